@@ -1,0 +1,80 @@
+// The catalogue of error codes and close codes of the wire contract. Every failure a client can
+// see is one of these; docs/protocol.md lists the same ones, and a test compares the two.
+
+/**
+ * Error code -> whether the same request may succeed when it is sent again unchanged (`retryable`
+ * on the wire). Source: docs/protocol.md, section Errors.
+ */
+export const ERROR_CODES = {
+  'bad-message': false,
+  'bad-name': false,
+  'bad-op': false,
+  'test-failed': false,
+  conflict: false,
+  'seq-used': false,
+  'not-open': false,
+  'not-found': false,
+  exists: false,
+  'wrong-kind': false,
+  unauthenticated: false,
+  forbidden: false,
+  'too-large': false,
+  'rate-limited': true,
+  overloaded: true,
+  'version-unknown': false,
+  'version-too-old': true,
+  unavailable: true,
+  internal: false,
+} as const satisfies Record<string, boolean>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** Codes that end a submit for good: the server answers `reject`, and the seq is burnt. */
+export const FINAL_SUBMIT_CODES = [
+  'bad-op',
+  'test-failed',
+  'conflict',
+  'forbidden',
+  'too-large',
+  'seq-used',
+  'version-unknown',
+] as const satisfies readonly ErrorCode[];
+
+export type FinalSubmitCode = (typeof FINAL_SUBMIT_CODES)[number];
+
+/** Codes that leave a submit open: the server answers `error` with its `seq`, and the client sends it again. */
+export const OPEN_SUBMIT_CODES = [
+  'overloaded',
+  'rate-limited',
+  'unavailable',
+  'version-too-old',
+] as const satisfies readonly ErrorCode[];
+
+export type OpenSubmitCode = (typeof OPEN_SUBMIT_CODES)[number];
+
+/** WebSocket close codes. 1xxx follow RFC 6455; 4xxx are Troupe's own. */
+export const CLOSE = {
+  shutdown: 1001,
+  frameTooLarge: 1009,
+  draining: 1012,
+  overloaded: 1013,
+  badMessage: 4400,
+  unauthenticated: 4401,
+  forbidden: 4403,
+  noHello: 4408,
+  rateLimited: 4429,
+  slowReader: 4508,
+} as const;
+
+/** Close codes after which a client must not come back by itself (4401: not before it has a new token). */
+export const CLOSE_WITHOUT_RETRY: ReadonlySet<number> = new Set([
+  CLOSE.badMessage,
+  CLOSE.unauthenticated,
+  CLOSE.forbidden,
+]);
+
+/** An expected failure as a value: code from the catalogue, message for a person. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
