@@ -22,6 +22,7 @@ export interface StoredDelta {
   readonly client: string;
   readonly seq: number;
   readonly op: Uint8Array;
+  readonly epoch: Epoch;
 }
 
 export interface DocumentRow {
@@ -30,6 +31,9 @@ export interface DocumentRow {
   /** Deltas at or below this version have been folded away. */
   readonly folded: number;
 }
+
+/** Latest (seq, version) pairs kept per document and client. */
+export const PAIRS = 64;
 
 /** A document as loaded after its shard was claimed: newest snapshot, and every delta above it in order, without gap. */
 export interface LoadedDocument {
@@ -122,6 +126,10 @@ export interface WorkerStore {
     client: string,
     upTo: number,
   ): Promise<{ lastSeq: number; pairs: readonly (readonly [seq: number, version: number])[] } | undefined>;
+  /** Clients with remembered seqs in the newest snapshot's table, at most `limit`; undefined where there are more. */
+  clients(doc: DocumentId, limit: number): Promise<readonly string[] | undefined>;
+  /** The version as which (client, seq) committed, looked up in the kept log; undefined: it did not. O(kept log). */
+  seqVersion(doc: DocumentId, client: string, seq: number): Promise<number | undefined>;
   /** Ends the session: its state becomes fenced by itself once nothing is in flight. */
   close(): Promise<void>;
   /** Gives up at once. */
@@ -144,7 +152,22 @@ export interface FoldStore {
   close(): Promise<void>;
 }
 
-/** The database is out of reach or refuses connections; the call had no known effect. */
+/**
+ * The database is out of reach, refuses, or does not answer. Whether the call took effect is unknown;
+ * every call that rejects so may be made again.
+ */
 export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable';
+}
+
+/** The log lacks a version that must be there: it was folded away, or the database lost it. */
+export class LogGap extends Error {
+  override name = 'LogGap';
+  readonly doc: DocumentId;
+  readonly version: number;
+  constructor(doc: DocumentId, version: number) {
+    super(`document ${doc} lacks version ${version}`);
+    this.doc = doc;
+    this.version = version;
+  }
 }

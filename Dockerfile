@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# One Troupe node without the embedded PostgreSQL. See README.md, "Operating it".
+
+FROM node:20-bookworm-slim AS build
+WORKDIR /troupe
+COPY package.json package-lock.json ./
+# With the optional ones: compiler and bundler ship their binaries as such.
+RUN npm ci --no-audit --no-fund
+COPY . .
+RUN npm run build && rm -rf dist/test dist/loadtest
+
+FROM node:20-bookworm-slim AS packages
+WORKDIR /troupe
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund --omit=dev --omit=optional
+
+FROM node:20-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /troupe
+COPY --from=packages /troupe/node_modules node_modules
+COPY --from=build /troupe/dist dist
+COPY package.json LICENSE README.md CHANGELOG.md ./
+COPY config/production.yaml config/production.yaml
+USER node
+EXPOSE 8080
+# No shell stands between, so SIGTERM reaches the node; it commits what it has taken and leaves by
+# itself within shutdown.timeoutMs. As process 1 it has handlers for the signals it is sent.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "dist/src/main.js"]
+CMD ["serve", "--config", "config/production.yaml"]

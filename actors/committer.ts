@@ -1,0 +1,208 @@
+// Group commit of one worker: everything that its actors produced since the last flush goes to the
+// store in one append; one append is under way at a time. It knows rows and outcomes, no documents'
+// content.
+
+import type { Entry } from './document/entry.ts';
+import type { AppendOutcome, DeltaRow, DocumentId, Epoch, WorkerStore } from './storage/store.ts';
+
+export interface CommitLimits {
+  /** Rows and bytes of one append. */
+  readonly maxRows: number;
+  readonly maxBytes: number;
+  /** Bytes waiting for the store; past it `full`. */
+  readonly queueBytes: number;
+  /** Longest gathering of tiny batches, ms. 0: none. */
+  readonly lingerMs: number;
+}
+
+/** What a committer tells the owner of the entries. */
+export interface CommitListener {
+  durableTo(version: number): void;
+  refusedByStore(entries: readonly Entry[]): void;
+}
+
+interface Waiting {
+  readonly row: DeltaRow;
+  readonly entry: Entry;
+  readonly owner: CommitListener;
+}
+
+/** A batch this small is worth gathering for, when commits are frequent. */
+const TINY_ROWS = 4;
+/** Commits per second above which tiny batches are gathered. */
+const BUSY_COMMITS_PER_SECOND = 200;
+/** Weight of the newest interval in the running mean. */
+const SMOOTHING = 0.1;
+
+export class Committer {
+  private readonly store: WorkerStore;
+  private readonly limits: CommitLimits;
+  private readonly now: () => number;
+  /** The session is over (`fenced`) or the log has lost commits (`gap`): nothing that waits will commit. */
+  private readonly onLost: (reason: 'fenced' | 'gap') => void;
+  private waiting: Waiting[] = [];
+  private waitingBytes = 0;
+  private inFlight: readonly Waiting[] = [];
+  private scheduled = false;
+  private flushing = false;
+  private stopped = false;
+  private idle: (() => void)[] = [];
+  private lastFlush = 0;
+  private meanIntervalMs = 1000;
+  private lastRows = TINY_ROWS;
+  /** Documents whose predecessor version is proved to exist, on this connection of the store. */
+  private proved = new Set<DocumentId>();
+  private provedOn = 0;
+
+  constructor(
+    store: WorkerStore,
+    limits: CommitLimits,
+    now: () => number,
+    onLost: (reason: 'fenced' | 'gap') => void,
+  ) {
+    this.store = store;
+    this.limits = limits;
+    this.now = now;
+    this.onLost = onLost;
+  }
+
+  get full(): boolean {
+    return this.waitingBytes > this.limits.queueBytes;
+  }
+
+  enqueue(owner: CommitListener, doc: DocumentId, epoch: Epoch, entry: Entry): void {
+    const { version, client, seq, user, stored } = entry;
+    this.waiting.push({ row: { doc, version, epoch, client, seq, user, op: stored }, entry, owner });
+    this.waitingBytes += stored.length + ROW_OVERHEAD;
+    if (this.flushing) return;
+    // After everything that the same turn brings.
+    this.flushing = true;
+    queueMicrotask(() => {
+      this.flushing = false;
+      this.flush();
+    });
+  }
+
+  /** Starts an append unless one is under way. */
+  private flush(): void {
+    if (this.scheduled || this.stopped || this.inFlight.length > 0 || this.waiting.length === 0) return;
+    const busy = this.meanIntervalMs < 1000 / BUSY_COMMITS_PER_SECOND;
+    if (this.limits.lingerMs > 0 && busy && this.lastRows < TINY_ROWS && this.waiting.length < TINY_ROWS) {
+      this.scheduled = true;
+      setTimeout(() => {
+        this.scheduled = false;
+        this.append();
+      }, this.limits.lingerMs);
+    } else this.append();
+  }
+
+  /** Resolves once nothing of this owner is under way; what of it still waits is dropped. */
+  async discard(owner: CommitListener): Promise<void> {
+    this.waiting = this.waiting.filter((item) => item.owner !== owner);
+    this.waitingBytes = this.waiting.reduce((sum, { row }) => sum + row.op.length + ROW_OVERHEAD, 0);
+    if (this.inFlight.some((item) => item.owner === owner)) await this.whenSettled();
+  }
+
+  /** Resolves when everything enqueued so far has settled. */
+  async drain(): Promise<void> {
+    while (!this.stopped && (this.waiting.length > 0 || this.inFlight.length > 0)) {
+      this.flush();
+      await this.whenSettled();
+    }
+  }
+
+  private whenSettled(): Promise<void> {
+    return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  private append(): void {
+    if (this.stopped || this.inFlight.length > 0 || this.waiting.length === 0) return;
+    const batch = this.nextBatch();
+    this.inFlight = batch;
+    this.observe(batch.length);
+    const heads = this.unprovedHeads(batch);
+    const rows = batch.map((item) => item.row);
+    this.store.append(rows, heads).then(
+      (outcome) => this.settled(batch, outcome),
+      (error: unknown) => {
+        // An append ends in an outcome; what throws is a defect, and the safe answer is to start over.
+        this.stopped = true;
+        throw error;
+      },
+    );
+  }
+
+  private unprovedHeads(batch: readonly Waiting[]): ReadonlyMap<DocumentId, number> {
+    if (this.provedOn !== this.store.connectionEpoch) {
+      this.provedOn = this.store.connectionEpoch;
+      this.proved.clear();
+    }
+    const heads = new Map<DocumentId, number>();
+    for (const { row } of batch) {
+      if (this.proved.has(row.doc)) continue;
+      this.proved.add(row.doc);
+      heads.set(row.doc, row.version - 1);
+    }
+    return heads;
+  }
+
+  /** A document has left memory: it is proved again when it comes back. */
+  forget(doc: DocumentId): void {
+    this.proved.delete(doc);
+  }
+
+  private nextBatch(): readonly Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { row } of this.waiting) {
+      bytes += row.op.length + ROW_OVERHEAD;
+      if (count > 0 && (bytes > this.limits.maxBytes || count >= this.limits.maxRows)) break;
+      count++;
+    }
+    if (count === this.waiting.length) {
+      const all = this.waiting;
+      this.waiting = [];
+      this.waitingBytes = 0;
+      return all;
+    }
+    const batch = this.waiting.slice(0, count);
+    this.waiting = this.waiting.slice(count);
+    for (const { row } of batch) this.waitingBytes -= row.op.length + ROW_OVERHEAD;
+    return batch;
+  }
+
+  private observe(rows: number): void {
+    const now = this.now();
+    this.meanIntervalMs += SMOOTHING * (now - this.lastFlush - this.meanIntervalMs);
+    this.lastFlush = now;
+    this.lastRows = rows;
+  }
+
+  private settled(batch: readonly Waiting[], outcome: AppendOutcome): void {
+    this.inFlight = [];
+    if (this.stopped) return;
+    if (outcome.type === 'fenced' || outcome.type === 'gap') {
+      this.stopped = true;
+      this.waiting = [];
+      this.onLost(outcome.type);
+    } else this.tell(batch, new Set(outcome.type === 'refused' ? outcome.docs : []));
+    const idle = this.idle;
+    this.idle = [];
+    for (const resolve of idle) resolve();
+    this.flush();
+  }
+
+  private tell(batch: readonly Waiting[], refused: ReadonlySet<DocumentId>): void {
+    const durable = new Map<CommitListener, number>();
+    const dropped = new Map<CommitListener, Entry[]>();
+    for (const { row, owner, entry } of batch) {
+      if (!refused.has(row.doc)) durable.set(owner, row.version);
+      else dropped.set(owner, [...(dropped.get(owner) ?? []), entry]);
+    }
+    for (const [owner, version] of durable) owner.durableTo(version);
+    for (const [owner, entries] of dropped) owner.refusedByStore(entries);
+  }
+}
+
+/** What a row takes beyond its patch, roughly, in memory and on the wire. */
+const ROW_OVERHEAD = 128;

@@ -1,0 +1,204 @@
+// One document's order and memory: versions, the window of recent patches, who committed which seq.
+// Pure and synchronous: it knows no sockets, no store and no clock; what it commits is not durable
+// until it is told so.
+import type { KindLimits } from '../../kinds/kind.ts';
+import type { FinalSubmitCode } from '../../protocol/errors.ts';
+import type { LinkOp } from '../link-messages.ts';
+import type { LoadedDocument } from '../storage/store.ts';
+import { ClientMemory } from './client-memory.ts';
+import { type AnyKind, type Entry, fromLink, fromStored, loadState, storedForm } from './entry.ts';
+
+/** How a submit ended, before the gate. */
+export type Submitted =
+  | { readonly type: 'committed'; readonly entry: Entry }
+  /** This seq was committed before, as this version. */
+  | { readonly type: 'duplicate'; readonly version: number }
+  | { readonly type: 'rejected'; readonly code: FinalSubmitCode; readonly message: string }
+  /** The patches in (base, after] are needed first, and are not in memory. */
+  | { readonly type: 'needs-history'; readonly after: number; readonly upTo: number }
+  /** Whether this seq was committed only the log knows. */
+  | { readonly type: 'needs-log' };
+
+export interface Submission {
+  readonly client: string;
+  readonly user: string;
+  readonly seq: number;
+  /** -1: the head. */
+  readonly base: number;
+  readonly op: LinkOp;
+}
+
+export class Document {
+  readonly kind: AnyKind;
+  readonly id: number;
+  private readonly limits: KindLimits;
+  private readonly state: unknown;
+  /** Patches of versions first … head, without gap; all that are not durable are here. */
+  private entries: Entry[] = [];
+  private entryBytes = 0;
+  private first: number;
+  head: number;
+  durable: number;
+  private readonly clients = new Map<string, ClientMemory>();
+  /** Clients that the store knows; undefined: too many to list, any may be. */
+  private readonly storedClients: ReadonlySet<string> | undefined;
+  /** A snapshot's text of one version, while nothing has changed. */
+  private cached: { version: number; snapshot: string | Uint8Array } | undefined;
+
+  /** Throws where snapshot or log do not fit the kind or each other. */
+  constructor(
+    kind: AnyKind,
+    loaded: LoadedDocument,
+    storedClients: ReadonlySet<string> | undefined,
+    limits: KindLimits,
+  ) {
+    this.kind = kind;
+    this.storedClients = storedClients;
+    this.id = loaded.id;
+    this.limits = limits;
+    this.state = loadState(kind, loaded.snapshot);
+    this.first = loaded.snapshotVersion + 1;
+    this.head = loaded.snapshotVersion;
+    for (const delta of loaded.deltas) {
+      if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
+      const { op, text } = fromStored(kind, delta.op);
+      const applied = kind.apply(this.state, op);
+      if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
+      this.push({ ...delta, user: '', op, text, stored: delta.op });
+      this.memory(delta.client).committed(delta.seq, delta.version);
+    }
+    this.durable = this.head;
+  }
+
+  /** Approximate bytes that this document holds in memory. */
+  get bytes(): number {
+    return 2048 + 2 * this.kind.size(this.state) + 3 * this.entryBytes + 256 * this.clients.size;
+  }
+
+  /** The oldest version whose patch is in memory; head + 1 where none is. */
+  get windowStart(): number {
+    return this.first;
+  }
+
+  get snapshotBytes(): number {
+    return this.kind.size(this.state);
+  }
+
+  memory(client: string): ClientMemory {
+    let memory = this.clients.get(client);
+    if (memory === undefined) {
+      memory = new ClientMemory(this.mayBeStored(client));
+      this.clients.set(client, memory);
+    }
+    return memory;
+  }
+
+  /** Whether the store must be asked for this client's seqs before it may submit. */
+  needsRecall(client: string): boolean {
+    return this.clients.get(client)?.needsRecall ?? this.mayBeStored(client);
+  }
+
+  /** Highest seq of this client committed at or below `version`: 0 none, undefined where only the log knows. */
+  lastSeqAt(client: string, version: number): number | undefined {
+    const memory = this.clients.get(client);
+    return memory === undefined ? 0 : memory.lastSeqAt(version);
+  }
+
+  private mayBeStored(client: string): boolean {
+    return this.storedClients === undefined || this.storedClients.has(client);
+  }
+
+  /** The whole document at its head: JSON text, or bytes for yjs. Cached while nothing changes. */
+  snapshot(): string | Uint8Array {
+    if (this.cached?.version !== this.head) {
+      const wire = this.kind.snapshot(this.state);
+      this.cached = {
+        version: this.head,
+        snapshot: wire instanceof Uint8Array ? wire : JSON.stringify(wire),
+      };
+    }
+    return this.cached.snapshot;
+  }
+
+  /** Patches of versions after … upTo; all of them must be in memory. */
+  slice(after: number, upTo: number): readonly Entry[] {
+    return this.entries.slice(after + 1 - this.first, upTo + 1 - this.first);
+  }
+
+  /** `older`: the patches from the submission's base to before the window, where they were asked for. */
+  submit(submission: Submission, older: readonly unknown[] = []): Submitted {
+    const memory = this.memory(submission.client);
+    const answer = memory.answer(submission.seq);
+    switch (answer.type) {
+      case 'committed':
+        return { type: 'duplicate', version: answer.version };
+      case 'burnt':
+      case 'used':
+        return rejected('seq-used', 'this seq was answered before, or a higher one has committed');
+      case 'log':
+        return { type: 'needs-log' };
+      case 'new':
+        break;
+      default:
+        throw new Error(answer satisfies never);
+    }
+    const result = this.commit(submission, older);
+    if (result.type === 'committed') memory.committed(submission.seq, result.entry.version);
+    else if (result.type === 'rejected') memory.refused(submission.seq);
+    return result;
+  }
+
+  private commit(submission: Submission, older: readonly unknown[]): Submitted {
+    const { kind } = this;
+    const ordered = kind.name === 'yjs' || submission.base < 0;
+    const base = ordered ? this.head : submission.base;
+    if (base > this.head) return rejected('version-unknown', `the head is version ${this.head}`);
+    if (base + 1 + older.length < this.first) {
+      return { type: 'needs-history', after: base, upTo: this.first - 1 };
+    }
+    const wire = fromLink(kind, submission.op);
+    const parsed = kind.parse(wire, this.limits);
+    if (!parsed.ok) return rejected(parsed.code, parsed.message);
+    const past: unknown[] = base === this.head ? [] : [...older];
+    for (let v = base + older.length + 1; v <= this.head; v++) past.push(this.entries[v - this.first]?.op);
+    const applied = kind.commit(this.state, parsed.value, past, this.limits);
+    if (!applied.ok) return rejected(applied.code, applied.message);
+    const { op } = applied.value;
+    const text = this.textOf(op, wire, submission.op);
+    const entry: Entry = {
+      version: this.head + 1,
+      client: submission.client,
+      seq: submission.seq,
+      user: submission.user,
+      op,
+      text,
+      stored: storedForm(kind, op, text),
+    };
+    this.push(entry);
+    return { type: 'committed', entry };
+  }
+
+  /** A patch that commits just as it came keeps the text it came with. */
+  private textOf(op: unknown, sent: unknown, sentText: LinkOp): string | undefined {
+    if (this.kind.name === 'yjs') return undefined;
+    return op === sent && typeof sentText === 'string' ? sentText : JSON.stringify(this.kind.wire(op));
+  }
+
+  private push(entry: Entry): void {
+    this.entries.push(entry);
+    this.entryBytes += entry.stored.length;
+    this.head = entry.version;
+    this.cached = undefined;
+  }
+
+  /** Drops the oldest durable patches beyond `keep`; called now and then, never below what is durable. */
+  trim(keep: number): void {
+    const drop = Math.min(this.entries.length - keep, this.durable + 1 - this.first);
+    if (drop <= 0) return;
+    for (let i = 0; i < drop; i++) this.entryBytes -= this.entries[i]?.stored.length ?? 0;
+    this.entries = this.entries.slice(drop);
+    this.first += drop;
+  }
+}
+
+const rejected = (code: FinalSubmitCode, message: string): Submitted => ({ type: 'rejected', code, message });

@@ -1,0 +1,75 @@
+// A committed patch as the actor keeps it, and its forms: in the log, and in frames.
+import type { DocumentKind } from '../../kinds/kind.ts';
+import type { Wire } from '../../protocol/messages.ts';
+import type { LinkOp } from '../link-messages.ts';
+
+/** Any kind: the actor never looks inside a state or a patch. */
+export type AnyKind = DocumentKind<unknown, unknown, unknown>;
+
+export interface Entry {
+  readonly version: number;
+  readonly client: string;
+  readonly seq: number;
+  readonly user: string;
+  /** The kind's working form. */
+  readonly op: unknown;
+  /** JSON text of the wire form; of a yjs update the base64 text, made when first asked for. */
+  readonly text: string | undefined;
+  /** As the log keeps it. */
+  readonly stored: Uint8Array;
+}
+
+const NOTE = '\n';
+
+/** The log keeps JSON text, with the kind's note behind a newline (JSON.stringify writes none), or a yjs update as it is. */
+export function storedForm(kind: AnyKind, op: unknown, text: string | undefined): Uint8Array {
+  if (text === undefined) {
+    const wire = kind.wire(op);
+    if (!(wire instanceof Uint8Array)) throw new Error(`${kind.name}: a patch without text must be bytes`);
+    return wire;
+  }
+  const note = kind.note(op);
+  return Buffer.from(note === undefined ? text : text + NOTE + note, 'utf8');
+}
+
+/** Throws where the log holds no patch of this kind. */
+export function fromStored(kind: AnyKind, stored: Uint8Array): { op: unknown; text: string | undefined } {
+  if (kind.name === 'yjs') return { op: kind.recall(stored, undefined), text: undefined };
+  const whole = Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8');
+  const at = whole.indexOf(NOTE);
+  const text = at < 0 ? whole : whole.slice(0, at);
+  const note = at < 0 ? undefined : whole.slice(at + 1);
+  return { op: kind.recall(JSON.parse(text) as Wire, note), text };
+}
+
+/** A snapshot as the store keeps it: JSON text, or a yjs update. */
+export function storedSnapshot(kind: AnyKind, state: unknown): Uint8Array {
+  const wire = kind.snapshot(state);
+  return wire instanceof Uint8Array ? wire : Buffer.from(JSON.stringify(wire), 'utf8');
+}
+
+export function loadState(kind: AnyKind, stored: Uint8Array | undefined): unknown {
+  if (stored === undefined) return kind.create();
+  if (kind.name === 'yjs') return kind.load(stored);
+  return kind.load(
+    JSON.parse(Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8')) as Wire,
+  );
+}
+
+/** A patch as it crossed the link, as the kind's parser takes it: undefined where the text is no JSON or the bytes no bytes. */
+export function fromLink(kind: AnyKind, op: LinkOp): unknown {
+  if (typeof op !== 'string') return kind.name === 'yjs' ? op : undefined;
+  const value: unknown = JSON.parse(op);
+  if (kind.name !== 'yjs') return value;
+  return typeof value === 'string' ? base64Bytes(value) : undefined;
+}
+
+function base64Bytes(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? bytes : undefined;
+}
+
+/** JSON text of an entry's patch as it stands in a frame. */
+export const frameText = (entry: Pick<Entry, 'text' | 'stored'>): string =>
+  entry.text ??
+  `"${Buffer.from(entry.stored.buffer, entry.stored.byteOffset, entry.stored.length).toString('base64')}"`;

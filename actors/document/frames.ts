@@ -1,0 +1,116 @@
+// Server-to-client frames that a document's owner makes once for all sockets: `commit` and `opened`,
+// in both subprotocols, WebSocket header included. Pure.
+import { Packr } from 'msgpackr';
+import type { KindName, Role } from '../../protocol/messages.ts';
+import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
+import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
+import { type AnyKind, type Entry, frameText } from './entry.ts';
+
+export interface OpenedHead {
+  readonly doc: string;
+  readonly kind: KindName;
+  readonly history: string;
+  readonly version: number;
+  readonly role: Role;
+  readonly lastSeq: number | null;
+  /** client -> JSON text of its presence. */
+  readonly presence: ReadonlyMap<string, string>;
+  /** The subscriber, left out of `presence`. */
+  readonly client: string;
+  readonly id?: string | number | undefined;
+}
+
+export function commitFrame(
+  codec: FrameCodec,
+  kind: AnyKind,
+  doc: string,
+  version: number,
+  run: readonly Entry[],
+): Uint8Array {
+  return codec === JSON_FRAMES
+    ? textFrame(`{"type":"commit","doc":"${doc}","version":${version},"ops":${opsText(run)}}`)
+    : packedFrame({ type: 'commit', doc, version, ops: opsValue(kind, run) });
+}
+
+export function openedSince(
+  codec: FrameCodec,
+  kind: AnyKind,
+  head: OpenedHead,
+  since: number,
+  run: readonly Entry[],
+): Uint8Array {
+  return codec === JSON_FRAMES
+    ? textFrame(`${headText(head)},"since":${since},"ops":${opsText(run)}}`)
+    : packedFrame({ ...headValue(head), since, ops: opsValue(kind, run) });
+}
+
+/** `snapshot`: the snapshot's JSON text, for yjs its bytes. */
+export function openedSnapshot(
+  codec: FrameCodec,
+  head: OpenedHead,
+  snapshot: string | Uint8Array,
+): Uint8Array {
+  if (codec === JSON_FRAMES) {
+    const text = typeof snapshot === 'string' ? snapshot : `"${Buffer.from(snapshot).toString('base64')}"`;
+    return textFrame(`${headText(head)},"snapshot":${text}}`);
+  }
+  return packedFrame({
+    ...headValue(head),
+    snapshot: typeof snapshot === 'string' ? JSON.parse(snapshot) : snapshot,
+  });
+}
+
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
+
+const packedFrame = (message: object): Uint8Array => websocketFrame(packr.pack(message), true);
+
+function textFrame(text: string): Uint8Array {
+  const bytes = Buffer.byteLength(text, 'utf8');
+  const frame = Buffer.allocUnsafe(headerLength(bytes) + bytes);
+  frame.write(text, writeHeader(frame, 0, bytes, false), 'utf8');
+  return frame;
+}
+
+// Names of documents and clients are of an alphabet that JSON does not escape.
+function opsText(run: readonly Entry[]): string {
+  let text = '[';
+  for (const entry of run) {
+    if (text.length > 1) text += ',';
+    text += `{"client":"${entry.client}","seq":${entry.seq},"op":${frameText(entry)}}`;
+  }
+  return `${text}]`;
+}
+
+const opsValue = (kind: AnyKind, run: readonly Entry[]): object[] =>
+  run.map((entry) => ({ client: entry.client, seq: entry.seq, op: kind.wire(entry.op) }));
+
+function headText(head: OpenedHead): string {
+  let states = '';
+  for (const [client, text] of head.presence) {
+    if (client !== head.client) states += `${states === '' ? '' : ','}"${client}":${text}`;
+  }
+  const id = head.id === undefined ? '' : `"id":${JSON.stringify(head.id)},`;
+  return (
+    `{"type":"opened",${id}"doc":"${head.doc}","kind":"${head.kind}","history":"${head.history}",` +
+    `"version":${head.version},"role":"${head.role}","lastSeq":${head.lastSeq},"presence":{${states}}`
+  );
+}
+
+function headValue(head: OpenedHead): object {
+  const presence: Record<string, unknown> = {};
+  for (const [client, text] of head.presence) {
+    if (client !== head.client) presence[client] = JSON.parse(text);
+  }
+  const { doc, kind, history, version, role, lastSeq, id } = head;
+  return {
+    type: 'opened',
+    ...(id === undefined ? {} : { id }),
+    doc,
+    kind,
+    history,
+    version,
+    role,
+    lastSeq,
+    presence,
+  };
+}

@@ -1,0 +1,375 @@
+// One worker's documents: brings messages of its links to actors, their patches to the committer,
+// their questions to the store, and passivates what is idle. It runs in one thread and owns no
+// sockets; links, store, clock and compute come from outside.
+import { kindOf } from '../kinds/registry.ts';
+import type { KindName } from '../protocol/messages.ts';
+import { type CommitLimits, Committer } from './committer.ts';
+import {
+  type ActorEffects,
+  type ActorLimits,
+  DocumentActor,
+  isFinal,
+  type LoadResult,
+} from './document/actor.ts';
+import { Document } from './document/document.ts';
+import type { AnyKind, Entry } from './document/entry.ts';
+import { Link, type LinkOptions, type Transport } from './link.ts';
+import { OPEN, OPEN_FAILED, REFUSED, SUBMIT, type ToGateway, type ToOwner } from './link-messages.ts';
+import type { Progress } from './progress.ts';
+import { shardOf } from './shard.ts';
+import type { DocumentRow, Epoch, LoadedDocument, SessionRef, WorkerStore } from './storage/store.ts';
+import { StoreUnavailable } from './storage/store.ts';
+
+export interface HostLimits {
+  readonly actor: ActorLimits;
+  readonly commit: CommitLimits;
+  readonly link: LinkOptions;
+  /** Approximate bytes of all documents in memory; past it the least recently used quiet ones go. */
+  readonly memoryBytes: number;
+  /** A document that nobody has open goes after this long. */
+  readonly idleMs: number;
+}
+
+export interface FoldRequest {
+  readonly session: SessionRef;
+  readonly doc: number;
+  readonly kind: KindName;
+  readonly version: number;
+}
+
+export interface HostOptions {
+  readonly store: WorkerStore;
+  readonly session: SessionRef;
+  /** Shard -> epoch of those that this session owns. */
+  readonly epochs: ReadonlyMap<number, Epoch>;
+  readonly limits: HostLimits;
+  readonly progress: Progress;
+  readonly now: () => number;
+  /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
+  readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  /** The session is over: this incarnation must end, another starts over. */
+  readonly onLost: (reason: 'fenced' | 'gap') => void;
+}
+
+const SWEEP_MS = 1000;
+/** Presence of one document is gathered this long. */
+const PRESENCE_TICK_MS = 25;
+/** Clients of a snapshot that are listed at load; where there are more each one is asked for. */
+const LISTED_CLIENTS = 1000;
+/** A document whose handling throws this often is left alone. */
+const FAULTS_TO_QUARANTINE = 3;
+
+export class Host {
+  private readonly options: HostOptions;
+  private readonly committer: Committer;
+  private readonly actors = new Map<string, DocumentActor>();
+  private readonly links = new Map<
+    number,
+    { link: Link<ToGateway, ToOwner>; channels: Map<number, DocumentActor> }
+  >();
+  private readonly faults = new Map<string, number>();
+  private readonly dirtyPresence = new Set<DocumentActor>();
+  private readonly effects: ActorEffects;
+  private readonly sweeper: NodeJS.Timeout;
+  private presenceTimer: NodeJS.Timeout | undefined;
+  private stopping = false;
+
+  constructor(options: HostOptions) {
+    this.options = options;
+    this.committer = new Committer(options.store, options.limits.commit, options.now, (reason) => {
+      this.stopping = true;
+      options.onLost(reason);
+    });
+    this.effects = this.makeEffects();
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+  }
+
+  addLink(id: number, transport: Transport): void {
+    const channels = new Map<number, DocumentActor>();
+    const link = new Link<ToGateway, ToOwner>(transport, this.options.limits.link, (messages) => {
+      for (const message of messages) this.receive(id, channels, message);
+      this.options.progress.clear();
+    });
+    this.links.set(id, { link, channels });
+  }
+
+  removeLink(id: number): void {
+    const found = this.links.get(id);
+    if (found === undefined) return;
+    this.links.delete(id);
+    found.link.close();
+    for (const actor of new Set(found.channels.values())) actor.linkLost(id);
+  }
+
+  /** Commits what was taken, then ends. No message is taken after the call. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.committer.drain();
+    for (const actor of this.actors.values()) actor.drop();
+    this.dispose();
+  }
+
+  dispose(): void {
+    clearInterval(this.sweeper);
+    clearTimeout(this.presenceTimer);
+    for (const { link } of this.links.values()) link.flush();
+  }
+
+  private receive(id: number, channels: Map<number, DocumentActor>, message: ToOwner): void {
+    if (this.stopping) {
+      this.refuse(id, message, 'unavailable', 'this worker is stopping');
+      return;
+    }
+    let actor = channels.get(message[1]);
+    if (actor === undefined) {
+      if (message[0] !== OPEN) {
+        if (message[0] === SUBMIT) this.refuse(id, message, 'not-open', 'this document is not open');
+        return;
+      }
+      const name = message[3].doc;
+      if ((this.faults.get(name) ?? 0) >= FAULTS_TO_QUARANTINE) {
+        this.refuse(id, message, 'unavailable', 'this document is quarantined');
+        return;
+      }
+      actor = this.actor(name);
+      channels.set(message[1], actor);
+    }
+    actor.lastUsed = this.options.now();
+    this.options.progress.enter(actor.name);
+    const target = actor;
+    this.guard(
+      target,
+      () => target.handle(id, message),
+      () => this.refuse(id, message, 'bad-op', 'the document cannot take it'),
+    );
+  }
+
+  /** What throws in one document's handling drops that document alone. */
+  private guard(actor: DocumentActor, act: () => void, onFault?: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      const faults = (this.faults.get(actor.name) ?? 0) + 1;
+      this.faults.set(actor.name, faults);
+      this.options.log('error', 'a document failed', {
+        doc: actor.name,
+        faults,
+        error: String(error),
+        stack: error instanceof Error ? error.stack : undefined,
+      });
+      onFault?.();
+      actor.reset();
+      this.forget(actor);
+    }
+  }
+
+  private refuse(
+    id: number,
+    message: ToOwner,
+    code: 'unavailable' | 'not-open' | 'bad-op',
+    text: string,
+  ): void {
+    const link = this.links.get(id)?.link;
+    if (message[0] === OPEN)
+      link?.send([OPEN_FAILED, message[1], message[2], isFinal(code) ? 'internal' : code, text]);
+    if (message[0] === SUBMIT) link?.send([REFUSED, message[1], message[2], message[3], code, text]);
+  }
+
+  private actor(name: string): DocumentActor {
+    let actor = this.actors.get(name);
+    if (actor === undefined) {
+      actor = new DocumentActor(name, this.effects, this.options.limits.actor);
+      this.actors.set(name, actor);
+    }
+    return actor;
+  }
+
+  /** A document that starts over gets a fresh actor; gateways open it again on fresh channels. */
+  private forget(actor: DocumentActor): void {
+    if (actor.id !== undefined) this.committer.forget(actor.id);
+    actor.drop();
+    this.dirtyPresence.delete(actor);
+    if (this.actors.get(actor.name) === actor) this.actors.delete(actor.name);
+    for (const { channels } of this.links.values()) {
+      for (const [chan, owner] of channels) if (owner === actor) channels.delete(chan);
+    }
+  }
+
+  private makeEffects(): ActorEffects {
+    const { options, committer } = this;
+    const { store } = options;
+    const orUndefined = <T>(answer: Promise<T>, done: (value: T | undefined) => void): void => {
+      answer.then(done, (error: unknown) => {
+        if (!(error instanceof StoreUnavailable))
+          options.log('error', 'a read failed', { error: String(error) });
+        done(undefined);
+      });
+    };
+    return {
+      send: (link, message) => this.links.get(link)?.link.send(message),
+      get full() {
+        return committer.full;
+      },
+      append: (actor, entry) =>
+        committer.enqueue(this.listener(actor), actor.id ?? 0, this.epochOf(actor.name), entry),
+      load: (actor, create, done) => {
+        this.load(actor, create).then(
+          (result) => this.guard(actor, () => done(result)),
+          (error: unknown) => this.guard(actor, () => done(this.loadFailure(actor.name, error))),
+        );
+      },
+      history: (id, after, upTo, maxBytes, done) =>
+        orUndefined(store.history(id, after, upTo, maxBytes), done),
+      clientSeqs: (id, client, upTo, done) =>
+        orUndefined(
+          store.clientSeqs(id, client, upTo).then((found) => found ?? { lastSeq: 0, pairs: [] }),
+          done,
+        ),
+      seqVersion: (id, client, seq, done) =>
+        orUndefined(
+          store.seqVersion(id, client, seq).then((version) => version ?? 0),
+          done,
+        ),
+      fold: (actor, version, done) => this.fold(actor, version, done),
+      presenceChanged: (actor) => {
+        this.dirtyPresence.add(actor);
+        this.presenceTimer ??= setTimeout(() => this.flushPresence(), PRESENCE_TICK_MS);
+      },
+    };
+  }
+
+  private readonly listeners = new WeakMap<
+    DocumentActor,
+    { durableTo(version: number): void; refusedByStore(entries: readonly Entry[]): void }
+  >();
+
+  /** What the committer tells an actor passes the guard, and never wakes one that has been dropped. */
+  private listener(actor: DocumentActor): {
+    durableTo(version: number): void;
+    refusedByStore(entries: readonly Entry[]): void;
+  } {
+    let listener = this.listeners.get(actor);
+    if (listener === undefined) {
+      listener = {
+        durableTo: (version) => this.guard(actor, () => actor.durableTo(version)),
+        refusedByStore: (entries) => {
+          this.guard(actor, () => actor.refusedByStore(entries));
+          this.forget(actor);
+        },
+      };
+      this.listeners.set(actor, listener);
+    }
+    return listener;
+  }
+
+  private epochOf(name: string): Epoch {
+    return this.options.epochs.get(shardOf(name)) ?? 0;
+  }
+
+  private async load(actor: DocumentActor, create: KindName | undefined): Promise<LoadResult> {
+    const { store, limits } = this.options;
+    const { name } = actor;
+    if (!this.options.epochs.has(shardOf(name))) {
+      return { type: 'failed', code: 'unavailable', message: 'this worker does not own the document' };
+    }
+    // A predecessor of this actor may still have patches on their way.
+    await this.committer.discard(this.listener(actor));
+    const slash = name.indexOf('/');
+    const org = name.slice(0, slash);
+    const doc = name.slice(slash + 1);
+    let row = await store.find(org, doc);
+    let created = false;
+    if (row === undefined) {
+      if (create === undefined) return { type: 'missing' };
+      const made = await store.create(org, doc, shardOf(name), create);
+      if (made === undefined)
+        return { type: 'failed', code: 'unavailable', message: 'this worker is being replaced' };
+      ({ row, created } = made);
+    }
+    const loaded = created ? EMPTY(row) : await this.loadRow(row);
+    const clients = loaded.snapshotVersion === 0 ? [] : await store.clients(row.id, LISTED_CLIENTS);
+    this.options.progress.enter(name);
+    const kind: AnyKind = kindOf(row.kind);
+    const document = new Document(
+      kind,
+      loaded,
+      clients === undefined ? undefined : new Set(clients),
+      limits.actor,
+    );
+    this.options.progress.clear();
+    return { type: 'loaded', document, loaded };
+  }
+
+  private async loadRow(row: DocumentRow): Promise<LoadedDocument> {
+    const [loaded] = await this.options.store.load([row.id]);
+    if (loaded === undefined) throw new Error(`document ${row.id} is gone`);
+    return loaded;
+  }
+
+  private loadFailure(name: string, error: unknown): LoadResult {
+    if (error instanceof StoreUnavailable) {
+      return { type: 'failed', code: 'unavailable', message: 'the store is out of reach' };
+    }
+    this.options.log('error', 'a document does not load', {
+      doc: name,
+      error: String(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    return { type: 'failed', code: 'internal', message: 'the document does not load' };
+  }
+
+  private fold(actor: DocumentActor, version: number, done: (bytes: number | undefined) => void): void {
+    const { id, kindName } = actor;
+    if (id === undefined || kindName === undefined) return;
+    const request: FoldRequest = {
+      session: this.options.session,
+      doc: id,
+      kind: kindName,
+      version,
+    };
+    this.options.fold(request).then(done, (error: unknown) => {
+      this.options.log('warn', 'a snapshot was not made', { doc: actor.name, version, error: String(error) });
+      done(undefined);
+    });
+  }
+
+  private flushPresence(): void {
+    this.presenceTimer = undefined;
+    const dirty = [...this.dirtyPresence];
+    this.dirtyPresence.clear();
+    for (const actor of dirty) this.guard(actor, () => actor.flushPresence());
+  }
+
+  // Passivation
+
+  private sweep(): void {
+    const { limits, now } = this.options;
+    const oldest = now() - limits.idleMs;
+    let bytes = 0;
+    const quiet: DocumentActor[] = [];
+    for (const actor of this.actors.values()) {
+      bytes += actor.bytes;
+      if (!actor.isQuiet) continue;
+      if (!actor.hasSubscribers && actor.lastUsed < oldest) {
+        if (!actor.foldWhenIdle()) this.forget(actor);
+      } else quiet.push(actor);
+    }
+    if (bytes <= limits.memoryBytes) return;
+    quiet.sort((a, b) => a.lastUsed - b.lastUsed);
+    for (const actor of quiet) {
+      if (bytes <= limits.memoryBytes) break;
+      if (!actor.isResident || actor.foldWhenIdle()) continue;
+      bytes -= actor.bytes;
+      if (actor.hasSubscribers) actor.unload();
+      else this.forget(actor);
+    }
+  }
+}
+
+const EMPTY = (row: DocumentRow): LoadedDocument => ({
+  id: row.id,
+  snapshotVersion: 0,
+  snapshot: undefined,
+  deltas: [],
+});

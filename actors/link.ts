@@ -1,0 +1,91 @@
+// One end of a link: batches messages per tick into one binary message per direction, with credits,
+// since ports have no backpressure. It does not know what the messages mean.
+import { Packr } from 'msgpackr';
+
+/** What carries a link's batches: a MessagePort, later a socket to a peer. Batches arrive whole and in order. */
+export interface Transport {
+  post(batch: Uint8Array<ArrayBuffer>): void;
+  onBatch(listener: (batch: Uint8Array) => void): void;
+  close(): void;
+}
+
+export interface LinkOptions {
+  /** Messages on their way or not yet handled by the other end; past it they wait here. */
+  readonly windowMessages: number;
+  /** Messages waiting here; past it `offer` refuses. */
+  readonly queueMessages: number;
+}
+
+/**
+ * Order: messages arrive in the order offered. `offer` refuses (false) when the other end is too far
+ * behind; `send` never refuses and is for messages whose number is bounded elsewhere (answers to what
+ * was admitted, closes). A batch is shipped at the end of the event-loop turn, or at once by `flush`.
+ */
+export class Link<Out extends readonly unknown[], In extends readonly unknown[]> {
+  private readonly transport: Transport;
+  private readonly options: LinkOptions;
+  private queue: Out[] = [];
+  private sent = 0;
+  private handledByPeer = 0;
+  private handled = 0;
+  private creditTold = 0;
+  private scheduled = false;
+  private closed = false;
+  private readonly packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
+
+  constructor(transport: Transport, options: LinkOptions, onMessages: (messages: readonly In[]) => void) {
+    this.transport = transport;
+    this.options = options;
+    transport.onBatch((batch) => {
+      if (this.closed) return;
+      const [credit, messages] = this.packr.unpack(batch) as [number, In[]];
+      this.handledByPeer = credit;
+      this.handled += messages.length;
+      if (messages.length > 0) onMessages(messages);
+      if (this.queue.length > 0 || this.handled - this.creditTold > options.windowMessages / 4)
+        this.schedule();
+    });
+  }
+
+  /** False: the link is full; nothing was taken. */
+  offer(message: Out): boolean {
+    if (this.queue.length >= this.options.queueMessages) return false;
+    this.send(message);
+    return true;
+  }
+
+  send(message: Out): void {
+    if (this.closed) return;
+    this.queue.push(message);
+    this.schedule();
+  }
+
+  /** Messages that the other end has not handled. */
+  get backlog(): number {
+    return this.queue.length + this.sent - this.handledByPeer;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.queue = [];
+    this.transport.close();
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  flush(): void {
+    this.scheduled = false;
+    if (this.closed) return;
+    const room = this.options.windowMessages - (this.sent - this.handledByPeer);
+    const messages = this.queue.length <= room ? this.queue : this.queue.slice(0, Math.max(0, room));
+    if (messages.length === 0 && this.handled === this.creditTold) return;
+    this.queue = messages === this.queue ? [] : this.queue.slice(messages.length);
+    this.sent += messages.length;
+    this.creditTold = this.handled;
+    this.transport.post(new Uint8Array(this.packr.pack([this.handled, messages])));
+  }
+}

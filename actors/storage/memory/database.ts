@@ -1,0 +1,308 @@
+// The tables of the memory store, and the statements on them: each is one synchronous call, hence atomic.
+// Nothing here knows of connections, waiting or faults; that is store-memory.ts's.
+import type { KindName } from '../../../protocol/messages.ts';
+import { withinBytes } from '../log.ts';
+import { SHARDS } from '../migrations/shape.ts';
+import {
+  type DeltaRow,
+  type DocumentId,
+  type DocumentRow,
+  type LoadedDocument,
+  PAIRS,
+  type SessionId,
+  type SessionIdentity,
+  type SessionRef,
+  type StoredDelta,
+} from '../store.ts';
+
+export type SessionState = 'live' | 'draining' | 'fenced';
+type Pair = readonly [seq: number, version: number];
+
+interface Session extends SessionIdentity, SessionRef {
+  state: SessionState;
+}
+interface Shard {
+  owner: SessionId | undefined;
+  epoch: number;
+}
+interface LoggedRow extends DeltaRow {
+  readonly session: SessionId;
+  readonly batch: number;
+}
+interface Snapshot {
+  readonly version: number;
+  readonly state: Uint8Array;
+  readonly atMs: number;
+}
+interface Content {
+  id: DocumentId;
+  kind: KindName;
+  folded: number;
+}
+interface Log {
+  readonly rows: Map<number, LoggedRow>;
+  readonly snapshots: Snapshot[];
+  readonly seqs: Map<string, { lastSeq: number; pairs: Pair[] }>;
+}
+
+/** What a batch's statement did. `refused`: a value that PostgreSQL would refuse. */
+export type BatchResult = 'written' | 'nothing' | 'duplicate' | 'refused';
+
+export class MemoryTables {
+  readonly #nowMs: () => number;
+  readonly #sessions = new Map<SessionId, Session>();
+  readonly #shards: Shard[] = Array.from({ length: SHARDS }, () => ({ owner: undefined, epoch: 0 }));
+  readonly #documents = new Map<string, Content>();
+  readonly #logs = new Map<DocumentId, Log>();
+  #lastSession = 0;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  insertSession(identity: SessionIdentity, nonce: string): SessionRef {
+    const id = ++this.#lastSession;
+    const { run, node, slot } = identity;
+    this.#sessions.set(id, { id, nonce, run, node, slot, state: 'live' });
+    return { id, nonce };
+  }
+
+  stateOf(id: SessionId): SessionState | undefined {
+    return this.#sessions.get(id)?.state;
+  }
+
+  /** undefined: no such session, or another's nonce. */
+  ownState({ id, nonce }: SessionRef): SessionState | undefined {
+    const session = this.#sessions.get(id);
+    return session?.nonce === nonce ? session.state : undefined;
+  }
+
+  foreignSessions(run: string): { id: SessionId; run: string; node: string; slot: number }[] {
+    return [...this.#sessions.values()]
+      .filter((session) => session.run !== run && session.state !== 'fenced')
+      .map(({ id, run, node, slot }) => ({ id, run, node, slot }));
+  }
+
+  fence(me: SessionRef, victim: { readonly run: string } | { readonly session: SessionId }): boolean {
+    if (this.ownState(me) !== 'live') return false;
+    for (const session of this.#sessions.values()) {
+      if ('run' in victim ? session.run === victim.run : session.id === victim.session)
+        session.state = 'fenced';
+    }
+    return true;
+  }
+
+  fenceSelf({ id, nonce }: SessionRef): void {
+    const session = this.#sessions.get(id);
+    if (session?.nonce === nonce) session.state = 'fenced';
+  }
+
+  claim(me: SessionRef, ids: readonly number[]): Map<number, number> {
+    const won = new Map<number, number>();
+    if (this.ownState(me) !== 'live') return won;
+    for (const id of [...ids].sort((a, b) => a - b)) {
+      const shard = this.#shards[id];
+      if (!shard) continue;
+      const free = shard.owner === undefined || this.stateOf(shard.owner) === 'fenced';
+      if (!free && shard.owner !== me.id) continue;
+      if (shard.owner !== me.id) shard.epoch++;
+      shard.owner = me.id;
+      won.set(id, shard.epoch);
+    }
+    return won;
+  }
+
+  insertBatch(
+    me: SessionRef,
+    batch: number,
+    rows: readonly DeltaRow[],
+    heads: ReadonlyMap<DocumentId, number>,
+  ): BatchResult {
+    if (rows.some(isRefused)) return 'refused';
+    const state = this.ownState(me);
+    if (state === undefined || state === 'fenced') return 'nothing';
+    for (const [doc, version] of heads) {
+      if (version > 0 && !this.#logs.get(doc)?.rows.has(version)) return 'nothing';
+    }
+    const keys = new Set<string>();
+    for (const { doc, version } of rows) {
+      const key = `${doc}:${version}`;
+      if (keys.has(key) || this.#logs.get(doc)?.rows.has(version)) return 'duplicate';
+      keys.add(key);
+    }
+    for (const row of rows) {
+      // A copy: the caller's buffer is its own again when the batch is durable.
+      this.#log(row.doc).rows.set(row.version, { ...row, op: row.op.slice(), session: me.id, batch });
+    }
+    return 'written';
+  }
+
+  countBatch(me: SessionRef, batch: number, rows: readonly DeltaRow[]): number {
+    return rows.filter(({ doc, version }) => {
+      const row = this.#logs.get(doc)?.rows.get(version);
+      return row?.session === me.id && row.batch === batch;
+    }).length;
+  }
+
+  find(org: string, name: string): DocumentRow | undefined {
+    const document = this.#documents.get(`${org}/${name}`);
+    return document && { ...document };
+  }
+
+  create(
+    me: SessionRef,
+    id: DocumentId,
+    org: string,
+    name: string,
+    shard: number,
+    kind: KindName,
+  ): { row: DocumentRow; created: boolean } | undefined {
+    const state = this.ownState(me);
+    if (state === undefined || state === 'fenced') return undefined;
+    const there = this.find(org, name);
+    if (there) return { row: there, created: false };
+    if (this.#shards[shard]?.owner !== me.id) return undefined;
+    this.#documents.set(`${org}/${name}`, { id, kind, folded: 0 });
+    return { row: { id, kind, folded: 0 }, created: true };
+  }
+
+  /** At the head, or at `upTo`; not checked for gaps. */
+  load(id: DocumentId, upTo = Number.MAX_SAFE_INTEGER): LoadedDocument {
+    const log = this.#logs.get(id);
+    const base = log?.snapshots.findLast((snapshot) => snapshot.version <= upTo);
+    const after = base?.version ?? 0;
+    return {
+      id,
+      snapshotVersion: after,
+      snapshot: base?.state.slice(),
+      deltas: this.#deltas(id, after, upTo),
+    };
+  }
+
+  history(id: DocumentId, after: number, upTo: number, maxBytes: number): readonly StoredDelta[] {
+    const document = this.#byId(id);
+    if (!document || after < document.folded) return [];
+    const deltas = this.#deltas(id, after, upTo);
+    return deltas[0]?.version === after + 1 ? withinBytes(deltas, maxBytes) : [];
+  }
+
+  clientSeqs(
+    id: DocumentId,
+    client: string,
+    upTo: number,
+  ): { lastSeq: number; pairs: readonly Pair[] } | undefined {
+    const log = this.#logs.get(id);
+    if (!log) return undefined;
+    const kept = log.seqs.get(client);
+    const known = kept?.pairs.filter(([, version]) => version <= upTo) ?? [];
+    const newest = log.snapshots.at(-1)?.version ?? 0;
+    const fresh = this.#deltas(id, newest, upTo).filter((delta) => delta.client === client);
+    const pairs = [...fresh.reverse().map(({ seq, version }): Pair => [seq, version]), ...known].slice(
+      0,
+      PAIRS,
+    );
+    if (pairs.length === 0) return undefined;
+    const keptLast = kept && known.length === kept.pairs.length ? kept.lastSeq : 0;
+    return {
+      lastSeq: Math.max(keptLast, ...fresh.map(({ seq }) => seq), ...pairs.map(([seq]) => seq)),
+      pairs,
+    };
+  }
+
+  clients(id: DocumentId, limit: number): readonly string[] | undefined {
+    const clients = [...(this.#logs.get(id)?.seqs.keys() ?? [])];
+    return clients.length > limit ? undefined : clients;
+  }
+
+  seqVersion(id: DocumentId, client: string, seq: number): number | undefined {
+    for (const row of this.#logs.get(id)?.rows.values() ?? []) {
+      if (row.client === client && row.seq === seq) return row.version;
+    }
+    return undefined;
+  }
+
+  writeSnapshot(
+    me: SessionRef,
+    id: DocumentId,
+    version: number,
+    epoch: number,
+    previous: number,
+    state: Uint8Array,
+  ): boolean {
+    const own = this.ownState(me);
+    if (own === undefined || own === 'fenced') return false;
+    const log = this.#log(id);
+    const newest = log.snapshots.at(-1)?.version ?? 0;
+    if (newest >= version) return true;
+    if (newest !== previous || log.rows.get(version)?.epoch !== epoch) return false;
+    log.snapshots.push({ version, state: state.slice(), atMs: this.#nowMs() });
+    for (const { client, seq, version: at } of this.#deltas(id, previous, version)) {
+      const kept = log.seqs.get(client) ?? { lastSeq: 0, pairs: [] };
+      log.seqs.set(client, {
+        lastSeq: Math.max(kept.lastSeq, seq),
+        pairs: [[seq, at] as const, ...kept.pairs].slice(0, PAIRS),
+      });
+    }
+    return true;
+  }
+
+  compact(me: SessionRef, options: { olderThanMs: number; keepOps: number; limit: number }): number {
+    if (this.ownState(me) !== 'live') return 0;
+    const oldEnough = this.#nowMs() - options.olderThanMs;
+    let removed = 0;
+    for (const document of this.#documents.values()) {
+      const log = this.#logs.get(document.id);
+      if (!log || removed >= options.limit) continue;
+      const head = Math.max(0, ...log.rows.keys());
+      const floor = log.snapshots.findLast(
+        ({ version, atMs }) => atMs <= oldEnough && version <= head - options.keepOps,
+      )?.version;
+      if (floor === undefined || floor <= document.folded) continue;
+      const gone = [...log.rows.keys()]
+        .filter((version) => version <= floor && version < head)
+        .sort((a, b) => a - b)
+        .slice(0, options.limit - removed);
+      for (const version of gone) log.rows.delete(version);
+      removed += gone.length;
+      if (removed >= options.limit) continue;
+      document.folded = floor;
+      log.snapshots.splice(
+        0,
+        log.snapshots.findIndex(({ version }) => version === floor),
+      );
+    }
+    return removed;
+  }
+
+  /** As a database that came back without its last commits. */
+  loseAbove(id: DocumentId, version: number): void {
+    const rows = this.#logs.get(id)?.rows;
+    for (const at of [...(rows?.keys() ?? [])]) if (at > version) rows?.delete(at);
+  }
+
+  #deltas(id: DocumentId, after: number, upTo: number): StoredDelta[] {
+    return [...(this.#logs.get(id)?.rows.values() ?? [])]
+      .filter(({ version }) => version > after && version <= upTo)
+      .sort((a, b) => a.version - b.version)
+      .map(({ version, epoch, client, seq, op }) => ({ version, epoch, client, seq, op }));
+  }
+
+  #byId(id: DocumentId): Content | undefined {
+    for (const document of this.#documents.values()) if (document.id === id) return document;
+    return undefined;
+  }
+
+  #log(id: DocumentId): Log {
+    const there = this.#logs.get(id);
+    if (there) return there;
+    const log: Log = { rows: new Map(), snapshots: [], seqs: new Map() };
+    this.#logs.set(id, log);
+    return log;
+  }
+}
+
+/** PostgreSQL's text has no U+0000, its int8 no fractions, and the schema no version 0. */
+function isRefused({ doc, version, epoch, seq, client, user }: DeltaRow): boolean {
+  const integers = [doc, version, epoch, seq].every(Number.isSafeInteger);
+  return !integers || version < 1 || client.includes('\0') || user.includes('\0');
+}

@@ -1,0 +1,33 @@
+// Applies migrations: in order, each in a transaction of its own, under a lock that all nodes share.
+// Never undoes one; a database that knows more of them than this program is left alone.
+import { MIGRATIONS } from './migrations/index.ts';
+import type { Sql } from './postgres/connect.ts';
+
+/** Any number that nothing else in the database locks: 'troupe' in ASCII. */
+const LOCK = 0x74_72_6f_75_70_65;
+
+/** Returns the names of those applied now. May be called by several nodes at once. */
+export async function migrate(sql: Sql): Promise<readonly string[]> {
+  const applied: string[] = [];
+  for (const migration of MIGRATIONS) {
+    await sql.begin(async (transaction) => {
+      await transaction`SELECT pg_advisory_xact_lock(${LOCK})`;
+      await transaction`CREATE TABLE IF NOT EXISTS troupe_migration (
+        name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`;
+      const [known] = await transaction`SELECT 1 FROM troupe_migration WHERE name = ${migration.name}`;
+      if (known) return;
+      await transaction.unsafe(migration.up);
+      await transaction`INSERT INTO troupe_migration (name) VALUES (${migration.name})`;
+      applied.push(migration.name);
+    });
+  }
+  return applied;
+}
+
+export async function pendingMigrations(sql: Sql): Promise<readonly string[]> {
+  const [table] = await sql<{ name: string | null }[]>`SELECT to_regclass('troupe_migration')::text AS name`;
+  if (!table?.name) return MIGRATIONS.map((migration) => migration.name);
+  const rows = await sql<{ name: string }[]>`SELECT name FROM troupe_migration`;
+  const known = new Set(rows.map((row) => row.name));
+  return MIGRATIONS.map((migration) => migration.name).filter((name) => !known.has(name));
+}

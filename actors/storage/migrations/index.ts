@@ -1,0 +1,11 @@
+// The migrations in the order they are applied. A published one is never changed or removed.
+import * as initial from './0001-initial.ts';
+
+export interface Migration {
+  /** Number and words, as recorded in the database. */
+  readonly name: string;
+  /** SQL of one transaction; several statements. */
+  readonly up: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = [initial];

@@ -1,0 +1,176 @@
+// Appends batches through the write connection until their outcome is known. Owns what an answer means:
+// committed, refused, gap, fenced, or unknown, and resolves the unknown before anybody hears of it.
+// Never drops a row by itself: while the database is away it keeps the one batch it was given.
+import { headsOf } from '../log.ts';
+import type { AppendOutcome, DeltaRow, DocumentId, SessionRef } from '../store.ts';
+import { type Batch, countBatch, encodeBatch, insertBatch } from './batch.ts';
+import { type PostgresStoreOptions, type Sql, within } from './connect.ts';
+import { classify, messageOf } from './errors.ts';
+import type { WriteConnection } from './write-connection.ts';
+
+const BACKOFF_FIRST_MS = 20;
+const BACKOFF_MAX_MS = 1_000;
+
+const COMMITTED: AppendOutcome = { type: 'committed' };
+const FENCED: AppendOutcome = { type: 'fenced' };
+const GAP: AppendOutcome = { type: 'gap' };
+
+/** An attempt's answer, `error` where a value was refused. */
+type Answer = AppendOutcome | { readonly type: 'data'; readonly error: unknown };
+
+export class Appender {
+  readonly #connection: WriteConnection;
+  readonly #session: SessionRef;
+  readonly #options: PostgresStoreOptions;
+  readonly #aborted = new AbortController();
+  #lastBatch = 0;
+  /** The connection's epoch as callers saw it when they decided which heads to prove. */
+  #seenEpoch: number;
+  #busy: Promise<AppendOutcome> | undefined;
+
+  constructor(connection: WriteConnection, session: SessionRef, options: PostgresStoreOptions) {
+    this.#connection = connection;
+    this.#session = session;
+    this.#options = options;
+    this.#seenEpoch = connection.epoch;
+  }
+
+  async append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
+    if (this.#busy !== undefined) throw new Error('append: one call at a time');
+    if (rows.length === 0) return COMMITTED;
+    this.#busy = this.#append(rows, heads);
+    try {
+      return await this.#busy;
+    } finally {
+      this.#seenEpoch = this.#connection.epoch;
+      this.#busy = undefined;
+    }
+  }
+
+  /** Settles when no append is under way. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([this.#busy]);
+  }
+
+  abort(): void {
+    this.#aborted.abort();
+  }
+
+  async #append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
+    const answer = await this.#settle(encodeBatch(++this.#lastBatch, rows), rows, heads);
+    return answer.type === 'data' ? this.#bisect(rows, answer.error) : answer;
+  }
+
+  /** Sends one batch until the answer is known. */
+  async #settle(
+    batch: Batch,
+    rows: readonly DeltaRow[],
+    heads: ReadonlyMap<DocumentId, number>,
+  ): Promise<Answer> {
+    let failures = 0;
+    while (!this.#aborted.signal.aborted) {
+      let sql: Sql | undefined = this.#connection.current;
+      try {
+        sql ??= await this.#connection.open();
+        // On another connection than the caller knew nothing is proved: not by it, nor by the first attempt.
+        const proved = this.#connection.epoch === this.#seenEpoch ? heads : headsOf(rows);
+        const written = await this.#answer(insertBatch(sql, this.#session, batch, proved));
+        const answer = written > 0 ? COMMITTED : await this.#whyNothing(sql);
+        if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
+        return answer;
+      } catch (error) {
+        switch (classify(error)) {
+          case 'data':
+            return { type: 'data', error };
+          case 'duplicate': {
+            const answer = sql && (await this.#whoseRows(sql, batch));
+            if (answer) return answer;
+            break;
+          }
+          case 'other':
+            if (!this.#aborted.signal.aborted) throw error;
+            break;
+          case 'connection':
+            if (sql) this.#connection.lost(sql);
+            break;
+          case 'transient':
+            break;
+        }
+        failures++;
+        this.#options.onProblem?.({ type: 'unavailable', attempt: failures, error: asError(error) });
+        await this.#pause(failures);
+      }
+    }
+    return FENCED;
+  }
+
+  /** 0 rows. */
+  async #whyNothing(sql: Sql): Promise<AppendOutcome> {
+    const [own] = await this.#answer(
+      sql<
+        { state: string }[]
+      >`SELECT state FROM session WHERE id = ${this.#session.id} AND nonce = ${this.#session.nonce}`,
+    );
+    return own === undefined || own.state === 'fenced' ? FENCED : GAP;
+  }
+
+  /**
+   * The key of a row is taken. All ours: this batch had landed before its connection was lost. Anybody
+   * else's: this session is behind the log. undefined: the connection was lost over it, try again.
+   */
+  async #whoseRows(sql: Sql, batch: Batch): Promise<AppendOutcome | undefined> {
+    try {
+      const found = await this.#answer(countBatch(sql, this.#session, batch));
+      if (found !== batch.size) return await this.#whyNothing(sql);
+      // The backend may have been ended while it waited for a synchronous standby: a commit behind the
+      // found rows is acknowledged only when they are there too.
+      await this.#answer(sql`UPDATE session SET node = node WHERE id = ${this.#session.id}`);
+      return COMMITTED;
+    } catch (error) {
+      const kind = classify(error);
+      if (kind === 'connection') this.#connection.lost(sql);
+      else if (kind !== 'transient') throw error;
+      return undefined;
+    }
+  }
+
+  /** Commits what can be, halving the documents until those with refused values stand alone. */
+  async #bisect(rows: readonly DeltaRow[], error: unknown): Promise<AppendOutcome> {
+    const docs = [...new Set(rows.map((row) => row.doc))];
+    if (docs.length === 1) {
+      this.#options.onProblem?.({ type: 'refused', docs, error: asError(error) });
+      return { type: 'refused', docs };
+    }
+    const half = new Set(docs.slice(0, docs.length >> 1));
+    const refused: DocumentId[] = [];
+    for (const part of [rows.filter((row) => half.has(row.doc)), rows.filter((row) => !half.has(row.doc))]) {
+      const answer = await this.#settle(encodeBatch(++this.#lastBatch, part), part, headsOf(part));
+      const outcome = answer.type === 'data' ? await this.#bisect(part, answer.error) : answer;
+      if (outcome.type === 'refused') refused.push(...outcome.docs);
+      else if (outcome.type !== 'committed') return outcome;
+    }
+    return refused.length === 0 ? COMMITTED : { type: 'refused', docs: refused };
+  }
+
+  #answer<T>(answer: PromiseLike<T>): Promise<T> {
+    return within(this.#connection.answerTimeoutMs, 'append', answer);
+  }
+
+  /** Grows from 20 ms to 1 s, between half and the whole of it; ends at once on abort. */
+  async #pause(failures: number): Promise<void> {
+    const whole = Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 10), BACKOFF_MAX_MS);
+    const signal = this.#aborted.signal;
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, whole * (0.5 + Math.random() / 2));
+      signal.addEventListener('abort', done);
+    });
+  }
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(messageOf(error)));

@@ -1,0 +1,102 @@
+// How every connection of the stores is made: its name, its types, its time-outs. No statement is here.
+// Connections are sessions of PostgreSQL with prepared statements: a transaction pooler cannot stand between.
+import postgres from 'postgres';
+import { AnswerTimeout } from './errors.ts';
+
+export interface PostgresStoreOptions {
+  /** postgres://user:password@host:port/database, several hosts separated by commas. */
+  readonly url: string;
+  /** Longest wait for a connection. Default 5,000. */
+  readonly connectTimeoutMs?: number;
+  /** Longest wait for the answer to a statement, before its connection is given up. Default 10,000. */
+  readonly answerTimeoutMs?: number;
+  /** Connections for reading, per store. Default 2. */
+  readonly readConnections?: number;
+  /** Told of each failed attempt to reach the database while a call keeps trying, and once it succeeded again. */
+  readonly onProblem?: (problem: StoreProblem) => void;
+}
+
+export type StoreProblem =
+  | { readonly type: 'unavailable'; readonly attempt: number; readonly error: Error }
+  | { readonly type: 'recovered'; readonly attempts: number }
+  | { readonly type: 'refused'; readonly docs: readonly number[]; readonly error: Error };
+
+/** int8 comes as a number: versions, ids and epochs stay within 53 bits. */
+const NUMBERS = {
+  bigint: { to: 20, from: [20], serialize: (x: number) => String(x), parse: (x: string) => Number(x) },
+};
+export type Sql = postgres.Sql<{ bigint: number }>;
+
+export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+export const DEFAULT_ANSWER_TIMEOUT_MS = 10_000;
+
+/** Element type ids of PostgreSQL for parameters that are sent as ready-made literals. */
+export const TYPE = {
+  bytea: 17,
+  int8: 20,
+  text: 25,
+  byteaArray: 1001,
+  textArray: 1009,
+  int8Array: 1016,
+  int4Array: 1007,
+  uuid: 2950,
+};
+
+export interface ConnectOptions {
+  readonly name: string;
+  readonly max: number;
+  /** The server ends a statement after this; 0: never. */
+  readonly statementTimeoutMs: number;
+  readonly onclose?: () => void;
+}
+
+/** Opens nothing yet: connections are made by the first statements. */
+export function connect(store: PostgresStoreOptions, options: ConnectOptions): Sql {
+  return postgres(store.url, {
+    max: options.max,
+    connect_timeout: (store.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS) / 1_000,
+    // The stores pace their attempts themselves; the driver would add up to 20 s.
+    backoff: () => 0,
+    max_lifetime: null,
+    idle_timeout: 0,
+    keep_alive: 5,
+    // Saves a query per connection; array parameters are literals with their type id.
+    fetch_types: false,
+    types: NUMBERS,
+    onnotice: () => undefined,
+    ...(options.onclose ? { onclose: options.onclose } : {}),
+    connection: {
+      application_name: options.name,
+      statement_timeout: options.statementTimeoutMs,
+    },
+  });
+}
+
+/** Numbers as an int8[] parameter. */
+export const int8Array = (sql: Sql, numbers: readonly number[]) =>
+  sql.typed(`{${numbers.join()}}`, TYPE.int8Array);
+
+/** Strings as a text[] parameter. */
+export const textArray = (sql: Sql, texts: readonly string[]) =>
+  sql.typed(`{${texts.map(textElement).join()}}`, TYPE.textArray);
+
+/** What needs no quotes in an array literal: client ids, and most names of users. A bare `null` would be NULL. */
+const PLAIN = /^(?!null$)[A-Za-z0-9_-]+$/i;
+const ESCAPED = /[\\"]/g;
+
+/** A string as an element of an array literal. */
+export const textElement = (text: string): string =>
+  PLAIN.test(text) ? text : `"${text.replace(ESCAPED, '\\$&')}"`;
+
+/** Rejects with AnswerTimeout when `answer` takes longer; the caller then gives the connection up. */
+export async function within<T>(ms: number, what: string, answer: PromiseLike<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      timer = setTimeout(() => reject(new AnswerTimeout(`${what}: no answer within ${ms} ms`)), ms);
+      answer.then(resolve, reject);
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}

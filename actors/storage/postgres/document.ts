@@ -1,0 +1,70 @@
+// Statements about documents as such: found by name, created. Their content is the log's.
+
+import type { KindName } from '../../../protocol/messages.ts';
+import type { DocumentId, DocumentRow, SessionRef } from '../store.ts';
+import type { Sql } from './connect.ts';
+import { sessionState } from './session.ts';
+
+/** As stored. A number is never given to another kind. */
+const KINDS: Readonly<Record<KindName, number>> = { json: 1, 'rich-text': 2, yjs: 3 };
+const KIND_NAMES = new Map<number, KindName>([
+  [KINDS.json, 'json'],
+  [KINDS['rich-text'], 'rich-text'],
+  [KINDS.yjs, 'yjs'],
+]);
+
+interface Row {
+  id: DocumentId;
+  kind: number;
+  folded: number;
+}
+
+export async function find(sql: Sql, org: string, name: string): Promise<DocumentRow | undefined> {
+  const [row] = await sql<Row[]>`
+    SELECT id, kind, folded FROM document WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL`;
+  return row && documentRow(row);
+}
+
+export interface NewDocument {
+  readonly id: DocumentId;
+  readonly org: string;
+  readonly name: string;
+  readonly shard: number;
+  readonly kind: KindName;
+}
+
+/**
+ * Creates it where its name is free, or returns the one there is. undefined: the session is fenced, or
+ * does not own the shard. 'again': lost a race (or the id is taken): call again with another id.
+ */
+export async function create(
+  sql: Sql,
+  session: SessionRef,
+  document: NewDocument,
+): Promise<{ row: DocumentRow; created: boolean } | 'again' | undefined> {
+  const { id, org, name, shard, kind } = document;
+  const [row] = await sql<(Row & { created: boolean })[]>`
+    WITH me AS MATERIALIZED (
+      SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state <> 'fenced' FOR SHARE),
+    owned AS MATERIALIZED (SELECT 1 FROM shard WHERE id = ${shard} AND owner = ${session.id} FOR SHARE),
+    made AS (
+      INSERT INTO document (id, org, name, shard, kind)
+      SELECT ${id}::bigint, ${org}, ${name}, ${shard}::int, ${KINDS[kind]}::smallint
+      WHERE EXISTS (SELECT 1 FROM me) AND EXISTS (SELECT 1 FROM owned)
+      ON CONFLICT DO NOTHING RETURNING id, kind, folded)
+    SELECT id, kind, folded, true AS created FROM made
+    UNION ALL
+    SELECT id, kind, folded, false FROM document
+    WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM me)`;
+  if (row) return { row: documentRow(row), created: row.created };
+  if ((await sessionState(sql, session.id)) === 'fenced') return undefined;
+  const [owned] = await sql`SELECT 1 FROM shard WHERE id = ${shard} AND owner = ${session.id}`;
+  return owned ? 'again' : undefined;
+}
+
+function documentRow(row: Row): DocumentRow {
+  const kind = KIND_NAMES.get(row.kind);
+  if (kind === undefined)
+    throw new Error(`document ${row.id} has kind ${row.kind}, which this version does not know`);
+  return { id: row.id, kind, folded: row.folded };
+}

@@ -1,0 +1,44 @@
+// Fences sessions: once it says true, nothing of theirs can land. Waits for their statements in flight,
+// and ends the backends that keep a row locked (a stopped process holds its half-sent batch for ever).
+import { type SessionId, type SessionRef, StoreUnavailable } from '../store.ts';
+import { type Sql, textArray } from './connect.ts';
+import { codeOf } from './errors.ts';
+import { foldName, poolName, writeName } from './session.ts';
+
+/** A round waits 250 ms for the locks, and up to a second for each backend it ends. */
+const ROUNDS = 8;
+
+/** lock_not_available; and deadlock_detected, should a third party lock sessions in another order. */
+const LOCKED = new Set(['55P03', '40P01']);
+
+/** false: `me` is not live. */
+export async function fence(
+  sql: Sql,
+  me: SessionRef,
+  victim: { readonly run: string } | { readonly session: SessionId },
+): Promise<boolean> {
+  const run = 'run' in victim ? victim.run : null;
+  const session = 'session' in victim ? victim.session : null;
+  for (let round = 1; ; round++) {
+    try {
+      // Alone in its statement: in one with others their snapshot would be older than the wait for the locks.
+      const [row] = await sql<{ fenced: number }[]>`
+        SELECT troupe_fence(${me.id}, ${me.nonce}, ${run}, ${session}) AS fenced`;
+      return row !== undefined && row.fenced >= 0;
+    } catch (error) {
+      if (!LOCKED.has(codeOf(error) ?? '')) throw error;
+      if (round === ROUNDS) throw new StoreUnavailable('fence: a session stays locked', { cause: error });
+      await endBackends(sql, run, session);
+    }
+  }
+}
+
+/** Those that may lock the victims' rows: their own connections, and the folding ones of their run. */
+async function endBackends(sql: Sql, run: string | null, session: SessionId | null): Promise<void> {
+  const victims = await sql<{ id: SessionId; run: string }[]>`
+    SELECT id, run FROM session WHERE (run = ${run} OR id = ${session}) AND state <> 'fenced'`;
+  const names = victims.flatMap((row) => [writeName(row.id), poolName(row.id), foldName(row.run)]);
+  await sql`
+    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+    WHERE application_name = ANY(${textArray(sql, [...new Set(names)])}) AND pid <> pg_backend_pid()`;
+}

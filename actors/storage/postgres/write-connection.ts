@@ -1,0 +1,117 @@
+// The one write connection of a worker's session, named after it so that anybody can find and end its
+// backend. Modes: down -> up (connect) -> down (lost, or given up) … -> closed, set by #setMode alone.
+// A connection is used only after it has proved itself and every older backend of that name is gone.
+import {
+  connect,
+  DEFAULT_ANSWER_TIMEOUT_MS,
+  type PostgresStoreOptions,
+  type Sql,
+  within,
+} from './connect.ts';
+import { AnswerTimeout } from './errors.ts';
+import { end } from './pool.ts';
+
+type Mode =
+  | { readonly type: 'down' }
+  | { readonly type: 'up'; readonly sql: Sql }
+  | { readonly type: 'closed' };
+
+/** Rounds of pg_terminate_backend, each waiting up to a second, before the attempt to connect has failed. */
+const TERMINATE_ROUNDS = 5;
+
+export class WriteConnection {
+  readonly #options: PostgresStoreOptions;
+  readonly #name: string;
+  readonly answerTimeoutMs: number;
+  #mode: Mode = { type: 'down' };
+  #opening: Sql | undefined;
+  #epoch = 0;
+
+  constructor(options: PostgresStoreOptions, name: string) {
+    this.#options = options;
+    this.#name = name;
+    this.answerTimeoutMs = options.answerTimeoutMs ?? DEFAULT_ANSWER_TIMEOUT_MS;
+  }
+
+  /** Rises when a connection is made and when it is found lost. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get closed(): boolean {
+    return this.#mode.type === 'closed';
+  }
+
+  /** The connection that is up. */
+  get current(): Sql | undefined {
+    return this.#mode.type === 'up' ? this.#mode.sql : undefined;
+  }
+
+  /** One attempt to get a proved connection. Rejects with what the driver says. */
+  async open(): Promise<Sql> {
+    if (this.#mode.type === 'up') return this.#mode.sql;
+    const sql = connect(this.#options, {
+      name: this.#name,
+      max: 1,
+      statementTimeoutMs: 0,
+      onclose: () => this.lost(sql),
+    });
+    this.#opening = sql;
+    try {
+      await this.#endOlderBackends(sql);
+      // Closed or lost while it was proving itself.
+      if (this.closed || this.#opening !== sql) throw new AnswerTimeout('the connection was given up');
+      this.#setMode({ type: 'up', sql });
+      return sql;
+    } catch (error) {
+      end(sql);
+      throw error;
+    } finally {
+      if (this.#opening === sql) this.#opening = undefined;
+    }
+  }
+
+  /** Gives a connection up; the next `open` makes another. */
+  lost(sql: Sql): void {
+    if (this.#opening === sql) this.#opening = undefined;
+    if (this.#mode.type !== 'up' || this.#mode.sql !== sql) return;
+    this.#setMode({ type: 'down' });
+    end(sql);
+  }
+
+  async close(): Promise<void> {
+    const mode = this.#mode;
+    this.#setMode({ type: 'closed' });
+    if (mode.type === 'up') await mode.sql.end({ timeout: this.answerTimeoutMs / 1_000 });
+  }
+
+  abort(): void {
+    const mode = this.#mode;
+    this.#setMode({ type: 'closed' });
+    if (mode.type === 'up') end(mode.sql);
+    if (this.#opening) end(this.#opening);
+  }
+
+  /**
+   * After it resolves no statement of an older connection can take effect any more: what has become of
+   * them is for the log to say. It is also the harmless statement that proves the connection.
+   */
+  async #endOlderBackends(sql: Sql): Promise<void> {
+    for (let round = 0; round < TERMINATE_ROUNDS; round++) {
+      const backends = await within(
+        this.answerTimeoutMs,
+        'connect',
+        sql`SELECT pid, pg_terminate_backend(pid, 1000) AS gone FROM pg_stat_activity
+          WHERE application_name = ${this.#name} AND pid <> pg_backend_pid()`,
+      );
+      if (backends.length === 0) return;
+    }
+    throw new AnswerTimeout(`connect: an older backend of ${this.#name} does not end`);
+  }
+
+  #setMode(mode: Mode): void {
+    if (this.#mode.type === 'closed') return;
+    if (mode.type !== this.#mode.type) this.#epoch++;
+    this.#mode = mode;
+  }
+}

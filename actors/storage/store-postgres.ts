@@ -1,0 +1,205 @@
+// The store in PostgreSQL. Puts connections and statements (postgres/) together as the three ports;
+// what a statement guarantees is said where it stands.
+import { randomFillSync } from 'node:crypto';
+import type { KindName } from '../../protocol/messages.ts';
+import { randomDocumentId } from './log.ts';
+import { migrate, pendingMigrations } from './migrate.ts';
+import { Appender } from './postgres/append.ts';
+import { claim } from './postgres/claim.ts';
+import { clientSeqs, clients, seqVersion } from './postgres/client-seqs.ts';
+import { compact } from './postgres/compact.ts';
+import type { PostgresStoreOptions } from './postgres/connect.ts';
+import { create, find } from './postgres/document.ts';
+import { fence } from './postgres/fence.ts';
+import { history } from './postgres/history.ts';
+import { load, loadAt } from './postgres/load.ts';
+import { Pool } from './postgres/pool.ts';
+import {
+  fenceSelf,
+  foldName,
+  foreignSessions,
+  insertSession,
+  poolName,
+  sessionState,
+  writeName,
+} from './postgres/session.ts';
+import { writeSnapshot } from './postgres/snapshot.ts';
+import { WriteConnection } from './postgres/write-connection.ts';
+import {
+  type AppendOutcome,
+  type ControlStore,
+  type DeltaRow,
+  type DocumentId,
+  type DocumentRow,
+  type FoldStore,
+  type SessionIdentity,
+  type SessionRef,
+  StoreUnavailable,
+  type WorkerStore,
+} from './store.ts';
+
+export type { PostgresStoreOptions, StoreProblem } from './postgres/connect.ts';
+
+/** A control store, with two connections. Migrations may take long: they have no time-out of their own. */
+export function createControlStore(options: PostgresStoreOptions): ControlStore {
+  const pool = new Pool(options, 'troupe:control', 2);
+  let session: SessionRef | undefined;
+  const own = (): SessionRef => {
+    if (!session) throw new Error('the control session is not open');
+    return session;
+  };
+  return {
+    migrate: async () => {
+      const patient = new Pool({ ...options, answerTimeoutMs: MIGRATION_TIMEOUT_MS }, 'troupe:migrate', 1);
+      try {
+        return await patient.run('migrate', migrate);
+      } finally {
+        await patient.close();
+      }
+    },
+    pendingMigrations: () => pool.run('pendingMigrations', pendingMigrations),
+    openSession: async (identity) => {
+      session = await pool.run('openSession', (sql) => insertSession(sql, identity));
+      return session;
+    },
+    foreignSessions: (run) => pool.run('foreignSessions', (sql) => foreignSessions(sql, run)),
+    fence: (me, victim) => pool.run('fence', (sql) => fence(sql, me, victim)),
+    sessionState: (id) => pool.run('sessionState', (sql) => sessionState(sql, id)),
+    compact: async (what) => {
+      const me = own();
+      return pool.run('compact', (sql) => compact(sql, me, what));
+    },
+    close: () => pool.close(),
+  };
+}
+
+/** Waiting for another node that migrates included. */
+const MIGRATION_TIMEOUT_MS = 3_600_000;
+
+/** A worker's store: one write connection, and a pool of `readConnections`. */
+export function createWorkerStore(options: PostgresStoreOptions): WorkerStore {
+  return new PostgresWorkerStore(options);
+}
+
+class PostgresWorkerStore implements WorkerStore {
+  readonly #options: PostgresStoreOptions;
+  #open: Opened | undefined;
+  #aborted = false;
+
+  constructor(options: PostgresStoreOptions) {
+    this.#options = options;
+  }
+
+  async open(identity: SessionIdentity): Promise<SessionRef> {
+    if (this.#open || this.#aborted) throw new Error('a worker store is opened once');
+    // The connections are named after a session, which a nameless one has to make first.
+    const first = new Pool(this.#options, 'troupe:open', 1);
+    let session: SessionRef;
+    try {
+      session = await first.run('open', (sql) => insertSession(sql, identity));
+    } finally {
+      first.abort();
+    }
+    const pool = new Pool(this.#options, poolName(session.id), this.#options.readConnections ?? 2);
+    const write = new WriteConnection(this.#options, writeName(session.id));
+    const appender = new Appender(write, session, this.#options);
+    this.#open = { session, pool, write, appender };
+    return session;
+  }
+
+  get connectionEpoch(): number {
+    return this.#open?.write.epoch ?? 0;
+  }
+
+  async claim(shards: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const { pool, session } = this.#opened();
+    return pool.run('claim', (sql) => claim(sql, session, shards));
+  }
+
+  async append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
+    return this.#opened().appender.append(rows, heads);
+  }
+
+  async find(org: string, name: string): Promise<DocumentRow | undefined> {
+    return this.#opened().pool.run('find', (sql) => find(sql, org, name));
+  }
+
+  async create(org: string, name: string, shard: number, kind: KindName) {
+    const { pool, session } = this.#opened();
+    for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
+      const id = randomDocumentId((bytes) => randomFillSync(bytes));
+      const made = await pool.run('create', (sql) => create(sql, session, { id, org, name, shard, kind }));
+      if (made !== 'again') return made;
+    }
+    throw new StoreUnavailable(`create: ${org}/${name} is created and deleted all the time`);
+  }
+
+  async load(ids: readonly DocumentId[]) {
+    return this.#opened().pool.run('load', (sql) => load(sql, ids));
+  }
+
+  async history(doc: DocumentId, after: number, upTo: number, maxBytes: number) {
+    return this.#opened().pool.run('history', (sql) => history(sql, doc, after, upTo, maxBytes));
+  }
+
+  async clientSeqs(doc: DocumentId, client: string, upTo: number) {
+    return this.#opened().pool.run('clientSeqs', (sql) => clientSeqs(sql, doc, client, upTo));
+  }
+
+  async clients(doc: DocumentId, limit: number) {
+    return this.#opened().pool.run('clients', (sql) => clients(sql, doc, limit));
+  }
+
+  async seqVersion(doc: DocumentId, client: string, seq: number) {
+    return this.#opened().pool.run('seqVersion', (sql) => seqVersion(sql, doc, client, seq));
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    const { pool, write, appender, session } = this.#open;
+    await appender.idle();
+    try {
+      await pool.run('close', (sql) => fenceSelf(sql, session));
+    } finally {
+      await Promise.all([write.close(), pool.close()]);
+    }
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.#open?.appender.abort();
+    this.#open?.write.abort();
+    this.#open?.pool.abort();
+  }
+
+  #opened(): Opened {
+    if (!this.#open) throw new Error('the session is not open');
+    return this.#open;
+  }
+}
+
+interface Opened {
+  readonly session: SessionRef;
+  readonly pool: Pool;
+  readonly write: WriteConnection;
+  readonly appender: Appender;
+}
+
+/** Ids that were taken, and names that others created and deleted meanwhile. */
+const CREATE_ATTEMPTS = 5;
+
+export interface FoldStoreOptions extends PostgresStoreOptions {
+  /** The run of the node: whoever fences it finds the connections by it. */
+  readonly run: string;
+}
+
+/** A compute thread's store, with one connection. */
+export function createFoldStore(options: FoldStoreOptions): FoldStore {
+  const pool = new Pool(options, foldName(options.run), 1);
+  return {
+    read: (doc, upTo) => pool.run('read', (sql) => loadAt(sql, doc, upTo)),
+    writeSnapshot: (session, doc, version, epoch, previous, state) =>
+      pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, doc, version, epoch, previous, state)),
+    close: () => pool.close(),
+  };
+}

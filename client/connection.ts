@@ -1,0 +1,405 @@
+// One connection to a list of servers: dials, says hello, keeps alive, comes back. Owns the socket,
+// the token and the order of attempts; knows nothing of documents.
+//
+// Modes, changed by #enter alone:
+//   idle     -> dialing                       goOnline
+//   dialing  -> live | waiting | refused      welcome; socket lost; refusal
+//   live     -> dialing | waiting | refused   draining is over; socket lost; refusal
+//   waiting  -> dialing                       its timer, or the network is back
+//   refused  -> dialing                       goOnline, a new token
+//   any      -> idle, ended                   goOffline; close (for good)
+import { type Codec, FrameError, jsonCodec, msgpackCodec } from '../protocol/codec.ts';
+import { CLOSE, CLOSE_WITHOUT_RETRY } from '../protocol/errors.ts';
+import type { Limits } from '../protocol/limits.ts';
+import type { ClientMessage } from '../protocol/messages.ts';
+import type { ClientState, TokenSource } from './api.ts';
+import { Backoff } from './backoff.ts';
+import { knownCode, TroupeError } from './errors.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { INITIAL_LIMITS, readLimits } from './limits.ts';
+import type { Platform, Timer, WebSocketConstructor, WebSocketLike } from './platform.ts';
+
+export interface ConnectionOptions {
+  readonly client: string;
+  readonly urls: readonly string[];
+  readonly token: TokenSource | undefined;
+  readonly webSocket: WebSocketConstructor;
+  readonly platform: Platform;
+  /** Asked at each dial. */
+  readonly encoding: () => 'json' | 'msgpack';
+}
+
+export interface ConnectionHandlers {
+  state(state: ClientState): void;
+  /** The first `welcome` of a socket: messages may be sent from now on, until `down`. */
+  up(): void;
+  /** The socket is gone. `closeCode` where the server told one. */
+  down(closeCode: number | undefined): void;
+  /** Any later message, decoded and with a string `type`; nothing else about it has been checked. */
+  message(message: Record<string, unknown>): void;
+  error(error: TroupeError): void;
+  draining(reconnectInMs: number): void;
+}
+
+export type SendResult = 'sent' | 'down' | 'too-large';
+
+type Mode =
+  | { readonly name: 'idle' }
+  | { readonly name: 'waiting'; readonly timer: Timer }
+  | { readonly name: 'dialing'; readonly timer: Timer; socket: WebSocketLike | undefined }
+  | { readonly name: 'live'; readonly socket: WebSocketLike; readonly since: number }
+  | { readonly name: 'refused' }
+  | { readonly name: 'ended' };
+
+/** From the token to the `welcome`. */
+const DIAL_MS = 15_000;
+const BACKOFF_MS = 500;
+/** A connection that lived this long was no failure. */
+const STABLE_MS = 5_000;
+/** The longest `reconnectInMs` that is believed. */
+const LONGEST_DRAIN_MS = 60_000;
+const NORMAL_CLOSE = 1000;
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #platform: Platform;
+  readonly #handlers: ConnectionHandlers;
+  readonly #heartbeat: Heartbeat;
+  readonly #backoff: Backoff;
+  #mode: Mode = { name: 'idle' };
+  #codec: Codec | undefined;
+  #limits: Limits = INITIAL_LIMITS;
+  #token: TokenSource | undefined;
+  #lastToken: string | undefined;
+  #tokenReason: 'connect' | 'expired' = 'connect';
+  #urlIndex: number;
+  /** Of the socket lost last. */
+  #closeCode: number | undefined;
+  #drain: { readonly timer: Timer; readonly at: number } | undefined;
+  /** What the server said before it closed: the reason of a refusal, and how long to stay away. */
+  #lastError: { readonly error: TroupeError; readonly retryAfterMs: number } | undefined;
+
+  constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
+    if (options.urls.length === 0) throw new TypeError('urls: at least one');
+    this.#options = options;
+    this.#platform = options.platform;
+    this.#handlers = handlers;
+    this.#token = options.token;
+    this.#backoff = new Backoff(BACKOFF_MS, () => this.#platform.random());
+    this.#urlIndex = Math.floor(this.#platform.random() * options.urls.length);
+    this.#heartbeat = new Heartbeat(this.#platform, {
+      ping: () => this.send({ type: 'ping' }),
+      dead: () => this.#lost(undefined),
+    });
+  }
+
+  get state(): ClientState {
+    return stateOf(this.#mode);
+  }
+
+  /** As the last server told them. */
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  goOnline(): void {
+    const { name } = this.#mode;
+    if (name === 'idle' || name === 'refused') this.#wait(0);
+  }
+
+  /** The network may be back: no reason to wait longer. */
+  hurry(): void {
+    if (this.#mode.name === 'waiting') this.#wait(0);
+  }
+
+  goOffline(): void {
+    if (this.#mode.name !== 'ended') this.#leave({ name: 'idle' });
+  }
+
+  end(): void {
+    this.#leave({ name: 'ended' });
+  }
+
+  setToken(token: TokenSource): void {
+    this.#token = token;
+    this.#lastToken = undefined;
+    if (this.#mode.name === 'refused') this.goOnline();
+    else if (this.#mode.name === 'live') this.#renew();
+  }
+
+  /** Bytes of the message as a frame in the subprotocol in use, or that will be asked for. */
+  measure(message: ClientMessage): number {
+    return frameBytes(this.#currentCodec().encode(message));
+  }
+
+  send(message: ClientMessage): SendResult {
+    if (this.#mode.name !== 'live') return 'down';
+    const frame = this.#currentCodec().encode(message);
+    if (frameBytes(frame) > this.#limits.frameBytes) return 'too-large';
+    return this.#transmit(this.#mode.socket, frame) ? 'sent' : 'down';
+  }
+
+  #currentCodec(): Codec {
+    return this.#codec ?? (this.#options.encoding() === 'msgpack' ? msgpackCodec : jsonCodec);
+  }
+
+  #transmit(socket: WebSocketLike, frame: string | Uint8Array<ArrayBuffer>): boolean {
+    try {
+      socket.send(frame);
+      return true;
+    } catch {
+      // A socket that is closing throws; its close event is on the way and brings the retry.
+      return false;
+    }
+  }
+
+  // ---- dialing
+
+  #wait(delayMs: number): void {
+    this.#enter({ name: 'waiting', timer: this.#platform.setTimer(() => this.#dial(), delayMs) });
+  }
+
+  #dial(): void {
+    const mode: Mode = {
+      name: 'dialing',
+      socket: undefined,
+      timer: this.#platform.setTimer(() => this.#lost(undefined), DIAL_MS),
+    };
+    this.#enter(mode);
+    this.#codec = undefined;
+    this.#lastError = undefined;
+    const token = this.#askForToken();
+    if (typeof token !== 'object') {
+      this.#connect(mode, token);
+      return;
+    }
+    token.then(
+      (value) => this.#connect(mode, value),
+      (error: unknown) => {
+        if (this.#mode !== mode) return;
+        const why = error instanceof Error ? error.message : String(error);
+        this.#handlers.error(new TroupeError('unauthenticated', `no token: ${why}`, true));
+        this.#lost(undefined);
+      },
+    );
+  }
+
+  #askForToken(): string | undefined | Promise<string | undefined> {
+    const source = this.#token;
+    if (typeof source !== 'function') return source;
+    try {
+      return source(this.#tokenReason);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #connect(mode: Mode & { name: 'dialing' }, token: string | undefined): void {
+    if (this.#mode !== mode) return;
+    if (this.#tokenReason === 'expired' && (token === undefined || token === this.#lastToken)) {
+      this.#refuse(new TroupeError('unauthenticated', 'the token was refused and there is no new one'));
+      return;
+    }
+    this.#lastToken = token;
+    const preferred = this.#currentCodec();
+    const other = preferred === jsonCodec ? msgpackCodec : jsonCodec;
+    let socket: WebSocketLike;
+    try {
+      socket = new this.#options.webSocket(this.#url(), [preferred.subprotocol, other.subprotocol]);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#refuse(new TroupeError('bad-message', `cannot open a socket to ${this.#url()}: ${why}`));
+      return;
+    }
+    mode.socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => {
+      this.#codec = socket.protocol === msgpackCodec.subprotocol ? msgpackCodec : jsonCodec;
+      const client = this.#options.client;
+      const hello: ClientMessage =
+        token === undefined ? { type: 'hello', client } : { type: 'hello', client, token };
+      this.#transmit(socket, this.#codec.encode(hello));
+    };
+    socket.onmessage = (event: { data: unknown }) => this.#received(socket, event.data);
+    socket.onclose = (event: { code?: number }) => this.#lost(event.code);
+    // The close that follows tells all there is to know; ws throws where nobody listens.
+    socket.onerror = () => {};
+  }
+
+  #url(): string {
+    return this.#options.urls[this.#urlIndex % this.#options.urls.length] ?? '';
+  }
+
+  #renew(): void {
+    const token = this.#token;
+    if (typeof token === 'string') this.send({ type: 'hello', client: this.#options.client, token });
+  }
+
+  // ---- receiving
+
+  #received(socket: WebSocketLike, data: unknown): void {
+    const message = this.#decode(data);
+    if (message === undefined) {
+      this.#handlers.error(
+        new TroupeError('bad-message', 'the server sent a frame that is no message', true),
+      );
+      this.#lost(undefined);
+      return;
+    }
+    this.#heartbeat.received();
+    const { type } = message;
+    if (typeof type !== 'string') return;
+    if (type === 'error') this.#noteError(message);
+    if (type === 'welcome') this.#welcomed(socket, message);
+    else if (this.#mode.name !== 'live') return;
+    else if (type === 'draining') this.#drained(message.reconnectInMs);
+    else if (type !== 'pong') this.#handlers.message(message);
+  }
+
+  #decode(data: unknown): Record<string, unknown> | undefined {
+    const frame = data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+    if (typeof frame !== 'string' && !(frame instanceof Uint8Array)) return undefined;
+    try {
+      return this.#currentCodec().decode(frame);
+    } catch (error) {
+      if (error instanceof FrameError) return undefined;
+      throw error;
+    }
+  }
+
+  #noteError(message: Record<string, unknown>): void {
+    const text = typeof message.message === 'string' ? message.message : '';
+    const after = message.retryAfterMs;
+    this.#lastError = {
+      error: new TroupeError(knownCode(message.code), text, message.retryable === true),
+      retryAfterMs: typeof after === 'number' && after > 0 ? after : 0,
+    };
+  }
+
+  #welcomed(socket: WebSocketLike, message: Record<string, unknown>): void {
+    this.#limits = readLimits(message.limits, this.#limits);
+    if (this.#mode.name !== 'dialing') return;
+    this.#tokenReason = 'connect';
+    this.#lastError = undefined;
+    this.#enter({ name: 'live', socket, since: this.#platform.now() });
+    this.#heartbeat.start(this.#limits.pingMs);
+    this.#handlers.up();
+  }
+
+  #drained(told: unknown): void {
+    if (this.#drain !== undefined) return;
+    const reconnectInMs = typeof told === 'number' && told >= 0 ? Math.min(told, LONGEST_DRAIN_MS) : 0;
+    const delay = reconnectInMs * (0.75 + this.#platform.random() / 2);
+    this.#drain = {
+      at: this.#platform.now() + delay,
+      timer: this.#platform.setTimer(() => {
+        this.#drain = undefined;
+        this.#lost(undefined, 0);
+      }, delay),
+    };
+    this.#handlers.draining(reconnectInMs);
+  }
+
+  // ---- losing
+
+  /** The socket is gone or given up. @param delayMs before the next attempt; left out: backoff */
+  #lost(closeCode: number | undefined, delayMs?: number): void {
+    const before = this.#mode;
+    if (before.name !== 'live' && before.name !== 'dialing') return;
+    if (before.name === 'live' && this.#platform.now() - before.since >= STABLE_MS) this.#backoff.reset();
+    this.#urlIndex++;
+    const refusal = this.#refusal(closeCode);
+    if (refusal !== undefined) {
+      this.#refuse(refusal, closeCode);
+      return;
+    }
+    const drainAt = this.#drain?.at;
+    this.#abandon(before);
+    this.#closeCode = closeCode;
+    if (delayMs !== undefined) this.#wait(delayMs);
+    else if (drainAt !== undefined) this.#wait(Math.max(0, drainAt - this.#platform.now()));
+    else this.#wait(this.#backoff.next(this.#lastError?.retryAfterMs));
+  }
+
+  #refusal(closeCode: number | undefined): TroupeError | undefined {
+    if (closeCode === undefined || !CLOSE_WITHOUT_RETRY.has(closeCode)) return undefined;
+    if (
+      closeCode === CLOSE.unauthenticated &&
+      typeof this.#token === 'function' &&
+      this.#tokenReason === 'connect'
+    ) {
+      this.#tokenReason = 'expired';
+      return undefined;
+    }
+    return (
+      this.#lastError?.error ??
+      (closeCode === CLOSE.unauthenticated
+        ? new TroupeError('unauthenticated', 'the server refused the token')
+        : closeCode === CLOSE.forbidden
+          ? new TroupeError('forbidden', 'the server refused this client')
+          : new TroupeError('bad-message', 'the server did not understand this client'))
+    );
+  }
+
+  #refuse(error: TroupeError, closeCode?: number): void {
+    this.#tokenReason = 'connect';
+    this.#leave({ name: 'refused' }, closeCode);
+    this.#handlers.error(error);
+  }
+
+  #leave(to: Mode, closeCode?: number): void {
+    this.#abandon(this.#mode);
+    this.#closeCode = closeCode;
+    this.#enter(to);
+  }
+
+  #abandon(mode: Mode): void {
+    this.#heartbeat.stop();
+    if (this.#drain !== undefined) this.#platform.clearTimer(this.#drain.timer);
+    this.#drain = undefined;
+    const socket = mode.name === 'live' || mode.name === 'dialing' ? mode.socket : undefined;
+    if (socket === undefined) return;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
+    try {
+      socket.close(NORMAL_CLOSE);
+    } catch {
+      // Nothing to close: it never opened.
+    }
+  }
+
+  #enter(mode: Mode): void {
+    const before = this.#mode;
+    if (before.name === 'ended') {
+      if (mode.name === 'waiting' || mode.name === 'dialing') this.#platform.clearTimer(mode.timer);
+      return;
+    }
+    if (before.name === 'waiting' || before.name === 'dialing') this.#platform.clearTimer(before.timer);
+    this.#mode = mode;
+    if (before.name === 'live') this.#handlers.down(this.#closeCode);
+    if (this.#mode !== mode) return;
+    if (stateOf(before) !== stateOf(mode)) this.#handlers.state(stateOf(mode));
+  }
+}
+
+function stateOf(mode: Mode): ClientState {
+  switch (mode.name) {
+    case 'idle':
+    case 'refused':
+    case 'ended':
+      return 'offline';
+    case 'waiting':
+    case 'dialing':
+      return 'connecting';
+    case 'live':
+      return 'live';
+  }
+}
+
+const utf8 = new TextEncoder();
+
+/** Bytes of a frame on the wire. */
+export function frameBytes(frame: string | Uint8Array): number {
+  return typeof frame === 'string' ? utf8.encode(frame).length : frame.length;
+}

@@ -1,0 +1,93 @@
+// Others' selections in a rich-text document, kept true while edits go by. Positions are held on the
+// confirmed document, at the version they name, and told on the view. Owns nothing of how they travel.
+import type { Json } from '../protocol/messages.ts';
+import { isVersion } from '../protocol/names.ts';
+import type { Cursor, Range } from './api.ts';
+import { positionAfter, positionBefore, type Steps } from './rich-text-algebra.ts';
+
+/** Committed patches that are remembered to bring late positions up to date. */
+const REMEMBERED = 200;
+
+interface Anchor {
+  range: Range;
+  /** The version of the confirmed document that the range is a range of; ahead of it: not to be shown yet. */
+  version: number;
+  readonly data: Json;
+}
+
+export class Cursors {
+  readonly #anchors = new Map<string, Anchor>();
+  #recent: { op: Steps; author: string; version: number }[] = [];
+  #version = 0;
+
+  /** The document was loaded anew. */
+  reset(version: number): void {
+    this.#recent = [];
+    this.#version = version;
+    for (const anchor of this.#anchors.values()) anchor.version = Math.max(anchor.version, version);
+  }
+
+  confirmed(op: Steps, author: string, version: number): void {
+    this.#recent.push({ op, author, version });
+    if (this.#recent.length > REMEMBERED) this.#recent.shift();
+    this.#version = version;
+    for (const [client, anchor] of this.#anchors) this.#catchUp(client, anchor);
+  }
+
+  /** A client's presence; null: gone. */
+  presence(client: string, data: Json): void {
+    const selection = isRecord(data) ? data.selection : undefined;
+    const told = isRecord(selection) ? readSelection(selection) : undefined;
+    if (told === undefined) {
+      this.#anchors.delete(client);
+      return;
+    }
+    const anchor = { ...told, data };
+    this.#anchors.set(client, anchor);
+    this.#catchUp(client, anchor);
+  }
+
+  /** On the view that `pending` leads to, which is `length` long. */
+  onView(pending: readonly Steps[], length: number): ReadonlyMap<string, Cursor> {
+    const cursors = new Map<string, Cursor>();
+    for (const [client, { range, version, data }] of this.#anchors) {
+      if (version > this.#version) continue;
+      const moved = pending.reduce((seen, op) => rangeAfter(seen, op, false), range);
+      const index = Math.min(moved.index, length);
+      cursors.set(client, { index, length: Math.min(moved.length, length - index), data });
+    }
+    return cursors;
+  }
+
+  #catchUp(client: string, anchor: Anchor): void {
+    for (const { op, author, version } of this.#recent) {
+      if (version <= anchor.version) continue;
+      anchor.range = rangeAfter(anchor.range, op, author === client);
+      anchor.version = version;
+    }
+    if (anchor.version < this.#version) anchor.version = this.#version;
+  }
+}
+
+/** What goes out as `selection`: a range of the view, as one of the confirmed document at `version`. */
+export function outgoingSelection(range: Range, pending: readonly Steps[], version: number): Json {
+  const start = pending.reduceRight(positionBefore, range.index);
+  const end = pending.reduceRight(positionBefore, range.index + range.length);
+  return { index: start, length: Math.max(0, end - start), version };
+}
+
+/** `own`: the selection's owner made the patch, whose insert pushes the caret along. */
+export function rangeAfter(range: Range, op: Steps, own: boolean): Range {
+  const index = positionAfter(range.index, op, own);
+  if (range.length === 0) return { index, length: 0 };
+  return { index, length: Math.max(0, positionAfter(range.index + range.length, op, own) - index) };
+}
+
+function readSelection(told: Record<string, unknown>): { range: Range; version: number } | undefined {
+  const { index, length, version } = told;
+  if (!isVersion(index) || !isVersion(version)) return undefined;
+  return { range: { index, length: isVersion(length) ? length : 0 }, version };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,134 @@
+// What documents of every kind have in common: events, readiness, presence, and the session behind
+// them. The content is the business of the classes that extend it.
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { Json, KindName, Role } from '../protocol/messages.ts';
+import type { DocumentEvents, DocumentState, SharedDocument } from './api.ts';
+import { Emitter } from './emitter.ts';
+import { TroupeError } from './errors.ts';
+import { PresenceChannel } from './presence.ts';
+import type { Replica } from './replica.ts';
+import { Session, type SessionHost } from './session.ts';
+
+/** What a document has of its client. */
+export interface DocumentHost extends SessionHost {
+  readonly pendingBytes: number;
+  takePresence(): number;
+  /** The document is over; its name may be opened anew. */
+  forget(name: string): void;
+}
+
+/** The side of a document that its client drives. */
+export interface Driven {
+  readonly session: Pick<Session<unknown>, 'up' | 'down' | 'receive' | 'refresh' | 'close' | 'awaitedBytes'>;
+}
+
+export abstract class DocumentBase<Change, Patch> implements SharedDocument<Change, Patch>, Driven {
+  readonly name: string;
+  abstract readonly kind: KindName;
+  readonly ready: Promise<void>;
+  readonly presence: PresenceChannel;
+  readonly session: Session<Patch>;
+  protected readonly host: DocumentHost;
+  protected readonly events = new Emitter<DocumentEvents<Change, Patch>>();
+  readonly #replica: Replica<Patch>;
+  #settleReady: { resolve: () => void; reject: (error: TroupeError) => void } | undefined;
+  #history = { canUndo: false, canRedo: false };
+
+  /** @param replica made here, so that its hooks can speak to this document */
+  constructor(host: DocumentHost, name: string, kind: KindName, replica: Replica<Patch>) {
+    this.name = name;
+    this.host = host;
+    this.#replica = replica;
+    this.ready = new Promise((resolve, reject) => {
+      this.#settleReady = { resolve, reject };
+    });
+    // Who does not wait for it hears of the failure by events.
+    this.ready.catch(() => {});
+    this.presence = new PresenceChannel({
+      platform: host.platform,
+      doc: name,
+      allowed: () => this.session.open && this.session.role !== 'viewer',
+      presenceBytes: () => host.limits().presenceBytes,
+      takePresence: () => host.takePresence(),
+      send: (message) => host.send(message),
+      outgoing: (own) => this.outgoingPresence(own),
+    });
+    this.session = new Session(name, kind, host, replica, {
+      state: (state) => this.events.emit('state', state),
+      role: (role) => {
+        this.events.emit('role', role);
+        this.presence.flush();
+      },
+      ready: () => this.#settleReady?.resolve(),
+      opened: (others) => this.presence.opened(others),
+      down: () => this.presence.down(),
+      presence: (states) => this.presence.received(states),
+      rejected: (rejection) => this.events.emit('rejected', rejection),
+      error: (error) => this.events.emit('error', error),
+      closed: (end, error) => this.#closed(end, error),
+    });
+  }
+
+  get state(): DocumentState {
+    return this.session.state;
+  }
+  get version(): number {
+    return this.session.version;
+  }
+  get role(): Role | undefined {
+    return this.session.role;
+  }
+  get pending(): boolean {
+    return this.#replica.pending;
+  }
+  abstract get canUndo(): boolean;
+  abstract get canRedo(): boolean;
+  abstract undo(): boolean;
+  abstract redo(): boolean;
+  abstract undoGroup(): void;
+
+  on<Name extends keyof DocumentEvents<Change, Patch>>(
+    name: Name,
+    listener: (event: DocumentEvents<Change, Patch>[Name]) => void,
+  ): () => void {
+    return this.events.on(name, listener);
+  }
+
+  close(): void {
+    this.session.close();
+  }
+
+  protected outgoingPresence(own: Json): Json {
+    return own;
+  }
+
+  /** Throws where no edit may be made. */
+  protected assertEditable(): void {
+    const refuse = (code: ErrorCode, why: string) => {
+      throw new TroupeError(code, `${this.name} ${why}`);
+    };
+    if (this.session.closed) refuse('not-open', 'is closed');
+    if (!this.#replica.loaded) refuse('not-open', 'is not loaded yet: wait for ready');
+    if (this.role === 'viewer' || this.role === 'commenter')
+      refuse('forbidden', `is read-only for a ${this.role}`);
+  }
+
+  /** Emits `history` if it has changed. */
+  protected refreshHistory(): void {
+    const { canUndo, canRedo } = this;
+    if (canUndo === this.#history.canUndo && canRedo === this.#history.canRedo) return;
+    this.#history = { canUndo, canRedo };
+    this.events.emit('history', this.#history);
+  }
+
+  /** Frees what the content holds. */
+  protected dispose(): void {}
+
+  #closed(end: { code?: string; message?: string }, error: TroupeError | undefined): void {
+    this.host.forget(this.name);
+    this.dispose();
+    if (error !== undefined) this.events.emit('error', error);
+    this.#settleReady?.reject(error ?? new TroupeError('not-open', `${this.name} was closed`));
+    this.events.emit('closed', end);
+  }
+}

@@ -1,0 +1,23 @@
+// The one error type of the SDK. Codes are those of the wire contract (protocol/errors.ts); the SDK
+// adds none of its own, so an application switches over a single catalogue.
+import { ERROR_CODES, type ErrorCode } from '../protocol/errors.ts';
+
+/**
+ * An expected failure, from the server or from the SDK's own checks.
+ * `code`: from the catalogue. `retryable`: whether the same call may succeed later, unchanged.
+ */
+export class TroupeError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  constructor(code: ErrorCode, message: string, retryable: boolean = ERROR_CODES[code]) {
+    super(message);
+    this.name = 'TroupeError';
+    this.code = code;
+    this.retryable = retryable;
+  }
+}
+
+/** A code as a server sent it, or `internal` where it is none that this version knows. */
+export function knownCode(code: unknown): ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'internal';
+}

@@ -1,0 +1,197 @@
+// What `json` adds to its kind for an optimistic client: chains of patches past a change, undo
+// entries that give way, and the difference of two values. Pure.
+//
+// The kind transforms the steps of one patch in sequence, carrying the other patch along. Chains use
+// that: their patches go through it as one, told apart afterwards by marks, which are tests that the
+// transform hands through untouched.
+
+import { type JsonOp, type JsonState, type JsonUndo, jsonKind } from '../kinds/json/json.ts';
+import { wireOf } from '../kinds/json/parse.ts';
+import { endsInList, type Pointer, type Step, type Token } from '../kinds/json/step.ts';
+import { equal } from '../kinds/json/value.ts';
+import type { Applied, Result } from '../kinds/kind.ts';
+import type { Json } from '../protocol/messages.ts';
+import type { JsonStep } from './api.ts';
+import type { OtAlgebra, Rebase } from './ot-replica.ts';
+
+export const jsonAlgebra: OtAlgebra<JsonState, JsonOp, JsonUndo, readonly JsonStep[]> = {
+  kind: jsonKind,
+  compose: jsonKind.compose,
+  isEmpty: jsonKind.isEmpty,
+  rebase: (chain, change) => ({ chain: rebase(chain, change), change: undefined }),
+  yieldTo,
+  same: (committed, predicted) => {
+    const expected = asCommitted(predicted);
+    return expected !== undefined && equal(wireOf(committed), wireOf(expected));
+  },
+  applyInvertibly,
+  difference: (before, after) => ({ steps: differences([], before as Json, after as Json), known: true }),
+  composable: (op) => op.steps.every((step) => step.op !== 'test'),
+  viewChange,
+  patch: toPatch,
+};
+
+/** A patch as applications write it. */
+export function toPatch(op: JsonOp): readonly JsonStep[] {
+  return wireOf(op) as JsonStep[];
+}
+
+// ---- chains
+
+const mark = (): Step => ({ op: 'test', path: [], value: null, never: true });
+/** Stands behind each patch of a chain. */
+const END_OF_PATCH = mark();
+/** Stands in front of a step that gives way to nothing. */
+const NO_PROBE = mark();
+
+function rebase(chain: readonly JsonOp[], change: JsonOp): JsonOp[] {
+  if (chain.length === 0) return [];
+  const steps = chain.flatMap((op) => [...op.steps, END_OF_PATCH]);
+  const known = chain.every((op) => op.known);
+  return split(jsonKind.transform({ steps, known }, change).steps).map((part) => ({ steps: part, known }));
+}
+
+function split(steps: readonly Step[]): Step[][] {
+  const parts: Step[][] = [];
+  let part: Step[] = [];
+  for (const step of steps) {
+    if (step === END_OF_PATCH) {
+      parts.push(part);
+      part = [];
+    } else {
+      part.push(step);
+    }
+  }
+  return parts;
+}
+
+/**
+ * In `json` the later write wins, and what an undo writes is later than any change. So a step in front
+ * of each asks whether the change has written or removed its target: if so, the step is left out, and
+ * with it those of its patch that act at or inside that place.
+ */
+function yieldTo(before: readonly JsonOp[], entries: readonly JsonOp[], change: JsonOp): JsonOp[] {
+  const probed = entries.map((entry) => ({
+    steps: entry.steps.flatMap((step) => [probe(step), step]),
+    known: entry.known,
+  }));
+  return rebase([...before, ...probed], change)
+    .slice(before.length)
+    .map((entry, i) => ({ steps: unprobed(entry.steps, entries[i]?.steps ?? []), known: entry.known }));
+}
+
+/** A member that no document has: it is lost exactly when the value around it is. */
+const INSIDE = '\u0000troupe';
+
+function probe(step: Step): Step {
+  if (step.op === 'test' || ((step.op === 'add' || step.op === 'copy') && endsInList(step.path)))
+    return NO_PROBE;
+  const path = step.op === 'move' ? step.from : step.path;
+  return { op: 'test', path: [...path, INSIDE], value: null };
+}
+
+/** `steps` are probes, each followed by its step if that still has an effect. */
+function unprobed(steps: readonly Step[], originals: readonly Step[]): Step[] {
+  const kept: Step[] = [];
+  const gone: Pointer[] = [];
+  let read = -1;
+  let lost = false;
+  for (const step of steps) {
+    if (step.op !== 'test') {
+      if (!lost) kept.push(step);
+      continue;
+    }
+    read++;
+    const original = originals[read];
+    if (original === undefined) break;
+    lost =
+      (step.never === true && step !== NO_PROBE) || gone.some((place) => startsWith(original.path, place));
+    if (lost && !endsInList(original.path)) gone.push(original.path);
+  }
+  return kept;
+}
+
+const startsWith = (pointer: Pointer, start: Pointer): boolean =>
+  pointer.length >= start.length && start.every((token, i) => token === pointer[i]);
+
+// ---- predictions
+
+/** A pending patch as it would commit; undefined where only the server can tell. */
+function asCommitted(op: JsonOp): JsonOp | undefined {
+  const steps: Step[] = [];
+  for (const step of op.steps) {
+    if (step.op === 'copy' || step.op === 'move') return undefined;
+    if (step.op === 'test') continue;
+    steps.push(step.op === 'add' ? { op: 'add', path: step.path, value: step.value } : step);
+  }
+  return { steps, known: op.known };
+}
+
+function applyInvertibly(
+  state: JsonState,
+  op: JsonOp,
+): Result<Applied<JsonOp, JsonUndo> & { inverse: JsonOp }> {
+  const tried = jsonKind.apply(state, op);
+  if (!tried.ok) return tried;
+  jsonKind.revert(state, tried.value.undo);
+  const inverse = jsonKind.invert(tried.value.op, state);
+  const applied = jsonKind.apply(state, op);
+  return applied.ok ? { ok: true, value: { ...applied.value, inverse } } : applied;
+}
+
+/** The change itself where it and the pending edits do not touch each other, in either order. */
+function viewChange({ change, exact, pendingBefore, pendingAfter }: Rebase<JsonOp>): JsonOp {
+  const untouched = pendingBefore.every(
+    (op, i) => pendingAfter[i] !== undefined && sameSteps(op, pendingAfter[i]),
+  );
+  const stays = pendingBefore.every((op) => op.known && jsonKind.transform(change, op) === change);
+  return untouched && stays ? change : exact();
+}
+
+const sameSteps = (a: JsonOp, b: JsonOp): boolean => equal(wireOf(a), wireOf(b));
+
+// ---- differences
+
+function differences(path: readonly Token[], before: Json, after: Json): Step[] {
+  if (equal(before, after)) return [];
+  if (Array.isArray(before) && Array.isArray(after)) return listDifferences(path, before, after);
+  if (isObject(before) && isObject(after)) return memberDifferences(path, before, after);
+  return [{ op: 'replace', path, value: after }];
+}
+
+type Members = { [key: string]: Json };
+
+function memberDifferences(path: readonly Token[], before: Members, after: Members): Step[] {
+  const steps: Step[] = [];
+  for (const key of Object.keys(before)) {
+    if (!Object.hasOwn(after, key)) steps.push({ op: 'remove', path: [...path, key] });
+  }
+  for (const [key, value] of Object.entries(after)) {
+    if (!Object.hasOwn(before, key)) steps.push({ op: 'add', path: [...path, key], value });
+    else steps.push(...differences([...path, key], before[key] ?? null, value));
+  }
+  return steps;
+}
+
+/** Equal ends are left alone; what lies between is matched by position, the rest inserted or removed. */
+function listDifferences(path: readonly Token[], before: readonly Json[], after: readonly Json[]): Step[] {
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && equal(before[start] ?? null, after[start] ?? null)) start++;
+  let end = 0;
+  while (end < shorter - start && equal(before.at(-1 - end) ?? null, after.at(-1 - end) ?? null)) end++;
+  const steps: Step[] = [];
+  const both = shorter - start - end;
+  for (let i = start; i < start + both; i++) {
+    steps.push(...differences([...path, i], before[i] ?? null, after[i] ?? null));
+  }
+  for (let i = before.length - end - 1; i >= start + both; i--)
+    steps.push({ op: 'remove', path: [...path, i] });
+  for (let i = start + both; i < after.length - end; i++) {
+    steps.push({ op: 'add', path: [...path, i], value: after[i] ?? null });
+  }
+  return steps;
+}
+
+const isObject = (value: Json): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,186 @@
+// The documents whose patches are transformed, `rich-text` and `json`, as applications see them.
+
+import type { JsonOp, JsonState, JsonUndo } from '../kinds/json/json.ts';
+import type { DocumentKind } from '../kinds/kind.ts';
+import type { Runs } from '../kinds/rich-text/rich-text.ts';
+import type { Json, KindName, Wire } from '../protocol/messages.ts';
+import type {
+  ChangeOrigin,
+  Cursor,
+  DeltaLike,
+  JsonChange,
+  JsonDocument,
+  JsonStep,
+  Range,
+  RichTextChange,
+  RichTextDocument,
+} from './api.ts';
+import { Cursors, outgoingSelection, rangeAfter } from './cursors.ts';
+import type { Delta } from './delta.ts';
+import { DocumentBase, type DocumentHost } from './document.ts';
+import { jsonAlgebra, toPatch } from './json-algebra.ts';
+import { type OtAlgebra, type OtHooks, OtReplica } from './ot-replica.ts';
+import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text-algebra.ts';
+
+/** What a replica tells; set once the document that it belongs to exists. */
+interface Told<Op> {
+  changed: (origin: ChangeOrigin, op: Op) => void;
+  confirmed: (op: Op, author: string, version: number) => void;
+  reset: (version: number) => void;
+}
+
+abstract class OtDocument<State, Op, Undo, Change, Patch> extends DocumentBase<Change, Patch> {
+  protected readonly replica: OtReplica<State, Op, Undo, Patch>;
+
+  constructor(host: DocumentHost, name: string, algebra: OtAlgebra<State, Op, Undo, Patch>) {
+    const kind: DocumentKind<State, Op, Undo> = algebra.kind;
+    const told: Told<Op> = { changed: () => {}, confirmed: () => {}, reset: () => {} };
+    const replica = new OtReplica(algebra, hooksOf(host, name, told));
+    super(host, name, kind.name, replica);
+    this.replica = replica;
+    told.changed = (origin, op) => {
+      this.changed(origin, op);
+      this.refreshHistory();
+    };
+    told.confirmed = (op, author, version) => this.confirmed(op, author, version);
+    told.reset = (version) => this.reset(version);
+  }
+
+  get canUndo(): boolean {
+    return this.replica.canUndo;
+  }
+  get canRedo(): boolean {
+    return this.replica.canRedo;
+  }
+
+  undo(): boolean {
+    this.assertEditable();
+    return this.#after(this.replica.undo());
+  }
+  redo(): boolean {
+    this.assertEditable();
+    return this.#after(this.replica.redo());
+  }
+  undoGroup(): void {
+    this.replica.endUndoGroup();
+  }
+
+  protected editWire(wire: unknown): void {
+    this.assertEditable();
+    this.replica.edit(wire);
+    this.#after(true);
+  }
+
+  protected abstract changed(origin: ChangeOrigin, op: Op): void;
+  protected confirmed(_op: Op, _author: string, _version: number): void {}
+  protected reset(_version: number): void {}
+
+  #after(edited: boolean): boolean {
+    this.refreshHistory();
+    if (edited) this.session.edited();
+    return edited;
+  }
+}
+
+/** Room for what surrounds a patch in its frame: names, seq, base. */
+const ENVELOPE_BYTES = 1024;
+
+function hooksOf<Op>(host: DocumentHost, doc: string, told: Told<Op>): OtHooks<Op> {
+  const seq = Number.MAX_SAFE_INTEGER;
+  const measure = (op: Wire) => host.measure({ type: 'submit', doc, seq, base: seq, op });
+  return {
+    measure: (op) => measure(op) - measure(null),
+    opBytes: () => Math.min(host.limits().opBytes, host.limits().frameBytes - ENVELOPE_BYTES),
+    pendingBytes: host.pendingBytes,
+    depth: () => host.limits().depth,
+    now: () => host.platform.now(),
+    changed: (origin, op) => told.changed(origin, op),
+    confirmed: (op, author, version) => told.confirmed(op, author, version),
+    reset: (version) => told.reset(version),
+  };
+}
+
+export class RichTextDocumentOfClient
+  extends OtDocument<Runs, Steps, Steps, RichTextChange, Delta>
+  implements RichTextDocument
+{
+  readonly kind = 'rich-text' satisfies KindName;
+  readonly #cursors = new Cursors();
+  /** In the view. */
+  #selection: Range | null = null;
+
+  constructor(host: DocumentHost, name: string) {
+    super(host, name, richTextAlgebra);
+    this.presence.on('change', (changed) => {
+      for (const [client, data] of changed) this.#cursors.presence(client, data);
+    });
+  }
+
+  get content(): Delta {
+    return toDelta(this.replica.view());
+  }
+
+  edit(delta: DeltaLike): void {
+    this.editWire('ops' in delta ? delta.ops : delta);
+  }
+
+  get cursors(): ReadonlyMap<string, Cursor> {
+    return this.#cursors.onView(this.replica.pendingOps, this.replica.loaded ? this.content.length() : 0);
+  }
+
+  setSelection(range: Range | null): void {
+    const before = this.#selection;
+    if (before?.index === range?.index && before?.length === range?.length) return;
+    this.#selection = range === null ? null : { index: range.index, length: range.length };
+    this.presence.touch();
+  }
+
+  transformPosition(position: number, delta: Delta): number {
+    return positionAfter(position, delta.ops as Steps, false);
+  }
+
+  protected override outgoingPresence(own: Json): Json {
+    if (this.#selection === null || !this.replica.loaded) return own;
+    const selection = outgoingSelection(this.#selection, this.replica.pendingOps, this.version);
+    return typeof own === 'object' && own !== null && !Array.isArray(own)
+      ? { ...own, selection }
+      : { selection };
+  }
+
+  protected override changed(origin: ChangeOrigin, op: Steps): void {
+    const own = origin === 'edit' || origin === 'undo' || origin === 'redo';
+    if (this.#selection !== null) this.#selection = rangeAfter(this.#selection, op, own);
+    this.events.emit('change', { origin, delta: toDelta(op as Wire) });
+  }
+
+  protected override confirmed(op: Steps, author: string, version: number): void {
+    this.#cursors.confirmed(op, author, version);
+  }
+
+  protected override reset(version: number): void {
+    this.#cursors.reset(version);
+  }
+}
+
+export class JsonDocumentOfClient
+  extends OtDocument<JsonState, JsonOp, JsonUndo, JsonChange, readonly JsonStep[]>
+  implements JsonDocument
+{
+  readonly kind = 'json' satisfies KindName;
+
+  constructor(host: DocumentHost, name: string) {
+    super(host, name, jsonAlgebra);
+  }
+
+  get content(): Json {
+    return this.replica.view() as Json;
+  }
+
+  edit(patch: readonly JsonStep[]): void {
+    this.editWire(patch);
+  }
+
+  protected override changed(origin: ChangeOrigin, op: JsonOp): void {
+    this.events.emit('change', { origin, patch: toPatch(op) });
+  }
+}

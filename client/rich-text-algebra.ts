@@ -1,0 +1,113 @@
+// What `rich-text` adds to its kind for an optimistic client: both ways round of a transform, the
+// difference of two documents, and how positions move. Pure.
+
+import { equal } from '../kinds/json/value.ts';
+import { composeDelta, type Delta as Steps, stepLength } from '../kinds/rich-text/delta.ts';
+import { type Runs, richTextKind, transformAgainst } from '../kinds/rich-text/rich-text.ts';
+import type { Json, Wire } from '../protocol/messages.ts';
+import { Delta } from './delta.ts';
+import type { OtAlgebra, Rebase } from './ot-replica.ts';
+
+export type { Steps };
+
+export const richTextAlgebra: OtAlgebra<Runs, Steps, Steps, Delta> = {
+  kind: richTextKind,
+  compose: composeDelta,
+  isEmpty: richTextKind.isEmpty,
+
+  rebase,
+  // The earlier committed has priority: to come later is to give way.
+  yieldTo: (before, entries, change) => rebase([...before, ...entries], change).chain.slice(before.length),
+
+  same,
+
+  applyInvertibly(state, op) {
+    const applied = richTextKind.apply(state, op);
+    return applied.ok ? { ok: true, value: { ...applied.value, inverse: applied.value.undo } } : applied;
+  },
+
+  difference(before, after) {
+    const parsed = richTextKind.parse(toDelta(before).diff(toDelta(after)).ops, UNLIMITED);
+    if (!parsed.ok) throw new Error(`a difference that is no patch: ${parsed.message}`);
+    return parsed.value;
+  },
+
+  composable: () => true,
+  viewChange,
+  patch: (op) => toDelta(richTextKind.wire(op)),
+};
+
+function same(a: Steps, b: Steps): boolean {
+  return equal(richTextKind.wire(a) as Json, richTextKind.wire(b) as Json);
+}
+
+/** A snapshot or a patch as the class that editors know. */
+export function toDelta(wire: Wire): Delta {
+  return new Delta(wire as Delta['ops']);
+}
+
+function rebase(chain: readonly Steps[], change: Steps): { chain: Steps[]; change: Steps } {
+  const moved: Steps[] = [];
+  for (const op of chain) {
+    moved.push(richTextKind.transform(op, change));
+    change = transformAgainst(change, op);
+  }
+  return { chain: moved, change };
+}
+
+/**
+ * The short change where it is right: an editor keeps its own pending text, and its cursor in it. Both
+ * ways round come to the same patch then; where they do not (a newline added at the end by the server),
+ * the view was taken apart and put together again.
+ */
+function viewChange({ change, short, exact, pendingBefore, pendingAfter }: Rebase<Steps>): Steps {
+  if (short === undefined) return exact();
+  const there = [...pendingBefore, short].reduce(composeDelta);
+  const here = [change, ...pendingAfter].reduce(composeDelta);
+  return same(there, here) ? short : exact();
+}
+
+/**
+ * Where a position stands after a patch. `pushed`: an insert exactly there moves it along, as its
+ * author's caret is; otherwise it stays in front.
+ */
+export function positionAfter(position: number, op: Steps, pushed: boolean): number {
+  let at = 0;
+  let moved = position;
+  for (const step of op) {
+    if (at > moved || (at === moved && step.insert === undefined)) break;
+    const length = stepLength(step);
+    if (step.delete !== undefined) {
+      moved -= Math.min(length, moved - at);
+    } else if (step.insert !== undefined) {
+      if (at < moved || pushed) moved += length;
+      at += length;
+    } else {
+      at += length;
+    }
+  }
+  return moved;
+}
+
+/** Where a position of the text after a patch stood before it; inside an insert: where that was made. */
+export function positionBefore(position: number, op: Steps): number {
+  let after = 0;
+  let before = 0;
+  for (const step of op) {
+    if (after >= position && step.insert === undefined) break;
+    const length = stepLength(step);
+    if (step.delete !== undefined) {
+      before += length;
+    } else if (step.insert !== undefined) {
+      if (position <= after + length) return before;
+      after += length;
+    } else {
+      if (position <= after + length) return before + position - after;
+      after += length;
+      before += length;
+    }
+  }
+  return before + Math.max(0, position - after);
+}
+
+const UNLIMITED = { documentBytes: Number.POSITIVE_INFINITY, depth: Number.POSITIVE_INFINITY };

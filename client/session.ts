@@ -1,0 +1,564 @@
+// The protocol machine of one open document: subscription, versions, the one submit in flight, its
+// answers, and what to do when any of them goes wrong. It never looks into a patch (replica.ts does)
+// nor at the socket (connection.ts does).
+//
+// Phases, changed by #enter alone:
+//   idle    -> opening                  the client is live
+//   opening -> open | waiting | closed  `opened`; a failure that may pass; one that will not
+//   open    -> waiting | closed         out of step with the server; `closed`
+//   waiting -> opening                  its timer
+//   any     -> idle, closed             the connection is lost; close()
+import { ERROR_CODES, OPEN_SUBMIT_CODES } from '../protocol/errors.ts';
+import type { Limits } from '../protocol/limits.ts';
+import type { ClientMessage, KindName, Role, Submit, Wire } from '../protocol/messages.ts';
+import { isVersion } from '../protocol/names.ts';
+import type { ClientState, DocumentState, Rejection } from './api.ts';
+import { Backoff } from './backoff.ts';
+import type { SendResult } from './connection.ts';
+import { knownCode, TroupeError } from './errors.ts';
+import type { Platform, Timer } from './platform.ts';
+import { type Discarded, type FlightFate, type Replica, ReplicaError } from './replica.ts';
+
+/** What a session has of its client. */
+export interface SessionHost {
+  readonly client: string;
+  readonly platform: Platform;
+  clientState(): ClientState;
+  limits(): Limits;
+  send(message: ClientMessage): SendResult;
+  measure(message: ClientMessage): number;
+  /** A seq above all that this client has used, and above `known`. */
+  nextSeq(known: number): number;
+  requestId(): string;
+  /** 0 where a submit may be sent now, or the milliseconds until one may. */
+  takeSubmit(): number;
+}
+
+export interface SessionHandlers<Patch> {
+  state(state: DocumentState): void;
+  role(role: Role): void;
+  ready(): void;
+  /** Each `opened`: the others' presence. */
+  opened(presence: Record<string, unknown>): void;
+  down(): void;
+  presence(states: Record<string, unknown>): void;
+  rejected(rejection: Rejection<Patch>): void;
+  error(error: TroupeError): void;
+  /** Over, for good; `error` where it was not asked for. */
+  closed(end: { code?: string; message?: string }, error: TroupeError | undefined): void;
+}
+
+type Phase =
+  | { readonly name: 'idle' }
+  | { readonly name: 'opening'; readonly id: string; readonly timer: Timer }
+  | { readonly name: 'waiting'; readonly timer: Timer }
+  | { readonly name: 'open' }
+  | { readonly name: 'closed' };
+
+interface Flight {
+  seq: number;
+  /** Whether it was ever handed to a socket: the server may have it. */
+  everSent: boolean;
+  /** Sent, and the answer is awaited. */
+  awaiting: boolean;
+  bytes: number;
+  /** The server closed a connection with 1009, and this was the largest frame on it. */
+  suspect: boolean;
+  /** It has been given a new seq once. */
+  renumbered: boolean;
+}
+
+/** An `opened` or the answer to a submit that takes longer is asked for again. */
+const ANSWER_MS = 30_000;
+const OPEN_BACKOFF_MS = 500;
+const SUBMIT_BACKOFF_MS = 100;
+
+export class Session<Patch> {
+  readonly name: string;
+  readonly kind: KindName;
+  readonly #host: SessionHost;
+  readonly #replica: Replica<Patch>;
+  readonly #handlers: SessionHandlers<Patch>;
+  readonly #openBackoff: Backoff;
+  readonly #submitBackoff: Backoff;
+  #phase: Phase = { name: 'idle' };
+  #state: DocumentState = 'connecting';
+  #version = 0;
+  #history: string | undefined;
+  /** Ask for the whole document at the next open: what is here does not fit the server's. */
+  #afresh = false;
+  #role: Role | undefined;
+  #flight: Flight | undefined;
+  /** The highest seq of this client that the server told of. */
+  #knownSeq = 0;
+  #edited = false;
+  /** Runs the next #pump: a resend, the rate gate, or the watch over an answer. */
+  #pumpTimer: Timer | undefined;
+
+  constructor(
+    name: string,
+    kind: KindName,
+    host: SessionHost,
+    replica: Replica<Patch>,
+    handlers: SessionHandlers<Patch>,
+  ) {
+    this.name = name;
+    this.kind = kind;
+    this.#host = host;
+    this.#replica = replica;
+    this.#handlers = handlers;
+    this.#openBackoff = new Backoff(OPEN_BACKOFF_MS, () => host.platform.random());
+    this.#submitBackoff = new Backoff(SUBMIT_BACKOFF_MS, () => host.platform.random());
+    this.#state = this.#currentState();
+  }
+
+  get state(): DocumentState {
+    return this.#state;
+  }
+  get version(): number {
+    return this.#version;
+  }
+  get role(): Role | undefined {
+    return this.#role;
+  }
+  get open(): boolean {
+    return this.#phase.name === 'open';
+  }
+  get closed(): boolean {
+    return this.#phase.name === 'closed';
+  }
+  /** Bytes of the frame that awaits its answer; 0 where none does. */
+  get awaitedBytes(): number {
+    return this.#flight?.awaiting === true ? this.#flight.bytes : 0;
+  }
+
+  /** The connection is live. */
+  up(): void {
+    if (this.#phase.name === 'idle') this.#open();
+  }
+
+  /** The connection is lost. @param tooLarge the server refused a frame for its size, and it is taken to be this document's */
+  down(tooLarge: boolean): void {
+    if (this.closed) return;
+    if (this.#flight !== undefined) {
+      if (tooLarge) this.#flight.suspect = true;
+      this.#flight.awaiting = false;
+    }
+    this.#enter({ name: 'idle' });
+    this.#handlers.down();
+  }
+
+  /** An edit was made: it is in the replica's queue. */
+  edited(): void {
+    this.#edited = true;
+    this.#pump();
+    this.refresh();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    if (this.#phase.name === 'open' || this.#phase.name === 'opening') {
+      this.#host.send({ type: 'close', doc: this.name, id: this.#host.requestId() });
+    }
+    this.#end({}, undefined);
+  }
+
+  /** Ends the document from within: what is here can no longer be brought in step. */
+  fail(error: TroupeError): void {
+    if (this.closed) return;
+    if (this.#phase.name === 'open') {
+      this.#host.send({ type: 'close', doc: this.name, id: this.#host.requestId() });
+    }
+    this.#end({ code: error.code, message: error.message }, error);
+  }
+
+  /** Emits the state if it has changed. */
+  refresh(): void {
+    const state = this.#currentState();
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#handlers.state(state);
+  }
+
+  /** A message for this document, shape unchecked beyond `type` and `doc`. */
+  receive(message: Record<string, unknown>): void {
+    if (this.closed) return;
+    switch (message.type) {
+      case 'opened':
+        this.#opened(message);
+        break;
+      case 'commit':
+        this.#commit(message);
+        break;
+      case 'ack':
+        this.#ack(message);
+        break;
+      case 'reject':
+        this.#reject(message);
+        break;
+      case 'error':
+        this.#error(message);
+        break;
+      case 'presence':
+        if (this.open && isRecord(message.states)) this.#handlers.presence(message.states);
+        break;
+      case 'role':
+        if (this.open) this.#setRole(message.role);
+        break;
+      case 'closed':
+        this.#closedByServer(message);
+        break;
+      default:
+        return;
+    }
+    this.refresh();
+  }
+
+  // ---- subscribing
+
+  #open(): void {
+    const id = this.#host.requestId();
+    const timer = this.#host.platform.setTimer(() => this.#resync(), ANSWER_MS);
+    this.#enter({ name: 'opening', id, timer });
+    const resume =
+      this.#replica.loaded && !this.#afresh && this.#history !== undefined
+        ? { since: this.#version, history: this.#history }
+        : {};
+    this.#host.send({ type: 'open', doc: this.name, kind: this.kind, ...resume, id });
+    this.refresh();
+  }
+
+  #opened(message: Record<string, unknown>): void {
+    if (this.#phase.name !== 'opening') return;
+    if (message.id !== undefined && message.id !== this.#phase.id) return;
+    const { kind, history, version, lastSeq } = message;
+    if (kind !== this.kind) {
+      this.fail(
+        new TroupeError('wrong-kind', `${this.name} is a ${String(kind)} document, not ${this.kind}`),
+      );
+      return;
+    }
+    if (!isVersion(version) || typeof history !== 'string') {
+      this.#resync();
+      return;
+    }
+    if (typeof lastSeq === 'number') this.#knownSeq = Math.max(this.#knownSeq, lastSeq);
+    const first = !this.#replica.loaded;
+    const fits = this.#inStep(() => {
+      if (Array.isArray(message.ops) && message.since === this.#version && history === this.#history) {
+        this.#take(message.ops, version);
+      } else if (message.snapshot !== undefined) {
+        this.#load(message.snapshot as Wire, version, typeof lastSeq === 'number' ? lastSeq : null, history);
+      } else {
+        throw new ReplicaError('an opened that answers no open of ours');
+      }
+    });
+    if (!fits) return;
+    this.#history = history;
+    this.#afresh = false;
+    this.#openBackoff.reset();
+    this.#enter({ name: 'open' });
+    this.#setRole(message.role);
+    this.#handlers.opened(isRecord(message.presence) ? message.presence : {});
+    if (first) this.#handlers.ready();
+    this.#pump();
+  }
+
+  #load(snapshot: Wire, version: number, lastSeq: number | null, history: string): void {
+    const flight = this.#flight;
+    const fate: FlightFate =
+      flight === undefined || !flight.everSent
+        ? 'none'
+        : lastSeq === null
+          ? 'unknown'
+          : flight.seq <= lastSeq
+            ? 'committed'
+            : 'open';
+    if (fate === 'unknown' || fate === 'committed') this.#landed();
+    this.#version = version;
+    // A flight that was never sent is one like any other to the replica.
+    const told = fate === 'none' && flight !== undefined ? 'open' : fate;
+    const discarded = this.#replica.load(snapshot, version, told, history === this.#history);
+    const error = new TroupeError('conflict', 'the server no longer knows whether it took this edit');
+    this.#report(discarded, error, 'unknown');
+  }
+
+  /** Runs what feeds server data to the replica; out of step with it, the whole document is asked for again. */
+  #inStep(feed: () => void): boolean {
+    try {
+      feed();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ReplicaError)) {
+        // A fault of this program: what is here may not be what the server has, so nothing more is built on it.
+        this.fail(new TroupeError('internal', error instanceof Error ? error.message : String(error)));
+        return false;
+      }
+      this.#afresh = true;
+      this.#resync();
+      return false;
+    }
+  }
+
+  /** Leaves the subscription and takes a new one, after a moment. */
+  #resync(atLeastMs = 0): void {
+    if (this.#phase.name === 'open' || this.#phase.name === 'opening') {
+      this.#host.send({ type: 'close', doc: this.name, id: this.#host.requestId() });
+    }
+    if (this.#flight !== undefined) this.#flight.awaiting = false;
+    const wait = this.#openBackoff.next(atLeastMs);
+    this.#enter({ name: 'waiting', timer: this.#host.platform.setTimer(() => this.#open(), wait) });
+    this.#handlers.down();
+    this.refresh();
+  }
+
+  #closedByServer(message: Record<string, unknown>): void {
+    if (this.#phase.name === 'waiting' || this.#phase.name === 'idle') return;
+    if (this.#phase.name === 'opening' && message.code === undefined) return;
+    const { code } = message;
+    const text = typeof message.message === 'string' ? message.message : undefined;
+    switch (code) {
+      case 'deleted':
+        this.#end(ending(code, text), new TroupeError('not-found', text ?? `${this.name} was deleted`));
+        return;
+      case 'forbidden':
+        this.#end(ending(code, text), new TroupeError('forbidden', text ?? `no access to ${this.name}`));
+        return;
+      case 'replaced':
+        this.#end(
+          ending(code, text),
+          new TroupeError('conflict', text ?? `${this.name} was opened elsewhere with the same client id`),
+        );
+        return;
+      default:
+        // Ended for no reason that we know: come back.
+        this.#resync();
+    }
+  }
+
+  #setRole(role: unknown): void {
+    if (role !== 'viewer' && role !== 'commenter' && role !== 'editor' && role !== 'owner') return;
+    if (role === this.#role) return;
+    this.#role = role;
+    this.#handlers.role(role);
+  }
+
+  // ---- commits and answers
+
+  #commit(message: Record<string, unknown>): void {
+    if (this.#phase.name !== 'open') return;
+    const { ops, version } = message;
+    if (!Array.isArray(ops) || !isVersion(version)) {
+      this.#resync();
+      return;
+    }
+    this.#inStep(() => this.#take(ops, version));
+    this.#pump();
+  }
+
+  /** `ops` lead up to `version`. Those already here are skipped; a gap is out of step. */
+  #take(ops: readonly unknown[], version: number): void {
+    const skip = this.#version - (version - ops.length);
+    if (skip < 0) throw new ReplicaError(`version ${version} leaves a gap after ${this.#version}`);
+    for (const entry of ops.slice(skip)) {
+      if (!isRecord(entry)) throw new ReplicaError('a committed patch without content');
+      const { client, seq } = entry;
+      const op = entry.op as Wire;
+      const author = typeof client === 'string' ? client : '';
+      this.#version++;
+      // From here on an edit may be made, in answer to what is told of the change.
+      if (this.#flight?.everSent === true && author === this.#host.client && seq === this.#flight.seq) {
+        this.#landed();
+        this.#lostGround(this.#replica.own(op, author, this.#version));
+      } else {
+        this.#lostGround(this.#replica.foreign(op, author, this.#version));
+      }
+    }
+  }
+
+  #lostGround({ followers }: Discarded<Patch>): void {
+    if (followers.length === 0) return;
+    const error = new TroupeError('conflict', 'a commit of someone else left this edit without its ground');
+    this.#report({ flight: undefined, followers }, error, 'not-committed');
+  }
+
+  #ack(message: Record<string, unknown>): void {
+    if (this.#flight === undefined || message.seq !== this.#flight.seq) return;
+    // Its commit has passed, as part of a snapshot: the copy still pending here is one too many.
+    this.#landed();
+    this.#inStep(() => this.#lostGround(this.#replica.discard('duplicate')));
+    this.#pump();
+  }
+
+  #landed(): void {
+    this.#flight = undefined;
+    this.#submitBackoff.reset();
+    this.#clearPump();
+  }
+
+  #reject(message: Record<string, unknown>): void {
+    if (this.#flight === undefined || message.seq !== this.#flight.seq) return;
+    if (message.code === 'seq-used' && !this.#flight.renumbered) {
+      // Certainly not committed, and for no fault of the edit: it goes out under a new seq.
+      this.#flight = {
+        ...newFlight(this.#host.nextSeq(Math.max(this.#flight.seq, this.#knownSeq))),
+        renumbered: true,
+      };
+      this.#pump();
+      return;
+    }
+    const text = typeof message.message === 'string' ? message.message : 'the server refused this edit';
+    this.#refuse(new TroupeError(knownCode(message.code), text, false), 'not-committed');
+  }
+
+  /** The patch in flight is given up and reported. */
+  #refuse(error: TroupeError, outcome: 'not-committed' | 'unknown'): void {
+    if (this.#replica.irrevocable) {
+      this.fail(error);
+      return;
+    }
+    this.#landed();
+    this.#report(this.#replica.discard('refused'), error, outcome);
+    this.#pump();
+  }
+
+  #report(discarded: Discarded<Patch>, error: TroupeError, outcome: 'not-committed' | 'unknown'): void {
+    if (discarded.flight !== undefined) this.#handlers.rejected({ error, patch: discarded.flight, outcome });
+    for (const patch of discarded.followers) {
+      this.#handlers.rejected({ error, patch, outcome: 'not-committed' });
+    }
+  }
+
+  #error(message: Record<string, unknown>): void {
+    const code = knownCode(message.code);
+    const text = typeof message.message === 'string' ? message.message : code;
+    const retryable = message.retryable === undefined ? ERROR_CODES[code] : message.retryable === true;
+    const error = new TroupeError(code, text, retryable);
+    const after = typeof message.retryAfterMs === 'number' ? message.retryAfterMs : 0;
+    if (message.seq !== undefined) {
+      this.#submitError(message.seq, error, after);
+    } else if (
+      this.#phase.name === 'opening' &&
+      (message.id === undefined || message.id === this.#phase.id)
+    ) {
+      if (!retryable) {
+        this.fail(error);
+        return;
+      }
+      this.#handlers.error(error);
+      this.#resync(after);
+    } else if (code === 'not-open' && this.open) {
+      this.#resync(after);
+    }
+  }
+
+  #submitError(seq: unknown, error: TroupeError, afterMs: number): void {
+    if (this.#flight === undefined || seq !== this.#flight.seq || this.#phase.name !== 'open') return;
+    if (error.code === 'not-open') {
+      this.#resync(afterMs);
+    } else if (error.retryable || OPEN_SUBMIT_CODES.some((code) => code === error.code)) {
+      this.#flight.awaiting = false;
+      this.#pumpIn(this.#submitBackoff.next(afterMs));
+    } else if (error.code === 'internal') {
+      // Not one of the answers that settle a submit: ask again what became of it.
+      this.#resync(afterMs);
+    } else {
+      this.#refuse(error, 'not-committed');
+    }
+  }
+
+  // ---- submitting
+
+  /** Sends what is to be sent, if anything may be. */
+  #pump(): void {
+    if (this.#phase.name !== 'open' || this.#flight?.awaiting === true) return;
+    if (this.#pumpTimer !== undefined) return;
+    const op = this.#flight === undefined && !this.#replica.pending ? undefined : this.#replica.fly();
+    if (op === undefined) return;
+    this.#flight ??= newFlight(this.#host.nextSeq(this.#knownSeq));
+    const flight = this.#flight;
+    const submit: Submit = this.#replica.versioned
+      ? { type: 'submit', doc: this.name, seq: flight.seq, base: this.#version, op }
+      : { type: 'submit', doc: this.name, seq: flight.seq, op };
+    flight.bytes = this.#host.measure(submit);
+    const limits = this.#host.limits();
+    const opBytes = flight.bytes - this.#host.measure({ ...submit, op: null });
+    if (flight.suspect || flight.bytes > limits.frameBytes || opBytes > limits.opBytes) {
+      const text = `an edit of ${opBytes} bytes is above what the server takes`;
+      this.#refuse(
+        new TroupeError('too-large', text),
+        flight.everSent && !flight.suspect ? 'unknown' : 'not-committed',
+      );
+      return;
+    }
+    const wait = this.#host.takeSubmit();
+    if (wait > 0) {
+      this.#pumpIn(wait);
+      return;
+    }
+    if (this.#host.send(submit) !== 'sent') return;
+    flight.everSent = true;
+    flight.awaiting = true;
+    this.#pumpIn(ANSWER_MS);
+  }
+
+  #pumpIn(delayMs: number): void {
+    this.#clearPump();
+    this.#pumpTimer = this.#host.platform.setTimer(() => {
+      this.#pumpTimer = undefined;
+      if (this.#flight !== undefined) this.#flight.awaiting = false;
+      this.#pump();
+      this.refresh();
+    }, delayMs);
+  }
+
+  #clearPump(): void {
+    if (this.#pumpTimer !== undefined) this.#host.platform.clearTimer(this.#pumpTimer);
+    this.#pumpTimer = undefined;
+  }
+
+  // ---- ending
+
+  #end(end: { code?: string; message?: string }, error: TroupeError | undefined): void {
+    const { everSent } = this.#flight ?? { everSent: false };
+    this.#flight = undefined;
+    this.#enter({ name: 'closed' });
+    this.#handlers.down();
+    const lost = this.#replica.giveUp();
+    if (error !== undefined) this.#report(lost, error, everSent ? 'unknown' : 'not-committed');
+    this.refresh();
+    this.#handlers.closed(end, error);
+  }
+
+  #enter(phase: Phase): void {
+    const before = this.#phase;
+    if (before.name === 'opening' || before.name === 'waiting') this.#host.platform.clearTimer(before.timer);
+    if (phase.name !== 'open') this.#clearPump();
+    this.#phase = phase;
+  }
+
+  #currentState(): DocumentState {
+    if (this.closed) return 'closed';
+    const client = this.#host.clientState();
+    if (client !== 'live')
+      return this.#replica.loaded ? 'offline' : client === 'offline' ? 'offline' : 'connecting';
+    if (!this.open) return 'connecting';
+    if (this.#replica.pending) return 'saving';
+    return this.#edited ? 'saved' : 'live';
+  }
+}
+
+const newFlight = (seq: number): Flight => ({
+  seq,
+  everSent: false,
+  awaiting: false,
+  bytes: 0,
+  suspect: false,
+  renumbered: false,
+});
+
+const ending = (code: string, message: string | undefined) =>
+  message === undefined ? { code } : { code, message };
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

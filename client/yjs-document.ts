@@ -1,0 +1,75 @@
+// A `yjs` document as applications see it: a Y.Doc that is kept in step.
+import type * as Y from 'yjs';
+import type { KindName } from '../protocol/messages.ts';
+import type { ChangeOrigin, YjsChange, YjsDocument } from './api.ts';
+import { DocumentBase, type DocumentHost } from './document.ts';
+import { TroupeError } from './errors.ts';
+import { YjsReplica } from './yjs-replica.ts';
+
+/** Room for what surrounds a patch in its frame. */
+const ENVELOPE_BYTES = 1024;
+/** Base64 makes four bytes of three. */
+const BASE64_SHARE = 0.75;
+
+export class YjsDocumentOfClient extends DocumentBase<YjsChange, Uint8Array> implements YjsDocument {
+  readonly kind = 'yjs' satisfies KindName;
+  readonly #replica: YjsReplica;
+
+  constructor(host: DocumentHost, name: string) {
+    const told: { changed: (origin: ChangeOrigin, update: Uint8Array) => void; history: () => void } = {
+      changed: () => {},
+      history: () => {},
+    };
+    const replica = new YjsReplica({
+      updateBytes: () =>
+        Math.min(host.limits().opBytes, host.limits().frameBytes - ENVELOPE_BYTES) * BASE64_SHARE,
+      changed: (origin, update) => told.changed(origin, update),
+      history: () => told.history(),
+    });
+    super(host, name, 'yjs', replica);
+    this.#replica = replica;
+    told.changed = (origin, update) => this.#changed(origin, update);
+    told.history = () => this.refreshHistory();
+  }
+
+  get content(): Y.Doc {
+    return this.#replica.doc;
+  }
+  get canUndo(): boolean {
+    return this.#replica.undoManager.canUndo();
+  }
+  get canRedo(): boolean {
+    return this.#replica.undoManager.canRedo();
+  }
+  undo(): boolean {
+    this.assertEditable();
+    return this.#replica.undoManager.undo() !== null;
+  }
+  redo(): boolean {
+    this.assertEditable();
+    return this.#replica.undoManager.redo() !== null;
+  }
+  undoGroup(): void {
+    this.#replica.undoManager.stopCapturing();
+  }
+  undoScope(types: readonly Y.AbstractType<unknown>[]): void {
+    this.#replica.undoScope([...types]);
+  }
+
+  protected override dispose(): void {
+    this.#replica.destroy();
+  }
+
+  #changed(origin: ChangeOrigin, update: Uint8Array): void {
+    this.events.emit('change', { origin, update });
+    if (origin === 'remote') return;
+    if (this.#replica.pendingBytes > this.host.pendingBytes) {
+      const { pendingBytes } = this.host;
+      this.session.fail(
+        new TroupeError('overloaded', `more than ${pendingBytes} bytes of edits are waiting`, true),
+      );
+      return;
+    }
+    this.session.edited();
+  }
+}

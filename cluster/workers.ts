@@ -1,0 +1,266 @@
+// The host pool: keeps one worker thread per slot alive, each running one never-ending task. A worker
+// that ends by itself is fenced before its successor starts; a document that was being worked at
+// whenever its worker died is quarantined at the third time. It knows nothing of documents' content.
+//
+// A slot's modes: starting -> live -> ended -> (back-off) starting; any -> stopped. Only `setMode` changes it.
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import { Link } from '../actors/link.ts';
+import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
+import { Progress } from '../actors/progress.ts';
+import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
+import {
+  type FromWorker,
+  portTransport,
+  type ToWorker,
+  type WorkerEnd,
+  type WorkerTask,
+} from '../actors/worker.ts';
+import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
+import { placeShards, shardsOf } from './placement.ts';
+import type { Router } from './router.ts';
+
+export interface WorkersOptions {
+  readonly slots: number;
+  readonly run: string;
+  readonly node: string;
+  readonly heapMb: number;
+  readonly storage: WorkerTask['storage'];
+  readonly limits: HostLimits;
+  readonly control: ControlStore;
+  readonly controlSession: SessionRef;
+  readonly router: Router;
+  readonly listener: OwnerLinkListener;
+  readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  /** The module of the workers; tests run one with faults in it. */
+  readonly workerModule?: URL;
+}
+
+type Mode = 'starting' | 'live' | 'ended' | 'stopped';
+
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_MAX_MS = 5000;
+/** A worker that lived this long starts its back-off afresh. */
+const STEADY_MS = 30_000;
+const DEATHS_TO_QUARANTINE = 3;
+
+export class Workers {
+  private readonly options: WorkersOptions;
+  private readonly pool: Piscina;
+  private readonly slots: Slot[];
+  private readonly deaths = new Map<string, number>();
+  private stopping = false;
+
+  constructor(options: WorkersOptions) {
+    this.options = options;
+    this.pool = new Piscina({
+      filename: (options.workerModule ?? new URL('../actors/worker.js', import.meta.url)).href,
+      minThreads: options.slots,
+      maxThreads: options.slots,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: 1,
+      atomics: 'disabled',
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
+    });
+    // A worker that dies between tasks; the pool replaces it.
+    this.pool.on('error', (error: unknown) => options.log('error', 'worker pool', { error: String(error) }));
+    const placement = placeShards(options.slots);
+    this.slots = Array.from(
+      { length: options.slots },
+      (_, slot) => new Slot(slot, shardsOf(placement, slot)),
+    );
+  }
+
+  /** Resolves when all workers serve; rejects where one cannot start at all. */
+  async start(): Promise<void> {
+    await Promise.all(this.slots.map((slot) => this.launch(slot)));
+  }
+
+  /** Workers commit what they have taken, then end. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(
+      this.slots.map(async (slot) => {
+        const wasLive = slot.mode === 'live';
+        slot.setMode('stopped');
+        clearTimeout(slot.retry);
+        if (!wasLive) return;
+        slot.control?.postMessage({ type: 'stop' } satisfies ToWorker);
+        await slot.ended;
+      }),
+    );
+    await this.pool.destroy();
+  }
+
+  /** Ends all threads at once. */
+  async kill(): Promise<void> {
+    this.stopping = true;
+    for (const slot of this.slots) clearTimeout(slot.retry);
+    await this.pool.destroy();
+  }
+
+  /** Thread ids by slot, for diagnosis. */
+  threads(): readonly (number | undefined)[] {
+    return this.slots.map((slot) => slot.thread);
+  }
+
+  private launch(slot: Slot): Promise<void> {
+    const { options } = this;
+    slot.setMode('starting');
+    slot.session = undefined;
+    const link = new MessageChannel();
+    const control = new MessageChannel();
+    const progress = new SharedArrayBuffer(Progress.BYTES);
+    const task: WorkerTask = {
+      identity: { run: options.run, node: options.node, slot: slot.number },
+      storage: options.storage,
+      shards: slot.shards,
+      limits: options.limits,
+      progress,
+      link: link.port2,
+      control: control.port2,
+    };
+    slot.control = control.port1;
+    const startedAt = Date.now();
+    return new Promise((resolve, reject) => {
+      let ownerLink: OwnerLink | undefined;
+      control.port1.on('message', (message: FromWorker) => {
+        switch (message.type) {
+          case 'session':
+            slot.session = message.session;
+            return;
+          case 'ready':
+            if (slot.mode === 'stopped') return;
+            slot.thread = message.thread;
+            slot.setMode('live');
+            ownerLink = this.openLink(slot, link.port1);
+            resolve();
+            return;
+          case 'fold':
+            void this.fold(control.port1, message.token, message.request);
+            return;
+          case 'log':
+            options.log(message.level, message.message, { slot: slot.number, ...message.fields });
+            return;
+          default:
+            throw new Error(`unknown message ${String(message satisfies never)}`);
+        }
+      });
+      const ended = (end: WorkerEnd | undefined, error: unknown): void => {
+        link.port1.close();
+        control.port1.close();
+        if (ownerLink !== undefined) {
+          options.router.setLink(slot.number, undefined);
+          options.listener.lost(ownerLink);
+        }
+        if (slot.mode === 'stopped' || this.stopping) {
+          resolve();
+          return;
+        }
+        const wasLive = slot.mode === 'live';
+        slot.setMode('ended');
+        options.log('error', 'a worker ended', {
+          slot: slot.number,
+          end,
+          error: error === undefined ? undefined : String(error),
+        });
+        if (error !== undefined) this.blame(new Progress(progress).current());
+        if (!wasLive && slot.failures >= START_ATTEMPTS && !slot.everLive) {
+          reject(error instanceof Error ? error : new Error(`a worker cannot start: ${end}`));
+          return;
+        }
+        if (wasLive && Date.now() - startedAt > STEADY_MS) slot.failures = 0;
+        if (wasLive) slot.everLive = true;
+        this.relaunch(slot).then(resolve, reject);
+      };
+      slot.ended = this.pool.run(task, { transferList: [link.port2, control.port2] }).then(
+        (end: WorkerEnd) => ended(end, undefined),
+        (error: unknown) => ended(undefined, error),
+      );
+    });
+  }
+
+  /** Fences what the dead one left, then starts another; while the database is away it waits. */
+  private async relaunch(slot: Slot): Promise<void> {
+    const { control, controlSession, log } = this.options;
+    for (;;) {
+      const delay = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** slot.failures++);
+      // The first replacement starts at once: its documents wait.
+      if (slot.failures > 1)
+        await new Promise<void>((wake) => {
+          slot.retry = setTimeout(wake, delay);
+        });
+      if (this.stopping) return;
+      try {
+        if (slot.session !== undefined && !(await control.fence(controlSession, { session: slot.session }))) {
+          log('error', 'this node has been fenced', { slot: slot.number });
+          return;
+        }
+        break;
+      } catch (error) {
+        log('warn', 'a dead worker is not fenced yet', { slot: slot.number, error: String(error) });
+      }
+    }
+    await this.launch(slot);
+  }
+
+  private blame(doc: string | undefined): void {
+    if (doc === undefined) return;
+    const deaths = (this.deaths.get(doc) ?? 0) + 1;
+    this.deaths.set(doc, deaths);
+    if (deaths < DEATHS_TO_QUARANTINE) return;
+    this.options.router.quarantine(doc);
+    this.options.log('error', 'a document is quarantined: its worker died at it', { doc, deaths });
+  }
+
+  private openLink(slot: Slot, port: MessagePort): OwnerLink {
+    const { listener, router, limits } = this.options;
+    const link = new Link<ToOwner, ToGateway>(portTransport(port), limits.link, (messages) =>
+      listener.messages(link, messages),
+    );
+    router.setLink(slot.number, link);
+    listener.changed();
+    return link;
+  }
+
+  private async fold(port: MessagePort, token: number, request: FoldRequest): Promise<void> {
+    let bytes: number | undefined;
+    try {
+      bytes = await this.options.fold(request);
+    } catch (error) {
+      this.options.log('warn', 'a snapshot was not made', {
+        doc: request.doc,
+        version: request.version,
+        error: String(error),
+      });
+    }
+    port.postMessage({ type: 'folded', token, bytes } satisfies ToWorker);
+  }
+}
+
+/** Starts of a first worker that may fail before the node gives up. */
+const START_ATTEMPTS = 2;
+
+class Slot {
+  readonly number: number;
+  readonly shards: readonly number[];
+  mode: Mode = 'ended';
+  control: MessagePort | undefined;
+  session: number | undefined;
+  thread: number | undefined;
+  ended: Promise<void> = Promise.resolve();
+  retry: NodeJS.Timeout | undefined;
+  failures = 0;
+  everLive = false;
+
+  constructor(number: number, shards: readonly number[]) {
+    this.number = number;
+    this.shards = shards;
+  }
+
+  setMode(mode: Mode): void {
+    if (this.mode !== 'stopped') this.mode = mode;
+  }
+}

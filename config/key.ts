@@ -1,0 +1,96 @@
+// What a key of the configuration is made of: a validator with a default, and what is known about it.
+// Which keys there are is in schema.ts.
+import { z } from 'zod';
+import { DURATION_HINT, readDuration, readSize, SIZE_HINT, showDuration, showSize } from './units.ts';
+
+/** What is known about a key besides its type. `expected` completes the sentence "expected …". */
+export interface KeyMeta {
+  readonly description: string;
+  readonly expected: string;
+  readonly default: unknown;
+  readonly form: 'duration' | 'size' | 'text' | 'plain';
+}
+
+/** Which schemas are keys, and what is known about each. */
+export const keys = z.registry<KeyMeta>();
+
+export function key<S extends z.ZodType>(schemaOfKey: S, meta: KeyMeta): S {
+  keys.add(schemaOfKey, meta);
+  return schemaOfKey;
+}
+
+export function duration(byDefault: number, min: number, max: number, description: string) {
+  return key(z.preprocess(readDuration, z.int().min(min).max(max)).default(byDefault), {
+    description,
+    expected: `${DURATION_HINT}; ${range(min, max, showDuration)}`,
+    default: byDefault,
+    form: 'duration',
+  });
+}
+
+export function durationOrForEver(min: number, max: number, description: string) {
+  return key(z.preprocess(readDuration, z.int().min(min).max(max).nullable()).default(null), {
+    description,
+    expected: `null, or ${DURATION_HINT}; ${range(min, max, showDuration)}`,
+    default: null,
+    form: 'duration',
+  });
+}
+
+export function size(byDefault: number, min: number, max: number, description: string) {
+  return key(z.preprocess(readSize, z.int().min(min).max(max)).default(byDefault), {
+    description,
+    expected: `${SIZE_HINT}; ${range(min, max, showSize)}`,
+    default: byDefault,
+    form: 'size',
+  });
+}
+
+export function count(byDefault: number, min: number, max: number, description: string) {
+  return key(z.int().min(min).max(max).default(byDefault), {
+    description,
+    expected: `an integer ${range(min, max)}`,
+    default: byDefault,
+    form: 'plain',
+  });
+}
+
+export function ratio(byDefault: number, min: number, max: number, description: string) {
+  return key(z.number().min(min).max(max).default(byDefault), {
+    description,
+    expected: `a number ${range(min, max)}`,
+    default: byDefault,
+    form: 'plain',
+  });
+}
+
+export function flag(byDefault: boolean, description: string) {
+  return key(z.boolean().default(byDefault), {
+    description,
+    expected: 'true or false',
+    default: byDefault,
+    form: 'plain',
+  });
+}
+
+export function choice<const T extends readonly string[]>(byDefault: T[number], all: T, description: string) {
+  return key(z.enum(all).default(byDefault as never), {
+    description,
+    expected: all.length === 1 ? String(all[0]) : `one of ${all.join(', ')}`,
+    default: byDefault,
+    form: 'plain',
+  });
+}
+
+export function text(byDefault: string, pattern: RegExp, expected: string, description: string) {
+  return key(z.string().regex(pattern).default(byDefault), {
+    description,
+    expected,
+    default: byDefault,
+    form: 'text',
+  });
+}
+
+function range(min: number, max: number, show: (value: number) => string = String): string {
+  return `from ${show(min)} to ${show(max)}`;
+}

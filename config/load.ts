@@ -1,0 +1,192 @@
+// The one place where configuration is read: defaults, then TROUPE_CONFIG, then each --config FILE,
+// then each --set path=value, the later over the earlier. The result is validated and frozen; what
+// is wrong comes out as one ConfigError that lists everything wrong at once.
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, hostname } from 'node:os';
+import { delimiter } from 'node:path';
+import { parseDocument, visit } from 'yaml';
+import { crossCheck } from './check.ts';
+import { ConfigError, type Problem } from './fatal.ts';
+import { describeIssue } from './problems.ts';
+import { type Config, type Settings, schema } from './schema.ts';
+import { ALL_KEYS, SECTIONS } from './walk.ts';
+
+/** What `auto` is resolved with, and where files come from; an adapter for tests. */
+export interface Machine {
+  readonly hostname: string;
+  readonly processors: number;
+  readonly suffix: () => string;
+  readonly readFile: (path: string) => string;
+}
+
+export const thisMachine: Machine = {
+  hostname: hostname(),
+  processors: availableParallelism(),
+  suffix: () => randomBytes(3).toString('hex'),
+  readFile: (path) => readFileSync(path, 'utf8'),
+};
+
+export interface Sources {
+  /** YAML files, in order. */
+  readonly files?: readonly string[];
+  /** `path=value`, in order; the value is YAML: a scalar, or a flow map or list. */
+  readonly set?: readonly string[];
+  /** TROUPE_CONFIG: one or more files, separated as in PATH, read before `files`. */
+  readonly env?: { readonly TROUPE_CONFIG?: string | undefined };
+}
+
+/** Throws ConfigError. */
+export function loadConfig(sources: Sources = {}, machine: Machine = thisMachine): Config {
+  const problems: Problem[] = [];
+  const files = [
+    ...(sources.env?.TROUPE_CONFIG ?? '').split(delimiter).filter(Boolean),
+    ...(sources.files ?? []),
+  ];
+  const layers = [
+    ...files.map((path) => readLayer(path, machine, problems)),
+    ...(sources.set ?? []).map((assignment) => setLayer(assignment, problems)),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return build(layers, machine);
+}
+
+/** A configuration from a value, such as `{ limits: { inflight: 8 } }`; the rest are defaults. Throws ConfigError. */
+export function configFrom(value: unknown = {}, machine: Machine = thisMachine): Config {
+  return build([{ source: 'configuration', value }], machine);
+}
+
+/** One source of settings; `source` is said in front of its problems. */
+interface Layer {
+  readonly source: string;
+  readonly value: unknown;
+}
+
+function readLayer(path: string, machine: Machine, problems: Problem[]): Layer {
+  let text: string;
+  try {
+    text = machine.readFile(path);
+  } catch (cause) {
+    problems.push({
+      path: '',
+      message: `cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`,
+    });
+    return { source: path, value: {} };
+  }
+  const yaml = readYaml(text);
+  if ('error' in yaml) problems.push({ path: '', message: `${path}: ${yaml.error}` });
+  return { source: path, value: 'error' in yaml ? {} : yaml.value };
+}
+
+/** Aliases are refused: they would allow values that hold themselves, and a small file that expands without end. */
+function readYaml(text: string): { readonly value: unknown } | { readonly error: string } {
+  const document = parseDocument(text);
+  const [first] = document.errors;
+  if (first !== undefined) return { error: `not YAML: ${first.message.split('\n')[0]?.replace(/:$/, '')}` };
+  let alias: string | undefined;
+  visit(document, {
+    Alias: (_, node) => {
+      alias = node.source;
+      return visit.BREAK;
+    },
+  });
+  if (alias !== undefined) return { error: `the alias *${alias}: write the value out` };
+  return { value: document.toJS() };
+}
+
+function setLayer(assignment: string, problems: Problem[]): Layer {
+  const source = `--set ${assignment}`;
+  const at = assignment.indexOf('=');
+  const path = assignment.slice(0, Math.max(at, 0)).trim();
+  if (!/^[^.\s]+(\.[^.\s]+)*$/.test(path)) {
+    problems.push({ path: '', message: `${source}: expected path=value, such as listen.port=9000` });
+    return { source, value: {} };
+  }
+  let value = setValue(path, assignment.slice(at + 1));
+  for (const name of path.split('.').reverse()) value = { [name]: value };
+  return { source, value };
+}
+
+/** A key that holds text takes it as it stands, a node named 42 or a URL with # in it; all else is YAML. */
+function setValue(path: string, text: string): unknown {
+  if (ALL_KEYS.some((key) => key.path === path && key.form === 'text')) return text;
+  const yaml = readYaml(text);
+  return 'error' in yaml ? text : yaml.value;
+}
+
+function build(layers: readonly Layer[], machine: Machine): Config {
+  const merged = withoutEmptySections(
+    layers.reduce<unknown>((below, { value }) => merge(below, value), {}),
+    '',
+  );
+  const parsed = schema.safeParse(merged);
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.flatMap((issue) => describeIssue(issue, merged, (path) => sourceOf(layers, path))),
+    );
+  }
+  const problems = crossCheck(parsed.data);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return freeze(resolve(parsed.data, machine));
+}
+
+function resolve(settings: Settings, machine: Machine): Config {
+  const host = machine.hostname.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 48) || 'node';
+  return {
+    ...settings,
+    node: { name: settings.node.name === 'auto' ? `${host}-${machine.suffix()}` : settings.node.name },
+    workers: settings.workers === 'auto' ? Math.max(1, machine.processors - 1) : settings.workers,
+  };
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Maps merge key by key; anything else replaces. Entries, so that a key named __proto__ stays a key. */
+function merge(below: unknown, above: unknown): unknown {
+  if (above === undefined) return below;
+  if (!isMap(below) || !isMap(above)) return isMap(below) && above === null ? below : above;
+  const names = new Set([...Object.keys(below), ...Object.keys(above)]);
+  return Object.fromEntries(
+    [...names].map((name) => [
+      name,
+      merge(own(below, name), Object.hasOwn(above, name) ? own(above, name) : undefined),
+    ]),
+  );
+}
+
+const own = (map: Record<string, unknown>, name: string) =>
+  Object.hasOwn(map, name) ? map[name] : undefined;
+
+/** `limits:` with every line below it commented out is null in YAML and means: the defaults. */
+function withoutEmptySections(value: unknown, path: string): unknown {
+  if (!isMap(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, child]) => {
+      const childPath = path === '' ? name : `${path}.${name}`;
+      if (child === null && SECTIONS.has(childPath)) return [];
+      return [[name, SECTIONS.has(childPath) ? withoutEmptySections(child, childPath) : child]];
+    }),
+  );
+}
+
+/** The last layer that says something about the path. */
+function sourceOf(layers: readonly Layer[], path: readonly PropertyKey[]): string | undefined {
+  const says = (value: unknown) => {
+    let at = value;
+    for (const name of path) {
+      if (!isMap(at) || !Object.hasOwn(at, String(name))) return false;
+      at = at[String(name)];
+    }
+    return true;
+  };
+  return layers.findLast(({ value }) => says(value))?.source;
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const child of Object.values(value)) freeze(child);
+    Object.freeze(value);
+  }
+  return value;
+}

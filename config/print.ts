@@ -1,0 +1,78 @@
+// The configuration for people: as commented YAML, and as the table of docs/configuration.md.
+import { stringify } from 'yaml';
+import { redact } from './redact.ts';
+import type { Config } from './schema.ts';
+import { showDuration, showSize } from './units.ts';
+import { ALL_KEYS, type Key } from './walk.ts';
+
+/** YAML that `--config` reads, each key under its sentence. A password in it is replaced by `***`. */
+export function printConfig(config: Config): string {
+  const lines: string[] = [];
+  const open: string[] = [];
+  for (const key of ALL_KEYS) {
+    const parts = key.path.split('.');
+    const sections = parts.slice(0, -1);
+    const shared = sections.findIndex((name, i) => open[i] !== name);
+    if (shared >= 0 || sections.length < open.length) {
+      open.length = shared >= 0 ? shared : sections.length;
+      if (open.length === 0 && lines.length > 0) lines.push('');
+      for (const name of sections.slice(open.length)) {
+        lines.push(`${'  '.repeat(open.length)}${name}:`);
+        open.push(name);
+      }
+    } else if (sections.length === 0 && lines.length > 0) {
+      lines.push('');
+    }
+    const indent = '  '.repeat(open.length);
+    const value = valueAt(config, parts);
+    const shown = showValue(key, value);
+    const scalar = stringify(typeof value === 'string' ? redact(value) : value).trimEnd();
+    lines.push(...wrap(describe(key), 100 - indent.length).map((line) => `${indent}# ${line}`));
+    lines.push(`${indent}${parts.at(-1)}: ${scalar}${shown === scalar ? '' : `  # ${shown}`}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The rows of docs/configuration.md's table, without its head. */
+export function configTable(): string {
+  return ALL_KEYS.map((key) => {
+    const value = JSON.stringify(key.default);
+    const shown = showValue(key, key.default);
+    const human = shown === value || key.form === 'text' || key.form === 'plain' ? '' : ` (${shown})`;
+    return `| \`${key.path}\` | \`${key.form === 'text' ? key.default : value}\`${human} | ${cell(`${key.description} Takes ${key.expected}.`)} |`;
+  }).join('\n');
+}
+
+const cell = (text: string) => text.replaceAll('|', '\\|');
+
+const describe = (key: Key) => `${key.description} Default: ${showValue(key, key.default)}.`;
+
+function showValue(key: Key, value: unknown): string {
+  if (typeof value !== 'number') return typeof value === 'string' ? redact(value) : String(value);
+  switch (key.form) {
+    case 'duration':
+      return showDuration(value);
+    case 'size':
+      return showSize(value);
+    case 'text':
+    case 'plain':
+      return String(value);
+  }
+}
+
+function valueAt(config: Config, path: readonly string[]): unknown {
+  let at: unknown = config;
+  for (const name of path) at = typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined;
+  return at;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

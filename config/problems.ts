@@ -1,0 +1,76 @@
+// A problem with a key as a sentence: where it was written, what was expected, what was found and,
+// for a key that does not exist, which one was probably meant.
+import type { z } from 'zod';
+import type { Problem } from './fatal.ts';
+import { redact } from './redact.ts';
+import { ALL_KEYS, SECTIONS } from './walk.ts';
+
+/** `root`: the value that was validated. `sourceOf`: the file or option that wrote a path. */
+export function describeIssue(
+  issue: z.core.$ZodIssue,
+  root: unknown,
+  sourceOf: (path: readonly PropertyKey[]) => string | undefined,
+): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((name) => {
+      const path = [...issue.path, name];
+      const nearest = nearestKey(path.join('.'));
+      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+      return { path: path.join('.'), message: `unknown key${hint}${said(sourceOf(path))}` };
+    });
+  }
+  const path = issue.path.join('.');
+  const expected = ALL_KEYS.find((key) => key.path === path)?.expected ?? 'a map of keys';
+  return [
+    {
+      path,
+      message: `expected ${expected}; found ${show(lookUp(root, issue.path))}${said(sourceOf(issue.path))}`,
+    },
+  ];
+}
+
+const said = (source: string | undefined) => (source === undefined ? '' : ` (${redact(source)})`);
+
+function lookUp(root: unknown, path: readonly PropertyKey[]): unknown {
+  let at = root;
+  for (const name of path) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = Reflect.get(at, name);
+  }
+  return at;
+}
+
+function show(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  const text = redact(typeof value === 'bigint' ? String(value) : JSON.stringify(value));
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+/** The known key that differs least; undefined where none is near. */
+export function nearestKey(path: string): string | undefined {
+  const known = [...ALL_KEYS.map((key) => key.path), ...SECTIONS];
+  const last = (text: string) => text.slice(text.lastIndexOf('.') + 1).toLowerCase();
+  // A key in the wrong section is as likely as a typing error.
+  const moved = known.find((candidate) => last(candidate) === last(path));
+  if (moved !== undefined) return moved;
+  let best: { path: string; distance: number } | undefined;
+  for (const candidate of known) {
+    const distance = editDistance(path.toLowerCase(), candidate.toLowerCase());
+    if (best === undefined || distance < best.distance) best = { path: candidate, distance };
+  }
+  return best !== undefined && best.distance <= Math.ceil(path.length / 4) ? best.path : undefined;
+}
+
+/** Levenshtein: insertions, removals and replacements, each 1. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,301 @@
+// Every configuration key: its default, its bounds, and a sentence that says what it does. The unit
+// is in the name. This is the one list: `troupe config print`, docs/configuration.md and the error
+// messages are made from it. Reading files is in load.ts, what keys demand of one another in check.ts.
+import { z } from 'zod';
+import type { Limits } from '../protocol/limits.ts';
+import { choice, count, duration, durationOrForEver, flag, key, ratio, size, text } from './key.ts';
+
+const KiB = 1_024;
+const MiB = 1_024 * KiB;
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+const DAY = 24 * HOUR;
+const YEAR = 366 * DAY;
+
+const node = z.strictObject({
+  name: text(
+    'auto',
+    /^[A-Za-z0-9._-]{1,64}$/,
+    '1 to 64 of A-Z a-z 0-9 . _ -, or auto',
+    "This node's name in the log, in the database and in `welcome`. `auto`: the host's name and a random suffix, new at each start.",
+  ),
+});
+
+const listen = z.strictObject({
+  host: text(
+    '127.0.0.1',
+    /^\S+$/,
+    'an address or a host name',
+    'Address to listen on. With `auth.mode: none` only a loopback address is allowed.',
+  ),
+  port: count(8080, 0, 65_535, 'TCP port to listen on. 0: any free port, told in the ready line.'),
+});
+
+const storage = z.strictObject({
+  url: text(
+    'embedded',
+    /^(embedded|postgres(ql)?:\/\/\S+)$/,
+    'embedded, or a URL postgres://user:password@host:port/database',
+    '`embedded`: a real PostgreSQL of our own in `storage.embedded.directory`. Otherwise the URL of a PostgreSQL (15 or later); connect directly, not through a transaction pooler.',
+  ),
+  embedded: z
+    .strictObject({
+      directory: text(
+        './data',
+        /\S/,
+        'a path',
+        'Where the embedded PostgreSQL keeps its files, relative to the working directory. Back it up like a database: stopped, or with pg_dump.',
+      ),
+    })
+    .prefault({}),
+  migrate: flag(
+    true,
+    'Apply missing schema migrations at start. `false`: refuse to start while any is missing, and leave them to `troupe migrate`.',
+  ),
+  connectTimeoutMs: duration(
+    10 * SECOND,
+    100,
+    HOUR,
+    'How long one attempt to connect to PostgreSQL may take.',
+  ),
+  readConnections: count(
+    2,
+    1,
+    100,
+    'Connections for reads, per worker. Each worker holds one more, for its writes.',
+  ),
+});
+
+const worker = z.strictObject({
+  heapMb: count(
+    1_024,
+    64,
+    1_048_576,
+    'JavaScript heap of one worker thread, in mebibytes. A worker that outgrows it is replaced, and only its documents pause.',
+  ),
+});
+
+const compute = z.strictObject({
+  threads: count(1, 1, 64, 'Threads that fold snapshots and do other heavy work beside the edits.'),
+});
+
+const auth = z.strictObject({
+  mode: choice(
+    'none',
+    ['none'],
+    'Who may connect. `none`: everyone, as an owner of every document; allowed on a loopback address only.',
+  ),
+});
+
+const limits = z.strictObject({
+  frameBytes: size(
+    MiB,
+    4 * KiB,
+    64 * MiB,
+    'Largest frame a client may send. Above it the socket is closed with 1009.',
+  ),
+  opBytes: size(256 * KiB, KiB, 32 * MiB, 'Largest patch a client may send, as encoded in its subprotocol.'),
+  receiveBytes: size(
+    32 * MiB,
+    64 * KiB,
+    1_024 * MiB,
+    'Largest frame the server sends, which a client must be able to take. Holds a whole snapshot, for kind yjs in base64.',
+  ),
+  documentBytes: size(
+    16 * MiB,
+    KiB,
+    512 * MiB,
+    'Largest document, as its snapshot in JSON; an edit that would outgrow it is `too-large`.',
+  ),
+  openDocuments: count(100, 1, 100_000, 'Documents that one socket may have open at once.'),
+  submitsPerSecond: count(
+    1_000,
+    1,
+    1_000_000,
+    'Submits per second of one client, over all its documents. People send ten; a program that sends its next patch as fast as the last is acknowledged sends some hundreds, and should meet flow control, not this.',
+  ),
+  presencesPerSecond: count(
+    30,
+    1,
+    100_000,
+    'Presence messages per second of one client, over all its documents.',
+  ),
+  presenceBytes: size(4 * KiB, 16, MiB, 'Largest presence `data`, as encoded in JSON.'),
+  inflight: count(
+    64,
+    1,
+    64,
+    'Submits of one client to one document that may wait for an answer. Not above 64: so many of its seqs are remembered exactly.',
+  ),
+  depth: count(100, 2, 500, 'Nesting of a value: a patch, a snapshot or a presence.'),
+  historyMs: duration(DAY, 0, 10 * YEAR, '`since` and `base` reach back at least this long.'),
+  historyOps: count(10_000, 0, 100_000_000, '`since` and `base` reach back at least this many versions.'),
+  clientMemoryMs: duration(
+    DAY,
+    0,
+    10 * YEAR,
+    "A client's committed seqs are remembered at least this long after its last one.",
+  ),
+  pingMs: duration(
+    20 * SECOND,
+    100,
+    HOUR,
+    'How often a client should send an application message; `ping` will do.',
+  ),
+  idleMs: duration(
+    60 * SECOND,
+    200,
+    DAY,
+    'A socket that sends no application message for this long is closed.',
+  ),
+} satisfies Record<keyof Limits, z.ZodType<number>>);
+
+const actors = z.strictObject({
+  memoryBytes: size(
+    256 * MiB,
+    MiB,
+    1_024 * 1_024 * MiB,
+    'Memory for the documents resident in one worker, as estimated from their sizes. Above it the ones idle longest leave.',
+  ),
+  idleMs: duration(
+    60 * SECOND,
+    100,
+    DAY,
+    'A document without subscribers and edits for this long leaves memory.',
+  ),
+  mailboxMessages: count(
+    4_096,
+    1,
+    1_000_000,
+    'Messages that may wait for one document. Past it a submit is answered `overloaded`.',
+  ),
+  mailboxBytes: size(
+    16 * MiB,
+    4 * KiB,
+    1_024 * MiB,
+    'Bytes that may wait for one document. Past it a submit is answered `overloaded`.',
+  ),
+  residentOps: count(
+    1_000,
+    16,
+    1_000_000,
+    'Committed patches that a resident document keeps in memory; older ones are read from the database when a `since` or `base` asks for them.',
+  ),
+});
+
+const commit = z.strictObject({
+  maxRows: count(1_000, 1, 100_000, 'Most patches in one transaction.'),
+  maxBytes: size(
+    4 * MiB,
+    64 * KiB,
+    256 * MiB,
+    'Most bytes of patches in one transaction; a single larger one travels alone.',
+  ),
+  queueBytes: size(
+    64 * MiB,
+    64 * KiB,
+    16 * 1_024 * MiB,
+    'Bytes of patches of one worker that may wait for the database. Past it submits are answered `unavailable` or `overloaded`.',
+  ),
+  lingerMs: duration(
+    3,
+    0,
+    100,
+    'Longest time a commit waits for more patches. Adaptive: 0 at low load and when batches are full.',
+  ),
+});
+
+const snapshot = z.strictObject({
+  minBytes: size(
+    64 * KiB,
+    KiB,
+    1_024 * MiB,
+    'A snapshot is written once the patches since the last exceed this …',
+  ),
+  ratio: ratio(
+    0.5,
+    0.01,
+    100,
+    '… and this share of the last snapshot, whichever is more. Also when a document leaves memory.',
+  ),
+});
+
+const retention = z.strictObject({
+  keepMs: durationOrForEver(
+    0,
+    100 * YEAR,
+    'Patches older than this, and more than `retention.keepOps` versions behind the head, are folded into the snapshot. null: kept for ever.',
+  ),
+  keepOps: count(
+    10_000,
+    0,
+    1_000_000_000,
+    'The newest versions of a document that are kept whatever their age.',
+  ),
+  sweepMs: duration(10 * 60 * SECOND, SECOND, 30 * DAY, 'How often a node looks for patches to fold away.'),
+});
+
+const gateway = z.strictObject({
+  outboxBytes: size(
+    8 * MiB,
+    64 * KiB,
+    1_024 * MiB,
+    'Bytes that may wait for one reader. Past it the socket is closed with 4508, and the others go on. A snapshot that is larger may wait alone.',
+  ),
+  connections: count(20_000, 1, 10_000_000, 'Sockets this node takes; the next one is closed with 1013.'),
+  helloMs: duration(
+    10 * SECOND,
+    100,
+    HOUR,
+    'How long a socket may take to say hello; then it is closed with 4408.',
+  ),
+});
+
+const shutdown = z.strictObject({
+  timeoutMs: duration(
+    10 * SECOND,
+    100,
+    HOUR,
+    'How long a stopping node may take to commit what it has taken. Then it exits with 1.',
+  ),
+});
+
+const log = z.strictObject({
+  level: choice(
+    'info',
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    'Least severe entry that is written, as JSON lines on standard error.',
+  ),
+});
+
+/** The whole configuration as it may be written: every key has its default. */
+export const schema = z.strictObject({
+  node: node.prefault({}),
+  listen: listen.prefault({}),
+  storage: storage.prefault({}),
+  workers: key(z.union([z.literal('auto'), z.int().min(1).max(256)]).default('auto'), {
+    description: 'Worker threads that run documents. `auto`: one less than the processors, at least one.',
+    expected: 'auto, or an integer from 1 to 256',
+    default: 'auto',
+    form: 'plain',
+  }),
+  worker: worker.prefault({}),
+  compute: compute.prefault({}),
+  auth: auth.prefault({}),
+  limits: limits.prefault({}),
+  actors: actors.prefault({}),
+  commit: commit.prefault({}),
+  snapshot: snapshot.prefault({}),
+  retention: retention.prefault({}),
+  gateway: gateway.prefault({}),
+  shutdown: shutdown.prefault({}),
+  log: log.prefault({}),
+});
+
+/** As written: `auto` stands where the machine decides. */
+export type Settings = z.output<typeof schema>;
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** As run: validated, `auto` resolved, deeply frozen. */
+export type Config = DeepReadonly<Omit<Settings, 'workers'> & { workers: number }>;

@@ -1,0 +1,30 @@
+// The schema as a flat list of keys, for everything that shows or looks up keys by name.
+import { z } from 'zod';
+import { type KeyMeta, keys } from './key.ts';
+import { schema } from './schema.ts';
+
+/** A key of the configuration: its path with dots, such as `limits.frameBytes`. */
+export interface Key extends KeyMeta {
+  readonly path: string;
+}
+
+/** All keys, in the order of the schema. */
+export const ALL_KEYS: readonly Key[] = walk(schema, '');
+
+/** The paths that hold keys rather than values: `limits`, `storage`, `storage.embedded` … */
+export const SECTIONS: ReadonlySet<string> = new Set(
+  ALL_KEYS.flatMap(({ path }) => {
+    const parts = path.split('.').slice(0, -1);
+    return parts.map((_, i) => parts.slice(0, i + 1).join('.'));
+  }),
+);
+
+function walk(part: z.core.$ZodType, path: string): Key[] {
+  const meta = keys.get(part as z.ZodType);
+  if (meta !== undefined) return [{ path, ...meta }];
+  if (part instanceof z.ZodPrefault) return walk(part.unwrap(), path);
+  if (!(part instanceof z.ZodObject)) throw new Error(`config/schema.ts: ${path} has no description`);
+  return Object.entries<z.core.$ZodType>(part.shape).flatMap(([name, child]) =>
+    walk(child, path === '' ? name : `${path}.${name}`),
+  );
+}

@@ -1,0 +1,55 @@
+// Committing a patch that was made on an older version: each step is transformed and applied before
+// the next is looked at, so that the document tells which tokens are indices. Owns what a failed
+// commit is called.
+import type { Applied, KindFailure, KindLimits, Result } from '../kind.ts';
+import { type ApplyFailure, applySteps, type JsonState, type JsonUndo } from './apply.ts';
+import { settle } from './settle.ts';
+import type { JsonOp, Step } from './step.ts';
+import { carriedOf, meet } from './transform.ts';
+
+/**
+ * A commit that would have to compare more pairs of steps than this is refused as `conflict`: its
+ * author has to rebase it first. About a second of work.
+ */
+export const STEP_PAIRS_MAX = 4_000_000;
+
+export function commit(
+  state: JsonState,
+  op: JsonOp,
+  past: readonly JsonOp[],
+  limits: KindLimits,
+): Result<Applied<JsonOp, JsonUndo>> {
+  const carried = past.length === 0 ? [] : past.flatMap(carriedOf);
+  if (op.steps.length * carried.length > STEP_PAIRS_MAX)
+    return { ok: false, code: 'conflict', message: 'too much has been committed since: rebase it first' };
+  const steps = carried.length === 0 ? op.steps.entries() : transformed(state, op, carried);
+  const applied = applySteps(state, steps, limits);
+  return applied.ok ? applied : failed(applied, op, carried.length > 0);
+}
+
+/** Each step as it applies when those before it have been applied to `state`. */
+function* transformed(
+  state: JsonState,
+  { steps, known }: JsonOp,
+  past: readonly Step[],
+): Generator<readonly [number, Step]> {
+  let carried = past;
+  for (const [index, written] of steps.entries()) {
+    const behind = index + 1 < steps.length;
+    // What steps behind it say about its places hangs on which of them are lists.
+    const step = behind && !known ? settle(written, carried, state) : written;
+    const next: Step[] | undefined = behind ? [] : undefined;
+    const mine = meet(step, carried, next);
+    if (mine !== undefined) yield [index, mine];
+    carried = next ?? carried;
+  }
+}
+
+function failed(failure: ApplyFailure, op: JsonOp, concurrent: boolean): KindFailure {
+  const { code, message } = failure;
+  if (code !== 'path' && code !== 'deep') return { ok: false, code, message };
+  // Transforming takes out every step whose place went away, so a place that is missing was missing
+  // at `base` already; except what a copy brings along, which is decided when it commits.
+  const newlyWrong = concurrent && (code === 'deep' || op.steps.some((step) => step.op === 'copy'));
+  return { ok: false, code: newlyWrong ? 'conflict' : 'bad-op', message };
+}

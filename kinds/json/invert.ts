@@ -1,0 +1,69 @@
+// The patch that takes a patch back, as a patch of its own that others can be transformed past and
+// that can go over the wire. Owns nothing of the state: what it tries there it takes back.
+import { applySteps, type JsonState, type JsonUndo, revert, valueAt } from './apply.ts';
+import { toFull } from './pointers.ts';
+import { endsInList, type JsonOp, type Step, within } from './step.ts';
+import { clone } from './value.ts';
+
+/** Throws where `op` does not apply to `before`. `before` is as it was, but for the order of keys. */
+export function invert(op: JsonOp, before: JsonState): JsonOp {
+  const undos: JsonUndo[] = [];
+  const backwards: Step[][] = [];
+  try {
+    for (const step of op.steps) {
+      const old = overwritten(step, before);
+      const applied = applySteps(before, [[0, step]], undefined);
+      if (!applied.ok) throw new Error(`a patch to invert does not apply: ${applied.message}`);
+      undos.push(applied.value.undo);
+      const [done] = applied.value.op.steps;
+      if (done !== undefined) backwards.push(inverse(done, old));
+    }
+  } finally {
+    for (const undo of undos.reverse()) revert(before, undo);
+  }
+  return { steps: backwards.reverse().flat(), known: true };
+}
+
+type Value = ReturnType<typeof valueAt>;
+
+/** A copy of what the step takes away or overwrites. */
+function overwritten(step: Step, state: JsonState): Value {
+  if (step.op === 'test') return undefined;
+  let target = step.path;
+  if (step.op !== 'remove' && step.op !== 'replace' && target.length > 0) {
+    const source = step.op === 'move' ? valueAt(state.root, step.from.slice(0, -1)) : undefined;
+    if (step.op === 'move' && Array.isArray(source))
+      target = toFull(target, step.from.with(-1, Number(step.from.at(-1))));
+    if (Array.isArray(valueAt(state.root, target.slice(0, -1)))) return undefined;
+  }
+  const old = valueAt(state.root, target);
+  return old === undefined ? undefined : clone(old);
+}
+
+/** `step` has its tokens classified; `old` is what stood at its target. */
+function inverse(step: Step, old: Value): Step[] {
+  switch (step.op) {
+    case 'test':
+      return [];
+    case 'remove':
+      return [{ op: 'add', path: step.path, value: old ?? null }];
+    case 'replace':
+      return [{ op: 'replace', path: step.path, value: old ?? null }];
+    case 'add':
+    case 'copy':
+      if (endsInList(step.path) || old === undefined) return [{ op: 'remove', path: step.path }];
+      return [{ op: 'replace', path: step.path, value: old }];
+    case 'move': {
+      if (endsInList(step.path) || old === undefined)
+        return [{ op: 'move', from: step.path, path: step.from }];
+      // Moved onto a value around it: its old place comes back with that value.
+      if (within(step.from, step.path)) return [{ op: 'replace', path: step.path, value: old }];
+      return [
+        { op: 'move', from: step.path, path: step.from },
+        { op: 'add', path: toFull(step.path, step.from), value: old },
+      ];
+    }
+    default:
+      return step satisfies never;
+  }
+}

@@ -1,0 +1,154 @@
+// A patch between its wire form (RFC 6902) and its working form, and the note that the log keeps
+// beside it. Owns every check that needs no document; never applies anything.
+import type { Json, Wire } from '../../protocol/messages.ts';
+import type { KindFailure, KindLimits, Result } from '../kind.ts';
+import { toFull } from './pointers.ts';
+import {
+  isAmbiguous,
+  type JsonOp,
+  type Pointer,
+  readPointer,
+  type Step,
+  type Token,
+  within,
+  withToken,
+  writePointer,
+} from './step.ts';
+import { copyChecked, isMalformed } from './value.ts';
+
+/** Checks and copies: nothing of `wire` is kept by reference. */
+export function parse(wire: unknown, limits: Pick<KindLimits, 'depth'>): Result<JsonOp> {
+  if (!Array.isArray(wire)) return bad('a JSON Patch is an array of steps');
+  const steps: Step[] = [];
+  let known = true;
+  for (let i = 0; i < wire.length; i++) {
+    const step = readStep(wire[i], limits.depth);
+    if (typeof step === 'string') return bad(`step ${i}: ${step}`);
+    known &&= !pointersOf(step).some((pointer) => pointer.some(isAmbiguous));
+    steps.push(step);
+  }
+  return { ok: true, value: { steps, known } };
+}
+
+const bad = (message: string): KindFailure => ({ ok: false, code: 'bad-op', message });
+
+/** A step, or what is wrong with it. */
+function readStep(wire: unknown, depth: number): Step | string {
+  if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) return 'not an object';
+  const op = own(wire, 'op');
+  const path = readPath(wire, 'path', depth);
+  if (typeof path === 'string') return path;
+  switch (op) {
+    case 'remove':
+      return path.length === 0 ? 'the root can not be removed' : { op, path };
+    case 'add':
+    case 'replace':
+    case 'test': {
+      if (!Object.hasOwn(wire, 'value')) return 'value is missing';
+      const report = { problem: '' };
+      const value = copyChecked(own(wire, 'value'), depth - path.length, report);
+      return value === undefined ? report.problem : { op, path, value };
+    }
+    case 'move':
+    case 'copy': {
+      const from = readPath(wire, 'from', depth);
+      if (typeof from === 'string') return from;
+      if (path.length === 0 || from.length === 0) return `${op}: the root can not be from or path`;
+      if (op === 'move' && path.length > from.length && within(path, from))
+        return 'a value can not be moved into itself';
+      return { op, from, path };
+    }
+    default:
+      return 'op is none of add, remove, replace, move, copy, test';
+  }
+}
+
+const own = (object: object, key: string): unknown =>
+  Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined;
+
+const BANNED: ReadonlySet<Token> = new Set(['__proto__', 'constructor', 'prototype']);
+
+function readPath(wire: object, member: 'path' | 'from', depth: number): Pointer | string {
+  const text = own(wire, member);
+  if (typeof text !== 'string') return `${member} is missing or not a string`;
+  if (isMalformed(text)) return `${member} holds a lone surrogate`;
+  const pointer = readPointer(text);
+  if (pointer === undefined) return `${member} is not a JSON pointer`;
+  if (pointer.length > depth) return `${member} is nested too deep`;
+  for (const token of pointer) if (BANNED.has(token)) return `${member} names ${token}`;
+  return pointer;
+}
+
+/** In the order that `note` follows. */
+const pointersOf = (step: Step): readonly Pointer[] =>
+  step.op === 'move' || step.op === 'copy' ? [step.from, step.path] : [step.path];
+
+/** Values are the patch's own: not to be changed. */
+export function wireOf(op: JsonOp): Json {
+  return op.steps.flatMap(wireStep);
+}
+
+function wireStep(step: Step): Json[] {
+  switch (step.op) {
+    case 'remove':
+      return [{ op: 'remove', path: writePointer(step.path) }];
+    case 'add':
+    case 'replace':
+      return [{ op: step.op, path: writePointer(targetOf(step)), value: step.value }];
+    case 'test':
+      // Two tests that can not both hold say "never" in RFC 6902.
+      if (step.never) return [0, 1].map((value) => ({ op: 'test', path: '', value }));
+      return [{ op: 'test', path: writePointer(step.path), value: step.value }];
+    case 'move':
+    case 'copy': {
+      const path = targetOf(step);
+      // RFC 6902 forbids `from` to be a prefix of `path`, though the list has closed up in between.
+      if (step.op === 'move' && path.length > step.from.length && within(path, step.from))
+        return [
+          { op: 'copy', from: writePointer(step.from), path: writePointer(toFull(path, step.from)) },
+          { op: 'remove', path: writePointer(step.from) },
+        ];
+      return [{ op: step.op, from: writePointer(step.from), path: writePointer(path) }];
+    }
+    default:
+      return step satisfies never;
+  }
+}
+
+/** The target as its author wrote it: `-` where it was `-`. */
+export const targetOf = (step: { readonly path: Pointer; readonly end?: true }): Pointer =>
+  step.end ? withToken(step.path, step.path.length - 1, '-') : step.path;
+
+/** One character for each token that could be an index, in order: `1` it is one, `0` a member's name. */
+export function noteOf(op: JsonOp): string | undefined {
+  let note = '';
+  for (const step of op.steps)
+    for (const pointer of pointersOf(step))
+      for (const token of pointer) {
+        if (typeof token === 'number') note += '1';
+        else if (isAmbiguous(token)) note += '0';
+      }
+  return note === '' ? undefined : note;
+}
+
+/** Without a note a patch with ambiguous tokens has to be applied before others are transformed past it. */
+export function recall(wire: Wire, note: string | undefined): JsonOp {
+  const parsed = parse(wire, { depth: Number.POSITIVE_INFINITY });
+  if (!parsed.ok) throw new Error(`not a committed JSON Patch: ${parsed.message}`);
+  if (note === undefined) return parsed.value;
+  let read = 0;
+  const mark = (pointer: Pointer): Pointer =>
+    pointer.map((token) => {
+      if (!isAmbiguous(token)) return token;
+      const bit = note[read++];
+      if (bit !== '0' && bit !== '1') throw new Error('the note does not fit its JSON Patch');
+      return bit === '1' && token !== '-' ? Number(token) : token;
+    });
+  const steps = parsed.value.steps.map((step): Step => {
+    if (step.op !== 'move' && step.op !== 'copy') return { ...step, path: mark(step.path) };
+    const from = mark(step.from);
+    return { ...step, from, path: mark(step.path) };
+  });
+  if (read !== note.length) throw new Error('the note does not fit its JSON Patch');
+  return { steps, known: true };
+}

@@ -1,0 +1,86 @@
+// Classifying the tokens of a step whose document is not at hand any more: the places it speaks of
+// are looked up where they are now. Owns that detour; decides nothing about how steps meet.
+import { type JsonState, valueAt } from './apply.ts';
+import { isLost, type Lost, type Part, pastStep, toFull } from './pointers.ts';
+import { isAmbiguous, type Pointer, type Step, samePointer, toIndex } from './step.ts';
+
+/**
+ * `step`, made on the document before `carried`, with its list indices as numbers, as far as its
+ * lists are still in `state`, the document after `carried`. A `-` becomes the number it was for the author.
+ */
+export function settle(step: Step, carried: readonly Step[], state: JsonState): Step {
+  const view = new View(carried, state);
+  if (step.op !== 'move' && step.op !== 'copy') {
+    const path = view.classified(step.path);
+    if (step.op === 'add' && view.isEnd(path)) return { ...step, path: view.withEnd(path), end: true };
+    return path === step.path ? step : { ...step, path };
+  }
+  const from = view.classified(step.from);
+  if (step.op === 'copy') {
+    const path = view.classified(step.path);
+    if (view.isEnd(path)) return { ...step, from, path: view.withEnd(path), end: true };
+    return { ...step, from, path };
+  }
+  // The containers of a move's target are looked up where the value has not left yet.
+  const full = toFull(step.path, from);
+  const places = view.classified(full);
+  const path = step.path.map((token, depth) => (typeof places[depth] === 'number' ? toIndex(token) : token));
+  if (!view.isEnd(places)) return { ...step, from, path };
+  const leaves = samePointer(from.slice(0, -1), places.slice(0, -1)) ? 1 : 0;
+  const end = Math.max(0, toIndex(view.withEnd(places).at(-1)) - leaves);
+  return { ...step, from, path: path.with(-1, end), end: true };
+}
+
+class View {
+  readonly #carried: readonly Step[];
+  readonly #state: JsonState;
+
+  constructor(carried: readonly Step[], state: JsonState) {
+    this.#carried = carried;
+    this.#state = state;
+  }
+
+  /** Indices as numbers; `-` stays. */
+  classified(pointer: Pointer): Pointer {
+    let out = pointer;
+    for (const [depth, token] of pointer.entries()) {
+      if (typeof token === 'number' || token === '-' || !isAmbiguous(token)) continue;
+      if (this.#listAt(out.slice(0, depth)) !== undefined) out = out.with(depth, toIndex(token));
+    }
+    return out;
+  }
+
+  isEnd(pointer: Pointer): boolean {
+    return pointer.at(-1) === '-' && this.#listAt(pointer.slice(0, -1)) !== undefined;
+  }
+
+  /** `-` at the end of `pointer` as the number of elements that the author saw. */
+  withEnd(pointer: Pointer): Pointer {
+    const length = this.#listAt(pointer.slice(0, -1))?.length ?? 0;
+    // Gaps keep their order, so the author's last gap is the last one that is not past the end now.
+    let low = 0;
+    let high = length + this.#carried.length;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const gap = this.#now(pointer.with(-1, middle), 'slot');
+      if (isLost(gap) || toIndex(gap.at(-1)) > length) high = middle - 1;
+      else low = middle;
+    }
+    return pointer.with(-1, low);
+  }
+
+  #listAt(pointer: Pointer): readonly unknown[] | undefined {
+    const place = this.#now(pointer, 'value');
+    const value = isLost(place) ? undefined : valueAt(this.#state.root, place);
+    return Array.isArray(value) ? value : undefined;
+  }
+
+  #now(pointer: Pointer, part: Part): Pointer | Lost {
+    let place: Pointer | Lost = pointer;
+    for (const step of this.#carried) {
+      if (isLost(place)) break;
+      place = pastStep(place, part, step, true);
+    }
+    return place;
+  }
+}

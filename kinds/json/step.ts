@@ -1,0 +1,112 @@
+// The working form of a JSON Patch: steps whose pointers are token lists. Owns what a token means
+// and how pointers are read and written; never looks at a document.
+//
+// A token is a number where its container is known to be a list, a string where it is a member of
+// an object or where nobody has looked at the container yet (`Op.known` tells which of the two).
+import type { Json } from '../../protocol/messages.ts';
+
+export type Token = string | number;
+export type Pointer = readonly Token[];
+
+export interface AddStep {
+  readonly op: 'add';
+  readonly path: Pointer;
+  readonly value: Json;
+  /** Written as `-` and resolved to the number in `path`; on the wire it is `-` again. */
+  readonly end?: true;
+}
+export interface ReplaceStep {
+  readonly op: 'replace';
+  readonly path: Pointer;
+  readonly value: Json;
+}
+export interface RemoveStep {
+  readonly op: 'remove';
+  readonly path: Pointer;
+}
+/** `path` of a move is a place in the document without the value at `from`, as RFC 6902 has it. */
+export interface TransferStep {
+  readonly op: 'move' | 'copy';
+  readonly from: Pointer;
+  readonly path: Pointer;
+  readonly end?: true;
+}
+export interface TestStep {
+  readonly op: 'test';
+  readonly path: Pointer;
+  readonly value: Json;
+  /** Its target is gone: it fails whatever stands there now. */
+  readonly never?: true;
+}
+export type Step = AddStep | ReplaceStep | RemoveStep | TransferStep | TestStep;
+
+export interface JsonOp {
+  readonly steps: readonly Step[];
+  /** Every token is classified: numbers are list indices, strings are members. */
+  readonly known: boolean;
+}
+
+/** `-` as an index: after every element. */
+export const END = Number.POSITIVE_INFINITY;
+
+const INDEX = /^(?:0|[1-9]\d{0,9})$/;
+
+/** The list index a token stands for, END for `-`, -1 where it is none (`01`, `x`). */
+export function toIndex(token: Token | undefined): number {
+  if (typeof token === 'number') return token;
+  if (token === undefined) return -1;
+  if (token === '-') return END;
+  return INDEX.test(token) ? Number(token) : -1;
+}
+
+/** A token whose meaning hangs on its container. */
+export const isAmbiguous = (token: Token): boolean => token === '-' || toIndex(token) >= 0;
+
+const BAD_ESCAPE = /~(?![01])/;
+
+/** Tokens of an RFC 6901 pointer; undefined where it is none. */
+export function readPointer(text: string): string[] | undefined {
+  if (text === '') return [];
+  if (text.charCodeAt(0) !== 47) return undefined;
+  const tokens = text.slice(1).split('/');
+  if (!text.includes('~')) return tokens;
+  if (BAD_ESCAPE.test(text)) return undefined;
+  return tokens.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+export function writePointer(pointer: Pointer): string {
+  let text = '';
+  for (const token of pointer) text += `/${escapeToken(token)}`;
+  return text;
+}
+
+export function escapeToken(token: Token): Token {
+  if (typeof token === 'number' || !(token.includes('~') || token.includes('/'))) return token;
+  return token.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+export const withToken = (pointer: Pointer, depth: number, token: Token): Pointer =>
+  pointer.with(depth, token);
+
+export const sameToken = (a: Token | undefined, b: Token | undefined): boolean =>
+  a === b || (typeof a !== typeof b && String(a) === String(b));
+
+/** `pointer` is `ancestor` or lies inside it. */
+export function within(pointer: Pointer, ancestor: Pointer): boolean {
+  if (pointer.length < ancestor.length) return false;
+  for (let i = 0; i < ancestor.length; i++) if (!sameToken(pointer[i], ancestor[i])) return false;
+  return true;
+}
+
+export const samePointer = (a: Pointer, b: Pointer): boolean => a.length === b.length && within(a, b);
+
+/** `pointer` leads into the container that `other` ends in. */
+export function meets(pointer: Pointer, other: Pointer): boolean {
+  const depth = other.length - 1;
+  if (pointer.length <= depth) return false;
+  for (let i = 0; i < depth; i++) if (!sameToken(pointer[i], other[i])) return false;
+  return true;
+}
+
+/** `pointer` ends in a list. */
+export const endsInList = (pointer: Pointer): boolean => typeof pointer.at(-1) === 'number';

@@ -1,0 +1,291 @@
+// How concurrent JSON Patches meet: the table of docs/protocol.md, step against step, from paths
+// alone. Owns who wins and what has no effect; never looks at a document.
+//
+// `steps` (committing later) go past each earlier step one by one. What an earlier step comes to
+// once a later one has been applied is needed only to carry it on to the steps behind; those
+// carried steps speak about places, their values do not matter.
+
+import { targetOf } from './parse.ts';
+import { fromFull, isLost, pastStep, toFull } from './pointers.ts';
+import {
+  endsInList,
+  type JsonOp,
+  meets,
+  type Pointer,
+  type RemoveStep,
+  type Step,
+  samePointer,
+  type TransferStep,
+  toIndex,
+  within,
+  withToken,
+} from './step.ts';
+
+/** Carried steps may become this many more than there were; then copies of copies no longer carry them along. */
+const CARRIED_MAX = 32;
+
+/** `op` as it applies after `past`. `past` must have been applied, or recalled with its note. */
+export function transform(op: JsonOp, past: JsonOp): JsonOp {
+  const out: Step[] = [];
+  let changed = false;
+  let carried = carriedOf(past);
+  for (let i = 0; i < op.steps.length; i++) {
+    const step = op.steps[i];
+    if (step === undefined) break;
+    const next: Step[] | undefined = i + 1 < op.steps.length ? [] : undefined;
+    const mine = meet(step, carried, next);
+    if (mine !== undefined) out.push(mine);
+    changed ||= mine !== step;
+    carried = next ?? carried;
+  }
+  return changed ? { steps: out, known: op.known } : op;
+}
+
+/** `past` as it applies after `op`, for transforming what stands on `op`; never to be applied. */
+export function carry(past: JsonOp, op: JsonOp): JsonOp {
+  let carried = carriedOf(past);
+  for (const step of op.steps) {
+    const next: Step[] = [];
+    meet(step, carried, next);
+    carried = next;
+  }
+  return { steps: carried, known: true };
+}
+
+/** The steps of a committed patch. Throws where nobody knows its list indices. */
+export function carriedOf(past: JsonOp): readonly Step[] {
+  if (!past.known && past.steps.length > 0)
+    throw new Error('the patch to transform past has not been applied: nobody knows its list indices');
+  return past.steps;
+}
+
+/**
+ * `step` past all of `carried`; undefined where it has no effect. `next` collects what those come to
+ * after `step`: what the step behind it has to go past.
+ */
+export function meet(step: Step, carried: readonly Step[], next: Step[] | undefined): Step | undefined {
+  let mine: Step | undefined = step;
+  for (let i = 0; i < carried.length; i++) {
+    const earlier = carried[i];
+    if (earlier === undefined) break;
+    const before: Step | undefined = mine;
+    if (before === undefined) {
+      if (next === undefined) return undefined;
+      next.push(earlier);
+      continue;
+    }
+    mine = pastEarlier(before, earlier);
+    if (next !== undefined) carryStep(earlier, before, mine, next, next.length - i < CARRIED_MAX);
+  }
+  return mine;
+}
+
+const NEVER_TEST = { op: 'test', path: [], value: null, never: true } as const satisfies Step;
+
+/** `mine` as it applies after `earlier`; undefined where it has no effect. */
+function pastEarlier(mine: Step, earlier: Step): Step | undefined {
+  if (earlier.op === 'test') return mine;
+  switch (mine.op) {
+    case 'test': {
+      if (mine.never) return mine;
+      const path = pastStep(mine.path, 'value', earlier, true);
+      return isLost(path) ? NEVER_TEST : moved(mine, path);
+    }
+    case 'remove': {
+      const path = pastStep(mine.path, 'value', earlier, true);
+      return isLost(path) ? undefined : moved(mine, path);
+    }
+    case 'replace': {
+      const path = pastStep(mine.path, 'value', earlier, true);
+      if (!isLost(path)) return moved(mine, path);
+      if (path === 'inside' || endsInList(earlier.path)) return undefined;
+      return { op: 'add', path: mine.path, value: mine.value };
+    }
+    case 'add': {
+      if (earlier.op === 'move' && isMember(earlier.from) && samePointer(mine.path, earlier.from))
+        return { op: 'replace', path: earlier.path, value: mine.value };
+      const target = targetOf(mine);
+      const path = pastStep(target, 'slot', earlier, true);
+      if (isLost(path)) return undefined;
+      return path === target && !mine.end ? mine : { op: 'add', path, value: mine.value };
+    }
+    case 'move':
+    case 'copy':
+      return transferPast(mine, earlier);
+    default:
+      return mine satisfies never;
+  }
+}
+
+function moved<S extends Step>(step: S, path: Pointer): S {
+  return path === step.path ? step : { ...step, path };
+}
+
+const isMember = (pointer: Pointer): boolean => !endsInList(pointer);
+
+function transferPast(mine: TransferStep, earlier: Step): Step | undefined {
+  const { op } = mine;
+  const source = op === 'move' ? classified(mine.from, mine, earlier) : mine.from;
+  const target = targetOf(mine);
+  const full = op === 'move' ? toFull(target, source) : target;
+  const from = pastStep(source, 'value', earlier, true);
+  const place = pastStep(full, 'slot', earlier, true);
+  if (isLost(from) || isLost(place)) return undefined;
+  if (op === 'move' && place.length > from.length && within(place, from)) return undefined;
+  if (from === source && place === full && !mine.end) return mine;
+  return { op, from, path: op === 'move' ? fromFull(place, from) : place };
+}
+
+/**
+ * `from` of a move, as an index where `earlier` knows its container to be a list. Where `earlier`
+ * does not lead there it does not matter: what toFull would shift, fromFull would shift back.
+ */
+function classified(from: Pointer, move: TransferStep, earlier: Step): Pointer {
+  const depth = from.length - 1;
+  if (typeof from[depth] !== 'string' || !meets(move.path, from)) return from;
+  const index = toIndex(from[depth]);
+  if (index < 0 || index === Number.POSITIVE_INFINITY) return from;
+  const leads = (pointer: Pointer): boolean => typeof pointer[depth] === 'number' && meets(pointer, from);
+  const known =
+    typeof move.path[depth] === 'number' ||
+    leads(fullTarget(earlier, undefined)) ||
+    (earlier.op === 'move' && leads(earlier.from));
+  return known ? withToken(from, depth, index) : from;
+}
+
+/** Where a step acts, in the document before it. `other`: a step that may know its lists better. */
+function fullTarget(step: Step, other: Step | undefined): Pointer {
+  if (step.op !== 'move') return step.path;
+  return toFull(step.path, other === undefined ? step.from : classified(step.from, step, other));
+}
+
+/**
+ * Adds to `out` what `earlier` comes to once `mine` has been applied; `after` is `mine` past
+ * `earlier`. Then `mine, out` leads to the same places as `earlier, after`.
+ */
+function carryStep(earlier: Step, mine: Step, after: Step | undefined, out: Step[], mayGrow: boolean): void {
+  if (mine.op === 'test' || earlier.op === 'test') {
+    out.push(earlier);
+    return;
+  }
+  if (mine.op === 'move' || mine.op === 'copy') {
+    if (after === undefined) {
+      out.push(undone(mine), earlier);
+      return;
+    }
+    if (mine.op === 'copy' && mayGrow) mirror(earlier, mine, out);
+  }
+  switch (earlier.op) {
+    case 'remove': {
+      const path = pastStep(earlier.path, 'value', mine, false);
+      if (!isLost(path) && !(isMember(earlier.path) && overwrites(mine, earlier.path, earlier)))
+        out.push(moved(earlier, path));
+      return;
+    }
+    case 'replace': {
+      const path = pastStep(earlier.path, 'value', mine, false);
+      if (!isLost(path) && !overwrites(mine, earlier.path, earlier)) out.push(moved(earlier, path));
+      return;
+    }
+    case 'add':
+    case 'copy': {
+      const value = earlier.op === 'add' ? earlier.value : null;
+      if (isMember(earlier.path)) {
+        if (overwrites(mine, earlier.path, earlier) || removes(mine, earlier.path)) return;
+        if (mine.op === 'move' && samePointer(mine.from, earlier.path)) {
+          out.push({ op: 'replace', path: mine.path, value });
+          return;
+        }
+      }
+      const path = pastStep(earlier.path, 'slot', mine, false);
+      if (!isLost(path)) out.push({ op: 'add', path, value });
+      return;
+    }
+    case 'move':
+      carryMove(earlier, mine, out);
+      return;
+    default:
+      earlier satisfies never;
+  }
+}
+
+function carryMove(earlier: TransferStep, mine: Step, out: Step[]): void {
+  const target = fullTarget(earlier, undefined);
+  const member = isMember(target);
+  const from = pastStep(earlier.from, 'value', mine, false);
+  let place = pastStep(target, 'slot', mine, false);
+  if (mine.op === 'move' && member && samePointer(mine.from, target)) {
+    // `mine` takes along what `earlier` had put there.
+    place = mine.path;
+    if (endsInList(place)) out.push({ op: 'remove', path: place });
+  }
+  // `mine` took away or overwrote the old place, which the value had left by then.
+  const sourceLeft =
+    from === 'inside' ||
+    ((mine.op === 'move' || mine.op === 'copy') && overwrites(mine, earlier.from, earlier));
+  const sourceGone = isLost(from) || (mine.op === 'move' && samePointer(mine.from, earlier.from));
+  const placeTaken =
+    isLost(place) || (member && (overwrites(mine, target, earlier) || removes(mine, target)));
+  if (sourceLeft || sourceGone) {
+    if (placeTaken || isLost(place)) return;
+    if (sourceLeft) out.push({ op: 'add', path: place, value: null });
+    else if (member) out.push({ op: 'remove', path: place });
+    return;
+  }
+  if (placeTaken || isLost(place)) out.push({ op: 'remove', path: from });
+  else out.push({ op: 'move', from, path: fromFull(place, from) });
+}
+
+/** `step` puts another value exactly there, in place of the old one. */
+function overwrites(step: Step, place: Pointer, other: Step): boolean {
+  switch (step.op) {
+    case 'replace':
+      return samePointer(step.path, place);
+    case 'add':
+    case 'copy':
+    case 'move':
+      return isMember(place) && samePointer(fullTarget(step, other), place);
+    default:
+      return false;
+  }
+}
+
+const removes = (step: Step, place: Pointer): boolean =>
+  step.op === 'remove' && samePointer(step.path, place);
+
+/** Takes back a transfer that came to nothing. */
+function undone(step: TransferStep): TransferStep | RemoveStep {
+  return step.op === 'move'
+    ? { op: 'move', from: step.path, path: step.from }
+    : { op: 'remove', path: step.path };
+}
+
+/** What an earlier step did inside the source of a copy is in the copy too. */
+function mirror(earlier: Step, copy: TransferStep, out: Step[]): void {
+  const inCopy = (pointer: Pointer): Pointer => [...copy.path, ...pointer.slice(copy.from.length)];
+  switch (earlier.op) {
+    case 'test':
+      return;
+    case 'move': {
+      const target = fullTarget(earlier, undefined);
+      const fromInside = within(earlier.from, copy.from);
+      const toInside = target.length > copy.from.length && within(target, copy.from);
+      if (fromInside && toInside)
+        out.push({
+          op: 'move',
+          from: inCopy(earlier.from),
+          path: fromFull(inCopy(target), inCopy(earlier.from)),
+        });
+      else if (fromInside && earlier.from.length > copy.from.length)
+        out.push({ op: 'remove', path: inCopy(earlier.from) });
+      else if (toInside) out.push({ op: 'add', path: inCopy(target), value: null });
+      return;
+    }
+    default: {
+      const whole = samePointer(earlier.path, copy.from);
+      if (whole && !endsInList(earlier.path)) out.push({ op: 'replace', path: copy.path, value: null });
+      else if (whole ? earlier.op === 'replace' : within(earlier.path, copy.from))
+        out.push({ ...earlier, path: inCopy(earlier.path) });
+    }
+  }
+}

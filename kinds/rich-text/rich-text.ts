@@ -1,0 +1,168 @@
+// The kind `rich-text`: documents are Quill Deltas of inserts, patches are Deltas. It owns which
+// patches fit a document, how they commit, and the final newline. It never composes a patch into the
+// whole document: the state is always current, and an edit costs its own size.
+//
+// No patch cuts a surrogate pair: an edit that begins or ends between its halves is `bad-op`. Two
+// patches that keep to this cannot meet in one that does not, since transforming moves an edge only
+// to the edge of something inserted or deleted; so no document ever holds half a character, and text
+// survives UTF-8.
+import type { Wire } from '../../protocol/messages.ts';
+import type { Applied, DocumentKind, KindFailure, KindLimits, Result } from '../kind.ts';
+import {
+  composeDelta,
+  consumedLength,
+  type Delta,
+  DeltaBuilder,
+  isPlainRetain,
+  lengthChange,
+  stepLength,
+  transformDelta,
+} from './delta.ts';
+import { parseDelta } from './parse.ts';
+import { Runs } from './runs.ts';
+
+export type { Attributes } from './attributes.ts';
+export type { Delta, Embed, Step } from './delta.ts';
+export type { Runs } from './runs.ts';
+
+/**
+ * `past` as it applies after `op`, both made on one version and `past` committed first: what an
+ * optimistic client applies to a view that holds `op` already. The mirror of `richTextKind.transform`.
+ */
+export const transformAgainst = (past: Delta, op: Delta): Delta => transformDelta(past, op, false);
+
+/** Lengths and indices are UTF-16 code units. The undo of a patch is its inverse. */
+export const richTextKind: DocumentKind<Runs, Delta, Delta> = {
+  name: 'rich-text',
+
+  create: () => {
+    const state = new Runs();
+    state.insert(0, '\n', undefined);
+    return state;
+  },
+
+  load: (snapshot) => {
+    const parsed = parseDelta(snapshot, Number.POSITIVE_INFINITY);
+    if (!parsed.ok) throw new Error(`not a rich-text snapshot: ${parsed.message}`);
+    if (parsed.value.some((step) => step.insert === undefined)) {
+      throw new Error('not a rich-text snapshot: only inserts make a document');
+    }
+    const state = new Runs();
+    edit(state, parsed.value);
+    return state;
+  },
+
+  snapshot: (state) => toWire(state.toDelta()),
+  size: (state) => state.bytes,
+
+  parse: (wire, limits) => parseDelta(wire, limits.depth),
+  wire: toWire,
+  note: () => undefined,
+  recall: (wire) => {
+    const parsed = parseDelta(wire, Number.POSITIVE_INFINITY);
+    if (!parsed.ok) throw new Error(`not a rich-text patch: ${parsed.message}`);
+    return parsed.value;
+  },
+
+  transform: (op, past) => transformDelta(op, past, true),
+
+  commit: (state, op, past, limits) => {
+    let baseLength = state.length;
+    for (const earlier of past) baseLength -= lengthChange(earlier);
+    if (consumedLength(op) > baseLength) return bad('the patch reaches past the end of the document');
+    let current = op;
+    for (const earlier of past) current = transformDelta(current, earlier, true);
+    if (isPlainRetain(current[current.length - 1])) current = current.slice(0, -1);
+    const sizeBefore = state.bytes;
+    let applied = apply(state, current);
+    if (applied.ok && !state.endsWithNewline()) {
+      edit(state, applied.value.undo);
+      applied = apply(state, withFinalNewline(current, state.length));
+    }
+    return applied.ok ? withinLimits(state, applied.value, sizeBefore, limits) : applied;
+  },
+
+  apply,
+  revert: edit,
+  compose: composeDelta,
+
+  invert: (op, before) => {
+    const inverse = inverseOf(before, op);
+    if (!inverse.ok) throw new RangeError(inverse.message);
+    return inverse.value;
+  },
+
+  isEmpty: (op) => op.every(isPlainRetain),
+};
+
+function apply(state: Runs, op: Delta): Result<Applied<Delta, Delta>> {
+  const inverse = inverseOf(state, op);
+  if (!inverse.ok) return inverse;
+  edit(state, op);
+  return { ok: true, value: { op, undo: inverse.value } };
+}
+
+/** The patch that takes `op` back, or why `op` does not fit the document. Reads what `op` touches, no more. */
+function inverseOf(before: Runs, op: Delta): Result<Delta> {
+  if (consumedLength(op) > before.length) return bad('the patch reaches past the end of the document');
+  const inverse = new DeltaBuilder();
+  let index = 0;
+  for (const step of op) {
+    const length = stepLength(step);
+    if (isPlainRetain(step)) {
+      inverse.retain(length, undefined);
+      index += length;
+      continue;
+    }
+    if (before.splitsPair(index)) return bad('an edit begins inside a surrogate pair');
+    if (step.insert !== undefined) {
+      inverse.delete(length);
+      continue;
+    }
+    if (before.splitsPair(index + length)) return bad('an edit ends inside a surrogate pair');
+    if (step.attributes !== undefined) before.addInverseFormat(index, length, step.attributes, inverse);
+    else before.addInserts(index, length, inverse);
+    index += length;
+  }
+  return { ok: true, value: inverse.chopped() };
+}
+
+/** Applies a patch that is known to fit. */
+function edit(state: Runs, op: Delta): void {
+  let index = 0;
+  for (const step of op) {
+    const length = stepLength(step);
+    if (step.insert !== undefined) state.insert(index, step.insert, step.attributes);
+    else if (step.delete !== undefined) state.remove(index, length);
+    else if (step.attributes !== undefined) state.format(index, length, step.attributes);
+    if (step.delete === undefined) index += length;
+  }
+}
+
+/**
+ * The newline comes after everything else in the patch, also after a delete: text that others type at
+ * the end of the last line at the same time then stays in front of it.
+ */
+function withFinalNewline(op: Delta, length: number): Delta {
+  const rest = length - consumedLength(op);
+  return rest > 0 ? [...op, { retain: rest }, { insert: '\n' }] : [...op, { insert: '\n' }];
+}
+
+/** A document that is too large already may still shrink. */
+function withinLimits(
+  state: Runs,
+  applied: Applied<Delta, Delta>,
+  sizeBefore: number,
+  limits: KindLimits,
+): Result<Applied<Delta, Delta>> {
+  if (state.bytes <= limits.documentBytes || state.bytes <= sizeBefore) return { ok: true, value: applied };
+  edit(state, applied.undo);
+  return { ok: false, code: 'too-large', message: `the document would exceed ${limits.documentBytes} bytes` };
+}
+
+/** A Delta is JSON; its type is narrower and read-only. */
+function toWire(delta: Delta): Wire {
+  return delta as Wire;
+}
+
+const bad = (message: string): KindFailure => ({ ok: false, code: 'bad-op', message });

@@ -1,0 +1,453 @@
+// The content of one rich-text document, held so that an edit costs its own size: pieces of text of
+// at most a kilobyte, or embeds, in chunks of at most 64. It owns where things are and what the
+// document weighs. It never checks a patch: what it is asked to do must fit (rich-text.ts sees to that).
+//
+// Invariants: no piece is empty, no chunk is empty, no piece begins or ends inside a surrogate pair,
+// `length` and `bytes` are the sums over all pieces.
+import { type Attributes, composeAttributes, invertAttributes, sameAttributes } from './attributes.ts';
+import type { Delta, DeltaBuilder, Embed } from './delta.ts';
+
+/** Most UTF-16 units in a piece: what typing into it copies. */
+const PIECE_UNITS = 1024;
+/** Most pieces in a chunk: what is walked to find a place in it. */
+const CHUNK_PIECES = 64;
+
+/** `text` of an embed is one placeholder unit, so that lengths and neighbours need no case of their own. */
+interface Piece {
+  text: string;
+  readonly embed: Embed | undefined;
+  attributes: Attributes | undefined;
+  /** Bytes in JSON of everything but the text. */
+  overhead: number;
+}
+
+interface Chunk {
+  pieces: Piece[];
+  length: number;
+}
+
+export class Runs {
+  #chunks: Chunk[] = [];
+  #length = 0;
+  #bytes = '[]'.length;
+  // Where `#seek` came to: piece `#at` of chunk `#chunk`, `#offset` units into it, or at the end of the
+  // last chunk. `#start` is the index at which that chunk begins; the next search sets out from it.
+  #chunk = 0;
+  #start = 0;
+  #at = 0;
+  #offset = 0;
+  // The index last searched, while nothing has changed since: checking a place and editing it search once.
+  #found = -1;
+
+  /** UTF-16 units in the document; an embed counts 1. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes of the snapshot in JSON; more by some 30 for each piece that the snapshot joins to its neighbour. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  endsWithNewline(): boolean {
+    const last = this.#chunks[this.#chunks.length - 1]?.pieces;
+    return last?.[last.length - 1]?.text.endsWith('\n') ?? false;
+  }
+
+  /** True where `index` lies between the two halves of a surrogate pair. */
+  splitsPair(index: number): boolean {
+    if (index >= this.#length) return false;
+    const piece = this.#seek(index);
+    return piece !== undefined && this.#offset > 0 && isPairAt(piece.text, this.#offset);
+  }
+
+  insert(index: number, value: string | Embed, attributes: Attributes | undefined): void {
+    if (typeof value === 'string') this.#insertText(index, value, attributes);
+    else {
+      this.#seek(index);
+      this.#split();
+      this.#splice(this.#chunk, this.#at, 0, [embedPiece(value, attributes)]);
+    }
+  }
+
+  remove(index: number, length: number): void {
+    let left = length;
+    this.#seek(index);
+    while (left > 0) {
+      const chunk = this.#chunkAt(this.#chunk);
+      const piece = pieceAt(chunk, this.#at);
+      const offset = this.#offset;
+      const taken = Math.min(left, piece.text.length - offset);
+      if (taken < piece.text.length) {
+        const gone = textBytes(piece.text.slice(offset, offset + taken));
+        const head = piece.text.slice(0, offset);
+        const tail = piece.text.slice(offset + taken);
+        this.#setText(chunk, piece, tail === '' ? own(head) : head === '' ? own(tail) : head + tail, -gone);
+      } else {
+        let end = this.#at + 1;
+        let whole = taken;
+        for (let next = chunk.pieces[end]; next !== undefined; next = chunk.pieces[end]) {
+          if (next.text.length > left - whole) break;
+          whole += next.text.length;
+          end++;
+        }
+        left -= whole - taken;
+        this.#splice(this.#chunk, this.#at, end - this.#at, []);
+      }
+      left -= taken;
+      if (left > 0) this.#seek(index);
+    }
+    this.#seek(index);
+    if (this.#offset === 0) this.#mergeLeft();
+  }
+
+  format(index: number, length: number, change: Attributes): void {
+    let at = index;
+    const end = index + length;
+    while (at < end) {
+      this.#seek(at);
+      this.#split();
+      const piece = pieceAt(this.#chunkAt(this.#chunk), this.#at);
+      if (at + piece.text.length > end) {
+        this.#offset = end - at;
+        this.#split();
+        this.#seek(at);
+      }
+      const formatted = pieceAt(this.#chunkAt(this.#chunk), this.#at);
+      at += formatted.text.length;
+      formatted.attributes = composeAttributes(formatted.attributes, change, false);
+      this.#setOverhead(formatted, overheadOf(formatted.embed, formatted.attributes));
+      this.#mergeLeft();
+    }
+    if (end < this.#length) {
+      this.#seek(end);
+      if (this.#offset === 0) this.#mergeLeft();
+    }
+  }
+
+  /** Adds to `out` what brings the next `length` units back once they are deleted. */
+  addInserts(index: number, length: number, out: DeltaBuilder): void {
+    this.#walk(index, length, (text, piece) => out.insert(piece.embed ?? text, piece.attributes));
+  }
+
+  /** Adds to `out` what takes `change` back from the next `length` units once they have it. */
+  addInverseFormat(index: number, length: number, change: Attributes, out: DeltaBuilder): void {
+    this.#walk(index, length, (text, piece) => {
+      out.retain(text.length, invertAttributes(change, piece.attributes));
+    });
+  }
+
+  /** The document in quill-delta's normal form. O(document). */
+  toDelta(): Delta {
+    const out: { insert: string | Embed; attributes?: Attributes }[] = [];
+    let texts: string[] = [];
+    let attributes: Attributes | undefined;
+    const flush = () => {
+      if (texts.length === 0) return;
+      out.push(
+        attributes === undefined ? { insert: texts.join('') } : { insert: texts.join(''), attributes },
+      );
+      texts = [];
+    };
+    for (const chunk of this.#chunks) {
+      for (const piece of chunk.pieces) {
+        if (piece.embed !== undefined) {
+          flush();
+          const insert = piece.embed;
+          out.push(piece.attributes === undefined ? { insert } : { insert, attributes: piece.attributes });
+          continue;
+        }
+        if (!sameAttributes(attributes, piece.attributes)) flush();
+        attributes = piece.attributes;
+        texts.push(piece.text);
+      }
+    }
+    flush();
+    return out;
+  }
+
+  #insertText(index: number, text: string, attributes: Attributes | undefined): void {
+    const piece = this.#seek(index);
+    const chunk = this.#chunks[this.#chunk];
+    const offset = this.#offset;
+    if (chunk !== undefined && offset > 0 && piece !== undefined) {
+      if (canHold(piece, attributes)) {
+        const joined = piece.text.slice(0, offset) + text + piece.text.slice(offset);
+        if (joined.length <= PIECE_UNITS) this.#setText(chunk, piece, joined, textBytes(text));
+        else this.#splice(this.#chunk, this.#at, 1, textPieces(joined, piece.attributes));
+        return;
+      }
+      this.#split();
+    } else if (chunk !== undefined) {
+      const before = chunk.pieces[this.#at - 1];
+      if (before !== undefined && canHold(before, attributes) && roomFor(before.text, text)) {
+        this.#setText(chunk, before, before.text + text, textBytes(text));
+        return;
+      }
+      if (piece !== undefined && canHold(piece, attributes) && roomFor(piece.text, text)) {
+        this.#setText(chunk, piece, text + piece.text, textBytes(text));
+        return;
+      }
+    }
+    this.#splice(this.#chunk, this.#at, 0, textPieces(text, attributes));
+  }
+
+  /** Finds the place and returns the piece after or around it; undefined at the end of the document. */
+  #seek(index: number): Piece | undefined {
+    const chunks = this.#chunks;
+    if (index === this.#found) return chunks[this.#chunk]?.pieces[this.#at];
+    this.#found = index;
+    let c = this.#chunk;
+    let start = this.#start;
+    if (index < start - index) {
+      c = 0;
+      start = 0;
+    }
+    while (index < start) {
+      c--;
+      start -= this.#chunkAt(c).length;
+    }
+    let chunk = chunks[c];
+    while (chunk !== undefined && index >= start + chunk.length && c < chunks.length - 1) {
+      start += chunk.length;
+      chunk = chunks[++c];
+    }
+    this.#chunk = c;
+    this.#start = start;
+    let at = 0;
+    let offset = index - start;
+    if (chunk !== undefined) {
+      const pieces = chunk.pieces;
+      for (let piece = pieces[0]; piece !== undefined; piece = pieces[++at]) {
+        if (offset < piece.text.length) {
+          this.#at = at;
+          this.#offset = offset;
+          return piece;
+        }
+        offset -= piece.text.length;
+      }
+    }
+    this.#at = at;
+    this.#offset = offset;
+    return undefined;
+  }
+
+  /** Makes the place found the beginning of a piece. */
+  #split(): void {
+    const offset = this.#offset;
+    if (offset === 0) return;
+    this.#found = -1;
+    const chunk = this.#chunkAt(this.#chunk);
+    const left = pieceAt(chunk, this.#at);
+    const right = textPiece(left.text.slice(offset), left.attributes);
+    left.text = own(left.text.slice(0, offset));
+    this.#bytes += right.overhead;
+    this.#at++;
+    this.#offset = 0;
+    chunk.pieces.splice(this.#at, 0, right);
+    if (chunk.pieces.length <= CHUNK_PIECES) return;
+    const index = this.#start + chunk.length - lengthFrom(chunk.pieces, this.#at);
+    this.#rebalance(this.#chunk, chunk);
+    this.#seek(index);
+  }
+
+  #walk(index: number, length: number, visit: (text: string, piece: Piece) => void): void {
+    this.#seek(index);
+    let c = this.#chunk;
+    let at = this.#at;
+    let offset = this.#offset;
+    let left = length;
+    while (left > 0) {
+      const chunk = this.#chunkAt(c);
+      const piece = chunk.pieces[at];
+      if (piece === undefined) {
+        c++;
+        at = 0;
+        continue;
+      }
+      const taken = Math.min(left, piece.text.length - offset);
+      visit(taken === piece.text.length ? piece.text : piece.text.slice(offset, offset + taken), piece);
+      left -= taken;
+      offset = 0;
+      at++;
+    }
+  }
+
+  /** Joins the piece found to the one before it in its chunk where both are text of one formatting. */
+  #mergeLeft(): void {
+    const chunk = this.#chunks[this.#chunk];
+    const piece = chunk?.pieces[this.#at];
+    const before = chunk?.pieces[this.#at - 1];
+    if (chunk === undefined || piece === undefined || before === undefined || piece.embed !== undefined)
+      return;
+    if (!canHold(before, piece.attributes)) return;
+    if (!roomFor(before.text, piece.text)) return;
+    this.#found = -1;
+    before.text = flat(before.text + piece.text);
+    this.#bytes -= piece.overhead;
+    chunk.pieces.splice(this.#at, 1);
+  }
+
+  #splice(c: number, at: number, removed: number, added: Piece[]): void {
+    this.#found = -1;
+    let chunk = this.#chunks[c];
+    if (chunk === undefined) {
+      chunk = { pieces: [], length: 0 };
+      this.#chunks.push(chunk);
+    }
+    let change = 0;
+    for (const piece of added) {
+      change += piece.text.length;
+      this.#bytes += piece.overhead + textBytes(piece.text);
+    }
+    for (let i = at; i < at + removed; i++) {
+      const piece = pieceAt(chunk, i);
+      change -= piece.text.length;
+      this.#bytes -= piece.overhead + textBytes(piece.text);
+    }
+    if (added.length > CHUNK_PIECES) {
+      chunk.pieces = [...chunk.pieces.slice(0, at), ...added, ...chunk.pieces.slice(at + removed)];
+    } else {
+      chunk.pieces.splice(at, removed, ...added);
+    }
+    chunk.length += change;
+    this.#length += change;
+    this.#rebalance(c, chunk);
+  }
+
+  /** Keeps chunks between empty and too full. A chunk's own start never moves, so the place of the last search holds. */
+  #rebalance(c: number, chunk: Chunk): void {
+    const pieces = chunk.pieces;
+    if (pieces.length > CHUNK_PIECES) {
+      const parts: Chunk[] = [];
+      for (let i = 0; i < pieces.length; i += CHUNK_PIECES / 2) {
+        const part = pieces.slice(i, i + CHUNK_PIECES / 2);
+        parts.push({ pieces: part, length: part.reduce((sum, piece) => sum + piece.text.length, 0) });
+      }
+      if (parts.length <= CHUNK_PIECES) this.#chunks.splice(c, 1, ...parts);
+      else this.#chunks = [...this.#chunks.slice(0, c), ...parts, ...this.#chunks.slice(c + 1)];
+      return;
+    }
+    if (pieces.length > CHUNK_PIECES / 4) return;
+    const next = this.#chunks[c + 1];
+    if (next !== undefined && pieces.length + next.pieces.length <= CHUNK_PIECES / 2) {
+      chunk.pieces.push(...next.pieces);
+      chunk.length += next.length;
+      this.#chunks.splice(c + 1, 1);
+    }
+    if (chunk.pieces.length > 0) return;
+    this.#chunks.splice(c, 1);
+    this.#chunk = 0;
+    this.#start = 0;
+  }
+
+  #setText(chunk: Chunk, piece: Piece, text: string, bytes: number): void {
+    this.#found = -1;
+    const change = text.length - piece.text.length;
+    chunk.length += change;
+    this.#length += change;
+    this.#bytes += bytes;
+    piece.text = flat(text);
+  }
+
+  #setOverhead(piece: Piece, overhead: number): void {
+    this.#bytes += overhead - piece.overhead;
+    piece.overhead = overhead;
+  }
+
+  #chunkAt(c: number): Chunk {
+    const chunk = this.#chunks[c];
+    if (chunk === undefined) throw new RangeError('place outside of the document');
+    return chunk;
+  }
+}
+
+function pieceAt(chunk: Chunk, at: number): Piece {
+  const piece = chunk.pieces[at];
+  if (piece === undefined) throw new RangeError('place outside of the document');
+  return piece;
+}
+
+const EMBED_PLACEHOLDER = '\uFFFC';
+
+const textPiece = (text: string, attributes: Attributes | undefined): Piece => ({
+  text: own(text),
+  embed: undefined,
+  attributes,
+  overhead: overheadOf(undefined, attributes),
+});
+
+const embedPiece = (embed: Embed, attributes: Attributes | undefined): Piece => ({
+  text: EMBED_PLACEHOLDER,
+  embed,
+  attributes,
+  overhead: overheadOf(embed, attributes),
+});
+
+/** Long text comes in half-full pieces, so that the next edits find room. */
+function textPieces(text: string, attributes: Attributes | undefined): Piece[] {
+  if (text.length <= PIECE_UNITS) return [textPiece(text, attributes)];
+  const pieces: Piece[] = [];
+  for (let from = 0; from < text.length; ) {
+    let to = Math.min(from + PIECE_UNITS / 2, text.length);
+    if (to < text.length && isPairAt(text, to)) to++;
+    pieces.push(textPiece(text.slice(from, to), attributes));
+    from = to;
+  }
+  return pieces;
+}
+
+const canHold = (piece: Piece, attributes: Attributes | undefined): boolean =>
+  piece.embed === undefined && sameAttributes(piece.attributes, attributes);
+
+const roomFor = (a: string, b: string): boolean => a.length + b.length <= PIECE_UNITS;
+
+function lengthFrom(pieces: readonly Piece[], at: number): number {
+  let length = 0;
+  for (let i = at; i < pieces.length; i++) length += pieces[i]?.text.length ?? 0;
+  return length;
+}
+
+const isPairAt = (text: string, offset: number): boolean =>
+  (text.charCodeAt(offset) & 0xfc00) === 0xdc00 && (text.charCodeAt(offset - 1) & 0xfc00) === 0xd800;
+
+/**
+ * A concatenation with memory of its own. V8 keeps one as a tree of its parts until a character is
+ * read, which copies it into one flat string and lets the parts go. Elsewhere this is merely harmless.
+ */
+function flat(text: string): string {
+  text.charCodeAt(0);
+  return text;
+}
+
+/** The same for a slice, which V8 keeps as a view that holds the whole string it was cut from. */
+const own = (text: string): string => flat(text.slice(0, 1) + text.slice(1));
+
+function overheadOf(embed: Embed | undefined, attributes: Attributes | undefined): number {
+  let bytes = embed === undefined ? '{"insert":""},'.length : '{"insert":},'.length + jsonBytes(embed);
+  // The placeholder of an embed is counted as text.
+  if (attributes !== undefined) bytes += ',"attributes":'.length + jsonBytes(attributes);
+  return bytes;
+}
+
+function jsonBytes(value: Embed | Attributes): number {
+  const text = JSON.stringify(value);
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) bytes += code > 0x7ff ? 2 : 1;
+  }
+  return bytes;
+}
+
+/** Bytes of a well-formed text inside a JSON string, UTF-8. */
+function textBytes(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) bytes += code > 0x7ff ? ((code & 0xf800) === 0xd800 ? 1 : 2) : 1;
+    else if (code < 0x20) bytes += code >= 8 && code <= 13 && code !== 11 ? 1 : 5;
+    else if (code === 0x22 || code === 0x5c) bytes += 1;
+  }
+  return bytes;
+}

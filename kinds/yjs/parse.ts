@@ -1,0 +1,37 @@
+// What counts as a Yjs patch: bytes from outside to bytes of our own. It never throws.
+import type { KindFailure, Result } from '../kind.ts';
+import { scanUpdate } from './scan.ts';
+
+/**
+ * An update as bytes of its own (the caller's buffer may be used again), or `bad-op`. Clients are put
+ * in the order that Yjs writes them where a foreign encoder did not: merging would duplicate them.
+ */
+export function parseUpdate(wire: unknown, depth: number): Result<Uint8Array> {
+  if (!(wire instanceof Uint8Array)) return bad('a patch is the bytes of a Yjs update');
+  try {
+    const { sections, deletes } = scanUpdate(wire, depth);
+    let sorted = true;
+    for (let i = 1; i < sections.length; i++) {
+      const [before, section] = [sections[i - 1], sections[i]];
+      if (before !== undefined && section !== undefined && before.client <= section.client) sorted = false;
+    }
+    // `Buffer.prototype.slice` would share the memory.
+    const bytes = new Uint8Array(wire);
+    if (sorted) return { ok: true, value: bytes };
+    const inOrder = sections.toSorted((a, b) => b.client - a.client);
+    let to = sections[0]?.from ?? 0;
+    for (let i = 0; i < inOrder.length; i++) {
+      const section = inOrder[i];
+      if (section === undefined) continue;
+      if (section.client === inOrder[i - 1]?.client) return bad('two sections of one client');
+      bytes.set(wire.subarray(section.from, section.to), to);
+      to += section.to - section.from;
+    }
+    if (to !== deletes) throw new RangeError('sections do not fill their place');
+    return { ok: true, value: bytes };
+  } catch (error) {
+    return bad(`not a Yjs update: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const bad = (message: string): KindFailure => ({ ok: false, code: 'bad-op', message });

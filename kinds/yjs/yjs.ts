@@ -1,0 +1,103 @@
+// The kind `yjs`: a patch is one Yjs update in v1 encoding. Updates commute, so nothing is transformed;
+// an update whose predecessors are missing is legal and takes effect when they come. It never builds a
+// Y.Doc for a commit: that happens in collectGarbage alone, which belongs in a pool for heavy work.
+import * as Y from 'yjs';
+import type { Wire } from '../../protocol/messages.ts';
+import type { Applied, DocumentKind, Result } from '../kind.ts';
+import { parseUpdate } from './parse.ts';
+import { EMPTY_UPDATE, type Piece, Updates } from './updates.ts';
+
+export type { Piece, Updates } from './updates.ts';
+
+/** `Undo` is the document before the patch, which shares all but the newest pieces with the one after. */
+export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
+  name: 'yjs',
+
+  create: () => new Updates(EMPTY_UPDATE),
+  load: (snapshot) => new Updates(trusted(snapshot, 'snapshot')),
+  snapshot: (state) => new Uint8Array(state.merged()),
+  size: (state) => base64Length(state.bytes),
+
+  parse: (wire, limits) => parseUpdate(wire, limits.depth),
+  wire: (op) => op,
+  note: () => undefined,
+  recall: (wire) => trusted(wire, 'patch'),
+
+  transform: (op) => op,
+
+  commit: (state, op, _past, limits) => {
+    const fits = () => base64Length(state.bytes + op.length) <= limits.documentBytes;
+    // What is counted shrinks by merging; not worth it where little has come since the last time.
+    if (!fits() && state.bytes - state.bottom.total > state.bytes / 16) state.merged();
+    if (fits()) return apply(state, op);
+    return {
+      ok: false,
+      code: 'too-large',
+      message: `the document would exceed ${limits.documentBytes} bytes`,
+    };
+  },
+
+  apply,
+  revert: (state, undo) => state.restore(undo),
+  compose: (first, second) => Y.mergeUpdates([first, second]),
+
+  /** Always throws: only the client that made an update can take it back, with Y.UndoManager. */
+  invert: () => {
+    throw new Error('a Yjs update has no inverse: undo with Y.UndoManager in the client');
+  },
+
+  isEmpty: (op) => op.length === 2 && op[0] === 0 && op[1] === 0,
+};
+
+function apply(state: Updates, op: Uint8Array): Result<Applied<Uint8Array, Piece>> {
+  const undo = state.top;
+  state.push(op);
+  return { ok: true, value: { op, undo } };
+}
+
+/** What the document holds, as Yjs's state vector. Must not be changed. O(document) after a patch, then O(1). */
+export const stateVectorOf = (state: Updates): Uint8Array => state.stateVector();
+
+/**
+ * One update with what the document has beyond a peer's state vector. `bad-op` where that is none.
+ * O(document).
+ */
+export function diffUpdate(state: Updates, stateVector: Uint8Array): Result<Uint8Array> {
+  const merged = state.merged();
+  try {
+    return { ok: true, value: Y.diffUpdate(merged, stateVector) };
+  } catch (error) {
+    return { ok: false, code: 'bad-op', message: `not a Yjs state vector: ${String(error)}` };
+  }
+}
+
+/**
+ * The same document without the content of what was deleted. Structs still waiting for others are
+ * kept. Heavy: builds the document. Throws where Yjs cannot apply the snapshot.
+ */
+export function collectGarbage(snapshot: Uint8Array): Uint8Array {
+  const doc = new Y.Doc({ gc: true });
+  try {
+    Y.applyUpdate(doc, snapshot);
+    return Y.encodeStateAsUpdate(doc);
+  } finally {
+    doc.destroy();
+  }
+}
+
+/**
+ * Puts a collected snapshot in the place of the one it was made of, while the document went on: take
+ * `state.bottom` right after `snapshot(state)`, and pass it here. False, with nothing done, where the
+ * document has been merged anew since. Merging alone never joins what was typed letter by letter.
+ */
+export const adoptCollected = (state: Updates, bottom: Piece, collected: Uint8Array): boolean =>
+  state.replaceBottom(bottom, collected);
+
+/** Bytes in padded base64. */
+const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4;
+
+function trusted(wire: Wire, what: string): Uint8Array {
+  const parsed = parseUpdate(wire, Number.POSITIVE_INFINITY);
+  if (!parsed.ok) throw new Error(`not a yjs ${what}: ${parsed.message}`);
+  return parsed.value;
+}

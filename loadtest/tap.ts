@@ -1,0 +1,44 @@
+// A WebSocket constructor for the SDK that shows every frame to a recorder on its way through, so
+// that the checker sees what the SDK was told and did, and not what it says about it. Changes nothing.
+import { WebSocket } from 'ws';
+import type { WebSocketConstructor } from '../client/platform.ts';
+import { jsonCodec, msgpackCodec } from '../protocol/codec.ts';
+import type { ClientMessage } from '../protocol/messages.ts';
+import { SUBPROTOCOL_MSGPACK } from '../protocol/messages.ts';
+import type { Recorder } from './records.ts';
+import { readServerMessage } from './server-message.ts';
+
+/** The constructor, and a way to cut what it has open as a lost network does. */
+export interface Tap {
+  readonly webSocket: WebSocketConstructor;
+  drop(): void;
+}
+
+export function tap(recorder: Recorder): Tap {
+  let open: WebSocket | undefined;
+  class TappedWebSocket extends WebSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols, { perMessageDeflate: false, maxPayload: 256 * 1024 * 1024 });
+      open = this;
+      this.on('message', (data, isBinary) => received(recorder, data as Buffer, isBinary));
+      this.on('close', () => recorder.lost());
+    }
+
+    override send(data: string | Uint8Array<ArrayBuffer>): void {
+      const codec = this.protocol === SUBPROTOCOL_MSGPACK ? msgpackCodec : jsonCodec;
+      recorder.sent(codec.decode(data) as object as ClientMessage);
+      super.send(data);
+    }
+  }
+  return { webSocket: TappedWebSocket as WebSocketConstructor, drop: () => open?.terminate() };
+}
+
+function received(recorder: Recorder, data: Buffer, isBinary: boolean): void {
+  try {
+    const map = isBinary ? msgpackCodec.decode(data) : jsonCodec.decode(data.toString('utf8'));
+    const message = readServerMessage(map);
+    if (message !== undefined) recorder.received(message);
+  } catch (error) {
+    recorder.malformed(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,23 @@
+// Base64 as the wire contract has it (RFC 4648 section 4, padded), strict on input. Runs in browsers.
+
+const STRICT = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** String.fromCharCode takes its arguments on the stack. */
+const CHUNK = 8192;
+
+export function bytesToBase64(bytes: Uint8Array): string {
+  if (bytes.length <= CHUNK) return btoa(String.fromCharCode(...bytes));
+  let binary = '';
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  }
+  return btoa(binary);
+}
+
+/** The bytes, or undefined where the text is not padded base64. */
+export function base64ToBytes(text: string): Uint8Array | undefined {
+  if (text.length % 4 !== 0 || !STRICT.test(text)) return undefined;
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}

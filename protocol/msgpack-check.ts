@@ -1,0 +1,174 @@
+// A structural walk over a MessagePack frame before it is decoded: only the types of the wire
+// contract, lengths within the frame, no byte left over, nesting bounded. What passes can be
+// decoded without allocating more than a small multiple of the frame. It builds no values.
+
+/** What a frame holds that its decoder or its receiver must know about. */
+export interface MsgpackFindings {
+  /** A map has a key `__proto__`. */
+  readonly protoKey: boolean;
+  /** A string is not UTF-8 (an encoder that lets lone surrogates through writes such). */
+  readonly badText: boolean;
+}
+
+/**
+ * Checks one whole frame. Returns the findings, or a sentence that says what is wrong.
+ * @param depth deepest nesting of arrays and maps, the outermost map counting as one
+ */
+export function checkMsgpack(frame: Uint8Array, depth: number): MsgpackFindings | string {
+  const walk = new Walk(frame);
+  const wrong = walk.value(depth);
+  if (wrong !== undefined) return wrong;
+  if (walk.at !== frame.length) return 'bytes after the end of the message';
+  return walk;
+}
+
+class Walk implements MsgpackFindings {
+  at = 0;
+  protoKey = false;
+  badText = false;
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  value(depth: number): string | undefined {
+    const { bytes } = this;
+    if (this.at >= bytes.length) return TRUNCATED;
+    const byte = bytes[this.at++] as number;
+    if (byte <= 0x7f || byte >= 0xe0) return undefined;
+    if (byte <= 0x8f) return this.map(byte & 0x0f, depth);
+    if (byte <= 0x9f) return this.array(byte & 0x0f, depth);
+    if (byte <= 0xbf) return this.text(byte & 0x1f);
+    switch (byte) {
+      case 0xc0:
+      case 0xc2:
+      case 0xc3:
+        return undefined;
+      case 0xc4:
+        return this.skip(this.length(1));
+      case 0xc5:
+        return this.skip(this.length(2));
+      case 0xc6:
+        return this.skip(this.length(4));
+      case 0xd9:
+        return this.text(this.length(1));
+      case 0xda:
+        return this.text(this.length(2));
+      case 0xdb:
+        return this.text(this.length(4));
+      case 0xca:
+        return this.skip(4);
+      case 0xcb:
+        return this.skip(8);
+      case 0xcc:
+      case 0xd0:
+        return this.skip(1);
+      case 0xcd:
+      case 0xd1:
+        return this.skip(2);
+      case 0xce:
+      case 0xd2:
+        return this.skip(4);
+      case 0xcf:
+      case 0xd3:
+        return this.wideInteger(byte === 0xd3);
+      case 0xdc:
+        return this.array(this.length(2), depth);
+      case 0xdd:
+        return this.array(this.length(4), depth);
+      case 0xde:
+        return this.map(this.length(2), depth);
+      case 0xdf:
+        return this.map(this.length(4), depth);
+      default:
+        return 'extension types are not part of the contract';
+    }
+  }
+
+  private array(count: number, depth: number): string | undefined {
+    if (count < 0 || count > this.bytes.length - this.at) return TRUNCATED;
+    if (depth <= 0) return TOO_DEEP;
+    for (let i = 0; i < count; i++) {
+      const wrong = this.value(depth - 1);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  }
+
+  private map(count: number, depth: number): string | undefined {
+    if (count < 0 || count * 2 > this.bytes.length - this.at) return TRUNCATED;
+    if (depth <= 0) return TOO_DEEP;
+    for (let i = 0; i < count; i++) {
+      const key = this.bytes[this.at] ?? 0;
+      const isString = (key >= 0xa0 && key <= 0xbf) || (key >= 0xd9 && key <= 0xdb);
+      if (!isString) return 'a map key is not a string';
+      const start = this.at;
+      const wrong = this.value(0) ?? this.noteKey(start) ?? this.value(depth - 1);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  }
+
+  private noteKey(start: number): undefined {
+    const end = this.at;
+    if (end - start >= PROTO.length && end - start <= PROTO.length + 5) {
+      for (let i = 1; i <= PROTO.length; i++) {
+        if (this.bytes[end - i] !== PROTO.charCodeAt(PROTO.length - i)) return undefined;
+      }
+      this.protoKey = true;
+    }
+    return undefined;
+  }
+
+  private wideInteger(signed: boolean): string | undefined {
+    if (this.at + 8 > this.bytes.length) return TRUNCATED;
+    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset + this.at, 8);
+    const value = signed ? view.getBigInt64(0) : view.getBigUint64(0);
+    this.at += 8;
+    return value > MAX_SAFE || value < -MAX_SAFE ? 'an integer beyond 2^53 - 1' : undefined;
+  }
+
+  private text(count: number): string | undefined {
+    const start = this.at;
+    const wrong = this.skip(count);
+    if (wrong !== undefined || this.badText) return wrong;
+    for (let i = start; i < this.at; i++) {
+      if ((this.bytes[i] as number) >= 0x80) {
+        this.badText = !isUtf8(this.bytes.subarray(i, this.at));
+        break;
+      }
+    }
+    return undefined;
+  }
+
+  /** A big-endian length, -1 where the frame ends before it. */
+  private length(size: number): number {
+    if (this.at + size > this.bytes.length) return -1;
+    let length = 0;
+    for (let i = 0; i < size; i++) length = length * 256 + (this.bytes[this.at++] as number);
+    return length;
+  }
+
+  private skip(count: number): string | undefined {
+    if (count < 0 || count > this.bytes.length - this.at) return TRUNCATED;
+    this.at += count;
+    return undefined;
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    utf8.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const PROTO = '__proto__';
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+const TRUNCATED = 'the frame ends in the middle of a value';
+const TOO_DEEP = 'nested too deep';

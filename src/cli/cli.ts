@@ -1,0 +1,64 @@
+// The `troupe` command: which command runs, where its output goes and what its exit code is. Expected
+// failures end here as text without a stack; everything else is thrown on.
+
+import { ConfigError, EXIT, type ExitCode, type StartError } from '../../config/fatal.ts';
+import { loadConfig } from '../../config/load.ts';
+import { printConfig } from '../../config/print.ts';
+import { redact } from '../../config/redact.ts';
+import { type Command, HELP, parseCommand } from './args.ts';
+import { explain } from './failure.ts';
+import { migrate } from './migrate.ts';
+import { serve } from './serve.ts';
+import { version } from './version.ts';
+
+/** What a command touches of the process. */
+export interface Io {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  readonly env: { readonly TROUPE_CONFIG?: string | undefined };
+}
+
+/** Runs one command line; resolves with the exit code. `serve` resolves once the node has stopped. */
+export async function run(argv: readonly string[], io: Io = process): Promise<ExitCode> {
+  const command = parseCommand(argv);
+  if (command.name === 'usage') {
+    io.stderr.write(`troupe: ${command.message} (troupe --help tells what there is)\n`);
+    return EXIT.usage;
+  }
+  try {
+    return await runCommand(command, io);
+  } catch (error) {
+    const expected = explain(error);
+    if (expected === undefined) throw error;
+    io.stderr.write(`${report(expected)}\n`);
+    return expected.exitCode;
+  }
+}
+
+async function runCommand(command: Command, io: Io): Promise<ExitCode> {
+  switch (command.name) {
+    case 'help':
+      io.stdout.write(HELP);
+      return EXIT.ok;
+    case 'version':
+      io.stdout.write(`${version()}\n`);
+      return EXIT.ok;
+    case 'config check':
+      loadConfig({ ...command.sources, env: io.env });
+      io.stdout.write('The configuration is valid.\n');
+      return EXIT.ok;
+    case 'config print':
+      io.stdout.write(printConfig(loadConfig({ ...command.sources, env: io.env })));
+      return EXIT.ok;
+    case 'migrate':
+      return await migrate(loadConfig({ ...command.sources, env: io.env }), io);
+    case 'serve':
+      return await serve(loadConfig({ ...command.sources, env: io.env }), io);
+  }
+}
+
+function report(error: StartError): string {
+  const message = redact(error.message);
+  if (!(error instanceof ConfigError)) return `troupe: ${message}`;
+  return `troupe: the configuration cannot be used\n${message.replace(/^/gm, '  ')}`;
+}

@@ -1,0 +1,39 @@
+// Which failures a person can mend, and the line that tells how. What is not listed is a defect.
+import { EmbeddedPostgresError } from '../../actors/storage/embedded-postgres.ts';
+import { StoreUnavailable } from '../../actors/storage/store.ts';
+import { StartError } from '../../config/fatal.ts';
+
+/** The failure as a StartError, or undefined where it is not an expected one. */
+export function explain(error: unknown): StartError | undefined {
+  if (error instanceof StartError) return error;
+  if (error instanceof StoreUnavailable) {
+    return new StartError(`cannot reach PostgreSQL: ${firstLine(error)}`, { cause: error });
+  }
+  if (error instanceof EmbeddedPostgresError) return new StartError(firstLine(error), { cause: error });
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  const line = SYSTEM[String(error.code)]?.(addressOf(error));
+  return line === undefined ? undefined : new StartError(line, { cause: error });
+}
+
+const SYSTEM: Readonly<Record<string, (address: string) => string>> = {
+  EADDRINUSE: (address) =>
+    `${address} is in use by another program; choose another port with --set listen.port=…`,
+  EADDRNOTAVAIL: (address) => `${address} is no address of this machine; see listen.host`,
+  EACCES: (address) => `permission denied for ${address}`,
+  ENOTFOUND: (address) => `the name ${address} does not resolve`,
+};
+
+function addressOf(error: Error): string {
+  const { address, port, hostname, path } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+    hostname?: string;
+  };
+  if (address !== undefined) {
+    const host = address.includes(':') ? `[${address}]` : address;
+    return port === undefined ? host : `${host}:${port}`;
+  }
+  return hostname ?? path ?? firstLine(error);
+}
+
+const firstLine = (error: Error) => error.message.split('\n')[0] ?? '';

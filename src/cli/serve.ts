@@ -1,0 +1,129 @@
+// `troupe serve`: starts the node, says when it is ready, and stops it on a signal or when it fails.
+//
+// starting → ready → stopping → stopped. A signal moves starting and ready to stopping (a start under
+// way is let finish, then stopped). A second signal in stopping exits at once.
+import pino, { type Logger } from 'pino';
+import { EXIT, type ExitCode } from '../../config/fatal.ts';
+import { redact } from '../../config/redact.ts';
+import type { Config } from '../../config/schema.ts';
+import type { RunningNode } from '../node.ts';
+
+/** What serving needs of a node. */
+export type ServedNode = Pick<RunningNode, 'url' | 'stop' | 'failed'>;
+
+/** Rejects with StartError for what a person can mend. */
+export type StartNode = (config: Config, options: { readonly log: Logger }) => Promise<ServedNode>;
+
+/** What serving touches of the process. */
+export interface ServeDeps {
+  readonly startNode: StartNode;
+  readonly log: Logger;
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  readonly signals: {
+    on(signal: Signal, listener: (signal: Signal) => void): unknown;
+    off(signal: Signal, listener: (signal: Signal) => void): unknown;
+  };
+  readonly now: () => number;
+  /** Calls back after `ms` unless the process has ended by itself; returns what cancels it. */
+  readonly later: (ms: number, callback: () => void) => () => void;
+  readonly exit: (code: number) => void;
+}
+
+export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
+const SIGNAL_NUMBERS: Readonly<Record<Signal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+
+/** npm forwards the signal that the terminal has already sent: two within this long are one wish. */
+const SAME_WISH_MS = 1_000;
+
+/** What may keep a stopped process alive for this long is a leak; it is told and left behind. */
+const LEAK_MS = 2_000;
+
+/** Serves until it is told to stop; resolves with the exit code. */
+export async function serve(
+  config: Config,
+  io: Pick<ServeDeps, 'stdout' | 'stderr'>,
+  replaced: Partial<ServeDeps> = {},
+): Promise<ExitCode> {
+  const deps: ServeDeps = { ...(await processDeps(config, replaced)), ...io, ...replaced };
+  let firstSignalAt: number | undefined;
+  let wishToStop: (reason: Stop) => void = () => {};
+  const stopWished = new Promise<Stop>((resolve) => {
+    wishToStop = resolve;
+  });
+  const onSignal = (signal: Signal) => {
+    if (firstSignalAt === undefined) {
+      firstSignalAt = deps.now();
+      wishToStop({ signal });
+    } else if (deps.now() - firstSignalAt > SAME_WISH_MS) {
+      deps.stderr.write(`troupe: ${signal} again; not waiting any longer\n`);
+      deps.exit(128 + SIGNAL_NUMBERS[signal]);
+    }
+  };
+  const names = Object.keys(SIGNAL_NUMBERS) as Signal[];
+  for (const name of names) deps.signals.on(name, onSignal);
+  try {
+    const node = await deps.startNode(config, { log: deps.log });
+    if (firstSignalAt === undefined) {
+      deps.stdout.write(`Troupe is ready: ${node.url}  (${storageName(config)})\n`);
+    }
+    const reason = await Promise.race([stopWished, node.failed.then((error): Stop => ({ error }))]);
+    return await stopNode(node, reason, config, deps);
+  } finally {
+    for (const name of names) deps.signals.off(name, onSignal);
+  }
+}
+
+type Stop = { readonly signal: Signal } | { readonly error: Error };
+
+async function stopNode(node: ServedNode, reason: Stop, config: Config, deps: ServeDeps): Promise<ExitCode> {
+  if ('error' in reason) {
+    deps.log.fatal({ err: reason.error }, 'the node cannot go on');
+    deps.stderr.write(`troupe: the node cannot go on: ${redact(reason.error.message)}\n`);
+  } else {
+    deps.log.info({ signal: reason.signal }, 'stopping');
+  }
+  const cancel = deps.later(config.shutdown.timeoutMs, () => {
+    deps.stderr.write(
+      `troupe: not stopped after ${config.shutdown.timeoutMs} ms (shutdown.timeoutMs); exiting. What was not acknowledged may be lost\n`,
+    );
+    deps.exit(EXIT.failure);
+  });
+  try {
+    await node.stop();
+  } finally {
+    cancel();
+  }
+  const code = 'error' in reason ? EXIT.failure : EXIT.ok;
+  deps.later(LEAK_MS, () => {
+    deps.log.warn('stopped, but something keeps the process alive; exiting');
+    deps.exit(code);
+  });
+  return code;
+}
+
+function storageName(config: Config): string {
+  if (config.storage.url === 'embedded') return `PostgreSQL embedded in ${config.storage.embedded.directory}`;
+  return `PostgreSQL at ${redact(config.storage.url)
+    .replace(/^[a-z]+:\/\/(?:[^/@]*@)?/i, '')
+    .replace(/\?.*$/, '')}`;
+}
+
+async function processDeps(config: Config, replaced: Partial<ServeDeps>): Promise<ServeDeps> {
+  return {
+    startNode: replaced.startNode ?? (await import('../node.ts')).startNode,
+    log:
+      replaced.log ??
+      pino({ level: config.log.level, base: { node: config.node.name } }, pino.destination(2)),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signals: process,
+    now: () => performance.now(),
+    later: (ms, callback) => {
+      const timer = setTimeout(callback, ms).unref();
+      return () => clearTimeout(timer);
+    },
+    exit: (code) => process.exit(code),
+  };
+}

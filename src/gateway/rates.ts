@@ -1,0 +1,49 @@
+// What one client may send per second: token buckets that hold one second's worth.
+import { CLOSE } from '../../protocol/errors.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type { Session } from './session.ts';
+
+/** Refusals within a second, as a multiple of the rate, after which the socket is closed with 4429. */
+const FLOOD = 2;
+
+/** 0: taken. Otherwise ms until there is a token again. */
+export function takeSubmit(session: Session, limits: Limits, now: number): number {
+  refill(session, limits, now);
+  if (session.submitTokens >= 1) {
+    session.submitTokens--;
+    return 0;
+  }
+  return refuse(session, limits.submitsPerSecond);
+}
+
+export function takePresence(session: Session, limits: Limits, now: number): number {
+  refill(session, limits, now);
+  if (session.presenceTokens >= 1) {
+    session.presenceTokens--;
+    return 0;
+  }
+  return refuse(session, limits.presencesPerSecond);
+}
+
+function refill(session: Session, limits: Limits, now: number): void {
+  const seconds = (now - session.refilled) / 1000;
+  if (seconds <= 0) return;
+  session.refilled = now;
+  session.submitTokens = Math.min(
+    limits.submitsPerSecond,
+    session.submitTokens + seconds * limits.submitsPerSecond,
+  );
+  session.presenceTokens = Math.min(
+    limits.presencesPerSecond,
+    session.presenceTokens + seconds * limits.presencesPerSecond,
+  );
+  session.refusals = Math.max(0, session.refusals - seconds * limits.submitsPerSecond);
+}
+
+function refuse(session: Session, perSecond: number): number {
+  if (++session.refusals > FLOOD * Math.max(perSecond, MIN_FLOOD))
+    session.close(CLOSE.rateLimited, 'rate-limited');
+  return Math.ceil(1000 / perSecond);
+}
+
+const MIN_FLOOD = 500;

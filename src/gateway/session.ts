@@ -1,0 +1,111 @@
+// One socket: who is behind it, what it has open, what it may still send, and what waits to be read
+// by it. It writes frames; it does not know what they mean.
+import type { Duplex } from 'node:stream';
+import type { Codec } from '../../protocol/codec.ts';
+import { CLOSE } from '../../protocol/errors.ts';
+import type { ServerMessage } from '../../protocol/messages.ts';
+import { websocketFrame } from '../../protocol/websocket-frame.ts';
+import type { Subscription } from './channel.ts';
+import type { ClientSocket } from './client-socket.ts';
+
+const encoder = new TextEncoder();
+
+/** Presence is left out for a reader that is this far behind, of outboxBytes. */
+const PRESENCE_SHARE = 1 / 4;
+/** A reader that asks for more while this many outboxes wait does not read. */
+const ASKED_TOO_MUCH = 4;
+
+export class Session {
+  readonly socket: ClientSocket;
+  readonly stream: Duplex;
+  readonly codec: Codec;
+  private readonly outboxBytes: number;
+  /** Set by hello. */
+  client: string | undefined;
+  user = '';
+  /** Documents that it has open, by name. */
+  readonly open = new Map<string, Subscription>();
+  closed = false;
+  /** Clock of the gateway, ms: when it connected, when it was heard of last, when it was pinged. */
+  readonly since: number;
+  heard: number;
+  pinged = false;
+  submitTokens: number;
+  presenceTokens: number;
+  refilled: number;
+  /** Messages refused for their rate since the last refill. */
+  refusals = 0;
+  /** Messages since the gateway's clock last counted afresh, each second. */
+  messages = 0;
+  /** Bytes of its patches that wait for an answer. */
+  unansweredBytes = 0;
+  /** Bytes of snapshots on their way: a reader may take its time for these. */
+  private grace = 0;
+
+  constructor(
+    socket: ClientSocket,
+    stream: Duplex,
+    codec: Codec,
+    outboxBytes: number,
+    now: number,
+    rates: { submits: number; presences: number },
+  ) {
+    this.socket = socket;
+    this.stream = stream;
+    this.codec = codec;
+    this.outboxBytes = outboxBytes;
+    this.since = now;
+    this.heard = now;
+    this.refilled = now;
+    this.submitTokens = rates.submits;
+    this.presenceTokens = rates.presences;
+  }
+
+  /** A ready-made frame in this session's subprotocol. Closes the socket, 4508, where the reader is too slow. */
+  write(frame: Uint8Array): void {
+    if (this.closed) return;
+    if (this.grace > 0 && this.stream.writableLength === 0) this.grace = 0;
+    this.push(frame);
+  }
+
+  /** A snapshot or another large answer that was asked for: it alone is no sign of a slow reader. */
+  writeLarge(frame: Uint8Array): void {
+    if (this.closed) return;
+    const waiting = this.stream.writableLength;
+    if (waiting > ASKED_TOO_MUCH * this.outboxBytes) {
+      this.close(CLOSE.slowReader, 'reader too slow');
+      return;
+    }
+    this.grace = (waiting === 0 ? 0 : this.grace) + frame.length;
+    this.push(frame);
+  }
+
+  private push(frame: Uint8Array): void {
+    this.stream.write(frame);
+    if (this.stream.writableLength > this.outboxBytes + this.grace) {
+      this.close(CLOSE.slowReader, 'reader too slow');
+    }
+  }
+
+  send(message: ServerMessage): void {
+    this.write(this.frame(message));
+  }
+
+  /** The message as a frame of this session's subprotocol. */
+  frame(message: ServerMessage): Uint8Array {
+    const encoded = this.codec.encode(message);
+    return websocketFrame(typeof encoded === 'string' ? encoder.encode(encoded) : encoded, this.codec.binary);
+  }
+
+  /** Whether it is worth sending what may be lost. */
+  get keepsUp(): boolean {
+    return this.stream.writableLength < this.outboxBytes * PRESENCE_SHARE;
+  }
+
+  /** Nothing is written after it. The gateway hears of it by the socket's `close`. */
+  close(code: number, reason: string): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.socket.close(code, reason);
+  }
+}

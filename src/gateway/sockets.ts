@@ -1,0 +1,180 @@
+// The WebSocket side of a node: upgrades, subprotocols, and the clock that ends sockets which are
+// silent, dead or late. What messages mean is gateway.ts.
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type RawData, type Server, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
+import { CLOSE } from '../../protocol/errors.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import { ClientSocket } from './client-socket.ts';
+import type { Gateway } from './gateway.ts';
+import { Session } from './session.ts';
+
+export interface SocketsOptions {
+  readonly gateway: Gateway;
+  readonly limits: Limits;
+  readonly outboxBytes: number;
+  readonly connections: number;
+  readonly helloMs: number;
+}
+
+const PATH = '/v1/socket';
+const CLOCK_MS = 250;
+/** How long a socket may take to answer a close. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+export class Sockets {
+  private readonly options: SocketsOptions;
+  private readonly server: Server<typeof ClientSocket>;
+  private readonly sessions = new Set<Session>();
+  private readonly clock: NodeJS.Timeout;
+  private ticks = 0;
+  private stopping = false;
+  /** ms, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
+  now = Date.now();
+
+  constructor(options: SocketsOptions) {
+    this.options = options;
+    this.received = receivedBy(options.gateway);
+    const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
+      noServer: true,
+      WebSocket: ClientSocket,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.limits.frameBytes,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      // What is selected has been checked before the upgrade.
+      handleProtocols: (offered) => offeredCodec([...offered])?.subprotocol ?? false,
+    };
+    this.server = new WebSocketServer(server);
+    this.clock = setInterval(() => this.tick(), CLOCK_MS);
+  }
+
+  get size(): number {
+    return this.sessions.size;
+  }
+
+  /** For the HTTP server's `upgrade` event. */
+  readonly upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    const path = request.url?.split('?', 1)[0];
+    if (path !== PATH) {
+      refuse(stream, 404, 'Not Found', 'not-found');
+      return;
+    }
+    if (this.stopping) {
+      refuse(stream, 503, 'Service Unavailable', 'unavailable');
+      return;
+    }
+    const header = request.headers['sec-websocket-protocol'];
+    const offered = header?.split(',').map((name) => name.trim()) ?? [];
+    const codec = offered.length === 0 ? jsonCodec : offeredCodec(offered);
+    if (codec === undefined) {
+      refuse(stream, 400, 'Bad Request', 'bad-message');
+      return;
+    }
+    this.server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
+      this.accept(socket, stream, codec),
+    );
+  };
+
+  /** Every socket is told that the node goes, and given a moment to answer. */
+  async close(timeoutMs: number): Promise<void> {
+    this.stopping = true;
+    clearInterval(this.clock);
+    const all = [...this.sessions];
+    for (const session of all) session.close(CLOSE.shutdown, 'the node stops');
+    const ended = Promise.all(
+      all.map((session) => new Promise((done) => session.socket.once('close', done))),
+    );
+    const late = new Promise((done) => setTimeout(done, timeoutMs).unref());
+    await Promise.race([ended, late]);
+    for (const session of this.sessions) session.socket.terminate();
+  }
+
+  private accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
+    const { limits, outboxBytes, connections } = this.options;
+    socket.on('error', ignore);
+    if (this.sessions.size >= connections) {
+      socket.close(CLOSE.overloaded, 'too many connections');
+      return;
+    }
+    const rates = { submits: limits.submitsPerSecond, presences: limits.presencesPerSecond };
+    const session = new Session(socket, stream, codec, outboxBytes, this.now, rates);
+    socket.session = session;
+    this.sessions.add(session);
+    socket.on('message', this.received);
+    socket.on('pong', heard);
+    socket.on('close', this.closed);
+  }
+
+  private readonly received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
+
+  private readonly closed = closedBy((session) => {
+    this.sessions.delete(session);
+    this.options.gateway.disconnected(session);
+  });
+
+  private tick(): void {
+    this.now = Date.now();
+    if (++this.ticks % (1000 / CLOCK_MS) !== 0) return;
+    const { helloMs, limits } = this.options;
+    for (const session of this.sessions) {
+      session.messages = 0;
+      const silent = this.now - session.heard;
+      if (session.client === undefined && this.now - session.since > helloMs) {
+        session.close(CLOSE.noHello, 'no hello in time');
+      } else if (silent > limits.idleMs) session.socket.terminate();
+      else if (silent > limits.idleMs / 2 && !session.pinged && !session.closed) {
+        session.pinged = true;
+        session.socket.ping();
+      }
+    }
+  }
+}
+
+// One function for all sockets: they find their session on the socket.
+
+const sessionOf = (socket: WebSocket): Session | undefined =>
+  socket instanceof ClientSocket ? socket.session : undefined;
+
+function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary: boolean) => void {
+  return function (data, isBinary) {
+    const session = sessionOf(this);
+    if (session === undefined || !Buffer.isBuffer(data)) return;
+    gateway.receive(session, data, isBinary ? undefined : data.toString('utf8'));
+  };
+}
+
+function heard(this: WebSocket): void {
+  const session = sessionOf(this);
+  if (session === undefined) return;
+  session.heard = Date.now();
+  session.pinged = false;
+}
+
+function closedBy(tell: (session: Session) => void): (this: WebSocket) => void {
+  return function () {
+    const session = sessionOf(this);
+    if (session !== undefined) tell(session);
+  };
+}
+
+/** ws closes the socket itself after a protocol error; `close` follows. */
+const ignore = (): void => undefined;
+
+/** The first of the offered subprotocols that there is. */
+function offeredCodec(offered: readonly string[]): Codec | undefined {
+  for (const name of offered) {
+    for (const codec of [jsonCodec, msgpackCodec]) if (codec.subprotocol === name) return codec;
+  }
+  return undefined;
+}
+
+function refuse(stream: Duplex, status: number, reason: string, code: string): void {
+  const body = JSON.stringify({ code, message: reason, retryable: status === 503 });
+  stream.once('error', ignore);
+  stream.end(
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,87 @@
+// The HTTP side of a node: health, and the page with its assets. It takes no part in editing; the
+// sockets hang on the same port by the server's `upgrade` event.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic from '@fastify/static';
+import { type FastifyInstance, fastify } from 'fastify';
+import { StartError } from '../../config/fatal.ts';
+
+export interface HttpOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Able to serve: not while starting, stopping or fenced. */
+  readonly isReady: () => boolean;
+}
+
+/** Bundled by web/build.ts. */
+const PUBLIC = fileURLToPath(new URL('../../web/public/', import.meta.url));
+const HASHED = /-[A-Za-z0-9_]{8,}\.(?:js|css|woff2|svg)(?:\.map)?$/;
+const PAGE_POLICY =
+  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; " +
+  "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/** Not listening yet. */
+export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
+  const app = fastify({ logger: false, bodyLimit: 1024 * 1024, forceCloseConnections: true });
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (request.url.startsWith('/v1') || request.url.endsWith('z')) reply.header('cache-control', 'no-store');
+  });
+  app.get('/healthz', async () => ({ status: 'alive' }));
+  app.get('/readyz', async (_request, reply) => {
+    if (options.isReady()) return { status: 'ready' };
+    return reply.code(503).send({ code: 'unavailable', message: 'not serving', retryable: true });
+  });
+  app.setNotFoundHandler(async (_request, reply) =>
+    reply.code(404).send({ code: 'not-found', message: 'there is nothing here', retryable: false }),
+  );
+  app.setErrorHandler(async (error: { statusCode?: number; message: string }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    return reply
+      .code(status)
+      .send({ code: status < 500 ? 'bad-message' : 'internal', message: error.message, retryable: false });
+  });
+  if (existsSync(PUBLIC)) {
+    await app.register(fastifyStatic, {
+      root: PUBLIC,
+      cacheControl: false,
+      setHeaders: (response, path) => {
+        response.header(
+          'cache-control',
+          HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
+        );
+        response.header('content-security-policy', PAGE_POLICY);
+        response.header('referrer-policy', 'same-origin');
+      },
+    });
+  }
+  return app;
+}
+
+/** Listens; resolves with the port. Throws StartError where it cannot. */
+export async function listen(app: FastifyInstance, options: HttpOptions): Promise<number> {
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    throw cannotListen(options, error);
+  }
+  const address = app.server.address();
+  return typeof address === 'object' && address !== null ? address.port : options.port;
+}
+
+function cannotListen({ host, port }: HttpOptions, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const why =
+    code === 'EADDRINUSE'
+      ? 'another program listens there'
+      : code === 'EACCES'
+        ? 'this user may not'
+        : code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
+          ? 'this machine has no such address'
+          : undefined;
+  if (why === undefined) return error;
+  return new StartError(
+    `cannot listen on ${host}:${port}: ${why}; choose another with --set listen.port=PORT (0: any free one)`,
+    { cause: error },
+  );
+}

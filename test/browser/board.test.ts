@@ -1,0 +1,248 @@
+// The page's board view in a real browser against a real node: what people at one board see.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { launchChromium } from '../support/chromium.ts';
+import { startTestNode, type TestNode } from '../support/node.ts';
+import {
+  ADA,
+  addCards,
+  boardOf,
+  cardOf,
+  columnOf,
+  GRACE,
+  loaded,
+  openAs,
+  picture,
+  settled,
+  waitForStatus,
+} from './windows.ts';
+
+let node: TestNode;
+before(async () => {
+  node = await startTestNode();
+});
+after(() => node.stop());
+
+let boards = 0;
+const newAddress = (): string => {
+  boards += 1;
+  return `${node.url}/?doc=page/plan-${boards}.board`;
+};
+
+describe('the board view', () => {
+  test('a new board has three columns and says that it is empty; cards come by Enter', async (t) => {
+    const chromium = await launchChromium(t);
+    const ada = await openAs(chromium, ADA, newAddress());
+    await picture(ada, 'board-empty');
+    assert.equal(await boardOf(ada), 'To do: \nIn progress: \nDone: ');
+    await ada.getByText('No cards yet').waitFor();
+    await addCards(ada, 'To do', 'One', 'Two');
+    await ada.getByText('2 cards', { exact: true }).waitFor();
+    assert.equal(await boardOf(ada), 'To do: One, Two\nIn progress: \nDone: ');
+  });
+
+  test('two people add at once: every card is in both windows, in the same order', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await Promise.all([addCards(ada, 'To do', 'A1', 'A2', 'A3'), addCards(grace, 'To do', 'G1', 'G2', 'G3')]);
+    const board = await settled(boardOf, ada, grace);
+    for (const title of ['A1', 'A2', 'A3', 'G1', 'G2', 'G3'])
+      assert.equal(board.split(title).length, 2, title);
+  });
+
+  test('offline, one moves and deletes while the other renames and moves; both ends agree', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await addCards(ada, 'To do', 'Alpha', 'Beta', 'Gamma');
+    await cardOf(grace, 'Gamma').waitFor();
+    await ada.getByRole('switch', { name: 'Online' }).click();
+    await waitForStatus(ada, 'Offline');
+
+    await moveByMenu(ada, 'Alpha', 'Move to Done');
+    await cardOf(ada, 'Gamma').focus();
+    await ada.keyboard.press('Delete');
+    await waitForStatus(ada, 'Offline, edits kept');
+    await rename(grace, 'Alpha', 'Alpha, renamed');
+    await moveByMenu(grace, 'Beta', 'Move to In progress');
+    await waitForStatus(grace, 'Saved');
+
+    await ada.getByRole('switch', { name: 'Online' }).click();
+    assert.equal(await settled(boardOf, ada, grace), 'To do: \nIn progress: Beta\nDone: Alpha, renamed');
+  });
+
+  test('a card goes where it is dragged to, in both windows', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await addCards(ada, 'To do', 'First', 'Second');
+    await addCards(ada, 'Done', 'Third', 'Fourth');
+    await drag(ada, 'First', 'Fourth');
+    assert.equal(
+      await settled(boardOf, ada, grace),
+      'To do: Second\nIn progress: \nDone: Third, First, Fourth',
+    );
+    await drag(ada, 'Fourth', 'Third');
+    assert.equal(
+      await settled(boardOf, ada, grace),
+      'To do: Second\nIn progress: \nDone: Fourth, Third, First',
+    );
+  });
+
+  test('cards move by keyboard, keep the focus, and undo takes the move back', async (t) => {
+    const chromium = await launchChromium(t);
+    const ada = await openAs(chromium, ADA, newAddress());
+    await addCards(ada, 'To do', 'One', 'Two', 'Three');
+    await cardOf(ada, 'Three').focus();
+    await ada.keyboard.press('Alt+ArrowUp');
+    assert.equal(await boardOf(ada), 'To do: One, Three, Two\nIn progress: \nDone: ');
+    await ada.keyboard.press('Alt+ArrowRight');
+    assert.equal(await boardOf(ada), 'To do: One, Two\nIn progress: Three\nDone: ');
+    assert.equal(await cardOf(ada, 'Three').evaluate((card) => card === document.activeElement), true);
+    await ada.keyboard.press('Control+z');
+    assert.equal(await boardOf(ada), 'To do: One, Three, Two\nIn progress: \nDone: ');
+    await ada.getByRole('button', { name: 'Undo' }).click();
+    assert.equal(await boardOf(ada), 'To do: One, Two, Three\nIn progress: \nDone: ');
+    await ada.getByRole('button', { name: 'Redo' }).click();
+    assert.equal(await boardOf(ada), 'To do: One, Three, Two\nIn progress: \nDone: ');
+  });
+
+  test('a title being edited is not disturbed by others, who see who is at the card', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await addCards(ada, 'To do', 'Draft', 'Other');
+    await cardOf(grace, 'Other').waitFor();
+    await cardOf(ada, 'Draft').click();
+    await ada.keyboard.press('End');
+    await ada.keyboard.type(' of');
+    await cardOf(grace, 'Draft').and(grace.locator('[data-visited]')).waitFor();
+    await picture(grace, 'board-visited');
+    await moveByMenu(grace, 'Draft', 'Move to Done');
+    await columnOf(ada, 'Done').locator('textarea').waitFor();
+    await ada.keyboard.type(' the letter');
+    await ada.keyboard.press('Enter');
+    assert.equal(
+      await settled(boardOf, ada, grace),
+      'To do: Other\nIn progress: \nDone: Draft of the letter',
+    );
+  });
+
+  test('columns are added, renamed, moved and deleted with their cards; undo brings them back', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await ada.getByRole('button', { name: 'Add column' }).click();
+    await ada.keyboard.type('Ideas');
+    await ada.keyboard.press('Enter');
+    await addCards(ada, 'Ideas', 'Fly');
+    await columnMenu(ada, 'Ideas', 'Move left');
+    await columnOf(ada, 'To do').locator('.column-title').click();
+    await ada.keyboard.type('Next');
+    await ada.keyboard.press('Enter');
+    const board = 'Next: \nIn progress: \nIdeas: Fly\nDone: ';
+    assert.equal(await settled(boardOf, ada, grace), board);
+    await columnMenu(ada, 'Ideas', 'Delete column and 1 card');
+    assert.equal(await settled(boardOf, ada, grace), 'Next: \nIn progress: \nDone: ');
+    await ada.getByRole('button', { name: 'Undo' }).click();
+    assert.equal(await settled(boardOf, ada, grace), board);
+  });
+
+  test('the tabs lead from the board to the text beside it and back; a reload finds the board', async (t) => {
+    const chromium = await launchChromium(t);
+    const ada = await openAs(chromium, ADA, newAddress());
+    await ada.locator('.board-title').click();
+    await ada.keyboard.type('Autumn');
+    await ada.keyboard.press('Enter');
+    await addCards(ada, 'To do', 'Harvest');
+    await ada.getByRole('link', { name: 'Document' }).click();
+    await loaded(ada);
+    await ada.locator('.ql-editor').waitFor();
+    assert.match(ada.url(), /\?doc=page\/plan-\d+$/);
+    await ada.goBack();
+    await cardOf(ada, 'Harvest').waitFor();
+    await waitForStatus(ada, 'Saved');
+    await ada.reload();
+    await cardOf(ada, 'Harvest').waitFor();
+    assert.equal(await ada.title(), 'Autumn · Troupe');
+  });
+
+  test('what the board looks like: light with two people, dark, and on a phone', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address, { viewport: { width: 1360, height: 860 } });
+    const grace = await openAs(chromium, GRACE, address, {
+      viewport: { width: 1360, height: 860 },
+      colorScheme: 'dark',
+    });
+    const phone = await openAs(chromium, { name: 'Mary Shelley', colour: '#6d28d9' }, address, {
+      viewport: { width: 360, height: 740 },
+      deviceScaleFactor: 2,
+      hasTouch: true,
+      isMobile: true,
+    });
+    await ada.locator('.board-title').click();
+    await ada.keyboard.type('Launch');
+    await ada.keyboard.press('Enter');
+    await addCards(
+      ada,
+      'To do',
+      'Write the announcement',
+      'Collect screenshots from both views',
+      'Ask legal about the wording',
+    );
+    await addCards(
+      ada,
+      'In progress',
+      'Rehearse the fallback with the on-call team',
+      'Measure again on the small machine',
+    );
+    await addCards(ada, 'Done', 'Choose a date', 'Book the room');
+    await cardOf(grace, 'Rehearse').focus();
+    await cardOf(ada, 'Rehearse').and(ada.locator('[data-visited]')).waitFor();
+    await cardOf(ada, 'Write').focus();
+    await cardOf(grace, 'Write').and(grace.locator('[data-visited]')).waitFor();
+    await settled(boardOf, ada, grace, phone);
+    await picture(ada, 'board-light');
+    await picture(grace, 'board-dark');
+    await picture(phone, 'board-phone');
+    assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), 360);
+  });
+});
+
+async function rename(page: Page, from: string, to: string): Promise<void> {
+  await cardOf(page, from).click();
+  await page.locator('.card textarea').fill(to);
+  await page.keyboard.press('Enter');
+}
+
+async function moveByMenu(page: Page, card: string, item: string): Promise<void> {
+  await cardOf(page, card).hover();
+  await cardOf(page, card).getByRole('button', { name: 'Card actions' }).click();
+  await page.getByRole('menuitem', { name: item }).click();
+}
+
+async function columnMenu(page: Page, column: string, item: string): Promise<void> {
+  await columnOf(page, column).getByRole('button', { name: 'Column actions' }).click();
+  await page.getByRole('menuitem', { name: item }).click();
+}
+
+/** Drags a card to just above the middle of another. */
+async function drag(page: Page, card: string, onto: string): Promise<void> {
+  const from = await cardOf(page, card).boundingBox();
+  const to = await cardOf(page, onto).boundingBox();
+  assert.ok(from && to);
+  await page.mouse.move(from.x + 40, from.y + from.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(from.x + 60, from.y + from.height / 2 + 10);
+  await page.mouse.move(to.x + 60, to.y + 8, { steps: 6 });
+  await page.locator('.drop-line').waitFor();
+  await page.mouse.up();
+}

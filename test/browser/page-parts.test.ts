@@ -1,0 +1,121 @@
+// The page's pure parts: addresses, names, presence data, states as words, what the editor is shown.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { Delta } from '../../client/delta.ts';
+import { parseDocumentName } from '../../protocol/names.ts';
+import { cleanName, initials, readPresence } from '../../web/people.ts';
+import { addressOf, documentOf, newPersonName, newPlace, placeOf } from '../../web/place.ts';
+import { announcementOf, statusOf } from '../../web/status.ts';
+import { endOfChange, fromEditor, toEditor } from '../../web/text/display.ts';
+
+const below = (limit: number): number => Math.floor(Math.random() * limit);
+
+test('address: ?doc= and # name the same document, and its ending names the view', () => {
+  const place = placeOf('?doc=acme/plan', '');
+  assert.deepEqual(place, { text: 'acme/plan', board: 'acme/plan.board', view: 'text' });
+  assert.deepEqual(placeOf('', '#acme/plan'), place);
+  assert.deepEqual(placeOf('?doc=acme/plan.board', ''), { ...place, view: 'board' });
+  assert.equal(placeOf('', ''), undefined);
+  for (const bad of [
+    '?doc=plan',
+    '?doc=Acme/plan',
+    '?doc=acme/',
+    '?doc=acme/..',
+    '?doc=a/b/c',
+    '?doc=acme/.board',
+  ]) {
+    assert.equal(placeOf(bad, ''), 'bad', bad);
+  }
+  assert.equal(placeOf('', '#%E0%A4%A'), 'bad');
+});
+
+test('address: a fresh document has a valid, unlikely repeated name, and its address leads to it', () => {
+  const names = new Set<string>();
+  for (let i = 0; i < 2_000; i += 1) {
+    const place = newPlace(below);
+    assert.ok(parseDocumentName(documentOf(place)));
+    assert.deepEqual(placeOf(addressOf(place).slice(1), ''), place);
+    names.add(place.text);
+  }
+  assert.equal(names.size, 2_000);
+  assert.match(newPersonName(below), /^[A-Z][a-z]+ [A-Z][a-z]+$/);
+});
+
+test('presence: data of any shape becomes a person with a name and a readable colour', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.string(), (data, name) => {
+      for (const value of [data, { name, color: data, card: data }]) {
+        const person = readPresence('client-1234', value as Parameters<typeof readPresence>[1]);
+        assert.match(person.colour, /^#[0-9a-f]{6}$/);
+        assert.ok(person.name.length > 0 && [...person.name].length <= 40);
+        assert.ok(initials(person.name).length > 0);
+      }
+    }),
+  );
+  assert.equal(cleanName('  Ada \n\u202e Lovelace '), 'Ada Lovelace');
+  assert.equal(initials('Ada Lovelace'), 'AL');
+  assert.equal(initials('🦊'), '?');
+});
+
+test('state: "Saved" is said in the state saved and in no other', () => {
+  for (const state of ['connecting', 'live', 'saving', 'offline', 'closed', 'saved'] as const) {
+    for (const pending of [true, false]) {
+      const { label } = statusOf({ state, pending, loaded: true });
+      assert.equal(label === 'Saved', state === 'saved');
+    }
+  }
+  assert.equal(announcementOf('saving', 'saved'), undefined);
+  assert.match(announcementOf('saved', 'offline') ?? '', /Offline/);
+  assert.match(announcementOf('offline', 'saving') ?? '', /Connected/);
+});
+
+const embed = fc.oneof(
+  fc.constant({ image: 'https://example.org/x.png' }),
+  fc.constant({ video: { a: [1, null] } }),
+  fc.constant({ foreign: 'x' }),
+);
+const attributes = fc.dictionary(
+  fc.constantFrom('bold', 'header', 'list', 'link', 'color', 'constructor'),
+  fc.oneof(fc.constant(true), fc.constant(null), fc.nat(9), fc.string(), fc.constant({ deep: 1 })),
+);
+const op = fc.oneof(
+  fc.record({ insert: fc.oneof(fc.string({ minLength: 1 }), fc.constant('a\r\nb'), embed), attributes }),
+  fc.record({ retain: fc.integer({ min: 1, max: 9 }), attributes }),
+  fc.record({ delete: fc.integer({ min: 1, max: 9 }) }),
+);
+
+test('editor: what it is shown has every position of the document, and only formats it knows', () => {
+  fc.assert(
+    fc.property(fc.array(op), (ops) => {
+      const shown = toEditor(new Delta(ops as Delta['ops']));
+      const lengths = (list: Delta['ops']): number[] =>
+        list.map(
+          (one) =>
+            (typeof one.insert === 'string' ? one.insert.length : one.insert ? 1 : 0) +
+            Number(one.retain ?? 0) +
+            (one.delete ?? 0),
+        );
+      assert.deepEqual(lengths(shown.ops), lengths(ops as Delta['ops']));
+      for (const one of shown.ops) {
+        assert.ok(!(typeof one.insert === 'string' && one.insert.includes('\r')));
+        assert.ok(!('color' in (one.attributes ?? {})));
+      }
+    }),
+  );
+});
+
+test('editor: an embed it does not know comes out of it as it went in', () => {
+  fc.assert(
+    fc.property(embed, (value) => {
+      const delta = new Delta().insert(value as Record<string, unknown>);
+      assert.deepEqual(fromEditor(toEditor(delta)).ops, delta.ops);
+    }),
+  );
+});
+
+test('editor: the caret after undo stands at the end of what it changed', () => {
+  assert.equal(endOfChange(new Delta().retain(3).insert('ab')), 5);
+  assert.equal(endOfChange(new Delta().retain(3).delete(2)), 3);
+  assert.equal(endOfChange(new Delta().insert('x').retain(4).retain(2, { bold: true })), 7);
+});

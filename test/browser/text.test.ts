@@ -1,0 +1,328 @@
+// The page's document view in a real browser against a real node: what two people at one text see.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import WebSocket from 'ws';
+import { TroupeClient } from '../../client/index.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { startTestNode, type TestNode } from '../support/node.ts';
+import {
+  ADA,
+  EDITOR,
+  GRACE,
+  loaded,
+  openAs,
+  picture,
+  recordStatus,
+  settled,
+  textOf,
+  waitForStatus,
+  waitForText,
+} from './windows.ts';
+
+let node: TestNode;
+before(async () => {
+  node = await startTestNode();
+});
+after(() => node.stop());
+
+let documents = 0;
+const newAddress = (): string => {
+  documents += 1;
+  return `${node.url}/?doc=page/text-${documents}`;
+};
+
+describe('the document view', () => {
+  test('a window without a document gets a fresh name, and its link opens the same document', async (t) => {
+    const chromium = await launchChromium(t);
+    const ada = await openAs(chromium, ADA, node.url);
+    const address = new URL(ada.url());
+    assert.match(address.searchParams.get('doc') ?? '', /^demo\/[a-z]+-[a-z]+-[a-z0-9]{4}$/);
+    await waitForStatus(ada, 'Up to date');
+    await picture(ada, 'text-empty');
+    await ada.keyboard.type('A shared line');
+    const grace = await openAs(chromium, GRACE, address.href);
+    await waitForText(grace, 'A shared line');
+    assert.equal(await grace.title(), 'A shared line · Troupe');
+  });
+
+  test('two people typing at once both keep every letter, and see each other', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await ada.keyboard.type('Ada: \nGrace: ');
+    await waitForText(grace, 'Grace:');
+    await grace.locator(EDITOR).press('Control+End');
+    await ada.locator(EDITOR).press('Control+Home');
+    await ada.keyboard.press('End');
+    const adas = 'the engine weaves algebraic patterns';
+    const graces = 'a ship in port is safe, but that is not what ships are for';
+    await Promise.all([ada.keyboard.type(adas, { delay: 4 }), grace.keyboard.type(graces, { delay: 4 })]);
+    assert.equal(await settled(textOf, ada, grace), `Ada: ${adas}\nGrace: ${graces}`);
+
+    await grace
+      .locator('.ql-cursor-name')
+      .getByText(ADA.name, { exact: true })
+      .waitFor({ state: 'attached' });
+    await ada
+      .locator('.ql-cursor-name')
+      .getByText(GRACE.name, { exact: true })
+      .waitFor({ state: 'attached' });
+    await grace.locator(`.others button[title="${ADA.name}"]`).waitFor();
+    await ada.locator(`.others button[title="${GRACE.name}"]`).waitFor();
+    await caretStandsWhereItsOwnerHasIt(ada, grace);
+    await caretStandsWhereItsOwnerHasIt(grace, ada);
+  });
+
+  test("another's caret stays at its word while text before it changes", async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await ada.keyboard.type('here');
+    await waitForText(grace, 'here');
+    await grace.locator('.ql-cursor-name').waitFor({ state: 'attached' });
+    await grace.locator(EDITOR).press('Control+Home');
+    await grace.keyboard.type('Ada is ');
+    await settled(textOf, ada, grace);
+    await caretStandsWhereItsOwnerHasIt(ada, grace);
+  });
+
+  test('typing is said to be saving, then saved', async (t) => {
+    const chromium = await launchChromium(t);
+    const ada = await openAs(chromium, ADA, newAddress());
+    const statuses = await recordStatus(ada);
+    await ada.keyboard.type('Kept.');
+    await waitForStatus(ada, 'Saved');
+    const seen = await statuses();
+    assert.equal(seen[0], 'Saving…');
+    assert.equal(seen.at(-1), 'Saved');
+  });
+
+  test('offline, both write; back online, both texts are in both windows', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await ada.keyboard.type('Together.');
+    await waitForText(grace, 'Together.');
+
+    await ada.getByRole('switch', { name: 'Online' }).click();
+    await waitForStatus(ada, 'Offline');
+    await grace.locator(`.others button[title="${ADA.name}"]`).waitFor({ state: 'detached' });
+    await ada.locator(EDITOR).press('Control+End');
+    await ada.keyboard.type(' Ada in a tunnel.');
+    await waitForStatus(ada, 'Offline, edits kept');
+    await picture(ada, 'text-offline');
+    await grace.locator(EDITOR).press('Control+Home');
+    await grace.keyboard.type('Grace at her desk. ');
+    await waitForStatus(grace, 'Saved');
+    assert.equal(await textOf(ada), 'Together. Ada in a tunnel.');
+    assert.equal(await textOf(grace), 'Grace at her desk. Together.');
+
+    await ada.getByRole('switch', { name: 'Online' }).click();
+    const text = await settled(textOf, ada, grace);
+    assert.equal(text, 'Grace at her desk. Together. Ada in a tunnel.');
+    await grace.locator(`.others button[title="${ADA.name}"]`).waitFor();
+  });
+
+  test("undo takes back one's own edit and keeps the other's, redo brings it back", async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    const undo = ada.getByRole('button', { name: 'Undo' });
+    assert.equal(await undo.isDisabled(), true);
+    await ada.keyboard.type('Mine. ');
+    await waitForText(grace, 'Mine.');
+    await grace.locator(EDITOR).press('Control+End');
+    await grace.keyboard.type('Yours.');
+    assert.equal(await settled(textOf, ada, grace), 'Mine. Yours.');
+
+    await undo.click();
+    assert.equal(await settled(textOf, ada, grace), 'Yours.');
+    await ada.getByRole('button', { name: 'Redo' }).click();
+    assert.equal(await settled(textOf, ada, grace), 'Mine. Yours.');
+    await ada.locator(EDITOR).press('Control+z');
+    assert.equal(await settled(textOf, ada, grace), 'Yours.');
+    await ada.locator(EDITOR).press('Control+Shift+z');
+    assert.equal(await settled(textOf, ada, grace), 'Mine. Yours.');
+  });
+
+  test('formats reach the other window, and a reload finds them again', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await ada.getByLabel('Text style').selectOption({ label: 'Title' });
+    await ada.keyboard.type('Plan\nfirst\nsecond');
+    await ada.getByRole('button', { name: 'Bulleted list' }).click();
+    await ada.keyboard.press('Shift+Home');
+    await ada.getByRole('button', { name: 'Bold' }).click();
+    await grace.locator(`${EDITOR} li strong`).getByText('second', { exact: true }).waitFor();
+    const shown = await settled((page) => page.locator(EDITOR).innerHTML(), ada, grace);
+    assert.match(shown, /<h1>Plan<\/h1>/);
+
+    await waitForStatus(ada, 'Saved');
+    await ada.reload();
+    await loaded(ada);
+    assert.equal(await settled((page) => page.locator(EDITOR).innerHTML(), ada, grace), shown);
+  });
+
+  test('content that the editor cannot show stands as a chip and survives edits around it', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const name = new URL(address).searchParams.get('doc') ?? '';
+    const client = new TroupeClient({
+      urls: [`${node.url.replace('http', 'ws')}/v1/socket`],
+      webSocket: WebSocket,
+    });
+    t.after(() => client.close());
+    const doc = client.open(name, 'rich-text');
+    await doc.ready;
+    const image = { image: 'https://example.org/a.png' };
+    doc.edit([
+      { insert: 'a\r\nb' },
+      { insert: image, attributes: { color: 'red', header: 9 } },
+      { insert: 'c' },
+    ]);
+    await ada.locator(`${EDITOR} .foreign`).getByText('image').waitFor();
+    await ada.locator(EDITOR).press('Control+End');
+    await ada.keyboard.type('!');
+    await waitForStatus(ada, 'Saved');
+    await new Promise<void>((resolve) => {
+      const check = (): void => {
+        if (JSON.stringify(doc.content.ops).includes('c!')) resolve();
+      };
+      doc.on('change', check);
+      check();
+    });
+    assert.deepEqual(doc.content.ops[1], { insert: image, attributes: { color: 'red', header: 9 } });
+    assert.equal(doc.content.ops[0]?.insert, 'a\r\nb');
+  });
+
+  test("a changed name and colour show in the other window's people and cursor", async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address);
+    const grace = await openAs(chromium, GRACE, address);
+    await ada.keyboard.type('x');
+    await ada.getByRole('button', { name: /^You are Ada/ }).click();
+    await ada.getByLabel('Your name').fill('Countess');
+    await ada.getByRole('radio', { name: 'Cobalt' }).check({ force: true });
+    await picture(ada, 'person');
+    await ada.getByRole('button', { name: 'Save' }).click();
+    await grace.locator('.others button[title="Countess"]').waitFor();
+    await grace
+      .locator('.ql-cursor-name')
+      .getByText('Countess', { exact: true })
+      .waitFor({ state: 'attached' });
+    await ada.reload();
+    await loaded(ada);
+    await ada.getByRole('button', { name: /^You are Countess/ }).waitFor();
+  });
+
+  test('the page asks no one but its own server for anything', async (t) => {
+    const chromium = await launchChromium(t);
+    const page = await chromium.window();
+    const elsewhere: string[] = [];
+    page.on('request', (request) => {
+      if (!request.url().startsWith(node.url) && !request.url().startsWith('data:'))
+        elsewhere.push(request.url());
+    });
+    await page.goto(newAddress());
+    await loaded(page);
+    assert.deepEqual(elsewhere, []);
+  });
+
+  test('a name that is none, and a document of another kind, are said so with a way on', async (t) => {
+    const chromium = await launchChromium(t);
+    const page = await chromium.window();
+    await page.goto(`${node.url}/?doc=NotAName`);
+    await page.getByRole('heading', { name: 'This document cannot be opened' }).waitFor();
+    const client = new TroupeClient({
+      urls: [`${node.url.replace('http', 'ws')}/v1/socket`],
+      webSocket: WebSocket,
+    });
+    t.after(() => client.close());
+    await client.open('page/numbers', 'json').ready;
+    await page.goto(`${node.url}/?doc=page/numbers`);
+    await page.getByText('another kind').first().waitFor();
+    await picture(page, 'failure');
+    assert.equal(await page.getByRole('link', { name: 'New document' }).getAttribute('href'), '/');
+  });
+
+  test('what the page looks like: light, dark, and on a phone without sideways scrolling', async (t) => {
+    const chromium = await launchChromium(t);
+    const address = newAddress();
+    const ada = await openAs(chromium, ADA, address, { viewport: { width: 1360, height: 860 } });
+    const grace = await openAs(chromium, GRACE, address, {
+      viewport: { width: 1360, height: 860 },
+      colorScheme: 'dark',
+    });
+    const phone = await openAs(chromium, { name: 'Mary Shelley', colour: '#6d28d9' }, address, {
+      viewport: { width: 360, height: 740 },
+      deviceScaleFactor: 2,
+      hasTouch: true,
+      isMobile: true,
+    });
+    await writeSample(ada);
+    await waitForText(grace, 'Rehearse the fallback');
+    await waitForText(phone, 'Rehearse the fallback');
+    await grace.locator(`${EDITOR} p`).first().click();
+    await grace.keyboard.press('Shift+Home');
+    await ada
+      .locator('.ql-cursor-name')
+      .getByText(GRACE.name, { exact: true })
+      .waitFor({ state: 'attached' });
+    await settled(textOf, ada, grace);
+    await picture(ada, 'text-light');
+    await picture(grace, 'text-dark');
+    await picture(phone, 'text-phone');
+    assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), 360);
+    assert.deepEqual(await namelessControls(ada), []);
+  });
+});
+
+async function writeSample(page: Page): Promise<void> {
+  await page.getByLabel('Text style').selectOption({ label: 'Title' });
+  await page.keyboard.type('Launch plan\n');
+  await page.keyboard.type(
+    'Everything we agreed on Tuesday, in one place. What you type is stored before anyone else sees it.\n',
+  );
+  await page.getByLabel('Text style').selectOption({ label: 'Heading' });
+  await page.keyboard.type('Before Friday\n');
+  await page.keyboard.type(
+    '- Read the rollout notes\nAsk support for the five most common questions\nRehearse the fallback',
+  );
+}
+
+/** Buttons, links and fields without a name for those who cannot see them. */
+function namelessControls(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll('button, a, input, select, textarea')]
+      .filter(
+        (control) =>
+          !control.ariaLabel &&
+          !control.textContent?.trim() &&
+          !control.closest('.ql-clipboard, .ql-tooltip'),
+      )
+      .map((control) => control.outerHTML),
+  );
+}
+
+/** The owner's caret in the other's window, to two pixels of where the owner's browser draws it. */
+async function caretStandsWhereItsOwnerHasIt(owner: Page, other: Page): Promise<void> {
+  const own = await owner.evaluate(() => {
+    const range = getSelection()?.getRangeAt(0);
+    if (range === undefined) throw new Error('no selection');
+    const box = range.getBoundingClientRect();
+    return { x: box.x, y: box.y };
+  });
+  await other.waitForFunction(({ x, y }) => {
+    const box = document.querySelector('.ql-cursor-caret')?.getBoundingClientRect();
+    return box !== undefined && Math.abs(box.x + box.width / 2 - x) <= 2 && Math.abs(box.y - y) <= 4;
+  }, own);
+}

@@ -1,0 +1,133 @@
+// Windows of the page for its tests: opens them as different people, waits for what a person would
+// see, and takes pictures where TROUPE_SCREENSHOTS names a folder.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserFixture } from '../support/chromium.ts';
+
+export interface Someone {
+  readonly name: string;
+  readonly colour: string;
+}
+
+export const ADA: Someone = { name: 'Ada Lovelace', colour: '#be123c' };
+export const GRACE: Someone = { name: 'Grace Hopper', colour: '#0f766e' };
+
+export const EDITOR = '.ql-editor';
+
+/** A window at `address`, as `who`, with the document loaded. */
+export async function openAs(
+  chromium: BrowserFixture,
+  who: Someone,
+  address: string,
+  options: BrowserContextOptions & { expectedErrors?: RegExp } = {},
+): Promise<Page> {
+  const page = await chromium.window(options);
+  page.setDefaultTimeout(20_000);
+  await page.addInitScript((person) => localStorage.setItem('troupe.person', JSON.stringify(person)), who);
+  await page.goto(address);
+  await loaded(page);
+  return page;
+}
+
+export async function loaded(page: Page): Promise<void> {
+  await page.waitForSelector('.stage > main:not([data-loading])');
+}
+
+/** The document's text as the window shows it, without the caret guards that Quill puts around embeds. */
+export function textOf(page: Page): Promise<string> {
+  return page
+    .locator(EDITOR)
+    .evaluate((editor) => [...editor.children].map((line) => line.textContent).join('\n'));
+}
+
+export async function waitForText(page: Page, ...parts: readonly string[]): Promise<void> {
+  for (const part of parts) await page.locator(EDITOR).filter({ hasText: part }).waitFor();
+}
+
+export async function waitForStatus(page: Page, label: string): Promise<void> {
+  await page.locator('.status').getByText(label, { exact: true }).waitFor();
+}
+
+/** Waits until the windows show the same, and returns it. */
+export async function settled(
+  show: (page: Page) => Promise<string>,
+  ...pages: readonly Page[]
+): Promise<string> {
+  for (const page of pages) await waitForStatusIn(page, ['Saved', 'Up to date']);
+  const [first, ...rest] = pages;
+  assert.ok(first);
+  const deadline = AbortSignal.timeout(20_000);
+  for (;;) {
+    const shown = await show(first);
+    const others = await Promise.all(rest.map(show));
+    if (others.every((other) => other === shown)) return shown;
+    deadline.throwIfAborted();
+    await first.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+  }
+}
+
+async function waitForStatusIn(page: Page, labels: readonly string[]): Promise<void> {
+  await page.waitForFunction(
+    (wanted) => wanted.includes(document.querySelector('.status')?.textContent ?? ''),
+    labels,
+  );
+}
+
+/** Everything that the status says from now on; ends with the window. */
+export async function recordStatus(page: Page): Promise<() => Promise<string[]>> {
+  const seen = await page.evaluateHandle(() => {
+    const status = document.querySelector('.status');
+    if (status === null) throw new Error('no status');
+    const labels: string[] = [];
+    new MutationObserver(() => labels.push(status.textContent ?? '')).observe(status, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
+    return labels;
+  });
+  return () => seen.jsonValue();
+}
+
+/** The columns of the board with their cards' titles, as the window shows them. */
+export function boardOf(page: Page): Promise<string> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll('.column')]
+      .map((column) => {
+        const cards = [...column.querySelectorAll('.card-title')].map((title) => title.textContent);
+        return `${column.querySelector('.column-title')?.textContent}: ${cards.join(', ')}`;
+      })
+      .join('\n'),
+  );
+}
+
+export function columnOf(page: Page, title: string) {
+  return page
+    .locator('.column')
+    .filter({ has: page.locator('.column-title').getByText(title, { exact: true }) });
+}
+
+export function cardOf(page: Page, title: string) {
+  return page.locator('.card').filter({ hasText: title });
+}
+
+export async function addCards(page: Page, column: string, ...titles: readonly string[]): Promise<void> {
+  await columnOf(page, column).locator('.add-card').click();
+  for (const title of titles) {
+    await page.locator('.composer textarea').fill(title);
+    await page.keyboard.press('Enter');
+    await cardOf(page, title).waitFor();
+  }
+  await page.keyboard.press('Escape');
+}
+
+const folder = process.env.TROUPE_SCREENSHOTS;
+
+/** A picture for a person to look at; nothing without a folder to put it into. */
+export async function picture(page: Page, name: string): Promise<void> {
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' });
+}

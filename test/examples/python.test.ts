@@ -1,0 +1,59 @@
+// docs/examples/python/edit.py against a real node, beside another client: both hold the same text.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import WebSocket from 'ws';
+import { packageDirectory } from '../../src/cli/version.ts';
+import { serving, start } from '../cli/spawn.ts';
+import { findPythonModule } from '../support/install.ts';
+import { freshDatabase } from '../support/postgres.ts';
+
+const SCRIPT = join(packageDirectory(), 'docs/examples/python/edit.py');
+
+test('VALUE-4 SUBMIT-7 the client in Python edits along, and counts UTF-16 code units', async (t) => {
+  // Debian's own comes first: a python3 of another source does not see Debian's modules.
+  process.env.PATH = `/usr/bin:${process.env.PATH}`;
+  const python = await findPythonModule('websockets', 'python3-websockets');
+  const node = await serving(t, await freshDatabase(t));
+  const url = node.url.replace(/^http/, 'ws').replace(/\/$/, '');
+
+  const socket = new WebSocket(`${url}/v1/socket`, 'troupe.v1.json');
+  t.after(() => socket.terminate());
+  const send = (message: object) => socket.send(JSON.stringify(message));
+  socket.on('open', () => {
+    send({ type: 'hello', client: 'test-client' });
+    send({ type: 'open', doc: 'demo/notes', kind: 'rich-text' });
+  });
+  await new Promise<void>((resolve) => {
+    socket.on('message', (frame) => {
+      const message = JSON.parse(String(frame));
+      if (message.type === 'opened') {
+        send({
+          type: 'submit',
+          doc: 'demo/notes',
+          seq: 1,
+          base: 0,
+          op: [{ insert: '😀' }, { insert: { image: 'x' } }],
+        });
+      }
+      if (message.type === 'commit' && message.version === 1) resolve();
+    });
+  });
+
+  const edit = start(t, [SCRIPT, url, 'demo/notes', 'hé', '👨‍👩‍👧', 'end'], python);
+  await edit.line(/^4 😀￼hé 👨‍👩‍👧 end $/);
+  // Made on version 1: past the embed, before all that Python has written.
+  send({
+    type: 'submit',
+    doc: 'demo/notes',
+    seq: 2,
+    base: 1,
+    op: [{ retain: 2 }, { delete: 1 }, { insert: '𝒳' }],
+  });
+  await edit.line(/^5 😀𝒳hé 👨‍👩‍👧 end $/);
+
+  edit.child.kill('SIGINT');
+  const { code, stderr } = await edit.ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /^ended: KeyboardInterrupt/);
+});

@@ -1,0 +1,312 @@
+// The smallest server that keeps the wire contract, in memory, for testing what drives and checks
+// servers; and one that breaks it on request, to see the checker notice. Documents flush once a
+// turn; `crash` forgets whatever had not flushed. No limits, no presence, no authentication.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { DocumentKind, KindLimits } from '../../kinds/kind.ts';
+import { KINDS } from '../../kinds/registry.ts';
+import { type Codec, jsonCodec, msgpackCodec, wireBytes } from '../../protocol/codec.ts';
+import type { FinalSubmitCode } from '../../protocol/errors.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type {
+  ClientMessage,
+  CommittedOp,
+  KindName,
+  ServerMessage,
+  Submit,
+  Wire,
+} from '../../protocol/messages.ts';
+import { SUBPROTOCOL_MSGPACK } from '../../protocol/messages.ts';
+
+export interface FakeFaults {
+  /** Commits are told before they are durable. */
+  gate?: 'out';
+  /** A seq sent again is applied again. */
+  duplicates?: 'out';
+  /** Patches commit as they came, whatever their base. */
+  transform?: 'out';
+  /** Every nth commit frame to every second subscriber is left out. */
+  dropEvery?: number;
+  /** Every nth submit is answered `overloaded`. */
+  overloadEvery?: number;
+}
+
+export interface FakeServer {
+  readonly url: string;
+  readonly faults: FakeFaults;
+  /** Cuts every socket without a word. */
+  cut(): void;
+  /** Cuts every socket and forgets what is not durable. */
+  crash(): void;
+  close(): Promise<void>;
+}
+
+export async function startFakeServer(faults: FakeFaults = {}): Promise<FakeServer> {
+  const documents = new Map<string, FakeDocument>();
+  const http = createServer();
+  const sockets = new WebSocketServer({
+    server: http,
+    path: '/v1/socket',
+    handleProtocols: (offered) => [...offered][0] ?? false,
+  });
+  sockets.on('connection', (socket) => new Connection(socket, documents, faults));
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const cut = () => {
+    for (const socket of sockets.clients) socket.terminate();
+  };
+  return {
+    url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/v1/socket`,
+    faults,
+    cut,
+    crash() {
+      for (const document of documents.values()) document.forget();
+      cut();
+    },
+    async close() {
+      cut();
+      sockets.close();
+      http.close();
+      await once(http, 'close');
+    },
+  };
+}
+
+const LIMITS: Limits = {
+  frameBytes: 1 << 20,
+  opBytes: 1 << 18,
+  receiveBytes: 1 << 25,
+  documentBytes: 1 << 24,
+  openDocuments: 100,
+  submitsPerSecond: 1e6,
+  presencesPerSecond: 1e6,
+  presenceBytes: 4096,
+  inflight: 64,
+  depth: 100,
+  historyMs: 1e9,
+  historyOps: 1e9,
+  clientMemoryMs: 1e9,
+  pingMs: 20_000,
+  idleMs: 60_000,
+};
+
+class Connection {
+  client = '';
+  readonly opened = new Set<FakeDocument>();
+  private readonly socket: WebSocket;
+  private readonly codec: Codec;
+  private readonly documents: Map<string, FakeDocument>;
+  private readonly faults: FakeFaults;
+
+  constructor(socket: WebSocket, documents: Map<string, FakeDocument>, faults: FakeFaults) {
+    this.socket = socket;
+    this.documents = documents;
+    this.faults = faults;
+    this.codec = socket.protocol === SUBPROTOCOL_MSGPACK ? msgpackCodec : jsonCodec;
+    socket.on('message', (data, isBinary) => {
+      const frame = isBinary ? (data as Buffer) : data.toString();
+      this.take(this.codec.decode(frame) as object as ClientMessage);
+    });
+    socket.on('close', () => {
+      for (const document of this.opened) document.subscribers.delete(this);
+    });
+  }
+
+  send(message: ServerMessage): void {
+    this.socket.send(this.codec.encode(message));
+  }
+
+  private take(message: ClientMessage): void {
+    switch (message.type) {
+      case 'hello':
+        this.client = message.client;
+        this.send({ type: 'welcome', client: message.client, node: 'fake', time: 0, limits: LIMITS });
+        return;
+      case 'open': {
+        let document = this.documents.get(message.doc);
+        if (document === undefined && message.kind !== undefined) {
+          document = createDocument(message.doc, message.kind, this.faults);
+          this.documents.set(message.doc, document);
+        }
+        if (document === undefined) {
+          const { doc } = message;
+          this.send({ type: 'error', code: 'not-found', message: 'no such document', retryable: false, doc });
+          return;
+        }
+        this.opened.add(document);
+        document.open(this, message.history === document.history ? message.since : undefined);
+        return;
+      }
+      case 'submit':
+        this.documents.get(message.doc)?.submit(this, message);
+        return;
+      case 'close': {
+        const document = this.documents.get(message.doc);
+        if (document !== undefined) this.opened.delete(document);
+        document?.subscribers.delete(this);
+        this.send({ type: 'closed', doc: message.doc });
+        return;
+      }
+      case 'ping':
+        this.send({ type: 'pong' });
+        return;
+      case 'presence':
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+}
+
+/** A document without the types of its kind. */
+interface FakeDocument {
+  readonly history: string;
+  readonly subscribers: Set<Connection>;
+  open(connection: Connection, since: number | undefined): void;
+  submit(connection: Connection, message: Submit): void;
+  forget(): void;
+}
+
+function createDocument(doc: string, kind: KindName, faults: FakeFaults): FakeDocument {
+  switch (kind) {
+    case 'json':
+      return new KindDocument(doc, KINDS.json, faults);
+    case 'rich-text':
+      return new KindDocument(doc, KINDS['rich-text'], faults);
+    case 'yjs':
+      return new KindDocument(doc, KINDS.yjs, faults);
+  }
+}
+
+const KIND_LIMITS: KindLimits = { documentBytes: LIMITS.documentBytes, depth: LIMITS.depth };
+let lives = 0;
+
+class KindDocument<State, Op, Undo> implements FakeDocument {
+  readonly history = `life${++lives}`;
+  readonly subscribers = new Set<Connection>();
+  private readonly doc: string;
+  private readonly kind: DocumentKind<State, Op, Undo>;
+  private readonly faults: FakeFaults;
+  private state: State;
+  private log: { entry: CommittedOp; op: Op }[] = [];
+  private readonly seqs = new Map<string, { highest: number; readonly versions: Map<number, number> }>();
+  private durable = 0;
+  private flushing = false;
+  private waiting: (() => void)[] = [];
+  private frames = 0;
+  private submits = 0;
+
+  constructor(doc: string, kind: DocumentKind<State, Op, Undo>, faults: FakeFaults) {
+    this.doc = doc;
+    this.kind = kind;
+    this.faults = faults;
+    this.state = kind.create();
+  }
+
+  open(connection: Connection, since: number | undefined): void {
+    this.afterFlush(() => {
+      const { doc, history, kind, log } = this;
+      const version = this.durable;
+      const lastSeq = this.seqs.get(connection.client)?.highest ?? 0;
+      const base = {
+        type: 'opened',
+        doc,
+        kind: kind.name,
+        history,
+        version,
+        role: 'owner',
+        lastSeq,
+      } as const;
+      if (since !== undefined && since <= version) {
+        const ops = log.slice(since, version).map(({ entry }) => entry);
+        connection.send({ ...base, presence: {}, since, ops });
+      } else connection.send({ ...base, presence: {}, snapshot: this.kind.snapshot(this.state) });
+      this.subscribers.add(connection);
+    });
+  }
+
+  submit(connection: Connection, message: Submit): void {
+    const code = this.refusal(connection, message);
+    const { doc } = this;
+    const { seq } = message;
+    if (code !== undefined) {
+      this.afterFlush(() => connection.send({ type: 'reject', doc, seq, code, message: code }));
+    }
+  }
+
+  /** Commits it, or tells why not. */
+  private refusal(connection: Connection, message: Submit): FinalSubmitCode | undefined {
+    const { doc } = this;
+    const { seq } = message;
+    this.submits += 1;
+    if (this.faults.overloadEvery !== undefined && this.submits % this.faults.overloadEvery === 0) {
+      const text = { code: 'overloaded', message: 'come back', retryable: true, retryAfterMs: 1 } as const;
+      connection.send({ type: 'error', ...text, doc, seq });
+      return undefined;
+    }
+    const own = this.seqs.get(connection.client) ?? { highest: 0, versions: new Map<number, number>() };
+    this.seqs.set(connection.client, own);
+    const before = own.versions.get(seq);
+    if (this.faults.duplicates !== 'out') {
+      if (before !== undefined) {
+        this.afterFlush(() => connection.send({ type: 'ack', doc, seq, version: before }));
+        return undefined;
+      }
+      if (own.highest > seq) return 'seq-used';
+    }
+    const base = this.kind.name === 'yjs' ? this.log.length : (message.base ?? this.log.length);
+    if (base > this.log.length) return 'version-unknown';
+    const wire: Wire = this.kind.name === 'yjs' ? (wireBytes(message.op) ?? message.op) : message.op;
+    const parsed = this.kind.parse(wire, KIND_LIMITS);
+    if (!parsed.ok) return parsed.code;
+    const past = this.faults.transform === 'out' ? [] : this.log.slice(base).map(({ op }) => op);
+    const committed = this.kind.commit(this.state, parsed.value, past, KIND_LIMITS);
+    if (!committed.ok) return committed.code;
+    const { op } = committed.value;
+    this.log.push({ entry: { client: connection.client, seq, op: this.kind.wire(op) }, op });
+    own.versions.set(seq, this.log.length);
+    own.highest = Math.max(own.highest, seq);
+    if (this.faults.gate === 'out') this.tell(this.log.length - 1);
+    this.afterFlush(() => undefined);
+    return undefined;
+  }
+
+  forget(): void {
+    this.log = this.log.slice(0, this.durable);
+    this.state = this.kind.create();
+    for (const { op } of this.log) this.kind.apply(this.state, op);
+    this.waiting = [];
+    for (const own of this.seqs.values()) {
+      for (const [seq, version] of own.versions) if (version > this.durable) own.versions.delete(seq);
+      own.highest = Math.max(0, ...own.versions.keys());
+    }
+  }
+
+  /** One flush a turn: what depends on it waits for it. */
+  private afterFlush(run: () => void): void {
+    this.waiting.push(run);
+    if (this.flushing) return;
+    this.flushing = true;
+    setImmediate(() => {
+      this.flushing = false;
+      const from = this.durable;
+      this.durable = this.log.length;
+      if (this.faults.gate !== 'out') this.tell(from);
+      for (const waiting of this.waiting.splice(0)) waiting();
+    });
+  }
+
+  private tell(from: number): void {
+    const ops = this.log.slice(from).map(({ entry }) => entry);
+    if (ops.length === 0) return;
+    this.frames += 1;
+    const { dropEvery } = this.faults;
+    const drops = dropEvery !== undefined && this.frames % dropEvery === 0;
+    for (const [place, connection] of [...this.subscribers].entries()) {
+      if (drops && place % 2 === 0) continue;
+      connection.send({ type: 'commit', doc: this.doc, version: this.log.length, ops });
+    }
+  }
+}

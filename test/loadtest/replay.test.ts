@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Delta } from '../../client/delta.ts';
+import { RichTextAuthor } from '../../loadtest/author.ts';
+import { check } from '../../loadtest/checker.ts';
+import { readLogs } from '../../loadtest/log.ts';
+import { seededRandom } from '../../loadtest/random-edits.ts';
+import { type ReplayOptions, replayTrace } from '../../loadtest/replay.ts';
+import { readTrace, type Trace } from '../../loadtest/trace.ts';
+import { mergeTrace } from '../../loadtest/trace-merge.ts';
+import { planTrace, type TracePlan } from '../../loadtest/trace-plan.ts';
+import { type FakeFaults, startFakeServer } from './fake-server.ts';
+import { fuzzRuns, randomTrace } from './support.ts';
+
+const DATA = 'test/data/traces';
+
+test('clownschool has an order in which every author can have seen exactly what it saw', async () => {
+  const trace = await readTrace(`${DATA}/clownschool.json.gz`);
+  const plan = planTrace(trace);
+  assert.equal(plan.mode, 'ordered');
+  assert.equal(plan.steps.length, 23_136);
+  assert.equal(plan.switches, 1_328);
+  const { log, texts, exact, carried } = transformOffline(trace, plan);
+  assert.deepEqual(texts, [trace.endContent, trace.endContent, trace.endContent]);
+  assert.deepEqual({ exact, carried }, { exact: 12_592, carried: 1_242 });
+  const merged = mergeTrace(trace, plan);
+  for (const [place, delta] of log.entries()) assert.deepEqual(delta.ops, merged[place]?.ops, `version ${place + 1}`);
+});
+
+test('where authors exchange through a server, transformation commits what a CRDT merges, at every version', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 2, max: 4 }), (seed, agents) => {
+      const trace = randomTrace(seededRandom(seed), agents, 60, 'server');
+      const plan = planTrace(trace);
+      assert.equal(plan.mode, 'ordered');
+      const { log, texts } = transformOffline(trace, plan);
+      assert.deepEqual(texts, plan.byAgent.map(() => trace.endContent));
+      const merged = mergeTrace(trace, plan);
+      for (const [place, delta] of log.entries()) assert.deepEqual(delta.ops, merged[place]?.ops);
+    }),
+    { numRuns: fuzzRuns(30) },
+  );
+});
+
+for (const kind of ['rich-text', 'yjs'] as const) {
+  test(`sveltecomponent is replayed by one client as ${kind}`, async () => {
+    const trace = await readTrace(`${DATA}/sveltecomponent.json.gz`);
+    const result = await replayChecked(trace, kind);
+    assert.equal(result.text, trace.endContent);
+    assert.equal(result.exact, kind === 'yjs' ? 0 : 18_335);
+  });
+
+  test(`a refused submit holds up those behind it and changes nothing, as ${kind}`, async () => {
+    const trace = randomTrace(seededRandom(7), 3, 300, 'server');
+    assert.ok((await replayChecked(trace, kind, { overloadEvery: 7 })).equal);
+  });
+
+  test(`a replay goes on after crashes of the server, as ${kind}`, async () => {
+    const trace = randomTrace(seededRandom(8), 3, 300, 'server');
+    let next = 60;
+    const result = await replayChecked(trace, kind, {}, (committed, crash) => {
+      if (committed < next) return;
+      next += 60;
+      crash();
+    });
+    assert.ok(result.equal);
+  });
+
+  test(`any authors’ histories are replayed, with or without a common order, as ${kind}`, async () => {
+    const modes = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), fc.constantFrom('server', 'peers' as const), async (seed, exchange) => {
+        const trace = randomTrace(seededRandom(seed), 4, 80, exchange);
+        const result = await replayChecked(trace, kind);
+        modes.add(result.mode);
+        assert.equal(result.text, trace.endContent);
+      }),
+      { numRuns: fuzzRuns(12), seed: 1 },
+    );
+    assert.deepEqual([...modes].sort(), ['merged', 'ordered']);
+  });
+}
+
+test('a server that does not transform does not get through a replay', async () => {
+  const trace = randomTrace(seededRandom(9), 3, 200, 'server');
+  await assert.rejects(async () => {
+    const result = await replayChecked(trace, 'rich-text', { transform: 'out' });
+    assert.ok(result.equal);
+  });
+});
+
+test('a document that somebody has edited is refused', async () => {
+  const trace = randomTrace(seededRandom(10), 2, 10, 'server');
+  const server = await startFakeServer();
+  const options = { url: server.url, trace, kind: 'rich-text', doc: 'acme/used', random: Math.random } as const;
+  await replayTrace(options);
+  await assert.rejects(replayTrace(options), /it has been edited/);
+  await server.close();
+});
+
+/** The whole replay against a fake server, with the checker's word on it. */
+async function replayChecked(
+  trace: Trace,
+  kind: ReplayOptions['kind'],
+  faults: FakeFaults = {},
+  onProgress: (committed: number, crash: () => void) => void = () => undefined,
+) {
+  const server = await startFakeServer(faults);
+  try {
+    const result = await replayTrace({
+      url: server.url,
+      trace,
+      kind,
+      doc: 'acme/trace',
+      random: seededRandom(3),
+      onProgress: (committed) => onProgress(committed, server.crash),
+    });
+    const logs = await readLogs({ url: server.url, random: seededRandom(4) }, ['acme/trace']);
+    assert.deepEqual(check(logs, result.records), []);
+    return result;
+  } finally {
+    await server.close();
+  }
+}
+
+/** The clients and the server of a plan, without sockets. */
+function transformOffline(trace: Trace, plan: TracePlan) {
+  const authors = plan.byAgent.map(() => new RichTextAuthor());
+  const log: Delta[] = [];
+  let exact = 0;
+  let carried = 0;
+  for (const step of plan.steps) {
+    const patch = authors[step.agent]?.edit(step, trace.txns[step.txn]?.patches ?? []);
+    const base = patch?.base ?? 0;
+    let delta = new Delta(patch?.op as Delta['ops']);
+    if (base === step.prefix) exact += 1;
+    if (base < log.length) carried += 1;
+    for (const past of log.slice(base)) delta = past.transform(delta, true);
+    log.push(delta);
+    for (const [agent, author] of authors.entries()) {
+      if (agent !== step.agent) author.receive(step, [...delta.ops] as never);
+    }
+  }
+  return { log, texts: authors.map((author) => author.text()), exact, carried };
+}

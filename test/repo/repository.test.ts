@@ -1,0 +1,131 @@
+// The repository as others get it: licence, scripts, links in the documents, and a production install
+// without what is optional.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { packageDirectory } from '../../src/cli/version.ts';
+
+const root = packageDirectory();
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+const manifest = JSON.parse(read('package.json'));
+const FLOORS = ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src', 'client', 'web', 'loadtest'];
+
+test('the licence is MIT, in the file and in the manifest', () => {
+  assert.equal(manifest.license, 'MIT');
+  assert.match(read('LICENSE'), /^MIT License\n/);
+});
+
+test('no dependency is used that is not declared, and production code uses no development dependency', () => {
+  const runtime = new Set([
+    ...Object.keys(manifest.dependencies),
+    ...Object.keys(manifest.optionalDependencies),
+  ]);
+  const all = new Set([...runtime, ...Object.keys(manifest.devDependencies)]);
+  for (const folder of [
+    'protocol',
+    'kinds',
+    'config',
+    'actors',
+    'cluster',
+    'src',
+    'test',
+    'loadtest',
+    'web',
+    'client',
+  ]) {
+    for (const file of sources(folder)) {
+      for (const name of packagesOf(read(file))) {
+        const allowed = ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src'].includes(folder)
+          ? runtime
+          : all;
+        assert.ok(allowed.has(name), `${file} imports ${name}`);
+      }
+    }
+  }
+});
+
+test('an optional dependency is loaded when it is needed, never by a static import', () => {
+  for (const file of FLOORS.flatMap(sources)) {
+    for (const name of Object.keys(manifest.optionalDependencies)) {
+      assert.doesNotMatch(read(file), new RegExp(`^import (?!type)[^;]*from '${name}`, 'm'), file);
+    }
+  }
+});
+
+test('every file says first what it owns', () => {
+  for (const file of [...FLOORS, 'test'].flatMap(sources)) {
+    assert.match(read(file).replace(/^#!.*\n/, ''), /^(\/\/ |\/\*\*?\s)/, file);
+  }
+});
+
+test('every link in the documents leads somewhere', () => {
+  const documents = ['README.md', 'CHANGELOG.md', ...below('docs', /\.md$/)];
+  for (const document of documents) {
+    for (const [, target = ''] of read(document).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [path = '', anchor] = target.split('#');
+      const file = path === '' ? document : join(dirname(document), path);
+      assert.ok(existsSync(join(root, file)), `${document}: ${target}`);
+      if (anchor !== undefined && file.endsWith('.md')) {
+        assert.ok(anchors(read(file)).includes(anchor), `${document}: ${target}`);
+      }
+    }
+  }
+});
+
+test('npm start and npm test leave no shell between npm and node, which would not pass a signal on', () => {
+  for (const script of ['start', 'test'])
+    assert.match(manifest.scripts[script], /^exec node [^&|;]*$/, script);
+});
+
+test('what the package contains and the CI runs is there', () => {
+  for (const name of [
+    'README.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    'Dockerfile',
+    '.ci/run',
+    'config/production.yaml',
+  ]) {
+    assert.ok(existsSync(join(root, name)), name);
+  }
+  assert.ok(statSync(join(root, '.ci/run')).mode & 0o111, '.ci/run is executable');
+  for (const script of ['start', 'test', 'build', 'check', 'replay']) {
+    assert.equal(typeof manifest.scripts[script], 'string', script);
+  }
+});
+
+const sources = (folder: string) => below(folder, /\.ts$/);
+
+function below(folder: string, pattern: RegExp): string[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name));
+}
+
+/** Package names of static and dynamic imports: not relative, not built in. */
+function packagesOf(text: string): string[] {
+  return [
+    ...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;'"]*?from '([^'.][^']*)'|\bimport\('([^'.][^']*)'\)/g),
+  ]
+    .map((match) => match[1] ?? match[2] ?? '')
+    .filter((name) => !name.startsWith('node:'))
+    .map((name) =>
+      name
+        .split('/')
+        .slice(0, name.startsWith('@') ? 2 : 1)
+        .join('/'),
+    );
+}
+
+/** The anchors that GitHub gives to headings. */
+function anchors(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

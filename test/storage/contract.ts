@@ -1,0 +1,599 @@
+// What every store must do, as one suite: an implementation's test file hands in how its stores are made
+// and how its faults are brought about.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import {
+  type ControlStore,
+  type DeltaRow,
+  type DocumentId,
+  type FoldStore,
+  LogGap,
+  PAIRS,
+  type SessionId,
+  type SessionRef,
+  StoreUnavailable,
+  type WorkerStore,
+} from '../../actors/storage/store.ts';
+
+/** One empty, migrated database. Whatever it hands out is closed after the test. */
+export interface StoreHarness {
+  control(): ControlStore;
+  worker(): WorkerStore;
+  fold(run: string): FoldStore;
+  /** The session's write connection is lost at an unknown moment of its next append, or of the one in flight. */
+  loseConnection(session: SessionId): Promise<void>;
+  /** Rows of the document above `version` vanish, as when a database fails over to one that lacks them. */
+  loseAbove(doc: DocumentId, version: number): Promise<void>;
+}
+
+/** Times a connection is lost in mid-append. */
+const LOSSES = 30;
+
+export function contract(name: string, open: (t: TestContext) => Promise<StoreHarness>): void {
+  const rule = (title: string, body: (h: StoreHarness, t: TestContext) => Promise<void>): void => {
+    void test(`${name}: ${title}`, async (t) => body(await open(t), t));
+  };
+
+  rule('a session is live when opened, and no two are alike', async (h) => {
+    const { me, control } = await node(h);
+    const other = await openWorker(h, randomUUID());
+    assert.notEqual(me.id, other.session.id);
+    assert.equal(await control.sessionState(me.id), 'live');
+    assert.equal(await control.sessionState(other.session.id), 'live');
+    assert.equal(await control.sessionState(999_999), undefined);
+  });
+
+  rule('sessions of other runs are listed until they are fenced', async (h) => {
+    const { run, me, control } = await node(h);
+    const theirs = await openWorker(h, randomUUID(), 3);
+    const listed = await control.foreignSessions(run);
+    assert.deepEqual(
+      listed.map(({ id, slot, node: at }) => ({ id, slot, at })),
+      [{ id: theirs.session.id, slot: 3, at: 'node' }],
+    );
+    assert.equal(await control.fence(me, { session: theirs.session.id }), true);
+    assert.deepEqual(await control.foreignSessions(run), []);
+  });
+
+  rule('a shard is claimed by one session, and not taken from a live one', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const b = await openWorker(h, randomUUID());
+    assert.deepEqual(
+      [...(await a.store.claim([1, 2]))],
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    );
+    assert.deepEqual([...(await b.store.claim([2, 3]))], [[3, 1]]);
+  });
+
+  rule('a claim made again gives the same epochs', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const first = await a.store.claim([4_095, 7]);
+    assert.deepEqual([...(await a.store.claim([7, 4_095]))].sort(), [...first].sort());
+  });
+
+  rule('a shard of a fenced session is claimed under the next epoch', async (h) => {
+    const { me, control } = await node(h);
+    const a = await openWorker(h, randomUUID());
+    const b = await openWorker(h, randomUUID());
+    await a.store.claim([5]);
+    await control.fence(me, { session: a.session.id });
+    assert.deepEqual([...(await b.store.claim([5]))], [[5, 2]]);
+  });
+
+  rule('claims that race have one winner a shard', async (h) => {
+    const workers = await Promise.all([1, 2, 3, 4].map(() => openWorker(h, randomUUID())));
+    const shards = Array.from({ length: 50 }, (_, i) => i);
+    const won = await Promise.all(workers.map(({ store }) => store.claim(shards)));
+    assert.deepEqual(
+      won.flatMap((shard) => [...shard.keys()]).sort((x, y) => x - y),
+      shards,
+    );
+  });
+
+  rule('a fenced session claims, creates and appends nothing', async (h) => {
+    const { me, control } = await node(h);
+    const a = await openWorker(h, randomUUID());
+    const doc = await document(a);
+    await control.fence(me, { session: a.session.id });
+    assert.deepEqual([...(await a.store.claim([2]))], []);
+    assert.equal(await a.store.create('org', 'other', 1, 'json'), undefined);
+    assert.deepEqual(await a.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'fenced' });
+    assert.equal(await control.sessionState(a.session.id), 'fenced');
+  });
+
+  rule('fencing a run fences all its sessions, its control session too, and no other', async (h) => {
+    const { me, control } = await node(h);
+    const victim = await node(h);
+    const a = await openWorker(h, victim.run, 0);
+    const b = await openWorker(h, victim.run, 1);
+    const bystander = await openWorker(h, randomUUID());
+    assert.equal(await control.fence(me, { run: victim.run }), true);
+    for (const id of [victim.me.id, a.session.id, b.session.id]) {
+      assert.equal(await control.sessionState(id), 'fenced');
+    }
+    assert.equal(await control.sessionState(bystander.session.id), 'live');
+  });
+
+  rule('only a live session may fence; fencing again is true', async (h) => {
+    const a = await node(h);
+    const b = await node(h);
+    assert.equal(await a.control.fence(a.me, { run: b.run }), true);
+    assert.equal(await a.control.fence(a.me, { run: b.run }), true);
+    assert.equal(await b.control.fence(b.me, { run: a.run }), false);
+    assert.equal(await a.control.fence({ ...a.me, nonce: randomUUID() }, { run: b.run }), false);
+    assert.equal(await a.control.sessionState(a.me.id), 'live');
+  });
+
+  rule('of two nodes that fence each other one is left', async (h) => {
+    for (let i = 0; i < 10; i++) {
+      const a = await node(h);
+      const b = await node(h);
+      const answers = await Promise.all([
+        a.control.fence(a.me, { run: b.run }),
+        b.control.fence(b.me, { run: a.run }),
+      ]);
+      const states = await Promise.all([a, b].map(({ control, me }) => control.sessionState(me.id)));
+      assert.deepEqual(answers.toSorted(), [false, true]);
+      assert.deepEqual(states.toSorted(), ['fenced', 'live']);
+    }
+  });
+
+  rule('a worker that closes fences itself, and its shards are free', async (h) => {
+    const { control } = await node(h);
+    const a = await openWorker(h, randomUUID());
+    await a.store.claim([9]);
+    await a.store.close();
+    assert.equal(await control.sessionState(a.session.id), 'fenced');
+    const b = await openWorker(h, randomUUID());
+    assert.deepEqual([...(await b.store.claim([9]))], [[9, 2]]);
+  });
+
+  rule('a document is created once; later calls find it', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    await a.store.claim([1]);
+    assert.equal(await a.store.find('org', 'Doc'), undefined);
+    const made = await a.store.create('org', 'Doc', 1, 'rich-text');
+    assert.equal(made?.created, true);
+    assert.ok(Number.isSafeInteger(made?.row.id) && (made?.row.id ?? 0) > 0);
+    assert.deepEqual(await a.store.create('org', 'Doc', 1, 'json'), { row: made?.row, created: false });
+    assert.deepEqual(await a.store.find('org', 'Doc'), { id: made?.row.id, kind: 'rich-text', folded: 0 });
+    assert.equal(await a.store.find('org', 'doc'), undefined);
+    assert.equal(await a.store.find('or', 'gDoc'), undefined);
+  });
+
+  rule('creations of one name that race make one document', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    await a.store.claim([1]);
+    const made = await Promise.all(Array.from({ length: 8 }, () => a.store.create('org', 'd', 1, 'yjs')));
+    assert.equal(made.filter((answer) => answer?.created).length, 1);
+    assert.equal(new Set(made.map((answer) => answer?.row.id)).size, 1);
+  });
+
+  rule('a document is created only by the owner of its shard', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    assert.equal(await a.store.create('org', 'd', 1, 'json'), undefined);
+    assert.equal(await a.store.find('org', 'd'), undefined);
+  });
+
+  rule('what was appended is loaded, byte for byte and in order', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const [x, y, empty] = [await document(a, 'x'), await document(a, 'y'), await document(a, 'empty')];
+    const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+    const user = `a "user" \\ with {braces}, commas, null, ünïcode and \u{1F600}`;
+    const rows = [
+      row(x, 1, { op: bytes, user }),
+      row(y, 1, { op: new Uint8Array(0), user: '' }),
+      row(x, 2, { client: 'null-NULL', user: 'null' }),
+      // A view into a larger buffer, as messages are.
+      row(x, 3, { op: new Uint8Array(bytes.buffer, 65, 3) }),
+    ];
+    assert.deepEqual(
+      await a.store.append(
+        rows,
+        new Map([
+          [x, 0],
+          [y, 0],
+        ]),
+      ),
+      { type: 'committed' },
+    );
+    const loaded = await a.store.load([y, empty, x]);
+    assert.deepEqual(
+      loaded.map(({ id, snapshotVersion, snapshot, deltas }) => [
+        id,
+        snapshotVersion,
+        snapshot,
+        deltas.length,
+      ]),
+      [
+        [y, 0, undefined, 1],
+        [empty, 0, undefined, 0],
+        [x, 0, undefined, 3],
+      ],
+    );
+    const deltas = loaded[2]?.deltas ?? [];
+    assert.deepEqual(
+      deltas.map(({ version }) => version),
+      [1, 2, 3],
+    );
+    assert.deepEqual(
+      deltas.map(({ client }) => client),
+      ['client-1', 'null-NULL', 'client-1'],
+    );
+    assert.deepEqual(Uint8Array.from(deltas[0]?.op ?? []), bytes);
+    assert.equal(Buffer.from(deltas[2]?.op ?? []).toString(), 'ABC');
+    assert.deepEqual(
+      loaded[0]?.deltas.map(({ op }) => op.byteLength),
+      [0],
+    );
+  });
+
+  rule('a batch of a thousand rows commits whole', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const doc = await document(a);
+    const rows = Array.from({ length: 1_000 }, (_, i) => row(doc, i + 1));
+    assert.deepEqual(await a.store.append(rows, new Map([[doc, 0]])), { type: 'committed' });
+    const [loaded] = await a.store.load([doc]);
+    assert.equal(loaded?.deltas.length, 1_000);
+  });
+
+  rule('an empty batch is committed; two at a time are a defect of the caller', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const doc = await document(a);
+    assert.deepEqual(await a.store.append([], new Map()), { type: 'committed' });
+    const first = a.store.append([row(doc, 1)], new Map([[doc, 0]]));
+    await assert.rejects(a.store.append([row(doc, 2)], new Map()), /one call at a time/);
+    assert.deepEqual(await first, { type: 'committed' });
+  });
+
+  rule('gap: a document whose predecessor is missing keeps the whole batch out', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const [x, y] = [await document(a, 'x'), await document(a, 'y')];
+    const outcome = await a.store.append(
+      [row(x, 1), row(y, 8)],
+      new Map([
+        [x, 0],
+        [y, 7],
+      ]),
+    );
+    assert.deepEqual(outcome, { type: 'gap' });
+    assert.deepEqual(
+      (await a.store.load([x, y])).map(({ deltas }) => deltas.length),
+      [0, 0],
+    );
+  });
+
+  rule('gap: a version that another row has keeps the whole batch out', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const [x, y] = [await document(a, 'x'), await document(a, 'y')];
+    await a.store.append([row(x, 1)], new Map([[x, 0]]));
+    const outcome = await a.store.append([row(y, 1), row(x, 1, { seq: 2 })], new Map([[y, 0]]));
+    assert.deepEqual(outcome, { type: 'gap' });
+    const loaded = await a.store.load([x, y]);
+    assert.deepEqual(
+      loaded.map(({ deltas }) => deltas.map(({ seq }) => seq)),
+      [[1], []],
+    );
+  });
+
+  rule('gap: a database that lost commits is noticed by the first append after its connection', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const doc = await document(a);
+    await a.store.append([row(doc, 1), row(doc, 2)], new Map([[doc, 0]]));
+    const before = a.store.connectionEpoch;
+    await h.loseAbove(doc, 1);
+    await h.loseConnection(a.session.id);
+    // The caller does not prove: it may not have heard of the loss. The store does.
+    assert.deepEqual(await a.store.append([row(doc, 3)], new Map()), { type: 'gap' });
+    assert.ok(a.store.connectionEpoch > before);
+  });
+
+  rule('refused: rows of documents with a refused value stay out, all others commit', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const docs = await Promise.all(Array.from({ length: 7 }, (_, i) => document(a, `d${i}`)));
+    const rows = docs.flatMap((doc, i) => [
+      row(doc, 1),
+      row(doc, 2, i === 2 || i === 5 ? { user: 'a\0b' } : {}),
+    ]);
+    const outcome = await a.store.append(rows, new Map(docs.map((doc) => [doc, 0])));
+    assert.equal(outcome.type, 'refused');
+    assert.deepEqual(
+      outcome.type === 'refused' && outcome.docs.toSorted((x, y) => x - y),
+      [docs[2], docs[5]].toSorted((x = 0, y = 0) => x - y),
+    );
+    const loaded = await a.store.load(docs);
+    assert.deepEqual(
+      loaded.map(({ deltas }) => deltas.length),
+      [2, 2, 0, 2, 2, 0, 2],
+    );
+    assert.deepEqual(await a.store.append([row(docs[2] ?? 0, 1)], new Map()), { type: 'committed' });
+  });
+
+  rule('unknown outcome: a batch whose connection is lost lands once, and the promise says so', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const [x, y] = [await document(a, 'x'), await document(a, 'y')];
+    let version = 0;
+    for (let i = 0; i < LOSSES; i++) {
+      const rows = Array.from({ length: 5 }, (_, j) => [
+        row(x, version + j + 1),
+        row(y, version + j + 1),
+      ]).flat();
+      const heads = new Map(
+        i === 0
+          ? [
+              [x, 0],
+              [y, 0],
+            ]
+          : [],
+      );
+      const lost = h.loseConnection(a.session.id);
+      const outcome = await a.store.append(rows, heads);
+      await lost;
+      assert.deepEqual(outcome, { type: 'committed' });
+      version += 5;
+    }
+    const loaded = await a.store.load([x, y]);
+    assert.deepEqual(
+      loaded.map(({ deltas }) => deltas.length),
+      [version, version],
+    );
+    assert.ok(a.store.connectionEpoch > 1);
+  });
+
+  rule(
+    'unknown outcome: of a session fenced meanwhile the append says fenced or committed, as the log has it',
+    async (h) => {
+      const { me, control } = await node(h);
+      for (let i = 0; i < LOSSES; i++) {
+        const a = await openWorker(h, randomUUID());
+        const doc = await document(a, `d${i}`, i);
+        const [outcome, fenced] = await Promise.all([
+          a.store.append([row(doc, 1)], new Map([[doc, 0]])),
+          control.fence(me, { session: a.session.id }),
+          h.loseConnection(a.session.id),
+        ]);
+        assert.equal(fenced, true);
+        const [loaded] = await a.store.load([doc]);
+        assert.equal(loaded?.deltas.length, outcome.type === 'committed' ? 1 : 0);
+        assert.ok(outcome.type === 'committed' || outcome.type === 'fenced');
+        a.store.abort();
+      }
+    },
+  );
+
+  rule('abort: gives an append up as fenced, and every later call', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const doc = await document(a);
+    a.store.abort();
+    assert.deepEqual(await a.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'fenced' });
+    await assert.rejects(a.store.find('org', 'd'), StoreUnavailable);
+  });
+
+  rule('history: a stretch, in order, bounded by bytes, at least one', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const doc = await document(a);
+    const rows = Array.from({ length: 10 }, (_, i) => row(doc, i + 1, { op: new Uint8Array(100) }));
+    await a.store.append(rows, new Map([[doc, 0]]));
+    const versions = async (after: number, upTo: number, bytes: number) =>
+      (await a.store.history(doc, after, upTo, bytes)).map(({ version }) => version);
+    assert.deepEqual(await versions(0, 10, 10_000), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(await versions(3, 6, 10_000), [4, 5, 6]);
+    assert.deepEqual(await versions(3, 10, 300), [4, 5, 6]);
+    assert.deepEqual(await versions(3, 10, 399), [4, 5, 6]);
+    assert.deepEqual(await versions(3, 10, 1), [4]);
+    assert.deepEqual(await versions(10, 20, 1_000), []);
+  });
+
+  rule('a gap in the log is an error to whoever loads it', async (h) => {
+    const { fold, a, doc } = await snapshotted(h, 0);
+    await h.loseAbove(doc, 4);
+    await a.store.append([row(doc, 6)], new Map());
+    await assert.rejects(a.store.load([doc]), LogGap);
+    await assert.rejects(fold.read(doc, 6), LogGap);
+    assert.deepEqual(await a.store.history(doc, 4, 6, 1_000), []);
+  });
+
+  rule('snapshot: a document loads from it and what follows', async (h) => {
+    const { a, fold, doc } = await snapshotted(h, 6);
+    const [loaded] = await a.store.load([doc]);
+    assert.equal(loaded?.snapshotVersion, 6);
+    assert.equal(text(loaded?.snapshot), 'at 6');
+    assert.deepEqual(
+      loaded?.deltas.map(({ version }) => version),
+      [7, 8, 9, 10],
+    );
+    const at = async (version: number) => {
+      const { snapshotVersion, deltas } = await fold.read(doc, version);
+      return [snapshotVersion, deltas.length];
+    };
+    assert.deepEqual(
+      [await at(10), await at(7), await at(6), await at(5), await at(0)],
+      [
+        [6, 4],
+        [6, 1],
+        [6, 0],
+        [0, 5],
+        [0, 0],
+      ],
+    );
+    await assert.rejects(fold.read(doc, 11), LogGap);
+  });
+
+  rule(
+    'snapshot: written once, on top of the one it names, of a version the log has in that epoch',
+    async (h) => {
+      const { a, fold, doc, epoch } = await snapshotted(h, 4);
+      const write = (version: number, of: number, previous: number, session = a.session) =>
+        fold.writeSnapshot(session, doc, version, of, previous, Buffer.from(`at ${version}`));
+      assert.equal(await write(4, epoch, 0), true, 'again: it is there');
+      assert.equal(await write(6, epoch, 3), false, 'not on top of the newest');
+      assert.equal(await write(6, epoch + 1, 4), false, 'another epoch');
+      assert.equal(await write(11, epoch, 4), false, 'not in the log');
+      assert.equal(await write(6, epoch, 4, { ...a.session, nonce: randomUUID() }), false, 'another session');
+      assert.equal((await a.store.load([doc]))[0]?.snapshotVersion, 4);
+      assert.equal(await write(6, epoch, 4), true);
+      assert.equal((await a.store.load([doc]))[0]?.snapshotVersion, 6);
+    },
+  );
+
+  rule('snapshot: none by a fenced session', async (h) => {
+    const { me, control } = await node(h);
+    const { a, fold, doc, epoch } = await snapshotted(h, 0);
+    await control.fence(me, { session: a.session.id });
+    assert.equal(await fold.writeSnapshot(a.session, doc, 5, epoch, 0, Buffer.from('x')), false);
+    assert.equal((await a.store.load([doc]))[0]?.snapshotVersion, 0);
+  });
+
+  rule('clientSeqs: the pairs of a client, newest first, from snapshots and the log alike', async (h) => {
+    const { a, fold, doc, epoch } = await snapshotted(h, 0);
+    const expected = {
+      lastSeq: 9,
+      pairs: [
+        [9, 9],
+        [7, 7],
+        [5, 5],
+        [3, 3],
+        [1, 1],
+      ],
+    };
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 10), expected);
+    assert.deepEqual(await a.store.clients(doc, 10), []);
+    for (const [version, previous] of [
+      [4, 0],
+      [8, 4],
+      [10, 8],
+    ] as const) {
+      await fold.writeSnapshot(a.session, doc, version, epoch, previous, Buffer.from('x'));
+      assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 10), expected, `snapshot at ${version}`);
+    }
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 6), {
+      lastSeq: 5,
+      pairs: [
+        [5, 5],
+        [3, 3],
+        [1, 1],
+      ],
+    });
+    assert.equal(await a.store.clientSeqs(doc, 'stranger', 10), undefined);
+    assert.deepEqual((await a.store.clients(doc, 2))?.toSorted(), ['client-0', 'client-1']);
+    assert.equal(await a.store.clients(doc, 1), undefined);
+    assert.equal(await a.store.seqVersion(doc, 'client-1', 5), 5);
+    assert.equal(await a.store.seqVersion(doc, 'client-1', 4), undefined);
+  });
+
+  rule(`clientSeqs: the latest ${PAIRS} pairs`, async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const fold = h.fold(randomUUID());
+    const doc = await document(a);
+    const rows = Array.from({ length: 200 }, (_, i) =>
+      row(doc, i + 1, { client: 'client-1', seq: 10 * i + 1 }),
+    );
+    await a.store.append(rows, new Map([[doc, 0]]));
+    const pairs = Array.from({ length: PAIRS }, (_, i) => [10 * (199 - i) + 1, 200 - i]);
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
+    assert.equal(await fold.writeSnapshot(a.session, doc, 100, 1, 0, Buffer.from('x')), true);
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
+    assert.equal(await fold.writeSnapshot(a.session, doc, 190, 1, 100, Buffer.from('x')), true);
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
+  });
+
+  rule('compact: folds away what snapshots hold, keeps the promised operations, and the seqs', async (h) => {
+    const { control } = await node(h);
+    const { a, fold, doc, epoch } = await snapshotted(h, 4);
+    await fold.writeSnapshot(a.session, doc, 8, epoch, 4, Buffer.from('at 8'));
+    const before = await a.store.clientSeqs(doc, 'client-1', 10);
+    assert.equal(await control.compact({ olderThanMs: 3_600_000, keepOps: 0, limit: 1_000 }), 0);
+    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 7, limit: 1_000 }), 0);
+    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 3, limit: 1_000 }), 4);
+    assert.equal((await a.store.find('org', 'd'))?.folded, 4);
+    assert.deepEqual((await a.store.history(doc, 4, 10, 10_000)).length, 6);
+    assert.deepEqual(await a.store.history(doc, 3, 10, 10_000), []);
+    assert.equal((await fold.read(doc, 4)).snapshotVersion, 4);
+    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 4);
+    assert.equal((await a.store.find('org', 'd'))?.folded, 8);
+    assert.equal((await a.store.load([doc]))[0]?.deltas.length, 2);
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 10), before);
+    await assert.rejects(fold.read(doc, 7), LogGap);
+    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 0);
+  });
+
+  rule('compact: never the head, for the next version proves itself by it', async (h) => {
+    const { control } = await node(h);
+    const { a, doc } = await snapshotted(h, 10);
+    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 9);
+    assert.deepEqual(await a.store.append([row(doc, 11)], new Map([[doc, 10]])), { type: 'committed' });
+  });
+
+  rule('compact: in steps of `limit`; every step leaves a document that loads', async (h) => {
+    const { control } = await node(h);
+    const { a, doc } = await snapshotted(h, 8);
+    for (const removed of [3, 3, 2, 0]) {
+      assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 3 }), removed);
+      assert.deepEqual(
+        (await a.store.load([doc]))[0]?.deltas.map(({ version }) => version),
+        [9, 10],
+      );
+      assert.deepEqual(await a.store.history(doc, 0, 10, 10_000), []);
+    }
+    assert.equal((await a.store.find('org', 'd'))?.folded, 8);
+  });
+
+  rule('compact: not by a fenced node', async (h) => {
+    const { me, control } = await node(h);
+    const other = await node(h);
+    await snapshotted(h, 8);
+    await other.control.fence(other.me, { session: me.id });
+    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 0);
+  });
+}
+
+interface Worker {
+  readonly store: WorkerStore;
+  readonly session: SessionRef;
+}
+
+async function node(h: StoreHarness): Promise<{ run: string; me: SessionRef; control: ControlStore }> {
+  const run = randomUUID();
+  const control = h.control();
+  return { run, me: await control.openSession({ run, node: 'node', slot: -1 }), control };
+}
+
+async function openWorker(h: StoreHarness, run: string, slot = 0): Promise<Worker> {
+  const store = h.worker();
+  return { store, session: await store.open({ run, node: 'node', slot }) };
+}
+
+/** A new document in a shard that the worker claims for it. */
+async function document(worker: Worker, name = 'd', shard = 1): Promise<DocumentId> {
+  await worker.store.claim([shard]);
+  const made = await worker.store.create('org', name, shard, 'json');
+  assert.ok(made);
+  return made.row.id;
+}
+
+/** A document of ten versions by two clients in turn, with a snapshot at `version` (0: none). */
+async function snapshotted(h: StoreHarness, version: number) {
+  const run = randomUUID();
+  const a = await openWorker(h, run);
+  const fold = h.fold(run);
+  const doc = await document(a);
+  const rows = Array.from({ length: 10 }, (_, i) => row(doc, i + 1, { client: `client-${(i + 1) % 2}` }));
+  assert.deepEqual(await a.store.append(rows, new Map([[doc, 0]])), { type: 'committed' });
+  const epoch = 1;
+  if (version > 0) {
+    const state = Buffer.from(`at ${version}`);
+    assert.equal(await fold.writeSnapshot(a.session, doc, version, epoch, 0, state), true);
+  }
+  return { a, fold, doc, epoch };
+}
+
+export function row(doc: DocumentId, version: number, changes: Partial<DeltaRow> = {}): DeltaRow {
+  const op = Buffer.from(`op ${version}`);
+  return { doc, version, epoch: 1, client: 'client-1', seq: version, user: 'user', op, ...changes };
+}
+
+const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString();

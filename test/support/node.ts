@@ -1,0 +1,59 @@
+// A real node for tests: in this process with its worker threads, on a database of its own and a free
+// port; stopped when the test ends.
+import type { TestContext } from 'node:test';
+import pino from 'pino';
+import { configFrom } from '../../config/load.ts';
+import { type RunningNode, startNode } from '../../src/node.ts';
+import { freshDatabase } from './postgres.ts';
+
+export interface TestNode {
+  /** `http://127.0.0.1:PORT/` */
+  readonly url: string;
+  /** `ws://127.0.0.1:PORT/v1/socket` */
+  readonly socketUrl: string;
+  readonly port: number;
+  readonly storageUrl: string;
+  stop(): Promise<void>;
+  readonly failed: Promise<Error>;
+}
+
+export interface TestNodeOptions {
+  /** Configuration over the tests' own defaults, as in a file. */
+  readonly config?: object;
+  /** Another node's database instead of a fresh one. */
+  readonly storageUrl?: string;
+  readonly workerModule?: URL;
+}
+
+/** Starts a node; what the log would say at `warn` goes to stderr where TROUPE_TEST_LOG is set. */
+export async function startTestNode(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
+  let node: RunningNode | undefined;
+  // The database goes after the node that uses it.
+  const dropDatabase: (() => unknown)[] = [];
+  const storageUrl =
+    options.storageUrl ??
+    (await freshDatabase({ after: (drop) => void dropDatabase.push(drop as () => unknown) }));
+  t.after(async () => {
+    await node?.stop();
+    for (const drop of dropDatabase) await drop();
+  });
+  const config = configFrom({
+    ...options.config,
+    listen: { host: '127.0.0.1', port: 0 },
+    storage: { url: storageUrl },
+  });
+  const log = pino({ level: process.env.TROUPE_TEST_LOG ?? 'silent' }, pino.destination(2));
+  node = await startNode(config, {
+    log,
+    ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
+  });
+  const running = node;
+  return {
+    url: running.url,
+    socketUrl: `ws://127.0.0.1:${running.port}/v1/socket`,
+    port: running.port,
+    storageUrl,
+    stop: () => running.stop(),
+    failed: running.failed,
+  };
+}

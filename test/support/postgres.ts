@@ -1,0 +1,136 @@
+// A PostgreSQL for tests: one server per process (or one for all test files, where the runner names it in
+// TROUPE_TEST_POSTGRES), and a database of its own for each test, cloned from a migrated template.
+// No process and no directory outlives us, however we end: a watcher sees our end of its pipe close.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import postgres from 'postgres';
+import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
+import { MIGRATIONS } from '../../actors/storage/migrations/index.ts';
+import { createControlStore } from '../../actors/storage/store-postgres.ts';
+
+export interface TestPostgres {
+  /** Of a database that nothing is in; its user may make others. */
+  readonly url: string;
+  readonly directory: string;
+  /** The postmaster's, now. */
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** A server of its own. `fsync: false` is for tests that ask nothing of durability. */
+export async function startTestPostgres(options: { readonly fsync?: boolean } = {}): Promise<TestPostgres> {
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-test-'));
+  // Started by root it runs as another user.
+  await chmod(directory, 0o755);
+  const watcher = watch(directory);
+  try {
+    const server = await startEmbeddedPostgres({
+      directory,
+      settings: options.fsync === false ? { fsync: 'off', full_page_writes: 'off' } : {},
+    });
+    return {
+      url: server.url,
+      directory,
+      get pid() {
+        return server.pid;
+      },
+      stop: async () => {
+        await server.stop();
+        watcher.stdin?.end();
+        await rm(directory, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    watcher.stdin?.end();
+    throw error;
+  }
+}
+
+/** Ends the postmaster and removes the directory when its stdin closes. */
+function watch(directory: string): ChildProcess {
+  const script = `
+    cat >/dev/null
+    for signal in QUIT KILL KILL; do
+      pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null) || break
+      kill -"$signal" "$pid" 2>/dev/null || break
+      for i in 1 2 3 4 5 6 7 8 9 10; do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.2
+      done
+    done
+    rm -rf "$1"`;
+  const watcher = spawn('/bin/sh', ['-c', script, 'sh', directory], {
+    detached: true,
+    cwd: '/',
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watcher.unref();
+  const { stdin } = watcher;
+  if (stdin && 'unref' in stdin && typeof stdin.unref === 'function') stdin.unref();
+  return watcher;
+}
+
+let shared: Promise<string> | undefined;
+
+/** URL of the server of this process, started when first asked for; it ends with the process. */
+export function testPostgresUrl(): Promise<string> {
+  shared ??= process.env.TROUPE_TEST_POSTGRES
+    ? Promise.resolve(process.env.TROUPE_TEST_POSTGRES)
+    : startTestPostgres().then((server) => server.url);
+  return shared;
+}
+
+/** URL of a migrated, empty database, dropped after the test with whatever is still connected to it. */
+export async function freshDatabase(t: Pick<TestContext, 'after'>): Promise<string> {
+  const server = await testPostgresUrl();
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const template = await migratedTemplate(server);
+  await asAdmin(server, (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template)}`);
+  t.after(() => asAdmin(server, (sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`));
+  return databaseUrl(server, name);
+}
+
+let template: Promise<string> | undefined;
+
+/** Named after what is in it: a server may outlive a change of the migrations. */
+function migratedTemplate(server: string): Promise<string> {
+  template ??= makeTemplate(server);
+  return template;
+}
+
+async function makeTemplate(server: string): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(MIGRATIONS.map((migration) => migration.up)));
+  const name = `troupe_template_${hash.digest('hex').slice(0, 16)}`;
+  await asAdmin(server, async (sql) => {
+    // Other test files do the same at the same time; the lock ends with the connection.
+    await sql`SELECT pg_advisory_lock(7273617)`;
+    const [there] = await sql`SELECT 1 FROM pg_database WHERE datname = ${name}`;
+    if (there) return;
+    const draft = `draft_${randomUUID().replaceAll('-', '')}`;
+    await sql`CREATE DATABASE ${sql(draft)}`;
+    const store = createControlStore({ url: databaseUrl(server, draft) });
+    await store.migrate();
+    await store.close();
+    await sql`ALTER DATABASE ${sql(draft)} RENAME TO ${sql(name)}`;
+  });
+  return name;
+}
+
+async function asAdmin<T>(server: string, work: (sql: postgres.Sql) => PromiseLike<T>): Promise<T> {
+  const sql = postgres(server, { max: 1, fetch_types: false, onnotice: () => undefined });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+function databaseUrl(server: string, name: string): string {
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
+}

@@ -1,0 +1,274 @@
+// The page put together: one client, the two documents of a place, the frame around their views.
+// It carries events from one to the other and holds no content of its own.
+import { type JsonDocument, type RichTextDocument, TroupeClient, type TroupeError } from '../client/index.ts';
+import { BoardView } from './board/view.ts';
+import { askPerson } from './dialogs.ts';
+import { el } from './dom.ts';
+import { describe } from './errors.ts';
+import { Header } from './header.ts';
+import { loadPerson, type Person, readPresence, savePerson } from './people.ts';
+import { addressOf, documentOf, type Place, type View } from './place.ts';
+import { announcementOf, statusOf } from './status.ts';
+import { TextView } from './text/view.ts';
+import { Toasts } from './toasts.ts';
+import type { DocumentView, ViewEvents } from './view.ts';
+
+export interface AppOptions {
+  root: HTMLElement;
+  /** URL of `/v1/socket`. */
+  socket: string;
+  place: Place;
+  /** Where the person's name is kept; undefined where the browser forbids it. */
+  storage: Storage | undefined;
+}
+
+interface Opened {
+  readonly doc: RichTextDocument | JsonDocument;
+  readonly view: DocumentView;
+  loaded: boolean;
+  failure: unknown;
+}
+
+/** How long a lost connection goes without saying. */
+const LOST_TOAST_MS = 4_000;
+
+export class App {
+  readonly #client: TroupeClient;
+  readonly #storage: Storage | undefined;
+  readonly #header: Header;
+  readonly #toasts = new Toasts();
+  readonly #stage = el('div', { class: 'stage' });
+  readonly #opened = new Map<View, Opened>();
+  #place: Place;
+  #person: Person;
+  #offline = false;
+
+  constructor({ root, socket, place, storage }: AppOptions) {
+    this.#client = new TroupeClient({ urls: [socket] });
+    this.#storage = storage;
+    this.#place = place;
+    this.#person = loadPerson(storage);
+    this.#header = new Header({
+      undo: () => this.#current().doc.undo(),
+      redo: () => this.#current().doc.redo(),
+      copyLink: () => void this.#copyLink(),
+      toggleOffline: () => this.#setOffline(!this.#offline),
+      editPerson: () => void this.#editPerson(),
+      go: (target) => this.go(target, true),
+      find: (client) => this.#current().view.reveal(client),
+    });
+    this.#header.setMe(this.#person);
+    root.replaceChildren(this.#header.element, this.#stage, this.#toasts.element);
+    this.#client.on('error', (error) => this.#report(error));
+    this.#client.on('state', (state) => {
+      if (state !== 'connecting') this.#toasts.dismiss('connection');
+    });
+    window.addEventListener('beforeunload', (event) => {
+      if ([...this.#opened.values()].some(({ doc }) => doc.pending)) event.preventDefault();
+    });
+    window.addEventListener('keydown', (event) => this.#shortcut(event));
+    this.go(place, false);
+  }
+
+  /** Shows a place of the same group; `push`: as a new entry of the browser's history. */
+  go(place: Place, push: boolean): void {
+    const before = this.#opened.get(this.#place.view);
+    if (push) history.pushState(null, '', addressOf(place));
+    this.#place = place;
+    const now = this.#opened.get(place.view) ?? this.#open(place);
+    if (before !== undefined && before !== now) before.view.hidden();
+    this.#header.setPlace(place);
+    now.view.shown();
+    this.#show(now);
+    this.#showAll();
+  }
+
+  get place(): Place {
+    return this.#place;
+  }
+
+  #current(): Opened {
+    return this.#opened.get(this.#place.view) ?? this.#open(this.#place);
+  }
+
+  #open(place: Place): Opened {
+    const events: ViewEvents = {
+      titleChanged: () => this.#ifCurrent(opened, () => this.#showTitle(opened)),
+      refused: (error) => this.#report(error),
+      notify: (message) => this.#toasts.show(message),
+      announce: (message) => this.#header.announce(message),
+    };
+    let opened: Opened;
+    if (place.view === 'text') {
+      const doc = this.#client.open(documentOf(place), 'rich-text');
+      opened = { doc, view: new TextView(doc, this.#person, events), loaded: false, failure: undefined };
+    } else {
+      const doc = this.#client.open(documentOf(place), 'json');
+      opened = { doc, view: new BoardView(doc, this.#person, events), loaded: false, failure: undefined };
+    }
+    this.#opened.set(place.view, opened);
+    this.#listen(opened);
+    return opened;
+  }
+
+  #listen(opened: Opened): void {
+    const { doc, view } = opened;
+    let state = doc.state;
+    doc.on('state', (next) => {
+      const announcement = announcementOf(state, next);
+      state = next;
+      this.#ifCurrent(opened, () => {
+        this.#showStatus(opened);
+        if (announcement !== undefined) this.#header.announce(announcement);
+        if (next === 'connecting') this.#sayIfLost(opened);
+      });
+    });
+    doc.on('history', () => this.#ifCurrent(opened, () => this.#showHistory(opened)));
+    doc.on('rejected', ({ error, outcome }) => {
+      const unknown = 'It is not known whether your last edit was stored; look whether it is there.';
+      this.#toasts.show(outcome === 'unknown' ? unknown : describe(error), {
+        tone: 'error',
+        key: `rejected ${error.code}`,
+      });
+    });
+    doc.on('error', (error) => this.#report(error));
+    doc.on('closed', ({ code }) => {
+      if (code === 'deleted') this.#toasts.show('This document was deleted.', { tone: 'error' });
+      else if (code === 'forbidden')
+        this.#toasts.show('You may no longer open this document.', { tone: 'error' });
+      else if (code === 'replaced')
+        this.#toasts.show('This document is open elsewhere now.', { tone: 'error' });
+    });
+    doc.presence.on('change', () => this.#ifCurrent(opened, () => this.#showOthers(opened)));
+    doc.ready.then(
+      () => {
+        opened.loaded = true;
+        view.ready();
+        this.#ifCurrent(opened, () => this.#showAll());
+        view.element.removeAttribute('data-loading');
+      },
+      (error: unknown) => {
+        opened.failure = error;
+        this.#ifCurrent(opened, () => this.#show(opened));
+      },
+    );
+    view.element.dataset.loading = '';
+  }
+
+  #ifCurrent(opened: Opened, then: () => void): void {
+    if (this.#opened.get(this.#place.view) === opened) then();
+  }
+
+  #show(opened: Opened): void {
+    this.#stage.replaceChildren(
+      opened.failure === undefined ? opened.view.element : failurePanel(opened.failure),
+    );
+  }
+
+  #showAll(): void {
+    const opened = this.#current();
+    this.#showTitle(opened);
+    this.#showStatus(opened);
+    this.#showHistory(opened);
+    this.#showOthers(opened);
+  }
+
+  #showTitle({ view }: Opened): void {
+    this.#header.setTitle(view.title, view.untitled);
+  }
+
+  #showStatus({ doc, loaded }: Opened): void {
+    this.#header.setStatus(statusOf({ state: doc.state, pending: doc.pending, loaded }));
+  }
+
+  #showHistory({ doc }: Opened): void {
+    this.#header.setHistory(doc.canUndo, doc.canRedo);
+  }
+
+  #showOthers({ doc }: Opened): void {
+    const others = [...doc.presence.states].map(([client, data]) => ({
+      client,
+      ...readPresence(client, data),
+    }));
+    others.sort((a, b) => a.name.localeCompare(b.name) || (a.client < b.client ? -1 : 1));
+    this.#header.setOthers(others);
+  }
+
+  #sayIfLost(opened: Opened): void {
+    if (!opened.loaded) return;
+    setTimeout(() => {
+      if (opened.doc.state !== 'connecting') return;
+      const message =
+        'The server cannot be reached. What you write is kept here and sent as soon as it is back.';
+      this.#toasts.show(message, { tone: 'error', key: 'connection' });
+    }, LOST_TOAST_MS);
+  }
+
+  #report(error: TroupeError | unknown): void {
+    const message = describe(error);
+    this.#toasts.show(message, { tone: 'error', key: message });
+  }
+
+  #setOffline(offline: boolean): void {
+    this.#offline = offline;
+    this.#header.setOnline(!offline);
+    if (offline) this.#client.goOffline();
+    else this.#client.goOnline();
+    this.#showStatus(this.#current());
+  }
+
+  /** Undo and redo wherever the focus is, but in a box that is being written in. The text has its own. */
+  #shortcut(event: KeyboardEvent): void {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.defaultPrevented) return;
+    const target = event.target;
+    const typing =
+      target instanceof HTMLElement && (target.isContentEditable || target.matches('input, textarea'));
+    const key = event.key.toLowerCase();
+    if (typing || (key !== 'z' && key !== 'y')) return;
+    event.preventDefault();
+    if (key === 'y' || event.shiftKey) this.#current().doc.redo();
+    else this.#current().doc.undo();
+  }
+
+  async #editPerson(): Promise<void> {
+    const person = await askPerson(this.#person);
+    if (person === undefined) return;
+    this.#person = person;
+    savePerson(this.#storage, person);
+    this.#header.setMe(person);
+    for (const { view } of this.#opened.values()) view.setPerson(person);
+  }
+
+  async #copyLink(): Promise<void> {
+    const link = new URL(addressOf(this.#place), location.href).href;
+    const copied = await copyText(link);
+    this.#toasts.show(copied ? 'Link copied. Whoever opens it edits along.' : link, { key: 'link' });
+  }
+}
+
+/** What stands in a view's place when its document cannot be opened. */
+export function failurePanel(error: unknown): HTMLElement {
+  return el(
+    'main',
+    { class: 'failure' },
+    el('h2', { text: 'This document cannot be opened' }),
+    el('p', { text: describe(error) }),
+    el('a', { class: 'button', text: 'New document', attrs: { href: '/' } }),
+  );
+}
+
+/** Puts text on the clipboard; without a secure context by way of a selection. False: neither worked. */
+async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const box = el('textarea', { class: 'visually-hidden', attrs: { 'aria-hidden': 'true' } });
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    const copied = document.execCommand('copy');
+    box.remove();
+    return copied;
+  }
+}

@@ -1,0 +1,64 @@
+// Editing a title where it stands: a text box takes the place of the words. Enter and leaving it
+// keep what was written, Escape does not.
+import { el } from '../dom.ts';
+
+export interface InlineOptions {
+  label: string;
+  value: string;
+  maxLength: number;
+  placeholder?: string;
+  /** Called once; undefined: dismissed, or nothing changed. */
+  done(value: string | undefined): void;
+}
+
+export interface InlineEditor {
+  readonly element: HTMLTextAreaElement;
+  /** Takes the box away without a result; for when what it edits is gone. */
+  cancel(): void;
+}
+
+/** Replaces `target` by a text box until it is done. */
+export function editInline(target: HTMLElement, options: InlineOptions): InlineEditor {
+  const box = growingBox(options.label, options.maxLength, options.placeholder);
+  box.value = options.value;
+  let open = true;
+  const finish = (value: string | undefined): void => {
+    if (!open) return;
+    open = false;
+    box.replaceWith(target);
+    const text = value?.replace(/\s+/g, ' ').trim();
+    options.done(text === undefined || text === options.value ? undefined : text);
+  };
+  box.addEventListener('keydown', (event) => {
+    if (event.isComposing) return;
+    if (event.key === 'Enter') finish(box.value);
+    else if (event.key === 'Escape') finish(undefined);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  // Moving the box within the page takes the focus from it for a moment; that is no leaving.
+  box.addEventListener('blur', () =>
+    queueMicrotask(() => document.activeElement !== box && finish(box.value)),
+  );
+  target.replaceWith(box);
+  grow(box);
+  box.focus();
+  box.select();
+  return { element: box, cancel: () => finish(undefined) };
+}
+
+/** A text box of one line that grows with what is written in it. */
+export function growingBox(label: string, maxLength: number, placeholder = ''): HTMLTextAreaElement {
+  const box = el('textarea', {
+    class: 'inline-box',
+    attrs: { 'aria-label': label, maxlength: String(maxLength), rows: '1', placeholder, spellcheck: 'true' },
+  });
+  box.addEventListener('input', () => grow(box));
+  return box;
+}
+
+function grow(box: HTMLTextAreaElement): void {
+  box.style.height = 'auto';
+  box.style.height = `${box.scrollHeight}px`;
+}

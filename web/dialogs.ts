@@ -1,0 +1,95 @@
+// The page's small dialogs: who one is, and a link's address. Each resolves once, with what was
+// chosen, or undefined where it was dismissed. Focus goes back to where it came from.
+import { el } from './dom.ts';
+import { COLOURS, cleanName, NAME_LENGTH, type Person } from './people.ts';
+
+export function askPerson(me: Person): Promise<Person | undefined> {
+  const name = el('input', {
+    class: 'input',
+    attrs: {
+      id: 'person-name',
+      type: 'text',
+      maxlength: String(NAME_LENGTH),
+      autocomplete: 'nickname',
+      required: true,
+    },
+  });
+  name.value = me.name;
+  const colours = el('fieldset', { class: 'swatches' }, el('legend', { text: 'Colour' }));
+  for (const colour of COLOURS) {
+    const input = el('input', {
+      class: 'visually-hidden',
+      attrs: { type: 'radio', name: 'colour', value: colour.hex, checked: colour.hex === me.colour },
+    });
+    const swatch = el('label', { class: 'swatch', title: colour.name }, input);
+    input.setAttribute('aria-label', colour.name);
+    swatch.style.setProperty('--person', colour.hex);
+    colours.append(swatch);
+  }
+  const fields = [
+    el('label', { class: 'label', text: 'Your name', attrs: { for: 'person-name' } }),
+    name,
+    colours,
+  ];
+  return ask('How others see you', fields, 'Save', (form) => {
+    const colour = new FormData(form).get('colour');
+    return {
+      name: cleanName(name.value) || me.name,
+      colour: typeof colour === 'string' ? colour : me.colour,
+    };
+  });
+}
+
+export function askAddress(current: string): Promise<string | undefined> {
+  const address = el('input', {
+    class: 'input',
+    attrs: {
+      id: 'link-address',
+      type: 'text',
+      inputmode: 'url',
+      placeholder: 'https://',
+      autocomplete: 'off',
+    },
+  });
+  address.value = current;
+  const fields = [el('label', { class: 'label', text: 'Address', attrs: { for: 'link-address' } }), address];
+  return ask('Link', fields, 'Apply', () => {
+    const value = address.value.trim();
+    return value === '' || /^[a-z][a-z0-9+.-]*:|^[/#]/i.test(value) ? value : `https://${value}`;
+  });
+}
+
+function ask<T>(
+  title: string,
+  fields: HTMLElement[],
+  action: string,
+  result: (form: HTMLFormElement) => T,
+): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    let chosen: T | undefined;
+    const cancel = el('button', { class: 'button quiet', text: 'Cancel', attrs: { type: 'button' } });
+    const submit = el('button', { class: 'button', text: action, attrs: { type: 'submit' } });
+    const form = el(
+      'form',
+      { attrs: { method: 'dialog' } },
+      el('h2', { text: title, attrs: { id: 'dialog-title' } }),
+      ...fields,
+      el('div', { class: 'dialog-actions' }, cancel, submit),
+    );
+    const dialog = el('dialog', { class: 'dialog', attrs: { 'aria-labelledby': 'dialog-title' } }, form);
+    cancel.addEventListener('click', () => dialog.close());
+    form.addEventListener('submit', () => {
+      chosen = result(form);
+    });
+    dialog.addEventListener('mousedown', (event) => {
+      if (event.target === dialog) dialog.close();
+    });
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(chosen);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    form.querySelector<HTMLInputElement>('.input')?.select();
+  });
+}

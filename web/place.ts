@@ -1,0 +1,74 @@
+// Where the page is: the address names one document, and its name says which view edits it.
+// Pure; reading and writing the address bar is main.ts's business.
+import { parseDocumentName } from '../protocol/names.ts';
+
+export type View = 'text' | 'board';
+
+/** One place for a group of people: a text and the board that belongs to it. */
+export interface Place {
+  /** `org/doc` of the text. */
+  readonly text: string;
+  /** `org/doc` of the board. */
+  readonly board: string;
+  readonly view: View;
+}
+
+/** A document whose name ends so is a board; without the ending it is the text beside it. */
+const BOARD_ENDING = '.board';
+const NEW_DOCUMENT_ORG = 'demo';
+
+/** The place that `?doc=org/name` (or `#org/name`) names; undefined: none; `bad`: not a document's name. */
+export function placeOf(search: string, hash: string): Place | 'bad' | undefined {
+  const name = new URLSearchParams(search).get('doc') ?? decodeHash(hash);
+  if (name === null || name === '') return undefined;
+  const view: View = name.endsWith(BOARD_ENDING) ? 'board' : 'text';
+  const text = view === 'board' ? name.slice(0, -BOARD_ENDING.length) : name;
+  const place = { text, board: text + BOARD_ENDING, view };
+  const valid = parseDocumentName(place.text) !== undefined && parseDocumentName(place.board) !== undefined;
+  return valid ? place : 'bad';
+}
+
+export const documentOf = (place: Place): string => place[place.view];
+
+/** The address of a place, relative to the site. */
+export const addressOf = (place: Place): string => `/?doc=${documentOf(place)}`;
+
+/** A place that nobody has been to: a readable name with 20 random bits at its end. */
+export function newPlace(random: (below: number) => number): Place {
+  const pick = (words: readonly string[]): string => words[random(words.length)] ?? '';
+  const tail = Array.from({ length: 4 }, () => TAIL[random(TAIL.length)]).join('');
+  const text = `${NEW_DOCUMENT_ORG}/${pick(MOODS)}-${pick(ANIMALS)}-${tail}`;
+  return { text, board: text + BOARD_ENDING, view: 'text' };
+}
+
+/** A name for someone who has not given one. */
+export function newPersonName(random: (below: number) => number): string {
+  const pick = (words: readonly string[]): string => {
+    const word = words[random(words.length)] ?? '';
+    return word.charAt(0).toUpperCase() + word.slice(1);
+  };
+  return `${pick(MOODS)} ${pick(ANIMALS)}`;
+}
+
+function decodeHash(hash: string): string | null {
+  try {
+    return decodeURIComponent(hash.replace(/^#/, ''));
+  } catch {
+    return hash; // No document's name has a percent sign: it is shown as a bad one.
+  }
+}
+
+const TAIL = '23456789abcdefghjkmnpqrstuvwxyz';
+const MOODS = (
+  'able amber bold brave bright brisk calm candid cheery civil clever cosy crisp curious dapper daring eager ' +
+  'early easy fair fleet fond frank free gentle glad golden grand happy hardy honest humble jolly keen kind ' +
+  'lively lucid lucky merry mild neat nimble noble patient plucky polite proud quick quiet rapid ready robust ' +
+  'serene sharp silver sincere smart snug steady sturdy sunny swift tidy trusty vivid warm wise witty'
+).split(' ');
+const ANIMALS = (
+  'badger beaver bison bobcat brant condor coyote crane curlew dingo dolphin dunlin eagle egret falcon ferret ' +
+  'finch fox gannet gecko gibbon grebe hare heron hoopoe ibex ibis impala jackdaw jay kestrel kite lapwing lark ' +
+  'lemur linnet lynx magpie marmot marten martin merlin mole moose narwhal newt ocelot oriole osprey otter owl ' +
+  'panda petrel pigeon pika plover puffin puma quail rabbit raven robin seal shrike stoat stork swallow swan ' +
+  'swift tern thrush toucan turtle vole walrus weasel wigeon wombat wren'
+).split(' ');

@@ -1,0 +1,62 @@
+// What the page says about the connection and about one's edits, as words. Pure. "Saved" is said
+// only when the SDK says it, which is when the server has made every edit durable.
+import type { DocumentState } from '../client/index.ts';
+
+export type Tone = 'busy' | 'good' | 'away' | 'bad';
+export interface Status {
+  readonly tone: Tone;
+  readonly label: string;
+  /** One sentence more, for the tooltip. */
+  readonly detail: string;
+}
+
+export interface StatusInput {
+  readonly state: DocumentState;
+  /** Edits made here are not yet durable. */
+  readonly pending: boolean;
+  /** The document has been here once. */
+  readonly loaded: boolean;
+}
+
+export function statusOf({ state, pending, loaded }: StatusInput): Status {
+  const kept = pending ? ' Your edits are kept in this window and sent when it is back.' : '';
+  switch (state) {
+    case 'connecting':
+      return loaded
+        ? { tone: 'away', label: 'Reconnecting…', detail: `The connection was lost.${kept}` }
+        : { tone: 'busy', label: 'Connecting…', detail: 'On the way to the server.' };
+    case 'offline':
+      return {
+        tone: 'away',
+        label: pending ? 'Offline, edits kept' : 'Offline',
+        detail: `This window is not connected.${kept}`,
+      };
+    case 'saving':
+      return { tone: 'busy', label: 'Saving…', detail: 'Your edits are on their way to the server.' };
+    case 'saved':
+      return { tone: 'good', label: 'Saved', detail: 'Every edit you made is stored on the server.' };
+    case 'live':
+      return { tone: 'good', label: 'Up to date', detail: 'Connected. You have made no edits here yet.' };
+    case 'closed':
+      return { tone: 'bad', label: 'Closed', detail: 'This document is no longer open here.' };
+    default:
+      return unreachable(state);
+  }
+}
+
+/**
+ * What a screen reader is told when the state changes: losing and finding the connection, never each
+ * keystroke's saving and saved. Undefined: nothing.
+ */
+export function announcementOf(before: DocumentState | undefined, now: DocumentState): string | undefined {
+  const away = (state: DocumentState | undefined): boolean => state === 'offline' || state === 'connecting';
+  if (now === 'offline' && before !== 'offline') return 'Offline. Edits are kept in this window.';
+  if (now === 'connecting' && before !== undefined && !away(before)) return 'Connection lost. Reconnecting.';
+  if (now === 'closed' && before !== 'closed') return 'This document is closed.';
+  if (before !== undefined && away(before) && !away(now)) return 'Connected.';
+  return undefined;
+}
+
+function unreachable(state: never): never {
+  throw new Error(`no such state: ${String(state)}`);
+}

@@ -1,0 +1,104 @@
+// Keeps an editor and a shared document equal: what is typed goes to the document, what others type
+// comes to the editor, at the right places. While an input method composes a word, others' changes
+// are held back, since changing the text under it would break the word.
+
+import { Delta } from '../../client/delta.ts';
+import type { RichTextChange, RichTextDocument } from '../../client/index.ts';
+import { endOfChange, fromEditor, toEditor } from './display.ts';
+import { Quill } from './quill.ts';
+
+export interface BindingEvents {
+  /** The document did not take an edit; the editor shows the document again. */
+  refused(error: unknown): void;
+  /** Text or selection changed, here or elsewhere. */
+  changed(): void;
+}
+
+export class Binding {
+  readonly #quill: Quill;
+  readonly #doc: RichTextDocument;
+  readonly #events: BindingEvents;
+  /** Others' changes that the document has and the editor has not. */
+  #held = new Delta();
+  #selectionDue = false;
+
+  /** The document must be ready. */
+  constructor(quill: Quill, doc: RichTextDocument, events: BindingEvents) {
+    this.#quill = quill;
+    this.#doc = doc;
+    this.#events = events;
+    this.#showAll();
+    quill.on('text-change', (delta, _before, source) => {
+      if (source === 'user') this.#typed(delta);
+    });
+    quill.on('editor-change', () => this.#selectionMoved());
+    quill.on(Quill.events.COMPOSITION_END, () => queueMicrotask(() => this.#release()));
+    doc.on('change', (change) => this.#changed(change));
+  }
+
+  /** Where a position of the document stands in the editor. */
+  positionInEditor(position: number): number {
+    return this.#held.ops.length === 0 ? position : inverseLengths(this.#held).transformPosition(position);
+  }
+
+  #typed(delta: Delta): void {
+    const patch = fromEditor(delta);
+    try {
+      this.#doc.edit(this.#held.ops.length === 0 ? patch : this.#held.transform(patch, true));
+      this.#held = patch.transform(this.#held, false);
+      this.#events.changed();
+    } catch (error) {
+      this.#showAll();
+      this.#events.refused(error);
+    }
+  }
+
+  #changed({ origin, delta }: RichTextChange): void {
+    if (origin === 'edit') return;
+    this.#held = this.#held.compose(delta);
+    if (this.#quill.composition.isComposing) return;
+    this.#release();
+    if (origin === 'undo' || origin === 'redo') this.#quill.setSelection(endOfChange(delta), 0, 'api');
+  }
+
+  #release(): void {
+    if (this.#quill.composition.isComposing || this.#held.ops.length === 0) return;
+    const delta = this.#held;
+    this.#held = new Delta();
+    try {
+      this.#quill.updateContents(toEditor(delta), 'api');
+    } catch {
+      this.#showAll(); // Whatever the editor could not do in steps, it shows from the whole.
+    }
+    if (this.#quill.getLength() !== this.#doc.content.length()) this.#showAll();
+    this.#events.changed();
+  }
+
+  #showAll(): void {
+    const selection = this.#quill.getSelection();
+    this.#held = new Delta();
+    this.#quill.setContents(toEditor(this.#doc.content), 'api');
+    if (selection !== null) this.#quill.setSelection(selection, 'silent');
+  }
+
+  /** One's own selection, once per turn and in the document's positions; kept while the focus is elsewhere. */
+  #selectionMoved(): void {
+    if (this.#selectionDue) return;
+    this.#selectionDue = true;
+    queueMicrotask(() => {
+      this.#selectionDue = false;
+      const range = this.#quill.hasFocus() ? this.#quill.getSelection() : null;
+      if (range === null || this.#held.ops.length > 0 || this.#doc.state === 'closed') return;
+      this.#doc.setSelection({ index: range.index, length: range.length });
+    });
+  }
+}
+
+/** The inverse of a delta as far as positions go: what it deleted comes back as blanks. */
+function inverseLengths(delta: Delta): Delta {
+  return delta.ops.reduce((inverse, op) => {
+    if (op.delete !== undefined) return inverse.insert(' '.repeat(op.delete));
+    if (op.insert === undefined) return inverse.retain(typeof op.retain === 'number' ? op.retain : 1);
+    return inverse.delete(typeof op.insert === 'string' ? op.insert.length : 1);
+  }, new Delta());
+}

@@ -1,0 +1,137 @@
+// The view of a rich-text document: toolbar, sheet, others' cursors. Puts the pieces together and
+// holds the title; what a document means is the SDK's business, how text is edited Quill's.
+import type { RichTextDocument } from '../../client/index.ts';
+import { askAddress } from '../dialogs.ts';
+import { el } from '../dom.ts';
+import { type Person, writePresence } from '../people.ts';
+import type { DocumentView, ViewEvents } from '../view.ts';
+import { Binding } from './binding.ts';
+import { Cursors } from './cursors.ts';
+import { createEditor, type Quill } from './quill.ts';
+import { createToolbar, settleStyleBox } from './toolbar.ts';
+
+const TITLE_LENGTH = 80;
+
+export class TextView implements DocumentView {
+  readonly element = el('main', { class: 'text-view' });
+  readonly untitled = 'Untitled document';
+  title = '';
+  readonly #doc: RichTextDocument;
+  readonly #events: ViewEvents;
+  readonly #toolbar = createToolbar();
+  readonly #quill: Quill;
+  #cursors: Cursors | undefined;
+  #person: Person;
+  #visible = false;
+  #titleDue = false;
+
+  constructor(doc: RichTextDocument, person: Person, events: ViewEvents) {
+    this.#doc = doc;
+    this.#person = person;
+    this.#events = events;
+    const sheet = el('div', { class: 'sheet' });
+    const editor = el('div', { class: 'editor' });
+    sheet.append(editor);
+    this.element.append(this.#toolbar, sheet);
+    this.#quill = createEditor({
+      container: editor,
+      toolbar: this.#toolbar,
+      bounds: sheet,
+      placeholder: 'Write something. Whoever has the link sees it as you type.',
+      undo: () => doc.undo(),
+      redo: () => doc.redo(),
+      undoGroup: () => doc.undoGroup(),
+      link: (wanted) => void this.#link(wanted),
+      refuseFiles: () => events.notify('Only text can be put into a document.'),
+    });
+    this.#quill.root.setAttribute('role', 'textbox');
+    this.#quill.root.setAttribute('aria-multiline', 'true');
+    this.#quill.root.setAttribute('aria-label', 'Document text');
+    this.#quill.on('editor-change', () => settleStyleBox(this.#toolbar));
+    sheet.addEventListener('mousedown', (event) => {
+      if (event.target !== sheet) return;
+      event.preventDefault();
+      this.#quill.setSelection(this.#quill.getLength(), 0, 'user');
+    });
+    this.#setWritable(false);
+  }
+
+  ready(): void {
+    const binding = new Binding(this.#quill, this.#doc, {
+      refused: (error) => this.#events.refused(error),
+      changed: () => {
+        this.#cursors?.update();
+        this.#scheduleTitle();
+      },
+    });
+    this.#cursors = new Cursors(this.#quill, this.#doc, (position) => binding.positionInEditor(position));
+    this.#doc.presence.on('change', () => this.#cursors?.update());
+    this.#doc.on('role', () => this.#setWritable(this.#mayWrite()));
+    this.#doc.on('closed', () => this.#setWritable(false));
+    this.#setWritable(this.#mayWrite());
+    this.#cursors.update();
+    this.#readTitle();
+    if (this.#visible && document.activeElement === document.body) this.#quill.focus();
+  }
+
+  shown(): void {
+    this.#visible = true;
+    this.#doc.presence.set(writePresence(this.#person));
+    this.#cursors?.update();
+  }
+
+  hidden(): void {
+    this.#visible = false;
+    this.#doc.setSelection(null);
+    this.#doc.presence.set(null);
+  }
+
+  setPerson(person: Person): void {
+    this.#person = person;
+    if (this.#visible) this.#doc.presence.set(writePresence(person));
+  }
+
+  reveal(client: string): void {
+    this.#cursors?.reveal(client);
+  }
+
+  async #link(wanted: boolean): Promise<void> {
+    const range = this.#quill.getSelection(true);
+    const current = this.#quill.getFormat(range).link;
+    if (!wanted && typeof current !== 'string') return;
+    if (wanted && range.length === 0) {
+      this.#events.notify('Select the text that the link is for.');
+      return;
+    }
+    const address = await askAddress(typeof current === 'string' ? current : '');
+    this.#quill.setSelection(range, 'silent');
+    if (address !== undefined) this.#quill.format('link', address === '' ? false : address, 'user');
+  }
+
+  #mayWrite(): boolean {
+    return this.#doc.role === 'editor' || this.#doc.role === 'owner';
+  }
+
+  #setWritable(writable: boolean): void {
+    this.#quill.enable(writable);
+    this.#toolbar.toggleAttribute('inert', !writable);
+    this.#quill.root.setAttribute('aria-readonly', String(!writable));
+  }
+
+  #scheduleTitle(): void {
+    if (this.#titleDue) return;
+    this.#titleDue = true;
+    requestAnimationFrame(() => {
+      this.#titleDue = false;
+      this.#readTitle();
+    });
+  }
+
+  #readTitle(): void {
+    const start = this.#quill.getText(0, TITLE_LENGTH * 2).trimStart();
+    const title = (start.split('\n', 1)[0] ?? '').trim().slice(0, TITLE_LENGTH);
+    if (title === this.title) return;
+    this.title = title;
+    this.#events.titleChanged();
+  }
+}

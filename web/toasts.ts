@@ -1,0 +1,49 @@
+// Short messages that pass: errors and confirmations, in the corner, read aloud, and gone by
+// themselves unless someone is at them. At most four stand at once.
+import { el, iconButton } from './dom.ts';
+
+export interface ToastOptions {
+  tone?: 'plain' | 'error';
+  /** A toast with the same key takes the place of the earlier one. */
+  key?: string;
+}
+
+const SHOWN_MS = 6_000;
+const ERROR_SHOWN_MS = 10_000;
+const MOST = 4;
+
+export class Toasts {
+  readonly element = el('section', { class: 'toasts', attrs: { 'aria-label': 'Notifications' } });
+  readonly #polite = el('div', { class: 'toast-list', attrs: { role: 'status', 'aria-live': 'polite' } });
+  readonly #byKey = new Map<string, HTMLElement>();
+
+  constructor() {
+    this.element.append(this.#polite);
+  }
+
+  show(message: string, { tone = 'plain', key = message }: ToastOptions = {}): void {
+    this.dismiss(key);
+    const toast = el('div', { class: 'toast', attrs: { 'data-tone': tone } }, el('p', { text: message }));
+    toast.append(iconButton('close', 'Dismiss', () => this.dismiss(key)));
+    this.#byKey.set(key, toast);
+    this.#polite.append(toast);
+    while (this.#byKey.size > MOST) {
+      const [oldest] = this.#byKey.keys();
+      if (oldest !== undefined) this.dismiss(oldest);
+    }
+    this.#leaveAfter(toast, key, tone === 'error' ? ERROR_SHOWN_MS : SHOWN_MS);
+  }
+
+  dismiss(key: string): void {
+    this.#byKey.get(key)?.remove();
+    this.#byKey.delete(key);
+  }
+
+  #leaveAfter(toast: HTMLElement, key: string, delayMs: number): void {
+    setTimeout(() => {
+      if (this.#byKey.get(key) !== toast) return;
+      if (toast.matches(':hover, :focus-within')) this.#leaveAfter(toast, key, delayMs);
+      else this.dismiss(key);
+    }, delayMs);
+  }
+}
