@@ -141,14 +141,21 @@ function applyInvertibly(
 
 /** The change itself where it and the pending edits do not touch each other, in either order. */
 function viewChange({ change, exact, pendingBefore, pendingAfter }: Rebase<JsonOp>): JsonOp {
-  const untouched = pendingBefore.every(
-    (op, i) => pendingAfter[i] !== undefined && sameSteps(op, pendingAfter[i]),
+  const plain = [change, ...pendingBefore].every(({ steps }) =>
+    steps.every((step) => step.op === 'add' || step.op === 'replace' || step.op === 'remove'),
   );
-  const stays = pendingBefore.every((op) => op.known && jsonKind.transform(change, op) === change);
-  return untouched && stays ? change : exact();
+  if (!plain || pendingAfter.length < pendingBefore.length) return exact();
+  const yielded = yieldTo([], pendingBefore, change);
+  const untouched = pendingBefore.every(
+    (op, i) => sameSteps(op, yielded[i]) && sameSteps(op, pendingAfter[i]),
+  );
+  return untouched && pendingBefore.every((op) => jsonKind.transform(change, op) === change)
+    ? change
+    : exact();
 }
 
-const sameSteps = (a: JsonOp, b: JsonOp): boolean => equal(wireOf(a), wireOf(b));
+const sameSteps = (a: JsonOp, b: JsonOp | undefined): boolean =>
+  b !== undefined && equal(wireOf(a), wireOf(b));
 
 // ---- differences
 

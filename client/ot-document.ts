@@ -21,6 +21,7 @@ import { DocumentBase, type DocumentHost } from './document.ts';
 import { jsonAlgebra, toPatch } from './json-algebra.ts';
 import { type OtAlgebra, type OtHooks, OtReplica } from './ot-replica.ts';
 import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text-algebra.ts';
+import { patchBytes } from './session.ts';
 
 /** What a replica tells; set once the document that it belongs to exists. */
 interface Told<Op> {
@@ -87,9 +88,8 @@ const ENVELOPE_BYTES = 1024;
 
 function hooksOf<Op>(host: DocumentHost, doc: string, told: Told<Op>): OtHooks<Op> {
   const seq = Number.MAX_SAFE_INTEGER;
-  const measure = (op: Wire) => host.measure({ type: 'submit', doc, seq, base: seq, op });
   return {
-    measure: (op) => measure(op) - measure(null),
+    measure: (op) => patchBytes(host, { type: 'submit', doc, seq, base: seq, op }),
     opBytes: () => Math.min(host.limits().opBytes, host.limits().frameBytes - ENVELOPE_BYTES),
     pendingBytes: host.pendingBytes,
     depth: () => host.limits().depth,

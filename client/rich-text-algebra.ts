@@ -2,7 +2,7 @@
 // difference of two documents, and how positions move. Pure.
 
 import { equal } from '../kinds/json/value.ts';
-import { composeDelta, type Delta as Steps, stepLength } from '../kinds/rich-text/delta.ts';
+import { composeDelta, isPlainRetain, type Delta as Steps, stepLength } from '../kinds/rich-text/delta.ts';
 import { type Runs, richTextKind, transformAgainst } from '../kinds/rich-text/rich-text.ts';
 import type { Json, Wire } from '../protocol/messages.ts';
 import { Delta } from './delta.ts';
@@ -19,7 +19,9 @@ export const richTextAlgebra: OtAlgebra<Runs, Steps, Steps, Delta> = {
   // The earlier committed has priority: to come later is to give way.
   yieldTo: (before, entries, change) => rebase([...before, ...entries], change).chain.slice(before.length),
 
-  same,
+  // A commit does not end in a plain retain.
+  same: (committed, predicted) =>
+    same(committed, isPlainRetain(predicted.at(-1)) ? predicted.slice(0, -1) : predicted),
 
   applyInvertibly(state, op) {
     const applied = richTextKind.apply(state, op);

@@ -253,7 +253,8 @@ export class Session<Patch> {
         throw new ReplicaError('an opened that answers no open of ours');
       }
     });
-    if (!fits) return;
+    // A listener may have closed the document, or gone offline.
+    if (!fits || this.#phase.name !== 'opening') return;
     this.#history = history;
     this.#afresh = false;
     this.#openBackoff.reset();
@@ -361,6 +362,7 @@ export class Session<Patch> {
     const skip = this.#version - (version - ops.length);
     if (skip < 0) throw new ReplicaError(`version ${version} leaves a gap after ${this.#version}`);
     for (const entry of ops.slice(skip)) {
+      if (this.closed) return;
       if (!isRecord(entry)) throw new ReplicaError('a committed patch without content');
       const { client, seq } = entry;
       const op = entry.op as Wire;
@@ -482,7 +484,7 @@ export class Session<Patch> {
       : { type: 'submit', doc: this.name, seq: flight.seq, op };
     flight.bytes = this.#host.measure(submit);
     const limits = this.#host.limits();
-    const opBytes = flight.bytes - this.#host.measure({ ...submit, op: null });
+    const opBytes = patchBytes(this.#host, submit);
     if (flight.suspect || flight.bytes > limits.frameBytes || opBytes > limits.opBytes) {
       const text = `an edit of ${opBytes} bytes is above what the server takes`;
       this.#refuse(
@@ -532,6 +534,10 @@ export class Session<Patch> {
 
   #enter(phase: Phase): void {
     const before = this.#phase;
+    if (before.name === 'closed') {
+      if (phase.name === 'opening' || phase.name === 'waiting') this.#host.platform.clearTimer(phase.timer);
+      return;
+    }
     if (before.name === 'opening' || before.name === 'waiting') this.#host.platform.clearTimer(before.timer);
     if (phase.name !== 'open') this.#clearPump();
     this.#phase = phase;
@@ -546,6 +552,11 @@ export class Session<Patch> {
     if (this.#replica.pending) return 'saving';
     return this.#edited ? 'saved' : 'live';
   }
+}
+
+/** Bytes of a submit's patch as encoded in the subprotocol in use; never too few. */
+export function patchBytes(host: Pick<SessionHost, 'measure'>, submit: Submit): number {
+  return host.measure(submit) - host.measure({ ...submit, op: null }) + 'null'.length;
 }
 
 const newFlight = (seq: number): Flight => ({

@@ -86,6 +86,7 @@ export class BareClient {
 
   /** Connects, and keeps trying; fulfilled at the first welcome, rejected if the client stops before. */
   connect(): Promise<Welcome> {
+    if (this.mode === 'stopped') return Promise.reject(new Error('the client was stopped'));
     const welcomed = new Promise<Welcome>((resolve, reject) => this.welcomes.push({ resolve, reject }));
     if (this.mode === 'idle') this.dial();
     return welcomed;

@@ -84,10 +84,9 @@ async function play(
       random: options.random,
       replicas: agents.size === 0,
     });
-    const run = new AgentRun(shared, agent, client, authorOf());
-    agents.add(run);
-    await run.open();
+    agents.add(new AgentRun(shared, agent, client, authorOf()));
   }
+  for (const agent of agents) await agent.open();
   await Promise.all([...agents].map((agent) => agent.play()));
   let text: string | undefined;
   for (const agent of agents) {

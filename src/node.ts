@@ -1,6 +1,6 @@
 // One node put together: storage, workers, compute pool, gateway, HTTP; and taken apart again in
 // reverse. What opens registers its closer. Nothing here touches a document.
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
 import type { FoldTask } from '../actors/fold-worker.ts';
@@ -111,6 +111,7 @@ async function assemble(
     router,
     unansweredBytes: config.gateway.outboxBytes,
     now: () => sockets.now,
+    newClientId: () => randomBytes(12).toString('base64url'),
     random: Math.random,
   });
   const sockets = new Sockets({ gateway, limits: config.limits, ...config.gateway });

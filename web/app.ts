@@ -123,6 +123,10 @@ export class App {
         if (next === 'connecting') this.#sayIfLost(opened);
       });
     });
+    // Offline the state stays what it is while edits wait: what waits shows with the change.
+    const changed = (): void => this.#ifCurrent(opened, () => this.#showStatus(opened));
+    if (doc.kind === 'json') doc.on('change', changed);
+    else doc.on('change', changed);
     doc.on('history', () => this.#ifCurrent(opened, () => this.#showHistory(opened)));
     doc.on('rejected', ({ error, outcome }) => {
       const unknown = 'It is not known whether your last edit was stored; look whether it is there.';

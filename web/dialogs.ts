@@ -18,7 +18,6 @@ export function askPerson(me: Person): Promise<Person | undefined> {
   const colours = el('fieldset', { class: 'swatches' }, el('legend', { text: 'Colour' }));
   for (const colour of COLOURS) {
     const input = el('input', {
-      class: 'visually-hidden',
       attrs: { type: 'radio', name: 'colour', value: colour.hex, checked: colour.hex === me.colour },
     });
     const swatch = el('label', { class: 'swatch', title: colour.name }, input);

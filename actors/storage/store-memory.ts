@@ -267,7 +267,8 @@ class MemoryWorker implements WorkerStore {
         this.#epoch++;
         continue;
       }
-      const landed = result === 'duplicate' && tables.countBatch(me, batch, rows) === rows.length;
+      // By an attempt whose answer was lost; the session may be fenced since.
+      const landed = result !== 'written' && tables.countBatch(me, batch, rows) === rows.length;
       const state = tables.ownState(me);
       await delay();
       if (result === 'refused') return 'refused';

@@ -18,11 +18,12 @@ import {
   samePointer,
   type TestStep,
   type TransferStep,
+  targetOf,
   toIndex,
   within,
   withToken,
 } from './step.ts';
-import { bytesOf, clone, depthOf, equal, memberBytes, setOwn } from './value.ts';
+import { bytesOf, clone, equal, isDeeper, memberBytes, setOwn } from './value.ts';
 
 export interface JsonState {
   root: Json;
@@ -165,6 +166,8 @@ class Run {
   readonly #limits: KindLimits | undefined;
   readonly #edits: UndoEdit[] = [];
   readonly #bytesBefore: number;
+  readonly #work = { left: DEPTH_WORK_MAX };
+  #copiedBytes = 0;
 
   constructor(state: JsonState, limits: KindLimits | undefined) {
     this.#state = state;
@@ -234,27 +237,32 @@ class Run {
   }
 
   #write(step: AddStep | ReplaceStep): StepFailure | undefined {
-    const place = locate(this.#state.root, step.path, step.op === 'add');
+    const place = locate(this.#state.root, targetOf(step), step.op === 'add');
     if (typeof place === 'string') return noPlace(place);
     this.#put(place, clone(step.value), bytesOf(step.value), step.op === 'replace');
-    if (step.op === 'add' && this.#staysEnd(step, place))
-      this.done.push({ op: 'add', path: place.pointer, value: step.value, end: true });
-    else this.#push(step, place.pointer);
+    if (step.op === 'add') {
+      const end = this.#staysEnd(step, place);
+      if (end || step.end) {
+        const { op, value } = step;
+        this.done.push({ op, path: place.pointer, value, ...(end ? { end: true as const } : {}) });
+        return undefined;
+      }
+    }
+    this.#push(step, place.pointer);
     return undefined;
   }
 
   #copy(step: TransferStep): StepFailure | undefined {
     const source = locate(this.#state.root, step.from, false);
     if (typeof source === 'string') return noPlace(`from: ${source}`);
-    const place = locate(this.#state.root, step.path, true);
+    const place = locate(this.#state.root, targetOf(step), true);
     if (typeof place === 'string') return noPlace(place);
     const value = valueIn(source) ?? null;
     if (this.#tooDeep(value, step.path)) return TOO_DEEP;
     const bytes = bytesOf(value);
     // Before anything is copied: copies of copies double the document with every step.
-    const most = this.#limits?.documentBytes;
-    if (most !== undefined && this.#state.bytes + bytes > most + SLACK_BYTES)
-      return { code: 'too-large', message: `the document would have more than ${most} bytes` };
+    const tooMuch = this.#copiesTooMuch(bytes);
+    if (tooMuch !== undefined) return tooMuch;
     // Taken first: the copy may go into what it is a copy of.
     const kept = this.#limits === undefined ? undefined : clone(value);
     this.#put(place, clone(value), bytes, false);
@@ -269,12 +277,14 @@ class Run {
     const value = valueIn(source) ?? null;
     if (step.path.length > step.from.length && this.#tooDeep(value, step.path)) return TOO_DEEP;
     this.#takeOut(source);
-    const place = locate(this.#state.root, step.path, true);
+    const place = locate(this.#state.root, targetOf(step), true);
     if (typeof place === 'string') return noPlace(place);
     this.#put(place, value, 0, false);
     if (this.#limits === undefined) this.#pushTransfer(step, source, place);
     else if (place.pointer.length > source.pointer.length && within(place.pointer, source.pointer)) {
       // RFC 6902 forbids `from` to be a prefix of `path`, though the list has closed up in between.
+      const tooMuch = this.#copiesTooMuch(bytesOf(value));
+      if (tooMuch !== undefined) return tooMuch;
       this.done.push({ op: 'remove', path: source.pointer });
       this.done.push({ op: 'add', path: place.pointer, value: clone(value) });
     } else if (!samePointer(place.pointer, source.pointer))
@@ -293,16 +303,20 @@ class Run {
 
   /** Its `-` stays one until it commits. */
   #staysEnd(step: AddStep | TransferStep, place: Place): boolean {
-    return (
-      this.#limits === undefined &&
-      (step.end === true || (place.list !== undefined && step.path.at(-1) === '-'))
-    );
+    return this.#limits === undefined && place.list !== undefined && targetOf(step).at(-1) === '-';
   }
 
   #tooDeep(value: Json, path: Pointer): boolean {
     if (this.#limits === undefined) return false;
-    const left = this.#limits.depth - path.length;
-    return depthOf(value, left) > left;
+    return isDeeper(value, this.#limits.depth - path.length, this.#work);
+  }
+
+  /** What a commit copies out of the document, all steps together, stays within one document's size. */
+  #copiesTooMuch(bytes: number): StepFailure | undefined {
+    const most = this.#limits?.documentBytes;
+    this.#copiedBytes += bytes;
+    if (most === undefined || this.#copiedBytes <= most) return undefined;
+    return { code: 'too-large', message: `the patch copies more than ${most} bytes` };
   }
 
   /** Puts `value` there: replaces an element, inserts one, or sets a member. `bytes`: the value's, 0 where they are counted already. */
@@ -341,8 +355,8 @@ class Run {
   }
 }
 
-/** A copy may come before the step that makes room for it. */
-const SLACK_BYTES = 1 << 20;
+/** Values that a commit may look at to see how deep moved and copied ones nest. */
+const DEPTH_WORK_MAX = 1_000_000;
 
 const TOO_DEEP: StepFailure = { code: 'deep', message: 'the document would nest too deep' };
 const noPlace = (message: string): StepFailure => ({ code: 'path', message });

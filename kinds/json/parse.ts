@@ -10,8 +10,8 @@ import {
   readPointer,
   type Step,
   type Token,
+  targetOf,
   within,
-  withToken,
   writePointer,
 } from './step.ts';
 import { copyChecked, isMalformed } from './value.ts';
@@ -114,10 +114,6 @@ function wireStep(step: Step): Json[] {
       return step satisfies never;
   }
 }
-
-/** The target as its author wrote it: `-` where it was `-`. */
-export const targetOf = (step: { readonly path: Pointer; readonly end?: true }): Pointer =>
-  step.end ? withToken(step.path, step.path.length - 1, '-') : step.path;
 
 /** One character for each token that could be an index, in order: `1` it is one, `0` a member's name. */
 export function noteOf(op: JsonOp): string | undefined {

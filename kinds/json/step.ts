@@ -110,3 +110,7 @@ export function meets(pointer: Pointer, other: Pointer): boolean {
 
 /** `pointer` ends in a list. */
 export const endsInList = (pointer: Pointer): boolean => typeof pointer.at(-1) === 'number';
+
+/** The target as its author wrote it: `-` where it was `-`. */
+export const targetOf = (step: { readonly path: Pointer; readonly end?: true }): Pointer =>
+  step.end ? withToken(step.path, step.path.length - 1, '-') : step.path;

@@ -5,7 +5,6 @@
 // once a later one has been applied is needed only to carry it on to the steps behind; those
 // carried steps speak about places, their values do not matter.
 
-import { targetOf } from './parse.ts';
 import { fromFull, isLost, pastStep, toFull } from './pointers.ts';
 import {
   endsInList,
@@ -21,8 +20,11 @@ import {
   withToken,
 } from './step.ts';
 
-/** Carried steps may become this many more than there were; then copies of copies no longer carry them along. */
-const CARRIED_MAX = 32;
+/**
+ * Carried steps may become this many more than there were. Beyond it what copies and fruitless moves
+ * would add is left out: steps that name what those put somewhere may then miss it.
+ */
+export const CARRIED_MAX = 256;
 
 /** `op` as it applies after `past`. `past` must have been applied, or recalled with its note. */
 export function transform(op: JsonOp, past: JsonOp): JsonOp {
@@ -33,7 +35,7 @@ export function transform(op: JsonOp, past: JsonOp): JsonOp {
     const step = op.steps[i];
     if (step === undefined) break;
     const next: Step[] | undefined = i + 1 < op.steps.length ? [] : undefined;
-    const mine = meet(step, carried, next);
+    const mine = meet(step, carried, next, past.steps.length + CARRIED_MAX);
     if (mine !== undefined) out.push(mine);
     changed ||= mine !== step;
     carried = next ?? carried;
@@ -46,7 +48,7 @@ export function carry(past: JsonOp, op: JsonOp): JsonOp {
   let carried = carriedOf(past);
   for (const step of op.steps) {
     const next: Step[] = [];
-    meet(step, carried, next);
+    meet(step, carried, next, past.steps.length + CARRIED_MAX);
     carried = next;
   }
   return { steps: carried, known: true };
@@ -61,9 +63,14 @@ export function carriedOf(past: JsonOp): readonly Step[] {
 
 /**
  * `step` past all of `carried`; undefined where it has no effect. `next` collects what those come to
- * after `step`: what the step behind it has to go past.
+ * after `step`, what the step behind it has to go past: at most `most` of them, if `carried` are no more.
  */
-export function meet(step: Step, carried: readonly Step[], next: Step[] | undefined): Step | undefined {
+export function meet(
+  step: Step,
+  carried: readonly Step[],
+  next: Step[] | undefined,
+  most: number,
+): Step | undefined {
   let mine: Step | undefined = step;
   for (let i = 0; i < carried.length; i++) {
     const earlier = carried[i];
@@ -75,7 +82,7 @@ export function meet(step: Step, carried: readonly Step[], next: Step[] | undefi
       continue;
     }
     mine = pastEarlier(before, earlier);
-    if (next !== undefined) carryStep(earlier, before, mine, next, next.length - i < CARRIED_MAX);
+    if (next !== undefined) carryStep(earlier, before, mine, next, next.length + carried.length - i < most);
   }
   return mine;
 }
@@ -104,10 +111,8 @@ function pastEarlier(mine: Step, earlier: Step): Step | undefined {
     case 'add': {
       if (earlier.op === 'move' && isMember(earlier.from) && samePointer(mine.path, earlier.from))
         return { op: 'replace', path: earlier.path, value: mine.value };
-      const target = targetOf(mine);
-      const path = pastStep(target, 'slot', earlier, true);
-      if (isLost(path)) return undefined;
-      return path === target && !mine.end ? mine : { op: 'add', path, value: mine.value };
+      const path = pastStep(mine.path, 'slot', earlier, true);
+      return isLost(path) ? undefined : moved(mine, path);
     }
     case 'move':
     case 'copy':
@@ -123,17 +128,24 @@ function moved<S extends Step>(step: S, path: Pointer): S {
 
 const isMember = (pointer: Pointer): boolean => !endsInList(pointer);
 
+/** A move onto itself. */
+const isIdle = (step: Step): boolean => step.op === 'move' && !step.end && samePointer(step.from, step.path);
+
 function transferPast(mine: TransferStep, earlier: Step): Step | undefined {
   const { op } = mine;
+  if (isIdle(mine)) {
+    const from = pastStep(mine.from, 'value', earlier, true);
+    if (isLost(from)) return undefined;
+    return from === mine.from ? mine : { op, from, path: from };
+  }
   const source = op === 'move' ? classified(mine.from, mine, earlier) : mine.from;
-  const target = targetOf(mine);
-  const full = op === 'move' ? toFull(target, source) : target;
+  const full = op === 'move' ? toFull(mine.path, source) : mine.path;
   const from = pastStep(source, 'value', earlier, true);
   const place = pastStep(full, 'slot', earlier, true);
   if (isLost(from) || isLost(place)) return undefined;
   if (op === 'move' && place.length > from.length && within(place, from)) return undefined;
-  if (from === source && place === full && !mine.end) return mine;
-  return { op, from, path: op === 'move' ? fromFull(place, from) : place };
+  if (from === source && place === full) return mine;
+  return { ...mine, from, path: op === 'move' ? fromFull(place, from) : place };
 }
 
 /**
@@ -164,13 +176,14 @@ function fullTarget(step: Step, other: Step | undefined): Pointer {
  * `earlier`. Then `mine, out` leads to the same places as `earlier, after`.
  */
 function carryStep(earlier: Step, mine: Step, after: Step | undefined, out: Step[], mayGrow: boolean): void {
-  if (mine.op === 'test' || earlier.op === 'test') {
+  if (mine.op === 'test' || isIdle(mine) || earlier.op === 'test') {
     out.push(earlier);
     return;
   }
   if (mine.op === 'move' || mine.op === 'copy') {
     if (after === undefined) {
-      out.push(undone(mine), earlier);
+      if (mayGrow) out.push(undone(mine));
+      out.push(earlier);
       return;
     }
     if (mine.op === 'copy' && mayGrow) mirror(earlier, mine, out);

@@ -124,16 +124,14 @@ export function bytesOf(value: Json): number {
 /** Bytes of a member beside its value: key, colon, comma. */
 export const memberBytes = (key: string): number => stringBytes(key) + 2;
 
-/** Nesting: a scalar 0, a container one more than its deepest element. Stops counting above `limit`. */
-export function depthOf(value: Json, limit: number): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (limit <= 0) return 1;
-  let deepest = 0;
-  for (const item of Array.isArray(value) ? value : Object.values(value)) {
-    deepest = Math.max(deepest, depthOf(item, limit - 1));
-    if (deepest >= limit) break;
-  }
-  return deepest + 1;
+/** True where `value` nests deeper than `depth` (a scalar is 0 deep), or `work` values are too few to tell. */
+export function isDeeper(value: Json, depth: number, work: { left: number }): boolean {
+  if (work.left-- <= 0) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth <= 0) return true;
+  for (const item of Array.isArray(value) ? value : Object.values(value))
+    if (isDeeper(item, depth - 1, work)) return true;
+  return false;
 }
 
 function numberBytes(value: number): number {

@@ -4,7 +4,7 @@
 //
 // Stricter than Yjs's own decoder in what would hurt others than the sender:
 // - lengths of 0, clocks beyond 2^53 - 1, a struct that depends on itself or a later one of its own
-//   client (Y.applyUpdate throws half way through, for every reader);
+//   client (Y.applyUpdate throws half way through, for every reader of the document, for ever);
 // - two sections of one client (Y.applyUpdate forgets the first);
 // - values nested too deeply (they are written again by recursion), `__proto__` in a value (lost when
 //   written again), a sub-document without options (throws when decoded).
@@ -35,7 +35,12 @@ export function scanUpdate(bytes: Uint8Array, depth: number): Scan {
   const deletes = reader.at;
   for (let clients = reader.varUint(); clients > 0; clients--) {
     reader.varUint();
-    for (let ranges = reader.varUint(); ranges > 0; ranges--) clockAfter(reader.varUint(), reader.varUint());
+    for (let ranges = reader.varUint(); ranges > 0; ranges--) {
+      const clock = reader.varUint();
+      const length = reader.varUint();
+      if (length === 0) throw new Error('an empty deletion');
+      clockAfter(clock, length);
+    }
   }
   if (reader.at !== bytes.length) throw new Error('bytes are left over');
   return { sections, deletes };

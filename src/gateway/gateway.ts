@@ -47,6 +47,8 @@ export interface GatewayOptions {
   /** Patches of one socket that may wait for their answers, bytes. */
   readonly unansweredBytes: number;
   readonly now: () => number;
+  /** For clients that leave it to the server. */
+  readonly newClientId: () => string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
 }
@@ -126,7 +128,9 @@ export class Gateway implements OwnerLinkListener {
   }
 
   private hello(session: Session, message: Record<string, unknown>): void {
-    const { client } = message;
+    // Who does not care which id it has may leave it to the server; a number is no id.
+    const isOpen = message.client === undefined || message.client === null || typeof message.client === 'number';
+    const client = isOpen ? (session.client ?? this.options.newClientId()) : message.client;
     if (!isClientId(client)) {
       this.error(session, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
       return;

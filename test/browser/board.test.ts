@@ -1,85 +1,83 @@
 // The page's board view in a real browser against a real node: what people at one board see.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.ts';
-import { startTestNode, type TestNode } from '../support/node.ts';
+import { startTestNode } from '../support/node.ts';
 import {
   ADA,
   addCards,
   boardOf,
   cardOf,
   columnOf,
+  DESKTOP,
   GRACE,
   loaded,
+  MARY,
   openAs,
+  PHONE,
   picture,
   settled,
+  visit,
   waitForStatus,
 } from './windows.ts';
 
-let node: TestNode;
-before(async () => {
-  node = await startTestNode();
-});
-after(() => node.stop());
+test('the board view', async (file) => {
+  const node = await startTestNode(file);
+  const chromium = await launchChromium(file);
+  const ada = await openAs(file, chromium, ADA, DESKTOP);
+  const grace = await openAs(file, chromium, GRACE, DESKTOP);
+  let boards = 0;
+  const newAddress = (): string => {
+    boards += 1;
+    return `${node.url}?doc=page/plan-${boards}.board`;
+  };
 
-let boards = 0;
-const newAddress = (): string => {
-  boards += 1;
-  return `${node.url}/?doc=page/plan-${boards}.board`;
-};
+  await file.test(
+    'a new board has three columns and says that it is empty; cards come by Enter',
+    async () => {
+      await visit(newAddress(), ada);
+      await picture(ada, 'board-empty');
+      assert.equal(await boardOf(ada), 'To do: \nIn progress: \nDone: ');
+      await ada.getByText('No cards yet').waitFor();
+      await addCards(ada, 'To do', 'One', 'Two');
+      await ada.getByText('2 cards', { exact: true }).waitFor();
+      assert.equal(await boardOf(ada), 'To do: One, Two\nIn progress: \nDone: ');
+    },
+  );
 
-describe('the board view', () => {
-  test('a new board has three columns and says that it is empty; cards come by Enter', async (t) => {
-    const chromium = await launchChromium(t);
-    const ada = await openAs(chromium, ADA, newAddress());
-    await picture(ada, 'board-empty');
-    assert.equal(await boardOf(ada), 'To do: \nIn progress: \nDone: ');
-    await ada.getByText('No cards yet').waitFor();
-    await addCards(ada, 'To do', 'One', 'Two');
-    await ada.getByText('2 cards', { exact: true }).waitFor();
-    assert.equal(await boardOf(ada), 'To do: One, Two\nIn progress: \nDone: ');
-  });
-
-  test('two people add at once: every card is in both windows, in the same order', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test('two people add at once: every card is in both windows, in the same order', async () => {
+    await visit(newAddress(), ada, grace);
     await Promise.all([addCards(ada, 'To do', 'A1', 'A2', 'A3'), addCards(grace, 'To do', 'G1', 'G2', 'G3')]);
     const board = await settled(boardOf, ada, grace);
     for (const title of ['A1', 'A2', 'A3', 'G1', 'G2', 'G3'])
       assert.equal(board.split(title).length, 2, title);
   });
 
-  test('offline, one moves and deletes while the other renames and moves; both ends agree', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
-    await addCards(ada, 'To do', 'Alpha', 'Beta', 'Gamma');
-    await cardOf(grace, 'Gamma').waitFor();
-    await ada.getByRole('switch', { name: 'Online' }).click();
-    await waitForStatus(ada, 'Offline');
+  await file.test(
+    'offline, one moves and deletes while the other renames and moves; both ends agree',
+    async () => {
+      await visit(newAddress(), ada, grace);
+      await addCards(ada, 'To do', 'Alpha', 'Beta', 'Gamma');
+      await cardOf(grace, 'Gamma').waitFor();
+      await ada.getByRole('switch', { name: 'Online' }).click();
+      await waitForStatus(ada, 'Offline');
 
-    await moveByMenu(ada, 'Alpha', 'Move to Done');
-    await cardOf(ada, 'Gamma').focus();
-    await ada.keyboard.press('Delete');
-    await waitForStatus(ada, 'Offline, edits kept');
-    await rename(grace, 'Alpha', 'Alpha, renamed');
-    await moveByMenu(grace, 'Beta', 'Move to In progress');
-    await waitForStatus(grace, 'Saved');
+      await moveByMenu(ada, 'Alpha', 'Move to Done');
+      await cardOf(ada, 'Gamma').focus();
+      await ada.keyboard.press('Delete');
+      await waitForStatus(ada, 'Offline, edits kept');
+      await rename(grace, 'Alpha', 'Alpha, renamed');
+      await moveByMenu(grace, 'Beta', 'Move to In progress');
+      await waitForStatus(grace, 'Saved');
 
-    await ada.getByRole('switch', { name: 'Online' }).click();
-    assert.equal(await settled(boardOf, ada, grace), 'To do: \nIn progress: Beta\nDone: Alpha, renamed');
-  });
+      await ada.getByRole('switch', { name: 'Online' }).click();
+      assert.equal(await settled(boardOf, ada, grace), 'To do: \nIn progress: Beta\nDone: Alpha, renamed');
+    },
+  );
 
-  test('a card goes where it is dragged to, in both windows', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test('a card goes where it is dragged to, in both windows', async () => {
+    await visit(newAddress(), ada, grace);
     await addCards(ada, 'To do', 'First', 'Second');
     await addCards(ada, 'Done', 'Third', 'Fourth');
     await drag(ada, 'First', 'Fourth');
@@ -94,9 +92,8 @@ describe('the board view', () => {
     );
   });
 
-  test('cards move by keyboard, keep the focus, and undo takes the move back', async (t) => {
-    const chromium = await launchChromium(t);
-    const ada = await openAs(chromium, ADA, newAddress());
+  await file.test('cards move by keyboard, keep the focus, and undo takes the move back', async () => {
+    await visit(newAddress(), ada);
     await addCards(ada, 'To do', 'One', 'Two', 'Three');
     await cardOf(ada, 'Three').focus();
     await ada.keyboard.press('Alt+ArrowUp');
@@ -112,11 +109,8 @@ describe('the board view', () => {
     assert.equal(await boardOf(ada), 'To do: One, Three, Two\nIn progress: \nDone: ');
   });
 
-  test('a title being edited is not disturbed by others, who see who is at the card', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test('a title being edited is not disturbed by others, who see who is at the card', async () => {
+    await visit(newAddress(), ada, grace);
     await addCards(ada, 'To do', 'Draft', 'Other');
     await cardOf(grace, 'Other').waitFor();
     await cardOf(ada, 'Draft').click();
@@ -134,60 +128,52 @@ describe('the board view', () => {
     );
   });
 
-  test('columns are added, renamed, moved and deleted with their cards; undo brings them back', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
-    await ada.getByRole('button', { name: 'Add column' }).click();
-    await ada.keyboard.type('Ideas');
-    await ada.keyboard.press('Enter');
-    await addCards(ada, 'Ideas', 'Fly');
-    await columnMenu(ada, 'Ideas', 'Move left');
-    await columnOf(ada, 'To do').locator('.column-title').click();
-    await ada.keyboard.type('Next');
-    await ada.keyboard.press('Enter');
-    const board = 'Next: \nIn progress: \nIdeas: Fly\nDone: ';
-    assert.equal(await settled(boardOf, ada, grace), board);
-    await columnMenu(ada, 'Ideas', 'Delete column and 1 card');
-    assert.equal(await settled(boardOf, ada, grace), 'Next: \nIn progress: \nDone: ');
-    await ada.getByRole('button', { name: 'Undo' }).click();
-    assert.equal(await settled(boardOf, ada, grace), board);
-  });
+  await file.test(
+    'columns are added, renamed, moved and deleted with their cards; undo brings them back',
+    async () => {
+      await visit(newAddress(), ada, grace);
+      await ada.getByRole('button', { name: 'Add column' }).click();
+      await ada.keyboard.type('Ideas');
+      await ada.keyboard.press('Enter');
+      await addCards(ada, 'Ideas', 'Fly');
+      await columnMenu(ada, 'Ideas', 'Move left');
+      await columnOf(ada, 'To do').locator('.column-title').click();
+      await ada.keyboard.type('Next');
+      await ada.keyboard.press('Enter');
+      const board = 'Next: \nIn progress: \nIdeas: Fly\nDone: ';
+      assert.equal(await settled(boardOf, ada, grace), board);
+      await columnMenu(ada, 'Ideas', 'Delete column and 1 card');
+      assert.equal(await settled(boardOf, ada, grace), 'Next: \nIn progress: \nDone: ');
+      await ada.getByRole('button', { name: 'Undo' }).click();
+      assert.equal(await settled(boardOf, ada, grace), board);
+    },
+  );
 
-  test('the tabs lead from the board to the text beside it and back; a reload finds the board', async (t) => {
-    const chromium = await launchChromium(t);
-    const ada = await openAs(chromium, ADA, newAddress());
-    await ada.locator('.board-title').click();
-    await ada.keyboard.type('Autumn');
-    await ada.keyboard.press('Enter');
-    await addCards(ada, 'To do', 'Harvest');
-    await ada.getByRole('link', { name: 'Document' }).click();
-    await loaded(ada);
-    await ada.locator('.ql-editor').waitFor();
-    assert.match(ada.url(), /\?doc=page\/plan-\d+$/);
-    await ada.goBack();
-    await cardOf(ada, 'Harvest').waitFor();
-    await waitForStatus(ada, 'Saved');
-    await ada.reload();
-    await cardOf(ada, 'Harvest').waitFor();
-    assert.equal(await ada.title(), 'Autumn · Troupe');
-  });
+  await file.test(
+    'the tabs lead from the board to the text beside it and back; a reload finds the board',
+    async () => {
+      await visit(newAddress(), ada);
+      await ada.locator('.board-title').click();
+      await ada.keyboard.type('Autumn');
+      await ada.keyboard.press('Enter');
+      await addCards(ada, 'To do', 'Harvest');
+      await ada.getByRole('link', { name: 'Document', exact: true }).click();
+      await loaded(ada);
+      await ada.locator('.ql-editor').waitFor();
+      assert.match(ada.url(), /\?doc=page\/plan-\d+$/);
+      await ada.goBack();
+      await cardOf(ada, 'Harvest').waitFor();
+      await waitForStatus(ada, 'Saved');
+      await ada.reload();
+      await cardOf(ada, 'Harvest').waitFor();
+      assert.equal(await ada.title(), 'Autumn · Troupe');
+    },
+  );
 
-  test('what the board looks like: light with two people, dark, and on a phone', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address, { viewport: { width: 1360, height: 860 } });
-    const grace = await openAs(chromium, GRACE, address, {
-      viewport: { width: 1360, height: 860 },
-      colorScheme: 'dark',
-    });
-    const phone = await openAs(chromium, { name: 'Mary Shelley', colour: '#6d28d9' }, address, {
-      viewport: { width: 360, height: 740 },
-      deviceScaleFactor: 2,
-      hasTouch: true,
-      isMobile: true,
-    });
+  await file.test('what the board looks like: light with two people, dark, and on a phone', async (t) => {
+    const phone = await openAs(t, chromium, MARY, PHONE);
+    await visit(newAddress(), ada, grace, phone);
+    await grace.emulateMedia({ colorScheme: 'dark' });
     await ada.locator('.board-title').click();
     await ada.keyboard.type('Launch');
     await ada.keyboard.press('Enter');

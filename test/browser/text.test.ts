@@ -1,56 +1,57 @@
 // The page's document view in a real browser against a real node: what two people at one text see.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import WebSocket from 'ws';
 import { TroupeClient } from '../../client/index.ts';
 import { launchChromium } from '../support/chromium.ts';
-import { startTestNode, type TestNode } from '../support/node.ts';
+import { startTestNode } from '../support/node.ts';
 import {
   ADA,
+  DESKTOP,
   EDITOR,
   GRACE,
   loaded,
+  MARY,
   openAs,
+  PHONE,
   picture,
   recordStatus,
   settled,
   textOf,
+  visit,
   waitForStatus,
   waitForText,
 } from './windows.ts';
 
-let node: TestNode;
-before(async () => {
-  node = await startTestNode();
-});
-after(() => node.stop());
+test('the document view', async (file) => {
+  const node = await startTestNode(file);
+  const chromium = await launchChromium(file);
+  const ada = await openAs(file, chromium, ADA, DESKTOP);
+  const grace = await openAs(file, chromium, GRACE, DESKTOP);
+  let documents = 0;
+  const newAddress = (): string => {
+    documents += 1;
+    return `${node.url}?doc=page/text-${documents}`;
+  };
 
-let documents = 0;
-const newAddress = (): string => {
-  documents += 1;
-  return `${node.url}/?doc=page/text-${documents}`;
-};
+  await file.test(
+    'a window without a document gets a fresh name, and its link opens the same document',
+    async () => {
+      await visit(node.url, ada);
+      const address = new URL(ada.url());
+      assert.match(address.searchParams.get('doc') ?? '', /^demo\/[a-z]+-[a-z]+-[a-z0-9]{4}$/);
+      await waitForStatus(ada, 'Up to date');
+      await picture(ada, 'text-empty');
+      await ada.keyboard.type('A shared line');
+      await visit(address.href, grace);
+      await waitForText(grace, 'A shared line');
+      assert.equal(await grace.title(), 'A shared line · Troupe');
+    },
+  );
 
-describe('the document view', () => {
-  test('a window without a document gets a fresh name, and its link opens the same document', async (t) => {
-    const chromium = await launchChromium(t);
-    const ada = await openAs(chromium, ADA, node.url);
-    const address = new URL(ada.url());
-    assert.match(address.searchParams.get('doc') ?? '', /^demo\/[a-z]+-[a-z]+-[a-z0-9]{4}$/);
-    await waitForStatus(ada, 'Up to date');
-    await picture(ada, 'text-empty');
-    await ada.keyboard.type('A shared line');
-    const grace = await openAs(chromium, GRACE, address.href);
-    await waitForText(grace, 'A shared line');
-    assert.equal(await grace.title(), 'A shared line · Troupe');
-  });
-
-  test('two people typing at once both keep every letter, and see each other', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test('two people typing at once both keep every letter, and see each other', async () => {
+    await visit(newAddress(), ada, grace);
     await ada.keyboard.type('Ada: \nGrace: ');
     await waitForText(grace, 'Grace:');
     await grace.locator(EDITOR).press('Control+End');
@@ -75,11 +76,8 @@ describe('the document view', () => {
     await caretStandsWhereItsOwnerHasIt(grace, ada);
   });
 
-  test("another's caret stays at its word while text before it changes", async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test("another's caret stays at its word while text before it changes", async () => {
+    await visit(newAddress(), ada, grace);
     await ada.keyboard.type('here');
     await waitForText(grace, 'here');
     await grace.locator('.ql-cursor-name').waitFor({ state: 'attached' });
@@ -89,9 +87,8 @@ describe('the document view', () => {
     await caretStandsWhereItsOwnerHasIt(ada, grace);
   });
 
-  test('typing is said to be saving, then saved', async (t) => {
-    const chromium = await launchChromium(t);
-    const ada = await openAs(chromium, ADA, newAddress());
+  await file.test('typing is said to be saving, then saved', async () => {
+    await visit(newAddress(), ada);
     const statuses = await recordStatus(ada);
     await ada.keyboard.type('Kept.');
     await waitForStatus(ada, 'Saved');
@@ -100,11 +97,8 @@ describe('the document view', () => {
     assert.equal(seen.at(-1), 'Saved');
   });
 
-  test('offline, both write; back online, both texts are in both windows', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test('offline, both write; back online, both texts are in both windows', async () => {
+    await visit(newAddress(), ada, grace);
     await ada.keyboard.type('Together.');
     await waitForText(grace, 'Together.');
 
@@ -127,11 +121,8 @@ describe('the document view', () => {
     await grace.locator(`.others button[title="${ADA.name}"]`).waitFor();
   });
 
-  test("undo takes back one's own edit and keeps the other's, redo brings it back", async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test("undo takes back one's own edit and keeps the other's, redo brings it back", async () => {
+    await visit(newAddress(), ada, grace);
     const undo = ada.getByRole('button', { name: 'Undo' });
     assert.equal(await undo.isDisabled(), true);
     await ada.keyboard.type('Mine. ');
@@ -150,11 +141,8 @@ describe('the document view', () => {
     assert.equal(await settled(textOf, ada, grace), 'Mine. Yours.');
   });
 
-  test('formats reach the other window, and a reload finds them again', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
+  await file.test('formats reach the other window, and a reload finds them again', async () => {
+    await visit(newAddress(), ada, grace);
     await ada.getByLabel('Text style').selectOption({ label: 'Title' });
     await ada.keyboard.type('Plan\nfirst\nsecond');
     await ada.getByRole('button', { name: 'Bulleted list' }).click();
@@ -170,63 +158,62 @@ describe('the document view', () => {
     assert.equal(await settled((page) => page.locator(EDITOR).innerHTML(), ada, grace), shown);
   });
 
-  test('content that the editor cannot show stands as a chip and survives edits around it', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const name = new URL(address).searchParams.get('doc') ?? '';
-    const client = new TroupeClient({
-      urls: [`${node.url.replace('http', 'ws')}/v1/socket`],
-      webSocket: WebSocket,
-    });
-    t.after(() => client.close());
-    const doc = client.open(name, 'rich-text');
-    await doc.ready;
-    const image = { image: 'https://example.org/a.png' };
-    doc.edit([
-      { insert: 'a\r\nb' },
-      { insert: image, attributes: { color: 'red', header: 9 } },
-      { insert: 'c' },
-    ]);
-    await ada.locator(`${EDITOR} .foreign`).getByText('image').waitFor();
-    await ada.locator(EDITOR).press('Control+End');
-    await ada.keyboard.type('!');
-    await waitForStatus(ada, 'Saved');
-    await new Promise<void>((resolve) => {
-      const check = (): void => {
-        if (JSON.stringify(doc.content.ops).includes('c!')) resolve();
-      };
-      doc.on('change', check);
-      check();
-    });
-    assert.deepEqual(doc.content.ops[1], { insert: image, attributes: { color: 'red', header: 9 } });
-    assert.equal(doc.content.ops[0]?.insert, 'a\r\nb');
-  });
+  await file.test(
+    'content that the editor cannot show stands as a chip and survives edits around it',
+    async (t) => {
+      const address = newAddress();
+      await visit(address, ada);
+      const name = new URL(address).searchParams.get('doc') ?? '';
+      const client = new TroupeClient({
+        urls: [node.socketUrl],
+        webSocket: WebSocket,
+      });
+      t.after(() => client.close());
+      const doc = client.open(name, 'rich-text');
+      await doc.ready;
+      const image = { image: 'https://example.org/a.png' };
+      doc.edit([
+        { insert: 'a\r\nb' },
+        { insert: image, attributes: { color: 'red', header: 9 } },
+        { insert: 'c' },
+      ]);
+      await ada.locator(`${EDITOR} .foreign`).getByText('image').waitFor();
+      await ada.locator(EDITOR).press('Control+End');
+      await ada.keyboard.type('!');
+      await waitForStatus(ada, 'Saved');
+      await new Promise<void>((resolve) => {
+        const check = (): void => {
+          if (JSON.stringify(doc.content.ops).includes('c!')) resolve();
+        };
+        doc.on('change', check);
+        check();
+      });
+      assert.deepEqual(doc.content.ops[1], { insert: image, attributes: { color: 'red', header: 9 } });
+      assert.equal(doc.content.ops[0]?.insert, 'a\r\nb');
+    },
+  );
 
-  test("a changed name and colour show in the other window's people and cursor", async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address);
-    const grace = await openAs(chromium, GRACE, address);
-    await ada.keyboard.type('x');
-    await ada.getByRole('button', { name: /^You are Ada/ }).click();
-    await ada.getByLabel('Your name').fill('Countess');
-    await ada.getByRole('radio', { name: 'Cobalt' }).check({ force: true });
-    await picture(ada, 'person');
-    await ada.getByRole('button', { name: 'Save' }).click();
+  await file.test("a changed name and colour show in the other window's people and cursor", async (t) => {
+    const mary = await openAs(t, chromium, MARY);
+    await visit(newAddress(), mary, grace);
+    await mary.keyboard.type('x');
+    await mary.getByRole('button', { name: /^You are Mary/ }).click();
+    await mary.getByLabel('Your name').fill('Countess');
+    await mary.getByRole('radio', { name: 'Cobalt' }).check();
+    await picture(mary, 'person');
+    await mary.getByRole('button', { name: 'Save' }).click();
     await grace.locator('.others button[title="Countess"]').waitFor();
     await grace
       .locator('.ql-cursor-name')
       .getByText('Countess', { exact: true })
       .waitFor({ state: 'attached' });
-    await ada.reload();
-    await loaded(ada);
-    await ada.getByRole('button', { name: /^You are Countess/ }).waitFor();
+    await mary.reload();
+    await loaded(mary);
+    await mary.getByRole('button', { name: /^You are Countess/ }).waitFor();
   });
 
-  test('the page asks no one but its own server for anything', async (t) => {
-    const chromium = await launchChromium(t);
-    const page = await chromium.window();
+  await file.test('the page asks no one but its own server for anything', async () => {
+    const page = await chromium.window(t);
     const elsewhere: string[] = [];
     page.on('request', (request) => {
       if (!request.url().startsWith(node.url) && !request.url().startsWith('data:'))
@@ -237,53 +224,48 @@ describe('the document view', () => {
     assert.deepEqual(elsewhere, []);
   });
 
-  test('a name that is none, and a document of another kind, are said so with a way on', async (t) => {
-    const chromium = await launchChromium(t);
-    const page = await chromium.window();
-    await page.goto(`${node.url}/?doc=NotAName`);
-    await page.getByRole('heading', { name: 'This document cannot be opened' }).waitFor();
-    const client = new TroupeClient({
-      urls: [`${node.url.replace('http', 'ws')}/v1/socket`],
-      webSocket: WebSocket,
-    });
-    t.after(() => client.close());
-    await client.open('page/numbers', 'json').ready;
-    await page.goto(`${node.url}/?doc=page/numbers`);
-    await page.getByText('another kind').first().waitFor();
-    await picture(page, 'failure');
-    assert.equal(await page.getByRole('link', { name: 'New document' }).getAttribute('href'), '/');
-  });
+  await file.test(
+    'a name that is none, and a document of another kind, are said so with a way on',
+    async (t) => {
+      const page = await chromium.window(t);
+      await page.goto(`${node.url}?doc=NotAName`);
+      await page.getByRole('heading', { name: 'This document cannot be opened' }).waitFor();
+      const client = new TroupeClient({
+        urls: [node.socketUrl],
+        webSocket: WebSocket,
+      });
+      t.after(() => client.close());
+      await client.open('page/numbers', 'json').ready;
+      await page.goto(`${node.url}?doc=page/numbers`);
+      await page.getByText('another kind').first().waitFor();
+      await picture(page, 'failure');
+      assert.equal(await page.getByRole('link', { name: 'New document' }).getAttribute('href'), '/');
+    },
+  );
 
-  test('what the page looks like: light, dark, and on a phone without sideways scrolling', async (t) => {
-    const chromium = await launchChromium(t);
-    const address = newAddress();
-    const ada = await openAs(chromium, ADA, address, { viewport: { width: 1360, height: 860 } });
-    const grace = await openAs(chromium, GRACE, address, {
-      viewport: { width: 1360, height: 860 },
-      colorScheme: 'dark',
-    });
-    const phone = await openAs(chromium, { name: 'Mary Shelley', colour: '#6d28d9' }, address, {
-      viewport: { width: 360, height: 740 },
-      deviceScaleFactor: 2,
-      hasTouch: true,
-      isMobile: true,
-    });
-    await writeSample(ada);
-    await waitForText(grace, 'Rehearse the fallback');
-    await waitForText(phone, 'Rehearse the fallback');
-    await grace.locator(`${EDITOR} p`).first().click();
-    await grace.keyboard.press('Shift+Home');
-    await ada
-      .locator('.ql-cursor-name')
-      .getByText(GRACE.name, { exact: true })
-      .waitFor({ state: 'attached' });
-    await settled(textOf, ada, grace);
-    await picture(ada, 'text-light');
-    await picture(grace, 'text-dark');
-    await picture(phone, 'text-phone');
-    assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), 360);
-    assert.deepEqual(await namelessControls(ada), []);
-  });
+  await file.test(
+    'what the page looks like: light, dark, and on a phone without sideways scrolling',
+    async (t) => {
+      const phone = await openAs(t, chromium, MARY, PHONE);
+      await visit(newAddress(), ada, grace, phone);
+      await grace.emulateMedia({ colorScheme: 'dark' });
+      await writeSample(ada);
+      await waitForText(grace, 'Rehearse the fallback');
+      await waitForText(phone, 'Rehearse the fallback');
+      await grace.locator(`${EDITOR} p`).first().click();
+      await grace.keyboard.press('Shift+Home');
+      await ada
+        .locator('.ql-cursor-name')
+        .getByText(GRACE.name, { exact: true })
+        .waitFor({ state: 'attached' });
+      await settled(textOf, ada, grace);
+      await picture(ada, 'text-light');
+      await picture(grace, 'text-dark');
+      await picture(phone, 'text-phone');
+      assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), 360);
+      assert.deepEqual(await namelessControls(ada), []);
+    },
+  );
 });
 
 async function writeSample(page: Page): Promise<void> {

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BrowserContextOptions, Page } from 'playwright-core';
-import type { BrowserFixture } from '../support/chromium.ts';
+import type { TestContext } from 'node:test';
+import type { Page } from 'playwright-core';
+import type { Chromium, WindowOptions } from '../support/chromium.ts';
 
 export interface Someone {
   readonly name: string;
@@ -14,21 +15,41 @@ export interface Someone {
 export const ADA: Someone = { name: 'Ada Lovelace', colour: '#be123c' };
 export const GRACE: Someone = { name: 'Grace Hopper', colour: '#0f766e' };
 
+export const MARY: Someone = { name: 'Mary Shelley', colour: '#6d28d9' };
+
+export const DESKTOP: WindowOptions = { viewport: { width: 1360, height: 860 } };
+export const PHONE: WindowOptions = {
+  viewport: { width: 360, height: 740 },
+  deviceScaleFactor: 2,
+  hasTouch: true,
+  isMobile: true,
+};
+
 export const EDITOR = '.ql-editor';
 
-/** A window at `address`, as `who`, with the document loaded. */
+/** A window of `who`, empty as yet. */
 export async function openAs(
-  chromium: BrowserFixture,
+  t: TestContext,
+  chromium: Chromium,
   who: Someone,
-  address: string,
-  options: BrowserContextOptions & { expectedErrors?: RegExp } = {},
+  options: WindowOptions = {},
 ): Promise<Page> {
-  const page = await chromium.window(options);
-  page.setDefaultTimeout(20_000);
-  await page.addInitScript((person) => localStorage.setItem('troupe.person', JSON.stringify(person)), who);
-  await page.goto(address);
-  await loaded(page);
+  const page = await chromium.window(t, options);
+  page.setDefaultTimeout(30_000);
+  await page.addInitScript((person) => {
+    if (localStorage.length === 0) localStorage.setItem('troupe.person', JSON.stringify(person));
+  }, who);
   return page;
+}
+
+/** Opens the document at `address` in each of the windows, and waits until it is there. */
+export async function visit(address: string, ...pages: readonly Page[]): Promise<void> {
+  await Promise.all(
+    pages.map(async (page) => {
+      await page.goto(address);
+      await loaded(page);
+    }),
+  );
 }
 
 export async function loaded(page: Page): Promise<void> {
@@ -58,7 +79,7 @@ export async function settled(
   for (const page of pages) await waitForStatusIn(page, ['Saved', 'Up to date']);
   const [first, ...rest] = pages;
   assert.ok(first);
-  const deadline = AbortSignal.timeout(20_000);
+  const deadline = AbortSignal.timeout(30_000);
   for (;;) {
     const shown = await show(first);
     const others = await Promise.all(rest.map(show));

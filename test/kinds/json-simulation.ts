@@ -59,6 +59,7 @@ class Server {
       const again = reloaded.reduce((op, one) => jsonKind.transform(op, one), parsed.value);
       check(JSON.stringify(live) === JSON.stringify(again), 'a recalled patch transforms differently');
     }
+    const expected = parsed.ok ? this.#commitClassified(parsed.value, base, past) : undefined;
     const result = parsed.ok
       ? jsonKind.commit(
           this.state,
@@ -70,6 +71,10 @@ class Server {
     if (!result.ok) {
       this.#tally.rejects[result.code] = (this.#tally.rejects[result.code] ?? 0) + 1;
       check(canonical(this.state.root) === before, 'a refused patch has left a trace');
+      check(
+        expected === undefined || expected === result.code,
+        `refused as ${result.code}, with base ${expected}`,
+      );
       return { type: 'reject', author, version: this.log.length };
     }
     this.#tally.commits++;
@@ -77,8 +82,26 @@ class Server {
     const text = JSON.stringify(jsonKind.wire(op));
     this.log.push({ op, wire: text, note: jsonKind.note(op) });
     this.documents.push(canonical(this.state.root));
+    check(expected === undefined || expected === text, `committed ${text}, with base ${expected}`);
     this.#checkCommitted(before, result.value.undo, text);
     return { type: 'commit', version: this.log.length, author, wire: text };
+  }
+
+  /** The slow way: tokens classified against the document at `base`. What comes of it; undefined where it does not apply there. */
+  #commitClassified(op: JsonOp, base: number, past: readonly Logged[]): string | undefined {
+    const atBase = jsonKind.apply(jsonKind.load(JSON.parse(this.documents[base] ?? '')), op);
+    // How long a list was that is gone now only its document tells: steps after a move or copy to its
+    // `-` that name what was put there by number can not be recognised.
+    const transfers = op.steps.slice(0, -1).some((step) => 'from' in step && step.path.at(-1) === '-');
+    if (!atBase.ok || transfers) return undefined;
+    const copy = jsonKind.load(jsonKind.snapshot(this.state));
+    const result = jsonKind.commit(
+      copy,
+      atBase.value.op,
+      past.map((one) => one.op),
+      LIMITS,
+    );
+    return result.ok ? JSON.stringify(jsonKind.wire(result.value.op)) : result.code;
   }
 
   #checkCommitted(before: string, undo: JsonUndo, text: string): void {

@@ -25,7 +25,8 @@ test('clownschool has an order in which every author can have seen exactly what 
   assert.deepEqual(texts, [trace.endContent, trace.endContent, trace.endContent]);
   assert.deepEqual({ exact, carried }, { exact: 12_592, carried: 1_242 });
   const merged = mergeTrace(trace, plan);
-  for (const [place, delta] of log.entries()) assert.deepEqual(delta.ops, merged[place]?.ops, `version ${place + 1}`);
+  for (const [place, delta] of log.entries())
+    assert.deepEqual(delta.ops, merged[place]?.ops, `version ${place + 1}`);
 });
 
 test('where authors exchange through a server, transformation commits what a CRDT merges, at every version', () => {
@@ -35,7 +36,10 @@ test('where authors exchange through a server, transformation commits what a CRD
       const plan = planTrace(trace);
       assert.equal(plan.mode, 'ordered');
       const { log, texts } = transformOffline(trace, plan);
-      assert.deepEqual(texts, plan.byAgent.map(() => trace.endContent));
+      assert.deepEqual(
+        texts,
+        plan.byAgent.map(() => trace.endContent),
+      );
       const merged = mergeTrace(trace, plan);
       for (const [place, delta] of log.entries()) assert.deepEqual(delta.ops, merged[place]?.ops);
     }),
@@ -93,7 +97,13 @@ test('a server that does not transform does not get through a replay', async () 
 test('a document that somebody has edited is refused', async () => {
   const trace = randomTrace(seededRandom(10), 2, 10, 'server');
   const server = await startFakeServer();
-  const options = { url: server.url, trace, kind: 'rich-text', doc: 'acme/used', random: Math.random } as const;
+  const options = {
+    url: server.url,
+    trace,
+    kind: 'rich-text',
+    doc: 'acme/used',
+    random: Math.random,
+  } as const;
   await replayTrace(options);
   await assert.rejects(replayTrace(options), /it has been edited/);
   await server.close();

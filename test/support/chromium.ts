@@ -6,38 +6,44 @@ import { findProgram } from './install.ts';
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-export interface BrowserFixture {
-  readonly browser: Browser;
+export interface Chromium {
   /**
-   * A window of its own user: nothing stored is shared with the others. Errors that a page throws
-   * or logs fail the test at its end; `expectedErrors` are not counted.
+   * A window of its own user: nothing stored is shared with the others. Closed after `t`, which fails
+   * if the page threw or logged an error; those that `expectedErrors` matches are not counted.
    */
-  window(options?: BrowserContextOptions & { expectedErrors?: RegExp }): Promise<Page>;
+  window(t: TestContext, options?: WindowOptions): Promise<Page>;
 }
 
-export async function launchChromium(t: TestContext): Promise<BrowserFixture> {
+export type WindowOptions = BrowserContextOptions & { expectedErrors?: RegExp };
+
+/** Closed after `t`: give it the test around those that open windows. */
+export async function launchChromium(t: TestContext): Promise<Chromium> {
   const executablePath = await findProgram(PROGRAMS, 'chromium');
   const root = process.getuid?.() === 0;
   const browser = await chromium.launch({
     executablePath,
     args: ['--disable-dev-shm-usage', ...(root ? ['--no-sandbox'] : [])],
   });
+  t.after(() => browser.close());
+  return { window: (test, options = {}) => openWindow(browser, test, options) };
+}
+
+async function openWindow(
+  browser: Browser,
+  t: TestContext,
+  { expectedErrors, ...options }: WindowOptions,
+): Promise<Page> {
+  const context = await browser.newContext(options);
   const errors: string[] = [];
   t.after(async () => {
-    await browser.close();
+    await context.close();
     if (errors.length > 0) throw new Error(`the page reported errors:\n${errors.join('\n')}`);
   });
-  return {
-    browser,
-    window: async ({ expectedErrors, ...options } = {}) => {
-      const context = await browser.newContext(options);
-      const page = await context.newPage();
-      const note = (error: string): void => {
-        if (expectedErrors?.test(error) !== true) errors.push(error);
-      };
-      page.on('pageerror', (error) => note(error.stack ?? error.message));
-      page.on('console', (message) => message.type() === 'error' && note(message.text()));
-      return page;
-    },
+  const page = await context.newPage();
+  const note = (error: string): void => {
+    if (expectedErrors?.test(error) !== true) errors.push(error);
   };
+  page.on('pageerror', (error) => note(error.stack ?? error.message));
+  page.on('console', (message) => message.type() === 'error' && note(message.text()));
+  return page;
 }

@@ -68,6 +68,8 @@ export class Appender {
     heads: ReadonlyMap<DocumentId, number>,
   ): Promise<Answer> {
     let failures = 0;
+    // An attempt's answer was lost: the rows may be there, also when the session was fenced after it.
+    let uncertain = false;
     while (!this.#aborted.signal.aborted) {
       let sql: Sql | undefined = this.#connection.current;
       try {
@@ -75,7 +77,7 @@ export class Appender {
         // On another connection than the caller knew nothing is proved: not by it, nor by the first attempt.
         const proved = this.#connection.epoch === this.#seenEpoch ? heads : headsOf(rows);
         const written = await this.#answer(insertBatch(sql, this.#session, batch, proved));
-        const answer = written > 0 ? COMMITTED : await this.#whyNothing(sql);
+        const answer = written > 0 ? COMMITTED : await this.#whyNothing(sql, uncertain ? batch : undefined);
         if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
         return answer;
       } catch (error) {
@@ -91,6 +93,7 @@ export class Appender {
             if (!this.#aborted.signal.aborted) throw error;
             break;
           case 'connection':
+            uncertain = true;
             if (sql) this.#connection.lost(sql);
             break;
           case 'transient':
@@ -104,13 +107,13 @@ export class Appender {
     return FENCED;
   }
 
-  /** 0 rows. */
-  async #whyNothing(sql: Sql): Promise<AppendOutcome> {
+  /** 0 rows. `batch`: an earlier attempt may have written its rows before the session was fenced. */
+  async #whyNothing(sql: Sql, batch: Batch | undefined): Promise<AppendOutcome> {
     const [own] = await this.#answer(
-      sql<
-        { state: string }[]
-      >`SELECT state FROM session WHERE id = ${this.#session.id} AND nonce = ${this.#session.nonce}`,
+      sql<{ state: string }[]>`
+        SELECT state FROM session WHERE id = ${this.#session.id} AND nonce = ${this.#session.nonce}`,
     );
+    if (batch && (await this.#landed(sql, batch))) return COMMITTED;
     return own === undefined || own.state === 'fenced' ? FENCED : GAP;
   }
 
@@ -120,18 +123,21 @@ export class Appender {
    */
   async #whoseRows(sql: Sql, batch: Batch): Promise<AppendOutcome | undefined> {
     try {
-      const found = await this.#answer(countBatch(sql, this.#session, batch));
-      if (found !== batch.size) return await this.#whyNothing(sql);
-      // The backend may have been ended while it waited for a synchronous standby: a commit behind the
-      // found rows is acknowledged only when they are there too.
-      await this.#answer(sql`UPDATE session SET node = node WHERE id = ${this.#session.id}`);
-      return COMMITTED;
+      return await this.#whyNothing(sql, batch);
     } catch (error) {
       const kind = classify(error);
       if (kind === 'connection') this.#connection.lost(sql);
       else if (kind !== 'transient') throw error;
       return undefined;
     }
+  }
+
+  async #landed(sql: Sql, batch: Batch): Promise<boolean> {
+    if ((await this.#answer(countBatch(sql, this.#session, batch))) !== batch.size) return false;
+    // The backend may have been ended while it waited for a synchronous standby: a commit behind the
+    // found rows is acknowledged only when they are there too.
+    await this.#answer(sql`UPDATE session SET node = node WHERE id = ${this.#session.id}`);
+    return true;
   }
 
   /** Commits what can be, halving the documents until those with refused values stand alone. */

@@ -5,7 +5,7 @@ import { type Sql, textArray } from './connect.ts';
 import { codeOf } from './errors.ts';
 import { foldName, poolName, writeName } from './session.ts';
 
-/** A round waits 250 ms for the locks, and up to a second for each backend it ends. */
+/** A round waits 250 ms for the locks: backends told to end let go of theirs in the next one. */
 const ROUNDS = 8;
 
 /** lock_not_available; and deadlock_detected, should a third party lock sessions in another order. */
@@ -39,6 +39,6 @@ async function endBackends(sql: Sql, run: string | null, session: SessionId | nu
     SELECT id, run FROM session WHERE (run = ${run} OR id = ${session}) AND state <> 'fenced'`;
   const names = victims.flatMap((row) => [writeName(row.id), poolName(row.id), foldName(row.run)]);
   await sql`
-    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = ANY(${textArray(sql, [...new Set(names)])}) AND pid <> pg_backend_pid()`;
 }

@@ -23,12 +23,13 @@ export async function sessionState(sql: Sql, id: SessionId): Promise<SessionStat
   return row?.state;
 }
 
-export function foreignSessions(
+export async function foreignSessions(
   sql: Sql,
   run: string,
-): PromiseLike<readonly { id: SessionId; run: string; node: string; slot: number }[]> {
-  return sql<{ id: SessionId; run: string; node: string; slot: number }[]>`
+): Promise<readonly { id: SessionId; run: string; node: string; slot: number }[]> {
+  const rows = await sql<{ id: SessionId; run: string; node: string; slot: number }[]>`
     SELECT id, run, node, slot FROM session WHERE state <> 'fenced' AND run <> ${run} ORDER BY id`;
+  return [...rows];
 }
 
 /** A session may fence itself whenever nothing of it is in flight: its shards are then free. */

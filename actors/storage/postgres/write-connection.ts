@@ -1,6 +1,7 @@
 // The one write connection of a worker's session, named after it so that anybody can find and end its
 // backend. Modes: down -> up (connect) -> down (lost, or given up) … -> closed, set by #setMode alone.
 // A connection is used only after it has proved itself and every older backend of that name is gone.
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connect,
   DEFAULT_ANSWER_TIMEOUT_MS,
@@ -16,8 +17,9 @@ type Mode =
   | { readonly type: 'up'; readonly sql: Sql }
   | { readonly type: 'closed' };
 
-/** Rounds of pg_terminate_backend, each waiting up to a second, before the attempt to connect has failed. */
-const TERMINATE_ROUNDS = 5;
+/** How often older backends are told to end, before the attempt to connect has failed: 5 s. */
+const TERMINATE_ROUNDS = 500;
+const TERMINATE_PAUSE_MS = 10;
 
 export class WriteConnection {
   readonly #options: PostgresStoreOptions;
@@ -98,13 +100,15 @@ export class WriteConnection {
    */
   async #endOlderBackends(sql: Sql): Promise<void> {
     for (let round = 0; round < TERMINATE_ROUNDS; round++) {
+      // A backend leaves pg_stat_activity after its transaction has ended.
       const backends = await within(
         this.answerTimeoutMs,
         'connect',
-        sql`SELECT pid, pg_terminate_backend(pid, 1000) AS gone FROM pg_stat_activity
+        sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
           WHERE application_name = ${this.#name} AND pid <> pg_backend_pid()`,
       );
       if (backends.length === 0) return;
+      await sleep(TERMINATE_PAUSE_MS);
     }
     throw new AnswerTimeout(`connect: an older backend of ${this.#name} does not end`);
   }

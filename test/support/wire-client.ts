@@ -1,0 +1,131 @@
+// A client for tests of the wire contract: sends what it is told, keeps what comes, and waits for
+// what a test expects. No retries, no cleverness.
+import type { TestContext } from 'node:test';
+import { WebSocket } from 'ws';
+import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
+
+export type Message = Record<string, unknown> & { type: string };
+
+const PATIENCE_MS = 15_000;
+
+export class WireClient {
+  readonly socket: WebSocket;
+  readonly codec: Codec;
+  /** Everything that came and was not taken, in order. */
+  readonly received: Message[] = [];
+  closed: { code: number; reason: string } | undefined;
+  private wake: () => void = () => undefined;
+
+  private constructor(socket: WebSocket, codec: Codec) {
+    this.socket = socket;
+    this.codec = codec;
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      this.received.push(codec.decode(isBinary ? data : data.toString('utf8')) as Message);
+      this.wake();
+    });
+    socket.on('close', (code: number, reason: Buffer) => {
+      this.closed = { code, reason: reason.toString() };
+      this.wake();
+    });
+    socket.on('error', () => undefined);
+  }
+
+  /** Connects; with `client` also says hello and takes the welcome. */
+  static async connect(
+    t: Pick<TestContext, 'after'>,
+    url: string,
+    options: { codec?: Codec; protocols?: string[]; client?: string } = {},
+  ): Promise<WireClient> {
+    const codec = options.codec ?? jsonCodec;
+    const socket = new WebSocket(url, options.protocols ?? [codec.subprotocol], { perMessageDeflate: false });
+    const client = new WireClient(socket, codec);
+    t.after(() => socket.terminate());
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', resolve);
+      socket.once('error', reject);
+    });
+    if (options.client !== undefined) {
+      client.send({ type: 'hello', client: options.client });
+      await client.next('welcome');
+    }
+    return client;
+  }
+
+  send(message: object): void {
+    this.socket.send(this.codec.encode(message as Parameters<Codec['encode']>[0]));
+  }
+
+  /** Opens a document and takes its `opened`. */
+  async open(doc: string, kind?: string, more: object = {}): Promise<Message> {
+    this.send({ type: 'open', doc, ...(kind === undefined ? {} : { kind }), ...more });
+    return this.next('opened', (m) => m.doc === doc);
+  }
+
+  /** Submits, and takes the answer: its commit, ack, reject or error. */
+  async submit(doc: string, seq: number, op: unknown, base?: number): Promise<Message> {
+    this.send({ type: 'submit', doc, seq, ...(base === undefined ? {} : { base }), op });
+    return this.answer(doc, seq);
+  }
+
+  answer(doc: string, seq: number): Promise<Message> {
+    return this.take(
+      (m) =>
+        m.doc === doc &&
+        (m.seq === seq ||
+          (m.type === 'commit' && (m.ops as { seq: number }[]).some((entry) => entry.seq === seq))),
+      `an answer to seq ${seq}`,
+    );
+  }
+
+  next(type: string, is: (message: Message) => boolean = () => true): Promise<Message> {
+    return this.take((m) => m.type === type && is(m), type);
+  }
+
+  /** Takes the first message that fits, waiting for it. */
+  async take(is: (message: Message) => boolean, what: string): Promise<Message> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const at = this.received.findIndex(is);
+      const [found] = at < 0 ? [] : this.received.splice(at, 1);
+      if (found !== undefined) return found;
+      const came = JSON.stringify(this.received).slice(0, 2000);
+      if (this.closed !== undefined) {
+        throw new Error(`closed with ${this.closed.code} before ${what}; came: ${came}`);
+      }
+      if (Date.now() > deadline) throw new Error(`no ${what}; came: ${came}`);
+      await this.change(deadline);
+    }
+  }
+
+  async untilClosed(): Promise<{ code: number; reason: string }> {
+    const deadline = Date.now() + PATIENCE_MS;
+    while (this.closed === undefined) {
+      if (Date.now() > deadline) throw new Error('the socket stays open');
+      await this.change(deadline);
+    }
+    return this.closed;
+  }
+
+  /** Resolves when the server has handled all that was sent before. */
+  async settled(): Promise<void> {
+    const id = `settled-${Math.random()}`;
+    this.send({ type: 'ping', id });
+    await this.next('pong', (m) => m.id === id);
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  private change(deadline: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.max(1, deadline - Date.now()));
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+export const CODECS_UNDER_TEST: readonly Codec[] = [jsonCodec, msgpackCodec];
