@@ -31,6 +31,9 @@ export function settle(step: Step, carried: readonly Step[], state: JsonState): 
   return { ...step, from, path: path.with(-1, end), end: true };
 }
 
+/** Stands for something inside a container; no index, and a name that nobody gives. */
+const ANY_MEMBER = '\uffff';
+
 class View {
   readonly #carried: readonly Step[];
   readonly #state: JsonState;
@@ -45,7 +48,10 @@ class View {
     let out = pointer;
     for (const [depth, token] of pointer.entries()) {
       if (typeof token === 'number' || token === '-' || !isAmbiguous(token)) continue;
-      if (this.#listAt(out.slice(0, depth)) !== undefined) out = out.with(depth, toIndex(token));
+      const container = this.#valueAt(out.slice(0, depth));
+      // Of a container that is gone nobody can tell; a digit is far more often an index. The step itself
+      // has no effect then; what hangs on it is only which later steps of its patch stand on it.
+      if (container === undefined || Array.isArray(container)) out = out.with(depth, toIndex(token));
     }
     return out;
   }
@@ -70,9 +76,14 @@ class View {
   }
 
   #listAt(pointer: Pointer): readonly unknown[] | undefined {
-    const place = this.#now(pointer, 'value');
-    const value = isLost(place) ? undefined : valueAt(this.#state.root, place);
+    const value = this.#valueAt(pointer);
     return Array.isArray(value) ? value : undefined;
+  }
+
+  /** The container at `pointer`, if it is still the one its author saw: what has overwritten it tells nothing. */
+  #valueAt(pointer: Pointer): unknown {
+    const inside = this.#now([...pointer, ANY_MEMBER], 'value');
+    return isLost(inside) ? undefined : valueAt(this.#state.root, inside.slice(0, -1));
   }
 
   #now(pointer: Pointer, part: Part): Pointer | Lost {

@@ -66,7 +66,9 @@ function valueProblem(value: unknown, depth: number): string | undefined {
       return isWellFormed(value) ? undefined : 'lone surrogate in a value';
     case 'number':
       if (!Number.isFinite(value)) return 'number is not finite';
-      if (Number.isInteger(value) && !Number.isSafeInteger(value)) return 'integer beyond 2^53 - 1';
+      if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM) {
+        return 'integer beyond 2^53 - 1';
+      }
       return undefined;
     case 'object':
       break;
@@ -139,6 +141,9 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
+
+/** From here on JSON.stringify writes an exponent: a float in every language. */
+const EXPONENT_FROM = 1e21;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const isWellFormed = (text: string): boolean => {

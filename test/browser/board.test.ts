@@ -23,8 +23,9 @@ import {
 } from './windows.ts';
 
 test('the board view', async (file) => {
-  const node = await startTestNode(file);
+  // The browser first: it is then closed before the node stops, which its windows would report.
   const chromium = await launchChromium(file);
+  const node = await startTestNode(file);
   const ada = await openAs(file, chromium, ADA, DESKTOP);
   const grace = await openAs(file, chromium, GRACE, DESKTOP);
   let boards = 0;

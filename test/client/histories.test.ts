@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { KindName } from '../../client/index.ts';
 import { type HistoryOptions, ROUGH, runHistory } from './histories.ts';
 
-const RUNS = 60 * Number(process.env.FUZZ_RUNS ?? 1);
+const RUNS = 12 * Number(process.env.FUZZ_RUNS ?? 1);
 const FIRST_SEED = Number(process.env.FUZZ_SEED ?? 1);
 const KINDS: readonly KindName[] = ['rich-text', 'json', 'yjs'];
 

@@ -215,7 +215,12 @@ class Editor {
       .filter((entry) => entry.client === this.client.id)
       .map((entry) => (this.#options.kind === 'yjs' ? yjsText(entry.op) : JSON.stringify(entry.op)));
     const count = (mark: string) => texts.filter((text) => text.includes(mark)).length;
-    for (const mark of this.#marks) assert.equal(count(mark), 1, `${mark} was saved`);
+    // A Yjs update of which the server forgot everything is sent again: applied twice, it is there once.
+    const again = this.#options.kind === 'yjs' && this.#options.trims === true;
+    for (const mark of this.#marks) {
+      const times = count(mark);
+      assert.ok(again ? times >= 1 : times === 1, `${mark} was saved, and is in the log ${times} times`);
+    }
     if (!settled) return;
     for (const mark of this.#refused) assert.equal(count(mark), 0, `${mark} was refused`);
     for (const mark of this.#unknown) assert.ok(count(mark) <= 1, `${mark} is unknown`);

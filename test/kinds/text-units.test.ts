@@ -59,3 +59,19 @@ test('nothing is normalised', () => {
   assert.ok(richTextKind.commit(state, [{ insert: 'e\u0301\u00E9\r\n\u2028' }], [], LIMITS).ok);
   assert.deepEqual(snapshot(state), [{ insert: 'e\u0301\u00E9\r\n\u2028\n' }]);
 });
+
+test('no place in a long text of pairs lets an edit in between their halves', () => {
+  const text = `a${'\u{1F600}'.repeat(1500)}\n`;
+  const state = richTextKind.load([{ insert: text }]);
+  const refused: number[] = [];
+  for (let index = 1; index < text.length; index++) {
+    const result = richTextKind.apply(state, [{ retain: index }, { insert: '|' }]);
+    if (result.ok) richTextKind.revert(state, result.value.undo);
+    else refused.push(index);
+  }
+  assert.deepEqual(
+    refused,
+    Array.from({ length: 1500 }, (_, i) => 2 + 2 * i),
+  );
+  assert.deepEqual(snapshot(state), [{ insert: text }]);
+});

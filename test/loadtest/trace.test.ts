@@ -43,8 +43,7 @@ test('a concurrent trace keeps its parents, also behind a transaction that was c
     [
       { agent: 0, parents: [] },
       { agent: 0, parents: [0] },
-      { agent: 0, parents: [1] },
-      { agent: 1, parents: [2] },
+      { agent: 1, parents: [1] },
     ],
   );
   const view = new CodePointText();

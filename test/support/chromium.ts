@@ -36,7 +36,7 @@ async function openWindow(
   const context = await browser.newContext(options);
   const errors: string[] = [];
   t.after(async () => {
-    await context.close();
+    if (browser.isConnected()) await context.close();
     if (errors.length > 0) throw new Error(`the page reported errors:\n${errors.join('\n')}`);
   });
   const page = await context.newPage();

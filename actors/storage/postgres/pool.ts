@@ -11,8 +11,8 @@ import {
 } from './connect.ts';
 import { asUnavailable, classify } from './errors.ts';
 
-/** Statements that end this much before the caller's patience let the server tell why. */
-const STATEMENT_MARGIN_MS = 1_000;
+/** Statements that end a little before the caller's patience let the server tell why. */
+const STATEMENT_SHARE = 0.9;
 
 export class Pool {
   readonly #options: PostgresStoreOptions;
@@ -64,7 +64,7 @@ export class Pool {
     return connect(this.#options, {
       name: this.#name,
       max: this.#max,
-      statementTimeoutMs: Math.max(this.#answerTimeoutMs - STATEMENT_MARGIN_MS, 1),
+      statementTimeoutMs: Math.ceil(this.#answerTimeoutMs * STATEMENT_SHARE),
     });
   }
 

@@ -1,0 +1,43 @@
+// A node for one run of a command: the one that `--url` names, or one of its own with an embedded
+// database in a temporary directory, which is stopped and removed afterwards.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NodeProcess } from './node-process.ts';
+
+/** Runs `use` with the socket URL, and the process if it is one of our own. */
+export async function withNode<T>(
+  url: string | undefined,
+  set: readonly string[],
+  use: (socketUrl: string, node: NodeProcess | undefined) => Promise<T>,
+): Promise<T> {
+  if (url !== undefined) return await use(socketUrlOf(url), undefined);
+  return await withDataDirectory(async (directory) => {
+    const node = await NodeProcess.start({ storage: { directory }, set });
+    const interrupted = () => void node.stop();
+    process.once('SIGINT', interrupted);
+    try {
+      return await use(node.socketUrl, node);
+    } finally {
+      process.off('SIGINT', interrupted);
+      await node.stop();
+    }
+  });
+}
+
+export async function withDataDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-load-'));
+  try {
+    return await use(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** `http://host:port` or `ws://host:port/v1/socket`, as the latter. */
+function socketUrlOf(url: string): string {
+  const parsed = new URL(url);
+  parsed.protocol = parsed.protocol === 'https:' || parsed.protocol === 'wss:' ? 'wss:' : 'ws:';
+  if (parsed.pathname === '/') parsed.pathname = '/v1/socket';
+  return parsed.href;
+}

@@ -1,0 +1,107 @@
+// A host on the memory store, in this thread, with a gateway's end of a link in the test's hands.
+import { Host, type HostLimits } from '../../actors/host.ts';
+import { Link } from '../../actors/link.ts';
+import {
+  JSON_FRAMES,
+  OPEN,
+  type OpenRequest,
+  SUBMIT,
+  type ToGateway,
+  type ToOwner,
+} from '../../actors/link-messages.ts';
+import { Progress } from '../../actors/progress.ts';
+import { SHARDS } from '../../actors/shard.ts';
+import type { MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { type LoopbackEnd, loopback } from '../support/loopback.ts';
+
+const MiB = 1024 * 1024;
+
+export const HOST_LIMITS: HostLimits = {
+  actor: {
+    documentBytes: MiB,
+    depth: 100,
+    receiveBytes: 2 * MiB,
+    residentOps: 100,
+    historyOps: 1000,
+    mailbox: { messages: 100, bytes: MiB },
+    snapshotMinBytes: MiB,
+    snapshotRatio: 0.5,
+  },
+  commit: { maxRows: 100, maxBytes: MiB, queueBytes: MiB, lingerMs: 0 },
+  link: { windowMessages: 1000, queueMessages: 1000 },
+  memoryBytes: 100 * MiB,
+  idleMs: 60_000,
+};
+
+export interface Harness {
+  readonly host: Host;
+  readonly session: number;
+  /** What came from the owner, in order. */
+  readonly got: ToGateway[];
+  readonly lost: string[];
+  readonly errors: object[];
+  send(message: ToOwner): void;
+  open(sub: number, doc: string, request?: Partial<OpenRequest>): void;
+  submit(sub: number, seq: number, base: number, op: unknown): void;
+  idle(): Promise<void>;
+}
+
+/** Each subscription is client `client-<sub>`; one channel, number 1. */
+export async function startHost(
+  database: MemoryDatabase,
+  limits: HostLimits = HOST_LIMITS,
+): Promise<Harness> {
+  const store = database.worker();
+  const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
+  const epochs = await store.claim(Array.from({ length: SHARDS }, (_, shard) => shard));
+  const { near, far }: { near: LoopbackEnd; far: LoopbackEnd } = loopback();
+  const got: ToGateway[] = [];
+  const lost: string[] = [];
+  const errors: object[] = [];
+  const host = new Host({
+    store,
+    session,
+    epochs,
+    limits,
+    progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
+    now: Date.now,
+    fold: () => Promise.resolve(undefined),
+    log: (_level, message, fields) => errors.push({ message, ...fields }),
+    onLost: (reason) => lost.push(reason),
+  });
+  host.addLink(0, far);
+  const link = new Link<ToOwner, ToGateway>(near, limits.link, (messages) => got.push(...messages));
+  const send = (message: ToOwner): void => link.send(message);
+  return {
+    host,
+    session: session.id,
+    got,
+    lost,
+    errors,
+    send,
+    open: (sub, doc, request = {}) =>
+      send([
+        OPEN,
+        1,
+        sub,
+        {
+          doc,
+          client: `client-${sub}`,
+          user: 'u',
+          role: 'owner',
+          codec: JSON_FRAMES,
+          kind: 'rich-text',
+          ...request,
+        },
+      ]),
+    submit: (sub, seq, base, op) => send([SUBMIT, 1, sub, seq, base, JSON.stringify(op)]),
+    idle: () => near.idle(),
+  };
+}
+
+/** A frame's message: the WebSocket header cut off. */
+export function frameMessage(frame: Uint8Array): Record<string, unknown> {
+  const length = (frame[1] ?? 0) & 0x7f;
+  const start = length < 126 ? 2 : length === 126 ? 4 : 10;
+  return JSON.parse(Buffer.from(frame.subarray(start)).toString('utf8')) as Record<string, unknown>;
+}

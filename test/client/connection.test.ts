@@ -1,0 +1,299 @@
+// How a client finds, keeps and leaves its server.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Backoff } from '../../client/backoff.ts';
+import { TroupeClient, TroupeError } from '../../client/index.ts';
+import { RateGate } from '../../client/rate.ts';
+import { Harness, heard } from './harness.ts';
+
+test('HELLO-1: hello is the first frame, and the client is live once welcomed', () => {
+  const h = new Harness();
+  const client = h.client();
+  const states = heard(client, 'state');
+  assert.equal(client.state, 'connecting');
+  client.open('acme/a', 'json');
+  h.settle();
+  assert.equal(client.state, 'live');
+  assert.deepEqual(states, ['live']);
+  assert.deepEqual(
+    h.server.received.slice(0, 2).map((message) => message.type),
+    ['hello', 'open'],
+  );
+});
+
+test('SOCK-2: json is asked for first, and msgpack where a yjs document is open', () => {
+  for (const [kind, subprotocol] of [
+    ['json', 'troupe.v1.json'],
+    ['yjs', 'troupe.v1.msgpack'],
+  ] as const) {
+    const h = new Harness();
+    const client = h.client();
+    client.open('acme/a', kind);
+    h.settle();
+    assert.equal(h.socketOf(client).protocol, subprotocol);
+  }
+});
+
+test('client ids are random, 16 characters or more, and valid', () => {
+  const h = new Harness();
+  const ids = new Set(Array.from({ length: 50 }, () => h.client({ offline: true }).id));
+  assert.equal(ids.size, 50);
+  for (const id of ids) assert.match(id, /^[A-Za-z0-9_-]{16,64}$/);
+  assert.throws(() => h.client({ clientId: 'short' }), TypeError);
+});
+
+test('options that can never work throw', () => {
+  const h = new Harness();
+  assert.throws(() => h.client({ urls: [] }), TypeError);
+  const client = h.client();
+  assert.throws(() => client.open('no slash', 'json'), { code: 'bad-name' });
+  client.open('acme/a', 'json');
+  assert.throws(() => client.open('acme/a', 'yjs'), { code: 'wrong-kind' });
+  assert.equal(client.open('acme/a', 'json'), client.open('acme/a', 'json'));
+  client.close();
+  assert.throws(() => client.open('acme/a', 'json'), { code: 'not-open' });
+});
+
+test('full jitter: delays double in bound, never pass 30 s, and keep to what the server asks', () => {
+  const top = new Backoff(500, () => 0.999999);
+  const delays = Array.from({ length: 12 }, () => Math.round(top.next()));
+  assert.deepEqual(delays.slice(0, 7), [500, 1000, 2000, 4000, 8000, 16000, 30000]);
+  assert.ok(delays.every((delay) => delay <= 30_000));
+  const low = new Backoff(500, () => 0);
+  assert.equal(low.next(), 0);
+  assert.equal(low.next(3_000), 3_000);
+  low.reset();
+  assert.equal(low.failures, 0);
+});
+
+test('a rate gate lets no more through than its share of the limit', () => {
+  const h = new Harness();
+  const gate = new RateGate(10, () => h.time.now);
+  let passed = 0;
+  for (let i = 0; i < 10_000; i++) {
+    if (gate.take() === 0) passed++;
+    h.time.advance(1);
+  }
+  assert.ok(passed > 70 && passed <= 100, String(passed));
+});
+
+test('an unreachable server is tried again, over all URLs, with growing pauses', () => {
+  const h = new Harness();
+  h.server.unreachable = true;
+  const urls = new Set<string>();
+  const real = h.server.webSocket;
+  class Seen extends real {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols);
+      urls.add(url);
+    }
+  }
+  const client = h.client({ urls: ['ws://a/v1/socket', 'ws://b/v1/socket'], webSocket: Seen });
+  h.settle(60_000);
+  assert.equal(client.state, 'connecting');
+  assert.equal(urls.size, 2);
+  assert.ok(h.server.connects >= 4 && h.server.connects < 40, String(h.server.connects));
+  h.server.unreachable = false;
+  h.settle(31_000);
+  assert.equal(client.state, 'live');
+});
+
+test('a server that accepts and closes at once is not hammered', () => {
+  const h = new Harness();
+  h.server.refuse = () => 1013;
+  h.client();
+  h.settle(120_000);
+  assert.ok(h.server.connects < 40, String(h.server.connects));
+});
+
+test('PING-1: a quiet client pings, and leaves a server that stays silent', () => {
+  const h = new Harness();
+  const client = h.client();
+  h.settle(65_000);
+  assert.equal(h.sent('ping').length, 3);
+  assert.equal(h.server.connects, 1);
+  h.server.silent = true;
+  h.settle(h.server.limits.pingMs + 10_100);
+  assert.equal(client.state, 'connecting');
+  h.server.silent = false;
+  h.settle(20_000);
+  assert.equal(client.state, 'live');
+  assert.equal(h.server.sockets.size, 1);
+});
+
+test('DRAIN-1: the client goes on, then comes back about when it was told to', () => {
+  const h = new Harness();
+  const client = h.client();
+  h.settle();
+  const draining = heard(client, 'draining');
+  h.socketOf(client).deliver({ type: 'draining', reconnectInMs: 4_000 });
+  h.settle(2_900);
+  assert.deepEqual(draining, [{ reconnectInMs: 4_000 }]);
+  assert.equal(h.server.connects, 1);
+  h.settle(2_300);
+  assert.equal(h.server.connects, 2);
+  assert.equal(client.state, 'live');
+});
+
+for (const code of [4400, 4403]) {
+  test(`close ${code}: the client stays away until it is told to go online`, () => {
+    const h = new Harness();
+    h.server.refuse = () => code;
+    const client = h.client();
+    const errors = heard(client, 'error');
+    h.settle(100_000);
+    assert.equal(client.state, 'offline');
+    assert.equal(h.server.connects, 1);
+    assert.ok(errors[0] instanceof TroupeError);
+    h.server.refuse = undefined;
+    client.goOnline();
+    h.settle();
+    assert.equal(client.state, 'live');
+  });
+}
+
+test('close 4401 with a fixed token: offline, and a new token brings the client back', () => {
+  const h = new Harness();
+  h.server.refuse = (token) => (token === 'good' ? undefined : 4401);
+  const client = h.client({ token: 'old' });
+  const errors = heard(client, 'error');
+  h.settle(60_000);
+  assert.equal(client.state, 'offline');
+  assert.equal(h.server.connects, 1);
+  assert.equal(errors[0]?.code, 'unauthenticated');
+  client.setToken('good');
+  h.settle();
+  assert.equal(client.state, 'live');
+});
+
+test('close 4401 with a token callback: asked once for a new one, and a second refusal is final', async () => {
+  const h = new Harness();
+  const reasons: string[] = [];
+  h.server.refuse = (token) => (token === 'good' ? undefined : 4401);
+  let next = 'good';
+  const client = h.client({
+    token: (reason) => {
+      reasons.push(reason);
+      return Promise.resolve(reason === 'expired' ? next : 'old');
+    },
+  });
+  await h.settleSlowly(10_000);
+  assert.equal(client.state, 'live');
+  assert.deepEqual(reasons, ['connect', 'expired']);
+  next = 'bad';
+  h.server.dropAll(4401);
+  await h.settleSlowly(60_000);
+  assert.equal(client.state, 'offline');
+  assert.deepEqual(reasons.slice(2), ['expired']);
+});
+
+test('a token that cannot be had is an error, and is asked for again', async () => {
+  const h = new Harness();
+  let asked = 0;
+  const client = h.client({
+    token: () => {
+      asked++;
+      return asked < 3 ? Promise.reject(new Error('no network')) : Promise.resolve('good');
+    },
+  });
+  const errors = heard(client, 'error');
+  await h.settleSlowly(30_000);
+  assert.equal(client.state, 'live');
+  assert.equal(errors.length, 2);
+  assert.ok(errors.every((error) => error.retryable));
+});
+
+test('HELLO-4: a new token is told to the server while connected', () => {
+  const h = new Harness();
+  const client = h.client({ token: 'one' });
+  h.settle();
+  client.setToken('two');
+  h.settle();
+  assert.deepEqual(
+    h.sent('hello').map((message) => message.token),
+    ['one', 'two'],
+  );
+  assert.equal(h.server.connects, 1);
+});
+
+test("the user's switch: offline leaves at once and stays away, online comes back", () => {
+  const h = new Harness();
+  const client = h.client();
+  h.settle();
+  client.goOffline();
+  assert.equal(client.state, 'offline');
+  assert.equal(h.server.sockets.size, 0);
+  h.settle(60_000);
+  assert.equal(h.server.connects, 1);
+  client.goOnline();
+  h.settle();
+  assert.equal(client.state, 'live');
+});
+
+test('odd frames crash nothing: unknown types are ignored, what is no message reconnects', () => {
+  const h = new Harness();
+  const client = h.client();
+  const doc = client.open('acme/a', 'rich-text');
+  h.settle();
+  const errors = heard(client, 'error');
+  const socket = h.socketOf(client);
+  const odd: unknown[] = [
+    { type: 'news', doc: 'acme/a' },
+    { type: 7 },
+    { doc: 'acme/a' },
+    { type: 'commit' },
+    { type: 'commit', doc: 'acme/a' },
+    { type: 'commit', doc: 'acme/a', version: -1, ops: [] },
+    { type: 'opened', doc: 'acme/a' },
+    { type: 'ack', doc: 'acme/a', seq: 99, version: 3 },
+    { type: 'reject', doc: 'acme/a', seq: null },
+    { type: 'presence', doc: 'acme/a', states: [1] },
+    { type: 'presence', doc: 'acme/a', states: { x: { selection: { index: -1, version: 'a' } } } },
+    { type: 'role', doc: 'acme/a', role: 'king' },
+    { type: 'closed', doc: 'acme/other', code: 'deleted' },
+    { type: 'error', code: 'no-such-code', message: 4 },
+    { type: 'draining', reconnectInMs: 'soon' },
+    { type: 'welcome', limits: { pingMs: -4, opBytes: 'x' } },
+  ];
+  for (const message of odd) socket.raw(JSON.stringify(message));
+  h.settle(10_000);
+  assert.equal(client.state, 'live');
+  assert.equal(doc.state, 'live');
+  for (const frame of ['{', '[]', 'null', new ArrayBuffer(4), 12, undefined]) {
+    h.socketOf(client).raw(frame);
+    h.settle(40_000);
+    assert.equal(client.state, 'live');
+  }
+  assert.ok(errors.some((error) => error.code === 'bad-message'));
+  doc.edit([{ insert: 'still here' }]);
+  h.settle();
+  assert.equal(doc.state, 'saved');
+});
+
+test('close ends everything: no socket and no timer is left', () => {
+  const h = new Harness();
+  const client = h.client();
+  const doc = client.open('acme/a', 'json');
+  h.settle();
+  doc.edit([{ op: 'add', path: '/a', value: 1 }]);
+  doc.presence.set({ name: 'x' });
+  client.close();
+  assert.equal(doc.state, 'closed');
+  h.settle();
+  assert.equal(h.server.sockets.size, 0);
+  assert.equal(h.time.waiting, 0);
+  client.goOnline();
+  h.settle();
+  assert.equal(h.server.connects, 1);
+});
+
+test('without a WebSocket constructor the client says what to pass', () => {
+  const global = globalThis as { WebSocket?: unknown };
+  if (global.WebSocket === undefined) {
+    assert.throws(() => new TroupeClient({ urls: ['ws://x'] }), /webSocket/);
+  } else {
+    const client = new TroupeClient({ urls: ['ws://x'], offline: true });
+    assert.equal(client.state, 'offline');
+    client.close();
+  }
+});

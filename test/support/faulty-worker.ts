@@ -1,0 +1,27 @@
+// A worker thread that dies on demand: a rich-text patch that inserts KILL ends the thread, as running
+// out of memory would; KILL-ONCE does so the first time that it is seen by this process.
+
+import { existsSync, writeFileSync } from 'node:fs';
+import run from '../../actors/worker.ts';
+import type { Delta } from '../../kinds/rich-text/delta.ts';
+import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
+
+const { commit } = richTextKind;
+
+richTextKind.commit = (state, op, past, limits) => {
+  for (const text of inserts(op)) {
+    if (text === 'KILL') process.exit(1);
+    // KILL-ONCE <path>: the file tells the next incarnation that it has happened.
+    const path = /^KILL-ONCE (.+)$/.exec(text)?.[1];
+    if (path !== undefined && !existsSync(path)) {
+      writeFileSync(path, '');
+      process.exit(1);
+    }
+  }
+  return commit(state, op, past, limits);
+};
+
+const inserts = (op: Delta): string[] =>
+  op.flatMap((step) => (typeof step.insert === 'string' ? [step.insert] : []));
+
+export default run;
