@@ -1,6 +1,6 @@
 // A WebSocket constructor for the SDK that shows every frame to a recorder on its way through, so
 // that the checker sees what the SDK was told and did, and not what it says about it. Changes nothing.
-import { WebSocket } from 'ws';
+import { type RawData, WebSocket } from 'ws';
 import type { WebSocketConstructor } from '../client/platform.ts';
 import { jsonCodec, msgpackCodec } from '../protocol/codec.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
@@ -20,7 +20,7 @@ export function tap(recorder: Recorder): Tap {
     constructor(url: string, protocols: string[]) {
       super(url, protocols, { perMessageDeflate: false, maxPayload: 256 * 1024 * 1024 });
       open = this;
-      this.on('message', (data, isBinary) => received(recorder, data as Buffer, isBinary));
+      this.on('message', (data, isBinary) => received(recorder, bytesOf(data), isBinary));
       this.on('close', () => recorder.lost());
     }
 
@@ -33,9 +33,17 @@ export function tap(recorder: Recorder): Tap {
   return { webSocket: TappedWebSocket as WebSocketConstructor, drop: () => open?.terminate() };
 }
 
-function received(recorder: Recorder, data: Buffer, isBinary: boolean): void {
+const UTF8 = new TextDecoder();
+
+/** Whatever the SDK's `binaryType` makes of a frame. */
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+function received(recorder: Recorder, data: Uint8Array, isBinary: boolean): void {
   try {
-    const map = isBinary ? msgpackCodec.decode(data) : jsonCodec.decode(data.toString('utf8'));
+    const map = (isBinary ? msgpackCodec : jsonCodec).decode(isBinary ? data : UTF8.decode(data));
     const message = readServerMessage(map);
     if (message !== undefined) recorder.received(message);
   } catch (error) {

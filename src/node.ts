@@ -82,7 +82,7 @@ async function assemble(
   onStop(() => http.close());
 
   const run = randomUUID();
-  const storageUrl = await openStorage(config, log, onStop, fail);
+  const storageUrl = await openStorage(config, log, onStop);
   const storage = {
     url: storageUrl,
     connectTimeoutMs: config.storage.connectTimeoutMs,
@@ -149,7 +149,6 @@ async function openStorage(
   config: Config,
   log: Logger,
   onStop: (close: () => Promise<unknown>) => void,
-  fail: (error: Error) => void,
 ): Promise<string> {
   if (config.storage.url !== 'embedded') return config.storage.url;
   const embedded = await startEmbeddedPostgres({
@@ -157,7 +156,6 @@ async function openStorage(
     log: (message) => log.info({ storage: 'embedded' }, message),
   });
   onStop(() => embedded.stop());
-  void fail;
   return embedded.url;
 }
 

@@ -37,7 +37,8 @@ function* transformed(
   for (const [index, written] of steps.entries()) {
     const behind = index + 1 < steps.length;
     // What steps behind it say about its places hangs on which of them are lists.
-    const step = behind && !known ? settle(written, carried, state) : written;
+    const fruitless = behind && !known && meet(written, carried, undefined, 0) === undefined;
+    const step = behind && !known ? settle(written, carried, state, fruitless) : written;
     const next: Step[] | undefined = behind ? [] : undefined;
     const mine = meet(step, carried, next, past.length + CARRIED_MAX);
     if (mine !== undefined) yield [index, mine];

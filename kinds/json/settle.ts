@@ -6,10 +6,11 @@ import { isAmbiguous, type Pointer, type Step, samePointer, toIndex } from './st
 
 /**
  * `step`, made on the document before `carried`, with its list indices as numbers, as far as its
- * lists are still in `state`, the document after `carried`. A `-` becomes the number it was for the author.
+ * lists are still in `state`, the document after `carried`. A `-` becomes the number it was for the
+ * author. `fruitless`: the step has no effect, and digits in containers that are gone count as indices.
  */
-export function settle(step: Step, carried: readonly Step[], state: JsonState): Step {
-  const view = new View(carried, state);
+export function settle(step: Step, carried: readonly Step[], state: JsonState, fruitless: boolean): Step {
+  const view = new View(carried, state, fruitless);
   if (step.op !== 'move' && step.op !== 'copy') {
     const path = view.classified(step.path);
     if (step.op === 'add' && view.isEnd(path)) return { ...step, path: view.withEnd(path), end: true };
@@ -37,10 +38,12 @@ const ANY_MEMBER = '\uffff';
 class View {
   readonly #carried: readonly Step[];
   readonly #state: JsonState;
+  readonly #guesses: boolean;
 
-  constructor(carried: readonly Step[], state: JsonState) {
+  constructor(carried: readonly Step[], state: JsonState, guesses: boolean) {
     this.#carried = carried;
     this.#state = state;
+    this.#guesses = guesses;
   }
 
   /** Indices as numbers; `-` stays. */
@@ -49,9 +52,10 @@ class View {
     for (const [depth, token] of pointer.entries()) {
       if (typeof token === 'number' || token === '-' || !isAmbiguous(token)) continue;
       const container = this.#valueAt(out.slice(0, depth));
-      // Of a container that is gone nobody can tell; a digit is far more often an index. The step itself
-      // has no effect then; what hangs on it is only which later steps of its patch stand on it.
-      if (container === undefined || Array.isArray(container)) out = out.with(depth, toIndex(token));
+      // Of a container that is gone nobody can tell; a digit is far more often an index. A fruitless
+      // step is looked at only for which later steps of its patch stand on it.
+      if (Array.isArray(container) || (this.#guesses && container === undefined))
+        out = out.with(depth, toIndex(token));
     }
     return out;
   }

@@ -137,20 +137,28 @@ void test('unknown outcome: backends killed anywhere in large batches lose nothi
 });
 
 void test('unknown outcome: an answer that never comes is given up, and the batch sent again lands once', async (t) => {
-  const { url } = await database(t);
-  const proxy = await openProxy(t, url);
-  const worker = createWorkerStore({ url: proxy.url, answerTimeoutMs: 1_500 });
-  t.after(() => worker.abort());
-  await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
-  const doc = await document(worker, 'd', 1);
-  await worker.append([row(doc, 1)], new Map([[doc, 0]]));
+  const { worker, doc, proxy } = await proxied(t);
   // The way back falls silent: the server commits, and nobody hears of it.
   proxy.mute();
-  assert.deepEqual(await worker.append([row(doc, 2)], new Map()), { type: 'committed' });
+  assert.deepEqual(await worker.append([row(doc, 3)], new Map()), { type: 'committed' });
+  const [loaded] = await worker.load([doc]);
   assert.deepEqual(
-    (await worker.load([doc]))[0]?.deltas.map(({ version }) => version),
-    [1, 2],
+    loaded?.deltas.map(({ version }) => version),
+    [1, 2, 3],
   );
+});
+
+void test('unknown outcome: a batch that landed before its session was fenced is committed', async (t) => {
+  const { worker, session, doc, proxy, url, admin } = await proxied(t);
+  const control = createControlStore({ url });
+  t.after(() => control.close());
+  const me = await control.openSession({ run: randomUUID(), node: 'fencer', slot: -1 });
+  proxy.mute();
+  const append = worker.append([row(doc, 3)], new Map());
+  await until(async () => (await headOf(admin, doc)) === 3);
+  assert.equal(await control.fence(me, { session: session.id }), true);
+  assert.deepEqual(await append, { type: 'committed' });
+  assert.deepEqual(await worker.append([row(doc, 4)], new Map([[doc, 3]])), { type: 'fenced' });
 });
 
 void test('out of reach: appends stay open and land when it is back; other calls reject; abort gives up', async (t) => {
@@ -236,6 +244,19 @@ async function openWorker(t: TestContext, url: string, slot: number) {
   t.after(() => worker.abort());
   const session = await worker.open({ run: randomUUID(), node: 'node', slot });
   return { worker, session };
+}
+
+/** A document of two versions, written through a proxy; both shapes of the batch's statement are prepared. */
+async function proxied(t: TestContext) {
+  const { url, admin } = await database(t);
+  const proxy = await openProxy(t, url);
+  const worker = createWorkerStore({ url: proxy.url, answerTimeoutMs: 2_000 });
+  t.after(() => worker.abort());
+  const session = await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
+  const doc = await document(worker, 'd', 1);
+  await worker.append([row(doc, 1)], new Map([[doc, 0]]));
+  await worker.append([row(doc, 2)], new Map());
+  return { worker, session, doc, proxy, url, admin };
 }
 
 async function document(worker: WorkerStore, name: string, shard: number): Promise<DocumentId> {

@@ -26,7 +26,10 @@ export interface TestNodeOptions {
 }
 
 /** Starts a node; what the log would say at `warn` goes to stderr where TROUPE_TEST_LOG is set. */
-export async function startTestNode(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
+export async function startTestNode(
+  t: Pick<TestContext, 'after'>,
+  options: TestNodeOptions = {},
+): Promise<TestNode> {
   let node: RunningNode | undefined;
   // The database goes after the node that uses it.
   const dropDatabase: (() => unknown)[] = [];

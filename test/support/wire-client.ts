@@ -11,13 +11,16 @@ const PATIENCE_MS = 15_000;
 export class WireClient {
   readonly socket: WebSocket;
   readonly codec: Codec;
+  /** The id it said hello with; undefined where it has said none by `connect`. */
+  readonly id: string | undefined;
   /** Everything that came and was not taken, in order. */
   readonly received: Message[] = [];
   closed: { code: number; reason: string } | undefined;
   private wake: () => void = () => undefined;
 
-  private constructor(socket: WebSocket, codec: Codec) {
+  private constructor(socket: WebSocket, codec: Codec, id: string | undefined) {
     this.socket = socket;
+    this.id = id;
     this.codec = codec;
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       this.received.push(codec.decode(isBinary ? data : data.toString('utf8')) as Message);
@@ -38,7 +41,7 @@ export class WireClient {
   ): Promise<WireClient> {
     const codec = options.codec ?? jsonCodec;
     const socket = new WebSocket(url, options.protocols ?? [codec.subprotocol], { perMessageDeflate: false });
-    const client = new WireClient(socket, codec);
+    const client = new WireClient(socket, codec, options.client);
     t.after(() => socket.terminate());
     await new Promise<void>((resolve, reject) => {
       socket.once('open', resolve);
@@ -72,7 +75,10 @@ export class WireClient {
       (m) =>
         m.doc === doc &&
         (m.seq === seq ||
-          (m.type === 'commit' && (m.ops as { seq: number }[]).some((entry) => entry.seq === seq))),
+          (m.type === 'commit' &&
+            (m.ops as { client: string; seq: number }[]).some(
+              (entry) => entry.seq === seq && (this.id === undefined || entry.client === this.id),
+            ))),
       `an answer to seq ${seq}`,
     );
   }

@@ -1,0 +1,136 @@
+// What the tests of the wire contract share: one node per file, names nobody else uses, and the ways
+// to look at what came. It says nothing about what should come.
+import assert from 'node:assert/strict';
+import { after, before, type TestContext, test } from 'node:test';
+import postgres from 'postgres';
+import type { Codec } from '../../protocol/codec.ts';
+import { jsonCodec } from '../../protocol/codec.ts';
+import { startTestNode, type TestNode } from '../support/node.ts';
+import { CODECS_UNDER_TEST, type Message, WireClient } from '../support/wire-client.ts';
+
+export interface Op {
+  client: string;
+  seq: number;
+  op: unknown;
+}
+
+type After = Pick<TestContext, 'after'>;
+
+/** A node for the tests of one file, started before the first and stopped after the last. */
+export class FileNode {
+  private running: TestNode | undefined;
+  private names = 0;
+
+  constructor(config: object = {}) {
+    const closers: (() => unknown)[] = [];
+    before(async () => {
+      this.running = await startTestNode({ after: (close) => void closers.push(close as () => unknown) }, { config });
+    });
+    after(async () => {
+      for (const close of closers) await close();
+    });
+  }
+
+  get node(): TestNode {
+    assert.ok(this.running, 'the node is not started');
+    return this.running;
+  }
+
+  get url(): string {
+    return this.node.socketUrl;
+  }
+
+  newDoc(): string {
+    return `acme/doc-${++this.names}`;
+  }
+
+  newClient(): string {
+    return `client-${++this.names}`.padEnd(12, '_');
+  }
+
+  /** A client that has been welcomed. */
+  connect(t: After, codec: Codec = jsonCodec, client = this.newClient()): Promise<WireClient> {
+    return WireClient.connect(t, this.url, { codec, client });
+  }
+
+  /** A client that has said nothing. */
+  connectSilent(t: After, codec: Codec = jsonCodec, protocols?: string[]): Promise<WireClient> {
+    return WireClient.connect(t, this.url, { codec, ...(protocols === undefined ? {} : { protocols }) });
+  }
+}
+
+/** The test once in each subprotocol. */
+export function inBoth(title: string, run: (t: TestContext, codec: Codec) => Promise<void>): void {
+  for (const codec of CODECS_UNDER_TEST) test(`${title} [${codec.subprotocol}]`, (t) => run(t, codec));
+}
+
+/**
+ * Takes the commits of a document from just after `from` up to `to`, each next to the one before:
+ * no gap and no repeat.
+ */
+export async function commits(client: WireClient, doc: string, from: number, to: number): Promise<Op[]> {
+  const all: Op[] = [];
+  for (let at = from; at < to; ) {
+    const message = await client.next('commit', (m) => m.doc === doc);
+    const ops = message.ops as Op[];
+    assert.ok(ops.length > 0);
+    assert.equal(message.version, at + ops.length, `a commit that follows version ${at}`);
+    at += ops.length;
+    all.push(...ops);
+  }
+  return all;
+}
+
+/** The commits of one document that have come and were not taken. */
+export const pendingCommits = (client: WireClient, doc: string): Message[] =>
+  client.received.filter((m) => m.type === 'commit' && m.doc === doc);
+
+/** An error or reject by its code; everything else by its type. */
+export const outcome = (message: Message): unknown =>
+  message.type === 'error' || message.type === 'reject' ? `${message.type} ${message.code}` : message.type;
+
+/** Resolves once the owner of the document has handled all that this client sent to it before. */
+export async function settledAt(client: WireClient, doc: string): Promise<void> {
+  // A seq of 2^53 - 1 with a base above every head is refused in its turn, behind what was sent before.
+  client.send({ type: 'submit', doc, seq: Number.MAX_SAFE_INTEGER, base: Number.MAX_SAFE_INTEGER, op: [] });
+  await client.next('reject', (m) => m.doc === doc && m.seq === Number.MAX_SAFE_INTEGER);
+}
+
+/** Nothing commits in this database until the function that it resolves to has been called. */
+export async function holdCommits(t: After, storageUrl: string): Promise<() => Promise<void>> {
+  const sql = postgres(storageUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
+  const connection = await sql.reserve();
+  await connection`BEGIN`;
+  await connection`LOCK TABLE delta IN SHARE MODE`;
+  let held = true;
+  const release = async (): Promise<void> => {
+    if (!held) return;
+    held = false;
+    await connection`ROLLBACK`;
+    connection.release();
+    await sql.end({ timeout: 5 });
+  };
+  t.after(release);
+  return release;
+}
+
+/** One question to the node's database. */
+export async function query<T>(storageUrl: string, ask: (sql: postgres.Sql) => PromiseLike<T>): Promise<T> {
+  const sql = postgres(storageUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
+  try {
+    return await ask(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/** Asks until the answer is not undefined. */
+export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > deadline) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
