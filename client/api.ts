@@ -186,12 +186,15 @@ export interface YjsChange {
   update: Uint8Array;
 }
 
+/** A list of Yjs shared types, as Y.UndoManager takes it. */
+export type SharedTypes = Extract<ConstructorParameters<typeof Y.UndoManager>[0], unknown[]>;
+
 export interface YjsDocument extends SharedDocument<YjsChange, Uint8Array> {
   readonly kind: 'yjs';
   /** Edit it as any Y.Doc; updates are seen and sent. Changes made before `ready` are sent too. */
   readonly content: Y.Doc;
   /** Which shared types `undo()` covers. Default: the whole document. */
-  undoScope(types: readonly Y.AbstractType<unknown>[]): void;
+  undoScope(types: SharedTypes): void;
 }
 
 export interface DocumentsByKind {

@@ -50,7 +50,7 @@ export class Heartbeat {
       return;
     }
     this.#awaited = true;
-    this.#arm(Math.min(PONG_MS, this.#pingMs));
+    this.#arm(PONG_MS);
     this.#ping();
   }
 }

@@ -21,6 +21,7 @@ export type {
   RichTextChange,
   RichTextDocument,
   SharedDocument,
+  SharedTypes,
   TokenSource,
   YjsChange,
   YjsDocument,

@@ -2,12 +2,12 @@
 // entries that give way, and the difference of two values. Pure.
 //
 // The kind transforms the steps of one patch in sequence, carrying the other patch along. Chains use
-// that: their patches go through it as one, told apart afterwards by marks, which are tests that the
+// that: their patches go through it as one, told apart afterwards by a mark, which is a test that the
 // transform hands through untouched.
 
 import { type JsonOp, type JsonState, type JsonUndo, jsonKind } from '../kinds/json/json.ts';
 import { wireOf } from '../kinds/json/parse.ts';
-import { endsInList, type Pointer, type Step, type Token } from '../kinds/json/step.ts';
+import { endsInList, type Step, type Token } from '../kinds/json/step.ts';
 import { equal } from '../kinds/json/value.ts';
 import type { Applied, Result } from '../kinds/kind.ts';
 import type { Json } from '../protocol/messages.ts';
@@ -38,11 +38,8 @@ export function toPatch(op: JsonOp): readonly JsonStep[] {
 
 // ---- chains
 
-const mark = (): Step => ({ op: 'test', path: [], value: null, never: true });
 /** Stands behind each patch of a chain. */
-const END_OF_PATCH = mark();
-/** Stands in front of a step that gives way to nothing. */
-const NO_PROBE = mark();
+const END_OF_PATCH: Step = { op: 'test', path: [], value: null, never: true };
 
 function rebase(chain: readonly JsonOp[], change: JsonOp): JsonOp[] {
   if (chain.length === 0) return [];
@@ -66,53 +63,44 @@ function split(steps: readonly Step[]): Step[][] {
 }
 
 /**
- * In `json` the later write wins, and what an undo writes is later than any change. So a step in front
- * of each asks whether the change has written or removed its target: if so, the step is left out, and
- * with it those of its patch that act at or inside that place.
+ * In `json` the later write wins, and what an undo writes is later than any change. To give way, steps
+ * that would write where the change has written are left out; the others go past it like any patch.
  */
 function yieldTo(before: readonly JsonOp[], entries: readonly JsonOp[], change: JsonOp): JsonOp[] {
-  const probed = entries.map((entry) => ({
-    steps: entry.steps.flatMap((step) => [probe(step), step]),
-    known: entry.known,
-  }));
-  return rebase([...before, ...probed], change)
-    .slice(before.length)
-    .map((entry, i) => ({ steps: unprobed(entry.steps, entries[i]?.steps ?? []), known: entry.known }));
+  // What the change comes to on the view, as far as pending edits have not written over it.
+  let seen = change;
+  for (const op of before)
+    seen = jsonKind.transform({ ...seen, steps: uncontested(seen.steps, op).kept }, op);
+  const yielded = entries.map((entry) => {
+    const { kept, other } = uncontested(entry.steps, seen);
+    seen = other;
+    return { ...entry, steps: kept };
+  });
+  return rebase([...before, ...yielded], change).slice(before.length);
+}
+
+/** The steps that do not write where `other`, which goes on to prevail, has written. */
+function uncontested(steps: readonly Step[], other: JsonOp): { kept: Step[]; other: JsonOp } {
+  const kept = steps.filter((step) => {
+    const contested = isContested(step, other);
+    other = jsonKind.transform(other, { steps: [step], known: true });
+    return !contested;
+  });
+  return { kept, other };
 }
 
 /** A member that no document has: it is lost exactly when the value around it is. */
 const INSIDE = '\u0000troupe';
 
-function probe(step: Step): Step {
-  if (step.op === 'test' || ((step.op === 'add' || step.op === 'copy') && endsInList(step.path)))
-    return NO_PROBE;
+/** Leaving a contested step out moves no index: what inserts into or removes from a list is never one. */
+function isContested(step: Step, other: JsonOp): boolean {
+  if (step.op === 'test' || (endsInList(step.path) && step.op !== 'replace')) return false;
   const path = step.op === 'move' ? step.from : step.path;
-  return { op: 'test', path: [...path, INSIDE], value: null };
+  const probe: Step = { op: 'test', path: [...path, INSIDE], value: null };
+  return jsonKind
+    .transform({ steps: [probe], known: true }, other)
+    .steps.some((left) => left.op === 'test' && left.never === true);
 }
-
-/** `steps` are probes, each followed by its step if that still has an effect. */
-function unprobed(steps: readonly Step[], originals: readonly Step[]): Step[] {
-  const kept: Step[] = [];
-  const gone: Pointer[] = [];
-  let read = -1;
-  let lost = false;
-  for (const step of steps) {
-    if (step.op !== 'test') {
-      if (!lost) kept.push(step);
-      continue;
-    }
-    read++;
-    const original = originals[read];
-    if (original === undefined) break;
-    lost =
-      (step.never === true && step !== NO_PROBE) || gone.some((place) => startsWith(original.path, place));
-    if (lost && !endsInList(original.path)) gone.push(original.path);
-  }
-  return kept;
-}
-
-const startsWith = (pointer: Pointer, start: Pointer): boolean =>
-  pointer.length >= start.length && start.every((token, i) => token === pointer[i]);
 
 // ---- predictions
 

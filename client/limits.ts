@@ -47,3 +47,11 @@ export function readLimits(told: unknown, otherwise: Limits): Limits {
     pingMs: Math.min(Math.max(pingMs, SHORTEST_PING_MS), LONGEST_TIMER_MS),
   };
 }
+
+/** Room for what surrounds a patch in its frame: names, seq, base. */
+const ENVELOPE_BYTES = 1_024;
+
+/** The largest patch that fits both limits, bytes as encoded. */
+export function mostPatchBytes({ opBytes, frameBytes }: Limits): number {
+  return Math.min(opBytes, Math.max(frameBytes - ENVELOPE_BYTES, frameBytes / 2));
+}

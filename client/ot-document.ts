@@ -19,9 +19,10 @@ import { Cursors, outgoingSelection, rangeAfter } from './cursors.ts';
 import type { Delta } from './delta.ts';
 import { DocumentBase, type DocumentHost } from './document.ts';
 import { jsonAlgebra, toPatch } from './json-algebra.ts';
+import { mostPatchBytes } from './limits.ts';
 import { type OtAlgebra, type OtHooks, OtReplica } from './ot-replica.ts';
 import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text-algebra.ts';
-import { patchBytes } from './session.ts';
+import { patchBytes } from './submitter.ts';
 
 /** What a replica tells; set once the document that it belongs to exists. */
 interface Told<Op> {
@@ -41,7 +42,8 @@ abstract class OtDocument<State, Op, Undo, Change, Patch> extends DocumentBase<C
     this.replica = replica;
     told.changed = (origin, op) => {
       this.changed(origin, op);
-      this.refreshHistory();
+      // For own edits the history is brought up to date after this.
+      if (origin === 'remote' || origin === 'correction') this.refreshHistory();
     };
     told.confirmed = (op, author, version) => this.confirmed(op, author, version);
     told.reset = (version) => this.reset(version);
@@ -83,14 +85,11 @@ abstract class OtDocument<State, Op, Undo, Change, Patch> extends DocumentBase<C
   }
 }
 
-/** Room for what surrounds a patch in its frame: names, seq, base. */
-const ENVELOPE_BYTES = 1024;
-
 function hooksOf<Op>(host: DocumentHost, doc: string, told: Told<Op>): OtHooks<Op> {
   const seq = Number.MAX_SAFE_INTEGER;
   return {
     measure: (op) => patchBytes(host, { type: 'submit', doc, seq, base: seq, op }),
-    opBytes: () => Math.min(host.limits().opBytes, host.limits().frameBytes - ENVELOPE_BYTES),
+    opBytes: () => mostPatchBytes(host.limits()),
     pendingBytes: host.pendingBytes,
     depth: () => host.limits().depth,
     now: () => host.platform.now(),

@@ -1,6 +1,6 @@
-// The protocol machine of one open document: subscription, versions, the one submit in flight, its
-// answers, and what to do when any of them goes wrong. It never looks into a patch (replica.ts does)
-// nor at the socket (connection.ts does).
+// The protocol machine of one open document: its subscription and its versions, and what to do when
+// they go wrong. It never looks into a patch (replica.ts does), at what becomes of a submit
+// (submitter.ts) nor at the socket (connection.ts).
 //
 // Phases, changed by #enter alone:
 //   idle    -> opening                  the client is live
@@ -8,16 +8,17 @@
 //   open    -> waiting | closed         out of step with the server; `closed`
 //   waiting -> opening                  its timer
 //   any     -> idle, closed             the connection is lost; close()
-import { ERROR_CODES, OPEN_SUBMIT_CODES } from '../protocol/errors.ts';
+import { ERROR_CODES } from '../protocol/errors.ts';
 import type { Limits } from '../protocol/limits.ts';
-import type { ClientMessage, KindName, Role, Submit, Wire } from '../protocol/messages.ts';
+import type { ClientMessage, KindName, Role, Wire } from '../protocol/messages.ts';
 import { isVersion } from '../protocol/names.ts';
 import type { ClientState, DocumentState, Rejection } from './api.ts';
 import { Backoff } from './backoff.ts';
 import type { SendResult } from './connection.ts';
 import { knownCode, TroupeError } from './errors.ts';
 import type { Platform, Timer } from './platform.ts';
-import { type Discarded, type FlightFate, type Replica, ReplicaError } from './replica.ts';
+import { type Discarded, type Replica, ReplicaError } from './replica.ts';
+import { Submitter } from './submitter.ts';
 
 /** What a session has of its client. */
 export interface SessionHost {
@@ -55,23 +56,9 @@ type Phase =
   | { readonly name: 'open' }
   | { readonly name: 'closed' };
 
-interface Flight {
-  seq: number;
-  /** Whether it was ever handed to a socket: the server may have it. */
-  everSent: boolean;
-  /** Sent, and the answer is awaited. */
-  awaiting: boolean;
-  bytes: number;
-  /** The server closed a connection with 1009, and this was the largest frame on it. */
-  suspect: boolean;
-  /** It has been given a new seq once. */
-  renumbered: boolean;
-}
-
-/** An `opened` or the answer to a submit that takes longer is asked for again. */
+/** An `opened` that takes longer is asked for again. */
 const ANSWER_MS = 30_000;
-const OPEN_BACKOFF_MS = 500;
-const SUBMIT_BACKOFF_MS = 100;
+const BACKOFF_MS = 500;
 
 export class Session<Patch> {
   readonly name: string;
@@ -79,8 +66,8 @@ export class Session<Patch> {
   readonly #host: SessionHost;
   readonly #replica: Replica<Patch>;
   readonly #handlers: SessionHandlers<Patch>;
-  readonly #openBackoff: Backoff;
-  readonly #submitBackoff: Backoff;
+  readonly #backoff: Backoff;
+  readonly #submitter: Submitter<Patch>;
   #phase: Phase = { name: 'idle' };
   #state: DocumentState = 'connecting';
   #version = 0;
@@ -88,12 +75,7 @@ export class Session<Patch> {
   /** Ask for the whole document at the next open: what is here does not fit the server's. */
   #afresh = false;
   #role: Role | undefined;
-  #flight: Flight | undefined;
-  /** The highest seq of this client that the server told of. */
-  #knownSeq = 0;
   #edited = false;
-  /** Runs the next #pump: a resend, the rate gate, or the watch over an answer. */
-  #pumpTimer: Timer | undefined;
 
   constructor(
     name: string,
@@ -107,8 +89,16 @@ export class Session<Patch> {
     this.#host = host;
     this.#replica = replica;
     this.#handlers = handlers;
-    this.#openBackoff = new Backoff(OPEN_BACKOFF_MS, () => host.platform.random());
-    this.#submitBackoff = new Backoff(SUBMIT_BACKOFF_MS, () => host.platform.random());
+    this.#backoff = new Backoff(BACKOFF_MS, () => host.platform.random());
+    this.#submitter = new Submitter(name, host, replica, {
+      open: () => this.open,
+      version: () => this.#version,
+      resync: (atLeastMs) => this.#resync(atLeastMs),
+      fail: (error) => this.fail(error),
+      report: (discarded, error, outcome) => this.#report(discarded, error, outcome),
+      lostGround: (discarded) => this.#lostGround(discarded),
+      refresh: () => this.refresh(),
+    });
     this.#state = this.#currentState();
   }
 
@@ -129,7 +119,7 @@ export class Session<Patch> {
   }
   /** Bytes of the frame that awaits its answer; 0 where none does. */
   get awaitedBytes(): number {
-    return this.#flight?.awaiting === true ? this.#flight.bytes : 0;
+    return this.#submitter.awaitedBytes;
   }
 
   /** The connection is live. */
@@ -140,10 +130,7 @@ export class Session<Patch> {
   /** The connection is lost. @param tooLarge the server refused a frame for its size, and it is taken to be this document's */
   down(tooLarge: boolean): void {
     if (this.closed) return;
-    if (this.#flight !== undefined) {
-      if (tooLarge) this.#flight.suspect = true;
-      this.#flight.awaiting = false;
-    }
+    this.#submitter.suspend(tooLarge);
     this.#enter({ name: 'idle' });
     this.#handlers.down();
   }
@@ -151,7 +138,7 @@ export class Session<Patch> {
   /** An edit was made: it is in the replica's queue. */
   edited(): void {
     this.#edited = true;
-    this.#pump();
+    this.#submitter.pump();
     this.refresh();
   }
 
@@ -191,10 +178,10 @@ export class Session<Patch> {
         this.#commit(message);
         break;
       case 'ack':
-        this.#ack(message);
+        this.#submitter.ack(message);
         break;
       case 'reject':
-        this.#reject(message);
+        this.#submitter.reject(message);
         break;
       case 'error':
         this.#error(message);
@@ -242,7 +229,7 @@ export class Session<Patch> {
       this.#resync();
       return;
     }
-    if (typeof lastSeq === 'number') this.#knownSeq = Math.max(this.#knownSeq, lastSeq);
+    if (typeof lastSeq === 'number') this.#submitter.know(lastSeq);
     const first = !this.#replica.loaded;
     const fits = this.#inStep(() => {
       if (Array.isArray(message.ops) && message.since === this.#version && history === this.#history) {
@@ -257,29 +244,19 @@ export class Session<Patch> {
     if (!fits || this.#phase.name !== 'opening') return;
     this.#history = history;
     this.#afresh = false;
-    this.#openBackoff.reset();
+    this.#backoff.reset();
     this.#enter({ name: 'open' });
     this.#setRole(message.role);
     this.#handlers.opened(isRecord(message.presence) ? message.presence : {});
     if (first) this.#handlers.ready();
-    this.#pump();
+    this.#submitter.pump();
   }
 
   #load(snapshot: Wire, version: number, lastSeq: number | null, history: string): void {
-    const flight = this.#flight;
-    const fate: FlightFate =
-      flight === undefined || !flight.everSent
-        ? 'none'
-        : lastSeq === null
-          ? 'unknown'
-          : flight.seq <= lastSeq
-            ? 'committed'
-            : 'open';
-    if (fate === 'unknown' || fate === 'committed') this.#landed();
+    const fate = this.#submitter.fate(lastSeq);
+    if (fate === 'unknown' || fate === 'committed') this.#submitter.landed();
     this.#version = version;
-    // A flight that was never sent is one like any other to the replica.
-    const told = fate === 'none' && flight !== undefined ? 'open' : fate;
-    const discarded = this.#replica.load(snapshot, version, told, history === this.#history);
+    const discarded = this.#replica.load(snapshot, version, fate, history === this.#history);
     const error = new TroupeError('conflict', 'the server no longer knows whether it took this edit');
     this.#report(discarded, error, 'unknown');
   }
@@ -306,8 +283,7 @@ export class Session<Patch> {
     if (this.#phase.name === 'open' || this.#phase.name === 'opening') {
       this.#host.send({ type: 'close', doc: this.name, id: this.#host.requestId() });
     }
-    if (this.#flight !== undefined) this.#flight.awaiting = false;
-    const wait = this.#openBackoff.next(atLeastMs);
+    const wait = this.#backoff.next(atLeastMs);
     this.#enter({ name: 'waiting', timer: this.#host.platform.setTimer(() => this.#open(), wait) });
     this.#handlers.down();
     this.refresh();
@@ -354,7 +330,7 @@ export class Session<Patch> {
       return;
     }
     this.#inStep(() => this.#take(ops, version));
-    this.#pump();
+    this.#submitter.pump();
   }
 
   /** `ops` lead up to `version`. Those already here are skipped; a gap is out of step. */
@@ -369,8 +345,8 @@ export class Session<Patch> {
       const author = typeof client === 'string' ? client : '';
       this.#version++;
       // From here on an edit may be made, in answer to what is told of the change.
-      if (this.#flight?.everSent === true && author === this.#host.client && seq === this.#flight.seq) {
-        this.#landed();
+      if (this.#submitter.isOwn(author, seq)) {
+        this.#submitter.landed();
         this.#lostGround(this.#replica.own(op, author, this.#version));
       } else {
         this.#lostGround(this.#replica.foreign(op, author, this.#version));
@@ -382,46 +358,6 @@ export class Session<Patch> {
     if (followers.length === 0) return;
     const error = new TroupeError('conflict', 'a commit of someone else left this edit without its ground');
     this.#report({ flight: undefined, followers }, error, 'not-committed');
-  }
-
-  #ack(message: Record<string, unknown>): void {
-    if (this.#flight === undefined || message.seq !== this.#flight.seq) return;
-    // Its commit has passed, as part of a snapshot: the copy still pending here is one too many.
-    this.#landed();
-    this.#inStep(() => this.#lostGround(this.#replica.discard('duplicate')));
-    this.#pump();
-  }
-
-  #landed(): void {
-    this.#flight = undefined;
-    this.#submitBackoff.reset();
-    this.#clearPump();
-  }
-
-  #reject(message: Record<string, unknown>): void {
-    if (this.#flight === undefined || message.seq !== this.#flight.seq) return;
-    if (message.code === 'seq-used' && !this.#flight.renumbered) {
-      // Certainly not committed, and for no fault of the edit: it goes out under a new seq.
-      this.#flight = {
-        ...newFlight(this.#host.nextSeq(Math.max(this.#flight.seq, this.#knownSeq))),
-        renumbered: true,
-      };
-      this.#pump();
-      return;
-    }
-    const text = typeof message.message === 'string' ? message.message : 'the server refused this edit';
-    this.#refuse(new TroupeError(knownCode(message.code), text, false), 'not-committed');
-  }
-
-  /** The patch in flight is given up and reported. */
-  #refuse(error: TroupeError, outcome: 'not-committed' | 'unknown'): void {
-    if (this.#replica.irrevocable) {
-      this.fail(error);
-      return;
-    }
-    this.#landed();
-    this.#report(this.#replica.discard('refused'), error, outcome);
-    this.#pump();
   }
 
   #report(discarded: Discarded<Patch>, error: TroupeError, outcome: 'not-committed' | 'unknown'): void {
@@ -438,7 +374,7 @@ export class Session<Patch> {
     const error = new TroupeError(code, text, retryable);
     const after = typeof message.retryAfterMs === 'number' ? message.retryAfterMs : 0;
     if (message.seq !== undefined) {
-      this.#submitError(message.seq, error, after);
+      this.#submitter.error(message.seq, error, after);
     } else if (
       this.#phase.name === 'opening' &&
       (message.id === undefined || message.id === this.#phase.id)
@@ -454,76 +390,11 @@ export class Session<Patch> {
     }
   }
 
-  #submitError(seq: unknown, error: TroupeError, afterMs: number): void {
-    if (this.#flight === undefined || seq !== this.#flight.seq || this.#phase.name !== 'open') return;
-    if (error.code === 'not-open') {
-      this.#resync(afterMs);
-    } else if (error.retryable || OPEN_SUBMIT_CODES.some((code) => code === error.code)) {
-      this.#flight.awaiting = false;
-      this.#pumpIn(this.#submitBackoff.next(afterMs));
-    } else if (error.code === 'internal') {
-      // Not one of the answers that settle a submit: ask again what became of it.
-      this.#resync(afterMs);
-    } else {
-      this.#refuse(error, 'not-committed');
-    }
-  }
-
-  // ---- submitting
-
-  /** Sends what is to be sent, if anything may be. */
-  #pump(): void {
-    if (this.#phase.name !== 'open' || this.#flight?.awaiting === true) return;
-    if (this.#pumpTimer !== undefined) return;
-    const op = this.#flight === undefined && !this.#replica.pending ? undefined : this.#replica.fly();
-    if (op === undefined) return;
-    this.#flight ??= newFlight(this.#host.nextSeq(this.#knownSeq));
-    const flight = this.#flight;
-    const submit: Submit = this.#replica.versioned
-      ? { type: 'submit', doc: this.name, seq: flight.seq, base: this.#version, op }
-      : { type: 'submit', doc: this.name, seq: flight.seq, op };
-    flight.bytes = this.#host.measure(submit);
-    const limits = this.#host.limits();
-    const opBytes = patchBytes(this.#host, submit);
-    if (flight.suspect || flight.bytes > limits.frameBytes || opBytes > limits.opBytes) {
-      const text = `an edit of ${opBytes} bytes is above what the server takes`;
-      this.#refuse(
-        new TroupeError('too-large', text),
-        flight.everSent && !flight.suspect ? 'unknown' : 'not-committed',
-      );
-      return;
-    }
-    const wait = this.#host.takeSubmit();
-    if (wait > 0) {
-      this.#pumpIn(wait);
-      return;
-    }
-    if (this.#host.send(submit) !== 'sent') return;
-    flight.everSent = true;
-    flight.awaiting = true;
-    this.#pumpIn(ANSWER_MS);
-  }
-
-  #pumpIn(delayMs: number): void {
-    this.#clearPump();
-    this.#pumpTimer = this.#host.platform.setTimer(() => {
-      this.#pumpTimer = undefined;
-      if (this.#flight !== undefined) this.#flight.awaiting = false;
-      this.#pump();
-      this.refresh();
-    }, delayMs);
-  }
-
-  #clearPump(): void {
-    if (this.#pumpTimer !== undefined) this.#host.platform.clearTimer(this.#pumpTimer);
-    this.#pumpTimer = undefined;
-  }
-
   // ---- ending
 
   #end(end: { code?: string; message?: string }, error: TroupeError | undefined): void {
-    const { everSent } = this.#flight ?? { everSent: false };
-    this.#flight = undefined;
+    const { everSent } = this.#submitter;
+    this.#submitter.landed();
     this.#enter({ name: 'closed' });
     this.#handlers.down();
     const lost = this.#replica.giveUp();
@@ -539,7 +410,7 @@ export class Session<Patch> {
       return;
     }
     if (before.name === 'opening' || before.name === 'waiting') this.#host.platform.clearTimer(before.timer);
-    if (phase.name !== 'open') this.#clearPump();
+    if (phase.name !== 'open') this.#submitter.suspend();
     this.#phase = phase;
   }
 
@@ -553,20 +424,6 @@ export class Session<Patch> {
     return this.#edited ? 'saved' : 'live';
   }
 }
-
-/** Bytes of a submit's patch as encoded in the subprotocol in use; never too few. */
-export function patchBytes(host: Pick<SessionHost, 'measure'>, submit: Submit): number {
-  return host.measure(submit) - host.measure({ ...submit, op: null }) + 'null'.length;
-}
-
-const newFlight = (seq: number): Flight => ({
-  seq,
-  everSent: false,
-  awaiting: false,
-  bytes: 0,
-  suspect: false,
-  renumbered: false,
-});
 
 const ending = (code: string, message: string | undefined) =>
   message === undefined ? { code } : { code, message };

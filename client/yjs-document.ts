@@ -1,13 +1,12 @@
 // A `yjs` document as applications see it: a Y.Doc that is kept in step.
 import type * as Y from 'yjs';
 import type { KindName } from '../protocol/messages.ts';
-import type { ChangeOrigin, YjsChange, YjsDocument } from './api.ts';
+import type { ChangeOrigin, SharedTypes, YjsChange, YjsDocument } from './api.ts';
 import { DocumentBase, type DocumentHost } from './document.ts';
 import { TroupeError } from './errors.ts';
+import { mostPatchBytes } from './limits.ts';
 import { YjsReplica } from './yjs-replica.ts';
 
-/** Room for what surrounds a patch in its frame. */
-const ENVELOPE_BYTES = 1024;
 /** Base64 makes four bytes of three. */
 const BASE64_SHARE = 0.75;
 
@@ -21,8 +20,7 @@ export class YjsDocumentOfClient extends DocumentBase<YjsChange, Uint8Array> imp
       history: () => {},
     };
     const replica = new YjsReplica({
-      updateBytes: () =>
-        Math.min(host.limits().opBytes, host.limits().frameBytes - ENVELOPE_BYTES) * BASE64_SHARE,
+      updateBytes: () => mostPatchBytes(host.limits()) * BASE64_SHARE,
       changed: (origin, update) => told.changed(origin, update),
       history: () => told.history(),
     });
@@ -52,8 +50,8 @@ export class YjsDocumentOfClient extends DocumentBase<YjsChange, Uint8Array> imp
   undoGroup(): void {
     this.#replica.undoManager.stopCapturing();
   }
-  undoScope(types: readonly Y.AbstractType<unknown>[]): void {
-    this.#replica.undoScope([...types]);
+  undoScope(types: SharedTypes): void {
+    this.#replica.undoScope(types);
   }
 
   protected override dispose(): void {

@@ -3,7 +3,7 @@
 import * as Y from 'yjs';
 import { wireBytes } from '../protocol/codec.ts';
 import type { Wire } from '../protocol/messages.ts';
-import type { ChangeOrigin } from './api.ts';
+import type { ChangeOrigin, SharedTypes } from './api.ts';
 import { type Discarded, type FlightFate, NOTHING_DISCARDED, type Replica, ReplicaError } from './replica.ts';
 
 export interface YjsHooks {
@@ -71,7 +71,7 @@ export class YjsReplica implements Replica<Uint8Array> {
     return this.#undo;
   }
 
-  undoScope(types: Y.AbstractType<unknown>[]): void {
+  undoScope(types: SharedTypes): void {
     this.#undo.destroy();
     this.#undo = this.#newUndo(types);
     this.#hooks.history();
@@ -81,7 +81,7 @@ export class YjsReplica implements Replica<Uint8Array> {
     this.#undo.destroy();
   }
 
-  #newUndo(scope: Y.Doc | Y.AbstractType<unknown>[]): Y.UndoManager {
+  #newUndo(scope: Y.Doc | SharedTypes): Y.UndoManager {
     const undo = new Y.UndoManager(scope, {
       doc: this.doc,
       captureTimeout: GROUP_MS,

@@ -40,6 +40,8 @@ export interface WorkersOptions {
 
 type Mode = 'starting' | 'live' | 'ended' | 'stopped';
 
+/** Edits are short-lived: a young generation that holds some thousands of them is seldom collected. */
+const YOUNG_MB = 64;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 /** A worker that lived this long starts its back-off afresh. */
@@ -62,7 +64,7 @@ export class Workers {
       idleTimeout: Number.POSITIVE_INFINITY,
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     // A worker that dies between tasks; the pool replaces it.
     this.pool.on('error', (error: unknown) => options.log('error', 'worker pool', { error: String(error) }));

@@ -6,7 +6,7 @@ import { Piscina } from 'piscina';
 import type { FoldTask } from '../actors/fold-worker.ts';
 import type { FoldRequest, HostLimits } from '../actors/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
-import { type ControlStore, type SessionRef, StoreUnavailable } from '../actors/storage/store.ts';
+import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
 import { placeShards } from '../cluster/placement.ts';
 import { Router } from '../cluster/router.ts';
@@ -59,9 +59,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
     return await assemble(config, options, (close) => closers.push(close), stop);
   } catch (error) {
     await stop().catch(() => undefined);
-    throw error instanceof StoreUnavailable
-      ? new StartError(`the database cannot be reached: ${error.message}`, { cause: error })
-      : error;
+    throw error;
   }
 }
 

@@ -49,8 +49,8 @@ export class App {
     this.#place = place;
     this.#person = loadPerson(storage);
     this.#header = new Header({
-      undo: () => this.#current().doc.undo(),
-      redo: () => this.#current().doc.redo(),
+      undo: () => this.#back('undo'),
+      redo: () => this.#back('redo'),
       copyLink: () => void this.#copyLink(),
       toggleOffline: () => this.#setOffline(!this.#offline),
       editPerson: () => void this.#editPerson(),
@@ -62,6 +62,7 @@ export class App {
     this.#client.on('error', (error) => this.#report(error));
     this.#client.on('state', (state) => {
       if (state !== 'connecting') this.#toasts.dismiss('connection');
+      this.#showStatus(this.#current());
     });
     window.addEventListener('beforeunload', (event) => {
       if ([...this.#opened.values()].some(({ doc }) => doc.pending)) event.preventDefault();
@@ -97,6 +98,8 @@ export class App {
       refused: (error) => this.#report(error),
       notify: (message) => this.#toasts.show(message),
       announce: (message) => this.#header.announce(message),
+      undo: () => this.#back('undo'),
+      redo: () => this.#back('redo'),
     };
     let opened: Opened;
     if (place.view === 'text') {
@@ -120,7 +123,7 @@ export class App {
       this.#ifCurrent(opened, () => {
         this.#showStatus(opened);
         if (announcement !== undefined) this.#header.announce(announcement);
-        if (next === 'connecting') this.#sayIfLost(opened);
+        if (next === 'offline') this.#sayIfLost(opened);
       });
     });
     // Offline the state stays what it is while edits wait: what waits shows with the change.
@@ -153,6 +156,7 @@ export class App {
       },
       (error: unknown) => {
         opened.failure = error;
+        this.#toasts.dismiss(describe(error)); // The panel says it.
         this.#ifCurrent(opened, () => this.#show(opened));
       },
     );
@@ -181,8 +185,9 @@ export class App {
     this.#header.setTitle(view.title, view.untitled);
   }
 
-  #showStatus({ doc, loaded }: Opened): void {
-    this.#header.setStatus(statusOf({ state: doc.state, pending: doc.pending, loaded }));
+  #showStatus({ doc }: Opened): void {
+    const connecting = this.#client.state === 'connecting';
+    this.#header.setStatus(statusOf({ state: doc.state, pending: doc.pending, connecting }));
   }
 
   #showHistory({ doc }: Opened): void {
@@ -199,9 +204,8 @@ export class App {
   }
 
   #sayIfLost(opened: Opened): void {
-    if (!opened.loaded) return;
     setTimeout(() => {
-      if (opened.doc.state !== 'connecting') return;
+      if (opened.doc.state !== 'offline' || this.#client.state !== 'connecting') return;
       const message =
         'The server cannot be reached. What you write is kept here and sent as soon as it is back.';
       this.#toasts.show(message, { tone: 'error', key: 'connection' });
@@ -211,6 +215,14 @@ export class App {
   #report(error: TroupeError | unknown): void {
     const message = describe(error);
     this.#toasts.show(message, { tone: 'error', key: message });
+  }
+
+  #back(way: 'undo' | 'redo'): void {
+    try {
+      this.#current().doc[way]();
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
   #setOffline(offline: boolean): void {
@@ -230,8 +242,7 @@ export class App {
     const key = event.key.toLowerCase();
     if (typing || (key !== 'z' && key !== 'y')) return;
     event.preventDefault();
-    if (key === 'y' || event.shiftKey) this.#current().doc.redo();
-    else this.#current().doc.undo();
+    this.#back(key === 'y' || event.shiftKey ? 'redo' : 'undo');
   }
 
   async #editPerson(): Promise<void> {

@@ -14,18 +14,20 @@ export interface StatusInput {
   readonly state: DocumentState;
   /** Edits made here are not yet durable. */
   readonly pending: boolean;
-  /** The document has been here once. */
-  readonly loaded: boolean;
+  /** The client is trying to connect, rather than told to stay away. */
+  readonly connecting: boolean;
 }
 
-export function statusOf({ state, pending, loaded }: StatusInput): Status {
+export function statusOf({ state, pending, connecting }: StatusInput): Status {
   const kept = pending ? ' Your edits are kept in this window and sent when it is back.' : '';
   switch (state) {
     case 'connecting':
-      return loaded
-        ? { tone: 'away', label: 'Reconnecting…', detail: `The connection was lost.${kept}` }
-        : { tone: 'busy', label: 'Connecting…', detail: 'On the way to the server.' };
+      return { tone: 'busy', label: 'Connecting…', detail: 'On the way to the server.' };
     case 'offline':
+      if (connecting) {
+        const label = pending ? 'Reconnecting, edits kept' : 'Reconnecting…';
+        return { tone: 'away', label, detail: `The connection was lost.${kept}` };
+      }
       return {
         tone: 'away',
         label: pending ? 'Offline, edits kept' : 'Offline',
@@ -51,7 +53,6 @@ export function statusOf({ state, pending, loaded }: StatusInput): Status {
 export function announcementOf(before: DocumentState | undefined, now: DocumentState): string | undefined {
   const away = (state: DocumentState | undefined): boolean => state === 'offline' || state === 'connecting';
   if (now === 'offline' && before !== 'offline') return 'Offline. Edits are kept in this window.';
-  if (now === 'connecting' && before !== undefined && !away(before)) return 'Connection lost. Reconnecting.';
   if (now === 'closed' && before !== 'closed') return 'This document is closed.';
   if (before !== undefined && away(before) && !away(now)) return 'Connected.';
   return undefined;

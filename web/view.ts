@@ -21,6 +21,8 @@ export interface ViewEvents {
   /** An edit was not taken; `error` says why. */
   refused(error: unknown): void;
   notify(message: string): void;
+  undo(): void;
+  redo(): void;
   /** For screen readers alone. */
   announce(message: string): void;
 }

@@ -112,6 +112,8 @@ export class DocumentActor {
   /** client -> JSON text. */
   private readonly presence = new Map<string, string>();
   private readonly changedPresence = new Set<string>();
+  /** Told while somebody was on the way to joining: told again when all have joined. */
+  private readonly unseenPresence = new Set<string>();
   private document: Document | undefined;
   private gate = new Gate(0);
   /** Fetches under way that need the window to stay where it is. */
@@ -229,6 +231,7 @@ export class DocumentActor {
     }
     this.presence.clear();
     this.changedPresence.clear();
+    this.unseenPresence.clear();
     this.unload();
   }
 
@@ -254,6 +257,8 @@ export class DocumentActor {
 
   flushPresence(): void {
     const states: (string | null)[] = [];
+    if (this.subscribers.someAreJoining)
+      for (const client of this.changedPresence) this.unseenPresence.add(client);
     for (const client of this.changedPresence) states.push(client, this.presence.get(client) ?? null);
     this.changedPresence.clear();
     for (const group of this.subscribers.links.values())
@@ -312,11 +317,13 @@ export class DocumentActor {
   private process(link: number, message: ToOwner): void {
     const { document } = this;
     if (document === undefined) throw new Error('a message for a document that is not loaded');
-    if (message[0] === OPEN) {
+    // Opened again: behind what the socket sent before.
+    const number = message[0] === OPEN ? message[3].replaces : message[2];
+    const subscriber = number === undefined ? undefined : this.subscribers.find(link, number);
+    if (message[0] === OPEN && subscriber?.waiting === undefined) {
       this.open(document, link, message[1], message[2], message[3]);
       return;
     }
-    const subscriber = this.subscribers.find(link, message[2]);
     if (subscriber === undefined) {
       if (message[0] === SUBMIT) this.refuse(link, message, 'not-open', 'this document is not open');
       return;
@@ -337,6 +344,14 @@ export class DocumentActor {
     switch (message[0]) {
       case SUBMIT: {
         const [, , , seq, base, op] = message;
+        // The document has left memory since it was opened.
+        if (document.needsRecall(subscriber.client)) {
+          this.recall(document, subscriber, (known) => {
+            if (known) this.take(document, subscriber, message);
+            else this.answer(subscriber, seq, 'unavailable', 'the store is out of reach');
+          });
+          return;
+        }
         this.submit(
           document,
           subscriber,
@@ -353,9 +368,12 @@ export class DocumentActor {
         return;
       }
       case PULL:
-        this.bringOn(document, subscriber);
+        // Of a subscription that has been opened again since: the new one pulls for itself.
+        if (message[2] === subscriber.sub) this.bringOn(document, subscriber);
         return;
       case OPEN:
+        this.open(document, subscriber.link.link, message[1], message[2], message[3]);
+        return;
       case CLOSE:
         return;
       default:
@@ -404,30 +422,46 @@ export class DocumentActor {
       ]);
       return;
     }
+    const subscriber = this.subscribe(link, chan, sub, request);
+    if (!document.needsRecall(subscriber.client)) {
+      this.greet(document, subscriber);
+      return;
+    }
+    this.recall(document, subscriber, (known) => {
+      if (known) this.greet(document, subscriber);
+      else this.fail(subscriber, 'unavailable', 'the store is out of reach');
+    });
+  }
+
+  private subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber {
+    const { replaces } = request;
+    const before = replaces === undefined ? undefined : this.subscribers.find(link, replaces);
+    if (replaces !== undefined && before !== undefined) {
+      this.subscribers.renew(before, replaces, sub, request);
+      return before;
+    }
     const { added, replaced } = this.subscribers.add(link, chan, sub, request);
     if (replaced !== undefined && (replaced.link.link !== link || replaced.sub !== sub)) {
       this.toLink(replaced, [CLOSED, replaced.link.chan, replaced.sub, 'replaced']);
     }
-    if (!document.needsRecall(added.client)) {
-      this.greet(document, added);
-      return;
-    }
-    this.await(added, (answered) =>
-      this.effects.clientSeqs(document.id, added.client, document.durable, (found) =>
+    return added;
+  }
+
+  /** Brings what the store knows of this client's seqs to memory: without it a patch sent again would be taken for new. */
+  private recall(document: Document, subscriber: Subscriber, then: (known: boolean) => void): void {
+    this.await(subscriber, (answered) =>
+      this.effects.clientSeqs(document.id, subscriber.client, document.durable, (found) =>
         answered(() => {
-          if (found === undefined) {
-            this.fail(added, 'unavailable', 'the store is out of reach');
-            return;
-          }
-          document.memory(added.client).recall(found.pairs);
-          this.greet(document, added);
+          if (found !== undefined) document.memory(subscriber.client).recall(found.pairs);
+          then(found !== undefined);
         }),
       ),
     );
   }
 
   private greet(document: Document, subscriber: Subscriber): void {
-    const { since, history } = subscriber.request;
+    const since = subscriber.request?.since;
+    const history = subscriber.request?.history;
     const known = since !== undefined && history === historyOf(document.id) && since <= document.head;
     if (known) {
       subscriber.at = since;
@@ -436,7 +470,7 @@ export class DocumentActor {
   }
 
   private greetWithSnapshot(document: Document, subscriber: Subscriber): void {
-    if (subscriber.request.resume) {
+    if (subscriber.request?.resume) {
       this.lose(subscriber);
       return;
     }
@@ -503,9 +537,10 @@ export class DocumentActor {
   ): void {
     const version = run.at(-1)?.version ?? subscriber.at;
     subscriber.at = version;
+    subscriber.heldAcks ??= [];
     const frames = this.catchUpFrames(document, subscriber, run, version, opening);
     const send = (head: readonly Uint8Array[]): void =>
-      this.sendOpened(document, subscriber, head, version, run, false);
+      this.sendOpened(document, subscriber, subscriber.sub, head, version, run, false);
     if (frames !== undefined) send(frames);
     else
       this.withLastSeq(document, subscriber, version, (lastSeq) => {
@@ -523,7 +558,7 @@ export class DocumentActor {
     opening: number | undefined,
   ): readonly Uint8Array[] | undefined {
     const { codec } = subscriber;
-    if (opening === undefined || subscriber.request.resume) {
+    if (opening === undefined || subscriber.request?.resume) {
       return run.length === 0 ? [] : [commitFrame(codec, document.kind, this.name, version, run)];
     }
     const lastSeq = document.lastSeqAt(subscriber.client, version);
@@ -576,16 +611,30 @@ export class DocumentActor {
     version: number,
     run: readonly Entry[],
   ): void {
+    const { sub } = subscriber;
     this.gate.hold(version, () => {
       if (subscriber.gone) return;
       this.subscribers.join(subscriber);
-      this.sendOpened(document, subscriber, frames, version, run, true);
+      // Kept as long as it is being answered: thousands may have the document open.
+      if (subscriber.sub === sub) subscriber.request = undefined;
+      this.sendOpened(document, subscriber, sub, frames, version, run, true);
+      this.afterJoining(document, subscriber);
     });
+  }
+
+  /** What could not be told while it was on its way. */
+  private afterJoining(document: Document, subscriber: Subscriber): void {
+    const acks = subscriber.heldAcks ?? [];
+    subscriber.heldAcks = undefined;
+    for (const [seq, version] of acks) this.acknowledge(document, subscriber, seq, version);
+    for (const client of this.unseenPresence) this.markPresence(client);
+    if (!this.subscribers.someAreJoining) this.unseenPresence.clear();
   }
 
   private sendOpened(
     document: Document,
     subscriber: Subscriber,
+    sub: number,
     frames: readonly Uint8Array[],
     version: number,
     run: readonly Entry[],
@@ -595,7 +644,7 @@ export class DocumentActor {
     this.toLink(subscriber, [
       OPENED,
       subscriber.link.chan,
-      subscriber.sub,
+      sub,
       frames,
       version,
       historyOf(document.id),
@@ -619,11 +668,16 @@ export class DocumentActor {
       lastSeq,
       presence: this.presence,
       client: subscriber.client,
-      id: subscriber.request.id,
+      id: subscriber.request?.id,
     };
   }
 
   private fail(subscriber: Subscriber, code: ErrorCode, message: string): void {
+    // The one that it was to replace has ended in it.
+    if (subscriber.formerSubs.length > 0) {
+      this.lose(subscriber);
+      return;
+    }
     this.toLink(subscriber, [OPEN_FAILED, subscriber.link.chan, subscriber.sub, code, message]);
     this.leave(subscriber);
   }
@@ -684,6 +738,12 @@ export class DocumentActor {
   }
 
   private acknowledge(document: Document, subscriber: Subscriber, seq: number, version: number): void {
+    // Who is being caught up has not had that version yet.
+    if (subscriber.heldAcks !== undefined) {
+      if (subscriber.heldAcks.length < WAITING_MESSAGES) subscriber.heldAcks.push([seq, version]);
+      else this.answer(subscriber, seq, 'overloaded', 'too much of this client waits');
+      return;
+    }
     // A held ack saw the head: it comes after the commit that carries its version.
     this.gate.hold(Math.max(version, document.durable), () => {
       if (!subscriber.gone)

@@ -5,18 +5,23 @@ import { type FrameCodec, JSON_FRAMES, type OpenRequest, type ToOwner } from '..
 
 export interface Subscriber {
   readonly link: LinkSubscribers;
-  readonly sub: number;
+  sub: number;
+  /** Numbers that its socket may still use for it, `sub` left out. */
+  formerSubs: readonly number[];
   readonly client: string;
   readonly user: string;
   readonly role: Role;
   readonly codec: FrameCodec;
-  readonly request: OpenRequest;
+  /** What it asked for, until it has joined. */
+  request: OpenRequest | undefined;
   /** It takes the channel's commits. Before that it is brought up to the head. */
   joined: boolean;
   /** Version that it has been brought to while it is not joined. */
   at: number;
   /** Its messages wait here while an answer of the store is awaited for it; undefined: none is. */
   waiting: ToOwner[] | undefined;
+  /** It is being caught up: seq and version of acks that wait until it has joined. */
+  heldAcks: (readonly [seq: number, version: number])[] | undefined;
   gone: boolean;
 }
 
@@ -36,6 +41,13 @@ export class Subscribers {
 
   get size(): number {
     return this.clients.size;
+  }
+
+  /** Somebody is being brought up to the head. */
+  get someAreJoining(): boolean {
+    let joined = 0;
+    for (const group of this.links.values()) joined += group.json + group.msgpack;
+    return joined < this.clients.size;
   }
 
   find(link: number, sub: number): Subscriber | undefined {
@@ -75,6 +87,7 @@ export class Subscribers {
     const added: Subscriber = {
       link: group,
       sub,
+      formerSubs: [],
       client: request.client,
       user: request.user,
       role: request.role,
@@ -83,11 +96,24 @@ export class Subscribers {
       joined: false,
       at: 0,
       waiting: undefined,
+      heldAcks: undefined,
       gone: false,
     };
     group.subs.set(sub, added);
     this.clients.set(request.client, added);
     return { added, replaced };
+  }
+
+  /** Its socket opens the document again, as `sub`; until it has heard of that it may use `before` as well. */
+  renew(subscriber: Subscriber, before: number, sub: number, request: OpenRequest): void {
+    const { subs } = subscriber.link;
+    const numbers = [...subscriber.formerSubs, subscriber.sub];
+    // The socket has gone on from what came earlier.
+    for (const number of numbers) if (number < before) subs.delete(number);
+    subscriber.formerSubs = numbers.filter((number) => number >= before);
+    subscriber.sub = sub;
+    subscriber.request = request;
+    subs.set(sub, subscriber);
   }
 
   join(subscriber: Subscriber): void {
@@ -102,7 +128,7 @@ export class Subscribers {
     subscriber.waiting = undefined;
     if (subscriber.joined) this.count(subscriber, -1);
     const { link } = subscriber;
-    link.subs.delete(subscriber.sub);
+    for (const number of [...subscriber.formerSubs, subscriber.sub]) link.subs.delete(number);
     if (link.subs.size === 0) this.links.delete(link.link);
     if (this.clients.get(subscriber.client) === subscriber) this.clients.delete(subscriber.client);
   }

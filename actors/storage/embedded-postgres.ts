@@ -45,7 +45,10 @@ export interface EmbeddedPostgres {
   readonly pid: number;
   /** Fast shutdown; resolves when the postmaster has gone and the directory is free. May be called again. */
   stop(): Promise<void>;
-  /** Told of each postmaster that ends without `stop`, before it is started again. Returns what unsubscribes. */
+  /**
+   * Told of each postmaster that ends without `stop`, before it is started again. Returns what
+   * unsubscribes. Does not keep the process alive by itself.
+   */
   onExit(listener: (exit: PostmasterExit) => void): () => void;
 }
 
@@ -206,6 +209,7 @@ class Server implements EmbeddedPostgres {
   async #launch(): Promise<void> {
     const log = await open(this.#paths.log, 'a', 0o600);
     let child: ChildProcess;
+    let failure: Error | undefined;
     try {
       child = this.#identity.spawn(this.#binaries.postgres, this.#arguments(), {
         cwd: this.#paths.data,
@@ -214,14 +218,13 @@ class Server implements EmbeddedPostgres {
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
       });
+      child.once('error', (error) => {
+        failure = error;
+      });
+      child.unref();
     } finally {
       await log.close();
     }
-    child.unref();
-    let failure: Error | undefined;
-    child.once('error', (error) => {
-      failure = error;
-    });
     for (let waited = 0; ; waited += POLL_MS) {
       await sleep(POLL_MS);
       if (failure || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) {

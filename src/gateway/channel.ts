@@ -1,8 +1,7 @@
 // One document as this gateway sees it: its link to the owner, and the sockets that have it open.
 // It holds what a change of owner must not lose: the version told last, and unanswered submits.
-import type { LinkOp } from '../../actors/link-messages.ts';
+import type { LinkOp, OpenRequest } from '../../actors/link-messages.ts';
 import type { OwnerLink } from '../../cluster/owner-link.ts';
-import type { KindName } from '../../protocol/messages.ts';
 import type { Session } from './session.ts';
 
 /** seq -> what was submitted, in the order sent. */
@@ -18,10 +17,8 @@ export interface Subscription {
   /** Given anew for each open. */
   sub: number;
   mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
-  readonly kind: KindName | undefined;
-  readonly since: number | undefined;
-  readonly history: string | undefined;
-  readonly id: string | number | undefined;
+  /** What the client asked for, until it has had its `opened`. */
+  request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'> | undefined;
   /** Version that this socket has been brought to, while it is not joined. */
   version: number;
   /** It has had its `opened`. */

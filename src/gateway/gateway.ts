@@ -107,7 +107,7 @@ export class Gateway implements OwnerLinkListener {
       return;
     }
     if (session.client === undefined) this.first(session, message);
-    else this.dispatch(session, message, text?.length ?? frame.length);
+    else this.dispatch(session, message, frame.length);
   }
 
   /** The socket is closed: nobody has these documents open through it any more. */
@@ -129,7 +129,8 @@ export class Gateway implements OwnerLinkListener {
 
   private hello(session: Session, message: Record<string, unknown>): void {
     // Who does not care which id it has may leave it to the server; a number is no id.
-    const isOpen = message.client === undefined || message.client === null || typeof message.client === 'number';
+    const isOpen =
+      message.client === undefined || message.client === null || typeof message.client === 'number';
     const client = isOpen ? (session.client ?? this.options.newClientId()) : message.client;
     if (!isClientId(client)) {
       this.error(session, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
@@ -206,10 +207,12 @@ export class Gateway implements OwnerLinkListener {
       channel,
       sub: 0,
       mode: 'opening',
-      kind: (kind ?? undefined) as KindName | undefined,
-      since: isVersion(since) ? since : undefined,
-      history: typeof history === 'string' ? history : undefined,
-      id: idOf(message).id,
+      request: {
+        ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
+        ...(isVersion(since) ? { since } : {}),
+        ...(typeof history === 'string' ? { history } : {}),
+        ...idOf(message),
+      },
       version: 0,
       opened: false,
       unanswered: undefined,
@@ -228,13 +231,14 @@ export class Gateway implements OwnerLinkListener {
       this.error(session, 'bad-message', 'seq: an integer from 1 to 2^53 - 1', echo(message));
       return;
     }
-    const subscription = typeof doc === 'string' ? session.open.get(doc) : undefined;
-    if (subscription === undefined) {
+    const current = typeof doc === 'string' ? session.open.get(doc) : undefined;
+    if (current === undefined) {
       if (this.nameOf(session, message) !== undefined) {
         this.error(session, 'not-open', 'open the document first', { doc: String(doc), seq });
       }
       return;
     }
+    const subscription = rootOf(current);
     const { channel } = subscription;
     if (base !== undefined && base !== null && !isVersion(base)) {
       this.error(session, 'bad-message', 'base: a version', { doc: channel.doc, seq });
@@ -308,10 +312,11 @@ export class Gateway implements OwnerLinkListener {
       this.error(session, 'too-large', `presence: at most ${this.limits.presenceBytes} bytes`, echo(message));
       return;
     }
-    subscription.presence = text ?? undefined;
+    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
+      each.presence = text ?? undefined;
     const { channel } = subscription;
-    if (subscription.mode !== 'resuming')
-      channel.link?.offer([PRESENCE, channel.chan, subscription.sub, text]);
+    const { mode, sub } = rootOf(subscription);
+    if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.chan, sub, text]);
   }
 
   private close(session: Session, message: Record<string, unknown>): void {
@@ -363,23 +368,21 @@ export class Gateway implements OwnerLinkListener {
     subscription.sub = ++this.lastSub;
     channel.subs.set(subscription.sub, subscription);
     if (channel.link === undefined) return;
-    const { kind, since, history, id } = subscription;
-    const resumes = subscription.opened;
-    const known = channel.history ?? history;
+    const { version, before } = subscription;
     const request: OpenRequest = {
       doc: channel.doc,
       client: session.client ?? '',
       user: session.user,
       role: ROLE,
       codec: session.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
-      ...(kind === undefined ? {} : { kind }),
-      ...(resumes
-        ? { since: subscription.version, ...(known === undefined ? {} : { history: known }), resume: true }
-        : {
-            ...(since === undefined ? {} : { since }),
-            ...(history === undefined ? {} : { history }),
-            ...(id === undefined ? {} : { id }),
-          }),
+      ...(subscription.opened
+        ? {
+            since: version,
+            ...(channel.history === undefined ? {} : { history: channel.history }),
+            resume: true,
+          }
+        : subscription.request),
+      ...(before === undefined ? {} : { replaces: rootOf(before).sub }),
     };
     const message: [typeof OPEN, number, number, OpenRequest] = [
       OPEN,
@@ -387,7 +390,7 @@ export class Gateway implements OwnerLinkListener {
       subscription.sub,
       request,
     ];
-    if (resumes) channel.link.send(message);
+    if (subscription.opened) channel.link.send(message);
     else if (!channel.link.offer(message))
       this.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
   }
@@ -395,16 +398,48 @@ export class Gateway implements OwnerLinkListener {
   /** Drops it here; the owner is not told. */
   private forget(subscription: Subscription): void {
     const { channel } = subscription;
-    for (const seq of [...(subscription.unanswered?.keys() ?? [])]) settle(subscription, seq);
+    for (const { op } of subscription.unanswered?.values() ?? [])
+      subscription.session.unansweredBytes -= op.length;
+    subscription.unanswered = undefined;
     channel.leave(subscription);
     channel.subs.delete(subscription.sub);
   }
 
+  /** Ends it, and what it was to replace. */
   private unsubscribe(subscription: Subscription): void {
     const { channel } = subscription;
-    this.forget(subscription);
-    channel.link?.send([CLOSE_MESSAGE, channel.chan, subscription.sub]);
+    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before) {
+      this.forget(each);
+      channel.link?.send([CLOSE_MESSAGE, channel.chan, each.sub]);
+    }
     this.dispose(channel);
+  }
+
+  /** One of a socket's subscriptions to a document has ended without replacing another: the rest goes on. True: there is no rest. */
+  private end(subscription: Subscription): boolean {
+    const { session, channel, before, unanswered } = subscription;
+    const current = session.open.get(channel.doc);
+    if (current === subscription) {
+      if (before === undefined) session.open.delete(channel.doc);
+      else session.open.set(channel.doc, before);
+      this.forget(subscription);
+      return before === undefined;
+    }
+    let after = current;
+    while (after !== undefined && after.before !== subscription) after = after.before;
+    if (after === undefined) {
+      this.forget(subscription);
+      return true;
+    }
+    after.before = before;
+    // Only the first of them has submits; they go again behind the open of the next.
+    if (before === undefined && unanswered !== undefined) {
+      after.unanswered = unanswered;
+      subscription.unanswered = undefined;
+      if (after.mode !== 'resuming') this.sendAgain(channel, after);
+    }
+    this.forget(subscription);
+    return false;
   }
 
   private dispose(channel: Channel): void {
@@ -455,13 +490,10 @@ export class Gateway implements OwnerLinkListener {
       case CLOSED: {
         const subscription = channel.subs.get(message[2]);
         if (subscription === undefined) return;
-        // Opened again on the same socket: the new subscription answers.
-        const isCurrent = subscription.session.open.get(channel.doc) === subscription;
-        this.forget(subscription);
-        if (isCurrent) {
-          subscription.session.open.delete(channel.doc);
+        // It ends with what it was to replace; where it is being opened again, that open answers.
+        absorb(subscription, (old) => this.forget(old));
+        if (this.end(subscription))
           subscription.session.send({ type: 'closed', doc: channel.doc, code: message[3] });
-        }
         this.dispose(channel);
         return;
       }
@@ -477,8 +509,7 @@ export class Gateway implements OwnerLinkListener {
       case LOST: {
         const subscription = channel.subs.get(message[2]);
         if (subscription === undefined) return;
-        this.forget(subscription);
-        subscription.session.open.delete(channel.doc);
+        this.end(subscription);
         subscription.session.close(CLOSE.draining, 'open again');
         this.dispose(channel);
         return;
@@ -513,14 +544,14 @@ export class Gateway implements OwnerLinkListener {
   ): void {
     const [, , , frames, version, history, seqs, complete] = message;
     const { session } = subscription;
+    absorb(subscription, (old) => this.forget(old));
     const resumed = subscription.mode === 'resuming';
     channel.history = history;
     channel.failures = 0;
     for (const seq of seqs) settle(subscription, seq);
     subscription.opened = true;
+    subscription.request = undefined;
     subscription.version = version;
-    for (let old = subscription.before; old !== undefined; old = old.before) this.forget(old);
-    subscription.before = undefined;
     for (const frame of frames) session.writeLarge(frame);
     if (session.closed) return;
     if (complete) {
@@ -598,9 +629,10 @@ export class Gateway implements OwnerLinkListener {
   private openFailed(channel: Channel, subscription: Subscription, code: ErrorCode, message: string): void {
     const { session, unanswered } = subscription;
     const { doc } = channel;
+    const isLast = session.open.get(doc) === subscription;
     const comesBack = subscription.opened && (ERROR_CODES[code] || code === 'internal');
     // Who waits with the document is told to try again; the subscription itself goes on.
-    for (const seq of [...(unanswered?.keys() ?? [])]) {
+    for (const seq of isLast || comesBack ? [...(unanswered?.keys() ?? [])] : []) {
       settle(subscription, seq);
       if (ERROR_CODES[code])
         this.error(session, 'unavailable', message, { doc, seq, retryAfterMs: RETRY_AFTER_MS });
@@ -610,14 +642,11 @@ export class Gateway implements OwnerLinkListener {
       this.resumeSoon(channel);
       return;
     }
-    this.forget(subscription);
-    const { before } = subscription;
-    if (before !== undefined && channel.subs.get(before.sub) === before) session.open.set(doc, before);
-    else session.open.delete(doc);
+    this.end(subscription);
     if (subscription.opened) session.close(CLOSE.draining, 'open again');
     else {
       this.error(session, code, message, {
-        ...(subscription.id === undefined ? {} : { id: subscription.id }),
+        ...(subscription.request?.id === undefined ? {} : { id: subscription.request.id }),
         doc,
         ...(ERROR_CODES[code] ? { retryAfterMs: RETRY_AFTER_MS } : {}),
       });
@@ -681,10 +710,29 @@ export class Gateway implements OwnerLinkListener {
 
 /** A submit has its answer, or nobody waits for it any more. */
 function settle(subscription: Subscription, seq: number): void {
-  const submit = subscription.unanswered?.get(seq);
+  const { unanswered } = rootOf(subscription);
+  const submit = unanswered?.get(seq);
   if (submit === undefined) return;
-  subscription.unanswered?.delete(seq);
+  unanswered?.delete(seq);
   subscription.session.unansweredBytes -= submit.op.length;
+}
+
+/** Takes the place of what it was to replace, submits included. */
+function absorb(subscription: Subscription, forget: (old: Subscription) => void): void {
+  const root = rootOf(subscription);
+  if (root === subscription) return;
+  subscription.unanswered = root.unanswered;
+  root.unanswered = undefined;
+  if (root.mode === 'resuming') subscription.mode = 'resuming';
+  for (let old = subscription.before; old !== undefined; old = old.before) forget(old);
+  subscription.before = undefined;
+}
+
+/** Where a document is being opened again: the first subscription, which has the submits until the next one is opened. */
+function rootOf(subscription: Subscription): Subscription {
+  let root = subscription;
+  while (root.before !== undefined) root = root.before;
+  return root;
 }
 
 type About = { id?: RequestId; doc?: string; seq?: number; retryAfterMs?: number };

@@ -120,6 +120,8 @@ export class Sockets {
     const { helloMs, limits } = this.options;
     for (const session of this.sessions) {
       session.messages = 0;
+      // A reader that stands still does not answer our close for long; what it had open ends now.
+      if (session.closed) this.options.gateway.disconnected(session);
       const silent = this.now - session.heard;
       if (session.client === undefined && this.now - session.since > helloMs) {
         session.close(CLOSE.noHello, 'no hello in time');

@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
-import { StartError } from '../../config/fatal.ts';
 
 export interface HttpOptions {
   readonly host: string;
@@ -58,30 +57,9 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   return app;
 }
 
-/** Listens; resolves with the port. Throws StartError where it cannot. */
+/** Listens; resolves with the port. */
 export async function listen(app: FastifyInstance, options: HttpOptions): Promise<number> {
-  try {
-    await app.listen({ host: options.host, port: options.port });
-  } catch (error) {
-    throw cannotListen(options, error);
-  }
+  await app.listen({ host: options.host, port: options.port });
   const address = app.server.address();
   return typeof address === 'object' && address !== null ? address.port : options.port;
-}
-
-function cannotListen({ host, port }: HttpOptions, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const why =
-    code === 'EADDRINUSE'
-      ? 'another program listens there'
-      : code === 'EACCES'
-        ? 'this user may not'
-        : code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
-          ? 'this machine has no such address'
-          : undefined;
-  if (why === undefined) return error;
-  return new StartError(
-    `cannot listen on ${host}:${port}: ${why}; choose another with --set listen.port=PORT (0: any free one)`,
-    { cause: error },
-  );
 }

@@ -61,7 +61,7 @@ test('presence: data of any shape becomes a person with a name and a readable co
 test('state: "Saved" is said in the state saved and in no other', () => {
   for (const state of ['connecting', 'live', 'saving', 'offline', 'closed', 'saved'] as const) {
     for (const pending of [true, false]) {
-      const { label } = statusOf({ state, pending, loaded: true });
+      const { label } = statusOf({ state, pending, connecting: pending });
       assert.equal(label === 'Saved', state === 'saved');
     }
   }

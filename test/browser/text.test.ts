@@ -194,6 +194,67 @@ test('the document view', async (file) => {
     },
   );
 
+  await file.test("a word that an input method composes is not disturbed by another's edits", async () => {
+    await visit(newAddress(), ada, grace);
+    await ada.keyboard.type('[]');
+    await waitForText(grace, '[]');
+    await ada.keyboard.press('ArrowLeft');
+    const keyboard = await ada.context().newCDPSession(ada);
+    const compose = (text: string): Promise<unknown> =>
+      keyboard.send('Input.imeSetComposition', {
+        text,
+        selectionStart: text.length,
+        selectionEnd: text.length,
+      });
+    await compose('に');
+    await compose('にほ');
+    await grace.locator(EDITOR).press('Control+Home');
+    await grace.keyboard.type('Grace ');
+    await waitForStatus(grace, 'Saved');
+    await compose('にほん');
+    await keyboard.send('Input.insertText', { text: '日本' });
+    await keyboard.detach();
+    assert.equal(await settled(textOf, ada, grace), 'Grace [日本]');
+    await ada.keyboard.type('!');
+    assert.equal(await settled(textOf, ada, grace), 'Grace [日本!]');
+  });
+
+  await file.test('an edit too large to be taken is taken back and said so; typing goes on', async () => {
+    await visit(newAddress(), ada, grace);
+    await ada.keyboard.type('Small. ');
+    await ada.keyboard.insertText('x'.repeat(300 * 1024));
+    await ada.locator('.toast').getByText('too large').waitFor();
+    assert.equal(await textOf(ada), 'Small. ');
+    await ada.locator(EDITOR).press('Control+End');
+    await ada.keyboard.type('Still here.');
+    assert.equal(await settled(textOf, ada, grace), 'Small. Still here.');
+  });
+
+  await file.test('a lost server is said so, edits made meanwhile are sent when it is back', async (t) => {
+    const mary = await openAs(t, chromium, MARY);
+    let reachable = true;
+    const sockets = new Set<{ close(): Promise<void> }>();
+    await mary.routeWebSocket(/\/v1\/socket$/, async (socket) => {
+      if (!reachable) return socket.close();
+      sockets.add(socket);
+      socket.connectToServer();
+    });
+    await visit(newAddress(), mary, grace);
+    await mary.keyboard.type('Before. ');
+    await waitForText(grace, 'Before.');
+    reachable = false;
+    for (const socket of sockets) await socket.close();
+    await waitForStatus(mary, 'Reconnecting…');
+    await mary.keyboard.type('Meanwhile. ');
+    await waitForStatus(mary, 'Reconnecting, edits kept');
+    await mary.locator('.toast').getByText('cannot be reached').waitFor();
+    await picture(mary, 'server-gone');
+    reachable = true;
+    await waitForText(grace, 'Meanwhile.');
+    await waitForStatus(mary, 'Saved');
+    await mary.locator('.toast').waitFor({ state: 'detached' });
+  });
+
   await file.test("a changed name and colour show in the other window's people and cursor", async (t) => {
     const mary = await openAs(t, chromium, MARY);
     await visit(newAddress(), mary, grace);
@@ -213,35 +274,34 @@ test('the document view', async (file) => {
     await mary.getByRole('button', { name: /^You are Countess/ }).waitFor();
   });
 
-  await file.test('the page asks no one but its own server for anything', async (t) => {
-    const page = await chromium.window(t);
+  await file.test('the page asks no one but its own server for anything', async () => {
     const elsewhere: string[] = [];
-    page.on('request', (request) => {
-      if (!request.url().startsWith(node.url) && !request.url().startsWith('data:'))
-        elsewhere.push(request.url());
-    });
-    await page.goto(newAddress());
-    await loaded(page);
+    const note = (request: { url(): string }): void => {
+      const url = request.url();
+      if (!url.startsWith(node.url) && !url.startsWith('data:')) elsewhere.push(url);
+    };
+    ada.on('request', note);
+    await visit(newAddress(), ada);
+    ada.off('request', note);
     assert.deepEqual(elsewhere, []);
   });
 
   await file.test(
     'a name that is none, and a document of another kind, are said so with a way on',
     async (t) => {
-      const page = await chromium.window(t);
-      await page.goto(`${node.url}?doc=NotAName`);
-      await page.getByRole('heading', { name: 'This document cannot be opened' }).waitFor();
+      await ada.goto(`${node.url}?doc=NotAName`);
+      await ada.getByRole('heading', { name: 'This document cannot be opened' }).waitFor();
       const client = new TroupeClient({
         urls: [node.socketUrl],
         webSocket: WebSocket,
       });
       t.after(() => client.close());
       await client.open('page/numbers', 'json').ready;
-      await page.goto(`${node.url}?doc=page/numbers`);
-      await page.getByText('another kind').first().waitFor();
-      await picture(page, 'failure');
+      await ada.goto(`${node.url}?doc=page/numbers`);
+      await ada.getByText('another kind').first().waitFor();
+      await picture(ada, 'failure');
       assert.equal(
-        await page.getByRole('link', { name: 'New document', exact: true }).getAttribute('href'),
+        await ada.getByRole('link', { name: 'New document', exact: true }).getAttribute('href'),
         '/',
       );
     },

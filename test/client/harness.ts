@@ -1,5 +1,20 @@
 // A simulated server with clients on virtual time, for tests that tell one story.
-import { type ClientOptions, TroupeClient } from '../../client/index.ts';
+import type { Delta } from '../../client/delta.ts';
+import {
+  type ClientEvents,
+  type ClientOptions,
+  type DocumentEvents,
+  type JsonChange,
+  type JsonDocument,
+  type JsonStep,
+  type Presence,
+  type PresenceEvents,
+  type RichTextChange,
+  type RichTextDocument,
+  TroupeClient,
+  type YjsChange,
+  type YjsDocument,
+} from '../../client/index.ts';
 import { SimulatedServer, type SimulatedSocket } from './simulated-server.ts';
 import { seeded, VirtualTime } from './virtual-time.ts';
 
@@ -46,12 +61,28 @@ export class Harness {
   }
 }
 
+type Told<Change, Patch> = DocumentEvents<Change, Patch>;
+
 /** Collects what an emitter tells. */
-export function heard<Events, Name extends keyof Events>(
-  source: { on(name: Name, listener: (event: Events[Name]) => void): () => void },
-  name: Name,
-): Events[Name][] {
-  const events: Events[Name][] = [];
-  source.on(name, (event) => events.push(event));
+export function heard<N extends keyof ClientEvents>(source: TroupeClient, name: N): ClientEvents[N][];
+export function heard<N extends keyof PresenceEvents>(source: Presence, name: N): PresenceEvents[N][];
+export function heard<N extends keyof Told<RichTextChange, Delta>>(
+  source: RichTextDocument,
+  name: N,
+): Told<RichTextChange, Delta>[N][];
+export function heard<N extends keyof Told<JsonChange, readonly JsonStep[]>>(
+  source: JsonDocument,
+  name: N,
+): Told<JsonChange, readonly JsonStep[]>[N][];
+export function heard<N extends keyof Told<YjsChange, Uint8Array>>(
+  source: YjsDocument,
+  name: N,
+): Told<YjsChange, Uint8Array>[N][];
+export function heard(
+  source: { on(name: never, listener: (event: unknown) => void): () => void },
+  name: string,
+): unknown[] {
+  const events: unknown[] = [];
+  source.on(name as never, (event) => events.push(event));
   return events;
 }

@@ -130,6 +130,8 @@ export class SimulatedServer {
   faults: Faults = { ...NO_FAULTS };
   limits: Limits = SIMULATED_LIMITS;
   role: Role = 'owner';
+  /** Frames above this are closed with 1009, whatever the limits say: a proxy in between. */
+  proxyBytes = Number.POSITIVE_INFINITY;
   /** New sockets fail. */
   unreachable = false;
   /** Sockets stay open, and nothing comes out of them. */
@@ -419,7 +421,7 @@ export class SimulatedSocket implements WebSocketLike {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data).length : data.length;
     this.#after('out', () => {
       if (this.readyState !== 1) return;
-      if (bytes > this.#server.limits.frameBytes) {
+      if (bytes > Math.min(this.#server.limits.frameBytes, this.#server.proxyBytes)) {
         this.die(1009);
         return;
       }

@@ -125,7 +125,7 @@ inBoth('SOCK-6 unknown fields are ignored; an unknown type is bad-message, and t
   const client = await file.connect(t, codec);
   client.send({ type: 'ping', id: 1, later: { than: ['this', 'version'] } });
   assert.deepEqual(await client.next('pong'), { type: 'pong', id: 1 });
-  for (const type of ['subscribe', '', 'constructor', 'welcome', 'commit']) {
+  for (const type of ['subscribe', '', 'constructor', 'welcome', 'ack']) {
     client.send({ type, id: type });
     const error = await client.next('error');
     assert.deepEqual([error.code, error.id, error.retryable], ['bad-message', type, false]);

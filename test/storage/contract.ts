@@ -348,7 +348,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     'unknown outcome: of a session fenced meanwhile the append says fenced or committed, as the log has it',
     async (h) => {
       const { me, control } = await node(h);
-      for (let i = 0; i < LOSSES; i++) {
+      for (let i = 0; i < LOSSES / 3; i++) {
         const a = await openWorker(h, randomUUID());
         const doc = await document(a, `d${i}`, i);
         const [outcome, fenced] = await Promise.all([

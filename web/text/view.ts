@@ -38,8 +38,8 @@ export class TextView implements DocumentView {
       toolbar: this.#toolbar,
       bounds: sheet,
       placeholder: 'Write something. Whoever has the link sees it as you type.',
-      undo: () => doc.undo(),
-      redo: () => doc.redo(),
+      undo: () => events.undo(),
+      redo: () => events.redo(),
       undoGroup: () => doc.undoGroup(),
       link: (wanted) => void this.#link(wanted),
       refuseFiles: () => events.notify('Only text can be put into a document.'),
@@ -71,7 +71,9 @@ export class TextView implements DocumentView {
     this.#setWritable(this.#mayWrite());
     this.#cursors.update();
     this.#readTitle();
-    if (this.#visible && document.activeElement === document.body) this.#quill.focus();
+    // Not by finger: the keyboard would cover what has just been opened.
+    const pointed = window.matchMedia('(pointer: fine)').matches;
+    if (this.#visible && pointed && document.activeElement === document.body) this.#quill.focus();
   }
 
   shown(): void {

@@ -20,7 +20,11 @@ export async function findBinaries(scratch: string): Promise<Binaries> {
   for (const binary of [initdb, postgres]) await makeExecutable(binary);
   const linked = await linkLibraries(native, scratch);
   const env: Record<string, string> = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
-  if (linked) env[process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH'] = linked;
+  if (linked) {
+    // Links found there look beside themselves for what they need, which is still in the package.
+    const variable = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH';
+    env[variable] = `${linked}:${join(native, 'lib')}`;
+  }
   return { initdb, postgres, env };
 }
 

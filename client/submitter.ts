@@ -1,0 +1,218 @@
+// The one submit in flight of a document: when it goes out, what its answers mean, when it goes out
+// again. Owns the seq; the replica owns the patch, and the session the subscription.
+import { OPEN_SUBMIT_CODES } from '../protocol/errors.ts';
+import type { Submit } from '../protocol/messages.ts';
+import { Backoff } from './backoff.ts';
+import { knownCode, TroupeError } from './errors.ts';
+import type { Timer } from './platform.ts';
+import type { Discarded, FlightFate, Replica } from './replica.ts';
+import type { SessionHost } from './session.ts';
+
+/** What a submitter has of its session. */
+export interface SubmitterHooks<Patch> {
+  /** Whether the document is subscribed to. */
+  open(): boolean;
+  version(): number;
+  /** Subscribes anew: what the server has of us is in doubt. */
+  resync(atLeastMs: number): void;
+  /** Ends the document. */
+  fail(error: TroupeError): void;
+  report(discarded: Discarded<Patch>, error: TroupeError, outcome: 'not-committed' | 'unknown'): void;
+  /** The replica lets go of edits that had nothing left to stand on. */
+  lostGround(discarded: Discarded<Patch>): void;
+  /** A timer has run: the state may have changed. */
+  refresh(): void;
+}
+
+interface Flight {
+  /** 0 until it is first sent. */
+  seq: number;
+  /** Whether it was ever handed to a socket: the server may have it. */
+  everSent: boolean;
+  /** Sent, and the answer is awaited. */
+  awaiting: boolean;
+  bytes: number;
+  /** The server closed a connection with 1009, and this was the largest frame on it. */
+  suspect: boolean;
+  /** It has been given a new seq once. */
+  renumbered: boolean;
+}
+
+/** The answer to a submit that takes longer is asked for again. */
+const ANSWER_MS = 30_000;
+const BACKOFF_MS = 100;
+
+export class Submitter<Patch> {
+  readonly #doc: string;
+  readonly #host: SessionHost;
+  readonly #replica: Replica<Patch>;
+  readonly #hooks: SubmitterHooks<Patch>;
+  readonly #backoff: Backoff;
+  #flight: Flight | undefined;
+  /** The highest seq of this client that the server told of. */
+  #knownSeq = 0;
+  /** Runs the next pump: a resend, the rate gate, or the watch over an answer. */
+  #timer: Timer | undefined;
+
+  constructor(doc: string, host: SessionHost, replica: Replica<Patch>, hooks: SubmitterHooks<Patch>) {
+    this.#doc = doc;
+    this.#host = host;
+    this.#replica = replica;
+    this.#hooks = hooks;
+    this.#backoff = new Backoff(BACKOFF_MS, () => host.platform.random());
+  }
+
+  /** Bytes of the frame that awaits its answer; 0 where none does. */
+  get awaitedBytes(): number {
+    return this.#flight?.awaiting === true ? this.#flight.bytes : 0;
+  }
+
+  /** Whether the server may have what is in flight. */
+  get everSent(): boolean {
+    return this.#flight?.everSent === true;
+  }
+
+  /** Whether a committed patch is the one in flight. */
+  isOwn(author: string, seq: unknown): boolean {
+    return this.#flight?.everSent === true && author === this.#host.client && seq === this.#flight.seq;
+  }
+
+  /** The subscription is gone: the answer will not come on it. @param tooLarge the server refused the frame for its size */
+  suspend(tooLarge = false): void {
+    this.#clearTimer();
+    if (this.#flight === undefined) return;
+    if (tooLarge) this.#flight.suspect = true;
+    this.#flight.awaiting = false;
+  }
+
+  /** The server told its highest seq of this client. */
+  know(lastSeq: number): void {
+    this.#knownSeq = Math.max(this.#knownSeq, lastSeq);
+  }
+
+  /** What a snapshot with this `lastSeq` says of the patch in flight. */
+  fate(lastSeq: number | null): FlightFate {
+    if (this.#flight === undefined) return 'none';
+    if (!this.#flight.everSent) return 'open';
+    if (lastSeq === null) return 'unknown';
+    return this.#flight.seq <= lastSeq ? 'committed' : 'open';
+  }
+
+  /** The patch in flight has arrived, one way or another. */
+  landed(): void {
+    this.#flight = undefined;
+    this.#backoff.reset();
+    this.#clearTimer();
+  }
+
+  ack(message: Record<string, unknown>): void {
+    // Between subscriptions its commit may have gone by unseen: the next `opened` tells.
+    if (this.#flight === undefined || message.seq !== this.#flight.seq || !this.#hooks.open()) return;
+    // Its commit has passed, as part of a snapshot: the copy still pending here is one too many.
+    this.landed();
+    this.#hooks.lostGround(this.#replica.discard('duplicate'));
+    this.pump();
+  }
+
+  reject(message: Record<string, unknown>): void {
+    if (this.#flight === undefined || message.seq !== this.#flight.seq) return;
+    if (message.code === 'seq-used' && !this.#flight.renumbered) {
+      // Certainly not committed, and for no fault of the edit: it goes out under a seq above the highest,
+      // which the next `opened` tells.
+      this.#flight = { ...newFlight(), renumbered: true };
+      this.#hooks.resync(0);
+      return;
+    }
+    const text = typeof message.message === 'string' ? message.message : 'the server refused this edit';
+    this.#refuse(new TroupeError(knownCode(message.code), text, false), 'not-committed');
+  }
+
+  /** The patch in flight is given up and reported. */
+  #refuse(error: TroupeError, outcome: 'not-committed' | 'unknown'): void {
+    if (this.#replica.irrevocable) {
+      this.#hooks.fail(error);
+      return;
+    }
+    this.landed();
+    this.#hooks.report(this.#replica.discard('refused'), error, outcome);
+    this.pump();
+  }
+
+  error(seq: unknown, error: TroupeError, afterMs: number): void {
+    if (this.#flight === undefined || seq !== this.#flight.seq || !this.#hooks.open()) return;
+    if (error.code === 'not-open') {
+      this.#hooks.resync(afterMs);
+    } else if (error.retryable || OPEN_SUBMIT_CODES.some((code) => code === error.code)) {
+      this.#flight.awaiting = false;
+      this.#pumpIn(this.#backoff.next(afterMs));
+    } else if (error.code === 'internal') {
+      // Not one of the answers that settle a submit: ask again what became of it.
+      this.#hooks.resync(afterMs);
+    } else {
+      this.#refuse(error, 'not-committed');
+    }
+  }
+
+  /** Sends what is to be sent, if anything may be. */
+  pump(): void {
+    if (!this.#hooks.open() || this.#flight?.awaiting === true) return;
+    if (this.#timer !== undefined) return;
+    const op = this.#flight === undefined && !this.#replica.pending ? undefined : this.#replica.fly();
+    if (op === undefined) return;
+    this.#flight ??= newFlight();
+    const flight = this.#flight;
+    if (flight.seq === 0) flight.seq = this.#host.nextSeq(this.#knownSeq);
+    const submit: Submit = this.#replica.versioned
+      ? { type: 'submit', doc: this.#doc, seq: flight.seq, base: this.#hooks.version(), op }
+      : { type: 'submit', doc: this.#doc, seq: flight.seq, op };
+    flight.bytes = this.#host.measure(submit);
+    const limits = this.#host.limits();
+    const opBytes = patchBytes(this.#host, submit);
+    if (flight.suspect || flight.bytes > limits.frameBytes || opBytes > limits.opBytes) {
+      const text = `an edit of ${opBytes} bytes is above what the server takes`;
+      this.#refuse(
+        new TroupeError('too-large', text),
+        flight.everSent && !flight.suspect ? 'unknown' : 'not-committed',
+      );
+      return;
+    }
+    const wait = this.#host.takeSubmit();
+    if (wait > 0) {
+      this.#pumpIn(wait);
+      return;
+    }
+    if (this.#host.send(submit) !== 'sent') return;
+    flight.everSent = true;
+    flight.awaiting = true;
+    this.#pumpIn(ANSWER_MS);
+  }
+
+  #pumpIn(delayMs: number): void {
+    this.#clearTimer();
+    this.#timer = this.#host.platform.setTimer(() => {
+      this.#timer = undefined;
+      if (this.#flight !== undefined) this.#flight.awaiting = false;
+      this.pump();
+      this.#hooks.refresh();
+    }, delayMs);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== undefined) this.#host.platform.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** Bytes of a submit's patch as encoded in the subprotocol in use; never too few. */
+export function patchBytes(host: Pick<SessionHost, 'measure'>, submit: Submit): number {
+  return host.measure(submit) - host.measure({ ...submit, op: null }) + 'null'.length;
+}
+
+const newFlight = (): Flight => ({
+  seq: 0,
+  everSent: false,
+  awaiting: false,
+  bytes: 0,
+  suspect: false,
+  renumbered: false,
+});

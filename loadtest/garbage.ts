@@ -1,0 +1,267 @@
+// The garbage run: malformed, truncated, oversize and wrongly typed frames, broken WebSocket bytes
+// and readers that never read, while other clients edit. Owns the throwing and the watching: the
+// server must live, answer with codes of the catalogue alone, keep its memory, and nobody else may
+// notice. What is thrown is garbage-frames.ts.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import { jsonCodec, msgpackCodec } from '../protocol/codec.ts';
+import { CLOSE, ERROR_CODES } from '../protocol/errors.ts';
+import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from '../protocol/messages.ts';
+import { BareClient } from './bare-client.ts';
+import { check } from './checker.ts';
+import { BareEditor } from './editor.ts';
+import { BAD_WIRE, badMessage, oversize } from './garbage-frames.ts';
+import { readLogs } from './log.ts';
+import { type Random, seededRandom } from './random-edits.ts';
+import type { Violation } from './records.ts';
+import { type Summary, summarize } from './statistics.ts';
+
+export interface GarbageOptions {
+  readonly url: string;
+  /** Frames to throw. */
+  readonly frames: number;
+  /** Sockets that throw at once. */
+  readonly throwers: number;
+  readonly seed: number;
+  /** Resident bytes of the server; undefined: its memory is not watched. */
+  readonly memory?: () => Promise<number>;
+  readonly onProgress?: (thrown: number) => void;
+}
+
+export interface GarbageResult {
+  readonly thrown: number;
+  /** Answers by code, closes by code: what came back. */
+  readonly answers: Readonly<Record<string, number>>;
+  readonly closes: Readonly<Record<string, number>>;
+  /** Everything that must not have been: unknown codes, `internal`, a lost bystander, a broken promise. Empty: passed. */
+  readonly faults: readonly string[];
+  /** Edit to commit of the bystanders, milliseconds. */
+  readonly bystanders: Summary;
+  readonly memory: { readonly before: number; readonly peak: number; readonly after: number } | undefined;
+}
+
+/** Growth of resident memory that frames and their garbage may cause while they come. */
+const MOST_GROWTH_BYTES = 512 * 1024 * 1024;
+/** Messages on one socket before the throwing stops to hear what the server says. */
+const BURST = 40;
+/** A socket that answers neither a ping nor with a close for this long hangs. */
+const ANSWER_MS = 30_000;
+const CLOSES: ReadonlySet<number> = new Set([1002, 1007, 1006, ...Object.values(CLOSE)]);
+
+export async function garbageRun(options: GarbageOptions): Promise<GarbageResult> {
+  const run = new GarbageRun(options);
+  return await run.play();
+}
+
+class GarbageRun {
+  private readonly options: GarbageOptions;
+  private readonly random: Random;
+  private readonly answers: Record<string, number> = {};
+  private readonly closes: Record<string, number> = {};
+  private readonly faults: string[] = [];
+  private thrown = 0;
+
+  constructor(options: GarbageOptions) {
+    this.options = options;
+    this.random = seededRandom(options.seed);
+  }
+
+  async play(): Promise<GarbageResult> {
+    const { options } = this;
+    const before = (await options.memory?.()) ?? 0;
+    let peak = before;
+    const watch = setInterval(() => {
+      void options.memory?.().then((bytes) => {
+        peak = Math.max(peak, bytes);
+      });
+    }, 200);
+    const bystanders = new Bystanders(options.url, this.random);
+    const sleepers: WebSocket[] = [];
+    try {
+      await bystanders.start();
+      for (const doc of bystanders.docs) sleepers.push(await this.sleeper(doc));
+      await Promise.all(Array.from({ length: options.throwers }, (_, index) => this.thrower(index)));
+      await this.brokenWire();
+      await bystanders.stop();
+      const after = (await options.memory?.()) ?? 0;
+      peak = Math.max(peak, after);
+      if (peak - before > MOST_GROWTH_BYTES) this.faults.push(`memory grew by ${peak - before} bytes`);
+      this.faults.push(...(await bystanders.faults()));
+      return {
+        thrown: this.thrown,
+        answers: this.answers,
+        closes: this.closes,
+        faults: this.faults,
+        bystanders: summarize(bystanders.latencies),
+        memory: options.memory === undefined ? undefined : { before, peak, after },
+      };
+    } finally {
+      clearInterval(watch);
+      for (const sleeper of sleepers) sleeper.terminate();
+      bystanders.close();
+    }
+  }
+
+  /** Comes back as often as it is thrown out, until all has been thrown. */
+  private async thrower(index: number): Promise<void> {
+    for (let round = 0; this.thrown < this.options.frames; round++) {
+      const encoding = (index + round) % 2 === 0 ? 'json' : 'msgpack';
+      const socket = await this.dial(encoding);
+      if (this.random() < 0.9) await this.greet(socket, encoding, index);
+      await this.burst(socket, encoding, index);
+      socket.terminate();
+      this.options.onProgress?.(this.thrown);
+    }
+  }
+
+  /** Throws until the socket is closed or the server has answered a ping behind it all. */
+  private async burst(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
+    for (let sent = 0; sent < BURST && socket.readyState === WebSocket.OPEN; sent++) {
+      const doc = `garbage/doc-${index}`;
+      const big = this.random() < 0.002;
+      const payload = big ? oversize(encoding, 2 << 20) : badMessage(this.random, encoding, doc).payload;
+      const wrongType = this.random() < 0.01;
+      this.thrown += 1;
+      socket.send(payload, { binary: wrongType ? encoding === 'json' : encoding === 'msgpack' });
+      // The answers must have a chance to come while more is sent.
+      if (sent % 8 === 7) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await this.answered(socket, `a burst in ${encoding}`);
+  }
+
+  private async answered(socket: WebSocket, what: string): Promise<void> {
+    if (socket.readyState === WebSocket.CLOSED) return;
+    const answer = new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), ANSWER_MS);
+      const heard = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      socket.once('pong', heard);
+      socket.once('close', heard);
+      if (socket.readyState === WebSocket.OPEN) socket.ping();
+    });
+    if (!(await answer)) this.faults.push(`no answer to ${what}`);
+  }
+
+  private async dial(encoding: 'json' | 'msgpack'): Promise<WebSocket> {
+    const subprotocol = encoding === 'json' ? SUBPROTOCOL_JSON : SUBPROTOCOL_MSGPACK;
+    const socket = new WebSocket(this.options.url, subprotocol, { perMessageDeflate: false });
+    socket.on('error', () => undefined);
+    socket.on('close', (code) => {
+      this.closes[code] = (this.closes[code] ?? 0) + 1;
+      if (!CLOSES.has(code)) this.faults.push(`closed with ${code}`);
+    });
+    socket.on('message', (data: Buffer, isBinary) => this.heard(data, isBinary));
+    await once(socket, 'open');
+    return socket;
+  }
+
+  private heard(data: Buffer, isBinary: boolean): void {
+    const message = isBinary ? msgpackCodec.decode(data) : jsonCodec.decode(data.toString('utf8'));
+    const code =
+      message.type === 'error' || message.type === 'reject' ? String(message.code) : String(message.type);
+    this.answers[code] = (this.answers[code] ?? 0) + 1;
+    if (message.type !== 'error' && message.type !== 'reject') return;
+    if (!Object.hasOwn(ERROR_CODES, code) || code === 'internal')
+      this.faults.push(`told ${JSON.stringify(message).slice(0, 300)}`);
+  }
+
+  private async greet(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
+    const codec = encoding === 'json' ? jsonCodec : msgpackCodec;
+    const kind = (['json', 'rich-text', 'yjs'] as const)[index % 3] ?? 'json';
+    socket.send(codec.encode({ type: 'hello', client: `garbage-${index}` }));
+    socket.send(codec.encode({ type: 'open', doc: `garbage/doc-${index}`, kind }));
+    await this.answered(socket, 'a hello');
+  }
+
+  /** Subscribes and never reads again: the server has to close it, and keep nothing without bound. */
+  private async sleeper(doc: string): Promise<WebSocket> {
+    const socket = await this.dial('json');
+    socket.send(jsonCodec.encode({ type: 'hello', client: `sleeper-${Math.floor(this.random() * 1e6)}` }));
+    socket.send(jsonCodec.encode({ type: 'open', doc }));
+    await once(socket, 'message');
+    socket.pause();
+    return socket;
+  }
+
+  /** Each breach of RFC 6455 on a socket of its own; the server closes it or waits for more, and lives. */
+  private async brokenWire(): Promise<void> {
+    const { hostname, port, pathname } = new URL(this.options.url);
+    for (const { bytes } of [...BAD_WIRE, ...BAD_WIRE]) {
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write(
+        `GET ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+      );
+      await firstBytes(socket);
+      socket.resume();
+      socket.write(bytes);
+      this.thrown += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.end();
+      socket.destroySoon();
+    }
+  }
+}
+
+async function firstBytes(socket: Socket): Promise<void> {
+  await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+}
+
+/** Clients that do nothing wrong, and must not notice. */
+class Bystanders {
+  readonly latencies: number[] = [];
+  readonly docs: string[] = [];
+  private readonly url: string;
+  private readonly clients: BareClient[] = [];
+  private readonly editors: BareEditor[] = [];
+
+  constructor(url: string, random: Random) {
+    this.url = url;
+    for (const [index, kind] of (['json', 'rich-text', 'yjs'] as const).entries()) {
+      const doc = `garbage/bystander-${kind}-${Math.floor(random() * 1e9)}`;
+      this.docs.push(doc);
+      for (const encoding of ['json', 'msgpack'] as const) {
+        const client = new BareClient({ url, client: `bystander-${encoding}-${index}`, encoding, random });
+        const pace = { type: 'open', perSecond: 10 } as const;
+        const onLatency = (ms: number) => this.latencies.push(ms);
+        this.clients.push(client);
+        this.editors.push(new BareEditor({ client, doc, kind, random, pace, onLatency }));
+      }
+    }
+  }
+
+  async start(): Promise<void> {
+    for (const client of this.clients) await client.connect();
+    for (const editor of this.editors) {
+      await editor.document.opened();
+      editor.start();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.editors.map((editor) => editor.stop()));
+  }
+
+  async faults(): Promise<string[]> {
+    const faults: string[] = [];
+    for (const { losses, errors, options } of this.clients) {
+      for (const [code, times] of losses)
+        faults.push(`${options.client} was closed with ${code}, ${times} times`);
+      for (const [code, times] of errors) faults.push(`${options.client} was told ${code}, ${times} times`);
+    }
+    const logs = await readLogs({ url: this.url, random: Math.random }, this.docs);
+    const records = this.clients.flatMap((client) => client.recorder.records());
+    return [...faults, ...check(logs, records).map(toldViolation)];
+  }
+
+  close(): void {
+    for (const client of this.clients) client.stop();
+  }
+}
+
+const toldViolation = ({ rule, doc, client, detail }: Violation) =>
+  `${rule} ${doc} ${client ?? ''}: ${detail}`;

@@ -1,0 +1,148 @@
+// The embedded PostgreSQL: started, killed, stopped, shared by nobody, as whoever runs the tests.
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import postgres from 'postgres';
+import { isAlive } from '../../actors/storage/embedded/directory-lock.ts';
+import {
+  type EmbeddedPostgres,
+  EmbeddedPostgresError,
+  startEmbeddedPostgres,
+} from '../../actors/storage/embedded-postgres.ts';
+import { startTestPostgres } from '../support/postgres.ts';
+
+void test('embedded: durable, on the loopback, with a password; data survives stops and kills; one process at a time', async (t) => {
+  const { directory } = await scratch(t);
+  const first = await start(t, directory);
+  assert.equal((await stat(join(directory, 'postgres-password'))).mode & 0o777, 0o600);
+  const settings = await query(
+    first.url,
+    (sql) => sql`
+    SELECT name, setting FROM pg_settings
+    WHERE name IN ('fsync', 'full_page_writes', 'listen_addresses', 'synchronous_commit', 'server_encoding')`,
+  );
+  assert.deepEqual(Object.fromEntries(settings.map(({ name, setting }) => [name, setting])), {
+    fsync: 'on',
+    full_page_writes: 'on',
+    listen_addresses: '127.0.0.1',
+    server_encoding: 'UTF8',
+    synchronous_commit: 'on',
+  });
+  const wrong = new URL(first.url);
+  wrong.password = 'wrong';
+  await assert.rejects(
+    query(wrong.href, (sql) => sql`SELECT 1`),
+    /password authentication failed/,
+  );
+  await query(first.url, (sql) => sql`CREATE TABLE kept AS SELECT 1 AS n`);
+
+  await assert.rejects(startEmbeddedPostgres({ directory }), (error) => {
+    assert.ok(error instanceof EmbeddedPostgresError);
+    assert.equal(error.code, 'in-use');
+    assert.doesNotMatch(error.message, /\n/);
+    return true;
+  });
+
+  // A killed postmaster is started again by itself, under the same URL.
+  const killed = first.pid;
+  // The server does not keep the process alive, as sockets of a node would.
+  const alive = setInterval(() => undefined, 1_000);
+  t.after(() => clearInterval(alive));
+  const exited = new Promise<unknown>((resolve) => first.onExit(resolve));
+  process.kill(killed, 'SIGKILL');
+  assert.deepEqual(await exited, { code: null, signal: 'SIGKILL' });
+  await untilAnswers(first.url);
+  assert.notEqual(first.pid, killed);
+  await query(first.url, (sql) => sql`INSERT INTO kept VALUES (2)`);
+
+  const { pid } = first;
+  await Promise.all([first.stop(), first.stop()]);
+  assert.equal(isAlive(pid), false);
+  assert.ok(!(await readdir(directory)).includes('troupe.lock'));
+
+  const second = await start(t, directory);
+  assert.deepEqual(
+    (await query(second.url, (sql) => sql`SELECT n FROM kept ORDER BY n`)).map(({ n }) => n),
+    [1, 2],
+  );
+  await second.stop();
+});
+
+void test('embedded: what killed starts and servers left behind is taken over', async (t) => {
+  const { directory } = await scratch(t);
+  // An initdb cut short, a lock of a process that is gone, both from another start.
+  await mkdir(join(directory, 'postgres.new-0123'), { recursive: true });
+  await writeFile(join(directory, 'postgres.new-0123', 'PG_VERSION'), '18');
+  await writeFile(join(directory, 'troupe.lock'), '999999999 1\n');
+  const server = await start(t, directory);
+  assert.deepEqual(
+    (await readdir(directory)).filter((name) => name.includes('.new-')),
+    [],
+  );
+  await server.stop();
+  // A crash's postmaster.pid whose number is another process's by now: ours.
+  const data = join(directory, 'postgres');
+  await writeFile(
+    join(data, 'postmaster.pid'),
+    `${process.pid}\n${data}\n1700000000\n5432\n\n127.0.0.1\n  1 1\nready   \n`,
+  );
+  const again = await start(t, directory);
+  assert.notEqual(again.pid, process.pid);
+  assert.match(await readFile(join(data, 'postmaster.pid'), 'utf8'), new RegExp(`^${again.pid}\n`));
+  await again.stop();
+});
+
+void test('embedded: works in a directory that only we may enter', async (t) => {
+  const { parent, directory } = await scratch(t);
+  await chmod(parent, 0o700);
+  const server = await start(t, directory);
+  assert.equal((await query(server.url, (sql) => sql`SELECT 1 AS n`))[0]?.n, 1);
+  await server.stop();
+});
+
+void test('a test server stops, and its directory goes', async () => {
+  const server = await startTestPostgres();
+  const { pid } = server;
+  assert.equal((await query(server.url, (sql) => sql`SHOW fsync`))[0]?.fsync, 'on');
+  await server.stop();
+  assert.equal(isAlive(pid), false);
+  await assert.rejects(stat(server.directory), /ENOENT/);
+});
+
+async function scratch(t: TestContext): Promise<{ parent: string; directory: string }> {
+  const parent = await mkdtemp(join(tmpdir(), 'troupe-embedded-'));
+  await chmod(parent, 0o755);
+  t.after(() => rm(parent, { recursive: true, force: true }));
+  const directory = join(parent, 'data');
+  await mkdir(directory);
+  return { parent, directory };
+}
+
+async function start(t: TestContext, directory: string): Promise<EmbeddedPostgres> {
+  const server = await startEmbeddedPostgres({ directory });
+  t.after(() => server.stop());
+  return server;
+}
+
+async function query<T>(url: string, ask: (sql: postgres.Sql) => PromiseLike<T>): Promise<T> {
+  const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
+  try {
+    return await ask(sql);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Each try is a dial of the port; the runner's time-out ends what never answers. */
+async function untilAnswers(url: string): Promise<void> {
+  for (;;) {
+    try {
+      await query(url, (sql) => sql`SELECT 1`);
+      return;
+    } catch {
+      await new Promise(setImmediate);
+    }
+  }
+}
