@@ -2,8 +2,7 @@
 // store in one append; one append is under way at a time. It knows rows and outcomes, no documents'
 // content.
 
-import type { Entry } from './document/entry.ts';
-import type { AppendOutcome, DeltaRow, DocumentId, Epoch, WorkerStore } from './storage/store.ts';
+import type { AppendOutcome, DeltaRow, DocumentId, WorkerStore } from './storage/store.ts';
 
 export interface CommitLimits {
   /** Rows and bytes of one append. */
@@ -18,12 +17,11 @@ export interface CommitLimits {
 /** What a committer tells the owner of the entries. */
 export interface CommitListener {
   durableTo(version: number): void;
-  refusedByStore(entries: readonly Entry[]): void;
+  refusedByStore(rows: readonly DeltaRow[]): void;
 }
 
 interface Waiting {
   readonly row: DeltaRow;
-  readonly entry: Entry;
   readonly owner: CommitListener;
 }
 
@@ -70,10 +68,9 @@ export class Committer {
     return this.waitingBytes > this.limits.queueBytes;
   }
 
-  enqueue(owner: CommitListener, doc: DocumentId, epoch: Epoch, entry: Entry): void {
-    const { version, client, seq, user, stored } = entry;
-    this.waiting.push({ row: { doc, version, epoch, client, seq, user, op: stored }, entry, owner });
-    this.waitingBytes += stored.length + ROW_OVERHEAD;
+  enqueue(owner: CommitListener, row: DeltaRow): void {
+    this.waiting.push({ row, owner });
+    this.waitingBytes += row.op.length + ROW_OVERHEAD;
     if (this.flushing) return;
     // After everything that the same turn brings.
     this.flushing = true;
@@ -194,13 +191,13 @@ export class Committer {
 
   private tell(batch: readonly Waiting[], refused: ReadonlySet<DocumentId>): void {
     const durable = new Map<CommitListener, number>();
-    const dropped = new Map<CommitListener, Entry[]>();
-    for (const { row, owner, entry } of batch) {
+    const dropped = new Map<CommitListener, DeltaRow[]>();
+    for (const { row, owner } of batch) {
       if (!refused.has(row.doc)) durable.set(owner, row.version);
-      else dropped.set(owner, [...(dropped.get(owner) ?? []), entry]);
+      else dropped.set(owner, [...(dropped.get(owner) ?? []), row]);
     }
     for (const [owner, version] of durable) owner.durableTo(version);
-    for (const [owner, entries] of dropped) owner.refusedByStore(entries);
+    for (const [owner, rows] of dropped) owner.refusedByStore(rows);
   }
 }
 

@@ -12,12 +12,19 @@ import {
   type LoadResult,
 } from './document/actor.ts';
 import { Document } from './document/document.ts';
-import type { AnyKind, Entry } from './document/entry.ts';
+import type { AnyKind } from './document/entry.ts';
 import { Link, type LinkOptions, type Transport } from './link.ts';
-import { OPEN, OPEN_FAILED, REFUSED, SUBMIT, type ToGateway, type ToOwner } from './link-messages.ts';
+import { CLOSE, OPEN, OPEN_FAILED, REFUSED, SUBMIT, type ToGateway, type ToOwner } from './link-messages.ts';
 import type { Progress } from './progress.ts';
 import { shardOf } from './shard.ts';
-import type { DocumentRow, Epoch, LoadedDocument, SessionRef, WorkerStore } from './storage/store.ts';
+import type {
+  DeltaRow,
+  DocumentRow,
+  Epoch,
+  LoadedDocument,
+  SessionRef,
+  WorkerStore,
+} from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
 
 export interface HostLimits {
@@ -134,6 +141,7 @@ export class Host {
       }
       actor = this.actor(name);
       channels.set(message[1], actor);
+      actor.channels.push({ link: id, chan: message[1] });
     }
     actor.lastUsed = this.options.now();
     this.options.progress.enter(actor.name);
@@ -143,6 +151,12 @@ export class Host {
       () => target.handle(id, message),
       () => this.refuse(id, message, 'bad-op', 'the document cannot take it'),
     );
+    if (message[0] === CLOSE && target.isAbandonedBy(id)) {
+      channels.delete(message[1]);
+      target.channels = target.channels.filter(
+        (channel) => channel.chan !== message[1] || channel.link !== id,
+      );
+    }
   }
 
   /** What throws in one document's handling drops that document alone. */
@@ -191,9 +205,7 @@ export class Host {
     actor.drop();
     this.dirtyPresence.delete(actor);
     if (this.actors.get(actor.name) === actor) this.actors.delete(actor.name);
-    for (const { channels } of this.links.values()) {
-      for (const [chan, owner] of channels) if (owner === actor) channels.delete(chan);
-    }
+    for (const { link, chan } of actor.channels) this.links.get(link)?.channels.delete(chan);
   }
 
   private makeEffects(): ActorEffects {
@@ -211,8 +223,18 @@ export class Host {
       get full() {
         return committer.full;
       },
-      append: (actor, entry) =>
-        committer.enqueue(this.listener(actor), actor.id ?? 0, this.epochOf(actor.name), entry),
+      append: (actor, { version, client, seq }, user, op) => {
+        const epoch = this.epochOf(actor.name);
+        committer.enqueue(this.listener(actor), {
+          doc: actor.id ?? 0,
+          version,
+          epoch,
+          client,
+          seq,
+          user,
+          op,
+        });
+      },
       load: (actor, create, done) => {
         this.load(actor, create).then(
           (result) => this.guard(actor, () => done(result)),
@@ -241,20 +263,20 @@ export class Host {
 
   private readonly listeners = new WeakMap<
     DocumentActor,
-    { durableTo(version: number): void; refusedByStore(entries: readonly Entry[]): void }
+    { durableTo(version: number): void; refusedByStore(rows: readonly DeltaRow[]): void }
   >();
 
   /** What the committer tells an actor passes the guard, and never wakes one that has been dropped. */
   private listener(actor: DocumentActor): {
     durableTo(version: number): void;
-    refusedByStore(entries: readonly Entry[]): void;
+    refusedByStore(rows: readonly DeltaRow[]): void;
   } {
     let listener = this.listeners.get(actor);
     if (listener === undefined) {
       listener = {
         durableTo: (version) => this.guard(actor, () => actor.durableTo(version)),
-        refusedByStore: (entries) => {
-          this.guard(actor, () => actor.refusedByStore(entries));
+        refusedByStore: (rows) => {
+          this.guard(actor, () => actor.refusedByStore(rows));
           this.forget(actor);
         },
       };

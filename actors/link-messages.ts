@@ -34,8 +34,6 @@ export interface OpenRequest {
   readonly history?: string;
   /** The subscription of the same socket that this one takes over: what is under way for it goes on. */
   readonly replaces?: number;
-  /** The subscription of the same socket that this one takes over: what is under way for it goes on. */
-  readonly replaces?: number;
   /** Echoed in `opened`. */
   readonly id?: string | number;
   /** The gateway takes up a subscription it already has: no `opened` frame, only what came after `since`. */

@@ -1,5 +1,6 @@
 // One connection to a list of servers: dials, says hello, keeps alive, comes back. Owns the socket,
-// the token and the order of attempts; knows nothing of documents.
+// the token and the order of attempts; knows nothing of documents. Over 400 lines, since every part of
+// it changes the one mode.
 //
 // Modes, changed by #enter alone:
 //   idle     -> dialing                       goOnline

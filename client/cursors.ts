@@ -3,6 +3,7 @@
 import type { Json } from '../protocol/messages.ts';
 import { isVersion } from '../protocol/names.ts';
 import type { Cursor, Range } from './api.ts';
+import { isRecord } from './guards.ts';
 import { positionAfter, positionBefore, type Steps } from './rich-text-algebra.ts';
 
 /** Committed patches that are remembered to bring late positions up to date. */
@@ -88,6 +89,3 @@ function readSelection(told: Record<string, unknown>): { range: Range; version: 
   if (!isVersion(index) || !isVersion(version)) return undefined;
   return { range: { index, length: isVersion(length) ? length : 0 }, version };
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -7,7 +7,8 @@ import { Emitter } from './emitter.ts';
 import { TroupeError } from './errors.ts';
 import { PresenceChannel } from './presence.ts';
 import type { Replica } from './replica.ts';
-import { Session, type SessionHost } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 
 /** What a document has of its client. */
 export interface DocumentHost extends SessionHost {

@@ -12,7 +12,7 @@ import { equal } from '../kinds/json/value.ts';
 import type { Applied, Result } from '../kinds/kind.ts';
 import type { Json } from '../protocol/messages.ts';
 import type { JsonStep } from './api.ts';
-import type { OtAlgebra, Rebase } from './ot-replica.ts';
+import type { OtAlgebra, Rebase } from './ot-algebra.ts';
 
 export const jsonAlgebra: OtAlgebra<JsonState, JsonOp, JsonUndo, readonly JsonStep[]> = {
   kind: jsonKind,

@@ -20,7 +20,8 @@ import type { Delta } from './delta.ts';
 import { DocumentBase, type DocumentHost } from './document.ts';
 import { jsonAlgebra, toPatch } from './json-algebra.ts';
 import { mostPatchBytes } from './limits.ts';
-import { type OtAlgebra, type OtHooks, OtReplica } from './ot-replica.ts';
+import type { OtAlgebra, OtHooks } from './ot-algebra.ts';
+import { OtReplica } from './ot-replica.ts';
 import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text-algebra.ts';
 import { patchBytes } from './submitter.ts';
 

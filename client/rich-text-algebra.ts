@@ -6,7 +6,7 @@ import { composeDelta, isPlainRetain, type Delta as Steps, stepLength } from '..
 import { type Runs, richTextKind, transformAgainst } from '../kinds/rich-text/rich-text.ts';
 import type { Json, Wire } from '../protocol/messages.ts';
 import { Delta } from './delta.ts';
-import type { OtAlgebra, Rebase } from './ot-replica.ts';
+import type { OtAlgebra, Rebase } from './ot-algebra.ts';
 
 export type { Steps };
 

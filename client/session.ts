@@ -9,45 +9,16 @@
 //   waiting -> opening                  its timer
 //   any     -> idle, closed             the connection is lost; close()
 import { ERROR_CODES } from '../protocol/errors.ts';
-import type { Limits } from '../protocol/limits.ts';
-import type { ClientMessage, KindName, Role, Wire } from '../protocol/messages.ts';
+import type { KindName, Role, Wire } from '../protocol/messages.ts';
 import { isVersion } from '../protocol/names.ts';
-import type { ClientState, DocumentState, Rejection } from './api.ts';
+import type { DocumentState } from './api.ts';
 import { Backoff } from './backoff.ts';
-import type { SendResult } from './connection.ts';
 import { knownCode, TroupeError } from './errors.ts';
-import type { Platform, Timer } from './platform.ts';
+import { isRecord } from './guards.ts';
+import type { Timer } from './platform.ts';
 import { type Discarded, type Replica, ReplicaError } from './replica.ts';
+import type { SessionHandlers, SessionHost } from './session-host.ts';
 import { Submitter } from './submitter.ts';
-
-/** What a session has of its client. */
-export interface SessionHost {
-  readonly client: string;
-  readonly platform: Platform;
-  clientState(): ClientState;
-  limits(): Limits;
-  send(message: ClientMessage): SendResult;
-  measure(message: ClientMessage): number;
-  /** A seq above all that this client has used, and above `known`. */
-  nextSeq(known: number): number;
-  requestId(): string;
-  /** 0 where a submit may be sent now, or the milliseconds until one may. */
-  takeSubmit(): number;
-}
-
-export interface SessionHandlers<Patch> {
-  state(state: DocumentState): void;
-  role(role: Role): void;
-  ready(): void;
-  /** Each `opened`: the others' presence. */
-  opened(presence: Record<string, unknown>): void;
-  down(): void;
-  presence(states: Record<string, unknown>): void;
-  rejected(rejection: Rejection<Patch>): void;
-  error(error: TroupeError): void;
-  /** Over, for good; `error` where it was not asked for. */
-  closed(end: { code?: string; message?: string }, error: TroupeError | undefined): void;
-}
 
 type Phase =
   | { readonly name: 'idle' }
@@ -427,6 +398,3 @@ export class Session<Patch> {
 
 const ending = (code: string, message: string | undefined) =>
   message === undefined ? { code } : { code, message };
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

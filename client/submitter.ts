@@ -6,7 +6,7 @@ import { Backoff } from './backoff.ts';
 import { knownCode, TroupeError } from './errors.ts';
 import type { Timer } from './platform.ts';
 import type { Discarded, FlightFate, Replica } from './replica.ts';
-import type { SessionHost } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 
 /** What a submitter has of its session. */
 export interface SubmitterHooks<Patch> {

@@ -176,7 +176,7 @@ const actors = z.strictObject({
     'Bytes that may wait for one document. Past it a submit is answered `overloaded`.',
   ),
   residentOps: count(
-    1_000,
+    256,
     16,
     1_000_000,
     'Committed patches that a resident document keeps in memory; older ones are read from the database when a `since` or `base` asks for them.',

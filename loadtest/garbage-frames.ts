@@ -65,7 +65,7 @@ export function badMessage(random: Random, encoding: 'json' | 'msgpack', doc: st
   else if (dice < 0.9) return { what: 'noise', payload: noise(random, encoding) };
   else if (encoding === 'msgpack') return pick(random, MSGPACK_BOMBS);
   else return pick(random, JSON_BOMBS);
-  return { what: `${String(message.type)} with a strange ${field}`, payload: encoded(encoding, message) };
+  return { what: `a strange ${field}`, payload: encoded(encoding, message) };
 }
 
 /** A message above any sensible frame limit. */

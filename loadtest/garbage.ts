@@ -60,7 +60,9 @@ class GarbageRun {
   private readonly answers: Record<string, number> = {};
   private readonly closes: Record<string, number> = {};
   private readonly faults: string[] = [];
+  private readonly sockets = new Set<WebSocket>();
   private thrown = 0;
+  private over = false;
 
   constructor(options: GarbageOptions) {
     this.options = options;
@@ -77,10 +79,9 @@ class GarbageRun {
       });
     }, 200);
     const bystanders = new Bystanders(options.url, this.random);
-    const sleepers: WebSocket[] = [];
     try {
       await bystanders.start();
-      for (const doc of bystanders.docs) sleepers.push(await this.sleeper(doc));
+      for (const doc of bystanders.docs) await this.sleeper(doc);
       await Promise.all(Array.from({ length: options.throwers }, (_, index) => this.thrower(index)));
       await this.brokenWire();
       await bystanders.stop();
@@ -98,14 +99,15 @@ class GarbageRun {
       };
     } finally {
       clearInterval(watch);
-      for (const sleeper of sleepers) sleeper.terminate();
+      this.over = true;
+      for (const socket of this.sockets) socket.terminate();
       bystanders.close();
     }
   }
 
   /** Comes back as often as it is thrown out, until all has been thrown. */
   private async thrower(index: number): Promise<void> {
-    for (let round = 0; this.thrown < this.options.frames; round++) {
+    for (let round = 0; !this.over && this.thrown < this.options.frames; round++) {
       const encoding = (index + round) % 2 === 0 ? 'json' : 'msgpack';
       const socket = await this.dial(encoding);
       if (this.random() < 0.9) await this.greet(socket, encoding, index);
@@ -148,8 +150,10 @@ class GarbageRun {
   private async dial(encoding: 'json' | 'msgpack'): Promise<WebSocket> {
     const subprotocol = encoding === 'json' ? SUBPROTOCOL_JSON : SUBPROTOCOL_MSGPACK;
     const socket = new WebSocket(this.options.url, subprotocol, { perMessageDeflate: false });
+    this.sockets.add(socket);
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
+      this.sockets.delete(socket);
       this.closes[code] = (this.closes[code] ?? 0) + 1;
       if (!CLOSES.has(code)) this.faults.push(`closed with ${code}`);
     });
@@ -177,13 +181,12 @@ class GarbageRun {
   }
 
   /** Subscribes and never reads again: the server has to close it, and keep nothing without bound. */
-  private async sleeper(doc: string): Promise<WebSocket> {
+  private async sleeper(doc: string): Promise<void> {
     const socket = await this.dial('json');
     socket.send(jsonCodec.encode({ type: 'hello', client: `sleeper-${Math.floor(this.random() * 1e6)}` }));
     socket.send(jsonCodec.encode({ type: 'open', doc }));
     await once(socket, 'message');
     socket.pause();
-    return socket;
   }
 
   /** Each breach of RFC 6455 on a socket of its own; the server closes it or waits for more, and lives. */

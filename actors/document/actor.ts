@@ -65,7 +65,7 @@ export interface ActorEffects {
   send(link: number, message: ToGateway): void;
   /** Log a patch. The host calls `durableTo`, or resets the actor. False: too much is waiting for the store. */
   readonly full: boolean;
-  append(actor: DocumentActor, entry: Entry): void;
+  append(actor: DocumentActor, entry: Entry, user: string, stored: Uint8Array): void;
   /** `create`: as this kind, where it does not exist. */
   load(actor: DocumentActor, create: KindName | undefined, done: (result: LoadResult) => void): void;
   /** undefined: out of reach. */
@@ -123,6 +123,8 @@ export class DocumentActor {
   private folding = false;
   /** Set by the host, its clock in ms: when a message came last. */
   lastUsed = 0;
+  /** Kept by the host: the channels that lead here. */
+  channels: { readonly link: number; readonly chan: number }[] = [];
 
   constructor(name: string, effects: ActorEffects, limits: ActorLimits) {
     this.name = name;
@@ -165,6 +167,11 @@ export class DocumentActor {
     return this.subscribers.size > 0;
   }
 
+  /** Nobody has it open over this link, and nobody is about to. */
+  isAbandonedBy(link: number): boolean {
+    return this.mode === 'active' && this.mailbox.isEmpty && !this.subscribers.links.has(link);
+  }
+
   handle(link: number, message: ToOwner): void {
     if (this.mode === 'dropped') return;
     if (this.mode === 'active' && this.mailbox.isEmpty) {
@@ -201,7 +208,7 @@ export class DocumentActor {
   }
 
   /** A patch that the store can never hold: its author is told, the rest starts over from the log. */
-  refusedByStore(entries: readonly Entry[]): void {
+  refusedByStore(entries: readonly Pick<Entry, 'client' | 'seq'>[]): void {
     for (const entry of entries) {
       const author = this.subscribers.ofClient(entry.client);
       if (author !== undefined) {
@@ -486,7 +493,7 @@ export class DocumentActor {
     const after = subscriber.at;
     if (after + 1 >= document.windowStart) {
       const run = document.slice(after, document.head);
-      const bytes = run.reduce((sum, entry) => sum + entry.stored.length, 0);
+      const bytes = run.reduce((sum, entry) => sum + entry.size, 0);
       if (bytes <= this.frameBytes) {
         const frames = this.catchUpFrames(document, subscriber, run, document.head, opening);
         this.joinWith(document, subscriber, frames, document.head, run, opening);
@@ -715,8 +722,8 @@ export class DocumentActor {
     switch (submitted.type) {
       case 'committed':
         this.gate.commit(submitted.entry);
-        this.bytesSinceSnapshot += submitted.entry.stored.length;
-        this.effects.append(this, submitted.entry);
+        this.bytesSinceSnapshot += submitted.entry.size;
+        this.effects.append(this, submitted.entry, submission.user, submitted.stored);
         return;
       case 'duplicate':
         this.acknowledge(document, subscriber, submission.seq, submitted.version);
@@ -808,7 +815,7 @@ export class DocumentActor {
   private broadcast(document: Document, run: readonly Entry[]): void {
     if (
       run.length > 1 &&
-      (run.length > FRAME_OPS || run.reduce((sum, entry) => sum + entry.stored.length, 0) > this.frameBytes)
+      (run.length > FRAME_OPS || run.reduce((sum, entry) => sum + entry.size, 0) > this.frameBytes)
     ) {
       const half = run.length >> 1;
       this.broadcast(document, run.slice(0, half));
@@ -874,7 +881,7 @@ function sizeOf(message: ToOwner): number {
 
 function entryOf(kind: AnyKind, delta: StoredDelta): Entry {
   const { op, text } = fromStored(kind, delta.op);
-  return { ...delta, user: '', op, text, stored: delta.op };
+  return { version: delta.version, client: delta.client, seq: delta.seq, op, text, size: delta.op.length };
 }
 
 /** As many durable patches from the start as fit, at least one. */
@@ -882,7 +889,7 @@ function takeFitting(run: readonly Entry[], bytes: number, durable: number): rea
   let sum = 0;
   let count = 0;
   for (const entry of run) {
-    sum += entry.stored.length;
+    sum += entry.size;
     if (entry.version > durable || (count > 0 && sum > bytes)) break;
     count++;
   }

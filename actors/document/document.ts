@@ -10,7 +10,8 @@ import { type AnyKind, type Entry, fromLink, fromStored, loadState, storedForm }
 
 /** How a submit ended, before the gate. */
 export type Submitted =
-  | { readonly type: 'committed'; readonly entry: Entry }
+  /** `stored`: the patch as the log keeps it. */
+  | { readonly type: 'committed'; readonly entry: Entry; readonly stored: Uint8Array }
   /** This seq was committed before, as this version. */
   | { readonly type: 'duplicate'; readonly version: number }
   | { readonly type: 'rejected'; readonly code: FinalSubmitCode; readonly message: string }
@@ -64,7 +65,14 @@ export class Document {
       const { op, text } = fromStored(kind, delta.op);
       const applied = kind.apply(this.state, op);
       if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
-      this.push({ ...delta, user: '', op, text, stored: delta.op });
+      this.push({
+        version: delta.version,
+        client: delta.client,
+        seq: delta.seq,
+        op,
+        text,
+        size: delta.op.length,
+      });
       this.memory(delta.client).committed(delta.seq, delta.version);
     }
     this.durable = this.head;
@@ -165,17 +173,11 @@ export class Document {
     if (!applied.ok) return rejected(applied.code, applied.message);
     const { op } = applied.value;
     const text = this.textOf(op, wire, submission.op);
-    const entry: Entry = {
-      version: this.head + 1,
-      client: submission.client,
-      seq: submission.seq,
-      user: submission.user,
-      op,
-      text,
-      stored: storedForm(kind, op, text),
-    };
+    const stored = storedForm(kind, op, text);
+    const { client, seq } = submission;
+    const entry: Entry = { version: this.head + 1, client, seq, op, text, size: stored.length };
     this.push(entry);
-    return { type: 'committed', entry };
+    return { type: 'committed', entry, stored };
   }
 
   /** A patch that commits just as it came keeps the text it came with. */
@@ -186,7 +188,7 @@ export class Document {
 
   private push(entry: Entry): void {
     this.entries.push(entry);
-    this.entryBytes += entry.stored.length;
+    this.entryBytes += entry.size;
     this.head = entry.version;
     this.cached = undefined;
   }
@@ -195,7 +197,7 @@ export class Document {
   trim(keep: number): void {
     const drop = Math.min(this.entries.length - keep, this.durable + 1 - this.first);
     if (drop <= 0) return;
-    for (let i = 0; i < drop; i++) this.entryBytes -= this.entries[i]?.stored.length ?? 0;
+    for (let i = 0; i < drop; i++) this.entryBytes -= this.entries[i]?.size ?? 0;
     this.entries = this.entries.slice(drop);
     this.first += drop;
   }

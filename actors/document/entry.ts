@@ -10,13 +10,12 @@ export interface Entry {
   readonly version: number;
   readonly client: string;
   readonly seq: number;
-  readonly user: string;
   /** The kind's working form. */
   readonly op: unknown;
-  /** JSON text of the wire form; of a yjs update the base64 text, made when first asked for. */
+  /** JSON text of the wire form; undefined for a yjs update. */
   readonly text: string | undefined;
-  /** As the log keeps it. */
-  readonly stored: Uint8Array;
+  /** Bytes in the log. */
+  readonly size: number;
 }
 
 const NOTE = '\n';
@@ -70,6 +69,8 @@ function base64Bytes(text: string): Uint8Array | undefined {
 }
 
 /** JSON text of an entry's patch as it stands in a frame. */
-export const frameText = (entry: Pick<Entry, 'text' | 'stored'>): string =>
-  entry.text ??
-  `"${Buffer.from(entry.stored.buffer, entry.stored.byteOffset, entry.stored.length).toString('base64')}"`;
+export function frameText(kind: AnyKind, entry: Pick<Entry, 'text' | 'op'>): string {
+  if (entry.text !== undefined) return entry.text;
+  const bytes = storedForm(kind, entry.op, undefined);
+  return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')}"`;
+}

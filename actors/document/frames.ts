@@ -28,7 +28,7 @@ export function commitFrame(
   run: readonly Entry[],
 ): Uint8Array {
   return codec === JSON_FRAMES
-    ? textFrame(`{"type":"commit","doc":"${doc}","version":${version},"ops":${opsText(run)}}`)
+    ? textFrame(`{"type":"commit","doc":"${doc}","version":${version},"ops":${opsText(kind, run)}}`)
     : packedFrame({ type: 'commit', doc, version, ops: opsValue(kind, run) });
 }
 
@@ -40,7 +40,7 @@ export function openedSince(
   run: readonly Entry[],
 ): Uint8Array {
   return codec === JSON_FRAMES
-    ? textFrame(`${headText(head)},"since":${since},"ops":${opsText(run)}}`)
+    ? textFrame(`${headText(head)},"since":${since},"ops":${opsText(kind, run)}}`)
     : packedFrame({ ...headValue(head), since, ops: opsValue(kind, run) });
 }
 
@@ -72,11 +72,11 @@ function textFrame(text: string): Uint8Array {
 }
 
 // Names of documents and clients are of an alphabet that JSON does not escape.
-function opsText(run: readonly Entry[]): string {
+function opsText(kind: AnyKind, run: readonly Entry[]): string {
   let text = '[';
   for (const entry of run) {
     if (text.length > 1) text += ',';
-    text += `{"client":"${entry.client}","seq":${entry.seq},"op":${frameText(entry)}}`;
+    text += `{"client":"${entry.client}","seq":${entry.seq},"op":${frameText(kind, entry)}}`;
   }
   return `${text}]`;
 }

@@ -8,10 +8,9 @@ const entry = (version: number): Entry => ({
   version,
   client: 'client-1',
   seq: version,
-  user: '',
   op: [],
   text: '[]',
-  stored: new Uint8Array(2),
+  size: 2,
 });
 
 test('DUR-1 nothing that saw an uncommitted patch leaves before it is durable, and all leaves in order', () => {

@@ -7,7 +7,13 @@ import { parseDocumentName } from '../../protocol/names.ts';
 import { cleanName, initials, readPresence } from '../../web/people.ts';
 import { addressOf, documentOf, newPersonName, newPlace, placeOf } from '../../web/place.ts';
 import { announcementOf, statusOf } from '../../web/status.ts';
-import { endOfChange, fromEditor, toEditor } from '../../web/text/display.ts';
+import {
+  documentInEditor,
+  endOfChange,
+  fromEditor,
+  toEditor,
+  withWholeLines,
+} from '../../web/text/display.ts';
 
 const below = (limit: number): number => Math.floor(Math.random() * limit);
 
@@ -85,24 +91,69 @@ const op = fc.oneof(
   fc.record({ delete: fc.integer({ min: 1, max: 9 }) }),
 );
 
+/** What stands at each position: i for inserted, r for kept, d for deleted. */
+const shape = (delta: Delta): string =>
+  delta.ops
+    .map((one) => {
+      if (typeof one.insert === 'string') return 'i'.repeat(one.insert.length);
+      if (one.insert !== undefined) return 'i';
+      return one.delete === undefined ? 'r'.repeat(Number(one.retain)) : 'd'.repeat(one.delete);
+    })
+    .join('');
+
 test('editor: what it is shown has every position of the document, and only formats it knows', () => {
   fc.assert(
     fc.property(fc.array(op), (ops) => {
-      const shown = toEditor(new Delta(ops as Delta['ops']));
-      const lengths = (list: Delta['ops']): number[] =>
-        list.map(
-          (one) =>
-            (typeof one.insert === 'string' ? one.insert.length : one.insert ? 1 : 0) +
-            Number(one.retain ?? 0) +
-            (one.delete ?? 0),
-        );
-      assert.deepEqual(lengths(shown.ops), lengths(ops as Delta['ops']));
+      const delta = (ops as Delta['ops']).reduce((all, one) => all.push(one), new Delta());
+      const shown = toEditor(delta);
+      assert.equal(shape(shown), shape(delta));
       for (const one of shown.ops) {
         assert.ok(!(typeof one.insert === 'string' && one.insert.includes('\r')));
         assert.ok(!('color' in (one.attributes ?? {})));
       }
     }),
   );
+});
+
+const lineFormat = fc.constantFrom(
+  { list: 'bullet' },
+  { list: 'ordered' },
+  { header: 1 },
+  { blockquote: true },
+  { 'code-block': true },
+);
+
+test('editor: two people who format one line at once leave it one format, whoever is first', () => {
+  fc.assert(
+    fc.property(fc.option(lineFormat), lineFormat, lineFormat, (before, one, other) => {
+      const base = new Delta().insert('line').insert('\n', before ?? {});
+      const first = withWholeLines(new Delta().retain(4).retain(1, one), base);
+      const second = withWholeLines(new Delta().retain(4).retain(1, other), base);
+      const both = base.compose(first).compose(first.transform(second, true));
+      assert.deepEqual(both.ops.at(-1), { insert: '\n', attributes: one });
+    }),
+  );
+});
+
+test('editor: a line that others gave several formats is shown in one, and clearing it clears all', () => {
+  const content = new Delta()
+    .insert('a', { bold: true })
+    .insert('\n', { blockquote: true, header: 2, list: 'bullet' });
+  assert.deepEqual(documentInEditor(content).ops[1], { insert: '\n', attributes: { list: 'bullet' } });
+  const clear = withWholeLines(new Delta().retain(1).retain(1, { list: null }), content);
+  assert.deepEqual(content.compose(clear).ops, [
+    { insert: 'a', attributes: { bold: true } },
+    { insert: '\n' },
+  ]);
+});
+
+test('editor: text in a code block is shown without its formats, as the editor itself has it', () => {
+  const content = new Delta().insert('a', { bold: true }).insert('b\n', { 'code-block': true }).insert('c\n');
+  assert.deepEqual(documentInEditor(content).ops, [
+    { insert: 'ab' },
+    { insert: '\n', attributes: { 'code-block': true } },
+    { insert: 'c\n' },
+  ]);
 });
 
 test('editor: an embed it does not know comes out of it as it went in', () => {

@@ -90,6 +90,10 @@ test('ONCE-1: the same when the document comes back as a snapshot', () => {
   assert.equal(doc.state, 'saved');
   assert.equal(doc.content.ops[0]?.insert, 'once more\n');
   assert.equal(h.log(NAME).length, 2);
+  assert.deepEqual(
+    h.sent('submit').map((message) => message.seq),
+    [1, 2],
+  );
 });
 
 test('SUBMIT-9: a refused edit is taken out of the view and told; what was built on it is moved past', () => {

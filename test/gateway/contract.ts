@@ -99,15 +99,13 @@ export async function settledAt(client: WireClient, doc: string): Promise<void> 
 /** Nothing commits in this database until the function that it resolves to has been called. */
 export async function holdCommits(t: After, storageUrl: string): Promise<() => Promise<void>> {
   const sql = postgres(storageUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
-  const connection = await sql.reserve();
-  await connection`BEGIN`;
-  await connection`LOCK TABLE delta IN SHARE MODE`;
+  await sql`BEGIN`;
+  await sql`LOCK TABLE delta IN SHARE MODE`;
   let held = true;
   const release = async (): Promise<void> => {
     if (!held) return;
     held = false;
-    await connection`ROLLBACK`;
-    connection.release();
+    await sql`ROLLBACK`;
     await sql.end({ timeout: 5 });
   };
   t.after(release);

@@ -29,6 +29,10 @@ export interface FakeFaults {
   transform?: 'out';
   /** Every nth commit frame to every second subscriber is left out. */
   dropEvery?: number;
+  /** A flush takes this long; otherwise until the next turn. */
+  flushMs?: number;
+  /** Every nth submit arrives only after its connection was lost, as from a network that holds it up. */
+  holdEvery?: number;
   /** Every nth submit is answered `overloaded`. */
   overloadEvery?: number;
 }
@@ -139,9 +143,14 @@ class Connection {
         document.open(this, message.history === document.history ? message.since : undefined);
         return;
       }
-      case 'submit':
-        this.documents.get(message.doc)?.submit(this, message);
+      case 'submit': {
+        const document = this.documents.get(message.doc);
+        if (document?.holds() === true) {
+          this.socket.terminate();
+          setTimeout(() => document.submit(this, message), HOLD_MS);
+        } else document?.submit(this, message);
         return;
+      }
       case 'close': {
         const document = this.documents.get(message.doc);
         if (document !== undefined) this.opened.delete(document);
@@ -167,7 +176,11 @@ interface FakeDocument {
   open(connection: Connection, since: number | undefined): void;
   submit(connection: Connection, message: Submit): void;
   forget(): void;
+  /** Whether the next submit is one to hold up. */
+  holds(): boolean;
 }
+
+const HOLD_MS = 40;
 
 function createDocument(doc: string, kind: KindName, faults: FakeFaults): FakeDocument {
   switch (kind) {
@@ -197,6 +210,7 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
   private waiting: (() => void)[] = [];
   private frames = 0;
   private submits = 0;
+  private arrivals = 0;
 
   constructor(doc: string, kind: DocumentKind<State, Op, Undo>, faults: FakeFaults) {
     this.doc = doc;
@@ -225,6 +239,11 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
       } else connection.send({ ...base, presence: {}, snapshot: this.kind.snapshot(this.state) });
       this.subscribers.add(connection);
     });
+  }
+
+  holds(): boolean {
+    this.arrivals += 1;
+    return this.faults.holdEvery !== undefined && this.arrivals % this.faults.holdEvery === 0;
   }
 
   submit(connection: Connection, message: Submit): void {
@@ -289,7 +308,9 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
     this.waiting.push(run);
     if (this.flushing) return;
     this.flushing = true;
-    setImmediate(() => {
+    const { flushMs } = this.faults;
+    const later = (run: () => void) => (flushMs === undefined ? setImmediate(run) : setTimeout(run, flushMs));
+    later(() => {
       this.flushing = false;
       const from = this.durable;
       this.durable = this.log.length;

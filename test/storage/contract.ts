@@ -1,5 +1,5 @@
 // What every store must do, as one suite: an implementation's test file hands in how its stores are made
-// and how its faults are brought about.
+// and how its faults are brought about. Long, because it is one list of rules that is read as one.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';

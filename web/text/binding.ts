@@ -4,7 +4,14 @@
 
 import { Delta } from '../../client/delta.ts';
 import type { RichTextChange, RichTextDocument } from '../../client/index.ts';
-import { endOfChange, fromEditor, toEditor } from './display.ts';
+import {
+  changesLines,
+  documentInEditor,
+  endOfChange,
+  fromEditor,
+  toEditor,
+  withWholeLines,
+} from './display.ts';
 import { Quill } from './quill.ts';
 
 export interface BindingEvents {
@@ -44,8 +51,10 @@ export class Binding {
   #typed(delta: Delta): void {
     const patch = fromEditor(delta);
     try {
-      this.#doc.edit(this.#held.ops.length === 0 ? patch : this.#held.transform(patch, true));
+      const fitted = this.#held.ops.length === 0 ? patch : this.#held.transform(patch, true);
+      this.#doc.edit(withWholeLines(fitted, this.#doc.content));
       this.#held = patch.transform(this.#held, false);
+      if (this.#held.ops.length === 0 && changesLines(patch)) this.#compare();
       this.#events.changed();
     } catch (error) {
       this.#showAll();
@@ -71,13 +80,23 @@ export class Binding {
       this.#showAll(); // Whatever the editor could not do in steps, it shows from the whole.
     }
     if (this.#quill.getLength() !== this.#doc.content.length()) this.#showAll();
+    else if (changesLines(delta)) this.#compare();
     this.#events.changed();
+  }
+
+  /**
+   * A line has one format in the editor and may have several in a document that others made; what
+   * shows must come from the document alone, not from the order in which changes arrived.
+   */
+  #compare(): void {
+    const wanted = documentInEditor(this.#doc.content);
+    if (wanted.diff(this.#quill.getContents()).length() > 0) this.#showAll();
   }
 
   #showAll(): void {
     const selection = this.#quill.getSelection();
     this.#held = new Delta();
-    this.#quill.setContents(toEditor(this.#doc.content), 'api');
+    this.#quill.setContents(documentInEditor(this.#doc.content), 'api');
     if (selection !== null) this.#quill.setSelection(selection, 'silent');
   }
 

@@ -7,23 +7,77 @@ import { Delta } from '../../client/delta.ts';
 /** The embed that stands for every embed the editor has no blot for; its value is the original's JSON. */
 export const FOREIGN = 'foreign';
 
-type Ops = Delta['ops'];
 type Attributes = Record<string, unknown>;
 
-/** The delta as the editor can show it; every position stays where it was. */
+/** A line is shown in one of these; where a document gives it several, the first. */
+const LINE_FORMATS = ['code-block', 'list', 'header', 'blockquote'] as const;
+
+/** A delta as the editor can show it; every position stays where it was. */
 export function toEditor(delta: Delta): Delta {
-  return new Delta(
-    delta.ops.map((op): Ops[number] => {
-      const shown =
-        op.attributes === undefined ? undefined : shownAttributes(op.attributes, op.insert !== undefined);
-      const attributes = shown === undefined ? {} : { attributes: shown };
-      if (typeof op.insert === 'string') return { insert: op.insert.replaceAll('\r', ' '), ...attributes };
-      if (op.insert !== undefined) return { insert: { [FOREIGN]: JSON.stringify(op.insert) }, ...attributes };
-      // A change within an embed is of no consequence for how a stand-in looks.
-      if (typeof op.retain === 'object') return { retain: 1, ...attributes };
-      return op.retain === undefined ? op : { retain: op.retain, ...attributes };
-    }),
+  const shown = new Delta();
+  for (const op of delta.ops) {
+    if (op.delete !== undefined) shown.delete(op.delete);
+    else if (op.insert !== undefined) showInsert(shown, op.insert, op.attributes ?? {});
+    // A change within an embed is of no consequence for how its stand-in looks.
+    else shown.retain(typeof op.retain === 'number' ? op.retain : 1, shownChange(op.attributes ?? {}));
+  }
+  return shown;
+}
+
+/** What the editor's own content is when it shows this document. */
+export function documentInEditor(content: Delta): Delta {
+  const shown = new Delta();
+  let line = new Delta();
+  for (const op of toEditor(content).ops) {
+    const parts = typeof op.insert === 'string' ? op.insert.split(/(\n)/) : [op.insert ?? ''];
+    for (const part of parts) {
+      if (part !== '\n') {
+        if (part !== '') line.insert(part, op.attributes);
+        continue;
+      }
+      const code = op.attributes?.['code-block'] !== undefined;
+      for (const piece of line.ops) shown.insert(piece.insert ?? '', code ? undefined : piece.attributes);
+      shown.insert('\n', op.attributes);
+      line = new Delta();
+    }
+  }
+  return shown;
+}
+
+/** Whether a delta changes how lines are formatted, which is where documents and editors may part. */
+export function changesLines(delta: Delta): boolean {
+  return delta.ops.some(
+    ({ retain, attributes }) =>
+      retain !== undefined && LINE_FORMATS.some((name) => attributes?.[name] !== undefined),
   );
+}
+
+/**
+ * A delta made in the editor with line formats said in full: a line that becomes a list is told to be
+ * no heading. Two people who format one line at once then leave it one format, not a pile of them.
+ * `before`: the document that the delta is for.
+ */
+export function withWholeLines(delta: Delta, before: Delta): Delta {
+  if (!changesLines(delta)) return delta;
+  const whole = new Delta();
+  let index = 0;
+  for (const op of delta.ops) {
+    const { attributes } = op;
+    if (op.delete !== undefined) {
+      whole.push(op);
+      index += op.delete;
+    } else if (typeof op.retain === 'number' && attributes !== undefined) {
+      for (const base of before.slice(index, index + op.retain).ops) {
+        const length = typeof base.insert === 'string' ? base.insert.length : 1;
+        whole.retain(length, { ...otherLineFormats(attributes, base.attributes ?? {}), ...attributes });
+      }
+      index += op.retain;
+    } else {
+      whole.push(op);
+      if (op.retain !== undefined) index += typeof op.retain === 'number' ? op.retain : 1;
+    }
+  }
+  return whole;
 }
 
 /** A delta that the editor made, as the document takes it. */
@@ -62,15 +116,43 @@ const SHOWN: Record<string, (value: unknown) => boolean> = {
   list: (value) => value === 'bullet' || value === 'ordered' || value === 'checked' || value === 'unchecked',
 };
 
-/** What the editor can show; what it cannot is, on a retain, shown as nothing in its place. */
-function shownAttributes(attributes: Attributes, inserted: boolean): Attributes | undefined {
+/** What a change of formats is to the editor: what it cannot show is, in its place, nothing. */
+function shownChange(attributes: Attributes): Attributes {
   const shown: Attributes = {};
   for (const [name, value] of Object.entries(attributes)) {
-    if (!Object.hasOwn(SHOWN, name)) continue;
-    if (value !== null && SHOWN[name]?.(value) === true) shown[name] = value;
-    else if (!inserted) shown[name] = null;
+    if (Object.hasOwn(SHOWN, name))
+      shown[name] = value !== null && SHOWN[name]?.(value) === true ? value : null;
   }
-  return Object.keys(shown).length === 0 ? undefined : shown;
+  return shown;
+}
+
+function showInsert(shown: Delta, insert: string | Record<string, unknown>, attributes: Attributes): void {
+  const known = Object.entries(attributes).filter(
+    ([name, value]) => Object.hasOwn(SHOWN, name) && SHOWN[name]?.(value) === true,
+  );
+  const inText = Object.fromEntries(known.filter(([name]) => !isLineFormat(name)));
+  const line = LINE_FORMATS.find((name) => known.some(([other]) => other === name));
+  const inLine = line === undefined ? {} : { [line]: line === 'code-block' ? true : attributes[line] };
+  if (typeof insert !== 'string') {
+    shown.insert({ [FOREIGN]: JSON.stringify(insert) }, inText);
+    return;
+  }
+  for (const part of insert.replaceAll('\r', ' ').split(/(\n)/)) {
+    if (part !== '') shown.insert(part, part === '\n' ? inLine : inText);
+  }
+}
+
+/** The line formats that are to go: all others where one is set, those the line has where one is cleared. */
+function otherLineFormats(change: Attributes, base: Attributes): Attributes {
+  const changed = LINE_FORMATS.filter((name) => change[name] !== undefined);
+  if (changed.length === 0) return {};
+  const set = changed.some((name) => change[name] !== null);
+  const others = LINE_FORMATS.filter((name) => set || base[name] !== undefined);
+  return Object.fromEntries(others.map((name) => [name, null]));
+}
+
+function isLineFormat(name: string): boolean {
+  return (LINE_FORMATS as readonly string[]).includes(name);
 }
 
 function isTrue(value: unknown): boolean {

@@ -1,0 +1,36 @@
+// What a session stands between: the client below it, and the document above it. Shapes only.
+import type { Limits } from '../protocol/limits.ts';
+import type { ClientMessage, Role } from '../protocol/messages.ts';
+import type { ClientState, DocumentState, Rejection } from './api.ts';
+import type { SendResult } from './connection.ts';
+import type { TroupeError } from './errors.ts';
+import type { Platform } from './platform.ts';
+
+/** What a session has of its client. */
+export interface SessionHost {
+  readonly client: string;
+  readonly platform: Platform;
+  clientState(): ClientState;
+  limits(): Limits;
+  send(message: ClientMessage): SendResult;
+  measure(message: ClientMessage): number;
+  /** A seq above all that this client has used, and above `known`. */
+  nextSeq(known: number): number;
+  requestId(): string;
+  /** 0 where a submit may be sent now, or the milliseconds until one may. */
+  takeSubmit(): number;
+}
+
+export interface SessionHandlers<Patch> {
+  state(state: DocumentState): void;
+  role(role: Role): void;
+  ready(): void;
+  /** Each `opened`: the others' presence. */
+  opened(presence: Record<string, unknown>): void;
+  down(): void;
+  presence(states: Record<string, unknown>): void;
+  rejected(rejection: Rejection<Patch>): void;
+  error(error: TroupeError): void;
+  /** Over, for good; `error` where it was not asked for. */
+  closed(end: { code?: string; message?: string }, error: TroupeError | undefined): void;
+}
