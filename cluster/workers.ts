@@ -47,6 +47,8 @@ const BACKOFF_MAX_MS = 5000;
 /** A worker that lived this long starts its back-off afresh. */
 const STEADY_MS = 30_000;
 const DEATHS_TO_QUARANTINE = 3;
+/** Of the gateway's batches to a worker. */
+const GATHER_MS = 1;
 
 export class Workers {
   private readonly options: WorkersOptions;
@@ -219,7 +221,8 @@ export class Workers {
 
   private openLink(slot: Slot, port: MessagePort): OwnerLink {
     const { listener, router, limits } = this.options;
-    const link = new Link<ToOwner, ToGateway>(portTransport(port), limits.link, (messages) =>
+    const gathering = { ...limits.link, gatherMs: GATHER_MS };
+    const link = new Link<ToOwner, ToGateway>(portTransport(port), gathering, (messages) =>
       listener.messages(link, messages),
     );
     router.setLink(slot.number, link);

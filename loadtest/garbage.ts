@@ -43,6 +43,10 @@ export interface GarbageResult {
 
 /** Growth of resident memory that frames and their garbage may cause while they come. */
 const MOST_GROWTH_BYTES = 512 * 1024 * 1024;
+/** Patches of 60 kB, until some 24 MB wait unread: more than outbox and kernel take together. */
+const LARGE = 'large '.repeat(10_000);
+const LARGE_PATCHES = 400;
+const ASK_ROUNDS = 1_000;
 /** Messages on one socket before the throwing stops to hear what the server says. */
 const BURST = 40;
 /** A socket that answers neither a ping nor with a close for this long hangs. */
@@ -82,8 +86,10 @@ class GarbageRun {
     try {
       await bystanders.start();
       for (const doc of bystanders.docs) await this.sleeper(doc);
+      const glutton = await this.glutton();
       await Promise.all(Array.from({ length: options.throwers }, (_, index) => this.thrower(index)));
       await this.brokenWire();
+      await this.mustBeClosed(glutton);
       await bystanders.stop();
       const after = (await options.memory?.()) ?? 0;
       peak = Math.max(peak, after);
@@ -187,6 +193,62 @@ class GarbageRun {
     socket.send(jsonCodec.encode({ type: 'open', doc }));
     await once(socket, 'message');
     socket.pause();
+  }
+
+  /** Subscribes to a document of large patches and reads nothing; then asks for it again and again elsewhere. */
+  private async glutton(): Promise<WebSocket> {
+    const { url } = this.options;
+    const doc = `garbage/large-${Math.floor(this.random() * 1e9)}`;
+    const author = new BareClient({
+      url,
+      client: 'large-author',
+      encoding: 'json',
+      random: this.random,
+      replicas: false,
+    });
+    await author.connect();
+    const document = author.open(doc, { kind: 'rich-text' });
+    await document.opened();
+    await document.decided(document.submit([{ insert: LARGE }], 0));
+    const socket = await this.dial('json');
+    socket.send(jsonCodec.encode({ type: 'hello', client: 'glutton-01' }));
+    socket.send(jsonCodec.encode({ type: 'open', doc }));
+    await once(socket, 'message');
+    socket.pause();
+    for (let sent = 0; sent < LARGE_PATCHES; sent++) {
+      await document.decided(document.submit([{ insert: LARGE }, { delete: LARGE.length }]));
+    }
+    author.stop();
+    await this.askAgain(doc);
+    return socket;
+  }
+
+  /** Opens and closes as fast as it can send, and reads nothing meanwhile. */
+  private async askAgain(doc: string): Promise<void> {
+    const socket = await this.dial('msgpack');
+    socket.send(msgpackCodec.encode({ type: 'hello', client: 'asker-0001' }));
+    await once(socket, 'message');
+    socket.pause();
+    for (let round = 0; round < ASK_ROUNDS; round++) {
+      socket.send(msgpackCodec.encode({ type: 'open', doc }));
+      socket.send(msgpackCodec.encode({ type: 'close', doc }));
+    }
+    socket.resume();
+    await this.answered(socket, 'a flood of opens');
+    socket.terminate();
+  }
+
+  /** A socket that the server had to give up: once it reads again it finds itself closed. */
+  private async mustBeClosed(socket: WebSocket): Promise<void> {
+    const closed = new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), ANSWER_MS);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+    socket.resume();
+    if (!(await closed)) this.faults.push('a client that reads nothing was not closed');
   }
 
   /** Each breach of RFC 6455 on a socket of its own; the server closes it or waits for more, and lives. */

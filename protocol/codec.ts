@@ -16,6 +16,8 @@ export interface Codec {
   /** Binary frames, or text. */
   readonly binary: boolean;
   encode(message: ClientMessage | ServerMessage): string | Uint8Array<ArrayBuffer>;
+  /** Size of a decoded value in this encoding. */
+  encodedBytes(value: unknown): number;
   /** The map that the frame holds. Throws FrameError. Bytes of kind yjs stay base64 text in JSON: see `wireBytes`. */
   decode(frame: string | Uint8Array): Record<string, unknown>;
 }
@@ -27,6 +29,7 @@ export const jsonCodec: Codec = {
   subprotocol: SUBPROTOCOL_JSON,
   binary: false,
   encode: (message) => JSON.stringify(withBytesAsText(message)),
+  encodedBytes: (value) => encoder.encode(JSON.stringify(value)).length,
   decode(frame) {
     try {
       return asMap(JSON.parse(typeof frame === 'string' ? frame : utf8.decode(frame)));
@@ -41,6 +44,7 @@ export const msgpackCodec: Codec = {
   subprotocol: SUBPROTOCOL_MSGPACK,
   binary: true,
   encode: (message) => new Uint8Array(packr.pack(message)),
+  encodedBytes: (value) => packr.pack(value).length,
   decode(frame) {
     if (typeof frame === 'string') throw new FrameError('a text frame in a binary subprotocol');
     const found = checkMsgpack(frame, FRAME_DEPTH);
@@ -63,6 +67,7 @@ export function wireBytes(value: unknown): Uint8Array | undefined {
   return typeof value === 'string' ? base64ToBytes(value) : undefined;
 }
 
+const encoder = new TextEncoder();
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const packr = new Packr({
   useRecords: false,
@@ -101,12 +106,12 @@ function withBytesAsText(message: ClientMessage | ServerMessage): ClientMessage 
  * `__proto_`), and text that is not UTF-8 (decoded with U+FFFD; given on as a lone surrogate).
  */
 function restore(value: unknown, badText: boolean): unknown {
-  if (typeof value === 'string') return badText && value.includes('\ufffd') ? '\ud800' : value;
+  if (typeof value === 'string') return restoreText(value, badText);
   if (Array.isArray(value)) return value.map((element) => restore(element, badText));
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
   const restored: Record<string, unknown> = {};
   for (const [key, member] of Object.entries(value)) {
-    Object.defineProperty(restored, key === '__proto_' ? '__proto__' : key, {
+    Object.defineProperty(restored, key === '__proto_' ? '__proto__' : restoreText(key, badText), {
       value: restore(member, badText),
       enumerable: true,
       writable: true,
@@ -115,3 +120,6 @@ function restore(value: unknown, badText: boolean): unknown {
   }
   return restored;
 }
+
+const restoreText = (text: string, badText: boolean): string =>
+  badText && text.includes('\ufffd') ? '\ud800' : text;

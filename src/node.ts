@@ -36,7 +36,7 @@ export interface RunningNode {
 }
 
 const SESSION_POLL_MS = 1000;
-const LINK = { windowMessages: 20_000, queueMessages: 20_000 };
+const LINK = { windowMessages: 20_000, queueMessages: 20_000, gatherMs: 0 };
 const FOLDS_WAITING = 1000;
 const SOCKETS_CLOSE_MS = 2000;
 

@@ -24,7 +24,7 @@ import {
 } from '../../actors/link-messages.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
 import type { Router } from '../../cluster/router.ts';
-import { FrameError, jsonCodec } from '../../protocol/codec.ts';
+import { type Codec, FrameError, jsonCodec } from '../../protocol/codec.ts';
 import {
   CLOSE,
   ERROR_CODES,
@@ -249,7 +249,7 @@ export class Gateway implements OwnerLinkListener {
       this.error(session, 'rate-limited', 'too many submits', { doc: channel.doc, seq, retryAfterMs: wait });
       return;
     }
-    const linkOp = this.linkOp(op, bytes);
+    const linkOp = this.linkOp(session.codec, op, bytes);
     if ('code' in linkOp) {
       session.send({ type: 'reject', doc: channel.doc, seq, ...linkOp });
       return;
@@ -277,6 +277,7 @@ export class Gateway implements OwnerLinkListener {
   }
 
   private linkOp(
+    codec: Codec,
     op: unknown,
     frameBytes: number,
   ): { op: LinkOp } | { code: FinalSubmitCode; message: string } {
@@ -286,7 +287,7 @@ export class Gateway implements OwnerLinkListener {
     const wrong = notPlain(op, this.limits.depth + 2);
     if (wrong !== undefined) return { code: 'bad-op', message: wrong };
     const text = JSON.stringify(op);
-    if (frameBytes > this.limits.opBytes && Buffer.byteLength(text) > this.limits.opBytes) return TOO_LARGE;
+    if (frameBytes > this.limits.opBytes && codec.encodedBytes(op) > this.limits.opBytes) return TOO_LARGE;
     return { op: text };
   }
 
@@ -741,7 +742,8 @@ const TOO_LARGE = { code: 'too-large', message: 'the patch is above limits.opByt
 
 function idOf(message: Record<string, unknown>): { id?: RequestId } {
   const { id } = message;
-  return typeof id === 'string' || typeof id === 'number' ? { id } : {};
+  // Half a surrogate pair is no text in MessagePack.
+  return (typeof id === 'string' && id.isWellFormed()) || typeof id === 'number' ? { id } : {};
 }
 
 /** What an error tells of the message it answers. */
@@ -749,7 +751,7 @@ function echo(message: Record<string, unknown>): About {
   const { doc, seq } = message;
   return {
     ...idOf(message),
-    ...(typeof doc === 'string' && doc.length <= 264 ? { doc } : {}),
+    ...(typeof doc === 'string' && doc.length <= 264 && doc.isWellFormed() ? { doc } : {}),
     ...(message.type === 'submit' && isSeq(seq) ? { seq } : {}),
   };
 }

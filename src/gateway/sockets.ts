@@ -125,7 +125,7 @@ export class Sockets {
       const silent = this.now - session.heard;
       if (session.client === undefined && this.now - session.since > helloMs) {
         session.close(CLOSE.noHello, 'no hello in time');
-      } else if (silent > limits.idleMs) session.socket.terminate();
+      } else if (silent > limits.idleMs && (session.pinged || session.closed)) session.socket.terminate();
       else if (silent > limits.idleMs / 2 && !session.pinged && !session.closed) {
         session.pinged = true;
         session.socket.ping();

@@ -9,8 +9,12 @@ type Numbered = [number, string];
 test('messages arrive in order and whole, in one batch per turn', async () => {
   const { near, far } = loopback();
   const got: Numbered[][] = [];
-  const a = new Link<Numbered, Numbered>(near, { windowMessages: 100, queueMessages: 100 }, () => undefined);
-  new Link<Numbered, Numbered>(far, { windowMessages: 100, queueMessages: 100 }, (batch) =>
+  const a = new Link<Numbered, Numbered>(
+    near,
+    { windowMessages: 100, queueMessages: 100, gatherMs: 0 },
+    () => undefined,
+  );
+  new Link<Numbered, Numbered>(far, { windowMessages: 100, queueMessages: 100, gatherMs: 0 }, (batch) =>
     got.push([...batch]),
   );
   for (let i = 0; i < 10; i++) a.send([i, 'x'.repeat(i)]);
@@ -25,9 +29,13 @@ test('messages arrive in order and whole, in one batch per turn', async () => {
 test('past its window a link keeps the rest, past its queue it refuses; credits let it go on in order', async () => {
   const { near, far } = loopback();
   const got: number[] = [];
-  const a = new Link<[number], [number]>(near, { windowMessages: 8, queueMessages: 20 }, () => undefined);
+  const a = new Link<[number], [number]>(
+    near,
+    { windowMessages: 8, queueMessages: 20, gatherMs: 0 },
+    () => undefined,
+  );
   far.pause();
-  new Link<[number], [number]>(far, { windowMessages: 8, queueMessages: 20 }, (batch) => {
+  new Link<[number], [number]>(far, { windowMessages: 8, queueMessages: 20, gatherMs: 0 }, (batch) => {
     for (const [n] of batch) got.push(n);
   });
   let taken = 0;
@@ -49,8 +57,12 @@ test('past its window a link keeps the rest, past its queue it refuses; credits 
 test('a closed link sends nothing and hears nothing', async () => {
   const { near, far } = loopback();
   const got: unknown[] = [];
-  const a = new Link<[number], [number]>(near, { windowMessages: 8, queueMessages: 8 }, (m) => got.push(m));
-  const b = new Link<[number], [number]>(far, { windowMessages: 8, queueMessages: 8 }, (m) => got.push(m));
+  const a = new Link<[number], [number]>(near, { windowMessages: 8, queueMessages: 8, gatherMs: 0 }, (m) =>
+    got.push(m),
+  );
+  const b = new Link<[number], [number]>(far, { windowMessages: 8, queueMessages: 8, gatherMs: 0 }, (m) =>
+    got.push(m),
+  );
   b.send([1]);
   a.close();
   a.send([2]);

@@ -7,6 +7,7 @@ import { parseDocumentName } from '../../protocol/names.ts';
 import { cleanName, initials, readPresence } from '../../web/people.ts';
 import { addressOf, documentOf, newPersonName, newPlace, placeOf } from '../../web/place.ts';
 import { announcementOf, statusOf } from '../../web/status.ts';
+import { withWholeCharacters } from '../../web/text/characters.ts';
 import {
   documentInEditor,
   endOfChange,
@@ -154,6 +155,47 @@ test('editor: text in a code block is shown without its formats, as the editor i
     { insert: '\n', attributes: { 'code-block': true } },
     { insert: 'c\n' },
   ]);
+});
+
+test('editor: an edit that would cut a character in two takes all of it, and keeps all else', () => {
+  const units = fc.array(fc.constantFrom('a', '\ud83d', '\ude00', '\ude01', 'é'), { maxLength: 6 });
+  const change = fc.record({ keep: fc.nat(3), remove: fc.nat(2), insert: units, bold: fc.boolean() });
+  const text = fc.array(fc.constantFrom('a', '😀', '😁', 'b'), { minLength: 4, maxLength: 12 });
+  const half = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  const plain = (delta: Delta): string => delta.ops.map(({ insert }) => insert).join('');
+  fc.assert(
+    fc.property(text, fc.array(change, { maxLength: 3 }), (characters, changes) => {
+      const before = new Delta().insert(`${characters.join('')}\n`);
+      const patch = new Delta();
+      let left = before.length() - 1;
+      for (const { keep, remove, insert, bold } of changes) {
+        const kept = Math.min(left, keep);
+        const removed = Math.min(left - kept, remove);
+        patch
+          .retain(kept, bold ? { bold: true } : {})
+          .insert(insert.join(''))
+          .delete(removed);
+        left -= kept + removed;
+      }
+      const fitted = withWholeCharacters(patch.chop(), before);
+      const after = before.compose(fitted);
+      for (const delta of [fitted, after]) {
+        for (const { insert } of delta.ops) assert.ok(typeof insert !== 'string' || insert.search(half) < 0);
+      }
+      assert.equal(plain(after).replaceAll(half, ''), plain(after));
+      let index = 0;
+      for (const one of fitted.ops) {
+        index += Number(one.retain ?? one.delete ?? 0);
+        assert.doesNotMatch(
+          plain(before).slice(Math.max(0, index - 1), index + 1),
+          /^[\ud800-\udbff][\udc00-\udfff]$/,
+        );
+      }
+      if (plain(before.compose(patch)).search(half) < 0)
+        assert.equal(plain(after), plain(before.compose(patch)));
+    }),
+    { numRuns: 300 * Number(process.env.FUZZ_RUNS ?? 1) },
+  );
 });
 
 test('editor: an embed it does not know comes out of it as it went in', () => {

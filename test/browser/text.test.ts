@@ -219,6 +219,21 @@ test('the document view', async (file) => {
     assert.equal(await settled(textOf, ada, grace), 'Grace [日本!]');
   });
 
+  await file.test('emoji are typed and deleted whole, at the border of formats too', async () => {
+    await visit(newAddress(), ada, grace);
+    await ada.keyboard.type('😀😁');
+    await ada.keyboard.press('Shift+ArrowLeft');
+    await ada.getByRole('button', { name: 'Bold' }).click();
+    await ada.locator(EDITOR).press('ArrowLeft');
+    await ada.keyboard.type('😂');
+    assert.equal(await settled(textOf, ada, grace), '😀😂😁');
+    await ada.keyboard.press('Delete');
+    assert.equal(await settled(textOf, ada, grace), '😀😂');
+    await ada.keyboard.press('Backspace');
+    assert.equal(await settled(textOf, ada, grace), '😀');
+    assert.equal(await ada.locator('.toast').count(), 0);
+  });
+
   await file.test('an edit too large to be taken is taken back and said so; typing goes on', async () => {
     await visit(newAddress(), ada, grace);
     await ada.keyboard.type('Small. ');

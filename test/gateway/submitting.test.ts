@@ -252,14 +252,13 @@ inBoth('ORDER-1 commits come without gap to who opens while others edit, each op
   const readers = [];
   for (let seq = 1; seq <= 120; seq++) {
     writer.send({ type: 'submit', doc, seq, op: add(`k${seq}`, seq) });
-    if (seq % 20 === 0) {
+    if (seq % 20 === 10) {
       const reader = await file.connect(t, codec);
       reader.send({ type: 'open', doc });
       readers.push(reader);
-      await writer.settled();
     }
+    if (seq % 20 === 0) await commits(writer, doc, seq - 20, seq);
   }
-  await commits(writer, doc, 0, 120);
   for (const reader of readers) {
     const opened = await reader.take(() => true, 'anything');
     assert.equal(opened.type, 'opened');

@@ -48,13 +48,6 @@ test('where authors exchange through a server, transformation commits what a CRD
 });
 
 for (const kind of ['rich-text', 'yjs'] as const) {
-  test(`sveltecomponent is replayed by one client as ${kind}`, async () => {
-    const trace = await readTrace(`${DATA}/sveltecomponent.json.gz`);
-    const result = await replayChecked(trace, kind);
-    assert.equal(result.text, trace.endContent);
-    assert.equal(result.exact, kind === 'yjs' ? 0 : 18_335);
-  });
-
   test(`a refused submit holds up those behind it and changes nothing, as ${kind}`, async () => {
     const trace = randomTrace(seededRandom(7), 3, 300, 'server');
     assert.ok((await replayChecked(trace, kind, { overloadEvery: 7 })).equal);

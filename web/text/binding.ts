@@ -4,6 +4,7 @@
 
 import { Delta } from '../../client/delta.ts';
 import type { RichTextChange, RichTextDocument } from '../../client/index.ts';
+import { withWholeCharacters } from './characters.ts';
 import {
   changesLines,
   documentInEditor,
@@ -52,9 +53,11 @@ export class Binding {
     const patch = fromEditor(delta);
     try {
       const fitted = this.#held.ops.length === 0 ? patch : this.#held.transform(patch, true);
-      this.#doc.edit(withWholeLines(fitted, this.#doc.content));
+      const edit = withWholeCharacters(fitted, this.#doc.content);
+      this.#doc.edit(withWholeLines(edit, this.#doc.content));
       this.#held = patch.transform(this.#held, false);
-      if (this.#held.ops.length === 0 && changesLines(patch)) this.#compare();
+      if (edit !== fitted) this.#showAll();
+      else if (this.#held.ops.length === 0 && changesLines(patch)) this.#compare();
       this.#events.changed();
     } catch (error) {
       this.#showAll();

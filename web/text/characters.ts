@@ -1,0 +1,61 @@
+// Edits of whole characters. An editor that finds out what changed by comparing text finds single
+// UTF-16 units, and half an emoji is no text that a document would take. Pure.
+import { Delta } from '../../client/delta.ts';
+
+/**
+ * The patch with no character cut in two: where it would be, the whole changed stretch is written
+ * anew, without halves. The same object where nothing had to be done. `before`: what it is made on.
+ */
+export function withWholeCharacters(patch: Delta, before: Delta): Delta {
+  const { from, to, inserted, whole } = extent(patch, before);
+  if (whole) return patch;
+  const start = cutsPair(before, from) ? from - 1 : from;
+  const end = cutsPair(before, to) ? to + 1 : to;
+  const written = before.compose(patch).slice(start, end + inserted);
+  const anew = new Delta().retain(start);
+  for (const { insert, attributes } of written.ops) {
+    if (typeof insert === 'string') anew.insert(insert.replace(HALF, ''), attributes);
+    else if (insert !== undefined) anew.insert(insert, attributes);
+  }
+  return anew.delete(end - start);
+}
+
+const HALF = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+interface Extent {
+  /** The stretch of the document that changes. */
+  readonly from: number;
+  readonly to: number;
+  /** By how much it grows. */
+  readonly inserted: number;
+  /** No operation begins, ends or inserts within a character. */
+  readonly whole: boolean;
+}
+
+function extent(patch: Delta, before: Delta): Extent {
+  let from: number | undefined;
+  let to = 0;
+  let inserted = 0;
+  let whole = true;
+  let index = 0;
+  for (const { insert, retain, attributes, delete: removed } of patch.ops) {
+    const length = removed ?? (typeof retain === 'number' ? retain : retain === undefined ? 0 : 1);
+    const changes = insert !== undefined || removed !== undefined || attributes !== undefined;
+    if (changes) {
+      from ??= index;
+      to = index + length;
+      whole &&= !cutsPair(before, index) && !cutsPair(before, to);
+      if (typeof insert === 'string') whole &&= insert.search(HALF) < 0;
+      inserted += insert === undefined ? -(removed ?? 0) : typeof insert === 'string' ? insert.length : 1;
+    }
+    index += length;
+  }
+  return { from: from ?? 0, to, inserted, whole };
+}
+
+/** Whether a position of the document lies within a character. */
+function cutsPair(document: Delta, position: number): boolean {
+  if (position === 0) return false;
+  const [around] = document.slice(position - 1, position + 1).ops;
+  return typeof around?.insert === 'string' && /^[\ud800-\udbff][\udc00-\udfff]$/.test(around.insert);
+}
