@@ -86,7 +86,7 @@ inBoth('SUBMIT-8 ORDER-1 what a client sends while it is caught up is answered b
       const from = message.type === 'opened' ? 0 : version;
       assert.equal(message.version, from + (message.ops as Op[]).length);
       version = Number(message.version);
-      if (message.type === 'opened') assert.ok(message.lastSeq === null || message.lastSeq === version);
+      if (message.type === 'opened') assert.ok(message.lastSeq === null || message.lastSeq === version, `lastSeq ${message.lastSeq} at ${version}`);
     } else assert.fail(outcome(message) as string);
   }
   await back.settled();

@@ -13,13 +13,23 @@ export function withWholeCharacters(patch: Delta, before: Delta): Delta {
   const end = cutsPair(before, to) ? to + 1 : to;
   const written = before.compose(patch).slice(start, end + inserted);
   const anew = new Delta().retain(start);
-  for (const { insert, attributes } of written.ops) {
-    if (typeof insert === 'string') anew.insert(insert.replace(HALF, ''), attributes);
-    else if (insert !== undefined) anew.insert(insert, attributes);
-  }
+  let borrowed = 0;
+  written.ops.forEach(({ insert, attributes }, index) => {
+    if (typeof insert !== 'string') {
+      if (insert !== undefined) anew.insert(insert, attributes);
+      return;
+    }
+    // A character whose halves differ in their formats takes those of the first.
+    const next = written.ops[index + 1]?.insert;
+    const halves = typeof next === 'string' && PAIR.test(insert.slice(-1) + next.charAt(0));
+    const text = insert.slice(borrowed) + (halves ? next.charAt(0) : '');
+    borrowed = halves ? 1 : 0;
+    anew.insert(text.replace(HALF, ''), attributes);
+  });
   return anew.delete(end - start);
 }
 
+const PAIR = /^[\ud800-\udbff][\udc00-\udfff]$/;
 const HALF = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 interface Extent {
@@ -57,5 +67,5 @@ function extent(patch: Delta, before: Delta): Extent {
 function cutsPair(document: Delta, position: number): boolean {
   if (position === 0) return false;
   const [around] = document.slice(position - 1, position + 1).ops;
-  return typeof around?.insert === 'string' && /^[\ud800-\udbff][\udc00-\udfff]$/.test(around.insert);
+  return typeof around?.insert === 'string' && PAIR.test(around.insert);
 }
