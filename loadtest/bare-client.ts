@@ -15,10 +15,9 @@ import type {
   Opened,
   ServerMessage,
   Welcome,
-  Wire,
 } from '../protocol/messages.ts';
 import { BareDocument } from './bare-document.ts';
-import { type Fate, Recorder, type SubmitRecord } from './records.ts';
+import { Recorder, type SubmitRecord } from './records.ts';
 import { MalformedMessage, readServerMessage } from './server-message.ts';
 
 export interface BareClientOptions {
@@ -227,5 +226,3 @@ export class BareClient {
 
 /** Largest frame taken; above anything a document may hold. */
 const RECEIVE_BYTES = 256 * 1024 * 1024;
-
-export type { Fate, Wire };

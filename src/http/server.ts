@@ -14,7 +14,7 @@ export interface HttpOptions {
 
 /** Bundled by web/build.ts. */
 const PUBLIC = fileURLToPath(new URL('../../web/public/', import.meta.url));
-const HASHED = /-[A-Za-z0-9_]{8,}\.(?:js|css|woff2|svg)(?:\.map)?$/;
+const HASHED = /-[A-Za-z0-9_]{8,}\.(?:js|css|woff2|svg)(?:\.(?:map|br|gz))?$/;
 const PAGE_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; " +
   "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -44,6 +44,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     await app.register(fastifyStatic, {
       root: PUBLIC,
       cacheControl: false,
+      preCompressed: true,
       setHeaders: (response, path) => {
         response.header(
           'cache-control',
