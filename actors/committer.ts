@@ -28,7 +28,7 @@ interface Waiting {
 /** A batch this small is worth gathering for, when commits are frequent. */
 const TINY_ROWS = 4;
 /** Commits per second above which tiny batches are gathered. */
-const BUSY_COMMITS_PER_SECOND = 200;
+const BUSY_COMMITS_PER_SECOND = 1500;
 /** Weight of the newest interval in the running mean. */
 const SMOOTHING = 0.1;
 

@@ -15,11 +15,16 @@ export interface LinkOptions {
   /** Messages waiting here; past it `offer` refuses. */
   readonly queueMessages: number;
   /**
-   * Shortest time between two batches, ms; 0: a batch per turn. Waking the other thread costs tens of
-   * microseconds, and what an owner is sent is committed in groups anyway.
+   * Shortest time between two batches while messages come thick, ms; 0: a batch per turn. Waking the
+   * other thread costs tens of microseconds, and what an owner is sent is committed in groups anyway.
    */
   readonly gatherMs: number;
 }
+
+/** Messages that a gathering must be expected to bring, for it to be worth its wait. */
+const WORTH_GATHERING = 3;
+/** What counts of a batch in the running rate when the next one comes. */
+const REMEMBERED = 0.9;
 
 /**
  * Order: messages arrive in the order offered. `offer` refuses (false) when the other end is too far
@@ -36,6 +41,8 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   private handled = 0;
   private creditTold = 0;
   private lastFlush = 0;
+  private recentMs = 0;
+  private recentMessages = 0;
   private scheduled = false;
   private closed = false;
   private readonly packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
@@ -82,20 +89,28 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     if (this.scheduled) return;
     this.scheduled = true;
     const { gatherMs } = this.options;
-    if (gatherMs > 0 && performance.now() - this.lastFlush < gatherMs) setTimeout(this.flush, gatherMs);
+    const isThick = gatherMs * this.recentMessages > WORTH_GATHERING * this.recentMs;
+    if (isThick && performance.now() - this.lastFlush < gatherMs) setTimeout(this.flush, gatherMs);
     else setImmediate(this.flush);
   }
 
   readonly flush = (): void => {
     this.scheduled = false;
     if (this.closed) return;
-    if (this.options.gatherMs > 0) this.lastFlush = performance.now();
     const room = this.options.windowMessages - (this.sent - this.handledByPeer);
     const messages = this.queue.length <= room ? this.queue : this.queue.slice(0, Math.max(0, room));
     if (messages.length === 0 && this.handled === this.creditTold) return;
     this.queue = messages === this.queue ? [] : this.queue.slice(messages.length);
     this.sent += messages.length;
     this.creditTold = this.handled;
+    if (this.options.gatherMs > 0) this.observe(messages.length);
     this.transport.post(new Uint8Array(this.packr.pack([this.handled, messages])));
   };
+
+  private observe(messages: number): void {
+    const now = performance.now();
+    this.recentMs = REMEMBERED * this.recentMs + now - this.lastFlush;
+    this.recentMessages = REMEMBERED * this.recentMessages + messages;
+    this.lastFlush = now;
+  }
 }

@@ -198,7 +198,7 @@ const commit = z.strictObject({
     'Bytes of patches of one worker that may wait for the database. Past it submits are answered `unavailable` or `overloaded`.',
   ),
   lingerMs: duration(
-    3,
+    1,
     0,
     100,
     'Longest time a commit waits for more patches. Adaptive: 0 at low load and when batches are full.',

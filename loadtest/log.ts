@@ -59,7 +59,7 @@ export async function readStored(url: string, logs: readonly DocumentLog[]): Pro
       const [document] = await sql<{ shard: number }[]>`select shard from document where id = ${id}`;
       if (document === undefined) throw new Error(`the database has no document ${log.doc} (${id})`);
       const rows = await sql<StoredRow[]>`
-        select version, client, seq, epoch, session::text from delta where doc = ${id} order by version`;
+        select version, client, seq, epoch, session::text from patch where doc = ${id} order by version`;
       complete.push({ ...log, stored: { shard: document.shard, rows } });
     }
     return complete;

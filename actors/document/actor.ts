@@ -551,7 +551,9 @@ export class DocumentActor {
     if (frames !== undefined) send(frames);
     else
       this.withLastSeq(document, subscriber, version, (lastSeq) => {
-        const head = this.openedHead(document, subscriber, version, lastSeq);
+        // Its pairs of so long ago are forgotten: then its highest of all, never 0 for one that has committed.
+        const known = lastSeq || (document.lastSeqAt(subscriber.client, document.durable) ?? null);
+        const head = this.openedHead(document, subscriber, version, known);
         send([openedSince(subscriber.codec, document.kind, head, opening ?? 0, run)]);
       });
   }
@@ -568,7 +570,8 @@ export class DocumentActor {
     if (opening === undefined || subscriber.request?.resume) {
       return run.length === 0 ? [] : [commitFrame(codec, document.kind, this.name, version, run)];
     }
-    const lastSeq = document.lastSeqAt(subscriber.client, version);
+    const own = run.findLast((entry) => entry.client === subscriber.client);
+    const lastSeq = own?.seq ?? document.lastSeqAt(subscriber.client, version);
     if (lastSeq === undefined) return undefined;
     const head = this.openedHead(document, subscriber, version, lastSeq);
     return [openedSince(codec, document.kind, head, opening, run)];

@@ -37,7 +37,7 @@ import type { Json, KindName, RequestId, Role } from '../../protocol/messages.ts
 import { isClientId, isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
 import { notPlain } from '../../protocol/plain-value.ts';
 import { Channel, type Subscription } from './channel.ts';
-import { takePresence, takeSubmit } from './rates.ts';
+import { takeOpen, takePresence, takeSubmit } from './rates.ts';
 import type { Session } from './session.ts';
 
 export interface GatewayOptions {
@@ -194,6 +194,11 @@ export class Gateway implements OwnerLinkListener {
         `a socket may have ${this.limits.openDocuments} documents open`,
         echo(message),
       );
+      return;
+    }
+    const wait = takeOpen(session, this.limits, this.options.now());
+    if (wait > 0) {
+      this.error(session, 'rate-limited', 'too many opens', { ...echo(message), retryAfterMs: wait });
       return;
     }
     if (this.options.router.isQuarantined(name)) {

@@ -25,6 +25,23 @@ export function takePresence(session: Session, limits: Limits, now: number): num
   return refuse(session, limits.presencesPerSecond);
 }
 
+/** Opening is dear: a whole document may be sent. All at once after a reconnect is fine, again and again is not. */
+export function takeOpen(session: Session, limits: Limits, now: number): number {
+  refill(session, limits, now);
+  if (session.openTokens >= 1) {
+    session.openTokens--;
+    return 0;
+  }
+  return refuse(session, opensAtOnce(limits) * OPENS_PER_SECOND);
+}
+
+/** Opens that may come at once: every document that the socket may have, and no fewer than this. */
+const LEAST_OPENS = 100;
+/** Of those, per second. */
+const OPENS_PER_SECOND = 0.1;
+
+export const opensAtOnce = (limits: Limits): number => Math.max(limits.openDocuments, LEAST_OPENS);
+
 function refill(session: Session, limits: Limits, now: number): void {
   const seconds = (now - session.refilled) / 1000;
   if (seconds <= 0) return;
@@ -36,6 +53,10 @@ function refill(session: Session, limits: Limits, now: number): void {
   session.presenceTokens = Math.min(
     limits.presencesPerSecond,
     session.presenceTokens + seconds * limits.presencesPerSecond,
+  );
+  session.openTokens = Math.min(
+    opensAtOnce(limits),
+    session.openTokens + seconds * opensAtOnce(limits) * OPENS_PER_SECOND,
   );
   session.refusals = Math.max(0, session.refusals - seconds * limits.submitsPerSecond);
 }

@@ -30,6 +30,7 @@ export class Session {
   readonly since: number;
   heard: number;
   pinged = false;
+  openTokens: number;
   submitTokens: number;
   presenceTokens: number;
   refilled: number;
@@ -48,7 +49,7 @@ export class Session {
     codec: Codec,
     outboxBytes: number,
     now: number,
-    rates: { submits: number; presences: number },
+    rates: { opens: number; submits: number; presences: number },
   ) {
     this.socket = socket;
     this.stream = stream;
@@ -57,6 +58,7 @@ export class Session {
     this.since = now;
     this.heard = now;
     this.refilled = now;
+    this.openTokens = rates.opens;
     this.submitTokens = rates.submits;
     this.presenceTokens = rates.presences;
   }

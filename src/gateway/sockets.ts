@@ -8,6 +8,7 @@ import { CLOSE } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { ClientSocket } from './client-socket.ts';
 import type { Gateway } from './gateway.ts';
+import { opensAtOnce } from './rates.ts';
 import { Session } from './session.ts';
 
 export interface SocketsOptions {
@@ -98,7 +99,11 @@ export class Sockets {
       socket.close(CLOSE.overloaded, 'too many connections');
       return;
     }
-    const rates = { submits: limits.submitsPerSecond, presences: limits.presencesPerSecond };
+    const rates = {
+      opens: opensAtOnce(limits),
+      submits: limits.submitsPerSecond,
+      presences: limits.presencesPerSecond,
+    };
     const session = new Session(socket, stream, codec, outboxBytes, this.now, rates);
     socket.session = session;
     this.sessions.add(session);

@@ -16,7 +16,7 @@ export interface HttpOptions {
 const PUBLIC = fileURLToPath(new URL('../../web/public/', import.meta.url));
 const HASHED = /-[A-Za-z0-9_]{8,}\.(?:js|css|woff2|svg)(?:\.(?:map|br|gz))?$/;
 const PAGE_POLICY =
-  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; " +
+  "default-src 'self'; img-src 'self' data:; style-src 'self'; connect-src 'self' ws: wss:; " +
   "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /** Not listening yet. */

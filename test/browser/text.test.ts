@@ -54,7 +54,7 @@ test('the document view', async (file) => {
   await file.test('two people typing at once both keep every letter, and see each other', async () => {
     await visit(newAddress(), ada, grace);
     await ada.keyboard.type('Ada: \nGrace: ');
-    await waitForText(grace, 'Grace:');
+    await settled(textOf, ada, grace);
     await grace.locator(EDITOR).press('Control+End');
     await ada.locator(EDITOR).press('Control+Home');
     await ada.keyboard.press('End');
@@ -127,7 +127,7 @@ test('the document view', async (file) => {
     const undo = ada.getByRole('button', { name: 'Undo' });
     assert.equal(await undo.isDisabled(), true);
     await ada.keyboard.type('Mine. ');
-    await waitForText(grace, 'Mine.');
+    assert.equal(await settled(textOf, ada, grace), 'Mine. ');
     await grace.locator(EDITOR).press('Control+End');
     await grace.keyboard.type('Yours.');
     assert.equal(await settled(textOf, ada, grace), 'Mine. Yours.');

@@ -8,7 +8,13 @@ import { commits, FileNode, inBoth, type Op, outcome } from './contract.ts';
 
 const KiB = 1024;
 const file = new FileNode({
-  limits: { documentBytes: 64 * KiB, receiveBytes: 96 * KiB, submitsPerSecond: 100_000, frameBytes: 16 * KiB, opBytes: 8 * KiB },
+  limits: {
+    documentBytes: 64 * KiB,
+    receiveBytes: 96 * KiB,
+    submitsPerSecond: 100_000,
+    frameBytes: 16 * KiB,
+    opBytes: 8 * KiB,
+  },
   actors: { residentOps: 16, memoryBytes: 1024 * KiB },
   snapshot: { minBytes: KiB },
 });
@@ -22,7 +28,12 @@ async function longHistory(client: WireClient, doc: string, count: number): Prom
     const upTo = Math.min(count, at + 64);
     for (let seq = at + 1; seq <= upTo; seq++) {
       const push = { op: 'add', path: '/list/0', value: `value ${seq}` };
-      client.send({ type: 'submit', doc, seq, op: seq > 21 ? [push, { op: 'remove', path: '/list/20' }] : [push] });
+      client.send({
+        type: 'submit',
+        doc,
+        seq,
+        op: seq > 21 ? [push, { op: 'remove', path: '/list/20' }] : [push],
+      });
     }
     all.push(...(await commits(client, doc, at, upTo)));
     at = upTo;
@@ -37,7 +48,13 @@ const replay = (ops: readonly Op[]): unknown => {
 };
 
 /** Opens with `since` and takes everything up to `head`, `opened` and commits together. */
-async function takeAll(client: WireClient, doc: string, since: number, history: unknown, head: number): Promise<Op[]> {
+async function takeAll(
+  client: WireClient,
+  doc: string,
+  since: number,
+  history: unknown,
+  head: number,
+): Promise<Op[]> {
   const opened = await client.open(doc, undefined, { since, history });
   assert.equal(opened.since, since);
   const ops = opened.ops as Op[];
@@ -45,52 +62,63 @@ async function takeAll(client: WireClient, doc: string, since: number, history: 
   return [...ops, ...(await commits(client, doc, Number(opened.version), head))];
 }
 
-inBoth('OPEN-4 OPEN-6 ORDER-1 thousands of versions come as opened and commits, without gap, while others edit', async (t, codec) => {
-  const HEAD = 2000;
-  const writer = await file.connect(t, codec);
-  const doc = file.newDoc();
-  const { history } = await writer.open(doc, 'json');
-  const all = await longHistory(writer, doc, HEAD);
-  for (const since of [0, 1, 1700, HEAD - 10, HEAD]) {
+inBoth(
+  'OPEN-4 OPEN-6 ORDER-1 thousands of versions come as opened and commits, without gap, while others edit',
+  async (t, codec) => {
+    const HEAD = 2000;
+    const writer = await file.connect(t, codec);
+    const doc = file.newDoc();
+    const { history } = await writer.open(doc, 'json');
+    const all = await longHistory(writer, doc, HEAD);
+    for (const since of [0, 1, 1700, HEAD - 10, HEAD]) {
+      const reader = await file.connect(t, codec);
+      assert.deepEqual(await takeAll(reader, doc, since, history, HEAD), all.slice(since), `since ${since}`);
+    }
     const reader = await file.connect(t, codec);
-    assert.deepEqual(await takeAll(reader, doc, since, history, HEAD), all.slice(since), `since ${since}`);
-  }
-  const reader = await file.connect(t, codec);
-  const caughtUp = takeAll(reader, doc, 0, history, HEAD + 60);
-  for (let n = 1; n <= 60; n++) writer.send({ type: 'submit', doc, seq: HEAD + n, op: [{ op: 'add', path: '/n', value: n }] });
-  const later = await commits(writer, doc, HEAD, HEAD + 60);
-  const whole = await caughtUp;
-  assert.deepEqual(whole, [...all, ...later]);
-  assert.deepEqual((await reader.open(doc)).snapshot, replay(whole));
-});
+    const caughtUp = takeAll(reader, doc, 0, history, HEAD + 60);
+    for (let n = 1; n <= 60; n++)
+      writer.send({ type: 'submit', doc, seq: HEAD + n, op: [{ op: 'add', path: '/n', value: n }] });
+    const later = await commits(writer, doc, HEAD, HEAD + 60);
+    const whole = await caughtUp;
+    assert.deepEqual(whole, [...all, ...later]);
+    assert.deepEqual((await reader.open(doc)).snapshot, replay(whole));
+  },
+);
 
-inBoth('SUBMIT-8 ORDER-1 what a client sends while it is caught up is answered behind the commits that it depends on', async (t, codec) => {
-  const HEAD = 1200;
-  const id = file.newClient();
-  const writer = await file.connect(t, codec, id);
-  const doc = file.newDoc();
-  const { history } = await writer.open(doc, 'json');
-  await longHistory(writer, doc, HEAD);
-  const back = await file.connect(t, codec, id);
-  back.send({ type: 'open', doc, since: 0, history });
-  for (const seq of [HEAD, HEAD - 1, 5]) back.send({ type: 'submit', doc, seq, base: 0, op: [] });
-  back.send({ type: 'submit', doc, seq: HEAD + 1, base: 0, op: [{ op: 'add', path: '/mine', value: 1 }] });
-  let version = 0;
-  let acks = 0;
-  while (version < HEAD + 1 || acks < 3) {
-    const message = await back.take(() => true, 'anything');
-    if (message.type === 'ack') {
-      acks++;
-      assert.ok(Number(message.version) <= version, `an ack of ${message.version} at ${version}`);
-    } else if (message.type === 'opened' || message.type === 'commit') {
-      const from = message.type === 'opened' ? 0 : version;
-      assert.equal(message.version, from + (message.ops as Op[]).length);
-      version = Number(message.version);
-      if (message.type === 'opened') assert.ok(message.lastSeq === null || message.lastSeq === version, `lastSeq ${message.lastSeq} at ${version}`);
-    } else assert.fail(outcome(message) as string);
-  }
-  await back.settled();
-});
+inBoth(
+  'SUBMIT-8 ORDER-1 what a client sends while it is caught up is answered behind the commits that it depends on',
+  async (t, codec) => {
+    const HEAD = 1200;
+    const id = file.newClient();
+    const writer = await file.connect(t, codec, id);
+    const doc = file.newDoc();
+    const { history } = await writer.open(doc, 'json');
+    await longHistory(writer, doc, HEAD);
+    const back = await file.connect(t, codec, id);
+    back.send({ type: 'open', doc, since: 0, history });
+    for (const seq of [HEAD, HEAD - 1, 5]) back.send({ type: 'submit', doc, seq, base: 0, op: [] });
+    back.send({ type: 'submit', doc, seq: HEAD + 1, base: 0, op: [{ op: 'add', path: '/mine', value: 1 }] });
+    let version = 0;
+    let acks = 0;
+    while (version < HEAD + 1 || acks < 3) {
+      const message = await back.take(() => true, 'anything');
+      if (message.type === 'ack') {
+        acks++;
+        assert.ok(Number(message.version) <= version, `an ack of ${message.version} at ${version}`);
+      } else if (message.type === 'opened' || message.type === 'commit') {
+        const from = message.type === 'opened' ? 0 : version;
+        assert.equal(message.version, from + (message.ops as Op[]).length);
+        version = Number(message.version);
+        if (message.type === 'opened')
+          assert.ok(
+            message.lastSeq === null || message.lastSeq === version,
+            `lastSeq ${message.lastSeq} at ${version}`,
+          );
+      } else assert.fail(outcome(message) as string);
+    }
+    await back.settled();
+  },
+);
 
 inBoth('OPEN-9 CLOSE-1 opening again, and closing, in the middle of catching up', async (t, codec) => {
   const HEAD = 1200;
@@ -102,7 +130,10 @@ inBoth('OPEN-9 CLOSE-1 opening again, and closing, in the middle of catching up'
   reader.send({ type: 'open', doc, since: 0, history, id: 'first' });
   reader.send({ type: 'open', doc, since: 600, history, id: 'second' });
   await reader.next('opened', (m) => m.id === 'first');
-  const second = await reader.take((m) => m.id === 'second' || (m.type === 'commit' && Number(m.version) > HEAD), 'the second');
+  const second = await reader.take(
+    (m) => m.id === 'second' || (m.type === 'commit' && Number(m.version) > HEAD),
+    'the second',
+  );
   // What came in between belongs to the first.
   const own = reader.received.filter((m) => Number(m.version) > Number(second.version));
   reader.received.length = 0;
@@ -119,40 +150,59 @@ inBoth('OPEN-9 CLOSE-1 opening again, and closing, in the middle of catching up'
   assert.deepEqual(reader.received, []);
 });
 
-inBoth('SUBMIT-13 MEET-1 a base older than memory is transformed past all that came since', async (t, codec) => {
-  const [writer, other] = [await file.connect(t, codec), await file.connect(t, codec)];
-  const doc = file.newDoc();
-  await writer.open(doc, 'rich-text');
-  await other.open(doc);
-  for (let at = 0; at < 300; at += 60) {
-    for (let seq = at + 1; seq <= at + 60; seq++) writer.send({ type: 'submit', doc, seq, op: [{ insert: 'ab' }] });
-    await commits(writer, doc, at, at + 60);
-  }
-  await commits(other, doc, 0, 300);
-  // Behind a submit that waits for the database the next ones wait their turn.
-  other.send({ type: 'submit', doc, seq: 1, base: 0, op: [{ insert: 'old' }] });
-  other.send({ type: 'submit', doc, seq: 2, base: 299, op: [{ insert: 'less old' }] });
-  other.send({ type: 'submit', doc, seq: 3, base: 1, op: [{ retain: 4 }, { insert: 'x' }] });
-  const ops = await commits(other, doc, 300, 302);
-  assert.deepEqual(ops.map((entry) => [entry.seq, entry.op]), [
-    [1, [{ retain: 600 }, { insert: 'old' }]],
-    [2, [{ retain: 2 }, { insert: 'less old' }]],
-  ]);
-  assert.equal(outcome(await other.answer(doc, 3)), 'reject bad-op');
-});
+inBoth(
+  'SUBMIT-13 MEET-1 a base older than memory is transformed past all that came since',
+  async (t, codec) => {
+    const [writer, other] = [await file.connect(t, codec), await file.connect(t, codec)];
+    const doc = file.newDoc();
+    await writer.open(doc, 'rich-text');
+    await other.open(doc);
+    for (let at = 0; at < 300; at += 60) {
+      for (let seq = at + 1; seq <= at + 60; seq++)
+        writer.send({ type: 'submit', doc, seq, op: [{ insert: 'ab' }] });
+      await commits(writer, doc, at, at + 60);
+    }
+    await commits(other, doc, 0, 300);
+    // Behind a submit that waits for the database the next ones wait their turn.
+    other.send({ type: 'submit', doc, seq: 1, base: 0, op: [{ insert: 'old' }] });
+    other.send({ type: 'submit', doc, seq: 2, base: 299, op: [{ insert: 'less old' }] });
+    other.send({ type: 'submit', doc, seq: 3, base: 1, op: [{ retain: 4 }, { insert: 'x' }] });
+    const ops = await commits(other, doc, 300, 302);
+    assert.deepEqual(
+      ops.map((entry) => [entry.seq, entry.op]),
+      [
+        [1, [{ retain: 600 }, { insert: 'old' }]],
+        [2, [{ retain: 2 }, { insert: 'less old' }]],
+      ],
+    );
+    assert.equal(outcome(await other.answer(doc, 3)), 'reject bad-op');
+  },
+);
 
-inBoth('SUBMIT-5 OPEN-9 a submit that waits for old history is answered, though its document is opened again', async (t, codec: Codec) => {
-  const writer = await file.connect(t, codec);
-  const doc = file.newDoc();
-  const { history } = await writer.open(doc, 'json');
-  await longHistory(writer, doc, 200);
-  writer.send({ type: 'submit', doc, seq: 201, base: 1, op: [{ op: 'add', path: '/list/-', value: 'old base' }] });
-  writer.send({ type: 'open', doc, since: 200, history, id: 'again' });
-  writer.send({ type: 'submit', doc, seq: 202, op: [{ op: 'add', path: '/b', value: 2 }] });
-  const opened = await writer.next('opened');
-  const ops = [...(opened.ops as Op[]), ...writer.received.filter((m) => m.type === 'commit').flatMap((m) => m.ops as Op[])];
-  if (!ops.some((entry) => entry.seq === 202)) await writer.answer(doc, 202);
-  const { snapshot } = await writer.open(doc);
-  assert.equal((snapshot as { b: number }).b, 2);
-  assert.ok((snapshot as { list: string[] }).list.includes('old base'));
-});
+inBoth(
+  'SUBMIT-5 OPEN-9 a submit that waits for old history is answered, though its document is opened again',
+  async (t, codec: Codec) => {
+    const writer = await file.connect(t, codec);
+    const doc = file.newDoc();
+    const { history } = await writer.open(doc, 'json');
+    await longHistory(writer, doc, 200);
+    writer.send({
+      type: 'submit',
+      doc,
+      seq: 201,
+      base: 1,
+      op: [{ op: 'add', path: '/list/-', value: 'old base' }],
+    });
+    writer.send({ type: 'open', doc, since: 200, history, id: 'again' });
+    writer.send({ type: 'submit', doc, seq: 202, op: [{ op: 'add', path: '/b', value: 2 }] });
+    const opened = await writer.next('opened');
+    const ops = [
+      ...(opened.ops as Op[]),
+      ...writer.received.filter((m) => m.type === 'commit').flatMap((m) => m.ops as Op[]),
+    ];
+    if (!ops.some((entry) => entry.seq === 202)) await writer.answer(doc, 202);
+    const { snapshot } = await writer.open(doc);
+    assert.equal((snapshot as { b: number }).b, 2);
+    assert.ok((snapshot as { list: string[] }).list.includes('old base'));
+  },
+);

@@ -24,7 +24,10 @@ export class FileNode {
   constructor(config: object = {}) {
     const closers: (() => unknown)[] = [];
     before(async () => {
-      this.running = await startTestNode({ after: (close) => void closers.push(close as () => unknown) }, { config });
+      this.running = await startTestNode(
+        { after: (close) => void closers.push(close as () => unknown) },
+        { config },
+      );
     });
     after(async () => {
       for (const close of closers) await close();

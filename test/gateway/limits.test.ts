@@ -1,8 +1,8 @@
 // Limits: every one that a client can run into, with what comes of it. Limits are small here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WebSocket } from 'ws';
 import { encode as rawMsgpack } from 'msgpackr';
+import { WebSocket } from 'ws';
 import { commits, FileNode, inBoth, outcome, until } from './contract.ts';
 
 const KiB = 1024;
@@ -23,7 +23,9 @@ const LIMITS = {
 const file = new FileNode({ limits: LIMITS, gateway: { helloMs: 600 } });
 
 const OVERHEAD = JSON.stringify([{ op: 'add', path: '/v', value: '' }]).length;
-const opOf = (bytes: number, letter = 'x') => [{ op: 'add', path: '/v', value: letter.repeat((bytes - OVERHEAD) / Buffer.byteLength(letter)) }];
+const opOf = (bytes: number, letter = 'x') => [
+  { op: 'add', path: '/v', value: letter.repeat((bytes - OVERHEAD) / Buffer.byteLength(letter)) },
+];
 
 inBoth('LIMIT-1 welcome tells the limits of the configuration', async (t, codec) => {
   const client = await file.connectSilent(t, codec);
@@ -32,66 +34,78 @@ inBoth('LIMIT-1 welcome tells the limits of the configuration', async (t, codec)
   assert.deepEqual({ ...(limits as object), ...LIMITS }, limits);
 });
 
-inBoth('LIMIT-2 a frame above frameBytes closes with 1009; one of just that size does not', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const frame = (pad: number) => {
-    const message = { type: 'ping', id: 1, pad: 'x'.repeat(pad) };
-    return codec.binary ? Buffer.from(rawMsgpack(message)) : Buffer.from(JSON.stringify(message));
-  };
-  const pad = LIMITS.frameBytes - frame(5000).length + 5000;
-  client.socket.send(frame(pad), { binary: codec.binary });
-  await client.next('pong');
-  client.socket.send(frame(pad + 1), { binary: codec.binary });
-  assert.equal((await client.untilClosed()).code, 1009);
-});
+inBoth(
+  'LIMIT-2 a frame above frameBytes closes with 1009; one of just that size does not',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const frame = (pad: number) => {
+      const message = { type: 'ping', id: 1, pad: 'x'.repeat(pad) };
+      return codec.binary ? Buffer.from(rawMsgpack(message)) : Buffer.from(JSON.stringify(message));
+    };
+    const pad = LIMITS.frameBytes - frame(5000).length + 5000;
+    client.socket.send(frame(pad), { binary: codec.binary });
+    await client.next('pong');
+    client.socket.send(frame(pad + 1), { binary: codec.binary });
+    assert.equal((await client.untilClosed()).code, 1009);
+  },
+);
 
-inBoth('SUBMIT-14 a patch above opBytes is too-large, counted in bytes; one of just that size is not', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  assert.equal(outcome(await client.submit(doc, 1, opOf(3 * KiB))), 'reject too-large');
-  // 900 characters, 2,700 bytes.
-  assert.equal(outcome(await client.submit(doc, 2, opOf(2700, '€'))), 'reject too-large');
-  if (!codec.binary) {
-    assert.equal(outcome(await client.submit(doc, 3, opOf(LIMITS.opBytes + 1))), 'reject too-large');
-    assert.equal((await client.submit(doc, 4, opOf(LIMITS.opBytes))).type, 'commit');
-  }
-  // A thousand small numbers are a byte each in MessagePack, and two in JSON.
-  const numbers = [{ op: 'add', path: '/n', value: new Array(1500).fill(7) }];
-  assert.equal(outcome(await client.submit(doc, 5, numbers)), codec.binary ? 'commit' : 'reject too-large');
-});
-
-inBoth('SUBMIT-14 a patch that makes the document larger than documentBytes is too-large, in every kind', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const patches: Record<string, (n: number) => unknown> = {
-    json: (n) => [{ op: 'add', path: `/k${n}`, value: 'x'.repeat(1500) }],
-    'rich-text': () => [{ insert: 'x'.repeat(1500) }],
-  };
-  for (const [kind, patch] of Object.entries(patches)) {
+inBoth(
+  'SUBMIT-14 a patch above opBytes is too-large, counted in bytes; one of just that size is not',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
     const doc = file.newDoc();
-    await client.open(doc, kind);
-    assert.equal((await client.submit(doc, 1, patch(1))).type, 'commit');
-    assert.equal((await client.submit(doc, 2, patch(2))).type, 'commit');
-    assert.equal(outcome(await client.submit(doc, 3, patch(3))), 'reject too-large', kind);
-    const less = kind === 'json' ? [{ op: 'remove', path: '/k1' }] : [{ delete: 1500 }];
-    assert.equal((await client.submit(doc, 4, less)).type, 'commit');
-    client.send({ type: 'close', doc });
-    await client.next('closed');
-  }
-});
+    await client.open(doc, 'json');
+    assert.equal(outcome(await client.submit(doc, 1, opOf(3 * KiB))), 'reject too-large');
+    // 900 characters, 2,700 bytes.
+    assert.equal(outcome(await client.submit(doc, 2, opOf(2700, '€'))), 'reject too-large');
+    if (!codec.binary) {
+      assert.equal(outcome(await client.submit(doc, 3, opOf(LIMITS.opBytes + 1))), 'reject too-large');
+      assert.equal((await client.submit(doc, 4, opOf(LIMITS.opBytes))).type, 'commit');
+    }
+    // A thousand small numbers are a byte each in MessagePack, and two in JSON.
+    const numbers = [{ op: 'add', path: '/n', value: new Array(1500).fill(7) }];
+    assert.equal(outcome(await client.submit(doc, 5, numbers)), codec.binary ? 'commit' : 'reject too-large');
+  },
+);
 
-inBoth('OPEN-10 one document too many is overloaded; opening an open one, and one after a close, is not', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const docs = [0, 1, 2].map(() => file.newDoc());
-  for (const doc of docs) await client.open(doc, 'json');
-  client.send({ type: 'open', doc: file.newDoc(), kind: 'json', id: 4 });
-  const error = await client.next('error');
-  assert.deepEqual([error.code, error.id, error.retryable], ['overloaded', 4, true]);
-  await client.open(docs[0] ?? '');
-  client.send({ type: 'close', doc: docs[0] });
-  await client.next('closed');
-  await client.open(file.newDoc(), 'json');
-});
+inBoth(
+  'SUBMIT-14 a patch that makes the document larger than documentBytes is too-large, in every kind',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const patches: Record<string, (n: number) => unknown> = {
+      json: (n) => [{ op: 'add', path: `/k${n}`, value: 'x'.repeat(1500) }],
+      'rich-text': () => [{ insert: 'x'.repeat(1500) }],
+    };
+    for (const [kind, patch] of Object.entries(patches)) {
+      const doc = file.newDoc();
+      await client.open(doc, kind);
+      assert.equal((await client.submit(doc, 1, patch(1))).type, 'commit');
+      assert.equal((await client.submit(doc, 2, patch(2))).type, 'commit');
+      assert.equal(outcome(await client.submit(doc, 3, patch(3))), 'reject too-large', kind);
+      const less = kind === 'json' ? [{ op: 'remove', path: '/k1' }] : [{ delete: 1500 }];
+      assert.equal((await client.submit(doc, 4, less)).type, 'commit');
+      client.send({ type: 'close', doc });
+      await client.next('closed');
+    }
+  },
+);
+
+inBoth(
+  'OPEN-10 one document too many is overloaded; opening an open one, and one after a close, is not',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const docs = [0, 1, 2].map(() => file.newDoc());
+    for (const doc of docs) await client.open(doc, 'json');
+    client.send({ type: 'open', doc: file.newDoc(), kind: 'json', id: 4 });
+    const error = await client.next('error');
+    assert.deepEqual([error.code, error.id, error.retryable], ['overloaded', 4, true]);
+    await client.open(docs[0] ?? '');
+    client.send({ type: 'close', doc: docs[0] });
+    await client.next('closed');
+    await client.open(file.newDoc(), 'json');
+  },
+);
 
 inBoth('SUBMIT-12 more than submitsPerSecond is rate-limited, and goes in later', async (t, codec) => {
   const client = await file.connect(t, codec);
@@ -112,32 +126,38 @@ inBoth('SUBMIT-12 more than submitsPerSecond is rate-limited, and goes in later'
   });
 });
 
-inBoth('PRES-5 presence that is too large is too-large, too often rate-limited, without a document not-open', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  client.send({ type: 'presence', doc, data: 'x'.repeat(63), id: 1 });
-  client.send({ type: 'presence', doc, data: '€'.repeat(21), id: 2 });
-  client.send({ type: 'presence', doc, data: 'x'.repeat(62), id: 3 });
-  client.send({ type: 'presence', doc: file.newDoc(), data: 1, id: 4 });
-  for (let id = 5; id < 12; id++) client.send({ type: 'presence', doc, data: id, id });
-  const error = async () => {
-    const { code, id } = await client.next('error');
-    return [code, id];
-  };
-  assert.deepEqual(await error(), ['too-large', 1]);
-  assert.deepEqual(await error(), ['too-large', 2]);
-  assert.deepEqual(await error(), ['not-open', 4]);
-  assert.equal((await error())[0], 'rate-limited');
-});
+inBoth(
+  'PRES-5 presence that is too large is too-large, too often rate-limited, without a document not-open',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    client.send({ type: 'presence', doc, data: 'x'.repeat(63), id: 1 });
+    client.send({ type: 'presence', doc, data: '€'.repeat(21), id: 2 });
+    client.send({ type: 'presence', doc, data: 'x'.repeat(62), id: 3 });
+    client.send({ type: 'presence', doc: file.newDoc(), data: 1, id: 4 });
+    for (let id = 5; id < 12; id++) client.send({ type: 'presence', doc, data: id, id });
+    const error = async () => {
+      const { code, id } = await client.next('error');
+      return [code, id];
+    };
+    assert.deepEqual(await error(), ['too-large', 1]);
+    assert.deepEqual(await error(), ['too-large', 2]);
+    assert.deepEqual(await error(), ['not-open', 4]);
+    assert.equal((await error())[0], 'rate-limited');
+  },
+);
 
-inBoth('SUBMIT-5 limits a flood of submits answers each of them, and then closes with 4429', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  for (let seq = 1; seq <= 3000; seq++) client.send({ type: 'submit', doc, seq, op: [] });
-  assert.equal((await client.untilClosed()).code, 4429);
-});
+inBoth(
+  'SUBMIT-5 limits a flood of submits answers each of them, and then closes with 4429',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    for (let seq = 1; seq <= 3000; seq++) client.send({ type: 'submit', doc, seq, op: [] });
+    assert.equal((await client.untilClosed()).code, 4429);
+  },
+);
 
 inBoth('HELLO-1 no hello in time closes with 4408; who has said it stays', async (t, codec) => {
   const [silent, welcomed] = [await file.connectSilent(t, codec), await file.connect(t, codec)];
@@ -158,13 +178,16 @@ test('PING-2 a socket from which nothing comes for idleMs is dropped; one that a
   await answering.settled();
 });
 
-inBoth('SUBMIT-12 LIMIT-1 what is refused for a limit leaves no trace and blocks nobody else', async (t, codec) => {
-  const [flooding, calm] = [await file.connect(t, codec), await file.connect(t, codec)];
-  const doc = file.newDoc();
-  await flooding.open(doc, 'json');
-  await calm.open(doc);
-  for (let seq = 1; seq <= 100; seq++) flooding.send({ type: 'submit', doc, seq, op: opOf(3 * KiB) });
-  assert.equal((await calm.submit(doc, 1, [])).version, 1);
-  await flooding.settled();
-  await commits(flooding, doc, 0, 1);
-});
+inBoth(
+  'SUBMIT-12 LIMIT-1 what is refused for a limit leaves no trace and blocks nobody else',
+  async (t, codec) => {
+    const [flooding, calm] = [await file.connect(t, codec), await file.connect(t, codec)];
+    const doc = file.newDoc();
+    await flooding.open(doc, 'json');
+    await calm.open(doc);
+    for (let seq = 1; seq <= 100; seq++) flooding.send({ type: 'submit', doc, seq, op: opOf(3 * KiB) });
+    assert.equal((await calm.submit(doc, 1, [])).version, 1);
+    await flooding.settled();
+    await commits(flooding, doc, 0, 1);
+  },
+);

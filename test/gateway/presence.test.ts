@@ -14,18 +14,34 @@ const told = (client: WireClient, of: WireClient, data: unknown) =>
     return state !== undefined && JSON.stringify(state) === JSON.stringify(data);
   });
 
-inBoth('PRES-1 PRES-2 a state reaches the others in both subprotocols, null removes it, success has no answer', async (t, codec) => {
-  const [ada, bob, eve] = [await file.connect(t, codec), await file.connect(t, jsonCodec), await file.connect(t, msgpackCodec)];
-  const doc = file.newDoc();
-  for (const client of [ada, bob, eve]) await client.open(doc, 'json');
-  for (const data of [{ name: 'Ada', at: [1, 2, { deep: '😀' }] }, 0, false, '', [], { __proto__x: null }, 1.5, null]) {
-    ada.send({ type: 'presence', doc, data, id: 1 });
-    await told(bob, ada, data);
-    await told(eve, ada, data);
-  }
-  await ada.settled();
-  assert.deepEqual(ada.received, []);
-});
+inBoth(
+  'PRES-1 PRES-2 a state reaches the others in both subprotocols, null removes it, success has no answer',
+  async (t, codec) => {
+    const [ada, bob, eve] = [
+      await file.connect(t, codec),
+      await file.connect(t, jsonCodec),
+      await file.connect(t, msgpackCodec),
+    ];
+    const doc = file.newDoc();
+    for (const client of [ada, bob, eve]) await client.open(doc, 'json');
+    for (const data of [
+      { name: 'Ada', at: [1, 2, { deep: '😀' }] },
+      0,
+      false,
+      '',
+      [],
+      { __proto__x: null },
+      1.5,
+      null,
+    ]) {
+      ada.send({ type: 'presence', doc, data, id: 1 });
+      await told(bob, ada, data);
+      await told(eve, ada, data);
+    }
+    await ada.settled();
+    assert.deepEqual(ada.received, []);
+  },
+);
 
 inBoth('PRES-2 OPEN-8 who opens later finds the states of the others, not its own', async (t, codec) => {
   const id = file.newClient();
@@ -76,40 +92,50 @@ inBoth('PRES-4 presence goes at once with close, with the socket, and when it is
   assert.deepEqual((await late.open(doc)).presence, {});
 });
 
-inBoth('PRES-3 a state set while somebody is on the way to opening reaches it, and one taken back does not stay', async (t, codec) => {
-  const [ada, bob, eve] = [await file.connect(t, codec), await file.connect(t, codec), await file.connect(t, codec)];
-  const doc = file.newDoc();
-  await ada.open(doc, 'json');
-  await bob.open(doc);
-  bob.send({ type: 'presence', doc, data: 'here' });
-  await told(ada, bob, 'here');
-  const release = await holdCommits(t, file.node.storageUrl);
-  ada.send({ type: 'submit', doc, seq: 1, op: [] });
-  await ada.settled();
-  eve.send({ type: 'open', doc });
-  await eve.settled();
-  ada.send({ type: 'presence', doc, data: 'new' });
-  bob.send({ type: 'presence', doc, data: null });
-  await told(bob, ada, 'new');
-  await told(ada, bob, null);
-  await release();
-  const { presence } = await eve.next('opened');
-  const states = { ...(presence as Record<string, unknown>) };
-  while (states[String(ada.id)] !== 'new' || (states[String(bob.id)] ?? null) !== null)
-    Object.assign(states, (await eve.next('presence')).states);
-});
+inBoth(
+  'PRES-3 a state set while somebody is on the way to opening reaches it, and one taken back does not stay',
+  async (t, codec) => {
+    const [ada, bob, eve] = [
+      await file.connect(t, codec),
+      await file.connect(t, codec),
+      await file.connect(t, codec),
+    ];
+    const doc = file.newDoc();
+    await ada.open(doc, 'json');
+    await bob.open(doc);
+    bob.send({ type: 'presence', doc, data: 'here' });
+    await told(ada, bob, 'here');
+    const release = await holdCommits(t, file.node.storageUrl);
+    ada.send({ type: 'submit', doc, seq: 1, op: [] });
+    await ada.settled();
+    eve.send({ type: 'open', doc });
+    await eve.settled();
+    ada.send({ type: 'presence', doc, data: 'new' });
+    bob.send({ type: 'presence', doc, data: null });
+    await told(bob, ada, 'new');
+    await told(ada, bob, null);
+    await release();
+    const { presence } = await eve.next('opened');
+    const states = { ...(presence as Record<string, unknown>) };
+    while (states[String(ada.id)] !== 'new' || (states[String(bob.id)] ?? null) !== null)
+      Object.assign(states, (await eve.next('presence')).states);
+  },
+);
 
-inBoth('PRES-3 PRES-5 presence behind the open, without waiting, is taken; before it, it is not-open', async (t, codec) => {
-  const [ada, bob] = [await file.connect(t, codec), await file.connect(t, codec)];
-  const doc = file.newDoc();
-  await ada.open(doc, 'json');
-  bob.send({ type: 'presence', doc, data: 1, id: 'early' });
-  bob.send({ type: 'open', doc });
-  bob.send({ type: 'presence', doc, data: 2 });
-  const error = await bob.next('error');
-  assert.deepEqual([error.code, error.id], ['not-open', 'early']);
-  await told(ada, bob, 2);
-});
+inBoth(
+  'PRES-3 PRES-5 presence behind the open, without waiting, is taken; before it, it is not-open',
+  async (t, codec) => {
+    const [ada, bob] = [await file.connect(t, codec), await file.connect(t, codec)];
+    const doc = file.newDoc();
+    await ada.open(doc, 'json');
+    bob.send({ type: 'presence', doc, data: 1, id: 'early' });
+    bob.send({ type: 'open', doc });
+    bob.send({ type: 'presence', doc, data: 2 });
+    const error = await bob.next('error');
+    assert.deepEqual([error.code, error.id], ['not-open', 'early']);
+    await told(ada, bob, 2);
+  },
+);
 
 test('PRES-2 presence of one document is not told in another', async (t) => {
   const [ada, bob] = [await file.connect(t), await file.connect(t)];

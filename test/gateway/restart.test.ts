@@ -41,8 +41,18 @@ test('DUR-1 ONCE-1 ONCE-2 OPEN-4 after a restart all is there and a seq is still
   for (const [i, doc] of documents.entries()) {
     const opened = await back.open(doc, undefined, { since: 0, history: histories[i] });
     assert.deepEqual([opened.since, opened.version, opened.lastSeq], [0, 2, 5], doc);
-    assert.deepEqual(await back.submit(doc, 3, add('a', 'again'), 0), { type: 'ack', doc, seq: 3, version: 1 });
-    assert.deepEqual(await back.submit(doc, 5, add('b', 'again'), 1), { type: 'ack', doc, seq: 5, version: 2 });
+    assert.deepEqual(await back.submit(doc, 3, add('a', 'again'), 0), {
+      type: 'ack',
+      doc,
+      seq: 3,
+      version: 1,
+    });
+    assert.deepEqual(await back.submit(doc, 5, add('b', 'again'), 1), {
+      type: 'ack',
+      doc,
+      seq: 5,
+      version: 2,
+    });
     assert.equal(outcome(await back.submit(doc, 4, add('b', 'late'), 1)), 'reject seq-used');
     assert.equal((await back.submit(doc, 6, add('c', 3), 0)).version, 3);
     const { snapshot } = await back.open(doc);
@@ -88,7 +98,12 @@ test('ONCE-1 ORDER-1 documents beyond the memory budget leave while they are ope
     await snapshotAt(node.storageUrl, doc, 1);
   }
   for (const doc of documents.slice(0, 3)) {
-    assert.deepEqual(await ada.submit(doc, 7, add('v', 'twice'), 0), { type: 'ack', doc, seq: 7, version: 1 });
+    assert.deepEqual(await ada.submit(doc, 7, add('v', 'twice'), 0), {
+      type: 'ack',
+      doc,
+      seq: 7,
+      version: 1,
+    });
     assert.equal(outcome(await ada.submit(doc, 6, add('v', 'late'), 0)), 'reject seq-used');
     assert.equal((await bob.submit(doc, 1, add('w', 1), 0)).version, 2);
     assert.equal((await ada.submit(doc, 8, add('z', 1))).version, 3);

@@ -28,11 +28,17 @@ test('ERR-5 ORDER-1 PRES-4 a reader that stands still is closed with 4508, and n
   assert.equal((await slow.untilClosed()).code, 4508);
   assert.equal((await commits(reader, doc, 0, writes)).length, writes);
   const seen = slow.received.filter((m) => m.type === 'commit').flatMap((m) => m.ops as Op[]);
-  assert.deepEqual(seen.map((entry) => entry.seq), seen.map((_, i) => i + 1));
+  assert.deepEqual(
+    seen.map((entry) => entry.seq),
+    seen.map((_, i) => i + 1),
+  );
   assert.ok(seen.length < writes);
   const back = await file.connect(t, undefined, String(slow.id));
   const since = seen.length;
   const opened = await back.open(doc, undefined, { since, history });
   const rest = [...(opened.ops as Op[]), ...(await commits(back, doc, Number(opened.version), writes))];
-  assert.deepEqual(rest.map((entry) => entry.seq), Array.from({ length: writes - since }, (_, i) => since + i + 1));
+  assert.deepEqual(
+    rest.map((entry) => entry.seq),
+    Array.from({ length: writes - since }, (_, i) => since + i + 1),
+  );
 });

@@ -3,13 +3,16 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
 import { jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
-import { outcome } from './contract.ts';
-import { FileNode, inBoth } from './contract.ts';
+import { FileNode, inBoth, outcome } from './contract.ts';
 
 const file = new FileNode();
 
 /** The HTTP status that an upgrade ends with; 101 where it succeeds. */
-function upgrade(port: number, path: string, protocol?: string): Promise<{ status: number; protocol: unknown }> {
+function upgrade(
+  port: number,
+  path: string,
+  protocol?: string,
+): Promise<{ status: number; protocol: unknown }> {
   return new Promise((resolve, reject) => {
     const headers = {
       connection: 'Upgrade',
@@ -43,7 +46,10 @@ test('SOCK-2 the first known subprotocol is chosen; only unknown ones: 400; none
   const of = (protocol?: string) => upgrade(port, '/v1/socket', protocol);
   assert.deepEqual(await of('troupe.v1.json'), { status: 101, protocol: 'troupe.v1.json' });
   assert.deepEqual(await of('x, troupe.v1.msgpack'), { status: 101, protocol: 'troupe.v1.msgpack' });
-  assert.deepEqual(await of('troupe.v1.msgpack,troupe.v1.json'), { status: 101, protocol: 'troupe.v1.msgpack' });
+  assert.deepEqual(await of('troupe.v1.msgpack,troupe.v1.json'), {
+    status: 101,
+    protocol: 'troupe.v1.msgpack',
+  });
   assert.equal((await of('troupe.v2.json, chat')).status, 400);
   assert.deepEqual(await of(), { status: 101, protocol: undefined });
   const client = await file.connectSilent(t, jsonCodec, []);
@@ -62,7 +68,20 @@ test('SOCK-3 a frame of the other type closes with 4400, before and after hello'
   }
 });
 
-const BROKEN_JSON = ['', '{', '{"type":"ping"', '{"type":"ping"}}', '[]', '[{"type":"ping"}]', '1', '"ping"', 'null', '{"type":NaN}', "{'type':'ping'}", '\ufeff{"type":"ping"}'];
+const BROKEN_JSON = [
+  '',
+  '{',
+  '{"type":"ping"',
+  '{"type":"ping"}}',
+  '[]',
+  '[{"type":"ping"}]',
+  '1',
+  '"ping"',
+  'null',
+  '{"type":NaN}',
+  "{'type':'ping'}",
+  '\ufeff{"type":"ping"}',
+];
 
 const BROKEN_MSGPACK: Record<string, number[]> = {
   empty: [],
@@ -121,83 +140,95 @@ test('SOCK-5 an integer may have any width', async (t) => {
   }
 });
 
-inBoth('SOCK-6 unknown fields are ignored; an unknown type is bad-message, and the socket stays', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  client.send({ type: 'ping', id: 1, later: { than: ['this', 'version'] } });
-  assert.deepEqual(await client.next('pong'), { type: 'pong', id: 1 });
-  for (const type of ['subscribe', '', 'constructor', 'welcome', 'ack']) {
-    client.send({ type, id: type });
-    const error = await client.next('error');
-    assert.deepEqual([error.code, error.id, error.retryable], ['bad-message', type, false]);
-  }
-  const doc = file.newDoc();
-  const opened = await client.open(doc, 'json', { cursor: 1, depth: null });
-  assert.equal(opened.version, 0);
-  client.send({ type: 'submit', doc, seq: 1, base: 0, op: [], at: 'now', client: 'somebody_else' });
-  assert.equal((await client.answer(doc, 1)).type, 'commit');
-});
-
-inBoth('SOCK-7 a field that is missing or of the wrong type is bad-message, and the socket stays', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  const wrong: object[] = [
-    {},
-    { type: 7 },
-    { type: null },
-    { type: ['ping'] },
-    { type: 'open', doc, kind: 'text' },
-    { type: 'open', doc, kind: 1 },
-    { type: 'open', doc, since: -1, history: 'x' },
-    { type: 'open', doc, since: 1.5, history: 'x' },
-    { type: 'open', doc, since: '1', history: 'x' },
-    { type: 'open', doc, since: 0, history: 7 },
-    { type: 'submit', doc, op: [] },
-    { type: 'submit', doc, seq: 0, op: [] },
-    { type: 'submit', doc, seq: -1, op: [] },
-    { type: 'submit', doc, seq: 1.5, op: [] },
-    { type: 'submit', doc, seq: '1', op: [] },
-    { type: 'submit', doc, seq: 2 ** 53, op: [] },
-    { type: 'submit', doc, seq: null, op: [] },
-    { type: 'submit', doc, seq: 1, base: -1, op: [] },
-    { type: 'submit', doc, seq: 1, base: '0', op: [] },
-    { type: 'submit', doc, seq: 1, base: 0.5, op: [] },
-    { type: 'presence', doc },
-  ];
-  for (const message of wrong) {
-    client.send(message);
-    assert.equal((await client.next('error')).code, 'bad-message', JSON.stringify(message));
-  }
-  client.send({ type: 'submit', doc, seq: 1, base: 0, op: [] });
-  assert.equal((await client.answer(doc, 1)).type, 'commit');
-});
-
-inBoth('SOCK-8 id is echoed in answers and errors, a string or a number; nothing else is', async (t, codec) => {
-  const client = await file.connectSilent(t, codec);
-  const doc = file.newDoc();
-  const asked: [object, string][] = [
-    [{ type: 'hello', client: file.newClient() }, 'welcome'],
-    [{ type: 'ping' }, 'pong'],
-    [{ type: 'open', doc }, 'error'],
-    [{ type: 'open', doc, kind: 'json' }, 'opened'],
-    [{ type: 'open', doc, kind: 'yjs' }, 'error'],
-    [{ type: 'open', doc: 'nowhere' }, 'error'],
-    [{ type: 'close', doc }, 'closed'],
-    [{ type: 'close', doc }, 'error'],
-    [{ type: 'presence', doc, data: 1 }, 'error'],
-    [{ type: 'nothing' }, 'error'],
-  ];
-  for (const [message, type] of asked) {
-    for (const id of ['a "quoted"\\ id\n\u2028', '', 0, -1.5, Number.MAX_SAFE_INTEGER].slice(0, type === 'closed' ? 1 : 5)) {
-      client.send({ ...message, id });
-      assert.deepEqual((await client.next(type)).id, id, JSON.stringify(message));
+inBoth(
+  'SOCK-6 unknown fields are ignored; an unknown type is bad-message, and the socket stays',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    client.send({ type: 'ping', id: 1, later: { than: ['this', 'version'] } });
+    assert.deepEqual(await client.next('pong'), { type: 'pong', id: 1 });
+    for (const type of ['subscribe', '', 'constructor', 'welcome', 'ack']) {
+      client.send({ type, id: type });
+      const error = await client.next('error');
+      assert.deepEqual([error.code, error.id, error.retryable], ['bad-message', type, false]);
     }
-  }
-  for (const id of [null, true, [1], { a: 1 }]) {
-    client.send({ type: 'ping', id });
-    assert.deepEqual(await client.next('pong'), { type: 'pong' });
-  }
-});
+    const doc = file.newDoc();
+    const opened = await client.open(doc, 'json', { cursor: 1, depth: null });
+    assert.equal(opened.version, 0);
+    client.send({ type: 'submit', doc, seq: 1, base: 0, op: [], at: 'now', client: 'somebody_else' });
+    assert.equal((await client.answer(doc, 1)).type, 'commit');
+  },
+);
+
+inBoth(
+  'SOCK-7 a field that is missing or of the wrong type is bad-message, and the socket stays',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    const wrong: object[] = [
+      {},
+      { type: 7 },
+      { type: null },
+      { type: ['ping'] },
+      { type: 'open', doc, kind: 'text' },
+      { type: 'open', doc, kind: 1 },
+      { type: 'open', doc, since: -1, history: 'x' },
+      { type: 'open', doc, since: 1.5, history: 'x' },
+      { type: 'open', doc, since: '1', history: 'x' },
+      { type: 'open', doc, since: 0, history: 7 },
+      { type: 'submit', doc, op: [] },
+      { type: 'submit', doc, seq: 0, op: [] },
+      { type: 'submit', doc, seq: -1, op: [] },
+      { type: 'submit', doc, seq: 1.5, op: [] },
+      { type: 'submit', doc, seq: '1', op: [] },
+      { type: 'submit', doc, seq: 2 ** 53, op: [] },
+      { type: 'submit', doc, seq: null, op: [] },
+      { type: 'submit', doc, seq: 1, base: -1, op: [] },
+      { type: 'submit', doc, seq: 1, base: '0', op: [] },
+      { type: 'submit', doc, seq: 1, base: 0.5, op: [] },
+      { type: 'presence', doc },
+    ];
+    for (const message of wrong) {
+      client.send(message);
+      assert.equal((await client.next('error')).code, 'bad-message', JSON.stringify(message));
+    }
+    client.send({ type: 'submit', doc, seq: 1, base: 0, op: [] });
+    assert.equal((await client.answer(doc, 1)).type, 'commit');
+  },
+);
+
+inBoth(
+  'SOCK-8 id is echoed in answers and errors, a string or a number; nothing else is',
+  async (t, codec) => {
+    const client = await file.connectSilent(t, codec);
+    const doc = file.newDoc();
+    const asked: [object, string][] = [
+      [{ type: 'hello', client: file.newClient() }, 'welcome'],
+      [{ type: 'ping' }, 'pong'],
+      [{ type: 'open', doc }, 'error'],
+      [{ type: 'open', doc, kind: 'json' }, 'opened'],
+      [{ type: 'open', doc, kind: 'yjs' }, 'error'],
+      [{ type: 'open', doc: 'nowhere' }, 'error'],
+      [{ type: 'close', doc }, 'closed'],
+      [{ type: 'close', doc }, 'error'],
+      [{ type: 'presence', doc, data: 1 }, 'error'],
+      [{ type: 'nothing' }, 'error'],
+    ];
+    for (const [message, type] of asked) {
+      for (const id of ['a "quoted"\\ id\n\u2028', '', 0, -1.5, Number.MAX_SAFE_INTEGER].slice(
+        0,
+        type === 'closed' ? 1 : 5,
+      )) {
+        client.send({ ...message, id });
+        assert.deepEqual((await client.next(type)).id, id, JSON.stringify(message));
+      }
+    }
+    for (const id of [null, true, [1], { a: 1 }]) {
+      client.send({ type: 'ping', id });
+      assert.deepEqual(await client.next('pong'), { type: 'pong' });
+    }
+  },
+);
 
 inBoth('HELLO-1 anything but hello first: error bad-message with its id, then 4400', async (t, codec) => {
   for (const first of [{ type: 'ping' }, { type: 'open', doc: 'acme/a', kind: 'json' }, { type: 'x' }, {}]) {
@@ -221,23 +252,36 @@ inBoth('HELLO-2 welcome names client, node, time and limits', async (t, codec) =
   assert.equal((welcome.limits as { inflight: number }).inflight, 64);
 });
 
-inBoth('HELLO-2 a client need not wait: hello, open, submits and close in one go are taken in order', async (t, codec) => {
-  const client = await file.connectSilent(t, codec);
-  const doc = file.newDoc();
-  client.send({ type: 'hello', client: file.newClient() });
-  client.send({ type: 'open', doc, kind: 'rich-text', id: 'open' });
-  client.send({ type: 'submit', doc, seq: 1, base: 0, op: [{ insert: 'a' }] });
-  client.send({ type: 'submit', doc, seq: 2, op: [{ insert: 'b' }] });
-  client.send({ type: 'ping', id: 'last' });
-  await client.answer(doc, 1);
-  const types = () => client.received.map((m) => m.type);
-  assert.ok(types().includes('welcome') && types().includes('opened'));
-  const again = await file.connect(t, codec);
-  assert.equal((await again.open(doc)).version !== 0, true);
-});
+inBoth(
+  'HELLO-2 a client need not wait: hello, open, submits and close in one go are taken in order',
+  async (t, codec) => {
+    const client = await file.connectSilent(t, codec);
+    const doc = file.newDoc();
+    client.send({ type: 'hello', client: file.newClient() });
+    client.send({ type: 'open', doc, kind: 'rich-text', id: 'open' });
+    client.send({ type: 'submit', doc, seq: 1, base: 0, op: [{ insert: 'a' }] });
+    client.send({ type: 'submit', doc, seq: 2, op: [{ insert: 'b' }] });
+    client.send({ type: 'ping', id: 'last' });
+    await client.answer(doc, 1);
+    const types = () => client.received.map((m) => m.type);
+    assert.ok(types().includes('welcome') && types().includes('opened'));
+    const again = await file.connect(t, codec);
+    assert.equal((await again.open(doc)).version !== 0, true);
+  },
+);
 
 inBoth('HELLO-3 an id that is none: error bad-message, then 4400', async (t, codec) => {
-  for (const id of ['', 'short12', 'x'.repeat(65), 'white space', 'dot.dot.dot', 'ünïcödé-1', {}, ['abcdefgh'], true]) {
+  for (const id of [
+    '',
+    'short12',
+    'x'.repeat(65),
+    'white space',
+    'dot.dot.dot',
+    'ünïcödé-1',
+    {},
+    ['abcdefgh'],
+    true,
+  ]) {
     const client = await file.connectSilent(t, codec);
     client.send({ type: 'hello', client: id, id: 1 });
     const error = await client.next('error');
@@ -246,32 +290,38 @@ inBoth('HELLO-3 an id that is none: error bad-message, then 4400', async (t, cod
   }
 });
 
-inBoth('HELLO-3 an id that is left out is chosen by the server, and serves for coming back', async (t, codec) => {
-  const client = await file.connectSilent(t, codec);
-  client.send({ type: 'hello' });
-  const { client: id } = await client.next('welcome');
-  assert.match(String(id), /^[A-Za-z0-9_-]{8,64}$/);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  await client.submit(doc, 1, []);
-  const back = await file.connect(t, codec, String(id));
-  assert.equal((await back.open(doc)).lastSeq, 1);
-});
+inBoth(
+  'HELLO-3 an id that is left out is chosen by the server, and serves for coming back',
+  async (t, codec) => {
+    const client = await file.connectSilent(t, codec);
+    client.send({ type: 'hello' });
+    const { client: id } = await client.next('welcome');
+    assert.match(String(id), /^[A-Za-z0-9_-]{8,64}$/);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    await client.submit(doc, 1, []);
+    const back = await file.connect(t, codec, String(id));
+    assert.equal((await back.open(doc)).lastSeq, 1);
+  },
+);
 
 test('NAME-2 ids of 8 and of 64 characters are ids', async (t) => {
   for (const id of ['aZ09_-__', 'x'.repeat(64)]) assert.ok(await file.connect(t, jsonCodec, id));
 });
 
-inBoth('HELLO-4 hello again is answered with welcome; with another id it is bad-message, and the socket stays', async (t, codec) => {
-  const id = file.newClient();
-  const client = await file.connect(t, codec, id);
-  client.send({ type: 'hello', client: id, token: 'new', id: 2 });
-  assert.equal((await client.next('welcome')).id, 2);
-  client.send({ type: 'hello', client: file.newClient(), id: 3 });
-  const error = await client.next('error');
-  assert.deepEqual([error.code, error.id], ['bad-message', 3]);
-  await client.settled();
-});
+inBoth(
+  'HELLO-4 hello again is answered with welcome; with another id it is bad-message, and the socket stays',
+  async (t, codec) => {
+    const id = file.newClient();
+    const client = await file.connect(t, codec, id);
+    client.send({ type: 'hello', client: id, token: 'new', id: 2 });
+    assert.equal((await client.next('welcome')).id, 2);
+    client.send({ type: 'hello', client: file.newClient(), id: 3 });
+    const error = await client.next('error');
+    assert.deepEqual([error.code, error.id], ['bad-message', 3]);
+    await client.settled();
+  },
+);
 
 test('HELLO-5 one client id on two sockets: each has its own documents', async (t) => {
   const id = file.newClient();

@@ -15,15 +15,43 @@ const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)
 
 /** Sends a submit of one step `add /v` whose value is raw JSON text. */
 function submitText(client: WireClient, doc: string, seq: number, value: string): Promise<{ type: string }> {
-  client.socket.send(`{"type":"submit","doc":"${doc}","seq":${seq},"op":[{"op":"add","path":"/v","value":${value}}]}`);
+  client.socket.send(
+    `{"type":"submit","doc":"${doc}","seq":${seq},"op":[{"op":"add","path":"/v","value":${value}}]}`,
+  );
   return client.answer(doc, seq);
 }
 
 /** The same in MessagePack, the value as raw bytes. */
-function submitBytes(client: WireClient, doc: string, seq: number, value: readonly number[]): Promise<{ type: string }> {
-  const map = (count: number, ...parts: (Uint8Array | readonly number[])[]) => [0x80 + count, ...parts.flatMap((part) => [...part])];
-  const step = map(3, rawMsgpack('op'), rawMsgpack('add'), rawMsgpack('path'), rawMsgpack('/v'), rawMsgpack('value'), value);
-  const message = map(4, rawMsgpack('type'), rawMsgpack('submit'), rawMsgpack('doc'), rawMsgpack(doc), rawMsgpack('seq'), rawMsgpack(seq), rawMsgpack('op'), [0x91, ...step]);
+function submitBytes(
+  client: WireClient,
+  doc: string,
+  seq: number,
+  value: readonly number[],
+): Promise<{ type: string }> {
+  const map = (count: number, ...parts: (Uint8Array | readonly number[])[]) => [
+    0x80 + count,
+    ...parts.flatMap((part) => [...part]),
+  ];
+  const step = map(
+    3,
+    rawMsgpack('op'),
+    rawMsgpack('add'),
+    rawMsgpack('path'),
+    rawMsgpack('/v'),
+    rawMsgpack('value'),
+    value,
+  );
+  const message = map(
+    4,
+    rawMsgpack('type'),
+    rawMsgpack('submit'),
+    rawMsgpack('doc'),
+    rawMsgpack(doc),
+    rawMsgpack('seq'),
+    rawMsgpack(seq),
+    rawMsgpack('op'),
+    [0x91, ...step],
+  );
   client.socket.send(Uint8Array.from(message));
   return client.answer(doc, seq);
 }
@@ -33,9 +61,29 @@ test('VALUE-1 VALUE-2 VALUE-5 JSON: what is no number, or no text, of the contra
   const doc = file.newDoc();
   await client.open(doc, 'json');
   let seq = 0;
-  for (const value of ['1e400', '-1e400', '9007199254740992', '-9007199254740993', '18446744073709551615', '"\\ud800"', '"a\\udc00b"', '"\\ude00\\ud83d"', '{"\\ud800":1}', '[["\\udfff"]]'])
+  for (const value of [
+    '1e400',
+    '-1e400',
+    '9007199254740992',
+    '-9007199254740993',
+    '18446744073709551615',
+    '"\\ud800"',
+    '"a\\udc00b"',
+    '"\\ude00\\ud83d"',
+    '{"\\ud800":1}',
+    '[["\\udfff"]]',
+  ])
     assert.equal(outcome(await submitText(client, doc, ++seq, value)), 'reject bad-op', value);
-  for (const value of ['9007199254740991', '-9007199254740991', '3.0', '-0.0', '1.5e-300', '1e21', '"\\ud83d\\ude00"', '{"a":1,"a":2}'])
+  for (const value of [
+    '9007199254740991',
+    '-9007199254740991',
+    '3.0',
+    '-0.0',
+    '1.5e-300',
+    '1e21',
+    '"\\ud83d\\ude00"',
+    '{"a":1,"a":2}',
+  ])
     assert.equal((await submitText(client, doc, ++seq, value)).type, 'commit', value);
   assert.deepEqual((await client.open(doc)).snapshot, { v: { a: 2 } });
 });
@@ -81,7 +129,10 @@ inBoth('VALUE-3 a value may nest up to limits.depth; deeper is bad-op, however d
     assert.equal(outcome(await client.submit(doc, 2 + n, add(nested(depth)))), 'reject bad-op', `${depth}`);
   client.send({ type: 'presence', doc, data: nested(101), id: 'deep' });
   assert.equal((await client.next('error')).code, 'bad-message');
-  assert.equal((await client.submit(doc, 90, [{ op: 'add', path: '/v/0/0/0/0', value: nested(96) }])).type, 'reject');
+  assert.equal(
+    (await client.submit(doc, 90, [{ op: 'add', path: '/v/0/0/0/0', value: nested(96) }])).type,
+    'reject',
+  );
 });
 
 test('VALUE-3 half a million brackets end neither socket nor node (JSON), or the socket alone (MessagePack)', async (t) => {
@@ -91,24 +142,31 @@ test('VALUE-3 half a million brackets end neither socket nor node (JSON), or the
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
   assert.equal(outcome(await submitText(json, doc, 1, deep)), 'reject bad-op');
   const msgpack = await file.connect(t, msgpackCodec);
-  msgpack.socket.send(Uint8Array.from([0x81, 0xa4, ...Buffer.from('type'), ...new Array(500_000).fill(0x91), 0xc0]));
+  msgpack.socket.send(
+    Uint8Array.from([0x81, 0xa4, ...Buffer.from('type'), ...new Array(500_000).fill(0x91), 0xc0]),
+  );
   assert.equal((await msgpack.next('error')).code, 'bad-message');
   assert.equal((await msgpack.untilClosed()).code, 4400);
   await json.settled();
 });
 
-inBoth('VALUE-5 a lone surrogate elsewhere than in a patch is bad-message, and never comes back as bytes that are no text', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  const send = (message: object): void => client.socket.send(codec.binary ? rawMsgpack(message) : JSON.stringify(message));
-  send({ type: 'presence', doc, data: 'cut \ud800', id: 1 });
-  assert.equal((await client.next('error')).code, 'bad-message');
-  send({ type: 'open', doc: 'acme/\ud800', id: '\udfff' });
-  const error = await client.next('error');
-  assert.equal(error.code, 'bad-name');
-  if (codec.binary) assert.ok(JSON.stringify(error).isWellFormed() && !JSON.stringify(error).includes('\\ud'));
-});
+inBoth(
+  'VALUE-5 a lone surrogate elsewhere than in a patch is bad-message, and never comes back as bytes that are no text',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    const send = (message: object): void =>
+      client.socket.send(codec.binary ? rawMsgpack(message) : JSON.stringify(message));
+    send({ type: 'presence', doc, data: 'cut \ud800', id: 1 });
+    assert.equal((await client.next('error')).code, 'bad-message');
+    send({ type: 'open', doc: 'acme/\ud800', id: '\udfff' });
+    const error = await client.next('error');
+    assert.equal(error.code, 'bad-name');
+    if (codec.binary)
+      assert.ok(JSON.stringify(error).isWellFormed() && !JSON.stringify(error).includes('\\ud'));
+  },
+);
 
 inBoth('VALUE-4 VALUE-6 lengths count UTF-16 code units, and nothing is normalised', async (t, codec) => {
   const client = await file.connect(t, codec);
@@ -121,21 +179,27 @@ inBoth('VALUE-4 VALUE-6 lengths count UTF-16 code units, and nothing is normalis
   assert.equal(outcome(await client.submit(doc, 3, [{ retain: 16 }, { insert: '!' }], 2)), 'reject bad-op');
 });
 
-inBoth('VALUE-2 __proto__ and its like are members like others in a value, and pollute nothing', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  const value = JSON.parse('{"__proto__":{"polluted":1},"constructor":2,"hasOwnProperty":3,"__proto_":4}');
-  const frame = { type: 'submit', doc, seq: 1, op: add(value) };
-  client.socket.send(codec.binary ? rawProto(frame) : JSON.stringify(frame));
-  assert.equal((await client.answer(doc, 1)).type, 'commit');
-  const { snapshot } = await client.open(doc);
-  const v = (snapshot as { v: object }).v;
-  assert.ok(Object.hasOwn(v, '__proto__'));
-  assert.equal(Reflect.get(v, 'polluted'), undefined);
-  assert.equal(Reflect.get({}, 'polluted'), undefined);
-  assert.equal((await client.submit(doc, 2, [{ op: 'test', path: '/v/hasOwnProperty', value: 3 }])).type, 'commit');
-});
+inBoth(
+  'VALUE-2 __proto__ and its like are members like others in a value, and pollute nothing',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    const value = JSON.parse('{"__proto__":{"polluted":1},"constructor":2,"hasOwnProperty":3,"__proto_":4}');
+    const frame = { type: 'submit', doc, seq: 1, op: add(value) };
+    client.socket.send(codec.binary ? rawProto(frame) : JSON.stringify(frame));
+    assert.equal((await client.answer(doc, 1)).type, 'commit');
+    const { snapshot } = await client.open(doc);
+    const v = (snapshot as { v: object }).v;
+    assert.ok(Object.hasOwn(v, '__proto__'));
+    assert.equal(Reflect.get(v, 'polluted'), undefined);
+    assert.equal(Reflect.get({}, 'polluted'), undefined);
+    assert.equal(
+      (await client.submit(doc, 2, [{ op: 'test', path: '/v/hasOwnProperty', value: 3 }])).type,
+      'commit',
+    );
+  },
+);
 
 /** msgpackr leaves `__proto__` out or renames it in some versions: written as `__prot0__` and patched. */
 function rawProto(message: object): Uint8Array {
@@ -144,25 +208,28 @@ function rawProto(message: object): Uint8Array {
   return bytes;
 }
 
-inBoth('JSON-16 RT-2 __proto__, constructor and prototype in a path or an attribute are bad-op', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const [json, text] = [file.newDoc(), file.newDoc()];
-  await client.open(json, 'json');
-  await client.open(text, 'rich-text');
-  let seq = 0;
-  for (const name of ['__proto__', 'constructor', 'prototype']) {
-    for (const op of [
-      [{ op: 'add', path: `/${name}`, value: 1 }],
-      [{ op: 'add', path: `/${name}/polluted`, value: 1 }],
-      [{ op: 'copy', from: `/${name}`, path: '/a' }],
-    ])
-      assert.equal(outcome(await client.submit(json, ++seq, op)), 'reject bad-op');
-    const attributes = JSON.parse(`{"${name}":{"polluted":1}}`);
-    const frame = { type: 'submit', doc: text, seq: ++seq, op: [{ insert: 'a', attributes }] };
-    client.socket.send(codec.binary ? rawProto(frame) : JSON.stringify(frame));
-    assert.equal(outcome(await client.answer(text, seq)), 'reject bad-op', name);
-  }
-});
+inBoth(
+  'JSON-16 RT-2 __proto__, constructor and prototype in a path or an attribute are bad-op',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const [json, text] = [file.newDoc(), file.newDoc()];
+    await client.open(json, 'json');
+    await client.open(text, 'rich-text');
+    let seq = 0;
+    for (const name of ['__proto__', 'constructor', 'prototype']) {
+      for (const op of [
+        [{ op: 'add', path: `/${name}`, value: 1 }],
+        [{ op: 'add', path: `/${name}/polluted`, value: 1 }],
+        [{ op: 'copy', from: `/${name}`, path: '/a' }],
+      ])
+        assert.equal(outcome(await client.submit(json, ++seq, op)), 'reject bad-op');
+      const attributes = JSON.parse(`{"${name}":{"polluted":1}}`);
+      const frame = { type: 'submit', doc: text, seq: ++seq, op: [{ insert: 'a', attributes }] };
+      client.socket.send(codec.binary ? rawProto(frame) : JSON.stringify(frame));
+      assert.equal(outcome(await client.answer(text, seq)), 'reject bad-op', name);
+    }
+  },
+);
 
 test('VALUE-7 YJS-1 both subprotocols share a yjs document: bytes here, base64 there', async (t) => {
   const doc = file.newDoc();
@@ -186,7 +253,8 @@ test('VALUE-7 YJS-1 both subprotocols share a yjs document: bytes here, base64 t
     }
   }
   for (const [i, client] of clients.entries()) {
-    for (const entry of await commits(client, doc, 0, 10)) Y.applyUpdate(replicas[i] as Y.Doc, bytesOf(client.codec, entry.op));
+    for (const entry of await commits(client, doc, 0, 10))
+      Y.applyUpdate(replicas[i] as Y.Doc, bytesOf(client.codec, entry.op));
   }
   assert.equal(replicas[0]?.getText('t').toString(), replicas[1]?.getText('t').toString());
   const late = new Y.Doc();
@@ -201,14 +269,35 @@ function bytesOf(codec: Codec, value: unknown): Uint8Array {
   return bytes;
 }
 
-inBoth('VALUE-7 YJS-2 malformed base64, bytes left over, and what is no update are bad-op', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'yjs');
-  const ops: unknown[] = [[], {}, null, 7, [{ insert: 'a' }], 'AAA', 'AAA', 'AA A=', '!!!!', 'AAB=', 'AA', ''];
-  if (codec.binary) ops.push(...[[], [0], [0, 0, 0], [1], [255, 255, 255], [0, 1]].map((bytes) => Uint8Array.from(bytes)));
-  else ops.push('AAAA', 'AQ==', '/////w==', 'AAE=', '__8=');
-  let seq = 0;
-  for (const op of ops) assert.equal(outcome(await client.submit(doc, ++seq, op)), 'reject bad-op', String(op));
-  assert.equal((await client.submit(doc, ++seq, codec.binary ? Uint8Array.from([0, 0]) : 'AAA=')).type, 'commit');
-});
+inBoth(
+  'VALUE-7 YJS-2 malformed base64, bytes left over, and what is no update are bad-op',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'yjs');
+    const ops: unknown[] = [
+      [],
+      {},
+      null,
+      7,
+      [{ insert: 'a' }],
+      'AAA',
+      'AAA',
+      'AA A=',
+      '!!!!',
+      'AAB=',
+      'AA',
+      '',
+    ];
+    if (codec.binary)
+      ops.push(...[[], [0], [0, 0, 0], [1], [255, 255, 255], [0, 1]].map((bytes) => Uint8Array.from(bytes)));
+    else ops.push('AAAA', 'AQ==', '/////w==', 'AAE=', '__8=');
+    let seq = 0;
+    for (const op of ops)
+      assert.equal(outcome(await client.submit(doc, ++seq, op)), 'reject bad-op', String(op));
+    assert.equal(
+      (await client.submit(doc, ++seq, codec.binary ? Uint8Array.from([0, 0]) : 'AAA=')).type,
+      'commit',
+    );
+  },
+);

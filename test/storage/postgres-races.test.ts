@@ -267,7 +267,7 @@ async function document(worker: WorkerStore, name: string, shard: number): Promi
 }
 
 async function headOf(admin: postgres.Sql, doc: DocumentId): Promise<number> {
-  const [head] = await admin`SELECT coalesce(max(version), 0)::int AS version FROM delta WHERE doc = ${doc}`;
+  const [head] = await admin`SELECT coalesce(max(last), 0)::int AS version FROM delta WHERE doc = ${doc}`;
   return head?.version;
 }
 

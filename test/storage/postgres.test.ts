@@ -1,5 +1,6 @@
 // The PostgreSQL store under the contract.
 import postgres from 'postgres';
+import { decodeRun, encodeRun } from '../../actors/storage/postgres/run.ts';
 import {
   createControlStore,
   createFoldStore,
@@ -29,7 +30,14 @@ contract('postgres', async (t) => {
         WHERE application_name = ${`troupe:${session}`}`;
     },
     loseAbove: async (doc, version) => {
-      await admin`DELETE FROM delta WHERE doc = ${doc} AND version > ${version}`;
+      await admin`DELETE FROM delta WHERE doc = ${doc} AND first > ${version}`;
+      // The contract's version may stand inside a run.
+      const [cut] = await admin<{ first: string; last: string; ops: Buffer }[]>`
+        SELECT first, last, ops FROM delta WHERE doc = ${doc} AND last > ${version}`;
+      if (!cut) return;
+      const rest = encodeRun(decodeRun(cut.ops).slice(0, version - Number(cut.last)));
+      await admin`
+        UPDATE delta SET last = ${version}, ops = ${rest} WHERE doc = ${doc} AND first = ${cut.first}`;
     },
   };
 });

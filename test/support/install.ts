@@ -14,17 +14,18 @@ export async function findProgram(programs: readonly string[], debianPackage: st
   return ensure(programs[0] ?? debianPackage, debianPackage, () => onPath(programs));
 }
 
-/** Makes sure that `python3` can import `module`, which `debianPackage` holds; returns the path of python3. */
+/** The path of a python3 that can import `module`, after installing `debianPackage` if need be. */
 export async function findPythonModule(module: string, debianPackage: string): Promise<string> {
   return ensure(`python3 with ${module}`, debianPackage, async () => {
-    const python = await onPath(['python3']);
-    if (python === undefined) return undefined;
-    return run(python, ['-c', `import ${module}`]).then(
-      () => python,
-      () => undefined,
-    );
+    // Debian's packages are for Debian's python3, which need not be the first on the PATH.
+    for (const python of new Set([await onPath(['python3']), DEBIAN_PYTHON])) {
+      if (python !== undefined && (await succeeds([python, '-c', `import ${module}`]))) return python;
+    }
+    return undefined;
   });
 }
+
+const DEBIAN_PYTHON = '/usr/bin/python3';
 
 async function ensure(
   what: string,

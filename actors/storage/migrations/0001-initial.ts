@@ -57,19 +57,18 @@ COMMENT ON COLUMN document.folded IS 'Deltas at or below this version may be gon
 
 CREATE TABLE delta (
   doc bigint NOT NULL,
-  version bigint NOT NULL CHECK (version > 0),
+  first bigint NOT NULL CHECK (first > 0),
+  last bigint NOT NULL CHECK (last >= first),
   epoch bigint NOT NULL,
   session bigint NOT NULL,
   batch bigint NOT NULL,
-  seq bigint NOT NULL,
   at timestamptz NOT NULL DEFAULT now(),
-  client text COLLATE "C" NOT NULL,
-  usr text COLLATE "C" NOT NULL,
-  op bytea NOT NULL,
-  PRIMARY KEY (doc, version)
+  ops bytea NOT NULL,
+  PRIMARY KEY (doc, first)
 ) PARTITION BY HASH (doc);
-${lz4('delta', 'op')}
+${lz4('delta', 'ops')}
 ${partitions('delta')}
+COMMENT ON TABLE delta IS 'The log. A row is a run: what one batch carries for one document, versions first to last, its patches packed in ops (see troupe_patches). patch has a row for each version';
 
 CREATE TABLE snapshot (
   doc bigint NOT NULL,
@@ -91,7 +90,66 @@ CREATE TABLE client_seq (
   PRIMARY KEY (doc, client)
 ) PARTITION BY HASH (doc);
 ${partitions('client_seq')}
-COMMENT ON TABLE client_seq IS 'Latest (seq, version) pairs of a client up to the newest snapshot, newest first; derived from delta by the statement that writes the snapshot';
+COMMENT ON TABLE client_seq IS 'Latest (seq, version) pairs of a client up to the newest snapshot, newest first; derived from delta and written by the statement that writes the snapshot';
+
+-- The log to look at, a patch a row. For people and tools: the server unpacks runs itself.
+CREATE FUNCTION troupe_varint(bytes bytea, INOUT place int, OUT value bigint)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+  b int := 128;
+  bits int := 0;
+BEGIN
+  value := 0;
+  WHILE b > 127 LOOP
+    b := get_byte(bytes, place);
+    value := value | ((b & 127)::bigint << bits);
+    bits := bits + 7;
+    place := place + 1;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION troupe_patches(last bigint, ops bytea)
+RETURNS TABLE (version bigint, client text, seq bigint, usr text, op bytea)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+  -- Not compressed any more: every look at a byte would decompress it anew.
+  bytes bytea := ops || ''::bytea;
+  place int := 1;
+  count bigint;
+  flags int;
+  len bigint;
+BEGIN
+  IF get_byte(bytes, 0) <> 1 THEN
+    RAISE EXCEPTION 'unknown form of a run: %', get_byte(bytes, 0);
+  END IF;
+  client := '';
+  usr := '';
+  SELECT v.place, v.value INTO place, count FROM troupe_varint(bytes, place) v;
+  FOR i IN 1 .. count LOOP
+    version := last - count + i;
+    flags := get_byte(bytes, place);
+    place := place + 1;
+    IF flags & 1 = 0 THEN
+      SELECT v.place, v.value INTO place, len FROM troupe_varint(bytes, place) v;
+      client := convert_from(substring(bytes, place + 1, len::int), 'UTF8');
+      place := place + len;
+    END IF;
+    SELECT v.place, v.value INTO place, seq FROM troupe_varint(bytes, place) v;
+    IF flags & 2 = 0 THEN
+      SELECT v.place, v.value INTO place, len FROM troupe_varint(bytes, place) v;
+      usr := convert_from(substring(bytes, place + 1, len::int), 'UTF8');
+      place := place + len;
+    END IF;
+    SELECT v.place, v.value INTO place, len FROM troupe_varint(bytes, place) v;
+    op := substring(bytes, place + 1, len::int);
+    place := place + len;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+
+CREATE VIEW patch AS
+  SELECT d.doc, p.version, d.epoch, d.session, d.batch, d.at, p.client, p.seq, p.usr, p.op
+  FROM delta d CROSS JOIN LATERAL troupe_patches(d.last, d.ops) p;
 
 -- Called alone, in a statement of its own. Locks in id order, so that of two nodes that fence each
 -- other one waits, and then finds itself fenced: -1. 55P03: a row stays locked; see fence.ts.

@@ -6,6 +6,7 @@ import type { AppendOutcome, DeltaRow, DocumentId, SessionRef } from '../store.t
 import { type Batch, countBatch, encodeBatch, insertBatch } from './batch.ts';
 import { type PostgresStoreOptions, type Sql, within } from './connect.ts';
 import { classify, messageOf } from './errors.ts';
+import { RefusedValue } from './run.ts';
 import type { WriteConnection } from './write-connection.ts';
 
 const BACKOFF_FIRST_MS = 20;
@@ -57,8 +58,19 @@ export class Appender {
   }
 
   async #append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
-    const answer = await this.#settle(encodeBatch(++this.#lastBatch, rows), rows, heads);
+    const answer = await this.#attempt(rows, heads);
     return answer.type === 'data' ? this.#bisect(rows, answer.error) : answer;
+  }
+
+  #attempt(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<Answer> | Answer {
+    let batch: Batch;
+    try {
+      batch = encodeBatch(++this.#lastBatch, rows);
+    } catch (error) {
+      if (error instanceof RefusedValue) return { type: 'data', error };
+      throw error;
+    }
+    return this.#settle(batch, rows, heads);
   }
 
   /** Sends one batch until the answer is known. */
@@ -150,7 +162,7 @@ export class Appender {
     const half = new Set(docs.slice(0, docs.length >> 1));
     const refused: DocumentId[] = [];
     for (const part of [rows.filter((row) => half.has(row.doc)), rows.filter((row) => !half.has(row.doc))]) {
-      const answer = await this.#settle(encodeBatch(++this.#lastBatch, part), part, headsOf(part));
+      const answer = await this.#attempt(part, headsOf(part));
       const outcome = answer.type === 'data' ? await this.#bisect(part, answer.error) : answer;
       if (outcome.type === 'refused') refused.push(...outcome.docs);
       else if (outcome.type !== 'committed') return outcome;

@@ -1,65 +1,118 @@
 // The statement of a batch, in two fixed shapes, and its parameters. The hot path: the client's and the
-// server's CPU per row is decided here. What an outcome means is append.ts's.
+// server's CPU per patch is decided here. What an outcome means is append.ts's.
+//
+// A row of the log is a run: a document's consecutive patches of one batch, keyed by its first version.
+// The key keeps out a writer that is behind. Heads are ends of runs (what was committed, or loaded whole), so
+// a writer's run begins where a run ends, and if the log has gone on from there it has a run with that first
+// version. A run that begins inside another cannot come from a head; the proof catches also that.
 import type { DeltaRow, DocumentId, SessionRef } from '../store.ts';
-import { int8Array, type Sql, TYPE, textElement } from './connect.ts';
+import { int8Array, type Sql, TYPE } from './connect.ts';
+import { runSpace, writeRun } from './run.ts';
 
-/** Rows as array literals of PostgreSQL, made once per batch and sent again unchanged after an unknown outcome. */
+/**
+ * Made once per batch and sent again unchanged after an unknown outcome. The lists are array literals of
+ * PostgreSQL; the runs' bytes go as one text in base64: elements of an array would be taken in character by
+ * character, and hex has half as many again.
+ */
 export interface Batch {
   readonly id: number;
+  /** Runs. */
   readonly size: number;
   readonly docs: string;
-  readonly versions: string;
+  readonly firsts: string;
+  readonly lasts: string;
   readonly epochs: string;
-  readonly seqs: string;
-  readonly clients: string;
-  readonly users: string;
-  readonly ops: string;
+  /** Where in the bytes each run begins, from 1 on, and how many are its. */
+  readonly starts: string;
+  readonly lengths: string;
+  readonly packed: string;
 }
 
+/** A document's run ends when its patches have this many bytes: whoever needs one patch reads a whole run. */
+const RUN_BYTES = 65_536;
+
+/** Throws RefusedValue. */
 export function encodeBatch(id: number, rows: readonly DeltaRow[]): Batch {
+  const runs = runsOf(rows);
+  const bytes = Buffer.allocUnsafe(runSpace(rows));
   let docs = '{';
-  let versions = '{';
+  let firsts = '{';
+  let lasts = '{';
   let epochs = '{';
-  let seqs = '{';
-  let clients = '{';
-  let users = '{';
-  let ops = '{';
+  let starts = '{';
+  let lengths = '{';
   let separator = '';
-  for (const row of rows) {
-    docs += separator + row.doc;
-    versions += separator + row.version;
-    epochs += separator + row.epoch;
-    seqs += separator + row.seq;
-    clients += separator + textElement(row.client);
-    users += separator + textElement(row.user);
-    ops += `${separator}\\\\x${hex(row.op)}`;
+  let at = 0;
+  for (const { doc, epoch, first, patches } of runs) {
+    const end = writeRun(bytes, at, patches);
+    docs += separator + doc;
+    firsts += separator + first;
+    lasts += separator + (first + patches.length - 1);
+    epochs += separator + epoch;
+    starts += separator + (at + 1);
+    lengths += separator + (end - at);
+    at = end;
     separator = ',';
   }
   return {
     id,
-    size: rows.length,
+    size: runs.length,
     docs: `${docs}}`,
-    versions: `${versions}}`,
+    firsts: `${firsts}}`,
+    lasts: `${lasts}}`,
     epochs: `${epochs}}`,
-    seqs: `${seqs}}`,
-    clients: `${clients}}`,
-    users: `${users}}`,
-    ops: `${ops}}`,
+    starts: `${starts}}`,
+    lengths: `${lengths}}`,
+    packed: bytes.toString('base64', 0, at),
   };
 }
 
+interface Run {
+  readonly doc: DocumentId;
+  readonly epoch: number;
+  readonly first: number;
+  readonly patches: DeltaRow[];
+  bytes: number;
+}
+
+/** Documents may alternate in a batch; of each its rows follow each other. */
+function runsOf(rows: readonly DeltaRow[]): Run[] {
+  const runs: Run[] = [];
+  const open = new Map<DocumentId, Run>();
+  for (const row of rows) {
+    const run = open.get(row.doc);
+    const follows =
+      run !== undefined &&
+      row.version === run.first + run.patches.length &&
+      row.epoch === run.epoch &&
+      run.bytes < RUN_BYTES;
+    if (follows) {
+      run.patches.push(row);
+      run.bytes += row.op.byteLength;
+    } else {
+      const { doc, epoch, version: first } = row;
+      const next: Run = { doc, epoch, first, patches: [row], bytes: row.op.byteLength };
+      open.set(doc, next);
+      runs.push(next);
+    }
+  }
+  return runs;
+}
+
 const APPEND = `WITH me AS (SELECT 1 FROM session WHERE id = $1 AND nonce = $2 AND state <> 'fenced' FOR SHARE)
-INSERT INTO delta (doc, version, epoch, session, batch, seq, client, usr, op)
-SELECT d, v, e, $1, $3, q, c, u, o FROM unnest($4, $5, $6, $7, $8, $9, $10) x(d, v, e, q, c, u, o)
+INSERT INTO delta (doc, first, last, epoch, session, batch, ops)
+SELECT d, f, l, e, $1, $3, substring((SELECT decode($10, 'base64')), s, n)
+FROM unnest($4, $5, $6, $7, $8, $9) x(d, f, l, e, s, n)
 WHERE EXISTS (SELECT 1 FROM me)`;
 
-const APPEND_WITH_PROOF = `${APPEND} AND NOT EXISTS (SELECT 1 FROM unnest($11, $12) h(d, v) WHERE h.v > 0
-AND NOT EXISTS (SELECT 1 FROM delta p WHERE p.doc = h.d AND p.version = h.v))`;
+/** The newest run ends at the head: the head is there, and nothing is above it. */
+const APPEND_WITH_PROOF = `${APPEND} AND NOT EXISTS (SELECT 1 FROM unnest($11, $12) h(d, v)
+WHERE (SELECT p.last FROM delta p WHERE p.doc = h.d ORDER BY p.first DESC LIMIT 1) IS DISTINCT FROM nullif(h.v, 0))`;
 
 const PREPARED = { prepare: true };
 
 /**
- * Rows written: all, or 0 where the session is fenced or a predecessor is missing. The row lock on the
+ * Runs written: all, or 0 where the session is fenced or a head is not the log's. The row lock on the
  * session is what fencing waits for; without it a batch lands after the fence.
  */
 export async function insertBatch(
@@ -73,27 +126,25 @@ export async function insertBatch(
     sql.typed(session.nonce, TYPE.uuid),
     sql.typed(batch.id, TYPE.int8),
     sql.typed(batch.docs, TYPE.int8Array),
-    sql.typed(batch.versions, TYPE.int8Array),
+    sql.typed(batch.firsts, TYPE.int8Array),
+    sql.typed(batch.lasts, TYPE.int8Array),
     sql.typed(batch.epochs, TYPE.int8Array),
-    sql.typed(batch.seqs, TYPE.int8Array),
-    sql.typed(batch.clients, TYPE.textArray),
-    sql.typed(batch.users, TYPE.textArray),
-    sql.typed(batch.ops, TYPE.byteaArray),
+    sql.typed(batch.starts, TYPE.int4Array),
+    sql.typed(batch.lengths, TYPE.int4Array),
+    sql.typed(batch.packed, TYPE.text),
   ];
   if (heads.size === 0) return (await sql.unsafe(APPEND, parameters, PREPARED)).count;
   parameters.push(int8Array(sql, [...heads.keys()]), int8Array(sql, [...heads.values()]));
   return (await sql.unsafe(APPEND_WITH_PROOF, parameters, PREPARED)).count;
 }
 
-/** Of the batch's rows those that are in the log under this session and batch. */
+/** Of the batch's runs those that are in the log under this session and batch. */
 export async function countBatch(sql: Sql, session: SessionRef, batch: Batch): Promise<number> {
-  const [found] = await sql<{ rows: number }[]>`
-    SELECT count(*) AS rows FROM unnest(
-      ${sql.typed(batch.docs, TYPE.int8Array)}, ${sql.typed(batch.versions, TYPE.int8Array)}) x(d, v)
-    JOIN delta p ON p.doc = x.d AND p.version = x.v
+  const [found] = await sql<{ runs: number }[]>`
+    SELECT count(*) AS runs FROM unnest(
+      ${sql.typed(batch.docs, TYPE.int8Array)}, ${sql.typed(batch.firsts, TYPE.int8Array)},
+      ${sql.typed(batch.lasts, TYPE.int8Array)}) x(d, f, l)
+    JOIN delta p ON p.doc = x.d AND p.first = x.f AND p.last = x.l
     WHERE p.session = ${session.id} AND p.batch = ${batch.id}`;
-  return found?.rows ?? 0;
+  return found?.runs ?? 0;
 }
-
-const hex = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');

@@ -2,8 +2,19 @@
 // those after it from the log.
 import { type DocumentId, PAIRS } from '../store.ts';
 import type { Sql } from './connect.ts';
+import { keptRuns } from './history.ts';
+import { pairsOfRun, type StoredRun } from './run.ts';
 
 type Pair = readonly [seq: number, version: number];
+
+/** The row of what is kept up to the newest snapshot comes first, then one for each run above that. */
+interface Kept {
+  readonly base: number;
+  readonly last_seq: number | null;
+  readonly seqs: string | null;
+  readonly versions: string | null;
+}
+type Row = (Kept & { readonly ops: null }) | StoredRun;
 
 export async function clientSeqs(
   sql: Sql,
@@ -11,31 +22,40 @@ export async function clientSeqs(
   client: string,
   upTo: number,
 ): Promise<{ lastSeq: number; pairs: readonly Pair[] } | undefined> {
-  const [row] = await sql<
-    {
-      kept_last: number | null;
-      kept_seqs: string | null;
-      kept_versions: string | null;
-      new_last: number | null;
-      new_seqs: string | null;
-      new_versions: string | null;
-    }[]
-  >`
-    SELECT k.last_seq AS kept_last, k.seqs AS kept_seqs, k.versions AS kept_versions,
-      n.last_seq AS new_last, n.seqs AS new_seqs, n.versions AS new_versions
-    FROM (SELECT coalesce(max(version), 0) AS version FROM snapshot WHERE doc = ${doc}) s
-    LEFT JOIN client_seq k ON k.doc = ${doc} AND k.client = ${client}
-    CROSS JOIN LATERAL (
-      SELECT max(seq) AS last_seq, (array_agg(seq ORDER BY version DESC))[1:${PAIRS}::int] AS seqs,
-        (array_agg(version ORDER BY version DESC))[1:${PAIRS}::int] AS versions
-      FROM delta WHERE doc = ${doc} AND client = ${client} AND version > s.version AND version <= ${upTo}) n`;
-  if (!row) return undefined;
-  const kept = pairsOf(row.kept_seqs, row.kept_versions);
-  const known = kept.filter(([, version]) => version <= upTo);
-  const pairs = [...pairsOf(row.new_seqs, row.new_versions), ...known].slice(0, PAIRS);
+  // One statement, of one moment: a snapshot made meanwhile would move pairs from the one to the other.
+  // A run that has a patch of the client has its name: most runs of a crowded document stay where they are.
+  const rows = await sql<Row[]>`
+    WITH s AS (SELECT coalesce(max(version), 0) AS base FROM snapshot WHERE doc = ${doc})
+    SELECT s.base, k.last_seq, k.seqs, k.versions,
+      0::bigint AS first, 0::bigint AS last, 0::bigint AS epoch, NULL::bytea AS ops
+    FROM s LEFT JOIN client_seq k ON k.doc = ${doc} AND k.client = ${client}
+    UNION ALL
+    SELECT s.base, NULL, NULL, NULL, r.first, r.last, r.epoch, r.ops
+    FROM s CROSS JOIN LATERAL (SELECT first, last, epoch, ops FROM delta
+      WHERE doc = ${doc} AND position(${Buffer.from(client)}::bytea IN ops) > 0
+        AND last > s.base AND first <= ${upTo} AND first >= coalesce(
+        (SELECT max(p.first) FROM delta p WHERE p.doc = ${doc} AND p.first <= s.base + 1), 0)) r
+    ORDER BY first`;
+  let kept: Kept = { base: 0, last_seq: null, seqs: null, versions: null };
+  const found: Pair[] = [];
+  let foundLast = 0;
+  for (const row of rows) {
+    if (row.ops === null) {
+      kept = row;
+      continue;
+    }
+    for (const pair of pairsOfRun(row, client, upTo)) {
+      if (pair[1] <= kept.base) continue;
+      found.push(pair);
+      foundLast = Math.max(foundLast, pair[0]);
+    }
+  }
+  const before = pairsOf(kept.seqs, kept.versions);
+  const known = before.filter(([, version]) => version <= upTo);
+  const pairs = [...found.reverse(), ...known].slice(0, PAIRS);
   // last_seq may be of a version above upTo only where pairs above it are.
-  const keptLast = known.length === kept.length ? (row.kept_last ?? 0) : 0;
-  const lastSeq = Math.max(row.new_last ?? 0, keptLast, ...pairs.map(([seq]) => seq));
+  const keptLast = known.length === before.length ? (kept.last_seq ?? 0) : 0;
+  const lastSeq = Math.max(foundLast, keptLast, ...pairs.map(([seq]) => seq));
   return pairs.length === 0 ? undefined : { lastSeq, pairs };
 }
 
@@ -57,9 +77,13 @@ export async function seqVersion(
   client: string,
   seq: number,
 ): Promise<number | undefined> {
-  const [row] = await sql<{ version: number }[]>`
-    SELECT version FROM delta WHERE doc = ${doc} AND client = ${client} AND seq = ${seq} LIMIT 1`;
-  return row?.version;
+  for await (const runs of keptRuns(sql, doc, 0, Number.MAX_SAFE_INTEGER)) {
+    for (const run of runs) {
+      const found = pairsOfRun(run, client, run.last).find((pair) => pair[0] === seq);
+      if (found) return found[1];
+    }
+  }
+  return undefined;
 }
 
 function pairsOf(seqs: string | null, versions: string | null): Pair[] {

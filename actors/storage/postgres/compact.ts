@@ -1,11 +1,16 @@
 // Retention: folds old deltas away. A document's floor is its newest snapshot that is old enough and far
 // enough behind the head; every version from the floor on stays readable, and the head stays always.
+//
+// Runs that are folded away whole are deleted. One that is only in part keeps its row and key, and its patches
+// from there on; so the head's run is always there: a batch proves itself by it, and a writer that is a
+// batch behind meets its key.
 import type { DocumentId, SessionRef } from '../store.ts';
 import type { Sql } from './connect.ts';
+import { countOfRun, decodeRun, encodeRun, RUN_HEADER_BYTES } from './run.ts';
 
-/** Documents looked up at once, and rows deleted in one statement. */
+/** Documents looked up at once, and runs deleted in one statement. */
 const DOCUMENTS = 100;
-const ROWS = 2_000;
+const RUNS = 2_000;
 
 interface Candidate {
   doc: DocumentId;
@@ -22,10 +27,12 @@ export async function compact(
   let removed = 0;
   for (const candidate of await candidates(sql, options)) {
     // From the bottom: while it lasts, what is left has no gap above its lowest version. `folded` rises at the end.
-    for (let rows = ROWS; rows === ROWS; removed += rows) {
+    for (let more = true; more; ) {
       if (removed >= options.limit) return removed;
-      rows = await removeDeltas(sql, session, candidate, Math.min(ROWS, options.limit - removed));
-      if (rows < ROWS && removed + rows >= options.limit) return removed + rows;
+      const step = await removeDeltas(sql, session, candidate, options.limit - removed);
+      removed += step.removed;
+      if (step.stop) return removed;
+      more = step.more;
     }
     await raiseFloor(sql, session, candidate);
   }
@@ -41,7 +48,7 @@ function candidates(
     FROM (SELECT doc, max(version) AS version FROM snapshot
       WHERE at <= now() - ${olderThanMs}::float8 * interval '1 ms' GROUP BY doc) s
     JOIN document d ON d.id = s.doc AND s.version > d.folded
-    CROSS JOIN LATERAL (SELECT max(version) AS version FROM delta WHERE doc = d.id) h
+    CROSS JOIN LATERAL (SELECT last AS version FROM delta WHERE doc = d.id ORDER BY first DESC LIMIT 1) h
     CROSS JOIN LATERAL (SELECT version FROM snapshot
       WHERE doc = d.id AND at <= now() - ${olderThanMs}::float8 * interval '1 ms'
         AND version <= h.version - ${keepOps}::bigint
@@ -49,20 +56,72 @@ function candidates(
     WHERE f.version > d.folded LIMIT ${DOCUMENTS}`;
 }
 
+interface Step {
+  /** Patches. */
+  readonly removed: number;
+  /** Other runs at or below the floor are left. */
+  readonly more: boolean;
+  /** The limit is reached, or somebody else is at it: the floor must not rise. */
+  readonly stop: boolean;
+}
+
+/** One statement's worth: runs from the bottom, or the start of one. */
 async function removeDeltas(
   sql: Sql,
   session: SessionRef,
   { doc, floor, head }: Candidate,
   limit: number,
-): Promise<number> {
+): Promise<Step> {
+  const runs = await sql<{ first: number; last: number; header: Buffer }[]>`
+    SELECT first, last, substring(ops, 1, ${RUN_HEADER_BYTES}::int) AS header FROM delta
+    WHERE doc = ${doc} AND first <= ${floor} ORDER BY first LIMIT ${RUNS}`;
+  const end = Math.min(floor, head - 1);
+  let whole = 0;
+  let deleteTo = 0;
+  for (const { first, last, header } of runs) {
+    const lowest = last - countOfRun(header) + 1;
+    if (last <= end && whole + last - lowest + 1 <= limit) {
+      whole += last - lowest + 1;
+      deleteTo = first;
+      continue;
+    }
+    const patches = Math.min(last - lowest + 1, end - lowest + 1, limit - whole);
+    if (patches <= 0) break;
+    // What is whole goes first; then this one is the lowest.
+    if (whole > 0) break;
+    const cut = await cutRun(sql, session, doc, first, patches);
+    return { removed: cut ? patches : 0, more: cut, stop: !cut || patches === limit };
+  }
+  if (whole === 0) return { removed: 0, more: false, stop: false };
+  const removed = await deleteRuns(sql, session, doc, deleteTo);
+  return { removed: removed ? whole : 0, more: removed, stop: !removed || whole === limit };
+}
+
+async function deleteRuns(sql: Sql, session: SessionRef, doc: DocumentId, to: number): Promise<boolean> {
   const result = await sql`
     WITH me AS MATERIALIZED (
       SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state = 'live' FOR SHARE)
-    DELETE FROM delta WHERE doc = ${doc} AND version < ${head} AND version <= (
-        SELECT max(version) FROM (
-          SELECT version FROM delta WHERE doc = ${doc} AND version <= ${floor} ORDER BY version LIMIT ${limit}) x)
+    DELETE FROM delta WHERE doc = ${doc} AND first <= ${to} AND EXISTS (SELECT 1 FROM me)`;
+  return result.count > 0;
+}
+
+/** Takes the first `patches` off a run. false: the session is fenced, or another took some off meanwhile. */
+async function cutRun(
+  sql: Sql,
+  session: SessionRef,
+  doc: DocumentId,
+  first: number,
+  patches: number,
+): Promise<boolean> {
+  const [run] = await sql<{ ops: Buffer }[]>`SELECT ops FROM delta WHERE doc = ${doc} AND first = ${first}`;
+  if (!run) return false;
+  const rest = encodeRun(decodeRun(run.ops).slice(patches));
+  const result = await sql`
+    WITH me AS MATERIALIZED (
+      SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state = 'live' FOR SHARE)
+    UPDATE delta SET ops = ${rest} WHERE doc = ${doc} AND first = ${first} AND ops = ${run.ops}
       AND EXISTS (SELECT 1 FROM me)`;
-  return result.count;
+  return result.count > 0;
 }
 
 async function raiseFloor(sql: Sql, session: SessionRef, { doc, floor }: Candidate): Promise<void> {

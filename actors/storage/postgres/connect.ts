@@ -35,7 +35,6 @@ export const TYPE = {
   bytea: 17,
   int8: 20,
   text: 25,
-  byteaArray: 1001,
   textArray: 1009,
   int8Array: 1016,
   int4Array: 1007,

@@ -1,9 +1,13 @@
-// Reads a stretch of a document's log, bounded by bytes.
+// Reads stretches of a document's log: bounded by bytes for whoever asks, or through to the end in chunks.
 import type { DocumentId, StoredDelta } from '../store.ts';
 import type { Sql } from './connect.ts';
+import { deltasOf, type StoredRun } from './run.ts';
 
-/** Rows per statement at most, so that a stretch of tiny patches stays bounded too. */
-const ROWS = 10_000;
+/** Patches per answer at most (and a run), so that a stretch of tiny ones stays bounded too. */
+const PATCHES = 10_000;
+/** Runs per statement at most. */
+const RUNS = 1_000;
+const CHUNK_BYTES = 1_048_576;
 
 /** Deltas in (after, upTo] from the start, at least one; empty where `after` + 1 is not there any more. */
 export async function history(
@@ -13,16 +17,79 @@ export async function history(
   upTo: number,
   maxBytes: number,
 ): Promise<readonly StoredDelta[]> {
-  const rows = await sql<StoredDelta[]>`
-    SELECT version, epoch, client, seq, op FROM (
-      SELECT version, epoch, client, seq, op, sum(octet_length(op)) OVER (ORDER BY version) AS bytes FROM (
-        SELECT version, epoch, client, seq, op FROM delta
-        WHERE doc = ${doc} AND version > ${after} AND version <= ${upTo}
-          AND ${after}::bigint >= (SELECT folded FROM document WHERE id = ${doc})
-        ORDER BY version LIMIT ${ROWS}) x) y
-    WHERE bytes <= ${maxBytes} OR version = ${after}::bigint + 1
-    ORDER BY version`;
-  return rows[0]?.version === after + 1
-    ? rows.map(({ version, epoch, client, seq, op }) => ({ version, epoch, client, seq, op }))
-    : [];
+  const found: StoredDelta[] = [];
+  let bytes = 0;
+  for await (const runs of chunks(after, upTo, (from) => readRuns(sql, doc, from, upTo, maxBytes, 1))) {
+    for (const delta of runs.flatMap((run) => deltasOf(run, after, upTo))) {
+      bytes += delta.op.byteLength;
+      const over = found.length > 0 && (bytes > maxBytes || found.length === PATCHES);
+      if (over || delta.version !== after + 1 + found.length) return found;
+      found.push(delta);
+    }
+  }
+  return found;
+}
+
+/** The kept log in (after, upTo], chunk after chunk; each is read when it is asked for, gaps are left to the reader. */
+export async function* keptLog(
+  sql: Sql,
+  doc: DocumentId,
+  after: number,
+  upTo: number,
+): AsyncGenerator<readonly StoredDelta[]> {
+  for await (const runs of keptRuns(sql, doc, after, upTo)) {
+    yield runs.flatMap((run) => deltasOf(run, after, upTo));
+  }
+}
+
+/** As keptLog, but packed, and whole runs. */
+export function keptRuns(
+  sql: Sql,
+  doc: DocumentId,
+  after: number,
+  upTo: number,
+): AsyncGenerator<readonly StoredRun[]> {
+  return chunks(after, upTo, (from) => readRuns(sql, doc, from, upTo, CHUNK_BYTES, 0));
+}
+
+/** Runs that have versions in (after, upTo], each once. */
+async function* chunks(
+  after: number,
+  upTo: number,
+  read: (after: number) => PromiseLike<readonly StoredRun[]>,
+): AsyncGenerator<readonly StoredRun[]> {
+  let from = after;
+  while (from < upTo) {
+    const base = from;
+    const runs = (await read(base)).filter((run) => run.last > base);
+    const last = runs.at(-1);
+    if (last === undefined) return;
+    from = last.last;
+    yield runs;
+  }
+}
+
+/** From the run that has `after` + 1, where there is one; the next run always, others as long as they fit. */
+function readRuns(
+  sql: Sql,
+  doc: DocumentId,
+  after: number,
+  upTo: number,
+  maxBytes: number,
+  /** 1: nothing where `after` is below what was folded away. */
+  fromFloor: 0 | 1,
+): PromiseLike<readonly StoredRun[]> {
+  return sql<StoredRun[]>`
+    SELECT first, last, epoch, ops FROM (
+      SELECT first, last, epoch, ops,
+        sum(octet_length(ops)) OVER w - octet_length(ops) - first_value(octet_length(ops)) OVER w AS before
+      FROM (
+        SELECT first, last, epoch, ops FROM delta
+        WHERE doc = ${doc} AND first <= ${upTo} AND first >= coalesce(
+            (SELECT max(first) FROM delta WHERE doc = ${doc} AND first <= ${after}::bigint + 1), 0)
+          AND ${after}::bigint >= (SELECT folded FROM document WHERE id = ${doc}) * ${fromFloor}::int
+        ORDER BY first LIMIT ${RUNS}) x
+      WINDOW w AS (ORDER BY first)) y
+    WHERE before < ${maxBytes}
+    ORDER BY first`;
 }

@@ -4,6 +4,7 @@
 import { checkComplete } from '../log.ts';
 import { type DocumentId, type LoadedDocument, LogGap, type StoredDelta } from '../store.ts';
 import { int8Array, type Sql } from './connect.ts';
+import { deltasOf, type StoredRun } from './run.ts';
 
 /** Documents per statement: by hundreds they load twice as fast as one by one, and answers stay bounded. */
 const DOCUMENTS_PER_CALL = 200;
@@ -45,20 +46,23 @@ async function loadSome(
     CROSS JOIN LATERAL (SELECT version, state FROM snapshot
       WHERE doc = d.id AND version <= ${highest} ORDER BY version DESC LIMIT 1) s`;
   const bases = new Map(snapshots.map((row) => [row.doc, row]));
-  const deltas = await sql<(StoredDelta & { doc: DocumentId })[]>`
-    SELECT d.id AS doc, x.version, x.epoch, x.client, x.seq, x.op
+  // From the run on that has the snapshot's version: the snapshot may have been taken inside it.
+  const runs = await sql<(StoredRun & { doc: DocumentId })[]>`
+    SELECT d.id AS doc, x.first, x.last, x.epoch, x.ops
     FROM unnest(${int8Array(sql, ids)}, ${int8Array(
       sql,
       ids.map((id) => bases.get(id)?.version ?? 0),
     )}) d(id, base)
-    CROSS JOIN LATERAL (SELECT version, epoch, client, seq, op FROM delta
-      WHERE doc = d.id AND version > d.base AND version <= ${highest} ORDER BY version) x`;
+    CROSS JOIN LATERAL (SELECT first, last, epoch, ops FROM delta
+      WHERE doc = d.id AND last > d.base AND first <= ${highest} AND first >= coalesce(
+        (SELECT max(p.first) FROM delta p WHERE p.doc = d.id AND p.first <= d.base + 1), 0)) x
+    ORDER BY x.first`;
   const tails = new Map<DocumentId, StoredDelta[]>();
-  for (const { doc, version, epoch, client, seq, op } of deltas) {
-    const delta = { version, epoch, client, seq, op };
-    const tail = tails.get(doc);
-    if (tail) tail.push(delta);
-    else tails.set(doc, [delta]);
+  for (const run of runs) {
+    const deltas = deltasOf(run, bases.get(run.doc)?.version ?? 0, highest);
+    const tail = tails.get(run.doc);
+    if (tail) for (const delta of deltas) tail.push(delta);
+    else tails.set(run.doc, deltas);
   }
   return ids.map((id) => {
     const base = bases.get(id);
@@ -66,7 +70,7 @@ async function loadSome(
       id,
       snapshotVersion: base?.version ?? 0,
       snapshot: base?.state,
-      deltas: (tails.get(id) ?? []).sort((a, b) => a.version - b.version),
+      deltas: tails.get(id) ?? [],
     });
   });
 }
