@@ -15,14 +15,14 @@ export interface LinkOptions {
   /** Messages waiting here; past it `offer` refuses. */
   readonly queueMessages: number;
   /**
-   * Shortest time between two batches while messages come thick, ms; 0: a batch per turn. Waking the
+   * Longest time between two batches while messages come thick, ms; 0: a batch per turn. Waking the
    * other thread costs tens of microseconds, and what an owner is sent is committed in groups anyway.
    */
   readonly gatherMs: number;
 }
 
-/** Messages that a gathering must be expected to bring, for it to be worth its wait. */
-const WORTH_GATHERING = 3;
+/** Messages per ms for which a link waits one ms; for twice as many two. */
+const THICK_PER_MS = 3;
 /** What counts of a batch in the running rate when the next one comes. */
 const REMEMBERED = 0.9;
 
@@ -89,8 +89,9 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     if (this.scheduled) return;
     this.scheduled = true;
     const { gatherMs } = this.options;
-    const isThick = gatherMs * this.recentMessages > WORTH_GATHERING * this.recentMs;
-    if (isThick && performance.now() - this.lastFlush < gatherMs) setTimeout(this.flush, gatherMs);
+    const rate = gatherMs === 0 || this.recentMs === 0 ? 0 : this.recentMessages / this.recentMs;
+    const wait = Math.min(gatherMs, Math.floor(rate / THICK_PER_MS));
+    if (wait > 0 && performance.now() - this.lastFlush < wait) setTimeout(this.flush, wait);
     else setImmediate(this.flush);
   }
 

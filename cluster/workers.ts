@@ -48,7 +48,7 @@ const BACKOFF_MAX_MS = 5000;
 const STEADY_MS = 30_000;
 const DEATHS_TO_QUARANTINE = 3;
 /** Of the gateway's batches to a worker. */
-const GATHER_MS = 1;
+const GATHER_MS = 3;
 
 export class Workers {
   private readonly options: WorkersOptions;

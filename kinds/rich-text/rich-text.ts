@@ -20,6 +20,7 @@ import {
 } from './delta.ts';
 import { parseDelta } from './parse.ts';
 import { Runs } from './runs.ts';
+import { transformPast } from './shift.ts';
 
 export type { Attributes } from './attributes.ts';
 export type { Delta, Embed, Step } from './delta.ts';
@@ -70,8 +71,7 @@ export const richTextKind: DocumentKind<Runs, Delta, Delta> = {
     let baseLength = state.length;
     for (const earlier of past) baseLength -= lengthChange(earlier);
     if (consumedLength(op) > baseLength) return bad('the patch reaches past the end of the document');
-    let current = op;
-    for (const earlier of past) current = transformDelta(current, earlier, true);
+    let current = transformPast(op, past);
     if (isPlainRetain(current[current.length - 1])) current = current.slice(0, -1);
     const sizeBefore = state.bytes;
     let applied = apply(state, current);

@@ -1,0 +1,61 @@
+// Transforming what people mostly send, an insert or a delete at one place, past many patches of the
+// same sort: only its place moves, so only a number is carried along. Says exactly what `transformDelta`
+// says patch by patch, and leaves all else to it.
+import { type Delta, transformDelta } from './delta.ts';
+
+/** `op` as it applies after all of `past`, which were committed one after the other before it. */
+export function transformPast(op: Delta, past: readonly Delta[]): Delta {
+  let current = op;
+  for (let next = 0; next < past.length; ) {
+    const shifted = shift(current, past, next);
+    current = shifted.op;
+    next = shifted.next;
+    const meets = past[next];
+    if (meets === undefined) break;
+    current = transformDelta(current, meets, true);
+    next++;
+  }
+  return current;
+}
+
+/** Carries `op` past patches from `next` on, up to the first that asks for more than a new place. */
+function shift(op: Delta, past: readonly Delta[], next: number): { op: Delta; next: number } {
+  const step = placeStep(op);
+  if (step === undefined) return { op, next };
+  const start = placeOf(op);
+  const deleted = step.delete ?? 0;
+  let at = start;
+  for (; next < past.length; next++) {
+    const other = past[next];
+    const otherStep = other === undefined ? undefined : placeStep(other);
+    if (other === undefined || otherStep === undefined) break;
+    const otherAt = placeOf(other);
+    if (otherStep.delete !== undefined) {
+      const end = otherAt + otherStep.delete;
+      if (end <= at) at -= otherStep.delete;
+      else if (deleted > 0 ? otherAt < at + deleted : otherAt < at) {
+        // An insert inside what is gone stands where that was; two deletes that overlap need more.
+        if (deleted > 0) break;
+        at = otherAt;
+      }
+    } else {
+      const inserted = typeof otherStep.insert === 'string' ? otherStep.insert.length : 1;
+      if (otherAt <= at) at += inserted;
+      else if (otherAt < at + deleted) break;
+    }
+  }
+  if (at === start) return { op, next };
+  return { op: at === 0 ? [step] : [{ retain: at }, step], next };
+}
+
+/** The one insert or delete that a patch makes behind at most a plain retain; undefined: it is of another sort. */
+function placeStep(op: Delta): Delta[number] | undefined {
+  if (op.length === 0 || op.length > 2) return undefined;
+  const last = op[op.length - 1];
+  if (last === undefined || (last.insert === undefined && last.delete === undefined)) return undefined;
+  if (op.length === 1) return last;
+  const first = op[0];
+  return first?.retain !== undefined && first.attributes === undefined ? last : undefined;
+}
+
+const placeOf = (op: Delta): number => (op.length === 2 ? (op[0]?.retain ?? 0) : 0);
