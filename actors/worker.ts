@@ -5,7 +5,7 @@ import { type MessagePort, threadId } from 'node:worker_threads';
 import { type FoldRequest, Host, type HostLimits } from './host.ts';
 import type { Transport } from './link.ts';
 import { Progress } from './progress.ts';
-import type { SessionIdentity } from './storage/store.ts';
+import type { SessionIdentity, SessionRef, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
 
 export interface WorkerTask {
@@ -56,6 +56,7 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
     tell({ type: 'session', session: session.id });
     const epochs = await store.claim(task.shards);
     if (epochs.size < task.shards.length) return 'unclaimed';
+    await warmUp(store, task.storage.readConnections);
     return await serve(task, store, session, epochs, tell, log);
   } finally {
     store.abort();
@@ -64,10 +65,24 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
   }
 }
 
+/** Opens the read connections and lets the database plan what opening a document asks: the first one to open is somebody's. */
+async function warmUp(store: WorkerStore, connections: number): Promise<void> {
+  const ask = async (): Promise<void> => {
+    await store.find('-', '-');
+    await store.load([NO_DOCUMENT]);
+    await store.clients(NO_DOCUMENT, 1);
+    await store.clientSeqs(NO_DOCUMENT, '-', 0);
+  };
+  await Promise.all(Array.from({ length: connections }, ask));
+}
+
+/** No document has it: ids are positive. */
+const NO_DOCUMENT = 0;
+
 function serve(
   task: WorkerTask,
-  store: ReturnType<typeof createWorkerStore>,
-  session: Awaited<ReturnType<typeof store.open>>,
+  store: WorkerStore,
+  session: SessionRef,
   epochs: ReadonlyMap<number, number>,
   tell: (message: FromWorker) => void,
   log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void,
