@@ -46,12 +46,12 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
       cacheControl: false,
       preCompressed: true,
       setHeaders: (response, path) => {
-        response.header(
+        response.setHeader(
           'cache-control',
           HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
         );
-        response.header('content-security-policy', PAGE_POLICY);
-        response.header('referrer-policy', 'same-origin');
+        response.setHeader('content-security-policy', PAGE_POLICY);
+        response.setHeader('referrer-policy', 'same-origin');
       },
     });
   }
