@@ -257,6 +257,7 @@ test('the document view', async (file) => {
     await visit(newAddress(), mary, grace);
     await mary.keyboard.type('Before. ');
     await waitForText(grace, 'Before.');
+    await waitForStatus(mary, 'Saved');
     reachable = false;
     for (const socket of sockets) await socket.close();
     await waitForStatus(mary, 'Reconnecting…');

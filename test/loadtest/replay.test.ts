@@ -1,3 +1,5 @@
+// Replaying recorded sessions: the order in which every author can have seen what it saw, and the texts
+// that come of it, on a server in memory.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+// Reading recorded sessions: formats, positions in code points, and merges of what authors had seen.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
