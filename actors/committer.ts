@@ -93,11 +93,17 @@ export class Committer {
     } else this.append();
   }
 
-  /** Resolves once nothing of this owner is under way; what of it still waits is dropped. */
-  async discard(owner: CommitListener): Promise<void> {
-    this.waiting = this.waiting.filter((item) => item.owner !== owner);
+  /** Resolves once nothing of this document is under way; what of it still waits is dropped. */
+  async discard(doc: DocumentId): Promise<void> {
+    this.drop(new Set([doc]));
+    if (this.inFlight.some(({ row }) => row.doc === doc)) await this.whenSettled();
+  }
+
+  /** Rows that wait and must not follow what has not committed. */
+  private drop(docs: ReadonlySet<DocumentId>): void {
+    for (const doc of docs) this.proved.delete(doc);
+    this.waiting = this.waiting.filter(({ row }) => !docs.has(row.doc));
     this.waitingBytes = this.waiting.reduce((sum, { row }) => sum + row.op.length + ROW_OVERHEAD, 0);
-    if (this.inFlight.some((item) => item.owner === owner)) await this.whenSettled();
   }
 
   /** Resolves when everything enqueued so far has settled. */
@@ -190,6 +196,7 @@ export class Committer {
   }
 
   private tell(batch: readonly Waiting[], refused: ReadonlySet<DocumentId>): void {
+    if (refused.size > 0) this.drop(refused);
     const durable = new Map<CommitListener, number>();
     const dropped = new Map<CommitListener, DeltaRow[]>();
     for (const { row, owner } of batch) {

@@ -13,6 +13,7 @@ import {
 } from './document/actor.ts';
 import { Document } from './document/document.ts';
 import type { AnyKind } from './document/entry.ts';
+import { Faults } from './faults.ts';
 import { Link, type LinkOptions, type Transport } from './link.ts';
 import { CLOSE, OPEN, OPEN_FAILED, REFUSED, SUBMIT, type ToGateway, type ToOwner } from './link-messages.ts';
 import type { Progress } from './progress.ts';
@@ -77,7 +78,7 @@ export class Host {
     number,
     { link: Link<ToGateway, ToOwner>; channels: Map<number, DocumentActor> }
   >();
-  private readonly faults = new Map<string, number>();
+  private readonly faults = new Faults(FAULTS_TO_QUARANTINE);
   private readonly dirtyPresence = new Set<DocumentActor>();
   private readonly effects: ActorEffects;
   private readonly sweeper: NodeJS.Timeout;
@@ -150,7 +151,7 @@ export class Host {
         return;
       }
       const name = message[3].doc;
-      if ((this.faults.get(name) ?? 0) >= FAULTS_TO_QUARANTINE) {
+      if (this.faults.isOut(name, this.options.now())) {
         this.refuse(id, message, 'unavailable', 'this document is quarantined');
         return;
       }
@@ -159,7 +160,6 @@ export class Host {
       actor.channels.push({ link: id, chan: message[1] });
     }
     actor.lastUsed = this.options.now();
-    this.options.progress.enter(actor.name);
     const target = actor;
     this.guard(
       target,
@@ -174,13 +174,19 @@ export class Host {
     }
   }
 
+  /** An answer for one document: guarded, and a crash at it is this document's. */
+  private answered(actor: DocumentActor, act: () => void): void {
+    this.guard(actor, act);
+    this.options.progress.clear();
+  }
+
   /** What throws in one document's handling drops that document alone. */
   private guard(actor: DocumentActor, act: () => void, onFault?: () => void): void {
+    this.options.progress.enter(actor.name);
     try {
       act();
     } catch (error) {
-      const faults = (this.faults.get(actor.name) ?? 0) + 1;
-      this.faults.set(actor.name, faults);
+      const faults = this.faults.count(actor.name, this.options.now());
       this.options.log('error', 'a document failed', {
         doc: actor.name,
         faults,
@@ -226,12 +232,19 @@ export class Host {
   private makeEffects(): ActorEffects {
     const { options, committer } = this;
     const { store } = options;
-    const orUndefined = <T>(answer: Promise<T>, done: (value: T | undefined) => void): void => {
-      answer.then(done, (error: unknown) => {
-        if (!(error instanceof StoreUnavailable))
-          options.log('error', 'a read failed', { error: String(error) });
-        done(undefined);
-      });
+    const orUndefined = <T>(
+      actor: DocumentActor,
+      answer: Promise<T>,
+      done: (value: T | undefined) => void,
+    ): void => {
+      answer.then(
+        (value) => this.answered(actor, () => done(value)),
+        (error: unknown) => {
+          if (!(error instanceof StoreUnavailable))
+            options.log('error', 'a read failed', { doc: actor.name, error: String(error) });
+          this.answered(actor, () => done(undefined));
+        },
+      );
     };
     return {
       send: (link, message) => this.links.get(link)?.link.send(message),
@@ -252,20 +265,22 @@ export class Host {
       },
       load: (actor, create, done) => {
         this.load(actor, create).then(
-          (result) => this.guard(actor, () => done(result)),
-          (error: unknown) => this.guard(actor, () => done(this.loadFailure(actor.name, error))),
+          (result) => this.answered(actor, () => done(result)),
+          (error: unknown) => this.answered(actor, () => done(this.loadFailure(actor.name, error))),
         );
       },
-      history: (id, after, upTo, maxBytes, done) =>
-        orUndefined(store.history(id, after, upTo, maxBytes), done),
-      clientSeqs: (id, client, upTo, done) =>
+      history: (actor, after, upTo, maxBytes, done) =>
+        orUndefined(actor, store.history(actor.id ?? 0, after, upTo, maxBytes), done),
+      clientSeqs: (actor, client, upTo, done) =>
         orUndefined(
-          store.clientSeqs(id, client, upTo).then((found) => found ?? { lastSeq: 0, pairs: [] }),
+          actor,
+          store.clientSeqs(actor.id ?? 0, client, upTo).then((found) => found ?? { lastSeq: 0, pairs: [] }),
           done,
         ),
-      seqVersion: (id, client, seq, done) =>
+      seqVersion: (actor, client, seq, done) =>
         orUndefined(
-          store.seqVersion(id, client, seq).then((version) => version ?? 0),
+          actor,
+          store.seqVersion(actor.id ?? 0, client, seq).then((version) => version ?? 0),
           done,
         ),
       fold: (actor, version, done) => this.fold(actor, version, done),
@@ -310,8 +325,6 @@ export class Host {
     if (!this.options.epochs.has(shardOf(name))) {
       return { type: 'failed', code: 'unavailable', message: 'this worker does not own the document' };
     }
-    // A predecessor of this actor may still have patches on their way.
-    await this.committer.discard(this.listener(actor));
     const slash = name.indexOf('/');
     const org = name.slice(0, slash);
     const doc = name.slice(slash + 1);
@@ -324,6 +337,8 @@ export class Host {
         return { type: 'failed', code: 'unavailable', message: 'this worker is being replaced' };
       ({ row, created } = made);
     }
+    // A predecessor of this actor may still have patches on their way.
+    await this.committer.discard(row.id);
     const loaded = created ? EMPTY(row) : await this.loadRow(row);
     const clients = loaded.snapshotVersion === 0 ? [] : await store.clients(row.id, LISTED_CLIENTS);
     this.options.progress.enter(name);
@@ -365,10 +380,14 @@ export class Host {
       kind: kindName,
       version,
     };
-    const folding = this.options.fold(request).then(done, (error: unknown) => {
-      this.options.log('warn', 'a snapshot was not made', { doc: actor.name, version, error: String(error) });
-      done(undefined);
-    });
+    const folding = this.options.fold(request).then(
+      (bytes) => this.answered(actor, () => done(bytes)),
+      (error: unknown) => {
+        const fields = { doc: actor.name, version, error: String(error) };
+        this.options.log('warn', 'a snapshot was not made', fields);
+        this.answered(actor, () => done(undefined));
+      },
+    );
     this.folds.add(folding);
     void folding.finally(() => this.folds.delete(folding));
   }

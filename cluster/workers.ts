@@ -5,6 +5,7 @@
 // A slot's modes: starting -> live -> ended -> (back-off) starting; any -> stopped. Only `setMode` changes it.
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { Faults } from '../actors/faults.ts';
 import type { FoldRequest, HostLimits } from '../actors/host.ts';
 import { Link } from '../actors/link.ts';
 import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
@@ -54,7 +55,7 @@ export class Workers {
   private readonly options: WorkersOptions;
   private readonly pool: Piscina;
   private readonly slots: Slot[];
-  private readonly deaths = new Map<string, number>();
+  private readonly deaths = new Faults(DEATHS_TO_QUARANTINE);
   private stopping = false;
 
   constructor(options: WorkersOptions) {
@@ -212,9 +213,9 @@ export class Workers {
 
   private blame(doc: string | undefined): void {
     if (doc === undefined) return;
-    const deaths = (this.deaths.get(doc) ?? 0) + 1;
-    this.deaths.set(doc, deaths);
-    if (deaths < DEATHS_TO_QUARANTINE) return;
+    const now = Date.now();
+    const deaths = this.deaths.count(doc, now);
+    if (!this.deaths.isOut(doc, now)) return;
     this.options.router.quarantine(doc);
     this.options.log('error', 'a document is quarantined: its worker died at it', { doc, deaths });
   }

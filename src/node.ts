@@ -225,7 +225,7 @@ function sweepHistory(
 ): void {
   const { keepMs, keepOps, sweepMs } = config.retention;
   if (keepMs === null) return;
-  const olderThanMs = Math.max(keepMs, config.limits.historyMs);
+  const olderThanMs = Math.max(keepMs, config.limits.historyMs, config.limits.clientMemoryMs);
   const timer = setInterval(() => {
     control
       .compact({ olderThanMs, keepOps: Math.max(keepOps, config.limits.historyOps), limit: SWEEP_ROWS })

@@ -70,20 +70,25 @@ export interface ActorEffects {
   load(actor: DocumentActor, create: KindName | undefined, done: (result: LoadResult) => void): void;
   /** undefined: out of reach. */
   history(
-    id: number,
+    actor: DocumentActor,
     after: number,
     upTo: number,
     maxBytes: number,
     done: (deltas: readonly StoredDelta[] | undefined) => void,
   ): void;
   clientSeqs(
-    id: number,
+    actor: DocumentActor,
     client: string,
     upTo: number,
     done: (found: { pairs: readonly (readonly [number, number])[]; lastSeq: number } | undefined) => void,
   ): void;
   /** 0: it did not commit; undefined: out of reach. */
-  seqVersion(id: number, client: string, seq: number, done: (version: number | undefined) => void): void;
+  seqVersion(
+    actor: DocumentActor,
+    client: string,
+    seq: number,
+    done: (version: number | undefined) => void,
+  ): void;
   /** Fold a snapshot at `version`, off this thread. `done` tells the version that the store now has, undefined: none was made. */
   fold(actor: DocumentActor, version: number, done: (bytes: number | undefined) => void): void;
   presenceChanged(actor: DocumentActor): void;
@@ -97,6 +102,10 @@ const FRAME_OPS = 512;
 const FRAME_SHARE = 1 / 16;
 /** Messages of one subscriber that wait for an answer of the store: its submits in flight, and some. */
 const WAITING_MESSAGES = 128;
+/** Of receiveBytes: all presence of one document. */
+const PRESENCE_SHARE = 1 / 8;
+/** Changes of presence told at once; each who moved is told of all the others, so its cost is this squared. */
+const PRESENCES_PER_TICK = 64;
 /** Log since the last snapshot that is worth one when a document goes idle. */
 const IDLE_SNAPSHOT_BYTES = 4096;
 
@@ -111,6 +120,7 @@ export class DocumentActor {
   private readonly subscribers = new Subscribers();
   /** client -> JSON text. */
   private readonly presence = new Map<string, string>();
+  private presenceSize = 0;
   private readonly changedPresence = new Set<string>();
   /** Told while somebody was on the way to joining: told again when all have joined. */
   private readonly unseenPresence = new Set<string>();
@@ -121,6 +131,8 @@ export class DocumentActor {
   private snapshotVersion = 0;
   private bytesSinceSnapshot = 0;
   private folding = false;
+  /** Stays when the document leaves memory. */
+  private knownId: number | undefined;
   /** Set by the host, its clock in ms: when a message came last. */
   lastUsed = 0;
   /** Kept by the host: the channels that lead here. */
@@ -135,7 +147,7 @@ export class DocumentActor {
 
   /** The document's id once it is loaded. */
   get id(): number | undefined {
-    return this.document?.id;
+    return this.knownId;
   }
 
   get kindName(): KindName | undefined {
@@ -176,6 +188,10 @@ export class DocumentActor {
     if (this.mode === 'dropped') return;
     if (this.mode === 'active' && this.mailbox.isEmpty) {
       this.process(link, message);
+      return;
+    }
+    if (this.mode === 'cold' && message[0] === CLOSE) {
+      this.leaveBy(link, message);
       return;
     }
     // Closing takes no room: it frees some.
@@ -237,6 +253,7 @@ export class DocumentActor {
       }
     }
     this.presence.clear();
+    this.presenceSize = 0;
     this.changedPresence.clear();
     this.unseenPresence.clear();
     this.unload();
@@ -266,8 +283,12 @@ export class DocumentActor {
     const states: (string | null)[] = [];
     if (this.subscribers.someAreJoining)
       for (const client of this.changedPresence) this.unseenPresence.add(client);
-    for (const client of this.changedPresence) states.push(client, this.presence.get(client) ?? null);
-    this.changedPresence.clear();
+    for (const client of this.changedPresence) {
+      if (states.length >= 2 * PRESENCES_PER_TICK) break;
+      states.push(client, this.presence.get(client) ?? null);
+      this.changedPresence.delete(client);
+    }
+    if (this.changedPresence.size > 0) this.effects.presenceChanged(this);
     for (const group of this.subscribers.links.values())
       this.effects.send(group.link, [STATES, group.chan, states]);
   }
@@ -292,6 +313,7 @@ export class DocumentActor {
     if (result.type === 'loaded') {
       const { document, loaded } = result;
       this.document = document;
+      this.knownId = document.id;
       this.gate = new Gate(document.durable);
       this.snapshotVersion = loaded.snapshotVersion;
       this.bytesSinceSnapshot = loaded.deltas.reduce((bytes, delta) => bytes + delta.op.length, 0);
@@ -369,9 +391,7 @@ export class DocumentActor {
       }
       case PRESENCE: {
         const data = message[3];
-        if (data === null) this.presence.delete(subscriber.client);
-        else this.presence.set(subscriber.client, data);
-        this.markPresence(subscriber.client);
+        this.setPresence(subscriber.client, data);
         return;
       }
       case PULL:
@@ -388,10 +408,35 @@ export class DocumentActor {
     }
   }
 
+  /** Every message that waits for something is answered; a close that cannot be taken is carried out. */
   private refuse(link: number, message: ToOwner, code: ErrorCode, text: string): void {
-    if (message[0] === OPEN) this.effects.send(link, [OPEN_FAILED, message[1], message[2], code, text]);
-    if (message[0] === SUBMIT)
-      this.effects.send(link, [REFUSED, message[1], message[2], message[3], code, text]);
+    switch (message[0]) {
+      case OPEN:
+        this.effects.send(link, [OPEN_FAILED, message[1], message[2], code, text]);
+        return;
+      case SUBMIT:
+        this.effects.send(link, [REFUSED, message[1], message[2], message[3], submitCode(code), text]);
+        return;
+      case PULL:
+        this.effects.send(link, [LOST, message[1], message[2]]);
+        this.leaveBy(link, message);
+        return;
+      case CLOSE:
+        this.leaveBy(link, message);
+        return;
+      case PRESENCE:
+        return;
+      default:
+        throw new Error(`unknown message ${String(message satisfies never)}`);
+    }
+  }
+
+  private leaveBy(
+    link: number,
+    message: ToOwner & readonly [tag: number, chan: number, sub: number, ...unknown[]],
+  ): void {
+    const subscriber = this.subscribers.find(link, message[2]);
+    if (subscriber !== undefined) this.leave(subscriber);
   }
 
   /** Runs `step` when the store has answered; the subscriber's later messages wait meanwhile. */
@@ -457,7 +502,7 @@ export class DocumentActor {
   /** Brings what the store knows of this client's seqs to memory: without it a patch sent again would be taken for new. */
   private recall(document: Document, subscriber: Subscriber, then: (known: boolean) => void): void {
     this.await(subscriber, (answered) =>
-      this.effects.clientSeqs(document.id, subscriber.client, document.durable, (found) =>
+      this.effects.clientSeqs(this, subscriber.client, document.durable, (found) =>
         answered(() => {
           if (found !== undefined) document.memory(subscriber.client).recall(found.pairs);
           then(found !== undefined);
@@ -484,8 +529,9 @@ export class DocumentActor {
     const version = document.head;
     const lastSeq = document.lastSeqAt(subscriber.client, version) ?? null;
     const head = this.openedHead(document, subscriber, version, lastSeq);
-    const frame = openedSnapshot(subscriber.codec, head, document.snapshot());
-    this.join(document, subscriber, [frame], version, []);
+    // Made when it may leave: what waits at the gate is one shared snapshot, not one for each who opens.
+    const snapshot = document.snapshot();
+    this.join(document, subscriber, () => [openedSnapshot(subscriber.codec, head, snapshot)], version, []);
   }
 
   /** The next patches after what the subscriber has; `opening`: they come in its `opened`, which starts at that version. */
@@ -499,11 +545,17 @@ export class DocumentActor {
         this.joinWith(document, subscriber, frames, document.head, run, opening);
         return;
       }
-      this.chunk(document, subscriber, takeFitting(run, this.frameBytes, document.durable), opening);
+      const fitting = takeFitting(run, this.frameBytes, document.durable);
+      if (fitting.length > 0) this.chunk(document, subscriber, fitting, opening);
+      else {
+        this.gate.hold(document.head, () => {
+          if (!subscriber.gone) this.bringOn(document, subscriber, opening);
+        });
+      }
       return;
     }
     this.await(subscriber, (answered) =>
-      this.effects.history(document.id, after, document.durable, this.frameBytes, (deltas) =>
+      this.effects.history(this, after, document.durable, this.frameBytes, (deltas) =>
         answered(() => this.fetched(document, subscriber, after, deltas, opening)),
       ),
     );
@@ -550,7 +602,7 @@ export class DocumentActor {
       this.sendOpened(document, subscriber, subscriber.sub, head, version, run, false);
     if (frames !== undefined) send(frames);
     else
-      this.withLastSeq(document, subscriber, version, (lastSeq) => {
+      this.withLastSeq(subscriber, version, (lastSeq) => {
         // Its pairs of so long ago are forgotten: then its highest of all, never 0 for one that has committed.
         const known = lastSeq || (document.lastSeqAt(subscriber.client, document.durable) ?? null);
         const head = this.openedHead(document, subscriber, version, known);
@@ -577,14 +629,9 @@ export class DocumentActor {
     return [openedSince(codec, document.kind, head, opening, run)];
   }
 
-  private withLastSeq(
-    document: Document,
-    subscriber: Subscriber,
-    version: number,
-    then: (lastSeq: number | null) => void,
-  ): void {
+  private withLastSeq(subscriber: Subscriber, version: number, then: (lastSeq: number | null) => void): void {
     this.await(subscriber, (answered) =>
-      this.effects.clientSeqs(document.id, subscriber.client, version, (found) =>
+      this.effects.clientSeqs(this, subscriber.client, version, (found) =>
         answered(() => then(found?.lastSeq ?? null)),
       ),
     );
@@ -599,7 +646,7 @@ export class DocumentActor {
     opening: number | undefined,
   ): void {
     if (frames !== undefined) {
-      this.join(document, subscriber, frames, version, run);
+      this.join(document, subscriber, () => frames, version, run);
       return;
     }
     // A head that only memory knows has its client's latest seqs in memory.
@@ -607,7 +654,7 @@ export class DocumentActor {
     this.join(
       document,
       subscriber,
-      [openedSince(subscriber.codec, document.kind, head, opening ?? 0, run)],
+      () => [openedSince(subscriber.codec, document.kind, head, opening ?? 0, run)],
       version,
       run,
     );
@@ -617,7 +664,7 @@ export class DocumentActor {
   private join(
     document: Document,
     subscriber: Subscriber,
-    frames: readonly Uint8Array[],
+    frames: () => readonly Uint8Array[],
     version: number,
     run: readonly Entry[],
   ): void {
@@ -627,7 +674,7 @@ export class DocumentActor {
       this.subscribers.join(subscriber);
       // Kept as long as it is being answered: thousands may have the document open.
       if (subscriber.sub === sub) subscriber.request = undefined;
-      this.sendOpened(document, subscriber, sub, frames, version, run, true);
+      this.sendOpened(document, subscriber, sub, frames(), version, run, true);
       this.afterJoining(document, subscriber);
     });
   }
@@ -700,8 +747,19 @@ export class DocumentActor {
   private leave(subscriber: Subscriber): void {
     const { client } = subscriber;
     this.subscribers.remove(subscriber);
-    if (this.subscribers.ofClient(client) === undefined && this.presence.delete(client))
-      this.markPresence(client);
+    if (this.subscribers.ofClient(client) === undefined && this.presence.has(client))
+      this.setPresence(client, null);
+  }
+
+  /** Best effort: past its share of a frame a document takes no more of it, for `opened` carries all. */
+  private setPresence(client: string, data: string | null): void {
+    const before = this.presence.get(client)?.length ?? 0;
+    const size = this.presenceSize + (data?.length ?? 0) - before;
+    if (data !== null && size > this.limits.receiveBytes * PRESENCE_SHARE) return;
+    if (data === null) this.presence.delete(client);
+    else this.presence.set(client, data);
+    this.presenceSize = size;
+    this.markPresence(client);
   }
 
   private markPresence(client: string): void {
@@ -779,7 +837,7 @@ export class DocumentActor {
       return;
     }
     this.await(subscriber, (answered) =>
-      this.effects.history(document.id, after, upTo, this.limits.receiveBytes, (deltas) =>
+      this.effects.history(this, after, upTo, this.limits.receiveBytes, (deltas) =>
         answered(() => {
           const last = deltas?.at(-1);
           if (deltas === undefined) {
@@ -799,7 +857,7 @@ export class DocumentActor {
 
   private lookUpSeq(document: Document, subscriber: Subscriber, seq: number): void {
     this.await(subscriber, (answered) =>
-      this.effects.seqVersion(document.id, subscriber.client, seq, (version) =>
+      this.effects.seqVersion(this, subscriber.client, seq, (version) =>
         answered(() => {
           if (version === undefined) this.answer(subscriber, seq, 'unavailable', 'the store is out of reach');
           else if (version === 0) this.answer(subscriber, seq, 'seq-used', 'a higher seq has committed');
@@ -874,6 +932,12 @@ const HISTORY_SLACK = 10;
 
 /** On the wire: the id of one life of a document. */
 export const historyOf = (id: number): string => id.toString(36);
+
+/** A submit ends in one of the submit codes, whatever became of its document. */
+function submitCode(code: ErrorCode): ErrorCode {
+  if (code === 'not-found') return 'not-open';
+  return code === 'internal' ? 'unavailable' : code;
+}
 
 export const isFinal = (code: ErrorCode): boolean => FINAL.has(code);
 

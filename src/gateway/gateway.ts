@@ -276,9 +276,9 @@ export class Gateway implements OwnerLinkListener {
       this.overloaded(session, channel.doc, seq, 'the owner of this document is behind');
       return;
     }
-    settle(subscription, seq);
+    // A seq that is sent again keeps its place: what is sent after a change of owner is sent in this order.
+    session.unansweredBytes += submit.op.length - (unanswered.get(seq)?.op.length ?? 0);
     unanswered.set(seq, submit);
-    session.unansweredBytes += submit.op.length;
   }
 
   private linkOp(
@@ -318,10 +318,12 @@ export class Gateway implements OwnerLinkListener {
       this.error(session, 'too-large', `presence: at most ${this.limits.presenceBytes} bytes`, echo(message));
       return;
     }
-    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
-      each.presence = text ?? undefined;
     const { channel } = subscription;
     const { mode, sub } = rootOf(subscription);
+    if (mode === 'resuming' && text === null && subscription.presence !== undefined)
+      this.tellGone(channel, session);
+    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
+      each.presence = text ?? undefined;
     if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.chan, sub, text]);
   }
 
@@ -369,7 +371,8 @@ export class Gateway implements OwnerLinkListener {
     return channel;
   }
 
-  private subscribe(subscription: Subscription): void {
+  /** `again`: after a change of owner, when nobody is refused for the owner's being behind. */
+  private subscribe(subscription: Subscription, again = false): void {
     const { channel, session } = subscription;
     subscription.sub = ++this.lastSub;
     channel.subs.set(subscription.sub, subscription);
@@ -396,7 +399,7 @@ export class Gateway implements OwnerLinkListener {
       subscription.sub,
       request,
     ];
-    if (subscription.opened) channel.link.send(message);
+    if (again || subscription.opened) channel.link.send(message);
     else if (!channel.link.offer(message))
       this.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
   }
@@ -414,11 +417,24 @@ export class Gateway implements OwnerLinkListener {
   /** Ends it, and what it was to replace. */
   private unsubscribe(subscription: Subscription): void {
     const { channel } = subscription;
+    const unknown = rootOf(subscription).mode === 'resuming' && subscription.presence !== undefined;
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before) {
       this.forget(each);
       channel.link?.send([CLOSE_MESSAGE, channel.chan, each.sub]);
     }
+    if (unknown) this.tellGone(channel, subscription.session);
     this.dispose(channel);
+  }
+
+  /** Its presence was told by an owner that is gone, and the next one never hears of it: the others are told here. */
+  private tellGone(channel: Channel, session: Session): void {
+    const { client } = session;
+    if (client === undefined) return;
+    for (const other of channel.subs.values()) {
+      if (other.opened && other.session !== session) {
+        other.session.send({ type: 'presence', doc: channel.doc, states: { [client]: null } });
+      }
+    }
   }
 
   /** One of a socket's subscriptions to a document has ended without replacing another: the rest goes on. True: there is no rest. */
@@ -645,6 +661,10 @@ export class Gateway implements OwnerLinkListener {
       else this.error(session, 'not-open', message, { doc, seq });
     }
     if (comesBack) {
+      // The whole channel comes back under a new number: what the owner has under the old one ends.
+      for (const other of channel.subs.values()) {
+        if (other !== subscription) channel.link?.send([CLOSE_MESSAGE, channel.chan, other.sub]);
+      }
       this.resumeSoon(channel);
       return;
     }
@@ -695,6 +715,8 @@ export class Gateway implements OwnerLinkListener {
   }
 
   private resume(channel: Channel): void {
+    clearTimeout(channel.retry);
+    channel.retry = undefined;
     const { router } = this.options;
     channel.link = router.linkOf(channel.doc);
     if (channel.link === undefined) return;
@@ -706,7 +728,7 @@ export class Gateway implements OwnerLinkListener {
     }
     const all = [...channel.subs.values()];
     channel.subs.clear();
-    for (const subscription of all) this.subscribe(subscription);
+    for (const subscription of all) this.subscribe(subscription, true);
     for (const subscription of all) {
       // What was submitted before its `opened` came goes again behind its open.
       if (!subscription.opened) this.sendAgain(channel, subscription);

@@ -1,0 +1,208 @@
+// A host when something goes wrong at one document: the log stays whole, nobody is left without an
+// answer, and its neighbours go on.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  CLOSE,
+  COMMIT,
+  JSON_FRAMES,
+  LOST,
+  OPEN,
+  OPENED,
+  PRESENCE,
+  PULL,
+  RESET,
+  SUBMIT,
+  type ToGateway,
+} from '../../actors/link-messages.ts';
+import type { WorkerStore } from '../../actors/storage/store.ts';
+import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { frameMessage, HOST_LIMITS, startHost } from './host-harness.ts';
+
+const DOC = 'acme/plan';
+
+const historyIn = (messages: readonly ToGateway[]): string =>
+  messages.flatMap((m) => (m[0] === OPENED ? [m[5]] : []))[0] ?? '';
+
+test('ORDER-1 what follows a patch that the store refuses is not committed without it', async (t) => {
+  const database = createMemoryDatabase();
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  host.open(1, DOC, { client: 'client\u0000nul' });
+  host.open(2, DOC);
+  await host.idle();
+  const id = Number.parseInt(historyIn(host.got), 36);
+  database.setAvailable(false);
+  host.submit(1, 1, -1, [{ insert: 'a' }]);
+  await host.idle();
+  host.submit(2, 1, -1, [{ insert: 'b' }]);
+  await host.idle();
+  database.setAvailable(true);
+  await host.idle();
+  const reader = database.worker();
+  await reader.open({ run: 'reader', node: 'test', slot: 1 });
+  const [loaded] = await reader.load([id]);
+  assert.deepEqual(loaded?.deltas, []);
+});
+
+/** The database with one call of its workers' stores replaced. */
+function withStore(
+  database: MemoryDatabase,
+  change: (store: WorkerStore) => Partial<WorkerStore>,
+): MemoryDatabase {
+  return {
+    control: () => database.control(),
+    fold: () => database.fold(),
+    setAvailable: (available) => database.setAvailable(available),
+    loseConnection: (session, where) => database.loseConnection(session, where),
+    loseAbove: (doc, version) => database.loseAbove(doc, version),
+    worker: () => {
+      const store = database.worker();
+      const changed = change(store);
+      return new Proxy(store, {
+        get: (target, key) => {
+          const value: unknown = Reflect.get(changed, key) ?? Reflect.get(target, key);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+}
+
+test('a document that fails while its patches are on their way takes no other document with it', async (t) => {
+  let letAppend: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    letAppend = resolve;
+  });
+  const database = withStore(createMemoryDatabase(), (store) => ({
+    append: async (...batch) => {
+      await held;
+      return store.append(...batch);
+    },
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  await host.idle();
+  host.submit(1, 1, -1, [{ insert: 'a' }]);
+  await host.idle();
+  // No JSON: the document throws.
+  host.send([SUBMIT, 1, 1, 2, -1, '{']);
+  await host.idle();
+  assert.ok(host.got.some((m) => m[0] === RESET));
+  // What a gateway does then.
+  const request = { doc: DOC, client: 'client-1', user: 'u', role: 'owner', codec: JSON_FRAMES } as const;
+  host.send([OPEN, 2, 2, request]);
+  host.send([SUBMIT, 2, 2, 1, -1, JSON.stringify([{ insert: 'a' }])]);
+  await host.idle();
+  letAppend();
+  await host.idle();
+  assert.deepEqual(host.lost, [], 'the worker goes on');
+});
+
+test('what throws when the store has answered drops that document alone', async (t) => {
+  const database = withStore(createMemoryDatabase(), (store) => ({
+    history: async (...asked) =>
+      (await store.history(...asked)).map((delta) => ({ ...delta, op: Buffer.from('no JSON') })),
+  }));
+  const host = await startHost(database, {
+    ...HOST_LIMITS,
+    actor: { ...HOST_LIMITS.actor, residentOps: 2 },
+  });
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  for (let seq = 1; seq <= 20; seq++) {
+    host.submit(1, seq, -1, [{ insert: 'a' }]);
+    await host.idle();
+  }
+  host.got.length = 0;
+  host.submit(1, 21, 0, [{ insert: 'b' }]);
+  await host.idle();
+  assert.deepEqual(
+    host.got.map((m) => m[0]),
+    [RESET],
+  );
+});
+
+test('PRES-4 who closes a document that has left memory is gone, also while the database is away', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const database = createMemoryDatabase();
+  const host = await startHost(database, { ...HOST_LIMITS, memoryBytes: 0 });
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  host.open(2, DOC);
+  host.send([PRESENCE, 1, 1, '"here"']);
+  await host.idle();
+  t.mock.timers.tick(1000);
+  database.setAvailable(false);
+  host.send([CLOSE, 1, 1]);
+  await host.idle();
+  database.setAvailable(true);
+  host.got.length = 0;
+  host.open(3, DOC);
+  await host.idle();
+  const opened = host.got.find((m) => m[0] === OPENED);
+  assert.ok(opened?.[0] === OPENED && opened[3][0] !== undefined);
+  assert.deepEqual(frameMessage(opened[3][0]).presence, {});
+});
+
+test('OPEN-4 a catch-up that meets a document out of memory and a database out of reach is ended, not forgotten', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const database = createMemoryDatabase();
+  const host = await startHost(database, {
+    ...HOST_LIMITS,
+    memoryBytes: 0,
+    actor: { ...HOST_LIMITS.actor, receiveBytes: 16 * 1024, residentOps: 16 },
+  });
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  await host.idle();
+  for (let seq = 1; seq <= 300; seq++) {
+    host.submit(1, seq, -1, [{ insert: `edit ${seq} `.repeat(4) }]);
+    if (seq % 20 === 0) await host.idle();
+  }
+  const history = historyIn(host.got);
+  host.open(2, DOC, { since: 0, history });
+  await host.idle();
+  host.got.length = 0;
+  // The first sweep folds, the second unloads.
+  t.mock.timers.tick(1000);
+  await host.idle();
+  t.mock.timers.tick(1000);
+  database.setAvailable(false);
+  host.send([PULL, 1, 2]);
+  await host.idle();
+  database.setAvailable(true);
+  host.submit(1, 301, -1, [{ insert: 'more' }]);
+  await host.idle();
+  assert.ok(
+    host.got.some((m) => m[0] === COMMIT),
+    'the document is back',
+  );
+  assert.ok(
+    host.got.some((m) => (m[0] === LOST || m[0] === OPENED) && m[2] === 2),
+    'the reader hears something',
+  );
+});
+
+test('OPEN-4 a catch-up that has reached what is durable waits for the store, it does not spin', async (t) => {
+  const database = createMemoryDatabase();
+  const host = await startHost(database, {
+    ...HOST_LIMITS,
+    actor: { ...HOST_LIMITS.actor, receiveBytes: 16 * 1024 },
+  });
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  await host.idle();
+  const history = historyIn(host.got.splice(0));
+  database.setAvailable(false);
+  for (let seq = 1; seq <= 60; seq++) host.submit(1, seq, -1, [{ insert: `edit ${seq} `.repeat(4) }]);
+  await host.idle();
+  host.open(2, DOC, { since: 0, history });
+  for (let pulls = 0; pulls < 10; pulls++) {
+    await host.idle();
+    const chunks = host.got.splice(0).filter((m) => m[0] === OPENED && !m[7]);
+    assert.ok(pulls === 0 || chunks.length === 0, 'a chunk with nothing in it asks for the next at once');
+    if (chunks.length > 0) host.send([PULL, 1, 2]);
+  }
+});
