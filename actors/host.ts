@@ -1,6 +1,7 @@
 // One worker's documents: brings messages of its links to actors, their patches to the committer,
 // their questions to the store, and passivates what is idle. It runs in one thread and owns no
 // sockets; links, store, clock and compute come from outside.
+// Over 400 lines with what an actor asks of it: messages in, answers out, loading, folding, passivation.
 import { kindOf } from '../kinds/registry.ts';
 import type { KindName } from '../protocol/messages.ts';
 import { type CommitLimits, Committer } from './committer.ts';
