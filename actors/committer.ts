@@ -2,6 +2,7 @@
 // store in one append; one append is under way at a time. It knows rows and outcomes, no documents'
 // content.
 
+import type { Clock } from './clock.ts';
 import type { AppendOutcome, DeltaRow, DocumentId, WorkerStore } from './storage/store.ts';
 
 export interface CommitLimits {
@@ -35,7 +36,7 @@ const SMOOTHING = 0.1;
 export class Committer {
   private readonly store: WorkerStore;
   private readonly limits: CommitLimits;
-  private readonly now: () => number;
+  private readonly clock: Clock;
   /** The session is over (`fenced`) or the log has lost commits (`gap`): nothing that waits will commit. */
   private readonly onLost: (reason: 'fenced' | 'gap') => void;
   private waiting: Waiting[] = [];
@@ -55,12 +56,12 @@ export class Committer {
   constructor(
     store: WorkerStore,
     limits: CommitLimits,
-    now: () => number,
+    clock: Clock,
     onLost: (reason: 'fenced' | 'gap') => void,
   ) {
     this.store = store;
     this.limits = limits;
-    this.now = now;
+    this.clock = clock;
     this.onLost = onLost;
   }
 
@@ -86,10 +87,10 @@ export class Committer {
     const busy = this.meanIntervalMs < 1000 / BUSY_COMMITS_PER_SECOND;
     if (this.limits.lingerMs > 0 && busy && this.lastRows < TINY_ROWS && this.waiting.length < TINY_ROWS) {
       this.scheduled = true;
-      setTimeout(() => {
+      this.clock.after(this.limits.lingerMs, () => {
         this.scheduled = false;
         this.append();
-      }, this.limits.lingerMs);
+      });
     } else this.append();
   }
 
@@ -109,6 +110,15 @@ export class Committer {
   /** Resolves when everything enqueued so far has settled. */
   async drain(): Promise<void> {
     while (!this.stopped && (this.waiting.length > 0 || this.inFlight.length > 0)) {
+      this.flush();
+      await this.whenSettled();
+    }
+  }
+
+  /** Resolves once nothing of these documents waits or is under way; the caller enqueues no more of them. */
+  async settle(docs: ReadonlySet<DocumentId>): Promise<void> {
+    const isOf = ({ row }: Waiting): boolean => docs.has(row.doc);
+    while (!this.stopped && (this.waiting.some(isOf) || this.inFlight.some(isOf))) {
       this.flush();
       await this.whenSettled();
     }
@@ -175,7 +185,7 @@ export class Committer {
   }
 
   private observe(rows: number): void {
-    const now = this.now();
+    const now = this.clock.now();
     this.meanIntervalMs += SMOOTHING * (now - this.lastFlush - this.meanIntervalMs);
     this.lastFlush = now;
     this.lastRows = rows;

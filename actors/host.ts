@@ -4,6 +4,7 @@
 // Over 400 lines with what an actor asks of it: messages in, answers out, loading, folding, passivation.
 import { kindOf } from '../kinds/registry.ts';
 import type { KindName } from '../protocol/messages.ts';
+import type { Clock } from './clock.ts';
 import { type CommitLimits, Committer } from './committer.ts';
 import {
   type ActorEffects,
@@ -16,7 +17,16 @@ import { Document } from './document/document.ts';
 import type { AnyKind } from './document/entry.ts';
 import { Faults } from './faults.ts';
 import { Link, type LinkOptions, type Transport } from './link.ts';
-import { CLOSE, OPEN, OPEN_FAILED, REFUSED, SUBMIT, type ToGateway, type ToOwner } from './link-messages.ts';
+import {
+  NOT_OWNER,
+  OPEN,
+  OPEN_FAILED,
+  REFUSED,
+  SUBMIT,
+  type ToGateway,
+  type ToOwner,
+} from './link-messages.ts';
+import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
 import { shardOf } from './shard.ts';
 import type {
@@ -24,6 +34,7 @@ import type {
   DocumentRow,
   Epoch,
   LoadedDocument,
+  SessionId,
   SessionRef,
   WorkerStore,
 } from './storage/store.ts';
@@ -49,11 +60,14 @@ export interface FoldRequest {
 export interface HostOptions {
   readonly store: WorkerStore;
   readonly session: SessionRef;
-  /** Shard -> epoch of those that this session owns. */
-  readonly epochs: ReadonlyMap<number, Epoch>;
   readonly limits: HostLimits;
   readonly progress: Progress;
-  readonly now: () => number;
+  readonly clock: Clock;
+  /**
+   * False: nobody has confirmed of late that this session still owns what it owned. Then nothing is answered:
+   * a process that was stopped for long must not serve what may be old when it wakes.
+   */
+  readonly confirmed: () => boolean;
   /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
@@ -82,27 +96,34 @@ export class Host {
   private readonly faults = new Faults(FAULTS_TO_QUARANTINE);
   private readonly dirtyPresence = new Set<DocumentActor>();
   private readonly effects: ActorEffects;
-  private readonly sweeper: NodeJS.Timeout;
-  private presenceTimer: NodeJS.Timeout | undefined;
+  private readonly shards = new OwnedShards();
+  private readonly stopSweeping: () => void;
+  private stopPresence: (() => void) | undefined;
   private readonly folds = new Set<Promise<void>>();
   private stopping = false;
 
   constructor(options: HostOptions) {
     this.options = options;
-    this.committer = new Committer(options.store, options.limits.commit, options.now, (reason) => {
+    this.committer = new Committer(options.store, options.limits.commit, options.clock, (reason) => {
       this.stopping = true;
       options.onLost(reason);
     });
     this.effects = this.makeEffects();
-    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    this.stopSweeping = options.clock.every(SWEEP_MS, () => this.sweep());
   }
 
   addLink(id: number, transport: Transport): void {
     const channels = new Map<number, DocumentActor>();
-    const link = new Link<ToGateway, ToOwner>(transport, this.options.limits.link, (messages) => {
-      for (const message of messages) this.receive(id, channels, message);
-      this.options.progress.clear();
-    });
+    const link = new Link<ToGateway, ToOwner>(
+      transport,
+      this.options.limits.link,
+      (messages) => {
+        if (this.options.confirmed()) for (const message of messages) this.receive(id, channels, message);
+        else this.turnAway(link, messages);
+        this.options.progress.clear();
+      },
+      this.options.clock,
+    );
     this.links.set(id, { link, channels });
   }
 
@@ -112,6 +133,41 @@ export class Host {
     this.links.delete(id);
     found.link.close();
     for (const actor of new Set(found.channels.values())) actor.linkLost(id);
+  }
+
+  /** These shards are this session's, by a claim or by a hand-off. */
+  own(epochs: ReadonlyMap<number, Epoch>): void {
+    this.shards.own(epochs);
+  }
+
+  get ownedShards(): number {
+    return this.shards.size;
+  }
+
+  /**
+   * Gives shards to another session: takes nothing more for their documents, lets commit what was taken,
+   * then hands over. Resolves with those that moved; the rest goes on here. Gateways are told either way,
+   * since what they sent meanwhile was not taken.
+   */
+  async release(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
+    const leaving = this.shards.beginLeaving(shards);
+    const ids = new Set<number>();
+    const actors = [...this.actors.values()].filter((actor) => this.shards.isLeaving(actor.name));
+    for (const { id } of actors) if (id !== undefined) ids.add(id);
+    let moved: ReadonlyMap<number, Epoch> = new Map();
+    try {
+      await this.committer.settle(ids);
+      moved = await this.options.store.handOff(leaving, to);
+    } finally {
+      const strays = this.shards.endLeaving(leaving, moved);
+      for (const actor of actors) {
+        actor.reset();
+        this.forget(actor);
+      }
+      for (const { link, chan } of strays) this.links.get(link)?.link.send([NOT_OWNER, chan]);
+      for (const { link } of this.links.values()) link.flush();
+    }
+    return moved;
   }
 
   /** Commits what was taken, then ends. No message is taken after the call. */
@@ -126,17 +182,17 @@ export class Host {
   /** Snapshots for documents whose log is worth one, as many as a moment allows: they open faster next time. */
   private async foldAll(): Promise<void> {
     for (const actor of this.actors.values()) actor.foldWhenIdle();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, LAST_FOLDS_MS);
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.options.clock.after(LAST_FOLDS_MS, resolve);
     });
     await Promise.race([Promise.all(this.folds), late]);
-    clearTimeout(timer);
+    cancel();
   }
 
   dispose(): void {
-    clearInterval(this.sweeper);
-    clearTimeout(this.presenceTimer);
+    this.stopSweeping();
+    this.stopPresence?.();
     for (const { link } of this.links.values()) link.flush();
   }
 
@@ -146,13 +202,19 @@ export class Host {
       return;
     }
     let actor = channels.get(message[1]);
+    if (actor !== undefined && this.shards.someLeave && this.shards.isLeaving(actor.name)) return;
     if (actor === undefined) {
       if (message[0] !== OPEN) {
         if (message[0] === SUBMIT) this.refuse(id, message, 'not-open', 'this document is not open');
         return;
       }
       const name = message[3].doc;
-      if (this.faults.isOut(name, this.options.now())) {
+      if (!this.shards.serves(name)) {
+        if (this.shards.isLeaving(name)) this.shards.strayed(name, id, message[1]);
+        else this.links.get(id)?.link.send([NOT_OWNER, message[1]]);
+        return;
+      }
+      if (this.faults.isOut(name, this.options.clock.now())) {
         this.refuse(id, message, 'unavailable', 'this document is quarantined');
         return;
       }
@@ -160,24 +222,27 @@ export class Host {
       channels.set(message[1], actor);
       actor.channels.push({ link: id, chan: message[1] });
     }
-    actor.lastUsed = this.options.now();
+    actor.lastUsed = this.options.clock.now();
     const target = actor;
     this.guard(
       target,
       () => target.handle(id, message),
       () => this.refuse(id, message, 'bad-op', 'the document cannot take it'),
     );
-    if (message[0] === CLOSE && target.isAbandonedBy(id)) {
-      channels.delete(message[1]);
-      target.channels = target.channels.filter(
-        (channel) => channel.chan !== message[1] || channel.link !== id,
-      );
-    }
+    this.releaseChannels(target);
+  }
+
+  /** Channels over which nobody has the document open lead nowhere from now on. */
+  private releaseChannels(actor: DocumentActor): void {
+    for (const { link, chan } of actor.releaseChannels()) this.links.get(link)?.channels.delete(chan);
   }
 
   /** An answer for one document: guarded, and a crash at it is this document's. */
   private answered(actor: DocumentActor, act: () => void): void {
+    // It starts over elsewhere: what would still be committed here would come behind the hand-off.
+    if (this.shards.someLeave && this.shards.isLeaving(actor.name)) return;
     this.guard(actor, act);
+    this.releaseChannels(actor);
     this.options.progress.clear();
   }
 
@@ -187,7 +252,7 @@ export class Host {
     try {
       act();
     } catch (error) {
-      const faults = this.faults.count(actor.name, this.options.now());
+      const faults = this.faults.count(actor.name, this.options.clock.now());
       this.options.log('error', 'a document failed', {
         doc: actor.name,
         faults,
@@ -253,7 +318,8 @@ export class Host {
         return committer.full;
       },
       append: (actor, { version, client, seq }, user, op) => {
-        const epoch = this.epochOf(actor.name);
+        const epoch = this.shards.epochOf(actor.name);
+        if (epoch === undefined) throw new Error('a patch for a document that is not owned');
         committer.enqueue(this.listener(actor), {
           doc: actor.id ?? 0,
           version,
@@ -287,7 +353,7 @@ export class Host {
       fold: (actor, version, done) => this.fold(actor, version, done),
       presenceChanged: (actor) => {
         this.dirtyPresence.add(actor);
-        this.presenceTimer ??= setTimeout(() => this.flushPresence(), PRESENCE_TICK_MS);
+        this.stopPresence ??= options.clock.after(PRESENCE_TICK_MS, () => this.flushPresence());
       },
     };
   }
@@ -316,14 +382,10 @@ export class Host {
     return listener;
   }
 
-  private epochOf(name: string): Epoch {
-    return this.options.epochs.get(shardOf(name)) ?? 0;
-  }
-
   private async load(actor: DocumentActor, create: KindName | undefined): Promise<LoadResult> {
     const { store, limits } = this.options;
     const { name } = actor;
-    if (!this.options.epochs.has(shardOf(name))) {
+    if (!this.shards.serves(name)) {
       return { type: 'failed', code: 'unavailable', message: 'this worker does not own the document' };
     }
     const slash = name.indexOf('/');
@@ -341,6 +403,7 @@ export class Host {
     // A predecessor of this actor may still have patches on their way.
     await this.committer.discard(row.id);
     const loaded = created ? EMPTY(row) : await this.loadRow(row);
+    // After the snapshot, never beside it: a client of a newer one would go unlisted.
     const clients = loaded.snapshotVersion === 0 ? [] : await store.clients(row.id, LISTED_CLIENTS);
     this.options.progress.enter(name);
     const kind: AnyKind = kindOf(row.kind);
@@ -394,17 +457,34 @@ export class Host {
   }
 
   private flushPresence(): void {
-    this.presenceTimer = undefined;
+    this.stopPresence = undefined;
     const dirty = [...this.dirtyPresence];
     this.dirtyPresence.clear();
     for (const actor of dirty) this.guard(actor, () => actor.flushPresence());
   }
 
+  private turnAway(link: Link<ToGateway, ToOwner>, messages: readonly ToOwner[]): void {
+    this.dropAll();
+    for (const chan of new Set(messages.map((message) => message[1]))) link.send([NOT_OWNER, chan]);
+  }
+
+  /** Nobody says that this session still owns anything: gateways look for the owner afresh. */
+  private dropAll(): void {
+    for (const actor of [...this.actors.values()]) {
+      actor.reset();
+      this.forget(actor);
+    }
+  }
+
   // Passivation
 
   private sweep(): void {
-    const { limits, now } = this.options;
-    const oldest = now() - limits.idleMs;
+    const { limits, clock } = this.options;
+    if (!this.options.confirmed()) {
+      this.dropAll();
+      return;
+    }
+    const oldest = clock.now() - limits.idleMs;
     let bytes = 0;
     const quiet: DocumentActor[] = [];
     for (const actor of this.actors.values()) {

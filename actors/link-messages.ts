@@ -59,6 +59,7 @@ export const CLOSED = 16;
 export const OPEN_FAILED = 17;
 export const RESET = 18;
 export const LOST = 19;
+export const NOT_OWNER = 20;
 
 export type ToGateway =
   /**
@@ -95,4 +96,9 @@ export type ToGateway =
   /** The owner has dropped the document with what was not durable: open again with `since`, send again what is unanswered. */
   | [tag: typeof RESET, chan: number]
   /** This subscriber cannot be brought further without a gap: its socket must open afresh. */
-  | [tag: typeof LOST, chan: number, sub: number];
+  | [tag: typeof LOST, chan: number, sub: number]
+  /**
+   * The document's shard is not (or no longer) this owner's, and it has forgotten the channel with all
+   * that was sent over it: open again where the router leads then.
+   */
+  | [tag: typeof NOT_OWNER, chan: number];

@@ -1,6 +1,7 @@
 // One end of a link: batches messages per tick into one binary message per direction, with credits,
 // since ports have no backpressure. It does not know what the messages mean.
 import { Packr } from 'msgpackr';
+import { type Clock, systemClock } from './clock.ts';
 
 /** What carries a link's batches: a MessagePort, later a socket to a peer. Batches arrive whole and in order. */
 export interface Transport {
@@ -35,6 +36,7 @@ const REMEMBERED = 0.9;
 export class Link<Out extends readonly unknown[], In extends readonly unknown[]> {
   private readonly transport: Transport;
   private readonly options: LinkOptions;
+  private readonly clock: Clock;
   private queue: Out[] = [];
   private sent = 0;
   private handledByPeer = 0;
@@ -47,9 +49,15 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   private closed = false;
   private readonly packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
 
-  constructor(transport: Transport, options: LinkOptions, onMessages: (messages: readonly In[]) => void) {
+  constructor(
+    transport: Transport,
+    options: LinkOptions,
+    onMessages: (messages: readonly In[]) => void,
+    clock: Clock = systemClock,
+  ) {
     this.transport = transport;
     this.options = options;
+    this.clock = clock;
     transport.onBatch((batch) => {
       if (this.closed) return;
       const [credit, messages] = this.packr.unpack(batch) as [number, In[]];
@@ -91,8 +99,8 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     const { gatherMs } = this.options;
     const rate = gatherMs === 0 || this.recentMs === 0 ? 0 : this.recentMessages / this.recentMs;
     const wait = Math.min(gatherMs, Math.floor(rate / THICK_PER_MS));
-    if (wait > 0 && performance.now() - this.lastFlush < wait) setTimeout(this.flush, wait);
-    else setImmediate(this.flush);
+    if (wait > 0 && this.clock.now() - this.lastFlush < wait) this.clock.after(wait, this.flush);
+    else this.clock.soon(this.flush);
   }
 
   readonly flush = (): void => {
@@ -109,7 +117,7 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   };
 
   private observe(messages: number): void {
-    const now = performance.now();
+    const now = this.clock.now();
     this.recentMs = REMEMBERED * this.recentMs + now - this.lastFlush;
     this.recentMessages = REMEMBERED * this.recentMessages + messages;
     this.lastFlush = now;

@@ -1,12 +1,15 @@
 // The worker thread's entry: one never-ending task per worker of the host pool. It opens a session,
-// claims its shards, runs a Host until told to stop, and ends. It must not throw at import: a module
-// that does empties the pool for good.
+// runs a Host until told to stop, and ends. Which shards it claims and gives away it is told. It must not
+// throw at import: a module that does empties the pool for good.
 import { type MessagePort, threadId } from 'node:worker_threads';
+import { systemClock } from './clock.ts';
 import { type FoldRequest, Host, type HostLimits } from './host.ts';
 import type { Transport } from './link.ts';
+import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
 import { Progress } from './progress.ts';
 import type { SessionIdentity, SessionRef, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
+import { warmUp } from './warm-up.ts';
 
 export interface WorkerTask {
   readonly identity: SessionIdentity;
@@ -15,25 +18,44 @@ export interface WorkerTask {
     readonly connectTimeoutMs: number;
     readonly readConnections: number;
   };
-  readonly shards: readonly number[];
   readonly limits: HostLimits;
   readonly progress: SharedArrayBuffer;
+  /** Memory of a Liveness. Null: the node is alone, nobody else can own what it owns. */
+  readonly liveness: SharedArrayBuffer | null;
   /** Batches of the node's own gateway. */
   readonly link: MessagePort;
   readonly control: MessagePort;
 }
 
-export type ToWorker = { type: 'stop' } | { type: 'folded'; token: number; bytes: number | undefined };
+/** shard, epoch, shard, epoch … */
+export type ShardEpochs = readonly number[];
+
+export type ToWorker =
+  | { type: 'stop' }
+  | { type: 'folded'; token: number; bytes: number | undefined }
+  /** Claim what of these is free; answered by `claimed`. */
+  | { type: 'claim'; token: number; shards: readonly number[] }
+  /** Look which of these somebody has handed to this session; answered by `claimed`. */
+  | { type: 'adopt'; token: number; shards: readonly number[] }
+  /** Hand these over; answered by `released`. */
+  | { type: 'release'; token: number; shards: readonly number[]; to: number }
+  /** Batches of a peer's gateway come over this port, until it closes. */
+  | { type: 'link'; id: number; port: MessagePort };
 
 export type FromWorker =
   /** Said as soon as the session exists, so that it can be fenced. */
   | { type: 'session'; session: number }
-  | { type: 'ready'; session: number; shards: number; thread: number }
+  | { type: 'ready'; session: number; thread: number }
+  | { type: 'claimed'; token: number; epochs: ShardEpochs }
+  /** Those that moved. */
+  | { type: 'released'; token: number; epochs: ShardEpochs }
+  /** The database is out of reach, or refused. */
+  | { type: 'failed'; token: number; error: string }
   | { type: 'fold'; token: number; request: FoldRequest }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: object };
 
 /** Why a worker's task ended by itself. */
-export type WorkerEnd = 'stopped' | 'fenced' | 'gap' | 'unclaimed';
+export type WorkerEnd = 'stopped' | 'fenced' | 'gap';
 
 /** The gateway's link is number 0; links of peers follow. */
 const LOCAL_LINK = 0;
@@ -51,52 +73,43 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
         ...asFields(problem),
       }),
   });
+  const { slot } = task.identity;
+  const liveness = task.liveness === null ? undefined : new Liveness(task.liveness);
+  const beating = liveness && setInterval(() => liveness.beat(slot), BEAT_MS);
   try {
+    const openingAt = monotonicMs();
     const session = await store.open(task.identity);
+    liveness?.confirm(slot, openingAt + CONFIRM_MS);
     tell({ type: 'session', session: session.id });
-    const epochs = await store.claim(task.shards);
-    if (epochs.size < task.shards.length) return 'unclaimed';
     await warmUp(store, task.storage.readConnections);
-    return await serve(task, store, session, epochs, tell, log);
+    return await serve(task, store, session, liveness, tell, log);
   } finally {
+    clearInterval(beating);
     store.abort();
     control.close();
     task.link.close();
   }
 }
 
-/** Opens the read connections and lets the database plan what opening a document asks: the first one to open is somebody's. */
-async function warmUp(store: WorkerStore, connections: number): Promise<void> {
-  const ask = async (): Promise<void> => {
-    await store.find('-', '-');
-    await store.load([NO_DOCUMENT]);
-    await store.clients(NO_DOCUMENT, 1);
-    await store.clientSeqs(NO_DOCUMENT, '-', 0);
-  };
-  await Promise.all(Array.from({ length: connections }, ask));
-}
-
-/** No document has it: ids are positive. */
-const NO_DOCUMENT = 0;
-
 function serve(
   task: WorkerTask,
   store: WorkerStore,
   session: SessionRef,
-  epochs: ReadonlyMap<number, number>,
+  liveness: Liveness | undefined,
   tell: (message: FromWorker) => void,
   log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void,
 ): Promise<WorkerEnd> {
   return new Promise((resolve, reject) => {
+    const { slot } = task.identity;
     const folds = new Map<number, (bytes: number | undefined) => void>();
     let lastToken = 0;
     const host = new Host({
       store,
       session,
-      epochs,
       limits: task.limits,
       progress: new Progress(task.progress),
-      now: Date.now,
+      clock: systemClock,
+      confirmed: () => liveness?.isConfirmed(slot, monotonicMs()) ?? true,
       log,
       fold: (request) =>
         new Promise((done) => {
@@ -110,8 +123,36 @@ function serve(
       },
     });
     host.addLink(LOCAL_LINK, portTransport(task.link));
+    const answer = async (
+      token: number,
+      type: 'claimed' | 'released',
+      asked: Promise<ReadonlyMap<number, number>>,
+    ): Promise<void> => {
+      try {
+        const epochs = await asked;
+        if (type === 'claimed') host.own(epochs);
+        tell({ type, token, epochs: [...epochs].flat() });
+      } catch (error) {
+        tell({ type: 'failed', token, error: String(error) });
+      }
+    };
     task.control.on('message', (message: ToWorker) => {
       switch (message.type) {
+        case 'claim':
+          void answer(message.token, 'claimed', store.claim(message.shards));
+          return;
+        case 'adopt':
+          void answer(message.token, 'claimed', store.adopt(message.shards));
+          return;
+        case 'release':
+          void answer(message.token, 'released', host.release(message.shards, message.to));
+          return;
+        case 'link': {
+          const { id, port } = message;
+          host.addLink(id, portTransport(port));
+          port.on('close', () => host.removeLink(id));
+          return;
+        }
         case 'folded':
           folds.get(message.token)?.(message.bytes);
           folds.delete(message.token);
@@ -126,7 +167,7 @@ function serve(
           throw new Error(`unknown message ${String(message satisfies never)}`);
       }
     });
-    tell({ type: 'ready', session: session.id, shards: epochs.size, thread: threadId });
+    tell({ type: 'ready', session: session.id, thread: threadId });
   });
 }
 

@@ -1,28 +1,32 @@
-// Document -> shard -> slot -> link: two array look-ups on the hot path. It knows which owner to ask
-// and whether there is one now; it does not start owners, and it sends nothing itself.
-import { shardOf } from '../actors/shard.ts';
+// Document -> shard -> link: a hash and one array look-up on the hot path. It knows which owner to ask
+// and whether there is one now; it does not start owners, tells nobody of changes, and sends nothing.
+import { SHARDS, shardOf } from '../actors/shard.ts';
 import type { OwnerLink } from './owner-link.ts';
 
 export class Router {
-  private readonly placement: Int32Array;
-  private readonly links: (OwnerLink | undefined)[] = [];
+  private readonly links: (OwnerLink | undefined)[] = new Array<OwnerLink | undefined>(SHARDS).fill(
+    undefined,
+  );
   private readonly quarantined = new Set<string>();
-
-  constructor(placement: Int32Array) {
-    this.placement = placement;
-  }
 
   /** The owner's link; undefined: it has no owner at the moment. */
   linkOf(doc: string): OwnerLink | undefined {
-    return this.links[this.placement[shardOf(doc)] ?? 0];
+    return this.links[shardOf(doc)];
+  }
+
+  linkOfShard(shard: number): OwnerLink | undefined {
+    return this.links[shard];
+  }
+
+  setOwner(shards: Iterable<number>, link: OwnerLink | undefined): void {
+    for (const shard of shards) {
+      if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) throw new Error(`no shard: ${shard}`);
+      this.links[shard] = link;
+    }
   }
 
   isQuarantined(doc: string): boolean {
     return this.quarantined.has(doc);
-  }
-
-  setLink(slot: number, link: OwnerLink | undefined): void {
-    this.links[slot] = link;
   }
 
   /** Takes a document out of service until the node starts again. */

@@ -1,6 +1,7 @@
 // The host pool: keeps one worker thread per slot alive, each running one never-ending task. A worker
 // that ends by itself is fenced before its successor starts; a document that was being worked at
-// whenever its worker died is quarantined at the third time. It knows nothing of documents' content.
+// whenever its worker died is quarantined at the third time. Which shards a worker is to have somebody
+// else decides, and asks for here. It knows nothing of documents' content.
 //
 // A slot's modes: starting -> live -> ended -> (back-off) starting; any -> stopped. Only `setMode` changes it.
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
@@ -10,7 +11,13 @@ import type { FoldRequest, HostLimits } from '../actors/host.ts';
 import { Link } from '../actors/link.ts';
 import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
 import { Progress } from '../actors/progress.ts';
-import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
+import {
+  type ControlStore,
+  type Epoch,
+  type SessionId,
+  type SessionRef,
+  StoreUnavailable,
+} from '../actors/storage/store.ts';
 import {
   type FromWorker,
   portTransport,
@@ -19,8 +26,7 @@ import {
   type WorkerTask,
 } from '../actors/worker.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
-import { placeShards, shardsOf } from './placement.ts';
-import type { Router } from './router.ts';
+import type { PeerStream } from './peer/network.ts';
 
 export interface WorkersOptions {
   readonly slots: number;
@@ -31,13 +37,31 @@ export interface WorkersOptions {
   readonly limits: HostLimits;
   readonly control: ControlStore;
   readonly controlSession: SessionRef;
-  readonly router: Router;
-  readonly listener: OwnerLinkListener;
+  /** As `WorkerTask` has it. */
+  readonly liveness: SharedArrayBuffer | null;
+  readonly slotListener: SlotListener;
+  /** What the owners of this node say to its own gateway. */
+  readonly messages: OwnerLinkListener['messages'];
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** The module of the workers; tests run one with faults in it. */
   readonly workerModule?: URL;
 }
+
+/** Who gives the workers their shards. */
+export interface SlotListener {
+  /** A worker serves. It owns nothing yet. */
+  up(slot: number, session: SessionId, link: OwnerLink): void;
+  /** It has ended, and what it owned with it. Its session is fenced before `up` is called again. */
+  down(slot: number, link: OwnerLink): void;
+  /** Its worker has died of this document too often. */
+  quarantine(doc: string): void;
+  /** This node's own session is not live any more: it must end. */
+  fenced(): void;
+}
+
+/** shard -> epoch. */
+export type Epochs = ReadonlyMap<number, Epoch>;
 
 type Mode = 'starting' | 'live' | 'ended' | 'stopped';
 
@@ -57,6 +81,9 @@ export class Workers {
   private readonly slots: Slot[];
   private readonly deaths = new Faults(DEATHS_TO_QUARANTINE);
   private stopping = false;
+  private lastToken = 0;
+  /** 0 is the node's own gateway. */
+  private lastLink = 0;
 
   constructor(options: WorkersOptions) {
     this.options = options;
@@ -71,11 +98,7 @@ export class Workers {
     });
     // A worker that dies between tasks; the pool replaces it.
     this.pool.on('error', (error: unknown) => options.log('error', 'worker pool', { error: String(error) }));
-    const placement = placeShards(options.slots);
-    this.slots = Array.from(
-      { length: options.slots },
-      (_, slot) => new Slot(slot, shardsOf(placement, slot)),
-    );
+    this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
   }
 
   /** Resolves when all workers serve; rejects where one cannot start at all. */
@@ -106,6 +129,48 @@ export class Workers {
     await this.pool.destroy();
   }
 
+  /** What of these shards was free, and is this worker's now. Rejects with StoreUnavailable, also where it ends meanwhile. */
+  claim(slot: number, shards: readonly number[]): Promise<Epochs> {
+    return this.ask(slot, (token) => ({ type: 'claim', token, shards }));
+  }
+
+  /** Which of these shards were handed to this worker's session. */
+  adopt(slot: number, shards: readonly number[]): Promise<Epochs> {
+    return this.ask(slot, (token) => ({ type: 'adopt', token, shards }));
+  }
+
+  /** Hands shards over to a live session; those that moved. */
+  release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs> {
+    return this.ask(slot, (token) => ({ type: 'release', token, shards, to }));
+  }
+
+  /** A gateway of another node, over its stream, until one of both ends. false: that session is not here. */
+  attach(session: SessionId, stream: PeerStream): boolean {
+    const slot = this.slots.find((each) => each.mode === 'live' && each.session === session);
+    if (slot?.control === undefined) return false;
+    const { port1, port2 } = new MessageChannel();
+    stream.onBatch((batch) => port1.postMessage(batch, [batch.buffer]));
+    port1.on('message', (batch: Uint8Array<ArrayBuffer>) => stream.post(batch));
+    stream.onClose(() => port1.close());
+    port1.on('close', () => stream.close());
+    const message: ToWorker = { type: 'link', id: ++this.lastLink, port: port2 };
+    slot.control.postMessage(message, [port2]);
+    return true;
+  }
+
+  private ask(slot: number, message: (token: number) => ToWorker): Promise<Epochs> {
+    const found = this.slots[slot];
+    if (found?.mode !== 'live' || found.control === undefined) {
+      return Promise.reject(new StoreUnavailable(`worker ${slot} is not there`));
+    }
+    const { control, asked } = found;
+    return new Promise((resolve, reject) => {
+      const token = ++this.lastToken;
+      asked.set(token, { resolve, reject });
+      control.postMessage(message(token));
+    });
+  }
+
   /** Thread ids by slot, for diagnosis. */
   threads(): readonly (number | undefined)[] {
     return this.slots.map((slot) => slot.thread);
@@ -121,9 +186,9 @@ export class Workers {
     const task: WorkerTask = {
       identity: { run: options.run, node: options.node, slot: slot.number },
       storage: options.storage,
-      shards: slot.shards,
       limits: options.limits,
       progress,
+      liveness: options.liveness,
       link: link.port2,
       control: control.port2,
     };
@@ -140,8 +205,18 @@ export class Workers {
             if (slot.mode === 'stopped') return;
             slot.thread = message.thread;
             slot.setMode('live');
-            ownerLink = this.openLink(slot, link.port1);
+            ownerLink = this.openLink(link.port1);
+            options.slotListener.up(slot.number, message.session, ownerLink);
             resolve();
+            return;
+          case 'claimed':
+          case 'released':
+            slot.asked.get(message.token)?.resolve(pairs(message.epochs));
+            slot.asked.delete(message.token);
+            return;
+          case 'failed':
+            slot.asked.get(message.token)?.reject(new StoreUnavailable(message.error));
+            slot.asked.delete(message.token);
             return;
           case 'fold':
             void this.fold(control.port1, message.token, message.request);
@@ -156,10 +231,10 @@ export class Workers {
       const ended = (end: WorkerEnd | undefined, error: unknown): void => {
         link.port1.close();
         control.port1.close();
-        if (ownerLink !== undefined) {
-          options.router.setLink(slot.number, undefined);
-          options.listener.lost(ownerLink);
-        }
+        for (const { reject: fail } of slot.asked.values())
+          fail(new StoreUnavailable('the worker has ended'));
+        slot.asked.clear();
+        if (ownerLink !== undefined) options.slotListener.down(slot.number, ownerLink);
         if (slot.mode === 'stopped' || this.stopping) {
           resolve();
           return;
@@ -189,7 +264,7 @@ export class Workers {
 
   /** Fences what the dead one left, then starts another; while the database is away it waits. */
   private async relaunch(slot: Slot): Promise<void> {
-    const { control, controlSession, log } = this.options;
+    const { log } = this.options;
     for (;;) {
       const delay = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** slot.failures++);
       // The first replacement starts at once: its documents wait.
@@ -199,11 +274,10 @@ export class Workers {
         });
       if (this.stopping) return;
       try {
-        if (slot.session !== undefined && !(await control.fence(controlSession, { session: slot.session }))) {
-          log('error', 'this node has been fenced', { slot: slot.number });
-          return;
-        }
-        break;
+        if (await this.fence(slot)) break;
+        log('error', 'this node has been fenced', { slot: slot.number });
+        this.options.slotListener.fenced();
+        return;
       } catch (error) {
         log('warn', 'a dead worker is not fenced yet', { slot: slot.number, error: String(error) });
       }
@@ -211,23 +285,30 @@ export class Workers {
     await this.launch(slot);
   }
 
+  /** Whatever sessions the slot has left: a worker may die before it has told its own. */
+  private async fence(slot: Slot): Promise<boolean> {
+    const { control, controlSession, run } = this.options;
+    for (const session of await control.sessions()) {
+      if (session.run !== run || session.slot !== slot.number) continue;
+      if (!(await control.fence(controlSession, { session: session.id }))) return false;
+    }
+    return true;
+  }
+
   private blame(doc: string | undefined): void {
     if (doc === undefined) return;
     const now = Date.now();
     const deaths = this.deaths.count(doc, now);
     if (!this.deaths.isOut(doc, now)) return;
-    this.options.router.quarantine(doc);
+    this.options.slotListener.quarantine(doc);
     this.options.log('error', 'a document is quarantined: its worker died at it', { doc, deaths });
   }
 
-  private openLink(slot: Slot, port: MessagePort): OwnerLink {
-    const { listener, router, limits } = this.options;
-    const gathering = { ...limits.link, gatherMs: GATHER_MS };
+  private openLink(port: MessagePort): OwnerLink {
+    const gathering = { ...this.options.limits.link, gatherMs: GATHER_MS };
     const link = new Link<ToOwner, ToGateway>(portTransport(port), gathering, (messages) =>
-      listener.messages(link, messages),
+      this.options.messages(link, messages),
     );
-    router.setLink(slot.number, link);
-    listener.changed();
     return link;
   }
 
@@ -249,9 +330,18 @@ export class Workers {
 /** Starts of a first worker that may fail before the node gives up. */
 const START_ATTEMPTS = 2;
 
+function pairs(flat: readonly number[]): Epochs {
+  const epochs = new Map<number, Epoch>();
+  for (let i = 0; i < flat.length; i += 2) epochs.set(flat[i] ?? 0, flat[i + 1] ?? 0);
+  return epochs;
+}
+
 class Slot {
   readonly number: number;
-  readonly shards: readonly number[];
+  readonly asked = new Map<
+    number,
+    { readonly resolve: (epochs: Epochs) => void; readonly reject: (error: Error) => void }
+  >();
   mode: Mode = 'ended';
   control: MessagePort | undefined;
   session: number | undefined;
@@ -261,9 +351,8 @@ class Slot {
   failures = 0;
   everLive = false;
 
-  constructor(number: number, shards: readonly number[]) {
+  constructor(number: number) {
     this.number = number;
-    this.shards = shards;
   }
 
   setMode(mode: Mode): void {

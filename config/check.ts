@@ -71,7 +71,85 @@ export function crossCheck(settings: Settings): Problem[] {
     'gateway.outboxBytes',
     `one committed frame must fit: expected at least limits.frameBytes = ${limits.frameBytes}, found ${gateway.outboxBytes}`,
   );
+  problems.push(...checkCluster(settings));
   return problems;
+}
+
+function checkCluster({ cluster, storage }: Settings): Problem[] {
+  const { redis, link, advertise } = cluster;
+  const problems: Problem[] = [];
+  const demand = (holds: boolean, path: string, message: string) => {
+    if (!holds) problems.push({ path, message });
+  };
+  const ways = [redis.url !== null, redis.sentinels.length > 0, redis.nodes.length > 0].filter(
+    Boolean,
+  ).length;
+
+  demand(
+    ways <= 1,
+    'cluster.redis',
+    'one Redis is asked for, in one way: expected only one of url, sentinels and nodes',
+  );
+  demand(
+    redis.sentinels.length === 0 || redis.master !== null,
+    'cluster.redis.master',
+    'Sentinels know the primary by a name: expected that name beside cluster.redis.sentinels',
+  );
+  demand(
+    redis.master === null || redis.sentinels.length > 0,
+    'cluster.redis.sentinels',
+    'cluster.redis.master is a name that Sentinels know: expected their addresses beside it',
+  );
+  demand(
+    (redis.tls.cert === null) === (redis.tls.key === null),
+    'cluster.redis.tls',
+    'a certificate is shown with its key: expected cert and key, or neither',
+  );
+  const linkFiles = [link.tls.cert, link.tls.key, link.tls.ca].filter((file) => file !== null).length;
+  demand(
+    linkFiles === 0 || linkFiles === 3,
+    'cluster.link.tls',
+    'both sides of a link show a certificate: expected cert, key and ca, or none of them',
+  );
+  demand(
+    cluster.leaseTtlMs >= 2 * cluster.renewMs,
+    'cluster.leaseTtlMs',
+    `one lost renewal must not end a lease: expected at least 2 × cluster.renewMs = ${2 * cluster.renewMs}, found ${cluster.leaseTtlMs}`,
+  );
+  if (advertise !== null) {
+    const colon = advertise.lastIndexOf(':');
+    const port = Number(advertise.slice(colon + 1));
+    const host = advertise.slice(0, colon).replace(/^\[|\]$/g, '');
+    demand(
+      !isWildcard(host) && port >= 1 && port <= 65_535,
+      'cluster.advertise',
+      `nobody can dial ${advertise}: expected a host or an address of this machine's, and a port from 1 to 65535`,
+    );
+  }
+  if (ways === 0) return problems;
+  demand(
+    cluster.secret !== null,
+    'cluster.secret',
+    'nodes prove to one another that they belong together: expected a secret of at least 16 characters beside cluster.redis',
+  );
+  demand(
+    advertise !== null || !isWildcard(link.host),
+    'cluster.advertise',
+    `nobody can dial cluster.link.host, which is ${link.host}: expected host:port where other nodes reach this one`,
+  );
+  demand(
+    storage.url !== 'embedded',
+    'storage.url',
+    'the nodes of a cluster share one database, and an embedded one belongs to one node: expected the URL of a PostgreSQL beside cluster.redis',
+  );
+  return problems;
+}
+
+/** It stands for all addresses of a machine, so it can be listened on and not dialled. */
+function isWildcard(host: string): boolean {
+  const family = isIP(host);
+  if (family === 0) return host === '*';
+  return WILDCARDS.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }
 
 /** Room for what surrounds a patch in its frame: type, names, seq, base. */
@@ -80,6 +158,10 @@ const ENVELOPE_BYTES = 1_024;
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
+
+const WILDCARDS = new BlockList();
+WILDCARDS.addAddress('0.0.0.0', 'ipv4');
+WILDCARDS.addAddress('::', 'ipv6');
 
 /** Whether only this machine can reach it. A name other than localhost is not trusted to resolve to one. */
 export function isLoopback(host: string): boolean {

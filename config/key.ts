@@ -9,6 +9,8 @@ export interface KeyMeta {
   readonly expected: string;
   readonly default: unknown;
   readonly form: 'duration' | 'size' | 'text' | 'plain';
+  /** Its value is shown nowhere. */
+  readonly secret?: true;
 }
 
 /** Which schemas are keys, and what is known about each. */
@@ -89,6 +91,30 @@ export function text(byDefault: string, pattern: RegExp, expected: string, descr
     default: byDefault,
     form: 'text',
   });
+}
+
+export function textOrNull(pattern: RegExp, expected: string, description: string) {
+  return key(z.string().regex(pattern).nullable().default(null), {
+    description,
+    expected: `null, or ${expected}`,
+    default: null,
+    form: 'text',
+  });
+}
+
+/** Text that is shown nowhere. */
+export function secret(minLength: number, description: string) {
+  return key(z.string().min(minLength).nullable().default(null), {
+    description,
+    expected: `null, or ${minLength > 1 ? `at least ${minLength} characters` : 'text'}`,
+    default: null,
+    form: 'text',
+    secret: true,
+  });
+}
+
+export function list<T extends z.ZodType>(item: T, expected: string, description: string) {
+  return key(z.array(item).default([]), { description, expected, default: [], form: 'plain' });
 }
 
 function range(min: number, max: number, show: (value: number) => string = String): string {

@@ -115,6 +115,7 @@ function setValue(path: string, text: string): unknown {
 }
 
 function build(layers: readonly Layer[], machine: Machine): Config {
+  layers = layers.map(({ source, value }) => ({ source, value: spelledOut(value) }));
   const merged = withoutEmptySections(
     layers.reduce<unknown>((below, { value }) => merge(below, value), {}),
     '',
@@ -128,6 +129,14 @@ function build(layers: readonly Layer[], machine: Machine): Config {
   const problems = crossCheck(parsed.data);
   if (problems.length > 0) throw new ConfigError(problems);
   return freeze(resolve(parsed.data, machine));
+}
+
+/** `cluster.redis: redis://…` is short for its key `url`. Before merging, so that a layer above may add to it. */
+function spelledOut(value: unknown): unknown {
+  if (!isMap(value) || !isMap(own(value, 'cluster'))) return value;
+  const cluster = own(value, 'cluster');
+  const redis = isMap(cluster) ? own(cluster, 'redis') : undefined;
+  return typeof redis === 'string' ? merge(value, { cluster: { redis: { url: redis } } }) : value;
 }
 
 function resolve(settings: Settings, machine: Machine): Config {

@@ -26,7 +26,7 @@ export function printConfig(config: Config): string {
     const indent = '  '.repeat(open.length);
     const value = valueAt(config, parts);
     const shown = showValue(key, value);
-    const scalar = stringify(typeof value === 'string' ? redact(value) : value).trimEnd();
+    const scalar = scalarOf(key, value);
     lines.push(...wrap(describe(key), 100 - indent.length).map((line) => `${indent}# ${line}`));
     lines.push(`${indent}${parts.at(-1)}: ${scalar}${shown === scalar ? '' : `  # ${shown}`}`);
   }
@@ -43,12 +43,22 @@ export function configTable(): string {
   }).join('\n');
 }
 
+/** In one line: a list is YAML's flow form, which JSON is. */
+function scalarOf(key: Key, value: unknown): string {
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  if (typeof value !== 'string') return stringify(value).trimEnd();
+  return stringify(key.secret ? HIDDEN : redact(value)).trimEnd();
+}
+
+const HIDDEN = '***';
+
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
 const describe = (key: Key) => `${key.description} Default: ${showValue(key, key.default)}.`;
 
 function showValue(key: Key, value: unknown): string {
-  if (typeof value !== 'number') return typeof value === 'string' ? redact(value) : String(value);
+  if (typeof value === 'string') return key.secret ? HIDDEN : redact(value);
+  if (typeof value !== 'number') return typeof value === 'object' ? JSON.stringify(value) : String(value);
   switch (key.form) {
     case 'duration':
       return showDuration(value);

@@ -20,16 +20,26 @@ export function describeIssue(
     });
   }
   const path = issue.path.join('.');
-  const expected = ALL_KEYS.find((key) => key.path === path)?.expected ?? 'a map of keys';
+  // Within a list the key is the list's.
+  const key = ALL_KEYS.find((known) => path === known.path || path.startsWith(`${known.path}.`));
+  const found = key?.secret ? 'something else' : show(lookUp(root, issue.path));
   return [
     {
       path,
-      message: `expected ${expected}; found ${show(lookUp(root, issue.path))}${said(sourceOf(issue.path))}`,
+      message: `expected ${key?.expected ?? 'a map of keys'}; found ${found}${said(sourceOf(issue.path))}`,
     },
   ];
 }
 
-const said = (source: string | undefined) => (source === undefined ? '' : ` (${redact(source)})`);
+const said = (source: string | undefined) =>
+  source === undefined ? '' : ` (${redact(withoutSecret(source))})`;
+
+/** A file's name as it is; of `--set path=value` only the path, where the value is or holds a secret. */
+function withoutSecret(source: string): string {
+  const path = /^--set ([^=]*)=/.exec(source)?.[1]?.trim();
+  const holds = ALL_KEYS.some((key) => key.secret && (key.path === path || key.path.startsWith(`${path}.`)));
+  return path !== undefined && holds ? `--set ${path}=***` : source;
+}
 
 function lookUp(root: unknown, path: readonly PropertyKey[]): unknown {
   let at = root;

@@ -3,7 +3,21 @@
 // messages are made from it. Reading files is in load.ts, what keys demand of one another in check.ts.
 import { z } from 'zod';
 import type { Limits } from '../protocol/limits.ts';
-import { choice, count, duration, durationOrForEver, flag, key, ratio, size, text } from './key.ts';
+import { parseDocumentName } from '../protocol/names.ts';
+import {
+  choice,
+  count,
+  duration,
+  durationOrForEver,
+  flag,
+  key,
+  list,
+  ratio,
+  secret,
+  size,
+  text,
+  textOrNull,
+} from './key.ts';
 
 const KiB = 1_024;
 const MiB = 1_024 * KiB;
@@ -251,6 +265,117 @@ const gateway = z.strictObject({
   ),
 });
 
+const HOST_PORT = /^(\[[0-9A-Fa-f:.%]+\]|[^\s:[\]]+):\d{1,5}$/;
+
+/** A server, in one of three ways: `url`, `sentinels` with `master`, or `nodes`. */
+const redis = z.strictObject({
+  url: textOrNull(
+    /^rediss?:\/\/\S+$/,
+    'a URL redis://user:password@host:port/database, or rediss:// for TLS',
+    'The Redis through which nodes find each other. A URL may also stand as `cluster.redis` itself. With neither this nor `sentinels` nor `nodes` a node is alone, and owns every document.',
+  ),
+  sentinels: list(
+    z.string().regex(HOST_PORT),
+    'a list of host:port',
+    'Sentinels, which name the Redis that is the primary of `cluster.redis.master` now.',
+  ),
+  master: textOrNull(/^\S+$/, 'a name without spaces', 'The name by which the Sentinels know the primary.'),
+  nodes: list(
+    z.string().regex(HOST_PORT),
+    'a list of host:port',
+    'Some nodes of a Redis Cluster; they tell the others.',
+  ),
+  username: textOrNull(/^\S+$/, 'a name without spaces', "User of Redis's ACL. Over the one in the URL."),
+  password: secret(1, 'Password of that user, or of the Redis. Over the one in the URL.'),
+  sentinelUsername: textOrNull(/^\S+$/, 'a name without spaces', 'User at the Sentinels.'),
+  sentinelPassword: secret(1, 'Password at the Sentinels.'),
+  tls: z
+    .strictObject({
+      enabled: flag(
+        false,
+        'TLS to `sentinels` and the Redis they name, and to `nodes`. A URL says so by `rediss`.',
+      ),
+      ca: textOrNull(
+        /\S/,
+        'a path',
+        'File with the certificates (PEM) that are trusted instead of the usual ones.',
+      ),
+      cert: textOrNull(/\S/, 'a path', 'File with our certificate (PEM), where Redis asks for one.'),
+      key: textOrNull(/\S/, 'a path', 'File with the key (PEM) of that certificate.'),
+    })
+    .prefault({}),
+});
+
+const link = z.strictObject({
+  host: text('127.0.0.1', /^\S+$/, 'an address or a host name', 'Address to listen on for other nodes.'),
+  port: count(7101, 0, 65_535, 'TCP port to listen on for other nodes. 0: any free port.'),
+  tls: z
+    .strictObject({
+      cert: textOrNull(
+        /\S/,
+        'a path',
+        "File with this node's certificate (PEM) for the links between nodes.",
+      ),
+      key: textOrNull(/\S/, 'a path', 'File with the key (PEM) of that certificate.'),
+      ca: textOrNull(
+        /\S/,
+        'a path',
+        'File with the certificates (PEM) that sign those of all nodes. With the three files links are TLS, and each side shows a certificate.',
+      ),
+    })
+    .prefault({}),
+});
+
+/** `org/doc`, or `org`. */
+const isMatch = (match: string): boolean =>
+  parseDocumentName(match.includes('/') ? match : `${match}/x`) !== undefined;
+
+const cluster = z.strictObject({
+  name: text(
+    'troupe',
+    /^[A-Za-z0-9._-]{1,64}$/,
+    '1 to 64 of A-Z a-z 0-9 . _ -',
+    'What the nodes of one cluster have in common. Clusters of different names may share a Redis.',
+  ),
+  redis: redis.prefault({}),
+  secret: secret(
+    16,
+    'What nodes prove to one another that they belong together. The same on all nodes; demanded with `cluster.redis`. Not shown.',
+  ),
+  link: link.prefault({}),
+  advertise: textOrNull(
+    HOST_PORT,
+    'host:port',
+    'Where other nodes reach this one. null: `cluster.link.host` and the port it listens on.',
+  ),
+  weight: ratio(1, 0.01, 100, "This node's share of the documents, relative to the others'."),
+  pins: list(
+    z.strictObject({
+      match: z.string().refine(isMatch),
+      node: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+      slot: z.int().min(0).max(255).exactOptional(),
+    }),
+    'a list of {match: org/document or org, node: a name, slot: a number from 0 to 255 (may be left out)}',
+    'Documents, or all of an organisation, that belong on a node while it is there, and with `slot` on that worker of it. The same on all nodes.',
+  ),
+  leaseTtlMs: duration(
+    3 * SECOND,
+    300,
+    HOUR,
+    'A node that has not renewed its lease in Redis for this long is suspected.',
+  ),
+  renewMs: duration(SECOND, 50, HOUR, 'How often a node renews its lease.'),
+});
+
+const drain = z.strictObject({
+  timeoutMs: duration(
+    30 * SECOND,
+    100,
+    HOUR,
+    'How long a node that is told to end, or to drain, may take to hand its documents over.',
+  ),
+});
+
 const shutdown = z.strictObject({
   timeoutMs: duration(
     10 * SECOND,
@@ -288,6 +413,8 @@ export const schema = z.strictObject({
   snapshot: snapshot.prefault({}),
   retention: retention.prefault({}),
   gateway: gateway.prefault({}),
+  cluster: cluster.prefault({}),
+  drain: drain.prefault({}),
   shutdown: shutdown.prefault({}),
   log: log.prefault({}),
 });

@@ -27,6 +27,11 @@ export interface BareClientOptions {
   readonly encoding: 'json' | 'msgpack';
   /** Keep replicas (default true). */
   readonly replicas?: boolean;
+  /**
+   * Come back with `since` (default true). Without, a client that missed its commits does not find them
+   * in what it missed: it sends them again, and it is for the server to know them.
+   */
+  readonly resume?: boolean;
   /** In [0, 1): spreads reconnects. */
   readonly random: () => number;
   /** Longest wait before the nth reconnect: first × 2ⁿ up to most. Default 50 and 30,000. */
@@ -107,6 +112,7 @@ export class BareClient {
       send: (message) => this.send(message),
       closed: () => this.documents.delete(doc),
       isLive: () => this.mode === 'live',
+      resume: this.options.resume ?? true,
     });
     this.documents.set(doc, document);
     if (this.mode === 'live') document.subscribe();

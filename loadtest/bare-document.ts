@@ -21,6 +21,8 @@ export interface DocumentLink {
   isLive(): boolean;
   send(message: ClientMessage): void;
   closed(): void;
+  /** After a lost connection go on from the version held, or begin at a snapshot. */
+  readonly resume: boolean;
 }
 
 export interface BareDocumentOptions {
@@ -125,7 +127,8 @@ export class BareDocument {
 
   subscribe(): void {
     const { kind, since } = this.options;
-    const held = this.version >= 0 ? { version: this.version, history: this.history } : since;
+    const held =
+      this.version >= 0 && this.link.resume ? { version: this.version, history: this.history } : since;
     this.link.send({
       type: 'open',
       doc: this.doc,
@@ -300,6 +303,8 @@ function neverSent({ seq, base, op }: Pending): SubmitRecord {
     sends: 0,
     changed: false,
     firstSentAt: 0,
+    lastSentAt: 0,
+    seenAtLastSend: -1,
     decidedAt: undefined,
   };
 }

@@ -1,14 +1,14 @@
 // The crash run: a node is killed again and again under load from the SDK and from bare clients,
 // its PostgreSQL too, each time brought back on the same data; then everything that any client was
-// ever told is held against the log. Owns the faults and the load, judges by checker.ts alone.
-import { BareClient } from './bare-client.ts';
+// ever told is held against the log. Before each kill, and now and then, answers are lost between
+// commit and client, so that what has committed is sent again. Owns the faults, judges by checker.ts alone.
 import { check } from './checker.ts';
-import { BareEditor } from './editor.ts';
-import { SdkEditor } from './editor-sdk.ts';
+import { CrashLoad } from './crash-load.ts';
+import { CuttingProxy } from './crash-proxy.ts';
 import { readLogs, readStored } from './log.ts';
 import type { NodeProcess } from './node-process.ts';
-import { type Random, seededRandom } from './random-edits.ts';
-import type { Violation } from './records.ts';
+import { seededRandom } from './random-edits.ts';
+import type { SubmitRecord, Violation } from './records.ts';
 
 export interface CrashOptions {
   readonly node: NodeProcess;
@@ -27,11 +27,19 @@ export interface CrashResult {
   readonly rejected: number;
   /** Submits that were sent more than once. */
   readonly resent: number;
+  /** Of these, submits that had committed before they were sent again: without any, the duplicate check was not asked. */
+  readonly repeated: number;
+  /** Of these, those that a node committed before it was killed, and the next one was sent. */
+  readonly repeatedToNextNode: number;
   /** Per kill, milliseconds from it to the next commit that anyone saw. */
   readonly pausesMs: readonly number[];
 }
 
-const KINDS = ['rich-text', 'json', 'yjs'] as const;
+/**
+ * Of every node but the first. The first one's documents are read back from their log alone; later, what a
+ * client sends again is to lie below a snapshot as often as above it.
+ */
+const EAGER_SNAPSHOTS = ['snapshot.minBytes=1KiB', 'snapshot.ratio=0.01'];
 const FAULTS = ['node', 'postmaster', 'node and postmaster'] as const;
 /** A commit has to be seen again within this long; a start from a crash included. */
 const RESUME_MS = 60_000;
@@ -41,13 +49,19 @@ const TICK_MS = 5;
 /** Rejects when the node does not come back, or edits do not end. */
 export async function crashRun(options: CrashOptions): Promise<CrashResult> {
   const { node, rounds, secondsPerRound, seed, onRound = () => undefined } = options;
-  const load = new CrashLoad(node.socketUrl, seededRandom(seed));
+  const random = seededRandom(seed);
+  const restless = await CuttingProxy.open({ nodePort: node.port, random, restless: true });
+  const patient = await CuttingProxy.open({ nodePort: node.port, random, restless: false });
+  const load = new CrashLoad(node.socketUrl, { restless, patient }, random);
   try {
     await load.start();
     const pausesMs: number[] = [];
+    const nodeKills: number[] = [];
     for (let round = 0; round < rounds; round++) {
       await sleep(secondsPerRound * 1000);
       const fault = FAULTS[round % FAULTS.length] ?? 'node';
+      await load.hush();
+      if (fault !== 'postmaster') nodeKills.push(performance.now());
       const pause = await strike(node, fault, load);
       pausesMs.push(pause);
       onRound(
@@ -60,16 +74,22 @@ export async function crashRun(options: CrashOptions): Promise<CrashResult> {
     const complete = await readStored(await node.storageUrl(), logs);
     const records = load.records();
     const submits = records.flatMap((record) => [...record.submits.values()]);
+    const repeated = submits.filter(hadCommitted);
     return {
       violations: check(complete, records),
       acknowledged: submits.filter((submit) => submit.fate.type === 'ok').length,
       rejected: submits.filter((submit) => submit.fate.type === 'rejected').length,
       committed: logs.reduce((sum, log) => sum + log.rows.length, 0),
       resent: submits.filter((submit) => submit.sends > 1).length,
+      repeated: repeated.length,
+      repeatedToNextNode: repeated.filter((submit) => nodeKills.some((at) => isBetweenSends(at, submit)))
+        .length,
       pausesMs,
     };
   } finally {
     load.close();
+    restless.close();
+    patient.close();
   }
 }
 
@@ -78,76 +98,25 @@ async function strike(node: NodeProcess, fault: (typeof FAULTS)[number], load: C
   if (fault !== 'postmaster') await node.kill();
   if (fault !== 'node') await node.killPostmaster();
   const before = load.committed;
-  if (fault !== 'postmaster') await node.restart();
+  if (fault !== 'postmaster') await node.restart(EAGER_SNAPSHOTS);
   while (load.committed === before) {
     if (performance.now() - began > RESUME_MS) {
       throw new Error(`no commit ${RESUME_MS} ms after killing ${fault}:\n${node.log.slice(-2000)}`);
     }
-    if (!node.running) await node.restart();
+    if (!node.running) await node.restart(EAGER_SNAPSHOTS);
     await sleep(TICK_MS);
   }
   return performance.now() - began;
 }
 
-/** Per document two bare clients, one in each subprotocol, and one SDK client; two documents of each kind. */
-class CrashLoad {
-  committed = 0;
-  readonly docs: readonly string[];
-  private readonly clients: BareClient[] = [];
-  private readonly editors: BareEditor[] = [];
-  private readonly sdkEditors: SdkEditor[] = [];
+/** When it was last sent its client had been shown a version, and it is at or below it. */
+function hadCommitted({ sends, fate, seenAtLastSend }: SubmitRecord): boolean {
+  return sends > 1 && fate.type === 'ok' && fate.version <= seenAtLastSend;
+}
 
-  constructor(url: string, random: Random) {
-    const docs: string[] = [];
-    for (const [index, kind] of [...KINDS, ...KINDS].entries()) {
-      const doc = `crash/${kind}-${index}`;
-      docs.push(doc);
-      for (const encoding of ['json', 'msgpack'] as const) {
-        const client = new BareClient({
-          url,
-          client: `bare-${encoding}-${index}`,
-          encoding,
-          random,
-          backoffMostMs: 500,
-        });
-        this.clients.push(client);
-        const pace =
-          encoding === 'json' ? ({ type: 'closed' } as const) : ({ type: 'open', perSecond: 20 } as const);
-        const onLatency = () => {
-          this.committed += 1;
-        };
-        this.editors.push(new BareEditor({ client, doc, kind, random, pace, onLatency }));
-      }
-      const clientId = `sdk-client-${index}`;
-      const pace = { type: 'open', perSecond: 20 } as const;
-      this.sdkEditors.push(new SdkEditor({ urls: [url], clientId, doc, kind, random, pace }));
-    }
-    this.docs = docs;
-  }
-
-  async start(): Promise<void> {
-    await Promise.all(this.clients.map((client) => client.connect()));
-    for (const editor of this.editors) editor.start();
-    await Promise.all(this.sdkEditors.map((editor) => editor.start()));
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([...this.editors, ...this.sdkEditors].map((editor) => editor.stop()));
-    // Everyone sees the last of it.
-    for (const { document } of this.editors) await document.opened();
-  }
-
-  records() {
-    return [
-      ...this.clients.flatMap((client) => client.recorder.records()),
-      ...this.sdkEditors.flatMap((editor) => editor.records()),
-    ];
-  }
-
-  close(): void {
-    for (const client of this.clients) client.stop();
-    for (const editor of this.sdkEditors) editor.close();
-  }
+/** Only where it was sent twice is it certain that the first time was the commit. */
+function isBetweenSends(at: number, { sends, firstSentAt, lastSentAt }: SubmitRecord): boolean {
+  return sends === 2 && firstSentAt < at && at < lastSentAt;
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

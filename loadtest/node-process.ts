@@ -54,8 +54,8 @@ export class NodeProcess {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Starts it again on the same port and data, after it has ended. */
-  async restart(): Promise<void> {
+  /** Starts it again on the same port and data, after it has ended. `more`: settings for this start, over the others. */
+  async restart(more: readonly string[] = []): Promise<void> {
     const { storage, set = [], main = DEFAULT_MAIN } = this.options;
     const settings = [
       'listen.host=127.0.0.1',
@@ -64,6 +64,7 @@ export class NodeProcess {
         ? [`storage.url=${storage.url}`]
         : ['storage.url=embedded', `storage.embedded.directory=${storage.directory}`]),
       ...set,
+      ...more,
     ];
     this.output = '';
     const child = spawn(

@@ -70,6 +70,9 @@ export interface SubmitRecord {
   /** Sent again with another base or patch: what it would commit as is then not told by its last form alone. */
   changed: boolean;
   readonly firstSentAt: number;
+  lastSentAt: number;
+  /** The newest version the client had seen when it sent it last; -1 none. A commit at or below it came first. */
+  seenAtLastSend: number;
   decidedAt: number | undefined;
 }
 
@@ -228,6 +231,8 @@ class DocumentNotes implements DocumentRecord {
         sends: 1,
         changed: false,
         firstSentAt: at,
+        lastSentAt: at,
+        seenAtLastSend: this.seen,
         decidedAt: undefined,
       });
       return;
@@ -237,6 +242,8 @@ class DocumentNotes implements DocumentRecord {
     known.base = message.base;
     known.op = message.op;
     known.history = this.history;
+    known.lastSentAt = at;
+    known.seenAtLastSend = this.seen;
   }
 
   committed(version: number, ops: readonly CommittedOp[], at: number): void {
@@ -256,7 +263,7 @@ class DocumentNotes implements DocumentRecord {
   }
 
   acked(seq: number, version: number, at: number): void {
-    const seen = this.stream === undefined ? -1 : this.stream.from + this.stream.ops.length;
+    const { seen } = this;
     if (version > seen) this.broken('ack-early', `ack of seq ${seq} as ${version} at version ${seen}`);
     this.decide(seq, { type: 'ok', version }, at);
   }
@@ -267,6 +274,11 @@ class DocumentNotes implements DocumentRecord {
 
   ended(): void {
     this.stream = undefined;
+  }
+
+  /** The newest version of the subscription; -1 without one. */
+  private get seen(): number {
+    return this.stream === undefined ? -1 : this.stream.from + this.stream.ops.length;
   }
 
   private begin(stream: StreamRecord): void {

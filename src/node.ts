@@ -3,12 +3,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
+import { systemClock } from '../actors/clock.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
 import type { FoldRequest, HostLimits } from '../actors/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
-import { placeShards } from '../cluster/placement.ts';
+import { Alone } from '../cluster/alone.ts';
 import { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
 import { StartError } from '../config/fatal.ts';
@@ -16,6 +17,7 @@ import type { Config } from '../config/schema.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
+import { testSelf } from './self-test.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -39,6 +41,7 @@ const SESSION_POLL_MS = 1000;
 const LINK = { windowMessages: 20_000, queueMessages: 20_000, gatherMs: 0 };
 const FOLDS_WAITING = 1000;
 const SOCKETS_CLOSE_MS = 2000;
+const SELF_TEST_MS = 10_000;
 
 /** Rejects with StartError for what a person can mend; what had been started is stopped then. */
 export async function startNode(config: Config, options: NodeOptions): Promise<RunningNode> {
@@ -102,7 +105,7 @@ async function assemble(
   const fold = (request: FoldRequest): Promise<number | undefined> =>
     compute.run({ storage: { ...storage, run }, request } satisfies FoldTask);
 
-  const router = new Router(placeShards(config.workers));
+  const router = new Router();
   const gateway = new Gateway({
     node: config.node.name,
     limits: config.limits,
@@ -113,6 +116,18 @@ async function assemble(
     random: Math.random,
   });
   const sockets = new Sockets({ gateway, limits: config.limits, ...config.gateway });
+  const writeLog = (level: 'info' | 'warn' | 'error', message: string, fields: object): void =>
+    log[level](fields, message);
+  const takenOver = (): void =>
+    fail(new StartError('another node has taken this database over; one database serves one node'));
+  const alone = new Alone({
+    slots: config.workers,
+    router,
+    listener: gateway,
+    clock: systemClock,
+    log: writeLog,
+    onFenced: takenOver,
+  });
   const workers = new Workers({
     slots: config.workers,
     run,
@@ -122,19 +137,24 @@ async function assemble(
     limits: hostLimits(config),
     control,
     controlSession: session,
-    router,
-    listener: gateway,
+    liveness: null,
+    slotListener: alone,
+    messages: (link, messages) => gateway.messages(link, messages),
     fold,
-    log: (level, message, fields) => log[level](fields, message),
+    log: writeLog,
     ...(workerModule === undefined ? {} : { workerModule }),
   });
   onStop(() => workers.kill());
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => workers.stop());
-  await workers.start();
-  watchSession(control, session, log, onStop, fail);
+  onStop(async () => alone.stop());
+  await alone.serve(workers);
+  watchSession(control, session, log, onStop, takenOver);
   sweepHistory(config, control, log, onStop);
   http.server.on('upgrade', sockets.upgrade);
+  await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
+    throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
+  });
   ready = true;
   onStop(async () => {
     ready = false;
@@ -194,7 +214,7 @@ function watchSession(
   session: SessionRef,
   log: Logger,
   onStop: (close: () => Promise<unknown>) => void,
-  fail: (error: Error) => void,
+  takenOver: () => void,
 ): void {
   let asking = false;
   const timer = setInterval(() => {
@@ -206,7 +226,7 @@ function watchSession(
         (state) => {
           if (state === 'live') return;
           clearInterval(timer);
-          fail(new StartError('another node has taken this database over; one database serves one node'));
+          takenOver();
         },
         (error: unknown) => log.debug({ err: error }, 'the session is not confirmed'),
       )

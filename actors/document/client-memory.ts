@@ -34,6 +34,11 @@ export class ClientMemory {
     return this.seqs.at(-1) ?? 0;
   }
 
+  /** Version that it committed last; 0: none is here. */
+  get lastVersion(): number {
+    return this.versions.at(-1) ?? 0;
+  }
+
   answer(seq: number): SeqAnswer {
     if (this.burnt?.includes(seq)) return { type: 'burnt' };
     if (seq > this.lastSeq) return { type: 'new' };

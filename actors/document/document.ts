@@ -6,7 +6,10 @@ import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import type { LinkOp } from '../link-messages.ts';
 import type { LoadedDocument } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
-import { type AnyKind, type Entry, fromLink, fromStored, loadState, storedForm } from './entry.ts';
+import { type AnyKind, type Entry, entryOf, fromLink, loadState, storedForm } from './entry.ts';
+
+/** Clients that nobody is here for and whose seqs stay in memory; of more, those that committed longest ago go. */
+export const KEPT_CLIENTS = 1024;
 
 /** How a submit ended, before the gate. */
 export type Submitted =
@@ -41,8 +44,10 @@ export class Document {
   head: number;
   durable: number;
   private readonly clients = new Map<string, ClientMemory>();
-  /** Clients that the store knows; undefined: too many to list, any may be. */
-  private readonly storedClients: ReadonlySet<string> | undefined;
+  /** More clients than this are looked through for some to forget. */
+  private clientsToLook = 2 * KEPT_CLIENTS;
+  /** Clients that the store knows and memory may not; undefined: too many to list, any may be. */
+  private storedClients: ReadonlySet<string> | undefined;
   /** A snapshot's text of one version, while nothing has changed. */
   private cached: { version: number; snapshot: string | Uint8Array } | undefined;
 
@@ -62,17 +67,10 @@ export class Document {
     this.head = loaded.snapshotVersion;
     for (const delta of loaded.deltas) {
       if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
-      const { op, text } = fromStored(kind, delta.op);
-      const applied = kind.apply(this.state, op);
+      const entry = entryOf(kind, delta);
+      const applied = kind.apply(this.state, entry.op);
       if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
-      this.push({
-        version: delta.version,
-        client: delta.client,
-        seq: delta.seq,
-        op,
-        text,
-        size: delta.op.length,
-      });
+      this.push(entry);
       this.memory(delta.client).committed(delta.seq, delta.version);
     }
     this.durable = this.head;
@@ -109,7 +107,30 @@ export class Document {
   /** Highest seq of this client committed at or below `version`: 0 none, undefined where only the log knows. */
   lastSeqAt(client: string, version: number): number | undefined {
     const memory = this.clients.get(client);
-    return memory === undefined ? 0 : memory.lastSeqAt(version);
+    if (memory === undefined) return this.mayBeStored(client) ? undefined : 0;
+    return memory.lastSeqAt(version);
+  }
+
+  /**
+   * Bounds what is remembered of clients that are not here: of those beyond KEPT_CLIENTS the seqs leave
+   * memory; from then on the store is asked for whoever is not in it. `isHere` are never forgotten, nor
+   * is what is not durable.
+   */
+  forgetClients(isHere: (client: string) => boolean): void {
+    if (this.clients.size <= this.clientsToLook) return;
+    const away = [...this.clients].filter(
+      ([client, memory]) => !isHere(client) && memory.lastVersion <= this.durable,
+    );
+    away.sort(([, a], [, b]) => b.lastVersion - a.lastVersion);
+    for (const [client] of away.slice(KEPT_CLIENTS)) this.clients.delete(client);
+    if (away.length > KEPT_CLIENTS) this.storedClients = undefined;
+    // So that a look, which costs as much as there are clients, comes once for so many new ones.
+    this.clientsToLook = this.clients.size + KEPT_CLIENTS;
+  }
+
+  /** Clients whose seqs are in memory. */
+  get rememberedClients(): number {
+    return this.clients.size;
   }
 
   private mayBeStored(client: string): boolean {

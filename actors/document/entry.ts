@@ -2,6 +2,7 @@
 import type { DocumentKind } from '../../kinds/kind.ts';
 import type { Wire } from '../../protocol/messages.ts';
 import type { LinkOp } from '../link-messages.ts';
+import type { StoredDelta } from '../storage/store.ts';
 
 /** Any kind: the actor never looks inside a state or a patch. */
 export type AnyKind = DocumentKind<unknown, unknown, unknown>;
@@ -39,6 +40,11 @@ export function fromStored(kind: AnyKind, stored: Uint8Array): { op: unknown; te
   const text = at < 0 ? whole : whole.slice(0, at);
   const note = at < 0 ? undefined : whole.slice(at + 1);
   return { op: kind.recall(JSON.parse(text) as Wire, note), text };
+}
+
+export function entryOf(kind: AnyKind, delta: StoredDelta): Entry {
+  const { op, text } = fromStored(kind, delta.op);
+  return { version: delta.version, client: delta.client, seq: delta.seq, op, text, size: delta.op.length };
 }
 
 /** A snapshot as the store keeps it: JSON text, or a yjs update. */

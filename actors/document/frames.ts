@@ -1,10 +1,13 @@
-// Server-to-client frames that a document's owner makes once for all sockets: `commit` and `opened`,
-// in both subprotocols, WebSocket header included. Pure.
+// Server-to-client frames that a document's owner makes: `commit` once for all sockets, `opened`, and
+// `presence` for who has missed some of it; in both subprotocols, WebSocket header included. Pure.
 import { Packr } from 'msgpackr';
 import type { KindName, Role } from '../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
 import { type AnyKind, type Entry, frameText } from './entry.ts';
+
+/** On the wire: the id of one life of a document. */
+export const historyOf = (id: number): string => id.toString(36);
 
 export interface OpenedHead {
   readonly doc: string;
@@ -58,6 +61,21 @@ export function openedSnapshot(
     ...headValue(head),
     snapshot: typeof snapshot === 'string' ? JSON.parse(snapshot) : snapshot,
   });
+}
+
+/** `changes`: clients with their states as JSON text, null: gone. */
+export function presenceFrame(
+  codec: FrameCodec,
+  doc: string,
+  changes: readonly (readonly [client: string, data: string | null])[],
+): Uint8Array {
+  if (codec === JSON_FRAMES) {
+    const states = changes.map(([client, data]) => `"${client}":${data}`).join(',');
+    return textFrame(`{"type":"presence","doc":"${doc}","states":{${states}}}`);
+  }
+  const states: Record<string, unknown> = {};
+  for (const [client, data] of changes) states[client] = data === null ? null : JSON.parse(data);
+  return packedFrame({ type: 'presence', doc, states });
 }
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });

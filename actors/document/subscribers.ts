@@ -3,9 +3,14 @@
 import type { Role } from '../../protocol/messages.ts';
 import { type FrameCodec, JSON_FRAMES, type OpenRequest, type ToOwner } from '../link-messages.ts';
 
+/** Messages of one subscriber that wait for an answer of the store, and acks that wait until it has caught up: its submits in flight, and some. */
+export const WAITING_MESSAGES = 128;
+
 export interface Subscriber {
   readonly link: LinkSubscribers;
   sub: number;
+  /** The number under which its latest `opened` or chunk went out; 0: none has. */
+  answered: number;
   /** Numbers that its socket may still use for it, `sub` left out. */
   formerSubs: readonly number[];
   readonly client: string;
@@ -38,16 +43,11 @@ export interface LinkSubscribers {
 export class Subscribers {
   readonly links = new Map<number, LinkSubscribers>();
   private readonly clients = new Map<string, Subscriber>();
+  /** A channel may have nobody on it any more; who has looked sets it back. */
+  emptied = false;
 
   get size(): number {
     return this.clients.size;
-  }
-
-  /** Somebody is being brought up to the head. */
-  get someAreJoining(): boolean {
-    let joined = 0;
-    for (const group of this.links.values()) joined += group.json + group.msgpack;
-    return joined < this.clients.size;
   }
 
   find(link: number, sub: number): Subscriber | undefined {
@@ -58,8 +58,12 @@ export class Subscribers {
     return this.clients.get(client);
   }
 
-  all(): Iterable<Subscriber> {
-    return this.clients.values();
+  /** Somebody has the document open over this channel. */
+  hasChannel(link: number, chan: number): boolean {
+    const group = this.links.get(link);
+    if (group === undefined || group.chan === chan) return group !== undefined;
+    for (const subscriber of group.subs.values()) if (subscriber.link.chan === chan) return true;
+    return false;
   }
 
   /** Adds it; returns the subscriber of the same client that it replaces. */
@@ -87,6 +91,7 @@ export class Subscribers {
     const added: Subscriber = {
       link: group,
       sub,
+      answered: 0,
       formerSubs: [],
       client: request.client,
       user: request.user,
@@ -130,6 +135,7 @@ export class Subscribers {
     const { link } = subscriber;
     for (const number of [...subscriber.formerSubs, subscriber.sub]) link.subs.delete(number);
     if (link.subs.size === 0) this.links.delete(link.link);
+    this.emptied = true;
     if (this.clients.get(subscriber.client) === subscriber) this.clients.delete(subscriber.client);
   }
 

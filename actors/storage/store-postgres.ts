@@ -3,26 +3,18 @@
 import { randomFillSync } from 'node:crypto';
 import type { KindName } from '../../protocol/messages.ts';
 import { randomDocumentId } from './log.ts';
-import { migrate, pendingMigrations } from './migrate.ts';
 import { Appender } from './postgres/append.ts';
 import { claim } from './postgres/claim.ts';
 import { clientSeqs, clients, seqVersion } from './postgres/client-seqs.ts';
-import { compact } from './postgres/compact.ts';
 import type { PostgresStoreOptions } from './postgres/connect.ts';
+import { PostgresControlStore } from './postgres/control-store.ts';
 import { create, find } from './postgres/document.ts';
-import { fence } from './postgres/fence.ts';
 import { history } from './postgres/history.ts';
 import { load, loadAt } from './postgres/load.ts';
 import { Pool } from './postgres/pool.ts';
-import {
-  fenceSelf,
-  foldName,
-  foreignSessions,
-  insertSession,
-  poolName,
-  sessionState,
-  writeName,
-} from './postgres/session.ts';
+import { Servers } from './postgres/servers.ts';
+import { fenceSelf, foldName, insertSession, poolName, writeName } from './postgres/session.ts';
+import { adopt } from './postgres/shards.ts';
 import { writeSnapshot } from './postgres/snapshot.ts';
 import { WriteConnection } from './postgres/write-connection.ts';
 import {
@@ -32,6 +24,8 @@ import {
   type DocumentId,
   type DocumentRow,
   type FoldStore,
+  type OpenedSession,
+  type SessionId,
   type SessionIdentity,
   type SessionRef,
   StoreUnavailable,
@@ -40,41 +34,10 @@ import {
 
 export type { PostgresStoreOptions, StoreProblem } from './postgres/connect.ts';
 
-/** A control store, with two connections. Migrations may take long: they have no time-out of their own. */
+/** A control store, with two connections, and one for each `listen`. */
 export function createControlStore(options: PostgresStoreOptions): ControlStore {
-  const pool = new Pool(options, 'troupe:control', 2);
-  let session: SessionRef | undefined;
-  const own = (): SessionRef => {
-    if (!session) throw new Error('the control session is not open');
-    return session;
-  };
-  return {
-    migrate: async () => {
-      const patient = new Pool({ ...options, answerTimeoutMs: MIGRATION_TIMEOUT_MS }, 'troupe:migrate', 1);
-      try {
-        return await patient.run('migrate', migrate);
-      } finally {
-        await patient.close();
-      }
-    },
-    pendingMigrations: () => pool.run('pendingMigrations', pendingMigrations),
-    openSession: async (identity) => {
-      session = await pool.run('openSession', (sql) => insertSession(sql, identity));
-      return session;
-    },
-    foreignSessions: (run) => pool.run('foreignSessions', (sql) => foreignSessions(sql, run)),
-    fence: (me, victim) => pool.run('fence', (sql) => fence(sql, me, victim)),
-    sessionState: (id) => pool.run('sessionState', (sql) => sessionState(sql, id)),
-    compact: async (what) => {
-      const me = own();
-      return pool.run('compact', (sql) => compact(sql, me, what));
-    },
-    close: () => pool.close(),
-  };
+  return new PostgresControlStore(options);
 }
-
-/** Waiting for another node that migrates included. */
-const MIGRATION_TIMEOUT_MS = 3_600_000;
 
 /** A worker's store: one write connection, and a pool of `readConnections`. */
 export function createWorkerStore(options: PostgresStoreOptions): WorkerStore {
@@ -83,25 +46,32 @@ export function createWorkerStore(options: PostgresStoreOptions): WorkerStore {
 
 class PostgresWorkerStore implements WorkerStore {
   readonly #options: PostgresStoreOptions;
+  readonly #servers: Servers;
   #open: Opened | undefined;
   #aborted = false;
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
+    this.#servers = new Servers(options.url);
   }
 
-  async open(identity: SessionIdentity): Promise<SessionRef> {
+  async open(identity: SessionIdentity): Promise<OpenedSession> {
     if (this.#open || this.#aborted) throw new Error('a worker store is opened once');
     // The connections are named after a session, which a nameless one has to make first.
-    const first = new Pool(this.#options, 'troupe:open', 1);
-    let session: SessionRef;
+    const first = new Pool(this.#options, this.#servers, 'troupe:open', 1);
+    let session: OpenedSession;
     try {
       session = await first.run('open', (sql) => insertSession(sql, identity));
     } finally {
       first.abort();
     }
-    const pool = new Pool(this.#options, poolName(session.id), this.#options.readConnections ?? 2);
-    const write = new WriteConnection(this.#options, writeName(session.id));
+    const pool = new Pool(
+      this.#options,
+      this.#servers,
+      poolName(session.id),
+      this.#options.readConnections ?? 2,
+    );
+    const write = new WriteConnection(this.#options, this.#servers, writeName(session.id));
     const appender = new Appender(write, session, this.#options);
     this.#open = { session, pool, write, appender };
     return session;
@@ -114,6 +84,21 @@ class PostgresWorkerStore implements WorkerStore {
   async claim(shards: readonly number[]): Promise<ReadonlyMap<number, number>> {
     const { pool, session } = this.#opened();
     return pool.run('claim', (sql) => claim(sql, session, shards));
+  }
+
+  async handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, number>> {
+    return this.#opened().appender.handOff(shards, to);
+  }
+
+  async adopt(shards: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const { pool, session } = this.#opened();
+    return pool.run('adopt', (sql) => adopt(sql, session, shards));
+  }
+
+  refuseBelow(timeline: number): void {
+    this.#servers.refuseBelow(timeline);
+    this.#open?.write.recheck();
+    this.#open?.pool.recheck();
   }
 
   async append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
@@ -195,7 +180,7 @@ export interface FoldStoreOptions extends PostgresStoreOptions {
 
 /** A compute thread's store, with one connection. */
 export function createFoldStore(options: FoldStoreOptions): FoldStore {
-  const pool = new Pool(options, foldName(options.run), 1);
+  const pool = new Pool(options, new Servers(options.url), foldName(options.run), 1);
   return {
     read: (doc, upTo) => pool.run('read', (sql) => loadAt(sql, doc, upTo)),
     writeSnapshot: (session, doc, version, epoch, previous, state) =>

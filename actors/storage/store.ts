@@ -69,6 +69,57 @@ export interface SessionRef {
   readonly id: SessionId;
   readonly nonce: string;
 }
+export type SessionState = 'live' | 'draining' | 'fenced';
+
+/** A session as just opened. */
+export interface OpenedSession extends SessionRef {
+  /**
+   * What tells the histories of this database from those it had before a point-in-time restore: part of
+   * each document's `history` on the wire. Letters and digits; empty until `renewHistory` was first called.
+   * It stays the same for the session's life: renewing fences all sessions.
+   */
+  readonly historyTag: string;
+}
+
+export interface SessionRow extends SessionIdentity {
+  readonly id: SessionId;
+  readonly state: 'live' | 'draining';
+  /** host:port that peers dial; null: it is alone. */
+  readonly address: string | null;
+}
+
+export interface ShardRow {
+  readonly shard: number;
+  readonly owner: SessionId | null;
+  readonly epoch: Epoch;
+  /** null: no owner. */
+  readonly ownerState: SessionState | null;
+}
+
+export type FenceVictim = { readonly run: string } | { readonly session: SessionId };
+
+/** Without hard evidence at most one fence in the cluster within this time, by the database's clock. */
+export const SOFT_FENCE_GAP_MS = 5_000;
+
+/** Events that are longer, in bytes of UTF-8, become a gap for whoever listens: PostgreSQL's limit is 8,000. */
+export const MAX_EVENT_BYTES = 7_900;
+
+export interface EventListener {
+  /** In the order in which one sender's `notify` resolved; an event may come twice. */
+  onEvent(event: string): void;
+  /** Events may have been missed: the connection was lost and is subscribed again, or an event was too long. */
+  onGap(): void;
+}
+
+export interface ConnectionBudget {
+  /** Connections that the server allows, those kept for superusers included. */
+  readonly max: number;
+  readonly reserved: number;
+  /** Client connections now, of whatever database, ours included. */
+  readonly used: number;
+  /** Of all nodes, to this database. */
+  readonly ours: number;
+}
 
 /** Control plane of a node: one per process. All calls reject with StoreUnavailable when the database is out of reach. */
 export interface ControlStore {
@@ -76,19 +127,54 @@ export interface ControlStore {
   migrate(): Promise<readonly string[]>;
   /** Names of migrations the database lacks. */
   pendingMigrations(): Promise<readonly string[]>;
-  /** Opens the control session of this run (slot -1). */
-  openSession(identity: SessionIdentity): Promise<SessionRef>;
+  /** Opens the control session of this run (slot -1). `address`: host:port that peers dial. */
+  openSession(identity: SessionIdentity & { readonly address?: string }): Promise<OpenedSession>;
   /** Sessions that are not fenced, of other runs than `run`. */
   foreignSessions(
     run: string,
   ): Promise<readonly { id: SessionId; run: string; node: string; slot: number }[]>;
+  /** All sessions that are not fenced, by id. */
+  sessions(): Promise<readonly SessionRow[]>;
+  /** All shards, by id, as of one moment. */
+  shardMap(): Promise<readonly ShardRow[]>;
+  /** Shards without an owner, or with a fenced one: free to be claimed. By id. */
+  orphans(): Promise<readonly number[]>;
+  /** Tells all who listen on this database, this node too. Control plane only: notifying serialises commits. */
+  notify(event: string): Promise<void>;
+  /**
+   * Resolves once subscribed: whatever is notified after it is told, or a gap is. Subscribes again by itself
+   * for as long as it takes.
+   */
+  listen(listener: EventListener): Promise<{ close(): Promise<void> }>;
+  /** The live sessions of `me`'s run become draining, and never live again. false: `me` is fenced. */
+  setState(me: SessionRef, state: 'draining'): Promise<boolean>;
   /**
    * Fences all sessions of a run, or one session: after it resolves true no row of theirs can land.
-   * Terminates backends that hold their rows locked. false: `me` is not live any more.
+   * Terminates backends that hold their rows locked. false: `me` is not live any more (a draining session
+   * may fence those of its own run).
    */
-  fence(me: SessionRef, victim: { run: string } | { session: SessionId }): Promise<boolean>;
+  fence(me: SessionRef, victim: FenceVictim): Promise<boolean>;
+  /**
+   * Without hard evidence. 'too-soon': nothing was fenced, because a fence of another run's session, soft or
+   * hard, by anyone, is younger than SOFT_FENCE_GAP_MS.
+   */
+  fence(me: SessionRef, victim: FenceVictim, how: { readonly soft: true }): Promise<boolean | 'too-soon'>;
   /** State of a session as the database has it; undefined: no such session. */
-  sessionState(id: SessionId): Promise<'live' | 'draining' | 'fenced' | undefined>;
+  sessionState(id: SessionId): Promise<SessionState | undefined>;
+  /**
+   * The server's timeline (0: it does not tell), and the highest that the database has recorded, this one
+   * included. A server below it, or below what a peer has seen, has missed a failover.
+   */
+  timeline(): Promise<{ readonly timeline: number; readonly highest: number }>;
+  /** From now on servers of a lower timeline are not used. They count as out of reach. */
+  refuseBelow(timeline: number): void;
+  /**
+   * After a point-in-time restore, while no node runs: every session is fenced, no shard has an owner, epochs
+   * and session ids go on above any that the lost future may have used, clients' histories match no more.
+   * Returns the new tag.
+   */
+  renewHistory(): Promise<string>;
+  connectionBudget(): Promise<ConnectionBudget>;
   /** Removes a document's deltas at or below `version`, never within a snapshot's reach or the head; for retention. Rows removed. */
   compact(options: { olderThanMs: number; keepOps: number; limit: number }): Promise<number>;
   close(): Promise<void>;
@@ -97,9 +183,20 @@ export interface ControlStore {
 /** What one worker thread may do; holds exactly one write connection and a small read pool. */
 export interface WorkerStore {
   /** Opens this incarnation's session. The write connection's application_name is `troupe:<session id>`. */
-  open(identity: SessionIdentity): Promise<SessionRef>;
+  open(identity: SessionIdentity): Promise<OpenedSession>;
   /** Claims shards that are unowned or whose owner is fenced; returns id -> epoch of those won. */
   claim(shards: readonly number[]): Promise<ReadonlyMap<number, Epoch>>;
+  /**
+   * Gives shards of this session to a live one, under the next epoch: id -> epoch of those moved; empty where
+   * `to` is not live, or this session is fenced. It runs on the write connection, behind the append under
+   * way when it is called; appends called after it wait for it. The caller appends nothing more to these
+   * shards' documents. As with append, an unknown outcome is resolved first; `abort` gives it up as empty.
+   */
+  handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>>;
+  /** Which of these shards this session owns, with their epochs: after somebody has handed them to it. */
+  adopt(shards: readonly number[]): Promise<ReadonlyMap<number, Epoch>>;
+  /** As the control store's. */
+  refuseBelow(timeline: number): void;
   /**
    * Appends rows in order, all or nothing (but see `refused`). One call at a time. Versions of a document
    * follow its last appended ones. `heads`: for documents appended for the first time since the last

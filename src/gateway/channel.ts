@@ -1,5 +1,9 @@
-// One document as this gateway sees it: its link to the owner, and the sockets that have it open.
-// It holds what a change of owner must not lose: the version told last, and unanswered submits.
+// One document as this gateway sees it: who owns it, and the sockets that have it open. It holds what
+// a change of owner must not lose: the version told last, and unanswered submits. It sends nothing.
+//
+// Modes: waiting (nobody owns it) -> linked; linked -> waiting, backing-off (the owner would not have
+// it, a timer runs); backing-off -> waiting, linked. From one owner to the next it passes through
+// waiting. Only `setOwnership` changes it.
 import type { LinkOp, OpenRequest } from '../../actors/link-messages.ts';
 import type { OwnerLink } from '../../cluster/owner-link.ts';
 import type { Session } from './session.ts';
@@ -32,24 +36,69 @@ export interface Subscription {
   index: number;
 }
 
+export type Ownership =
+  | { readonly mode: 'waiting' }
+  | { readonly mode: 'linked'; readonly link: OwnerLink }
+  /** `link`: the owner that would not have it. */
+  | { readonly mode: 'backing-off'; readonly link: OwnerLink; readonly cancel: () => void };
+
+const WAITING: Ownership = { mode: 'waiting' };
+
 export class Channel {
   readonly doc: string;
+  readonly shard: number;
   chan: number;
-  /** undefined: it waits for an owner. */
-  link: OwnerLink | undefined;
+  private ownership = WAITING;
+  /** The owner's, while linked; for the hot path. */
+  private linked: OwnerLink | undefined;
   readonly subs = new Map<number, Subscription>();
   readonly joined: Subscription[] = [];
   /** Version that all who joined have been told. */
   version = 0;
   /** The document's life, once somebody has opened it. */
   history: string | undefined;
-  retry: NodeJS.Timeout | undefined;
+  /** Times that owners would not have it since one opened it. */
   failures = 0;
+  /** Cancels the wait for an owner that opens it, while that runs. */
+  ownerWait: (() => void) | undefined;
+  /** That wait has ended without one: nobody is kept waiting any more. */
+  overdue = false;
 
-  constructor(doc: string, chan: number, link: OwnerLink | undefined) {
+  constructor(doc: string, shard: number, chan: number) {
     this.doc = doc;
+    this.shard = shard;
     this.chan = chan;
-    this.link = link;
+  }
+
+  get mode(): Ownership['mode'] {
+    return this.ownership.mode;
+  }
+
+  /** undefined: nothing can be sent now. */
+  get link(): OwnerLink | undefined {
+    return this.linked;
+  }
+
+  /** The owner it belongs to as far as it knows, linked or not. */
+  get owner(): OwnerLink | undefined {
+    return this.ownership.mode === 'waiting' ? undefined : this.ownership.link;
+  }
+
+  setOwnership(next: Ownership): void {
+    const { ownership } = this;
+    if (next.mode === ownership.mode || (ownership.mode === 'waiting' && next.mode === 'backing-off'))
+      throw new Error(`a channel that is ${ownership.mode} cannot be ${next.mode}`);
+    if (ownership.mode === 'backing-off') ownership.cancel();
+    this.ownership = next;
+    this.linked = next.mode === 'linked' ? next.link : undefined;
+  }
+
+  /** An owner has opened it, or nobody has it open here any more. */
+  endWait(): void {
+    this.failures = 0;
+    this.overdue = false;
+    this.ownerWait?.();
+    this.ownerWait = undefined;
   }
 
   join(subscription: Subscription): void {

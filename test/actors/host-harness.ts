@@ -1,4 +1,5 @@
 // A host on the memory store, in this thread, with a gateway's end of a link in the test's hands.
+import { systemClock } from '../../actors/clock.ts';
 import { Host, type HostLimits } from '../../actors/host.ts';
 import { Link } from '../../actors/link.ts';
 import {
@@ -61,14 +62,15 @@ export async function startHost(
   const host = new Host({
     store,
     session,
-    epochs,
     limits,
     progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
-    now: Date.now,
+    clock: systemClock,
+    confirmed: () => true,
     fold: () => Promise.resolve(undefined),
     log: (_level, message, fields) => errors.push({ message, ...fields }),
     onLost: (reason) => lost.push(reason),
   });
+  host.own(epochs);
   host.addLink(0, far);
   const link = new Link<ToOwner, ToGateway>(near, limits.link, (messages) => got.push(...messages));
   const send = (message: ToOwner): void => link.send(message);

@@ -11,6 +11,8 @@ test('kill -9 of node and PostgreSQL under load loses no acknowledged edit, doub
     assert.deepEqual(result.violations, []);
     assert.ok(result.acknowledged > 0);
     assert.ok(result.resent > 0, 'a kill under load leaves submits without an answer');
+    assert.ok(result.repeated > 0, 'lost answers make clients send again what has committed');
+    assert.ok(result.repeatedToNextNode > 0, 'also to a node that did not commit it');
     assert.equal(result.pausesMs.length, 2);
   });
 });

@@ -49,6 +49,14 @@ test('config print prints YAML that gives the same configuration again', () => {
     node: { name: 'n' },
     retention: { keepMs: '30d' },
     limits: { historyMs: '1h' },
+    cluster: {
+      pins: [
+        { match: 'acme/plan', node: 'a' },
+        { match: 'acme', node: 'b', slot: 1 },
+      ],
+      link: { port: 0 },
+      advertise: '[::1]:7101',
+    },
   });
   assert.deepEqual(configFrom(parse(printConfig(config))), config);
   for (const key of ALL_KEYS) {
@@ -60,4 +68,14 @@ test('config print shows no password', () => {
   const config = configFrom({ storage: { url: 'postgres://troupe:hunter2@db/troupe' } });
   assert.ok(!printConfig(config).includes('hunter2'));
   assert.ok(printConfig(config).includes('postgres://troupe:***@db/troupe'));
+  const member = configFrom({
+    storage: { url: 'postgres://db/troupe' },
+    cluster: {
+      secret: 'hunter2hunter2hunter2',
+      redis: { url: 'redis://u:hunter2@h', password: 'hunter2', sentinelPassword: 'hunter2' },
+    },
+  });
+  const printed = printConfig(member);
+  assert.ok(!printed.includes('hunter2'), printed);
+  assert.match(printed, /secret: "\*\*\*"/);
 });

@@ -209,6 +209,97 @@ test('keys that contradict one another are refused, each at the key to change', 
   assert.deepEqual(crossCheck(schema.parse({})), []);
 });
 
+/** What a node of a cluster needs beside its Redis. */
+const MEMBER = ['cluster.secret=0123456789abcdef', 'storage.url=postgres://h/d'];
+
+test('cluster.redis may be a URL, and another source may add to it', () => {
+  const files = { '/a': 'cluster: { redis: "redis://h:1" }', '/b': 'cluster: { redis: { password: p } }' };
+  const read = (sources: Sources) => loadConfig(sources, machine(files)).cluster.redis;
+  assert.equal(read({}).url, null);
+  assert.equal(read({ set: ['cluster.redis=null'] }).url, null);
+  assert.equal(read({ files: ['/a'], set: MEMBER }).url, 'redis://h:1');
+  const both = read({ files: ['/a', '/b'], set: MEMBER });
+  assert.deepEqual([both.url, both.password], ['redis://h:1', 'p']);
+  assert.equal(read({ set: [...MEMBER, 'cluster.redis=rediss://u:p@h:1/2'] }).url, 'rediss://u:p@h:1/2');
+  assert.deepEqual(problemsOf({ set: ['cluster.redis=http://h'] }), [
+    'cluster.redis.url: expected null, or a URL redis://user:password@host:port/database, or rediss:// for TLS; found "http://h" (--set cluster.redis=***)',
+  ]);
+});
+
+test('a cluster through Sentinels, and through a Redis Cluster', () => {
+  const read = (set: string[]) => loadConfig({ set: [...MEMBER, ...set] }, machine()).cluster.redis;
+  assert.deepEqual(
+    read(['cluster.redis.sentinels=[a:26379, "[::1]:26379"]', 'cluster.redis.master=m']).sentinels,
+    ['a:26379', '[::1]:26379'],
+  );
+  assert.deepEqual(read(['cluster.redis={nodes: [a:7000]}']).nodes, ['a:7000']);
+  assert.match(
+    problemsOf({ set: ['cluster.redis.nodes=[a]'] })[0] ?? '',
+    /^cluster\.redis\.nodes\.0: expected a list of host:port; found "a"/,
+  );
+});
+
+test('pins name a document or an organisation, a node, and perhaps a worker', () => {
+  const read = (pins: string) => loadConfig({ set: [`cluster.pins=${pins}`] }, machine()).cluster.pins;
+  assert.deepEqual(read('[{match: acme/plan, node: a, slot: 0}, {match: acme, node: b}]'), [
+    { match: 'acme/plan', node: 'a', slot: 0 },
+    { match: 'acme', node: 'b' },
+  ]);
+  for (const pins of ['[{match: acme/, node: a}]', '[{match: "a b", node: a}]', '[{match: acme}]']) {
+    assert.match(problemsOf({ set: [`cluster.pins=${pins}`] })[0] ?? '', /^cluster\.pins\.0\..*match: org/);
+  }
+});
+
+test('what a node of a cluster needs is demanded, each at the key to change', () => {
+  const redis = 'cluster.redis=redis://h:1';
+  const cases: [path: string, set: string[]][] = [
+    ['cluster.secret', [redis, 'storage.url=postgres://h/d']],
+    ['storage.url', [redis, 'cluster.secret=0123456789abcdef']],
+    ['cluster.advertise', [redis, ...MEMBER, 'cluster.link.host=0.0.0.0']],
+    ['cluster.advertise', [redis, ...MEMBER, 'cluster.link.host=::']],
+    ['cluster.advertise', ['cluster.advertise=0.0.0.0:7101']],
+    ['cluster.advertise', ['cluster.advertise=[::]:7101']],
+    ['cluster.advertise', ['cluster.advertise=h:70000']],
+    ['cluster.advertise', ['cluster.advertise=h:0']],
+    ['cluster.redis', [redis, ...MEMBER, 'cluster.redis.nodes=[a:1]']],
+    ['cluster.redis.master', [...MEMBER, 'cluster.redis.sentinels=[a:1]']],
+    ['cluster.redis.sentinels', [redis, ...MEMBER, 'cluster.redis.master=m']],
+    ['cluster.redis.tls', ['cluster.redis.tls.cert=/c']],
+    ['cluster.link.tls', ['cluster.link.tls.cert=/c', 'cluster.link.tls.key=/k']],
+    ['cluster.leaseTtlMs', ['cluster.leaseTtlMs=1s']],
+  ];
+  for (const [path, set] of cases) {
+    const problems = problemsOf({ set });
+    assert.equal(problems.length, 1, `${set}: ${problems}`);
+    assert.ok(problems[0]?.startsWith(`${path}: `), problems[0]);
+  }
+  assert.deepEqual(
+    problemsOf({
+      set: [redis, ...MEMBER, 'cluster.link.host=0.0.0.0', 'cluster.advertise=10.0.0.1:7101'],
+    }),
+    [],
+  );
+});
+
+test('a secret is shown nowhere, whatever is wrong with it', () => {
+  for (const set of [
+    'cluster.secret=hunter2',
+    'cluster={secret: hunter2}',
+    'cluster={secret: [hunter2]}',
+    'cluster={secret: 0123456789hunter2, weight: no}',
+    'cluster.redis={password: [hunter2]}',
+    'cluster.redis={password: hunter2, url: 1}',
+    'cluster.redis.url=http://u:hunter2@h',
+  ]) {
+    const problems = problemsOf({ set: [set] });
+    assert.ok(problems.length > 0, set);
+    assert.ok(!problems.join().includes('hunter2'), problems.join());
+  }
+  assert.deepEqual(problemsOf({ files: ['/a'] }, { '/a': 'cluster: { secret: hunter2 }' }), [
+    'cluster.secret: expected null, or at least 16 characters; found something else (/a)',
+  ]);
+});
+
 test('passwords are not shown', () => {
   assert.equal(redact('at postgres://u:secret@h:1/d, ok'), 'at postgres://u:***@h:1/d, ok');
   assert.equal(redact('postgres://u:se@cret@h/d'), 'postgres://u:***@h/d');

@@ -1,153 +1,323 @@
-// A gateway whose owners come and go, with the owners' ends of the links in the test's hands.
+// Owners come and go, and refuse: what a gateway does so that clients see no more than a pause.
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import {
   CLOSE,
   COMMIT,
-  OPEN,
+  NOT_OWNER,
   OPEN_FAILED,
-  OPENED,
+  PRESENCE,
   RESET,
   STATES,
-  SUBMIT,
-  type ToGateway,
-  type ToOwner,
 } from '../../actors/link-messages.ts';
-import { SHARDS } from '../../actors/shard.ts';
-import type { OwnerLink } from '../../cluster/owner-link.ts';
-import { Router } from '../../cluster/router.ts';
-import { jsonCodec } from '../../protocol/codec.ts';
-import { ClientSocket } from '../../src/gateway/client-socket.ts';
-import { Gateway } from '../../src/gateway/gateway.ts';
-import { Session } from '../../src/gateway/session.ts';
+import { shardOf } from '../../actors/shard.ts';
+import { websocketFrame } from '../../protocol/websocket-frame.ts';
+import { Owner, opened, startGateway } from './fake-owners.ts';
 
-const MiB = 1024 * 1024;
 const DOC = 'acme/plan';
-const HISTORY = 'h1';
-const LIMITS = {
-  frameBytes: MiB,
-  opBytes: MiB,
-  receiveBytes: MiB,
-  documentBytes: MiB,
-  openDocuments: 100,
-  submitsPerSecond: 1000,
-  presencesPerSecond: 1000,
-  presenceBytes: 4096,
-  inflight: 64,
-  depth: 100,
-  historyMs: 1000,
-  historyOps: 1000,
-  clientMemoryMs: 1000,
-  pingMs: 20_000,
-  idleMs: 60_000,
-};
+const SHARD = shardOf(DOC);
+const HERE = [SHARD];
+const ELSEWHERE = [(SHARD + 1) % 4096];
+const frame = (message: object) => websocketFrame(Buffer.from(JSON.stringify(message)), false);
+const commit = (version: number) =>
+  frame({ type: 'commit', doc: DOC, version, ops: [{ client: 'other', seq: version, op: [] }] });
 
-class Owner implements OwnerLink {
-  readonly heard: ToOwner[] = [];
-  offer(message: ToOwner): boolean {
-    this.heard.push(message);
-    return true;
-  }
-  send(message: ToOwner): void {
-    this.heard.push(message);
-  }
-  get opens() {
-    return this.heard.flatMap((m) => (m[0] === OPEN ? [{ chan: m[1], sub: m[2], request: m[3] }] : []));
-  }
+/** A gateway with one owner, at which these clients have the document open. */
+function withOpen(options: Parameters<typeof startGateway>[0], ...names: string[]) {
+  const started = startGateway(options);
+  const owner = new Owner();
+  started.place(HERE, owner);
+  const clients = names.map((name) => started.connect(name));
+  for (const client of clients) client.send({ type: 'open', doc: DOC });
+  started.gateway.messages(
+    owner,
+    owner.opens.map((at) => opened(at)),
+  );
+  return { ...started, owner, clients };
 }
 
-function startGateway() {
-  const router = new Router(new Int32Array(SHARDS));
-  const gateway = new Gateway({
-    node: 'test',
-    limits: LIMITS,
-    router,
-    unansweredBytes: MiB,
-    now: () => 0,
-    newClientId: () => 'client-new',
-    random: () => 0.5,
-  });
-  const connect = (client: string) => {
-    const written: Buffer[] = [];
-    const stream = new Duplex({
-      read: () => undefined,
-      write: (chunk: Buffer, _encoding, done) => {
-        written.push(chunk);
-        done();
-      },
-    });
-    // A server's end, as ws makes it; the types do not tell of its options.
-    const socket: ClientSocket = Reflect.construct(ClientSocket, [null, undefined, {}]);
-    const session = new Session(socket, stream, jsonCodec, MiB, 0, {
-      opens: 100,
-      submits: 1000,
-      presences: 1000,
-    });
-    const send = (message: object): void => {
-      const text = JSON.stringify(message);
-      gateway.receive(session, Buffer.from(text), text);
-    };
-    send({ type: 'hello', client });
-    return { session, send, text: () => Buffer.concat(written).toString('latin1') };
-  };
-  const own = (): Owner => {
-    const owner = new Owner();
-    router.setLink(0, owner);
-    gateway.changed();
-    return owner;
-  };
-  const lose = (owner: Owner): void => {
-    router.setLink(0, undefined);
-    gateway.lost(owner);
-  };
-  return { gateway, connect, own, lose };
-}
-
-const opened = (at: { chan: number; sub: number } | undefined, version = 0): ToGateway => {
-  assert.ok(at, 'an open');
-  return [OPENED, at.chan, at.sub, [], version, HISTORY, [], true];
-};
-
-test('ORDER-1 a document that starts over is resumed once, also when an owner comes meanwhile', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { gateway, connect, own } = startGateway();
-  const owner = own();
-  connect('client-1').send({ type: 'open', doc: DOC });
-  gateway.messages(owner, [opened(owner.opens[0])]);
-  gateway.messages(owner, [[RESET, owner.opens[0]?.chan ?? 0]]);
+test('ORDER-1 a document that starts over is resumed once, also when an owner comes meanwhile', () => {
+  const { gateway, owner, tick } = withOpen({}, 'client-1');
+  gateway.messages(owner, [[RESET, owner.chan]]);
   // Another worker of the node has come back.
   gateway.changed();
+  gateway.changed(HERE);
+  assert.equal(owner.opens.length, 1, 'it comes back before its time');
+  tick(50);
   gateway.messages(owner, [opened(owner.opens[1])]);
-  gateway.messages(owner, [[COMMIT, owner.opens[1]?.chan ?? 0, 1, Buffer.from('one'), null, []]]);
-  t.mock.timers.tick(10_000);
+  gateway.messages(owner, [[COMMIT, owner.chan, 1, commit(1), null, []]]);
+  gateway.changed();
+  tick(60_000);
+  assert.equal(owner.opens.length, 2, 'an open with a since that has been passed brings commits twice');
+});
+
+test('a document that its owner drops again and again comes back less and less often', () => {
+  const { gateway, owner, tick } = withOpen({}, 'client-1');
+  gateway.messages(owner, [[RESET, owner.chan]]);
+  for (const [delay, opens] of [
+    [37, 1],
+    [1, 2],
+    [74, 2],
+    [1, 3],
+  ] as const) {
+    tick(delay);
+    assert.equal(owner.opens.length, opens);
+    if (delay === 1) gateway.messages(owner, [[RESET, owner.chan]]);
+  }
+  tick(5000);
+  assert.equal(owner.opens.length, 4);
+});
+
+test('ORDER-1 SUBMIT-4 a shard that has moved is resumed at the new owner at once, and the old one does not count', () => {
+  const { gateway, owner, place, clients } = withOpen({}, 'client-1', 'client-2');
+  const [a, b] = clients;
+  assert.ok(a && b);
+  a.send({ type: 'presence', doc: DOC, data: 'here' });
+  const old = owner.chan;
+  gateway.messages(owner, [[COMMIT, old, 1, commit(1), null, []]]);
+  for (const seq of [1, 2]) a.submit(DOC, seq);
+  const next = new Owner();
+  place(HERE, next);
+  gateway.messages(owner, [[COMMIT, old, 2, commit(2), null, []]]);
+  gateway.messages(owner, [[RESET, old]]);
   assert.deepEqual(
-    owner.opens.slice(2).map(({ request }) => ({ since: request.since, resume: request.resume })),
-    [],
-    'an open with a since that has been passed brings commits twice',
+    next.opens.map(({ request }) => [request.client, request.since, request.resume]),
+    [
+      ['client-1', 1, true],
+      ['client-2', 1, true],
+    ],
+  );
+  a.submit(DOC, 3);
+  gateway.messages(
+    next,
+    next.opens.map((at) => opened(at, 2, [commit(2)])),
+  );
+  assert.deepEqual(next.submits, [1, 2, 3]);
+  assert.ok(next.heard.some((m) => m[0] === PRESENCE && m[3] === '"here"'));
+  for (const client of [a, b]) {
+    assert.deepEqual(
+      client.answers('commit').map((m) => m.version),
+      [1, 2],
+    );
+    assert.deepEqual(client.answers('error'), []);
+  }
+  assert.deepEqual(
+    owner.heard.flatMap((m) => (m[0] === CLOSE ? [m[2]] : [])),
+    owner.opens.map(({ sub }) => sub),
+    'an owner that lives on keeps nobody',
   );
 });
 
-test('PRES-4 who leaves while another of the document is told to wait is gone at the owner', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { gateway, connect, own, lose } = startGateway();
-  const first = own();
-  const [a, b] = [connect('client-1'), connect('client-2')];
-  for (const each of [a, b]) each.send({ type: 'open', doc: DOC });
-  gateway.messages(
-    first,
-    first.opens.map((at) => opened(at)),
+test('ORDER-1 a change tells of its shards only, and one without a change disturbs nobody', () => {
+  const { gateway, owner, router, place } = withOpen({}, 'client-1');
+  const next = new Owner();
+  place(ELSEWHERE, next);
+  gateway.changed();
+  gateway.changed(HERE);
+  router.setOwner(HERE, next);
+  gateway.changed(ELSEWHERE);
+  assert.deepEqual([owner.heard.length, next.heard.length], [1, 0]);
+  gateway.changed(HERE);
+  assert.equal(next.opens.length, 1);
+});
+
+test('ORDER-1 who is suspended while the shard has no owner is resumed where it finds one', () => {
+  const { gateway, owner, place, clients } = withOpen({}, 'client-1');
+  const old = owner.chan;
+  place(HERE, undefined);
+  gateway.messages(owner, [[COMMIT, old, 1, commit(1), null, []]]);
+  clients[0]?.submit(DOC, 1);
+  const next = new Owner();
+  place(HERE, next);
+  gateway.messages(next, [opened(next.opens[0], 1, [commit(1)])]);
+  assert.deepEqual(next.opens[0]?.request.since, 0);
+  assert.deepEqual(next.submits, [1]);
+  assert.equal(clients[0]?.answers('commit').length, 1);
+});
+
+for (const [name, tag] of [
+  ['RESET', RESET],
+  ['NOT_OWNER', NOT_OWNER],
+] as const) {
+  test(`ORDER-1 ${name}: at once to another owner that the router knows already`, () => {
+    const { gateway, owner, router } = withOpen({}, 'client-1');
+    const next = new Owner();
+    router.setOwner(HERE, next);
+    gateway.messages(owner, [[tag, owner.chan]]);
+    assert.deepEqual([owner.opens.length, next.opens.length], [1, 1]);
+    gateway.changed(HERE);
+    assert.equal(next.opens.length, 1, 'and once only');
+  });
+
+  test(`ORDER-1 ${name}: waits, and a change of its shard ends the waiting`, () => {
+    const { gateway, owner, place, tick, clients } = withOpen({}, 'client-1');
+    clients[0]?.submit(DOC, 1);
+    gateway.messages(owner, [[tag, owner.chan]]);
+    const next = new Owner();
+    place(HERE, next);
+    gateway.messages(next, [opened(next.opens[0])]);
+    tick(60_000);
+    assert.deepEqual([owner.opens.length, next.opens.length], [1, 1]);
+    assert.deepEqual(next.submits, [1]);
+    assert.deepEqual(clients[0]?.answers('error'), []);
+  });
+
+  test(`ORDER-1 ${name}: where there is no owner it asks nobody until there is one`, () => {
+    const { gateway, owner, router, place, tick } = withOpen({}, 'client-1');
+    router.setOwner(HERE, undefined);
+    gateway.messages(owner, [[tag, owner.chan]]);
+    tick(5000);
+    assert.equal(owner.opens.length, 1);
+    place(HERE, owner);
+    assert.equal(owner.opens.length, 2);
+  });
+}
+
+test('SUBMIT-10 past ownerWaitMs without an owner who waits is told to try again, and later ones at once', () => {
+  const { owner, place, lose, tick, connect, clients } = withOpen({ ownerWaitMs: 1000 }, 'client-1');
+  const [a] = clients;
+  assert.ok(a);
+  lose(HERE, owner);
+  for (const seq of [1, 2]) a.submit(DOC, seq);
+  const b = connect('client-2');
+  b.send({ type: 'open', doc: DOC, id: 7 });
+  b.submit(DOC, 1);
+  tick(999);
+  assert.deepEqual([...a.answers('error'), ...b.answers('error')], []);
+  tick(1);
+  const told = ({ code, retryable, retryAfterMs, seq, id, doc }: ReturnType<typeof a.answers>[number]) => {
+    assert.deepEqual([code, retryable, doc], ['unavailable', true, DOC]);
+    assert.ok(retryAfterMs !== undefined && retryAfterMs > 0);
+    return seq ?? `open ${id}`;
+  };
+  assert.deepEqual(a.answers('error').map(told), [1, 2]);
+  assert.deepEqual(b.answers('error').map(told), [1, 'open 7']);
+  assert.equal(a.session.unansweredBytes + b.session.unansweredBytes, 0);
+  a.submit(DOC, 1);
+  assert.deepEqual(a.answers('error').map(told), [1, 2, 1]);
+  b.send({ type: 'open', doc: DOC, id: 8 });
+  assert.deepEqual(b.answers('error').map(told), [1, 'open 7', 'open 8']);
+  // What was open stays, and goes on where an owner comes.
+  const next = new Owner();
+  place(HERE, next);
+  assert.deepEqual(
+    next.opens.map(({ request }) => request.client),
+    ['client-1'],
   );
-  lose(first);
-  const second = own();
+  a.submit(DOC, 3);
+  tick(60_000);
+  assert.equal(a.answers('error').length, 3, 'an owner that is there answers itself');
+  b.send({ type: 'open', doc: DOC, id: 9 });
+  assert.equal(next.opens.length, 2);
+});
+
+test('SUBMIT-10 the wait begins anew once an owner has opened the document', () => {
+  const { gateway, owner, place, lose, tick, clients } = withOpen({ ownerWaitMs: 1000 }, 'client-1');
+  lose(HERE, owner);
+  tick(5000);
+  const next = new Owner();
+  place(HERE, next);
+  gateway.messages(next, [opened(next.opens[0])]);
+  lose(HERE, next);
+  clients[0]?.submit(DOC, 1);
+  tick(999);
+  assert.deepEqual(clients[0]?.answers('error'), []);
+  tick(1);
+  assert.equal(clients[0]?.answers('error').length, 1);
+});
+
+test('SUBMIT-10 an owner that will not have the document is no owner: the wait goes on meanwhile', () => {
+  const { gateway, owner, tick, clients } = withOpen({ ownerWaitMs: 1000 }, 'client-1');
+  const [a] = clients;
+  assert.ok(a);
+  a.submit(DOC, 1);
+  for (let ms = 0; ms < 1000; ms++) {
+    assert.deepEqual(a.answers('error'), []);
+    gateway.messages(owner, [[NOT_OWNER, owner.chan]]);
+    tick(1);
+  }
+  assert.deepEqual(
+    a.answers('error').map(({ code, seq }) => [code, seq]),
+    [['unavailable', 1]],
+  );
+  assert.equal(owner.opens.length, 5, 'it asks less and less often');
+});
+
+test('SUBMIT-10 an owner that has just been asked when the wait ends is heard', () => {
+  const { gateway, owner, tick, clients } = withOpen({ ownerWaitMs: 1000 }, 'client-1');
+  const [a] = clients;
+  assert.ok(a);
+  a.submit(DOC, 1);
+  gateway.messages(owner, [[NOT_OWNER, owner.chan]]);
+  tick(1000);
+  assert.deepEqual(a.answers('error'), []);
+  gateway.messages(owner, [opened(owner.opens[1])]);
+  assert.deepEqual(owner.submits, [1, 1]);
+});
+
+test('ORDER-1 the owner that a channel backs off from is lost: it is resumed at once where the next one is', () => {
+  const { gateway, owner, router } = withOpen({}, 'client-1');
+  gateway.messages(owner, [[RESET, owner.chan]]);
+  const next = new Owner();
+  router.setOwner(HERE, next);
+  gateway.lost(owner);
+  assert.deepEqual([owner.opens.length, next.opens.length], [1, 1]);
+});
+
+test('OPEN-9 an open again that finds no owner leaves what was open', () => {
+  const { gateway, owner, place, lose, tick, clients } = withOpen({ ownerWaitMs: 1000 }, 'client-1');
+  const [a] = clients;
+  assert.ok(a);
+  lose(HERE, owner);
+  a.submit(DOC, 1);
+  a.send({ type: 'open', doc: DOC, id: 2 });
+  tick(1000);
+  assert.deepEqual(
+    a.answers('error').map(({ code, seq, id }) => [code, seq, id]),
+    [
+      ['unavailable', 1, undefined],
+      ['unavailable', undefined, 2],
+    ],
+  );
+  const next = new Owner();
+  place(HERE, next);
+  assert.deepEqual(
+    next.opens.map(({ request }) => request.resume),
+    [true],
+  );
+  a.submit(DOC, 2);
+  gateway.messages(next, [opened(next.opens[0])]);
+  assert.deepEqual(next.submits, [2]);
+});
+
+test('who goes while nobody owns the document leaves nothing that waits', () => {
+  const { gateway, owner, place, lose, timers, clients } = withOpen({}, 'client-1');
+  const [a] = clients;
+  assert.ok(a);
+  gateway.messages(owner, [[RESET, owner.chan]]);
+  assert.equal(timers(), 2);
+  lose(HERE, owner);
+  a.submit(DOC, 1);
+  gateway.disconnected(a.session);
+  assert.equal(timers(), 0);
+  const next = new Owner();
+  place(HERE, next);
+  assert.deepEqual(next.heard, []);
+});
+
+test('PRES-4 who leaves while another of the document is told to wait is gone at the owner', () => {
+  const { gateway, owner, place, lose, tick, clients } = withOpen({}, 'client-1', 'client-2');
+  lose(HERE, owner);
+  const second = new Owner();
+  place(HERE, second);
   const [ofA, ofB] = second.opens;
-  assert.ok(ofA && ofB);
+  assert.ok(ofA && ofB && clients[1]);
   gateway.messages(second, [
     [OPEN_FAILED, ofA.chan, ofA.sub, 'unavailable', 'the store is out of reach'],
     opened(ofB),
   ]);
-  gateway.disconnected(b.session);
-  t.mock.timers.tick(10_000);
+  gateway.disconnected(clients[1].session);
+  tick(9000);
   assert.ok(
     second.heard.some((m) => m[0] === CLOSE && m[1] === ofB.chan && m[2] === ofB.sub),
     'the owner has it open for ever',
@@ -155,36 +325,26 @@ test('PRES-4 who leaves while another of the document is told to wait is gone at
 });
 
 test('PRES-4 who leaves while the document has no owner is gone for the others', () => {
-  const { gateway, connect, own, lose } = startGateway();
-  const first = own();
-  const [a, b] = [connect('client-1'), connect('client-2')];
-  for (const each of [a, b]) each.send({ type: 'open', doc: DOC });
-  gateway.messages(
-    first,
-    first.opens.map((at) => opened(at)),
-  );
+  const { gateway, owner, place, lose, clients } = withOpen({}, 'client-1', 'client-2');
+  const [a, b] = clients;
+  assert.ok(a && b);
   a.send({ type: 'presence', doc: DOC, data: 'here' });
-  gateway.messages(first, [[STATES, first.opens[0]?.chan ?? 0, ['client-1', '"here"']]]);
+  gateway.messages(owner, [[STATES, owner.chan, ['client-1', '"here"']]]);
   assert.match(b.text(), /"client-1":"here"/);
-  lose(first);
+  lose(HERE, owner);
   gateway.disconnected(a.session);
-  const second = own();
+  const second = new Owner();
+  place(HERE, second);
   gateway.messages(second, [opened(second.opens[0])]);
   assert.match(b.text(), /"client-1":null/);
 });
 
 test('SUBMIT-4 what is sent again meanwhile keeps its place when the owner changes', () => {
-  const { gateway, connect, own, lose } = startGateway();
-  const first = own();
-  const a = connect('client-1');
-  a.send({ type: 'open', doc: DOC });
-  gateway.messages(first, [opened(first.opens[0])]);
-  for (const seq of [5, 6, 5]) a.send({ type: 'submit', doc: DOC, seq, base: 0, op: [] });
-  lose(first);
-  const second = own();
+  const { gateway, owner, place, lose, clients } = withOpen({}, 'client-1');
+  for (const seq of [5, 6, 5]) clients[0]?.submit(DOC, seq);
+  lose(HERE, owner);
+  const second = new Owner();
+  place(HERE, second);
   gateway.messages(second, [opened(second.opens[0])]);
-  assert.deepEqual(
-    second.heard.flatMap((m) => (m[0] === SUBMIT ? [m[3]] : [])),
-    [5, 6],
-  );
+  assert.deepEqual(second.submits, [5, 6]);
 });

@@ -1,156 +1,32 @@
 // What every store must do, as one suite: an implementation's test file hands in how its stores are made
-// and how its faults are brought about. Long, because it is one list of rules that is read as one.
+// and how its faults are brought about. Here are the rules of documents and their log; those of ownership and
+// of the cluster stand beside. Long, because it is one list of rules that is read as one.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { LogGap, PAIRS, StoreUnavailable } from '../../actors/storage/store.ts';
+import { cluster } from './contract-cluster.ts';
+import { ownership } from './contract-ownership.ts';
 import {
-  type ControlStore,
-  type DeltaRow,
-  type DocumentId,
-  type FoldStore,
-  LogGap,
-  PAIRS,
-  type SessionId,
-  type SessionRef,
-  StoreUnavailable,
-  type WorkerStore,
-} from '../../actors/storage/store.ts';
+  document,
+  node,
+  openWorker,
+  row,
+  rules,
+  type StoreHarness,
+  snapshotted,
+  text,
+} from './contract-support.ts';
 
-/** One empty, migrated database. Whatever it hands out is closed after the test. */
-export interface StoreHarness {
-  control(): ControlStore;
-  worker(): WorkerStore;
-  fold(run: string): FoldStore;
-  /** The session's write connection is lost at an unknown moment of its next append, or of the one in flight. */
-  loseConnection(session: SessionId): Promise<void>;
-  /** Rows of the document above `version` vanish, as when a database fails over to one that lacks them. */
-  loseAbove(doc: DocumentId, version: number): Promise<void>;
-}
+export { row } from './contract-support.ts';
 
 /** Times a connection is lost in mid-append. */
 const LOSSES = 30;
 
 export function contract(name: string, open: (t: TestContext) => Promise<StoreHarness>): void {
-  const rule = (title: string, body: (h: StoreHarness, t: TestContext) => Promise<void>): void => {
-    void test(`${name}: ${title}`, async (t) => body(await open(t), t));
-  };
-
-  rule('a session is live when opened, and no two are alike', async (h) => {
-    const { me, control } = await node(h);
-    const other = await openWorker(h, randomUUID());
-    assert.notEqual(me.id, other.session.id);
-    assert.equal(await control.sessionState(me.id), 'live');
-    assert.equal(await control.sessionState(other.session.id), 'live');
-    assert.equal(await control.sessionState(999_999), undefined);
-  });
-
-  rule('sessions of other runs are listed until they are fenced', async (h) => {
-    const { run, me, control } = await node(h);
-    const theirs = await openWorker(h, randomUUID(), 3);
-    const listed = await control.foreignSessions(run);
-    assert.deepEqual(
-      listed.map(({ id, slot, node: at }) => ({ id, slot, at })),
-      [{ id: theirs.session.id, slot: 3, at: 'node' }],
-    );
-    assert.equal(await control.fence(me, { session: theirs.session.id }), true);
-    assert.deepEqual(await control.foreignSessions(run), []);
-  });
-
-  rule('a shard is claimed by one session, and not taken from a live one', async (h) => {
-    const a = await openWorker(h, randomUUID());
-    const b = await openWorker(h, randomUUID());
-    assert.deepEqual(
-      [...(await a.store.claim([1, 2]))],
-      [
-        [1, 1],
-        [2, 1],
-      ],
-    );
-    assert.deepEqual([...(await b.store.claim([2, 3]))], [[3, 1]]);
-  });
-
-  rule('a claim made again gives the same epochs', async (h) => {
-    const a = await openWorker(h, randomUUID());
-    const first = await a.store.claim([4_095, 7]);
-    assert.deepEqual([...(await a.store.claim([7, 4_095]))].sort(), [...first].sort());
-  });
-
-  rule('a shard of a fenced session is claimed under the next epoch', async (h) => {
-    const { me, control } = await node(h);
-    const a = await openWorker(h, randomUUID());
-    const b = await openWorker(h, randomUUID());
-    await a.store.claim([5]);
-    await control.fence(me, { session: a.session.id });
-    assert.deepEqual([...(await b.store.claim([5]))], [[5, 2]]);
-  });
-
-  rule('claims that race have one winner a shard', async (h) => {
-    const workers = await Promise.all([1, 2, 3, 4].map(() => openWorker(h, randomUUID())));
-    const shards = Array.from({ length: 50 }, (_, i) => i);
-    const won = await Promise.all(workers.map(({ store }) => store.claim(shards)));
-    assert.deepEqual(
-      won.flatMap((shard) => [...shard.keys()]).sort((x, y) => x - y),
-      shards,
-    );
-  });
-
-  rule('a fenced session claims, creates and appends nothing', async (h) => {
-    const { me, control } = await node(h);
-    const a = await openWorker(h, randomUUID());
-    const doc = await document(a);
-    await control.fence(me, { session: a.session.id });
-    assert.deepEqual([...(await a.store.claim([2]))], []);
-    assert.equal(await a.store.create('org', 'other', 1, 'json'), undefined);
-    assert.deepEqual(await a.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'fenced' });
-    assert.equal(await control.sessionState(a.session.id), 'fenced');
-  });
-
-  rule('fencing a run fences all its sessions, its control session too, and no other', async (h) => {
-    const { me, control } = await node(h);
-    const victim = await node(h);
-    const a = await openWorker(h, victim.run, 0);
-    const b = await openWorker(h, victim.run, 1);
-    const bystander = await openWorker(h, randomUUID());
-    assert.equal(await control.fence(me, { run: victim.run }), true);
-    for (const id of [victim.me.id, a.session.id, b.session.id]) {
-      assert.equal(await control.sessionState(id), 'fenced');
-    }
-    assert.equal(await control.sessionState(bystander.session.id), 'live');
-  });
-
-  rule('only a live session may fence; fencing again is true', async (h) => {
-    const a = await node(h);
-    const b = await node(h);
-    assert.equal(await a.control.fence(a.me, { run: b.run }), true);
-    assert.equal(await a.control.fence(a.me, { run: b.run }), true);
-    assert.equal(await b.control.fence(b.me, { run: a.run }), false);
-    assert.equal(await a.control.fence({ ...a.me, nonce: randomUUID() }, { run: b.run }), false);
-    assert.equal(await a.control.sessionState(a.me.id), 'live');
-  });
-
-  rule('of two nodes that fence each other one is left', async (h) => {
-    for (let i = 0; i < 10; i++) {
-      const a = await node(h);
-      const b = await node(h);
-      const answers = await Promise.all([
-        a.control.fence(a.me, { run: b.run }),
-        b.control.fence(b.me, { run: a.run }),
-      ]);
-      const states = await Promise.all([a, b].map(({ control, me }) => control.sessionState(me.id)));
-      assert.deepEqual(answers.toSorted(), [false, true]);
-      assert.deepEqual(states.toSorted(), ['fenced', 'live']);
-    }
-  });
-
-  rule('a worker that closes fences itself, and its shards are free', async (h) => {
-    const { control } = await node(h);
-    const a = await openWorker(h, randomUUID());
-    await a.store.claim([9]);
-    await a.store.close();
-    assert.equal(await control.sessionState(a.session.id), 'fenced');
-    const b = await openWorker(h, randomUUID());
-    assert.deepEqual([...(await b.store.claim([9]))], [[9, 2]]);
-  });
+  const rule = rules(name, open);
+  ownership(rule);
+  cluster(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());
@@ -550,50 +426,3 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 0);
   });
 }
-
-interface Worker {
-  readonly store: WorkerStore;
-  readonly session: SessionRef;
-}
-
-async function node(h: StoreHarness): Promise<{ run: string; me: SessionRef; control: ControlStore }> {
-  const run = randomUUID();
-  const control = h.control();
-  return { run, me: await control.openSession({ run, node: 'node', slot: -1 }), control };
-}
-
-async function openWorker(h: StoreHarness, run: string, slot = 0): Promise<Worker> {
-  const store = h.worker();
-  return { store, session: await store.open({ run, node: 'node', slot }) };
-}
-
-/** A new document in a shard that the worker claims for it. */
-async function document(worker: Worker, name = 'd', shard = 1): Promise<DocumentId> {
-  await worker.store.claim([shard]);
-  const made = await worker.store.create('org', name, shard, 'json');
-  assert.ok(made);
-  return made.row.id;
-}
-
-/** A document of ten versions by two clients in turn, with a snapshot at `version` (0: none). */
-async function snapshotted(h: StoreHarness, version: number) {
-  const run = randomUUID();
-  const a = await openWorker(h, run);
-  const fold = h.fold(run);
-  const doc = await document(a);
-  const rows = Array.from({ length: 10 }, (_, i) => row(doc, i + 1, { client: `client-${(i + 1) % 2}` }));
-  assert.deepEqual(await a.store.append(rows, new Map([[doc, 0]])), { type: 'committed' });
-  const epoch = 1;
-  if (version > 0) {
-    const state = Buffer.from(`at ${version}`);
-    assert.equal(await fold.writeSnapshot(a.session, doc, version, epoch, 0, state), true);
-  }
-  return { a, fold, doc, epoch };
-}
-
-export function row(doc: DocumentId, version: number, changes: Partial<DeltaRow> = {}): DeltaRow {
-  const op = Buffer.from(`op ${version}`);
-  return { doc, version, epoch: 1, client: 'client-1', seq: version, user: 'user', op, ...changes };
-}
-
-const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString();

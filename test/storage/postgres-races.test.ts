@@ -5,15 +5,15 @@ import { randomUUID } from 'node:crypto';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
-import { type DocumentId, StoreUnavailable, type WorkerStore } from '../../actors/storage/store.ts';
+import { StoreUnavailable } from '../../actors/storage/store.ts';
 import {
   createControlStore,
   createFoldStore,
   createWorkerStore,
   type StoreProblem,
 } from '../../actors/storage/store-postgres.ts';
-import { freshDatabase } from '../support/postgres.ts';
 import { row } from './contract.ts';
+import { database, document, headOf, openWorker, until } from './postgres-support.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 1);
 const RACES = 60 * RUNS;
@@ -232,20 +232,6 @@ void test('migrate: several at once apply each migration once', async (t) => {
   assert.equal(shards?.n, 4_096);
 });
 
-async function database(t: TestContext): Promise<{ url: string; admin: postgres.Sql }> {
-  const url = await freshDatabase(t);
-  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
-  t.after(() => admin.end({ timeout: 1 }));
-  return { url, admin };
-}
-
-async function openWorker(t: TestContext, url: string, slot: number) {
-  const worker = createWorkerStore({ url });
-  t.after(() => worker.abort());
-  const session = await worker.open({ run: randomUUID(), node: 'node', slot });
-  return { worker, session };
-}
-
 /** A document of two versions, written through a proxy; both shapes of the batch's statement are prepared. */
 async function proxied(t: TestContext) {
   const { url, admin } = await database(t);
@@ -259,28 +245,11 @@ async function proxied(t: TestContext) {
   return { worker, session, doc, proxy, url, admin };
 }
 
-async function document(worker: WorkerStore, name: string, shard: number): Promise<DocumentId> {
-  await worker.claim([shard]);
-  const made = await worker.create('org', name, shard, 'json');
-  assert.ok(made);
-  return made.row.id;
-}
-
-async function headOf(admin: postgres.Sql, doc: DocumentId): Promise<number> {
-  const [head] = await admin`SELECT coalesce(max(last), 0)::int AS version FROM delta WHERE doc = ${doc}`;
-  return head?.version;
-}
-
 async function connections(admin: postgres.Sql): Promise<number> {
   const [found] = await admin`
     SELECT count(*)::int AS n FROM pg_stat_activity
     WHERE datname = current_database() AND application_name LIKE 'troupe:%'`;
   return found?.n;
-}
-
-/** Each look is a round trip to the server; the runner's time-out ends what never comes true. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise(setImmediate);
 }
 
 /** Between a store and its server: may fall silent on the way back, go away, and come back on the same port. */

@@ -29,6 +29,27 @@ contract('postgres', async (t) => {
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity, pg_sleep(${seconds})
         WHERE application_name = ${`troupe:${session}`}`;
     },
+    holdLock: async ({ session }) => {
+      // As a stopped process leaves it: the row locked by an open transaction of the session's backend.
+      const stopped = postgres(url, {
+        max: 1,
+        fetch_types: false,
+        onnotice: () => undefined,
+        connection: { application_name: `troupe:${session.id}` },
+      });
+      t.after(() => stopped.end({ timeout: 0 }));
+      await stopped.unsafe('BEGIN');
+      await stopped`SELECT 1 FROM session WHERE id = ${session.id} FOR SHARE`;
+      return () => stopped.end({ timeout: 0 });
+    },
+    loseAllConnections: async () => {
+      await admin`
+        SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+    },
+    age: async (ms) => {
+      await admin`UPDATE fencing SET last_at = last_at - ${ms} * interval '1 millisecond'`;
+    },
     loseAbove: async (doc, version) => {
       await admin`DELETE FROM delta WHERE doc = ${doc} AND first > ${version}`;
       // The contract's version may stand inside a run.

@@ -1,8 +1,7 @@
-// The tables of the memory store, and the statements on them: each is one synchronous call, hence atomic.
-// Nothing here knows of connections, waiting or faults; that is store-memory.ts's.
+// Documents and their log in the memory store, and the statements on them: each is one synchronous call,
+// hence atomic; who may write is sessions.ts's. Nothing here knows of connections, waiting or faults; that is store-memory.ts's.
 import type { KindName } from '../../../protocol/messages.ts';
 import { withinBytes } from '../log.ts';
-import { SHARDS } from '../migrations/shape.ts';
 import {
   type DeltaRow,
   type DocumentId,
@@ -10,21 +9,13 @@ import {
   type LoadedDocument,
   PAIRS,
   type SessionId,
-  type SessionIdentity,
   type SessionRef,
   type StoredDelta,
 } from '../store.ts';
+import { MemorySessions } from './sessions.ts';
 
-export type SessionState = 'live' | 'draining' | 'fenced';
 type Pair = readonly [seq: number, version: number];
 
-interface Session extends SessionIdentity, SessionRef {
-  state: SessionState;
-}
-interface Shard {
-  owner: SessionId | undefined;
-  epoch: number;
-}
 interface LoggedRow extends DeltaRow {
   readonly session: SessionId;
   readonly batch: number;
@@ -49,67 +40,14 @@ interface Log {
 export type BatchResult = 'written' | 'nothing' | 'duplicate' | 'refused';
 
 export class MemoryTables {
+  readonly sessions: MemorySessions;
   readonly #nowMs: () => number;
-  readonly #sessions = new Map<SessionId, Session>();
-  readonly #shards: Shard[] = Array.from({ length: SHARDS }, () => ({ owner: undefined, epoch: 0 }));
   readonly #documents = new Map<string, Content>();
   readonly #logs = new Map<DocumentId, Log>();
-  #lastSession = 0;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
-  }
-
-  insertSession(identity: SessionIdentity, nonce: string): SessionRef {
-    const id = ++this.#lastSession;
-    const { run, node, slot } = identity;
-    this.#sessions.set(id, { id, nonce, run, node, slot, state: 'live' });
-    return { id, nonce };
-  }
-
-  stateOf(id: SessionId): SessionState | undefined {
-    return this.#sessions.get(id)?.state;
-  }
-
-  /** undefined: no such session, or another's nonce. */
-  ownState({ id, nonce }: SessionRef): SessionState | undefined {
-    const session = this.#sessions.get(id);
-    return session?.nonce === nonce ? session.state : undefined;
-  }
-
-  foreignSessions(run: string): { id: SessionId; run: string; node: string; slot: number }[] {
-    return [...this.#sessions.values()]
-      .filter((session) => session.run !== run && session.state !== 'fenced')
-      .map(({ id, run, node, slot }) => ({ id, run, node, slot }));
-  }
-
-  fence(me: SessionRef, victim: { readonly run: string } | { readonly session: SessionId }): boolean {
-    if (this.ownState(me) !== 'live') return false;
-    for (const session of this.#sessions.values()) {
-      if ('run' in victim ? session.run === victim.run : session.id === victim.session)
-        session.state = 'fenced';
-    }
-    return true;
-  }
-
-  fenceSelf({ id, nonce }: SessionRef): void {
-    const session = this.#sessions.get(id);
-    if (session?.nonce === nonce) session.state = 'fenced';
-  }
-
-  claim(me: SessionRef, ids: readonly number[]): Map<number, number> {
-    const won = new Map<number, number>();
-    if (this.ownState(me) !== 'live') return won;
-    for (const id of [...ids].sort((a, b) => a - b)) {
-      const shard = this.#shards[id];
-      if (!shard) continue;
-      const free = shard.owner === undefined || this.stateOf(shard.owner) === 'fenced';
-      if (!free && shard.owner !== me.id) continue;
-      if (shard.owner !== me.id) shard.epoch++;
-      shard.owner = me.id;
-      won.set(id, shard.epoch);
-    }
-    return won;
+    this.sessions = new MemorySessions(nowMs);
   }
 
   insertBatch(
@@ -119,8 +57,7 @@ export class MemoryTables {
     heads: ReadonlyMap<DocumentId, number>,
   ): BatchResult {
     if (rows.some(isRefused)) return 'refused';
-    const state = this.ownState(me);
-    if (state === undefined || state === 'fenced') return 'nothing';
+    if (!this.sessions.isOpen(me)) return 'nothing';
     for (const [doc, version] of heads) {
       if (version > 0 && !this.#logs.get(doc)?.rows.has(version)) return 'nothing';
     }
@@ -157,11 +94,10 @@ export class MemoryTables {
     shard: number,
     kind: KindName,
   ): { row: DocumentRow; created: boolean } | undefined {
-    const state = this.ownState(me);
-    if (state === undefined || state === 'fenced') return undefined;
+    if (!this.sessions.isOpen(me)) return undefined;
     const there = this.find(org, name);
     if (there) return { row: there, created: false };
-    if (this.#shards[shard]?.owner !== me.id) return undefined;
+    if (!this.sessions.owns(me, shard)) return undefined;
     this.#documents.set(`${org}/${name}`, { id, kind, folded: 0 });
     return { row: { id, kind, folded: 0 }, created: true };
   }
@@ -229,8 +165,7 @@ export class MemoryTables {
     previous: number,
     state: Uint8Array,
   ): boolean {
-    const own = this.ownState(me);
-    if (own === undefined || own === 'fenced') return false;
+    if (!this.sessions.isOpen(me)) return false;
     const log = this.#log(id);
     const newest = log.snapshots.at(-1)?.version ?? 0;
     if (newest >= version) return true;
@@ -247,7 +182,7 @@ export class MemoryTables {
   }
 
   compact(me: SessionRef, options: { olderThanMs: number; keepOps: number; limit: number }): number {
-    if (this.ownState(me) !== 'live') return 0;
+    if (this.sessions.ownState(me) !== 'live') return 0;
     const oldEnough = this.#nowMs() - options.olderThanMs;
     let removed = 0;
     for (const document of this.#documents.values()) {

@@ -1,5 +1,6 @@
 // The migrations in the order they are applied. A published one is never changed or removed.
 import * as initial from './0001-initial.ts';
+import * as cluster from './0002-cluster.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -8,4 +9,4 @@ export interface Migration {
   readonly up: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial];
+export const MIGRATIONS: readonly Migration[] = [initial, cluster];

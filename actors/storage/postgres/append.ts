@@ -1,12 +1,14 @@
-// Appends batches through the write connection until their outcome is known. Owns what an answer means:
-// committed, refused, gap, fenced, or unknown, and resolves the unknown before anybody hears of it.
-// Never drops a row by itself: while the database is away it keeps the one batch it was given.
+// What goes down the write connection, one after the other: batches, and hand-offs behind them, each until
+// its outcome is known. Owns what an answer means: committed, refused, gap, fenced, or unknown, and resolves
+// the unknown before anybody hears of it. Never drops a row by itself: while the database is away it keeps
+// the one batch it was given.
 import { headsOf } from '../log.ts';
-import type { AppendOutcome, DeltaRow, DocumentId, SessionRef } from '../store.ts';
+import type { AppendOutcome, DeltaRow, DocumentId, Epoch, SessionId, SessionRef } from '../store.ts';
 import { type Batch, countBatch, encodeBatch, insertBatch } from './batch.ts';
 import { type PostgresStoreOptions, type Sql, within } from './connect.ts';
 import { classify, messageOf } from './errors.ts';
 import { RefusedValue } from './run.ts';
+import { epochs, handOff, ownedBy } from './shards.ts';
 import type { WriteConnection } from './write-connection.ts';
 
 const BACKOFF_FIRST_MS = 20;
@@ -28,6 +30,8 @@ export class Appender {
   /** The connection's epoch as callers saw it when they decided which heads to prove. */
   #seenEpoch: number;
   #busy: Promise<AppendOutcome> | undefined;
+  /** The last hand-off that was asked for; an append that is asked for meanwhile waits for it. */
+  #handingOff: Promise<ReadonlyMap<number, Epoch>> | undefined;
 
   constructor(connection: WriteConnection, session: SessionRef, options: PostgresStoreOptions) {
     this.#connection = connection;
@@ -48,9 +52,23 @@ export class Appender {
     }
   }
 
-  /** Settles when no append is under way. */
+  /** Behind the append under way, and behind earlier hand-offs. */
+  async handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
+    if (to === this.#session.id) throw new Error('handOff: to another session');
+    if (shards.length === 0) return new Map();
+    const before = [this.#busy, this.#handingOff];
+    const mine = Promise.allSettled(before).then(() => this.#handOff(shards, to));
+    this.#handingOff = mine;
+    try {
+      return await mine;
+    } finally {
+      if (this.#handingOff === mine) this.#handingOff = undefined;
+    }
+  }
+
+  /** Settles when nothing is under way. */
   async idle(): Promise<void> {
-    await Promise.allSettled([this.#busy]);
+    await Promise.allSettled([this.#busy, this.#handingOff]);
   }
 
   abort(): void {
@@ -58,6 +76,8 @@ export class Appender {
   }
 
   async #append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
+    // Once: a hand-off that is asked for from now on waits for this append.
+    if (this.#handingOff !== undefined) await Promise.allSettled([this.#handingOff]);
     const answer = await this.#attempt(rows, heads);
     return answer.type === 'data' ? this.#bisect(rows, answer.error) : answer;
   }
@@ -88,7 +108,7 @@ export class Appender {
         sql ??= await this.#connection.open();
         // On another connection than the caller knew nothing is proved: not by it, nor by the first attempt.
         const proved = this.#connection.epoch === this.#seenEpoch ? heads : headsOf(rows);
-        const written = await this.#answer(insertBatch(sql, this.#session, batch, proved));
+        const written = await this.#answer('append', insertBatch(sql, this.#session, batch, proved));
         const answer = written > 0 ? COMMITTED : await this.#whyNothing(sql, uncertain ? batch : undefined);
         if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
         return answer;
@@ -119,9 +139,39 @@ export class Appender {
     return FENCED;
   }
 
+  /**
+   * Until it is known which shards are the other's now. After a lost answer the older backend is gone: shards
+   * that are `to`'s were moved, those that are still ours are moved now, all others are somebody else's.
+   */
+  async #handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
+    let failures = 0;
+    let uncertain = false;
+    while (!this.#aborted.signal.aborted) {
+      let sql: Sql | undefined = this.#connection.current;
+      try {
+        sql ??= await this.#connection.open();
+        const moved = await this.#answer('handOff', handOff(sql, this.#session, shards, to));
+        const before = uncertain ? await this.#answer('handOff', ownedBy(sql, to, shards)) : [];
+        if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
+        return epochs([...before, ...moved]);
+      } catch (error) {
+        const kind = classify(error);
+        if (kind === 'connection') {
+          uncertain = true;
+          if (sql) this.#connection.lost(sql);
+        } else if (kind !== 'transient' && !this.#aborted.signal.aborted) throw error;
+        failures++;
+        this.#options.onProblem?.({ type: 'unavailable', attempt: failures, error: asError(error) });
+        await this.#pause(failures);
+      }
+    }
+    return new Map();
+  }
+
   /** 0 rows. `batch`: an earlier attempt may have written its rows before the session was fenced. */
   async #whyNothing(sql: Sql, batch: Batch | undefined): Promise<AppendOutcome> {
     const [own] = await this.#answer(
+      'append',
       sql<{ state: string }[]>`
         SELECT state FROM session WHERE id = ${this.#session.id} AND nonce = ${this.#session.nonce}`,
     );
@@ -145,10 +195,10 @@ export class Appender {
   }
 
   async #landed(sql: Sql, batch: Batch): Promise<boolean> {
-    if ((await this.#answer(countBatch(sql, this.#session, batch))) !== batch.size) return false;
+    if ((await this.#answer('append', countBatch(sql, this.#session, batch))) !== batch.size) return false;
     // The backend may have been ended while it waited for a synchronous standby: a commit behind the
     // found rows is acknowledged only when they are there too.
-    await this.#answer(sql`UPDATE session SET node = node WHERE id = ${this.#session.id}`);
+    await this.#answer('append', sql`UPDATE session SET node = node WHERE id = ${this.#session.id}`);
     return true;
   }
 
@@ -170,8 +220,8 @@ export class Appender {
     return refused.length === 0 ? COMMITTED : { type: 'refused', docs: refused };
   }
 
-  #answer<T>(answer: PromiseLike<T>): Promise<T> {
-    return within(this.#connection.answerTimeoutMs, 'append', answer);
+  #answer<T>(call: string, answer: PromiseLike<T>): Promise<T> {
+    return within(this.#connection.answerTimeoutMs, call, answer);
   }
 
   /** Grows from 20 ms to 1 s, between half and the whole of it; ends at once on abort. */

@@ -4,7 +4,7 @@ import postgres from 'postgres';
 import { AnswerTimeout } from './errors.ts';
 
 export interface PostgresStoreOptions {
-  /** postgres://user:password@host:port/database, several hosts separated by commas. */
+  /** postgres://user:password@host:port/database, several hosts separated by commas: whichever is the primary is used. */
   readonly url: string;
   /** Longest wait for a connection. Default 5,000. */
   readonly connectTimeoutMs?: number;
@@ -42,16 +42,21 @@ export const TYPE = {
 };
 
 export interface ConnectOptions {
+  /** URL of one server. */
+  readonly server: string;
   readonly name: string;
   readonly max: number;
   /** The server ends a statement after this; 0: never. */
   readonly statementTimeoutMs: number;
   readonly onclose?: () => void;
+  readonly onnotify?: (channel: string, payload: string) => void;
 }
 
 /** Opens nothing yet: connections are made by the first statements. */
 export function connect(store: PostgresStoreOptions, options: ConnectOptions): Sql {
-  return postgres(store.url, {
+  return postgres(options.server, {
+    // A connection to a standby ends at once, as if it could not be made. (For the driver a standby is read-write.)
+    target_session_attrs: 'primary',
     max: options.max,
     connect_timeout: (store.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS) / 1_000,
     // The stores pace their attempts themselves; the driver would add up to 20 s.
@@ -64,6 +69,7 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
     types: NUMBERS,
     onnotice: () => undefined,
     ...(options.onclose ? { onclose: options.onclose } : {}),
+    ...(options.onnotify ? { onnotify: options.onnotify } : {}),
     connection: {
       application_name: options.name,
       statement_timeout: options.statementTimeoutMs,

@@ -1,6 +1,6 @@
 // Fences sessions: once it says true, nothing of theirs can land. Waits for their statements in flight,
 // and ends the backends that keep a row locked (a stopped process holds its half-sent batch for ever).
-import { type SessionId, type SessionRef, StoreUnavailable } from '../store.ts';
+import { type FenceVictim, type SessionId, type SessionRef, StoreUnavailable } from '../store.ts';
 import { type Sql, textArray } from './connect.ts';
 import { codeOf } from './errors.ts';
 import { foldName, poolName, writeName } from './session.ts';
@@ -8,23 +8,27 @@ import { foldName, poolName, writeName } from './session.ts';
 /** A round waits 250 ms for the locks: backends told to end let go of theirs in the next one. */
 const ROUNDS = 8;
 
+/** Of troupe_fence. */
+const TOO_SOON = -2;
+
 /** lock_not_available; and deadlock_detected, should a third party lock sessions in another order. */
 const LOCKED = new Set(['55P03', '40P01']);
 
-/** false: `me` is not live. */
+/** `gapMs`: 'too-soon' while the cluster's last fence is younger. false: `me` is not live. */
 export async function fence(
   sql: Sql,
   me: SessionRef,
-  victim: { readonly run: string } | { readonly session: SessionId },
-): Promise<boolean> {
+  victim: FenceVictim,
+  gapMs: number,
+): Promise<boolean | 'too-soon'> {
   const run = 'run' in victim ? victim.run : null;
   const session = 'session' in victim ? victim.session : null;
   for (let round = 1; ; round++) {
     try {
       // Alone in its statement: in one with others their snapshot would be older than the wait for the locks.
       const [row] = await sql<{ fenced: number }[]>`
-        SELECT troupe_fence(${me.id}, ${me.nonce}, ${run}, ${session}) AS fenced`;
-      return row !== undefined && row.fenced >= 0;
+        SELECT troupe_fence(${me.id}, ${me.nonce}, ${run}, ${session}, ${gapMs}) AS fenced`;
+      return row?.fenced === TOO_SOON ? 'too-soon' : row !== undefined && row.fenced >= 0;
     } catch (error) {
       if (!LOCKED.has(codeOf(error) ?? '')) throw error;
       if (round === ROUNDS) throw new StoreUnavailable('fence: a session stays locked', { cause: error });

@@ -1,8 +1,13 @@
 // Statements about sessions: opened, looked at, ended. Fencing another is fence.ts's.
-import type { SessionId, SessionIdentity, SessionRef } from '../store.ts';
+import type {
+  OpenedSession,
+  SessionId,
+  SessionIdentity,
+  SessionRef,
+  SessionRow,
+  SessionState,
+} from '../store.ts';
 import type { Sql } from './connect.ts';
-
-export type SessionState = 'live' | 'draining' | 'fenced';
 
 /** Names of a session's backends: the write connection, and the pool beside it. */
 export const writeName = (id: SessionId): string => `troupe:${id}`;
@@ -10,13 +15,25 @@ export const poolName = (id: SessionId): string => `troupe:${id}:pool`;
 /** The folding connections of a node's run. */
 export const foldName = (run: string): string => `troupe:fold:${run}`;
 
-export async function insertSession(sql: Sql, identity: SessionIdentity): Promise<SessionRef> {
-  const [row] = await sql<SessionRef[]>`
-    INSERT INTO session (run, node, slot) VALUES (${identity.run}, ${identity.node}, ${identity.slot})
-    RETURNING id, nonce`;
+/** Holds the cluster's row meanwhile: whoever renews the history waits, and then fences this session too. */
+export async function insertSession(
+  sql: Sql,
+  identity: SessionIdentity & { readonly address?: string },
+): Promise<OpenedSession> {
+  const { run, node, slot, address = null } = identity;
+  const [row] = await sql<{ id: SessionId; nonce: string; history: string | null }[]>`
+    WITH here AS MATERIALIZED (SELECT history FROM cluster FOR SHARE),
+    made AS (
+      INSERT INTO session (run, node, slot, address)
+      SELECT ${run}::uuid, ${node}::text, ${slot}::int, ${address}::text FROM here RETURNING id, nonce)
+    SELECT made.id, made.nonce, here.history FROM made, here`;
   if (!row) throw new Error('INSERT INTO session returned nothing');
-  return { id: row.id, nonce: row.nonce };
+  return { id: row.id, nonce: row.nonce, historyTag: historyTag(row.history) };
 }
+
+/** 48 of the uuid's random bits: two renewals of one backup give different ones. */
+export const historyTag = (history: string | null): string =>
+  history === null ? '' : history.replaceAll('-', '').slice(0, 12);
 
 export async function sessionState(sql: Sql, id: SessionId): Promise<SessionState | undefined> {
   const [row] = await sql<{ state: SessionState }[]>`SELECT state FROM session WHERE id = ${id}`;
@@ -30,6 +47,26 @@ export async function foreignSessions(
   const rows = await sql<{ id: SessionId; run: string; node: string; slot: number }[]>`
     SELECT id, run, node, slot FROM session WHERE state <> 'fenced' AND run <> ${run} ORDER BY id`;
   return [...rows];
+}
+
+export async function sessions(sql: Sql): Promise<readonly SessionRow[]> {
+  const rows = await sql<SessionRow[]>`
+    SELECT id, run, node, slot, state, address FROM session WHERE state <> 'fenced' ORDER BY id`;
+  return [...rows];
+}
+
+/** Locks in id order, as fencing does. false: `me` is fenced. */
+export async function drainRun(sql: Sql, me: SessionRef): Promise<boolean> {
+  const [row] = await sql<{ open: boolean }[]>`
+    WITH own AS MATERIALIZED (
+      SELECT id, nonce FROM session
+      WHERE run = (SELECT run FROM session WHERE id = ${me.id}) AND state <> 'fenced' ORDER BY id FOR UPDATE),
+    me AS (SELECT 1 FROM own WHERE id = ${me.id} AND nonce = ${me.nonce}),
+    changed AS (
+      UPDATE session s SET state = 'draining' FROM own
+      WHERE s.id = own.id AND s.state = 'live' AND EXISTS (SELECT 1 FROM me))
+    SELECT EXISTS (SELECT 1 FROM me) AS open`;
+  return row?.open ?? false;
 }
 
 /** A session may fence itself whenever nothing of it is in flight: its shards are then free. */

@@ -1,6 +1,7 @@
 // The one write connection of a worker's session, named after it so that anybody can find and end its
 // backend. Modes: down -> up (connect) -> down (lost, or given up) … -> closed, set by #setMode alone.
-// A connection is used only after it has proved itself and every older backend of that name is gone.
+// A connection is used only after it has proved itself, every older backend of that name is gone, and its
+// server's timeline is believed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connect,
@@ -11,10 +12,11 @@ import {
 } from './connect.ts';
 import { AnswerTimeout } from './errors.ts';
 import { end } from './pool.ts';
+import type { Servers } from './servers.ts';
 
 type Mode =
   | { readonly type: 'down' }
-  | { readonly type: 'up'; readonly sql: Sql }
+  | { readonly type: 'up'; readonly sql: Sql; readonly timeline: number }
   | { readonly type: 'closed' };
 
 /** How often older backends are told to end, before the attempt to connect has failed: 5 s. */
@@ -23,14 +25,16 @@ const TERMINATE_PAUSE_MS = 10;
 
 export class WriteConnection {
   readonly #options: PostgresStoreOptions;
+  readonly #servers: Servers;
   readonly #name: string;
   readonly answerTimeoutMs: number;
   #mode: Mode = { type: 'down' };
   #opening: Sql | undefined;
   #epoch = 0;
 
-  constructor(options: PostgresStoreOptions, name: string) {
+  constructor(options: PostgresStoreOptions, servers: Servers, name: string) {
     this.#options = options;
+    this.#servers = servers;
     this.#name = name;
     this.answerTimeoutMs = options.answerTimeoutMs ?? DEFAULT_ANSWER_TIMEOUT_MS;
   }
@@ -52,7 +56,9 @@ export class WriteConnection {
   /** One attempt to get a proved connection. Rejects with what the driver says. */
   async open(): Promise<Sql> {
     if (this.#mode.type === 'up') return this.#mode.sql;
+    const server = this.#servers.current;
     const sql = connect(this.#options, {
+      server,
       name: this.#name,
       max: 1,
       statementTimeoutMs: 0,
@@ -61,11 +67,13 @@ export class WriteConnection {
     this.#opening = sql;
     try {
       await this.#endOlderBackends(sql);
+      const timeline = await within(this.answerTimeoutMs, 'connect', this.#servers.prove(sql));
       // Closed or lost while it was proving itself.
       if (this.closed || this.#opening !== sql) throw new AnswerTimeout('the connection was given up');
-      this.#setMode({ type: 'up', sql });
+      this.#setMode({ type: 'up', sql, timeline });
       return sql;
     } catch (error) {
+      this.#servers.failed(server);
       end(sql);
       throw error;
     } finally {
@@ -79,6 +87,11 @@ export class WriteConnection {
     if (this.#mode.type !== 'up' || this.#mode.sql !== sql) return;
     this.#setMode({ type: 'down' });
     end(sql);
+  }
+
+  /** Leaves a server whose timeline is not believed any more; what is under way there has an unknown outcome. */
+  recheck(): void {
+    if (this.#mode.type === 'up' && this.#servers.isStale(this.#mode.timeline)) this.lost(this.#mode.sql);
   }
 
   async close(): Promise<void> {

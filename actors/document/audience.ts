@@ -1,0 +1,208 @@
+// Those who have one document open, and all that they are told: their subscriptions, their presence,
+// and the messages to their links. It stays while the document leaves memory and comes back. It
+// decides nothing about versions, and when something may be told others know.
+import type { ErrorCode } from '../../protocol/errors.ts';
+import {
+  CLOSE,
+  CLOSED,
+  COMMIT,
+  JSON_FRAMES,
+  LOST,
+  MSGPACK_FRAMES,
+  OPEN,
+  OPEN_FAILED,
+  type OpenRequest,
+  PRESENCE,
+  PULL,
+  REFUSED,
+  RESET,
+  STATES,
+  SUBMIT,
+  type ToGateway,
+  type ToOwner,
+} from '../link-messages.ts';
+import type { ActorLimits, Hand } from './effects.ts';
+import type { AnyKind, Entry } from './entry.ts';
+import { commitFrame } from './frames.ts';
+import { Presence } from './presence.ts';
+import { type Subscriber, Subscribers } from './subscribers.ts';
+
+/** Patches in one commit frame. */
+const FRAME_OPS = 512;
+/** Largest gathering of patches in one frame, of receiveBytes. */
+const FRAME_SHARE = 1 / 16;
+/** Of receiveBytes: all presence of one document. */
+const PRESENCE_SHARE = 1 / 8;
+
+export class Audience {
+  readonly name: string;
+  readonly subscribers = new Subscribers();
+  readonly presence: Presence;
+  /** Largest gathering of patches in one frame. */
+  readonly frameBytes: number;
+  private readonly hand: Hand;
+
+  constructor(name: string, hand: Hand, limits: ActorLimits) {
+    this.name = name;
+    this.hand = hand;
+    this.frameBytes = limits.receiveBytes * FRAME_SHARE;
+    this.presence = new Presence(limits.receiveBytes * PRESENCE_SHARE);
+  }
+
+  readonly isOpenFor = (client: string): boolean => this.subscribers.ofClient(client) !== undefined;
+
+  /** Who asks under a client's id takes the place of whoever had it. */
+  subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber {
+    const { replaces, client } = request;
+    const before = replaces === undefined ? undefined : this.subscribers.find(link, replaces);
+    if (replaces !== undefined && before !== undefined) {
+      this.subscribers.renew(before, replaces, sub, request);
+      return before;
+    }
+    const { added, replaced } = this.subscribers.add(link, chan, sub, request);
+    if (replaced !== undefined && (replaced.link.link !== link || replaced.sub !== sub)) {
+      this.tell(replaced, [CLOSED, replaced.link.chan, replaced.sub, 'replaced']);
+    }
+    if (request.resume) this.presence.unknownTo(client);
+    else this.presence.forget(client);
+    return added;
+  }
+
+  leave(subscriber: Subscriber): void {
+    const { client } = subscriber;
+    this.subscribers.remove(subscriber);
+    if (this.subscribers.ofClient(client) !== undefined) return;
+    this.presence.forget(client);
+    if (this.presence.states.has(client)) this.setPresence(client, null);
+  }
+
+  /** Whoever has this number on this link. */
+  leaveBy(link: number, sub: number): void {
+    const subscriber = this.subscribers.find(link, sub);
+    if (subscriber !== undefined) this.leave(subscriber);
+  }
+
+  /** All of one link. */
+  leaveLink(link: number): void {
+    for (const subscriber of [...(this.subscribers.links.get(link)?.subs.values() ?? [])])
+      this.leave(subscriber);
+  }
+
+  /** Sends all of them away to open again. */
+  reset(): void {
+    for (const group of [...this.subscribers.links.values()]) {
+      this.hand.send(group.link, [RESET, group.chan]);
+      for (const subscriber of [...group.subs.values()]) this.subscribers.remove(subscriber);
+    }
+    this.presence.clear();
+  }
+
+  setPresence(client: string, data: string | null): void {
+    const allTold = !this.presence.hasUntold;
+    this.presence.set(client, data);
+    if (allTold && this.presence.hasUntold) this.hand.presenceChanged();
+  }
+
+  flushPresence(): void {
+    const states = this.presence.takeUntold();
+    if (this.presence.hasUntold) this.hand.presenceChanged();
+    for (const group of this.subscribers.links.values())
+      this.hand.send(group.link, [STATES, group.chan, states]);
+  }
+
+  tell(subscriber: Subscriber, message: ToGateway): void {
+    this.hand.send(subscriber.link.link, message);
+  }
+
+  /** A submit that did not commit. */
+  refuse(subscriber: Subscriber, seq: number, code: ErrorCode, message: string): void {
+    if (!subscriber.gone)
+      this.tell(subscriber, [REFUSED, subscriber.link.chan, subscriber.sub, seq, code, message]);
+  }
+
+  /** A message that cannot be taken: what waits for something is answered; a close is carried out all the same. */
+  turnAway(link: number, message: ToOwner, code: ErrorCode, text: string): void {
+    const [tag, chan, sub] = message;
+    switch (tag) {
+      case OPEN:
+        this.refuseOpen(link, chan, sub, code, text);
+        return;
+      case SUBMIT:
+        this.hand.send(link, [REFUSED, chan, sub, message[3], submitCode(code), text]);
+        return;
+      case PULL:
+        this.hand.send(link, [LOST, chan, sub]);
+        this.leaveBy(link, sub);
+        return;
+      case CLOSE:
+        this.leaveBy(link, sub);
+        return;
+      case PRESENCE:
+        return;
+      default:
+        throw new Error(`unknown message ${String(tag satisfies never)}`);
+    }
+  }
+
+  /** An open that makes no subscriber. */
+  refuseOpen(link: number, chan: number, sub: number, code: ErrorCode, message: string): void {
+    this.subscribers.emptied = true;
+    this.hand.send(link, [OPEN_FAILED, chan, sub, code, message]);
+  }
+
+  fail(subscriber: Subscriber, code: ErrorCode, message: string): void {
+    // The one that it was to replace has ended in it.
+    if (subscriber.formerSubs.length > 0) {
+      this.lose(subscriber);
+      return;
+    }
+    this.tell(subscriber, [OPEN_FAILED, subscriber.link.chan, subscriber.sub, code, message]);
+    this.leave(subscriber);
+  }
+
+  /** It cannot be brought on: its socket opens afresh. */
+  lose(subscriber: Subscriber): void {
+    this.tell(subscriber, [LOST, subscriber.link.chan, subscriber.sub]);
+    this.leave(subscriber);
+  }
+
+  /** Durable patches in a row, to everyone who has joined: encoded once per subprotocol. */
+  broadcast(kind: AnyKind, run: readonly Entry[]): void {
+    if (
+      run.length > 1 &&
+      (run.length > FRAME_OPS || run.reduce((sum, entry) => sum + entry.size, 0) > this.frameBytes)
+    ) {
+      const half = run.length >> 1;
+      this.broadcast(kind, run.slice(0, half));
+      this.broadcast(kind, run.slice(half));
+      return;
+    }
+    const version = run.at(-1)?.version ?? 0;
+    let json: Uint8Array | undefined;
+    let msgpack: Uint8Array | undefined;
+    for (const group of this.subscribers.links.values()) {
+      if (group.json + group.msgpack === 0) continue;
+      if (group.json > 0) json ??= commitFrame(JSON_FRAMES, kind, this.name, version, run);
+      if (group.msgpack > 0) msgpack ??= commitFrame(MSGPACK_FRAMES, kind, this.name, version, run);
+      const acks: number[] = [];
+      for (const entry of run) {
+        const author = this.subscribers.ofClient(entry.client);
+        if (author?.joined && author.link === group) acks.push(author.sub, entry.seq);
+      }
+      this.hand.send(group.link, [
+        COMMIT,
+        group.chan,
+        version,
+        group.json > 0 ? (json ?? null) : null,
+        group.msgpack > 0 ? (msgpack ?? null) : null,
+        acks,
+      ]);
+    }
+  }
+}
+
+/** A submit ends in one of the submit codes, whatever became of its document. */
+function submitCode(code: ErrorCode): ErrorCode {
+  if (code === 'not-found') return 'not-open';
+  return code === 'internal' ? 'unavailable' : code;
+}

@@ -1,0 +1,268 @@
+// Brings a subscriber from where it is to the head, where it joins those that take the commits: by a
+// snapshot, by the patches it lacks, or by chunks of them that its gateway pulls. It never shows a
+// patch that is not durable, and leaves neither a gap nor a repeat.
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { OPENED, type OpenRequest } from '../link-messages.ts';
+import type { StoredDelta } from '../storage/store.ts';
+import { type Entry, entryOf } from './entry.ts';
+import {
+  commitFrame,
+  historyOf,
+  type OpenedHead,
+  openedSince,
+  openedSnapshot,
+  presenceFrame,
+} from './frames.ts';
+import type { Stay } from './stay.ts';
+import type { Submitting } from './submitting.ts';
+import type { Subscriber } from './subscribers.ts';
+
+type Frames = readonly Uint8Array[];
+
+export class CatchingUp {
+  private readonly stay: Stay;
+  private readonly submitting: Submitting;
+
+  constructor(stay: Stay, submitting: Submitting) {
+    this.stay = stay;
+    this.submitting = submitting;
+  }
+
+  open(link: number, chan: number, sub: number, request: OpenRequest): void {
+    const { document, audience } = this.stay;
+    const { name } = document.kind;
+    if (request.kind !== undefined && request.kind !== name) {
+      audience.refuseOpen(link, chan, sub, 'wrong-kind', `this document is of kind ${name}`);
+      return;
+    }
+    const subscriber = audience.subscribe(link, chan, sub, request);
+    if (!document.needsRecall(subscriber.client)) {
+      this.greet(subscriber);
+      return;
+    }
+    this.stay.recall(subscriber, (known) => {
+      if (known) this.greet(subscriber);
+      else audience.fail(subscriber, ...OUT_OF_REACH);
+    });
+  }
+
+  /** The next patches after what the subscriber has; `opening`: they come in its `opened`, which starts at that version. */
+  bringOn(subscriber: Subscriber, opening?: number): void {
+    const { document, gate, hand, audience } = this.stay;
+    const after = subscriber.at;
+    if (after + 1 >= document.windowStart) {
+      const run = document.slice(after, document.head);
+      const bytes = run.reduce((sum, entry) => sum + entry.size, 0);
+      if (bytes <= audience.frameBytes) {
+        this.joinAtHead(subscriber, run, opening);
+        return;
+      }
+      const fitting = takeFitting(run, audience.frameBytes, document.durable);
+      if (fitting.length > 0) this.chunk(subscriber, fitting, opening);
+      else {
+        gate.hold(document.head, () => {
+          if (!subscriber.gone) this.bringOn(subscriber, opening);
+        });
+      }
+      return;
+    }
+    this.stay.await(subscriber, (answered) =>
+      hand.history(after, document.durable, audience.frameBytes, (deltas) =>
+        answered(() => this.fetched(subscriber, after, deltas, opening)),
+      ),
+    );
+  }
+
+  private greet(subscriber: Subscriber): void {
+    const { document } = this.stay;
+    const since = subscriber.request?.since;
+    const history = subscriber.request?.history;
+    const known = since !== undefined && history === historyOf(document.id) && since <= document.head;
+    if (known) {
+      subscriber.at = since;
+      this.bringOn(subscriber, since);
+    } else this.greetWithSnapshot(subscriber);
+  }
+
+  private greetWithSnapshot(subscriber: Subscriber): void {
+    const { document, audience } = this.stay;
+    if (subscriber.request?.resume) {
+      audience.lose(subscriber);
+      return;
+    }
+    const version = document.head;
+    const lastSeq = document.lastSeqAt(subscriber.client, version) ?? null;
+    const head = this.openedHead(subscriber, version, lastSeq);
+    // Made when it may leave: what waits at the gate is one shared snapshot, not one for each who opens.
+    const snapshot = document.snapshot();
+    this.join(subscriber, version, [], () =>
+      this.showing(subscriber, openedSnapshot(subscriber.codec, head, snapshot)),
+    );
+  }
+
+  private fetched(
+    subscriber: Subscriber,
+    after: number,
+    deltas: readonly StoredDelta[] | undefined,
+    opening: number | undefined,
+  ): void {
+    const { document, audience } = this.stay;
+    if (deltas === undefined) {
+      if (opening === undefined) audience.lose(subscriber);
+      else audience.fail(subscriber, ...OUT_OF_REACH);
+      return;
+    }
+    // Folded away since: the snapshot, where it is not too late for one.
+    if (deltas[0]?.version !== after + 1) {
+      if (opening === undefined) audience.lose(subscriber);
+      else this.greetWithSnapshot(subscriber);
+      return;
+    }
+    this.chunk(
+      subscriber,
+      deltas.map((delta) => entryOf(document.kind, delta)),
+      opening,
+    );
+  }
+
+  /** Durable patches that are not all: the gateway pulls when the socket has taken them. */
+  private chunk(subscriber: Subscriber, run: readonly Entry[], opening: number | undefined): void {
+    const { document } = this.stay;
+    const version = run.at(-1)?.version ?? subscriber.at;
+    subscriber.at = version;
+    subscriber.heldAcks ??= [];
+    const send = (frames: Frames): void =>
+      this.sendOpened(subscriber, subscriber.sub, frames, version, run, false);
+    if (!hasOpened(subscriber, opening)) {
+      send(this.commits(subscriber, version, run));
+      return;
+    }
+    const sendOpened = (lastSeq: number | null): void => {
+      const head = this.openedHead(subscriber, version, lastSeq);
+      send(this.showing(subscriber, openedSince(subscriber.codec, document.kind, head, opening, run)));
+    };
+    const lastSeq = this.lastSeqIn(subscriber, version, run);
+    if (lastSeq !== undefined) sendOpened(lastSeq);
+    else
+      this.askLastSeq(subscriber, version, (found) =>
+        // Its pairs of so long ago are forgotten: then its highest of all, never 0 for one that has committed.
+        sendOpened(found || (document.lastSeqAt(subscriber.client, document.durable) ?? null)),
+      );
+  }
+
+  private joinAtHead(subscriber: Subscriber, run: readonly Entry[], opening: number | undefined): void {
+    const { document } = this.stay;
+    const version = document.head;
+    if (!hasOpened(subscriber, opening)) {
+      this.join(subscriber, version, run, () => this.commits(subscriber, version, run));
+      return;
+    }
+    // A head that only memory knows has its client's latest seqs in memory.
+    const head = this.openedHead(subscriber, version, this.lastSeqIn(subscriber, version, run) ?? null);
+    this.join(subscriber, version, run, () =>
+      this.showing(subscriber, openedSince(subscriber.codec, document.kind, head, opening, run)),
+    );
+  }
+
+  /** From here on it takes the channel's commits; `frames` are made when all that they show is durable. */
+  private join(subscriber: Subscriber, version: number, run: readonly Entry[], frames: () => Frames): void {
+    const { gate, audience } = this.stay;
+    const { sub } = subscriber;
+    gate.hold(version, () => {
+      // Its socket has opened the document again, and been answered on that already.
+      if (subscriber.gone || sub < subscriber.answered) return;
+      const told = frames();
+      const missed = audience.presence.caughtUp(subscriber.client);
+      if (missed === undefined) {
+        audience.lose(subscriber);
+        return;
+      }
+      audience.subscribers.join(subscriber);
+      // Kept as long as it is being answered: thousands may have the document open.
+      if (subscriber.sub === sub) subscriber.request = undefined;
+      const all =
+        missed.length === 0 ? told : [...told, presenceFrame(subscriber.codec, audience.name, missed)];
+      this.sendOpened(subscriber, sub, all, version, run, true);
+      const acks = subscriber.heldAcks ?? [];
+      subscriber.heldAcks = undefined;
+      for (const [seq, at] of acks) this.submitting.acknowledge(subscriber, seq, at);
+    });
+  }
+
+  /** A frame with the presence of now in it, about to be sent. */
+  private showing(subscriber: Subscriber, opened: Uint8Array): Frames {
+    this.stay.audience.presence.shown(subscriber.client);
+    return [opened];
+  }
+
+  private commits(subscriber: Subscriber, version: number, run: readonly Entry[]): Frames {
+    const { document, audience } = this.stay;
+    return run.length === 0
+      ? []
+      : [commitFrame(subscriber.codec, document.kind, audience.name, version, run)];
+  }
+
+  /** Its last seq at `version`, which the run leads to; undefined: only the log knows. */
+  private lastSeqIn(subscriber: Subscriber, version: number, run: readonly Entry[]): number | undefined {
+    const { client } = subscriber;
+    const own = run.findLast((entry) => entry.client === client);
+    return own?.seq ?? this.stay.document.lastSeqAt(client, version);
+  }
+
+  private askLastSeq(subscriber: Subscriber, version: number, then: (lastSeq: number | null) => void): void {
+    this.stay.await(subscriber, (answered) =>
+      this.stay.hand.clientSeqs(subscriber.client, version, (found) =>
+        answered(() => then(found?.lastSeq ?? null)),
+      ),
+    );
+  }
+
+  private openedHead(subscriber: Subscriber, version: number, lastSeq: number | null): OpenedHead {
+    const { document, audience } = this.stay;
+    return {
+      doc: audience.name,
+      kind: document.kind.name,
+      history: historyOf(document.id),
+      version,
+      role: subscriber.role,
+      lastSeq,
+      presence: audience.presence.states,
+      client: subscriber.client,
+      id: subscriber.request?.id,
+    };
+  }
+
+  private sendOpened(
+    subscriber: Subscriber,
+    sub: number,
+    frames: Frames,
+    version: number,
+    run: readonly Entry[],
+    complete: boolean,
+  ): void {
+    const { document, audience } = this.stay;
+    const seqs = run.filter((entry) => entry.client === subscriber.client).map((entry) => entry.seq);
+    const history = historyOf(document.id);
+    subscriber.answered = sub;
+    audience.tell(subscriber, [OPENED, subscriber.link.chan, sub, frames, version, history, seqs, complete]);
+  }
+}
+
+const OUT_OF_REACH = ['unavailable', 'the store is out of reach'] as const satisfies [ErrorCode, string];
+
+/** Who resumes has had its `opened` from another owner. */
+function hasOpened(subscriber: Subscriber, opening: number | undefined): opening is number {
+  return opening !== undefined && !subscriber.request?.resume;
+}
+
+/** As many durable patches from the start as fit, at least one. */
+function takeFitting(run: readonly Entry[], bytes: number, durable: number): readonly Entry[] {
+  let sum = 0;
+  let count = 0;
+  for (const entry of run) {
+    sum += entry.size;
+    if (entry.version > durable || (count > 0 && sum > bytes)) break;
+    count++;
+  }
+  return run.slice(0, count);
+}

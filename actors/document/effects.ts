@@ -1,0 +1,108 @@
+// What a document's actor asks of its host, and the limits it works within. Only shapes, and the thin
+// hand through which an actor's parts ask in its name.
+import type { KindLimits } from '../../kinds/kind.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { KindName } from '../../protocol/messages.ts';
+import type { ToGateway } from '../link-messages.ts';
+import type { MailboxLimits } from '../mailbox.ts';
+import type { LoadedDocument, StoredDelta } from '../storage/store.ts';
+import type { Document } from './document.ts';
+import type { Entry } from './entry.ts';
+
+export interface ActorLimits extends KindLimits {
+  /** Largest frame a client must take; frames of many patches stay well below it. */
+  readonly receiveBytes: number;
+  /** Patches kept in memory once durable, for transforming and for resuming. */
+  readonly residentOps: number;
+  /** Patches fetched at once to transform one submit past them. */
+  readonly historyOps: number;
+  readonly mailbox: MailboxLimits;
+  /** A snapshot is due when the log since the last exceeds max(minBytes, ratio x snapshot). */
+  readonly snapshotMinBytes: number;
+  readonly snapshotRatio: number;
+}
+
+export type LoadResult =
+  | {
+      readonly type: 'loaded';
+      readonly document: Document;
+      readonly loaded: LoadedDocument;
+    }
+  | { readonly type: 'missing' }
+  | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };
+
+/** undefined: out of reach. */
+export type HistoryAnswer = readonly StoredDelta[] | undefined;
+export type ClientSeqsAnswer =
+  | { pairs: readonly (readonly [seq: number, version: number])[]; lastSeq: number }
+  | undefined;
+
+/** Answers come by the callback, later, never from within the call; a dropped actor ignores them. */
+export interface Effects<Actor> {
+  send(link: number, message: ToGateway): void;
+  /** Log a patch. The host calls `durableTo`, or resets the actor. False: too much is waiting for the store. */
+  readonly full: boolean;
+  append(actor: Actor, entry: Entry, user: string, stored: Uint8Array): void;
+  /** `create`: as this kind, where it does not exist. */
+  load(actor: Actor, create: KindName | undefined, done: (result: LoadResult) => void): void;
+  history(
+    actor: Actor,
+    after: number,
+    upTo: number,
+    maxBytes: number,
+    done: (deltas: HistoryAnswer) => void,
+  ): void;
+  clientSeqs(actor: Actor, client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
+  /** 0: it did not commit; undefined: out of reach. */
+  seqVersion(actor: Actor, client: string, seq: number, done: (version: number | undefined) => void): void;
+  /** Fold a snapshot at `version`, off this thread. `done` tells the bytes of the one that the store now has, undefined: none was made. */
+  fold(actor: Actor, version: number, done: (bytes: number | undefined) => void): void;
+  presenceChanged(actor: Actor): void;
+}
+
+/** The effects of one actor. */
+export class Hand<Actor = unknown> {
+  private readonly effects: Effects<Actor>;
+  private readonly actor: Actor;
+
+  constructor(effects: Effects<Actor>, actor: Actor) {
+    this.effects = effects;
+    this.actor = actor;
+  }
+
+  get full(): boolean {
+    return this.effects.full;
+  }
+
+  send(link: number, message: ToGateway): void {
+    this.effects.send(link, message);
+  }
+
+  append(entry: Entry, user: string, stored: Uint8Array): void {
+    this.effects.append(this.actor, entry, user, stored);
+  }
+
+  load(create: KindName | undefined, done: (result: LoadResult) => void): void {
+    this.effects.load(this.actor, create, done);
+  }
+
+  history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void {
+    this.effects.history(this.actor, after, upTo, maxBytes, done);
+  }
+
+  clientSeqs(client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void {
+    this.effects.clientSeqs(this.actor, client, upTo, done);
+  }
+
+  seqVersion(client: string, seq: number, done: (version: number | undefined) => void): void {
+    this.effects.seqVersion(this.actor, client, seq, done);
+  }
+
+  fold(version: number, done: (bytes: number | undefined) => void): void {
+    this.effects.fold(this.actor, version, done);
+  }
+
+  presenceChanged(): void {
+    this.effects.presenceChanged(this.actor);
+  }
+}

@@ -1,0 +1,120 @@
+// A document in memory, served: each subscriber's messages in their order to the part that answers them,
+// and what has become durable to the gate, to memory's limits and to snapshots.
+import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link-messages.ts';
+import type { LoadedDocument } from '../storage/store.ts';
+import type { Audience } from './audience.ts';
+import { CatchingUp } from './catching-up.ts';
+import type { Document } from './document.ts';
+import type { ActorLimits, Hand } from './effects.ts';
+import { Snapshots } from './snapshots.ts';
+import { Stay } from './stay.ts';
+import { Submitting } from './submitting.ts';
+import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
+
+export class Serving {
+  readonly document: Document;
+  private readonly stay: Stay;
+  private readonly audience: Audience;
+  private readonly snapshots: Snapshots;
+  private readonly submitting: Submitting;
+  private readonly catchingUp: CatchingUp;
+
+  constructor(
+    document: Document,
+    loaded: LoadedDocument,
+    audience: Audience,
+    hand: Hand,
+    limits: ActorLimits,
+  ) {
+    this.document = document;
+    this.audience = audience;
+    const logged = loaded.deltas.reduce((bytes, delta) => bytes + delta.op.length, 0);
+    this.stay = new Stay(document, audience, hand, limits, (subscriber, message) =>
+      this.take(subscriber, message),
+    );
+    this.snapshots = new Snapshots(hand, limits, loaded.snapshotVersion, logged);
+    this.submitting = new Submitting(this.stay, this.snapshots);
+    this.catchingUp = new CatchingUp(this.stay, this.submitting);
+  }
+
+  get isQuiet(): boolean {
+    return this.stay.gate.isEmpty && !this.snapshots.isFolding && !this.stay.isPinned;
+  }
+
+  /** Answers that are still to come count for nothing. */
+  end(): void {
+    this.stay.end();
+  }
+
+  process(link: number, message: ToOwner): void {
+    const { subscribers } = this.audience;
+    // Opened again: behind what the socket sent before.
+    const number = message[0] === OPEN ? message[3].replaces : message[2];
+    const subscriber = number === undefined ? undefined : subscribers.find(link, number);
+    if (message[0] === OPEN && subscriber?.waiting === undefined) {
+      this.catchingUp.open(link, message[1], message[2], message[3]);
+      return;
+    }
+    if (subscriber === undefined) {
+      if (message[0] === SUBMIT)
+        this.audience.turnAway(link, message, 'not-open', 'this document is not open');
+      return;
+    }
+    if (message[0] === CLOSE) {
+      this.audience.leave(subscriber);
+      return;
+    }
+    if (subscriber.waiting === undefined) this.take(subscriber, message);
+    else if (subscriber.waiting.length < WAITING_MESSAGES) subscriber.waiting.push(message);
+    else this.audience.turnAway(link, message, 'overloaded', 'too much of this client waits');
+  }
+
+  durableTo(version: number): void {
+    const { document, stay } = this;
+    document.durable = version;
+    stay.gate.release(version, (run) => this.audience.broadcast(document.kind, run));
+    const { residentOps } = stay.limits;
+    if (!stay.isPinned && version - document.windowStart > 2 * residentOps) document.trim(residentOps);
+    document.forgetClients(this.audience.isOpenFor);
+    this.snapshots.foldWhenDue(document);
+  }
+
+  /** True where a snapshot is being made. */
+  foldWhenIdle(): boolean {
+    this.snapshots.foldWhenIdle(this.document);
+    return this.snapshots.isFolding;
+  }
+
+  private take(subscriber: Subscriber, message: ToOwner): void {
+    switch (message[0]) {
+      case SUBMIT: {
+        const [, , , seq, base, op] = message;
+        const { client, user } = subscriber;
+        // The document has left memory since it was opened.
+        if (this.document.needsRecall(client)) {
+          this.stay.recall(subscriber, (known) => {
+            if (known) this.take(subscriber, message);
+            else this.audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
+          });
+          return;
+        }
+        this.submitting.submit(subscriber, { client, user, seq, base, op }, []);
+        return;
+      }
+      case PRESENCE:
+        this.audience.setPresence(subscriber.client, message[3]);
+        return;
+      case PULL:
+        // Of a subscription that has been opened again since: the new one pulls for itself.
+        if (message[2] === subscriber.sub) this.catchingUp.bringOn(subscriber);
+        return;
+      case OPEN:
+        this.catchingUp.open(subscriber.link.link, message[1], message[2], message[3]);
+        return;
+      case CLOSE:
+        return;
+      default:
+        throw new Error(`unknown message ${String(message satisfies never)}`);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// One stay of a document in memory: what its parts share from the load until it is unloaded. It owns the
+// fetches under way for subscribers, whose later messages wait meanwhile; answers to a stay that is
+// over count for nothing.
+import type { ToOwner } from '../link-messages.ts';
+import type { Audience } from './audience.ts';
+import type { Document } from './document.ts';
+import type { ActorLimits, Hand } from './effects.ts';
+import { Gate } from './gate.ts';
+import type { Subscriber } from './subscribers.ts';
+
+export class Stay {
+  readonly document: Document;
+  readonly gate: Gate;
+  readonly audience: Audience;
+  readonly hand: Hand;
+  readonly limits: ActorLimits;
+  /** Fetches under way that need the window to stay where it is. */
+  private pins = 0;
+  private over = false;
+  private readonly take: (subscriber: Subscriber, message: ToOwner) => void;
+
+  /** `take`: a message that has waited long enough. */
+  constructor(
+    document: Document,
+    audience: Audience,
+    hand: Hand,
+    limits: ActorLimits,
+    take: (subscriber: Subscriber, message: ToOwner) => void,
+  ) {
+    this.document = document;
+    this.gate = new Gate(document.durable);
+    this.audience = audience;
+    this.hand = hand;
+    this.limits = limits;
+    this.take = take;
+  }
+
+  get isOver(): boolean {
+    return this.over;
+  }
+
+  get isPinned(): boolean {
+    return this.pins > 0;
+  }
+
+  end(): void {
+    this.over = true;
+  }
+
+  /** Runs `step` when the store has answered; the subscriber's later messages wait meanwhile. */
+  await(subscriber: Subscriber, ask: (answered: (step: () => void) => void) => void): void {
+    const waiting: ToOwner[] = subscriber.waiting ?? [];
+    subscriber.waiting = waiting;
+    this.pins++;
+    ask((step) => {
+      if (this.over) return;
+      this.pins--;
+      if (subscriber.gone) return;
+      subscriber.waiting = undefined;
+      step();
+      while (waiting.length > 0 && subscriber.waiting === undefined && !subscriber.gone) {
+        const message = waiting.shift();
+        if (message !== undefined) this.take(subscriber, message);
+      }
+      // Asked again: what is left goes on waiting, in its order.
+      const again = subscriber.waiting as ToOwner[] | undefined;
+      if (again !== undefined && again !== waiting) again.push(...waiting);
+    });
+  }
+
+  /** Brings what the store knows of this client's seqs to memory: without it a patch sent again would be taken for new. */
+  recall(subscriber: Subscriber, then: (known: boolean) => void): void {
+    const { document } = this;
+    this.await(subscriber, (answered) =>
+      this.hand.clientSeqs(subscriber.client, document.durable, (found) =>
+        answered(() => {
+          if (found !== undefined) document.memory(subscriber.client).recall(found.pairs);
+          then(found !== undefined);
+        }),
+      ),
+    );
+  }
+}

@@ -1,0 +1,114 @@
+// A submit on its way to the log: what it needs of the store first, and how its author is answered. The
+// patch itself `Document` orders; that it is durable the gate waits for.
+import { ACK } from '../link-messages.ts';
+import type { Submission } from './document.ts';
+import { fromStored } from './entry.ts';
+import type { Snapshots } from './snapshots.ts';
+import type { Stay } from './stay.ts';
+import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
+
+/** A submit's base may reach back this many times historyOps before it is told to rebase: historyMs may promise more than historyOps. */
+const HISTORY_SLACK = 10;
+
+export class Submitting {
+  private readonly stay: Stay;
+  private readonly snapshots: Snapshots;
+
+  constructor(stay: Stay, snapshots: Snapshots) {
+    this.stay = stay;
+    this.snapshots = snapshots;
+  }
+
+  /** `older`: patches after its base that memory no longer has, where they were asked for. */
+  submit(subscriber: Subscriber, submission: Submission, older: readonly unknown[]): void {
+    const { document, gate, hand, audience } = this.stay;
+    if (hand.full) {
+      audience.refuse(subscriber, submission.seq, 'overloaded', 'too much is waiting for the store');
+      return;
+    }
+    const submitted = document.submit(submission, older);
+    switch (submitted.type) {
+      case 'committed':
+        gate.commit(submitted.entry);
+        this.snapshots.logged(submitted.entry.size);
+        hand.append(submitted.entry, submission.user, submitted.stored);
+        return;
+      case 'duplicate':
+        this.acknowledge(subscriber, submission.seq, submitted.version);
+        return;
+      case 'rejected':
+        gate.hold(document.head, () =>
+          audience.refuse(subscriber, submission.seq, submitted.code, submitted.message),
+        );
+        return;
+      case 'needs-history':
+        this.fetchHistory(subscriber, submission, submitted.after, submitted.upTo, []);
+        return;
+      case 'needs-log':
+        this.lookUpSeq(subscriber, submission.seq);
+        return;
+      default:
+        throw new Error(submitted satisfies never);
+    }
+  }
+
+  acknowledge(subscriber: Subscriber, seq: number, version: number): void {
+    const { document, gate, audience } = this.stay;
+    // Who is being caught up has not had that version yet.
+    if (subscriber.heldAcks !== undefined) {
+      if (subscriber.heldAcks.length < WAITING_MESSAGES) subscriber.heldAcks.push([seq, version]);
+      else audience.refuse(subscriber, seq, 'overloaded', 'too much of this client waits');
+      return;
+    }
+    // A held ack saw the head: it comes after the commit that carries its version.
+    gate.hold(Math.max(version, document.durable), () => {
+      if (!subscriber.gone)
+        audience.tell(subscriber, [ACK, subscriber.link.chan, subscriber.sub, seq, version]);
+    });
+  }
+
+  private fetchHistory(
+    subscriber: Subscriber,
+    submission: Submission,
+    after: number,
+    upTo: number,
+    got: readonly unknown[],
+  ): void {
+    const { document, audience, hand, limits } = this.stay;
+    const { seq } = submission;
+    if (upTo - after > limits.historyOps * HISTORY_SLACK) {
+      audience.refuse(subscriber, seq, 'version-too-old', 'base is before the kept history');
+      return;
+    }
+    this.stay.await(subscriber, (answered) =>
+      hand.history(after, upTo, limits.receiveBytes, (deltas) =>
+        answered(() => {
+          const last = deltas?.at(-1);
+          if (deltas === undefined) {
+            audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
+          } else if (last === undefined || deltas[0]?.version !== after + 1) {
+            audience.refuse(subscriber, seq, 'version-too-old', 'base is before the kept history');
+          } else {
+            const older = [...got, ...deltas.map((delta) => fromStored(document.kind, delta.op).op)];
+            if (last.version < upTo) this.fetchHistory(subscriber, submission, last.version, upTo, older);
+            else this.submit(subscriber, submission, older);
+          }
+        }),
+      ),
+    );
+  }
+
+  private lookUpSeq(subscriber: Subscriber, seq: number): void {
+    const { audience, hand } = this.stay;
+    this.stay.await(subscriber, (answered) =>
+      hand.seqVersion(subscriber.client, seq, (version) =>
+        answered(() => {
+          if (version === undefined)
+            audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
+          else if (version === 0) audience.refuse(subscriber, seq, 'seq-used', 'a higher seq has committed');
+          else this.acknowledge(subscriber, seq, version);
+        }),
+      ),
+    );
+  }
+}

@@ -1,0 +1,140 @@
+// The control plane's store: statements of this folder on two connections, and one more that listens.
+
+import { migrate, pendingMigrations } from '../migrate.ts';
+import {
+  type ConnectionBudget,
+  type ControlStore,
+  type EventListener,
+  type FenceVictim,
+  type OpenedSession,
+  type SessionId,
+  type SessionIdentity,
+  type SessionRef,
+  type SessionRow,
+  type SessionState,
+  type ShardRow,
+  SOFT_FENCE_GAP_MS,
+} from '../store.ts';
+import { connectionBudget, renewHistory, timeline } from './cluster.ts';
+import { compact } from './compact.ts';
+import type { PostgresStoreOptions } from './connect.ts';
+import { listen, notify, type Subscription } from './events.ts';
+import { fence } from './fence.ts';
+import { Pool } from './pool.ts';
+import { Servers } from './servers.ts';
+import { drainRun, foreignSessions, insertSession, sessionState, sessions } from './session.ts';
+import { orphans, shardMap } from './shards.ts';
+
+/** Waiting for another node that migrates included. */
+const MIGRATION_TIMEOUT_MS = 3_600_000;
+
+export class PostgresControlStore implements ControlStore {
+  readonly #options: PostgresStoreOptions;
+  readonly #servers: Servers;
+  readonly #pool: Pool;
+  readonly #subscriptions = new Set<Subscription>();
+  #session: SessionRef | undefined;
+
+  constructor(options: PostgresStoreOptions) {
+    this.#options = options;
+    this.#servers = new Servers(options.url);
+    this.#pool = new Pool(options, this.#servers, 'troupe:control', 2);
+  }
+
+  /** May take long: it has no time-out of its own. */
+  async migrate(): Promise<readonly string[]> {
+    const options = { ...this.#options, answerTimeoutMs: MIGRATION_TIMEOUT_MS };
+    const patient = new Pool(options, this.#servers, 'troupe:migrate', 1);
+    try {
+      return await patient.run('migrate', migrate);
+    } finally {
+      await patient.close();
+    }
+  }
+
+  pendingMigrations(): Promise<readonly string[]> {
+    return this.#pool.run('pendingMigrations', pendingMigrations);
+  }
+
+  async openSession(identity: SessionIdentity & { readonly address?: string }): Promise<OpenedSession> {
+    const session = await this.#pool.run('openSession', (sql) => insertSession(sql, identity));
+    this.#session = session;
+    return session;
+  }
+
+  foreignSessions(run: string) {
+    return this.#pool.run('foreignSessions', (sql) => foreignSessions(sql, run));
+  }
+
+  sessions(): Promise<readonly SessionRow[]> {
+    return this.#pool.run('sessions', sessions);
+  }
+
+  shardMap(): Promise<readonly ShardRow[]> {
+    return this.#pool.run('shardMap', shardMap);
+  }
+
+  orphans(): Promise<readonly number[]> {
+    return this.#pool.run('orphans', orphans);
+  }
+
+  notify(event: string): Promise<void> {
+    return this.#pool.run('notify', (sql) => notify(sql, event));
+  }
+
+  async listen(listener: EventListener): Promise<{ close(): Promise<void> }> {
+    const subscription = await listen(this.#options, this.#servers, listener);
+    this.#subscriptions.add(subscription);
+    return {
+      close: () => {
+        this.#subscriptions.delete(subscription);
+        return subscription.close();
+      },
+    };
+  }
+
+  setState(me: SessionRef, _state: 'draining'): Promise<boolean> {
+    return this.#pool.run('setState', (sql) => drainRun(sql, me));
+  }
+
+  fence(me: SessionRef, victim: FenceVictim): Promise<boolean>;
+  fence(me: SessionRef, victim: FenceVictim, how: { readonly soft: true }): Promise<boolean | 'too-soon'>;
+  fence(me: SessionRef, victim: FenceVictim, how?: { readonly soft: true }): Promise<boolean | 'too-soon'> {
+    const gapMs = how === undefined ? 0 : SOFT_FENCE_GAP_MS;
+    return this.#pool.run('fence', (sql) => fence(sql, me, victim, gapMs));
+  }
+
+  sessionState(id: SessionId): Promise<SessionState | undefined> {
+    return this.#pool.run('sessionState', (sql) => sessionState(sql, id));
+  }
+
+  timeline(): Promise<{ timeline: number; highest: number }> {
+    return this.#pool.run('timeline', timeline);
+  }
+
+  refuseBelow(lowest: number): void {
+    this.#servers.refuseBelow(lowest);
+    this.#pool.recheck();
+    for (const subscription of this.#subscriptions) subscription.recheck();
+  }
+
+  renewHistory(): Promise<string> {
+    return this.#pool.run('renewHistory', renewHistory);
+  }
+
+  connectionBudget(): Promise<ConnectionBudget> {
+    return this.#pool.run('connectionBudget', connectionBudget);
+  }
+
+  async compact(what: { olderThanMs: number; keepOps: number; limit: number }): Promise<number> {
+    const me = this.#session;
+    if (!me) throw new Error('the control session is not open');
+    return this.#pool.run('compact', (sql) => compact(sql, me, what));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    this.#subscriptions.clear();
+    await this.#pool.close();
+  }
+}

@@ -1,0 +1,86 @@
+// The servers that a URL names, which of them is spoken to now, and the lowest timeline that is believed.
+// Opens nothing. The driver's own way through several hosts is not used: it tries them without end and
+// without a pause, and takes a standby for read-write.
+import type { Sql } from './connect.ts';
+import { codeOf } from './errors.ts';
+
+/** One per store: what one of its connections finds out holds for the others. */
+export class Servers {
+  readonly #servers: readonly string[];
+  #at = 0;
+  #highest = 0;
+
+  constructor(url: string) {
+    this.#servers = serversOf(url);
+  }
+
+  get count(): number {
+    return this.#servers.length;
+  }
+
+  get current(): string {
+    const server = this.#servers[this.#at];
+    if (server === undefined) throw new Error('a URL names at least one server');
+    return server;
+  }
+
+  /** The next attempt is another server's, unless somebody has moved on from this one already. */
+  failed(server: string): void {
+    if (server === this.current) this.#at = (this.#at + 1) % this.#servers.length;
+  }
+
+  refuseBelow(timeline: number): void {
+    this.#highest = Math.max(this.#highest, timeline);
+  }
+
+  /** Whether a server of this timeline has missed a failover that is known here. 0: it does not tell. */
+  isStale(timeline: number): boolean {
+    return timeline > 0 && timeline < this.#highest;
+  }
+
+  /** Asks the server for its timeline; throws StaleServer where it is not to be used. */
+  async prove(sql: Sql): Promise<number> {
+    const timeline = await readTimeline(sql);
+    if (this.isStale(timeline)) {
+      throw new StaleServer(`the server's timeline is ${timeline}, a failover to ${this.#highest} is known`);
+    }
+    this.refuseBelow(timeline);
+    return timeline;
+  }
+}
+
+/** A standby, or a primary that has missed a failover. As good as out of reach. */
+export class StaleServer extends Error {
+  override name = 'StaleServer';
+  readonly code = 'CONNECTION_STALE_SERVER';
+}
+
+/**
+ * The timeline that a primary writes. pg_control_checkpoint() would tell that of the last checkpoint, which is
+ * the old one for a while after a promotion.
+ */
+export const TIMELINE = `CASE WHEN pg_is_in_recovery() THEN -1
+  ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END`;
+
+/** Servers that speak the protocol and keep another log: not supported, not there, not allowed. */
+const NOT_TOLD = new Set(['0A000', '42883', '42501', '55000']);
+
+export async function readTimeline(sql: Sql): Promise<number> {
+  try {
+    const [row] = await sql.unsafe<{ timeline: number }[]>(`SELECT ${TIMELINE} AS timeline`);
+    if (row?.timeline === -1) throw new StaleServer('the server is a standby');
+    return row?.timeline ?? 0;
+  } catch (error) {
+    if (NOT_TOLD.has(codeOf(error) ?? '')) return 0;
+    throw error;
+  }
+}
+
+/** What stands before the hosts (scheme, user), the hosts, and what follows them. */
+const PARTS = /^([a-z]+:\/\/(?:[^@/?#]*@)?)([^/?#]*)(.*)$/is;
+
+/** A URL for each host of `url`. */
+export function serversOf(url: string): readonly string[] {
+  const [, before = '', hosts = '', after = ''] = PARTS.exec(url) ?? [];
+  return hosts.includes(',') ? hosts.split(',').map((host) => `${before}${host.trim()}${after}`) : [url];
+}

@@ -1,0 +1,90 @@
+// A node without a cluster: all shards are its own, spread evenly over its workers. A worker that starts
+// over claims its share again. With other nodes, ownership is controller.ts's.
+import type { Clock } from '../actors/clock.ts';
+import { SHARDS } from '../actors/shard.ts';
+import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
+import type { Router } from './router.ts';
+import type { SlotListener, Workers } from './workers.ts';
+
+export interface AloneOptions {
+  readonly slots: number;
+  readonly router: Router;
+  readonly listener: OwnerLinkListener;
+  readonly clock: Clock;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  /** Somebody else has taken the database over. */
+  readonly onFenced: () => void;
+}
+
+/** Between two attempts to claim what could not be claimed. */
+const AGAIN_MS = 500;
+
+export class Alone implements SlotListener {
+  private readonly options: AloneOptions;
+  private workers: Pick<Workers, 'claim'> | undefined;
+  private readonly links: (OwnerLink | undefined)[] = [];
+  private readonly claimed = new Set<number>();
+  private ready: () => void = () => undefined;
+  private stopped = false;
+
+  constructor(options: AloneOptions) {
+    this.options = options;
+  }
+
+  /** Resolves when every shard has its owner. The workers report to this as their `slotListener`. */
+  async serve(workers: Workers): Promise<void> {
+    this.workers = workers;
+    const all = new Promise<void>((resolve) => {
+      this.ready = resolve;
+    });
+    await workers.start();
+    await all;
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  up(slot: number, _session: number, link: OwnerLink): void {
+    this.links[slot] = link;
+    void this.claim(slot, link, shardsOf(slot, this.options.slots));
+  }
+
+  down(slot: number, link: OwnerLink): void {
+    this.links[slot] = undefined;
+    this.options.router.setOwner(shardsOf(slot, this.options.slots), undefined);
+    this.options.listener.lost(link);
+  }
+
+  quarantine(doc: string): void {
+    this.options.router.quarantine(doc);
+  }
+
+  fenced(): void {
+    this.options.onFenced();
+  }
+
+  private async claim(slot: number, link: OwnerLink, shards: readonly number[]): Promise<void> {
+    const { router, listener, clock, log } = this.options;
+    if (this.stopped || this.links[slot] !== link || this.workers === undefined) return;
+    let left = shards;
+    try {
+      const won = await this.workers.claim(slot, shards);
+      if (this.links[slot] !== link) return;
+      left = shards.filter((shard) => !won.has(shard));
+      router.setOwner(won.keys(), link);
+      for (const shard of won.keys()) this.claimed.add(shard);
+      listener.changed([...won.keys()]);
+    } catch (error) {
+      log('warn', 'shards are not claimed yet', { slot, shards: shards.length, error: String(error) });
+    }
+    if (left.length > 0) clock.after(AGAIN_MS, () => void this.claim(slot, link, left));
+    else if (this.claimed.size === SHARDS) this.ready();
+  }
+}
+
+function shardsOf(slot: number, slots: number): readonly number[] {
+  const shards: number[] = [];
+  for (let shard = slot; shard < SHARDS; shard += slots) shards.push(shard);
+  return shards;
+}

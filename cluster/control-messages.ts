@@ -1,0 +1,62 @@
+// What nodes tell each other over their peer connection beside the streams: shapes, and the check of what
+// comes. A message of an unknown shape is dropped: a newer node may say more.
+import type { SessionId } from '../actors/storage/store.ts';
+import type { Lease, MapEntry } from './lease-store.ts';
+
+export type ControlMessage =
+  /** How the sender is, whenever that changes and as soon as a connection is up. */
+  | { readonly type: 'state'; readonly lease: Lease }
+  /** Owners of shards, as the sender knows them for certain: it has them, or has just handed them over. */
+  | { readonly type: 'map'; readonly entries: readonly MapEntry[] }
+  /** To the new owner: these shards have been handed to your session; it adopts them and tells all. */
+  | { readonly type: 'handed'; readonly session: SessionId; readonly shards: readonly number[] }
+  /** This run has been fenced; its shards are free. */
+  | { readonly type: 'fenced'; readonly run: string }
+  | { readonly type: 'suspicion'; readonly run: string; readonly suspects: boolean };
+
+/** undefined: not one of these. */
+export function controlMessage(value: unknown): ControlMessage | undefined {
+  if (!isRecord(value)) return undefined;
+  switch (value.type) {
+    case 'state': {
+      const lease = leaseOf(value.lease);
+      return lease && { type: 'state', lease };
+    }
+    case 'map':
+      return isEntries(value.entries) ? { type: 'map', entries: value.entries } : undefined;
+    case 'handed':
+      return isId(value.session) && isIds(value.shards)
+        ? { type: 'handed', session: value.session, shards: value.shards }
+        : undefined;
+    case 'fenced':
+      return typeof value.run === 'string' ? { type: 'fenced', run: value.run } : undefined;
+    case 'suspicion':
+      return typeof value.run === 'string' && typeof value.suspects === 'boolean'
+        ? { type: 'suspicion', run: value.run, suspects: value.suspects }
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+const STATES: ReadonlySet<unknown> = new Set<Lease['state']>(['joining', 'live', 'draining']);
+
+function leaseOf(value: unknown): Lease | undefined {
+  if (!isRecord(value)) return undefined;
+  const { run, node, address, session, state, weight, workers, timeline } = value;
+  if (typeof run !== 'string' || typeof node !== 'string' || typeof address !== 'string') return undefined;
+  if (!isId(session) || !STATES.has(state) || typeof weight !== 'number' || typeof timeline !== 'number')
+    return undefined;
+  if (!Array.isArray(workers) || !workers.every(isWorker)) return undefined;
+  return { run, node, address, session, state: state as Lease['state'], weight, workers, timeline };
+}
+
+const isWorker = (value: unknown): value is { slot: number; session: number } =>
+  isRecord(value) && isId(value.slot) && isId(value.session);
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+const isId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isIds = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(isId);
+const isEntries = (value: unknown): value is readonly MapEntry[] =>
+  Array.isArray(value) && value.every((entry) => isIds(entry) && entry.length === 3);

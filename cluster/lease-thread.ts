@@ -1,0 +1,94 @@
+// The thread that keeps the lease, as the main thread sees it: starts it, tells it what the lease says, and
+// beats for the main thread. What the thread does is in lease-keeper.ts, its entry in lease-worker.ts.
+import { Worker } from 'node:worker_threads';
+import { BEAT_MS, type Liveness, MAIN } from '../actors/liveness.ts';
+import type { LeaseEvent, LeaseKeeperSettings } from './lease-keeper.ts';
+import type { Lease } from './lease-store.ts';
+import type { RedisLeaseStoreOptions } from './lease-store-redis.ts';
+
+export interface LeaseThreadOptions extends LeaseKeeperSettings {
+  /** undefined: the node is alone. */
+  readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
+  readonly storage: { readonly url: string; readonly connectTimeoutMs: number };
+  readonly lease: Lease;
+  /** For as many slots as there are workers. The main thread's beats are made here, the workers' by themselves. */
+  readonly liveness: Liveness;
+  readonly onEvent: (event: LeaseEvent) => void;
+  /** The thread ended by itself: nobody renews the lease or confirms sessions any more. Told once. */
+  readonly onFailed: (error: Error) => void;
+}
+
+export interface LeaseThread {
+  /** What the lease says from now on: sessions that have changed, `draining`. */
+  setLease(lease: Lease): void;
+  /** From now on servers of PostgreSQL of a lower timeline are not believed. */
+  refuseBelow(timeline: number): void;
+  /** Ends the thread; `release`: and the lease, where Redis can be reached. */
+  stop(release: boolean): Promise<void>;
+}
+
+export type ToLeaseThread =
+  | { readonly type: 'lease'; readonly lease: Lease }
+  | { readonly type: 'refuseBelow'; readonly timeline: number }
+  | { readonly type: 'stop'; readonly release: boolean };
+
+export type FromLeaseThread = LeaseEvent | { readonly type: 'stopped' };
+
+/** What the thread is given; all of it can be cloned. */
+export interface LeaseTask extends LeaseKeeperSettings {
+  readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
+  readonly storage: { readonly url: string; readonly connectTimeoutMs: number };
+  readonly lease: Lease;
+  readonly liveness: SharedArrayBuffer;
+}
+
+/** Longer than a call to Redis may take and connections take to close; then the thread is ended at once. */
+const STOP_TIMEOUT_MS = 3_000;
+
+export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
+  const { liveness, onEvent, onFailed, redis, storage, lease, renewMs, stallMs } = options;
+  const workerData: LeaseTask = {
+    redis,
+    storage,
+    lease,
+    renewMs,
+    ...(stallMs === undefined ? {} : { stallMs }),
+    liveness: liveness.memory,
+  };
+  const worker = new Worker(new URL('./lease-worker.js', import.meta.url), { workerData, name: 'lease' });
+  const beats = setInterval(() => liveness.beat(MAIN), BEAT_MS);
+  let mode: 'running' | 'stopping' | 'ended' = 'running';
+  const ended = (error: Error): void => {
+    clearInterval(beats);
+    const failed = mode === 'running';
+    mode = 'ended';
+    if (failed) onFailed(error);
+  };
+  const stopped = new Promise<void>((resolve) => {
+    worker.on('message', (message: FromLeaseThread) => {
+      if (message.type === 'stopped') resolve();
+      else if (mode === 'running') onEvent(message);
+    });
+    worker.on('error', (error) => ended(error));
+    worker.on('exit', (code) => {
+      ended(new Error(`the lease thread ended with ${code}`));
+      resolve();
+    });
+  });
+  const tell = (message: ToLeaseThread): void => {
+    if (mode === 'running') worker.postMessage(message);
+  };
+  return {
+    setLease: (next) => tell({ type: 'lease', lease: next }),
+    refuseBelow: (timeline) => tell({ type: 'refuseBelow', timeline }),
+    stop: async (release) => {
+      tell({ type: 'stop', release });
+      if (mode === 'running') mode = 'stopping';
+      const timer = setTimeout(() => void worker.terminate(), STOP_TIMEOUT_MS);
+      await stopped;
+      clearTimeout(timer);
+      clearInterval(beats);
+      await worker.terminate();
+    },
+  };
+}

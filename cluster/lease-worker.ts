@@ -1,0 +1,52 @@
+// The entry of the thread that keeps the lease: puts the store in Redis, the control store and the keeper
+// together, and takes messages. It runs no documents, so nothing in it takes long.
+import { parentPort, workerData } from 'node:worker_threads';
+import { Liveness, monotonicMs } from '../actors/liveness.ts';
+import { createControlStore } from '../actors/storage/store-postgres.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { createRedisLeaseStore } from './lease-store-redis.ts';
+import type { FromLeaseThread, LeaseTask, ToLeaseThread } from './lease-thread.ts';
+import { type Clock, systemClock } from './peer/clock.ts';
+
+/** A question that takes longer confirms nothing any more. */
+const ANSWER_TIMEOUT_MS = 2_000;
+
+if (parentPort !== null) keepLease(workerData as LeaseTask, parentPort);
+
+function keepLease(task: LeaseTask, port: NonNullable<typeof parentPort>): void {
+  const tell = (message: FromLeaseThread): void => port.postMessage(message);
+  const clock: Clock = { now: monotonicMs, after: systemClock.after };
+  const store = task.redis === undefined ? undefined : createRedisLeaseStore({ ...task.redis, clock });
+  const control = createControlStore({ ...task.storage, answerTimeoutMs: ANSWER_TIMEOUT_MS });
+  const keeper = new LeaseKeeper({
+    ...task,
+    store,
+    sessionState: (session) => control.sessionState(session),
+    liveness: new Liveness(task.liveness),
+    clock,
+    tell,
+  });
+  keeper.start();
+
+  const stop = async (release: boolean): Promise<void> => {
+    await keeper.stop(release);
+    await Promise.all([store?.close(), control.close()]);
+    tell({ type: 'stopped' });
+    port.close();
+  };
+  port.on('message', (message: ToLeaseThread) => {
+    switch (message.type) {
+      case 'lease':
+        keeper.setLease(message.lease);
+        return;
+      case 'refuseBelow':
+        control.refuseBelow(message.timeline);
+        return;
+      case 'stop':
+        void stop(message.release);
+        return;
+      default:
+        throw new Error(`unknown message ${String(message satisfies never)}`);
+    }
+  });
+}

@@ -1,0 +1,126 @@
+// The nodes of the cluster as this one knows them: who they are, what they say of themselves, which
+// sessions are theirs, and whether a connection with them is up. That a run exists and is not fenced the
+// database says; how it is now it says itself, over its peer connection or in its lease. Nothing is decided here.
+import type { SessionId, SessionRow } from '../actors/storage/store.ts';
+import type { Lease } from './lease-store.ts';
+import type { Peer } from './peer/network.ts';
+
+export interface Member {
+  readonly run: string;
+  readonly node: string;
+  readonly address: string;
+  /** Of its control plane. */
+  readonly session: SessionId;
+  state: Lease['state'];
+  weight: number;
+  /** slot -> session. */
+  workers: ReadonlyMap<number, SessionId>;
+  peer: Peer | undefined;
+  /** When it was first seen live, by our clock; undefined: not yet. */
+  liveSince: number | undefined;
+}
+
+/** Of the session that a node's control plane has. */
+export const CONTROL_SLOT = -1;
+
+export class Members {
+  private readonly byRun = new Map<string, Member>();
+  private readonly runOf = new Map<SessionId, string>();
+  /** Those that the database has shown: only one of these can be missing in what it shows later. */
+  private readonly seen = new Set<SessionId>();
+
+  get(run: string): Member | undefined {
+    return this.byRun.get(run);
+  }
+
+  all(): Iterable<Member> {
+    return this.byRun.values();
+  }
+
+  get size(): number {
+    return this.byRun.size;
+  }
+
+  ofSession(session: SessionId): Member | undefined {
+    const run = this.runOf.get(session);
+    return run === undefined ? undefined : this.byRun.get(run);
+  }
+
+  /**
+   * What the database has: every session that is not fenced. Runs that have come, and those that are gone
+   * with all sessions that were known of them.
+   */
+  sync(rows: readonly SessionRow[]): {
+    readonly come: readonly Member[];
+    readonly gone: readonly { readonly member: Member; readonly sessions: readonly SessionId[] }[];
+    /** Sessions of runs that live on. */
+    readonly fenced: readonly SessionId[];
+  } {
+    const come: Member[] = [];
+    for (const row of rows) {
+      this.runOf.set(row.id, row.run);
+      this.seen.add(row.id);
+      if (row.slot !== CONTROL_SLOT || row.address === null || this.byRun.has(row.run)) continue;
+      const member: Member = {
+        run: row.run,
+        node: row.node,
+        address: row.address,
+        session: row.id,
+        state: row.state === 'draining' ? 'draining' : 'joining',
+        weight: 1,
+        workers: new Map(),
+        peer: undefined,
+        liveSince: undefined,
+      };
+      this.byRun.set(row.run, member);
+      come.push(member);
+    }
+    const left = new Set(rows.map((row) => row.id));
+    const fenced = [...this.seen].filter((session) => !left.has(session));
+    const gone = [...this.byRun.values()]
+      .filter((member) => !left.has(member.session))
+      .map((member) => ({ member, sessions: this.sessionsOf(member.run) }));
+    for (const { member } of gone) this.byRun.delete(member.run);
+    for (const session of fenced) this.forget(session);
+    return { come, gone, fenced };
+  }
+
+  /** What it says of itself; true where something of it is new. */
+  learn(lease: Lease, now: number): boolean {
+    const member = this.byRun.get(lease.run);
+    if (member === undefined) return false;
+    const workers = new Map(lease.workers.map(({ slot, session }) => [slot, session]));
+    // Never back: what comes late over another way is old.
+    const state = ORDER[lease.state] >= ORDER[member.state] ? lease.state : member.state;
+    const isNew =
+      state !== member.state ||
+      lease.weight !== member.weight ||
+      workers.size !== member.workers.size ||
+      [...workers].some(([slot, session]) => member.workers.get(slot) !== session);
+    for (const session of workers.values()) this.runOf.set(session, lease.run);
+    member.state = state;
+    member.weight = lease.weight;
+    member.workers = workers;
+    if (state === 'live') member.liveSince ??= now;
+    return isNew;
+  }
+
+  sessionsOf(run: string): readonly SessionId[] {
+    return [...this.runOf].filter(([, of]) => of === run).map(([session]) => session);
+  }
+
+  /** It is fenced: forgotten. Its sessions, as far as they are known. */
+  remove(run: string): readonly SessionId[] {
+    const sessions = this.sessionsOf(run);
+    this.byRun.delete(run);
+    for (const session of sessions) this.forget(session);
+    return sessions;
+  }
+
+  private forget(session: SessionId): void {
+    this.runOf.delete(session);
+    this.seen.delete(session);
+  }
+}
+
+const ORDER = { joining: 0, live: 1, draining: 2 } as const;

@@ -1,0 +1,218 @@
+// Who is at the other end of a new wire. The dialler says hello, the listener says hello, the dialler
+// proves that it knows the secret, then the listener does. It times nothing: its callers close what is slow.
+//
+// What is protected, and what is not:
+// - With a shared secret both ends prove that they know it (HMAC-SHA256 over both hellos, so over both nonces,
+//   names, run ids and the purpose, by role); it never crosses the wire, and a listener proves nothing to
+//   who has not. This authenticates the ends when they connect, nothing else: what is sent afterwards is
+//   neither encrypted nor authenticated, and who can alter traffic between nodes can alter it. It is for
+//   networks that are the operator's own. The secret must be random and long: who poses as a listener
+//   is given a proof that a guess can be tested against.
+// - With mutual TLS (1.3) each end has a certificate of the cluster's CA, and all that is sent is confidential and
+//   intact. Host names are not compared: whoever has a certificate of that CA is a node, so it must
+//   be a CA for this cluster only.
+// - With both, the proofs also cover the TLS session's key material.
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { HELLO, PROOF, REFUSE } from './frames.ts';
+import { dials, type PeerIdentity } from './network.ts';
+import type { Frame, Wire } from './wire.ts';
+
+export const PROTOCOL_VERSION = 1;
+/** Frames before the handshake is done are no larger. */
+export const HANDSHAKE_FRAME_BYTES = 1024;
+const MAX_NAME_BYTES = 200;
+const MAGIC = 'troupe-peer';
+const NONCE_BYTES = 32;
+export const CONNECTION_ID_BYTES = 16;
+
+export const LINK = 1;
+export const HEARTBEATS = 2;
+export const PROBE = 3;
+export type Purpose = typeof LINK | typeof HEARTBEATS | typeof PROBE;
+
+/** Codes on the wire; a code keeps its number. */
+const REFUSALS = [
+  'garbage',
+  'version',
+  'cluster',
+  'authentication',
+  'direction',
+  'unknown-connection',
+] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
+export interface HandshakeContext {
+  readonly identity: PeerIdentity;
+  /** Undefined: the channel authenticates (mutual TLS). */
+  readonly secret: string | undefined;
+  /** Of this TLS session; empty without TLS. */
+  readonly channel: Uint8Array;
+  /** Fresh random bytes. */
+  readonly randomBytes: (count: number) => Uint8Array;
+}
+
+export interface Introduced {
+  readonly remote: PeerIdentity;
+  readonly purpose: Purpose;
+  /** Hex; the same for a peer's two connections. */
+  readonly connection: string;
+}
+
+/** Called once; on failure the caller destroys the wire (`finish` sends what the other end may still read). */
+export type HandshakeDone = (
+  result:
+    | { readonly type: 'ok'; readonly introduced: Introduced }
+    | { readonly type: 'failed'; readonly reason: string; readonly lost: boolean },
+) => void;
+
+export function checkIdentity(identity: PeerIdentity): void {
+  for (const name of [identity.cluster, identity.node, identity.run])
+    if (name === '' || Buffer.byteLength(name) > MAX_NAME_BYTES)
+      throw new Error(`cluster, node and run have 1 to ${MAX_NAME_BYTES} bytes: ${name}`);
+}
+
+/** The dialler's side. Leaves the wire held. */
+export function introduce(
+  wire: Wire,
+  context: HandshakeContext,
+  purpose: Purpose,
+  connection: Uint8Array,
+  done: HandshakeDone,
+): void {
+  const own = encodeHello(context, purpose, connection);
+  let theirs: Uint8Array | undefined;
+  let introduced: Introduced | undefined;
+  const { end, failed } = endings(wire, done);
+  wire.start({
+    end,
+    frame(frame) {
+      if (frame.type === REFUSE)
+        return failed(`refused: ${REFUSALS[frame.payload[0] ?? 0] ?? 'unknown code'}`);
+      if (frame.type === HELLO && theirs === undefined) {
+        theirs = frame.payload;
+        const hello = readHello(context, frame.payload);
+        if (typeof hello === 'string') return failed(hello);
+        introduced = hello;
+        wire.send(PROOF, 0, prove(context, 'dialler', own, theirs));
+        return;
+      }
+      if (frame.type !== PROOF || theirs === undefined || introduced === undefined) return failed('garbage');
+      if (!proves(frame, prove(context, 'listener', own, theirs))) return failed('authentication');
+      wire.hold();
+      done({ type: 'ok', introduced });
+    },
+  });
+  wire.send(HELLO, 0, own.slice());
+}
+
+/** The listener's side. `admit` refuses by a code. Leaves the wire held. */
+export function receive(
+  wire: Wire,
+  context: HandshakeContext,
+  admit: (introduced: Introduced) => Refusal | undefined,
+  done: HandshakeDone,
+): void {
+  let own: Uint8Array<ArrayBuffer> | undefined;
+  let theirs: Uint8Array | undefined;
+  let introduced: Introduced | undefined;
+  const { end, failed } = endings(wire, done);
+  const refuse = (code: Refusal): void => {
+    wire.send(REFUSE, 0, Uint8Array.of(REFUSALS.indexOf(code)));
+    failed(code);
+  };
+  wire.start({
+    end,
+    frame(frame) {
+      if (frame.type === HELLO && own === undefined) {
+        theirs = frame.payload;
+        const hello = readHello(context, frame.payload);
+        if (typeof hello === 'string') return refuse(hello);
+        if (hello.purpose !== PROBE && !dials(hello.remote.run, context.identity.run))
+          return refuse('direction');
+        introduced = hello;
+        own = encodeHello(context, hello.purpose, Buffer.from(hello.connection, 'hex'));
+        wire.send(HELLO, 0, own.slice());
+        return;
+      }
+      if (frame.type !== PROOF || own === undefined || theirs === undefined || introduced === undefined)
+        return refuse('garbage');
+      if (!proves(frame, prove(context, 'dialler', theirs, own))) return refuse('authentication');
+      const refusal = admit(introduced);
+      if (refusal !== undefined) return refuse(refusal);
+      wire.send(PROOF, 0, prove(context, 'listener', theirs, own));
+      wire.hold();
+      done({ type: 'ok', introduced });
+    },
+  });
+}
+
+function endings(wire: Wire, done: HandshakeDone) {
+  const failed = (reason: string): void => {
+    wire.finish();
+    done({ type: 'failed', reason, lost: false });
+  };
+  const end = (_: 'lost' | 'violation', detail: string): void =>
+    done({ type: 'failed', reason: detail, lost: true });
+  return { end, failed };
+}
+
+// A hello: magic, version, purpose, whether a secret is used, connection id, nonce, three names with a length byte.
+function encodeHello(
+  { identity, secret, randomBytes }: HandshakeContext,
+  purpose: Purpose,
+  connection: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const names = [identity.cluster, identity.node, identity.run].map((name) => {
+    const bytes = Buffer.from(name);
+    return Buffer.concat([Buffer.of(bytes.length), bytes]);
+  });
+  return new Uint8Array(
+    Buffer.concat([
+      Buffer.from(MAGIC),
+      Buffer.of(PROTOCOL_VERSION, purpose, secret === undefined ? 0 : 1),
+      connection,
+      randomBytes(NONCE_BYTES),
+      ...names,
+    ]),
+  );
+}
+
+function readHello(context: HandshakeContext, payload: Uint8Array): Introduced | Refusal {
+  const bytes = Buffer.from(payload);
+  const fixed = MAGIC.length + 3 + CONNECTION_ID_BYTES + NONCE_BYTES;
+  if (bytes.length < fixed || bytes.toString('latin1', 0, MAGIC.length) !== MAGIC) return 'garbage';
+  const [version, purpose, usesSecret] = bytes.subarray(MAGIC.length);
+  if (version !== PROTOCOL_VERSION) return 'version';
+  if (purpose !== LINK && purpose !== HEARTBEATS && purpose !== PROBE) return 'garbage';
+  const names: string[] = [];
+  let at = fixed;
+  for (; at < bytes.length && names.length < 3; at += 1 + (bytes[at] ?? 0))
+    names.push(bytes.toString('utf8', at + 1, at + 1 + (bytes[at] ?? 0)));
+  const [cluster, node, run] = names;
+  if (at !== bytes.length || !cluster || !node || !run) return 'garbage';
+  if (cluster !== context.identity.cluster) return 'cluster';
+  if (usesSecret !== (context.secret === undefined ? 0 : 1)) return 'authentication';
+  const connection = bytes.toString('hex', MAGIC.length + 3, MAGIC.length + 3 + CONNECTION_ID_BYTES);
+  return { remote: { cluster, node, run }, purpose, connection };
+}
+
+/** Empty where no secret is used. */
+function prove(
+  { secret, channel }: HandshakeContext,
+  role: 'dialler' | 'listener',
+  diallerHello: Uint8Array,
+  listenerHello: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  if (secret === undefined) return new Uint8Array(0);
+  const hmac = createHmac('sha256', secret);
+  for (const part of [Buffer.from(`${MAGIC} ${role}`), diallerHello, listenerHello, channel]) {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(part.length);
+    hmac.update(length).update(part);
+  }
+  return new Uint8Array(hmac.digest());
+}
+
+function proves(frame: Frame, expected: Uint8Array): boolean {
+  return frame.payload.length === expected.length && timingSafeEqual(frame.payload, expected);
+}

@@ -1,0 +1,62 @@
+// The PeerNetwork over TCP, or TLS with certificates on both ends. Nothing here lives longer than `close`.
+import { randomBytes } from 'node:crypto';
+import { checkIdentity } from './handshake.ts';
+import {
+  PEER_LIMITS,
+  type PeerAddress,
+  type PeerIdentity,
+  type PeerLimits,
+  type PeerNetwork,
+  type PeerTarget,
+  type ProbeResult,
+} from './network.ts';
+import { Peers } from './peers.ts';
+import type { TcpContext } from './tcp-context.ts';
+import { TcpDialler } from './tcp-dialler.ts';
+import { TcpListener } from './tcp-listener.ts';
+import type { DialResult, WirePair, Wires } from './wire.ts';
+
+export interface TcpNetworkOptions extends Omit<TcpContext, 'limits' | 'randomBytes'> {
+  /** In [0, 1); for back-off. */
+  readonly random: () => number;
+  readonly limits?: Partial<PeerLimits>;
+}
+
+export function createTcpNetwork(options: TcpNetworkOptions): PeerNetwork {
+  checkIdentity(options.identity);
+  if (!options.credentials.secret && options.credentials.tls === undefined)
+    throw new Error('links between nodes need a secret or certificates');
+  const limits = { ...PEER_LIMITS, ...options.limits };
+  const { clock, random, log } = options;
+  const wires = new TcpWires({ ...options, limits, randomBytes });
+  return new Peers({ wires, clock, random, limits, log });
+}
+
+class TcpWires implements Wires {
+  readonly identity: PeerIdentity;
+  private readonly listener: TcpListener;
+  private readonly dialler: TcpDialler;
+
+  constructor(context: TcpContext) {
+    this.identity = context.identity;
+    this.listener = new TcpListener(context);
+    this.dialler = new TcpDialler(context);
+  }
+
+  listen(onPair: (pair: WirePair) => void): Promise<PeerAddress> {
+    return this.listener.listen(onPair);
+  }
+
+  dial(target: PeerTarget, timeoutMs: number, done: (result: DialResult) => void): () => void {
+    return this.dialler.dial(target, timeoutMs, done);
+  }
+
+  probe(target: PeerTarget, timeoutMs: number, done: (result: ProbeResult) => void): () => void {
+    return this.dialler.probe(target, timeoutMs, done);
+  }
+
+  async close(): Promise<void> {
+    this.dialler.close();
+    await this.listener.close();
+  }
+}

@@ -1,0 +1,201 @@
+// The PeerNetwork over any Wires: which runs we want, one peer per run, redials with back-off. It never
+// touches a socket, and knows nothing of frames.
+import type { Clock } from './clock.ts';
+import { PeerConnection } from './connection.ts';
+import {
+  dials,
+  type Peer,
+  type PeerAddress,
+  type PeerDial,
+  type PeerEnd,
+  type PeerEvent,
+  type PeerIdentity,
+  type PeerLimits,
+  type PeerLog,
+  type PeerNetwork,
+  type PeerTarget,
+  type ProbeResult,
+} from './network.ts';
+import type { DialResult, WirePair, Wires } from './wire.ts';
+
+export interface PeersOptions {
+  readonly wires: Wires;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly limits: PeerLimits;
+  readonly log: PeerLog;
+}
+
+export class Peers implements PeerNetwork {
+  readonly identity: PeerIdentity;
+  private readonly options: PeersOptions;
+  private readonly connections = new Map<string, PeerConnection>();
+  private readonly dialling = new Map<string, Dial>();
+  private listener: (event: PeerEvent) => void = () => {};
+  private closed = false;
+
+  constructor(options: PeersOptions) {
+    this.options = options;
+    this.identity = options.wires.identity;
+  }
+
+  listen(): Promise<PeerAddress> {
+    return this.options.wires.listen((pair) => this.connect(pair, false));
+  }
+
+  dial(target: PeerTarget): PeerDial {
+    const own = this.identity.run;
+    if (target.run === own || this.dialling.has(target.run) || this.closed)
+      throw new Error(`run ${target.run} is ${target.run === own ? 'our own' : 'dialled already'}`);
+    const { port } = target.address;
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`not a port: ${port}`);
+    const dial = new Dial(target, dials(own, target.run), this.options, {
+      connected: (pair) => this.connect(pair, true),
+      failed: (event) => this.listener(event),
+      ended: () => {
+        this.dialling.delete(target.run);
+        this.connections.get(target.run)?.close();
+      },
+    });
+    this.dialling.set(target.run, dial);
+    dial.start();
+    return dial;
+  }
+
+  onEvent(listener: (event: PeerEvent) => void): void {
+    this.listener = listener;
+  }
+
+  peers(): readonly Peer[] {
+    return [...this.connections.values()];
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const dial of [...this.dialling.values()]) dial.close();
+    for (const peer of [...this.connections.values()]) peer.close();
+    await this.options.wires.close();
+  }
+
+  private connect(pair: WirePair, dialled: boolean): void {
+    const { clock, limits, log } = this.options;
+    this.connections.get(pair.remote.run)?.end('superseded');
+    const peer = new PeerConnection({
+      pair,
+      dialled,
+      clock,
+      limits,
+      onDown: (connection, reason, detail) => this.disconnected(connection, reason, detail),
+    });
+    this.connections.set(peer.run, peer);
+    log('info', 'peer up', { peer: peer.node, run: peer.run });
+    this.listener({ type: 'up', peer });
+    peer.start();
+  }
+
+  private disconnected(peer: PeerConnection, reason: PeerEnd, detail: string): void {
+    this.connections.delete(peer.run);
+    const level = reason === 'closed-here' || reason === 'closed-there' ? 'info' : 'warn';
+    this.options.log(level, 'peer down', { peer: peer.node, run: peer.run, reason, detail });
+    this.listener({ type: 'down', peer, reason });
+    if (reason !== 'superseded') this.dialling.get(peer.run)?.disconnected();
+  }
+}
+
+interface DialEvents {
+  connected(pair: WirePair): void;
+  failed(event: PeerEvent): void;
+  ended(): void;
+}
+
+/**
+ * Modes: resting (connected, or the other end dials) -> waiting -> attempting -> resting | waiting;
+ * any -> closed. `cancel` takes back what waiting and attempting have under way.
+ */
+class Dial implements PeerDial {
+  readonly target: PeerTarget;
+  private readonly active: boolean;
+  private readonly options: PeersOptions;
+  private readonly events: DialEvents;
+  private readonly probes = new Set<() => void>();
+  private mode: 'resting' | 'waiting' | 'attempting' | 'closed' = 'resting';
+  private cancel: () => void = () => {};
+  private failures = 0;
+
+  constructor(target: PeerTarget, active: boolean, options: PeersOptions, events: DialEvents) {
+    this.target = target;
+    this.active = active;
+    this.options = options;
+    this.events = events;
+  }
+
+  start(): void {
+    if (this.active) this.wait(0);
+  }
+
+  disconnected(): void {
+    if (!this.active || this.mode !== 'resting') return;
+    this.failures = 0;
+    this.wait(this.backOffMs());
+  }
+
+  redialNow(timeoutMs: number): Promise<ProbeResult> {
+    if (this.mode === 'closed') return Promise.resolve('no-answer');
+    if (this.mode === 'waiting') {
+      this.cancel();
+      this.attempt();
+    }
+    return new Promise((resolve) => {
+      const finish = (result: ProbeResult): void => {
+        this.probes.delete(abandon);
+        resolve(result);
+      };
+      const cancel = this.options.wires.probe(this.target, timeoutMs, finish);
+      const abandon = (): void => {
+        cancel();
+        finish('no-answer');
+      };
+      this.probes.add(abandon);
+    });
+  }
+
+  close(): void {
+    if (this.mode === 'closed') return;
+    this.mode = 'closed';
+    this.cancel();
+    for (const abandon of [...this.probes]) abandon();
+    this.events.ended();
+  }
+
+  private wait(ms: number): void {
+    this.mode = 'waiting';
+    this.cancel = this.options.clock.after(ms, () => this.attempt());
+  }
+
+  private attempt(): void {
+    this.mode = 'attempting';
+    const { wires, limits } = this.options;
+    this.cancel = wires.dial(this.target, limits.handshakeMs, (result) => this.attempted(result));
+  }
+
+  private attempted(result: DialResult): void {
+    const { target } = this;
+    if (result.type === 'up') {
+      this.mode = 'resting';
+      this.failures = 0;
+      this.events.connected(result.pair);
+      return;
+    }
+    this.wait(this.backOffMs());
+    if (result.type === 'unreachable')
+      this.events.failed({ type: 'unreachable', target, reason: result.reason });
+    else this.events.failed({ type: result.type, target });
+  }
+
+  private backOffMs(): number {
+    const { backoffFirstMs, backoffMaxMs } = this.options.limits;
+    const most = Math.min(backoffMaxMs, backoffFirstMs * 2 ** Math.min(this.failures++, 20));
+    return this.options.random() * most;
+  }
+}

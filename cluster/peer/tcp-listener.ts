@@ -1,0 +1,180 @@
+// Takes connections of other nodes, and pairs the two that make a peer. Strangers cost little: so many
+// connections at a time, so long, so many lines of log. It never dials.
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { HEARTBEATS, type Introduced, LINK, PROBE, type Refusal, receive } from './handshake.ts';
+import type { PeerAddress } from './network.ts';
+import { channelOf, type TcpContext } from './tcp-context.ts';
+import { TcpWire } from './tcp-wire.ts';
+import type { WirePair } from './wire.ts';
+
+/** Lines of log about refused connections, at most; the next line says how many were left out. */
+const LOGS_PER_SECOND = 5;
+
+interface Waiting {
+  readonly wire: TcpWire;
+  readonly introduced: Introduced;
+  readonly release: () => void;
+}
+
+export class TcpListener {
+  private readonly context: TcpContext;
+  private readonly server: Server;
+  /** Connections that are no peer's, by remote address. The sockets are those below TLS. */
+  private readonly pending = new Map<
+    string,
+    { readonly socket: Socket; readonly cancelDeadline: () => void }
+  >();
+  /** Links whose heartbeat connection is still to come, by connection id. */
+  private readonly waiting = new Map<string, Waiting>();
+  private logSecond = 0;
+  private logged = 0;
+  private onPair: (pair: WirePair) => void = () => {};
+
+  constructor(context: TcpContext) {
+    this.context = context;
+    const { tls } = context.credentials;
+    const { handshakeMs } = context.limits;
+    if (tls === undefined) {
+      this.server = createServer((socket) => {
+        this.arrived(socket);
+        this.secured(socket);
+      });
+    } else {
+      const server = createTlsServer(
+        {
+          ...tls,
+          requestCert: true,
+          rejectUnauthorized: true,
+          minVersion: 'TLSv1.3',
+          handshakeTimeout: handshakeMs,
+        },
+        (socket) => this.secured(socket),
+      );
+      server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+        this.refused(addressOf(socket), error.code ?? error.message);
+        socket.destroy();
+      });
+      server.on('connection', (socket: Socket) => this.arrived(socket));
+      this.server = server;
+    }
+  }
+
+  listen(onPair: (pair: WirePair) => void): Promise<PeerAddress> {
+    this.onPair = onPair;
+    const { host, port } = this.context;
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port }, () => {
+        this.server.off('error', reject);
+        // Out of descriptors, for instance: who wanted to come tries again.
+        this.server.on('error', (error) =>
+          this.context.log('warn', 'peer listener', { error: String(error) }),
+        );
+        const address = this.server.address();
+        resolve({ host, port: typeof address === 'object' && address !== null ? address.port : port });
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const { socket } of this.pending.values()) socket.destroy();
+    if (!this.server.listening) return;
+    await new Promise<void>((resolve) => {
+      this.server.close(() => resolve());
+    });
+  }
+
+  private arrived(socket: Socket): void {
+    const { clock, limits } = this.context;
+    const from = addressOf(socket);
+    socket.on('error', () => {});
+    if (this.pending.size >= limits.maxPendingHandshakes) {
+      this.refused(from, 'too many handshakes');
+      socket.destroy();
+      return;
+    }
+    const cancelDeadline = clock.after(limits.handshakeMs, () => {
+      this.refused(from, 'slow handshake');
+      socket.destroy();
+    });
+    this.pending.set(from, { socket, cancelDeadline });
+    socket.once('close', () => this.release(from));
+  }
+
+  private release(from: string): void {
+    this.pending.get(from)?.cancelDeadline();
+    this.pending.delete(from);
+  }
+
+  private secured(socket: Socket): void {
+    if (socket.destroyed) return;
+    const { identity, credentials, clock, limits, randomBytes } = this.context;
+    const from = addressOf(socket);
+    const wire = new TcpWire(socket, clock);
+    const context = { identity, secret: credentials.secret, channel: channelOf(socket), randomBytes };
+    receive(
+      wire,
+      context,
+      (introduced) => this.admit(introduced),
+      (result) => {
+        if (result.type === 'failed') {
+          wire.finish();
+          this.refused(from, result.reason);
+          return;
+        }
+        wire.trust(limits.maxFrameBytes);
+        this.introduced({ wire, introduced: result.introduced, release: () => this.release(from) }, socket);
+      },
+    );
+  }
+
+  private admit({ purpose, connection, remote }: Introduced): Refusal | undefined {
+    const link = this.waiting.get(connection);
+    if (purpose !== HEARTBEATS) return link === undefined ? undefined : 'unknown-connection';
+    return link?.introduced.remote.run === remote.run ? undefined : 'unknown-connection';
+  }
+
+  private introduced(arrived: Waiting, socket: Socket): void {
+    const { purpose, connection, remote } = arrived.introduced;
+    switch (purpose) {
+      case PROBE:
+        arrived.wire.finish();
+        return;
+      case LINK:
+        this.waiting.set(connection, arrived);
+        socket.once('close', () => this.waiting.delete(connection));
+        return;
+      case HEARTBEATS: {
+        const link = this.waiting.get(connection);
+        if (link === undefined) {
+          arrived.wire.destroy();
+          return;
+        }
+        this.waiting.delete(connection);
+        link.release();
+        arrived.release();
+        this.onPair({ remote, link: link.wire, heartbeat: arrived.wire });
+        return;
+      }
+      default:
+        throw new Error(`unknown purpose ${String(purpose satisfies never)}`);
+    }
+  }
+
+  private refused(from: string, reason: string): void {
+    const second = Math.floor(this.context.clock.now() / 1000);
+    if (second !== this.logSecond) {
+      const leftOut = this.logged - LOGS_PER_SECOND;
+      if (leftOut > 0) this.context.log('warn', 'peer connections refused', { leftOut });
+      this.logSecond = second;
+      this.logged = 0;
+    }
+    if (++this.logged <= LOGS_PER_SECOND)
+      this.context.log('warn', 'peer connection refused', { from, reason });
+  }
+}
+
+function addressOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}

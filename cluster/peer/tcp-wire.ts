@@ -1,0 +1,112 @@
+// A Wire over a socket, plain or TLS. Writes of one turn of the event loop go out as one; reading stops
+// while nobody has started the wire. It never decides who may be at the other end.
+import type { Socket } from 'node:net';
+import type { Clock } from './clock.ts';
+import { encodeFrame, FrameReader } from './frames.ts';
+import { HANDSHAKE_FRAME_BYTES } from './handshake.ts';
+import type { Frame, Wire, WireHandlers } from './wire.ts';
+
+/** How long what was sent may take to go out after `finish`. */
+const FINISH_MS = 1000;
+
+export class TcpWire implements Wire {
+  private readonly socket: Socket;
+  private readonly clock: Clock;
+  private readonly reader: FrameReader;
+  private handlers: WireHandlers | undefined;
+  /** At most what one chunk held. */
+  private held: Frame[] = [];
+  private ended: { reason: 'lost' | 'violation'; detail: string } | undefined;
+  private over = false;
+  private corked = false;
+
+  constructor(socket: Socket, clock: Clock) {
+    this.socket = socket;
+    this.clock = clock;
+    this.reader = new FrameReader(HANDSHAKE_FRAME_BYTES, (frame) => this.arrived(frame));
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => {
+      if (this.over || this.ended !== undefined) return;
+      if (!this.reader.push(chunk)) this.endedThere('violation', `frame above ${this.reader.limit} bytes`);
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.endedThere('lost', error.code ?? error.message),
+    );
+    socket.on('end', () => this.endedThere('lost', 'connection ended'));
+    socket.on('close', () => this.endedThere('lost', 'connection closed'));
+    socket.pause();
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  /** Whoever is at the other end is known now: larger frames are taken. */
+  trust(maxFrameBytes: number): void {
+    this.reader.limit = maxFrameBytes;
+  }
+
+  start(handlers: WireHandlers): void {
+    this.handlers = handlers;
+    const held = this.held;
+    this.held = [];
+    for (const frame of held) this.arrived(frame);
+    if (this.over || this.handlers === undefined) return;
+    if (this.ended === undefined) this.socket.resume();
+    else this.tellEnd(this.ended.reason, this.ended.detail);
+  }
+
+  hold(): void {
+    this.handlers = undefined;
+    this.socket.pause();
+  }
+
+  send(type: number, stream: number, payload: Uint8Array<ArrayBuffer>): void {
+    if (this.over || this.ended !== undefined) return;
+    if (!this.corked) {
+      this.corked = true;
+      this.socket.cork();
+      setImmediate(this.uncork);
+    }
+    for (const bytes of encodeFrame(type, stream, payload)) this.socket.write(bytes);
+  }
+
+  finish(): void {
+    if (this.over) return;
+    this.over = true;
+    this.uncork();
+    this.socket.end();
+    this.socket.resume();
+    const cancel = this.clock.after(FINISH_MS, () => this.socket.destroy());
+    this.socket.once('close', cancel);
+  }
+
+  destroy(): void {
+    this.over = true;
+    this.socket.destroy();
+  }
+
+  private readonly uncork = (): void => {
+    if (!this.corked) return;
+    this.corked = false;
+    this.socket.uncork();
+  };
+
+  private arrived(frame: Frame): void {
+    if (this.over) return;
+    if (this.handlers === undefined) this.held.push(frame);
+    else this.handlers.frame(frame);
+  }
+
+  private endedThere(reason: 'lost' | 'violation', detail: string): void {
+    if (this.over || this.ended !== undefined) return;
+    this.ended = { reason, detail };
+    this.socket.destroy();
+    if (this.handlers !== undefined) this.tellEnd(reason, detail);
+  }
+
+  private tellEnd(reason: 'lost' | 'violation', detail: string): void {
+    this.over = true;
+    this.handlers?.end(reason, detail);
+  }
+}

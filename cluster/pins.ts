@@ -1,0 +1,100 @@
+// Pins: an operator says which node, and which of its worker slots, serves a document or an organisation. They
+// override where a shard is placed, never which shard a document is in: that is a hash of its name which every
+// process must agree on for ever. Were it to depend on pins, two nodes with different pins would each take
+// themselves for the owner of one document.
+//
+// So a pin moves whole shards, and what else is in them comes along:
+// - `org/doc`: the document's shard, 1/4096 of all documents.
+// - `org`: the shards that hold its documents now, as the caller reads them from the store. Fine for a small
+//   organisation; one with thousands of documents is in all shards, so past PINNED_ORG_SHARDS the others stay
+//   with the ring, which is reported. A new document joins at the next reading.
+//
+// A pin to a node that is no member waits: its shards stay with the ring until the node is there.
+import { SHARDS, shardOf } from '../actors/shard.ts';
+import type { Member, Placement } from './ring.ts';
+
+export interface Pin {
+  /** `org/doc` or `org`. */
+  readonly match: string;
+  readonly node: string;
+  /** Worker slot of the node, from 0. Without: the node chooses. One that it does not have: likewise. */
+  readonly slot?: number;
+}
+
+export interface PinnedShard {
+  readonly node: string;
+  readonly slot?: number;
+  readonly pin: Pin;
+}
+
+export type PinProblem =
+  | { readonly pin: Pin; readonly problem: 'node-away' }
+  /** Another pin has `shards` of its shards: one of a document, or one that stands earlier. */
+  | { readonly pin: Pin; readonly problem: 'shard-taken'; readonly shards: number }
+  /** Its organisation is in `shards` more shards than it may pin. */
+  | { readonly pin: Pin; readonly problem: 'too-wide'; readonly shards: number };
+
+export interface ResolvedPins {
+  readonly shards: ReadonlyMap<number, PinnedShard>;
+  readonly problems: readonly PinProblem[];
+}
+
+/** Shards that one pin of an organisation may move: a sixteenth of all. */
+export const PINNED_ORG_SHARDS = SHARDS / 16;
+
+/**
+ * Pins of documents go before pins of organisations, earlier ones before later ones. `shardsOfOrg`: where the
+ * organisation has documents; asked only for pins of organisations.
+ */
+export function resolvePins(
+  pins: readonly Pin[],
+  members: readonly Pick<Member, 'name'>[],
+  shardsOfOrg: (org: string) => Iterable<number>,
+): ResolvedPins {
+  const names = new Set(members.map(({ name }) => name));
+  const shards = new Map<number, PinnedShard>();
+  const problems: PinProblem[] = [];
+  const ofDocument = pins.filter(({ match }) => match.includes('/'));
+  const ofOrg = pins.filter(({ match }) => !match.includes('/'));
+  for (const pin of [...ofDocument, ...ofOrg]) {
+    if (!names.has(pin.node)) {
+      problems.push({ pin, problem: 'node-away' });
+      continue;
+    }
+    const all = shardsOfPin(pin, shardsOfOrg);
+    const wide = all.length - PINNED_ORG_SHARDS;
+    if (wide > 0) problems.push({ pin, problem: 'too-wide', shards: wide });
+    const taken = claim(shards, all.slice(0, PINNED_ORG_SHARDS), pin);
+    if (taken > 0) problems.push({ pin, problem: 'shard-taken', shards: taken });
+  }
+  return { shards, problems };
+}
+
+/** The placement with the pinned shards where they are pinned to. */
+export function applyPins(placement: Placement, { shards }: ResolvedPins): Placement {
+  return placement.map((node, shard) => shards.get(shard)?.node ?? node);
+}
+
+/** For `rebalance`. */
+export function pinnedNodes({ shards }: ResolvedPins): ReadonlyMap<number, string> {
+  return new Map([...shards].map(([shard, { node }]) => [shard, node]));
+}
+
+/** In order and once each, so that the store's order does not matter. */
+function shardsOfPin(pin: Pin, shardsOfOrg: (org: string) => Iterable<number>): number[] {
+  if (pin.match.includes('/')) return [shardOf(pin.match)];
+  return [...new Set(shardsOfOrg(pin.match))].sort((a, b) => a - b);
+}
+
+/** How many of the shards have another pin already. Two pins that want the same do not disagree. */
+function claim(shards: Map<number, PinnedShard>, wanted: readonly number[], pin: Pin): number {
+  let taken = 0;
+  for (const shard of wanted) {
+    const other = shards.get(shard);
+    if (other === undefined) {
+      const { node, slot } = pin;
+      shards.set(shard, slot === undefined ? { node, pin } : { node, slot, pin });
+    } else if (other.node !== pin.node || other.slot !== pin.slot) taken++;
+  }
+  return taken;
+}

@@ -1,0 +1,88 @@
+// Who owns each shard, as far as this node knows: session and epoch. PostgreSQL decides; this is the latest
+// that was heard of it, from peers, Redis or the database. Epochs order the news of a shard, whichever way
+// they came. It asks nobody and tells nobody.
+import { SHARDS } from '../actors/shard.ts';
+import type { Epoch, SessionId, ShardRow } from '../actors/storage/store.ts';
+import type { MapEntry } from './lease-store.ts';
+
+/** Ids of sessions start at 1. */
+const NOBODY = 0;
+
+export class ShardMap {
+  private readonly owners = new Float64Array(SHARDS);
+  private readonly epochs = new Float64Array(SHARDS).fill(-1);
+  private readonly fenced = new Set<SessionId>();
+  /** Rises with every change of an owner. */
+  revision = 0;
+
+  /** Takes what is newer than what is known; returns the shards whose owner is another now. */
+  apply(entries: Iterable<MapEntry>): readonly number[] {
+    const changed: number[] = [];
+    for (const [shard, owner, epoch] of entries) {
+      if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) continue;
+      if (epoch <= (this.epochs[shard] ?? 0)) continue;
+      this.epochs[shard] = epoch;
+      if (this.owners[shard] === owner) continue;
+      this.owners[shard] = owner;
+      changed.push(shard);
+    }
+    if (changed.length > 0) this.revision++;
+    return changed;
+  }
+
+  /** The whole map as the database has it. Returns the shards whose owner is another now, or fenced now. */
+  applyRows(rows: readonly ShardRow[]): readonly number[] {
+    const changed = new Set<number>();
+    for (const { owner, ownerState } of rows) {
+      if (owner !== null && ownerState === 'fenced')
+        for (const shard of this.fence([owner])) changed.add(shard);
+    }
+    const entries = rows.map(({ shard, owner, epoch }): MapEntry => [shard, owner ?? NOBODY, epoch]);
+    for (const shard of this.apply(entries)) changed.add(shard);
+    return [...changed];
+  }
+
+  /** These sessions own nothing any more. Returns the shards that have lost their owner by it. */
+  fence(sessions: Iterable<SessionId>): readonly number[] {
+    const news = new Set([...sessions].filter((session) => !this.fenced.has(session)));
+    for (const session of news) this.fenced.add(session);
+    if (news.size === 0) return [];
+    this.revision++;
+    return this.shardsWhere((owner) => news.has(owner));
+  }
+
+  /** undefined: nobody who could still write. */
+  ownerOf(shard: number): SessionId | undefined {
+    const owner = this.owners[shard] ?? NOBODY;
+    return owner === NOBODY || this.fenced.has(owner) ? undefined : owner;
+  }
+
+  epochOf(shard: number): Epoch {
+    return Math.max(0, this.epochs[shard] ?? 0);
+  }
+
+  shardsOf(session: SessionId): readonly number[] {
+    return this.fenced.has(session) ? [] : this.shardsWhere((owner) => owner === session);
+  }
+
+  /** How many shards each session owns. */
+  loads(): ReadonlyMap<SessionId, number> {
+    const loads = new Map<SessionId, number>();
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const owner = this.ownerOf(shard);
+      if (owner !== undefined) loads.set(owner, (loads.get(owner) ?? 0) + 1);
+    }
+    return loads;
+  }
+
+  /** For whoever has just come. */
+  entriesOf(shards: Iterable<number>): readonly MapEntry[] {
+    return [...shards].map((shard): MapEntry => [shard, this.owners[shard] ?? NOBODY, this.epochOf(shard)]);
+  }
+
+  private shardsWhere(is: (owner: SessionId) => boolean): readonly number[] {
+    const shards: number[] = [];
+    for (let shard = 0; shard < SHARDS; shard++) if (is(this.owners[shard] ?? NOBODY)) shards.push(shard);
+    return shards;
+  }
+}

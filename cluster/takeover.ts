@@ -1,0 +1,172 @@
+// What a node does about the death of another: it feeds the failure detector with what it sees, and fences
+// whom that declares dead. Who takes over which shard is the controller's. All survivors may fence the same
+// run: the first in order does it at once, the others only where it did not.
+import type { Clock } from '../actors/clock.ts';
+import type { ControlStore, OpenedSession } from '../actors/storage/store.ts';
+import type { ControlMessage } from './control-messages.ts';
+import { DETECTOR_TIMES, Detector, type DetectorEffect, type DetectorEvent } from './detector.ts';
+import { DEFAULT_LEASE_TTL_MS, type LeaseStore } from './lease-store.ts';
+import type { Members } from './members.ts';
+import type { ProbeResult } from './peer/network.ts';
+
+export interface TakeoverOptions {
+  readonly run: string;
+  readonly session: OpenedSession;
+  readonly store: ControlStore;
+  readonly leases: LeaseStore;
+  readonly clock: Clock;
+  readonly members: Members;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly probe: (run: string, timeoutMs: number) => Promise<ProbeResult> | undefined;
+  /** To all peers. */
+  readonly tell: (message: ControlMessage) => void;
+  /** It can write no more. */
+  readonly onFenced: (run: string) => void;
+  readonly onSelfFenced: () => void;
+}
+
+const PROBE_MS = 500;
+const LEASES_EVERY_MS = 1000;
+/** Between one survivor and the next in order. */
+const TURN_MS = 250;
+
+export class Takeover {
+  private readonly options: TakeoverOptions;
+  private readonly detector = new Detector();
+  private readonly fencing = new Set<string>();
+
+  constructor(options: TakeoverOptions) {
+    this.options = options;
+  }
+
+  /** The function that comes back stops it. */
+  start(): () => void {
+    const { clock } = this.options;
+    const stopTicks = clock.every(DETECTOR_TIMES.tickMs, () => this.step({ type: 'tick' }));
+    const stopLeases = clock.every(LEASES_EVERY_MS, () => void this.readLeases());
+    return () => {
+      stopTicks();
+      stopLeases();
+    };
+  }
+
+  known(run: string): void {
+    this.step({ type: 'known', run });
+  }
+
+  gone(run: string): void {
+    this.step({ type: 'gone', run });
+  }
+
+  linkUp(run: string): void {
+    this.step({ type: 'link-up', run });
+  }
+
+  /** `closed-here` says nothing about the other end; any other end is asked for. */
+  linkDown(run: string, reason: string): void {
+    if (reason === 'closed-here') return;
+    this.step({ type: 'link-closed', run });
+    this.options.probe(run, PROBE_MS)?.then(
+      (result) => {
+        if (result === 'refused' || result === 'replaced') this.step({ type: 'refused', run });
+      },
+      () => undefined,
+    );
+  }
+
+  dialFailed(run: string, how: 'refused' | 'replaced' | 'unreachable'): void {
+    if (how !== 'unreachable') this.step({ type: 'refused', run });
+  }
+
+  heard(run: string): void {
+    this.step({ type: 'heartbeat', run });
+  }
+
+  suspicion(run: string, by: string, suspects: boolean): void {
+    this.step({ type: 'suspicion', run, by, suspects });
+  }
+
+  /** Its process is known to be gone: this node listens at its address. */
+  predecessor(run: string): void {
+    void this.fence(run, false, 'predecessor');
+  }
+
+  /** Somebody has fenced it. */
+  wasFenced(run: string): void {
+    this.step({ type: 'fenced', run });
+    if (run === this.options.run) this.options.onSelfFenced();
+    else this.options.onFenced(run);
+  }
+
+  private step(event: DetectorEvent): void {
+    for (const effect of this.detector.step(event, this.options.clock.now())) this.carryOut(effect);
+  }
+
+  private carryOut(effect: DetectorEffect): void {
+    switch (effect.type) {
+      case 'suspect':
+      case 'unsuspect':
+        this.options.tell({ type: 'suspicion', run: effect.run, suspects: effect.type === 'suspect' });
+        return;
+      case 'dead': {
+        const { run, hard, evidence } = effect;
+        this.options.clock.after(TURN_MS * this.turn(run), () => void this.fence(run, !hard, evidence));
+        return;
+      }
+      default:
+        throw new Error(`unknown effect ${String(effect satisfies never)}`);
+    }
+  }
+
+  /** How many survivors come before this one. */
+  private turn(victim: string): number {
+    const { members, run } = this.options;
+    let before = 0;
+    for (const member of members.all())
+      if (member.run !== victim && member.run < run && member.peer !== undefined) before++;
+    return before;
+  }
+
+  private async fence(run: string, soft: boolean, evidence: string): Promise<void> {
+    const { store, session, members, log, tell, leases, onSelfFenced } = this.options;
+    if (this.fencing.has(run) || members.get(run) === undefined) return;
+    this.fencing.add(run);
+    try {
+      const fenced = soft
+        ? await store.fence(session, { run }, { soft: true })
+        : await store.fence(session, { run });
+      if (fenced === 'too-soon') return;
+      if (!fenced) {
+        onSelfFenced();
+        return;
+      }
+      log('warn', 'a node was fenced', { run, node: members.get(run)?.node, evidence });
+      const message = { type: 'fenced', run } as const;
+      tell(message);
+      leases.publish(JSON.stringify(message)).catch(() => undefined);
+      store.notify('fenced').catch(() => undefined);
+      this.wasFenced(run);
+    } catch (error) {
+      // The detector says it again while the run is there.
+      log('warn', 'a dead node is not fenced yet', { run, error: String(error) });
+    } finally {
+      this.fencing.delete(run);
+    }
+  }
+
+  private async readLeases(): Promise<void> {
+    const { leases, members, clock } = this.options;
+    const since = leases.steadySince();
+    const known = since !== undefined && clock.now() - since > DEFAULT_LEASE_TTL_MS + LEASES_EVERY_MS;
+    const seen = known
+      ? await leases.list().then(
+          (all) => new Set(all.map((lease) => lease.run)),
+          () => undefined,
+        )
+      : undefined;
+    for (const { run } of [...members.all()]) {
+      const lease = seen === undefined ? 'unknown' : seen.has(run) ? 'seen' : 'expired';
+      this.step({ type: 'lease', run, lease });
+    }
+  }
+}

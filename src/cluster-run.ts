@@ -1,0 +1,177 @@
+// One run of a node in a cluster: peers, lease, control session, workers and controller, put together and
+// taken apart. A run that is fenced is over; the next one is another object (membership.ts).
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../actors/clock.ts';
+import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { LinkOptions } from '../actors/link.ts';
+import { Liveness, MAIN } from '../actors/liveness.ts';
+import type { ControlStore } from '../actors/storage/store.ts';
+import type { WorkerTask } from '../actors/worker.ts';
+import { Controller } from '../cluster/controller.ts';
+import type { Lease } from '../cluster/lease-store.ts';
+import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
+import { startLeaseThread } from '../cluster/lease-thread.ts';
+import type { OwnerLinkListener } from '../cluster/owner-link.ts';
+import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
+import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
+import type { Router } from '../cluster/router.ts';
+import { Workers } from '../cluster/workers.ts';
+import type { Config } from '../config/schema.ts';
+
+export interface ClusterRunOptions {
+  readonly run: string;
+  readonly config: Config;
+  readonly node: string;
+  readonly storage: WorkerTask['storage'];
+  readonly limits: HostLimits;
+  readonly link: LinkOptions;
+  readonly control: ControlStore;
+  readonly router: Router;
+  readonly gateway: OwnerLinkListener;
+  readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly workerModule?: URL;
+  /** Nothing of this run will ever be written again. Told once. */
+  readonly onFenced: () => void;
+}
+
+export interface ClusterRun {
+  /** Where peers find it. */
+  readonly address: string;
+  readonly controller: Controller;
+  /** Commits what was taken and ends; `now`: ends. */
+  stop(now: boolean): Promise<void>;
+}
+
+export async function startClusterRun(options: ClusterRunOptions): Promise<ClusterRun> {
+  const closers: ((now: boolean) => Promise<unknown>)[] = [];
+  const stop = async (now: boolean): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) {
+      await close(now).catch((error: unknown) =>
+        options.log('warn', 'leaving the cluster', { error: String(error) }),
+      );
+    }
+  };
+  try {
+    return await assemble(options, (close) => closers.push(close), stop);
+  } catch (error) {
+    await stop(true);
+    throw error;
+  }
+}
+
+async function assemble(
+  options: ClusterRunOptions,
+  onStop: (close: (now: boolean) => Promise<unknown>) => void,
+  stop: (now: boolean) => Promise<void>,
+): Promise<ClusterRun> {
+  const { run, config, node, storage, control, router, gateway, log } = options;
+  const { cluster } = config;
+  let over = false;
+  const fenced = (): void => {
+    if (over) return;
+    over = true;
+    options.onFenced();
+  };
+  const network = createTcpNetwork({
+    identity: { cluster: cluster.name, node, run },
+    host: cluster.link.host,
+    port: cluster.link.port,
+    credentials: credentialsOf(config),
+    clock: systemClock,
+    random: Math.random,
+    log,
+  });
+  const bound = await network.listen();
+  onStop(() => network.close());
+  const address = cluster.advertise ?? `${cluster.link.host}:${bound.port}`;
+
+  const session = await control.openSession({ run, node, slot: MAIN, address });
+  // Nobody has to find out that it is gone.
+  onStop(async (now) => {
+    if (!now && (await control.fence(session, { run }))) await control.notify('members');
+  });
+  const redis = { redis: cluster.redis, cluster: cluster.name, ttlMs: cluster.leaseTtlMs };
+  const leases = createRedisLeaseStore(redis);
+  onStop(() => leases.close());
+  const liveness = Liveness.allocate(config.workers);
+  const first: Lease = {
+    run,
+    node,
+    address,
+    session: session.id,
+    state: 'joining',
+    weight: cluster.weight,
+    workers: [],
+    timeline: 0,
+  };
+  const keeper = startLeaseThread({
+    redis,
+    storage,
+    lease: first,
+    liveness,
+    renewMs: cluster.renewMs,
+    onEvent: (event) => {
+      if (event.type === 'fenced') fenced();
+      else log(event.type === 'redis' && event.state === 'up' ? 'info' : 'warn', 'lease', event);
+    },
+    onFailed: (error) => {
+      log('error', 'the lease thread has ended', { error: String(error) });
+      fenced();
+    },
+  });
+  onStop((now) => keeper.stop(!now));
+
+  const controller = new Controller({
+    run,
+    node,
+    address,
+    weight: cluster.weight,
+    session,
+    pins: cluster.pins,
+    store: control,
+    leases,
+    network,
+    router,
+    listener: gateway,
+    link: options.link,
+    clock: systemClock,
+    random: Math.random,
+    log,
+    setLease: (lease) => keeper.setLease(lease),
+    onFenced: fenced,
+  });
+  const workers = new Workers({
+    slots: config.workers,
+    run,
+    node,
+    heapMb: config.worker.heapMb,
+    storage,
+    limits: options.limits,
+    control,
+    controlSession: session,
+    liveness: liveness.memory,
+    slotListener: controller,
+    messages: (link, messages) => gateway.messages(link, messages),
+    fold: (request) => options.fold(run, request),
+    log,
+    ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
+  });
+  onStop((now) => (now ? workers.kill() : workers.stop()));
+  onStop(() => controller.stop());
+  await workers.start();
+  await controller.start(workers);
+  return { address, controller, stop };
+}
+
+function credentialsOf({ cluster }: Config): PeerCredentials {
+  const { cert, key, ca } = cluster.link.tls;
+  const tls =
+    cert !== null && key !== null && ca !== null
+      ? { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8'), ca: readFileSync(ca, 'utf8') }
+      : undefined;
+  return {
+    ...(cluster.secret === null ? {} : { secret: cluster.secret }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}

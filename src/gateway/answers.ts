@@ -1,0 +1,232 @@
+// What owners say, brought to the sockets: commits and answers as ready-made frames, presence joined
+// anew for each reader. It keeps the books of what a change of owner must not lose, version told last and
+// submits unanswered, and leaves the change itself to ownership.ts.
+import type { Clock } from '../../actors/clock.ts';
+import type { ToGateway } from '../../actors/link-messages.ts';
+import {
+  ACK,
+  CLOSE as CLOSE_MESSAGE,
+  CLOSED,
+  COMMIT,
+  LOST,
+  NOT_OWNER,
+  OPEN_FAILED,
+  OPENED,
+  PULL,
+  REFUSED,
+  RESET,
+  STATES,
+} from '../../actors/link-messages.ts';
+import { jsonCodec } from '../../protocol/codec.ts';
+import { CLOSE, type ErrorCode, FINAL_SUBMIT_CODES, type FinalSubmitCode } from '../../protocol/errors.ts';
+import type { Json } from '../../protocol/messages.ts';
+import type { Channel, Subscription } from './channel.ts';
+import type { Channels } from './channels.ts';
+import type { LargeAnswers } from './large-answers.ts';
+import type { OwnerChanges } from './ownership.ts';
+import type { Replies } from './replies.ts';
+import { type Subscriptions, settle } from './subscriptions.ts';
+
+const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
+/** A catch-up pulls its next chunk no sooner than the reader has taken the last; looked at this often. */
+const PULL_MS = 20;
+
+export interface AnswersParts {
+  readonly after: Clock['after'];
+  readonly channels: Channels;
+  readonly subscriptions: Subscriptions;
+  readonly owners: OwnerChanges;
+  readonly replies: Replies;
+  readonly large: LargeAnswers;
+}
+
+export class Answers {
+  private readonly after: Clock['after'];
+  private readonly channels: Channels;
+  private readonly subscriptions: Subscriptions;
+  private readonly owners: OwnerChanges;
+  private readonly replies: Replies;
+  private readonly large: LargeAnswers;
+
+  constructor(parts: AnswersParts) {
+    this.after = parts.after;
+    this.channels = parts.channels;
+    this.subscriptions = parts.subscriptions;
+    this.owners = parts.owners;
+    this.replies = parts.replies;
+    this.large = parts.large;
+  }
+
+  take(messages: readonly ToGateway[]): void {
+    for (const message of messages) {
+      const channel = this.channels.numbered(message[1]);
+      if (channel !== undefined) this.takeOne(channel, message);
+    }
+  }
+
+  private takeOne(channel: Channel, message: ToGateway): void {
+    switch (message[0]) {
+      case COMMIT: {
+        const [, , version, json, msgpack, acks] = message;
+        this.commit(channel, version, json, msgpack, acks);
+        return;
+      }
+      case OPENED: {
+        const subscription = channel.subs.get(message[2]);
+        if (subscription !== undefined) this.opened(channel, subscription, message);
+        return;
+      }
+      case ACK: {
+        const [, , sub, seq, version] = message;
+        const subscription = channel.subs.get(sub);
+        if (subscription === undefined) return;
+        settle(subscription, seq);
+        subscription.session.send({ type: 'ack', doc: channel.doc, seq, version });
+        return;
+      }
+      case REFUSED: {
+        const [, , sub, seq, code, text] = message;
+        const subscription = channel.subs.get(sub);
+        if (subscription !== undefined) this.refused(channel, subscription, seq, code, text);
+        return;
+      }
+      case STATES:
+        this.states(channel, message[2]);
+        return;
+      case CLOSED: {
+        const subscription = channel.subs.get(message[2]);
+        if (subscription === undefined) return;
+        // It ends with what it was to replace; where it is being opened again, that open answers.
+        this.subscriptions.absorb(subscription);
+        if (this.subscriptions.end(subscription))
+          subscription.session.send({ type: 'closed', doc: channel.doc, code: message[3] });
+        this.channels.dispose(channel);
+        return;
+      }
+      case OPEN_FAILED: {
+        const [, , sub, code, text] = message;
+        const subscription = channel.subs.get(sub);
+        if (subscription !== undefined) this.owners.openFailed(channel, subscription, code, text);
+        return;
+      }
+      case RESET:
+      case NOT_OWNER:
+        this.owners.dropped(channel);
+        return;
+      case LOST: {
+        const subscription = channel.subs.get(message[2]);
+        if (subscription === undefined) return;
+        this.subscriptions.end(subscription);
+        subscription.session.close(CLOSE.draining, 'open again');
+        this.channels.dispose(channel);
+        return;
+      }
+      default:
+        throw new Error(`unknown message ${String(message satisfies never)}`);
+    }
+  }
+
+  private commit(
+    channel: Channel,
+    version: number,
+    json: Uint8Array | null,
+    msgpack: Uint8Array | null,
+    acks: readonly number[],
+  ): void {
+    channel.version = version;
+    for (let i = 0; i < acks.length; i += 2) {
+      const author = channel.subs.get(acks[i] ?? 0);
+      if (author !== undefined) settle(author, acks[i + 1] ?? 0);
+    }
+    for (const { session } of channel.joined) {
+      const frame = session.codec === jsonCodec ? json : msgpack;
+      if (frame !== null) session.write(frame);
+    }
+  }
+
+  private opened(
+    channel: Channel,
+    subscription: Subscription,
+    message: ToGateway & [typeof OPENED, ...unknown[]],
+  ): void {
+    const [, chan, sub, frames, version, history, seqs, complete] = message;
+    const { session } = subscription;
+    channel.endWait();
+    let bytes = 0;
+    for (const frame of frames) bytes += frame.length;
+    // What is opened again has been replaced at the owner already: there is no way back.
+    const mayRefuse = !subscription.opened && subscription.before === undefined;
+    if (mayRefuse && !this.large.fits(bytes)) {
+      channel.link?.send([CLOSE_MESSAGE, chan, sub]);
+      this.owners.openFailed(channel, subscription, 'overloaded', 'too many large answers are on their way');
+      return;
+    }
+    this.subscriptions.absorb(subscription);
+    const resumed = subscription.mode === 'resuming';
+    channel.history = history;
+    for (const seq of seqs) settle(subscription, seq);
+    subscription.opened = true;
+    subscription.request = undefined;
+    subscription.version = version;
+    for (const frame of frames) session.writeLarge(frame);
+    this.large.written(session, bytes);
+    if (session.closed) return;
+    if (complete) {
+      subscription.mode = 'joined';
+      channel.version = version;
+      channel.join(subscription);
+    } else if (!resumed) subscription.mode = 'catching-up';
+    if (resumed && complete) this.subscriptions.sendAgain(subscription);
+    if (!complete) this.pull(channel, subscription);
+  }
+
+  /** The next chunk, once the reader has taken most of the last. */
+  private pull(channel: Channel, subscription: Subscription): void {
+    const { chan } = channel;
+    if (subscription.session.keepsUp) {
+      channel.link?.send([PULL, chan, subscription.sub]);
+      return;
+    }
+    this.after(PULL_MS, () => {
+      const isStill = channel.chan === chan && channel.subs.get(subscription.sub) === subscription;
+      if (isStill && !subscription.session.closed) this.pull(channel, subscription);
+    });
+  }
+
+  private refused(
+    channel: Channel,
+    subscription: Subscription,
+    seq: number,
+    code: ErrorCode,
+    message: string,
+  ): void {
+    settle(subscription, seq);
+    const { session } = subscription;
+    const { doc } = channel;
+    if (FINAL.has(code)) session.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
+    else this.replies.later(session, code, message, { doc, seq });
+  }
+
+  private states(channel: Channel, states: readonly (string | null)[]): void {
+    const changed = new Map<string, Json>();
+    for (let i = 0; i < states.length; i += 2) {
+      const text = states[i + 1];
+      changed.set(states[i] ?? '', typeof text === 'string' ? (JSON.parse(text) as Json) : null);
+    }
+    const frames = new Map<unknown, Uint8Array>();
+    for (const { session } of channel.joined) {
+      if (!session.keepsUp) continue;
+      if (session.client !== undefined && changed.has(session.client)) {
+        const others = Object.fromEntries([...changed].filter(([client]) => client !== session.client));
+        if (changed.size > 1) session.send({ type: 'presence', doc: channel.doc, states: others });
+        continue;
+      }
+      let frame = frames.get(session.codec);
+      if (frame === undefined) {
+        frame = session.frame({ type: 'presence', doc: channel.doc, states: Object.fromEntries(changed) });
+        frames.set(session.codec, frame);
+      }
+      session.write(frame);
+    }
+  }
+}

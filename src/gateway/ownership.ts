@@ -1,0 +1,185 @@
+// Change of owner, hidden from clients: channels whose owner is gone or will not have them are
+// suspended, and resumed where the router leads then, each subscription with the version told last and
+// what is unanswered behind it. It reads the router and never changes it.
+//
+// For `ownerWaitMs` clients see a pause. Past it whoever waits on the channel is told to try again, and
+// so is who comes later, at once; what has been opened stays, and resumes when an owner comes.
+import type { Clock } from '../../actors/clock.ts';
+import { CLOSE as CLOSE_MESSAGE } from '../../actors/link-messages.ts';
+import type { OwnerLink } from '../../cluster/owner-link.ts';
+import type { Router } from '../../cluster/router.ts';
+import { CLOSE, ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
+import type { Channel, Subscription } from './channel.ts';
+import type { Channels } from './channels.ts';
+import type { Replies } from './replies.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+export interface OwnershipOptions {
+  readonly router: Router;
+  /** How long opens and submits wait for a document that has no owner, ms. */
+  readonly ownerWaitMs: number;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly after: Clock['after'];
+}
+
+const RESUME_FIRST_MS = 50;
+const RESUME_MAX_MS = 2000;
+const NO_OWNER = 'the document has no owner at the moment';
+
+export class OwnerChanges {
+  private readonly options: OwnershipOptions;
+  private readonly channels: Channels;
+  private readonly subscriptions: Subscriptions;
+  private readonly replies: Replies;
+
+  constructor(
+    options: OwnershipOptions,
+    parts: { channels: Channels; subscriptions: Subscriptions; replies: Replies },
+  ) {
+    this.options = options;
+    this.channels = parts.channels;
+    this.subscriptions = parts.subscriptions;
+    this.replies = parts.replies;
+  }
+
+  /** The owner behind the link is gone. */
+  lost(link: OwnerLink): void {
+    for (const channel of this.channels.list()) if (channel.owner === link) this.follow(channel);
+  }
+
+  /** As `OwnerLinkListener.changed`. */
+  changed(shards?: readonly number[]): void {
+    for (const channel of this.channels.list(shards)) {
+      const { owner } = channel;
+      if (this.options.router.linkOfShard(channel.shard) === owner) continue;
+      // An owner that lives on need not keep what it has under the old number.
+      for (const sub of channel.link === undefined ? [] : channel.subs.keys())
+        channel.link?.send([CLOSE_MESSAGE, channel.chan, sub]);
+      this.follow(channel);
+    }
+  }
+
+  /** The owner has dropped the channel: it comes back to the same one after a while, to another at once. */
+  dropped(channel: Channel): void {
+    if (this.options.router.linkOfShard(channel.shard) === channel.owner) this.backOff(channel);
+    else this.follow(channel);
+  }
+
+  /** A channel that nobody had open: to its owner, if it has one. */
+  enter(channel: Channel): void {
+    const link = this.options.router.linkOfShard(channel.shard);
+    if (link !== undefined) channel.setOwnership({ mode: 'linked', link });
+  }
+
+  /** Somebody waits for the channel's owner. */
+  waitForOwner(channel: Channel): void {
+    if (channel.overdue) {
+      this.giveUp(channel);
+      return;
+    }
+    channel.ownerWait ??= this.options.after(this.options.ownerWaitMs, () => {
+      channel.overdue = true;
+      // Where it is linked again, that owner's answer counts.
+      if (channel.link === undefined) this.giveUp(channel);
+    });
+  }
+
+  /** True where a submit need not wait: it has been told to try again. */
+  refusesSubmit(channel: Channel, subscription: Subscription, seq: number): boolean {
+    if (channel.link !== undefined || !channel.overdue) return false;
+    this.replies.later(subscription.session, 'unavailable', NO_OWNER, { doc: channel.doc, seq });
+    return true;
+  }
+
+  /** An open that the owner did not carry out. What has been opened before comes back where that may help. */
+  openFailed(channel: Channel, subscription: Subscription, code: ErrorCode, message: string): void {
+    const { session } = subscription;
+    const { doc } = channel;
+    const comesBack = subscription.opened && (ERROR_CODES[code] || code === 'internal');
+    // Who waits with the document is told to try again; the subscription itself goes on.
+    if (comesBack || session.open.get(doc) === subscription)
+      this.refuseUnanswered(subscription, ERROR_CODES[code] ? 'unavailable' : 'not-open', message);
+    if (comesBack) {
+      // The whole channel comes back under a new number: what the owner has under the old one ends.
+      for (const other of channel.subs.values()) {
+        if (other !== subscription) channel.link?.send([CLOSE_MESSAGE, channel.chan, other.sub]);
+      }
+      this.backOff(channel);
+      return;
+    }
+    this.endOpen(subscription, code, message);
+    this.channels.dispose(channel);
+  }
+
+  /** To where the router leads now, away from where it was; waits where there is nobody. */
+  private follow(channel: Channel): void {
+    if (channel.mode === 'linked') this.subscriptions.suspend(channel);
+    if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
+    channel.failures = 0;
+    this.resume(channel);
+  }
+
+  private backOff(channel: Channel): void {
+    const { link } = channel;
+    if (link === undefined) return;
+    this.subscriptions.suspend(channel);
+    const delay = Math.min(RESUME_MAX_MS, RESUME_FIRST_MS * 2 ** channel.failures++);
+    const cancel = this.options.after(delay * (0.5 + this.options.random() / 2), () => {
+      channel.setOwnership({ mode: 'waiting' });
+      this.resume(channel);
+    });
+    channel.setOwnership({ mode: 'backing-off', link, cancel });
+    this.waitForOwner(channel);
+  }
+
+  /** Of a channel that waits. */
+  private resume(channel: Channel): void {
+    const { router } = this.options;
+    const link = router.linkOfShard(channel.shard);
+    if (link === undefined) {
+      this.waitForOwner(channel);
+      return;
+    }
+    channel.setOwnership({ mode: 'linked', link });
+    if (router.isQuarantined(channel.doc)) {
+      for (const subscription of [...channel.subs.values()]) {
+        if (channel.subs.has(subscription.sub))
+          this.openFailed(channel, subscription, 'unavailable', 'this document is quarantined');
+      }
+      return;
+    }
+    this.subscriptions.subscribeAgain(channel);
+  }
+
+  /** Nobody waits any longer for an owner. */
+  private giveUp(channel: Channel): void {
+    for (const subscription of [...channel.subs.values()]) {
+      this.refuseUnanswered(subscription, 'unavailable', NO_OWNER);
+      if (!subscription.opened) this.endOpen(subscription, 'unavailable', NO_OWNER);
+    }
+    this.channels.dispose(channel);
+  }
+
+  private refuseUnanswered(
+    { session, channel, unanswered }: Subscription,
+    code: ErrorCode,
+    message: string,
+  ): void {
+    for (const [seq, { op }] of unanswered ?? []) {
+      unanswered?.delete(seq);
+      session.unansweredBytes -= op.length;
+      this.replies.later(session, code, message, { doc: channel.doc, seq });
+    }
+  }
+
+  private endOpen(subscription: Subscription, code: ErrorCode, message: string): void {
+    const { session, channel, request, opened } = subscription;
+    this.subscriptions.end(subscription);
+    if (opened) session.close(CLOSE.draining, 'open again');
+    else {
+      const about = { ...(request?.id === undefined ? {} : { id: request.id }), doc: channel.doc };
+      this.replies.later(session, code, message, about);
+    }
+  }
+}

@@ -1,0 +1,255 @@
+// What clients ask of documents, checked: names, values, rates and limits. What passes goes to the
+// document's owner, or waits for one within the limits; what does not is answered here. It looks no
+// deeper into a patch than its shape.
+import { type LinkOp, PRESENCE, SUBMIT } from '../../actors/link-messages.ts';
+import type { Router } from '../../cluster/router.ts';
+import type { Codec } from '../../protocol/codec.ts';
+import type { FinalSubmitCode } from '../../protocol/errors.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type { KindName } from '../../protocol/messages.ts';
+import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
+import { notPlain } from '../../protocol/plain-value.ts';
+import type { Subscription } from './channel.ts';
+import type { Channels } from './channels.ts';
+import type { LargeAnswers } from './large-answers.ts';
+import type { OwnerChanges } from './ownership.ts';
+import { takeOpen, takePresence, takeSubmit } from './rates.ts';
+import { echo, idOf, type Replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { rootOf, type Subscriptions } from './subscriptions.ts';
+
+export interface RequestsOptions {
+  readonly limits: Limits;
+  readonly router: Router;
+  /** Patches of one socket that may wait for their answers, bytes. */
+  readonly unansweredBytes: number;
+  readonly now: () => number;
+}
+
+export interface RequestsParts {
+  readonly channels: Channels;
+  readonly subscriptions: Subscriptions;
+  readonly owners: OwnerChanges;
+  readonly replies: Replies;
+  readonly large: LargeAnswers;
+}
+
+type Message = Record<string, unknown>;
+
+const KINDS: ReadonlySet<unknown> = new Set<KindName>(['json', 'rich-text', 'yjs']);
+const TOO_LARGE = { code: 'too-large', message: 'the patch is above limits.opBytes' } as const;
+
+export class Requests {
+  private readonly options: RequestsOptions;
+  private readonly limits: Limits;
+  private readonly channels: Channels;
+  private readonly subscriptions: Subscriptions;
+  private readonly owners: OwnerChanges;
+  private readonly replies: Replies;
+  private readonly large: LargeAnswers;
+
+  constructor(options: RequestsOptions, parts: RequestsParts) {
+    this.options = options;
+    this.limits = options.limits;
+    this.channels = parts.channels;
+    this.subscriptions = parts.subscriptions;
+    this.owners = parts.owners;
+    this.replies = parts.replies;
+    this.large = parts.large;
+  }
+
+  open(session: Session, message: Message): void {
+    const { kind, since, history } = message;
+    const name = this.nameOf(session, message);
+    if (name === undefined || !this.mayOpen(session, name, message)) return;
+    const before = session.open.get(name);
+    const channel = this.channels.of(name);
+    if (channel.subs.size === 0) this.owners.enter(channel);
+    const subscription: Subscription = {
+      session,
+      channel,
+      sub: 0,
+      mode: 'opening',
+      request: {
+        ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
+        ...(isVersion(since) ? { since } : {}),
+        ...(typeof history === 'string' ? { history } : {}),
+        ...idOf(message),
+      },
+      version: 0,
+      opened: false,
+      unanswered: undefined,
+      presence: before?.presence,
+      index: -1,
+      // What is open stays open until this one is: a refused open changes nothing.
+      before,
+    };
+    session.open.set(name, subscription);
+    if (!this.subscriptions.subscribe(subscription))
+      this.owners.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
+    else if (channel.link === undefined) this.owners.waitForOwner(channel);
+  }
+
+  private mayOpen(session: Session, name: string, message: Message): boolean {
+    const { kind, since, history } = message;
+    const wrong =
+      kind !== undefined && kind !== null && !KINDS.has(kind)
+        ? 'kind: json, rich-text or yjs'
+        : since !== undefined && since !== null && !isVersion(since)
+          ? 'since: a version'
+          : history !== undefined && history !== null && typeof history !== 'string'
+            ? 'history: as `opened` told it'
+            : undefined;
+    const { openDocuments } = this.limits;
+    if (wrong !== undefined) {
+      this.replies.error(session, 'bad-message', wrong, echo(message));
+      return false;
+    }
+    if (!session.open.has(name) && session.open.size >= openDocuments) {
+      const text = `a socket may have ${openDocuments} documents open`;
+      this.replies.error(session, 'overloaded', text, echo(message));
+      return false;
+    }
+    const wait = takeOpen(session, this.limits, this.options.now());
+    if (wait > 0) {
+      const about = { ...echo(message), retryAfterMs: wait };
+      this.replies.error(session, 'rate-limited', 'too many opens', about);
+      return false;
+    }
+    if (this.options.router.isQuarantined(name)) {
+      this.replies.error(session, 'unavailable', 'this document is quarantined', echo(message));
+      return false;
+    }
+    if (this.large.isNearlyFull) {
+      this.replies.later(session, 'overloaded', 'too many large answers are on their way', echo(message));
+      return false;
+    }
+    return true;
+  }
+
+  submit(session: Session, message: Message, bytes: number): void {
+    const { doc, seq, base, op } = message;
+    if (!isSeq(seq)) {
+      this.replies.error(session, 'bad-message', 'seq: an integer from 1 to 2^53 - 1', echo(message));
+      return;
+    }
+    const current = typeof doc === 'string' ? session.open.get(doc) : undefined;
+    if (current === undefined) {
+      if (this.nameOf(session, message) !== undefined) {
+        this.replies.error(session, 'not-open', 'open the document first', { doc: String(doc), seq });
+      }
+      return;
+    }
+    const subscription = rootOf(current);
+    const { channel } = subscription;
+    if (base !== undefined && base !== null && !isVersion(base)) {
+      this.replies.error(session, 'bad-message', 'base: a version', { doc: channel.doc, seq });
+      return;
+    }
+    const wait = takeSubmit(session, this.limits, this.options.now());
+    if (wait > 0) {
+      const about = { doc: channel.doc, seq, retryAfterMs: wait };
+      this.replies.error(session, 'rate-limited', 'too many submits', about);
+      return;
+    }
+    const linkOp = this.linkOp(session.codec, op, bytes);
+    if ('code' in linkOp) {
+      session.send({ type: 'reject', doc: channel.doc, seq, ...linkOp });
+      return;
+    }
+    subscription.unanswered ??= new Map();
+    const { unanswered } = subscription;
+    if (unanswered.size >= this.limits.inflight && !unanswered.has(seq)) {
+      this.overloaded(session, channel.doc, seq, 'too many submits without an answer');
+      return;
+    }
+    if (session.unansweredBytes + linkOp.op.length > this.options.unansweredBytes && unanswered.size > 0) {
+      this.overloaded(session, channel.doc, seq, 'too many bytes without an answer');
+      return;
+    }
+    const submit = { base: isVersion(base) ? base : -1, op: linkOp.op };
+    const { link } = channel;
+    if (link === undefined && this.owners.refusesSubmit(channel, subscription, seq)) return;
+    const goesOn = link !== undefined && subscription.mode !== 'resuming';
+    if (goesOn && !link.offer([SUBMIT, channel.chan, subscription.sub, seq, submit.base, submit.op])) {
+      this.overloaded(session, channel.doc, seq, 'the owner of this document is behind');
+      return;
+    }
+    // A seq that is sent again keeps its place: what is sent after a change of owner is sent in this order.
+    session.unansweredBytes += submit.op.length - (unanswered.get(seq)?.op.length ?? 0);
+    unanswered.set(seq, submit);
+  }
+
+  private linkOp(
+    codec: Codec,
+    op: unknown,
+    frameBytes: number,
+  ): { op: LinkOp } | { code: FinalSubmitCode; message: string } {
+    if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : { op };
+    if (op === undefined) return { code: 'bad-op', message: 'op is missing' };
+    // The gateway looks no deeper than the walk needs; what an op means is the kind's business.
+    const wrong = notPlain(op, this.limits.depth + 2);
+    if (wrong !== undefined) return { code: 'bad-op', message: wrong };
+    const text = JSON.stringify(op);
+    if (frameBytes > this.limits.opBytes && codec.encodedBytes(op) > this.limits.opBytes) return TOO_LARGE;
+    return { op: text };
+  }
+
+  presence(session: Session, message: Message): void {
+    const subscription = this.openOf(session, message);
+    if (subscription === undefined) return;
+    const { data } = message;
+    const wrong = data === undefined ? 'data is missing' : notPlain(data, this.limits.depth);
+    if (wrong !== undefined) {
+      this.replies.error(session, 'bad-message', wrong, echo(message));
+      return;
+    }
+    const wait = takePresence(session, this.limits, this.options.now());
+    if (wait > 0) {
+      const about = { ...echo(message), retryAfterMs: wait };
+      this.replies.error(session, 'rate-limited', 'too many presence messages', about);
+      return;
+    }
+    const { presenceBytes } = this.limits;
+    const text = data === null ? null : JSON.stringify(data);
+    if (text !== null && Buffer.byteLength(text) > presenceBytes) {
+      this.replies.error(session, 'too-large', `presence: at most ${presenceBytes} bytes`, echo(message));
+      return;
+    }
+    const { channel } = subscription;
+    const { mode, sub } = rootOf(subscription);
+    if (mode === 'resuming' && text === null && subscription.presence !== undefined)
+      this.subscriptions.tellGone(channel, session);
+    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
+      each.presence = text ?? undefined;
+    if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.chan, sub, text]);
+  }
+
+  close(session: Session, message: Message): void {
+    const subscription = this.openOf(session, message);
+    if (subscription === undefined) return;
+    session.open.delete(subscription.channel.doc);
+    this.subscriptions.unsubscribe(subscription);
+    session.send({ type: 'closed', ...idOf(message), doc: subscription.channel.doc });
+  }
+
+  private openOf(session: Session, message: Message): Subscription | undefined {
+    const name = this.nameOf(session, message);
+    if (name === undefined) return undefined;
+    const subscription = session.open.get(name);
+    if (subscription === undefined)
+      this.replies.error(session, 'not-open', 'open the document first', echo(message));
+    return subscription;
+  }
+
+  private nameOf(session: Session, message: Message): string | undefined {
+    const { doc } = message;
+    if (typeof doc === 'string' && parseDocumentName(doc) !== undefined) return doc;
+    this.replies.error(session, 'bad-name', 'no name of a document', echo(message));
+    return undefined;
+  }
+
+  private overloaded(session: Session, doc: string, seq: number, message: string): void {
+    this.replies.later(session, 'overloaded', message, { doc, seq });
+  }
+}

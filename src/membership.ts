@@ -1,0 +1,113 @@
+// A node's place in a cluster over its whole life: one run after the other. A run that is fenced is taken
+// apart at once and followed by another after a back-off, while the sockets stay: their clients see a pause.
+//
+// Modes: starting -> member -> fenced -> (back-off) starting; any -> stopped. Only `setMode` changes it.
+import { randomUUID } from 'node:crypto';
+import { pause, systemClock } from '../actors/clock.ts';
+import { SHARDS } from '../actors/shard.ts';
+import { type ClusterRun, type ClusterRunOptions, startClusterRun } from './cluster-run.ts';
+
+export type MembershipOptions = Omit<ClusterRunOptions, 'run' | 'onFenced'>;
+
+type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
+
+const BACKOFF_FIRST_MS = 500;
+const BACKOFF_MAX_MS = 15_000;
+/** A run that lasted this long starts the back-off afresh. */
+const STEADY_MS = 60_000;
+/** After that a node says that it is ready though some shards lead nowhere yet: their owners may be dead. */
+const ROUTED_WITHIN_MS = 15_000;
+const LOOK_MS = 50;
+
+export class Membership {
+  private readonly options: MembershipOptions;
+  private mode: Mode = 'starting';
+  private current: ClusterRun | undefined;
+  private ending: Promise<void> = Promise.resolve();
+  private failures = 0;
+  private startedAt = 0;
+
+  constructor(options: MembershipOptions) {
+    this.options = options;
+  }
+
+  /** Joins; resolves when every shard leads to its owner, or none can be waited for. */
+  async start(): Promise<void> {
+    await this.join();
+    const until = systemClock.now() + ROUTED_WITHIN_MS;
+    while (this.current?.controller.isRouted !== true && systemClock.now() < until && this.mode !== 'stopped')
+      await pause(systemClock, LOOK_MS);
+  }
+
+  /** A member, and not about to leave. */
+  get isMember(): boolean {
+    return this.mode === 'member';
+  }
+
+  get address(): string | undefined {
+    return this.current?.address;
+  }
+
+  status(): ReturnType<ClusterRun['controller']['status']> | undefined {
+    return this.current?.controller.status();
+  }
+
+  /** Hands all shards over; the node stays, and routes. */
+  async drain(timeoutMs: number): Promise<void> {
+    await this.current?.controller.drain(timeoutMs);
+  }
+
+  async stop(): Promise<void> {
+    this.setMode('stopped');
+    await this.ending;
+    await this.current?.stop(false);
+    this.current = undefined;
+  }
+
+  private async join(): Promise<void> {
+    this.startedAt = systemClock.now();
+    const run = randomUUID();
+    this.setMode('starting');
+    const started = await startClusterRun({ ...this.options, run, onFenced: () => this.fenced() });
+    if (this.mode === 'starting') {
+      this.current = started;
+      this.setMode('member');
+      this.options.log('info', 'joined the cluster', { run, address: started.address });
+    } else await started.stop(true);
+  }
+
+  private fenced(): void {
+    if (this.mode === 'stopped' || this.mode === 'fenced') return;
+    this.options.log('error', 'fenced: starting over under a new run', {});
+    this.setMode('fenced');
+    const ended = this.current;
+    this.current = undefined;
+    this.ending = this.rejoin(ended);
+  }
+
+  private async rejoin(ended: ClusterRun | undefined): Promise<void> {
+    const { router, gateway, log } = this.options;
+    router.setOwner(
+      Array.from({ length: SHARDS }, (_, shard) => shard),
+      undefined,
+    );
+    gateway.changed();
+    await ended?.stop(true);
+    if (systemClock.now() - this.startedAt > STEADY_MS) this.failures = 0;
+    while (this.mode === 'fenced') {
+      await pause(systemClock, Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.failures++));
+      if (this.mode !== 'fenced') return;
+      try {
+        await this.join();
+        return;
+      } catch (error) {
+        log('warn', 'not back in the cluster yet', { error: String(error) });
+        this.setMode('fenced');
+      }
+    }
+  }
+
+  private setMode(mode: Mode): void {
+    if (this.mode !== 'stopped') this.mode = mode;
+  }
+}

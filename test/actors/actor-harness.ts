@@ -1,0 +1,205 @@
+// One document's actor without a host: the log, the store's answers and what is durable are in the
+// test's hands, and so is each tick of presence. Everything happens within the calls made here.
+import { DocumentActor } from '../../actors/document/actor.ts';
+import { REMEMBERED_SEQS } from '../../actors/document/client-memory.ts';
+import { Document } from '../../actors/document/document.ts';
+import type { AnyKind } from '../../actors/document/entry.ts';
+import {
+  CLOSE,
+  JSON_FRAMES,
+  OPEN,
+  OPENED,
+  type OpenRequest,
+  PRESENCE,
+  PULL,
+  STATES,
+  SUBMIT,
+  type ToGateway,
+  type ToOwner,
+} from '../../actors/link-messages.ts';
+import type { StoredDelta } from '../../actors/storage/store.ts';
+import { kindOf } from '../../kinds/registry.ts';
+import { frameMessage, HOST_LIMITS } from './host-harness.ts';
+
+export const DOC = 'acme/plan';
+const ID = 36;
+export const HISTORY = ID.toString(36);
+
+/** Frames of at most 1 KiB of patches, and little of the log in memory. */
+const LIMITS = { ...HOST_LIMITS.actor, receiveBytes: 16 * 1024, residentOps: 16 };
+
+export class ActorHarness {
+  readonly actor: DocumentActor;
+  readonly log: StoredDelta[] = [];
+  /** What it told its links since it was taken last. */
+  private got: ToGateway[] = [];
+  private questions: (() => void)[] = [];
+  private loaded: Document | undefined;
+  /** Whether the document is there to be loaded, or made. */
+  exists = true;
+  private chans = 0;
+
+  constructor() {
+    this.actor = new DocumentActor(
+      DOC,
+      {
+        send: (_link, message) => this.got.push(message),
+        full: false,
+        append: (_actor, { version, client, seq }, _user, op) =>
+          this.log.push({ version, client, seq, op, epoch: 1 }),
+        load: (_actor, _create, done) =>
+          this.ask(() => {
+            if (!this.exists) {
+              done({ type: 'missing' });
+              return;
+            }
+            const loaded = { id: ID, snapshotVersion: 0, snapshot: undefined, deltas: [...this.log] };
+            const kind: AnyKind = kindOf('rich-text');
+            this.loaded = new Document(kind, loaded, new Set(), LIMITS);
+            done({ type: 'loaded', document: this.loaded, loaded });
+          }),
+        history: (_actor, after, upTo, maxBytes, done) =>
+          this.ask(() => {
+            const wanted = this.log.slice(after, upTo);
+            let count = 0;
+            for (let bytes = 0; count < wanted.length; count++) {
+              bytes += wanted[count]?.op.length ?? 0;
+              if (count > 0 && bytes > maxBytes) break;
+            }
+            done(wanted.slice(0, count));
+          }),
+        clientSeqs: (_actor, client, upTo, done) =>
+          this.ask(() => {
+            const own = this.log.filter((delta) => delta.client === client && delta.version <= upTo);
+            const pairs = own.map(({ seq, version }) => [seq, version] as const).reverse();
+            done({ pairs: pairs.slice(0, REMEMBERED_SEQS), lastSeq: pairs[0]?.[0] ?? 0 });
+          }),
+        seqVersion: (_actor, client, seq, done) =>
+          this.ask(() =>
+            done(this.log.find((delta) => delta.client === client && delta.seq === seq)?.version ?? 0),
+          ),
+        fold: () => undefined,
+        presenceChanged: () => undefined,
+      },
+      LIMITS,
+    );
+  }
+
+  get document(): Document {
+    if (this.loaded === undefined) throw new Error('not loaded');
+    return this.loaded;
+  }
+
+  /** Over link 0 unless told otherwise, as client `client-<sub>`. */
+  open(sub: number, request: Partial<OpenRequest> = {}, link = 0, chan = 1): void {
+    const client = `client-${sub}`;
+    this.actor.handle(link, [
+      OPEN,
+      chan,
+      sub,
+      { doc: DOC, client, user: 'u', role: 'owner', codec: JSON_FRAMES, ...request },
+    ]);
+    this.answer();
+  }
+
+  /** As a host does with an open over a channel that it does not know yet. */
+  openOnNewChannel(sub: number, request: Partial<OpenRequest> = {}, link = 0): void {
+    const chan = 100 + ++this.chans;
+    this.actor.channels.push({ link, chan });
+    this.open(sub, request, link, chan);
+  }
+
+  submit(sub: number, seq: number, text: string): void {
+    this.send([SUBMIT, 1, sub, seq, -1, JSON.stringify([{ insert: text }])]);
+  }
+
+  presence(sub: number, data: string | null): void {
+    this.send([PRESENCE, 1, sub, data === null ? null : JSON.stringify(data)]);
+  }
+
+  close(sub: number): void {
+    this.send([CLOSE, 1, sub]);
+  }
+
+  pull(sub: number): void {
+    this.send([PULL, 1, sub]);
+  }
+
+  send(message: ToOwner): void {
+    this.actor.handle(0, message);
+    this.answer();
+  }
+
+  /** Everything logged is durable. */
+  commit(): void {
+    this.actor.durableTo(this.log.length);
+    this.answer();
+  }
+
+  /** `count` edits of one subscriber, each durable; they are far more than one frame takes. */
+  write(sub: number, count: number): void {
+    for (let seq = 1; seq <= count; seq++) {
+      this.submit(sub, seq, `edit ${seq} `.repeat(4));
+      this.commit();
+    }
+  }
+
+  /** What was told since the last call. */
+  taken(): readonly ToGateway[] {
+    const got = this.got;
+    this.got = [];
+    return got;
+  }
+
+  /** All ticks of presence that are due: what the links are told to tell everyone. */
+  tick(): Record<string, unknown> {
+    const before = this.taken();
+    const all: Record<string, unknown> = {};
+    for (let told = -1; told !== Object.keys(all).length; ) {
+      told = Object.keys(all).length;
+      this.actor.flushPresence();
+      for (const message of this.taken()) if (message[0] === STATES) Object.assign(all, statesOf(message[2]));
+    }
+    this.got.push(...before);
+    return all;
+  }
+
+  private ask(answer: () => void): void {
+    this.questions.push(answer);
+  }
+
+  private answer(): void {
+    for (let next = this.questions.shift(); next !== undefined; next = this.questions.shift()) next();
+  }
+}
+
+/** The last `opened`, chunk or resumption that a subscription was sent. */
+export function lastOpened(
+  messages: readonly ToGateway[],
+  sub: number,
+): ToGateway & [typeof OPENED, ...unknown[]] {
+  const found = messages.findLast((message) => message[0] === OPENED && message[2] === sub);
+  if (found?.[0] !== OPENED) throw new Error(`nothing was opened for ${sub}`);
+  return found;
+}
+
+/** What a client knows of the others' presence after these frames. */
+export function presenceIn(
+  frames: readonly Uint8Array[],
+  known: Record<string, unknown> = {},
+): Record<string, unknown> {
+  for (const message of frames.map(frameMessage)) {
+    if (message.type === 'opened') known = { ...(message.presence as Record<string, unknown>) };
+    if (message.type === 'presence') known = { ...known, ...(message.states as Record<string, unknown>) };
+  }
+  return known;
+}
+
+function statesOf(states: readonly (string | null)[]): Record<string, unknown> {
+  const all: Record<string, unknown> = {};
+  for (let i = 0; i < states.length; i += 2) {
+    const text = states[i + 1];
+    all[states[i] ?? ''] = typeof text === 'string' ? JSON.parse(text) : null;
+  }
+  return all;
+}

@@ -1,0 +1,138 @@
+// A document's actor: acks while a client is caught up, channels that nobody is on, and what it
+// remembers of its clients.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KEPT_CLIENTS } from '../../actors/document/document.ts';
+import {
+  ACK,
+  CLOSE,
+  COMMIT,
+  OPEN_FAILED,
+  OPENED,
+  RESET,
+  type ToGateway,
+} from '../../actors/link-messages.ts';
+import { ActorHarness, HISTORY, lastOpened } from './actor-harness.ts';
+
+const tags = (messages: readonly ToGateway[]): number[] => messages.map((message) => message[0]);
+
+test('ORDER-1 a catch-up that was opened again since does not let out acks of what is still to come', () => {
+  const harness = new ActorHarness();
+  harness.open(1);
+  harness.open(2);
+  harness.write(1, 200);
+  harness.taken();
+  harness.open(20, { client: 'client-2', replaces: 2, since: 0, history: HISTORY });
+  for (;;) {
+    const { 4: version } = lastOpened(harness.taken(), 20);
+    if (version >= 190) break;
+    harness.pull(20);
+  }
+  harness.submit(1, 201, 'not durable');
+  // Its last chunk waits for the store.
+  harness.pull(20);
+  harness.open(21, { client: 'client-2', replaces: 20, since: 0, history: HISTORY });
+  assert.equal(lastOpened(harness.taken(), 21)[7], false);
+  harness.send([2, 1, 21, 1, -1, JSON.stringify([{ insert: 'mine' }])]);
+  harness.commit();
+  harness.send([2, 1, 21, 1, -1, JSON.stringify([{ insert: 'mine' }])]);
+  const told = harness.taken();
+  assert.ok(!tags(told).includes(ACK), 'it has not had that version yet');
+  assert.ok(!told.some((m) => m[0] === OPENED && m[2] === 20), 'what was answered is over');
+});
+
+test('opens of the wrong kind, of no document, and replaced ones leave no channel behind', () => {
+  const harness = new ActorHarness();
+  const { actor } = harness;
+  harness.openOnNewChannel(1);
+  for (let sub = 2; sub < 100; sub++) harness.openOnNewChannel(sub, { kind: 'json' });
+  assert.equal(tags(harness.taken()).filter((tag) => tag === OPEN_FAILED).length, 98);
+  assert.equal(actor.releaseChannels().length, 98);
+  assert.deepEqual(actor.channels, [{ link: 0, chan: 101 }]);
+  assert.deepEqual(actor.releaseChannels(), []);
+  // The client comes over another link, and its old subscription has ended.
+  harness.openOnNewChannel(100, { client: 'client-1' }, 1);
+  assert.deepEqual(actor.releaseChannels(), [{ link: 0, chan: 101 }]);
+  actor.unload();
+  actor.handle(1, [CLOSE, 200, 100]);
+  assert.deepEqual(actor.releaseChannels(), [{ link: 1, chan: 200 }], 'also while it is not in memory');
+  const missing = new ActorHarness();
+  missing.exists = false;
+  for (let sub = 1; sub < 10; sub++) missing.openOnNewChannel(sub);
+  assert.equal(missing.actor.releaseChannels().length, 9);
+  assert.deepEqual(missing.actor.channels, []);
+});
+
+test('a channel is kept while an open of it waits for the document', () => {
+  const harness = new ActorHarness();
+  const { actor } = harness;
+  harness.exists = false;
+  harness.openOnNewChannel(1);
+  // The first refusal comes while the next open is in the mailbox.
+  actor.channels.push({ link: 0, chan: 7 });
+  actor.handle(0, [1, 7, 2, { doc: 'acme/plan', client: 'client-2', user: 'u', role: 'owner', codec: 0 }]);
+  assert.deepEqual(actor.releaseChannels(), [{ link: 0, chan: 101 }]);
+  assert.deepEqual(actor.channels, [{ link: 0, chan: 7 }]);
+});
+
+test('ONCE-1 of clients that are away so many are remembered, and those forgotten are recalled from the log', () => {
+  const harness = new ActorHarness();
+  harness.open(1);
+  const total = 4 * KEPT_CLIENTS;
+  for (let sub = 2; sub <= total; sub++) {
+    harness.open(sub);
+    harness.submit(sub, 1, 'x');
+    harness.close(sub);
+    harness.commit();
+    assert.ok(harness.document.rememberedClients <= 2 * KEPT_CLIENTS + 2, `${sub}`);
+  }
+  harness.taken();
+  const { length } = harness.log;
+  // The oldest, and the latest.
+  for (const sub of [2, total]) {
+    harness.open(sub, { since: length, history: HISTORY });
+    harness.submit(sub, 1, 'x');
+    harness.submit(sub, 1, 'x');
+    harness.commit();
+    const told = harness.taken();
+    assert.deepEqual(tags(told), [OPENED, ACK, ACK]);
+    assert.deepEqual(told[1]?.slice(3), [1, sub - 1]);
+  }
+  assert.equal(harness.log.length, length, 'nothing commits twice');
+});
+
+test('ONCE-1 who is here, and what is not durable, is never forgotten', () => {
+  const harness = new ActorHarness();
+  harness.open(1);
+  harness.submit(1, 1, 'first of all');
+  harness.commit();
+  const total = 3 * KEPT_CLIENTS;
+  for (let sub = 2; sub <= total; sub++) {
+    harness.open(sub);
+    harness.submit(sub, 1, 'x');
+    harness.close(sub);
+    // Nothing past the first is durable yet.
+    harness.actor.durableTo(1);
+  }
+  assert.equal(harness.document.rememberedClients, total);
+  // Looked through again when as many new ones have come.
+  for (let sub = total + 1; sub <= total + KEPT_CLIENTS; sub++) {
+    harness.open(sub);
+    harness.submit(sub, 1, 'x');
+    harness.close(sub);
+    harness.commit();
+  }
+  assert.ok(harness.document.rememberedClients <= 2 * KEPT_CLIENTS + 1);
+  assert.equal(harness.document.needsRecall('client-1'), false);
+  assert.equal(harness.document.needsRecall('client-2'), true);
+  assert.equal(harness.document.lastSeqAt('client-2', total), undefined, 'only the log knows');
+});
+
+test('what was refused by the store sends everybody to open again', () => {
+  const harness = new ActorHarness();
+  harness.open(1);
+  harness.submit(1, 1, 'x');
+  harness.actor.refusedByStore([{ client: 'client-1', seq: 1 }]);
+  assert.equal(harness.taken().at(-1)?.[0], RESET);
+  assert.ok(!tags(harness.taken()).includes(COMMIT));
+});

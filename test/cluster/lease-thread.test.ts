@@ -1,0 +1,176 @@
+// The lease's thread against a real Redis and a real PostgreSQL, and what threads share with it.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { CONFIRM_MS, Liveness, MAIN, monotonicMs } from '../../actors/liveness.ts';
+import { createControlStore } from '../../actors/storage/store-postgres.ts';
+import type { LeaseEvent } from '../../cluster/lease-keeper.ts';
+import type { Lease, LeaseStore } from '../../cluster/lease-store.ts';
+import { createRedisLeaseStore } from '../../cluster/lease-store-redis.ts';
+import { startLeaseThread } from '../../cluster/lease-thread.ts';
+import type { RedisAddress } from '../../cluster/redis/client.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { startTestRedis } from '../support/redis.ts';
+import { lease, until } from './lease-store-contract.ts';
+
+test('the monotonic time of two threads is one', async (t) => {
+  const worker = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     import(${JSON.stringify(new URL('../../actors/liveness.js', import.meta.url).href)}).then(({ monotonicMs }) => {
+       parentPort.on('message', () => parentPort.postMessage(monotonicMs()));
+       parentPort.postMessage('ready');
+     });`,
+    { eval: true },
+  );
+  t.after(() => worker.terminate());
+  const next = () => new Promise<unknown>((resolve) => worker.once('message', resolve));
+  await next();
+  for (let i = 0; i < 50; i++) {
+    const before = monotonicMs();
+    worker.postMessage('now');
+    const theirs = Number(await next());
+    const after = monotonicMs();
+    assert.ok(before <= theirs && theirs <= after, `${before} <= ${theirs} <= ${after}`);
+  }
+});
+
+test('what is confirmed is never taken back, and each part is its own', () => {
+  const liveness = new Liveness(Liveness.allocate(3).memory);
+  assert.equal(liveness.slots, 3);
+  for (const slot of [MAIN, 0, 1, 2]) assert.ok(!liveness.isConfirmed(slot, 1));
+  liveness.confirm(2, 1_000.7);
+  liveness.confirm(2, 900);
+  assert.equal(liveness.confirmedUntil(2), 1_000);
+  assert.ok(liveness.isConfirmed(2, 999.9));
+  assert.ok(!liveness.isConfirmed(2, 1_000));
+  assert.ok(!liveness.isConfirmed(1, 1));
+  liveness.beat(MAIN);
+  liveness.beat(2);
+  liveness.beat(2);
+  assert.deepEqual(
+    [MAIN, 0, 1, 2].map((slot) => liveness.beats(slot)),
+    [1, 0, 0, 2],
+  );
+});
+
+test('the thread keeps the lease and confirms the session; stopping it releases the lease', async (t) => {
+  const h = await start(t, {});
+  await until('it is there', async () => (await h.leases()).length === 1);
+  assert.deepEqual(await h.leases(), [h.lease]);
+  await until('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
+  assert.ok(h.liveness.confirmedUntil(MAIN) <= monotonicMs() + CONFIRM_MS);
+  h.thread.setLease({ ...h.lease, state: 'draining' });
+  await until('it is told', async () => (await h.leases())[0]?.state === 'draining');
+  await h.thread.stop(true);
+  assert.deepEqual(await h.leases(), []);
+  await h.thread.stop(true);
+  assert.deepEqual(h.failures, []);
+});
+
+test('a fenced session is told', async (t) => {
+  const h = await start(t, {});
+  await until('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
+  const other = createControlStore({ url: h.database });
+  t.after(() => other.close());
+  const me = await other.openSession({ run: randomUUID(), node: 'other', slot: -1 });
+  assert.equal(await other.fence(me, { session: h.lease.session }), true);
+  await until('it is told', () => h.events.some(({ type }) => type === 'fenced'));
+  assert.deepEqual(
+    h.events.find(({ type }) => type === 'fenced'),
+    { type: 'fenced', slot: MAIN, session: h.lease.session },
+  );
+});
+
+test('a worker that does not beat, and a main thread that is stuck, end the lease', async (t) => {
+  const h = await start(t, {}, { stallMs: 300, ttlMs: 400 });
+  await until('it is there', async () => (await h.leases()).length === 1);
+  const control = createControlStore({ url: h.database });
+  t.after(() => control.close());
+  const worker = await control.openSession({ run: h.lease.run, node: 'me', slot: 0 });
+  h.thread.setLease({ ...h.lease, workers: [{ slot: 0, session: worker.id }] });
+  await until('it has expired', async () => (await h.leases()).length === 0);
+  assert.deepEqual(
+    h.events.find(({ type }) => type === 'stalled'),
+    { type: 'stalled', slots: [0] },
+  );
+  h.thread.setLease(h.lease);
+  await until('it is there again', async () => (await h.leases()).length === 1);
+  // Nothing else of this thread runs meanwhile; the messages of the other one wait.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+  await until('it was noticed', () =>
+    h.events.some((event) => event.type === 'stalled' && event.slots.includes(MAIN)),
+  );
+});
+
+test('a node that is alone has no lease, and its session is confirmed', async (t) => {
+  const h = await start(t, {}, { alone: true });
+  await until('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
+  assert.deepEqual(await h.leases(), []);
+});
+
+test('a thread that cannot be is told, once', async (t) => {
+  const redis: RedisAddress = {
+    ...NO_REDIS,
+    url: 'rediss://127.0.0.1:1',
+    tls: { ...NO_REDIS.tls, ca: '/none' },
+  };
+  const h = await start(t, {}, { redis });
+  await until('it has failed', () => h.failures.length > 0);
+  await h.thread.stop(true);
+  assert.equal(h.failures.length, 1);
+  assert.match(String(h.failures[0]), /none/);
+});
+
+interface Changes {
+  readonly stallMs?: number;
+  readonly ttlMs?: number;
+  readonly alone?: boolean;
+  readonly redis?: RedisAddress;
+}
+
+async function start(t: TestContext, changes: Partial<Lease>, options: Changes = {}) {
+  const database = await freshDatabase(t);
+  const redis = options.redis ?? { ...NO_REDIS, url: (await startTestRedis(t)).url };
+  const control = createControlStore({ url: database });
+  t.after(() => control.close());
+  const run = randomUUID();
+  const session = await control.openSession({ run, node: 'me', slot: -1 });
+  const mine = lease({ run, node: 'me', session: session.id, ...changes });
+  const liveness = Liveness.allocate(2);
+  const events: LeaseEvent[] = [];
+  const failures: Error[] = [];
+  const place = { redis, cluster: 'test', ttlMs: options.ttlMs ?? 3_000 };
+  const thread = startLeaseThread({
+    redis: options.alone ? undefined : place,
+    storage: { url: database, connectTimeoutMs: 5_000 },
+    lease: mine,
+    renewMs: 50,
+    ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
+    liveness,
+    onEvent: (event) => events.push(event),
+    onFailed: (error) => failures.push(error),
+  });
+  t.after(() => thread.stop(false));
+  let other: LeaseStore | undefined;
+  const leases = (): Promise<readonly Lease[]> => {
+    if (other === undefined) {
+      other = createRedisLeaseStore({ ...place, timeoutMs: 5_000 });
+      t.after(() => other?.close());
+    }
+    return other.list();
+  };
+  return { database, lease: mine, liveness, events, failures, thread, leases };
+}
+
+const NO_REDIS: RedisAddress = {
+  url: null,
+  sentinels: [],
+  master: null,
+  nodes: [],
+  username: null,
+  password: null,
+  sentinelUsername: null,
+  sentinelPassword: null,
+  tls: { enabled: false, ca: null, cert: null, key: null },
+};

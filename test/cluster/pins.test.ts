@@ -1,0 +1,69 @@
+// Pins move shards, never documents between shards.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SHARDS, shardOf } from '../../actors/shard.ts';
+import { applyPins, PINNED_ORG_SHARDS, type Pin, pinnedNodes, resolvePins } from '../../cluster/pins.ts';
+import { rebalance } from '../../cluster/rebalance.ts';
+import { placeOnRing, Ring } from '../../cluster/ring.ts';
+
+const MEMBERS = ['a', 'b', 'c'].map((name) => ({ name, weight: 1 }));
+const none = () => [];
+const PLAN = shardOf('acme/plan');
+
+test('a pin of a document takes its shard along, and nothing else', () => {
+  const ring = placeOnRing(MEMBERS);
+  const there = ring[PLAN] === 'a' ? 'b' : 'a';
+  const pins = resolvePins([{ match: 'acme/plan', node: there, slot: 2 }], MEMBERS, none);
+  const placed = applyPins(ring, pins);
+  assert.equal(placed[PLAN], there);
+  assert.equal(pins.shards.get(PLAN)?.slot, 2);
+  assert.equal(placed.filter((node, shard) => node !== ring[shard]).length, 1);
+  assert.deepEqual(pins.problems, []);
+});
+
+test('a pin to a node that is away leaves everything with the ring', () => {
+  const pin: Pin = { match: 'acme/plan', node: 'gone' };
+  const pins = resolvePins([pin], MEMBERS, none);
+  assert.deepEqual(applyPins(placeOnRing(MEMBERS), pins), placeOnRing(MEMBERS));
+  assert.deepEqual(pins.problems, [{ pin, problem: 'node-away' }]);
+});
+
+test('a pin of an organisation moves the shards that hold its documents, in whatever order they are read', () => {
+  const documents = ['acme/a', 'acme/plan', 'acme/b'];
+  const shardsOfOrg = (names: readonly string[]) => (org: string) =>
+    org === 'acme' ? names.map(shardOf) : [];
+  const pin: Pin = { match: 'acme', node: 'b' };
+  const pins = resolvePins([pin], MEMBERS, shardsOfOrg(documents));
+  assert.deepEqual([...pins.shards.keys()].sort(), documents.map(shardOf).sort());
+  assert.deepEqual(resolvePins([pin], MEMBERS, shardsOfOrg(documents.toReversed())), pins);
+});
+
+test('a wide organisation is pinned in part, and that is said', () => {
+  const pin: Pin = { match: 'acme', node: 'b' };
+  const pins = resolvePins([pin], MEMBERS, () => Array.from({ length: SHARDS }, (_, shard) => shard));
+  assert.equal(pins.shards.size, PINNED_ORG_SHARDS);
+  assert.deepEqual(pins.problems, [{ pin, problem: 'too-wide', shards: SHARDS - PINNED_ORG_SHARDS }]);
+});
+
+test('documents go before organisations, earlier pins before later ones', () => {
+  const org: Pin = { match: 'acme', node: 'a' };
+  const first: Pin = { match: 'acme/plan', node: 'b' };
+  const second: Pin = { match: 'acme/plan', node: 'c' };
+  const pins = resolvePins([org, first, second], MEMBERS, () => [PLAN]);
+  assert.equal(pins.shards.get(PLAN)?.node, 'b');
+  assert.deepEqual(pins.problems, [
+    { pin: second, problem: 'shard-taken', shards: 1 },
+    { pin: org, problem: 'shard-taken', shards: 1 },
+  ]);
+});
+
+test('rebalancing leaves pinned shards where they are pinned, and is steady', () => {
+  const ring = new Ring(MEMBERS);
+  const pins = resolvePins([{ match: 'acme', node: 'a' }], MEMBERS, () =>
+    Array.from({ length: 200 }, (_, i) => i * 7),
+  );
+  const once = rebalance(ring, ring.place(), pinnedNodes(pins));
+  for (const shard of pins.shards.keys()) assert.equal(once[shard], 'a');
+  assert.deepEqual(rebalance(ring, once, pinnedNodes(pins)), once);
+  assert.deepEqual(applyPins(once, pins), once);
+});

@@ -1,0 +1,201 @@
+// A gateway whose owners come and go, with the owners' ends of the links, the router and the time in the
+// test's hands. Clients are sessions over a stream that the test can stop reading.
+import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
+import {
+  OPEN,
+  OPENED,
+  type OpenRequest,
+  SUBMIT,
+  type ToGateway,
+  type ToOwner,
+} from '../../actors/link-messages.ts';
+import type { OwnerLink } from '../../cluster/owner-link.ts';
+import { Router } from '../../cluster/router.ts';
+import { jsonCodec } from '../../protocol/codec.ts';
+import { ClientSocket } from '../../src/gateway/client-socket.ts';
+import { Gateway } from '../../src/gateway/gateway.ts';
+import { Session } from '../../src/gateway/session.ts';
+
+const MiB = 1024 * 1024;
+const HISTORY = 'h1';
+const LIMITS = {
+  frameBytes: MiB,
+  opBytes: MiB,
+  receiveBytes: MiB,
+  documentBytes: MiB,
+  openDocuments: 100,
+  submitsPerSecond: 1000,
+  presencesPerSecond: 1000,
+  presenceBytes: 4096,
+  inflight: 64,
+  depth: 100,
+  historyMs: 1000,
+  historyOps: 1000,
+  clientMemoryMs: 1000,
+  pingMs: 20_000,
+  idleMs: 60_000,
+};
+
+export class Owner implements OwnerLink {
+  readonly heard: ToOwner[] = [];
+
+  offer(message: ToOwner): boolean {
+    this.heard.push(message);
+    return true;
+  }
+
+  send(message: ToOwner): void {
+    this.heard.push(message);
+  }
+
+  get opens(): { chan: number; sub: number; request: OpenRequest }[] {
+    return this.heard.flatMap((m) => (m[0] === OPEN ? [{ chan: m[1], sub: m[2], request: m[3] }] : []));
+  }
+
+  /** The channel of the last open. */
+  get chan(): number {
+    const last = this.opens.at(-1);
+    assert.ok(last, 'an open');
+    return last.chan;
+  }
+
+  get submits(): number[] {
+    return this.heard.flatMap((m) => (m[0] === SUBMIT ? [m[3]] : []));
+  }
+}
+
+export interface Answer {
+  type: string;
+  code?: string;
+  doc?: string;
+  seq?: number;
+  id?: number;
+  retryable?: boolean;
+  retryAfterMs?: number;
+  [field: string]: unknown;
+}
+
+/** `options`: of the gateway. */
+export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: number } = {}) {
+  const router = new Router();
+  const time = new Time();
+  const gateway = new Gateway({
+    node: 'test',
+    limits: LIMITS,
+    router,
+    unansweredBytes: MiB,
+    now: () => time.now,
+    newClientId: () => 'client-new',
+    random: () => 0.5,
+    after: time.after,
+    ...options,
+  });
+  const connect = (client: string) => {
+    const written: Buffer[] = [];
+    let reads = true;
+    let resume: () => void = () => undefined;
+    const stream = new Duplex({
+      highWaterMark: 1024,
+      read: () => undefined,
+      write: (chunk: Buffer, _encoding, done) => {
+        written.push(chunk);
+        if (reads) done();
+        else resume = done;
+      },
+    });
+    // A server's end, as ws makes it; the types do not tell of its options.
+    const socket: ClientSocket = Reflect.construct(ClientSocket, [null, undefined, {}]);
+    const rates = { opens: 100, submits: 1000, presences: 1000 };
+    const session = new Session(socket, stream, jsonCodec, MiB, 0, rates);
+    const send = (message: object): void => {
+      const text = JSON.stringify(message);
+      gateway.receive(session, Buffer.from(text), text);
+    };
+    send({ type: 'hello', client });
+    const text = (): string => Buffer.concat(written).toString('latin1');
+    return {
+      session,
+      send,
+      text,
+      submit: (doc: string, seq: number): void => send({ type: 'submit', doc, seq, base: 0, op: [] }),
+      /** What came of one type. */
+      answers: (type: string): Answer[] => framesIn(Buffer.concat(written)).filter((m) => m.type === type),
+      stopReading: (): void => {
+        reads = false;
+      },
+      /** All that waits is read before it resolves. */
+      readOn: async (): Promise<void> => {
+        reads = true;
+        const drained = new Promise((resolve) => stream.once('drain', resolve));
+        resume();
+        await drained;
+      },
+    };
+  };
+  /** These shards have this owner from now on, or nobody. */
+  const place = (shards: readonly number[], owner: Owner | undefined): void => {
+    router.setOwner(shards, owner);
+    gateway.changed(shards);
+  };
+  const lose = (shards: readonly number[], owner: Owner): void => {
+    router.setOwner(shards, undefined);
+    gateway.lost(owner);
+  };
+  return { gateway, router, connect, place, lose, tick: time.tick, timers: () => time.running };
+}
+
+export const opened = (
+  at: { chan: number; sub: number } | undefined,
+  version = 0,
+  frames: readonly Uint8Array[] = [],
+): ToGateway => {
+  assert.ok(at, 'an open');
+  return [OPENED, at.chan, at.sub, frames, version, HISTORY, [], true];
+};
+
+/** Time that stands still until it is told to go on. */
+class Time {
+  now = 0;
+  private readonly timers = new Set<{ at: number; run: () => void }>();
+
+  readonly after = (ms: number, run: () => void): (() => void) => {
+    const timer = { at: this.now + ms, run };
+    this.timers.add(timer);
+    return () => this.timers.delete(timer);
+  };
+
+  get running(): number {
+    return this.timers.size;
+  }
+
+  readonly tick = (ms: number): void => {
+    const end = this.now + ms;
+    for (;;) {
+      const [next] = [...this.timers].sort((a, b) => a.at - b.at);
+      if (next === undefined || next.at > end) break;
+      this.timers.delete(next);
+      this.now = next.at;
+      next.run();
+    }
+    this.now = end;
+  };
+}
+
+/** The JSON messages of a server's frames; frames that a test made up are left out. */
+function framesIn(bytes: Buffer): Answer[] {
+  const found: Answer[] = [];
+  for (let at = 0; at < bytes.length && bytes[at] === 0x81; ) {
+    const short = (bytes[at + 1] ?? 0) & 0x7f;
+    const head = short === 126 ? 4 : short === 127 ? 10 : 2;
+    const length =
+      short === 126
+        ? bytes.readUInt16BE(at + 2)
+        : short === 127
+          ? Number(bytes.readBigUInt64BE(at + 2))
+          : short;
+    found.push(JSON.parse(bytes.toString('utf8', at + head, at + head + length)) as Answer);
+    at += head + length;
+  }
+  return found;
+}

@@ -1,0 +1,123 @@
+// A client's WebSocket in a simulation, both ends: frames go each way in order, with a network's delays, until
+// somebody closes it or it breaks. The server's end is a real Session.
+import { Duplex } from 'node:stream';
+import type { Codec } from '../../protocol/codec.ts';
+import { ClientSocket } from '../../src/gateway/client-socket.ts';
+import type { Gateway } from '../../src/gateway/gateway.ts';
+import { opensAtOnce } from '../../src/gateway/rates.ts';
+import { Session } from '../../src/gateway/session.ts';
+import { Pipe } from './pipe.ts';
+import type { Thread } from './thread.ts';
+import { between, LIMITS, type World } from './world.ts';
+
+/** What the client is told. Nothing comes after `closed`. */
+export interface ClientEnd {
+  frame(payload: Uint8Array, binary: boolean): void;
+  /** 1006: it broke. */
+  closed(code: number): void;
+}
+
+const OUTBOX_BYTES = 256 * 1024;
+
+export class Connection {
+  private readonly gateway: Gateway;
+  private readonly main: Thread;
+  private readonly codec: Codec;
+  private readonly end: ClientEnd;
+  private readonly toServer: Pipe;
+  private readonly toClient: Pipe;
+  private readonly onOver: () => void;
+  private over = false;
+  session: Session | undefined;
+
+  constructor(
+    world: World,
+    server: { readonly gateway: Gateway; readonly main: Thread; readonly now: () => number },
+    codec: Codec,
+    end: ClientEnd,
+    onOver: () => void,
+  ) {
+    const { scheduler, delays } = world;
+    const random = world.random(`connection ${world.counts.get('connections') ?? 0}`);
+    world.count('connections');
+    const delay = (): number => between(random, delays.client);
+    this.gateway = server.gateway;
+    this.main = server.main;
+    this.codec = codec;
+    this.end = end;
+    this.onOver = onOver;
+    this.toServer = new Pipe(scheduler, server.main, delay);
+    this.toClient = new Pipe(scheduler, undefined, delay);
+    this.toServer.send(() => this.accept(server.now()));
+  }
+
+  send(message: string | Uint8Array<ArrayBuffer>): void {
+    this.toServer.send(() => {
+      const text = typeof message === 'string' ? message : undefined;
+      const bytes = typeof message === 'string' ? Buffer.from(message) : message;
+      if (this.session !== undefined) this.gateway.receive(this.session, bytes, text);
+    });
+  }
+
+  /** By the client. */
+  close(): void {
+    this.toServer.end(() => this.disconnected());
+    this.over = true;
+  }
+
+  /** The network, or the server's process, has ended it. */
+  breakOff(share: number): void {
+    this.toServer.breakOff(share, () => this.disconnected());
+    this.toClient.breakOff(share, () => this.closed(1006));
+  }
+
+  private accept(now: number): void {
+    const stream = new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _encoding, done) => {
+        this.toClient.send(() => {
+          if (!this.over) this.end.frame(payloadOf(chunk), chunk[0] === 0x82);
+        });
+        done();
+      },
+    });
+    const socket: SimSocket = Reflect.construct(SimSocket, [null, undefined, {}]);
+    socket.onClose = (code) => {
+      this.toClient.end(() => this.closed(code));
+      this.main.scheduler.soon(() => this.main.run(() => this.disconnected()));
+    };
+    const rates = {
+      opens: opensAtOnce(LIMITS),
+      submits: LIMITS.submitsPerSecond,
+      presences: LIMITS.presencesPerSecond,
+    };
+    this.session = new Session(socket, stream, this.codec, OUTBOX_BYTES, now, rates);
+  }
+
+  private disconnected(): void {
+    if (this.session !== undefined) this.gateway.disconnected(this.session);
+    this.session = undefined;
+    this.onOver();
+  }
+
+  private closed(code: number): void {
+    if (this.over) return;
+    this.over = true;
+    this.end.closed(code);
+  }
+}
+
+/** The server's end as Session closes it. */
+class SimSocket extends ClientSocket {
+  onClose: (code: number) => void = () => undefined;
+
+  override close(code = 1000): void {
+    this.onClose(code);
+  }
+}
+
+/** A frame's message: the WebSocket header cut off. */
+function payloadOf(frame: Uint8Array): Uint8Array {
+  const length = (frame[1] ?? 0) & 0x7f;
+  return frame.subarray(length < 126 ? 2 : length === 126 ? 4 : 10);
+}

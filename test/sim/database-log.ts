@@ -1,0 +1,111 @@
+// The log as the memory database holds it after a run: every row with its epoch and the session that wrote
+// it, and the newest snapshots. The tables do not tell sessions, so the batches are watched as they are written.
+import { type AnyKind, fromStored, loadState } from '../../actors/document/entry.ts';
+import { historyOf } from '../../actors/document/frames.ts';
+import { shardOf } from '../../actors/shard.ts';
+import { MemoryTables } from '../../actors/storage/memory/database.ts';
+import { SessionLocks } from '../../actors/storage/memory/locks.ts';
+import type { DocumentId, SessionId } from '../../actors/storage/store.ts';
+import type { MemoryCluster } from '../../actors/storage/store-memory.ts';
+import { kindOf } from '../../kinds/registry.ts';
+import type { DocumentLog, StoredRow } from '../../loadtest/checker.ts';
+
+export class DatabaseLog {
+  readonly tables: MemoryTables;
+  /** Rows written, those that vanished included. */
+  rows = 0;
+  batches = 0;
+  /** Batches of fenced sessions that came, and the sessions of those that were taken. */
+  fromFenced = 0;
+  readonly zombies: SessionId[] = [];
+  /** Told when an append or a hand-off of that session begins to run. */
+  onWrite: (session: SessionId) => void = () => undefined;
+  private readonly sessions = new Map<DocumentId, Map<number, SessionId>>();
+
+  constructor(database: MemoryCluster) {
+    const tables: unknown = Reflect.get(database, 'tables');
+    if (!(tables instanceof MemoryTables)) throw new Error('the memory database has no tables');
+    this.tables = tables;
+    const locks: unknown = Reflect.get(database, 'locks');
+    if (!(locks instanceof SessionLocks)) throw new Error('the memory database has no locks');
+    const hold = locks.hold.bind(locks);
+    locks.hold = (ids) => {
+      const [first] = ids;
+      if (first !== undefined) this.onWrite(first);
+      return hold(ids);
+    };
+    const insert = tables.insertBatch.bind(tables);
+    tables.insertBatch = (me, batch, rows, heads) => {
+      const isFenced = tables.sessions.stateOf(me.id) === 'fenced';
+      const result = insert(me, batch, rows, heads);
+      if (isFenced) this.fromFenced++;
+      if (isFenced && result === 'written') this.zombies.push(me.id);
+      if (result === 'written') {
+        this.batches++;
+        this.rows += rows.length;
+        for (const { doc, version } of rows) this.of(doc).set(version, me.id);
+      }
+      return result;
+    };
+  }
+
+  /** undefined: nobody has created it. */
+  read(name: string): DocumentLog | undefined {
+    const slash = name.indexOf('/');
+    const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
+    if (row === undefined) return undefined;
+    const kind: AnyKind = kindOf(row.kind);
+    const deltas = this.tables.history(row.id, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    const sessions = this.of(row.id);
+    const { snapshot, snapshotVersion } = this.tables.load(row.id);
+    return {
+      doc: name,
+      history: historyOf(row.id),
+      kind: row.kind,
+      rows: deltas.map(({ version, client, seq, op }) => ({
+        version,
+        client,
+        seq,
+        op: kind.wire(fromStored(kind, op).op),
+      })),
+      stored: {
+        shard: shardOf(name),
+        rows: deltas.map(
+          ({ version, client, seq, epoch }): StoredRow => ({
+            version,
+            client,
+            seq,
+            epoch,
+            session: String(sessions.get(version)),
+          }),
+        ),
+      },
+      snapshots:
+        snapshot === undefined
+          ? []
+          : [{ version: snapshotVersion, content: kind.snapshot(loadState(kind, snapshot)) }],
+    };
+  }
+
+  /** How far it has got, and how far its newest snapshot; undefined: nobody has created it. */
+  stateOf(name: string): { readonly id: DocumentId; readonly head: number; readonly snapshot: number } | undefined {
+    const slash = name.indexOf('/');
+    const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
+    if (row === undefined) return undefined;
+    const { snapshotVersion, deltas } = this.tables.load(row.id);
+    return { id: row.id, head: deltas.at(-1)?.version ?? snapshotVersion, snapshot: snapshotVersion };
+  }
+
+  nodeOf(session: SessionId): string | undefined {
+    return this.tables.sessions.list().find(({ id }) => id === session)?.node;
+  }
+
+  private of(doc: DocumentId): Map<number, SessionId> {
+    let versions = this.sessions.get(doc);
+    if (versions === undefined) {
+      versions = new Map();
+      this.sessions.set(doc, versions);
+    }
+    return versions;
+  }
+}

@@ -1,0 +1,267 @@
+// One simulation, made of a seed alone: a cluster and its clients, a time of faults, then the time in which
+// all must become live again, then the checker. The same seed does the same, event by event.
+import { check } from '../../loadtest/checker.ts';
+import type { Random } from '../../loadtest/random-edits.ts';
+import type { Rule, Violation } from '../../loadtest/records.ts';
+import type { KindName } from '../../protocol/messages.ts';
+import { Faults } from './faults.ts';
+import { type Mutation, mutate } from './mutations.ts';
+import { SimClient } from './sim-client.ts';
+import { SimNode } from './sim-node.ts';
+import { between, World } from './world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Time of faults, s. */
+  readonly seconds: number;
+  /** Lines of the trace that are kept. */
+  readonly lines?: number;
+  /** A guarantee that is taken out, to see that it is missed. */
+  readonly mutation?: Mutation;
+}
+
+export interface Failure {
+  readonly rule: Rule | SimRule;
+  readonly detail: string;
+}
+
+/**
+ * not-live: mended for long, and not all edits are answered, or some replica is behind.
+ * stale-read: a document was opened as it had not been for longer than an unconfirmed owner may serve it.
+ * needless-gap: a worker had to start over for a version that was missing, and the database had lost none.
+ * zombie-row: the database took rows of a session that was fenced.
+ * crash: something threw that must not.
+ */
+export type SimRule = 'not-live' | 'stale-read' | 'needless-gap' | 'zombie-row' | 'crash';
+
+export interface RunResult {
+  readonly seed: number;
+  readonly failures: readonly Failure[];
+  /** Of all events and frames. */
+  readonly hash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly commits: number;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly lines: readonly string[];
+}
+
+const KINDS: readonly KindName[] = ['json', 'rich-text', 'yjs'];
+const DOCUMENTS = 6;
+const CLIENTS = 8;
+const PINNED_CHANCE = 0.5;
+/** Between two edits of one client: busy documents, and such as rest now and then. */
+const EDIT_MS: readonly (readonly [number, number])[] = [
+  [30, 400],
+  [30, 400],
+  [200, 1500],
+  [500, 4000],
+];
+/** Each way to the database and back takes at most so long. */
+const DATABASE_MS = [1, 2, 6, 20];
+/** Times as slow is the way from a node to the database. */
+const NODE_SLOWER = [1, 1, 4];
+const FAULTS_FROM_MS = 2500;
+const FAULT_EVERY_MS = [400, 2500] as const;
+/** One run in so many has a database that loses commits. */
+const LOSSY_EVERY = 12;
+/** After this all is to be live, and once more after each client's last edit. */
+const LIVE_WITHIN_MS = 90_000;
+const LAST_EDITS_WITHIN_MS = 30_000;
+const LOOK_MS = 50;
+/** An owner that is not confirmed serves no longer than CONFIRM_MS, by a clock that may be slow. */
+const STALE_MS = 3200;
+/** What a database that lost commits does not excuse. */
+const NEVER_EXCUSED: ReadonlySet<string> = new Set(['log-gap', 'epoch-decreased', 'epoch-shared', 'log-stuck']);
+
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const run = new Run(options);
+  return await run.result();
+}
+
+class Run {
+  private readonly options: RunOptions;
+  private readonly world: World;
+  private readonly nodes: readonly SimNode[];
+  private readonly clients: readonly SimClient[];
+  private readonly faults: Faults;
+  private readonly failures: Failure[] = [];
+  /** document -> version -> when the first client had it. */
+  private readonly firstSeen = new Map<string, number[]>();
+
+  constructor(options: RunOptions) {
+    this.options = options;
+    const { seed, seconds, lines = 0 } = options;
+    this.world = new World(seed, { lines });
+    const { world } = this;
+    const random = world.random('shape');
+    const dice = random();
+    const slowest = DATABASE_MS[Math.floor(random() * DATABASE_MS.length)] ?? 1;
+    world.delays.database = [slowest / 10, slowest];
+    const count = dice < 0.15 ? 2 : dice < 0.25 ? 5 : 3;
+    this.nodes = Array.from(
+      { length: count },
+      (_, at) => new SimNode(world, `n${at + 1}`, random() < 0.5 ? 1 : 2, NODE_SLOWER[at % NODE_SLOWER.length] ?? 1),
+    );
+    this.clients = this.makeClients(random);
+    this.faults = new Faults({
+      world,
+      nodes: this.nodes,
+      clients: this.clients,
+      fromMs: FAULTS_FROM_MS,
+      toMs: FAULTS_FROM_MS + seconds * 1000,
+      everyMs: between(random, FAULT_EVERY_MS),
+      lossy: seed % LOSSY_EVERY === 0,
+    });
+  }
+
+  async result(): Promise<RunResult> {
+    const { world, options } = this;
+    const onRejection = (error: unknown): void => this.crashed(error);
+    process.on('unhandledRejection', onRejection);
+    const restore = options.mutation === undefined ? undefined : mutate(options.mutation, world.log.tables);
+    try {
+      await this.simulate();
+      if (!this.failures.some(({ rule }) => rule === 'crash')) this.check();
+    } catch (error) {
+      this.crashed(error);
+    } finally {
+      restore?.();
+      process.off('unhandledRejection', onRejection);
+    }
+    return {
+      seed: options.seed,
+      failures: this.failures,
+      hash: world.trace.hash,
+      events: world.scheduler.count,
+      virtualMs: world.scheduler.now(),
+      commits: world.log.rows,
+      counts: world.counts,
+      lines: world.trace.lines,
+    };
+  }
+
+  private async simulate(): Promise<void> {
+    const { world, nodes, clients } = this;
+    const { scheduler } = world;
+    const random = world.random('start');
+    for (const node of nodes) scheduler.after(between(random, [0, 400]), () => node.start());
+    for (const client of clients) client.start();
+    this.faults.schedule();
+    const faultsEndMs = FAULTS_FROM_MS + this.options.seconds * 1000;
+    await scheduler.run({ until: () => this.failures.length > 0, untilMs: faultsEndMs + 1 });
+    if (this.failures.length > 0) return;
+    for (const client of clients) client.quiet();
+    if (!(await this.live(LIVE_WITHIN_MS, 'after the faults'))) return;
+    for (const client of clients) client.editAll();
+    await this.live(LAST_EDITS_WITHIN_MS, 'after the last edits');
+  }
+
+  private async live(withinMs: number, when: string): Promise<boolean> {
+    const { scheduler } = this.world;
+    let isLive = false;
+    const stop = scheduler.every(LOOK_MS, () => {
+      isLive = this.whatIsNotLive() === undefined;
+    });
+    await scheduler.run({
+      until: () => isLive || this.failures.length > 0,
+      untilMs: scheduler.now() + withinMs,
+    });
+    stop();
+    const missing = this.whatIsNotLive();
+    if (missing === undefined || this.failures.length > 0) return missing === undefined;
+    this.failures.push({ rule: 'not-live', detail: `${when}: ${missing}` });
+    return false;
+  }
+
+  private whatIsNotLive(): string | undefined {
+    for (const node of this.nodes)
+      if (!node.isMember || !node.isRouted) return `${node.name} is ${JSON.stringify(node.status())}`;
+    for (const client of this.clients) {
+      const { client: name } = client.recorder;
+      if (!client.isConnected) return `${name} is not connected`;
+      for (const { doc, live, outstanding, version } of client.documents.values()) {
+        if (!live || outstanding > 0) return `${name} has ${outstanding} edits of ${doc}, live: ${live}`;
+        if (this.faults.lossyDocuments.has(doc)) continue;
+        const head = this.world.log.stateOf(doc)?.head;
+        if (version !== head) return `${name} has ${doc} at ${version} of ${head}`;
+        const replica = client.recorder.replica(doc);
+        if (replica?.version !== version) return `${name} has a replica of ${doc} at ${replica?.version}`;
+      }
+    }
+    return undefined;
+  }
+
+  private check(): void {
+    const { world, faults } = this;
+    const gaps = world.counts.get('worker ended: gap') ?? 0;
+    if (gaps > 0 && faults.lossyDocuments.size === 0)
+      this.failures.push({ rule: 'needless-gap', detail: `${gaps} times` });
+    world.count('batches', world.log.batches);
+    world.count('batches of fenced sessions', world.log.fromFenced);
+    for (const session of world.log.zombies)
+      this.failures.push({ rule: 'zombie-row', detail: `of session ${session}` });
+    const docs = [...new Set(this.clients.flatMap(({ documents }) => [...documents.keys()]))];
+    const logs = docs.map((doc) => world.log.read(doc)).filter((log) => log !== undefined);
+    const isExcused = ({ doc, rule }: Violation): boolean =>
+      faults.lossyDocuments.has(doc) && !NEVER_EXCUSED.has(rule);
+    const found = check(
+      logs,
+      this.clients.flatMap((client) => client.recorder.records()),
+    );
+    for (const violation of found) {
+      if (isExcused(violation)) continue;
+      const { rule, doc, client, detail } = violation;
+      this.failures.push({ rule, detail: `${doc} ${client ?? ''}: ${detail}` });
+    }
+  }
+
+  private makeClients(random: Random): readonly SimClient[] {
+    const all = Array.from({ length: DOCUMENTS }, (_, at) => {
+      const kind = KINDS[at % KINDS.length] ?? 'json';
+      return { doc: `sim/${kind}-${Math.floor(random() * 1e6)}`, kind };
+    });
+    // Pinned shards come and go with their node: the documents of this run move more often than chance has it.
+    if (random() < PINNED_CHANCE)
+      this.world.pins = all.map(({ doc }) => {
+        const node = this.nodes[Math.floor(random() * this.nodes.length)];
+        return { match: doc, node: node?.name ?? '', slot: Math.floor(random() * 2) };
+      });
+    const editMs = EDIT_MS[Math.floor(random() * EDIT_MS.length)] ?? [30, 400];
+    return Array.from({ length: CLIENTS }, (_, at) => {
+      const count = 1 + Math.floor(random() * 3);
+      const first = Math.floor(random() * DOCUMENTS);
+      const documents = Array.from({ length: count }, (_, next) => all[(first + next) % DOCUMENTS]);
+      return new SimClient({
+        world: this.world,
+        name: `client-${at + 1}`,
+        nodes: this.nodes,
+        editMs,
+        documents: documents.filter((document) => document !== undefined),
+        onOpened: (doc, version, askedAtMs) => this.opened(doc, version, askedAtMs),
+        onVersion: (doc, version) => this.seen(doc, version),
+      });
+    });
+  }
+
+  private seen(doc: string, version: number): void {
+    const seen = this.firstSeen.get(doc) ?? [];
+    this.firstSeen.set(doc, seen);
+    for (let at = version; at > 0 && seen[at] === undefined; at--) seen[at] = this.world.scheduler.now();
+  }
+
+  private opened(doc: string, version: number, askedAtMs: number): void {
+    if (this.faults.lossyDocuments.has(doc)) return;
+    const newer = this.firstSeen.get(doc)?.[version + 1];
+    if (newer === undefined || newer >= askedAtMs - STALE_MS) return;
+    this.failures.push({
+      rule: 'stale-read',
+      detail: `${doc} opened at ${version}, asked for at ${askedAtMs}; ${version + 1} was known at ${newer}`,
+    });
+  }
+
+  private crashed(error: unknown): void {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.failures.push({ rule: 'crash', detail });
+  }
+}

@@ -1,0 +1,218 @@
+// A simulated editor: a client of the wire contract with some documents open, which edits them at random,
+// notes all that it sends and gets, and comes back to some node whenever its connection is gone.
+import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
+import type { ClientMessage, KindName, ServerMessage } from '../../protocol/messages.ts';
+import { type Random } from '../../loadtest/random-edits.ts';
+import { Recorder } from '../../loadtest/records.ts';
+import { readServerMessage } from '../../loadtest/server-message.ts';
+import type { ClientEnd, Connection } from './connection.ts';
+import { SimDocument } from './sim-document.ts';
+import type { SimNode } from './sim-node.ts';
+import { between, type World } from './world.ts';
+
+export interface SimClientOptions {
+  readonly world: World;
+  readonly name: string;
+  readonly nodes: readonly SimNode[];
+  /** Between two edits, ms. */
+  readonly editMs: readonly [number, number];
+  readonly documents: readonly { readonly doc: string; readonly kind: KindName }[];
+  /** What a version that some client has, or asks for again, says about what others may still be told. */
+  readonly onOpened: (doc: string, version: number, askedAtMs: number) => void;
+  readonly onVersion: (doc: string, version: number) => void;
+}
+
+/** Several edits in one turn, so that some wait while others are on their way. */
+const BURST_CHANCE = 0.25;
+const MOST_IN_BURST = 5;
+const PRESENCE_CHANCE = 0.03;
+const REOPEN_CHANCE = 0.01;
+const BACKOFF_MS = [20, 400] as const;
+const PING_MS = 1500;
+/** Nothing has come for so long: the connection is given up. */
+const SILENT_MS = 4000;
+
+export class SimClient {
+  readonly recorder: Recorder;
+  readonly documents: ReadonlyMap<string, SimDocument>;
+  private readonly options: SimClientOptions;
+  private readonly random: Random;
+  private readonly codec: Codec;
+  private connection: Connection | undefined;
+  private editing = true;
+  private welcomed = false;
+  private heardAtMs = 0;
+
+  constructor(options: SimClientOptions) {
+    const { world, name } = options;
+    const { scheduler } = world;
+    this.options = options;
+    this.random = world.random(`client ${name}`);
+    this.codec = this.random() < 0.5 ? jsonCodec : msgpackCodec;
+    this.recorder = new Recorder(name, { replicas: true, now: scheduler.now });
+    const documents = new Map<string, SimDocument>();
+    for (const { doc, kind } of options.documents) {
+      documents.set(
+        doc,
+        new SimDocument({
+          doc,
+          kind,
+          random: this.random,
+          recorder: this.recorder,
+          scheduler,
+          inflight: this.random() < 0.5 ? 1 : 2 + Math.floor(this.random() * 8),
+          eager: this.random() < 0.5,
+          send: (message) => this.send(message),
+          onOpened: (version, askedAtMs) => options.onOpened(doc, version, askedAtMs),
+          onVersion: (version) => options.onVersion(doc, version),
+        }),
+      );
+    }
+    this.documents = documents;
+  }
+
+  start(): void {
+    const { scheduler } = this.options.world;
+    scheduler.after(between(this.random, BACKOFF_MS), () => this.dial());
+    this.editSoon();
+    scheduler.every(PING_MS, () => this.ping());
+  }
+
+  /** Makes no more edits. */
+  quiet(): void {
+    this.editing = false;
+  }
+
+  /** Edits again, all documents once. */
+  editAll(): void {
+    for (const document of this.documents.values()) document.edit();
+  }
+
+  get isConnected(): boolean {
+    return this.welcomed;
+  }
+
+  /** The network drops its connection. */
+  drop(): void {
+    this.connection?.breakOff(this.random());
+  }
+
+  private editSoon(): void {
+    this.options.world.scheduler.after(between(this.random, this.options.editMs), () => {
+      if (!this.editing) return;
+      this.editSoon();
+      const all = [...this.documents.values()];
+      const document = all[Math.floor(this.random() * all.length)];
+      const dice = this.random();
+      if (document === undefined) return;
+      if (dice < REOPEN_CHANCE) document.reopen();
+      else if (dice < REOPEN_CHANCE + PRESENCE_CHANCE && document.live)
+        this.send({ type: 'presence', doc: document.doc, data: { at: Math.floor(dice * 1e6) } });
+      else for (let left = this.random() < BURST_CHANCE ? MOST_IN_BURST : 1; left > 0; left--) document.edit();
+    });
+  }
+
+  private dial(): void {
+    const { nodes, world } = this.options;
+    const node = nodes[Math.floor(this.random() * nodes.length)];
+    let dialled: Connection | undefined;
+    const isCurrent = (): boolean => this.connection === dialled;
+    const end: ClientEnd = {
+      frame: (payload, binary) => {
+        if (isCurrent()) this.frame(payload, binary);
+      },
+      closed: (code) => {
+        if (isCurrent()) this.lost(code);
+      },
+    };
+    dialled = node?.dial(this.codec, end);
+    if (dialled === undefined) {
+      world.scheduler.after(between(this.random, BACKOFF_MS), () => this.dial());
+      return;
+    }
+    this.connection = dialled;
+    this.heardAtMs = world.scheduler.now();
+    world.trace.line(() => `${this.recorder.client} dials ${node?.name}`);
+    this.send({ type: 'hello', client: this.recorder.client });
+  }
+
+  private lost(code: number): void {
+    const { world } = this.options;
+    world.trace.line(() => `${this.recorder.client} lost ${code}`);
+    world.count(`closed ${code}`);
+    this.connection = undefined;
+    this.welcomed = false;
+    this.recorder.lost();
+    for (const document of this.documents.values()) document.lost();
+    world.scheduler.after(between(this.random, BACKOFF_MS), () => this.dial());
+  }
+
+  private ping(): void {
+    const { connection, options } = this;
+    if (connection === undefined) return;
+    if (options.world.scheduler.now() - this.heardAtMs < SILENT_MS) {
+      this.send({ type: 'ping' });
+      return;
+    }
+    connection.close();
+    this.lost(0);
+  }
+
+  private send(message: ClientMessage): void {
+    if (this.connection === undefined) return;
+    this.recorder.sent(message);
+    this.options.world.trace.line(
+      () => `${this.recorder.client} > ${JSON.stringify(message).slice(0, 160)}`,
+    );
+    this.connection.send(this.codec.encode(message));
+  }
+
+  private frame(payload: Uint8Array, binary: boolean): void {
+    const { trace, scheduler } = this.options.world;
+    this.heardAtMs = scheduler.now();
+    trace.bytes(payload);
+    let message: ServerMessage | undefined;
+    try {
+      if (binary !== this.codec.binary) throw new Error('a frame of the other subprotocol');
+      message = readServerMessage(
+        this.codec.decode(binary ? payload : Buffer.from(payload).toString('utf8')),
+      );
+    } catch (error) {
+      this.recorder.malformed(String(error));
+    }
+    if (message === undefined) return;
+    const told = message;
+    trace.line(() => `${this.recorder.client} < ${JSON.stringify(told).slice(0, 160)}`);
+    this.recorder.received(message);
+    this.take(message);
+  }
+
+  private take(message: ServerMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        this.welcomed = true;
+        for (const document of this.documents.values()) document.subscribe();
+        return;
+      case 'error':
+        this.options.world.count(`error ${message.code}`);
+        if (message.doc !== undefined) this.documents.get(message.doc)?.failed(message);
+        return;
+      case 'opened':
+      case 'commit':
+      case 'ack':
+      case 'reject':
+      case 'closed':
+        if (message.type === 'closed' && message.code !== undefined)
+          this.options.world.count(`closed ${message.code}`);
+        this.documents.get(message.doc)?.take(message);
+        return;
+      case 'presence':
+      case 'role':
+      case 'draining':
+      case 'pong':
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+}

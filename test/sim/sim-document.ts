@@ -1,0 +1,233 @@
+// One document of a simulated client: its subscription, and its edits that have no answer yet, in order. Edits
+// without an answer are sent again, as they are, over whatever connection there is.
+import { OPEN_SUBMIT_CODES } from '../../protocol/errors.ts';
+import type { ClientMessage, ErrorMessage, KindName, Opened, ServerMessage, Wire } from '../../protocol/messages.ts';
+import { wireBytes } from '../../protocol/codec.ts';
+import { type EditSource, editSource, type Random } from '../../loadtest/random-edits.ts';
+import type { Recorder } from '../../loadtest/records.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface SimDocumentOptions {
+  readonly doc: string;
+  readonly kind: KindName;
+  readonly random: Random;
+  readonly recorder: Recorder;
+  readonly scheduler: Scheduler;
+  /** Edits without an answer. */
+  readonly inflight: number;
+  /** Sends what has no answer right behind its open. */
+  readonly eager: boolean;
+  readonly send: (message: ClientMessage) => void;
+  /** Told of each `opened`: its version, and when it was asked for. */
+  readonly onOpened: (version: number, askedAtMs: number) => void;
+  readonly onVersion: (version: number) => void;
+}
+
+interface Pending {
+  readonly seq: number;
+  readonly base: number | undefined;
+  readonly op: Wire;
+  sent: boolean;
+}
+
+type Taken = Extract<ServerMessage, { type: 'opened' | 'commit' | 'ack' | 'reject' | 'closed' }>;
+
+const RETRY_MS = 100;
+const OPEN_CODES: ReadonlySet<string> = new Set(OPEN_SUBMIT_CODES);
+
+export class SimDocument {
+  readonly doc: string;
+  /** -1: it was never opened. */
+  version = -1;
+  live = false;
+  private readonly options: SimDocumentOptions;
+  private readonly source: EditSource;
+  private readonly pending = new Map<number, Pending>();
+  private history = '';
+  private nextSeq = 1;
+  private fresh = true;
+  private cancelRetry: (() => void) | undefined;
+  private askedAtMs = 0;
+  /** An open is on its way, or its answer. */
+  private asking = false;
+
+  constructor(options: SimDocumentOptions) {
+    this.doc = options.doc;
+    this.options = options;
+    this.source = editSource(options.kind, options.random);
+  }
+
+  /** Edits without an answer. */
+  get outstanding(): number {
+    return this.pending.size;
+  }
+
+  subscribe(): void {
+    const { doc, kind, scheduler } = this.options;
+    this.askedAtMs = scheduler.now();
+    this.asking = true;
+    this.options.send({
+      type: 'open',
+      doc,
+      kind,
+      ...(this.version < 0 ? {} : { since: this.version, history: this.history }),
+    });
+    if (this.options.eager) this.sendAll();
+  }
+
+  /** Makes an edit, where there is room for one. */
+  edit(): void {
+    const replica = this.options.recorder.replica(this.doc);
+    if (!this.live || replica === undefined || this.pending.size >= this.options.inflight) return;
+    if (this.fresh) this.source.reset(replica);
+    this.fresh = false;
+    const op = this.source.next(replica);
+    this.submit(op, this.options.kind === 'yjs' ? undefined : replica.version);
+  }
+
+  /** Closes it, and opens it again from its snapshot. */
+  reopen(): void {
+    if (!this.live || this.pending.size > 0) return;
+    this.live = false;
+    this.version = -1;
+    this.fresh = true;
+    this.options.send({ type: 'close', doc: this.doc });
+    this.subscribe();
+  }
+
+  take(message: Taken): void {
+    switch (message.type) {
+      case 'opened':
+        this.opened(message);
+        return;
+      case 'commit':
+        this.reached(message.version);
+        for (const { client, seq, op } of message.ops) {
+          this.seen(op);
+          if (client === this.options.recorder.client) this.answered(seq);
+        }
+        this.pump();
+        return;
+      case 'ack':
+        this.answered(message.seq);
+        this.pump();
+        return;
+      case 'reject':
+        this.rejected(message.seq, message.code);
+        return;
+      case 'closed':
+        // By the server: another socket of ours that was given up has opened it late.
+        if (message.code === undefined) return;
+        this.live = false;
+        this.unsend();
+        this.later(RETRY_MS);
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  failed({ seq, code, retryable, retryAfterMs }: ErrorMessage): void {
+    const pending = seq === undefined ? undefined : this.pending.get(seq);
+    if (pending !== undefined) {
+      if (!OPEN_CODES.has(code) && code !== 'not-open') throw new Error(`seq ${seq}: ${code}`);
+      pending.sent = false;
+      this.later(retryAfterMs ?? RETRY_MS);
+      return;
+    }
+    if (seq !== undefined || this.live) return;
+    this.asking = false;
+    if (!retryable) throw new Error(`${this.doc} is not opened: ${code}`);
+    this.later(retryAfterMs ?? RETRY_MS);
+  }
+
+  /** The connection is gone. */
+  lost(): void {
+    this.live = false;
+    this.asking = false;
+    this.cancelRetry?.();
+    this.cancelRetry = undefined;
+    this.unsend();
+  }
+
+  private opened(message: Opened): void {
+    const again = this.version >= 0;
+    this.live = true;
+    this.asking = false;
+    this.history = message.history;
+    this.reached(message.version);
+    this.options.onOpened(message.version, this.askedAtMs);
+    if ('ops' in message) {
+      for (const { client, seq, op } of message.ops) {
+        this.seen(op);
+        if (client === this.options.recorder.client) this.answered(seq);
+      }
+    } else if (again) this.fresh = true;
+    if (message.lastSeq !== null) this.nextSeq = Math.max(this.nextSeq, message.lastSeq + 1);
+    this.pump();
+  }
+
+  private reached(version: number): void {
+    this.version = version;
+    this.options.onVersion(version);
+  }
+
+  private seen(op: Wire): void {
+    if (this.fresh) return;
+    const { kind } = this.options;
+    try {
+      this.source.take(kind === 'yjs' ? (wireBytes(op) ?? op) : op);
+    } catch {
+      // Where the database lost commits. Elsewhere the checker finds what was wrong with it.
+      this.fresh = true;
+    }
+  }
+
+  private submit(op: Wire, base: number | undefined): void {
+    const seq = this.nextSeq++;
+    this.pending.set(seq, { seq, base, op, sent: false });
+    this.pump();
+  }
+
+  /** In order of seq; after an error nothing goes out before its wait is over. */
+  private pump(): void {
+    if (this.live && this.cancelRetry === undefined) this.sendAll();
+  }
+
+  private sendAll(): void {
+    for (const pending of this.pending.values()) {
+      if (pending.sent) continue;
+      pending.sent = true;
+      const { seq, base, op } = pending;
+      this.options.send({ type: 'submit', doc: this.doc, seq, op, ...(base === undefined ? {} : { base }) });
+    }
+  }
+
+  private answered(seq: number): void {
+    this.pending.delete(seq);
+  }
+
+  private rejected(seq: number, code: string): void {
+    const pending = this.pending.get(seq);
+    this.pending.delete(seq);
+    if (pending === undefined) return;
+    // A yjs update that is missing would be missed by all that follow it.
+    if (this.options.kind === 'yjs' && code === 'seq-used') this.submit(pending.op, undefined);
+    else this.fresh = true;
+    this.pump();
+  }
+
+  private unsend(): void {
+    for (const pending of this.pending.values()) pending.sent = false;
+  }
+
+  /** Then what is still wanted is asked for again. */
+  private later(ms: number): void {
+    if (this.cancelRetry !== undefined) return;
+    this.cancelRetry = this.options.scheduler.after(ms, () => {
+      this.cancelRetry = undefined;
+      if (this.live) this.pump();
+      else if (!this.asking) this.subscribe();
+    });
+  }
+}

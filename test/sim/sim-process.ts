@@ -1,0 +1,231 @@
+// One life of a simulated node's process: its gateway and sockets, and its place in the cluster, one run after
+// the other as src/membership.ts has it. It is started, stopped for a while, drained and killed from outside.
+//
+// Modes of the place: starting -> member -> fenced -> (back-off) starting; any -> stopped.
+import type { Clock } from '../../actors/clock.ts';
+import { pause } from '../../actors/clock.ts';
+import type { MemoryNode } from '../../actors/storage/store-memory.ts';
+import { Router } from '../../cluster/router.ts';
+import type { Codec } from '../../protocol/codec.ts';
+import { CLOSE } from '../../protocol/errors.ts';
+import { Gateway } from '../../src/gateway/gateway.ts';
+import { type ClientEnd, Connection } from './connection.ts';
+import { SimRun } from './sim-run.ts';
+import { Thread } from './thread.ts';
+import { ALL_SHARDS, between, EPOCH_MS, LIMITS, type World } from './world.ts';
+
+export interface SimProcessOptions {
+  readonly world: World;
+  readonly node: string;
+  readonly port: number;
+  readonly slots: number;
+  /** How many lives of the node there were. */
+  readonly life: number;
+  /** Added to the wall clock. */
+  readonly wallOffsetMs: () => number;
+  /** The database as this node reaches it now. */
+  readonly database: () => MemoryNode;
+}
+
+type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
+
+const BACKOFF_FIRST_MS = 500;
+const BACKOFF_MAX_MS = 15_000;
+const STEADY_MS = 60_000;
+
+export class SimProcess {
+  readonly main: Thread;
+  private readonly options: SimProcessOptions;
+  private readonly router = new Router();
+  private readonly gateway: Gateway;
+  private readonly connections = new Set<Connection>();
+  private readonly clock: Clock;
+  private readonly control;
+  private mode: Mode = 'starting';
+  private current: SimRun | undefined;
+  private threads: () => readonly Thread[] = () => [];
+  private stopped: readonly Thread[] = [];
+  private runs = 0;
+  private failures = 0;
+  private startedAt = 0;
+  /** Takes new sockets. */
+  isOpen = false;
+
+  constructor(options: SimProcessOptions) {
+    this.options = options;
+    const { world, node, life } = options;
+    const random = world.random(`process ${node} ${life}`);
+    const rate = between(random, [0.985, 1.015]);
+    this.main = new Thread(world.scheduler, { offsetMs: random() * 1e6, rate });
+    this.clock = this.main.clock;
+    this.main.join({
+      stop: () => this.fabric((fabric) => fabric.pause(node)),
+      goOn: () => this.fabric((fabric) => fabric.resume(node)),
+      kill: () => this.fabric((fabric) => fabric.kill(node)),
+    });
+    this.control = this.connectDatabase(this.main).control();
+    this.gateway = new Gateway({
+      node,
+      limits: LIMITS,
+      router: this.router,
+      unansweredBytes: 256 * 1024,
+      now: this.now,
+      newClientId: () => `unnamed-${node}`,
+      random,
+      after: (ms, run) => this.clock.after(ms, run),
+    });
+    this.clock.every(1000, () => {
+      for (const { session } of this.connections) if (session !== undefined) session.messages = 0;
+    });
+    this.attempt(true).catch((error: unknown) => {
+      throw error;
+    });
+  }
+
+  readonly now = (): number => EPOCH_MS + this.clock.now() + this.options.wallOffsetMs();
+
+  get isMember(): boolean {
+    return this.mode === 'member';
+  }
+
+  get isRouted(): boolean {
+    return this.current?.controller.isRouted === true;
+  }
+
+  status(): unknown {
+    return { mode: this.mode, ...this.current?.controller.status() };
+  }
+
+  connect(codec: Codec, end: ClientEnd): Connection {
+    const server = { gateway: this.gateway, main: this.main, now: this.now };
+    const connection = new Connection(this.options.world, server, codec, end, () =>
+      this.connections.delete(connection),
+    );
+    this.connections.add(connection);
+    return connection;
+  }
+
+  /** As SIGSTOP. */
+  stop(holding: boolean): void {
+    if (this.stopped.length > 0) return;
+    this.stopped = [this.main, ...this.threads()].filter((thread) => thread.isAlive);
+    for (const thread of this.stopped) thread.stop(holding);
+  }
+
+  goOn(): void {
+    for (const thread of this.stopped) thread.goOn();
+    this.stopped = [];
+  }
+
+  /** As kill -9. */
+  kill(random: () => number): void {
+    this.isOpen = false;
+    for (const connection of [...this.connections]) connection.breakOff(random());
+    for (const thread of [...this.threads(), this.main]) thread.kill();
+  }
+
+  crashWorker(slot: number): boolean {
+    return this.current?.slots.crash(slot) ?? false;
+  }
+
+  /** As SIGTERM: resolves when the process may end. */
+  async leave(timeoutMs: number): Promise<void> {
+    await this.current?.controller.drain(timeoutMs);
+    this.isOpen = false;
+    for (const { session } of [...this.connections]) session?.close(CLOSE.shutdown, 'the node stops');
+    this.mode = 'stopped';
+    await this.current?.stop(false);
+  }
+
+  private async attempt(first: boolean): Promise<void> {
+    while (first || this.mode === 'fenced') {
+      if (!first) {
+        await pause(this.clock, Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.failures++));
+        if (this.mode !== 'fenced') return;
+      }
+      first = false;
+      try {
+        await this.join();
+        return;
+      } catch (error) {
+        this.log('warn', 'not in the cluster yet', { error: String(error) });
+        if (this.mode === 'starting') this.mode = 'fenced';
+      }
+    }
+  }
+
+  private async join(): Promise<void> {
+    const { world, node, port, slots, life } = this.options;
+    this.startedAt = this.clock.now();
+    // Neither the order of nodes nor of lives.
+    const mark = Math.floor(world.random(`run ${node} ${life} ${++this.runs}`)() * 1e6);
+    const run = `r${String(mark).padStart(6, '0')}-${node}-${life}-${this.runs}`;
+    this.mode = 'starting';
+    const started = await SimRun.start(
+      {
+        world,
+        run,
+        node,
+        port,
+        slots,
+        main: this.main,
+        control: this.control,
+        router: this.router,
+        gateway: this.gateway,
+        connect: (thread) => this.connectDatabase(thread),
+        log: (level, message, fields) => this.log(level, message, { run, ...fields }),
+        onFenced: () => this.fenced(),
+      },
+      (threads) => {
+        this.threads = threads;
+      },
+    );
+    if (this.mode !== 'starting') {
+      await started.stop(true);
+      return;
+    }
+    this.current = started;
+    this.mode = 'member';
+    this.isOpen = true;
+    this.log('info', 'joined', { run });
+  }
+
+  private fenced(): void {
+    if (this.mode === 'stopped' || this.mode === 'fenced') return;
+    const { world } = this.options;
+    world.count('runs fenced');
+    this.log('error', 'fenced: starting over under a new run', {});
+    this.mode = 'fenced';
+    const ended = this.current;
+    this.current = undefined;
+    void this.rejoin(ended);
+  }
+
+  private async rejoin(ended: SimRun | undefined): Promise<void> {
+    this.router.setOwner(ALL_SHARDS, undefined);
+    this.gateway.changed();
+    await ended?.stop(true);
+    if (this.clock.now() - this.startedAt > STEADY_MS) this.failures = 0;
+    await this.attempt(false);
+  }
+
+  private connectDatabase(thread: Thread): MemoryNode {
+    const database = this.options.database();
+    thread.join({
+      stop: (holding) => database.pause({ holding }),
+      goOn: () => database.resume(),
+      kill: () => database.crash(),
+    });
+    return database;
+  }
+
+  /** There is no host before the first network. */
+  private fabric(act: (fabric: World['fabric']) => void): void {
+    if (this.runs > 0) act(this.options.world.fabric);
+  }
+
+  private log(level: string, message: string, fields: object): void {
+    const { world, node } = this.options;
+    world.trace.line(() => `${node} ${level} ${message} ${JSON.stringify(fields)}`);
+  }
+}

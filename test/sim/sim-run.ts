@@ -1,0 +1,237 @@
+// One run of a simulated node: peers, lease, control session, workers and controller, put together and taken
+// apart as src/cluster-run.ts does it, over the adapters in memory.
+import type { HostLimits } from '../../actors/host.ts';
+import { BEAT_MS, Liveness, MAIN } from '../../actors/liveness.ts';
+import type { ControlStore } from '../../actors/storage/store.ts';
+import { StoreUnavailable } from '../../actors/storage/store.ts';
+import type { MemoryNode } from '../../actors/storage/store-memory.ts';
+import { Controller } from '../../cluster/controller.ts';
+import type { Lease } from '../../cluster/lease-store.ts';
+import { LeaseKeeper } from '../../cluster/lease-keeper.ts';
+import type { OwnerLinkListener } from '../../cluster/owner-link.ts';
+import type { PeerNetwork } from '../../cluster/peer/network.ts';
+import type { Router } from '../../cluster/router.ts';
+import { GatedLeases } from './gated-leases.ts';
+import { SimSlots } from './slots.ts';
+import { Thread } from './thread.ts';
+import { between, type World } from './world.ts';
+
+const MiB = 1024 * 1024;
+
+/** Little stays in memory, so that all that loads, folds and asks for history has its turn in a short run. */
+export const HOST_LIMITS: HostLimits = {
+  actor: {
+    documentBytes: MiB,
+    depth: 100,
+    receiveBytes: MiB,
+    residentOps: 24,
+    historyOps: 100_000,
+    mailbox: { messages: 200, bytes: MiB },
+    snapshotMinBytes: 2048,
+    snapshotRatio: 0.5,
+  },
+  commit: { maxRows: 64, maxBytes: MiB, queueBytes: 64 * 1024, lingerMs: 2 },
+  link: { windowMessages: 500, queueMessages: 200, gatherMs: 0 },
+  memoryBytes: 64 * 1024,
+  idleMs: 1500,
+};
+
+export interface SimRunOptions {
+  readonly world: World;
+  readonly run: string;
+  readonly node: string;
+  readonly port: number;
+  readonly slots: number;
+  readonly main: Thread;
+  readonly control: ControlStore;
+  readonly router: Router;
+  readonly gateway: OwnerLinkListener;
+  /** Another process of the database, which lives and dies with that thread. */
+  readonly connect: (thread: Thread) => MemoryNode;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly onFenced: () => void;
+}
+
+const RENEW_MS = 1000;
+const ANSWER_TIMEOUT_MS = 2000;
+/** As slots.ts has it. */
+const BEATS_LEFT_OUT = 5;
+
+export class SimRun {
+  readonly controller: Controller;
+  readonly slots: SimSlots;
+  private readonly options: SimRunOptions;
+  private readonly lease: Thread;
+  private readonly closers: ((now: boolean) => Promise<unknown>)[];
+
+  private constructor(
+    options: SimRunOptions,
+    parts: { controller: Controller; slots: SimSlots; lease: Thread },
+    closers: ((now: boolean) => Promise<unknown>)[],
+  ) {
+    this.options = options;
+    this.controller = parts.controller;
+    this.slots = parts.slots;
+    this.lease = parts.lease;
+    this.closers = closers;
+  }
+
+  /** `threads` is told of the run's threads, whether or not it ever starts. */
+  static async start(options: SimRunOptions, threads: (all: () => readonly Thread[]) => void): Promise<SimRun> {
+    const closers: ((now: boolean) => Promise<unknown>)[] = [];
+    try {
+      return await assemble(options, closers, threads);
+    } catch (error) {
+      await stopAll(closers, true, options);
+      throw error;
+    }
+  }
+
+  static of(
+    options: SimRunOptions,
+    parts: { controller: Controller; slots: SimSlots; lease: Thread },
+    closers: ((now: boolean) => Promise<unknown>)[],
+  ): SimRun {
+    return new SimRun(options, parts, closers);
+  }
+
+  threads(): readonly Thread[] {
+    return [this.lease, ...this.slots.threads()];
+  }
+
+  /** Commits what was taken and ends; `now`: ends. */
+  stop(now: boolean): Promise<void> {
+    return stopAll(this.closers, now, this.options);
+  }
+}
+
+async function stopAll(
+  closers: ((now: boolean) => Promise<unknown>)[],
+  now: boolean,
+  { log }: SimRunOptions,
+): Promise<void> {
+  for (const close of closers.splice(0).reverse()) {
+    await close(now).catch((error: unknown) => log('warn', 'leaving the cluster', { error: String(error) }));
+  }
+}
+
+async function assemble(
+  options: SimRunOptions,
+  closers: ((now: boolean) => Promise<unknown>)[],
+  threads: (all: () => readonly Thread[]) => void,
+): Promise<SimRun> {
+  const { world, run, node, port, main, control, router, gateway, log } = options;
+  const { scheduler, delays } = world;
+  const random = world.random(`run ${run}`);
+  const lease = new Thread(scheduler, main.time);
+  const all: { slots: SimSlots | undefined } = { slots: undefined };
+  threads(() => [lease, ...(all.slots?.threads() ?? [])]);
+  let over = false;
+  const fenced = (): void => {
+    if (over) return;
+    over = true;
+    options.onFenced();
+  };
+  const address = `${node}:${port}`;
+  const network: PeerNetwork = world.fabric.network({
+    identity: { cluster: 'sim', node, run },
+    address: { host: node, port },
+    log: (level, message, fields) => log(level, message, fields),
+  });
+  await network.listen();
+  closers.push(() => network.close());
+
+  const session = await control.openSession({ run, node, slot: MAIN, address });
+  closers.push(async (now) => {
+    if (!now && (await control.fence(session, { run }))) await control.notify('members');
+  });
+  const leases = new GatedLeases(world.redis.connect(node), main);
+  closers.push(() => leases.close());
+  const liveness = Liveness.allocate(options.slots);
+  const keeping = options.connect(lease).control();
+  const keeper = new LeaseKeeper({
+    store: new GatedLeases(world.redis.connect(node), lease),
+    sessionState: (id) => within(lease, ANSWER_TIMEOUT_MS, keeping.sessionState(id)),
+    liveness,
+    clock: lease.clock,
+    renewMs: RENEW_MS,
+    lease: {
+      run,
+      node,
+      address,
+      session: session.id,
+      state: 'joining',
+      weight: 1,
+      workers: [],
+      timeline: 0,
+    },
+    tell: (event) => toMain(() => (event.type === 'fenced' ? fenced() : log('info', 'lease', event))),
+  });
+  const toMain = (work: () => void): void => {
+    scheduler.after(between(random, delays.thread), () => main.run(work));
+  };
+  const toLease = (work: () => void): void => {
+    scheduler.after(between(random, delays.thread), () => lease.run(work));
+  };
+  closers.push(async (now) => {
+    if (!now) await keeper.stop(true);
+    lease.kill();
+  });
+  const stopBeating = main.clock.every(BEAT_MS * BEATS_LEFT_OUT, () => liveness.beat(MAIN));
+  closers.push(async () => stopBeating());
+  keeper.start();
+
+  let told: Lease | undefined;
+  const controller = new Controller({
+    run,
+    node,
+    address,
+    weight: 1,
+    session,
+    pins: world.pins,
+    store: control,
+    leases,
+    network,
+    router,
+    listener: gateway,
+    link: HOST_LIMITS.link,
+    clock: main.clock,
+    random,
+    log,
+    setLease: (next) => {
+      told = next;
+      // Told later, it is still the newest that counts.
+      toLease(() => told && keeper.setLease(told));
+    },
+    onFenced: fenced,
+  });
+  const slots = new SimSlots({
+    main,
+    slots: options.slots,
+    run,
+    node,
+    limits: HOST_LIMITS,
+    control,
+    controlSession: session,
+    liveness,
+    slotListener: controller,
+    messages: (link, messages) => gateway.messages(link, messages),
+    connect: options.connect,
+    delayMs: () => between(random, delays.thread),
+    log,
+    onEnded: (how) => world.count(`worker ended: ${how}`),
+  });
+  all.slots = slots;
+  closers.push(async (now) => (now ? slots.kill() : await slots.stop()));
+  closers.push(() => controller.stop());
+  await slots.start();
+  await controller.start(slots);
+  return SimRun.of(options, { controller, slots, lease }, closers);
+}
+
+function within<T>(thread: Thread, ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = thread.clock.after(ms, () => reject(new StoreUnavailable(`no answer within ${ms} ms`)));
+    promise.then(resolve, reject).finally(cancel);
+  });
+}

@@ -1,0 +1,326 @@
+// The workers of one simulated run: what actors/worker.ts does in a thread and cluster/workers.ts on the main
+// thread, here in threads of the simulation. Each has a session and a Host of its own; one that ends is fenced,
+// and another takes its place.
+//
+// A slot's modes: ended -> starting -> live -> ended; any -> stopped.
+import type { FoldRequest, HostLimits } from '../../actors/host.ts';
+import { Host } from '../../actors/host.ts';
+import { Link } from '../../actors/link.ts';
+import type { ToGateway, ToOwner } from '../../actors/link-messages.ts';
+import { BEAT_MS, CONFIRM_MS, type Liveness } from '../../actors/liveness.ts';
+import { Progress } from '../../actors/progress.ts';
+import {
+  type ControlStore,
+  type SessionId,
+  type SessionRef,
+  StoreUnavailable,
+  type WorkerStore,
+} from '../../actors/storage/store.ts';
+import type { MemoryNode } from '../../actors/storage/store-memory.ts';
+import type { SlotHost } from '../../cluster/controller.ts';
+import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
+import type { PeerStream } from '../../cluster/peer/network.ts';
+import type { Epochs, SlotListener } from '../../cluster/workers.ts';
+import { fold } from './fold.ts';
+import { Pipe, Port } from './pipe.ts';
+import { Thread } from './thread.ts';
+
+export interface SimSlotsOptions {
+  readonly main: Thread;
+  readonly slots: number;
+  readonly run: string;
+  readonly node: string;
+  readonly limits: HostLimits;
+  readonly control: ControlStore;
+  readonly controlSession: SessionRef;
+  readonly liveness: Liveness;
+  readonly slotListener: SlotListener;
+  readonly messages: OwnerLinkListener['messages'];
+  /** Another process of the database, which lives and dies with that thread. */
+  readonly connect: (thread: Thread) => MemoryNode;
+  /** Between two threads of a process. */
+  readonly delayMs: () => number;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  /** A worker has ended by itself, or was ended. */
+  readonly onEnded: (how: string) => void;
+}
+
+interface Worker {
+  readonly thread: Thread;
+  readonly toWorker: Pipe;
+  readonly session: SessionRef;
+  readonly store: WorkerStore;
+  readonly host: Host;
+}
+
+class Slot {
+  readonly number: number;
+  mode: 'ended' | 'starting' | 'live' | 'stopped' = 'ended';
+  thread: Thread | undefined;
+  worker: Worker | undefined;
+  link: OwnerLink | undefined;
+  readonly asked = new Set<(error: Error) => void>();
+  failures = 0;
+  /** Resolves the task of the thread, as the pool does. */
+  end: (how: string) => void = () => undefined;
+  ended: Promise<void> = Promise.resolve();
+
+  constructor(number: number) {
+    this.number = number;
+  }
+}
+
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_MAX_MS = 5000;
+const LOCAL_LINK = 0;
+/** Beats are for stalls of seconds: fewer than in a real process do, and are most of what an idle node does. */
+const BEATS_LEFT_OUT = 5;
+
+export class SimSlots implements SlotHost {
+  private readonly options: SimSlotsOptions;
+  private readonly slots: readonly Slot[];
+  private stopping = false;
+  private lastLink = LOCAL_LINK;
+
+  constructor(options: SimSlotsOptions) {
+    this.options = options;
+    this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.slots.map((slot) => this.launch(slot)));
+  }
+
+  /** Workers commit what they have taken, then end. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(
+      this.slots.map(async (slot) => {
+        const { worker, mode } = slot;
+        slot.mode = 'stopped';
+        if (mode !== 'live' || worker === undefined) return;
+        worker.toWorker.send(() => {
+          worker.host
+            .stop()
+            .then(() => worker.store.close())
+            .then(
+              () => slot.end('stopped'),
+              () => slot.end('failed'),
+            );
+        });
+        await slot.ended;
+      }),
+    );
+  }
+
+  /** Ends all threads at once. */
+  kill(): void {
+    this.stopping = true;
+    for (const slot of this.slots) slot.thread?.kill();
+  }
+
+  /** A worker dies, and the main thread hears of it. */
+  crash(slot: number): boolean {
+    const found = this.slots[slot % this.slots.length];
+    if (found?.thread?.isAlive !== true) return false;
+    found.thread.kill();
+    found.end('crashed');
+    return true;
+  }
+
+  /** The threads that there are now. */
+  threads(): readonly Thread[] {
+    return this.slots.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
+  }
+
+  claim(slot: number, shards: readonly number[]): Promise<Epochs> {
+    return this.ask(slot, async ({ store, host }) => {
+      const epochs = await store.claim(shards);
+      host.own(epochs);
+      return epochs;
+    });
+  }
+
+  adopt(slot: number, shards: readonly number[]): Promise<Epochs> {
+    return this.ask(slot, async ({ store, host }) => {
+      const epochs = await store.adopt(shards);
+      host.own(epochs);
+      return epochs;
+    });
+  }
+
+  release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs> {
+    return this.ask(slot, ({ host }) => host.release(shards, to));
+  }
+
+  attach(session: SessionId, stream: PeerStream): boolean {
+    const { main, delayMs } = this.options;
+    const slot = this.slots.find((each) => each.mode === 'live' && each.worker?.session.id === session);
+    const worker = slot?.worker;
+    if (worker === undefined) return false;
+    const [near, far] = Port.pair(main.scheduler, main, worker.thread, delayMs);
+    stream.onBatch((batch) => near.post(batch));
+    near.onBatch((batch) => stream.post(batch));
+    stream.onClose(() => near.close());
+    near.onClose = () => stream.close();
+    const id = ++this.lastLink;
+    // A port whose other end's thread is dead closes.
+    worker.thread.join({
+      stop: () => undefined,
+      goOn: () => undefined,
+      kill: () => main.scheduler.after(delayMs(), () => main.run(() => near.close())),
+    });
+    worker.toWorker.send(() => {
+      far.onClose = () => worker.host.removeLink(id);
+      worker.host.addLink(id, far);
+    });
+    return true;
+  }
+
+  /** Asks in the worker, and answers on the main thread. */
+  private ask(slot: number, what: (worker: Worker) => Promise<Epochs>): Promise<Epochs> {
+    const found = this.slots[slot];
+    const worker = found?.worker;
+    if (found?.mode !== 'live' || worker === undefined)
+      return Promise.reject(new StoreUnavailable(`worker ${slot} is not there`));
+    const back = new Pipe(this.options.main.scheduler, this.options.main, this.options.delayMs);
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error): void => {
+        found.asked.delete(fail);
+        reject(error);
+      };
+      found.asked.add(fail);
+      worker.toWorker.send(() => {
+        what(worker).then(
+          (epochs) =>
+            back.send(() => {
+              if (found.asked.delete(fail)) resolve(epochs);
+            }),
+          (error: unknown) =>
+            back.send(() => {
+              if (found.asked.has(fail)) fail(new StoreUnavailable(String(error)));
+            }),
+        );
+      });
+    });
+  }
+
+  private async launch(slot: Slot): Promise<void> {
+    const { options } = this;
+    const { main, delayMs } = options;
+    const { scheduler } = main;
+    slot.mode = 'starting';
+    const thread = new Thread(scheduler, main.time);
+    slot.thread = thread;
+    const toMain = new Pipe(scheduler, main, delayMs);
+    let over = false;
+    const up = new Promise<void>((resolve) => {
+      slot.ended = new Promise((done) => {
+        slot.end = (how) => {
+          if (over) return;
+          over = true;
+          thread.kill();
+          // Behind all that it has said.
+          toMain.end(() => {
+            done();
+            this.ended(slot, how).then(resolve, () => resolve());
+          });
+        };
+      });
+      this.serve(slot, thread, toMain, resolve).catch((error: unknown) => slot.end(String(error)));
+    });
+    await up;
+  }
+
+  /** The worker's thread: opens its session, runs a host. */
+  private async serve(slot: Slot, thread: Thread, toMain: Pipe, live: () => void): Promise<void> {
+    const { options } = this;
+    const { liveness, main, delayMs } = options;
+    const { scheduler } = main;
+    const database = options.connect(thread);
+    const store = database.worker();
+    thread.clock.every(BEAT_MS * BEATS_LEFT_OUT, () => liveness.beat(slot.number));
+    const openingAt = thread.clock.now();
+    const session = await store.open({ run: options.run, node: options.node, slot: slot.number });
+    liveness.confirm(slot.number, openingAt + CONFIRM_MS);
+    const [near, far] = Port.pair(scheduler, main, thread, delayMs);
+    const folds = database.fold();
+    const host = new Host({
+      store,
+      session,
+      limits: options.limits,
+      progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
+      clock: thread.clock,
+      confirmed: () => liveness.isConfirmed(slot.number, thread.clock.now()),
+      log: (level, message, fields) => options.log(level, message, { slot: slot.number, ...fields }),
+      fold: (request: FoldRequest) => thread.gate(fold(folds, request)),
+      onLost: (reason) => {
+        host.dispose();
+        slot.end(reason);
+      },
+    });
+    host.addLink(LOCAL_LINK, far);
+    const worker: Worker = {
+      thread,
+      toWorker: new Pipe(scheduler, thread, delayMs),
+      session,
+      store,
+      host,
+    };
+    toMain.send(() => {
+      if (slot.mode === 'stopped' || slot.thread !== thread) return;
+      slot.mode = 'live';
+      slot.worker = worker;
+      const link = new Link<ToOwner, ToGateway>(
+        near,
+        options.limits.link,
+        (messages) => options.messages(link, messages),
+        main.clock,
+      );
+      slot.link = link;
+      options.slotListener.up(slot.number, session.id, link);
+      live();
+    });
+  }
+
+  private async ended(slot: Slot, how: string): Promise<void> {
+    const { slotListener, log } = this.options;
+    for (const fail of [...slot.asked]) fail(new StoreUnavailable('the worker has ended'));
+    const { link, mode } = slot;
+    slot.link = undefined;
+    slot.worker = undefined;
+    if (link !== undefined) slotListener.down(slot.number, link);
+    if (mode === 'stopped' || this.stopping) return;
+    slot.mode = 'ended';
+    this.options.onEnded(how);
+    log('error', 'a worker ended', { slot: slot.number, how });
+    await this.relaunch(slot);
+  }
+
+  private async relaunch(slot: Slot): Promise<void> {
+    const { main, log, slotListener } = this.options;
+    for (;;) {
+      const delay = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** slot.failures++);
+      if (slot.failures > 1) await new Promise<void>((wake) => void main.clock.after(delay, wake));
+      if (this.stopping) return;
+      try {
+        if (await this.fence(slot)) break;
+        log('error', 'this node has been fenced', { slot: slot.number });
+        slotListener.fenced();
+        return;
+      } catch (error) {
+        log('warn', 'a dead worker is not fenced yet', { slot: slot.number, error: String(error) });
+      }
+    }
+    if (!this.stopping) await this.launch(slot);
+  }
+
+  private async fence(slot: Slot): Promise<boolean> {
+    const { control, controlSession, run } = this.options;
+    for (const session of await control.sessions()) {
+      if (session.run !== run || session.slot !== slot.number) continue;
+      if (!(await control.fence(controlSession, { session: session.id }))) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,142 @@
+// Failover between two real servers: the stores find the primary of a URL with several hosts, lose nothing to
+// a synchronous standby, notice what an asynchronous one lacks, and leave a primary that missed the failover.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import postgres from 'postgres';
+import { serversOf } from '../../actors/storage/postgres/servers.ts';
+import { type DocumentId, StoreUnavailable } from '../../actors/storage/store.ts';
+import { createControlStore, createWorkerStore } from '../../actors/storage/store-postgres.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { startReplicated } from '../support/replicated-postgres.ts';
+import { row } from './contract.ts';
+
+void test('failover to a synchronous standby: stores go on by themselves, and no committed row is lost', async (t) => {
+  const { url, primary, standby } = await startReplicated(t, { synchronous: true });
+  const { control, worker, doc } = await stores(t, url);
+  assert.deepEqual(await control.timeline(), { timeline: 1, highest: 1 });
+  const heard: string[] = [];
+  let gap = (): void => undefined;
+  const gapped = new Promise<void>((resolve) => {
+    gap = resolve;
+  });
+  await control.listen({ onEvent: (event) => heard.push(event), onGap: () => gap() });
+
+  // Batches one after the other, through the failover and beyond.
+  let version = 0;
+  let stop = false;
+  const writing = (async () => {
+    while (!stop) {
+      const outcome = await worker.append(
+        [row(doc, version + 1), row(doc, version + 2)],
+        new Map(version === 0 ? [[doc, 0]] : []),
+      );
+      assert.deepEqual(outcome, { type: 'committed' });
+      version += 2;
+    }
+  })();
+  await until(() => version >= 20);
+  await primary.crash();
+  const atCrash = version;
+  await assert.rejects(control.sessions(), StoreUnavailable, 'a standby is not used');
+  await standby.promote();
+  await until(() => version >= atCrash + 20);
+  stop = true;
+  await writing;
+  const [loaded] = await worker.load([doc]);
+  assert.deepEqual(
+    loaded?.deltas.map(({ seq }) => seq),
+    Array.from({ length: version }, (_, i) => i + 1),
+  );
+  assert.deepEqual(await control.timeline(), { timeline: 2, highest: 2 });
+  await gapped;
+  await control.notify('after');
+  await until(() => heard.length > 0);
+
+  // The old primary comes back, first in the URL, and takes connections.
+  await primary.start({ synchronous_standby_names: '' });
+  const late = createControlStore({ url });
+  t.after(() => late.close());
+  assert.equal((await late.timeline()).timeline, 1, 'who has heard of no failover believes it');
+  late.refuseBelow(2);
+  assert.equal((await late.timeline()).timeline, 2);
+  const fresh = createWorkerStore({ url });
+  t.after(() => fresh.abort());
+  fresh.refuseBelow(2);
+  await fresh.open({ run: randomUUID(), node: 'node', slot: 0 });
+  assert.equal((await fresh.load([doc]))[0]?.deltas.length, version);
+});
+
+void test('failover to an asynchronous standby: what it lacks is noticed, and nothing is built upon it', async (t) => {
+  const { url, primary, standby, caughtUp, stopReplication } = await startReplicated(t, {
+    synchronous: false,
+  });
+  const { worker, doc } = await stores(t, url);
+  assert.equal((await worker.append([row(doc, 1), row(doc, 2)], new Map([[doc, 0]]))).type, 'committed');
+  await caughtUp();
+  await stopReplication();
+  assert.deepEqual(await worker.append([row(doc, 3)], new Map()), { type: 'committed' });
+  await primary.crash();
+  await standby.promote();
+  assert.deepEqual(await worker.append([row(doc, 4)], new Map()), { type: 'gap' });
+  assert.equal((await worker.load([doc]))[0]?.deltas.length, 2);
+  assert.deepEqual(await worker.append([row(doc, 3)], new Map([[doc, 2]])), { type: 'committed' });
+});
+
+void test('an ordinary user may ask for the timeline, the connections, and the end of its own backends', async (t) => {
+  const url = await freshDatabase(t);
+  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
+  t.after(() => admin.end({ timeout: 1 }));
+  const name = `ordinary_${randomUUID().replaceAll('-', '')}`;
+  await admin.unsafe(`CREATE ROLE ${name} LOGIN PASSWORD 'secret'; GRANT ALL ON SCHEMA public TO ${name};
+    DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION ${name};`);
+  const ordinary = new URL(url);
+  ordinary.username = name;
+  ordinary.password = 'secret';
+  const control = createControlStore({ url: ordinary.href });
+  await control.migrate();
+  const me = await control.openSession({ run: randomUUID(), node: 'node', slot: -1 });
+  assert.deepEqual(await control.timeline(), { timeline: 1, highest: 1 });
+  const { max, reserved, used, ours } = await control.connectionBudget();
+  // The administrator's connection is seen, and is not ours.
+  assert.ok(used > ours && ours >= 1 && max > used && reserved > 0);
+  const worker = createWorkerStore({ url: ordinary.href });
+  const session = await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
+  await worker.claim([1]);
+  const doc = (await worker.create('org', 'd', 1, 'json'))?.row.id ?? 0;
+  assert.deepEqual(await worker.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'committed' });
+  assert.equal(await control.fence(me, { session: session.id }), true);
+  await worker.close();
+  assert.match(await control.renewHistory(), /^[0-9a-f]{12}$/);
+  await control.close();
+  // Users are the server's, and outlive the database.
+  await admin.unsafe(`DROP OWNED BY ${name} CASCADE; DROP ROLE ${name};`);
+});
+
+void test('a URL of several hosts is one URL for each', () => {
+  assert.deepEqual(serversOf('postgres://u:p%40s@a:1,b, c:3/db?sslmode=require'), [
+    'postgres://u:p%40s@a:1/db?sslmode=require',
+    'postgres://u:p%40s@b/db?sslmode=require',
+    'postgres://u:p%40s@c:3/db?sslmode=require',
+  ]);
+  assert.deepEqual(serversOf('postgresql://host/db'), ['postgresql://host/db']);
+});
+
+async function stores(t: TestContext, url: string) {
+  const control = createControlStore({ url });
+  t.after(() => control.close());
+  await control.migrate();
+  await control.openSession({ run: randomUUID(), node: 'node', slot: -1 });
+  const worker = createWorkerStore({ url });
+  t.after(() => worker.abort());
+  await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
+  await worker.claim([1]);
+  const made = await worker.create('org', 'd', 1, 'json');
+  assert.ok(made);
+  const doc: DocumentId = made.row.id;
+  return { control, worker, doc };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate);
+}

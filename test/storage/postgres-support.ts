@@ -1,0 +1,44 @@
+// What tests of races in PostgreSQL have in common: a database with a connection that looks on, a
+// worker's store in it, a document. Asserts nothing about the stores.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import postgres from 'postgres';
+import type { DocumentId, WorkerStore } from '../../actors/storage/store.ts';
+import { createWorkerStore } from '../../actors/storage/store-postgres.ts';
+import { freshDatabase } from '../support/postgres.ts';
+
+/** A database of its own, or one more connection to `url`. */
+export async function database(
+  t: TestContext,
+  url?: string,
+): Promise<{ readonly url: string; readonly admin: postgres.Sql }> {
+  url ??= await freshDatabase(t);
+  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
+  t.after(() => admin.end({ timeout: 1 }));
+  return { url, admin };
+}
+
+export async function openWorker(t: TestContext, url: string, slot: number) {
+  const worker = createWorkerStore({ url });
+  t.after(() => worker.abort());
+  const session = await worker.open({ run: randomUUID(), node: 'node', slot });
+  return { worker, session };
+}
+
+export async function document(worker: WorkerStore, name: string, shard: number): Promise<DocumentId> {
+  await worker.claim([shard]);
+  const made = await worker.create('org', name, shard, 'json');
+  assert.ok(made);
+  return made.row.id;
+}
+
+export async function headOf(admin: postgres.Sql, doc: DocumentId): Promise<number> {
+  const [head] = await admin`SELECT coalesce(max(last), 0)::int AS version FROM delta WHERE doc = ${doc}`;
+  return head?.version;
+}
+
+/** Each look is a round trip to the server; the runner's time-out ends what never comes true. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate);
+}

@@ -1,0 +1,288 @@
+// Redis servers for tests: of a test's own, on a free port of the loopback address, in one of the forms that
+// Troupe knows (one server, a Redis Cluster of one node, a Sentinel with its primary, TLS). Whatever was
+// started is killed after the test, and when this process ends.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
+import { findProgram } from './install.ts';
+
+export interface TestRedis {
+  readonly host: string;
+  readonly port: number;
+  /** redis://127.0.0.1:port */
+  readonly url: string;
+  readonly directory: string;
+  /** kill -9: everything that was in it is lost. */
+  kill(): Promise<void>;
+  /** Ends it in good order; `start` finds what was in it. */
+  stop(): Promise<void>;
+  /** On the same port, after `kill` or `stop`. */
+  start(): Promise<void>;
+  /** SIGSTOP and SIGCONT: connections stand, nothing is answered. */
+  freeze(): void;
+  thaw(): void;
+  /** A client with all permissions, closed after the test. For what a test looks at or brings about. */
+  admin(): Promise<Redis>;
+}
+
+/** A test, or whatever else runs these in the end. */
+export interface Afterwards {
+  after(close: () => Promise<void>): void;
+}
+
+export interface TestRedisOptions {
+  /** More arguments of redis-server. */
+  readonly args?: readonly string[];
+  /** With `--tls-port`: the server speaks TLS only, with certificates from here (`makeCertificates`). */
+  readonly tls?: Certificates;
+  readonly sentinel?: boolean;
+}
+
+export async function startTestRedis(t: Afterwards, options: TestRedisOptions = {}): Promise<TestRedis> {
+  const program = await findProgram(['redis-server'], 'redis-server');
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-redis-'));
+  const server = new Server(program, directory, await freePort(), options);
+  t.after(() => server.end());
+  await server.start();
+  return server;
+}
+
+const HOST = '127.0.0.1';
+const START_ATTEMPTS = 400;
+const START_PAUSE_MS = 25;
+
+class Server implements TestRedis {
+  readonly host = HOST;
+  readonly port: number;
+  readonly url: string;
+  readonly directory: string;
+  readonly #program: string;
+  readonly #options: TestRedisOptions;
+  readonly #clients: Redis[] = [];
+  #process: ChildProcess | undefined;
+
+  constructor(program: string, directory: string, port: number, options: TestRedisOptions) {
+    this.#program = program;
+    this.directory = directory;
+    this.port = port;
+    this.#options = options;
+    this.url = `${options.tls ? 'rediss' : 'redis'}://${HOST}:${port}`;
+  }
+
+  async start(): Promise<void> {
+    const { args = [], tls, sentinel } = this.#options;
+    const port = String(this.port);
+    // A Sentinel's file is its state: it writes to it.
+    const all = [
+      ...(sentinel
+        ? [join(this.directory, 'sentinel.conf'), '--sentinel']
+        : ['--save', '', '--appendonly', 'no']),
+      ...['--bind', HOST, '--dir', this.directory, '--logfile', join(this.directory, 'log')],
+      ...(tls
+        ? ['--port', '0', '--tls-port', port, '--tls-cert-file', tls.cert, '--tls-key-file', tls.key]
+        : ['--port', port]),
+      ...(tls ? ['--tls-ca-cert-file', tls.ca] : []),
+      ...args,
+    ];
+    if (sentinel) await writeFile(join(this.directory, 'sentinel.conf'), '', { flag: 'a' });
+    const child = spawn(this.#program, all, { stdio: 'ignore' });
+    this.#process = child;
+    running.add(child);
+    child.on('exit', () => running.delete(child));
+    watchExit();
+    for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
+      if (child.exitCode !== null) break;
+      const client = this.#client();
+      try {
+        await client.connect();
+        await client.ping();
+        return;
+      } catch {
+        await pause(START_PAUSE_MS);
+      } finally {
+        client.disconnect();
+      }
+    }
+    throw new Error(`redis-server did not start; see ${join(this.directory, 'log')}`);
+  }
+
+  async kill(): Promise<void> {
+    await this.#gone('SIGKILL');
+    await rm(join(this.directory, 'dump.rdb'), { force: true });
+  }
+
+  async stop(): Promise<void> {
+    const client = this.#client();
+    await client.connect();
+    // Saves although nothing else does.
+    await client.shutdown('SAVE').catch(() => undefined);
+    client.disconnect();
+    await this.#gone('SIGTERM');
+  }
+
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  async admin(): Promise<Redis> {
+    const client = this.#client();
+    this.#clients.push(client);
+    await client.connect();
+    return client;
+  }
+
+  async end(): Promise<void> {
+    for (const client of this.#clients) client.disconnect();
+    await this.#gone('SIGKILL');
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #gone(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await exited;
+  }
+
+  #client(): Redis {
+    const { tls } = this.#options;
+    const options = { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 };
+    const client = new Redis(this.url, tls ? { ...options, tls: tls.client } : options);
+    client.on('error', () => undefined);
+    return client;
+  }
+}
+
+const running = new Set<ChildProcess>();
+let watching = false;
+
+function watchExit(): void {
+  if (watching) return;
+  watching = true;
+  process.on('exit', () => {
+    for (const child of running) child.kill('SIGKILL');
+  });
+}
+
+/** A Redis Cluster of one node, which has all slots. */
+export async function startTestRedisCluster(t: Afterwards): Promise<TestRedis> {
+  const bus = await freePort();
+  const node = await startTestRedis(t, {
+    // A node learns its address from those it meets, and this one meets nobody.
+    args: ['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-announce-ip', HOST],
+  });
+  const admin = await node.admin();
+  await admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  await clusterIsUp(node);
+  const start = node.start.bind(node);
+  return Object.assign(node, {
+    start: async () => {
+      await start();
+      await clusterIsUp(node);
+    },
+  });
+}
+
+async function clusterIsUp(node: TestRedis): Promise<void> {
+  const client = await node.admin();
+  for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
+    if (String(await client.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) return;
+    await pause(START_PAUSE_MS);
+  }
+  throw new Error('the Redis Cluster does not come up');
+}
+
+export interface TestSentinel {
+  readonly sentinel: TestRedis;
+  readonly master: string;
+}
+
+/** One Sentinel, whose word is enough, over that primary and its replicas. */
+export async function startTestSentinel(
+  t: Afterwards,
+  primary: TestRedis,
+  downAfterMs: number,
+): Promise<TestSentinel> {
+  const sentinel = await startTestRedis(t, { sentinel: true });
+  const admin = await sentinel.admin();
+  const master = 'test';
+  await admin.call('SENTINEL', 'MONITOR', master, primary.host, primary.port, 1);
+  await admin.call('SENTINEL', 'SET', master, 'down-after-milliseconds', downAfterMs);
+  return { sentinel, master };
+}
+
+/** Files, and what a client needs to connect. */
+export interface Certificates {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly client: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
+}
+
+/**
+ * A certificate authority and a certificate for 127.0.0.1 that is both the server's and the client's;
+ * undefined where there is no openssl to make them with. Written into `directory`.
+ */
+export async function makeCertificates(directory: string): Promise<Certificates | undefined> {
+  const file = (name: string): string => join(directory, name);
+  const openssl = (...args: string[]) => promisify(execFile)('openssl', args, { cwd: directory });
+  try {
+    await openssl('version');
+  } catch {
+    return undefined;
+  }
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  await openssl('req', '-x509', ...key, '-subj', '/CN=test', '-keyout', 'ca.key', '-out', 'ca.pem');
+  await openssl(
+    'req',
+    ...key.slice(0, -2),
+    '-subj',
+    '/CN=redis',
+    '-keyout',
+    'key.pem',
+    '-out',
+    'request.pem',
+  );
+  await writeFile(file('extensions'), `subjectAltName=IP:${HOST}`);
+  const sign = [
+    '-CA',
+    'ca.pem',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-days',
+    '2',
+    '-extfile',
+    'extensions',
+  ];
+  await openssl('x509', '-req', '-in', 'request.pem', ...sign, '-out', 'cert.pem');
+  const [ca, cert, secret] = await Promise.all(
+    ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readFile(file(name))),
+  );
+  if (!ca || !cert || !secret) throw new Error('openssl wrote nothing');
+  return {
+    ca: file('ca.pem'),
+    cert: file('cert.pem'),
+    key: file('key.pem'),
+    client: { ca, cert, key: secret },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, HOST, resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
