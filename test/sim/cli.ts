@@ -9,7 +9,7 @@
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { isMutation, type Mutation, MUTATIONS } from './mutations.ts';
+import { isMutation, MUTATIONS, type Mutation } from './mutations.ts';
 import { type RunResult, runSeed } from './run.ts';
 import { Summary } from './summary.ts';
 

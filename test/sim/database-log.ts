@@ -88,7 +88,9 @@ export class DatabaseLog {
   }
 
   /** How far it has got, and how far its newest snapshot; undefined: nobody has created it. */
-  stateOf(name: string): { readonly id: DocumentId; readonly head: number; readonly snapshot: number } | undefined {
+  stateOf(
+    name: string,
+  ): { readonly id: DocumentId; readonly head: number; readonly snapshot: number } | undefined {
     const slash = name.indexOf('/');
     const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
     if (row === undefined) return undefined;

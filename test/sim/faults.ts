@@ -293,7 +293,9 @@ const KINDS: readonly FaultKind[] = [
       const most = 20 + random() * 400;
       const { fabric } = faults.world;
       fabric.setDelay(a.name, b.name, { minMs: 0.1, maxMs: most });
-      faults.mend(faults.duration(500, 8000), () => fabric.setDelay(a.name, b.name, { minMs: 0.1, maxMs: 2 }));
+      faults.mend(faults.duration(500, 8000), () =>
+        fabric.setDelay(a.name, b.name, { minMs: 0.1, maxMs: 2 }),
+      );
       return `${a.name} -> ${b.name} up to ${most}`;
     },
   },

@@ -72,7 +72,12 @@ const LOOK_MS = 50;
 /** An owner that is not confirmed serves no longer than CONFIRM_MS, by a clock that may be slow. */
 const STALE_MS = 3200;
 /** What a database that lost commits does not excuse. */
-const NEVER_EXCUSED: ReadonlySet<string> = new Set(['log-gap', 'epoch-decreased', 'epoch-shared', 'log-stuck']);
+const NEVER_EXCUSED: ReadonlySet<string> = new Set([
+  'log-gap',
+  'epoch-decreased',
+  'epoch-shared',
+  'log-stuck',
+]);
 
 export async function runSeed(options: RunOptions): Promise<RunResult> {
   const run = new Run(options);
@@ -101,7 +106,8 @@ class Run {
     const count = dice < 0.15 ? 2 : dice < 0.25 ? 5 : 3;
     this.nodes = Array.from(
       { length: count },
-      (_, at) => new SimNode(world, `n${at + 1}`, random() < 0.5 ? 1 : 2, NODE_SLOWER[at % NODE_SLOWER.length] ?? 1),
+      (_, at) =>
+        new SimNode(world, `n${at + 1}`, random() < 0.5 ? 1 : 2, NODE_SLOWER[at % NODE_SLOWER.length] ?? 1),
     );
     this.clients = this.makeClients(random);
     this.faults = new Faults({

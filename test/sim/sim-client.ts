@@ -1,10 +1,11 @@
 // A simulated editor: a client of the wire contract with some documents open, which edits them at random,
 // notes all that it sends and gets, and comes back to some node whenever its connection is gone.
-import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
-import type { ClientMessage, KindName, ServerMessage } from '../../protocol/messages.ts';
-import { type Random } from '../../loadtest/random-edits.ts';
+
+import type { Random } from '../../loadtest/random-edits.ts';
 import { Recorder } from '../../loadtest/records.ts';
 import { readServerMessage } from '../../loadtest/server-message.ts';
+import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
+import type { ClientMessage, KindName, ServerMessage } from '../../protocol/messages.ts';
 import type { ClientEnd, Connection } from './connection.ts';
 import { SimDocument } from './sim-document.ts';
 import type { SimNode } from './sim-node.ts';
@@ -108,7 +109,8 @@ export class SimClient {
       if (dice < REOPEN_CHANCE) document.reopen();
       else if (dice < REOPEN_CHANCE + PRESENCE_CHANCE && document.live)
         this.send({ type: 'presence', doc: document.doc, data: { at: Math.floor(dice * 1e6) } });
-      else for (let left = this.random() < BURST_CHANCE ? MOST_IN_BURST : 1; left > 0; left--) document.edit();
+      else
+        for (let left = this.random() < BURST_CHANCE ? MOST_IN_BURST : 1; left > 0; left--) document.edit();
     });
   }
 
@@ -161,9 +163,7 @@ export class SimClient {
   private send(message: ClientMessage): void {
     if (this.connection === undefined) return;
     this.recorder.sent(message);
-    this.options.world.trace.line(
-      () => `${this.recorder.client} > ${JSON.stringify(message).slice(0, 160)}`,
-    );
+    this.options.world.trace.line(() => `${this.recorder.client} > ${JSON.stringify(message).slice(0, 160)}`);
     this.connection.send(this.codec.encode(message));
   }
 

@@ -1,10 +1,18 @@
 // One document of a simulated client: its subscription, and its edits that have no answer yet, in order. Edits
 // without an answer are sent again, as they are, over whatever connection there is.
-import { OPEN_SUBMIT_CODES } from '../../protocol/errors.ts';
-import type { ClientMessage, ErrorMessage, KindName, Opened, ServerMessage, Wire } from '../../protocol/messages.ts';
-import { wireBytes } from '../../protocol/codec.ts';
+
 import { type EditSource, editSource, type Random } from '../../loadtest/random-edits.ts';
 import type { Recorder } from '../../loadtest/records.ts';
+import { wireBytes } from '../../protocol/codec.ts';
+import { OPEN_SUBMIT_CODES } from '../../protocol/errors.ts';
+import type {
+  ClientMessage,
+  ErrorMessage,
+  KindName,
+  Opened,
+  ServerMessage,
+  Wire,
+} from '../../protocol/messages.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface SimDocumentOptions {

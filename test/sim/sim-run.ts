@@ -6,8 +6,8 @@ import type { ControlStore } from '../../actors/storage/store.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 import type { MemoryNode } from '../../actors/storage/store-memory.ts';
 import { Controller } from '../../cluster/controller.ts';
-import type { Lease } from '../../cluster/lease-store.ts';
 import { LeaseKeeper } from '../../cluster/lease-keeper.ts';
+import type { Lease } from '../../cluster/lease-store.ts';
 import type { OwnerLinkListener } from '../../cluster/owner-link.ts';
 import type { PeerNetwork } from '../../cluster/peer/network.ts';
 import type { Router } from '../../cluster/router.ts';
@@ -77,7 +77,10 @@ export class SimRun {
   }
 
   /** `threads` is told of the run's threads, whether or not it ever starts. */
-  static async start(options: SimRunOptions, threads: (all: () => readonly Thread[]) => void): Promise<SimRun> {
+  static async start(
+    options: SimRunOptions,
+    threads: (all: () => readonly Thread[]) => void,
+  ): Promise<SimRun> {
     const closers: ((now: boolean) => Promise<unknown>)[] = [];
     try {
       return await assemble(options, closers, threads);
