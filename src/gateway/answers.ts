@@ -138,8 +138,11 @@ export class Answers {
       const author = channel.subs.get(acks[i] ?? 0);
       if (author !== undefined) settle(author, acks[i + 1] ?? 0);
     }
+    // A stream makes a Buffer of any other bytes, for each reader anew.
+    const text = json && asBuffer(json);
+    const packed = msgpack && asBuffer(msgpack);
     for (const { session } of channel.joined) {
-      const frame = session.codec === jsonCodec ? json : msgpack;
+      const frame = session.codec === jsonCodec ? text : packed;
       if (frame !== null) session.write(frame);
     }
   }
@@ -230,3 +233,5 @@ export class Answers {
     }
   }
 }
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
