@@ -34,6 +34,7 @@ import type {
   DocumentRow,
   Epoch,
   LoadedDocument,
+  OpenedSession,
   SessionId,
   SessionRef,
   WorkerStore,
@@ -59,7 +60,7 @@ export interface FoldRequest {
 
 export interface HostOptions {
   readonly store: WorkerStore;
-  readonly session: SessionRef;
+  readonly session: OpenedSession;
   readonly limits: HostLimits;
   readonly progress: Progress;
   readonly clock: Clock;
@@ -383,7 +384,7 @@ export class Host {
   }
 
   private async load(actor: DocumentActor, create: KindName | undefined): Promise<LoadResult> {
-    const { store, limits } = this.options;
+    const { store, limits, session } = this.options;
     const { name } = actor;
     if (!this.shards.serves(name)) {
       return { type: 'failed', code: 'unavailable', message: 'this worker does not own the document' };
@@ -412,6 +413,7 @@ export class Host {
       loaded,
       clients === undefined ? undefined : new Set(clients),
       limits.actor,
+      session.historyTag,
     );
     this.options.progress.clear();
     return { type: 'loaded', document, loaded };

@@ -7,7 +7,7 @@ import { type FoldRequest, Host, type HostLimits } from './host.ts';
 import type { Transport } from './link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
 import { Progress } from './progress.ts';
-import type { SessionIdentity, SessionRef, WorkerStore } from './storage/store.ts';
+import type { OpenedSession, SessionIdentity, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -94,7 +94,7 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
 function serve(
   task: WorkerTask,
   store: WorkerStore,
-  session: SessionRef,
+  session: OpenedSession,
   liveness: Liveness | undefined,
   tell: (message: FromWorker) => void,
   log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void,

@@ -1,22 +1,20 @@
 // One node put together: storage, workers, compute pool, gateway, HTTP; and taken apart again in
 // reverse. What opens registers its closer. Nothing here touches a document.
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
-import { systemClock } from '../actors/clock.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
 import type { FoldRequest, HostLimits } from '../actors/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
-import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
+import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
-import { Alone } from '../cluster/alone.ts';
 import { Router } from '../cluster/router.ts';
-import { Workers } from '../cluster/workers.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
+import { isClustered, type Ownership, startOwnership } from './ownership.ts';
 import { testSelf } from './self-test.ts';
 
 export interface NodeOptions {
@@ -37,10 +35,11 @@ export interface RunningNode {
   readonly failed: Promise<Error>;
 }
 
-const SESSION_POLL_MS = 1000;
 const LINK = { windowMessages: 20_000, queueMessages: 20_000, gatherMs: 0 };
 const FOLDS_WAITING = 1000;
 const SOCKETS_CLOSE_MS = 2000;
+/** Over which the clients of a node that goes come back elsewhere. */
+const SOCKETS_DRAIN_MS = 5000;
 const SELF_TEST_MS = 10_000;
 
 /** Rejects with StartError for what a person can mend; what had been started is stopped then. */
@@ -76,13 +75,12 @@ async function assemble(
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
-  let ready = false;
+  let isReady = (): boolean => false;
   // The port first: a busy one is told before anything else is started.
-  const http = await createHttpServer({ ...config.listen, isReady: () => ready });
-  const port = await listen(http, { ...config.listen, isReady: () => ready });
+  const http = await createHttpServer({ ...config.listen, isReady: () => isReady() });
+  const port = await listen(http, config.listen);
   onStop(() => http.close());
 
-  const run = randomUUID();
   const storageUrl = await openStorage(config, log, onStop);
   const storage = {
     url: storageUrl,
@@ -92,7 +90,6 @@ async function assemble(
   const control = createControlStore(storage);
   onStop(() => control.close());
   await migrate(config, control, log);
-  const session = await takeOver(control, { run, node: config.node.name, slot: -1 }, log);
 
   const compute = new Piscina({
     filename: new URL('../actors/fold-worker.js', import.meta.url).href,
@@ -102,7 +99,7 @@ async function assemble(
     idleTimeout: 60_000,
   });
   onStop(() => compute.destroy());
-  const fold = (request: FoldRequest): Promise<number | undefined> =>
+  const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
     compute.run({ storage: { ...storage, run }, request } satisfies FoldTask);
 
   const router = new Router();
@@ -116,48 +113,30 @@ async function assemble(
     random: Math.random,
   });
   const sockets = new Sockets({ gateway, limits: config.limits, ...config.gateway });
-  const writeLog = (level: 'info' | 'warn' | 'error', message: string, fields: object): void =>
-    log[level](fields, message);
-  const takenOver = (): void =>
-    fail(new StartError('another node has taken this database over; one database serves one node'));
-  const alone = new Alone({
-    slots: config.workers,
-    router,
-    listener: gateway,
-    clock: systemClock,
-    log: writeLog,
-    onFenced: takenOver,
-  });
-  const workers = new Workers({
-    slots: config.workers,
-    run,
-    node: config.node.name,
-    heapMb: config.worker.heapMb,
+  const ownership = await startOwnership({
+    config,
     storage,
     limits: hostLimits(config),
     control,
-    controlSession: session,
-    liveness: null,
-    slotListener: alone,
-    messages: (link, messages) => gateway.messages(link, messages),
+    router,
+    gateway,
     fold,
-    log: writeLog,
+    log: (level, message, fields) => log[level](fields, message),
+    onLost: (error) => fail(error),
     ...(workerModule === undefined ? {} : { workerModule }),
   });
-  onStop(() => workers.kill());
+  onStop(() => ownership.kill());
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
-  onStop(() => workers.stop());
-  onStop(async () => alone.stop());
-  await alone.serve(workers);
-  watchSession(control, session, log, onStop, takenOver);
+  onStop(() => ownership.stop());
   sweepHistory(config, control, log, onStop);
   http.server.on('upgrade', sockets.upgrade);
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
-  ready = true;
+  isReady = () => ownership.isServing;
   onStop(async () => {
-    ready = false;
+    isReady = () => false;
+    if (isClustered(config)) await leave(config, ownership, sockets);
   });
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
   return { url: `http://${host}:${port}/`, port, storageUrl, stop, failed };
@@ -191,50 +170,10 @@ async function migrate(config: Config, control: ControlStore, log: Logger): Prom
   }
 }
 
-/** Alone with this database: whatever ran before is fenced, and its shards are free. */
-async function takeOver(
-  control: ControlStore,
-  identity: { run: string; node: string; slot: number },
-  log: Logger,
-): Promise<SessionRef> {
-  const session = await control.openSession(identity);
-  const runs = new Set((await control.foreignSessions(identity.run)).map((other) => other.run));
-  for (const run of runs) {
-    if (!(await control.fence(session, { run }))) {
-      throw new StartError('another node took this database over while this one was starting');
-    }
-  }
-  if (runs.size > 0) log.info({ runs: runs.size }, 'fenced what an earlier run left');
-  return session;
-}
-
-/** A node whose session somebody else has fenced must end: its database belongs to another. */
-function watchSession(
-  control: ControlStore,
-  session: SessionRef,
-  log: Logger,
-  onStop: (close: () => Promise<unknown>) => void,
-  takenOver: () => void,
-): void {
-  let asking = false;
-  const timer = setInterval(() => {
-    if (asking) return;
-    asking = true;
-    control
-      .sessionState(session.id)
-      .then(
-        (state) => {
-          if (state === 'live') return;
-          clearInterval(timer);
-          takenOver();
-        },
-        (error: unknown) => log.debug({ err: error }, 'the session is not confirmed'),
-      )
-      .finally(() => {
-        asking = false;
-      });
-  }, SESSION_POLL_MS);
-  onStop(async () => clearInterval(timer));
+/** A node that goes hands its documents over first, then sends its clients to the others, not all at once. */
+async function leave(config: Config, ownership: Ownership, sockets: Sockets): Promise<void> {
+  await ownership.drain(config.drain.timeoutMs);
+  await sockets.drain(SOCKETS_DRAIN_MS);
 }
 
 function sweepHistory(

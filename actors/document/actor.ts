@@ -13,7 +13,6 @@ import type { Entry } from './entry.ts';
 import { Serving } from './serving.ts';
 
 export type { ActorLimits, LoadResult } from './effects.ts';
-export { historyOf } from './frames.ts';
 
 /** What an actor asks of its host. */
 export type ActorEffects = Effects<DocumentActor>;

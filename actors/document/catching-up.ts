@@ -5,14 +5,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import { OPENED, type OpenRequest } from '../link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 import { type Entry, entryOf } from './entry.ts';
-import {
-  commitFrame,
-  historyOf,
-  type OpenedHead,
-  openedSince,
-  openedSnapshot,
-  presenceFrame,
-} from './frames.ts';
+import { commitFrame, type OpenedHead, openedSince, openedSnapshot, presenceFrame } from './frames.ts';
 import type { Stay } from './stay.ts';
 import type { Submitting } from './submitting.ts';
 import type { Subscriber } from './subscribers.ts';
@@ -77,7 +70,7 @@ export class CatchingUp {
     const { document } = this.stay;
     const since = subscriber.request?.since;
     const history = subscriber.request?.history;
-    const known = since !== undefined && history === historyOf(document.id) && since <= document.head;
+    const known = since !== undefined && history === document.history && since <= document.head;
     if (known) {
       subscriber.at = since;
       this.bringOn(subscriber, since);
@@ -222,7 +215,7 @@ export class CatchingUp {
     return {
       doc: audience.name,
       kind: document.kind.name,
-      history: historyOf(document.id),
+      history: document.history,
       version,
       role: subscriber.role,
       lastSeq,
@@ -242,7 +235,7 @@ export class CatchingUp {
   ): void {
     const { document, audience } = this.stay;
     const seqs = run.filter((entry) => entry.client === subscriber.client).map((entry) => entry.seq);
-    const history = historyOf(document.id);
+    const { history } = document;
     subscriber.answered = sub;
     audience.tell(subscriber, [OPENED, subscriber.link.chan, sub, frames, version, history, seqs, complete]);
   }

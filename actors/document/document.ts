@@ -7,6 +7,7 @@ import type { LinkOp } from '../link-messages.ts';
 import type { LoadedDocument } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import { type AnyKind, type Entry, entryOf, fromLink, loadState, storedForm } from './entry.ts';
+import { historyOf } from './frames.ts';
 
 /** Clients that nobody is here for and whose seqs stay in memory; of more, those that committed longest ago go. */
 export const KEPT_CLIENTS = 1024;
@@ -35,6 +36,8 @@ export interface Submission {
 export class Document {
   readonly kind: AnyKind;
   readonly id: number;
+  /** Its life, on the wire: changes when the database was set back in time (`OpenedSession.historyTag`). */
+  readonly history: string;
   private readonly limits: KindLimits;
   private readonly state: unknown;
   /** Patches of versions first … head, without gap; all that are not durable are here. */
@@ -57,8 +60,10 @@ export class Document {
     loaded: LoadedDocument,
     storedClients: ReadonlySet<string> | undefined,
     limits: KindLimits,
+    historyTag = '',
   ) {
     this.kind = kind;
+    this.history = historyOf(loaded.id, historyTag);
     this.storedClients = storedClients;
     this.id = loaded.id;
     this.limits = limits;

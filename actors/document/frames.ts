@@ -7,7 +7,7 @@ import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
 import { type AnyKind, type Entry, frameText } from './entry.ts';
 
 /** On the wire: the id of one life of a document. */
-export const historyOf = (id: number): string => id.toString(36);
+export const historyOf = (id: number, tag = ''): string => id.toString(36) + (tag === '' ? '' : `-${tag}`);
 
 export interface OpenedHead {
   readonly doc: string;

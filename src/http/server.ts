@@ -59,7 +59,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
 }
 
 /** Listens; resolves with the port. */
-export async function listen(app: FastifyInstance, options: HttpOptions): Promise<number> {
+export async function listen(
+  app: FastifyInstance,
+  options: Pick<HttpOptions, 'host' | 'port'>,
+): Promise<number> {
   await app.listen({ host: options.host, port: options.port });
   const address = app.server.address();
   return typeof address === 'object' && address !== null ? address.port : options.port;

@@ -1,0 +1,148 @@
+// `npm run cluster`: a whole cluster on this machine to try, Redis, PostgreSQL and some nodes, each a process
+// of its own. Ctrl-C ends them all. It is for trying and testing; production has its own services.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
+
+interface Options {
+  readonly nodes: number;
+  readonly port: number;
+  readonly workers: number;
+  readonly directory: string;
+}
+
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
+const USAGE =
+  'npm run cluster -- [--nodes 3] [--port 8080] [--workers 1] [--directory ./data/cluster]\n' +
+  'Nodes listen on 127.0.0.1, on ports from --port on.\n';
+const MAX_NODES = 16;
+/** For a node that is told to go. */
+const STOP_MS = 45_000;
+
+/** Resolves with the exit code when everything has ended. */
+async function runCluster(options: Options, stopped: Promise<unknown>): Promise<number> {
+  const closers: (() => Promise<unknown>)[] = [];
+  try {
+    mkdirSync(options.directory, { recursive: true });
+    const database = await startEmbeddedPostgres({
+      directory: join(options.directory, 'postgres'),
+      log: () => undefined,
+    });
+    closers.push(() => database.stop());
+    const redisPort = await freePort();
+    const redis = await startRedis(redisPort, options.directory);
+    closers.push(() => end(redis));
+    const settings = [
+      `storage.url=${database.url}`,
+      `cluster.redis=redis://127.0.0.1:${redisPort}`,
+      `cluster.secret=${randomBytes(24).toString('hex')}`,
+      'cluster.link.port=0',
+      `workers=${options.workers}`,
+    ];
+    const nodes: ChildProcess[] = [];
+    closers.push(() => Promise.all(nodes.map(end)));
+    for (let i = 0; i < options.nodes; i++) {
+      const node = startNode([...settings, `node.name=node-${i + 1}`, `listen.port=${options.port + i}`]);
+      nodes.push(node.child);
+      await Promise.race([node.ready, stopped]);
+      process.stdout.write(
+        `node-${i + 1}: http://127.0.0.1:${options.port + i}/  (process ${node.child.pid})\n`,
+      );
+    }
+    process.stdout.write(
+      `The cluster is ready. PostgreSQL: ${database.url}  Redis: 127.0.0.1:${redisPort}\n`,
+    );
+    await stopped;
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+function startNode(settings: readonly string[]): { child: ChildProcess; ready: Promise<void> } {
+  const child = spawn(process.execPath, [MAIN, 'serve', ...settings.flatMap((set) => ['--set', set])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // Ctrl-C is for this process, which stops the nodes in order.
+    detached: true,
+  });
+  const ready = new Promise<void>((resolve, reject) => {
+    child.stdout?.on('data', (text: Buffer) => {
+      if (text.toString().includes('is ready')) resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`a node has ended with ${code}`)));
+  });
+  // A node that ends later is told by its own output.
+  ready.catch(() => undefined);
+  return { child, ready };
+}
+
+async function startRedis(port: number, directory: string): Promise<ChildProcess> {
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const child = spawn('redis-server', [...args, '--dir', directory], { stdio: 'ignore', detached: true });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', () =>
+      reject(new Error('redis-server is not on the PATH: apt-get install -y redis-server')),
+    );
+  });
+  return child;
+}
+
+/** SIGTERM, and after STOP_MS an end at once. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await exited;
+  clearTimeout(timer);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (typeof address !== 'object' || address === null) throw new Error('no port is free');
+  return address.port;
+}
+
+function optionsOf(argv: readonly string[]): Options | undefined {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        nodes: { type: 'string', default: '3' },
+        port: { type: 'string', default: '8080' },
+        workers: { type: 'string', default: '1' },
+        directory: { type: 'string', default: './data/cluster' },
+      },
+    });
+    const [nodes, port, workers] = [values.nodes, values.port, values.workers].map(Number);
+    const isWhole = (count: number | undefined, most: number): count is number =>
+      Number.isInteger(count) && Number(count) >= 1 && Number(count) <= most;
+    if (!isWhole(nodes, MAX_NODES) || !isWhole(port, 65_000) || !isWhole(workers, 64)) return undefined;
+    return { nodes, port, workers, directory: values.directory };
+  } catch {
+    return undefined;
+  }
+}
+
+const options = optionsOf(process.argv.slice(2));
+if (options === undefined) {
+  process.stderr.write(USAGE);
+  process.exitCode = 2;
+} else {
+  const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  process.exitCode = await runCluster(options, stopped);
+}

@@ -1,0 +1,172 @@
+// Who owns the documents that this node leads to: the node alone, or the nodes of a cluster together. Both
+// ways end in a router that leads every document to its owner; the rest of the node sees no difference.
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '../actors/clock.ts';
+import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import { MAIN } from '../actors/liveness.ts';
+import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
+import type { WorkerTask } from '../actors/worker.ts';
+import { Alone } from '../cluster/alone.ts';
+import type { OwnerLinkListener } from '../cluster/owner-link.ts';
+import { hasRedis } from '../cluster/redis/client.ts';
+import type { Router } from '../cluster/router.ts';
+import { Workers } from '../cluster/workers.ts';
+import { StartError } from '../config/fatal.ts';
+import type { Config } from '../config/schema.ts';
+import { Membership } from './membership.ts';
+
+export interface OwnershipOptions {
+  readonly config: Config;
+  readonly storage: WorkerTask['storage'];
+  readonly limits: HostLimits;
+  readonly control: ControlStore;
+  readonly router: Router;
+  readonly gateway: OwnerLinkListener;
+  readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly workerModule?: URL;
+  /** The node cannot go on. */
+  readonly onLost: (error: Error) => void;
+}
+
+export interface Ownership {
+  /** Able to serve: false while it starts over after it was fenced. */
+  readonly isServing: boolean;
+  /** In a cluster: hands everything over to the others, within `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void>;
+  /** Commits what was taken, then ends. */
+  stop(): Promise<void>;
+  /** Ends what `stop` may have left. */
+  kill(): Promise<void>;
+}
+
+export const isClustered = (config: Config): boolean => hasRedis(config.cluster.redis);
+
+/** Resolves when every document has an owner that this node leads to. */
+export async function startOwnership(options: OwnershipOptions): Promise<Ownership> {
+  return isClustered(options.config) ? await joinCluster(options) : await serveAlone(options);
+}
+
+async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
+  const { config } = options;
+  const membership = new Membership({
+    ...options,
+    node: config.node.name,
+    link: options.limits.link,
+  });
+  const ownership: Ownership = {
+    get isServing() {
+      return membership.isMember;
+    },
+    drain: (timeoutMs) => membership.drain(timeoutMs),
+    stop: () => membership.stop(),
+    kill: () => membership.stop(),
+  };
+  try {
+    await membership.start();
+  } catch (error) {
+    await membership.stop();
+    throw error;
+  }
+  return ownership;
+}
+
+const SESSION_POLL_MS = 1000;
+
+async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
+  const { config, control, storage, router, gateway, log } = options;
+  const run = randomUUID();
+  const node = config.node.name;
+  const session = await takeOver(control, { run, node, slot: MAIN }, log);
+  const takenOver = (): void =>
+    options.onLost(new StartError('another node has taken this database over; one database serves one node'));
+  const alone = new Alone({
+    slots: config.workers,
+    router,
+    listener: gateway,
+    clock: systemClock,
+    log,
+    onFenced: takenOver,
+  });
+  const workers = new Workers({
+    slots: config.workers,
+    run,
+    node,
+    heapMb: config.worker.heapMb,
+    storage,
+    limits: options.limits,
+    control,
+    controlSession: session,
+    liveness: null,
+    slotListener: alone,
+    messages: (link, messages) => gateway.messages(link, messages),
+    fold: (request) => options.fold(run, request),
+    log,
+    ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
+  });
+  try {
+    await alone.serve(workers);
+  } catch (error) {
+    await workers.kill();
+    throw error;
+  }
+  const stopWatching = watchSession(control, session, log, takenOver);
+  return {
+    isServing: true,
+    drain: () => Promise.resolve(),
+    stop: async () => {
+      stopWatching();
+      alone.stop();
+      await workers.stop();
+    },
+    kill: async () => {
+      stopWatching();
+      await workers.kill();
+    },
+  };
+}
+
+/** Alone with this database: whatever ran before is fenced, and its shards are free. */
+async function takeOver(
+  control: ControlStore,
+  identity: { run: string; node: string; slot: number },
+  log: OwnershipOptions['log'],
+): Promise<SessionRef> {
+  const session = await control.openSession(identity);
+  const runs = new Set((await control.foreignSessions(identity.run)).map((other) => other.run));
+  for (const run of runs) {
+    if (!(await control.fence(session, { run }))) {
+      throw new StartError('another node took this database over while this one was starting');
+    }
+  }
+  if (runs.size > 0) log('info', 'fenced what an earlier run left', { runs: runs.size });
+  return session;
+}
+
+/** A node whose session somebody else has fenced must end: its database belongs to another. */
+function watchSession(
+  control: ControlStore,
+  session: SessionRef,
+  log: OwnershipOptions['log'],
+  takenOver: () => void,
+): () => void {
+  let asking = false;
+  const stop = systemClock.every(SESSION_POLL_MS, () => {
+    if (asking) return;
+    asking = true;
+    control
+      .sessionState(session.id)
+      .then(
+        (state) => {
+          if (state === 'live') return;
+          stop();
+          takenOver();
+        },
+        (error: unknown) => log('warn', 'the session is not confirmed', { error: String(error) }),
+      )
+      .finally(() => {
+        asking = false;
+      });
+  });
+  return stop;
+}
