@@ -58,6 +58,8 @@ export interface ControllerOptions {
 interface Plan {
   readonly key: string;
   readonly current: Placement;
+  /** Of the picture that it was last found to fit. */
+  revision: number;
   readonly ring: Ring;
   readonly pins: ResolvedPins;
   readonly placement: Placement;
@@ -89,6 +91,8 @@ export class Controller implements SlotListener {
   private slots: SlotHost | undefined;
   /** Of this node: slot -> session and link, while the worker is up. */
   private readonly own = new Map<number, { readonly session: SessionId; readonly link: OwnerLink }>();
+  /** Rises with every change of those. */
+  private ownRevision = 0;
   private readonly busy = new Set<number>();
   private state: Lease['state'] = 'joining';
   private readonly closers: (() => unknown)[] = [];
@@ -237,7 +241,7 @@ export class Controller implements SlotListener {
           shards: shardsOf(workers.values()),
         })),
       ],
-      orphans: SHARDS - [...loads.values()].reduce((sum, load) => sum + load, 0),
+      orphans: this.map.orphans,
     };
   }
 
@@ -245,6 +249,7 @@ export class Controller implements SlotListener {
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
     this.own.set(slot, { session, link });
+    this.ownRevision++;
     this.tellState();
     // What its predecessor owned is free by now.
     this.wantMap = true;
@@ -254,6 +259,7 @@ export class Controller implements SlotListener {
   down(slot: number, link: OwnerLink): void {
     const lost = this.own.get(slot);
     this.own.delete(slot);
+    this.ownRevision++;
     this.busy.delete(slot);
     if (lost !== undefined) this.unroute(this.map.shardsOf(lost.session));
     this.options.listener.lost(link);
@@ -602,7 +608,7 @@ export class Controller implements SlotListener {
   /** Live members, this one included, that may get shards. */
   private placeable(): readonly { readonly name: string; readonly weight: number }[] {
     const { clock, node, weight } = this.options;
-    const isEmpty = this.map.loads().size === 0;
+    const isEmpty = this.map.orphans === SHARDS;
     const others = [...this.members.all()]
       .filter(
         (member) =>
@@ -620,32 +626,33 @@ export class Controller implements SlotListener {
   private wanted(): Plan {
     const members = this.placeable();
     const key = JSON.stringify([...members].sort((a, b) => (a.name < b.name ? -1 : 1)));
-    const current = this.owners();
     const { plan } = this;
-    if (plan?.key === key && isOnItsWay(plan, current)) return plan;
+    // Each only rises: their sum stands still where all do.
+    const revision = this.map.revision + this.members.revision + this.ownRevision;
+    if (plan?.key === key && plan.revision === revision) return plan;
+    const current = this.owners();
+    if (plan?.key === key && isOnItsWay(plan, current)) {
+      plan.revision = revision;
+      return plan;
+    }
     const ring = plan?.key === key ? plan.ring : new Ring(members);
     const pins = resolvePins(this.options.pins, members, () => []);
     const placement = rebalance(ring, current, pinnedNodes(pins));
-    this.plan = { key, ring, pins, placement, current };
+    this.plan = { key, ring, pins, placement, current, revision };
     return this.plan;
   }
 
   /** shard -> node that owns it. */
   private owners(): Placement {
-    const nodes = new Map<SessionId | undefined, string | undefined>();
-    return Array.from({ length: SHARDS }, (_, shard) => {
-      const owner = this.map.ownerOf(shard);
-      let node = nodes.get(owner);
-      if (node === undefined) {
-        node = this.nodeOf(owner);
-        nodes.set(owner, node);
-      }
-      return node;
-    });
+    const owners = new Array<string | undefined>(SHARDS).fill(undefined);
+    for (const [session, shards] of this.map.byOwner()) {
+      const node = this.nodeOf(session);
+      for (const shard of shards) owners[shard] = node;
+    }
+    return owners;
   }
 
-  private nodeOf(owner: SessionId | undefined): string | undefined {
-    if (owner === undefined) return undefined;
+  private nodeOf(owner: SessionId): string | undefined {
     return this.isOwn(owner) ? this.options.node : this.members.ofSession(owner)?.node;
   }
 
@@ -663,6 +670,10 @@ export class Controller implements SlotListener {
     const { clock, node } = this.options;
     if (this.own.size === 0) return;
     const { placement, pins } = this.wanted();
+    if (this.map.orphans === 0) {
+      this.orphanSince.clear();
+      return;
+    }
     const now = clock.now();
     const bySlot = new Map<number, number[]>();
     const loads = this.slotLoads();

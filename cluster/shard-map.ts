@@ -14,6 +14,9 @@ export class ShardMap {
   private readonly fenced = new Set<SessionId>();
   /** Rises with every change of an owner. */
   revision = 0;
+  /** Who owned what at `indexed`: looked at far oftener than it changes. */
+  private index: ReadonlyMap<SessionId, readonly number[]> = new Map();
+  private indexed = 0;
 
   /** Takes what is newer than what is known; returns the shards whose owner is another now. */
   apply(entries: Iterable<MapEntry>): readonly number[] {
@@ -61,18 +64,37 @@ export class ShardMap {
     return Math.max(0, this.epochs[shard] ?? 0);
   }
 
+  /** Whoever owns something, in the order of their first shards. */
+  byOwner(): ReadonlyMap<SessionId, readonly number[]> {
+    if (this.indexed === this.revision) return this.index;
+    const index = new Map<SessionId, number[]>();
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const owner = this.ownerOf(shard);
+      if (owner === undefined) continue;
+      const shards = index.get(owner);
+      if (shards === undefined) index.set(owner, [shard]);
+      else shards.push(shard);
+    }
+    this.index = index;
+    this.indexed = this.revision;
+    return index;
+  }
+
+  /** In their order. */
   shardsOf(session: SessionId): readonly number[] {
-    return this.fenced.has(session) ? [] : this.shardsWhere((owner) => owner === session);
+    return this.byOwner().get(session) ?? [];
   }
 
   /** How many shards each session owns. */
   loads(): ReadonlyMap<SessionId, number> {
-    const loads = new Map<SessionId, number>();
-    for (let shard = 0; shard < SHARDS; shard++) {
-      const owner = this.ownerOf(shard);
-      if (owner !== undefined) loads.set(owner, (loads.get(owner) ?? 0) + 1);
-    }
-    return loads;
+    return new Map([...this.byOwner()].map(([owner, shards]) => [owner, shards.length]));
+  }
+
+  /** Shards that nobody owns who could still write. */
+  get orphans(): number {
+    let owned = 0;
+    for (const shards of this.byOwner().values()) owned += shards.length;
+    return SHARDS - owned;
   }
 
   /** For whoever has just come. */
