@@ -15,9 +15,10 @@ export class DatabaseLog {
   /** Rows written, those that vanished included. */
   rows = 0;
   batches = 0;
-  /** Batches of fenced sessions that came, and the sessions of those that were taken. */
+  /** Batches of fenced sessions that came. */
   fromFenced = 0;
-  readonly zombies: SessionId[] = [];
+  /** Told of those that were taken. */
+  onZombie: (session: SessionId) => void = () => undefined;
   /** Told when an append or a hand-off of that session begins to run. */
   onWrite: (session: SessionId) => void = () => undefined;
   private readonly sessions = new Map<DocumentId, Map<number, SessionId>>();
@@ -39,7 +40,7 @@ export class DatabaseLog {
       const isFenced = tables.sessions.stateOf(me.id) === 'fenced';
       const result = insert(me, batch, rows, heads);
       if (isFenced) this.fromFenced++;
-      if (isFenced && result === 'written') this.zombies.push(me.id);
+      if (isFenced && result === 'written') this.onZombie(me.id);
       if (result === 'written') {
         this.batches++;
         this.rows += rows.length;
