@@ -16,7 +16,8 @@ import type { Peer, PeerDial, PeerNetwork, PeerStream } from './peer/network.ts'
 import { PeerLinks } from './peer-links.ts';
 import { type Pin, pinnedNodes, type ResolvedPins, resolvePins } from './pins.ts';
 import { rebalance } from './rebalance.ts';
-import { type Placement, Ring } from './ring.ts';
+import type { Placement } from './ring.ts';
+import { keyOf, type Rings } from './rings.ts';
 import type { Router } from './router.ts';
 import { ShardMap } from './shard-map.ts';
 import { Takeover } from './takeover.ts';
@@ -38,6 +39,7 @@ export interface ControllerOptions {
   readonly weight: number;
   readonly session: OpenedSession;
   readonly pins: readonly Pin[];
+  readonly rings: Rings;
   readonly store: ControlStore;
   readonly leases: LeaseStore;
   readonly network: PeerNetwork;
@@ -60,7 +62,6 @@ interface Plan {
   readonly current: Placement;
   /** Of the picture that it was last found to fit. */
   revision: number;
-  readonly ring: Ring;
   readonly pins: ResolvedPins;
   readonly placement: Placement;
 }
@@ -506,8 +507,8 @@ export class Controller implements SlotListener {
     for (const shard of changed) this.orphanSince.delete(shard);
     // Also what is known but led nowhere yet: it has been handed over, and now the new owner says that it has it.
     const current = entries
-      .filter(([shard, owner]) => this.map.ownerOf(shard) === owner)
-      .map(([shard]) => shard);
+      .filter((entry) => this.map.ownerOf(entry[0]) === entry[1])
+      .map((entry) => entry[0]);
     const unknown = changed.some((shard) => {
       const owner = this.map.ownerOf(shard);
       return owner !== undefined && !this.isOwn(owner) && this.members.ofSession(owner) === undefined;
@@ -519,12 +520,15 @@ export class Controller implements SlotListener {
   // Routing
 
   private isOwn(session: SessionId): boolean {
-    return [...this.own.values()].some((slot) => slot.session === session);
+    for (const slot of this.own.values()) if (slot.session === session) return true;
+    return false;
   }
 
   private leadsHome(shard: number): boolean {
     const link = this.options.router.linkOfShard(shard);
-    return link !== undefined && [...this.own.values()].some((slot) => slot.link === link);
+    if (link === undefined) return false;
+    for (const slot of this.own.values()) if (slot.link === link) return true;
+    return false;
   }
 
   /** Leads each shard to its owner as the map has it. A shard of our own leads to its worker once that has it. */
@@ -625,7 +629,7 @@ export class Controller implements SlotListener {
 
   private wanted(): Plan {
     const members = this.placeable();
-    const key = JSON.stringify([...members].sort((a, b) => (a.name < b.name ? -1 : 1)));
+    const key = keyOf(members);
     const { plan } = this;
     // Each only rises: their sum stands still where all do.
     const revision = this.map.revision + this.members.revision + this.ownRevision;
@@ -635,10 +639,10 @@ export class Controller implements SlotListener {
       plan.revision = revision;
       return plan;
     }
-    const ring = plan?.key === key ? plan.ring : new Ring(members);
+    const ring = this.options.rings.of(members);
     const pins = resolvePins(this.options.pins, members, () => []);
     const placement = rebalance(ring, current, pinnedNodes(pins));
-    this.plan = { key, ring, pins, placement, current, revision };
+    this.plan = { key, pins, placement, current, revision };
     return this.plan;
   }
 

@@ -16,32 +16,26 @@ export class ShardMap {
   revision = 0;
   /** Who owned what at `indexed`: looked at far oftener than it changes. */
   private index: ReadonlyMap<SessionId, readonly number[]> = new Map();
+  private unowned = SHARDS;
   private indexed = 0;
 
   /** Takes what is newer than what is known; returns the shards whose owner is another now. */
   apply(entries: Iterable<MapEntry>): readonly number[] {
     const changed: number[] = [];
-    for (const [shard, owner, epoch] of entries) {
-      if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) continue;
-      if (epoch <= (this.epochs[shard] ?? 0)) continue;
-      this.epochs[shard] = epoch;
-      if (this.owners[shard] === owner) continue;
-      this.owners[shard] = owner;
-      changed.push(shard);
-    }
+    for (const entry of entries) if (this.take(entry[0], entry[1], entry[2])) changed.push(entry[0]);
     if (changed.length > 0) this.revision++;
     return changed;
   }
 
   /** The whole map as the database has it. Returns the shards whose owner is another now, or fenced now. */
   applyRows(rows: readonly ShardRow[]): readonly number[] {
-    const changed = new Set<number>();
-    for (const { owner, ownerState } of rows) {
-      if (owner !== null && ownerState === 'fenced')
-        for (const shard of this.fence([owner])) changed.add(shard);
-    }
-    const entries = rows.map(({ shard, owner, epoch }): MapEntry => [shard, owner ?? NOBODY, epoch]);
-    for (const shard of this.apply(entries)) changed.add(shard);
+    const fenced = new Set<SessionId>();
+    for (const { owner, ownerState } of rows)
+      if (owner !== null && ownerState === 'fenced') fenced.add(owner);
+    const changed = new Set(this.fence(fenced));
+    for (const { shard, owner, epoch } of rows)
+      if (this.take(shard, owner ?? NOBODY, epoch)) changed.add(shard);
+    this.revision++;
     return [...changed];
   }
 
@@ -75,6 +69,9 @@ export class ShardMap {
       if (shards === undefined) index.set(owner, [shard]);
       else shards.push(shard);
     }
+    let owned = 0;
+    for (const shards of index.values()) owned += shards.length;
+    this.unowned = SHARDS - owned;
     this.index = index;
     this.indexed = this.revision;
     return index;
@@ -92,14 +89,23 @@ export class ShardMap {
 
   /** Shards that nobody owns who could still write. */
   get orphans(): number {
-    let owned = 0;
-    for (const shards of this.byOwner().values()) owned += shards.length;
-    return SHARDS - owned;
+    this.byOwner();
+    return this.unowned;
   }
 
   /** For whoever has just come. */
   entriesOf(shards: Iterable<number>): readonly MapEntry[] {
     return [...shards].map((shard): MapEntry => [shard, this.owners[shard] ?? NOBODY, this.epochOf(shard)]);
+  }
+
+  /** What is newer than what is known; true where the owner is another now. */
+  private take(shard: number, owner: SessionId, epoch: Epoch): boolean {
+    if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) return false;
+    if (epoch <= (this.epochs[shard] ?? 0)) return false;
+    this.epochs[shard] = epoch;
+    if (this.owners[shard] === owner) return false;
+    this.owners[shard] = owner;
+    return true;
   }
 
   private shardsWhere(is: (owner: SessionId) => boolean): readonly number[] {

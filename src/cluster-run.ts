@@ -14,6 +14,7 @@ import { startLeaseThread } from '../cluster/lease-thread.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
 import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
+import type { Rings } from '../cluster/rings.ts';
 import type { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
 import type { Config } from '../config/schema.ts';
@@ -27,6 +28,7 @@ export interface ClusterRunOptions {
   readonly link: LinkOptions;
   readonly control: ControlStore;
   readonly router: Router;
+  readonly rings: Rings;
   readonly gateway: OwnerLinkListener;
   readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
@@ -129,6 +131,7 @@ async function assemble(
     weight: cluster.weight,
     session,
     pins: cluster.pins,
+    rings: options.rings,
     store: control,
     leases,
     network,

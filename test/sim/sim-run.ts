@@ -193,6 +193,7 @@ async function assemble(
     weight: 1,
     session,
     pins: world.pins,
+    rings: world.rings,
     store: control,
     leases,
     network,

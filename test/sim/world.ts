@@ -6,6 +6,7 @@ import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
 import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
 import { MemoryFabric } from '../../cluster/peer/network-memory.ts';
 import type { Pin } from '../../cluster/pins.ts';
+import { Rings } from '../../cluster/rings.ts';
 import { type Random, seededRandom } from '../../loadtest/random-edits.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { DatabaseLog } from './database-log.ts';
@@ -54,7 +55,8 @@ export class World {
   readonly redis: MemoryRedis;
   readonly fabric: MemoryFabric;
   readonly delays: Delays = { database: [0.1, 1.5], redis: [0.1, 1], client: [0.2, 4], thread: [0.02, 0.3] };
-  /** The same for all nodes. */
+  /** What is the same for all nodes. */
+  readonly rings = new Rings();
   pins: readonly Pin[] = [];
   /** Documents at which workers die, and all that ever were such. */
   readonly poison = new Set<string>();
