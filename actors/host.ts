@@ -403,6 +403,9 @@ export class Host {
         return { type: 'failed', code: 'unavailable', message: 'this worker is being replaced' };
       ({ row, created } = made);
     }
+    // Dropped while the store was asked: the patches that wait now are its successor's.
+    if (this.actors.get(name) !== actor)
+      return { type: 'failed', code: 'unavailable', message: 'the document starts over' };
     // A predecessor of this actor may still have patches on their way.
     await this.committer.discard(row.id);
     const loaded = created ? EMPTY(row) : await this.loadRow(row);
