@@ -23,8 +23,8 @@ export interface FaultsOptions {
   readonly lossy: boolean;
 }
 
-/** Of a node: while a batch of it is under way, or when it has committed and nobody knows yet. */
-export type Moment = 'at once' | 'at its next write' | 'behind its next write';
+/** Of a node: while a batch of it runs, some time around that, or when it has committed and nobody knows yet. */
+export type Moment = 'at once' | 'in its next write' | 'around its next write' | 'behind its next write';
 
 const KINDS: readonly FaultKind[] = [...PROCESSES, ...NETWORK, ...DATABASE, ...REDIS];
 /** For a moment that does not come. */
@@ -79,12 +79,10 @@ export class Faults {
     const { log, scheduler, delays } = this.world;
     if (moment === 'at once') strike(undefined);
     else {
-      const begins = moment === 'at its next write';
-      const hook = log.hook(begins ? 'begins' : 'written', (session) => {
+      const hook = log.hook(moment === 'behind its next write' ? 'written' : 'begins', (session) => {
         if (session.node !== node.name) return;
         hook.end();
-        // Before it has run, or when its answer is on the way.
-        const afterMs = begins ? this.random() * 2 * delays.database[1] : 0;
+        const afterMs = moment === 'around its next write' ? this.random() * 2 * delays.database[1] : 0;
         scheduler.after(afterMs, () => {
           if (!this.over) strike(session.slot);
         });

@@ -55,11 +55,11 @@ export const PROCESSES: readonly FaultKind[] = [
     },
   },
   {
-    // For as long as the others need to take over, and no longer than its own clients wait for it.
+    // For as long as the others need to take over, and mostly no longer than it may still answer for itself.
     name: 'pause in mid-batch',
-    weight: 3,
+    weight: 5,
     strike: (faults, random) =>
-      pause(faults, 'at its next write', between(random, [2500, 7000]), random() < 0.5),
+      pause(faults, 'in its next write', between(random, [1000, 4500]), random() < 0.75),
   },
   {
     name: 'stall',
@@ -106,12 +106,12 @@ export const PROCESSES: readonly FaultKind[] = [
   },
   {
     name: 'restart',
-    weight: 2,
+    weight: 3,
     strike: (faults, random) => {
       const node = faults.pick(faults.nodes);
       if (!node.isMember) return undefined;
       const downMs = random() < 0.2 ? between(random, [3000, 9000]) : between(random, [50, 1500]);
-      const slowMs = random() < 0.5 ? between(random, [10, 150]) : 0;
+      const slowMs = random() < 0.7 ? between(random, [20, 200]) : 0;
       // What it writes while it hands over takes its time.
       if (slowMs > 0) {
         node.setSlow([1, slowMs]);
@@ -171,7 +171,12 @@ export const PROCESSES: readonly FaultKind[] = [
   },
 ];
 
-const MOMENTS: readonly Moment[] = ['at once', 'at its next write', 'behind its next write'];
+const MOMENTS: readonly Moment[] = [
+  'at once',
+  'in its next write',
+  'around its next write',
+  'behind its next write',
+];
 const DRAIN_MS = 5000;
 const RESTART_MS = 12_000;
 
