@@ -77,15 +77,28 @@ function takeUpToMean(
     if (donor === undefined) return;
     let offer = offers.get(donor);
     if (offer === undefined) {
-      const all = [...next.keys()].filter((shard) => next[shard] === donor && movable(shard));
-      const ofTaker = (shard: number): boolean => wanted[shard] === taker;
-      offer = [...all.filter(ofTaker), ...all.filter((shard) => !ofTaker(shard))].reverse();
+      offer = offerOf(donor, taker, next, wanted, movable);
       offers.set(donor, offer);
     }
     const given = offer.pop();
     if (given === undefined) cannotGive.add(donor);
     else loads.give(given, taker);
   }
+}
+
+/** What a donor may give, best last. */
+function offerOf(
+  donor: string,
+  taker: string,
+  next: Placement,
+  wanted: Placement,
+  movable: (shard: number) => boolean,
+): number[] {
+  const liked: number[] = [];
+  const others: number[] = [];
+  for (let shard = next.length - 1; shard >= 0; shard--)
+    if (next[shard] === donor && movable(shard)) (wanted[shard] === taker ? liked : others).push(shard);
+  return [...others, ...liked];
 }
 
 /** Counts of a placement that is being changed. */

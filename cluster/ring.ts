@@ -43,6 +43,8 @@ export class Ring {
   private readonly means = new Map<string, number>();
   private readonly limits: ReadonlyMap<string, number>;
   private placement: Placement | undefined;
+  /** shard -> the node that it likes best, as far as anybody has asked. */
+  private readonly firsts = new Array<string | undefined>(SHARDS).fill(undefined);
 
   /** Throws for a name that is there twice, or a weight out of range. */
   constructor(members: readonly Member[], options: RingOptions = {}) {
@@ -82,8 +84,10 @@ export class Ring {
   /** Of those that `accepts`, the node that the shard likes best. */
   firstOf(shard: number, accepts: (name: string) => boolean): string | undefined {
     // Mostly the first will do, and finding more costs a walk along the ring.
+    this.firsts[shard] ??= this.preferenceList(shard, 1)[0];
+    const first = this.firsts[shard];
+    if (first !== undefined && accepts(first)) return first;
     return (
-      this.preferenceList(shard, 1).find(accepts) ??
       this.preferenceList(shard, USUAL_PREFERENCES).find(accepts) ??
       this.preferenceList(shard, this.members.length).find(accepts)
     );

@@ -20,6 +20,8 @@ export class DatabaseLog {
   /** Sent again though they had committed; refused for want of a predecessor, or by a fence. */
   again = 0;
   refused = 0;
+  /** Fences by who had been fenced itself: of two that fence each other one. */
+  fencesLost = 0;
   /** Batches of fenced sessions that came. */
   fromFenced = 0;
   /** Told of those that were taken. */
@@ -39,9 +41,16 @@ export class DatabaseLog {
       if (first !== undefined) this.tell('begins', first);
       return hold(ids);
     };
+    const { sessions } = tables;
+    const fence = sessions.fence.bind(sessions);
+    sessions.fence = (me, victim, soft) => {
+      const result = fence(me, victim, soft);
+      if (result === false) this.fencesLost++;
+      return result;
+    };
     const insert = tables.insertBatch.bind(tables);
     tables.insertBatch = (me, batch, rows, heads) => {
-      const isFenced = tables.sessions.stateOf(me.id) === 'fenced';
+      const isFenced = sessions.stateOf(me.id) === 'fenced';
       const result = insert(me, batch, rows, heads);
       if (isFenced) this.fromFenced++;
       else if (result === 'duplicate') this.again++;

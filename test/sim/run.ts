@@ -51,7 +51,7 @@ const EDIT_MS: readonly (readonly [number, number])[] = [
 const DATABASE_MS = [1, 2, 6, 20];
 /** Times as slow is the way from a node to the database. */
 const NODE_SLOWER = [1, 1, 4];
-const FAULTS_FROM_MS = 2500;
+const FAULTS_FROM_MS = 1500;
 const FAULT_EVERY_MS = [400, 2000] as const;
 /** In so many runs one node more comes while all this goes on. */
 const JOIN_CHANCE = 0.3;
@@ -207,6 +207,7 @@ class Run {
     world.count('batches of fenced sessions', world.log.fromFenced);
     world.count('batches that had committed', world.log.again);
     world.count('batches refused', world.log.refused);
+    world.count('fences by the fenced', world.log.fencesLost);
     const docs = [...new Set(this.clients.flatMap(({ documents }) => [...documents.keys()]))];
     const logs = docs.map((doc) => world.log.read(doc)).filter((log) => log !== undefined);
     const isExcused = ({ doc, rule }: Violation): boolean =>

@@ -141,7 +141,7 @@ export class SimClient {
   private lost(code: number): void {
     const { world } = this.options;
     world.trace.line(() => `${this.recorder.client} lost ${code}`);
-    world.count(`closed ${code}`);
+    world.count(`told: closed ${code}`);
     this.connection = undefined;
     this.welcomed = false;
     this.recorder.lost();
@@ -194,7 +194,7 @@ export class SimClient {
         for (const document of this.documents.values()) document.subscribe();
         return;
       case 'error':
-        this.options.world.count(`error ${message.code}`);
+        this.options.world.count(`told: error ${message.code}`);
         if (message.doc !== undefined) this.documents.get(message.doc)?.failed(message);
         return;
       case 'opened':
@@ -203,7 +203,7 @@ export class SimClient {
       case 'reject':
       case 'closed':
         if (message.type === 'closed' && message.code !== undefined)
-          this.options.world.count(`closed ${message.code}`);
+          this.options.world.count(`told: closed ${message.code}`);
         if (message.type === 'ack') this.options.world.count('acks of duplicates');
         this.documents.get(message.doc)?.take(message);
         return;

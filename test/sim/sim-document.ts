@@ -127,6 +127,8 @@ export class SimDocument {
         // By the server: another socket of ours that was given up has opened it late.
         if (message.code === undefined) return;
         this.live = false;
+        // It may be what an open is answered with.
+        this.asking = false;
         this.unsend();
         this.later(RETRY_MS);
         return;

@@ -239,7 +239,7 @@ export class SimProcess {
   private log(level: string, message: string, fields: object): void {
     const { world, node } = this.options;
     world.count(`log: ${message}`);
-    if (message === FENCED && 'evidence' in fields) world.count(`fenced by evidence: ${fields.evidence}`);
+    if (message === FENCED && 'evidence' in fields) world.count(`fenced for: ${fields.evidence}`);
     world.trace.line(() => `${node} ${level} ${message} ${JSON.stringify(fields)}`);
   }
 }

@@ -224,6 +224,7 @@ async function assemble(
     connect: options.connect,
     delayMs: () => between(random, delays.thread),
     log,
+    count: (what, by) => world.count(what, by),
     poison: world.poison,
     onDeath: (doc, deaths) => {
       world.poisoned.add(doc);

@@ -42,6 +42,7 @@ export interface SimSlotsOptions {
   /** Between two threads of a process. */
   readonly delayMs: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly count: (what: string, by?: number) => void;
   /** Documents at which a worker dies. */
   readonly poison: ReadonlySet<string>;
   /** One has died at that document, of this run's for the so-and-so-manieth time. */
@@ -143,6 +144,7 @@ export class SimSlots implements SlotHost {
   claim(slot: number, shards: readonly number[]): Promise<Epochs> {
     return this.ask(slot, async ({ store, host }) => {
       const epochs = await store.claim(shards);
+      this.options.count('shards claimed', epochs.size);
       host.own(epochs);
       return epochs;
     });
@@ -157,7 +159,11 @@ export class SimSlots implements SlotHost {
   }
 
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs> {
-    return this.ask(slot, ({ host }) => host.release(shards, to));
+    return this.ask(slot, async ({ host }) => {
+      const epochs = await host.release(shards, to);
+      this.options.count('shards handed over', epochs.size);
+      return epochs;
+    });
   }
 
   attach(session: SessionId, stream: PeerStream): boolean {
@@ -265,7 +271,7 @@ export class SimSlots implements SlotHost {
       clock: thread.clock,
       confirmed: () => liveness.isConfirmed(slot.number, thread.clock.now()),
       log: (level, message, fields) => options.log(level, message, { slot: slot.number, ...fields }),
-      fold: (request: FoldRequest) => thread.gate(fold(folds, request)),
+      fold: (request: FoldRequest) => thread.gate(this.folded(fold(folds, request))),
       onLost: (reason) => {
         host.dispose();
         slot.end(reason);
@@ -295,6 +301,12 @@ export class SimSlots implements SlotHost {
     });
   }
 
+  private async folded(folding: Promise<number | undefined>): Promise<number | undefined> {
+    const bytes = await folding;
+    if (bytes !== undefined) this.options.count('snapshots');
+    return bytes;
+  }
+
   private async ended(slot: Slot, how: string): Promise<void> {
     const { slotListener, log } = this.options;
     for (const fail of [...slot.asked]) fail(new StoreUnavailable('the worker has ended'));
@@ -320,6 +332,7 @@ export class SimSlots implements SlotHost {
     onDeath(doc, this.deaths.count(doc, now));
     if (!this.deaths.isOut(doc, now)) return;
     this.quarantined.add(doc);
+    this.options.count('quarantines');
     slotListener.quarantine(doc);
   }
 

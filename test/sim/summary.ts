@@ -22,13 +22,25 @@ export class Summary {
   }
 
   text(seconds: number): string {
-    const counts = [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1));
+    const { runs, events, commits, virtualMs, failed, rules } = this;
     return [
-      `${this.runs} seeds in ${seconds.toFixed(1)} s (${(this.runs / seconds).toFixed(2)} a second): ${this.events} events, ${this.commits} commits, ${(this.virtualMs / 1000).toFixed(0)} s simulated`,
-      `  ${counts.map(([what, times]) => `${what}: ${times}`).join(', ')}`,
-      this.failed === 0
+      `${runs} seeds in ${seconds.toFixed(1)} s (${(runs / seconds).toFixed(2)} a second): ${events} events, ${commits} commits, ${(virtualMs / 1000).toFixed(0)} s simulated`,
+      ...GROUPS.map((group) => this.group(group)),
+      failed === 0
         ? '  no violations'
-        : `  ${this.failed} seeds failed: ${[...this.rules].map(([rule, times]) => `${rule} in ${times}`).join(', ')}`,
+        : `  ${failed} seeds failed: ${[...rules].map(([rule, times]) => `${rule} in ${times}`).join(', ')}`,
     ].join('\n');
   }
+
+  /** Of counts that begin with it; those of no other group where it is empty. */
+  private group(prefix: string): string {
+    const counts = [...this.counts]
+      .filter(([what]) => (GROUPS.find((each) => each !== '' && what.startsWith(each)) ?? '') === prefix)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([what, times]) => `${what.slice(prefix.length)} ${times}`);
+    return `  ${prefix === '' ? 'met: ' : prefix}${counts.join(', ')}`;
+  }
 }
+
+/** What runs count, by how its name begins. */
+const GROUPS = ['fault: ', 'fenced for: ', 'worker ended: ', 'told: ', 'log: ', ''];

@@ -33,8 +33,9 @@ export class MemorySessions {
   #lastFenceMs = Number.NEGATIVE_INFINITY;
   #historyTag = '';
   #highestTimeline = 0;
-  /** undefined: to be looked for; asked for far oftener than it changes. */
+  /** undefined: to be looked for; asked for far oftener than they change. */
   #orphans: readonly number[] | undefined;
+  #rows: readonly ShardRow[] | undefined;
   /** Of the server. */
   timeline = 1;
 
@@ -79,6 +80,7 @@ export class MemorySessions {
   drainRun(me: SessionRef): boolean {
     if (!this.isOpen(me)) return false;
     const run = this.#sessions.get(me.id)?.run;
+    this.#changed();
     for (const session of this.#sessions.values()) {
       if (session.run === run && session.state === 'live') session.state = 'draining';
     }
@@ -104,19 +106,19 @@ export class MemorySessions {
       if (soft && age >= 0 && age < SOFT_FENCE_GAP_MS) return 'too-soon';
       this.#lastFenceMs = now;
     }
-    this.#orphans = undefined;
+    this.#changed();
     for (const session of all) session.state = 'fenced';
     return true;
   }
 
   fenceSelf(me: SessionRef): void {
-    this.#orphans = undefined;
+    this.#changed();
     const session = this.#sessions.get(me.id);
     if (session?.nonce === me.nonce) session.state = 'fenced';
   }
 
   claim(me: SessionRef, ids: readonly number[]): Map<number, number> {
-    this.#orphans = undefined;
+    this.#changed();
     const won = new Map<number, number>();
     if (this.ownState(me) !== 'live') return won;
     for (const id of [...ids].sort((a, b) => a - b)) {
@@ -132,6 +134,7 @@ export class MemorySessions {
 
   handOff(me: SessionRef, ids: readonly number[], to: SessionId): Map<number, number> {
     const moved = new Map<number, number>();
+    this.#changed();
     if (!this.isOpen(me) || this.stateOf(to) !== 'live') return moved;
     for (const id of ids) {
       const shard = this.#shards[id];
@@ -155,18 +158,24 @@ export class MemorySessions {
     return this.#shards[shard]?.owner === me.id;
   }
 
-  shardMap(): ShardRow[] {
-    return this.#shards.map(({ owner, epoch }, shard) => ({
+  shardMap(): readonly ShardRow[] {
+    this.#rows ??= this.#shards.map(({ owner, epoch }, shard) => ({
       shard,
       owner: owner ?? null,
       epoch,
       ownerState: owner === undefined ? null : (this.stateOf(owner) ?? null),
     }));
+    return this.#rows;
   }
 
   orphans(): readonly number[] {
-    this.#orphans ??= this.#shards.flatMap((shard, id) => (this.#isFree(shard) ? [id] : []));
-    return this.#orphans;
+    if (this.#orphans !== undefined) return this.#orphans;
+    const fenced = new Set<SessionId | undefined>([undefined]);
+    for (const { id, state } of this.#sessions.values()) if (state === 'fenced') fenced.add(id);
+    const orphans: number[] = [];
+    for (const [id, { owner }] of this.#shards.entries()) if (fenced.has(owner)) orphans.push(id);
+    this.#orphans = orphans;
+    return orphans;
   }
 
   recordTimeline(): { timeline: number; highest: number } {
@@ -175,7 +184,7 @@ export class MemorySessions {
   }
 
   renewHistory(tag: string): string {
-    this.#orphans = undefined;
+    this.#changed();
     for (const session of this.#sessions.values()) session.state = 'fenced';
     for (const shard of this.#shards) {
       shard.owner = undefined;
@@ -185,6 +194,11 @@ export class MemorySessions {
     this.#highestTimeline = this.timeline;
     this.#historyTag = tag;
     return tag;
+  }
+
+  #changed(): void {
+    this.#orphans = undefined;
+    this.#rows = undefined;
   }
 
   #isFree({ owner }: Shard): boolean {

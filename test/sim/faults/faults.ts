@@ -70,7 +70,7 @@ export class Faults {
     const { world } = this.options;
     const told = kind.strike(this, this.random);
     if (told === undefined) return;
-    world.count(`fault ${kind.name}`);
+    world.count(`fault: ${kind.name}`);
     world.trace.line(() => `*** ${kind.name}: ${told}`);
   }
 

@@ -111,7 +111,7 @@ export const PROCESSES: readonly FaultKind[] = [
       const node = faults.pick(faults.nodes);
       if (!node.isMember) return undefined;
       const downMs = random() < 0.2 ? between(random, [3000, 9000]) : between(random, [50, 1500]);
-      const slowMs = random() < 0.7 ? between(random, [20, 200]) : 0;
+      const slowMs = random() < 0.7 ? between(random, [5, 60]) : 0;
       // What it writes while it hands over takes its time.
       if (slowMs > 0) {
         node.setSlow([1, slowMs]);

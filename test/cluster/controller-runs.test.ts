@@ -1,0 +1,186 @@
+// A controller and the runs of other nodes: those it hears of too early, those that have ended half, and its
+// own when it is over. Found by the simulation, and mended since.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ControlStore, ShardRow } from '../../actors/storage/store.ts';
+import { createMemoryDatabase, type MemoryCluster } from '../../actors/storage/store-memory.ts';
+import type { ControlMessage } from '../../cluster/control-messages.ts';
+import { Controller } from '../../cluster/controller.ts';
+import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
+import type { OwnerLink } from '../../cluster/owner-link.ts';
+import type { Peer, PeerEvent, PeerNetwork, PeerStream } from '../../cluster/peer/network.ts';
+import { Rings } from '../../cluster/rings.ts';
+import { Router } from '../../cluster/router.ts';
+import { Scheduler } from '../sim/scheduler.ts';
+
+const SHARD = 7;
+/** Ids of sessions as the database gives them: this node's first, then the other's. */
+const THEIR_CONTROL = 2;
+const THEIR_WORKER = 3;
+
+const STREAM: PeerStream = {
+  isOpen: true,
+  post: () => undefined,
+  onBatch: () => undefined,
+  onClose: () => undefined,
+  close: () => undefined,
+};
+
+class FakePeer implements Peer {
+  readonly node = 'b';
+  readonly run = 'run-b';
+  readonly bufferedBytes = 0;
+  isUp = true;
+  tell: (message: ControlMessage) => void = () => undefined;
+
+  send(): void {}
+
+  onControl(listener: (message: unknown) => void): void {
+    this.tell = listener;
+  }
+
+  openStream(): PeerStream {
+    return STREAM;
+  }
+
+  onStream(): void {}
+
+  onHeartbeat(): void {}
+
+  onDown(): void {}
+
+  close(): void {
+    this.isUp = false;
+  }
+}
+
+async function startNode(
+  database: MemoryCluster,
+  { store = database.control(), peers = [] }: { store?: ControlStore; peers?: readonly Peer[] } = {},
+) {
+  const scheduler = new Scheduler();
+  const session = await store.openSession({ run: 'run-a', node: 'a', slot: -1, address: 'a:1' });
+  let tellEvent: (event: PeerEvent) => void = () => undefined;
+  const network: PeerNetwork = {
+    identity: { cluster: 'test', node: 'a', run: 'run-a' },
+    listen: () => Promise.resolve({ host: 'a', port: 1 }),
+    dial: (target) => ({
+      target,
+      redialNow: () => Promise.resolve('no-answer'),
+      close: () => undefined,
+    }),
+    onEvent: (listener) => {
+      tellEvent = listener;
+    },
+    peers: () => peers,
+    close: () => Promise.resolve(),
+  };
+  const router = new Router();
+  const redis = new MemoryRedis({ clock: scheduler, random: () => 0.5 });
+  const controller = new Controller({
+    run: 'run-a',
+    node: 'a',
+    address: 'a:1',
+    weight: 1,
+    session,
+    pins: [],
+    rings: new Rings(),
+    store,
+    leases: redis.connect('a'),
+    network,
+    router,
+    listener: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
+    link: { windowMessages: 10, queueMessages: 10, gatherMs: 0 },
+    clock: scheduler,
+    random: () => 0.5,
+    log: () => undefined,
+    setLease: () => undefined,
+    onFenced: () => undefined,
+  });
+  const none = (): Promise<ReadonlyMap<number, number>> => Promise.resolve(new Map());
+  const workers = { claim: none, adopt: none, release: none, attach: () => false };
+  return {
+    router,
+    controller,
+    start: () => controller.start(workers),
+    event: (event: PeerEvent) => tellEvent(event),
+    pass: (ms: number) => scheduler.run({ until: () => false, untilMs: scheduler.now() + ms }),
+  };
+}
+
+test('who has connected before the controller listens is closed: it dials again, and says its piece again', async () => {
+  const peer = new FakePeer();
+  await startNode(createMemoryDatabase(), { peers: [peer] });
+  assert.equal(peer.isUp, false);
+});
+
+test('what a node says before the database shows it is kept, and leads to its shards once it does', async () => {
+  const database = createMemoryDatabase();
+  const peers: Peer[] = [];
+  const node = await startNode(database, { peers });
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const peer = new FakePeer();
+  peers.push(peer);
+  node.event({ type: 'up', peer });
+  peer.tell({
+    type: 'state',
+    lease: {
+      run: 'run-b',
+      node: 'b',
+      address: 'b:1',
+      session: THEIR_CONTROL,
+      state: 'live',
+      weight: 1,
+      workers: [{ slot: 0, session: THEIR_WORKER }],
+      timeline: 1,
+    },
+  });
+  peer.tell({ type: 'map', entries: [[SHARD, THEIR_WORKER, 1]] });
+  await node.pass(100);
+  assert.equal(node.router.linkOfShard(SHARD), undefined);
+  const other = database.node();
+  await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
+  const worker = other.worker();
+  const opened = await worker.open({ run: 'run-b', node: 'b', slot: 0 });
+  assert.equal(opened.id, THEIR_WORKER);
+  await worker.claim([SHARD]);
+  await other.control().notify('members');
+  await node.pass(5000);
+  assert.notEqual(node.router.linkOfShard(SHARD), undefined);
+});
+
+test('a run that is over leaves the router alone, whatever it is still answered', async () => {
+  const database = createMemoryDatabase();
+  let answer: (rows: readonly ShardRow[]) => void = () => undefined;
+  const asked = new Promise<readonly ShardRow[]>((resolve) => {
+    answer = resolve;
+  });
+  const store = Object.assign(database.control(), { shardMap: () => asked });
+  const node = await startNode(database, { store });
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const stopping = node.controller.stop();
+  await node.pass(1000);
+  await stopping;
+  const next: OwnerLink = { offer: () => true, send: () => undefined };
+  node.router.setOwner([SHARD], next);
+  answer([{ shard: SHARD, owner: THEIR_WORKER, epoch: 1, ownerState: 'live' }]);
+  await node.pass(100);
+  assert.equal(node.router.linkOfShard(SHARD), next);
+});
+
+test('a session that a worker opens after its run was fenced does not keep its shards', async () => {
+  const database = createMemoryDatabase();
+  const stray = database.node().worker();
+  const { id } = await stray.open({ run: 'run-c', node: 'c', slot: 0 });
+  await stray.claim([SHARD]);
+  const node = await startNode(database);
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  await node.pass(3000);
+  assert.equal(await database.control().sessionState(id), 'fenced');
+});
