@@ -14,8 +14,10 @@ import {
   type LoadResult,
 } from './document/actor.ts';
 import { Document } from './document/document.ts';
+import type { MadeSnapshot } from './document/effects.ts';
 import type { AnyKind } from './document/entry.ts';
 import { Faults } from './faults.ts';
+import type { FoldRequest } from './fold.ts';
 import { Link, type LinkOptions, type Transport } from './link.ts';
 import {
   NOT_OWNER,
@@ -36,7 +38,6 @@ import type {
   LoadedDocument,
   OpenedSession,
   SessionId,
-  SessionRef,
   WorkerStore,
 } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
@@ -49,13 +50,6 @@ export interface HostLimits {
   readonly memoryBytes: number;
   /** A document that nobody has open goes after this long. */
   readonly idleMs: number;
-}
-
-export interface FoldRequest {
-  readonly session: SessionRef;
-  readonly doc: number;
-  readonly kind: KindName;
-  readonly version: number;
 }
 
 export interface HostOptions {
@@ -351,7 +345,7 @@ export class Host {
           store.seqVersion(actor.id ?? 0, client, seq).then((version) => version ?? 0),
           done,
         ),
-      fold: (actor, version, done) => this.fold(actor, version, done),
+      fold: (actor, version, made, done) => this.fold(actor, version, made, done),
       presenceChanged: (actor) => {
         this.dirtyPresence.add(actor);
         this.stopPresence ??= options.clock.after(PRESENCE_TICK_MS, () => this.flushPresence());
@@ -437,16 +431,28 @@ export class Host {
     return { type: 'failed', code: 'internal', message: 'the document does not load' };
   }
 
-  private fold(actor: DocumentActor, version: number, done: (bytes: number | undefined) => void): void {
+  private fold(
+    actor: DocumentActor,
+    version: number,
+    made: MadeSnapshot | undefined,
+    done: (bytes: number | undefined) => void,
+  ): void {
     const { id, kindName } = actor;
-    if (id === undefined || kindName === undefined) return;
+    const epoch = this.shards.epochOf(actor.name);
+    if (id === undefined || kindName === undefined || epoch === undefined) return;
     const request: FoldRequest = {
       session: this.options.session,
       doc: id,
       kind: kindName,
       version,
     };
-    const folding = this.options.fold(request).then(
+    const making =
+      made === undefined
+        ? this.options.fold(request)
+        : this.options.store
+            .writeSnapshot({ ...made, doc: id, version, epoch })
+            .then((written) => (written ? made.state.length : undefined));
+    const folding = making.then(
       (bytes) => this.answered(actor, () => done(bytes)),
       (error: unknown) => {
         const fields = { doc: actor.name, version, error: String(error) };

@@ -3,7 +3,8 @@
 // throw at import: a module that does empties the pool for good.
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
-import { type FoldRequest, Host, type HostLimits } from './host.ts';
+import type { FoldRequest } from './fold.ts';
+import { Host, type HostLimits } from './host.ts';
 import type { Transport } from './link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
 import { Progress } from './progress.ts';

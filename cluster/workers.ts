@@ -7,7 +7,8 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { Faults } from '../actors/faults.ts';
-import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { FoldRequest } from '../actors/fold.ts';
+import type { HostLimits } from '../actors/host.ts';
 import { Link } from '../actors/link.ts';
 import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
 import { Progress } from '../actors/progress.ts';
@@ -65,15 +66,15 @@ export type Epochs = ReadonlyMap<number, Epoch>;
 
 type Mode = 'starting' | 'live' | 'ended' | 'stopped';
 
-/** A worker's young generation. A larger one saves no CPU (measured) and is memory that thousands of idle sockets pay for. */
-const YOUNG_MB = 12;
+/** A worker's young generation: with 12 an edit costs a tenth more CPU (measured), for patches stay in memory for a while. */
+const YOUNG_MB = 48;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 /** A worker that lived this long starts its back-off afresh. */
 const STEADY_MS = 30_000;
 const DEATHS_TO_QUARANTINE = 3;
-/** Of the gateway's batches to a worker. */
-const GATHER_MS = 3;
+/** Of the gateway's batches to a worker: 3 ms more for an edit while a worker has 20 edits a ms, for 8 % less CPU (measured). */
+const GATHER_MS = 6;
 
 export class Workers {
   private readonly options: WorkersOptions;

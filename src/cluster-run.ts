@@ -2,7 +2,8 @@
 // taken apart. A run that is fenced is over; the next one is another object (membership.ts).
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../actors/clock.ts';
-import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { FoldRequest } from '../actors/fold.ts';
+import type { HostLimits } from '../actors/host.ts';
 import type { LinkOptions } from '../actors/link.ts';
 import { Liveness, MAIN } from '../actors/liveness.ts';
 import type { ControlStore } from '../actors/storage/store.ts';

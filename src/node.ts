@@ -3,8 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
+import type { FoldRequest } from '../actors/fold.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
-import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { HostLimits } from '../actors/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
@@ -35,7 +36,15 @@ export interface RunningNode {
   readonly failed: Promise<Error>;
 }
 
-const LINK = { windowMessages: 20_000, queueMessages: 20_000, gatherMs: 0 };
+const MiB = 1024 * 1024;
+/** Above the largest answer, a document of documentBytes as JSON; a peer's connection takes as much again. */
+const LINK = {
+  windowMessages: 20_000,
+  windowBytes: 32 * MiB,
+  queueMessages: 20_000,
+  queueBytes: 32 * MiB,
+  gatherMs: 0,
+};
 const FOLDS_WAITING = 1000;
 const SOCKETS_CLOSE_MS = 2000;
 /** Over which the clients of a node that goes come back elsewhere. */

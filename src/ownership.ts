@@ -2,7 +2,8 @@
 // ways end in a router that leads every document to its owner; the rest of the node sees no difference.
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../actors/clock.ts';
-import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { FoldRequest } from '../actors/fold.ts';
+import type { HostLimits } from '../actors/host.ts';
 import { MAIN } from '../actors/liveness.ts';
 import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
 import type { WorkerTask } from '../actors/worker.ts';

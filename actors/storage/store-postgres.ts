@@ -24,6 +24,7 @@ import {
   type DocumentId,
   type DocumentRow,
   type FoldStore,
+  type NewSnapshot,
   type OpenedSession,
   type SessionId,
   type SessionIdentity,
@@ -135,6 +136,11 @@ class PostgresWorkerStore implements WorkerStore {
     return this.#opened().pool.run('clients', (sql) => clients(sql, doc, limit));
   }
 
+  async writeSnapshot(snapshot: NewSnapshot) {
+    const { pool, session } = this.#opened();
+    return pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, snapshot));
+  }
+
   async seqVersion(doc: DocumentId, client: string, seq: number) {
     return this.#opened().pool.run('seqVersion', (sql) => seqVersion(sql, doc, client, seq));
   }
@@ -183,8 +189,8 @@ export function createFoldStore(options: FoldStoreOptions): FoldStore {
   const pool = new Pool(options, new Servers(options.url), foldName(options.run), 1);
   return {
     read: (doc, upTo) => pool.run('read', (sql) => loadAt(sql, doc, upTo)),
-    writeSnapshot: (session, doc, version, epoch, previous, state) =>
-      pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, doc, version, epoch, previous, state)),
+    writeSnapshot: (session, snapshot) =>
+      pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, snapshot)),
     close: () => pool.close(),
   };
 }

@@ -225,6 +225,8 @@ export interface WorkerStore {
   ): Promise<{ lastSeq: number; pairs: readonly (readonly [seq: number, version: number])[] } | undefined>;
   /** Clients with remembered seqs in the newest snapshot's table, at most `limit`; undefined where there are more. */
   clients(doc: DocumentId, limit: number): Promise<readonly string[] | undefined>;
+  /** As the fold store's, for this session. */
+  writeSnapshot(snapshot: NewSnapshot): Promise<boolean>;
   /** The version as which (client, seq) committed, looked up in the kept log; undefined: it did not. O(kept log). */
   seqVersion(doc: DocumentId, client: string, seq: number): Promise<number | undefined>;
   /** Ends the session: its state becomes fenced by itself once nothing is in flight. */
@@ -233,19 +235,36 @@ export interface WorkerStore {
   abort(): void;
 }
 
+/** What a client committed in a stretch of the log. */
+export interface ClientPairs {
+  readonly client: string;
+  /** The highest. */
+  readonly lastSeq: number;
+  /** Its latest, at most PAIRS, newest first. */
+  readonly pairs: readonly (readonly [seq: number, version: number])[];
+}
+
+export interface NewSnapshot {
+  readonly doc: DocumentId;
+  readonly version: number;
+  /** Under which `version` was committed. */
+  readonly epoch: Epoch;
+  /** The newest snapshot that there is; 0: none. */
+  readonly previous: number;
+  readonly state: Uint8Array;
+  /** All who committed in (previous, version]. */
+  readonly clients: readonly ClientPairs[];
+}
+
 /** Compute pool: folding. */
 export interface FoldStore {
   /** Newest snapshot at or below `upTo`, and the deltas above it up to `upTo`. */
   read(doc: DocumentId, upTo: number): Promise<LoadedDocument>;
-  /** Writes the snapshot and the clients' seqs since `previous`, if the session is not fenced and the log has (doc, version, epoch). */
-  writeSnapshot(
-    session: SessionRef,
-    doc: DocumentId,
-    version: number,
-    epoch: Epoch,
-    previous: number,
-    state: Uint8Array,
-  ): Promise<boolean>;
+  /**
+   * Writes the snapshot, and with it the clients' seqs. true: the store has this one, or a newer. false: the
+   * session is fenced, the log has no such version of that epoch, or `previous` is not the newest snapshot.
+   */
+  writeSnapshot(session: SessionRef, snapshot: NewSnapshot): Promise<boolean>;
   close(): Promise<void>;
 }
 

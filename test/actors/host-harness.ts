@@ -29,7 +29,7 @@ export const HOST_LIMITS: HostLimits = {
     snapshotRatio: 0.5,
   },
   commit: { maxRows: 100, maxBytes: MiB, queueBytes: MiB, lingerMs: 0 },
-  link: { windowMessages: 1000, queueMessages: 1000, gatherMs: 0 },
+  link: { windowMessages: 1000, windowBytes: 8 * MiB, queueMessages: 1000, queueBytes: 8 * MiB, gatherMs: 0 },
   memoryBytes: 100 * MiB,
   idleMs: 60_000,
 };

@@ -31,7 +31,13 @@ export const HOST_LIMITS: HostLimits = {
     snapshotRatio: 0.5,
   },
   commit: { maxRows: 64, maxBytes: MiB, queueBytes: 64 * 1024, lingerMs: 2 },
-  link: { windowMessages: 500, queueMessages: 200, gatherMs: 0 },
+  link: {
+    windowMessages: 500,
+    windowBytes: 64 * 1024,
+    queueMessages: 200,
+    queueBytes: 64 * 1024,
+    gatherMs: 0,
+  },
   memoryBytes: 64 * 1024,
   idleMs: 1500,
 };

@@ -3,7 +3,8 @@
 // and another takes its place.
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
-import type { FoldRequest, HostLimits } from '../../actors/host.ts';
+import { type FoldRequest, fold } from '../../actors/fold.ts';
+import type { HostLimits } from '../../actors/host.ts';
 import { Host } from '../../actors/host.ts';
 import { Link } from '../../actors/link.ts';
 import type { ToGateway, ToOwner } from '../../actors/link-messages.ts';
@@ -21,7 +22,6 @@ import type { SlotHost } from '../../cluster/controller.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
 import type { PeerStream } from '../../cluster/peer/network.ts';
 import type { Epochs, SlotListener } from '../../cluster/workers.ts';
-import { fold } from './fold.ts';
 import { Pipe, Port } from './pipe.ts';
 import { Thread } from './thread.ts';
 

@@ -7,6 +7,7 @@ import {
   type DocumentId,
   type DocumentRow,
   type LoadedDocument,
+  type NewSnapshot,
   PAIRS,
   type SessionId,
   type SessionRef,
@@ -157,25 +158,18 @@ export class MemoryTables {
     return undefined;
   }
 
-  writeSnapshot(
-    me: SessionRef,
-    id: DocumentId,
-    version: number,
-    epoch: number,
-    previous: number,
-    state: Uint8Array,
-  ): boolean {
+  writeSnapshot(me: SessionRef, { doc, version, epoch, previous, state, clients }: NewSnapshot): boolean {
     if (!this.sessions.isOpen(me)) return false;
-    const log = this.#log(id);
+    const log = this.#log(doc);
     const newest = log.snapshots.at(-1)?.version ?? 0;
     if (newest >= version) return true;
     if (newest !== previous || log.rows.get(version)?.epoch !== epoch) return false;
     log.snapshots.push({ version, state: state.slice(), atMs: this.#nowMs() });
-    for (const { client, seq, version: at } of this.#deltas(id, previous, version)) {
+    for (const { client, lastSeq, pairs } of clients) {
       const kept = log.seqs.get(client) ?? { lastSeq: 0, pairs: [] };
       log.seqs.set(client, {
-        lastSeq: Math.max(kept.lastSeq, seq),
-        pairs: [[seq, at] as const, ...kept.pairs].slice(0, PAIRS),
+        lastSeq: Math.max(kept.lastSeq, lastSeq),
+        pairs: [...pairs, ...kept.pairs].slice(0, PAIRS),
       });
     }
     return true;
