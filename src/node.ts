@@ -138,6 +138,7 @@ async function assemble(
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());
   sweepHistory(config, control, log, onStop);
+  watchDatabase(control, log, onStop);
   http.server.on('upgrade', sockets.upgrade);
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
@@ -205,6 +206,23 @@ function sweepHistory(
   onStop(async () => clearInterval(timer));
 }
 
+/** So that the database knows, when it fails over, whether its standby had all. */
+function watchDatabase(
+  control: ControlStore,
+  log: Logger,
+  onStop: (close: () => Promise<unknown>) => void,
+): void {
+  const watch = (): void => {
+    control
+      .timeline()
+      .catch((error: unknown) => log.debug({ err: error }, "the database's timeline is not known"));
+  };
+  watch();
+  const timer = setInterval(watch, TIMELINE_MS);
+  onStop(async () => clearInterval(timer));
+}
+
+const TIMELINE_MS = 5000;
 const SWEEP_ROWS = 10_000;
 
 function hostLimits(config: Config): HostLimits {

@@ -163,7 +163,9 @@ export interface ControlStore {
   sessionState(id: SessionId): Promise<SessionState | undefined>;
   /**
    * The server's timeline (0: it does not tell), and the highest that the database has recorded, this one
-   * included. A server below it, or below what a peer has seen, has missed a failover.
+   * included. A server below it, or below what a peer has seen, has missed a failover. Asked now and then it
+   * records whether a standby has what is acknowledged: after a failover without that, the histories of all
+   * documents are renewed (`renewHistory`) before anybody writes.
    */
   timeline(): Promise<{ readonly timeline: number; readonly highest: number }>;
   /** From now on servers of a lower timeline are not used. They count as out of reach. */
