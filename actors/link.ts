@@ -69,11 +69,11 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.clock = clock;
     transport.onBatch((batch) => {
       if (this.closed) return;
-      const [credit, creditBytes, messages] = this.packr.unpack(batch) as [number, number, In[]];
+      const [credit, creditBytes, bytes, messages] = this.packr.unpack(batch) as Batch<In>;
       this.handledByPeer = credit;
       this.handledBytesByPeer = creditBytes;
       this.handled += messages.length;
-      for (const message of messages) this.handledBytes += bytesOf(message);
+      this.handledBytes += bytes;
       if (messages.length > 0) onMessages(messages);
       const due =
         this.handled - this.creditTold > options.windowMessages / 4 ||
@@ -122,13 +122,18 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   readonly flush = (): void => {
     this.scheduled = false;
     if (this.closed) return;
+    const bytesBefore = this.sentBytes;
     const messages = this.taken();
     if (messages.length === 0 && this.handled === this.creditTold) return;
     this.sent += messages.length;
     this.creditTold = this.handled;
     this.creditBytesTold = this.handledBytes;
     if (this.options.gatherMs > 0) this.observe(messages.length);
-    this.transport.post(new Uint8Array(this.packr.pack([this.handled, this.handledBytes, messages])));
+    this.transport.post(
+      new Uint8Array(
+        this.packr.pack([this.handled, this.handledBytes, this.sentBytes - bytesBefore, messages]),
+      ),
+    );
   };
 
   /** From the queue what the window has room for. */
@@ -166,11 +171,16 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   }
 }
 
-/** Of what makes a message large: its strings and bytes, also in a list. Both ends count the same. */
+/** Messages and bytes that the sender has handled so far; the bytes of these messages. */
+type Batch<Message> = [handled: number, handledBytes: number, bytes: number, messages: Message[]];
+
+/** Of what makes a message large: its strings and bytes, also in a list. */
 function bytesOf(message: readonly unknown[]): number {
   let bytes = 0;
   for (const part of message) {
-    if (typeof part === 'string' || part instanceof Uint8Array) bytes += part.length;
+    if (typeof part === 'string') bytes += part.length;
+    else if (typeof part !== 'object' || part === null) continue;
+    else if (part instanceof Uint8Array) bytes += part.length;
     else if (Array.isArray(part)) bytes += bytesOf(part);
   }
   return bytes;
