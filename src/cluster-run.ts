@@ -11,6 +11,7 @@ import { Controller } from '../cluster/controller.ts';
 import type { Lease } from '../cluster/lease-store.ts';
 import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
 import { startLeaseThread } from '../cluster/lease-thread.ts';
+import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
 import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
@@ -33,6 +34,7 @@ export interface ClusterRunOptions {
   readonly workerModule?: URL;
   /** Nothing of this run will ever be written again. Told once. */
   readonly onFenced: () => void;
+  readonly onLeaveAsked: () => LeaveProgress;
 }
 
 export interface ClusterRun {
@@ -140,6 +142,7 @@ async function assemble(
     log,
     setLease: (lease) => keeper.setLease(lease),
     onFenced: fenced,
+    onLeaveAsked: options.onLeaveAsked,
   });
   const workers = new Workers({
     slots: config.workers,
