@@ -12,6 +12,7 @@ import { Router } from '../cluster/router.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { checkConnections, embeddedSettings } from './connection-budget.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
@@ -90,6 +91,7 @@ async function assemble(
   const control = createControlStore(storage);
   onStop(() => control.close());
   await migrate(config, control, log);
+  await checkConnections(config, control, (message, fields) => log.warn(fields, message));
 
   const compute = new Piscina({
     filename: new URL('../actors/fold-worker.js', import.meta.url).href,
@@ -161,6 +163,7 @@ async function openStorage(
   if (config.storage.url !== 'embedded') return config.storage.url;
   const embedded = await startEmbeddedPostgres({
     directory: config.storage.embedded.directory,
+    settings: embeddedSettings(config),
     log: (message) => log.info({ storage: 'embedded' }, message),
   });
   onStop(() => embedded.stop());
