@@ -86,6 +86,7 @@ async function assemble(
   const storage = {
     url: storageUrl,
     connectTimeoutMs: config.storage.connectTimeoutMs,
+    answerTimeoutMs: config.storage.answerTimeoutMs,
     readConnections: config.storage.readConnections,
   };
   const control = createControlStore(storage);
