@@ -4,7 +4,12 @@ import type { FoldStore } from './storage/store.ts';
 import { createFoldStore } from './storage/store-postgres.ts';
 
 export interface FoldTask {
-  readonly storage: { readonly url: string; readonly connectTimeoutMs: number; readonly run: string };
+  readonly storage: {
+    readonly url: string;
+    readonly connectTimeoutMs: number;
+    readonly answerTimeoutMs: number;
+    readonly run: string;
+  };
   readonly request: FoldRequest;
 }
 

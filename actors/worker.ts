@@ -17,6 +17,7 @@ export interface WorkerTask {
   readonly storage: {
     readonly url: string;
     readonly connectTimeoutMs: number;
+    readonly answerTimeoutMs: number;
     readonly readConnections: number;
   };
   readonly limits: HostLimits;

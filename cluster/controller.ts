@@ -11,10 +11,12 @@ import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/s
 import { type ControlMessage, controlMessage } from './control-messages.ts';
 import type { Lease, LeaseStore, MapEntry } from './lease-store.ts';
 import { CONTROL_SLOT, type Member, Members } from './members.ts';
+import { encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
 import type { Peer, PeerDial, PeerNetwork, PeerStream } from './peer/network.ts';
 import { PeerLinks } from './peer-links.ts';
-import { type Pin, pinnedNodes, type ResolvedPins, resolvePins } from './pins.ts';
+import { PinBoard } from './pin-board.ts';
+import { type Pin, pinnedNodes, type ResolvedPins } from './pins.ts';
 import { rebalance } from './rebalance.ts';
 import { type Placement, Ring } from './ring.ts';
 import type { Router } from './router.ts';
@@ -37,6 +39,7 @@ export interface ControllerOptions {
   readonly address: string;
   readonly weight: number;
   readonly session: OpenedSession;
+  /** Of the configuration. */
   readonly pins: readonly Pin[];
   readonly store: ControlStore;
   readonly leases: LeaseStore;
@@ -52,11 +55,14 @@ export interface ControllerOptions {
   readonly setLease: (lease: Lease) => void;
   /** This run is fenced: nothing of it will ever be written again. */
   readonly onFenced: () => void;
+  /** An operator wants the node to leave, and is told how far it is. May be called again. */
+  readonly onLeaveAsked?: () => LeaveProgress;
 }
 
-/** What should be where, for these members (`key`) and owners (`current`). */
+/** What should be where, for these members (`key`), pins and owners (`current`). */
 interface Plan {
   readonly key: string;
+  readonly pinsRevision: number;
   readonly current: Placement;
   readonly ring: Ring;
   readonly pins: ResolvedPins;
@@ -85,6 +91,7 @@ export class Controller implements SlotListener {
   private readonly members = new Members();
   private readonly links: PeerLinks;
   private readonly takeover: Takeover;
+  private readonly pins: PinBoard;
   private readonly dials = new Map<string, PeerDial>();
   private slots: SlotHost | undefined;
   /** Of this node: slot -> session and link, while the worker is up. */
@@ -128,6 +135,12 @@ export class Controller implements SlotListener {
       onFenced: (victim) => this.runFenced(victim),
       onSelfFenced: () => this.fenced(),
     });
+    this.pins = new PinBoard({
+      store,
+      configured: options.pins,
+      onChange: () => this.reconcileSoon(),
+      onFailed: (error) => log('warn', 'the pins are not read', { error: String(error) }),
+    });
     network.onEvent((event) => {
       if (event.type === 'up') this.peerUp(event.peer);
       else if (event.type === 'down') this.peerDown(event.peer, event.reason);
@@ -142,9 +155,10 @@ export class Controller implements SlotListener {
     const { store, leases, clock } = this.options;
     this.slots = slots;
     const events = await store.listen({
-      onEvent: () => this.refresh(),
+      onEvent: (event) => this.notified(event),
       onGap: () => {
         this.wantMap = true;
+        void this.pins.read();
         this.refresh();
       },
     });
@@ -152,7 +166,7 @@ export class Controller implements SlotListener {
     this.closers.push(
       leases.subscribe({ onEvent: (event) => this.published(event), onGap: () => this.refresh() }),
     );
-    ({ timeline: this.timeline } = await store.timeline());
+    [{ timeline: this.timeline }] = await Promise.all([store.timeline(), this.pins.read()]);
     this.setState('live');
     this.closers.push(clock.every(SWEEP_MS, () => this.sweep()));
     this.closers.push(clock.every(MOVE_EVERY_MS, () => this.move()));
@@ -348,6 +362,19 @@ export class Controller implements SlotListener {
     this.options.store.refuseBelow(timeline);
   }
 
+  /** Of the database's events those that are not an operator's are hints that something has changed. */
+  private notified(event: string): void {
+    const { store, run, onLeaveAsked } = this.options;
+    const asked = operatorEvent(event);
+    if (asked === undefined) this.refresh();
+    else if (asked.type === 'pins') void this.pins.read();
+    else if (asked.type === 'drain' && asked.run === run && onLeaveAsked !== undefined) {
+      const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });
+      // Lost, it is asked for again.
+      store.notify(answer).catch(() => undefined);
+    }
+  }
+
   private published(event: string): void {
     const message = controlMessage(parsed(event));
     if (message?.type === 'map') this.apply(message.entries);
@@ -395,7 +422,10 @@ export class Controller implements SlotListener {
   // The picture
 
   private sweep(): void {
-    if (++this.sweeps % SWEEPS_PER_MAP === 0) this.wantMap = true;
+    if (++this.sweeps % SWEEPS_PER_MAP === 0) {
+      this.wantMap = true;
+      void this.pins.read();
+    }
     this.refresh();
   }
 
@@ -610,7 +640,7 @@ export class Controller implements SlotListener {
           member.peer !== undefined &&
           member.workers.size > 0 &&
           member.liveSince !== undefined &&
-          (isEmpty || clock.now() - member.liveSince >= STEADY_MS),
+          (isEmpty || this.state === 'draining' || clock.now() - member.liveSince >= STEADY_MS),
       )
       .map((member) => ({ name: member.node, weight: member.weight }));
     const all = this.state === 'live' && this.own.size > 0 ? [{ name: node, weight }, ...others] : others;
@@ -622,11 +652,12 @@ export class Controller implements SlotListener {
     const key = JSON.stringify([...members].sort((a, b) => (a.name < b.name ? -1 : 1)));
     const current = this.owners();
     const { plan } = this;
-    if (plan?.key === key && isOnItsWay(plan, current)) return plan;
+    const pinsRevision = this.pins.revision;
+    if (plan?.key === key && plan.pinsRevision === pinsRevision && isOnItsWay(plan, current)) return plan;
     const ring = plan?.key === key ? plan.ring : new Ring(members);
-    const pins = resolvePins(this.options.pins, members, () => []);
+    const pins = this.pins.resolve(members);
     const placement = rebalance(ring, current, pinnedNodes(pins));
-    this.plan = { key, ring, pins, placement, current };
+    this.plan = { key, pinsRevision, ring, pins, placement, current };
     return this.plan;
   }
 
@@ -715,22 +746,32 @@ export class Controller implements SlotListener {
   /** A few of the shards that should be elsewhere, for each worker that is not handing over already. */
   private move(): void {
     if (this.stopped || this.state === 'joining' || this.wantMap) return;
-    const { placement } = this.wanted();
+    const { placement, pins } = this.wanted();
     const most = this.state === 'draining' ? DRAIN_SHARDS : MOVE_SHARDS;
     for (const [slot, { session }] of this.own) {
       if (this.busy.has(slot)) continue;
+      const slotOf = (shard: number): number | undefined => pins.shards.get(shard)?.slot;
       const leaving = this.map
         .shardsOf(session)
-        .filter(
-          (shard) => placement[shard] !== this.options.node && this.memberFor(placement[shard]) !== undefined,
-        );
-      const first = leaving[0];
+        .filter((shard) =>
+          placement[shard] === this.options.node
+            ? this.ownSlot(slotOf(shard), slot) !== undefined
+            : this.memberFor(placement[shard]) !== undefined,
+        )
+        // What an operator waits for does not queue behind the evening out.
+        .sort((a, b) => Number(pins.shards.has(b)) - Number(pins.shards.has(a)));
+      const [first] = leaving;
       if (first === undefined) continue;
-      const member = this.memberFor(placement[first]);
-      if (member === undefined) continue;
-      const shards = leaving.filter((shard) => placement[shard] === member.node).slice(0, most);
-      void this.handOver(slot, shards, member);
+      const shards = leaving
+        .filter((shard) => placement[shard] === placement[first] && slotOf(shard) === slotOf(first))
+        .slice(0, most);
+      void this.handOver(slot, shards, this.memberFor(placement[first]), slotOf(first));
     }
+  }
+
+  /** The session of a slot of this node that shards of the slot `but` are pinned to. */
+  private ownSlot(pinned: number | undefined, but: number): SessionId | undefined {
+    return pinned === undefined || pinned === but ? undefined : this.own.get(pinned)?.session;
   }
 
   private memberFor(node: string | undefined): Member | undefined {
@@ -747,10 +788,16 @@ export class Controller implements SlotListener {
     return undefined;
   }
 
-  private async handOver(slot: number, shards: readonly number[], member: Member): Promise<void> {
+  /** `member` undefined: to another worker of this node. */
+  private async handOver(
+    slot: number,
+    shards: readonly number[],
+    member: Member | undefined,
+    pinned: number | undefined,
+  ): Promise<void> {
     const loads = this.map.loads();
-    let to: SessionId | undefined;
-    for (const session of member.workers.values())
+    let to = member === undefined ? this.ownSlot(pinned, slot) : member.workers.get(pinned ?? -1);
+    for (const session of to === undefined ? (member?.workers.values() ?? []) : [])
       if (to === undefined || (loads.get(session) ?? 0) < (loads.get(to) ?? 0)) to = session;
     if (to === undefined || this.slots === undefined) return;
     this.busy.add(slot);
@@ -761,7 +808,8 @@ export class Controller implements SlotListener {
       const handed = [...moved.keys()];
       // Until the new owner says that it has them nothing leads there: what came earlier would be turned away.
       this.unroute(handed);
-      member.peer?.send({ type: 'handed', session: target, shards: handed } satisfies ControlMessage);
+      if (member === undefined) void this.adopt(target, handed);
+      else member.peer?.send({ type: 'handed', session: target, shards: handed } satisfies ControlMessage);
     } catch (error) {
       this.options.log('warn', 'shards are not handed over', { slot, error: String(error) });
       this.wantMap = true;

@@ -137,7 +137,8 @@ export class Takeover {
         : await store.fence(session, { run });
       if (fenced === 'too-soon') return;
       if (!fenced) {
-        onSelfFenced();
+        // A node that drains may not fence, and lives on.
+        if ((await store.sessionState(session.id)) !== 'draining') onSelfFenced();
         return;
       }
       log('warn', 'a node was fenced', { run, node: members.get(run)?.node, evidence });

@@ -12,6 +12,7 @@ import { Controller } from '../cluster/controller.ts';
 import type { Lease } from '../cluster/lease-store.ts';
 import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
 import { startLeaseThread } from '../cluster/lease-thread.ts';
+import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
 import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
@@ -34,6 +35,7 @@ export interface ClusterRunOptions {
   readonly workerModule?: URL;
   /** Nothing of this run will ever be written again. Told once. */
   readonly onFenced: () => void;
+  readonly onLeaveAsked: () => LeaveProgress;
 }
 
 export interface ClusterRun {
@@ -141,6 +143,7 @@ async function assemble(
     log,
     setLease: (lease) => keeper.setLease(lease),
     onFenced: fenced,
+    onLeaveAsked: options.onLeaveAsked,
   });
   const workers = new Workers({
     slots: config.workers,

@@ -1,7 +1,9 @@
 // A node's place in a cluster over its whole life: one run after the other. A run that is fenced is taken
 // apart at once and followed by another after a back-off, while the sockets stay: their clients see a pause.
+// A node that leaves is followed by no other run.
 //
-// Modes: starting -> member -> fenced -> (back-off) starting; any -> stopped. Only `setMode` changes it.
+// Modes: starting -> member -> fenced -> (back-off) starting; any but stopped -> leaving; any -> stopped. Only
+// `setMode` changes it.
 import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
@@ -9,7 +11,7 @@ import { type ClusterRun, type ClusterRunOptions, startClusterRun } from './clus
 
 export type MembershipOptions = Omit<ClusterRunOptions, 'run' | 'onFenced'>;
 
-type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
+type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
 
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15_000;
@@ -52,8 +54,9 @@ export class Membership {
     return this.current?.controller.status();
   }
 
-  /** Hands all shards over; the node stays, and routes. */
+  /** Hands all shards over; the node stays, routes, and takes no shards again. */
   async drain(timeoutMs: number): Promise<void> {
+    this.setMode('leaving');
     await this.current?.controller.drain(timeoutMs);
   }
 
@@ -78,7 +81,9 @@ export class Membership {
 
   private fenced(): void {
     if (this.mode === 'stopped' || this.mode === 'fenced') return;
-    this.options.log('error', 'fenced: starting over under a new run', {});
+    const message =
+      this.mode === 'leaving' ? 'fenced while leaving' : 'fenced: starting over under a new run';
+    this.options.log('error', message, {});
     this.setMode('fenced');
     const ended = this.current;
     this.current = undefined;
@@ -108,6 +113,7 @@ export class Membership {
   }
 
   private setMode(mode: Mode): void {
-    if (this.mode !== 'stopped') this.mode = mode;
+    if (this.mode === 'stopped' || (this.mode === 'leaving' && mode !== 'stopped')) return;
+    this.mode = mode;
   }
 }

@@ -10,12 +10,15 @@ import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
 import { Router } from '../cluster/router.ts';
+import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { checkConnections, embeddedSettings } from './connection-budget.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
-import { isClustered, type Ownership, startOwnership } from './ownership.ts';
+import { Leaving } from './leaving.ts';
+import { startOwnership } from './ownership.ts';
 import { testSelf } from './self-test.ts';
 
 export interface NodeOptions {
@@ -47,8 +50,6 @@ const LINK = {
 };
 const FOLDS_WAITING = 1000;
 const SOCKETS_CLOSE_MS = 2000;
-/** Over which the clients of a node that goes come back elsewhere. */
-const SOCKETS_DRAIN_MS = 5000;
 const SELF_TEST_MS = 10_000;
 
 /** Rejects with StartError for what a person can mend; what had been started is stopped then. */
@@ -94,11 +95,13 @@ async function assemble(
   const storage = {
     url: storageUrl,
     connectTimeoutMs: config.storage.connectTimeoutMs,
+    answerTimeoutMs: config.storage.answerTimeoutMs,
     readConnections: config.storage.readConnections,
   };
   const control = createControlStore(storage);
   onStop(() => control.close());
   await migrate(config, control, log);
+  await checkConnections(config, control, (message, fields) => log.warn(fields, message));
 
   const compute = new Piscina({
     filename: new URL('../actors/fold-worker.js', import.meta.url).href,
@@ -122,7 +125,12 @@ async function assemble(
     random: Math.random,
   });
   const sockets = new Sockets({ gateway, limits: config.limits, ...config.gateway });
-  const ownership = await startOwnership({
+  const leaving = new Leaving({
+    handOver: async (timeoutMs) => (await starting).drain(timeoutMs),
+    handOverMs: config.drain.timeoutMs,
+    clients: sockets,
+  });
+  const starting = startOwnership({
     config,
     storage,
     limits: hostLimits(config),
@@ -132,8 +140,14 @@ async function assemble(
     fold,
     log: (level, message, fields) => log[level](fields, message),
     onLost: (error) => fail(error),
+    onLeaveAsked: () => {
+      if (!leaving.hasBegun) log.info('leaving, as an operator asks');
+      leaving.begin().catch((error: unknown) => log.error({ err: error }, 'leaving'));
+      return leaving.progress();
+    },
     ...(workerModule === undefined ? {} : { workerModule }),
   });
+  const ownership = await starting;
   onStop(() => ownership.kill());
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());
@@ -143,10 +157,10 @@ async function assemble(
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
-  isReady = () => ownership.isServing;
+  isReady = () => ownership.isServing && !leaving.hasBegun;
   onStop(async () => {
     isReady = () => false;
-    if (isClustered(config)) await leave(config, ownership, sockets);
+    if (isClustered(config)) await leaving.begin();
   });
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
   return { url: `http://${host}:${port}/`, port, storageUrl, stop, failed };
@@ -160,6 +174,7 @@ async function openStorage(
   if (config.storage.url !== 'embedded') return config.storage.url;
   const embedded = await startEmbeddedPostgres({
     directory: config.storage.embedded.directory,
+    settings: embeddedSettings(config),
     log: (message) => log.info({ storage: 'embedded' }, message),
   });
   onStop(() => embedded.stop());
@@ -178,12 +193,6 @@ async function migrate(config: Config, control: ControlStore, log: Logger): Prom
       `the database lacks ${missing.length} migrations (${missing.join(', ')}): run troupe migrate, or set storage.migrate=true`,
     );
   }
-}
-
-/** A node that goes hands its documents over first, then sends its clients to the others, not all at once. */
-async function leave(config: Config, ownership: Ownership, sockets: Sockets): Promise<void> {
-  await ownership.drain(config.drain.timeoutMs);
-  await sockets.drain(SOCKETS_DRAIN_MS);
 }
 
 function sweepHistory(

@@ -8,10 +8,11 @@ import { MAIN } from '../actors/liveness.ts';
 import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
 import type { WorkerTask } from '../actors/worker.ts';
 import { Alone } from '../cluster/alone.ts';
+import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
-import { hasRedis } from '../cluster/redis/client.ts';
 import type { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
+import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
 import { Membership } from './membership.ts';
@@ -28,20 +29,20 @@ export interface OwnershipOptions {
   readonly workerModule?: URL;
   /** The node cannot go on. */
   readonly onLost: (error: Error) => void;
+  /** In a cluster: an operator wants the node to leave, and is told how far it is. May be called again. */
+  readonly onLeaveAsked: () => LeaveProgress;
 }
 
 export interface Ownership {
   /** Able to serve: false while it starts over after it was fenced. */
   readonly isServing: boolean;
-  /** In a cluster: hands everything over to the others, within `timeoutMs`. */
+  /** In a cluster: hands everything over to the others, within `timeoutMs`, for good. */
   drain(timeoutMs: number): Promise<void>;
   /** Commits what was taken, then ends. */
   stop(): Promise<void>;
   /** Ends what `stop` may have left. */
   kill(): Promise<void>;
 }
-
-export const isClustered = (config: Config): boolean => hasRedis(config.cluster.redis);
 
 /** Resolves when every document has an owner that this node leads to. */
 export async function startOwnership(options: OwnershipOptions): Promise<Ownership> {

@@ -7,7 +7,7 @@ import { Appender } from './postgres/append.ts';
 import { claim } from './postgres/claim.ts';
 import { clientSeqs, clients, seqVersion } from './postgres/client-seqs.ts';
 import type { PostgresStoreOptions } from './postgres/connect.ts';
-import { PostgresControlStore } from './postgres/control-store.ts';
+import { type ControlStoreOptions, PostgresControlStore } from './postgres/control-store.ts';
 import { create, find } from './postgres/document.ts';
 import { history } from './postgres/history.ts';
 import { load, loadAt } from './postgres/load.ts';
@@ -34,9 +34,10 @@ import {
 } from './store.ts';
 
 export type { PostgresStoreOptions, StoreProblem } from './postgres/connect.ts';
+export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
 
-/** A control store, with two connections, and one for each `listen`. */
-export function createControlStore(options: PostgresStoreOptions): ControlStore {
+/** A control store, with CONTROL_CONNECTIONS, and one for each `listen`. */
+export function createControlStore(options: ControlStoreOptions): ControlStore {
   return new PostgresControlStore(options);
 }
 

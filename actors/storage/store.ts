@@ -96,6 +96,14 @@ export interface ShardRow {
   readonly ownerState: SessionState | null;
 }
 
+/** An operator's word on where documents belong. The store does not look inside `match`. */
+export interface PinRow {
+  readonly match: string;
+  readonly node: string;
+  /** Of its workers; null: any. */
+  readonly slot: number | null;
+}
+
 export type FenceVictim = { readonly run: string } | { readonly session: SessionId };
 
 /** Without hard evidence at most one fence in the cluster within this time, by the database's clock. */
@@ -117,7 +125,7 @@ export interface ConnectionBudget {
   readonly reserved: number;
   /** Client connections now, of whatever database, ours included. */
   readonly used: number;
-  /** Of all nodes, to this database. */
+  /** Of all nodes, to this database; those of commands are not among them. */
   readonly ours: number;
 }
 
@@ -177,6 +185,14 @@ export interface ControlStore {
    */
   renewHistory(): Promise<string>;
   connectionBudget(): Promise<ConnectionBudget>;
+  /** Those that operators have set, in the order in which they were set last. */
+  pins(): Promise<readonly PinRow[]>;
+  /** Over an earlier one of the same `match`. Who should know at once is to be notified. */
+  setPin(pin: PinRow): Promise<void>;
+  /** false: there was none. */
+  removePin(match: string): Promise<boolean>;
+  /** The shards in which each of these organisations has documents, ascending; left out where it has none. */
+  orgShards(orgs: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>>;
   /** Removes a document's deltas at or below `version`, never within a snapshot's reach or the head; for retention. Rows removed. */
   compact(options: { olderThanMs: number; keepOps: number; limit: number }): Promise<number>;
   close(): Promise<void>;

@@ -21,8 +21,6 @@ export interface SocketsOptions {
 
 const PATH = '/v1/socket';
 const CLOCK_MS = 250;
-/** After the last client of a draining node was to go. */
-const DRAIN_GRACE_MS = 500;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -82,15 +80,15 @@ export class Sockets {
 
   /**
    * Every client is told to come back elsewhere, each after its own part of `spreadMs`; resolves when all
-   * have gone, or some time after the last was to go. No socket is accepted after the call.
+   * have gone, or have been closed `graceMs` after the last was to go. No socket is accepted after the call.
    */
-  async drain(spreadMs: number): Promise<void> {
+  async drain(spreadMs: number, graceMs: number): Promise<void> {
     this.stopping = true;
     for (const session of this.sessions) {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);
       session.send({ type: 'draining', reconnectInMs });
     }
-    const until = Date.now() + spreadMs + DRAIN_GRACE_MS;
+    const until = Date.now() + spreadMs + graceMs;
     while (this.sessions.size > 0 && Date.now() < until)
       await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
     for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');

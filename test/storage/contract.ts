@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { LogGap, PAIRS, StoreUnavailable } from '../../actors/storage/store.ts';
 import { cluster } from './contract-cluster.ts';
 import { ownership } from './contract-ownership.ts';
+import { pins } from './contract-pins.ts';
 import {
   document,
   node,
@@ -28,6 +29,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   const rule = rules(name, open);
   ownership(rule);
   cluster(rule);
+  pins(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());

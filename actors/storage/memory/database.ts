@@ -13,6 +13,7 @@ import {
   type SessionRef,
   type StoredDelta,
 } from '../store.ts';
+import { MemoryPins } from './pins.ts';
 import { MemorySessions } from './sessions.ts';
 
 type Pair = readonly [seq: number, version: number];
@@ -28,6 +29,7 @@ interface Snapshot {
 }
 interface Content {
   id: DocumentId;
+  readonly shard: number;
   kind: KindName;
   folded: number;
 }
@@ -42,6 +44,7 @@ export type BatchResult = 'written' | 'nothing' | 'duplicate' | 'refused';
 
 export class MemoryTables {
   readonly sessions: MemorySessions;
+  readonly pins = new MemoryPins();
   readonly #nowMs: () => number;
   readonly #documents = new Map<string, Content>();
   readonly #logs = new Map<DocumentId, Log>();
@@ -84,7 +87,7 @@ export class MemoryTables {
 
   find(org: string, name: string): DocumentRow | undefined {
     const document = this.#documents.get(`${org}/${name}`);
-    return document && { ...document };
+    return document && rowOf(document);
   }
 
   create(
@@ -99,8 +102,17 @@ export class MemoryTables {
     const there = this.find(org, name);
     if (there) return { row: there, created: false };
     if (!this.sessions.owns(me, shard)) return undefined;
-    this.#documents.set(`${org}/${name}`, { id, kind, folded: 0 });
+    this.#documents.set(`${org}/${name}`, { id, shard, kind, folded: 0 });
     return { row: { id, kind, folded: 0 }, created: true };
+  }
+
+  orgShards(orgs: readonly string[]): ReadonlyMap<string, readonly number[]> {
+    const all = orgs.map((org) => {
+      const documents = [...this.#documents].filter(([name]) => name.startsWith(`${org}/`));
+      const shards = new Set(documents.map(([, { shard }]) => shard));
+      return [org, [...shards].sort((a, b) => a - b)] as const;
+    });
+    return new Map(all.filter(([, shards]) => shards.length > 0));
   }
 
   /** At the head, or at `upTo`; not checked for gaps. */
@@ -229,6 +241,8 @@ export class MemoryTables {
     return log;
   }
 }
+
+const rowOf = ({ id, kind, folded }: Content): DocumentRow => ({ id, kind, folded });
 
 /** PostgreSQL's text has no U+0000, its int8 no fractions, and the schema no version 0. */
 function isRefused({ doc, version, epoch, seq, client, user }: DeltaRow): boolean {

@@ -1,6 +1,7 @@
 // The migrations in the order they are applied. A published one is never changed or removed.
 import * as initial from './0001-initial.ts';
 import * as cluster from './0002-cluster.ts';
+import * as pins from './0003-pins.ts';
 import * as failover from './0004-failover.ts';
 
 export interface Migration {
@@ -10,4 +11,4 @@ export interface Migration {
   readonly up: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial, cluster, failover];
+export const MIGRATIONS: readonly Migration[] = [initial, cluster, pins, failover];
