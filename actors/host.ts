@@ -63,6 +63,8 @@ export interface HostOptions {
    * a process that was stopped for long must not serve what may be old when it wakes.
    */
   readonly confirmed: () => boolean;
+  /** Documents at which workers of this node have died too often: answered as unavailable, whoever asks. */
+  readonly quarantined: ReadonlySet<string>;
   /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
@@ -209,7 +211,7 @@ export class Host {
         else this.links.get(id)?.link.send([NOT_OWNER, message[1]]);
         return;
       }
-      if (this.faults.isOut(name, this.options.clock.now())) {
+      if (this.options.quarantined.has(name) || this.faults.isOut(name, this.options.clock.now())) {
         this.refuse(id, message, 'unavailable', 'this document is quarantined');
         return;
       }
@@ -395,6 +397,9 @@ export class Host {
         return { type: 'failed', code: 'unavailable', message: 'this worker is being replaced' };
       ({ row, created } = made);
     }
+    // Dropped while the store was asked: the patches that wait now are its successor's.
+    if (this.actors.get(name) !== actor)
+      return { type: 'failed', code: 'unavailable', message: 'the document starts over' };
     // A predecessor of this actor may still have patches on their way.
     await this.committer.discard(row.id);
     const loaded = created ? EMPTY(row) : await this.loadRow(row);

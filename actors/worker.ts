@@ -22,6 +22,8 @@ export interface WorkerTask {
   };
   readonly limits: HostLimits;
   readonly progress: SharedArrayBuffer;
+  /** Documents that it must not touch. */
+  readonly quarantined: ReadonlySet<string>;
   /** Memory of a Liveness. Null: the node is alone, nobody else can own what it owns. */
   readonly liveness: SharedArrayBuffer | null;
   /** Batches of the node's own gateway. */
@@ -110,6 +112,7 @@ function serve(
       session,
       limits: task.limits,
       progress: new Progress(task.progress),
+      quarantined: task.quarantined,
       clock: systemClock,
       confirmed: () => liveness?.isConfirmed(slot, monotonicMs()) ?? true,
       log,

@@ -18,7 +18,8 @@ import { PeerLinks } from './peer-links.ts';
 import { PinBoard } from './pin-board.ts';
 import { type Pin, pinnedNodes, type ResolvedPins } from './pins.ts';
 import { rebalance } from './rebalance.ts';
-import { type Placement, Ring } from './ring.ts';
+import type { Placement } from './ring.ts';
+import { keyOf, type Rings } from './rings.ts';
 import type { Router } from './router.ts';
 import { ShardMap } from './shard-map.ts';
 import { Takeover } from './takeover.ts';
@@ -41,6 +42,7 @@ export interface ControllerOptions {
   readonly session: OpenedSession;
   /** Of the configuration. */
   readonly pins: readonly Pin[];
+  readonly rings: Rings;
   readonly store: ControlStore;
   readonly leases: LeaseStore;
   readonly network: PeerNetwork;
@@ -64,7 +66,8 @@ interface Plan {
   readonly key: string;
   readonly pinsRevision: number;
   readonly current: Placement;
-  readonly ring: Ring;
+  /** Of the picture that it was last found to fit. */
+  revision: number;
   readonly pins: ResolvedPins;
   readonly placement: Placement;
 }
@@ -96,6 +99,8 @@ export class Controller implements SlotListener {
   private slots: SlotHost | undefined;
   /** Of this node: slot -> session and link, while the worker is up. */
   private readonly own = new Map<number, { readonly session: SessionId; readonly link: OwnerLink }>();
+  /** Rises with every change of those. */
+  private ownRevision = 0;
   private readonly busy = new Set<number>();
   private state: Lease['state'] = 'joining';
   private readonly closers: (() => unknown)[] = [];
@@ -251,7 +256,7 @@ export class Controller implements SlotListener {
           shards: shardsOf(workers.values()),
         })),
       ],
-      orphans: SHARDS - [...loads.values()].reduce((sum, load) => sum + load, 0),
+      orphans: this.map.orphans,
     };
   }
 
@@ -259,6 +264,7 @@ export class Controller implements SlotListener {
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
     this.own.set(slot, { session, link });
+    this.ownRevision++;
     this.tellState();
     // What its predecessor owned is free by now.
     this.wantMap = true;
@@ -268,6 +274,7 @@ export class Controller implements SlotListener {
   down(slot: number, link: OwnerLink): void {
     const lost = this.own.get(slot);
     this.own.delete(slot);
+    this.ownRevision++;
     this.busy.delete(slot);
     if (lost !== undefined) this.unroute(this.map.shardsOf(lost.session));
     this.options.listener.lost(link);
@@ -530,8 +537,8 @@ export class Controller implements SlotListener {
     for (const shard of changed) this.orphanSince.delete(shard);
     // Also what is known but led nowhere yet: it has been handed over, and now the new owner says that it has it.
     const current = entries
-      .filter(([shard, owner]) => this.map.ownerOf(shard) === owner)
-      .map(([shard]) => shard);
+      .filter((entry) => this.map.ownerOf(entry[0]) === entry[1])
+      .map((entry) => entry[0]);
     const unknown = changed.some((shard) => {
       const owner = this.map.ownerOf(shard);
       return owner !== undefined && !this.isOwn(owner) && this.members.ofSession(owner) === undefined;
@@ -543,12 +550,15 @@ export class Controller implements SlotListener {
   // Routing
 
   private isOwn(session: SessionId): boolean {
-    return [...this.own.values()].some((slot) => slot.session === session);
+    for (const slot of this.own.values()) if (slot.session === session) return true;
+    return false;
   }
 
   private leadsHome(shard: number): boolean {
     const link = this.options.router.linkOfShard(shard);
-    return link !== undefined && [...this.own.values()].some((slot) => slot.link === link);
+    if (link === undefined) return false;
+    for (const slot of this.own.values()) if (slot.link === link) return true;
+    return false;
   }
 
   /** Leads each shard to its owner as the map has it. A shard of our own leads to its worker once that has it. */
@@ -632,7 +642,7 @@ export class Controller implements SlotListener {
   /** Live members, this one included, that may get shards. */
   private placeable(): readonly { readonly name: string; readonly weight: number }[] {
     const { clock, node, weight } = this.options;
-    const isEmpty = this.map.loads().size === 0;
+    const isEmpty = this.map.orphans === SHARDS;
     const others = [...this.members.all()]
       .filter(
         (member) =>
@@ -649,34 +659,35 @@ export class Controller implements SlotListener {
 
   private wanted(): Plan {
     const members = this.placeable();
-    const key = JSON.stringify([...members].sort((a, b) => (a.name < b.name ? -1 : 1)));
-    const current = this.owners();
+    const key = keyOf(members);
     const { plan } = this;
+    // Each only rises: their sum stands still where all do.
+    const revision = this.map.revision + this.members.revision + this.pins.revision + this.ownRevision;
+    if (plan?.key === key && plan.revision === revision) return plan;
     const pinsRevision = this.pins.revision;
-    if (plan?.key === key && plan.pinsRevision === pinsRevision && isOnItsWay(plan, current)) return plan;
-    const ring = plan?.key === key ? plan.ring : new Ring(members);
+    const current = this.owners();
+    if (plan?.key === key && plan.pinsRevision === pinsRevision && isOnItsWay(plan, current)) {
+      plan.revision = revision;
+      return plan;
+    }
+    const ring = this.options.rings.of(members);
     const pins = this.pins.resolve(members);
     const placement = rebalance(ring, current, pinnedNodes(pins));
-    this.plan = { key, pinsRevision, ring, pins, placement, current };
+    this.plan = { key, pinsRevision, pins, placement, current, revision };
     return this.plan;
   }
 
   /** shard -> node that owns it. */
   private owners(): Placement {
-    const nodes = new Map<SessionId | undefined, string | undefined>();
-    return Array.from({ length: SHARDS }, (_, shard) => {
-      const owner = this.map.ownerOf(shard);
-      let node = nodes.get(owner);
-      if (node === undefined) {
-        node = this.nodeOf(owner);
-        nodes.set(owner, node);
-      }
-      return node;
-    });
+    const owners = new Array<string | undefined>(SHARDS).fill(undefined);
+    for (const [session, shards] of this.map.byOwner()) {
+      const node = this.nodeOf(session);
+      for (const shard of shards) owners[shard] = node;
+    }
+    return owners;
   }
 
-  private nodeOf(owner: SessionId | undefined): string | undefined {
-    if (owner === undefined) return undefined;
+  private nodeOf(owner: SessionId): string | undefined {
     return this.isOwn(owner) ? this.options.node : this.members.ofSession(owner)?.node;
   }
 
@@ -694,6 +705,10 @@ export class Controller implements SlotListener {
     const { clock, node } = this.options;
     if (this.own.size === 0) return;
     const { placement, pins } = this.wanted();
+    if (this.map.orphans === 0) {
+      this.orphanSince.clear();
+      return;
+    }
     const now = clock.now();
     const bySlot = new Map<number, number[]>();
     const loads = this.slotLoads();

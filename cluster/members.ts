@@ -28,6 +28,8 @@ export class Members {
   private readonly runOf = new Map<SessionId, string>();
   /** Those that the database has shown: only one of these can be missing in what it shows later. */
   private readonly seen = new Set<SessionId>();
+  /** Rises whenever a session may be another member's, or nobody's. */
+  revision = 0;
 
   get(run: string): Member | undefined {
     return this.byRun.get(run);
@@ -57,6 +59,7 @@ export class Members {
     readonly fenced: readonly SessionId[];
   } {
     const come: Member[] = [];
+    this.revision++;
     for (const row of rows) {
       this.runOf.set(row.id, row.run);
       this.seen.add(row.id);
@@ -97,6 +100,7 @@ export class Members {
       lease.weight !== member.weight ||
       workers.size !== member.workers.size ||
       [...workers].some(([slot, session]) => member.workers.get(slot) !== session);
+    if (isNew) this.revision++;
     for (const session of workers.values()) this.runOf.set(session, lease.run);
     member.state = state;
     member.weight = lease.weight;
@@ -112,6 +116,7 @@ export class Members {
   /** It is fenced: forgotten. Its sessions, as far as they are known. */
   remove(run: string): readonly SessionId[] {
     const sessions = this.sessionsOf(run);
+    this.revision++;
     this.byRun.delete(run);
     for (const session of sessions) this.forget(session);
     return sessions;

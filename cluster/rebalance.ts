@@ -52,6 +52,7 @@ function releaseExcess(
   movable: (shard: number) => boolean,
 ): void {
   for (const foreign of [true, false]) {
+    if (!loads.isAnyAboveLimit()) return;
     for (let shard = next.length - 1; shard >= 0; shard--) {
       const owner = next[shard];
       if (owner === undefined || !loads.aboveLimit(owner) || !movable(shard)) continue;
@@ -69,14 +70,21 @@ function takeUpToMean(
   movable: (shard: number) => boolean,
 ): void {
   const cannotGive = new Set([taker]);
+  /** donor -> its shards in the order in which it gives them; nobody gets any but the taker. */
+  const offers = new Map<string, number[]>();
   while (loads.lacks(taker)) {
     const donor = loads.fullest(cannotGive);
     if (donor === undefined) return;
-    const may = (shard: number) => next[shard] === donor && movable(shard);
-    let found = next.findIndex((_, shard) => wanted[shard] === taker && may(shard));
-    if (found < 0) found = next.findIndex((_, shard) => may(shard));
-    if (found < 0) cannotGive.add(donor);
-    else loads.give(found, taker);
+    let offer = offers.get(donor);
+    if (offer === undefined) {
+      const all = [...next.keys()].filter((shard) => next[shard] === donor && movable(shard));
+      const ofTaker = (shard: number): boolean => wanted[shard] === taker;
+      offer = [...all.filter(ofTaker), ...all.filter((shard) => !ofTaker(shard))].reverse();
+      offers.set(donor, offer);
+    }
+    const given = offer.pop();
+    if (given === undefined) cannotGive.add(donor);
+    else loads.give(given, taker);
   }
 }
 
@@ -111,6 +119,10 @@ class Loads {
 
   aboveLimit(name: string): boolean {
     return this.of(name) > this.ring.limitOf(name);
+  }
+
+  isAnyAboveLimit(): boolean {
+    return this.ring.members.some(({ name }) => this.aboveLimit(name));
   }
 
   /** Of the nodes above their means, the one with the most for its weight. */

@@ -81,7 +81,9 @@ export class Ring {
 
   /** Of those that `accepts`, the node that the shard likes best. */
   firstOf(shard: number, accepts: (name: string) => boolean): string | undefined {
+    // Mostly the first will do, and finding more costs a walk along the ring.
     return (
+      this.preferenceList(shard, 1).find(accepts) ??
       this.preferenceList(shard, USUAL_PREFERENCES).find(accepts) ??
       this.preferenceList(shard, this.members.length).find(accepts)
     );

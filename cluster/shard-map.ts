@@ -14,31 +14,28 @@ export class ShardMap {
   private readonly fenced = new Set<SessionId>();
   /** Rises with every change of an owner. */
   revision = 0;
+  /** Who owned what at `indexed`: looked at far oftener than it changes. */
+  private index: ReadonlyMap<SessionId, readonly number[]> = new Map();
+  private unowned = SHARDS;
+  private indexed = 0;
 
   /** Takes what is newer than what is known; returns the shards whose owner is another now. */
   apply(entries: Iterable<MapEntry>): readonly number[] {
     const changed: number[] = [];
-    for (const [shard, owner, epoch] of entries) {
-      if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) continue;
-      if (epoch <= (this.epochs[shard] ?? 0)) continue;
-      this.epochs[shard] = epoch;
-      if (this.owners[shard] === owner) continue;
-      this.owners[shard] = owner;
-      changed.push(shard);
-    }
+    for (const entry of entries) if (this.take(entry[0], entry[1], entry[2])) changed.push(entry[0]);
     if (changed.length > 0) this.revision++;
     return changed;
   }
 
   /** The whole map as the database has it. Returns the shards whose owner is another now, or fenced now. */
   applyRows(rows: readonly ShardRow[]): readonly number[] {
-    const changed = new Set<number>();
-    for (const { owner, ownerState } of rows) {
-      if (owner !== null && ownerState === 'fenced')
-        for (const shard of this.fence([owner])) changed.add(shard);
-    }
-    const entries = rows.map(({ shard, owner, epoch }): MapEntry => [shard, owner ?? NOBODY, epoch]);
-    for (const shard of this.apply(entries)) changed.add(shard);
+    const fenced = new Set<SessionId>();
+    for (const { owner, ownerState } of rows)
+      if (owner !== null && ownerState === 'fenced') fenced.add(owner);
+    const changed = new Set(this.fence(fenced));
+    for (const { shard, owner, epoch } of rows)
+      if (this.take(shard, owner ?? NOBODY, epoch)) changed.add(shard);
+    this.revision++;
     return [...changed];
   }
 
@@ -61,23 +58,54 @@ export class ShardMap {
     return Math.max(0, this.epochs[shard] ?? 0);
   }
 
+  /** Whoever owns something, in the order of their first shards. */
+  byOwner(): ReadonlyMap<SessionId, readonly number[]> {
+    if (this.indexed === this.revision) return this.index;
+    const index = new Map<SessionId, number[]>();
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const owner = this.ownerOf(shard);
+      if (owner === undefined) continue;
+      const shards = index.get(owner);
+      if (shards === undefined) index.set(owner, [shard]);
+      else shards.push(shard);
+    }
+    let owned = 0;
+    for (const shards of index.values()) owned += shards.length;
+    this.unowned = SHARDS - owned;
+    this.index = index;
+    this.indexed = this.revision;
+    return index;
+  }
+
+  /** In their order. */
   shardsOf(session: SessionId): readonly number[] {
-    return this.fenced.has(session) ? [] : this.shardsWhere((owner) => owner === session);
+    return this.byOwner().get(session) ?? [];
   }
 
   /** How many shards each session owns. */
   loads(): ReadonlyMap<SessionId, number> {
-    const loads = new Map<SessionId, number>();
-    for (let shard = 0; shard < SHARDS; shard++) {
-      const owner = this.ownerOf(shard);
-      if (owner !== undefined) loads.set(owner, (loads.get(owner) ?? 0) + 1);
-    }
-    return loads;
+    return new Map([...this.byOwner()].map(([owner, shards]) => [owner, shards.length]));
+  }
+
+  /** Shards that nobody owns who could still write. */
+  get orphans(): number {
+    this.byOwner();
+    return this.unowned;
   }
 
   /** For whoever has just come. */
   entriesOf(shards: Iterable<number>): readonly MapEntry[] {
     return [...shards].map((shard): MapEntry => [shard, this.owners[shard] ?? NOBODY, this.epochOf(shard)]);
+  }
+
+  /** What is newer than what is known; true where the owner is another now. */
+  private take(shard: number, owner: SessionId, epoch: Epoch): boolean {
+    if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) return false;
+    if (epoch <= (this.epochs[shard] ?? 0)) return false;
+    this.epochs[shard] = epoch;
+    if (this.owners[shard] === owner) return false;
+    this.owners[shard] = owner;
+    return true;
   }
 
   private shardsWhere(is: (owner: SessionId) => boolean): readonly number[] {

@@ -81,6 +81,8 @@ export class Workers {
   private readonly pool: Piscina;
   private readonly slots: Slot[];
   private readonly deaths = new Faults(DEATHS_TO_QUARANTINE);
+  /** The next worker is told: gateways of other nodes ask it too. */
+  private readonly quarantined = new Set<string>();
   private stopping = false;
   private lastToken = 0;
   /** 0 is the node's own gateway. */
@@ -189,6 +191,7 @@ export class Workers {
       storage: options.storage,
       limits: options.limits,
       progress,
+      quarantined: this.quarantined,
       liveness: options.liveness,
       link: link.port2,
       control: control.port2,
@@ -301,6 +304,7 @@ export class Workers {
     const now = Date.now();
     const deaths = this.deaths.count(doc, now);
     if (!this.deaths.isOut(doc, now)) return;
+    this.quarantined.add(doc);
     this.options.slotListener.quarantine(doc);
     this.options.log('error', 'a document is quarantined: its worker died at it', { doc, deaths });
   }

@@ -16,6 +16,7 @@ import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
 import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
+import type { Rings } from '../cluster/rings.ts';
 import type { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
 import type { Config } from '../config/schema.ts';
@@ -29,6 +30,7 @@ export interface ClusterRunOptions {
   readonly link: LinkOptions;
   readonly control: ControlStore;
   readonly router: Router;
+  readonly rings: Rings;
   readonly gateway: OwnerLinkListener;
   readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
@@ -132,6 +134,7 @@ async function assemble(
     weight: cluster.weight,
     session,
     pins: cluster.pins,
+    rings: options.rings,
     store: control,
     leases,
     network,

@@ -7,9 +7,10 @@
 import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
+import { Rings } from '../cluster/rings.ts';
 import { type ClusterRun, type ClusterRunOptions, startClusterRun } from './cluster-run.ts';
 
-export type MembershipOptions = Omit<ClusterRunOptions, 'run' | 'onFenced'>;
+export type MembershipOptions = Omit<ClusterRunOptions, 'run' | 'rings' | 'onFenced'>;
 
 type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
 
@@ -23,6 +24,7 @@ const LOOK_MS = 50;
 
 export class Membership {
   private readonly options: MembershipOptions;
+  private readonly rings = new Rings();
   private mode: Mode = 'starting';
   private current: ClusterRun | undefined;
   private ending: Promise<void> = Promise.resolve();
@@ -71,7 +73,12 @@ export class Membership {
     this.startedAt = systemClock.now();
     const run = randomUUID();
     this.setMode('starting');
-    const started = await startClusterRun({ ...this.options, run, onFenced: () => this.fenced() });
+    const started = await startClusterRun({
+      ...this.options,
+      run,
+      rings: this.rings,
+      onFenced: () => this.fenced(),
+    });
     if (this.mode === 'starting') {
       this.current = started;
       this.setMode('member');

@@ -12,6 +12,8 @@ export class Space implements Surroundings {
   readonly hosts = new Map<string, Host>();
   /** Directions that are cut, by `way`. */
   readonly cuts = new Set<string>();
+  /** Directions in which dials are refused, likewise. */
+  readonly refusals = new Set<string>();
   readonly delays = new Map<string, Delay>();
   readonly connections = new Set<MemoryConnection>();
   private readonly delay: Delay;
@@ -24,6 +26,10 @@ export class Space implements Surroundings {
 
   isCut(from: End, to: End): boolean {
     return this.cuts.has(way(from.identity.node, to.identity.node));
+  }
+
+  refuses(from: End, to: End): boolean {
+    return this.refusals.has(way(from.identity.node, to.identity.node));
   }
 
   delayMs(from: End, to: End): number {

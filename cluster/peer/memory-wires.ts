@@ -111,7 +111,7 @@ export class MemoryWires implements Wires {
     space.clock.after(space.delayMs(host, there), () => {
       if (over) return;
       // The system refuses, also for a process that is stopped.
-      if (there.accept === undefined) back(refused);
+      if (there.accept === undefined || space.refuses(host, there)) back(refused);
       else
         there.run(() => {
           if (over) return;

@@ -63,14 +63,26 @@ export class MemoryFabric {
     for (const connection of this.space.between(from, to)) connection.pump();
   }
 
+  /** Who dials from one to the other is told at once that nobody listens, both ways. Open connections stand. */
+  refuse(a: string, b: string): void {
+    this.space.refusals.add(way(a, b)).add(way(b, a));
+  }
+
+  admit(a: string, b: string): void {
+    this.space.refusals.delete(way(a, b));
+    this.space.refusals.delete(way(b, a));
+  }
+
   healAll(): void {
     this.space.cuts.clear();
+    this.space.refusals.clear();
     for (const connection of [...this.space.connections]) connection.pump();
   }
 
-  /** For frames sent from now on. */
-  setDelay(from: string, to: string, delay: Delay): void {
-    this.space.delays.set(way(from, to), delay);
+  /** For frames sent from now on; undefined: the fabric's. */
+  setDelay(from: string, to: string, delay: Delay | undefined): void {
+    if (delay === undefined) this.space.delays.delete(way(from, to));
+    else this.space.delays.set(way(from, to), delay);
   }
 
   /** Breaks all connections between the two: both ends hear of it, and lose a part of what was on its way. */

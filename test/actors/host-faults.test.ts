@@ -8,6 +8,7 @@ import {
   JSON_FRAMES,
   LOST,
   OPEN,
+  OPEN_FAILED,
   OPENED,
   PRESENCE,
   PULL,
@@ -15,11 +16,24 @@ import {
   SUBMIT,
   type ToGateway,
 } from '../../actors/link-messages.ts';
+import { shardOf } from '../../actors/shard.ts';
 import type { WorkerStore } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
 import { frameMessage, HOST_LIMITS, startHost } from './host-harness.ts';
 
 const DOC = 'acme/plan';
+
+/** Such a session takes nothing over. */
+const NO_SESSION = 999_999;
+
+/** Something that waits until it is opened. */
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
 
 const historyIn = (messages: readonly ToGateway[]): string =>
   messages.flatMap((m) => (m[0] === OPENED ? [m[5]] : []))[0] ?? '';
@@ -205,4 +219,57 @@ test('OPEN-4 a catch-up that has reached what is durable waits for the store, it
     assert.ok(pulls === 0 || chunks.length === 0, 'a chunk with nothing in it asks for the next at once');
     if (chunks.length > 0) host.send([PULL, 1, 2]);
   }
+});
+
+test('a load that the store answers late, when its actor has gone, leaves the patches of the next actor alone', async (t) => {
+  const late = gate();
+  const appends = gate();
+  let finds = 0;
+  const database = withStore(createMemoryDatabase(), (store) => ({
+    find: async (...name) => {
+      if (++finds === 1) await late.opened;
+      return store.find(...name);
+    },
+    append: async (...batch) => {
+      await appends.opened;
+      return store.append(...batch);
+    },
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  await host.idle();
+  // Nobody takes it: its actor starts over here.
+  await host.host.release([shardOf(DOC)], NO_SESSION);
+  host.open(2, DOC);
+  await host.idle();
+  host.submit(2, 1, -1, [{ insert: 'a' }]);
+  await host.idle();
+  host.submit(2, 2, -1, [{ insert: 'b' }]);
+  await host.idle();
+  late.open();
+  await host.idle();
+  appends.open();
+  await host.idle();
+  const versions = host.got.flatMap((message) => (message[0] === COMMIT ? [message[2]] : []));
+  assert.equal(versions.at(-1), 2);
+});
+
+test('a quarantined document is refused, whoever asks; its neighbours are not', async (t) => {
+  const host = await startHost(createMemoryDatabase(), HOST_LIMITS, new Set([DOC]));
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  host.send([
+    OPEN,
+    2,
+    2,
+    { doc: 'acme/other', client: 'c', user: 'u', role: 'owner', codec: JSON_FRAMES, kind: 'json' },
+  ]);
+  await host.idle();
+  assert.deepEqual(
+    host.got.map((message) =>
+      message[0] === OPEN_FAILED ? message[3] : message[0] === OPENED ? 'opened' : message[0],
+    ),
+    ['unavailable', 'opened'],
+  );
 });

@@ -5,21 +5,26 @@ import { historyOf } from '../../actors/document/frames.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { MemoryTables } from '../../actors/storage/memory/database.ts';
 import { SessionLocks } from '../../actors/storage/memory/locks.ts';
-import type { DocumentId, SessionId } from '../../actors/storage/store.ts';
+import type { DocumentId, SessionId, SessionRow } from '../../actors/storage/store.ts';
 import type { MemoryCluster } from '../../actors/storage/store-memory.ts';
 import { kindOf } from '../../kinds/registry.ts';
 import type { DocumentLog, StoredRow } from '../../loadtest/checker.ts';
+
+type Hook = (session: SessionRow) => void;
 
 export class DatabaseLog {
   readonly tables: MemoryTables;
   /** Rows written, those that vanished included. */
   rows = 0;
   batches = 0;
-  /** Batches of fenced sessions that came, and the sessions of those that were taken. */
+  /** Sent again though they had committed; refused for want of a predecessor, or by a fence. */
+  again = 0;
+  refused = 0;
+  /** Batches of fenced sessions that came. */
   fromFenced = 0;
-  readonly zombies: SessionId[] = [];
-  /** Told when an append or a hand-off of that session begins to run. */
-  onWrite: (session: SessionId) => void = () => undefined;
+  /** Told of those that were taken. */
+  onZombie: (session: SessionId) => void = () => undefined;
+  private readonly hooks = { begins: new Set<Hook>(), written: new Set<Hook>() };
   private readonly sessions = new Map<DocumentId, Map<number, SessionId>>();
 
   constructor(database: MemoryCluster) {
@@ -31,7 +36,7 @@ export class DatabaseLog {
     const hold = locks.hold.bind(locks);
     locks.hold = (ids) => {
       const [first] = ids;
-      if (first !== undefined) this.onWrite(first);
+      if (first !== undefined) this.tell('begins', first);
       return hold(ids);
     };
     const insert = tables.insertBatch.bind(tables);
@@ -39,11 +44,14 @@ export class DatabaseLog {
       const isFenced = tables.sessions.stateOf(me.id) === 'fenced';
       const result = insert(me, batch, rows, heads);
       if (isFenced) this.fromFenced++;
-      if (isFenced && result === 'written') this.zombies.push(me.id);
+      else if (result === 'duplicate') this.again++;
+      else if (result === 'nothing') this.refused++;
+      if (isFenced && result === 'written') this.onZombie(me.id);
       if (result === 'written') {
         this.batches++;
         this.rows += rows.length;
         for (const { doc, version } of rows) this.of(doc).set(version, me.id);
+        this.tell('written', me.id);
       }
       return result;
     };
@@ -98,8 +106,16 @@ export class DatabaseLog {
     return { id: row.id, head: deltas.at(-1)?.version ?? snapshotVersion, snapshot: snapshotVersion };
   }
 
-  nodeOf(session: SessionId): string | undefined {
-    return this.tables.sessions.list().find(({ id }) => id === session)?.node;
+  /** Told when an append or a hand-off of a session begins to run, or when an append has been written. */
+  hook(what: 'begins' | 'written', hook: Hook): { readonly end: () => void } {
+    this.hooks[what].add(hook);
+    return { end: () => this.hooks[what].delete(hook) };
+  }
+
+  private tell(what: 'begins' | 'written', id: SessionId): void {
+    if (this.hooks[what].size === 0) return;
+    const session = this.tables.sessions.list().find((row) => row.id === id);
+    if (session !== undefined) for (const hook of [...this.hooks[what]]) hook(session);
   }
 
   private of(doc: DocumentId): Map<number, SessionId> {

@@ -82,7 +82,7 @@ export class Port implements Transport {
   }
 
   post(batch: Uint8Array<ArrayBuffer>): void {
-    if (!this.closed) this.out.send(() => this.other?.arrived(batch));
+    if (!this.closed && this.own.isAlive) this.out.send(() => this.other?.arrived(batch));
   }
 
   /** What came before is told in a later turn. */

@@ -2,9 +2,10 @@
 // all must become live again, then the checker. The same seed does the same, event by event.
 import { check } from '../../loadtest/checker.ts';
 import type { Random } from '../../loadtest/random-edits.ts';
-import type { Rule, Violation } from '../../loadtest/records.ts';
+import type { Violation } from '../../loadtest/records.ts';
 import type { KindName } from '../../protocol/messages.ts';
-import { Faults } from './faults.ts';
+import type { Failure, SimRule } from './failure.ts';
+import { Faults } from './faults/faults.ts';
 import { type Mutation, mutate } from './mutations.ts';
 import { SimClient } from './sim-client.ts';
 import { SimNode } from './sim-node.ts';
@@ -20,20 +21,6 @@ export interface RunOptions {
   readonly mutation?: Mutation;
 }
 
-export interface Failure {
-  readonly rule: Rule | SimRule;
-  readonly detail: string;
-}
-
-/**
- * not-live: mended for long, and not all edits are answered, or some replica is behind.
- * stale-read: a document was opened as it had not been for longer than an unconfirmed owner may serve it.
- * needless-gap: a worker had to start over for a version that was missing, and the database had lost none.
- * zombie-row: the database took rows of a session that was fenced.
- * crash: something threw that must not.
- */
-export type SimRule = 'not-live' | 'stale-read' | 'needless-gap' | 'zombie-row' | 'crash';
-
 export interface RunResult {
   readonly seed: number;
   readonly failures: readonly Failure[];
@@ -45,6 +32,9 @@ export interface RunResult {
   readonly counts: ReadonlyMap<string, number>;
   readonly lines: readonly string[];
 }
+
+/** What was found while it ran says all, and the checker is not asked what came of it. */
+const STRAIGHT: ReadonlySet<string> = new Set<SimRule>(['crash', 'zombie-row']);
 
 const KINDS: readonly KindName[] = ['json', 'rich-text', 'yjs'];
 const DOCUMENTS = 6;
@@ -62,9 +52,11 @@ const DATABASE_MS = [1, 2, 6, 20];
 /** Times as slow is the way from a node to the database. */
 const NODE_SLOWER = [1, 1, 4];
 const FAULTS_FROM_MS = 2500;
-const FAULT_EVERY_MS = [400, 2500] as const;
+const FAULT_EVERY_MS = [400, 2000] as const;
+/** In so many runs one node more comes while all this goes on. */
+const JOIN_CHANCE = 0.3;
 /** One run in so many has a database that loses commits. */
-const LOSSY_EVERY = 12;
+const LOSSY_EVERY = 8;
 /** After this all is to be live, and once more after each client's last edit. */
 const LIVE_WITHIN_MS = 90_000;
 const LAST_EDITS_WITHIN_MS = 30_000;
@@ -88,9 +80,10 @@ class Run {
   private readonly options: RunOptions;
   private readonly world: World;
   private readonly nodes: readonly SimNode[];
+  /** Of those, so many are there from the start. */
+  private readonly first: number;
   private readonly clients: readonly SimClient[];
   private readonly faults: Faults;
-  private readonly failures: Failure[] = [];
   /** document -> version -> when the first client had it. */
   private readonly firstSeen = new Map<string, number[]>();
 
@@ -99,16 +92,18 @@ class Run {
     const { seed, seconds, lines = 0 } = options;
     this.world = new World(seed, { lines });
     const { world } = this;
+    world.log.onZombie = (session) => this.world.violated('zombie-row', `of session ${session}`);
     const random = world.random('shape');
     const dice = random();
     const slowest = DATABASE_MS[Math.floor(random() * DATABASE_MS.length)] ?? 1;
     world.delays.database = [slowest / 10, slowest];
-    const count = dice < 0.15 ? 2 : dice < 0.25 ? 5 : 3;
+    const count = dice < 0.15 ? 2 : dice < 0.25 ? 5 : dice < 0.35 ? 4 : 3;
     this.nodes = Array.from(
       { length: count },
       (_, at) =>
         new SimNode(world, `n${at + 1}`, random() < 0.5 ? 1 : 2, NODE_SLOWER[at % NODE_SLOWER.length] ?? 1),
     );
+    this.first = random() < JOIN_CHANCE ? count - 1 : count;
     this.clients = this.makeClients(random);
     this.faults = new Faults({
       world,
@@ -128,7 +123,7 @@ class Run {
     const restore = options.mutation === undefined ? undefined : mutate(options.mutation, world.log.tables);
     try {
       await this.simulate();
-      if (!this.failures.some(({ rule }) => rule === 'crash')) this.check();
+      if (!this.world.failures.some(({ rule }) => STRAIGHT.has(rule))) this.check();
     } catch (error) {
       this.crashed(error);
     } finally {
@@ -137,7 +132,7 @@ class Run {
     }
     return {
       seed: options.seed,
-      failures: this.failures,
+      failures: world.failures,
       hash: world.trace.hash,
       events: world.scheduler.count,
       virtualMs: world.scheduler.now(),
@@ -151,12 +146,18 @@ class Run {
     const { world, nodes, clients } = this;
     const { scheduler } = world;
     const random = world.random('start');
-    for (const node of nodes) scheduler.after(between(random, [0, 400]), () => node.start());
+    for (const node of nodes.slice(0, this.first))
+      scheduler.after(between(random, [0, 400]), () => node.start());
+    for (const node of nodes.slice(this.first))
+      scheduler.after(between(random, [FAULTS_FROM_MS, FAULTS_FROM_MS + this.options.seconds * 700]), () => {
+        world.count('nodes that joined');
+        node.start();
+      });
     for (const client of clients) client.start();
     this.faults.schedule();
     const faultsEndMs = FAULTS_FROM_MS + this.options.seconds * 1000;
-    await scheduler.run({ until: () => this.failures.length > 0, untilMs: faultsEndMs + 1 });
-    if (this.failures.length > 0) return;
+    await scheduler.run({ until: () => world.failures.length > 0, untilMs: faultsEndMs + 1 });
+    if (world.failures.length > 0) return;
     for (const client of clients) client.quiet();
     if (!(await this.live(LIVE_WITHIN_MS, 'after the faults'))) return;
     for (const client of clients) client.editAll();
@@ -164,19 +165,19 @@ class Run {
   }
 
   private async live(withinMs: number, when: string): Promise<boolean> {
-    const { scheduler } = this.world;
+    const { scheduler, failures } = this.world;
     let isLive = false;
     const stop = scheduler.every(LOOK_MS, () => {
       isLive = this.whatIsNotLive() === undefined;
     });
     await scheduler.run({
-      until: () => isLive || this.failures.length > 0,
+      until: () => isLive || failures.length > 0,
       untilMs: scheduler.now() + withinMs,
     });
     stop();
     const missing = this.whatIsNotLive();
-    if (missing === undefined || this.failures.length > 0) return missing === undefined;
-    this.failures.push({ rule: 'not-live', detail: `${when}: ${missing}` });
+    if (missing === undefined || failures.length > 0) return missing === undefined;
+    this.world.violated('not-live', `${when}: ${missing}`);
     return false;
   }
 
@@ -201,12 +202,11 @@ class Run {
   private check(): void {
     const { world, faults } = this;
     const gaps = world.counts.get('worker ended: gap') ?? 0;
-    if (gaps > 0 && faults.lossyDocuments.size === 0)
-      this.failures.push({ rule: 'needless-gap', detail: `${gaps} times` });
+    if (gaps > 0 && faults.lossyDocuments.size === 0) this.world.violated('needless-gap', `${gaps} times`);
     world.count('batches', world.log.batches);
     world.count('batches of fenced sessions', world.log.fromFenced);
-    for (const session of world.log.zombies)
-      this.failures.push({ rule: 'zombie-row', detail: `of session ${session}` });
+    world.count('batches that had committed', world.log.again);
+    world.count('batches refused', world.log.refused);
     const docs = [...new Set(this.clients.flatMap(({ documents }) => [...documents.keys()]))];
     const logs = docs.map((doc) => world.log.read(doc)).filter((log) => log !== undefined);
     const isExcused = ({ doc, rule }: Violation): boolean =>
@@ -218,7 +218,7 @@ class Run {
     for (const violation of found) {
       if (isExcused(violation)) continue;
       const { rule, doc, client, detail } = violation;
-      this.failures.push({ rule, detail: `${doc} ${client ?? ''}: ${detail}` });
+      world.violated(rule, `${doc} ${client ?? ''}: ${detail}`);
     }
   }
 
@@ -260,14 +260,14 @@ class Run {
     if (this.faults.lossyDocuments.has(doc)) return;
     const newer = this.firstSeen.get(doc)?.[version + 1];
     if (newer === undefined || newer >= askedAtMs - STALE_MS) return;
-    this.failures.push({
-      rule: 'stale-read',
-      detail: `${doc} opened at ${version}, asked for at ${askedAtMs}; ${version + 1} was known at ${newer}`,
-    });
+    this.world.violated(
+      'stale-read',
+      `${doc} opened at ${version}, asked for at ${askedAtMs}; ${version + 1} was known at ${newer}`,
+    );
   }
 
   private crashed(error: unknown): void {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.failures.push({ rule: 'crash', detail });
+    this.world.violated('crash', detail);
   }
 }

@@ -93,9 +93,9 @@ export class SimClient {
     return this.welcomed;
   }
 
-  /** The network drops its connection. */
-  drop(): void {
-    this.connection?.breakOff(this.random());
+  /** The network drops its connection; of what is under way so much still arrives. */
+  drop(share = this.random()): void {
+    this.connection?.breakOff(share);
   }
 
   private editSoon(): void {
@@ -204,6 +204,7 @@ export class SimClient {
       case 'closed':
         if (message.type === 'closed' && message.code !== undefined)
           this.options.world.count(`closed ${message.code}`);
+        if (message.type === 'ack') this.options.world.count('acks of duplicates');
         this.documents.get(message.doc)?.take(message);
         return;
       case 'presence':

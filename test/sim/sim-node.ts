@@ -4,6 +4,7 @@ import type { Random } from '../../loadtest/random-edits.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import type { ClientEnd, Connection } from './connection.ts';
 import { SimProcess } from './sim-process.ts';
+import type { Thread } from './thread.ts';
 import { between, type World } from './world.ts';
 
 export class SimNode {
@@ -75,16 +76,23 @@ export class SimNode {
     this.process?.goOn();
   }
 
-  /** The main thread does not get on, while the others do. */
-  stall(ms: number): void {
-    const main = this.process?.main;
-    if (main === undefined || main.isStopped) return;
-    main.stop();
-    this.world.scheduler.after(ms, () => main.goOn());
+  /** The main thread does not get on, while the others do. What comes back ends it. */
+  stall(): () => void {
+    return stalled(this.process?.main);
   }
 
-  crashWorker(): boolean {
-    return this.process?.crashWorker(Math.floor(this.random() * this.slots)) ?? false;
+  /** Likewise one worker. undefined: any. */
+  stallWorker(slot: number | undefined): () => void {
+    return stalled(this.process?.worker(slot ?? this.anySlot()));
+  }
+
+  crashWorker(slot: number | undefined): void {
+    this.process?.crashWorker(slot ?? this.anySlot());
+  }
+
+  /** As an operator does who has mended a document. */
+  restartIfQuarantined(): void {
+    if (this.process?.hasQuarantined === true) this.restart(RESTART.drainMs, RESTART.downMs, RESTART.killMs);
   }
 
   /** As SIGTERM, and a start when it has ended. */
@@ -125,6 +133,10 @@ export class SimNode {
     return process?.isOpen === true ? process.connect(codec, end) : undefined;
   }
 
+  private anySlot(): number {
+    return Math.floor(this.random() * this.slots);
+  }
+
   private connect(): MemoryNode {
     const { scheduler, delays } = this.world;
     const database = this.world.database.node();
@@ -141,4 +153,11 @@ export class SimNode {
     if (this.lossRate === 0 || this.random() >= this.lossRate) return undefined;
     return this.random() < 0.5 ? 'before-commit' : 'after-commit';
   }
+}
+
+const RESTART = { drainMs: 1000, downMs: 100, killMs: 3000 };
+
+function stalled(thread: Thread | undefined): () => void {
+  thread?.stop();
+  return () => thread?.goOn();
 }

@@ -29,6 +29,8 @@ export interface SimProcessOptions {
 
 type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
 
+/** As takeover.ts says it. */
+const FENCED = 'a node was fenced';
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15_000;
 const STEADY_MS = 60_000;
@@ -124,8 +126,18 @@ export class SimProcess {
     for (const thread of [...this.threads(), this.main]) thread.kill();
   }
 
-  crashWorker(slot: number): boolean {
-    return this.current?.slots.crash(slot) ?? false;
+  crashWorker(slot: number): void {
+    this.current?.slots.crash(slot);
+  }
+
+  worker(slot: number): Thread | undefined {
+    return this.current?.slots.threads()[slot];
+  }
+
+  /** Some document is out of service until the process starts again. */
+  get hasQuarantined(): boolean {
+    for (const doc of this.options.world.poisoned) if (this.router.isQuarantined(doc)) return true;
+    return false;
   }
 
   /** As SIGTERM: resolves when the process may end. */
@@ -226,6 +238,8 @@ export class SimProcess {
 
   private log(level: string, message: string, fields: object): void {
     const { world, node } = this.options;
+    world.count(`log: ${message}`);
+    if (message === FENCED && 'evidence' in fields) world.count(`fenced by evidence: ${fields.evidence}`);
     world.trace.line(() => `${node} ${level} ${message} ${JSON.stringify(fields)}`);
   }
 }

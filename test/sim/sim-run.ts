@@ -60,6 +60,7 @@ export interface SimRunOptions {
 
 const RENEW_MS = 1000;
 const ANSWER_TIMEOUT_MS = 2000;
+const DEATHS_TO_QUARANTINE = 3;
 /** As slots.ts has it. */
 const BEATS_LEFT_OUT = 5;
 
@@ -198,6 +199,7 @@ async function assemble(
     weight: 1,
     session,
     pins: world.pins,
+    rings: world.rings,
     store: control,
     leases,
     network,
@@ -228,7 +230,14 @@ async function assemble(
     connect: options.connect,
     delayMs: () => between(random, delays.thread),
     log,
-    onEnded: (how) => world.count(`worker ended: ${how}`),
+    poison: world.poison,
+    onDeath: (doc, deaths) => {
+      world.poisoned.add(doc);
+      world.count('deaths of poison');
+      if (deaths > DEATHS_TO_QUARANTINE)
+        world.violated('not-quarantined', `${doc}, ${deaths} deaths on ${node}`);
+    },
+    onEnded: (how) => world.count(`worker ended: ${how.replace(/:.*/, '')}`),
   });
   all.slots = slots;
   closers.push(async (now) => (now ? slots.kill() : await slots.stop()));

@@ -3,6 +3,7 @@
 // and another takes its place.
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
+import { Faults } from '../../actors/faults.ts';
 import { type FoldRequest, fold } from '../../actors/fold.ts';
 import type { HostLimits } from '../../actors/host.ts';
 import { Host } from '../../actors/host.ts';
@@ -41,6 +42,10 @@ export interface SimSlotsOptions {
   /** Between two threads of a process. */
   readonly delayMs: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  /** Documents at which a worker dies. */
+  readonly poison: ReadonlySet<string>;
+  /** One has died at that document, of this run's for the so-and-so-manieth time. */
+  readonly onDeath: (doc: string, deaths: number) => void;
   /** A worker has ended by itself, or was ended. */
   readonly onEnded: (how: string) => void;
 }
@@ -61,6 +66,8 @@ class Slot {
   link: OwnerLink | undefined;
   readonly asked = new Set<(error: Error) => void>();
   failures = 0;
+  /** Of which its worker has died. */
+  poison: string | undefined;
   /** Resolves the task of the thread, as the pool does. */
   end: (how: string) => void = () => undefined;
   ended: Promise<void> = Promise.resolve();
@@ -72,6 +79,7 @@ class Slot {
 
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
+const DEATHS_TO_QUARANTINE = 3;
 const LOCAL_LINK = 0;
 /** Beats are for stalls of seconds: fewer than in a real process do, and are most of what an idle node does. */
 const BEATS_LEFT_OUT = 5;
@@ -79,6 +87,8 @@ const BEATS_LEFT_OUT = 5;
 export class SimSlots implements SlotHost {
   private readonly options: SimSlotsOptions;
   private readonly slots: readonly Slot[];
+  private readonly deaths = new Faults(DEATHS_TO_QUARANTINE);
+  private readonly quarantined = new Set<string>();
   private stopping = false;
   private lastLink = LOCAL_LINK;
 
@@ -120,12 +130,9 @@ export class SimSlots implements SlotHost {
   }
 
   /** A worker dies, and the main thread hears of it. */
-  crash(slot: number): boolean {
+  crash(slot: number): void {
     const found = this.slots[slot % this.slots.length];
-    if (found?.thread?.isAlive !== true) return false;
-    found.thread.kill();
-    found.end('crashed');
-    return true;
+    if (found?.thread?.isAlive === true) found.end('crashed');
   }
 
   /** The threads that there are now. */
@@ -249,7 +256,12 @@ export class SimSlots implements SlotHost {
       store,
       session,
       limits: options.limits,
-      progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
+      progress: new Watched((doc) => {
+        if (!options.poison.has(doc) || !thread.isAlive) return;
+        slot.poison = doc;
+        slot.end('died of a document');
+      }),
+      quarantined: new Set(this.quarantined),
       clock: thread.clock,
       confirmed: () => liveness.isConfirmed(slot.number, thread.clock.now()),
       log: (level, message, fields) => options.log(level, message, { slot: slot.number, ...fields }),
@@ -294,7 +306,21 @@ export class SimSlots implements SlotHost {
     slot.mode = 'ended';
     this.options.onEnded(how);
     log('error', 'a worker ended', { slot: slot.number, how });
+    this.blame(slot);
     await this.relaunch(slot);
+  }
+
+  /** What the real pool does with what stands in the progress that a dead worker leaves. */
+  private blame(slot: Slot): void {
+    const { poison: doc } = slot;
+    slot.poison = undefined;
+    if (doc === undefined) return;
+    const { main, slotListener, onDeath } = this.options;
+    const now = main.clock.now();
+    onDeath(doc, this.deaths.count(doc, now));
+    if (!this.deaths.isOut(doc, now)) return;
+    this.quarantined.add(doc);
+    slotListener.quarantine(doc);
   }
 
   private async relaunch(slot: Slot): Promise<void> {
@@ -322,5 +348,20 @@ export class SimSlots implements SlotHost {
       if (!(await control.fence(controlSession, { session: session.id }))) return false;
     }
     return true;
+  }
+}
+
+/** Tells which document the worker turns to. */
+class Watched extends Progress {
+  private readonly onEnter: (doc: string) => void;
+
+  constructor(onEnter: (doc: string) => void) {
+    super(new SharedArrayBuffer(Progress.BYTES));
+    this.onEnter = onEnter;
+  }
+
+  override enter(doc: string): void {
+    super.enter(doc);
+    this.onEnter(doc);
   }
 }

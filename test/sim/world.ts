@@ -6,9 +6,11 @@ import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
 import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
 import { MemoryFabric } from '../../cluster/peer/network-memory.ts';
 import type { Pin } from '../../cluster/pins.ts';
+import { Rings } from '../../cluster/rings.ts';
 import { type Random, seededRandom } from '../../loadtest/random-edits.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { DatabaseLog } from './database-log.ts';
+import type { Failure } from './failure.ts';
 import { Scheduler } from './scheduler.ts';
 import { Trace, type TraceOptions } from './trace.ts';
 
@@ -53,10 +55,15 @@ export class World {
   readonly redis: MemoryRedis;
   readonly fabric: MemoryFabric;
   readonly delays: Delays = { database: [0.1, 1.5], redis: [0.1, 1], client: [0.2, 4], thread: [0.02, 0.3] };
-  /** The same for all nodes. */
+  /** What is the same for all nodes. */
+  readonly rings = new Rings();
   pins: readonly Pin[] = [];
+  /** Documents at which workers die, and all that ever were such. */
+  readonly poison = new Set<string>();
+  readonly poisoned = new Set<string>();
   /** Faults by kind, and whatever else is worth counting. */
   readonly counts = new Map<string, number>();
+  readonly failures: Failure[] = [];
 
   constructor(seed: number, trace: TraceOptions) {
     this.seed = seed;
@@ -99,6 +106,10 @@ export class World {
   /** All connections are lost, those that rest too: what is sent next finds that out. */
   loseConnections(): void {
     for (const { id } of this.log.tables.sessions.list()) this.database.loseConnection(id, 'before-commit');
+  }
+
+  violated(rule: Failure['rule'], detail: string): void {
+    this.failures.push({ rule, detail });
   }
 
   count(what: string, by = 1): void {

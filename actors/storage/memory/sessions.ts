@@ -33,6 +33,8 @@ export class MemorySessions {
   #lastFenceMs = Number.NEGATIVE_INFINITY;
   #historyTag = '';
   #highestTimeline = 0;
+  /** undefined: to be looked for; asked for far oftener than it changes. */
+  #orphans: readonly number[] | undefined;
   /** Of the server. */
   timeline = 1;
 
@@ -102,16 +104,19 @@ export class MemorySessions {
       if (soft && age >= 0 && age < SOFT_FENCE_GAP_MS) return 'too-soon';
       this.#lastFenceMs = now;
     }
+    this.#orphans = undefined;
     for (const session of all) session.state = 'fenced';
     return true;
   }
 
   fenceSelf(me: SessionRef): void {
+    this.#orphans = undefined;
     const session = this.#sessions.get(me.id);
     if (session?.nonce === me.nonce) session.state = 'fenced';
   }
 
   claim(me: SessionRef, ids: readonly number[]): Map<number, number> {
+    this.#orphans = undefined;
     const won = new Map<number, number>();
     if (this.ownState(me) !== 'live') return won;
     for (const id of [...ids].sort((a, b) => a - b)) {
@@ -159,8 +164,9 @@ export class MemorySessions {
     }));
   }
 
-  orphans(): number[] {
-    return this.#shards.flatMap((shard, id) => (this.#isFree(shard) ? [id] : []));
+  orphans(): readonly number[] {
+    this.#orphans ??= this.#shards.flatMap((shard, id) => (this.#isFree(shard) ? [id] : []));
+    return this.#orphans;
   }
 
   recordTimeline(): { timeline: number; highest: number } {
@@ -169,6 +175,7 @@ export class MemorySessions {
   }
 
   renewHistory(tag: string): string {
+    this.#orphans = undefined;
     for (const session of this.#sessions.values()) session.state = 'fenced';
     for (const shard of this.#shards) {
       shard.owner = undefined;

@@ -175,7 +175,8 @@ export class Way {
   /** Resolves while the process runs: one that is stopped notices nothing. */
   async awake(): Promise<void> {
     while (this.#life.type === 'paused') await this.#life.resumed;
-    if (this.#life.type === 'gone') await NEVER;
+    // One of its own: a promise that lives on would keep whoever waits for it.
+    if (this.#life.type === 'gone') await new Promise<never>(() => undefined);
   }
 
   subscribe(listener: EventListener): () => void {
@@ -233,5 +234,3 @@ export class Way {
     return this.#delay ? this.#delay() : this.#server.delay();
   }
 }
-
-const NEVER = new Promise<never>(() => undefined);

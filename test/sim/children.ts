@@ -1,0 +1,78 @@
+// Simulations spread over child processes: each asks for a few seeds at a time, in order, until there are no
+// more or somebody has seen enough. It judges nothing.
+import { type ChildProcess, fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Mutation } from './mutations.ts';
+import type { RunResult } from './run.ts';
+
+export interface Spread {
+  readonly from: number;
+  readonly count: number;
+  /** Time of faults in each, s. */
+  readonly seconds: number;
+  readonly mutation?: Mutation | undefined;
+  /** The default: as many as there are processors. */
+  readonly processes?: number | undefined;
+}
+
+/** To a child. */
+export interface Task {
+  readonly seeds: readonly number[];
+  readonly seconds: number;
+  readonly mutation: Mutation | undefined;
+}
+
+/** From a child. Maps do not cross. */
+export type Told = Omit<RunResult, 'counts'> & { readonly counts: readonly (readonly [string, number])[] };
+
+/** Seeds that a child is given at a time. */
+const SHARE = 4;
+
+/** `take` is told of each run as it ends, and says whether to give out no more seeds: those given out still come. */
+export function spread(what: Spread, take: (result: RunResult) => boolean): Promise<void> {
+  const { from, count, seconds, mutation, processes = availableParallelism() } = what;
+  let next = from;
+  let end = from + count;
+  const share = Math.min(SHARE, Math.ceil(count / processes));
+  const children = Array.from({ length: Math.min(count, processes) }, () => {
+    const child = fork(join(import.meta.dirname, 'child.js'), { execArgv: [] });
+    let left = 0;
+    const give = (): void => {
+      const seeds: number[] = [];
+      while (seeds.length < share && next < end) seeds.push(next++);
+      left = seeds.length;
+      if (left === 0) child.disconnect();
+      else child.send({ seeds, seconds, mutation } satisfies Task);
+    };
+    child.on('message', (told: Told) => {
+      if (take({ ...told, counts: new Map(told.counts) })) end = next;
+      if (--left === 0) give();
+    });
+    give();
+    return ended(child, () => left > 0);
+  });
+  return Promise.all(children).then(() => undefined);
+}
+
+/** The first seed, from 1 on, that misses a guarantee that is taken out; undefined: none of so many does. */
+export async function firstThatMisses(
+  mutation: Mutation,
+  { within, seconds }: { readonly within: number; readonly seconds: number },
+): Promise<RunResult | undefined> {
+  let first: RunResult | undefined;
+  await spread({ from: 1, count: within, seconds, mutation }, (result) => {
+    if (result.failures.length > 0 && result.seed < (first?.seed ?? Number.POSITIVE_INFINITY)) first = result;
+    return first !== undefined;
+  });
+  return first;
+}
+
+function ended(child: ChildProcess, isBusy: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) =>
+      isBusy() ? reject(new Error(`a child of the simulation ended with ${code}`)) : resolve(),
+    );
+  });
+}

@@ -1,0 +1,185 @@
+// What goes wrong in a run, and when: drawn from the seed alone, before the run begins. Every fault ends by
+// itself; when the time of faults is over all that is still broken is mended.
+import type { Random } from '../../../loadtest/random-edits.ts';
+import type { SimClient } from '../sim-client.ts';
+import type { SimNode } from '../sim-node.ts';
+import type { World } from '../world.ts';
+import { DATABASE, LOSSY } from './database.ts';
+import type { FaultKind } from './fault-kind.ts';
+import { NETWORK } from './network.ts';
+import { PROCESSES } from './processes.ts';
+import { REDIS } from './redis.ts';
+
+export interface FaultsOptions {
+  readonly world: World;
+  readonly nodes: readonly SimNode[];
+  readonly clients: readonly SimClient[];
+  /** The time of faults, ms. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Between two faults, on average, ms. */
+  readonly everyMs: number;
+  /** The database may come back without its last commits. */
+  readonly lossy: boolean;
+}
+
+/** Of a node: while a batch of it runs, some time around that, or when it has committed and nobody knows yet. */
+export type Moment = 'at once' | 'in its next write' | 'around its next write' | 'behind its next write';
+
+const KINDS: readonly FaultKind[] = [...PROCESSES, ...NETWORK, ...DATABASE, ...REDIS];
+/** For a moment that does not come. */
+const ARMED_MS = 3000;
+const LOOK_MS = 50;
+
+export class Faults {
+  private readonly options: FaultsOptions;
+  private readonly random: Random;
+  private over = false;
+  private readonly mending = new Set<() => void>();
+  /** Those of which commits were lost. */
+  readonly lossyDocuments = new Set<string>();
+
+  constructor(options: FaultsOptions) {
+    this.options = options;
+    this.random = options.world.random('faults');
+  }
+
+  schedule(): void {
+    const { world, fromMs, toMs, everyMs } = this.options;
+    for (let at = fromMs; ; ) {
+      at += -Math.log(1 - this.random()) * everyMs;
+      if (at >= toMs) break;
+      const kind = this.kind();
+      world.scheduler.after(at, () => this.strike(kind));
+    }
+    world.scheduler.after(toMs, () => this.mendAll());
+  }
+
+  private kind(): FaultKind {
+    const kinds = this.options.lossy ? [...KINDS, LOSSY] : KINDS;
+    const total = kinds.reduce((sum, { weight }) => sum + weight, 0);
+    let dice = this.random() * total;
+    for (const kind of kinds) {
+      if (dice < kind.weight) return kind;
+      dice -= kind.weight;
+    }
+    throw new Error('no kind of fault');
+  }
+
+  private strike(kind: FaultKind): void {
+    const { world } = this.options;
+    const told = kind.strike(this, this.random);
+    if (told === undefined) return;
+    world.count(`fault ${kind.name}`);
+    world.trace.line(() => `*** ${kind.name}: ${told}`);
+  }
+
+  /** Strikes at that moment; not at all where it does not come soon. `slot`: whose write it is. Tells when. */
+  at(node: SimNode, moment: Moment, strike: (slot: number | undefined) => unknown): Moment {
+    const { log, scheduler, delays } = this.world;
+    if (moment === 'at once') strike(undefined);
+    else {
+      const hook = log.hook(moment === 'behind its next write' ? 'written' : 'begins', (session) => {
+        if (session.node !== node.name) return;
+        hook.end();
+        const afterMs = moment === 'around its next write' ? this.random() * 2 * delays.database[1] : 0;
+        scheduler.after(afterMs, () => {
+          if (!this.over) strike(session.slot);
+        });
+      });
+      scheduler.after(ARMED_MS, hook.end);
+    }
+    return moment;
+  }
+
+  /** Each begins when the one before is over, until the time of faults is. */
+  oneByOne(
+    nodes: readonly SimNode[],
+    {
+      begin,
+      isOver,
+    }: { readonly begin: (node: SimNode) => void; readonly isOver: (node: SimNode) => boolean },
+  ): void {
+    const left = [...nodes];
+    let current: SimNode | undefined;
+    const stop = this.world.scheduler.every(LOOK_MS, () => {
+      if (this.over) stop();
+      else if (current === undefined || isOver(current)) {
+        current = left.shift();
+        if (current === undefined) stop();
+        else begin(current);
+      }
+    });
+  }
+
+  get world(): World {
+    return this.options.world;
+  }
+
+  get nodes(): readonly SimNode[] {
+    return this.options.nodes;
+  }
+
+  get clients(): readonly SimClient[] {
+    return this.options.clients;
+  }
+
+  pick<T>(all: readonly T[]): T {
+    const one = all[Math.floor(this.random() * all.length)];
+    if (one === undefined) throw new Error('nothing to pick from');
+    return one;
+  }
+
+  /** Two that are not the same; undefined: there are not so many. */
+  pair(): readonly [SimNode, SimNode] | undefined {
+    const a = this.pick(this.nodes);
+    const others = this.nodes.filter((node) => node !== a);
+    return others.length === 0 ? undefined : [a, this.pick(others)];
+  }
+
+  shuffled<T>(all: readonly T[]): readonly T[] {
+    return all
+      .map((one) => [this.random(), one] as const)
+      .sort(([a], [b]) => a - b)
+      .map(([, one]) => one);
+  }
+
+  /** Mostly short, now and then long. */
+  duration(least: number, most: number): number {
+    const share = this.random();
+    return least + (most - least) * share * share;
+  }
+
+  /** Undoes it after a while, or when the time of faults is over. */
+  readonly mend = (afterMs: number, undo: () => void): void => {
+    if (this.over) {
+      undo();
+      return;
+    }
+    const once = (): void => {
+      if (this.mending.delete(once)) undo();
+    };
+    this.mending.add(once);
+    this.options.world.scheduler.after(afterMs, once);
+  };
+
+  private mendAll(): void {
+    const { world, nodes } = this.options;
+    this.over = true;
+    for (const undo of [...this.mending]) undo();
+    world.fabric.healAll();
+    world.redis.setAway(undefined);
+    world.poison.clear();
+    world.database.setAvailable(true);
+    for (const node of nodes) {
+      node.setReach('all');
+      node.setSlow(undefined);
+      node.setLossRate(0);
+      node.goOn();
+      node.start();
+      node.restartIfQuarantined();
+      world.redis.setAway(undefined, node.name);
+    }
+    world.trace.line(() => '*** all is mended');
+  }
+}
