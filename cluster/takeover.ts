@@ -34,6 +34,9 @@ export class Takeover {
   private readonly options: TakeoverOptions;
   private readonly detector = new Detector();
   private readonly fencing = new Set<string>();
+  /** Runs whose turn to be fenced has not come: what takes it back, should they show a sign of life. */
+  private readonly sentenced = new Map<string, () => void>();
+  private readonly knownSince = new Map<string, number>();
 
   constructor(options: TakeoverOptions) {
     this.options = options;
@@ -47,18 +50,23 @@ export class Takeover {
     return () => {
       stopTicks();
       stopLeases();
+      for (const run of [...this.sentenced.keys()]) this.reprieve(run);
     };
   }
 
   known(run: string): void {
+    this.knownSince.set(run, this.options.clock.now());
     this.step({ type: 'known', run });
   }
 
   gone(run: string): void {
+    this.knownSince.delete(run);
+    this.reprieve(run);
     this.step({ type: 'gone', run });
   }
 
   linkUp(run: string): void {
+    this.reprieve(run);
     this.step({ type: 'link-up', run });
   }
 
@@ -79,6 +87,7 @@ export class Takeover {
   }
 
   heard(run: string): void {
+    this.reprieve(run);
     this.step({ type: 'heartbeat', run });
   }
 
@@ -110,12 +119,22 @@ export class Takeover {
         return;
       case 'dead': {
         const { run, hard, evidence } = effect;
-        this.options.clock.after(TURN_MS * this.turn(run), () => void this.fence(run, !hard, evidence));
+        this.reprieve(run);
+        const turn = this.options.clock.after(TURN_MS * this.turn(run), () => {
+          this.sentenced.delete(run);
+          void this.fence(run, !hard, evidence);
+        });
+        this.sentenced.set(run, turn);
         return;
       }
       default:
         throw new Error(`unknown effect ${String(effect satisfies never)}`);
     }
+  }
+
+  private reprieve(run: string): void {
+    this.sentenced.get(run)?.();
+    this.sentenced.delete(run);
   }
 
   /** How many survivors come before this one. */
@@ -140,7 +159,7 @@ export class Takeover {
         onSelfFenced();
         return;
       }
-      log('warn', 'a node was fenced', { run, node: members.get(run)?.node, evidence });
+      log('warn', 'a node was fenced', { run, victim: members.get(run)?.node, evidence });
       const message = { type: 'fenced', run } as const;
       tell(message);
       leases.publish(JSON.stringify(message)).catch(() => undefined);
@@ -157,7 +176,10 @@ export class Takeover {
   private async readLeases(): Promise<void> {
     const { leases, members, clock } = this.options;
     const since = leases.steadySince();
-    const known = since !== undefined && clock.now() - since > DEFAULT_LEASE_TTL_MS + LEASES_EVERY_MS;
+    const now = clock.now();
+    const isLongAgo = (at: number | undefined): boolean =>
+      at !== undefined && now - at > DEFAULT_LEASE_TTL_MS + LEASES_EVERY_MS;
+    const known = isLongAgo(since);
     const seen = known
       ? await leases.list().then(
           (all) => new Set(all.map((lease) => lease.run)),
@@ -165,7 +187,9 @@ export class Takeover {
         )
       : undefined;
     for (const { run } of [...members.all()]) {
-      const lease = seen === undefined ? 'unknown' : seen.has(run) ? 'seen' : 'expired';
+      // A run is in the database before it has a lease.
+      const isOld = isLongAgo(this.knownSince.get(run));
+      const lease = seen?.has(run) ? 'seen' : seen !== undefined && isOld ? 'expired' : 'unknown';
       this.step({ type: 'lease', run, lease });
     }
   }
