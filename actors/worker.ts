@@ -22,6 +22,8 @@ export interface WorkerTask {
   readonly progress: SharedArrayBuffer;
   /** Memory of a Liveness. Null: the node is alone, nobody else can own what it owns. */
   readonly liveness: SharedArrayBuffer | null;
+  /** Documents that workers have died of too often. */
+  readonly quarantined: readonly string[];
   /** Batches of the node's own gateway. */
   readonly link: MessagePort;
   readonly control: MessagePort;
@@ -39,6 +41,8 @@ export type ToWorker =
   | { type: 'adopt'; token: number; shards: readonly number[] }
   /** Hand these over; answered by `released`. */
   | { type: 'release'; token: number; shards: readonly number[]; to: number }
+  /** One more of them. */
+  | { type: 'quarantine'; doc: string }
   /** Batches of a peer's gateway come over this port, until it closes. */
   | { type: 'link'; id: number; port: MessagePort };
 
@@ -122,6 +126,7 @@ function serve(
         resolve(reason);
       },
     });
+    for (const doc of task.quarantined) host.quarantine(doc);
     host.addLink(LOCAL_LINK, portTransport(task.link));
     const answer = async (
       token: number,
@@ -146,6 +151,9 @@ function serve(
           return;
         case 'release':
           void answer(message.token, 'released', host.release(message.shards, message.to));
+          return;
+        case 'quarantine':
+          host.quarantine(message.doc);
           return;
         case 'link': {
           const { id, port } = message;

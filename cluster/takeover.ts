@@ -4,7 +4,13 @@
 import type { Clock } from '../actors/clock.ts';
 import type { ControlStore, OpenedSession } from '../actors/storage/store.ts';
 import type { ControlMessage } from './control-messages.ts';
-import { DETECTOR_TIMES, Detector, type DetectorEffect, type DetectorEvent } from './detector.ts';
+import {
+  DETECTOR_TIMES,
+  Detector,
+  type DetectorEffect,
+  type DetectorEvent,
+  type Evidence,
+} from './detector.ts';
 import { DEFAULT_LEASE_TTL_MS, type LeaseStore } from './lease-store.ts';
 import type { Members } from './members.ts';
 import type { ProbeResult } from './peer/network.ts';
@@ -35,7 +41,10 @@ export class Takeover {
   private readonly detector = new Detector();
   private readonly fencing = new Set<string>();
   /** Runs whose turn to be fenced has not come: what takes it back, should they show a sign of life. */
-  private readonly sentenced = new Map<string, () => void>();
+  private readonly sentenced = new Map<
+    string,
+    { readonly evidence: Evidence; readonly cancel: () => void }
+  >();
   private readonly knownSince = new Map<string, number>();
 
   constructor(options: TakeoverOptions) {
@@ -66,7 +75,7 @@ export class Takeover {
   }
 
   linkUp(run: string): void {
-    this.reprieve(run);
+    this.isAlive(run);
     this.step({ type: 'link-up', run });
   }
 
@@ -87,8 +96,14 @@ export class Takeover {
   }
 
   heard(run: string): void {
-    this.reprieve(run);
+    this.isAlive(run);
     this.step({ type: 'heartbeat', run });
+  }
+
+  /** What it says of itself; without `run` what this node finds. */
+  database(reached: boolean, run?: string): void {
+    if (reached && run !== undefined) this.reprieve(run);
+    this.step(run === undefined ? { type: 'own-database', reached } : { type: 'database', run, reached });
   }
 
   suspicion(run: string, by: string, suspects: boolean): void {
@@ -120,11 +135,11 @@ export class Takeover {
       case 'dead': {
         const { run, hard, evidence } = effect;
         this.reprieve(run);
-        const turn = this.options.clock.after(TURN_MS * this.turn(run), () => {
+        const cancel = this.options.clock.after(TURN_MS * this.turn(run), () => {
           this.sentenced.delete(run);
           void this.fence(run, !hard, evidence);
         });
-        this.sentenced.set(run, turn);
+        this.sentenced.set(run, { evidence, cancel });
         return;
       }
       default:
@@ -132,8 +147,13 @@ export class Takeover {
     }
   }
 
+  /** That it lives is no news where it lives without its database. */
+  private isAlive(run: string): void {
+    if (this.sentenced.get(run)?.evidence !== 'database') this.reprieve(run);
+  }
+
   private reprieve(run: string): void {
-    this.sentenced.get(run)?.();
+    this.sentenced.get(run)?.cancel();
     this.sentenced.delete(run);
   }
 

@@ -133,6 +133,9 @@ export class SimSlots implements SlotHost {
     return this.slots.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   }
 
+  /** No document of a simulation kills its worker. */
+  diedOf(): void {}
+
   claim(slot: number, shards: readonly number[]): Promise<Epochs> {
     return this.ask(slot, async ({ store, host }) => {
       const epochs = await store.claim(shards);
