@@ -251,6 +251,11 @@ export class Controller implements SlotListener {
     this.broadcast({ type: 'database', reached });
   }
 
+  /** It has lost the database and all other nodes: they go on without it, and it cannot know. */
+  get isCutOff(): boolean {
+    return !this.reachesDatabase && this.members.size > 0 && this.options.network.peers().length === 0;
+  }
+
   // Workers of this node
 
   up(slot: number, session: SessionId, link: OwnerLink): void {

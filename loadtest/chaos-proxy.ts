@@ -45,9 +45,10 @@ export class ChaosProxy {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** From now on, also for connections that are made meanwhile; `caller` left out: for all of them. */
-  lose(hole: Hole, caller = EVERYONE): void {
-    this.holes.set(caller, hole);
+  /** From now on, also for connections that are made meanwhile, beside what is lost already; `caller` left out: for all. */
+  lose({ up, down }: Hole, caller = EVERYONE): void {
+    const before = this.holes.get(caller) ?? WHOLE;
+    this.holes.set(caller, { up: before.up || up, down: before.down || down });
     this.apply();
   }
 

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
+import { systemClock } from '../actors/clock.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
 import type { FoldRequest, HostLimits } from '../actors/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
@@ -16,6 +17,7 @@ import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { isClustered, type Ownership, startOwnership } from './ownership.ts';
 import { testSelf } from './self-test.ts';
+import { sendAwayUnserved } from './unserved.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -134,8 +136,12 @@ async function assemble(
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
   isReady = () => ownership.isServing;
+  const stopWatching = isClustered(config)
+    ? sendAwayUnserved({ ownership, sockets, clock: systemClock, log })
+    : () => undefined;
   onStop(async () => {
     isReady = () => false;
+    stopWatching();
     if (isClustered(config)) await leave(config, ownership, sockets);
   });
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;

@@ -33,6 +33,8 @@ export class Sockets {
   private readonly clock: NodeJS.Timeout;
   private ticks = 0;
   private stopping = false;
+  /** The node cannot serve for the time being. */
+  private away = false;
   /** ms, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
   now = Date.now();
 
@@ -64,7 +66,7 @@ export class Sockets {
       refuse(stream, 404, 'Not Found', 'not-found');
       return;
     }
-    if (this.stopping) {
+    if (this.stopping || this.away) {
       refuse(stream, 503, 'Service Unavailable', 'unavailable');
       return;
     }
@@ -86,13 +88,28 @@ export class Sockets {
    */
   async drain(spreadMs: number): Promise<void> {
     this.stopping = true;
+    await this.empty(spreadMs, () => true);
+  }
+
+  /** As `drain`, until `takeAgain`. */
+  async sendAway(spreadMs: number): Promise<void> {
+    this.away = true;
+    await this.empty(spreadMs, () => this.away);
+  }
+
+  takeAgain(): void {
+    this.away = false;
+  }
+
+  private async empty(spreadMs: number, goOn: () => boolean): Promise<void> {
     for (const session of this.sessions) {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);
       session.send({ type: 'draining', reconnectInMs });
     }
     const until = Date.now() + spreadMs + DRAIN_GRACE_MS;
-    while (this.sessions.size > 0 && Date.now() < until)
+    while (this.sessions.size > 0 && Date.now() < until && goOn())
       await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
+    if (!goOn()) return;
     for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');
   }
 
