@@ -63,8 +63,6 @@ export interface HostOptions {
    * a process that was stopped for long must not serve what may be old when it wakes.
    */
   readonly confirmed: () => boolean;
-  /** Documents at which workers of this node have died too often: answered as unavailable, whoever asks. */
-  readonly quarantined: ReadonlySet<string>;
   /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
@@ -91,6 +89,8 @@ export class Host {
     { link: Link<ToGateway, ToOwner>; channels: Map<number, DocumentActor> }
   >();
   private readonly faults = new Faults(FAULTS_TO_QUARANTINE);
+  /** Workers have died of these. */
+  private readonly quarantined = new Set<string>();
   private readonly dirtyPresence = new Set<DocumentActor>();
   private readonly effects: ActorEffects;
   private readonly shards = new OwnedShards();
@@ -130,6 +130,15 @@ export class Host {
     this.links.delete(id);
     found.link.close();
     for (const actor of new Set(found.channels.values())) actor.linkLost(id);
+  }
+
+  /** Takes a document out of service for as long as this lives. */
+  quarantine(doc: string): void {
+    this.quarantined.add(doc);
+    const actor = this.actors.get(doc);
+    if (actor === undefined) return;
+    actor.reset();
+    this.forget(actor);
   }
 
   /** These shards are this session's, by a claim or by a hand-off. */
@@ -211,7 +220,7 @@ export class Host {
         else this.links.get(id)?.link.send([NOT_OWNER, message[1]]);
         return;
       }
-      if (this.options.quarantined.has(name) || this.faults.isOut(name, this.options.clock.now())) {
+      if (this.quarantined.has(name) || this.faults.isOut(name, this.options.clock.now())) {
         this.refuse(id, message, 'unavailable', 'this document is quarantined');
         return;
       }

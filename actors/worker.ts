@@ -22,10 +22,10 @@ export interface WorkerTask {
   };
   readonly limits: HostLimits;
   readonly progress: SharedArrayBuffer;
-  /** Documents that it must not touch. */
-  readonly quarantined: ReadonlySet<string>;
   /** Memory of a Liveness. Null: the node is alone, nobody else can own what it owns. */
   readonly liveness: SharedArrayBuffer | null;
+  /** Documents that workers have died of too often. */
+  readonly quarantined: readonly string[];
   /** Batches of the node's own gateway. */
   readonly link: MessagePort;
   readonly control: MessagePort;
@@ -43,6 +43,8 @@ export type ToWorker =
   | { type: 'adopt'; token: number; shards: readonly number[] }
   /** Hand these over; answered by `released`. */
   | { type: 'release'; token: number; shards: readonly number[]; to: number }
+  /** One more of them. */
+  | { type: 'quarantine'; doc: string }
   /** Batches of a peer's gateway come over this port, until it closes. */
   | { type: 'link'; id: number; port: MessagePort };
 
@@ -112,7 +114,6 @@ function serve(
       session,
       limits: task.limits,
       progress: new Progress(task.progress),
-      quarantined: task.quarantined,
       clock: systemClock,
       confirmed: () => liveness?.isConfirmed(slot, monotonicMs()) ?? true,
       log,
@@ -127,6 +128,7 @@ function serve(
         resolve(reason);
       },
     });
+    for (const doc of task.quarantined) host.quarantine(doc);
     host.addLink(LOCAL_LINK, portTransport(task.link));
     const answer = async (
       token: number,
@@ -151,6 +153,9 @@ function serve(
           return;
         case 'release':
           void answer(message.token, 'released', host.release(message.shards, message.to));
+          return;
+        case 'quarantine':
+          host.quarantine(message.doc);
           return;
         case 'link': {
           const { id, port } = message;

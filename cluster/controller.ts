@@ -31,6 +31,8 @@ export interface SlotHost {
   adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
   attach(session: SessionId, stream: PeerStream): boolean;
+  /** As `Workers` has it. */
+  diedOf(doc: string): void;
 }
 
 export interface ControllerOptions {
@@ -116,6 +118,7 @@ export class Controller implements SlotListener {
   private rerouting = false;
   private stopped = false;
   private timeline = 0;
+  private reachesDatabase = true;
 
   constructor(options: ControllerOptions) {
     this.options = options;
@@ -260,6 +263,18 @@ export class Controller implements SlotListener {
     };
   }
 
+  /** Whether the database answers about this node's sessions. */
+  database(reached: boolean): void {
+    this.reachesDatabase = reached;
+    this.takeover.database(reached);
+    this.broadcast({ type: 'database', reached });
+  }
+
+  /** It has lost the database and all other nodes: they go on without it, and it cannot know. */
+  get isCutOff(): boolean {
+    return !this.reachesDatabase && this.members.size > 0 && this.options.network.peers().length === 0;
+  }
+
   // Workers of this node
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
@@ -279,6 +294,10 @@ export class Controller implements SlotListener {
     if (lost !== undefined) this.unroute(this.map.shardsOf(lost.session));
     this.options.listener.lost(link);
     this.tellState();
+  }
+
+  died(doc: string): void {
+    this.broadcast({ type: 'death', doc });
   }
 
   quarantine(doc: string): void {
@@ -305,6 +324,7 @@ export class Controller implements SlotListener {
       const entries = this.map.entriesOf(this.map.shardsOf(session));
       if (entries.length > 0) peer.send({ type: 'map', entries } satisfies ControlMessage);
     }
+    if (!this.reachesDatabase) peer.send({ type: 'database', reached: false } satisfies ControlMessage);
     const member = this.members.get(peer.run);
     if (member === undefined) {
       this.refresh();
@@ -343,6 +363,12 @@ export class Controller implements SlotListener {
         return;
       case 'suspicion':
         this.takeover.suspicion(message.run, peer.run, message.suspects);
+        return;
+      case 'database':
+        this.takeover.database(message.reached, peer.run);
+        return;
+      case 'death':
+        this.slots?.diedOf(message.doc);
         return;
       default:
         throw new Error(`unknown message ${String(message satisfies never)}`);

@@ -9,6 +9,7 @@ import { Liveness, MAIN } from '../actors/liveness.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import type { WorkerTask } from '../actors/worker.ts';
 import { Controller } from '../cluster/controller.ts';
+import type { LeaseEvent } from '../cluster/lease-keeper.ts';
 import type { Lease } from '../cluster/lease-store.ts';
 import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
 import { startLeaseThread } from '../cluster/lease-thread.ts';
@@ -118,7 +119,8 @@ async function assemble(
     renewMs: cluster.renewMs,
     onEvent: (event) => {
       if (event.type === 'fenced') fenced();
-      else log(event.type === 'redis' && event.state === 'up' ? 'info' : 'warn', 'lease', event);
+      else log(isGood(event) ? 'info' : 'warn', 'lease', event);
+      if (event.type === 'confirming') controller.database(event.succeeds);
     },
     onFailed: (error) => {
       log('error', 'the lease thread has ended', { error: String(error) });
@@ -169,6 +171,11 @@ async function assemble(
   await workers.start();
   await controller.start(workers);
   return { address, controller, stop };
+}
+
+function isGood(event: Exclude<LeaseEvent, { type: 'fenced' }>): boolean {
+  if (event.type === 'redis') return event.state === 'up';
+  return event.type === 'stalled' ? event.slots.length === 0 : event.succeeds;
 }
 
 function credentialsOf({ cluster }: Config): PeerCredentials {

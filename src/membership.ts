@@ -43,9 +43,9 @@ export class Membership {
       await pause(systemClock, LOOK_MS);
   }
 
-  /** A member, and not about to leave. */
+  /** A member that others know of, and not about to leave. */
   get isMember(): boolean {
-    return this.mode === 'member';
+    return this.mode === 'member' && this.current?.controller.isCutOff === false;
   }
 
   get address(): string | undefined {

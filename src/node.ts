@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
+import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
 import type { HostLimits } from '../actors/host.ts';
@@ -20,6 +21,7 @@ import { createHttpServer, listen } from './http/server.ts';
 import { Leaving } from './leaving.ts';
 import { startOwnership } from './ownership.ts';
 import { testSelf } from './self-test.ts';
+import { sendAwayUnserved } from './unserved.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -158,8 +160,12 @@ async function assemble(
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
   isReady = () => ownership.isServing && !leaving.hasBegun;
+  const stopWatching = isClustered(config)
+    ? sendAwayUnserved({ ownership, sockets, clock: systemClock, log })
+    : () => undefined;
   onStop(async () => {
     isReady = () => false;
+    stopWatching();
     if (isClustered(config)) await leaving.begin();
   });
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;

@@ -34,7 +34,7 @@ export interface OwnershipOptions {
 }
 
 export interface Ownership {
-  /** Able to serve: false while it starts over after it was fenced. */
+  /** Able to serve: false while it starts over after it was fenced, and while it reaches no owner at all. */
   readonly isServing: boolean;
   /** In a cluster: hands everything over to the others, within `timeoutMs`, for good. */
   drain(timeoutMs: number): Promise<void>;
@@ -58,7 +58,7 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
   });
   const ownership: Ownership = {
     get isServing() {
-      return membership.isMember;
+      return membership.isMember && !options.router.leadsNowhere;
     },
     drain: (timeoutMs) => membership.drain(timeoutMs),
     stop: () => membership.stop(),

@@ -51,7 +51,6 @@ export interface Harness {
 export async function startHost(
   database: MemoryDatabase,
   limits: HostLimits = HOST_LIMITS,
-  quarantined: ReadonlySet<string> = new Set(),
 ): Promise<Harness> {
   const store = database.worker();
   const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
@@ -66,7 +65,6 @@ export async function startHost(
     limits,
     progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
     clock: systemClock,
-    quarantined,
     confirmed: () => true,
     fold: () => Promise.resolve(undefined),
     log: (_level, message, fields) => errors.push({ message, ...fields }),

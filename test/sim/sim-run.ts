@@ -175,7 +175,12 @@ async function assemble(
       workers: [],
       timeline: 0,
     },
-    tell: (event) => toMain(() => (event.type === 'fenced' ? fenced() : log('info', 'lease', event))),
+    tell: (event) =>
+      toMain(() => {
+        if (event.type === 'fenced') fenced();
+        else log('info', 'lease', event);
+        if (event.type === 'confirming') controller.database(event.succeeds);
+      }),
   });
   const toMain = (work: () => void): void => {
     scheduler.after(between(random, delays.thread), () => main.run(work));
