@@ -14,8 +14,10 @@ import {
   type LoadResult,
 } from './document/actor.ts';
 import { Document } from './document/document.ts';
+import type { MadeSnapshot } from './document/effects.ts';
 import type { AnyKind } from './document/entry.ts';
 import { Faults } from './faults.ts';
+import type { FoldRequest } from './fold.ts';
 import { Link, type LinkOptions, type Transport } from './link.ts';
 import {
   NOT_OWNER,
@@ -36,7 +38,6 @@ import type {
   LoadedDocument,
   OpenedSession,
   SessionId,
-  SessionRef,
   WorkerStore,
 } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
@@ -51,13 +52,6 @@ export interface HostLimits {
   readonly idleMs: number;
 }
 
-export interface FoldRequest {
-  readonly session: SessionRef;
-  readonly doc: number;
-  readonly kind: KindName;
-  readonly version: number;
-}
-
 export interface HostOptions {
   readonly store: WorkerStore;
   readonly session: OpenedSession;
@@ -69,8 +63,6 @@ export interface HostOptions {
    * a process that was stopped for long must not serve what may be old when it wakes.
    */
   readonly confirmed: () => boolean;
-  /** Documents at which workers of this node have died too often: answered as unavailable, whoever asks. */
-  readonly quarantined: ReadonlySet<string>;
   /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
@@ -97,6 +89,8 @@ export class Host {
     { link: Link<ToGateway, ToOwner>; channels: Map<number, DocumentActor> }
   >();
   private readonly faults = new Faults(FAULTS_TO_QUARANTINE);
+  /** Workers have died of these. */
+  private readonly quarantined = new Set<string>();
   private readonly dirtyPresence = new Set<DocumentActor>();
   private readonly effects: ActorEffects;
   private readonly shards = new OwnedShards();
@@ -136,6 +130,15 @@ export class Host {
     this.links.delete(id);
     found.link.close();
     for (const actor of new Set(found.channels.values())) actor.linkLost(id);
+  }
+
+  /** Takes a document out of service for as long as this lives. */
+  quarantine(doc: string): void {
+    this.quarantined.add(doc);
+    const actor = this.actors.get(doc);
+    if (actor === undefined) return;
+    actor.reset();
+    this.forget(actor);
   }
 
   /** These shards are this session's, by a claim or by a hand-off. */
@@ -217,7 +220,7 @@ export class Host {
         else this.links.get(id)?.link.send([NOT_OWNER, message[1]]);
         return;
       }
-      if (this.options.quarantined.has(name) || this.faults.isOut(name, this.options.clock.now())) {
+      if (this.quarantined.has(name) || this.faults.isOut(name, this.options.clock.now())) {
         this.refuse(id, message, 'unavailable', 'this document is quarantined');
         return;
       }
@@ -353,7 +356,7 @@ export class Host {
           store.seqVersion(actor.id ?? 0, client, seq).then((version) => version ?? 0),
           done,
         ),
-      fold: (actor, version, done) => this.fold(actor, version, done),
+      fold: (actor, version, made, done) => this.fold(actor, version, made, done),
       presenceChanged: (actor) => {
         this.dirtyPresence.add(actor);
         this.stopPresence ??= options.clock.after(PRESENCE_TICK_MS, () => this.flushPresence());
@@ -442,16 +445,28 @@ export class Host {
     return { type: 'failed', code: 'internal', message: 'the document does not load' };
   }
 
-  private fold(actor: DocumentActor, version: number, done: (bytes: number | undefined) => void): void {
+  private fold(
+    actor: DocumentActor,
+    version: number,
+    made: MadeSnapshot | undefined,
+    done: (bytes: number | undefined) => void,
+  ): void {
     const { id, kindName } = actor;
-    if (id === undefined || kindName === undefined) return;
+    const epoch = this.shards.epochOf(actor.name);
+    if (id === undefined || kindName === undefined || epoch === undefined) return;
     const request: FoldRequest = {
       session: this.options.session,
       doc: id,
       kind: kindName,
       version,
     };
-    const folding = this.options.fold(request).then(
+    const making =
+      made === undefined
+        ? this.options.fold(request)
+        : this.options.store
+            .writeSnapshot({ ...made, doc: id, version, epoch })
+            .then((written) => (written ? made.state.length : undefined));
+    const folding = making.then(
       (bytes) => this.answered(actor, () => done(bytes)),
       (error: unknown) => {
         const fields = { doc: actor.name, version, error: String(error) };

@@ -13,8 +13,12 @@ export interface Transport {
 export interface LinkOptions {
   /** Messages on their way or not yet handled by the other end; past it they wait here. */
   readonly windowMessages: number;
+  /** The same in bytes of their strings and frames. A larger message goes when no more than a quarter is on its way. */
+  readonly windowBytes: number;
   /** Messages waiting here; past it `offer` refuses. */
   readonly queueMessages: number;
+  /** The same in bytes. */
+  readonly queueBytes: number;
   /**
    * Longest time between two batches while messages come thick, ms; 0: a batch per turn. Waking the
    * other thread costs tens of microseconds, and what an owner is sent is committed in groups anyway.
@@ -38,10 +42,15 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   private readonly options: LinkOptions;
   private readonly clock: Clock;
   private queue: Out[] = [];
+  private queuedBytes = 0;
   private sent = 0;
+  private sentBytes = 0;
   private handledByPeer = 0;
+  private handledBytesByPeer = 0;
   private handled = 0;
+  private handledBytes = 0;
   private creditTold = 0;
+  private creditBytesTold = 0;
   private lastFlush = 0;
   private recentMs = 0;
   private recentMessages = 0;
@@ -60,18 +69,23 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.clock = clock;
     transport.onBatch((batch) => {
       if (this.closed) return;
-      const [credit, messages] = this.packr.unpack(batch) as [number, In[]];
+      const [credit, creditBytes, bytes, messages] = this.packr.unpack(batch) as Batch<In>;
       this.handledByPeer = credit;
+      this.handledBytesByPeer = creditBytes;
       this.handled += messages.length;
+      this.handledBytes += bytes;
       if (messages.length > 0) onMessages(messages);
-      if (this.queue.length > 0 || this.handled - this.creditTold > options.windowMessages / 4)
-        this.schedule();
+      const due =
+        this.handled - this.creditTold > options.windowMessages / 4 ||
+        this.handledBytes - this.creditBytesTold > options.windowBytes / 4;
+      if (this.queue.length > 0 || due) this.schedule();
     });
   }
 
   /** False: the link is full; nothing was taken. */
   offer(message: Out): boolean {
-    if (this.queue.length >= this.options.queueMessages) return false;
+    const { queueMessages, queueBytes } = this.options;
+    if (this.queue.length >= queueMessages || this.queuedBytes >= queueBytes) return false;
     this.send(message);
     return true;
   }
@@ -79,6 +93,7 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   send(message: Out): void {
     if (this.closed) return;
     this.queue.push(message);
+    this.queuedBytes += bytesOf(message);
     this.schedule();
   }
 
@@ -90,6 +105,7 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   close(): void {
     this.closed = true;
     this.queue = [];
+    this.queuedBytes = 0;
     this.transport.close();
   }
 
@@ -106,15 +122,46 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   readonly flush = (): void => {
     this.scheduled = false;
     if (this.closed) return;
-    const room = this.options.windowMessages - (this.sent - this.handledByPeer);
-    const messages = this.queue.length <= room ? this.queue : this.queue.slice(0, Math.max(0, room));
+    const bytesBefore = this.sentBytes;
+    const messages = this.taken();
     if (messages.length === 0 && this.handled === this.creditTold) return;
-    this.queue = messages === this.queue ? [] : this.queue.slice(messages.length);
     this.sent += messages.length;
     this.creditTold = this.handled;
+    this.creditBytesTold = this.handledBytes;
     if (this.options.gatherMs > 0) this.observe(messages.length);
-    this.transport.post(new Uint8Array(this.packr.pack([this.handled, messages])));
+    this.transport.post(
+      new Uint8Array(
+        this.packr.pack([this.handled, this.handledBytes, this.sentBytes - bytesBefore, messages]),
+      ),
+    );
   };
+
+  /** From the queue what the window has room for. */
+  private taken(): Out[] {
+    const { windowMessages, windowBytes } = this.options;
+    const room = windowMessages - (this.sent - this.handledByPeer);
+    const onTheWay = this.sentBytes - this.handledBytesByPeer;
+    if (this.queue.length <= room && onTheWay + this.queuedBytes <= windowBytes) {
+      const all = this.queue;
+      this.sentBytes += this.queuedBytes;
+      this.queue = [];
+      this.queuedBytes = 0;
+      return all;
+    }
+    let count = 0;
+    let bytes = 0;
+    for (const message of this.queue) {
+      const more = bytesOf(message);
+      // With a quarter of the window open or less the other end need not have told what it has handled.
+      const isFull = onTheWay + bytes + more > windowBytes && onTheWay + bytes > windowBytes / 4;
+      if (count >= room || isFull) break;
+      count++;
+      bytes += more;
+    }
+    this.sentBytes += bytes;
+    this.queuedBytes -= bytes;
+    return this.queue.splice(0, count);
+  }
 
   private observe(messages: number): void {
     const now = this.clock.now();
@@ -122,4 +169,19 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.recentMessages = REMEMBERED * this.recentMessages + messages;
     this.lastFlush = now;
   }
+}
+
+/** Messages and bytes that the sender has handled so far; the bytes of these messages. */
+type Batch<Message> = [handled: number, handledBytes: number, bytes: number, messages: Message[]];
+
+/** Of what makes a message large: its strings and bytes, also in a list. */
+function bytesOf(message: readonly unknown[]): number {
+  let bytes = 0;
+  for (const part of message) {
+    if (typeof part === 'string') bytes += part.length;
+    else if (typeof part !== 'object' || part === null) continue;
+    else if (part instanceof Uint8Array) bytes += part.length;
+    else if (Array.isArray(part)) bytes += bytesOf(part);
+  }
+  return bytes;
 }

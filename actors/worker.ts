@@ -3,7 +3,8 @@
 // throw at import: a module that does empties the pool for good.
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
-import { type FoldRequest, Host, type HostLimits } from './host.ts';
+import type { FoldRequest } from './fold.ts';
+import { Host, type HostLimits } from './host.ts';
 import type { Transport } from './link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
 import { Progress } from './progress.ts';
@@ -16,14 +17,15 @@ export interface WorkerTask {
   readonly storage: {
     readonly url: string;
     readonly connectTimeoutMs: number;
+    readonly answerTimeoutMs: number;
     readonly readConnections: number;
   };
   readonly limits: HostLimits;
   readonly progress: SharedArrayBuffer;
-  /** Documents that it must not touch. */
-  readonly quarantined: ReadonlySet<string>;
   /** Memory of a Liveness. Null: the node is alone, nobody else can own what it owns. */
   readonly liveness: SharedArrayBuffer | null;
+  /** Documents that workers have died of too often. */
+  readonly quarantined: readonly string[];
   /** Batches of the node's own gateway. */
   readonly link: MessagePort;
   readonly control: MessagePort;
@@ -41,6 +43,8 @@ export type ToWorker =
   | { type: 'adopt'; token: number; shards: readonly number[] }
   /** Hand these over; answered by `released`. */
   | { type: 'release'; token: number; shards: readonly number[]; to: number }
+  /** One more of them. */
+  | { type: 'quarantine'; doc: string }
   /** Batches of a peer's gateway come over this port, until it closes. */
   | { type: 'link'; id: number; port: MessagePort };
 
@@ -110,7 +114,6 @@ function serve(
       session,
       limits: task.limits,
       progress: new Progress(task.progress),
-      quarantined: task.quarantined,
       clock: systemClock,
       confirmed: () => liveness?.isConfirmed(slot, monotonicMs()) ?? true,
       log,
@@ -125,6 +128,7 @@ function serve(
         resolve(reason);
       },
     });
+    for (const doc of task.quarantined) host.quarantine(doc);
     host.addLink(LOCAL_LINK, portTransport(task.link));
     const answer = async (
       token: number,
@@ -149,6 +153,9 @@ function serve(
           return;
         case 'release':
           void answer(message.token, 'released', host.release(message.shards, message.to));
+          return;
+        case 'quarantine':
+          host.quarantine(message.doc);
           return;
         case 'link': {
           const { id, port } = message;

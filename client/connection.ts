@@ -231,6 +231,12 @@ export class Connection {
     return this.#options.urls[this.#urlIndex % this.#options.urls.length] ?? '';
   }
 
+  /** Any of the others: who lost one node together must not all meet at the next. */
+  #nextUrl(): void {
+    const others = this.#options.urls.length - 1;
+    this.#urlIndex += others > 1 ? 1 + Math.floor(this.#platform.random() * others) : 1;
+  }
+
   #renew(): void {
     const token = this.#token;
     if (typeof token === 'string') this.send({ type: 'hello', client: this.#options.client, token });
@@ -308,7 +314,7 @@ export class Connection {
     const before = this.#mode;
     if (before.name !== 'live' && before.name !== 'dialing') return;
     if (before.name === 'live' && this.#platform.now() - before.since >= STABLE_MS) this.#backoff.reset();
-    this.#urlIndex++;
+    this.#nextUrl();
     const refusal = this.#refusal(closeCode);
     if (refusal !== undefined) {
       this.#refuse(refusal, closeCode);

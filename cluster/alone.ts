@@ -56,6 +56,8 @@ export class Alone implements SlotListener {
     this.options.listener.lost(link);
   }
 
+  died(): void {}
+
   quarantine(doc: string): void {
     this.options.router.quarantine(doc);
   }

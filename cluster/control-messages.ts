@@ -12,7 +12,11 @@ export type ControlMessage =
   | { readonly type: 'handed'; readonly session: SessionId; readonly shards: readonly number[] }
   /** This run has been fenced; its shards are free. */
   | { readonly type: 'fenced'; readonly run: string }
-  | { readonly type: 'suspicion'; readonly run: string; readonly suspects: boolean };
+  | { readonly type: 'suspicion'; readonly run: string; readonly suspects: boolean }
+  /** Whether the sender reaches the database, whenever that changes and as soon as a connection is up. */
+  | { readonly type: 'database'; readonly reached: boolean }
+  /** A worker of the sender has died at this document. */
+  | { readonly type: 'death'; readonly doc: string };
 
 /** undefined: not one of these. */
 export function controlMessage(value: unknown): ControlMessage | undefined {
@@ -34,6 +38,10 @@ export function controlMessage(value: unknown): ControlMessage | undefined {
       return typeof value.run === 'string' && typeof value.suspects === 'boolean'
         ? { type: 'suspicion', run: value.run, suspects: value.suspects }
         : undefined;
+    case 'database':
+      return typeof value.reached === 'boolean' ? { type: 'database', reached: value.reached } : undefined;
+    case 'death':
+      return typeof value.doc === 'string' ? { type: 'death', doc: value.doc } : undefined;
     default:
       return undefined;
   }

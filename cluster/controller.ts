@@ -11,10 +11,12 @@ import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/s
 import { type ControlMessage, controlMessage } from './control-messages.ts';
 import type { Lease, LeaseStore, MapEntry } from './lease-store.ts';
 import { CONTROL_SLOT, type Member, Members } from './members.ts';
+import { encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
 import type { Peer, PeerDial, PeerNetwork, PeerStream } from './peer/network.ts';
 import { PeerLinks } from './peer-links.ts';
-import { type Pin, pinnedNodes, type ResolvedPins, resolvePins } from './pins.ts';
+import { PinBoard } from './pin-board.ts';
+import { type Pin, pinnedNodes, type ResolvedPins } from './pins.ts';
 import { rebalance } from './rebalance.ts';
 import type { Placement } from './ring.ts';
 import { keyOf, type Rings } from './rings.ts';
@@ -29,6 +31,8 @@ export interface SlotHost {
   adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
   attach(session: SessionId, stream: PeerStream): boolean;
+  /** As `Workers` has it. */
+  diedOf(doc: string): void;
 }
 
 export interface ControllerOptions {
@@ -38,6 +42,7 @@ export interface ControllerOptions {
   readonly address: string;
   readonly weight: number;
   readonly session: OpenedSession;
+  /** Of the configuration. */
   readonly pins: readonly Pin[];
   readonly rings: Rings;
   readonly store: ControlStore;
@@ -54,11 +59,14 @@ export interface ControllerOptions {
   readonly setLease: (lease: Lease) => void;
   /** This run is fenced: nothing of it will ever be written again. */
   readonly onFenced: () => void;
+  /** An operator wants the node to leave, and is told how far it is. May be called again. */
+  readonly onLeaveAsked?: () => LeaveProgress;
 }
 
-/** What should be where, for these members (`key`) and owners (`current`). */
+/** What should be where, for these members (`key`), pins and owners (`current`). */
 interface Plan {
   readonly key: string;
+  readonly pinsRevision: number;
   readonly current: Placement;
   /** Of the picture that it was last found to fit. */
   revision: number;
@@ -88,6 +96,7 @@ export class Controller implements SlotListener {
   private readonly members = new Members();
   private readonly links: PeerLinks;
   private readonly takeover: Takeover;
+  private readonly pins: PinBoard;
   private readonly dials = new Map<string, PeerDial>();
   private slots: SlotHost | undefined;
   /** Of this node: slot -> session and link, while the worker is up. */
@@ -109,6 +118,7 @@ export class Controller implements SlotListener {
   private rerouting = false;
   private stopped = false;
   private timeline = 0;
+  private reachesDatabase = true;
 
   constructor(options: ControllerOptions) {
     this.options = options;
@@ -133,6 +143,12 @@ export class Controller implements SlotListener {
       onFenced: (victim) => this.runFenced(victim),
       onSelfFenced: () => this.fenced(),
     });
+    this.pins = new PinBoard({
+      store,
+      configured: options.pins,
+      onChange: () => this.reconcileSoon(),
+      onFailed: (error) => log('warn', 'the pins are not read', { error: String(error) }),
+    });
     network.onEvent((event) => {
       if (event.type === 'up') this.peerUp(event.peer);
       else if (event.type === 'down') this.peerDown(event.peer, event.reason);
@@ -147,9 +163,10 @@ export class Controller implements SlotListener {
     const { store, leases, clock } = this.options;
     this.slots = slots;
     const events = await store.listen({
-      onEvent: () => this.refresh(),
+      onEvent: (event) => this.notified(event),
       onGap: () => {
         this.wantMap = true;
+        void this.pins.read();
         this.refresh();
       },
     });
@@ -157,7 +174,7 @@ export class Controller implements SlotListener {
     this.closers.push(
       leases.subscribe({ onEvent: (event) => this.published(event), onGap: () => this.refresh() }),
     );
-    ({ timeline: this.timeline } = await store.timeline());
+    [{ timeline: this.timeline }] = await Promise.all([store.timeline(), this.pins.read()]);
     this.setState('live');
     this.closers.push(clock.every(SWEEP_MS, () => this.sweep()));
     this.closers.push(clock.every(MOVE_EVERY_MS, () => this.move()));
@@ -246,6 +263,18 @@ export class Controller implements SlotListener {
     };
   }
 
+  /** Whether the database answers about this node's sessions. */
+  database(reached: boolean): void {
+    this.reachesDatabase = reached;
+    this.takeover.database(reached);
+    this.broadcast({ type: 'database', reached });
+  }
+
+  /** It has lost the database and all other nodes: they go on without it, and it cannot know. */
+  get isCutOff(): boolean {
+    return !this.reachesDatabase && this.members.size > 0 && this.options.network.peers().length === 0;
+  }
+
   // Workers of this node
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
@@ -265,6 +294,10 @@ export class Controller implements SlotListener {
     if (lost !== undefined) this.unroute(this.map.shardsOf(lost.session));
     this.options.listener.lost(link);
     this.tellState();
+  }
+
+  died(doc: string): void {
+    this.broadcast({ type: 'death', doc });
   }
 
   quarantine(doc: string): void {
@@ -291,6 +324,7 @@ export class Controller implements SlotListener {
       const entries = this.map.entriesOf(this.map.shardsOf(session));
       if (entries.length > 0) peer.send({ type: 'map', entries } satisfies ControlMessage);
     }
+    if (!this.reachesDatabase) peer.send({ type: 'database', reached: false } satisfies ControlMessage);
     const member = this.members.get(peer.run);
     if (member === undefined) {
       this.refresh();
@@ -330,6 +364,12 @@ export class Controller implements SlotListener {
       case 'suspicion':
         this.takeover.suspicion(message.run, peer.run, message.suspects);
         return;
+      case 'database':
+        this.takeover.database(message.reached, peer.run);
+        return;
+      case 'death':
+        this.slots?.diedOf(message.doc);
+        return;
       default:
         throw new Error(`unknown message ${String(message satisfies never)}`);
     }
@@ -353,6 +393,19 @@ export class Controller implements SlotListener {
     if (timeline <= this.timeline) return;
     this.timeline = timeline;
     this.options.store.refuseBelow(timeline);
+  }
+
+  /** Of the database's events those that are not an operator's are hints that something has changed. */
+  private notified(event: string): void {
+    const { store, run, onLeaveAsked } = this.options;
+    const asked = operatorEvent(event);
+    if (asked === undefined) this.refresh();
+    else if (asked.type === 'pins') void this.pins.read();
+    else if (asked.type === 'drain' && asked.run === run && onLeaveAsked !== undefined) {
+      const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });
+      // Lost, it is asked for again.
+      store.notify(answer).catch(() => undefined);
+    }
   }
 
   private published(event: string): void {
@@ -402,7 +455,10 @@ export class Controller implements SlotListener {
   // The picture
 
   private sweep(): void {
-    if (++this.sweeps % SWEEPS_PER_MAP === 0) this.wantMap = true;
+    if (++this.sweeps % SWEEPS_PER_MAP === 0) {
+      this.wantMap = true;
+      void this.pins.read();
+    }
     this.refresh();
   }
 
@@ -620,7 +676,7 @@ export class Controller implements SlotListener {
           member.peer !== undefined &&
           member.workers.size > 0 &&
           member.liveSince !== undefined &&
-          (isEmpty || clock.now() - member.liveSince >= STEADY_MS),
+          (isEmpty || this.state === 'draining' || clock.now() - member.liveSince >= STEADY_MS),
       )
       .map((member) => ({ name: member.node, weight: member.weight }));
     const all = this.state === 'live' && this.own.size > 0 ? [{ name: node, weight }, ...others] : others;
@@ -632,17 +688,18 @@ export class Controller implements SlotListener {
     const key = keyOf(members);
     const { plan } = this;
     // Each only rises: their sum stands still where all do.
-    const revision = this.map.revision + this.members.revision + this.ownRevision;
+    const revision = this.map.revision + this.members.revision + this.pins.revision + this.ownRevision;
     if (plan?.key === key && plan.revision === revision) return plan;
+    const pinsRevision = this.pins.revision;
     const current = this.owners();
-    if (plan?.key === key && isOnItsWay(plan, current)) {
+    if (plan?.key === key && plan.pinsRevision === pinsRevision && isOnItsWay(plan, current)) {
       plan.revision = revision;
       return plan;
     }
     const ring = this.options.rings.of(members);
-    const pins = resolvePins(this.options.pins, members, () => []);
+    const pins = this.pins.resolve(members);
     const placement = rebalance(ring, current, pinnedNodes(pins));
-    this.plan = { key, pins, placement, current, revision };
+    this.plan = { key, pinsRevision, pins, placement, current, revision };
     return this.plan;
   }
 
@@ -730,22 +787,32 @@ export class Controller implements SlotListener {
   /** A few of the shards that should be elsewhere, for each worker that is not handing over already. */
   private move(): void {
     if (this.stopped || this.state === 'joining' || this.wantMap) return;
-    const { placement } = this.wanted();
+    const { placement, pins } = this.wanted();
     const most = this.state === 'draining' ? DRAIN_SHARDS : MOVE_SHARDS;
     for (const [slot, { session }] of this.own) {
       if (this.busy.has(slot)) continue;
+      const slotOf = (shard: number): number | undefined => pins.shards.get(shard)?.slot;
       const leaving = this.map
         .shardsOf(session)
-        .filter(
-          (shard) => placement[shard] !== this.options.node && this.memberFor(placement[shard]) !== undefined,
-        );
-      const first = leaving[0];
+        .filter((shard) =>
+          placement[shard] === this.options.node
+            ? this.ownSlot(slotOf(shard), slot) !== undefined
+            : this.memberFor(placement[shard]) !== undefined,
+        )
+        // What an operator waits for does not queue behind the evening out.
+        .sort((a, b) => Number(pins.shards.has(b)) - Number(pins.shards.has(a)));
+      const [first] = leaving;
       if (first === undefined) continue;
-      const member = this.memberFor(placement[first]);
-      if (member === undefined) continue;
-      const shards = leaving.filter((shard) => placement[shard] === member.node).slice(0, most);
-      void this.handOver(slot, shards, member);
+      const shards = leaving
+        .filter((shard) => placement[shard] === placement[first] && slotOf(shard) === slotOf(first))
+        .slice(0, most);
+      void this.handOver(slot, shards, this.memberFor(placement[first]), slotOf(first));
     }
+  }
+
+  /** The session of a slot of this node that shards of the slot `but` are pinned to. */
+  private ownSlot(pinned: number | undefined, but: number): SessionId | undefined {
+    return pinned === undefined || pinned === but ? undefined : this.own.get(pinned)?.session;
   }
 
   private memberFor(node: string | undefined): Member | undefined {
@@ -762,10 +829,16 @@ export class Controller implements SlotListener {
     return undefined;
   }
 
-  private async handOver(slot: number, shards: readonly number[], member: Member): Promise<void> {
+  /** `member` undefined: to another worker of this node. */
+  private async handOver(
+    slot: number,
+    shards: readonly number[],
+    member: Member | undefined,
+    pinned: number | undefined,
+  ): Promise<void> {
     const loads = this.map.loads();
-    let to: SessionId | undefined;
-    for (const session of member.workers.values())
+    let to = member === undefined ? this.ownSlot(pinned, slot) : member.workers.get(pinned ?? -1);
+    for (const session of to === undefined ? (member?.workers.values() ?? []) : [])
       if (to === undefined || (loads.get(session) ?? 0) < (loads.get(to) ?? 0)) to = session;
     if (to === undefined || this.slots === undefined) return;
     this.busy.add(slot);
@@ -774,9 +847,11 @@ export class Controller implements SlotListener {
       const target = to;
       this.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, target, epoch]));
       const handed = [...moved.keys()];
-      // Until the new owner says that it has them nothing leads there: what came earlier would be turned away.
-      this.unroute(handed);
-      member.peer?.send({ type: 'handed', session: target, shards: handed } satisfies ControlMessage);
+      // Until the new owner says that it has them nothing leads there: what came earlier would be turned away. What
+      // leads elsewhere by now has gone on from there, and that news was faster than this answer.
+      this.unroute(handed.filter((shard) => this.leadsHome(shard)));
+      if (member === undefined) void this.adopt(target, handed);
+      else member.peer?.send({ type: 'handed', session: target, shards: handed } satisfies ControlMessage);
     } catch (error) {
       this.options.log('warn', 'shards are not handed over', { slot, error: String(error) });
       this.wantMap = true;

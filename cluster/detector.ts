@@ -9,6 +9,9 @@
 // - `observers`: two observers, this one among them, miss its heartbeats (soft). Where it hears no
 //   other, silence proves as much about this node as about the peer: then only refusals and leases count.
 //   So with two nodes, and for the lonely one of a partition.
+// - `database`: it says itself that it does not reach the database, and has said so for `strandedMs`, while this node
+//   has reached it for `steadyMs`: its documents stand still though it lives (soft). Where the database is away for all
+//   nobody can be fenced, and when it is back everyone has time to find it.
 // Of soft verdicts there is one per fenceGapMs in the whole cluster: a saturated machine looks like dead peers,
 // and each takeover makes it more so.
 //
@@ -25,6 +28,8 @@ export interface DetectorTimes {
   readonly tickMs: number;
   /** Between soft verdicts, and after any fence. */
   readonly fenceGapMs: number;
+  readonly strandedMs: number;
+  readonly steadyMs: number;
   /** Suspicions and verdicts are told again after this while they last. */
   readonly repeatMs: number;
 }
@@ -34,6 +39,8 @@ export const DETECTOR_TIMES: DetectorTimes = {
   missedHeartbeats: 3,
   tickMs: 100,
   fenceGapMs: 5000,
+  strandedMs: 1500,
+  steadyMs: 3000,
   repeatMs: 1000,
 };
 
@@ -58,11 +65,15 @@ export type DetectorEvent =
   | { readonly type: 'lease'; readonly run: string; readonly lease: Lease }
   /** What the observer `by` told: it suspects this run, or does so no longer. */
   | { readonly type: 'suspicion'; readonly run: string; readonly by: string; readonly suspects: boolean }
+  /** What it says of itself. */
+  | { readonly type: 'database'; readonly run: string; readonly reached: boolean }
+  /** Whether this node reaches the database. */
+  | { readonly type: 'own-database'; readonly reached: boolean }
   /** Some node fenced this run. */
   | { readonly type: 'fenced'; readonly run: string };
 
 export type Lease = 'seen' | 'expired' | 'unknown';
-export type Evidence = 'refused' | 'lease' | 'observers';
+export type Evidence = 'refused' | 'lease' | 'observers' | 'database';
 
 export type DetectorEffect =
   /** For all peers. */
@@ -85,6 +96,8 @@ interface Peer {
   /** Other observers that suspect it. */
   readonly reports: Set<string>;
   verdictMs: number | undefined;
+  /** Since when it has said that it does not reach the database. */
+  strandedSinceMs: number | undefined;
 }
 
 const SILENT_TICKS = 2;
@@ -96,6 +109,8 @@ export class Detector {
   /** Before this nothing that was missed counts. */
   private attentiveSinceMs = Number.NEGATIVE_INFINITY;
   private softNotBeforeMs = Number.NEGATIVE_INFINITY;
+  /** Since when this node has reached the database; undefined: it does not. */
+  private databaseSinceMs: number | undefined;
 
   constructor(times: DetectorTimes = DETECTOR_TIMES) {
     this.times = times;
@@ -114,6 +129,9 @@ export class Detector {
         return this.forget(event.run);
       case 'gone':
         return this.forget(event.run);
+      case 'own-database':
+        this.databaseSinceMs = event.reached ? (this.databaseSinceMs ?? nowMs) : undefined;
+        return [];
       default: {
         const peer = this.peers.get(event.run);
         return peer === undefined ? [] : this.observe(peer, event, nowMs);
@@ -123,7 +141,7 @@ export class Detector {
 
   private observe(
     peer: Peer,
-    event: Exclude<DetectorEvent, { type: 'tick' | 'known' | 'gone' | 'fenced' }>,
+    event: Exclude<DetectorEvent, { type: 'tick' | 'known' | 'gone' | 'fenced' | 'own-database' }>,
     nowMs: number,
   ): readonly DetectorEffect[] {
     switch (event.type) {
@@ -136,6 +154,10 @@ export class Detector {
         peer.link = event.type === 'link-closed' ? 'closed' : 'given-up';
         // What it told may be taken back unheard. What still holds it tells again.
         this.dropReportsBy(event.run);
+        peer.strandedSinceMs = undefined;
+        return [];
+      case 'database':
+        peer.strandedSinceMs = event.reached ? undefined : (peer.strandedSinceMs ?? nowMs);
         return [];
       case 'refused':
         // One that was never linked may be about to listen.
@@ -210,7 +232,14 @@ export class Detector {
       const hard = peer.link === 'closed' || peer.link === 'new';
       if (silent || absent) return { evidence: 'lease', hard };
     }
-    return silent && this.isWitnessed(run, peer) ? { evidence: 'observers', hard: false } : undefined;
+    if (silent && this.isWitnessed(run, peer)) return { evidence: 'observers', hard: false };
+    return this.isStranded(peer, nowMs) ? { evidence: 'database', hard: false } : undefined;
+  }
+
+  private isStranded({ strandedSinceMs }: Peer, nowMs: number): boolean {
+    const { databaseSinceMs, times } = this;
+    if (strandedSinceMs === undefined || databaseSinceMs === undefined) return false;
+    return nowMs - strandedSinceMs >= times.strandedMs && nowMs - databaseSinceMs >= times.steadyMs;
   }
 
   /** This node hears another one, and one that it hears suspects the peer too. */
@@ -259,6 +288,7 @@ function newPeer(): Peer {
     toldMs: 0,
     reports: new Set(),
     verdictMs: undefined,
+    strandedSinceMs: undefined,
   };
 }
 

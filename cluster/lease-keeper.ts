@@ -37,6 +37,9 @@ export type LeaseEvent =
 
 export const DEFAULT_STALL_MS = 5_000;
 
+/** After that a question has no answer, whatever comes of it. */
+const ANSWER_MS = 2_000;
+
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #stallMs: number;
@@ -51,6 +54,7 @@ export class LeaseKeeper {
   #stopped = false;
   #cancelRenewal = (): void => {};
   #cancelPoll = (): void => {};
+  #cancelLate = (): void => {};
   #unwatch = (): void => {};
 
   constructor(options: LeaseKeeperOptions) {
@@ -85,6 +89,7 @@ export class LeaseKeeper {
     this.#stopped = true;
     this.#cancelRenewal();
     this.#cancelPoll();
+    this.#cancelLate();
     this.#unwatch();
     // One that is under way would bring the lease back.
     await this.#renewing;
@@ -166,22 +171,31 @@ export class LeaseKeeper {
   // The sessions.
 
   async #pollDue(): Promise<void> {
-    const { clock, renewMs, tell } = this.#options;
+    const { clock, renewMs } = this.#options;
     const startedAt = clock.now();
+    // The store may be patient, and ask again elsewhere: the others are told before.
+    this.#cancelLate = clock.after(ANSWER_MS, () => this.#confirming(`no answer within ${ANSWER_MS} ms`));
     let reason: string | undefined;
     try {
       await Promise.all(this.#sessions().map((part) => this.#confirm(part, startedAt)));
     } catch (error) {
       reason = String(error);
     }
+    this.#cancelLate();
+    this.#confirming(reason);
     if (this.#stopped) return;
-    const succeeds = reason === undefined;
-    if (succeeds !== this.#confirms) tell({ type: 'confirming', succeeds, reason });
-    this.#confirms = succeeds;
     this.#cancelPoll = clock.after(
       Math.max(0, startedAt + renewMs - clock.now()),
       () => void this.#pollDue(),
     );
+  }
+
+  /** @param reason why not; undefined: the database answers */
+  #confirming(reason: string | undefined): void {
+    const succeeds = reason === undefined;
+    if (this.#stopped || succeeds === this.#confirms) return;
+    this.#confirms = succeeds;
+    this.#options.tell({ type: 'confirming', succeeds, reason });
   }
 
   /** Counts from before the question was asked: the answer may be as old. */

@@ -1,4 +1,5 @@
-// Pins: an operator says which node, and which of its worker slots, serves a document or an organisation. They
+// Pins: an operator says which node, and which of its worker slots, serves a document, an organisation or a
+// shard, in the configuration or by `troupe cluster pin` and `move`. They
 // override where a shard is placed, never which shard a document is in: that is a hash of its name which every
 // process must agree on for ever. Were it to depend on pins, two nodes with different pins would each take
 // themselves for the owner of one document.
@@ -8,13 +9,15 @@
 // - `org`: the shards that hold its documents now, as the caller reads them from the store. Fine for a small
 //   organisation; one with thousands of documents is in all shards, so past PINNED_ORG_SHARDS the others stay
 //   with the ring, which is reported. A new document joins at the next reading.
+// - `shard:N`: that shard.
 //
 // A pin to a node that is no member waits: its shards stay with the ring until the node is there.
 import { SHARDS, shardOf } from '../actors/shard.ts';
+import type { PinRow } from '../actors/storage/store.ts';
 import type { Member, Placement } from './ring.ts';
 
 export interface Pin {
-  /** `org/doc` or `org`. */
+  /** `org/doc`, `org`, or `shard:N`. */
   readonly match: string;
   readonly node: string;
   /** Worker slot of the node, from 0. Without: the node chooses. One that it does not have: likewise. */
@@ -29,7 +32,7 @@ export interface PinnedShard {
 
 export type PinProblem =
   | { readonly pin: Pin; readonly problem: 'node-away' }
-  /** Another pin has `shards` of its shards: one of a document, or one that stands earlier. */
+  /** Another pin has `shards` of its shards: a narrower one, or one that stands earlier. */
   | { readonly pin: Pin; readonly problem: 'shard-taken'; readonly shards: number }
   /** Its organisation is in `shards` more shards than it may pin. */
   | { readonly pin: Pin; readonly problem: 'too-wide'; readonly shards: number };
@@ -42,9 +45,29 @@ export interface ResolvedPins {
 /** Shards that one pin of an organisation may move: a sixteenth of all. */
 export const PINNED_ORG_SHARDS = SHARDS / 16;
 
+const SHARD = /^shard:(\d{1,4})$/;
+
+/** The pin's shard, where it is a shard's. */
+export function shardOfMatch(match: string): number | undefined {
+  const [, digits] = SHARD.exec(match) ?? [];
+  return digits !== undefined && Number(digits) < SHARDS ? Number(digits) : undefined;
+}
+
+export const matchOfShard = (shard: number): string => `shard:${shard}`;
+
+/** The organisation, where the pin is one's. */
+export const orgOfMatch = (match: string): string | undefined => (/[/:]/.test(match) ? undefined : match);
+
+/** Pins that operators have set stand before those of the configuration, and in place of those of the same match. */
+export function mergePins(configured: readonly Pin[], operators: readonly PinRow[]): readonly Pin[] {
+  const set = operators.map(({ match, node, slot }) => ({ match, node, ...(slot === null ? {} : { slot }) }));
+  const matches = new Set(set.map(({ match }) => match));
+  return [...set, ...configured.filter(({ match }) => !matches.has(match))];
+}
+
 /**
- * Pins of documents go before pins of organisations, earlier ones before later ones. `shardsOfOrg`: where the
- * organisation has documents; asked only for pins of organisations.
+ * Pins of shards go before pins of documents, and these before pins of organisations; earlier ones before later
+ * ones. `shardsOfOrg`: where the organisation has documents; asked only for pins of organisations.
  */
 export function resolvePins(
   pins: readonly Pin[],
@@ -54,9 +77,7 @@ export function resolvePins(
   const names = new Set(members.map(({ name }) => name));
   const shards = new Map<number, PinnedShard>();
   const problems: PinProblem[] = [];
-  const ofDocument = pins.filter(({ match }) => match.includes('/'));
-  const ofOrg = pins.filter(({ match }) => !match.includes('/'));
-  for (const pin of [...ofDocument, ...ofOrg]) {
+  for (const pin of [...pins].sort((a, b) => breadthOf(a) - breadthOf(b))) {
     if (!names.has(pin.node)) {
       problems.push({ pin, problem: 'node-away' });
       continue;
@@ -80,10 +101,18 @@ export function pinnedNodes({ shards }: ResolvedPins): ReadonlyMap<number, strin
   return new Map([...shards].map(([shard, { node }]) => [shard, node]));
 }
 
+function breadthOf({ match }: Pin): number {
+  if (match.includes('/')) return 1;
+  return orgOfMatch(match) === undefined ? 0 : 2;
+}
+
 /** In order and once each, so that the store's order does not matter. */
 function shardsOfPin(pin: Pin, shardsOfOrg: (org: string) => Iterable<number>): number[] {
   if (pin.match.includes('/')) return [shardOf(pin.match)];
-  return [...new Set(shardsOfOrg(pin.match))].sort((a, b) => a - b);
+  const org = orgOfMatch(pin.match);
+  if (org !== undefined) return [...new Set(shardsOfOrg(org))].sort((a, b) => a - b);
+  const shard = shardOfMatch(pin.match);
+  return shard === undefined ? [] : [shard];
 }
 
 /** How many of the shards have another pin already. Two pins that want the same do not disagree. */

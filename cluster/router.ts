@@ -18,6 +18,11 @@ export class Router {
     return this.links[shard];
   }
 
+  /** No shard has an owner that this node can reach. */
+  get leadsNowhere(): boolean {
+    return this.links.every((link) => link === undefined);
+  }
+
   setOwner(shards: Iterable<number>, link: OwnerLink | undefined): void {
     for (const shard of shards) {
       if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) throw new Error(`no shard: ${shard}`);

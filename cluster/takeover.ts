@@ -4,7 +4,13 @@
 import type { Clock } from '../actors/clock.ts';
 import type { ControlStore, OpenedSession } from '../actors/storage/store.ts';
 import type { ControlMessage } from './control-messages.ts';
-import { DETECTOR_TIMES, Detector, type DetectorEffect, type DetectorEvent } from './detector.ts';
+import {
+  DETECTOR_TIMES,
+  Detector,
+  type DetectorEffect,
+  type DetectorEvent,
+  type Evidence,
+} from './detector.ts';
 import { DEFAULT_LEASE_TTL_MS, type LeaseStore } from './lease-store.ts';
 import type { Members } from './members.ts';
 import type { ProbeResult } from './peer/network.ts';
@@ -34,6 +40,12 @@ export class Takeover {
   private readonly options: TakeoverOptions;
   private readonly detector = new Detector();
   private readonly fencing = new Set<string>();
+  /** Runs whose turn to be fenced has not come: what takes it back, should they show a sign of life. */
+  private readonly sentenced = new Map<
+    string,
+    { readonly evidence: Evidence; readonly cancel: () => void }
+  >();
+  private readonly knownSince = new Map<string, number>();
 
   constructor(options: TakeoverOptions) {
     this.options = options;
@@ -47,18 +59,23 @@ export class Takeover {
     return () => {
       stopTicks();
       stopLeases();
+      for (const run of [...this.sentenced.keys()]) this.reprieve(run);
     };
   }
 
   known(run: string): void {
+    this.knownSince.set(run, this.options.clock.now());
     this.step({ type: 'known', run });
   }
 
   gone(run: string): void {
+    this.knownSince.delete(run);
+    this.reprieve(run);
     this.step({ type: 'gone', run });
   }
 
   linkUp(run: string): void {
+    this.isAlive(run);
     this.step({ type: 'link-up', run });
   }
 
@@ -79,7 +96,14 @@ export class Takeover {
   }
 
   heard(run: string): void {
+    this.isAlive(run);
     this.step({ type: 'heartbeat', run });
+  }
+
+  /** What it says of itself; without `run` what this node finds. */
+  database(reached: boolean, run?: string): void {
+    if (reached && run !== undefined) this.reprieve(run);
+    this.step(run === undefined ? { type: 'own-database', reached } : { type: 'database', run, reached });
   }
 
   suspicion(run: string, by: string, suspects: boolean): void {
@@ -110,12 +134,27 @@ export class Takeover {
         return;
       case 'dead': {
         const { run, hard, evidence } = effect;
-        this.options.clock.after(TURN_MS * this.turn(run), () => void this.fence(run, !hard, evidence));
+        this.reprieve(run);
+        const cancel = this.options.clock.after(TURN_MS * this.turn(run), () => {
+          this.sentenced.delete(run);
+          void this.fence(run, !hard, evidence);
+        });
+        this.sentenced.set(run, { evidence, cancel });
         return;
       }
       default:
         throw new Error(`unknown effect ${String(effect satisfies never)}`);
     }
+  }
+
+  /** That it lives is no news where it lives without its database. */
+  private isAlive(run: string): void {
+    if (this.sentenced.get(run)?.evidence !== 'database') this.reprieve(run);
+  }
+
+  private reprieve(run: string): void {
+    this.sentenced.get(run)?.cancel();
+    this.sentenced.delete(run);
   }
 
   /** How many survivors come before this one. */
@@ -137,10 +176,11 @@ export class Takeover {
         : await store.fence(session, { run });
       if (fenced === 'too-soon') return;
       if (!fenced) {
-        onSelfFenced();
+        // A node that drains may not fence, and lives on.
+        if ((await store.sessionState(session.id)) !== 'draining') onSelfFenced();
         return;
       }
-      log('warn', 'a node was fenced', { run, node: members.get(run)?.node, evidence });
+      log('warn', 'a node was fenced', { run, victim: members.get(run)?.node, evidence });
       const message = { type: 'fenced', run } as const;
       tell(message);
       leases.publish(JSON.stringify(message)).catch(() => undefined);
@@ -157,7 +197,10 @@ export class Takeover {
   private async readLeases(): Promise<void> {
     const { leases, members, clock } = this.options;
     const since = leases.steadySince();
-    const known = since !== undefined && clock.now() - since > DEFAULT_LEASE_TTL_MS + LEASES_EVERY_MS;
+    const now = clock.now();
+    const isLongAgo = (at: number | undefined): boolean =>
+      at !== undefined && now - at > DEFAULT_LEASE_TTL_MS + LEASES_EVERY_MS;
+    const known = isLongAgo(since);
     const seen = known
       ? await leases.list().then(
           (all) => new Set(all.map((lease) => lease.run)),
@@ -165,7 +208,9 @@ export class Takeover {
         )
       : undefined;
     for (const { run } of [...members.all()]) {
-      const lease = seen === undefined ? 'unknown' : seen.has(run) ? 'seen' : 'expired';
+      // A run is in the database before it has a lease.
+      const isOld = isLongAgo(this.knownSince.get(run));
+      const lease = seen?.has(run) ? 'seen' : seen !== undefined && isOld ? 'expired' : 'unknown';
       this.step({ type: 'lease', run, lease });
     }
   }

@@ -72,6 +72,12 @@ const storage = z.strictObject({
     HOUR,
     'How long one attempt to connect to PostgreSQL may take.',
   ),
+  answerTimeoutMs: duration(
+    10 * SECOND,
+    100,
+    HOUR,
+    'How long PostgreSQL may take to answer before its connection is given up and the call is tried on another, once for each host and once more. Then the call has failed as `unavailable`; edits wait and are sent again.',
+  ),
   readConnections: count(
     2,
     1,
@@ -356,7 +362,7 @@ const cluster = z.strictObject({
       slot: z.int().min(0).max(255).exactOptional(),
     }),
     'a list of {match: org/document or org, node: a name, slot: a number from 0 to 255 (may be left out)}',
-    'Documents, or all of an organisation, that belong on a node while it is there, and with `slot` on that worker of it. The same on all nodes.',
+    'Documents, or all of an organisation, that belong on a node while it is there, and with `slot` on that worker of it. The same on all nodes. What operators set with `troupe cluster pin` and `move` goes before these, and stands in place of the one of the same match.',
   ),
   leaseTtlMs: duration(
     3 * SECOND,
@@ -381,7 +387,7 @@ const shutdown = z.strictObject({
     10 * SECOND,
     100,
     HOUR,
-    'How long a stopping node may take to commit what it has taken. Then it exits with 1.',
+    'How long a stopping node may take to commit what it has taken, in a cluster after `drain.timeoutMs` and the 5.5 s in which its clients leave. Then it exits with 1.',
   ),
 });
 

@@ -1,6 +1,7 @@
 // A client of the wire contract with nothing on top: no OT, no optimism. It submits what it is
 // told, notes everything down (records.ts), keeps its replica by applying commits in order,
-// reconnects with full jitter and sends again, under the same seq, what has no answer yet.
+// reconnects with full jitter and sends again, under the same seq, what has no answer yet. Told that its
+// node drains it goes to the next one when it was told to.
 // It never decides what to edit or on which version.
 import { WebSocket } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../protocol/codec.ts';
@@ -23,6 +24,8 @@ import { MalformedMessage, readServerMessage } from './server-message.ts';
 export interface BareClientOptions {
   /** `ws://…/v1/socket`. */
   readonly url: string;
+  /** Of other nodes: each time a connection is lost, or its node drains, another of all is dialled. */
+  readonly others?: readonly string[];
   readonly client: string;
   readonly encoding: 'json' | 'msgpack';
   /** Keep replicas (default true). */
@@ -71,6 +74,9 @@ export class BareClient {
   private readonly codec: Codec;
   private readonly documents = new Map<string, BareDocument>();
   private attempt = 0;
+  /** Which of its nodes it dials. */
+  private place = 0;
+  private leaving: NodeJS.Timeout | undefined;
   private retry: NodeJS.Timeout | undefined;
   private heartbeat: NodeJS.Timeout | undefined;
   private readonly welcomes: { resolve(message: Welcome): void; reject(error: Error): void }[] = [];
@@ -128,6 +134,7 @@ export class BareClient {
   stop(): void {
     this.leave('stopped');
     clearTimeout(this.retry);
+    clearTimeout(this.leaving);
     this.socket?.close(1000);
     this.socket = undefined;
     for (const document of this.documents.values()) document.abandon();
@@ -143,7 +150,7 @@ export class BareClient {
   private dial(): void {
     this.leave('connecting');
     const { client, token } = this.options;
-    const socket = new WebSocket(this.options.url, this.codec.subprotocol, {
+    const socket = new WebSocket(this.url, this.codec.subprotocol, {
       perMessageDeflate: false,
       maxPayload: RECEIVE_BYTES,
     });
@@ -161,10 +168,34 @@ export class BareClient {
     });
   }
 
+  /** The node it is at, or dials next. */
+  get url(): string {
+    const { url, others = [] } = this.options;
+    return [url, ...others][this.place % (1 + others.length)] ?? url;
+  }
+
+  /** Its node drains: over to the next one without waiting for the old socket's end. */
+  private moveOn(): void {
+    const { socket } = this;
+    this.leaving = undefined;
+    if (socket === undefined || this.mode !== 'live') return;
+    this.disconnected(false);
+    socket.close(1000);
+    this.dial();
+  }
+
+  private disconnected(tooLarge: boolean): void {
+    clearTimeout(this.leaving);
+    this.leaving = undefined;
+    const { others = [], random } = this.options;
+    if (others.length > 0) this.place += 1 + Math.floor(random() * others.length);
+    this.recorder.lost();
+    for (const document of this.documents.values()) document.lost(tooLarge);
+  }
+
   private lost(code: number): void {
     this.losses.set(code, (this.losses.get(code) ?? 0) + 1);
-    this.recorder.lost();
-    for (const document of this.documents.values()) document.lost(code === CLOSE.frameTooLarge);
+    this.disconnected(code === CLOSE.frameTooLarge);
     if (this.mode === 'stopped') return;
     if (CLOSE_WITHOUT_RETRY.has(code)) {
       this.stop();
@@ -206,8 +237,10 @@ export class BareClient {
       case 'closed':
         this.documents.get(message.doc)?.take(message);
         return;
-      case 'role':
       case 'draining':
+        this.leaving ??= setTimeout(() => this.moveOn(), message.reconnectInMs);
+        return;
+      case 'role':
       case 'pong':
         return;
       default:

@@ -5,7 +5,7 @@ import * as Y from 'yjs';
 import type { JsonStep } from '../client/api.ts';
 import { TroupeClient } from '../client/client.ts';
 import type { KindName, Wire } from '../protocol/messages.ts';
-import type { Pace } from './editor.ts';
+import { type Pace, untilNextEdit } from './pace.ts';
 import { editSource, editText, type Random } from './random-edits.ts';
 import { type DocumentRecord, Recorder } from './records.ts';
 import type { Replica } from './replica.ts';
@@ -105,13 +105,13 @@ export class SdkEditor {
   private next(): void {
     if (!this.running) return;
     const { pace, random } = this.options;
-    if (pace.type === 'open') {
+    if (pace.type !== 'closed') {
       this.timer = setTimeout(
         () => {
           this.edit();
           this.next();
         },
-        -Math.log(1 - random()) * (1000 / pace.perSecond),
+        untilNextEdit(pace, random),
       );
       return;
     }

@@ -1,17 +1,13 @@
 // A virtual editor on a bare client: has a document open and edits it at random, either as soon as
-// its last edit has its answer (closed loop) or at a rate that does not care (open loop). Leaves its
+// its last edit has its answer (closed loop) or at a rate that does not care (open loop, steady). Leaves its
 // records with the client; never checks anything. The one on the SDK is editor-sdk.ts.
 import { wireBytes } from '../protocol/codec.ts';
 import type { KindName, Wire } from '../protocol/messages.ts';
 import type { BareClient } from './bare-client.ts';
 import type { BareDocument } from './bare-document.ts';
+import { type Pace, untilNextEdit } from './pace.ts';
 import { type EditSource, editSource, type Random } from './random-edits.ts';
 import type { SubmitRecord } from './records.ts';
-
-export type Pace =
-  | { readonly type: 'closed' }
-  /** Edits come at random, `perSecond` on average, however long answers take. */
-  | { readonly type: 'open'; readonly perSecond: number };
 
 export interface EditorCounts {
   submitted: number;
@@ -31,6 +27,8 @@ export interface EditorOptions {
   readonly pace: Pace;
   /** Called with each committed edit's milliseconds from its making to its commit. */
   readonly onLatency?: (ms: number) => void;
+  /** Called with the version of each commit that comes. */
+  readonly onCommitted?: (version: number) => void;
 }
 
 /** Unanswered edits above which an open loop makes no more: what a person would do to a page that hangs. */
@@ -60,7 +58,8 @@ export class BareEditor {
           else for (const entry of message.ops) this.take(entry.op);
           this.next();
         },
-        committed: (_, ops) => {
+        committed: (version, ops) => {
+          options.onCommitted?.(version);
           for (const entry of ops) this.take(entry.op);
         },
         decided: (submit) => this.decided(submit),
@@ -94,14 +93,16 @@ export class BareEditor {
       if (this.document.live && this.document.outstanding === 0) this.edit();
       return;
     }
-    const delay = -Math.log(1 - random()) * (1000 / pace.perSecond);
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      if (this.document.outstanding >= MOST_OUTSTANDING || this.document.replica === undefined)
-        this.counts.skipped += 1;
-      else this.edit();
-      this.next();
-    }, delay);
+    this.timer = setTimeout(
+      () => {
+        this.timer = undefined;
+        if (this.document.outstanding >= MOST_OUTSTANDING || this.document.replica === undefined)
+          this.counts.skipped += 1;
+        else this.edit();
+        this.next();
+      },
+      untilNextEdit(pace, random),
+    );
   }
 
   private edit(): void {

@@ -16,6 +16,8 @@ export interface NodeProcessOptions {
   readonly port?: number;
   /** Compiled entry point; default: that of this build. */
   readonly main?: string;
+  /** Told of all that it writes. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /** Longest a node may take to say that it is ready: a first start makes a database. */
@@ -110,17 +112,28 @@ export class NodeProcess {
     await exit;
   }
 
-  /** SIGTERM, and waits; SIGKILL when it takes too long, which is an error. */
-  async stop(): Promise<void> {
+  /** SIGSTOP: its connections stand, and nothing is answered. */
+  freeze(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.child?.kill('SIGCONT');
+  }
+
+  /** SIGTERM, and waits for its exit code; SIGKILL when it takes too long, which is an error. */
+  async stop(): Promise<number> {
     const { child } = this;
-    if (child === undefined || !this.running) return;
+    if (child === undefined || !this.running) return 0;
     const exit = once(child, 'exit');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     child.kill('SIGTERM');
-    const [, signal] = await exit;
+    const [code, signal] = await exit;
     clearTimeout(timer);
     if (signal === 'SIGKILL')
       throw new Error(`the node had not stopped after ${STOP_MS} ms:\n${this.output}`);
+    return typeof code === 'number' ? code : 1;
   }
 
   /** URL of the node's database, for looking at it. */
@@ -160,6 +173,7 @@ export class NodeProcess {
 
   private keep(text: string): void {
     this.output = (this.output + text).slice(-KEPT_OUTPUT);
+    this.options.onOutput?.(text);
   }
 }
 
@@ -175,7 +189,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function freePort(): Promise<number> {
+/** One that nobody listens on now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

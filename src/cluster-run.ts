@@ -2,15 +2,18 @@
 // taken apart. A run that is fenced is over; the next one is another object (membership.ts).
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../actors/clock.ts';
-import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { FoldRequest } from '../actors/fold.ts';
+import type { HostLimits } from '../actors/host.ts';
 import type { LinkOptions } from '../actors/link.ts';
 import { Liveness, MAIN } from '../actors/liveness.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import type { WorkerTask } from '../actors/worker.ts';
 import { Controller } from '../cluster/controller.ts';
+import type { LeaseEvent } from '../cluster/lease-keeper.ts';
 import type { Lease } from '../cluster/lease-store.ts';
 import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
 import { startLeaseThread } from '../cluster/lease-thread.ts';
+import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
 import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
@@ -35,6 +38,7 @@ export interface ClusterRunOptions {
   readonly workerModule?: URL;
   /** Nothing of this run will ever be written again. Told once. */
   readonly onFenced: () => void;
+  readonly onLeaveAsked: () => LeaveProgress;
 }
 
 export interface ClusterRun {
@@ -115,7 +119,8 @@ async function assemble(
     renewMs: cluster.renewMs,
     onEvent: (event) => {
       if (event.type === 'fenced') fenced();
-      else log(event.type === 'redis' && event.state === 'up' ? 'info' : 'warn', 'lease', event);
+      else log(isGood(event) ? 'info' : 'warn', 'lease', event);
+      if (event.type === 'confirming') controller.database(event.succeeds);
     },
     onFailed: (error) => {
       log('error', 'the lease thread has ended', { error: String(error) });
@@ -143,6 +148,7 @@ async function assemble(
     log,
     setLease: (lease) => keeper.setLease(lease),
     onFenced: fenced,
+    onLeaveAsked: options.onLeaveAsked,
   });
   const workers = new Workers({
     slots: config.workers,
@@ -165,6 +171,11 @@ async function assemble(
   await workers.start();
   await controller.start(workers);
   return { address, controller, stop };
+}
+
+function isGood(event: Exclude<LeaseEvent, { type: 'fenced' }>): boolean {
+  if (event.type === 'redis') return event.state === 'up';
+  return event.type === 'stalled' ? event.slots.length === 0 : event.succeeds;
 }
 
 function credentialsOf({ cluster }: Config): PeerCredentials {

@@ -22,8 +22,8 @@ const USAGE =
   'npm run cluster -- [--nodes 3] [--port 8080] [--workers 1] [--directory ./data/cluster]\n' +
   'Nodes listen on 127.0.0.1, on ports from --port on.\n';
 const MAX_NODES = 16;
-/** For a node that is told to go. */
-const STOP_MS = 45_000;
+/** For a node that is told to go: what its defaults give it, and some. */
+const STOP_MS = 50_000;
 
 /** Resolves with the exit code when everything has ended. */
 async function runCluster(options: Options, stopped: Promise<unknown>): Promise<number> {

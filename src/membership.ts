@@ -1,7 +1,9 @@
 // A node's place in a cluster over its whole life: one run after the other. A run that is fenced is taken
 // apart at once and followed by another after a back-off, while the sockets stay: their clients see a pause.
+// A node that leaves is followed by no other run.
 //
-// Modes: starting -> member -> fenced -> (back-off) starting; any -> stopped. Only `setMode` changes it.
+// Modes: starting -> member -> fenced -> (back-off) starting; any but stopped -> leaving; any -> stopped. Only
+// `setMode` changes it.
 import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
@@ -10,7 +12,7 @@ import { type ClusterRun, type ClusterRunOptions, startClusterRun } from './clus
 
 export type MembershipOptions = Omit<ClusterRunOptions, 'run' | 'rings' | 'onFenced'>;
 
-type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
+type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
 
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15_000;
@@ -25,25 +27,33 @@ export class Membership {
   private readonly rings = new Rings();
   private mode: Mode = 'starting';
   private current: ClusterRun | undefined;
+  /** The run that starts, until it has or has not. Never rejects. */
+  private joining: Promise<void> = Promise.resolve();
   private ending: Promise<void> = Promise.resolve();
   private failures = 0;
   private startedAt = 0;
 
-  constructor(options: MembershipOptions) {
+  private readonly startRun: typeof startClusterRun;
+
+  constructor(options: MembershipOptions, startRun = startClusterRun) {
     this.options = options;
+    this.startRun = startRun;
   }
 
   /** Joins; resolves when every shard leads to its owner, or none can be waited for. */
   async start(): Promise<void> {
-    await this.join();
+    await this.join().catch((error: unknown) => {
+      // Fenced while it started: another run follows.
+      if (this.mode !== 'fenced') throw error;
+    });
     const until = systemClock.now() + ROUTED_WITHIN_MS;
     while (this.current?.controller.isRouted !== true && systemClock.now() < until && this.mode !== 'stopped')
       await pause(systemClock, LOOK_MS);
   }
 
-  /** A member, and not about to leave. */
+  /** A member that others know of, and not about to leave. */
   get isMember(): boolean {
-    return this.mode === 'member';
+    return this.mode === 'member' && this.current?.controller.isCutOff === false;
   }
 
   get address(): string | undefined {
@@ -54,8 +64,9 @@ export class Membership {
     return this.current?.controller.status();
   }
 
-  /** Hands all shards over; the node stays, and routes. */
+  /** Hands all shards over; the node stays, routes, and takes no shards again. */
   async drain(timeoutMs: number): Promise<void> {
+    this.setMode('leaving');
     await this.current?.controller.drain(timeoutMs);
   }
 
@@ -66,11 +77,17 @@ export class Membership {
     this.current = undefined;
   }
 
-  private async join(): Promise<void> {
+  private join(): Promise<void> {
+    const joined = this.beginRun();
+    this.joining = joined.catch(() => undefined);
+    return joined;
+  }
+
+  private async beginRun(): Promise<void> {
     this.startedAt = systemClock.now();
     const run = randomUUID();
     this.setMode('starting');
-    const started = await startClusterRun({
+    const started = await this.startRun({
       ...this.options,
       run,
       rings: this.rings,
@@ -85,7 +102,9 @@ export class Membership {
 
   private fenced(): void {
     if (this.mode === 'stopped' || this.mode === 'fenced') return;
-    this.options.log('error', 'fenced: starting over under a new run', {});
+    const message =
+      this.mode === 'leaving' ? 'fenced while leaving' : 'fenced: starting over under a new run';
+    this.options.log('error', message, {});
     this.setMode('fenced');
     const ended = this.current;
     this.current = undefined;
@@ -99,6 +118,8 @@ export class Membership {
       undefined,
     );
     gateway.changed();
+    // One that was fenced while it started is taken apart first: two runs of a node must never be.
+    await this.joining;
     await ended?.stop(true);
     if (systemClock.now() - this.startedAt > STEADY_MS) this.failures = 0;
     while (this.mode === 'fenced') {
@@ -109,12 +130,19 @@ export class Membership {
         return;
       } catch (error) {
         log('warn', 'not back in the cluster yet', { error: String(error) });
+        // Fenced while it started: then the next is on its way already.
+        if (!this.isStarting) return;
         this.setMode('fenced');
       }
     }
   }
 
+  private get isStarting(): boolean {
+    return this.mode === 'starting';
+  }
+
   private setMode(mode: Mode): void {
-    if (this.mode !== 'stopped') this.mode = mode;
+    if (this.mode === 'stopped' || (this.mode === 'leaving' && mode !== 'stopped')) return;
+    this.mode = mode;
   }
 }

@@ -3,19 +3,25 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
+import { systemClock } from '../actors/clock.ts';
+import type { FoldRequest } from '../actors/fold.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
-import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { HostLimits } from '../actors/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
 import { Router } from '../cluster/router.ts';
+import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { checkConnections, embeddedSettings } from './connection-budget.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
-import { isClustered, type Ownership, startOwnership } from './ownership.ts';
+import { Leaving } from './leaving.ts';
+import { startOwnership } from './ownership.ts';
 import { testSelf } from './self-test.ts';
+import { sendAwayUnserved } from './unserved.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -35,11 +41,17 @@ export interface RunningNode {
   readonly failed: Promise<Error>;
 }
 
-const LINK = { windowMessages: 20_000, queueMessages: 20_000, gatherMs: 0 };
+const MiB = 1024 * 1024;
+/** Above the largest answer, a document of documentBytes as JSON; a peer's connection takes as much again. */
+const LINK = {
+  windowMessages: 20_000,
+  windowBytes: 32 * MiB,
+  queueMessages: 20_000,
+  queueBytes: 32 * MiB,
+  gatherMs: 0,
+};
 const FOLDS_WAITING = 1000;
 const SOCKETS_CLOSE_MS = 2000;
-/** Over which the clients of a node that goes come back elsewhere. */
-const SOCKETS_DRAIN_MS = 5000;
 const SELF_TEST_MS = 10_000;
 
 /** Rejects with StartError for what a person can mend; what had been started is stopped then. */
@@ -85,11 +97,13 @@ async function assemble(
   const storage = {
     url: storageUrl,
     connectTimeoutMs: config.storage.connectTimeoutMs,
+    answerTimeoutMs: config.storage.answerTimeoutMs,
     readConnections: config.storage.readConnections,
   };
   const control = createControlStore(storage);
   onStop(() => control.close());
   await migrate(config, control, log);
+  await checkConnections(config, control, (message, fields) => log.warn(fields, message));
 
   const compute = new Piscina({
     filename: new URL('../actors/fold-worker.js', import.meta.url).href,
@@ -113,7 +127,12 @@ async function assemble(
     random: Math.random,
   });
   const sockets = new Sockets({ gateway, limits: config.limits, ...config.gateway });
-  const ownership = await startOwnership({
+  const leaving = new Leaving({
+    handOver: async (timeoutMs) => (await starting).drain(timeoutMs),
+    handOverMs: config.drain.timeoutMs,
+    clients: sockets,
+  });
+  const starting = startOwnership({
     config,
     storage,
     limits: hostLimits(config),
@@ -123,20 +142,31 @@ async function assemble(
     fold,
     log: (level, message, fields) => log[level](fields, message),
     onLost: (error) => fail(error),
+    onLeaveAsked: () => {
+      if (!leaving.hasBegun) log.info('leaving, as an operator asks');
+      leaving.begin().catch((error: unknown) => log.error({ err: error }, 'leaving'));
+      return leaving.progress();
+    },
     ...(workerModule === undefined ? {} : { workerModule }),
   });
+  const ownership = await starting;
   onStop(() => ownership.kill());
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());
   sweepHistory(config, control, log, onStop);
+  watchDatabase(control, log, onStop);
   http.server.on('upgrade', sockets.upgrade);
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
-  isReady = () => ownership.isServing;
+  isReady = () => ownership.isServing && !leaving.hasBegun;
+  const stopWatching = isClustered(config)
+    ? sendAwayUnserved({ ownership, sockets, clock: systemClock, log })
+    : () => undefined;
   onStop(async () => {
     isReady = () => false;
-    if (isClustered(config)) await leave(config, ownership, sockets);
+    stopWatching();
+    if (isClustered(config)) await leaving.begin();
   });
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
   return { url: `http://${host}:${port}/`, port, storageUrl, stop, failed };
@@ -150,6 +180,7 @@ async function openStorage(
   if (config.storage.url !== 'embedded') return config.storage.url;
   const embedded = await startEmbeddedPostgres({
     directory: config.storage.embedded.directory,
+    settings: embeddedSettings(config),
     log: (message) => log.info({ storage: 'embedded' }, message),
   });
   onStop(() => embedded.stop());
@@ -168,12 +199,6 @@ async function migrate(config: Config, control: ControlStore, log: Logger): Prom
       `the database lacks ${missing.length} migrations (${missing.join(', ')}): run troupe migrate, or set storage.migrate=true`,
     );
   }
-}
-
-/** A node that goes hands its documents over first, then sends its clients to the others, not all at once. */
-async function leave(config: Config, ownership: Ownership, sockets: Sockets): Promise<void> {
-  await ownership.drain(config.drain.timeoutMs);
-  await sockets.drain(SOCKETS_DRAIN_MS);
 }
 
 function sweepHistory(
@@ -196,6 +221,23 @@ function sweepHistory(
   onStop(async () => clearInterval(timer));
 }
 
+/** So that the database knows, when it fails over, whether its standby had all. */
+function watchDatabase(
+  control: ControlStore,
+  log: Logger,
+  onStop: (close: () => Promise<unknown>) => void,
+): void {
+  const watch = (): void => {
+    control
+      .timeline()
+      .catch((error: unknown) => log.debug({ err: error }, "the database's timeline is not known"));
+  };
+  watch();
+  const timer = setInterval(watch, TIMELINE_MS);
+  onStop(async () => clearInterval(timer));
+}
+
+const TIMELINE_MS = 5000;
 const SWEEP_ROWS = 10_000;
 
 function hostLimits(config: Config): HostLimits {

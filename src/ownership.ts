@@ -2,15 +2,17 @@
 // ways end in a router that leads every document to its owner; the rest of the node sees no difference.
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../actors/clock.ts';
-import type { FoldRequest, HostLimits } from '../actors/host.ts';
+import type { FoldRequest } from '../actors/fold.ts';
+import type { HostLimits } from '../actors/host.ts';
 import { MAIN } from '../actors/liveness.ts';
 import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
 import type { WorkerTask } from '../actors/worker.ts';
 import { Alone } from '../cluster/alone.ts';
+import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
-import { hasRedis } from '../cluster/redis/client.ts';
 import type { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
+import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
 import { Membership } from './membership.ts';
@@ -27,20 +29,20 @@ export interface OwnershipOptions {
   readonly workerModule?: URL;
   /** The node cannot go on. */
   readonly onLost: (error: Error) => void;
+  /** In a cluster: an operator wants the node to leave, and is told how far it is. May be called again. */
+  readonly onLeaveAsked: () => LeaveProgress;
 }
 
 export interface Ownership {
-  /** Able to serve: false while it starts over after it was fenced. */
+  /** Able to serve: false while it starts over after it was fenced, and while it reaches no owner at all. */
   readonly isServing: boolean;
-  /** In a cluster: hands everything over to the others, within `timeoutMs`. */
+  /** In a cluster: hands everything over to the others, within `timeoutMs`, for good. */
   drain(timeoutMs: number): Promise<void>;
   /** Commits what was taken, then ends. */
   stop(): Promise<void>;
   /** Ends what `stop` may have left. */
   kill(): Promise<void>;
 }
-
-export const isClustered = (config: Config): boolean => hasRedis(config.cluster.redis);
 
 /** Resolves when every document has an owner that this node leads to. */
 export async function startOwnership(options: OwnershipOptions): Promise<Ownership> {
@@ -56,7 +58,7 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
   });
   const ownership: Ownership = {
     get isServing() {
-      return membership.isMember;
+      return membership.isMember && !options.router.leadsNowhere;
     },
     drain: (timeoutMs) => membership.drain(timeoutMs),
     stop: () => membership.stop(),

@@ -47,6 +47,17 @@ export class ClientMemory {
     return this.complete || seq > (this.seqs[0] ?? 0) ? { type: 'used' } : { type: 'log' };
   }
 
+  /** What it committed above `version`, newest first, the latest 64. */
+  pairsAbove(version: number): readonly (readonly [seq: number, version: number])[] {
+    const pairs: [number, number][] = [];
+    for (let i = this.versions.length - 1; i >= 0 && pairs.length < REMEMBERED_SEQS; i--) {
+      const at = this.versions[i] ?? 0;
+      if (at <= version) break;
+      pairs.push([this.seqs[i] ?? 0, at]);
+    }
+    return pairs;
+  }
+
   /** Highest seq committed at or below `version`; 0 none, undefined where only the log knows. */
   lastSeqAt(version: number): number | undefined {
     for (let i = this.seqs.length - 1; i >= 0; i--) {

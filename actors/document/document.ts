@@ -4,7 +4,7 @@
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import type { LinkOp } from '../link-messages.ts';
-import type { LoadedDocument } from '../storage/store.ts';
+import type { ClientPairs, LoadedDocument } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import { type AnyKind, type Entry, entryOf, fromLink, loadState, storedForm } from './entry.ts';
 import { historyOf } from './frames.ts';
@@ -49,6 +49,8 @@ export class Document {
   private readonly clients = new Map<string, ClientMemory>();
   /** More clients than this are looked through for some to forget. */
   private clientsToLook = 2 * KEPT_CLIENTS;
+  /** Of versions up to this one some clients are forgotten. */
+  private forgotBelow = 0;
   /** Clients that the store knows and memory may not; undefined: too many to list, any may be. */
   private storedClients: ReadonlySet<string> | undefined;
   /** A snapshot's text of one version, while nothing has changed. */
@@ -128,7 +130,10 @@ export class Document {
     );
     away.sort(([, a], [, b]) => b.lastVersion - a.lastVersion);
     for (const [client] of away.slice(KEPT_CLIENTS)) this.clients.delete(client);
-    if (away.length > KEPT_CLIENTS) this.storedClients = undefined;
+    if (away.length > KEPT_CLIENTS) {
+      this.storedClients = undefined;
+      this.forgotBelow = this.head;
+    }
     // So that a look, which costs as much as there are clients, comes once for so many new ones.
     this.clientsToLook = this.clients.size + KEPT_CLIENTS;
   }
@@ -152,6 +157,17 @@ export class Document {
       };
     }
     return this.cached.snapshot;
+  }
+
+  /** Who committed above `version`, up to the head; undefined where some of them are forgotten. */
+  clientsAbove(version: number): readonly ClientPairs[] | undefined {
+    if (version < this.forgotBelow) return undefined;
+    const found: ClientPairs[] = [];
+    for (const [client, memory] of this.clients) {
+      const pairs = memory.pairsAbove(version);
+      if (pairs[0] !== undefined) found.push({ client, lastSeq: pairs[0][0], pairs });
+    }
+    return found;
   }
 
   /** Patches of versions after … upTo; all of them must be in memory. */

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { ToGateway } from '../link-messages.ts';
 import type { MailboxLimits } from '../mailbox.ts';
-import type { LoadedDocument, StoredDelta } from '../storage/store.ts';
+import type { LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
 import type { Document } from './document.ts';
 import type { Entry } from './entry.ts';
 
@@ -31,6 +31,9 @@ export type LoadResult =
   | { readonly type: 'missing' }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };
 
+/** A document's snapshot as its actor makes it; under which epoch it was committed the host knows. */
+export type MadeSnapshot = Pick<NewSnapshot, 'previous' | 'state' | 'clients'>;
+
 /** undefined: out of reach. */
 export type HistoryAnswer = readonly StoredDelta[] | undefined;
 export type ClientSeqsAnswer =
@@ -55,8 +58,16 @@ export interface Effects<Actor> {
   clientSeqs(actor: Actor, client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
   /** 0: it did not commit; undefined: out of reach. */
   seqVersion(actor: Actor, client: string, seq: number, done: (version: number | undefined) => void): void;
-  /** Fold a snapshot at `version`, off this thread. `done` tells the bytes of the one that the store now has, undefined: none was made. */
-  fold(actor: Actor, version: number, done: (bytes: number | undefined) => void): void;
+  /**
+   * Have a snapshot at `version`, which is durable: the one `made` here, or folded from the log off this thread.
+   * `done` tells the bytes of the one that the store now has, undefined: none was made.
+   */
+  fold(
+    actor: Actor,
+    version: number,
+    made: MadeSnapshot | undefined,
+    done: (bytes: number | undefined) => void,
+  ): void;
   presenceChanged(actor: Actor): void;
 }
 
@@ -98,8 +109,8 @@ export class Hand<Actor = unknown> {
     this.effects.seqVersion(this.actor, client, seq, done);
   }
 
-  fold(version: number, done: (bytes: number | undefined) => void): void {
-    this.effects.fold(this.actor, version, done);
+  fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void {
+    this.effects.fold(this.actor, version, made, done);
   }
 
   presenceChanged(): void {

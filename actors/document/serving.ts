@@ -32,7 +32,7 @@ export class Serving {
     this.stay = new Stay(document, audience, hand, limits, (subscriber, message) =>
       this.take(subscriber, message),
     );
-    this.snapshots = new Snapshots(hand, limits, loaded.snapshotVersion, logged);
+    this.snapshots = new Snapshots(hand, limits, document.head, loaded.snapshotVersion, logged);
     this.submitting = new Submitting(this.stay, this.snapshots);
     this.catchingUp = new CatchingUp(this.stay, this.submitting);
   }

@@ -1,22 +1,33 @@
-// When a document's log is worth a snapshot, and that one at a time is made. Folding itself happens off
-// this thread, from the log.
+// When a document's log is worth a snapshot, and that one at a time is made. A document that is small is
+// written down here, as it is at its head; a large one is folded from its log, off this thread, where that
+// keeps no other document waiting. Either way a snapshot leaves when its version is durable.
 import type { Document } from './document.ts';
-import type { ActorLimits, Hand } from './effects.ts';
+import type { ActorLimits, Hand, MadeSnapshot } from './effects.ts';
 
 /** Log since the last snapshot that is worth one when a document goes idle. */
 const IDLE_SNAPSHOT_BYTES = 4096;
+/**
+ * Up to here writing the document down (0.3 ms) costs less than reading its log and applying it again, which is
+ * a fifth of all that a server does under load (measured).
+ */
+const SMALL_BYTES = 64 * 1024;
 
 export class Snapshots {
   private readonly hand: Hand;
   private readonly limits: ActorLimits;
+  /** Of the document when it was loaded. */
+  private readonly loadedHead: number;
   /** The newest snapshot's. */
   private version: number;
   private bytesSince: number;
   private folding = false;
+  /** Made, and not durable yet. */
+  private waiting: { readonly version: number; readonly send: () => void } | undefined;
 
-  constructor(hand: Hand, limits: ActorLimits, version: number, bytesSince: number) {
+  constructor(hand: Hand, limits: ActorLimits, loadedHead: number, version: number, bytesSince: number) {
     this.hand = hand;
     this.limits = limits;
+    this.loadedHead = loadedHead;
     this.version = version;
     this.bytesSince = bytesSince;
   }
@@ -29,7 +40,13 @@ export class Snapshots {
     this.bytesSince += bytes;
   }
 
+  /** After `document.durable` has risen. */
   foldWhenDue(document: Document): void {
+    if (this.waiting !== undefined && this.waiting.version <= document.durable) {
+      const { send } = this.waiting;
+      this.waiting = undefined;
+      send();
+    }
     const { snapshotMinBytes, snapshotRatio } = this.limits;
     this.foldAbove(document, Math.max(snapshotMinBytes, snapshotRatio * document.snapshotBytes));
   }
@@ -40,14 +57,29 @@ export class Snapshots {
 
   private foldAbove(document: Document, due: number): void {
     if (this.folding || this.bytesSince <= due || document.durable <= this.version) return;
-    const version = document.durable;
+    const made = this.make(document);
+    const version = made === undefined ? document.durable : document.head;
     const counted = this.bytesSince;
     this.folding = true;
-    this.hand.fold(version, (bytes) => {
-      this.folding = false;
-      if (bytes !== undefined) this.version = version;
-      // A failed one is tried again after as much again.
-      this.bytesSince -= counted;
-    });
+    const send = (): void =>
+      this.hand.fold(version, made, (bytes) => {
+        this.folding = false;
+        if (bytes !== undefined) this.version = version;
+        // A failed one is tried again after as much again.
+        this.bytesSince -= counted;
+      });
+    if (version <= document.durable) send();
+    else this.waiting = { version, send };
+  }
+
+  /** The document at its head, where that is cheap; of a yjs document garbage is collected, off this thread. */
+  private make(document: Document): MadeSnapshot | undefined {
+    const { kind, head, snapshotBytes } = document;
+    // Under which epoch the loaded head was committed only the log knows.
+    if (kind.name === 'yjs' || snapshotBytes > SMALL_BYTES || head === this.loadedHead) return undefined;
+    const clients = document.clientsAbove(this.version);
+    const snapshot = document.snapshot();
+    if (clients === undefined || typeof snapshot !== 'string') return undefined;
+    return { previous: this.version, state: new TextEncoder().encode(snapshot), clients };
   }
 }

@@ -195,8 +195,8 @@ class Memory implements MemoryCluster, Server, Backend {
 function createFold({ tables }: Backend, way: Way): FoldStore {
   return {
     read: (doc, upTo) => way.call('read', () => checkComplete(tables.load(doc, upTo), upTo)),
-    writeSnapshot: (session, doc, version, epoch, previous, state) =>
-      way.call('writeSnapshot', () => tables.writeSnapshot(session, doc, version, epoch, previous, state)),
+    writeSnapshot: (session, snapshot) =>
+      way.call('writeSnapshot', () => tables.writeSnapshot(session, snapshot)),
     close: async () => undefined,
   };
 }

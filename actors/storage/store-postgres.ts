@@ -7,7 +7,7 @@ import { Appender } from './postgres/append.ts';
 import { claim } from './postgres/claim.ts';
 import { clientSeqs, clients, seqVersion } from './postgres/client-seqs.ts';
 import type { PostgresStoreOptions } from './postgres/connect.ts';
-import { PostgresControlStore } from './postgres/control-store.ts';
+import { type ControlStoreOptions, PostgresControlStore } from './postgres/control-store.ts';
 import { create, find } from './postgres/document.ts';
 import { history } from './postgres/history.ts';
 import { load, loadAt } from './postgres/load.ts';
@@ -24,6 +24,7 @@ import {
   type DocumentId,
   type DocumentRow,
   type FoldStore,
+  type NewSnapshot,
   type OpenedSession,
   type SessionId,
   type SessionIdentity,
@@ -33,9 +34,10 @@ import {
 } from './store.ts';
 
 export type { PostgresStoreOptions, StoreProblem } from './postgres/connect.ts';
+export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
 
-/** A control store, with two connections, and one for each `listen`. */
-export function createControlStore(options: PostgresStoreOptions): ControlStore {
+/** A control store, with CONTROL_CONNECTIONS, and one for each `listen`. */
+export function createControlStore(options: ControlStoreOptions): ControlStore {
   return new PostgresControlStore(options);
 }
 
@@ -135,6 +137,11 @@ class PostgresWorkerStore implements WorkerStore {
     return this.#opened().pool.run('clients', (sql) => clients(sql, doc, limit));
   }
 
+  async writeSnapshot(snapshot: NewSnapshot) {
+    const { pool, session } = this.#opened();
+    return pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, snapshot));
+  }
+
   async seqVersion(doc: DocumentId, client: string, seq: number) {
     return this.#opened().pool.run('seqVersion', (sql) => seqVersion(sql, doc, client, seq));
   }
@@ -183,8 +190,8 @@ export function createFoldStore(options: FoldStoreOptions): FoldStore {
   const pool = new Pool(options, new Servers(options.url), foldName(options.run), 1);
   return {
     read: (doc, upTo) => pool.run('read', (sql) => loadAt(sql, doc, upTo)),
-    writeSnapshot: (session, doc, version, epoch, previous, state) =>
-      pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, doc, version, epoch, previous, state)),
+    writeSnapshot: (session, snapshot) =>
+      pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, snapshot)),
     close: () => pool.close(),
   };
 }

@@ -96,6 +96,14 @@ export interface ShardRow {
   readonly ownerState: SessionState | null;
 }
 
+/** An operator's word on where documents belong. The store does not look inside `match`. */
+export interface PinRow {
+  readonly match: string;
+  readonly node: string;
+  /** Of its workers; null: any. */
+  readonly slot: number | null;
+}
+
 export type FenceVictim = { readonly run: string } | { readonly session: SessionId };
 
 /** Without hard evidence at most one fence in the cluster within this time, by the database's clock. */
@@ -117,7 +125,7 @@ export interface ConnectionBudget {
   readonly reserved: number;
   /** Client connections now, of whatever database, ours included. */
   readonly used: number;
-  /** Of all nodes, to this database. */
+  /** Of all nodes, to this database; those of commands are not among them. */
   readonly ours: number;
 }
 
@@ -163,7 +171,9 @@ export interface ControlStore {
   sessionState(id: SessionId): Promise<SessionState | undefined>;
   /**
    * The server's timeline (0: it does not tell), and the highest that the database has recorded, this one
-   * included. A server below it, or below what a peer has seen, has missed a failover.
+   * included. A server below it, or below what a peer has seen, has missed a failover. Asked now and then it
+   * records whether a standby has what is acknowledged: after a failover without that, the histories of all
+   * documents are renewed (`renewHistory`) before anybody writes.
    */
   timeline(): Promise<{ readonly timeline: number; readonly highest: number }>;
   /** From now on servers of a lower timeline are not used. They count as out of reach. */
@@ -175,6 +185,14 @@ export interface ControlStore {
    */
   renewHistory(): Promise<string>;
   connectionBudget(): Promise<ConnectionBudget>;
+  /** Those that operators have set, in the order in which they were set last. */
+  pins(): Promise<readonly PinRow[]>;
+  /** Over an earlier one of the same `match`. Who should know at once is to be notified. */
+  setPin(pin: PinRow): Promise<void>;
+  /** false: there was none. */
+  removePin(match: string): Promise<boolean>;
+  /** The shards in which each of these organisations has documents, ascending; left out where it has none. */
+  orgShards(orgs: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>>;
   /** Removes a document's deltas at or below `version`, never within a snapshot's reach or the head; for retention. Rows removed. */
   compact(options: { olderThanMs: number; keepOps: number; limit: number }): Promise<number>;
   close(): Promise<void>;
@@ -225,6 +243,8 @@ export interface WorkerStore {
   ): Promise<{ lastSeq: number; pairs: readonly (readonly [seq: number, version: number])[] } | undefined>;
   /** Clients with remembered seqs in the newest snapshot's table, at most `limit`; undefined where there are more. */
   clients(doc: DocumentId, limit: number): Promise<readonly string[] | undefined>;
+  /** As the fold store's, for this session. */
+  writeSnapshot(snapshot: NewSnapshot): Promise<boolean>;
   /** The version as which (client, seq) committed, looked up in the kept log; undefined: it did not. O(kept log). */
   seqVersion(doc: DocumentId, client: string, seq: number): Promise<number | undefined>;
   /** Ends the session: its state becomes fenced by itself once nothing is in flight. */
@@ -233,19 +253,36 @@ export interface WorkerStore {
   abort(): void;
 }
 
+/** What a client committed in a stretch of the log. */
+export interface ClientPairs {
+  readonly client: string;
+  /** The highest. */
+  readonly lastSeq: number;
+  /** Its latest, at most PAIRS, newest first. */
+  readonly pairs: readonly (readonly [seq: number, version: number])[];
+}
+
+export interface NewSnapshot {
+  readonly doc: DocumentId;
+  readonly version: number;
+  /** Under which `version` was committed. */
+  readonly epoch: Epoch;
+  /** The newest snapshot that there is; 0: none. */
+  readonly previous: number;
+  readonly state: Uint8Array;
+  /** All who committed in (previous, version]. */
+  readonly clients: readonly ClientPairs[];
+}
+
 /** Compute pool: folding. */
 export interface FoldStore {
   /** Newest snapshot at or below `upTo`, and the deltas above it up to `upTo`. */
   read(doc: DocumentId, upTo: number): Promise<LoadedDocument>;
-  /** Writes the snapshot and the clients' seqs since `previous`, if the session is not fenced and the log has (doc, version, epoch). */
-  writeSnapshot(
-    session: SessionRef,
-    doc: DocumentId,
-    version: number,
-    epoch: Epoch,
-    previous: number,
-    state: Uint8Array,
-  ): Promise<boolean>;
+  /**
+   * Writes the snapshot, and with it the clients' seqs. true: the store has this one, or a newer. false: the
+   * session is fenced, the log has no such version of that epoch, or `previous` is not the newest snapshot.
+   */
+  writeSnapshot(session: SessionRef, snapshot: NewSnapshot): Promise<boolean>;
   close(): Promise<void>;
 }
 

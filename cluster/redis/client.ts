@@ -28,11 +28,6 @@ export interface RedisAddress {
   };
 }
 
-/** Whether any Redis is given. */
-export function hasRedis(address: RedisAddress): boolean {
-  return address.url !== null || address.sentinels.length > 0 || address.nodes.length > 0;
-}
-
 export interface RedisClients {
   /** For commands. Connects when told to. */
   main(): Redis | Cluster;

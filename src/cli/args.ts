@@ -1,12 +1,42 @@
 // The command line as a value. Reads nothing but its argument and runs nothing.
 import { parseArgs } from 'node:util';
+import { SHARDS, shardOf } from '../../actors/shard.ts';
+import { matchOfShard, orgOfMatch } from '../../cluster/pins.ts';
+import { DURATION_HINT, readDuration } from '../../config/units.ts';
+import { parseDocumentName } from '../../protocol/names.ts';
 
-/** `sources`: what loadConfig reads, in the order given. */
+/** What loadConfig reads, in the order given. */
+export interface Sources {
+  readonly files: readonly string[];
+  readonly set: readonly string[];
+}
+
 export type Command =
-  | { readonly name: 'help' | 'version' }
-  | { readonly name: CommandName; readonly sources: { readonly files: string[]; readonly set: string[] } };
+  | { readonly name: 'help' }
+  | { readonly name: 'version' }
+  | (ConfiguredCommand & { readonly sources: Sources });
 
-export type CommandName = 'serve' | 'migrate' | 'config check' | 'config print';
+/** `timeoutMs` undefined: the command's own. */
+export type ConfiguredCommand =
+  | { readonly name: 'serve' | 'migrate' | 'config check' | 'config print' }
+  | { readonly name: 'cluster status' | 'cluster pins'; readonly json: boolean }
+  | { readonly name: 'cluster drain'; readonly node: string; readonly timeoutMs: number | undefined }
+  | {
+      readonly name: 'cluster move';
+      readonly shard: number;
+      readonly node: string;
+      readonly timeoutMs: number | undefined;
+    }
+  | {
+      readonly name: 'cluster pin';
+      readonly match: string;
+      readonly node: string;
+      readonly slot: number | undefined;
+      readonly force: boolean;
+    }
+  /** Of `matches` the first that is pinned. */
+  | { readonly name: 'cluster unpin'; readonly matches: readonly string[] }
+  | { readonly name: 'storage renew-history'; readonly force: boolean };
 
 /** A command line that makes no sense; `message` is one line. */
 export interface UsageError {
@@ -16,19 +46,28 @@ export interface UsageError {
 
 /** `argv` without the interpreter and the script. */
 export function parseCommand(argv: readonly string[]): Command | UsageError {
-  let parsed: ReturnType<typeof parse>;
   try {
-    parsed = parse(argv);
+    const { values, positionals } = parse(argv);
+    if (values.help) return { name: 'help' };
+    if (values.version) return { name: 'version' };
+    const { name, words } = commandName(positionals);
+    for (const option of SOME_COMMANDS) {
+      const taken = values[option] !== undefined && values[option] !== false;
+      if (taken && !OPTIONS[name]?.includes(option)) throw new Misuse(`${name} knows no --${option}`);
+    }
+    const sources = { files: values.config, set: values.set };
+    return { ...configured(name, words, values), sources };
   } catch (error) {
+    if (error instanceof Misuse) return { name: 'usage', message: error.message };
+    // What parseArgs throws.
     if (!(error instanceof TypeError)) throw error;
-    return usage((error.message.split('\n')[0] ?? '').replace(/\. To specify .*$/, ''));
+    const [line = ''] = error.message.split('\n');
+    return { name: 'usage', message: line.replace(/\. To specify .*$/, '') };
   }
-  const { values, positionals } = parsed;
-  if (values.help) return { name: 'help' };
-  if (values.version) return { name: 'version' };
-  const name = commandName(positionals);
-  if (typeof name !== 'string') return name;
-  return { name, sources: { files: values.config, set: values.set } };
+}
+
+class Misuse extends Error {
+  override name = 'Misuse';
 }
 
 function parse(argv: readonly string[]) {
@@ -38,43 +77,151 @@ function parse(argv: readonly string[]) {
     options: {
       config: { type: 'string', short: 'c', multiple: true, default: [] as string[] },
       set: { type: 'string', multiple: true, default: [] as string[] },
+      json: { type: 'boolean', default: false },
+      force: { type: 'boolean', default: false },
+      timeout: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', short: 'v', default: false },
     },
   });
 }
 
-function commandName(words: readonly string[]): CommandName | UsageError {
-  const [first, second] = words;
-  switch (first) {
-    case undefined:
-      return usage('which command?');
-    case 'serve':
-    case 'migrate':
-      return second === undefined ? first : usage(`${first} takes no argument, but there is ${second}`);
-    case 'config':
-      if (words.length > 2) return usage(`config ${second} takes no argument, but there is ${words[2]}`);
-      if (second === 'check') return 'config check';
-      if (second === 'print') return 'config print';
-      return usage(second === undefined ? 'config check, or config print?' : `config knows no ${second}`);
+type Values = ReturnType<typeof parse>['values'];
+type Name = ConfiguredCommand['name'];
+
+/** What each command is told, in words that a message can use. */
+const ARGUMENTS: Readonly<Record<Name, readonly string[]>> = {
+  serve: [],
+  migrate: [],
+  'config check': [],
+  'config print': [],
+  'cluster status': [],
+  'cluster pins': [],
+  'cluster drain': ['NODE'],
+  'cluster move': ['SHARD', 'NODE'],
+  'cluster pin': ['MATCH', 'NODE[:SLOT]'],
+  'cluster unpin': ['MATCH'],
+  'storage renew-history': [],
+};
+
+export const COMMANDS = Object.keys(ARGUMENTS) as readonly Name[];
+
+const SOME_COMMANDS = ['json', 'force', 'timeout'] as const;
+
+/** Which of these a command knows. */
+const OPTIONS: Readonly<Partial<Record<Name, readonly (typeof SOME_COMMANDS)[number][]>>> = {
+  'cluster status': ['json'],
+  'cluster pins': ['json'],
+  'cluster drain': ['timeout'],
+  'cluster move': ['timeout'],
+  'cluster pin': ['force'],
+  'storage renew-history': ['force'],
+};
+
+function commandName(positionals: readonly string[]): { name: Name; words: readonly string[] } {
+  const [first, second] = positionals;
+  if (first === undefined) throw new Misuse('which command?');
+  const group = COMMANDS.filter((name) => name.startsWith(`${first} `));
+  const wanted = group.length === 0 ? first : `${first} ${second}`;
+  const name = COMMANDS.find((each) => each === wanted);
+  if (name === undefined) {
+    if (group.length === 0) throw new Misuse(`there is no command ${first}`);
+    if (second === undefined) throw new Misuse(`${first} what? ${group.join(', ')}`);
+    throw new Misuse(`${first} knows no ${second}`);
+  }
+  const words = positionals.slice(name.split(' ').length);
+  const wants = ARGUMENTS[name];
+  if (words.length === wants.length) return { name, words };
+  if (wants.length > words.length)
+    throw new Misuse(`${name} ${wants.join(' ')}: ${wants[words.length]} is missing`);
+  const [one] = words.slice(wants.length);
+  throw new Misuse(
+    `${name} takes ${wants.length === 0 ? 'no argument' : wants.join(' ')}, but there is ${one}`,
+  );
+}
+
+function configured(name: Name, words: readonly string[], values: Values): ConfiguredCommand {
+  const [first = '', second = ''] = words;
+  switch (name) {
+    case 'cluster status':
+    case 'cluster pins':
+      return { name, json: values.json };
+    case 'cluster drain':
+      return { name, node: nodeName(first), timeoutMs: timeout(values.timeout) };
+    case 'cluster move':
+      return { name, shard: shard(first), node: nodeName(second), timeoutMs: timeout(values.timeout) };
+    case 'cluster pin':
+      return { name, match: match(first), ...nodeAndSlot(second), force: values.force };
+    case 'cluster unpin':
+      // What looks like a number is more likely a shard's than an organisation's.
+      return { name, matches: isNumber(first) ? [matchOfShard(Number(first)), first] : [match(first)] };
+    case 'storage renew-history':
+      return { name, force: values.force };
     default:
-      return usage(`there is no command ${first}`);
+      return { name };
   }
 }
 
-const usage = (message: string): UsageError => ({ name: 'usage', message });
+const isNumber = (word: string): boolean => /^\d{1,9}$/.test(word);
+const SHARD = /^shard:(\d{1,9})$/;
+
+/** Whether there is that shard, the command says: it is no question of form. */
+function shard(word: string): number {
+  if (isNumber(word)) return Number(word);
+  const [, named] = SHARD.exec(word) ?? [];
+  if (named !== undefined) return Number(named);
+  if (parseDocumentName(word) !== undefined) return shardOf(word);
+  throw new Misuse(`${word} is neither a shard, from 0 to ${SHARDS - 1}, nor a document, org/name`);
+}
+
+function match(word: string): string {
+  const org = orgOfMatch(word);
+  const isOne = SHARD.test(word) || parseDocumentName(org === undefined ? word : `${org}/x`) !== undefined;
+  if (!isOne) throw new Misuse(`${word} is neither a document, org/name, nor an organisation, nor shard:N`);
+  return word;
+}
+
+function nodeName(word: string): string {
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(word)) throw new Misuse(`${word} is no name of a node`);
+  return word;
+}
+
+function nodeAndSlot(word: string): { node: string; slot: number | undefined } {
+  const [node = '', slot, ...more] = word.split(':');
+  const isSlot = slot === undefined || (/^\d{1,3}$/.test(slot) && Number(slot) <= 255);
+  if (!isSlot || more.length > 0)
+    throw new Misuse(`${word}: expected NODE, or NODE:SLOT with a slot from 0 to 255`);
+  return { node: nodeName(node), slot: slot === undefined ? undefined : Number(slot) };
+}
+
+function timeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = readDuration(isNumber(text) ? Number(text) : text);
+  if (typeof ms !== 'number' || !(ms > 0)) throw new Misuse(`--timeout ${text}: expected ${DURATION_HINT}`);
+  return ms;
+}
 
 export const HELP = `Troupe: a backend for real-time collaborative documents
 
 Usage
-  troupe serve          run a node
-  troupe migrate        bring the database's schema up to date
-  troupe config check   validate the configuration
-  troupe config print   print the whole configuration, commented, as it would be used
+  troupe serve                            run a node
+  troupe migrate                          bring the database's schema up to date
+  troupe config check                     validate the configuration
+  troupe config print                     print the whole configuration, commented, as it would be used
+  troupe cluster status [--json]          nodes, shards and pins
+  troupe cluster drain NODE               have a node hand its documents over and send its clients away
+  troupe cluster move SHARD NODE          move a shard, or the one that a document is in, and pin it there
+  troupe cluster pin MATCH NODE[:SLOT]    have a document (org/name), an organisation (org) or a shard
+                                          (shard:N) on a node, or on one of its workers
+  troupe cluster unpin MATCH              undo a pin or a move
+  troupe cluster pins [--json]            what is pinned
+  troupe storage renew-history            after a backup was restored: no client goes on with what it held
 
 Options
   -c, --config FILE     a YAML file; repeatable, the later over the earlier
       --set path=value  one key, such as listen.port=9000; repeatable, over all files
+      --timeout TIME    how long drain and move wait, such as 90s
+      --force           pin to a node that is not there; renew-history while nodes seem to run
   -h, --help            this text
   -v, --version         the version
 

@@ -6,8 +6,12 @@ import { loadConfig } from '../../config/load.ts';
 import { printConfig } from '../../config/print.ts';
 import { redact } from '../../config/redact.ts';
 import { type Command, HELP, parseCommand } from './args.ts';
+import { drain } from './cluster/drain.ts';
+import { move, pin, unpin } from './cluster/pin.ts';
+import { pins, status } from './cluster/status.ts';
 import { explain } from './failure.ts';
 import { migrate } from './migrate.ts';
+import { renewHistory } from './renew-history.ts';
 import { serve } from './serve.ts';
 import { version } from './version.ts';
 
@@ -36,24 +40,36 @@ export async function run(argv: readonly string[], io: Io = process): Promise<Ex
 }
 
 async function runCommand(command: Command, io: Io): Promise<ExitCode> {
+  if (command.name === 'help' || command.name === 'version') {
+    io.stdout.write(command.name === 'help' ? HELP : `${version()}\n`);
+    return EXIT.ok;
+  }
+  const config = loadConfig({ ...command.sources, env: io.env });
   switch (command.name) {
-    case 'help':
-      io.stdout.write(HELP);
-      return EXIT.ok;
-    case 'version':
-      io.stdout.write(`${version()}\n`);
-      return EXIT.ok;
     case 'config check':
-      loadConfig({ ...command.sources, env: io.env });
       io.stdout.write('The configuration is valid.\n');
       return EXIT.ok;
     case 'config print':
-      io.stdout.write(printConfig(loadConfig({ ...command.sources, env: io.env })));
+      io.stdout.write(printConfig(config));
       return EXIT.ok;
     case 'migrate':
-      return await migrate(loadConfig({ ...command.sources, env: io.env }), io);
+      return await migrate(config, io);
     case 'serve':
-      return await serve(loadConfig({ ...command.sources, env: io.env }), io);
+      return await serve(config, io);
+    case 'cluster status':
+      return await status(config, command, io);
+    case 'cluster pins':
+      return await pins(config, command, io);
+    case 'cluster drain':
+      return await drain(config, command, io);
+    case 'cluster move':
+      return await move(config, command, io);
+    case 'cluster pin':
+      return await pin(config, command, io);
+    case 'cluster unpin':
+      return await unpin(config, command.matches, io);
+    case 'storage renew-history':
+      return await renewHistory(config, command, io);
   }
 }
 

@@ -3,9 +3,11 @@
 // starting → ready → stopping → stopped. A signal moves starting and ready to stopping (a start under
 // way is let finish, then stopped). A second signal in stopping exits at once.
 import pino, { type Logger } from 'pino';
+import { isClustered } from '../../config/clustered.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
 import { redact } from '../../config/redact.ts';
 import type { Config } from '../../config/schema.ts';
+import { stopTimeoutMs } from '../leaving.ts';
 import type { RunningNode } from '../node.ts';
 
 /** What serving needs of a node. */
@@ -84,9 +86,11 @@ async function stopNode(node: ServedNode, reason: Stop, config: Config, deps: Se
   } else {
     deps.log.info({ signal: reason.signal }, 'stopping');
   }
-  const cancel = deps.later(config.shutdown.timeoutMs, () => {
+  const timeoutMs = stopTimeoutMs(config);
+  const keys = isClustered(config) ? 'drain.timeoutMs and shutdown.timeoutMs' : 'shutdown.timeoutMs';
+  const cancel = deps.later(timeoutMs, () => {
     deps.stderr.write(
-      `troupe: not stopped after ${config.shutdown.timeoutMs} ms (shutdown.timeoutMs); exiting. What was not acknowledged may be lost\n`,
+      `troupe: not stopped after ${timeoutMs} ms (${keys}); exiting. What was not acknowledged may be lost\n`,
     );
     deps.exit(EXIT.failure);
   });

@@ -4,12 +4,10 @@
 // Modes: waiting (nobody owns it) -> linked; linked -> waiting, backing-off (the owner would not have
 // it, a timer runs); backing-off -> waiting, linked. From one owner to the next it passes through
 // waiting. Only `setOwnership` changes it.
-import type { LinkOp, OpenRequest } from '../../actors/link-messages.ts';
+import type { OpenRequest } from '../../actors/link-messages.ts';
 import type { OwnerLink } from '../../cluster/owner-link.ts';
 import type { Session } from './session.ts';
-
-/** seq -> what was submitted, in the order sent. */
-export type Unanswered = Map<number, { readonly base: number; readonly op: LinkOp }>;
+import type { Unanswered } from './unanswered.ts';
 
 /**
  * One socket's subscription. Modes: opening -> catching-up -> joined, opening -> joined;

@@ -166,7 +166,7 @@ export class OwnerChanges {
     code: ErrorCode,
     message: string,
   ): void {
-    for (const [seq, { op }] of unanswered ?? []) {
+    for (const { seq, op } of [...(unanswered?.all() ?? [])]) {
       unanswered?.delete(seq);
       session.unansweredBytes -= op.length;
       this.replies.later(session, code, message, { doc: channel.doc, seq });

@@ -17,6 +17,7 @@ import { takeOpen, takePresence, takeSubmit } from './rates.ts';
 import { echo, idOf, type Replies } from './replies.ts';
 import type { Session } from './session.ts';
 import { rootOf, type Subscriptions } from './subscriptions.ts';
+import { Unanswered } from './unanswered.ts';
 
 export interface RequestsOptions {
   readonly limits: Limits;
@@ -157,9 +158,9 @@ export class Requests {
       session.send({ type: 'reject', doc: channel.doc, seq, ...linkOp });
       return;
     }
-    subscription.unanswered ??= new Map();
+    subscription.unanswered ??= new Unanswered();
     const { unanswered } = subscription;
-    if (unanswered.size >= this.limits.inflight && !unanswered.has(seq)) {
+    if (unanswered.size >= this.limits.inflight && unanswered.get(seq) === undefined) {
       this.overloaded(session, channel.doc, seq, 'too many submits without an answer');
       return;
     }
@@ -167,7 +168,7 @@ export class Requests {
       this.overloaded(session, channel.doc, seq, 'too many bytes without an answer');
       return;
     }
-    const submit = { base: isVersion(base) ? base : -1, op: linkOp.op };
+    const submit = { seq, base: isVersion(base) ? base : -1, op: linkOp.op };
     const { link } = channel;
     if (link === undefined && this.owners.refusesSubmit(channel, subscription, seq)) return;
     const goesOn = link !== undefined && subscription.mode !== 'resuming';
@@ -175,9 +176,8 @@ export class Requests {
       this.overloaded(session, channel.doc, seq, 'the owner of this document is behind');
       return;
     }
-    // A seq that is sent again keeps its place: what is sent after a change of owner is sent in this order.
     session.unansweredBytes += submit.op.length - (unanswered.get(seq)?.op.length ?? 0);
-    unanswered.set(seq, submit);
+    unanswered.set(submit);
   }
 
   private linkOp(

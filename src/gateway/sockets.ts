@@ -21,8 +21,8 @@ export interface SocketsOptions {
 
 const PATH = '/v1/socket';
 const CLOCK_MS = 250;
-/** After the last client of a draining node was to go. */
-const DRAIN_GRACE_MS = 500;
+/** After the last client that was sent away was to go. */
+const AWAY_GRACE_MS = 500;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -33,6 +33,8 @@ export class Sockets {
   private readonly clock: NodeJS.Timeout;
   private ticks = 0;
   private stopping = false;
+  /** The node cannot serve for the time being. */
+  private away = false;
   /** ms, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
   now = Date.now();
 
@@ -64,7 +66,7 @@ export class Sockets {
       refuse(stream, 404, 'Not Found', 'not-found');
       return;
     }
-    if (this.stopping) {
+    if (this.stopping || this.away) {
       refuse(stream, 503, 'Service Unavailable', 'unavailable');
       return;
     }
@@ -82,17 +84,32 @@ export class Sockets {
 
   /**
    * Every client is told to come back elsewhere, each after its own part of `spreadMs`; resolves when all
-   * have gone, or some time after the last was to go. No socket is accepted after the call.
+   * have gone, or have been closed `graceMs` after the last was to go. No socket is accepted after the call.
    */
-  async drain(spreadMs: number): Promise<void> {
+  async drain(spreadMs: number, graceMs: number): Promise<void> {
     this.stopping = true;
+    await this.empty(spreadMs, graceMs, () => true);
+  }
+
+  /** As `drain`, until `takeAgain`. */
+  async sendAway(spreadMs: number): Promise<void> {
+    this.away = true;
+    await this.empty(spreadMs, AWAY_GRACE_MS, () => this.away);
+  }
+
+  takeAgain(): void {
+    this.away = false;
+  }
+
+  private async empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
     for (const session of this.sessions) {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);
       session.send({ type: 'draining', reconnectInMs });
     }
-    const until = Date.now() + spreadMs + DRAIN_GRACE_MS;
-    while (this.sessions.size > 0 && Date.now() < until)
+    const until = Date.now() + spreadMs + graceMs;
+    while (this.sessions.size > 0 && Date.now() < until && goOn())
       await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
+    if (!goOn()) return;
     for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');
   }
 

@@ -77,7 +77,7 @@ export class Subscriptions {
   sendAgain(subscription: Subscription): void {
     const { sub, unanswered, presence, channel } = subscription;
     const { link, chan } = channel;
-    for (const [seq, { base, op }] of unanswered ?? []) link?.send([SUBMIT, chan, sub, seq, base, op]);
+    for (const { seq, base, op } of unanswered?.all() ?? []) link?.send([SUBMIT, chan, sub, seq, base, op]);
     if (presence !== undefined) link?.send([PRESENCE, chan, sub, presence]);
   }
 
@@ -158,7 +158,7 @@ export class Subscriptions {
   /** Drops it here; the owner is not told. */
   private forget(subscription: Subscription): void {
     const { channel } = subscription;
-    for (const { op } of subscription.unanswered?.values() ?? [])
+    for (const { op } of subscription.unanswered?.all() ?? [])
       subscription.session.unansweredBytes -= op.length;
     subscription.unanswered = undefined;
     channel.leave(subscription);
@@ -168,11 +168,8 @@ export class Subscriptions {
 
 /** A submit has its answer, or nobody waits for it any more. */
 export function settle(subscription: Subscription, seq: number): void {
-  const { unanswered } = rootOf(subscription);
-  const submit = unanswered?.get(seq);
-  if (submit === undefined) return;
-  unanswered?.delete(seq);
-  subscription.session.unansweredBytes -= submit.op.length;
+  const submit = rootOf(subscription).unanswered?.delete(seq);
+  if (submit !== undefined) subscription.session.unansweredBytes -= submit.op.length;
 }
 
 /** Where a document is being opened again: the first subscription, which has the submits until the next one is opened. */

@@ -1,8 +1,9 @@
 // One document's actor without a host: the log, the store's answers and what is durable are in the
 // test's hands, and so is each tick of presence. Everything happens within the calls made here.
-import { DocumentActor } from '../../actors/document/actor.ts';
+import { type ActorLimits, DocumentActor } from '../../actors/document/actor.ts';
 import { REMEMBERED_SEQS } from '../../actors/document/client-memory.ts';
 import { Document } from '../../actors/document/document.ts';
+import type { MadeSnapshot } from '../../actors/document/effects.ts';
 import type { AnyKind } from '../../actors/document/entry.ts';
 import {
   CLOSE,
@@ -37,9 +38,16 @@ export class ActorHarness {
   private loaded: Document | undefined;
   /** Whether the document is there to be loaded, or made. */
   exists = true;
+  /** Snapshots that it asked for. */
+  readonly folds: {
+    readonly version: number;
+    readonly made: MadeSnapshot | undefined;
+    readonly done: (bytes: number | undefined) => void;
+  }[] = [];
   private chans = 0;
 
-  constructor() {
+  constructor(changed: Partial<ActorLimits> = {}) {
+    const limits = { ...LIMITS, ...changed };
     this.actor = new DocumentActor(
       DOC,
       {
@@ -55,7 +63,7 @@ export class ActorHarness {
             }
             const loaded = { id: ID, snapshotVersion: 0, snapshot: undefined, deltas: [...this.log] };
             const kind: AnyKind = kindOf('rich-text');
-            this.loaded = new Document(kind, loaded, new Set(), LIMITS);
+            this.loaded = new Document(kind, loaded, new Set(), limits);
             done({ type: 'loaded', document: this.loaded, loaded });
           }),
         history: (_actor, after, upTo, maxBytes, done) =>
@@ -78,10 +86,10 @@ export class ActorHarness {
           this.ask(() =>
             done(this.log.find((delta) => delta.client === client && delta.seq === seq)?.version ?? 0),
           ),
-        fold: () => undefined,
+        fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
         presenceChanged: () => undefined,
       },
-      LIMITS,
+      limits,
     );
   }
 

@@ -256,8 +256,9 @@ test('a load that the store answers late, when its actor has gone, leaves the pa
 });
 
 test('a quarantined document is refused, whoever asks; its neighbours are not', async (t) => {
-  const host = await startHost(createMemoryDatabase(), HOST_LIMITS, new Set([DOC]));
+  const host = await startHost(createMemoryDatabase());
   t.after(() => host.host.dispose());
+  host.host.quarantine(DOC);
   host.open(1, DOC);
   host.send([
     OPEN,

@@ -29,7 +29,7 @@ export const HOST_LIMITS: HostLimits = {
     snapshotRatio: 0.5,
   },
   commit: { maxRows: 100, maxBytes: MiB, queueBytes: MiB, lingerMs: 0 },
-  link: { windowMessages: 1000, queueMessages: 1000, gatherMs: 0 },
+  link: { windowMessages: 1000, windowBytes: 8 * MiB, queueMessages: 1000, queueBytes: 8 * MiB, gatherMs: 0 },
   memoryBytes: 100 * MiB,
   idleMs: 60_000,
 };
@@ -51,7 +51,6 @@ export interface Harness {
 export async function startHost(
   database: MemoryDatabase,
   limits: HostLimits = HOST_LIMITS,
-  quarantined: ReadonlySet<string> = new Set(),
 ): Promise<Harness> {
   const store = database.worker();
   const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
@@ -66,7 +65,6 @@ export async function startHost(
     limits,
     progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
     clock: systemClock,
-    quarantined,
     confirmed: () => true,
     fold: () => Promise.resolve(undefined),
     log: (_level, message, fields) => errors.push({ message, ...fields }),

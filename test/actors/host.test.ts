@@ -1,8 +1,19 @@
 // A worker's host on the memory store: the gate, unknown outcomes, fencing and restarts, seen over a link.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ACK, COMMIT, OPENED, REFUSED, type ToGateway } from '../../actors/link-messages.ts';
+import { Link } from '../../actors/link.ts';
+import {
+  ACK,
+  COMMIT,
+  JSON_FRAMES,
+  OPEN,
+  OPENED,
+  REFUSED,
+  type ToGateway,
+  type ToOwner,
+} from '../../actors/link-messages.ts';
 import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { loopback } from '../support/loopback.ts';
 import { frameMessage, HOST_LIMITS, startHost } from './host-harness.ts';
 
 const DOC = 'acme/plan';
@@ -174,4 +185,41 @@ test('one link, one frame per document and commit, however many have it open', a
     Array.from({ length: 50 }, (_, i) => [i + 1, 1]).flat(),
     'each author finds its seq acknowledged',
   );
+});
+
+test('three nodes with a hundred readers each cost the owner three messages for a commit, of one encoding', async (t) => {
+  const host = await startHost(createMemoryDatabase());
+  t.after(() => host.host.dispose());
+  const others = [1, 2].map((id) => {
+    const { near, far } = loopback();
+    const got: ToGateway[] = [];
+    host.host.addLink(id, far);
+    const link = new Link<ToOwner, ToGateway>(near, HOST_LIMITS.link, (messages) => got.push(...messages));
+    return { got, send: (message: ToOwner) => link.send(message), idle: () => near.idle() };
+  });
+  const nodes = [{ got: host.got, send: host.send, idle: host.idle }, ...others];
+  for (const [node, { send }] of nodes.entries()) {
+    for (let sub = 1; sub <= 100; sub++) {
+      const request = {
+        doc: DOC,
+        client: `client-${node}-${sub}`,
+        user: 'u',
+        role: 'owner',
+        kind: 'rich-text',
+      } as const;
+      send([OPEN, 1, sub, { ...request, codec: JSON_FRAMES }]);
+    }
+  }
+  for (const { idle } of nodes) await idle();
+  for (const { got } of nodes) assert.equal(tags(got.splice(0)).filter((tag) => tag === OPENED).length, 100);
+  for (let seq = 1; seq <= 5; seq++) {
+    host.submit(1, seq, seq - 1, [{ insert: 'x' }]);
+    for (const { idle } of nodes) await idle();
+    const frames = nodes.map(({ got }) => {
+      const [message, ...more] = got.splice(0);
+      assert.ok(message?.[0] === COMMIT && more.length === 0);
+      return Buffer.from(message[3] ?? []);
+    });
+    for (const frame of frames) assert.ok(frame.length > 0 && frame.equals(frames[0] ?? Buffer.of()));
+  }
 });

@@ -1,22 +1,24 @@
 // A link end: order, credits, and refusing at the door.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Link } from '../../actors/link.ts';
+import { Link, type LinkOptions } from '../../actors/link.ts';
 import { loopback } from '../support/loopback.ts';
 
 type Numbered = [number, string];
 
+const options = (windowMessages: number, queueMessages: number): LinkOptions => ({
+  windowMessages,
+  windowBytes: 1000,
+  queueMessages,
+  queueBytes: 2000,
+  gatherMs: 0,
+});
+
 test('messages arrive in order and whole, in one batch per turn', async () => {
   const { near, far } = loopback();
   const got: Numbered[][] = [];
-  const a = new Link<Numbered, Numbered>(
-    near,
-    { windowMessages: 100, queueMessages: 100, gatherMs: 0 },
-    () => undefined,
-  );
-  new Link<Numbered, Numbered>(far, { windowMessages: 100, queueMessages: 100, gatherMs: 0 }, (batch) =>
-    got.push([...batch]),
-  );
+  const a = new Link<Numbered, Numbered>(near, options(100, 100), () => undefined);
+  new Link<Numbered, Numbered>(far, options(100, 100), (batch) => got.push([...batch]));
   for (let i = 0; i < 10; i++) a.send([i, 'x'.repeat(i)]);
   await near.idle();
   assert.equal(got.length, 1);
@@ -29,13 +31,9 @@ test('messages arrive in order and whole, in one batch per turn', async () => {
 test('past its window a link keeps the rest, past its queue it refuses; credits let it go on in order', async () => {
   const { near, far } = loopback();
   const got: number[] = [];
-  const a = new Link<[number], [number]>(
-    near,
-    { windowMessages: 8, queueMessages: 20, gatherMs: 0 },
-    () => undefined,
-  );
+  const a = new Link<[number], [number]>(near, options(8, 20), () => undefined);
   far.pause();
-  new Link<[number], [number]>(far, { windowMessages: 8, queueMessages: 20, gatherMs: 0 }, (batch) => {
+  new Link<[number], [number]>(far, options(8, 20), (batch) => {
     for (const [n] of batch) got.push(n);
   });
   let taken = 0;
@@ -54,15 +52,47 @@ test('past its window a link keeps the rest, past its queue it refuses; credits 
   assert.equal(a.backlog, 0);
 });
 
+test('the same in bytes; what is larger than the window has its turn', async () => {
+  const { near, far } = loopback();
+  const got: number[] = [];
+  const batches: number[] = [];
+  const a = new Link<[number, string[]], [number]>(near, options(100, 100), () => undefined);
+  new Link<[number], [number, string[]]>(far, options(100, 100), (batch) => {
+    batches.push(batch.length);
+    for (const [n] of batch) got.push(n);
+  });
+  far.pause();
+  let taken = 0;
+  const offer = (bytes: number): void => {
+    if (a.offer([taken, ['x'.repeat(bytes / 2), 'y'.repeat(bytes / 2)]])) taken++;
+  };
+  for (let i = 0; i < 4; i++) offer(250);
+  await near.idle();
+  for (let i = 0; i < 20; i++) offer(250);
+  assert.equal(taken, 12, '1000 bytes on their way, 2000 waiting');
+  far.resume();
+  await near.idle();
+  assert.equal(got.length, 12);
+  assert.ok(Math.max(...batches) <= 4);
+  assert.equal(a.backlog, 0);
+  offer(300);
+  offer(5000);
+  assert.equal(a.offer([99, []]), false, 'too much waits');
+  await near.idle();
+  offer(10);
+  await near.idle();
+  assert.deepEqual(
+    got,
+    Array.from({ length: 15 }, (_, i) => i),
+  );
+  assert.deepEqual(batches.slice(-3), [1, 1, 1], 'a large one waits for its turn');
+});
+
 test('a closed link sends nothing and hears nothing', async () => {
   const { near, far } = loopback();
   const got: unknown[] = [];
-  const a = new Link<[number], [number]>(near, { windowMessages: 8, queueMessages: 8, gatherMs: 0 }, (m) =>
-    got.push(m),
-  );
-  const b = new Link<[number], [number]>(far, { windowMessages: 8, queueMessages: 8, gatherMs: 0 }, (m) =>
-    got.push(m),
-  );
+  const a = new Link<[number], [number]>(near, options(8, 8), (m) => got.push(m));
+  const b = new Link<[number], [number]>(far, options(8, 8), (m) => got.push(m));
   b.send([1]);
   a.close();
   a.send([2]);

@@ -1,7 +1,8 @@
 // What the command line means, and what the commands without a node print and return.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HELP, parseCommand } from '../../src/cli/args.ts';
+import { shardOf } from '../../actors/shard.ts';
+import { COMMANDS, HELP, parseCommand } from '../../src/cli/args.ts';
 import { run } from '../../src/cli/cli.ts';
 import { version } from '../../src/cli/version.ts';
 
@@ -26,6 +27,37 @@ test('a command with its sources, in the order given', () => {
   assert.equal(parseCommand(['serve', '--help']).name, 'help');
 });
 
+test('commands of a cluster, with what they are told', () => {
+  const parsed = (...argv: string[]) => {
+    const { sources, ...command } = parseCommand(argv) as { sources?: unknown };
+    return command;
+  };
+  const rows: [string, object][] = [
+    ['cluster status --json', { name: 'cluster status', json: true }],
+    ['cluster pins', { name: 'cluster pins', json: false }],
+    ['cluster drain node-1 --timeout 90s', { name: 'cluster drain', node: 'node-1', timeoutMs: 90_000 }],
+    ['cluster move 17 b', { name: 'cluster move', shard: 17, node: 'b', timeoutMs: undefined }],
+    ['cluster move shard:17 b', { name: 'cluster move', shard: 17, node: 'b', timeoutMs: undefined }],
+    [
+      'cluster move acme/plan b --timeout 500',
+      { name: 'cluster move', shard: shardOf('acme/plan'), node: 'b', timeoutMs: 500 },
+    ],
+    ['cluster pin acme b', { name: 'cluster pin', match: 'acme', node: 'b', slot: undefined, force: false }],
+    [
+      'cluster pin acme/a:b b:3 --force',
+      { name: 'cluster pin', match: 'acme/a:b', node: 'b', slot: 3, force: true },
+    ],
+    [
+      'cluster pin shard:9 b',
+      { name: 'cluster pin', match: 'shard:9', node: 'b', slot: undefined, force: false },
+    ],
+    ['cluster unpin acme', { name: 'cluster unpin', matches: ['acme'] }],
+    ['cluster unpin 17', { name: 'cluster unpin', matches: ['shard:17', '17'] }],
+    ['storage renew-history --force', { name: 'storage renew-history', force: true }],
+  ];
+  for (const [line, command] of rows) assert.deepEqual(parsed(...line.split(' ')), command, line);
+});
+
 test('a command line that makes no sense is told in one line, with exit code 2', async () => {
   for (const argv of [
     [],
@@ -36,6 +68,22 @@ test('a command line that makes no sense is told in one line, with exit code 2',
     ['config', 'check', 'x'],
     ['serve', '--prot', '1'],
     ['serve', '--set'],
+    ['serve', '--json'],
+    ['cluster'],
+    ['cluster', 'statsu'],
+    ['cluster', 'status', '--force'],
+    ['cluster', 'drain'],
+    ['cluster', 'drain', 'a b'],
+    ['cluster', 'drain', 'a', 'b'],
+    ['cluster', 'drain', 'a', '--timeout', 'soon'],
+    ['cluster', 'move', '17'],
+    ['cluster', 'move', 'acme', 'a'],
+    ['cluster', 'pin', 'Acme', 'a'],
+    ['cluster', 'pin', 'acme', 'a:256'],
+    ['cluster', 'pin', 'acme', 'a:1:2'],
+    ['cluster', 'unpin', 'a:b'],
+    ['storage'],
+    ['storage', 'renew-history', 'now'],
   ]) {
     const { code, stderr, stdout } = await runCaptured(argv);
     assert.equal(code, 2, argv.join(' '));
@@ -46,8 +94,7 @@ test('a command line that makes no sense is told in one line, with exit code 2',
 
 test('--help tells every command, --version the version', async () => {
   assert.deepEqual(await runCaptured(['--help']), { code: 0, stdout: HELP, stderr: '' });
-  for (const command of ['serve', 'migrate', 'config check', 'config print'])
-    assert.ok(HELP.includes(`troupe ${command} `));
+  for (const command of COMMANDS) assert.ok(HELP.includes(`troupe ${command} `), command);
   assert.deepEqual(await runCaptured(['-v']), { code: 0, stdout: `${version()}\n`, stderr: '' });
   assert.match(version(), /^\d+\.\d+\.\d+/);
 });
@@ -69,9 +116,9 @@ test('config check: 0, or 78 and every problem on a line', async () => {
   );
 });
 
-test('serve and migrate with a wrong configuration end in 78 before anything starts', async () => {
-  for (const command of ['serve', 'migrate']) {
-    const { code, stderr } = await runCaptured([command, '--set', 'listen.host=0.0.0.0']);
+test('a wrong configuration ends in 78 before anything starts', async () => {
+  for (const command of ['serve', 'migrate', 'cluster status', 'cluster drain a', 'storage renew-history']) {
+    const { code, stderr } = await runCaptured([...command.split(' '), '--set', 'listen.host=0.0.0.0']);
     assert.equal(code, 78);
     assert.match(stderr, /auth\.mode: .*loopback/);
   }

@@ -151,6 +151,25 @@ test('a node that does not stop within shutdown.timeoutMs is left, with exit cod
   await done;
 });
 
+test('a node of a cluster has the time to leave beside shutdown.timeoutMs', async () => {
+  const member = configFrom({
+    storage: { url: 'postgres://db/troupe' },
+    cluster: { redis: 'redis://redis', secret: 'sixteen characters' },
+  });
+  const stage = new Stage();
+  stage.started.resolve(stage.node);
+  const done = stage.serve(undefined, member);
+  await settled();
+  stage.signals.emit('SIGTERM', 'SIGTERM');
+  await stage.stopCalled.promise;
+  const [timer, ms = 0] = [...stage.timers][0] ?? [];
+  assert.equal(ms, 45_500);
+  timer?.();
+  assert.match(stage.err.join(''), /not stopped after 45500 ms \(drain\.timeoutMs and shutdown\.timeoutMs\)/);
+  stage.stopped.resolve();
+  await done;
+});
+
 test('a stopped node that something keeps alive is left with its own exit code', async () => {
   const stage = new Stage();
   stage.stopped.resolve();

@@ -77,6 +77,35 @@ test('a rate gate lets no more through than its share of the limit', () => {
   assert.ok(passed > 70 && passed <= 100, String(passed));
 });
 
+test('clients that lose one node together spread over the others', () => {
+  const h = new Harness();
+  const dialled: string[] = [];
+  const real = h.server.webSocket;
+  class Seen extends real {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols);
+      dialled.push(url);
+    }
+  }
+  const urls = ['ws://a/v1/socket', 'ws://b/v1/socket', 'ws://c/v1/socket'];
+  const next = new Map<string, Set<string>>(urls.map((url) => [url, new Set()]));
+  for (let i = 0; i < 60; i++) {
+    const client = h.client({ urls, webSocket: Seen });
+    h.settle();
+    const first = dialled.at(-1) ?? '';
+    h.server.dropAll();
+    h.settle(5_000);
+    next.get(first)?.add(dialled.at(-1) ?? '');
+    client.close();
+  }
+  for (const url of urls)
+    assert.deepEqual(
+      [...(next.get(url) ?? [])].sort(),
+      urls.filter((other) => other !== url),
+      url,
+    );
+});
+
 test('an unreachable server is tried again, over all URLs, with growing pauses', () => {
   const h = new Harness();
   h.server.unreachable = true;

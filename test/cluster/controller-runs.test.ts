@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { ControlStore, ShardRow } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryCluster } from '../../actors/storage/store-memory.ts';
 import type { ControlMessage } from '../../cluster/control-messages.ts';
-import { Controller } from '../../cluster/controller.ts';
+import { Controller, type SlotHost } from '../../cluster/controller.ts';
 import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
 import type { OwnerLink } from '../../cluster/owner-link.ts';
 import type { Peer, PeerEvent, PeerNetwork, PeerStream } from '../../cluster/peer/network.ts';
@@ -27,11 +27,16 @@ const STREAM: PeerStream = {
 };
 
 class FakePeer implements Peer {
-  readonly node = 'b';
-  readonly run = 'run-b';
+  readonly node: string;
+  readonly run: string;
   readonly bufferedBytes = 0;
   isUp = true;
   tell: (message: ControlMessage) => void = () => undefined;
+
+  constructor(node = 'b') {
+    this.node = node;
+    this.run = `run-${node}`;
+  }
 
   send(): void {}
 
@@ -56,7 +61,11 @@ class FakePeer implements Peer {
 
 async function startNode(
   database: MemoryCluster,
-  { store = database.control(), peers = [] }: { store?: ControlStore; peers?: readonly Peer[] } = {},
+  {
+    store = database.control(),
+    peers = [],
+    slots = {},
+  }: { store?: ControlStore; peers?: readonly Peer[]; slots?: Partial<SlotHost> } = {},
 ) {
   const scheduler = new Scheduler();
   const session = await store.openSession({ run: 'run-a', node: 'a', slot: -1, address: 'a:1' });
@@ -90,7 +99,7 @@ async function startNode(
     network,
     router,
     listener: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
-    link: { windowMessages: 10, queueMessages: 10, gatherMs: 0 },
+    link: { windowMessages: 10, windowBytes: 1e6, queueMessages: 10, queueBytes: 1e6, gatherMs: 0 },
     clock: scheduler,
     random: () => 0.5,
     log: () => undefined,
@@ -98,7 +107,14 @@ async function startNode(
     onFenced: () => undefined,
   });
   const none = (): Promise<ReadonlyMap<number, number>> => Promise.resolve(new Map());
-  const workers = { claim: none, adopt: none, release: none, attach: () => false };
+  const workers: SlotHost = {
+    claim: none,
+    adopt: none,
+    release: none,
+    attach: () => false,
+    diedOf: () => undefined,
+    ...slots,
+  };
   return {
     router,
     controller,
@@ -183,4 +199,75 @@ test('a session that a worker opens after its run was fenced does not keep its s
   await starting;
   await node.pass(3000);
   assert.equal(await database.control().sessionState(id), 'fenced');
+});
+
+test('what has gone on from the new owner before the hand-over is answered still leads to where it is', async () => {
+  const database = createMemoryDatabase();
+  const own = database.node().worker();
+  const peers: Peer[] = [];
+  let answer = (): void => undefined;
+  let asked: { readonly shards: readonly number[]; readonly to: number } | undefined;
+  const node = await startNode(database, {
+    peers,
+    slots: {
+      claim: (_slot, shards) => own.claim(shards),
+      release: async (_slot, shards, to) => {
+        asked ??= { shards, to };
+        const moved = await own.handOff(shards, to);
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        return moved;
+      },
+    },
+  });
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const { id } = await own.open({ run: 'run-a', node: 'a', slot: 0 });
+  node.controller.up(0, id, { offer: () => true, send: () => undefined });
+  await node.pass(100);
+  const others = [];
+  for (const name of ['b', 'c']) {
+    const control = await database
+      .node()
+      .control()
+      .openSession({ run: `run-${name}`, node: name, slot: -1, address: `${name}:1` });
+    const worker = await database
+      .node()
+      .worker()
+      .open({ run: `run-${name}`, node: name, slot: 0 });
+    const peer = new FakePeer(name);
+    peers.push(peer);
+    node.event({ type: 'up', peer });
+    const lease = {
+      run: peer.run,
+      node: name,
+      address: `${name}:1`,
+      session: control.id,
+      state: 'live' as const,
+      weight: 1,
+      workers: [{ slot: 0, session: worker.id }],
+      timeline: 1,
+    };
+    peer.tell({ type: 'state', lease });
+    others.push({ peer, session: worker.id });
+  }
+  await node.pass(2500);
+  const draining = node.controller.drain(10_000);
+  await node.pass(1000);
+  assert.ok(asked !== undefined);
+  const { shards, to } = asked;
+  const [shard = -1] = shards;
+  const next = others.find(({ session }) => session !== to);
+  assert.ok(next !== undefined);
+  // Its node dies at once, and the other one takes over.
+  next.peer.tell({ type: 'map', entries: [[shard, next.session, 3]] });
+  const link = node.router.linkOfShard(shard);
+  assert.ok(link !== undefined);
+  answer();
+  await node.pass(100);
+  assert.equal(node.router.linkOfShard(shard), link);
+  await node.pass(10_000);
+  await draining;
 });

@@ -61,6 +61,56 @@ const lease = (run: string, state: 'seen' | 'expired' | 'unknown'): DetectorEven
   lease: state,
 });
 
+describe('a node that does not reach the database', () => {
+  const { strandedMs, steadyMs } = DETECTOR_TIMES;
+  const stranded = (run: string, reached = false): DetectorEvent => ({ type: 'database', run, reached });
+
+  test('and says so for long enough is dead for those that do, however much it is heard', () => {
+    const watch = new Watch('a');
+    watch.tell({ type: 'own-database', reached: true });
+    watch.run(steadyMs, 'a');
+    watch.tell(stranded('a'));
+    watch.run(strandedMs - tickMs, 'a');
+    assert.deepEqual(watch.dead(), []);
+    watch.run(tickMs, 'a');
+    assert.deepEqual(watch.dead(), [`a database soft ${steadyMs + strandedMs}`]);
+  });
+
+  test('and finds it again in time lives', () => {
+    const watch = new Watch('a');
+    watch.tell({ type: 'own-database', reached: true });
+    watch.run(steadyMs, 'a');
+    watch.tell(stranded('a'));
+    watch.run(strandedMs - tickMs, 'a');
+    watch.tell(stranded('a', true));
+    watch.run(60_000, 'a');
+    assert.deepEqual(watch.dead(), []);
+  });
+
+  test('lives while the others do not reach it either, and has time when it is back', () => {
+    const watch = new Watch('a');
+    watch.tell({ type: 'own-database', reached: true });
+    watch.run(steadyMs, 'a');
+    watch.tell({ type: 'own-database', reached: false }, stranded('a'));
+    watch.run(60_000, 'a');
+    watch.tell({ type: 'own-database', reached: true });
+    watch.run(steadyMs - tickMs, 'a');
+    assert.deepEqual(watch.dead(), []);
+    watch.tell(stranded('a', true));
+    watch.run(60_000, 'a');
+    assert.deepEqual(watch.dead(), []);
+  });
+
+  test('is judged by silence again once its link is closed', () => {
+    const watch = new Watch('a');
+    watch.tell({ type: 'own-database', reached: true });
+    watch.run(steadyMs, 'a');
+    watch.tell(stranded('a'), { type: 'link-closed', run: 'a' });
+    watch.run(60_000);
+    assert.deepEqual(watch.dead(), []);
+  });
+});
+
 describe('hard evidence', () => {
   test('a closed link and a refused redial are a death at once, whatever else is known', () => {
     const watch = new Watch('a');
@@ -325,6 +375,7 @@ describe('properties', () => {
 
   test('whatever happens, soft verdicts keep their distance, and only runs that are known are judged', () => {
     const events = runs.flatMap((run): DetectorEvent[] => [
+      { type: 'own-database', reached: true },
       { type: 'known', run },
       { type: 'known', run },
       { type: 'gone', run },
@@ -335,6 +386,8 @@ describe('properties', () => {
       { type: 'refused', run },
       lease(run, 'expired'),
       lease(run, 'unknown'),
+      { type: 'database', run, reached: false },
+      { type: 'database', run, reached: true },
       ...runs.flatMap((by) => [suspects(run, by), suspects(run, by), suspects(run, by, false)]),
     ]);
     // What happens, then some ticks, punctual or not, with the heartbeats of some.

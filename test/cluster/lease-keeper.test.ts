@@ -150,6 +150,15 @@ test('stopping releases the lease, or leaves it to expire; nothing goes on', asy
   }
 });
 
+test('that the database does not answer is told before the store has given up asking', async () => {
+  const h = await start({});
+  await h.run(3_000);
+  h.answerMs = 'never';
+  await h.run(RENEW_MS + 2_100);
+  const told = h.events.filter((event) => event.type === 'confirming').map(({ succeeds }) => succeeds);
+  assert.deepEqual(told, [true, false]);
+});
+
 async function start(changes: Partial<Lease>) {
   const clock = new TestClock();
   const redis = new MemoryRedis({ clock, random: () => 0.5 });

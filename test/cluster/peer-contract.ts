@@ -231,7 +231,13 @@ export function peerContract(name: string, create: () => World): void {
 
     test('links over a stream: credits hold, order holds', async () => {
       const [a, b] = await connected();
-      const options = { windowMessages: 50, queueMessages: 10_000, gatherMs: 0 };
+      const options = {
+        windowMessages: 50,
+        windowBytes: 1e6,
+        queueMessages: 10_000,
+        queueBytes: 1e6,
+        gatherMs: 0,
+      };
       const got: number[] = [];
       const answers: number[] = [];
       b.peer.onStream((stream) => {

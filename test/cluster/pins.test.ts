@@ -2,7 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS, shardOf } from '../../actors/shard.ts';
-import { applyPins, PINNED_ORG_SHARDS, type Pin, pinnedNodes, resolvePins } from '../../cluster/pins.ts';
+import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { PinBoard } from '../../cluster/pin-board.ts';
+import {
+  applyPins,
+  matchOfShard,
+  mergePins,
+  orgOfMatch,
+  PINNED_ORG_SHARDS,
+  type Pin,
+  pinnedNodes,
+  resolvePins,
+  shardOfMatch,
+} from '../../cluster/pins.ts';
 import { rebalance } from '../../cluster/rebalance.ts';
 import { placeOnRing, Ring } from '../../cluster/ring.ts';
 
@@ -55,6 +67,82 @@ test('documents go before organisations, earlier pins before later ones', () => 
     { pin: second, problem: 'shard-taken', shards: 1 },
     { pin: org, problem: 'shard-taken', shards: 1 },
   ]);
+});
+
+test('a pin of a shard goes before those of the documents in it', () => {
+  const moved: Pin = { match: matchOfShard(PLAN), node: 'c', slot: 0 };
+  const document: Pin = { match: 'acme/plan', node: 'b' };
+  const pins = resolvePins([document, moved], MEMBERS, none);
+  assert.deepEqual(pins.shards.get(PLAN), { node: 'c', slot: 0, pin: moved });
+  assert.deepEqual(pins.problems, [{ pin: document, problem: 'shard-taken', shards: 1 }]);
+});
+
+test('a match is a shard, a document or an organisation, and only one of them', () => {
+  assert.deepEqual(
+    ['shard:0', 'shard:4095', 'shard:4096', 'shard:x', 'acme', 'acme/shard:1', '17'].map((match) => [
+      shardOfMatch(match),
+      orgOfMatch(match),
+    ]),
+    [
+      [0, undefined],
+      [4095, undefined],
+      [undefined, undefined],
+      [undefined, undefined],
+      [undefined, 'acme'],
+      [undefined, undefined],
+      [undefined, '17'],
+    ],
+  );
+});
+
+test("an operator's pin stands in place of the configuration's of the same match, and before all others", () => {
+  const configured: Pin[] = [
+    { match: 'acme', node: 'a' },
+    { match: 'other', node: 'b', slot: 1 },
+  ];
+  const operators = [
+    { match: 'shard:7', node: 'c', slot: 0 },
+    { match: 'acme', node: 'b', slot: null },
+  ];
+  assert.deepEqual(mergePins(configured, operators), [
+    { match: 'shard:7', node: 'c', slot: 0 },
+    { match: 'acme', node: 'b' },
+    { match: 'other', node: 'b', slot: 1 },
+  ]);
+});
+
+test('the board tells each change once: pins, and documents of a pinned organisation', async () => {
+  const database = createMemoryDatabase();
+  const store = database.control();
+  const worker = database.worker();
+  await worker.open({ run: 'run', node: 'a', slot: 0 });
+  await worker.claim([7, 8]);
+  let changes = 0;
+  const failures: unknown[] = [];
+  const board = new PinBoard({
+    store,
+    configured: [{ match: 'acme', node: 'a' }],
+    onChange: () => changes++,
+    onFailed: (error) => failures.push(error),
+  });
+  const pinned = () => [...board.resolve(MEMBERS).shards].map(([shard, { node }]) => [shard, node]);
+  await board.read();
+  await worker.create('acme', 'd', 8, 'json');
+  await board.read();
+  assert.deepEqual(pinned(), [[8, 'a']]);
+  await board.read();
+  assert.deepEqual([changes, board.revision], [2, 2]);
+  await store.setPin({ match: 'acme', node: 'b', slot: null });
+  await store.setPin({ match: 'shard:7', node: 'c', slot: null });
+  await Promise.all([board.read(), board.read()]);
+  assert.deepEqual(pinned(), [
+    [7, 'c'],
+    [8, 'b'],
+  ]);
+  database.setAvailable(false);
+  await board.read();
+  assert.equal(failures.length, 1);
+  assert.equal(pinned().length, 2, 'what was known stays');
 });
 
 test('rebalancing leaves pinned shards where they are pinned, and is steady', () => {

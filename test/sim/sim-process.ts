@@ -45,6 +45,7 @@ export class SimProcess {
   private readonly control;
   private mode: Mode = 'starting';
   private current: SimRun | undefined;
+  private joining: Promise<void> = Promise.resolve();
   private threads: () => readonly Thread[] = () => [];
   private stopped: readonly Thread[] = [];
   private runs = 0;
@@ -161,12 +162,19 @@ export class SimProcess {
         return;
       } catch (error) {
         this.log('warn', 'not in the cluster yet', { error: String(error) });
-        if (this.mode === 'starting') this.mode = 'fenced';
+        if (this.mode !== 'starting') return;
+        this.mode = 'fenced';
       }
     }
   }
 
-  private async join(): Promise<void> {
+  private join(): Promise<void> {
+    const joined = this.beginRun();
+    this.joining = joined.catch(() => undefined);
+    return joined;
+  }
+
+  private async beginRun(): Promise<void> {
     const { world, node, port, slots, life } = this.options;
     this.startedAt = this.clock.now();
     // Neither the order of nodes nor of lives.
@@ -216,6 +224,7 @@ export class SimProcess {
   private async rejoin(ended: SimRun | undefined): Promise<void> {
     this.router.setOwner(ALL_SHARDS, undefined);
     this.gateway.changed();
+    await this.joining;
     await ended?.stop(true);
     if (this.clock.now() - this.startedAt > STEADY_MS) this.failures = 0;
     await this.attempt(false);

@@ -31,7 +31,13 @@ export const HOST_LIMITS: HostLimits = {
     snapshotRatio: 0.5,
   },
   commit: { maxRows: 64, maxBytes: MiB, queueBytes: 64 * 1024, lingerMs: 2 },
-  link: { windowMessages: 500, queueMessages: 200, gatherMs: 0 },
+  link: {
+    windowMessages: 500,
+    windowBytes: 64 * 1024,
+    queueMessages: 200,
+    queueBytes: 64 * 1024,
+    gatherMs: 0,
+  },
   memoryBytes: 64 * 1024,
   idleMs: 1500,
 };
@@ -169,7 +175,12 @@ async function assemble(
       workers: [],
       timeline: 0,
     },
-    tell: (event) => toMain(() => (event.type === 'fenced' ? fenced() : log('info', 'lease', event))),
+    tell: (event) =>
+      toMain(() => {
+        if (event.type === 'fenced') fenced();
+        else log('info', 'lease', event);
+        if (event.type === 'confirming') controller.database(event.succeeds);
+      }),
   });
   const toMain = (work: () => void): void => {
     scheduler.after(between(random, delays.thread), () => main.run(work));
@@ -229,7 +240,8 @@ async function assemble(
     onDeath: (doc, deaths) => {
       world.poisoned.add(doc);
       world.count('deaths of poison');
-      if (deaths > DEATHS_TO_QUARANTINE)
+      // What was sent to the other workers may still be under way.
+      if (deaths >= DEATHS_TO_QUARANTINE + options.slots)
         world.violated('not-quarantined', `${doc}, ${deaths} deaths on ${node}`);
     },
     onEnded: (how) => world.count(`worker ended: ${how.replace(/:.*/, '')}`),

@@ -4,7 +4,8 @@
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
 import { Faults } from '../../actors/faults.ts';
-import type { FoldRequest, HostLimits } from '../../actors/host.ts';
+import { type FoldRequest, fold } from '../../actors/fold.ts';
+import type { HostLimits } from '../../actors/host.ts';
 import { Host } from '../../actors/host.ts';
 import { Link } from '../../actors/link.ts';
 import type { ToGateway, ToOwner } from '../../actors/link-messages.ts';
@@ -22,7 +23,6 @@ import type { SlotHost } from '../../cluster/controller.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
 import type { PeerStream } from '../../cluster/peer/network.ts';
 import type { Epochs, SlotListener } from '../../cluster/workers.ts';
-import { fold } from './fold.ts';
 import { Pipe, Port } from './pipe.ts';
 import { Thread } from './thread.ts';
 
@@ -89,6 +89,8 @@ export class SimSlots implements SlotHost {
   private readonly options: SimSlotsOptions;
   private readonly slots: readonly Slot[];
   private readonly deaths = new Faults(DEATHS_TO_QUARANTINE);
+  /** Of this run's workers alone. */
+  private readonly ownDeaths = new Faults(DEATHS_TO_QUARANTINE);
   private readonly quarantined = new Set<string>();
   private stopping = false;
   private lastLink = LOCAL_LINK;
@@ -139,6 +141,18 @@ export class SimSlots implements SlotHost {
   /** The threads that there are now. */
   threads(): readonly Thread[] {
     return this.slots.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
+  }
+
+  /** No document of a simulation kills its worker. */
+  diedOf(doc: string): void {
+    const { main, slotListener } = this.options;
+    const now = main.clock.now();
+    this.deaths.count(doc, now);
+    if (!this.deaths.isOut(doc, now) || this.quarantined.has(doc)) return;
+    this.quarantined.add(doc);
+    this.options.count('quarantines');
+    for (const { worker } of this.slots) worker?.toWorker.send(() => worker.host.quarantine(doc));
+    slotListener.quarantine(doc);
   }
 
   claim(slot: number, shards: readonly number[]): Promise<Epochs> {
@@ -267,7 +281,6 @@ export class SimSlots implements SlotHost {
         slot.poison = doc;
         slot.end('died of a document');
       }),
-      quarantined: new Set(this.quarantined),
       clock: thread.clock,
       confirmed: () => liveness.isConfirmed(slot.number, thread.clock.now()),
       log: (level, message, fields) => options.log(level, message, { slot: slot.number, ...fields }),
@@ -277,6 +290,7 @@ export class SimSlots implements SlotHost {
         slot.end(reason);
       },
     });
+    for (const doc of this.quarantined) host.quarantine(doc);
     host.addLink(LOCAL_LINK, far);
     const worker: Worker = {
       thread,
@@ -328,12 +342,9 @@ export class SimSlots implements SlotHost {
     slot.poison = undefined;
     if (doc === undefined) return;
     const { main, slotListener, onDeath } = this.options;
-    const now = main.clock.now();
-    onDeath(doc, this.deaths.count(doc, now));
-    if (!this.deaths.isOut(doc, now)) return;
-    this.quarantined.add(doc);
-    this.options.count('quarantines');
-    slotListener.quarantine(doc);
+    onDeath(doc, this.ownDeaths.count(doc, main.clock.now()));
+    slotListener.died(doc);
+    this.diedOf(doc);
   }
 
   private async relaunch(slot: Slot): Promise<void> {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { clientPairs } from '../../actors/storage/client-pairs.ts';
 import type {
   ControlStore,
   DeltaRow,
@@ -10,6 +11,7 @@ import type {
   FoldStore,
   OpenedSession,
   SessionId,
+  SessionRef,
   WorkerStore,
 } from '../../actors/storage/store.ts';
 
@@ -81,9 +83,27 @@ export async function snapshotted(h: StoreHarness, version: number) {
   const epoch = 1;
   if (version > 0) {
     const state = Buffer.from(`at ${version}`);
-    assert.equal(await fold.writeSnapshot(a.session, doc, version, epoch, 0, state), true);
+    assert.equal(await writeSnapshot(fold, a.session, doc, version, epoch, 0, state), true);
   }
   return { a, fold, doc, epoch };
+}
+
+/** With the pairs that the log has between. */
+export async function writeSnapshot(
+  fold: FoldStore,
+  session: SessionRef,
+  doc: DocumentId,
+  version: number,
+  epoch: number,
+  previous: number,
+  state: Uint8Array = Buffer.from('x'),
+): Promise<boolean> {
+  const deltas = await fold.read(doc, version).then(
+    (loaded) => loaded.deltas.filter((delta) => delta.version > previous),
+    () => [],
+  );
+  const clients = clientPairs(deltas);
+  return await fold.writeSnapshot(session, { doc, version, epoch, previous, state, clients });
 }
 
 export function row(doc: DocumentId, version: number, changes: Partial<DeltaRow> = {}): DeltaRow {

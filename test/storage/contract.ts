@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { LogGap, PAIRS, StoreUnavailable } from '../../actors/storage/store.ts';
 import { cluster } from './contract-cluster.ts';
 import { ownership } from './contract-ownership.ts';
+import { pins } from './contract-pins.ts';
 import {
   document,
   node,
@@ -16,6 +17,7 @@ import {
   type StoreHarness,
   snapshotted,
   text,
+  writeSnapshot,
 } from './contract-support.ts';
 
 export { row } from './contract-support.ts';
@@ -27,6 +29,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   const rule = rules(name, open);
   ownership(rule);
   cluster(rule);
+  pins(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());
@@ -304,7 +307,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     async (h) => {
       const { a, fold, doc, epoch } = await snapshotted(h, 4);
       const write = (version: number, of: number, previous: number, session = a.session) =>
-        fold.writeSnapshot(session, doc, version, of, previous, Buffer.from(`at ${version}`));
+        writeSnapshot(fold, session, doc, version, of, previous, Buffer.from(`at ${version}`));
       assert.equal(await write(4, epoch, 0), true, 'again: it is there');
       assert.equal(await write(6, epoch, 3), false, 'not on top of the newest');
       assert.equal(await write(6, epoch + 1, 4), false, 'another epoch');
@@ -320,7 +323,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     const { me, control } = await node(h);
     const { a, fold, doc, epoch } = await snapshotted(h, 0);
     await control.fence(me, { session: a.session.id });
-    assert.equal(await fold.writeSnapshot(a.session, doc, 5, epoch, 0, Buffer.from('x')), false);
+    assert.equal(await writeSnapshot(fold, a.session, doc, 5, epoch, 0), false);
     assert.equal((await a.store.load([doc]))[0]?.snapshotVersion, 0);
   });
 
@@ -343,7 +346,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
       [8, 4],
       [10, 8],
     ] as const) {
-      await fold.writeSnapshot(a.session, doc, version, epoch, previous, Buffer.from('x'));
+      await writeSnapshot(fold, a.session, doc, version, epoch, previous);
       assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 10), expected, `snapshot at ${version}`);
     }
     assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 6), {
@@ -371,16 +374,16 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     await a.store.append(rows, new Map([[doc, 0]]));
     const pairs = Array.from({ length: PAIRS }, (_, i) => [10 * (199 - i) + 1, 200 - i]);
     assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
-    assert.equal(await fold.writeSnapshot(a.session, doc, 100, 1, 0, Buffer.from('x')), true);
+    assert.equal(await writeSnapshot(fold, a.session, doc, 100, 1, 0), true);
     assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
-    assert.equal(await fold.writeSnapshot(a.session, doc, 190, 1, 100, Buffer.from('x')), true);
+    assert.equal(await writeSnapshot(fold, a.session, doc, 190, 1, 100), true);
     assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
   });
 
   rule('compact: folds away what snapshots hold, keeps the promised operations, and the seqs', async (h) => {
     const { control } = await node(h);
     const { a, fold, doc, epoch } = await snapshotted(h, 4);
-    await fold.writeSnapshot(a.session, doc, 8, epoch, 4, Buffer.from('at 8'));
+    await writeSnapshot(fold, a.session, doc, 8, epoch, 4, Buffer.from('at 8'));
     const before = await a.store.clientSeqs(doc, 'client-1', 10);
     assert.equal(await control.compact({ olderThanMs: 3_600_000, keepOps: 0, limit: 1_000 }), 0);
     assert.equal(await control.compact({ olderThanMs: 0, keepOps: 7, limit: 1_000 }), 0);

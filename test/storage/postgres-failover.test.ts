@@ -53,6 +53,11 @@ void test('failover to a synchronous standby: stores go on by themselves, and no
   await control.notify('after');
   await until(() => heard.length > 0);
 
+  const after = createWorkerStore({ url });
+  t.after(() => after.abort());
+  const kept = await after.open({ run: randomUUID(), node: 'node', slot: 0 });
+  assert.equal(kept.historyTag, '', 'nothing is lost: the histories go on');
+
   // The old primary comes back, first in the URL, and takes connections.
   await primary.start({ synchronous_standby_names: '' });
   const late = createControlStore({ url });
@@ -67,7 +72,7 @@ void test('failover to a synchronous standby: stores go on by themselves, and no
   assert.equal((await fresh.load([doc]))[0]?.deltas.length, version);
 });
 
-void test('failover to an asynchronous standby: what it lacks is noticed, and nothing is built upon it', async (t) => {
+void test('failover to an asynchronous standby: all documents have another history', async (t) => {
   const { url, primary, standby, caughtUp, stopReplication } = await startReplicated(t, {
     synchronous: false,
   });
@@ -78,9 +83,16 @@ void test('failover to an asynchronous standby: what it lacks is noticed, and no
   assert.deepEqual(await worker.append([row(doc, 3)], new Map()), { type: 'committed' });
   await primary.crash();
   await standby.promote();
-  assert.deepEqual(await worker.append([row(doc, 4)], new Map()), { type: 'gap' });
+  assert.deepEqual(await worker.append([row(doc, 4)], new Map()), { type: 'fenced' });
   assert.equal((await worker.load([doc]))[0]?.deltas.length, 2);
-  assert.deepEqual(await worker.append([row(doc, 3)], new Map([[doc, 2]])), { type: 'committed' });
+  assert.deepEqual(await worker.append([row(doc, 3)], new Map([[doc, 2]])), { type: 'fenced' });
+  const next = createWorkerStore({ url });
+  t.after(() => next.abort());
+  const session = await next.open({ run: randomUUID(), node: 'node', slot: 0 });
+  assert.match(session.historyTag, /^[0-9a-f]{12}$/, 'another history: what clients held is not built upon');
+  const [epoch = 0] = (await next.claim([1])).values();
+  const rows = [row(doc, 3, { epoch })];
+  assert.deepEqual(await next.append(rows, new Map([[doc, 2]])), { type: 'committed' });
 });
 
 void test('an ordinary user may ask for the timeline, the connections, and the end of its own backends', async (t) => {

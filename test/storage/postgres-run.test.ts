@@ -21,7 +21,7 @@ import {
   createWorkerStore,
 } from '../../actors/storage/store-postgres.ts';
 import { freshDatabase } from '../support/postgres.ts';
-import { row } from './contract.ts';
+import { row, writeSnapshot } from './contract-support.ts';
 
 const RUNS = 200 * Number(process.env.FUZZ_RUNS ?? 1);
 
@@ -226,9 +226,9 @@ void test('reads begin and end inside runs, over many of them', async (t) => {
   }
   const session = worker.session;
   const seqs = await worker.clientSeqs(doc, 'c1', 70);
-  assert.equal(await fold.writeSnapshot(session, doc, 25, 1, 0, Buffer.from('x')), true, 'inside a run');
+  assert.equal(await writeSnapshot(fold, session, doc, 25, 1, 0), true, 'inside a run');
   assert.deepEqual(await worker.clientSeqs(doc, 'c1', 70), seqs);
-  assert.equal(await fold.writeSnapshot(session, doc, 50, 1, 25, Buffer.from('x')), true);
+  assert.equal(await writeSnapshot(fold, session, doc, 50, 1, 25), true);
   assert.deepEqual(await worker.clientSeqs(doc, 'c1', 70), seqs);
   const { deltas } = await fold.read(doc, 43);
   assert.deepEqual([deltas[0]?.version, deltas.length], [26, 18]);

@@ -20,6 +20,8 @@ export interface TestNode {
 export interface TestNodeOptions {
   /** Configuration over the tests' own defaults, as in a file. */
   readonly config?: object;
+  /** Of the section `storage`, beside the URL. */
+  readonly storage?: object;
   /** Another node's database instead of a fresh one. */
   readonly storageUrl?: string;
   readonly workerModule?: URL;
@@ -43,7 +45,7 @@ export async function startTestNode(
   const config = configFrom({
     ...options.config,
     listen: { host: '127.0.0.1', port: 0 },
-    storage: { url: storageUrl },
+    storage: { ...options.storage, url: storageUrl },
   });
   const log = pino({ level: process.env.TROUPE_TEST_LOG ?? 'silent' }, pino.destination(2));
   node = await startNode(config, {

@@ -5,6 +5,7 @@ import {
   type EventListener,
   type FenceVictim,
   type OpenedSession,
+  type PinRow,
   type SessionId,
   type SessionIdentity,
   type SessionRef,
@@ -125,6 +126,22 @@ export class MemoryControlStore implements ControlStore {
       const ours = sessions.list().length;
       return { max: Number.MAX_SAFE_INTEGER, reserved: 0, used: ours, ours };
     });
+  }
+
+  pins(): Promise<readonly PinRow[]> {
+    return this.#call('pins', ({ pins }) => pins.list());
+  }
+
+  setPin(pin: PinRow): Promise<void> {
+    return this.#call('setPin', ({ pins }) => pins.set(pin));
+  }
+
+  removePin(match: string): Promise<boolean> {
+    return this.#call('removePin', ({ pins }) => pins.remove(match));
+  }
+
+  orgShards(orgs: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>> {
+    return this.#call('orgShards', (tables) => tables.orgShards(orgs));
   }
 
   async compact(what: { olderThanMs: number; keepOps: number; limit: number }): Promise<number> {

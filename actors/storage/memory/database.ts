@@ -7,11 +7,13 @@ import {
   type DocumentId,
   type DocumentRow,
   type LoadedDocument,
+  type NewSnapshot,
   PAIRS,
   type SessionId,
   type SessionRef,
   type StoredDelta,
 } from '../store.ts';
+import { MemoryPins } from './pins.ts';
 import { MemorySessions } from './sessions.ts';
 
 type Pair = readonly [seq: number, version: number];
@@ -27,6 +29,7 @@ interface Snapshot {
 }
 interface Content {
   id: DocumentId;
+  readonly shard: number;
   kind: KindName;
   folded: number;
 }
@@ -41,6 +44,7 @@ export type BatchResult = 'written' | 'nothing' | 'duplicate' | 'refused';
 
 export class MemoryTables {
   readonly sessions: MemorySessions;
+  readonly pins = new MemoryPins();
   readonly #nowMs: () => number;
   readonly #documents = new Map<string, Content>();
   readonly #logs = new Map<DocumentId, Log>();
@@ -83,7 +87,7 @@ export class MemoryTables {
 
   find(org: string, name: string): DocumentRow | undefined {
     const document = this.#documents.get(`${org}/${name}`);
-    return document && { ...document };
+    return document && rowOf(document);
   }
 
   create(
@@ -98,8 +102,17 @@ export class MemoryTables {
     const there = this.find(org, name);
     if (there) return { row: there, created: false };
     if (!this.sessions.owns(me, shard)) return undefined;
-    this.#documents.set(`${org}/${name}`, { id, kind, folded: 0 });
+    this.#documents.set(`${org}/${name}`, { id, shard, kind, folded: 0 });
     return { row: { id, kind, folded: 0 }, created: true };
+  }
+
+  orgShards(orgs: readonly string[]): ReadonlyMap<string, readonly number[]> {
+    const all = orgs.map((org) => {
+      const documents = [...this.#documents].filter(([name]) => name.startsWith(`${org}/`));
+      const shards = new Set(documents.map(([, { shard }]) => shard));
+      return [org, [...shards].sort((a, b) => a - b)] as const;
+    });
+    return new Map(all.filter(([, shards]) => shards.length > 0));
   }
 
   /** At the head, or at `upTo`; not checked for gaps. */
@@ -157,25 +170,18 @@ export class MemoryTables {
     return undefined;
   }
 
-  writeSnapshot(
-    me: SessionRef,
-    id: DocumentId,
-    version: number,
-    epoch: number,
-    previous: number,
-    state: Uint8Array,
-  ): boolean {
+  writeSnapshot(me: SessionRef, { doc, version, epoch, previous, state, clients }: NewSnapshot): boolean {
     if (!this.sessions.isOpen(me)) return false;
-    const log = this.#log(id);
+    const log = this.#log(doc);
     const newest = log.snapshots.at(-1)?.version ?? 0;
     if (newest >= version) return true;
     if (newest !== previous || log.rows.get(version)?.epoch !== epoch) return false;
     log.snapshots.push({ version, state: state.slice(), atMs: this.#nowMs() });
-    for (const { client, seq, version: at } of this.#deltas(id, previous, version)) {
+    for (const { client, lastSeq, pairs } of clients) {
       const kept = log.seqs.get(client) ?? { lastSeq: 0, pairs: [] };
       log.seqs.set(client, {
-        lastSeq: Math.max(kept.lastSeq, seq),
-        pairs: [[seq, at] as const, ...kept.pairs].slice(0, PAIRS),
+        lastSeq: Math.max(kept.lastSeq, lastSeq),
+        pairs: [...pairs, ...kept.pairs].slice(0, PAIRS),
       });
     }
     return true;
@@ -235,6 +241,8 @@ export class MemoryTables {
     return log;
   }
 }
+
+const rowOf = ({ id, kind, folded }: Content): DocumentRow => ({ id, kind, folded });
 
 /** PostgreSQL's text has no U+0000, its int8 no fractions, and the schema no version 0. */
 function isRefused({ doc, version, epoch, seq, client, user }: DeltaRow): boolean {

@@ -6,6 +6,7 @@ import {
   type AppendOutcome,
   type DeltaRow,
   type DocumentId,
+  type NewSnapshot,
   type OpenedSession,
   type SessionId,
   type SessionIdentity,
@@ -112,6 +113,10 @@ export class MemoryWorkerStore implements WorkerStore {
 
   clients(doc: DocumentId, limit: number) {
     return this.#call('clients', (tables) => tables.clients(doc, limit));
+  }
+
+  writeSnapshot(snapshot: NewSnapshot) {
+    return this.#call('writeSnapshot', (tables, me) => tables.writeSnapshot(me, snapshot));
   }
 
   seqVersion(doc: DocumentId, client: string, seq: number) {

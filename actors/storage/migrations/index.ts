@@ -1,6 +1,8 @@
 // The migrations in the order they are applied. A published one is never changed or removed.
 import * as initial from './0001-initial.ts';
 import * as cluster from './0002-cluster.ts';
+import * as pins from './0003-pins.ts';
+import * as failover from './0004-failover.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -9,4 +11,4 @@ export interface Migration {
   readonly up: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial, cluster];
+export const MIGRATIONS: readonly Migration[] = [initial, cluster, pins, failover];

@@ -4,11 +4,14 @@ import type { Sql } from './connect.ts';
 import { readTimeline } from './servers.ts';
 import { historyTag } from './session.ts';
 
-/** Records the timeline where it is the highest. */
+/** As the store's. The connection has told the database of its timeline when it was proved (`Servers`). */
 export async function timeline(sql: Sql): Promise<{ timeline: number; highest: number }> {
   const now = await readTimeline(sql);
+  await sql`
+    WITH here AS (SELECT current_setting('synchronous_standby_names') <> ''
+      AND current_setting('synchronous_commit') IN ('on', 'remote_apply') AS synchronous)
+    UPDATE cluster c SET synchronous = here.synchronous FROM here WHERE c.synchronous <> here.synchronous`;
   const [row] = await sql<{ timeline: number }[]>`SELECT timeline FROM cluster`;
-  if ((row?.timeline ?? 0) < now) await sql`UPDATE cluster SET timeline = ${now} WHERE timeline < ${now}`;
   return { timeline: now, highest: Math.max(now, row?.timeline ?? 0) };
 }
 

@@ -30,6 +30,20 @@ export type Sql = postgres.Sql<{ bigint: number }>;
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 export const DEFAULT_ANSWER_TIMEOUT_MS = 10_000;
 
+/**
+ * A client whose machine has vanished says no word: within half a minute the server finds that out, lets go of
+ * what it had locked, and has its connection free. By itself it would take two hours.
+ */
+const VANISHED = {
+  tcp_keepalives_idle: 10,
+  tcp_keepalives_interval: 5,
+  tcp_keepalives_count: 3,
+  tcp_user_timeout: 30_000,
+};
+
+/** Migrations alone are transactions of several statements: a node that is stopped in one must not keep the others waiting. */
+const IDLE_IN_TRANSACTION_MS = 30_000;
+
 /** Element type ids of PostgreSQL for parameters that are sent as ready-made literals. */
 export const TYPE = {
   bytea: 17,
@@ -52,7 +66,10 @@ export interface ConnectOptions {
   readonly onnotify?: (channel: string, payload: string) => void;
 }
 
-/** Opens nothing yet: connections are made by the first statements. */
+/**
+ * Opens nothing yet: connections are made by the first statements. A connection can be silent for ever (a
+ * network that drops everything, a server that is stopped): who waits for an answer waits `within` a time.
+ */
 export function connect(store: PostgresStoreOptions, options: ConnectOptions): Sql {
   return postgres(options.server, {
     // A connection to a standby ends at once, as if it could not be made. (For the driver a standby is read-write.)
@@ -72,7 +89,10 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
     ...(options.onnotify ? { onnotify: options.onnotify } : {}),
     connection: {
       application_name: options.name,
+      // What waits for a lock ends by it too; fencing waits for 250 ms, which its function says (migrations).
       statement_timeout: options.statementTimeoutMs,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+      ...VANISHED,
     },
   });
 }

@@ -7,6 +7,7 @@ import {
   type EventListener,
   type FenceVictim,
   type OpenedSession,
+  type PinRow,
   type SessionId,
   type SessionIdentity,
   type SessionRef,
@@ -20,10 +21,19 @@ import { compact } from './compact.ts';
 import type { PostgresStoreOptions } from './connect.ts';
 import { listen, notify, type Subscription } from './events.ts';
 import { fence } from './fence.ts';
+import { orgShards, pins, removePin, setPin } from './pins.ts';
 import { Pool } from './pool.ts';
 import { Servers } from './servers.ts';
 import { drainRun, foreignSessions, insertSession, sessionState, sessions } from './session.ts';
 import { orphans, shardMap } from './shards.ts';
+
+/** Of a control store, beside those that listen. */
+export const CONTROL_CONNECTIONS = 2;
+
+export interface ControlStoreOptions extends PostgresStoreOptions {
+  /** What the server knows the connections by. One that does not begin with `troupe:` is no node's. */
+  readonly name?: string;
+}
 
 /** Waiting for another node that migrates included. */
 const MIGRATION_TIMEOUT_MS = 3_600_000;
@@ -35,10 +45,10 @@ export class PostgresControlStore implements ControlStore {
   readonly #subscriptions = new Set<Subscription>();
   #session: SessionRef | undefined;
 
-  constructor(options: PostgresStoreOptions) {
+  constructor(options: ControlStoreOptions) {
     this.#options = options;
     this.#servers = new Servers(options.url);
-    this.#pool = new Pool(options, this.#servers, 'troupe:control', 2);
+    this.#pool = new Pool(options, this.#servers, options.name ?? 'troupe:control', CONTROL_CONNECTIONS);
   }
 
   /** May take long: it has no time-out of its own. */
@@ -124,6 +134,22 @@ export class PostgresControlStore implements ControlStore {
 
   connectionBudget(): Promise<ConnectionBudget> {
     return this.#pool.run('connectionBudget', connectionBudget);
+  }
+
+  pins(): Promise<readonly PinRow[]> {
+    return this.#pool.run('pins', pins);
+  }
+
+  setPin(pin: PinRow): Promise<void> {
+    return this.#pool.run('setPin', (sql) => setPin(sql, pin));
+  }
+
+  removePin(match: string): Promise<boolean> {
+    return this.#pool.run('removePin', (sql) => removePin(sql, match));
+  }
+
+  orgShards(orgs: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>> {
+    return this.#pool.run('orgShards', (sql) => orgShards(sql, orgs));
   }
 
   async compact(what: { olderThanMs: number; keepOps: number; limit: number }): Promise<number> {

@@ -30,19 +30,7 @@ export async function history(
   return found;
 }
 
-/** The kept log in (after, upTo], chunk after chunk; each is read when it is asked for, gaps are left to the reader. */
-export async function* keptLog(
-  sql: Sql,
-  doc: DocumentId,
-  after: number,
-  upTo: number,
-): AsyncGenerator<readonly StoredDelta[]> {
-  for await (const runs of keptRuns(sql, doc, after, upTo)) {
-    yield runs.flatMap((run) => deltasOf(run, after, upTo));
-  }
-}
-
-/** As keptLog, but packed, and whole runs. */
+/** The kept log in (after, upTo], packed, in whole runs, chunk after chunk; each is read when it is asked for, gaps are left to the reader. */
 export function keptRuns(
   sql: Sql,
   doc: DocumentId,

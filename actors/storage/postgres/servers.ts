@@ -38,12 +38,13 @@ export class Servers {
     return timeline > 0 && timeline < this.#highest;
   }
 
-  /** Asks the server for its timeline; throws StaleServer where it is not to be used. */
+  /** Asks the server for its timeline, and tells the database of a new one; throws StaleServer where it is not to be used. */
   async prove(sql: Sql): Promise<number> {
     const timeline = await readTimeline(sql);
     if (this.isStale(timeline)) {
       throw new StaleServer(`the server's timeline is ${timeline}, a failover to ${this.#highest} is known`);
     }
+    if (timeline > this.#highest) await sawTimeline(sql, timeline);
     this.refuseBelow(timeline);
     return timeline;
   }
@@ -73,6 +74,18 @@ export async function readTimeline(sql: Sql): Promise<number> {
   } catch (error) {
     if (NOT_TOLD.has(codeOf(error) ?? '')) return 0;
     throw error;
+  }
+}
+
+/**
+ * Tells the database, which renews the histories of its documents where its last failover may have lost commits.
+ * One that is not migrated yet has none.
+ */
+async function sawTimeline(sql: Sql, timeline: number): Promise<void> {
+  try {
+    await sql`SELECT troupe_saw_timeline(${timeline})`;
+  } catch (error) {
+    if (!NOT_TOLD.has(codeOf(error) ?? '')) throw error;
   }
 }
 

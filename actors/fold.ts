@@ -1,0 +1,41 @@
+// Folds a document's log into its next snapshot. It reads and writes committed rows only, through its store, so
+// it needs nothing of the actor's memory, and runs beside the threads that serve edits.
+import { kindOf } from '../kinds/registry.ts';
+import { collectGarbage } from '../kinds/yjs/yjs.ts';
+import type { KindName } from '../protocol/messages.ts';
+import { type AnyKind, fromStored, loadState, storedSnapshot } from './document/entry.ts';
+import { clientPairs } from './storage/client-pairs.ts';
+import type { DocumentId, FoldStore, SessionRef } from './storage/store.ts';
+
+export interface FoldRequest {
+  readonly session: SessionRef;
+  readonly doc: DocumentId;
+  readonly kind: KindName;
+  /** Durable. */
+  readonly version: number;
+}
+
+/** Bytes of the snapshot that the store now has; undefined: the session is fenced, or there was nothing to fold. */
+export async function fold(store: FoldStore, request: FoldRequest): Promise<number | undefined> {
+  const { session, doc, version } = request;
+  const { snapshot, snapshotVersion, deltas } = await store.read(doc, version);
+  const last = deltas.at(-1);
+  if (last === undefined || last.version !== version) return undefined;
+  const kind: AnyKind = kindOf(request.kind);
+  const state = loadState(kind, snapshot);
+  for (const delta of deltas) {
+    const applied = kind.apply(state, fromStored(kind, delta.op).op);
+    if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
+  }
+  const folded = storedSnapshot(kind, state);
+  const bytes = request.kind === 'yjs' ? collectGarbage(folded) : folded;
+  const written = await store.writeSnapshot(session, {
+    doc,
+    version,
+    epoch: last.epoch,
+    previous: snapshotVersion,
+    state: bytes,
+    clients: clientPairs(deltas),
+  });
+  return written ? bytes.length : undefined;
+}

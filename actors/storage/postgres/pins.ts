@@ -1,0 +1,38 @@
+// Statements about pins that operators set, and where the documents of pinned organisations are.
+import type { PinRow } from '../store.ts';
+import { type Sql, textArray } from './connect.ts';
+
+export async function pins(sql: Sql): Promise<readonly PinRow[]> {
+  const rows = await sql<PinRow[]>`SELECT match, node, slot FROM pin ORDER BY at, match`;
+  return [...rows];
+}
+
+export async function setPin(sql: Sql, { match, node, slot }: PinRow): Promise<void> {
+  await sql`
+    INSERT INTO pin (match, node, slot) VALUES (${match}, ${node}, ${slot})
+    ON CONFLICT (match) DO UPDATE SET node = EXCLUDED.node, slot = EXCLUDED.slot, at = clock_timestamp()`;
+}
+
+/** As seen by whoever's statement removed it: a call made again finds nothing. */
+export async function removePin(sql: Sql, match: string): Promise<boolean> {
+  const removed = await sql`DELETE FROM pin WHERE match = ${match} RETURNING 1`;
+  return removed.length > 0;
+}
+
+/** From shard to shard along the index, so that the cost is the number of shards, not that of documents. */
+export async function orgShards(
+  sql: Sql,
+  orgs: readonly string[],
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const rows = await sql<{ org: string; shards: string }[]>`
+    WITH RECURSIVE found AS (
+      SELECT w.org, d.shard
+      FROM (SELECT DISTINCT unnest(${textArray(sql, orgs)}) COLLATE "C" AS org) w CROSS JOIN LATERAL (
+        SELECT shard FROM document WHERE org = w.org AND deleted_at IS NULL ORDER BY shard LIMIT 1) d
+      UNION ALL
+      SELECT f.org, d.shard FROM found f CROSS JOIN LATERAL (
+        SELECT shard FROM document
+        WHERE org = f.org AND shard > f.shard AND deleted_at IS NULL ORDER BY shard LIMIT 1) d)
+    SELECT org, string_agg(shard::text, ',' ORDER BY shard) AS shards FROM found GROUP BY org`;
+  return new Map(rows.map(({ org, shards }) => [org, shards.split(',').map(Number)]));
+}

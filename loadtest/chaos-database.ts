@@ -1,0 +1,85 @@
+// What a chaos run looks up in the database: who owns what, who was fenced, what a session has written. Read-only.
+import postgres from 'postgres';
+
+export interface FenceCounts {
+  /** Runs of a node that another one fenced. */
+  readonly runs: number;
+  /** Workers that their own node fenced. */
+  readonly workers: number;
+}
+
+export interface OpenSession {
+  readonly id: string;
+  readonly run: string;
+  readonly slot: number;
+}
+
+export class ChaosDatabase {
+  private readonly sql: postgres.Sql;
+
+  constructor(url: string) {
+    this.sql = postgres(url, { max: 1, onnotice: () => undefined });
+  }
+
+  /** Shards of each node, by its name. */
+  async shardsByNode(): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.sql<{ node: string; shards: number }[]>`
+      SELECT s.node, count(*)::int AS shards FROM shard JOIN session s ON s.id = shard.owner
+      WHERE s.state <> 'fenced' GROUP BY s.node`;
+    return new Map(rows.map(({ node, shards }) => [node, shards]));
+  }
+
+  /** Of documents `org/name`: the node that owns each. */
+  async ownersOf(org: string): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.sql<{ name: string; node: string }[]>`
+      SELECT d.name, s.node FROM document d JOIN shard ON shard.id = d.shard JOIN session s ON s.id = shard.owner
+      WHERE d.org = ${org} AND d.deleted_at IS NULL AND s.state <> 'fenced'`;
+    return new Map(rows.map(({ name, node }) => [`${org}/${name}`, node]));
+  }
+
+  /** All so far. */
+  async fences(): Promise<FenceCounts> {
+    const [row] = await this.sql<{ runs: number; workers: number }[]>`
+      SELECT count(DISTINCT v.run) FILTER (WHERE f.run <> v.run)::int AS runs,
+        count(*) FILTER (WHERE f.run = v.run AND f.id <> v.id)::int AS workers
+      FROM session v JOIN session f ON f.id = v.fenced_by WHERE v.state = 'fenced'`;
+    return row ?? { runs: 0, workers: 0 };
+  }
+
+  /** A node's sessions that are not fenced. */
+  async openSessions(node: string): Promise<readonly OpenSession[]> {
+    return [
+      ...(await this.sql<OpenSession[]>`
+        SELECT id::text, run::text, slot FROM session WHERE node = ${node} AND state <> 'fenced' ORDER BY id`),
+    ];
+  }
+
+  /** Whether none of them can write any more. */
+  async areFenced(sessions: readonly OpenSession[]): Promise<boolean> {
+    const ids = sessions.map(({ id }) => id);
+    const [row] = await this.sql<{ open: number }[]>`
+      SELECT count(*)::int AS open FROM session WHERE id = ANY(${ids}::bigint[]) AND state <> 'fenced'`;
+    return row?.open === 0;
+  }
+
+  /** Rows of the log that these sessions have written. */
+  async rowsOf(sessions: readonly OpenSession[]): Promise<number> {
+    const ids = sessions.map(({ id }) => id);
+    const [row] = await this.sql<{ rows: number }[]>`
+      SELECT count(*)::int AS rows FROM delta WHERE session = ANY(${ids}::bigint[])`;
+    return row?.rows ?? 0;
+  }
+
+  /** Open transactions that hold a lock on a session's row: a batch whose end has not come. */
+  async isWriting(sessions: readonly OpenSession[]): Promise<boolean> {
+    const names = sessions.map(({ id }) => `troupe:${id}`);
+    const [row] = await this.sql<{ count: number }[]>`
+      SELECT count(*)::int AS count FROM pg_stat_activity
+      WHERE application_name = ANY(${names}::text[]) AND backend_xid IS NOT NULL`;
+    return (row?.count ?? 0) > 0;
+  }
+
+  async close(): Promise<void> {
+    await this.sql.end({ timeout: 1 });
+  }
+}

@@ -1,0 +1,36 @@
+// All faults that there are, in the order in which they are run.
+import type { Fault } from './chaos-fault.ts';
+import { freezeInBatch, freezeOwner, killGateway, killOwner, killUnrefused } from './chaos-kills.ts';
+import {
+  cutOff,
+  databaseRefused,
+  partitionAnswers,
+  partitionDatabase,
+  partitionNodes,
+  partitionOneWay,
+} from './chaos-partitions.ts';
+import { rollingRestart } from './chaos-restarts.ts';
+import { answersLost, postgresKilled, redisAway, slowDisk } from './chaos-services.ts';
+import { poison, workerKilled } from './chaos-workers.ts';
+
+/** Those of one kind of cluster follow each other. */
+export const FAULTS: readonly Fault[] = [
+  killOwner,
+  killGateway,
+  freezeOwner,
+  redisAway,
+  postgresKilled,
+  rollingRestart,
+  killUnrefused,
+  freezeInBatch,
+  partitionNodes,
+  partitionOneWay,
+  partitionDatabase,
+  partitionAnswers,
+  databaseRefused,
+  cutOff,
+  slowDisk,
+  answersLost,
+  workerKilled,
+  poison,
+];

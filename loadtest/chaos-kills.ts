@@ -1,0 +1,101 @@
+// Processes that die or stand still: kill -9, SIGSTOP and SIGCONT.
+import type { ChaosNode } from './chaos-cluster.ts';
+import type { Fault } from './chaos-fault.ts';
+import type { Scene } from './chaos-scene.ts';
+
+const BACK_MS = 15_000;
+const FENCED_MS = 15_000;
+const REJOINED_MS = 60_000;
+const FROZEN_MS = 20_000;
+/** PostgreSQL's Sync: what ends a batch. Without it the batch is carried out and its locks are kept. */
+const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
+/** Smaller statements are no batches. */
+const BATCH_BYTES = 600;
+
+export const killOwner: Fault = { name: 'kill-owner', cluster: 'plain', run: killInTurn };
+
+/** Hundreds of sockets go at once, and come back elsewhere. */
+export const killGateway: Fault = {
+  name: 'kill-gateway',
+  cluster: 'plain',
+  crowded: true,
+  run: async (scene) => {
+    await scene.calm();
+    await kill(scene, scene.cluster.node(scene.cluster.nodes.length - 1));
+  },
+};
+
+/** The proxy of its links takes connections after it is gone: no refusal tells of its end. */
+export const killUnrefused: Fault = { name: 'kill-unrefused', cluster: 'proxied', run: killInTurn };
+
+export const freezeOwner: Fault = {
+  name: 'freeze-owner',
+  cluster: 'plain',
+  run: async (scene) => {
+    await scene.calm();
+    await freeze(scene, scene.cluster.node(0), 'an owner stands still');
+  },
+};
+
+export const freezeInBatch: Fault = {
+  name: 'freeze-in-batch',
+  cluster: 'proxied',
+  run: async (scene) => {
+    await scene.calm();
+    const node = scene.cluster.node(0);
+    await node.storage?.keepBack(SYNC, BATCH_BYTES);
+    await freeze(scene, node, 'an owner stands still in mid-batch');
+  },
+};
+
+async function killInTurn(scene: Scene): Promise<void> {
+  for (let round = 0; round < scene.rounds; round++) {
+    await scene.calm();
+    await kill(scene, scene.cluster.node(round));
+  }
+}
+
+async function kill(scene: Scene, node: ChaosNode): Promise<void> {
+  const place = scene.cluster.nodes.indexOf(node);
+  await scene.strikes('kill -9 of a node', node);
+  await node.process.kill();
+  const backMs = await scene.until('its clients are back elsewhere', BACK_MS, () => scene.load.isOpen(place));
+  await scene.calm();
+  scene.over();
+  scene.say(`  ${node.name} killed: its clients were back after ${Math.round(backMs)} ms`);
+  await node.process.restart();
+  await scene.healed();
+}
+
+async function freeze(scene: Scene, node: ChaosNode, name: string): Promise<void> {
+  const { database } = scene;
+  const sessions = await database.openSessions(node.name);
+  await scene.strikes(name, node);
+  const began = performance.now();
+  node.process.freeze();
+  const isHeld = await database.isWriting(sessions);
+  if (name.includes('mid-batch')) scene.demand(isHeld, 'a batch was under way when it stood still');
+  await scene.until('it was fenced', FENCED_MS, () => database.areFenced(sessions));
+  const rows = await database.rowsOf(sessions);
+  scene.say(
+    `  fenced after ${Math.round(performance.now() - began)} ms, with ${rows} rows of its sessions in the log`,
+  );
+  await scene.lasts(Math.max(0, FROZEN_MS - (performance.now() - began) / scene.lengthOf(1)));
+  scene.over();
+  node.process.thaw();
+  scene.cluster.mend();
+  const awakeMs = await scene.until(
+    'it starts over under another run, and owns shards',
+    REJOINED_MS,
+    async () => {
+      const open = await database.openSessions(node.name);
+      const isNew = open.length > 0 && open.every(({ run }) => sessions.every((old) => old.run !== run));
+      return isNew && ((await database.shardsByNode()).get(node.name) ?? 0) > 0;
+    },
+  );
+  scene.say(`  ${Math.round(awakeMs)} ms after it went on it owns shards again`);
+  await scene.calm();
+  const after = await database.rowsOf(sessions);
+  scene.demand(after === rows, `no row of a fenced session: ${rows} when it was fenced, ${after} later`);
+  await scene.healed();
+}

@@ -1,0 +1,63 @@
+// How long documents stood still, as clients saw it: the time between one commit and the next. Owns the times; knows no
+// clients and no faults.
+export interface PauseOptions {
+  readonly docs: Iterable<string>;
+  /** Clients that count; the earliest of them to see a version says when it was committed. */
+  readonly observers: ReadonlySet<string>;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export class Pauses {
+  /** doc -> observer -> version -> when it came. Versions of one observer only rise. */
+  private readonly seen = new Map<string, Map<string, [version: number, at: number][]>>();
+  private readonly now: () => number;
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  committed(doc: string, observer: string, version: number): void {
+    let observers = this.seen.get(doc);
+    if (observers === undefined) {
+      observers = new Map();
+      this.seen.set(doc, observers);
+    }
+    const times = observers.get(observer);
+    if (times === undefined) observers.set(observer, [[version, this.now()]]);
+    else times.push([version, this.now()]);
+  }
+
+  /** Of each document its longest pause that touches the window, milliseconds. */
+  longest({ docs, observers, fromMs, toMs }: PauseOptions): readonly number[] {
+    const pauses: number[] = [];
+    for (const doc of docs) {
+      const times = this.timesOf(doc, observers);
+      let longest = 0;
+      for (let i = 1; i < times.length; i++) {
+        const [before = 0, after = 0] = [times[i - 1], times[i]];
+        if (after > fromMs && before < toMs) longest = Math.max(longest, after - before);
+      }
+      const last = times.at(-1) ?? fromMs;
+      if (last < toMs) longest = Math.max(longest, toMs - last);
+      pauses.push(longest);
+    }
+    return pauses;
+  }
+
+  /** When somebody first saw something newer than all before. */
+  private timesOf(doc: string, observers: ReadonlySet<string>): readonly number[] {
+    const all = [...(this.seen.get(doc) ?? [])]
+      .filter(([observer]) => observers.has(observer))
+      .flatMap(([, times]) => times)
+      .sort(([, a], [, b]) => a - b);
+    const times: number[] = [];
+    let newest = -1;
+    for (const [version, at] of all) {
+      if (version <= newest) continue;
+      newest = version;
+      times.push(at);
+    }
+    return times;
+  }
+}

@@ -1,0 +1,218 @@
+// What a fault finds: the cluster under load, and a book in which it notes when it struck whom. What clients saw
+// from a strike to the next is measured here; whether promises were kept the checker says.
+import type { ChaosCluster, ChaosNode, ChaosServices } from './chaos-cluster.ts';
+import type { ChaosDatabase, FenceCounts } from './chaos-database.ts';
+import type { ChaosLoad, Standing } from './chaos-load.ts';
+
+export interface SceneOptions {
+  readonly cluster: ChaosCluster;
+  readonly load: ChaosLoad;
+  readonly database: ChaosDatabase;
+  readonly services: ChaosServices;
+  readonly org: string;
+  /** How often it strikes. */
+  readonly rounds: number;
+  /** Load between strikes, and how long a fault lasts that lasts a while: 1 is the full length. */
+  readonly calmMs: number;
+  readonly length: number;
+  readonly onLine: (line: string) => void;
+}
+
+export type Told = Readonly<Record<string, number>>;
+
+/** What clients saw from strikes of one name on. */
+export interface Seen {
+  readonly strike: string;
+  /** Longest pause of each document that was struck, once for each strike, ms; and of the others. */
+  readonly struckPauses: number[];
+  readonly otherPauses: number[];
+  /** Edits acknowledged, and in how many seconds. */
+  acknowledged: number;
+  seconds: number;
+  /** Told to clients that were not at a struck node, and to those that were. */
+  readonly survivors: Record<string, number>;
+  readonly struck: Record<string, number>;
+  fences: FenceCounts;
+}
+
+interface Strike {
+  readonly name: string;
+  readonly at: number;
+  readonly nodes: ReadonlySet<number>;
+  readonly docs: readonly string[];
+  readonly census: readonly Standing[];
+  readonly fences: FenceCounts;
+  /** When pauses were its own no more. */
+  overAt: number;
+}
+
+export class Scene {
+  readonly cluster: ChaosCluster;
+  readonly load: ChaosLoad;
+  readonly database: ChaosDatabase;
+  readonly services: ChaosServices;
+  readonly org: string;
+  readonly rounds: number;
+  /** What did not hold. */
+  readonly unmet: string[] = [];
+  private readonly options: SceneOptions;
+  private current: Strike | undefined;
+  private readonly seen = new Map<string, Seen>();
+
+  constructor(options: SceneOptions) {
+    this.options = options;
+    this.cluster = options.cluster;
+    this.load = options.load;
+    this.database = options.database;
+    this.services = options.services;
+    this.org = options.org;
+    this.rounds = options.rounds;
+  }
+
+  /** Right before it strikes. Without nodes all documents are struck, and no client. */
+  async strikes(name: string, ...nodes: readonly ChaosNode[]): Promise<void> {
+    await this.close();
+    const owners = await this.database.ownersOf(this.options.org);
+    const names = new Set(nodes.map((node) => node.name));
+    this.current = {
+      name,
+      nodes: new Set(nodes.map((node) => this.cluster.nodes.indexOf(node))),
+      docs: this.load.docs.filter((doc) => nodes.length === 0 || names.has(owners.get(doc) ?? '')),
+      census: this.load.census(),
+      fences: await this.database.fences(),
+      at: performance.now(),
+      overAt: Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /** Pauses from now on are not the strike's. */
+  over(): void {
+    if (this.current !== undefined) this.current.overAt = Math.min(this.current.overAt, performance.now());
+  }
+
+  /** Load goes on, and nothing happens. */
+  calm(): Promise<void> {
+    return sleep(this.options.calmMs);
+  }
+
+  /** For so long in a run of full length. */
+  lasts(fullMs: number): Promise<void> {
+    return sleep(this.lengthOf(fullMs));
+  }
+
+  lengthOf(fullMs: number): number {
+    return fullMs * this.options.length;
+  }
+
+  demand(holds: boolean, what: string): void {
+    if (holds) return;
+    this.unmet.push(what);
+    this.say(`NOT SO: ${what}`);
+  }
+
+  /** Every node has its part of the shards, at least half of it. */
+  async healed(): Promise<void> {
+    const least = SHARDS / this.cluster.nodes.length / 2;
+    const tookMs = await this.until('every node has its part of the shards again', HEAL_MS, async () => {
+      const shards = await this.database.shardsByNode();
+      return this.cluster.nodes.every(({ name }) => (shards.get(name) ?? 0) >= least);
+    });
+    this.say(`  healed after ${Math.round(tookMs)} ms`);
+  }
+
+  /** Waits for it; demands that it comes true in time. How long it took, ms. */
+  async until(what: string, mostMs: number, holds: () => boolean | Promise<boolean>): Promise<number> {
+    const began = performance.now();
+    while (!(await holds())) {
+      if (performance.now() - began > mostMs) {
+        this.demand(false, `${what} within ${mostMs} ms`);
+        break;
+      }
+      await sleep(LOOK_MS);
+    }
+    return performance.now() - began;
+  }
+
+  say(line: string): void {
+    this.options.onLine(line);
+  }
+
+  /** Of a strike, the longest pause so far of a document that was struck. */
+  longestPause(): number {
+    const { current } = this;
+    return current === undefined ? 0 : Math.max(0, ...this.pausesOf(current, current.docs));
+  }
+
+  /** Once load has stopped. */
+  async end(): Promise<readonly Seen[]> {
+    await this.close();
+    return [...this.seen.values()];
+  }
+
+  private async close(): Promise<void> {
+    const { current } = this;
+    if (current === undefined) return;
+    this.over();
+    this.current = undefined;
+    const seen = this.seenOf(current.name);
+    const struck = new Set(current.docs);
+    const others = this.load.docs.filter((doc) => !struck.has(doc));
+    seen.struckPauses.push(...this.pausesOf(current, current.docs));
+    seen.otherPauses.push(...this.pausesOf(current, others));
+    const until = Math.min(current.overAt, this.load.stoppedAt);
+    seen.acknowledged += this.load.waits.filter(({ at }) => at >= current.at && at < until).length;
+    seen.seconds += (until - current.at) / 1000;
+    for (const [place, now] of this.load.census().entries()) {
+      const before = current.census[place];
+      if (before === undefined) continue;
+      const sum = isStruck(current, before) ? seen.struck : seen.survivors;
+      for (const [code, count] of Object.entries(now.told)) {
+        const more = count - (before.told[code] ?? 0);
+        if (more > 0) sum[code] = (sum[code] ?? 0) + more;
+      }
+    }
+    const { runs, workers } = await this.database.fences();
+    seen.fences = {
+      runs: seen.fences.runs + runs - current.fences.runs,
+      workers: seen.fences.workers + workers - current.fences.workers,
+    };
+  }
+
+  private pausesOf(strike: Strike, docs: readonly string[]): readonly number[] {
+    const { at: fromMs, overAt, census } = strike;
+    const observers = new Set(
+      census.filter((each) => each.steady && !isStruck(strike, each)).map(({ client }) => client),
+    );
+    const toMs = Math.min(overAt, this.load.stoppedAt, performance.now());
+    return this.load.pauses.longest({ docs, observers, fromMs, toMs });
+  }
+
+  private seenOf(strike: string): Seen {
+    let seen = this.seen.get(strike);
+    if (seen === undefined) {
+      seen = {
+        strike,
+        struckPauses: [],
+        otherPauses: [],
+        acknowledged: 0,
+        seconds: 0,
+        survivors: {},
+        struck: {},
+        fences: { runs: 0, workers: 0 },
+      };
+      this.seen.set(strike, seen);
+    }
+    return seen;
+  }
+}
+
+function isStruck({ nodes }: Strike, { node }: Standing): boolean {
+  return nodes.size > 0 && (node === undefined || nodes.has(node));
+}
+
+const LOOK_MS = 50;
+const HEAL_MS = 90_000;
+/** Of a cluster. */
+const SHARDS = 4096;
+
+export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

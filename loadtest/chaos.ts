@@ -1,0 +1,189 @@
+// The chaos run: a cluster of real processes under the load of many clients, and one fault after the other. After each
+// everything that any client was ever told is held against the log. It judges by checker.ts and by what faults
+// demand; what a fault does is its own file's.
+import { randomBytes } from 'node:crypto';
+import { ChaosCluster, type ChaosServices } from './chaos-cluster.ts';
+import { ChaosDatabase } from './chaos-database.ts';
+import type { Fault } from './chaos-fault.ts';
+import { ChaosLoad } from './chaos-load.ts';
+import { Scene, type Seen } from './chaos-scene.ts';
+import { check } from './checker.ts';
+import { readLogs, readStored } from './log.ts';
+import { seededRandom } from './random-edits.ts';
+import type { Violation } from './records.ts';
+
+export interface ChaosOptions {
+  readonly services: ChaosServices;
+  readonly faults: readonly Fault[];
+  readonly nodes: number;
+  readonly clients: number;
+  readonly sdkClients: number;
+  /** Edits per second, by all together. */
+  readonly rate: number;
+  readonly rounds: number;
+  /** Load before, between and after strikes. */
+  readonly calmMs: number;
+  /** Of faults that last a while: 1 is the full length. */
+  readonly length: number;
+  readonly seed: number;
+  /** Where nodes' output goes. */
+  readonly logs?: string;
+  readonly onLine?: (line: string) => void;
+}
+
+export interface FaultResult {
+  readonly fault: string;
+  readonly seen: readonly Seen[];
+  /** Acknowledged edits of the whole run of this fault, calm included, and per second. */
+  readonly acknowledged: number;
+  readonly perSecond: number;
+  /** Submits that had committed before they were sent again. */
+  readonly repeated: number;
+  readonly violations: readonly Violation[];
+  /** What the fault demands and did not find. */
+  readonly unmet: readonly string[];
+  /** The longest that this process did not turn its event loop, ms: no pause is measured better. */
+  readonly lagMs: number;
+}
+
+/** Rejects when a cluster does not start. A fault that cannot be carried through is an unmet demand. */
+export async function chaosRun(options: ChaosOptions): Promise<readonly FaultResult[]> {
+  const results: FaultResult[] = [];
+  const random = seededRandom(options.seed);
+  let cluster: ChaosCluster | undefined;
+  let kind: Fault['cluster'] | undefined;
+  try {
+    for (const [place, fault] of options.faults.entries()) {
+      if (cluster === undefined || kind !== fault.cluster) {
+        await cluster?.stop();
+        kind = fault.cluster;
+        cluster = await startCluster(options, kind);
+      }
+      options.onLine?.(`${fault.name} (${place + 1}/${options.faults.length})`);
+      const result = await runFault(options, cluster, fault, random);
+      results.push(result);
+      // What is broken would break the next one too.
+      if (result.unmet.length > 0) {
+        await cluster.stop();
+        cluster = undefined;
+      }
+    }
+    return results;
+  } finally {
+    await cluster?.stop();
+  }
+}
+
+const SETTINGS = ['shutdown.timeoutMs=60s', 'log.level=info'];
+
+async function startCluster(options: ChaosOptions, kind: Fault['cluster']): Promise<ChaosCluster> {
+  const { services, nodes, logs } = options;
+  return await ChaosCluster.start({
+    services,
+    nodes,
+    secret: randomBytes(24).toString('hex'),
+    proxied: kind === 'proxied',
+    faulty: kind === 'faulty',
+    set: () => SETTINGS,
+    logs,
+  });
+}
+
+async function runFault(
+  options: ChaosOptions,
+  cluster: ChaosCluster,
+  fault: Fault,
+  random: () => number,
+): Promise<FaultResult> {
+  const { clients, sdkClients, rate, services, rounds, calmMs, length } = options;
+  const org = `${fault.name}-${Math.floor(random() * 36 ** 4).toString(36)}`;
+  const database = new ChaosDatabase(cluster.storageUrl);
+  const load = new ChaosLoad({
+    cluster,
+    org,
+    clients,
+    sdkClients,
+    rate,
+    lossy: fault.lossy === true,
+    crowded: fault.crowded === true,
+    random,
+  });
+  const scene = new Scene({
+    cluster,
+    load,
+    database,
+    services,
+    org,
+    rounds,
+    calmMs,
+    length,
+    onLine: (line) => options.onLine?.(line),
+  });
+  const lag = watchLag();
+  let violations: readonly Violation[] = [];
+  try {
+    await scene.healed();
+    await load.start();
+    await fault.run(scene);
+    await scene.calm();
+    await load.stop();
+    violations = await judge(cluster, load, random);
+  } catch (error) {
+    scene.demand(
+      false,
+      `it can be carried through: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  try {
+    const repeated = load
+      .records()
+      .flatMap(({ submits }) => [...submits.values()])
+      .filter(
+        ({ sends, fate, seenAtLastSend }) =>
+          sends > 1 && fate.type === 'ok' && fate.version <= seenAtLastSend,
+      );
+    if (fault.lossy) scene.demand(repeated.length > 0, 'some of what was sent again had committed');
+    const { edits, perSecond } = load.acknowledged();
+    return {
+      fault: fault.name,
+      seen: await scene.end(),
+      acknowledged: edits,
+      perSecond,
+      repeated: repeated.length,
+      violations,
+      unmet: scene.unmet,
+      lagMs: lag(),
+    };
+  } finally {
+    load.close();
+    await database.close();
+  }
+}
+
+async function judge(
+  cluster: ChaosCluster,
+  load: ChaosLoad,
+  random: () => number,
+): Promise<readonly Violation[]> {
+  const reader = cluster.nodes.find(({ process }) => process.running);
+  if (reader === undefined) throw new Error('no node is left');
+  const logs = await readLogs({ url: reader.process.socketUrl, random }, load.docs);
+  return check(await readStored(cluster.storageUrl, logs), load.records());
+}
+
+const LAG_TICK_MS = 10;
+
+/** The function that comes back ends it, and tells the longest lag. */
+function watchLag(): () => number {
+  let last = performance.now();
+  let longest = 0;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last - LAG_TICK_MS);
+    last = now;
+  }, LAG_TICK_MS);
+  return () => {
+    clearInterval(timer);
+    return longest;
+  };
+}

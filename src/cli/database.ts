@@ -1,0 +1,56 @@
+// The database as commands use it: a control store of the configured PostgreSQL for as long as a command
+// runs. Its connections are known as a command's, not a node's.
+import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
+import type { ControlStore } from '../../actors/storage/store.ts';
+import { createControlStore } from '../../actors/storage/store-postgres.ts';
+import { EXIT, StartError } from '../../config/fatal.ts';
+import type { Config } from '../../config/schema.ts';
+
+const NAME = 'troupe-command';
+
+/** An embedded PostgreSQL is started for it; that of a running node is in use, which is told. */
+export async function withDatabase<T>(config: Config, work: (store: ControlStore) => Promise<T>): Promise<T> {
+  const { url, embedded, connectTimeoutMs } = config.storage;
+  if (url !== 'embedded') return await withStore(url, connectTimeoutMs, work);
+  const server = await startEmbeddedPostgres({ directory: embedded.directory });
+  try {
+    return await withStore(server.url, connectTimeoutMs, work);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** For commands that speak with running nodes, or of them. */
+export function withCluster<T>(config: Config, work: (store: ControlStore) => Promise<T>): Promise<T> {
+  if (config.storage.url === 'embedded') {
+    throw new StartError(
+      'an embedded PostgreSQL belongs to one node alone; for a cluster give the storage.url that its nodes have',
+      { exitCode: EXIT.config },
+    );
+  }
+  return withDatabase(config, async (store) => {
+    await demandSchema(store);
+    return await work(store);
+  });
+}
+
+export async function demandSchema(store: ControlStore): Promise<void> {
+  const missing = await store.pendingMigrations();
+  if (missing.length === 0) return;
+  throw new StartError(
+    `the database lacks ${missing.length} migrations (${missing.join(', ')}): run troupe migrate`,
+  );
+}
+
+async function withStore<T>(
+  url: string,
+  connectTimeoutMs: number,
+  work: (store: ControlStore) => Promise<T>,
+): Promise<T> {
+  const store = createControlStore({ url, connectTimeoutMs, name: NAME });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}

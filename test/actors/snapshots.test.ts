@@ -1,0 +1,83 @@
+// Snapshots as an actor asks for them: a small document is written down as it is, and leaves when it is
+// durable; a large one, or one of which memory does not know enough, is left to the log.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KEPT_CLIENTS } from '../../actors/document/document.ts';
+import { ActorHarness } from './actor-harness.ts';
+
+const LIMITS = { snapshotMinBytes: 60, snapshotRatio: 0 };
+
+test('a small document is written down at its head, and leaves when that is durable', () => {
+  const harness = new ActorHarness(LIMITS);
+  harness.open(1);
+  harness.open(2);
+  harness.submit(1, 1, 'a'.repeat(40));
+  harness.submit(2, 1, 'b'.repeat(40));
+  harness.submit(2, 2, 'c');
+  harness.actor.durableTo(1);
+  assert.equal(harness.folds.length, 0, 'made, with patches that are not durable');
+  harness.actor.durableTo(2);
+  assert.equal(harness.folds.length, 0);
+  harness.submit(1, 2, 'later');
+  harness.actor.durableTo(3);
+  const [asked] = harness.folds;
+  assert.equal(asked?.version, 3);
+  const content = [{ insert: `c${'b'.repeat(40)}${'a'.repeat(40)}\n` }];
+  assert.deepEqual(JSON.parse(Buffer.from(asked?.made?.state ?? []).toString()), content);
+  assert.equal(asked?.made?.previous, 0);
+  assert.deepEqual(asked?.made?.clients, [
+    { client: 'client-1', lastSeq: 1, pairs: [[1, 1]] },
+    {
+      client: 'client-2',
+      lastSeq: 2,
+      pairs: [
+        [2, 3],
+        [1, 2],
+      ],
+    },
+  ]);
+  asked?.done(100);
+  harness.commit();
+  assert.equal(harness.folds.length, 1, 'the next one has its own log to wait for');
+  harness.submit(1, 3, 'd'.repeat(60));
+  harness.commit();
+  assert.equal(harness.folds[1]?.made?.previous, 3);
+  assert.deepEqual(harness.folds[1]?.made?.clients, [
+    {
+      client: 'client-1',
+      lastSeq: 3,
+      pairs: [
+        [3, 5],
+        [2, 4],
+      ],
+    },
+  ]);
+});
+
+test('a large document is folded from its log, up to what is durable', () => {
+  const harness = new ActorHarness(LIMITS);
+  harness.open(1);
+  harness.submit(1, 1, 'a'.repeat(100_000));
+  harness.submit(1, 2, 'b');
+  harness.actor.durableTo(1);
+  assert.deepEqual(
+    harness.folds.map(({ version, made }) => [version, made]),
+    [[1, undefined]],
+  );
+});
+
+test('so is one that has forgotten who committed since the last snapshot', () => {
+  const harness = new ActorHarness({ ...LIMITS, snapshotMinBytes: 1e6 });
+  for (let sub = 1; sub <= 3 * KEPT_CLIENTS; sub++) {
+    harness.open(sub);
+    harness.submit(sub, 1, 'x');
+    harness.commit();
+    harness.close(sub);
+  }
+  assert.ok(harness.document.rememberedClients < 3 * KEPT_CLIENTS);
+  harness.actor.foldWhenIdle();
+  assert.deepEqual(
+    harness.folds.map(({ version, made }) => [version, made]),
+    [[3 * KEPT_CLIENTS, undefined]],
+  );
+});

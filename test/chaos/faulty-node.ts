@@ -1,0 +1,12 @@
+// `troupe serve` whose workers die of certain patches: see faulty-worker.ts. For chaos runs.
+import { loadConfig } from '../../config/load.ts';
+import { parseCommand } from '../../src/cli/args.ts';
+import { serve } from '../../src/cli/serve.ts';
+import { startNode } from '../../src/node.ts';
+
+const workerModule = new URL('../support/faulty-worker.js', import.meta.url);
+const command = parseCommand(process.argv.slice(2));
+if (command.name !== 'serve') throw new Error('only serve');
+process.exitCode = await serve(loadConfig({ ...command.sources, env: {} }), process, {
+  startNode: (config, options) => startNode(config, { ...options, workerModule }),
+});

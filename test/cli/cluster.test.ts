@@ -1,0 +1,291 @@
+// The commands of a cluster as processes, beside two nodes that are processes too: what they say, what comes
+// of it, and how they end.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import postgres from 'postgres';
+import { shardOf } from '../../actors/shard.ts';
+import type { PinView } from '../../src/cli/cluster/pins-view.ts';
+import type { ClusterStatus } from '../../src/cli/cluster/status.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { WireClient } from '../support/wire-client.ts';
+import { type Ended, serving, troupe } from './spawn.ts';
+
+const LIMIT = { timeout: 200_000 };
+const SECRET = 'a secret of the tests';
+
+test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
+  const cluster = await startCluster(t);
+  const { command, statusOf, a, b, admin } = cluster;
+
+  await t.test('status tells nodes, shards and leases, for people and for programs', async () => {
+    const status = await statusOf();
+    assert.deepEqual(
+      status.nodes.map(({ node, state, lease, workers, weight }) => ({
+        node,
+        state,
+        lease,
+        workers,
+        weight,
+      })),
+      [
+        { node: 'a', state: 'live', lease: true, workers: 2, weight: 1 },
+        { node: 'b', state: 'live', lease: true, workers: 1, weight: 1 },
+      ],
+    );
+    assert.equal(
+      status.nodes.reduce((sum, { shards }) => sum + shards, 0),
+      4096,
+    );
+    assert.deepEqual(status.shards, { all: 4096, unowned: 0 });
+    assert.deepEqual(status.redis, { reachable: true, reason: null });
+    const { code, stdout } = await command('status');
+    assert.equal(code, 0);
+    assert.match(stdout, /^Cluster tests: 2 nodes; 4,096 shards, each with an owner\n/);
+    assert.match(stdout, /^NODE +STATE +LEASE +WORKERS +SHARDS +ADDRESS +RUN$/m);
+    assert.match(stdout, /^a +live +seen +2 +\d+ +127\.0\.0\.1:\d+ +[0-9a-f-]{36}$/m);
+  });
+
+  await t.test('move: a shard, and the one of a document, is there when the command ends', async () => {
+    for (const [node, what, shard] of [
+      ['b', '17', 17],
+      ['a', 'shard:17', 17],
+      ['b', 'acme/plan', shardOf('acme/plan')],
+    ] as const) {
+      const { code, stdout, stderr } = await command('move', what, node);
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.equal(
+        stdout,
+        `Shard ${shard} is on ${node}, and stays until: troupe cluster unpin shard:${shard}`,
+      );
+      assert.equal((await ownerOf(admin, shard))?.node, node);
+    }
+    const { stdout } = await command('pins');
+    assert.match(stdout, /^shard:17 +a +any +operator +1 +none$/m);
+  });
+
+  await t.test('pin: an organisation goes where it is pinned to, also onto one worker', async () => {
+    const client = await WireClient.connect(t, a.socketUrl, { client: 'client-aa' });
+    await client.open('acme/plan', 'json');
+    await client.open('acme/list', 'json');
+    const shards = ['acme/plan', 'acme/list'].map(shardOf);
+    // The pin of the shard, from the move, goes before the organisation's.
+    const pinned = await command('pin', 'acme', 'a:1');
+    assert.deepEqual(
+      [pinned.code, pinned.stdout],
+      [0, 'acme is pinned to worker 1 of a: 1 shard (1 shard pinned elsewhere)'],
+    );
+    assert.equal((await command('unpin', String(shards[0]))).code, 0);
+    await ownedBy(admin, shards, 'a', 1);
+    assert.equal((await command('pin', 'acme', 'a:0')).code, 0);
+    await ownedBy(admin, shards, 'a', 0);
+    const answer = await client.submit('acme/list', 1, [{ op: 'add', path: '/x', value: 1 }], 0);
+    assert.equal(answer.type, 'commit');
+    client.close();
+  });
+
+  await t.test('pins: whose they are and what is wrong with them', async () => {
+    const forced = await command('pin', 'other', 'nowhere', '--force');
+    assert.deepEqual(
+      [forced.code, forced.stdout],
+      [0, 'other is pinned to nowhere: 0 shards (nowhere is not there)'],
+    );
+    const configured = ['--set', 'cluster.pins=[{match: acme, node: b}, {match: third, node: a, slot: 9}]'];
+    const { stdout } = await command('pins', '--json', ...configured);
+    const told = (JSON.parse(stdout) as PinView[]).map(({ match, node, slot, source, problems }) => [
+      match,
+      node,
+      slot,
+      source,
+      problems,
+    ]);
+    assert.deepEqual(told, [
+      ['shard:17', 'a', null, 'operator', []],
+      ['acme', 'a', 0, 'operator', []],
+      ['other', 'nowhere', null, 'operator', ['nowhere is not there']],
+      ['third', 'a', 9, 'configuration', ['a has no worker 9']],
+    ]);
+    const unpinned = await command('unpin', 'acme', ...configured);
+    assert.equal(
+      unpinned.stdout,
+      'acme is not pinned any more; that of the configuration, to b, holds again',
+    );
+    const again = await command('unpin', 'acme', ...configured);
+    assert.deepEqual(
+      [again.code, again.stderr],
+      [1, 'troupe: no operator has pinned acme; its pin stands in the configuration, cluster.pins\n'],
+    );
+  });
+
+  await t.test('what is not there is one clear line and exit code 1', async () => {
+    for (const [args, line] of [
+      [['drain', 'c'], 'there is no node c: there are a, b'],
+      [['move', '1', 'c'], 'there is no node c: there are a, b'],
+      [['move', '4096', 'a'], 'there is no shard 4096: shards are 0 to 4095'],
+      [['pin', 'shard:4096', 'a'], 'there is no shard 4096: shards are 0 to 4095'],
+      [['pin', 'acme', 'c'], 'there is no node c: there are a, b'],
+      [['unpin', '4096'], 'no operator has pinned shard:4096 or 4096'],
+    ] as const) {
+      const { code, stdout, stderr } = await command(...args);
+      assert.deepEqual([code, stdout, stderr], [1, '', `troupe: ${line}\n`], args.join(' '));
+    }
+  });
+
+  await t.test('drain: shards and clients leave, the node stays until it is stopped', async () => {
+    const client = await WireClient.connect(t, b.socketUrl, { client: 'client-bb' });
+    await client.open('acme/plan', 'json');
+    const drained = command('drain', 'b');
+    const told = await client.next('draining');
+    assert.ok(typeof told.reconnectInMs === 'number' && told.reconnectInMs < 5000);
+    client.close();
+    const { code, stdout, stderr } = await drained;
+    assert.deepEqual([code, stderr], [0, '']);
+    const lines = stdout.split('\n');
+    assert.match(lines[0] ?? '', /^b: [\d,]+ shards, no answer yet$/);
+    assert.equal(lines.at(-1), 'b is drained: no shards, no clients. It runs until it is stopped.');
+    const [first, second] = (await statusOf()).nodes;
+    assert.deepEqual([first?.state, first?.shards], ['live', 4096]);
+    assert.deepEqual([second?.state, second?.shards, second?.lease], ['draining', 0, true]);
+    assert.equal((await fetch(new URL('/readyz', b.url))).status, 503);
+    assert.equal((await fetch(new URL('/healthz', b.url))).status, 200);
+    assert.equal((await command('drain', 'b')).code, 0, 'again');
+    const onto = await command('move', '1', 'b');
+    assert.deepEqual([onto.code, onto.stderr], [1, 'troupe: b drains: it takes no shards any more\n']);
+    const last = await command('drain', 'a');
+    assert.deepEqual(
+      [last.code, last.stderr],
+      [1, 'troupe: a is the only node that takes shards: nobody would take its own\n'],
+    );
+    b.child.kill('SIGTERM');
+    assert.equal((await b.ended).code, 0);
+  });
+
+  await t.test('without Redis, status tells what the database knows', async () => {
+    await cluster.redis.kill();
+    const status = await statusOf();
+    assert.equal(status.redis?.reachable, false);
+    assert.deepEqual(
+      status.nodes.map(({ node, state, lease, shards }) => [node, state, lease, shards]),
+      [['a', 'live', null, 4096]],
+    );
+    const { code, stdout } = await command('status');
+    assert.equal(code, 0);
+    assert.match(stdout, /^Redis is not reached: .+$/m);
+    assert.match(stdout, /^a +live +unknown /m);
+  });
+
+  await t.test('renew-history refuses while a node runs, and renews after it', async () => {
+    const renew = (...args: string[]) =>
+      troupe(t, 'storage', 'renew-history', '--set', `storage.url=${cluster.databaseUrl}`, ...args).ended;
+    const refused = await renew();
+    assert.deepEqual([refused.code, refused.stdout], [1, '']);
+    assert.match(
+      refused.stderr,
+      /^troupe: nodes run on this database \(\d+ connections of theirs\): stop them first\..*\n$/,
+    );
+    // What a restored backup has of a node that ran when it was made.
+    a.child.kill('SIGKILL');
+    await a.ended;
+    await until(async () => {
+      const [left] = await admin`
+        SELECT count(*)::int AS n FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'troupe:%'`;
+      return left?.n === 0;
+    });
+    const renewed = await renew();
+    assert.equal(renewed.code, 0, renewed.stderr);
+    assert.match(
+      renewed.stdout,
+      /^The history is renewed \([0-9a-f]{12}\): clients load their documents anew\.$/,
+    );
+    assert.deepEqual((await statusOf()).nodes, []);
+  });
+});
+
+test('commands of a cluster: an embedded database is 78, one that lacks migrations 1', LIMIT, async (t) => {
+  const embedded = await troupe(t, 'cluster', 'status').ended;
+  assert.deepEqual([embedded.code, embedded.stdout], [78, '']);
+  assert.match(embedded.stderr, /^troupe: an embedded PostgreSQL belongs to one node alone; [^\n]*\n$/);
+  const url = await freshDatabase(t);
+  const admin = adminOf(t, url);
+  await admin`DELETE FROM troupe_migration WHERE name = '0003-pins'`;
+  const lacking = await troupe(t, 'cluster', 'pins', '--set', `storage.url=${url}`).ended;
+  assert.deepEqual(
+    [lacking.code, lacking.stderr],
+    [1, 'troupe: the database lacks 1 migrations (0003-pins): run troupe migrate\n'],
+  );
+});
+
+type Node = Awaited<ReturnType<typeof startNode>>;
+
+interface Cluster {
+  readonly a: Node;
+  readonly b: Node;
+  readonly redis: TestRedis;
+  readonly databaseUrl: string;
+  readonly admin: postgres.Sql;
+  /** `troupe cluster …` to its end. */
+  command(...args: string[]): Promise<Ended>;
+  statusOf(): Promise<ClusterStatus>;
+}
+
+async function startCluster(t: TestContext): Promise<Cluster> {
+  const redis = await startTestRedis(t);
+  const databaseUrl = await freshDatabase(t);
+  const admin = adminOf(t, databaseUrl);
+  const settings = [
+    `cluster.redis=${redis.url}`,
+    `cluster.secret=${SECRET}`,
+    'cluster.name=tests',
+    'cluster.link.port=0',
+  ].flatMap((setting) => ['--set', setting]);
+  const a = await startNode(t, databaseUrl, [...settings, '--set', 'node.name=a', '--set', 'workers=2']);
+  const b = await startNode(t, databaseUrl, [...settings, '--set', 'node.name=b', '--set', 'workers=1']);
+  const command = (...args: string[]) =>
+    troupe(t, 'cluster', ...args, '--set', `storage.url=${databaseUrl}`, ...settings).ended;
+  const statusOf = async (): Promise<ClusterStatus> => {
+    const { code, stdout, stderr } = await command('status', '--json');
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  };
+  return { a, b, redis, databaseUrl, admin, command, statusOf };
+}
+
+async function startNode(t: TestContext, databaseUrl: string, settings: readonly string[]) {
+  const node = await serving(t, databaseUrl, ...settings);
+  return { ...node, socketUrl: new URL('/v1/socket', node.url.replace('http', 'ws')).href };
+}
+
+function adminOf(t: TestContext, url: string): postgres.Sql {
+  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
+  t.after(() => admin.end({ timeout: 1 }));
+  return admin;
+}
+
+async function ownerOf(
+  admin: postgres.Sql,
+  shard: number,
+): Promise<{ node: string; slot: number } | undefined> {
+  const [row] = await admin<{ node: string; slot: number }[]>`
+    SELECT o.node, o.slot FROM shard s JOIN session o ON o.id = s.owner AND o.state <> 'fenced'
+    WHERE s.id = ${shard}`;
+  return row;
+}
+
+async function ownedBy(
+  admin: postgres.Sql,
+  shards: readonly number[],
+  node: string,
+  slot: number,
+): Promise<void> {
+  for (const shard of shards)
+    await until(async () => {
+      const owner = await ownerOf(admin, shard);
+      return owner?.node === node && owner.slot === slot;
+    });
+}
+
+/** Each look is a round trip to the server; the test's time-out ends what never comes true. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate);
+}

@@ -1,0 +1,75 @@
+// A node's runs, one after the other: here they are the test's to start and to fence.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Router } from '../../cluster/router.ts';
+import type { ClusterRun, ClusterRunOptions } from '../../src/cluster-run.ts';
+import { Membership, type MembershipOptions } from '../../src/membership.ts';
+
+interface Begun {
+  readonly fence: () => void;
+  readonly started: () => void;
+  readonly failed: () => void;
+  stopped: boolean;
+}
+
+/** A membership, and the runs that it has begun. */
+function membership() {
+  const begun: Begun[] = [];
+  const startRun = (options: ClusterRunOptions): Promise<ClusterRun> =>
+    new Promise((resolve, reject) => {
+      const one: Begun = {
+        fence: options.onFenced,
+        started: () => {
+          const run = {
+            address: `address ${begun.indexOf(one)}`,
+            controller: { isRouted: true, isCutOff: false },
+            stop: () => {
+              one.stopped = true;
+              return Promise.resolve();
+            },
+          };
+          resolve(run as unknown as ClusterRun);
+        },
+        failed: () => reject(new Error('not joined')),
+        stopped: false,
+      };
+      begun.push(one);
+    });
+  const options = {
+    router: new Router(),
+    gateway: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
+    log: () => undefined,
+  };
+  return { begun, node: new Membership(options as unknown as MembershipOptions, startRun) };
+}
+
+/** Lets everything that has settled go on. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+for (const how of ['started', 'failed'] as const) {
+  test(`a run that is fenced while it starts, and then has ${how}, is followed by one other`, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { begun, node } = membership();
+    const starting = node.start();
+    begun[0]?.fence();
+    await turn();
+    t.mock.timers.tick(60_000);
+    await turn();
+    assert.equal(begun.length, 1, 'no second one beside it');
+    begun[0]?.[how]();
+    await turn();
+    assert.equal(begun[0]?.stopped, how === 'started');
+    assert.equal(node.isMember, false);
+    t.mock.timers.tick(500);
+    await turn();
+    assert.equal(begun.length, 2);
+    begun[1]?.started();
+    await turn();
+    t.mock.timers.tick(100);
+    await starting;
+    assert.equal(node.isMember, true);
+    assert.equal(node.address, 'address 1');
+    await node.stop();
+    assert.equal(begun.length, 2);
+  });
+}

@@ -1,0 +1,104 @@
+// Whom a node fences, and when it does not: the detector's verdicts carried out, with everything around in the
+// test's hands.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ControlStore } from '../../actors/storage/store.ts';
+import type { LeaseStore } from '../../cluster/lease-store.ts';
+import { Members } from '../../cluster/members.ts';
+import type { ProbeResult } from '../../cluster/peer/network.ts';
+import { Takeover } from '../../cluster/takeover.ts';
+import { Scheduler } from '../sim/scheduler.ts';
+import { lease } from './lease-store-contract.ts';
+
+const OTHER = 'other-run';
+
+test('a run that is in the database, and has no lease yet, is new and not dead', async () => {
+  const h = new Harness();
+  await h.run(60_000);
+  h.join(OTHER);
+  await h.run(2000);
+  assert.deepEqual(h.fenced, []);
+});
+
+test('a run that never gets a lease, and is never heard, is fenced in the end', async () => {
+  const h = new Harness();
+  await h.run(60_000);
+  h.join(OTHER);
+  await h.run(10_000);
+  assert.deepEqual(h.fenced, [OTHER]);
+});
+
+test('who shows a sign of life before its turn to be fenced has come is not fenced', async () => {
+  const h = new Harness();
+  // It comes before this node in the order of survivors.
+  h.join('a-run', { connected: true });
+  h.join(OTHER);
+  h.takeover.linkUp(OTHER);
+  h.probeResult = 'refused';
+  h.takeover.linkDown(OTHER, 'lost');
+  await h.run(100);
+  h.takeover.linkUp(OTHER);
+  await h.run(1000);
+  assert.deepEqual(h.fenced, []);
+  h.takeover.linkDown(OTHER, 'lost');
+  await h.run(1000);
+  assert.deepEqual(h.fenced, [OTHER]);
+});
+
+class Harness {
+  readonly clock = new Scheduler();
+  readonly members = new Members();
+  readonly fenced: string[] = [];
+  readonly takeover: Takeover;
+  probeResult: ProbeResult = 'no-answer';
+  private sessions = 100;
+
+  constructor() {
+    this.takeover = new Takeover({
+      run: 'm-own-run',
+      session: { id: 1, nonce: '', historyTag: '' },
+      store: {
+        fence: (_: unknown, { run }: { run: string }) => {
+          this.fenced.push(run);
+          return Promise.resolve(true);
+        },
+        notify: () => Promise.resolve(),
+      } as Partial<ControlStore> as ControlStore,
+      leases: {
+        list: () => Promise.resolve([]),
+        steadySince: () => 0,
+        publish: () => Promise.resolve(),
+      } as Partial<LeaseStore> as LeaseStore,
+      clock: this.clock,
+      members: this.members,
+      log: () => undefined,
+      probe: () => Promise.resolve(this.probeResult),
+      tell: () => undefined,
+      onFenced: (run) => {
+        this.members.remove(run);
+        this.takeover.gone(run);
+      },
+      onSelfFenced: () => assert.fail('it is not fenced itself'),
+    });
+    this.takeover.start();
+  }
+
+  join(run: string, { connected = false } = {}): void {
+    const row = { id: ++this.sessions, run, node: run, slot: -1, state: 'live', address: 'host:1' } as const;
+    this.rows.push(row);
+    this.members.sync(this.rows);
+    this.members.learn(lease({ run }), this.clock.now());
+    const member = this.members.get(run);
+    if (connected && member !== undefined) member.peer = {} as NonNullable<typeof member.peer>;
+    this.takeover.known(run);
+    if (!connected) return;
+    this.takeover.linkUp(run);
+    this.clock.every(200, () => this.takeover.heard(run));
+  }
+
+  async run(ms: number): Promise<void> {
+    await this.clock.run({ until: () => false, untilMs: this.clock.now() + ms });
+  }
+
+  private readonly rows: Parameters<Members['sync']>[0][number][] = [];
+}
