@@ -159,9 +159,10 @@ export class Committer {
     return heads;
   }
 
-  /** A document has left memory: it is proved again when it comes back. */
+  /** A document has left memory: what of it still waits is dropped, and it is proved again when it comes back. */
   forget(doc: DocumentId): void {
-    this.proved.delete(doc);
+    if (this.waiting.length > 0) this.drop(new Set([doc]));
+    else this.proved.delete(doc);
   }
 
   private nextBatch(): readonly Waiting[] {

@@ -6,6 +6,7 @@ import { createFoldStore } from './storage/store-postgres.ts';
 export interface FoldTask {
   readonly storage: {
     readonly url: string;
+    readonly lowestTimeline: number;
     readonly connectTimeoutMs: number;
     readonly answerTimeoutMs: number;
     readonly run: string;
@@ -19,5 +20,6 @@ let store: FoldStore | undefined;
 /** As `fold`. */
 export default async function run({ storage, request }: FoldTask): Promise<number | undefined> {
   store ??= createFoldStore(storage);
+  store.refuseBelow(storage.lowestTimeline);
   return await fold(store, request);
 }

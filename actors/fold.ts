@@ -20,7 +20,8 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
   const { session, doc, version } = request;
   const { snapshot, snapshotVersion, deltas } = await store.read(doc, version);
   const last = deltas.at(-1);
-  if (last === undefined || last.version !== version) return undefined;
+  if (last === undefined) return snapshotVersion === version ? snapshot?.length : undefined;
+  if (last.version !== version) return undefined;
   const kind: AnyKind = kindOf(request.kind);
   const state = loadState(kind, snapshot);
   for (const delta of deltas) {

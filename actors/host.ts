@@ -24,6 +24,7 @@ import {
   OPEN,
   OPEN_FAILED,
   REFUSED,
+  RESET,
   SUBMIT,
   type ToGateway,
   type ToOwner,
@@ -69,6 +70,9 @@ export interface HostOptions {
   /** The session is over: this incarnation must end, another starts over. */
   readonly onLost: (reason: 'fenced' | 'gap') => void;
 }
+
+/** The node's own gateway has link number 0; links of peers follow. */
+export const LOCAL_LINK = 0;
 
 const SWEEP_MS = 1000;
 /** Presence of one document is gathered this long. */
@@ -120,8 +124,29 @@ export class Host {
         this.options.progress.clear();
       },
       this.options.clock,
+      () => this.overflowed(id),
     );
     this.links.set(id, { link, channels });
+  }
+
+  /** That gateway is far behind what is written elsewhere: it comes back, with `since`, for what it can take. */
+  private overflowed(id: number): void {
+    const found = this.links.get(id);
+    if (found === undefined) return;
+    this.options.log('warn', 'a gateway is too slow: its documents are opened again', { link: id });
+    if (id !== LOCAL_LINK) {
+      this.removeLink(id);
+      return;
+    }
+    const { link, channels } = found;
+    const all = [...channels];
+    channels.clear();
+    for (const actor of new Set(all.map(([, actor]) => actor))) {
+      actor.linkLost(id);
+      this.releaseChannels(actor);
+    }
+    link.dropQueue();
+    for (const [chan] of all) link.send([RESET, chan]);
   }
 
   removeLink(id: number): void {

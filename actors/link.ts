@@ -28,13 +28,15 @@ export interface LinkOptions {
 
 /** Messages per ms for which a link waits one ms; for twice as many two. */
 const THICK_PER_MS = 3;
+/** Windows' worth of bytes that wait: more are an overflow, of a reader that is far slower than what it is told. */
+const OVERFLOW = 4;
 /** What counts of a batch in the running rate when the next one comes. */
 const REMEMBERED = 0.9;
 
 /**
  * Order: messages arrive in the order offered. `offer` refuses (false) when the other end is too far
  * behind; `send` never refuses and is for messages whose number is bounded elsewhere (answers to what
- * was admitted, closes). A batch is shipped at the end of the event-loop turn, at once by `flush`, and
+ * was admitted, closes), or, where that is not so, for an end that watches for `onOverflow`. A batch is shipped at the end of the event-loop turn, at once by `flush`, and
  * no sooner than `gatherMs` after the last.
  */
 export class Link<Out extends readonly unknown[], In extends readonly unknown[]> {
@@ -55,6 +57,8 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   private recentMs = 0;
   private recentMessages = 0;
   private scheduled = false;
+  private overflowed = false;
+  private readonly onOverflow: () => void;
   private closed = false;
   private readonly packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
 
@@ -63,7 +67,9 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     options: LinkOptions,
     onMessages: (messages: readonly In[]) => void,
     clock: Clock = systemClock,
+    onOverflow: () => void = () => undefined,
   ) {
+    this.onOverflow = onOverflow;
     this.transport = transport;
     this.options = options;
     this.clock = clock;
@@ -94,7 +100,18 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     if (this.closed) return;
     this.queue.push(message);
     this.queuedBytes += bytesOf(message);
+    if (this.queuedBytes > OVERFLOW * this.options.windowBytes && !this.overflowed) {
+      this.overflowed = true;
+      this.clock.soon(() => !this.closed && this.onOverflow());
+    }
     this.schedule();
+  }
+
+  /** What waits is not sent; whoever it was for is to start over. */
+  dropQueue(): void {
+    this.queue = [];
+    this.queuedBytes = 0;
+    this.overflowed = false;
   }
 
   /** Messages that the other end has not handled. */

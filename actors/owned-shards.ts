@@ -14,12 +14,15 @@ export interface StrayChannel {
 
 export class OwnedShards {
   private readonly epochs = new Map<number, Epoch>();
+  /** Under which they went to somebody else: what is older is old news also now. */
+  private readonly gone = new Map<number, Epoch>();
   private readonly leaving = new Map<number, Map<string, StrayChannel>>();
 
   /** Taking a shard again under the same epoch changes nothing; an older epoch is old news. */
   own(epochs: ReadonlyMap<number, Epoch>): void {
     for (const [shard, epoch] of epochs) {
-      if (epoch >= (this.epochs.get(shard) ?? 0)) this.epochs.set(shard, epoch);
+      const isNews = epoch >= (this.epochs.get(shard) ?? 0) && epoch > (this.gone.get(shard) ?? 0);
+      if (isNews) this.epochs.set(shard, epoch);
     }
   }
 
@@ -64,7 +67,11 @@ export class OwnedShards {
     for (const shard of shards) {
       strays.push(...(this.leaving.get(shard)?.values() ?? []));
       this.leaving.delete(shard);
-      if (moved.has(shard)) this.epochs.delete(shard);
+      const next = moved.get(shard);
+      if (next === undefined) continue;
+      this.gone.set(shard, next);
+      // It may have come back already.
+      if (next > (this.epochs.get(shard) ?? 0)) this.epochs.delete(shard);
     }
     return strays;
   }

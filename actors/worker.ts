@@ -4,7 +4,7 @@
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import type { FoldRequest } from './fold.ts';
-import { Host, type HostLimits } from './host.ts';
+import { Host, type HostLimits, LOCAL_LINK } from './host.ts';
 import type { Transport } from './link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
 import { Progress } from './progress.ts';
@@ -16,6 +16,7 @@ export interface WorkerTask {
   readonly identity: SessionIdentity;
   readonly storage: {
     readonly url: string;
+    readonly lowestTimeline: number;
     readonly connectTimeoutMs: number;
     readonly answerTimeoutMs: number;
     readonly readConnections: number;
@@ -45,6 +46,8 @@ export type ToWorker =
   | { type: 'release'; token: number; shards: readonly number[]; to: number }
   /** One more of them. */
   | { type: 'quarantine'; doc: string }
+  /** From now on servers of PostgreSQL of a lower timeline are not used. */
+  | { type: 'refuseBelow'; timeline: number }
   /** Batches of a peer's gateway come over this port, until it closes. */
   | { type: 'link'; id: number; port: MessagePort };
 
@@ -62,9 +65,6 @@ export type FromWorker =
 
 /** Why a worker's task ended by itself. */
 export type WorkerEnd = 'stopped' | 'fenced' | 'gap';
-
-/** The gateway's link is number 0; links of peers follow. */
-const LOCAL_LINK = 0;
 
 export default async function run(task: WorkerTask): Promise<WorkerEnd> {
   const { control } = task;
@@ -163,6 +163,9 @@ function serve(
           port.on('close', () => host.removeLink(id));
           return;
         }
+        case 'refuseBelow':
+          store.refuseBelow(message.timeline);
+          return;
         case 'folded':
           folds.get(message.token)?.(message.bytes);
           folds.delete(message.token);

@@ -83,6 +83,8 @@ const MOVE_EVERY_MS = 200;
 /** Shards handed over at once, for each worker. */
 const MOVE_SHARDS = 16;
 const DRAIN_SHARDS = 64;
+/** Before a session that did not get its shards is handed some again. */
+const REFUSED_MS = 2000;
 /** Of shards that are the ring's to give to another, before anybody takes them. */
 const ORPHAN_MS = 3000;
 const REROUTE_MS = 100;
@@ -104,6 +106,8 @@ export class Controller implements SlotListener {
   /** Rises with every change of those. */
   private ownRevision = 0;
   private readonly busy = new Set<number>();
+  /** Sessions that did not get what was handed to them, and when. */
+  private readonly refusals = new Map<SessionId, number>();
   private state: Lease['state'] = 'joining';
   private readonly closers: (() => unknown)[] = [];
   private plan: Plan | undefined;
@@ -389,10 +393,11 @@ export class Controller implements SlotListener {
   }
 
   /** A database that has missed a failover must not be believed. */
-  private seeTimeline(timeline: number): void {
+  seeTimeline(timeline: number): void {
     if (timeline <= this.timeline) return;
     this.timeline = timeline;
     this.options.store.refuseBelow(timeline);
+    this.tellState();
   }
 
   /** Of the database's events those that are not an operator's are hints that something has changed. */
@@ -641,9 +646,11 @@ export class Controller implements SlotListener {
   private owned(slot: number, epochs: Epochs): void {
     const own = this.own.get(slot);
     if (own === undefined || epochs.size === 0 || this.stopped) return;
-    const shards = [...epochs.keys()];
-    const entries = [...epochs].map(([shard, epoch]): MapEntry => [shard, own.session, epoch]);
-    this.map.apply(entries);
+    const all = [...epochs].map(([shard, epoch]): MapEntry => [shard, own.session, epoch]);
+    this.map.apply(all);
+    // Others have moved on since: that news was faster than this answer.
+    const entries = all.filter(([shard]) => this.map.ownerOf(shard) === own.session);
+    const shards = entries.map(([shard]) => shard);
     for (const shard of shards) this.orphanSince.delete(shard);
     this.options.router.setOwner(shards, own.link);
     this.options.listener.changed(shards);
@@ -815,6 +822,21 @@ export class Controller implements SlotListener {
     return pinned === undefined || pinned === but ? undefined : this.own.get(pinned)?.session;
   }
 
+  /** A session did not get what was handed to it: it may be gone, and asking resets the documents each time. */
+  private refused(session: SessionId): void {
+    this.refusals.set(session, this.options.clock.now());
+    this.wantMap = true;
+    this.refresh();
+  }
+
+  private isRefused(session: SessionId): boolean {
+    const at = this.refusals.get(session);
+    if (at === undefined) return false;
+    if (this.options.clock.now() - at < REFUSED_MS) return true;
+    this.refusals.delete(session);
+    return false;
+  }
+
   private memberFor(node: string | undefined): Member | undefined {
     if (node === undefined || node === this.options.node) return undefined;
     for (const member of this.members.all()) {
@@ -840,10 +862,11 @@ export class Controller implements SlotListener {
     let to = member === undefined ? this.ownSlot(pinned, slot) : member.workers.get(pinned ?? -1);
     for (const session of to === undefined ? (member?.workers.values() ?? []) : [])
       if (to === undefined || (loads.get(session) ?? 0) < (loads.get(to) ?? 0)) to = session;
-    if (to === undefined || this.slots === undefined) return;
+    if (to === undefined || this.slots === undefined || this.isRefused(to)) return;
     this.busy.add(slot);
     try {
       const moved = await this.slots.release(slot, shards, to);
+      if (moved.size < shards.length) this.refused(to);
       const target = to;
       this.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, target, epoch]));
       const handed = [...moved.keys()];

@@ -2,6 +2,7 @@
 // beats for the main thread. What the thread does is in lease-keeper.ts, its entry in lease-worker.ts.
 import { Worker } from 'node:worker_threads';
 import { BEAT_MS, type Liveness, MAIN } from '../actors/liveness.ts';
+import type { WorkerTask } from '../actors/worker.ts';
 import type { LeaseEvent, LeaseKeeperSettings } from './lease-keeper.ts';
 import type { Lease } from './lease-store.ts';
 import type { RedisLeaseStoreOptions } from './lease-store-redis.ts';
@@ -9,7 +10,7 @@ import type { RedisLeaseStoreOptions } from './lease-store-redis.ts';
 export interface LeaseThreadOptions extends LeaseKeeperSettings {
   /** undefined: the node is alone. */
   readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
-  readonly storage: { readonly url: string; readonly connectTimeoutMs: number };
+  readonly storage: Pick<WorkerTask['storage'], 'url' | 'connectTimeoutMs' | 'lowestTimeline'>;
   readonly lease: Lease;
   /** For as many slots as there are workers. The main thread's beats are made here, the workers' by themselves. */
   readonly liveness: Liveness;
@@ -37,7 +38,7 @@ export type FromLeaseThread = LeaseEvent | { readonly type: 'stopped' };
 /** What the thread is given; all of it can be cloned. */
 export interface LeaseTask extends LeaseKeeperSettings {
   readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
-  readonly storage: { readonly url: string; readonly connectTimeoutMs: number };
+  readonly storage: Pick<WorkerTask['storage'], 'url' | 'connectTimeoutMs' | 'lowestTimeline'>;
   readonly lease: Lease;
   readonly liveness: SharedArrayBuffer;
 }

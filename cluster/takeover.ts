@@ -134,6 +134,8 @@ export class Takeover {
         return;
       case 'dead': {
         const { run, hard, evidence } = effect;
+        // Said again while its turn is still to come: it must not be put off by that.
+        if (this.sentenced.get(run)?.evidence === evidence) return;
         this.reprieve(run);
         const cancel = this.options.clock.after(TURN_MS * this.turn(run), () => {
           this.sentenced.delete(run);

@@ -177,6 +177,12 @@ export class Workers {
     this.options.log('error', 'a document is quarantined: its worker died at it', { doc, deaths });
   }
 
+  /** What starts from now on is told by `storage`. */
+  refuseBelow(timeline: number): void {
+    for (const { control } of this.slots)
+      control?.postMessage({ type: 'refuseBelow', timeline } satisfies ToWorker);
+  }
+
   private ask(slot: number, message: (token: number) => ToWorker): Promise<Epochs> {
     const found = this.slots[slot];
     if (found?.mode !== 'live' || found.control === undefined) {

@@ -45,6 +45,8 @@ export interface ClusterRun {
   /** Where peers find it. */
   readonly address: string;
   readonly controller: Controller;
+  /** A server of PostgreSQL of a lower timeline has missed a failover. */
+  refuseBelow(timeline: number): void;
   /** Commits what was taken and ends; `now`: ends. */
   stop(now: boolean): Promise<void>;
 }
@@ -170,7 +172,16 @@ async function assemble(
   onStop(() => controller.stop());
   await workers.start();
   await controller.start(workers);
-  return { address, controller, stop };
+  return {
+    address,
+    controller,
+    refuseBelow: (timeline) => {
+      controller.seeTimeline(timeline);
+      keeper.refuseBelow(timeline);
+      workers.refuseBelow(timeline);
+    },
+    stop,
+  };
 }
 
 function isGood(event: Exclude<LeaseEvent, { type: 'fenced' }>): boolean {

@@ -70,6 +70,10 @@ export class Membership {
     await this.current?.controller.drain(timeoutMs);
   }
 
+  refuseBelow(timeline: number): void {
+    this.current?.refuseBelow(timeline);
+  }
+
   async stop(): Promise<void> {
     this.setMode('stopped');
     await this.ending;

@@ -96,6 +96,8 @@ async function assemble(
   const storageUrl = await openStorage(config, log, onStop);
   const storage = {
     url: storageUrl,
+    /** What is started from now on is told. */
+    lowestTimeline: 0,
     connectTimeoutMs: config.storage.connectTimeoutMs,
     answerTimeoutMs: config.storage.answerTimeoutMs,
     readConnections: config.storage.readConnections,
@@ -154,7 +156,12 @@ async function assemble(
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());
   sweepHistory(config, control, log, onStop);
-  watchDatabase(control, log, onStop);
+  onStop(
+    watchDatabase(control, log, (timeline) => {
+      storage.lowestTimeline = timeline;
+      ownership.refuseBelow(timeline);
+    }),
+  );
   http.server.on('upgrade', sockets.upgrade);
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
@@ -221,20 +228,29 @@ function sweepHistory(
   onStop(async () => clearInterval(timer));
 }
 
-/** So that the database knows, when it fails over, whether its standby had all. */
+/**
+ * Asks for the database's timeline now and then: so that the database knows, when it fails over, whether its
+ * standby had all, and so that all threads hear of a failover that one connection has met.
+ */
 function watchDatabase(
   control: ControlStore,
   log: Logger,
-  onStop: (close: () => Promise<unknown>) => void,
-): void {
+  onRisen: (timeline: number) => void,
+): () => Promise<void> {
+  let known = 0;
   const watch = (): void => {
-    control
-      .timeline()
-      .catch((error: unknown) => log.debug({ err: error }, "the database's timeline is not known"));
+    control.timeline().then(
+      ({ highest }) => {
+        if (highest <= known) return;
+        known = highest;
+        onRisen(highest);
+      },
+      (error: unknown) => log.debug({ err: error }, "the database's timeline is not known"),
+    );
   };
   watch();
   const timer = setInterval(watch, TIMELINE_MS);
-  onStop(async () => clearInterval(timer));
+  return async () => clearInterval(timer);
 }
 
 const TIMELINE_MS = 5000;

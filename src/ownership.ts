@@ -38,6 +38,8 @@ export interface Ownership {
   readonly isServing: boolean;
   /** In a cluster: hands everything over to the others, within `timeoutMs`, for good. */
   drain(timeoutMs: number): Promise<void>;
+  /** To all threads; those that start later are told by `storage`. */
+  refuseBelow(timeline: number): void;
   /** Commits what was taken, then ends. */
   stop(): Promise<void>;
   /** Ends what `stop` may have left. */
@@ -61,6 +63,7 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
       return membership.isMember && !options.router.leadsNowhere;
     },
     drain: (timeoutMs) => membership.drain(timeoutMs),
+    refuseBelow: (timeline) => membership.refuseBelow(timeline),
     stop: () => membership.stop(),
     kill: () => membership.stop(),
   };
@@ -116,6 +119,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
   return {
     isServing: true,
     drain: () => Promise.resolve(),
+    refuseBelow: (timeline) => workers.refuseBelow(timeline),
     stop: async () => {
       stopWatching();
       alone.stop();

@@ -22,6 +22,8 @@ export class ClientMemory {
   private burnt: number[] | undefined;
   /** All seqs that this client ever committed are here. */
   private complete = true;
+  /** The highest that the store has; it may be above those that are here. */
+  private storedLastSeq = 0;
   /** The store may know seqs of this client that are not here yet: `recall` them before answering. */
   needsRecall: boolean;
 
@@ -41,7 +43,7 @@ export class ClientMemory {
 
   answer(seq: number): SeqAnswer {
     if (this.burnt?.includes(seq)) return { type: 'burnt' };
-    if (seq > this.lastSeq) return { type: 'new' };
+    if (seq > this.lastSeq) return { type: seq > this.storedLastSeq ? 'new' : 'log' };
     const at = this.seqs.lastIndexOf(seq);
     if (at >= 0) return { type: 'committed', version: this.versions[at] ?? 0 };
     return this.complete || seq > (this.seqs[0] ?? 0) ? { type: 'used' } : { type: 'log' };
@@ -83,7 +85,8 @@ export class ClientMemory {
   }
 
   /** Puts what the store knows under what is known here. `pairs` newest first. */
-  recall(pairs: readonly (readonly [seq: number, version: number])[]): void {
+  recall(pairs: readonly (readonly [seq: number, version: number])[], lastSeq: number): void {
+    this.storedLastSeq = lastSeq;
     const oldest = this.versions[0] ?? Number.POSITIVE_INFINITY;
     const older = pairs.filter(([, version]) => version < oldest).reverse();
     this.seqs.unshift(...older.map(([seq]) => seq));

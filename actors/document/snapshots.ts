@@ -17,8 +17,10 @@ export class Snapshots {
   private readonly limits: ActorLimits;
   /** Of the document when it was loaded. */
   private readonly loadedHead: number;
-  /** The newest snapshot's. */
+  /** The newest snapshot's, as far as is known here. */
   private version: number;
+  /** One failed: whether it was written all the same, or another is newer, only the store knows. */
+  private doubtful = false;
   private bytesSince: number;
   private folding = false;
   /** Made, and not durable yet. */
@@ -64,6 +66,7 @@ export class Snapshots {
     const send = (): void =>
       this.hand.fold(version, made, (bytes) => {
         this.folding = false;
+        this.doubtful = bytes === undefined;
         if (bytes !== undefined) this.version = version;
         // A failed one is tried again after as much again.
         this.bytesSince -= counted;
@@ -75,6 +78,7 @@ export class Snapshots {
   /** The document at its head, where that is cheap; of a yjs document garbage is collected, off this thread. */
   private make(document: Document): MadeSnapshot | undefined {
     const { kind, head, snapshotBytes } = document;
+    if (this.doubtful) return undefined;
     // Under which epoch the loaded head was committed only the log knows.
     if (kind.name === 'yjs' || snapshotBytes > SMALL_BYTES || head === this.loadedHead) return undefined;
     const clients = document.clientsAbove(this.version);

@@ -74,7 +74,7 @@ export class Stay {
     this.await(subscriber, (answered) =>
       this.hand.clientSeqs(subscriber.client, document.durable, (found) =>
         answered(() => {
-          if (found !== undefined) document.memory(subscriber.client).recall(found.pairs);
+          if (found !== undefined) document.memory(subscriber.client).recall(found.pairs, found.lastSeq);
           then(found !== undefined);
         }),
       ),

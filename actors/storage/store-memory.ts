@@ -194,6 +194,7 @@ class Memory implements MemoryCluster, Server, Backend {
 
 function createFold({ tables }: Backend, way: Way): FoldStore {
   return {
+    refuseBelow: (timeline) => way.refuseBelow(timeline),
     read: (doc, upTo) => way.call('read', () => checkComplete(tables.load(doc, upTo), upTo)),
     writeSnapshot: (session, snapshot) =>
       way.call('writeSnapshot', () => tables.writeSnapshot(session, snapshot)),

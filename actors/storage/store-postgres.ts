@@ -54,7 +54,7 @@ class PostgresWorkerStore implements WorkerStore {
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
-    this.#servers = new Servers(options.url);
+    this.#servers = new Servers(options.url, options.lowestTimeline);
   }
 
   async open(identity: SessionIdentity): Promise<OpenedSession> {
@@ -187,8 +187,13 @@ export interface FoldStoreOptions extends PostgresStoreOptions {
 
 /** A compute thread's store, with one connection. */
 export function createFoldStore(options: FoldStoreOptions): FoldStore {
-  const pool = new Pool(options, new Servers(options.url), foldName(options.run), 1);
+  const servers = new Servers(options.url, options.lowestTimeline);
+  const pool = new Pool(options, servers, foldName(options.run), 1);
   return {
+    refuseBelow: (timeline) => {
+      servers.refuseBelow(timeline);
+      pool.recheck();
+    },
     read: (doc, upTo) => pool.run('read', (sql) => loadAt(sql, doc, upTo)),
     writeSnapshot: (session, snapshot) =>
       pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, snapshot)),

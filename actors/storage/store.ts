@@ -276,6 +276,8 @@ export interface NewSnapshot {
 
 /** Compute pool: folding. */
 export interface FoldStore {
+  /** As the control store's. */
+  refuseBelow(timeline: number): void;
   /** Newest snapshot at or below `upTo`, and the deltas above it up to `upTo`. */
   read(doc: DocumentId, upTo: number): Promise<LoadedDocument>;
   /**

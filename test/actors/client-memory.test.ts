@@ -24,7 +24,7 @@ test('ONCE-2 what is beyond the latest 64 only the log knows, and what the store
   const memory = new ClientMemory(true);
   memory.committed(900, 5000);
   const pairs = Array.from({ length: REMEMBERED_SEQS }, (_, i) => [890 - i, 4000 - i] as const);
-  memory.recall(pairs);
+  memory.recall(pairs, pairs[0]?.[0] ?? 0);
   assert.equal(memory.needsRecall, false);
   assert.deepEqual(memory.answer(900), { type: 'committed', version: 5000 });
   assert.deepEqual(memory.answer(890), { type: 'committed', version: 4000 });

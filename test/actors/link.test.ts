@@ -1,6 +1,7 @@
 // A link end: order, credits, and refusing at the door.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../actors/clock.ts';
 import { Link, type LinkOptions } from '../../actors/link.ts';
 import { loopback } from '../support/loopback.ts';
 
@@ -86,6 +87,35 @@ test('the same in bytes; what is larger than the window has its turn', async () 
     Array.from({ length: 15 }, (_, i) => i),
   );
   assert.deepEqual(batches.slice(-3), [1, 1, 1], 'a large one waits for its turn');
+});
+
+test('what may not be refused and waits for long is an overflow, told once; what is dropped is not sent', async () => {
+  const { near, far } = loopback();
+  const got: number[] = [];
+  let overflows = 0;
+  const a = new Link<[number, string], [number]>(
+    near,
+    options(100, 100),
+    () => undefined,
+    systemClock,
+    () => {
+      overflows++;
+      a.dropQueue();
+      a.send([1000, '']);
+    },
+  );
+  new Link<[number], [number, string]>(far, options(100, 100), (batch) => {
+    for (const [n] of batch) got.push(n);
+  });
+  far.pause();
+  for (let i = 0; i < 4; i++) a.send([i, 'x'.repeat(250)]);
+  await near.idle();
+  for (let i = 4; i < 30; i++) a.send([i, 'x'.repeat(250)]);
+  await near.idle();
+  far.resume();
+  await near.idle();
+  assert.equal(overflows, 1);
+  assert.deepEqual(got, [0, 1, 2, 3, 1000]);
 });
 
 test('a closed link sends nothing and hears nothing', async () => {

@@ -81,3 +81,23 @@ test('so is one that has forgotten who committed since the last snapshot', () =>
     [[3 * KEPT_CLIENTS, undefined]],
   );
 });
+
+test('after one that failed the next is folded from the log, which finds what the store has', () => {
+  const harness = new ActorHarness(LIMITS);
+  harness.open(1);
+  for (let seq = 1; seq <= 4; seq++) {
+    harness.submit(1, seq, 'a'.repeat(60));
+    harness.commit();
+    // The second one's answer is lost.
+    harness.folds.at(-1)?.done(seq === 2 ? undefined : 100);
+  }
+  assert.deepEqual(
+    harness.folds.map(({ version, made }) => [version, made?.previous]),
+    [
+      [1, 0],
+      [2, 1],
+      [3, undefined],
+      [4, 3],
+    ],
+  );
+});

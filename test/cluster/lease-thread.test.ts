@@ -143,7 +143,7 @@ async function start(t: TestContext, changes: Partial<Lease>, options: Changes =
   const place = { redis, cluster: 'test', ttlMs: options.ttlMs ?? 3_000 };
   const thread = startLeaseThread({
     redis: options.alone ? undefined : place,
-    storage: { url: database, connectTimeoutMs: 5_000 },
+    storage: { url: database, lowestTimeline: 0, connectTimeoutMs: 5_000 },
     lease: mine,
     renewMs: 50,
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),

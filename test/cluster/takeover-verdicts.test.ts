@@ -45,6 +45,17 @@ test('who shows a sign of life before its turn to be fenced has come is not fenc
   assert.deepEqual(h.fenced, [OTHER]);
 });
 
+test('who comes late in the order fences all the same, where those before do not', async () => {
+  const h = new Harness();
+  for (const run of ['a', 'b', 'c', 'd', 'e', 'f']) h.join(run, { connected: true });
+  h.join(OTHER);
+  h.takeover.linkUp(OTHER);
+  h.probeResult = 'refused';
+  h.takeover.linkDown(OTHER, 'lost');
+  await h.run(5000);
+  assert.deepEqual(h.fenced, [OTHER]);
+});
+
 class Harness {
   readonly clock = new Scheduler();
   readonly members = new Members();

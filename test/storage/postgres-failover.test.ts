@@ -125,6 +125,38 @@ void test('an ordinary user may ask for the timeline, the connections, and the e
   await admin.unsafe(`DROP OWNED BY ${name} CASCADE; DROP ROLE ${name};`);
 });
 
+void test('another life of the database is noticed by whoever may only read and write its tables', async (t) => {
+  const url = await freshDatabase(t);
+  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
+  t.after(() => admin.end({ timeout: 1 }));
+  const owner = createControlStore({ url });
+  t.after(() => owner.close());
+  await owner.migrate();
+  const name = `writer_${randomUUID().replaceAll('-', '')}`;
+  await admin.unsafe(`CREATE ROLE ${name} LOGIN PASSWORD 'secret';
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${name};`);
+  const writer = new URL(url);
+  writer.username = name;
+  writer.password = 'secret';
+  const open = async () => {
+    const store = createWorkerStore({ url: writer.href });
+    t.after(() => store.abort());
+    return { store, session: await store.open({ run: randomUUID(), node: 'node', slot: 0 }) };
+  };
+  const before = await open();
+  assert.equal(before.session.historyTag, '');
+  await before.store.claim([1]);
+  const doc = (await before.store.create('org', 'd', 1, 'json'))?.row.id ?? 0;
+  assert.deepEqual(await before.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'committed' });
+  // As after an upgrade, or a dump restored elsewhere: timelines begin anew.
+  await admin.unsafe('UPDATE cluster SET timeline = 5');
+  const after = await open();
+  assert.match(after.session.historyTag, /^[0-9a-f]{12}$/);
+  assert.deepEqual(await before.store.append([row(doc, 2)], new Map()), { type: 'fenced' });
+  assert.equal((await open()).session.historyTag, after.session.historyTag, 'renewed once');
+  await admin.unsafe(`DROP OWNED BY ${name} CASCADE; DROP ROLE ${name};`);
+});
+
 void test('a URL of several hosts is one URL for each', () => {
   assert.deepEqual(serversOf('postgres://u:p%40s@a:1,b, c:3/db?sslmode=require'), [
     'postgres://u:p%40s@a:1/db?sslmode=require',

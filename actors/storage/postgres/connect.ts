@@ -6,6 +6,8 @@ import { AnswerTimeout } from './errors.ts';
 export interface PostgresStoreOptions {
   /** postgres://user:password@host:port/database, several hosts separated by commas: whichever is the primary is used. */
   readonly url: string;
+  /** Servers of a lower timeline are not used. Default 0. */
+  readonly lowestTimeline?: number;
   /** Longest wait for a connection. Default 5,000. */
   readonly connectTimeoutMs?: number;
   /** Longest wait for the answer to a statement, before its connection is given up. Default 10,000. */
@@ -26,6 +28,7 @@ const NUMBERS = {
   bigint: { to: 20, from: [20], serialize: (x: number) => String(x), parse: (x: string) => Number(x) },
 };
 export type Sql = postgres.Sql<{ bigint: number }>;
+export type Transaction = postgres.TransactionSql<{ bigint: number }>;
 
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 export const DEFAULT_ANSWER_TIMEOUT_MS = 10_000;
@@ -98,11 +101,11 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
 }
 
 /** Numbers as an int8[] parameter. */
-export const int8Array = (sql: Sql, numbers: readonly number[]) =>
+export const int8Array = (sql: Pick<Sql, 'typed'>, numbers: readonly number[]) =>
   sql.typed(`{${numbers.join()}}`, TYPE.int8Array);
 
 /** Strings as a text[] parameter. */
-export const textArray = (sql: Sql, texts: readonly string[]) =>
+export const textArray = (sql: Pick<Sql, 'typed'>, texts: readonly string[]) =>
   sql.typed(`{${texts.map(textElement).join()}}`, TYPE.textArray);
 
 /** What needs no quotes in an array literal: client ids, and most names of users. A bare `null` would be NULL. */

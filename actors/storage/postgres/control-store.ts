@@ -47,7 +47,7 @@ export class PostgresControlStore implements ControlStore {
 
   constructor(options: ControlStoreOptions) {
     this.#options = options;
-    this.#servers = new Servers(options.url);
+    this.#servers = new Servers(options.url, options.lowestTimeline);
     this.#pool = new Pool(options, this.#servers, options.name ?? 'troupe:control', CONTROL_CONNECTIONS);
   }
 

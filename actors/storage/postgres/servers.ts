@@ -10,8 +10,10 @@ export class Servers {
   #at = 0;
   #highest = 0;
 
-  constructor(url: string) {
+  /** `lowest`: of the timelines that are believed. */
+  constructor(url: string, lowest = 0) {
     this.#servers = serversOf(url);
+    this.#highest = lowest;
   }
 
   get count(): number {
@@ -38,13 +40,13 @@ export class Servers {
     return timeline > 0 && timeline < this.#highest;
   }
 
-  /** Asks the server for its timeline, and tells the database of a new one; throws StaleServer where it is not to be used. */
+  /** Asks the server for its timeline, and has the database compare it with the one recorded; throws StaleServer where it is not to be used. */
   async prove(sql: Sql): Promise<number> {
     const timeline = await readTimeline(sql);
     if (this.isStale(timeline)) {
       throw new StaleServer(`the server's timeline is ${timeline}, a failover to ${this.#highest} is known`);
     }
-    if (timeline > this.#highest) await sawTimeline(sql, timeline);
+    if (timeline > 0) await sawTimeline(sql);
     this.refuseBelow(timeline);
     return timeline;
   }
@@ -78,16 +80,18 @@ export async function readTimeline(sql: Sql): Promise<number> {
 }
 
 /**
- * Tells the database, which renews the histories of its documents where its last failover may have lost commits.
- * One that is not migrated yet has none.
+ * Has the database look at its timeline: it renews the histories of its documents where its last failover may
+ * have lost commits. One that is not migrated yet has none.
  */
-async function sawTimeline(sql: Sql, timeline: number): Promise<void> {
+async function sawTimeline(sql: Sql): Promise<void> {
   try {
-    await sql`SELECT troupe_saw_timeline(${timeline})`;
+    await sql`SELECT troupe_saw_timeline()`;
   } catch (error) {
-    if (!NOT_TOLD.has(codeOf(error) ?? '')) throw error;
+    if (codeOf(error) !== UNDEFINED_FUNCTION) throw error;
   }
 }
+
+const UNDEFINED_FUNCTION = '42883';
 
 /** What stands before the hosts (scheme, user), the hosts, and what follows them. */
 const PARTS = /^([a-z]+:\/\/(?:[^@/?#]*@)?)([^/?#]*)(.*)$/is;

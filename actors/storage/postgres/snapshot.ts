@@ -1,11 +1,23 @@
 // Writes a snapshot, and with it what its deltas say about the clients' seqs, in one statement: a
 // snapshot that exists has its seqs, so the deltas below it may go.
 import { type NewSnapshot, PAIRS, type SessionRef } from '../store.ts';
-import { int8Array, type Sql, textArray } from './connect.ts';
+import { int8Array, type Sql, type Transaction, textArray } from './connect.ts';
 
 /** As the store's. */
 export async function writeSnapshot(
   sql: Sql,
+  session: SessionRef,
+  { doc, version, epoch, previous, state, clients }: NewSnapshot,
+): Promise<boolean> {
+  // One at a time for a document, each seeing what the one before has written: they may come from two sessions.
+  return await sql.begin(async (tx) => {
+    await tx`SELECT 1 FROM document WHERE id = ${doc} FOR NO KEY UPDATE`;
+    return await insertSnapshot(tx, session, { doc, version, epoch, previous, state, clients });
+  });
+}
+
+async function insertSnapshot(
+  sql: Transaction,
   session: SessionRef,
   { doc, version, epoch, previous, state, clients }: NewSnapshot,
 ): Promise<boolean> {
