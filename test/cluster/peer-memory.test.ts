@@ -155,6 +155,20 @@ test('a killed node refuses, and its connections are lost; one that is cut off f
   assert.deepEqual([c.events.slice(0, 3), d.events], [['up', 'down silent', 'unreachable'], ['up']]);
 });
 
+test('who is refused is told at once, both ways, also by probes; what is open stands until it breaks', async () => {
+  const world = new MemoryWorld();
+  const [a, b, dial, back] = await pair(world);
+  world.fabric.refuse('node-a', 'node-b');
+  a.peer.send('still');
+  await world.until(() => b.controls.length === 1);
+  assert.equal(await world.settle(dial.redialNow(500)), 'refused');
+  assert.equal(await world.settle(back.redialNow(500)), 'refused');
+  world.fabric.drop('node-a', 'node-b');
+  await world.until(() => a.events.includes('refused'));
+  world.fabric.admit('node-a', 'node-b');
+  await world.until(() => a.ups.length === 2 && b.ups.length === 2);
+});
+
 test('a dropped connection loses a tail, never something in between', async () => {
   const tails = new Set<number>();
   for (let seed = 1; seed <= 30; seed++) {
