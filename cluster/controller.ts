@@ -304,9 +304,8 @@ export class Controller implements SlotListener {
     this.broadcast({ type: 'death', doc });
   }
 
-  quarantine(doc: string): void {
-    this.options.router.quarantine(doc);
-  }
+  /** Our workers refuse it, whoever asks. Where another node owns it that one decides: it may have started afresh. */
+  quarantine(): void {}
 
   fenced(): void {
     if (this.stopped) return;

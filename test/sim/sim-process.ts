@@ -137,8 +137,7 @@ export class SimProcess {
 
   /** Some document is out of service until the process starts again. */
   get hasQuarantined(): boolean {
-    for (const doc of this.options.world.poisoned) if (this.router.isQuarantined(doc)) return true;
-    return false;
+    return this.current?.slots.hasQuarantined === true;
   }
 
   /** As SIGTERM: resolves when the process may end. */

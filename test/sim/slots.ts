@@ -133,6 +133,11 @@ export class SimSlots implements SlotHost {
   }
 
   /** A worker dies, and the main thread hears of it. */
+  /** Some document is refused for as long as this run lasts. */
+  get hasQuarantined(): boolean {
+    return this.quarantined.size > 0;
+  }
+
   crash(slot: number): void {
     const found = this.slots[slot % this.slots.length];
     if (found?.thread?.isAlive === true) found.end('crashed');
