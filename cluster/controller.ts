@@ -765,6 +765,7 @@ export class Controller implements SlotListener {
     try {
       const won = (await this.slots?.claim(slot, shards)) ?? new Map();
       this.owned(slot, won);
+      if (won.size > 0) this.options.log('info', 'shards claimed', { slot, shards: won.size });
       // Somebody was faster: who, the map says.
       if (won.size < shards.length) this.wantMap = true;
     } catch (error) {

@@ -174,21 +174,31 @@ export class BareClient {
     return [url, ...others][this.place % (1 + others.length)] ?? url;
   }
 
-  /** Its node drains: over to the next one without waiting for the old socket's end. */
-  private moveOn(): void {
+  /** Back to the first of its nodes. */
+  goHome(): void {
+    const { others = [] } = this.options;
+    if (this.place % (1 + others.length) !== 0) this.moveTo(0);
+  }
+
+  /** Over to another node without waiting for the old socket's end. */
+  private moveTo(place: number): void {
     const { socket } = this;
-    this.leaving = undefined;
     if (socket === undefined || this.mode !== 'live') return;
     this.disconnected(false);
+    this.place = place;
     socket.close(1000);
     this.dial();
+  }
+
+  private anotherPlace(): number {
+    const { others = [], random } = this.options;
+    return others.length === 0 ? 0 : this.place + 1 + Math.floor(random() * others.length);
   }
 
   private disconnected(tooLarge: boolean): void {
     clearTimeout(this.leaving);
     this.leaving = undefined;
-    const { others = [], random } = this.options;
-    if (others.length > 0) this.place += 1 + Math.floor(random() * others.length);
+    this.place = this.anotherPlace();
     this.recorder.lost();
     for (const document of this.documents.values()) document.lost(tooLarge);
   }
@@ -238,7 +248,7 @@ export class BareClient {
         this.documents.get(message.doc)?.take(message);
         return;
       case 'draining':
-        this.leaving ??= setTimeout(() => this.moveOn(), message.reconnectInMs);
+        this.leaving ??= setTimeout(() => this.moveTo(this.anotherPlace()), message.reconnectInMs);
         return;
       case 'role':
       case 'pong':

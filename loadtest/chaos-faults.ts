@@ -21,6 +21,8 @@ export const FAULTS: readonly Fault[] = [
   redisAway,
   postgresKilled,
   rollingRestart,
+  workerKilled,
+  poison,
   killUnrefused,
   freezeInBatch,
   partitionNodes,
@@ -31,6 +33,4 @@ export const FAULTS: readonly Fault[] = [
   cutOff,
   slowDisk,
   answersLost,
-  workerKilled,
-  poison,
 ];

@@ -164,6 +164,11 @@ export class ChaosLoad {
     return this.members.every(({ client, editor }) => editor.document.live && client.url !== url);
   }
 
+  /** Everyone goes back to the node it began at. */
+  goHome(): void {
+    for (const { client } of this.members) client.goHome();
+  }
+
   /** Sockets at each node, by its place. */
   sockets(): readonly number[] {
     const urls = this.options.cluster.nodes.map(({ process }) => process.socketUrl);

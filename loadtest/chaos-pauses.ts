@@ -33,6 +33,8 @@ export class Pauses {
     const pauses: number[] = [];
     for (const doc of docs) {
       const times = this.timesOf(doc, observers);
+      // Nobody was left to see it.
+      if (times.length === 0) continue;
       let longest = 0;
       for (let i = 1; i < times.length; i++) {
         const [before = 0, after = 0] = [times[i - 1], times[i]];

@@ -1,4 +1,4 @@
-// All nodes are restarted one after the other, in good order: SIGTERM, and a new process.
+// Nodes are restarted one after the other, in good order: SIGTERM, and a new process. As many as there are rounds.
 import type { Fault } from './chaos-fault.ts';
 
 /** No node has more of the sockets afterwards. */
@@ -10,14 +10,14 @@ export const rollingRestart: Fault = {
   run: async (scene) => {
     const { cluster, load } = scene;
     await scene.calm();
-    for (const node of cluster.nodes) {
+    for (const node of cluster.nodes.slice(0, scene.rounds)) {
       await scene.strikes('rolling restart');
       const began = performance.now();
       const code = await node.process.stop();
       scene.say(`  ${node.name} stopped with ${code} after ${Math.round(performance.now() - began)} ms`);
       scene.demand(code === 0, `${node.name} exits with 0, not ${code}`);
       await node.process.restart();
-      await scene.healed();
+      await scene.hasShards();
     }
     const sockets = load.sockets();
     const all = sockets.reduce((sum, count) => sum + count, 0);

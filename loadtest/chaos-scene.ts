@@ -110,14 +110,21 @@ export class Scene {
     this.say(`NOT SO: ${what}`);
   }
 
-  /** Every node has its part of the shards, at least half of it. */
+  /** Every node has its part of the shards, and clients are where they began. */
   async healed(): Promise<void> {
+    await this.hasShards();
+    this.load.goHome();
+    await this.until('everyone is at home', HOME_MS, () => this.load.isOpen());
+  }
+
+  /** Every node has at least half of its part. */
+  async hasShards(): Promise<void> {
     const least = SHARDS / this.cluster.nodes.length / 2;
     const tookMs = await this.until('every node has its part of the shards again', HEAL_MS, async () => {
       const shards = await this.database.shardsByNode();
       return this.cluster.nodes.every(({ name }) => (shards.get(name) ?? 0) >= least);
     });
-    this.say(`  healed after ${Math.round(tookMs)} ms`);
+    this.say(`  every node has its shards after ${Math.round(tookMs)} ms`);
   }
 
   /** Waits for it; demands that it comes true in time. How long it took, ms. */
@@ -212,6 +219,7 @@ function isStruck({ nodes }: Strike, { node }: Standing): boolean {
 
 const LOOK_MS = 50;
 const HEAL_MS = 90_000;
+const HOME_MS = 10_000;
 /** Of a cluster. */
 const SHARDS = 4096;
 

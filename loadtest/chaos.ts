@@ -26,6 +26,8 @@ export interface ChaosOptions {
   /** Of faults that last a while: 1 is the full length. */
   readonly length: number;
   readonly seed: number;
+  /** All nodes are faulty ones, whatever a fault asks for. */
+  readonly faulty?: boolean;
   /** Where nodes' output goes. */
   readonly logs?: string;
   readonly onLine?: (line: string) => void;
@@ -52,11 +54,14 @@ export async function chaosRun(options: ChaosOptions): Promise<readonly FaultRes
   const random = seededRandom(options.seed);
   let cluster: ChaosCluster | undefined;
   let kind: Fault['cluster'] | undefined;
+  const kinds = new Set(options.faults.map((fault) => fault.cluster));
   try {
     for (const [place, fault] of options.faults.entries()) {
-      if (cluster === undefined || kind !== fault.cluster) {
+      // A cluster is dear: one that can more is as good.
+      const wanted = fault.cluster === 'plain' && kinds.has('faulty') ? 'faulty' : fault.cluster;
+      if (cluster === undefined || kind !== wanted) {
         await cluster?.stop();
-        kind = fault.cluster;
+        kind = wanted;
         cluster = await startCluster(options, kind);
       }
       options.onLine?.(`${fault.name} (${place + 1}/${options.faults.length})`);
@@ -83,7 +88,7 @@ async function startCluster(options: ChaosOptions, kind: Fault['cluster']): Prom
     nodes,
     secret: randomBytes(24).toString('hex'),
     proxied: kind === 'proxied',
-    faulty: kind === 'faulty',
+    faulty: options.faulty ?? kind === 'faulty',
     set: () => SETTINGS,
     logs,
   });

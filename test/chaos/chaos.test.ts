@@ -1,20 +1,71 @@
 // Chaos on real processes, short: `npm run test:chaos` is the long one, with all faults.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { encodeFrame, HELLO } from '../../cluster/peer/frames.ts';
+import { introduce, LINK } from '../../cluster/peer/handshake.ts';
 import { chaosRun, type FaultResult } from '../../loadtest/chaos.ts';
+import { callerOf } from '../../loadtest/chaos-cluster.ts';
 import type { Fault } from '../../loadtest/chaos-fault.ts';
-import { killOwner } from '../../loadtest/chaos-kills.ts';
+import { freezeOwner, killOwner } from '../../loadtest/chaos-kills.ts';
+import { Pauses } from '../../loadtest/chaos-pauses.ts';
 import { report } from '../../loadtest/chaos-report.ts';
 import { rollingRestart } from '../../loadtest/chaos-restarts.ts';
+import { poison } from '../../loadtest/chaos-workers.ts';
 import { startServices } from './services.ts';
 
-test('kill -9 of a node, and a rolling restart: no acknowledged edit is lost or doubled, and the others go on', async (t) => {
-  const [killed, restarted] = await run(t, killOwner, rollingRestart);
+test('a node is killed, one stands still, a document kills workers, a node is restarted: no acknowledged edit is lost or doubled, and the others go on', async (t) => {
+  const [killed, frozen, poisoned, restarted] = await run(t, killOwner, freezeOwner, poison, rollingRestart);
   assert.ok((killed?.acknowledged ?? 0) > 100, 'edits are made');
-  const [strike] = killed?.seen ?? [];
-  assert.equal(strike?.fences.runs, 1, 'one node is fenced, once');
-  assert.deepEqual(errorsOf(strike?.survivors), [], 'who is at another node sees a pause and no error');
-  assert.deepEqual(errorsOf(restarted?.seen[0]?.survivors), [], 'no edit fails');
+  assert.equal(killed?.seen[0]?.fences.runs, 1, 'a killed node is fenced, once');
+  assert.equal(frozen?.seen[0]?.fences.runs, 1, 'one that stands still likewise');
+  assert.deepEqual(poisoned?.seen[0]?.fences, { runs: 0, workers: 3 }, 'three workers die, and no node');
+  assert.equal(restarted?.seen[0]?.fences.runs, 0, 'who leaves in good order is not fenced');
+  for (const result of [killed, frozen, poisoned, restarted])
+    assert.deepEqual(errorsOf(result?.seen[0]?.survivors), [], 'who is elsewhere sees a pause and no error');
+});
+
+test('the proxies know who dials by the hello of the links between nodes', () => {
+  const bytes: Uint8Array[] = [];
+  const wire = {
+    bufferedBytes: 0,
+    start: () => undefined,
+    hold: () => undefined,
+    finish: () => undefined,
+    destroy: () => undefined,
+    send: (type: number, stream: number, payload: Uint8Array<ArrayBuffer>) => {
+      if (type === HELLO) bytes.push(...encodeFrame(type, stream, payload));
+    },
+  };
+  const identity = { cluster: 'a cluster', node: 'node-2', run: 'run' };
+  const context = {
+    identity,
+    secret: 'x',
+    channel: new Uint8Array(),
+    randomBytes: (n: number) => new Uint8Array(n),
+  };
+  introduce(wire, context, LINK, new Uint8Array(16), () => undefined);
+  assert.equal(callerOf(Buffer.concat(bytes)), 'node-2');
+});
+
+test('a pause is the time between two commits that somebody saw who counts', () => {
+  let now = 0;
+  const pauses = new Pauses(() => now);
+  const see = (at: number, observer: string, version: number) => {
+    now = at;
+    pauses.committed('doc', observer, version);
+  };
+  see(0, 'a', 1);
+  see(100, 'a', 2);
+  see(150, 'b', 2);
+  see(400, 'b', 3);
+  see(900, 'a', 3);
+  see(950, 'b', 4);
+  const longest = (observers: string[], fromMs: number, toMs: number) =>
+    pauses.longest({ docs: ['doc'], observers: new Set(observers), fromMs, toMs });
+  assert.deepEqual(longest(['a', 'b'], 0, 950), [550], 'the first to see it counts');
+  assert.deepEqual(longest(['a', 'b'], 0, 400), [300], 'what begins later does not');
+  assert.deepEqual(longest(['a'], 0, 2000), [1100], 'one that has not ended counts so far');
+  assert.deepEqual(longest(['c'], 0, 2000), [], 'nobody was there to see it');
 });
 
 /** Small: the test machine has other things to do. */
@@ -32,7 +83,7 @@ async function run(t: TestContext, ...faults: readonly Fault[]): Promise<readonl
     sdkClients: 3,
     rate: 120,
     rounds: 1,
-    calmMs: 1500,
+    calmMs: 1000,
     length: 0.2,
     seed: 1,
   });

@@ -5,14 +5,16 @@ import { chaosRun } from '../../loadtest/chaos.ts';
 import { FAULTS } from '../../loadtest/chaos-faults.ts';
 import { isClean, report } from '../../loadtest/chaos-report.ts';
 import { countOption, runCommand, UsageError } from '../../loadtest/cli-options.ts';
+import { GUARANTEES } from './careless-worker.ts';
 import { startServices } from './services.ts';
 
 const USAGE = `usage: npm run test:chaos -- [--fault NAME]... [--nodes 3] [--clients 300] [--sdk 12] [--rate 1000]
-    [--rounds 3] [--seconds 5] [--length 100] [--seed N] [--logs DIRECTORY]
+    [--rounds 3] [--seconds 5] [--length 100] [--seed N] [--logs DIRECTORY] [--without GUARANTEE]
   --rate     edits per second, by all clients together
   --rounds   strikes of the faults that strike more than once
   --seconds  load before, between and after strikes
   --length   percent of the full length of faults that last a while
+  --without  takes a guarantee out of the nodes, to see that the run fails: ${Object.keys(GUARANTEES).join(', ')}
   faults: ${FAULTS.map(({ name }) => name).join(', ')}`;
 
 await runCommand(USAGE, async () => {
@@ -35,7 +37,18 @@ await runCommand(USAGE, async () => {
 
 function optionsOf() {
   const text = { type: 'string' as const };
-  const names = ['nodes', 'clients', 'sdk', 'rate', 'rounds', 'seconds', 'length', 'seed', 'logs'] as const;
+  const names = [
+    'nodes',
+    'clients',
+    'sdk',
+    'rate',
+    'rounds',
+    'seconds',
+    'length',
+    'seed',
+    'logs',
+    'without',
+  ] as const;
   let values: Readonly<Partial<Record<(typeof names)[number], string>>> & { readonly fault?: string[] };
   try {
     const options = Object.fromEntries(names.map((name) => [name, text]));
@@ -48,8 +61,13 @@ function optionsOf() {
   const wished = values.fault ?? FAULTS.map(({ name }) => name);
   const unknown = wished.find((name) => !FAULTS.some((fault) => fault.name === name));
   if (unknown !== undefined) throw new UsageError(`there is no fault ${unknown}`);
-  const { logs } = values;
+  const { logs, without } = values;
+  if (without !== undefined) {
+    if (!Object.hasOwn(GUARANTEES, without)) throw new UsageError(`there is no guarantee ${without}`);
+    process.env.TROUPE_WITHOUT = without;
+  }
   return {
+    faulty: without !== undefined,
     faults: FAULTS.filter(({ name }) => wished.includes(name)),
     nodes: countOption('nodes', values.nodes, 3, 2),
     clients: countOption('clients', values.clients, 300),

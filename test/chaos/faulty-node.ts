@@ -1,10 +1,13 @@
-// `troupe serve` whose workers die of certain patches: see faulty-worker.ts. For chaos runs.
+// `troupe serve` whose workers die of certain patches (faulty-worker.ts), or, with TROUPE_WITHOUT, lack a guarantee
+// (careless-worker.ts). For chaos runs.
 import { loadConfig } from '../../config/load.ts';
 import { parseCommand } from '../../src/cli/args.ts';
 import { serve } from '../../src/cli/serve.ts';
 import { startNode } from '../../src/node.ts';
 
-const workerModule = new URL('../support/faulty-worker.js', import.meta.url);
+const module =
+  process.env.TROUPE_WITHOUT === undefined ? '../support/faulty-worker.js' : './careless-worker.js';
+const workerModule = new URL(module, import.meta.url);
 const command = parseCommand(process.argv.slice(2));
 if (command.name !== 'serve') throw new Error('only serve');
 process.exitCode = await serve(loadConfig({ ...command.sources, env: {} }), process, {

@@ -238,7 +238,6 @@ async function assemble(
     count: (what, by) => world.count(what, by),
     poison: world.poison,
     onDeath: (doc, deaths) => {
-      world.poisoned.add(doc);
       world.count('deaths of poison');
       // What was sent to the other workers may still be under way.
       if (deaths >= DEATHS_TO_QUARANTINE + options.slots)

@@ -58,9 +58,8 @@ export class World {
   /** What is the same for all nodes. */
   readonly rings = new Rings();
   pins: readonly Pin[] = [];
-  /** Documents at which workers die, and all that ever were such. */
+  /** Documents at which workers die. */
   readonly poison = new Set<string>();
-  readonly poisoned = new Set<string>();
   /** Faults by kind, and whatever else is worth counting. */
   readonly counts = new Map<string, number>();
   readonly failures: Failure[] = [];

@@ -1,0 +1,37 @@
+// A worker thread without one of the guarantees, which TROUPE_WITHOUT names, to prove that chaos runs miss it.
+import { Committer } from '../../actors/committer.ts';
+import { ClientMemory } from '../../actors/document/client-memory.ts';
+import { WriteConnection } from '../../actors/storage/postgres/write-connection.ts';
+import run from '../../actors/worker.ts';
+
+const FENCE = " AND state <> 'fenced' FOR SHARE";
+
+export const GUARANTEES = {
+  /** Frames leave before their patches are durable. */
+  gate: () => {
+    const { enqueue } = Committer.prototype;
+    Committer.prototype.enqueue = function (owner, row) {
+      enqueue.call(this, owner, row);
+      queueMicrotask(() => owner.durableTo(row.version));
+    };
+  },
+  /** Batches neither look whether their session is fenced, nor lock it. */
+  fence: () => {
+    const { open } = WriteConnection.prototype;
+    WriteConnection.prototype.open = async function () {
+      const sql = await open.call(this);
+      const { unsafe } = sql;
+      sql.unsafe = ((text: string, ...rest: []) => unsafe(text.replace(FENCE, ''), ...rest)) as typeof unsafe;
+      return sql;
+    };
+  },
+  /** A seq that comes again is taken for new. */
+  duplicates: () => {
+    ClientMemory.prototype.answer = () => ({ type: 'new' });
+  },
+};
+
+const without = process.env.TROUPE_WITHOUT;
+for (const [name, takeOut] of Object.entries(GUARANTEES)) if (name === without) takeOut();
+
+export default run;
