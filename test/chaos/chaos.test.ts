@@ -18,7 +18,10 @@ test('a node is killed, one stands still, a document kills workers, a node is re
   assert.ok((killed?.acknowledged ?? 0) > 100, 'edits are made');
   assert.equal(killed?.seen[0]?.fences.runs, 1, 'a killed node is fenced, once');
   assert.equal(frozen?.seen[0]?.fences.runs, 1, 'one that stands still likewise');
-  assert.deepEqual(poisoned?.seen[0]?.fences, { runs: 0, workers: 3 }, 'three workers die, and no node');
+  const { runs, workers } = poisoned?.seen[0]?.fences ?? { runs: -1, workers: -1 };
+  assert.equal(runs, 0, 'no node dies of a document');
+  // The third death may be told when a fourth worker has it already.
+  assert.ok(workers === 3 || workers === 4, `${workers} workers die of it`);
   assert.equal(restarted?.seen[0]?.fences.runs, 0, 'who leaves in good order is not fenced');
   for (const result of [killed, frozen, poisoned, restarted])
     assert.deepEqual(errorsOf(result?.seen[0]?.survivors), [], 'who is elsewhere sees a pause and no error');

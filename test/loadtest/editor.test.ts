@@ -131,7 +131,7 @@ test('without the output gate a crash takes back what was told', async () => {
 test('without the duplicate check a patch that is sent again commits twice', async () => {
   const { rules, resent } = await session('rich-text', { duplicates: 'out', holdEvery: 20 });
   assert.ok(resent > 0);
-  assert.ok(rules.has('committed-twice'), [...rules].join());
+  assert.ok(rules.has('committed-twice') || rules.has('two-fates'), [...rules].join());
 });
 
 test('without transformation patches commit as something else than they should', async () => {
