@@ -103,8 +103,11 @@ export class Committer {
   /** Rows that wait and must not follow what has not committed. */
   private drop(docs: ReadonlySet<DocumentId>): void {
     for (const doc of docs) this.proved.delete(doc);
+    if (this.waiting.length === 0) return;
     this.waiting = this.waiting.filter(({ row }) => !docs.has(row.doc));
     this.waitingBytes = this.waiting.reduce((sum, { row }) => sum + row.op.length + ROW_OVERHEAD, 0);
+    // Who waits for it would wait for an append that does not come.
+    if (this.inFlight.length === 0) this.wake();
   }
 
   /** Resolves when everything enqueued so far has settled. */
@@ -126,6 +129,12 @@ export class Committer {
 
   private whenSettled(): Promise<void> {
     return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  private wake(): void {
+    const { idle } = this;
+    this.idle = [];
+    for (const resolve of idle) resolve();
   }
 
   private append(): void {
@@ -159,7 +168,10 @@ export class Committer {
     return heads;
   }
 
-  /** A document has left memory: what of it still waits is dropped, and it is proved again when it comes back. */
+  /**
+   * A document has left memory: it is proved again when it comes back. What of it still waits is dropped, for nobody
+   * answers for it any more, and its shard may be handed over.
+   */
   forget(doc: DocumentId): void {
     if (this.waiting.length > 0) this.drop(new Set([doc]));
     else this.proved.delete(doc);
@@ -200,9 +212,7 @@ export class Committer {
       this.waiting = [];
       this.onLost(outcome.type);
     } else this.tell(batch, new Set(outcome.type === 'refused' ? outcome.docs : []));
-    const idle = this.idle;
-    this.idle = [];
-    for (const resolve of idle) resolve();
+    this.wake();
     this.flush();
   }
 

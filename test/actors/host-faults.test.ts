@@ -274,3 +274,36 @@ test('a quarantined document is refused, whoever asks; its neighbours are not', 
     ['unavailable', 'opened'],
   );
 });
+
+test('patches of a document that has started over do not follow the hand-over of its shard', async (t) => {
+  const appends = gate();
+  const memory = createMemoryDatabase();
+  const database = withStore(memory, (store) => ({
+    append: async (...batch) => {
+      await appends.opened;
+      return store.append(...batch);
+    },
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  await host.idle();
+  const id = Number.parseInt(historyIn(host.got), 36);
+  host.submit(1, 1, -1, [{ insert: 'a' }]);
+  await host.idle();
+  host.submit(1, 2, -1, [{ insert: 'b' }]);
+  // No JSON: the document throws, while one patch is on its way and one waits.
+  host.send([SUBMIT, 1, 1, 3, -1, '{']);
+  await host.idle();
+  const other = memory.worker();
+  const { id: to } = await other.open({ run: 'other', node: 'other', slot: 0 });
+  const released = host.host.release([shardOf(DOC)], to);
+  appends.open();
+  assert.equal((await released).size, 1);
+  await host.idle();
+  const [loaded] = await other.load([id]);
+  assert.deepEqual(
+    loaded?.deltas.map(({ version }) => version),
+    [1],
+  );
+});

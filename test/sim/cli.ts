@@ -3,7 +3,7 @@
 //
 //   --seeds N      how many (300)
 //   --from S       the first (1)
-//   --seconds T    time of faults in each (20)
+//   --seconds T    time of faults in each (17)
 //   --processes P  at a time (as many as there are processors)
 //   --seed X       this one alone; with --trace what happened in it is printed
 //   --mutation M   with a guarantee taken out: gate, fence, duplicates, predecessor, settling
@@ -20,7 +20,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '300' },
     from: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '20' },
+    seconds: { type: 'string', default: '17' },
     processes: { type: 'string' },
     seed: { type: 'string' },
     trace: { type: 'boolean' },

@@ -8,7 +8,7 @@ import { runSeed } from './run.ts';
 import { Scheduler } from './scheduler.ts';
 import { Thread } from './thread.ts';
 
-const SECONDS = 20;
+const SECONDS = 17;
 /** As many as two idle processors do in about a minute; `npm run test:sim` does any number. */
 const SEEDS = 300;
 

@@ -30,6 +30,7 @@ const KINDS: readonly FaultKind[] = [...PROCESSES, ...NETWORK, ...DATABASE, ...R
 /** For a moment that does not come. */
 const ARMED_MS = 3000;
 const LOOK_MS = 50;
+const OPERATOR_MS = 500;
 
 export class Faults {
   private readonly options: FaultsOptions;
@@ -177,9 +178,12 @@ export class Faults {
       node.setLossRate(0);
       node.goOn();
       node.start();
-      node.restartIfQuarantined();
       world.redis.setAway(undefined, node.name);
     }
+    // The operator looks again: the last of the deaths may still be told.
+    world.scheduler.every(OPERATOR_MS, () => {
+      for (const node of nodes) node.restartIfQuarantined();
+    });
     world.trace.line(() => '*** all is mended');
   }
 }
