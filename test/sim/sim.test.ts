@@ -71,14 +71,14 @@ test('no real clock, timer or chance has a part in a run', async () => {
 });
 
 // Every change of the product shuffles what a seed does, so the seed that misses a guarantee is looked for. Of 150
-// seeds 59, 9, 41, 10 and 5 per cent missed these; for the predecessor every eighth can. Within ten times what the
+// seeds 60, 8, 31, 9 and 3 per cent missed these; for the predecessor every eighth can. Within ten times what the
 // first one takes on average only one search in twenty thousand ends without.
 for (const [mutation, within] of [
   ['gate', 20],
   ['fence', 120],
   ['duplicates', 30],
   ['predecessor', 100],
-  ['settling', 210],
+  ['settling', 300],
 ] as const satisfies readonly (readonly [Mutation, number])[]) {
   test(`${mutation} taken out is missed within ${within} seeds; whole, the same seed finds nothing`, async () => {
     const missed = await firstThatMisses(mutation, { within, seconds: SECONDS });
