@@ -31,7 +31,10 @@ export interface FakeFaults {
   dropEvery?: number;
   /** A flush takes this long; otherwise until the next turn. */
   flushMs?: number;
-  /** Every nth submit arrives only after its connection was lost, as from a network that holds it up. */
+  /**
+   * Every nth submit is lost with its connection, and arrives once it has been sent again, as from a
+   * network that held it up.
+   */
   holdEvery?: number;
   /** Every nth submit is answered `overloaded`. */
   overloadEvery?: number;
@@ -145,10 +148,8 @@ class Connection {
       }
       case 'submit': {
         const document = this.documents.get(message.doc);
-        if (document?.holds() === true) {
-          this.socket.terminate();
-          setTimeout(() => document.submit(this, message), HOLD_MS);
-        } else document?.submit(this, message);
+        if (document?.holds(this, message) === true) this.socket.terminate();
+        else document?.submit(this, message);
         return;
       }
       case 'close': {
@@ -176,11 +177,9 @@ interface FakeDocument {
   open(connection: Connection, since: number | undefined): void;
   submit(connection: Connection, message: Submit): void;
   forget(): void;
-  /** Whether the next submit is one to hold up. */
-  holds(): boolean;
+  /** Whether this submit is held up, until it comes again. */
+  holds(connection: Connection, message: Submit): boolean;
 }
-
-const HOLD_MS = 40;
 
 function createDocument(doc: string, kind: KindName, faults: FakeFaults): FakeDocument {
   switch (kind) {
@@ -211,6 +210,7 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
   private frames = 0;
   private submits = 0;
   private arrivals = 0;
+  private readonly held = new Map<string, () => void>();
 
   constructor(doc: string, kind: DocumentKind<State, Op, Undo>, faults: FakeFaults) {
     this.doc = doc;
@@ -241,12 +241,24 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
     });
   }
 
-  holds(): boolean {
+  holds(connection: Connection, message: Submit): boolean {
     this.arrivals += 1;
-    return this.faults.holdEvery !== undefined && this.arrivals % this.faults.holdEvery === 0;
+    const { holdEvery } = this.faults;
+    const key = `${connection.client} ${message.seq}`;
+    if (holdEvery === undefined || this.arrivals % holdEvery !== 0 || this.held.has(key)) return false;
+    this.held.set(key, () => this.arrive(connection, message));
+    return true;
   }
 
   submit(connection: Connection, message: Submit): void {
+    this.arrive(connection, message);
+    const key = `${connection.client} ${message.seq}`;
+    const late = this.held.get(key);
+    this.held.delete(key);
+    late?.();
+  }
+
+  private arrive(connection: Connection, message: Submit): void {
     const code = this.refusal(connection, message);
     const { doc } = this;
     const { seq } = message;
