@@ -38,6 +38,10 @@ export interface OpenRequest {
   readonly id?: string | number;
   /** The gateway takes up a subscription it already has: no `opened` frame, only what came after `since`. */
   readonly resume?: true;
+  /** When the client asked for it, ms since 1970 by its gateway's clock. */
+  readonly askedAt?: number;
+  /** The client does not ask: its gateway asks again, after a change of owner. */
+  readonly again?: true;
 }
 
 export type ToOwner =

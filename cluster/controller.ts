@@ -118,6 +118,7 @@ export class Controller implements SlotListener {
   private refreshing = false;
   private refreshAgain = false;
   private wantMap = true;
+  private someFreed = false;
   private reconciling = false;
   private rerouting = false;
   private stopped = false;
@@ -559,6 +560,7 @@ export class Controller implements SlotListener {
   /** These shards have lost their owner. */
   private freed(shards: readonly number[]): void {
     this.unroute(shards);
+    if (shards.length > 0) this.someFreed = true;
     this.reconcileSoon();
   }
 
@@ -728,7 +730,9 @@ export class Controller implements SlotListener {
     this.reconciling = true;
     this.options.clock.after(RECONCILE_MS, () => {
       this.reconciling = false;
-      if (!this.stopped && this.state === 'live' && !this.wantMap) this.claimOwn();
+      // What a death has freed is known without reading the map anew; documents wait for it.
+      if (!this.stopped && this.state === 'live' && (!this.wantMap || this.someFreed)) this.claimOwn();
+      this.someFreed = false;
     });
   }
 

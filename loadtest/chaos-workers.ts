@@ -1,5 +1,6 @@
 // Worker threads that die: once, and of the same document again and again. For nodes whose workers run
 // with test/support/faulty-worker.ts.
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BareClient } from './bare-client.ts';
@@ -18,11 +19,14 @@ export const workerKilled: Fault = {
       await scene.calm();
       const { client, document } = await victim(scene, `once-${round}`);
       const owner = await ownerOf(scene, document.doc);
+      const before = await scene.database.fences();
       await scene.strikes('a worker dies', owner);
-      const seq = document.submit([
-        { insert: `KILL-ONCE ${join(tmpdir(), `troupe-kill-${crypto.randomUUID()}`)}` },
-      ]);
+      const done = join(tmpdir(), `troupe-kill-${crypto.randomUUID()}`);
+      const seq = document.submit([{ insert: `KILL-ONCE ${done}` }]);
       const { fate } = await document.decided(seq);
+      await rm(done, { force: true });
+      const { workers } = await scene.database.fences();
+      scene.demand(workers > before.workers, 'a worker died');
       scene.demand(fate.type === 'ok', `the edit at which it died is committed by the next: ${fate.type}`);
       await scene.calm();
       client.stop();

@@ -88,7 +88,7 @@ async function startCluster(options: ChaosOptions, kind: Fault['cluster']): Prom
     nodes,
     secret: randomBytes(24).toString('hex'),
     proxied: kind === 'proxied',
-    faulty: options.faulty ?? kind === 'faulty',
+    faulty: options.faulty === true || kind === 'faulty',
     set: () => SETTINGS,
     logs,
   });

@@ -51,13 +51,22 @@ export class Audience {
 
   readonly isOpenFor = (client: string): boolean => this.subscribers.ofClient(client) !== undefined;
 
-  /** Who asks under a client's id takes the place of whoever had it. */
-  subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber {
+  /**
+   * Who asks under a client's id takes the place of whoever had it. undefined: a gateway has asked again for a socket
+   * that the client has left since for another, whatever that gateway knows: it has been told so.
+   */
+  subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber | undefined {
     const { replaces, client } = request;
     const before = replaces === undefined ? undefined : this.subscribers.find(link, replaces);
     if (replaces !== undefined && before !== undefined) {
       this.subscribers.renew(before, replaces, sub, request);
       return before;
+    }
+    const { askedAt = 0 } = request;
+    if (request.again && askedAt < (this.subscribers.ofClient(client)?.askedAt ?? 0)) {
+      this.subscribers.emptied = true;
+      this.hand.send(link, [CLOSED, chan, sub, 'replaced']);
+      return undefined;
     }
     const { added, replaced } = this.subscribers.add(link, chan, sub, request);
     if (replaced !== undefined && (replaced.link.link !== link || replaced.sub !== sub)) {

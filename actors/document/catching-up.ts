@@ -29,6 +29,7 @@ export class CatchingUp {
       return;
     }
     const subscriber = audience.subscribe(link, chan, sub, request);
+    if (subscriber === undefined) return;
     if (!document.needsRecall(subscriber.client)) {
       this.greet(subscriber);
       return;

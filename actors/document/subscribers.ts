@@ -17,6 +17,8 @@ export interface Subscriber {
   readonly user: string;
   readonly role: Role;
   readonly codec: FrameCodec;
+  /** As its request has it; 0 where that does not tell. */
+  askedAt: number;
   /** What it asked for, until it has joined. */
   request: OpenRequest | undefined;
   /** It takes the channel's commits. Before that it is brought up to the head. */
@@ -97,6 +99,7 @@ export class Subscribers {
       user: request.user,
       role: request.role,
       codec: request.codec,
+      askedAt: request.askedAt ?? 0,
       request,
       joined: false,
       at: 0,
@@ -118,6 +121,7 @@ export class Subscribers {
     subscriber.formerSubs = numbers.filter((number) => number >= before);
     subscriber.sub = sub;
     subscriber.request = request;
+    subscriber.askedAt = request.askedAt ?? 0;
     subs.set(sub, subscriber);
   }
 

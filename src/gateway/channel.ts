@@ -19,6 +19,8 @@ export interface Subscription {
   /** Given anew for each open. */
   sub: number;
   mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
+  /** By the gateway's clock, ms. */
+  readonly askedAt: number;
   /** What the client asked for, until it has had its `opened`. */
   request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'> | undefined;
   /** Version that this socket has been brought to, while it is not joined. */

@@ -71,6 +71,7 @@ export class Requests {
       channel,
       sub: 0,
       mode: 'opening',
+      askedAt: this.options.now(),
       request: {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
         ...(isVersion(since) ? { since } : {}),

@@ -42,6 +42,8 @@ export class Subscriptions {
       user: session.user,
       role: ROLE,
       codec: session.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
+      askedAt: subscription.askedAt,
+      ...(again ? { again: true } : {}),
       ...(subscription.opened
         ? {
             since: version,

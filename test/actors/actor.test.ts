@@ -6,6 +6,7 @@ import { KEPT_CLIENTS } from '../../actors/document/document.ts';
 import {
   ACK,
   CLOSE,
+  CLOSED,
   COMMIT,
   OPEN_FAILED,
   OPENED,
@@ -61,6 +62,22 @@ test('opens of the wrong kind, of no document, and replaced ones leave no channe
   for (let sub = 1; sub < 10; sub++) missing.openOnNewChannel(sub);
   assert.equal(missing.actor.releaseChannels().length, 9);
   assert.deepEqual(missing.actor.channels, []);
+});
+
+test('a gateway that resumes what its client has left for another does not take the document from it', () => {
+  const harness = new ActorHarness();
+  const client = 'client-1';
+  const again = { client, since: 0, history: HISTORY, resume: true, again: true } as const;
+  harness.open(1, { client, askedAt: 2000 }, 1, 11);
+  harness.taken();
+  harness.open(2, { ...again, askedAt: 1000 }, 2, 12);
+  assert.deepEqual(harness.taken(), [[CLOSED, 12, 2, 'replaced']], 'the socket it had before is told');
+  // The other way round: the newer one comes later.
+  harness.open(3, { ...again, askedAt: 3000 }, 3, 13);
+  assert.ok(harness.taken().some((m) => m[0] === CLOSED && m[1] === 11));
+  // The client itself may always ask.
+  harness.open(4, { client, askedAt: 1000 }, 2, 14);
+  assert.ok(harness.taken().some((m) => m[0] === CLOSED && m[1] === 13));
 });
 
 test('a channel is kept while an open of it waits for the document', () => {
