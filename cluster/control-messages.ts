@@ -16,7 +16,9 @@ export type ControlMessage =
   /** Whether the sender reaches the database, whenever that changes and as soon as a connection is up. */
   | { readonly type: 'database'; readonly reached: boolean }
   /** A worker of the sender has died at this document. */
-  | { readonly type: 'death'; readonly doc: string };
+  | { readonly type: 'death'; readonly doc: string }
+  /** So many clients are connected to the sender, those that it has sent away left out. */
+  | { readonly type: 'clients'; readonly count: number };
 
 /** undefined: not one of these. */
 export function controlMessage(value: unknown): ControlMessage | undefined {
@@ -42,6 +44,8 @@ export function controlMessage(value: unknown): ControlMessage | undefined {
       return typeof value.reached === 'boolean' ? { type: 'database', reached: value.reached } : undefined;
     case 'death':
       return typeof value.doc === 'string' ? { type: 'death', doc: value.doc } : undefined;
+    case 'clients':
+      return isId(value.count) ? { type: 'clients', count: value.count } : undefined;
     default:
       return undefined;
   }

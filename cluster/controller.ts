@@ -63,6 +63,13 @@ export interface ControllerOptions {
   readonly onLeaveAsked?: () => LeaveProgress;
 }
 
+/** Of a node: how many clients are connected to it, and the weight of what it should have. */
+export interface ClientShare {
+  readonly node: string;
+  readonly clients: number;
+  readonly weight: number;
+}
+
 /** What should be where, for these members (`key`), pins and owners (`current`). */
 interface Plan {
   readonly key: string;
@@ -119,6 +126,8 @@ export class Controller implements SlotListener {
   private refreshAgain = false;
   private wantMap = true;
   private someFreed = false;
+  /** Connected to this node; undefined: it takes none yet. */
+  private clients: number | undefined;
   private reconciling = false;
   private rerouting = false;
   private stopped = false;
@@ -280,6 +289,34 @@ export class Controller implements SlotListener {
     return !this.reachesDatabase && this.members.size > 0 && this.options.network.peers().length === 0;
   }
 
+  /** How many clients are connected to this node, for the others to know. */
+  tellClients(count: number): void {
+    if (count === this.clients) return;
+    this.clients = count;
+    this.broadcast({ type: 'clients', count });
+  }
+
+  /** This node's share of the cluster's clients, and those of all others that serve; undefined: some are not known. */
+  clientShares(): { readonly own: ClientShare; readonly others: readonly ClientShare[] } | undefined {
+    if (this.state !== 'live') return undefined;
+    const others: ClientShare[] = [];
+    for (const { node, state, peer, clients, weight } of this.members.all()) {
+      if (state !== 'live') continue;
+      if (peer === undefined || clients === undefined) return undefined;
+      others.push({ node, clients, weight });
+    }
+    const { node, weight } = this.options;
+    return { own: { node, clients: this.clients ?? 0, weight }, others };
+  }
+
+  /** Shards of nodes that live, as far as the database has it, and are not reached from here. */
+  unreachedShards(): readonly number[] {
+    if (!this.reachesDatabase) return [];
+    return [...this.members.all()]
+      .filter(({ state, peer }) => state === 'live' && peer === undefined)
+      .flatMap(({ workers }) => [...workers.values()].flatMap((session) => this.map.shardsOf(session)));
+  }
+
   // Workers of this node
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
@@ -329,6 +366,8 @@ export class Controller implements SlotListener {
       if (entries.length > 0) peer.send({ type: 'map', entries } satisfies ControlMessage);
     }
     if (!this.reachesDatabase) peer.send({ type: 'database', reached: false } satisfies ControlMessage);
+    if (this.clients !== undefined)
+      peer.send({ type: 'clients', count: this.clients } satisfies ControlMessage);
     const member = this.members.get(peer.run);
     if (member === undefined) {
       this.refresh();
@@ -374,6 +413,11 @@ export class Controller implements SlotListener {
       case 'death':
         this.slots?.diedOf(message.doc);
         return;
+      case 'clients': {
+        const member = this.members.get(peer.run);
+        if (member !== undefined) member.clients = message.count;
+        return;
+      }
       default:
         throw new Error(`unknown message ${String(message satisfies never)}`);
     }

@@ -60,6 +60,18 @@ export class Membership {
     return this.current?.address;
   }
 
+  tellClients(count: number): void {
+    this.current?.controller.tellClients(count);
+  }
+
+  clientShares(): ReturnType<ClusterRun['controller']['clientShares']> {
+    return this.current?.controller.clientShares();
+  }
+
+  unreachedShards(): readonly number[] {
+    return this.current?.controller.unreachedShards() ?? [];
+  }
+
   status(): ReturnType<ClusterRun['controller']['status']> | undefined {
     return this.current?.controller.status();
   }

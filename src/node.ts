@@ -14,6 +14,7 @@ import { Router } from '../cluster/router.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { balanceClients } from './client-balance.ts';
 import { checkConnections, embeddedSettings } from './connection-budget.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Sockets } from './gateway/sockets.ts';
@@ -167,12 +168,16 @@ async function assemble(
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
   isReady = () => ownership.isServing && !leaving.hasBegun;
-  const stopWatching = isClustered(config)
-    ? sendAwayUnserved({ ownership, sockets, clock: systemClock, log })
-    : () => undefined;
+  const { neighbours } = ownership;
+  const watches: (() => void)[] = [];
+  if (neighbours !== undefined) {
+    watches.push(sendAwayUnserved({ ownership, sockets, clock: systemClock, log }));
+    if (config.cluster.balanceClients)
+      watches.push(balanceClients({ neighbours, sockets, clock: systemClock, log }));
+  }
   onStop(async () => {
     isReady = () => false;
-    stopWatching();
+    for (const end of watches) end();
     if (isClustered(config)) await leaving.begin();
   });
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;

@@ -33,9 +33,14 @@ export interface OwnershipOptions {
   readonly onLeaveAsked: () => LeaveProgress;
 }
 
+/** The other nodes, as far as clients are concerned. */
+export type Neighbours = Pick<Membership, 'tellClients' | 'clientShares' | 'unreachedShards'>;
+
 export interface Ownership {
   /** Able to serve: false while it starts over after it was fenced, and while it reaches no owner at all. */
   readonly isServing: boolean;
+  /** undefined: the node is alone. */
+  readonly neighbours?: Neighbours;
   /** In a cluster: hands everything over to the others, within `timeoutMs`, for good. */
   drain(timeoutMs: number): Promise<void>;
   /** To all threads; those that start later are told by `storage`. */
@@ -62,6 +67,7 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
     get isServing() {
       return membership.isMember && !options.router.leadsNowhere;
     },
+    neighbours: membership,
     drain: (timeoutMs) => membership.drain(timeoutMs),
     refuseBelow: (timeline) => membership.refuseBelow(timeline),
     stop: () => membership.stop(),

@@ -1,12 +1,16 @@
 // A node that cannot serve for long, fenced without a database to come back to, or cut off from all owners, sends its
-// clients to the other nodes, and takes no more until it can. It is asked whether it can, and decides nothing else.
+// clients to the other nodes, and takes no more until it can. One that does not reach some owners, though they live,
+// sends away who has documents there. It is asked whether it can, and decides nothing else.
 import type { Clock } from '../actors/clock.ts';
+import type { Session } from './gateway/session.ts';
 import type { Sockets } from './gateway/sockets.ts';
-import type { Ownership } from './ownership.ts';
+import type { Neighbours, Ownership } from './ownership.ts';
 
 export interface UnservedOptions {
-  readonly ownership: Pick<Ownership, 'isServing'>;
-  readonly sockets: Pick<Sockets, 'sendAway' | 'takeAgain'>;
+  readonly ownership: Pick<Ownership, 'isServing'> & {
+    readonly neighbours?: Pick<Neighbours, 'unreachedShards'>;
+  };
+  readonly sockets: Pick<Sockets, 'sendAway' | 'takeAgain' | 'sendSomeAway'>;
   readonly clock: Clock;
   readonly log: { warn(message: string): void; info(message: string): void };
 }
@@ -20,10 +24,24 @@ const SPREAD_MS = 2000;
 /** The function that comes back ends it. */
 export function sendAwayUnserved({ ownership, sockets, clock, log }: UnservedOptions): () => void {
   let since: number | undefined;
+  let unreachedSince: number | undefined;
   let away = false;
+  const lookAtOthers = (): void => {
+    const shards = ownership.neighbours?.unreachedShards() ?? [];
+    if (shards.length === 0) {
+      unreachedSince = undefined;
+      return;
+    }
+    unreachedSince ??= clock.now();
+    if (clock.now() - unreachedSince < UNSERVED_MS) return;
+    const clients = sockets.sendSomeAway(Number.POSITIVE_INFINITY, SPREAD_MS, hasOpen(new Set(shards)));
+    if (clients > 0)
+      log.warn(`${clients} clients are sent to other nodes: this one does not reach their owners`);
+  };
   return clock.every(LOOK_MS, () => {
     if (ownership.isServing) {
       since = undefined;
+      lookAtOthers();
       if (!away) return;
       away = false;
       log.info('serving again');
@@ -37,3 +55,10 @@ export function sendAwayUnserved({ ownership, sockets, clock, log }: UnservedOpt
     void sockets.sendAway(SPREAD_MS);
   });
 }
+
+const hasOpen =
+  (shards: ReadonlySet<number>) =>
+  (session: Session): boolean => {
+    for (const { channel } of session.open.values()) if (shards.has(channel.shard)) return true;
+    return false;
+  };

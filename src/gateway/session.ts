@@ -26,6 +26,8 @@ export class Session {
   /** Documents that it has open, by name. */
   readonly open = new Map<string, Subscription>();
   closed = false;
+  /** Sent to another node: it is closed where it is still here then. By the gateway's clock, ms. */
+  goesBy: number | undefined;
   /** Clock of the gateway, ms: when it connected, when it was heard of last, when it was pinged. */
   readonly since: number;
   heard: number;

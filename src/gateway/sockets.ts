@@ -23,6 +23,10 @@ const PATH = '/v1/socket';
 const CLOCK_MS = 250;
 /** After the last client that was sent away was to go. */
 const AWAY_GRACE_MS = 500;
+/** Who comes back to this node within that time has nowhere else to go, and is left alone. */
+const AWAY_AGAIN_MS = 10 * 60_000;
+/** Clients that were sent away and are remembered; beyond it the first are forgotten. */
+const AWAY_CLIENTS = 100_000;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -35,6 +39,10 @@ export class Sockets {
   private stopping = false;
   /** The node cannot serve for the time being. */
   private away = false;
+  /** Clients that were sent away, and when. */
+  private readonly sentAway = new Map<string, number>();
+  /** Sockets of those that have not gone yet. */
+  private going = 0;
   /** ms, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
   now = Date.now();
 
@@ -57,6 +65,11 @@ export class Sockets {
 
   get size(): number {
     return this.sessions.size;
+  }
+
+  /** Those that stay: without those that have been sent away. */
+  get staying(): number {
+    return this.sessions.size - this.going;
   }
 
   /** For the HTTP server's `upgrade` event. */
@@ -99,6 +112,44 @@ export class Sockets {
 
   takeAgain(): void {
     this.away = false;
+  }
+
+  /**
+   * Some clients, chosen at random of those that `mayGo`, are told to come back elsewhere within `spreadMs`, and
+   * are closed where they do not. Nobody is told so twice within AWAY_AGAIN_MS. Returns how many were told.
+   */
+  sendSomeAway(count: number, spreadMs: number, mayGo: (session: Session) => boolean = anyOne): number {
+    const now = Date.now();
+    const left = [...this.sessions].filter((session) => this.isOneToGo(session, now) && mayGo(session));
+    let told = 0;
+    for (; told < count && left.length > 0; told++) {
+      const chosen = Math.floor(Math.random() * left.length);
+      const session = left[chosen];
+      const last = left.pop();
+      if (session === undefined || last === undefined) break;
+      if (chosen < left.length) left[chosen] = last;
+      this.tellToGo(session, now, spreadMs);
+    }
+    return told;
+  }
+
+  private isOneToGo({ client, closed, goesBy }: Session, now: number): boolean {
+    if (client === undefined || closed || goesBy !== undefined) return false;
+    const before = this.sentAway.get(client);
+    return before === undefined || now - before > AWAY_AGAIN_MS;
+  }
+
+  private tellToGo(session: Session, now: number, spreadMs: number): void {
+    const { client = '' } = session;
+    this.sentAway.delete(client);
+    this.sentAway.set(client, now);
+    for (const [first, at] of this.sentAway) {
+      if (this.sentAway.size <= AWAY_CLIENTS && now - at <= AWAY_AGAIN_MS) break;
+      this.sentAway.delete(first);
+    }
+    this.going++;
+    session.goesBy = now + spreadMs + AWAY_GRACE_MS;
+    session.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
   }
 
   private async empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
@@ -151,6 +202,7 @@ export class Sockets {
 
   private readonly closed = closedBy((session) => {
     this.sessions.delete(session);
+    if (session.goesBy !== undefined) this.going--;
     this.options.gateway.disconnected(session);
   });
 
@@ -162,6 +214,8 @@ export class Sockets {
       session.messages = 0;
       // A reader that stands still does not answer our close for long; what it had open ends now.
       if (session.closed) this.options.gateway.disconnected(session);
+      if (session.goesBy !== undefined && this.now > session.goesBy)
+        session.close(CLOSE.draining, 'another node has room');
       const silent = this.now - session.heard;
       if (session.client === undefined && this.now - session.since > helloMs) {
         session.close(CLOSE.noHello, 'no hello in time');
@@ -175,6 +229,8 @@ export class Sockets {
 }
 
 // One function for all sockets: they find their session on the socket.
+
+const anyOne = (): boolean => true;
 
 const sessionOf = (socket: WebSocket): Session | undefined =>
   socket instanceof ClientSocket ? socket.session : undefined;

@@ -131,6 +131,34 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
     }
   });
 
+  await t.test(
+    'clients of a node that has too many are sent to the other, once, and closed where they stay',
+    async () => {
+      const clients = await Promise.all(
+        Array.from({ length: 30 }, (_, i) =>
+          WireClient.connect(t, a.socketUrl, { client: `crowd-${String(i).padStart(8, '0')}` }),
+        ),
+      );
+      const told = await Promise.any(
+        clients.map(async (client) => {
+          await client.next('draining');
+          return client;
+        }),
+      );
+      assert.deepEqual(await told.untilClosed(), { code: 1012, reason: 'another node has room' });
+      const again = await WireClient.connect(t, a.socketUrl, { client: told.id ?? '' });
+      const others = clients.filter((client) => client !== told);
+      // Those above the tolerance go, the others stay; who came back is not asked again.
+      while (others.filter(({ closed }) => closed !== undefined).length < 5)
+        await Promise.any(
+          others.filter(({ closed }) => closed === undefined).map((client) => client.untilClosed()),
+        );
+      await again.settled();
+      assert.equal(again.received.length, 0);
+      for (const client of [...clients, again]) client.close();
+    },
+  );
+
   await t.test('drain: shards and clients leave, the node stays until it is stopped', async () => {
     const client = await WireClient.connect(t, b.socketUrl, { client: 'client-bb' });
     await client.open('acme/plan', 'json');

@@ -6,6 +6,7 @@ import type { ControlStore, ShardRow } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryCluster } from '../../actors/storage/store-memory.ts';
 import type { ControlMessage } from '../../cluster/control-messages.ts';
 import { Controller, type SlotHost } from '../../cluster/controller.ts';
+import type { Lease } from '../../cluster/lease-store.ts';
 import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
 import type { OwnerLink } from '../../cluster/owner-link.ts';
 import type { Peer, PeerEvent, PeerNetwork, PeerStream } from '../../cluster/peer/network.ts';
@@ -17,6 +18,17 @@ const SHARD = 7;
 /** Ids of sessions as the database gives them: this node's first, then the other's. */
 const THEIR_CONTROL = 2;
 const THEIR_WORKER = 3;
+
+const LEASE_OF_B: Lease = {
+  run: 'run-b',
+  node: 'b',
+  address: 'b:1',
+  session: THEIR_CONTROL,
+  state: 'live',
+  weight: 2,
+  workers: [{ slot: 0, session: THEIR_WORKER }],
+  timeline: 1,
+};
 
 const STREAM: PeerStream = {
   isOpen: true,
@@ -142,16 +154,7 @@ test('what a node says before the database shows it is kept, and leads to its sh
   node.event({ type: 'up', peer });
   peer.tell({
     type: 'state',
-    lease: {
-      run: 'run-b',
-      node: 'b',
-      address: 'b:1',
-      session: THEIR_CONTROL,
-      state: 'live',
-      weight: 1,
-      workers: [{ slot: 0, session: THEIR_WORKER }],
-      timeline: 1,
-    },
+    lease: LEASE_OF_B,
   });
   peer.tell({ type: 'map', entries: [[SHARD, THEIR_WORKER, 1]] });
   await node.pass(100);
@@ -165,6 +168,44 @@ test('what a node says before the database shows it is kept, and leads to its sh
   await other.control().notify('members');
   await node.pass(5000);
   assert.notEqual(node.router.linkOfShard(SHARD), undefined);
+});
+
+test('what nodes say of their clients is shared; a node that is not reached, or has not said, leaves it open', async () => {
+  const database = createMemoryDatabase();
+  const peers: Peer[] = [];
+  const node = await startNode(database, { peers });
+  const { controller } = node;
+  assert.equal(controller.clientShares(), undefined, 'it has not joined');
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  controller.tellClients(12);
+  assert.deepEqual(controller.clientShares(), { own: { node: 'a', clients: 12, weight: 1 }, others: [] });
+  const other = database.node();
+  await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
+  const worker = other.worker();
+  await worker.open({ run: 'run-b', node: 'b', slot: 0 });
+  await worker.claim([SHARD]);
+  const peer = new FakePeer();
+  peers.push(peer);
+  node.event({ type: 'up', peer });
+  peer.tell({ type: 'state', lease: LEASE_OF_B });
+  await node.pass(5000);
+  assert.equal(controller.clientShares(), undefined, 'b has not said');
+  assert.deepEqual(controller.unreachedShards(), []);
+  peer.tell({ type: 'clients', count: 3 });
+  const others = [{ node: 'b', clients: 3, weight: 2 }];
+  assert.deepEqual(controller.clientShares(), { own: { node: 'a', clients: 12, weight: 1 }, others });
+  peers.pop();
+  node.event({ type: 'down', peer, reason: 'closed-here' });
+  assert.equal(controller.clientShares(), undefined, 'b is not reached');
+  assert.deepEqual(controller.unreachedShards(), [SHARD]);
+  controller.database(false);
+  assert.deepEqual(
+    controller.unreachedShards(),
+    [],
+    'who does not reach the database knows of nobody that it lives',
+  );
 });
 
 test('a run that is over leaves the router alone, whatever it is still answered', async () => {

@@ -1,6 +1,8 @@
 // A node that cannot serve for long sends its clients away, and takes them again when it can.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Channel } from '../../src/gateway/channel.ts';
+import type { Session } from '../../src/gateway/session.ts';
 import { sendAwayUnserved, UNSERVED_MS } from '../../src/unserved.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
@@ -12,6 +14,7 @@ test('a pause is no reason to send clients away; what lasts is, once, and it end
   const sockets = {
     sendAway: async () => void done.push('away'),
     takeAgain: () => void done.push('back'),
+    sendSomeAway: () => 0,
   };
   const run = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
   const stop = sendAwayUnserved({ ownership, sockets, clock, log });
@@ -31,4 +34,41 @@ test('a pause is no reason to send clients away; what lasts is, once, and it end
   ownership.isServing = false;
   await run(20_000);
   assert.deepEqual(done, ['away', 'back']);
+});
+
+test('who has a document open whose owner lives and is not reached for long goes to another node', async () => {
+  const clock = new Scheduler();
+  let unreached: readonly number[] = [];
+  const ownership = { isServing: true, neighbours: { unreachedShards: () => unreached } };
+  const sent: boolean[][] = [];
+  const log = { info: () => undefined, warn: () => undefined };
+  const has = (...docs: [doc: string, shard: number][]) => ({
+    open: new Map(docs.map(([doc, shard]) => [doc, { channel: new Channel(doc, shard, 1) }])),
+  });
+  const sessions = [has(), has(['acme/a', 1]), has(['acme/a', 1], ['acme/b', 2]), has(['acme/c', 3])];
+  const sockets = {
+    sendAway: () => Promise.reject(new Error('it serves')),
+    takeAgain: () => undefined,
+    sendSomeAway: (_count: number, _spreadMs: number, mayGo: (session: Session) => boolean = () => true) => {
+      const chosen = sessions.map((session) => mayGo(session as Session));
+      sent.push(chosen);
+      return chosen.filter(Boolean).length;
+    },
+  };
+  const run = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
+  const stop = sendAwayUnserved({ ownership, sockets, clock, log });
+  unreached = [2, 3];
+  await run(UNSERVED_MS - 500);
+  unreached = [];
+  await run(1000);
+  unreached = [2, 3];
+  await run(UNSERVED_MS - 500);
+  assert.deepEqual(sent, [], 'a change of owner is shorter than that');
+  await run(1000);
+  assert.deepEqual(sent[0], [false, false, true, true]);
+  unreached = [];
+  const before = sent.length;
+  await run(10_000);
+  assert.equal(sent.length, before);
+  stop();
 });
