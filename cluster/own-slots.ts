@@ -1,0 +1,70 @@
+// The workers of this node that are up: the session of each and the link to it, and which of them is occupied with
+// a claim or a hand-over, since each does one at a time. It starts no workers.
+import type { SessionId } from '../actors/storage/store.ts';
+import type { OwnerLink } from './owner-link.ts';
+
+export interface OwnSlot {
+  readonly session: SessionId;
+  readonly link: OwnerLink;
+}
+
+export class OwnSlots {
+  private readonly bySlot = new Map<number, OwnSlot>();
+  private readonly occupied = new Set<number>();
+  /** Rises with every change of who is up. */
+  revision = 0;
+
+  up(slot: number, session: SessionId, link: OwnerLink): void {
+    this.bySlot.set(slot, { session, link });
+    this.revision++;
+  }
+
+  down(slot: number): OwnSlot | undefined {
+    const lost = this.bySlot.get(slot);
+    this.bySlot.delete(slot);
+    this.occupied.delete(slot);
+    this.revision++;
+    return lost;
+  }
+
+  get(slot: number): OwnSlot | undefined {
+    return this.bySlot.get(slot);
+  }
+
+  get size(): number {
+    return this.bySlot.size;
+  }
+
+  all(): Iterable<readonly [slot: number, own: OwnSlot]> {
+    return this.bySlot;
+  }
+
+  /** undefined: it is no session of a worker of this node. */
+  slotOf(session: SessionId): number | undefined {
+    for (const [slot, own] of this.bySlot) if (own.session === session) return slot;
+    return undefined;
+  }
+
+  has(session: SessionId): boolean {
+    return this.slotOf(session) !== undefined;
+  }
+
+  isLink(link: OwnerLink): boolean {
+    for (const own of this.bySlot.values()) if (own.link === link) return true;
+    return false;
+  }
+
+  isBusy(slot: number): boolean {
+    return this.occupied.has(slot);
+  }
+
+  /** Until `act` has settled the slot is busy. */
+  async occupy(slot: number, act: () => Promise<void>): Promise<void> {
+    this.occupied.add(slot);
+    try {
+      await act();
+    } finally {
+      this.occupied.delete(slot);
+    }
+  }
+}
