@@ -62,8 +62,7 @@ export class Audience {
       this.subscribers.renew(before, replaces, sub, request);
       return before;
     }
-    const { askedAt = 0 } = request;
-    if (request.again && askedAt < (this.subscribers.ofClient(client)?.askedAt ?? 0)) {
+    if (request.again && this.isOlder(request)) {
       this.subscribers.emptied = true;
       this.hand.send(link, [CLOSED, chan, sub, 'replaced']);
       return undefined;
@@ -75,6 +74,16 @@ export class Audience {
     if (request.resume) this.presence.unknownTo(client);
     else this.presence.forget(client);
     return added;
+  }
+
+  /**
+   * Asked again by a gateway, of a client that is here through another socket: one that it has opened at this owner
+   * is the newer one. Of two that gateways have brought along their clocks tell.
+   */
+  private isOlder({ client, askedAt = 0 }: OpenRequest): boolean {
+    const other = this.subscribers.ofClient(client);
+    if (other === undefined || other.askedAt === askedAt) return false;
+    return !other.again || askedAt < other.askedAt;
   }
 
   leave(subscriber: Subscriber): void {
