@@ -12,8 +12,8 @@ import type { Epochs } from './workers.ts';
 
 export interface AcquisitionOptions {
   readonly picture: Picture;
-  readonly planner: Planner;
-  readonly routes: Routes;
+  readonly planner: Pick<Planner, 'wanted'>;
+  readonly routes: Pick<Routes, 'leadHome'>;
   /** This one's. */
   readonly node: string;
   readonly clock: Clock;
@@ -25,6 +25,8 @@ export interface AcquisitionOptions {
   readonly announce: (message: ControlMessage) => void;
   /** The map is not what it is taken for: it is to be read anew. */
   readonly onStale: () => void;
+  /** A worker that was to claim and was busy is not so any more. */
+  readonly onFree: () => void;
   readonly log: (level: 'info' | 'warn', message: string, fields: object) => void;
 }
 
@@ -76,8 +78,11 @@ export class Acquisition {
       shards.push(shard);
       bySlot.set(slot, shards);
     }
-    for (const [slot, shards] of bySlot)
-      if (!own.isBusy(slot)) void own.occupy(slot, () => this.claim(slot, shards));
+    for (const [slot, shards] of bySlot) {
+      const busy = own.busyWith(slot);
+      if (busy === undefined) own.occupy(slot, () => this.claim(slot, shards));
+      else void busy.then(() => this.options.onFree());
+    }
   }
 
   /** They have been handed to this session, if it is one of ours. */

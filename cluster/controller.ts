@@ -164,6 +164,7 @@ export class Controller implements SlotListener {
         adopt: (slot, shards) => this.slots?.adopt(slot, shards) ?? none,
       },
       announce: (message) => this.announce(message),
+      onFree: () => this.reconcileSoon(),
     });
     this.handOver = new HandOver({
       ...shared,

@@ -44,7 +44,7 @@ export class HandOver {
     const { picture, planner, node } = this.options;
     const { placement, pins } = planner.wanted();
     for (const [slot, { session }] of picture.own.all()) {
-      if (picture.own.isBusy(slot)) continue;
+      if (picture.own.busyWith(slot) !== undefined) continue;
       const slotOf = (shard: number): number | undefined => pins.shards.get(shard)?.slot;
       const leaving = picture.map
         .shardsOf(session)
@@ -74,7 +74,7 @@ export class HandOver {
     const { own } = this.options.picture;
     const to = member === undefined ? this.ownSlot(pinned, slot) : this.sessionOf(member, pinned);
     if (to === undefined || this.isRefused(to)) return;
-    void own.occupy(slot, () => this.release(slot, shards, to, member));
+    own.occupy(slot, () => this.release(slot, shards, to, member));
   }
 
   private async release(

@@ -10,7 +10,7 @@ export interface OwnSlot {
 
 export class OwnSlots {
   private readonly bySlot = new Map<number, OwnSlot>();
-  private readonly occupied = new Set<number>();
+  private readonly occupied = new Map<number, Promise<void>>();
   /** Rises with every change of who is up. */
   revision = 0;
 
@@ -54,17 +54,17 @@ export class OwnSlots {
     return false;
   }
 
-  isBusy(slot: number): boolean {
-    return this.occupied.has(slot);
+  /** What the slot is busy with; undefined: nothing. */
+  busyWith(slot: number): Promise<void> | undefined {
+    return this.occupied.get(slot);
   }
 
-  /** Until `act` has settled the slot is busy. */
-  async occupy(slot: number, act: () => Promise<void>): Promise<void> {
-    this.occupied.add(slot);
-    try {
-      await act();
-    } finally {
-      this.occupied.delete(slot);
-    }
+  /** Until `act` is done, which never rejects, the slot is busy. */
+  occupy(slot: number, act: () => Promise<void>): void {
+    const done = act().finally(() => {
+      // A worker that has come up since does its own.
+      if (this.occupied.get(slot) === done) this.occupied.delete(slot);
+    });
+    this.occupied.set(slot, done);
   }
 }

@@ -1,0 +1,113 @@
+// What a node claims, and when: shards that fall to it at once, those of others after a while, and what falls to it
+// while its worker is busy as soon as that is free.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SHARDS } from '../../actors/shard.ts';
+import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { Acquisition } from '../../cluster/acquisition.ts';
+import { Picture } from '../../cluster/picture.ts';
+import { PinBoard } from '../../cluster/pin-board.ts';
+import type { Epochs } from '../../cluster/workers.ts';
+import { Scheduler } from '../sim/scheduler.ts';
+
+const LINK = { offer: () => true, send: () => undefined };
+
+/** Node a, whose one worker has session 1; the first shard is to be another node's. */
+function node() {
+  const clock = new Scheduler();
+  const pins = new PinBoard({
+    store: createMemoryDatabase().control(),
+    configured: [],
+    onChange: () => undefined,
+    onFailed: () => undefined,
+  });
+  const picture = new Picture('a', pins);
+  picture.own.up(0, 1, LINK);
+  const placement = Array.from({ length: SHARDS }, (_, shard) => (shard === 0 ? 'b' : 'a'));
+  const claimed: number[][] = [];
+  const calls: string[] = [];
+  const acquisition = new Acquisition({
+    picture,
+    planner: { wanted: () => ({ placement, pins: { shards: new Map(), problems: [] } }) },
+    routes: { leadHome: () => undefined },
+    node: 'a',
+    clock,
+    slots: {
+      claim: (_slot, shards) => {
+        claimed.push([...shards]);
+        return Promise.resolve<Epochs>(new Map(shards.map((shard) => [shard, 1])));
+      },
+      adopt: () => Promise.resolve<Epochs>(new Map()),
+    },
+    leases: { writeMap: () => Promise.resolve() },
+    announce: () => undefined,
+    onStale: () => calls.push('stale'),
+    onFree: () => calls.push('free'),
+    log: () => undefined,
+  });
+  return { clock, picture, acquisition, claimed, calls };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('what falls to the node while its worker is busy is claimed as soon as that is free', async () => {
+  const { picture, acquisition, claimed, calls } = node();
+  let end = (): void => undefined;
+  picture.own.occupy(
+    0,
+    () =>
+      new Promise((resolve) => {
+        end = resolve;
+      }),
+  );
+  acquisition.claimOrphans();
+  await settled();
+  assert.deepEqual([claimed, calls], [[], []]);
+  end();
+  await settled();
+  assert.deepEqual(calls, ['free']);
+  acquisition.claimOrphans();
+  assert.equal(claimed[0]?.length, SHARDS - 1);
+});
+
+test('a worker that has come up anew is not busy with what its predecessor began', async () => {
+  const { picture } = node();
+  let end = (): void => undefined;
+  picture.own.occupy(
+    0,
+    () =>
+      new Promise((resolve) => {
+        end = resolve;
+      }),
+  );
+  picture.own.down(0);
+  picture.own.up(0, 2, LINK);
+  assert.equal(picture.own.busyWith(0), undefined);
+  picture.own.occupy(0, () => new Promise(() => undefined));
+  end();
+  await settled();
+  assert.notEqual(picture.own.busyWith(0), undefined);
+});
+
+test('an orphan of another node is claimed when that one has not taken it for a while', async () => {
+  const { clock, acquisition, claimed, calls } = node();
+  acquisition.claimOrphans();
+  await settled();
+  assert.equal(claimed.length, 1);
+  acquisition.claimOrphans();
+  await settled();
+  assert.equal(claimed.length, 1, 'it is not ours yet');
+  await clock.run({ until: () => false, untilMs: clock.now() + 3000 });
+  acquisition.claimOrphans();
+  await settled();
+  assert.deepEqual(claimed[1], [0]);
+  assert.deepEqual(calls, []);
+});
+
+test('what is answered when the run is over changes nothing', async () => {
+  const { picture, acquisition } = node();
+  acquisition.claimOrphans();
+  acquisition.end();
+  await settled();
+  assert.equal(picture.map.orphans, SHARDS);
+});
