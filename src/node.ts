@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
+import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
@@ -27,6 +28,8 @@ export interface NodeOptions {
   readonly log: Logger;
   /** The module of the worker threads; tests run one with faults in it. */
   readonly workerModule?: URL;
+  /** Aborted while the node starts: it is given up at once, and `startNode` rejects with the reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunningNode {
@@ -73,13 +76,14 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
     return await assemble(config, options, (close) => closers.push(close), stop);
   } catch (error) {
     await stop().catch(() => undefined);
+    options.signal?.throwIfAborted();
     throw error;
   }
 }
 
 async function assemble(
   config: Config,
-  { log, workerModule }: NodeOptions,
+  { log, workerModule, signal = new AbortController().signal }: NodeOptions,
   onStop: (close: () => Promise<unknown>) => void,
   stop: () => Promise<void>,
 ): Promise<RunningNode> {
@@ -93,7 +97,9 @@ async function assemble(
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
+  // A database that is being made is let be made: the next start finds it whole.
   const storageUrl = await openStorage(config, log, onStop);
+  signal.throwIfAborted();
   const storage = {
     url: storageUrl,
     /** What is started from now on is told. */
@@ -104,8 +110,11 @@ async function assemble(
   };
   const control = createControlStore(storage);
   onStop(() => control.close());
-  await migrate(config, control, log);
-  await checkConnections(config, control, (message, fields) => log.warn(fields, message));
+  await unlessAborted(signal, migrate(config, control, log));
+  await unlessAborted(
+    signal,
+    checkConnections(config, control, (message, fields) => log.warn(fields, message)),
+  );
 
   const compute = new Piscina({
     filename: new URL('../actors/fold-worker.js', import.meta.url).href,
@@ -149,6 +158,7 @@ async function assemble(
       leaving.begin().catch((error: unknown) => log.error({ err: error }, 'leaving'));
       return leaving.progress();
     },
+    signal,
     ...(workerModule === undefined ? {} : { workerModule }),
   });
   const ownership = await starting;
@@ -166,6 +176,7 @@ async function assemble(
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
+  signal.throwIfAborted();
   isReady = () => ownership.isServing && !leaving.hasBegun;
   const stopWatching = isClustered(config)
     ? sendAwayUnserved({ ownership, sockets, clock: systemClock, log })
