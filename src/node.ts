@@ -267,7 +267,7 @@ function watchDatabase(
 const TIMELINE_MS = 5000;
 const SWEEP_ROWS = 10_000;
 
-function hostLimits(config: Config): HostLimits {
+export function hostLimits(config: Config): HostLimits {
   const { limits, actors, commit, snapshot } = config;
   return {
     actor: {
