@@ -232,7 +232,7 @@ function sweepHistory(
     control
       .compact({ olderThanMs, keepOps: Math.max(keepOps, config.limits.historyOps), limit: SWEEP_ROWS })
       .then(
-        (rows) => rows > 0 && log.info({ rows }, 'history folded away'),
+        (rows) => rows > 0 && log.info({ rows }, 'history and clients of long ago folded away'),
         (error: unknown) => log.warn({ err: error }, 'history is not folded away'),
       );
   }, sweepMs);
