@@ -8,9 +8,19 @@ import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
 import { Rings } from '../cluster/rings.ts';
-import { type ClusterRun, type ClusterRunOptions, startClusterRun } from './cluster-run.ts';
+import type { ClusterRun, ClusterRunOptions } from './cluster-run.ts';
 
-export type MembershipOptions = Omit<ClusterRunOptions, 'run' | 'rings' | 'signal' | 'onFenced'>;
+export interface MembershipOptions extends Pick<ClusterRunOptions, 'router' | 'gateway' | 'log'> {
+  /** As `startClusterRun`; what is the membership's to say is said here. */
+  readonly startRun: (
+    own: Pick<ClusterRunOptions, 'run' | 'rings' | 'signal' | 'onFenced'>,
+  ) => Promise<JoinedRun>;
+}
+
+/** What it needs of a run. */
+export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 'stop'> {
+  readonly controller: Pick<ClusterRun['controller'], 'isRouted' | 'isCutOff' | 'status' | 'drain'>;
+}
 
 type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
 
@@ -26,7 +36,7 @@ export class Membership {
   private readonly options: MembershipOptions;
   private readonly rings = new Rings();
   private mode: Mode = 'starting';
-  private current: ClusterRun | undefined;
+  private current: JoinedRun | undefined;
   /** The run that starts, until it has or has not. Never rejects. */
   private joining: Promise<void> = Promise.resolve();
   private ending: Promise<void> = Promise.resolve();
@@ -35,11 +45,8 @@ export class Membership {
   private failures = 0;
   private startedAt = 0;
 
-  private readonly startRun: typeof startClusterRun;
-
-  constructor(options: MembershipOptions, startRun = startClusterRun) {
+  constructor(options: MembershipOptions) {
     this.options = options;
-    this.startRun = startRun;
   }
 
   /** Joins; resolves when every shard leads to its owner, or none can be waited for. Rejects where it is stopped before. */
@@ -97,8 +104,7 @@ export class Membership {
     this.startedAt = systemClock.now();
     const run = randomUUID();
     this.setMode('starting');
-    const started = await this.startRun({
-      ...this.options,
+    const started = await this.options.startRun({
       run,
       rings: this.rings,
       signal: this.noMore.signal,
@@ -122,7 +128,7 @@ export class Membership {
     this.ending = this.rejoin(ended);
   }
 
-  private async rejoin(ended: ClusterRun | undefined): Promise<void> {
+  private async rejoin(ended: JoinedRun | undefined): Promise<void> {
     const { router, gateway, log } = this.options;
     router.setOwner(
       Array.from({ length: SHARDS }, (_, shard) => shard),

@@ -16,6 +16,7 @@ import { Workers } from '../cluster/workers.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { startClusterRun } from './cluster-run.ts';
 import { Membership } from './membership.ts';
 
 export interface OwnershipOptions {
@@ -55,11 +56,13 @@ export async function startOwnership(options: OwnershipOptions): Promise<Ownersh
 }
 
 async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
-  const { config, signal } = options;
+  const { config, signal, router, gateway, log } = options;
   const membership = new Membership({
-    ...options,
-    node: config.node.name,
-    link: options.limits.link,
+    router,
+    gateway,
+    log,
+    startRun: (own) =>
+      startClusterRun({ ...options, node: config.node.name, link: options.limits.link, ...own }),
   });
   const ownership: Ownership = {
     get isServing() {

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Router } from '../../cluster/router.ts';
-import type { ClusterRun, ClusterRunOptions } from '../../src/cluster-run.ts';
-import { Membership, type MembershipOptions } from '../../src/membership.ts';
+import { type JoinedRun, Membership, type MembershipOptions } from '../../src/membership.ts';
 
 interface Begun {
   readonly signal: AbortSignal;
@@ -16,21 +15,26 @@ interface Begun {
 /** A membership, and the runs that it has begun. */
 function membership() {
   const begun: Begun[] = [];
-  const startRun = (options: ClusterRunOptions): Promise<ClusterRun> =>
-    new Promise((resolve, reject) => {
+  const startRun: MembershipOptions['startRun'] = (options) =>
+    new Promise<JoinedRun>((resolve, reject) => {
       const one: Begun = {
         signal: options.signal,
         fence: options.onFenced,
         started: () => {
-          const run = {
+          resolve({
             address: `address ${begun.indexOf(one)}`,
-            controller: { isRouted: true, isCutOff: false },
+            controller: {
+              isRouted: true,
+              isCutOff: false,
+              status: () => ({ state: 'live', members: [], orphans: 0 }),
+              drain: () => Promise.resolve(),
+            },
+            refuseBelow: () => undefined,
             stop: () => {
               one.stopped = true;
               return Promise.resolve();
             },
-          };
-          resolve(run as unknown as ClusterRun);
+          });
         },
         failed: () => reject(new Error('not joined')),
         stopped: false,
@@ -41,8 +45,9 @@ function membership() {
     router: new Router(),
     gateway: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
     log: () => undefined,
+    startRun,
   };
-  return { begun, node: new Membership(options as unknown as MembershipOptions, startRun) };
+  return { begun, node: new Membership(options) };
 }
 
 /** Lets everything that has settled go on. */

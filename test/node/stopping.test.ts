@@ -168,7 +168,7 @@ test('one that has been fenced and does not get back ends with 0 on SIGTERM', LI
 async function silentDatabase(t: TestContext) {
   const closers: (() => unknown)[] = [];
   const later = { after: (close: () => unknown) => void closers.unshift(close) };
-  const databaseUrl = await freshDatabase(later as Pick<TestContext, 'after'>);
+  const databaseUrl = await freshDatabase(later);
   const proxy = await startSilentProxy(later, databaseUrl);
   t.after(async () => {
     for (const close of closers) await close();
