@@ -91,12 +91,16 @@ export function forgetting(rule: Rule): void {
     for (let round = 0; round < 20; round++) {
       await append(`old-${round}`, 'steady', `new-${round}`, 'steady');
       head += 4;
-      await Promise.all([snapshot(head - 1), control.compact({ ...ALL, keepOps: 2 }), control.compact(ALL)]);
+      const sweep = () => control.compact({ ...ALL, keepOps: 3 });
+      await Promise.all([snapshot(head - 1), sweep(), sweep()]);
       const steady = await worker.clientSeqs(doc, 'steady', head);
-      assert.deepEqual(steady?.lastSeq, head);
-      assert.ok((steady?.pairs.length ?? 0) >= 2);
-      assert.ok((await worker.clientSeqs(doc, `new-${round}`, head)) !== undefined);
+      assert.deepEqual([steady?.lastSeq, steady?.pairs.length], [head, 2 * round + 2]);
+      for (const [client, seq] of Object.entries({ [`old-${round}`]: head - 3, [`new-${round}`]: head - 1 }))
+        assert.deepEqual(await worker.clientSeqs(doc, client, head), { lastSeq: seq, pairs: [[seq, seq]] });
     }
+    const { clients, someForgotten } = await worker.clients(doc, 1_000);
+    assert.equal(someForgotten, true);
+    assert.ok((clients?.length ?? 0) <= 1 + 2 * 3, 'of the others those of the last rounds are left');
   });
 
   rule('forgetting: not by a fenced node', async (h) => {
