@@ -36,6 +36,7 @@ import type {
   DeltaRow,
   DocumentRow,
   Epoch,
+  KnownClients,
   LoadedDocument,
   OpenedSession,
   SessionId,
@@ -79,6 +80,7 @@ const SWEEP_MS = 1000;
 const PRESENCE_TICK_MS = 25;
 /** Clients of a snapshot that are listed at load; where there are more each one is asked for. */
 const LISTED_CLIENTS = 1000;
+const NOBODY: KnownClients = { clients: [], someForgotten: false };
 /** A document whose handling throws this often is left alone. */
 const FAULTS_TO_QUARANTINE = 3;
 /** For the snapshots of a worker that stops. */
@@ -438,16 +440,10 @@ export class Host {
     await this.committer.discard(row.id);
     const loaded = created ? EMPTY(row) : await this.loadRow(row);
     // After the snapshot, never beside it: a client of a newer one would go unlisted.
-    const clients = loaded.snapshotVersion === 0 ? [] : await store.clients(row.id, LISTED_CLIENTS);
+    const clients = loaded.snapshotVersion === 0 ? NOBODY : await store.clients(row.id, LISTED_CLIENTS);
     this.options.progress.enter(name);
     const kind: AnyKind = kindOf(row.kind);
-    const document = new Document(
-      kind,
-      loaded,
-      clients === undefined ? undefined : new Set(clients),
-      limits.actor,
-      session.historyTag,
-    );
+    const document = new Document(kind, loaded, clients, limits.actor, session.historyTag);
     this.options.progress.clear();
     return { type: 'loaded', document, loaded };
   }

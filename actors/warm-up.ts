@@ -35,7 +35,7 @@ const PATCHES: readonly (readonly [KindName, LinkOp])[] = [
 
 function rehearse(kind: AnyKind, op: LinkOp): void {
   const empty = { id: NO_DOCUMENT, snapshotVersion: 0, snapshot: undefined, deltas: [] };
-  const document = new Document(kind, empty, new Set(), LIMITS);
+  const document = new Document(kind, empty, { clients: [], someForgotten: false }, LIMITS);
   for (let seq = 1; seq <= ROUNDS; seq++) {
     const submission = { client: 'rehearsal', user: '', seq, base: seq - 1, op };
     const submitted = document.submit(submission, []);

@@ -191,11 +191,13 @@ export class Controller implements SlotListener {
         this.mapIsStale();
       },
     });
+    if (this.stopped) return events.close();
     this.closers.push(() => events.close());
     this.closers.push(
       leases.subscribe({ onEvent: (event) => this.published(event), onGap: () => this.refresh() }),
     );
     [{ timeline: this.timeline }] = await Promise.all([store.timeline(), this.picture.pins.read()]);
+    if (this.stopped) return;
     this.setState('live');
     this.closers.push(clock.every(SWEEP_MS, () => this.sweep()));
     this.closers.push(clock.every(MOVE_EVERY_MS, () => this.move()));
@@ -216,7 +218,11 @@ export class Controller implements SlotListener {
   async drain(timeoutMs: number): Promise<void> {
     const { store, session, clock } = this.options;
     this.setState('draining');
-    await store.setState(session, 'draining').catch(() => undefined);
+    let isTold = false;
+    const told = (): void => {
+      isTold = true;
+    };
+    store.setState(session, 'draining').then(told, told);
     await new Promise<void>((resolve) => {
       const end = clock.after(timeoutMs, resolve);
       const done = (): void => {
@@ -224,6 +230,7 @@ export class Controller implements SlotListener {
         resolve();
       };
       const look = clock.every(MOVE_EVERY_MS / 4, () => {
+        if (!isTold && !this.stopped) return;
         if (this.picture.ownedShards > 0 && this.planner.placeable().length > 0 && !this.stopped) {
           this.move();
           return;

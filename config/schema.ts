@@ -154,7 +154,7 @@ const limits = z.strictObject({
     DAY,
     0,
     10 * YEAR,
-    "A client's committed seqs are remembered at least this long after its last one.",
+    "A client's committed seqs are remembered at least this long after its last one, and as long as a patch of it is kept (`retention`).",
   ),
   pingMs: duration(
     20 * SECOND,
@@ -244,7 +244,7 @@ const retention = z.strictObject({
   keepMs: durationOrForEver(
     0,
     100 * YEAR,
-    'Patches older than this, and more than `retention.keepOps` versions behind the head, are folded into the snapshot. null: kept for ever.',
+    'Patches older than this, and more than `retention.keepOps` versions behind the head, are folded into the snapshot, and clients of whom no patch is left are forgotten. null: kept for ever.',
   ),
   keepOps: count(
     10_000,

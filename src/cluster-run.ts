@@ -1,6 +1,7 @@
 // One run of a node in a cluster: peers, lease, control session, workers and controller, put together and
 // taken apart. A run that is fenced is over; the next one is another object (membership.ts).
 import { readFileSync } from 'node:fs';
+import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
 import type { HostLimits } from '../actors/host.ts';
@@ -36,6 +37,8 @@ export interface ClusterRunOptions {
   readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly workerModule?: URL;
+  /** Aborted while the run starts: it is given up at once, whatever does not answer. Afterwards without effect. */
+  readonly signal: AbortSignal;
   /** Nothing of this run will ever be written again. Told once. */
   readonly onFenced: () => void;
   readonly onLeaveAsked: () => LeaveProgress;
@@ -51,6 +54,10 @@ export interface ClusterRun {
   stop(now: boolean): Promise<void>;
 }
 
+/** Of the database's answer to a node that says that it has gone. */
+const FAREWELL_MS = 3000;
+
+/** Where it rejects nothing of the run is left here. */
 export async function startClusterRun(options: ClusterRunOptions): Promise<ClusterRun> {
   const closers: ((now: boolean) => Promise<unknown>)[] = [];
   const stop = async (now: boolean): Promise<void> => {
@@ -73,7 +80,7 @@ async function assemble(
   onStop: (close: (now: boolean) => Promise<unknown>) => void,
   stop: (now: boolean) => Promise<void>,
 ): Promise<ClusterRun> {
-  const { run, config, node, storage, control, router, gateway, log } = options;
+  const { run, config, node, storage, control, router, gateway, log, signal } = options;
   const { cluster } = config;
   let over = false;
   const fenced = (): void => {
@@ -94,10 +101,14 @@ async function assemble(
   onStop(() => network.close());
   const address = cluster.advertise ?? `${cluster.link.host}:${bound.port}`;
 
-  const session = await control.openSession({ run, node, slot: MAIN, address });
+  const session = await unlessAborted(signal, control.openSession({ run, node, slot: MAIN, address }));
   // Nobody has to find out that it is gone.
   onStop(async (now) => {
-    if (!now && (await control.fence(session, { run }))) await control.notify('members');
+    if (now) return;
+    const farewell = async (): Promise<void> => {
+      if (await control.fence(session, { run })) await control.notify('members');
+    };
+    await unlessAborted(AbortSignal.timeout(FAREWELL_MS), farewell());
   });
   const redis = { redis: cluster.redis, cluster: cluster.name, ttlMs: cluster.leaseTtlMs };
   const leases = createRedisLeaseStore(redis);
@@ -170,8 +181,8 @@ async function assemble(
   });
   onStop((now) => (now ? workers.kill() : workers.stop()));
   onStop(() => controller.stop());
-  await workers.start();
-  await controller.start(workers);
+  await unlessAborted(signal, workers.start());
+  await unlessAborted(signal, controller.start(workers));
   return {
     address,
     controller,

@@ -1,6 +1,6 @@
 // A node's place in a cluster over its whole life: one run after the other. A run that is fenced is taken
 // apart at once and followed by another after a back-off, while the sockets stay: their clients see a pause.
-// A node that leaves is followed by no other run.
+// A node that leaves is followed by no other run: what starts then, or waits to, is given up at once.
 //
 // Modes: starting -> member -> fenced -> (back-off) starting; any but stopped -> leaving; any -> stopped. Only
 // `setMode` changes it.
@@ -8,9 +8,19 @@ import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
 import { Rings } from '../cluster/rings.ts';
-import { type ClusterRun, type ClusterRunOptions, startClusterRun } from './cluster-run.ts';
+import type { ClusterRun, ClusterRunOptions } from './cluster-run.ts';
 
-export type MembershipOptions = Omit<ClusterRunOptions, 'run' | 'rings' | 'onFenced'>;
+export interface MembershipOptions extends Pick<ClusterRunOptions, 'router' | 'gateway' | 'log'> {
+  /** As `startClusterRun`; what is the membership's to say is said here. */
+  readonly startRun: (
+    own: Pick<ClusterRunOptions, 'run' | 'rings' | 'signal' | 'onFenced'>,
+  ) => Promise<JoinedRun>;
+}
+
+/** What it needs of a run. */
+export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 'stop'> {
+  readonly controller: Pick<ClusterRun['controller'], 'isRouted' | 'isCutOff' | 'status' | 'drain'>;
+}
 
 type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
 
@@ -26,21 +36,20 @@ export class Membership {
   private readonly options: MembershipOptions;
   private readonly rings = new Rings();
   private mode: Mode = 'starting';
-  private current: ClusterRun | undefined;
+  private current: JoinedRun | undefined;
   /** The run that starts, until it has or has not. Never rejects. */
   private joining: Promise<void> = Promise.resolve();
   private ending: Promise<void> = Promise.resolve();
+  /** Aborted: no run starts any more. */
+  private readonly noMore = new AbortController();
   private failures = 0;
   private startedAt = 0;
 
-  private readonly startRun: typeof startClusterRun;
-
-  constructor(options: MembershipOptions, startRun = startClusterRun) {
+  constructor(options: MembershipOptions) {
     this.options = options;
-    this.startRun = startRun;
   }
 
-  /** Joins; resolves when every shard leads to its owner, or none can be waited for. */
+  /** Joins; resolves when every shard leads to its owner, or none can be waited for. Rejects where it is stopped before. */
   async start(): Promise<void> {
     await this.join().catch((error: unknown) => {
       // Fenced while it started: another run follows.
@@ -48,7 +57,7 @@ export class Membership {
     });
     const until = systemClock.now() + ROUTED_WITHIN_MS;
     while (this.current?.controller.isRouted !== true && systemClock.now() < until && this.mode !== 'stopped')
-      await pause(systemClock, LOOK_MS);
+      await pause(systemClock, LOOK_MS, this.noMore.signal);
   }
 
   /** A member that others know of, and not about to leave. */
@@ -79,6 +88,7 @@ export class Membership {
   /** Hands all shards over; the node stays, routes, and takes no shards again. */
   async drain(timeoutMs: number): Promise<void> {
     this.setMode('leaving');
+    this.noMore.abort();
     await this.current?.controller.drain(timeoutMs);
   }
 
@@ -86,8 +96,11 @@ export class Membership {
     this.current?.refuseBelow(timeline);
   }
 
+  /** What starts is given up, what has started commits what it has taken. */
   async stop(): Promise<void> {
     this.setMode('stopped');
+    this.noMore.abort();
+    await this.joining;
     await this.ending;
     await this.current?.stop(false);
     this.current = undefined;
@@ -103,10 +116,10 @@ export class Membership {
     this.startedAt = systemClock.now();
     const run = randomUUID();
     this.setMode('starting');
-    const started = await this.startRun({
-      ...this.options,
+    const started = await this.options.startRun({
       run,
       rings: this.rings,
+      signal: this.noMore.signal,
       onFenced: () => this.fenced(),
     });
     if (this.mode === 'starting') {
@@ -127,7 +140,7 @@ export class Membership {
     this.ending = this.rejoin(ended);
   }
 
-  private async rejoin(ended: ClusterRun | undefined): Promise<void> {
+  private async rejoin(ended: JoinedRun | undefined): Promise<void> {
     const { router, gateway, log } = this.options;
     router.setOwner(
       Array.from({ length: SHARDS }, (_, shard) => shard),
@@ -139,12 +152,14 @@ export class Membership {
     await ended?.stop(true);
     if (systemClock.now() - this.startedAt > STEADY_MS) this.failures = 0;
     while (this.mode === 'fenced') {
-      await pause(systemClock, Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.failures++));
+      const backOffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.failures++);
+      await pause(systemClock, backOffMs, this.noMore.signal);
       if (this.mode !== 'fenced') return;
       try {
         await this.join();
         return;
       } catch (error) {
+        if (this.noMore.signal.aborted) return;
         log('warn', 'not back in the cluster yet', { error: String(error) });
         // Fenced while it started: then the next is on its way already.
         if (!this.isStarting) return;

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
+import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
 import type { FoldTask } from '../actors/fold-worker.ts';
@@ -28,6 +29,8 @@ export interface NodeOptions {
   readonly log: Logger;
   /** The module of the worker threads; tests run one with faults in it. */
   readonly workerModule?: URL;
+  /** Aborted while the node starts: it is given up at once, and `startNode` rejects with the reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunningNode {
@@ -74,13 +77,14 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
     return await assemble(config, options, (close) => closers.push(close), stop);
   } catch (error) {
     await stop().catch(() => undefined);
+    options.signal?.throwIfAborted();
     throw error;
   }
 }
 
 async function assemble(
   config: Config,
-  { log, workerModule }: NodeOptions,
+  { log, workerModule, signal = new AbortController().signal }: NodeOptions,
   onStop: (close: () => Promise<unknown>) => void,
   stop: () => Promise<void>,
 ): Promise<RunningNode> {
@@ -94,7 +98,9 @@ async function assemble(
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
+  // A database that is being made is let be made: the next start finds it whole.
   const storageUrl = await openStorage(config, log, onStop);
+  signal.throwIfAborted();
   const storage = {
     url: storageUrl,
     /** What is started from now on is told. */
@@ -105,8 +111,11 @@ async function assemble(
   };
   const control = createControlStore(storage);
   onStop(() => control.close());
-  await migrate(config, control, log);
-  await checkConnections(config, control, (message, fields) => log.warn(fields, message));
+  await unlessAborted(signal, migrate(config, control, log));
+  await unlessAborted(
+    signal,
+    checkConnections(config, control, (message, fields) => log.warn(fields, message)),
+  );
 
   const compute = new Piscina({
     filename: new URL('../actors/fold-worker.js', import.meta.url).href,
@@ -150,6 +159,7 @@ async function assemble(
       leaving.begin().catch((error: unknown) => log.error({ err: error }, 'leaving'));
       return leaving.progress();
     },
+    signal,
     ...(workerModule === undefined ? {} : { workerModule }),
   });
   const ownership = await starting;
@@ -167,6 +177,7 @@ async function assemble(
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
     throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
   });
+  signal.throwIfAborted();
   isReady = () => ownership.isServing && !leaving.hasBegun;
   const { neighbours } = ownership;
   const watches: (() => void)[] = [];
@@ -226,7 +237,7 @@ function sweepHistory(
     control
       .compact({ olderThanMs, keepOps: Math.max(keepOps, config.limits.historyOps), limit: SWEEP_ROWS })
       .then(
-        (rows) => rows > 0 && log.info({ rows }, 'history folded away'),
+        (rows) => rows > 0 && log.info({ rows }, 'history and clients of long ago folded away'),
         (error: unknown) => log.warn({ err: error }, 'history is not folded away'),
       );
   }, sweepMs);
@@ -261,7 +272,7 @@ function watchDatabase(
 const TIMELINE_MS = 5000;
 const SWEEP_ROWS = 10_000;
 
-function hostLimits(config: Config): HostLimits {
+export function hostLimits(config: Config): HostLimits {
   const { limits, actors, commit, snapshot } = config;
   return {
     actor: {

@@ -1,6 +1,7 @@
 // Who owns the documents that this node leads to: the node alone, or the nodes of a cluster together. Both
 // ways end in a router that leads every document to its owner; the rest of the node sees no difference.
 import { randomUUID } from 'node:crypto';
+import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
 import type { HostLimits } from '../actors/host.ts';
@@ -15,6 +16,7 @@ import { Workers } from '../cluster/workers.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { startClusterRun } from './cluster-run.ts';
 import { Membership } from './membership.ts';
 
 export interface OwnershipOptions {
@@ -31,6 +33,8 @@ export interface OwnershipOptions {
   readonly onLost: (error: Error) => void;
   /** In a cluster: an operator wants the node to leave, and is told how far it is. May be called again. */
   readonly onLeaveAsked: () => LeaveProgress;
+  /** Aborted: the start is given up at once. Of what has started `stop` is the end. */
+  readonly signal: AbortSignal;
 }
 
 /** The other nodes, as far as clients are concerned. */
@@ -51,17 +55,19 @@ export interface Ownership {
   kill(): Promise<void>;
 }
 
-/** Resolves when every document has an owner that this node leads to. */
+/** Resolves when every document has an owner that this node leads to. Where it rejects nothing of it is left. */
 export async function startOwnership(options: OwnershipOptions): Promise<Ownership> {
   return isClustered(options.config) ? await joinCluster(options) : await serveAlone(options);
 }
 
 async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
-  const { config } = options;
+  const { config, signal, router, gateway, log } = options;
   const membership = new Membership({
-    ...options,
-    node: config.node.name,
-    link: options.limits.link,
+    router,
+    gateway,
+    log,
+    startRun: (own) =>
+      startClusterRun({ ...options, node: config.node.name, link: options.limits.link, ...own }),
   });
   const ownership: Ownership = {
     get isServing() {
@@ -73,11 +79,18 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
     stop: () => membership.stop(),
     kill: () => membership.stop(),
   };
+  // How it ends is heard below.
+  const giveUp = (): void => void membership.stop().catch(() => undefined);
+  signal.addEventListener('abort', giveUp, { once: true });
   try {
+    signal.throwIfAborted();
     await membership.start();
+    signal.throwIfAborted();
   } catch (error) {
     await membership.stop();
     throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
   return ownership;
 }
@@ -85,10 +98,10 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
 const SESSION_POLL_MS = 1000;
 
 async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
-  const { config, control, storage, router, gateway, log } = options;
+  const { config, control, storage, router, gateway, log, signal } = options;
   const run = randomUUID();
   const node = config.node.name;
-  const session = await takeOver(control, { run, node, slot: MAIN }, log);
+  const session = await unlessAborted(signal, takeOver(control, { run, node, slot: MAIN }, log, signal));
   const takenOver = (): void =>
     options.onLost(new StartError('another node has taken this database over; one database serves one node'));
   const alone = new Alone({
@@ -116,8 +129,9 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
   });
   try {
-    await alone.serve(workers);
+    await unlessAborted(signal, alone.serve(workers));
   } catch (error) {
+    alone.stop();
     await workers.kill();
     throw error;
   }
@@ -143,10 +157,12 @@ async function takeOver(
   control: ControlStore,
   identity: { run: string; node: string; slot: number },
   log: OwnershipOptions['log'],
+  signal: AbortSignal,
 ): Promise<SessionRef> {
   const session = await control.openSession(identity);
   const runs = new Set((await control.foreignSessions(identity.run)).map((other) => other.run));
   for (const run of runs) {
+    signal.throwIfAborted();
     if (!(await control.fence(session, { run }))) {
       throw new StartError('another node took this database over while this one was starting');
     }

@@ -24,11 +24,14 @@ export class ClientMemory {
   private complete = true;
   /** The highest that the store has; it may be above those that are here. */
   private storedLastSeq = 0;
+  /** It may have committed what nobody remembers. */
+  private isForgotten: boolean;
   /** The store may know seqs of this client that are not here yet: `recall` them before answering. */
   needsRecall: boolean;
 
-  constructor(needsRecall: boolean) {
+  constructor(needsRecall: boolean, isForgotten = false) {
     this.needsRecall = needsRecall;
+    this.isForgotten = isForgotten;
   }
 
   /** Highest seq taken, durable or not; 0 none. */
@@ -60,12 +63,12 @@ export class ClientMemory {
     return pairs;
   }
 
-  /** Highest seq committed at or below `version`; 0 none, undefined where only the log knows. */
+  /** Highest seq committed at or below `version`; 0 none, undefined where only the log knows, or nobody. */
   lastSeqAt(version: number): number | undefined {
     for (let i = this.seqs.length - 1; i >= 0; i--) {
       if ((this.versions[i] ?? 0) <= version) return this.seqs[i] ?? 0;
     }
-    return this.complete ? 0 : undefined;
+    return this.complete && !this.isForgotten ? 0 : undefined;
   }
 
   committed(seq: number, version: number): void {
@@ -84,9 +87,10 @@ export class ClientMemory {
     if (this.burnt.push(seq) > REMEMBERED_SEQS) this.burnt.shift();
   }
 
-  /** Puts what the store knows under what is known here. `pairs` newest first. */
-  recall(pairs: readonly (readonly [seq: number, version: number])[], lastSeq: number): void {
-    this.storedLastSeq = lastSeq;
+  /** Puts what the store knows under what is known here. `pairs` newest first; as `ClientSeqs` has them. */
+  recall(pairs: readonly (readonly [seq: number, version: number])[], lastSeq: number | null): void {
+    this.storedLastSeq = lastSeq ?? 0;
+    this.isForgotten ||= lastSeq === null;
     const oldest = this.versions[0] ?? Number.POSITIVE_INFINITY;
     const older = pairs.filter(([, version]) => version < oldest).reverse();
     this.seqs.unshift(...older.map(([seq]) => seq));

@@ -4,7 +4,7 @@
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import type { LinkOp } from '../link-messages.ts';
-import type { ClientPairs, LoadedDocument } from '../storage/store.ts';
+import type { ClientPairs, KnownClients, LoadedDocument } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import { type AnyKind, type Entry, entryOf, fromLink, loadState, storedForm } from './entry.ts';
 import { historyOf } from './frames.ts';
@@ -53,6 +53,8 @@ export class Document {
   private forgotBelow = 0;
   /** Clients that the store knows and memory may not; undefined: too many to list, any may be. */
   private storedClients: ReadonlySet<string> | undefined;
+  /** Who is neither there nor in memory may have committed all the same. */
+  private readonly someForgotten: boolean;
   /** A snapshot's text of one version, while nothing has changed. */
   private cached: { version: number; snapshot: string | Uint8Array } | undefined;
 
@@ -60,13 +62,14 @@ export class Document {
   constructor(
     kind: AnyKind,
     loaded: LoadedDocument,
-    storedClients: ReadonlySet<string> | undefined,
+    stored: KnownClients,
     limits: KindLimits,
     historyTag = '',
   ) {
     this.kind = kind;
     this.history = historyOf(loaded.id, historyTag);
-    this.storedClients = storedClients;
+    this.storedClients = stored.clients && new Set(stored.clients);
+    this.someForgotten = stored.someForgotten;
     this.id = loaded.id;
     this.limits = limits;
     this.state = loadState(kind, loaded.snapshot);
@@ -100,7 +103,7 @@ export class Document {
   memory(client: string): ClientMemory {
     let memory = this.clients.get(client);
     if (memory === undefined) {
-      memory = new ClientMemory(this.mayBeStored(client));
+      memory = new ClientMemory(this.mayBeStored(client), this.someForgotten);
       this.clients.set(client, memory);
     }
     return memory;
@@ -111,10 +114,10 @@ export class Document {
     return this.clients.get(client)?.needsRecall ?? this.mayBeStored(client);
   }
 
-  /** Highest seq of this client committed at or below `version`: 0 none, undefined where only the log knows. */
+  /** Highest seq of this client committed at or below `version`: 0 none, undefined where only the log knows, or nobody. */
   lastSeqAt(client: string, version: number): number | undefined {
     const memory = this.clients.get(client);
-    if (memory === undefined) return this.mayBeStored(client) ? undefined : 0;
+    if (memory === undefined) return this.mayBeStored(client) || this.someForgotten ? undefined : 0;
     return memory.lastSeqAt(version);
   }
 

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { ToGateway } from '../link-messages.ts';
 import type { MailboxLimits } from '../mailbox.ts';
-import type { LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
+import type { ClientSeqs, LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
 import type { Document } from './document.ts';
 import type { Entry } from './entry.ts';
 
@@ -36,9 +36,7 @@ export type MadeSnapshot = Pick<NewSnapshot, 'previous' | 'state' | 'clients'>;
 
 /** undefined: out of reach. */
 export type HistoryAnswer = readonly StoredDelta[] | undefined;
-export type ClientSeqsAnswer =
-  | { pairs: readonly (readonly [seq: number, version: number])[]; lastSeq: number }
-  | undefined;
+export type ClientSeqsAnswer = ClientSeqs | undefined;
 
 /** Answers come by the callback, later, never from within the call; a dropped actor ignores them. */
 export interface Effects<Actor> {

@@ -6,9 +6,10 @@ import { randomDocumentId } from './log.ts';
 import { Appender } from './postgres/append.ts';
 import { claim } from './postgres/claim.ts';
 import { clientSeqs, clients, seqVersion } from './postgres/client-seqs.ts';
-import type { PostgresStoreOptions } from './postgres/connect.ts';
+import { type PostgresStoreOptions, within } from './postgres/connect.ts';
 import { type ControlStoreOptions, PostgresControlStore } from './postgres/control-store.ts';
 import { create, find } from './postgres/document.ts';
+import { asUnavailable } from './postgres/errors.ts';
 import { history } from './postgres/history.ts';
 import { load, loadAt } from './postgres/load.ts';
 import { Pool } from './postgres/pool.ts';
@@ -151,10 +152,13 @@ class PostgresWorkerStore implements WorkerStore {
     const { pool, write, appender, session } = this.#open;
     await appender.idle();
     try {
-      await pool.run('close', (sql) => fenceSelf(sql, session));
-    } finally {
-      await Promise.all([write.close(), pool.close()]);
+      const closing = pool.run('close', (sql) => fenceSelf(sql, session));
+      await within(CLOSE_MS, 'close', closing);
+    } catch (error) {
+      this.abort();
+      throw asUnavailable('close', error);
     }
+    await Promise.all([write.close(), pool.close()]);
   }
 
   abort(): void {
@@ -169,6 +173,9 @@ class PostgresWorkerStore implements WorkerStore {
     return this.#open;
   }
 }
+
+/** Of a session that ends by itself: where the database does not answer it is left for the others to fence. */
+const CLOSE_MS = 3_000;
 
 interface Opened {
   readonly session: SessionRef;

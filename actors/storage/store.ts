@@ -193,7 +193,11 @@ export interface ControlStore {
   removePin(match: string): Promise<boolean>;
   /** The shards in which each of these organisations has documents, ascending; left out where it has none. */
   orgShards(orgs: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>>;
-  /** Removes a document's deltas at or below `version`, never within a snapshot's reach or the head; for retention. Rows removed. */
+  /**
+   * Retention, in a step of `limit`: removes the deltas up to a document's newest snapshot that is older than
+   * `olderThanMs` and `keepOps` behind the head, never the head; then forgets the clients of whom nothing else is in
+   * the log. Deltas and clients removed.
+   */
   compact(options: { olderThanMs: number; keepOps: number; limit: number }): Promise<number>;
   close(): Promise<void>;
 }
@@ -235,14 +239,10 @@ export interface WorkerStore {
   load(ids: readonly DocumentId[]): Promise<readonly LoadedDocument[]>;
   /** Deltas in (after, upTo], in order, as many from the start as fit in maxBytes (at least one). Empty where folded away. */
   history(doc: DocumentId, after: number, upTo: number, maxBytes: number): Promise<readonly StoredDelta[]>;
-  /** The client's highest committed seq and its latest (seq, version) pairs up to `upTo`, newest first; undefined: it never committed, or is no longer known (`forgotten`). */
-  clientSeqs(
-    doc: DocumentId,
-    client: string,
-    upTo: number,
-  ): Promise<{ lastSeq: number; pairs: readonly (readonly [seq: number, version: number])[] } | undefined>;
-  /** Clients with remembered seqs in the newest snapshot's table, at most `limit`; undefined where there are more. */
-  clients(doc: DocumentId, limit: number): Promise<readonly string[] | undefined>;
+  /** undefined: it has not committed up to `upTo`. */
+  clientSeqs(doc: DocumentId, client: string, upTo: number): Promise<ClientSeqs | undefined>;
+  /** Who is remembered up to the newest snapshot. */
+  clients(doc: DocumentId, limit: number): Promise<KnownClients>;
   /** As the fold store's, for this session. */
   writeSnapshot(snapshot: NewSnapshot): Promise<boolean>;
   /** The version as which (client, seq) committed, looked up in the kept log; undefined: it did not. O(kept log). */
@@ -251,6 +251,21 @@ export interface WorkerStore {
   close(): Promise<void>;
   /** Gives up at once. */
   abort(): void;
+}
+
+/** What is remembered of a client. */
+export interface ClientSeqs {
+  /** The highest committed; null: of this document clients have been forgotten, and this may be one of them. */
+  readonly lastSeq: number | null;
+  /** The latest, at most PAIRS, newest first. */
+  readonly pairs: readonly (readonly [seq: number, version: number])[];
+}
+
+export interface KnownClients {
+  /** In no order; undefined where they are more than `limit`. */
+  readonly clients: readonly string[] | undefined;
+  /** Clients of this document have been forgotten: who is not known may have committed. */
+  readonly someForgotten: boolean;
 }
 
 /** What a client committed in a stretch of the log. */

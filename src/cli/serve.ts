@@ -1,7 +1,7 @@
 // `troupe serve`: starts the node, says when it is ready, and stops it on a signal or when it fails.
 //
-// starting → ready → stopping → stopped. A signal moves starting and ready to stopping (a start under
-// way is let finish, then stopped). A second signal in stopping exits at once.
+// starting → ready → stopping → stopped. A signal moves starting and ready to stopping (a start under way is
+// given up). A second signal in stopping exits at once.
 import pino, { type Logger } from 'pino';
 import { isClustered } from '../../config/clustered.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
@@ -14,7 +14,13 @@ import type { RunningNode } from '../node.ts';
 export type ServedNode = Pick<RunningNode, 'url' | 'stop' | 'failed'>;
 
 /** Rejects with StartError for what a person can mend. */
-export type StartNode = (config: Config, options: { readonly log: Logger }) => Promise<ServedNode>;
+export type StartNode = (config: Config, options: StartOptions) => Promise<ServedNode>;
+
+export interface StartOptions {
+  readonly log: Logger;
+  /** Aborted: the start is wanted no more, and may reject with the reason when nothing of it is left. */
+  readonly signal: AbortSignal;
+}
 
 /** What serving touches of the process. */
 export interface ServeDeps {
@@ -49,6 +55,11 @@ export async function serve(
   replaced: Partial<ServeDeps> = {},
 ): Promise<ExitCode> {
   const deps: ServeDeps = { ...(await processDeps(config, replaced)), ...io, ...replaced };
+  const unwanted = new AbortController();
+  let cancelLimit: (() => void) | undefined;
+  const limit = (): void => {
+    cancelLimit ??= limitStop(config, deps);
+  };
   let firstSignalAt: number | undefined;
   let wishToStop: (reason: Stop) => void = () => {};
   const stopWished = new Promise<Stop>((resolve) => {
@@ -57,6 +68,9 @@ export async function serve(
   const onSignal = (signal: Signal) => {
     if (firstSignalAt === undefined) {
       firstSignalAt = deps.now();
+      deps.log.info({ signal }, 'stopping');
+      limit();
+      unwanted.abort();
       wishToStop({ signal });
     } else if (deps.now() - firstSignalAt > SAME_WISH_MS) {
       deps.stderr.write(`troupe: ${signal} again; not waiting any longer\n`);
@@ -66,40 +80,42 @@ export async function serve(
   const names = Object.keys(SIGNAL_NUMBERS) as Signal[];
   for (const name of names) deps.signals.on(name, onSignal);
   try {
-    const node = await deps.startNode(config, { log: deps.log });
+    const node = await deps.startNode(config, { log: deps.log, signal: unwanted.signal });
     if (firstSignalAt === undefined) {
       deps.stdout.write(`Troupe is ready: ${node.url}  (${storageName(config)})\n`);
     }
     const reason = await Promise.race([stopWished, node.failed.then((error): Stop => ({ error }))]);
-    return await stopNode(node, reason, config, deps);
+    if ('error' in reason) {
+      deps.log.fatal({ err: reason.error }, 'the node cannot go on');
+      deps.stderr.write(`troupe: the node cannot go on: ${redact(reason.error.message)}\n`);
+      limit();
+    }
+    await node.stop();
+    return ended('error' in reason ? EXIT.failure : EXIT.ok, deps);
+  } catch (error) {
+    if (unwanted.signal.aborted && error === unwanted.signal.reason) return ended(EXIT.ok, deps);
+    throw error;
   } finally {
+    cancelLimit?.();
     for (const name of names) deps.signals.off(name, onSignal);
   }
 }
 
 type Stop = { readonly signal: Signal } | { readonly error: Error };
 
-async function stopNode(node: ServedNode, reason: Stop, config: Config, deps: ServeDeps): Promise<ExitCode> {
-  if ('error' in reason) {
-    deps.log.fatal({ err: reason.error }, 'the node cannot go on');
-    deps.stderr.write(`troupe: the node cannot go on: ${redact(reason.error.message)}\n`);
-  } else {
-    deps.log.info({ signal: reason.signal }, 'stopping');
-  }
+/** Exits when stopping takes too long, unless what it returns is called before. */
+function limitStop(config: Config, deps: ServeDeps): () => void {
   const timeoutMs = stopTimeoutMs(config);
   const keys = isClustered(config) ? 'drain.timeoutMs and shutdown.timeoutMs' : 'shutdown.timeoutMs';
-  const cancel = deps.later(timeoutMs, () => {
+  return deps.later(timeoutMs, () => {
     deps.stderr.write(
       `troupe: not stopped after ${timeoutMs} ms (${keys}); exiting. What was not acknowledged may be lost\n`,
     );
     deps.exit(EXIT.failure);
   });
-  try {
-    await node.stop();
-  } finally {
-    cancel();
-  }
-  const code = 'error' in reason ? EXIT.failure : EXIT.ok;
+}
+
+function ended(code: ExitCode, deps: ServeDeps): ExitCode {
   deps.later(LEAK_MS, () => {
     deps.log.warn('stopped, but something keeps the process alive; exiting');
     deps.exit(code);

@@ -63,7 +63,7 @@ export class ActorHarness {
             }
             const loaded = { id: ID, snapshotVersion: 0, snapshot: undefined, deltas: [...this.log] };
             const kind: AnyKind = kindOf('rich-text');
-            this.loaded = new Document(kind, loaded, new Set(), limits);
+            this.loaded = new Document(kind, loaded, { clients: [], someForgotten: false }, limits);
             done({ type: 'loaded', document: this.loaded, loaded });
           }),
         history: (_actor, after, upTo, maxBytes, done) =>

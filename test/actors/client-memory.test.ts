@@ -42,3 +42,17 @@ test('ONCE-2 thousands of commits keep the latest 64 exact and bounded', () => {
   }
   assert.deepEqual(memory.answer(1), { type: 'log' });
 });
+
+test('OPEN-7 of one that may have been forgotten nothing is said of what came before its first seq here', () => {
+  const stranger = new ClientMemory(false, true);
+  const recalled = new ClientMemory(true);
+  recalled.recall([], null);
+  for (const memory of [stranger, recalled]) {
+    assert.equal(memory.lastSeqAt(10), undefined);
+    assert.deepEqual(memory.answer(5), { type: 'new' });
+    memory.committed(5, 11);
+    assert.equal(memory.lastSeqAt(11), 5);
+    assert.equal(memory.lastSeqAt(10), undefined);
+    assert.deepEqual(memory.answer(5), { type: 'committed', version: 11 });
+  }
+});

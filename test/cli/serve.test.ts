@@ -121,7 +121,32 @@ test('the signal that npm forwards within a second is the same wish; a later one
   assert.equal(stage.stops, 1);
 });
 
-test('a signal while the node starts: it is let start, then stopped, and never called ready', async () => {
+test('a signal while the node starts: its start is given up, with exit code 0', async () => {
+  const stage = new Stage();
+  const done = stage.serve(
+    (_config, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  );
+  await settled();
+  stage.signals.emit('SIGTERM', 'SIGTERM');
+  assert.equal(await done, 0);
+  assert.equal(stage.out.join('') + stage.err.join(''), '');
+  assert.deepEqual(stage.signals.eventNames(), []);
+  for (const timer of stage.timers.keys()) timer();
+  assert.deepEqual(stage.exits, [0], 'no time-out is left but that of what keeps the process alive');
+});
+
+test('a start that does not end when it is given up is left after shutdown.timeoutMs', async () => {
+  const stage = new Stage();
+  void stage.serve();
+  await settled();
+  stage.signals.emit('SIGTERM', 'SIGTERM');
+  assert.deepEqual([...stage.timers.values()], [config.shutdown.timeoutMs]);
+  for (const timer of stage.timers.keys()) timer();
+  assert.deepEqual(stage.exits, [1]);
+});
+
+test('a node that is there when its start is given up is stopped, and never called ready', async () => {
   const stage = new Stage();
   const done = stage.serve();
   await settled();

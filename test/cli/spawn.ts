@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +19,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** Resolves with the first line of standard output that matches; rejects when the process ends without one. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The same of standard error, where the log goes. */
+  told(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<Ended>;
 }
 
@@ -27,24 +30,42 @@ export function start(t: TestContext, args: readonly string[], command = process
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
   });
-  const lines: string[] = [];
-  const waiting = new Set<() => void>();
-  const stdout = createInterface({ input: child.stdout });
-  stdout.on('line', (line) => {
-    lines.push(line);
-    for (const look of waiting) look();
-  });
+  const out = linesOf(child.stdout);
+  const log = linesOf(child.stderr);
   const err: string[] = [];
   child.stderr.setEncoding('utf8').on('data', (text: string) => err.push(text));
   const ended = once(child, 'close').then(
-    ([code, signal]): Ended => ({ code, signal, stdout: lines.join('\n'), stderr: err.join('') }),
+    ([code, signal]): Ended => ({ code, signal, stdout: out.lines.join('\n'), stderr: err.join('') }),
   );
   t.after(async () => {
     child.kill('SIGKILL');
     await ended;
   });
-  const line = (pattern: RegExp) =>
-    new Promise<RegExpExecArray>((resolve, reject) => {
+  const orEnded = (pattern: RegExp, found: Promise<RegExpExecArray>) =>
+    Promise.race([
+      found,
+      ended.then(({ code, stderr }) => {
+        throw new Error(`ended with ${code} without ${pattern}: ${stderr}`);
+      }),
+    ]);
+  return {
+    child,
+    line: (pattern) => orEnded(pattern, out.matching(pattern)),
+    told: (pattern) => orEnded(pattern, log.matching(pattern)),
+    ended,
+  };
+}
+
+function linesOf(stream: Readable) {
+  const lines: string[] = [];
+  const waiting = new Set<() => void>();
+  createInterface({ input: stream }).on('line', (line) => {
+    lines.push(line);
+    for (const look of waiting) look();
+  });
+  /** The first line that does, of those that have come too. */
+  const matching = (pattern: RegExp) =>
+    new Promise<RegExpExecArray>((resolve) => {
       const look = () => {
         const match = lines.map((text) => pattern.exec(text)).find((found) => found !== null);
         if (match === undefined) return;
@@ -53,12 +74,8 @@ export function start(t: TestContext, args: readonly string[], command = process
       };
       waiting.add(look);
       look();
-      ended.then(
-        ({ code, stderr }) => reject(new Error(`ended with ${code} without ${pattern}: ${stderr}`)),
-        reject,
-      );
     });
-  return { child, line, ended };
+  return { lines, matching };
 }
 
 /** Starts `troupe` with these arguments. */

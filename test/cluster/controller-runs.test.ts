@@ -1,6 +1,7 @@
 // A controller and the runs of other nodes: those it hears of too early, those that have ended half, and its
 // own when it is over. Found by the simulation, and mended since.
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
 import type { ControlStore, ShardRow } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryCluster } from '../../actors/storage/store-memory.ts';
@@ -311,4 +312,53 @@ test('what has gone on from the new owner before the hand-over is answered still
   assert.equal(node.router.linkOfShard(shard), link);
   await node.pass(10_000);
   await draining;
+});
+
+test('leaving takes no longer than it may, also where the database does not answer', async () => {
+  const store = createMemoryDatabase().control();
+  const node = await startNode(createMemoryDatabase(), {
+    store: Object.assign(store, { setState: () => new Promise<boolean>(() => undefined) }),
+  });
+  await node.start();
+  let left = false;
+  const leaving = node.controller.drain(1000).then(() => {
+    left = true;
+  });
+  await node.pass(900);
+  assert.equal(left, false);
+  await node.pass(200);
+  await leaving;
+});
+
+test('a controller that is stopped while it starts listens to nobody afterwards', async () => {
+  const store = createMemoryDatabase().control();
+  const listen = store.listen.bind(store);
+  const asked = new EventEmitter();
+  let closed = 0;
+  const node = await startNode(createMemoryDatabase(), {
+    store: Object.assign(store, {
+      listen: async (listener: Parameters<typeof listen>[0]) => {
+        const events = await listen(listener);
+        const answered = once(asked, 'answer');
+        asked.emit('asked');
+        await answered;
+        return {
+          close: () => {
+            closed++;
+            return events.close();
+          },
+        };
+      },
+    }),
+  });
+  const listening = once(asked, 'asked');
+  const starting = node.start();
+  await listening;
+  const stopping = node.controller.stop();
+  await node.pass(5000);
+  await stopping;
+  asked.emit('answer');
+  await starting;
+  assert.equal(closed, 1);
+  assert.equal(node.controller.status().state, 'joining');
 });

@@ -1,11 +1,11 @@
 // A node's runs, one after the other: here they are the test's to start and to fence.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { Router } from '../../cluster/router.ts';
-import type { ClusterRun, ClusterRunOptions } from '../../src/cluster-run.ts';
-import { Membership, type MembershipOptions } from '../../src/membership.ts';
+import { type JoinedRun, Membership, type MembershipOptions } from '../../src/membership.ts';
 
 interface Begun {
+  readonly signal: AbortSignal;
   readonly fence: () => void;
   readonly started: () => void;
   readonly failed: () => void;
@@ -15,20 +15,26 @@ interface Begun {
 /** A membership, and the runs that it has begun. */
 function membership() {
   const begun: Begun[] = [];
-  const startRun = (options: ClusterRunOptions): Promise<ClusterRun> =>
-    new Promise((resolve, reject) => {
+  const startRun: MembershipOptions['startRun'] = (options) =>
+    new Promise<JoinedRun>((resolve, reject) => {
       const one: Begun = {
+        signal: options.signal,
         fence: options.onFenced,
         started: () => {
-          const run = {
+          resolve({
             address: `address ${begun.indexOf(one)}`,
-            controller: { isRouted: true, isCutOff: false },
+            controller: {
+              isRouted: true,
+              isCutOff: false,
+              status: () => ({ state: 'live', members: [], orphans: 0 }),
+              drain: () => Promise.resolve(),
+            },
+            refuseBelow: () => undefined,
             stop: () => {
               one.stopped = true;
               return Promise.resolve();
             },
-          };
-          resolve(run as unknown as ClusterRun);
+          });
         },
         failed: () => reject(new Error('not joined')),
         stopped: false,
@@ -39,8 +45,9 @@ function membership() {
     router: new Router(),
     gateway: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
     log: () => undefined,
+    startRun,
   };
-  return { begun, node: new Membership(options as unknown as MembershipOptions, startRun) };
+  return { begun, node: new Membership(options) };
 }
 
 /** Lets everything that has settled go on. */
@@ -73,3 +80,65 @@ for (const how of ['started', 'failed'] as const) {
     assert.equal(begun.length, 2);
   });
 }
+
+/** Fenced once, and on its way back. */
+async function rejoining(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { begun, node } = membership();
+  const starting = node.start();
+  begun[0]?.started();
+  await starting;
+  begun[0]?.fence();
+  await turn();
+  return { begun, node };
+}
+
+for (const how of ['stop', 'drain'] as const) {
+  test(`${how}: a run that starts over is given up at once, and none follows`, async (t) => {
+    const { begun, node } = await rejoining(t);
+    t.mock.timers.tick(500);
+    await turn();
+    assert.equal(begun.length, 2);
+    const done = how === 'stop' ? node.stop() : node.drain(1000);
+    assert.equal(begun[1]?.signal.aborted, true);
+    begun[1]?.failed();
+    await done;
+    await node.stop();
+    t.mock.timers.tick(60_000);
+    await turn();
+    assert.equal(begun.length, 2);
+    assert.equal(node.isMember, false);
+  });
+
+  test(`${how}: one that heeds no signal and has started after all is ended`, async (t) => {
+    const { begun, node } = await rejoining(t);
+    t.mock.timers.tick(500);
+    await turn();
+    const done = how === 'stop' ? node.stop() : node.drain(1000);
+    begun[1]?.started();
+    await done;
+    await node.stop();
+    assert.equal(begun[1]?.stopped, true);
+    assert.equal(node.isMember, false);
+  });
+
+  test(`${how}: nobody waits for the back-off of a run that was fenced`, async (t) => {
+    const { begun, node } = await rejoining(t);
+    await (how === 'stop' ? node.stop() : node.drain(1000));
+    await node.stop();
+    t.mock.timers.tick(60_000);
+    await turn();
+    assert.equal(begun.length, 1);
+  });
+}
+
+test('stop: the very first run is given up as well, and start tells it', async () => {
+  const { begun, node } = membership();
+  const starting = node.start();
+  const stopping = node.stop();
+  assert.equal(begun[0]?.signal.aborted, true);
+  begun[0]?.failed();
+  await assert.rejects(starting, /not joined/);
+  await stopping;
+  assert.equal(begun.length, 1);
+});

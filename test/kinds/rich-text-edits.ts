@@ -3,9 +3,18 @@
 import fc from 'fast-check';
 import type { Attributes } from '../../kinds/rich-text/attributes.ts';
 import type { Delta, Step } from '../../kinds/rich-text/delta.ts';
+import { parseDelta } from '../../kinds/rich-text/parse.ts';
+import { type Runs, richTextKind } from '../../kinds/rich-text/rich-text.ts';
 
 /** Multiplies the runs of every property: FUZZ_RUNS=100 for a long one. */
 export const runs = (count: number): number => Math.ceil(count * Number(process.env.FUZZ_RUNS ?? '1'));
+
+/** The document, as who loads its snapshot has it. */
+export function snapshotOf(state: Runs): Delta {
+  const parsed = parseDelta(richTextKind.snapshot(state), Number.POSITIVE_INFINITY);
+  if (!parsed.ok) throw new Error(`not a rich-text snapshot: ${parsed.message}`);
+  return parsed.value;
+}
 
 const TEXTS = ['a', 'b\n', 'xyz', '😀', 'é', '👨‍👩‍👧', '\n', '"\\\t', '中文', 'hello world ', '\u0001'];
 const FORMATS: Attributes[] = [

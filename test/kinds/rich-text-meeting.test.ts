@@ -6,11 +6,9 @@ import fc from 'fast-check';
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { Delta } from '../../kinds/rich-text/delta.ts';
 import { type Runs, richTextKind, transformAgainst } from '../../kinds/rich-text/rich-text.ts';
-import { patchFor, runs, type Script, script, textOf } from './rich-text-edits.ts';
+import { patchFor, runs, type Script, script, snapshotOf, textOf } from './rich-text-edits.ts';
 
 const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100 };
-
-const snapshotOf = (state: Runs): Delta => richTextKind.snapshot(state) as unknown as Delta;
 
 function apply(state: Runs, op: Delta): Delta {
   const result = richTextKind.apply(state, op);

@@ -7,7 +7,7 @@ import quillDelta from 'quill-delta';
 import type { KindLimits } from '../../kinds/kind.ts';
 import { composeDelta, type Delta, transformDelta } from '../../kinds/rich-text/delta.ts';
 import { richTextKind, transformAgainst } from '../../kinds/rich-text/rich-text.ts';
-import { patchFor, runs, script, textOf } from './rich-text-edits.ts';
+import { patchFor, runs, script, snapshotOf, textOf } from './rich-text-edits.ts';
 
 // quill-delta is CommonJS with a default export of its own.
 const QuillDelta = quillDelta.default;
@@ -17,8 +17,6 @@ const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100 };
 
 const quill = (delta: Delta): QuillDelta => new QuillDelta(structuredClone(delta) as QuillDelta['ops']);
 const plain = (delta: QuillDelta): Delta => delta.ops as Delta;
-const snapshotOf = (state: ReturnType<typeof richTextKind.create>): Delta =>
-  richTextKind.snapshot(state) as unknown as Delta;
 
 function applied(state: ReturnType<typeof richTextKind.create>, op: Delta) {
   const result = richTextKind.apply(state, op);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Delta } from '../../kinds/rich-text/delta.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
+import { snapshotOf } from './rich-text-edits.ts';
 
 const LIMITS = { documentBytes: 1 << 20, depth: 100 };
 const FAMILY = '\u{1F468}\u200D\u{1F469}\u200D\u{1F467}';
@@ -21,9 +22,6 @@ const VECTORS: readonly (readonly [string, string, number, readonly number[]])[]
   ['a NUL and a BOM', '\u0000\uFEFF', 2, [0, 1]],
 ];
 
-const snapshot = (state: ReturnType<typeof richTextKind.create>) =>
-  richTextKind.snapshot(state) as unknown as Delta;
-
 for (const [name, text, units, starts] of VECTORS) {
   test(`${name} is ${units} UTF-16 units long`, () => {
     const state = richTextKind.create();
@@ -31,9 +29,9 @@ for (const [name, text, units, starts] of VECTORS) {
     assert.equal(state.length, units + 1);
     const mark: Delta = [{ retain: units }, { insert: '|' }];
     assert.ok(richTextKind.commit(state, mark, [], LIMITS).ok);
-    assert.deepEqual(snapshot(state), [{ insert: `${text}|\n` }]);
+    assert.deepEqual(snapshotOf(state), [{ insert: `${text}|\n` }]);
     assert.ok(richTextKind.commit(state, [{ delete: units }], [], LIMITS).ok);
-    assert.deepEqual(snapshot(state), [{ insert: '|\n' }]);
+    assert.deepEqual(snapshotOf(state), [{ insert: '|\n' }]);
   });
 
   test(`${name} can be edited at ${starts.join(', ')} and nowhere else`, () => {
@@ -43,7 +41,7 @@ for (const [name, text, units, starts] of VECTORS) {
       const result = richTextKind.commit(state, op, [], LIMITS);
       assert.equal(result.ok, starts.includes(index), `index ${index}`);
       const expected = result.ok ? `${text.slice(0, index)}|${text.slice(index)}\n` : `${text}\n`;
-      assert.deepEqual(snapshot(state), [{ insert: expected }]);
+      assert.deepEqual(snapshotOf(state), [{ insert: expected }]);
     }
   });
 }
@@ -57,7 +55,7 @@ test('an embed is 1 unit long', () => {
 test('nothing is normalised', () => {
   const state = richTextKind.create();
   assert.ok(richTextKind.commit(state, [{ insert: 'e\u0301\u00E9\r\n\u2028' }], [], LIMITS).ok);
-  assert.deepEqual(snapshot(state), [{ insert: 'e\u0301\u00E9\r\n\u2028\n' }]);
+  assert.deepEqual(snapshotOf(state), [{ insert: 'e\u0301\u00E9\r\n\u2028\n' }]);
 });
 
 test('no place in a long text of pairs lets an edit in between their halves', () => {
@@ -73,5 +71,5 @@ test('no place in a long text of pairs lets an edit in between their halves', ()
     refused,
     Array.from({ length: 1500 }, (_, i) => 2 + 2 * i),
   );
-  assert.deepEqual(snapshot(state), [{ insert: text }]);
+  assert.deepEqual(snapshotOf(state), [{ insert: text }]);
 });

@@ -10,7 +10,7 @@ test('a hung database: opening is unavailable within its time, an edit waits and
   // Database and proxy go after the node, which can end only where its database answers.
   const afterwards: (() => unknown)[] = [];
   const later = { after: (close: () => unknown) => void afterwards.unshift(close) };
-  const proxy = await startSilentProxy(later, await freshDatabase(later as Pick<typeof t, 'after'>));
+  const proxy = await startSilentProxy(later, await freshDatabase(later));
   t.after(() => proxy.speak());
   const node = await startTestNode(t, {
     storageUrl: proxy.url,

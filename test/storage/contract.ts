@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { LogGap, PAIRS, StoreUnavailable } from '../../actors/storage/store.ts';
 import { cluster } from './contract-cluster.ts';
+import { forgetting } from './contract-forgetting.ts';
 import { ownership } from './contract-ownership.ts';
 import { pins } from './contract-pins.ts';
 import {
@@ -30,6 +31,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   ownership(rule);
   cluster(rule);
   pins(rule);
+  forgetting(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());
@@ -340,7 +342,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
       ],
     };
     assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 10), expected);
-    assert.deepEqual(await a.store.clients(doc, 10), []);
+    assert.deepEqual(await a.store.clients(doc, 10), { clients: [], someForgotten: false });
     for (const [version, previous] of [
       [4, 0],
       [8, 4],
@@ -358,8 +360,8 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
       ],
     });
     assert.equal(await a.store.clientSeqs(doc, 'stranger', 10), undefined);
-    assert.deepEqual((await a.store.clients(doc, 2))?.toSorted(), ['client-0', 'client-1']);
-    assert.equal(await a.store.clients(doc, 1), undefined);
+    assert.deepEqual((await a.store.clients(doc, 2)).clients?.toSorted(), ['client-0', 'client-1']);
+    assert.deepEqual(await a.store.clients(doc, 1), { clients: undefined, someForgotten: false });
     assert.equal(await a.store.seqVersion(doc, 'client-1', 5), 5);
     assert.equal(await a.store.seqVersion(doc, 'client-1', 4), undefined);
   });
@@ -403,7 +405,8 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   rule('compact: never the head, for the next version proves itself by it', async (h) => {
     const { control } = await node(h);
     const { a, doc } = await snapshotted(h, 10);
-    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 9);
+    // And the clients.
+    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 9 + 2);
     assert.deepEqual(await a.store.append([row(doc, 11)], new Map([[doc, 10]])), { type: 'committed' });
   });
 

@@ -2,6 +2,7 @@
 // a synchronous standby, notice what an asynchronous one lacks, and leave a primary that missed the failover.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
 import { serversOf } from '../../actors/storage/postgres/servers.ts';
@@ -15,12 +16,12 @@ void test('failover to a synchronous standby: stores go on by themselves, and no
   const { url, primary, standby } = await startReplicated(t, { synchronous: true });
   const { control, worker, doc } = await stores(t, url);
   assert.deepEqual(await control.timeline(), { timeline: 1, highest: 1 });
-  const heard: string[] = [];
-  let gap = (): void => undefined;
-  const gapped = new Promise<void>((resolve) => {
-    gap = resolve;
+  const events = new EventEmitter();
+  const gapped = once(events, 'gap');
+  await control.listen({
+    onEvent: (event) => events.emit('heard', event),
+    onGap: () => events.emit('gap'),
   });
-  await control.listen({ onEvent: (event) => heard.push(event), onGap: () => gap() });
 
   // Batches one after the other, through the failover and beyond.
   let version = 0;
@@ -33,14 +34,18 @@ void test('failover to a synchronous standby: stores go on by themselves, and no
       );
       assert.deepEqual(outcome, { type: 'committed' });
       version += 2;
+      events.emit('committed');
     }
   })();
-  await until(() => version >= 20);
+  const reached = async (wanted: number): Promise<void> => {
+    while (version < wanted) await Promise.race([once(events, 'committed'), writing]);
+  };
+  await reached(20);
   await primary.crash();
   const atCrash = version;
   await assert.rejects(control.sessions(), StoreUnavailable, 'a standby is not used');
   await standby.promote();
-  await until(() => version >= atCrash + 20);
+  await reached(atCrash + 20);
   stop = true;
   await writing;
   const [loaded] = await worker.load([doc]);
@@ -50,8 +55,9 @@ void test('failover to a synchronous standby: stores go on by themselves, and no
   );
   assert.deepEqual(await control.timeline(), { timeline: 2, highest: 2 });
   await gapped;
+  const heard = once(events, 'heard');
   await control.notify('after');
-  await until(() => heard.length > 0);
+  await heard;
 
   const after = createWorkerStore({ url });
   t.after(() => after.abort());
@@ -179,8 +185,4 @@ async function stores(t: TestContext, url: string) {
   assert.ok(made);
   const doc: DocumentId = made.row.id;
   return { control, worker, doc };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate);
 }

@@ -36,8 +36,7 @@ export async function startTestNode(
   // The database goes after the node that uses it.
   const dropDatabase: (() => unknown)[] = [];
   const storageUrl =
-    options.storageUrl ??
-    (await freshDatabase({ after: (drop) => void dropDatabase.push(drop as () => unknown) }));
+    options.storageUrl ?? (await freshDatabase({ after: (drop) => void dropDatabase.push(drop) }));
   t.after(async () => {
     await node?.stop();
     for (const drop of dropDatabase) await drop();

@@ -6,7 +6,6 @@ import { createHash, randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import postgres from 'postgres';
 import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
 import { MIGRATIONS } from '../../actors/storage/migrations/index.ts';
@@ -85,7 +84,7 @@ export function testPostgresUrl(): Promise<string> {
 }
 
 /** URL of a migrated, empty database, dropped after the test with whatever is still connected to it. */
-export async function freshDatabase(t: Pick<TestContext, 'after'>): Promise<string> {
+export async function freshDatabase(t: { after(drop: () => unknown): void }): Promise<string> {
   const server = await testPostgresUrl();
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const template = await migratedTemplate(server);

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
@@ -82,7 +83,7 @@ class Server implements TestRedis {
       ...(sentinel
         ? [join(this.directory, 'sentinel.conf'), '--sentinel']
         : ['--save', '', '--appendonly', 'no']),
-      ...['--bind', HOST, '--dir', this.directory, '--logfile', join(this.directory, 'log')],
+      ...['--bind', HOST, '--dir', this.directory, '--logfile', ''],
       ...(tls
         ? ['--port', '0', '--tls-port', port, '--tls-cert-file', tls.cert, '--tls-key-file', tls.key]
         : ['--port', port]),
@@ -90,25 +91,12 @@ class Server implements TestRedis {
       ...args,
     ];
     if (sentinel) await writeFile(join(this.directory, 'sentinel.conf'), '', { flag: 'a' });
-    const child = spawn(this.#program, all, { stdio: 'ignore' });
+    const child = spawn(this.#program, all, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#process = child;
     running.add(child);
     child.on('exit', () => running.delete(child));
     watchExit();
-    for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
-      if (child.exitCode !== null) break;
-      const client = this.#client();
-      try {
-        await client.connect();
-        await client.ping();
-        return;
-      } catch {
-        await pause(START_PAUSE_MS);
-      } finally {
-        client.disconnect();
-      }
-    }
-    throw new Error(`redis-server did not start; see ${join(this.directory, 'log')}`);
+    await saysReady(child);
   }
 
   async kill(): Promise<void> {
@@ -171,6 +159,22 @@ function watchExit(): void {
   watching = true;
   process.on('exit', () => {
     for (const child of running) child.kill('SIGKILL');
+  });
+}
+
+/** What a server says, and a Sentinel, when it takes connections. */
+const READY = /Ready to accept connections|Sentinel ID is/;
+
+function saysReady(child: ChildProcess & { readonly stdout: Readable }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (READY.test(said)) return;
+      said += text;
+      if (READY.test(said)) resolve();
+    });
+    child.on('error', reject);
+    child.on('exit', () => reject(new Error(`redis-server did not start: ${said}`)));
   });
 }
 

@@ -8,6 +8,8 @@ export interface SilentProxy {
   readonly url: string;
   silence(): void;
   speak(): void;
+  /** Resolves with the next connection that it takes. */
+  taken(): Promise<void>;
 }
 
 export async function startSilentProxy(
@@ -47,6 +49,9 @@ export async function startSilentProxy(
     silence: () => {
       isSilent = true;
       for (const socket of sockets) socket.pause();
+    },
+    taken: async () => {
+      await once(server, 'connection');
     },
     speak: () => {
       isSilent = false;

@@ -3,9 +3,11 @@
 import type { KindName } from '../../../protocol/messages.ts';
 import { withinBytes } from '../log.ts';
 import {
+  type ClientSeqs,
   type DeltaRow,
   type DocumentId,
   type DocumentRow,
+  type KnownClients,
   type LoadedDocument,
   type NewSnapshot,
   PAIRS,
@@ -36,7 +38,8 @@ interface Content {
 interface Log {
   readonly rows: Map<number, LoggedRow>;
   readonly snapshots: Snapshot[];
-  readonly seqs: Map<string, { lastSeq: number; pairs: Pair[] }>;
+  readonly seqs: Map<string, { lastSeq: number; pairs: Pair[]; atMs: number }>;
+  someForgotten: boolean;
 }
 
 /** What a batch's statement did. `refused`: a value that PostgreSQL would refuse. */
@@ -135,11 +138,7 @@ export class MemoryTables {
     return deltas[0]?.version === after + 1 ? withinBytes(deltas, maxBytes) : [];
   }
 
-  clientSeqs(
-    id: DocumentId,
-    client: string,
-    upTo: number,
-  ): { lastSeq: number; pairs: readonly Pair[] } | undefined {
+  clientSeqs(id: DocumentId, client: string, upTo: number): ClientSeqs | undefined {
     const log = this.#logs.get(id);
     if (!log) return undefined;
     const kept = log.seqs.get(client);
@@ -150,7 +149,8 @@ export class MemoryTables {
       0,
       PAIRS,
     );
-    if (pairs.length === 0) return undefined;
+    if (pairs.length === 0)
+      return log.someForgotten && kept === undefined ? { lastSeq: null, pairs } : undefined;
     const keptLast = kept && known.length === kept.pairs.length ? kept.lastSeq : 0;
     return {
       lastSeq: Math.max(keptLast, ...fresh.map(({ seq }) => seq), ...pairs.map(([seq]) => seq)),
@@ -158,9 +158,13 @@ export class MemoryTables {
     };
   }
 
-  clients(id: DocumentId, limit: number): readonly string[] | undefined {
-    const clients = [...(this.#logs.get(id)?.seqs.keys() ?? [])];
-    return clients.length > limit ? undefined : clients;
+  clients(id: DocumentId, limit: number): KnownClients {
+    const log = this.#logs.get(id);
+    const clients = [...(log?.seqs.keys() ?? [])];
+    return {
+      clients: clients.length > limit ? undefined : clients,
+      someForgotten: log?.someForgotten ?? false,
+    };
   }
 
   seqVersion(id: DocumentId, client: string, seq: number): number | undefined {
@@ -182,6 +186,7 @@ export class MemoryTables {
       log.seqs.set(client, {
         lastSeq: Math.max(kept.lastSeq, lastSeq),
         pairs: [...pairs, ...kept.pairs].slice(0, PAIRS),
+        atMs: this.#nowMs(),
       });
     }
     return true;
@@ -205,6 +210,8 @@ export class MemoryTables {
         .slice(0, options.limit - removed);
       for (const version of gone) log.rows.delete(version);
       removed += gone.length;
+      if (removed >= options.limit) continue;
+      removed += forgetClients(log, floor, oldEnough, options.limit - removed);
       if (removed >= options.limit) continue;
       document.folded = floor;
       log.snapshots.splice(
@@ -236,10 +243,27 @@ export class MemoryTables {
   #log(id: DocumentId): Log {
     const there = this.#logs.get(id);
     if (there) return there;
-    const log: Log = { rows: new Map(), snapshots: [], seqs: new Map() };
+    const log: Log = { rows: new Map(), snapshots: [], seqs: new Map(), someForgotten: false };
     this.#logs.set(id, log);
     return log;
   }
+}
+
+/** Those of whom nothing above `floor` is left, also not in the log. How many. */
+function forgetClients(log: Log, floor: number, oldEnough: number, limit: number): number {
+  const newest = log.snapshots.at(-1)?.version ?? 0;
+  const above = [...log.rows.values()].filter(({ version }) => version > newest);
+  const back = new Set(above.map(({ client }) => client));
+  const gone = [...log.seqs]
+    .filter(
+      ([client, { pairs, atMs }]) => (pairs[0]?.[1] ?? 0) <= floor && atMs <= oldEnough && !back.has(client),
+    )
+    .map(([client]) => client)
+    .sort()
+    .slice(0, limit);
+  for (const client of gone) log.seqs.delete(client);
+  log.someForgotten ||= gone.length > 0;
+  return gone.length;
 }
 
 const rowOf = ({ id, kind, folded }: Content): DocumentRow => ({ id, kind, folded });

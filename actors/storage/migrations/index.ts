@@ -3,6 +3,7 @@ import * as initial from './0001-initial.ts';
 import * as cluster from './0002-cluster.ts';
 import * as pins from './0003-pins.ts';
 import * as failover from './0004-failover.ts';
+import * as forgetting from './0005-forgetting.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -11,4 +12,4 @@ export interface Migration {
   readonly up: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial, cluster, pins, failover];
+export const MIGRATIONS: readonly Migration[] = [initial, cluster, pins, failover, forgetting];

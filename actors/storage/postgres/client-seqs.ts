@@ -1,6 +1,6 @@
 // What a client has committed to a document: its pairs up to the newest snapshot from client_seq, and
 // those after it from the log.
-import { type DocumentId, PAIRS } from '../store.ts';
+import { type ClientSeqs, type DocumentId, type KnownClients, PAIRS } from '../store.ts';
 import type { Sql } from './connect.ts';
 import { keptRuns } from './history.ts';
 import { pairsOfRun, type StoredRun } from './run.ts';
@@ -10,6 +10,7 @@ type Pair = readonly [seq: number, version: number];
 /** The row of what is kept up to the newest snapshot comes first, then one for each run above that. */
 interface Kept {
   readonly base: number;
+  readonly forgotten: boolean;
   readonly last_seq: number | null;
   readonly seqs: string | null;
   readonly versions: string | null;
@@ -21,22 +22,22 @@ export async function clientSeqs(
   doc: DocumentId,
   client: string,
   upTo: number,
-): Promise<{ lastSeq: number; pairs: readonly Pair[] } | undefined> {
+): Promise<ClientSeqs | undefined> {
   // One statement, of one moment: a snapshot made meanwhile would move pairs from the one to the other.
   // A run that has a patch of the client has its name: most runs of a crowded document stay where they are.
   const rows = await sql<Row[]>`
     WITH s AS (SELECT coalesce(max(version), 0) AS base FROM snapshot WHERE doc = ${doc})
-    SELECT s.base, k.last_seq, k.seqs, k.versions,
+    SELECT s.base, coalesce((SELECT forgotten FROM document WHERE id = ${doc}), false) AS forgotten, k.last_seq, k.seqs, k.versions,
       0::bigint AS first, 0::bigint AS last, 0::bigint AS epoch, NULL::bytea AS ops
     FROM s LEFT JOIN client_seq k ON k.doc = ${doc} AND k.client = ${client}
     UNION ALL
-    SELECT s.base, NULL, NULL, NULL, r.first, r.last, r.epoch, r.ops
+    SELECT s.base, NULL, NULL, NULL, NULL, r.first, r.last, r.epoch, r.ops
     FROM s CROSS JOIN LATERAL (SELECT first, last, epoch, ops FROM delta
       WHERE doc = ${doc} AND position(${Buffer.from(client)}::bytea IN ops) > 0
         AND last > s.base AND first <= ${upTo} AND first >= coalesce(
         (SELECT max(p.first) FROM delta p WHERE p.doc = ${doc} AND p.first <= s.base + 1), 0)) r
     ORDER BY first`;
-  let kept: Kept = { base: 0, last_seq: null, seqs: null, versions: null };
+  let kept: Kept = { base: 0, forgotten: false, last_seq: null, seqs: null, versions: null };
   const found: Pair[] = [];
   let foundLast = 0;
   for (const row of rows) {
@@ -56,18 +57,22 @@ export async function clientSeqs(
   // last_seq may be of a version above upTo only where pairs above it are.
   const keptLast = known.length === before.length ? (kept.last_seq ?? 0) : 0;
   const lastSeq = Math.max(foundLast, keptLast, ...pairs.map(([seq]) => seq));
-  return pairs.length === 0 ? undefined : { lastSeq, pairs };
+  if (pairs.length > 0) return { lastSeq, pairs };
+  // Above `upTo` it has some: then it is not one of the forgotten.
+  return kept.forgotten && before.length === 0 ? { lastSeq: null, pairs } : undefined;
 }
 
-/** Clients in client_seq, in no order; undefined where they are more than `limit`. */
-export async function clients(
-  sql: Sql,
-  doc: DocumentId,
-  limit: number,
-): Promise<readonly string[] | undefined> {
-  const rows = await sql<{ client: string }[]>`
-    SELECT client FROM client_seq WHERE doc = ${doc} LIMIT ${limit + 1}`;
-  return rows.length > limit ? undefined : rows.map((row) => row.client);
+/** As the store's; of one moment, in which nobody is between being listed and being forgotten. */
+export async function clients(sql: Sql, doc: DocumentId, limit: number): Promise<KnownClients> {
+  const rows = await sql<{ client: string | null; forgotten: boolean }[]>`
+    SELECT k.client, coalesce(d.forgotten, false) AS forgotten
+    FROM (SELECT 1) one LEFT JOIN document d ON d.id = ${doc}
+    LEFT JOIN (SELECT client FROM client_seq WHERE doc = ${doc} LIMIT ${limit + 1}) k ON true`;
+  const clients = rows.map((row) => row.client).filter((client) => client !== null);
+  return {
+    clients: clients.length > limit ? undefined : clients,
+    someForgotten: rows[0]?.forgotten ?? false,
+  };
 }
 
 /** Reads the document's kept log: for the rare seq that the pairs do not settle. */

@@ -1,4 +1,4 @@
-// Retention: folds old deltas away. A document's floor is its newest snapshot that is old enough and far
+// Retention: folds old deltas away, and then forgets the clients of whom nothing else is left (forget.ts). A document's floor is its newest snapshot that is old enough and far
 // enough behind the head; every version from the floor on stays readable, and the head stays always.
 //
 // Runs that are folded away whole are deleted. One that is only in part keeps its row and key, and its patches
@@ -6,6 +6,7 @@
 // batch behind meets its key.
 import type { DocumentId, SessionRef } from '../store.ts';
 import type { Sql } from './connect.ts';
+import { forgetClients } from './forget.ts';
 import { countOfRun, decodeRun, encodeRun, RUN_HEADER_BYTES } from './run.ts';
 
 /** Documents looked up at once, and runs deleted in one statement. */
@@ -18,7 +19,7 @@ interface Candidate {
   head: number;
 }
 
-/** Deltas removed: about `limit` at most. 0 also where `session` is not live. */
+/** Deltas removed and clients forgotten: about `limit` at most. 0 also where `session` is not live. */
 export async function compact(
   sql: Sql,
   session: SessionRef,
@@ -34,6 +35,11 @@ export async function compact(
       if (step.stop) return removed;
       more = step.more;
     }
+    if (removed >= options.limit) return removed;
+    const { doc, floor } = candidate;
+    const limit = options.limit - removed;
+    removed += await forgetClients(sql, session, { doc, floor, olderThanMs: options.olderThanMs, limit });
+    if (removed >= options.limit) return removed;
     await raiseFloor(sql, session, candidate);
   }
   return removed;

@@ -19,7 +19,7 @@ import {
 import { connectionBudget, renewHistory, timeline } from './cluster.ts';
 import { compact } from './compact.ts';
 import type { PostgresStoreOptions } from './connect.ts';
-import { listen, notify, type Subscription } from './events.ts';
+import { notify, type Subscription, subscription } from './events.ts';
 import { fence } from './fence.ts';
 import { orgShards, pins, removePin, setPin } from './pins.ts';
 import { Pool } from './pool.ts';
@@ -37,6 +37,8 @@ export interface ControlStoreOptions extends PostgresStoreOptions {
 
 /** Waiting for another node that migrates included. */
 const MIGRATION_TIMEOUT_MS = 3_600_000;
+/** For statements under way when the store is closed. Nobody waits for what they say. */
+const CLOSE_MS = 1_000;
 
 export class PostgresControlStore implements ControlStore {
   readonly #options: PostgresStoreOptions;
@@ -44,6 +46,7 @@ export class PostgresControlStore implements ControlStore {
   readonly #pool: Pool;
   readonly #subscriptions = new Set<Subscription>();
   #session: SessionRef | undefined;
+  #migrating: Pool | undefined;
 
   constructor(options: ControlStoreOptions) {
     this.#options = options;
@@ -55,9 +58,11 @@ export class PostgresControlStore implements ControlStore {
   async migrate(): Promise<readonly string[]> {
     const options = { ...this.#options, answerTimeoutMs: MIGRATION_TIMEOUT_MS };
     const patient = new Pool(options, this.#servers, 'troupe:migrate', 1);
+    this.#migrating = patient;
     try {
       return await patient.run('migrate', migrate);
     } finally {
+      this.#migrating = undefined;
       await patient.close();
     }
   }
@@ -93,14 +98,19 @@ export class PostgresControlStore implements ControlStore {
   }
 
   async listen(listener: EventListener): Promise<{ close(): Promise<void> }> {
-    const subscription = await listen(this.#options, this.#servers, listener);
-    this.#subscriptions.add(subscription);
-    return {
-      close: () => {
-        this.#subscriptions.delete(subscription);
-        return subscription.close();
-      },
+    const made = subscription(this.#options, this.#servers, listener);
+    this.#subscriptions.add(made);
+    const close = (): Promise<void> => {
+      this.#subscriptions.delete(made);
+      return made.close();
     };
+    try {
+      await made.start();
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return { close };
   }
 
   setState(me: SessionRef, _state: 'draining'): Promise<boolean> {
@@ -159,8 +169,9 @@ export class PostgresControlStore implements ControlStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    this.#migrating?.abort();
+    await Promise.all([...this.#subscriptions].map((each) => each.close()));
     this.#subscriptions.clear();
-    await this.#pool.close();
+    await this.#pool.close(CLOSE_MS);
   }
 }

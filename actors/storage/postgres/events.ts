@@ -29,20 +29,19 @@ export async function notify(sql: Sql, event: string): Promise<void> {
 }
 
 export interface Subscription {
+  /** Resolves once subscribed; rejects with StoreUnavailable where it cannot be at first. */
+  start(): Promise<void>;
+  /** Also while it starts. */
   close(): Promise<void>;
   recheck(): void;
 }
 
-/** Resolves once subscribed; rejects with StoreUnavailable where it cannot be at first. */
-export async function listen(
+/** Opens nothing yet. */
+export const subscription = (
   options: PostgresStoreOptions,
   servers: Servers,
   listener: EventListener,
-): Promise<Subscription> {
-  const events = new Events(options, servers, listener);
-  await events.start();
-  return events;
-}
+): Subscription => new Events(options, servers, listener);
 
 type Mode =
   | { readonly type: 'down' }
@@ -71,7 +70,7 @@ class Events implements Subscription {
       try {
         return await this.#subscribe();
       } catch (error) {
-        if (attempt > this.#servers.count) throw asUnavailable('listen', error);
+        if (attempt > this.#servers.count || this.#isClosed) throw asUnavailable('listen', error);
       }
     }
   }
@@ -85,10 +84,12 @@ class Events implements Subscription {
     this.#setMode({ type: 'closed' });
     clearTimeout(this.#timer);
     if (this.#opening) end(this.#opening);
-    if (mode.type === 'up') await mode.sql.end({ timeout: this.#answerTimeoutMs / 1_000 });
+    // What is under way here proves the connection: nobody waits for it.
+    if (mode.type === 'up') await mode.sql.end({ timeout: 0 });
   }
 
   async #subscribe(): Promise<void> {
+    if (this.#isClosed) throw new StoreUnavailable('listen: the store is closed');
     const server = this.#servers.current;
     const sql = connect(this.#options, {
       server,
@@ -161,6 +162,10 @@ class Events implements Subscription {
       );
     }, afterMs);
     this.#timer.unref();
+  }
+
+  get #isClosed(): boolean {
+    return this.#mode.type === 'closed';
   }
 
   #setMode(mode: Mode): void {

@@ -70,10 +70,10 @@ export class Pool {
     if (timeline !== undefined && this.#servers.isStale(timeline)) this.#replace(this.#opened);
   }
 
-  /** Waits for statements under way; their connections are closed after it. */
-  async close(): Promise<void> {
+  /** Waits for statements under way, so long at most; their connections are closed after it. */
+  async close(waitMs = this.#answerTimeoutMs): Promise<void> {
     this.#closed = true;
-    await this.#opened.sql.end({ timeout: this.#answerTimeoutMs / 1_000 });
+    await this.#opened.sql.end({ timeout: waitMs / 1_000 });
   }
 
   abort(): void {

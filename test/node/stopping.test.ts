@@ -1,0 +1,203 @@
+// Ending while the database does not answer: what starts is given up, whatever it waits for, and nothing of it is
+// left. A process that took all its time would be ended with exit code 1.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import type { ControlStore } from '../../actors/storage/store.ts';
+import { createControlStore } from '../../actors/storage/store-postgres.ts';
+import { Rings } from '../../cluster/rings.ts';
+import { Router } from '../../cluster/router.ts';
+import { configFrom } from '../../config/load.ts';
+import { startClusterRun } from '../../src/cluster-run.ts';
+import { hostLimits } from '../../src/node.ts';
+import { serving, troupe } from '../cli/spawn.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { startTestRedis } from '../support/redis.ts';
+import { type SilentProxy, startSilentProxy } from '../support/silent-proxy.ts';
+
+const LIMIT = { timeout: 120_000 };
+/** None of the node's own time-outs ends what hangs here. */
+const PATIENT = {
+  connectTimeoutMs: 600_000,
+  answerTimeoutMs: 600_000,
+  readConnections: 1,
+  lowestTimeline: 0,
+};
+const SECRET = 'a secret of the tests';
+
+/** The call at which the database falls silent, and what the start then waits for. */
+type Calls = Pick<ControlStore, 'openSession' | 'listen' | 'pins'>;
+type Silencing = (control: Calls, proxy: SilentProxy, waits: () => void) => Partial<Calls>;
+const SILENCINGS: Readonly<Record<string, Silencing>> = {
+  'its session': (control, proxy, waits) => ({
+    openSession: (identity) => {
+      proxy.silence();
+      const asked = control.openSession(identity);
+      setImmediate(waits);
+      return asked;
+    },
+  }),
+  'its workers': (control, proxy, waits) => ({
+    openSession: async (identity) => {
+      const session = await control.openSession(identity);
+      proxy.silence();
+      proxy.taken().then(waits, assert.ifError);
+      return session;
+    },
+  }),
+  'its events': (control, proxy, waits) => ({
+    listen: (listener) => {
+      proxy.silence();
+      proxy.taken().then(waits, assert.ifError);
+      return control.listen(listener);
+    },
+  }),
+  'its pins': (control, proxy, waits) => ({
+    pins: () => {
+      proxy.silence();
+      setImmediate(waits);
+      return control.pins();
+    },
+  }),
+};
+
+for (const [what, silencing] of Object.entries(SILENCINGS)) {
+  test(`a run that waits for ${what} is given up when it is told to be`, LIMIT, async (t) => {
+    const redis = await startTestRedis(t);
+    const { proxy } = await silentDatabase(t);
+    const storage = { url: proxy.url, ...PATIENT };
+    const control = createControlStore(storage);
+    t.after(() => control.close());
+    await control.sessions();
+    const port = await freePort();
+    const config = configFrom({
+      workers: 1,
+      storage: { url: proxy.url },
+      cluster: { redis: redis.url, secret: SECRET, name: 'tests', link: { port } },
+    });
+    const giveUp = new AbortController();
+    const waiting = new Promise<void>((waits) => {
+      const calls: Calls = {
+        openSession: control.openSession.bind(control),
+        listen: control.listen.bind(control),
+        pins: control.pins.bind(control),
+      };
+      Object.assign(control, silencing(calls, proxy, waits));
+    });
+    const starting = startClusterRun({
+      run: randomUUID(),
+      node: 'a',
+      config,
+      storage,
+      limits: hostLimits(config),
+      link: hostLimits(config).link,
+      control,
+      router: new Router(),
+      rings: new Rings(),
+      gateway: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
+      fold: () => Promise.resolve(undefined),
+      log: () => undefined,
+      signal: giveUp.signal,
+      onFenced: () => assert.fail('fenced'),
+      onLeaveAsked: () => ({ clients: 0, isDone: false }),
+    });
+    await Promise.race([waiting, starting.then(() => assert.fail('it started'))]);
+    giveUp.abort(new Error('given up'));
+    await assert.rejects(starting, /given up/);
+    const again = createServer().listen(port, '127.0.0.1');
+    await once(again, 'listening');
+    again.close();
+  });
+}
+
+/** A node that hangs longer than this is ended with exit code 1. */
+const PATIENCE = [
+  'storage.connectTimeoutMs=10m',
+  'storage.answerTimeoutMs=10m',
+  'shutdown.timeoutMs=60s',
+  'drain.timeoutMs=1s',
+].flatMap((setting) => ['--set', setting]);
+
+for (const storage of ['alone', 'in a cluster']) {
+  test(`a node that starts ${storage} and reaches no database ends with 0 on SIGTERM`, LIMIT, async (t) => {
+    const { proxy } = await silentDatabase(t);
+    proxy.silence();
+    const taken = proxy.taken();
+    const node = troupe(
+      t,
+      ...['serve', '--set', 'listen.port=0', '--set', `storage.url=${proxy.url}`, ...PATIENCE],
+      ...(storage === 'alone' ? [] : clustered('redis://127.0.0.1:1')),
+    );
+    await taken;
+    node.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await node.ended;
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, '');
+  });
+}
+
+test(
+  'a member that loses its database ends with 0 on SIGTERM, where nothing waits for it',
+  LIMIT,
+  async (t) => {
+    const { node, proxy } = await member(t);
+    proxy.silence();
+    node.child.kill('SIGTERM');
+    const { code, stderr } = await node.ended;
+    assert.equal(code, 0, stderr);
+  },
+);
+
+test('one that has been fenced and does not get back ends with 0 on SIGTERM', LIMIT, async (t) => {
+  const { node, proxy, databaseUrl } = await member(t);
+  const control = createControlStore({ url: databaseUrl });
+  t.after(() => control.close());
+  const other = randomUUID();
+  const me = await control.openSession({ run: other, node: 'other', slot: -1 });
+  for (const { run } of await control.foreignSessions(other)) await control.fence(me, { run });
+  await node.told(/starting over under a new run/);
+  proxy.silence();
+  node.child.kill('SIGTERM');
+  const { code, stderr } = await node.ended;
+  assert.equal(code, 0, stderr);
+});
+
+/** The proxy goes first: a server waits for clients that are silent while they log in before it drops a database. */
+async function silentDatabase(t: TestContext) {
+  const closers: (() => unknown)[] = [];
+  const later = { after: (close: () => unknown) => void closers.unshift(close) };
+  const databaseUrl = await freshDatabase(later);
+  const proxy = await startSilentProxy(later, databaseUrl);
+  t.after(async () => {
+    for (const close of closers) await close();
+  });
+  return { databaseUrl, proxy };
+}
+
+async function member(t: TestContext) {
+  const redis = await startTestRedis(t);
+  const { databaseUrl, proxy } = await silentDatabase(t);
+  const node = await serving(t, proxy.url, ...PATIENCE, ...clustered(redis.url));
+  return { node, proxy, databaseUrl };
+}
+
+const clustered = (redis: string): string[] =>
+  [
+    `cluster.redis=${redis}`,
+    `cluster.secret=${SECRET}`,
+    'cluster.name=tests',
+    'cluster.link.port=0',
+    'workers=1',
+  ].flatMap((setting) => ['--set', setting]);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
