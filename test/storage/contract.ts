@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { LogGap, PAIRS, StoreUnavailable } from '../../actors/storage/store.ts';
 import { cluster } from './contract-cluster.ts';
+import { loading } from './contract-loading.ts';
 import { ownership } from './contract-ownership.ts';
 import { pins } from './contract-pins.ts';
 import {
@@ -30,6 +31,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   ownership(rule);
   cluster(rule);
   pins(rule);
+  loading(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());

@@ -1,7 +1,7 @@
 // What a client has committed to a document: its pairs up to the newest snapshot from client_seq, and
 // those after it from the log.
 import { type DocumentId, PAIRS } from '../store.ts';
-import type { Sql } from './connect.ts';
+import { int8Array, numbers, type Sql } from './connect.ts';
 import { keptRuns } from './history.ts';
 import { pairsOfRun, type StoredRun } from './run.ts';
 
@@ -70,6 +70,23 @@ export async function clients(
   return rows.length > limit ? undefined : rows.map((row) => row.client);
 }
 
+/** As `clients`, of each document. */
+export async function clientsOfAll(
+  sql: Sql,
+  docs: readonly DocumentId[],
+  limit: number,
+): Promise<readonly (readonly string[] | undefined)[]> {
+  const rows = await sql<{ doc: DocumentId; client: string }[]>`
+    SELECT d.id AS doc, k.client FROM unnest(${int8Array(sql, docs)}) d(id)
+    CROSS JOIN LATERAL (SELECT client FROM client_seq WHERE doc = d.id LIMIT ${limit + 1}) k`;
+  const found = new Map<DocumentId, string[]>(docs.map((doc) => [doc, []]));
+  for (const { doc, client } of rows) found.get(doc)?.push(client);
+  return docs.map((doc) => {
+    const all = found.get(doc) ?? [];
+    return all.length > limit ? undefined : all;
+  });
+}
+
 /** Reads the document's kept log: for the rare seq that the pairs do not settle. */
 export async function seqVersion(
   sql: Sql,
@@ -93,7 +110,3 @@ function pairsOf(seqs: string | null, versions: string | null): Pair[] {
   const byVersion = new Map(left.map((seq, i): [number, number] => [right[i] ?? 0, seq]));
   return [...byVersion].sort((a, b) => b[0] - a[0]).map(([version, seq]): Pair => [seq, version]);
 }
-
-/** An int8[] as PostgreSQL writes it. */
-const numbers = (literal: string | null): number[] =>
-  literal === null || literal === '{}' ? [] : literal.slice(1, -1).split(',').map(Number);
