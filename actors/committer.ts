@@ -97,7 +97,11 @@ export class Committer {
   /** Resolves once nothing of this document is under way; what of it still waits is dropped. */
   async discard(doc: DocumentId): Promise<void> {
     this.drop(new Set([doc]));
-    if (this.inFlight.some(({ row }) => row.doc === doc)) await this.whenSettled();
+    if (this.isUnderWay(doc)) await this.whenSettled();
+  }
+
+  isUnderWay(doc: DocumentId): boolean {
+    return this.inFlight.some(({ row }) => row.doc === doc);
   }
 
   /** Rows that wait and must not follow what has not committed. */

@@ -1,9 +1,7 @@
 // One worker's documents: brings messages of its links to actors, their patches to the committer,
 // their questions to the store, and passivates what is idle. It runs in one thread and owns no
 // sockets; links, store, clock and compute come from outside.
-// Over 400 lines with what an actor asks of it: messages in, answers out, loading, folding, passivation.
-import { kindOf } from '../kinds/registry.ts';
-import type { KindName } from '../protocol/messages.ts';
+// Over 400 lines with what an actor asks of it: messages in, answers out, folding, passivation.
 import type { Clock } from './clock.ts';
 import { type CommitLimits, Committer } from './committer.ts';
 import {
@@ -13,9 +11,7 @@ import {
   isFinal,
   type LoadResult,
 } from './document/actor.ts';
-import { Document } from './document/document.ts';
 import type { MadeSnapshot } from './document/effects.ts';
-import type { AnyKind } from './document/entry.ts';
 import { Faults } from './faults.ts';
 import type { FoldRequest } from './fold.ts';
 import { Link, type LinkOptions, type Transport } from './link.ts';
@@ -29,19 +25,11 @@ import {
   type ToGateway,
   type ToOwner,
 } from './link-messages.ts';
+import { type LoadLimits, LoadQueue } from './load-queue.ts';
+import { Loader } from './loader.ts';
 import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
-import { shardOf } from './shard.ts';
-import type {
-  DeltaRow,
-  DocumentRow,
-  Epoch,
-  KnownClients,
-  LoadedDocument,
-  OpenedSession,
-  SessionId,
-  WorkerStore,
-} from './storage/store.ts';
+import type { DeltaRow, Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
 
 export interface HostLimits {
@@ -57,6 +45,7 @@ export interface HostLimits {
 export interface HostOptions {
   readonly store: WorkerStore;
   readonly session: OpenedSession;
+  readonly loads: LoadLimits;
   readonly limits: HostLimits;
   readonly progress: Progress;
   readonly clock: Clock;
@@ -78,9 +67,6 @@ export const LOCAL_LINK = 0;
 const SWEEP_MS = 1000;
 /** Presence of one document is gathered this long. */
 const PRESENCE_TICK_MS = 25;
-/** Clients of a snapshot that are listed at load; where there are more each one is asked for. */
-const LISTED_CLIENTS = 1000;
-const NOBODY: KnownClients = { clients: [], someForgotten: false };
 /** A document whose handling throws this often is left alone. */
 const FAULTS_TO_QUARANTINE = 3;
 /** For the snapshots of a worker that stops. */
@@ -89,6 +75,7 @@ const LAST_FOLDS_MS = 3000;
 export class Host {
   private readonly options: HostOptions;
   private readonly committer: Committer;
+  private readonly loads: LoadQueue;
   private readonly actors = new Map<string, DocumentActor>();
   private readonly links = new Map<
     number,
@@ -111,6 +98,7 @@ export class Host {
       this.stopping = true;
       options.onLost(reason);
     });
+    this.loads = new LoadQueue(this.makeLoader().load, options.loads);
     this.effects = this.makeEffects();
     this.stopSweeping = options.clock.every(SWEEP_MS, () => this.sweep());
   }
@@ -225,6 +213,7 @@ export class Host {
 
   dispose(): void {
     this.stopSweeping();
+    this.loads.clear();
     this.stopPresence?.();
     for (const { link } of this.links.values()) link.flush();
   }
@@ -328,6 +317,21 @@ export class Host {
     for (const { link, chan } of actor.channels) this.links.get(link)?.channels.delete(chan);
   }
 
+  private makeLoader(): Loader {
+    const { store, session, limits, progress, clock, log } = this.options;
+    return new Loader({
+      store,
+      committer: this.committer,
+      historyTag: session.historyTag,
+      limits: limits.actor,
+      progress,
+      clock,
+      serves: (doc) => this.shards.serves(doc),
+      isCurrent: (actor) => this.actors.get(actor.name) === actor,
+      log,
+    });
+  }
+
   private makeEffects(): ActorEffects {
     const { options, committer } = this;
     const { store } = options;
@@ -364,10 +368,8 @@ export class Host {
         });
       },
       load: (actor, create, done) => {
-        this.load(actor, create).then(
-          (result) => this.answered(actor, () => done(result)),
-          (error: unknown) => this.answered(actor, () => done(this.loadFailure(actor.name, error))),
-        );
+        const told = (result: LoadResult): void => this.answered(actor, () => done(result));
+        this.loads.add({ actor, create, done: told });
       },
       history: (actor, after, upTo, maxBytes, done) =>
         orUndefined(actor, store.history(actor.id ?? 0, after, upTo, maxBytes), done),
@@ -413,57 +415,6 @@ export class Host {
       this.listeners.set(actor, listener);
     }
     return listener;
-  }
-
-  private async load(actor: DocumentActor, create: KindName | undefined): Promise<LoadResult> {
-    const { store, limits, session } = this.options;
-    const { name } = actor;
-    if (!this.shards.serves(name)) {
-      return { type: 'failed', code: 'unavailable', message: 'this worker does not own the document' };
-    }
-    const slash = name.indexOf('/');
-    const org = name.slice(0, slash);
-    const doc = name.slice(slash + 1);
-    let row = await store.find(org, doc);
-    let created = false;
-    if (row === undefined) {
-      if (create === undefined) return { type: 'missing' };
-      const made = await store.create(org, doc, shardOf(name), create);
-      if (made === undefined)
-        return { type: 'failed', code: 'unavailable', message: 'this worker is being replaced' };
-      ({ row, created } = made);
-    }
-    // Dropped while the store was asked: the patches that wait now are its successor's.
-    if (this.actors.get(name) !== actor)
-      return { type: 'failed', code: 'unavailable', message: 'the document starts over' };
-    // A predecessor of this actor may still have patches on their way.
-    await this.committer.discard(row.id);
-    const loaded = created ? EMPTY(row) : await this.loadRow(row);
-    // After the snapshot, never beside it: a client of a newer one would go unlisted.
-    const clients = loaded.snapshotVersion === 0 ? NOBODY : await store.clients(row.id, LISTED_CLIENTS);
-    this.options.progress.enter(name);
-    const kind: AnyKind = kindOf(row.kind);
-    const document = new Document(kind, loaded, clients, limits.actor, session.historyTag);
-    this.options.progress.clear();
-    return { type: 'loaded', document, loaded };
-  }
-
-  private async loadRow(row: DocumentRow): Promise<LoadedDocument> {
-    const [loaded] = await this.options.store.load([row.id]);
-    if (loaded === undefined) throw new Error(`document ${row.id} is gone`);
-    return loaded;
-  }
-
-  private loadFailure(name: string, error: unknown): LoadResult {
-    if (error instanceof StoreUnavailable) {
-      return { type: 'failed', code: 'unavailable', message: 'the store is out of reach' };
-    }
-    this.options.log('error', 'a document does not load', {
-      doc: name,
-      error: String(error),
-      stack: error instanceof Error ? error.stack : undefined,
-    });
-    return { type: 'failed', code: 'internal', message: 'the document does not load' };
   }
 
   private fold(
@@ -548,10 +499,3 @@ export class Host {
     }
   }
 }
-
-const EMPTY = (row: DocumentRow): LoadedDocument => ({
-  id: row.id,
-  snapshotVersion: 0,
-  snapshot: undefined,
-  deltas: [],
-});

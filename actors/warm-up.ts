@@ -1,4 +1,4 @@
-// What a worker does before it says that it serves: it reads once as opening a document reads, on every
+// What a worker does before it says that it serves: it reads as opening a document reads, one and many, on every
 // connection, and orders, folds and frames a small document of each kind. The first document that
 // somebody opens then waits for no connection, no plan and no compiler (measured: a third of a cold open).
 // It changes nothing, here or in the store.
@@ -13,9 +13,12 @@ import type { WorkerStore } from './storage/store.ts';
 export async function warmUp(store: WorkerStore, connections: number): Promise<void> {
   const read = async (): Promise<void> => {
     for (let round = 0; round < ROUNDS; round++) {
-      await store.find('-', '-');
+      await store.find(...NO_NAME);
       await store.load([NO_DOCUMENT]);
       await store.clients(NO_DOCUMENT, 1);
+      await store.findAll([NO_NAME, NO_NAME]);
+      await store.load([NO_DOCUMENT, NO_DOCUMENT], 1);
+      await store.clientsOfAll([NO_DOCUMENT, NO_DOCUMENT], 1);
       await store.clientSeqs(NO_DOCUMENT, '-', 0);
     }
   };
@@ -26,6 +29,7 @@ export async function warmUp(store: WorkerStore, connections: number): Promise<v
 const ROUNDS = 4;
 /** No document has it: ids are positive. */
 const NO_DOCUMENT = 0;
+const NO_NAME = ['-', '-'] as const;
 const LIMITS = { documentBytes: 65_536, depth: 32 };
 const PATCHES: readonly (readonly [KindName, LinkOp])[] = [
   ['rich-text', '[{"insert":"text"}]'],

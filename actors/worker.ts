@@ -7,6 +7,7 @@ import type { FoldRequest } from './fold.ts';
 import { Host, type HostLimits, LOCAL_LINK } from './host.ts';
 import type { Transport } from './link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
+import { loadLimits } from './load-queue.ts';
 import { Progress } from './progress.ts';
 import type { OpenedSession, SessionIdentity, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
@@ -112,6 +113,7 @@ function serve(
     const host = new Host({
       store,
       session,
+      loads: loadLimits(task.storage.readConnections),
       limits: task.limits,
       progress: new Progress(task.progress),
       clock: systemClock,

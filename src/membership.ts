@@ -19,7 +19,10 @@ export interface MembershipOptions extends Pick<ClusterRunOptions, 'router' | 'g
 
 /** What it needs of a run. */
 export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 'stop'> {
-  readonly controller: Pick<ClusterRun['controller'], 'isRouted' | 'isCutOff' | 'status' | 'drain'>;
+  readonly controller: Pick<
+    ClusterRun['controller'],
+    'isRouted' | 'isCutOff' | 'status' | 'drain' | 'tellClients' | 'clientShares' | 'unreachedShards'
+  >;
 }
 
 type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';

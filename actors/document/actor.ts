@@ -76,6 +76,11 @@ export class DocumentActor {
     );
   }
 
+  /** Somebody waits for the answer to an edit, and for the document. */
+  get hasWaitingSubmits(): boolean {
+    return this.mailbox.find(({ message }) => message[0] === SUBMIT) !== undefined;
+  }
+
   get hasSubscribers(): boolean {
     return this.audience.subscribers.size > 0;
   }

@@ -5,10 +5,10 @@ import type { KindName } from '../../protocol/messages.ts';
 import { randomDocumentId } from './log.ts';
 import { Appender } from './postgres/append.ts';
 import { claim } from './postgres/claim.ts';
-import { clientSeqs, clients, seqVersion } from './postgres/client-seqs.ts';
+import { clientSeqs, clients, clientsOfAll, seqVersion } from './postgres/client-seqs.ts';
 import { type PostgresStoreOptions, within } from './postgres/connect.ts';
 import { type ControlStoreOptions, PostgresControlStore } from './postgres/control-store.ts';
-import { create, find } from './postgres/document.ts';
+import { create, find, findAll } from './postgres/document.ts';
 import { asUnavailable } from './postgres/errors.ts';
 import { history } from './postgres/history.ts';
 import { load, loadAt } from './postgres/load.ts';
@@ -112,6 +112,10 @@ class PostgresWorkerStore implements WorkerStore {
     return this.#opened().pool.run('find', (sql) => find(sql, org, name));
   }
 
+  async findAll(names: readonly (readonly [org: string, name: string])[]) {
+    return this.#opened().pool.run('findAll', (sql) => findAll(sql, names));
+  }
+
   async create(org: string, name: string, shard: number, kind: KindName) {
     const { pool, session } = this.#opened();
     for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
@@ -122,8 +126,8 @@ class PostgresWorkerStore implements WorkerStore {
     throw new StoreUnavailable(`create: ${org}/${name} is created and deleted all the time`);
   }
 
-  async load(ids: readonly DocumentId[]) {
-    return this.#opened().pool.run('load', (sql) => load(sql, ids));
+  async load(ids: readonly DocumentId[], maxBytes?: number) {
+    return this.#opened().pool.run('load', (sql) => load(sql, ids, maxBytes));
   }
 
   async history(doc: DocumentId, after: number, upTo: number, maxBytes: number) {
@@ -136,6 +140,10 @@ class PostgresWorkerStore implements WorkerStore {
 
   async clients(doc: DocumentId, limit: number) {
     return this.#opened().pool.run('clients', (sql) => clients(sql, doc, limit));
+  }
+
+  async clientsOfAll(docs: readonly DocumentId[], limit: number) {
+    return this.#opened().pool.run('clientsOfAll', (sql) => clientsOfAll(sql, docs, limit));
   }
 
   async writeSnapshot(snapshot: NewSnapshot) {

@@ -32,6 +32,9 @@ export interface DocumentRow {
   readonly folded: number;
 }
 
+/** Documents that are asked for in one statement at most: 200 take a third of the time of as many statements (measured). */
+export const READ_TOGETHER = 200;
+
 /** Latest (seq, version) pairs kept per document and client. */
 export const PAIRS = 64;
 
@@ -229,6 +232,10 @@ export interface WorkerStore {
   /** Rises with every (re)connection of the write connection: when it has changed, heads must be proved again. */
   readonly connectionEpoch: number;
   find(org: string, name: string): Promise<DocumentRow | undefined>;
+  /** At most READ_TOGETHER, in the order asked. Rejects where one of them cannot be read. */
+  findAll(
+    names: readonly (readonly [org: string, name: string])[],
+  ): Promise<readonly (DocumentRow | undefined)[]>;
   /** Creates it, or returns the one there is. `created` tells which. undefined: this session is fenced. */
   create(
     org: string,
@@ -236,13 +243,19 @@ export interface WorkerStore {
     shard: number,
     kind: KindName,
   ): Promise<{ row: DocumentRow; created: boolean } | undefined>;
-  load(ids: readonly DocumentId[]): Promise<readonly LoadedDocument[]>;
+  /**
+   * Documents at their heads, in the order asked. As many from the start as fit in `maxBytes` of snapshots and
+   * log, at least one, at most READ_TOGETHER. Rejects with LogGap where one of them has a gap.
+   */
+  load(ids: readonly DocumentId[], maxBytes?: number): Promise<readonly LoadedDocument[]>;
   /** Deltas in (after, upTo], in order, as many from the start as fit in maxBytes (at least one). Empty where folded away. */
   history(doc: DocumentId, after: number, upTo: number, maxBytes: number): Promise<readonly StoredDelta[]>;
   /** undefined: it has not committed up to `upTo`. */
   clientSeqs(doc: DocumentId, client: string, upTo: number): Promise<ClientSeqs | undefined>;
   /** Who is remembered up to the newest snapshot. */
   clients(doc: DocumentId, limit: number): Promise<KnownClients>;
+  /** The same of each, in the order asked, of at most READ_TOGETHER. */
+  clientsOfAll(docs: readonly DocumentId[], limit: number): Promise<readonly KnownClients[]>;
   /** As the fold store's, for this session. */
   writeSnapshot(snapshot: NewSnapshot): Promise<boolean>;
   /** The version as which (client, seq) committed, looked up in the kept log; undefined: it did not. O(kept log). */

@@ -17,23 +17,13 @@ import {
   type ToGateway,
 } from '../../actors/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
-import type { WorkerStore } from '../../actors/storage/store.ts';
-import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
-import { frameMessage, HOST_LIMITS, startHost } from './host-harness.ts';
+import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { frameMessage, gate, HOST_LIMITS, startHost, withStore } from './host-harness.ts';
 
 const DOC = 'acme/plan';
 
 /** Such a session takes nothing over. */
 const NO_SESSION = 999_999;
-
-/** Something that waits until it is opened. */
-function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
 
 const historyIn = (messages: readonly ToGateway[]): string =>
   messages.flatMap((m) => (m[0] === OPENED ? [m[5]] : []))[0] ?? '';
@@ -58,30 +48,6 @@ test('ORDER-1 what follows a patch that the store refuses is not committed witho
   const [loaded] = await reader.load([id]);
   assert.deepEqual(loaded?.deltas, []);
 });
-
-/** The database with one call of its workers' stores replaced. */
-function withStore(
-  database: MemoryDatabase,
-  change: (store: WorkerStore) => Partial<WorkerStore>,
-): MemoryDatabase {
-  return {
-    control: () => database.control(),
-    fold: () => database.fold(),
-    setAvailable: (available) => database.setAvailable(available),
-    loseConnection: (session, where) => database.loseConnection(session, where),
-    loseAbove: (doc, version) => database.loseAbove(doc, version),
-    worker: () => {
-      const store = database.worker();
-      const changed = change(store);
-      return new Proxy(store, {
-        get: (target, key) => {
-          const value: unknown = Reflect.get(changed, key) ?? Reflect.get(target, key);
-          return typeof value === 'function' ? value.bind(target) : value;
-        },
-      });
-    },
-  };
-}
 
 test('a document that fails while its patches are on their way takes no other document with it', async (t) => {
   let letAppend: () => void = () => undefined;

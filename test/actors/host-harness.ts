@@ -10,8 +10,10 @@ import {
   type ToGateway,
   type ToOwner,
 } from '../../actors/link-messages.ts';
+import { loadLimits } from '../../actors/load-queue.ts';
 import { Progress } from '../../actors/progress.ts';
 import { SHARDS } from '../../actors/shard.ts';
+import type { WorkerStore } from '../../actors/storage/store.ts';
 import type { MemoryDatabase } from '../../actors/storage/store-memory.ts';
 import { type LoopbackEnd, loopback } from '../support/loopback.ts';
 
@@ -62,6 +64,7 @@ export async function startHost(
   const host = new Host({
     store,
     session,
+    loads: loadLimits(2),
     limits,
     progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
     clock: systemClock,
@@ -106,4 +109,37 @@ export function frameMessage(frame: Uint8Array): Record<string, unknown> {
   const length = (frame[1] ?? 0) & 0x7f;
   const start = length < 126 ? 2 : length === 126 ? 4 : 10;
   return JSON.parse(Buffer.from(frame.subarray(start)).toString('utf8')) as Record<string, unknown>;
+}
+
+/** Something that waits until it is opened. */
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+/** The database with one call of its workers' stores replaced. */
+export function withStore(
+  database: MemoryDatabase,
+  change: (store: WorkerStore) => Partial<WorkerStore>,
+): MemoryDatabase {
+  return {
+    control: () => database.control(),
+    fold: () => database.fold(),
+    setAvailable: (available) => database.setAvailable(available),
+    loseConnection: (session, where) => database.loseConnection(session, where),
+    loseAbove: (doc, version) => database.loseAbove(doc, version),
+    worker: () => {
+      const store = database.worker();
+      const changed = change(store);
+      return new Proxy(store, {
+        get: (target, key) => {
+          const value: unknown = Reflect.get(changed, key) ?? Reflect.get(target, key);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+  };
 }

@@ -28,6 +28,9 @@ function membership() {
               isCutOff: false,
               status: () => ({ state: 'live', members: [], orphans: 0 }),
               drain: () => Promise.resolve(),
+              tellClients: () => undefined,
+              clientShares: () => undefined,
+              unreachedShards: () => [],
             },
             refuseBelow: () => undefined,
             stop: () => {

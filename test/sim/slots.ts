@@ -10,6 +10,7 @@ import { Host } from '../../actors/host.ts';
 import { Link } from '../../actors/link.ts';
 import type { ToGateway, ToOwner } from '../../actors/link-messages.ts';
 import { BEAT_MS, CONFIRM_MS, type Liveness } from '../../actors/liveness.ts';
+import type { LoadLimits } from '../../actors/load-queue.ts';
 import { Progress } from '../../actors/progress.ts';
 import {
   type ControlStore,
@@ -25,6 +26,9 @@ import type { PeerStream } from '../../cluster/peer/network.ts';
 import type { Epochs, SlotListener } from '../../cluster/workers.ts';
 import { Pipe, Port } from './pipe.ts';
 import { Thread } from './thread.ts';
+
+/** So that also a handful of documents is read together. */
+const FEW_ALONE: LoadLimits = { alone: 1, together: 1 };
 
 export interface SimSlotsOptions {
   readonly main: Thread;
@@ -280,6 +284,7 @@ export class SimSlots implements SlotHost {
     const host = new Host({
       store,
       session,
+      loads: FEW_ALONE,
       limits: options.limits,
       progress: new Watched((doc) => {
         if (!options.poison.has(doc) || !thread.isAlive) return;

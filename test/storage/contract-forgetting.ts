@@ -21,6 +21,7 @@ export function forgetting(rule: Rule): void {
     const bob = await worker.clientSeqs(doc, 'bob', 5);
     assert.equal(await control.compact({ ...ALL, keepOps: 1 }), 4 + 2);
     assert.deepEqual(await worker.clients(doc, 10), { clients: [], someForgotten: true });
+    assert.deepEqual(await worker.clientsOfAll([doc], 10), [{ clients: [], someForgotten: true }]);
     assert.deepEqual(bob?.lastSeq, 4);
     for (const client of ['ann', 'bob', 'stranger'])
       assert.deepEqual(await worker.clientSeqs(doc, client, 5), { lastSeq: null, pairs: [] }, client);

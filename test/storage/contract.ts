@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { LogGap, PAIRS, StoreUnavailable } from '../../actors/storage/store.ts';
 import { cluster } from './contract-cluster.ts';
 import { forgetting } from './contract-forgetting.ts';
+import { loading } from './contract-loading.ts';
 import { ownership } from './contract-ownership.ts';
 import { pins } from './contract-pins.ts';
 import {
@@ -32,6 +33,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   cluster(rule);
   pins(rule);
   forgetting(rule);
+  loading(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());

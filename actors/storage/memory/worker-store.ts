@@ -6,8 +6,10 @@ import {
   type AppendOutcome,
   type DeltaRow,
   type DocumentId,
+  type LoadedDocument,
   type NewSnapshot,
   type OpenedSession,
+  READ_TOGETHER,
   type SessionId,
   type SessionIdentity,
   type SessionRef,
@@ -93,14 +95,29 @@ export class MemoryWorkerStore implements WorkerStore {
     return this.#call('find', (tables) => tables.find(org, name));
   }
 
+  findAll(names: readonly (readonly [org: string, name: string])[]) {
+    return this.#call('findAll', (tables) => names.map(([org, name]) => tables.find(org, name)));
+  }
+
   create(org: string, name: string, shard: number, kind: KindName) {
     return this.#call('create', (tables, me) =>
       tables.create(me, randomDocumentId(this.#memory.random), org, name, shard, kind),
     );
   }
 
-  load(ids: readonly DocumentId[]) {
-    return this.#call('load', (tables) => ids.map((id) => checkComplete(tables.load(id))));
+  load(ids: readonly DocumentId[], maxBytes = Number.MAX_SAFE_INTEGER) {
+    return this.#call('load', (tables) => {
+      const loaded: LoadedDocument[] = [];
+      let bytes = 0;
+      for (const id of ids.slice(0, READ_TOGETHER)) {
+        const document = tables.load(id);
+        bytes += document.snapshot?.byteLength ?? 0;
+        for (const { op } of document.deltas) bytes += op.byteLength;
+        if (bytes > maxBytes && loaded.length > 0) break;
+        loaded.push(checkComplete(document));
+      }
+      return loaded;
+    });
   }
 
   history(doc: DocumentId, after: number, upTo: number, maxBytes: number) {
@@ -113,6 +130,10 @@ export class MemoryWorkerStore implements WorkerStore {
 
   clients(doc: DocumentId, limit: number) {
     return this.#call('clients', (tables) => tables.clients(doc, limit));
+  }
+
+  clientsOfAll(docs: readonly DocumentId[], limit: number) {
+    return this.#call('clientsOfAll', (tables) => docs.map((doc) => tables.clients(doc, limit)));
   }
 
   writeSnapshot(snapshot: NewSnapshot) {

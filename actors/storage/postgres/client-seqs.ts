@@ -1,7 +1,7 @@
 // What a client has committed to a document: its pairs up to the newest snapshot from client_seq, and
 // those after it from the log.
 import { type ClientSeqs, type DocumentId, type KnownClients, PAIRS } from '../store.ts';
-import type { Sql } from './connect.ts';
+import { int8Array, numbers, type Sql } from './connect.ts';
 import { keptRuns } from './history.ts';
 import { pairsOfRun, type StoredRun } from './run.ts';
 
@@ -75,6 +75,28 @@ export async function clients(sql: Sql, doc: DocumentId, limit: number): Promise
   };
 }
 
+/** As `clients`, of each document. */
+export async function clientsOfAll(
+  sql: Sql,
+  docs: readonly DocumentId[],
+  limit: number,
+): Promise<readonly KnownClients[]> {
+  const rows = await sql<{ doc: DocumentId; client: string | null; forgotten: boolean }[]>`
+    SELECT d.id AS doc, k.client, coalesce(f.forgotten, false) AS forgotten FROM unnest(${int8Array(sql, docs)}) d(id)
+    LEFT JOIN document f ON f.id = d.id
+    LEFT JOIN LATERAL (SELECT client FROM client_seq WHERE doc = d.id LIMIT ${limit + 1}) k ON true`;
+  const found = new Map<DocumentId, { clients: string[]; someForgotten: boolean }>();
+  for (const { doc, client, forgotten } of rows) {
+    const known = found.get(doc) ?? { clients: [], someForgotten: forgotten };
+    if (client !== null) known.clients.push(client);
+    found.set(doc, known);
+  }
+  return docs.map((doc) => {
+    const { clients = [], someForgotten = false } = found.get(doc) ?? {};
+    return { clients: clients.length > limit ? undefined : clients, someForgotten };
+  });
+}
+
 /** Reads the document's kept log: for the rare seq that the pairs do not settle. */
 export async function seqVersion(
   sql: Sql,
@@ -98,7 +120,3 @@ function pairsOf(seqs: string | null, versions: string | null): Pair[] {
   const byVersion = new Map(left.map((seq, i): [number, number] => [right[i] ?? 0, seq]));
   return [...byVersion].sort((a, b) => b[0] - a[0]).map(([version, seq]): Pair => [seq, version]);
 }
-
-/** An int8[] as PostgreSQL writes it. */
-const numbers = (literal: string | null): number[] =>
-  literal === null || literal === '{}' ? [] : literal.slice(1, -1).split(',').map(Number);

@@ -104,6 +104,10 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
 export const int8Array = (sql: Pick<Sql, 'typed'>, numbers: readonly number[]) =>
   sql.typed(`{${numbers.join()}}`, TYPE.int8Array);
 
+/** An int8[] as PostgreSQL writes it. */
+export const numbers = (literal: string | null): number[] =>
+  literal === null || literal === '{}' ? [] : literal.slice(1, -1).split(',').map(Number);
+
 /** Strings as a text[] parameter. */
 export const textArray = (sql: Pick<Sql, 'typed'>, texts: readonly string[]) =>
   sql.typed(`{${texts.map(textElement).join()}}`, TYPE.textArray);

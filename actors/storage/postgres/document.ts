@@ -2,7 +2,7 @@
 
 import type { KindName } from '../../../protocol/messages.ts';
 import type { DocumentId, DocumentRow, SessionRef } from '../store.ts';
-import type { Sql } from './connect.ts';
+import { type Sql, textArray } from './connect.ts';
 import { sessionState } from './session.ts';
 
 /** As stored. A number is never given to another kind. */
@@ -23,6 +23,28 @@ export async function find(sql: Sql, org: string, name: string): Promise<Documen
   const [row] = await sql<Row[]>`
     SELECT id, kind, folded FROM document WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL`;
   return row && documentRow(row);
+}
+
+/** In the order asked. */
+export async function findAll(
+  sql: Sql,
+  names: readonly (readonly [org: string, name: string])[],
+): Promise<readonly (DocumentRow | undefined)[]> {
+  const orgs = textArray(
+    sql,
+    names.map(([org]) => org),
+  );
+  const rests = textArray(
+    sql,
+    names.map(([, name]) => name),
+  );
+  // LIMIT: the index is asked for each, whatever the planner takes the table for.
+  const rows = await sql<(Row & { place: number })[]>`
+    SELECT n.place, d.id, d.kind, d.folded FROM unnest(${orgs}, ${rests}) WITH ORDINALITY n(org, name, place)
+    CROSS JOIN LATERAL (SELECT id, kind, folded FROM document
+      WHERE org = n.org AND name = n.name AND deleted_at IS NULL LIMIT 1) d`;
+  const found = new Map(rows.map((row) => [row.place, documentRow(row)]));
+  return names.map((_, at) => found.get(at + 1));
 }
 
 export interface NewDocument {

@@ -1,81 +1,89 @@
-// Reads documents as a snapshot and what follows it. One document is one statement, which names it, so
-// that the plan is of two partitions instead of all (measured cold: 5 ms of planning saved, and a round
-// trip). Many are two, because in one the snapshot would be repeated for every delta. Each statement is of
-// its own time: what compaction takes away between them shows as a gap, and a second look settles it.
+// Reads documents as a snapshot and what follows it, of one moment: compaction takes nothing away between. One
+// document is a statement that names it, so that the plan is of two partitions instead of all (measured cold:
+// 5 ms of planning saved). Many are a statement for all, which stops where an answer has no room for more.
 import { checkComplete } from '../log.ts';
-import { type DocumentId, type LoadedDocument, LogGap, type StoredDelta } from '../store.ts';
-import { int8Array, type Sql } from './connect.ts';
+import { type DocumentId, type LoadedDocument, READ_TOGETHER, type StoredDelta } from '../store.ts';
+import { int8Array, numbers, type Sql } from './connect.ts';
 import { deltasOf, type StoredRun } from './run.ts';
 
-/** Documents per statement: by hundreds they load twice as fast as one by one, and answers stay bounded. */
-const DOCUMENTS_PER_CALL = 200;
-
-/** Documents at their heads, in the order asked. Rejects with LogGap. */
-export async function load(sql: Sql, ids: readonly DocumentId[]): Promise<readonly LoadedDocument[]> {
-  const loaded: LoadedDocument[] = [];
-  for (let i = 0; i < ids.length; i += DOCUMENTS_PER_CALL) {
-    const some = ids.slice(i, i + DOCUMENTS_PER_CALL);
-    loaded.push(...(await twice(() => loadSome(sql, some, undefined))));
-  }
-  return loaded;
+/** As the store's. */
+export async function load(
+  sql: Sql,
+  ids: readonly DocumentId[],
+  maxBytes = Number.MAX_SAFE_INTEGER,
+): Promise<readonly LoadedDocument[]> {
+  const [id] = ids;
+  if (id === undefined) return [];
+  if (ids.length === 1) return [await loadOne(sql, id, Number.MAX_SAFE_INTEGER)];
+  return loadSome(sql, ids.slice(0, READ_TOGETHER), maxBytes);
 }
 
 /** One document as it was at `upTo`. Rejects with LogGap, also where that version is folded away or was never reached. */
 export async function loadAt(sql: Sql, id: DocumentId, upTo: number): Promise<LoadedDocument> {
-  const [document] = await twice(() => loadSome(sql, [id], upTo));
-  if (!document) throw new LogGap(id, upTo);
-  return checkComplete(document, upTo);
+  return checkComplete(await loadOne(sql, id, upTo), upTo);
 }
 
-async function twice<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof LogGap) return read();
-    throw error;
-  }
+/** A document in one row, since each row costs the driver more than what is in it: lists of PostgreSQL, and the bytes of all runs. */
+interface Whole {
+  readonly doc: DocumentId;
+  /** Both null where there is no snapshot. */
+  readonly version: number | null;
+  readonly state: Buffer | null;
+  /** All null where no run follows. */
+  readonly firsts: string | null;
+  readonly lasts: string | null;
+  readonly epochs: string | null;
+  readonly lengths: string | null;
+  readonly ops: Buffer | null;
 }
 
 async function loadSome(
   sql: Sql,
   ids: readonly DocumentId[],
-  upTo: number | undefined,
-): Promise<LoadedDocument[]> {
-  const highest = upTo ?? Number.MAX_SAFE_INTEGER;
-  const [id] = ids;
-  if (id !== undefined && ids.length === 1) return [await loadOne(sql, id, highest)];
-  const snapshots = await sql<{ doc: DocumentId; version: number; state: Buffer }[]>`
-    SELECT d.id AS doc, s.version, s.state FROM unnest(${int8Array(sql, ids)}) d(id)
-    CROSS JOIN LATERAL (SELECT version, state FROM snapshot
-      WHERE doc = d.id AND version <= ${highest} ORDER BY version DESC LIMIT 1) s`;
-  const bases = new Map(snapshots.map((row) => [row.doc, row]));
-  // From the run on that has the snapshot's version: the snapshot may have been taken inside it.
-  const runs = await sql<(StoredRun & { doc: DocumentId })[]>`
-    SELECT d.id AS doc, x.first, x.last, x.epoch, x.ops
-    FROM unnest(${int8Array(sql, ids)}, ${int8Array(
-      sql,
-      ids.map((id) => bases.get(id)?.version ?? 0),
-    )}) d(id, base)
-    CROSS JOIN LATERAL (SELECT first, last, epoch, ops FROM delta
-      WHERE doc = d.id AND last > d.base AND first <= ${highest} AND first >= coalesce(
-        (SELECT max(p.first) FROM delta p WHERE p.doc = d.id AND p.first <= d.base + 1), 0)) x
-    ORDER BY x.first`;
-  const tails = new Map<DocumentId, StoredDelta[]>();
-  for (const run of runs) {
-    const deltas = deltasOf(run, bases.get(run.doc)?.version ?? 0, highest);
-    const tail = tails.get(run.doc);
-    if (tail) for (const delta of deltas) tail.push(delta);
-    else tails.set(run.doc, deltas);
-  }
-  return ids.map((id) => {
-    const base = bases.get(id);
-    return checkComplete({
-      id,
-      snapshotVersion: base?.version ?? 0,
-      snapshot: base?.state,
-      deltas: tails.get(id) ?? [],
-    });
+  maxBytes: number,
+): Promise<readonly LoadedDocument[]> {
+  // The sizes of values come without the values: how many documents there is room for costs no reading of them.
+  // Runs from the one on that has the snapshot's version: the snapshot may have been taken inside it.
+  const rows = await sql<Whole[]>`
+    SELECT y.doc, y.version, y.state, z.* FROM (
+      SELECT d.id AS doc, d.place, s.version, s.state, x.floor,
+        sum(coalesce(octet_length(s.state), 0) + x.bytes) OVER (ORDER BY d.place) AS bytes
+      FROM unnest(${int8Array(sql, ids)}) WITH ORDINALITY d(id, place)
+      LEFT JOIN LATERAL (SELECT version, state FROM snapshot
+        WHERE doc = d.id ORDER BY version DESC LIMIT 1) s ON true
+      CROSS JOIN LATERAL (SELECT f.floor, (SELECT coalesce(sum(octet_length(ops)), 0) FROM delta
+          WHERE doc = d.id AND last > coalesce(s.version, 0) AND first >= f.floor) AS bytes
+        FROM (SELECT coalesce((SELECT first FROM delta
+          WHERE doc = d.id AND first <= s.version + 1 ORDER BY first DESC LIMIT 1), 0) AS floor OFFSET 0) f) x) y
+    CROSS JOIN LATERAL (
+      SELECT array_agg(first)::text AS firsts, array_agg(last)::text AS lasts, array_agg(epoch)::text AS epochs,
+        array_agg(octet_length(ops))::text AS lengths, string_agg(ops, ''::bytea) AS ops
+      FROM (SELECT first, last, epoch, ops FROM delta
+        WHERE doc = y.doc AND last > coalesce(y.version, 0) AND first >= y.floor ORDER BY first) r) z
+    WHERE y.bytes <= ${maxBytes} OR y.place = 1 ORDER BY y.place`;
+  return rows.map((row) => {
+    const snapshotVersion = row.version ?? 0;
+    const deltas = deltasOfRuns(row, snapshotVersion);
+    return checkComplete({ id: row.doc, snapshotVersion, snapshot: row.state ?? undefined, deltas });
   });
+}
+
+function deltasOfRuns({ ops, ...lists }: Whole, after: number): StoredDelta[] {
+  if (ops === null) return [];
+  const [firsts, lasts, epochs] = [numbers(lists.firsts), numbers(lists.lasts), numbers(lists.epochs)];
+  const deltas: StoredDelta[] = [];
+  let start = 0;
+  for (const [at, length] of numbers(lists.lengths).entries()) {
+    const run = {
+      first: firsts[at] ?? 0,
+      last: lasts[at] ?? 0,
+      epoch: epochs[at] ?? 0,
+      ops: ops.subarray(start, start + length),
+    };
+    for (const delta of deltasOf(run, after, Number.MAX_SAFE_INTEGER)) deltas.push(delta);
+    start += length;
+  }
+  return deltas;
 }
 
 /** The row of the snapshot comes first, where there is one; its `ops` are null. */

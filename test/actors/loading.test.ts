@@ -1,0 +1,308 @@
+// How a host brings many documents into memory at once, as after a takeover: in few statements, those first
+// for which somebody waits with an edit, and none through another's fault.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  COMMIT,
+  JSON_FRAMES,
+  OPEN,
+  OPEN_FAILED,
+  OPENED,
+  SUBMIT,
+  type ToGateway,
+} from '../../actors/link-messages.ts';
+import { shardOf } from '../../actors/shard.ts';
+import { LogGap, READ_TOGETHER, StoreUnavailable, type WorkerStore } from '../../actors/storage/store.ts';
+import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { gate, type Harness, startHost, withStore } from './host-harness.ts';
+
+const nameOf = (chan: number): string => `acme/plan-${chan}`;
+const edit = (text: string): string => JSON.stringify([{ insert: text }]);
+
+/** Each document over a channel of its own, by which answers are told apart. */
+function open(host: Harness, chan: number, kind?: 'rich-text' | 'yjs'): void {
+  const request = { doc: nameOf(chan), client: `client-${chan}`, user: 'u', role: 'owner' } as const;
+  host.send([OPEN, chan, 1, { ...request, codec: JSON_FRAMES, ...(kind === undefined ? {} : { kind }) }]);
+}
+
+const openedOf = (messages: readonly ToGateway[]): number[] =>
+  messages.flatMap((message) => (message[0] === OPENED ? [message[1]] : []));
+
+const chans = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
+
+/** A database that has so many documents of one patch, by a host that is gone; ids by channel. */
+async function withDocuments(count: number): Promise<{ database: MemoryDatabase; ids: Map<number, number> }> {
+  const database = createMemoryDatabase();
+  const control = database.control();
+  const me = await control.openSession({ run: 'control', node: 'test', slot: -1 });
+  const first = await startHost(database);
+  const ids = new Map<number, number>();
+  for (const chan of chans(count)) {
+    open(first, chan, 'rich-text');
+    first.send([SUBMIT, chan, 1, 1, 0, edit(`text ${chan}`)]);
+    if (chan % 50 === 0) await first.idle();
+  }
+  await first.idle();
+  for (const message of first.got)
+    if (message[0] === OPENED) ids.set(message[1], Number.parseInt(message[5], 36));
+  assert.equal(ids.size, count);
+  await control.fence(me, { session: first.session });
+  first.host.dispose();
+  return { database, ids };
+}
+
+interface Asked {
+  readonly finds: string[];
+  readonly loads: (readonly number[])[];
+  readonly calls: string[];
+}
+
+/** Notes what the host's store is asked for, and lets `change` answer. */
+function watched(
+  database: MemoryDatabase,
+  change: (store: WorkerStore) => Partial<WorkerStore> = () => ({}),
+): { readonly database: MemoryDatabase; readonly asked: Asked } {
+  const asked: Asked = { finds: [], loads: [], calls: [] };
+  const changed = withStore(database, (store) => {
+    const { find, findAll, load, clients, clientsOfAll } = { ...bound(store), ...change(store) };
+    return {
+      find: (...of) => {
+        asked.calls.push('find');
+        asked.finds.push(of.join('/'));
+        return find(...of);
+      },
+      findAll: (names) => {
+        asked.calls.push('findAll');
+        asked.finds.push(...names.map((of) => of.join('/')));
+        return findAll(names);
+      },
+      load: (ids, maxBytes) => {
+        asked.calls.push('load');
+        asked.loads.push(ids);
+        return load(ids, maxBytes);
+      },
+      clients: (...of) => {
+        asked.calls.push('clients');
+        return clients(...of);
+      },
+      clientsOfAll: (...of) => {
+        asked.calls.push('clientsOfAll');
+        return clientsOfAll(...of);
+      },
+    };
+  });
+  return { database: changed, asked };
+}
+
+const bound = (store: WorkerStore) => ({
+  find: store.find.bind(store),
+  findAll: store.findAll.bind(store),
+  load: store.load.bind(store),
+  clients: store.clients.bind(store),
+  clientsOfAll: store.clientsOfAll.bind(store),
+});
+
+test('after a takeover documents are read by hundreds, those with waiting edits first', async (t) => {
+  const COUNT = 900;
+  const before = await withDocuments(COUNT);
+  const held = gate();
+  const { database, asked } = watched(before.database, (store) => ({
+    find: async (...name) => {
+      await held.opened;
+      return store.find(...name);
+    },
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  for (const chan of chans(COUNT)) {
+    open(host, chan);
+    if (chan % 100 === 0) await host.idle();
+  }
+  const urgent = [300, 899, 600];
+  for (const chan of urgent) host.send([SUBMIT, chan, 1, 2, -1, edit('more')]);
+  await host.idle();
+  held.open();
+  await host.idle();
+  assert.deepEqual(
+    openedOf(host.got).toSorted((a, b) => a - b),
+    chans(COUNT),
+  );
+  const commits = host.got.flatMap((message) => (message[0] === COMMIT ? [message[1]] : []));
+  assert.deepEqual(
+    commits.toSorted((a, b) => a - b),
+    urgent.toSorted((a, b) => a - b),
+  );
+  const alone = asked.calls.filter((call) => call === 'find').length;
+  const waited = asked.finds.slice(alone);
+  assert.deepEqual(waited.slice(0, 3), [nameOf(300), nameOf(600), nameOf(899)]);
+  const parts = Math.ceil((COUNT - alone) / READ_TOGETHER);
+  assert.equal(asked.calls.filter((call) => call === 'findAll').length, parts);
+  assert.equal(asked.loads.filter((ids) => ids.length > 1).length, parts);
+  assert.equal(asked.calls.length, 2 * alone + 2 * parts);
+});
+
+test('a document that is opened alone is read at once, by the statements that name it', async (t) => {
+  const before = await withDocuments(3);
+  const { database, asked } = watched(before.database);
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  open(host, 1);
+  await host.idle();
+  assert.deepEqual(asked.calls, ['find', 'load']);
+  open(host, 2);
+  open(host, 3);
+  await host.idle();
+  assert.deepEqual(asked.calls, ['find', 'load', 'find', 'find', 'load', 'load']);
+});
+
+test('of many documents the one that is broken fails alone; new and missing ones come among them', async (t) => {
+  const COUNT = 60;
+  const before = await withDocuments(COUNT);
+  const [gap, strange] = [before.ids.get(40) ?? 0, nameOf(50).split('/')[1]];
+  const { database } = watched(before.database, (store) => ({
+    findAll: async (names) => {
+      if (names.some(([, name]) => name === strange)) throw new Error('a kind that nobody knows');
+      return store.findAll(names);
+    },
+    find: async (org, name) => {
+      if (name === strange) throw new Error('a kind that nobody knows');
+      return store.find(org, name);
+    },
+    load: async (ids, maxBytes) => {
+      if (ids.includes(gap)) throw new LogGap(gap, 1);
+      return store.load(ids, maxBytes);
+    },
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  for (const chan of chans(COUNT)) open(host, chan);
+  open(host, COUNT + 1, 'rich-text');
+  open(host, COUNT + 2);
+  await host.idle();
+  const failed = host.got.flatMap((m) => (m[0] === OPEN_FAILED ? [[m[1], m[3]]] : []));
+  assert.deepEqual(
+    failed.toSorted(([a], [b]) => Number(a) - Number(b)),
+    [
+      [40, 'internal'],
+      [50, 'internal'],
+      [COUNT + 2, 'not-found'],
+    ],
+  );
+  assert.equal(openedOf(host.got).length, COUNT - 2 + 1);
+  const named = host.errors.map((fields) => ('doc' in fields ? fields.doc : undefined));
+  assert.deepEqual(named.toSorted(), [nameOf(40), nameOf(50)]);
+});
+
+test('large documents come in several answers', async (t) => {
+  const COUNT = 40;
+  const before = await withDocuments(COUNT);
+  const { database, asked } = watched(before.database, (store) => ({
+    load: (ids, maxBytes) => store.load(ids, maxBytes === undefined ? maxBytes : 200),
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  for (const chan of chans(COUNT)) open(host, chan);
+  await host.idle();
+  assert.equal(openedOf(host.got).length, COUNT);
+  const parts = asked.loads.filter((ids) => ids.length > 1);
+  assert.ok(parts.length > 2);
+  const [first = [], second = []] = parts;
+  assert.deepEqual(second, first.slice(-second.length), 'what was left out is asked for again');
+});
+
+test('a store out of reach is told to all who have waited for it, not to one part after the other', async (t) => {
+  const COUNT = 900;
+  const before = await withDocuments(COUNT);
+  const held = gate();
+  const out = async (): Promise<never> => {
+    await held.opened;
+    throw new StoreUnavailable('no answer');
+  };
+  const { database, asked } = watched(before.database, () => ({ find: out, findAll: out }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  for (const chan of chans(COUNT)) {
+    open(host, chan);
+    if (chan % 100 === 0) await host.idle();
+  }
+  await host.idle();
+  held.open();
+  await host.idle();
+  const failed = host.got.flatMap((m) => (m[0] === OPEN_FAILED && m[3] === 'unavailable' ? [m[1]] : []));
+  assert.deepEqual(
+    failed.toSorted((a, b) => a - b),
+    chans(COUNT),
+  );
+  assert.ok(asked.calls.filter((call) => call === 'findAll').length <= 2, 'not once for each part');
+});
+
+test('a document that has started over while many were read is not told twice, nor takes the edits of its next stay', async (t) => {
+  const COUNT = 40;
+  const before = await withDocuments(COUNT);
+  const loading = gate();
+  let held = true;
+  const { database, asked } = watched(before.database, (store) => ({
+    findAll: async (names) => {
+      const rows = await store.findAll(names);
+      if (held) await loading.opened;
+      return rows;
+    },
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  for (const chan of chans(COUNT)) open(host, chan);
+  await host.idle();
+  assert.ok(asked.calls.includes('findAll'));
+  // Nobody takes it: its actor starts over here.
+  await host.host.release([shardOf(nameOf(30))], 999_999);
+  held = false;
+  host.send([
+    OPEN,
+    100,
+    1,
+    { doc: nameOf(30), client: 'client-30', user: 'u', role: 'owner', codec: JSON_FRAMES },
+  ]);
+  host.send([SUBMIT, 100, 1, 2, -1, edit('more')]);
+  await host.idle();
+  loading.open();
+  await host.idle();
+  const opened = openedOf(host.got);
+  assert.equal(opened.filter((chan) => chan === 30).length, 0);
+  assert.equal(opened.filter((chan) => chan === 100).length, 1);
+  assert.equal(opened.length, COUNT);
+  assert.ok(host.got.some((m) => m[0] === COMMIT && m[1] === 100 && m[2] === 2));
+});
+
+test('many documents do not wait for the one whose last patches are still on their way', async (t) => {
+  const COUNT = 40;
+  const before = await withDocuments(COUNT);
+  const appends = gate();
+  const database = withStore(before.database, (store) => ({
+    append: async (...batch) => {
+      await appends.opened;
+      return store.append(...batch);
+    },
+  }));
+  const host = await startHost(database);
+  t.after(() => host.host.dispose());
+  open(host, 30);
+  await host.idle();
+  host.send([SUBMIT, 30, 1, 2, -1, edit('more')]);
+  await host.idle();
+  // No JSON: the document throws, and starts over while a patch of it is on its way.
+  host.send([SUBMIT, 30, 1, 3, -1, '{']);
+  await host.idle();
+  host.got.length = 0;
+  for (const chan of chans(COUNT)) if (chan !== 30) open(host, chan);
+  const request = { doc: nameOf(30), client: 'client-30', user: 'u', role: 'owner' } as const;
+  host.send([OPEN, 100, 1, { ...request, codec: JSON_FRAMES }]);
+  await host.idle();
+  assert.deepEqual(
+    openedOf(host.got).toSorted((a, b) => a - b),
+    chans(COUNT).filter((chan) => chan !== 30),
+  );
+  appends.open();
+  await host.idle();
+  const opened = host.got.find((message) => message[0] === OPENED && message[1] === 100);
+  assert.equal(opened?.[0] === OPENED && opened[4], 2, 'with the patch that was on its way');
+});
