@@ -170,7 +170,7 @@ export class Workers {
    * each death: only together have they seen how often.
    */
   diedOf(doc: string): void {
-    const now = Date.now();
+    const now = performance.now();
     const deaths = this.deaths.count(doc, now);
     if (!this.deaths.isOut(doc, now) || this.quarantined.has(doc)) return;
     this.quarantined.add(doc);
@@ -222,7 +222,7 @@ export class Workers {
       control: control.port2,
     };
     slot.control = control.port1;
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     return new Promise((resolve, reject) => {
       let ownerLink: OwnerLink | undefined;
       control.port1.on('message', (message: FromWorker) => {
@@ -280,7 +280,7 @@ export class Workers {
           reject(error instanceof Error ? error : new Error(`a worker cannot start: ${end}`));
           return;
         }
-        if (wasLive && Date.now() - startedAt > STEADY_MS) slot.failures = 0;
+        if (wasLive && performance.now() - startedAt > STEADY_MS) slot.failures = 0;
         if (wasLive) slot.everLive = true;
         this.relaunch(slot).then(resolve, reject);
       };

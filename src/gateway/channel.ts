@@ -19,7 +19,7 @@ export interface Subscription {
   /** Given anew for each open. */
   sub: number;
   mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
-  /** By the gateway's clock, ms. */
+  /** ms since 1970, by this node's clock. */
   readonly askedAt: number;
   /** What the client asked for, until it has had its `opened`. */
   request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'> | undefined;

@@ -43,8 +43,8 @@ export class Sockets {
   private readonly sentAway = new Map<string, number>();
   /** Sockets of those that have not gone yet. */
   private going = 0;
-  /** ms, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
-  now = Date.now();
+  /** ms that never go back, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
+  now = steadyNow();
 
   constructor(options: SocketsOptions) {
     this.options = options;
@@ -119,7 +119,7 @@ export class Sockets {
    * are closed where they do not. Nobody is told so twice within AWAY_AGAIN_MS. Returns how many were told.
    */
   sendSomeAway(count: number, spreadMs: number, mayGo: (session: Session) => boolean = anyOne): number {
-    const now = Date.now();
+    const now = steadyNow();
     const left = [...this.sessions].filter((session) => this.isOneToGo(session, now) && mayGo(session));
     let told = 0;
     for (; told < count && left.length > 0; told++) {
@@ -157,8 +157,8 @@ export class Sockets {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);
       session.send({ type: 'draining', reconnectInMs });
     }
-    const until = Date.now() + spreadMs + graceMs;
-    while (this.sessions.size > 0 && Date.now() < until && goOn())
+    const until = steadyNow() + spreadMs + graceMs;
+    while (this.sessions.size > 0 && steadyNow() < until && goOn())
       await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
     if (!goOn()) return;
     for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');
@@ -207,7 +207,7 @@ export class Sockets {
   });
 
   private tick(): void {
-    this.now = Date.now();
+    this.now = steadyNow();
     if (++this.ticks % (1000 / CLOCK_MS) !== 0) return;
     const { helloMs, limits } = this.options;
     for (const session of this.sessions) {
@@ -228,6 +228,9 @@ export class Sockets {
   }
 }
 
+/** Whole ms, for what is kept of each socket. */
+const steadyNow = (): number => Math.round(performance.now());
+
 // One function for all sockets: they find their session on the socket.
 
 const anyOne = (): boolean => true;
@@ -246,7 +249,7 @@ function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary
 function heard(this: WebSocket): void {
   const session = sessionOf(this);
   if (session === undefined) return;
-  session.heard = Date.now();
+  session.heard = steadyNow();
   session.pinged = false;
 }
 
