@@ -14,7 +14,7 @@ import type { Lease, LeaseStore, MapEntry } from './lease-store.ts';
 import { CONTROL_SLOT, type Member } from './members.ts';
 import { encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
-import type { Peer, PeerDial, PeerNetwork, PeerStream } from './peer/network.ts';
+import type { Peer, PeerDial, PeerEnd, PeerNetwork, PeerStream } from './peer/network.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Picture } from './picture.ts';
 import { PinBoard } from './pin-board.ts';
@@ -386,7 +386,7 @@ export class Controller implements SlotListener {
     this.routes.leadTo(member);
   }
 
-  private peerDown(peer: Peer, reason: string): void {
+  private peerDown(peer: Peer, reason: PeerEnd): void {
     this.links.down(peer);
     const member = this.picture.members.get(peer.run);
     if (member?.peer !== peer) return;

@@ -5,7 +5,8 @@
 // A peer is one run (one start) of a node. Verdicts, by evidence:
 // - `refused`: its link closed, then a redial was refused. Nothing listens there any more: at once, hard.
 // - `lease`: its lease expired, it is silent or was never heard, and its link closed or never was (hard), or is
-//   dead: open, or given up by us (soft).
+//   dead: open, or given up by us (soft; hard where it has not come back for fenceGapMs, so that of many that vanish
+//   at once none waits for the others' gaps).
 // - `observers`: two observers, this one among them, miss its heartbeats (soft). Where it hears no
 //   other, silence proves as much about this node as about the peer: then only refusals and leases count.
 //   So with two nodes, and for the lonely one of a partition.
@@ -26,7 +27,7 @@ export interface DetectorTimes {
   readonly missedHeartbeats: number;
   /** How often `tick` comes; one after more than twice that was late. */
   readonly tickMs: number;
-  /** Between soft verdicts, and after any fence. */
+  /** Between soft verdicts, and after any fence; what we gave up has as long to come back. */
   readonly fenceGapMs: number;
   readonly strandedMs: number;
   readonly steadyMs: number;
@@ -53,7 +54,7 @@ export type DetectorEvent =
   | { readonly type: 'link-up'; readonly run: string }
   /** By the other end or the system. */
   | { readonly type: 'link-closed'; readonly run: string }
-  /** By us: it was silent for too long. */
+  /** By us: it was silent for too long, read too slowly, or broke the rules. It may be alive, and come back at once. */
   | { readonly type: 'link-given-up'; readonly run: string }
   /** A dial after the end of its link was refused (ECONNREFUSED); not: timed out. */
   | { readonly type: 'refused'; readonly run: string }
@@ -84,6 +85,8 @@ export type DetectorEffect =
 
 interface Peer {
   link: 'new' | 'up' | 'closed' | 'given-up';
+  /** When we gave its link up last. */
+  givenUpMs: number;
   refused: boolean;
   lease: Lease;
   /** Of the last heartbeat; undefined: none yet. */
@@ -146,15 +149,19 @@ export class Detector {
   ): readonly DetectorEffect[] {
     switch (event.type) {
       case 'link-up':
+        // Of a link that this one takes the place of no end is told.
+        this.dropToldBy(event.run, peer);
         peer.link = 'up';
         peer.refused = false;
         return [];
       case 'link-closed':
+        peer.link = 'closed';
+        this.dropToldBy(event.run, peer);
+        return [];
       case 'link-given-up':
-        peer.link = event.type === 'link-closed' ? 'closed' : 'given-up';
-        // What it told may be taken back unheard. What still holds it tells again.
-        this.dropReportsBy(event.run);
-        peer.strandedSinceMs = undefined;
+        peer.link = 'given-up';
+        peer.givenUpMs = nowMs;
+        this.dropToldBy(event.run, peer);
         return [];
       case 'database':
         peer.strandedSinceMs = event.reached ? undefined : (peer.strandedSinceMs ?? nowMs);
@@ -229,7 +236,10 @@ export class Detector {
     const silent = peer.silentTicks >= SILENT_TICKS && this.isPunctual(nowMs);
     if (peer.lease === 'expired') {
       const absent = peer.heardMs === undefined && peer.link !== 'up' && this.isAttentive(nowMs);
-      const hard = peer.link === 'closed' || peer.link === 'new';
+      const hard =
+        peer.link === 'closed' ||
+        peer.link === 'new' ||
+        (peer.link === 'given-up' && nowMs - peer.givenUpMs >= this.times.fenceGapMs);
       if (silent || absent) return { evidence: 'lease', hard };
     }
     if (silent && this.isWitnessed(run, peer)) return { evidence: 'observers', hard: false };
@@ -272,6 +282,12 @@ export class Detector {
     return peer?.suspected ? [{ type: 'unsuspect', run }] : [];
   }
 
+  /** With its link: it may be taken back unheard. What still holds it tells again. */
+  private dropToldBy(run: string, peer: Peer): void {
+    this.dropReportsBy(run);
+    peer.strandedSinceMs = undefined;
+  }
+
   private dropReportsBy(run: string): void {
     for (const peer of this.peers.values()) peer.reports.delete(run);
   }
@@ -280,6 +296,7 @@ export class Detector {
 function newPeer(): Peer {
   return {
     link: 'new',
+    givenUpMs: 0,
     refused: false,
     lease: 'unknown',
     heardMs: undefined,

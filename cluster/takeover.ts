@@ -13,7 +13,7 @@ import {
 } from './detector.ts';
 import { DEFAULT_LEASE_TTL_MS, type LeaseStore } from './lease-store.ts';
 import type { Members } from './members.ts';
-import type { ProbeResult } from './peer/network.ts';
+import type { PeerEnd, ProbeResult } from './peer/network.ts';
 
 export interface TakeoverOptions {
   readonly run: string;
@@ -79,10 +79,10 @@ export class Takeover {
     this.step({ type: 'link-up', run });
   }
 
-  /** `closed-here` says nothing about the other end; any other end is asked for. */
-  linkDown(run: string, reason: string): void {
-    if (reason === 'closed-here') return;
-    this.step({ type: 'link-closed', run });
+  linkDown(run: string, reason: PeerEnd): void {
+    const end = whatEnded(reason);
+    if (end === undefined) return;
+    this.step({ type: end, run });
     this.options.probe(run, PROBE_MS)?.then(
       (result) => {
         if (result === 'refused' || result === 'replaced') this.step({ type: 'refused', run });
@@ -215,5 +215,25 @@ export class Takeover {
       const lease = seen?.has(run) ? 'seen' : seen !== undefined && isOld ? 'expired' : 'unknown';
       this.step({ type: 'lease', run, lease });
     }
+  }
+}
+
+/** What the end of a connection says of the other node; undefined: nothing. */
+function whatEnded(reason: PeerEnd): 'link-closed' | 'link-given-up' | undefined {
+  switch (reason) {
+    case 'closed-there':
+    case 'lost':
+      return 'link-closed';
+    case 'silent':
+    case 'slow':
+    case 'oversize':
+    case 'violation':
+      return 'link-given-up';
+    // The newer connection of the same run is up in the same moment.
+    case 'superseded':
+    case 'closed-here':
+      return undefined;
+    default:
+      throw new Error(`unknown end ${String(reason satisfies never)}`);
   }
 }

@@ -56,10 +56,68 @@ test('who comes late in the order fences all the same, where those before do not
   assert.deepEqual(h.fenced, [OTHER]);
 });
 
+for (const reason of ['silent', 'slow', 'oversize', 'violation'] as const) {
+  test(`${reason}: what this node has given up itself is not fenced at once, but one per 5 s`, async () => {
+    const h = new Harness();
+    for (const run of [OTHER, 'x-run']) h.join(run, { connected: true, beatsUntilMs: 60_000 });
+    await h.run(60_000);
+    for (const run of [OTHER, 'x-run']) h.takeover.linkDown(run, reason);
+    await h.run(4000);
+    assert.deepEqual(h.fenced, [OTHER]);
+    assert.deepEqual(h.soft, h.fenced);
+    await h.run(5000);
+    assert.deepEqual(h.fenced, [OTHER, 'x-run']);
+  });
+}
+
+test('of many that fall silent at once, and do not come back, none waits for the others for more than 5 s', async () => {
+  const h = new Harness();
+  const runs = ['v', 'w', 'x', 'y', 'z'].map((name) => `${name}-run`);
+  for (const run of runs) h.join(run, { connected: true, beatsUntilMs: 60_000 });
+  await h.run(60_000);
+  for (const run of runs) h.takeover.linkDown(run, 'silent');
+  await h.run(8000);
+  assert.deepEqual(h.fenced, runs);
+});
+
+test('what has ended at the other side is fenced at once where the leases are gone too', async () => {
+  const h = new Harness();
+  for (const run of [OTHER, 'x-run']) h.join(run, { connected: true, beatsUntilMs: 60_000 });
+  await h.run(60_000);
+  for (const run of [OTHER, 'x-run']) h.takeover.linkDown(run, 'lost');
+  await h.run(4000);
+  assert.deepEqual([h.fenced, h.soft], [[OTHER, 'x-run'], []]);
+});
+
+test('a connection that gives way to a newer one of the same run is no end: nobody is asked, nobody fenced', async () => {
+  const h = new Harness();
+  h.join(OTHER, { connected: true });
+  await h.run(60_000);
+  h.probeResult = 'refused';
+  h.takeover.linkDown(OTHER, 'superseded');
+  await h.run(5000);
+  assert.deepEqual([h.probes, h.fenced], [0, []]);
+});
+
+test('what a node said of its database is over with the connection that it said it on', async () => {
+  const h = new Harness();
+  h.join(OTHER, { connected: true });
+  h.takeover.database(true);
+  await h.run(10_000);
+  h.takeover.database(false, OTHER);
+  h.takeover.linkDown(OTHER, 'superseded');
+  h.takeover.linkUp(OTHER);
+  await h.run(60_000);
+  assert.deepEqual(h.fenced, []);
+});
+
 class Harness {
   readonly clock = new Scheduler();
   readonly members = new Members();
   readonly fenced: string[] = [];
+  /** Those of them that were fenced without hard evidence. */
+  readonly soft: string[] = [];
+  probes = 0;
   readonly takeover: Takeover;
   probeResult: ProbeResult = 'no-answer';
   private sessions = 100;
@@ -69,8 +127,9 @@ class Harness {
       run: 'm-own-run',
       session: { id: 1, nonce: '', historyTag: '' },
       store: {
-        fence: (_: unknown, { run }: { run: string }) => {
+        fence: (_: unknown, { run }: { run: string }, how?: { soft: true }) => {
           this.fenced.push(run);
+          if (how !== undefined) this.soft.push(run);
           return Promise.resolve(true);
         },
         notify: () => Promise.resolve(),
@@ -83,7 +142,10 @@ class Harness {
       clock: this.clock,
       members: this.members,
       log: () => undefined,
-      probe: () => Promise.resolve(this.probeResult),
+      probe: () => {
+        this.probes++;
+        return Promise.resolve(this.probeResult);
+      },
       tell: () => undefined,
       onFenced: (run) => {
         this.members.remove(run);
@@ -94,7 +156,7 @@ class Harness {
     this.takeover.start();
   }
 
-  join(run: string, { connected = false } = {}): void {
+  join(run: string, { connected = false, beatsUntilMs = Number.POSITIVE_INFINITY } = {}): void {
     const row = { id: ++this.sessions, run, node: run, slot: -1, state: 'live', address: 'host:1' } as const;
     this.rows.push(row);
     this.members.sync(this.rows);
@@ -104,7 +166,10 @@ class Harness {
     this.takeover.known(run);
     if (!connected) return;
     this.takeover.linkUp(run);
-    this.clock.every(200, () => this.takeover.heard(run));
+    const stop = this.clock.every(200, () => {
+      if (this.clock.now() < beatsUntilMs) this.takeover.heard(run);
+      else stop();
+    });
   }
 
   async run(ms: number): Promise<void> {
