@@ -12,8 +12,8 @@ import type { Epochs } from './workers.ts';
 
 export interface HandOverOptions {
   readonly picture: Picture;
-  readonly planner: Planner;
-  readonly routes: Routes;
+  readonly planner: Pick<Planner, 'wanted' | 'memberFor'>;
+  readonly routes: Pick<Routes, 'drop' | 'leadsHome'>;
   /** This one's. */
   readonly node: string;
   readonly clock: Clock;
@@ -39,7 +39,10 @@ export class HandOver {
     this.options = options;
   }
 
-  /** `most` of the shards that should be elsewhere, for each worker that is not handing over already. */
+  /**
+   * `most` of the shards that should be elsewhere, for each worker that is not handing over already. They go to one
+   * target: the first that can take them.
+   */
   move(most: number): void {
     const { picture, planner, node } = this.options;
     const { placement, pins } = planner.wanted();
@@ -55,26 +58,30 @@ export class HandOver {
         )
         // What an operator waits for does not queue behind the evening out.
         .sort((a, b) => Number(pins.shards.has(b)) - Number(pins.shards.has(a)));
-      const [first] = leaving;
-      if (first === undefined) continue;
-      const shards = leaving
-        .filter((shard) => placement[shard] === placement[first] && slotOf(shard) === slotOf(first))
-        .slice(0, most);
-      this.handOver(slot, shards, planner.memberFor(placement[first]), slotOf(first));
+      let rest = leaving;
+      for (let first = rest[0]; first !== undefined; first = rest[0]) {
+        const target = placement[first];
+        const pinned = slotOf(first);
+        const goesAlong = (shard: number): boolean => placement[shard] === target && slotOf(shard) === pinned;
+        const shards = rest.filter(goesAlong).slice(0, most);
+        if (this.handOver(slot, shards, planner.memberFor(target), pinned)) break;
+        rest = rest.filter((shard) => !goesAlong(shard));
+      }
     }
   }
 
-  /** `member` undefined: to another worker of this node. */
+  /** `member` undefined: to another worker of this node. false: there is nobody to take them now. */
   private handOver(
     slot: number,
     shards: readonly number[],
     member: Member | undefined,
     pinned: number | undefined,
-  ): void {
+  ): boolean {
     const { own } = this.options.picture;
     const to = member === undefined ? this.ownSlot(pinned, slot) : this.sessionOf(member, pinned);
-    if (to === undefined || this.isRefused(to)) return;
+    if (to === undefined || this.isRefused(to)) return false;
     own.occupy(slot, () => this.release(slot, shards, to, member));
+    return true;
   }
 
   private async release(
@@ -86,7 +93,9 @@ export class HandOver {
     const { picture, routes, slots, adopt, log, onStale } = this.options;
     try {
       const moved = await slots.release(slot, shards, to);
-      if (moved.size < shards.length) this.refused(to);
+      // A session that lives takes all of them; what is missing otherwise was not ours.
+      if (moved.size === 0) this.refused(to);
+      if (moved.size < shards.length) onStale();
       picture.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, to, epoch]));
       const handed = [...moved.keys()];
       // Until the new owner says that it has them nothing leads there: what came earlier would be turned away. What
@@ -119,7 +128,6 @@ export class HandOver {
   /** A session did not get what was handed to it: it may be gone, and asking resets the documents each time. */
   private refused(session: SessionId): void {
     this.refusals.set(session, this.options.clock.now());
-    this.options.onStale();
   }
 
   private isRefused(session: SessionId): boolean {

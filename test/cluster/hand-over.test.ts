@@ -1,0 +1,113 @@
+// What a node hands over: a few shards at a time to one target, to the next where the first does not take any.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SHARDS } from '../../actors/shard.ts';
+import type { SessionId } from '../../actors/storage/store.ts';
+import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { HandOver } from '../../cluster/hand-over.ts';
+import { Picture } from '../../cluster/picture.ts';
+import { PinBoard } from '../../cluster/pin-board.ts';
+import { Scheduler } from '../sim/scheduler.ts';
+import { lease } from './lease-store-contract.ts';
+
+const OWN = 1;
+/** The sessions of the workers of nodes b and c. */
+const B = 20;
+const C = 30;
+
+/** Node a, whose one worker owns shards 0 to 4: 0 and 1 are to be b's, 2 and 3 c's. */
+function node({ taken = (shards: readonly number[]) => shards } = {}) {
+  const clock = new Scheduler();
+  const pins = new PinBoard({
+    store: createMemoryDatabase().control(),
+    configured: [],
+    onChange: () => undefined,
+    onFailed: () => undefined,
+  });
+  const picture = new Picture('a', pins);
+  picture.own.up(0, OWN, { offer: () => true, send: () => undefined });
+  picture.map.apply([0, 1, 2, 3, 4].map((shard) => [shard, OWN, 1]));
+  const { members } = picture;
+  members.sync(
+    ['b', 'c'].map((name, index) => ({
+      id: 10 + index,
+      run: `run-${name}`,
+      node: name,
+      slot: -1,
+      state: 'live' as const,
+      address: `${name}:1`,
+    })),
+  );
+  const serve = (name: string, ...sessions: readonly SessionId[]): void => {
+    const workers = sessions.map((session, slot) => ({ slot, session }));
+    members.learn(lease({ run: `run-${name}`, node: name, workers }), clock.now());
+  };
+  const placement = Array.from({ length: SHARDS }, (_, shard) => 'bbcc'[shard] ?? 'a');
+  const asked: string[] = [];
+  const handOver = new HandOver({
+    picture,
+    planner: {
+      wanted: () => ({ placement, pins: { shards: new Map(), problems: [] } }),
+      memberFor: (name) => [...members.all()].find((member) => member.node === name),
+    },
+    routes: { drop: () => undefined, leadsHome: () => true },
+    node: 'a',
+    clock,
+    slots: {
+      release: (_slot, shards, to) => {
+        asked.push(`${shards} to ${to}`);
+        return Promise.resolve(new Map(taken(shards).map((shard) => [shard, 2])));
+      },
+    },
+    adopt: () => undefined,
+    onStale: () => asked.push('stale'),
+    log: () => undefined,
+  });
+  const move = async (): Promise<void> => {
+    handOver.move(16);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const pass = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
+  return { serve, asked, move, pass };
+}
+
+test('shards go to one target after the other', async () => {
+  const { serve, asked, move } = node();
+  serve('b', B);
+  serve('c', C);
+  await move();
+  await move();
+  await move();
+  assert.deepEqual(asked, [`0,1 to ${B}`, `2,3 to ${C}`]);
+});
+
+test('a target without a worker keeps nobody else waiting', async () => {
+  const { serve, asked, move } = node();
+  serve('c', C);
+  await move();
+  await move();
+  serve('b', B);
+  await move();
+  assert.deepEqual(asked, [`2,3 to ${C}`, `0,1 to ${B}`]);
+});
+
+test('a target that takes nothing is left alone for a while, and keeps nobody else waiting', async () => {
+  const { serve, asked, move, pass } = node({ taken: (shards) => (shards.includes(0) ? [] : shards) });
+  serve('b', B);
+  serve('c', C);
+  for (let times = 0; times < 3; times++) await move();
+  assert.deepEqual(asked, [`0,1 to ${B}`, 'stale', `2,3 to ${C}`]);
+  await pass(2000);
+  await move();
+  assert.deepEqual(asked.slice(3), [`0,1 to ${B}`, 'stale']);
+});
+
+test('a target that took what there was is not left alone for what there was not', async () => {
+  let there: readonly number[] = [1, 2, 3];
+  const { serve, asked, move } = node({ taken: (shards) => shards.filter((shard) => there.includes(shard)) });
+  serve('b', B);
+  await move();
+  there = [0];
+  await move();
+  assert.deepEqual(asked, [`0,1 to ${B}`, 'stale', `0 to ${B}`]);
+});
