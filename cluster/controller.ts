@@ -9,6 +9,7 @@ import type { LinkOptions } from '../actors/link.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/store.ts';
 import { Acquisition } from './acquisition.ts';
 import { type ControlMessage, controlMessage } from './control-messages.ts';
+import { EarlyLeases } from './early-leases.ts';
 import { HandOver } from './hand-over.ts';
 import type { Lease, LeaseStore, MapEntry } from './lease-store.ts';
 import { CONTROL_SLOT, type Member } from './members.ts';
@@ -79,8 +80,6 @@ const MOVE_EVERY_MS = 200;
 const MOVE_SHARDS = 16;
 const DRAIN_SHARDS = 64;
 const REROUTE_MS = 100;
-/** Nodes that say something of themselves before the database shows them. */
-const EARLY_LEASES = 1000;
 const RECONCILE_MS = 10;
 
 export class Controller implements SlotListener {
@@ -97,7 +96,7 @@ export class Controller implements SlotListener {
   private state: Lease['state'] = 'joining';
   private readonly closers: (() => unknown)[] = [];
   /** Of runs that the database has not shown yet. */
-  private readonly early = new Map<string, Lease>();
+  private readonly early = new EarlyLeases();
   private sweeps = 0;
   private refreshing = false;
   private refreshAgain = false;
@@ -434,7 +433,7 @@ export class Controller implements SlotListener {
     if (lease.run === this.options.run) return;
     this.seeTimeline(lease.timeline);
     if (this.picture.members.get(lease.run) === undefined) {
-      if (this.early.size < EARLY_LEASES) this.early.set(lease.run, lease);
+      this.early.keep(lease, this.options.clock.now());
       this.refresh();
     } else if (this.picture.members.learn(lease, this.options.clock.now())) {
       const member = this.picture.members.get(lease.run);
@@ -583,9 +582,8 @@ export class Controller implements SlotListener {
     const { network, run } = this.options;
     if (member.run === run || this.dials.has(member.run)) return;
     this.takeover.known(member.run);
-    const early = this.early.get(member.run);
+    const early = this.early.take(member.run);
     if (early !== undefined) this.picture.members.learn(early, this.options.clock.now());
-    this.early.delete(member.run);
     if (member.address === this.options.address) this.takeover.predecessor(member.run);
     member.peer = network.peers().find((peer) => peer.run === member.run);
     if (member.peer !== undefined) this.takeover.linkUp(member.run);

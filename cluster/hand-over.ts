@@ -127,7 +127,10 @@ export class HandOver {
 
   /** A session did not get what was handed to it: it may be gone, and asking resets the documents each time. */
   private refused(session: SessionId): void {
-    this.refusals.set(session, this.options.clock.now());
+    const now = this.options.clock.now();
+    // Sessions that are gone are never asked about again.
+    for (const [each, at] of this.refusals) if (now - at >= REFUSED_MS) this.refusals.delete(each);
+    this.refusals.set(session, now);
   }
 
   private isRefused(session: SessionId): boolean {

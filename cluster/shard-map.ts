@@ -12,6 +12,8 @@ export class ShardMap {
   private readonly owners = new Float64Array(SHARDS);
   private readonly epochs = new Float64Array(SHARDS).fill(-1);
   private readonly fenced = new Set<SessionId>();
+  /** Those of them that were fenced before the reading of the map that comes next. */
+  private fencedBefore: ReadonlySet<SessionId> = new Set();
   /** Rises with every change of an owner. */
   revision = 0;
   /** Who owned what at `indexed`: looked at far oftener than it changes. */
@@ -27,7 +29,10 @@ export class ShardMap {
     return changed;
   }
 
-  /** The whole map as the database has it. Returns the shards whose owner is another now, or fenced now. */
+  /**
+   * The whole map as the database has it; each is read after the one before was applied. Returns the shards whose
+   * owner is another now, or fenced now.
+   */
   applyRows(rows: readonly ShardRow[]): readonly number[] {
     const fenced = new Set<SessionId>();
     for (const { owner, ownerState } of rows)
@@ -36,6 +41,7 @@ export class ShardMap {
     for (const { shard, owner, epoch } of rows)
       if (this.take(shard, owner ?? NOBODY, epoch)) changed.add(shard);
     this.revision++;
+    this.forgetFenced(rows);
     return [...changed];
   }
 
@@ -106,6 +112,17 @@ export class ShardMap {
     if (this.owners[shard] === owner) return false;
     this.owners[shard] = owner;
     return true;
+  }
+
+  /**
+   * Who was fenced before this was read, and owned nothing then, never will: whatever it did own has gone on under a
+   * higher epoch, which is known by now, and what is still told of it is older.
+   */
+  private forgetFenced(rows: readonly ShardRow[]): void {
+    const owners = new Set<SessionId | null>(this.owners);
+    for (const { owner } of rows) owners.add(owner);
+    for (const session of this.fencedBefore) if (!owners.has(session)) this.fenced.delete(session);
+    this.fencedBefore = new Set(this.fenced);
   }
 
   private shardsWhere(is: (owner: SessionId) => boolean): readonly number[] {
