@@ -40,8 +40,6 @@ export interface OpenRequest {
   readonly resume?: true;
   /** When the client asked for it, ms since 1970 by its gateway's clock. */
   readonly askedAt?: number;
-  /** The client does not ask: its gateway asks again, after a change of owner. */
-  readonly again?: true;
 }
 
 export type ToOwner =

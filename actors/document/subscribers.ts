@@ -19,8 +19,8 @@ export interface Subscriber {
   readonly codec: FrameCodec;
   /** As its request has it; 0 where that does not tell. */
   askedAt: number;
-  /** A gateway has brought it along from an earlier owner. */
-  again: boolean;
+  /** Its gateway has brought it along from an earlier owner. */
+  resumed: boolean;
   /** What it asked for, until it has joined. */
   request: OpenRequest | undefined;
   /** It takes the channel's commits. Before that it is brought up to the head. */
@@ -102,7 +102,7 @@ export class Subscribers {
       role: request.role,
       codec: request.codec,
       askedAt: request.askedAt ?? 0,
-      again: request.again === true,
+      resumed: request.resume === true,
       request,
       joined: false,
       at: 0,
@@ -125,7 +125,7 @@ export class Subscribers {
     subscriber.sub = sub;
     subscriber.request = request;
     subscriber.askedAt = request.askedAt ?? 0;
-    subscriber.again = request.again === true;
+    subscriber.resumed = request.resume === true;
     subs.set(sub, subscriber);
   }
 

@@ -43,7 +43,6 @@ export class Subscriptions {
       role: ROLE,
       codec: session.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
       askedAt: subscription.askedAt,
-      ...(again ? { again: true } : {}),
       ...(subscription.opened
         ? {
             since: version,
