@@ -40,6 +40,8 @@ export interface OpenRequest {
   readonly resume?: true;
   /** When the client asked for it, ms since 1970 by its gateway's clock. */
   readonly askedAt?: number;
+  /** Its gateway has asked an earlier owner for it. */
+  readonly again?: true;
 }
 
 export type ToOwner =

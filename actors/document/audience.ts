@@ -34,9 +34,6 @@ const FRAME_SHARE = 1 / 16;
 /** Of receiveBytes: all presence of one document. */
 const PRESENCE_SHARE = 1 / 8;
 
-/** Of gateways, at most, where they are kept in step at all. */
-const CLOCKS_DIFFER_MS = 5000;
-
 export class Audience {
   readonly name: string;
   readonly subscribers = new Subscribers();
@@ -55,7 +52,7 @@ export class Audience {
   readonly isOpenFor = (client: string): boolean => this.subscribers.ofClient(client) !== undefined;
 
   /**
-   * Who asks under a client's id takes the place of whoever had it. undefined: a gateway has resumed for a socket that
+   * Who asks under a client's id takes the place of whoever had it. undefined: a gateway has asked again for a socket that
    * the client has left since for another, whatever that gateway knows: it has been told so.
    */
   subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber | undefined {
@@ -65,7 +62,7 @@ export class Audience {
       this.subscribers.renew(before, replaces, sub, request);
       return before;
     }
-    if (request.resume && this.isOlder(request)) {
+    if (request.again && this.isOlder(request)) {
       this.subscribers.emptied = true;
       this.hand.send(link, [CLOSED, chan, sub, 'replaced']);
       return undefined;
@@ -80,13 +77,13 @@ export class Audience {
   }
 
   /**
-   * Resumed by a gateway, of a client that is here through another socket: one that it has opened at this owner is
-   * the newer one, unless it is older by more than clocks of gateways differ. Of two that were resumed the clocks tell.
+   * Asked again by a gateway, of a client that is here through another socket: one that was first asked for at this
+   * owner is the newer one, for this one was at an earlier. Of two from earlier owners the clocks of gateways tell.
    */
   private isOlder({ client, askedAt = 0 }: OpenRequest): boolean {
     const other = this.subscribers.ofClient(client);
     if (other === undefined || other.askedAt === askedAt) return false;
-    return askedAt < other.askedAt + (other.resumed ? 0 : CLOCKS_DIFFER_MS);
+    return !other.again || askedAt < other.askedAt;
   }
 
   leave(subscriber: Subscriber): void {

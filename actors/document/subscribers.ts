@@ -20,7 +20,7 @@ export interface Subscriber {
   /** As its request has it; 0 where that does not tell. */
   askedAt: number;
   /** Its gateway has brought it along from an earlier owner. */
-  resumed: boolean;
+  again: boolean;
   /** What it asked for, until it has joined. */
   request: OpenRequest | undefined;
   /** It takes the channel's commits. Before that it is brought up to the head. */
@@ -102,7 +102,7 @@ export class Subscribers {
       role: request.role,
       codec: request.codec,
       askedAt: request.askedAt ?? 0,
-      resumed: request.resume === true,
+      again: request.again === true,
       request,
       joined: false,
       at: 0,
@@ -125,7 +125,7 @@ export class Subscribers {
     subscriber.sub = sub;
     subscriber.request = request;
     subscriber.askedAt = request.askedAt ?? 0;
-    subscriber.resumed = request.resume === true;
+    subscriber.again = request.again === true;
     subs.set(sub, subscriber);
   }
 

@@ -72,6 +72,7 @@ export class Requests {
       sub: 0,
       mode: 'opening',
       askedAt: this.options.now(),
+      asked: false,
       request: {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
         ...(isVersion(since) ? { since } : {}),

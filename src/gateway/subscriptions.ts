@@ -43,6 +43,7 @@ export class Subscriptions {
       role: ROLE,
       codec: session.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
       askedAt: subscription.askedAt,
+      ...(subscription.asked ? { again: true } : {}),
       ...(subscription.opened
         ? {
             since: version,
@@ -52,6 +53,7 @@ export class Subscriptions {
         : subscription.request),
       ...(before === undefined ? {} : { replaces: rootOf(before).sub }),
     };
+    subscription.asked = true;
     const message: [typeof OPEN, number, number, OpenRequest] = [
       OPEN,
       channel.chan,
