@@ -129,7 +129,10 @@ export class Workers {
   /** Ends all threads at once. */
   async kill(): Promise<void> {
     this.stopping = true;
-    for (const slot of this.slots) clearTimeout(slot.retry);
+    for (const slot of this.slots) {
+      slot.setMode('stopped');
+      clearTimeout(slot.retry);
+    }
     await this.pool.destroy();
   }
 
@@ -167,7 +170,7 @@ export class Workers {
    * each death: only together have they seen how often.
    */
   diedOf(doc: string): void {
-    const now = Date.now();
+    const now = performance.now();
     const deaths = this.deaths.count(doc, now);
     if (!this.deaths.isOut(doc, now) || this.quarantined.has(doc)) return;
     this.quarantined.add(doc);
@@ -219,7 +222,7 @@ export class Workers {
       control: control.port2,
     };
     slot.control = control.port1;
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     return new Promise((resolve, reject) => {
       let ownerLink: OwnerLink | undefined;
       control.port1.on('message', (message: FromWorker) => {
@@ -277,7 +280,7 @@ export class Workers {
           reject(error instanceof Error ? error : new Error(`a worker cannot start: ${end}`));
           return;
         }
-        if (wasLive && Date.now() - startedAt > STEADY_MS) slot.failures = 0;
+        if (wasLive && performance.now() - startedAt > STEADY_MS) slot.failures = 0;
         if (wasLive) slot.everLive = true;
         this.relaunch(slot).then(resolve, reject);
       };
@@ -301,6 +304,7 @@ export class Workers {
       if (this.stopping) return;
       try {
         if (await this.fence(slot)) break;
+        if (this.stopping) return;
         log('error', 'this node has been fenced', { slot: slot.number });
         this.options.slotListener.fenced();
         return;
@@ -308,13 +312,19 @@ export class Workers {
         log('warn', 'a dead worker is not fenced yet', { slot: slot.number, error: String(error) });
       }
     }
-    await this.launch(slot);
+    // Also a pool that is destroyed starts a thread for a task that it is given, and nobody would ever end that.
+    if (!this.stopping) await this.launch(slot);
   }
 
-  /** Whatever sessions the slot has left: a worker may die before it has told its own. */
+  /**
+   * Whatever sessions the slot has left: a worker may die before it has told its own. false: this run is fenced, so
+   * what its next worker did would be too.
+   */
   private async fence(slot: Slot): Promise<boolean> {
     const { control, controlSession, run } = this.options;
-    for (const session of await control.sessions()) {
+    const sessions = await control.sessions();
+    if (!sessions.some(({ id }) => id === controlSession.id)) return false;
+    for (const session of sessions) {
       if (session.run !== run || session.slot !== slot.number) continue;
       if (!(await control.fence(controlSession, { session: session.id }))) return false;
     }

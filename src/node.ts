@@ -135,6 +135,7 @@ async function assemble(
     router,
     unansweredBytes: config.gateway.outboxBytes,
     now: () => sockets.now,
+    time: Date.now,
     newClientId: () => randomBytes(12).toString('base64url'),
     random: Math.random,
   });

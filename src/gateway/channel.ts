@@ -19,7 +19,7 @@ export interface Subscription {
   /** Given anew for each open. */
   sub: number;
   mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
-  /** By the gateway's clock, ms. */
+  /** ms since 1970, by this node's clock. */
   readonly askedAt: number;
   /** An owner has been asked for it. */
   asked: boolean;

@@ -142,8 +142,8 @@ export class Gateway implements OwnerLinkListener {
     session.client = client;
     session.hasOwnId ||= !isOpen;
     session.user = USER;
-    const { node, limits, now } = this.options;
-    session.send({ type: 'welcome', ...idOf(message), client, node, time: now(), limits });
+    const { node, limits, time } = this.options;
+    session.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits });
   }
 
   private dispatch(session: Session, message: Record<string, unknown>, bytes: number): void {

@@ -24,7 +24,10 @@ export interface RequestsOptions {
   readonly router: Router;
   /** Patches of one socket that may wait for their answers, bytes. */
   readonly unansweredBytes: number;
+  /** ms that never go back; their zero means nothing. */
   readonly now: () => number;
+  /** ms since 1970: what clients and other nodes are told. */
+  readonly time: () => number;
 }
 
 export interface RequestsParts {
@@ -71,7 +74,7 @@ export class Requests {
       channel,
       sub: 0,
       mode: 'opening',
-      askedAt: this.options.now(),
+      askedAt: this.options.time(),
       asked: false,
       request: {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),

@@ -37,8 +37,8 @@ export class Sockets {
   private away = false;
   /** Of those that were told to go, and have not gone yet. */
   private going = 0;
-  /** ms, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
-  now = Date.now();
+  /** ms that never go back, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
+  now = steadyNow();
 
   constructor(options: SocketsOptions) {
     this.options = options;
@@ -129,7 +129,7 @@ export class Sockets {
       if (session?.client === undefined || last === undefined) break;
       if (chosen < left.length) left[chosen] = last;
       this.going++;
-      session.goesBy = Date.now() + spreadMs + AWAY_GRACE_MS;
+      session.goesBy = steadyNow() + spreadMs + AWAY_GRACE_MS;
       session.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
       told.push(session.client);
     }
@@ -141,8 +141,8 @@ export class Sockets {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);
       session.send({ type: 'draining', reconnectInMs });
     }
-    const until = Date.now() + spreadMs + graceMs;
-    while (this.sessions.size > 0 && Date.now() < until && goOn())
+    const until = steadyNow() + spreadMs + graceMs;
+    while (this.sessions.size > 0 && steadyNow() < until && goOn())
       await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
     if (!goOn()) return;
     for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');
@@ -191,7 +191,7 @@ export class Sockets {
   });
 
   private tick(): void {
-    this.now = Date.now();
+    this.now = steadyNow();
     if (++this.ticks % (1000 / CLOCK_MS) !== 0) return;
     const { helloMs, limits } = this.options;
     for (const session of this.sessions) {
@@ -212,6 +212,9 @@ export class Sockets {
   }
 }
 
+/** Whole ms, for what is kept of each socket. */
+const steadyNow = (): number => Math.round(performance.now());
+
 // One function for all sockets: they find their session on the socket.
 
 const sessionOf = (socket: WebSocket): Session | undefined =>
@@ -228,7 +231,7 @@ function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary
 function heard(this: WebSocket): void {
   const session = sessionOf(this);
   if (session === undefined) return;
-  session.heard = Date.now();
+  session.heard = steadyNow();
   session.pinged = false;
 }
 

@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import type { Worker } from 'node:worker_threads';
+import type { SessionRow } from '../../actors/storage/store.ts';
+import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { Workers } from '../../cluster/workers.ts';
+import { configFrom } from '../../config/load.ts';
+import { hostLimits } from '../../src/node.ts';
 import { startTestNode } from '../support/node.ts';
 import { type Message, WireClient } from '../support/wire-client.ts';
 
@@ -63,3 +69,77 @@ test('a document that kills its worker three times is quarantined, its neighbour
   const refused = await fresh.next('error');
   assert.deepEqual([refused.id, refused.code], [7, 'unavailable']);
 });
+
+for (const how of ['kill', 'stop'] as const) {
+  test(`${how}: no worker starts afterwards, though one was being replaced`, async (t) => {
+    const { workers, listed, told, threads } = await stage(t);
+    await workers.start();
+    workers.refuseBelow(1);
+    const answer = await listed;
+    await workers[how]();
+    answer(true);
+    await settled();
+    assert.equal(threads.length, 1);
+    assert.deepEqual(told, ['up', 'down']);
+  });
+}
+
+test('a worker of a run that others have fenced is not replaced: the run is over', async (t) => {
+  const { workers, listed, told, threads } = await stage(t);
+  await workers.start();
+  workers.refuseBelow(1);
+  const answer = await listed;
+  answer(false);
+  await settled();
+  assert.equal(threads.length, 1);
+  assert.deepEqual(told, ['up', 'down', 'fenced']);
+});
+
+/** One worker, which ends when it is told of a timeline. What sessions there are then is answered by the test. */
+async function stage(t: TestContext) {
+  const control = createMemoryDatabase().control();
+  const controlSession = await control.openSession({ run: 'run-a', node: 'a', slot: -1, address: 'a:1' });
+  const rows = await control.sessions();
+  let ask: (answer: (isLive: boolean) => void) => void = () => undefined;
+  /** Resolves when somebody asks, with what answers: is the run live? */
+  const listed = new Promise<(isLive: boolean) => void>((resolve) => {
+    ask = resolve;
+  });
+  const sessions = (): Promise<readonly SessionRow[]> =>
+    new Promise((resolve) => ask((isLive) => resolve(isLive ? rows : [])));
+  const threads: Worker[] = [];
+  const started = (thread: Worker): void => void threads.push(thread);
+  process.on('worker', started);
+  t.after(async () => {
+    process.off('worker', started);
+    await workers.kill();
+    for (const thread of threads) await thread.terminate();
+  });
+  const told: string[] = [];
+  const workers = new Workers({
+    slots: 1,
+    run: 'run-a',
+    node: 'a',
+    heapMb: 64,
+    storage: { url: '', lowestTimeline: 0, connectTimeoutMs: 1, answerTimeoutMs: 1, readConnections: 1 },
+    limits: hostLimits(configFrom({})),
+    control: Object.assign(control, { sessions }),
+    controlSession,
+    liveness: null,
+    slotListener: {
+      up: () => told.push('up'),
+      down: () => told.push('down'),
+      died: () => undefined,
+      quarantine: () => undefined,
+      fenced: () => told.push('fenced'),
+    },
+    messages: () => undefined,
+    fold: () => Promise.resolve(undefined),
+    log: () => undefined,
+    workerModule: new URL('../support/ending-worker.js', import.meta.url),
+  });
+  return { workers, listed, told, threads };
+}
+
+/** What was answered has been taken up. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -86,6 +86,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
     router,
     unansweredBytes: MiB,
     now: () => time.now,
+    time: () => time.now,
     newClientId: () => 'client-new',
     random: () => 0.5,
     after: time.after,

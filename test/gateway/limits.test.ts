@@ -126,6 +126,20 @@ inBoth('SUBMIT-12 more than submitsPerSecond is rate-limited, and goes in later'
   });
 });
 
+inBoth('SUBMIT-12 rates do not wait for a wall clock that was set back', async (t, codec) => {
+  const client = await file.connect(t, codec);
+  const doc = file.newDoc();
+  await client.open(doc, 'json');
+  const { now } = Date;
+  t.mock.method(Date, 'now', () => now() - 3_600_000);
+  let seq = 1;
+  while ((await client.submit(doc, seq, opOf(100))).type === 'commit') seq++;
+  await until('a submit that was rate-limited commits', async () => {
+    const answer = await client.submit(doc, seq, opOf(100));
+    return answer.type === 'commit' ? answer : undefined;
+  });
+});
+
 inBoth(
   'PRES-5 presence that is too large is too-large, too often rate-limited, without a document not-open',
   async (t, codec) => {

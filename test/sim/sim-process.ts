@@ -73,6 +73,7 @@ export class SimProcess {
       router: this.router,
       unansweredBytes: 256 * 1024,
       now: this.now,
+      time: () => EPOCH_MS + this.clock.now() + this.options.wallOffsetMs(),
       newClientId: () => `unnamed-${node}`,
       random,
       after: (ms, run) => this.clock.after(ms, run),
@@ -85,7 +86,7 @@ export class SimProcess {
     });
   }
 
-  readonly now = (): number => EPOCH_MS + this.clock.now() + this.options.wallOffsetMs();
+  readonly now = (): number => this.clock.now();
 
   get isMember(): boolean {
     return this.mode === 'member';
