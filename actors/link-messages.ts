@@ -40,7 +40,7 @@ export interface OpenRequest {
   readonly resume?: true;
   /** When the client asked for it, ms since 1970 by its gateway's clock. */
   readonly askedAt?: number;
-  /** The client does not ask: its gateway asks again, after a change of owner. */
+  /** Its gateway has asked an earlier owner for it. */
   readonly again?: true;
 }
 

@@ -3,6 +3,7 @@
 import type { Clock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
 import type { SessionId } from '../actors/storage/store.ts';
+import { Backoff } from './backoff.ts';
 import type { ControlMessage } from './control-messages.ts';
 import type { LeaseStore, MapEntry } from './lease-store.ts';
 import type { Picture } from './picture.ts';
@@ -32,14 +33,20 @@ export interface AcquisitionOptions {
 
 /** Of shards that are the ring's to give to another, before anybody takes them. */
 const ORPHAN_MS = 3000;
+/** What the store refuses is asked for again after a while: it may refuse for long, and read all the time. */
+const RETRY = { firstMs: 50, mostMs: 2000 };
 
 export class Acquisition {
   private readonly options: AcquisitionOptions;
   private readonly orphanSince = new Map<number, number>();
+  private readonly retries: Backoff;
+  /** Nothing is claimed while it runs. */
+  private isWaiting = false;
   private ended = false;
 
   constructor(options: AcquisitionOptions) {
     this.options = options;
+    this.retries = new Backoff(options.clock, RETRY);
   }
 
   /** What is still answered changes nothing any more. */
@@ -56,7 +63,7 @@ export class Acquisition {
   claimOrphans(): void {
     const { clock, node, picture, planner } = this.options;
     const { map, own } = picture;
-    if (own.size === 0) return;
+    if (own.size === 0 || this.isWaiting) return;
     const { placement, pins } = planner.wanted();
     if (map.orphans === 0) {
       this.orphanSince.clear();
@@ -87,14 +94,14 @@ export class Acquisition {
 
   /** They have been handed to this session, if it is one of ours. */
   async adopt(session: SessionId, shards: readonly number[]): Promise<void> {
-    const { picture, slots, log, onStale } = this.options;
+    const { picture, slots, log } = this.options;
     const slot = picture.own.slotOf(session);
     if (slot === undefined) return;
     try {
       this.owned(slot, await slots.adopt(slot, shards));
     } catch (error) {
-      // The next sweep finds them in the map.
-      onStale();
+      // They are found in the map.
+      this.lookLater();
       log('warn', 'shards are not adopted yet', { shards: shards.length, error: String(error) });
     }
   }
@@ -108,9 +115,18 @@ export class Acquisition {
       // Somebody was faster: who, the map says.
       if (won.size < shards.length) onStale();
     } catch (error) {
-      onStale();
+      this.lookLater();
       log('warn', 'shards are not claimed yet', { slot, error: String(error) });
     }
+  }
+
+  private lookLater(): void {
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    this.options.clock.after(this.retries.next(), () => {
+      this.isWaiting = false;
+      if (!this.ended) this.options.onStale();
+    });
   }
 
   /** Shards that a worker of this node has now. */

@@ -8,6 +8,7 @@ import type { Clock } from '../actors/clock.ts';
 import type { LinkOptions } from '../actors/link.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/store.ts';
 import { Acquisition } from './acquisition.ts';
+import { Backoff } from './backoff.ts';
 import { type ControlMessage, controlMessage } from './control-messages.ts';
 import { EarlyLeases } from './early-leases.ts';
 import { HandOver } from './hand-over.ts';
@@ -80,7 +81,10 @@ const MOVE_EVERY_MS = 200;
 const MOVE_SHARDS = 16;
 const DRAIN_SHARDS = 64;
 const REROUTE_MS = 100;
+const REROUTE_MOST_MS = 3000;
 const RECONCILE_MS = 10;
+/** Between readings that follow each other. */
+const REFRESH_GAP_MS = 20;
 
 export class Controller implements SlotListener {
   private readonly options: ControllerOptions;
@@ -104,8 +108,12 @@ export class Controller implements SlotListener {
   private someFreed = false;
   /** Connected to this node; undefined: it takes none yet. */
   private clients: number | undefined;
+  /** As peers have told, which may be before the database shows who they are. */
+  private readonly clientsAt = new WeakMap<Peer, number>();
   private reconciling = false;
   private rerouting = false;
+  /** A worker that is down, and not fenced yet, refuses its streams for as long. */
+  private readonly reroutes: Backoff;
   private stopped = false;
   private timeline = 0;
   private reachesDatabase = true;
@@ -142,6 +150,7 @@ export class Controller implements SlotListener {
       onFenced: (victim) => this.runFenced(victim),
       onSelfFenced: () => this.fenced(),
     });
+    this.reroutes = new Backoff(clock, { firstMs: REROUTE_MS, mostMs: REROUTE_MOST_MS });
     const state = () => this.state;
     this.routes = new Routes({ picture, router, listener, links: this.links });
     this.planner = new Planner({ picture, node, weight, rings, clock, state });
@@ -309,9 +318,10 @@ export class Controller implements SlotListener {
   clientShares(): { readonly own: ClientShare; readonly others: readonly ClientShare[] } | undefined {
     if (this.state !== 'live') return undefined;
     const others: ClientShare[] = [];
-    for (const { node, state, peer, clients, weight } of this.picture.members.all()) {
+    for (const { node, state, peer, weight } of this.picture.members.all()) {
       if (state !== 'live') continue;
-      if (peer === undefined || clients === undefined) return undefined;
+      const clients = peer === undefined ? undefined : this.clientsAt.get(peer);
+      if (clients === undefined) return undefined;
       others.push({ node, clients, weight });
     }
     const { node, weight } = this.options;
@@ -419,11 +429,9 @@ export class Controller implements SlotListener {
       case 'death':
         this.slots?.diedOf(message.doc);
         return;
-      case 'clients': {
-        const member = this.picture.members.get(peer.run);
-        if (member !== undefined) member.clients = message.count;
+      case 'clients':
+        this.clientsAt.set(peer, message.count);
         return;
-      }
       default:
         throw new Error(`unknown message ${String(message satisfies never)}`);
     }
@@ -532,9 +540,18 @@ export class Controller implements SlotListener {
       )
       .finally(() => {
         this.refreshing = false;
-        if (this.refreshAgain) this.refresh();
-        else this.reconcileSoon();
+        this.reconcileSoon();
+        if (this.refreshAgain) this.refreshLater();
       });
+  }
+
+  /** Events may come faster than one can read. */
+  private refreshLater(): void {
+    this.refreshing = true;
+    this.options.clock.after(REFRESH_GAP_MS, () => {
+      this.refreshing = false;
+      this.refresh();
+    });
   }
 
   private async read(): Promise<void> {
@@ -632,7 +649,7 @@ export class Controller implements SlotListener {
     this.routes.linkLost(link);
     if (this.rerouting) return;
     this.rerouting = true;
-    this.options.clock.after(REROUTE_MS, () => {
+    this.options.clock.after(this.reroutes.next(), () => {
       this.rerouting = false;
       if (this.stopped) return;
       this.mapIsStale();

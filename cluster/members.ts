@@ -16,8 +16,6 @@ export interface Member {
   /** slot -> session. */
   workers: ReadonlyMap<number, SessionId>;
   peer: Peer | undefined;
-  /** Connected to it; undefined: it has not said. */
-  clients: number | undefined;
   /** When it was first seen live, by our clock; undefined: not yet. */
   liveSince: number | undefined;
 }
@@ -75,7 +73,6 @@ export class Members {
         weight: 1,
         workers: new Map(),
         peer: undefined,
-        clients: undefined,
         liveSince: undefined,
       };
       this.byRun.set(row.run, member);

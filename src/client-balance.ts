@@ -3,6 +3,7 @@
 // who is too many and how fast they go; where they go is up to them.
 import type { Clock } from '../actors/clock.ts';
 import type { ClientShare } from '../cluster/controller.ts';
+import { AwayMemory } from './gateway/away-memory.ts';
 import type { Sockets } from './gateway/sockets.ts';
 import type { Neighbours } from './ownership.ts';
 
@@ -23,6 +24,8 @@ const FEW = 5;
 const AT_ONCE = 0.05;
 /** Over which they go. */
 const SPREAD_MS = 1000;
+/** Nobody is told so twice within this time: who is led back here by a proxy would be told for ever. */
+const AGAIN_MS = 10 * 60_000;
 
 /** How many clients of a node are above its share, by weight; 0 where that is little. */
 export function surplus(own: ClientShare, others: readonly ClientShare[]): number {
@@ -35,6 +38,7 @@ export function surplus(own: ClientShare, others: readonly ClientShare[]): numbe
 
 /** The function that comes back ends it. */
 export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanceOptions): () => void {
+  const away = new AwayMemory(clock, AGAIN_MS);
   let nodes: string | undefined;
   let since = 0;
   return clock.every(LOOK_MS, () => {
@@ -48,7 +52,14 @@ export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanc
     }
     if (clock.now() - since < STEADY_MS) return;
     const most = Math.min(surplus(shares.own, shares.others), Math.ceil(sockets.staying * AT_ONCE));
-    const sent = most > 0 ? sockets.sendSomeAway(most, SPREAD_MS) : 0;
-    if (sent > 0) log.info({ clients: sent }, 'clients are sent to nodes that have fewer');
+    if (most === 0) return;
+    // Who has no id of its own cannot be told from others when it comes back.
+    const sent = sockets.sendSomeAway(
+      most,
+      SPREAD_MS,
+      (client, { hasOwnId }) => hasOwnId && !away.has(client),
+    );
+    for (const client of sent) away.add(client);
+    if (sent.length > 0) log.info({ clients: sent.length }, 'clients are sent to nodes that have fewer');
   });
 }

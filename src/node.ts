@@ -183,7 +183,15 @@ async function assemble(
   const { neighbours } = ownership;
   const watches: (() => void)[] = [];
   if (neighbours !== undefined) {
-    watches.push(sendAwayUnserved({ ownership, sockets, clock: systemClock, log }));
+    watches.push(
+      sendAwayUnserved({
+        ownership,
+        sockets,
+        isLeaving: () => leaving.hasBegun,
+        clock: systemClock,
+        log,
+      }),
+    );
     if (config.cluster.balanceClients)
       watches.push(balanceClients({ neighbours, sockets, clock: systemClock, log }));
   }

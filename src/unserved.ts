@@ -2,6 +2,7 @@
 // clients to the other nodes, and takes no more until it can. One that does not reach some owners, though they live,
 // sends away who has documents there. It is asked whether it can, and decides nothing else.
 import type { Clock } from '../actors/clock.ts';
+import { AwayMemory } from './gateway/away-memory.ts';
 import type { Session } from './gateway/session.ts';
 import type { Sockets } from './gateway/sockets.ts';
 import type { Neighbours, Ownership } from './ownership.ts';
@@ -11,6 +12,8 @@ export interface UnservedOptions {
     readonly neighbours?: Pick<Neighbours, 'unreachedShards'>;
   };
   readonly sockets: Pick<Sockets, 'sendAway' | 'takeAgain' | 'sendSomeAway'>;
+  /** It leaves: its clients are sent away as it does. */
+  readonly isLeaving: () => boolean;
   readonly clock: Clock;
   readonly log: { warn(message: string): void; info(message: string): void };
 }
@@ -20,9 +23,12 @@ const LOOK_MS = 250;
 export const UNSERVED_MS = 3000;
 /** Over which they go. */
 const SPREAD_MS = 2000;
+/** Who has come back here, led by a proxy or for want of another URL, tries again after this. */
+const AGAIN_MS = 15_000;
 
 /** The function that comes back ends it. */
-export function sendAwayUnserved({ ownership, sockets, clock, log }: UnservedOptions): () => void {
+export function sendAwayUnserved({ ownership, sockets, isLeaving, clock, log }: UnservedOptions): () => void {
+  const sent = new AwayMemory(clock, AGAIN_MS);
   let since: number | undefined;
   let unreachedSince: number | undefined;
   let away = false;
@@ -34,11 +40,18 @@ export function sendAwayUnserved({ ownership, sockets, clock, log }: UnservedOpt
     }
     unreachedSince ??= clock.now();
     if (clock.now() - unreachedSince < UNSERVED_MS) return;
-    const clients = sockets.sendSomeAway(Number.POSITIVE_INFINITY, SPREAD_MS, hasOpen(new Set(shards)));
-    if (clients > 0)
-      log.warn(`${clients} clients are sent to other nodes: this one does not reach their owners`);
+    const isOf = hasOpen(new Set(shards));
+    const told = sockets.sendSomeAway(
+      Number.POSITIVE_INFINITY,
+      SPREAD_MS,
+      (client, session) => isOf(session) && !sent.has(client),
+    );
+    for (const client of told) sent.add(client);
+    if (told.length > 0)
+      log.warn(`${told.length} clients are sent to other nodes: this one does not reach their owners`);
   };
   return clock.every(LOOK_MS, () => {
+    if (isLeaving()) return;
     if (ownership.isServing) {
       since = undefined;
       lookAtOthers();

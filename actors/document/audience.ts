@@ -52,8 +52,8 @@ export class Audience {
   readonly isOpenFor = (client: string): boolean => this.subscribers.ofClient(client) !== undefined;
 
   /**
-   * Who asks under a client's id takes the place of whoever had it. undefined: a gateway has asked again for a socket
-   * that the client has left since for another, whatever that gateway knows: it has been told so.
+   * Who asks under a client's id takes the place of whoever had it. undefined: a gateway has asked again for a socket that
+   * the client has left since for another, whatever that gateway knows: it has been told so.
    */
   subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber | undefined {
     const { replaces, client } = request;
@@ -77,8 +77,8 @@ export class Audience {
   }
 
   /**
-   * Asked again by a gateway, of a client that is here through another socket: one that it has opened at this owner
-   * is the newer one. Of two that gateways have brought along their clocks tell.
+   * Asked again by a gateway, of a client that is here through another socket: one that was first asked for at this
+   * owner is the newer one, for this one was at an earlier. Of two from earlier owners the clocks of gateways tell.
    */
   private isOlder({ client, askedAt = 0 }: OpenRequest): boolean {
     const other = this.subscribers.ofClient(client);

@@ -19,7 +19,7 @@ export interface Subscriber {
   readonly codec: FrameCodec;
   /** As its request has it; 0 where that does not tell. */
   askedAt: number;
-  /** A gateway has brought it along from an earlier owner. */
+  /** Its gateway has brought it along from an earlier owner. */
   again: boolean;
   /** What it asked for, until it has joined. */
   request: OpenRequest | undefined;

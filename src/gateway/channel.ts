@@ -21,6 +21,8 @@ export interface Subscription {
   mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
   /** ms since 1970, by this node's clock. */
   readonly askedAt: number;
+  /** An owner has been asked for it. */
+  asked: boolean;
   /** What the client asked for, until it has had its `opened`. */
   request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'> | undefined;
   /** Version that this socket has been brought to, while it is not joined. */

@@ -140,6 +140,7 @@ export class Gateway implements OwnerLinkListener {
       return;
     }
     session.client = client;
+    session.hasOwnId ||= !isOpen;
     session.user = USER;
     const { node, limits, time } = this.options;
     session.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits });

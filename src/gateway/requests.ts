@@ -75,6 +75,7 @@ export class Requests {
       sub: 0,
       mode: 'opening',
       askedAt: this.options.time(),
+      asked: false,
       request: {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
         ...(isVersion(since) ? { since } : {}),

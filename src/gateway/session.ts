@@ -22,6 +22,8 @@ export class Session {
   private readonly outboxBytes: number;
   /** Set by hello. */
   client: string | undefined;
+  /** It came with its id; otherwise it has another one each time. */
+  hasOwnId = false;
   user = '';
   /** Documents that it has open, by name. */
   readonly open = new Map<string, Subscription>();

@@ -23,10 +23,6 @@ const PATH = '/v1/socket';
 const CLOCK_MS = 250;
 /** After the last client that was sent away was to go. */
 const AWAY_GRACE_MS = 500;
-/** Who comes back to this node within that time has nowhere else to go, and is left alone. */
-const AWAY_AGAIN_MS = 10 * 60_000;
-/** Clients that were sent away and are remembered; beyond it the first are forgotten. */
-const AWAY_CLIENTS = 100_000;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -39,9 +35,7 @@ export class Sockets {
   private stopping = false;
   /** The node cannot serve for the time being. */
   private away = false;
-  /** Clients that were sent away, and when. */
-  private readonly sentAway = new Map<string, number>();
-  /** Sockets of those that have not gone yet. */
+  /** Of those that were told to go, and have not gone yet. */
   private going = 0;
   /** ms that never go back, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
   now = steadyNow();
@@ -116,40 +110,30 @@ export class Sockets {
 
   /**
    * Some clients, chosen at random of those that `mayGo`, are told to come back elsewhere within `spreadMs`, and
-   * are closed where they do not. Nobody is told so twice within AWAY_AGAIN_MS. Returns how many were told.
+   * are closed where they do not. Returns those that were told.
    */
-  sendSomeAway(count: number, spreadMs: number, mayGo: (session: Session) => boolean = anyOne): number {
-    const now = steadyNow();
-    const left = [...this.sessions].filter((session) => this.isOneToGo(session, now) && mayGo(session));
-    let told = 0;
-    for (; told < count && left.length > 0; told++) {
+  sendSomeAway(
+    count: number,
+    spreadMs: number,
+    mayGo: (client: string, session: Session) => boolean,
+  ): readonly string[] {
+    const left = [...this.sessions].filter((session) => {
+      const { client, closed, goesBy } = session;
+      return client !== undefined && !closed && goesBy === undefined && mayGo(client, session);
+    });
+    const told: string[] = [];
+    while (told.length < count && left.length > 0) {
       const chosen = Math.floor(Math.random() * left.length);
       const session = left[chosen];
       const last = left.pop();
-      if (session === undefined || last === undefined) break;
+      if (session?.client === undefined || last === undefined) break;
       if (chosen < left.length) left[chosen] = last;
-      this.tellToGo(session, now, spreadMs);
+      this.going++;
+      session.goesBy = steadyNow() + spreadMs + AWAY_GRACE_MS;
+      session.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
+      told.push(session.client);
     }
     return told;
-  }
-
-  private isOneToGo({ client, closed, goesBy }: Session, now: number): boolean {
-    if (client === undefined || closed || goesBy !== undefined) return false;
-    const before = this.sentAway.get(client);
-    return before === undefined || now - before > AWAY_AGAIN_MS;
-  }
-
-  private tellToGo(session: Session, now: number, spreadMs: number): void {
-    const { client = '' } = session;
-    this.sentAway.delete(client);
-    this.sentAway.set(client, now);
-    for (const [first, at] of this.sentAway) {
-      if (this.sentAway.size <= AWAY_CLIENTS && now - at <= AWAY_AGAIN_MS) break;
-      this.sentAway.delete(first);
-    }
-    this.going++;
-    session.goesBy = now + spreadMs + AWAY_GRACE_MS;
-    session.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
   }
 
   private async empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
@@ -232,8 +216,6 @@ export class Sockets {
 const steadyNow = (): number => Math.round(performance.now());
 
 // One function for all sockets: they find their session on the socket.
-
-const anyOne = (): boolean => true;
 
 const sessionOf = (socket: WebSocket): Session | undefined =>
   socket instanceof ClientSocket ? socket.session : undefined;

@@ -43,7 +43,7 @@ export class Subscriptions {
       role: ROLE,
       codec: session.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
       askedAt: subscription.askedAt,
-      ...(again ? { again: true } : {}),
+      ...(subscription.asked ? { again: true } : {}),
       ...(subscription.opened
         ? {
             since: version,
@@ -53,6 +53,7 @@ export class Subscriptions {
         : subscription.request),
       ...(before === undefined ? {} : { replaces: rootOf(before).sub }),
     };
+    subscription.asked = true;
     const message: [typeof OPEN, number, number, OpenRequest] = [
       OPEN,
       channel.chan,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
+import { SHARDS } from '../../actors/shard.ts';
 import type { ControlStore, ShardRow } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryCluster } from '../../actors/storage/store-memory.ts';
 import type { ControlMessage } from '../../cluster/control-messages.ts';
@@ -38,6 +39,8 @@ const STREAM: PeerStream = {
   onClose: () => undefined,
   close: () => undefined,
 };
+
+const LINK: OwnerLink = { offer: () => true, send: () => undefined };
 
 class FakePeer implements Peer {
   readonly node: string;
@@ -131,6 +134,7 @@ async function startNode(
   return {
     router,
     controller,
+    clock: scheduler,
     start: () => controller.start(workers),
     event: (event: PeerEvent) => tellEvent(event),
     pass: (ms: number) => scheduler.run({ until: () => false, untilMs: scheduler.now() + ms }),
@@ -207,6 +211,103 @@ test('what nodes say of their clients is shared; a node that is not reached, or 
     [],
     'who does not reach the database knows of nobody that it lives',
   );
+});
+
+test('what a node says of its clients before the database shows it is kept', async () => {
+  const database = createMemoryDatabase();
+  const peers: Peer[] = [];
+  const node = await startNode(database, { peers });
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const peer = new FakePeer();
+  peers.push(peer);
+  node.event({ type: 'up', peer });
+  peer.tell({ type: 'state', lease: LEASE_OF_B });
+  peer.tell({ type: 'clients', count: 0 });
+  const other = database.node();
+  await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
+  await other.worker().open({ run: 'run-b', node: 'b', slot: 0 });
+  await node.pass(5000);
+  assert.deepEqual(node.controller.clientShares()?.others, [{ node: 'b', clients: 0, weight: 2 }]);
+});
+
+test('orphans are claimed also while events come faster than the cluster is read', async () => {
+  const database = createMemoryDatabase();
+  const store = database.control();
+  const sessions = store.sessions.bind(store);
+  let slowly = (): Promise<void> => Promise.resolve();
+  Object.assign(store, { sessions: () => slowly().then(sessions) });
+  const own = database.node().worker();
+  const claimed: number[] = [];
+  const claim = (_slot: number, shards: readonly number[]) => {
+    claimed.push(shards.length);
+    return own.claim(shards);
+  };
+  const node = await startNode(database, { store, slots: { claim } });
+  slowly = () => new Promise((resolve) => void node.clock.after(10, resolve));
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const noise = database.node().control();
+  const stop = node.clock.every(5, () => void noise.notify('map'));
+  await node.pass(100);
+  const { id } = await own.open({ run: 'run-a', node: 'a', slot: 0 });
+  node.controller.up(0, id, LINK);
+  await node.pass(1000);
+  stop();
+  assert.deepEqual(claimed, [SHARDS]);
+});
+
+test('claims that fail are made again after longer and longer, and so is a reading of the map', async () => {
+  const database = createMemoryDatabase();
+  let claims = 0;
+  let maps = 0;
+  const store = database.control();
+  const shardMap = store.shardMap.bind(store);
+  const counted = () => {
+    maps++;
+    return shardMap();
+  };
+  Object.assign(store, { shardMap: counted });
+  const claim = () => {
+    claims++;
+    return Promise.reject(new Error('read only'));
+  };
+  const node = await startNode(database, { store, slots: { claim } });
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const { id } = await database.node().worker().open({ run: 'run-a', node: 'a', slot: 0 });
+  node.controller.up(0, id, LINK);
+  await node.pass(10_000);
+  assert.ok(claims > 2 && claims < 20, `${claims} claims`);
+  assert.ok(maps < 40, `${maps} readings of the map`);
+});
+
+test('a stream that a peer refuses is opened again after longer and longer', async () => {
+  const database = createMemoryDatabase();
+  const peers: Peer[] = [];
+  const node = await startNode(database, { peers });
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const other = database.node();
+  await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
+  const worker = other.worker();
+  await worker.open({ run: 'run-b', node: 'b', slot: 0 });
+  await worker.claim([SHARD]);
+  const peer = new FakePeer();
+  let opened = 0;
+  peer.openStream = () => {
+    opened++;
+    return { ...STREAM, onClose: (close) => void node.clock.after(1, close) };
+  };
+  peers.push(peer);
+  node.event({ type: 'up', peer });
+  peer.tell({ type: 'state', lease: LEASE_OF_B });
+  await node.pass(10_000);
+  assert.ok(opened > 2 && opened < 20, `${opened} streams`);
 });
 
 test('a run that is over leaves the router alone, whatever it is still answered', async () => {

@@ -348,3 +348,24 @@ test('SUBMIT-4 what is sent again meanwhile keeps its place when the owner chang
   gateway.messages(second, [opened(second.opens[0])]);
   assert.deepEqual(second.submits, [5, 6]);
 });
+
+test('an owner is told which opens an earlier one has been asked for, and which have waited for it', () => {
+  const { place, connect, owner } = withOpen({}, 'client-1');
+  const again = (at: Owner) => at.opens.map(({ request }) => [request.client, request.again ?? false]);
+  assert.deepEqual(again(owner), [['client-1', false]]);
+  place(HERE, undefined);
+  const late = connect('client-2');
+  late.send({ type: 'open', doc: DOC });
+  const next = new Owner();
+  place(HERE, next);
+  assert.deepEqual(again(next), [
+    ['client-1', true],
+    ['client-2', false],
+  ]);
+  const last = new Owner();
+  place(HERE, last);
+  assert.deepEqual(
+    again(last).map(([, is]) => is),
+    [true, true],
+  );
+});

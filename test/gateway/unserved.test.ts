@@ -14,10 +14,11 @@ test('a pause is no reason to send clients away; what lasts is, once, and it end
   const sockets = {
     sendAway: async () => void done.push('away'),
     takeAgain: () => void done.push('back'),
-    sendSomeAway: () => 0,
+    sendSomeAway: () => [],
   };
   const run = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
-  const stop = sendAwayUnserved({ ownership, sockets, clock, log });
+  let isLeaving = false;
+  const stop = sendAwayUnserved({ ownership, sockets, isLeaving: () => isLeaving, clock, log });
   await run(1000);
   ownership.isServing = false;
   await run(UNSERVED_MS - 500);
@@ -30,6 +31,13 @@ test('a pause is no reason to send clients away; what lasts is, once, and it end
   ownership.isServing = true;
   await run(1000);
   assert.deepEqual(done, ['away', 'back']);
+  isLeaving = true;
+  ownership.isServing = false;
+  await run(20_000);
+  assert.deepEqual(done, ['away', 'back'], 'who leaves sends them away as it does');
+  isLeaving = false;
+  ownership.isServing = true;
+  await run(1000);
   stop();
   ownership.isServing = false;
   await run(20_000);
@@ -40,7 +48,8 @@ test('who has a document open whose owner lives and is not reached for long goes
   const clock = new Scheduler();
   let unreached: readonly number[] = [];
   const ownership = { isServing: true, neighbours: { unreachedShards: () => unreached } };
-  const sent: boolean[][] = [];
+  const sent: (readonly boolean[])[] = [];
+  const timesSent = () => sent.filter((chosen) => chosen.includes(true)).length;
   const log = { info: () => undefined, warn: () => undefined };
   const has = (...docs: [doc: string, shard: number][]) => ({
     open: new Map(docs.map(([doc, shard]) => [doc, { channel: new Channel(doc, shard, 1) }])),
@@ -49,14 +58,18 @@ test('who has a document open whose owner lives and is not reached for long goes
   const sockets = {
     sendAway: () => Promise.reject(new Error('it serves')),
     takeAgain: () => undefined,
-    sendSomeAway: (_count: number, _spreadMs: number, mayGo: (session: Session) => boolean = () => true) => {
-      const chosen = sessions.map((session) => mayGo(session as Session));
+    sendSomeAway: (
+      _count: number,
+      _spreadMs: number,
+      mayGo: (client: string, session: Session) => boolean,
+    ) => {
+      const chosen = sessions.map((session, at) => mayGo(`client-${at}`, session as Session));
       sent.push(chosen);
-      return chosen.filter(Boolean).length;
+      return chosen.flatMap((goes, at) => (goes ? [`client-${at}`] : []));
     },
   };
   const run = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
-  const stop = sendAwayUnserved({ ownership, sockets, clock, log });
+  const stop = sendAwayUnserved({ ownership, sockets, isLeaving: () => false, clock, log });
   unreached = [2, 3];
   await run(UNSERVED_MS - 500);
   unreached = [];
@@ -66,6 +79,9 @@ test('who has a document open whose owner lives and is not reached for long goes
   assert.deepEqual(sent, [], 'a change of owner is shorter than that');
   await run(1000);
   assert.deepEqual(sent[0], [false, false, true, true]);
+  assert.equal(timesSent(), 1, 'who has come back stays for a while');
+  await run(15_000);
+  assert.equal(timesSent(), 2, 'and then tries again');
   unreached = [];
   const before = sent.length;
   await run(10_000);

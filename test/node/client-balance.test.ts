@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClientShare } from '../../cluster/controller.ts';
 import { balanceClients, STEADY_MS, surplus } from '../../src/client-balance.ts';
+import type { Session } from '../../src/gateway/session.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
 const share = (node: string, clients: number, weight = 1): ClientShare => ({ node, clients, weight });
@@ -21,6 +22,7 @@ test('what is above the share counts, by weight, and a little above it does not'
 /** Node a with its clients; they are gone as soon as they are told. */
 function node(clients: number) {
   const clock = new Scheduler();
+  const names = Array.from({ length: clients }, (_, at) => `client-${at}`);
   const told: number[] = [];
   const sent: number[] = [];
   const stage = {
@@ -38,10 +40,11 @@ function node(clients: number) {
       get staying() {
         return stage.staying;
       },
-      sendSomeAway: (count) => {
-        stage.staying -= count;
-        sent.push(count);
-        return count;
+      sendSomeAway: (count, _spreadMs, mayGo) => {
+        const going = names.filter((client) => mayGo(client, { hasOwnId: true } as Session)).slice(0, count);
+        stage.staying -= going.length;
+        sent.push(going.length);
+        return going;
       },
     },
     neighbours: {
