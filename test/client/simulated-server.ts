@@ -1,6 +1,7 @@
 // A server of the wire contract in memory, on virtual time: versions, transforming, duplicates,
 // resuming, and everything that may go wrong on the way. It decides as docs/protocol.md has it, from the
 // kinds alone, so that the SDK is held to the contract and not to this project's own server.
+// Over 400 lines, because it is a whole server: one that left parts out would hold the SDK to less.
 import type { WebSocketConstructor, WebSocketLike } from '../../client/index.ts';
 import { jsonKind } from '../../kinds/json/json.ts';
 import type { DocumentKind } from '../../kinds/kind.ts';

@@ -1,5 +1,6 @@
 // A controller and the runs of other nodes: those it hears of too early, those that have ended half, and its
-// own when it is over. Found by the simulation, and mended since.
+// own when it is over; and what it does where events, claims or streams come or fail all the time. Over 400 lines with the
+// stage, a network and workers that the test moves, which all of these share.
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';

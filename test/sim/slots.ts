@@ -1,6 +1,6 @@
 // The workers of one simulated run: what actors/worker.ts does in a thread and cluster/workers.ts on the main
 // thread, here in threads of the simulation. Each has a session and a Host of its own; one that ends is fenced,
-// and another takes its place.
+// and another takes its place. Over 400 lines, because it stands for both ends of a thread at once.
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
 import { Faults } from '../../actors/faults.ts';

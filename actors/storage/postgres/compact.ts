@@ -1,5 +1,5 @@
-// Retention: folds old deltas away, and then forgets the clients of whom nothing else is left (forget.ts). A document's floor is its newest snapshot that is old enough and far
-// enough behind the head; every version from the floor on stays readable, and the head stays always.
+// Retention: folds old deltas away, and then forgets the clients of whom nothing else is left (forget.ts). A
+// document's floor is its newest snapshot that is old enough and far enough behind the head; every version from the floor on stays readable, and the head stays always.
 //
 // Runs that are folded away whole are deleted. One that is only in part keeps its row and key, and its patches
 // from there on; so the head's run is always there: a batch proves itself by it, and a writer that is a
