@@ -68,14 +68,19 @@ export class CatchingUp {
   }
 
   private greet(subscriber: Subscriber): void {
-    const { document } = this.stay;
+    const { document, hand } = this.stay;
     const since = subscriber.request?.since;
     const history = subscriber.request?.history;
-    const known = since !== undefined && history === document.history && since <= document.head;
-    if (known) {
+    if (since === undefined || history !== document.history) this.greetWithSnapshot(subscriber);
+    else if (since <= document.head) {
       subscriber.at = since;
       this.bringOn(subscriber, since);
-    } else this.greetWithSnapshot(subscriber);
+    } else {
+      // It may have been there, at a successor of this session: then nothing here is of now.
+      this.stay.await(subscriber, (answered) =>
+        hand.whenLive(() => answered(() => this.greetWithSnapshot(subscriber))),
+      );
+    }
   }
 
   private greetWithSnapshot(subscriber: Subscriber): void {

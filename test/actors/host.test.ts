@@ -23,6 +23,7 @@ const commits = (messages: readonly ToGateway[]): Record<string, unknown>[] =>
   messages.flatMap((m) => (m[0] === COMMIT && m[3] !== null ? [frameMessage(m[3])] : []));
 
 test('DUR-1 while the database is away nothing that depends on a patch is told; when it is back all comes in order', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
   const database = createMemoryDatabase();
   const host = await startHost(database);
   t.after(() => host.host.dispose());
@@ -37,6 +38,9 @@ test('DUR-1 while the database is away nothing that depends on a patch is told; 
   await host.idle();
   assert.deepEqual(host.got, [], 'no commit, no opened, no ack, no reject');
   database.setAvailable(true);
+  await host.idle();
+  // A rejection waits also for the word that the session lives, and that question is asked again after a pause.
+  t.mock.timers.tick(1000);
   await host.idle();
   assert.deepEqual(tags(host.got), [COMMIT, OPENED, ACK, REFUSED]);
 });
