@@ -70,13 +70,12 @@ export class CatchingUp {
   private greet(subscriber: Subscriber): void {
     const { document, hand } = this.stay;
     const since = subscriber.request?.since;
-    const history = subscriber.request?.history;
-    if (since === undefined || history !== document.history) this.greetWithSnapshot(subscriber);
-    else if (since <= document.head) {
+    if (since !== undefined && since <= document.head && subscriber.request?.history === document.history) {
       subscriber.at = since;
       this.bringOn(subscriber, since);
     } else {
-      // It may have been there, at a successor of this session: then nothing here is of now.
+      // Who comes without a state builds upon this one, and numbers its patches on from `lastSeq`; who has a later one may
+      // have it from a successor of this session.
       this.stay.await(subscriber, (answered) =>
         hand.whenLive(() => answered(() => this.greetWithSnapshot(subscriber))),
       );

@@ -12,17 +12,20 @@ const DOC = 'acme/plan';
 /** [seq, code] of what was refused. */
 const refusals = (messages: readonly ToGateway[]): (readonly [number, string])[] =>
   messages.flatMap((m) => (m[0] === REFUSED ? [[m[3], m[4]] as const] : []));
-const opened = (messages: readonly ToGateway[]): number[] =>
-  messages.flatMap((m) => (m[0] === OPENED ? [m[4]] : []));
 const historyIn = (messages: readonly ToGateway[]): string =>
   messages.flatMap((m) => (m[0] === OPENED ? [m[5]] : []))[0] ?? '';
 
-/** The document is open for client 1, whose seqs 1 and 3 are versions 1 and 2. Each question waits for its gate. */
-async function withQuestions(t: TestContext, limits = HOST_LIMITS) {
+/**
+ * The document is open for client 1, whose seqs 1 and 3 are versions 1 and 2, and for `others`. From then on each question
+ * waits for its gate.
+ */
+async function withQuestions(t: TestContext, limits = HOST_LIMITS, others?: (host: Harness) => void) {
   const questions: ReturnType<typeof gate>[] = [];
+  let isHeld = false;
   const database = createMemoryDatabase();
   const asking = withStore(database, (store) => ({
     isLive: async () => {
+      if (!isHeld) return store.isLive();
       const question = gate();
       questions.push(question);
       await question.opened;
@@ -34,7 +37,9 @@ async function withQuestions(t: TestContext, limits = HOST_LIMITS) {
   host.open(1, DOC);
   host.submit(1, 1, -1, [{ insert: 'a' }]);
   host.submit(1, 3, -1, [{ insert: 'b' }]);
+  others?.(host);
   await host.idle();
+  isHeld = true;
   const history = historyIn(host.got.splice(0));
   const fence = async (): Promise<void> => {
     const control = database.control();
@@ -104,14 +109,19 @@ test('ONCE-1 what its successor has committed is not rejected by a session that 
   assert.deepEqual(first.lost, ['fenced']);
 });
 
-test('OPEN-4 who has more than the head is answered after the database has seen the session live, as before', async (t) => {
+test('OPEN-4 a snapshot is given after the database has seen the session live: to who has none, or more than the head', async (t) => {
   const { host, history, questions } = await withQuestions(t);
   host.open(2, DOC, { since: 3, history });
   host.submit(2, 1, -1, [{ insert: 'c' }]);
   host.open(3, DOC, { since: 2, history });
-  host.open(4, DOC, { since: 3, history: 'another' });
+  host.open(4, DOC);
+  host.open(5, DOC, { since: 2, history: 'another' });
   await host.idle();
-  assert.deepEqual(opened(host.got.splice(0)), [2, 2], 'the others need no word');
+  assert.deepEqual(
+    host.got.splice(0).map((m) => [m[0], m[2]]),
+    [[OPENED, 3]],
+    'who is given patches needs no word',
+  );
   questions[0]?.open();
   await host.idle();
   assert.deepEqual(
@@ -119,19 +129,23 @@ test('OPEN-4 who has more than the head is answered after the database has seen 
     [
       [OPENED, 2],
       [COMMIT, 3],
+      [OPENED, 4],
+      [OPENED, 5],
     ],
   );
 });
 
-test('OPEN-4 who has more than the head of a fenced session is not answered with less', async (t) => {
-  const { host, history, questions, fence } = await withQuestions(t);
-  await fence();
-  host.open(2, DOC, { since: 3, history });
-  await host.idle();
-  questions[0]?.open();
-  await host.idle();
-  assert.deepEqual(host.got, []);
-  assert.deepEqual(host.lost, ['fenced']);
+test('OPEN-4 a fenced session gives no snapshot, and ends', async (t) => {
+  for (const since of [undefined, 3]) {
+    const { host, history, questions, fence } = await withQuestions(t);
+    await fence();
+    host.open(2, DOC, since === undefined ? {} : { since, history });
+    await host.idle();
+    questions[0]?.open();
+    await host.idle();
+    assert.deepEqual(host.got, []);
+    assert.deepEqual(host.lost, ['fenced']);
+  }
 });
 
 test('while the database is away nothing is rejected; when it is back the question is asked again', async (t) => {
@@ -207,10 +221,9 @@ test('a submit at which its document fails is rejected after the database has se
 
 test('a patch that the store cannot hold is rejected after the database has seen the session live', async (t) => {
   for (const fenced of [false, true]) {
-    const { host, questions, fence } = await withQuestions(t);
-    host.open(2, DOC, { client: 'client\u0000nul' });
-    await host.idle();
-    host.got.length = 0;
+    const { host, questions, fence } = await withQuestions(t, HOST_LIMITS, (each) =>
+      each.open(2, DOC, { client: 'client\u0000nul' }),
+    );
     host.submit(2, 1, -1, [{ insert: 'c' }]);
     await host.idle();
     assert.deepEqual(host.got, []);

@@ -39,10 +39,10 @@ test('DUR-1 while the database is away nothing that depends on a patch is told; 
   assert.deepEqual(host.got, [], 'no commit, no opened, no ack, no reject');
   database.setAvailable(true);
   await host.idle();
-  // A rejection waits also for the word that the session lives, and that question is asked again after a pause.
+  // Snapshots and rejections wait also for the word that the session lives; that question is asked again after a pause.
   t.mock.timers.tick(1000);
   await host.idle();
-  assert.deepEqual(tags(host.got), [COMMIT, OPENED, ACK, REFUSED]);
+  assert.deepEqual(tags(host.got), [COMMIT, ACK, OPENED, REFUSED]);
 });
 
 test('ONCE-1 a connection lost in mid-commit: the patch is told once and is in the log once, whichever way it went', async (t) => {
