@@ -29,6 +29,7 @@ import { type LoadLimits, LoadQueue } from './load-queue.ts';
 import { Loader } from './loader.ts';
 import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
+import { StillLive } from './still-live.ts';
 import type { DeltaRow, Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
 
@@ -76,6 +77,7 @@ export class Host {
   private readonly options: HostOptions;
   private readonly committer: Committer;
   private readonly loads: LoadQueue;
+  private readonly live: StillLive<DocumentActor>;
   private readonly actors = new Map<string, DocumentActor>();
   private readonly links = new Map<
     number,
@@ -91,12 +93,17 @@ export class Host {
   private stopPresence: (() => void) | undefined;
   private readonly folds = new Set<Promise<void>>();
   private stopping = false;
+  private isLost = false;
 
   constructor(options: HostOptions) {
     this.options = options;
-    this.committer = new Committer(options.store, options.limits.commit, options.clock, (reason) => {
-      this.stopping = true;
-      options.onLost(reason);
+    const { store, clock, limits } = options;
+    this.committer = new Committer(store, limits.commit, clock, (reason) => this.lost(reason));
+    this.live = new StillLive({
+      store,
+      clock,
+      onFenced: () => this.lost('fenced'),
+      onError: (error) => options.log('error', 'a read failed', { error: String(error) }),
     });
     this.loads = new LoadQueue(this.makeLoader().load, options.loads);
     this.effects = this.makeEffects();
@@ -213,9 +220,18 @@ export class Host {
 
   dispose(): void {
     this.stopSweeping();
+    this.live.dispose();
     this.loads.clear();
     this.stopPresence?.();
     for (const { link } of this.links.values()) link.flush();
+  }
+
+  private lost(reason: 'fenced' | 'gap'): void {
+    if (this.isLost) return;
+    this.isLost = true;
+    this.stopping = true;
+    this.live.dispose();
+    this.options.onLost(reason);
   }
 
   private receive(id: number, channels: Map<number, DocumentActor>, message: ToOwner): void {
@@ -246,11 +262,7 @@ export class Host {
     }
     actor.lastUsed = this.options.clock.now();
     const target = actor;
-    this.guard(
-      target,
-      () => target.handle(id, message),
-      () => this.refuse(id, message, 'bad-op', 'the document cannot take it'),
-    );
+    this.guard(target, () => target.handle(id, message), { id, message });
     this.releaseChannels(target);
   }
 
@@ -268,8 +280,12 @@ export class Host {
     this.options.progress.clear();
   }
 
-  /** What throws in one document's handling drops that document alone. */
-  private guard(actor: DocumentActor, act: () => void, onFault?: () => void): void {
+  /** What throws in one document's handling drops that document alone. `at`: the message that is handled. */
+  private guard(
+    actor: DocumentActor,
+    act: () => void,
+    at?: { readonly id: number; readonly message: ToOwner },
+  ): void {
     this.options.progress.enter(actor.name);
     try {
       act();
@@ -281,10 +297,32 @@ export class Host {
         error: String(error),
         stack: error instanceof Error ? error.stack : undefined,
       });
-      onFault?.();
-      actor.reset();
-      this.forget(actor);
+      const told = (): void => {
+        if (at !== undefined) this.refuse(at.id, at.message, 'bad-op', 'the document cannot take it');
+        actor.reset();
+      };
+      if (at?.message[0] === SUBMIT) this.startOver(actor, told);
+      else {
+        told();
+        this.forget(actor);
+      }
     }
+  }
+
+  /**
+   * A document has failed at submits that are over for good. That is for an owner to say: it stands still until the
+   * session is known to live; `last` says it, and resets the document.
+   */
+  private startOver(actor: DocumentActor, last: () => void): void {
+    if (this.actors.get(actor.name) !== actor) return;
+    if (actor.id !== undefined) this.committer.forget(actor.id);
+    actor.halt();
+    this.live.ask(actor, () =>
+      this.answered(actor, () => {
+        last();
+        this.forget(actor);
+      }),
+    );
   }
 
   private refuse(
@@ -312,6 +350,7 @@ export class Host {
   private forget(actor: DocumentActor): void {
     if (actor.id !== undefined) this.committer.forget(actor.id);
     actor.drop();
+    this.live.forget(actor);
     this.dirtyPresence.delete(actor);
     if (this.actors.get(actor.name) === actor) this.actors.delete(actor.name);
     for (const { link, chan } of actor.channels) this.links.get(link)?.channels.delete(chan);
@@ -385,6 +424,7 @@ export class Host {
           store.seqVersion(actor.id ?? 0, client, seq).then((version) => version ?? 0),
           done,
         ),
+      whenLive: (actor, then) => this.live.ask(actor, () => this.answered(actor, then)),
       fold: (actor, version, made, done) => this.fold(actor, version, made, done),
       presenceChanged: (actor) => {
         this.dirtyPresence.add(actor);
@@ -407,10 +447,7 @@ export class Host {
     if (listener === undefined) {
       listener = {
         durableTo: (version) => this.guard(actor, () => actor.durableTo(version)),
-        refusedByStore: (rows) => {
-          this.guard(actor, () => actor.refusedByStore(rows));
-          this.forget(actor);
-        },
+        refusedByStore: (rows) => this.startOver(actor, () => actor.refusedByStore(rows)),
       };
       this.listeners.set(actor, listener);
     }

@@ -2,7 +2,7 @@
 // while the document is being loaded. Synchronous and without I/O: what it needs from outside it asks
 // of `ActorEffects`, whose answers come back as calls. What a message means is served beside it.
 //
-// Modes: cold -> loading -> active -> cold; any -> dropped. Only `setMode` changes it.
+// Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes it.
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { CLOSE, OPEN, PRESENCE, SUBMIT, type ToOwner } from '../link-messages.ts';
@@ -23,7 +23,7 @@ export interface ActorChannel {
   readonly chan: number;
 }
 
-type Mode = 'cold' | 'loading' | 'active' | 'dropped';
+type Mode = 'cold' | 'loading' | 'active' | 'halted' | 'dropped';
 type Arrived = { readonly link: number; readonly message: ToOwner };
 
 export class DocumentActor {
@@ -129,7 +129,13 @@ export class DocumentActor {
     this.serving?.durableTo(version);
   }
 
-  /** A patch that the store can never hold: its author is told, the rest starts over from the log. */
+  /** It has failed, and is about to be reset: what is in memory goes, what comes meanwhile waits for that. */
+  halt(): void {
+    this.unload();
+    this.setMode('halted');
+  }
+
+  /** Patches that the store can never hold: their authors are told, the rest starts over from the log. */
   refusedByStore(entries: readonly Pick<Entry, 'client' | 'seq'>[]): void {
     for (const { client, seq } of entries) {
       const author = this.audience.subscribers.ofClient(client);

@@ -132,7 +132,7 @@ export class Audience {
     this.hand.send(subscriber.link.link, message);
   }
 
-  /** A submit that did not commit. */
+  /** A submit that did not commit. A final code has passed `Stay.reject`, or the host's word that the session lives. */
   refuse(subscriber: Subscriber, seq: number, code: ErrorCode, message: string): void {
     if (!subscriber.gone)
       this.tell(subscriber, [REFUSED, subscriber.link.chan, subscriber.sub, seq, code, message]);

@@ -68,14 +68,18 @@ export class CatchingUp {
   }
 
   private greet(subscriber: Subscriber): void {
-    const { document } = this.stay;
+    const { document, hand } = this.stay;
     const since = subscriber.request?.since;
-    const history = subscriber.request?.history;
-    const known = since !== undefined && history === document.history && since <= document.head;
-    if (known) {
+    if (since !== undefined && since <= document.head && subscriber.request?.history === document.history) {
       subscriber.at = since;
       this.bringOn(subscriber, since);
-    } else this.greetWithSnapshot(subscriber);
+    } else {
+      // Who comes without a state builds upon this one, and numbers its patches on from `lastSeq`; who has a later one may
+      // have it from a successor of this session.
+      this.stay.await(subscriber, (answered) =>
+        hand.whenLive(() => answered(() => this.greetWithSnapshot(subscriber))),
+      );
+    }
   }
 
   private greetWithSnapshot(subscriber: Subscriber): void {

@@ -56,6 +56,8 @@ export interface Effects<Actor> {
   clientSeqs(actor: Actor, client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
   /** 0: it did not commit; undefined: out of reach. */
   seqVersion(actor: Actor, client: string, seq: number, done: (version: number | undefined) => void): void;
+  /** `then` runs once the database has seen this session live, later than now: not before, and never if it is fenced. */
+  whenLive(actor: Actor, then: () => void): void;
   /**
    * Have a snapshot at `version`, which is durable: the one `made` here, or folded from the log off this thread.
    * `done` tells the bytes of the one that the store now has, undefined: none was made.
@@ -105,6 +107,10 @@ export class Hand<Actor = unknown> {
 
   seqVersion(client: string, seq: number, done: (version: number | undefined) => void): void {
     this.effects.seqVersion(this.actor, client, seq, done);
+  }
+
+  whenLive(then: () => void): void {
+    this.effects.whenLive(this.actor, then);
   }
 
   fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void {

@@ -38,7 +38,7 @@ export class Serving {
   }
 
   get isQuiet(): boolean {
-    return this.stay.gate.isEmpty && !this.snapshots.isFolding && !this.stay.isPinned;
+    return this.stay.gate.isEmpty && !this.snapshots.isFolding && !this.stay.isWaiting;
   }
 
   /** Answers that are still to come count for nothing. */

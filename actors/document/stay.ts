@@ -1,6 +1,7 @@
 // One stay of a document in memory: what its parts share from the load until it is unloaded. It owns the
-// fetches under way for subscribers, whose later messages wait meanwhile; answers to a stay that is
-// over count for nothing.
+// fetches under way for subscribers, whose later messages wait meanwhile, and what waits for the word that the
+// session lives; answers to a stay that is over count for nothing.
+import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import type { ToOwner } from '../link-messages.ts';
 import type { Audience } from './audience.ts';
 import type { Document } from './document.ts';
@@ -16,6 +17,7 @@ export class Stay {
   readonly limits: ActorLimits;
   /** Fetches under way that need the window to stay where it is. */
   private pins = 0;
+  private finals = 0;
   private over = false;
   private readonly take: (subscriber: Subscriber, message: ToOwner) => void;
 
@@ -43,6 +45,11 @@ export class Stay {
     return this.pins > 0;
   }
 
+  /** Something of it waits for the store. */
+  get isWaiting(): boolean {
+    return this.pins > 0 || this.finals > 0;
+  }
+
   end(): void {
     this.over = true;
   }
@@ -65,6 +72,25 @@ export class Stay {
       // Asked again: what is left goes on waiting, in its order.
       const again = subscriber.waiting as ToOwner[] | undefined;
       if (again !== undefined && again !== waiting) again.push(...waiting);
+    });
+  }
+
+  /**
+   * A submit that will never commit. Final, so it waits for two things: that what it saw is durable, and that the
+   * database has seen this session live since. A session that is fenced and does not know it would turn down a
+   * patch that has reached the log through its successor.
+   */
+  reject(subscriber: Subscriber, seq: number, code: FinalSubmitCode, message: string): void {
+    let missing = 2;
+    const arrived = (): void => {
+      if (--missing === 0) this.audience.refuse(subscriber, seq, code, message);
+    };
+    this.finals++;
+    this.gate.hold(this.document.head, arrived);
+    this.hand.whenLive(() => {
+      if (this.over) return;
+      this.finals--;
+      arrived();
     });
   }
 

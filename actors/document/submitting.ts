@@ -37,9 +37,7 @@ export class Submitting {
         this.acknowledge(subscriber, submission.seq, submitted.version);
         return;
       case 'rejected':
-        gate.hold(document.head, () =>
-          audience.refuse(subscriber, submission.seq, submitted.code, submitted.message),
-        );
+        this.stay.reject(subscriber, submission.seq, submitted.code, submitted.message);
         return;
       case 'needs-history':
         this.fetchHistory(subscriber, submission, submitted.after, submitted.upTo, []);
@@ -105,7 +103,7 @@ export class Submitting {
         answered(() => {
           if (version === undefined)
             audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
-          else if (version === 0) audience.refuse(subscriber, seq, 'seq-used', 'a higher seq has committed');
+          else if (version === 0) this.stay.reject(subscriber, seq, 'seq-used', 'a higher seq has committed');
           else this.acknowledge(subscriber, seq, version);
         }),
       ),

@@ -14,7 +14,7 @@ import { history } from './postgres/history.ts';
 import { load, loadAt } from './postgres/load.ts';
 import { Pool } from './postgres/pool.ts';
 import { Servers } from './postgres/servers.ts';
-import { fenceSelf, foldName, insertSession, poolName, writeName } from './postgres/session.ts';
+import { fenceSelf, foldName, insertSession, isLive, poolName, writeName } from './postgres/session.ts';
 import { adopt } from './postgres/shards.ts';
 import { writeSnapshot } from './postgres/snapshot.ts';
 import { WriteConnection } from './postgres/write-connection.ts';
@@ -91,6 +91,11 @@ class PostgresWorkerStore implements WorkerStore {
 
   async handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, number>> {
     return this.#opened().appender.handOff(shards, to);
+  }
+
+  async isLive(): Promise<boolean> {
+    const { pool, session } = this.#opened();
+    return pool.run('isLive', (sql) => isLive(sql, session));
   }
 
   async adopt(shards: readonly number[]): Promise<ReadonlyMap<number, number>> {

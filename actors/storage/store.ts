@@ -218,6 +218,11 @@ export interface WorkerStore {
    * shards' documents. As with append, an unknown outcome is resolved first; `abort` gives it up as empty.
    */
   handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>>;
+  /**
+   * Whether this session is not fenced, at a moment after the call: until then nobody else has owned what it has
+   * owned since before, but for what it handed over itself. By a server of a timeline that is believed, as all reads.
+   */
+  isLive(): Promise<boolean>;
   /** Which of these shards this session owns, with their epochs: after somebody has handed them to it. */
   adopt(shards: readonly number[]): Promise<ReadonlyMap<number, Epoch>>;
   /** As the control store's. */

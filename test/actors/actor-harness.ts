@@ -86,6 +86,7 @@ export class ActorHarness {
           this.ask(() =>
             done(this.log.find((delta) => delta.client === client && delta.seq === seq)?.version ?? 0),
           ),
+        whenLive: (_actor, then) => this.ask(then),
         fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
         presenceChanged: () => undefined,
       },

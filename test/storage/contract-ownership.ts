@@ -1,7 +1,7 @@
 // The contract's rules of who may write: sessions, shards, claims, fences, and the hand-off of shards.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { SOFT_FENCE_GAP_MS } from '../../actors/storage/store.ts';
+import { SOFT_FENCE_GAP_MS, StoreUnavailable } from '../../actors/storage/store.ts';
 import { document, node, openWorker, type Rule, row } from './contract-support.ts';
 
 export function ownership(rule: Rule): void {
@@ -73,6 +73,35 @@ export function ownership(rule: Rule): void {
     assert.equal(await a.store.create('org', 'other', 1, 'json'), undefined);
     assert.deepEqual(await a.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'fenced' });
     assert.equal(await control.sessionState(a.session.id), 'fenced');
+  });
+
+  rule('a session is told that it lives, draining too, until it is fenced', async (h) => {
+    const { me, control, run } = await node(h);
+    const a = await openWorker(h, run);
+    assert.equal(await a.store.isLive(), true);
+    await control.setState(me, 'draining');
+    assert.equal(await a.store.isLive(), true);
+    await control.fence(me, { session: a.session.id });
+    assert.equal(await a.store.isLive(), false);
+    const b = await openWorker(h, randomUUID());
+    await h.loseAllConnections();
+    assert.equal(await b.store.isLive(), true);
+    b.store.abort();
+    await assert.rejects(b.store.isLive(), StoreUnavailable);
+  });
+
+  rule('whoever asks whether it lives while it is fenced is not told so after the fence', async (h) => {
+    const { me, control } = await node(h);
+    for (let i = 0; i < 10; i++) {
+      const a = await openWorker(h, randomUUID());
+      let isFenced = false;
+      const fencing = control.fence(me, { session: a.session.id }).then(() => {
+        isFenced = true;
+      });
+      while (!isFenced) await a.store.isLive();
+      assert.equal(await a.store.isLive(), false);
+      await fencing;
+    }
   });
 
   rule('fencing a run fences all its sessions, its control session too, and no other', async (h) => {

@@ -46,6 +46,7 @@ test(
       () => control.fence(me, { run: randomUUID() }),
       () => worker.find('org', 'd'),
       () => worker.load([1]),
+      () => worker.isLive(),
       () => worker.claim([2]),
       () => fold.read(1, 0),
     ];

@@ -56,6 +56,10 @@ export class MemoryWorkerStore implements WorkerStore {
     return this.#call('claim', ({ sessions }, me) => sessions.claim(me, shards));
   }
 
+  isLive() {
+    return this.#call('isLive', ({ sessions }, me) => sessions.isOpen(me));
+  }
+
   adopt(shards: readonly number[]) {
     return this.#call('adopt', ({ sessions }, me) =>
       sessions.isOpen(me) ? sessions.ownedBy(me.id, shards) : new Map<number, number>(),

@@ -40,6 +40,16 @@ export async function sessionState(sql: Sql, id: SessionId): Promise<SessionStat
   return row?.state;
 }
 
+/**
+ * As the worker store's. A read, not a lock: one that waited for a synchronous standby would leave a backend on the
+ * server with each attempt.
+ */
+export async function isLive(sql: Sql, me: SessionRef): Promise<boolean> {
+  const rows = await sql`
+    SELECT 1 FROM session WHERE id = ${me.id} AND nonce = ${me.nonce} AND state <> 'fenced'`;
+  return rows.length > 0;
+}
+
 export async function foreignSessions(
   sql: Sql,
   run: string,
