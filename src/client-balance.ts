@@ -17,7 +17,7 @@ export interface ClientBalanceOptions {
 const LOOK_MS = 1000;
 /** As long as the same nodes have served; while some come and go their clients do, too. */
 export const STEADY_MS = 5000;
-/** Nobody is sent away for less than this above the share, and so many clients. */
+/** Nobody is sent away for less than this above the share, and so many clients; once some are, it goes on to so many above it. */
 const TOLERANCE = 1.2;
 const FEW = 5;
 /** Of a node's clients, at each look. */
@@ -27,13 +27,14 @@ const SPREAD_MS = 1000;
 /** Nobody is told so twice within this time: who is led back here by a proxy would be told for ever. */
 const AGAIN_MS = 10 * 60_000;
 
-/** How many clients of a node are above its share, by weight; 0 where that is little. */
-export function surplus(own: ClientShare, others: readonly ClientShare[]): number {
+/** How many clients of a node are above its share, by weight; 0 where that is little. `isSending`: it sends some away already. */
+export function surplus(own: ClientShare, others: readonly ClientShare[], isSending = false): number {
   const all = [own, ...others];
   const clients = all.reduce((sum, share) => sum + share.clients, 0);
   const weights = all.reduce((sum, share) => sum + share.weight, 0);
   const fair = (clients * own.weight) / weights;
-  return own.clients > fair * TOLERANCE + FEW ? Math.ceil(own.clients - fair) : 0;
+  const bearable = (isSending ? fair : fair * TOLERANCE) + FEW;
+  return own.clients > bearable ? Math.ceil(own.clients - fair) : 0;
 }
 
 /** The function that comes back ends it. */
@@ -41,6 +42,7 @@ export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanc
   const away = new AwayMemory(clock, AGAIN_MS);
   let nodes: string | undefined;
   let since = 0;
+  let isSending = false;
   return clock.every(LOOK_MS, () => {
     neighbours.tellClients(sockets.staying);
     const shares = neighbours.clientShares();
@@ -51,8 +53,10 @@ export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanc
       return;
     }
     if (clock.now() - since < STEADY_MS) return;
-    const most = Math.min(surplus(shares.own, shares.others), Math.ceil(sockets.staying * AT_ONCE));
-    if (most === 0) return;
+    const above = surplus(shares.own, shares.others, isSending);
+    isSending = above > 0;
+    if (!isSending) return;
+    const most = Math.min(above, Math.ceil(sockets.staying * AT_ONCE));
     // Who has no id of its own cannot be told from others when it comes back.
     const sent = sockets.sendSomeAway(
       most,
