@@ -28,7 +28,7 @@ export class Pauses {
     else times.push([version, this.now()]);
   }
 
-  /** Of each document its longest pause that touches the window, milliseconds. */
+  /** Of each document its longest pause that touches the window, milliseconds; what is after it does not count. */
   longest({ docs, observers, fromMs, toMs }: PauseOptions): readonly number[] {
     const pauses: number[] = [];
     for (const doc of docs) {
@@ -38,7 +38,7 @@ export class Pauses {
       let longest = 0;
       for (let i = 1; i < times.length; i++) {
         const [before = 0, after = 0] = [times[i - 1], times[i]];
-        if (after > fromMs && before < toMs) longest = Math.max(longest, after - before);
+        if (after > fromMs && before < toMs) longest = Math.max(longest, Math.min(after, toMs) - before);
       }
       const last = times.at(-1) ?? fromMs;
       if (last < toMs) longest = Math.max(longest, toMs - last);

@@ -46,6 +46,13 @@ interface Strike {
   overAt: number;
 }
 
+/** A strike that is over, and what had been told when the next one came. */
+interface PastStrike {
+  readonly strike: Strike;
+  readonly census: readonly Standing[];
+  readonly fences: FenceCounts;
+}
+
 export class Scene {
   readonly cluster: ChaosCluster;
   readonly load: ChaosLoad;
@@ -57,6 +64,7 @@ export class Scene {
   readonly unmet: string[] = [];
   private readonly options: SceneOptions;
   private current: Strike | undefined;
+  private readonly past: PastStrike[] = [];
   private readonly seen = new Map<string, Seen>();
 
   constructor(options: SceneOptions) {
@@ -153,35 +161,41 @@ export class Scene {
   /** Once load has stopped. */
   async end(): Promise<readonly Seen[]> {
     await this.close();
+    for (const each of this.past.splice(0)) this.count(each);
     return [...this.seen.values()];
   }
 
+  /** Counted later: the clients are in this process, and would stand still meanwhile. */
   private async close(): Promise<void> {
     const { current } = this;
     if (current === undefined) return;
     this.over();
     this.current = undefined;
-    const seen = this.seenOf(current.name);
-    const struck = new Set(current.docs);
+    const census = this.load.census();
+    this.past.push({ strike: current, census, fences: await this.database.fences() });
+  }
+
+  private count({ strike, census, fences }: PastStrike): void {
+    const seen = this.seenOf(strike.name);
+    const struck = new Set(strike.docs);
     const others = this.load.docs.filter((doc) => !struck.has(doc));
-    seen.struckPauses.push(...this.pausesOf(current, current.docs));
-    seen.otherPauses.push(...this.pausesOf(current, others));
-    const until = Math.min(current.overAt, this.load.stoppedAt);
-    seen.acknowledged += this.load.waits.filter(({ at }) => at >= current.at && at < until).length;
-    seen.seconds += (until - current.at) / 1000;
-    for (const [place, now] of this.load.census().entries()) {
-      const before = current.census[place];
+    seen.struckPauses.push(...this.pausesOf(strike, strike.docs));
+    seen.otherPauses.push(...this.pausesOf(strike, others));
+    const until = Math.min(strike.overAt, this.load.stoppedAt);
+    seen.acknowledged += this.load.waits.filter(({ at }) => at >= strike.at && at < until).length;
+    seen.seconds += (until - strike.at) / 1000;
+    for (const [place, now] of census.entries()) {
+      const before = strike.census[place];
       if (before === undefined) continue;
-      const sum = isStruck(current, before) ? seen.struck : seen.survivors;
+      const sum = isStruck(strike, before) ? seen.struck : seen.survivors;
       for (const [code, count] of Object.entries(now.told)) {
         const more = count - (before.told[code] ?? 0);
         if (more > 0) sum[code] = (sum[code] ?? 0) + more;
       }
     }
-    const { runs, workers } = await this.database.fences();
     seen.fences = {
-      runs: seen.fences.runs + runs - current.fences.runs,
-      workers: seen.fences.workers + workers - current.fences.workers,
+      runs: seen.fences.runs + fences.runs - strike.fences.runs,
+      workers: seen.fences.workers + fences.workers - strike.fences.workers,
     };
   }
 

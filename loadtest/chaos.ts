@@ -125,12 +125,14 @@ async function runFault(
     onLine: (line) => options.onLine?.(line),
   });
   const lag = watchLag();
+  let lagMs = 0;
   let violations: readonly Violation[] = [];
   try {
     await scene.healed();
     await load.start();
     await fault.run(scene);
     await scene.calm();
+    lagMs = lag();
     await load.stop();
     violations = await judge(cluster, load, random);
   } catch (error) {
@@ -157,9 +159,10 @@ async function runFault(
       repeated: repeated.length,
       violations,
       unmet: scene.unmet,
-      lagMs: lag(),
+      lagMs,
     };
   } finally {
+    lag();
     load.close();
     await database.close();
   }

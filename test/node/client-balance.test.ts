@@ -17,7 +17,11 @@ test('what is above the share counts, by weight, and a little above it does not'
   assert.equal(surplus(share('a', 5), [share('b', 0)]), 0, 'a handful stays where it is');
   assert.equal(surplus(share('a', 5000), []), 0, 'nobody else is there');
   assert.equal(surplus(share('a', 0), [share('b', 5000)]), 0);
-  assert.equal(surplus(share('a', 120), [share('b', 120), share('c', 60)], true), 20, 'what has begun goes on');
+  assert.equal(
+    surplus(share('a', 120), [share('b', 120), share('c', 60)], true),
+    20,
+    'what has begun goes on',
+  );
   assert.equal(surplus(share('a', 105), [share('b', 135), share('c', 60)], true), 0);
 });
 
