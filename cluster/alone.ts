@@ -80,6 +80,7 @@ export class Alone implements SlotListener {
     } catch (error) {
       log('warn', 'shards are not claimed yet', { slot, shards: shards.length, error: String(error) });
     }
+    if (this.stopped) return;
     if (left.length > 0) clock.after(AGAIN_MS, () => void this.claim(slot, link, left));
     else if (this.claimed.size === SHARDS) this.ready();
   }

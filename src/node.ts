@@ -163,7 +163,10 @@ async function assemble(
     signal,
     ...(workerModule === undefined ? {} : { workerModule }),
   });
-  const ownership = await starting;
+  const ownership = await starting.catch(async (error: unknown) => {
+    await sockets.close(SOCKETS_CLOSE_MS);
+    throw error;
+  });
   onStop(() => ownership.kill());
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());

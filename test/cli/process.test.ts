@@ -26,6 +26,19 @@ test('serve says where it is ready, and ends with 0 on SIGINT and on SIGTERM', L
   }
 });
 
+test('told to stop while its workers start it ends with 0, and nothing keeps it', LIMIT, async (t) => {
+  const url = await freshDatabase(t);
+  const node = troupe(t, 'serve', '--set', 'listen.port=0', '--set', `storage.url=${url}`);
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  t.after(() => sql.end());
+  // Its own session: the next thing it does is to start its workers.
+  while ((await sql`SELECT 1 FROM session`).length === 0) await new Promise((look) => setTimeout(look, 5));
+  node.child.kill('SIGTERM');
+  const { code, stdout, stderr } = await node.ended;
+  assert.deepEqual([code, stdout, told(stderr)], [0, '', []]);
+  assert.doesNotMatch(stderr, /keeps the process alive/);
+});
+
 test('a busy port is one clear line and exit code 1', LIMIT, async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   t.after(() => server.close());
