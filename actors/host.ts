@@ -424,7 +424,12 @@ export class Host {
           store.seqVersion(actor.id ?? 0, client, seq).then((version) => version ?? 0),
           done,
         ),
-      whenLive: (actor, then) => this.live.ask(actor, () => this.answered(actor, then)),
+      whenLive: (actor, then, outOfReach) =>
+        this.live.ask(
+          actor,
+          () => this.answered(actor, then),
+          outOfReach && (() => this.answered(actor, outOfReach)),
+        ),
       fold: (actor, version, made, done) => this.fold(actor, version, made, done),
       presenceChanged: (actor) => {
         this.dirtyPresence.add(actor);

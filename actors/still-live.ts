@@ -1,13 +1,19 @@
 // Asks the database whether this session still lives, for those who say what only an owner may say for good. One
 // question is under way at a time, and who comes meanwhile waits for the next: it is always asked after they came.
-// Bounded by what waits: submits in flight, which gateways count.
+// Bounded by what waits: for long only rejections of submits, whose number in flight gateways bound.
 import type { Clock } from './clock.ts';
 import { StoreUnavailable, type WorkerStore } from './storage/store.ts';
 
 /** Between two questions while the store is out of reach. */
 const RETRY_MS = 250;
 
-type Waiting<Asker> = Map<Asker, (() => void)[]>;
+interface Asked {
+  readonly then: () => void;
+  /** Told once, where the store is out of reach; without it the question is asked again until it is answered. */
+  readonly outOfReach: (() => void) | undefined;
+}
+
+type Waiting<Asker> = Map<Asker, Asked[]>;
 
 export interface StillLiveOptions {
   readonly store: Pick<WorkerStore, 'isLive'>;
@@ -30,10 +36,10 @@ export class StillLive<Asker> {
     this.options = options;
   }
 
-  /** `then` runs once the session has been seen live later than now, however long that takes; never if it is fenced. */
-  ask(asker: Asker, then: () => void): void {
+  /** `then` runs once the session has been seen live later than now; never if it is fenced. */
+  ask(asker: Asker, then: () => void, outOfReach?: () => void): void {
     if (this.isOver) return;
-    add(this.waiting, asker, [then]);
+    add(this.waiting, asker, [{ then, outOfReach }]);
     if (this.isAsking) return;
     this.isAsking = true;
     // After everything that the same turn brings.
@@ -54,7 +60,7 @@ export class StillLive<Asker> {
   }
 
   private async question(): Promise<void> {
-    const { store, clock, onFenced, onError } = this.options;
+    const { store, onFenced, onError } = this.options;
     this.asking = this.waiting;
     this.waiting = new Map();
     let isLive: boolean | undefined;
@@ -64,25 +70,42 @@ export class StillLive<Asker> {
       if (!(error instanceof StoreUnavailable)) onError(error);
     }
     if (this.isOver) return;
-    if (isLive === undefined) {
-      for (const [asker, thens] of this.waiting) add(this.asking, asker, thens);
-      this.waiting = this.asking;
-      this.asking = new Map();
-      this.cancelRetry = clock.after(RETRY_MS, () => void this.question());
-    } else if (isLive) {
-      for (const thens of this.asking.values()) for (const then of thens) then();
+    if (isLive === undefined) this.later();
+    else if (isLive) {
+      for (const all of this.asking.values()) for (const { then } of all) then();
       this.asking.clear();
-      if (this.waiting.size > 0) void this.question();
-      else this.isAsking = false;
+      this.goOn();
     } else {
       this.dispose();
       onFenced();
     }
   }
+
+  /** The store is out of reach: who would rather hear of that does, the others go on waiting. */
+  private later(): void {
+    const given: (() => void)[] = [];
+    const { asking, waiting } = this;
+    this.asking = new Map();
+    this.waiting = new Map();
+    for (const [asker, all] of asking) {
+      const left = all.filter(({ outOfReach }) => outOfReach === undefined);
+      if (left.length > 0) this.waiting.set(asker, left);
+      for (const { outOfReach } of all) if (outOfReach !== undefined) given.push(outOfReach);
+    }
+    for (const [asker, all] of waiting) add(this.waiting, asker, all);
+    for (const outOfReach of given) outOfReach();
+    this.cancelRetry = this.options.clock.after(RETRY_MS, () => this.goOn());
+  }
+
+  private goOn(): void {
+    if (this.isOver) return;
+    if (this.waiting.size > 0) void this.question();
+    else this.isAsking = false;
+  }
 }
 
-function add<Asker>(waiting: Waiting<Asker>, asker: Asker, thens: readonly (() => void)[]): void {
+function add<Asker>(waiting: Waiting<Asker>, asker: Asker, more: readonly Asked[]): void {
   const before = waiting.get(asker);
-  if (before === undefined) waiting.set(asker, [...thens]);
-  else before.push(...thens);
+  if (before === undefined) waiting.set(asker, [...more]);
+  else before.push(...more);
 }

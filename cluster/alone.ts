@@ -26,6 +26,7 @@ export class Alone implements SlotListener {
   private readonly claimed = new Set<number>();
   private ready: () => void = () => undefined;
   private stopped = false;
+  private readonly retries = new Map<number, () => void>();
 
   constructor(options: AloneOptions) {
     this.options = options;
@@ -43,6 +44,7 @@ export class Alone implements SlotListener {
 
   stop(): void {
     this.stopped = true;
+    for (const cancel of this.retries.values()) cancel();
   }
 
   up(slot: number, _session: number, link: OwnerLink): void {
@@ -81,7 +83,11 @@ export class Alone implements SlotListener {
       log('warn', 'shards are not claimed yet', { slot, shards: shards.length, error: String(error) });
     }
     if (this.stopped) return;
-    if (left.length > 0) clock.after(AGAIN_MS, () => void this.claim(slot, link, left));
+    if (left.length > 0)
+      this.retries.set(
+        slot,
+        clock.after(AGAIN_MS, () => void this.claim(slot, link, left)),
+      );
     else if (this.claimed.size === SHARDS) this.ready();
   }
 }

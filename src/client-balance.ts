@@ -50,6 +50,7 @@ export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanc
     if (shares === undefined || now !== nodes) {
       nodes = now;
       since = clock.now();
+      isSending = false;
       return;
     }
     if (clock.now() - since < STEADY_MS) return;

@@ -68,18 +68,29 @@ export class CatchingUp {
   }
 
   private greet(subscriber: Subscriber): void {
-    const { document, hand } = this.stay;
+    const { document } = this.stay;
     const since = subscriber.request?.since;
     if (since !== undefined && since <= document.head && subscriber.request?.history === document.history) {
       subscriber.at = since;
       this.bringOn(subscriber, since);
-    } else {
-      // Who comes without a state builds upon this one, and numbers its patches on from `lastSeq`; who has a later one may
-      // have it from a successor of this session.
-      this.stay.await(subscriber, (answered) =>
-        hand.whenLive(() => answered(() => this.greetWithSnapshot(subscriber))),
-      );
-    }
+    } else this.greetOnceLive(subscriber);
+  }
+
+  /**
+   * Who comes without a state builds upon this one, and numbers its patches on from `lastSeq`; who has a later one may
+   * have it from a successor of this session.
+   */
+  private greetOnceLive(subscriber: Subscriber): void {
+    const { hand, audience } = this.stay;
+    this.stay.await(
+      subscriber,
+      (answered) =>
+        hand.whenLive(
+          () => answered(() => this.greetWithSnapshot(subscriber)),
+          () => answered(() => audience.fail(subscriber, ...OUT_OF_REACH)),
+        ),
+      'finals',
+    );
   }
 
   private greetWithSnapshot(subscriber: Subscriber): void {
@@ -113,7 +124,7 @@ export class CatchingUp {
     // Folded away since: the snapshot, where it is not too late for one.
     if (deltas[0]?.version !== after + 1) {
       if (opening === undefined) audience.lose(subscriber);
-      else this.greetWithSnapshot(subscriber);
+      else this.greetOnceLive(subscriber);
       return;
     }
     this.chunk(

@@ -56,8 +56,11 @@ export interface Effects<Actor> {
   clientSeqs(actor: Actor, client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
   /** 0: it did not commit; undefined: out of reach. */
   seqVersion(actor: Actor, client: string, seq: number, done: (version: number | undefined) => void): void;
-  /** `then` runs once the database has seen this session live, later than now: not before, and never if it is fenced. */
-  whenLive(actor: Actor, then: () => void): void;
+  /**
+   * `then` runs once the database has seen this session live, later than now: not before, and never if it is fenced.
+   * While the database is out of reach it is asked again, or `outOfReach` is told, once.
+   */
+  whenLive(actor: Actor, then: () => void, outOfReach?: () => void): void;
   /**
    * Have a snapshot at `version`, which is durable: the one `made` here, or folded from the log off this thread.
    * `done` tells the bytes of the one that the store now has, undefined: none was made.
@@ -109,8 +112,8 @@ export class Hand<Actor = unknown> {
     this.effects.seqVersion(this.actor, client, seq, done);
   }
 
-  whenLive(then: () => void): void {
-    this.effects.whenLive(this.actor, then);
+  whenLive(then: () => void, outOfReach?: () => void): void {
+    this.effects.whenLive(this.actor, then, outOfReach);
   }
 
   fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void {

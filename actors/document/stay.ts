@@ -17,6 +17,7 @@ export class Stay {
   readonly limits: ActorLimits;
   /** Fetches under way that need the window to stay where it is. */
   private pins = 0;
+  /** Answers that wait for the word that the session lives. */
   private finals = 0;
   private over = false;
   private readonly take: (subscriber: Subscriber, message: ToOwner) => void;
@@ -54,15 +55,23 @@ export class Stay {
     this.over = true;
   }
 
-  /** Runs `step` when the store has answered; the subscriber's later messages wait meanwhile. */
-  await(subscriber: Subscriber, ask: (answered: (step: () => void) => void) => void): void {
-    const waiting: ToOwner[] = subscriber.waiting ?? [];
-    subscriber.waiting = waiting;
-    this.pins++;
+  /**
+   * Runs `step` when the store has answered; the subscriber's later messages wait meanwhile. `needs`: whether the window
+   * of patches must stay where it is until then, or only the document in memory.
+   */
+  await(
+    subscriber: Subscriber,
+    ask: (answered: (step: () => void) => void) => void,
+    needs: 'pins' | 'finals' = 'pins',
+  ): void {
+    // Not kept here: where the subscriber leaves before the answer, what waited for it goes at once.
+    subscriber.waiting ??= [];
+    this[needs]++;
     ask((step) => {
       if (this.over) return;
-      this.pins--;
+      this[needs]--;
       if (subscriber.gone) return;
+      const waiting = subscriber.waiting ?? [];
       subscriber.waiting = undefined;
       step();
       while (waiting.length > 0 && subscriber.waiting === undefined && !subscriber.gone) {

@@ -2,7 +2,18 @@
 // at all once it is fenced, whatever it believes itself. Found by the simulation with seed 6908.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { COMMIT, OPENED, REFUSED, RESET, SUBMIT, type ToGateway } from '../../actors/link-messages.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import {
+  CLOSE,
+  COMMIT,
+  OPEN_FAILED,
+  OPENED,
+  REFUSED,
+  RESET,
+  SUBMIT,
+  type ToGateway,
+} from '../../actors/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
 import { gate, type Harness, HOST_LIMITS, startHost, withStore } from './host-harness.ts';
@@ -148,24 +159,91 @@ test('OPEN-4 a fenced session gives no snapshot, and ends', async (t) => {
   }
 });
 
+test('OPEN-4 a fenced session gives no snapshot either in place of patches that are folded away', async (t) => {
+  let isFolded = false;
+  const database = createMemoryDatabase();
+  const folding = withStore(database, (store) => ({
+    history: async (...asked) => (isFolded ? [] : store.history(...asked)),
+  }));
+  const host = await startHost(folding, {
+    ...HOST_LIMITS,
+    actor: { ...HOST_LIMITS.actor, residentOps: 2 },
+  });
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  for (let seq = 1; seq <= 20; seq++) {
+    host.submit(1, seq, -1, [{ insert: 'a' }]);
+    await host.idle();
+  }
+  const history = historyIn(host.got.splice(0));
+  isFolded = true;
+  const control = database.control();
+  const me = await control.openSession({ run: 'control', node: 'test', slot: -1 });
+  await control.fence(me, { session: host.session });
+  host.open(2, DOC, { since: 0, history });
+  await host.idle();
+  assert.deepEqual(host.got, []);
+  assert.deepEqual(host.lost, ['fenced']);
+});
+
+test('an open that waits keeps neither what its client sent after it has left, nor old patches in memory', async (t) => {
+  const { host, history } = await withQuestions(t, {
+    ...HOST_LIMITS,
+    actor: { ...HOST_LIMITS.actor, residentOps: 2 },
+  });
+  const before = await heapBytes(host);
+  for (let n = 2; n < 22; n++) {
+    host.open(n, DOC);
+    for (let seq = 1; seq <= 64; seq++) host.send([SUBMIT, 1, n, seq, -1, 'x'.repeat(10_000) + n + seq]);
+    host.send([CLOSE, 1, n]);
+  }
+  const kept = (await heapBytes(host)) - before;
+  assert.ok(kept < 5_000_000, `${kept} bytes of 12,800,000`);
+  host.open(22, DOC);
+  for (let seq = 4; seq <= 40; seq++) {
+    host.submit(1, seq, -1, [{ insert: 'a' }]);
+    await host.idle();
+  }
+  // Patches so old are fetched, where they have left memory: the answer comes in a chunk, not with the head.
+  host.got.length = 0;
+  host.open(23, DOC, { since: 2, history });
+  await host.idle();
+  const first = host.got.find((m) => m[0] === OPENED && m[2] === 23);
+  assert.equal(first?.[7], false, 'they are not in memory');
+});
+
+/** What nobody holds does not count. */
+async function heapBytes(host: Harness): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  await host.idle();
+  gc();
+  return process.memoryUsage().heapUsed;
+}
+
 test('while the database is away nothing is rejected; when it is back the question is asked again', async (t) => {
   const database = createMemoryDatabase();
   const host = await startHost(database);
   t.after(() => host.host.dispose());
   host.open(1, DOC);
+  host.open(2, DOC);
   await host.idle();
   host.got.length = 0;
   t.mock.timers.enable({ apis: ['setTimeout'] });
   database.setAvailable(false);
   host.submit(1, 1, 99, [{ insert: 'a' }]);
-  host.open(2, DOC);
   host.submit(2, 1, 99, [{ insert: 'a' }]);
+  host.open(3, DOC);
   for (let i = 0; i < 3; i++) {
     await host.idle();
     t.mock.timers.tick(1000);
   }
   await host.idle();
-  assert.deepEqual(refusals(host.got), []);
+  assert.deepEqual(
+    host.got.splice(0).map((m) => [m[0], m[2], m[3]]),
+    [[OPEN_FAILED, 3, 'unavailable']],
+    'who asks for a snapshot is told so',
+  );
   database.setAvailable(true);
   t.mock.timers.tick(1000);
   await host.idle();

@@ -94,3 +94,14 @@ test('nobody is sent away while nodes come and go, or are not known', async () =
   assert.notDeepEqual(a.sent, []);
   a.stop();
 });
+
+test('a node that once sent some away bears a little above its share again, when the nodes have changed', async () => {
+  const a = node(1000);
+  await a.run(STEADY_MS + 2500);
+  assert.notDeepEqual(a.sent.splice(0), []);
+  a.staying = 110;
+  a.others = [share('b', 95), share('c', 95)];
+  await a.run(STEADY_MS + 3000);
+  assert.deepEqual(a.sent, []);
+  a.stop();
+});
