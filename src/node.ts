@@ -124,6 +124,8 @@ async function assemble(
     maxQueue: FOLDS_WAITING,
     idleTimeout: 60_000,
   });
+  // A thread that cannot start, or ends between two tasks; the pool starts another for the next.
+  compute.on('error', (error: unknown) => log.error({ err: error }, 'a folding thread ended'));
   onStop(() => compute.destroy());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
     compute.run({ storage: { ...storage, run }, request } satisfies FoldTask);
