@@ -87,7 +87,8 @@ export class Session {
   }
 
   private push(frame: Uint8Array): void {
-    this.stream.write(frame);
+    // Below its high-water mark, which is far below the bound, the stream need not be asked.
+    if (this.stream.write(frame)) return;
     if (this.stream.writableLength > this.outboxBytes + this.grace) {
       this.close(CLOSE.slowReader, 'reader too slow');
     }
