@@ -372,7 +372,7 @@ export class Host {
   }
 
   private makeEffects(): ActorEffects {
-    const { options, committer } = this;
+    const { options, committer, live } = this;
     const { store } = options;
     const orUndefined = <T>(
       actor: DocumentActor,
@@ -391,7 +391,7 @@ export class Host {
     return {
       send: (link, message) => this.links.get(link)?.link.send(message),
       get full() {
-        return committer.full;
+        return committer.full || live.full;
       },
       append: (actor, { version, client, seq }, user, op) => {
         const epoch = this.shards.epochOf(actor.name);

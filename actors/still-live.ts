@@ -1,11 +1,13 @@
 // Asks the database whether this session still lives, for those who say what only an owner may say for good. One
 // question is under way at a time, and who comes meanwhile waits for the next: it is always asked after they came.
-// Bounded by what waits: for long only rejections of submits, whose number in flight gateways bound.
+// Who cannot wait any more is told by `full`: while the database is away rejections gather, also of clients that leave.
 import type { Clock } from './clock.ts';
 import { StoreUnavailable, type WorkerStore } from './storage/store.ts';
 
 /** Between two questions while the store is out of reach. */
 const RETRY_MS = 250;
+/** Askings that wait at once, of all documents. */
+const MOST_WAITING = 10_000;
 
 interface Asked {
   readonly then: () => void;
@@ -28,7 +30,10 @@ export class StillLive<Asker> {
   private waiting: Waiting<Asker> = new Map();
   /** Those whom the question under way is asked for. */
   private asking: Waiting<Asker> = new Map();
+  /** Of both. */
+  private size = 0;
   private isAsking = false;
+  private hasFailed = false;
   private isOver = false;
   private cancelRetry: (() => void) | undefined;
 
@@ -36,10 +41,16 @@ export class StillLive<Asker> {
     this.options = options;
   }
 
+  /** More should not be asked for now. */
+  get full(): boolean {
+    return this.size >= MOST_WAITING;
+  }
+
   /** `then` runs once the session has been seen live later than now; never if it is fenced. */
   ask(asker: Asker, then: () => void, outOfReach?: () => void): void {
     if (this.isOver) return;
     add(this.waiting, asker, [{ then, outOfReach }]);
+    this.size++;
     if (this.isAsking) return;
     this.isAsking = true;
     // After everything that the same turn brings.
@@ -48,8 +59,10 @@ export class StillLive<Asker> {
 
   /** It does not want to know any more. */
   forget(asker: Asker): void {
-    this.waiting.delete(asker);
-    this.asking.delete(asker);
+    for (const waiting of [this.waiting, this.asking]) {
+      this.size -= waiting.get(asker)?.length ?? 0;
+      waiting.delete(asker);
+    }
   }
 
   dispose(): void {
@@ -57,6 +70,7 @@ export class StillLive<Asker> {
     this.cancelRetry?.();
     this.waiting.clear();
     this.asking.clear();
+    this.size = 0;
   }
 
   private async question(): Promise<void> {
@@ -66,14 +80,18 @@ export class StillLive<Asker> {
     let isLive: boolean | undefined;
     try {
       isLive = await store.isLive();
+      this.hasFailed = false;
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) onError(error);
+      // Told once, as it is asked again soon.
+      if (!this.hasFailed && !(error instanceof StoreUnavailable)) onError(error);
+      this.hasFailed = true;
     }
     if (this.isOver) return;
     if (isLive === undefined) this.later();
     else if (isLive) {
       for (const all of this.asking.values()) for (const { then } of all) then();
       this.asking.clear();
+      this.size = sizeOf(this.waiting);
       this.goOn();
     } else {
       this.dispose();
@@ -93,6 +111,7 @@ export class StillLive<Asker> {
       for (const { outOfReach } of all) if (outOfReach !== undefined) given.push(outOfReach);
     }
     for (const [asker, all] of waiting) add(this.waiting, asker, all);
+    this.size = sizeOf(this.waiting);
     for (const outOfReach of given) outOfReach();
     this.cancelRetry = this.options.clock.after(RETRY_MS, () => this.goOn());
   }
@@ -102,6 +121,12 @@ export class StillLive<Asker> {
     if (this.waiting.size > 0) void this.question();
     else this.isAsking = false;
   }
+}
+
+function sizeOf(waiting: Waiting<unknown>): number {
+  let size = 0;
+  for (const all of waiting.values()) size += all.length;
+  return size;
 }
 
 function add<Asker>(waiting: Waiting<Asker>, asker: Asker, more: readonly Asked[]): void {

@@ -33,7 +33,7 @@ export class Alone implements SlotListener {
   }
 
   /** Resolves when every shard has its owner. The workers report to this as their `slotListener`. */
-  async serve(workers: Workers): Promise<void> {
+  async serve(workers: Pick<Workers, 'start' | 'claim'>): Promise<void> {
     this.workers = workers;
     const all = new Promise<void>((resolve) => {
       this.ready = resolve;

@@ -174,8 +174,9 @@ export class Workers {
     const deaths = this.deaths.count(doc, now);
     if (!this.deaths.isOut(doc, now) || this.quarantined.has(doc)) return;
     this.quarantined.add(doc);
-    for (const { mode, control } of this.slots)
-      if (mode === 'live') control?.postMessage({ type: 'quarantine', doc } satisfies ToWorker);
+    // Also those that are starting: their task was made before.
+    for (const { control } of this.slots)
+      control?.postMessage({ type: 'quarantine', doc } satisfies ToWorker);
     this.options.slotListener.quarantine(doc);
     this.options.log('error', 'a document is quarantined: its worker died at it', { doc, deaths });
   }

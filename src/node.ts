@@ -2,11 +2,9 @@
 // reverse. What opens registers its closer. Nothing here touches a document.
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Piscina } from 'piscina';
 import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
-import type { FoldTask } from '../actors/fold-worker.ts';
 import type { HostLimits } from '../actors/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
@@ -17,6 +15,7 @@ import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
 import { balanceClients } from './client-balance.ts';
 import { checkConnections, embeddedSettings } from './connection-budget.ts';
+import { startFoldPool } from './fold-pool.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
@@ -54,7 +53,6 @@ const LINK = {
   queueBytes: 32 * MiB,
   gatherMs: 0,
 };
-const FOLDS_WAITING = 1000;
 const SOCKETS_CLOSE_MS = 2000;
 const SELF_TEST_MS = 10_000;
 
@@ -117,18 +115,12 @@ async function assemble(
     checkConnections(config, control, (message, fields) => log.warn(fields, message)),
   );
 
-  const compute = new Piscina({
-    filename: new URL('../actors/fold-worker.js', import.meta.url).href,
-    minThreads: 0,
-    maxThreads: config.compute.threads,
-    maxQueue: FOLDS_WAITING,
-    idleTimeout: 60_000,
-  });
-  // A thread that cannot start, or ends between two tasks; the pool starts another for the next.
-  compute.on('error', (error: unknown) => log.error({ err: error }, 'a folding thread ended'));
-  onStop(() => compute.destroy());
+  const folds = startFoldPool(config.compute.threads, (error) =>
+    log.error({ err: error }, 'a folding thread ended'),
+  );
+  onStop(() => folds.stop());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
-    compute.run({ storage: { ...storage, run }, request } satisfies FoldTask);
+    folds.fold({ storage: { ...storage, run }, request });
 
   const router = new Router();
   const gateway = new Gateway({

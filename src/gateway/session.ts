@@ -87,7 +87,7 @@ export class Session {
   }
 
   private push(frame: Uint8Array): void {
-    // Below its high-water mark, which is far below the bound, the stream need not be asked.
+    // Below its high-water mark, which is never above the bound, the stream need not be asked.
     if (this.stream.write(frame)) return;
     if (this.stream.writableLength > this.outboxBytes + this.grace) {
       this.close(CLOSE.slowReader, 'reader too slow');

@@ -95,7 +95,17 @@ test('a worker of a run that others have fenced is not replaced: the run is over
   assert.deepEqual(told, ['up', 'down', 'fenced']);
 });
 
-/** One worker, which ends when it is told of a timeline. What sessions there are then is answered by the test. */
+test('a worker that is starting when a document is quarantined hears of it', async (t) => {
+  const { workers, listed, told } = await stage(t);
+  const started = workers.start();
+  for (let death = 1; death <= 3; death++) workers.diedOf('acme/poison');
+  await started;
+  // It ends at the first thing that it hears.
+  await listed;
+  assert.deepEqual(told, ['up', 'down']);
+});
+
+/** One worker, which ends at the first thing that it is told. What sessions there are then is answered by the test. */
 async function stage(t: TestContext) {
   const control = createMemoryDatabase().control();
   const controlSession = await control.openSession({ run: 'run-a', node: 'a', slot: -1, address: 'a:1' });
