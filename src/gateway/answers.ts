@@ -141,7 +141,7 @@ export class Answers {
     // A stream makes a Buffer of any other bytes, for each reader anew.
     const text = json && asBuffer(json);
     const packed = msgpack && asBuffer(msgpack);
-    for (const { session } of channel.joined) {
+    for (const session of channel.readers) {
       const frame = session.codec === jsonCodec ? text : packed;
       if (frame !== null) session.write(frame);
     }
@@ -217,7 +217,7 @@ export class Answers {
       changed.set(states[i] ?? '', typeof text === 'string' ? (JSON.parse(text) as Json) : null);
     }
     const frames = new Map<unknown, Uint8Array>();
-    for (const { session } of channel.joined) {
+    for (const session of channel.readers) {
       if (!session.keepsUp) continue;
       if (session.client !== undefined && changed.has(session.client)) {
         const others = Object.fromEntries([...changed].filter(([client]) => client !== session.client));

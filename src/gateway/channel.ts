@@ -54,7 +54,9 @@ export class Channel {
   /** The owner's, while linked; for the hot path. */
   private linked: OwnerLink | undefined;
   readonly subs = new Map<number, Subscription>();
-  readonly joined: Subscription[] = [];
+  private readonly joined: Subscription[] = [];
+  /** Sessions of those who joined, in the same order. */
+  readonly readers: Session[] = [];
   /** Version that all who joined have been told. */
   version = 0;
   /** The document's life, once somebody has opened it. */
@@ -106,14 +108,17 @@ export class Channel {
   join(subscription: Subscription): void {
     if (subscription.index >= 0) return;
     subscription.index = this.joined.push(subscription) - 1;
+    this.readers.push(subscription.session);
   }
 
   leave(subscription: Subscription): void {
     const { index } = subscription;
     if (index < 0) return;
     const last = this.joined.pop();
+    this.readers.pop();
     if (last !== undefined && last !== subscription) {
       this.joined[index] = last;
+      this.readers[index] = last.session;
       last.index = index;
     }
     subscription.index = -1;

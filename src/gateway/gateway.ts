@@ -69,8 +69,8 @@ export class Gateway implements OwnerLinkListener {
 
   // From clients
 
-  /** One frame of a client. `text`: a text frame, valid UTF-8. */
-  receive(session: Session, frame: Uint8Array, text: string | undefined): void {
+  /** One message of a client, of so many bytes: text where it came in a text frame, valid UTF-8. */
+  receive(session: Session, frame: string | Uint8Array, bytes: number): void {
     if (session.closed) return;
     session.heard = this.options.now();
     session.pinged = false;
@@ -78,13 +78,13 @@ export class Gateway implements OwnerLinkListener {
       session.close(CLOSE.rateLimited, 'too many messages');
       return;
     }
-    if (session.codec.binary === (text !== undefined)) {
+    if (session.codec.binary === (typeof frame === 'string')) {
       session.close(CLOSE.badMessage, 'wrong frame type for the subprotocol');
       return;
     }
     let message: Record<string, unknown>;
     try {
-      message = session.codec.decode(text ?? frame);
+      message = session.codec.decode(frame);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.replies.error(session, 'bad-message', error.message, {});
@@ -92,7 +92,7 @@ export class Gateway implements OwnerLinkListener {
       return;
     }
     if (session.client === undefined) this.first(session, message);
-    else this.dispatch(session, message, frame.length);
+    else this.dispatch(session, message, bytes);
   }
 
   /** The socket is closed: nobody has these documents open through it any more. */

@@ -15,37 +15,72 @@ const PRESENCE_SHARE = 1 / 4;
 /** A reader that asks for more while this many outboxes wait does not read. */
 const ASKED_TOO_MUCH = 4;
 
+/** By name; the one asked for last is found at once. */
+class OpenDocuments extends Map<string, Subscription> {
+  private lastDoc = '';
+  private last: Subscription | undefined;
+
+  override get(doc: string): Subscription | undefined {
+    if (doc !== this.lastDoc) this.remember(doc, super.get(doc));
+    return this.last;
+  }
+
+  override set(doc: string, subscription: Subscription): this {
+    this.remember('', undefined);
+    return super.set(doc, subscription);
+  }
+
+  override delete(doc: string): boolean {
+    this.remember('', undefined);
+    return super.delete(doc);
+  }
+
+  override clear(): void {
+    this.remember('', undefined);
+    super.clear();
+  }
+
+  private remember(doc: string, subscription: Subscription | undefined): void {
+    this.lastDoc = doc;
+    this.last = subscription;
+  }
+}
+
 export class Session {
-  readonly socket: ClientSocket;
+  // In this order they are in memory: first what each frame to and from it needs.
   readonly stream: Duplex;
   readonly codec: Codec;
+  closed = false;
+  /** Bytes of snapshots on their way: a reader may take its time for these. */
+  private grace = 0;
   private readonly outboxBytes: number;
+  /** Clock of the gateway, ms: when it was heard of last. */
+  heard: number;
+  pinged = false;
+  /** Messages since the gateway's clock last counted afresh, each second. */
+  messages = 0;
+  /** As `FrameProgress` has it. */
+  passing = 0;
   /** Set by hello. */
   client: string | undefined;
+  /** Documents that it has open. */
+  readonly open: Map<string, Subscription> = new OpenDocuments();
+  /** Bytes of its patches that wait for an answer. */
+  unansweredBytes = 0;
+  submitTokens: number;
+  refilled: number;
+  openTokens: number;
+  presenceTokens: number;
+  /** Messages refused for their rate since the last refill. */
+  refusals = 0;
+  readonly socket: ClientSocket;
   /** It came with its id; otherwise it has another one each time. */
   hasOwnId = false;
   user = '';
-  /** Documents that it has open, by name. */
-  readonly open = new Map<string, Subscription>();
-  closed = false;
   /** Sent to another node: it is closed where it is still here then. By the gateway's clock, ms. */
   goesBy: number | undefined;
-  /** Clock of the gateway, ms: when it connected, when it was heard of last, when it was pinged. */
+  /** When it connected, by the same clock. */
   readonly since: number;
-  heard: number;
-  pinged = false;
-  openTokens: number;
-  submitTokens: number;
-  presenceTokens: number;
-  refilled: number;
-  /** Messages refused for their rate since the last refill. */
-  refusals = 0;
-  /** Messages since the gateway's clock last counted afresh, each second. */
-  messages = 0;
-  /** Bytes of its patches that wait for an answer. */
-  unansweredBytes = 0;
-  /** Bytes of snapshots on their way: a reader may take its time for these. */
-  private grace = 0;
 
   constructor(
     socket: ClientSocket,

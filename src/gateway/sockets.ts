@@ -10,6 +10,7 @@ import { ClientSocket } from './client-socket.ts';
 import type { Gateway } from './gateway.ts';
 import { opensAtOnce } from './rates.ts';
 import { Session } from './session.ts';
+import { WholeFrames } from './whole-frames.ts';
 
 export interface SocketsOptions {
   readonly gateway: Gateway;
@@ -29,6 +30,7 @@ const CLOSE_TIMEOUT_MS = 10_000;
 export class Sockets {
   private readonly options: SocketsOptions;
   private readonly server: Server<typeof ClientSocket>;
+  private readonly wholeFrames: WholeFrames<Session>;
   private readonly sessions = new Set<Session>();
   private readonly clock: NodeJS.Timeout;
   private ticks = 0;
@@ -42,13 +44,17 @@ export class Sockets {
 
   constructor(options: SocketsOptions) {
     this.options = options;
-    this.received = receivedBy(options.gateway);
+    const { gateway, limits } = options;
+    this.received = receivedBy(gateway);
+    this.wholeFrames = new WholeFrames(limits.frameBytes, (session, payload, bytes) =>
+      gateway.receive(session, payload, bytes),
+    );
     const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
       noServer: true,
       WebSocket: ClientSocket,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: options.limits.frameBytes,
+      maxPayload: limits.frameBytes,
       closeTimeout: CLOSE_TIMEOUT_MS,
       // What is selected has been checked before the upgrade.
       handleProtocols: (offered) => offeredCodec([...offered])?.subprotocol ?? false,
@@ -177,6 +183,7 @@ export class Sockets {
     const session = new Session(socket, stream, codec, outboxBytes, this.now, rates);
     socket.session = session;
     this.sessions.add(session);
+    this.wholeFrames.tap(stream, session);
     socket.on('message', this.received);
     socket.on('pong', heard);
     socket.on('close', this.closed);
@@ -224,7 +231,7 @@ function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary
   return function (data, isBinary) {
     const session = sessionOf(this);
     if (session === undefined || !Buffer.isBuffer(data)) return;
-    gateway.receive(session, data, isBinary ? undefined : data.toString('utf8'));
+    gateway.receive(session, isBinary ? data : data.toString('utf8'), data.length);
   };
 }
 

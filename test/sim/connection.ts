@@ -53,9 +53,7 @@ export class Connection {
 
   send(message: string | Uint8Array<ArrayBuffer>): void {
     this.toServer.send(() => {
-      const text = typeof message === 'string' ? message : undefined;
-      const bytes = typeof message === 'string' ? Buffer.from(message) : message;
-      if (this.session !== undefined) this.gateway.receive(this.session, bytes, text);
+      if (this.session !== undefined) this.gateway.receive(this.session, message, Buffer.byteLength(message));
     });
   }
 

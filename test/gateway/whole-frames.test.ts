@@ -1,0 +1,226 @@
+// What stands before ws changes nothing that anybody could see: the same bytes, however they are cut, give the same
+// messages, answers and closings with it and without.
+import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type FrameProgress, WholeFrames } from '../../src/gateway/whole-frames.ts';
+
+const RUNS = 5000;
+
+const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
+
+interface Frame {
+  readonly first: number;
+  readonly payload: Buffer;
+  readonly isMasked: boolean;
+  /** The length is told in more bytes than it takes. */
+  readonly wide: 0 | 2 | 8;
+  /** What the length says beyond what comes. */
+  readonly lie: number;
+}
+
+const length = fc.oneof(
+  { weight: 8, arbitrary: fc.nat(40) },
+  { weight: 2, arbitrary: fc.constantFrom(0, 124, 125, 126, 127, 300, 2000) },
+  { weight: 1, arbitrary: fc.constantFrom(65_535, 65_536, 70_000, 70_001) },
+);
+const text = fc.oneof(
+  length.map((units) => Buffer.from('x'.repeat(units))),
+  fc.string({ unit: 'binary' }).map((value) => Buffer.from(value)),
+  fc.constantFrom('\ufffd', 'a\ufffdb', '\u0000', 'é€😀', '\ufeffa').map((value) => Buffer.from(value)),
+);
+const noText = fc.constantFrom(
+  Buffer.from([0xff]),
+  Buffer.from([0x61, 0xc3]),
+  Buffer.from([0xed, 0xa0, 0x80]),
+  Buffer.from([0xc0, 0x80]),
+);
+const honest = { isMasked: true, wide: 0, lie: 0 } as const;
+const frame = (first: number, payload: fc.Arbitrary<Buffer>): fc.Arbitrary<Frame[]> =>
+  payload.map((bytes) => [{ ...honest, first, payload: bytes }]);
+const small = fc.uint8Array({ maxLength: 125 }).map((bytes) => Buffer.from(bytes));
+
+const usual = fc.oneof(
+  { weight: 6, arbitrary: frame(0x81, text) },
+  {
+    weight: 2,
+    arbitrary: frame(
+      0x82,
+      length.map((bytes) => Buffer.alloc(bytes, 0xa5)),
+    ),
+  },
+  { weight: 1, arbitrary: frame(0x89, small) },
+  { weight: 1, arbitrary: frame(0x8a, small) },
+);
+/** A message in parts, with a ping or a whole message between them. */
+const parts = fc
+  .tuple(fc.constantFrom(0x01, 0x02), fc.array(text, { minLength: 1, maxLength: 3 }), fc.option(usual))
+  .map(([first, payloads, between]): Frame[] => [
+    ...payloads.flatMap((payload, i): Frame[] => [
+      { ...honest, first: i === 0 ? first : 0x00, payload },
+      ...(i === 0 ? (between ?? []) : []),
+    ]),
+    { ...honest, first: 0x80, payload: Buffer.from('end') },
+  ]);
+const odd = fc.oneof(
+  parts,
+  frame(0x81, noText),
+  frame(
+    0x88,
+    fc
+      .constantFrom('', '\u0003\u00e8bye', '\u0003', '\u0000\u0001')
+      .map((value) => Buffer.from(value, 'latin1')),
+  ),
+  frame(0x89, fc.constant(Buffer.alloc(126))),
+  fc
+    .record({
+      first: fc.nat(255),
+      payload: text,
+      isMasked: fc.boolean(),
+      wide: fc.constantFrom(0 as const, 2 as const, 8 as const),
+      lie: fc.constantFrom(0, 1, 200, 2 ** 33, 2 ** 60),
+    })
+    .map((any): Frame[] => [any]),
+  usual.map((frames) => frames.map((each) => ({ ...each, wide: 8 as const }))),
+  usual.map((frames) => frames.map((each) => ({ ...each, wide: 2 as const }))),
+  usual.map((frames) => frames.map((each) => ({ ...each, isMasked: false }))),
+  // What is in it looks like messages on its way.
+  frame(
+    0x82,
+    text.map((payload) => masked(encode({ ...honest, first: 0x81, payload }))),
+  ),
+);
+const frames = fc
+  .array(fc.oneof({ weight: 3, arbitrary: usual }, { weight: 1, arbitrary: odd }), { maxLength: 12 })
+  .map((all) => all.flat().map(encode));
+/** Behind each header, behind each frame and at some places: whether it is cut there, and whether the rest comes in the same turn. */
+const cuts = fc.record({
+  maxPayload: fc.constantFrom(1000, 70_000),
+  hows: fc.infiniteStream(fc.constantFrom('none', 'none', 'none', 'same turn', 'later')),
+  within: fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.boolean()), { maxLength: 4 }),
+});
+
+test('the same bytes give the same messages and the same end, with and without it', async () => {
+  let taken = 0;
+  await fc.assert(
+    fc.asyncProperty(frames, cuts, async (all, { hows, within, maxPayload }) => {
+      const bytes = Buffer.concat(all);
+      const places = within.map(([share, sameTurn]) => [Math.round(share * bytes.length), sameTurn] as const);
+      let start = 0;
+      for (const each of all) {
+        for (const at of [start + 2 + MASK.length, start + each.length]) {
+          const how = hows.next().value;
+          if (how !== 'none') places.push([at, how === 'same turn']);
+        }
+        start += each.length;
+      }
+      const pieces = cut(bytes, places);
+      const alone = await played(pieces, maxPayload);
+      const tapped = await played(pieces, maxPayload, () => taken++);
+      assert.deepEqual(tapped, alone);
+    }),
+    { numRuns: RUNS },
+  );
+  assert.ok(taken > RUNS / 2, `it has taken ${taken} messages`);
+});
+
+test('a socket whose frames came in parts gives whole ones again', async () => {
+  let taken = 0;
+  const first = encode({ ...honest, first: 0x81, payload: Buffer.from('one of several parts') });
+  const second = encode({ ...honest, first: 0x81, payload: Buffer.from('whole') });
+  const pieces = [first.subarray(0, 9), first.subarray(9), second, second].map(
+    (piece) => [piece, false] as const,
+  );
+  const { messages } = await played(pieces, 1000, () => taken++);
+  assert.deepEqual(messages, ['text:one of several parts', 'text:whole', 'text:whole']);
+  assert.equal(taken, 2);
+});
+
+function encode({ first, payload, isMasked, wide, lie }: Frame): Buffer {
+  const told = payload.length + lie;
+  const width = wide === 8 || told > 0xffff ? 8 : wide === 2 || told > 125 ? 2 : 0;
+  const head = Buffer.alloc(2 + width);
+  head[0] = first;
+  head[1] = (isMasked ? 0x80 : 0) | (width === 8 ? 127 : width === 2 ? 126 : told);
+  if (width === 2) head.writeUInt16BE(told, 2);
+  if (width === 8) head.writeBigUInt64BE(BigInt(told), 2);
+  if (!isMasked) return Buffer.concat([head, payload]);
+  return Buffer.concat([head, MASK, masked(payload)]);
+}
+
+function masked(payload: Buffer): Buffer {
+  return Buffer.from(payload.map((byte, i) => byte ^ (MASK[i & 3] ?? 0)));
+}
+
+type Piece = readonly [bytes: Buffer, sameTurn: boolean];
+
+function cut(bytes: Buffer, places: readonly (readonly [at: number, sameTurn: boolean])[]): readonly Piece[] {
+  const sorted = [...places].sort(([a], [b]) => a - b);
+  const pieces: Piece[] = [];
+  let from = 0;
+  for (const [at, sameTurn] of [...sorted, [bytes.length, false] as const]) {
+    if (at > from) pieces.push([bytes.subarray(from, at), sameTurn]);
+    from = Math.max(from, at);
+  }
+  return pieces;
+}
+
+/** What a server with ws says to these pieces, and what it hears; `onTaken`: with what stands before ws. */
+async function played(pieces: readonly Piece[], maxPayload: number, onTaken?: () => void) {
+  const messages: string[] = [];
+  const answers: Buffer[] = [];
+  const ends: unknown[] = [];
+  const stream = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      answers.push(chunk);
+      done();
+    },
+  });
+  const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload });
+  const headers = {
+    upgrade: 'websocket',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'sec-websocket-version': '13',
+  };
+  const socket = await new Promise<WebSocket>((resolve) => {
+    server.handleUpgrade(
+      { method: 'GET', headers } as unknown as IncomingMessage,
+      stream,
+      Buffer.alloc(0),
+      resolve,
+    );
+  });
+  const told = (payload: string | Uint8Array): void =>
+    void messages.push(
+      typeof payload === 'string' ? `text:${payload}` : `bytes:${Buffer.from(payload).toString('hex')}`,
+    );
+  if (onTaken !== undefined) {
+    const progress: FrameProgress = { passing: 0 };
+    new WholeFrames<FrameProgress>(maxPayload, (_, payload, bytes) => {
+      onTaken();
+      assert.equal(bytes, Buffer.byteLength(payload));
+      told(payload);
+    }).tap(stream, progress);
+  }
+  socket.on('message', (data: Buffer, isBinary) => told(isBinary ? data : data.toString('utf8')));
+  socket.on('error', (error) => ends.push(error.message));
+  const closed = new Promise<void>((resolve) => {
+    socket.on('close', (code) => {
+      ends.push(code);
+      resolve();
+    });
+  });
+  for (const [bytes, sameTurn] of pieces) {
+    // It is unmasked in place.
+    stream.push(Buffer.from(bytes));
+    if (!sameTurn) await new Promise((resolve) => setImmediate(resolve));
+  }
+  stream.push(null);
+  await closed;
+  stream.destroy();
+  return { messages, ends, answers: Buffer.concat(answers).toString('hex') };
+}
