@@ -3,7 +3,7 @@
 // sockets; links, store, clock and compute come from outside.
 // Over 400 lines with what an actor asks of it: messages in, answers out, folding, passivation.
 import type { Clock } from './clock.ts';
-import { type CommitLimits, Committer } from './committer.ts';
+import { type CommitLimits, type CommitListener, Committer } from './committer.ts';
 import {
   type ActorEffects,
   type ActorLimits,
@@ -30,7 +30,7 @@ import { Loader } from './loader.ts';
 import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
 import { StillLive } from './still-live.ts';
-import type { DeltaRow, Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
+import type { Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
 
 export interface HostLimits {
@@ -396,7 +396,8 @@ export class Host {
       append: (actor, { version, client, seq }, user, op) => {
         const epoch = this.shards.epochOf(actor.name);
         if (epoch === undefined) throw new Error('a patch for a document that is not owned');
-        committer.enqueue(this.listener(actor), {
+        actor.listener ??= this.listenerOf(actor);
+        committer.enqueue(actor.listener, {
           doc: actor.id ?? 0,
           version,
           epoch,
@@ -438,25 +439,12 @@ export class Host {
     };
   }
 
-  private readonly listeners = new WeakMap<
-    DocumentActor,
-    { durableTo(version: number): void; refusedByStore(rows: readonly DeltaRow[]): void }
-  >();
-
   /** What the committer tells an actor passes the guard, and never wakes one that has been dropped. */
-  private listener(actor: DocumentActor): {
-    durableTo(version: number): void;
-    refusedByStore(rows: readonly DeltaRow[]): void;
-  } {
-    let listener = this.listeners.get(actor);
-    if (listener === undefined) {
-      listener = {
-        durableTo: (version) => this.guard(actor, () => actor.durableTo(version)),
-        refusedByStore: (rows) => this.startOver(actor, () => actor.refusedByStore(rows)),
-      };
-      this.listeners.set(actor, listener);
-    }
-    return listener;
+  private listenerOf(actor: DocumentActor): CommitListener {
+    return {
+      durableTo: (version) => this.guard(actor, () => actor.durableTo(version)),
+      refusedByStore: (rows) => this.startOver(actor, () => actor.refusedByStore(rows)),
+    };
   }
 
   private fold(

@@ -5,6 +5,7 @@
 // Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes it.
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
+import type { CommitListener } from '../committer.ts';
 import { CLOSE, OPEN, PRESENCE, SUBMIT, type ToOwner } from '../link-messages.ts';
 import { Mailbox } from '../mailbox.ts';
 import { Audience } from './audience.ts';
@@ -41,6 +42,8 @@ export class DocumentActor {
   lastUsed = 0;
   /** Kept by the host: the channels that lead here. */
   channels: ActorChannel[] = [];
+  /** Kept by the host: who hears what became of its patches. */
+  listener: CommitListener | undefined;
 
   constructor(name: string, effects: ActorEffects, limits: ActorLimits) {
     this.name = name;

@@ -16,9 +16,12 @@ export type SeqAnswer =
   | { readonly type: 'new' };
 
 export class ClientMemory {
-  /** Newest last. */
-  private readonly seqs: number[] = [];
-  private readonly versions: number[] = [];
+  /** seq, version, seq, version, …; newest last. */
+  private readonly pairs: number[] = [];
+  /** Highest seq taken, durable or not; 0 none. */
+  lastSeq = 0;
+  /** Version that it committed last; 0: none is here. */
+  lastVersion = 0;
   private burnt: number[] | undefined;
   /** All seqs that this client ever committed are here. */
   private complete = true;
@@ -34,50 +37,41 @@ export class ClientMemory {
     this.isForgotten = isForgotten;
   }
 
-  /** Highest seq taken, durable or not; 0 none. */
-  get lastSeq(): number {
-    return this.seqs.at(-1) ?? 0;
-  }
-
-  /** Version that it committed last; 0: none is here. */
-  get lastVersion(): number {
-    return this.versions.at(-1) ?? 0;
-  }
-
   answer(seq: number): SeqAnswer {
     if (this.burnt?.includes(seq)) return { type: 'burnt' };
-    if (seq > this.lastSeq) return { type: seq > this.storedLastSeq ? 'new' : 'log' };
-    const at = this.seqs.lastIndexOf(seq);
-    if (at >= 0) return { type: 'committed', version: this.versions[at] ?? 0 };
-    return this.complete || seq > (this.seqs[0] ?? 0) ? { type: 'used' } : { type: 'log' };
+    if (seq > this.lastSeq) return seq > this.storedLastSeq ? NEW : { type: 'log' };
+    const { pairs } = this;
+    for (let i = pairs.length - 2; i >= 0; i -= 2)
+      if (pairs[i] === seq) return { type: 'committed', version: pairs[i + 1] ?? 0 };
+    return this.complete || seq > (pairs[0] ?? 0) ? { type: 'used' } : { type: 'log' };
   }
 
   /** What it committed above `version`, newest first, the latest 64. */
   pairsAbove(version: number): readonly (readonly [seq: number, version: number])[] {
-    const pairs: [number, number][] = [];
-    for (let i = this.versions.length - 1; i >= 0 && pairs.length < REMEMBERED_SEQS; i--) {
-      const at = this.versions[i] ?? 0;
+    const found: [number, number][] = [];
+    for (let i = this.pairs.length - 2; i >= 0 && found.length < REMEMBERED_SEQS; i -= 2) {
+      const at = this.pairs[i + 1] ?? 0;
       if (at <= version) break;
-      pairs.push([this.seqs[i] ?? 0, at]);
+      found.push([this.pairs[i] ?? 0, at]);
     }
-    return pairs;
+    return found;
   }
 
   /** Highest seq committed at or below `version`; 0 none, undefined where only the log knows, or nobody. */
   lastSeqAt(version: number): number | undefined {
-    for (let i = this.seqs.length - 1; i >= 0; i--) {
-      if ((this.versions[i] ?? 0) <= version) return this.seqs[i] ?? 0;
+    for (let i = this.pairs.length - 2; i >= 0; i -= 2) {
+      if ((this.pairs[i + 1] ?? 0) <= version) return this.pairs[i] ?? 0;
     }
     return this.complete && !this.isForgotten ? 0 : undefined;
   }
 
   committed(seq: number, version: number): void {
-    this.seqs.push(seq);
-    this.versions.push(version);
+    this.pairs.push(seq, version);
+    this.lastSeq = seq;
+    this.lastVersion = version;
     // Trimmed by halves, so that a push stays cheap.
-    if (this.seqs.length > 2 * REMEMBERED_SEQS) {
-      this.seqs.splice(0, REMEMBERED_SEQS);
-      this.versions.splice(0, REMEMBERED_SEQS);
+    if (this.pairs.length > 4 * REMEMBERED_SEQS) {
+      this.pairs.splice(0, 2 * REMEMBERED_SEQS);
       this.complete = false;
     }
   }
@@ -91,11 +85,14 @@ export class ClientMemory {
   recall(pairs: readonly (readonly [seq: number, version: number])[], lastSeq: number | null): void {
     this.storedLastSeq = lastSeq ?? 0;
     this.isForgotten ||= lastSeq === null;
-    const oldest = this.versions[0] ?? Number.POSITIVE_INFINITY;
+    const oldest = this.pairs[1] ?? Number.POSITIVE_INFINITY;
     const older = pairs.filter(([, version]) => version < oldest).reverse();
-    this.seqs.unshift(...older.map(([seq]) => seq));
-    this.versions.unshift(...older.map(([, version]) => version));
+    this.pairs.unshift(...older.flat());
+    this.lastSeq = this.pairs.at(-2) ?? 0;
+    this.lastVersion = this.pairs.at(-1) ?? 0;
     this.complete = pairs.length < REMEMBERED_SEQS;
     this.needsRecall = false;
   }
 }
+
+const NEW: SeqAnswer = { type: 'new' };
