@@ -82,9 +82,11 @@ export class StillLive<Asker> {
       isLive = await store.isLive();
       this.hasFailed = false;
     } catch (error) {
-      // Told once, as it is asked again soon.
-      if (!this.hasFailed && !(error instanceof StoreUnavailable)) onError(error);
-      this.hasFailed = true;
+      if (!(error instanceof StoreUnavailable)) {
+        // Told once, as it is asked again soon.
+        if (!this.hasFailed) onError(error);
+        this.hasFailed = true;
+      }
     }
     if (this.isOver) return;
     if (isLive === undefined) this.later();

@@ -73,10 +73,8 @@ export const richTextKind: DocumentKind<Runs, Delta, Delta> = {
     if (consumedLength(op) > baseLength) return bad('the patch reaches past the end of the document');
     let current = transformPast(op, past);
     if (isPlainRetain(current[current.length - 1])) current = current.slice(0, -1);
-    const typed = commitTyping(state, current, limits);
-    if (typed !== undefined) return typed;
     const sizeBefore = state.bytes;
-    let applied = apply(state, current);
+    let applied = applyTyping(state, current) ?? apply(state, current);
     if (applied.ok && !state.endsWithNewline()) {
       edit(state, applied.value.undo);
       applied = apply(state, withFinalNewline(current, state.length));
@@ -150,44 +148,21 @@ function withFinalNewline(op: Delta, length: number): Delta {
   return rest > 0 ? [...op, { retain: rest }, { insert: '\n' }] : [...op, { insert: '\n' }];
 }
 
-/** Longest text that is taken for typing. */
-const TYPED_UNITS = 256;
-/** More than a document grows by when as much is put in, in JSON: six bytes a unit, and pieces that are split by it. */
-const TYPED_BYTES = 6 * TYPED_UNITS + 512;
-
 /**
- * What people mostly send: a little plain text, put in at one place before the final newline. It is never taken back, for
- * where it might make the document too large it goes the long way. undefined: that it does.
+ * As `apply`, for what people mostly send: plain text put in at one place before the final newline. It does not take away
+ * what its way back would have to bring. undefined: it is something else.
  */
-function commitTyping(state: Runs, op: Delta, limits: KindLimits): Result<Applied<Delta, Delta>> | undefined {
+function applyTyping(state: Runs, op: Delta): Result<Applied<Delta, Delta>> | undefined {
   const step = op[op.length - 1];
   const before = op.length > 1 ? op[0] : undefined;
-  if (op.length > 2 || step === undefined || step.attributes !== undefined) return undefined;
-  if (typeof step.insert !== 'string' || step.insert.length > TYPED_UNITS) return undefined;
+  if (op.length > 2 || typeof step?.insert !== 'string' || step.attributes !== undefined) return undefined;
   if (before !== undefined && !isPlainRetain(before)) return undefined;
   const place = before?.retain ?? 0;
-  if (place >= state.length || state.bytes + TYPED_BYTES > limits.documentBytes) return undefined;
+  if (place >= state.length) return undefined;
   if (state.splitsPair(place)) return bad(BEGINS_INSIDE);
   state.insert(place, step.insert, undefined);
-  return { ok: true, value: new Typed(op, place, step.insert.length) };
-}
-
-/** Its way back is made when somebody asks for it. */
-class Typed implements Applied<Delta, Delta> {
-  readonly op: Delta;
-  readonly #place: number;
-  readonly #length: number;
-
-  constructor(op: Delta, place: number, length: number) {
-    this.op = op;
-    this.#place = place;
-    this.#length = length;
-  }
-
-  get undo(): Delta {
-    const gone = { delete: this.#length };
-    return this.#place === 0 ? [gone] : [{ retain: this.#place }, gone];
-  }
+  const gone = { delete: step.insert.length };
+  return { ok: true, value: { op, undo: place === 0 ? [gone] : [{ retain: place }, gone] } };
 }
 
 const BEGINS_INSIDE = 'an edit begins inside a surrogate pair';

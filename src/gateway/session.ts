@@ -15,14 +15,17 @@ const PRESENCE_SHARE = 1 / 4;
 /** A reader that asks for more while this many outboxes wait does not read. */
 const ASKED_TOO_MUCH = 4;
 
-/** By name; the one asked for last is found at once. */
+/** By name; the one found last is found at once. */
 class OpenDocuments extends Map<string, Subscription> {
   private lastDoc = '';
   private last: Subscription | undefined;
 
   override get(doc: string): Subscription | undefined {
-    if (doc !== this.lastDoc) this.remember(doc, super.get(doc));
-    return this.last;
+    if (doc === this.lastDoc) return this.last;
+    const found = super.get(doc);
+    // What is not there may have any name, of any length.
+    if (found !== undefined) this.remember(doc, found);
+    return found;
   }
 
   override set(doc: string, subscription: Subscription): this {

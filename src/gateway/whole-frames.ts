@@ -69,7 +69,8 @@ export class WholeFrames<Socket extends FrameProgress> {
     if (socket !== undefined && socket.passing !== EVERYTHING) {
       if (socket.passing === 0) at = this.take(socket, chunk);
       if (at === chunk.length) return;
-      // ws tells of an error after the turn: what stands behind a frame of its goes to it too.
+      // What stands behind a frame of ws's goes to it too: it tells of an error, and lets go of the stream, after the
+      // turn. Nothing more is read within it.
       if (socket.passing !== EVERYTHING) socket.passing = this.leftOver(chunk, at + socket.passing);
     }
     this.toWs?.call(stream, at === 0 ? chunk : chunk.subarray(at));

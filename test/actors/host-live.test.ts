@@ -2,8 +2,6 @@
 // at all once it is fenced, whatever it believes itself. Found by the simulation with seed 6908.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import {
   CLOSE,
   COMMIT,
@@ -16,6 +14,7 @@ import {
 } from '../../actors/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { heapBytes } from '../support/heap.ts';
 import { gate, type Harness, HOST_LIMITS, startHost, withStore } from './host-harness.ts';
 
 const DOC = 'acme/plan';
@@ -191,13 +190,15 @@ test('an open that waits keeps neither what its client sent after it has left, n
     ...HOST_LIMITS,
     actor: { ...HOST_LIMITS.actor, residentOps: 2 },
   });
-  const before = await heapBytes(host);
+  await host.idle();
+  const before = heapBytes();
   for (let n = 2; n < 22; n++) {
     host.open(n, DOC);
     for (let seq = 1; seq <= 64; seq++) host.send([SUBMIT, 1, n, seq, -1, 'x'.repeat(10_000) + n + seq]);
     host.send([CLOSE, 1, n]);
   }
-  const kept = (await heapBytes(host)) - before;
+  await host.idle();
+  const kept = heapBytes() - before;
   assert.ok(kept < 5_000_000, `${kept} bytes of 12,800,000`);
   host.open(22, DOC);
   for (let seq = 4; seq <= 40; seq++) {
@@ -211,15 +212,6 @@ test('an open that waits keeps neither what its client sent after it has left, n
   const first = host.got.find((m) => m[0] === OPENED && m[2] === 23);
   assert.equal(first?.[7], false, 'they are not in memory');
 });
-
-/** What nobody holds does not count. */
-async function heapBytes(host: Harness): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  await host.idle();
-  gc();
-  return process.memoryUsage().heapUsed;
-}
 
 test('while the database is away nothing is rejected; when it is back the question is asked again', async (t) => {
   const database = createMemoryDatabase();
@@ -251,6 +243,27 @@ test('while the database is away nothing is rejected; when it is back the questi
     [1, 'version-unknown'],
     [1, 'version-unknown'],
   ]);
+});
+
+test('with too many rejections that wait, submits are overloaded', async (t) => {
+  const { host, questions } = await withQuestions(t);
+  for (let n = 0; n < 10_000; n++) {
+    host.submit(1, 4 + n, 99, [{ insert: 'c' }]);
+    if (n % 500 === 0) await host.idle();
+  }
+  await host.idle();
+  assert.deepEqual(host.got.splice(0), []);
+  host.submit(1, 20_000, -1, [{ insert: 'c' }]);
+  await host.idle();
+  assert.deepEqual(refusals(host.got.splice(0)), [[20_000, 'overloaded']]);
+  while (questions.length > 0) {
+    questions.shift()?.open();
+    await host.idle();
+  }
+  assert.equal(refusals(host.got.splice(0)).length, 10_000);
+  host.submit(1, 20_000, -1, [{ insert: 'c' }]);
+  await host.idle();
+  assert.equal(host.got[0]?.[0], COMMIT);
 });
 
 test('a document does not leave memory under a rejection that waits', async (t) => {

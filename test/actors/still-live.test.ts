@@ -23,8 +23,10 @@ test('it is full at its bound, until they are answered or want to know no more',
   answer.with = () => Promise.resolve(true);
   await passes(1000);
   assert.equal(told, BOUND / 2);
-  for (let n = 0; n < BOUND; n++) live.ask('again', () => undefined);
-  assert.equal(live.full, true, 'none of those that are answered counts any more');
+  for (let n = 1; n < BOUND; n++) live.ask('again', () => undefined);
+  assert.equal(live.full, false, 'none of those that are answered counts any more');
+  live.ask('again', () => undefined);
+  assert.equal(live.full, true);
 });
 
 test('a store that fails again and again is told of once, and again after it has answered', async () => {
@@ -32,8 +34,10 @@ test('a store that fails again and again is told of once, and again after it has
   const fails = () => Promise.reject(new Error('broken'));
   let told = 0;
   for (const _ of [1, 2]) {
-    answer.with = fails;
+    answer.with = () => Promise.reject(new StoreUnavailable('away'));
     live.ask('doc', () => told++);
+    await passes(1000);
+    answer.with = fails;
     await passes(10_000);
     answer.with = () => Promise.resolve(true);
     await passes(1000);

@@ -152,7 +152,8 @@ test('a patch that does not fit leaves the document as it was', () => {
       for (const result of [
         richTextKind.apply(state, tooLong),
         richTextKind.commit(state, tooLong, [], LIMITS),
-        richTextKind.commit(state, [...op, { insert: 'x'.repeat(400) }], [], {
+        // More than any of these documents has, whatever of it is deleted.
+        richTextKind.commit(state, [...op, { insert: 'x'.repeat(40_000) }], [], {
           ...LIMITS,
           documentBytes: 300,
         }),
@@ -173,6 +174,16 @@ test('a document at its limit may shrink, but not grow', () => {
   const grown = richTextKind.commit(state, [{ insert: 'y' }], [], limits);
   assert.ok(!grown.ok && grown.code === 'too-large');
   assert.ok(richTextKind.commit(state, [{ delete: 10 }], [], limits).ok);
+});
+
+test('text that splits a formatted piece counts its attributes twice', () => {
+  const state = richTextKind.create();
+  applied(state, [{ insert: 'ab', attributes: { link: 'x'.repeat(1000) } }]);
+  const before = richTextKind.snapshot(state);
+  const limits = { ...LIMITS, documentBytes: 2000 };
+  const result = richTextKind.commit(state, [{ retain: 1 }, { insert: 'y' }], [], limits);
+  assert.ok(!result.ok && result.code === 'too-large');
+  assert.deepEqual(richTextKind.snapshot(state), before);
 });
 
 test('a patch longer than its base is bad-op even where the head is long enough', () => {
