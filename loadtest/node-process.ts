@@ -77,6 +77,10 @@ export class NodeProcess {
       },
     );
     this.child = child;
+    // Whoever has started it may be interrupted, and not come to stop it.
+    const end = (): void => void child.kill('SIGKILL');
+    process.once('exit', end);
+    child.once('close', () => process.off('exit', end));
     await new Promise<void>((resolve, reject) => {
       const fail = (why: string) => {
         child.kill('SIGKILL');

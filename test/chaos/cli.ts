@@ -34,6 +34,8 @@ await runCommand(USAGE, async () => {
     for (const close of closers.reverse()) await close();
   }
 });
+// What an interrupted run still waits for does not come.
+process.exit();
 
 function optionsOf() {
   const text = { type: 'string' as const };
