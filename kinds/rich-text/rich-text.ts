@@ -149,8 +149,8 @@ function withFinalNewline(op: Delta, length: number): Delta {
 }
 
 /**
- * As `apply`, for what people mostly send: plain text put in at one place before the final newline. It does not take away
- * what its way back would have to bring. undefined: it is something else.
+ * As `apply`, for what people mostly send: plain text put in at one place before the final newline, whose way back needs
+ * nothing of the document. undefined: it is something else.
  */
 function applyTyping(state: Runs, op: Delta): Result<Applied<Delta, Delta>> | undefined {
   const step = op[op.length - 1];

@@ -51,7 +51,10 @@ export class WholeFrames<Socket extends FrameProgress> {
     };
   }
 
-  /** Stands before ws, which listens to the stream already; nothing has been read from it. */
+  /**
+   * Stands before ws, which listens to the stream already; nothing has been read from it. Where ws listens otherwise than
+   * with one function for all its sockets, everything is left to it.
+   */
   tap(stream: Duplex, socket: Socket): void {
     const [toWs, ...others] = stream.listeners('data') as Listener[];
     if (toWs === undefined || others.length > 0 || toWs !== (this.toWs ?? toWs)) return;
