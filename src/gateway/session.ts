@@ -7,6 +7,7 @@ import type { ServerMessage } from '../../protocol/messages.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { Subscription } from './channel.ts';
 import type { ClientSocket } from './client-socket.ts';
+import type { DirectWrites } from './direct-writes.ts';
 
 const encoder = new TextEncoder();
 
@@ -54,6 +55,8 @@ export class Session {
   readonly stream: Duplex;
   readonly codec: Codec;
   closed = false;
+  /** undefined: its stream is to have all. */
+  private readonly direct: DirectWrites | undefined;
   /** Bytes of snapshots on their way: a reader may take its time for these. */
   private grace = 0;
   private readonly outboxBytes: number;
@@ -92,9 +95,11 @@ export class Session {
     outboxBytes: number,
     now: number,
     rates: { opens: number; submits: number; presences: number },
+    direct?: DirectWrites,
   ) {
     this.socket = socket;
     this.stream = stream;
+    this.direct = direct?.takes(stream) ? direct : undefined;
     this.codec = codec;
     this.outboxBytes = outboxBytes;
     this.since = now;
@@ -109,7 +114,7 @@ export class Session {
   write(frame: Uint8Array): void {
     if (this.closed) return;
     if (this.grace > 0 && this.stream.writableLength === 0) this.grace = 0;
-    this.push(frame);
+    if (this.direct === undefined || !this.direct.write(this.stream, frame)) this.push(frame);
   }
 
   /** A snapshot or another large answer that was asked for: it alone is no sign of a slow reader. */

@@ -7,6 +7,7 @@ import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
 import { CLOSE } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { ClientSocket } from './client-socket.ts';
+import { DirectWrites } from './direct-writes.ts';
 import type { Gateway } from './gateway.ts';
 import { opensAtOnce } from './rates.ts';
 import { Session } from './session.ts';
@@ -31,6 +32,7 @@ export class Sockets {
   private readonly options: SocketsOptions;
   private readonly server: Server<typeof ClientSocket>;
   private readonly wholeFrames: WholeFrames<Session>;
+  private readonly directWrites = DirectWrites.create();
   private readonly sessions = new Set<Session>();
   private readonly clock: NodeJS.Timeout;
   private ticks = 0;
@@ -180,7 +182,7 @@ export class Sockets {
       submits: limits.submitsPerSecond,
       presences: limits.presencesPerSecond,
     };
-    const session = new Session(socket, stream, codec, outboxBytes, this.now, rates);
+    const session = new Session(socket, stream, codec, outboxBytes, this.now, rates, this.directWrites);
     socket.session = session;
     this.sessions.add(session);
     this.wholeFrames.tap(stream, session);
