@@ -377,6 +377,7 @@ export class Controller implements SlotListener {
       if (message !== undefined) this.control(peer, message);
     });
     peer.onHeartbeat(() => this.takeover.heard(peer.run));
+    peer.onPulse(() => this.takeover.heard(peer.run));
     peer.send({ type: 'state', lease: this.lease() } satisfies ControlMessage);
     for (const [, { session }] of this.picture.own.all()) {
       const entries = this.picture.map.entriesOf(this.picture.map.shardsOf(session));

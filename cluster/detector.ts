@@ -21,7 +21,7 @@
 // A peer that was never heard is not silent but new.
 
 export interface DetectorTimes {
-  /** How often peers send heartbeats. */
+  /** How often peers send heartbeats, and pulses, which are heartbeats by another way. */
   readonly heartbeatMs: number;
   /** Heartbeats in a row that are missed before a peer is silent. */
   readonly missedHeartbeats: number;

@@ -6,12 +6,16 @@ import type { WorkerTask } from '../actors/worker.ts';
 import type { LeaseEvent, LeaseKeeperSettings } from './lease-keeper.ts';
 import type { Lease } from './lease-store.ts';
 import type { RedisLeaseStoreOptions } from './lease-store-redis.ts';
+import type { PeerTarget } from './peer/network.ts';
+import type { TcpDialContext } from './peer/tcp-context.ts';
 
 export interface LeaseThreadOptions extends LeaseKeeperSettings {
   /** undefined: the node is alone. */
   readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
   readonly storage: Pick<WorkerTask['storage'], 'url' | 'connectTimeoutMs' | 'lowestTimeline'>;
   readonly lease: Lease;
+  /** Who we are to the peers that are sent pulses. */
+  readonly pulses: PulseTask;
   /** For as many slots as there are workers. The main thread's beats are made here, the workers' by themselves. */
   readonly liveness: Liveness;
   readonly onEvent: (event: LeaseEvent) => void;
@@ -24,6 +28,8 @@ export interface LeaseThread {
   setLease(lease: Lease): void;
   /** From now on servers of PostgreSQL of a lower timeline are not believed. */
   refuseBelow(timeline: number): void;
+  /** Sends pulses to these from now on. */
+  pulse(targets: readonly PeerTarget[]): void;
   /** Ends the thread; `release`: and the lease, where Redis can be reached. */
   stop(release: boolean): Promise<void>;
 }
@@ -31,15 +37,19 @@ export interface LeaseThread {
 export type ToLeaseThread =
   | { readonly type: 'lease'; readonly lease: Lease }
   | { readonly type: 'refuseBelow'; readonly timeline: number }
+  | { readonly type: 'pulse'; readonly targets: readonly PeerTarget[] }
   | { readonly type: 'stop'; readonly release: boolean };
 
 export type FromLeaseThread = LeaseEvent | { readonly type: 'stopped' };
+
+export type PulseTask = Pick<TcpDialContext, 'identity' | 'credentials'>;
 
 /** What the thread is given; all of it can be cloned. */
 export interface LeaseTask extends LeaseKeeperSettings {
   readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
   readonly storage: Pick<WorkerTask['storage'], 'url' | 'connectTimeoutMs' | 'lowestTimeline'>;
   readonly lease: Lease;
+  readonly pulses: PulseTask;
   readonly liveness: SharedArrayBuffer;
 }
 
@@ -47,11 +57,12 @@ export interface LeaseTask extends LeaseKeeperSettings {
 const STOP_TIMEOUT_MS = 3_000;
 
 export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
-  const { liveness, onEvent, onFailed, redis, storage, lease, renewMs, stallMs } = options;
+  const { liveness, onEvent, onFailed, redis, storage, lease, pulses, renewMs, stallMs } = options;
   const workerData: LeaseTask = {
     redis,
     storage,
     lease,
+    pulses,
     renewMs,
     ...(stallMs === undefined ? {} : { stallMs }),
     liveness: liveness.memory,
@@ -82,6 +93,7 @@ export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
   return {
     setLease: (next) => tell({ type: 'lease', lease: next }),
     refuseBelow: (timeline) => tell({ type: 'refuseBelow', timeline }),
+    pulse: (targets) => tell({ type: 'pulse', targets }),
     stop: async (release) => {
       tell({ type: 'stop', release });
       if (mode === 'running') mode = 'stopping';

@@ -1,12 +1,16 @@
 // The entry of the thread that keeps the lease: puts the store in Redis, the control store and the keeper
-// together, and takes messages. It runs no documents, so nothing in it takes long.
+// together, sends pulses to peers, and takes messages. It runs no documents, so nothing in it takes long.
+import { randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Liveness, monotonicMs } from '../actors/liveness.ts';
+import { Liveness, MAIN, monotonicMs } from '../actors/liveness.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { createRedisLeaseStore } from './lease-store-redis.ts';
 import type { FromLeaseThread, LeaseTask, ToLeaseThread } from './lease-thread.ts';
 import { type Clock, systemClock } from './peer/clock.ts';
+import { PEER_LIMITS } from './peer/network.ts';
+import { PulseSender } from './peer/pulse-sender.ts';
+import { TcpDialler } from './peer/tcp-dialler.ts';
 
 /** A question that takes longer confirms nothing any more. */
 const ANSWER_TIMEOUT_MS = 2_000;
@@ -18,17 +22,28 @@ function keepLease(task: LeaseTask, port: NonNullable<typeof parentPort>): void 
   const clock: Clock = { now: monotonicMs, after: systemClock.after };
   const store = task.redis === undefined ? undefined : createRedisLeaseStore({ ...task.redis, clock });
   const control = createControlStore({ ...task.storage, answerTimeoutMs: ANSWER_TIMEOUT_MS });
+  const liveness = new Liveness(task.liveness);
   const keeper = new LeaseKeeper({
     ...task,
     store,
     sessionState: (session) => control.sessionState(session),
-    liveness: new Liveness(task.liveness),
+    liveness,
     clock,
     tell,
   });
   keeper.start();
+  const dialler = new TcpDialler({ ...task.pulses, clock, limits: PEER_LIMITS, randomBytes });
+  const pulses = new PulseSender({
+    dial: (target, done) => dialler.dialForPulses(target, PEER_LIMITS.handshakeMs, done),
+    beats: () => liveness.beats(MAIN),
+    clock,
+    random: Math.random,
+    limits: PEER_LIMITS,
+  });
 
   const stop = async (release: boolean): Promise<void> => {
+    pulses.stop();
+    dialler.close();
     await keeper.stop(release);
     await Promise.all([store?.close(), control.close()]);
     tell({ type: 'stopped' });
@@ -41,6 +56,9 @@ function keepLease(task: LeaseTask, port: NonNullable<typeof parentPort>): void 
         return;
       case 'refuseBelow':
         control.refuseBelow(message.timeline);
+        return;
+      case 'pulse':
+        pulses.setTargets(message.targets);
         return;
       case 'stop':
         void stop(message.release);

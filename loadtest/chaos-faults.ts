@@ -1,6 +1,13 @@
 // All faults that there are, in the order in which they are run.
 import type { Fault } from './chaos-fault.ts';
-import { freezeInBatch, freezeOwner, killGateway, killOwner, killUnrefused } from './chaos-kills.ts';
+import {
+  freezeInBatch,
+  freezeOwner,
+  killGateway,
+  killOwner,
+  killUnrefused,
+  slowTurns,
+} from './chaos-kills.ts';
 import {
   cutOff,
   databaseRefused,
@@ -23,6 +30,7 @@ export const FAULTS: readonly Fault[] = [
   rollingRestart,
   workerKilled,
   poison,
+  slowTurns,
   killUnrefused,
   freezeInBatch,
   partitionNodes,

@@ -1,12 +1,14 @@
-// Processes that die or stand still: kill -9, SIGSTOP and SIGCONT.
+// Processes that die or stand still, kill -9, SIGSTOP and SIGCONT, and one that only takes its time.
 import type { ChaosNode } from './chaos-cluster.ts';
 import type { Fault } from './chaos-fault.ts';
-import type { Scene } from './chaos-scene.ts';
+import { type Scene, sleep } from './chaos-scene.ts';
 
 const BACK_MS = 15_000;
 const FENCED_MS = 15_000;
 const REJOINED_MS = 60_000;
 const FROZEN_MS = 20_000;
+const SLOW_TURNS = 4;
+const SLOW_TURN_EVERY_MS = 2_500;
 /** PostgreSQL's Sync: what ends a batch. Without it the batch is carried out and its locks are kept. */
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
 /** Smaller statements are no batches. */
@@ -45,6 +47,27 @@ export const freezeInBatch: Fault = {
     const node = scene.cluster.node(0);
     await node.storage?.keepBack(SYNC, BATCH_BYTES);
     await freeze(scene, node, 'an owner stands still in mid-batch');
+  },
+};
+
+/** As on a machine with too much to do. For nodes of test/chaos/faulty-node.ts, where a turn then takes 1.5 s. */
+export const slowTurns: Fault = {
+  name: 'slow-turns',
+  cluster: 'faulty',
+  run: async (scene) => {
+    const { database } = scene;
+    await scene.calm();
+    const before = await database.fences();
+    const node = scene.cluster.node(0);
+    await scene.strikes("turns of a node's main thread take 1.5 s", node);
+    for (let turn = 0; turn < SLOW_TURNS; turn++) {
+      node.process.holdUp();
+      await sleep(SLOW_TURN_EVERY_MS);
+    }
+    const { runs } = await database.fences();
+    scene.demand(runs === before.runs, 'a node whose turns take long is not dead');
+    await scene.calm();
+    await scene.healed();
   },
 };
 

@@ -126,6 +126,11 @@ export class NodeProcess {
     this.child?.kill('SIGCONT');
   }
 
+  /** One turn of its main thread takes long, where the process is one for tests that has an ear for SIGUSR2. */
+  holdUp(): void {
+    this.child?.kill('SIGUSR2');
+  }
+
   /** SIGTERM, and waits for its exit code; SIGKILL when it takes too long, which is an error. */
   async stop(): Promise<number> {
     const { child } = this;

@@ -13,7 +13,7 @@ import { Controller } from '../cluster/controller.ts';
 import type { LeaseEvent } from '../cluster/lease-keeper.ts';
 import type { Lease } from '../cluster/lease-store.ts';
 import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
-import { startLeaseThread } from '../cluster/lease-thread.ts';
+import { type LeaseThread, startLeaseThread } from '../cluster/lease-thread.ts';
 import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
@@ -88,14 +88,17 @@ async function assemble(
     over = true;
     options.onFenced();
   };
+  const pulses = { identity: { cluster: cluster.name, node, run }, credentials: credentialsOf(config) };
+  // Nobody is dialled, so nobody is sent pulses, before that thread is there.
+  let pulse: LeaseThread['pulse'] = () => {};
   const network = createTcpNetwork({
-    identity: { cluster: cluster.name, node, run },
+    ...pulses,
     host: cluster.link.host,
     port: cluster.link.port,
-    credentials: credentialsOf(config),
     clock: systemClock,
     random: Math.random,
     log,
+    onPulseTargets: (targets) => pulse(targets),
   });
   const bound = await network.listen();
   onStop(() => network.close());
@@ -128,6 +131,7 @@ async function assemble(
     redis,
     storage,
     lease: first,
+    pulses,
     liveness,
     renewMs: cluster.renewMs,
     onEvent: (event) => {
@@ -141,6 +145,7 @@ async function assemble(
     },
   });
   onStop((now) => keeper.stop(!now));
+  pulse = keeper.pulse;
 
   const controller = new Controller({
     run,

@@ -37,6 +37,7 @@ export class PeerConnection implements Peer, StreamCarrier {
   private controlListener: ((message: unknown) => void) | undefined;
   private streamListener: ((stream: PeerStream, target: StreamTarget) => void) | undefined;
   private heartbeatListener: ((heartbeat: Heartbeat) => void) | undefined;
+  private pulseListener: (() => void) | undefined;
   private downListener: ((reason: PeerEnd) => void) | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -101,6 +102,10 @@ export class PeerConnection implements Peer, StreamCarrier {
     this.heartbeatListener = listener;
   }
 
+  onPulse(listener: () => void): void {
+    this.pulseListener = listener;
+  }
+
   onDown(listener: (reason: PeerEnd) => void): void {
     this.downListener = listener;
   }
@@ -116,6 +121,11 @@ export class PeerConnection implements Peer, StreamCarrier {
     this.options.pair.link.send(GOODBYE, 0, NO_PAYLOAD);
     this.options.pair.heartbeat.send(GOODBYE, 0, NO_PAYLOAD);
     this.down(reason, '');
+  }
+
+  /** One has come. It says nothing of this connection, which may be given up for silence all the same. */
+  pulse(): void {
+    if (this.up) this.pulseListener?.();
   }
 
   /** For its streams. */

@@ -28,7 +28,11 @@ export const CONNECTION_ID_BYTES = 16;
 export const LINK = 1;
 export const HEARTBEATS = 2;
 export const PROBE = 3;
-export type Purpose = typeof LINK | typeof HEARTBEATS | typeof PROBE;
+export const PULSES = 4;
+export type Purpose = typeof LINK | typeof HEARTBEATS | typeof PROBE | typeof PULSES;
+/** Those of the connections that make a peer; the others may be dialled by either run. */
+const OF_PEER: readonly Purpose[] = [LINK, HEARTBEATS];
+const PURPOSES: readonly Purpose[] = [...OF_PEER, PROBE, PULSES];
 
 /** Codes on the wire; a code keeps its number. */
 const REFUSALS = [
@@ -127,7 +131,7 @@ export function receive(
         theirs = frame.payload;
         const hello = readHello(context, frame.payload);
         if (typeof hello === 'string') return refuse(hello);
-        if (hello.purpose !== PROBE && !dials(hello.remote.run, context.identity.run))
+        if (OF_PEER.includes(hello.purpose) && !dials(hello.remote.run, context.identity.run))
           return refuse('direction');
         introduced = hello;
         own = encodeHello(context, hello.purpose, Buffer.from(hello.connection, 'hex'));
@@ -181,9 +185,10 @@ function readHello(context: HandshakeContext, payload: Uint8Array): Introduced |
   const bytes = Buffer.from(payload);
   const fixed = MAGIC.length + 3 + CONNECTION_ID_BYTES + NONCE_BYTES;
   if (bytes.length < fixed || bytes.toString('latin1', 0, MAGIC.length) !== MAGIC) return 'garbage';
-  const [version, purpose, usesSecret] = bytes.subarray(MAGIC.length);
+  const [version, code, usesSecret] = bytes.subarray(MAGIC.length);
+  const purpose = PURPOSES.find((each) => each === code);
   if (version !== PROTOCOL_VERSION) return 'version';
-  if (purpose !== LINK && purpose !== HEARTBEATS && purpose !== PROBE) return 'garbage';
+  if (purpose === undefined) return 'garbage';
   const names: string[] = [];
   let at = fixed;
   for (; at < bytes.length && names.length < 3; at += 1 + (bytes[at] ?? 0))

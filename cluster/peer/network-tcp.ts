@@ -20,6 +20,8 @@ export interface TcpNetworkOptions extends Omit<TcpContext, 'limits' | 'randomBy
   /** In [0, 1); for back-off. */
   readonly random: () => number;
   readonly limits?: Partial<PeerLimits>;
+  /** As `PeersOptions` has it. */
+  readonly onPulseTargets?: (targets: readonly PeerTarget[]) => void;
 }
 
 export function createTcpNetwork(options: TcpNetworkOptions): PeerNetwork {
@@ -27,9 +29,9 @@ export function createTcpNetwork(options: TcpNetworkOptions): PeerNetwork {
   if (!options.credentials.secret && options.credentials.tls === undefined)
     throw new Error('links between nodes need a secret or certificates');
   const limits = { ...PEER_LIMITS, ...options.limits };
-  const { clock, random, log } = options;
+  const { clock, random, log, onPulseTargets } = options;
   const wires = new TcpWires({ ...options, limits, randomBytes });
-  return new Peers({ wires, clock, random, limits, log });
+  return new Peers({ wires, clock, random, limits, log, onPulseTargets });
 }
 
 class TcpWires implements Wires {
@@ -43,8 +45,8 @@ class TcpWires implements Wires {
     this.dialler = new TcpDialler(context);
   }
 
-  listen(onPair: (pair: WirePair) => void): Promise<PeerAddress> {
-    return this.listener.listen(onPair);
+  listen(onPair: (pair: WirePair) => void, onPulse: (run: string) => void): Promise<PeerAddress> {
+    return this.listener.listen(onPair, onPulse);
   }
 
   dial(target: PeerTarget, timeoutMs: number, done: (result: DialResult) => void): () => void {

@@ -105,6 +105,8 @@ export interface Peer {
   /** Without a listener streams are closed. */
   onStream(listener: (stream: PeerStream, target: StreamTarget) => void): void;
   onHeartbeat(listener: (heartbeat: Heartbeat) => void): void;
+  /** A thread of its process that runs no documents says that the process lives, and its main thread turns. */
+  onPulse(listener: () => void): void;
   onDown(listener: (reason: PeerEnd) => void): void;
   /** What was sent still goes out, then the connection ends. An open dial makes a new one. */
   close(): void;
@@ -144,6 +146,7 @@ export interface PeerLimits {
   readonly maxBufferedBytes: number;
   /** Open streams of a peer. More opened here are closed from the start; more opened there end the connection. */
   readonly maxStreams: number;
+  /** Of heartbeats and of pulses. */
   readonly heartbeatMs: number;
   /** Without a heartbeat for so long, less the time that our own timers were late, the connection is given up. */
   readonly silenceMs: number;

@@ -25,6 +25,8 @@ export interface PeersOptions {
   readonly random: () => number;
   readonly limits: PeerLimits;
   readonly log: PeerLog;
+  /** Told whom to send pulses, whenever that changes; it is done elsewhere (pulse-sender.ts). */
+  readonly onPulseTargets?: ((targets: readonly PeerTarget[]) => void) | undefined;
 }
 
 export class Peers implements PeerNetwork {
@@ -41,7 +43,10 @@ export class Peers implements PeerNetwork {
   }
 
   listen(): Promise<PeerAddress> {
-    return this.options.wires.listen((pair) => this.connect(pair, false));
+    return this.options.wires.listen(
+      (pair) => this.connect(pair, false),
+      (run) => this.connections.get(run)?.pulse(),
+    );
   }
 
   dial(target: PeerTarget): PeerDial {
@@ -59,6 +64,7 @@ export class Peers implements PeerNetwork {
       },
     });
     this.dialling.set(target.run, dial);
+    if (this.connections.has(target.run)) this.tellPulseTargets();
     dial.start();
     return dial;
   }
@@ -92,14 +98,24 @@ export class Peers implements PeerNetwork {
     log('info', 'peer up', { peer: peer.node, run: peer.run });
     this.listener({ type: 'up', peer });
     peer.start();
+    this.tellPulseTargets();
   }
 
   private disconnected(peer: PeerConnection, reason: PeerEnd, detail: string): void {
     this.connections.delete(peer.run);
+    this.tellPulseTargets();
     const level = reason === 'closed-here' || reason === 'closed-there' ? 'info' : 'warn';
     this.options.log(level, 'peer down', { peer: peer.node, run: peer.run, reason, detail });
     this.listener({ type: 'down', peer, reason });
     if (reason !== 'superseded') this.dialling.get(peer.run)?.disconnected();
+  }
+
+  /** Those that are up; of one that dialled us, and that we were not told of yet, it is not known where it listens. */
+  private tellPulseTargets(): void {
+    const { onPulseTargets } = this.options;
+    if (onPulseTargets === undefined) return;
+    const dials = [...this.connections.keys()].map((run) => this.dialling.get(run));
+    onPulseTargets(dials.flatMap((dial) => (dial === undefined ? [] : [dial.target])));
   }
 }
 

@@ -4,14 +4,18 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from './clock.ts';
 import type { PeerIdentity, PeerLimits, PeerLog } from './network.ts';
 
-export interface TcpContext {
-  readonly identity: PeerIdentity;
+export interface TcpContext extends TcpDialContext {
   /** Where to listen. */
   readonly host: string;
   readonly port: number;
+  readonly log: PeerLog;
+}
+
+/** What dialling takes. */
+export interface TcpDialContext {
+  readonly identity: PeerIdentity;
   readonly credentials: PeerCredentials;
   readonly clock: Clock;
-  readonly log: PeerLog;
   readonly limits: PeerLimits;
   readonly randomBytes: (count: number) => Uint8Array;
 }

@@ -1,4 +1,4 @@
-// Dials a run over TCP or TLS: two connections for a peer, one for a probe. It tries once; trying again
+// Dials a run over TCP or TLS: two connections for a peer, one for a probe or for pulses. It tries once; trying again
 // is its callers' business.
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -9,12 +9,13 @@ import {
   introduce,
   LINK,
   PROBE,
+  PULSES,
   type Purpose,
 } from './handshake.ts';
 import type { PeerAddress, PeerTarget, ProbeResult } from './network.ts';
-import { channelOf, type TcpContext } from './tcp-context.ts';
+import { channelOf, type TcpDialContext } from './tcp-context.ts';
 import { TcpWire } from './tcp-wire.ts';
-import type { DialResult } from './wire.ts';
+import type { DialResult, Wire } from './wire.ts';
 
 type Reached =
   | { readonly type: 'reached'; readonly wire: TcpWire; readonly introduced: Introduced }
@@ -32,10 +33,10 @@ const PROBE_AGAIN_MS = 20;
 type Open = (purpose: Purpose, next: (reached: Reached) => void) => void;
 
 export class TcpDialler {
-  private readonly context: TcpContext;
+  private readonly context: TcpDialContext;
   private readonly attempts = new Set<() => void>();
 
-  constructor(context: TcpContext) {
+  constructor(context: TcpDialContext) {
     this.context = context;
   }
 
@@ -63,6 +64,16 @@ export class TcpDialler {
           else finish('no-answer', false);
         });
       ask();
+    });
+  }
+
+  /** A wire for pulses; undefined: it could not be had. */
+  dialForPulses(target: PeerTarget, timeoutMs: number, done: (wire: Wire | undefined) => void): () => void {
+    return this.attempt<Wire | undefined>(target, timeoutMs, undefined, done, (open, finish) => {
+      open(PULSES, (reached) => {
+        if (reached.type === 'reached') finish(reached.wire, true);
+        else finish(undefined, false);
+      });
     });
   }
 

@@ -2,7 +2,8 @@
 // connections at a time, so long, so many lines of log. It never dials.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { HEARTBEATS, type Introduced, LINK, PROBE, type Refusal, receive } from './handshake.ts';
+import { HEARTBEAT } from './frames.ts';
+import { HEARTBEATS, type Introduced, LINK, PROBE, PULSES, type Refusal, receive } from './handshake.ts';
 import type { PeerAddress } from './network.ts';
 import { channelOf, type TcpContext } from './tcp-context.ts';
 import { TcpWire } from './tcp-wire.ts';
@@ -29,7 +30,9 @@ export class TcpListener {
   private readonly waiting = new Map<string, Waiting>();
   private logSecond = 0;
   private logged = 0;
+  private readonly pulses = new Map<string, TcpWire>();
   private onPair: (pair: WirePair) => void = () => {};
+  private onPulse: (run: string) => void = () => {};
 
   constructor(context: TcpContext) {
     this.context = context;
@@ -60,8 +63,9 @@ export class TcpListener {
     }
   }
 
-  listen(onPair: (pair: WirePair) => void): Promise<PeerAddress> {
+  listen(onPair: (pair: WirePair) => void, onPulse: (run: string) => void): Promise<PeerAddress> {
     this.onPair = onPair;
+    this.onPulse = onPulse;
     const { host, port } = this.context;
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
@@ -79,6 +83,7 @@ export class TcpListener {
 
   async close(): Promise<void> {
     for (const { socket } of this.pending.values()) socket.destroy();
+    for (const wire of this.pulses.values()) wire.destroy();
     if (!this.server.listening) return;
     await new Promise<void>((resolve) => {
       this.server.close(() => resolve());
@@ -157,9 +162,30 @@ export class TcpListener {
         this.onPair({ remote, link: link.wire, heartbeat: arrived.wire });
         return;
       }
+      case PULSES:
+        arrived.release();
+        this.takePulses(remote.run, arrived.wire, socket);
+        return;
       default:
         throw new Error(`unknown purpose ${String(purpose satisfies never)}`);
     }
+  }
+
+  /** One connection a run. It needs no goodbye: what is silent on it is let go, and its run dials again if it lives. */
+  private takePulses(run: string, wire: TcpWire, socket: Socket): void {
+    this.pulses.get(run)?.destroy();
+    this.pulses.set(run, wire);
+    socket.once('close', () => {
+      if (this.pulses.get(run) === wire) this.pulses.delete(run);
+    });
+    socket.setTimeout(this.context.limits.silenceMs, () => socket.destroy());
+    wire.start({
+      frame: ({ type }) => {
+        if (type === HEARTBEAT) this.onPulse(run);
+        else wire.destroy();
+      },
+      end: () => {},
+    });
   }
 
   private refused(from: string, reason: string): void {

@@ -48,7 +48,8 @@ export type DialResult =
 /** Makes wires. A callback is called once, never within the call, and not after its cancel function or `close`. */
 export interface Wires {
   readonly identity: PeerIdentity;
-  listen(onPair: (pair: WirePair) => void): Promise<PeerAddress>;
+  /** `onPulse`: that run gave a sign of life over a connection which is for nothing else. */
+  listen(onPair: (pair: WirePair) => void, onPulse: (run: string) => void): Promise<PeerAddress>;
   dial(target: PeerTarget, timeoutMs: number, done: (result: DialResult) => void): () => void;
   probe(target: PeerTarget, timeoutMs: number, done: (result: ProbeResult) => void): () => void;
   close(): Promise<void>;

@@ -6,15 +6,16 @@ import { introduce, LINK } from '../../cluster/peer/handshake.ts';
 import { chaosRun, type FaultResult } from '../../loadtest/chaos.ts';
 import { callerOf } from '../../loadtest/chaos-cluster.ts';
 import type { Fault } from '../../loadtest/chaos-fault.ts';
-import { freezeOwner, killOwner } from '../../loadtest/chaos-kills.ts';
+import { freezeOwner, killOwner, slowTurns } from '../../loadtest/chaos-kills.ts';
 import { Pauses } from '../../loadtest/chaos-pauses.ts';
 import { report } from '../../loadtest/chaos-report.ts';
 import { rollingRestart } from '../../loadtest/chaos-restarts.ts';
 import { poison } from '../../loadtest/chaos-workers.ts';
 import { startServices } from './services.ts';
 
-test('a node is killed, one stands still, a document kills workers, a node is restarted: no acknowledged edit is lost or doubled, and the others go on', async (t) => {
-  const [killed, frozen, poisoned, restarted] = await run(t, killOwner, freezeOwner, poison, rollingRestart);
+test('a node is killed, one stands still, a document kills workers, turns take long, a node is restarted: no acknowledged edit is lost or doubled, and the others go on', async (t) => {
+  const results = await run(t, killOwner, freezeOwner, poison, slowTurns, rollingRestart);
+  const [killed, frozen, poisoned, slow, restarted] = results;
   assert.ok((killed?.acknowledged ?? 0) > 100, 'edits are made');
   assert.equal(killed?.seen[0]?.fences.runs, 1, 'a killed node is fenced, once');
   assert.equal(frozen?.seen[0]?.fences.runs, 1, 'one that stands still likewise');
@@ -22,8 +23,9 @@ test('a node is killed, one stands still, a document kills workers, a node is re
   assert.equal(runs, 0, 'no node dies of a document');
   // The third death may be told when a fourth worker has it already.
   assert.ok(workers === 3 || workers === 4, `${workers} workers die of it`);
+  assert.equal(slow?.seen[0]?.fences.runs, 0, 'who takes its time is not dead');
   assert.equal(restarted?.seen[0]?.fences.runs, 0, 'who leaves in good order is not fenced');
-  for (const result of [killed, frozen, poisoned, restarted])
+  for (const result of results)
     assert.deepEqual(errorsOf(result?.seen[0]?.survivors), [], 'who is elsewhere sees a pause and no error');
 });
 

@@ -69,6 +69,8 @@ class FakePeer implements Peer {
 
   onHeartbeat(): void {}
 
+  onPulse(): void {}
+
   onDown(): void {}
 
   close(): void {

@@ -1,6 +1,8 @@
 // The lease's thread against a real Redis and a real PostgreSQL, and what threads share with it.
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { CONFIRM_MS, Liveness, MAIN, monotonicMs } from '../../actors/liveness.ts';
@@ -9,6 +11,8 @@ import type { LeaseEvent } from '../../cluster/lease-keeper.ts';
 import type { Lease, LeaseStore } from '../../cluster/lease-store.ts';
 import { createRedisLeaseStore } from '../../cluster/lease-store-redis.ts';
 import { startLeaseThread } from '../../cluster/lease-thread.ts';
+import { systemClock } from '../../cluster/peer/clock.ts';
+import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 import type { RedisAddress } from '../../cluster/redis/client.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';
@@ -103,6 +107,35 @@ test('a worker that does not beat, and a main thread that is stuck, end the leas
   );
 });
 
+test('while a turn of the main thread takes long, peers hear of it all the same', async (t) => {
+  const h = await start(t, {});
+  const network = createTcpNetwork({
+    ...h.pulses,
+    host: '127.0.0.1',
+    port: 0,
+    clock: systemClock,
+    random: Math.random,
+    log: () => {},
+    onPulseTargets: h.thread.pulse,
+  });
+  t.after(() => network.close());
+  const { port } = await network.listen();
+  const args = ['run-peer', SECRET, h.lease.run, `${port}`];
+  const child = fork(new URL('./peer-process.js', import.meta.url), args);
+  t.after(() => child.kill('SIGKILL'));
+  const [first] = await once(child, 'message');
+  const pulses: number[] = [];
+  child.on('message', (message) => pulses.push(Number(Object(message).pulseMs)));
+  network.dial({ run: 'run-peer', address: { host: '127.0.0.1', port: Number(Object(first).port) } });
+  await until('it is heard', () => pulses.length > 2);
+  const from = monotonicMs();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  const to = monotonicMs();
+  await until('it is heard of again', () => (pulses.at(-1) ?? 0) > to);
+  const meanwhile = pulses.filter((at) => at > from && at < to).length;
+  assert.ok(meanwhile >= 3, `${meanwhile} pulses meanwhile`);
+});
+
 test('a node that is alone has no lease, and its session is confirmed', async (t) => {
   const h = await start(t, {}, { alone: true });
   await until('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
@@ -138,6 +171,7 @@ async function start(t: TestContext, changes: Partial<Lease>, options: Changes =
   const session = await control.openSession({ run, node: 'me', slot: -1 });
   const mine = lease({ run, node: 'me', session: session.id, ...changes });
   const liveness = Liveness.allocate(2);
+  const pulses = { identity: { cluster: 'test', node: 'me', run }, credentials: { secret: SECRET } };
   const events: LeaseEvent[] = [];
   const failures: Error[] = [];
   const place = { redis, cluster: 'test', ttlMs: options.ttlMs ?? 3_000 };
@@ -145,6 +179,7 @@ async function start(t: TestContext, changes: Partial<Lease>, options: Changes =
     redis: options.alone ? undefined : place,
     storage: { url: database, lowestTimeline: 0, connectTimeoutMs: 5_000 },
     lease: mine,
+    pulses,
     renewMs: 50,
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
     liveness,
@@ -160,8 +195,10 @@ async function start(t: TestContext, changes: Partial<Lease>, options: Changes =
     }
     return other.list();
   };
-  return { database, lease: mine, liveness, events, failures, thread, leases };
+  return { database, lease: mine, liveness, pulses, events, failures, thread, leases };
 }
+
+const SECRET = randomUUID();
 
 const NO_REDIS: RedisAddress = {
   url: null,

@@ -1,5 +1,7 @@
-// A node in a process of its own, for tests that stop it or kill it. Its parent says where to dial.
+// A node in a process of its own, for tests that stop it or kill it, or that stand still themselves. Its parent says
+// where to dial, and is told when pulses come.
 //   node peer-process.js RUN SECRET PEER_RUN PEER_PORT
+import { monotonicMs } from '../../actors/liveness.ts';
 import { systemClock } from '../../cluster/peer/clock.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 
@@ -13,6 +15,9 @@ const network = createTcpNetwork({
   clock: systemClock,
   random: Math.random,
   log: () => {},
+});
+network.onEvent((event) => {
+  if (event.type === 'up') event.peer.onPulse(() => process.send?.({ pulseMs: monotonicMs() }));
 });
 const { port } = await network.listen();
 network.dial({ run: peerRun, address: { host, port: Number(peerPort) } });

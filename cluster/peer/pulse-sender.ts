@@ -1,0 +1,121 @@
+// Sends pulses: signs of life that do not wait for this process's main thread, whose turns take long on a saturated
+// machine. It runs in a thread without documents, over connections of its own, for as long as the main thread has
+// turned lately. What peers make of them is the failure detector's.
+import type { Clock } from './clock.ts';
+import { HEARTBEAT, NO_PAYLOAD } from './frames.ts';
+import type { PeerLimits, PeerTarget } from './network.ts';
+import type { Wire } from './wire.ts';
+
+export interface PulseSenderOptions {
+  /** Called back once, unless the function returned is called before; undefined: it could not be reached. */
+  readonly dial: (target: PeerTarget, done: (wire: Wire | undefined) => void) => () => void;
+  /** Differs from the last look when the main thread has turned since. */
+  readonly beats: () => number;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly limits: Pick<PeerLimits, 'heartbeatMs' | 'backoffMaxMs'>;
+}
+
+/** A main thread that has not turned for so long is not vouched for. */
+export const TURN_MS = 2_000;
+/** Pulses that wait for a peer which does not read; more are left out. */
+const MAX_BACKLOG_BYTES = 4_096;
+
+/** dialling -> pulsing -> resting -> dialling; any -> gone. `cancel` takes back what is under way. */
+interface Line {
+  readonly target: PeerTarget;
+  wire: Wire | undefined;
+  cancel: () => void;
+}
+
+export class PulseSender {
+  private readonly options: PulseSenderOptions;
+  /** By run. */
+  private readonly lines = new Map<string, Line>();
+  private beats: number;
+  private turnedMs: number;
+  private cancelPulse: () => void;
+
+  constructor(options: PulseSenderOptions) {
+    this.options = options;
+    this.beats = options.beats();
+    this.turnedMs = options.clock.now();
+    this.cancelPulse = options.clock.after(options.limits.heartbeatMs, () => this.pulse());
+  }
+
+  /** Whom it sends pulses from now on. */
+  setTargets(targets: readonly PeerTarget[]): void {
+    const runs = new Set(targets.map(({ run }) => run));
+    for (const [run, line] of this.lines) if (!runs.has(run)) this.end(run, line);
+    for (const target of targets) {
+      if (this.lines.has(target.run)) continue;
+      const line: Line = { target, wire: undefined, cancel: () => {} };
+      this.lines.set(target.run, line);
+      this.dial(line);
+    }
+  }
+
+  stop(): void {
+    this.cancelPulse();
+    for (const [run, line] of this.lines) this.end(run, line);
+  }
+
+  private dial(line: Line): void {
+    line.cancel = this.options.dial(line.target, (wire) => {
+      line.cancel = () => {};
+      if (wire === undefined) this.rest(line);
+      else this.reached(line, wire);
+    });
+  }
+
+  private reached(line: Line, wire: Wire): void {
+    line.wire = wire;
+    wire.start({
+      // Nothing is said on it.
+      frame: () => this.lost(line, wire),
+      end: () => this.lost(line, wire),
+    });
+    this.send(line);
+  }
+
+  private lost(line: Line, wire: Wire): void {
+    wire.destroy();
+    line.wire = undefined;
+    this.rest(line);
+  }
+
+  /** All peers lose a node at once, and dial it again at different times. */
+  private rest(line: Line): void {
+    const { clock, random, limits } = this.options;
+    line.cancel = clock.after(random() * limits.backoffMaxMs, () => this.dial(line));
+  }
+
+  private end(run: string, line: Line): void {
+    this.lines.delete(run);
+    line.cancel();
+    line.wire?.destroy();
+  }
+
+  private pulse(): void {
+    const { clock, limits } = this.options;
+    this.cancelPulse = clock.after(limits.heartbeatMs, () => this.pulse());
+    for (const line of this.lines.values()) this.send(line);
+  }
+
+  private send({ wire }: Line): void {
+    if (wire !== undefined && this.isTurning() && wire.bufferedBytes < MAX_BACKLOG_BYTES)
+      wire.send(HEARTBEAT, 0, NO_PAYLOAD);
+  }
+
+  private isTurning(): boolean {
+    const { beats, clock } = this.options;
+    const now = clock.now();
+    const seen = beats();
+    if (seen !== this.beats) {
+      this.beats = seen;
+      this.turnedMs = now;
+    }
+    return now - this.turnedMs <= TURN_MS;
+  }
+}
