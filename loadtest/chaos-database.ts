@@ -1,4 +1,5 @@
 // What a chaos run looks up in the database: who owns what, who was fenced, what a session has written. Read-only.
+import { setTimeout } from 'node:timers/promises';
 import postgres from 'postgres';
 
 export interface FenceCounts {
@@ -13,6 +14,10 @@ export interface OpenSession {
   readonly run: string;
   readonly slot: number;
 }
+
+/** How often it is asked again, and for how long, while PostgreSQL is away: that may be the fault. */
+const AGAIN_MS = 100;
+const AWAY_MS = 30_000;
 
 export class ChaosDatabase {
   private readonly sql: postgres.Sql;
@@ -37,13 +42,21 @@ export class ChaosDatabase {
     return new Map(rows.map(({ name, node }) => [`${org}/${name}`, node]));
   }
 
-  /** All so far. */
+  /** All so far; waits for PostgreSQL. */
   async fences(): Promise<FenceCounts> {
-    const [row] = await this.sql<{ runs: number; workers: number }[]>`
-      SELECT count(DISTINCT v.run) FILTER (WHERE f.run <> v.run)::int AS runs,
-        count(*) FILTER (WHERE f.run = v.run AND f.id <> v.id)::int AS workers
-      FROM session v JOIN session f ON f.id = v.fenced_by WHERE v.state = 'fenced'`;
-    return row ?? { runs: 0, workers: 0 };
+    const untilMs = performance.now() + AWAY_MS;
+    for (;;) {
+      try {
+        const [row] = await this.sql<{ runs: number; workers: number }[]>`
+          SELECT count(DISTINCT v.run) FILTER (WHERE f.run <> v.run)::int AS runs,
+            count(*) FILTER (WHERE f.run = v.run AND f.id <> v.id)::int AS workers
+          FROM session v JOIN session f ON f.id = v.fenced_by WHERE v.state = 'fenced'`;
+        return row ?? { runs: 0, workers: 0 };
+      } catch (error) {
+        if (performance.now() > untilMs) throw error;
+        await setTimeout(AGAIN_MS);
+      }
+    }
   }
 
   /** A node's sessions that are not fenced. */
