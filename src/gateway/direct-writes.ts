@@ -1,15 +1,18 @@
 // Frames written to a socket's handle as its stream would in the end, where nothing waits before them. What the stream
 // does around a write that the kernel takes at once (a request, two closures and a callback of the next tick) is two thirds
-// of the user time of a delivery (measured). A frame that the kernel does not take whole waits in the handle, and until it
-// has gone all others go to the stream, which counts and bounds them.
+// of the user time of a delivery (measured). A frame that the kernel does not take whole waits in the handle, where nobody
+// counts it: one a socket, of MAX_BYTES at most. Until it has gone all others go to the stream, which counts and bounds them.
 //
-// It stands on what is Node's own, a TCP socket's handle and its write request, the same from Node 20 to 26. Where they are
-// not found everything is left to the stream.
+// It stands on what is Node's own, a socket's handle and its write request, the same from Node 20 to 26. Where they are not
+// found, or Node is to end at the use of anything deprecated, as its bindings are, everything is left to the stream.
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 
-/** A TCP socket as Node has it inside. */
+/** Larger frames are the stream's, and counted. */
+export const MAX_BYTES = 65_536;
+
+/** A socket as Node has it inside. */
 interface OpenSocket extends Duplex {
   /** Null once it is closed. */
   readonly _handle: Handle | null;
@@ -55,14 +58,14 @@ export class DirectWrites {
   /** Whether it may write to this stream. */
   takes(stream: Duplex): boolean {
     const { _handle: handle } = stream as Partial<OpenSocket>;
-    const isTcp = stream instanceof Socket && !(stream instanceof TLSSocket);
-    return isTcp && typeof handle?.writeBuffer === 'function';
+    const isPlain = stream instanceof Socket && !(stream instanceof TLSSocket);
+    return isPlain && typeof handle?.writeBuffer === 'function';
   }
 
   /** False: nothing has been written, the stream is to have it. The frame must not change afterwards. */
   write(stream: Duplex, frame: Uint8Array): boolean {
     const handle = (stream as OpenSocket)._handle;
-    if (handle === null || stream.writableLength > 0 || stream.writableEnded) return false;
+    if (handle === null || frame.length > MAX_BYTES || stream.writableLength > 0) return false;
     if (this.waiting.size > 0 && this.waiting.has(stream)) return false;
     // After an error the stream tries it too, and ends as it should.
     if (handle.writeBuffer(this.request, frame) !== 0) return false;
@@ -73,6 +76,7 @@ export class DirectWrites {
 
   private wait(stream: Duplex, frame: Uint8Array): void {
     const { request } = this;
+    // Node ends at once where a request that waits is given to another write.
     this.request = new this.binding.WriteWrap();
     this.waiting.add(stream);
     request.buffer = frame;
@@ -84,7 +88,8 @@ export class DirectWrites {
 }
 
 function streamBinding(): StreamBinding | undefined {
-  const { binding } = process as { binding?: (name: string) => unknown };
+  const { binding, throwDeprecation } = process as { binding?: (name: string) => unknown } & NodeJS.Process;
+  if (throwDeprecation) return undefined;
   try {
     const found = binding?.('stream_wrap') as Partial<StreamBinding> | undefined;
     const { WriteWrap, streamBaseState, kLastWriteWasAsync } = found ?? {};
