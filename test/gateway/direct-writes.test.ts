@@ -47,7 +47,7 @@ test('frames come in the order in which they were written, past the stream or th
     { numRuns: 300 },
   );
   assert.ok(counts.direct > 1000, `${counts.direct} were written past the stream`);
-  assert.ok(counts.left > 500, `${counts.left} were left to the stream`);
+  assert.ok(counts.left > 100, `${counts.left} were left to the stream`);
 });
 
 test('while a frame waits in the handle the stream has the next ones, and counts them', async (t) => {
