@@ -376,8 +376,8 @@ export class Controller implements SlotListener {
       const message = controlMessage(value);
       if (message !== undefined) this.control(peer, message);
     });
-    peer.onHeartbeat(() => this.takeover.heard(peer.run));
-    peer.onPulse(() => this.takeover.heard(peer.run));
+    peer.onHeartbeat(() => this.takeover.heard(peer.run, 'heartbeat'));
+    peer.onPulse(() => this.takeover.heard(peer.run, 'pulse'));
     peer.send({ type: 'state', lease: this.lease() } satisfies ControlMessage);
     for (const [, { session }] of this.picture.own.all()) {
       const entries = this.picture.map.entriesOf(this.picture.map.shardsOf(session));

@@ -16,14 +16,15 @@
 // Of soft verdicts there is one per fenceGapMs in the whole cluster: a saturated machine looks like dead peers,
 // and each takeover makes it more so.
 //
-// Silence is counted from the last heartbeat, or from when this observer was last late itself: what it did not
+// Silence is counted from the last heartbeat or pulse, or from when this observer was last late itself: what it did not
 // hear then says nothing. It must be seen by two punctual ticks in a row, since sockets are read between them.
-// A peer that was never heard is not silent but new.
+// A peer that was never heard is not silent but new. A witness must be heard by heartbeats: those come the way on which it
+// would take its suspicion back. Pulses say that a process lives, not that its main thread has read anything.
 
 export interface DetectorTimes {
-  /** How often peers send heartbeats, and pulses, which are heartbeats by another way. */
+  /** How often peers send heartbeats, and pulses. */
   readonly heartbeatMs: number;
-  /** Heartbeats in a row that are missed before a peer is silent. */
+  /** So many in a row that are missed, of both, before a peer is silent. */
   readonly missedHeartbeats: number;
   /** How often `tick` comes; one after more than twice that was late. */
   readonly tickMs: number;
@@ -59,6 +60,8 @@ export type DetectorEvent =
   /** A dial after the end of its link was refused (ECONNREFUSED); not: timed out. */
   | { readonly type: 'refused'; readonly run: string }
   | { readonly type: 'heartbeat'; readonly run: string }
+  /** A sign of life of a thread of its own. */
+  | { readonly type: 'pulse'; readonly run: string }
   /**
    * `expired`: it was there, or should be by now. `unknown`: Redis is away, or back for so short a time that leases
    * need not be written again yet, or the run is so new that it need not have one.
@@ -89,8 +92,10 @@ interface Peer {
   givenUpMs: number;
   refused: boolean;
   lease: Lease;
-  /** Of the last heartbeat; undefined: none yet. */
+  /** Of the last heartbeat or pulse; undefined: none yet. */
   heardMs: number | undefined;
+  /** Of the last heartbeat. */
+  beatenMs: number | undefined;
   /** Punctual ticks in a row that found it silent. */
   silentTicks: number;
   suspected: boolean;
@@ -171,8 +176,10 @@ export class Detector {
         if (peer.link !== 'closed' && peer.link !== 'given-up') return [];
         peer.refused = true;
         return this.judge(event.run, peer, nowMs);
-      case 'heartbeat': {
+      case 'heartbeat':
+      case 'pulse': {
         peer.heardMs = nowMs;
+        if (event.type === 'heartbeat') peer.beatenMs = nowMs;
         peer.silentTicks = 0;
         if (!peer.suspected) return [];
         peer.suspected = false;
@@ -209,8 +216,11 @@ export class Detector {
   }
 
   private isSilent(peer: Peer, nowMs: number): boolean {
-    if (peer.heardMs === undefined) return false;
-    const sinceMs = Math.max(peer.heardMs, this.attentiveSinceMs);
+    return peer.heardMs !== undefined && this.isOverdue(peer.heardMs, nowMs);
+  }
+
+  private isOverdue(lastMs: number, nowMs: number): boolean {
+    const sinceMs = Math.max(lastMs, this.attentiveSinceMs);
     return nowMs - sinceMs >= this.times.missedHeartbeats * this.times.heartbeatMs;
   }
 
@@ -242,7 +252,7 @@ export class Detector {
         (peer.link === 'given-up' && nowMs - peer.givenUpMs >= this.times.fenceGapMs);
       if (silent || absent) return { evidence: 'lease', hard };
     }
-    if (silent && this.isWitnessed(run, peer)) return { evidence: 'observers', hard: false };
+    if (silent && this.isWitnessed(run, peer, nowMs)) return { evidence: 'observers', hard: false };
     return this.isStranded(peer, nowMs) ? { evidence: 'database', hard: false } : undefined;
   }
 
@@ -253,14 +263,14 @@ export class Detector {
   }
 
   /** This node hears another one, and one that it hears suspects the peer too. */
-  private isWitnessed(run: string, peer: Peer): boolean {
+  private isWitnessed(run: string, peer: Peer, nowMs: number): boolean {
     for (const [other, state] of this.peers)
-      if (other !== run && peer.reports.has(other) && this.isCredible(state)) return true;
+      if (other !== run && peer.reports.has(other) && this.isCredible(state, nowMs)) return true;
     return false;
   }
 
-  private isCredible(peer: Peer): boolean {
-    return peer.heardMs !== undefined && !peer.suspected && peer.silentTicks === 0;
+  private isCredible({ beatenMs, suspected, silentTicks }: Peer, nowMs: number): boolean {
+    return beatenMs !== undefined && !this.isOverdue(beatenMs, nowMs) && !suspected && silentTicks === 0;
   }
 
   /** Between ticks: an event that comes late comes before the tick that would say so. */
@@ -300,6 +310,7 @@ function newPeer(): Peer {
     refused: false,
     lease: 'unknown',
     heardMs: undefined,
+    beatenMs: undefined,
     silentTicks: 0,
     suspected: false,
     toldMs: 0,

@@ -33,6 +33,8 @@ export type LeaseEvent =
   | { readonly type: 'renewing'; readonly succeeds: boolean; readonly reason: string | undefined }
   /** Whether the database answers about our sessions; said when it changes. */
   | { readonly type: 'confirming'; readonly succeeds: boolean; readonly reason: string | undefined }
+  /** Whether that peer can be sent pulses (pulse-sender.ts); said when it could not be for long, and when it can again. */
+  | { readonly type: 'pulsing'; readonly succeeds: boolean; readonly run: string }
   | { readonly type: 'redis'; readonly state: LeaseStoreState; readonly reason: string | undefined };
 
 export const DEFAULT_STALL_MS = 5_000;

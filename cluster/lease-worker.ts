@@ -39,6 +39,7 @@ function keepLease(task: LeaseTask, port: NonNullable<typeof parentPort>): void 
     clock,
     random: Math.random,
     limits: PEER_LIMITS,
+    onChange: (run, succeeds) => tell({ type: 'pulsing', succeeds, run }),
   });
 
   const stop = async (release: boolean): Promise<void> => {

@@ -95,9 +95,9 @@ export class Takeover {
     if (how !== 'unreachable') this.step({ type: 'refused', run });
   }
 
-  heard(run: string): void {
+  heard(run: string, by: 'heartbeat' | 'pulse'): void {
     this.isAlive(run);
-    this.step({ type: 'heartbeat', run });
+    this.step({ type: by, run });
   }
 
   /** What it says of itself; without `run` what this node finds. */

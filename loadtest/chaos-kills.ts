@@ -9,6 +9,8 @@ const REJOINED_MS = 60_000;
 const FROZEN_MS = 20_000;
 const SLOW_TURNS = 4;
 const SLOW_TURN_EVERY_MS = 2_500;
+/** A part of a turn that takes long: that it did is seen. */
+const SLOW_TURN_SEEN_MS = 1_000;
 /** PostgreSQL's Sync: what ends a batch. Without it the batch is carried out and its locks are kept. */
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
 /** Smaller statements are no batches. */
@@ -64,6 +66,7 @@ export const slowTurns: Fault = {
       node.process.holdUp();
       await sleep(SLOW_TURN_EVERY_MS);
     }
+    scene.demand(scene.longestPause() > SLOW_TURN_SEEN_MS, 'its documents stood still meanwhile');
     const { runs } = await database.fences();
     scene.demand(runs === before.runs, 'a node whose turns take long is not dead');
     await scene.calm();

@@ -42,6 +42,7 @@ const REFUSALS = [
   'authentication',
   'direction',
   'unknown-connection',
+  'purpose',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -188,7 +189,7 @@ function readHello(context: HandshakeContext, payload: Uint8Array): Introduced |
   const [version, code, usesSecret] = bytes.subarray(MAGIC.length);
   const purpose = PURPOSES.find((each) => each === code);
   if (version !== PROTOCOL_VERSION) return 'version';
-  if (purpose === undefined) return 'garbage';
+  if (purpose === undefined) return 'purpose';
   const names: string[] = [];
   let at = fixed;
   for (; at < bytes.length && names.length < 3; at += 1 + (bytes[at] ?? 0))

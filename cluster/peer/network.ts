@@ -2,7 +2,7 @@
 // streams and heartbeats. Interfaces and limits only. Implementations: network-tcp.ts, network-memory.ts.
 //
 // A *run* is one life of a node's process. Of two runs the one with the smaller id dials, so a pair has
-// one connection, used in both directions; the other one is dialled and only probes.
+// one connection, used in both directions; the other one is dialled for it. Each dials the other to probe, and for pulses.
 import type { Transport } from '../../actors/link.ts';
 
 /**

@@ -14,19 +14,29 @@ export interface PulseSenderOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly limits: Pick<PeerLimits, 'heartbeatMs' | 'backoffMaxMs'>;
+  readonly limits: Pick<PeerLimits, 'heartbeatMs' | 'silenceMs' | 'backoffFirstMs'>;
+  /** That run could not be reached for MISSED_MS (told once), or can be again. */
+  readonly onChange: (run: string, succeeds: boolean) => void;
 }
 
 /** A main thread that has not turned for so long is not vouched for. */
 export const TURN_MS = 2_000;
+/** Between dials: full jitter up to the first back-off of links, doubled each time, up to this. */
+export const BACKOFF_MAX_MS = 30_000;
+export const MISSED_MS = 10_000;
 /** Pulses that wait for a peer which does not read; more are left out. */
 const MAX_BACKLOG_BYTES = 4_096;
 
-/** dialling -> pulsing -> resting -> dialling; any -> gone. `cancel` takes back what is under way. */
+/** resting -> dialling -> resting | pulsing; pulsing -> resting. `cancel` takes back what is under way. */
 interface Line {
   readonly target: PeerTarget;
   wire: Wire | undefined;
   cancel: () => void;
+  failures: number;
+  /** When it last answered, or when it was to be sent pulses. */
+  answeredMs: number;
+  /** It has been told that it cannot be reached. */
+  isMissed: boolean;
 }
 
 export class PulseSender {
@@ -48,9 +58,11 @@ export class PulseSender {
   setTargets(targets: readonly PeerTarget[]): void {
     const runs = new Set(targets.map(({ run }) => run));
     for (const [run, line] of this.lines) if (!runs.has(run)) this.end(run, line);
+    const answeredMs = this.options.clock.now();
     for (const target of targets) {
       if (this.lines.has(target.run)) continue;
-      const line: Line = { target, wire: undefined, cancel: () => {} };
+      const cancel = (): void => {};
+      const line = { target, wire: undefined, cancel, failures: 0, answeredMs, isMissed: false };
       this.lines.set(target.run, line);
       this.dial(line);
     }
@@ -71,12 +83,20 @@ export class PulseSender {
 
   private reached(line: Line, wire: Wire): void {
     line.wire = wire;
+    line.answeredMs = this.options.clock.now();
     wire.start({
-      // Nothing is said on it.
-      frame: () => this.lost(line, wire),
+      frame: () => this.answered(line),
       end: () => this.lost(line, wire),
     });
     this.send(line);
+  }
+
+  private answered(line: Line): void {
+    line.answeredMs = this.options.clock.now();
+    line.failures = 0;
+    if (!line.isMissed) return;
+    line.isMissed = false;
+    this.options.onChange(line.target.run, true);
   }
 
   private lost(line: Line, wire: Wire): void {
@@ -85,10 +105,14 @@ export class PulseSender {
     this.rest(line);
   }
 
-  /** All peers lose a node at once, and dial it again at different times. */
+  /** Many peers lose a node at once, and dial it again at different times. While nobody is vouched for nobody is dialled. */
   private rest(line: Line): void {
     const { clock, random, limits } = this.options;
-    line.cancel = clock.after(random() * limits.backoffMaxMs, () => this.dial(line));
+    const most = Math.min(BACKOFF_MAX_MS, limits.backoffFirstMs * 2 ** Math.min(line.failures++, 20));
+    line.cancel = clock.after(random() * most, () => {
+      if (this.isTurning()) this.dial(line);
+      else this.rest(line);
+    });
   }
 
   private end(run: string, line: Line): void {
@@ -98,9 +122,27 @@ export class PulseSender {
   }
 
   private pulse(): void {
-    const { clock, limits } = this.options;
+    const { clock, limits, beats } = this.options;
     this.cancelPulse = clock.after(limits.heartbeatMs, () => this.pulse());
-    for (const line of this.lines.values()) this.send(line);
+    const now = clock.now();
+    const seen = beats();
+    if (seen !== this.beats) {
+      this.beats = seen;
+      this.turnedMs = now;
+    }
+    const isTurning = this.isTurning();
+    for (const line of this.lines.values()) {
+      // What is not sent is not answered.
+      if (!isTurning) line.answeredMs = now;
+      const { wire } = line;
+      const silentMs = now - line.answeredMs;
+      if (silentMs > MISSED_MS && !line.isMissed) {
+        line.isMissed = true;
+        this.options.onChange(line.target.run, false);
+      }
+      if (wire !== undefined && silentMs > limits.silenceMs) this.lost(line, wire);
+      else this.send(line);
+    }
   }
 
   private send({ wire }: Line): void {
@@ -109,13 +151,6 @@ export class PulseSender {
   }
 
   private isTurning(): boolean {
-    const { beats, clock } = this.options;
-    const now = clock.now();
-    const seen = beats();
-    if (seen !== this.beats) {
-      this.beats = seen;
-      this.turnedMs = now;
-    }
-    return now - this.turnedMs <= TURN_MS;
+    return this.options.clock.now() - this.turnedMs <= TURN_MS;
   }
 }

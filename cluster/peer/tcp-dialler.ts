@@ -156,7 +156,7 @@ export class TcpDialler {
       introduce(wire, context, purpose, connection, (result) => {
         if (result.type === 'failed') return next({ ...result, type: 'unreachable' });
         if (result.introduced.remote.run !== run) return next({ type: 'replaced' });
-        wire.trust(limits.maxFrameBytes);
+        if (purpose !== PULSES) wire.trust(limits.maxFrameBytes);
         next({ type: 'reached', wire, introduced: result.introduced });
       });
     });

@@ -2,7 +2,7 @@
 // connections at a time, so long, so many lines of log. It never dials.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { HEARTBEAT } from './frames.ts';
+import { HEARTBEAT, NO_PAYLOAD } from './frames.ts';
 import { HEARTBEATS, type Introduced, LINK, PROBE, PULSES, type Refusal, receive } from './handshake.ts';
 import type { PeerAddress } from './network.ts';
 import { channelOf, type TcpContext } from './tcp-context.ts';
@@ -11,6 +11,8 @@ import type { WirePair } from './wire.ts';
 
 /** Lines of log about refused connections, at most; the next line says how many were left out. */
 const LOGS_PER_SECOND = 5;
+/** Answers to pulses that wait for a peer which does not read; more are left out. */
+const MAX_ANSWER_BACKLOG_BYTES = 4096;
 
 interface Waiting {
   readonly wire: TcpWire;
@@ -128,7 +130,7 @@ export class TcpListener {
           this.refused(from, result.reason);
           return;
         }
-        wire.trust(limits.maxFrameBytes);
+        if (result.introduced.purpose !== PULSES) wire.trust(limits.maxFrameBytes);
         this.introduced({ wire, introduced: result.introduced, release: () => this.release(from) }, socket);
       },
     );
@@ -171,7 +173,7 @@ export class TcpListener {
     }
   }
 
-  /** One connection a run. It needs no goodbye: what is silent on it is let go, and its run dials again if it lives. */
+  /** One connection a run. Each pulse is answered by the like, so that its sender knows that the connection stands. */
   private takePulses(run: string, wire: TcpWire, socket: Socket): void {
     this.pulses.get(run)?.destroy();
     this.pulses.set(run, wire);
@@ -180,9 +182,14 @@ export class TcpListener {
     });
     socket.setTimeout(this.context.limits.silenceMs, () => socket.destroy());
     wire.start({
-      frame: ({ type }) => {
-        if (type === HEARTBEAT) this.onPulse(run);
-        else wire.destroy();
+      frame: ({ type, payload }) => {
+        if (type !== HEARTBEAT || payload.length > 0) {
+          this.refused(addressOf(socket), `frame of type ${type} among pulses`);
+          wire.destroy();
+          return;
+        }
+        if (wire.bufferedBytes < MAX_ANSWER_BACKLOG_BYTES) wire.send(HEARTBEAT, 0, NO_PAYLOAD);
+        this.onPulse(run);
       },
       end: () => {},
     });

@@ -201,6 +201,24 @@ describe('two observers', () => {
     assert.deepEqual(watch.dead(), []);
   });
 
+  test('who pulses lives, and who only pulses is no witness: it could not take back what it said', () => {
+    const watch = new Watch('a', 'b');
+    const pulses = (...runs: readonly string[]): void => {
+      watch.nowMs += tickMs;
+      watch.tell(...runs.map((run): DetectorEvent => ({ type: 'pulse', run })), { type: 'tick' });
+    };
+    watch.tell(suspects('a', 'b'));
+    // a is silent, and b in a long turn.
+    for (let ms = 0; ms < 2 * BOUND_MS; ms += tickMs) pulses('b');
+    assert.deepEqual([watch.dead(), watch.told()], [[], ['suspect a']]);
+    watch.tell({ type: 'heartbeat', run: 'b' });
+    pulses('b');
+    assert.deepEqual(watch.dead(), [`a observers soft ${watch.nowMs}`]);
+    // It pulses again.
+    pulses('a', 'b');
+    assert.equal(watch.told().at(-1), 'unsuspect a');
+  });
+
   test('who hears nobody is no witness, whatever it was told before', () => {
     const watch = new Watch('a', 'b', 'c');
     watch.tell(suspects('a', 'b'), suspects('b', 'a'), suspects('c', 'a'));

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { afterEach, test } from 'node:test';
 import { systemClock } from '../../cluster/peer/clock.ts';
-import { HEARTBEAT } from '../../cluster/peer/frames.ts';
+import { BATCH, HEARTBEAT } from '../../cluster/peer/frames.ts';
 import { PEER_LIMITS, type PeerAddress, type PeerTarget } from '../../cluster/peer/network.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
-import { PulseSender, TURN_MS } from '../../cluster/peer/pulse-sender.ts';
+import { BACKOFF_MAX_MS, MISSED_MS, PulseSender, TURN_MS } from '../../cluster/peer/pulse-sender.ts';
 import type { PeerCredentials } from '../../cluster/peer/tcp-context.ts';
 import { TcpDialler } from '../../cluster/peer/tcp-dialler.ts';
 import type { Wire, WireHandlers } from '../../cluster/peer/wire.ts';
@@ -15,7 +15,6 @@ import { createAuthority } from './peer-certificates.ts';
 
 const HOST = '127.0.0.1';
 const SECRET = randomBytes(32).toString('hex');
-const BEAT_MS = PEER_LIMITS.heartbeatMs;
 const A: PeerTarget = { run: 'run-a', address: { host: HOST, port: 1 } };
 const B: PeerTarget = { run: 'run-b', address: { host: HOST, port: 2 } };
 
@@ -43,29 +42,63 @@ for (const [kind, credentials] of [
   });
 }
 
-test('who does not know the secret is not heard', async () => {
+test('one that dialled us is sent pulses as soon as it is known where it listens', async () => {
+  const a = await node('run-a', { secret: SECRET });
+  const b = await node('run-b', { secret: SECRET });
+  a.network.dial(b.target);
+  await until(() => b.pulses.length > 0);
+  assert.deepEqual(b.targets, []);
+  b.network.dial(a.target);
+  assert.deepEqual(b.targets, [a.target]);
+  await until(() => a.pulses.length > 0);
+});
+
+test('who does not know the secret gets no wire', async () => {
+  const b = await node('run-b', { secret: SECRET });
+  assert.equal(await wireTo(b.target, { secret: SECRET.toUpperCase() }), undefined);
+  await until(() => b.log.some((line) => line.includes('authentication')));
+});
+
+test('each pulse is answered; what is none, or says anything, ends the connection and is no sign of life', async () => {
   const a = await node('run-a', { secret: SECRET });
   const b = await node('run-b', { secret: SECRET });
   a.network.dial(b.target);
   b.network.dial(a.target);
   await until(() => b.pulses.length > 0);
   a.stop();
-  b.pulses.length = 0;
-  const dialler = diallerOf('run-a', { secret: SECRET.toUpperCase() });
-  const wire = await new Promise((resolve) => dialler.dialForPulses(b.target, 2_000, resolve));
-  assert.equal(wire, undefined);
-  await until(() => b.log.some((line) => line.includes('authentication')));
-  assert.equal(b.pulses.length, 0);
+  for (const [type, bytes] of [
+    [HEARTBEAT, 1],
+    [BATCH, 0],
+    [HEARTBEAT, 2000],
+  ] as const) {
+    let answers = 0;
+    let ended = false;
+    const wire = await wireTo(b.target, { secret: SECRET });
+    wire?.start({ frame: () => answers++, end: () => (ended = true) });
+    wire?.send(HEARTBEAT, 0, new Uint8Array(0));
+    await until(() => answers === 1);
+    const { length } = b.pulses;
+    wire?.send(type, 0, new Uint8Array(bytes));
+    await until(() => ended);
+    assert.deepEqual([answers, b.pulses.length], [1, length]);
+  }
+  // The third is cut off before it is read.
+  assert.equal(b.log.filter((line) => line.includes('among pulses')).length, 2);
+});
+
+test('a network that closes lets go of who pulses', async () => {
+  const b = await node('run-b', { secret: SECRET }, { silenceMs: 600_000 });
+  let ended = false;
+  (await wireTo(b.target, { secret: SECRET }))?.start({ frame: () => {}, end: () => (ended = true) });
+  await b.network.close();
+  await until(() => ended);
 });
 
 test('a newer connection takes the place of an older one, and one that is silent is let go', async () => {
   const b = await node('run-b', { secret: SECRET }, { silenceMs: 300 });
-  const dialler = diallerOf('run-a', { secret: SECRET });
   const ended: string[] = [];
   for (const name of ['first', 'second']) {
-    const wire = await new Promise<Wire | undefined>((resolve) =>
-      dialler.dialForPulses(b.target, 2_000, resolve),
-    );
+    const wire = await wireTo(b.target, { secret: SECRET });
     assert.ok(wire !== undefined);
     wire.start({ frame: () => assert.fail('nothing is said on it'), end: () => ended.push(name) });
     if (name === 'second') await until(() => ended.length === 1);
@@ -98,15 +131,18 @@ test('where a peer cannot be reached, or the connection is lost, it is dialled a
   const h = harness();
   h.reachable = false;
   h.sender.setTargets([A]);
-  await h.pass(10_000);
-  assert.deepEqual(h.sent(), {});
-  assert.ok(h.dials > 5 && h.dials < 40, `${h.dials} dials`);
+  await h.pass(MISSED_MS);
+  assert.deepEqual([h.sent(), h.changes], [{}, []]);
+  await h.pass(600_000);
+  assert.deepEqual(h.changes, ['run-a false']);
+  assert.ok(h.dials > 10 && h.dials < 100, `${h.dials} dials`);
   h.reachable = true;
-  await h.pass(PEER_LIMITS.backoffMaxMs + 1_000);
+  await h.pass(BACKOFF_MAX_MS + 1_000);
   assert.ok((h.sent()['run-a'] ?? 0) >= 5);
+  assert.deepEqual(h.changes, ['run-a false', 'run-a true']);
   h.lose();
-  await h.pass(PEER_LIMITS.backoffMaxMs + 1_000);
-  assert.ok((h.sent()['run-a'] ?? 0) >= 5);
+  await h.pass(1_000);
+  assert.ok((h.sent()['run-a'] ?? 0) >= 4);
   h.reachable = false;
   h.lose();
   h.sender.setTargets([]);
@@ -115,9 +151,42 @@ test('where a peer cannot be reached, or the connection is lost, it is dialled a
   assert.equal(h.dials, dials);
 });
 
+test('a connection that answers nothing is given up, but not for what was not sent', async () => {
+  const h = harness();
+  h.sender.setTargets([A]);
+  await h.pass(10_000);
+  h.turns = false;
+  await h.pass(60_000);
+  assert.deepEqual([h.dials, h.changes], [1, []]);
+  h.turns = true;
+  await h.pass(1_000);
+  assert.equal(h.dials, 1);
+  h.answers = false;
+  await h.pass(PEER_LIMITS.silenceMs + 1_000);
+  assert.ok(h.dials > 1, 'it is dialled again');
+  h.reachable = false;
+  h.lose();
+  h.turns = false;
+  await h.pass(TURN_MS + PEER_LIMITS.silenceMs);
+  const { dials } = h;
+  await h.pass(60_000);
+  assert.equal(h.dials, dials, 'who is not vouched for does not dial');
+});
+
+test('for how long the main thread has not turned is known where there was nobody to tell', async () => {
+  const h = harness();
+  await h.pass(1_000);
+  h.turns = false;
+  await h.pass(10_000);
+  h.sender.setTargets([A]);
+  await h.pass(1_000);
+  assert.deepEqual(h.sent(), {});
+});
+
 test('for a peer that does not read no more pulses wait than a few', async () => {
   const h = harness();
   h.reads = false;
+  h.limits.silenceMs = 3_600_000;
   h.sender.setTargets([A]);
   await h.pass(3_600_000);
   const sent = h.sent()['run-a'] ?? 0;
@@ -133,7 +202,8 @@ async function node(run: string, credentials: PeerCredentials, limits?: { silenc
     beats: () => performance.now(),
     clock: systemClock,
     random: Math.random,
-    limits: { ...PEER_LIMITS, heartbeatMs: 20, backoffMaxMs: 20 },
+    limits: { ...PEER_LIMITS, heartbeatMs: 20 },
+    onChange: () => {},
   });
   const dialler = diallerOf(run, credentials);
   const state = {
@@ -165,6 +235,10 @@ async function node(run: string, credentials: PeerCredentials, limits?: { silenc
   return Object.assign(state, { network, target: { run, address }, pulses, log, stop: () => sender.stop() });
 }
 
+function wireTo(target: PeerTarget, credentials: PeerCredentials): Promise<Wire | undefined> {
+  return new Promise((resolve) => diallerOf('run-a', credentials).dialForPulses(target, 2_000, resolve));
+}
+
 function diallerOf(run: string, credentials: PeerCredentials): TcpDialler {
   const dialler = new TcpDialler({
     identity: { cluster: 'test', node: run, run },
@@ -187,7 +261,10 @@ function harness() {
     turns: true,
     reachable: true,
     reads: true,
+    answers: true,
     dials: 0,
+    changes: [] as string[],
+    limits: { ...PEER_LIMITS },
     open: () => wires.size,
     pass: (ms: number) => {
       const end = clock.now() + ms;
@@ -222,6 +299,8 @@ function harness() {
         assert.equal(type, HEARTBEAT);
         if (!h.reads) waiting += 9;
         sent.push(run);
+        if (h.reads && h.answers)
+          clock.after(1, () => handlers?.frame({ type: HEARTBEAT, stream: 0, payload: new Uint8Array(0) }));
       },
       finish: end,
       destroy: end,
@@ -236,7 +315,8 @@ function harness() {
     beats: () => (h.turns ? ++beats : beats),
     clock,
     random: () => (rolls++ % 10) / 10,
-    limits: { heartbeatMs: BEAT_MS, backoffMaxMs: PEER_LIMITS.backoffMaxMs },
+    limits: h.limits,
+    onChange: (run, succeeds) => h.changes.push(`${run} ${succeeds}`),
   });
   return Object.assign(h, { sender });
 }

@@ -167,7 +167,7 @@ class Harness {
     if (!connected) return;
     this.takeover.linkUp(run);
     const stop = this.clock.every(200, () => {
-      if (this.clock.now() < beatsUntilMs) this.takeover.heard(run);
+      if (this.clock.now() < beatsUntilMs) this.takeover.heard(run, 'heartbeat');
       else stop();
     });
   }
