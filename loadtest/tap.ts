@@ -19,9 +19,17 @@ export function tap(recorder: Recorder): Tap {
   class TappedWebSocket extends WebSocket {
     constructor(url: string, protocols: string[]) {
       super(url, protocols, { perMessageDeflate: false, maxPayload: 256 * 1024 * 1024 });
+      // The SDK has one socket at a time. One that it has left may close, and say things, when the next is open.
+      if (open !== undefined) recorder.lost();
       open = this;
-      this.on('message', (data, isBinary) => received(recorder, bytesOf(data), isBinary));
-      this.on('close', () => recorder.lost());
+      this.on('message', (data, isBinary) => {
+        if (open === this) received(recorder, bytesOf(data), isBinary);
+      });
+      this.on('close', () => {
+        if (open !== this) return;
+        open = undefined;
+        recorder.lost();
+      });
     }
 
     override send(data: string | Uint8Array<ArrayBuffer>): void {
