@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { Recorder } from '../../loadtest/records.ts';
 import { tap } from '../../loadtest/tap.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
@@ -19,7 +19,8 @@ test('a socket that the SDK has left ends nothing of the next one, however late 
   const recorder = new Recorder('client', { replicas: false, now: () => 0 });
   const { webSocket } = tap(recorder);
   const connect = async () => {
-    const near = new webSocket(`ws://127.0.0.1:${address.port}`, [SUBPROTOCOL_JSON]) as unknown as WebSocket;
+    const near = new webSocket(`ws://127.0.0.1:${address.port}`, [SUBPROTOCOL_JSON]);
+    assert.ok(near instanceof WebSocket);
     const [[far]] = await Promise.all([
       once(server, 'connection') as Promise<[WebSocket]>,
       once(near, 'open'),
