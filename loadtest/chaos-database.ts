@@ -28,35 +28,33 @@ export class ChaosDatabase {
 
   /** Shards of each node, by its name. */
   async shardsByNode(): Promise<ReadonlyMap<string, number>> {
-    const rows = await this.sql<{ node: string; shards: number }[]>`
-      SELECT s.node, count(*)::int AS shards FROM shard JOIN session s ON s.id = shard.owner
-      WHERE s.state <> 'fenced' GROUP BY s.node`;
+    const rows = await this.patiently(
+      () => this.sql<{ node: string; shards: number }[]>`
+        SELECT s.node, count(*)::int AS shards FROM shard JOIN session s ON s.id = shard.owner
+        WHERE s.state <> 'fenced' GROUP BY s.node`,
+    );
     return new Map(rows.map(({ node, shards }) => [node, shards]));
   }
 
   /** Of documents `org/name`: the node that owns each. */
   async ownersOf(org: string): Promise<ReadonlyMap<string, string>> {
-    const rows = await this.sql<{ name: string; node: string }[]>`
-      SELECT d.name, s.node FROM document d JOIN shard ON shard.id = d.shard JOIN session s ON s.id = shard.owner
-      WHERE d.org = ${org} AND d.deleted_at IS NULL AND s.state <> 'fenced'`;
+    const rows = await this.patiently(
+      () => this.sql<{ name: string; node: string }[]>`
+        SELECT d.name, s.node FROM document d JOIN shard ON shard.id = d.shard JOIN session s ON s.id = shard.owner
+        WHERE d.org = ${org} AND d.deleted_at IS NULL AND s.state <> 'fenced'`,
+    );
     return new Map(rows.map(({ name, node }) => [`${org}/${name}`, node]));
   }
 
-  /** All so far; waits for PostgreSQL. */
+  /** All so far. */
   async fences(): Promise<FenceCounts> {
-    const untilMs = performance.now() + AWAY_MS;
-    for (;;) {
-      try {
-        const [row] = await this.sql<{ runs: number; workers: number }[]>`
-          SELECT count(DISTINCT v.run) FILTER (WHERE f.run <> v.run)::int AS runs,
-            count(*) FILTER (WHERE f.run = v.run AND f.id <> v.id)::int AS workers
-          FROM session v JOIN session f ON f.id = v.fenced_by WHERE v.state = 'fenced'`;
-        return row ?? { runs: 0, workers: 0 };
-      } catch (error) {
-        if (performance.now() > untilMs) throw error;
-        await setTimeout(AGAIN_MS);
-      }
-    }
+    const [row] = await this.patiently(
+      () => this.sql<{ runs: number; workers: number }[]>`
+        SELECT count(DISTINCT v.run) FILTER (WHERE f.run <> v.run)::int AS runs,
+          count(*) FILTER (WHERE f.run = v.run AND f.id <> v.id)::int AS workers
+        FROM session v JOIN session f ON f.id = v.fenced_by WHERE v.state = 'fenced'`,
+    );
+    return row ?? { runs: 0, workers: 0 };
   }
 
   /** A node's sessions that are not fenced. */
@@ -94,5 +92,18 @@ export class ChaosDatabase {
 
   async close(): Promise<void> {
     await this.sql.end({ timeout: 1 });
+  }
+
+  /** For what is asked while faults are on: waits for PostgreSQL to be back. */
+  private async patiently<Rows>(ask: () => PromiseLike<Rows>): Promise<Rows> {
+    const untilMs = performance.now() + AWAY_MS;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (performance.now() > untilMs) throw error;
+        await setTimeout(AGAIN_MS);
+      }
+    }
   }
 }
