@@ -113,7 +113,7 @@ async function startNode(
   const proxy = async (targetPort: number, callerOf?: (first: Uint8Array) => string) =>
     proxied ? await ChaosProxy.open({ targetPort, ...(callerOf && { callerOf }) }) : undefined;
   const peers = await proxy(linkPort, callerOf);
-  const storage = await proxy(Number(database.port));
+  const storage = await proxy(Number(database.port), nameOf);
   const redis = await proxy(services.redis.port);
   if (storage !== undefined) database.host = storage.address;
   const log =
@@ -137,6 +137,11 @@ async function startNode(
     ...(log && { onOutput: (text) => log.write(text) }),
   });
   return { name, process, peers, storage, redis };
+}
+
+/** Who dials PostgreSQL, by what it says first: its `application_name`. '' for whatever has none. */
+export function nameOf(first: Uint8Array): string {
+  return /\0application_name\0([^\0]*)\0/.exec(Buffer.from(first).toString('latin1'))?.[1] ?? '';
 }
 
 /** Of a frame's header, and of a hello before its names: what handshake.ts of cluster/peer writes. */

@@ -15,6 +15,9 @@ export interface OpenSession {
   readonly slot: number;
 }
 
+/** What PostgreSQL knows the connection by that a session writes its batches over. */
+export const writeName = (id: string): string => `troupe:${id}`;
+
 /** How often it is asked again, and for how long, while PostgreSQL is away: that may be the fault. */
 const AGAIN_MS = 100;
 const AWAY_MS = 30_000;
@@ -83,7 +86,7 @@ export class ChaosDatabase {
 
   /** Open transactions that hold a lock on a session's row: a batch whose end has not come. */
   async isWriting(sessions: readonly OpenSession[]): Promise<boolean> {
-    const names = sessions.map(({ id }) => `troupe:${id}`);
+    const names = sessions.map(({ id }) => writeName(id));
     const [row] = await this.sql<{ count: number }[]>`
       SELECT count(*)::int AS count FROM pg_stat_activity
       WHERE application_name = ANY(${names}::text[]) AND backend_xid IS NOT NULL`;

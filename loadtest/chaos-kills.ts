@@ -1,5 +1,6 @@
 // Processes that die or stand still, kill -9, SIGSTOP and SIGCONT, and one that only takes its time.
 import type { ChaosNode } from './chaos-cluster.ts';
+import { type OpenSession, writeName } from './chaos-database.ts';
 import type { Fault } from './chaos-fault.ts';
 import { type Scene, sleep } from './chaos-scene.ts';
 
@@ -11,10 +12,10 @@ const SLOW_TURNS = 4;
 const SLOW_TURN_EVERY_MS = 2_500;
 /** A part of a turn that takes long: that it did is seen. */
 const SLOW_TURN_SEEN_MS = 1_000;
+/** Edits that wait behind a batch before a node is killed: a part of the pause that is measured. */
+const WAITING_MS = 300;
 /** PostgreSQL's Sync: what ends a batch. Without it the batch is carried out and its locks are kept. */
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
-/** Smaller statements are no batches. */
-const BATCH_BYTES = 600;
 
 export const killOwner: Fault = { name: 'kill-owner', cluster: 'plain', run: killInTurn };
 
@@ -32,12 +33,41 @@ export const killGateway: Fault = {
 /** The proxy of its links takes connections after it is gone: no refusal tells of its end. */
 export const killUnrefused: Fault = { name: 'kill-unrefused', cluster: 'proxied', run: killInTurn };
 
+/**
+ * PostgreSQL has carried out a batch and waits for its end, other edits wait behind it, and the node is killed. None of
+ * it may have been told to anyone; and the end, which comes when all is over, may commit nothing.
+ */
+export const killInBatch: Fault = {
+  name: 'kill-in-batch',
+  cluster: 'proxied',
+  run: async (scene) => {
+    const { cluster, database } = scene;
+    for (let round = 0; round < scene.rounds; round++) {
+      await scene.calm();
+      const node = await scene.owner(round);
+      const sessions = await database.openSessions(node.name);
+      await holdBatch(node, sessions);
+      await sleep(WAITING_MS);
+      scene.demand(await database.isWriting(sessions), 'a batch was under way when the node was killed');
+      await kill(scene, node, 'kill -9 of a node in mid-batch');
+      const rows = await database.rowsOf(sessions);
+      cluster.mend();
+      await scene.calm();
+      const after = await database.rowsOf(sessions);
+      scene.demand(
+        after === rows,
+        `no row of a killed node: ${rows} when others had taken over, ${after} later`,
+      );
+    }
+  },
+};
+
 export const freezeOwner: Fault = {
   name: 'freeze-owner',
   cluster: 'plain',
   run: async (scene) => {
     await scene.calm();
-    await freeze(scene, scene.cluster.node(0), 'an owner stands still');
+    await freeze(scene, await scene.owner(), 'an owner stands still');
   },
 };
 
@@ -46,8 +76,9 @@ export const freezeInBatch: Fault = {
   cluster: 'proxied',
   run: async (scene) => {
     await scene.calm();
-    const node = scene.cluster.node(0);
-    await node.storage?.keepBack(SYNC, BATCH_BYTES);
+    const node = await scene.owner();
+    const sessions = await scene.database.openSessions(node.name);
+    await holdBatch(node, sessions);
     await freeze(scene, node, 'an owner stands still in mid-batch');
   },
 };
@@ -60,7 +91,7 @@ export const slowTurns: Fault = {
     const { database } = scene;
     await scene.calm();
     const before = await database.fences();
-    const node = scene.cluster.node(0);
+    const node = await scene.owner();
     await scene.strikes("turns of a node's main thread take 1.5 s", node);
     for (let turn = 0; turn < SLOW_TURNS; turn++) {
       node.process.holdUp();
@@ -77,13 +108,21 @@ export const slowTurns: Fault = {
 async function killInTurn(scene: Scene): Promise<void> {
   for (let round = 0; round < scene.rounds; round++) {
     await scene.calm();
-    await kill(scene, scene.cluster.node(round));
+    await kill(scene, await scene.owner(round));
   }
 }
 
-async function kill(scene: Scene, node: ChaosNode): Promise<void> {
+/** PostgreSQL has the next batch of one of these sessions of the node, but not its end. */
+async function holdBatch(node: ChaosNode, sessions: readonly OpenSession[]): Promise<void> {
+  await node.storage?.keepBack(
+    SYNC,
+    sessions.map(({ id }) => writeName(id)),
+  );
+}
+
+async function kill(scene: Scene, node: ChaosNode, name = 'kill -9 of a node'): Promise<void> {
   const place = scene.cluster.nodes.indexOf(node);
-  await scene.strikes('kill -9 of a node', node);
+  await scene.strikes(name, node);
   await node.process.kill();
   const backMs = await scene.until('its clients are back elsewhere', BACK_MS, () => scene.load.isOpen(place));
   await scene.calm();

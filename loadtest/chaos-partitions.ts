@@ -25,7 +25,7 @@ export const partitionNodes: Fault = partition(
 export const partitionOneWay: Fault = partition(
   'partition-one-way',
   'a node is not heard by another',
-  (scene, node) => scene.cluster.lose(node, scene.cluster.node(1)),
+  (scene, node) => scene.cluster.lose(node, scene.cluster.node(scene.cluster.nodes.indexOf(node) + 1)),
 );
 
 /** The others hear it, but it does not reach the database. */
@@ -73,7 +73,7 @@ function partition(
     run: async (scene) => {
       const { database } = scene;
       await scene.calm();
-      const node = scene.cluster.node(0);
+      const node = await scene.owner();
       const sessions = await database.openSessions(node.name);
       await scene.strikes(what, node);
       await begin(scene, node);

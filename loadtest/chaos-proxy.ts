@@ -83,10 +83,10 @@ export class ChaosProxy {
     this.delayMs = delayMs;
   }
 
-  /** Of the next thing that a caller says which ends so, the end is kept back until holes are mended. */
-  keepBack(end: Uint8Array, atLeastBytes: number): Promise<void> {
+  /** Of the next thing that these callers say which ends so, the end is kept back until holes are mended. */
+  keepBack(end: Uint8Array, callers: readonly string[]): Promise<void> {
     return new Promise((resolve) => {
-      for (const line of this.lines) line.keepBack(end, atLeastBytes, resolve);
+      for (const line of this.lines) if (callers.includes(line.name)) line.keepBack(end, resolve);
     });
   }
 
@@ -129,9 +129,9 @@ interface LineOptions {
 
 /** One connection. Nobody is dialled while what the caller says is lost. */
 class Line {
+  readonly name: string;
   private readonly caller: Socket;
   private readonly targetPort: number;
-  private readonly name: string;
   private readonly options: LineOptions;
   private readonly up: Way;
   private down: Way | undefined;
@@ -161,8 +161,8 @@ class Line {
     this.down?.lose(down);
   }
 
-  keepBack(end: Uint8Array, atLeastBytes: number, done: () => void): void {
-    this.up.keepBack(end, atLeastBytes, done);
+  keepBack(end: Uint8Array, done: () => void): void {
+    this.up.keepBack(end, done);
   }
 
   cut(): void {
@@ -196,7 +196,7 @@ class Way {
   private to: Socket | undefined;
   private isLost = false;
   private kept: Buffer[] = [];
-  private watched: { readonly end: Buffer; readonly atLeast: number; readonly done: () => void } | undefined;
+  private watched: { readonly end: Buffer; readonly done: () => void } | undefined;
 
   constructor(from: Socket, delayMs: () => number, onEnd: () => void) {
     this.from = from;
@@ -218,16 +218,13 @@ class Way {
     this.flow();
   }
 
-  keepBack(end: Uint8Array, atLeast: number, done: () => void): void {
-    this.watched = { end: Buffer.from(end), atLeast, done };
+  keepBack(end: Uint8Array, done: () => void): void {
+    this.watched = { end: Buffer.from(end), done };
   }
 
   take(chunk: Buffer): void {
     const { watched } = this;
-    const isIt =
-      watched !== undefined &&
-      chunk.length >= watched.atLeast &&
-      chunk.subarray(-watched.end.length).equals(watched.end);
+    const isIt = watched !== undefined && chunk.subarray(-watched.end.length).equals(watched.end);
     if (isIt && this.kept.length === 0) {
       this.watched = undefined;
       this.pass(chunk.subarray(0, -watched.end.length));

@@ -77,6 +77,18 @@ export class Scene {
     this.rounds = options.rounds;
   }
 
+  /** The first node, from `place` on, that owns some of the documents: of a few documents it may be that one has none. */
+  async owner(place = 0): Promise<ChaosNode> {
+    const { cluster, load } = this;
+    const owners = await this.database.ownersOf(this.org);
+    const owning = new Set(load.docs.map((doc) => owners.get(doc)));
+    for (let from = place; from < place + cluster.nodes.length; from++) {
+      const node = cluster.node(from);
+      if (owning.has(node.name)) return node;
+    }
+    throw new Error('nobody owns a document');
+  }
+
   /** Right before it strikes. Without nodes all documents are struck, and no client. */
   async strikes(name: string, ...nodes: readonly ChaosNode[]): Promise<void> {
     await this.close();

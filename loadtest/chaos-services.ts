@@ -15,7 +15,7 @@ export const redisAway: Fault = {
   name: 'redis-away',
   cluster: 'plain',
   run: async (scene) => {
-    const { services, cluster } = scene;
+    const { services } = scene;
     await scene.calm();
     await scene.strikes('Redis is gone');
     await services.redis.kill();
@@ -24,7 +24,7 @@ export const redisAway: Fault = {
       scene.longestPause() < UNNOTICED_MS,
       `nobody notices that Redis is gone: a document stood still for ${Math.round(scene.longestPause())} ms`,
     );
-    const node = cluster.node(1);
+    const node = await scene.owner(1);
     await scene.strikes('kill -9 of a node without Redis', node);
     await node.process.kill();
     await scene.lasts(REDIS_AWAY_MS / 2);

@@ -3,15 +3,14 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { encodeFrame, HELLO } from '../../cluster/peer/frames.ts';
 import { introduce, LINK } from '../../cluster/peer/handshake.ts';
-import { chaosRun, type FaultResult } from '../../loadtest/chaos.ts';
+import type { FaultResult } from '../../loadtest/chaos.ts';
 import { callerOf } from '../../loadtest/chaos-cluster.ts';
 import type { Fault } from '../../loadtest/chaos-fault.ts';
 import { freezeOwner, killOwner, slowTurns } from '../../loadtest/chaos-kills.ts';
 import { Pauses } from '../../loadtest/chaos-pauses.ts';
-import { report } from '../../loadtest/chaos-report.ts';
 import { rollingRestart } from '../../loadtest/chaos-restarts.ts';
 import { poison } from '../../loadtest/chaos-workers.ts';
-import { startServices } from './services.ts';
+import { shortRun } from './short-run.ts';
 
 test('a node is killed, one stands still, a document kills workers, turns take long, a node is restarted: no acknowledged edit is lost or doubled, and the others go on', async (t) => {
   const results = await run(t, killOwner, freezeOwner, poison, slowTurns, rollingRestart);
@@ -73,26 +72,8 @@ test('a pause is the time between two commits that somebody saw who counts', () 
   assert.deepEqual(longest(['c'], 0, 2000), [], 'nobody was there to see it');
 });
 
-/** Small: the test machine has other things to do. */
 async function run(t: TestContext, ...faults: readonly Fault[]): Promise<readonly FaultResult[]> {
-  const closers: (() => Promise<void>)[] = [];
-  t.after(async () => {
-    for (const close of closers.reverse()) await close();
-  });
-  const services = await startServices({ after: (close) => void closers.push(close) });
-  const results = await chaosRun({
-    services,
-    faults,
-    nodes: 3,
-    clients: 48,
-    sdkClients: 3,
-    rate: 120,
-    rounds: 1,
-    calmMs: 1000,
-    length: 0.2,
-    seed: 1,
-  });
-  t.diagnostic(`\n${report(results)}`);
+  const results = await shortRun(t, faults);
   for (const { fault, violations, unmet } of results) {
     assert.deepEqual(violations, [], fault);
     assert.deepEqual(unmet, [], fault);
