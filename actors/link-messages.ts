@@ -4,7 +4,7 @@
 // A channel (`chan`) is one document as one gateway sees it; a subscription (`sub`) is one socket
 // that has it open. Both are numbers that the gateway gives, never reused on a link.
 // Messages of one channel arrive in the order sent.
-import type { ErrorCode } from '../protocol/errors.ts';
+import type { ErrorCode, FinalSubmitCode } from '../protocol/errors.ts';
 import type { KindName, Role } from '../protocol/messages.ts';
 
 /** The subprotocol of a subscriber: which encoding its frames have. */
@@ -14,6 +14,21 @@ export type FrameCodec = typeof JSON_FRAMES | typeof MSGPACK_FRAMES;
 
 /** A patch crossing the link: JSON text, or the bytes of a yjs update. */
 export type LinkOp = string | Uint8Array;
+
+/** Before the code of what stands in place of a patch; no JSON text begins so. */
+const REFUSAL = '!';
+
+/** What goes on in place of a patch that the gateway found wrong, so that its seq is answered and burnt like any other. */
+export const refusedOp = (code: FinalSubmitCode, message: string): LinkOp => `${REFUSAL}${code} ${message}`;
+
+/** Why the gateway refused it; undefined: it is a patch. */
+export function refusalOf(
+  op: LinkOp,
+): { readonly code: FinalSubmitCode; readonly message: string } | undefined {
+  if (typeof op !== 'string' || op[0] !== REFUSAL) return undefined;
+  const end = op.indexOf(' ');
+  return { code: op.slice(REFUSAL.length, end) as FinalSubmitCode, message: op.slice(end + 1) };
+}
 
 export const OPEN = 1;
 export const SUBMIT = 2;

@@ -168,7 +168,7 @@ const limits = z.strictObject({
     60 * SECOND,
     200,
     DAY,
-    'A socket that sends no application message for this long is closed.',
+    'A socket without a sign of life for this long, a message or an answer to a WebSocket ping, is dropped.',
   ),
 } satisfies Record<keyof Limits, z.ZodType<number>>);
 

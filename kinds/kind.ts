@@ -16,6 +16,12 @@ export interface KindFailure {
   readonly code: KindFailureCode;
   readonly message: string;
 }
+/** Nothing is wrong with the patch, but so much has been committed since its base that its author must rebase it. */
+export interface TooOld {
+  readonly ok: false;
+  readonly code: 'version-too-old';
+  readonly message: string;
+}
 export type Result<T> = { readonly ok: true; readonly value: T } | KindFailure;
 
 /** An applied patch: as it was applied (complete, with what transforming others past it needs), and how to take it back. */
@@ -61,9 +67,9 @@ export interface DocumentKind<State, Op, Undo> {
    * `past` applied. Transforms past each singly, applies whole or not at all (a failure leaves
    * `state` as it was). Returns the patch as committed (tests left out, `-` resolved, final newline
    * added). `bad-op`: wrong already at base; `conflict`: does not apply after transformation;
-   * `test-failed`; `too-large`. O(size of op x past), not of the document (a failure may cost more).
+   * `test-failed`; `too-large`; or `TooOld`. O(size of op x past), not of the document (a failure may cost more).
    */
-  commit(state: State, op: Op, past: readonly Op[], limits: KindLimits): Result<Applied<Op, Undo>>;
+  commit(state: State, op: Op, past: readonly Op[], limits: KindLimits): Result<Applied<Op, Undo>> | TooOld;
 
   /** Applies a patch in place, whole or not at all. A committed patch on its own version always applies. */
   apply(state: State, op: Op): Result<Applied<Op, Undo>>;

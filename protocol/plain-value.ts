@@ -1,12 +1,20 @@
 // Whether a decoded value may stand in a message at all: JSON values as the contract bounds them.
 
+/** From here on JSON.stringify writes an exponent: a float in every language. */
+const EXPONENT_FROM = 1e21;
+
+/** An integer that is not the same number in every language: VALUE-1. */
+export const isInexact = (value: number): boolean =>
+  Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM;
+
 /** A sentence that says what is wrong, or undefined. `depth`: nesting that is left. */
 export function notPlain(value: unknown, depth: number): string | undefined {
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? undefined : 'a string has a lone surrogate';
     case 'number':
-      return Number.isFinite(value) ? undefined : 'a number is not finite';
+      if (!Number.isFinite(value)) return 'a number is not finite';
+      return isInexact(value) ? 'an integer is outside ±(2^53 − 1)' : undefined;
     case 'boolean':
       return undefined;
     case 'object':

@@ -1,9 +1,9 @@
 // One document's order and memory: versions, the window of recent patches, who committed which seq.
 // Pure and synchronous: it knows no sockets, no store and no clock; what it commits is not durable
 // until it is told so.
-import type { KindLimits } from '../../kinds/kind.ts';
+import type { KindFailure, KindLimits, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
-import type { LinkOp } from '../link-messages.ts';
+import { type LinkOp, refusalOf } from '../link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import { type AnyKind, type Entry, entryOf, fromLink, loadState, storedForm } from './entry.ts';
@@ -19,6 +19,8 @@ export type Submitted =
   /** This seq was committed before, as this version. */
   | { readonly type: 'duplicate'; readonly version: number }
   | { readonly type: 'rejected'; readonly code: FinalSubmitCode; readonly message: string }
+  /** Nothing is wrong with it, but so much has been committed since its base that its author must rebase it. */
+  | { readonly type: 'too-old'; readonly message: string }
   /** The patches in (base, after] are needed first, and are not in memory. */
   | { readonly type: 'needs-history'; readonly after: number; readonly upTo: number }
   /** Whether this seq was committed only the log knows. */
@@ -203,6 +205,8 @@ export class Document {
 
   private commit(submission: Submission, older: readonly unknown[]): Submitted {
     const { kind } = this;
+    const refusal = refusalOf(submission.op);
+    if (refusal !== undefined) return rejected(refusal.code, refusal.message);
     const ordered = kind.name === 'yjs' || submission.base < 0;
     const base = ordered ? this.head : submission.base;
     if (base > this.head) return rejected('version-unknown', `the head is version ${this.head}`);
@@ -211,11 +215,11 @@ export class Document {
     }
     const wire = fromLink(kind, submission.op);
     const parsed = kind.parse(wire, this.limits);
-    if (!parsed.ok) return rejected(parsed.code, parsed.message);
+    if (!parsed.ok) return failed(parsed);
     const past: unknown[] = base === this.head ? [] : [...older];
     for (let v = base + older.length + 1; v <= this.head; v++) past.push(this.entries[v - this.first]?.op);
     const applied = kind.commit(this.state, parsed.value, past, this.limits);
-    if (!applied.ok) return rejected(applied.code, applied.message);
+    if (!applied.ok) return failed(applied);
     const { op } = applied.value;
     const text = this.textOf(op, wire, submission.op);
     const stored = storedForm(kind, op, text);
@@ -247,5 +251,8 @@ export class Document {
     this.first += drop;
   }
 }
+
+const failed = ({ code, message }: KindFailure | TooOld): Submitted =>
+  code === 'version-too-old' ? { type: 'too-old', message } : rejected(code, message);
 
 const rejected = (code: FinalSubmitCode, message: string): Submitted => ({ type: 'rejected', code, message });

@@ -39,6 +39,9 @@ export class Submitting {
       case 'rejected':
         this.stay.reject(subscriber, submission.seq, submitted.code, submitted.message);
         return;
+      case 'too-old':
+        audience.refuse(subscriber, submission.seq, 'version-too-old', submitted.message);
+        return;
       case 'needs-history':
         this.fetchHistory(subscriber, submission, submitted.after, submitted.upTo, []);
         return;

@@ -2,10 +2,9 @@
 // `__proto__` or `hasOwnProperty` is a member like any other. (fast-json-patch compares through the
 // value's own `hasOwnProperty` and copies through text; both are replaced here.)
 import type { Json } from '../../protocol/messages.ts';
+import { isInexact } from '../../protocol/plain-value.ts';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
-/** From here on JSON.stringify writes an exponent: a float in every language. */
-const EXPONENT_FROM = 1e21;
 
 /** True where a string is no Unicode text. */
 export const isMalformed = (text: string): boolean => LONE_SURROGATE.test(text);
@@ -23,8 +22,7 @@ export function copyChecked(value: unknown, depth: number, report: { problem: st
       return value;
     case 'number':
       if (!Number.isFinite(value)) return refuse(report, 'a number is not finite');
-      if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM)
-        return refuse(report, 'an integer is outside ±(2^53 − 1)');
+      if (isInexact(value)) return refuse(report, 'an integer is outside ±(2^53 − 1)');
       return value;
     case 'object':
       if (value === null) return null;

@@ -1,5 +1,6 @@
 // What counts as a patch: the shape of a Delta from outside, checked without any document. It owns
 // every `bad-op` that can be told from the patch alone, and never throws.
+import { isInexact } from '../../protocol/plain-value.ts';
 import type { KindFailure, Result } from '../kind.ts';
 import type { Attributes } from './attributes.ts';
 import { type Delta, joinSteps, type Step } from './delta.ts';
@@ -66,10 +67,7 @@ function valueProblem(value: unknown, depth: number): string | undefined {
       return isWellFormed(value) ? undefined : 'lone surrogate in a value';
     case 'number':
       if (!Number.isFinite(value)) return 'number is not finite';
-      if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM) {
-        return 'integer beyond 2^53 - 1';
-      }
-      return undefined;
+      return isInexact(value) ? 'integer beyond 2^53 - 1' : undefined;
     case 'object':
       break;
     default:
@@ -141,9 +139,6 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
-
-/** From here on JSON.stringify writes an exponent: a float in every language. */
-const EXPONENT_FROM = 1e21;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const isWellFormed = (text: string): boolean => {

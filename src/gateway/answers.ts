@@ -27,6 +27,12 @@ import type { OwnerChanges } from './ownership.ts';
 import type { Replies } from './replies.ts';
 import { type Subscriptions, settle } from './subscriptions.ts';
 
+const ENDED = {
+  deleted: 'the document is gone',
+  forbidden: 'you may not see it any more',
+  replaced: 'the same client has opened it on another socket',
+} as const;
+
 const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 /** A catch-up pulls its next chunk no sooner than the reader has taken the last; looked at this often. */
 const PULL_MS = 20;
@@ -99,7 +105,12 @@ export class Answers {
         // It ends with what it was to replace; where it is being opened again, that open answers.
         this.subscriptions.absorb(subscription);
         if (this.subscriptions.end(subscription))
-          subscription.session.send({ type: 'closed', doc: channel.doc, code: message[3] });
+          subscription.session.send({
+            type: 'closed',
+            doc: channel.doc,
+            code: message[3],
+            message: ENDED[message[3]],
+          });
         this.channels.dispose(channel);
         return;
       }

@@ -102,6 +102,12 @@ export class Gateway implements OwnerLinkListener {
     session.open.clear();
   }
 
+  /** Whether others may see its presence: not where nothing has been heard of it for a while. */
+  setHidden(session: Session, isHidden: boolean): void {
+    if (isHidden) this.subscriptions.hide(session);
+    else this.subscriptions.show(session);
+  }
+
   // From owners
 
   messages(_link: OwnerLink, messages: readonly ToGateway[]): void {

@@ -1,10 +1,9 @@
 // What clients ask of documents, checked: names, values, rates and limits. What passes goes to the
 // document's owner, or waits for one within the limits; what does not is answered here. It looks no
 // deeper into a patch than its shape.
-import { type LinkOp, PRESENCE, SUBMIT } from '../../actors/link-messages.ts';
+import { type LinkOp, PRESENCE, refusedOp, SUBMIT } from '../../actors/link-messages.ts';
 import type { Router } from '../../cluster/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
-import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
@@ -41,7 +40,7 @@ export interface RequestsParts {
 type Message = Record<string, unknown>;
 
 const KINDS: ReadonlySet<unknown> = new Set<KindName>(['json', 'rich-text', 'yjs']);
-const TOO_LARGE = { code: 'too-large', message: 'the patch is above limits.opBytes' } as const;
+const TOO_LARGE = refusedOp('too-large', 'the patch is above limits.opBytes');
 
 export class Requests {
   private readonly options: RequestsOptions;
@@ -159,21 +158,17 @@ export class Requests {
       return;
     }
     const linkOp = this.linkOp(session.codec, op, bytes);
-    if ('code' in linkOp) {
-      session.send({ type: 'reject', doc: channel.doc, seq, ...linkOp });
-      return;
-    }
     subscription.unanswered ??= new Unanswered();
     const { unanswered } = subscription;
     if (unanswered.size >= this.limits.inflight && unanswered.get(seq) === undefined) {
       this.overloaded(session, channel.doc, seq, 'too many submits without an answer');
       return;
     }
-    if (session.unansweredBytes + linkOp.op.length > this.options.unansweredBytes && unanswered.size > 0) {
+    if (session.unansweredBytes + linkOp.length > this.options.unansweredBytes && unanswered.size > 0) {
       this.overloaded(session, channel.doc, seq, 'too many bytes without an answer');
       return;
     }
-    const submit = { seq, base: isVersion(base) ? base : -1, op: linkOp.op };
+    const submit = { seq, base: isVersion(base) ? base : -1, op: linkOp };
     const { link } = channel;
     if (link === undefined && this.owners.refusesSubmit(channel, subscription, seq)) return;
     const goesOn = link !== undefined && subscription.mode !== 'resuming';
@@ -185,19 +180,17 @@ export class Requests {
     unanswered.set(submit);
   }
 
-  private linkOp(
-    codec: Codec,
-    op: unknown,
-    frameBytes: number,
-  ): { op: LinkOp } | { code: FinalSubmitCode; message: string } {
-    if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : { op };
-    if (op === undefined) return { code: 'bad-op', message: 'op is missing' };
+  /** The patch, or why it is none: the owner answers that too, for it knows what has become of the seq. */
+  private linkOp(codec: Codec, op: unknown, frameBytes: number): LinkOp {
+    if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : op;
+    if (op === undefined) return refusedOp('bad-op', 'op is missing');
+    if (typeof op === 'string' && codec.binary) return refusedOp('bad-op', 'bytes are bin in MessagePack');
     // The gateway looks no deeper than the walk needs; what an op means is the kind's business.
     const wrong = notPlain(op, this.limits.depth + 2);
-    if (wrong !== undefined) return { code: 'bad-op', message: wrong };
+    if (wrong !== undefined) return refusedOp('bad-op', wrong);
     const text = JSON.stringify(op);
     if (frameBytes > this.limits.opBytes && codec.encodedBytes(op) > this.limits.opBytes) return TOO_LARGE;
-    return { op: text };
+    return text;
   }
 
   presence(session: Session, message: Message): void {
@@ -234,6 +227,12 @@ export class Requests {
     const subscription = this.openOf(session, message);
     if (subscription === undefined) return;
     session.open.delete(subscription.channel.doc);
+    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
+      if (each.request?.id !== undefined && !each.opened)
+        this.replies.error(session, 'not-open', 'closed before it was open', {
+          doc: each.channel.doc,
+          id: each.request.id,
+        });
     this.subscriptions.unsubscribe(subscription);
     session.send({ type: 'closed', ...idOf(message), doc: subscription.channel.doc });
   }

@@ -63,6 +63,8 @@ export class Session {
   /** Clock of the gateway, ms: when it was heard of last. */
   heard: number;
   pinged = false;
+  /** Not heard of for so long that others do not see its presence. */
+  isHidden = false;
   /** Messages since the gateway's clock last counted afresh, each second. */
   messages = 0;
   /** As `FrameProgress` has it. */
@@ -132,7 +134,8 @@ export class Session {
   private push(frame: Uint8Array): void {
     // Below its high-water mark, which is never above the bound, the stream need not be asked.
     if (this.stream.write(frame)) return;
-    if (this.stream.writableLength > this.outboxBytes + this.grace) {
+    // What counts is what waited before it: the first large frame of all is no sign of a slow reader.
+    if (this.stream.writableLength - frame.length > this.outboxBytes + this.grace) {
       this.close(CLOSE.slowReader, 'reader too slow');
     }
   }
@@ -145,6 +148,12 @@ export class Session {
   frame(message: ServerMessage): Uint8Array {
     const encoded = this.codec.encode(message);
     return websocketFrame(typeof encoded === 'string' ? encoder.encode(encoded) : encoded, this.codec.binary);
+  }
+
+  /** Whether others see a presence of it, or did before it was hidden. */
+  get hasPresence(): boolean {
+    for (const { presence } of this.open.values()) if (presence !== undefined) return true;
+    return false;
   }
 
   /** Whether it is worth sending what may be lost. */

@@ -27,6 +27,11 @@ const CLOCK_MS = 250;
 const AWAY_GRACE_MS = 500;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
+/** How often sockets are looked at. */
+const LOOK_MS = 1_000;
+/** Who shows a presence is asked for a sign of life after so long without one, and after so long others see it no more. */
+const PING_PRESENT_MS = 1_500;
+const HIDE_MS = 3_500;
 
 export class Sockets {
   private readonly options: SocketsOptions;
@@ -36,6 +41,7 @@ export class Sockets {
   private readonly sessions = new Set<Session>();
   private readonly clock: NodeJS.Timeout;
   private ticks = 0;
+  private lastLook = steadyNow();
   private stopping = false;
   /** The node cannot serve for the time being. */
   private away = false;
@@ -201,8 +207,11 @@ export class Sockets {
 
   private tick(): void {
     this.now = steadyNow();
-    if (++this.ticks % (1000 / CLOCK_MS) !== 0) return;
+    if (++this.ticks % (LOOK_MS / CLOCK_MS) !== 0) return;
     const { helloMs, limits } = this.options;
+    // What has come while this thread was busy has not been read yet.
+    const isLate = this.now - this.lastLook > 1.5 * LOOK_MS;
+    this.lastLook = this.now;
     for (const session of this.sessions) {
       session.messages = 0;
       // A reader that stands still does not answer our close for long; what it had open ends now.
@@ -213,12 +222,19 @@ export class Sockets {
       if (session.client === undefined && this.now - session.since > helloMs) {
         session.close(CLOSE.noHello, 'no hello in time');
       } else if (silent > limits.idleMs && (session.pinged || session.closed)) session.socket.terminate();
-      else if (silent > limits.idleMs / 2 && !session.pinged && !session.closed) {
+      else if (!session.pinged && !session.closed && isDue(session, silent, limits)) {
         session.pinged = true;
         session.socket.ping();
       }
+      if (session.isHidden ? silent < HIDE_MS : !isLate && silent > HIDE_MS && session.hasPresence)
+        this.options.gateway.setHidden(session, !session.isHidden);
     }
   }
+}
+
+/** Whether it has been silent for so long, ms, that it is asked for a sign of life. */
+function isDue(session: Session, silent: number, { idleMs }: Limits): boolean {
+  return silent > idleMs / 2 || (silent > PING_PRESENT_MS && session.hasPresence);
 }
 
 /** Whole ms, for what is kept of each socket. */

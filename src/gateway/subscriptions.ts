@@ -78,10 +78,32 @@ export class Subscriptions {
 
   /** What is unanswered, in order, and its presence. */
   sendAgain(subscription: Subscription): void {
-    const { sub, unanswered, presence, channel } = subscription;
+    const { sub, unanswered, presence, channel, session } = subscription;
     const { link, chan } = channel;
     for (const { seq, base, op } of unanswered?.all() ?? []) link?.send([SUBMIT, chan, sub, seq, base, op]);
-    if (presence !== undefined) link?.send([PRESENCE, chan, sub, presence]);
+    if (presence !== undefined && !session.isHidden) link?.send([PRESENCE, chan, sub, presence]);
+  }
+
+  /** The session is not heard of: nobody sees its presence until `show`. */
+  hide(session: Session): void {
+    session.isHidden = true;
+    for (const subscription of session.open.values()) {
+      const { channel, presence } = subscription;
+      const { mode, sub } = rootOf(subscription);
+      if (presence === undefined) continue;
+      if (mode === 'resuming') this.tellGone(channel, session);
+      else channel.link?.send([PRESENCE, channel.chan, sub, null]);
+    }
+  }
+
+  show(session: Session): void {
+    session.isHidden = false;
+    for (const subscription of session.open.values()) {
+      const { channel, presence } = subscription;
+      const { mode, sub } = rootOf(subscription);
+      if (presence !== undefined && mode !== 'resuming')
+        channel.link?.send([PRESENCE, channel.chan, sub, presence]);
+    }
   }
 
   /** From now on what the owner said of the channel's subscriptions does not count. */

@@ -63,6 +63,9 @@ inBoth(
       assert.equal(outcome(await client.submit(doc, 3, opOf(LIMITS.opBytes + 1))), 'reject too-large');
       assert.equal((await client.submit(doc, 4, opOf(LIMITS.opBytes))).type, 'commit');
     }
+    // Its seq is answered as any other's: refused before, committed before.
+    assert.equal(outcome(await client.submit(doc, 2, opOf(100))), 'reject seq-used');
+    if (!codec.binary) assert.equal((await client.submit(doc, 4, opOf(3 * KiB))).type, 'ack');
     // A thousand small numbers are a byte each in MessagePack, and two in JSON.
     const numbers = [{ op: 'add', path: '/n', value: new Array(1500).fill(7) }];
     assert.equal(outcome(await client.submit(doc, 5, numbers)), codec.binary ? 'commit' : 'reject too-large');

@@ -299,6 +299,21 @@ inBoth('CLOSE-1 closing at once what is being opened, or opened again, ends both
   }
 });
 
+inBoth('SOCK-8 an open that is closed before it was answered is answered too', async (t, codec) => {
+  const client = await file.connect(t, codec);
+  const doc = file.newDoc();
+  client.send({ type: 'open', doc, kind: 'json', id: 'open' });
+  client.send({ type: 'close', doc, id: 'close' });
+  const refused = await client.next('error');
+  assert.deepEqual([refused.code, refused.id, refused.doc], ['not-open', 'open', doc]);
+  assert.equal((await client.next('closed')).id, 'close');
+  // One that was answered is not answered again.
+  await client.open(doc, 'json', { id: 'again' });
+  client.send({ type: 'close', doc, id: 'last' });
+  await client.next('closed');
+  assert.deepEqual(client.received, []);
+});
+
 inBoth('CLOSE-2 closing what is not open is not-open', async (t, codec) => {
   const client = await file.connect(t, codec);
   const doc = file.newDoc();
@@ -318,7 +333,7 @@ inBoth(
     await first.submit(doc, 1, add('a'));
     assert.equal((await second.open(doc)).lastSeq, 1);
     const closed = await first.next('closed');
-    assert.deepEqual([closed.doc, closed.code], [doc, 'replaced']);
+    assert.deepEqual([closed.doc, closed.code, typeof closed.message], [doc, 'replaced', 'string']);
     assert.equal(outcome(await first.submit(doc, 2, add('b'))), 'error not-open');
     assert.equal((await second.submit(doc, 2, add('c'))).type, 'commit');
     await first.settled();

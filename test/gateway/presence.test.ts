@@ -92,6 +92,24 @@ inBoth('PRES-4 presence goes at once with close, with the socket, and when it is
   assert.deepEqual((await late.open(doc)).presence, {});
 });
 
+test('PRES-4 the presence of a socket that has gone silent is hidden, and is there again when it is heard', async (t) => {
+  const [ada, bob, eve] = [await file.connect(t), await file.connect(t), await file.connect(t)];
+  const doc = file.newDoc();
+  for (const client of [ada, bob, eve]) await client.open(doc, 'json');
+  bob.send({ type: 'presence', doc, data: 'bob' });
+  await told(ada, bob, 'bob');
+  eve.send({ type: 'presence', doc, data: 'eve' });
+  await told(ada, eve, 'eve');
+  // It answers nothing, as one whose network is gone; the other says nothing either, and answers.
+  bob.socket.pause();
+  await told(ada, bob, null);
+  const late = await file.connect(t);
+  assert.deepEqual((await late.open(doc)).presence, { [String(eve.id)]: 'eve' });
+  bob.socket.resume();
+  await told(ada, bob, 'bob');
+  assert.deepEqual(ada.received, []);
+});
+
 inBoth(
   'PRES-3 a state set while somebody is on the way to opening reaches it, and one taken back does not stay',
   async (t, codec) => {

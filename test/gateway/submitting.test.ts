@@ -203,6 +203,40 @@ inBoth('SUBMIT-9 a rejected patch is not there, and its seq stays refused', asyn
   assert.deepEqual((await client.open(doc)).snapshot, { b: 1 });
 });
 
+inBoth('SUBMIT-9 what is no value at all burns its seq like any other rejection', async (t, codec) => {
+  const client = await file.connect(t, codec);
+  const doc = file.newDoc();
+  await client.open(doc, 'json');
+  assert.equal(
+    outcome(await client.submit(doc, 1, [{ op: 'add', path: '/a', value: '\ud800' }])),
+    'reject bad-op',
+  );
+  assert.equal(outcome(await client.submit(doc, 1, add('a'))), 'reject seq-used');
+  assert.equal(outcome(await client.submit(doc, 2, undefined)), 'reject bad-op');
+  assert.equal((await client.submit(doc, 3, add('a'))).version, 1);
+});
+
+test('VALUE-7 bytes are bin in MessagePack: base64 is refused there, and taken in JSON', async (t) => {
+  for (const codec of [jsonCodec, msgpackCodec]) {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'yjs');
+    assert.equal(outcome(await client.submit(doc, 1, 'AAA=')), codec.binary ? 'reject bad-op' : 'commit');
+  }
+});
+
+inBoth('SUBMIT-10 a json patch that would have to pass too much has to be rebased', async (t, codec) => {
+  const client = await file.connect(t, codec);
+  const doc = file.newDoc();
+  await client.open(doc, 'json');
+  const many = (name: string) =>
+    Array.from({ length: 1100 }, () => ({ op: 'add', path: `/${name}`, value: 1 }));
+  assert.equal((await client.submit(doc, 1, many('a'), 0)).type, 'commit');
+  const refused = await client.submit(doc, 2, many('b'), 0);
+  assert.deepEqual([refused.type, refused.code, refused.retryable], ['error', 'version-too-old', true]);
+  assert.equal((await client.submit(doc, 2, many('b'), 1)).version, 2);
+});
+
 inBoth('SUBMIT-11 two submits of one client on one base are concurrent', async (t, codec) => {
   const client = await file.connect(t, codec);
   const doc = file.newDoc();
