@@ -54,7 +54,7 @@ test('options that can never work throw', () => {
   assert.throws(() => client.open('acme/a', 'json'), { code: 'not-open' });
 });
 
-test('full jitter: delays double in bound, never pass 30 s, and keep to what the server asks', () => {
+test('ERR-4 full jitter: delays double in bound, never pass 30 s, and keep to what the server asks', () => {
   const top = new Backoff(500, () => 0.999999);
   const delays = Array.from({ length: 12 }, () => Math.round(top.next()));
   assert.deepEqual(delays.slice(0, 7), [500, 1000, 2000, 4000, 8000, 16000, 30000]);

@@ -35,7 +35,7 @@ inBoth('LIMIT-1 welcome tells the limits of the configuration', async (t, codec)
 });
 
 inBoth(
-  'LIMIT-2 a frame above frameBytes closes with 1009; one of just that size does not',
+  'LIMIT-2 ERR-3 a frame above frameBytes closes with 1009; one of just that size does not',
   async (t, codec) => {
     const client = await file.connect(t, codec);
     const frame = (pad: number) => {
@@ -176,7 +176,7 @@ inBoth(
   },
 );
 
-inBoth('HELLO-1 no hello in time closes with 4408; who has said it stays', async (t, codec) => {
+inBoth('HELLO-1 ERR-3 no hello in time closes with 4408; who has said it stays', async (t, codec) => {
   const [silent, welcomed] = [await file.connectSilent(t, codec), await file.connect(t, codec)];
   const beat = setInterval(() => welcomed.send({ type: 'ping' }), LIMITS.pingMs);
   t.after(() => clearInterval(beat));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
+import { ERROR_CODES } from '../../protocol/errors.ts';
 import { commits, FileNode, holdCommits, inBoth, outcome, pendingCommits, settledAt } from './contract.ts';
 
 const file = new FileNode();
@@ -202,6 +203,26 @@ inBoth('SUBMIT-9 a rejected patch is not there, and its seq stays refused', asyn
   assert.equal((await client.submit(doc, 2, add('b'), 0)).type, 'commit');
   assert.deepEqual((await client.open(doc)).snapshot, { b: 1 });
 });
+
+inBoth(
+  'ERR-1 ERR-2 an error has a code of the contract, whether it is retryable, and what it is about',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    for (const [request, code, about] of [
+      [{ type: 'open', doc: 'no name', id: 1 }, 'bad-name', { id: 1, doc: 'no name' }],
+      [{ type: 'open', doc, id: 2 }, 'not-found', { id: 2, doc }],
+      [{ type: 'presence', doc, data: 1, id: 'three' }, 'not-open', { id: 'three', doc }],
+      [{ type: 'submit', doc, seq: 4, op: [] }, 'not-open', { doc, seq: 4 }],
+      [{ type: 'nothing', id: 5 }, 'bad-message', { id: 5 }],
+    ] as const) {
+      client.send(request);
+      const { message, ...rest } = await client.next('error');
+      assert.deepEqual(rest, { type: 'error', code, retryable: ERROR_CODES[code], ...about });
+      assert.ok(typeof message === 'string' && message.length > 0);
+    }
+  },
+);
 
 inBoth('SUBMIT-9 what is no value at all burns its seq like any other rejection', async (t, codec) => {
   const client = await file.connect(t, codec);

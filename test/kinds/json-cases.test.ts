@@ -12,7 +12,7 @@ const move = (from: string, path: string) => ({ op: 'move', from, path });
 const copy = (from: string, path: string) => ({ op: 'copy', from, path });
 const expect = (path: string, value: Json) => ({ op: 'test', path, value });
 
-describe('two writes of one member: the later committed wins whole', () => {
+describe('JSON-2 two writes of one member: the later committed wins whole', () => {
   for (const [name, first] of [
     ['add', add('/x', { of: 'first' })],
     ['replace', replace('/x', { of: 'first' })],
@@ -32,7 +32,7 @@ describe('two writes of one member: the later committed wins whole', () => {
       });
 });
 
-describe('remove × write of one member: the later wins', () => {
+describe('JSON-3 remove × write of one member: the later wins', () => {
   test('write, then remove', () => {
     assert.deepEqual(meet({ x: 1 }, [replace('/x', 2)], [remove('/x')]).document, {});
   });
@@ -45,7 +45,7 @@ describe('remove × write of one member: the later wins', () => {
   });
 });
 
-describe('replace × remove of a list element: removed, in either order', () => {
+describe('JSON-4 replace × remove of a list element: removed, in either order', () => {
   test('replace, then remove', () => {
     assert.deepEqual(meet({ l: [1, 2, 3] }, [replace('/l/1', 9)], [remove('/l/1')]).document, { l: [1, 3] });
   });
@@ -55,7 +55,7 @@ describe('replace × remove of a list element: removed, in either order', () => 
   });
 });
 
-describe('a step inside a removed or overwritten value has no effect', () => {
+describe('JSON-5 a step inside a removed or overwritten value has no effect', () => {
   test('removed', () => {
     assert.deepEqual(meet({ x: { y: 1 } }, [remove('/x')], [replace('/x/y', 2), add('/z', 3)]), {
       document: { z: 3 },
@@ -80,7 +80,7 @@ describe('a step inside a removed or overwritten value has no effect', () => {
   });
 });
 
-describe('root ""', () => {
+describe('JSON-6 root ""', () => {
   test('add, replace and test only', () => {
     assert.deepEqual(patch({ x: 1 }, [expect('', { x: 1 }), add('', [1])]), [1]);
     assert.equal(patch({ x: 1 }, [replace('', 'text')]), 'text');
@@ -100,7 +100,7 @@ describe('root ""', () => {
   });
 });
 
-describe('list indices', () => {
+describe('JSON-7 list indices', () => {
   const document = { l: [0, 1, 2, 3] };
   test('shift past concurrent inserts and removals', () => {
     assert.deepEqual(meet(document, [add('/l/1', 'n')], [replace('/l/2', 'r')]).document, {
@@ -139,7 +139,7 @@ describe('list indices', () => {
   });
 });
 
-describe('`-`', () => {
+describe('JSON-8 `-`', () => {
   test('is the end of the list at commit, committed as a number', () => {
     assert.deepEqual(meet({ l: [1] }, [add('/l/-', 'a')], [add('/l/-', 'b')]), {
       document: { l: [1, 'a', 'b'] },
@@ -164,7 +164,7 @@ describe('`-`', () => {
   });
 });
 
-describe('digit keys: the container decides', () => {
+describe('JSON-9 digit keys: the container decides', () => {
   test('members of an object do not shift', () => {
     assert.deepEqual(meet({ o: { '0': 'a', '1': 'b' } }, [remove('/o/0')], [replace('/o/1', 'c')]).document, {
       o: { '1': 'c' },
@@ -180,7 +180,7 @@ describe('digit keys: the container decides', () => {
   });
 });
 
-describe('move × move', () => {
+describe('JSON-10 JSON-11 JSON-12 move × move', () => {
   test('of one value: the later wins', () => {
     assert.deepEqual(meet({ x: 1 }, [move('/x', '/a')], [move('/x', '/b')]), {
       document: { b: 1 },
@@ -230,14 +230,14 @@ describe('a move whose `from` becomes a prefix of its `path`, which RFC 6902 for
   });
 });
 
-describe('commit refuses what would take too long', () => {
+describe('SUBMIT-13 commit refuses what would take too long', () => {
   test('more pairs of steps than STEP_PAIRS_MAX: its author rebases it', () => {
     const many = (path: string) => Array.from({ length: 1100 }, () => replace(path, 1));
     assert.equal(meet({ x: 0, y: 0 }, many('/x'), many('/y')).op, 'version-too-old');
   });
 });
 
-describe('remove × move: removed', () => {
+describe('JSON-13 remove × move: removed', () => {
   test('a later remove finds the value where it went', () => {
     assert.deepEqual(meet({ x: 1, l: [0] }, [move('/x', '/l/0')], [remove('/x')]).document, { l: [0] });
   });
@@ -252,7 +252,7 @@ describe('remove × move: removed', () => {
   });
 });
 
-describe('copy', () => {
+describe('JSON-14 copy', () => {
   test('takes the value at commit, and commits as add', () => {
     assert.deepEqual(meet({ x: 1 }, [replace('/x', 2)], [copy('/x', '/y')]), {
       document: { x: 2, y: 2 },
@@ -274,7 +274,7 @@ describe('copy', () => {
   });
 });
 
-describe('test', () => {
+describe('JSON-15 test', () => {
   test('is evaluated in sequence, and left out of the committed patch', () => {
     const steps = [expect('/x', 1), replace('/x', 2), expect('/x', 2)];
     assert.deepEqual(meet({ x: 1 }, steps), { document: { x: 2 }, op: [replace('/x', 2)] });
@@ -293,7 +293,7 @@ describe('test', () => {
   });
 });
 
-describe('`__proto__`, `constructor`, `prototype` in a path: bad-op', () => {
+describe('JSON-16 `__proto__`, `constructor`, `prototype` in a path: bad-op', () => {
   for (const name of ['__proto__', 'constructor', 'prototype'])
     test(name, () => {
       assert.equal(patch({}, [add(`/${name}`, 1)]), 'bad-op');

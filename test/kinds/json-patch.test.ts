@@ -6,7 +6,7 @@ import { jsonKind } from '../../kinds/json/json.ts';
 import type { Json } from '../../protocol/messages.ts';
 import { LIMITS, parsed, patch } from './json-meet.ts';
 
-describe('RFC 6902 appendix A', () => {
+describe('JSON-1 RFC 6902 appendix A', () => {
   const cases: readonly [title: string, document: Json, steps: unknown, expected: Json][] = [
     [
       'A.1 adding a member',
@@ -154,7 +154,7 @@ describe('RFC 6902 appendix A', () => {
     test(title, () => assert.deepEqual(patch(document, steps), expected));
 });
 
-describe('bad-op: what is no patch', () => {
+describe('NAME-6 bad-op: what is no patch', () => {
   const add = (value: unknown): unknown => [{ op: 'add', path: '/x', value }];
   const deep = (levels: number): Json => (levels === 0 ? 1 : [deep(levels - 1)]);
   const cases: readonly [title: string, wire: unknown][] = [

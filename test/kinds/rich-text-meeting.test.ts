@@ -239,7 +239,7 @@ test('text typed at the end of the last line stays in front of a newline that wa
   );
 });
 
-test('an edit that begins or ends inside a surrogate pair is bad-op and changes nothing', () => {
+test('RT-3 an edit that begins or ends inside a surrogate pair is bad-op and changes nothing', () => {
   for (const op of [
     [{ retain: 2 }, { insert: 'x' }],
     [{ retain: 2 }, { insert: { image: 'x' } }],

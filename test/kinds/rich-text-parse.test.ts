@@ -60,7 +60,7 @@ const REFUSED: Record<string, unknown> = {
 };
 
 for (const [name, wire] of Object.entries(REFUSED)) {
-  test(`bad-op: ${name}`, () => {
+  test(`RT-1 RT-2 bad-op: ${name}`, () => {
     const result = parse(wire);
     assert.ok(!result.ok);
     assert.equal(result.code, 'bad-op');

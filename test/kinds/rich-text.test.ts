@@ -104,7 +104,7 @@ test('transform and compose give what quill-delta gives, step by step', () => {
   );
 });
 
-test('patches out of normal form transform and compose to the same effect as in quill-delta', () => {
+test('RT-7 patches out of normal form transform and compose to the same effect as in quill-delta', () => {
   const document = new QuillDelta().insert('0123456789'.repeat(4));
   fc.assert(
     fc.property(script(6), script(6), fc.boolean(), (a, b, priority) => {
@@ -192,6 +192,19 @@ test('a patch longer than its base is bad-op even where the head is long enough'
   applied(state, past);
   const result = richTextKind.commit(state, [{ retain: 3 }, { insert: 'x' }], [past], LIMITS);
   assert.ok(!result.ok && result.code === 'bad-op');
+});
+
+test('RT-6 what is retained unchanged at the end changes nothing', () => {
+  const [past]: Delta[] = [[{ retain: 1 }, { insert: 'xy' }]];
+  const committed = [[], [{ retain: 2 }]].map((rest: Delta) => {
+    const state = richTextKind.load([{ insert: 'abcd\n' }] as never);
+    applied(state, past);
+    const result = richTextKind.commit(state, [{ retain: 2 }, { delete: 1 }, ...rest], [past], LIMITS);
+    assert.ok(result.ok);
+    return richTextKind.snapshot(state);
+  });
+  assert.deepEqual(committed[0], [{ insert: 'axybd\n' }]);
+  assert.deepEqual(committed[1], committed[0]);
 });
 
 test('a patch of nothing commits as []', () => {

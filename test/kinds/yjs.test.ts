@@ -191,7 +191,7 @@ test('garbage collection drops what was deleted', () => {
   assert.deepEqual(contentOf(collected), contentOf(snapshot));
 });
 
-test('a collected snapshot takes the place of the one it was made of, under what came since', () => {
+test('YJS-3 a collected snapshot takes the place of the one it was made of, under what came since', () => {
   const doc = new Y.Doc({ gc: false });
   const state = yjsKind.create();
   const undos: Parameters<typeof yjsKind.revert>[1][] = [];
