@@ -1,5 +1,15 @@
-// Quill's Delta as a class under Node's ESM rules: the package is CommonJS, so its default export is one level down.
+// Quill's Delta as a class, whoever resolves it: the package is CommonJS, whose default export Node and TypeScript's
+// `nodenext` have one level further down than bundlers do.
 import quillDelta from 'quill-delta';
 
-export const Delta = quillDelta.default;
-export type Delta = InstanceType<typeof quillDelta.default>;
+type DefaultOf<Module> = Module extends { default: { default: infer Class extends Constructor } }
+  ? Class
+  : Module extends { default: infer Class extends Constructor }
+    ? Class
+    : never;
+type Constructor = new (...parameters: never[]) => unknown;
+type DeltaClass = DefaultOf<typeof import('quill-delta')>;
+
+export const Delta: DeltaClass =
+  'default' in quillDelta ? quillDelta.default : (quillDelta as unknown as DeltaClass);
+export type Delta = InstanceType<DeltaClass>;

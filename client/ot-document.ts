@@ -121,7 +121,8 @@ export class RichTextDocumentOfClient
   }
 
   edit(delta: DeltaLike): void {
-    this.editWire('ops' in delta ? delta.ops : delta);
+    // From JavaScript it may be anything: what is no patch is told like any that is wrong.
+    this.editWire(typeof delta === 'object' && delta !== null && 'ops' in delta ? delta.ops : delta);
   }
 
   get cursors(): ReadonlyMap<string, Cursor> {

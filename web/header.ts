@@ -25,6 +25,11 @@ export interface Visitor extends Person {
 /** Avatars that stand side by side before the rest becomes a number. */
 const AVATARS = 4;
 
+const SWITCH_TITLE = {
+  online: 'Go offline; edits are kept and sent when you are back',
+  offline: 'Go back online; what you edited meanwhile is sent',
+};
+
 export class Header {
   readonly element: HTMLElement;
   readonly #actions: HeaderActions;
@@ -53,7 +58,7 @@ export class Header {
       'button',
       {
         class: 'switch',
-        title: 'Go offline; edits are kept and sent when you are back',
+        title: SWITCH_TITLE.online,
         attrs: { type: 'button', role: 'switch', 'aria-checked': 'true', 'aria-label': 'Online' },
         on: { click: () => actions.toggleOffline() },
       },
@@ -133,6 +138,7 @@ export class Header {
 
   setOnline(online: boolean): void {
     this.#online.setAttribute('aria-checked', String(online));
+    this.#online.title = online ? SWITCH_TITLE.online : SWITCH_TITLE.offline;
   }
 
   setMe(me: Person): void {

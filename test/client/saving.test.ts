@@ -199,6 +199,14 @@ test('LIMIT: an edit above opBytes throws, and changes nothing', () => {
   assert.equal(doc.pending, false);
 });
 
+test('an edit that is no patch throws bad-op, whatever it is', () => {
+  const { doc } = opened();
+  for (const wrong of ['text', 5, null, undefined, {}, { ops: 'text' }, [{ insert: 5 }]]) {
+    assert.throws(() => doc.edit(wrong as never), { name: 'TroupeError', code: 'bad-op' });
+  }
+  assert.equal(doc.content.length(), 1);
+});
+
 test('LIMIT: composition stops before opBytes, and every edit arrives', () => {
   const h = new Harness();
   h.server.limits = { ...h.server.limits, opBytes: 2_000, frameBytes: 4_000 };

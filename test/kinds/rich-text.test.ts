@@ -195,7 +195,7 @@ test('a patch longer than its base is bad-op even where the head is long enough'
 });
 
 test('RT-6 what is retained unchanged at the end changes nothing', () => {
-  const [past]: Delta[] = [[{ retain: 1 }, { insert: 'xy' }]];
+  const past: Delta = [{ retain: 1 }, { insert: 'xy' }];
   const committed = [[], [{ retain: 2 }]].map((rest: Delta) => {
     const state = richTextKind.load([{ insert: 'abcd\n' }] as never);
     applied(state, past);
