@@ -12,14 +12,13 @@ const root = packageDirectory();
 const run = promisify(execFile);
 
 const APPLICATION = `import { TroupeClient } from 'troupe/client';
+type IsAny<T> = 0 extends 1 & T ? true : false;
 const client = new TroupeClient({ urls: ['ws://127.0.0.1/v1/socket'] });
 const doc = client.open('acme/plan', 'rich-text');
-// @ts-expect-error content is no number
-const wrong: number = doc.content;
+const content: IsAny<typeof doc.content> = false;
 doc.on('change', ({ delta }) => {
-  // @ts-expect-error neither is what changed
-  const also: number = delta;
-  console.log(also, wrong, delta.ops.length);
+  const change: IsAny<typeof delta> = false;
+  console.log(change, content, delta.ops.length, doc.content.length());
 });
 `;
 
