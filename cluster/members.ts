@@ -2,6 +2,7 @@
 // sessions are theirs, and whether a connection with them is up. That a run exists and is not fenced the
 // database says; how it is now it says itself, over its peer connection or in its lease. Nothing is decided here.
 import type { SessionId, SessionRow } from '../actors/storage/store.ts';
+import { boundedWeight } from '../config/weight.ts';
 import type { Lease } from './lease-store.ts';
 import type { Peer } from './peer/network.ts';
 
@@ -92,18 +93,20 @@ export class Members {
   learn(lease: Lease, now: number): boolean {
     const member = this.byRun.get(lease.run);
     if (member === undefined) return false;
+    // A node of another version may allow others than this one, which would stop all planning here.
+    const weight = boundedWeight(lease.weight);
     const workers = new Map(lease.workers.map(({ slot, session }) => [slot, session]));
     // Never back: what comes late over another way is old.
     const state = ORDER[lease.state] >= ORDER[member.state] ? lease.state : member.state;
     const isNew =
       state !== member.state ||
-      lease.weight !== member.weight ||
+      weight !== member.weight ||
       workers.size !== member.workers.size ||
       [...workers].some(([slot, session]) => member.workers.get(slot) !== session);
     if (isNew) this.revision++;
     for (const session of workers.values()) this.runOf.set(session, lease.run);
     member.state = state;
-    member.weight = lease.weight;
+    member.weight = weight;
     member.workers = workers;
     if (state === 'live') member.liveSince ??= now;
     return isNew;

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import ConsistentHash from 'consistent-hash';
 import { SHARDS } from '../actors/shard.ts';
+import { MAX_WEIGHT, MIN_WEIGHT } from '../config/weight.ts';
 
 export interface Member {
   readonly name: string;
@@ -24,8 +25,6 @@ export interface RingOptions {
 
 /** No node gets more shards than this times its share. */
 export const LOAD_LIMIT = 1.1;
-export const MIN_WEIGHT = 0.01;
-export const MAX_WEIGHT = 16;
 /** Many points make even loads, and so few shards that cannot have the node they like best; half as many move a fifth more. */
 const POINTS_PER_WEIGHT = 512;
 const RANGE = 2 ** 29 - 1;

@@ -18,6 +18,7 @@ import {
   text,
   textOrNull,
 } from './key.ts';
+import { MAX_WEIGHT, MIN_WEIGHT } from './weight.ts';
 
 const KiB = 1_024;
 const MiB = 1_024 * KiB;
@@ -356,7 +357,12 @@ const cluster = z.strictObject({
     'host:port',
     'Where other nodes reach this one. null: `cluster.link.host` and the port it listens on.',
   ),
-  weight: ratio(1, 0.01, 100, "This node's share of the documents and clients, relative to the others'."),
+  weight: ratio(
+    1,
+    MIN_WEIGHT,
+    MAX_WEIGHT,
+    "This node's share of the documents and clients, relative to the others'.",
+  ),
   balanceClients: flag(
     true,
     'Whether a node with more than its share of the clients tells some, a few each second, to reconnect elsewhere (`draining`). Where something before the nodes decides which one a client gets, and clients come back to the same node, each is told so once in ten minutes at most.',

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { SHARDS } from '../../actors/shard.ts';
 import { rebalance } from '../../cluster/rebalance.ts';
 import { LOAD_LIMIT, type Member, type Placement, placeOnRing, Ring } from '../../cluster/ring.ts';
+import { configFrom } from '../../config/load.ts';
 
 const MOST_NODES = 100;
 const JOIN_LIMIT = 1.3;
@@ -91,6 +92,15 @@ describe('the ring', () => {
       assert.throws(() => placeOnRing([{ name: 'a', weight }]), /weight of a/);
     assert.ok(placeOnRing([]).every((node) => node === undefined) && placeOnRing([]).length === SHARDS);
     assert.throws(() => new Ring(nodes(2)).preferenceList(SHARDS, 1), /no shard/);
+  });
+
+  test('the configuration takes the weights that the ring takes', () => {
+    for (const weight of [0.01, 1, 16]) {
+      assert.equal(configFrom({ cluster: { weight } }).cluster.weight, weight);
+      assert.ok(placeOnRing([{ name: 'a', weight }]).every((node) => node === 'a'));
+    }
+    for (const weight of [0, 17, 100])
+      assert.throws(() => configFrom({ cluster: { weight } }), /cluster\.weight/);
   });
 
   test('a preference list names different nodes, and a longer one begins like a shorter one', () => {
