@@ -153,8 +153,10 @@ function configured(name: Name, words: readonly string[], values: Values): Confi
     case 'cluster pin':
       return { name, match: match(first), ...nodeAndSlot(second), force: values.force };
     case 'cluster unpin':
-      // What looks like a number is more likely a shard's than an organisation's.
-      return { name, matches: isNumber(first) ? [matchOfShard(Number(first)), first] : [match(first)] };
+      // What looks like a number is more likely a shard's than an organisation's. A document is pinned itself, or its
+      // shard, by a move.
+      if (isNumber(first)) return { name, matches: [matchOfShard(Number(first)), first] };
+      return { name, matches: [match(first), ...(first.includes('/') ? [matchOfShard(shard(first))] : [])] };
     case 'storage renew-history':
       return { name, force: values.force };
     default:

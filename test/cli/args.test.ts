@@ -52,6 +52,10 @@ test('commands of a cluster, with what they are told', () => {
       { name: 'cluster pin', match: 'shard:9', node: 'b', slot: undefined, force: false },
     ],
     ['cluster unpin acme', { name: 'cluster unpin', matches: ['acme'] }],
+    [
+      'cluster unpin acme/plan',
+      { name: 'cluster unpin', matches: ['acme/plan', `shard:${shardOf('acme/plan')}`] },
+    ],
     ['cluster unpin 17', { name: 'cluster unpin', matches: ['shard:17', '17'] }],
     ['storage renew-history --force', { name: 'storage renew-history', force: true }],
   ];

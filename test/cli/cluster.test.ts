@@ -75,7 +75,14 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
       [pinned.code, pinned.stdout],
       [0, 'acme is pinned to worker 1 of a: 1 shard (1 shard pinned elsewhere)'],
     );
-    assert.equal((await command('unpin', String(shards[0]))).code, 0);
+    const [shard] = shards;
+    const moved = await command('unpin', 'acme/plan');
+    assert.deepEqual([moved.code, moved.stdout], [0, `shard:${shard} is not pinned any more`]);
+    const again = await command('unpin', 'acme/plan');
+    assert.deepEqual(
+      [again.code, again.stderr],
+      [1, `troupe: no operator has pinned acme/plan or shard:${shard}\n`],
+    );
     await ownedBy(admin, shards, 'a', 1);
     assert.equal((await command('pin', 'acme', 'a:0')).code, 0);
     await ownedBy(admin, shards, 'a', 0);
