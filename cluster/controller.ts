@@ -16,6 +16,7 @@ import type { Lease, LeaseStore, MapEntry } from './lease-store.ts';
 import { CONTROL_SLOT, type Member } from './members.ts';
 import { encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
+import { addressOf } from './peer/address.ts';
 import type { Peer, PeerDial, PeerEnd, PeerNetwork, PeerStream } from './peer/network.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Picture } from './picture.ts';
@@ -682,11 +683,6 @@ export class Controller implements SlotListener {
     this.wantMap = true;
     this.refresh();
   }
-}
-
-function addressOf(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
 function parsed(text: string): unknown {

@@ -1,5 +1,7 @@
 // Who is at the other end of a new wire. The dialler says hello, the listener says hello, the dialler
-// proves that it knows the secret, then the listener does. It times nothing: its callers close what is slow.
+// proves that it knows the secret, then the listener does. It times nothing: its callers close what is slow. A listener
+// that refuses a hello for its cluster, or for having a secret or none, says hello first: a node that is configured
+// wrongly learns whom it has met.
 //
 // What is protected, and what is not:
 // - With a shared secret both ends prove that they know it (HMAC-SHA256 over both hellos, so over both nonces,
@@ -65,10 +67,19 @@ export interface Introduced {
 
 /** Called once; on failure the caller destroys the wire (`finish` sends what the other end may still read). */
 export type HandshakeDone = (
-  result:
-    | { readonly type: 'ok'; readonly introduced: Introduced }
-    | { readonly type: 'failed'; readonly reason: string; readonly lost: boolean },
+  result: { readonly type: 'ok'; readonly introduced: Introduced } | HandshakeFailed,
 ) => void;
+
+export interface HandshakeFailed {
+  readonly type: 'failed';
+  readonly reason: string;
+  /** The connection failed, rather than that one of the ends refused. */
+  readonly lost: boolean;
+  /** Why one of the ends refused, where it has a code. */
+  readonly refusal?: Refusal;
+  /** Who the other end says that it is, as far as it came to that. Nothing is proved. */
+  readonly remote?: PeerIdentity;
+}
 
 export function checkIdentity(identity: PeerIdentity): void {
   for (const name of [identity.cluster, identity.node, identity.run])
@@ -86,23 +97,29 @@ export function introduce(
 ): void {
   const own = encodeHello(context, purpose, connection);
   let theirs: Uint8Array | undefined;
-  let introduced: Introduced | undefined;
-  const { end, failed } = endings(wire, done);
+  let introduced: Hello | undefined;
+  const { end, failed } = endings(wire, done, () => introduced?.remote);
   wire.start({
     end,
     frame(frame) {
-      if (frame.type === REFUSE)
-        return failed(`refused: ${REFUSALS[frame.payload[0] ?? 0] ?? 'unknown code'}`);
+      if (frame.type === REFUSE) {
+        const refusal = REFUSALS[frame.payload[0] ?? 0];
+        return failed(`refused: ${refusal ?? 'unknown code'}`, refusal);
+      }
       if (frame.type === HELLO && theirs === undefined) {
         theirs = frame.payload;
-        const hello = readHello(context, frame.payload);
-        if (typeof hello === 'string') return failed(hello);
+        const hello = readHello(frame.payload);
+        if (typeof hello === 'string') return failed(hello, hello);
         introduced = hello;
+        const refusal = refusalOf(context, hello);
+        if (refusal !== undefined) return failed(refusal, refusal);
         wire.send(PROOF, 0, prove(context, 'dialler', own, theirs));
         return;
       }
-      if (frame.type !== PROOF || theirs === undefined || introduced === undefined) return failed('garbage');
-      if (!proves(frame, prove(context, 'listener', own, theirs))) return failed('authentication');
+      if (frame.type !== PROOF || theirs === undefined || introduced === undefined)
+        return failed('garbage', 'garbage');
+      if (!proves(frame, prove(context, 'listener', own, theirs)))
+        return failed('authentication', 'authentication');
       wire.hold();
       done({ type: 'ok', introduced });
     },
@@ -119,24 +136,30 @@ export function receive(
 ): void {
   let own: Uint8Array<ArrayBuffer> | undefined;
   let theirs: Uint8Array | undefined;
-  let introduced: Introduced | undefined;
-  const { end, failed } = endings(wire, done);
+  let introduced: Hello | undefined;
+  const { end, failed } = endings(wire, done, () => introduced?.remote);
   const refuse = (code: Refusal): void => {
     wire.send(REFUSE, 0, Uint8Array.of(REFUSALS.indexOf(code)));
-    failed(code);
+    failed(code, code);
   };
   wire.start({
     end,
     frame(frame) {
       if (frame.type === HELLO && own === undefined) {
         theirs = frame.payload;
-        const hello = readHello(context, frame.payload);
+        const hello = readHello(frame.payload);
         if (typeof hello === 'string') return refuse(hello);
-        if (OF_PEER.includes(hello.purpose) && !dials(hello.remote.run, context.identity.run))
-          return refuse('direction');
         introduced = hello;
+        const refusal = refusalOf(context, hello);
+        if (
+          refusal === undefined &&
+          OF_PEER.includes(hello.purpose) &&
+          !dials(hello.remote.run, context.identity.run)
+        )
+          return refuse('direction');
         own = encodeHello(context, hello.purpose, Buffer.from(hello.connection, 'hex'));
         wire.send(HELLO, 0, own.slice());
+        if (refusal !== undefined) refuse(refusal);
         return;
       }
       if (frame.type !== PROOF || own === undefined || theirs === undefined || introduced === undefined)
@@ -151,14 +174,30 @@ export function receive(
   });
 }
 
-function endings(wire: Wire, done: HandshakeDone) {
-  const failed = (reason: string): void => {
-    wire.finish();
-    done({ type: 'failed', reason, lost: false });
+interface Hello extends Introduced {
+  readonly usesSecret: boolean;
+}
+
+function endings(wire: Wire, done: HandshakeDone, remoteOf: () => PeerIdentity | undefined) {
+  const tell = (failure: Omit<HandshakeFailed, 'type' | 'remote'>): void => {
+    const remote = remoteOf();
+    done({ type: 'failed', ...failure, ...(remote === undefined ? {} : { remote }) });
   };
-  const end = (_: 'lost' | 'violation', detail: string): void =>
-    done({ type: 'failed', reason: detail, lost: true });
+  const failed = (reason: string, refusal?: Refusal): void => {
+    wire.finish();
+    tell({ reason, lost: false, ...(refusal === undefined ? {} : { refusal }) });
+  };
+  const end = (_: 'lost' | 'violation', detail: string): void => tell({ reason: detail, lost: true });
   return { end, failed };
+}
+
+/** Why the other end is none of ours, before anything is proved. */
+function refusalOf(
+  { identity, secret }: HandshakeContext,
+  { remote, usesSecret }: Hello,
+): Refusal | undefined {
+  if (remote.cluster !== identity.cluster) return 'cluster';
+  return usesSecret === (secret !== undefined) ? undefined : 'authentication';
 }
 
 // A hello: magic, version, purpose, whether a secret is used, connection id, nonce, three names with a length byte.
@@ -182,7 +221,7 @@ function encodeHello(
   );
 }
 
-function readHello(context: HandshakeContext, payload: Uint8Array): Introduced | Refusal {
+function readHello(payload: Uint8Array): Hello | Refusal {
   const bytes = Buffer.from(payload);
   const fixed = MAGIC.length + 3 + CONNECTION_ID_BYTES + NONCE_BYTES;
   if (bytes.length < fixed || bytes.toString('latin1', 0, MAGIC.length) !== MAGIC) return 'garbage';
@@ -196,10 +235,8 @@ function readHello(context: HandshakeContext, payload: Uint8Array): Introduced |
     names.push(bytes.toString('utf8', at + 1, at + 1 + (bytes[at] ?? 0)));
   const [cluster, node, run] = names;
   if (at !== bytes.length || !cluster || !node || !run) return 'garbage';
-  if (cluster !== context.identity.cluster) return 'cluster';
-  if (usesSecret !== (context.secret === undefined ? 0 : 1)) return 'authentication';
   const connection = bytes.toString('hex', MAGIC.length + 3, MAGIC.length + 3 + CONNECTION_ID_BYTES);
-  return { remote: { cluster, node, run }, purpose, connection };
+  return { remote: { cluster, node, run }, purpose, connection, usesSecret: usesSecret === 1 };
 }
 
 /** Empty where no secret is used. */

@@ -18,6 +18,10 @@ import {
 } from './network.ts';
 import type { DialResult, WirePair, Wires } from './wire.ts';
 
+/** A run that is dialled in vain for so long is told of, then at most every so often. */
+const UNREACHED_MS = 5000;
+const TELL_AGAIN_MS = 60_000;
+
 export interface PeersOptions {
   readonly wires: Wires;
   readonly clock: Clock;
@@ -138,6 +142,9 @@ class Dial implements PeerDial {
   private mode: 'resting' | 'waiting' | 'attempting' | 'closed' = 'resting';
   private cancel: () => void = () => {};
   private failures = 0;
+  /** Since when no dial has succeeded, and when that was told last. */
+  private failingMs: number | undefined;
+  private toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(target: PeerTarget, active: boolean, options: PeersOptions, events: DialEvents) {
     this.target = target;
@@ -200,13 +207,30 @@ class Dial implements PeerDial {
     if (result.type === 'up') {
       this.mode = 'resting';
       this.failures = 0;
+      this.failingMs = undefined;
       this.events.connected(result.pair);
       return;
     }
     this.wait(this.backOffMs());
+    this.tellFailing(result.type === 'unreachable' ? result.reason : result.type);
     if (result.type === 'unreachable')
       this.events.failed({ type: 'unreachable', target, reason: result.reason });
     else this.events.failed({ type: result.type, target });
+  }
+
+  /** One that has died is fenced long before that. */
+  private tellFailing(reason: string): void {
+    const now = this.options.clock.now();
+    this.failingMs ??= now;
+    if (now - this.failingMs < UNREACHED_MS || now - this.toldMs < TELL_AGAIN_MS) return;
+    this.toldMs = now;
+    const { run, address } = this.target;
+    const where = `${address.host}:${address.port}`;
+    this.options.log('warn', 'a node is not reached where it says that it is', {
+      run,
+      address: where,
+      reason,
+    });
   }
 
   private backOffMs(): number {

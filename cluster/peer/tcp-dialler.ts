@@ -1,4 +1,4 @@
-// Dials a run over TCP or TLS: two connections for a peer, one for a probe or for pulses. It tries once; trying again
+// Dials a run over TCP or TLS: two connections for a peer, one for a probe, a question or pulses. It tries once; trying again
 // is its callers' business.
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -11,8 +11,9 @@ import {
   PROBE,
   PULSES,
   type Purpose,
+  type Refusal,
 } from './handshake.ts';
-import type { PeerAddress, PeerTarget, ProbeResult } from './network.ts';
+import type { PeerAddress, PeerIdentity, PeerTarget, ProbeResult } from './network.ts';
 import { channelOf, type TcpDialContext } from './tcp-context.ts';
 import { TcpWire } from './tcp-wire.ts';
 import type { DialResult, Wire } from './wire.ts';
@@ -21,13 +22,30 @@ type Reached =
   | { readonly type: 'reached'; readonly wire: TcpWire; readonly introduced: Introduced }
   | { readonly type: 'refused' | 'replaced' }
   /** lost: the connection failed, rather than that the other end refused. */
-  | { readonly type: 'unreachable'; readonly reason: string; readonly lost: boolean };
+  | {
+      readonly type: 'unreachable';
+      readonly reason: string;
+      readonly lost: boolean;
+      /** Somebody took the connection. */
+      readonly connected: boolean;
+      readonly refusal?: Refusal;
+      readonly remote?: PeerIdentity;
+    };
+
+/** What a run says to a node that would be its peer. */
+export type Answer =
+  | { readonly type: 'accepts' | 'refuses'; readonly remote: PeerIdentity; readonly reason: string }
+  /** Somebody takes connections there and ends them without a hello: with TLS on one end only, or with another CA. */
+  | { readonly type: 'no-hello'; readonly reason: string }
+  /** Nobody, another run, something else, or late. */
+  | { readonly type: 'none' };
 
 /**
  * A process that is being killed loses its connections before it stops listening: a probe that comes
  * in between is cut off. It asks again, until it is refused or late.
  */
 const PROBE_AGAIN_MS = 20;
+const ASK_AGAIN_MS = 250;
 
 /** One connection, opened and introduced. */
 type Open = (purpose: Purpose, next: (reached: Reached) => void) => void;
@@ -65,6 +83,35 @@ export class TcpDialler {
         });
       ask();
     });
+  }
+
+  /** Who is there, and whether it takes us; what it says of itself is not proved where it refuses. */
+  ask(target: PeerTarget, timeoutMs: number, done: (answer: Answer) => void): () => void {
+    // What is lost may be a process that ends, or the end of another's TLS: that shows in what follows.
+    let last: Answer = { type: 'none' };
+    const cancel = this.attempt<Answer | undefined>(
+      target,
+      timeoutMs,
+      undefined,
+      (answer) => done(answer ?? last),
+      (open, finish) => {
+        const ask = (): void =>
+          open(PROBE, (answer) => {
+            if (answer.type === 'reached')
+              finish({ type: 'accepts', remote: answer.introduced.remote, reason: '' }, false);
+            else if (answer.type !== 'unreachable') finish({ type: 'none' }, false);
+            else if (answer.remote?.run === target.run && answer.refusal !== undefined)
+              finish({ type: 'refuses', remote: answer.remote, reason: answer.refusal }, false);
+            else if (!answer.lost) finish({ type: 'none' }, false);
+            else {
+              last = answer.connected ? { type: 'no-hello', reason: answer.reason } : { type: 'none' };
+              this.context.clock.after(ASK_AGAIN_MS, ask);
+            }
+          });
+        ask();
+      },
+    );
+    return cancel;
   }
 
   /** A wire for pulses; undefined: it could not be had. */
@@ -141,20 +188,23 @@ export class TcpDialler {
     next: (reached: Reached) => void,
   ): void {
     const { identity, credentials, clock, limits, randomBytes } = this.context;
-    const failed = (error: NodeJS.ErrnoException): void =>
-      next(
-        isRefusal(error)
-          ? { type: 'refused' }
-          : { type: 'unreachable', reason: error.code ?? error.message, lost: true },
-      );
-    const closed = (): void => next({ type: 'unreachable', reason: 'connection closed', lost: true });
+    let connected = false;
+    socket.once('connect', () => {
+      connected = true;
+    });
+    const lost = (reason: string): void => next({ type: 'unreachable', reason, lost: true, connected });
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (isRefusal(error)) next({ type: 'refused' });
+      else lost(error.code ?? error.message);
+    };
+    const closed = (): void => lost('connection closed');
     socket.on('error', failed).on('close', closed);
     socket.once(credentials.tls === undefined ? 'connect' : 'secureConnect', () => {
       socket.off('error', failed).off('close', closed);
       const wire = new TcpWire(socket, clock);
       const context = { identity, secret: credentials.secret, channel: channelOf(socket), randomBytes };
       introduce(wire, context, purpose, connection, (result) => {
-        if (result.type === 'failed') return next({ ...result, type: 'unreachable' });
+        if (result.type === 'failed') return next({ ...result, type: 'unreachable', connected });
         if (result.introduced.remote.run !== run) return next({ type: 'replaced' });
         if (purpose !== PULSES) wire.trust(limits.maxFrameBytes);
         next({ type: 'reached', wire, introduced: result.introduced });

@@ -5,14 +5,27 @@ import { createServer as createTlsServer } from 'node:tls';
 import { HEARTBEAT, NO_PAYLOAD } from './frames.ts';
 import { HEARTBEATS, type Introduced, LINK, PROBE, PULSES, type Refusal, receive } from './handshake.ts';
 import type { PeerAddress } from './network.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { channelOf, type TcpContext } from './tcp-context.ts';
 import { TcpWire } from './tcp-wire.ts';
 import type { WirePair } from './wire.ts';
 
-/** Lines of log about refused connections, at most; the next line says how many were left out. */
-const LOGS_PER_SECOND = 5;
+/** Which keys of the configuration differ there, where that may be why. */
+const KEYS: Partial<Readonly<Record<Refusal, string>>> = {
+  cluster: 'cluster.name',
+  authentication: 'cluster.secret',
+};
+const TLS_KEYS = 'cluster.link.tls';
 /** Answers to pulses that wait for a peer which does not read; more are left out. */
 const MAX_ANSWER_BACKLOG_BYTES = 4096;
+
+interface Pending {
+  /** The one below TLS. */
+  readonly socket: Socket;
+  readonly cancelDeadline: () => void;
+  /** TLS stands, or is not used, or it has been told why it does not. */
+  isSecured: boolean;
+}
 
 interface Waiting {
   readonly wire: TcpWire;
@@ -23,21 +36,18 @@ interface Waiting {
 export class TcpListener {
   private readonly context: TcpContext;
   private readonly server: Server;
-  /** Connections that are no peer's, by remote address. The sockets are those below TLS. */
-  private readonly pending = new Map<
-    string,
-    { readonly socket: Socket; readonly cancelDeadline: () => void }
-  >();
+  /** Connections that are no peer's, by remote address. */
+  private readonly pending = new Map<string, Pending>();
   /** Links whose heartbeat connection is still to come, by connection id. */
   private readonly waiting = new Map<string, Waiting>();
-  private logSecond = 0;
-  private logged = 0;
+  private readonly refusals: RefusalLog;
   private readonly pulses = new Map<string, TcpWire>();
   private onPair: (pair: WirePair) => void = () => {};
   private onPulse: (run: string) => void = () => {};
 
   constructor(context: TcpContext) {
     this.context = context;
+    this.refusals = new RefusalLog(context.clock, context.log);
     const { tls } = context.credentials;
     const { handshakeMs } = context.limits;
     if (tls === undefined) {
@@ -57,7 +67,12 @@ export class TcpListener {
         (socket) => this.secured(socket),
       );
       server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-        this.refused(addressOf(socket), error.code ?? error.message);
+        // Of one that has been reset already it is not known where it came from; the end of its socket is told.
+        if (socket.remoteAddress !== undefined) {
+          const from = addressOf(socket);
+          this.refusals.refused({ from, reason: error.code ?? error.message, see: TLS_KEYS });
+          this.secureOrTold(from);
+        }
         socket.destroy();
       });
       server.on('connection', (socket: Socket) => this.arrived(socket));
@@ -84,7 +99,10 @@ export class TcpListener {
   }
 
   async close(): Promise<void> {
-    for (const { socket } of this.pending.values()) socket.destroy();
+    for (const [from, { socket }] of this.pending) {
+      this.secureOrTold(from);
+      socket.destroy();
+    }
     for (const wire of this.pulses.values()) wire.destroy();
     if (!this.server.listening) return;
     await new Promise<void>((resolve) => {
@@ -97,16 +115,27 @@ export class TcpListener {
     const from = addressOf(socket);
     socket.on('error', () => {});
     if (this.pending.size >= limits.maxPendingHandshakes) {
-      this.refused(from, 'too many handshakes');
+      this.refusals.refused({ from, reason: 'too many handshakes' });
       socket.destroy();
       return;
     }
     const cancelDeadline = clock.after(limits.handshakeMs, () => {
-      this.refused(from, 'slow handshake');
+      this.refusals.refused({ from, reason: 'slow handshake' });
+      this.secureOrTold(from);
       socket.destroy();
     });
-    this.pending.set(from, { socket, cancelDeadline });
-    socket.once('close', () => this.release(from));
+    const pending: Pending = { socket, cancelDeadline, isSecured: false };
+    this.pending.set(from, pending);
+    socket.once('close', () => {
+      if (!pending.isSecured)
+        this.refusals.refused({ from, reason: 'closed before TLS stood', see: TLS_KEYS });
+      this.release(from);
+    });
+  }
+
+  private secureOrTold(from: string): void {
+    const pending = this.pending.get(from);
+    if (pending !== undefined) pending.isSecured = true;
   }
 
   private release(from: string): void {
@@ -118,6 +147,7 @@ export class TcpListener {
     if (socket.destroyed) return;
     const { identity, credentials, clock, limits, randomBytes } = this.context;
     const from = addressOf(socket);
+    this.secureOrTold(from);
     const wire = new TcpWire(socket, clock);
     const context = { identity, secret: credentials.secret, channel: channelOf(socket), randomBytes };
     receive(
@@ -127,7 +157,13 @@ export class TcpListener {
       (result) => {
         if (result.type === 'failed') {
           wire.finish();
-          this.refused(from, result.reason);
+          const { reason, refusal, remote } = result;
+          this.refusals.refused({
+            from,
+            reason,
+            ...(remote === undefined ? {} : { node: remote.node, cluster: remote.cluster }),
+            ...(refusal === undefined ? {} : { see: KEYS[refusal] }),
+          });
           return;
         }
         if (result.introduced.purpose !== PULSES) wire.trust(limits.maxFrameBytes);
@@ -184,7 +220,8 @@ export class TcpListener {
     wire.start({
       frame: ({ type, payload }) => {
         if (type !== HEARTBEAT || payload.length > 0) {
-          this.refused(addressOf(socket), `frame of type ${type} among pulses`);
+          const reason = `frame of type ${type} among pulses`;
+          this.refusals.refused({ from: addressOf(socket), reason });
           wire.destroy();
           return;
         }
@@ -193,18 +230,6 @@ export class TcpListener {
       },
       end: () => {},
     });
-  }
-
-  private refused(from: string, reason: string): void {
-    const second = Math.floor(this.context.clock.now() / 1000);
-    if (second !== this.logSecond) {
-      const leftOut = this.logged - LOGS_PER_SECOND;
-      if (leftOut > 0) this.context.log('warn', 'peer connections refused', { leftOut });
-      this.logSecond = second;
-      this.logged = 0;
-    }
-    if (++this.logged <= LOGS_PER_SECOND)
-      this.context.log('warn', 'peer connection refused', { from, reason });
   }
 }
 

@@ -172,6 +172,34 @@ test('garbage, a frame too large, silence, an end: closed with a reason, and oth
   await world.until(() => a.ups.length === 1 && b.ups.length === 1);
 });
 
+test('who ends before TLS stands is told by its address, however it ends', async () => {
+  const world = openWorld();
+  const b = await new Node(world.create('run-b', { credentials: { tls: authority.issue('b') } })).listen();
+  for (const end of ['resetAndDestroy', 'end'] as const) {
+    const socket = connect(b.address).on('error', () => {});
+    await once(socket, 'connect');
+    const from = `"from":"127.0.0.1 ${socket.localPort}"`;
+    socket.resume()[end]();
+    // The second is the same one again as far as the log goes.
+    if (end === 'resetAndDestroy') await world.until(() => world.log.some((line) => line.includes(from)));
+  }
+  const a = new Node(world.create('run-a', { credentials: { tls: authority.issue('a') } }));
+  a.dial(b);
+  await world.until(() => a.ups.length === 1);
+  assert.ok(!world.log.join().includes('undefined'), world.log.join('\n'));
+});
+
+test('who is refused again and again is named, told why and told once', async () => {
+  const world = openWorld();
+  const b = await new Node(world.create('run-b', {})).listen();
+  const a = await new Node(world.create('run-a', { cluster: 'other' })).listen();
+  const dial = a.dial(b);
+  for (let i = 0; i < 5; i++) await dial.redialNow(2000);
+  const told = world.log.filter((line) => line.includes('peer connection refused'));
+  assert.equal(told.length, 1, told.join('\n'));
+  assert.match(told[0] ?? '', /"reason":"cluster","node":"node-a","cluster":"other","see":"cluster.name"/);
+});
+
 test('handshakes under way are bounded, and so is the log', async () => {
   const world = openWorld();
   const b = await new Node(world.create('run-b', { limits: { maxPendingHandshakes: 3 } })).listen();
