@@ -1,6 +1,5 @@
 // One run of a node in a cluster: peers, lease, control session, workers and controller, put together and
 // taken apart. A run that is fenced is over; the next one is another object (membership.ts).
-import { readFileSync } from 'node:fs';
 import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
@@ -17,11 +16,11 @@ import { type LeaseThread, startLeaseThread } from '../cluster/lease-thread.ts';
 import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
-import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
 import type { Rings } from '../cluster/rings.ts';
 import type { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
 import type { Config } from '../config/schema.ts';
+import { credentialsOf } from './peer-credentials.ts';
 
 export interface ClusterRunOptions {
   readonly run: string;
@@ -203,16 +202,4 @@ async function assemble(
 function isGood(event: Exclude<LeaseEvent, { type: 'fenced' }>): boolean {
   if (event.type === 'redis') return event.state === 'up';
   return event.type === 'stalled' ? event.slots.length === 0 : event.succeeds;
-}
-
-function credentialsOf({ cluster }: Config): PeerCredentials {
-  const { cert, key, ca } = cluster.link.tls;
-  const tls =
-    cert !== null && key !== null && ca !== null
-      ? { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8'), ca: readFileSync(ca, 'utf8') }
-      : undefined;
-  return {
-    ...(cluster.secret === null ? {} : { secret: cluster.secret }),
-    ...(tls === undefined ? {} : { tls }),
-  };
 }

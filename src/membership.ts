@@ -61,6 +61,20 @@ export class Membership {
     const until = systemClock.now() + ROUTED_WITHIN_MS;
     while (this.current?.controller.isRouted !== true && systemClock.now() < until && this.mode !== 'stopped')
       await pause(systemClock, LOOK_MS, this.noMore.signal);
+    if (this.mode === 'member') this.tellUnreached();
+  }
+
+  /** Ready all the same: what they own is `unavailable` here, and everything else is served. */
+  private tellUnreached(): void {
+    const { current } = this;
+    if (current === undefined || current.controller.isRouted) return;
+    const nodes = current.controller
+      .status()
+      .members.filter(({ connected }) => !connected)
+      .map(({ node, address }) => `${node} at ${address}`);
+    this.options.log('warn', 'some documents are not reached: see cluster.advertise, here and there', {
+      nodes,
+    });
   }
 
   /** A member that others know of, and not about to leave. */

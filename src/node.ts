@@ -172,9 +172,12 @@ async function assemble(
     }),
   );
   http.server.on('upgrade', sockets.upgrade);
-  await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS }).catch((error: unknown) => {
-    throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
-  });
+  const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
+  await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS, isLed }).catch(
+    (error: unknown) => {
+      throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
+    },
+  );
   signal.throwIfAborted();
   isReady = () => ownership.isServing && !leaving.hasBegun;
   const { neighbours } = ownership;

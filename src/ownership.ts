@@ -16,6 +16,7 @@ import { Workers } from '../cluster/workers.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { askAdmission } from './admission.ts';
 import { startClusterRun } from './cluster-run.ts';
 import { Membership } from './membership.ts';
 
@@ -57,6 +58,7 @@ export interface Ownership {
 
 /** Resolves when every document has an owner that this node leads to. Where it rejects nothing of it is left. */
 export async function startOwnership(options: OwnershipOptions): Promise<Ownership> {
+  await askAdmission(options);
   return isClustered(options.config) ? await joinCluster(options) : await serveAlone(options);
 }
 
@@ -96,6 +98,8 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
 }
 
 const SESSION_POLL_MS = 1000;
+/** Of the database's answer to a node that says that it has gone. */
+const FAREWELL_MS = 3000;
 
 async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
   const { config, control, storage, router, gateway, log, signal } = options;
@@ -144,6 +148,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
       stopWatching();
       alone.stop();
       await workers.stop();
+      await sayFarewell(control, session, run, log);
     },
     kill: async () => {
       stopWatching();
@@ -169,6 +174,18 @@ async function takeOver(
   }
   if (runs.size > 0) log('info', 'fenced what an earlier run left', { runs: runs.size });
   return session;
+}
+
+/** The database lists it no more. Where that is not heard the next start fences it. */
+async function sayFarewell(
+  control: ControlStore,
+  session: SessionRef,
+  run: string,
+  log: OwnershipOptions['log'],
+): Promise<void> {
+  await unlessAborted(AbortSignal.timeout(FAREWELL_MS), control.fence(session, { run })).catch(
+    (error: unknown) => log('warn', 'the session stays on record', { error: String(error) }),
+  );
 }
 
 /** A node whose session somebody else has fenced must end: its database belongs to another. */

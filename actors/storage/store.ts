@@ -146,6 +146,8 @@ export interface ControlStore {
   ): Promise<readonly { id: SessionId; run: string; node: string; slot: number }[]>;
   /** All sessions that are not fenced, by id. */
   sessions(): Promise<readonly SessionRow[]>;
+  /** Runs whose workers are connected to this database: some that have been cut off are, some that are idle are not. */
+  connectedRuns(): Promise<ReadonlySet<string>>;
   /** All shards, by id, as of one moment. */
   shardMap(): Promise<readonly ShardRow[]>;
   /** Shards without an owner, or with a fenced one: free to be claimed. By id. */

@@ -118,6 +118,19 @@ export function cluster(rule: Rule): void {
     }
   });
 
+  rule(
+    'a run is connected once a worker of it has worked, and not any more when that has gone',
+    async (h) => {
+      const { control, run } = await node(h);
+      assert.ok(!(await control.connectedRuns()).has(run));
+      const worker = await openWorker(h, run);
+      await worker.store.claim([1]);
+      assert.ok((await control.connectedRuns()).has(run));
+      await worker.store.close();
+      assert.ok(!(await control.connectedRuns()).has(run));
+    },
+  );
+
   rule('the connection budget counts our connections among all', async (h) => {
     const { control } = await node(h);
     const { max, reserved, used, ours } = await control.connectionBudget();

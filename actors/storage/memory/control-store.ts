@@ -54,6 +54,14 @@ export class MemoryControlStore implements ControlStore {
     return this.#call('sessions', ({ sessions }) => sessions.list());
   }
 
+  /** A session that is not fenced counts as connected: nothing here is cut off from what it is part of. */
+  connectedRuns(): Promise<ReadonlySet<string>> {
+    return this.#call(
+      'connectedRuns',
+      ({ sessions }) => new Set(sessions.list().flatMap(({ run, slot }) => (slot < 0 ? [] : [run]))),
+    );
+  }
+
   shardMap() {
     return this.#call('shardMap', ({ sessions }) => sessions.shardMap());
   }

@@ -24,7 +24,14 @@ import { fence } from './fence.ts';
 import { orgShards, pins, removePin, setPin } from './pins.ts';
 import { Pool } from './pool.ts';
 import { Servers } from './servers.ts';
-import { drainRun, foreignSessions, insertSession, sessionState, sessions } from './session.ts';
+import {
+  connectedRuns,
+  drainRun,
+  foreignSessions,
+  insertSession,
+  sessionState,
+  sessions,
+} from './session.ts';
 import { orphans, shardMap } from './shards.ts';
 
 /** Of a control store, beside those that listen. */
@@ -83,6 +90,10 @@ export class PostgresControlStore implements ControlStore {
 
   sessions(): Promise<readonly SessionRow[]> {
     return this.#pool.run('sessions', sessions);
+  }
+
+  connectedRuns(): Promise<ReadonlySet<string>> {
+    return this.#pool.run('connectedRuns', connectedRuns);
   }
 
   shardMap(): Promise<readonly ShardRow[]> {

@@ -65,6 +65,14 @@ export async function sessions(sql: Sql): Promise<readonly SessionRow[]> {
   return [...rows];
 }
 
+export async function connectedRuns(sql: Sql): Promise<ReadonlySet<string>> {
+  const rows = await sql<{ run: string }[]>`
+    SELECT DISTINCT s.run FROM session s JOIN pg_stat_activity a
+      ON a.datname = current_database() AND a.application_name IN ('troupe:' || s.id, 'troupe:' || s.id || ':pool')
+    WHERE s.state <> 'fenced'`;
+  return new Set(rows.map(({ run }) => run));
+}
+
 /** Locks in id order, as fencing does. false: `me` is fenced. */
 export async function drainRun(sql: Sql, me: SessionRef): Promise<boolean> {
   const [row] = await sql<{ open: boolean }[]>`

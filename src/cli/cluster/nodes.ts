@@ -14,7 +14,10 @@ export interface NodeOnRecord {
   readonly workers: ReadonlyMap<number, SessionId>;
 }
 
-/** By name. One that died is on record until another has fenced it; one that has started again may be there twice. */
+/**
+ * By name. One that died is on record until another has fenced it; one that has started again may be there twice. Of a
+ * node that was alone, and whose workers have ended, the record says nothing of any node.
+ */
 export async function readNodes(store: ControlStore): Promise<readonly NodeOnRecord[]> {
   const rows = await store.sessions();
   return rows
@@ -23,6 +26,7 @@ export async function readNodes(store: ControlStore): Promise<readonly NodeOnRec
       const workers = rows.filter((row) => row.run === run && row.slot !== CONTROL_SLOT);
       return { node, run, address, state, workers: new Map(workers.map(({ slot, id }) => [slot, id])) };
     })
+    .filter(({ address, workers }) => address !== null || workers.size > 0)
     .sort((a, b) => (a.node < b.node ? -1 : 1));
 }
 

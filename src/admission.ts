@@ -1,0 +1,149 @@
+// Before a node joins, before it opens a session, fences or claims, it asks those nodes which the database lists whether
+// they live, and whether they would have it: a node that is configured wrongly must not act on a database that others
+// use. Only who says who it is counts; of who is silent nothing follows, and nodes that have died delay a start by
+// ASK_MS. What two nodes that start at the same moment would say to each other it does not see.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { unlessAborted } from '../actors/abortable.ts';
+import { pause, systemClock } from '../actors/clock.ts';
+import type { ControlStore, SessionRow } from '../actors/storage/store.ts';
+import { CONTROL_SLOT } from '../cluster/members.ts';
+import { addressOf } from '../cluster/peer/address.ts';
+import { systemClock as peerClock } from '../cluster/peer/clock.ts';
+import { PEER_LIMITS, type PeerAddress } from '../cluster/peer/network.ts';
+import { type Answer, TcpDialler } from '../cluster/peer/tcp-dialler.ts';
+import { isClustered } from '../config/clustered.ts';
+import { EXIT, StartError } from '../config/fatal.ts';
+import type { Config } from '../config/schema.ts';
+import { credentialsOf } from './peer-credentials.ts';
+
+export interface AdmissionOptions {
+  readonly config: Config;
+  readonly control: Pick<ControlStore, 'sessions' | 'connectedRuns'>;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly signal: AbortSignal;
+}
+
+/** For the answer of one node; all are asked at once. */
+const ASK_MS = 1000;
+/** In which a node of the same name may end, or begin to leave: it is what this one replaces. */
+const PREDECESSOR_MS = 5000;
+const LOOK_MS = 500;
+
+interface Listed {
+  readonly run: string;
+  readonly node: string;
+  readonly address: PeerAddress;
+  /** The same as people write it. */
+  readonly text: string;
+  readonly isLeaving: boolean;
+}
+
+type Asked = Listed & { readonly answer: Answer };
+
+/** Rejects with StartError where others forbid it to join. */
+export async function askAdmission(options: AdmissionOptions): Promise<void> {
+  const { config, control, log, signal } = options;
+  const asked = await askAll(options);
+  if (asked.length === 0) return;
+  const { name } = config.cluster;
+  const known = asked.filter(({ answer }) => answer.type === 'accepts' || answer.type === 'refuses');
+  const other = known.find(({ answer }) => clusterOf(answer) !== name);
+  if (isClustered(config) && other !== undefined) {
+    throw refusal(
+      `the database belongs to the cluster ${clusterOf(other.answer)}: ${placeOf(other)} is of it, and this node is of ${name}; see cluster.name and storage.url`,
+    );
+  }
+  const connected = await unlessAborted(signal, control.connectedRuns());
+  // Something that ends connections is there; that it is the listed node shows in that node's connections here.
+  const mute = asked.filter(({ run, answer }) => answer.type === 'no-hello' && connected.has(run));
+  const [alive] = [...known, ...mute];
+  if (!isClustered(config)) {
+    if (alive === undefined) return;
+    const which = clusterOf(alive.answer) ?? 'of nodes with cluster.link.tls';
+    throw refusal(
+      `the database is used by the cluster ${which}, of which ${placeOf(alive)} is live: set cluster.redis and cluster.secret to join it, or stop it first`,
+    );
+  }
+  const accepting = known.filter(({ answer }) => answer.type === 'accepts');
+  const hostile = [...known.filter(({ answer }) => answer.type === 'refuses'), ...mute];
+  for (const node of accepting.length === 0 ? hostile : []) {
+    throw refusal(`${placeOf(node)} does not take this node: ${causeOf(node.answer)}`);
+  }
+  for (const node of hostile)
+    log('warn', `${placeOf(node)} does not take this node`, { cause: causeOf(node.answer) });
+  await waitForPredecessor(options, known);
+}
+
+async function askAll({ config, control, signal }: AdmissionOptions): Promise<readonly Asked[]> {
+  const nodes = listed(await unlessAborted(signal, control.sessions()));
+  if (nodes.length === 0) return [];
+  const dialler = new TcpDialler({
+    identity: { cluster: config.cluster.name, node: config.node.name, run: randomUUID() },
+    credentials: credentialsOf(config),
+    clock: peerClock,
+    limits: PEER_LIMITS,
+    randomBytes,
+  });
+  const ask = (node: Listed): Promise<Asked> =>
+    new Promise((resolve) => {
+      dialler.ask(node, ASK_MS, (answer) => resolve({ ...node, answer }));
+    });
+  try {
+    return await unlessAborted(signal, Promise.all(nodes.map(ask)));
+  } finally {
+    dialler.close();
+  }
+}
+
+/** Nodes of clusters: those that are alone have no address. One that nobody could dial is not asked. */
+const listed = (rows: readonly SessionRow[]): readonly Listed[] =>
+  rows.flatMap(({ run, node, slot, state, address: text }) => {
+    if (slot !== CONTROL_SLOT || text === null) return [];
+    const address = addressOf(text);
+    const isDialable = address.port >= 1 && address.port <= 65_535;
+    return isDialable ? [{ run, node, text, address, isLeaving: state === 'draining' }] : [];
+  });
+
+/** What a supervisor starts again may overlap with what it stopped, which is about to leave. */
+async function waitForPredecessor(options: AdmissionOptions, known: readonly Asked[]): Promise<void> {
+  const { config, signal } = options;
+  const { name } = config.node;
+  const until = systemClock.now() + PREDECESSOR_MS;
+  const staysIn = (asked: readonly Asked[]): Asked | undefined =>
+    asked.find(
+      ({ node, isLeaving, answer }) =>
+        node === name && !isLeaving && (answer.type === 'accepts' || answer.type === 'refuses'),
+    );
+  for (let other = staysIn(known); other !== undefined; other = staysIn(await askAll(options))) {
+    if (systemClock.now() >= until) {
+      throw refusal(
+        `another node is called ${name}: ${placeOf(other)} is live; give each node a node.name of its own, or stop that one`,
+      );
+    }
+    await pause(systemClock, LOOK_MS, signal);
+    signal.throwIfAborted();
+  }
+}
+
+const refusal = (line: string): StartError => new StartError(line, { exitCode: EXIT.config });
+
+const placeOf = ({ node, text }: Listed): string => `node ${node} at ${text}`;
+
+const clusterOf = (answer: Answer): string | undefined =>
+  answer.type === 'accepts' || answer.type === 'refuses' ? answer.remote.cluster : undefined;
+
+function causeOf(answer: Answer): string {
+  switch (answer.type) {
+    case 'refuses':
+      return answer.reason === 'authentication'
+        ? 'cluster.secret differs, or one of the two has none'
+        : `it refuses with ${answer.reason}`;
+    case 'no-hello':
+      return `the connection ends before it says who it is (${answer.reason}); see cluster.link.tls, which all nodes have with certificates of one CA, or none`;
+    case 'accepts':
+    case 'none':
+      return 'it says nothing against it';
+    default:
+      throw new Error(`unknown answer ${String(answer satisfies never)}`);
+  }
+}

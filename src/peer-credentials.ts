@@ -1,0 +1,17 @@
+// What a node shows to other nodes, as its configuration has it.
+import { readFileSync } from 'node:fs';
+import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
+import type { Config } from '../config/schema.ts';
+
+/** Reads the files of `cluster.link.tls`. */
+export function credentialsOf({ cluster }: Config): PeerCredentials {
+  const { cert, key, ca } = cluster.link.tls;
+  const tls =
+    cert !== null && key !== null && ca !== null
+      ? { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8'), ca: readFileSync(ca, 'utf8') }
+      : undefined;
+  return {
+    ...(cluster.secret === null ? {} : { secret: cluster.secret }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}

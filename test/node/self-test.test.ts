@@ -1,0 +1,55 @@
+// What a node asks of itself before it says that it is ready, against servers that answer as the test wants.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { WebSocketServer } from 'ws';
+import { testSelf } from '../../src/self-test.ts';
+
+const HOST = '127.0.0.1';
+
+test('whatever the owner answers is an answer', async (t) => {
+  const { port, asked } = await server(t, { welcome: true, open: true });
+  await testSelf({ host: HOST, port, timeoutMs: 10_000, isLed: () => true });
+  assert.ok(asked.filter((type) => type === 'open').length > 1);
+});
+
+test('without an owner that is reached, before or meanwhile, a welcome is enough', async (t) => {
+  const { port, asked } = await server(t, { welcome: true, open: false });
+  await testSelf({ host: HOST, port, timeoutMs: 10_000, isLed: () => false });
+  assert.ok(!asked.includes('open'));
+  await testSelf({ host: HOST, port, timeoutMs: 10_000, isLed: () => !asked.includes('open') });
+  assert.ok(asked.includes('open'));
+});
+
+test('who is silent is named', async (t) => {
+  const mute = await server(t, { welcome: false, open: false });
+  const options = { host: HOST, timeoutMs: 50, isLed: () => true };
+  await assert.rejects(testSelf({ ...options, port: mute.port }), /no answer to hello within 50 ms/);
+  const ownerless = await server(t, { welcome: true, open: false });
+  await assert.rejects(
+    testSelf({ ...options, port: ownerless.port }),
+    /no answer to open of troupe\/self-test, whose owner is silent, within 50 ms/,
+  );
+});
+
+async function server(t: TestContext, answers: { readonly welcome: boolean; readonly open: boolean }) {
+  const asked: string[] = [];
+  const listener = new WebSocketServer({ host: HOST, port: 0 });
+  t.after(() => {
+    for (const socket of listener.clients) socket.terminate();
+    listener.close();
+  });
+  listener.on('connection', (socket) =>
+    socket.on('message', (frame) => {
+      const { type } = JSON.parse(String(frame)) as { type: string };
+      asked.push(type);
+      if (type === 'hello' && answers.welcome) socket.send(JSON.stringify({ type: 'welcome' }));
+      if (type === 'open' && answers.open)
+        socket.send(JSON.stringify({ type: 'error', code: 'unavailable' }));
+    }),
+  );
+  await once(listener, 'listening');
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { port: address.port, asked };
+}
