@@ -132,18 +132,11 @@ const placeOf = ({ node, text }: Listed): string => `node ${node} at ${text}`;
 const clusterOf = (answer: Answer): string | undefined =>
   answer.type === 'accepts' || answer.type === 'refuses' ? answer.remote.cluster : undefined;
 
+/** Of one that does not take this node. */
 function causeOf(answer: Answer): string {
-  switch (answer.type) {
-    case 'refuses':
-      return answer.reason === 'authentication'
-        ? 'cluster.secret differs, or one of the two has none'
-        : `it refuses with ${answer.reason}`;
-    case 'no-hello':
-      return `the connection ends before it says who it is (${answer.reason}); see cluster.link.tls, which all nodes have with certificates of one CA, or none`;
-    case 'accepts':
-    case 'none':
-      return 'it says nothing against it';
-    default:
-      throw new Error(`unknown answer ${String(answer satisfies never)}`);
-  }
+  if (answer.type === 'no-hello')
+    return `the connection ends before it says who it is (${answer.reason}); see cluster.link.tls, which all nodes have with certificates of one CA, or none`;
+  return answer.type === 'refuses' && answer.reason !== 'authentication'
+    ? `it refuses with ${answer.reason}`
+    : 'cluster.secret differs, or one of the two has none';
 }

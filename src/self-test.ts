@@ -1,8 +1,8 @@
 // Before a node says that it is ready it asks itself, as a client would: a socket, `hello`, and `open` of a
 // document that nobody has made. The answer has gone the whole way, socket, owner, database and back, so
 // readiness is seen, not assumed; and the first client finds that way compiled (measured: a third of
-// connect -> synced after a start). Of a cluster's node it asks no more than that it is welcome while the owner of that
-// document is not reached: it serves what it can, and says `unavailable` of the rest.
+// connect -> synced after a start). While the owner of that document is not reached, a welcome is
+// enough: a node of a cluster serves what it can, and says `unavailable` of the rest.
 import { WebSocket } from 'ws';
 import { jsonCodec } from '../protocol/codec.ts';
 
