@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { unlessAborted } from '../actors/abortable.ts';
 import { pause, systemClock } from '../actors/clock.ts';
-import type { ControlStore, SessionRow } from '../actors/storage/store.ts';
+import type { ControlStore, SessionRef, SessionRow } from '../actors/storage/store.ts';
 import { CONTROL_SLOT } from '../cluster/members.ts';
 import { addressOf } from '../cluster/peer/address.ts';
 import { systemClock as peerClock } from '../cluster/peer/clock.ts';
@@ -43,6 +43,7 @@ type Asked = Listed & { readonly answer: Answer };
 /** Rejects with StartError where others forbid it to join. */
 export async function askAdmission(options: AdmissionOptions): Promise<void> {
   const { config, control, log, signal } = options;
+  if (isClustered(config)) await waitForLoner(options);
   const asked = await askAll(options);
   if (asked.length === 0) return;
   const { name } = config.cluster;
@@ -73,6 +74,48 @@ export async function askAdmission(options: AdmissionOptions): Promise<void> {
     log('warn', `${placeOf(node)} does not take this node`, { cause: causeOf(node.answer) });
   await waitForPredecessor(options, known);
 }
+
+/** A node that is alone has every shard and no address: that it lives shows in its connections to the database. */
+async function waitForLoner({ control, signal }: AdmissionOptions): Promise<void> {
+  const until = systemClock.now() + PREDECESSOR_MS;
+  const live = async (): Promise<SessionRow | undefined> => {
+    const alone = (await unlessAborted(signal, control.sessions())).filter(isAlone);
+    if (alone.length === 0) return undefined;
+    const connected = await unlessAborted(signal, control.connectedRuns());
+    return alone.find(({ run }) => connected.has(run));
+  };
+  for (let loner = await live(); loner !== undefined; loner = await live()) {
+    if (systemClock.now() >= until) {
+      throw refusal(
+        `the database is used by node ${loner.node}, which is alone, without cluster.redis: stop it first`,
+      );
+    }
+    await pause(systemClock, LOOK_MS, signal);
+    signal.throwIfAborted();
+  }
+}
+
+/**
+ * A node that was alone and has been killed is found by nobody: it has no lease, and no peers. Whoever joins fences it,
+ * and its shards are free. One that lives all the same, and was idle for long, ends itself when it finds that out.
+ */
+export async function fenceLoners(
+  {
+    control,
+    log,
+    signal,
+  }: Pick<AdmissionOptions, 'log' | 'signal'> & {
+    readonly control: Pick<ControlStore, 'sessions' | 'fence'>;
+  },
+  session: SessionRef,
+): Promise<void> {
+  for (const { run, node } of (await unlessAborted(signal, control.sessions())).filter(isAlone)) {
+    if (await unlessAborted(signal, control.fence(session, { run })))
+      log('info', 'fenced a node that was alone', { node, run });
+  }
+}
+
+const isAlone = ({ slot, address }: SessionRow): boolean => slot === CONTROL_SLOT && address === null;
 
 async function askAll({ config, control, signal }: AdmissionOptions): Promise<readonly Asked[]> {
   const nodes = listed(await unlessAborted(signal, control.sessions()));

@@ -20,6 +20,7 @@ import type { Rings } from '../cluster/rings.ts';
 import type { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
 import type { Config } from '../config/schema.ts';
+import { fenceLoners } from './admission.ts';
 import { credentialsOf } from './peer-credentials.ts';
 
 export interface ClusterRunOptions {
@@ -112,6 +113,7 @@ async function assemble(
     };
     await unlessAborted(AbortSignal.timeout(FAREWELL_MS), farewell());
   });
+  await fenceLoners(options, session);
   const redis = { redis: cluster.redis, cluster: cluster.name, ttlMs: cluster.leaseTtlMs };
   const leases = createRedisLeaseStore(redis);
   onStop(() => leases.close());

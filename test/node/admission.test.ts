@@ -114,6 +114,34 @@ test('a node that was alone is on record no more when it has ended', LIMIT, asyn
 });
 
 test(
+  'a cluster leaves a node alone that lives without one, and takes over the documents of one that was killed',
+  LIMIT,
+  async (t) => {
+    const { databaseUrl, of, shards } = await startStage(t);
+    const alone = await serving(t, databaseUrl, '--set', 'workers=1', '--set', 'node.name=lone');
+    const refused = troupe(
+      t,
+      'serve',
+      '--set',
+      'listen.port=0',
+      '--set',
+      `storage.url=${databaseUrl}`,
+      ...of('a'),
+    );
+    ends(
+      await refused.ended,
+      /^the database is used by node lone, which is alone, without cluster\.redis: stop it first$/,
+    );
+    alone.child.kill('SIGKILL');
+    await alone.ended;
+    const node = await serving(t, databaseUrl, ...of('a'));
+    assert.deepEqual(await shards(), ['a']);
+    node.child.kill('SIGTERM');
+    assert.equal((await node.ended).code, 0);
+  },
+);
+
+test(
   'a node that no other reaches is ready after a while, and says whom it does not reach',
   LIMIT,
   async (t) => {
@@ -143,7 +171,12 @@ async function startStage(t: TestContext) {
       ...more,
     ].flatMap((setting) => ['--set', setting]);
   const runs = async () => (await control.sessions()).filter(({ slot }) => slot < 0);
-  return { databaseUrl, of, runs };
+  /** Whose shards there are, once each; of one that is fenced not. */
+  const shards = async () => {
+    const nodes = new Map((await control.sessions()).map(({ id, node }) => [id, node]));
+    return [...new Set((await control.shardMap()).map(({ owner }) => owner && nodes.get(owner)))];
+  };
+  return { databaseUrl, of, runs, shards };
 }
 
 /** Settings, with files that are there until the test has ended. */
