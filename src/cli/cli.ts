@@ -55,7 +55,7 @@ async function runCommand(command: Command, io: Io): Promise<ExitCode> {
     case 'migrate':
       return await migrate(config, io);
     case 'serve':
-      return await serve(config, io);
+      return await serve(config);
     case 'cluster status':
       return await status(config, command, io);
     case 'cluster pins':

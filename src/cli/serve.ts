@@ -1,7 +1,9 @@
 // `troupe serve`: starts the node, says when it is ready, and stops it on a signal or when it fails.
 //
 // starting → ready → stopping → stopped. A signal moves starting and ready to stopping (a start under way is
-// given up). A second signal in stopping exits at once.
+// given up). A second signal in stopping exits at once. Whatever becomes of its output, it serves and stops.
+import { closeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import pino, { type Logger } from 'pino';
 import { isClustered } from '../../config/clustered.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
@@ -9,6 +11,8 @@ import { redact } from '../../config/redact.ts';
 import type { Config } from '../../config/schema.ts';
 import { stopTimeoutMs } from '../leaving.ts';
 import type { RunningNode } from '../node.ts';
+import { LogDestination } from './log-destination.ts';
+import { onStopSignals, type Signal, type StopSignalsOptions } from './stop-signals.ts';
 
 /** What serving needs of a node. */
 export type ServedNode = Pick<RunningNode, 'url' | 'stop' | 'failed'>;
@@ -28,60 +32,45 @@ export interface ServeDeps {
   readonly log: Logger;
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
-  readonly signals: {
-    on(signal: Signal, listener: (signal: Signal) => void): unknown;
-    off(signal: Signal, listener: (signal: Signal) => void): unknown;
-  };
+  readonly signals: NonNullable<StopSignalsOptions['signals']>;
   readonly now: () => number;
   /** Calls back after `ms` unless the process has ended by itself; returns what cancels it. */
   readonly later: (ms: number, callback: () => void) => () => void;
   readonly exit: (code: number) => void;
 }
 
-export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
-
-const SIGNAL_NUMBERS: Readonly<Record<Signal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
-
-/** npm forwards the signal that the terminal has already sent: two within this long are one wish. */
-const SAME_WISH_MS = 1_000;
-
 /** What may keep a stopped process alive for this long is a leak; it is told and left behind. */
 const LEAK_MS = 2_000;
 
 /** Serves until it is told to stop; resolves with the exit code. */
-export async function serve(
-  config: Config,
-  io: Pick<ServeDeps, 'stdout' | 'stderr'>,
-  replaced: Partial<ServeDeps> = {},
-): Promise<ExitCode> {
-  const deps: ServeDeps = { ...(await processDeps(config, replaced)), ...io, ...replaced };
+export async function serve(config: Config, replaced: Partial<ServeDeps> = {}): Promise<ExitCode> {
+  const deps: ServeDeps = { ...(await processDeps(config, replaced)), ...replaced };
   const unwanted = new AbortController();
   let cancelLimit: (() => void) | undefined;
   const limit = (): void => {
     cancelLimit ??= limitStop(config, deps);
   };
-  let firstSignalAt: number | undefined;
   let wishToStop: (reason: Stop) => void = () => {};
   const stopWished = new Promise<Stop>((resolve) => {
     wishToStop = resolve;
   });
-  const onSignal = (signal: Signal) => {
-    if (firstSignalAt === undefined) {
-      firstSignalAt = deps.now();
+  const stopListening = onStopSignals({
+    signals: deps.signals,
+    now: deps.now,
+    onWish: (signal) => {
       deps.log.info({ signal }, 'stopping');
       limit();
       unwanted.abort();
       wishToStop({ signal });
-    } else if (deps.now() - firstSignalAt > SAME_WISH_MS) {
+    },
+    onInsist: (signal, code) => {
       deps.stderr.write(`troupe: ${signal} again; not waiting any longer\n`);
-      deps.exit(128 + SIGNAL_NUMBERS[signal]);
-    }
-  };
-  const names = Object.keys(SIGNAL_NUMBERS) as Signal[];
-  for (const name of names) deps.signals.on(name, onSignal);
+      deps.exit(code);
+    },
+  });
   try {
     const node = await deps.startNode(config, { log: deps.log, signal: unwanted.signal });
-    if (firstSignalAt === undefined) {
+    if (!unwanted.signal.aborted) {
       deps.stdout.write(`Troupe is ready: ${node.url}  (${storageName(config)})\n`);
     }
     const reason = await Promise.race([stopWished, node.failed.then((error): Stop => ({ error }))]);
@@ -97,7 +86,7 @@ export async function serve(
     throw error;
   } finally {
     cancelLimit?.();
-    for (const name of names) deps.signals.off(name, onSignal);
+    stopListening();
   }
 }
 
@@ -133,11 +122,7 @@ function storageName(config: Config): string {
 async function processDeps(config: Config, replaced: Partial<ServeDeps>): Promise<ServeDeps> {
   return {
     startNode: replaced.startNode ?? (await import('../node.ts')).startNode,
-    log:
-      replaced.log ??
-      pino({ level: config.log.level, base: { node: config.node.name } }, pino.destination(2)),
-    stdout: process.stdout,
-    stderr: process.stderr,
+    ...processOutput(config, replaced),
     signals: process,
     now: () => performance.now(),
     later: (ms, callback) => {
@@ -146,4 +131,25 @@ async function processDeps(config: Config, replaced: Partial<ServeDeps>): Promis
     },
     exit: (code) => process.exit(code),
   };
+}
+
+/** The log and what is said to people go one way, in the order in which they are written. */
+function processOutput(
+  config: Config,
+  { log, stdout, stderr }: Partial<ServeDeps>,
+): Pick<ServeDeps, 'log' | 'stdout' | 'stderr'> {
+  if (log !== undefined && stdout !== undefined && stderr !== undefined) return { log, stdout, stderr };
+  // That a terminal or a reader is gone, the streams tell by an event that would end the process.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const destination = new LogDestination(2, {
+    onResumed: (dropped) => logger.warn({ dropped }, 'lines of the log could not be written'),
+  });
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.once('exit', () => {
+    destination.flushSync();
+    // Node aborts where it cannot give a terminal, as which it knows a descriptor, its modes back.
+    for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
+  });
+  const logger = pino({ level: config.log.level, base: { node: config.node.name } }, destination);
+  return { log: logger, stdout: process.stdout, stderr: destination };
 }

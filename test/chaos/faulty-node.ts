@@ -13,6 +13,6 @@ const workerModule = new URL(module, import.meta.url);
 process.on('SIGUSR2', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_TURN_MS));
 const command = parseCommand(process.argv.slice(2));
 if (command.name !== 'serve') throw new Error('only serve');
-process.exitCode = await serve(loadConfig({ ...command.sources, env: {} }), process, {
+process.exitCode = await serve(loadConfig({ ...command.sources, env: {} }), {
   startNode: (config, options) => startNode(config, { ...options, workerModule }),
 });

@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import postgres from 'postgres';
@@ -24,6 +27,32 @@ test('serve says where it is ready, and ends with 0 on SIGINT and on SIGTERM', L
     const { code, stderr } = await node.ended;
     assert.deepEqual([code, told(stderr)], [0, []]);
   }
+});
+
+test('a log that cannot be written holds nothing up: it serves, and ends with 0', LIMIT, async (t) => {
+  const settings = ['--set', 'listen.port=0', '--set', `storage.url=${await freshDatabase(t)}`];
+  const script = 'exec "$0" "$@" 2>/dev/full';
+  const node = start(t, ['-c', script, process.execPath, MAIN, 'serve', ...settings], '/bin/sh');
+  const [, url = ''] = await node.line(/^Troupe is ready: (http:\S+)/);
+  assert.equal((await fetch(new URL('/readyz', url))).status, 200);
+  node.child.kill('SIGTERM');
+  assert.equal((await node.ended).code, 0);
+});
+
+test('a node whose terminal has gone stops, with 0', LIMIT, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-terminal-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const settings = `--set listen.port=0 --set storage.url=${await freshDatabase(t)}`;
+  // A shell that outlives the terminal tells how the node has ended.
+  const line = `${process.execPath} ${MAIN} serve ${settings} & node=$!
+    trap 'kill -HUP $node' HUP
+    wait $node; wait $node; echo $? >${directory}/code`;
+  const terminal = start(t, ['-qfec', line, '/dev/null'], 'script');
+  await terminal.line(/^Troupe is ready/);
+  terminal.child.kill('SIGKILL');
+  const code = () => readFile(join(directory, 'code'), 'utf8').catch(() => '');
+  while ((await code()) === '') await new Promise((look) => setTimeout(look, 20));
+  assert.equal(await code(), '0\n');
 });
 
 test('told to stop while its workers start it ends with 0, and nothing keeps it', LIMIT, async (t) => {

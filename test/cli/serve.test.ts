@@ -45,11 +45,9 @@ class Stage {
   };
 
   serve(startNode: ServeDeps['startNode'] = () => this.started.promise, settings = config) {
-    const io = {
-      stdout: { write: (text: string) => this.out.push(text) },
-      stderr: { write: (text: string) => this.err.push(text) },
-    };
-    return serve(settings, io, {
+    return serve(settings, {
+      stdout: { write: (text) => this.out.push(text) },
+      stderr: { write: (text) => this.err.push(text) },
       startNode,
       log: pino({ level: 'silent' }),
       signals: this.signals,
