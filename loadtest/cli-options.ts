@@ -6,6 +6,15 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+/** Thrown when a signal has ended a command early. */
+export class Interrupted extends Error {
+  override name = 'Interrupted';
+
+  constructor() {
+    super('interrupted');
+  }
+}
+
 /** Values by option name, all of them texts, and the other arguments. Throws UsageError. */
 export function readOptions(
   names: readonly string[],
@@ -34,7 +43,7 @@ export function countOption(name: string, value: string | undefined, fallback: n
   return count;
 }
 
-/** Runs a command: exit code 0 or what it returns, 64 for usage, 1 for anything else. */
+/** Runs a command: exit code 0 or what it returns, 64 for usage, 1 for anything else. An interrupted one ends the process: what it waits for does not come. */
 export async function runCommand(usage: string, command: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await command();
@@ -42,6 +51,9 @@ export async function runCommand(usage: string, command: () => Promise<number>):
     if (error instanceof UsageError) {
       process.stderr.write(`${error.message}\n${usage}\n`);
       process.exitCode = 64;
+    } else if (error instanceof Interrupted) {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(1);
     } else {
       process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
       process.exitCode = 1;

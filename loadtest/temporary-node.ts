@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Interrupted } from './cli-options.ts';
 import { NodeProcess } from './node-process.ts';
 
 /** Runs `use` with the socket URL, and the process if it is one of our own. */
@@ -13,17 +14,31 @@ export async function withNode<T>(
 ): Promise<T> {
   if (url !== undefined) return await use(socketUrlOf(url), undefined);
   return await withDataDirectory(async (directory) => {
-    const node = await NodeProcess.start({ storage: { directory }, set });
-    const interrupted = () => void node.stop();
-    process.once('SIGINT', interrupted);
+    let node: NodeProcess | undefined;
+    let interrupt: (why: Interrupted) => void = () => undefined;
+    const interrupted = new Promise<never>((_, reject) => {
+      interrupt = reject;
+    });
+    interrupted.catch(() => undefined);
+    // Passed on each time: the node knows which are one wish.
+    const onSignal = (): void => {
+      node?.stop().catch(() => undefined);
+      interrupt(new Interrupted());
+    };
+    for (const signal of SIGNALS) process.on(signal, onSignal);
     try {
-      return await use(node.socketUrl, node);
+      node = await NodeProcess.start({ storage: { directory }, set });
+      return await Promise.race([interrupted, use(node.socketUrl, node)]);
     } finally {
-      process.off('SIGINT', interrupted);
-      await node.stop();
+      await node?.stop();
+      // A node that has ended at once leaves it behind.
+      await node?.killPostmaster();
+      for (const signal of SIGNALS) process.off(signal, onSignal);
     }
   });
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function withDataDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-load-'));

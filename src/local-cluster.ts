@@ -1,14 +1,20 @@
 // `npm run cluster`: a whole cluster on this machine to try, Redis, PostgreSQL and some nodes, each a process
-// of its own. Ctrl-C ends them all. It is for trying and testing; production has its own services.
+// of its own. Ctrl-C ends them all, and a second one at once. It is for trying and testing; production has its own services.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { unlessAborted } from '../actors/abortable.ts';
+import { isPostmasterOf, pathsIn, readPostmaster } from '../actors/storage/embedded/data.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
+import { EXIT } from '../config/fatal.ts';
+import { onStopSignals } from './cli/stop-signals.ts';
+import { outliveTerminal } from './cli/terminal.ts';
 
 interface Options {
   readonly nodes: number;
@@ -25,18 +31,25 @@ const MAX_NODES = 16;
 /** For a node that is told to go: what its defaults give it, and some. */
 const STOP_MS = 50_000;
 
-/** Resolves with the exit code when everything has ended. */
-async function runCluster(options: Options, stopped: Promise<unknown>): Promise<number> {
+/** What runs, so that it can be ended at once. */
+interface Running {
+  readonly children: ChildProcess[];
+  readonly postgres: string;
+}
+
+/** Resolves with the exit code when everything has ended. `signal`: an end is wished, also while it starts. */
+async function runCluster(options: Options, running: Running, signal: AbortSignal): Promise<number> {
   const closers: (() => Promise<unknown>)[] = [];
   try {
+    const ports = Array.from({ length: options.nodes }, (_, i) => options.port + i);
+    for (const port of ports) await demandFree(port);
     mkdirSync(options.directory, { recursive: true });
-    const database = await startEmbeddedPostgres({
-      directory: join(options.directory, 'postgres'),
-      log: () => undefined,
-    });
+    // A database that is being made is let be made: the next start finds it whole.
+    const database = await startEmbeddedPostgres({ directory: running.postgres, log: () => undefined });
     closers.push(() => database.stop());
+    signal.throwIfAborted();
     const redisPort = await freePort();
-    const redis = await startRedis(redisPort, options.directory);
+    const redis = await startRedis(redisPort, options.directory, running);
     closers.push(() => end(redis));
     const settings = [
       `storage.url=${database.url}`,
@@ -47,33 +60,59 @@ async function runCluster(options: Options, stopped: Promise<unknown>): Promise<
     ];
     const nodes: ChildProcess[] = [];
     closers.push(() => Promise.all(nodes.map(end)));
-    for (let i = 0; i < options.nodes; i++) {
-      const node = startNode([...settings, `node.name=node-${i + 1}`, `listen.port=${options.port + i}`]);
+    for (const [i, port] of ports.entries()) {
+      signal.throwIfAborted();
+      const node = startNode([...settings, `node.name=node-${i + 1}`, `listen.port=${port}`], running);
       nodes.push(node.child);
-      await Promise.race([node.ready, stopped]);
-      process.stdout.write(
-        `node-${i + 1}: http://127.0.0.1:${options.port + i}/  (process ${node.child.pid})\n`,
-      );
+      await unlessAborted(signal, node.ready);
+      process.stdout.write(`node-${i + 1}: http://127.0.0.1:${port}/  (process ${node.child.pid})\n`);
     }
     process.stdout.write(
       `The cluster is ready. PostgreSQL: ${database.url}  Redis: 127.0.0.1:${redisPort}\n`,
     );
-    await stopped;
-    return 0;
+    if (!signal.aborted) await once(signal, 'abort');
+    return EXIT.ok;
   } catch (error) {
+    if (signal.aborted && error === signal.reason) return EXIT.ok;
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
+    return EXIT.failure;
   } finally {
     for (const close of closers.reverse()) await close();
   }
 }
 
-function startNode(settings: readonly string[]): { child: ChildProcess; ready: Promise<void> } {
+/** Without a chance to say good-bye: nothing outlives this process. */
+async function endAtOnce({ children, postgres }: Running): Promise<void> {
+  for (const child of children) child.kill('SIGKILL');
+  const { data } = pathsIn(await realpath(postgres));
+  const { pid } = (await readPostmaster(data)) ?? {};
+  if (pid !== undefined && (await isPostmasterOf(data, pid))) process.kill(pid, 'SIGQUIT');
+}
+
+/** Rejects where somebody listens. */
+async function demandFree(port: number): Promise<void> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (why !== 'EADDRINUSE') throw error;
+    throw new Error(`127.0.0.1:${port} is in use by another program; choose other ports with --port`);
+  }
+  server.close();
+  await once(server, 'close');
+}
+
+function startNode(
+  settings: readonly string[],
+  running: Running,
+): { child: ChildProcess; ready: Promise<void> } {
   const child = spawn(process.execPath, [MAIN, 'serve', ...settings.flatMap((set) => ['--set', set])], {
     stdio: ['ignore', 'pipe', 'inherit'],
     // Ctrl-C is for this process, which stops the nodes in order.
     detached: true,
   });
+  running.children.push(child);
   const ready = new Promise<void>((resolve, reject) => {
     child.stdout?.on('data', (text: Buffer) => {
       if (text.toString().includes('is ready')) resolve();
@@ -85,9 +124,10 @@ function startNode(settings: readonly string[]): { child: ChildProcess; ready: P
   return { child, ready };
 }
 
-async function startRedis(port: number, directory: string): Promise<ChildProcess> {
+async function startRedis(port: number, directory: string, running: Running): Promise<ChildProcess> {
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const child = spawn('redis-server', [...args, '--dir', directory], { stdio: 'ignore', detached: true });
+  running.children.push(child);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', () =>
@@ -141,8 +181,15 @@ function optionsOf(argv: readonly string[]): Options | undefined {
 const options = optionsOf(process.argv.slice(2));
 if (options === undefined) {
   process.stderr.write(USAGE);
-  process.exitCode = 2;
+  process.exitCode = EXIT.usage;
 } else {
-  const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-  process.exitCode = await runCluster(options, stopped);
+  outliveTerminal();
+  const running: Running = { children: [], postgres: join(options.directory, 'postgres') };
+  const unwanted = new AbortController();
+  const stopListening = onStopSignals({
+    onWish: () => unwanted.abort(),
+    onInsist: (_signal, code) => void endAtOnce(running).finally(() => process.exit(code)),
+  });
+  process.exitCode = await runCluster(options, running, unwanted.signal);
+  stopListening();
 }

@@ -2,8 +2,6 @@
 //
 // starting → ready → stopping → stopped. A signal moves starting and ready to stopping (a start under way is
 // given up). A second signal in stopping exits at once. Whatever becomes of its output, it serves and stops.
-import { closeSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import pino, { type Logger } from 'pino';
 import { isClustered } from '../../config/clustered.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
@@ -13,6 +11,7 @@ import { stopTimeoutMs } from '../leaving.ts';
 import type { RunningNode } from '../node.ts';
 import { LogDestination } from './log-destination.ts';
 import { onStopSignals, type Signal, type StopSignalsOptions } from './stop-signals.ts';
+import { outliveTerminal } from './terminal.ts';
 
 /** What serving needs of a node. */
 export type ServedNode = Pick<RunningNode, 'url' | 'stop' | 'failed'>;
@@ -139,17 +138,11 @@ function processOutput(
   { log, stdout, stderr }: Partial<ServeDeps>,
 ): Pick<ServeDeps, 'log' | 'stdout' | 'stderr'> {
   if (log !== undefined && stdout !== undefined && stderr !== undefined) return { log, stdout, stderr };
-  // That a terminal or a reader is gone, the streams tell by an event that would end the process.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  outliveTerminal();
   const destination = new LogDestination(2, {
     onResumed: (dropped) => logger.warn({ dropped }, 'lines of the log could not be written'),
   });
-  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
-  process.once('exit', () => {
-    destination.flushSync();
-    // Node aborts where it cannot give a terminal, as which it knows a descriptor, its modes back.
-    for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
-  });
+  process.once('exit', () => destination.flushSync());
   const logger = pino({ level: config.log.level, base: { node: config.node.name } }, destination);
   return { log: logger, stdout: process.stdout, stderr: destination };
 }

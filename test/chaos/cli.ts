@@ -4,7 +4,9 @@ import { parseArgs } from 'node:util';
 import { chaosRun } from '../../loadtest/chaos.ts';
 import { FAULTS } from '../../loadtest/chaos-faults.ts';
 import { isClean, report } from '../../loadtest/chaos-report.ts';
-import { countOption, runCommand, UsageError } from '../../loadtest/cli-options.ts';
+import { countOption, Interrupted, runCommand, UsageError } from '../../loadtest/cli-options.ts';
+import { onStopSignals } from '../../src/cli/stop-signals.ts';
+import { outliveTerminal } from '../../src/cli/terminal.ts';
 import { GUARANTEES } from './careless-worker.ts';
 import { startServices } from './services.ts';
 
@@ -20,9 +22,17 @@ const USAGE = `usage: npm run test:chaos -- [--fault NAME]... [--nodes 3] [--cli
 await runCommand(USAGE, async () => {
   const options = optionsOf();
   const closers: (() => Promise<void>)[] = [];
-  const interrupted = new Promise<never>((_, reject) =>
-    process.once('SIGINT', () => reject(new Error('interrupted'))),
-  );
+  outliveTerminal();
+  let interrupt: (why: Interrupted) => void = () => undefined;
+  const interrupted = new Promise<never>((_, reject) => {
+    interrupt = reject;
+  });
+  interrupted.catch(() => undefined);
+  onStopSignals({
+    onWish: () => interrupt(new Interrupted()),
+    // What has been started ends with this process.
+    onInsist: (_signal, code) => process.exit(code),
+  });
   try {
     if (options.logs !== undefined) mkdirSync(options.logs, { recursive: true });
     const services = await startServices({ after: (close) => void closers.push(close) });
