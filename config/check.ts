@@ -76,7 +76,7 @@ export function crossCheck(settings: Settings): Problem[] {
 }
 
 function checkCluster({ cluster, storage }: Settings): Problem[] {
-  const { redis, link, advertise } = cluster;
+  const { redis, link, advertise, pins } = cluster;
   const problems: Problem[] = [];
   const demand = (holds: boolean, path: string, message: string) => {
     if (!holds) problems.push({ path, message });
@@ -104,6 +104,31 @@ function checkCluster({ cluster, storage }: Settings): Problem[] {
     (redis.tls.cert === null) === (redis.tls.key === null),
     'cluster.redis.tls',
     'a certificate is shown with its key: expected cert and key, or neither',
+  );
+  for (const name of ['sentinelUsername', 'sentinelPassword'] as const)
+    demand(
+      redis[name] === null || redis.sentinels.length > 0,
+      `cluster.redis.${name}`,
+      'it is for Sentinels: expected their addresses, cluster.redis.sentinels, beside it',
+    );
+  demand(
+    redis.url === null || !redis.tls.enabled || usesTls(redis.url),
+    'cluster.redis.tls.enabled',
+    'a URL says by its scheme whether TLS is spoken: expected rediss:// in cluster.redis.url',
+  );
+  const redisIsClear = ways > 0 && !redis.tls.enabled && !usesTls(redis.url);
+  for (const name of ['ca', 'cert', 'key'] as const)
+    demand(
+      redis.tls[name] === null || !redisIsClear,
+      `cluster.redis.tls.${name}`,
+      'the connection to Redis would be in the clear: expected rediss:// in cluster.redis.url, or cluster.redis.tls.enabled with sentinels or nodes',
+    );
+  const matches = pins.map(({ match }) => match);
+  const [twice] = matches.filter((match, at) => matches.indexOf(match) < at);
+  demand(
+    twice === undefined,
+    'cluster.pins',
+    `one thing has one place: expected one pin of ${twice}, found ${matches.filter((match) => match === twice).length}`,
   );
   const linkFiles = [link.tls.cert, link.tls.key, link.tls.ca].filter((file) => file !== null).length;
   demand(
@@ -144,6 +169,8 @@ function checkCluster({ cluster, storage }: Settings): Problem[] {
   );
   return problems;
 }
+
+const usesTls = (redisUrl: string | null): boolean => redisUrl?.startsWith('rediss:') === true;
 
 /** It stands for all addresses of a machine, so it can be listened on and not dialled. */
 function isWildcard(host: string): boolean {

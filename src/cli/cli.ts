@@ -1,6 +1,7 @@
 // The `troupe` command: which command runs, where its output goes and what its exit code is. Expected
 // failures end here as text without a stack; everything else is thrown on.
 
+import { checkCertificates } from '../../config/certificates.ts';
 import { ConfigError, EXIT, type ExitCode, type StartError } from '../../config/fatal.ts';
 import { loadConfig } from '../../config/load.ts';
 import { printConfig } from '../../config/print.ts';
@@ -47,6 +48,7 @@ async function runCommand(command: Command, io: Io): Promise<ExitCode> {
   const config = loadConfig({ ...command.sources, env: io.env });
   switch (command.name) {
     case 'config check':
+      checkCertificates(config);
       io.stdout.write('The configuration is valid.\n');
       return EXIT.ok;
     case 'config print':
@@ -55,6 +57,7 @@ async function runCommand(command: Command, io: Io): Promise<ExitCode> {
     case 'migrate':
       return await migrate(config, io);
     case 'serve':
+      checkCertificates(config);
       return await serve(config);
     case 'cluster status':
       return await status(config, command, io);

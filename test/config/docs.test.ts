@@ -72,10 +72,18 @@ test('config print shows no password', () => {
     storage: { url: 'postgres://db/troupe' },
     cluster: {
       secret: 'hunter2hunter2hunter2',
-      redis: { url: 'redis://u:hunter2@h', password: 'hunter2', sentinelPassword: 'hunter2' },
+      redis: { url: 'redis://u:hunter2@h', password: 'hunter2' },
     },
   });
-  const printed = printConfig(member);
-  assert.ok(!printed.includes('hunter2'), printed);
-  assert.match(printed, /secret: "\*\*\*"/);
+  const watched = configFrom({
+    storage: { url: 'postgres://db/troupe' },
+    cluster: {
+      secret: 'hunter2hunter2hunter2',
+      redis: { sentinels: ['h:1'], master: 'm', password: 'hunter2', sentinelPassword: 'hunter2' },
+    },
+  });
+  for (const printed of [member, watched].map(printConfig)) {
+    assert.ok(!printed.includes('hunter2'), printed);
+    assert.match(printed, /secret: "\*\*\*"/);
+  }
 });

@@ -265,6 +265,12 @@ test('what a node of a cluster needs is demanded, each at the key to change', ()
     ['cluster.redis.master', [...MEMBER, 'cluster.redis.sentinels=[a:1]']],
     ['cluster.redis.sentinels', [redis, ...MEMBER, 'cluster.redis.master=m']],
     ['cluster.redis.tls', ['cluster.redis.tls.cert=/c']],
+    ['cluster.redis.tls.enabled', [redis, ...MEMBER, 'cluster.redis.tls.enabled=true']],
+    ['cluster.redis.tls.ca', [redis, ...MEMBER, 'cluster.redis.tls.ca=/c']],
+    ['cluster.redis.tls.ca', [...MEMBER, 'cluster.redis={nodes: [a:1], tls: {ca: /c}}']],
+    ['cluster.redis.sentinelPassword', [redis, ...MEMBER, 'cluster.redis.sentinelPassword=p']],
+    ['cluster.redis.sentinelUsername', ['cluster.redis.sentinelUsername=u']],
+    ['cluster.pins', ['cluster.pins=[{match: a, node: x}, {match: b, node: x}, {match: a, node: y}]']],
     ['cluster.link.tls', ['cluster.link.tls.cert=/c', 'cluster.link.tls.key=/k']],
     ['cluster.leaseTtlMs', ['cluster.leaseTtlMs=1s']],
   ];

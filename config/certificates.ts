@@ -1,0 +1,81 @@
+// The files of certificates and keys that a configuration names: whether they can be read, hold what they should and
+// belong together. The one part of the configuration that is judged by what is on this machine, so it is asked for
+// apart: by who will use the files, and by who checks.
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { isClustered } from './clustered.ts';
+import { ConfigError, type Problem } from './fatal.ts';
+import type { Config } from './schema.ts';
+
+type Files = Readonly<Record<'cert' | 'key' | 'ca', string | null>>;
+
+/** Throws ConfigError. A node that is alone uses none, and none is looked at. */
+export function checkCertificates(config: Pick<Config, 'cluster'>): void {
+  if (!isClustered(config)) return;
+  const { link, redis } = config.cluster;
+  const problems = [
+    ...problemsOf('cluster.link.tls', link.tls),
+    // Refused where TLS is not spoken (check.ts), so these are used too.
+    ...problemsOf('cluster.redis.tls', redis.tls),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function problemsOf(section: string, files: Files): Problem[] {
+  const problems: Problem[] = [];
+  const read = <T>(name: keyof Files, what: string, parse: (pem: string) => T): T | undefined => {
+    const file = files[name];
+    if (file === null) return undefined;
+    const path = `${section}.${name}`;
+    let pem: string;
+    try {
+      pem = readFileSync(file, 'utf8');
+    } catch (error) {
+      problems.push({ path, message: `cannot read ${file}: ${reason(error)}` });
+      return undefined;
+    }
+    try {
+      return parse(pem);
+    } catch (error) {
+      problems.push({ path, message: `expected ${what} (PEM) in ${file}: ${reason(error)}` });
+      return undefined;
+    }
+  };
+  const [cert] = read('cert', 'a certificate', certificatesIn) ?? [];
+  const key = read('key', 'a private key without a passphrase', privateKeyIn);
+  read('ca', 'certificates', certificatesIn);
+  if (cert === undefined || key === undefined) return problems;
+  if (!cert.checkPrivateKey(key)) {
+    const message = `expected the key of the certificate in ${files.cert}; that in ${files.key} is another's`;
+    return [...problems, { path: `${section}.key`, message }];
+  }
+  try {
+    createSecureContext({ cert: cert.toString(), key: key.export({ type: 'pkcs8', format: 'pem' }) });
+  } catch (error) {
+    problems.push({
+      path: `${section}.cert`,
+      message: `${files.cert} is of no use for TLS: ${reason(error)}`,
+    });
+  }
+  return problems;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+function certificatesIn(pem: string): X509Certificate[] {
+  const found = pem.match(CERTIFICATE) ?? [];
+  if (found.length === 0) throw new Error('there is none');
+  return found.map((each) => new X509Certificate(each));
+}
+
+function privateKeyIn(pem: string): KeyObject {
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw new Error('there is none');
+  return createPrivateKey(pem);
+}
+
+/** Without the call that has failed: the file is named beside it. */
+function reason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/, \w+( '.*')?$/, '');
+}
