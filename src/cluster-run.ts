@@ -21,6 +21,7 @@ import type { Router } from '../cluster/router.ts';
 import { Workers } from '../cluster/workers.ts';
 import type { Config } from '../config/schema.ts';
 import { fenceLoners } from './admission.ts';
+import { ListenError } from './listen-error.ts';
 import { credentialsOf } from './peer-credentials.ts';
 
 export interface ClusterRunOptions {
@@ -100,7 +101,9 @@ async function assemble(
     log,
     onPulseTargets: (targets) => pulse(targets),
   });
-  const bound = await network.listen();
+  const bound = await network.listen().catch((error: unknown) => {
+    throw new ListenError('cluster.link', error);
+  });
   onStop(() => network.close());
   const address = cluster.advertise ?? `${cluster.link.host}:${bound.port}`;
 

@@ -10,11 +10,11 @@ const NAME = 'troupe-command';
 
 /** An embedded PostgreSQL is started for it; that of a running node is in use, which is told. */
 export async function withDatabase<T>(config: Config, work: (store: ControlStore) => Promise<T>): Promise<T> {
-  const { url, embedded, connectTimeoutMs } = config.storage;
-  if (url !== 'embedded') return await withStore(url, connectTimeoutMs, work);
+  const { url, embedded, ...timeouts } = config.storage;
+  if (url !== 'embedded') return await withStore(url, timeouts, work);
   const server = await startEmbeddedPostgres({ directory: embedded.directory });
   try {
-    return await withStore(server.url, connectTimeoutMs, work);
+    return await withStore(server.url, timeouts, work);
   } finally {
     await server.stop();
   }
@@ -44,10 +44,10 @@ export async function demandSchema(store: ControlStore): Promise<void> {
 
 async function withStore<T>(
   url: string,
-  connectTimeoutMs: number,
+  { connectTimeoutMs, answerTimeoutMs }: Pick<Config['storage'], 'connectTimeoutMs' | 'answerTimeoutMs'>,
   work: (store: ControlStore) => Promise<T>,
 ): Promise<T> {
-  const store = createControlStore({ url, connectTimeoutMs, name: NAME });
+  const store = createControlStore({ url, connectTimeoutMs, answerTimeoutMs, name: NAME });
   try {
     return await work(store);
   } finally {

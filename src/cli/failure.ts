@@ -2,6 +2,7 @@
 import { EmbeddedPostgresError } from '../../actors/storage/embedded-postgres.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 import { StartError } from '../../config/fatal.ts';
+import { ListenError } from '../listen-error.ts';
 
 /** The failure as a StartError, or undefined where it is not an expected one. */
 export function explain(error: unknown): StartError | undefined {
@@ -10,17 +11,26 @@ export function explain(error: unknown): StartError | undefined {
     return new StartError(`cannot reach PostgreSQL: ${firstLine(error)}`, { cause: error });
   }
   if (error instanceof EmbeddedPostgresError) return new StartError(firstLine(error), { cause: error });
+  if (error instanceof ListenError) return explainSystem(error.cause, error.section);
+  return explainSystem(error, 'listen');
+}
+
+/** `section`: of the keys that say where to listen. */
+function explainSystem(error: unknown, section: ListenError['section']): StartError | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
-  const line = SYSTEM[String(error.code)]?.(addressOf(error));
+  const line = SYSTEM[String(error.code)]?.(addressOf(error), section);
   return line === undefined ? undefined : new StartError(line, { cause: error });
 }
 
-const SYSTEM: Readonly<Record<string, (address: string) => string>> = {
-  EADDRINUSE: (address) =>
-    `${address} is in use by another program; choose another port with --set listen.port=…`,
-  EADDRNOTAVAIL: (address) => `${address} is no address of this machine; see listen.host`,
+const SYSTEM: Readonly<Record<string, (address: string, section: ListenError['section']) => string>> = {
+  EADDRINUSE: (address, section) =>
+    `${address} is in use by another program; choose another port with --set ${section}.port=…`,
+  EADDRNOTAVAIL: (address, section) => `${address} is no address of this machine; see ${section}.host`,
   EACCES: (address) => `permission denied for ${address}`,
   ENOTFOUND: (address) => `the name ${address} does not resolve`,
+  // Of a directory that is to be made.
+  EEXIST: (path) => `${path} is there, and is no directory`,
+  ENOTDIR: (path) => `${path} cannot be a directory: what it would be in is none`,
 };
 
 function addressOf(error: Error): string {

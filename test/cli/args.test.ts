@@ -96,6 +96,20 @@ test('a command line that makes no sense is told in one line, with exit code 2',
   }
 });
 
+test('certificates that cannot be used end serve and config check with 78', async () => {
+  const settings = [
+    'storage.url=postgres://127.0.0.1:1/troupe',
+    'cluster.secret=a secret of the tests',
+    'cluster.redis=rediss://127.0.0.1:1',
+    'cluster.redis.tls.ca=/no/such/file',
+  ].flatMap((set) => ['--set', set]);
+  for (const command of [['serve'], ['config', 'check']]) {
+    const { code, stderr } = await runCaptured([...command, ...settings]);
+    assert.equal(code, 78);
+    assert.match(stderr, /^ {2}cluster\.redis\.tls\.ca: cannot read \/no\/such\/file: [^\n]+\n$/m);
+  }
+});
+
 test('--help tells every command, --version the version', async () => {
   assert.deepEqual(await runCaptured(['--help']), { code: 0, stdout: HELP, stderr: '' });
   for (const command of COMMANDS) assert.ok(HELP.includes(`troupe ${command} `), command);

@@ -90,6 +90,36 @@ test('a busy port is one clear line and exit code 1', LIMIT, async (t) => {
   );
 });
 
+test('a busy port for other nodes is told by its own key', LIMIT, async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const settings = [
+    'listen.port=0',
+    `storage.url=${await freshDatabase(t)}`,
+    'cluster.redis=redis://127.0.0.1:1',
+    'cluster.secret=a secret of the tests',
+    `cluster.link.port=${address.port}`,
+  ];
+  const { code, stderr } = await troupe(t, 'serve', ...settings.flatMap((set) => ['--set', set])).ended;
+  assert.equal(code, 1);
+  assert.match(told(stderr).join('\n'), /^troupe: [^\n]+ in use [^\n]+--set cluster\.link\.port=…$/);
+});
+
+test('a file where a directory is configured is one clear line', LIMIT, async (t) => {
+  for (const [directory, line] of [
+    [MAIN, /^troupe: \S+main\.js is there, and is no directory$/],
+    [`${MAIN}/data`, /^troupe: \S+main\.js\/data cannot be a directory: [^\n]+$/],
+  ] as const) {
+    const settings = ['listen.port=0', `storage.embedded.directory=${directory}`];
+    const { code, stderr } = await troupe(t, 'serve', ...settings.flatMap((set) => ['--set', set])).ended;
+    assert.equal(code, 1);
+    assert.match(told(stderr).join('\n'), line);
+  }
+});
+
 test('a database out of reach is one clear line and exit code 1, without its password', LIMIT, async (t) => {
   for (const command of ['serve', 'migrate']) {
     const { code, stderr } = await troupe(

@@ -9,6 +9,7 @@ import { StartError } from '../../config/fatal.ts';
 import { configFrom } from '../../config/load.ts';
 import { explain } from '../../src/cli/failure.ts';
 import { type ServeDeps, type ServedNode, serve } from '../../src/cli/serve.ts';
+import { ListenError } from '../../src/listen-error.ts';
 
 const config = configFrom({ node: { name: 'n' } });
 
@@ -247,6 +248,17 @@ test('expected failures are explained in one line; a defect is not', () => {
     [system('EACCES', { address: '127.0.0.1', port: 80 }), /^permission denied for 127\.0\.0\.1:80/],
     [system('EACCES', { path: '/data' }), /^permission denied for \/data/],
     [system('ENOTFOUND', { hostname: 'nowhere.example' }), /^the name nowhere\.example does not resolve/],
+    [
+      new ListenError('cluster.link', system('EADDRINUSE', { address: '127.0.0.1', port: 7101 })),
+      /^127\.0\.0\.1:7101 is in use by another program;.*cluster\.link\.port/,
+    ],
+    [
+      new ListenError('cluster.link', system('EADDRNOTAVAIL', { address: '10.9.9.9', port: 7101 })),
+      /^10\.9\.9\.9:7101 is no address of this machine; see cluster\.link\.host/,
+    ],
+    [new ListenError('cluster.link', new TypeError('x is not a function')), undefined],
+    [system('EEXIST', { path: '/file' }), /^\/file is there, and is no directory$/],
+    [system('ENOTDIR', { path: '/file/data' }), /^\/file\/data cannot be a directory/],
     [new StoreUnavailable('connection refused\nat x'), /^cannot reach PostgreSQL: connection refused$/],
     [new EmbeddedPostgresError('in-use', './data is in use'), /^\.\/data is in use$/],
     [new StartError('as it is'), /^as it is$/],

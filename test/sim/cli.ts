@@ -1,14 +1,8 @@
 // `npm run test:sim -- --seeds 1000`: simulations by seed, spread over the processors. A line for each seed that
 // fails, then a summary; the exit code is 1 where one failed.
-//
-//   --seeds N      how many (300)
-//   --from S       the first (1)
-//   --seconds T    time of faults in each (17)
-//   --processes P  at a time (as many as there are processors)
-//   --seed X       this one alone; with --trace what happened in it is printed
-//   --mutation M   with a guarantee taken out: gate, fence, duplicates, predecessor, settling
 import { parseArgs } from 'node:util';
-import { spread } from './children.ts';
+import { countOption, runCommand, UsageError } from '../../loadtest/cli-options.ts';
+import { type Spread, spread } from './children.ts';
 import { isMutation, MUTATIONS, type Mutation } from './mutations.ts';
 import { type RunResult, runSeed } from './run.ts';
 import { Summary } from './summary.ts';
@@ -16,30 +10,52 @@ import { Summary } from './summary.ts';
 const TRACE_LINES = 4000;
 const DETAIL = 300;
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '300' },
-    from: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '17' },
-    processes: { type: 'string' },
-    seed: { type: 'string' },
-    trace: { type: 'boolean' },
-    mutation: { type: 'string' },
-  },
+const USAGE = `usage: npm run test:sim -- [--seeds 300] [--from 1] [--seconds 17] [--processes P] [--mutation M]
+       npm run test:sim -- --seed N [--seconds 17] [--trace] [--mutation M]
+  --seeds      how many, from --from on; --seed is one alone, and --trace prints what happened in it
+  --seconds    time of faults in each
+  --processes  at a time; as many as there are processors unless given
+  --mutation   takes a guarantee out, to see that the run fails: ${Object.keys(MUTATIONS).join(', ')}`;
+
+await runCommand(USAGE, async () => {
+  const values = read();
+  const what = {
+    seconds: countOption('seconds', values.seconds, 17),
+    mutation: mutationOf(values.mutation),
+  };
+  if (values.seed !== undefined)
+    return await one({ ...what, seed: countOption('seed', values.seed, 1), trace: values.trace === true });
+  const { processes } = values;
+  return await many({
+    ...what,
+    from: countOption('from', values.from, 1),
+    count: countOption('seeds', values.seeds, 300),
+    processes: processes === undefined ? undefined : countOption('processes', processes, 1),
+  });
 });
 
-process.exitCode = values.seed === undefined ? await many() : await one(whole('seed', values.seed));
+function read() {
+  const text = { type: 'string' as const };
+  try {
+    return parseArgs({
+      options: {
+        seeds: text,
+        from: text,
+        seconds: text,
+        processes: text,
+        seed: text,
+        trace: { type: 'boolean' },
+        mutation: text,
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
 
-async function many(): Promise<number> {
+async function many(what: Spread): Promise<number> {
   const summary = new Summary();
   const started = performance.now();
-  const what = {
-    from: whole('from', values.from),
-    count: whole('seeds', values.seeds),
-    seconds: whole('seconds', values.seconds),
-    mutation: mutation(),
-    processes: values.processes === undefined ? undefined : whole('processes', values.processes),
-  };
   await spread(what, (result) => {
     summary.add(result);
     if (result.failures.length > 0) console.log(line(result));
@@ -49,15 +65,12 @@ async function many(): Promise<number> {
   return summary.failed === 0 ? 0 : 1;
 }
 
-async function one(seed: number): Promise<number> {
-  const lines = values.trace === true ? TRACE_LINES : 0;
-  const without = mutation();
-  const result = await runSeed({
-    seed,
-    seconds: whole('seconds', values.seconds),
-    lines,
-    ...(without === undefined ? {} : { mutation: without }),
-  });
+async function one(
+  what: Pick<Spread, 'seconds' | 'mutation'> & { seed: number; trace: boolean },
+): Promise<number> {
+  const { seed, seconds, mutation, trace } = what;
+  const lines = trace ? TRACE_LINES : 0;
+  const result = await runSeed({ seed, seconds, lines, ...(mutation === undefined ? {} : { mutation }) });
   for (const text of result.lines) console.log(text);
   console.log(`seed ${seed}: ${result.hash}, ${result.events} events, ${result.commits} commits`);
   for (const { rule, detail } of result.failures) console.log(`  ${rule}: ${detail}`);
@@ -70,14 +83,7 @@ function line({ seed, failures }: RunResult): string {
   return `seed ${seed}: ${first?.rule} ${first?.detail.slice(0, DETAIL)}${more}`;
 }
 
-function mutation(): Mutation | undefined {
-  const { mutation: name } = values;
+function mutationOf(name: string | undefined): Mutation | undefined {
   if (name === undefined || isMutation(name)) return name;
-  throw new Error(`--mutation: one of ${Object.keys(MUTATIONS).join(', ')}`);
-}
-
-function whole(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name}: a whole number above 0`);
-  return value;
+  throw new UsageError(`there is no guarantee ${name}`);
 }

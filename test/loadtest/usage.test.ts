@@ -1,0 +1,24 @@
+// What the commands of the runs say to arguments that make no sense.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { start } from '../cli/spawn.ts';
+
+test('wrong arguments are told in one line and the usage, with exit code 2', async (t) => {
+  const cases: [command: string, args: string[]][] = [
+    ['test/sim/cli.js', ['--seeds', '0']],
+    ['test/sim/cli.js', ['--nope']],
+    ['test/sim/cli.js', ['--mutation', 'foo']],
+    ['test/sim/cli.js', ['--seed', 'x']],
+    ['test/chaos/cli.js', ['--fault', 'foo']],
+    ['loadtest/soak-cli.js', ['--sockets=-1']],
+    ['loadtest/replay-cli.js', []],
+  ];
+  for (const [command, args] of cases) {
+    const file = fileURLToPath(new URL(`../../${command}`, import.meta.url));
+    const { code, stdout, stderr } = await start(t, [file, ...args]).ended;
+    assert.deepEqual([code, stdout], [2, ''], `${command} ${args.join(' ')}`);
+    assert.match(stderr, /^[^\n]+\nusage: npm run [a-z:]+ -- /);
+    assert.doesNotMatch(stderr, /^ +at /m);
+  }
+});
