@@ -43,7 +43,10 @@ export function countOption(name: string, value: string | undefined, fallback: n
   return count;
 }
 
-/** Runs a command: exit code 0 or what it returns, 2 for usage, 1 for anything else. An interrupted one ends the process: what it waits for does not come. */
+/**
+ * Runs a command: exit code 0 or what it returns, 2 for usage, 1 for anything else. An interrupted one ends the process:
+ * what it waits for does not come.
+ */
 export async function runCommand(usage: string, command: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await command();

@@ -22,6 +22,8 @@ export async function withNode<T>(
     interrupted.catch(() => undefined);
     // Passed on each time: the node knows which are one wish.
     const onSignal = (): void => {
+      // The terminal may have gone, which is no reason to leave anything behind.
+      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
       node?.stop().catch(() => undefined);
       interrupt(new Interrupted());
     };

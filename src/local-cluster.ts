@@ -1,5 +1,6 @@
 // `npm run cluster`: a whole cluster on this machine to try, Redis, PostgreSQL and some nodes, each a process
-// of its own. Ctrl-C ends them all, and a second one at once. It is for trying and testing; production has its own services.
+// of its own. Ctrl-C ends them all, and a second one at once. It is for trying and testing; production has its own
+// services.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

@@ -3,6 +3,9 @@
 // this module in-process gets it back while the node starts.
 import { run } from './cli/cli.ts';
 
+// What cannot be told is still in the exit code.
+process.stderr.on('error', () => undefined);
+
 run(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;

@@ -90,6 +90,13 @@ test('a busy port is one clear line and exit code 1', LIMIT, async (t) => {
   );
 });
 
+test('where standard error cannot be written the exit code is the same', LIMIT, async (t) => {
+  const script = 'exec "$0" "$@" 2>/dev/full';
+  const wrong = ['config', 'check', '--set', 'listen.prot=1'];
+  const { code } = await start(t, ['-c', script, process.execPath, MAIN, ...wrong], '/bin/sh').ended;
+  assert.equal(code, 78);
+});
+
 test('a busy port for other nodes is told by its own key', LIMIT, async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   t.after(() => server.close());
