@@ -2,13 +2,14 @@
 // that tries for hours is a line now and then. It refuses nothing.
 import type { Clock } from './clock.ts';
 import type { PeerLog } from './network.ts';
+import { HUNG_UP } from './tcp-wire.ts';
 
 export interface Refused {
   /** Address and port. */
   readonly from: string;
   readonly reason: string;
   /** What the other end says that it is; not proved. */
-  readonly node?: string;
+  readonly peer?: string;
   readonly cluster?: string;
   /** Keys of the configuration. */
   readonly see?: string | undefined;
@@ -37,9 +38,9 @@ export class RefusalLog {
       this.told.clear();
       this.sinceMs = now;
     }
-    const { from, reason, node } = refused;
+    const { from, reason, peer } = refused;
     // The port is another one at each attempt.
-    const who = JSON.stringify([reason, node ?? from.slice(0, from.lastIndexOf(' '))]);
+    const who = JSON.stringify([reason, peer ?? from.slice(0, from.lastIndexOf(' '))]);
     if (this.told.has(who) || this.told.size >= LINES_PER_MINUTE) {
       this.leftOut++;
       return;
@@ -47,6 +48,11 @@ export class RefusalLog {
     this.told.add(who);
     const { leftOut } = this;
     this.leftOut = 0;
-    this.log('warn', 'peer connection refused', { ...refused, ...(leftOut === 0 ? {} : { leftOut }) });
+    // Who ends it by itself was not refused: it stops, or has asked whether this node lives.
+    const level = reason === HUNG_UP ? 'info' : 'warn';
+    this.log(level, level === 'info' ? 'peer connection given up' : 'peer connection refused', {
+      ...refused,
+      ...(leftOut === 0 ? {} : { leftOut }),
+    });
   }
 }

@@ -161,7 +161,7 @@ export class TcpListener {
           this.refusals.refused({
             from,
             reason,
-            ...(remote === undefined ? {} : { node: remote.node, cluster: remote.cluster }),
+            ...(remote === undefined ? {} : { peer: remote.node, cluster: remote.cluster }),
             ...(refusal === undefined ? {} : { see: KEYS[refusal] }),
           });
           return;

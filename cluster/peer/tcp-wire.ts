@@ -6,6 +6,8 @@ import { encodeFrame, FrameReader } from './frames.ts';
 import { HANDSHAKE_FRAME_BYTES } from './handshake.ts';
 import type { Frame, Wire, WireHandlers } from './wire.ts';
 
+/** Why a wire is lost whose other end has closed it. */
+export const HUNG_UP = 'connection ended';
 /** How long what was sent may take to go out after `finish`. */
 const FINISH_MS = 1000;
 
@@ -32,7 +34,7 @@ export class TcpWire implements Wire {
     socket.on('error', (error: NodeJS.ErrnoException) =>
       this.endedThere('lost', error.code ?? error.message),
     );
-    socket.on('end', () => this.endedThere('lost', 'connection ended'));
+    socket.on('end', () => this.endedThere('lost', HUNG_UP));
     socket.on('close', () => this.endedThere('lost', 'connection closed'));
     socket.pause();
   }

@@ -197,7 +197,7 @@ test('who is refused again and again is named, told why and told once', async ()
   for (let i = 0; i < 5; i++) await dial.redialNow(2000);
   const told = world.log.filter((line) => line.includes('peer connection refused'));
   assert.equal(told.length, 1, told.join('\n'));
-  assert.match(told[0] ?? '', /"reason":"cluster","node":"node-a","cluster":"other","see":"cluster.name"/);
+  assert.match(told[0] ?? '', /"reason":"cluster","peer":"node-a","cluster":"other","see":"cluster.name"/);
 });
 
 test('handshakes under way are bounded, and so is the log', async () => {

@@ -28,7 +28,7 @@ const PATIENT = {
 const SECRET = 'a secret of the tests';
 
 /** The call at which the database falls silent, and what the start then waits for. */
-type Calls = Pick<ControlStore, 'openSession' | 'listen' | 'pins'>;
+type Calls = Pick<ControlStore, 'openSession' | 'sessions' | 'listen' | 'pins'>;
 type Silencing = (control: Calls, proxy: SilentProxy, waits: () => void) => Partial<Calls>;
 const SILENCINGS: Readonly<Record<string, Silencing>> = {
   'its session': (control, proxy, waits) => ({
@@ -39,12 +39,19 @@ const SILENCINGS: Readonly<Record<string, Silencing>> = {
       return asked;
     },
   }),
+  'what nodes were alone': (control, proxy, waits) => ({
+    sessions: () => {
+      proxy.silence();
+      setImmediate(waits);
+      return control.sessions();
+    },
+  }),
   'its workers': (control, proxy, waits) => ({
-    openSession: async (identity) => {
-      const session = await control.openSession(identity);
+    sessions: async () => {
+      const sessions = await control.sessions();
       proxy.silence();
       proxy.taken().then(waits, assert.ifError);
-      return session;
+      return sessions;
     },
   }),
   'its events': (control, proxy, waits) => ({
@@ -81,6 +88,7 @@ for (const [what, silencing] of Object.entries(SILENCINGS)) {
     const waiting = new Promise<void>((waits) => {
       const calls: Calls = {
         openSession: control.openSession.bind(control),
+        sessions: control.sessions.bind(control),
         listen: control.listen.bind(control),
         pins: control.pins.bind(control),
       };
