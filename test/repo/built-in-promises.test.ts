@@ -1,24 +1,11 @@
 // No promise of a Node built-in floats. The linter's rule sees those of our own functions and of packages, and not
 // those that come from `node:` modules: here statements that begin with a call of one are found by their text.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { packageDirectory } from '../../src/cli/version.ts';
+import { FOLDERS, root, sources } from './sources.ts';
 
-const root = packageDirectory();
-const FOLDERS = [
-  'protocol',
-  'kinds',
-  'config',
-  'actors',
-  'cluster',
-  'src',
-  'client',
-  'web',
-  'loadtest',
-  'test',
-];
 /** Everything that these export, or these names alone. */
 const PROMISING: Readonly<Record<string, readonly string[] | 'all'>> = {
   'node:fs/promises': 'all',
@@ -106,8 +93,3 @@ function promisingNames(text: string): string[] {
   }
   return names;
 }
-
-const sources = (folder: string): string[] =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => join(folder, name));

@@ -1,7 +1,7 @@
 // docs/protocol.md against the code: the same errors, close codes, limits and defaults; ids that are
 // unique; and no test that cites a rule which does not exist.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { configFrom } from '../../config/load.ts';
@@ -12,9 +12,8 @@ import {
   FINAL_SUBMIT_CODES,
   OPEN_SUBMIT_CODES,
 } from '../../protocol/errors.ts';
-import { packageDirectory } from '../../src/cli/version.ts';
+import { below, FOLDERS, root } from './sources.ts';
 
-const root = packageDirectory();
 const text = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
 const RULE =
   /\b(?:NAME|VALUE|SOCK|HELLO|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|PRES|MEET|RT|JSON|YJS|ERR|LIMIT)-\d+\b/g;
@@ -95,20 +94,7 @@ test('every rule has one place, and its number follows the one before', () => {
 test('what cites a rule cites one that exists', () => {
   const known = new Set([...text.matchAll(/^- \*\*([A-Z]+-\d+)\*\*/gm)].map((match) => match[1]));
   const wrong: string[] = [];
-  const folders = [
-    'protocol',
-    'kinds',
-    'config',
-    'actors',
-    'cluster',
-    'src',
-    'client',
-    'web',
-    'loadtest',
-    'test',
-    'docs',
-  ];
-  for (const name of folders.flatMap((folder) => filesBelow(folder))) {
+  for (const name of [...FOLDERS, 'docs'].flatMap((folder) => filesBelow(folder))) {
     for (const [id] of readFileSync(join(root, name), 'utf8').matchAll(RULE)) {
       if (!known.has(id)) wrong.push(`${name}: ${id}`);
     }
@@ -132,13 +118,4 @@ test('every rule that is served is cited by a test of what it says', () => {
   );
 });
 
-function filesBelow(folder: string): string[] {
-  try {
-    return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.(ts|md|py)$/.test(name))
-      .map((name) => join(folder, name));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
-}
+const filesBelow = (folder: string): string[] => below(folder, /\.(ts|md|py)$/);

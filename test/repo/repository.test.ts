@@ -1,15 +1,13 @@
 // The repository as others get it: licence, scripts, links in the documents, and a production install
 // without what is optional.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { packageDirectory } from '../../src/cli/version.ts';
+import { below, FLOORS, FOLDERS, root, sources } from './sources.ts';
 
-const root = packageDirectory();
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const manifest = JSON.parse(read('package.json'));
-const FLOORS = ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src', 'client', 'web', 'loadtest'];
 
 test('the licence is MIT, in the file and in the manifest', () => {
   assert.equal(manifest.license, 'MIT');
@@ -22,18 +20,7 @@ test('no dependency is used that is not declared, and production code uses no de
     ...Object.keys(manifest.optionalDependencies),
   ]);
   const all = new Set([...runtime, ...Object.keys(manifest.devDependencies)]);
-  for (const folder of [
-    'protocol',
-    'kinds',
-    'config',
-    'actors',
-    'cluster',
-    'src',
-    'test',
-    'loadtest',
-    'web',
-    'client',
-  ]) {
+  for (const folder of FOLDERS) {
     for (const file of sources(folder)) {
       for (const name of packagesOf(read(file))) {
         const allowed = ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src'].includes(folder)
@@ -92,15 +79,6 @@ test('what the package contains and the CI runs is there', () => {
     assert.equal(typeof manifest.scripts[script], 'string', script);
   }
 });
-
-const sources = (folder: string) => below(folder, /\.ts$/);
-
-function below(folder: string, pattern: RegExp): string[] {
-  if (!existsSync(join(root, folder))) return [];
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => pattern.test(name))
-    .map((name) => join(folder, name));
-}
 
 function leadsSomewhere(document: string, target: string): boolean {
   const [path = '', anchor] = target.split('#');
