@@ -10,6 +10,5 @@ type DefaultOf<Module> = Module extends { default: { default: infer Class extend
 type Constructor = new (...parameters: never[]) => unknown;
 type DeltaClass = DefaultOf<typeof import('quill-delta')>;
 
-export const Delta: DeltaClass =
-  'default' in quillDelta ? quillDelta.default : (quillDelta as unknown as DeltaClass);
+export const Delta: DeltaClass = 'default' in quillDelta ? quillDelta.default : quillDelta;
 export type Delta = InstanceType<DeltaClass>;

@@ -67,9 +67,9 @@ export async function askAdmission(options: AdmissionOptions): Promise<void> {
   }
   const accepting = known.filter(({ answer }) => answer.type === 'accepts');
   const hostile = [...known.filter(({ answer }) => answer.type === 'refuses'), ...mute];
-  for (const node of accepting.length === 0 ? hostile : []) {
-    throw refusal(`${placeOf(node)} does not take this node: ${causeOf(node.answer)}`);
-  }
+  const [one] = hostile;
+  if (accepting.length === 0 && one !== undefined)
+    throw refusal(`${placeOf(one)} does not take this node: ${causeOf(one.answer)}`);
   for (const node of hostile)
     log('warn', `${placeOf(node)} does not take this node`, { cause: causeOf(node.answer) });
   await waitForPredecessor(options, known);
