@@ -1,4 +1,5 @@
 // What a fault is to the runner.
+import type { PauseBound } from './chaos-pauses.ts';
 import type { Scene } from './chaos-scene.ts';
 
 export interface Fault {
@@ -9,6 +10,8 @@ export interface Fault {
   readonly lossy?: boolean;
   /** All clients but the steady ones are at the last node. */
   readonly crowded?: boolean;
+  /** Of the pauses of each of its strikes. */
+  readonly pauseBound?: PauseBound;
   /** Strikes, and leaves a cluster that is whole again. */
   run(scene: Scene): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { ChaosNode } from './chaos-cluster.ts';
 import { type OpenSession, writeName } from './chaos-database.ts';
 import type { Fault } from './chaos-fault.ts';
+import type { PauseBound } from './chaos-pauses.ts';
 import { type Scene, sleep } from './chaos-scene.ts';
 
 const BACK_MS = 15_000;
@@ -17,13 +18,22 @@ const WAITING_MS = 300;
 /** PostgreSQL's Sync: what ends a batch. Without it the batch is carried out and its locks are kept. */
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
 
-export const killOwner: Fault = { name: 'kill-owner', cluster: 'plain', run: killInTurn };
+/** Of nodes that die and whose port refuses the next dial: the design's bound. */
+export const TAKEOVER_BOUND: PauseBound = { of: 'p99', ms: 1000 };
+
+export const killOwner: Fault = {
+  name: 'kill-owner',
+  cluster: 'plain',
+  pauseBound: TAKEOVER_BOUND,
+  run: killInTurn,
+};
 
 /** Hundreds of sockets go at once, and come back elsewhere. */
 export const killGateway: Fault = {
   name: 'kill-gateway',
   cluster: 'plain',
   crowded: true,
+  pauseBound: TAKEOVER_BOUND,
   run: async (scene) => {
     await scene.calm();
     await kill(scene, scene.cluster.node(scene.cluster.nodes.length - 1));

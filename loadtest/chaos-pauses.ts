@@ -1,5 +1,17 @@
 // How long documents stood still, as clients saw it: the time between one commit and the next. Owns the times; knows no
 // clients and no faults.
+import { summarize } from './statistics.ts';
+
+/** How long documents may stand still by a fault, at full load on a machine that has nothing else to do. */
+export interface PauseBound {
+  readonly of: 'p99' | 'max';
+  readonly ms: number;
+}
+
+/** No pause is measured better than the measuring process turns: `lagMs` are its own. */
+export const isWithin = ({ of, ms }: PauseBound, pausesMs: readonly number[], lagMs: number): boolean =>
+  summarize(pausesMs)[of] < ms + lagMs;
+
 export interface PauseOptions {
   readonly docs: Iterable<string>;
   /** Clients that count; the earliest of them to see a version says when it was committed. */

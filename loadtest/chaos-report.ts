@@ -21,6 +21,9 @@ const SHOWN_VIOLATIONS = 20;
 export const isClean = ({ violations, unmet }: FaultResult): boolean =>
   violations.length === 0 && unmet.length === 0;
 
+/** And nobody waited for longer than the faults' bounds, which are those of a machine with nothing else to do. */
+export const isPrompt = ({ overlong }: FaultResult): boolean => overlong.length === 0;
+
 export function report(results: readonly FaultResult[]): string {
   const rows = results.flatMap((result) =>
     result.seen.map((seen) => {
@@ -35,7 +38,7 @@ export function report(results: readonly FaultResult[]): string {
         told(seen.survivors),
         told(seen.struck),
         fences(seen.fences),
-        isClean(result) ? 'kept' : `${result.violations.length} violations, ${result.unmet.length} unmet`,
+        verdict(result),
       ];
     }),
   );
@@ -58,14 +61,21 @@ function details({
   lagMs,
   violations,
   unmet,
+  overlong,
 }: FaultResult): string[] {
   return [
     `${fault}: ${acknowledged} edits acknowledged, ${perSecond.toFixed(0)} per second; ${repeated} had committed before they were sent again; the measuring process was late by ${lagMs.toFixed(0)} ms at most`,
-    ...unmet.map((what) => `  NOT SO: ${what}`),
+    ...[...unmet, ...overlong].map((what) => `  NOT SO: ${what}`),
     ...violations
       .slice(0, SHOWN_VIOLATIONS)
       .map(({ rule, doc, client, detail }) => `  ${rule} ${doc} ${client ?? ''}: ${detail}`),
   ];
+}
+
+function verdict(result: FaultResult): string {
+  const { violations, unmet } = result;
+  if (!isClean(result)) return `${violations.length} violations, ${unmet.length} unmet`;
+  return isPrompt(result) ? 'kept' : 'kept, but too slow';
 }
 
 function told(codes: Told): string {

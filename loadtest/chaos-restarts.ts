@@ -9,6 +9,7 @@ const SPREAD_MS = 60_000;
 export const rollingRestart: Fault = {
   name: 'rolling-restart',
   cluster: 'plain',
+  pauseBound: { of: 'max', ms: 250 },
   run: async (scene) => {
     const { cluster, load } = scene;
     await scene.calm();

@@ -1,5 +1,6 @@
 // What the nodes run on goes away, answers late, or loses answers: Redis and PostgreSQL.
 import type { Fault } from './chaos-fault.ts';
+import { TAKEOVER_BOUND } from './chaos-kills.ts';
 import { sleep } from './chaos-scene.ts';
 
 const REDIS_AWAY_MS = 60_000;
@@ -14,6 +15,7 @@ const LOSSES = 12;
 export const redisAway: Fault = {
   name: 'redis-away',
   cluster: 'plain',
+  pauseBound: TAKEOVER_BOUND,
   run: async (scene) => {
     const { services } = scene;
     await scene.calm();

@@ -6,6 +6,7 @@ import { ChaosCluster, type ChaosServices } from './chaos-cluster.ts';
 import { ChaosDatabase } from './chaos-database.ts';
 import type { Fault } from './chaos-fault.ts';
 import { ChaosLoad } from './chaos-load.ts';
+import { isWithin } from './chaos-pauses.ts';
 import { Scene, type Seen } from './chaos-scene.ts';
 import { check } from './checker.ts';
 import { readLogs, readStored } from './log.ts';
@@ -42,6 +43,8 @@ export interface FaultResult {
   /** Submits that had committed before they were sent again. */
   readonly repeated: number;
   readonly violations: readonly Violation[];
+  /** Strikes by which documents stood still for longer than the fault's bound. */
+  readonly overlong: readonly string[];
   /** What the fault demands and did not find. */
   readonly unmet: readonly string[];
   /** The longest that this process did not turn its event loop, ms: no pause is measured better. */
@@ -151,9 +154,11 @@ async function runFault(
       );
     if (fault.lossy) scene.demand(repeated.length > 0, 'some of what was sent again had committed');
     const { edits, perSecond } = load.acknowledged();
+    const seen = await scene.end();
     return {
       fault: fault.name,
-      seen: await scene.end(),
+      seen,
+      overlong: overlong(fault, seen, lagMs),
       acknowledged: edits,
       perSecond,
       repeated: repeated.length,
@@ -166,6 +171,13 @@ async function runFault(
     load.close();
     await database.close();
   }
+}
+
+function overlong({ pauseBound }: Fault, seen: readonly Seen[], lagMs: number): readonly string[] {
+  if (pauseBound === undefined) return [];
+  return seen
+    .filter(({ struckPauses }) => !isWithin(pauseBound, struckPauses, lagMs))
+    .map(({ strike }) => `${strike}: the ${pauseBound.of} of the pauses is below ${pauseBound.ms} ms`);
 }
 
 async function judge(

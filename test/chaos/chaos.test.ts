@@ -7,7 +7,7 @@ import type { FaultResult } from '../../loadtest/chaos.ts';
 import { callerOf } from '../../loadtest/chaos-cluster.ts';
 import type { Fault } from '../../loadtest/chaos-fault.ts';
 import { freezeOwner, killOwner, slowTurns } from '../../loadtest/chaos-kills.ts';
-import { Pauses } from '../../loadtest/chaos-pauses.ts';
+import { isWithin, Pauses } from '../../loadtest/chaos-pauses.ts';
 import { rollingRestart } from '../../loadtest/chaos-restarts.ts';
 import { poison } from '../../loadtest/chaos-workers.ts';
 import { shortRun } from './short-run.ts';
@@ -70,6 +70,14 @@ test('a pause is the time between two commits that somebody saw who counts', () 
   assert.deepEqual(longest(['a', 'b'], 0, 400), [300], 'what begins later does not');
   assert.deepEqual(longest(['a'], 0, 2000), [1100], 'one that has not ended counts so far');
   assert.deepEqual(longest(['c'], 0, 2000), [], 'nobody was there to see it');
+});
+
+test('a bound on pauses is of the worst, or of all but the worst hundredth, and not of the time in which nothing was measured', () => {
+  const pauses = [...Array.from({ length: 199 }, () => 100), 400];
+  assert.ok(isWithin({ of: 'p99', ms: 250 }, pauses, 0));
+  assert.ok(!isWithin({ of: 'max', ms: 250 }, pauses, 0));
+  assert.ok(!isWithin({ of: 'p99', ms: 100 }, pauses, 0));
+  assert.ok(isWithin({ of: 'max', ms: 250 }, pauses, 151));
 });
 
 async function run(t: TestContext, ...faults: readonly Fault[]): Promise<readonly FaultResult[]> {

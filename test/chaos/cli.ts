@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chaosRun } from '../../loadtest/chaos.ts';
 import { FAULTS } from '../../loadtest/chaos-faults.ts';
-import { isClean, report } from '../../loadtest/chaos-report.ts';
+import { isClean, isPrompt, report } from '../../loadtest/chaos-report.ts';
 import { countOption, Interrupted, runCommand, UsageError } from '../../loadtest/cli-options.ts';
 import { onStopSignals } from '../../src/cli/stop-signals.ts';
 import { outliveTerminal } from '../../src/cli/terminal.ts';
@@ -39,7 +39,7 @@ await runCommand(USAGE, async () => {
     const onLine = (line: string) => process.stdout.write(`${line}\n`);
     const results = await Promise.race([chaosRun({ ...options, services, onLine }), interrupted]);
     process.stdout.write(`\nseed ${options.seed}\n${report(results)}`);
-    return results.every(isClean) ? 0 : 1;
+    return results.every((result) => isClean(result) && isPrompt(result)) ? 0 : 1;
   } finally {
     for (const close of closers.reverse()) await close();
   }
