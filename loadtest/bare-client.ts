@@ -66,8 +66,9 @@ export class BareClient {
   readonly recorder: Recorder;
   readonly options: BareClientOptions;
   limits: Limits | undefined;
-  /** Connections that were lost or never made, and errors told by the server, by code. */
-  readonly losses = new Map<number, number>();
+  /** Connections that were lost, as `closed CODE`, or never made: `not connected`. */
+  readonly losses = new Map<string, number>();
+  /** Told by the server, by code. */
   readonly errors = new Map<string, number>();
   private mode: Mode = 'idle';
   private socket: WebSocket | undefined;
@@ -155,7 +156,9 @@ export class BareClient {
       maxPayload: RECEIVE_BYTES,
     });
     this.socket = socket;
+    let isMade = false;
     socket.on('open', () => {
+      isMade = true;
       if (this.socket === socket)
         this.send({ type: 'hello', client, ...(token === undefined ? {} : { token }) });
     });
@@ -164,7 +167,7 @@ export class BareClient {
     });
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
-      if (this.socket === socket) this.lost(code);
+      if (this.socket === socket) this.lost(code, isMade);
     });
   }
 
@@ -203,8 +206,9 @@ export class BareClient {
     for (const document of this.documents.values()) document.lost(tooLarge);
   }
 
-  private lost(code: number): void {
-    this.losses.set(code, (this.losses.get(code) ?? 0) + 1);
+  private lost(code: number, isMade: boolean): void {
+    const loss = isMade ? `closed ${code}` : 'not connected';
+    this.losses.set(loss, (this.losses.get(loss) ?? 0) + 1);
     this.disconnected(code === CLOSE.frameTooLarge);
     if (this.mode === 'stopped') return;
     if (CLOSE_WITHOUT_RETRY.has(code)) {

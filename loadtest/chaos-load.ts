@@ -147,7 +147,7 @@ export class ChaosLoad {
     return this.members.map(({ client, editor, steady, lossy }) => {
       const told: Record<string, number> = {};
       for (const [code, count] of client.errors) told[code] = count;
-      if (!lossy) for (const [code, count] of client.losses) told[`closed ${code}`] = count;
+      if (!lossy) for (const [loss, count] of client.losses) told[loss] = count;
       if (editor.counts.unknown > 0) told['given up'] = editor.counts.unknown;
       for (const { submits } of client.recorder.records())
         for (const { fate } of submits.values())

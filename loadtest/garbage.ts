@@ -314,8 +314,7 @@ class Bystanders {
   async faults(): Promise<string[]> {
     const faults: string[] = [];
     for (const { losses, errors, options } of this.clients) {
-      for (const [code, times] of losses)
-        faults.push(`${options.client} was closed with ${code}, ${times} times`);
+      for (const [loss, times] of losses) faults.push(`${options.client}: ${loss}, ${times} times`);
       for (const [code, times] of errors) faults.push(`${options.client} was told ${code}, ${times} times`);
     }
     const logs = await readLogs({ url: this.url, random: Math.random }, this.docs);

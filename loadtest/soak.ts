@@ -132,7 +132,7 @@ function total(editors: readonly BareEditor[]): SoakResult['edits'] {
   return sum;
 }
 
-function tally(maps: readonly ReadonlyMap<string | number, number>[]): Record<string, number> {
+function tally(maps: readonly ReadonlyMap<string, number>[]): Record<string, number> {
   const sum: Record<string, number> = {};
   for (const map of maps) for (const [name, count] of map) sum[name] = (sum[name] ?? 0) + count;
   return sum;
