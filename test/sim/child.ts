@@ -9,6 +9,9 @@ process.on('message', (task: Task) => {
   });
 });
 
+// Nobody is left to be told: the parent was killed.
+process.on('disconnect', () => process.exit());
+
 async function serve({ seeds, seconds, mutation }: Task): Promise<void> {
   for (const seed of seeds) {
     const result = await runSeed({ seed, seconds, ...(mutation === undefined ? {} : { mutation }) });
