@@ -21,7 +21,7 @@ const SHOWN_VIOLATIONS = 20;
 export const isClean = ({ violations, unmet }: FaultResult): boolean =>
   violations.length === 0 && unmet.length === 0;
 
-/** And nobody waited for longer than the faults' bounds, which are those of a machine with nothing else to do. */
+/** No pause was longer than its fault's bound, which is that of a machine with nothing else to do. */
 export const isPrompt = ({ overlong }: FaultResult): boolean => overlong.length === 0;
 
 export function report(results: readonly FaultResult[]): string {

@@ -6,6 +6,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { unlessAborted } from '../actors/abortable.ts';
 import { pause, systemClock } from '../actors/clock.ts';
 import type { ControlStore, SessionRef, SessionRow } from '../actors/storage/store.ts';
+import { LeaseStoreUnavailable } from '../cluster/lease-store.ts';
+import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
 import { CONTROL_SLOT } from '../cluster/members.ts';
 import { addressOf } from '../cluster/peer/address.ts';
 import { systemClock as peerClock } from '../cluster/peer/clock.ts';
@@ -14,7 +16,7 @@ import { type Answer, TcpDialler } from '../cluster/peer/tcp-dialler.ts';
 import { isClustered } from '../config/clustered.ts';
 import { EXIT, StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
-import { credentialsOf } from './peer-credentials.ts';
+import { advertisedAddress, credentialsOf } from './peer-credentials.ts';
 
 export interface AdmissionOptions {
   readonly config: Config;
@@ -25,7 +27,7 @@ export interface AdmissionOptions {
 
 /** For the answer of one node; all are asked at once. */
 const ASK_MS = 1000;
-/** In which a node of the same name may end, or begin to leave: it is what this one replaces. */
+/** In which what this node replaces may end, or begin to leave: one of its name, at its address, or alone. */
 const PREDECESSOR_MS = 5000;
 const LOOK_MS = 500;
 
@@ -43,7 +45,10 @@ type Asked = Listed & { readonly answer: Answer };
 /** Rejects with StartError where others forbid it to join. */
 export async function askAdmission(options: AdmissionOptions): Promise<void> {
   const { config, control, log, signal } = options;
-  if (isClustered(config)) await waitForLoner(options);
+  if (isClustered(config)) {
+    await waitForLoner(options);
+    await waitForAddress(options);
+  }
   const asked = await askAll(options);
   if (asked.length === 0) return;
   const { name } = config.cluster;
@@ -77,21 +82,62 @@ export async function askAdmission(options: AdmissionOptions): Promise<void> {
 
 /** A node that is alone has every shard and no address: that it lives shows in its connections to the database. */
 async function waitForLoner({ control, signal }: AdmissionOptions): Promise<void> {
-  const until = systemClock.now() + PREDECESSOR_MS;
   const live = async (): Promise<SessionRow | undefined> => {
     const alone = (await unlessAborted(signal, control.sessions())).filter(isAlone);
     if (alone.length === 0) return undefined;
     const connected = await unlessAborted(signal, control.connectedRuns());
     return alone.find(({ run }) => connected.has(run));
   };
-  for (let loner = await live(); loner !== undefined; loner = await live()) {
-    if (systemClock.now() >= until) {
-      throw refusal(
-        `the database is used by node ${loner.node}, which is alone, without cluster.redis: stop it first`,
-      );
-    }
-    await pause(systemClock, LOOK_MS, signal);
-    signal.throwIfAborted();
+  await waitForEnd(
+    live,
+    ({ node }) =>
+      `the database is used by node ${node}, which is alone, without cluster.redis: stop it first`,
+    signal,
+  );
+}
+
+/**
+ * Of two runs at one address the later takes the earlier for dead: its process must have gone, or nobody else could
+ * listen there. So nobody joins at an address under which another one lives, which both its lease and its connections
+ * to the database say; after a crash of its machine either may stay for a while.
+ */
+async function waitForAddress({ config, control, signal }: AdmissionOptions): Promise<void> {
+  const { cluster } = config;
+  if (cluster.advertise === null && cluster.link.port === 0) return;
+  const own = advertisedAddress(cluster, cluster.link.port);
+  const live = async (): Promise<SessionRow | undefined> => {
+    const there = (await unlessAborted(signal, control.sessions())).filter(
+      ({ slot, address, state }) => slot === CONTROL_SLOT && address === own && state !== 'draining',
+    );
+    if (there.length === 0) return undefined;
+    const connected = await unlessAborted(signal, control.connectedRuns());
+    const suspects = there.filter(({ run }) => connected.has(run));
+    if (suspects.length === 0) return undefined;
+    const leased = await unlessAborted(signal, leasedRuns(config));
+    return suspects.find(({ run }) => leased.has(run));
+  };
+  await waitForEnd(
+    live,
+    ({ node }) =>
+      `node ${node} is live and has the address of this node, ${own}: give each node its own cluster.advertise, or cluster.link.host and port, at which the others reach it`,
+    signal,
+  );
+}
+
+/** None where Redis is away: then nothing is known of leases. */
+async function leasedRuns({ cluster }: Config): Promise<ReadonlySet<string>> {
+  const leases = createRedisLeaseStore({
+    redis: cluster.redis,
+    cluster: cluster.name,
+    ttlMs: cluster.leaseTtlMs,
+  });
+  try {
+    return new Set((await leases.list()).map(({ run }) => run));
+  } catch (error) {
+    if (error instanceof LeaseStoreUnavailable) return new Set();
+    throw error;
+  } finally {
+    await leases.close();
   }
 }
 
@@ -149,20 +195,30 @@ const listed = (rows: readonly SessionRow[]): readonly Listed[] =>
 
 /** What a supervisor starts again may overlap with what it stopped, which is about to leave. */
 async function waitForPredecessor(options: AdmissionOptions, known: readonly Asked[]): Promise<void> {
-  const { config, signal } = options;
-  const { name } = config.node;
-  const until = systemClock.now() + PREDECESSOR_MS;
+  const { name } = options.config.node;
   const staysIn = (asked: readonly Asked[]): Asked | undefined =>
     asked.find(
       ({ node, isLeaving, answer }) =>
         node === name && !isLeaving && (answer.type === 'accepts' || answer.type === 'refuses'),
     );
-  for (let other = staysIn(known); other !== undefined; other = staysIn(await askAll(options))) {
-    if (systemClock.now() >= until) {
-      throw refusal(
-        `another node is called ${name}: ${placeOf(other)} is live; give each node a node.name of its own, or stop that one`,
-      );
-    }
+  if (staysIn(known) === undefined) return;
+  await waitForEnd(
+    async () => staysIn(await askAll(options)),
+    (other) =>
+      `another node is called ${name}: ${placeOf(other)} is live; give each node a node.name of its own, or stop that one`,
+    options.signal,
+  );
+}
+
+/** Rejects with what `line` says of it where it is still there after PREDECESSOR_MS. */
+async function waitForEnd<T>(
+  look: () => Promise<T | undefined>,
+  line: (found: T) => string,
+  signal: AbortSignal,
+): Promise<void> {
+  const until = systemClock.now() + PREDECESSOR_MS;
+  for (let found = await look(); found !== undefined; found = await look()) {
+    if (systemClock.now() >= until) throw refusal(line(found));
     await pause(systemClock, LOOK_MS, signal);
     signal.throwIfAborted();
   }

@@ -22,7 +22,7 @@ import { Workers } from '../cluster/workers.ts';
 import type { Config } from '../config/schema.ts';
 import { fenceLoners } from './admission.ts';
 import { ListenError } from './listen-error.ts';
-import { credentialsOf } from './peer-credentials.ts';
+import { advertisedAddress, credentialsOf } from './peer-credentials.ts';
 
 export interface ClusterRunOptions {
   readonly run: string;
@@ -105,7 +105,7 @@ async function assemble(
     throw new ListenError('cluster.link', error);
   });
   onStop(() => network.close());
-  const address = cluster.advertise ?? `${cluster.link.host}:${bound.port}`;
+  const address = advertisedAddress(cluster, bound.port);
 
   const session = await unlessAborted(signal, control.openSession({ run, node, slot: MAIN, address }));
   // Nobody has to find out that it is gone.

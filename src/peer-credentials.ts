@@ -3,6 +3,10 @@ import { readFileSync } from 'node:fs';
 import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
 import type { Config } from '../config/schema.ts';
 
+/** Where others dial it, who listens on that port: host:port. */
+export const advertisedAddress = ({ advertise, link }: Config['cluster'], port: number): string =>
+  advertise ?? `${link.host}:${port}`;
+
 /** Reads the files of `cluster.link.tls`. */
 export function credentialsOf({ cluster }: Config): PeerCredentials {
   const { cert, key, ca } = cluster.link.tls;

@@ -1,6 +1,7 @@
 // Where the log of a node goes: a file descriptor, written to in order and at once, so that the last line before
 // an end is there. It never throws, and waits for nobody while the node runs: neither a full disk, nor a terminal
 // that is gone, nor a reader that has stopped may hold a node up. What cannot be written is dropped and counted.
+// pino's own, written at once, puts the thread to sleep until such a reader goes on; written later, it loses the last lines.
 import { writeSync } from 'node:fs';
 
 export interface LogDestinationOptions {

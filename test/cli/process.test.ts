@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import postgres from 'postgres';
 import { freshDatabase, testPostgresUrl } from '../support/postgres.ts';
-import { MAIN, serving, start, troupe } from './spawn.ts';
+import { MAIN, serve, serving, start, troupe } from './spawn.ts';
 
 /** What is on standard error besides the log. */
 const told = (stderr: string) => stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
@@ -57,7 +57,7 @@ test('a node whose terminal has gone stops, with 0', LIMIT, async (t) => {
 
 test('told to stop while its workers start it ends with 0, and nothing keeps it', LIMIT, async (t) => {
   const url = await freshDatabase(t);
-  const node = troupe(t, 'serve', '--set', 'listen.port=0', '--set', `storage.url=${url}`);
+  const node = serve(t, url);
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
   t.after(() => sql.end());
   // Its own session: the next thing it does is to start its workers.

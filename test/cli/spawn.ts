@@ -81,17 +81,13 @@ function linesOf(stream: Readable) {
 /** Starts `troupe` with these arguments. */
 export const troupe = (t: TestContext, ...args: string[]): Running => start(t, [MAIN, ...args]);
 
-/** `troupe serve` on a free port with this database, once it is ready. */
+/** `troupe serve` on a free port with this database. */
+export const serve = (t: TestContext, databaseUrl: string, ...args: string[]): Running =>
+  troupe(t, 'serve', '--set', 'listen.port=0', '--set', `storage.url=${databaseUrl}`, ...args);
+
+/** The same, once it is ready. */
 export async function serving(t: TestContext, databaseUrl: string, ...args: string[]) {
-  const running = troupe(
-    t,
-    'serve',
-    '--set',
-    'listen.port=0',
-    '--set',
-    `storage.url=${databaseUrl}`,
-    ...args,
-  );
+  const running = serve(t, databaseUrl, ...args);
   const [, url = ''] = await running.line(/^Troupe is ready: (http:\/\/\S+) {2}\(PostgreSQL at .*\)$/);
   return { ...running, url };
 }

@@ -216,7 +216,8 @@ test('what nodes say of their clients is shared; a node that is not reached, or 
   );
 });
 
-test('what a node says of its clients before the database shows it is kept', async () => {
+/** What a node counts of b, which said this of itself before the database showed it. */
+async function clientsOf(lease: Lease) {
   const database = createMemoryDatabase();
   const peers: Peer[] = [];
   const node = await startNode(database, { peers });
@@ -226,13 +227,18 @@ test('what a node says of its clients before the database shows it is kept', asy
   const peer = new FakePeer();
   peers.push(peer);
   node.event({ type: 'up', peer });
-  peer.tell({ type: 'state', lease: LEASE_OF_B });
+  peer.tell({ type: 'state', lease });
   peer.tell({ type: 'clients', count: 0 });
   const other = database.node();
   await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
   await other.worker().open({ run: 'run-b', node: 'b', slot: 0 });
+  // Long enough for shards to be planned with it.
   await node.pass(5000);
-  assert.deepEqual(node.controller.clientShares()?.others, [{ node: 'b', clients: 0, weight: 2 }]);
+  return node.controller.clientShares()?.others;
+}
+
+test('what a node says of its clients before the database shows it is kept', async () => {
+  assert.deepEqual(await clientsOf(LEASE_OF_B), [{ node: 'b', clients: 0, weight: 2 }]);
 });
 
 test('a node that tells a weight out of bounds counts with the nearest, and everyone plans on', async () => {
@@ -240,25 +246,8 @@ test('a node that tells a weight out of bounds counts with the nearest, and ever
     [100, 16],
     [0, 0.01],
     [Number.NaN, 0.01],
-  ] as const) {
-    const database = createMemoryDatabase();
-    const peers: Peer[] = [];
-    const node = await startNode(database, { peers });
-    const starting = node.start();
-    await node.pass(100);
-    await starting;
-    const peer = new FakePeer();
-    peers.push(peer);
-    node.event({ type: 'up', peer });
-    peer.tell({ type: 'state', lease: { ...LEASE_OF_B, weight } });
-    peer.tell({ type: 'clients', count: 0 });
-    const other = database.node();
-    await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
-    await other.worker().open({ run: 'run-b', node: 'b', slot: 0 });
-    // Long enough for shards to be planned with it.
-    await node.pass(5000);
-    assert.deepEqual(node.controller.clientShares()?.others, [{ node: 'b', clients: 0, weight: taken }]);
-  }
+  ] as const)
+    assert.deepEqual(await clientsOf({ ...LEASE_OF_B, weight }), [{ node: 'b', clients: 0, weight: taken }]);
 });
 
 test('orphans are claimed also while events come faster than the cluster is read', async () => {

@@ -1,7 +1,8 @@
 // What stands before ws changes nothing that anybody could see: the same bytes, however they are cut, give the same
 // messages, answers and closings with it and without.
 import assert from 'node:assert/strict';
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -188,7 +189,7 @@ async function played(pieces: readonly Piece[], maxPayload: number, onTaken?: ()
   };
   const socket = await new Promise<WebSocket>((resolve) => {
     server.handleUpgrade(
-      { method: 'GET', headers } as unknown as IncomingMessage,
+      Object.assign(new IncomingMessage(new Socket()), { method: 'GET', headers }),
       stream,
       Buffer.alloc(0),
       resolve,

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
-import { type Ended, serving, troupe } from '../cli/spawn.ts';
+import { type Ended, serve, serving } from '../cli/spawn.ts';
 import { createAuthority } from '../cluster/peer-certificates.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';
@@ -23,8 +23,7 @@ test(
     const { databaseUrl, of, runs } = await startStage(t);
     const a = await serving(t, databaseUrl, ...of('a'));
     const before = await runs();
-    const refused = (...settings: string[]): Promise<Ended> =>
-      troupe(t, 'serve', '--set', 'listen.port=0', '--set', `storage.url=${databaseUrl}`, ...settings).ended;
+    const refused = (...settings: string[]): Promise<Ended> => serve(t, databaseUrl, ...settings).ended;
     const [cluster, alone, secret, tls] = await Promise.all([
       refused(...of('b', 'cluster.name=other')),
       refused('--set', 'workers=1', '--set', 'node.name=b'),
@@ -68,15 +67,7 @@ test(
   async (t) => {
     const { databaseUrl, of } = await startStage(t);
     const first = await serving(t, databaseUrl, ...of('a'));
-    const second = await troupe(
-      t,
-      'serve',
-      '--set',
-      'listen.port=0',
-      '--set',
-      `storage.url=${databaseUrl}`,
-      ...of('a'),
-    ).ended;
+    const second = await serve(t, databaseUrl, ...of('a')).ended;
     ends(
       second,
       /^another node is called a: node a at \S+ is live; give each node a node\.name of its own, or stop that one$/,
@@ -119,15 +110,7 @@ test(
   async (t) => {
     const { databaseUrl, of, shards } = await startStage(t);
     const alone = await serving(t, databaseUrl, '--set', 'workers=1', '--set', 'node.name=lone');
-    const refused = troupe(
-      t,
-      'serve',
-      '--set',
-      'listen.port=0',
-      '--set',
-      `storage.url=${databaseUrl}`,
-      ...of('a'),
-    );
+    const refused = serve(t, databaseUrl, ...of('a'));
     ends(
       await refused.ended,
       /^the database is used by node lone, which is alone, without cluster\.redis: stop it first$/,
@@ -142,12 +125,51 @@ test(
 );
 
 test(
-  'a node that no other reaches is ready after a while, and says whom it does not reach',
+  'a second node at one address is refused while the first lives, and not once it was killed',
   LIMIT,
   async (t) => {
-    const { databaseUrl, of } = await startStage(t);
-    const a = await serving(t, databaseUrl, ...of('a'));
-    const b = await serving(t, databaseUrl, ...of('b', 'cluster.advertise=127.0.0.1:1'));
+    const { databaseUrl, of, runs } = await startStage(t);
+    const at = (node: string): string[] => of(node, 'cluster.advertise=127.0.0.1:1');
+    const first = await serving(t, databaseUrl, ...at('a'));
+    const before = await runs();
+    ends(
+      await serve(t, databaseUrl, ...at('b')).ended,
+      /^node a is live and has the address of this node, 127\.0\.0\.1:1: give each node its own cluster\.advertise, /,
+    );
+    assert.deepEqual(await runs(), before, 'nobody was fenced, and nobody has come');
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const second = await serving(t, databaseUrl, ...at('b'));
+    assert.deepEqual(
+      (await runs()).map(({ node }) => node),
+      ['b'],
+      'it was fenced by who came after it',
+    );
+    second.child.kill('SIGTERM');
+    assert.equal((await second.ended).code, 0);
+  },
+);
+
+test(
+  'nodes that do not reach each other are ready after a while, and say whom they do not reach; nobody is fenced',
+  LIMIT,
+  async (t) => {
+    const { databaseUrl, of, runs } = await startStage(t);
+    const a = await serving(t, databaseUrl, ...of('a', 'cluster.advertise=127.0.0.1:1'));
+    const [before] = await runs();
+    const b = await serving(t, databaseUrl, ...of('b', 'cluster.advertise=127.0.0.1:2'));
+    await b.told(
+      /"nodes":\["a at 127\.0\.0\.1:1"\].*"some documents are not reached: see cluster\.advertise/,
+    );
+    await Promise.race(
+      [a, b].map((node) =>
+        // Which of the two dials the other is left to chance.
+        node.told(/"address":"127\.0\.0\.1:[12]".*"a node is not reached where it says that it is"/),
+      ),
+    );
+    const after = await runs();
+    assert.deepEqual(after.map(({ node }) => node).sort(), ['a', 'b']);
+    assert.ok(after.some(({ run }) => run === before?.run));
     for (const node of [b, a]) {
       node.child.kill('SIGTERM');
       assert.equal((await node.ended).code, 0);
