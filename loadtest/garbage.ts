@@ -9,12 +9,9 @@ import { jsonCodec, msgpackCodec } from '../protocol/codec.ts';
 import { CLOSE, ERROR_CODES } from '../protocol/errors.ts';
 import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from '../protocol/messages.ts';
 import { BareClient } from './bare-client.ts';
-import { check } from './checker.ts';
-import { BareEditor } from './editor.ts';
+import { Bystanders } from './bystanders.ts';
 import { BAD_WIRE, badMessage, oversize } from './garbage-frames.ts';
-import { readLogs } from './log.ts';
 import { type Random, seededRandom } from './random-edits.ts';
-import type { Violation } from './records.ts';
 import { type Summary, summarize } from './statistics.ts';
 
 export interface GarbageOptions {
@@ -82,7 +79,7 @@ class GarbageRun {
         peak = Math.max(peak, bytes);
       });
     }, 200);
-    const bystanders = new Bystanders(options.url, this.random);
+    const bystanders = new Bystanders(options.url, 'garbage', this.random);
     try {
       await bystanders.start();
       for (const doc of bystanders.docs) await this.sleeper(doc);
@@ -275,57 +272,3 @@ class GarbageRun {
 async function firstBytes(socket: Socket): Promise<void> {
   await Promise.race([once(socket, 'data'), once(socket, 'close')]);
 }
-
-/** Clients that do nothing wrong, and must not notice. */
-class Bystanders {
-  readonly latencies: number[] = [];
-  readonly docs: string[] = [];
-  private readonly url: string;
-  private readonly clients: BareClient[] = [];
-  private readonly editors: BareEditor[] = [];
-
-  constructor(url: string, random: Random) {
-    this.url = url;
-    for (const [index, kind] of (['json', 'rich-text', 'yjs'] as const).entries()) {
-      const doc = `garbage/bystander-${kind}-${Math.floor(random() * 1e9)}`;
-      this.docs.push(doc);
-      for (const encoding of ['json', 'msgpack'] as const) {
-        const client = new BareClient({ url, client: `bystander-${encoding}-${index}`, encoding, random });
-        const pace = { type: 'open', perSecond: 10 } as const;
-        const onLatency = (ms: number) => this.latencies.push(ms);
-        this.clients.push(client);
-        this.editors.push(new BareEditor({ client, doc, kind, random, pace, onLatency }));
-      }
-    }
-  }
-
-  async start(): Promise<void> {
-    for (const client of this.clients) await client.connect();
-    for (const editor of this.editors) {
-      await editor.document.opened();
-      editor.start();
-    }
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.editors.map((editor) => editor.stop()));
-  }
-
-  async faults(): Promise<string[]> {
-    const faults: string[] = [];
-    for (const { losses, errors, options } of this.clients) {
-      for (const [loss, times] of losses) faults.push(`${options.client}: ${loss}, ${times} times`);
-      for (const [code, times] of errors) faults.push(`${options.client} was told ${code}, ${times} times`);
-    }
-    const logs = await readLogs({ url: this.url, random: Math.random }, this.docs);
-    const records = this.clients.flatMap((client) => client.recorder.records());
-    return [...faults, ...check(logs, records).map(toldViolation)];
-  }
-
-  close(): void {
-    for (const client of this.clients) client.stop();
-  }
-}
-
-const toldViolation = ({ rule, doc, client, detail }: Violation) =>
-  `${rule} ${doc} ${client ?? ''}: ${detail}`;

@@ -1,0 +1,93 @@
+// The costly run: clients send what is legal and as costly as the limits allow, while bystanders edit
+// documents of their own on the same node. It owns the verdict: nobody notices, no worker ends, memory
+// stays within its bound, each request is answered. The shapes are costly-patches.ts.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { Bystanders } from '../bystanders.ts';
+import { seededRandom } from '../random-edits.ts';
+import { type Summary, summarize } from '../statistics.ts';
+import { pause } from './costly-client.ts';
+import type { CostlyOrder, CostlyReport } from './costly-process.ts';
+
+export interface CostlyOptions extends CostlyOrder {
+  readonly seconds: number;
+  /** Resident bytes of the server; undefined: its memory is not watched. */
+  readonly memory?: () => Promise<number>;
+  /** Most resident bytes that it may have. */
+  readonly memoryBound: number;
+  readonly onProgress?: (line: string) => void;
+}
+
+export interface CostlyResult extends CostlyReport {
+  /** Edit to commit of the bystanders, ms. */
+  readonly bystanders: Summary;
+  /** The 99th percentile of how late timers of this process were, ms: what is measured cannot be better. */
+  readonly ownDelayMs: number;
+  readonly memory: { readonly before: number; readonly peak: number; readonly after: number } | undefined;
+}
+
+const WATCH_MS = 250;
+const TOLD_EACH_MS = 30_000;
+
+export async function costlyRun(options: CostlyOptions): Promise<CostlyResult> {
+  const { url, clients, seed, shapes, seconds } = options;
+  const faults: string[] = [];
+  const before = (await options.memory?.()) ?? 0;
+  let peak = before;
+  const bystanders = new Bystanders(url, `bystanders-${seed}`, seededRandom(seed));
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  const child = fork(fileURLToPath(new URL('./costly-process.js', import.meta.url)));
+  const watch = setInterval(() => {
+    options.memory?.().then(
+      (bytes) => {
+        peak = Math.max(peak, bytes);
+      },
+      () => undefined,
+    );
+  }, WATCH_MS);
+  try {
+    await bystanders.start();
+    delay.enable();
+    child.send({ url, clients, seed, shapes } satisfies CostlyOrder);
+    for (let left = seconds * 1000; left > 0; left -= TOLD_EACH_MS) {
+      await pause(Math.min(left, TOLD_EACH_MS));
+      const { count, p99, max } = summarize(bystanders.latencies);
+      options.onProgress?.(
+        `${count} edits of bystanders, p99 ${p99.toFixed(1)} ms, longest ${max.toFixed(0)} ms`,
+      );
+    }
+    const report = await reportOf(child);
+    await bystanders.stop();
+    faults.push(...report.faults, ...(await bystanders.faults()));
+    const after = (await options.memory?.()) ?? 0;
+    peak = Math.max(peak, after);
+    if (peak > options.memoryBound) faults.push(`memory: ${peak} bytes, ${options.memoryBound} are allowed`);
+    if (bystanders.latencies.length < 20 * seconds) faults.push('the bystanders hardly got to edit');
+    return {
+      answers: report.answers,
+      played: report.played,
+      faults,
+      bystanders: summarize(bystanders.latencies),
+      ownDelayMs: delay.percentile(99) / 1e6,
+      memory: options.memory === undefined ? undefined : { before, peak, after },
+    };
+  } finally {
+    clearInterval(watch);
+    delay.disable();
+    child.kill('SIGKILL');
+    bystanders.close();
+  }
+}
+
+async function reportOf(child: ChildProcess): Promise<CostlyReport> {
+  if (!child.connected) throw new Error('the process of the costly clients has ended');
+  const answered = once(child, 'message');
+  child.send('stop');
+  const [report] = (await Promise.race([
+    answered,
+    once(child, 'exit').then(() => Promise.reject(new Error('the process of the costly clients has ended'))),
+  ])) as [CostlyReport];
+  return report;
+}
