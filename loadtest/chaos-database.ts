@@ -13,10 +13,12 @@ export interface OpenSession {
   readonly id: string;
   readonly run: string;
   readonly slot: number;
+  /** The name of the connection over which it writes its batches. */
+  readonly writeName: string;
 }
 
-/** What PostgreSQL knows the connection by that a session writes its batches over. */
-export const writeName = (id: string): string => `troupe:${id}`;
+/** `writeName` of the session `id`, as an SQL expression. */
+const WRITE_NAME = `'troupe:' || (SELECT oid FROM pg_database WHERE datname = current_database()) || ':' || id`;
 
 /** How often it is asked again, and for how long, while PostgreSQL is away: that may be the fault. */
 const AGAIN_MS = 100;
@@ -64,7 +66,8 @@ export class ChaosDatabase {
   async openSessions(node: string): Promise<readonly OpenSession[]> {
     return [
       ...(await this.sql<OpenSession[]>`
-        SELECT id::text, run::text, slot FROM session WHERE node = ${node} AND state <> 'fenced' ORDER BY id`),
+        SELECT id::text, run::text, slot, ${this.sql.unsafe(WRITE_NAME)} AS "writeName"
+        FROM session WHERE node = ${node} AND state <> 'fenced' ORDER BY session.id`),
     ];
   }
 
@@ -86,10 +89,11 @@ export class ChaosDatabase {
 
   /** Open transactions that hold a lock on a session's row: a batch whose end has not come. */
   async isWriting(sessions: readonly OpenSession[]): Promise<boolean> {
-    const names = sessions.map(({ id }) => writeName(id));
+    const names = sessions.map(({ writeName }) => writeName);
     const [row] = await this.sql<{ count: number }[]>`
       SELECT count(*)::int AS count FROM pg_stat_activity
-      WHERE application_name = ANY(${names}::text[]) AND backend_xid IS NOT NULL`;
+      WHERE datname = current_database() AND backend_xid IS NOT NULL
+        AND application_name = ANY(${names}::text[])`;
     return (row?.count ?? 0) > 0;
   }
 

@@ -1,6 +1,6 @@
 // Processes that die or stand still, kill -9, SIGSTOP and SIGCONT, and one that only takes its time.
 import type { ChaosNode } from './chaos-cluster.ts';
-import { type OpenSession, writeName } from './chaos-database.ts';
+import type { OpenSession } from './chaos-database.ts';
 import type { Fault } from './chaos-fault.ts';
 import type { PauseBound } from './chaos-pauses.ts';
 import { type Scene, sleep } from './chaos-scene.ts';
@@ -126,7 +126,7 @@ async function killInTurn(scene: Scene): Promise<void> {
 async function holdBatch(node: ChaosNode, sessions: readonly OpenSession[]): Promise<void> {
   await node.storage?.keepBack(
     SYNC,
-    sessions.map(({ id }) => writeName(id)),
+    sessions.map(({ writeName }) => writeName),
   );
 }
 

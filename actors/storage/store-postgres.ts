@@ -62,19 +62,20 @@ class PostgresWorkerStore implements WorkerStore {
     if (this.#open || this.#aborted) throw new Error('a worker store is opened once');
     // The connections are named after a session, which a nameless one has to make first.
     const first = new Pool(this.#options, this.#servers, 'troupe:open', 1);
-    let session: OpenedSession;
+    let opened: Awaited<ReturnType<typeof insertSession>>;
     try {
-      session = await first.run('open', (sql) => insertSession(sql, identity));
+      opened = await first.run('open', (sql) => insertSession(sql, identity));
     } finally {
       first.abort();
     }
+    const { session, database } = opened;
     const pool = new Pool(
       this.#options,
       this.#servers,
-      poolName(session.id),
+      poolName(database, session.id),
       this.#options.readConnections ?? 2,
     );
-    const write = new WriteConnection(this.#options, this.#servers, writeName(session.id));
+    const write = new WriteConnection(this.#options, this.#servers, writeName(database, session.id));
     const appender = new Appender(write, session, this.#options);
     this.#open = { session, pool, write, appender };
     return session;

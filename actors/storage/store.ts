@@ -209,7 +209,7 @@ export interface ControlStore {
 
 /** What one worker thread may do; holds exactly one write connection and a small read pool. */
 export interface WorkerStore {
-  /** Opens this incarnation's session. The write connection's application_name is `troupe:<session id>`. */
+  /** Opens this incarnation's session. The write connection's application_name is `troupe:<oid of the database>:<session id>`. */
   open(identity: SessionIdentity): Promise<OpenedSession>;
   /** Claims shards that are unowned or whose owner is fenced; returns id -> epoch of those won. */
   claim(shards: readonly number[]): Promise<ReadonlyMap<number, Epoch>>;

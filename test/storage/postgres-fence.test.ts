@@ -9,20 +9,20 @@ import { fenceSelf } from '../../actors/storage/postgres/session.ts';
 import type { SessionRef } from '../../actors/storage/store.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { row } from './contract.ts';
-import { database, document, headOf, openWorker, until } from './postgres-support.ts';
+import { database, document, headOf, openWorker, until, writeNameOf } from './postgres-support.ts';
 
 /** Fencing another takes the row FOR UPDATE first; fencing oneself only updates it. */
 const FENCERS = ['another session', 'itself'] as const;
 
 for (const fencer of FENCERS) {
   void test(`fence by ${fencer}: waits for a batch in mid-statement, and counts it`, async (t) => {
-    const { worker, session, doc, admin, holder, fence } = await setting(t, fencer);
+    const { worker, name, doc, admin, holder, fence } = await setting(t, fencer);
     // The batch locks its session's row, and then waits for the key that it is to insert.
     await holder.unsafe('BEGIN');
     await holder`
       INSERT INTO delta (doc, first, last, epoch, session, batch, ops) VALUES (${doc}, 2, 2, 1, 0, 0, '')`;
     const append = worker.append([row(doc, 2)], new Map());
-    await until(() => waits(admin, `troupe:${session.id}`));
+    await until(() => waits(admin, name));
     let headAtFence: number | undefined;
     const fenced = fence().then(async () => {
       headAtFence = await headOf(admin, doc);
@@ -37,7 +37,7 @@ for (const fencer of FENCERS) {
   });
 
   void test(`fence by ${fencer}: a batch whose snapshot is older than the fence writes nothing`, async (t) => {
-    const { worker, session, doc, admin, holder, fence } = await setting(t, fencer);
+    const { worker, name, doc, admin, holder, fence } = await setting(t, fencer);
     // The statement has its snapshot, in which the session is live, before the trigger waits, and its row lock after.
     await admin.unsafe(`
       CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -45,7 +45,7 @@ for (const fencer of FENCERS) {
       CREATE TRIGGER wait BEFORE INSERT ON delta FOR EACH STATEMENT EXECUTE FUNCTION wait();`);
     await holder`SELECT pg_advisory_lock(1)`;
     const append = worker.append([row(doc, 2)], new Map());
-    await until(() => waits(admin, `troupe:${session.id}`));
+    await until(() => waits(admin, name));
     await fence();
     await holder`SELECT pg_advisory_unlock(1)`;
     assert.deepEqual(await append, { type: 'fenced' });
@@ -61,7 +61,7 @@ async function setting(t: TestContext, fencer: (typeof FENCERS)[number]) {
   const doc = await document(worker, 'd', 1);
   assert.equal((await worker.append([row(doc, 1)], new Map([[doc, 0]]))).type, 'committed');
   const fence = fencer === 'itself' ? await selfFence(t, url, session) : await otherFence(t, url, session);
-  return { worker, session, doc, admin, holder, fence };
+  return { worker, name: await writeNameOf(admin, session.id), doc, admin, holder, fence };
 }
 
 async function otherFence(t: TestContext, url: string, session: SessionRef): Promise<() => Promise<void>> {

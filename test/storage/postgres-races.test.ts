@@ -13,7 +13,7 @@ import {
   type StoreProblem,
 } from '../../actors/storage/store-postgres.ts';
 import { row } from './contract.ts';
-import { database, document, headOf, openWorker, until } from './postgres-support.ts';
+import { database, document, headOf, openWorker, until, writeNameOf } from './postgres-support.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 1);
 const RACES = 60 * RUNS;
@@ -90,7 +90,7 @@ void test('fence: raced by single batches that wait on the server, none lands be
 });
 
 void test('fence: a session whose batch is half sent and stopped is fenced all the same', async (t) => {
-  const { url } = await database(t);
+  const { url, admin } = await database(t);
   const control = createControlStore({ url });
   t.after(() => control.close());
   const me = await control.openSession({ run: randomUUID(), node: 'fencer', slot: -1 });
@@ -100,7 +100,7 @@ void test('fence: a session whose batch is half sent and stopped is fenced all t
     max: 1,
     fetch_types: false,
     onnotice: () => undefined,
-    connection: { application_name: `troupe:${session.id}` },
+    connection: { application_name: await writeNameOf(admin, session.id) },
   });
   t.after(() => stopped.end({ timeout: 0 }));
   await stopped.unsafe('BEGIN');
@@ -112,6 +112,7 @@ void test('fence: a session whose batch is half sent and stopped is fenced all t
 void test('unknown outcome: backends killed anywhere in large batches lose nothing and double nothing', async (t) => {
   const { url, admin } = await database(t);
   const { worker, session } = await openWorker(t, url, 1);
+  const name = await writeNameOf(admin, session.id);
   const docs = await Promise.all([1, 2, 3].map((i) => document(worker, `d${i}`, i)));
   let version = 0;
   for (let i = 0; i < KILLS; i++) {
@@ -119,7 +120,7 @@ void test('unknown outcome: backends killed anywhere in large batches lose nothi
     const seconds = (i % 25) * 0.000_6;
     const kill = admin`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity, pg_sleep(${seconds})
-      WHERE application_name = ${`troupe:${session.id}`}`;
+      WHERE application_name = ${name}`;
     const [outcome] = await Promise.all([
       worker.append(rows, new Map(version === 0 ? docs.map((doc) => [doc, 0]) : [])),
       kill,

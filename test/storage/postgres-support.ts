@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import postgres from 'postgres';
+import { writeName } from '../../actors/storage/postgres/session.ts';
 import type { DocumentId, WorkerStore } from '../../actors/storage/store.ts';
 import { createWorkerStore } from '../../actors/storage/store-postgres.ts';
 import { freshDatabase } from '../support/postgres.ts';
@@ -31,6 +32,14 @@ export async function document(worker: WorkerStore, name: string, shard: number)
   const made = await worker.create('org', name, shard, 'json');
   assert.ok(made);
   return made.row.id;
+}
+
+/** The name of the connection over which a session of this database writes its batches. */
+export async function writeNameOf(admin: postgres.Sql, session: number): Promise<string> {
+  const [row] = await admin<{ oid: number }[]>`
+    SELECT oid::int FROM pg_database WHERE datname = current_database()`;
+  assert.ok(row);
+  return writeName(row.oid, session);
 }
 
 export async function headOf(admin: postgres.Sql, doc: DocumentId): Promise<number> {

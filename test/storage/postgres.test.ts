@@ -8,6 +8,7 @@ import {
 } from '../../actors/storage/store-postgres.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { contract } from './contract.ts';
+import { writeNameOf } from './postgres-support.ts';
 
 contract('postgres', async (t) => {
   const url = await freshDatabase(t);
@@ -27,7 +28,7 @@ contract('postgres', async (t) => {
       const seconds = (losses++ % 10) * 0.000_4;
       await admin`
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity, pg_sleep(${seconds})
-        WHERE application_name = ${`troupe:${session}`}`;
+        WHERE application_name = ${await writeNameOf(admin, session)}`;
     },
     holdLock: async ({ session }) => {
       // As a stopped process leaves it: the row locked by an open transaction of the session's backend.
@@ -35,7 +36,7 @@ contract('postgres', async (t) => {
         max: 1,
         fetch_types: false,
         onnotice: () => undefined,
-        connection: { application_name: `troupe:${session.id}` },
+        connection: { application_name: await writeNameOf(admin, session.id) },
       });
       t.after(() => stopped.end({ timeout: 0 }));
       await stopped.unsafe('BEGIN');

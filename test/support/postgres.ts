@@ -96,6 +96,40 @@ export async function freshDatabase(t: { after(drop: () => unknown): void }): Pr
   return databaseUrl(server, name);
 }
 
+export interface OrdinaryDatabase {
+  /** URLs of the one database: of the server's superuser, of the role that owns it, of a role with no right in it. */
+  readonly admin: string;
+  readonly owner: string;
+  readonly other: string;
+}
+
+/** An empty database that belongs to an ordinary role. It is dropped after the test, and both roles with it. */
+export async function ordinaryDatabase(t: { after(drop: () => unknown): void }): Promise<OrdinaryDatabase> {
+  const server = await testPostgresUrl();
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const [owner, other] = [`${name}_owner`, `${name}_other`];
+  const password = randomUUID();
+  await asAdmin(server, async (sql) => {
+    for (const role of [owner, other])
+      await sql.unsafe(`CREATE ROLE ${role} LOGIN NOSUPERUSER PASSWORD '${password}'`);
+    await sql`CREATE DATABASE ${sql(name)} OWNER ${sql(owner)}`;
+  });
+  const admin = databaseUrl(server, name);
+  t.after(() =>
+    asAdmin(server, async (sql) => {
+      await sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`;
+      for (const role of [owner, other]) await sql`DROP ROLE ${sql(role)}`;
+    }),
+  );
+  const as = (role: string): string => {
+    const url = new URL(admin);
+    url.username = role;
+    url.password = password;
+    return url.href;
+  };
+  return { admin, owner: as(owner), other: as(other) };
+}
+
 let template: Promise<string> | undefined;
 
 /** Named after what is in it: a server may outlive a change of the migrations. */

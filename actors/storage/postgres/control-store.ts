@@ -79,7 +79,7 @@ export class PostgresControlStore implements ControlStore {
   }
 
   async openSession(identity: SessionIdentity & { readonly address?: string }): Promise<OpenedSession> {
-    const session = await this.#pool.run('openSession', (sql) => insertSession(sql, identity));
+    const { session } = await this.#pool.run('openSession', (sql) => insertSession(sql, identity));
     this.#session = session;
     return session;
   }

@@ -3,7 +3,7 @@
 import { type FenceVictim, type SessionId, type SessionRef, StoreUnavailable } from '../store.ts';
 import { type Sql, textArray } from './connect.ts';
 import { codeOf } from './errors.ts';
-import { foldName, poolName, writeName } from './session.ts';
+import { DATABASE_OID, foldName, poolName, writeName } from './session.ts';
 
 /** A round waits 250 ms for the locks: backends told to end let go of theirs in the next one. */
 const ROUNDS = 8;
@@ -39,10 +39,16 @@ export async function fence(
 
 /** Those that may lock the victims' rows: their own connections, and the folding ones of their run. */
 async function endBackends(sql: Sql, run: string | null, session: SessionId | null): Promise<void> {
-  const victims = await sql<{ id: SessionId; run: string }[]>`
-    SELECT id, run FROM session WHERE (run = ${run} OR id = ${session}) AND state <> 'fenced'`;
-  const names = victims.flatMap((row) => [writeName(row.id), poolName(row.id), foldName(row.run)]);
+  const victims = await sql<{ id: SessionId; run: string; database: number }[]>`
+    SELECT id, run, ${sql.unsafe(DATABASE_OID)} AS database
+    FROM session WHERE (run = ${run} OR id = ${session}) AND state <> 'fenced'`;
+  const names = victims.flatMap(({ id, run: victim, database }) => [
+    writeName(database, id),
+    poolName(database, id),
+    foldName(victim),
+  ]);
   await sql`
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = ANY(${textArray(sql, [...new Set(names)])}) AND pid <> pg_backend_pid()`;
+    WHERE datname = current_database() AND application_name = ANY(${textArray(sql, [...new Set(names)])})
+      AND pid <> pg_backend_pid()`;
 }

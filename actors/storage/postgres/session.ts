@@ -9,26 +9,33 @@ import type {
 } from '../store.ts';
 import type { Sql } from './connect.ts';
 
-/** Names of a session's backends: the write connection, and the pool beside it. */
-export const writeName = (id: SessionId): string => `troupe:${id}`;
-export const poolName = (id: SessionId): string => `troupe:${id}:pool`;
+/**
+ * Names of a session's backends: the write connection, and the pool beside it. Session ids begin at 1 in each database,
+ * so the oid of the database is part of the name. PostgreSQL cuts names after 63 bytes; the longest of these has 48.
+ */
+export const writeName = (database: number, id: SessionId): string => `troupe:${database}:${id}`;
+export const poolName = (database: number, id: SessionId): string => `troupe:${database}:${id}:pool`;
 /** The folding connections of a node's run. */
 export const foldName = (run: string): string => `troupe:fold:${run}`;
+
+/** The oid of the connected database, as an SQL expression. */
+export const DATABASE_OID = `(SELECT oid::bigint FROM pg_database WHERE datname = current_database())`;
 
 /** Holds the cluster's row meanwhile: whoever renews the history waits, and then fences this session too. */
 export async function insertSession(
   sql: Sql,
   identity: SessionIdentity & { readonly address?: string },
-): Promise<OpenedSession> {
+): Promise<{ readonly session: OpenedSession; readonly database: number }> {
   const { run, node, slot, address = null } = identity;
-  const [row] = await sql<{ id: SessionId; nonce: string; history: string | null }[]>`
+  const [row] = await sql<{ id: SessionId; nonce: string; history: string | null; database: number }[]>`
     WITH here AS MATERIALIZED (SELECT history FROM cluster FOR SHARE),
     made AS (
       INSERT INTO session (run, node, slot, address)
       SELECT ${run}::uuid, ${node}::text, ${slot}::int, ${address}::text FROM here RETURNING id, nonce)
-    SELECT made.id, made.nonce, here.history FROM made, here`;
+    SELECT made.id, made.nonce, here.history, ${sql.unsafe(DATABASE_OID)} AS database FROM made, here`;
   if (!row) throw new Error('INSERT INTO session returned nothing');
-  return { id: row.id, nonce: row.nonce, historyTag: historyTag(row.history) };
+  const { id, nonce, history, database } = row;
+  return { session: { id, nonce, historyTag: historyTag(history) }, database };
 }
 
 /** 48 of the uuid's random bits: two renewals of one backup give different ones. */
@@ -68,7 +75,8 @@ export async function sessions(sql: Sql): Promise<readonly SessionRow[]> {
 export async function connectedRuns(sql: Sql): Promise<ReadonlySet<string>> {
   const rows = await sql<{ run: string }[]>`
     SELECT DISTINCT s.run FROM session s JOIN pg_stat_activity a
-      ON a.datname = current_database() AND a.application_name IN ('troupe:' || s.id, 'troupe:' || s.id || ':pool')
+      ON a.datname = current_database()
+        AND a.application_name IN ('troupe:' || a.datid || ':' || s.id, 'troupe:' || a.datid || ':' || s.id || ':pool')
     WHERE s.state <> 'fenced'`;
   return new Set(rows.map(({ run }) => run));
 }

@@ -118,7 +118,7 @@ export class WriteConnection {
         this.answerTimeoutMs,
         'connect',
         sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE application_name = ${this.#name} AND pid <> pg_backend_pid()`,
+          WHERE datname = current_database() AND application_name = ${this.#name} AND pid <> pg_backend_pid()`,
       );
       if (backends.length === 0) return;
       await sleep(TERMINATE_PAUSE_MS);
