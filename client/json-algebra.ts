@@ -156,7 +156,13 @@ function differences(path: readonly Token[], before: Json, after: Json): Step[] 
 
 type Members = { [key: string]: Json };
 
+/** No path may name these (JSON-16), though a value may have them. */
+const UNNAMEABLE = ['__proto__', 'constructor', 'prototype'];
+
 function memberDifferences(path: readonly Token[], before: Members, after: Members): Step[] {
+  const own = (value: Members, key: string) => (Object.hasOwn(value, key) ? value[key] : undefined);
+  if (UNNAMEABLE.some((key) => !sameMember(own(before, key), own(after, key))))
+    return [{ op: 'replace', path, value: after }];
   const steps: Step[] = [];
   for (const key of Object.keys(before)) {
     if (!Object.hasOwn(after, key)) steps.push({ op: 'remove', path: [...path, key] });
@@ -167,6 +173,9 @@ function memberDifferences(path: readonly Token[], before: Members, after: Membe
   }
   return steps;
 }
+
+const sameMember = (a: Json | undefined, b: Json | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : equal(a, b);
 
 /** Equal ends are left alone; what lies between is matched by position, the rest inserted or removed. */
 function listDifferences(path: readonly Token[], before: readonly Json[], after: readonly Json[]): Step[] {

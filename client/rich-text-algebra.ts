@@ -7,6 +7,7 @@ import { type Runs, richTextKind, transformAgainst } from '../kinds/rich-text/ri
 import type { Json, Wire } from '../protocol/messages.ts';
 import { Delta } from './delta.ts';
 import type { OtAlgebra, Rebase } from './ot-algebra.ts';
+import { richTextDifference } from './rich-text-difference.ts';
 
 export type { Steps };
 
@@ -28,11 +29,7 @@ export const richTextAlgebra: OtAlgebra<Runs, Steps, Steps, Delta> = {
     return applied.ok ? { ok: true, value: { ...applied.value, inverse: applied.value.undo } } : applied;
   },
 
-  difference(before, after) {
-    const parsed = richTextKind.parse(toDelta(before).diff(toDelta(after)).ops, UNLIMITED);
-    if (!parsed.ok) throw new Error(`a difference that is no patch: ${parsed.message}`);
-    return parsed.value;
-  },
+  difference: (before, after) => richTextDifference(before as Steps, after as Steps),
 
   composable: () => true,
   viewChange,
@@ -111,5 +108,3 @@ export function positionBefore(position: number, op: Steps): number {
   }
   return before + Math.max(0, position - after);
 }
-
-const UNLIMITED = { documentBytes: Number.POSITIVE_INFINITY, depth: Number.POSITIVE_INFINITY };

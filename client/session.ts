@@ -225,9 +225,10 @@ export class Session<Patch> {
 
   #load(snapshot: Wire, version: number, lastSeq: number | null, history: string): void {
     const fate = this.#submitter.fate(lastSeq);
-    if (fate === 'unknown' || fate === 'committed') this.#submitter.landed();
     this.#version = version;
     const discarded = this.#replica.load(snapshot, version, fate, history === this.#history);
+    // Not before: where the snapshot does not load, the same patch is still in flight, under its seq.
+    if (fate === 'unknown' || fate === 'committed') this.#submitter.landed();
     const error = new TroupeError('conflict', 'the server no longer knows whether it took this edit');
     this.#report(discarded, error, 'unknown');
   }
@@ -364,11 +365,12 @@ export class Session<Patch> {
   // ---- ending
 
   #end(end: { code?: string; message?: string }, error: TroupeError | undefined): void {
-    const { everSent } = this.#submitter;
+    const { everSent, committed } = this.#submitter;
     this.#submitter.landed();
     this.#enter({ name: 'closed' });
     this.#handlers.down();
-    const lost = this.#replica.giveUp();
+    const pending = this.#replica.giveUp();
+    const lost = committed ? { ...pending, flight: undefined } : pending;
     if (error !== undefined) this.#report(lost, error, everSent ? 'unknown' : 'not-committed');
     this.refresh();
     this.#handlers.closed(end, error);

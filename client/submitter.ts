@@ -72,6 +72,11 @@ export class Submitter<Patch> {
     return this.#flight?.everSent === true;
   }
 
+  /** Whether the server has told that what is in flight was committed. */
+  get committed(): boolean {
+    return this.#flight?.everSent === true && this.#flight.seq <= this.#knownSeq;
+  }
+
   /** Whether a committed patch is the one in flight. */
   isOwn(author: string, seq: unknown): boolean {
     return this.#flight?.everSent === true && author === this.#host.client && seq === this.#flight.seq;

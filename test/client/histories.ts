@@ -266,15 +266,20 @@ class Editor {
   }
 
   #richText(doc: RichTextDocument, mark: string) {
-    const length = doc.content.length();
-    const at = Math.floor(this.#random() * (length + (this.#options.audit ? 0 : 1)));
+    const text = textOf(doc.content);
+    const { length } = text;
+    const at = wholeCharacter(text, Math.floor(this.#random() * (length + (this.#options.audit ? 0 : 1))));
     const retain = at > 0 ? [{ retain: at }] : [];
     const dice = this.#random();
-    if (this.#options.audit || dice < 0.5) return [...retain, { insert: mark }];
+    if (this.#options.audit || dice < 0.3) return [...retain, { insert: mark }];
+    if (dice < 0.5) {
+      const characters = CHARACTERS[Math.floor(this.#random() * CHARACTERS.length)] ?? mark;
+      return [...retain, { insert: characters }];
+    }
     if (dice < 0.6) return [...retain, { insert: { image: mark } }];
     const rest = length - at;
     if (rest === 0) return [...retain, { insert: `${mark}\n` }];
-    const span = 1 + Math.floor(this.#random() * Math.min(rest, 12));
+    const span = wholeCharacter(text, at + 1 + Math.floor(this.#random() * Math.min(rest, 12))) - at;
     if (dice < 0.8) return [...retain, { delete: span }];
     const attributes = dice < 0.9 ? { bold: dice < 0.85 ? true : null } : { color: mark };
     return [...retain, { retain: span, attributes }];
@@ -328,6 +333,18 @@ class Editor {
     text.insert(Math.floor(this.#random() * (text.length + 1)), mark);
   }
 }
+
+/** Pairs that share a half, combining marks, joined characters. */
+const CHARACTERS = ['😀', '😁', '😀😀', '𝒳', 'e\u0301', '👨‍👩‍👧', '🇩🇪'];
+
+const textOf = (content: RichTextDocument['content']): string =>
+  content.ops.map(({ insert }) => (typeof insert === 'string' ? insert : '\uFFFC')).join('');
+
+/** The position, or the next one where it lies between the halves of a surrogate pair. */
+const wholeCharacter = (text: string, at: number): number => {
+  const unit = text.charCodeAt(at);
+  return unit >= 0xdc00 && unit <= 0xdfff ? at + 1 : at;
+};
 
 /** A Yjs update as text, which is searched for marks. */
 function yjsText(update: unknown): string {
