@@ -30,7 +30,7 @@ const ROUNDS = 4;
 /** No document has it: ids are positive. */
 const NO_DOCUMENT = 0;
 const NO_NAME = ['-', '-'] as const;
-const LIMITS = { documentBytes: 65_536, depth: 32 };
+const LIMITS = { documentBytes: 65_536, depth: 32, workMs: 50 };
 const PATCHES: readonly (readonly [KindName, LinkOp])[] = [
   ['rich-text', '[{"insert":"text"}]'],
   ['json', '[{"op":"add","path":"/key","value":[1]}]'],

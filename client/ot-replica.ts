@@ -6,7 +6,7 @@
 // in flight. A change from elsewhere reverts the pending edits, lands below them, and puts them back
 // rebased, so that convergence hangs on applying commits in order and not on the transforms.
 
-import type { Applied, DocumentKind, KindLimits } from '../kinds/kind.ts';
+import type { Applied, DocumentKind } from '../kinds/kind.ts';
 import type { Wire } from '../protocol/messages.ts';
 import type { ChangeOrigin } from './api.ts';
 import { TroupeError } from './errors.ts';
@@ -74,8 +74,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
 
   /** Applies a patch in wire form to the view and queues it. Throws TroupeError. */
   edit(wire: unknown): void {
-    const limits: Pick<KindLimits, 'depth'> = { depth: this.#hooks.depth() };
-    const parsed = this.#kind.parse(wire, { documentBytes: Number.POSITIVE_INFINITY, ...limits });
+    const parsed = this.#kind.parse(wire, { depth: this.#hooks.depth() });
     if (!parsed.ok) throw new TroupeError(parsed.code, parsed.message);
     if (this.#kind.isEmpty(parsed.value)) return;
     const inverse = this.#local(parsed.value, 'edit');
@@ -367,4 +366,4 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   }
 }
 
-const UNLIMITED: KindLimits = { documentBytes: Number.POSITIVE_INFINITY, depth: Number.POSITIVE_INFINITY };
+const UNLIMITED = { depth: Number.POSITIVE_INFINITY };

@@ -151,6 +151,12 @@ const limits = z.strictObject({
     'Submits of one client to one document that may wait for an answer. Not above 64: so many of its seqs are remembered exactly.',
   ),
   depth: count(100, 2, 500, 'Nesting of a value: a patch, a snapshot or a presence.'),
+  workMs: duration(
+    50,
+    1,
+    HOUR,
+    'What transforming and applying one patch may cost, estimated from counts before it is done. Above it the patch is `version-too-old` where its base is too far back, otherwise `too-large`. All documents of a worker wait meanwhile.',
+  ),
   historyMs: duration(DAY, 0, 10 * YEAR, '`since` and `base` reach back at least this long.'),
   historyOps: count(10_000, 0, 100_000_000, '`since` and `base` reach back at least this many versions.'),
   clientMemoryMs: duration(

@@ -8,6 +8,8 @@ export interface KindLimits {
   readonly documentBytes: number;
   /** Deepest nesting of a value. */
   readonly depth: number;
+  /** Most milliseconds that transforming and applying one patch may take, as estimated by `DocumentKind.work`. */
+  readonly workMs: number;
 }
 
 export type KindFailureCode = 'bad-op' | 'test-failed' | 'conflict' | 'too-large';
@@ -22,6 +24,15 @@ export interface TooOld {
   readonly code: 'version-too-old';
   readonly message: string;
 }
+
+/** Estimated milliseconds of one thread. */
+export interface Work {
+  /** For transforming the patch past what was committed since its base. Adds up over parts of that history. */
+  readonly transformMs: number;
+  /** For checking, applying and encoding the patch alone, on any document. */
+  readonly applyMs: number;
+}
+
 export type Result<T> = { readonly ok: true; readonly value: T } | KindFailure;
 
 /** An applied patch: as it was applied (complete, with what transforming others past it needs), and how to take it back. */
@@ -48,7 +59,7 @@ export interface DocumentKind<State, Op, Undo> {
   size(state: State): number;
 
   /** Checks a patch's shape alone, knowing no document. `bad-op` or the patch in working form. Never throws. */
-  parse(wire: unknown, limits: KindLimits): Result<Op>;
+  parse(wire: unknown, limits: Pick<KindLimits, 'depth'>): Result<Op>;
   /** The patch in wire form. */
   wire(op: Op): Wire;
   /**
@@ -60,6 +71,12 @@ export interface DocumentKind<State, Op, Undo> {
   /** A committed patch read back from the log. Throws where it is not one. */
   recall(wire: Wire, note: string | undefined): Op;
 
+  /**
+   * What committing `op` past `past` would cost at least, from counts alone. O(size of `op` + steps of
+   * `past`). `commit` refuses what costs more than `limits.workMs`, also where the document makes it so.
+   */
+  work(op: Op, past: readonly Op[]): Work;
+
   /** `op` and `past` made on one version, `past` committed first: `op` as it applies after `past`. */
   transform(op: Op, past: Op): Op;
   /**
@@ -67,7 +84,8 @@ export interface DocumentKind<State, Op, Undo> {
    * `past` applied. Transforms past each singly, applies whole or not at all (a failure leaves
    * `state` as it was). Returns the patch as committed (tests left out, `-` resolved, final newline
    * added). `bad-op`: wrong already at base; `conflict`: does not apply after transformation;
-   * `test-failed`; `too-large`; or `TooOld`. O(size of op x past), not of the document (a failure may cost more).
+   * `test-failed`; `too-large`, also for more work than `limits.workMs`; or `TooOld`, where that is because
+   * of `past`. O(size of op x past), not of the document.
    */
   commit(state: State, op: Op, past: readonly Op[], limits: KindLimits): Result<Applied<Op, Undo>> | TooOld;
 

@@ -77,7 +77,7 @@ function build(name: KindName, start: Start): Replay {
 }
 
 /** As the server's own defaults: what was committed fits them. */
-const LIMITS: KindLimits = { documentBytes: 1 << 30, depth: 100 };
+const LIMITS: KindLimits = { documentBytes: 1 << 30, depth: 100, workMs: 60_000 };
 
 class KindReplay<State, Op, Undo> implements Replay {
   version: number;

@@ -23,6 +23,8 @@ export interface Limits {
   readonly inflight: number;
   /** Nesting of a value: patch, snapshot or presence. */
   readonly depth: number;
+  /** What transforming and applying one patch may cost the server, in estimated milliseconds. */
+  readonly workMs: number;
   /** `since` and `base` reach back at least this long. */
   readonly historyMs: number;
   /** `since` and `base` reach back at least this many versions. */

@@ -287,6 +287,7 @@ export function hostLimits(config: Config): HostLimits {
     actor: {
       documentBytes: limits.documentBytes,
       depth: limits.depth,
+      workMs: limits.workMs,
       receiveBytes: limits.receiveBytes,
       residentOps: actors.residentOps,
       historyOps: limits.historyOps,

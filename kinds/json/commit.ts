@@ -2,16 +2,12 @@
 // the next is looked at, so that the document tells which tokens are indices. Owns what a failed
 // commit is called.
 import type { Applied, KindFailure, KindLimits, Result, TooOld } from '../kind.ts';
+import { refuseWork } from '../work.ts';
 import { type ApplyFailure, applySteps, type JsonState, type JsonUndo } from './apply.ts';
 import { settle } from './settle.ts';
 import type { JsonOp, Step } from './step.ts';
 import { CARRIED_MAX, carriedOf, meet } from './transform.ts';
-
-/**
- * A commit that would have to compare more pairs of steps than this is refused as `version-too-old`: its
- * author has to rebase it first. About a second of work.
- */
-export const STEP_PAIRS_MAX = 1_000_000;
+import { work } from './work.ts';
 
 export function commit(
   state: JsonState,
@@ -19,13 +15,9 @@ export function commit(
   past: readonly JsonOp[],
   limits: KindLimits,
 ): Result<Applied<JsonOp, JsonUndo>> | TooOld {
+  const refused = refuseWork(work(op, past), limits);
+  if (refused !== undefined) return refused;
   const carried = past.length === 0 ? [] : past.flatMap(carriedOf);
-  if (op.steps.length * carried.length > STEP_PAIRS_MAX)
-    return {
-      ok: false,
-      code: 'version-too-old',
-      message: 'too much has been committed since: rebase it first',
-    };
   const steps = carried.length === 0 ? op.steps.entries() : transformed(state, op, carried);
   const applied = applySteps(state, steps, limits);
   return applied.ok ? applied : failed(applied, carried.length > 0);

@@ -9,6 +9,7 @@ import { noteOf, parse, recall, wireOf } from './parse.ts';
 import type { JsonOp } from './step.ts';
 import { carry, transform } from './transform.ts';
 import { bytesOf, clone, copyChecked } from './value.ts';
+import { work } from './work.ts';
 
 export type { JsonOp, JsonState, JsonUndo };
 
@@ -38,6 +39,7 @@ export const jsonKind: JsonKind = {
   note: noteOf,
   recall,
 
+  work,
   transform,
   carry,
   commit,

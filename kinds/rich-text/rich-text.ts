@@ -8,6 +8,7 @@
 // survives UTF-8.
 import type { Wire } from '../../protocol/messages.ts';
 import type { Applied, DocumentKind, KindFailure, KindLimits, Result } from '../kind.ts';
+import { refuseWork, tooFarBehind } from '../work.ts';
 import {
   composeDelta,
   consumedLength,
@@ -21,6 +22,7 @@ import {
 import { parseDelta } from './parse.ts';
 import { Runs } from './runs.ts';
 import { transformPast } from './shift.ts';
+import { work } from './work.ts';
 
 export type { Attributes } from './attributes.ts';
 export type { Delta, Embed, Step } from './delta.ts';
@@ -65,13 +67,18 @@ export const richTextKind: DocumentKind<Runs, Delta, Delta> = {
     return parsed.value;
   },
 
+  work,
   transform: (op, past) => transformDelta(op, past, true),
 
   commit: (state, op, past, limits) => {
+    const refused = refuseWork(work(op, past), limits);
+    if (refused !== undefined) return refused;
     let baseLength = state.length;
     for (const earlier of past) baseLength -= lengthChange(earlier);
     if (consumedLength(op) > baseLength) return bad('the patch reaches past the end of the document');
-    let current = transformPast(op, past);
+    const transformed = transformPast(op, past, limits.workMs);
+    if (transformed === undefined) return tooFarBehind(limits.workMs);
+    let current = transformed;
     if (isPlainRetain(current[current.length - 1])) current = current.slice(0, -1);
     const sizeBefore = state.bytes;
     let applied = applyTyping(state, current) ?? apply(state, current);

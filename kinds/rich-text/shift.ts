@@ -2,16 +2,26 @@
 // same sort: only its place moves, so only a number is carried along. Says exactly what `transformDelta`
 // says patch by patch, and leaves all else to it.
 import { type Delta, transformDelta } from './delta.ts';
+import { stepsUs, versionUs } from './work.ts';
 
-/** `op` as it applies after all of `past`, which were committed one after the other before it. */
-export function transformPast(op: Delta, past: readonly Delta[]): Delta {
+/**
+ * `op` as it applies after all of `past`, which were committed one after the other before it; undefined
+ * where that would take more than `workMs` by the estimates of work.ts. The work is counted as it goes,
+ * because `op` may grow: each insert into a range that it deletes or formats splits a step in two.
+ */
+export function transformPast(op: Delta, past: readonly Delta[], workMs: number): Delta | undefined {
   let current = op;
+  let leftUs = workMs * 1000;
+  let weighed = { steps: op.length, us: versionUs(op) };
   for (let next = 0; next < past.length; ) {
     const shifted = shift(current, past, next);
     current = shifted.op;
     next = shifted.next;
     const meets = past[next];
     if (meets === undefined) break;
+    if (current.length > 2 * weighed.steps) weighed = { steps: current.length, us: versionUs(current) };
+    leftUs -= (weighed.us * current.length) / Math.max(1, weighed.steps) + stepsUs(meets);
+    if (leftUs < 0) return undefined;
     current = transformDelta(current, meets, true);
     next++;
   }

@@ -23,6 +23,7 @@ export const HOST_LIMITS: HostLimits = {
   actor: {
     documentBytes: MiB,
     depth: 100,
+    workMs: 50,
     receiveBytes: 2 * MiB,
     residentOps: 100,
     historyOps: 1000,

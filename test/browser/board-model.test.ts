@@ -20,7 +20,7 @@ import {
   renameColumn,
 } from '../../web/board/model.ts';
 
-const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100 };
+const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100, workMs: 50 };
 const RUNS = 200 * Number(process.env.FUZZ_RUNS ?? 1);
 const random = Math.random;
 const last = { before: undefined };

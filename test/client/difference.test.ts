@@ -14,7 +14,7 @@ import { patchFor, runs, type Script, script, snapshotOf, textOf } from '../kind
 import { Harness, heard } from './harness.ts';
 
 const NAME = 'acme/plan';
-const LIMITS = { documentBytes: Number.POSITIVE_INFINITY, depth: 100 };
+const LIMITS = { documentBytes: Number.POSITIVE_INFINITY, depth: 100, workMs: 50 };
 
 /** The document that scripts of edits lead to. */
 function documentOf(scripts: readonly Script[], from: Wire = [{ insert: '\n' }]) {

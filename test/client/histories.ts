@@ -373,7 +373,7 @@ function mirrorOf(doc: AnyDocument): Mirror {
       const copy: JsonState = jsonKind.load(doc.content);
       return {
         follow: (change) => {
-          const parsed = jsonKind.parse(change, { documentBytes: 1e9, depth: 1000 });
+          const parsed = jsonKind.parse(change, { depth: 1000 });
           assert.ok(parsed.ok, JSON.stringify(parsed));
           const applied = jsonKind.apply(copy, parsed.value);
           assert.ok(applied.ok, JSON.stringify(applied));

@@ -32,6 +32,7 @@ export const SIMULATED_LIMITS: Limits = {
   presenceBytes: 4_096,
   inflight: 64,
   depth: 100,
+  workMs: 50,
   historyMs: 86_400_000,
   historyOps: 1_000,
   clientMemoryMs: 86_400_000,

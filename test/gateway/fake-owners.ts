@@ -30,6 +30,7 @@ const LIMITS = {
   presenceBytes: 4096,
   inflight: 64,
   depth: 100,
+  workMs: 50,
   historyMs: 1000,
   historyOps: 1000,
   clientMemoryMs: 1000,

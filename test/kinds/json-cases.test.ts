@@ -230,13 +230,6 @@ describe('a move whose `from` becomes a prefix of its `path`, which RFC 6902 for
   });
 });
 
-describe('SUBMIT-13 commit refuses what would take too long', () => {
-  test('more pairs of steps than STEP_PAIRS_MAX: its author rebases it', () => {
-    const many = (path: string) => Array.from({ length: 1100 }, () => replace(path, 1));
-    assert.equal(meet({ x: 0, y: 0 }, many('/x'), many('/y')).op, 'version-too-old');
-  });
-});
-
 describe('JSON-13 remove × move: removed', () => {
   test('a later remove finds the value where it went', () => {
     assert.deepEqual(meet({ x: 1, l: [0] }, [move('/x', '/l/0')], [remove('/x')]).document, { l: [0] });

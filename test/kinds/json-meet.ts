@@ -3,7 +3,7 @@ import { type JsonOp, jsonKind } from '../../kinds/json/json.ts';
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { Json, Wire } from '../../protocol/messages.ts';
 
-export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100 };
+export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
 
 export function parsed(wire: unknown): JsonOp {
   const result = jsonKind.parse(wire, LIMITS);

@@ -259,7 +259,7 @@ describe('values are nobody else’s', () => {
 describe('size', () => {
   test('a document that would be too large: too-large, and it stays as it was; shrinking goes', () => {
     const state = jsonKind.load({ x: 'a'.repeat(100) });
-    const limits = { documentBytes: 60, depth: 100 };
+    const limits = { documentBytes: 60, depth: 100, workMs: 50 };
     const grown = jsonKind.commit(state, parsed([{ op: 'add', path: '/y', value: 1 }]), [], limits);
     assert.equal(grown.ok ? 'ok' : grown.code, 'too-large');
     assert.deepEqual(jsonKind.snapshot(state), { x: 'a'.repeat(100) });

@@ -6,7 +6,7 @@ import type { KindLimits } from '../../kinds/kind.ts';
 import type { Json, Wire } from '../../protocol/messages.ts';
 import { canonical, type Random, randomDocument, randomOf, randomStep, type StepMix } from './json-random.ts';
 
-export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100 };
+export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
 
 export interface Tally {
   commits: number;

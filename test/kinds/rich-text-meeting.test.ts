@@ -8,7 +8,7 @@ import type { Delta } from '../../kinds/rich-text/delta.ts';
 import { type Runs, richTextKind, transformAgainst } from '../../kinds/rich-text/rich-text.ts';
 import { patchFor, runs, type Script, script, snapshotOf, textOf } from './rich-text-edits.ts';
 
-const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100 };
+const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100, workMs: 50 };
 
 function apply(state: Runs, op: Delta): Delta {
   const result = richTextKind.apply(state, op);

@@ -13,7 +13,7 @@ import { patchFor, runs, script, snapshotOf, textOf } from './rich-text-edits.ts
 const QuillDelta = quillDelta.default;
 type QuillDelta = InstanceType<typeof QuillDelta>;
 
-const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100 };
+const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100, workMs: 50 };
 
 const quill = (delta: Delta): QuillDelta => new QuillDelta(structuredClone(delta) as QuillDelta['ops']);
 const plain = (delta: QuillDelta): Delta => delta.ops as Delta;

@@ -6,7 +6,7 @@ import type { Delta } from '../../kinds/rich-text/delta.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
 import { snapshotOf } from './rich-text-edits.ts';
 
-const LIMITS = { documentBytes: 1 << 20, depth: 100 };
+const LIMITS = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
 const FAMILY = '\u{1F468}\u200D\u{1F469}\u200D\u{1F467}';
 const SAMPLE = `a\u{1F600}e\u0301${FAMILY}`;
 

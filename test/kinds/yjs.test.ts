@@ -13,7 +13,7 @@ import {
 } from '../../kinds/yjs/yjs.ts';
 import { edit, editsOf, runs } from './yjs-edits.ts';
 
-const LIMITS = { documentBytes: 1 << 24, depth: 100 };
+const LIMITS = { documentBytes: 1 << 24, depth: 100, workMs: 50 };
 
 function commit(state: Updates, wire: Uint8Array) {
   const op = yjsKind.parse(wire, LIMITS);

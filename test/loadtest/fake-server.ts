@@ -92,6 +92,7 @@ const LIMITS: Limits = {
   presenceBytes: 4096,
   inflight: 64,
   depth: 100,
+  workMs: 50,
   historyMs: 1e9,
   historyOps: 1e9,
   clientMemoryMs: 1e9,
@@ -192,7 +193,11 @@ function createDocument(doc: string, kind: KindName, faults: FakeFaults): FakeDo
   }
 }
 
-const KIND_LIMITS: KindLimits = { documentBytes: LIMITS.documentBytes, depth: LIMITS.depth };
+const KIND_LIMITS: KindLimits = {
+  documentBytes: LIMITS.documentBytes,
+  depth: LIMITS.depth,
+  workMs: LIMITS.workMs,
+};
 let lives = 0;
 
 class KindDocument<State, Op, Undo> implements FakeDocument {

@@ -29,7 +29,7 @@ function rows(n: number): string[][] {
 
 const newlines = (cell: string | undefined) => (cell ?? '').replaceAll('\\n', '\n');
 const json = (cell: string | undefined): Json => JSON.parse(cell ?? '');
-const LIMITS = { documentBytes: 65_536, depth: 100 };
+const LIMITS = { documentBytes: 65_536, depth: 100, workMs: 50 };
 
 /** Commits the patches, all made on the snapshot, one after the other; the last as committed, and the document. */
 function meet<State, Op, Undo>(

@@ -23,6 +23,7 @@ export const HOST_LIMITS: HostLimits = {
   actor: {
     documentBytes: MiB,
     depth: 100,
+    workMs: 50,
     receiveBytes: MiB,
     residentOps: 24,
     historyOps: 100_000,

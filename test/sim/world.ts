@@ -28,6 +28,7 @@ export const LIMITS: Limits = {
   presenceBytes: 4096,
   inflight: 64,
   depth: 100,
+  workMs: 50,
   historyMs: 86_400_000,
   historyOps: 100_000,
   clientMemoryMs: 86_400_000,
