@@ -6,6 +6,7 @@ import type { Json, KindName, Role } from '../protocol/messages.ts';
 import type { Delta } from './delta.ts';
 import type { Listenable } from './emitter.ts';
 import type { TroupeError } from './errors.ts';
+import type { ConnectionFailure } from './failure.ts';
 import type { Platform, WebSocketConstructor } from './platform.ts';
 
 /** A JWT, or a function that is asked for one before each connect; undefined connects without. */
@@ -16,6 +17,11 @@ export type TokenSource =
 export interface ClientOptions {
   /** `ws://` or `wss://` URLs of `/v1/socket`. Tried in turn, beginning anywhere. */
   urls: readonly string[];
+  /**
+   * Whether the addresses of other nodes that a server tells are tried too when `urls` fail: all, none, or those
+   * for which the function says so (it is handed the URL of the socket). Default true.
+   */
+  nodes?: boolean | ((url: string) => boolean);
   token?: TokenSource;
   /** Default: the global WebSocket. In Node 20: the `ws` package's. */
   webSocket?: WebSocketConstructor;
@@ -39,6 +45,8 @@ export type ClientState = 'connecting' | 'live' | 'offline';
 
 export interface ClientEvents {
   state: ClientState;
+  /** An attempt to connect failed or the connection was lost: why, and when the next attempt comes. */
+  failed: ConnectionFailure;
   /** Failures that belong to no document. Refusals leave the client `offline`. */
   error: TroupeError;
   /** The server is leaving; the client comes back by itself after about `reconnectInMs`. */

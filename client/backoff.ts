@@ -2,6 +2,8 @@
 // the same server do not return at the same moment.
 
 const CEILING_MS = 30_000;
+/** The longest `retryAfterMs` that is believed. */
+const LONGEST_TOLD_MS = 600_000;
 /** 2^16 times any base is above the ceiling. */
 const HIGHEST_EXPONENT = 16;
 
@@ -26,7 +28,7 @@ export class Backoff {
     const bound = Math.min(CEILING_MS, this.#baseMs * 2 ** Math.min(this.#failures, HIGHEST_EXPONENT));
     this.#failures++;
     const jitter = this.#random() * bound;
-    return atLeastMs > 0 ? Math.min(atLeastMs, CEILING_MS) + jitter / 2 : jitter;
+    return atLeastMs > 0 ? Math.min(atLeastMs, LONGEST_TOLD_MS) + jitter / 2 : jitter;
   }
 
   reset(): void {

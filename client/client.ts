@@ -10,6 +10,7 @@ import { Connection, type SendResult } from './connection.ts';
 import type { DocumentHost, Driven } from './document.ts';
 import { Emitter, type Listenable } from './emitter.ts';
 import { knownCode, TroupeError } from './errors.ts';
+import type { ConnectionFailure } from './failure.ts';
 import { JsonDocumentOfClient, RichTextDocumentOfClient } from './ot-document.ts';
 import { defaultPlatform, defaultWebSocket, type Platform, randomClientId } from './platform.ts';
 import { RateGate } from './rate.ts';
@@ -54,6 +55,7 @@ export class TroupeClient implements Listenable<ClientEvents> {
       {
         client: this.id,
         urls: options.urls,
+        nodes: options.nodes ?? true,
         token: options.token,
         webSocket: options.webSocket ?? defaultWebSocket(),
         platform,
@@ -65,6 +67,7 @@ export class TroupeClient implements Listenable<ClientEvents> {
         down: (closeCode) => this.#down(closeCode),
         message: (message) => this.#route(message),
         error: (error) => this.#events.emit('error', error),
+        failed: (failure) => this.#events.emit('failed', failure),
         draining: (reconnectInMs) => this.#events.emit('draining', { reconnectInMs }),
       },
     );
@@ -77,6 +80,11 @@ export class TroupeClient implements Listenable<ClientEvents> {
 
   get state(): ClientState {
     return this.#connection.state;
+  }
+
+  /** Why the client is not connected: the latest failure since it was live; the same object until the next one. */
+  get failure(): ConnectionFailure | undefined {
+    return this.#connection.failure;
   }
 
   /** As the server last connected to told them; the contract's defaults before. */
@@ -122,6 +130,13 @@ export class TroupeClient implements Listenable<ClientEvents> {
   /** Connects again, after `goOffline()` or a refusal. */
   goOnline(): void {
     if (!this.#closed) this.#connection.goOnline();
+  }
+
+  /** Connects now, instead of waiting for the next attempt; also after `goOffline()` or a refusal. */
+  connect(): void {
+    if (this.#closed) return;
+    this.#connection.goOnline();
+    this.#connection.hurry();
   }
 
   /** Takes a new token: tells it to the server if connected, connects if the old one was refused. */

@@ -1,6 +1,6 @@
 // One connection to a list of servers: dials, says hello, keeps alive, comes back. Owns the socket,
-// the token and the order of attempts; knows nothing of documents. Over 400 lines, since every part of
-// it changes the one mode.
+// the token and the time of attempts (addresses.ts owns their order); knows nothing of documents. Over
+// 400 lines, since every part of it changes the one mode.
 //
 // Modes, changed by #enter alone:
 //   idle     -> dialing                       goOnline
@@ -13,9 +13,11 @@ import { type Codec, FrameError, jsonCodec, msgpackCodec } from '../protocol/cod
 import { CLOSE, CLOSE_WITHOUT_RETRY } from '../protocol/errors.ts';
 import type { Limits } from '../protocol/limits.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
+import { type AcceptNodes, Addresses } from './addresses.ts';
 import type { ClientState, TokenSource } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { knownCode, TroupeError } from './errors.ts';
+import { type ConnectionFailure, cause, causeOfClose, type FailureCause } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { INITIAL_LIMITS, readLimits } from './limits.ts';
 import type { Platform, Timer, WebSocketConstructor, WebSocketLike } from './platform.ts';
@@ -23,6 +25,7 @@ import type { Platform, Timer, WebSocketConstructor, WebSocketLike } from './pla
 export interface ConnectionOptions {
   readonly client: string;
   readonly urls: readonly string[];
+  readonly nodes: AcceptNodes;
   readonly token: TokenSource | undefined;
   readonly webSocket: WebSocketConstructor;
   readonly platform: Platform;
@@ -39,6 +42,8 @@ export interface ConnectionHandlers {
   /** Any later message, decoded and with a string `type`; nothing else about it has been checked. */
   message(message: Record<string, unknown>): void;
   error(error: TroupeError): void;
+  /** An attempt has failed, or the connection was lost, and what comes next is decided. */
+  failed(failure: ConnectionFailure): void;
   draining(reconnectInMs: number): void;
 }
 
@@ -60,6 +65,8 @@ const STABLE_MS = 5_000;
 /** The longest `reconnectInMs` that is believed. */
 const LONGEST_DRAIN_MS = 60_000;
 const NORMAL_CLOSE = 1000;
+/** The node goes away: others are tried before it. */
+const LEAVING: ReadonlySet<number> = new Set([CLOSE.shutdown, CLOSE.draining]);
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -73,10 +80,12 @@ export class Connection {
   #token: TokenSource | undefined;
   #lastToken: string | undefined;
   #tokenReason: 'connect' | 'expired' = 'connect';
-  #urlIndex: number;
+  readonly #addresses: Addresses;
   /** Of the socket lost last. */
   #closeCode: number | undefined;
   #drain: { readonly timer: Timer; readonly at: number } | undefined;
+  /** The latest since the last `welcome`. */
+  #failure: ConnectionFailure | undefined;
   /** What the server said before it closed: the reason of a refusal, and how long to stay away. */
   #lastError: { readonly error: TroupeError; readonly retryAfterMs: number } | undefined;
 
@@ -87,10 +96,10 @@ export class Connection {
     this.#handlers = handlers;
     this.#token = options.token;
     this.#backoff = new Backoff(BACKOFF_MS, () => this.#platform.random());
-    this.#urlIndex = Math.floor(this.#platform.random() * options.urls.length);
+    this.#addresses = new Addresses(options.urls, options.nodes, () => this.#platform.random());
     this.#heartbeat = new Heartbeat(this.#platform, {
       ping: () => this.send({ type: 'ping' }),
-      dead: () => this.#lost(undefined),
+      dead: () => this.#lost(cause('silent', 'the server did not answer a ping')),
     });
   }
 
@@ -101,6 +110,11 @@ export class Connection {
   /** As the last server told them. */
   get limits(): Limits {
     return this.#limits;
+  }
+
+  /** The latest failure since the last `welcome`; the same object until there is another. */
+  get failure(): ConnectionFailure | undefined {
+    return this.#failure;
   }
 
   goOnline(): void {
@@ -164,7 +178,10 @@ export class Connection {
     const mode: Mode = {
       name: 'dialing',
       socket: undefined,
-      timer: this.#platform.setTimer(() => this.#lost(undefined), DIAL_MS),
+      timer: this.#platform.setTimer(
+        () => this.#lost(cause('timeout', `no welcome within ${DIAL_MS / 1_000} s`)),
+        DIAL_MS,
+      ),
     };
     this.#enter(mode);
     this.#codec = undefined;
@@ -180,7 +197,7 @@ export class Connection {
         if (this.#mode !== mode) return;
         const why = error instanceof Error ? error.message : String(error);
         this.#handlers.error(new TroupeError('unauthenticated', `no token: ${why}`, true));
-        this.#lost(undefined);
+        this.#lost(cause('token', `no token: ${why}`));
       },
     );
   }
@@ -198,23 +215,29 @@ export class Connection {
   #connect(mode: Mode & { name: 'dialing' }, token: string | undefined): void {
     if (this.#mode !== mode) return;
     if (this.#tokenReason === 'expired' && (token === undefined || token === this.#lastToken)) {
-      this.#refuse(new TroupeError('unauthenticated', 'the token was refused and there is no new one'));
+      const why = 'the token was refused and there is no new one';
+      this.#refuse(new TroupeError('unauthenticated', why), cause('token', why));
       return;
     }
     this.#lastToken = token;
     const preferred = this.#currentCodec();
     const other = preferred === jsonCodec ? msgpackCodec : jsonCodec;
+    const url = this.#addresses.current;
     let socket: WebSocketLike;
     try {
-      socket = new this.#options.webSocket(this.#url(), [preferred.subprotocol, other.subprotocol]);
+      socket = new this.#options.webSocket(url, [preferred.subprotocol, other.subprotocol]);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#refuse(new TroupeError('bad-message', `cannot open a socket to ${this.#url()}: ${why}`));
+      const text = `cannot open a socket to ${url}: ${why}`;
+      this.#refuse(new TroupeError('bad-message', text), cause('unreachable', text));
       return;
     }
     mode.socket = socket;
+    let opened = false;
+    let socketError: unknown;
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
+      opened = true;
       this.#codec = socket.protocol === msgpackCodec.subprotocol ? msgpackCodec : jsonCodec;
       const client = this.#options.client;
       const hello: ClientMessage =
@@ -222,19 +245,11 @@ export class Connection {
       this.#transmit(socket, this.#codec.encode(hello));
     };
     socket.onmessage = (event: { data: unknown }) => this.#received(socket, event.data);
-    socket.onclose = (event: { code?: number }) => this.#lost(event.code);
-    // The close that follows tells all there is to know; ws throws where nobody listens.
-    socket.onerror = () => {};
-  }
-
-  #url(): string {
-    return this.#options.urls[this.#urlIndex % this.#options.urls.length] ?? '';
-  }
-
-  /** Any of the others: who lost one node together must not all meet at the next. */
-  #nextUrl(): void {
-    const others = this.#options.urls.length - 1;
-    this.#urlIndex += others > 1 ? 1 + Math.floor(this.#platform.random() * others) : 1;
+    socket.onclose = (event: { code?: number }) => this.#lost(causeOfClose(event.code, opened, socketError));
+    // A close follows; ws throws where nobody listens.
+    socket.onerror = (event: unknown) => {
+      socketError = event;
+    };
   }
 
   #renew(): void {
@@ -250,7 +265,7 @@ export class Connection {
       this.#handlers.error(
         new TroupeError('bad-message', 'the server sent a frame that is no message', true),
       );
-      this.#lost(undefined);
+      this.#lost(cause('bad-frame', 'the server sent a frame that is no message'));
       return;
     }
     this.#heartbeat.received();
@@ -285,9 +300,12 @@ export class Connection {
 
   #welcomed(socket: WebSocketLike, message: Record<string, unknown>): void {
     this.#limits = readLimits(message.limits, this.#limits);
+    this.#addresses.learn(message.nodes);
     if (this.#mode.name !== 'dialing') return;
     this.#tokenReason = 'connect';
     this.#lastError = undefined;
+    this.#failure = undefined;
+    this.#addresses.arrived();
     this.#enter({ name: 'live', socket, since: this.#platform.now() });
     this.#heartbeat.start(this.#limits.pingMs);
     this.#handlers.up();
@@ -301,7 +319,7 @@ export class Connection {
       at: this.#platform.now() + delay,
       timer: this.#platform.setTimer(() => {
         this.#drain = undefined;
-        this.#lost(undefined, 0);
+        this.#leaveDraining();
       }, delay),
     };
     this.#handlers.draining(reconnectInMs);
@@ -309,23 +327,41 @@ export class Connection {
 
   // ---- losing
 
-  /** The socket is gone or given up. @param delayMs before the next attempt; left out: backoff */
-  #lost(closeCode: number | undefined, delayMs?: number): void {
+  /** The time that a draining node told is over: no failure, and no reason to wait. */
+  #leaveDraining(): void {
+    const before = this.#mode;
+    if (before.name !== 'live') return;
+    if (this.#platform.now() - before.since >= STABLE_MS) this.#backoff.reset();
+    this.#addresses.next(true);
+    this.#abandon(before);
+    this.#closeCode = undefined;
+    this.#wait(0);
+  }
+
+  /** The socket is gone or given up. */
+  #lost(why: FailureCause): void {
     const before = this.#mode;
     if (before.name !== 'live' && before.name !== 'dialing') return;
+    const { closeCode } = why;
     if (before.name === 'live' && this.#platform.now() - before.since >= STABLE_MS) this.#backoff.reset();
-    this.#nextUrl();
     const refusal = this.#refusal(closeCode);
     if (refusal !== undefined) {
-      this.#refuse(refusal, closeCode);
+      this.#refuse(refusal, why);
       return;
     }
     const drainAt = this.#drain?.at;
+    const url = this.#addresses.current;
+    this.#addresses.next(drainAt !== undefined || (closeCode !== undefined && LEAVING.has(closeCode)));
     this.#abandon(before);
     this.#closeCode = closeCode;
-    if (delayMs !== undefined) this.#wait(delayMs);
-    else if (drainAt !== undefined) this.#wait(Math.max(0, drainAt - this.#platform.now()));
-    else this.#wait(this.#backoff.next(this.#lastError?.retryAfterMs));
+    const retryInMs =
+      drainAt !== undefined
+        ? Math.max(0, drainAt - this.#platform.now())
+        : this.#backoff.next(this.#lastError?.retryAfterMs);
+    const failure = { ...why, url, retryInMs };
+    this.#failure = failure;
+    this.#wait(retryInMs);
+    this.#handlers.failed(failure);
   }
 
   #refusal(closeCode: number | undefined): TroupeError | undefined {
@@ -348,9 +384,13 @@ export class Connection {
     );
   }
 
-  #refuse(error: TroupeError, closeCode?: number): void {
+  #refuse(error: TroupeError, why: FailureCause): void {
+    const failure = { ...why, url: this.#addresses.current, retryInMs: undefined };
+    this.#failure = failure;
     this.#tokenReason = 'connect';
-    this.#leave({ name: 'refused' }, closeCode);
+    this.#addresses.next(false);
+    this.#leave({ name: 'refused' }, why.closeCode);
+    this.#handlers.failed(failure);
     this.#handlers.error(error);
   }
 

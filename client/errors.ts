@@ -5,15 +5,23 @@ import { ERROR_CODES, type ErrorCode } from '../protocol/errors.ts';
 /**
  * An expected failure, from the server or from the SDK's own checks.
  * `code`: from the catalogue. `retryable`: whether the same call may succeed later, unchanged.
+ * `retryAfterMs`: when the server says that it may; undefined where it does not say.
  */
 export class TroupeError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
-  constructor(code: ErrorCode, message: string, retryable: boolean = ERROR_CODES[code]) {
+  readonly retryAfterMs: number | undefined;
+  constructor(
+    code: ErrorCode,
+    message: string,
+    retryable: boolean = ERROR_CODES[code],
+    retryAfterMs?: number,
+  ) {
     super(message);
     this.name = 'TroupeError';
     this.code = code;
     this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

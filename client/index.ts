@@ -28,4 +28,5 @@ export type {
 } from './api.ts';
 export { TroupeClient } from './client.ts';
 export { TroupeError } from './errors.ts';
+export type { ConnectionFailure, FailureReason } from './failure.ts';
 export type { Platform, Timer, WebSocketConstructor, WebSocketLike } from './platform.ts';

@@ -66,6 +66,7 @@ export class Session<Patch> {
       version: () => this.#version,
       resync: (atLeastMs) => this.#resync(atLeastMs),
       fail: (error) => this.fail(error),
+      error: (error) => this.#handlers.error(error),
       report: (discarded, error, outcome) => this.#report(discarded, error, outcome),
       lostGround: (discarded) => this.#lostGround(discarded),
       refresh: () => this.refresh(),
@@ -343,8 +344,8 @@ export class Session<Patch> {
     const code = knownCode(message.code);
     const text = typeof message.message === 'string' ? message.message : code;
     const retryable = message.retryable === undefined ? ERROR_CODES[code] : message.retryable === true;
-    const error = new TroupeError(code, text, retryable);
-    const after = typeof message.retryAfterMs === 'number' ? message.retryAfterMs : 0;
+    const after = typeof message.retryAfterMs === 'number' ? Math.max(0, message.retryAfterMs) : 0;
+    const error = new TroupeError(code, text, retryable, after > 0 ? after : undefined);
     if (message.seq !== undefined) {
       this.#submitter.error(message.seq, error, after);
     } else if (

@@ -17,6 +17,8 @@ export interface SubmitterHooks<Patch> {
   resync(atLeastMs: number): void;
   /** Ends the document. */
   fail(error: TroupeError): void;
+  /** Something stands in the way of saving, and may pass. */
+  error(error: TroupeError): void;
   report(discarded: Discarded<Patch>, error: TroupeError, outcome: 'not-committed' | 'unknown'): void;
   /** The replica lets go of edits that had nothing left to stand on. */
   lostGround(discarded: Discarded<Patch>): void;
@@ -36,6 +38,12 @@ interface Flight {
   suspect: boolean;
   /** It has been given a new seq once. */
   renumbered: boolean;
+  /** The server has left it open: it takes no higher seq until this one comes again or the document is opened anew. */
+  leftOpen: boolean;
+  /** The version that it was found too old on; undefined: it was not. */
+  tooOldAt: number | undefined;
+  /** The application has been told that the document is out of reach. */
+  told: boolean;
 }
 
 /** The answer to a submit that takes longer is asked for again. */
@@ -88,6 +96,7 @@ export class Submitter<Patch> {
     if (this.#flight === undefined) return;
     if (tooLarge) this.#flight.suspect = true;
     this.#flight.awaiting = false;
+    this.#flight.leftOpen = false;
   }
 
   /** The server told its highest seq of this client. */
@@ -138,9 +147,11 @@ export class Submitter<Patch> {
       this.#hooks.fail(error);
       return;
     }
+    const leftOpen = this.#flight?.leftOpen === true;
     this.landed();
     this.#hooks.report(this.#replica.discard('refused'), error, outcome);
-    this.pump();
+    if (leftOpen) this.#hooks.resync(0);
+    else this.pump();
   }
 
   error(seq: unknown, error: TroupeError, afterMs: number): void {
@@ -148,14 +159,34 @@ export class Submitter<Patch> {
     if (error.code === 'not-open') {
       this.#hooks.resync(afterMs);
     } else if (error.retryable || OPEN_SUBMIT_CODES.some((code) => code === error.code)) {
-      this.#flight.awaiting = false;
-      this.#pumpIn(this.#backoff.next(afterMs));
+      this.#leftOpen(this.#flight, error, afterMs);
     } else if (error.code === 'internal') {
       // Not one of the answers that settle a submit: ask again what became of it.
       this.#hooks.resync(afterMs);
     } else {
       this.#refuse(error, 'not-committed');
     }
+  }
+
+  /** The same seq goes out again later, with the patch as it is then. */
+  #leftOpen(flight: Flight, error: TroupeError, afterMs: number): void {
+    flight.awaiting = false;
+    flight.leftOpen = true;
+    const version = this.#hooks.version();
+    if (error.code === 'version-too-old' && this.#replica.versioned) {
+      // Nothing newer has come since the last time: what it is to be made on must be asked for.
+      const stuck = flight.tooOldAt === version;
+      flight.tooOldAt = version;
+      if (stuck) {
+        this.#hooks.resync(afterMs);
+        return;
+      }
+    }
+    if (error.code === 'unavailable' && !flight.told) {
+      flight.told = true;
+      this.#hooks.error(error);
+    }
+    this.#pumpIn(this.#backoff.next(afterMs));
   }
 
   /** Sends what is to be sent, if anything may be. */
@@ -189,6 +220,7 @@ export class Submitter<Patch> {
     if (this.#host.send(submit) !== 'sent') return;
     flight.everSent = true;
     flight.awaiting = true;
+    flight.leftOpen = false;
     this.#pumpIn(ANSWER_MS);
   }
 
@@ -220,4 +252,7 @@ const newFlight = (): Flight => ({
   bytes: 0,
   suspect: false,
   renumbered: false,
+  leftOpen: false,
+  tooOldAt: undefined,
+  told: false,
 });

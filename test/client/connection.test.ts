@@ -127,6 +127,150 @@ test('an unreachable server is tried again, over all URLs, with growing pauses',
   assert.equal(client.state, 'live');
 });
 
+/** The URLs that are dialled, in order. */
+function dialled(h: Harness): { urls: string[]; webSocket: Harness['server']['webSocket'] } {
+  const urls: string[] = [];
+  const webSocket = class extends h.server.webSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols);
+      urls.push(url);
+    }
+  };
+  return { urls, webSocket };
+}
+
+test('each failed attempt is told with its reason and when the next one comes', () => {
+  const h = new Harness();
+  h.server.unreachable = true;
+  const client = h.client();
+  const failures = heard(client, 'failed');
+  h.settle(20_000);
+  assert.equal(failures.length, h.server.connects - (client.state === 'connecting' ? 0 : 1));
+  assert.ok(failures.length >= 3);
+  for (const failure of failures) {
+    assert.equal(failure.url, 'ws://one/v1/socket');
+    assert.equal(failure.reason, 'unreachable');
+    assert.equal(failure.closeCode, 1006);
+    assert.ok(failure.retryInMs !== undefined && failure.retryInMs <= 30_000);
+  }
+  assert.equal(client.failure, failures.at(-1));
+  assert.equal(client.failure, client.failure);
+  h.server.unreachable = false;
+  h.settle(31_000);
+  assert.equal(client.state, 'live');
+  assert.equal(client.failure, undefined);
+  h.server.dropAll(1013);
+  const latest = () => failures.at(-1);
+  assert.deepEqual([latest()?.reason, latest()?.closeCode], ['closed', 1013]);
+  h.server.silent = true;
+  h.settle(20_000);
+  assert.equal(latest()?.reason, 'timeout');
+  h.server.silent = false;
+  h.settle(50_000);
+  h.server.refuse = () => 4403;
+  h.server.dropAll();
+  h.settle(50_000);
+  assert.deepEqual([latest()?.closeCode, latest()?.retryInMs], [4403, undefined]);
+});
+
+test('connect() tries now, whatever the client waits for', () => {
+  const h = new Harness();
+  h.server.unreachable = true;
+  const client = h.client();
+  h.settle(100_000);
+  h.server.unreachable = false;
+  const before = h.server.connects;
+  client.connect();
+  h.settle(20);
+  assert.equal(client.state, 'live');
+  assert.equal(h.server.connects, before + 1);
+  client.goOffline();
+  client.connect();
+  h.settle(20);
+  assert.equal(client.state, 'live');
+  client.connect();
+  h.settle(20);
+  assert.equal(h.server.sockets.size, 1);
+  client.close();
+  client.connect();
+  h.settle();
+  assert.equal(client.state, 'offline');
+});
+
+test('HELLO: a client whose node is gone goes on at one that welcome.nodes told, and its own URL comes first', () => {
+  const h = new Harness();
+  h.server.nodes = ['ws://two', 'ws://three/'];
+  const { urls, webSocket } = dialled(h);
+  const client = h.client({ webSocket });
+  h.settle(6_000);
+  h.server.gone.add('ws://one/v1/socket');
+  h.server.dropAll();
+  h.settle(5_000);
+  assert.equal(client.state, 'live');
+  assert.deepEqual(urls.slice(0, 2), ['ws://one/v1/socket', 'ws://one/v1/socket']);
+  assert.match(urls[2] ?? '', /^ws:\/\/(two|three)\/v1\/socket$/);
+  // It stays there; the next time that it loses its node it asks at home first.
+  h.server.gone.clear();
+  h.settle(60_000);
+  assert.equal(urls.length, 3);
+  h.server.dropAll();
+  h.settle(5_000);
+  assert.equal(urls[3], 'ws://one/v1/socket');
+});
+
+test('DRAIN-1: a client leaves a draining node for another, also when it is closed with 1012', () => {
+  for (const leave of ['draining', 'close'] as const) {
+    const h = new Harness();
+    h.server.nodes = ['ws://two'];
+    const { urls, webSocket } = dialled(h);
+    const client = h.client({ webSocket });
+    h.settle(6_000);
+    if (leave === 'draining') h.socketOf(client).deliver({ type: 'draining', reconnectInMs: 100 });
+    else h.server.dropAll(1012);
+    h.settle(1_000);
+    assert.equal(client.state, 'live');
+    assert.deepEqual(urls, ['ws://one/v1/socket', 'ws://two/v1/socket']);
+  }
+});
+
+test('nodes that a server tells are not tried where the application says so, or where they are less safe', () => {
+  for (const [nodes, urls, expected] of [
+    [false, ['ws://one/v1/socket'], []],
+    [(url: string) => url.includes('three'), ['ws://one/v1/socket'], ['ws://three/v1/socket']],
+    [true, ['wss://one/v1/socket'], ['wss://four/base/v1/socket']],
+  ] as const) {
+    const h = new Harness();
+    h.server.nodes = ['ws://two', 'ws://three', 'wss://four/base/', 'http://five', 'six', 7 as never];
+    const { urls: seen, webSocket } = dialled(h);
+    const client = h.client({ nodes, urls, webSocket });
+    h.settle(6_000);
+    h.server.unreachable = true;
+    h.server.dropAll();
+    h.settle(120_000);
+    const told = new Set(seen.filter((url) => url !== urls[0]));
+    assert.deepEqual([...told], expected);
+    client.close();
+  }
+});
+
+test('clients of one node that is gone spread over the others', () => {
+  const h = new Harness();
+  h.server.nodes = ['ws://two', 'ws://three', 'ws://four'];
+  const clients = Array.from({ length: 60 }, () => h.client());
+  h.settle(6_000);
+  h.server.gone.add('ws://one/v1/socket');
+  h.server.dropAll();
+  h.settle(10_000);
+  const counts = new Map<string, number>();
+  for (const client of clients) {
+    assert.equal(client.state, 'live');
+    const { url } = h.socketOf(client);
+    counts.set(url, (counts.get(url) ?? 0) + 1);
+  }
+  assert.equal(counts.size, 3);
+  for (const count of counts.values()) assert.ok(count >= 8, JSON.stringify([...counts]));
+});
+
 test('a server that accepts and closes at once is not hammered', () => {
   const h = new Harness();
   h.server.refuse = () => 1013;

@@ -1,8 +1,12 @@
 // The SDK against a node of ours: real sockets, real time, a real database.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import {
+  type ConnectionFailure,
   type JsonDocument,
   type RichTextDocument,
   TroupeClient,
@@ -74,6 +78,32 @@ test('two clients edit, go offline and come back, over both subprotocols and in 
   assert.deepEqual(first.content, second.content);
   assert.equal((first.content as { list: number[] }).list.length, 100);
   assert.equal(notes[0]?.content.getText('t').toString(), notes[1]?.content.getText('t').toString());
+});
+
+test('a refused connection and an HTTP status are told as what they are', async (t) => {
+  const server = createServer();
+  server.on('upgrade', (_request, socket) =>
+    socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n'),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const client = new TroupeClient({ urls: [`ws://127.0.0.1:${port}/v1/socket`], webSocket: WebSocket });
+  t.after(() => {
+    client.close();
+    server.close();
+  });
+  const failed = () => new Promise<ConnectionFailure>((resolve) => client.on('failed', resolve));
+  const status = await failed();
+  assert.deepEqual([status.reason, status.status], ['status', 403]);
+  server.close();
+  await once(server, 'close');
+  for (;;) {
+    client.connect();
+    const { reason } = await failed();
+    if (reason === 'refused') break;
+    assert.equal(reason, 'status');
+  }
 });
 
 test('presence reaches the others, and a deleted socket takes it along', async (t) => {

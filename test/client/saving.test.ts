@@ -132,6 +132,76 @@ test('SUBMIT-10: an open error is answered by the same seq again', () => {
   assert.equal(h.log(NAME).length, 1);
 });
 
+test('SUBMIT-10: the same seq comes again, not before retryAfterMs, and unavailable is told once', () => {
+  const { h, doc } = opened();
+  const errors = heard(doc, 'error');
+  h.server.faults.openError = 1;
+  h.server.openErrorCode = 'unavailable';
+  h.server.retryAfterMs = 60_000;
+  doc.edit([{ insert: 'x' }]);
+  h.settle(59_000);
+  assert.equal(h.sent('submit').length, 1);
+  assert.deepEqual(
+    errors.map(({ code, retryable, retryAfterMs }) => [code, retryable, retryAfterMs]),
+    [['unavailable', true, 60_000]],
+  );
+  h.settle(60_000);
+  assert.equal(h.sent('submit').length, 2);
+  h.server.faults.openError = 0;
+  h.settle(180_000);
+  assert.equal(doc.state, 'saved');
+  assert.equal(errors.length, 1);
+  assert.deepEqual([...new Set(h.sent('submit').map((message) => message.seq))], [1]);
+});
+
+test('SUBMIT-10: a seq left open that is given up for its size holds up no later edit', () => {
+  const { h, client, doc } = opened();
+  const rejected = heard(doc, 'rejected');
+  h.server.faults.openError = 1;
+  doc.edit([{ insert: 'w'.repeat(3_000) }]);
+  h.settle(50);
+  assert.equal(rejected.length, 0);
+  h.server.faults.openError = 0;
+  h.server.limits = { ...h.server.limits, opBytes: 1_000 };
+  const { limits } = h.server;
+  h.socketOf(client).raw(JSON.stringify({ type: 'welcome', client: client.id, node: 'n', time: 0, limits }));
+  h.settle(10_000);
+  assert.equal(rejected[0]?.error.code, 'too-large');
+  doc.edit([{ insert: 'short' }]);
+  h.settle(10_000);
+  assert.equal(doc.state, 'saved');
+  assert.deepEqual(h.log(NAME), [[{ insert: 'short' }]]);
+});
+
+test('SUBMIT-10: version-too-old where nothing newer comes makes the document come anew', () => {
+  const { h, client, doc } = opened();
+  const document = h.server.documents.get(NAME);
+  assert.ok(document);
+  const other = h.client().open(NAME, 'rich-text');
+  h.settle();
+  // The commits of others do not reach this subscription.
+  document.subscribers.delete(h.socketOf(client));
+  other.edit([{ insert: 'theirs ' }]);
+  h.settle();
+  document.subscribers.set(h.socketOf(client), { from: 0 });
+  document.trimmed = document.log.length;
+  doc.edit([{ insert: 'mine ' }]);
+  h.settle(10_000);
+  assert.equal(doc.state, 'saved');
+  assert.deepEqual(doc.content, other.content);
+  assert.deepEqual(
+    [
+      ...new Set(
+        h
+          .sent('submit')
+          .slice(1)
+          .map((message) => message.seq),
+      ),
+    ],
+    [1],
+  );
+});
+
 test('SUBMIT-10: version-too-old is answered with the patch rebased', () => {
   const { h, client, doc } = opened();
   const other = h.client().open(NAME, 'rich-text');

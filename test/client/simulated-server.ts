@@ -8,6 +8,7 @@ import type { DocumentKind } from '../../kinds/kind.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
 import { yjsKind } from '../../kinds/yjs/yjs.ts';
 import { CODECS, type Codec, jsonCodec, wireBytes } from '../../protocol/codec.ts';
+import type { OpenSubmitCode } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type {
   ClientMessage,
@@ -115,6 +116,8 @@ export class SimulatedDocument {
   readonly seqs = new Map<string, Map<number, number>>();
   readonly highest = new Map<string, number>();
   readonly subscribers = new Map<SimulatedSocket, { readonly from: number }>();
+  /** The seq that an open error has left open on a socket, and that error. */
+  readonly leftOpen = new Map<SimulatedSocket, { readonly seq: number; readonly code: OpenSubmitCode }>();
   readonly presence = new Map<string, Wire>();
 
   constructor(kind: KindName, history: string) {
@@ -136,6 +139,14 @@ export class SimulatedServer {
   proxyBytes = Number.POSITIVE_INFINITY;
   /** New sockets fail. */
   unreachable = false;
+  /** With every open error. */
+  retryAfterMs = 20;
+  /** Which open error a submit meets; left out: any. */
+  openErrorCode: OpenSubmitCode | undefined;
+  /** `nodes` of each welcome. */
+  nodes: string[] | undefined;
+  /** URLs at which nobody answers. */
+  readonly gone = new Set<string>();
   /** Sockets stay open, and nothing comes out of them. */
   silent = false;
   /** What a `hello` is answered with instead of `welcome`: a close code. */
@@ -200,13 +211,9 @@ export class SimulatedServer {
         }
         socket.client = message.client;
         const { client } = message;
-        socket.deliver({
-          type: 'welcome',
-          client,
-          node: 'simulated',
-          time: this.time.now,
-          limits: this.limits,
-        });
+        const nodes = this.nodes === undefined ? {} : { nodes: this.nodes };
+        const welcome = { client, node: 'simulated', time: this.time.now, limits: this.limits, ...nodes };
+        socket.deliver({ type: 'welcome', ...welcome });
         return;
       }
       case 'ping':
@@ -236,6 +243,7 @@ export class SimulatedServer {
 
   #unsubscribe(socket: SimulatedSocket, name: string): void {
     const document = this.documents.get(name);
+    document?.leftOpen.delete(socket);
     if (document?.subscribers.delete(socket) !== true) return;
     this.#presence(socket, name, null);
   }
@@ -307,6 +315,7 @@ export class SimulatedServer {
       ...id,
     } as const;
     document.subscribers.set(socket, { from: version });
+    document.leftOpen.delete(socket);
     if (resumes) {
       socket.deliver({ ...base, since, ops: document.log.slice(since, version).map(plain) });
       if (version < head) {
@@ -329,10 +338,21 @@ export class SimulatedServer {
       socket.deliver({ type: 'ack', doc, seq, version });
       return;
     }
+    const later = (code: OpenSubmitCode) => {
+      const why = { code, message: 'later', retryable: true, retryAfterMs: this.retryAfterMs } as const;
+      socket.deliver({ type: 'error', ...why, doc, seq });
+    };
+    const open = document.leftOpen.get(socket);
+    if (open !== undefined && seq > open.seq) {
+      later(open.code);
+      return;
+    }
+    document.leftOpen.delete(socket);
     if (this.#chance(this.faults.openError)) {
       const codes = ['overloaded', 'rate-limited', 'unavailable'] as const;
-      const code = codes[Math.floor(this.random() * codes.length)] ?? 'overloaded';
-      socket.deliver({ type: 'error', code, message: 'later', retryable: true, doc, seq, retryAfterMs: 20 });
+      const code = this.openErrorCode ?? codes[Math.floor(this.random() * codes.length)] ?? 'overloaded';
+      document.leftOpen.set(socket, { seq, code });
+      later(code);
       return;
     }
     const reject = (code: string, why: string) =>
@@ -352,8 +372,8 @@ export class SimulatedServer {
       return;
     }
     if (base < document.trimmed) {
-      const why = { code: 'version-too-old', message: 'trimmed', retryable: true } as const;
-      socket.deliver({ type: 'error', ...why, doc, seq });
+      document.leftOpen.set(socket, { seq, code: 'version-too-old' });
+      later('version-too-old');
       return;
     }
     const op = document.engine.kind === 'yjs' ? wireBytes(message.op) : message.op;
@@ -406,7 +426,7 @@ export class SimulatedSocket implements WebSocketLike {
     server.connects++;
     server.time.after(this.#latency(), () => {
       if (this.readyState !== 0) return;
-      if (server.unreachable) {
+      if (server.unreachable || server.gone.has(url)) {
         this.#closed(1006);
         return;
       }
