@@ -35,6 +35,7 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
     version,
     epoch: last.epoch,
     previous: snapshotVersion,
+    logged: deltas.reduce((bytes, { op }) => bytes + op.byteLength, 0),
     state: bytes,
     clients: clientPairs(deltas),
   });

@@ -245,7 +245,7 @@ const snapshot = z.strictObject({
     0.5,
     0.01,
     100,
-    '… and this share of the last snapshot, whichever is more. Also when a document leaves memory.',
+    '… and this share of the document, whichever is more. Of a document that leaves memory 4 KiB are enough for the first.',
   ),
 });
 

@@ -32,7 +32,7 @@ export type LoadResult =
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };
 
 /** A document's snapshot as its actor makes it; under which epoch it was committed the host knows. */
-export type MadeSnapshot = Pick<NewSnapshot, 'previous' | 'state' | 'clients'>;
+export type MadeSnapshot = Pick<NewSnapshot, 'previous' | 'logged' | 'state' | 'clients'>;
 
 /** undefined: out of reach. */
 export type HistoryAnswer = readonly StoredDelta[] | undefined;

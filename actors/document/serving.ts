@@ -28,11 +28,10 @@ export class Serving {
   ) {
     this.document = document;
     this.audience = audience;
-    const logged = loaded.deltas.reduce((bytes, delta) => bytes + delta.op.length, 0);
     this.stay = new Stay(document, audience, hand, limits, (subscriber, message) =>
       this.take(subscriber, message),
     );
-    this.snapshots = new Snapshots(hand, limits, document.head, loaded.snapshotVersion, logged);
+    this.snapshots = new Snapshots(hand, limits, loaded);
     this.submitting = new Submitting(this.stay, this.snapshots);
     this.catchingUp = new CatchingUp(this.stay, this.submitting);
   }

@@ -304,6 +304,8 @@ export interface NewSnapshot {
   readonly epoch: Epoch;
   /** The newest snapshot that there is; 0: none. */
   readonly previous: number;
+  /** Bytes of the patches in (previous, version]. */
+  readonly logged: number;
   readonly state: Uint8Array;
   /** All who committed in (previous, version]. */
   readonly clients: readonly ClientPairs[];
@@ -316,7 +318,8 @@ export interface FoldStore {
   /** Newest snapshot at or below `upTo`, and the deltas above it up to `upTo`. */
   read(doc: DocumentId, upTo: number): Promise<LoadedDocument>;
   /**
-   * Writes the snapshot, and with it the clients' seqs. true: the store has this one, or a newer. false: the
+   * Writes the snapshot, and with it the clients' seqs, and removes older ones that it makes superfluous
+   * (thinning.ts), but never the one at the version up to which the log is folded away. true: the store has this one, or a newer. false: the
    * session is fenced, the log has no such version of that epoch, or `previous` is not the newest snapshot.
    */
   writeSnapshot(session: SessionRef, snapshot: NewSnapshot): Promise<boolean>;

@@ -26,7 +26,7 @@ async function forget(database: MemoryDatabase, host: Harness) {
   const state = Buffer.from(JSON.stringify([{ insert: 'a\n' }]));
   const clients = [{ client: 'client-1', lastSeq: 7, pairs: [[7, 1]] as const }];
   assert.equal(
-    await writer.writeSnapshot({ doc: id, version: 1, epoch: 1, previous: 0, state, clients }),
+    await writer.writeSnapshot({ doc: id, version: 1, epoch: 1, previous: 0, logged: 1, state, clients }),
     true,
   );
   assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 100 }), 1);

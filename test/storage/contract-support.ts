@@ -103,7 +103,8 @@ export async function writeSnapshot(
     () => [],
   );
   const clients = clientPairs(deltas);
-  return await fold.writeSnapshot(session, { doc, version, epoch, previous, state, clients });
+  const logged = deltas.reduce((bytes, { op }) => bytes + op.byteLength, 0);
+  return await fold.writeSnapshot(session, { doc, version, epoch, previous, logged, state, clients });
 }
 
 export function row(doc: DocumentId, version: number, changes: Partial<DeltaRow> = {}): DeltaRow {

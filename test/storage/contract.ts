@@ -21,6 +21,7 @@ import {
   text,
   writeSnapshot,
 } from './contract-support.ts';
+import { thinning } from './contract-thinning.ts';
 
 export { row } from './contract-support.ts';
 
@@ -34,6 +35,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   pins(rule);
   forgetting(rule);
   loading(rule);
+  thinning(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());

@@ -15,6 +15,7 @@ import {
   type SessionRef,
   type StoredDelta,
 } from '../store.ts';
+import { EMPTY_DOCUMENT, superfluous } from '../thinning.ts';
 import { MemoryPins } from './pins.ts';
 import { MemorySessions } from './sessions.ts';
 
@@ -27,6 +28,8 @@ interface LoggedRow extends DeltaRow {
 interface Snapshot {
   readonly version: number;
   readonly state: Uint8Array;
+  /** Bytes of all patches up to it. */
+  readonly logged: number;
   readonly atMs: number;
 }
 interface Content {
@@ -174,13 +177,16 @@ export class MemoryTables {
     return undefined;
   }
 
-  writeSnapshot(me: SessionRef, { doc, version, epoch, previous, state, clients }: NewSnapshot): boolean {
+  writeSnapshot(me: SessionRef, snapshot: NewSnapshot): boolean {
+    const { doc, version, epoch, previous, state, clients } = snapshot;
     if (!this.sessions.isOpen(me)) return false;
     const log = this.#log(doc);
-    const newest = log.snapshots.at(-1)?.version ?? 0;
-    if (newest >= version) return true;
-    if (newest !== previous || log.rows.get(version)?.epoch !== epoch) return false;
-    log.snapshots.push({ version, state: state.slice(), atMs: this.#nowMs() });
+    const newest = log.snapshots.at(-1);
+    if ((newest?.version ?? 0) >= version) return true;
+    if ((newest?.version ?? 0) !== previous || log.rows.get(version)?.epoch !== epoch) return false;
+    const logged = (newest?.logged ?? 0) + snapshot.logged;
+    log.snapshots.push({ version, state: state.slice(), logged, atMs: this.#nowMs() });
+    this.#thin(doc, log);
     for (const { client, lastSeq, pairs } of clients) {
       const kept = log.seqs.get(client) ?? { lastSeq: 0, pairs: [] };
       log.seqs.set(client, {
@@ -233,6 +239,21 @@ export class MemoryTables {
       .filter(({ version }) => version > after && version <= upTo)
       .sort((a, b) => a.version - b.version)
       .map(({ version, epoch, client, seq, op }) => ({ version, epoch, client, seq, op }));
+  }
+
+  #thin(id: DocumentId, log: Log): void {
+    const places = log.snapshots.map(({ version, state, logged }) => ({
+      version,
+      bytes: state.byteLength,
+      logged,
+    }));
+    const isWhole = this.#byId(id)?.folded === 0;
+    const gone = new Set(superfluous(isWhole ? [EMPTY_DOCUMENT, ...places] : places));
+    log.snapshots.splice(
+      0,
+      log.snapshots.length,
+      ...log.snapshots.filter(({ version }) => !gone.has(version)),
+    );
   }
 
   #byId(id: DocumentId): Content | undefined {

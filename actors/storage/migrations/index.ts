@@ -4,6 +4,7 @@ import * as cluster from './0002-cluster.ts';
 import * as pins from './0003-pins.ts';
 import * as failover from './0004-failover.ts';
 import * as forgetting from './0005-forgetting.ts';
+import * as thinning from './0006-thinning.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -12,4 +13,4 @@ export interface Migration {
   readonly up: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial, cluster, pins, failover, forgetting];
+export const MIGRATIONS: readonly Migration[] = [initial, cluster, pins, failover, forgetting, thinning];

@@ -95,7 +95,7 @@ async function removeDeltas(
     if (patches <= 0) break;
     // What is whole goes first; then this one is the lowest.
     if (whole > 0) break;
-    const cut = await cutRun(sql, session, doc, first, patches);
+    const cut = await cutRun(sql, session, doc, { first, last }, lowest + patches);
     return { removed: cut ? patches : 0, more: cut, stop: !cut || patches === limit };
   }
   if (whole === 0) return { removed: 0, more: false, stop: false };
@@ -111,17 +111,21 @@ async function deleteRuns(sql: Sql, session: SessionRef, doc: DocumentId, to: nu
   return result.count > 0;
 }
 
-/** Takes the first `patches` off a run. false: the session is fenced, or another took some off meanwhile. */
+/** Takes the patches below `lowest` off a run. false: the session is fenced, or another took some off meanwhile. */
 async function cutRun(
   sql: Sql,
   session: SessionRef,
   doc: DocumentId,
-  first: number,
-  patches: number,
+  { first, last }: { readonly first: number; readonly last: number },
+  lowest: number,
 ): Promise<boolean> {
   const [run] = await sql<{ ops: Buffer }[]>`SELECT ops FROM delta WHERE doc = ${doc} AND first = ${first}`;
   if (!run) return false;
-  const rest = encodeRun(decodeRun(run.ops).slice(patches));
+  // Counted from the end: the start may be gone since the run was looked at, the end stays as it is.
+  const patches = decodeRun(run.ops);
+  const kept = last - lowest + 1;
+  if (patches.length <= kept) return false;
+  const rest = encodeRun(patches.slice(patches.length - kept));
   const result = await sql`
     WITH me AS MATERIALIZED (
       SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state = 'live' FOR SHARE)

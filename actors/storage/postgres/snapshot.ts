@@ -1,32 +1,78 @@
 // Writes a snapshot, and with it what its deltas say about the clients' seqs, in one statement: a
-// snapshot that exists has its seqs, so the deltas below it may go.
+// snapshot that exists has its seqs, so the deltas below it may go. The same transaction removes the older
+// snapshots that this one makes superfluous.
 import { type NewSnapshot, PAIRS, type SessionRef } from '../store.ts';
-import { int8Array, type Sql, type Transaction, textArray } from './connect.ts';
+import { EMPTY_DOCUMENT, type SnapshotPlace, superfluous, THINNING_WINDOW } from '../thinning.ts';
+import { int8Array, numbers, type Sql, type Transaction, textArray } from './connect.ts';
 
 /** As the store's. */
-export async function writeSnapshot(
-  sql: Sql,
-  session: SessionRef,
-  { doc, version, epoch, previous, state, clients }: NewSnapshot,
-): Promise<boolean> {
+export async function writeSnapshot(sql: Sql, session: SessionRef, snapshot: NewSnapshot): Promise<boolean> {
+  const { doc } = snapshot;
   // One at a time for a document, each seeing what the one before has written: they may come from two sessions.
   return await sql.begin(async (tx) => {
-    await tx`SELECT 1 FROM document WHERE id = ${doc} FOR NO KEY UPDATE`;
-    return await insertSnapshot(tx, session, { doc, version, epoch, previous, state, clients });
+    const [document] = await tx<{ folded: number }[]>`
+      SELECT folded FROM document WHERE id = ${doc} FOR NO KEY UPDATE`;
+    const inserted = await insertSnapshot(tx, session, snapshot);
+    if (!inserted.made) return inserted.stored;
+    // The session's row stays locked until the end: a session that has been fenced removes nothing.
+    const gone = superfluous(placesOf(inserted, snapshot, document?.folded ?? 0));
+    if (gone.length > 0)
+      await tx`DELETE FROM snapshot WHERE doc = ${doc} AND version = ANY(${int8Array(tx, gone)})`;
+    return true;
   });
+}
+
+/**
+ * The snapshots to judge. Of those written before their place in the log was counted nothing can be said: the
+ * sweep counts them.
+ */
+function placesOf(
+  { versions, sizes, logged }: Inserted,
+  { version, previous, state, logged: added }: NewSnapshot,
+  folded: number,
+): SnapshotPlace[] {
+  const newestFirst = numbers(versions);
+  const bytes = numbers(sizes);
+  const at = numbers(logged);
+  const places: SnapshotPlace[] = [];
+  for (const [i, older] of newestFirst.entries()) {
+    if ((at[i] ?? -1) < 0) break;
+    places.unshift({ version: older, bytes: bytes[i] ?? 0, logged: at[i] ?? 0 });
+  }
+  const isWhole = places.length === newestFirst.length && newestFirst.length < THINNING_WINDOW;
+  if (folded === 0 && isWhole) places.unshift(EMPTY_DOCUMENT);
+  const before = places.at(-1);
+  if (before === undefined || before.version !== previous) return [];
+  return [...places, { version, bytes: state.byteLength, logged: before.logged + added }];
+}
+
+interface Inserted {
+  /** The store has this one, or a newer. */
+  readonly stored: boolean;
+  /** It was this call that wrote it. */
+  readonly made: boolean;
+  /** Those that were there before, newest first; null where there were none. `logged` is -1 where it is not known. */
+  readonly versions: string | null;
+  readonly sizes: string | null;
+  readonly logged: string | null;
 }
 
 async function insertSnapshot(
   sql: Transaction,
   session: SessionRef,
-  { doc, version, epoch, previous, state, clients }: NewSnapshot,
-): Promise<boolean> {
-  const [row] = await sql<{ written: boolean }[]>`
+  { doc, version, epoch, previous, logged, state, clients }: NewSnapshot,
+): Promise<Inserted> {
+  const [row] = await sql<Inserted[]>`
     WITH me AS MATERIALIZED (
       SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state <> 'fenced' FOR SHARE),
-    newest AS (SELECT coalesce(max(version), 0) AS version FROM snapshot WHERE doc = ${doc}),
+    before AS MATERIALIZED (
+      SELECT version, octet_length(state) AS size, logged FROM snapshot
+      WHERE doc = ${doc} ORDER BY version DESC LIMIT ${THINNING_WINDOW}),
+    newest AS (SELECT coalesce(max(version), 0) AS version FROM before),
     made AS (
-      INSERT INTO snapshot (doc, version, state) SELECT ${doc}::bigint, ${version}::bigint, ${state}::bytea
+      INSERT INTO snapshot (doc, version, state, logged)
+      SELECT ${doc}::bigint, ${version}::bigint, ${state}::bytea, ${logged}::bigint + CASE
+        WHEN ${previous}::bigint = 0 THEN 0 ELSE (SELECT logged FROM before WHERE version = ${previous}) END
       WHERE EXISTS (SELECT 1 FROM me)
         AND EXISTS (SELECT 1 FROM newest n WHERE n.version = ${previous} AND n.version < ${version})
         AND (SELECT last >= ${version} AND epoch = ${epoch} FROM delta
@@ -58,8 +104,11 @@ async function insertSnapshot(
         seqs = (EXCLUDED.seqs || k.seqs)[1:${PAIRS}::int],
         versions = (EXCLUDED.versions || k.versions)[1:${PAIRS}::int])
     SELECT EXISTS (SELECT 1 FROM me)
-      AND (EXISTS (SELECT 1 FROM made) OR (SELECT n.version FROM newest n) >= ${version}) AS written`;
-  return row?.written ?? false;
+        AND (EXISTS (SELECT 1 FROM made) OR (SELECT n.version FROM newest n) >= ${version}) AS stored,
+      EXISTS (SELECT 1 FROM made) AS made, b.*
+    FROM (SELECT array_agg(version)::text AS versions, array_agg(size)::text AS sizes,
+      array_agg(coalesce(logged, -1))::text AS logged FROM before) b`;
+  return row ?? { stored: false, made: false, versions: null, sizes: null, logged: null };
 }
 
 /** As an int8[]. */
