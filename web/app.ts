@@ -6,8 +6,10 @@ import { askPerson } from './dialogs.ts';
 import { el } from './dom.ts';
 import { describe } from './errors.ts';
 import { Header } from './header.ts';
-import { loadPerson, type Person, readPresence, savePerson } from './people.ts';
-import { addressOf, documentOf, type Place, type View } from './place.ts';
+import type { MenuItem } from './menu.ts';
+import { everyone, loadPerson, type Me, savePerson } from './people.ts';
+import { addressOf, addressOfDocument, documentOf, NEW_DOCUMENT, type Place, type View } from './place.ts';
+import { noteRecent, readRecent } from './recent.ts';
 import { announcementOf, statusOf } from './status.ts';
 import { TextView } from './text/view.ts';
 import { Toasts } from './toasts.ts';
@@ -32,6 +34,9 @@ interface Opened {
 /** How long a lost connection goes without saying. */
 const LOST_TOAST_MS = 4_000;
 
+/** Recent documents that the menu lists. */
+const RECENT_SHOWN = 10;
+
 export class App {
   readonly #client: TroupeClient;
   readonly #storage: Storage | undefined;
@@ -40,24 +45,26 @@ export class App {
   readonly #stage = el('div', { class: 'stage' });
   readonly #opened = new Map<View, Opened>();
   #place: Place;
-  #person: Person;
+  #me: Me;
   #offline = false;
 
   constructor({ root, socket, place, storage }: AppOptions) {
     this.#client = new TroupeClient({ urls: [socket] });
     this.#storage = storage;
     this.#place = place;
-    this.#person = loadPerson(storage);
+    this.#me = { client: this.#client.id, person: loadPerson(storage), joined: Date.now() };
     this.#header = new Header({
       undo: () => this.#back('undo'),
       redo: () => this.#back('redo'),
       copyLink: () => void this.#copyLink(),
+      openWindow: () => this.#openWindow(),
+      documents: () => this.#documents(),
       toggleOffline: () => this.#setOffline(!this.#offline),
       editPerson: () => void this.#editPerson(),
       go: (target) => this.go(target, true),
       find: (client) => this.#current().view.reveal(client),
     });
-    this.#header.setMe(this.#person);
+    this.#header.setMe(this.#me.person);
     root.replaceChildren(this.#header.element, this.#stage, this.#toasts.element);
     this.#client.on('error', (error) => this.#report(error));
     this.#client.on('state', (state) => {
@@ -104,10 +111,10 @@ export class App {
     let opened: Opened;
     if (place.view === 'text') {
       const doc = this.#client.open(documentOf(place), 'rich-text');
-      opened = { doc, view: new TextView(doc, this.#person, events), loaded: false, failure: undefined };
+      opened = { doc, view: new TextView(doc, this.#me, events), loaded: false, failure: undefined };
     } else {
       const doc = this.#client.open(documentOf(place), 'json');
-      opened = { doc, view: new BoardView(doc, this.#person, events), loaded: false, failure: undefined };
+      opened = { doc, view: new BoardView(doc, this.#me, events), loaded: false, failure: undefined };
     }
     this.#opened.set(place.view, opened);
     this.#listen(opened);
@@ -181,13 +188,15 @@ export class App {
     this.#showOthers(opened);
   }
 
-  #showTitle({ view }: Opened): void {
+  #showTitle({ view, doc, loaded }: Opened): void {
     this.#header.setTitle(view.title, view.untitled);
+    if (loaded) noteRecent(this.#storage, { doc: doc.name, title: view.title });
   }
 
   #showStatus({ doc }: Opened): void {
     const connecting = this.#client.state === 'connecting';
     this.#header.setStatus(statusOf({ state: doc.state, pending: doc.pending, connecting }));
+    this.#header.setOnline(!this.#offline, this.#client.state === 'live');
   }
 
   #showHistory({ doc }: Opened): void {
@@ -195,12 +204,14 @@ export class App {
   }
 
   #showOthers({ doc }: Opened): void {
-    const others = [...doc.presence.states].map(([client, data]) => ({
+    const people = [...everyone(this.#me, doc.presence.states)].map(([client, person]) => ({
       client,
-      ...readPresence(client, data),
+      ...person,
     }));
+    const others = people.filter(({ client }) => client !== this.#me.client);
     others.sort((a, b) => a.name.localeCompare(b.name) || (a.client < b.client ? -1 : 1));
     this.#header.setOthers(others);
+    for (const person of people) if (person.client === this.#me.client) this.#header.setMe(person);
   }
 
   #sayIfLost(opened: Opened): void {
@@ -227,7 +238,6 @@ export class App {
 
   #setOffline(offline: boolean): void {
     this.#offline = offline;
-    this.#header.setOnline(!offline);
     if (offline) this.#client.goOffline();
     else this.#client.goOnline();
     this.#showStatus(this.#current());
@@ -246,12 +256,33 @@ export class App {
   }
 
   async #editPerson(): Promise<void> {
-    const person = await askPerson(this.#person);
+    const person = await askPerson(this.#me.person);
     if (person === undefined) return;
-    this.#person = person;
+    this.#me = { ...this.#me, person };
     savePerson(this.#storage, person);
-    this.#header.setMe(person);
-    for (const { view } of this.#opened.values()) view.setPerson(person);
+    for (const { view } of this.#opened.values()) view.setMe(this.#me);
+    this.#showOthers(this.#current());
+  }
+
+  /** A window of half the screen, so that both can be seen at once; on a phone, another tab. */
+  #openWindow(): void {
+    const { availWidth, availHeight } = window.screen;
+    const size = `width=${Math.max(480, Math.round(availWidth / 2))},height=${Math.round(availHeight * 0.9)}`;
+    window.open(addressOf(this.#place), '_blank', `noopener,popup,${size}`);
+  }
+
+  #documents(): MenuItem[] {
+    const here = documentOf(this.#place);
+    const recent = readRecent(this.#storage).filter(({ doc }) => doc !== here);
+    return [
+      { label: 'New document', run: () => location.assign(NEW_DOCUMENT) },
+      { label: 'Open a second window', run: () => this.#openWindow() },
+      ...recent.slice(0, RECENT_SHOWN).map(({ doc, title }) => ({
+        label: title || 'Untitled',
+        detail: doc,
+        run: () => location.assign(addressOfDocument(doc)),
+      })),
+    ];
   }
 
   async #copyLink(): Promise<void> {
@@ -268,7 +299,7 @@ export function failurePanel(error: unknown): HTMLElement {
     { class: 'failure' },
     el('h2', { text: 'This document cannot be opened' }),
     el('p', { text: describe(error) }),
-    el('a', { class: 'button', text: 'New document', attrs: { href: '/' } }),
+    el('a', { class: 'button', text: 'New document', attrs: { href: NEW_DOCUMENT } }),
   );
 }
 

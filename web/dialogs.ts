@@ -1,7 +1,7 @@
 // The page's small dialogs: who one is, and a link's address. Each resolves once, with what was
 // chosen, or undefined where it was dismissed. Focus goes back to where it came from.
 import { el } from './dom.ts';
-import { COLOURS, cleanName, NAME_LENGTH, type Person } from './people.ts';
+import { COLOURS, cleanName, type Person } from './people.ts';
 
 export function askPerson(me: Person): Promise<Person | undefined> {
   const name = el('input', {
@@ -9,7 +9,6 @@ export function askPerson(me: Person): Promise<Person | undefined> {
     attrs: {
       id: 'person-name',
       type: 'text',
-      maxlength: String(NAME_LENGTH),
       autocomplete: 'nickname',
       required: true,
     },

@@ -2,6 +2,7 @@
 // the switch to work offline, the link. It shows what it is told and reports what is pressed; it
 // knows no document and no socket.
 import { el, icon, iconButton, logo } from './dom.ts';
+import { type MenuItem, openMenu } from './menu.ts';
 import { initials, type Person } from './people.ts';
 import { addressOf, documentOf, type Place } from './place.ts';
 import type { Status } from './status.ts';
@@ -10,6 +11,9 @@ export interface HeaderActions {
   undo(): void;
   redo(): void;
   copyLink(): void;
+  openWindow(): void;
+  /** What the menu of documents offers, asked for when it opens. */
+  documents(): readonly MenuItem[];
   toggleOffline(): void;
   editPerson(): void;
   /** A tab was chosen. */
@@ -22,12 +26,17 @@ export interface Visitor extends Person {
   readonly client: string;
 }
 
-/** Avatars that stand side by side before the rest becomes a number. */
-const AVATARS = 4;
+/** Avatars that stand side by side before the rest becomes a number: the first that the window is wide enough for. */
+const AVATARS = [
+  { wide: window.matchMedia('(min-width: 901px)'), most: 4 },
+  { wide: window.matchMedia('(min-width: 481px)'), most: 3 },
+] as const;
+const FEWEST_AVATARS = 2;
 
 const SWITCH_TITLE = {
   online: 'Go offline; edits are kept and sent when you are back',
   offline: 'Go back online; what you edited meanwhile is sent',
+  connecting: 'Not connected; trying to reach the server. Switch off to stay offline',
 };
 
 export class Header {
@@ -48,7 +57,9 @@ export class Header {
   readonly #redo: HTMLButtonElement;
   readonly #online: HTMLButtonElement;
   readonly #others = el('ul', { class: 'others', attrs: { 'aria-label': 'Also here' } });
+  readonly #alone: HTMLButtonElement;
   readonly #me: HTMLButtonElement;
+  #visitors: readonly Visitor[] = [];
 
   constructor(actions: HeaderActions) {
     this.#actions = actions;
@@ -70,14 +81,32 @@ export class Header {
       attrs: { type: 'button' },
       on: { click: () => actions.editPerson() },
     });
+    this.#alone = el(
+      'button',
+      {
+        class: 'button quiet alone',
+        title: 'Nobody else is here yet. Open a second window to see both change together',
+        attrs: { type: 'button', 'aria-label': 'Open a second window' },
+        on: { click: () => actions.openWindow() },
+      },
+      icon('windows'),
+      el('span', { text: 'Open a second window' }),
+    );
+    const documents = el(
+      'button',
+      {
+        class: 'brand',
+        title: 'Documents: new, recent',
+        attrs: { type: 'button', 'aria-label': 'Documents', 'aria-haspopup': 'menu' },
+        on: { click: () => openMenu(documents, 'Documents', actions.documents()) },
+      },
+      logo(),
+      icon('chevron'),
+    );
     this.element = el(
       'header',
       { class: 'bar' },
-      el(
-        'a',
-        { class: 'brand', title: 'New document', attrs: { href: '/', 'aria-label': 'Troupe: new document' } },
-        logo(),
-      ),
+      documents,
       el('div', { class: 'heading' }, this.#title, el('div', { class: 'subline' }, this.#status, this.#name)),
       el('nav', { class: 'tabs', attrs: { 'aria-label': 'Views' } }, this.#tabs.text, this.#tabs.board),
       el(
@@ -85,10 +114,15 @@ export class Header {
         { class: 'tools' },
         el('div', { class: 'button-pair' }, this.#undo, this.#redo),
         this.#online,
-        el('div', { class: 'people' }, this.#others, this.#me),
+        el('div', { class: 'people' }, this.#alone, this.#others, this.#me),
         el(
           'button',
-          { class: 'button share', attrs: { type: 'button' }, on: { click: () => actions.copyLink() } },
+          {
+            class: 'button share',
+            title: 'Copy link',
+            attrs: { type: 'button', 'aria-label': 'Copy link' },
+            on: { click: () => actions.copyLink() },
+          },
           icon('link'),
           el('span', { text: 'Copy link' }),
         ),
@@ -96,6 +130,7 @@ export class Header {
       this.#announcer,
     );
     this.setHistory(false, false);
+    for (const { wide } of AVATARS) wide.addEventListener('change', () => this.#showVisitors());
   }
 
   setPlace(place: Place): void {
@@ -136,9 +171,12 @@ export class Header {
     this.#redo.disabled = !canRedo;
   }
 
-  setOnline(online: boolean): void {
-    this.#online.setAttribute('aria-checked', String(online));
-    this.#online.title = online ? SWITCH_TITLE.online : SWITCH_TITLE.offline;
+  /** `wanted`: how the person has set the switch. Only `connected` makes it look switched on. */
+  setOnline(wanted: boolean, connected: boolean): void {
+    const title = !wanted ? SWITCH_TITLE.offline : connected ? SWITCH_TITLE.online : SWITCH_TITLE.connecting;
+    this.#online.setAttribute('aria-checked', String(wanted));
+    this.#online.dataset.connection = !wanted ? 'off' : connected ? 'on' : 'pending';
+    this.#online.title = title;
   }
 
   setMe(me: Person): void {
@@ -148,7 +186,14 @@ export class Header {
   }
 
   setOthers(others: readonly Visitor[]): void {
-    const shown = others.length > AVATARS ? others.slice(0, AVATARS - 1) : others;
+    this.#visitors = others;
+    this.#showVisitors();
+  }
+
+  #showVisitors(): void {
+    const others = this.#visitors;
+    const most = AVATARS.find(({ wide }) => wide.matches)?.most ?? FEWEST_AVATARS;
+    const shown = others.length > most ? others.slice(0, most - 1) : others;
     const rest = others.slice(shown.length);
     const items = shown.map((other) => {
       const button = el('button', {
@@ -162,10 +207,23 @@ export class Header {
     });
     if (rest.length > 0) {
       const names = rest.map(({ name }) => name).join(', ');
-      const more = el('span', { class: 'avatar more', title: names, text: `+${rest.length}` });
-      more.setAttribute('aria-label', `and ${names}`);
+      const more = el('button', {
+        class: 'avatar more',
+        title: names,
+        text: `+${rest.length}`,
+        attrs: { type: 'button', 'aria-label': `${rest.length} more: ${names}`, 'aria-haspopup': 'menu' },
+        on: {
+          click: () =>
+            openMenu(
+              more,
+              'Also here',
+              rest.map(({ name, client }) => ({ label: name, run: () => this.#actions.find(client) })),
+            ),
+        },
+      });
       items.push(el('li', {}, more));
     }
+    this.#alone.hidden = others.length > 0;
     this.#others.replaceChildren(...items);
   }
 }

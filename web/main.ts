@@ -1,8 +1,8 @@
-// The page's entry: reads the address, gives a new document a name, starts the app.
+// The page's entry: reads the address, leads to the shared document or to a new one, starts the app.
 import { TroupeError } from '../client/index.ts';
 import { App, failurePanel } from './app.ts';
 import { randomBelow } from './people.ts';
-import { addressOf, newPlace, placeOf } from './place.ts';
+import { addressOf, newPlace, placeOf, SHARED_PLACE } from './place.ts';
 
 const root = document.querySelector<HTMLElement>('#app');
 if (root === null) throw new Error('the page has no #app');
@@ -14,7 +14,7 @@ function start(root: HTMLElement): void {
     root.replaceChildren(failurePanel(new TroupeError('bad-name', 'not a document')));
     return;
   }
-  const place = found ?? newPlace(randomBelow);
+  const place = found === 'new' ? newPlace(randomBelow) : (found ?? SHARED_PLACE);
   history.replaceState(null, '', addressOf(place));
   const socket = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/v1/socket`;
   const app = new App({ root, socket, place, storage: localStorageIfAllowed() });
@@ -25,7 +25,7 @@ function start(root: HTMLElement): void {
 /** The address changed by back, forward or by hand: another view of this place, or another place altogether. */
 function follow(app: App): void {
   const target = placeOf(location.search, location.hash);
-  if (target === undefined || target === 'bad' || target.text !== app.place.text) location.reload();
+  if (typeof target !== 'object' || target.text !== app.place.text) location.reload();
   else if (target.view !== app.place.view) app.go(target, false);
 }
 

@@ -6,6 +6,8 @@ export interface MenuItem {
   readonly label: string;
   /** The keyboard shortcut to show beside it. */
   readonly keys?: string;
+  /** A second line below the label. */
+  readonly detail?: string;
   readonly danger?: boolean;
   run(): void;
 }
@@ -22,7 +24,12 @@ export function openMenu(anchor: HTMLElement, label: string, items: readonly Men
         class: 'menu-item',
         attrs: { type: 'button', role: 'menuitem', tabindex: '-1', 'data-danger': item.danger === true },
       },
-      el('span', { text: item.label }),
+      el(
+        'span',
+        { class: 'menu-label' },
+        item.label,
+        item.detail === undefined ? undefined : el('small', { text: item.detail }),
+      ),
       item.keys === undefined ? undefined : el('kbd', { text: item.keys }),
     );
     button.addEventListener('click', () => {

@@ -1,6 +1,7 @@
 // Who one is, and who the others are: names, colours, and the presence data that carries them.
 // What others send is never trusted to have a shape; what is stored here is a name and a colour only.
 import type { Json } from '../protocol/messages.ts';
+import { firstCharacters } from './graphemes.ts';
 import { newPersonName } from './place.ts';
 
 export interface Person {
@@ -9,9 +10,18 @@ export interface Person {
   readonly colour: string;
 }
 
+/** The person at this window, as the views need it. */
+export interface Me {
+  readonly client: string;
+  readonly person: Person;
+  /** When this window was opened, in milliseconds since 1970. Only compared with others'. */
+  readonly joined: number;
+}
+
 /** Presence data of this page: the person, and for a board the card in hand. */
 export interface PresenceData extends Person {
   readonly card: string | undefined;
+  readonly joined: number;
 }
 
 export const COLOURS: readonly { readonly name: string; readonly hex: string }[] = [
@@ -30,15 +40,16 @@ export const COLOURS: readonly { readonly name: string; readonly hex: string }[]
 export const NAME_LENGTH = 40;
 const STORED = 'troupe.person';
 
-/** This browser's person: as last chosen, or a fresh one. */
+/** This browser's person: as last chosen, or a fresh one, which is kept. */
 export function loadPerson(storage: Storage | undefined): Person {
   const stored = parseStored(storage?.getItem(STORED) ?? null);
-  return (
-    stored ?? {
-      name: newPersonName(randomBelow),
-      colour: COLOURS[randomBelow(COLOURS.length)]?.hex ?? '#475569',
-    }
-  );
+  if (stored !== undefined) return stored;
+  const person = {
+    name: newPersonName(randomBelow),
+    colour: COLOURS[randomBelow(COLOURS.length)]?.hex ?? '#475569',
+  };
+  savePerson(storage, person);
+  return person;
 }
 
 export function savePerson(storage: Storage | undefined, person: Person): void {
@@ -52,30 +63,62 @@ export function savePerson(storage: Storage | undefined, person: Person): void {
 /** Presence data as someone sent it; the client id stands in for what is missing or malformed. */
 export function readPresence(client: string, data: Json): PresenceData {
   const fields = typeof data === 'object' && data !== null && !Array.isArray(data) ? data : {};
-  const { name, color, card } = fields;
+  const { name, color, card, joined } = fields;
   return {
     name: cleanName(typeof name === 'string' ? name : '') || `Guest ${client.slice(0, 4)}`,
     colour: isColour(color) ? color.toLowerCase() : colourFor(client),
     card: typeof card === 'string' ? card : undefined,
+    joined: typeof joined === 'number' ? joined : Number.POSITIVE_INFINITY,
   };
 }
 
-export function writePresence(person: Person, card?: string): { [key: string]: Json } {
-  return { name: person.name, color: person.colour, ...(card === undefined ? {} : { card }) };
+export function writePresence({ person, joined }: Me, card?: string): { [key: string]: Json } {
+  return { name: person.name, color: person.colour, joined, ...(card === undefined ? {} : { card }) };
 }
 
-/** A name without line breaks or control characters, of bounded length. */
+/**
+ * Everyone in a document by client id, this window included, each in a colour that no other has for as
+ * long as there are enough. Where two chose one colour, the window that was opened later gives way, so
+ * that every window comes to the same colours.
+ */
+export function everyone(me: Me, states: ReadonlyMap<string, Json>): Map<string, PresenceData> {
+  const people = [...states].map(([client, data]) => [client, readPresence(client, data)] as const);
+  people.push([me.client, { ...me.person, card: undefined, joined: me.joined }]);
+  people.sort(([a, one], [b, other]) => {
+    if (one.joined !== other.joined) return one.joined < other.joined ? -1 : 1;
+    return a < b ? -1 : 1;
+  });
+  const taken = new Set<string>();
+  const result = new Map<string, PresenceData>();
+  for (const [client, person] of people) {
+    const colour = freeColour(person.colour, taken);
+    taken.add(colour);
+    result.set(client, { ...person, colour });
+  }
+  return result;
+}
+
+function freeColour(wanted: string, taken: ReadonlySet<string>): string {
+  const first = COLOURS.findIndex(({ hex }) => hex === wanted);
+  for (let step = 0; step < COLOURS.length; step += 1) {
+    // In threes, since neighbours in the list look alike; three and ten have no divisor in common.
+    const colour = COLOURS[(Math.max(0, first) + step * 3) % COLOURS.length]?.hex;
+    if (colour !== undefined && !taken.has(colour)) return colour;
+  }
+  return wanted;
+}
+
+/** A name without line breaks or control characters, of bounded length; no emoji is cut in two. */
 export function cleanName(name: string): string {
-  return [...name.replace(/[\p{Cc}\s\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim()]
-    .slice(0, NAME_LENGTH)
-    .join('');
+  const clean = name.replace(/[\p{Cc}\s\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim();
+  return firstCharacters(clean, NAME_LENGTH);
 }
 
 /** One or two letters for an avatar. */
 export function initials(name: string): string {
   const words = name.split(' ').filter((word) => /[\p{L}\p{N}]/u.test(word));
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
-  return letters.map((word) => [...(word ?? '?')][0]?.toUpperCase() ?? '').join('');
+  return letters.map((word) => firstCharacters(word ?? '?', 1).toUpperCase()).join('');
 }
 
 /** An integer from 0 to below `limit`. */

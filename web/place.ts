@@ -17,10 +17,20 @@ export interface Place {
 const BOARD_ENDING = '.board';
 const NEW_DOCUMENT_ORG = 'demo';
 
-/** The place that `?doc=org/name` (or `#org/name`) names; undefined: none; `bad`: not a document's name. */
-export function placeOf(search: string, hash: string): Place | 'bad' | undefined {
-  const name = new URLSearchParams(search).get('doc') ?? decodeHash(hash);
-  if (name === null || name === '') return undefined;
+/** The address that begins a document of its own; the address without a document leads to the shared one. */
+export const NEW_DOCUMENT = '/?new';
+
+/** The place of an address that names no document: the same for everyone, so that two windows meet there. */
+export const SHARED_PLACE: Place = { text: 'demo/welcome', board: 'demo/welcome.board', view: 'text' };
+
+/**
+ * The place that `?doc=org/name` (or `#org/name`) names; undefined: none; `new`: one that nobody has been
+ * to is asked for; `bad`: not a document's name.
+ */
+export function placeOf(search: string, hash: string): Place | 'new' | 'bad' | undefined {
+  const parameters = new URLSearchParams(search);
+  const name = parameters.get('doc') ?? decodeHash(hash);
+  if (name === null || name === '') return parameters.has('new') ? 'new' : undefined;
   const view: View = name.endsWith(BOARD_ENDING) ? 'board' : 'text';
   const text = view === 'board' ? name.slice(0, -BOARD_ENDING.length) : name;
   const place = { text, board: text + BOARD_ENDING, view };
@@ -31,7 +41,10 @@ export function placeOf(search: string, hash: string): Place | 'bad' | undefined
 export const documentOf = (place: Place): string => place[place.view];
 
 /** The address of a place, relative to the site. */
-export const addressOf = (place: Place): string => `/?doc=${documentOf(place)}`;
+export const addressOf = (place: Place): string => addressOfDocument(documentOf(place));
+
+/** The address of a document, `org/doc`, whose name tells the view. */
+export const addressOfDocument = (name: string): string => `/?doc=${name}`;
 
 /** A place that nobody has been to: a readable name with 20 random bits at its end. */
 export function newPlace(random: (below: number) => number): Place {

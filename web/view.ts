@@ -1,6 +1,6 @@
 // What the frame around the views asks of each of them. A view shows one document and lives as
 // long as the page; being hidden takes it out of sight and its presence away, nothing more.
-import type { Person } from './people.ts';
+import type { Me } from './people.ts';
 
 export interface DocumentView {
   readonly element: HTMLElement;
@@ -11,7 +11,7 @@ export interface DocumentView {
   ready(): void;
   shown(): void;
   hidden(): void;
-  setPerson(person: Person): void;
+  setMe(me: Me): void;
   /** Brings a person's place into view, as far as it is known. */
   reveal(client: string): void;
 }

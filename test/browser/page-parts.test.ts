@@ -4,8 +4,10 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { Delta } from '../../client/delta.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
-import { cleanName, initials, readPresence } from '../../web/people.ts';
-import { addressOf, documentOf, newPersonName, newPlace, placeOf } from '../../web/place.ts';
+import { firstCharacters } from '../../web/graphemes.ts';
+import { COLOURS, cleanName, everyone, initials, readPresence, writePresence } from '../../web/people.ts';
+import { addressOf, documentOf, newPersonName, newPlace, placeOf, SHARED_PLACE } from '../../web/place.ts';
+import { MOST_RECENT, noteRecent, readRecent } from '../../web/recent.ts';
 import { announcementOf, statusOf } from '../../web/status.ts';
 import { withWholeCharacters } from '../../web/text/characters.ts';
 import {
@@ -24,6 +26,9 @@ test('address: ?doc= and # name the same document, and its ending names the view
   assert.deepEqual(placeOf('', '#acme/plan'), place);
   assert.deepEqual(placeOf('?doc=acme/plan.board', ''), { ...place, view: 'board' });
   assert.equal(placeOf('', ''), undefined);
+  assert.equal(placeOf('?new', ''), 'new');
+  assert.deepEqual(placeOf('?new&doc=acme/plan', ''), place);
+  assert.deepEqual(placeOf(addressOf(SHARED_PLACE).slice(1), ''), SHARED_PLACE);
   for (const bad of [
     '?doc=plan',
     '?doc=Acme/plan',
@@ -55,7 +60,7 @@ test('presence: data of any shape becomes a person with a name and a readable co
       for (const value of [data, { name, color: data, card: data }]) {
         const person = readPresence('client-1234', value as Parameters<typeof readPresence>[1]);
         assert.match(person.colour, /^#[0-9a-f]{6}$/);
-        assert.ok(person.name.length > 0 && [...person.name].length <= 40);
+        assert.ok(person.name.length > 0 && person.name.length <= 400);
         assert.ok(initials(person.name).length > 0);
       }
     }),
@@ -63,6 +68,62 @@ test('presence: data of any shape becomes a person with a name and a readable co
   assert.equal(cleanName('  Ada \n\u202e Lovelace '), 'Ada Lovelace');
   assert.equal(initials('Ada Lovelace'), 'AL');
   assert.equal(initials('🦊'), '?');
+});
+
+test('names: what is too long ends after a whole character, and no half of one is kept', () => {
+  const family = '👨‍👩‍👧‍👦';
+  assert.equal(cleanName(family.repeat(50)), family.repeat(34));
+  assert.equal(cleanName('é'.normalize('NFD').repeat(50)), 'é'.normalize('NFD').repeat(40));
+  assert.equal(cleanName(`${'a'.repeat(39)}${family}b`), `${'a'.repeat(39)}${family}`);
+  assert.equal(firstCharacters(`ab\ud83d`, 9), 'ab');
+  assert.equal(initials('👩‍🚀1 Étoile'), '👩‍🚀É');
+});
+
+test('people: up to ten have ten colours, whatever each chose, and every window agrees on them', () => {
+  const person = fc.record({ colour: fc.constantFrom(...COLOURS.map(({ hex }) => hex)), joined: fc.nat(3) });
+  fc.assert(
+    fc.property(fc.array(person, { minLength: 2, maxLength: 10 }), (chosen) => {
+      const people = chosen.map(({ colour, joined }, index) => ({
+        client: `client-${index}`,
+        person: { name: `P${index}`, colour },
+        joined,
+      }));
+      const seen = people.map((me) => {
+        const others = people.filter((other) => other !== me);
+        return everyone(me, new Map(others.map((other) => [other.client, writePresence(other)])));
+      });
+      const colours = (room: ReturnType<typeof everyone>): [string, string][] =>
+        [...room].map(([client, { colour }]) => [client, colour]);
+      for (const room of seen) assert.deepEqual(colours(room), colours(seen[0] ?? new Map()));
+      assert.equal(new Set(colours(seen[0] ?? new Map()).map(([, colour]) => colour)).size, people.length);
+      const first = people.toSorted((a, b) => a.joined - b.joined || (a.client < b.client ? -1 : 1))[0];
+      assert.equal(seen[0]?.get(first?.client ?? '')?.colour, first?.person.colour);
+    }),
+  );
+});
+
+test('recent documents: newest first, each once, bounded, and never taken from what is no list', () => {
+  const kept = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+    clear: () => kept.clear(),
+    key: () => null,
+    length: 0,
+  };
+  for (let index = 0; index < 30; index += 1) noteRecent(storage, { doc: `a/d${index}`, title: '' });
+  noteRecent(storage, { doc: 'a/d15', title: '👨‍👩‍👧‍👦'.repeat(200) });
+  const recent = readRecent(storage);
+  assert.equal(recent.length, MOST_RECENT);
+  assert.equal(recent[0]?.doc, 'a/d15');
+  assert.match(recent[0]?.title ?? '', /👦$/);
+  assert.equal(new Set(recent.map(({ doc }) => doc)).size, MOST_RECENT);
+  for (const other of ['{', '{}', '[1,null,{"doc":"<b>"},{"doc":3}]', '"x"']) {
+    kept.set('troupe.recent', other);
+    assert.deepEqual(readRecent(storage), []);
+  }
+  assert.deepEqual(readRecent(undefined), []);
 });
 
 test('state: "Saved" is said in the state saved and in no other', () => {

@@ -36,20 +36,17 @@ test('the document view', async (file) => {
     return `${node.url}?doc=page/text-${documents}`;
   };
 
-  await file.test(
-    'a window without a document gets a fresh name, and its link opens the same document',
-    async () => {
-      await visit(node.url, ada);
-      const address = new URL(ada.url());
-      assert.match(address.searchParams.get('doc') ?? '', /^demo\/[a-z]+-[a-z]+-[a-z0-9]{4}$/);
-      await waitForStatus(ada, 'Up to date');
-      await picture(ada, 'text-empty');
-      await ada.keyboard.type('A shared line');
-      await visit(address.href, grace);
-      await waitForText(grace, 'A shared line');
-      assert.equal(await grace.title(), 'A shared line · Troupe');
-    },
-  );
+  await file.test('a new document gets a fresh name, and its link opens the same document', async () => {
+    await visit(`${node.url}?new`, ada);
+    const address = new URL(ada.url());
+    assert.match(address.searchParams.get('doc') ?? '', /^demo\/[a-z]+-[a-z]+-[a-z0-9]{4}$/);
+    await waitForStatus(ada, 'Up to date');
+    await picture(ada, 'text-empty');
+    await ada.keyboard.type('A shared line');
+    await visit(address.href, grace);
+    await waitForText(grace, 'A shared line');
+    assert.equal(await grace.title(), 'A shared line · Troupe');
+  });
 
   await file.test('two people typing at once both keep every letter, and see each other', async () => {
     await visit(newAddress(), ada, grace);
@@ -318,7 +315,7 @@ test('the document view', async (file) => {
       await picture(ada, 'failure');
       assert.equal(
         await ada.getByRole('link', { name: 'New document', exact: true }).getAttribute('href'),
-        '/',
+        '/?new',
       );
     },
   );

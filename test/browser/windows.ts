@@ -37,6 +37,8 @@ export async function openAs(
   const page = await chromium.window(t, options);
   page.setDefaultTimeout(30_000);
   await page.addInitScript((person) => {
+    // A window that was opened by the page begins at a blank document, which has no storage.
+    if (location.protocol === 'about:') return;
     if (localStorage.length === 0) localStorage.setItem('troupe.person', JSON.stringify(person));
   }, who);
   return page;

@@ -10,6 +10,7 @@
 // columns that nobody had to write. A card whose column is gone stands in the first one.
 import type { JsonStep } from '../../client/index.ts';
 import type { Json } from '../../protocol/messages.ts';
+import { firstCharacters } from '../graphemes.ts';
 import { compareKeys, isOrderKey, keyBetween } from './order.ts';
 
 export interface Card {
@@ -82,7 +83,7 @@ export function addCard(
   random: Random,
 ): JsonStep[] {
   const at = { column, order: cardOrder(board, id, column, spot, random) };
-  return [{ op: 'add', path: `/card:${id}`, value: { title: title.slice(0, TITLE_LENGTH), at } }];
+  return [{ op: 'add', path: `/card:${id}`, value: { title: firstCharacters(title, TITLE_LENGTH), at } }];
 }
 
 export function moveCard(board: Board, id: string, column: string, spot: Spot, random: Random): JsonStep[] {
@@ -91,22 +92,24 @@ export function moveCard(board: Board, id: string, column: string, spot: Spot, r
 }
 
 export const renameCard = (id: string, title: string): JsonStep[] => [
-  { op: 'add', path: `/card:${id}/title`, value: title.slice(0, TITLE_LENGTH) },
+  { op: 'add', path: `/card:${id}/title`, value: firstCharacters(title, TITLE_LENGTH) },
 ];
 
 export const removeCard = (id: string): JsonStep[] => [{ op: 'remove', path: `/card:${id}` }];
 
 export const renameBoard = (title: string): JsonStep[] => [
-  { op: 'add', path: '/title', value: title.slice(0, TITLE_LENGTH) },
+  { op: 'add', path: '/title', value: firstCharacters(title, TITLE_LENGTH) },
 ];
 
 export function addColumn(board: Board, id: string, title: string, random: Random): JsonStep[] {
   const order = keyBetween(board.columns.at(-1)?.order, undefined, random);
-  return [{ op: 'add', path: `/column:${id}`, value: { title: title.slice(0, TITLE_LENGTH), order } }];
+  return [
+    { op: 'add', path: `/column:${id}`, value: { title: firstCharacters(title, TITLE_LENGTH), order } },
+  ];
 }
 
 export function renameColumn(column: Column, title: string): JsonStep[] {
-  return writeColumn(column, { title: title.slice(0, TITLE_LENGTH) });
+  return writeColumn(column, { title: firstCharacters(title, TITLE_LENGTH) });
 }
 
 /** One place to the left or right; nothing where there is none. */

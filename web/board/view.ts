@@ -3,7 +3,7 @@
 import type { JsonDocument, JsonStep } from '../../client/index.ts';
 import { el, icon } from '../dom.ts';
 import { type MenuItem, openMenu } from '../menu.ts';
-import { type Person, randomBelow, readPresence, writePresence } from '../people.ts';
+import { everyone, type Me, type Person, randomBelow, readPresence, writePresence } from '../people.ts';
 import type { DocumentView, ViewEvents } from '../view.ts';
 import { arrange, gliding, keepingFocus } from './arrange.ts';
 import { CardElement } from './card.ts';
@@ -43,15 +43,15 @@ export class BoardView implements DocumentView {
   readonly #columns = new Map<string, ColumnElement>();
   readonly #cards = new Map<string, CardElement>();
   #board: Board = { title: '', columns: [] };
-  #person: Person;
+  #me: Me;
   #visible = false;
   #loaded = false;
   #drawDue = false;
   #cardInHand: string | undefined;
 
-  constructor(doc: JsonDocument, person: Person, events: ViewEvents) {
+  constructor(doc: JsonDocument, me: Me, events: ViewEvents) {
     this.#doc = doc;
-    this.#person = person;
+    this.#me = me;
     this.#events = events;
     this.#heading = el('button', {
       class: 'board-title',
@@ -88,7 +88,7 @@ export class BoardView implements DocumentView {
 
   shown(): void {
     this.#visible = true;
-    this.#doc.presence.set(writePresence(this.#person));
+    this.#doc.presence.set(writePresence(this.#me));
     if (this.#loaded) this.#draw();
   }
 
@@ -97,9 +97,9 @@ export class BoardView implements DocumentView {
     this.#doc.presence.set(null);
   }
 
-  setPerson(person: Person): void {
-    this.#person = person;
-    if (this.#visible) this.#doc.presence.set(writePresence(person, this.#cardInHand));
+  setMe(me: Me): void {
+    this.#me = me;
+    if (this.#visible) this.#doc.presence.set(writePresence(me, this.#cardInHand));
   }
 
   reveal(client: string): void {
@@ -184,8 +184,7 @@ export class BoardView implements DocumentView {
 
   #drawPeople(): void {
     const visitors = new Map<string, Person[]>();
-    for (const [client, data] of this.#doc.presence.states) {
-      const { name, colour, card } = readPresence(client, data);
+    for (const { name, colour, card } of everyone(this.#me, this.#doc.presence.states).values()) {
       if (card !== undefined) visitors.set(card, [...(visitors.get(card) ?? []), { name, colour }]);
     }
     for (const [id, card] of this.#cards) card.setPeople(visitors.get(id) ?? []);
@@ -198,7 +197,7 @@ export class BoardView implements DocumentView {
       focused instanceof Element ? focused.closest<HTMLElement>('[data-card]')?.dataset.card : undefined;
     if (card === this.#cardInHand || !this.#visible) return;
     this.#cardInHand = card;
-    this.#doc.presence.set(writePresence(this.#person, card));
+    this.#doc.presence.set(writePresence(this.#me, card));
   }
 
   #column(id: string): ColumnElement {

@@ -1,7 +1,7 @@
 // Others' carets and selections over the text. Positions come from the SDK, which moves them along
 // with every edit; a name shows while its caret moves and for a moment after.
 import type { RichTextDocument } from '../../client/index.ts';
-import { readPresence } from '../people.ts';
+import { type PresenceData, readPresence } from '../people.ts';
 import type { Quill, QuillCursors } from './quill.ts';
 
 const NAME_SHOWN_MS = 2_000;
@@ -13,28 +13,36 @@ interface Shown {
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
+export interface CursorPlaces {
+  /** Where a position of the document stands in the editor. */
+  position(position: number): number;
+  /** Everyone in the document, by client id. */
+  people(): ReadonlyMap<string, PresenceData>;
+}
+
 export class Cursors {
   readonly #layer: QuillCursors;
   readonly #doc: RichTextDocument;
   readonly #quill: Quill;
-  readonly #position: (position: number) => number;
+  readonly #places: CursorPlaces;
   readonly #shown = new Map<string, Shown>();
 
-  constructor(quill: Quill, doc: RichTextDocument, position: (position: number) => number) {
+  constructor(quill: Quill, doc: RichTextDocument, places: CursorPlaces) {
     this.#quill = quill;
     this.#layer = quill.getModule('cursors') as QuillCursors;
     this.#doc = doc;
-    this.#position = position;
+    this.#places = places;
   }
 
   /** Shows the cursors as the document has them now. */
   update(): void {
     const end = this.#quill.getLength() - 1;
+    const people = this.#places.people();
     for (const client of this.#shown.keys()) if (!this.#doc.cursors.has(client)) this.#remove(client);
     for (const [client, cursor] of this.#doc.cursors) {
-      const index = Math.min(this.#position(cursor.index), end);
-      const length = Math.min(this.#position(cursor.index + cursor.length), end) - index;
-      const { name, colour } = readPresence(client, cursor.data);
+      const index = Math.min(this.#places.position(cursor.index), end);
+      const length = Math.min(this.#places.position(cursor.index + cursor.length), end) - index;
+      const { name, colour } = people.get(client) ?? readPresence(client, cursor.data);
       this.#move(client, name, colour, index, Math.max(0, length));
     }
   }

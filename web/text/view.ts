@@ -3,7 +3,8 @@
 import type { RichTextDocument } from '../../client/index.ts';
 import { askAddress } from '../dialogs.ts';
 import { el } from '../dom.ts';
-import { type Person, writePresence } from '../people.ts';
+import { firstCharacters } from '../graphemes.ts';
+import { everyone, type Me, writePresence } from '../people.ts';
 import type { DocumentView, ViewEvents } from '../view.ts';
 import { Binding } from './binding.ts';
 import { Cursors } from './cursors.ts';
@@ -21,13 +22,13 @@ export class TextView implements DocumentView {
   readonly #toolbar = createToolbar();
   readonly #quill: Quill;
   #cursors: Cursors | undefined;
-  #person: Person;
+  #me: Me;
   #visible = false;
   #titleDue = false;
 
-  constructor(doc: RichTextDocument, person: Person, events: ViewEvents) {
+  constructor(doc: RichTextDocument, me: Me, events: ViewEvents) {
     this.#doc = doc;
-    this.#person = person;
+    this.#me = me;
     this.#events = events;
     const sheet = el('div', { class: 'sheet' });
     const editor = el('div', { class: 'editor' });
@@ -64,7 +65,10 @@ export class TextView implements DocumentView {
         this.#scheduleTitle();
       },
     });
-    this.#cursors = new Cursors(this.#quill, this.#doc, (position) => binding.positionInEditor(position));
+    this.#cursors = new Cursors(this.#quill, this.#doc, {
+      position: (position) => binding.positionInEditor(position),
+      people: () => everyone(this.#me, this.#doc.presence.states),
+    });
     this.#doc.presence.on('change', () => this.#cursors?.update());
     this.#doc.on('role', () => this.#setWritable(this.#mayWrite()));
     this.#doc.on('closed', () => this.#setWritable(false));
@@ -78,7 +82,7 @@ export class TextView implements DocumentView {
 
   shown(): void {
     this.#visible = true;
-    this.#doc.presence.set(writePresence(this.#person));
+    this.#doc.presence.set(writePresence(this.#me));
     this.#cursors?.update();
   }
 
@@ -88,9 +92,10 @@ export class TextView implements DocumentView {
     this.#doc.presence.set(null);
   }
 
-  setPerson(person: Person): void {
-    this.#person = person;
-    if (this.#visible) this.#doc.presence.set(writePresence(person));
+  setMe(me: Me): void {
+    this.#me = me;
+    if (this.#visible) this.#doc.presence.set(writePresence(me));
+    this.#cursors?.update();
   }
 
   reveal(client: string): void {
@@ -130,8 +135,8 @@ export class TextView implements DocumentView {
   }
 
   #readTitle(): void {
-    const start = this.#quill.getText(0, TITLE_LENGTH * 2).trimStart();
-    const title = (start.split('\n', 1)[0] ?? '').trim().slice(0, TITLE_LENGTH);
+    const start = this.#quill.getText(0, TITLE_LENGTH * 10).trimStart();
+    const title = firstCharacters((start.split('\n', 1)[0] ?? '').trim(), TITLE_LENGTH);
     if (title === this.title) return;
     this.title = title;
     this.#events.titleChanged();
