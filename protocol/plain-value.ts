@@ -1,11 +1,10 @@
 // Whether a decoded value may stand in a message at all: JSON values as the contract bounds them.
 
-/** From here on JSON.stringify writes an exponent: a float in every language. */
-const EXPONENT_FROM = 1e21;
-
-/** An integer that is not the same number in every language: VALUE-1. */
-export const isInexact = (value: number): boolean =>
-  Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM;
+/**
+ * A number beyond ±(2^53 − 1): VALUE-1. All doubles up there are integers, and JSON.parse has rounded what
+ * was written, so one language reads another number than the next. The value decides, not how it was written.
+ */
+export const isInexact = (value: number): boolean => Math.abs(value) > Number.MAX_SAFE_INTEGER;
 
 /** A sentence that says what is wrong, or undefined. `depth`: nesting that is left. */
 export function notPlain(value: unknown, depth: number): string | undefined {
@@ -14,7 +13,7 @@ export function notPlain(value: unknown, depth: number): string | undefined {
       return value.isWellFormed() ? undefined : 'a string has a lone surrogate';
     case 'number':
       if (!Number.isFinite(value)) return 'a number is not finite';
-      return isInexact(value) ? 'an integer is outside ±(2^53 − 1)' : undefined;
+      return isInexact(value) ? 'a number is outside ±(2^53 − 1)' : undefined;
     case 'boolean':
       return undefined;
     case 'object':

@@ -11,6 +11,7 @@ import type { Applied, KindFailureCode, KindLimits } from '../kind.ts';
 import {
   type AddStep,
   escapeToken,
+  isNoIndex,
   type JsonOp,
   type Pointer,
   type ReplaceStep,
@@ -211,13 +212,22 @@ class Run {
     let value = this.#state.root;
     if (pointer.length > 0) {
       const place = locate(value, pointer, false);
-      if (typeof place === 'string') return testFailed(place);
+      if (typeof place === 'string') return this.#isNoPlace(pointer) ? noPlace(place) : testFailed(place);
       value = valueIn(place) ?? null;
       pointer = place.pointer;
     }
     if (!equal(value, step.value)) return testFailed('the test is false');
     if (this.#limits === undefined) this.#push(step, pointer);
     return undefined;
+  }
+
+  /** True where `pointer` asks a list for what is no index: nobody could ever make that test true. */
+  #isNoPlace(pointer: Pointer): boolean {
+    return pointer.some((token, depth) => isNoIndex(token) && this.#isList(pointer.slice(0, depth)));
+  }
+
+  #isList(pointer: Pointer): boolean {
+    return Array.isArray(valueAt(this.#state.root, pointer));
   }
 
   #remove(path: Pointer): StepFailure | undefined {

@@ -59,6 +59,12 @@ export function toIndex(token: Token | undefined): number {
   return INDEX.test(token) ? Number(token) : -1;
 }
 
+const INDEX_OF_ANY_SIZE = /^(?:0|[1-9]\d*)$/;
+
+/** True where a token can not name a place of a list, however long that is: `01`, `+0`, `x`. */
+export const isNoIndex = (token: Token): boolean =>
+  typeof token === 'string' && token !== '-' && !INDEX_OF_ANY_SIZE.test(token);
+
 /** A token whose meaning hangs on its container. */
 export const isAmbiguous = (token: Token): boolean => token === '-' || toIndex(token) >= 0;
 

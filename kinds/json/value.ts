@@ -11,7 +11,8 @@ export const isMalformed = (text: string): boolean => LONE_SURROGATE.test(text);
 
 /**
  * A copy of `value` if it is JSON as the contract has it, nested at most `depth` deep (a scalar is
- * 0 deep); otherwise undefined, and `problem` says why.
+ * 0 deep); otherwise undefined, and `problem` says why. An endless `depth` is for what was committed
+ * before: it may hold numbers beyond ±(2^53 − 1), which were taken once.
  */
 export function copyChecked(value: unknown, depth: number, report: { problem: string }): Json | undefined {
   switch (typeof value) {
@@ -22,7 +23,8 @@ export function copyChecked(value: unknown, depth: number, report: { problem: st
       return value;
     case 'number':
       if (!Number.isFinite(value)) return refuse(report, 'a number is not finite');
-      if (isInexact(value)) return refuse(report, 'an integer is outside ±(2^53 − 1)');
+      if (isInexact(value) && depth !== Number.POSITIVE_INFINITY)
+        return refuse(report, 'a number is outside ±(2^53 − 1)');
       return value;
     case 'object':
       if (value === null) return null;

@@ -6,7 +6,8 @@ import type { Attributes } from './attributes.ts';
 import { type Delta, joinSteps, type Step } from './delta.ts';
 
 /**
- * A patch in working form, or `bad-op`. Empty attribute maps are dropped and neighbours of one sort
+ * A patch in working form, or `bad-op`. An endless `depth` is for what was committed before: it may hold
+ * empty embeds and numbers beyond ±(2^53 − 1), which were taken once. Empty attribute maps are dropped and neighbours of one sort
  * joined, which changes nothing in how a patch applies or meets others; the order of steps is kept.
  * The result may share structure with `wire`, which must not be changed any more.
  */
@@ -40,6 +41,7 @@ function stepProblem(step: unknown, depth: number): string | undefined {
     } else if (!isPlainObject(value)) {
       return 'an insert is text or an object';
     } else {
+      if (depth !== Number.POSITIVE_INFINITY && isEmptyMap(value as Attributes)) return 'empty embed';
       // The array is level 1, its step 2, the embed 3.
       const problem = valueProblem(value, depth - 2);
       if (problem !== undefined) return problem;
@@ -67,7 +69,7 @@ function valueProblem(value: unknown, depth: number): string | undefined {
       return isWellFormed(value) ? undefined : 'lone surrogate in a value';
     case 'number':
       if (!Number.isFinite(value)) return 'number is not finite';
-      return isInexact(value) ? 'integer beyond 2^53 - 1' : undefined;
+      return isInexact(value) && depth !== Number.POSITIVE_INFINITY ? 'number beyond ±(2^53 − 1)' : undefined;
     case 'object':
       break;
     default:

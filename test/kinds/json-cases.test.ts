@@ -173,6 +173,31 @@ describe('JSON-9 digit keys: the container decides', () => {
       o: { '0': 'a', '1': 'c' },
     });
   });
+  for (const token of ['01', '+0', '-0', '1e0', '0x0', ' 0', '', 'x']) {
+    test(`\`${token}\` on a list is bad-op in every step, at its end and inside its path`, () => {
+      const document = { l: [[1], 2], o: { l: [1] }, x: 0 };
+      for (const path of [`/l/${token}`, `/l/${token}/0`, `/l/0/${token}`, `/o/l/${token}`]) {
+        const steps = [
+          add(path, 1),
+          remove(path),
+          replace(path, 1),
+          expect(path, 1),
+          move('/x', path),
+          copy('/x', path),
+          move(path, '/y'),
+          copy(path, '/y'),
+        ];
+        for (const step of steps) {
+          assert.equal(patch(document, [step]), 'bad-op', JSON.stringify(step));
+          assert.equal(meet(document, [add('/l/0', 1)], [step]).op, 'bad-op', JSON.stringify(step));
+        }
+      }
+    });
+  }
+  test('a test of an element that is not there is false', () => {
+    for (const path of ['/l/1', '/l/99999999999', '/l/-', '/l/1/x', '/x/01', '/none/01'])
+      assert.equal(patch({ l: [0], x: 1 }, [expect(path, 0)]), 'test-failed', path);
+  });
   test('`01` is a member of an object, and on a list bad-op', () => {
     assert.deepEqual(patch({ o: {} }, [add('/o/01', 1)]), { o: { '01': 1 } });
     assert.equal(patch({ l: [1, 2] }, [replace('/l/01', 1)]), 'bad-op');

@@ -191,6 +191,21 @@ test('two formats of one run: the attributes of the earlier committed win, the o
   assert.deepEqual(ops[1], [{ retain: 2, attributes: { bold: true } }]);
 });
 
+test('RT-1 a map as an attribute is one value: the earlier committed wins whole, and it is joined as equal', () => {
+  const cell = { row: 'r1', span: [1, null] };
+  const { ops } = committed(
+    'ab\n',
+    [{ retain: 1, attributes: { cell } }],
+    [{ retain: 2, attributes: { cell: { row: 'r2' } } }],
+    [{ retain: 1 }, { retain: 1, attributes: { cell: { span: [1, null], row: 'r1' } } }],
+  );
+  assert.deepEqual(ops.slice(1), [[{ retain: 1 }, { retain: 1, attributes: { cell: { row: 'r2' } } }], []]);
+  const state = richTextKind.load([{ insert: 'ab\n' }]);
+  apply(state, [{ retain: 1, attributes: { cell } }]);
+  apply(state, [{ retain: 1 }, { retain: 1, attributes: { cell: { span: [1, null], row: 'r1' } } }]);
+  assert.deepEqual(snapshotOf(state), [{ insert: 'ab', attributes: { cell } }, { insert: '\n' }]);
+});
+
 test('text inserted into a range that another deletes stays', () => {
   const { text, ops } = committed('abcd\n', [{ retain: 2 }, { insert: 'X' }], [{ delete: 4 }]);
   assert.equal(text, 'X\n');

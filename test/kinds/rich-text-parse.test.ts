@@ -50,6 +50,8 @@ const REFUSED: Record<string, unknown> = {
   'a lone surrogate in a key': [{ insert: { '\uD83D': 1 } }],
   'NaN in a value': [{ insert: { a: Number.NaN } }],
   'an unsafe integer in a value': [{ insert: { a: 2 ** 53 } }],
+  'a number of 22 digits in an attribute': [{ retain: 1, attributes: { a: { b: [1e21] } } }],
+  'an empty embed': [{ insert: {} }],
   'a bigint in a value': [{ insert: { a: 1n } }],
   'undefined in a list': [{ insert: { a: [undefined] } }],
   'bytes in a value': [{ insert: { a: new Uint8Array(1) } }],
@@ -73,7 +75,7 @@ test('a good patch is taken as it is, without a copy', () => {
     [{ insert: 'a😀é' }],
     [{ retain: 3.0, attributes: { bold: null, nested: { list: [1, 'x', null, true, 1.5] } } }],
     [{ retain: 1 }, { delete: 2 }, { insert: { image: 'x' }, attributes: { alt: 'y' } }],
-    [{ insert: {} }],
+    [{ insert: { divider: null } }],
     [{ insert: nested(8) }],
   ]) {
     const result = parse(wire);

@@ -6,7 +6,9 @@ import { test } from 'node:test';
 import { jsonKind } from '../../kinds/json/json.ts';
 import type { DocumentKind } from '../../kinds/kind.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
+import { msgpackCodec } from '../../protocol/codec.ts';
 import type { Json } from '../../protocol/messages.ts';
+import { notPlain } from '../../protocol/plain-value.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
 
 const text = readFileSync(join(packageDirectory(), 'docs/protocol.md'), 'utf8');
@@ -64,17 +66,30 @@ test('VALUE-4 lengths are UTF-16 code units', () => {
   }
 });
 
+test('VALUE-1 numbers are taken as the vectors say, in both encodings', () => {
+  assert.equal(rows(1).length, 8);
+  for (const [written = '', hex = '', , taken] of rows(1)) {
+    const bytes = hex.split(' ').map((byte) => Number.parseInt(byte, 16));
+    const { value } = msgpackCodec.decode(Uint8Array.from([0x81, 0xa5, ...Buffer.from('value'), ...bytes]));
+    assert.equal(value, JSON.parse(written), written);
+    assert.equal(notPlain(value, 1) === undefined, taken === 'yes', written);
+    const inJson = jsonKind.parse([{ op: 'add', path: '/x', value }], LIMITS);
+    const inText = richTextKind.parse([{ retain: 1, attributes: { x: [value] } }], LIMITS);
+    assert.deepEqual([inJson.ok, inText.ok], [taken === 'yes', taken === 'yes'], written);
+  }
+});
+
 test('RT-1 patches count as the vectors say', () => {
-  assert.equal(rows(1).length, 3);
-  for (const [before, patch, after] of rows(1)) {
+  assert.equal(rows(2).length, 3);
+  for (const [before, patch, after] of rows(2)) {
     const { document } = meet(richTextKind, [{ insert: newlines(before) }], [json(patch)]);
     assert.equal(plain(document), newlines(after));
   }
 });
 
 test('RT-4 the earlier committed has priority, as the vectors say', () => {
-  assert.equal(rows(2).length, 4);
-  for (const [first, submitted, committed, result = ''] of rows(2)) {
+  assert.equal(rows(3).length, 4);
+  for (const [first, submitted, committed, result = ''] of rows(3)) {
     const met = meet(richTextKind, [{ insert: 'ab\n' }], [json(first), json(submitted)]);
     assert.deepEqual(met.committed, json(committed));
     assert.equal(plain(met.document), newlines(result.split(',')[0]));
@@ -82,8 +97,8 @@ test('RT-4 the earlier committed has priority, as the vectors say', () => {
 });
 
 test('JSON-3 JSON-4 JSON-7 JSON-8 patches meet as the vectors say', () => {
-  assert.equal(rows(3).length, 4);
-  for (const [first, submitted, committed, rule] of rows(3)) {
+  assert.equal(rows(4).length, 4);
+  for (const [first, submitted, committed, rule] of rows(4)) {
     const met = meet(jsonKind, { list: ['a', 'b'], name: 'n' }, [json(first), json(submitted)]);
     assert.deepEqual(met.committed, json(committed), rule);
   }
