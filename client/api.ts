@@ -31,6 +31,8 @@ export interface ClientOptions {
   encoding?: 'json' | 'msgpack';
   /** Begin offline; `goOnline()` connects. Default false. */
   offline?: boolean;
+  /** A document's `ready` is rejected with `unavailable` after so long; the document goes on trying. Default: never. */
+  readyTimeoutMs?: number;
   /** Unsent edits that one document may hold, bytes as sent. Past it `edit` throws `overloaded`. Default 8 MiB. */
   pendingBytes?: number;
   /** Time, randomness and timers, for tests. */
@@ -83,6 +85,8 @@ export interface DocumentEvents<Change, Patch> {
   role: Role;
   /** `canUndo` or `canRedo` changed. */
   history: { canUndo: boolean; canRedo: boolean };
+  /** Others' selections changed, or where they stand. Of `rich-text` alone. */
+  cursors: ReadonlyMap<string, Cursor>;
   /** The subscription failed or an open request met an error; final ones close the document. */
   error: TroupeError;
   /** By `close()`: no code. `deleted`, `forbidden`, `replaced`: by the server. */
@@ -94,9 +98,12 @@ export interface PresenceEvents {
   change: ReadonlyMap<string, Json>;
 }
 
-/** Who is here. Best effort: states are gone when their client is. */
+/**
+ * The other clients that have set a state; one that has not is not seen. Best effort: states are gone when their
+ * client is. Shared by all who hold the document in this client.
+ */
 export interface Presence extends Listenable<PresenceEvents> {
-  /** Others' states by client id. */
+  /** States by client id of those others who have set one. A new map after each change; do not alter it. */
   readonly states: ReadonlyMap<string, Json>;
   /** This client's own state, as last set. */
   readonly own: Json;
@@ -112,7 +119,10 @@ export interface SharedDocument<Change, Patch> extends Listenable<DocumentEvents
   readonly name: string;
   readonly kind: KindName;
   readonly state: DocumentState;
-  /** Fulfilled when the content is first here; rejected with a TroupeError if it never will be. */
+  /**
+   * Fulfilled when the content is first here; rejected with a TroupeError if it never will be, or not
+   * within `readyTimeoutMs`.
+   */
   readonly ready: Promise<void>;
   /** The newest version applied here. */
   readonly version: number;
@@ -128,8 +138,18 @@ export interface SharedDocument<Change, Patch> extends Listenable<DocumentEvents
   redo(): boolean;
   /** The next edit begins a new undo group. Otherwise edits less than 500 ms apart are one. */
   undoGroup(): void;
-  /** Unsubscribes. What is pending is given up: wait for `saved` first to keep it. */
-  close(): void;
+  /**
+   * Fulfilled when every edit that this client has made here so far is durable on the server, at once where
+   * nothing is pending. Rejected with a TroupeError when one of them is refused or given up. Waits while offline.
+   */
+  whenSaved(): Promise<void>;
+  /**
+   * Ends this hold on the document; the document itself is left with the last one. What is pending then is
+   * given up, unless it is closed `{when: 'saved'}`: no edit is taken any more, and it is left once `whenSaved()`
+   * is settled. The promise tells how.
+   */
+  close(options?: { when?: 'now' }): void;
+  close(options: { when: 'saved' }): Promise<void>;
 }
 
 /** A range of the view: UTF-16 code units. */
@@ -162,7 +182,7 @@ export interface RichTextDocument extends SharedDocument<RichTextChange, Delta> 
   edit(delta: DeltaLike): void;
   /** Shares this client's selection along with its presence; null hides it. */
   setSelection(range: Range | null): void;
-  /** Others' selections in the view as it is now; they move along with edits. */
+  /** Others' selections in the view as it is now; they move along with edits. A new map after each change. */
   readonly cursors: ReadonlyMap<string, Cursor>;
   /** Where a position of the view stands after a change (as of `change.delta`). */
   transformPosition(position: number, delta: Delta): number;

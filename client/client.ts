@@ -11,6 +11,8 @@ import type { DocumentHost, Driven } from './document.ts';
 import { Emitter, type Listenable } from './emitter.ts';
 import { knownCode, TroupeError } from './errors.ts';
 import type { ConnectionFailure } from './failure.ts';
+import { JsonHold, RichTextHold, YjsHold } from './hold.ts';
+import { LONGEST_TIMER_MS } from './limits.ts';
 import { JsonDocumentOfClient, RichTextDocumentOfClient } from './ot-document.ts';
 import { defaultPlatform, defaultWebSocket, type Platform, randomClientId } from './platform.ts';
 import { RateGate } from './rate.ts';
@@ -42,6 +44,7 @@ export class TroupeClient implements Listenable<ClientEvents> {
   readonly #submits: RateGate;
   readonly #presences: RateGate;
   readonly #stopListening: () => void;
+  readonly #readyTimeoutMs: number | undefined;
   #seq = 0;
   #requests = 0;
   #closed = false;
@@ -49,6 +52,10 @@ export class TroupeClient implements Listenable<ClientEvents> {
   constructor(options: ClientOptions) {
     const platform = options.platform ?? defaultPlatform();
     this.#platform = platform;
+    const { readyTimeoutMs } = options;
+    if (readyTimeoutMs !== undefined && !(readyTimeoutMs > 0 && readyTimeoutMs <= LONGEST_TIMER_MS))
+      throw new TypeError(`readyTimeoutMs: above 0, and at most ${LONGEST_TIMER_MS}`);
+    this.#readyTimeoutMs = readyTimeoutMs;
     this.id = options.clientId ?? randomClientId(platform);
     if (!isClientId(this.id)) throw new TypeError('clientId: 8 to 64 of A-Z a-z 0-9 _ -');
     this.#connection = new Connection(
@@ -97,8 +104,8 @@ export class TroupeClient implements Listenable<ClientEvents> {
   }
 
   /**
-   * Subscribes to a document, which is created if it does not exist and the role allows. Opened again while
-   * open: the same object. Throws TroupeError: `bad-name`, `wrong-kind` (open as another kind), `not-open` (client closed).
+   * Subscribes to a document, which is created if it does not exist and the role allows. Each call gives a hold
+   * of its own on it; they share content, pending edits, undo and presence, and the last one closed leaves it. Throws TroupeError: `bad-name`, `wrong-kind` (open as another kind), `not-open` (client closed).
    */
   open<Kind extends KindName>(name: string, kind: Kind): DocumentsByKind[Kind];
   open(name: string, kind: KindName): DocumentsByKind[KindName] {
@@ -112,11 +119,20 @@ export class TroupeClient implements Listenable<ClientEvents> {
     }
     switch (kind) {
       case 'rich-text':
-        return this.#opened(this.#open[kind], name, () => new RichTextDocumentOfClient(this.#host, name));
+        return new RichTextHold(
+          this.#opened(this.#open[kind], name, () => new RichTextDocumentOfClient(this.#host, name)),
+          this.#readyTimeoutMs,
+        );
       case 'json':
-        return this.#opened(this.#open[kind], name, () => new JsonDocumentOfClient(this.#host, name));
+        return new JsonHold(
+          this.#opened(this.#open[kind], name, () => new JsonDocumentOfClient(this.#host, name)),
+          this.#readyTimeoutMs,
+        );
       case 'yjs':
-        return this.#opened(this.#open[kind], name, () => new YjsDocumentOfClient(this.#host, name));
+        return new YjsHold(
+          this.#opened(this.#open[kind], name, () => new YjsDocumentOfClient(this.#host, name)),
+          this.#readyTimeoutMs,
+        );
       default:
         throw new TypeError(`no such kind: ${String(kind satisfies never)}`);
     }
@@ -185,6 +201,7 @@ export class TroupeClient implements Listenable<ClientEvents> {
       },
       takeSubmit: () => this.#submits.take(),
       takePresence: () => this.#presences.take(),
+      whyNot: () => this.failure?.message,
       forget: (name: string) => {
         for (const documents of Object.values(this.#open)) documents.delete(name);
       },

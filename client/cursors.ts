@@ -21,6 +21,11 @@ export class Cursors {
   #recent: { op: Steps; author: string; version: number }[] = [];
   #version = 0;
 
+  /** Whether nobody has a selection. */
+  get empty(): boolean {
+    return this.#anchors.size === 0;
+  }
+
   /** The document was loaded anew. */
   reset(version: number): void {
     this.#recent = [];

@@ -5,8 +5,10 @@ import type { Json, KindName, Role } from '../protocol/messages.ts';
 import type { DocumentEvents, DocumentState, SharedDocument } from './api.ts';
 import { Emitter } from './emitter.ts';
 import { TroupeError } from './errors.ts';
+import type { Platform } from './platform.ts';
 import { PresenceChannel } from './presence.ts';
 import type { Replica } from './replica.ts';
+import { Saving } from './saving.ts';
 import { Session } from './session.ts';
 import type { SessionHost } from './session-host.ts';
 
@@ -16,6 +18,8 @@ export interface DocumentHost extends SessionHost {
   takePresence(): number;
   /** The document is over; its name may be opened anew. */
   forget(name: string): void;
+  /** Why the client is not connected, for a person; undefined: it is, or nothing is known. */
+  whyNot(): string | undefined;
 }
 
 /** The side of a document that its client drives. */
@@ -23,7 +27,10 @@ export interface Driven {
   readonly session: Pick<Session<unknown>, 'up' | 'down' | 'receive' | 'refresh' | 'close' | 'awaitedBytes'>;
 }
 
-export abstract class DocumentBase<Change, Patch> implements SharedDocument<Change, Patch>, Driven {
+/** A document of a client, which its holders share (hold.ts). */
+export abstract class DocumentBase<Change, Patch>
+  implements Omit<SharedDocument<Change, Patch>, 'close'>, Driven
+{
   readonly name: string;
   abstract readonly kind: KindName;
   readonly ready: Promise<void>;
@@ -32,6 +39,10 @@ export abstract class DocumentBase<Change, Patch> implements SharedDocument<Chan
   protected readonly host: DocumentHost;
   protected readonly events = new Emitter<DocumentEvents<Change, Patch>>();
   readonly #replica: Replica<Patch>;
+  readonly #saving = new Saving();
+  /** Why edits that were pending at the end are lost; undefined: there were none, or it is not over. */
+  #unsaved: TroupeError | undefined;
+  #holds = 0;
   #settleReady: { resolve: () => void; reject: (error: TroupeError) => void } | undefined;
   #history = { canUndo: false, canRedo: false };
 
@@ -43,7 +54,7 @@ export abstract class DocumentBase<Change, Patch> implements SharedDocument<Chan
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
-    // Who does not wait for it hears of the failure by events.
+    // A failure that nobody waits for is told by events.
     this.ready.catch(() => {});
     this.presence = new PresenceChannel({
       platform: host.platform,
@@ -64,9 +75,13 @@ export abstract class DocumentBase<Change, Patch> implements SharedDocument<Chan
       opened: (others) => this.presence.opened(others),
       down: () => this.presence.down(),
       presence: (states) => this.presence.received(states),
-      rejected: (rejection) => this.events.emit('rejected', rejection),
+      rejected: (rejection, edit) => {
+        this.events.emit('rejected', rejection);
+        this.#saving.lost(edit, rejection.error);
+      },
+      progress: () => this.progress(),
       error: (error) => this.events.emit('error', error),
-      closed: (end, error) => this.#closed(end, error),
+      closed: (end, error, unsaved) => this.#closed(end, error, unsaved),
     });
   }
 
@@ -82,6 +97,12 @@ export abstract class DocumentBase<Change, Patch> implements SharedDocument<Chan
   get pending(): boolean {
     return this.#replica.pending;
   }
+  get loaded(): boolean {
+    return this.#replica.loaded;
+  }
+  get platform(): Platform {
+    return this.host.platform;
+  }
   abstract get canUndo(): boolean;
   abstract get canRedo(): boolean;
   abstract undo(): boolean;
@@ -95,8 +116,36 @@ export abstract class DocumentBase<Change, Patch> implements SharedDocument<Chan
     return this.events.on(name, listener);
   }
 
+  /** Another holder; returns what ends that hold, and tells whether others hold the document still. */
+  hold(): () => boolean {
+    this.#holds++;
+    return () => {
+      this.#holds--;
+      return this.#holds > 0;
+    };
+  }
+
+  whenSaved(): Promise<void> {
+    if (this.session.closed)
+      return this.#unsaved === undefined ? Promise.resolve() : Promise.reject(this.#unsaved);
+    const saved = this.#saving.wait(this.#replica.edits);
+    this.#saving.settled(this.#replica.oldestPending);
+    return saved;
+  }
+
+  notReady(afterMs: number): TroupeError {
+    const why = this.host.whyNot();
+    const text = `${this.name} was not ready within ${afterMs} ms`;
+    return new TroupeError('unavailable', why === undefined ? text : `${text}: ${why}`);
+  }
+
   close(): void {
     this.session.close();
+  }
+
+  /** Edits may have been settled, and positions may have moved. */
+  protected progress(): void {
+    this.#saving.settled(this.#replica.oldestPending);
   }
 
   protected outgoingPresence(own: Json): Json {
@@ -125,8 +174,17 @@ export abstract class DocumentBase<Change, Patch> implements SharedDocument<Chan
   /** Frees what the content holds. */
   protected dispose(): void {}
 
-  #closed(end: { code?: string; message?: string }, error: TroupeError | undefined): void {
+  #closed(
+    end: { code?: string; message?: string },
+    error: TroupeError | undefined,
+    unsaved: number | undefined,
+  ): void {
     this.host.forget(this.name);
+    this.#saving.settled(unsaved);
+    if (unsaved !== undefined) {
+      this.#unsaved = error ?? new TroupeError('not-open', `${this.name} was closed before it was saved`);
+      this.#saving.lost(unsaved, this.#unsaved);
+    }
     this.dispose();
     if (error !== undefined) this.events.emit('error', error);
     this.#settleReady?.reject(error ?? new TroupeError('not-open', `${this.name} was closed`));

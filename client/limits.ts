@@ -23,7 +23,7 @@ export const INITIAL_LIMITS: Limits = {
 };
 
 /** Timers beyond this many milliseconds fire at once in browsers and in Node. */
-const LONGEST_TIMER_MS = 2_147_483_647;
+export const LONGEST_TIMER_MS = 2_147_483_647;
 const SHORTEST_PING_MS = 100;
 
 /** The limits of a `welcome`; what is missing or no positive number keeps its value in `otherwise`. */

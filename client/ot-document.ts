@@ -1,6 +1,7 @@
 // The documents whose patches are transformed, `rich-text` and `json`, as applications see them.
 
 import type { JsonOp, JsonState, JsonUndo } from '../kinds/json/json.ts';
+import { equal } from '../kinds/json/value.ts';
 import type { DocumentKind } from '../kinds/kind.ts';
 import type { Runs } from '../kinds/rich-text/rich-text.ts';
 import type { Json, KindName, Wire } from '../protocol/messages.ts';
@@ -102,22 +103,31 @@ function hooksOf<Op>(host: DocumentHost, doc: string, told: Told<Op>): OtHooks<O
 
 export class RichTextDocumentOfClient
   extends OtDocument<Runs, Steps, Steps, RichTextChange, Delta>
-  implements RichTextDocument
+  implements Omit<RichTextDocument, 'close'>
 {
   readonly kind = 'rich-text' satisfies KindName;
   readonly #cursors = new Cursors();
   /** In the view. */
   #selection: Range | null = null;
+  #content: { readonly view: Wire; readonly delta: Delta } | undefined;
+  #shownCursors: ReadonlyMap<string, Cursor> = new Map();
+  /** The cursors as told by event. */
+  #toldCursors = this.#shownCursors;
+  #cursorsMoved = false;
 
   constructor(host: DocumentHost, name: string) {
     super(host, name, richTextAlgebra);
     this.presence.on('change', (changed) => {
       for (const [client, data] of changed) this.#cursors.presence(client, data);
+      this.#cursorsMoved = true;
+      this.#tellCursors();
     });
   }
 
   get content(): Delta {
-    return toDelta(this.replica.view());
+    const view = this.replica.view();
+    if (this.#content?.view !== view) this.#content = { view, delta: toDelta(view) };
+    return this.#content.delta;
   }
 
   edit(delta: DeltaLike): void {
@@ -126,7 +136,12 @@ export class RichTextDocumentOfClient
   }
 
   get cursors(): ReadonlyMap<string, Cursor> {
-    return this.#cursors.onView(this.replica.pendingOps, this.replica.loaded ? this.content.length() : 0);
+    if (!this.#cursorsMoved) return this.#shownCursors;
+    this.#cursorsMoved = false;
+    const length = this.replica.loaded && !this.#cursors.empty ? this.content.length() : 0;
+    const cursors = this.#cursors.onView(this.replica.pendingOps, length);
+    if (!sameCursors(cursors, this.#shownCursors)) this.#shownCursors = cursors;
+    return this.#shownCursors;
   }
 
   setSelection(range: Range | null): void {
@@ -151,21 +166,48 @@ export class RichTextDocumentOfClient
   protected override changed(origin: ChangeOrigin, op: Steps): void {
     const own = origin === 'edit' || origin === 'undo' || origin === 'redo';
     if (this.#selection !== null) this.#selection = rangeAfter(this.#selection, op, own);
+    this.#cursorsMoved = true;
     this.events.emit('change', { origin, delta: toDelta(op as Wire) });
   }
 
   protected override confirmed(op: Steps, author: string, version: number): void {
     this.#cursors.confirmed(op, author, version);
+    this.#cursorsMoved = true;
   }
 
   protected override reset(version: number): void {
     this.#cursors.reset(version);
+    this.#cursorsMoved = true;
   }
+
+  protected override progress(): void {
+    super.progress();
+    this.#tellCursors();
+  }
+
+  #tellCursors(): void {
+    const { cursors } = this;
+    if (cursors === this.#toldCursors) return;
+    this.#toldCursors = cursors;
+    this.events.emit('cursors', cursors);
+  }
+}
+
+function sameCursors(a: ReadonlyMap<string, Cursor>, b: ReadonlyMap<string, Cursor>): boolean {
+  return (
+    a.size === b.size &&
+    [...a].every(([client, cursor]) => {
+      const other = b.get(client);
+      return (
+        other?.index === cursor.index && other.length === cursor.length && equal(other.data, cursor.data)
+      );
+    })
+  );
 }
 
 export class JsonDocumentOfClient
   extends OtDocument<JsonState, JsonOp, JsonUndo, JsonChange, readonly JsonStep[]>
-  implements JsonDocument
+  implements Omit<JsonDocument, 'close'>
 {
   readonly kind = 'json' satisfies KindName;
 

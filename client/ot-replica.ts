@@ -11,11 +11,20 @@ import type { Wire } from '../protocol/messages.ts';
 import type { ChangeOrigin } from './api.ts';
 import { TroupeError } from './errors.ts';
 import type { OtAlgebra, OtHooks } from './ot-algebra.ts';
-import { type Discarded, type FlightFate, NOTHING_DISCARDED, type Replica, ReplicaError } from './replica.ts';
+import {
+  type Discarded,
+  type FlightFate,
+  type Lost,
+  NOTHING_DISCARDED,
+  type Replica,
+  ReplicaError,
+} from './replica.ts';
 import { UndoHistory } from './undo-history.ts';
 
 interface Entry<Op, Undo> {
   op: Op;
+  /** The number of the first edit in it. */
+  readonly edit: number;
   /** Takes the entry back, last one first. Empty where it has no effect on the view. */
   undos: Undo[];
   /** An upper bound, tightened when it matters. */
@@ -39,6 +48,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   #view: Wire | undefined;
   #pending: Entry<Op, Undo>[] = [];
   #flying = false;
+  #edits = 0;
 
   constructor(algebra: OtAlgebra<State, Op, Undo, Patch>, hooks: OtHooks<Op>) {
     this.#algebra = algebra;
@@ -52,6 +62,12 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   }
   get pending(): boolean {
     return this.#pending.length > 0;
+  }
+  get edits(): number {
+    return this.#edits;
+  }
+  get oldestPending(): number | undefined {
+    return this.#pending[0]?.edit;
   }
   get canUndo(): boolean {
     return this.#undo.canUndo;
@@ -135,11 +151,12 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   }
 
   #queue(applied: Applied<Op, Undo>, bytes: number): void {
+    this.#edits++;
     const composable = this.#algebra.composable(applied.op);
     const last = this.#pending.at(-1);
     const open = last?.composable && !(this.#flying && this.#pending.length === 1);
     if (open && composable && this.#compose(last, applied, bytes)) return;
-    this.#pending.push({ op: applied.op, undos: [applied.undo], bytes, composable });
+    this.#pending.push({ op: applied.op, edit: this.#edits, undos: [applied.undo], bytes, composable });
   }
 
   #compose(last: Entry<Op, Undo>, applied: Applied<Op, Undo>, bytes: number): boolean {
@@ -223,7 +240,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     const change = this.#revertEntry(head);
     this.#shiftFlight();
     const followers = this.#rebase(inverses, change, 'correction', () => {}, true);
-    return { flight: this.#kind.isEmpty(head.op) ? undefined : this.#algebra.patch(head.op), followers };
+    return { flight: this.#kind.isEmpty(head.op) ? undefined : this.#lost(head), followers };
   }
 
   load(snapshot: Wire, version: number, flight: FlightFate): Discarded<Patch> {
@@ -247,7 +264,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   giveUp(): Discarded<Patch> {
     const patches = this.#pending
       .filter((entry) => !this.#kind.isEmpty(entry.op))
-      .map((entry) => this.#algebra.patch(entry.op));
+      .map((entry) => this.#lost(entry));
     const flying = this.#flying;
     this.#pending = [];
     this.#flying = false;
@@ -316,11 +333,11 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     origin: ChangeOrigin,
     confirmed: () => void = () => {},
     reportEmptied = false,
-  ): Patch[] {
+  ): Lost<Patch>[] {
     const before = this.#pending;
     const chain = before.map((entry) => entry.op);
     const moved = change === undefined ? { chain, change: undefined } : this.#algebra.rebase(chain, change);
-    const lost: Patch[] = [];
+    const lost: Lost<Patch>[] = [];
     const after: Entry<Op, Undo>[] = [];
     before.forEach((entry, i) => {
       const op = moved.chain[i] ?? entry.op;
@@ -331,7 +348,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
       } else if (flying) {
         after.push({ ...entry, op, undos: [] });
       } else if (!applied.ok || (reportEmptied && !this.#kind.isEmpty(entry.op))) {
-        lost.push(this.#algebra.patch(entry.op));
+        lost.push(this.#lost(entry));
       }
     });
     this.#pending = after;
@@ -353,6 +370,10 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     this.#undo.changed(chain, change);
     if (!this.#kind.isEmpty(told)) this.#changed(origin, told);
     return lost;
+  }
+
+  #lost({ op, edit }: Entry<Op, Undo>): Lost<Patch> {
+    return { patch: this.#algebra.patch(op), edit };
   }
 
   #changed(origin: ChangeOrigin, op: Op): void {

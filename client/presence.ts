@@ -1,5 +1,6 @@
 // Presence of one document: others' states as the server tells them, and this client's own, sent no
 // faster than the server takes it. Owns neither subscription nor what the states mean.
+import { equal } from '../kinds/json/value.ts';
 import type { Json, PresenceOut } from '../protocol/messages.ts';
 import type { Presence, PresenceEvents } from './api.ts';
 import type { SendResult } from './connection.ts';
@@ -27,7 +28,8 @@ const utf8 = new TextEncoder();
 export class PresenceChannel implements Presence {
   readonly #host: PresenceHost;
   readonly #events = new Emitter<PresenceEvents>();
-  readonly #states = new Map<string, Json>();
+  /** Never altered: each change makes a new map. */
+  #states: ReadonlyMap<string, Json> = new Map();
   #own: Json = null;
   /** What goes out differs from what was sent last. */
   #due = false;
@@ -114,14 +116,17 @@ export class PresenceChannel implements Presence {
     this.#timer = undefined;
   }
 
-  #merge(changed: Map<string, Json>): void {
-    for (const [client, data] of changed) {
-      if (data === null || data === undefined) {
-        if (!this.#states.delete(client)) changed.delete(client);
-      } else {
-        this.#states.set(client, data);
-      }
+  #merge(told: ReadonlyMap<string, Json>): void {
+    const states = new Map(this.#states);
+    const changed = new Map<string, Json>();
+    for (const [client, data] of told) {
+      if (equal(states.get(client) ?? null, data ?? null)) continue;
+      changed.set(client, data ?? null);
+      if (data === null || data === undefined) states.delete(client);
+      else states.set(client, data);
     }
-    if (changed.size > 0) this.#events.emit('change', changed);
+    if (changed.size === 0) return;
+    this.#states = states;
+    this.#events.emit('change', changed);
   }
 }

@@ -16,6 +16,10 @@ export interface Replica<Patch> {
   readonly loaded: boolean;
   /** Whether any edit made here is not settled. */
   readonly pending: boolean;
+  /** The number of the latest edit made here; the first is 1. */
+  readonly edits: number;
+  /** The number of the first edit that is not settled. */
+  readonly oldestPending: number | undefined;
   /** Whether patches are made on a version (`base` on the wire). */
   readonly versioned: boolean;
   /** Whether what was edited here cannot be taken out again: a refused patch then ends the document. */
@@ -39,9 +43,15 @@ export interface Replica<Patch> {
 
 export interface Discarded<Patch> {
   /** The patch that was in flight; undefined where it was empty or there was none. */
-  readonly flight: Patch | undefined;
+  readonly flight: Lost<Patch> | undefined;
   /** Later edits that had no ground left to stand on. */
-  readonly followers: readonly Patch[];
+  readonly followers: readonly Lost<Patch>[];
+}
+
+export interface Lost<Patch> {
+  readonly patch: Patch;
+  /** The number of the first edit in it. */
+  readonly edit: number;
 }
 
 export const NOTHING_DISCARDED: Discarded<never> = { flight: undefined, followers: [] };

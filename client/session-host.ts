@@ -29,8 +29,18 @@ export interface SessionHandlers<Patch> {
   opened(presence: Record<string, unknown>): void;
   down(): void;
   presence(states: Record<string, unknown>): void;
-  rejected(rejection: Rejection<Patch>): void;
+  /** @param edit the number of the first edit that was lost with it */
+  rejected(rejection: Rejection<Patch>, edit: number): void;
+  /** Edits may have been settled, and positions may have moved. */
+  progress(): void;
   error(error: TroupeError): void;
-  /** Over, for good; `error` where it was not asked for. */
-  closed(end: { code?: string; message?: string }, error: TroupeError | undefined): void;
+  /**
+   * Over, for good; `error` where it was not asked for.
+   * @param unsaved the number of the first edit that was given up; undefined: every edit was settled
+   */
+  closed(
+    end: { code?: string; message?: string },
+    error: TroupeError | undefined,
+    unsaved: number | undefined,
+  ): void;
 }

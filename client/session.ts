@@ -133,6 +133,7 @@ export class Session<Patch> {
 
   /** Emits the state if it has changed. */
   refresh(): void {
+    if (!this.closed) this.#handlers.progress();
     const state = this.#currentState();
     if (state === this.#state) return;
     this.#state = state;
@@ -334,9 +335,10 @@ export class Session<Patch> {
   }
 
   #report(discarded: Discarded<Patch>, error: TroupeError, outcome: 'not-committed' | 'unknown'): void {
-    if (discarded.flight !== undefined) this.#handlers.rejected({ error, patch: discarded.flight, outcome });
-    for (const patch of discarded.followers) {
-      this.#handlers.rejected({ error, patch, outcome: 'not-committed' });
+    const { flight, followers } = discarded;
+    if (flight !== undefined) this.#handlers.rejected({ error, patch: flight.patch, outcome }, flight.edit);
+    for (const { patch, edit } of followers) {
+      this.#handlers.rejected({ error, patch, outcome: 'not-committed' }, edit);
     }
   }
 
@@ -374,7 +376,7 @@ export class Session<Patch> {
     const lost = committed ? { ...pending, flight: undefined } : pending;
     if (error !== undefined) this.#report(lost, error, everSent ? 'unknown' : 'not-committed');
     this.refresh();
-    this.#handlers.closed(end, error);
+    this.#handlers.closed(end, error, (lost.flight ?? lost.followers[0])?.edit);
   }
 
   #enter(phase: Phase): void {

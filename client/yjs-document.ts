@@ -10,7 +10,10 @@ import { YjsReplica } from './yjs-replica.ts';
 /** Base64 makes four bytes of three. */
 const BASE64_SHARE = 0.75;
 
-export class YjsDocumentOfClient extends DocumentBase<YjsChange, Uint8Array> implements YjsDocument {
+export class YjsDocumentOfClient
+  extends DocumentBase<YjsChange, Uint8Array>
+  implements Omit<YjsDocument, 'close'>
+{
   readonly kind = 'yjs' satisfies KindName;
   readonly #replica: YjsReplica;
 

@@ -4,7 +4,14 @@ import * as Y from 'yjs';
 import { wireBytes } from '../protocol/codec.ts';
 import type { Wire } from '../protocol/messages.ts';
 import type { ChangeOrigin, SharedTypes } from './api.ts';
-import { type Discarded, type FlightFate, NOTHING_DISCARDED, type Replica, ReplicaError } from './replica.ts';
+import {
+  type Discarded,
+  type FlightFate,
+  type Lost,
+  NOTHING_DISCARDED,
+  type Replica,
+  ReplicaError,
+} from './replica.ts';
 
 export interface YjsHooks {
   /** The most bytes that one patch may have. */
@@ -31,6 +38,8 @@ class LocalOrigins extends Set<unknown> {
 
 interface Entry {
   updates: Uint8Array[];
+  /** The number of the first edit in it. */
+  readonly edit: number;
   /** An upper bound of what they come to when merged. */
   bytes: number;
 }
@@ -49,6 +58,7 @@ export class YjsReplica implements Replica<Uint8Array> {
   #loaded = false;
   #queue: Entry[] = [];
   #flying = false;
+  #edits = 0;
 
   constructor(hooks: YjsHooks) {
     this.#hooks = hooks;
@@ -62,6 +72,12 @@ export class YjsReplica implements Replica<Uint8Array> {
   }
   get pending(): boolean {
     return this.#queue.length > 0;
+  }
+  get edits(): number {
+    return this.#edits;
+  }
+  get oldestPending(): number | undefined {
+    return this.#queue[0]?.edit;
   }
   /** Bytes that wait, before merging. */
   get pendingBytes(): number {
@@ -104,9 +120,11 @@ export class YjsReplica implements Replica<Uint8Array> {
   }
 
   #enqueue(update: Uint8Array): void {
+    this.#edits++;
     const last = this.#queue.at(-1);
     const open = last !== undefined && !(this.#flying && this.#queue.length === 1);
-    if (!open || !this.#join(last, update)) this.#queue.push({ updates: [update], bytes: update.length });
+    if (!open || !this.#join(last, update))
+      this.#queue.push({ updates: [update], edit: this.#edits, bytes: update.length });
   }
 
   #join(last: Entry, update: Uint8Array): boolean {
@@ -144,7 +162,7 @@ export class YjsReplica implements Replica<Uint8Array> {
     this.#land();
     return head === undefined || why === 'duplicate'
       ? NOTHING_DISCARDED
-      : { flight: merge(head), followers: [] };
+      : { flight: lost(head), followers: [] };
   }
 
   load(snapshot: Wire, version: number, flight: FlightFate, sameHistory: boolean): Discarded<Uint8Array> {
@@ -156,15 +174,18 @@ export class YjsReplica implements Replica<Uint8Array> {
     if (flight === 'unknown') this.#flying = false;
     if (first || sameHistory) return NOTHING_DISCARDED;
     // Another life of the document may lack edits that were committed in the last one.
+    const oldest = this.oldestPending;
     this.#flying = false;
     this.#queue = [];
     const missing = Y.encodeStateAsUpdate(this.doc, Y.encodeStateVectorFromUpdate(bytes));
-    this.#queue.push({ updates: [missing], bytes: missing.length });
+    // What was saved in the last life is an edit of this client that is not saved in this one.
+    this.#edits++;
+    this.#queue.push({ updates: [missing], edit: oldest ?? this.#edits, bytes: missing.length });
     return NOTHING_DISCARDED;
   }
 
   giveUp(): Discarded<Uint8Array> {
-    const [first, ...others] = this.#queue.map(merge);
+    const [first, ...others] = this.#queue.map(lost);
     const flying = this.#flying;
     this.#queue = [];
     this.#flying = false;
@@ -191,6 +212,8 @@ export class YjsReplica implements Replica<Uint8Array> {
     this.#flying = false;
   }
 }
+
+const lost = (entry: Entry): Lost<Uint8Array> => ({ patch: merge(entry), edit: entry.edit });
 
 const merge = ({ updates }: Entry): Uint8Array => {
   const [only] = updates;

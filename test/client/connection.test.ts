@@ -49,7 +49,9 @@ test('options that can never work throw', () => {
   assert.throws(() => client.open('no slash', 'json'), { code: 'bad-name' });
   client.open('acme/a', 'json');
   assert.throws(() => client.open('acme/a', 'yjs'), { code: 'wrong-kind' });
-  assert.equal(client.open('acme/a', 'json'), client.open('acme/a', 'json'));
+  for (const readyTimeoutMs of [0, -1, Number.NaN, 2 ** 31]) {
+    assert.throws(() => h.client({ readyTimeoutMs }), TypeError);
+  }
   client.close();
   assert.throws(() => client.open('acme/a', 'json'), { code: 'not-open' });
 });
