@@ -1,7 +1,6 @@
 // One document of a bare client: its subscription, and the submits that have no answer yet, in
 // order, bounded by the server's `inflight`. Knows no sockets: frames go in and out by its client.
-import type { OpenSubmitCode } from '../protocol/errors.ts';
-import { OPEN_SUBMIT_CODES } from '../protocol/errors.ts';
+import { isOpenSubmitCode } from '../protocol/errors.ts';
 import type {
   ClientMessage,
   ErrorMessage,
@@ -180,7 +179,7 @@ export class BareDocument {
       else if (!this.live) this.later(message.retryAfterMs, () => this.subscribe());
       return;
     }
-    if (!isOpenCode(message.code) || message.code === 'version-too-old') {
+    if (!isOpenSubmitCode(message.code) || message.code === 'version-too-old') {
       this.forget(pending);
       this.pump();
       return;
@@ -290,8 +289,6 @@ export class BareDocument {
     this.retry = undefined;
   }
 }
-
-const isOpenCode = (code: string): code is OpenSubmitCode => OPEN_SUBMIT_CODES.some((open) => open === code);
 
 function neverSent({ seq, base, op }: Pending): SubmitRecord {
   return {

@@ -52,6 +52,9 @@ export const OPEN_SUBMIT_CODES = [
 
 export type OpenSubmitCode = (typeof OPEN_SUBMIT_CODES)[number];
 
+export const isOpenSubmitCode = (code: string): code is OpenSubmitCode =>
+  OPEN_SUBMIT_CODES.some((open) => open === code);
+
 /** WebSocket close codes. 1xxx follow RFC 6455; 4xxx are Troupe's own. */
 export const CLOSE = {
   shutdown: 1001,

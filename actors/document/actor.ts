@@ -6,9 +6,11 @@
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../committer.ts';
+import { BEHIND_OPEN } from '../left-open.ts';
 import { CLOSE, OPEN, PRESENCE, SUBMIT, type ToOwner } from '../link-messages.ts';
 import { Mailbox } from '../mailbox.ts';
 import { Audience } from './audience.ts';
+import { Door } from './door.ts';
 import { type ActorLimits, type Effects, Hand, type LoadResult } from './effects.ts';
 import type { Entry } from './entry.ts';
 import { Serving } from './serving.ts';
@@ -33,6 +35,7 @@ export class DocumentActor {
   private readonly limits: ActorLimits;
   private readonly mailbox: Mailbox<Arrived>;
   private readonly audience: Audience;
+  private readonly door = new Door();
   private mode: Mode = 'cold';
   /** While active. */
   private serving: Serving | undefined;
@@ -106,6 +109,11 @@ export class DocumentActor {
 
   handle(link: number, message: ToOwner): void {
     if (this.mode === 'dropped') return;
+    const behind = this.door.arrives(link, message);
+    if (behind !== undefined) {
+      this.audience.turnAway(link, message, behind, BEHIND_OPEN);
+      return;
+    }
     if (this.serving !== undefined && this.mailbox.isEmpty) {
       this.serving.process(link, message);
       return;
@@ -116,6 +124,7 @@ export class DocumentActor {
     }
     // Closing takes no room: it frees some.
     if (!this.mailbox.put({ link, message }, sizeOf(message), message[0] === CLOSE)) {
+      this.door.turnedAway(link, message, 'overloaded');
       this.audience.turnAway(link, message, 'overloaded', 'too much waits for this document');
     }
     if (this.mode === 'cold') this.load();
@@ -124,6 +133,7 @@ export class DocumentActor {
   /** A link is gone, and all its subscribers with it. */
   linkLost(link: number): void {
     this.mailbox.removeWhere((item) => item.link === link);
+    this.door.linkLost(link);
     this.audience.leaveLink(link);
   }
 
@@ -149,6 +159,7 @@ export class DocumentActor {
 
   /** Drops what is in memory, durable or not; gateways open again and send again what is unanswered. */
   reset(): void {
+    this.door.clear();
     this.audience.reset();
     for (const { link, message } of this.mailbox.clear()) {
       if (message[0] === OPEN || message[0] === SUBMIT) {
@@ -203,6 +214,7 @@ export class DocumentActor {
       serving.process(item.link, item.message);
       if (this.serving !== serving) return;
     }
+    this.keepDoor();
   }
 
   private notLoaded(result: Exclude<LoadResult, { readonly type: 'loaded' }>): void {
@@ -217,10 +229,17 @@ export class DocumentActor {
       else if (next !== undefined) this.mailbox.put(item, 0, true);
       else this.audience.turnAway(item.link, item.message, code, text);
     }
-    if (next !== undefined) {
-      this.mailbox.putFirst(next);
-      this.load();
+    if (next === undefined) {
+      this.keepDoor();
+      return;
     }
+    this.mailbox.putFirst(next);
+    this.load();
+  }
+
+  /** All opens that waited have been answered: of those that made no subscriber nothing is kept. */
+  private keepDoor(): void {
+    this.door.keep((link, sub) => this.audience.subscribers.find(link, sub) !== undefined);
   }
 }
 

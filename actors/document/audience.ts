@@ -1,7 +1,8 @@
 // Those who have one document open, and all that they are told: their subscriptions, their presence,
 // and the messages to their links. It stays while the document leaves memory and comes back. It
 // decides nothing about versions, and when something may be told others know.
-import type { ErrorCode } from '../../protocol/errors.ts';
+import { type ErrorCode, isOpenSubmitCode } from '../../protocol/errors.ts';
+import { LeftOpen } from '../left-open.ts';
 import {
   CLOSE,
   CLOSED,
@@ -132,10 +133,11 @@ export class Audience {
     this.hand.send(subscriber.link.link, message);
   }
 
-  /** A submit that did not commit. A final code has passed `Stay.reject`, or the host's word that the session lives. */
+  /** A submit that did not commit; one that may come again holds up the higher ones. A final code has passed `Stay.reject`, or the host's word that the session lives. */
   refuse(subscriber: Subscriber, seq: number, code: ErrorCode, message: string): void {
-    if (!subscriber.gone)
-      this.tell(subscriber, [REFUSED, subscriber.link.chan, subscriber.sub, seq, code, message]);
+    if (subscriber.gone) return;
+    leaveOpen(subscriber, seq, code);
+    this.tell(subscriber, [REFUSED, subscriber.link.chan, subscriber.sub, seq, code, message]);
   }
 
   /** A message that cannot be taken: what waits for something is answered; a close is carried out all the same. */
@@ -145,9 +147,13 @@ export class Audience {
       case OPEN:
         this.refuseOpen(link, chan, sub, code, text);
         return;
-      case SUBMIT:
-        this.hand.send(link, [REFUSED, chan, sub, message[3], submitCode(code), text]);
+      case SUBMIT: {
+        const subscriber = this.subscribers.find(link, sub);
+        const [, , , seq] = message;
+        if (subscriber !== undefined) leaveOpen(subscriber, seq, submitCode(code));
+        this.hand.send(link, [REFUSED, chan, sub, seq, submitCode(code), text]);
         return;
+      }
       case PULL:
         this.hand.send(link, [LOST, chan, sub]);
         this.leaveBy(link, sub);
@@ -217,6 +223,12 @@ export class Audience {
       ]);
     }
   }
+}
+
+function leaveOpen(subscriber: Subscriber, seq: number, code: ErrorCode): void {
+  if (!isOpenSubmitCode(code)) return;
+  subscriber.leftOpen ??= new LeftOpen();
+  subscriber.leftOpen.add(seq, code);
 }
 
 /** A submit ends in one of the submit codes, whatever became of its document. */

@@ -1,5 +1,7 @@
 // A document in memory, served: each subscriber's messages in their order to the part that answers them,
 // and what has become durable to the gate, to memory's limits and to snapshots.
+
+import { BEHIND_OPEN } from '../left-open.ts';
 import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link-messages.ts';
 import type { LoadedDocument } from '../storage/store.ts';
 import type { Audience } from './audience.ts';
@@ -89,6 +91,11 @@ export class Serving {
       case SUBMIT: {
         const [, , , seq, base, op] = message;
         const { client, user } = subscriber;
+        const behind = subscriber.leftOpen?.arrives(seq);
+        if (behind !== undefined) {
+          this.audience.refuse(subscriber, seq, behind, BEHIND_OPEN);
+          return;
+        }
         // The document has left memory since it was opened.
         if (this.document.needsRecall(client)) {
           this.stay.recall(subscriber, (known) => {

@@ -1,6 +1,7 @@
 // Who has one document open: one entry per socket, grouped by the link it came over. It holds who
 // they are and how far they have been brought; it sends nothing.
 import type { Role } from '../../protocol/messages.ts';
+import type { LeftOpen } from '../left-open.ts';
 import { type FrameCodec, JSON_FRAMES, type OpenRequest, type ToOwner } from '../link-messages.ts';
 
 /** Messages of one subscriber that wait for an answer of the store, and acks that wait until it has caught up: its submits in flight, and some. */
@@ -29,6 +30,8 @@ export interface Subscriber {
   at: number;
   /** Its messages wait here while an answer of the store is awaited for it; undefined: none is. */
   waiting: ToOwner[] | undefined;
+  /** Its submits that were refused and may come again; undefined: there has been none. */
+  leftOpen: LeftOpen | undefined;
   /** It is being caught up: seq and version of acks that wait until it has joined. */
   heldAcks: (readonly [seq: number, version: number])[] | undefined;
   gone: boolean;
@@ -107,6 +110,7 @@ export class Subscribers {
       joined: false,
       at: 0,
       waiting: undefined,
+      leftOpen: undefined,
       heldAcks: undefined,
       gone: false,
     };
@@ -124,6 +128,7 @@ export class Subscribers {
     subscriber.formerSubs = numbers.filter((number) => number >= before);
     subscriber.sub = sub;
     subscriber.request = request;
+    subscriber.leftOpen = undefined;
     subscriber.askedAt = request.askedAt ?? 0;
     subscriber.again = request.again === true;
     subs.set(sub, subscriber);

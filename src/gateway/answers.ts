@@ -18,14 +18,20 @@ import {
   STATES,
 } from '../../actors/link-messages.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
-import { CLOSE, type ErrorCode, FINAL_SUBMIT_CODES, type FinalSubmitCode } from '../../protocol/errors.ts';
+import {
+  CLOSE,
+  type ErrorCode,
+  FINAL_SUBMIT_CODES,
+  type FinalSubmitCode,
+  isOpenSubmitCode,
+} from '../../protocol/errors.ts';
 import type { Json } from '../../protocol/messages.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { LargeAnswers } from './large-answers.ts';
 import type { OwnerChanges } from './ownership.ts';
 import type { Replies } from './replies.ts';
-import { type Subscriptions, settle } from './subscriptions.ts';
+import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
 
 const ENDED = {
   deleted: 'the document is gone',
@@ -214,7 +220,8 @@ export class Answers {
     code: ErrorCode,
     message: string,
   ): void {
-    settle(subscription, seq);
+    if (isOpenSubmitCode(code)) leaveOpen(subscription, seq, code);
+    else settle(subscription, seq);
     const { session } = subscription;
     const { doc } = channel;
     if (FINAL.has(code)) session.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });

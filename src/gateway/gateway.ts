@@ -51,7 +51,7 @@ export class Gateway implements OwnerLinkListener {
     const { router, random, after = systemClock.after, ownerWaitMs = OWNER_WAIT_MS } = options;
     const channels = new Channels();
     const replies = new Replies(random);
-    const subscriptions = new Subscriptions(channels);
+    const subscriptions = new Subscriptions(channels, replies);
     const large = new LargeAnswers(options.snapshotBytes ?? SNAPSHOT_BYTES);
     const owners = new OwnerChanges(
       { router, random, after, ownerWaitMs },

@@ -12,7 +12,7 @@ import { CLOSE, ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { Replies } from './replies.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
 
 export interface OwnershipOptions {
   readonly router: Router;
@@ -162,13 +162,14 @@ export class OwnerChanges {
   }
 
   private refuseUnanswered(
-    { session, channel, unanswered }: Subscription,
-    code: ErrorCode,
+    subscription: Subscription,
+    code: 'unavailable' | 'not-open',
     message: string,
   ): void {
-    for (const { seq, op } of [...(unanswered?.all() ?? [])]) {
-      unanswered?.delete(seq);
-      session.unansweredBytes -= op.length;
+    const { session, channel, unanswered } = subscription;
+    for (const { seq } of [...(unanswered?.all() ?? [])]) {
+      if (code === 'unavailable') leaveOpen(subscription, seq, code);
+      else settle(subscription, seq);
       this.replies.later(session, code, message, { doc: channel.doc, seq });
     }
   }

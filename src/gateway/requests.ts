@@ -1,6 +1,7 @@
 // What clients ask of documents, checked: names, values, rates and limits. What passes goes to the
 // document's owner, or waits for one within the limits; what does not is answered here. It looks no
 // deeper into a patch than its shape.
+import { BEHIND_OPEN } from '../../actors/left-open.ts';
 import { type LinkOp, PRESENCE, refusedOp, SUBMIT } from '../../actors/link-messages.ts';
 import type { Router } from '../../cluster/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
@@ -66,6 +67,7 @@ export class Requests {
     const name = this.nameOf(session, message);
     if (name === undefined || !this.mayOpen(session, name, message)) return;
     const before = session.open.get(name);
+    if (before !== undefined) rootOf(before).unanswered?.openedAnew();
     const channel = this.channels.of(name);
     if (channel.subs.size === 0) this.owners.enter(channel);
     const subscription: Subscription = {
@@ -151,29 +153,38 @@ export class Requests {
       this.replies.error(session, 'bad-message', 'base: a version', { doc: channel.doc, seq });
       return;
     }
+    subscription.unanswered ??= new Unanswered();
+    const { unanswered } = subscription;
     const wait = takeSubmit(session, this.limits, this.options.now());
+    const behind = unanswered.arrives(seq);
+    if (behind !== undefined) {
+      this.replies.later(session, behind, BEHIND_OPEN, { doc: channel.doc, seq });
+      return;
+    }
     if (wait > 0) {
+      unanswered.leave(seq, 'rate-limited');
       const about = { doc: channel.doc, seq, retryAfterMs: wait };
       this.replies.error(session, 'rate-limited', 'too many submits', about);
       return;
     }
     const linkOp = this.linkOp(session.codec, op, bytes);
-    subscription.unanswered ??= new Unanswered();
-    const { unanswered } = subscription;
     if (unanswered.size >= this.limits.inflight && unanswered.get(seq) === undefined) {
-      this.overloaded(session, channel.doc, seq, 'too many submits without an answer');
+      this.overloaded(subscription, unanswered, seq, 'too many submits without an answer');
       return;
     }
     if (session.unansweredBytes + linkOp.length > this.options.unansweredBytes && unanswered.size > 0) {
-      this.overloaded(session, channel.doc, seq, 'too many bytes without an answer');
+      this.overloaded(subscription, unanswered, seq, 'too many bytes without an answer');
       return;
     }
     const submit = { seq, base: isVersion(base) ? base : -1, op: linkOp };
     const { link } = channel;
-    if (link === undefined && this.owners.refusesSubmit(channel, subscription, seq)) return;
+    if (link === undefined && this.owners.refusesSubmit(channel, subscription, seq)) {
+      unanswered.leave(seq, 'unavailable');
+      return;
+    }
     const goesOn = link !== undefined && subscription.mode !== 'resuming';
     if (goesOn && !link.offer([SUBMIT, channel.chan, subscription.sub, seq, submit.base, submit.op])) {
-      this.overloaded(session, channel.doc, seq, 'the owner of this document is behind');
+      this.overloaded(subscription, unanswered, seq, 'the owner of this document is behind');
       return;
     }
     session.unansweredBytes += submit.op.length - (unanswered.get(seq)?.op.length ?? 0);
@@ -253,7 +264,13 @@ export class Requests {
     return undefined;
   }
 
-  private overloaded(session: Session, doc: string, seq: number, message: string): void {
-    this.replies.later(session, 'overloaded', message, { doc, seq });
+  private overloaded(
+    { session, channel }: Subscription,
+    unanswered: Unanswered,
+    seq: number,
+    message: string,
+  ): void {
+    unanswered.leave(seq, 'overloaded');
+    this.replies.later(session, 'overloaded', message, { doc: channel.doc, seq });
   }
 }

@@ -1,5 +1,6 @@
 // Who has what open: opens, closes and opens again at the owner, in the order that keeps every submit
 // and every version. It decides nothing about owners: where there is none it leaves things as they are.
+import { BEHIND_OPEN } from '../../actors/left-open.ts';
 import {
   CLOSE,
   JSON_FRAMES,
@@ -10,9 +11,11 @@ import {
   SUBMIT,
 } from '../../actors/link-messages.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
+import type { OpenSubmitCode } from '../../protocol/errors.ts';
 import type { Role } from '../../protocol/messages.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
+import type { Replies } from './replies.ts';
 import type { Session } from './session.ts';
 
 /** Everyone is an owner until roles arrive with the front door. */
@@ -20,10 +23,12 @@ const ROLE: Role = 'owner';
 
 export class Subscriptions {
   private readonly channels: Channels;
+  private readonly replies: Replies;
   private lastSub = 0;
 
-  constructor(channels: Channels) {
+  constructor(channels: Channels, replies: Replies) {
     this.channels = channels;
+    this.replies = replies;
   }
 
   /**
@@ -76,11 +81,17 @@ export class Subscriptions {
     }
   }
 
-  /** What is unanswered, in order, and its presence. */
+  /** What is unanswered, in order, and its presence. What stands behind a refused submit is refused as that was. */
   sendAgain(subscription: Subscription): void {
     const { sub, unanswered, presence, channel, session } = subscription;
     const { link, chan } = channel;
-    for (const { seq, base, op } of unanswered?.all() ?? []) link?.send([SUBMIT, chan, sub, seq, base, op]);
+    for (const { seq, base, op, behind } of [...(unanswered?.all() ?? [])]) {
+      if (behind === undefined) link?.send([SUBMIT, chan, sub, seq, base, op]);
+      else {
+        leaveOpen(subscription, seq, behind);
+        this.replies.later(session, behind, BEHIND_OPEN, { doc: channel.doc, seq });
+      }
+    }
     if (presence !== undefined && !session.isHidden) link?.send([PRESENCE, chan, sub, presence]);
   }
 
@@ -191,9 +202,15 @@ export class Subscriptions {
   }
 }
 
-/** A submit has its answer, or nobody waits for it any more. */
+/** A submit has its final answer. */
 export function settle(subscription: Subscription, seq: number): void {
-  const submit = rootOf(subscription).unanswered?.delete(seq);
+  const submit = rootOf(subscription).unanswered?.settle(seq);
+  if (submit !== undefined) subscription.session.unansweredBytes -= submit.op.length;
+}
+
+/** A submit that was sent to an owner is refused, and may come again. */
+export function leaveOpen(subscription: Subscription, seq: number, code: OpenSubmitCode): void {
+  const submit = rootOf(subscription).unanswered?.refused(seq, code);
   if (submit !== undefined) subscription.session.unansweredBytes -= submit.op.length;
 }
 

@@ -38,6 +38,8 @@ export class ActorHarness {
   private loaded: Document | undefined;
   /** Whether the document is there to be loaded, or made. */
   exists = true;
+  /** Whether the store is out of reach of who loads it. */
+  unavailable = false;
   /** Snapshots that it asked for. */
   readonly folds: {
     readonly version: number;
@@ -57,6 +59,10 @@ export class ActorHarness {
           this.log.push({ version, client, seq, op, epoch: 1 }),
         load: (_actor, _create, done) =>
           this.ask(() => {
+            if (this.unavailable) {
+              done({ type: 'failed', code: 'unavailable', message: 'out of reach' });
+              return;
+            }
             if (!this.exists) {
               done({ type: 'missing' });
               return;

@@ -12,6 +12,14 @@ export interface Failure {
  * needless-gap: a worker had to start over for a version that was missing, and the database had lost none.
  * zombie-row: the database took rows of a session that was fenced.
  * not-quarantined: workers of one run died of one document oftener than they may.
+ * open-passed: an edit committed while a lower one of its client was left open.
  * crash: something threw that must not.
  */
-export type SimRule = 'not-live' | 'stale-read' | 'needless-gap' | 'zombie-row' | 'not-quarantined' | 'crash';
+export type SimRule =
+  | 'not-live'
+  | 'stale-read'
+  | 'needless-gap'
+  | 'zombie-row'
+  | 'not-quarantined'
+  | 'open-passed'
+  | 'crash';

@@ -247,6 +247,7 @@ class Run {
         documents: documents.filter((document) => document !== undefined),
         onOpened: (doc, version, askedAtMs) => this.opened(doc, version, askedAtMs),
         onVersion: (doc, version) => this.seen(doc, version),
+        onPassed: (doc, detail) => this.world.violated('open-passed', `${doc}: ${detail}`),
       });
     });
   }

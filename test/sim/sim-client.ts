@@ -21,11 +21,15 @@ export interface SimClientOptions {
   /** What a version that some client has, or asks for again, says about what others may still be told. */
   readonly onOpened: (doc: string, version: number, askedAtMs: number) => void;
   readonly onVersion: (doc: string, version: number) => void;
+  readonly onPassed: (doc: string, detail: string) => void;
 }
 
 /** Several edits in one turn, so that some wait while others are on their way. */
 const BURST_CHANCE = 0.25;
 const MOST_IN_BURST = 5;
+/** Some pipeline far beyond limits.inflight, and keep to what the contract says of the seqs that are refused. */
+const PIPELINED = 100;
+const PIPELINE_CHANCE = 0.02;
 const PRESENCE_CHANCE = 0.03;
 const REOPEN_CHANCE = 0.01;
 const BACKOFF_MS = [20, 400] as const;
@@ -39,6 +43,7 @@ export class SimClient {
   private readonly options: SimClientOptions;
   private readonly random: Random;
   private readonly codec: Codec;
+  private readonly pipelines: boolean;
   private connection: Connection | undefined;
   private editing = true;
   private welcomed = false;
@@ -50,6 +55,7 @@ export class SimClient {
     this.options = options;
     this.random = world.random(`client ${name}`);
     this.codec = this.random() < 0.5 ? jsonCodec : msgpackCodec;
+    this.pipelines = this.random() < 0.25;
     this.recorder = new Recorder(name, { replicas: true, now: scheduler.now });
     const documents = new Map<string, SimDocument>();
     for (const { doc, kind } of options.documents) {
@@ -61,11 +67,12 @@ export class SimClient {
           random: this.random,
           recorder: this.recorder,
           scheduler,
-          inflight: this.random() < 0.5 ? 1 : 2 + Math.floor(this.random() * 8),
+          inflight: this.pipelines ? PIPELINED : this.random() < 0.5 ? 1 : 2 + Math.floor(this.random() * 8),
           eager: this.random() < 0.5,
           send: (message) => this.send(message),
           onOpened: (version, askedAtMs) => options.onOpened(doc, version, askedAtMs),
           onVersion: (version) => options.onVersion(doc, version),
+          onPassed: (seq, open) => options.onPassed(doc, `seq ${seq} of ${name} has passed ${open}`),
         }),
       );
     }
@@ -109,9 +116,13 @@ export class SimClient {
       if (dice < REOPEN_CHANCE) document.reopen();
       else if (dice < REOPEN_CHANCE + PRESENCE_CHANCE && document.live)
         this.send({ type: 'presence', doc: document.doc, data: { at: Math.floor(dice * 1e6) } });
-      else
-        for (let left = this.random() < BURST_CHANCE ? MOST_IN_BURST : 1; left > 0; left--) document.edit();
+      else for (let left = this.burst(); left > 0; left--) document.edit();
     });
+  }
+
+  private burst(): number {
+    if (this.pipelines && this.random() < PIPELINE_CHANCE) return PIPELINED;
+    return this.random() < BURST_CHANCE ? MOST_IN_BURST : 1;
   }
 
   private dial(): void {

@@ -29,6 +29,8 @@ export interface SimDocumentOptions {
   /** Told of each `opened`: its version, and when it was asked for. */
   readonly onOpened: (version: number, askedAtMs: number) => void;
   readonly onVersion: (version: number) => void;
+  /** An edit has committed past one that was left open, which can only be `seq-used` now. */
+  readonly onPassed: (seq: number, open: number) => void;
 }
 
 interface Pending {
@@ -36,6 +38,9 @@ interface Pending {
   readonly base: number | undefined;
   readonly op: Wire;
   sent: boolean;
+  /** The opening in which it was sent first, and the one in which it was left open and has not been sent since; 0: none. */
+  firstSentIn: number;
+  openIn: number;
 }
 
 type Taken = Extract<ServerMessage, { type: 'opened' | 'commit' | 'ack' | 'reject' | 'closed' }>;
@@ -58,6 +63,8 @@ export class SimDocument {
   private askedAtMs = 0;
   /** An open is on its way, or its answer. */
   private asking = false;
+  /** How often it has been opened. */
+  private opening = 0;
 
   constructor(options: SimDocumentOptions) {
     this.doc = options.doc;
@@ -74,6 +81,7 @@ export class SimDocument {
     const { doc, kind, scheduler } = this.options;
     this.askedAtMs = scheduler.now();
     this.asking = true;
+    this.opening++;
     this.options.send({
       type: 'open',
       doc,
@@ -142,6 +150,7 @@ export class SimDocument {
     if (pending !== undefined) {
       if (!OPEN_CODES.has(code) && code !== 'not-open') throw new Error(`seq ${seq}: ${code}`);
       pending.sent = false;
+      pending.openIn = code === 'not-open' ? 0 : this.opening;
       this.later(retryAfterMs ?? RETRY_MS);
       return;
     }
@@ -195,7 +204,7 @@ export class SimDocument {
 
   private submit(op: Wire, base: number | undefined): void {
     const seq = this.nextSeq++;
-    this.pending.set(seq, { seq, base, op, sent: false });
+    this.pending.set(seq, { seq, base, op, sent: false, firstSentIn: 0, openIn: 0 });
     this.pump();
   }
 
@@ -208,12 +217,18 @@ export class SimDocument {
     for (const pending of this.pending.values()) {
       if (pending.sent) continue;
       pending.sent = true;
+      pending.firstSentIn ||= this.opening;
+      pending.openIn = 0;
       const { seq, base, op } = pending;
       this.options.send({ type: 'submit', doc: this.doc, seq, op, ...(base === undefined ? {} : { base }) });
     }
   }
 
   private answered(seq: number): void {
+    // One that was sent over an earlier connection may have committed before the lower one was refused over this.
+    if (this.pending.get(seq)?.firstSentIn === this.opening)
+      for (const { seq: open, openIn } of this.pending.values())
+        if (open < seq && openIn === this.opening) this.options.onPassed(seq, open);
     this.pending.delete(seq);
   }
 

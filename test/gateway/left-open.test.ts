@@ -1,0 +1,271 @@
+// Seqs that a retryable answer has left open: no higher one passes them, at the gateway, on the way to the owner and
+// from one owner to the next.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { COMMIT, REFUSED, RESET } from '../../actors/link-messages.ts';
+import { shardOf } from '../../actors/shard.ts';
+import type { Message, WireClient } from '../support/wire-client.ts';
+import { commits, FileNode, holdCommits, inBoth, outcome } from './contract.ts';
+import { Owner, opened, startGateway } from './fake-owners.ts';
+
+const file = new FileNode({ limits: { submitsPerSecond: 200 } });
+
+/** Answers to seqs, in order. */
+const answers = async (client: WireClient, doc: string, seqs: readonly number[]): Promise<unknown[]> => {
+  const all: unknown[] = [];
+  for (const seq of seqs) all.push(outcome(await client.answer(doc, seq)));
+  return all;
+};
+
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+inBoth('SUBMIT-16 what follows an overloaded submit is overloaded, and no edit is lost', async (t, codec) => {
+  const client = await file.connect(t, codec);
+  const doc = file.newDoc();
+  await client.open(doc, 'json');
+  const release = await holdCommits(t, file.node.storageUrl);
+  for (const seq of range(1, 65)) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
+  assert.equal(outcome(await client.next('error')), 'error overloaded');
+  await release();
+  await commits(client, doc, 0, 64);
+  // There is room again, and it is not for these.
+  for (const seq of [66, 67]) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
+  const behind = [await client.next('error'), await client.next('error')];
+  assert.deepEqual(
+    behind.map((m) => [m.code, m.seq, m.retryable, Number(m.retryAfterMs) > 0]),
+    [
+      ['overloaded', 66, true, true],
+      ['overloaded', 67, true, true],
+    ],
+  );
+  for (const seq of [65, 66, 67, 68]) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
+  assert.deepEqual(
+    (await commits(client, doc, 64, 68)).map((entry) => entry.seq),
+    [65, 66, 67, 68],
+  );
+});
+
+inBoth('SUBMIT-16 each seq that was left open holds up those above it until it comes', async (t, codec) => {
+  const client = await file.connect(t, codec);
+  const doc = file.newDoc();
+  await client.open(doc, 'json');
+  const release = await holdCommits(t, file.node.storageUrl);
+  for (const seq of range(1, 67)) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
+  for (let left = 3; left > 0; left--) await client.next('error');
+  await release();
+  await commits(client, doc, 0, 64);
+  // Sent again in another order: 67 before 66.
+  for (const seq of [65, 67, 66]) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
+  assert.equal(outcome(await client.next('error', (m) => m.seq === 67)), 'error overloaded');
+  await commits(client, doc, 64, 66);
+  assert.equal((await client.submit(doc, 67, [], 0)).version, 67);
+});
+
+inBoth(
+  'SUBMIT-16 what follows a rate-limited submit is rate-limited, and no edit is lost',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    const wanted = new Map(range(1, 260).map((seq) => [seq, false]));
+    let committed: number[] = [];
+    const errors = new Set<number>();
+    let pause: NodeJS.Timeout | undefined;
+    t.after(() => clearTimeout(pause));
+    const send = (): void => {
+      if (pause !== undefined) return;
+      for (const [seq, sent] of wanted) {
+        // A client that keeps to limits.inflight, and not to limits.submitsPerSecond.
+        if ([...wanted.values()].filter((is) => is).length >= 60) break;
+        if (sent) continue;
+        wanted.set(seq, true);
+        client.send({ type: 'submit', doc, seq, op: [] });
+      }
+    };
+    send();
+    while (wanted.size > 0) {
+      const message: Message = await client.take(
+        (m) => m.type === 'commit' || m.seq !== undefined,
+        'an answer',
+      );
+      if (message.type === 'commit') {
+        const seqs = (message.ops as { seq: number }[]).map((entry) => entry.seq);
+        committed = [...committed, ...seqs];
+        for (const seq of seqs) wanted.delete(seq);
+      } else {
+        assert.equal(outcome(message), 'error rate-limited');
+        errors.add(Number(message.seq));
+        wanted.set(Number(message.seq), false);
+        pause ??= setTimeout(() => {
+          pause = undefined;
+          send();
+        }, 1000);
+      }
+      send();
+    }
+    assert.ok(errors.size > 0, 'nothing was refused');
+    assert.deepEqual(committed, range(1, 260));
+  },
+);
+
+inBoth(
+  'SUBMIT-16 what follows a submit on too old a base is too old, until it comes rebased',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    const many = (name: string) =>
+      Array.from({ length: 1100 }, () => ({ op: 'add', path: `/${name}`, value: 1 }));
+    assert.equal((await client.submit(doc, 1, many('a'), 0)).type, 'commit');
+    // On their way together: the owner refuses the first, and what follows it though that would pass.
+    client.send({ type: 'submit', doc, seq: 2, base: 0, op: many('b') });
+    for (const seq of [3, 4]) client.send({ type: 'submit', doc, seq, base: 1, op: [] });
+    assert.deepEqual(await answers(client, doc, [2, 3, 4]), Array(3).fill('error version-too-old'));
+    client.send({ type: 'submit', doc, seq: 2, base: 1, op: many('b') });
+    for (const seq of [3, 4]) client.send({ type: 'submit', doc, seq, base: 1, op: [] });
+    assert.deepEqual(
+      (await commits(client, doc, 1, 4)).map((entry) => entry.seq),
+      [2, 3, 4],
+    );
+  },
+);
+
+inBoth('SUBMIT-16 a document that is opened anew holds up nothing', async (t, codec) => {
+  for (const again of ['open', 'close and open']) {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    const release = await holdCommits(t, file.node.storageUrl);
+    for (const seq of range(1, 65)) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
+    await client.next('error');
+    await release();
+    await commits(client, doc, 0, 64);
+    if (again !== 'open') client.send({ type: 'close', doc });
+    assert.equal((await client.open(doc)).lastSeq, 64);
+    assert.equal((await client.submit(doc, 66, [], 0)).type, 'commit');
+    assert.equal(outcome(await client.submit(doc, 65, [], 0)), 'reject seq-used');
+  }
+});
+
+const DOC = 'acme/plan';
+const HERE = [shardOf(DOC)];
+
+/** A gateway with one owner, at which one client has the document open. */
+function start(options: Parameters<typeof startGateway>[0] = {}) {
+  const started = startGateway(options);
+  const owner = new Owner();
+  started.place(HERE, owner);
+  const client = started.connect('client-1');
+  client.send({ type: 'open', doc: DOC });
+  started.gateway.messages(owner, [opened(owner.opens[0])]);
+  const sub = owner.opens[0]?.sub ?? 0;
+  const refuse = (seq: number): void =>
+    started.gateway.messages(owner, [[REFUSED, owner.chan, sub, seq, 'unavailable', 'not now']]);
+  const errors = (): unknown[] => client.answers('error').map(({ code, seq }) => [code, seq]);
+  return { ...started, owner, client, sub, refuse, errors };
+}
+
+test('SUBMIT-16 what an owner has refused holds up what comes later, and nothing lower', () => {
+  const { client, owner, refuse, errors } = start();
+  client.submit(DOC, 5);
+  refuse(5);
+  client.submit(DOC, 6);
+  client.submit(DOC, 4);
+  client.submit(DOC, 5);
+  client.submit(DOC, 6);
+  assert.deepEqual(owner.submits, [5, 4, 5, 6]);
+  assert.deepEqual(errors(), [
+    ['unavailable', 5],
+    ['unavailable', 6],
+  ]);
+});
+
+test('SUBMIT-16 what was on its way behind a refused submit does not reach the next owner before it', () => {
+  const { gateway, client, refuse, errors, place } = start();
+  for (const seq of [1, 2, 3]) client.submit(DOC, seq);
+  refuse(1);
+  client.submit(DOC, 1);
+  client.submit(DOC, 4);
+  // The first owner goes before it has answered 2 and 3, which it would have refused, as 4.
+  const next = new Owner();
+  place(HERE, next);
+  gateway.messages(next, [opened(next.opens[0])]);
+  assert.deepEqual(next.submits, [1]);
+  assert.deepEqual(
+    errors(),
+    [1, 2, 3, 4].map((seq) => ['unavailable', seq]),
+  );
+  for (const seq of [2, 3, 4]) client.submit(DOC, seq);
+  assert.deepEqual(next.submits, [1, 2, 3, 4]);
+  assert.equal(client.session.unansweredBytes, 4 * '[]'.length);
+});
+
+test('SUBMIT-16 seqs sent again before their own answer came are in the order sent again for the next owner', () => {
+  const { gateway, client, refuse, errors, place } = start();
+  for (const seq of [1, 2, 3]) client.submit(DOC, seq);
+  refuse(1);
+  // By the rule 2 and 3 are refused as well: a client need not wait to be told.
+  for (const seq of [1, 2, 3]) client.submit(DOC, seq);
+  const next = new Owner();
+  place(HERE, next);
+  gateway.messages(next, [opened(next.opens[0])]);
+  assert.deepEqual(next.submits, [1, 2, 3]);
+  assert.deepEqual(errors(), [['unavailable', 1]]);
+});
+
+test('SUBMIT-16 an answer to the first sending does not hold up what the second has committed', () => {
+  const { gateway, client, owner, sub, refuse, errors } = start();
+  for (const seq of [1, 2]) client.submit(DOC, seq);
+  refuse(1);
+  for (const seq of [1, 2]) client.submit(DOC, seq);
+  refuse(2);
+  gateway.messages(owner, [[COMMIT, owner.chan, 2, new Uint8Array(), null, [sub, 1, sub, 2]]]);
+  client.submit(DOC, 3);
+  assert.deepEqual(owner.submits, [1, 2, 1, 2, 3]);
+  assert.deepEqual(errors(), [
+    ['unavailable', 1],
+    ['unavailable', 2],
+  ]);
+});
+
+test('SUBMIT-16 a late refusal of what was sent before the document was opened anew holds up nothing', () => {
+  const { gateway, client, owner, refuse } = start();
+  for (const seq of [1, 2]) client.submit(DOC, seq);
+  refuse(1);
+  client.send({ type: 'open', doc: DOC });
+  refuse(2);
+  gateway.messages(owner, [opened(owner.opens[1])]);
+  client.submit(DOC, 3);
+  assert.deepEqual(owner.submits, [1, 2, 3]);
+});
+
+test('SUBMIT-16 what waits past ownerWaitMs stays in its order when an owner comes', () => {
+  const { gateway, client, owner, errors, place, lose, tick } = start({ ownerWaitMs: 1000 });
+  lose(HERE, owner);
+  for (const seq of [1, 2]) client.submit(DOC, seq);
+  tick(1000);
+  const next = new Owner();
+  place(HERE, next);
+  gateway.messages(next, [opened(next.opens[0])]);
+  for (const seq of [3, 1, 2, 3]) client.submit(DOC, seq);
+  assert.deepEqual(next.submits, [1, 2, 3]);
+  assert.deepEqual(
+    errors(),
+    [1, 2, 3].map((seq) => ['unavailable', seq]),
+  );
+});
+
+test('SUBMIT-16 a document that starts over resumes with what was not refused', () => {
+  const { gateway, client, owner, refuse, errors, tick } = start();
+  for (const seq of [1, 2, 3]) client.submit(DOC, seq);
+  refuse(2);
+  gateway.messages(owner, [[RESET, owner.chan]]);
+  tick(60_000);
+  gateway.messages(owner, [opened(owner.opens[1])]);
+  assert.deepEqual(owner.submits, [1, 2, 3, 1]);
+  assert.deepEqual(errors(), [
+    ['unavailable', 2],
+    ['unavailable', 3],
+  ]);
+});
