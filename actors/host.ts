@@ -29,6 +29,7 @@ import { type LoadLimits, LoadQueue } from './load-queue.ts';
 import { Loader } from './loader.ts';
 import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
+import { SeqSearches } from './seq-search.ts';
 import { StillLive } from './still-live.ts';
 import type { Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
@@ -78,6 +79,7 @@ export class Host {
   private readonly committer: Committer;
   private readonly loads: LoadQueue;
   private readonly live: StillLive<DocumentActor>;
+  private readonly seqs: SeqSearches;
   private readonly actors = new Map<string, DocumentActor>();
   private readonly links = new Map<
     number,
@@ -105,6 +107,7 @@ export class Host {
       onFenced: () => this.lost('fenced'),
       onError: (error) => options.log('error', 'a read failed', { error: String(error) }),
     });
+    this.seqs = new SeqSearches((doc, client, upTo) => store.seqPage(doc, client, upTo));
     this.loads = new LoadQueue(this.makeLoader().load, options.loads);
     this.effects = this.makeEffects();
     this.stopSweeping = options.clock.every(SWEEP_MS, () => this.sweep());
@@ -422,7 +425,7 @@ export class Host {
       seqVersion: (actor, client, seq, done) =>
         orUndefined(
           actor,
-          store.seqVersion(actor.id ?? 0, client, seq).then((version) => version ?? 0),
+          this.seqs.find(actor.id ?? 0, client, seq).then((version) => version ?? 0),
           done,
         ),
       whenLive: (actor, then, outOfReach) =>

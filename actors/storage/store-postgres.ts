@@ -5,12 +5,13 @@ import type { KindName } from '../../protocol/messages.ts';
 import { randomDocumentId } from './log.ts';
 import { Appender } from './postgres/append.ts';
 import { claim } from './postgres/claim.ts';
-import { clientSeqs, clients, clientsOfAll, seqVersion } from './postgres/client-seqs.ts';
+import { clientSeqs, clients, clientsOfAll, seqPage } from './postgres/client-seqs.ts';
 import { type PostgresStoreOptions, within } from './postgres/connect.ts';
 import { type ControlStoreOptions, PostgresControlStore } from './postgres/control-store.ts';
 import { create, find, findAll } from './postgres/document.ts';
 import { asUnavailable } from './postgres/errors.ts';
 import { history } from './postgres/history.ts';
+import { Lane } from './postgres/lane.ts';
 import { load, loadAt } from './postgres/load.ts';
 import { Pool } from './postgres/pool.ts';
 import { Servers } from './postgres/servers.ts';
@@ -69,15 +70,12 @@ class PostgresWorkerStore implements WorkerStore {
       first.abort();
     }
     const { session, database } = opened;
-    const pool = new Pool(
-      this.#options,
-      this.#servers,
-      poolName(database, session.id),
-      this.#options.readConnections ?? 2,
-    );
+    const connections = this.#options.readConnections ?? 2;
+    const pool = new Pool(this.#options, this.#servers, poolName(database, session.id), connections);
     const write = new WriteConnection(this.#options, this.#servers, writeName(database, session.id));
     const appender = new Appender(write, session, this.#options);
-    this.#open = { session, pool, write, appender };
+    const bulk = new Lane(Math.max(1, connections - 1));
+    this.#open = { session, pool, bulk, write, appender };
     return session;
   }
 
@@ -137,7 +135,8 @@ class PostgresWorkerStore implements WorkerStore {
   }
 
   async history(doc: DocumentId, after: number, upTo: number, maxBytes: number) {
-    return this.#opened().pool.run('history', (sql) => history(sql, doc, after, upTo, maxBytes));
+    const { bulk, pool } = this.#opened();
+    return bulk.run('history', () => pool.run('history', (sql) => history(sql, doc, after, upTo, maxBytes)));
   }
 
   async clientSeqs(doc: DocumentId, client: string, upTo: number) {
@@ -157,8 +156,9 @@ class PostgresWorkerStore implements WorkerStore {
     return pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, snapshot));
   }
 
-  async seqVersion(doc: DocumentId, client: string, seq: number) {
-    return this.#opened().pool.run('seqVersion', (sql) => seqVersion(sql, doc, client, seq));
+  async seqPage(doc: DocumentId, client: string, upTo: number) {
+    const { bulk, pool } = this.#opened();
+    return bulk.run('seqPage', () => pool.run('seqPage', (sql) => seqPage(sql, doc, client, upTo)));
   }
 
   async close(): Promise<void> {
@@ -194,6 +194,8 @@ const CLOSE_MS = 3_000;
 interface Opened {
   readonly session: SessionRef;
   readonly pool: Pool;
+  /** Of its reads those that clients can make many and large. */
+  readonly bulk: Lane;
   readonly write: WriteConnection;
   readonly appender: Appender;
 }

@@ -265,12 +265,23 @@ export interface WorkerStore {
   clientsOfAll(docs: readonly DocumentId[], limit: number): Promise<readonly KnownClients[]>;
   /** As the fold store's, for this session. */
   writeSnapshot(snapshot: NewSnapshot): Promise<boolean>;
-  /** The version as which (client, seq) committed, looked up in the kept log; undefined: it did not. O(kept log). */
-  seqVersion(doc: DocumentId, client: string, seq: number): Promise<number | undefined>;
+  /** What the client has in the newest stretch of the kept log at or below `upTo`: some SEQ_PAGE_BYTES of it. */
+  seqPage(doc: DocumentId, client: string, upTo: number): Promise<SeqPage>;
   /** Ends the session: its state becomes fenced by itself once nothing is in flight. */
   close(): Promise<void>;
   /** Gives up at once. */
   abort(): void;
+}
+
+/** Log that is looked through for a client's seqs in one statement. */
+export const SEQ_PAGE_BYTES = 1024 * 1024;
+
+/** What a client has in the stretch of the kept log from `from` to the version that was asked for. */
+export interface SeqPage {
+  /** 1: the kept log has nothing below. */
+  readonly from: number;
+  /** Newest first. */
+  readonly pairs: readonly (readonly [seq: number, version: number])[];
 }
 
 /** What is remembered of a client. */

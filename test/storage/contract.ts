@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import { LogGap, PAIRS, StoreUnavailable } from '../../actors/storage/store.ts';
+import { LogGap, PAIRS, SEQ_PAGE_BYTES, StoreUnavailable } from '../../actors/storage/store.ts';
 import { cluster } from './contract-cluster.ts';
 import { forgetting } from './contract-forgetting.ts';
 import { loading } from './contract-loading.ts';
@@ -366,8 +366,28 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     assert.equal(await a.store.clientSeqs(doc, 'stranger', 10), undefined);
     assert.deepEqual((await a.store.clients(doc, 2)).clients?.toSorted(), ['client-0', 'client-1']);
     assert.deepEqual(await a.store.clients(doc, 1), { clients: undefined, someForgotten: false });
-    assert.equal(await a.store.seqVersion(doc, 'client-1', 5), 5);
-    assert.equal(await a.store.seqVersion(doc, 'client-1', 4), undefined);
+  });
+
+  rule('seqPage: what a client has in the log, backwards, in pages that end', async (h) => {
+    const { a, doc } = await snapshotted(h, 6);
+    const pairsOf = async (client: string) => {
+      const found: (readonly [number, number])[] = [];
+      for (let upTo = Number.MAX_SAFE_INTEGER; upTo > 0; ) {
+        const { from, pairs } = await a.store.seqPage(doc, client, upTo);
+        assert.ok(from <= upTo && pairs.every(([, version]) => version >= from && version <= upTo));
+        found.push(...pairs);
+        upTo = from - 1;
+      }
+      return found.map(([, version]) => version);
+    };
+    assert.deepEqual(await pairsOf('client-1'), [9, 7, 5, 3, 1]);
+    assert.deepEqual(await pairsOf('client-0'), [10, 8, 6, 4, 2]);
+    assert.deepEqual(await pairsOf('stranger'), []);
+    assert.deepEqual((await a.store.seqPage(doc, 'client-1', 6)).pairs[0], [5, 5]);
+    const big = Array.from({ length: 3 }, (_, i) => row(doc, 11 + i, { op: Buffer.alloc(SEQ_PAGE_BYTES) }));
+    for (const each of big) assert.deepEqual(await a.store.append([each], new Map()), { type: 'committed' });
+    assert.deepEqual(await a.store.seqPage(doc, 'client-1', 13), { from: 13, pairs: [[13, 13]] });
+    assert.deepEqual(await pairsOf('client-1'), [13, 12, 11, 9, 7, 5, 3, 1]);
   });
 
   rule(`clientSeqs: the latest ${PAIRS} pairs`, async (h) => {

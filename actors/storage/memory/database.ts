@@ -11,6 +11,8 @@ import {
   type LoadedDocument,
   type NewSnapshot,
   PAIRS,
+  SEQ_PAGE_BYTES,
+  type SeqPage,
   type SessionId,
   type SessionRef,
   type StoredDelta,
@@ -170,11 +172,19 @@ export class MemoryTables {
     };
   }
 
-  seqVersion(id: DocumentId, client: string, seq: number): number | undefined {
-    for (const row of this.#logs.get(id)?.rows.values() ?? []) {
-      if (row.client === client && row.seq === seq) return row.version;
-    }
-    return undefined;
+  seqPage(id: DocumentId, client: string, upTo: number): SeqPage {
+    const newestFirst = this.#deltas(id, 0, upTo).reverse();
+    let bytes = 0;
+    const page = newestFirst.filter(({ op }) => {
+      const fits = bytes < SEQ_PAGE_BYTES;
+      bytes += op.byteLength;
+      return fits;
+    });
+    const theirs = page.filter((delta) => delta.client === client);
+    return {
+      from: page.at(-1)?.version ?? 1,
+      pairs: theirs.map(({ seq, version }): Pair => [seq, version]),
+    };
   }
 
   writeSnapshot(me: SessionRef, snapshot: NewSnapshot): boolean {

@@ -144,8 +144,8 @@ export class MemoryWorkerStore implements WorkerStore {
     return this.#call('writeSnapshot', (tables, me) => tables.writeSnapshot(me, snapshot));
   }
 
-  seqVersion(doc: DocumentId, client: string, seq: number) {
-    return this.#call('seqVersion', (tables) => tables.seqVersion(doc, client, seq));
+  seqPage(doc: DocumentId, client: string, upTo: number) {
+    return this.#call('seqPage', (tables) => tables.seqPage(doc, client, upTo));
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,18 @@
 // What a client has committed to a document: its pairs up to the newest snapshot from client_seq, and
 // those after it from the log.
-import { type ClientSeqs, type DocumentId, type KnownClients, PAIRS } from '../store.ts';
+import {
+  type ClientSeqs,
+  type DocumentId,
+  type KnownClients,
+  PAIRS,
+  SEQ_PAGE_BYTES,
+  type SeqPage,
+} from '../store.ts';
 import { int8Array, numbers, type Sql } from './connect.ts';
-import { keptRuns } from './history.ts';
 import { pairsOfRun, type StoredRun } from './run.ts';
+
+/** Of tiny patches a page has so many rows at most. */
+const SEQ_PAGE_RUNS = 1_000;
 
 type Pair = readonly [seq: number, version: number];
 
@@ -97,20 +106,26 @@ export async function clientsOfAll(
   });
 }
 
-/** Reads the document's kept log: for the rare seq that the pairs do not settle. */
-export async function seqVersion(
+/** As the store's. Runs without the client stay in the database. */
+export async function seqPage(
   sql: Sql,
   doc: DocumentId,
   client: string,
-  seq: number,
-): Promise<number | undefined> {
-  for await (const runs of keptRuns(sql, doc, 0, Number.MAX_SAFE_INTEGER)) {
-    for (const run of runs) {
-      const found = pairsOfRun(run, client, run.last).find((pair) => pair[0] === seq);
-      if (found) return found[1];
-    }
-  }
-  return undefined;
+  upTo: number,
+  bytes = SEQ_PAGE_BYTES,
+): Promise<SeqPage> {
+  const runs = await sql<(Omit<StoredRun, 'ops'> & { readonly ops: Buffer | null })[]>`
+    SELECT first, last, 0::bigint AS epoch,
+      CASE WHEN position(${Buffer.from(client)}::bytea IN ops) > 0 THEN ops END AS ops
+    FROM (
+      SELECT first, last, ops, sum(octet_length(ops)) OVER (ORDER BY first DESC) - octet_length(ops) AS before
+      FROM (SELECT first, last, ops FROM delta
+        WHERE doc = ${doc} AND first <= ${upTo} ORDER BY first DESC LIMIT ${SEQ_PAGE_RUNS}) x) y
+    WHERE before < ${bytes} ORDER BY first DESC`;
+  const pairs = runs.flatMap(({ ops, ...run }) =>
+    ops === null ? [] : pairsOfRun({ ...run, ops }, client, upTo).reverse(),
+  );
+  return { from: runs.at(-1)?.first ?? 1, pairs };
 }
 
 function pairsOf(seqs: string | null, versions: string | null): Pair[] {
