@@ -11,6 +11,8 @@ export interface KeyMeta {
   readonly form: 'duration' | 'size' | 'text' | 'plain';
   /** Its value is shown nowhere. */
   readonly secret?: true;
+  /** Its value may hold a password: it is shown without, and one that is refused is not shown at all. */
+  readonly url?: true;
 }
 
 /** Which schemas are keys, and what is known about each. */
@@ -99,6 +101,36 @@ export function textOrNull(pattern: RegExp, expected: string, description: strin
     expected: `null, or ${expected}`,
     default: null,
     form: 'text',
+  });
+}
+
+/** Completes the sentence "found a URL …" without a part of the URL; undefined: nothing is wrong. */
+export type UrlProblemOf = (url: string) => string | undefined;
+
+/** A URL, or the word that is the default. */
+export function url(byDefault: string, problemOf: UrlProblemOf, expected: string, description: string) {
+  const meta = { description, expected, default: byDefault, form: 'text', url: true } as const;
+  return key(
+    checkedUrl((value) => (value === byDefault ? undefined : problemOf(value))).default(byDefault),
+    meta,
+  );
+}
+
+export function urlOrNull(problemOf: UrlProblemOf, expected: string, description: string) {
+  const meta = {
+    description,
+    expected: `null, or ${expected}`,
+    default: null,
+    form: 'text',
+    url: true,
+  } as const;
+  return key(checkedUrl(problemOf).nullable().default(null), meta);
+}
+
+function checkedUrl(problemOf: UrlProblemOf) {
+  return z.string().superRefine((value, context) => {
+    const problem = problemOf(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: `a URL ${problem}` });
   });
 }
 

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { delimiter } from 'node:path';
-import { parseDocument, visit } from 'yaml';
+import { LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 import { crossCheck } from './check.ts';
 import { ConfigError, type Problem } from './fatal.ts';
 import { describeIssue } from './problems.ts';
@@ -80,18 +80,28 @@ function readLayer(path: string, machine: Machine, problems: Problem[]): Layer {
 
 /** Aliases are refused: they would allow values that hold themselves, and a small file that expands without end. */
 function readYaml(text: string): { readonly value: unknown } | { readonly error: string } {
-  const document = parseDocument(text);
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter });
   const [first] = document.errors;
-  if (first !== undefined) return { error: `not YAML: ${first.message.split('\n')[0]?.replace(/:$/, '')}` };
-  let alias: string | undefined;
+  if (first !== undefined) return { error: `not YAML: ${withoutText(first)}` };
+  let alias: number | undefined;
   visit(document, {
     Alias: (_, node) => {
-      alias = node.source;
+      alias = node.range?.[0] ?? 0;
       return visit.BREAK;
     },
   });
-  if (alias !== undefined) return { error: `the alias *${alias}: write the value out` };
-  return { value: document.toJS() };
+  if (alias === undefined) return { value: document.toJS() };
+  const { line, col } = lineCounter.linePos(alias);
+  return {
+    error: `an alias (*) at line ${line}, column ${col}: write the value out, text that begins with * in quotes`,
+  };
+}
+
+/** What is wrong and where, without any of the text: that may be a secret that should stand in quotes. */
+function withoutText({ message, linePos }: YAMLError): string {
+  const [what = ''] = message.split(/ at line \d|["'\\\n:(]/);
+  return linePos === undefined ? what : `${what.trim()} at line ${linePos[0].line}, column ${linePos[0].col}`;
 }
 
 function setLayer(assignment: string, problems: Problem[]): Layer {
@@ -99,7 +109,9 @@ function setLayer(assignment: string, problems: Problem[]): Layer {
   const at = assignment.indexOf('=');
   const path = assignment.slice(0, Math.max(at, 0)).trim();
   if (!/^[^.\s]+(\.[^.\s]+)*$/.test(path)) {
-    problems.push({ path: '', message: `${source}: expected path=value, such as listen.port=9000` });
+    // Of what is no assignment nothing but a key's name is shown: it may be a secret.
+    const shown = ALL_KEYS.some((key) => key.path === assignment) ? ` ${assignment}` : '';
+    problems.push({ path: '', message: `--set${shown}: expected path=value, such as listen.port=9000` });
     return { source, value: {} };
   }
   let value = setValue(path, assignment.slice(at + 1));

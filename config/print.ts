@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import { redact } from './redact.ts';
 import type { Config } from './schema.ts';
 import { showDuration, showSize } from './units.ts';
-import { ALL_KEYS, type Key } from './walk.ts';
+import { ALL_KEYS, type Key, valueAt } from './walk.ts';
 
 /** YAML that `--config` reads, each key under its sentence. A password in it is replaced by `***`. */
 export function printConfig(config: Config): string {
@@ -24,7 +24,7 @@ export function printConfig(config: Config): string {
       lines.push('');
     }
     const indent = '  '.repeat(open.length);
-    const value = valueAt(config, parts);
+    const value = valueAt(config, key.path);
     const shown = showValue(key, value);
     const scalar = scalarOf(key, value);
     lines.push(...wrap(describe(key), 100 - indent.length).map((line) => `${indent}# ${line}`));
@@ -68,12 +68,6 @@ function showValue(key: Key, value: unknown): string {
     case 'plain':
       return String(value);
   }
-}
-
-function valueAt(config: Config, path: readonly string[]): unknown {
-  let at: unknown = config;
-  for (const name of path) at = typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined;
-  return at;
 }
 
 function wrap(text: string, width: number): string[] {

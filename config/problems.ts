@@ -22,7 +22,12 @@ export function describeIssue(
   const path = issue.path.join('.');
   // Within a list the key is the list's.
   const key = ALL_KEYS.find((known) => path === known.path || path.startsWith(`${known.path}.`));
-  const found = key?.secret ? 'something else' : show(lookUp(root, issue.path));
+  const found =
+    key?.url && issue.code === 'custom'
+      ? issue.message
+      : key?.secret || key?.url
+        ? 'something else'
+        : show(lookUp(root, issue.path), key === undefined);
   return [
     {
       path,
@@ -31,14 +36,14 @@ export function describeIssue(
   ];
 }
 
-const said = (source: string | undefined) =>
-  source === undefined ? '' : ` (${redact(withoutSecret(source))})`;
+const said = (source: string | undefined) => (source === undefined ? '' : ` (${withoutSecret(source)})`);
 
-/** A file's name as it is; of `--set path=value` only the path, where the value is or holds a secret. */
+/** A file's name as it is; of `--set path=value` only the path, unless it is a key that holds no secret. */
 function withoutSecret(source: string): string {
   const path = /^--set ([^=]*)=/.exec(source)?.[1]?.trim();
-  const holds = ALL_KEYS.some((key) => key.secret && (key.path === path || key.path.startsWith(`${path}.`)));
-  return path !== undefined && holds ? `--set ${path}=***` : source;
+  if (path === undefined) return source;
+  const known = ALL_KEYS.find((key) => key.path === path || path.startsWith(`${key.path}.`));
+  return known === undefined || known.secret || known.url ? `--set ${path}=***` : redact(source);
 }
 
 function lookUp(root: unknown, path: readonly PropertyKey[]): unknown {
@@ -50,8 +55,10 @@ function lookUp(root: unknown, path: readonly PropertyKey[]): unknown {
   return at;
 }
 
-function show(value: unknown): string {
+function show(value: unknown, isSection: boolean): string {
   if (value === undefined || value === null) return 'nothing';
+  // What stands where a map of keys is expected may be a secret in the wrong place.
+  if (isSection && typeof value === 'string') return 'text';
   const text = redact(typeof value === 'bigint' ? String(value) : JSON.stringify(value));
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

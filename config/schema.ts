@@ -17,7 +17,11 @@ import {
   size,
   text,
   textOrNull,
+  url,
+  urlOrNull,
 } from './key.ts';
+import { parsePostgresUrl } from './postgres-url.ts';
+import { problemOfRedisUrl } from './redis-url.ts';
 import { MAX_WEIGHT, MIN_WEIGHT } from './weight.ts';
 
 const KiB = 1_024;
@@ -47,9 +51,12 @@ const listen = z.strictObject({
 });
 
 const storage = z.strictObject({
-  url: text(
+  url: url(
     'embedded',
-    /^(embedded|postgres(ql)?:\/\/\S+)$/,
+    (value) => {
+      const parsed = parsePostgresUrl(value);
+      return 'problem' in parsed ? parsed.problem : undefined;
+    },
     'embedded, or a URL postgres://user:password@host:port/database',
     '`embedded`: a real PostgreSQL of our own in `storage.embedded.directory`. Otherwise the URL of a PostgreSQL (15 or later); connect directly, not through a transaction pooler.',
   ),
@@ -284,8 +291,8 @@ const HOST_PORT = /^(\[[0-9A-Fa-f:.%]+\]|[^\s:[\]]+):\d{1,5}$/;
 
 /** A server, in one of three ways: `url`, `sentinels` with `master`, or `nodes`. */
 const redis = z.strictObject({
-  url: textOrNull(
-    /^rediss?:\/\/\S+$/,
+  url: urlOrNull(
+    problemOfRedisUrl,
     'a URL redis://user:password@host:port/database, or rediss:// for TLS',
     'The Redis through which nodes find each other. A URL may also stand as `cluster.redis` itself. With neither this nor `sentinels` nor `nodes` a node is alone, and owns every document.',
   ),

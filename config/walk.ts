@@ -1,7 +1,7 @@
 // The schema as a flat list of keys, for everything that shows or looks up keys by name.
 import { z } from 'zod';
 import { type KeyMeta, keys } from './key.ts';
-import { schema } from './schema.ts';
+import { type Config, schema } from './schema.ts';
 
 /** A key of the configuration: its path with dots, such as `limits.frameBytes`. */
 export interface Key extends KeyMeta {
@@ -18,6 +18,14 @@ export const SECTIONS: ReadonlySet<string> = new Set(
     return parts.map((_, i) => parts.slice(0, i + 1).join('.'));
   }),
 );
+
+/** The value of the key with this path. */
+export function valueAt(config: Config, path: string): unknown {
+  let at: unknown = config;
+  for (const name of path.split('.'))
+    at = typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined;
+  return at;
+}
 
 function walk(part: z.core.$ZodType, path: string): Key[] {
   const meta = keys.get(part as z.ZodType);

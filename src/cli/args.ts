@@ -134,9 +134,9 @@ function commandName(positionals: readonly string[]): { name: Name; words: reado
   if (words.length === wants.length) return { name, words };
   if (wants.length > words.length)
     throw new Misuse(`${name} ${wants.join(' ')}: ${wants[words.length]} is missing`);
-  const [one] = words.slice(wants.length);
+  // The words are not repeated: a secret in two words after --set is one of them.
   throw new Misuse(
-    `${name} takes ${wants.length === 0 ? 'no argument' : wants.join(' ')}, but there is ${one}`,
+    `${name} takes ${wants.length === 0 ? 'no argument' : wants.join(' ')}, but there are more words: ${words.length - wants.length}`,
   );
 }
 

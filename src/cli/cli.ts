@@ -5,7 +5,7 @@ import { checkCertificates } from '../../config/certificates.ts';
 import { ConfigError, EXIT, type ExitCode, type StartError } from '../../config/fatal.ts';
 import { loadConfig } from '../../config/load.ts';
 import { printConfig } from '../../config/print.ts';
-import { redact } from '../../config/redact.ts';
+import { Secrets } from '../../config/secrets.ts';
 import { type Command, HELP, parseCommand } from './args.ts';
 import { drain } from './cluster/drain.ts';
 import { move, pin, unpin } from './cluster/pin.ts';
@@ -23,29 +23,37 @@ export interface Io {
   readonly env: { readonly TROUPE_CONFIG?: string | undefined };
 }
 
-/** Runs one command line; resolves with the exit code. `serve` resolves once the node has stopped. */
-export async function run(argv: readonly string[], io: Io = process): Promise<ExitCode> {
+/**
+ * Runs one command line; resolves with the exit code. `serve` resolves once the node has stopped. `secrets` learns those
+ * of the configuration.
+ */
+export async function run(
+  argv: readonly string[],
+  io: Io = process,
+  secrets = new Secrets(),
+): Promise<ExitCode> {
   const command = parseCommand(argv);
   if (command.name === 'usage') {
     io.stderr.write(`troupe: ${command.message} (troupe --help tells what there is)\n`);
     return EXIT.usage;
   }
   try {
-    return await runCommand(command, io);
+    return await runCommand(command, io, secrets);
   } catch (error) {
     const expected = explain(error);
     if (expected === undefined) throw error;
-    io.stderr.write(`${report(expected)}\n`);
+    io.stderr.write(`${secrets.hide(report(expected))}\n`);
     return expected.exitCode;
   }
 }
 
-async function runCommand(command: Command, io: Io): Promise<ExitCode> {
+async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<ExitCode> {
   if (command.name === 'help' || command.name === 'version') {
     io.stdout.write(command.name === 'help' ? HELP : `${version()}\n`);
     return EXIT.ok;
   }
   const config = loadConfig({ ...command.sources, env: io.env });
+  secrets.learn(config);
   switch (command.name) {
     case 'config check':
       checkCertificates(config);
@@ -58,7 +66,7 @@ async function runCommand(command: Command, io: Io): Promise<ExitCode> {
       return await migrate(config, io);
     case 'serve':
       checkCertificates(config);
-      return await serve(config);
+      return await serve(config, { secrets });
     case 'cluster status':
       return await status(config, command, io);
     case 'cluster pins':
@@ -77,7 +85,6 @@ async function runCommand(command: Command, io: Io): Promise<ExitCode> {
 }
 
 function report(error: StartError): string {
-  const message = redact(error.message);
-  if (!(error instanceof ConfigError)) return `troupe: ${message}`;
-  return `troupe: the configuration cannot be used\n${message.replace(/^/gm, '  ')}`;
+  if (!(error instanceof ConfigError)) return `troupe: ${error.message}`;
+  return `troupe: the configuration cannot be used\n${error.message.replace(/^/gm, '  ')}`;
 }

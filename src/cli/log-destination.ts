@@ -5,6 +5,8 @@
 import { writeSync } from 'node:fs';
 
 export interface LogDestinationOptions {
+  /** Applied to each text before it is written. */
+  readonly mask?: (text: string) => string;
   /** What follows was written, after so many lines were dropped. */
   readonly onResumed?: (dropped: number) => void;
   /** As writeSync, which is the default. */
@@ -21,6 +23,7 @@ const LAST_PAUSE_MS = 5;
 export class LogDestination {
   readonly #fd: number;
   readonly #onResumed: (dropped: number) => void;
+  readonly #mask: (text: string) => string;
   readonly #writeSync: (fd: number, bytes: Uint8Array) => number;
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -30,8 +33,12 @@ export class LogDestination {
   #retry: NodeJS.Timeout | undefined;
 
   /** `fd` must not block where it is a pipe. `process.stdout` and `process.stderr`, once used, see to it for theirs. */
-  constructor(fd: number, { onResumed = () => undefined, write = writeSync }: LogDestinationOptions = {}) {
+  constructor(
+    fd: number,
+    { mask = (text) => text, onResumed = () => undefined, write = writeSync }: LogDestinationOptions = {},
+  ) {
     this.#fd = fd;
+    this.#mask = mask;
     this.#onResumed = onResumed;
     this.#writeSync = write;
   }
@@ -40,7 +47,8 @@ export class LogDestination {
   write(text: string): void {
     // A line that was cut off does not spoil the next one.
     const isCut = this.#isMidLine && this.#waiting.length === 0;
-    const bytes = Buffer.from(isCut ? `\n${text}` : text);
+    const masked = this.#mask(text);
+    const bytes = Buffer.from(isCut ? `\n${masked}` : masked);
     if (this.#waitingBytes + bytes.length > WAITING_BYTES) {
       this.#dropped++;
       return;

@@ -5,8 +5,9 @@
 import pino, { type Logger } from 'pino';
 import { isClustered } from '../../config/clustered.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
-import { redact } from '../../config/redact.ts';
+import { describePostgresUrl } from '../../config/postgres-url.ts';
 import type { Config } from '../../config/schema.ts';
+import { Secrets } from '../../config/secrets.ts';
 import { stopTimeoutMs } from '../leaving.ts';
 import type { RunningNode } from '../node.ts';
 import { LogDestination } from './log-destination.ts';
@@ -36,6 +37,8 @@ export interface ServeDeps {
   /** Calls back after `ms` unless the process has ended by itself; returns what cancels it. */
   readonly later: (ms: number, callback: () => void) => () => void;
   readonly exit: (code: number) => void;
+  /** Taken out of what is written. */
+  readonly secrets: Secrets;
 }
 
 /** What may keep a stopped process alive for this long is a leak; it is told and left behind. */
@@ -75,7 +78,7 @@ export async function serve(config: Config, replaced: Partial<ServeDeps> = {}): 
     const reason = await Promise.race([stopWished, node.failed.then((error): Stop => ({ error }))]);
     if ('error' in reason) {
       deps.log.fatal({ err: reason.error }, 'the node cannot go on');
-      deps.stderr.write(`troupe: the node cannot go on: ${redact(reason.error.message)}\n`);
+      deps.stderr.write(`troupe: the node cannot go on: ${deps.secrets.hide(reason.error.message)}\n`);
       limit();
     }
     await node.stop();
@@ -113,9 +116,7 @@ function ended(code: ExitCode, deps: ServeDeps): ExitCode {
 
 function storageName(config: Config): string {
   if (config.storage.url === 'embedded') return `PostgreSQL embedded in ${config.storage.embedded.directory}`;
-  return `PostgreSQL at ${redact(config.storage.url)
-    .replace(/^[a-z]+:\/\/(?:[^/@]*@)?/i, '')
-    .replace(/\?.*$/, '')}`;
+  return `PostgreSQL at ${describePostgresUrl(config.storage.url)}`;
 }
 
 async function processDeps(config: Config, replaced: Partial<ServeDeps>): Promise<ServeDeps> {
@@ -123,6 +124,7 @@ async function processDeps(config: Config, replaced: Partial<ServeDeps>): Promis
     startNode: replaced.startNode ?? (await import('../node.ts')).startNode,
     ...processOutput(config, replaced),
     signals: process,
+    secrets: new Secrets(),
     now: () => performance.now(),
     later: (ms, callback) => {
       const timer = setTimeout(callback, ms).unref();
@@ -135,11 +137,12 @@ async function processDeps(config: Config, replaced: Partial<ServeDeps>): Promis
 /** The log and what is said to people go one way, in the order in which they are written. */
 function processOutput(
   config: Config,
-  { log, stdout, stderr }: Partial<ServeDeps>,
+  { log, stdout, stderr, secrets = new Secrets() }: Partial<ServeDeps>,
 ): Pick<ServeDeps, 'log' | 'stdout' | 'stderr'> {
   if (log !== undefined && stdout !== undefined && stderr !== undefined) return { log, stdout, stderr };
   outliveTerminal();
   const destination = new LogDestination(2, {
+    mask: (text) => secrets.hide(text),
     onResumed: (dropped) => logger.warn({ dropped }, 'lines of the log could not be written'),
   });
   process.once('exit', () => destination.flushSync());

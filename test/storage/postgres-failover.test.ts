@@ -5,7 +5,6 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
-import { serversOf } from '../../actors/storage/postgres/servers.ts';
 import { type DocumentId, StoreUnavailable } from '../../actors/storage/store.ts';
 import { createControlStore, createWorkerStore } from '../../actors/storage/store-postgres.ts';
 import { freshDatabase } from '../support/postgres.ts';
@@ -161,15 +160,6 @@ void test('another life of the database is noticed by whoever may only read and 
   assert.deepEqual(await before.store.append([row(doc, 2)], new Map()), { type: 'fenced' });
   assert.equal((await open()).session.historyTag, after.session.historyTag, 'renewed once');
   await admin.unsafe(`DROP OWNED BY ${name} CASCADE; DROP ROLE ${name};`);
-});
-
-void test('a URL of several hosts is one URL for each', () => {
-  assert.deepEqual(serversOf('postgres://u:p%40s@a:1,b, c:3/db?sslmode=require'), [
-    'postgres://u:p%40s@a:1/db?sslmode=require',
-    'postgres://u:p%40s@b/db?sslmode=require',
-    'postgres://u:p%40s@c:3/db?sslmode=require',
-  ]);
-  assert.deepEqual(serversOf('postgresql://host/db'), ['postgresql://host/db']);
 });
 
 async function stores(t: TestContext, url: string) {

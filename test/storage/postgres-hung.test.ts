@@ -10,6 +10,7 @@ import {
   createFoldStore,
   createWorkerStore,
 } from '../../actors/storage/store-postgres.ts';
+import { serversOf } from '../../config/postgres-url.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startSilentProxy } from '../support/silent-proxy.ts';
 import { row } from './contract.ts';
@@ -120,7 +121,9 @@ test('a batch waits while the database hangs, and lands once', LIMIT, async (t) 
 
 test('every connection says when the server is to end it', LIMIT, async (t) => {
   const url = await freshDatabase(t);
-  const sql = connect({ url }, { server: url, name: 'troupe:test', max: 1, statementTimeoutMs: 1_234 });
+  const [server] = serversOf(url);
+  assert.ok(server);
+  const sql = connect({ url }, { server, name: 'troupe:test', max: 1, statementTimeoutMs: 1_234 });
   t.after(() => sql.end({ timeout: 1 }));
   const rows = await sql<{ name: string; setting: string }[]>`
     SELECT name, setting FROM pg_settings

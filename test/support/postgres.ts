@@ -21,15 +21,23 @@ export interface TestPostgres {
 }
 
 /** A server of its own. `fsync: false` is for tests that ask nothing of durability. */
-export async function startTestPostgres(options: { readonly fsync?: boolean } = {}): Promise<TestPostgres> {
+export async function startTestPostgres(
+  options: {
+    readonly fsync?: boolean /** Beside TCP, in `directory`. */;
+    readonly unixSocket?: boolean;
+  } = {},
+): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-test-'));
   // Started by root it runs as another user.
-  await chmod(directory, 0o755);
+  await chmod(directory, options.unixSocket ? 0o777 : 0o755);
   const watcher = watch(directory);
   try {
     const server = await startEmbeddedPostgres({
       directory,
-      settings: options.fsync === false ? { fsync: 'off', full_page_writes: 'off' } : {},
+      settings: {
+        ...(options.fsync === false ? { fsync: 'off', full_page_writes: 'off' } : {}),
+        ...(options.unixSocket ? { unix_socket_directories: directory } : {}),
+      },
     });
     return {
       url: server.url,

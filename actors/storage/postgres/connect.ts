@@ -1,10 +1,11 @@
 // How every connection of the stores is made: its name, its types, its time-outs. No statement is here.
 // Connections are sessions of PostgreSQL with prepared statements: a transaction pooler cannot stand between.
 import postgres from 'postgres';
+import type { PostgresServer } from '../../../config/postgres-url.ts';
 import { AnswerTimeout } from './errors.ts';
 
 export interface PostgresStoreOptions {
-  /** postgres://user:password@host:port/database, several hosts separated by commas: whichever is the primary is used. */
+  /** As config/postgres-url.ts reads it. Of several hosts, separated by commas, whichever is the primary is used. */
   readonly url: string;
   /** Servers of a lower timeline are not used. Default 0. */
   readonly lowestTimeline?: number;
@@ -59,8 +60,7 @@ export const TYPE = {
 };
 
 export interface ConnectOptions {
-  /** URL of one server. */
-  readonly server: string;
+  readonly server: PostgresServer;
   readonly name: string;
   readonly max: number;
   /** The server ends a statement after this; 0: never. */
@@ -74,7 +74,11 @@ export interface ConnectOptions {
  * network that drops everything, a server that is stopped): who waits for an answer waits `within` a time.
  */
 export function connect(store: PostgresStoreOptions, options: ConnectOptions): Sql {
-  return postgres(options.server, {
+  const { server } = options;
+  const settings: postgres.Options<typeof NUMBERS> = {
+    ...(server.user === undefined ? {} : { user: server.user }),
+    ...(server.password === undefined ? {} : { password: server.password }),
+    ...(server.database === undefined ? {} : { database: server.database }),
     // A connection to a standby ends at once, as if it could not be made. (For the driver a standby is read-write.)
     target_session_attrs: 'primary',
     max: options.max,
@@ -91,13 +95,23 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
     ...(options.onclose ? { onclose: options.onclose } : {}),
     ...(options.onnotify ? { onnotify: options.onnotify } : {}),
     connection: {
+      ...server.settings,
       application_name: options.name,
       // What waits for a lock ends by it too; fencing waits for 250 ms, which its function says (migrations).
       statement_timeout: options.statementTimeoutMs,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       ...VANISHED,
     },
-  });
+  };
+  return postgres(Object.assign(settings, placeOf(server)));
+}
+
+/** The host is a list, since within a host that is text the driver looks for a port, and an IPv6 address has colons. */
+function placeOf({ host, port, sslmode, sslnegotiation }: PostgresServer) {
+  if (host.startsWith('/')) return { path: `${host}/.s.PGSQL.${port}`, ssl: false };
+  const ssl = sslmode === 'verify-ca' ? 'verify-full' : sslmode !== 'disable' && sslmode;
+  const place = { host: [host], port: [port], ssl };
+  return sslnegotiation === 'direct' ? { ...place, sslnegotiation } : place;
 }
 
 /** Numbers as an int8[] parameter. */

@@ -1,6 +1,7 @@
 // A small pool for calls that have no effect or may be made again: reads, claims, creations, folds.
 // Never the way of a batch: that is the write connection's.
 
+import type { PostgresServer } from '../../../config/postgres-url.ts';
 import { StoreUnavailable } from '../store.ts';
 import {
   connect,
@@ -18,7 +19,7 @@ const STATEMENT_SHARE = 0.9;
 /** The connections of the time, to one server; another server, or a loss, means another `Opened`. */
 interface Opened {
   readonly sql: Sql;
-  readonly server: string;
+  readonly server: PostgresServer;
   /** undefined: not known to be of a timeline that is believed; asked again after each lost connection. */
   timeline: number | undefined;
 }

@@ -1,12 +1,13 @@
 // The servers that a URL names, which of them is spoken to now, and the lowest timeline that is believed.
 // Opens nothing. The driver's own way through several hosts is not used: it tries them without end and
 // without a pause, and takes a standby for read-write.
+import { type PostgresServer, serversOf } from '../../../config/postgres-url.ts';
 import type { Sql } from './connect.ts';
 import { codeOf } from './errors.ts';
 
 /** One per store: what one of its connections finds out holds for the others. */
 export class Servers {
-  readonly #servers: readonly string[];
+  readonly #servers: readonly PostgresServer[];
   #at = 0;
   #highest = 0;
 
@@ -20,14 +21,14 @@ export class Servers {
     return this.#servers.length;
   }
 
-  get current(): string {
+  get current(): PostgresServer {
     const server = this.#servers[this.#at];
     if (server === undefined) throw new Error('a URL names at least one server');
     return server;
   }
 
   /** The next attempt is another server's, unless somebody has moved on from this one already. */
-  failed(server: string): void {
+  failed(server: PostgresServer): void {
     if (server === this.current) this.#at = (this.#at + 1) % this.#servers.length;
   }
 
@@ -92,12 +93,3 @@ async function sawTimeline(sql: Sql): Promise<void> {
 }
 
 const UNDEFINED_FUNCTION = '42883';
-
-/** What stands before the hosts (scheme, user), the hosts, and what follows them. */
-const PARTS = /^([a-z]+:\/\/(?:[^@/?#]*@)?)([^/?#]*)(.*)$/is;
-
-/** A URL for each host of `url`. */
-export function serversOf(url: string): readonly string[] {
-  const [, before = '', hosts = '', after = ''] = PARTS.exec(url) ?? [];
-  return hosts.includes(',') ? hosts.split(',').map((host) => `${before}${host.trim()}${after}`) : [url];
-}

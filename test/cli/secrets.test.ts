@@ -1,0 +1,193 @@
+// Secrets are planted wherever an operator may write one, also where it does not belong, and all that the commands
+// write is searched for them.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Secrets } from '../../config/secrets.ts';
+import { COMMANDS } from '../../src/cli/args.ts';
+import { run } from '../../src/cli/cli.ts';
+import { ordinaryDatabase, testPostgresUrl } from '../support/postgres.ts';
+import { startTestRedis } from '../support/redis.ts';
+import { MAIN, serve, start, troupe } from './spawn.ts';
+
+const LIMIT = { timeout: 120_000 };
+
+/** Of 16 characters and more, as cluster.secret must be. Nothing else that is written has it. */
+const SECRET = 'ZweiundvierzigKraniche';
+
+const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  'cluster drain': ['node-1'],
+  'cluster move': ['1', 'node-1'],
+  'cluster pin': ['acme', 'node-1'],
+  'cluster unpin': ['acme'],
+};
+
+/** What the command line begins with, for each command. */
+const commandLines = COMMANDS.map((name) => [...name.split(' '), ...(ARGUMENTS[name] ?? [])]);
+
+/** A database that is not there, and every secret where it belongs. */
+const COMPLETE = [
+  `storage.url=postgres://troupe:${SECRET}@127.0.0.1:1/troupe`,
+  'cluster.redis.sentinels=["127.0.0.1:1"]',
+  'cluster.redis.master=main',
+  `cluster.redis.password=${SECRET}`,
+  `cluster.redis.sentinelPassword=${SECRET}`,
+  `cluster.secret=${SECRET}`,
+  'listen.port=0',
+];
+
+/** Assignments that are refused: a secret with a character that should be escaped, or in the wrong place. */
+const REFUSED = [
+  ...['#', '/', '?', '%', '@', ' ', '\\', '"', '%zz', '/x@y'].flatMap((odd) => [
+    `storage.url=postgres://troupe:${SECRET}${odd}x@/db`,
+    `cluster.redis.url=redis://troupe:${SECRET}${odd}x@`,
+    `cluster.redis=rediss://troupe:${SECRET}${odd}x@`,
+    `storage=postgres://troupe:${SECRET}${odd}x@h/db`,
+    `storage.ulr=postgres://troupe:${SECRET}${odd}x@h/db`,
+    `cluster={redis: "redis://u:${SECRET}${odd}x@"}`,
+  ]),
+  `storage.url={url: ${SECRET}}`,
+  `storage.url.password=${SECRET}`,
+  `cluster.secret.value=${SECRET}`,
+  `cluster.redis.passwort=${SECRET}`,
+  `cluster.sercet=${SECRET}`,
+  `cluster=${SECRET}`,
+  `listen=${SECRET}`,
+  `postgres://u:${SECRET}@h`,
+  `${SECRET}`,
+  `=${SECRET}`,
+  `cluster secret=${SECRET}`,
+];
+
+/** Files that are no YAML, or say something else than was meant, because a secret is not in quotes. */
+const FILES = [
+  ...['*', '&', '!', '%', '@', '`', '|', '>', '[', '{', '"', "'", '- ', '? ', '\t', '"\\q'].map(
+    (first) => `cluster:\n  secret: ${first}${SECRET}\n`,
+  ),
+  `cluster:\n  secret: a: ${SECRET}\n`,
+  `cluster:\n secret: x\n   ${SECRET}: y\n`,
+  `${SECRET}\n`,
+  `storage: { url: postgres://u:${SECRET}/@h }\n`,
+  `storage:\n  url: { postgres: "//u:${SECRET}@h" }\n`,
+  `cluster: { redis: { url: 7, password: { is: ${SECRET} } } }\n`,
+  `cluster:\n  secret: [${SECRET}]\n  redis: ["redis://:${SECRET}#@h"]\n`,
+];
+
+test('a configuration that is refused is refused without its secrets, by every command', async (t) => {
+  const file = await aFile(t);
+  for (const command of commandLines) {
+    for (const assignment of REFUSED) await refuses([...command, '--set', assignment]);
+    await refuses([...command, SECRET]);
+  }
+  for (const text of FILES) {
+    await writeFile(file, text);
+    for (const what of ['check', 'print']) {
+      // Some are valid, and say something else than was meant.
+      const { output } = await captured(['config', what, '--config', file]);
+      assert.ok(!output.includes(SECRET), output);
+    }
+  }
+});
+
+test('a configuration that is valid is printed without its secrets', async () => {
+  const { code, output } = await captured(['config', 'print', ...COMPLETE.flatMap((set) => ['--set', set])]);
+  assert.equal(code, 0);
+  assert.ok(!output.includes(SECRET), output);
+});
+
+test('commands that reach no database tell so without a secret', LIMIT, async () => {
+  for (const command of commandLines.filter(([name]) => name !== 'serve' && name !== 'config')) {
+    const { code, output } = await captured([...command, ...COMPLETE.flatMap((set) => ['--set', set])]);
+    assert.equal(code, 1, output);
+    assert.match(output, /PostgreSQL/);
+    assert.ok(!output.includes(SECRET), output);
+  }
+});
+
+test('what PostgreSQL and Redis refuse is logged without the password, at every level', LIMIT, async (t) => {
+  const { admin } = await ordinaryDatabase(t);
+  const wrong = new URL(admin);
+  wrong.password = SECRET;
+  for (const command of ['serve', 'migrate']) {
+    const sets = [`storage.url=${wrong}`, 'listen.port=0', 'log.level=trace'];
+    const { code, stdout, stderr } = await troupe(t, command, ...sets.flatMap((set) => ['--set', set])).ended;
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /password authentication failed/);
+    assert.ok(!`${stdout}${stderr}`.includes(SECRET), stderr);
+  }
+  const redis = await startTestRedis(t, { args: ['--requirepass', 'another password'] });
+  for (const url of [
+    `redis://:${SECRET}@127.0.0.1:${redis.port}`,
+    `redis://u:${SECRET}@127.0.0.1:${redis.port}`,
+  ]) {
+    const sets = [
+      `cluster.redis=${url}`,
+      `cluster.secret=${SECRET}`,
+      'cluster.link.port=0',
+      'log.level=trace',
+    ];
+    const node = serve(t, admin, ...sets.flatMap((set) => ['--set', set]));
+    await node.told(/WRONGPASS/);
+    const shown = await troupe(
+      t,
+      ...['cluster', 'status', '--set', `storage.url=${admin}`],
+      ...sets.flatMap((set) => ['--set', set]),
+    ).ended;
+    assert.match(shown.stdout, /Redis is not reached: .*WRONGPASS/);
+    node.child.kill('SIGTERM');
+    const { stdout, stderr } = await node.ended;
+    assert.ok(!`${stdout}${stderr}${shown.stdout}${shown.stderr}`.includes(SECRET), stderr);
+  }
+});
+
+test(
+  'a defect ends the process with its stack, and without the secrets that hang on the error',
+  LIMIT,
+  async (t) => {
+    const server = new URL(await testPostgresUrl());
+    const defect = `
+    const error = new Error('at postgres://u:${SECRET}@h');
+    error.options = { password: '${SECRET}', url: 'redis://u:${SECRET}#@h' };
+    // By then the configuration has been read.
+    setTimeout(() => { throw error; }, 1_500);`;
+    const node = start(t, [
+      ...['--import', `data:text/javascript,${encodeURIComponent(defect)}`, MAIN, 'serve'],
+      ...['--set', 'listen.port=0', '--set', `storage.url=${server}`, '--set', `cluster.secret=${SECRET}`],
+    ]);
+    const { code, stderr } = await node.ended;
+    assert.equal(code, 1);
+    assert.match(stderr, /Error: at postgres:\/\/u:\*\*\*@h\n +at /);
+    assert.ok(!stderr.includes(SECRET), stderr);
+  },
+);
+
+test('a secret is found in the forms in which texts hold it', () => {
+  const secrets = new Secrets();
+  secrets.addUrl('postgres://u:a%22b%2Fc%20d@h/d');
+  secrets.add('Troupe');
+  assert.equal(
+    secrets.hide('a"b/c d, a%22b%2Fc%20d, {"at":"a\\"b/c d"}, Troupe'),
+    '***, ***, {"at":"***"}, Troupe',
+  );
+});
+
+async function refuses(argv: readonly string[]): Promise<void> {
+  const { code, output } = await captured(argv);
+  assert.ok(code === 78 || code === 2, `${argv.join(' ')}: ${code} ${output}`);
+  assert.ok(!output.includes(SECRET), `${argv.join(' ')}: ${output}`);
+}
+
+async function captured(argv: readonly string[]): Promise<{ code: number; output: string }> {
+  let output = '';
+  const stream = { write: (text: string) => (output += text) };
+  const code = await run(argv, { stdout: stream, stderr: stream, env: {} });
+  return { code, output };
+}
+
+async function aFile(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-secrets-'));
+  t.after(() => rm(directory, { recursive: true }));
+  return join(directory, 'troupe.yaml');
+}
