@@ -4,23 +4,22 @@
 FROM node:20-bookworm-slim AS build
 WORKDIR /troupe
 COPY package.json package-lock.json ./
-# With the optional ones: compiler and bundler ship their binaries as such.
-RUN npm ci --no-audit --no-fund
+# With the optional ones: compiler and bundler ship their binaries as such. Without scripts: the sources come later.
+RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY . .
-RUN npm run build && rm -rf dist/test dist/loadtest
+# What `npm pack` packs is what the image contains; `prepack` builds it.
+RUN npm pack && tar -xzf troupe-*.tgz
 
 FROM node:20-bookworm-slim AS packages
 WORKDIR /troupe
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund --omit=dev --omit=optional
+RUN npm ci --no-audit --no-fund --omit=dev --omit=optional --ignore-scripts
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /troupe
 COPY --from=packages /troupe/node_modules node_modules
-COPY --from=build /troupe/dist dist
-COPY package.json LICENSE README.md CHANGELOG.md ./
-COPY config/production.yaml config/production.yaml
+COPY --from=build /troupe/package ./
 USER node
 EXPOSE 8080
 # No shell stands between, so SIGTERM reaches the node; it commits what it has taken and leaves by

@@ -45,13 +45,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
       root: PUBLIC,
       cacheControl: false,
       preCompressed: true,
-      setHeaders: (response, path) => {
-        response.setHeader(
-          'cache-control',
-          HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
-        );
-        response.setHeader('content-security-policy', PAGE_POLICY);
-        response.setHeader('referrer-policy', 'same-origin');
+      setHeaders: (reply, path) => {
+        reply.header('cache-control', HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache');
+        reply.header('content-security-policy', PAGE_POLICY);
+        reply.header('referrer-policy', 'same-origin');
       },
     });
   }
