@@ -34,6 +34,9 @@ interface Opened {
 /** How long a lost connection goes without saying. */
 const LOST_TOAST_MS = 4_000;
 
+/** The toast that offers to undo what was just deleted. */
+const UNDO_OFFER = 'undo';
+
 /** Recent documents that the menu lists. */
 const RECENT_SHOWN = 10;
 
@@ -81,6 +84,7 @@ export class App {
   /** Shows a place of the same group; `push`: as a new entry of the browser's history. */
   go(place: Place, push: boolean): void {
     const before = this.#opened.get(this.#place.view);
+    this.#toasts.dismiss(UNDO_OFFER);
     if (push) history.pushState(null, '', addressOf(place));
     this.#place = place;
     const now = this.#opened.get(place.view) ?? this.#open(place);
@@ -104,6 +108,11 @@ export class App {
       titleChanged: () => this.#ifCurrent(opened, () => this.#showTitle(opened)),
       refused: (error) => this.#report(error),
       notify: (message) => this.#toasts.show(message),
+      offerUndo: (message) => {
+        const action = { label: 'Bring back', run: () => this.#back('undo') };
+        this.#toasts.show(message, { key: UNDO_OFFER, action });
+      },
+      withdrawUndo: () => this.#toasts.dismiss(UNDO_OFFER),
       announce: (message) => this.#header.announce(message),
       undo: () => this.#back('undo'),
       redo: () => this.#back('redo'),
@@ -229,6 +238,7 @@ export class App {
   }
 
   #back(way: 'undo' | 'redo'): void {
+    this.#toasts.dismiss(UNDO_OFFER);
     try {
       this.#current().doc[way]();
     } catch (error) {

@@ -38,7 +38,8 @@ export function askPerson(me: Person): Promise<Person | undefined> {
   });
 }
 
-export function askAddress(current: string): Promise<string | undefined> {
+/** The address that a link is to have; empty: it is to be no link. */
+export function askLink(current: string): Promise<string | undefined> {
   const address = el('input', {
     class: 'input',
     attrs: {
@@ -50,9 +51,27 @@ export function askAddress(current: string): Promise<string | undefined> {
     },
   });
   address.value = current;
-  const fields = [el('label', { class: 'label', text: 'Address', attrs: { for: 'link-address' } }), address];
+  const fields: HTMLElement[] = [
+    el('label', { class: 'label', text: 'Address', attrs: { for: 'link-address' } }),
+    address,
+  ];
+  let removed = false;
+  if (current !== '') {
+    const open = el('a', {
+      class: 'button quiet',
+      text: 'Open',
+      attrs: { href: current, target: '_blank', rel: 'noopener noreferrer' },
+    });
+    // Not a submit button of its own: Enter in the box would press the first one there is.
+    const remove = el('button', { class: 'button quiet', text: 'Remove link', attrs: { type: 'button' } });
+    remove.addEventListener('click', () => {
+      removed = true;
+      remove.form?.requestSubmit();
+    });
+    fields.push(el('div', { class: 'link-actions' }, open, remove));
+  }
   return ask('Link', fields, 'Apply', () => {
-    const value = address.value.trim();
+    const value = removed ? '' : address.value.trim();
     return value === '' || /^[a-z][a-z0-9+.-]*:|^[/#]/i.test(value) ? value : `https://${value}`;
   });
 }

@@ -6,6 +6,8 @@ export interface ToastOptions {
   tone?: 'plain' | 'error';
   /** A toast with the same key takes the place of the earlier one. */
   key?: string;
+  /** A button in the toast, which takes it away. */
+  action?: { readonly label: string; run(): void };
 }
 
 const SHOWN_MS = 6_000;
@@ -21,9 +23,17 @@ export class Toasts {
     this.element.append(this.#polite);
   }
 
-  show(message: string, { tone = 'plain', key = message }: ToastOptions = {}): void {
+  show(message: string, { tone = 'plain', key = message, action }: ToastOptions = {}): void {
     this.dismiss(key);
     const toast = el('div', { class: 'toast', attrs: { 'data-tone': tone } }, el('p', { text: message }));
+    if (action !== undefined) {
+      const button = el('button', { class: 'toast-action', text: action.label, attrs: { type: 'button' } });
+      button.addEventListener('click', () => {
+        this.dismiss(key);
+        action.run();
+      });
+      toast.append(button);
+    }
     toast.append(iconButton('close', 'Dismiss', () => this.dismiss(key)));
     this.#byKey.set(key, toast);
     this.#polite.append(toast);

@@ -21,6 +21,10 @@ export interface ViewEvents {
   /** An edit was not taken; `error` says why. */
   refused(error: unknown): void;
   notify(message: string): void;
+  /** Something was taken away; the message offers to undo it until the next edit. */
+  offerUndo(message: string): void;
+  /** Another edit was made here: what was offered to be undone is no longer the last one. */
+  withdrawUndo(): void;
   undo(): void;
   redo(): void;
   /** For screen readers alone. */

@@ -17,6 +17,7 @@ import {
   toEditor,
   withWholeLines,
 } from '../../web/text/display.ts';
+import { addressesIn, markedBefore } from '../../web/text/typing.ts';
 
 const below = (limit: number): number => Math.floor(Math.random() * limit);
 
@@ -266,6 +267,43 @@ test('editor: an embed it does not know comes out of it as it went in', () => {
       assert.deepEqual(fromEditor(toEditor(delta)).ops, delta.ops);
     }),
   );
+});
+
+test('typing: addresses are found without the punctuation after them, and nothing else is one', () => {
+  const found = (text: string): string[] => addressesIn(text).map(({ url }) => url);
+  assert.deepEqual(found('see https://a.example/x?y=1#z. And www.b.example!'), [
+    'https://a.example/x?y=1#z',
+    'https://www.b.example',
+  ]);
+  assert.deepEqual(found('(https://a.example/b_(c)) <http://d.example>'), [
+    'https://a.example/b_(c)',
+    'http://d.example',
+  ]);
+  for (const none of [
+    'http://',
+    'www.',
+    'mailwww.a.example',
+    'a@www.b.example',
+    'https://.',
+    'javascript:alert(1)',
+  ])
+    assert.deepEqual(found(none), [], none);
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      for (const { start, length } of addressesIn(text))
+        assert.match(text.slice(start, start + length), /^(http|www)/i);
+    }),
+  );
+});
+
+test('typing: a closing marker formats what stands between it and the opening one, and no sums or names', () => {
+  assert.deepEqual(markedBefore('a **b c**'), { format: 'bold', start: 2, marker: 2, length: 3 });
+  assert.deepEqual(markedBefore('~~x~~'), { format: 'strike', start: 0, marker: 2, length: 1 });
+  assert.deepEqual(markedBefore('(*x*'), { format: 'italic', start: 1, marker: 1, length: 1 });
+  assert.deepEqual(markedBefore('`a*b`'), { format: 'code', start: 0, marker: 1, length: 3 });
+  for (const none of ['2*3*', '**a*', '** a**', 'snake_case_', '* x *', '``', '****']) {
+    assert.equal(markedBefore(none), undefined, none);
+  }
 });
 
 test('editor: the caret after undo stands at the end of what it changed', () => {

@@ -116,6 +116,7 @@ export class BoardView implements DocumentView {
   /** Makes an edit, its own step of undo, and shows it at once. */
   #edit(patch: readonly JsonStep[]): boolean {
     if (patch.length === 0) return false;
+    this.#events.withdrawUndo();
     try {
       this.#doc.undoGroup();
       this.#doc.edit(patch);
@@ -267,8 +268,7 @@ export class BoardView implements DocumentView {
       count === 0 ? 'Delete column' : `Delete column and ${count === 1 ? '1 card' : `${count} cards`}`;
     const remove = (): void => {
       const now = this.#board.columns.find((candidate) => candidate.id === id);
-      if (now !== undefined && this.#edit(removeColumn(now)))
-        this.#events.notify('Column deleted. Undo brings it back.');
+      if (now !== undefined && this.#edit(removeColumn(now))) this.#events.offerUndo('Column deleted.');
     };
     items.push({ label, danger: true, run: remove });
     return items;
@@ -361,6 +361,6 @@ export class BoardView implements DocumentView {
     const next = found.column.cards[found.index + 1] ?? found.column.cards[found.index - 1];
     if (!this.#edit(removeCard(id))) return;
     if (next !== undefined) this.#cards.get(next.id)?.element.focus();
-    this.#events.announce('Card deleted. Undo brings it back.');
+    this.#events.offerUndo('Card deleted.');
   }
 }

@@ -9,6 +9,9 @@ export const FOREIGN = 'foreign';
 
 type Attributes = Record<string, unknown>;
 
+/** A line has this beside its format. */
+const INDENT = 'indent';
+
 /** A line is shown in one of these; where a document gives it several, the first. */
 const LINE_FORMATS = ['code-block', 'list', 'header', 'blockquote'] as const;
 
@@ -47,8 +50,7 @@ export function documentInEditor(content: Delta): Delta {
 /** Whether a delta changes how lines are formatted, which is where documents and editors may part. */
 export function changesLines(delta: Delta): boolean {
   return delta.ops.some(
-    ({ retain, attributes }) =>
-      retain !== undefined && LINE_FORMATS.some((name) => attributes?.[name] !== undefined),
+    ({ retain, attributes }) => retain !== undefined && Object.keys(attributes ?? {}).some(isLineFormat),
   );
 }
 
@@ -113,6 +115,7 @@ const SHOWN: Record<string, (value: unknown) => boolean> = {
   'code-block': (value) => isTrue(value) || typeof value === 'string',
   link: (value) => typeof value === 'string',
   header: (value) => value === 1 || value === 2 || value === 3,
+  indent: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 8,
   list: (value) => value === 'bullet' || value === 'ordered' || value === 'checked' || value === 'unchecked',
 };
 
@@ -132,7 +135,9 @@ function showInsert(shown: Delta, insert: string | Record<string, unknown>, attr
   );
   const inText = Object.fromEntries(known.filter(([name]) => !isLineFormat(name)));
   const line = LINE_FORMATS.find((name) => known.some(([other]) => other === name));
-  const inLine = line === undefined ? {} : { [line]: line === 'code-block' ? true : attributes[line] };
+  const inLine: Attributes =
+    line === undefined ? {} : { [line]: line === 'code-block' ? true : attributes[line] };
+  if (line !== 'code-block' && known.some(([name]) => name === INDENT)) inLine[INDENT] = attributes[INDENT];
   if (typeof insert !== 'string') {
     shown.insert({ [FOREIGN]: JSON.stringify(insert) }, inText);
     return;
@@ -152,7 +157,7 @@ function otherLineFormats(change: Attributes, base: Attributes): Attributes {
 }
 
 function isLineFormat(name: string): boolean {
-  return (LINE_FORMATS as readonly string[]).includes(name);
+  return name === INDENT || (LINE_FORMATS as readonly string[]).includes(name);
 }
 
 function isTrue(value: unknown): boolean {

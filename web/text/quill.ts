@@ -7,6 +7,7 @@ import BlockQuote from 'quill/formats/blockquote.js';
 import Bold from 'quill/formats/bold.js';
 import CodeBlock, { Code } from 'quill/formats/code.js';
 import Header from 'quill/formats/header.js';
+import Indent from 'quill/formats/indent.js';
 import Italic from 'quill/formats/italic.js';
 import Link from 'quill/formats/link.js';
 import List from 'quill/formats/list.js';
@@ -15,6 +16,7 @@ import Underline from 'quill/formats/underline.js';
 import Toolbar from 'quill/modules/toolbar.js';
 import QuillCursors from 'quill-cursors/core';
 import { FOREIGN } from './display.ts';
+import { LINE_START_BINDINGS } from './typing.ts';
 
 export { Quill, type QuillCursors, type Toolbar };
 
@@ -27,8 +29,10 @@ export interface EditorOptions {
   redo(): void;
   /** The next edit is to be undone by itself. */
   undoGroup(): void;
-  /** The link button: the selection has no link (true) or has one (false). */
-  link(wanted: boolean): void;
+  /** The link button, or Ctrl+K. */
+  link(): void;
+  /** The focus is to go to the toolbar. */
+  enterToolbar(): void;
   /** A file was dropped or pasted. */
   refuseFiles(): void;
 }
@@ -46,6 +50,7 @@ export function createEditor(options: EditorOptions): Quill {
         selectionChangeSource: null,
         boundsContainer: options.bounds,
       },
+      keyboard: { bindings: bindings(options) },
       history: { undo: options.undo, redo: options.redo, group: options.undoGroup },
       toolbar: { container: options.toolbar, handlers: { link: options.link } },
       uploader: { mimetypes: ['*'], handler: options.refuseFiles },
@@ -62,9 +67,51 @@ const FORMATS = [
   'link',
   'header',
   'list',
+  'indent',
   'blockquote',
   'code-block',
 ] as const;
+
+type Handler = (
+  this: { quill: Quill },
+  range: { index: number },
+  context: { format: Record<string, unknown> },
+) => boolean;
+
+/**
+ * Over Quill's own. Tab goes to the next control and never stays in the text (WCAG 2.1.2), so lines are
+ * indented by Ctrl+] and Ctrl+[.
+ */
+function bindings(options: EditorOptions): Record<string, object | null> {
+  const link: Handler = () => {
+    options.link();
+    return false;
+  };
+  const enterToolbar: Handler = () => {
+    options.enterToolbar();
+    return false;
+  };
+  const indent = (step: '+1' | '-1'): Handler =>
+    function (range, context) {
+      if (context.format['code-block'] === undefined) this.quill.format('indent', step, 'user');
+      else if (step === '+1') this.quill.insertText(range.index, '\t', 'user');
+      return false;
+    };
+  return {
+    tab: null,
+    indent: null,
+    outdent: null,
+    'remove tab': null,
+    'indent code-block': null,
+    'outdent code-block': null,
+    'table tab': null,
+    link: { key: 'k', shortKey: true, handler: link },
+    'enter toolbar': { key: 'F10', altKey: true, handler: enterToolbar },
+    'more indent': { key: ']', shortKey: true, handler: indent('+1') },
+    'less indent': { key: '[', shortKey: true, handler: indent('-1') },
+    ...LINE_START_BINDINGS,
+  };
+}
 
 interface HistoryOptions {
   undo(): void;
@@ -138,6 +185,7 @@ function register(): void {
     'formats/code': Code,
     'formats/link': Link,
     'formats/header': Header,
+    'formats/indent': Indent,
     'formats/list': List,
     'formats/blockquote': BlockQuote,
     'formats/code-block': CodeBlock,

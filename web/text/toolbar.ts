@@ -1,5 +1,6 @@
 // The formats one can choose. Quill's toolbar module finds the controls by their classes and keeps
-// their pressed state; this file makes them, names them, and lets arrow keys walk along them.
+// their pressed state; this file makes them, names them, and lets keys walk along them as in the toolbar
+// pattern of ARIA: one tab stop, arrows, Home and End. Escape leads back to the text.
 import { el, type IconName, icon } from '../dom.ts';
 
 const GROUPS: readonly (readonly { format: string; value?: string; icon: IconName; label: string }[])[] = [
@@ -9,12 +10,14 @@ const GROUPS: readonly (readonly { format: string; value?: string; icon: IconNam
     { format: 'underline', icon: 'underline', label: 'Underline' },
     { format: 'strike', icon: 'strike', label: 'Strikethrough' },
     { format: 'code', icon: 'code', label: 'Code' },
-    { format: 'link', icon: 'link', label: 'Link' },
+    { format: 'link', icon: 'link', label: 'Link (Ctrl+K)' },
   ],
   [
     { format: 'list', value: 'bullet', icon: 'bullets', label: 'Bulleted list' },
     { format: 'list', value: 'ordered', icon: 'numbers', label: 'Numbered list' },
     { format: 'list', value: 'check', icon: 'checklist', label: 'Checklist' },
+    { format: 'indent', value: '-1', icon: 'outdent', label: 'Less indent (Ctrl+[)' },
+    { format: 'indent', value: '+1', icon: 'indent', label: 'More indent (Ctrl+])' },
   ],
   [
     { format: 'blockquote', icon: 'quote', label: 'Quote' },
@@ -23,7 +26,8 @@ const GROUPS: readonly (readonly { format: string; value?: string; icon: IconNam
   ],
 ];
 
-export function createToolbar(): HTMLElement {
+/** `leave`: the focus is to go back to the text. */
+export function createToolbar(leave: () => void): HTMLElement {
   const style = el('select', {
     class: 'ql-header',
     title: 'Text style',
@@ -50,7 +54,7 @@ export function createToolbar(): HTMLElement {
     }
     toolbar.append(box);
   }
-  walkWithArrows(toolbar);
+  walkWithKeys(toolbar, leave);
   return toolbar;
 }
 
@@ -60,8 +64,12 @@ export function settleStyleBox(toolbar: HTMLElement): void {
   if (style !== null && style.selectedIndex < 0) style.selectedIndex = 0;
 }
 
-/** One tab stop for the whole bar; arrow keys go from control to control. */
-function walkWithArrows(toolbar: HTMLElement): void {
+/** Puts the focus on the control of the toolbar that had it last. */
+export function enterToolbar(toolbar: HTMLElement): void {
+  toolbar.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
+}
+
+function walkWithKeys(toolbar: HTMLElement, leave: () => void): void {
   const controls = [...toolbar.querySelectorAll<HTMLElement>('button, select')];
   const stopAt = (control: HTMLElement | undefined): void => {
     for (const other of controls) other.tabIndex = other === control ? 0 : -1;
@@ -71,11 +79,19 @@ function walkWithArrows(toolbar: HTMLElement): void {
     stopAt(controls.find((control) => control === event.target));
   });
   toolbar.addEventListener('keydown', (event) => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
-    const index =
-      document.activeElement instanceof HTMLElement ? controls.indexOf(document.activeElement) : -1;
-    controls[(index + step + controls.length) % controls.length]?.focus();
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!(event.target instanceof HTMLElement)) return;
+    const index = controls.indexOf(event.target);
+    const next: Record<string, number> = {
+      ArrowRight: index + 1,
+      ArrowLeft: index - 1,
+      Home: 0,
+      End: controls.length - 1,
+    };
+    const to = next[event.key];
+    if (to !== undefined) controls[(to + controls.length) % controls.length]?.focus();
+    else if (event.key === 'Escape') leave();
+    else return;
     event.preventDefault();
   });
 }

@@ -1,15 +1,16 @@
 // The view of a rich-text document: toolbar, sheet, others' cursors. Puts the pieces together and
 // holds the title; what a document means is the SDK's business, how text is edited Quill's.
 import type { RichTextDocument } from '../../client/index.ts';
-import { askAddress } from '../dialogs.ts';
 import { el } from '../dom.ts';
 import { firstCharacters } from '../graphemes.ts';
 import { everyone, type Me, writePresence } from '../people.ts';
 import type { DocumentView, ViewEvents } from '../view.ts';
 import { Binding } from './binding.ts';
 import { Cursors } from './cursors.ts';
+import { Links } from './links.ts';
 import { createEditor, type Quill } from './quill.ts';
-import { createToolbar, settleStyleBox } from './toolbar.ts';
+import { createToolbar, enterToolbar, settleStyleBox } from './toolbar.ts';
+import { formatWhileTyping } from './typing.ts';
 
 const TITLE_LENGTH = 80;
 
@@ -19,7 +20,7 @@ export class TextView implements DocumentView {
   title = '';
   readonly #doc: RichTextDocument;
   readonly #events: ViewEvents;
-  readonly #toolbar = createToolbar();
+  readonly #toolbar: HTMLElement;
   readonly #quill: Quill;
   #cursors: Cursors | undefined;
   #me: Me;
@@ -30,6 +31,7 @@ export class TextView implements DocumentView {
     this.#doc = doc;
     this.#me = me;
     this.#events = events;
+    this.#toolbar = createToolbar(() => this.#quill.focus());
     const sheet = el('div', { class: 'sheet' });
     const editor = el('div', { class: 'editor' });
     sheet.append(editor);
@@ -42,9 +44,12 @@ export class TextView implements DocumentView {
       undo: () => events.undo(),
       redo: () => events.redo(),
       undoGroup: () => doc.undoGroup(),
-      link: (wanted) => void this.#link(wanted),
+      link: () => void links.edit(),
+      enterToolbar: () => enterToolbar(this.#toolbar),
       refuseFiles: () => events.notify('Only text can be put into a document.'),
     });
+    const links = new Links(this.#quill);
+    formatWhileTyping(this.#quill);
     this.#quill.root.setAttribute('role', 'textbox');
     this.#quill.root.setAttribute('aria-multiline', 'true');
     this.#quill.root.setAttribute('aria-label', 'Document text');
@@ -100,19 +105,6 @@ export class TextView implements DocumentView {
 
   reveal(client: string): void {
     this.#cursors?.reveal(client);
-  }
-
-  async #link(wanted: boolean): Promise<void> {
-    const range = this.#quill.getSelection(true);
-    const current = this.#quill.getFormat(range).link;
-    if (!wanted && typeof current !== 'string') return;
-    if (wanted && range.length === 0) {
-      this.#events.notify('Select the text that the link is for.');
-      return;
-    }
-    const address = await askAddress(typeof current === 'string' ? current : '');
-    this.#quill.setSelection(range, 'silent');
-    if (address !== undefined) this.#quill.format('link', address === '' ? false : address, 'user');
   }
 
   #mayWrite(): boolean {
