@@ -10,6 +10,7 @@ import type { MenuItem } from './menu.ts';
 import { everyone, loadPerson, type Me, savePerson } from './people.ts';
 import { addressOf, addressOfDocument, documentOf, NEW_DOCUMENT, type Place, type View } from './place.ts';
 import { noteRecent, readRecent } from './recent.ts';
+import { Return } from './return.ts';
 import { announcementOf, statusOf } from './status.ts';
 import { TextView } from './text/view.ts';
 import { Toasts } from './toasts.ts';
@@ -45,6 +46,7 @@ export class App {
   readonly #storage: Storage | undefined;
   readonly #header: Header;
   readonly #toasts = new Toasts();
+  readonly #return: Return;
   readonly #stage = el('div', { class: 'stage' });
   readonly #opened = new Map<View, Opened>();
   #place: Place;
@@ -53,6 +55,7 @@ export class App {
 
   constructor({ root, socket, place, storage }: AppOptions) {
     this.#client = new TroupeClient({ urls: [socket] });
+    this.#return = new Return(this.#client, '/readyz');
     this.#storage = storage;
     this.#place = place;
     this.#me = { client: this.#client.id, person: loadPerson(storage), joined: Date.now() };
@@ -228,7 +231,8 @@ export class App {
       if (opened.doc.state !== 'offline' || this.#client.state !== 'connecting') return;
       const message =
         'The server cannot be reached. What you write is kept here and sent as soon as it is back.';
-      this.#toasts.show(message, { tone: 'error', key: 'connection' });
+      const action = { label: 'Try now', run: () => this.#return.now() };
+      this.#toasts.show(message, { tone: 'error', key: 'connection', action, stays: true });
     }, LOST_TOAST_MS);
   }
 

@@ -6,7 +6,9 @@ export interface ToastOptions {
   tone?: 'plain' | 'error';
   /** A toast with the same key takes the place of the earlier one. */
   key?: string;
-  /** A button in the toast, which takes it away. */
+  /** It stays until it is dismissed, since what it says goes on being so. */
+  stays?: boolean;
+  /** A button in the toast, which takes it away unless it stays. */
   action?: { readonly label: string; run(): void };
 }
 
@@ -23,13 +25,13 @@ export class Toasts {
     this.element.append(this.#polite);
   }
 
-  show(message: string, { tone = 'plain', key = message, action }: ToastOptions = {}): void {
+  show(message: string, { tone = 'plain', key = message, action, stays = false }: ToastOptions = {}): void {
     this.dismiss(key);
     const toast = el('div', { class: 'toast', attrs: { 'data-tone': tone } }, el('p', { text: message }));
     if (action !== undefined) {
       const button = el('button', { class: 'toast-action', text: action.label, attrs: { type: 'button' } });
       button.addEventListener('click', () => {
-        this.dismiss(key);
+        if (!stays) this.dismiss(key);
         action.run();
       });
       toast.append(button);
@@ -41,7 +43,7 @@ export class Toasts {
       const [oldest] = this.#byKey.keys();
       if (oldest !== undefined) this.dismiss(oldest);
     }
-    this.#leaveAfter(toast, key, tone === 'error' ? ERROR_SHOWN_MS : SHOWN_MS);
+    if (!stays) this.#leaveAfter(toast, key, tone === 'error' ? ERROR_SHOWN_MS : SHOWN_MS);
   }
 
   dismiss(key: string): void {

@@ -25,6 +25,8 @@ export interface TestNodeOptions {
   /** Another node's database instead of a fresh one. */
   readonly storageUrl?: string;
   readonly workerModule?: URL;
+  /** Of a node that has stopped, to start again where it was. Default: a free one. */
+  readonly port?: number;
 }
 
 /** Starts a node; what the log would say at `warn` goes to stderr where TROUPE_TEST_LOG is set. */
@@ -43,7 +45,7 @@ export async function startTestNode(
   });
   const config = configFrom({
     ...options.config,
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: '127.0.0.1', port: options.port ?? 0 },
     storage: { ...options.storage, url: storageUrl },
   });
   const log = pino({ level: process.env.TROUPE_TEST_LOG ?? 'silent' }, pino.destination(2));
