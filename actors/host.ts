@@ -27,17 +27,21 @@ import {
 } from './link-messages.ts';
 import { type LoadLimits, LoadQueue } from './load-queue.ts';
 import { Loader } from './loader.ts';
+import { type MailboxLimits, WaitingRoom } from './mailbox.ts';
 import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
 import { SeqSearches } from './seq-search.ts';
 import { StillLive } from './still-live.ts';
 import type { Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
+import { Turns } from './turns.ts';
 
 export interface HostLimits {
   readonly actor: ActorLimits;
   readonly commit: CommitLimits;
   readonly link: LinkOptions;
+  /** Messages that wait for documents that are being loaded, of all documents together. */
+  readonly loadsWaiting: MailboxLimits;
   /** Approximate bytes of all documents in memory; past it the least recently used quiet ones go. */
   readonly memoryBytes: number;
   /** A document that nobody has open goes after this long. */
@@ -51,6 +55,8 @@ export interface HostOptions {
   readonly limits: HostLimits;
   readonly progress: Progress;
   readonly clock: Clock;
+  /** As `TurnsOptions` has it: the clock, where nothing else is given. */
+  readonly spentMs?: () => number;
   /**
    * False: nobody has confirmed of late that this session still owns what it owned. Then nothing is answered:
    * a process that was stopped for long must not serve what may be old when it wakes.
@@ -71,6 +77,8 @@ const SWEEP_MS = 1000;
 const PRESENCE_TICK_MS = 25;
 /** A document whose handling throws this often is left alone. */
 const FAULTS_TO_QUARANTINE = 3;
+/** Of a link's window: messages that wait for a turn fill no more of it, so that other documents' find their way. */
+const POSTPONED_SHARE = 1 / 2;
 /** For the snapshots of a worker that stops. */
 const LAST_FOLDS_MS = 3000;
 
@@ -80,6 +88,7 @@ export class Host {
   private readonly loads: LoadQueue;
   private readonly live: StillLive<DocumentActor>;
   private readonly seqs: SeqSearches;
+  private readonly turns: Turns<DocumentActor>;
   private readonly actors = new Map<string, DocumentActor>();
   private readonly links = new Map<
     number,
@@ -109,6 +118,12 @@ export class Host {
     });
     this.seqs = new SeqSearches((doc, client, upTo) => store.seqPage(doc, client, upTo));
     this.loads = new LoadQueue(this.makeLoader().load, options.loads);
+    this.turns = new Turns({
+      clock,
+      spentMs: options.spentMs ?? clock.now,
+      take: (actor) => this.takeTurn(actor),
+      onPause: () => options.progress.clear(),
+    });
     this.effects = this.makeEffects();
     this.stopSweeping = options.clock.every(SWEEP_MS, () => this.sweep());
   }
@@ -119,7 +134,7 @@ export class Host {
       transport,
       this.options.limits.link,
       (messages) => {
-        if (this.options.confirmed()) for (const message of messages) this.receive(id, channels, message);
+        if (this.options.confirmed()) this.receiveAll(id, channels, messages);
         else this.turnAway(link, messages);
         this.options.progress.clear();
       },
@@ -192,7 +207,7 @@ export class Host {
     } finally {
       const strays = this.shards.endLeaving(leaving, moved);
       for (const actor of actors) {
-        actor.reset();
+        actor.reset(true);
         this.forget(actor);
       }
       for (const { link, chan } of strays) this.links.get(link)?.link.send([NOT_OWNER, chan]);
@@ -204,6 +219,7 @@ export class Host {
   /** Commits what was taken, then ends. No message is taken after the call. */
   async stop(): Promise<void> {
     this.stopping = true;
+    for (const actor of this.actors.values()) actor.refuseWaiting('this worker is stopping');
     await this.committer.drain();
     await this.foldAll();
     for (const actor of this.actors.values()) actor.drop();
@@ -223,6 +239,7 @@ export class Host {
 
   dispose(): void {
     this.stopSweeping();
+    this.turns.dispose();
     this.live.dispose();
     this.loads.clear();
     this.stopPresence?.();
@@ -237,36 +254,56 @@ export class Host {
     this.options.onLost(reason);
   }
 
-  private receive(id: number, channels: Map<number, DocumentActor>, message: ToOwner): void {
+  private receiveAll(id: number, channels: Map<number, DocumentActor>, messages: readonly ToOwner[]): void {
+    const now = this.options.clock.now();
+    const { turns } = this;
+    turns.begin();
+    for (const message of messages) {
+      const actor = this.addressed(id, channels, message);
+      if (actor === undefined) continue;
+      actor.lastUsed = now;
+      if (actor.isResident && (turns.isBusy || actor.hasWork)) {
+        actor.postpone(id, message);
+      } else {
+        this.guard(actor, () => actor.handle(id, message));
+        turns.charge(actor);
+      }
+      this.releaseChannels(actor);
+    }
+  }
+
+  /** The document that the message is for; undefined: it has been answered, or goes unanswered. */
+  private addressed(
+    id: number,
+    channels: Map<number, DocumentActor>,
+    message: ToOwner,
+  ): DocumentActor | undefined {
     if (this.stopping) {
       this.refuse(id, message, 'unavailable', 'this worker is stopping');
-      return;
+      return undefined;
     }
     let actor = channels.get(message[1]);
-    if (actor !== undefined && this.shards.someLeave && this.shards.isLeaving(actor.name)) return;
+    if (actor !== undefined && this.shards.someLeave && this.shards.isLeaving(actor.name)) return undefined;
     if (actor === undefined) {
       if (message[0] !== OPEN) {
         if (message[0] === SUBMIT) this.refuse(id, message, 'not-open', 'this document is not open');
-        return;
+        return undefined;
       }
       const name = message[3].doc;
       if (!this.shards.serves(name)) {
         if (this.shards.isLeaving(name)) this.shards.strayed(name, id, message[1]);
         else this.links.get(id)?.link.send([NOT_OWNER, message[1]]);
-        return;
+        return undefined;
       }
       if (this.quarantined.has(name) || this.faults.isOut(name, this.options.clock.now())) {
         this.refuse(id, message, 'unavailable', 'this document is quarantined');
-        return;
+        return undefined;
       }
       actor = this.actor(name);
       channels.set(message[1], actor);
       actor.channels.push({ link: id, chan: message[1] });
     }
-    actor.lastUsed = this.options.clock.now();
-    const target = actor;
-    this.guard(target, () => target.handle(id, message), { id, message });
-    this.releaseChannels(target);
+    return actor;
   }
 
   /** Channels over which nobody has the document open lead nowhere from now on. */
@@ -274,25 +311,50 @@ export class Host {
     for (const { link, chan } of actor.releaseChannels()) this.links.get(link)?.channels.delete(chan);
   }
 
-  /** An answer for one document: guarded, and a crash at it is this document's. */
+  /** An answer for one document, taken in its turn: guarded, and a crash at it is this document's. */
   private answered(actor: DocumentActor, act: () => void): void {
+    if (this.turns.isBusy || actor.canGoOn) {
+      this.later(actor, act);
+      return;
+    }
     // It starts over elsewhere: what would still be committed here would come behind the hand-off.
     if (this.shards.someLeave && this.shards.isLeaving(actor.name)) return;
+    this.turns.begin();
     this.guard(actor, act);
     this.releaseChannels(actor);
+    this.turns.charge(actor);
     this.options.progress.clear();
   }
 
-  /** What throws in one document's handling drops that document alone. `at`: the message that is handled. */
-  private guard(
-    actor: DocumentActor,
-    act: () => void,
-    at?: { readonly id: number; readonly message: ToOwner },
-  ): void {
+  private later(actor: DocumentActor, act: () => void): void {
+    actor.later(act);
+    this.turns.wait(actor);
+  }
+
+  /** The document has its turn. False: nothing of it waits for another. */
+  private takeTurn(actor: DocumentActor): boolean {
+    if (this.isLost) return false;
+    if (!this.options.confirmed()) {
+      this.dropAll();
+      return false;
+    }
+    if (this.shards.someLeave && this.shards.isLeaving(actor.name)) return false;
+    let more = false;
+    this.guard(actor, () => {
+      more = actor.takeTurn();
+    });
+    this.releaseChannels(actor);
+    return more;
+  }
+
+  /** What throws in one document's handling drops that document alone. */
+  private guard(actor: DocumentActor, act: () => void): void {
     this.options.progress.enter(actor.name);
     try {
       act();
     } catch (error) {
+      const at = actor.handling;
+      actor.handling = undefined;
       const faults = this.faults.count(actor.name, this.options.clock.now());
       this.options.log('error', 'a document failed', {
         doc: actor.name,
@@ -301,7 +363,7 @@ export class Host {
         stack: error instanceof Error ? error.stack : undefined,
       });
       const told = (): void => {
-        if (at !== undefined) this.refuse(at.id, at.message, 'bad-op', 'the document cannot take it');
+        if (at !== undefined) this.refuse(at.link, at.message, 'bad-op', 'the document cannot take it');
         actor.reset();
       };
       if (at?.message[0] === SUBMIT) this.startOver(actor, told);
@@ -375,8 +437,16 @@ export class Host {
   }
 
   private makeEffects(): ActorEffects {
-    const { options, committer, live } = this;
+    const { options, committer, live, turns } = this;
     const { store } = options;
+    const { windowMessages, windowBytes } = options.limits.link;
+    const rooms = {
+      loads: new WaitingRoom(options.limits.loadsWaiting),
+      turns: new WaitingRoom({
+        messages: windowMessages * POSTPONED_SHARE,
+        bytes: windowBytes * POSTPONED_SHARE,
+      }),
+    };
     const orUndefined = <T>(
       actor: DocumentActor,
       answer: Promise<T>,
@@ -435,6 +505,17 @@ export class Host {
           outOfReach && (() => this.answered(actor, outOfReach)),
         ),
       fold: (actor, version, made, done) => this.fold(actor, version, made, done),
+      rooms,
+      get mustYield() {
+        return turns.mustYield;
+      },
+      later: (actor, act) => this.later(actor, act),
+      postponed: (actor, { link, message }) => {
+        this.links.get(link)?.link.postpone(message);
+        turns.wait(actor);
+      },
+      settled: ({ link, message }) => this.links.get(link)?.link.settle(message),
+      wantTurn: (actor) => turns.wait(actor),
       presenceChanged: (actor) => {
         this.dirtyPresence.add(actor);
         this.stopPresence ??= options.clock.after(PRESENCE_TICK_MS, () => this.flushPresence());
@@ -445,7 +526,11 @@ export class Host {
   /** What the committer tells an actor passes the guard, and never wakes one that has been dropped. */
   private listenerOf(actor: DocumentActor): CommitListener {
     return {
-      durableTo: (version) => this.guard(actor, () => actor.durableTo(version)),
+      durableTo: (version) => {
+        this.turns.begin();
+        this.guard(actor, () => actor.durableTo(version));
+        this.turns.charge(actor);
+      },
       refusedByStore: (rows) => this.startOver(actor, () => actor.refusedByStore(rows)),
     };
   }
@@ -487,7 +572,7 @@ export class Host {
     this.stopPresence = undefined;
     const dirty = [...this.dirtyPresence];
     this.dirtyPresence.clear();
-    for (const actor of dirty) this.guard(actor, () => actor.flushPresence());
+    for (const actor of dirty) this.answered(actor, () => actor.flushPresence());
   }
 
   private turnAway(link: Link<ToGateway, ToOwner>, messages: readonly ToOwner[]): void {
@@ -498,7 +583,7 @@ export class Host {
   /** Nobody says that this session still owns anything: gateways look for the owner afresh. */
   private dropAll(): void {
     for (const actor of [...this.actors.values()]) {
-      actor.reset();
+      actor.reset(true);
       this.forget(actor);
     }
   }
@@ -517,18 +602,34 @@ export class Host {
     for (const actor of this.actors.values()) {
       bytes += actor.bytes;
       if (!actor.isQuiet) continue;
-      if (!actor.hasSubscribers && actor.lastUsed < oldest) {
-        if (!actor.foldWhenIdle()) this.forget(actor);
-      } else quiet.push(actor);
+      const isIdle = !actor.hasSubscribers && actor.lastUsed < oldest;
+      if (isIdle || actor.isResident) quiet.push(actor);
     }
-    if (bytes <= limits.memoryBytes) return;
     quiet.sort((a, b) => a.lastUsed - b.lastUsed);
-    for (const actor of quiet) {
-      if (bytes <= limits.memoryBytes) break;
-      if (!actor.isResident || actor.foldWhenIdle()) continue;
-      bytes -= actor.bytes;
-      if (actor.hasSubscribers) actor.unload();
-      else this.forget(actor);
+    this.passivate(quiet, oldest, Math.max(0, bytes - limits.memoryBytes));
+  }
+
+  /** The least recently used come first. A snapshot may be made of each: others have their turns between. */
+  private passivate(quiet: readonly DocumentActor[], oldest: number, above: number): void {
+    let left = above;
+    this.turns.begin();
+    for (const [at, actor] of quiet.entries()) {
+      if (this.turns.mustYield) {
+        this.options.clock.soon(() => this.passivate(quiet.slice(at), oldest, left));
+        return;
+      }
+      if (this.actors.get(actor.name) !== actor || !actor.isQuiet) continue;
+      const isIdle = !actor.hasSubscribers && actor.lastUsed < oldest;
+      if (!isIdle && (left <= 0 || !actor.isResident)) continue;
+      const { bytes } = actor;
+      this.guard(actor, () => {
+        if (actor.foldWhenIdle()) return;
+        left -= bytes;
+        if (actor.hasSubscribers) actor.unload();
+        else this.forget(actor);
+      });
+      this.turns.charge(actor);
     }
+    this.options.progress.clear();
   }
 }

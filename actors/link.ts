@@ -81,11 +81,21 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
       this.handled += messages.length;
       this.handledBytes += bytes;
       if (messages.length > 0) onMessages(messages);
-      const due =
-        this.handled - this.creditTold > options.windowMessages / 4 ||
-        this.handledBytes - this.creditBytesTold > options.windowBytes / 4;
-      if (this.queue.length > 0 || due) this.schedule();
+      this.tellWhenDue();
     });
+  }
+
+  /** A message that has just come waits at this end: it has not been handled before `settle` is called for it. */
+  postpone(message: In): void {
+    this.handled--;
+    this.handledBytes -= bytesOf(message);
+  }
+
+  /** A postponed message has been handled. */
+  settle(message: In): void {
+    this.handled++;
+    this.handledBytes += bytesOf(message);
+    this.tellWhenDue();
   }
 
   /** False: the link is full; nothing was taken. */
@@ -126,8 +136,16 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.transport.close();
   }
 
+  private tellWhenDue(): void {
+    const { windowMessages, windowBytes } = this.options;
+    const due =
+      this.handled - this.creditTold > windowMessages / 4 ||
+      this.handledBytes - this.creditBytesTold > windowBytes / 4;
+    if (this.queue.length > 0 || due) this.schedule();
+  }
+
   private schedule(): void {
-    if (this.scheduled) return;
+    if (this.scheduled || this.closed) return;
     this.scheduled = true;
     const { gatherMs } = this.options;
     const rate = gatherMs === 0 || this.recentMs === 0 ? 0 : this.recentMessages / this.recentMs;

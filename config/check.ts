@@ -62,6 +62,11 @@ export function crossCheck(settings: Settings): Problem[] {
     `one frame must fit: expected at least limits.frameBytes = ${limits.frameBytes}, found ${actors.mailboxBytes}`,
   );
   demand(
+    actors.waitingBytes >= actors.mailboxBytes,
+    'actors.waitingBytes',
+    `what waits for one document must fit: expected at least actors.mailboxBytes = ${actors.mailboxBytes}, found ${actors.waitingBytes}`,
+  );
+  demand(
     commit.queueBytes >= commit.maxBytes,
     'commit.queueBytes',
     `one full batch must fit: expected at least commit.maxBytes = ${commit.maxBytes}, found ${commit.queueBytes}`,

@@ -211,6 +211,12 @@ const actors = z.strictObject({
     1_024 * MiB,
     'Bytes that may wait for one document. Past it a submit is answered `overloaded`.',
   ),
+  waitingBytes: size(
+    64 * MiB,
+    64 * KiB,
+    16 * 1_024 * MiB,
+    'Bytes of messages that may wait in one worker for documents that are being loaded. Past it a submit is answered `overloaded`; past half of it also where its document holds more than its share.',
+  ),
   residentOps: count(
     256,
     16,

@@ -53,6 +53,8 @@ const LINK = {
   queueBytes: 32 * MiB,
   gatherMs: 0,
 };
+/** Messages that wait for loads in one worker: after a takeover each socket may open its documents again. */
+const LOADS_WAITING = 1_000_000;
 const SOCKETS_CLOSE_MS = 2000;
 const SELF_TEST_MS = 10_000;
 
@@ -302,6 +304,7 @@ export function hostLimits(config: Config): HostLimits {
       lingerMs: commit.lingerMs,
     },
     link: LINK,
+    loadsWaiting: { messages: LOADS_WAITING, bytes: actors.waitingBytes },
     memoryBytes: actors.memoryBytes,
     idleMs: actors.idleMs,
   };

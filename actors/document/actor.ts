@@ -1,14 +1,16 @@
 // One document as an actor: takes the messages of its links one by one, and keeps them in the mailbox
-// while the document is being loaded. Synchronous and without I/O: what it needs from outside it asks
-// of `ActorEffects`, whose answers come back as calls. What a message means is served beside it.
+// while the document is being loaded, and while it waits for its turn at the worker's thread. Synchronous and
+// without I/O: what it needs from outside it asks of `ActorEffects`, whose answers come back as calls. What a
+// message means is served beside it.
 //
 // Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes it.
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../committer.ts';
 import { BEHIND_OPEN } from '../left-open.ts';
-import { CLOSE, OPEN, PRESENCE, SUBMIT, type ToOwner } from '../link-messages.ts';
+import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link-messages.ts';
 import { Mailbox } from '../mailbox.ts';
+import { TurnMark } from '../turns.ts';
 import { Audience } from './audience.ts';
 import { Door } from './door.ts';
 import { type ActorLimits, type Effects, Hand, type LoadResult } from './effects.ts';
@@ -27,7 +29,12 @@ export interface ActorChannel {
 }
 
 type Mode = 'cold' | 'loading' | 'active' | 'halted' | 'dropped';
-type Arrived = { readonly link: number; readonly message: ToOwner };
+export interface Arrived {
+  readonly link: number;
+  readonly message: ToOwner;
+  /** It waits for the document's turn: its link counts it as handled when it has left the mailbox. */
+  readonly postponed: boolean;
+}
 
 export class DocumentActor {
   readonly name: string;
@@ -41,6 +48,12 @@ export class DocumentActor {
   private serving: Serving | undefined;
   /** Stays when the document leaves memory. */
   private knownId: number | undefined;
+  /** Kept by the worker's turns. */
+  readonly turn = new TurnMark();
+  /** Pieces of work that wait for its turn; what they belong to came before all that is in the mailbox. */
+  private work: (() => void)[] = [];
+  /** The message that is being handled. */
+  handling: Pick<Arrived, 'link' | 'message'> | undefined;
   /** Set by the host, its clock in ms: when a message came last. */
   lastUsed = 0;
   /** Kept by the host: the channels that lead here. */
@@ -52,7 +65,9 @@ export class DocumentActor {
     this.name = name;
     this.hand = new Hand(effects, this);
     this.limits = limits;
-    this.mailbox = new Mailbox(limits.mailbox);
+    this.mailbox = new Mailbox(limits.mailbox, (item) => {
+      if (item.postponed) this.hand.settled(item);
+    });
     this.audience = new Audience(name, this.hand, limits);
   }
 
@@ -77,9 +92,13 @@ export class DocumentActor {
   /** Nothing is under way: its memory may go. */
   get isQuiet(): boolean {
     return (
-      this.mode === 'cold' ||
-      (this.mode === 'active' && this.serving?.isQuiet === true && this.mailbox.isEmpty)
+      this.mode === 'cold' || (this.mode === 'active' && this.serving?.isQuiet === true && !this.hasWork)
     );
+  }
+
+  /** Something waits for its turn, or for the load. */
+  get hasWork(): boolean {
+    return this.work.length > 0 || !this.mailbox.isEmpty;
   }
 
   /** Somebody waits for the answer to an edit, and for the document. */
@@ -109,25 +128,71 @@ export class DocumentActor {
 
   handle(link: number, message: ToOwner): void {
     if (this.mode === 'dropped') return;
-    const behind = this.door.arrives(link, message);
-    if (behind !== undefined) {
-      this.audience.turnAway(link, message, behind, BEHIND_OPEN);
-      return;
-    }
+    if (!this.mayEnter(link, message)) return;
     if (this.serving !== undefined && this.mailbox.isEmpty) {
-      this.serving.process(link, message);
+      this.process(this.serving, link, message);
       return;
     }
     if (this.mode === 'cold' && message[0] === CLOSE) {
       this.audience.leaveBy(link, message[2]);
       return;
     }
-    // Closing takes no room: it frees some.
-    if (!this.mailbox.put({ link, message }, sizeOf(message), message[0] === CLOSE)) {
-      this.door.turnedAway(link, message, 'overloaded');
-      this.audience.turnAway(link, message, 'overloaded', 'too much waits for this document');
-    }
+    this.keep({ link, message, postponed: false });
     if (this.mode === 'cold') this.load();
+  }
+
+  /** A message for a document that is in memory waits for its turn. */
+  postpone(link: number, message: ToOwner): void {
+    if (this.mode === 'dropped' || !this.mayEnter(link, message)) return;
+    const item = { link, message, postponed: true };
+    if (this.keep(item)) this.hand.postponed(item);
+  }
+
+  /** A piece of work waits for the document's turn. */
+  later(act: () => void): void {
+    if (this.mode !== 'dropped') this.work.push(act);
+  }
+
+  /** Does the next of what waits for its turn; nothing while it is being loaded. True: more waits. */
+  takeTurn(): boolean {
+    const act = this.work.shift();
+    if (act !== undefined) {
+      act();
+      return this.canGoOn;
+    }
+    const item = this.serving === undefined ? undefined : this.mailbox.take();
+    if (item !== undefined && this.serving !== undefined) this.process(this.serving, item.link, item.message);
+    return this.canGoOn;
+  }
+
+  /** Something of it waits for nothing but its turn. */
+  get canGoOn(): boolean {
+    return this.work.length > 0 || (this.serving !== undefined && !this.mailbox.isEmpty);
+  }
+
+  /** False: it stands behind one that was turned away, and so has been turned away too. */
+  private mayEnter(link: number, message: ToOwner): boolean {
+    const behind = this.door.arrives(link, message);
+    if (behind !== undefined) this.audience.turnAway(link, message, behind, BEHIND_OPEN);
+    return behind === undefined;
+  }
+
+  /** False: it did not fit, and has been answered. */
+  private keep(item: Arrived): boolean {
+    const { link, message, postponed } = item;
+    const { rooms } = this.hand;
+    const room = postponed ? rooms.turns : rooms.loads;
+    // Closing takes no room: it frees some.
+    if (this.mailbox.put(item, sizeOf(message), room, message[0] === CLOSE)) return true;
+    this.door.turnedAway(link, message, 'overloaded');
+    this.audience.turnAway(link, message, 'overloaded', 'too much waits for this document');
+    return false;
+  }
+
+  private process(serving: Serving, link: number, message: ToOwner): void {
+    this.handling = { link, message };
+    serving.process(link, message);
+    this.handling = undefined;
   }
 
   /** A link is gone, and all its subscribers with it. */
@@ -157,16 +222,30 @@ export class DocumentActor {
     this.reset();
   }
 
-  /** Drops what is in memory, durable or not; gateways open again and send again what is unanswered. */
-  reset(): void {
+  /**
+   * Drops what is in memory, durable or not; gateways open again and send again what is unanswered. `moved`: they find
+   * it elsewhere, and so does what waits here.
+   */
+  reset(moved = false): void {
     this.door.clear();
     this.audience.reset();
+    const told = new Set<string>();
     for (const { link, message } of this.mailbox.clear()) {
-      if (message[0] === OPEN || message[0] === SUBMIT) {
-        this.audience.turnAway(link, message, 'unavailable', 'the document starts over');
-      }
+      if (message[0] !== OPEN && message[0] !== SUBMIT) continue;
+      const channel = `${link} ${message[1]}`;
+      if (!moved) this.audience.turnAway(link, message, 'unavailable', 'the document starts over');
+      else if (!told.has(channel)) this.hand.send(link, [RESET, message[1]]);
+      told.add(channel);
     }
     this.unload();
+  }
+
+  /** What waits is told to try again. */
+  refuseWaiting(why: string): void {
+    for (const { link, message } of this.mailbox.clear()) {
+      if (message[0] === OPEN || message[0] === SUBMIT)
+        this.audience.turnAway(link, message, 'unavailable', why);
+    }
   }
 
   /** Frees the document's memory; subscribers stay, the next message loads it again. Call when quiet. */
@@ -178,6 +257,8 @@ export class DocumentActor {
 
   drop(): void {
     this.unload();
+    this.work = [];
+    this.mailbox.clear();
     this.setMode('dropped');
   }
 
@@ -210,31 +291,32 @@ export class DocumentActor {
     this.serving = serving;
     this.knownId = document.id;
     this.setMode('active');
-    for (let item = this.mailbox.take(); item !== undefined; item = this.mailbox.take()) {
-      serving.process(item.link, item.message);
-      if (this.serving !== serving) return;
+    while (this.serving === serving && !this.hand.mustYield) {
+      const item = this.mailbox.take();
+      if (item === undefined) break;
+      this.process(serving, item.link, item.message);
     }
-    this.keepDoor();
+    if (this.serving !== serving) return;
+    if (this.canGoOn) this.hand.wantTurn();
+    else this.keepDoor();
   }
 
   private notLoaded(result: Exclude<LoadResult, { readonly type: 'loaded' }>): void {
     const [code, text]: [ErrorCode, string] =
       result.type === 'missing' ? ['not-found', 'there is no such document'] : [result.code, result.message];
     this.setMode('cold');
-    let next: Arrived | undefined;
+    let isWanted = false;
     for (const item of this.mailbox.clear()) {
       // Somebody else may create what the first one only asked for.
       const creates = item.message[0] === OPEN && item.message[3].kind !== undefined;
-      if (result.type === 'missing' && creates && next === undefined) next = item;
-      else if (next !== undefined) this.mailbox.put(item, 0, true);
-      else this.audience.turnAway(item.link, item.message, code, text);
+      isWanted ||= result.type === 'missing' && creates;
+      const { link, message } = item;
+      if (!isWanted) this.audience.turnAway(link, message, code, text);
+      else
+        this.mailbox.put({ link, message, postponed: false }, sizeOf(message), this.hand.rooms.loads, true);
     }
-    if (next === undefined) {
-      this.keepDoor();
-      return;
-    }
-    this.mailbox.putFirst(next);
-    this.load();
+    if (isWanted) this.load();
+    else this.keepDoor();
   }
 
   /** All opens that waited have been answered: of those that made no subscriber nothing is kept. */

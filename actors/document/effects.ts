@@ -4,8 +4,9 @@ import type { KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { ToGateway } from '../link-messages.ts';
-import type { MailboxLimits } from '../mailbox.ts';
+import type { MailboxLimits, WaitingRoom } from '../mailbox.ts';
 import type { ClientSeqs, LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
+import type { Arrived } from './actor.ts';
 import type { Document } from './document.ts';
 import type { Entry } from './entry.ts';
 
@@ -72,6 +73,25 @@ export interface Effects<Actor> {
     done: (bytes: number | undefined) => void,
   ): void;
   presenceChanged(actor: Actor): void;
+  /** Where its messages wait, together with those of all documents of the worker. */
+  readonly rooms: Rooms;
+  /** The rest of a piece of work that has several parts is to be left for `later`: others wait. */
+  readonly mustYield: boolean;
+  /** Runs `act` in a turn of this actor, before the messages that wait for one. */
+  later(actor: Actor, act: () => void): void;
+  /** A message waits for the actor's turn. */
+  postponed(actor: Actor, item: Arrived): void;
+  /** It does not wait any more. */
+  settled(item: Arrived): void;
+  /** Messages in the mailbox wait for nothing but a turn. */
+  wantTurn(actor: Actor): void;
+}
+
+export interface Rooms {
+  /** For the load. */
+  readonly loads: WaitingRoom;
+  /** For a turn. */
+  readonly turns: WaitingRoom;
 }
 
 /** The effects of one actor. */
@@ -122,5 +142,29 @@ export class Hand<Actor = unknown> {
 
   presenceChanged(): void {
     this.effects.presenceChanged(this.actor);
+  }
+
+  get rooms(): Rooms {
+    return this.effects.rooms;
+  }
+
+  get mustYield(): boolean {
+    return this.effects.mustYield;
+  }
+
+  later(act: () => void): void {
+    this.effects.later(this.actor, act);
+  }
+
+  postponed(item: Arrived): void {
+    this.effects.postponed(this.actor, item);
+  }
+
+  settled(item: Arrived): void {
+    this.effects.settled(item);
+  }
+
+  wantTurn(): void {
+    this.effects.wantTurn(this.actor);
   }
 }

@@ -31,21 +31,31 @@ export class Gate {
     else this.queue.push({ version, emit });
   }
 
-  /** Everything up to `durable` has committed: emits it in order, patches between two outputs as one run. */
-  release(durable: number, emitRun: (run: readonly Entry[]) => void): void {
+  /**
+   * Everything up to `durable` has committed: emits it in order, patches between two outputs as one run. False: it has
+   * stopped since `mustYield` said so, and is to be called again.
+   */
+  release(
+    durable: number,
+    emitRun: (run: readonly Entry[]) => void,
+    mustYield: () => boolean = () => false,
+  ): boolean {
     this.durable = durable;
     let run: Entry[] = [];
     let at = 0;
-    for (; at < this.queue.length; at++) {
+    let isDone = true;
+    for (; isDone && at < this.queue.length; at++) {
       const output = this.queue[at];
       if (output === undefined || output.version > durable) break;
       if ('emit' in output) {
         if (run.length > 0) emitRun(run);
         run = [];
         output.emit();
+        isDone = !mustYield();
       } else run.push(output);
     }
     if (run.length > 0) emitRun(run);
     this.queue = at === this.queue.length ? [] : this.queue.slice(at);
+    return isDone || this.queue.length === 0;
   }
 }

@@ -73,11 +73,26 @@ export class Serving {
   durableTo(version: number): void {
     const { document, stay } = this;
     document.durable = version;
-    stay.gate.release(version, (run) => this.audience.broadcast(document.kind, run));
+    this.release();
     const { residentOps } = stay.limits;
     if (!stay.isPinned && version - document.windowStart > 2 * residentOps) document.trim(residentOps);
     document.forgetClients(this.audience.isOpenFor);
     this.snapshots.foldWhenDue(document);
+  }
+
+  /** Hundreds may wait for one version, with a snapshot each: others have their turns between. */
+  private release(): void {
+    const { document, stay, audience } = this;
+    const { hand, gate } = stay;
+    const isDone = gate.release(
+      document.durable,
+      (run) => audience.broadcast(document.kind, run),
+      () => hand.mustYield,
+    );
+    if (!isDone)
+      hand.later(() => {
+        if (!stay.isOver) this.release();
+      });
   }
 
   /** True where a snapshot is being made. */

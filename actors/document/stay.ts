@@ -74,14 +74,29 @@ export class Stay {
       const waiting = subscriber.waiting ?? [];
       subscriber.waiting = undefined;
       step();
-      while (waiting.length > 0 && subscriber.waiting === undefined && !subscriber.gone) {
-        const message = waiting.shift();
-        if (message !== undefined) this.take(subscriber, message);
-      }
-      // Asked again: what is left goes on waiting, in its order.
-      const again = subscriber.waiting as ToOwner[] | undefined;
-      if (again !== undefined && again !== waiting) again.push(...waiting);
+      this.takeWaiting(subscriber, waiting);
     });
+  }
+
+  /** Messages that have waited for an answer, in their order; between them others have their turns. */
+  private takeWaiting(subscriber: Subscriber, waiting: ToOwner[]): void {
+    while (waiting.length > 0 && subscriber.waiting === undefined && !subscriber.gone) {
+      if (this.hand.mustYield) {
+        // What comes meanwhile waits behind them.
+        subscriber.waiting = waiting;
+        this.hand.later(() => {
+          if (this.over || subscriber.gone) return;
+          subscriber.waiting = undefined;
+          this.takeWaiting(subscriber, waiting);
+        });
+        return;
+      }
+      const message = waiting.shift();
+      if (message !== undefined) this.take(subscriber, message);
+    }
+    // Asked again: what is left goes on waiting, in its order.
+    const again = subscriber.waiting;
+    if (again !== undefined && again !== waiting) again.push(...waiting);
   }
 
   /**

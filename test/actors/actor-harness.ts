@@ -18,6 +18,7 @@ import {
   type ToGateway,
   type ToOwner,
 } from '../../actors/link-messages.ts';
+import { WaitingRoom } from '../../actors/mailbox.ts';
 import type { StoredDelta } from '../../actors/storage/store.ts';
 import { kindOf } from '../../kinds/registry.ts';
 import { frameMessage, HOST_LIMITS } from './host-harness.ts';
@@ -95,6 +96,15 @@ export class ActorHarness {
         whenLive: (_actor, then) => this.ask(then),
         fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
         presenceChanged: () => undefined,
+        rooms: { loads: new WaitingRoom(limits.mailbox), turns: new WaitingRoom(limits.mailbox) },
+        mustYield: false,
+        later: (_actor, act) => this.ask(act),
+        postponed: () => undefined,
+        settled: () => undefined,
+        wantTurn: (actor) =>
+          this.ask(() => {
+            while (actor.takeTurn());
+          }),
       },
       limits,
     );

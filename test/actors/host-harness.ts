@@ -33,6 +33,7 @@ export const HOST_LIMITS: HostLimits = {
   },
   commit: { maxRows: 100, maxBytes: MiB, queueBytes: MiB, lingerMs: 0 },
   link: { windowMessages: 1000, windowBytes: 8 * MiB, queueMessages: 1000, queueBytes: 8 * MiB, gatherMs: 0 },
+  loadsWaiting: { messages: 100_000, bytes: 8 * MiB },
   memoryBytes: 100 * MiB,
   idleMs: 60_000,
 };
@@ -48,12 +49,18 @@ export interface Harness {
   open(sub: number, doc: string, request?: Partial<OpenRequest>): void;
   submit(sub: number, seq: number, base: number, op: unknown): void;
   idle(): Promise<void>;
+  /** One turn of the event loop. */
+  turn(): Promise<void>;
+  /** Messages that the host has not handled, as far as the other end of its link knows. */
+  backlog(): number;
 }
 
 /** Each subscription is client `client-<sub>`; one channel, number 1. */
 export async function startHost(
   database: MemoryDatabase,
   limits: HostLimits = HOST_LIMITS,
+  /** What the thread has spent; by itself no work takes any time here, so that nothing waits for a turn. */
+  spentMs: () => number = () => 0,
 ): Promise<Harness> {
   const store = database.worker();
   const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
@@ -69,6 +76,7 @@ export async function startHost(
     limits,
     progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
     clock: systemClock,
+    spentMs,
     confirmed: () => true,
     fold: () => Promise.resolve(undefined),
     log: (_level, message, fields) => errors.push({ message, ...fields }),
@@ -102,6 +110,8 @@ export async function startHost(
       ]),
     submit: (sub, seq, base, op) => send([SUBMIT, 1, sub, seq, base, JSON.stringify(op)]),
     idle: () => near.idle(),
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    backlog: () => link.backlog,
   };
 }
 

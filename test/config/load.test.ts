@@ -201,6 +201,7 @@ test('keys that contradict one another are refused, each at the key to change', 
     ['actors.memoryBytes', ['actors.memoryBytes=8MiB']],
     ['actors.memoryBytes', ['worker.heapMb=128']],
     ['actors.mailboxBytes', ['actors.mailboxBytes=64KiB']],
+    ['actors.waitingBytes', ['actors.waitingBytes=8MiB']],
     ['commit.queueBytes', ['commit.queueBytes=1MiB']],
     ['gateway.outboxBytes', ['gateway.outboxBytes=64KiB']],
   ];

@@ -39,9 +39,13 @@ export const HOST_LIMITS: HostLimits = {
     queueBytes: 64 * 1024,
     gatherMs: 0,
   },
+  loadsWaiting: { messages: 1000, bytes: 256 * 1024 },
   memoryBytes: 64 * 1024,
   idleMs: 1500,
 };
+
+/** The fourth root of what a worker's thread spends on a message: most cost little, some more than a slice. */
+const WORK_MS = [0, 1.9] as const;
 
 export interface SimRunOptions {
   readonly world: World;
@@ -222,6 +226,7 @@ async function assemble(
     },
     onFenced: fenced,
   });
+  const work = world.random(`work ${run}`);
   const slots = new SimSlots({
     main,
     slots: options.slots,
@@ -235,6 +240,7 @@ async function assemble(
     messages: (link, messages) => gateway.messages(link, messages),
     connect: options.connect,
     delayMs: () => between(random, delays.thread),
+    workMs: () => between(work, WORK_MS) ** 4,
     log,
     count: (what, by) => world.count(what, by),
     poison: world.poison,

@@ -45,6 +45,8 @@ export interface SimSlotsOptions {
   readonly connect: (thread: Thread) => MemoryNode;
   /** Between two threads of a process. */
   readonly delayMs: () => number;
+  /** What a worker's thread spends on a piece of work, as its turns count it: no simulated time goes by. */
+  readonly workMs: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly count: (what: string, by?: number) => void;
   /** Documents at which a worker dies. */
@@ -281,6 +283,7 @@ export class SimSlots implements SlotHost {
     liveness.confirm(slot.number, openingAt + CONFIRM_MS);
     const [near, far] = Port.pair(scheduler, main, thread, delayMs);
     const folds = database.fold();
+    let spentMs = 0;
     const host = new Host({
       store,
       session,
@@ -292,6 +295,10 @@ export class SimSlots implements SlotHost {
         slot.end('died of a document');
       }),
       clock: thread.clock,
+      spentMs: () => {
+        spentMs += options.workMs();
+        return spentMs;
+      },
       confirmed: () => liveness.isConfirmed(slot.number, thread.clock.now()),
       log: (level, message, fields) => options.log(level, message, { slot: slot.number, ...fields }),
       fold: (request: FoldRequest) => thread.gate(this.folded(fold(folds, request))),

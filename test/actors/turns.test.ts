@@ -1,0 +1,153 @@
+// In whose turn a worker does what has come, and how much of it at once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SLICE_MS, TurnMark, Turns } from '../../actors/turns.ts';
+
+interface Piece {
+  readonly name: string;
+  readonly ms: number;
+}
+
+class Doc {
+  readonly turn = new TurnMark();
+  readonly name: string;
+  readonly pieces: Piece[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Turns at a thread whose time passes only by the work that is done in it. */
+class Thread {
+  now = 0;
+  readonly done: string[] = [];
+  readonly spent = new Map<string, number>();
+  pauses = 0;
+  private soon: (() => void)[] = [];
+  readonly turns = new Turns<Doc>({
+    clock: { soon: (run) => void this.soon.push(run) },
+    spentMs: () => this.now,
+    take: (doc) => {
+      this.work(doc, doc.pieces.shift());
+      return doc.pieces.length > 0;
+    },
+    onPause: () => this.pauses++,
+  });
+
+  /** As a host takes messages: at once while nobody waits and the slice lasts, else in the document's turn. */
+  give(doc: Doc, ms: number, times = 1): void {
+    for (let i = 0; i < times; i++) {
+      const piece = { name: doc.name, ms };
+      if (this.turns.isBusy || doc.pieces.length > 0) {
+        doc.pieces.push(piece);
+        this.turns.wait(doc);
+        continue;
+      }
+      this.turns.begin();
+      this.work(doc, piece);
+      this.turns.charge(doc);
+    }
+  }
+
+  /** One turn of the event loop. */
+  loop(): void {
+    const { soon } = this;
+    this.soon = [];
+    for (const run of soon) run();
+  }
+
+  get isIdle(): boolean {
+    return this.soon.length === 0;
+  }
+
+  private work(doc: Doc, piece: Piece | undefined): void {
+    if (piece === undefined) return;
+    this.now += piece.ms;
+    this.done.push(doc.name);
+    this.spent.set(doc.name, (this.spent.get(doc.name) ?? 0) + piece.ms);
+  }
+}
+
+test('work is done at once while the slice lasts, and what is beyond it comes after the event loop', () => {
+  const thread = new Thread();
+  const doc = new Doc('a');
+  thread.give(doc, SLICE_MS / 4, 6);
+  assert.equal(thread.done.length, 4);
+  for (let i = 0; i < 4; i++) thread.loop();
+  assert.equal(thread.done.length, 6);
+  assert.ok(thread.isIdle);
+});
+
+test('a document whose patches are costly lets another go first between any two of them', () => {
+  const thread = new Thread();
+  const [heavy, light] = [new Doc('heavy'), new Doc('light')];
+  thread.give(heavy, 50, 24);
+  for (let i = 0; i < 10; i++) {
+    const before = thread.spent.get('heavy') ?? 0;
+    thread.give(light, 0.1);
+    while (light.pieces.length > 0) thread.loop();
+    assert.ok(
+      (thread.spent.get('heavy') ?? 0) - before <= 50,
+      'one patch of the other at most came before it',
+    );
+    thread.loop();
+  }
+});
+
+test('documents that always want more get equal time, not equal numbers of turns', () => {
+  const thread = new Thread();
+  const docs = [new Doc('a'), new Doc('b'), new Doc('c')];
+  for (const [at, doc] of docs.entries()) thread.give(doc, [40, 10, 2][at] ?? 0, 4000);
+  while (thread.now < 6000) thread.loop();
+  for (const doc of docs) {
+    const share = (thread.spent.get(doc.name) ?? 0) / thread.now;
+    assert.ok(Math.abs(share - 1 / 3) < 0.02, `${doc.name} had ${share} of the time`);
+  }
+});
+
+test('time that nobody else wanted is not held against a document', () => {
+  const thread = new Thread();
+  const [old, young] = [new Doc('old'), new Doc('young')];
+  thread.give(old, 5, 2000);
+  while (old.pieces.length > 0) thread.loop();
+  thread.done.length = 0;
+  thread.give(old, 5, 100);
+  thread.give(young, 5, 100);
+  while (thread.done.length < 40) thread.loop();
+  const turns = thread.done.filter((name) => name === 'old').length;
+  assert.ok(turns >= 18, `it had ${turns} of 40 turns`);
+});
+
+test('many documents with costly patches do not keep one with cheap ones waiting for them all', () => {
+  const thread = new Thread();
+  const heavy = Array.from({ length: 20 }, (_, at) => new Doc(`heavy-${at}`));
+  for (const doc of heavy) thread.give(doc, 50, 100);
+  while (thread.now < 3000) thread.loop();
+  const light = new Doc('light');
+  const before = thread.now;
+  thread.give(light, 0.1);
+  while (light.pieces.length > 0) thread.loop();
+  assert.ok(thread.now - before <= 51, `it waited ${thread.now - before} ms`);
+});
+
+test('nothing waits for ever behind documents that come again and again', () => {
+  const thread = new Thread();
+  const [patient, ...others] = Array.from({ length: 5 }, (_, at) => new Doc(`d${at}`));
+  assert.ok(patient !== undefined);
+  thread.give(patient, 50, 2);
+  for (let i = 0; i < 200 && patient.pieces.length > 0; i++) {
+    for (const doc of others) thread.give(doc, 3);
+    thread.loop();
+  }
+  assert.equal(patient.pieces.length, 0);
+});
+
+test('after disposal nobody has a turn', () => {
+  const thread = new Thread();
+  const doc = new Doc('a');
+  thread.give(doc, 50, 3);
+  thread.turns.dispose();
+  while (!thread.isIdle) thread.loop();
+  assert.deepEqual(thread.done, ['a']);
+});
