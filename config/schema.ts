@@ -40,6 +40,9 @@ const node = z.strictObject({
   ),
 });
 
+const PUBLIC_URL = /^(https?|wss?):\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?\/?$/;
+const ORIGIN = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s/?#@]+$/;
+
 const listen = z.strictObject({
   host: text(
     '127.0.0.1',
@@ -48,6 +51,16 @@ const listen = z.strictObject({
     'Address to listen on. With `auth.mode: none` only a loopback address is allowed.',
   ),
   port: count(8080, 0, 65_535, 'TCP port to listen on. 0: any free port, told in the ready line.'),
+  publicUrl: textOrNull(
+    PUBLIC_URL,
+    'a URL such as wss://docs.example.com or http://10.0.0.7:8080, without a path',
+    'The URL under which clients reach this node. A page of this origin is a page of the node itself, also behind a proxy that changes `Host`; in a cluster `welcome` tells it to the clients of the other nodes.',
+  ),
+  origins: list(
+    z.string().regex(ORIGIN),
+    'a list of origins, such as https://app.example.com',
+    "Origins of the web pages that may talk to this node, beside the node's own. A request of another page is answered with 403; one without `Origin`, which no browser sent, is not refused for it.",
+  ),
 });
 
 const storage = z.strictObject({

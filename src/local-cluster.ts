@@ -58,6 +58,8 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
       `cluster.secret=${randomBytes(24).toString('hex')}`,
       'cluster.link.port=0',
       `workers=${options.workers}`,
+      // The page of one node goes on at another.
+      `listen.origins=${JSON.stringify(ports.flatMap(pagesAt))}`,
     ];
     const nodes: ChildProcess[] = [];
     closers.push(() => Promise.all(nodes.map(end)));
@@ -81,6 +83,9 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
     for (const close of closers.reverse()) await close();
   }
 }
+
+/** Origins under which a browser finds the page of a node. */
+const pagesAt = (port: number): string[] => [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
 
 /** Without a chance to say good-bye: nothing outlives this process. */
 async function endAtOnce({ children, postgres }: Running): Promise<void> {

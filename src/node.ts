@@ -17,6 +17,7 @@ import { balanceClients } from './client-balance.ts';
 import { checkConnections, embeddedSettings } from './connection-budget.ts';
 import { startFoldPool } from './fold-pool.ts';
 import { Gateway } from './gateway/gateway.ts';
+import { Origins } from './gateway/origins.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { Leaving } from './leaving.ts';
@@ -94,7 +95,8 @@ async function assemble(
   });
   let isReady = (): boolean => false;
   // The port first: a busy one is told before anything else is started.
-  const http = await createHttpServer({ ...config.listen, isReady: () => isReady() });
+  const origins = new Origins({ ...config.listen, auth: config.auth.mode });
+  const http = await createHttpServer({ ...config.listen, origins, isReady: () => isReady() });
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
@@ -135,7 +137,7 @@ async function assemble(
     newClientId: () => randomBytes(12).toString('base64url'),
     random: Math.random,
   });
-  const sockets = new Sockets({ gateway, limits: config.limits, ...config.gateway });
+  const sockets = new Sockets({ gateway, origins, limits: config.limits, ...config.gateway });
   const leaving = new Leaving({
     handOver: async (timeoutMs) => (await starting).drain(timeoutMs),
     handOverMs: config.drain.timeoutMs,

@@ -23,7 +23,12 @@ interface Place {
   readonly port: string;
 }
 
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'ws:': '80', 'https:': '443', 'wss:': '443' };
+const DEFAULT_PORTS: Readonly<Record<string, string>> = {
+  'http:': '80',
+  'ws:': '80',
+  'https:': '443',
+  'wss:': '443',
+};
 
 export class Origins {
   private readonly allowed: ReadonlySet<string>;
@@ -57,7 +62,8 @@ export class Origins {
     // HTTP/1.0 knows none, and no browser leaves it out.
     if (!this.isOpen || host === undefined) return undefined;
     const place = placeOf(host);
-    if (place !== undefined && (isLoopbackName(place.host) || place.host === this.publishedHost)) return undefined;
+    if (place !== undefined && (isLoopbackName(place.host) || place.host === this.publishedHost))
+      return undefined;
     return `this node is not found under ${shown(host)}: with auth.mode none only under a loopback name or listen.publicUrl`;
   }
 

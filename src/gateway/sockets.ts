@@ -4,11 +4,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type Server, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
-import { CLOSE } from '../../protocol/errors.ts';
+import { CLOSE, ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { ClientSocket } from './client-socket.ts';
 import { DirectWrites } from './direct-writes.ts';
 import type { Gateway } from './gateway.ts';
+import type { Origins } from './origins.ts';
 import { opensAtOnce } from './rates.ts';
 import { Session } from './session.ts';
 import { WholeFrames } from './whole-frames.ts';
@@ -19,6 +20,7 @@ export interface SocketsOptions {
   readonly outboxBytes: number;
   readonly connections: number;
   readonly helloMs: number;
+  readonly origins: Pick<Origins, 'refusal'>;
 }
 
 const PATH = '/v1/socket';
@@ -82,6 +84,11 @@ export class Sockets {
 
   /** For the HTTP server's `upgrade` event. */
   readonly upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    const refusal = this.options.origins.refusal(request.headers);
+    if (refusal !== undefined) {
+      refuse(stream, 403, 'Forbidden', 'forbidden', refusal);
+      return;
+    }
     const path = request.url?.split('?', 1)[0];
     if (path !== PATH) {
       refuse(stream, 404, 'Not Found', 'not-found');
@@ -278,8 +285,8 @@ function offeredCodec(offered: readonly string[]): Codec | undefined {
   return undefined;
 }
 
-function refuse(stream: Duplex, status: number, reason: string, code: string): void {
-  const body = JSON.stringify({ code, message: reason, retryable: status === 503 });
+function refuse(stream: Duplex, status: number, reason: string, code: ErrorCode, message = reason): void {
+  const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
   stream.once('error', ignore);
   stream.end(
     `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\n` +

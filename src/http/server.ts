@@ -4,13 +4,18 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
+import type { Origins } from '../gateway/origins.ts';
 
 export interface HttpOptions {
   readonly host: string;
   readonly port: number;
   /** Able to serve: not while starting, stopping or fenced. */
   readonly isReady: () => boolean;
+  readonly origins: Pick<Origins, 'refusal' | 'refusalOfProbe'>;
 }
+
+/** They tell nothing of documents: whoever probes them may name the node as it likes. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /** Bundled by web/build.ts. */
 const PUBLIC = fileURLToPath(new URL('../../web/public/', import.meta.url));
@@ -22,6 +27,12 @@ const PAGE_POLICY =
 /** Not listening yet. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
   const app = fastify({ logger: false, bodyLimit: 1024 * 1024, forceCloseConnections: true });
+  app.addHook('onRequest', async (request, reply) => {
+    const { origins } = options;
+    const isProbe = PROBES.has(request.url.split('?', 1)[0] ?? '');
+    const message = isProbe ? origins.refusalOfProbe(request.headers) : origins.refusal(request.headers);
+    if (message !== undefined) return reply.code(403).send({ code: 'forbidden', message, retryable: false });
+  });
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
     if (request.url.startsWith('/v1') || request.url.endsWith('z')) reply.header('cache-control', 'no-store');
