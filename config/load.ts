@@ -1,5 +1,5 @@
-// The one place where configuration is read: defaults, then TROUPE_CONFIG, then each --config FILE,
-// then each --set path=value, the later over the earlier. The result is validated and frozen; what
+// The one place where configuration is read: defaults, then the files of TROUPE_CONFIG, then each --config FILE, then the
+// variables TROUPE_…, then each --set path=value, the later over the earlier. The result is validated and frozen; what
 // is wrong comes out as one ConfigError that lists everything wrong at once.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { availableParallelism, hostname } from 'node:os';
 import { delimiter } from 'node:path';
 import { LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 import { crossCheck } from './check.ts';
+import { type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, type Problem } from './fatal.ts';
 import { describeIssue } from './problems.ts';
 import { type Config, type Settings, schema } from './schema.ts';
@@ -32,23 +33,42 @@ export interface Sources {
   readonly files?: readonly string[];
   /** `path=value`, in order; the value is YAML: a scalar, or a flow map or list. */
   readonly set?: readonly string[];
-  /** TROUPE_CONFIG: one or more files, separated as in PATH, read before `files`. */
-  readonly env?: { readonly TROUPE_CONFIG?: string | undefined };
+  /** TROUPE_CONFIG: one or more files, separated as in PATH, read before `files`. The rest: environment.ts. */
+  readonly env?: Environment;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The file, variable or option that a key has its value from; undefined: the default. */
+  readonly sourceOf: (path: string) => string | undefined;
 }
 
 /** Throws ConfigError. */
 export function loadConfig(sources: Sources = {}, machine: Machine = thisMachine): Config {
+  return loadWithSources(sources, machine).config;
+}
+
+/** Throws ConfigError. */
+export function loadWithSources(sources: Sources = {}, machine: Machine = thisMachine): LoadedConfig {
   const problems: Problem[] = [];
   const files = [
     ...(sources.env?.TROUPE_CONFIG ?? '').split(delimiter).filter(Boolean),
     ...(sources.files ?? []),
   ];
+  const { assignments, unknown } = readEnvironment(sources.env ?? {});
+  for (const { variable, nearest } of unknown) {
+    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+    problems.push({ path: '', message: `${variable}: no key of the configuration has this variable${hint}` });
+  }
   const layers = [
     ...files.map((path) => readLayer(path, machine, problems)),
+    ...assignments.map(({ variable, path, text }) => layerOf(variable, path, text)),
     ...(sources.set ?? []).map((assignment) => setLayer(assignment, problems)),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
-  return build(layers, machine);
+  const config = build(layers, machine);
+  const written = layers.map(({ source, value }) => ({ source, value: spelledOut(value) }));
+  return { config, sourceOf: (path) => sourceOf(written, path.split('.')) };
 }
 
 /** A configuration from a value, such as `{ limits: { inflight: 8 } }`; the rest are defaults. Throws ConfigError. */
@@ -114,7 +134,11 @@ function setLayer(assignment: string, problems: Problem[]): Layer {
     problems.push({ path: '', message: `--set${shown}: expected path=value, such as listen.port=9000` });
     return { source, value: {} };
   }
-  let value = setValue(path, assignment.slice(at + 1));
+  return layerOf(source, path, assignment.slice(at + 1));
+}
+
+function layerOf(source: string, path: string, text: string): Layer {
+  let value = setValue(path, text);
   for (const name of path.split('.').reverse()) value = { [name]: value };
   return { source, value };
 }

@@ -1,12 +1,16 @@
 // The configuration for people: as commented YAML, and as the table of docs/configuration.md.
 import { stringify } from 'yaml';
+import { withoutSecret } from './problems.ts';
 import { redact } from './redact.ts';
 import type { Config } from './schema.ts';
 import { showDuration, showSize } from './units.ts';
 import { ALL_KEYS, type Key, valueAt } from './walk.ts';
 
-/** YAML that `--config` reads, each key under its sentence. A password in it is replaced by `***`. */
-export function printConfig(config: Config): string {
+/**
+ * YAML that `--config` reads, each key under its sentence. A password in it is replaced by `***`. `sourceOf`: where a value
+ * comes from, shown beside it.
+ */
+export function printConfig(config: Config, sourceOf?: (path: string) => string | undefined): string {
   const lines: string[] = [];
   const open: string[] = [];
   for (const key of ALL_KEYS) {
@@ -28,7 +32,12 @@ export function printConfig(config: Config): string {
     const shown = showValue(key, value);
     const scalar = scalarOf(key, value);
     lines.push(...wrap(describe(key), 100 - indent.length).map((line) => `${indent}# ${line}`));
-    lines.push(`${indent}${parts.at(-1)}: ${scalar}${shown === scalar ? '' : `  # ${shown}`}`);
+    const source = sourceOf?.(key.path);
+    const notes = [
+      ...(shown === scalar || key.secret ? [] : [shown]),
+      ...(source === undefined ? [] : [`from ${withoutSecret(source).replace(/^(--set [^=]*)=.*$/s, '$1')}`]),
+    ];
+    lines.push(`${indent}${parts.at(-1)}: ${scalar}${notes.length === 0 ? '' : `  # ${notes.join(', ')}`}`);
   }
   return `${lines.join('\n')}\n`;
 }

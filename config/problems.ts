@@ -39,7 +39,7 @@ export function describeIssue(
 const said = (source: string | undefined) => (source === undefined ? '' : ` (${withoutSecret(source)})`);
 
 /** A file's name as it is; of `--set path=value` only the path, unless it is a key that holds no secret. */
-function withoutSecret(source: string): string {
+export function withoutSecret(source: string): string {
   const path = /^--set ([^=]*)=/.exec(source)?.[1]?.trim();
   if (path === undefined) return source;
   const known = ALL_KEYS.find((key) => key.path === path || path.startsWith(`${key.path}.`));

@@ -87,6 +87,12 @@ const storage = z.strictObject({
     true,
     'Apply missing schema migrations at start. `false`: refuse to start while any is missing, and leave them to `troupe migrate`.',
   ),
+  startTimeoutMs: duration(
+    30 * SECOND,
+    0,
+    HOUR,
+    'How long a node that starts, or `troupe migrate`, tries to reach a PostgreSQL that is not there yet. What does not pass by itself, such as a wrong password, ends it at once.',
+  ),
   connectTimeoutMs: duration(
     10 * SECOND,
     100,

@@ -22,6 +22,7 @@ import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { Leaving } from './leaving.ts';
 import { startOwnership } from './ownership.ts';
+import { waitForPostgres } from './postgres-start.ts';
 import { testSelf } from './self-test.ts';
 import { sendAwayUnserved } from './unserved.ts';
 
@@ -111,6 +112,14 @@ async function assemble(
     answerTimeoutMs: config.storage.answerTimeoutMs,
     readConnections: config.storage.readConnections,
   };
+  if (config.storage.url !== 'embedded') {
+    await waitForPostgres({
+      storage,
+      timeoutMs: config.storage.startTimeoutMs,
+      onWaiting: (fields) => log.warn(fields, 'PostgreSQL is not reached yet'),
+      signal,
+    });
+  }
   const control = createControlStore(storage);
   onStop(() => control.close());
   await unlessAborted(signal, migrate(config, control, log));

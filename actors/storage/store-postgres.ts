@@ -37,6 +37,8 @@ import {
 
 export type { PostgresStoreOptions, StoreProblem } from './postgres/connect.ts';
 export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
+export { firstContact } from './postgres/first-contact.ts';
+export { Servers } from './postgres/servers.ts';
 
 /** A control store, with CONTROL_CONNECTIONS, and one for each `listen`. */
 export function createControlStore(options: ControlStoreOptions): ControlStore {

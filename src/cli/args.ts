@@ -229,6 +229,7 @@ Options
 
 Environment
   TROUPE_CONFIG         YAML files read before those of --config, separated as in PATH
+  TROUPE_LISTEN_PORT …  one key each, here listen.port; over all files, below --set
 
 Exit codes
   0 done   1 failed   2 wrong command line   78 wrong configuration

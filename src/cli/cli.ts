@@ -2,8 +2,9 @@
 // failures end here as text without a stack; everything else is thrown on.
 
 import { checkCertificates } from '../../config/certificates.ts';
+import type { Environment } from '../../config/environment.ts';
 import { ConfigError, EXIT, type ExitCode, type StartError } from '../../config/fatal.ts';
-import { loadConfig } from '../../config/load.ts';
+import { loadWithSources } from '../../config/load.ts';
 import { printConfig } from '../../config/print.ts';
 import { Secrets } from '../../config/secrets.ts';
 import { type Command, HELP, parseCommand } from './args.ts';
@@ -20,7 +21,7 @@ import { version } from './version.ts';
 export interface Io {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
-  readonly env: { readonly TROUPE_CONFIG?: string | undefined };
+  readonly env: Environment;
 }
 
 /**
@@ -52,7 +53,7 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
     io.stdout.write(command.name === 'help' ? HELP : `${version()}\n`);
     return EXIT.ok;
   }
-  const config = loadConfig({ ...command.sources, env: io.env });
+  const { config, sourceOf } = loadWithSources({ ...command.sources, env: io.env });
   secrets.learn(config);
   switch (command.name) {
     case 'config check':
@@ -60,7 +61,7 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
       io.stdout.write('The configuration is valid.\n');
       return EXIT.ok;
     case 'config print':
-      io.stdout.write(printConfig(config));
+      io.stdout.write(printConfig(config, sourceOf));
       return EXIT.ok;
     case 'migrate':
       return await migrate(config, io);

@@ -5,12 +5,22 @@ import type { ControlStore } from '../../actors/storage/store.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { EXIT, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
+import { type PostgresStartOptions, waitForPostgres } from '../postgres-start.ts';
 
 const NAME = 'troupe-command';
 
-/** An embedded PostgreSQL is started for it; that of a running node is in use, which is told. */
-export async function withDatabase<T>(config: Config, work: (store: ControlStore) => Promise<T>): Promise<T> {
-  const { url, embedded, ...timeouts } = config.storage;
+/**
+ * An embedded PostgreSQL is started for it; that of a running node is in use, which is told. `onWaiting`: one that is not
+ * there yet is waited for, as a node does.
+ */
+export async function withDatabase<T>(
+  config: Config,
+  work: (store: ControlStore) => Promise<T>,
+  onWaiting?: PostgresStartOptions['onWaiting'],
+): Promise<T> {
+  const { url, embedded, startTimeoutMs, ...timeouts } = config.storage;
+  if (url !== 'embedded' && onWaiting !== undefined)
+    await waitForPostgres({ storage: { url, ...timeouts }, timeoutMs: startTimeoutMs, onWaiting });
   if (url !== 'embedded') return await withStore(url, timeouts, work);
   const server = await startEmbeddedPostgres({ directory: embedded.directory });
   try {

@@ -1,18 +1,15 @@
 // Which failures a person can mend, and the line that tells how. What is not listed is a defect.
 import { EmbeddedPostgresError } from '../../actors/storage/embedded-postgres.ts';
-import { StoreUnavailable } from '../../actors/storage/store.ts';
 import { StartError } from '../../config/fatal.ts';
 import { ListenError } from '../listen-error.ts';
+import { explainPostgres } from '../postgres-failure.ts';
 
 /** The failure as a StartError, or undefined where it is not an expected one. */
 export function explain(error: unknown): StartError | undefined {
   if (error instanceof StartError) return error;
-  if (error instanceof StoreUnavailable) {
-    return new StartError(`cannot reach PostgreSQL: ${firstLine(error)}`, { cause: error });
-  }
   if (error instanceof EmbeddedPostgresError) return new StartError(firstLine(error), { cause: error });
   if (error instanceof ListenError) return explainSystem(error.cause, error.section);
-  return explainSystem(error, 'listen');
+  return explainSystem(error, 'listen') ?? explainPostgres(error);
 }
 
 /** `section`: of the keys that say where to listen. */

@@ -2,6 +2,8 @@
 
 export interface Output {
   readonly stdout: { write(text: string): unknown };
+  /** For what is under way; not for results. */
+  readonly stderr: { write(text: string): unknown };
 }
 
 /** Columns as wide as they must be, two spaces between them. The first row is the head. */

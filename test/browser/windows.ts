@@ -1,5 +1,5 @@
 // Windows of the page for its tests: opens them as different people, waits for what a person would
-// see, and takes pictures where TROUPE_SCREENSHOTS names a folder.
+// see, and takes pictures where TROUPE_TEST_SCREENSHOTS names a folder.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -146,7 +146,7 @@ export async function addCards(page: Page, column: string, ...titles: readonly s
   await page.keyboard.press('Escape');
 }
 
-const folder = process.env.TROUPE_SCREENSHOTS;
+const folder = process.env.TROUPE_TEST_SCREENSHOTS;
 
 /** A picture for a person to look at; nothing without a folder to put it into. */
 export async function picture(page: Page, name: string): Promise<void> {

@@ -1,4 +1,4 @@
-// A worker thread without one of the guarantees, which TROUPE_WITHOUT names, to prove that chaos runs miss it.
+// A worker thread without one of the guarantees, which TROUPE_TEST_WITHOUT names, to prove that chaos runs miss it.
 import { Committer } from '../../actors/committer.ts';
 import { ClientMemory } from '../../actors/document/client-memory.ts';
 import { WriteConnection } from '../../actors/storage/postgres/write-connection.ts';
@@ -31,7 +31,7 @@ export const GUARANTEES = {
   },
 };
 
-const without = process.env.TROUPE_WITHOUT;
+const without = process.env.TROUPE_TEST_WITHOUT;
 for (const [name, takeOut] of Object.entries(GUARANTEES)) if (name === without) takeOut();
 
 export default run;

@@ -76,7 +76,7 @@ function optionsOf() {
   const { logs, without } = values;
   if (without !== undefined) {
     if (!Object.hasOwn(GUARANTEES, without)) throw new UsageError(`there is no guarantee ${without}`);
-    process.env.TROUPE_WITHOUT = without;
+    process.env.TROUPE_TEST_WITHOUT = without;
   }
   return {
     faulty: without !== undefined,

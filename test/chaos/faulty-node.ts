@@ -1,4 +1,4 @@
-// `troupe serve` whose workers die of certain patches (faulty-worker.ts), or, with TROUPE_WITHOUT, lack a guarantee
+// `troupe serve` whose workers die of certain patches (faulty-worker.ts), or, with TROUPE_TEST_WITHOUT, lack a guarantee
 // (careless-worker.ts). On SIGUSR2 a turn of its main thread takes long. For chaos runs.
 import { loadConfig } from '../../config/load.ts';
 import { parseCommand } from '../../src/cli/args.ts';
@@ -8,7 +8,7 @@ import { startNode } from '../../src/node.ts';
 const SLOW_TURN_MS = 1_500;
 
 const module =
-  process.env.TROUPE_WITHOUT === undefined ? '../support/faulty-worker.js' : './careless-worker.js';
+  process.env.TROUPE_TEST_WITHOUT === undefined ? '../support/faulty-worker.js' : './careless-worker.js';
 const workerModule = new URL(module, import.meta.url);
 process.on('SIGUSR2', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_TURN_MS));
 const command = parseCommand(process.argv.slice(2));

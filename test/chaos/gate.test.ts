@@ -13,8 +13,8 @@ test('a node is killed in mid-batch: nothing that was told is lost, and the batc
 });
 
 test('the same without the gate: acknowledged edits are lost, and the checker misses them', async (t) => {
-  process.env.TROUPE_WITHOUT = 'gate';
-  t.after(() => delete process.env.TROUPE_WITHOUT);
+  process.env.TROUPE_TEST_WITHOUT = 'gate';
+  t.after(() => delete process.env.TROUPE_TEST_WITHOUT);
   const [result] = await shortRun(t, [killInBatch], { faulty: true });
   const rules = new Set(result?.violations.map(({ rule }) => rule));
   assert.ok(rules.has('acked-lost'), [...rules].join(', '));

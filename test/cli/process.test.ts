@@ -135,6 +135,8 @@ test('a database out of reach is one clear line and exit code 1, without its pas
       '--set',
       'storage.url=postgres://troupe:hunter2@127.0.0.1:1/troupe',
       '--set',
+      'storage.startTimeoutMs=0',
+      '--set',
       'listen.port=0',
     ).ended;
     assert.equal(code, 1);

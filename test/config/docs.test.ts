@@ -82,7 +82,7 @@ test('config print shows no password', () => {
       redis: { sentinels: ['h:1'], master: 'm', password: 'hunter2', sentinelPassword: 'hunter2' },
     },
   });
-  for (const printed of [member, watched].map(printConfig)) {
+  for (const printed of [member, watched].map((each) => printConfig(each))) {
     assert.ok(!printed.includes('hunter2'), printed);
     assert.match(printed, /secret: "\*\*\*"/);
   }

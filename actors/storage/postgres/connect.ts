@@ -46,7 +46,7 @@ const VANISHED = {
 };
 
 /** Migrations alone are transactions of several statements: a node that is stopped in one must not keep the others waiting. */
-const IDLE_IN_TRANSACTION_MS = 30_000;
+export const IDLE_IN_TRANSACTION_MS = 30_000;
 
 /** Element type ids of PostgreSQL for parameters that are sent as ready-made literals. */
 export const TYPE = {

@@ -1,0 +1,76 @@
+// Keys of the configuration as variables of the environment: `listen.port` is TROUPE_LISTEN_PORT, `storage.startTimeoutMs`
+// is TROUPE_STORAGE_START_TIMEOUT_MS. Every key has one name and every name at most one key. Pure.
+import { ALL_KEYS, SECTIONS } from './walk.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a variable assigns. */
+export interface Assignment {
+  readonly variable: string;
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface UnknownVariable {
+  readonly variable: string;
+  readonly nearest: string | undefined;
+}
+
+const PREFIX = 'TROUPE_';
+/** Names the files, and is no key. */
+export const FILES_VARIABLE = 'TROUPE_CONFIG';
+
+/** `cluster.redis` takes a URL in place of its keys. */
+const SHORT_FORMS = ['cluster.redis'];
+
+/** A dot is an underscore, and so is the place before a capital letter. */
+export const variableOf = (path: string): string =>
+  PREFIX +
+  path
+    .replace(/[A-Z]/g, (letter) => `_${letter}`)
+    .replaceAll('.', '_')
+    .toUpperCase();
+
+const PATHS: ReadonlyMap<string, string> = new Map(
+  [...ALL_KEYS.map(({ path }) => path), ...SHORT_FORMS].map((path) => [variableOf(path), path]),
+);
+const SECTION_VARIABLES: ReadonlySet<string> = new Set([...SECTIONS].map(variableOf));
+
+/** Variables that Kubernetes sets for a Service whose name begins with `troupe`. */
+const SERVICE = /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+/** The tests' own. */
+const TESTS = /^TROUPE_TEST_/;
+
+/** In the order of the names, so that it does not depend on the system. An empty variable is as one that is not set. */
+export function readEnvironment(environment: Environment): {
+  readonly assignments: readonly Assignment[];
+  readonly unknown: readonly UnknownVariable[];
+} {
+  const assignments: Assignment[] = [];
+  const unknown: UnknownVariable[] = [];
+  for (const variable of Object.keys(environment).sort()) {
+    const text = environment[variable];
+    if (!variable.startsWith(PREFIX) || variable === FILES_VARIABLE || text === undefined || text === '')
+      continue;
+    const path = PATHS.get(variable);
+    if (path !== undefined) assignments.push({ variable, path, text });
+    else if (!SERVICE.test(variable) && !TESTS.test(variable))
+      unknown.push({ variable, nearest: nearestVariable(variable) });
+  }
+  return { assignments, unknown };
+}
+
+/** The one that has the same letters, with the underscores elsewhere; or the first key of a section that was named. */
+function nearestVariable(variable: string): string | undefined {
+  const letters = (name: string): string => name.replaceAll('_', '');
+  const same = [...PATHS.keys()].find((known) => letters(known) === letters(variable));
+  if (same !== undefined) return same;
+  if (SECTION_VARIABLES.has(variable))
+    return [...PATHS.keys()].find((known) => known.startsWith(`${variable}_`));
+  const parts = variable.split('_');
+  if (parts.length < 3) return undefined;
+  return [...PATHS.keys()].find((known) => {
+    const of = known.split('_');
+    return of.length === parts.length && of.filter((part, i) => part !== parts[i]).length === 1;
+  });
+}
