@@ -30,6 +30,7 @@ import { Loader } from './loader.ts';
 import { type MailboxLimits, WaitingRoom } from './mailbox.ts';
 import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
+import { Reservations } from './reservations.ts';
 import { SeqSearches } from './seq-search.ts';
 import { StillLive } from './still-live.ts';
 import type { Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
@@ -40,6 +41,8 @@ export interface HostLimits {
   readonly actor: ActorLimits;
   readonly commit: CommitLimits;
   readonly link: LinkOptions;
+  /** History that is read for submits and readers, of all documents together. */
+  readonly historyMemoryBytes: number;
   /** Messages that wait for documents that are being loaded, of all documents together. */
   readonly loadsWaiting: MailboxLimits;
   /** Approximate bytes of all documents in memory; past it the least recently used quiet ones go. */
@@ -77,6 +80,8 @@ const SWEEP_MS = 1000;
 const PRESENCE_TICK_MS = 25;
 /** A document whose handling throws this often is left alone. */
 const FAULTS_TO_QUARANTINE = 3;
+/** Readers and submits that wait for memory to read history in. */
+const HISTORY_WAITING = 10_000;
 /** Of a link's window: messages that wait for a turn fill no more of it, so that other documents' find their way. */
 const POSTPONED_SHARE = 1 / 2;
 /** For the snapshots of a worker that stops. */
@@ -89,6 +94,7 @@ export class Host {
   private readonly live: StillLive<DocumentActor>;
   private readonly seqs: SeqSearches;
   private readonly turns: Turns<DocumentActor>;
+  private readonly history: Reservations<DocumentActor>;
   private readonly actors = new Map<string, DocumentActor>();
   private readonly links = new Map<
     number,
@@ -118,6 +124,7 @@ export class Host {
     });
     this.seqs = new SeqSearches((doc, client, upTo) => store.seqPage(doc, client, upTo));
     this.loads = new LoadQueue(this.makeLoader().load, options.loads);
+    this.history = new Reservations(limits.historyMemoryBytes, HISTORY_WAITING);
     this.turns = new Turns({
       clock,
       spentMs: options.spentMs ?? clock.now,
@@ -416,6 +423,7 @@ export class Host {
     if (actor.id !== undefined) this.committer.forget(actor.id);
     actor.drop();
     this.live.forget(actor);
+    this.history.forget(actor);
     this.dirtyPresence.delete(actor);
     if (this.actors.get(actor.name) === actor) this.actors.delete(actor.name);
     for (const { link, chan } of actor.channels) this.links.get(link)?.channels.delete(chan);
@@ -486,6 +494,7 @@ export class Host {
       },
       history: (actor, after, upTo, maxBytes, done) =>
         orUndefined(actor, store.history(actor.id ?? 0, after, upTo, maxBytes), done),
+      reserve: (actor, bytes, then) => this.history.ask(actor, bytes, then),
       clientSeqs: (actor, client, upTo, done) =>
         orUndefined(
           actor,

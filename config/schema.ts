@@ -230,6 +230,18 @@ const actors = z.strictObject({
     1_024 * MiB,
     'Bytes that may wait for one document. Past it a submit is answered `overloaded`.',
   ),
+  residentBytes: size(
+    4 * MiB,
+    64 * KiB,
+    1_024 * MiB,
+    'Bytes of committed patches that a resident document keeps in memory, where they are fewer than `actors.residentOps`.',
+  ),
+  historyBytes: size(
+    8 * MiB,
+    64 * KiB,
+    1_024 * MiB,
+    'Bytes of patches read from the database to bring one submit on an old `base` up to date; past it the submit is answered `version-too-old`. One worker reads for four such submits at a time, and the others wait.',
+  ),
   waitingBytes: size(
     64 * MiB,
     64 * KiB,

@@ -57,6 +57,8 @@ const LINK = {
 };
 /** Messages that wait for loads in one worker: after a takeover each socket may open its documents again. */
 const LOADS_WAITING = 1_000_000;
+/** Submits of one worker that may read as much history as one may, at the same time. */
+const HISTORY_AT_ONCE = 4;
 const SOCKETS_CLOSE_MS = 2000;
 const SELF_TEST_MS = 10_000;
 
@@ -304,6 +306,8 @@ export function hostLimits(config: Config): HostLimits {
       receiveBytes: limits.receiveBytes,
       residentOps: actors.residentOps,
       historyOps: limits.historyOps,
+      historyBytes: actors.historyBytes,
+      residentBytes: actors.residentBytes,
       mailbox: { messages: actors.mailboxMessages, bytes: actors.mailboxBytes },
       snapshotMinBytes: snapshot.minBytes,
       snapshotRatio: snapshot.ratio,
@@ -315,6 +319,7 @@ export function hostLimits(config: Config): HostLimits {
       lingerMs: commit.lingerMs,
     },
     link: LINK,
+    historyMemoryBytes: HISTORY_AT_ONCE * actors.historyBytes,
     loadsWaiting: { messages: LOADS_WAITING, bytes: actors.waitingBytes },
     memoryBytes: actors.memoryBytes,
     idleMs: actors.idleMs,

@@ -60,11 +60,19 @@ export class CatchingUp {
       }
       return;
     }
-    this.stay.await(subscriber, (answered) =>
-      hand.history(after, document.durable, audience.frameBytes, (deltas) =>
-        answered(() => this.fetched(subscriber, after, deltas, opening)),
-      ),
-    );
+    this.stay.await(subscriber, (answered) => {
+      const hasRoom = hand.reserve(audience.frameBytes, (release) =>
+        hand.history(after, document.durable, audience.frameBytes, (deltas) => {
+          answered(() => this.fetched(subscriber, after, deltas, opening));
+          release();
+        }),
+      );
+      if (hasRoom) return;
+      answered(() => {
+        if (opening === undefined) audience.lose(subscriber);
+        else audience.fail(subscriber, 'overloaded', 'too many wait for history');
+      });
+    });
   }
 
   private greet(subscriber: Subscriber): void {

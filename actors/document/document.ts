@@ -98,6 +98,11 @@ export class Document {
     return this.first;
   }
 
+  /** Bytes of the patches in memory, as the log has them. */
+  get windowBytes(): number {
+    return this.entryBytes;
+  }
+
   get snapshotBytes(): number {
     return this.kind.size(this.state);
   }
@@ -242,11 +247,15 @@ export class Document {
     this.cached = undefined;
   }
 
-  /** Drops the oldest durable patches beyond `keep`; called now and then, never below what is durable. */
-  trim(keep: number): void {
-    const drop = Math.min(this.entries.length - keep, this.durable + 1 - this.first);
+  /** Drops the oldest durable patches beyond so many and so many bytes; called now and then. */
+  trim(keep: number, keepBytes: number): void {
+    const most = this.durable + 1 - this.first;
+    let drop = 0;
+    for (; drop < most; drop++) {
+      if (this.entries.length - drop <= keep && this.entryBytes <= keepBytes) break;
+      this.entryBytes -= this.entries[drop]?.size ?? 0;
+    }
     if (drop <= 0) return;
-    for (let i = 0; i < drop; i++) this.entryBytes -= this.entries[i]?.size ?? 0;
     this.entries = this.entries.slice(drop);
     this.first += drop;
   }

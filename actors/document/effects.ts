@@ -17,6 +17,10 @@ export interface ActorLimits extends KindLimits {
   readonly residentOps: number;
   /** Patches fetched at once to transform one submit past them. */
   readonly historyOps: number;
+  /** Bytes of patches that memory no longer has and that one submit is transformed past at most. */
+  readonly historyBytes: number;
+  /** Bytes of patches kept in memory once durable; the same purpose as `residentOps`, whichever is less. */
+  readonly residentBytes: number;
   readonly mailbox: MailboxLimits;
   /** A snapshot is due when the log since the last exceeds max(minBytes, ratio x snapshot). */
   readonly snapshotMinBytes: number;
@@ -54,6 +58,11 @@ export interface Effects<Actor> {
     maxBytes: number,
     done: (deltas: HistoryAnswer) => void,
   ): void;
+  /**
+   * `then` runs once these bytes of the worker's memory for history are reserved, at once or later; `release` frees
+   * them. False: too many wait for some.
+   */
+  reserve(actor: Actor, bytes: number, then: (release: () => void) => void): boolean;
   clientSeqs(actor: Actor, client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
   /** 0: it did not commit; undefined: out of reach. */
   seqVersion(actor: Actor, client: string, seq: number, done: (version: number | undefined) => void): void;
@@ -122,6 +131,10 @@ export class Hand<Actor = unknown> {
 
   history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void {
     this.effects.history(this.actor, after, upTo, maxBytes, done);
+  }
+
+  reserve(bytes: number, then: (release: () => void) => void): boolean {
+    return this.effects.reserve(this.actor, bytes, then);
   }
 
   clientSeqs(client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void {

@@ -13,6 +13,9 @@ import { Stay } from './stay.ts';
 import { Submitting } from './submitting.ts';
 import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
 
+/** Windows' worth of patches that a document keeps while some fetch needs it to stay. */
+const PINNED_WINDOWS = 4;
+
 export class Serving {
   readonly document: Document;
   private readonly stay: Stay;
@@ -71,13 +74,22 @@ export class Serving {
   }
 
   durableTo(version: number): void {
-    const { document, stay } = this;
+    const { document } = this;
     document.durable = version;
     this.release();
-    const { residentOps } = stay.limits;
-    if (!stay.isPinned && version - document.windowStart > 2 * residentOps) document.trim(residentOps);
+    this.trim();
     document.forgetClients(this.audience.isOpenFor);
     this.snapshots.foldWhenDue(document);
+  }
+
+  /** Fetches under way need the window where it is, but not at any price: somebody may always fetch. */
+  private trim(): void {
+    const { document, stay } = this;
+    const { residentOps, residentBytes } = stay.limits;
+    const most = stay.isPinned ? PINNED_WINDOWS : 2;
+    const patches = document.durable - document.windowStart;
+    if (patches > most * residentOps || document.windowBytes > most * residentBytes)
+      document.trim(residentOps, residentBytes);
   }
 
   /** Hundreds may wait for one version, with a snapshot each: others have their turns between. */

@@ -9,6 +9,12 @@ import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
 
 /** A submit's base may reach back this many times historyOps before it is told to rebase: historyMs may promise more than historyOps. */
 const HISTORY_SLACK = 10;
+/** Of history, read and decoded at once. */
+const PAGE_BYTES = 1024 * 1024;
+const BEFORE_HISTORY =
+  'base is before the kept history: open the document again and make the patch on its head';
+const TOO_MUCH_SINCE =
+  'too many bytes have been committed since base: open the document again and make the patch on its head';
 
 export class Submitting {
   private readonly stay: Stay;
@@ -43,7 +49,12 @@ export class Submitting {
         audience.refuse(subscriber, submission.seq, 'version-too-old', submitted.message);
         return;
       case 'needs-history':
-        this.fetchHistory(subscriber, submission, submitted.after, submitted.upTo, []);
+        // The window has been cut meanwhile, which more has been committed to than it may hold.
+        if (older.length > 0) {
+          audience.refuse(subscriber, submission.seq, 'overloaded', 'the document is changed too fast');
+          return;
+        }
+        this.fetchHistory(subscriber, submission, submitted.after, submitted.upTo);
         return;
       case 'needs-log':
         this.lookUpSeq(subscriber, submission.seq);
@@ -68,35 +79,55 @@ export class Submitting {
     });
   }
 
-  private fetchHistory(
-    subscriber: Subscriber,
-    submission: Submission,
-    after: number,
-    upTo: number,
-    got: readonly unknown[],
-  ): void {
-    const { document, audience, hand, limits } = this.stay;
-    const { seq } = submission;
+  /** The patches in (after, upTo], which memory no longer has, then the submit again. */
+  private fetchHistory(subscriber: Subscriber, submission: Submission, after: number, upTo: number): void {
+    const { audience, hand, limits } = this.stay;
+    const refuse = (code: 'version-too-old' | 'unavailable' | 'overloaded', message: string): void =>
+      audience.refuse(subscriber, submission.seq, code, message);
     if (upTo - after > limits.historyOps * HISTORY_SLACK) {
-      audience.refuse(subscriber, seq, 'version-too-old', 'base is before the kept history');
+      refuse('version-too-old', BEFORE_HISTORY);
       return;
     }
-    this.stay.await(subscriber, (answered) =>
-      hand.history(after, upTo, limits.receiveBytes, (deltas) =>
-        answered(() => {
-          const last = deltas?.at(-1);
-          if (deltas === undefined) {
-            audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
-          } else if (last === undefined || deltas[0]?.version !== after + 1) {
-            audience.refuse(subscriber, seq, 'version-too-old', 'base is before the kept history');
-          } else {
-            const older = [...got, ...deltas.map((delta) => fromStored(document.kind, delta.op).op)];
-            if (last.version < upTo) this.fetchHistory(subscriber, submission, last.version, upTo, older);
-            else this.submit(subscriber, submission, older);
-          }
+    this.stay.await(subscriber, (answered) => {
+      const hasRoom = hand.reserve(limits.historyBytes, (release) =>
+        this.collect(after, upTo, [], 0, (found) => {
+          answered(() => {
+            if (found === 'out-of-reach') refuse('unavailable', 'the store is out of reach');
+            else if (found === 'folded') refuse('version-too-old', BEFORE_HISTORY);
+            else if (found === 'too-much') refuse('version-too-old', TOO_MUCH_SINCE);
+            else this.submit(subscriber, submission, found);
+          });
+          release();
         }),
-      ),
-    );
+      );
+      if (!hasRoom) answered(() => refuse('overloaded', 'too many submits wait for history'));
+    });
+  }
+
+  /** Page by page, each in a turn of its own; `bytes`: of what `got` stands for in the log. */
+  private collect(
+    after: number,
+    upTo: number,
+    got: unknown[],
+    bytes: number,
+    done: (found: readonly unknown[] | 'out-of-reach' | 'folded' | 'too-much') => void,
+  ): void {
+    const { document, hand, limits } = this.stay;
+    hand.history(after, upTo, Math.min(PAGE_BYTES, limits.historyBytes), (deltas) => {
+      const last = deltas?.at(-1);
+      if (deltas === undefined) done('out-of-reach');
+      else if (last === undefined || deltas[0]?.version !== after + 1) done('folded');
+      else {
+        const read = deltas.reduce((sum, { op }) => sum + op.length, bytes);
+        if (read > limits.historyBytes) {
+          done('too-much');
+          return;
+        }
+        for (const { op } of deltas) got.push(fromStored(document.kind, op).op);
+        if (last.version < upTo) this.collect(last.version, upTo, got, read, done);
+        else done(got);
+      }
+    });
   }
 
   private lookUpSeq(subscriber: Subscriber, seq: number): void {

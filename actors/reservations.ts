@@ -1,0 +1,62 @@
+// A bound on the memory that the history read for documents takes in one worker: whoever reads reserves the bytes of
+// the largest answer first. Where they are not free it waits for its turn, in the order of asking; where too many wait
+// already it is refused.
+
+interface Asked<Asker> {
+  readonly asker: Asker;
+  readonly bytes: number;
+  readonly then: (release: () => void) => void;
+}
+
+export class Reservations<Asker> {
+  private free: number;
+  private readonly total: number;
+  private readonly mostWaiting: number;
+  private waiting: Asked<Asker>[] = [];
+  private readonly held = new Map<Asker, Set<() => void>>();
+
+  constructor(bytes: number, mostWaiting: number) {
+    this.total = bytes;
+    this.free = bytes;
+    this.mostWaiting = mostWaiting;
+  }
+
+  /**
+   * `then` runs once the bytes are reserved, at once where they are free, until the `release` that it is given is
+   * called. False: too many wait. More than there are at all is reserved as all of them.
+   */
+  ask(asker: Asker, bytes: number, then: (release: () => void) => void): boolean {
+    const asked = { asker, bytes: Math.min(bytes, this.total), then };
+    if (this.waiting.length === 0 && asked.bytes <= this.free) {
+      this.grant(asked);
+      return true;
+    }
+    if (this.waiting.length >= this.mostWaiting) return false;
+    this.waiting.push(asked);
+    return true;
+  }
+
+  /** It is gone: what it holds is free, and what it waits for is not wanted any more. */
+  forget(asker: Asker): void {
+    this.waiting = this.waiting.filter((asked) => asked.asker !== asker);
+    for (const release of [...(this.held.get(asker) ?? [])]) release();
+  }
+
+  private grant({ asker, bytes, then }: Asked<Asker>): void {
+    this.free -= bytes;
+    const held = this.held.get(asker) ?? new Set();
+    this.held.set(asker, held);
+    const release = (): void => {
+      if (!held.delete(release)) return;
+      if (held.size === 0) this.held.delete(asker);
+      this.free += bytes;
+      for (let first = this.waiting[0]; first !== undefined && first.bytes <= this.free; ) {
+        this.waiting.shift();
+        this.grant(first);
+        first = this.waiting[0];
+      }
+    };
+    held.add(release);
+    then(release);
+  }
+}
