@@ -13,11 +13,12 @@ export function refuseWork(
 }
 
 /** The patch by itself is too costly, also on the newest version. */
-export const tooMuchWork = (workMs: number): KindFailure => ({
-  ok: false,
-  code: 'too-large',
-  message: `the patch would take more than ${workMs} ms to apply (limits.workMs): submit it in smaller parts`,
-});
+export const tooMuchWork = (workMs: number) =>
+  ({
+    ok: false,
+    code: 'too-large',
+    message: `the patch would take more than ${workMs} ms to apply (limits.workMs): submit it in smaller parts`,
+  }) as const satisfies KindFailure;
 
 /** The patch is costly only because so much has been committed since its base. */
 export const tooFarBehind = (workMs: number): TooOld => ({

@@ -12,6 +12,7 @@ export interface WorkCase {
   readonly patch: () => Wire;
 }
 
+const none = (): readonly Wire[] => [];
 const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => make(i));
 
@@ -24,7 +25,12 @@ function nest(value: Json): Json {
 const attributes = (names: number, value: Json): { [name: string]: Json } =>
   Object.fromEntries(times(names, (i) => [`a${i}`, value]));
 
-const json = (name: string, document: () => Json, past: () => Json[], patch: () => Json): WorkCase => ({
+const json = (
+  name: string,
+  document: () => Json,
+  past: () => readonly Wire[],
+  patch: () => Json,
+): WorkCase => ({
   name: `json: ${name}`,
   kind: 'json',
   document,
@@ -76,6 +82,113 @@ export const WORK_CASES: readonly WorkCase[] = [
     () => ({ list: times(500, (i) => i) }),
     () => times(1_000, (i) => [{ op: 'move', from: `/list/${i % 400}`, path: `/list/${(i * 7) % 400}` }]),
     () => times(30, (i) => ({ op: 'move', from: `/list/${i}`, path: `/list/${i * 11}` })),
+  ),
+  json(
+    'a list of 120,000 put in',
+    () => ({}),
+    none,
+    () => [{ op: 'add', path: '/big', value: times(120_000, () => 0) }],
+  ),
+  json(
+    '5,000 insertions at the head of a list of 120,000',
+    () => ({ big: times(120_000, (i) => i) }),
+    none,
+    () => times(5_000, () => ({ op: 'add', path: '/big/0', value: 0 })),
+  ),
+  json(
+    '5,000 insertions at the head of a list of 1,000,000',
+    () => ({ big: times(1_000_000, () => 0) }),
+    none,
+    () => times(5_000, () => ({ op: 'add', path: '/big/0', value: 0 })),
+  ),
+  json(
+    '5,000 moves from the head to the end of a list of 1,000,000',
+    () => ({ big: times(1_000_000, () => 0) }),
+    none,
+    () => times(5_000, () => ({ op: 'move', from: '/big/0', path: '/big/999999' })),
+  ),
+  json(
+    '5,000 moves of a value of 14 MB',
+    () => ({ a: { big: times(350_000, (i) => ({ name: `member ${i}`, done: false })) }, b: {} }),
+    none,
+    () =>
+      times(5_000, (i) =>
+        i % 2 === 0
+          ? { op: 'move', from: '/a/big', path: '/b/big' }
+          : { op: 'move', from: '/b/big', path: '/a/big' },
+      ),
+  ),
+  json(
+    'a value of 14 MB removed',
+    () => ({ big: times(350_000, (i) => ({ name: `member ${i}`, done: false })) }),
+    none,
+    () => [{ op: 'remove', path: '/big' }],
+  ),
+  json(
+    'a value of 14 MB copied',
+    () => ({ big: times(350_000, (i) => ({ name: `member ${i}`, done: false })) }),
+    none,
+    () => [{ op: 'copy', from: '/big', path: '/copy' }],
+  ),
+  json(
+    'a list of 120,000 copied nine times',
+    () => ({ big: times(120_000, () => 0) }),
+    none,
+    () => times(9, (i) => ({ op: 'copy', from: '/big', path: `/copy${i}` })),
+  ),
+  json(
+    '3,000 copies of 2 kB',
+    () => ({ big: times(100, (i) => ({ name: i })), list: [] }),
+    none,
+    () => times(3_000, () => ({ op: 'copy', from: '/big', path: '/list/0' })),
+  ),
+  json(
+    '4,000 members added to 500,000',
+    () => attributes(500_000, 0),
+    none,
+    () => times(4_000, (i) => ({ op: 'add', path: `/z${i}`, value: 0 })),
+  ),
+  json(
+    '4,000 members removed of 500,000',
+    () => attributes(500_000, 0),
+    none,
+    () => times(4_000, (i) => ({ op: 'remove', path: `/a${100 * i}` })),
+  ),
+  json(
+    '4,000 digit members removed of 500,000',
+    () => Object.fromEntries(times(500_000, (i) => [`${i}`, 0])),
+    none,
+    () => times(4_000, (i) => ({ op: 'remove', path: `/${100 * i}` })),
+  ),
+  json(
+    '3,000 tests of an object of 500,000 members',
+    () => ({ x: 0, big: attributes(500_000, 0) }),
+    none,
+    () => [
+      ...times(3_000, () => ({ op: 'test', path: '/x', value: 0 })),
+      { op: 'test', path: '/big', value: {} },
+    ],
+  ),
+  json(
+    '5,000 moves of a text of 250 kB',
+    () => ({ a: 'é'.repeat(125_000) }),
+    none,
+    () =>
+      times(5_000, (i) =>
+        i % 2 === 0 ? { op: 'move', from: '/a', path: '/b' } : { op: 'move', from: '/b', path: '/a' },
+      ),
+  ),
+  json(
+    '1,200 writes 90 deep',
+    () => nest({ list: [] }),
+    none,
+    () => times(1_200, (i) => ({ op: 'add', path: `${DEEP}/k${i}`, value: 0 })),
+  ),
+  json(
+    '2,500 containers of 1 kB edited for the first time',
+    () => times(5_000, () => ({ list: times(120, (i) => i * 1000) })),
+    none,
+    () => times(5_000, (i) => ({ op: 'add', path: `/${i}/list/0`, value: 0 })),
   ),
   richText(
     'typing x 10,000 versions',

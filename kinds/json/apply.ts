@@ -1,16 +1,32 @@
-// Applying steps to a document in place, whole or not at all, with an undo log. Owns the state, its
-// size, the classification of tokens against the document, and what is copied when; knows nothing
-// of versions or concurrency.
+// Applying steps to a document in place, whole or not at all, with an undo log. Owns what is copied when,
+// what that may cost, and how sizes change; knows nothing of versions or concurrency.
 //
 // Ownership of values: a state and a patch never share a container. A value is copied when it goes
 // from a patch into the state, and when a copy's value goes from the state into a patch. Removed
 // values move from the state into the undo log by reference, and back.
-import jsonpatch, { type Operation } from 'fast-json-patch';
-import type { Json } from '../../protocol/messages.ts';
 import type { Applied, KindFailureCode, KindLimits } from '../kind.ts';
+import { tooMuchWork } from '../work.ts';
+import {
+  type Container,
+  type Held,
+  HeldList,
+  holds,
+  insertItem,
+  isContainer,
+  isList,
+  itemOf,
+  type List,
+  plain,
+  removeItem,
+  removeMember,
+  setItem,
+  setMember,
+} from './held.ts';
+import { locate, type Place, valueAt, valueIn } from './place.ts';
+import type { Size, Sizes } from './sizes.ts';
+import { type JsonState, type JsonUndo, revert, type UndoEdit } from './state.ts';
 import {
   type AddStep,
-  escapeToken,
   isNoIndex,
   type JsonOp,
   type Pointer,
@@ -20,32 +36,9 @@ import {
   type TestStep,
   type TransferStep,
   targetOf,
-  toIndex,
   within,
-  withToken,
 } from './step.ts';
-import { bytesOf, clone, equal, isDeeper, memberBytes, setOwn } from './value.ts';
-
-export interface JsonState {
-  root: Json;
-  /** Bytes of `root` in JSON, as value.ts counts them. */
-  bytes: number;
-}
-
-type Members = { [key: string]: Json };
-
-/** How to take one primitive edit back; `old` undefined: there was none. */
-type UndoEdit =
-  | { readonly type: 'root'; readonly old: Json }
-  | { readonly type: 'member'; readonly at: Members; readonly key: string; readonly old: Json | undefined }
-  | { readonly type: 'item'; readonly at: Json[]; readonly index: number; readonly old: Json }
-  | { readonly type: 'inserted'; readonly at: Json[]; readonly index: number }
-  | { readonly type: 'removed'; readonly at: Json[]; readonly index: number; readonly old: Json };
-
-export interface JsonUndo {
-  readonly edits: readonly UndoEdit[];
-  readonly bytes: number;
-}
+import { bytesOf, clone, memberBytes, setOwn } from './value.ts';
 
 /** `path`: a place is missing or is no place. `deep`: the document would nest too deep. */
 export interface ApplyFailure {
@@ -56,7 +49,7 @@ export interface ApplyFailure {
 
 /**
  * Applies `steps` in sequence, asking for each when those before it have been applied. `limits` given: as a commit (tests left out, `-` a number, copy an
- * add, sizes checked); otherwise the patch stays what it is, with its tokens classified. After a
+ * add, sizes and work checked); otherwise the patch stays what it is, with its tokens classified. After a
  * failure the state is as it was.
  */
 export function applySteps(
@@ -66,7 +59,7 @@ export function applySteps(
 ): { readonly ok: true; readonly value: Applied<JsonOp, JsonUndo> } | ApplyFailure {
   const run = new Run(state, limits);
   for (const [index, step] of steps) {
-    const failure = run.step(step);
+    const failure = run.step(step) ?? run.costsTooMuch();
     if (failure !== undefined) {
       revert(state, run.undo());
       return { ok: false, code: failure.code, message: `step ${index}: ${failure.message}` };
@@ -80,104 +73,38 @@ export function applySteps(
   return { ok: true, value: { op: { steps: run.done, known: true }, undo: run.undo() } };
 }
 
-export function revert(state: JsonState, undo: JsonUndo): void {
-  for (let i = undo.edits.length - 1; i >= 0; i--) {
-    const edit = undo.edits[i];
-    if (edit !== undefined) takeBack(state, edit);
-  }
-  state.bytes = undo.bytes;
-}
-
-function takeBack(state: JsonState, edit: UndoEdit): void {
-  switch (edit.type) {
-    case 'root':
-      state.root = edit.old;
-      return;
-    case 'member':
-      if (edit.old === undefined) delete edit.at[edit.key];
-      else setOwn(edit.at, edit.key, edit.old);
-      return;
-    case 'item':
-      edit.at[edit.index] = edit.old;
-      return;
-    case 'inserted':
-      edit.at.splice(edit.index, 1);
-      return;
-    case 'removed':
-      edit.at.splice(edit.index, 0, edit.old);
-      return;
-    default:
-      edit satisfies never;
-  }
-}
-
-/** The value at `pointer`; undefined where there is none. */
-export function valueAt(root: Json, pointer: Pointer): Json | undefined {
-  if (pointer.length === 0) return root;
-  const place = locate(root, pointer, false);
-  return typeof place === 'string' ? undefined : valueIn(place);
-}
-
-/** A place in a container, with its pointer classified. */
-type Place = { readonly pointer: Pointer } & (
-  | { readonly list: Json[]; readonly index: number }
-  | { readonly list: undefined; readonly members: Members; readonly key: string }
-);
-
-/** Finds a place, or says why there is none. `slot`: where something may be put; otherwise it holds a value. */
-function locate(root: Json, pointer: Pointer, slot: boolean): Place | string {
-  let node: Json | undefined = root;
-  let seen = pointer;
-  const last = pointer.length - 1;
-  for (let depth = 0; depth <= last; depth++) {
-    const token = pointer[depth];
-    if (token === undefined || typeof node !== 'object' || node === null)
-      return 'path leads through a scalar';
-    if (Array.isArray(node)) {
-      const puts = slot && depth === last;
-      const index: number = token === '-' && puts ? node.length : toIndex(token);
-      if (index < 0) return `${token} is no list index`;
-      if (puts ? index > node.length : index >= node.length) return `index ${token} is past the end`;
-      if (typeof token !== 'number') seen = withToken(seen, depth, index);
-      if (depth === last) return { pointer: seen, list: node, index };
-      node = node[index];
-      continue;
-    }
-    if (typeof token === 'number') return `index ${token} on an object`;
-    const there = Object.hasOwn(node, token);
-    if (depth === last && (slot || there))
-      return { pointer: seen, list: undefined, members: node, key: token };
-    if (!there) return 'path does not exist';
-    node = node[token];
-  }
-  return 'the root has no container';
-}
-
-function valueIn(place: Place): Json | undefined {
-  if (place.list !== undefined) return place.list[place.index];
-  return Object.hasOwn(place.members, place.key) ? place.members[place.key] : undefined;
-}
-
 type StepFailure = Pick<ApplyFailure, 'code' | 'message'>;
+
+/** Microseconds for a byte of a value that a commit copies: into the document, into the patch, and to text. */
+const COPY_BYTE_US = 0.05;
+/** Microseconds for a byte of a value that is looked at. */
+const LOOK_BYTE_US = 0.01;
 
 /** One application. Each step pushes what it became to `done`, or says why it failed, perhaps half done. */
 class Run {
   readonly done: Step[] = [];
   readonly #state: JsonState;
+  readonly #sizes: Sizes;
   readonly #limits: KindLimits | undefined;
   readonly #edits: UndoEdit[] = [];
+  readonly #noted: JsonUndo['sizes'][number][] = [];
+  readonly #number: number;
   readonly #bytesBefore: number;
-  readonly #work = { left: DEPTH_WORK_MAX };
   #copiedBytes = 0;
+  /** For what depends on the document: what depends on the patch alone, `work` has counted. */
+  #leftUs: number;
 
   constructor(state: JsonState, limits: KindLimits | undefined) {
     this.#state = state;
+    this.#sizes = state.sizes;
     this.#limits = limits;
+    this.#number = ++state.runs;
     this.#bytesBefore = state.bytes;
+    this.#leftUs = limits === undefined ? Number.POSITIVE_INFINITY : limits.workMs * 1000;
   }
 
   undo(): JsonUndo {
-    return { edits: this.#edits, bytes: this.#bytesBefore };
+    return { edits: this.#edits, bytes: this.#bytesBefore, sizes: this.#noted };
   }
 
   /** Why the document is too large now; one that was so before may shrink. */
@@ -186,6 +113,10 @@ class Run {
     const { bytes } = this.#state;
     if (most === undefined || bytes <= most || bytes <= this.#bytesBefore) return undefined;
     return `the document would have ${bytes} bytes, ${most} are allowed`;
+  }
+
+  costsTooMuch(): StepFailure | undefined {
+    return this.#leftUs < 0 && this.#limits !== undefined ? tooMuchWork(this.#limits.workMs) : undefined;
   }
 
   step(step: Step): StepFailure | undefined {
@@ -216,40 +147,41 @@ class Run {
       value = valueIn(place) ?? null;
       pointer = place.pointer;
     }
-    if (!equal(value, step.value)) return testFailed('the test is false');
+    // Values of one size are compared: no more is walked of the document's than the test's own has.
+    const same = !isContainer(value) || this.#sizeOf(value).bytes === bytesOf(step.value);
+    if (!same || !holds(value, step.value)) return testFailed('the test is false');
     if (this.#limits === undefined) this.#push(step, pointer);
     return undefined;
   }
 
   /** True where `pointer` asks a list for what is no index: nobody could ever make that test true. */
   #isNoPlace(pointer: Pointer): boolean {
-    return pointer.some((token, depth) => isNoIndex(token) && this.#isList(pointer.slice(0, depth)));
-  }
-
-  #isList(pointer: Pointer): boolean {
-    return Array.isArray(valueAt(this.#state.root, pointer));
+    return pointer.some(
+      (token, depth) => isNoIndex(token) && isList(valueAt(this.#state.root, pointer.slice(0, depth))),
+    );
   }
 
   #remove(path: Pointer): StepFailure | undefined {
     const place = locate(this.#state.root, path, false);
     if (typeof place === 'string') return noPlace(place);
-    const old = this.#takeOut(place);
-    this.#state.bytes -= bytesOf(old);
+    this.#takeOut(place, this.#sizeOf(valueIn(place) ?? null));
     this.done.push({ op: 'remove', path: place.pointer });
     return undefined;
   }
 
   #setRoot(step: AddStep | ReplaceStep): undefined {
+    const { value, size } = this.#sizes.hold(clone(step.value));
     this.#edits.push({ type: 'root', old: this.#state.root });
-    this.#state.root = clone(step.value);
-    this.#state.bytes = bytesOf(step.value);
+    this.#state.root = value;
+    this.#state.bytes = size.bytes;
     this.done.push(step);
   }
 
   #write(step: AddStep | ReplaceStep): StepFailure | undefined {
     const place = locate(this.#state.root, targetOf(step), step.op === 'add');
     if (typeof place === 'string') return noPlace(place);
-    this.#put(place, clone(step.value), bytesOf(step.value), step.op === 'replace');
+    const { value, size } = this.#sizes.hold(clone(step.value));
+    this.#put(place, value, size, step.op === 'replace');
     if (step.op === 'add') {
       const end = this.#staysEnd(step, place);
       if (end || step.end) {
@@ -268,14 +200,15 @@ class Run {
     const place = locate(this.#state.root, targetOf(step), true);
     if (typeof place === 'string') return noPlace(place);
     const value = valueIn(source) ?? null;
-    if (this.#tooDeep(value, step.path)) return TOO_DEEP;
-    const bytes = bytesOf(value);
+    const size = this.#sizeOf(value);
     // Before anything is copied: copies of copies double the document with every step.
-    const tooMuch = this.#copiesTooMuch(bytes);
-    if (tooMuch !== undefined) return tooMuch;
+    const refused = this.#copiesTooMuch(size.bytes) ?? this.#tooDeep(value, size, step.path);
+    if (refused !== undefined) return refused;
     // Taken first: the copy may go into what it is a copy of.
-    const kept = this.#limits === undefined ? undefined : clone(value);
-    this.#put(place, clone(value), bytes, false);
+    const copied = plain(value);
+    const kept = this.#limits === undefined ? undefined : clone(copied);
+    const held = this.#sizes.hold(copied);
+    this.#put(place, held.value, held.size, false);
     if (kept === undefined) this.#pushTransfer(step, source, place);
     else this.done.push({ op: 'add', path: place.pointer, value: kept });
     return undefined;
@@ -285,18 +218,22 @@ class Run {
     const source = locate(this.#state.root, step.from, false);
     if (typeof source === 'string') return noPlace(`from: ${source}`);
     const value = valueIn(source) ?? null;
-    if (step.path.length > step.from.length && this.#tooDeep(value, step.path)) return TOO_DEEP;
-    this.#takeOut(source);
+    const size = this.#sizeOf(value);
+    if (step.path.length > step.from.length) {
+      const refused = this.#tooDeep(value, size, step.path);
+      if (refused !== undefined) return refused;
+    }
+    this.#takeOut(source, size);
     const place = locate(this.#state.root, targetOf(step), true);
     if (typeof place === 'string') return noPlace(place);
-    this.#put(place, value, 0, false);
+    this.#put(place, value, size, false);
     if (this.#limits === undefined) this.#pushTransfer(step, source, place);
     else if (place.pointer.length > source.pointer.length && within(place.pointer, source.pointer)) {
       // RFC 6902 forbids `from` to be a prefix of `path`, though the list has closed up in between.
-      const tooMuch = this.#copiesTooMuch(bytesOf(value));
-      if (tooMuch !== undefined) return tooMuch;
+      const refused = this.#copiesTooMuch(size.bytes);
+      if (refused !== undefined) return refused;
       this.done.push({ op: 'remove', path: source.pointer });
-      this.done.push({ op: 'add', path: place.pointer, value: clone(value) });
+      this.done.push({ op: 'add', path: place.pointer, value: plain(value) });
     } else if (!samePointer(place.pointer, source.pointer))
       this.done.push({ op: 'move', from: source.pointer, path: place.pointer });
     return undefined;
@@ -316,66 +253,107 @@ class Run {
     return this.#limits === undefined && place.list !== undefined && targetOf(step).at(-1) === '-';
   }
 
-  #tooDeep(value: Json, path: Pointer): boolean {
-    if (this.#limits === undefined) return false;
-    return isDeeper(value, this.#limits.depth - path.length, this.#work);
+  #sizeOf(value: Held): Size {
+    const size = this.#sizes.of(value);
+    if (!isContainer(value) || this.#sizes.known(value) === undefined)
+      this.#leftUs -= LOOK_BYTE_US * size.bytes;
+    return size;
   }
 
-  /** What a commit copies out of the document, all steps together, stays within one document's size. */
+  /** Whether `value` at `path` would nest the document too deep; where its known height does not tell, it is walked. */
+  #tooDeep(value: Held, { bytes, height }: Size, path: Pointer): StepFailure | undefined {
+    if (this.#limits === undefined) return undefined;
+    const left = this.#limits.depth - path.length;
+    if (height <= left) return undefined;
+    this.#leftUs -= LOOK_BYTE_US * bytes;
+    return this.costsTooMuch() ?? (this.#sizes.isDeeper(value, left) ? TOO_DEEP : undefined);
+  }
+
+  /** What a commit copies out of the document, all steps together, stays within one document's size and the work allowed. */
   #copiesTooMuch(bytes: number): StepFailure | undefined {
     const most = this.#limits?.documentBytes;
     this.#copiedBytes += bytes;
-    if (most === undefined || this.#copiedBytes <= most) return undefined;
+    this.#leftUs -= COPY_BYTE_US * bytes;
+    if (most === undefined || this.#copiedBytes <= most) return this.costsTooMuch();
     return { code: 'too-large', message: `the patch copies more than ${most} bytes` };
   }
 
-  /** Puts `value` there: replaces an element, inserts one, or sets a member. `bytes`: the value's, 0 where they are counted already. */
-  #put(place: Place, value: Json, bytes: number, replaceItem: boolean): void {
+  /** Counts a change below all of `around`; `size`: what comes there, if anything does. */
+  #count(around: readonly Container[], bytes: number, size: Size | undefined): void {
     this.#state.bytes += bytes;
-    if (place.list === undefined) {
-      const old = valueIn(place);
-      this.#edits.push({ type: 'member', at: place.members, key: place.key, old });
-      this.#state.bytes += old === undefined ? memberBytes(place.key) : -bytesOf(old);
-      patch(place.members, { op: 'add', path: `/${escapeToken(place.key)}`, value });
-    } else if (replaceItem) {
-      const old = place.list[place.index] ?? null;
-      this.#edits.push({ type: 'item', at: place.list, index: place.index, old });
-      this.#state.bytes -= bytesOf(old);
-      patch(place.list, { op: 'replace', path: `/${place.index}`, value });
-    } else {
-      this.#edits.push({ type: 'inserted', at: place.list, index: place.index });
-      this.#state.bytes += 1;
-      patch(place.list, { op: 'add', path: `/${place.index}`, value });
+    // All sizes first, from inside, so that what is not known yet is walked once and as it was.
+    for (let i = around.length - 1; i >= 0; i--) this.#sizes.track(around[i] as Container);
+    for (let i = 0; i < around.length; i++) {
+      const known = this.#sizes.track(around[i] as Container);
+      if (known.noted !== this.#number) {
+        known.noted = this.#number;
+        this.#noted.push({ of: known, bytes: known.bytes, height: known.height });
+      }
+      known.bytes += bytes;
+      if (size !== undefined) known.height = Math.max(known.height, around.length - i + size.height);
     }
   }
 
-  /** Takes the value there out of its container; its bytes are still counted, its key's are not. */
-  #takeOut(place: Place): Json {
-    const old = valueIn(place) ?? null;
+  /** Puts `value` there: replaces an element, inserts one, or sets a member. */
+  #put(place: Place, value: Held, size: Size, replaceItem: boolean): void {
     if (place.list === undefined) {
-      this.#edits.push({ type: 'member', at: place.members, key: place.key, old });
-      this.#state.bytes -= memberBytes(place.key);
-      patch(place.members, { op: 'remove', path: `/${escapeToken(place.key)}` });
+      const { members, key } = place;
+      const old = valueIn(place);
+      const gone = old === undefined ? -memberBytes(key) : this.#sizeOf(old).bytes;
+      this.#count(place.around, size.bytes - gone, size);
+      this.#edits.push({ type: 'member', at: members, key, old });
+      setMember(members, key, value);
+    } else if (replaceItem) {
+      const { list, index } = place;
+      const old = itemOf(list, index);
+      this.#count(place.around, size.bytes - this.#sizeOf(old).bytes, size);
+      this.#edits.push({ type: 'item', at: list, index, old });
+      setItem(list, index, value);
     } else {
-      this.#edits.push({ type: 'removed', at: place.list, index: place.index, old });
-      this.#state.bytes -= 1;
-      patch(place.list, { op: 'remove', path: `/${place.index}` });
+      this.#count(place.around, size.bytes + 1, size);
+      const list = this.#sizes.tooLong(place.list.length + 1) ? this.#chunked(place) : place.list;
+      this.#edits.push({ type: 'inserted', at: list, index: place.index });
+      insertItem(list, place.index, value);
     }
-    return old;
+  }
+
+  /** The list of `place` in chunks, put in the place of the plain one. */
+  #chunked({ list, around, pointer }: Place & { readonly list: List }): List {
+    if (list instanceof HeldList) return list;
+    const chunked = this.#sizes.chunked(list);
+    const parent = around.at(-2);
+    const token = pointer.at(-2);
+    if (parent === undefined || token === undefined) {
+      this.#edits.push({ type: 'root', old: list });
+      this.#state.root = chunked;
+    } else if (isList(parent)) {
+      const index = Number(token);
+      this.#edits.push({ type: 'item', at: parent, index, old: list });
+      setItem(parent, index, chunked);
+    } else {
+      const key = String(token);
+      this.#edits.push({ type: 'member', at: parent, key, old: list });
+      setOwn(parent, key, chunked);
+    }
+    return chunked;
+  }
+
+  /** Takes the value there, which has `size`, out of its container. */
+  #takeOut(place: Place, { bytes }: Size): void {
+    if (place.list === undefined) {
+      const { members, key } = place;
+      this.#count(place.around, -bytes - memberBytes(key), undefined);
+      this.#edits.push({ type: 'member', at: members, key, old: valueIn(place) });
+      removeMember(members, key);
+    } else {
+      const { list, index } = place;
+      this.#count(place.around, -bytes - 1, undefined);
+      this.#edits.push({ type: 'removed', at: list, index, old: itemOf(list, index) });
+      removeItem(list, index);
+    }
   }
 }
-
-/** Values that a commit may look at to see how deep moved and copied ones nest. */
-const DEPTH_WORK_MAX = 1_000_000;
 
 const TOO_DEEP: StepFailure = { code: 'deep', message: 'the document would nest too deep' };
 const noPlace = (message: string): StepFailure => ({ code: 'path', message });
 const testFailed = (message: string): StepFailure => ({ code: 'test-failed', message });
-
-/**
- * One edit of one container. fast-json-patch looks paths up through prototypes, takes any index and
- * reads `01` as 1, so the place is found and checked here, and it is given only the last token.
- */
-function patch(container: Members | Json[], edit: Operation): void {
-  jsonpatch.applyOperation(container, edit);
-}

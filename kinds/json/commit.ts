@@ -3,8 +3,9 @@
 // commit is called.
 import type { Applied, KindFailure, KindLimits, Result, TooOld } from '../kind.ts';
 import { refuseWork } from '../work.ts';
-import { type ApplyFailure, applySteps, type JsonState, type JsonUndo } from './apply.ts';
+import { type ApplyFailure, applySteps } from './apply.ts';
 import { settle } from './settle.ts';
+import type { JsonState, JsonUndo } from './state.ts';
 import type { JsonOp, Step } from './step.ts';
 import { CARRIED_MAX, carriedOf, meet } from './transform.ts';
 import { work } from './work.ts';

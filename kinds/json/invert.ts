@@ -1,9 +1,12 @@
 // The patch that takes a patch back, as a patch of its own that others can be transformed past and
 // that can go over the wire. Owns nothing of the state: what it tries there it takes back.
-import { applySteps, type JsonState, type JsonUndo, revert, valueAt } from './apply.ts';
+import type { Json } from '../../protocol/messages.ts';
+import { applySteps } from './apply.ts';
+import { isList, plain } from './held.ts';
+import { valueAt } from './place.ts';
 import { toFull } from './pointers.ts';
+import { type JsonState, type JsonUndo, revert } from './state.ts';
 import { endsInList, type JsonOp, type Step, within } from './step.ts';
-import { clone } from './value.ts';
 
 /** Throws where `op` does not apply to `before`. `before` is as it was, but for the order of keys. */
 export function invert(op: JsonOp, before: JsonState): JsonOp {
@@ -24,7 +27,7 @@ export function invert(op: JsonOp, before: JsonState): JsonOp {
   return { steps: backwards.reverse().flat(), known: true };
 }
 
-type Value = ReturnType<typeof valueAt>;
+type Value = Json | undefined;
 
 /** A copy of what the step takes away or overwrites. */
 function overwritten(step: Step, state: JsonState): Value {
@@ -32,12 +35,12 @@ function overwritten(step: Step, state: JsonState): Value {
   let target = step.path;
   if (step.op !== 'remove' && step.op !== 'replace' && target.length > 0) {
     const source = step.op === 'move' ? valueAt(state.root, step.from.slice(0, -1)) : undefined;
-    if (step.op === 'move' && Array.isArray(source))
+    if (step.op === 'move' && isList(source))
       target = toFull(target, step.from.with(-1, Number(step.from.at(-1))));
-    if (Array.isArray(valueAt(state.root, target.slice(0, -1)))) return undefined;
+    if (isList(valueAt(state.root, target.slice(0, -1)))) return undefined;
   }
   const old = valueAt(state.root, target);
-  return old === undefined ? undefined : clone(old);
+  return old === undefined ? undefined : plain(old);
 }
 
 /** `step` has its tokens classified; `old` is what stood at its target. */

@@ -1,14 +1,16 @@
 // The kind `json`: documents are JSON values, patches are JSON Patches (RFC 6902). Puts together
 // parsing, transforming and applying.
 import type { DocumentKind } from '../kind.ts';
-import { applySteps, type JsonState, type JsonUndo, revert } from './apply.ts';
+import { applySteps } from './apply.ts';
 import { commit } from './commit.ts';
 import { compose } from './compose.ts';
+import { HELD_SHAPE, type HeldShape, plain } from './held.ts';
 import { invert } from './invert.ts';
 import { noteOf, parse, recall, wireOf } from './parse.ts';
+import { type JsonState, type JsonUndo, revert, stateOf } from './state.ts';
 import type { JsonOp } from './step.ts';
 import { carry, transform } from './transform.ts';
-import { bytesOf, clone, copyChecked } from './value.ts';
+import { copyChecked } from './value.ts';
 import { work } from './work.ts';
 
 export type { JsonOp, JsonState, JsonUndo };
@@ -21,17 +23,18 @@ export interface JsonKind extends DocumentKind<JsonState, JsonOp, JsonUndo> {
   carry(past: JsonOp, op: JsonOp): JsonOp;
 }
 
-export const jsonKind: JsonKind = {
+/** The kind, its documents held in the given shape. */
+export const jsonKindOf = (shape: HeldShape): JsonKind => ({
   name: 'json',
 
-  create: () => ({ root: {}, bytes: 2 }),
+  create: () => stateOf({}, shape),
   load(snapshot) {
     const report = { problem: '' };
     const root = copyChecked(snapshot, Number.POSITIVE_INFINITY, report);
     if (root === undefined) throw new Error(`not a snapshot of kind json: ${report.problem}`);
-    return { root, bytes: bytesOf(root) };
+    return stateOf(root, shape);
   },
-  snapshot: (state) => clone(state.root),
+  snapshot: (state) => plain(state.root),
   size: (state) => state.bytes,
 
   parse,
@@ -54,4 +57,6 @@ export const jsonKind: JsonKind = {
   compose,
   invert,
   isEmpty: (op) => op.steps.length === 0,
-};
+});
+
+export const jsonKind: JsonKind = jsonKindOf(HELD_SHAPE);

@@ -1,7 +1,9 @@
 // Classifying the tokens of a step whose document is not at hand any more: the places it speaks of
 // are looked up where they are now. Owns that detour; decides nothing about how steps meet.
-import { type JsonState, valueAt } from './apply.ts';
+import { type Held, isList, type List } from './held.ts';
+import { valueAt } from './place.ts';
 import { isLost, type Lost, type Part, pastStep, toFull } from './pointers.ts';
+import type { JsonState } from './state.ts';
 import { isAmbiguous, type Pointer, type Step, samePointer, toIndex } from './step.ts';
 
 /**
@@ -54,7 +56,7 @@ class View {
       const container = this.#valueAt(out.slice(0, depth));
       // Of a container that is gone nobody can tell; a digit is far more often an index. A fruitless
       // step is looked at only for which later steps of its patch stand on it.
-      if (Array.isArray(container) || (this.#guesses && container === undefined))
+      if (isList(container) || (this.#guesses && container === undefined))
         out = out.with(depth, toIndex(token));
     }
     return out;
@@ -79,13 +81,13 @@ class View {
     return pointer.with(-1, low);
   }
 
-  #listAt(pointer: Pointer): readonly unknown[] | undefined {
+  #listAt(pointer: Pointer): List | undefined {
     const value = this.#valueAt(pointer);
-    return Array.isArray(value) ? value : undefined;
+    return isList(value) ? value : undefined;
   }
 
   /** The container at `pointer`, if it is still the one its author saw: what has overwritten it tells nothing. */
-  #valueAt(pointer: Pointer): unknown {
+  #valueAt(pointer: Pointer): Held | undefined {
     const inside = this.#now([...pointer, ANY_MEMBER], 'value');
     return isLost(inside) ? undefined : valueAt(this.#state.root, inside.slice(0, -1));
   }

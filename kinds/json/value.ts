@@ -70,7 +70,7 @@ function copyObject(
 }
 
 /** Sets an own member, also where the name would reach a setter of Object.prototype. */
-export function setOwn(target: { [key: string]: Json }, key: string, value: Json): void {
+export function setOwn<T>(target: { [key: string]: T }, key: string, value: T): void {
   if (key === '__proto__')
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
   else target[key] = value;
@@ -123,16 +123,6 @@ export function bytesOf(value: Json): number {
 
 /** Bytes of a member beside its value: key, colon, comma. */
 export const memberBytes = (key: string): number => stringBytes(key) + 2;
-
-/** True where `value` nests deeper than `depth` (a scalar is 0 deep), or `work` values are too few to tell. */
-export function isDeeper(value: Json, depth: number, work: { left: number }): boolean {
-  if (work.left-- <= 0) return true;
-  if (typeof value !== 'object' || value === null) return false;
-  if (depth <= 0) return true;
-  for (const item of Array.isArray(value) ? value : Object.values(value))
-    if (isDeeper(item, depth - 1, work)) return true;
-  return false;
-}
 
 function numberBytes(value: number): number {
   if (Number.isInteger(value) && value >= 0 && value < 1e9) {

@@ -378,8 +378,10 @@ function mirrorOf(doc: AnyDocument): Mirror {
           const applied = jsonKind.apply(copy, parsed.value);
           assert.ok(applied.ok, JSON.stringify(applied));
         },
-        assertEquals: (content, origin) =>
-          assert.ok(equal(copy.root, content as Json), `${origin}: ${JSON.stringify([copy.root, content])}`),
+        assertEquals: (content, origin) => {
+          const followed = jsonKind.snapshot(copy) as Json;
+          assert.ok(equal(followed, content as Json), `${origin}: ${JSON.stringify([followed, content])}`);
+        },
       };
     }
     case 'yjs':

@@ -1,12 +1,20 @@
 // A server and optimistic clients of one `json` document in one thread, driven by a seed. Owns the
 // client algorithm that docs/protocol.md sketches (confirmed, inflight, rest) and checks after every
 // event what must hold; never asserts with anything but thrown errors.
-import { type JsonOp, type JsonState, type JsonUndo, jsonKind } from '../../kinds/json/json.ts';
+import { HELD_SHAPE, type Held, HeldList, isContainer, plain } from '../../kinds/json/held.ts';
+import { type JsonOp, type JsonState, type JsonUndo, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
+import { bytesOf } from '../../kinds/json/value.ts';
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { Json, Wire } from '../../protocol/messages.ts';
 import { canonical, type Random, randomDocument, randomOf, randomStep, type StepMix } from './json-random.ts';
 
 export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
+
+/** Chunks of so few elements that small lists have several; the size of every container is known. */
+const SHAPE = { plainItems: 2, fanOut: 4, largeBytes: 0 };
+const inChunks = jsonKindOf(SHAPE);
+
+const contentOf = (state: JsonState): string => canonical(jsonKind.snapshot(state) as Json);
 
 export interface Tally {
   commits: number;
@@ -40,6 +48,18 @@ const unwrap = (wire: unknown): JsonOp => {
   return parsed.value;
 };
 
+/** Every list is held in its form, and what is known of sizes is true. */
+function checkHeld(state: JsonState, value: Held): number {
+  if (!isContainer(value)) return 0;
+  const children = value instanceof HeldList ? value.toArray() : Object.values(value);
+  const height = 1 + children.reduce<number>((most, child) => Math.max(most, checkHeld(state, child)), 0);
+  const known = state.sizes.known(value);
+  const bytes = bytesOf(plain(value));
+  check(known === undefined ? bytes < HELD_SHAPE.largeBytes : known.bytes === bytes, 'a size has drifted');
+  check(known === undefined || known.height >= height, 'a container is higher than is known');
+  return height;
+}
+
 class Server {
   readonly state: JsonState;
   readonly log: Logged[] = [];
@@ -48,7 +68,7 @@ class Server {
   readonly #tally: Tally;
 
   constructor(document: Json, tally: Tally) {
-    this.state = jsonKind.load(document);
+    this.state = inChunks.load(document);
     this.documents = [canonical(document)];
     this.#tally = tally;
   }
@@ -56,7 +76,7 @@ class Server {
   submit(author: number, base: number, wire: unknown): Message {
     const parsed = jsonKind.parse(wire, LIMITS);
     const past = this.log.slice(base);
-    const before = canonical(this.state.root);
+    const before = contentOf(this.state);
     const reloaded = past.map((one) => jsonKind.recall(JSON.parse(one.wire), one.note));
     if (parsed.ok) {
       const live = past.reduce((op, one) => jsonKind.transform(op, one.op), parsed.value);
@@ -76,7 +96,7 @@ class Server {
     if (!result.ok) {
       this.#tally.rejects[result.code] = (this.#tally.rejects[result.code] ?? 0) + 1;
       if (result.code === 'bad-op' && atBase !== undefined) this.#tally.misjudged++;
-      check(canonical(this.state.root) === before, 'a refused patch has left a trace');
+      check(contentOf(this.state) === before, 'a refused patch has left a trace');
       if (expected !== undefined && expected !== result.code) this.#tally.guessed++;
       return { type: 'reject', author, version: this.log.length };
     }
@@ -84,7 +104,7 @@ class Server {
     const { op } = result.value;
     const text = JSON.stringify(jsonKind.wire(op));
     this.log.push({ op, wire: text, note: jsonKind.note(op) });
-    this.documents.push(canonical(this.state.root));
+    this.documents.push(contentOf(this.state));
     if (expected !== undefined && expected !== text) this.#tally.guessed++;
     this.#checkCommitted(before, result.value.undo, text);
     return { type: 'commit', version: this.log.length, author, wire: text };
@@ -112,19 +132,18 @@ class Server {
   }
 
   #checkCommitted(before: string, undo: JsonUndo, text: string): void {
-    const after = canonical(this.state.root);
-    const size = Buffer.byteLength(JSON.stringify(this.state.root));
+    const after = contentOf(this.state);
+    const size = Buffer.byteLength(JSON.stringify(jsonKind.snapshot(this.state)));
     check(this.state.bytes >= size && this.state.bytes <= 2 * size, `size ${this.state.bytes}, is ${size}`);
     jsonKind.revert(this.state, undo);
-    check(canonical(this.state.root) === before, 'revert does not restore');
+    check(contentOf(this.state) === before, 'revert does not restore');
     const again = jsonKind.apply(this.state, unwrap(JSON.parse(text)));
     check(again.ok, 'a committed patch does not apply');
-    check(canonical(this.state.root) === after, 'a committed patch applies differently');
-    check(
-      canonical(jsonKind.load(JSON.parse(JSON.stringify(this.state.root))).root) === after,
-      'not JSON any more',
-    );
-    check(jsonKind.load(this.state.root).bytes === this.state.bytes, 'size has drifted');
+    check(contentOf(this.state) === after, 'a committed patch applies differently');
+    const snapshot = jsonKind.snapshot(this.state);
+    check(canonical(JSON.parse(JSON.stringify(snapshot))) === after, 'not JSON any more');
+    check(jsonKind.load(snapshot).bytes === this.state.bytes, 'size has drifted');
+    checkHeld(this.state, this.state.root);
   }
 }
 
@@ -142,7 +161,7 @@ class Client {
 
   constructor(id: number, document: Json, tally: Tally) {
     this.#id = id;
-    this.#state = jsonKind.load(document);
+    this.#state = (id % 2 === 0 ? jsonKind : inChunks).load(document);
     this.#tally = tally;
   }
 
@@ -151,11 +170,11 @@ class Client {
   }
 
   edit(random: Random, mix: StepMix): void {
-    const before = canonical(this.#state.root);
+    const before = contentOf(this.#state);
     const op = unwrap(this.#randomPatch(random, mix));
     const applied = jsonKind.apply(this.#state, op);
     if (!applied.ok) {
-      check(canonical(this.#state.root) === before, 'a patch that fails has left a trace');
+      check(contentOf(this.#state) === before, 'a patch that fails has left a trace');
       // Half of the wrong ones go out all the same, as a client without a model would send them.
       if (!this.#inflight && !this.#rest && random(2) === 0) {
         this.#inflight = op;
@@ -163,8 +182,7 @@ class Client {
       }
       return;
     }
-    this.#checkInverse(before, applied.value.op, applied.value.undo);
-    this.#undos.push(applied.value.undo);
+    this.#undos.push(this.#checkInverse(before, applied.value.op, applied.value.undo));
     this.#rest = this.#rest === undefined ? applied.value.op : jsonKind.compose(this.#rest, applied.value.op);
   }
 
@@ -172,24 +190,29 @@ class Client {
     const scratch = jsonKind.load(jsonKind.snapshot(this.#state));
     const patch: Json[] = [];
     for (let i = 1 + (random(3) === 0 ? random(4) : 0); i > 0; i--) {
-      const step = randomStep(random, scratch.root, mix);
+      const step = randomStep(random, jsonKind.snapshot(scratch) as Json, mix);
       patch.push(step);
       if (!jsonKind.apply(scratch, unwrap([step])).ok) break;
     }
     return patch;
   }
 
-  #checkInverse(before: string, op: JsonOp, undo: JsonUndo): void {
-    const after = canonical(this.#state.root);
+  /** Leaves the state as it was, and returns what takes the patch back now. */
+  #checkInverse(before: string, op: JsonOp, undo: JsonUndo): JsonUndo {
+    const after = contentOf(this.#state);
     jsonKind.revert(this.#state, undo);
-    check(canonical(this.#state.root) === before, 'revert does not restore');
+    check(contentOf(this.#state) === before, 'revert does not restore');
     const inverse = jsonKind.invert(op, this.#state);
-    check(canonical(this.#state.root) === before, 'invert has changed the state');
-    check(jsonKind.apply(this.#state, op).ok, 'a reverted patch does not apply again');
-    check(canonical(this.#state.root) === after, 'a reverted patch applies differently');
+    check(contentOf(this.#state) === before, 'invert has changed the state');
+    checkHeld(this.#state, this.#state.root);
+    const again = jsonKind.apply(this.#state, op);
+    checkHeld(this.#state, this.#state.root);
+    check(again.ok, 'a reverted patch does not apply again');
+    check(contentOf(this.#state) === after, 'a reverted patch applies differently');
     const scratch = jsonKind.load(jsonKind.snapshot(this.#state));
     check(jsonKind.apply(scratch, unwrap(jsonKind.wire(inverse))).ok, 'an inverse does not apply');
-    check(canonical(scratch.root) === before, 'an inverse does not undo');
+    check(contentOf(scratch) === before, 'an inverse does not undo');
+    return again.value.undo;
   }
 
   send(): void {
@@ -204,13 +227,14 @@ class Client {
       if (message.author === this.#id) this.#rejected();
       return;
     }
-    const view = canonical(this.#state.root);
+    const view = contentOf(this.#state);
     this.#takeBack();
-    check(canonical(this.#state.root) === documents[this.version], 'the confirmed state is not the server’s');
+    checkHeld(this.#state, this.#state.root);
+    check(contentOf(this.#state) === documents[this.version], 'the confirmed state is not the server’s');
     const applied = jsonKind.apply(this.#state, unwrap(JSON.parse(message.wire)));
     check(applied.ok, 'a commit does not apply');
     this.version = message.version;
-    check(canonical(this.#state.root) === documents[this.version], 'a replica has diverged');
+    check(contentOf(this.#state) === documents[this.version], 'a replica has diverged');
     if (message.author === this.#id) this.#inflight = undefined;
     else {
       let past = applied.value.op;
@@ -222,7 +246,7 @@ class Client {
       if (this.#rest !== undefined) this.#rest = jsonKind.transform(this.#rest, past);
     }
     this.#reapply();
-    if (message.author === this.#id && canonical(this.#state.root) === view) this.#tally.predicted++;
+    if (message.author === this.#id && contentOf(this.#state) === view) this.#tally.predicted++;
   }
 
   #rejected(): void {
@@ -262,7 +286,7 @@ class Client {
 
   finish(head: string): void {
     this.#takeBack();
-    check(canonical(this.#state.root) === head, 'a replica has diverged at the end');
+    check(contentOf(this.#state) === head, 'a replica has diverged at the end');
   }
 }
 
@@ -295,5 +319,5 @@ export function simulate(seed: number, mix: StepMix, tally: Tally): void {
     if (edits === 0 && clients.every((each) => each.idle && each.outbox.length === 0)) break;
   }
   for (const client of clients)
-    if (client.version === server.log.length) client.finish(canonical(server.state.root));
+    if (client.version === server.log.length) client.finish(contentOf(server.state));
 }

@@ -28,7 +28,7 @@ const FORMATS: Attributes[] = [
   { table: { row: 2 } },
   { table: null },
 ];
-const EMBEDS = [{ image: 'a.png' }, { formula: { tex: 'e=mc^2' } }, {}];
+const EMBEDS = [{ image: 'a.png' }, { formula: { tex: 'e=mc^2' } }, { divider: null }];
 
 export interface ScriptStep {
   readonly skip: number;

@@ -1,0 +1,138 @@
+// How large the values in a document are, so that removing, moving or testing one never has to walk
+// through it. Owns the sizes of containers and how values become held; never edits a document.
+//
+// A container's size is known where it is large, or where an edit has passed through it. Any other has
+// not changed since it came, so that it is small and can be walked.
+import type { Json } from '../../protocol/messages.ts';
+import { type Container, type Held, HeldList, type HeldShape, isContainer } from './held.ts';
+import { bytesOf, memberBytes, setOwn } from './value.ts';
+
+export interface Size {
+  /** Bytes in JSON, as value.ts counts them. */
+  readonly bytes: number;
+  /** Containers on the longest way down, this one included; it may be too high after something was removed. */
+  readonly height: number;
+}
+
+/** The size of a container that an edit may change. */
+export interface KnownSize extends Size {
+  bytes: number;
+  height: number;
+  /** The last application that noted what it was before. */
+  noted: number;
+}
+
+export class Sizes {
+  readonly #known = new WeakMap<Container, KnownSize>();
+  readonly #shape: HeldShape;
+  // What `#visit` has found out so far.
+  #bytes = 0;
+  #height = 0;
+
+  constructor(shape: HeldShape) {
+    this.#shape = shape;
+  }
+
+  /** Makes a value held, in place: the caller gives it away. */
+  hold(value: Json): { readonly value: Held; readonly size: Size } {
+    this.#bytes = 0;
+    const held = this.#visit(value);
+    return { value: held, size: { bytes: this.#bytes, height: this.#height } };
+  }
+
+  /** Whether a plain list of this many elements is too long. */
+  tooLong(length: number): boolean {
+    return length > this.#shape.plainItems;
+  }
+
+  /** The same list, chunked. Its elements are shared, its size goes along. */
+  chunked(list: readonly Held[]): HeldList {
+    const chunked = new HeldList(list, this.#shape.fanOut);
+    const { bytes, height } = this.of(list as Held[]);
+    this.#known.set(chunked, { bytes, height, noted: 0 });
+    return chunked;
+  }
+
+  /** O(1) but for strings, whose characters are counted, and small containers. */
+  of(value: Held): Size {
+    if (!isContainer(value)) return { bytes: bytesOf(value), height: 0 };
+    return this.#known.get(value) ?? this.#walk(value);
+  }
+
+  known(container: Container): KnownSize | undefined {
+    return this.#known.get(container);
+  }
+
+  /** The size of a container that is about to change. */
+  track(container: Container): KnownSize {
+    let size = this.#known.get(container);
+    if (size === undefined) {
+      size = { ...this.#walk(container), noted: 0 };
+      this.#known.set(container, size);
+    }
+    return size;
+  }
+
+  /** Whether `value` nests deeper than `depth`, by what is below it. O(value). */
+  isDeeper(value: Held, depth: number): boolean {
+    if (!isContainer(value)) return false;
+    if (depth <= 0) return true;
+    if ((this.#known.get(value)?.height ?? Number.POSITIVE_INFINITY) <= depth) return false;
+    for (const item of childrenOf(value)) if (this.isDeeper(item, depth - 1)) return true;
+    return false;
+  }
+
+  #walk(container: Container): Size {
+    let bytes = 2;
+    let height = 0;
+    const add = (item: Held, around: number): void => {
+      const size = this.of(item);
+      bytes += size.bytes + around;
+      height = Math.max(height, size.height);
+    };
+    if (Array.isArray(container)) for (const item of container) add(item, 1);
+    else if (container instanceof HeldList) for (const item of childrenOf(container)) add(item, 1);
+    else for (const key of Object.keys(container)) add(container[key] ?? null, memberBytes(key));
+    return { bytes, height: height + 1 };
+  }
+
+  #visit(value: Held): Held {
+    if (!isContainer(value)) {
+      this.#bytes += bytesOf(value);
+      this.#height = 0;
+      return value;
+    }
+    const from = this.#bytes;
+    this.#bytes += 2;
+    let height = 0;
+    let held: Container = value;
+    if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) {
+        const item = value[i] ?? null;
+        const within = this.#visit(item);
+        if (within !== item) value[i] = within;
+        this.#bytes += 1;
+        height = Math.max(height, this.#height);
+      }
+      if (this.tooLong(value.length)) held = new HeldList(value, this.#shape.fanOut);
+    } else if (!(value instanceof HeldList)) {
+      for (const key of Object.keys(value)) {
+        const member = value[key] ?? null;
+        const within = this.#visit(member);
+        if (within !== member) setOwn(value, key, within);
+        this.#bytes += memberBytes(key);
+        height = Math.max(height, this.#height);
+      }
+    }
+    this.#height = height + 1;
+    const bytes = this.#bytes - from;
+    if (bytes >= this.#shape.largeBytes) this.#known.set(held, { bytes, height: this.#height, noted: 0 });
+    return held;
+  }
+}
+
+function* childrenOf(container: Container): Generator<Held, undefined> {
+  if (Array.isArray(container)) yield* container;
+  else if (container instanceof HeldList) for (const items of container.chunks()) yield* items;
+  else for (const key of Object.keys(container)) yield container[key] ?? null;
+}

@@ -1,0 +1,80 @@
+// One document: its value, as it is held, with its sizes, and how an application is taken back. Owns
+// nothing of how steps change it.
+import type { Json } from '../../protocol/messages.ts';
+import {
+  type Held,
+  type HeldShape,
+  insertItem,
+  type List,
+  type Members,
+  removeItem,
+  setItem,
+} from './held.ts';
+import { type KnownSize, Sizes } from './sizes.ts';
+import { setOwn } from './value.ts';
+
+export interface JsonState {
+  root: Held;
+  /** Bytes of `root` in JSON, as value.ts counts them. */
+  bytes: number;
+  readonly sizes: Sizes;
+  /** Applications so far. */
+  runs: number;
+}
+
+/** A state that holds `root`, which the caller gives away. */
+export function stateOf(root: Json, shape: HeldShape): JsonState {
+  const sizes = new Sizes(shape);
+  const { value, size } = sizes.hold(root);
+  return { root: value, bytes: size.bytes, sizes, runs: 0 };
+}
+
+/** How to take one primitive edit back; `old` undefined: there was none. */
+export type UndoEdit =
+  | { readonly type: 'root'; readonly old: Held }
+  | { readonly type: 'member'; readonly at: Members; readonly key: string; readonly old: Held | undefined }
+  | { readonly type: 'item'; readonly at: List; readonly index: number; readonly old: Held }
+  | { readonly type: 'inserted'; readonly at: List; readonly index: number }
+  | { readonly type: 'removed'; readonly at: List; readonly index: number; readonly old: Held };
+
+export interface JsonUndo {
+  readonly edits: readonly UndoEdit[];
+  readonly bytes: number;
+  /** What the sizes of the containers that were edited had been. */
+  readonly sizes: readonly { readonly of: KnownSize; readonly bytes: number; readonly height: number }[];
+}
+
+export function revert(state: JsonState, undo: JsonUndo): void {
+  for (let i = undo.edits.length - 1; i >= 0; i--) {
+    const edit = undo.edits[i];
+    if (edit !== undefined) takeBack(state, edit);
+  }
+  for (const { of, bytes, height } of undo.sizes) {
+    of.bytes = bytes;
+    of.height = height;
+  }
+  state.bytes = undo.bytes;
+}
+
+function takeBack(state: JsonState, edit: UndoEdit): void {
+  switch (edit.type) {
+    case 'root':
+      state.root = edit.old;
+      return;
+    case 'member':
+      if (edit.old === undefined) delete edit.at[edit.key];
+      else setOwn(edit.at, edit.key, edit.old);
+      return;
+    case 'item':
+      setItem(edit.at, edit.index, edit.old);
+      return;
+    case 'inserted':
+      removeItem(edit.at, edit.index);
+      return;
+    case 'removed':
+      insertItem(edit.at, edit.index, edit.old);
+      return;
+    default:
+      edit satisfies never;
+  }
+}
