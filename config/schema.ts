@@ -305,7 +305,12 @@ const retention = z.strictObject({
     1_000_000_000,
     'The newest versions of a document that are kept whatever their age.',
   ),
-  sweepMs: duration(10 * 60 * SECOND, SECOND, 30 * DAY, 'How often a node looks for patches to fold away.'),
+  sweepMs: duration(
+    10 * 60 * SECOND,
+    SECOND,
+    30 * DAY,
+    'How often a node looks for patches to fold away, and the time between two passes over all documents, by whatever node.',
+  ),
 });
 
 const gateway = z.strictObject({

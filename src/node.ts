@@ -24,6 +24,7 @@ import { Leaving } from './leaving.ts';
 import { startOwnership } from './ownership.ts';
 import { waitForPostgres } from './postgres-start.ts';
 import { testSelf } from './self-test.ts';
+import { sweepNowAndThen } from './sweeping.ts';
 import { sendAwayUnserved } from './unserved.ts';
 
 export interface NodeOptions {
@@ -255,17 +256,23 @@ function sweepHistory(
   onStop: (close: () => Promise<unknown>) => void,
 ): void {
   const { keepMs, keepOps, sweepMs } = config.retention;
-  if (keepMs === null) return;
-  const olderThanMs = Math.max(keepMs, config.limits.historyMs, config.limits.clientMemoryMs);
-  const timer = setInterval(() => {
-    control
-      .compact({ olderThanMs, keepOps: Math.max(keepOps, config.limits.historyOps), limit: SWEEP_ROWS })
-      .then(
-        (rows) => rows > 0 && log.info({ rows }, 'history and clients of long ago folded away'),
-        (error: unknown) => log.warn({ err: error }, 'history is not folded away'),
-      );
-  }, sweepMs);
-  onStop(async () => clearInterval(timer));
+  const { historyMs, historyOps, clientMemoryMs } = config.limits;
+  const retention =
+    keepMs === null
+      ? null
+      : {
+          olderThanMs: Math.max(keepMs, historyMs, clientMemoryMs),
+          keepOps: Math.max(keepOps, historyOps),
+        };
+  const end = sweepNowAndThen({
+    control,
+    retention,
+    everyMs: sweepMs,
+    answerTimeoutMs: config.storage.answerTimeoutMs,
+    clock: systemClock,
+    log: (level, message, fields) => log[level](fields, message),
+  });
+  onStop(async () => end());
 }
 
 /**
@@ -294,7 +301,6 @@ function watchDatabase(
 }
 
 const TIMELINE_MS = 5000;
-const SWEEP_ROWS = 10_000;
 
 export function hostLimits(config: Config): HostLimits {
   const { limits, actors, commit, snapshot } = config;

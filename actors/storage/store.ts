@@ -132,6 +132,30 @@ export interface ConnectionBudget {
   readonly ours: number;
 }
 
+export interface SweepOptions {
+  /** null: everything is kept. */
+  readonly retention: { readonly olderThanMs: number; readonly keepOps: number } | null;
+  /** Deltas and clients that a slice removes at most. */
+  readonly limit: number;
+  /** After this long a slice looks at no more documents. */
+  readonly sliceMs: number;
+  /** From the end of a pass over all documents to the start of the next, by whatever node. */
+  readonly everyMs: number;
+}
+
+/** A pass takes no more than one part in so many of all time: what comes after a long one waits longer. */
+export const PASS_SHARE = 20;
+
+/**
+ * - more: the pass is not over. done: it is. `removed`: deltas and clients.
+ * - idle: the next pass is not due.
+ * - busy: another node is at a slice.
+ * - fenced: nothing was done, and never will be by this session.
+ */
+export type SweepSlice =
+  | { readonly type: 'more' | 'done'; readonly removed: number }
+  | { readonly type: 'idle' | 'busy' | 'fenced' };
+
 /** Control plane of a node: one per process. All calls reject with StoreUnavailable when the database is out of reach. */
 export interface ControlStore {
   /** Applies missing migrations under a lock; returns their names. */
@@ -199,11 +223,13 @@ export interface ControlStore {
   /** The shards in which each of these organisations has documents, ascending; left out where it has none. */
   orgShards(orgs: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>>;
   /**
-   * Retention, in a step of `limit`: removes the deltas up to a document's newest snapshot that is older than
-   * `olderThanMs` and `keepOps` behind the head, never the head; then forgets the clients of whom nothing else is in
-   * the log. Deltas and clients removed.
+   * One slice of the sweep over all documents; asked for again until it is not `more`. First it counts the places of
+   * snapshots that were written without, and removes those that are superfluous (thinning.ts). Then, with
+   * retention: a document's kept history begins at its newest snapshot that is older than `olderThanMs` and
+   * `keepOps` behind the head; the deltas up to it go, never the head, and then the clients of whom nothing
+   * else is in the log.
    */
-  compact(options: { olderThanMs: number; keepOps: number; limit: number }): Promise<number>;
+  sweep(options: SweepOptions): Promise<SweepSlice>;
   close(): Promise<void>;
 }
 

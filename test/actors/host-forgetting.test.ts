@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OPENED, type ToGateway } from '../../actors/link-messages.ts';
 import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { compact } from '../storage/contract-support.ts';
 import { frameMessage, type Harness, startHost } from './host-harness.ts';
 
 const DOC = 'acme/plan';
@@ -29,7 +30,7 @@ async function forget(database: MemoryDatabase, host: Harness) {
     await writer.writeSnapshot({ doc: id, version: 1, epoch: 1, previous: 0, logged: 1, state, clients }),
     true,
   );
-  assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 100 }), 1);
+  assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 100 }), 1);
   await control.fence(me, { session: host.session });
 }
 

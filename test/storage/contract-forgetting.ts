@@ -2,6 +2,7 @@
 // of theirs is in the log, forgotten whole after that, and never taken for clients that have not committed.
 import assert from 'node:assert/strict';
 import {
+  compact,
   document,
   node,
   openWorker,
@@ -19,14 +20,14 @@ export function forgetting(rule: Rule): void {
     await append('ann', 'bob', 'ann', 'bob', 'cid');
     await snapshot(4);
     const bob = await worker.clientSeqs(doc, 'bob', 5);
-    assert.equal(await control.compact({ ...ALL, keepOps: 1 }), 4 + 2);
+    assert.equal(await compact(control, { ...ALL, keepOps: 1 }), 4 + 2);
     assert.deepEqual(await worker.clients(doc, 10), { clients: [], someForgotten: true });
     assert.deepEqual(await worker.clientsOfAll([doc], 10), [{ clients: [], someForgotten: true }]);
     assert.deepEqual(bob?.lastSeq, 4);
     for (const client of ['ann', 'bob', 'stranger'])
       assert.deepEqual(await worker.clientSeqs(doc, client, 5), { lastSeq: null, pairs: [] }, client);
     assert.deepEqual(await worker.clientSeqs(doc, 'cid', 5), { lastSeq: 5, pairs: [[5, 5]] });
-    assert.equal(await control.compact({ ...ALL, keepOps: 1 }), 0);
+    assert.equal(await compact(control, { ...ALL, keepOps: 1 }), 0);
   });
 
   rule('ONCE-2 forgetting: nobody while his last is kept, by age or by number', async (h) => {
@@ -34,12 +35,12 @@ export function forgetting(rule: Rule): void {
     await append('ann', 'bob', 'cid', 'cid');
     await snapshot(2);
     await snapshot(4);
-    assert.equal(await control.compact({ ...ALL, olderThanMs: 3_600_000 }), 0);
-    assert.equal(await control.compact({ ...ALL, keepOps: 4 }), 0);
+    assert.equal(await compact(control, { ...ALL, olderThanMs: 3_600_000 }), 0);
+    assert.equal(await compact(control, { ...ALL, keepOps: 4 }), 0);
     const { clients, someForgotten } = await worker.clients(doc, 10);
     assert.deepEqual([clients?.toSorted(), someForgotten], [['ann', 'bob', 'cid'], false]);
     assert.equal(await worker.clientSeqs(doc, 'stranger', 4), undefined);
-    assert.equal(await control.compact({ ...ALL, keepOps: 2 }), 2 + 2);
+    assert.equal(await compact(control, { ...ALL, keepOps: 2 }), 2 + 2);
     assert.deepEqual(await worker.clients(doc, 10), { clients: ['cid'], someForgotten: true });
     assert.deepEqual((await worker.clientSeqs(doc, 'cid', 4))?.lastSeq, 4);
   });
@@ -50,7 +51,7 @@ export function forgetting(rule: Rule): void {
     await snapshot(4);
     const before = await worker.clientSeqs(doc, 'bob', 5);
     assert.deepEqual(before?.pairs.length, 3);
-    assert.equal(await control.compact(ALL), 4 + 1);
+    assert.equal(await compact(control, ALL), 4 + 1);
     assert.deepEqual(await worker.clientSeqs(doc, 'bob', 5), before);
     assert.deepEqual(await worker.clients(doc, 10), { clients: ['bob'], someForgotten: true });
   });
@@ -59,7 +60,7 @@ export function forgetting(rule: Rule): void {
     const { control, worker, doc, append, snapshot } = await stage(h);
     await append('ann', 'bob');
     await snapshot(1);
-    await control.compact(ALL);
+    await compact(control, ALL);
     await append('ann');
     const known = { lastSeq: 3, pairs: [[3, 3]] };
     assert.deepEqual(await worker.clientSeqs(doc, 'ann', 3), known);
@@ -74,7 +75,7 @@ export function forgetting(rule: Rule): void {
     await snapshot(5);
     const steps: number[] = [];
     for (let removed = -1; removed !== 0; steps.push(removed)) {
-      removed = await control.compact({ ...ALL, limit: 2 });
+      removed = await compact(control, { ...ALL, limit: 2 });
       assert.deepEqual((await worker.load([doc]))[0]?.deltas.length, 1);
     }
     assert.equal(
@@ -92,7 +93,7 @@ export function forgetting(rule: Rule): void {
     for (let round = 0; round < 20; round++) {
       await append(`old-${round}`, 'steady', `new-${round}`, 'steady');
       head += 4;
-      const sweep = () => control.compact({ ...ALL, keepOps: 3 });
+      const sweep = () => compact(control, { ...ALL, keepOps: 3 });
       await Promise.all([snapshot(head - 1), sweep(), sweep()]);
       const steady = await worker.clientSeqs(doc, 'steady', head);
       assert.deepEqual([steady?.lastSeq, steady?.pairs.length], [head, 2 * round + 2]);
@@ -110,7 +111,7 @@ export function forgetting(rule: Rule): void {
     await append('ann', 'bob');
     await snapshot(1);
     await other.control.fence(other.me, { session: me.id });
-    assert.equal(await control.compact(ALL), 0);
+    assert.equal(await compact(control, ALL), 0);
     assert.deepEqual(await worker.clients(doc, 10), { clients: ['ann'], someForgotten: false });
   });
 }

@@ -107,6 +107,19 @@ export async function writeSnapshot(
   return await fold.writeSnapshot(session, { doc, version, epoch, previous, logged, state, clients });
 }
 
+/** Slices of the sweep until one has removed something, or a pass is over. */
+export async function compact(
+  control: ControlStore,
+  { olderThanMs, keepOps, limit }: { olderThanMs: number; keepOps: number; limit: number },
+): Promise<number> {
+  for (;;) {
+    const retention = { olderThanMs, keepOps };
+    const slice = await control.sweep({ retention, limit, sliceMs: 10_000, everyMs: 0 });
+    if (slice.type === 'fenced') return 0;
+    if ((slice.type === 'more' && slice.removed > 0) || slice.type === 'done') return slice.removed;
+  }
+}
+
 export function row(doc: DocumentId, version: number, changes: Partial<DeltaRow> = {}): DeltaRow {
   const op = Buffer.from(`op ${version}`);
   return { doc, version, epoch: 1, client: 'client-1', seq: version, user: 'user', op, ...changes };

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { SessionRef } from '../../actors/storage/store.ts';
 import { type Random, seededRandom } from '../../loadtest/random-edits.ts';
 import {
+  compact,
   document,
   node,
   openWorker,
@@ -45,7 +46,7 @@ export function thinning(rule: Rule): void {
     await append(() => 0.99, 4, 50);
     await snapshot(10_000);
     await append(() => 0.99, 1, 50);
-    assert.ok((await control.compact({ olderThanMs: 0, keepOps: 1, limit: 1_000 })) >= 4);
+    assert.ok((await compact(control, { olderThanMs: 0, keepOps: 1, limit: 1_000 })) >= 4);
     for (let i = 0; i < 5; i++) {
       await snapshot(10_000);
       await append(() => 0.99, 1, 50);

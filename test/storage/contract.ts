@@ -11,6 +11,7 @@ import { loading } from './contract-loading.ts';
 import { ownership } from './contract-ownership.ts';
 import { pins } from './contract-pins.ts';
 import {
+  compact,
   document,
   node,
   openWorker,
@@ -411,26 +412,26 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     const { a, fold, doc, epoch } = await snapshotted(h, 4);
     await writeSnapshot(fold, a.session, doc, 8, epoch, 4, Buffer.from('at 8'));
     const before = await a.store.clientSeqs(doc, 'client-1', 10);
-    assert.equal(await control.compact({ olderThanMs: 3_600_000, keepOps: 0, limit: 1_000 }), 0);
-    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 7, limit: 1_000 }), 0);
-    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 3, limit: 1_000 }), 4);
+    assert.equal(await compact(control, { olderThanMs: 3_600_000, keepOps: 0, limit: 1_000 }), 0);
+    assert.equal(await compact(control, { olderThanMs: 0, keepOps: 7, limit: 1_000 }), 0);
+    assert.equal(await compact(control, { olderThanMs: 0, keepOps: 3, limit: 1_000 }), 4);
     assert.equal((await a.store.find('org', 'd'))?.folded, 4);
     assert.deepEqual((await a.store.history(doc, 4, 10, 10_000)).length, 6);
     assert.deepEqual(await a.store.history(doc, 3, 10, 10_000), []);
     assert.equal((await fold.read(doc, 4)).snapshotVersion, 4);
-    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 4);
+    assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 1_000 }), 4);
     assert.equal((await a.store.find('org', 'd'))?.folded, 8);
     assert.equal((await a.store.load([doc]))[0]?.deltas.length, 2);
     assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 10), before);
     await assert.rejects(fold.read(doc, 7), LogGap);
-    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 0);
+    assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 1_000 }), 0);
   });
 
   rule('compact: never the head, for the next version proves itself by it', async (h) => {
     const { control } = await node(h);
     const { a, doc } = await snapshotted(h, 10);
     // And the clients.
-    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 9 + 2);
+    assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 1_000 }), 9 + 2);
     assert.deepEqual(await a.store.append([row(doc, 11)], new Map([[doc, 10]])), { type: 'committed' });
   });
 
@@ -438,7 +439,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     const { control } = await node(h);
     const { a, doc } = await snapshotted(h, 8);
     for (const removed of [3, 3, 2, 0]) {
-      assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 3 }), removed);
+      assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 3 }), removed);
       assert.deepEqual(
         (await a.store.load([doc]))[0]?.deltas.map(({ version }) => version),
         [9, 10],
@@ -453,6 +454,6 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     const other = await node(h);
     await snapshotted(h, 8);
     await other.control.fence(other.me, { session: me.id });
-    assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 0);
+    assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 1_000 }), 0);
   });
 }

@@ -21,7 +21,7 @@ import {
   createWorkerStore,
 } from '../../actors/storage/store-postgres.ts';
 import { freshDatabase } from '../support/postgres.ts';
-import { row, writeSnapshot } from './contract-support.ts';
+import { compact, row, writeSnapshot } from './contract-support.ts';
 
 const RUNS = 200 * Number(process.env.FUZZ_RUNS ?? 1);
 
@@ -232,14 +232,14 @@ void test('reads begin and end inside runs, over many of them', async (t) => {
   assert.deepEqual(await worker.clientSeqs(doc, 'c1', 70), seqs);
   const { deltas } = await fold.read(doc, 43);
   assert.deepEqual([deltas[0]?.version, deltas.length], [26, 18]);
-  assert.equal(await control.compact({ olderThanMs: 0, keepOps: 40, limit: 12 }), 12);
-  assert.equal(await control.compact({ olderThanMs: 0, keepOps: 40, limit: 1_000 }), 13);
+  assert.equal(await compact(control, { olderThanMs: 0, keepOps: 40, limit: 12 }), 12);
+  assert.equal(await compact(control, { olderThanMs: 0, keepOps: 40, limit: 1_000 }), 13);
   assert.deepEqual(await worker.history(doc, 24, 70, 100), []);
   assert.equal((await worker.history(doc, 25, 70, 1_000_000)).length, 45);
   const { pairs } = await worker.seqPage(doc, 'c1', 70);
   assert.deepEqual([pairs[0]?.[1], pairs.at(-1)?.[1]], [68, 28]);
   assert.deepEqual(await worker.clientSeqs(doc, 'c1', 70), seqs);
-  assert.equal(await control.compact({ olderThanMs: 0, keepOps: 0, limit: 1_000 }), 25);
+  assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 1_000 }), 25);
   assert.deepEqual(await worker.clientSeqs(doc, 'c1', 70), seqs);
 });
 

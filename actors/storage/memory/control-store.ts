@@ -10,6 +10,8 @@ import {
   type SessionIdentity,
   type SessionRef,
   StoreUnavailable,
+  type SweepOptions,
+  type SweepSlice,
 } from '../store.ts';
 import type { Backend } from './backend.ts';
 import type { MemoryTables } from './database.ts';
@@ -152,10 +154,10 @@ export class MemoryControlStore implements ControlStore {
     return this.#call('orgShards', (tables) => tables.orgShards(orgs));
   }
 
-  async compact(what: { olderThanMs: number; keepOps: number; limit: number }): Promise<number> {
+  async sweep(options: SweepOptions): Promise<SweepSlice> {
     const me = this.#session;
     if (!me) throw new Error('the control session is not open');
-    return this.#call('compact', (tables) => tables.compact(me, what));
+    return this.#call('sweep', (tables) => tables.sweep(me, options));
   }
 
   async close(): Promise<void> {

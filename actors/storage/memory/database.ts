@@ -16,6 +16,8 @@ import {
   type SessionId,
   type SessionRef,
   type StoredDelta,
+  type SweepOptions,
+  type SweepSlice,
 } from '../store.ts';
 import { EMPTY_DOCUMENT, superfluous } from '../thinning.ts';
 import { MemoryPins } from './pins.ts';
@@ -39,6 +41,8 @@ interface Content {
   readonly shard: number;
   kind: KindName;
   folded: number;
+  /** Up to here nothing of the log and of clients is left. */
+  cleared: number;
 }
 interface Log {
   readonly rows: Map<number, LoggedRow>;
@@ -55,6 +59,7 @@ export class MemoryTables {
   readonly pins = new MemoryPins();
   readonly #nowMs: () => number;
   readonly #documents = new Map<string, Content>();
+  #sweepDueMs = Number.NEGATIVE_INFINITY;
   readonly #logs = new Map<DocumentId, Log>();
 
   constructor(nowMs: () => number) {
@@ -110,7 +115,7 @@ export class MemoryTables {
     const there = this.find(org, name);
     if (there) return { row: there, created: false };
     if (!this.sessions.owns(me, shard)) return undefined;
-    this.#documents.set(`${org}/${name}`, { id, shard, kind, folded: 0 });
+    this.#documents.set(`${org}/${name}`, { id, shard, kind, folded: 0, cleared: 0 });
     return { row: { id, kind, folded: 0 }, created: true };
   }
 
@@ -208,34 +213,40 @@ export class MemoryTables {
     return true;
   }
 
-  compact(me: SessionRef, options: { olderThanMs: number; keepOps: number; limit: number }): number {
-    if (this.sessions.ownState(me) !== 'live') return 0;
-    const oldEnough = this.#nowMs() - options.olderThanMs;
+  /** All of a pass that `limit` lets it do: a statement takes no time, so nobody is busy. */
+  sweep(me: SessionRef, { retention, limit, everyMs }: SweepOptions): SweepSlice {
+    if (this.sessions.ownState(me) !== 'live') return { type: 'fenced' };
+    if (retention === null || this.#nowMs() < this.#sweepDueMs) return { type: 'idle' };
+    const oldEnough = this.#nowMs() - retention.olderThanMs;
     let removed = 0;
     for (const document of this.#documents.values()) {
       const log = this.#logs.get(document.id);
-      if (!log || removed >= options.limit) continue;
+      if (!log) continue;
       const head = Math.max(0, ...log.rows.keys());
       const floor = log.snapshots.findLast(
-        ({ version, atMs }) => atMs <= oldEnough && version <= head - options.keepOps,
+        ({ version, atMs }) => atMs <= oldEnough && version <= head - retention.keepOps,
       )?.version;
-      if (floor === undefined || floor <= document.folded) continue;
+      if (document.cleared === document.folded && floor !== undefined && floor > document.folded) {
+        document.folded = floor;
+        log.snapshots.splice(
+          0,
+          log.snapshots.findIndex(({ version }) => version === floor),
+        );
+      }
+      if (document.cleared === document.folded) continue;
       const gone = [...log.rows.keys()]
-        .filter((version) => version <= floor && version < head)
+        .filter((version) => version <= document.folded && version < head)
         .sort((a, b) => a - b)
-        .slice(0, options.limit - removed);
+        .slice(0, limit - removed);
       for (const version of gone) log.rows.delete(version);
       removed += gone.length;
-      if (removed >= options.limit) continue;
-      removed += forgetClients(log, floor, oldEnough, options.limit - removed);
-      if (removed >= options.limit) continue;
-      document.folded = floor;
-      log.snapshots.splice(
-        0,
-        log.snapshots.findIndex(({ version }) => version === floor),
-      );
+      if (removed >= limit) return { type: 'more', removed };
+      removed += forgetClients(log, document.folded, oldEnough, limit - removed);
+      if (removed >= limit) return { type: 'more', removed };
+      document.cleared = document.folded;
     }
-    return removed;
+    this.#sweepDueMs = this.#nowMs() + everyMs;
+    return { type: 'done', removed };
   }
 
   /** As a database that came back without its last commits. */

@@ -5,6 +5,7 @@ import * as pins from './0003-pins.ts';
 import * as failover from './0004-failover.ts';
 import * as forgetting from './0005-forgetting.ts';
 import * as thinning from './0006-thinning.ts';
+import * as sweep from './0007-sweep.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -13,4 +14,12 @@ export interface Migration {
   readonly up: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [initial, cluster, pins, failover, forgetting, thinning];
+export const MIGRATIONS: readonly Migration[] = [
+  initial,
+  cluster,
+  pins,
+  failover,
+  forgetting,
+  thinning,
+  sweep,
+];

@@ -1,144 +1,96 @@
-// Retention: folds old deltas away, and then forgets the clients of whom nothing else is left (forget.ts). A
-// document's floor is its newest snapshot that is old enough and far enough behind the head; every version from the floor on stays readable, and the head stays always.
+// Retention of one document, in steps of a sweep's transaction, which has the document and its session locked. A
+// document's floor is its newest snapshot that is old enough and far enough behind the head: first the kept history is
+// said to begin there (`folded`), then the log up to it goes, then the clients of whom nothing else is left (forget.ts), and
+// then the document is cleared. Every version from the floor on stays readable, and the head stays always.
 //
 // Runs that are folded away whole are deleted. One that is only in part keeps its row and key, and its patches
 // from there on; so the head's run is always there: a batch proves itself by it, and a writer that is a
 // batch behind meets its key.
-import type { DocumentId, SessionRef } from '../store.ts';
-import type { Sql } from './connect.ts';
-import { forgetClients } from './forget.ts';
+import type { DocumentId } from '../store.ts';
+import type { Transaction } from './connect.ts';
+import { type Forgetting, forgetClients } from './forget.ts';
 import { countOfRun, decodeRun, encodeRun, RUN_HEADER_BYTES } from './run.ts';
 
-/** Documents looked up at once, and runs deleted in one statement. */
-const DOCUMENTS = 100;
+/** Runs deleted in one statement. */
 const RUNS = 2_000;
 
-interface Candidate {
-  doc: DocumentId;
-  floor: number;
-  head: number;
+export async function raiseFloor(tx: Transaction, doc: DocumentId, floor: number): Promise<void> {
+  await tx`UPDATE document SET folded = ${floor} WHERE id = ${doc}`;
+  await tx`DELETE FROM snapshot WHERE doc = ${doc} AND version < ${floor}`;
 }
 
-/** Deltas removed and clients forgotten: about `limit` at most. 0 also where `session` is not live. */
-export async function compact(
-  sql: Sql,
-  session: SessionRef,
-  options: { readonly olderThanMs: number; readonly keepOps: number; readonly limit: number },
-): Promise<number> {
-  let removed = 0;
-  for (const candidate of await candidates(sql, options)) {
-    // From the bottom: while it lasts, what is left has no gap above its lowest version. `folded` rises at the end.
-    for (let more = true; more; ) {
-      if (removed >= options.limit) return removed;
-      const step = await removeDeltas(sql, session, candidate, options.limit - removed);
-      removed += step.removed;
-      if (step.stop) return removed;
-      more = step.more;
-    }
-    if (removed >= options.limit) return removed;
-    const { doc, floor } = candidate;
-    const limit = options.limit - removed;
-    removed += await forgetClients(sql, session, { doc, floor, olderThanMs: options.olderThanMs, limit });
-    if (removed >= options.limit) return removed;
-    await raiseFloor(sql, session, candidate);
-  }
-  return removed;
-}
-
-function candidates(
-  sql: Sql,
-  { olderThanMs, keepOps }: { readonly olderThanMs: number; readonly keepOps: number },
-): PromiseLike<Candidate[]> {
-  return sql<Candidate[]>`
-    SELECT d.id AS doc, f.version AS floor, h.version AS head
-    FROM (SELECT doc, max(version) AS version FROM snapshot
-      WHERE at <= now() - ${olderThanMs}::float8 * interval '1 ms' GROUP BY doc) s
-    JOIN document d ON d.id = s.doc AND s.version > d.folded
-    CROSS JOIN LATERAL (SELECT last AS version FROM delta WHERE doc = d.id ORDER BY first DESC LIMIT 1) h
-    CROSS JOIN LATERAL (SELECT version FROM snapshot
-      WHERE doc = d.id AND at <= now() - ${olderThanMs}::float8 * interval '1 ms'
-        AND version <= h.version - ${keepOps}::bigint
-      ORDER BY version DESC LIMIT 1) f
-    WHERE f.version > d.folded LIMIT ${DOCUMENTS}`;
-}
-
-interface Step {
-  /** Patches. */
+export interface Cleared {
+  /** Patches, and clients. */
   readonly removed: number;
-  /** Other runs at or below the floor are left. */
+  /** The document is not cleared yet. */
   readonly more: boolean;
-  /** The limit is reached, or somebody else is at it: the floor must not rise. */
-  readonly stop: boolean;
 }
 
-/** One statement's worth: runs from the bottom, or the start of one. */
-async function removeDeltas(
-  sql: Sql,
-  session: SessionRef,
-  { doc, floor, head }: Candidate,
-  limit: number,
-): Promise<Step> {
-  const runs = await sql<{ first: number; last: number; header: Buffer }[]>`
+/** `limit` patches and clients at most. */
+export async function clearDocument(tx: Transaction, what: Forgetting): Promise<Cleared> {
+  const { doc, floor, limit } = what;
+  const removed = await removeDeltas(tx, doc, floor, limit);
+  if (removed > 0 && removed >= limit) return { removed, more: true };
+  if (await hasDeltas(tx, doc, floor)) return { removed, more: true };
+  const forgotten = await forgetClients(tx, { ...what, limit: limit - removed });
+  if (forgotten > 0 && removed + forgotten >= limit) return { removed: removed + forgotten, more: true };
+  await tx`UPDATE document SET cleared = ${floor} WHERE id = ${doc}`;
+  return { removed: removed + forgotten, more: false };
+}
+
+/** The last version that goes: the head stays in its run. */
+async function endOf(tx: Transaction, doc: DocumentId, floor: number): Promise<number> {
+  const [head] = await tx<{ version: number }[]>`
+    SELECT last AS version FROM delta WHERE doc = ${doc} ORDER BY first DESC LIMIT 1`;
+  return Math.min(floor, (head?.version ?? 0) - 1);
+}
+
+async function hasDeltas(tx: Transaction, doc: DocumentId, floor: number): Promise<boolean> {
+  const end = await endOf(tx, doc, floor);
+  const [lowest] = await tx<{ last: number; header: Buffer }[]>`
+    SELECT last, substring(ops, 1, ${RUN_HEADER_BYTES}::int) AS header FROM delta
+    WHERE doc = ${doc} AND first <= ${end} ORDER BY first LIMIT 1`;
+  return lowest !== undefined && lowest.last - countOfRun(lowest.header) + 1 <= end;
+}
+
+/** From the bottom, so that what is left has no gap: runs, or the start of one. */
+async function removeDeltas(tx: Transaction, doc: DocumentId, floor: number, limit: number): Promise<number> {
+  const end = await endOf(tx, doc, floor);
+  const runs = await tx<{ first: number; last: number; header: Buffer }[]>`
     SELECT first, last, substring(ops, 1, ${RUN_HEADER_BYTES}::int) AS header FROM delta
-    WHERE doc = ${doc} AND first <= ${floor} ORDER BY first LIMIT ${RUNS}`;
-  const end = Math.min(floor, head - 1);
+    WHERE doc = ${doc} AND first <= ${end} ORDER BY first LIMIT ${RUNS}`;
   let whole = 0;
   let deleteTo = 0;
   for (const { first, last, header } of runs) {
     const lowest = last - countOfRun(header) + 1;
-    if (last <= end && whole + last - lowest + 1 <= limit) {
-      whole += last - lowest + 1;
+    const patches = last - lowest + 1;
+    if (last <= end && whole + patches <= limit) {
+      whole += patches;
       deleteTo = first;
       continue;
     }
-    const patches = Math.min(last - lowest + 1, end - lowest + 1, limit - whole);
-    if (patches <= 0) break;
-    // What is whole goes first; then this one is the lowest.
-    if (whole > 0) break;
-    const cut = await cutRun(sql, session, doc, { first, last }, lowest + patches);
-    return { removed: cut ? patches : 0, more: cut, stop: !cut || patches === limit };
+    const some = Math.min(end - lowest + 1, limit - whole);
+    if (deleteTo > 0) await deleteRuns(tx, doc, deleteTo);
+    if (some > 0) await cutRun(tx, doc, { first, last }, lowest + some);
+    return whole + Math.max(some, 0);
   }
-  if (whole === 0) return { removed: 0, more: false, stop: false };
-  const removed = await deleteRuns(sql, session, doc, deleteTo);
-  return { removed: removed ? whole : 0, more: removed, stop: !removed || whole === limit };
+  if (deleteTo > 0) await deleteRuns(tx, doc, deleteTo);
+  return whole;
 }
 
-async function deleteRuns(sql: Sql, session: SessionRef, doc: DocumentId, to: number): Promise<boolean> {
-  const result = await sql`
-    WITH me AS MATERIALIZED (
-      SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state = 'live' FOR SHARE)
-    DELETE FROM delta WHERE doc = ${doc} AND first <= ${to} AND EXISTS (SELECT 1 FROM me)`;
-  return result.count > 0;
+async function deleteRuns(tx: Transaction, doc: DocumentId, to: number): Promise<void> {
+  await tx`DELETE FROM delta WHERE doc = ${doc} AND first <= ${to}`;
 }
 
-/** Takes the patches below `lowest` off a run. false: the session is fenced, or another took some off meanwhile. */
+/** Takes the patches below `lowest` off a run. */
 async function cutRun(
-  sql: Sql,
-  session: SessionRef,
+  tx: Transaction,
   doc: DocumentId,
   { first, last }: { readonly first: number; readonly last: number },
   lowest: number,
-): Promise<boolean> {
-  const [run] = await sql<{ ops: Buffer }[]>`SELECT ops FROM delta WHERE doc = ${doc} AND first = ${first}`;
-  if (!run) return false;
-  // Counted from the end: the start may be gone since the run was looked at, the end stays as it is.
-  const patches = decodeRun(run.ops);
-  const kept = last - lowest + 1;
-  if (patches.length <= kept) return false;
-  const rest = encodeRun(patches.slice(patches.length - kept));
-  const result = await sql`
-    WITH me AS MATERIALIZED (
-      SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state = 'live' FOR SHARE)
-    UPDATE delta SET ops = ${rest} WHERE doc = ${doc} AND first = ${first} AND ops = ${run.ops}
-      AND EXISTS (SELECT 1 FROM me)`;
-  return result.count > 0;
-}
-
-async function raiseFloor(sql: Sql, session: SessionRef, { doc, floor }: Candidate): Promise<void> {
-  await sql`
-    WITH me AS MATERIALIZED (
-      SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state = 'live' FOR SHARE),
-    older AS (DELETE FROM snapshot WHERE doc = ${doc} AND version < ${floor} AND EXISTS (SELECT 1 FROM me))
-    UPDATE document SET folded = ${floor}
-    WHERE id = ${doc} AND folded < ${floor} AND EXISTS (SELECT 1 FROM me)`;
+): Promise<void> {
+  const [run] = await tx<{ ops: Buffer }[]>`SELECT ops FROM delta WHERE doc = ${doc} AND first = ${first}`;
+  if (!run) return;
+  const rest = encodeRun(decodeRun(run.ops).slice(lowest - last - 1));
+  await tx`UPDATE delta SET ops = ${rest} WHERE doc = ${doc} AND first = ${first}`;
 }

@@ -15,9 +15,10 @@ import {
   type SessionState,
   type ShardRow,
   SOFT_FENCE_GAP_MS,
+  type SweepOptions,
+  type SweepSlice,
 } from '../store.ts';
 import { connectionBudget, renewHistory, timeline } from './cluster.ts';
-import { compact } from './compact.ts';
 import type { PostgresStoreOptions } from './connect.ts';
 import { notify, type Subscription, subscription } from './events.ts';
 import { fence } from './fence.ts';
@@ -33,6 +34,7 @@ import {
   sessions,
 } from './session.ts';
 import { orphans, shardMap } from './shards.ts';
+import { sweep } from './sweep.ts';
 
 /** Of a control store, beside those that listen. */
 export const CONTROL_CONNECTIONS = 2;
@@ -173,10 +175,10 @@ export class PostgresControlStore implements ControlStore {
     return this.#pool.run('orgShards', (sql) => orgShards(sql, orgs));
   }
 
-  async compact(what: { olderThanMs: number; keepOps: number; limit: number }): Promise<number> {
+  async sweep(options: SweepOptions): Promise<SweepSlice> {
     const me = this.#session;
     if (!me) throw new Error('the control session is not open');
-    return this.#pool.run('compact', (sql) => compact(sql, me, what));
+    return this.#pool.run('sweep', (sql) => sweep(sql, me, options));
   }
 
   async close(): Promise<void> {

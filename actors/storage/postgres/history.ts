@@ -1,6 +1,6 @@
 // Reads stretches of a document's log: bounded by bytes for whoever asks, or through to the end in chunks.
 import type { DocumentId, StoredDelta } from '../store.ts';
-import type { Sql } from './connect.ts';
+import type { Sql, Transaction } from './connect.ts';
 import { deltasOf, type StoredRun } from './run.ts';
 
 /** Patches per answer at most (and a run), so that a stretch of tiny ones stays bounded too. */
@@ -32,7 +32,7 @@ export async function history(
 
 /** The kept log in (after, upTo], packed, in whole runs, chunk after chunk; each is read when it is asked for, gaps are left to the reader. */
 export function keptRuns(
-  sql: Sql,
+  sql: Sql | Transaction,
   doc: DocumentId,
   after: number,
   upTo: number,
@@ -59,7 +59,7 @@ async function* chunks(
 
 /** From the run that has `after` + 1, where there is one; the next run always, others as long as they fit. */
 function readRuns(
-  sql: Sql,
+  sql: Sql | Transaction,
   doc: DocumentId,
   after: number,
   upTo: number,
