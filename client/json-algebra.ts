@@ -26,6 +26,9 @@ export const jsonAlgebra: OtAlgebra<JsonState, JsonOp, JsonUndo, readonly JsonSt
   },
   applyInvertibly,
   difference: (before, after) => ({ steps: differences([], before as Json, after as Json), known: true }),
+  // A JSON Patch applies whole or not at all.
+  halve: () => undefined,
+  isComplete: () => true,
   composable: (op) => op.steps.every((step) => step.op !== 'test'),
   viewChange,
   patch: toPatch,

@@ -19,6 +19,13 @@ export interface OtAlgebra<State, Op, Undo, Patch> extends UndoAlgebra<Op> {
   applyInvertibly(state: State, op: Op): Result<Applied<Op, Undo> & { readonly inverse: Op }>;
   /** The patch that leads from one snapshot to another. */
   difference(before: Wire, after: Wire): Op;
+  /**
+   * The patch as two smaller ones, the second made on the result of the first, for one that is too large to be
+   * sent. Undefined where it cannot be divided: what must apply whole or not at all cannot.
+   */
+  halve(op: Op): readonly [Op, Op] | undefined;
+  /** Whether the server adds nothing to a patch that leads to this state. */
+  isComplete(state: State): boolean;
   /** Whether it may share a submit with other edits: an edit that may be refused on purpose may not. */
   composable(op: Op): boolean;
   /** What the application is told of a change that came in below pending edits. */

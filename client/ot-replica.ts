@@ -11,6 +11,7 @@ import type { Wire } from '../protocol/messages.ts';
 import type { ChangeOrigin } from './api.ts';
 import { TroupeError } from './errors.ts';
 import type { OtAlgebra, OtHooks } from './ot-algebra.ts';
+import { LASTING_SHARE, partsOf } from './parts.ts';
 import {
   type Discarded,
   type FlightFate,
@@ -34,8 +35,6 @@ interface Entry<Op, Undo> {
 
 /** Undos that one entry may gather before it is applied anew as one. */
 const MOST_UNDOS = 64;
-/** Composition stops at this share of `opBytes`: rebasing may make a patch longer. */
-const COMPOSE_SHARE = 0.5;
 
 export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   readonly versioned = true;
@@ -132,22 +131,26 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   /** Returns what takes it back. */
   #local(op: Op, origin: ChangeOrigin): Op {
     const state = this.#loadedState();
-    const bytes = this.#hooks.measure(this.#kind.wire(op));
-    if (bytes > this.#hooks.opBytes()) {
-      throw new TroupeError(
-        'too-large',
-        `an edit of ${bytes} bytes is above the limit of ${this.#hooks.opBytes()}`,
-      );
-    }
+    const parts = partsOf(this.#algebra, state, op, this.#hooks);
     const queued = this.#pending.reduce((sum, entry) => sum + entry.bytes, 0);
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
     if (queued + bytes > this.#hooks.pendingBytes) {
       throw new TroupeError('overloaded', `${queued} bytes of edits are waiting to be sent already`, true);
     }
-    const applied = this.#algebra.applyInvertibly(state, op);
-    if (!applied.ok) throw new TroupeError(applied.code, applied.message);
-    this.#queue(applied.value, bytes);
-    this.#changed(origin, applied.value.op);
-    return applied.value.inverse;
+    let whole: { op: Op; inverse: Op } | undefined;
+    for (const part of parts) {
+      const applied = this.#algebra.applyInvertibly(state, part.op);
+      if (!applied.ok) throw new TroupeError(applied.code, applied.message);
+      this.#queue(applied.value, part.bytes);
+      const { op: done, inverse } = applied.value;
+      whole =
+        whole === undefined
+          ? { op: done, inverse }
+          : { op: this.#kind.compose(whole.op, done), inverse: this.#kind.compose(inverse, whole.inverse) };
+    }
+    if (whole === undefined) throw new Error('an edit of no parts');
+    this.#changed(origin, whole.op);
+    return whole.inverse;
   }
 
   #queue(applied: Applied<Op, Undo>, bytes: number): void {
@@ -160,7 +163,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   }
 
   #compose(last: Entry<Op, Undo>, applied: Applied<Op, Undo>, bytes: number): boolean {
-    const most = this.#hooks.opBytes() * COMPOSE_SHARE;
+    const most = this.#hooks.opBytes() * LASTING_SHARE;
     const op = this.#kind.compose(last.op, applied.op);
     let together = last.bytes + bytes;
     if (together > most) together = this.#hooks.measure(this.#kind.wire(op));

@@ -8,6 +8,7 @@ import type { Json, Wire } from '../protocol/messages.ts';
 import { Delta } from './delta.ts';
 import type { OtAlgebra, Rebase } from './ot-algebra.ts';
 import { richTextDifference } from './rich-text-difference.ts';
+import { halve } from './rich-text-split.ts';
 
 export type { Steps };
 
@@ -31,6 +32,8 @@ export const richTextAlgebra: OtAlgebra<Runs, Steps, Steps, Delta> = {
 
   difference: (before, after) => richTextDifference(before as Steps, after as Steps),
 
+  halve,
+  isComplete: (state) => state.endsWithNewline(),
   composable: () => true,
   viewChange,
   patch: (op) => toDelta(richTextKind.wire(op)),

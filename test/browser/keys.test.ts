@@ -5,7 +5,18 @@ import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.ts';
 import { startTestNode } from '../support/node.ts';
-import { ADA, DESKTOP, EDITOR, GRACE, openAs, settled, textOf, visit, waitForText } from './windows.ts';
+import {
+  ADA,
+  DESKTOP,
+  EDITOR,
+  GRACE,
+  openAs,
+  pasteInto,
+  settled,
+  textOf,
+  visit,
+  waitForText,
+} from './windows.ts';
 
 test('the document view by keys', async (file) => {
   const chromium = await launchChromium(file);
@@ -153,7 +164,7 @@ test('the document view by keys', async (file) => {
       assert.equal(await settled(link, ada, grace), 'www.example.org=https://www.example.org');
       assert.equal(await textOf(ada), text);
       await begin();
-      await paste(ada, { 'text/plain': 'first https://example.org/x, then' });
+      await pasteInto(ada, { 'text/plain': 'first https://example.org/x, then' });
       assert.equal(await settled(link, ada, grace), 'https://example.org/x=https://example.org/x');
     },
   );
@@ -214,15 +225,4 @@ function focusName(page: Page): Promise<string> {
 
 function focusIn(page: Page, selector: string): Promise<boolean> {
   return page.evaluate((within) => document.activeElement?.closest(within) != null, selector);
-}
-
-/** Pastes as a browser does, with the data of a clipboard of another program. */
-async function paste(page: Page, data: Record<string, string>): Promise<void> {
-  await page.locator(EDITOR).evaluate((editor, entries) => {
-    const transfer = new DataTransfer();
-    for (const [type, value] of Object.entries(entries)) transfer.setData(type, value);
-    editor.dispatchEvent(
-      new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true, cancelable: true }),
-    );
-  }, data);
 }

@@ -65,6 +65,16 @@ export function textOf(page: Page): Promise<string> {
     .evaluate((editor) => [...editor.children].map((line) => line.textContent).join('\n'));
 }
 
+/** Pastes as a browser does, with the clipboard that another program has filled. */
+export async function pasteInto(page: Page, data: Record<string, string>): Promise<void> {
+  await page.locator(EDITOR).evaluate((editor, entries) => {
+    const clipboardData = new DataTransfer();
+    for (const [type, value] of Object.entries(entries)) clipboardData.setData(type, value);
+    const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+    editor.dispatchEvent(event);
+  }, data);
+}
+
 export async function waitForText(page: Page, ...parts: readonly string[]): Promise<void> {
   for (const part of parts) await page.locator(EDITOR).filter({ hasText: part }).waitFor();
 }

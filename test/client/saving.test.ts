@@ -262,11 +262,62 @@ test('ONCE-3: seq-used gives the edit a seq above all that the server has', () =
   assert.equal(doc.state, 'saved');
 });
 
-test('LIMIT: an edit above opBytes throws, and changes nothing', () => {
-  const { h, doc } = opened();
-  assert.throws(() => doc.edit([{ insert: 'x'.repeat(h.server.limits.opBytes) }]), { code: 'too-large' });
+test('LIMIT: an edit above opBytes that cannot be divided throws, and changes nothing', () => {
+  const { h, client, doc } = opened();
+  const image = { image: 'x'.repeat(h.server.limits.opBytes) };
+  assert.throws(() => doc.edit([{ insert: image }]), { code: 'too-large' });
   assert.equal(doc.content.length(), 1);
   assert.equal(doc.pending, false);
+  const json = client.open('acme/json', 'json');
+  h.settle();
+  const value = 'x'.repeat(h.server.limits.opBytes);
+  assert.throws(() => json.edit([{ op: 'add', path: '/a', value }]), { code: 'too-large' });
+  assert.deepEqual(json.content, {});
+});
+
+test('LIMIT: a text above opBytes travels as several patches, is one change and one undo step', () => {
+  const { h, doc } = opened();
+  const other = h.client().open(NAME, 'rich-text');
+  doc.edit([{ insert: 'old 😀\n' }]);
+  doc.undoGroup();
+  h.settle();
+  const most = h.server.limits.opBytes;
+  const before = h.log(NAME).length;
+  const changes = heard(doc, 'change');
+  const text = '😀😁'.repeat(most / 2);
+  const bold = { bold: true };
+  doc.edit([{ retain: 4 }, { delete: 2 }, { insert: text }, { insert: text, attributes: bold }]);
+  assert.equal(changes.length, 1);
+  h.settle(60_000);
+  assert.equal(doc.state, 'saved');
+  assert.ok(h.log(NAME).length >= before + 4);
+  assert.ok(h.log(NAME).every((op) => JSON.stringify(op).length <= most));
+  assert.deepEqual(doc.content.ops, [
+    { insert: `old ${text}` },
+    { insert: text, attributes: bold },
+    { insert: '\n\n' },
+  ]);
+  assert.deepEqual(other.content, doc.content);
+  assert.equal(doc.undo(), true);
+  h.settle(60_000);
+  assert.deepEqual(other.content.ops, [{ insert: 'old 😀\n\n' }]);
+  assert.equal(doc.redo(), true);
+  h.settle(60_000);
+  assert.equal(other.content.length(), 4 + 2 * text.length + 2);
+  assert.deepEqual(other.content, doc.content);
+});
+
+test('LIMIT: a text that could only arrive as another one when it is divided throws, and changes nothing', () => {
+  const { h, doc } = opened();
+  // After the last newline: each part but the last would get a newline of its own.
+  const after = [{ retain: 1 }, { insert: `${'x'.repeat(h.server.limits.opBytes)}\n` }];
+  assert.throws(() => doc.edit(after), { code: 'too-large' });
+  assert.equal(doc.content.length(), 1);
+  assert.equal(doc.pending, false);
+  assert.throws(() => doc.edit([{ insert: 'x'.repeat(300_000) }, { retain: 9 }, { delete: 1 }]), {
+    code: 'bad-op',
+  });
+  assert.equal(doc.content.length(), 1);
 });
 
 test('an edit that is no patch throws bad-op, whatever it is', () => {
