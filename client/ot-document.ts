@@ -19,11 +19,13 @@ import type {
 import { Cursors, outgoingSelection, rangeAfter } from './cursors.ts';
 import type { Delta } from './delta.ts';
 import { DocumentBase, type DocumentHost } from './document.ts';
+import { TroupeError } from './errors.ts';
 import { jsonAlgebra, toPatch } from './json-algebra.ts';
 import { mostPatchBytes } from './limits.ts';
 import type { OtAlgebra, OtHooks } from './ot-algebra.ts';
 import { OtReplica } from './ot-replica.ts';
 import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text-algebra.ts';
+import { inWholeCodePoints } from './rich-text-difference.ts';
 import { patchBytes } from './submitter.ts';
 
 /** What a replica tells; set once the document that it belongs to exists. */
@@ -132,7 +134,15 @@ export class RichTextDocumentOfClient
 
   edit(delta: DeltaLike): void {
     // From JavaScript it may be anything: what is no patch is told like any that is wrong.
-    this.editWire(typeof delta === 'object' && delta !== null && 'ops' in delta ? delta.ops : delta);
+    const ops: unknown = typeof delta === 'object' && delta !== null && 'ops' in delta ? delta.ops : delta;
+    try {
+      this.editWire(ops);
+    } catch (error) {
+      if (!(error instanceof TroupeError) || error.code !== 'bad-op') throw error;
+      const whole = inWholeCodePoints(this.replica.view() as Steps, ops);
+      if (whole === undefined) throw error;
+      this.editWire(whole);
+    }
   }
 
   get cursors(): ReadonlyMap<string, Cursor> {

@@ -4,9 +4,18 @@
 
 import { equal } from '../kinds/json/value.ts';
 import { type Attributes, sameAttributes } from '../kinds/rich-text/attributes.ts';
-import { DeltaBuilder, type Step, type Delta as Steps, stepLength } from '../kinds/rich-text/delta.ts';
+import {
+  composeDelta,
+  consumedLength,
+  DeltaBuilder,
+  type Step,
+  type Delta as Steps,
+  stepLength,
+} from '../kinds/rich-text/delta.ts';
+import { parseDelta } from '../kinds/rich-text/parse.ts';
 import type { Json } from '../protocol/messages.ts';
 import { Delta } from './delta.ts';
+import { isRecord } from './guards.ts';
 
 /** A stretch of text that both documents have, in UTF-16 code units. */
 interface Common {
@@ -32,6 +41,28 @@ export function richTextDifference(before: Steps, after: Steps): Steps {
   replace(old, Number.POSITIVE_INFINITY, fresh, Number.POSITIVE_INFINITY, out);
   return out.chopped();
 }
+
+/**
+ * A patch that is refused only because it cuts surrogate pairs, though the document that it leads to has none cut:
+ * the same change in whole code points. undefined: something else is wrong with it.
+ */
+export function inWholeCodePoints(document: Steps, patch: unknown): Steps | undefined {
+  if (!Array.isArray(patch)) return undefined;
+  const shape = patch.map((step: unknown) =>
+    isRecord(step) && typeof step.insert === 'string'
+      ? { ...step, insert: step.insert.replace(HALF, EMBED) }
+      : step,
+  );
+  const parsed = parseDelta(shape, Number.POSITIVE_INFINITY);
+  const length = document.reduce((sum, step) => sum + stepLength(step), 0);
+  if (!parsed.ok || consumedLength(parsed.value) > length) return undefined;
+  const result = composeDelta(document, patch as Step[]);
+  const whole = result.every(({ insert }) => typeof insert !== 'string' || insert.search(HALF) < 0);
+  return whole ? richTextDifference(document, result) : undefined;
+}
+
+/** One half of a surrogate pair without the other. */
+const HALF = /\p{Surrogate}/gu;
 
 // ---- text
 

@@ -160,6 +160,32 @@ test('OPEN-5: a snapshot that differs by half a pair keeps the document, pending
   }
 });
 
+test('VALUE-5: an edit that cuts pairs is taken where the text that it leads to is whole, and refused elsewhere', () => {
+  const { h, doc } = opened();
+  const other = h.client().open(NAME, 'rich-text');
+  doc.edit([{ insert: 'a😀😀b' }]);
+  const sameAsView = mirror(doc);
+  // As an editor tells that 😁 has taken the place of 😀: the first half is the same.
+  doc.edit([{ retain: 2 }, { insert: '\ude01' }, { delete: 1 }]);
+  doc.edit([{ retain: 2 }, { insert: '\ude03\ud83d' }]);
+  h.settle();
+  assert.equal(doc.state, 'saved');
+  assert.deepEqual(other.content, doc.content);
+  sameAsView();
+  const before = doc.content;
+  for (const wrong of [
+    [{ retain: 2 }, { insert: '\ude01' }],
+    [{ insert: '\ud83d' }],
+    [{ retain: 2 }, { delete: 1 }],
+    [{ retain: 50 }, { insert: '\ude01' }, { delete: 1 }],
+    [{ insert: '' }],
+    [{ retain: 2 }, { insert: '\ude03\ud83d', attributes: { bold: true } }],
+  ]) {
+    assert.throws(() => doc.edit(wrong), { code: 'bad-op' });
+    assert.equal(doc.content, before);
+  }
+});
+
 test('OPEN-7: where a snapshot does not load, the patch that lastSeq proves is not sent under another seq', () => {
   const { h, client, doc } = opened();
   const rejected = heard(doc, 'rejected');

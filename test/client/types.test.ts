@@ -1,10 +1,11 @@
-// The types of the package as applications resolve them: TypeScript for bundlers, and for Node.
+// The types of the package as applications resolve them, TypeScript for bundlers and for Node; and the
+// examples of docs/client.md.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { packageDirectory } from '../../src/cli/version.ts';
 
@@ -22,22 +23,61 @@ doc.on('change', ({ delta }) => {
 });
 `;
 
+/** The examples of docs/client.md as one module, with what they take for granted of an application. */
+function examples(): string {
+  const text = readFileSync(join(root, 'docs', 'client.md'), 'utf8');
+  const blocks = [...text.matchAll(/^```tsx?\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block);
+  assert.ok(blocks.length >= 3);
+  return `import type { DocumentState, RichTextDocument } from 'troupe/client';
+import type Quill from 'quill';
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+declare const editor: Quill;
+declare function showState(state: DocumentState): void;
+${blocks.join('')}
+export { People, useDocument };
+`;
+}
+
 for (const [moduleResolution, module] of [
   ['bundler', 'esnext'],
   ['nodenext', 'nodenext'],
 ] as const) {
   test(`content and deltas are typed under moduleResolution ${moduleResolution}`, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'troupe-types-'));
-    t.after(() => rmSync(folder, { recursive: true }));
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(root, join(folder, 'node_modules', 'troupe'));
-    writeFileSync(join(folder, 'application.ts'), APPLICATION);
-    const flags = ['--noEmit', '--strict', '--ignoreConfig', '--types', '', '--target', 'es2023'];
-    const rest = ['--lib', 'es2023,dom,esnext.disposable', '--module', module, 'application.ts'];
-    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const options = [tsc, ...flags, '--moduleResolution', moduleResolution, ...rest];
-    await run(process.execPath, options, { cwd: folder }).catch((error: { stdout?: string }) =>
-      assert.fail(error.stdout ?? String(error)),
-    );
+    await compile(t, 'application.ts', APPLICATION, [
+      '--moduleResolution',
+      moduleResolution,
+      '--module',
+      module,
+    ]);
   });
+}
+
+test('the examples of docs/client.md are right as they stand', async (t) => {
+  const options = [
+    '--moduleResolution',
+    'bundler',
+    '--module',
+    'esnext',
+    '--jsx',
+    'react-jsx',
+    '--skipLibCheck',
+  ];
+  await compile(t, 'examples.tsx', examples(), options);
+});
+
+async function compile(t: TestContext, name: string, source: string, options: string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-types-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules', 'troupe'));
+  for (const used of ['@types', 'react', 'quill']) {
+    symlinkSync(join(root, 'node_modules', used), join(folder, 'node_modules', used));
+  }
+  writeFileSync(join(folder, name), source);
+  const flags = ['--noEmit', '--strict', '--ignoreConfig', '--types', '', '--target', 'es2023'];
+  const rest = ['--lib', 'es2023,dom,esnext.disposable', name];
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await run(process.execPath, [tsc, ...flags, ...options, ...rest], { cwd: folder }).catch(
+    (error: { stdout?: string }) => assert.fail(error.stdout ?? String(error)),
+  );
 }
