@@ -79,7 +79,7 @@ const storage = z.strictObject({
         './data',
         /\S/,
         'a path',
-        'Where the embedded PostgreSQL keeps its files, relative to the working directory. Back it up like a database: stopped, or with pg_dump.',
+        'Where the embedded PostgreSQL keeps its files, relative to the working directory. Back it up with `troupe storage backup`, or as a copy while the node is stopped.',
       ),
     })
     .prefault({}),

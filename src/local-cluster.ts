@@ -4,16 +4,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { stringify } from 'yaml';
 import { unlessAborted } from '../actors/abortable.ts';
 import { isPostmasterOf, pathsIn, readPostmaster } from '../actors/storage/embedded/data.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import { EXIT } from '../config/fatal.ts';
+import { describePostgresUrl } from '../config/postgres-url.ts';
+import { configFileIn, LOCAL_CLUSTER_DIRECTORY, localClusterFile } from './cli/cluster/local.ts';
 import { onStopSignals } from './cli/stop-signals.ts';
 import { outliveTerminal } from './cli/terminal.ts';
 
@@ -36,6 +39,8 @@ const STOP_MS = 50_000;
 interface Running {
   readonly children: ChildProcess[];
   readonly postgres: string;
+  /** What the nodes have in common. */
+  readonly config: string;
 }
 
 /** Resolves with the exit code when everything has ended. `signal`: an end is wished, also while it starts. */
@@ -52,27 +57,32 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
     const redisPort = await freePort();
     const redis = await startRedis(redisPort, options.directory, running);
     closers.push(() => end(redis));
-    const settings = [
-      `storage.url=${database.url}`,
-      `cluster.redis=redis://127.0.0.1:${redisPort}`,
-      `cluster.secret=${randomBytes(24).toString('hex')}`,
-      'cluster.link.port=0',
-      `workers=${options.workers}`,
+    // Not on the command lines of the nodes, which every user of this machine can see.
+    writeConfig(running.config, {
+      storage: { url: database.url },
+      cluster: {
+        redis: `redis://127.0.0.1:${redisPort}`,
+        secret: randomBytes(24).toString('hex'),
+        link: { port: 0 },
+      },
+      workers: options.workers,
       // The page of one node goes on at another.
-      `listen.origins=${JSON.stringify(ports.flatMap(pagesAt))}`,
-    ];
+      listen: { origins: ports.flatMap(pagesAt) },
+    });
+    closers.push(async () => rmSync(running.config, { force: true }));
     const nodes: ChildProcess[] = [];
     closers.push(() => Promise.all(nodes.map(end)));
     for (const [i, port] of ports.entries()) {
       signal.throwIfAborted();
-      const node = startNode([...settings, `node.name=node-${i + 1}`, `listen.port=${port}`], running);
+      const node = startNode([`node.name=node-${i + 1}`, `listen.port=${port}`], running);
       nodes.push(node.child);
       await unlessAborted(signal, node.ready);
       process.stdout.write(`node-${i + 1}: http://127.0.0.1:${port}/  (process ${node.child.pid})\n`);
     }
     process.stdout.write(
-      `The cluster is ready. PostgreSQL: ${database.url}  Redis: 127.0.0.1:${redisPort}\n`,
+      `The cluster is ready. PostgreSQL: ${describePostgresUrl(database.url)}  Redis: 127.0.0.1:${redisPort}\n`,
     );
+    process.stdout.write(nextCommands(running.config));
     if (!signal.aborted) await once(signal, 'abort');
     return EXIT.ok;
   } catch (error) {
@@ -88,8 +98,9 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
 const pagesAt = (port: number): string[] => [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
 
 /** Without a chance to say good-bye: nothing outlives this process. */
-async function endAtOnce({ children, postgres }: Running): Promise<void> {
+async function endAtOnce({ children, postgres, config }: Running): Promise<void> {
   for (const child of children) child.kill('SIGKILL');
+  rmSync(config, { force: true });
   const { data } = pathsIn(await realpath(postgres));
   const { pid } = (await readPostmaster(data)) ?? {};
   if (pid !== undefined && (await isPostmasterOf(data, pid))) process.kill(pid, 'SIGQUIT');
@@ -109,15 +120,40 @@ async function demandFree(port: number): Promise<void> {
   await once(server, 'close');
 }
 
+/** Secrets are in it. */
+function writeConfig(file: string, config: object): void {
+  rmSync(file, { force: true });
+  writeFileSync(file, `# The nodes of npm run cluster, while it runs.\n${stringify(config)}`, {
+    mode: 0o600,
+  });
+}
+
+/** To try, in another terminal. The default directory is found by the commands themselves. */
+function nextCommands(file: string): string {
+  const troupe = `node ${relative(process.cwd(), MAIN)}`;
+  const config = file === localClusterFile() ? '' : ` --config ${file}`;
+  return [
+    'In another terminal:',
+    `  ${troupe} cluster status${config}`,
+    `  ${troupe} cluster drain node-1${config}`,
+    'Ctrl-C ends it.\n',
+  ].join('\n');
+}
+
 function startNode(
   settings: readonly string[],
   running: Running,
 ): { child: ChildProcess; ready: Promise<void> } {
-  const child = spawn(process.execPath, [MAIN, 'serve', ...settings.flatMap((set) => ['--set', set])], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    // Ctrl-C is for this process, which stops the nodes in order.
-    detached: true,
-  });
+  const child = spawn(
+    process.execPath,
+    [MAIN, 'serve', '--config', running.config, ...settings.flatMap((set) => ['--set', set])],
+    {
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // Ctrl-C is for this process, which stops the nodes in order.
+      detached: true,
+    },
+  );
   running.children.push(child);
   const ready = new Promise<void>((resolve, reject) => {
     child.stdout?.on('data', (text: Buffer) => {
@@ -128,6 +164,12 @@ function startNode(
   // A node that ends later is told by its own output.
   ready.catch(() => undefined);
   return { child, ready };
+}
+
+/** Keys that the environment assigns are meant for another node. */
+function environment(): NodeJS.ProcessEnv {
+  const isKey = (name: string): boolean => name.startsWith('TROUPE_') && !name.startsWith('TROUPE_TEST_');
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isKey(name)));
 }
 
 async function startRedis(port: number, directory: string, running: Running): Promise<ChildProcess> {
@@ -171,14 +213,14 @@ function optionsOf(argv: readonly string[]): Options | undefined {
         nodes: { type: 'string', default: '3' },
         port: { type: 'string', default: '8080' },
         workers: { type: 'string', default: '1' },
-        directory: { type: 'string', default: './data/cluster' },
+        directory: { type: 'string', default: LOCAL_CLUSTER_DIRECTORY },
       },
     });
     const [nodes, port, workers] = [values.nodes, values.port, values.workers].map(Number);
     const isWhole = (count: number | undefined, most: number): count is number =>
       Number.isInteger(count) && Number(count) >= 1 && Number(count) <= most;
     if (!isWhole(nodes, MAX_NODES) || !isWhole(port, 65_000) || !isWhole(workers, 64)) return undefined;
-    return { nodes, port, workers, directory: values.directory };
+    return { nodes, port, workers, directory: normalize(values.directory) };
   } catch {
     return undefined;
   }
@@ -190,7 +232,11 @@ if (options === undefined) {
   process.exitCode = EXIT.usage;
 } else {
   outliveTerminal();
-  const running: Running = { children: [], postgres: join(options.directory, 'postgres') };
+  const running: Running = {
+    children: [],
+    postgres: join(options.directory, 'postgres'),
+    config: configFileIn(options.directory),
+  };
   const unwanted = new AbortController();
   const stopListening = onStopSignals({
     onWish: () => unwanted.abort(),

@@ -91,6 +91,20 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
+/** The URL of the one that another process runs in `directory`; undefined where none does. */
+export async function runningEmbeddedUrl(directory: string): Promise<string | undefined> {
+  const real = await realpath(directory).catch(() => undefined);
+  if (real === undefined) return undefined;
+  const paths = pathsIn(real);
+  const { pid, port, ready } = (await readPostmaster(paths.data)) ?? {};
+  if (pid === undefined || port === undefined || !ready || !(await isPostmasterOf(paths.data, pid)))
+    return undefined;
+  return urlOf((await readFile(paths.password, 'utf8')).trim(), port, DATABASE);
+}
+
+const urlOf = (password: string, port: number, database: string): string =>
+  `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
+
 /** A postmaster that outlived its node is stopped, so that the new one is ours and has our settings. */
 async function stopLeftover(paths: DataPaths, options: EmbeddedPostgresOptions): Promise<void> {
   const postmaster = await readPostmaster(paths.data);
@@ -299,7 +313,7 @@ class Server implements EmbeddedPostgres {
   }
 
   #urlOf(database: string): string {
-    return `postgres://${USER}:${this.#password}@127.0.0.1:${this.#port}/${database}`;
+    return urlOf(this.#password, this.#port, database);
   }
 
   #setMode(mode: Mode): void {

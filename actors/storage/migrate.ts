@@ -6,8 +6,8 @@ import type { Sql } from './postgres/connect.ts';
 /** Any number that nothing else in the database locks: 'troupe' in ASCII. */
 const LOCK = 0x74_72_6f_75_70_65;
 
-/** Returns the names of those applied now. May be called by several nodes at once. */
-export async function migrate(sql: Sql): Promise<readonly string[]> {
+/** Returns the names of those applied now. May be called by several nodes at once. `last`: none after it. */
+export async function migrate(sql: Sql, last?: string): Promise<readonly string[]> {
   // A role that may only read and write the tables finds that nothing is to be done.
   if ((await pendingMigrations(sql)).length === 0) return [];
   const applied: string[] = [];
@@ -22,6 +22,7 @@ export async function migrate(sql: Sql): Promise<readonly string[]> {
       await transaction`INSERT INTO troupe_migration (name) VALUES (${migration.name})`;
       applied.push(migration.name);
     });
+    if (migration.name === last) break;
   }
   return applied;
 }

@@ -35,6 +35,7 @@ import {
   type WorkerStore,
 } from './store.ts';
 
+export { backup, restore } from './postgres/backup.ts';
 export type { PostgresStoreOptions, StoreProblem } from './postgres/connect.ts';
 export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
 export { firstContact } from './postgres/first-contact.ts';

@@ -36,7 +36,8 @@ export type ConfiguredCommand =
     }
   /** Of `matches` the first that is pinned. */
   | { readonly name: 'cluster unpin'; readonly matches: readonly string[] }
-  | { readonly name: 'storage renew-history'; readonly force: boolean };
+  | { readonly name: 'storage renew-history'; readonly force: boolean }
+  | { readonly name: 'storage backup' | 'storage restore'; readonly file: string };
 
 /** A command line that makes no sense; `message` is one line. */
 export interface UsageError {
@@ -50,6 +51,8 @@ export function parseCommand(argv: readonly string[]): Command | UsageError {
     const { values, positionals } = parse(argv);
     if (values.help) return { name: 'help' };
     if (values.version) return { name: 'version' };
+    const [word] = positionals;
+    if (word === 'help' || word === 'version') return { name: word };
     const { name, words } = commandName(positionals);
     for (const option of SOME_COMMANDS) {
       const taken = values[option] !== undefined && values[option] !== false;
@@ -102,6 +105,8 @@ const ARGUMENTS: Readonly<Record<Name, readonly string[]>> = {
   'cluster pin': ['MATCH', 'NODE[:SLOT]'],
   'cluster unpin': ['MATCH'],
   'storage renew-history': [],
+  'storage backup': ['FILE'],
+  'storage restore': ['FILE'],
 };
 
 export const COMMANDS = Object.keys(ARGUMENTS) as readonly Name[];
@@ -159,6 +164,9 @@ function configured(name: Name, words: readonly string[], values: Values): Confi
       return { name, matches: [match(first), ...(first.includes('/') ? [matchOfShard(shard(first))] : [])] };
     case 'storage renew-history':
       return { name, force: values.force };
+    case 'storage backup':
+    case 'storage restore':
+      return { name, file: first };
     default:
       return { name };
   }
@@ -207,6 +215,7 @@ export const HELP = `Troupe: a backend for real-time collaborative documents
 
 Usage
   troupe serve                            run a node
+  troupe help, troupe version             this text; the version
   troupe migrate                          bring the database's schema up to date
   troupe config check                     validate the configuration
   troupe config print                     print the whole configuration, commented, as it would be used
@@ -217,6 +226,8 @@ Usage
                                           (shard:N) on a node, or on one of its workers
   troupe cluster unpin MATCH              undo a pin or a move
   troupe cluster pins [--json]            what is pinned
+  troupe storage backup FILE              write the whole database to a file, while nodes run
+  troupe storage restore FILE             read such a file into an empty database
   troupe storage renew-history            after a backup was restored: no client goes on with what it held
 
 Options

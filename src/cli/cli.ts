@@ -4,11 +4,13 @@
 import { checkCertificates } from '../../config/certificates.ts';
 import type { Environment } from '../../config/environment.ts';
 import { ConfigError, EXIT, type ExitCode, type StartError } from '../../config/fatal.ts';
-import { loadWithSources } from '../../config/load.ts';
+import { type LoadedConfig, loadWithSources } from '../../config/load.ts';
 import { printConfig } from '../../config/print.ts';
 import { Secrets } from '../../config/secrets.ts';
 import { type Command, HELP, parseCommand } from './args.ts';
+import { backup, restore } from './backup.ts';
 import { drain } from './cluster/drain.ts';
+import { localClusterFile } from './cluster/local.ts';
 import { move, pin, unpin } from './cluster/pin.ts';
 import { pins, status } from './cluster/status.ts';
 import { explain } from './failure.ts';
@@ -53,7 +55,7 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
     io.stdout.write(command.name === 'help' ? HELP : `${version()}\n`);
     return EXIT.ok;
   }
-  const { config, sourceOf } = loadWithSources({ ...command.sources, env: io.env });
+  const { config, sourceOf } = loadForCommand(command, io);
   secrets.learn(config);
   switch (command.name) {
     case 'config check':
@@ -82,7 +84,22 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
       return await unpin(config, command.matches, io);
     case 'storage renew-history':
       return await renewHistory(config, command, io);
+    case 'storage backup':
+      return await backup(config, command.file, io);
+    case 'storage restore':
+      return await restore(config, command.file, io);
   }
+}
+
+/** Commands of a cluster find the one that `npm run cluster` runs in this directory, unless they are told of a database. */
+function loadForCommand(command: Exclude<Command, { name: 'help' | 'version' }>, io: Io): LoadedConfig {
+  const sources = { ...command.sources, env: io.env };
+  const loaded = loadWithSources(sources);
+  if (!command.name.startsWith('cluster ') || loaded.sourceOf('storage.url') !== undefined) return loaded;
+  const file = localClusterFile();
+  if (file === undefined) return loaded;
+  io.stderr.write(`Using the cluster of npm run cluster (${file})\n`);
+  return loadWithSources({ ...sources, files: [file, ...sources.files] });
 }
 
 function report(error: StartError): string {

@@ -113,6 +113,15 @@ test('certificates that cannot be used end serve and config check with 78', asyn
 test('--help tells every command, --version the version', async () => {
   assert.deepEqual(await runCaptured(['--help']), { code: 0, stdout: HELP, stderr: '' });
   for (const command of COMMANDS) assert.ok(HELP.includes(`troupe ${command} `), command);
+  for (const argv of [['help'], ['help', 'cluster'], ['cluster', '--help'], ['storage', '-h']])
+    assert.deepEqual(await runCaptured(argv), { code: 0, stdout: HELP, stderr: '' });
+  for (const command of COMMANDS)
+    assert.deepEqual(await runCaptured([...command.split(' '), '--help']), {
+      code: 0,
+      stdout: HELP,
+      stderr: '',
+    });
+  assert.deepEqual(await runCaptured(['version']), { code: 0, stdout: `${version()}\n`, stderr: '' });
   assert.deepEqual(await runCaptured(['-v']), { code: 0, stdout: `${version()}\n`, stderr: '' });
   assert.match(version(), /^\d+\.\d+\.\d+/);
 });

@@ -1,11 +1,11 @@
 // `npm run cluster` as a process: however it is told to end, nothing that it has started outlives it.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../loadtest/node-process.ts';
@@ -65,6 +65,29 @@ test('a terminal that is closed ends everything', LIMIT, async (t) => {
   const [code, signal] = await once(cluster.child, 'exit');
   assert.deepEqual([code, signal], [0, null]);
   assert.deepEqual(children.filter(runs), []);
+});
+
+test('its last lines are commands to try, and they find the cluster', LIMIT, async (t) => {
+  const cluster = await launch(t, 1);
+  const [, script = '', words = ''] = await cluster.line(/^ {2}node (\S+) (cluster status --config \S+)$/);
+  const status = await start(t, [script, ...words.split(' ')]).ended;
+  assert.equal(status.code, 0, status.stderr);
+  assert.match(status.stdout, /^Cluster troupe: 1 node;/);
+  const file = words.split(' ').at(-1) ?? '';
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  // In the default place it is found without being named.
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-found-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  mkdirSync(join(directory, 'data', 'cluster'), { recursive: true });
+  copyFileSync(file, join(directory, 'data', 'cluster', 'cluster.yaml'));
+  const line = `cd ${directory} && exec ${process.execPath} ${resolve(script)} cluster status`;
+  const found = await start(t, ['-c', line], '/bin/sh').ended;
+  assert.equal(found.code, 0, found.stderr);
+  assert.match(found.stderr, /^Using the cluster of npm run cluster \(data\/cluster\/cluster\.yaml\)$/m);
+  assert.equal(found.stdout, status.stdout);
+  cluster.child.kill('SIGTERM');
+  assert.equal((await cluster.ended).code, 0);
+  assert.ok(!existsSync(file), 'what it says of the cluster goes with it');
 });
 
 test('told again, a second later, it waits for nobody and leaves nobody', LIMIT, async (t) => {

@@ -22,6 +22,8 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'cluster move': ['1', 'node-1'],
   'cluster pin': ['acme', 'node-1'],
   'cluster unpin': ['acme'],
+  'storage backup': [join(tmpdir(), `troupe-secrets-${process.pid}`)],
+  'storage restore': [MAIN],
 };
 
 /** What the command line begins with, for each command. */

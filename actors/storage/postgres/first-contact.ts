@@ -39,10 +39,12 @@ export async function firstContact(options: PostgresStoreOptions, servers: Serve
     const [other, after] = await within(
       answerTimeoutMs,
       'connect',
-      two.begin(async (transaction) => {
-        const [row] = await transaction.unsafe<{ pid: number }[]>('SELECT pg_backend_pid() AS pid');
-        return [row?.pid, (await ask(one)).pid] as const;
-      }),
+      (async () => {
+        // Not the driver's own transaction: given up in the midst, it writes to a socket that is gone.
+        await two.unsafe('BEGIN');
+        const { pid } = await ask(two);
+        return [pid, (await ask(one)).pid] as const;
+      })(),
     );
     if (other === before.pid || after !== before.pid) throw pooler('shares backends between connections');
   } catch (error) {

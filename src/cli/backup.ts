@@ -1,0 +1,88 @@
+// `troupe storage backup` and `troupe storage restore`: the whole database to a file, and from it into an empty one.
+// They need no pg_dump, and work for the embedded PostgreSQL too, also while its node runs.
+import { access, open, rename, rm } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
+import { runningEmbeddedUrl, startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
+import * as database from '../../actors/storage/store-postgres.ts';
+import { EXIT, type ExitCode, StartError } from '../../config/fatal.ts';
+import type { Config } from '../../config/schema.ts';
+import type { Output } from './output.ts';
+
+/** The file appears under its name when it is whole. */
+export async function backup(config: Config, file: string, io: Output): Promise<ExitCode> {
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw new StartError(`${file} is there already: choose another name`);
+  const draft = `${file}.${process.pid}.part`;
+  const handle = await open(draft, 'wx', 0o600).catch((error: unknown) => {
+    throw fileProblem(error, file);
+  });
+  const sink = handle.createWriteStream({ flush: true });
+  const written = finished(sink);
+  written.catch(() => undefined);
+  try {
+    const summary = await withUrl(config, async (options) => {
+      const made = await database.backup(options, sink);
+      sink.end();
+      await written;
+      return made;
+    });
+    await rename(draft, file);
+    io.stdout.write(`The database is in ${file}: ${size(summary.bytes)}, ${summary.tables} tables.\n`);
+    return EXIT.ok;
+  } catch (error) {
+    sink.destroy();
+    await rm(draft, { force: true });
+    throw fileProblem(error, file);
+  }
+}
+
+export async function restore(config: Config, file: string, io: Output): Promise<ExitCode> {
+  const handle = await open(file).catch((error: unknown) => {
+    throw fileProblem(error, file);
+  });
+  const source = handle.createReadStream({ highWaterMark: READ_BYTES });
+  try {
+    const summary = await withUrl(config, (options) => database.restore(options, source));
+    io.stdout.write(
+      `${file} is restored: ${size(summary.bytes)}, ${summary.tables} tables. The history is renewed (${summary.history}): clients load their documents anew.\n`,
+    );
+    return EXIT.ok;
+  } catch (error) {
+    throw fileProblem(error, file);
+  } finally {
+    source.destroy();
+  }
+}
+
+const READ_BYTES = 1_048_576;
+
+/** The embedded PostgreSQL is started for it, unless its node runs. */
+async function withUrl<T>(
+  { storage }: Config,
+  work: (options: database.PostgresStoreOptions) => Promise<T>,
+): Promise<T> {
+  const { url, embedded, connectTimeoutMs, answerTimeoutMs } = storage;
+  const timeouts = { connectTimeoutMs, answerTimeoutMs };
+  if (url !== 'embedded') return await work({ url, ...timeouts });
+  const running = await runningEmbeddedUrl(embedded.directory);
+  if (running !== undefined) return await work({ url: running, ...timeouts });
+  const server = await startEmbeddedPostgres({ directory: embedded.directory });
+  try {
+    return await work({ url: server.url, ...timeouts });
+  } finally {
+    await server.stop();
+  }
+}
+
+/** What the file system says, as a line. */
+function fileProblem(error: unknown, file: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
+  if (!/^(open|read|write|rename|fsync|close)$/.test(String(error.syscall))) return error;
+  return new StartError(`${file}: ${error.message}`, { cause: error });
+}
+
+const size = (bytes: number): string =>
+  bytes < 1_000_000 ? `${Math.ceil(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
