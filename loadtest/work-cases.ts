@@ -1,5 +1,6 @@
 // Patches that are legal and costly, for `npm run work`: one shape for each thing that the cost of a patch
 // hangs on. Each is within the default limits, 256 KiB a patch and 16 MiB a document.
+import * as encoding from 'lib0/encoding';
 import type { Json, KindName, Wire } from '../protocol/messages.ts';
 
 export interface WorkCase {
@@ -50,7 +51,66 @@ const richText = (
   patch,
 });
 
+const yjs = (name: string, patch: () => Uint8Array): WorkCase => ({
+  name: `yjs: ${name}`,
+  kind: 'yjs',
+  document: () => Uint8Array.of(0, 0),
+  past: none,
+  patch,
+});
+
+/** An update of `count` structs of one deleted tick each, of every client. */
+function structs(clients: number, count: number): Uint8Array {
+  const encoder = encoding.createEncoder();
+  encoding.writeVarUint(encoder, clients);
+  for (let client = clients; client > 0; client--) {
+    encoding.writeVarUint(encoder, count);
+    encoding.writeVarUint(encoder, client);
+    encoding.writeVarUint(encoder, 0);
+    for (let i = 0; i < count; i++) {
+      // A text of one character in the root type `t`.
+      encoding.writeUint8(encoder, 0x04);
+      encoding.writeVarUint(encoder, 1);
+      encoding.writeVarString(encoder, 't');
+      encoding.writeVarString(encoder, 'x');
+    }
+  }
+  encoding.writeVarUint(encoder, 0);
+  return encoding.toUint8Array(encoder);
+}
+
+function deletions(clients: number, ranges: number): Uint8Array {
+  const encoder = encoding.createEncoder();
+  encoding.writeVarUint(encoder, 0);
+  encoding.writeVarUint(encoder, clients);
+  for (let client = clients; client > 0; client--) {
+    encoding.writeVarUint(encoder, client);
+    encoding.writeVarUint(encoder, ranges);
+    for (let i = 0; i < ranges; i++) {
+      encoding.writeVarUint(encoder, 2 * i);
+      encoding.writeVarUint(encoder, 1);
+    }
+  }
+  return encoding.toUint8Array(encoder);
+}
+
+function values(count: number): Uint8Array {
+  const encoder = encoding.createEncoder();
+  for (const number of [1, 1, 1, 0, 0x08, 1]) encoding.writeVarUint(encoder, number);
+  encoding.writeVarString(encoder, 't');
+  encoding.writeVarUint(encoder, count);
+  for (let i = 0; i < count; i++) encoding.writeUint8(encoder, 126);
+  encoding.writeVarUint(encoder, 0);
+  return encoding.toUint8Array(encoder);
+}
+
 const text = (units: number): Json => [{ insert: `${'x'.repeat(units - 1)}\n` }];
+
+/** Runs of one character that differ in format from their neighbours. */
+const runs = (count: number): Json => [
+  ...times(count, (i) => ({ insert: 'xy', attributes: { bold: i % 2 } })),
+  { insert: '\n' },
+];
 
 export const WORK_CASES: readonly WorkCase[] = [
   json(
@@ -214,4 +274,69 @@ export const WORK_CASES: readonly WorkCase[] = [
     () => times(2_000, (i) => [{ retain: 2 * i + 1 }, { insert: 'y' }]),
     () => [{ delete: 50_000 }],
   ),
+  richText(
+    'a format of 300,000 runs',
+    () => runs(300_000),
+    none,
+    () => [{ retain: 600_000, attributes: { italic: true } }],
+  ),
+  richText(
+    '300,000 runs deleted',
+    () => runs(300_000),
+    none,
+    () => [{ delete: 600_000 }],
+  ),
+  richText(
+    '4,000 formats spread over 300,000 runs',
+    () => runs(300_000),
+    none,
+    () => times(8_000, (i) => (i % 2 === 0 ? { retain: 70 } : { retain: 1, attributes: { i: 1 } })),
+  ),
+  richText(
+    '8,000 inserts spread over 16 MB of text',
+    () => text(16_000_000),
+    none,
+    () => times(16_000, (i) => (i % 2 === 0 ? { retain: 990 } : { insert: 'z' })),
+  ),
+  richText(
+    '16 MB of text deleted',
+    () => text(16_000_000),
+    none,
+    () => [{ delete: 15_999_000 }],
+  ),
+  richText(
+    '5,000 formats in a run whose attribute has 200 kB',
+    () => [{ insert: `${'x'.repeat(20_000)}\n`, attributes: { note: 'n'.repeat(200_000) } }],
+    none,
+    () => times(10_000, (i) => (i % 2 === 0 ? { retain: 1 } : { retain: 1, attributes: { b: 1 } })),
+  ),
+  richText(
+    '5,000 inserts in a run whose attribute has 200 kB',
+    () => [{ insert: `${'x'.repeat(20_000)}\n`, attributes: { note: 'n'.repeat(200_000) } }],
+    none,
+    () => times(10_000, (i) => (i % 2 === 0 ? { retain: 1 } : { insert: 'z' })),
+  ),
+  richText(
+    'a format of 60 runs of 10,000 attributes each',
+    () => times(60, (i) => ({ insert: 'x\n', attributes: { ...attributes(10_000, i % 2), n: i } })),
+    none,
+    () => [{ retain: 120, attributes: { b: 1 } }],
+  ),
+  richText(
+    'formats of 20,000 names in all, on one character each',
+    () => text(100_000),
+    none,
+    () => times(20, (i) => ({ retain: 1, attributes: attributes(1_000, i) })),
+  ),
+  richText(
+    '12,000 single characters with attributes put in',
+    () => text(1_000),
+    none,
+    () => times(6_000, (i) => ({ insert: 'x', attributes: { b: i } })),
+  ),
+  yjs('50,000 structs of one client', () => structs(1, 50_000)),
+  yjs('40,000 structs of as many clients', () => structs(20_000, 1)),
+  yjs('100,000 deleted ranges', () => deletions(1, 60_000)),
+  yjs('deleted ranges of 40,000 clients', () => deletions(30_000, 1)),
+  yjs('a list of 250,000 values', () => values(250_000)),
 ];

@@ -17,7 +17,7 @@ export interface Piece {
 
 const EMBED_PLACEHOLDER = '\uFFFC';
 
-export const textPiece = (text: string, attributes: Attributes | undefined): Piece => ({
+const textPiece = (text: string, attributes: Attributes | undefined): Piece => ({
   text: own(text),
   embed: undefined,
   attributes,
@@ -35,10 +35,11 @@ export const embedPiece = (embed: Embed, attributes: Attributes | undefined): Pi
 export function textPieces(text: string, attributes: Attributes | undefined): Piece[] {
   if (text.length <= PIECE_UNITS) return [textPiece(text, attributes)];
   const pieces: Piece[] = [];
+  const overhead = overheadOf(undefined, attributes);
   for (let from = 0; from < text.length; ) {
     let to = Math.min(from + PIECE_UNITS / 2, text.length);
     if (to < text.length && isPairAt(text, to)) to++;
-    pieces.push(textPiece(text.slice(from, to), attributes));
+    pieces.push({ text: own(text.slice(from, to)), embed: undefined, attributes, overhead });
     from = to;
   }
   return pieces;

@@ -8,7 +8,7 @@
 // survives UTF-8.
 import type { Wire } from '../../protocol/messages.ts';
 import type { Applied, DocumentKind, KindFailure, KindLimits, Result } from '../kind.ts';
-import { refuseWork, tooFarBehind } from '../work.ts';
+import { refuseWork, tooFarBehind, tooMuchWork } from '../work.ts';
 import {
   composeDelta,
   consumedLength,
@@ -22,7 +22,7 @@ import {
 import { parseDelta } from './parse.ts';
 import { Runs } from './runs.ts';
 import { transformPast } from './shift.ts';
-import { work } from './work.ts';
+import { deleteUs, formatUs, work } from './work.ts';
 
 export type { Attributes } from './attributes.ts';
 export type { Delta, Embed, Step } from './delta.ts';
@@ -80,6 +80,7 @@ export const richTextKind: DocumentKind<Runs, Delta, Delta> = {
     if (transformed === undefined) return tooFarBehind(limits.workMs);
     let current = transformed;
     if (isPlainRetain(current[current.length - 1])) current = current.slice(0, -1);
+    if (!affordable(state, current, limits.workMs)) return tooMuchWork(limits.workMs);
     const sizeBefore = state.bytes;
     let applied = applyTyping(state, current) ?? apply(state, current);
     if (applied.ok && !state.endsWithNewline()) {
@@ -132,6 +133,30 @@ function inverseOf(before: Runs, op: Delta): Result<Delta> {
     index += length;
   }
   return { ok: true, value: inverse.chopped() };
+}
+
+/**
+ * Whether what `op` deletes and formats in the document can be done in `workMs`. It counts pieces, before
+ * anything is changed, and no more of them than can be afforded.
+ */
+function affordable(state: Runs, op: Delta, workMs: number): boolean {
+  let leftUs = workMs * 1000;
+  let index = 0;
+  for (const step of op) {
+    if (step.insert !== undefined) continue;
+    const length = stepLength(step);
+    if (index + length > state.length) return true;
+    if (!isPlainRetain(step)) {
+      const us = step.delete === undefined ? formatUs : deleteUs;
+      const within = state.everyPiece(index, length, (piece) => {
+        leftUs -= us(piece.overhead, piece.text.length);
+        return leftUs >= 0;
+      });
+      if (!within) return false;
+    }
+    index += length;
+  }
+  return true;
 }
 
 /** Applies a patch that is known to fit. */

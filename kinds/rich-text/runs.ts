@@ -17,7 +17,6 @@ import {
   type Piece,
   roomFor,
   textBytes,
-  textPiece,
   textPieces,
 } from './piece.ts';
 
@@ -128,15 +127,24 @@ export class Runs {
     }
   }
 
+  /** Asks `visit` about each piece that holds some of the next `length` units until it answers false; false then. */
+  everyPiece(index: number, length: number, visit: (piece: Piece) => boolean): boolean {
+    return this.#walk(index, length, (_, piece) => visit(piece));
+  }
+
   /** Adds to `out` what brings the next `length` units back once they are deleted. */
   addInserts(index: number, length: number, out: DeltaBuilder): void {
-    this.#walk(index, length, (text, piece) => out.insert(piece.embed ?? text, piece.attributes));
+    this.#walk(index, length, (text, piece) => {
+      out.insert(piece.embed ?? text, piece.attributes);
+      return true;
+    });
   }
 
   /** Adds to `out` what takes `change` back from the next `length` units once they have it. */
   addInverseFormat(index: number, length: number, change: Attributes, out: DeltaBuilder): void {
     this.#walk(index, length, (text, piece) => {
       out.retain(text.length, invertAttributes(change, piece.attributes));
+      return true;
     });
   }
 
@@ -242,7 +250,7 @@ export class Runs {
     this.#found = -1;
     const chunk = this.#chunkAt(this.#chunk);
     const left = pieceAt(chunk, this.#at);
-    const right = textPiece(left.text.slice(offset), left.attributes);
+    const right: Piece = { ...left, text: own(left.text.slice(offset)) };
     left.text = own(left.text.slice(0, offset));
     this.#bytes += right.overhead;
     this.#at++;
@@ -254,7 +262,7 @@ export class Runs {
     this.#seek(index);
   }
 
-  #walk(index: number, length: number, visit: (text: string, piece: Piece) => void): void {
+  #walk(index: number, length: number, visit: (text: string, piece: Piece) => boolean): boolean {
     this.#seek(index);
     let c = this.#chunk;
     let at = this.#at;
@@ -269,11 +277,13 @@ export class Runs {
         continue;
       }
       const taken = Math.min(left, piece.text.length - offset);
-      visit(taken === piece.text.length ? piece.text : piece.text.slice(offset, offset + taken), piece);
+      const text = taken === piece.text.length ? piece.text : piece.text.slice(offset, offset + taken);
+      if (!visit(text, piece)) return false;
       left -= taken;
       offset = 0;
       at++;
     }
+    return true;
   }
 
   /** Joins the piece found to the one before it in its chunk where both are text of one formatting. */

@@ -111,6 +111,54 @@ describe('SUBMIT-14 a patch that is too costly by itself: too-large', () => {
     assert.equal(answer(richTextKind, [{ insert: '\n' }], [], patch.slice(0, 10), little), 'committed');
   });
 
+  test('rich-text: what the document holds counts, before anything is changed', () => {
+    const runs: Json = [...times(2_000, (i) => ({ insert: 'x', attributes: { b: i } })), { insert: '\n' }];
+    for (const patch of [[{ delete: 2_000 }], [{ retain: 2_000, attributes: { i: 1 } }]]) {
+      assert.equal(answer(richTextKind, runs, [], patch), 'committed');
+      const alone = richTextKind.work(parsed(richTextKind, patch), []);
+      assert.ok(alone.applyMs < 0.5);
+      assert.equal(answer(richTextKind, runs, [], patch, { ...LIMITS, workMs: 0.5 }), 'too-large');
+    }
+  });
+
+  test('rich-text: formats inside of a run with large attributes', () => {
+    const document: Json = [{ insert: `${'x'.repeat(5_000)}\n`, attributes: { note: 'n'.repeat(100_000) } }];
+    const formats = times(200, (i) => (i % 2 === 0 ? { retain: 1 } : { retain: 1, attributes: { b: 1 } }));
+    assert.equal(answer(richTextKind, document, [], formats), 'too-large');
+    assert.equal(answer(richTextKind, document, [], formats.slice(0, 4)), 'committed');
+    const inserts = times(100, (i) => (i % 2 === 0 ? { retain: 1 } : { insert: 'y' }));
+    assert.equal(answer(richTextKind, document, [], inserts), 'committed');
+  });
+
+  test('json: a copy counts what it copies', () => {
+    const list = times(100_000, () => 0);
+    const copies = (count: number): Json =>
+      times(count, (i) => ({ op: 'copy', from: '/list', path: `/copy${i}` }));
+    assert.equal(answer(jsonKind, { list }, [], copies(9)), 'too-large');
+    assert.equal(answer(jsonKind, { list }, [], copies(2)), 'committed');
+  });
+
+  test('json: a value of megabytes is moved, replaced, tested and removed', () => {
+    const big = times(30_000, (i) => ({ name: `member ${i}`, done: false }));
+    const moves = times(1_000, (i) =>
+      i % 2 === 0
+        ? { op: 'move', from: '/a/big', path: '/b/big' }
+        : { op: 'move', from: '/b/big', path: '/a/big' },
+    );
+    const document: Json = { a: { big }, b: {} };
+    assert.equal(answer(jsonKind, document, [], moves), 'committed');
+    assert.equal(answer(jsonKind, document, [], [{ op: 'replace', path: '/a', value: 0 }]), 'committed');
+    assert.equal(answer(jsonKind, document, [], [{ op: 'remove', path: '/a/big' }]), 'committed');
+  });
+
+  test('json: a long text that is moved again and again', () => {
+    const moves = times(1_000, (i) =>
+      i % 2 === 0 ? { op: 'move', from: '/a', path: '/b' } : { op: 'move', from: '/b', path: '/a' },
+    );
+    assert.equal(answer(jsonKind, { a: 'é'.repeat(50_000) }, [], moves), 'too-large');
+    assert.equal(answer(jsonKind, { a: 'é'.repeat(50_000) }, [], moves.slice(0, 10)), 'committed');
+  });
+
   test('yjs', () => {
     const values = new Uint8Array(100_000).fill(0x7e);
     // One struct of one client: content `any`, 100,000 times null, in the root type `a`.
