@@ -1,6 +1,7 @@
 // The protocol machine of one open document: its subscription and its versions, and what to do when
 // they go wrong. It never looks into a patch (replica.ts does), at what becomes of a submit
-// (submitter.ts) nor at the socket (connection.ts).
+// (submitter.ts) nor at the socket (connection.ts). Over 400 lines, since every part of it changes the
+// one phase.
 //
 // Phases, changed by #enter alone:
 //   idle    -> opening                  the client is live
