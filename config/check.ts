@@ -76,6 +76,11 @@ export function crossCheck(settings: Settings): Problem[] {
     'gateway.outboxBytes',
     `one committed frame must fit: expected at least limits.frameBytes = ${limits.frameBytes}, found ${gateway.outboxBytes}`,
   );
+  demand(
+    gateway.readBytes >= limits.frameBytes,
+    'gateway.readBytes',
+    `a frame must not hold its socket up for longer than a second: expected at least limits.frameBytes = ${limits.frameBytes}, found ${gateway.readBytes}`,
+  );
   problems.push(...checkCluster(settings));
   return problems;
 }

@@ -321,6 +321,18 @@ const gateway = z.strictObject({
     'Bytes that may wait for one reader. Past it the socket is closed with 4508, and the others go on. A snapshot that is larger may wait alone.',
   ),
   connections: count(20_000, 1, 10_000_000, 'Sockets this node takes; the next one is closed with 1013.'),
+  readBytes: size(
+    8 * MiB,
+    4 * KiB,
+    1_024 * MiB,
+    'Bytes per second that are read of one socket. Beyond it the socket is not read for a while, so that TCP holds its client back.',
+  ),
+  readMs: duration(
+    250,
+    10,
+    SECOND,
+    'Time per second that reading the frames of one socket may take, decoding and checking included. Beyond it the socket is not read for a while. It is taken of frames from 1 KiB on; small ones are bounded by their number.',
+  ),
   helloMs: duration(
     10 * SECOND,
     100,

@@ -38,3 +38,34 @@ export function notPlain(value: unknown, depth: number): string | undefined {
   }
   return undefined;
 }
+
+/**
+ * Whether a decoded value takes more than so many bytes in JSON and in MessagePack, whatever its numbers and escapes
+ * take: a lower bound, found without looking at more of it than that.
+ */
+export function isLarger(value: unknown, bytes: number): boolean {
+  return leftOf(value, bytes, DEEPEST) < 0;
+}
+
+/** Values that are nested deeper are for `notPlain` to refuse. */
+const DEEPEST = 512;
+
+function leftOf(value: unknown, bytes: number, depth: number): number {
+  let left = bytes - 1;
+  if (left < 0 || depth <= 0) return left;
+  if (typeof value === 'string') return left - value.length;
+  if (typeof value !== 'object' || value === null) return left;
+  if (value instanceof Uint8Array) return left - value.length;
+  if (Array.isArray(value)) {
+    for (const element of value) {
+      left = leftOf(element, left, depth - 1);
+      if (left < 0) return left;
+    }
+    return left;
+  }
+  for (const key in value) {
+    left = leftOf((value as Record<string, unknown>)[key], left - 1 - key.length, depth - 1);
+    if (left < 0) return left;
+  }
+  return left;
+}

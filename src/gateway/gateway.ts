@@ -74,10 +74,8 @@ export class Gateway implements OwnerLinkListener {
     if (session.closed) return;
     session.heard = this.options.now();
     session.pinged = false;
-    if (++session.messages > this.messagesPerSecond) {
-      session.close(CLOSE.rateLimited, 'too many messages');
-      return;
-    }
+    this.counts(session);
+    if (session.closed) return;
     if (session.codec.binary === (typeof frame === 'string')) {
       session.close(CLOSE.badMessage, 'wrong frame type for the subprotocol');
       return;
@@ -93,6 +91,11 @@ export class Gateway implements OwnerLinkListener {
     }
     if (session.client === undefined) this.first(session, message);
     else this.dispatch(session, message, bytes);
+  }
+
+  /** A message or a control frame has come. Past the bound of all of them together the socket is closed. */
+  counts(session: Session): void {
+    if (++session.messages > this.messagesPerSecond) session.close(CLOSE.rateLimited, 'too many messages');
   }
 
   /** The socket is closed: nobody has these documents open through it any more. */

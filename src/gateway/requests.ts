@@ -8,7 +8,7 @@ import type { Codec } from '../../protocol/codec.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
-import { notPlain } from '../../protocol/plain-value.ts';
+import { isLarger, notPlain } from '../../protocol/plain-value.ts';
 import type { Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { LargeAnswers } from './large-answers.ts';
@@ -196,6 +196,8 @@ export class Requests {
     if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : op;
     if (op === undefined) return refusedOp('bad-op', 'op is missing');
     if (typeof op === 'string' && codec.binary) return refusedOp('bad-op', 'bytes are bin in MessagePack');
+    // Its size first: what is too large is not walked, nor written again, beyond that.
+    if (frameBytes > this.limits.opBytes && isLarger(op, this.limits.opBytes)) return TOO_LARGE;
     // The gateway looks no deeper than the walk needs; what an op means is the kind's business.
     const wrong = notPlain(op, this.limits.depth + 2);
     if (wrong !== undefined) return refusedOp('bad-op', wrong);
@@ -208,6 +210,10 @@ export class Requests {
     const subscription = this.openOf(session, message);
     if (subscription === undefined) return;
     const { data } = message;
+    if (isLarger(data, this.limits.presenceBytes)) {
+      this.presenceTooLarge(session, message);
+      return;
+    }
     const wrong = data === undefined ? 'data is missing' : notPlain(data, this.limits.depth);
     if (wrong !== undefined) {
       this.replies.error(session, 'bad-message', wrong, echo(message));
@@ -222,7 +228,7 @@ export class Requests {
     const { presenceBytes } = this.limits;
     const text = data === null ? null : JSON.stringify(data);
     if (text !== null && Buffer.byteLength(text) > presenceBytes) {
-      this.replies.error(session, 'too-large', `presence: at most ${presenceBytes} bytes`, echo(message));
+      this.presenceTooLarge(session, message);
       return;
     }
     const { channel } = subscription;
@@ -232,6 +238,11 @@ export class Requests {
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
       each.presence = text ?? undefined;
     if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.chan, sub, text]);
+  }
+
+  private presenceTooLarge(session: Session, message: Message): void {
+    const text = `presence: at most ${this.limits.presenceBytes} bytes`;
+    this.replies.error(session, 'too-large', text, echo(message));
   }
 
   close(session: Session, message: Message): void {

@@ -69,6 +69,10 @@ export class Session {
   messages = 0;
   /** As `FrameProgress` has it. */
   passing = 0;
+  /** As `ReadState` has them. */
+  readBytesLeft = 0;
+  readMsLeft = 0;
+  readFilled = 0;
   /** Set by hello. */
   client: string | undefined;
   /** Documents that it has open. */

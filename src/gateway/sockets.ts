@@ -11,6 +11,7 @@ import { DirectWrites } from './direct-writes.ts';
 import type { Gateway } from './gateway.ts';
 import type { Origins } from './origins.ts';
 import { opensAtOnce } from './rates.ts';
+import { ReadBudget } from './read-budget.ts';
 import { Session } from './session.ts';
 import { WholeFrames } from './whole-frames.ts';
 
@@ -20,6 +21,9 @@ export interface SocketsOptions {
   readonly outboxBytes: number;
   readonly connections: number;
   readonly helloMs: number;
+  /** Bytes per second that are read of one socket, and ms per second that its frames may take here. */
+  readonly readBytes: number;
+  readonly readMs: number;
   readonly origins: Pick<Origins, 'refusal'>;
 }
 
@@ -39,6 +43,7 @@ export class Sockets {
   private readonly options: SocketsOptions;
   private readonly server: Server<typeof ClientSocket>;
   private readonly wholeFrames: WholeFrames<Session>;
+  private readonly readBudget: ReadBudget<Session>;
   private readonly directWrites = DirectWrites.create();
   private readonly sessions = new Set<Session>();
   private readonly clock: NodeJS.Timeout;
@@ -56,8 +61,17 @@ export class Sockets {
     this.options = options;
     const { gateway, limits } = options;
     this.received = receivedBy(gateway);
-    this.wholeFrames = new WholeFrames(limits.frameBytes, (session, payload, bytes) =>
-      gateway.receive(session, payload, bytes),
+    const readBudget = new ReadBudget<Session>({
+      bytesPerSecond: options.readBytes,
+      msPerSecond: options.readMs,
+      now: () => this.now,
+      pause: (session, ms) => this.pause(session, ms),
+    });
+    this.readBudget = readBudget;
+    this.wholeFrames = new WholeFrames(
+      limits.frameBytes,
+      (session, payload, bytes) => gateway.receive(session, payload, bytes),
+      (session, bytes, ms) => readBudget.spend(session, bytes, ms),
     );
     const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
       noServer: true,
@@ -197,20 +211,36 @@ export class Sockets {
     };
     const session = new Session(socket, stream, codec, outboxBytes, this.now, rates, this.directWrites);
     socket.session = session;
+    Object.assign(session, this.readBudget.full);
     this.sessions.add(session);
     this.wholeFrames.tap(stream, session);
     socket.on('message', this.received);
+    socket.on('ping', this.pinged);
     socket.on('pong', heard);
+    socket.on('pong', this.pinged);
     socket.on('close', this.closed);
   }
 
   private readonly received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
 
-  private readonly closed = closedBy((session) => {
+  /** A ping is answered by ws; it counts as a message does, and so does a pong that nobody asked for. */
+  private readonly pinged = toldBy((session) => this.options.gateway.counts(session));
+
+  private readonly closed = toldBy((session) => {
     this.sessions.delete(session);
     if (session.goesBy !== undefined) this.going--;
     this.options.gateway.disconnected(session);
   });
+
+  private pause(session: Session, ms: number): void {
+    if (session.closed || session.socket.isPaused) return;
+    session.socket.pause();
+    setTimeout(() => {
+      // What it said meanwhile has not been read yet.
+      session.heard = this.now;
+      session.socket.resume();
+    }, ms).unref();
+  }
 
   private tick(): void {
     this.now = steadyNow();
@@ -267,7 +297,7 @@ function heard(this: WebSocket): void {
   session.pinged = false;
 }
 
-function closedBy(tell: (session: Session) => void): (this: WebSocket) => void {
+function toldBy(tell: (session: Session) => void): (this: WebSocket) => void {
   return function () {
     const session = sessionOf(this);
     if (session !== undefined) tell(session);

@@ -12,7 +12,15 @@ export interface FrameProgress {
 /** A data frame's payload, text where it was a text frame, and its bytes. */
 export type Taken<Socket> = (socket: Socket, payload: string | Uint8Array, bytes: number) => void;
 
+/** What a socket's bytes cost: how many they were, and how long they took here, ms. */
+export type Spent<Socket> = (socket: Socket, bytes: number, ms: number) => void;
+
 const EVERYTHING = -1;
+/** Of chunks that are smaller, and hold whole messages alone, the time is not taken: their number is bounded elsewhere. */
+const TIMED_BYTES = 1024;
+/** What ws takes for a frame at least, ms, and how short a frame is at least: a small chunk may hold that many. */
+const WS_FRAME_MS = 0.002;
+const LEAST_FRAME_BYTES = 6;
 
 const FINAL_TEXT = 0x81;
 const FINAL_BINARY = 0x82;
@@ -37,14 +45,16 @@ interface Tapped<Socket> extends Duplex {
 export class WholeFrames<Socket extends FrameProgress> {
   private readonly maxPayload: number;
   private readonly taken: Taken<Socket>;
+  private readonly spent: Spent<Socket>;
   private readonly tapped: Listener & { listener?: unknown };
   /** The one listener of ws, the same for all its sockets. */
   private toWs: Listener | undefined;
 
   /** `maxPayload`: as ws has it. */
-  constructor(maxPayload: number, taken: Taken<Socket>) {
+  constructor(maxPayload: number, taken: Taken<Socket>, spent: Spent<Socket> = () => undefined) {
     this.maxPayload = maxPayload;
     this.taken = taken;
+    this.spent = spent;
     const data = (stream: Tapped<Socket>, chunk: Bytes): void => this.data(stream, chunk);
     this.tapped = function (chunk) {
       data(this, chunk);
@@ -68,15 +78,26 @@ export class WholeFrames<Socket extends FrameProgress> {
 
   private data(stream: Tapped<Socket>, chunk: Bytes): void {
     const socket = stream[SOCKET];
+    const isTimed = chunk.length >= TIMED_BYTES;
+    const began = isTimed ? performance.now() : 0;
+    const toWs = this.split(stream, socket, chunk);
+    if (socket === undefined) return;
+    const ms = isTimed ? performance.now() - began : (toWs / LEAST_FRAME_BYTES) * WS_FRAME_MS;
+    this.spent(socket, chunk.length, ms);
+  }
+
+  /** How many of the bytes were left to ws. */
+  private split(stream: Tapped<Socket>, socket: Socket | undefined, chunk: Bytes): number {
     let at = 0;
     if (socket !== undefined && socket.passing !== EVERYTHING) {
       if (socket.passing === 0) at = this.take(socket, chunk);
-      if (at === chunk.length) return;
+      if (at === chunk.length) return 0;
       // What stands behind a frame of ws's goes to it too: it tells of an error, and lets go of the stream, after the
       // turn. Nothing more is read within it.
       if (socket.passing !== EVERYTHING) socket.passing = this.leftOver(chunk, at + socket.passing);
     }
     this.toWs?.call(stream, at === 0 ? chunk : chunk.subarray(at));
+    return chunk.length - at;
   }
 
   /** Takes the messages that the chunk begins with; returns where they end. */
