@@ -13,6 +13,7 @@ test('wrong arguments are told in one line and the usage, with exit code 2', asy
     ['test/chaos/cli.js', ['--fault', 'foo']],
     ['loadtest/soak-cli.js', ['--sockets=-1']],
     ['loadtest/replay-cli.js', []],
+    ['loadtest/stored-cli.js', []],
   ];
   for (const [command, args] of cases) {
     const file = fileURLToPath(new URL(`../../${command}`, import.meta.url));
