@@ -77,6 +77,8 @@ type StepFailure = Pick<ApplyFailure, 'code' | 'message'>;
 
 /** Microseconds for a byte of a value that a commit copies: into the document, into the patch, and to text. */
 const COPY_BYTE_US = 0.05;
+/** The same for a text: it is not walked, only written as text. */
+const COPY_TEXT_BYTE_US = 0.01;
 /** Microseconds for a byte of a value that is looked at. */
 const LOOK_BYTE_US = 0.01;
 
@@ -202,7 +204,7 @@ class Run {
     const value = valueIn(source) ?? null;
     const size = this.#sizeOf(value);
     // Before anything is copied: copies of copies double the document with every step.
-    const refused = this.#copiesTooMuch(size.bytes) ?? this.#tooDeep(value, size, step.path);
+    const refused = this.#copiesTooMuch(value, size) ?? this.#tooDeep(value, size, step.path);
     if (refused !== undefined) return refused;
     // Taken first: the copy may go into what it is a copy of.
     const copied = plain(value);
@@ -230,7 +232,7 @@ class Run {
     if (this.#limits === undefined) this.#pushTransfer(step, source, place);
     else if (place.pointer.length > source.pointer.length && within(place.pointer, source.pointer)) {
       // RFC 6902 forbids `from` to be a prefix of `path`, though the list has closed up in between.
-      const refused = this.#copiesTooMuch(size.bytes);
+      const refused = this.#copiesTooMuch(value, size);
       if (refused !== undefined) return refused;
       this.done.push({ op: 'remove', path: source.pointer });
       this.done.push({ op: 'add', path: place.pointer, value: plain(value) });
@@ -270,10 +272,10 @@ class Run {
   }
 
   /** What a commit copies out of the document, all steps together, stays within one document's size and the work allowed. */
-  #copiesTooMuch(bytes: number): StepFailure | undefined {
+  #copiesTooMuch(value: Held, { bytes }: Size): StepFailure | undefined {
     const most = this.#limits?.documentBytes;
     this.#copiedBytes += bytes;
-    this.#leftUs -= COPY_BYTE_US * bytes;
+    this.#leftUs -= (typeof value === 'string' ? COPY_TEXT_BYTE_US : COPY_BYTE_US) * bytes;
     if (most === undefined || this.#copiedBytes <= most) return this.costsTooMuch();
     return { code: 'too-large', message: `the patch copies more than ${most} bytes` };
   }
