@@ -19,6 +19,8 @@ const TOO_MUCH_SINCE =
 export class Submitting {
   private readonly stay: Stay;
   private readonly snapshots: Snapshots;
+  /** More bytes than are read for one submit have been committed since this version, and so since those before it. */
+  private tooMuchSince = -1;
 
   constructor(stay: Stay, snapshots: Snapshots) {
     this.stay = stay;
@@ -88,14 +90,20 @@ export class Submitting {
       refuse('version-too-old', BEFORE_HISTORY);
       return;
     }
+    if (after <= this.tooMuchSince) {
+      refuse('version-too-old', TOO_MUCH_SINCE);
+      return;
+    }
     this.stay.await(subscriber, (answered) => {
       const hasRoom = hand.reserve(limits.historyBytes, (release) =>
         this.collect(after, upTo, [], 0, (found) => {
           answered(() => {
             if (found === 'out-of-reach') refuse('unavailable', 'the store is out of reach');
             else if (found === 'folded') refuse('version-too-old', BEFORE_HISTORY);
-            else if (found === 'too-much') refuse('version-too-old', TOO_MUCH_SINCE);
-            else this.submit(subscriber, submission, found);
+            else if (found === 'too-much') {
+              this.tooMuchSince = Math.max(this.tooMuchSince, after);
+              refuse('version-too-old', TOO_MUCH_SINCE);
+            } else this.submit(subscriber, submission, found);
           });
           release();
         }),
