@@ -40,8 +40,7 @@ const PARTS = [
   {
     name: 'modules',
     inputs: [...SETTINGS, ...MODULES.flatMap((folder) => below(folder, /\.ts$/))],
-    isThere: () =>
-      MODULES.every((folder) => below(folder, /(?<!\.d)\.ts$/).every((file) => existsSync(compiled(file)))),
+    isThere: areModulesThere,
     make: compile,
   },
   {
@@ -75,7 +74,6 @@ function build(ifPossible) {
     // A build that is cut short leaves no digest, and is done again.
     delete digests[part.name];
     if (!writeRecord(digests)) return 1;
-    if (!part.isThere()) rmSync(incremental, { force: true });
     if (!part.make()) return 1;
     digests[part.name] = digest;
     writeRecord(digests);
@@ -88,17 +86,30 @@ function build(ifPossible) {
  * @returns {string | undefined} what to do first, in one line
  */
 function missing(stale) {
-  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
+  const problem = notInstalled(Object.keys(dependencies));
+  if (problem !== undefined || !stale) return problem;
+  if ([compiler, 'node_modules/esbuild'].every((tool) => existsSync(join(root, tool)))) {
+    return notInstalled(Object.keys(devDependencies));
+  }
+  const state = existsSync(record) ? 'dist/ is older than the sources' : 'dist/ has not been built';
+  return `${state}, and the compiler is a development dependency that is not installed: run \`npm ci --include=dev\`.`;
+}
+
+/**
+ * @param {readonly string[]} names of packages
+ * @returns {string | undefined} the first that is not there as package-lock.json wants it, and what to do
+ */
+function notInstalled(names) {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  for (const name of Object.keys(dependencies)) {
+  for (const name of names) {
     const [there, wanted] = [installedVersion(name), packages[`node_modules/${name}`]?.version];
     if (there === wanted) continue;
     return `${name} ${wanted} is ${there === undefined ? 'not installed' : `wanted, and ${there} installed`}: run \`npm ci\`.`;
   }
-  if (!stale) return undefined;
-  const state = existsSync(record) ? 'dist/ is older than the sources' : 'dist/ has not been built';
-  if ([compiler, 'node_modules/esbuild'].every((tool) => existsSync(join(root, tool)))) return undefined;
-  return `${state}, and the compiler is a development dependency that is not installed: run \`npm ci --include=dev\`.`;
+  return undefined;
 }
 
 /**
@@ -110,7 +121,16 @@ function installedVersion(name) {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).version : undefined;
 }
 
+/** Whether every source has its module. */
+function areModulesThere() {
+  return MODULES.every((folder) =>
+    below(folder, /(?<!\.d)\.ts$/).every((file) => existsSync(compiled(file))),
+  );
+}
+
 function compile() {
+  // The compiler does not look whether what it wrote is still there.
+  if (!areModulesThere()) rmSync(incremental, { force: true });
   if (!run(compiler, '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', incremental)) return false;
   removeLeftovers();
   return true;

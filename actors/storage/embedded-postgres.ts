@@ -3,11 +3,12 @@
 // are killed: the next start takes the directory over. Modes: starting -> running -> restarting -> running
 // … -> stopped, set by #setMode alone.
 import type { ChildProcess } from 'node:child_process';
-import { mkdir, open, readFile, realpath, rename } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
-import { type Binaries, findBinaries } from './embedded/binaries.ts';
+import { type Binaries, findBinaries, LIBRARIES } from './embedded/binaries.ts';
 import {
   DATABASE,
   type DataPaths,
@@ -70,9 +71,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       'the embedded PostgreSQL does not run on Windows: set storage.url to postgres://…',
     );
   }
-  await mkdir(options.directory, { recursive: true, mode: 0o755 });
-  const directory = await realpath(options.directory);
-  const unlock = await lockDirectory(directory);
+  const { made, directory, unlock } = await takeDirectory(options.directory).catch((error: unknown) => {
+    throw demandWritable(error, options.directory);
+  });
   try {
     const binaries = await findBinaries(directory);
     const identity = await chooseIdentity(binaries, directory);
@@ -87,6 +88,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     return server;
   } catch (error) {
     await unlock();
+    if (made !== undefined) await removeMade(directory, await realpath(made));
     throw error;
   }
 }
@@ -104,6 +106,36 @@ export async function runningEmbeddedUrl(directory: string): Promise<string | un
 
 const urlOf = (password: string, port: number, database: string): string =>
   `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
+
+/** Makes it where it is missing, and locks it. `made`: the first folder that was made for it. */
+async function takeDirectory(path: string) {
+  const made = await mkdir(path, { recursive: true, mode: 0o755 });
+  const directory = await realpath(path);
+  return { made, directory, unlock: await lockDirectory(directory) };
+}
+
+/** The error that tells which key leads out of a directory that may not be written; every other one as it is. */
+function demandWritable(error: unknown, directory: string): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) return error;
+  return new EmbeddedPostgresError(
+    'cannot-run',
+    `${directory} cannot be written (${code}): choose another directory with --set storage.embedded.directory=…`,
+    { cause: error },
+  );
+}
+
+/** Removes `directory`, and its parents up to `first`, as far as nothing but links to libraries is in them. */
+async function removeMade(directory: string, first: string): Promise<void> {
+  try {
+    if ((await readdir(directory)).every((name) => name === LIBRARIES)) {
+      await rm(join(directory, LIBRARIES), { recursive: true, force: true });
+    }
+    for (let path = directory; path.startsWith(first); path = dirname(path)) await rmdir(path);
+  } catch {
+    // Something is in it: it stays.
+  }
+}
 
 /** A postmaster that outlived its node is stopped, so that the new one is ours and has our settings. */
 async function stopLeftover(paths: DataPaths, options: EmbeddedPostgresOptions): Promise<void> {

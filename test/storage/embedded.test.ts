@@ -1,11 +1,14 @@
 // The embedded PostgreSQL: started, killed, stopped, shared by nobody, as whoever runs the tests.
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
+import { findBinaries, linkLibraries } from '../../actors/storage/embedded/binaries.ts';
+import { pathsIn, prepareData } from '../../actors/storage/embedded/data.ts';
 import { isAlive } from '../../actors/storage/embedded/directory-lock.ts';
+import { chooseIdentity } from '../../actors/storage/embedded/identity.ts';
 import {
   type EmbeddedPostgres,
   EmbeddedPostgresError,
@@ -101,6 +104,59 @@ void test('embedded: works in a directory that only we may enter', async (t) => 
   const server = await start(t, directory);
   assert.equal((await query(server.url, (sql) => sql`SELECT 1 AS n`))[0]?.n, 1);
   await server.stop();
+});
+
+void test('embedded: an initdb that fails leaves nothing, not even the directory that was made for it', async (t) => {
+  const { parent, directory } = await scratch(t);
+  const found = await findBinaries(directory);
+  const paths = pathsIn(directory);
+  // An initdb that finds no postgres beside it.
+  const alone = join(parent, 'alone');
+  await mkdir(alone);
+  await copyFile(found.initdb, join(alone, 'initdb'));
+  const native = join(dirname(found.initdb), '..', 'lib');
+  const binaries = {
+    ...found,
+    initdb: join(alone, 'initdb'),
+    env: { ...found.env, LD_LIBRARY_PATH: [found.env.LD_LIBRARY_PATH, native].filter(Boolean).join(':') },
+  };
+  const identity = await chooseIdentity(binaries, directory);
+  await assert.rejects(prepareData(paths, binaries, identity), /initdb failed: .*postgres/);
+  assert.deepEqual(await readdir(directory), []);
+  // A start in a directory where nothing can be made a database: its name is too long for PostgreSQL's paths.
+  const deep = join(parent, 'not', ...Array.from({ length: 12 }, () => 'd'.repeat(100)));
+  await assert.rejects(startEmbeddedPostgres({ directory: deep }), EmbeddedPostgresError);
+  assert.deepEqual((await readdir(parent)).sort(), ['alone', 'data']);
+});
+
+if (process.platform === 'linux') {
+  void test('embedded: a directory that cannot be written is an error that names the key', async () => {
+    // Not even root makes a folder there.
+    await assert.rejects(startEmbeddedPostgres({ directory: '/sys/troupe' }), (error) => {
+      assert.ok(error instanceof EmbeddedPostgresError);
+      assert.match(
+        error.message,
+        /^\/sys\/troupe cannot be written \(E\w+\): .*storage\.embedded\.directory/,
+      );
+      return true;
+    });
+  });
+}
+
+void test('embedded: links to libraries follow a package whose folder has moved', async (t) => {
+  const { parent, directory } = await scratch(t);
+  // A package that lists a link which cannot be made beside the library, because that folder is not there.
+  const links = [{ source: 'native/lib/libx.so.1.2', target: 'native/none/libx.so.1' }];
+  for (const name of ['before', 'after']) {
+    const native = join(parent, name, 'native');
+    await mkdir(join(native, 'lib'), { recursive: true });
+    await writeFile(join(native, 'lib', 'libx.so.1.2'), name);
+    await writeFile(join(native, 'pg-symlinks.json'), JSON.stringify(links));
+    const linked = await linkLibraries(native, directory);
+    assert.equal(linked, join(directory, 'lib'));
+    assert.equal(await readFile(join(linked, 'libx.so.1'), 'utf8'), name);
+    await rm(join(parent, name), { recursive: true });
+  }
 });
 
 void test('a test server stops, and its directory goes', async () => {

@@ -1,6 +1,6 @@
 // Finds PostgreSQL's binaries in the optional dependency, and makes sure that they find their libraries
 // also where install scripts were not run.
-import { access, chmod, constants, mkdir, readFile, symlink } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { EmbeddedPostgresError } from './errors.ts';
@@ -11,6 +11,9 @@ export interface Binaries {
   /** What the processes need to be told: nothing of the caller's PG* variables. */
   readonly env: Readonly<Record<string, string>>;
 }
+
+/** The folder in the scratch directory. */
+export const LIBRARIES = 'lib';
 
 /** `scratch`: a directory for links to libraries, where the package's own cannot be written. Rejects with `not-installed`. */
 export async function findBinaries(scratch: string): Promise<Binaries> {
@@ -56,8 +59,11 @@ async function makeExecutable(path: string): Promise<void> {
   }
 }
 
-/** The package lists its libraries' short names, which its install script makes. Returns the directory of those made elsewhere. */
-async function linkLibraries(native: string, scratch: string): Promise<string | undefined> {
+/**
+ * The package lists its libraries' short names, which its install script makes. Returns the directory of those that
+ * were made elsewhere, below `scratch`. A link there that leads to where the package was once is made again.
+ */
+export async function linkLibraries(native: string, scratch: string): Promise<string | undefined> {
   let elsewhere: string | undefined;
   for (const { source, target } of await shortNames(native)) {
     const link = join(dirname(native), target);
@@ -66,11 +72,12 @@ async function linkLibraries(native: string, scratch: string): Promise<string | 
       await symlink(basename(source), link);
     } catch (error) {
       if (await exists(link)) continue;
-      elsewhere ??= join(scratch, 'lib');
+      elsewhere ??= join(scratch, LIBRARIES);
       await mkdir(elsewhere, { recursive: true, mode: 0o755 });
-      const copy = join(elsewhere, basename(target));
-      if (await exists(copy)) continue;
-      await symlink(join(dirname(native), source), copy).catch(() => {
+      const [library, copy] = [join(dirname(native), source), join(elsewhere, basename(target))];
+      if ((await readlink(copy).catch(() => undefined)) === library) continue;
+      await rm(copy, { force: true });
+      await symlink(library, copy).catch(() => {
         throw new EmbeddedPostgresError('cannot-run', `cannot link ${link} nor ${copy}`, { cause: error });
       });
     }

@@ -57,16 +57,23 @@ export async function prepareData(paths: DataPaths, binaries: Binaries, identity
     return readPassword(paths);
   }
   const password = randomBytes(24).toString('base64url');
-  await writeFile(paths.password, `${password}\n`, { mode: 0o600 });
   const draft = `${paths.data}${DRAFT}${randomBytes(6).toString('hex')}`;
-  await mkdir(draft, { mode: 0o700 });
-  await identity.own(draft);
-  await initialize(draft, password, binaries, identity);
-  await appendFile(join(draft, 'postgresql.conf'), SETTINGS);
-  if (await knows(draft, 'wal_compression=lz4', binaries, identity)) {
-    await appendFile(join(draft, 'postgresql.conf'), 'wal_compression = lz4\n');
+  try {
+    await writeFile(paths.password, `${password}\n`, { mode: 0o600 });
+    await mkdir(draft, { mode: 0o700 });
+    await identity.own(draft);
+    await initialize(draft, password, binaries, identity);
+    await appendFile(join(draft, 'postgresql.conf'), SETTINGS);
+    if (await knows(draft, 'wal_compression=lz4', binaries, identity)) {
+      await appendFile(join(draft, 'postgresql.conf'), 'wal_compression = lz4\n');
+    }
+    await rename(draft, paths.data);
+  } catch (error) {
+    // Nothing of it stays: a disk that is full gets its space back, and the next start begins anew.
+    await rm(draft, { recursive: true, force: true });
+    await rm(paths.password, { force: true });
+    throw error;
   }
-  await rename(draft, paths.data);
   await syncDirectory(dirname(paths.data));
   return password;
 }
