@@ -9,6 +9,7 @@ import type { Transport } from './link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
 import { loadLimits } from './load-queue.ts';
 import { Progress } from './progress.ts';
+import { codeOf } from './storage/postgres/errors.ts';
 import type { OpenedSession, SessionIdentity, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
 import { warmUp } from './warm-up.ts';
@@ -62,6 +63,8 @@ export type FromWorker =
   /** The database is out of reach, or refused. */
   | { type: 'failed'; token: number; error: string }
   | { type: 'fold'; token: number; request: FoldRequest }
+  /** Whether the database takes what is written; told after each failed attempt, and when it succeeds again. */
+  | { type: 'writes'; failure: { readonly code?: string } | undefined }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: object };
 
 /** Why a worker's task ended by itself. */
@@ -74,11 +77,16 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
     tell({ type: 'log', level, message, fields });
   const store = createWorkerStore({
     ...task.storage,
-    onProblem: (problem) =>
+    onProblem: (problem) => {
       log(problem.type === 'recovered' ? 'info' : 'warn', 'storage', {
         slot: task.identity.slot,
         ...asFields(problem),
-      }),
+      });
+      if (problem.type === 'refused') return;
+      const code = problem.type === 'unavailable' ? codeOf(problem.error) : undefined;
+      const failure = code === undefined ? {} : { code };
+      tell({ type: 'writes', failure: problem.type === 'unavailable' ? failure : undefined });
+    },
   });
   const { slot } = task.identity;
   const liveness = task.liveness === null ? undefined : new Liveness(task.liveness);

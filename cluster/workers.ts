@@ -45,6 +45,8 @@ export interface WorkersOptions {
   readonly messages: OwnerLinkListener['messages'];
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  /** Whether the database takes what a worker writes: the failure of its last attempt, undefined where there is none. */
+  readonly onWrites: (slot: number, failure: { readonly code?: string } | undefined) => void;
   /** The module of the workers; tests run one with faults in it. */
   readonly workerModule?: URL;
 }
@@ -251,6 +253,9 @@ export class Workers {
           case 'fold':
             void this.fold(control.port1, message.token, message.request);
             return;
+          case 'writes':
+            options.onWrites(slot.number, message.failure);
+            return;
           case 'log':
             options.log(message.level, message.message, { slot: slot.number, ...message.fields });
             return;
@@ -264,6 +269,7 @@ export class Workers {
         for (const { reject: fail } of slot.asked.values())
           fail(new StoreUnavailable('the worker has ended'));
         slot.asked.clear();
+        options.onWrites(slot.number, undefined);
         if (ownerLink !== undefined) options.slotListener.down(slot.number, ownerLink);
         if (slot.mode === 'stopped' || this.stopping) {
           resolve();

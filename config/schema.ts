@@ -111,6 +111,12 @@ const storage = z.strictObject({
     100,
     'Connections for reads, per worker. Each worker holds one more, for its writes.',
   ),
+  unreadyMs: duration(
+    5 * SECOND,
+    100,
+    DAY,
+    'How long PostgreSQL may be silent, or take no edits, until `/readyz` answers 503 with the reason.',
+  ),
 });
 
 const worker = z.strictObject({

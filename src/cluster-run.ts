@@ -18,7 +18,7 @@ import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import { createTcpNetwork } from '../cluster/peer/network-tcp.ts';
 import type { Rings } from '../cluster/rings.ts';
 import type { Router } from '../cluster/router.ts';
-import { Workers } from '../cluster/workers.ts';
+import { Workers, type WorkersOptions } from '../cluster/workers.ts';
 import type { Config } from '../config/schema.ts';
 import { fenceLoners } from './admission.ts';
 import { ListenError } from './listen-error.ts';
@@ -37,6 +37,7 @@ export interface ClusterRunOptions {
   readonly gateway: OwnerLinkListener;
   readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly onWrites: WorkersOptions['onWrites'];
   readonly workerModule?: URL;
   /** Aborted while the run starts: it is given up at once, whatever does not answer. Afterwards without effect. */
   readonly signal: AbortSignal;
@@ -186,6 +187,7 @@ async function assemble(
     messages: (link, messages) => gateway.messages(link, messages),
     fold: (request) => options.fold(run, request),
     log,
+    onWrites: options.onWrites,
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
   });
   onStop((now) => (now ? workers.kill() : workers.stop()));

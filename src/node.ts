@@ -15,6 +15,7 @@ import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
 import { balanceClients } from './client-balance.ts';
 import { checkConnections, embeddedSettings } from './connection-budget.ts';
+import { DatabaseHealth } from './database-health.ts';
 import { startFoldPool } from './fold-pool.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Origins } from './gateway/origins.ts';
@@ -97,10 +98,10 @@ async function assemble(
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
-  let isReady = (): boolean => false;
+  let unready = (): string | undefined => 'the node is starting';
   // The port first: a busy one is told before anything else is started.
   const origins = new Origins({ ...config.listen, auth: config.auth.mode });
-  const http = await createHttpServer({ ...config.listen, origins, isReady: () => isReady() });
+  const http = await createHttpServer({ ...config.listen, origins, unready: () => unready() });
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
@@ -155,6 +156,20 @@ async function assemble(
     handOverMs: config.drain.timeoutMs,
     clients: sockets,
   });
+  const database = new DatabaseHealth({
+    control,
+    unreadyMs: config.storage.unreadyMs,
+    clock: systemClock,
+    log,
+    onRisen: (timeline) => {
+      storage.lowestTimeline = timeline;
+      void starting.then(
+        (ownership) => ownership.refuseBelow(timeline),
+        () => undefined,
+      );
+    },
+  });
+  onStop(async () => database.stop());
   const starting = startOwnership({
     config,
     storage,
@@ -164,6 +179,7 @@ async function assemble(
     gateway,
     fold,
     log: (level, message, fields) => log[level](fields, message),
+    onWrites: database.writes,
     onLost: (error) => fail(error),
     onLeaveAsked: () => {
       if (!leaving.hasBegun) log.info('leaving, as an operator asks');
@@ -181,12 +197,6 @@ async function assemble(
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());
   sweepHistory(config, control, log, onStop);
-  onStop(
-    watchDatabase(control, log, (timeline) => {
-      storage.lowestTimeline = timeline;
-      ownership.refuseBelow(timeline);
-    }),
-  );
   http.server.on('upgrade', sockets.upgrade);
   const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
   await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS, isLed }).catch(
@@ -195,7 +205,10 @@ async function assemble(
     },
   );
   signal.throwIfAborted();
-  isReady = () => ownership.isServing && !leaving.hasBegun;
+  unready = () => {
+    if (leaving.hasBegun) return 'the node is leaving';
+    return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';
+  };
   const { neighbours } = ownership;
   const watches: (() => void)[] = [];
   if (neighbours !== undefined) {
@@ -212,7 +225,7 @@ async function assemble(
       watches.push(balanceClients({ neighbours, sockets, clock: systemClock, log }));
   }
   onStop(async () => {
-    isReady = () => false;
+    unready = () => 'the node is stopping';
     for (const end of watches) end();
     if (isClustered(config)) await leaving.begin();
   });
@@ -274,33 +287,6 @@ function sweepHistory(
   });
   onStop(async () => end());
 }
-
-/**
- * Asks for the database's timeline now and then: so that the database knows, when it fails over, whether its
- * standby had all, and so that all threads hear of a failover that one connection has met.
- */
-function watchDatabase(
-  control: ControlStore,
-  log: Logger,
-  onRisen: (timeline: number) => void,
-): () => Promise<void> {
-  let known = 0;
-  const watch = (): void => {
-    control.timeline().then(
-      ({ highest }) => {
-        if (highest <= known) return;
-        known = highest;
-        onRisen(highest);
-      },
-      (error: unknown) => log.debug({ err: error }, "the database's timeline is not known"),
-    );
-  };
-  watch();
-  const timer = setInterval(watch, TIMELINE_MS);
-  return async () => clearInterval(timer);
-}
-
-const TIMELINE_MS = 5000;
 
 export function hostLimits(config: Config): HostLimits {
   const { limits, actors, commit, snapshot } = config;

@@ -12,7 +12,7 @@ import { Alone } from '../cluster/alone.ts';
 import type { LeaveProgress } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import type { Router } from '../cluster/router.ts';
-import { Workers } from '../cluster/workers.ts';
+import { Workers, type WorkersOptions } from '../cluster/workers.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
@@ -29,6 +29,7 @@ export interface OwnershipOptions {
   readonly gateway: OwnerLinkListener;
   readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  readonly onWrites: WorkersOptions['onWrites'];
   readonly workerModule?: URL;
   /** The node cannot go on. */
   readonly onLost: (error: Error) => void;
@@ -130,6 +131,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
     messages: (link, messages) => gateway.messages(link, messages),
     fold: (request) => options.fold(run, request),
     log,
+    onWrites: options.onWrites,
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
   });
   try {

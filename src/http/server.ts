@@ -9,8 +9,8 @@ import type { Origins } from '../gateway/origins.ts';
 export interface HttpOptions {
   readonly host: string;
   readonly port: number;
-  /** Able to serve: not while starting, stopping or fenced. */
-  readonly isReady: () => boolean;
+  /** Why the node cannot serve: it starts, leaves, is fenced, or its database fails it. undefined: it can. */
+  readonly unready: () => string | undefined;
   readonly origins: Pick<Origins, 'refusal' | 'refusalOfProbe'>;
 }
 
@@ -39,8 +39,9 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
   app.get('/healthz', async () => ({ status: 'alive' }));
   app.get('/readyz', async (_request, reply) => {
-    if (options.isReady()) return { status: 'ready' };
-    return reply.code(503).send({ code: 'unavailable', message: 'not serving', retryable: true });
+    const message = options.unready();
+    if (message === undefined) return { status: 'ready' };
+    return reply.code(503).send({ code: 'unavailable', message, retryable: true });
   });
   app.setNotFoundHandler(async (_request, reply) =>
     reply.code(404).send({ code: 'not-found', message: 'there is nothing here', retryable: false }),

@@ -166,34 +166,41 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
     },
   );
 
-  await t.test('drain: shards and clients leave, the node stays until it is stopped', async () => {
-    const client = await WireClient.connect(t, b.socketUrl, { client: 'client-bb' });
-    await client.open('acme/plan', 'json');
-    const drained = command('drain', 'b');
-    const told = await client.next('draining');
-    assert.ok(typeof told.reconnectInMs === 'number' && told.reconnectInMs < 5000);
-    client.close();
-    const { code, stdout, stderr } = await drained;
-    assert.deepEqual([code, stderr], [0, '']);
-    const lines = stdout.split('\n');
-    assert.match(lines[0] ?? '', /^b: [\d,]+ shards, no answer yet$/);
-    assert.equal(lines.at(-1), 'b is drained: no shards, no clients. It runs until it is stopped.');
-    const [first, second] = (await statusOf()).nodes;
-    assert.deepEqual([first?.state, first?.shards], ['live', 4096]);
-    assert.deepEqual([second?.state, second?.shards, second?.lease], ['draining', 0, true]);
-    assert.equal((await fetch(new URL('/readyz', b.url))).status, 503);
-    assert.equal((await fetch(new URL('/healthz', b.url))).status, 200);
-    assert.equal((await command('drain', 'b')).code, 0, 'again');
-    const onto = await command('move', '1', 'b');
-    assert.deepEqual([onto.code, onto.stderr], [1, 'troupe: b drains: it takes no shards any more\n']);
-    const last = await command('drain', 'a');
-    assert.deepEqual(
-      [last.code, last.stderr],
-      [1, 'troupe: a is the only node that takes shards: nobody would take its own\n'],
-    );
-    b.child.kill('SIGTERM');
-    assert.equal((await b.ended).code, 0);
-  });
+  await t.test(
+    'READY-1 drain: shards and clients leave, the node is unready and stays until it is stopped',
+    async () => {
+      const client = await WireClient.connect(t, b.socketUrl, { client: 'client-bb' });
+      await client.open('acme/plan', 'json');
+      const drained = command('drain', 'b');
+      const told = await client.next('draining');
+      assert.ok(typeof told.reconnectInMs === 'number' && told.reconnectInMs < 5000);
+      client.close();
+      const { code, stdout, stderr } = await drained;
+      assert.deepEqual([code, stderr], [0, '']);
+      const lines = stdout.split('\n');
+      assert.match(lines[0] ?? '', /^b: [\d,]+ shards, no answer yet$/);
+      assert.equal(lines.at(-1), 'b is drained: no shards, no clients. It runs until it is stopped.');
+      const [first, second] = (await statusOf()).nodes;
+      assert.deepEqual([first?.state, first?.shards], ['live', 4096]);
+      assert.deepEqual([second?.state, second?.shards, second?.lease], ['draining', 0, true]);
+      const unready = await fetch(new URL('/readyz', b.url));
+      assert.deepEqual(
+        [unready.status, await unready.json()],
+        [503, { code: 'unavailable', message: 'the node is leaving', retryable: true }],
+      );
+      assert.equal((await fetch(new URL('/healthz', b.url))).status, 200);
+      assert.equal((await command('drain', 'b')).code, 0, 'again');
+      const onto = await command('move', '1', 'b');
+      assert.deepEqual([onto.code, onto.stderr], [1, 'troupe: b drains: it takes no shards any more\n']);
+      const last = await command('drain', 'a');
+      assert.deepEqual(
+        [last.code, last.stderr],
+        [1, 'troupe: a is the only node that takes shards: nobody would take its own\n'],
+      );
+      b.child.kill('SIGTERM');
+      assert.equal((await b.ended).code, 0);
+    },
+  );
 
   await t.test('without Redis, status tells what the database knows', async () => {
     await cluster.redis.kill();

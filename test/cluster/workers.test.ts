@@ -136,6 +136,7 @@ async function stage(t: TestContext) {
     control: Object.assign(control, { sessions }),
     controlSession,
     liveness: null,
+    onWrites: () => undefined,
     slotListener: {
       up: () => told.push('up'),
       down: () => told.push('down'),

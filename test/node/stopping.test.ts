@@ -107,6 +107,7 @@ for (const [what, silencing] of Object.entries(SILENCINGS)) {
       gateway: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
       fold: () => Promise.resolve(undefined),
       log: () => undefined,
+      onWrites: () => undefined,
       signal: giveUp.signal,
       onFenced: () => assert.fail('fenced'),
       onLeaveAsked: () => ({ clients: 0, isDone: false }),

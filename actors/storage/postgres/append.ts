@@ -110,15 +110,19 @@ export class Appender {
         const proved = this.#connection.epoch === this.#seenEpoch ? heads : headsOf(rows);
         const written = await this.#answer('append', insertBatch(sql, this.#session, batch, proved));
         const answer = written > 0 ? COMMITTED : await this.#whyNothing(sql, uncertain ? batch : undefined);
-        if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
+        this.#recovered(failures);
         return answer;
       } catch (error) {
         switch (classify(error)) {
           case 'data':
+            this.#recovered(failures);
             return { type: 'data', error };
           case 'duplicate': {
             const answer = sql && (await this.#whoseRows(sql, batch));
-            if (answer) return answer;
+            if (answer) {
+              this.#recovered(failures);
+              return answer;
+            }
             break;
           }
           case 'other':
@@ -152,7 +156,7 @@ export class Appender {
         sql ??= await this.#connection.open();
         const moved = await this.#answer('handOff', handOff(sql, this.#session, shards, to));
         const before = uncertain ? await this.#answer('handOff', ownedBy(sql, to, shards)) : [];
-        if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
+        this.#recovered(failures);
         return epochs([...before, ...moved]);
       } catch (error) {
         const kind = classify(error);
@@ -222,6 +226,11 @@ export class Appender {
 
   #answer<T>(call: string, answer: PromiseLike<T>): Promise<T> {
     return within(this.#connection.answerTimeoutMs, call, answer);
+  }
+
+  /** The database has given an answer again, whatever it says. */
+  #recovered(failures: number): void {
+    if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
   }
 
   /** Grows from 20 ms to 1 s, between half and the whole of it; ends at once on abort. */
