@@ -160,7 +160,7 @@ const limits = z.strictObject({
     16 * MiB,
     KiB,
     512 * MiB,
-    'Largest document, as its snapshot in JSON; an edit that would outgrow it is `too-large`.',
+    'Largest document, as its snapshot in JSON; an edit that would outgrow it is `too-large`. So is one after which a document of kind `json` would take more than eight times as much memory, for its lists and objects.',
   ),
   openDocuments: count(100, 1, 100_000, 'Documents that one socket may have open at once.'),
   submitsPerSecond: count(

@@ -57,6 +57,8 @@ export interface DocumentKind<State, Op, Undo> {
   snapshot(state: State): Wire;
   /** Estimated bytes of the snapshot in JSON. O(1). */
   size(state: State): number;
+  /** Estimated bytes of memory that the document takes. O(1). */
+  memory(state: State): number;
 
   /** Checks a patch's shape alone, knowing no document. `bad-op` or the patch in working form. Never throws. */
   parse(wire: unknown, limits: Pick<KindLimits, 'depth'>): Result<Op>;

@@ -90,7 +90,7 @@ export class Document {
 
   /** Approximate bytes that this document holds in memory. */
   get bytes(): number {
-    return 2048 + 2 * this.kind.size(this.state) + 3 * this.entryBytes + 256 * this.clients.size;
+    return 2048 + this.kind.memory(this.state) + 3 * this.entryBytes + 256 * this.clients.size;
   }
 
   /** The oldest version whose patch is in memory; head + 1 where none is. */

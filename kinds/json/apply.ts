@@ -24,7 +24,7 @@ import {
 } from './held.ts';
 import { locate, type Place, valueAt, valueIn } from './place.ts';
 import type { Size, Sizes } from './sizes.ts';
-import { type JsonState, type JsonUndo, revert, type UndoEdit } from './state.ts';
+import { type JsonState, type JsonUndo, memoryOf, revert, type UndoEdit } from './state.ts';
 import {
   type AddStep,
   isNoIndex,
@@ -75,6 +75,8 @@ export function applySteps(
 
 type StepFailure = Pick<ApplyFailure, 'code' | 'message'>;
 
+/** A document may take so many times `documentBytes` of memory: nearly empty lists and objects take far more than their text. */
+const MEMORY_FACTOR = 8;
 /** Microseconds for a byte of a value that a commit copies: into the document, into the patch, and to text. */
 const COPY_BYTE_US = 0.05;
 /** The same for a text: it is not walked, only written as text. */
@@ -91,7 +93,7 @@ class Run {
   readonly #edits: UndoEdit[] = [];
   readonly #noted: JsonUndo['sizes'][number][] = [];
   readonly #number: number;
-  readonly #bytesBefore: number;
+  readonly #before: Pick<Size, 'bytes' | 'containers'>;
   #copiedBytes = 0;
   /** For what depends on the document: what depends on the patch alone, `work` has counted. */
   #leftUs: number;
@@ -101,20 +103,24 @@ class Run {
     this.#sizes = state.sizes;
     this.#limits = limits;
     this.#number = ++state.runs;
-    this.#bytesBefore = state.bytes;
+    this.#before = { bytes: state.bytes, containers: state.containers };
     this.#leftUs = limits === undefined ? Number.POSITIVE_INFINITY : limits.workMs * 1000;
   }
 
   undo(): JsonUndo {
-    return { edits: this.#edits, bytes: this.#bytesBefore, sizes: this.#noted };
+    return { edits: this.#edits, ...this.#before, sizes: this.#noted };
   }
 
   /** Why the document is too large now; one that was so before may shrink. */
   grewBeyond(): string | undefined {
     const most = this.#limits?.documentBytes;
-    const { bytes } = this.#state;
-    if (most === undefined || bytes <= most || bytes <= this.#bytesBefore) return undefined;
-    return `the document would have ${bytes} bytes, ${most} are allowed`;
+    if (most === undefined) return undefined;
+    const { bytes, containers } = this.#state;
+    if (bytes > most && bytes > this.#before.bytes)
+      return `the document would have ${bytes} bytes, ${most} are allowed`;
+    const memory = memoryOf(this.#state);
+    if (memory <= MEMORY_FACTOR * most || memory <= memoryOf(this.#before)) return undefined;
+    return `the document would take ${memory} bytes of memory for its ${containers} lists and objects, ${MEMORY_FACTOR * most} are allowed`;
   }
 
   costsTooMuch(): StepFailure | undefined {
@@ -176,6 +182,7 @@ class Run {
     this.#edits.push({ type: 'root', old: this.#state.root });
     this.#state.root = value;
     this.#state.bytes = size.bytes;
+    this.#state.containers = size.containers;
     this.done.push(step);
   }
 
@@ -281,17 +288,20 @@ class Run {
   }
 
   /** Counts a change below all of `around`; `size`: what comes there, if anything does. */
-  #count(around: readonly Container[], bytes: number, size: Size | undefined): void {
+  #count(around: readonly Container[], bytes: number, containers: number, size: Size | undefined): void {
     this.#state.bytes += bytes;
+    this.#state.containers += containers;
     // All sizes first, from inside, so that what is not known yet is walked once and as it was.
     for (let i = around.length - 1; i >= 0; i--) this.#sizes.track(around[i] as Container);
     for (let i = 0; i < around.length; i++) {
       const known = this.#sizes.track(around[i] as Container);
       if (known.noted !== this.#number) {
         known.noted = this.#number;
-        this.#noted.push({ of: known, bytes: known.bytes, height: known.height });
+        const { bytes, containers, height } = known;
+        this.#noted.push({ of: known, bytes, containers, height });
       }
       known.bytes += bytes;
+      known.containers += containers;
       if (size !== undefined) known.height = Math.max(known.height, around.length - i + size.height);
     }
   }
@@ -301,18 +311,19 @@ class Run {
     if (place.list === undefined) {
       const { members, key } = place;
       const old = valueIn(place);
-      const gone = old === undefined ? -memberBytes(key) : this.#sizeOf(old).bytes;
-      this.#count(place.around, size.bytes - gone, size);
+      const gone = old === undefined ? { bytes: -memberBytes(key), containers: 0 } : this.#sizeOf(old);
+      this.#count(place.around, size.bytes - gone.bytes, size.containers - gone.containers, size);
       this.#edits.push({ type: 'member', at: members, key, old });
       setMember(members, key, value);
     } else if (replaceItem) {
       const { list, index } = place;
       const old = itemOf(list, index);
-      this.#count(place.around, size.bytes - this.#sizeOf(old).bytes, size);
+      const gone = this.#sizeOf(old);
+      this.#count(place.around, size.bytes - gone.bytes, size.containers - gone.containers, size);
       this.#edits.push({ type: 'item', at: list, index, old });
       setItem(list, index, value);
     } else {
-      this.#count(place.around, size.bytes + 1, size);
+      this.#count(place.around, size.bytes + 1, size.containers, size);
       const list = this.#sizes.tooLong(place.list.length + 1) ? this.#chunked(place) : place.list;
       this.#edits.push({ type: 'inserted', at: list, index: place.index });
       insertItem(list, place.index, value);
@@ -341,15 +352,15 @@ class Run {
   }
 
   /** Takes the value there, which has `size`, out of its container. */
-  #takeOut(place: Place, { bytes }: Size): void {
+  #takeOut(place: Place, { bytes, containers }: Size): void {
     if (place.list === undefined) {
       const { members, key } = place;
-      this.#count(place.around, -bytes - memberBytes(key), undefined);
+      this.#count(place.around, -bytes - memberBytes(key), -containers, undefined);
       this.#edits.push({ type: 'member', at: members, key, old: valueIn(place) });
       removeMember(members, key);
     } else {
       const { list, index } = place;
-      this.#count(place.around, -bytes - 1, undefined);
+      this.#count(place.around, -bytes - 1, -containers, undefined);
       this.#edits.push({ type: 'removed', at: list, index, old: itemOf(list, index) });
       removeItem(list, index);
     }

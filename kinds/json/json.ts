@@ -7,7 +7,7 @@ import { compose } from './compose.ts';
 import { HELD_SHAPE, type HeldShape, plain } from './held.ts';
 import { invert } from './invert.ts';
 import { noteOf, parse, recall, wireOf } from './parse.ts';
-import { type JsonState, type JsonUndo, revert, stateOf } from './state.ts';
+import { type JsonState, type JsonUndo, memoryOf, revert, stateOf } from './state.ts';
 import type { JsonOp } from './step.ts';
 import { carry, transform } from './transform.ts';
 import { copyChecked } from './value.ts';
@@ -36,6 +36,7 @@ export const jsonKindOf = (shape: HeldShape): JsonKind => ({
   },
   snapshot: (state) => plain(state.root),
   size: (state) => state.bytes,
+  memory: memoryOf,
 
   parse,
   wire: wireOf,

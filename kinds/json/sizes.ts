@@ -10,6 +10,8 @@ import { bytesOf, memberBytes, setOwn } from './value.ts';
 export interface Size {
   /** Bytes in JSON, as value.ts counts them. */
   readonly bytes: number;
+  /** Lists and objects in it, itself included. */
+  readonly containers: number;
   /** Containers on the longest way down, this one included; it may be too high after something was removed. */
   readonly height: number;
 }
@@ -17,6 +19,7 @@ export interface Size {
 /** The size of a container that an edit may change. */
 export interface KnownSize extends Size {
   bytes: number;
+  containers: number;
   height: number;
   /** The last application that noted what it was before. */
   noted: number;
@@ -27,6 +30,7 @@ export class Sizes {
   readonly #shape: HeldShape;
   // What `#visit` has found out so far.
   #bytes = 0;
+  #containers = 0;
   #height = 0;
 
   constructor(shape: HeldShape) {
@@ -36,8 +40,10 @@ export class Sizes {
   /** Makes a value held, in place: the caller gives it away. */
   hold(value: Json): { readonly value: Held; readonly size: Size } {
     this.#bytes = 0;
+    this.#containers = 0;
     const held = this.#visit(value);
-    return { value: held, size: { bytes: this.#bytes, height: this.#height } };
+    const size = { bytes: this.#bytes, containers: this.#containers, height: this.#height };
+    return { value: held, size };
   }
 
   /** Whether a plain list of this many elements is too long. */
@@ -48,14 +54,13 @@ export class Sizes {
   /** The same list, chunked. Its elements are shared, its size goes along. */
   chunked(list: readonly Held[]): HeldList {
     const chunked = new HeldList(list, this.#shape.fanOut);
-    const { bytes, height } = this.of(list as Held[]);
-    this.#known.set(chunked, { bytes, height, noted: 0 });
+    this.#known.set(chunked, { ...this.of(list as Held[]), noted: 0 });
     return chunked;
   }
 
   /** O(1) but for strings, whose characters are counted, and small containers. */
   of(value: Held): Size {
-    if (!isContainer(value)) return { bytes: bytesOf(value), height: 0 };
+    if (!isContainer(value)) return { bytes: bytesOf(value), containers: 0, height: 0 };
     return this.#known.get(value) ?? this.#walk(value);
   }
 
@@ -84,16 +89,18 @@ export class Sizes {
 
   #walk(container: Container): Size {
     let bytes = 2;
+    let containers = 1;
     let height = 0;
     const add = (item: Held, around: number): void => {
       const size = this.of(item);
       bytes += size.bytes + around;
+      containers += size.containers;
       height = Math.max(height, size.height);
     };
     if (Array.isArray(container)) for (const item of container) add(item, 1);
     else if (container instanceof HeldList) for (const item of childrenOf(container)) add(item, 1);
     else for (const key of Object.keys(container)) add(container[key] ?? null, memberBytes(key));
-    return { bytes, height: height + 1 };
+    return { bytes, containers, height: height + 1 };
   }
 
   #visit(value: Held): Held {
@@ -103,7 +110,9 @@ export class Sizes {
       return value;
     }
     const from = this.#bytes;
+    const containersBefore = this.#containers;
     this.#bytes += 2;
+    this.#containers += 1;
     let height = 0;
     let held: Container = value;
     if (Array.isArray(value)) {
@@ -126,7 +135,10 @@ export class Sizes {
     }
     this.#height = height + 1;
     const bytes = this.#bytes - from;
-    if (bytes >= this.#shape.largeBytes) this.#known.set(held, { bytes, height: this.#height, noted: 0 });
+    if (bytes >= this.#shape.largeBytes) {
+      const containers = this.#containers - containersBefore;
+      this.#known.set(held, { bytes, containers, height: this.#height, noted: 0 });
+    }
     return held;
   }
 }

@@ -21,6 +21,10 @@ const STEP_US = 3;
 const TOKEN_US = 0.1;
 /** More for each scalar, list and object of a value. */
 const VALUE_US = 0.15;
+/** More for each list or object. */
+const CONTAINER_US = 0.8;
+/** More for each member of an object. */
+const MEMBER_US = 0.5;
 
 /** Estimates `op` past `past`. O(steps of both + values of `op`). */
 export function work(op: JsonOp, past: readonly JsonOp[]): Work {
@@ -32,8 +36,7 @@ export function work(op: JsonOp, past: readonly JsonOp[]): Work {
       applyUs += TOKEN_US * pointer.length;
     }
     applyUs += STEP_US;
-    if (step.op === 'add' || step.op === 'replace' || step.op === 'test')
-      applyUs += VALUE_US * valuesIn(step.value);
+    if (step.op === 'add' || step.op === 'replace' || step.op === 'test') applyUs += valueUs(step.value);
   }
   let pastSteps = 0;
   for (const { steps } of past) pastSteps += steps.length;
@@ -56,11 +59,10 @@ function pairUsOf(pointer: Pointer): number {
   return us;
 }
 
-/** Scalars, lists and objects in a value, itself included. */
-function valuesIn(value: Json): number {
-  if (typeof value !== 'object' || value === null) return 1;
-  let count = 1;
-  if (Array.isArray(value)) for (const item of value) count += valuesIn(item);
-  else for (const key of Object.keys(value)) count += valuesIn(value[key] ?? null);
-  return count;
+function valueUs(value: Json): number {
+  if (typeof value !== 'object' || value === null) return VALUE_US;
+  let us = VALUE_US + CONTAINER_US;
+  if (Array.isArray(value)) for (const item of value) us += valueUs(item);
+  else for (const key of Object.keys(value)) us += MEMBER_US + valueUs(value[key] ?? null);
+  return us;
 }

@@ -57,6 +57,7 @@ export const richTextKind: DocumentKind<Runs, Delta, Delta> = {
 
   snapshot: (state) => toWire(state.toDelta()),
   size: (state) => state.bytes,
+  memory: (state) => 2 * state.bytes,
 
   parse: (wire, limits) => parseDelta(wire, limits.depth),
   wire: toWire,

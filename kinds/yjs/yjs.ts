@@ -18,6 +18,7 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
   load: (snapshot) => new Updates(trusted(snapshot, 'snapshot')),
   snapshot: (state) => new Uint8Array(state.merged()),
   size: (state) => base64Length(state.bytes),
+  memory: (state) => 2 * state.bytes,
 
   parse: (wire, limits) => parseUpdate(wire, limits.depth),
   wire: (op) => op,

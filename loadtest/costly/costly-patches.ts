@@ -73,6 +73,17 @@ const deepValues: Shape = async ({ client, prefix }) => {
   await client.flood(doc, 'json', patches(...repeat(10, () => repeat(200, () => copy('/deep', '/again')))));
 };
 
+/** Empty lists, empty objects, and objects with a key of their own each: little text, much memory. */
+const emptyContainers: Shape = async ({ client, prefix, isOver }) => {
+  let keys = 0;
+  const values: readonly (() => Json)[] = [() => [], () => ({}), () => ({ [`k${keys++}`]: 0 })];
+  for (const [at, make] of values.entries()) {
+    const doc = `${prefix}empty${at}`;
+    const parts = repeat(70, (part): Wire => [add(`/part${part}`, repeat(18_000, make))]);
+    if (!isOver()) await client.flood(doc, 'json', patches(...parts));
+  }
+};
+
 /** An object with a hundred thousand members, which come and go one by one. */
 const manyMembers: Shape = async ({ client, prefix }) => {
   const doc = `${prefix}members`;
@@ -276,6 +287,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   hugeCopies,
   deepValues,
   manyMembers,
+  emptyContainers,
   oldJsonBases,
   largeHistory,
   oldRichTextBases,

@@ -2,7 +2,8 @@
 // patch at all, and that values are nobody else's.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { jsonKind } from '../../kinds/json/json.ts';
+import fc from 'fast-check';
+import { jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import type { Json } from '../../protocol/messages.ts';
 import { LIMITS, parsed, patch } from './json-meet.ts';
 
@@ -274,6 +275,58 @@ describe('size', () => {
     assert.deepEqual(jsonKind.snapshot(state), { x: 'a'.repeat(100) });
     assert.ok(
       jsonKind.commit(state, parsed([{ op: 'replace', path: '/x', value: 'a'.repeat(90) }]), [], limits).ok,
+    );
+  });
+  test('SUBMIT-14 lists and objects count towards the memory of the document: too-large, and shrinking goes', () => {
+    const limits = { documentBytes: 100, depth: 100, workMs: 50 };
+    const state = jsonKind.create();
+    const some = jsonKind.commit(state, parsed([{ op: 'add', path: '/a', value: [[], []] }]), [], limits);
+    assert.ok(some.ok);
+    const before = jsonKind.memory(state);
+    const many = [{ op: 'add', path: '/b', value: [[], [], [], [], [], [], {}, {}, {}] }];
+    assert.equal(JSON.stringify(many[0]?.value).length, 28, 'it is not the text that is too large');
+    const grown = jsonKind.commit(state, parsed(many), [], limits);
+    assert.equal(grown.ok ? 'ok' : grown.code, 'too-large');
+    assert.equal(jsonKind.memory(state), before);
+    assert.deepEqual(jsonKind.snapshot(state), { a: [[], []] });
+    const loaded = jsonKind.load({ a: [[], [], [], [], [], [], {}, {}, {}, {}, {}, {}] });
+    const shrunk = jsonKind.commit(loaded, parsed([{ op: 'remove', path: '/a/0' }]), [], limits);
+    assert.ok(shrunk.ok);
+  });
+  test('the memory of a document follows from its content, also after edits and after they are taken back', () => {
+    const value = fc.letrec<{ value: Json }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 3 },
+        fc.integer(),
+        fc.array(tie('value'), { maxLength: 4 }),
+        fc.dictionary(fc.constantFrom('a', 'b', '0'), tie('value')),
+      ),
+    })).value;
+    const path = fc.array(fc.constantFrom('a', 'b', '0', '1', '-'), { minLength: 1, maxLength: 3 });
+    const step = fc.record({
+      op: fc.constantFrom('add', 'replace', 'remove', 'move', 'copy'),
+      path: path.map((tokens) => `/${tokens.join('/')}`),
+      from: path.map((tokens) => `/${tokens.join('/')}`),
+      value,
+    });
+    const shape = { plainItems: 2, fanOut: 4, largeBytes: 8 };
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const kind = jsonKindOf(shape);
+        const state = kind.load({ a: [[1], {}], b: { a: [[]] } });
+        const check = () => assert.equal(kind.memory(state), kind.memory(kind.load(kind.snapshot(state))));
+        for (const each of steps) {
+          const op = kind.parse([each], LIMITS);
+          if (!op.ok) continue;
+          const before = kind.memory(state);
+          const result = kind.commit(state, op.value, [], LIMITS);
+          check();
+          if (!result.ok || each.value !== null) continue;
+          kind.revert(state, result.value.undo);
+          assert.equal(kind.memory(state), before);
+        }
+      }),
+      { numRuns: 500 * Number(process.env.FUZZ_RUNS ?? 1) },
     );
   });
   test('counts UTF-8 bytes and escapes', () => {

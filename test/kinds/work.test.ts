@@ -105,6 +105,16 @@ describe('SUBMIT-14 a patch that is too costly by itself: too-large', () => {
     assert.equal(answer(jsonKind, {}, [], [{ op: 'add', path: '/list', value: [0] }], little), 'committed');
   });
 
+  test('json: lists and objects cost more than numbers, members more than elements', () => {
+    const add = (value: Json): Wire => [{ op: 'add', path: '/value', value }];
+    const costOf = (value: Json) => jsonKind.work(parsed(jsonKind, add(value)), []).applyMs;
+    const [numbers, lists, objects] = [0, [], { a: 0 }].map((value) => costOf(times(10_000, () => value)));
+    assert.ok(numbers !== undefined && lists !== undefined && objects !== undefined);
+    assert.ok(4 * numbers < lists && lists < objects);
+    assert.equal(answer(jsonKind, {}, [], add(times(80_000, () => []))), 'too-large');
+    assert.equal(answer(jsonKind, {}, [], add(times(20_000, (i) => ({ a: i })))), 'committed');
+  });
+
   test('rich-text', () => {
     const patch = times(5_000, () => ({ insert: { image: 'x' } }));
     assert.equal(answer(richTextKind, [{ insert: '\n' }], [], patch, little), 'too-large');
