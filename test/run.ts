@@ -8,7 +8,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { packageDirectory } from '../src/cli/version.ts';
+import { findProgram } from './support/install.ts';
 import { startTestPostgres } from './support/postgres.ts';
+import { type Requirement, requirementsOf } from './support/requirements.ts';
 
 /** A file that takes longer hangs, and fails by this. */
 const FILE_TIMEOUT_MS = 240_000;
@@ -29,19 +31,43 @@ async function main(patterns: readonly string[]): Promise<number> {
     console.error(`no test file matches ${patterns.join(' ') || 'below'} in ${here}`);
     return 1;
   }
+  const { ready, lacking } = await findRequirements(files);
+  if (ready.length === 0) return 1;
   // The terminal sends SIGINT to the whole group: the tests end by it, and then PostgreSQL is stopped here.
   const ignore = () => {};
   process.on('SIGINT', ignore);
   const postgres =
-    files.some(needsPostgres) && process.env.TROUPE_TEST_POSTGRES === undefined
+    ready.some(needsPostgres) && process.env.TROUPE_TEST_POSTGRES === undefined
       ? await startTestPostgres({ fsync: false })
       : undefined;
   try {
-    return await runTests(files, postgres?.url);
+    const code = await runTests(ready, postgres?.url);
+    for (const line of lacking) console.error(line);
+    return lacking.length > 0 ? 1 : code;
   } finally {
     await postgres?.stop();
     process.off('SIGINT', ignore);
   }
+}
+
+/**
+ * Finds or brings the programs that the tests need. Files whose programs are missing are not run: a line tells which
+ * program, and is printed now and at the end.
+ */
+async function findRequirements(
+  files: readonly string[],
+): Promise<{ ready: readonly string[]; lacking: readonly string[] }> {
+  const needs = files.map((file) => ({ file, requirements: requirementsOf(file) }));
+  const missing = new Map<Requirement, string>();
+  for (const requirement of new Set(needs.flatMap(({ requirements }) => [...requirements]))) {
+    await findProgram(requirement).catch((error: Error) => {
+      const waiting = needs.filter(({ requirements }) => requirements.has(requirement));
+      missing.set(requirement, `Files not run: ${waiting.length}. ${error.message}`);
+    });
+  }
+  for (const line of missing.values()) console.error(line);
+  const ready = needs.filter(({ requirements }) => ![...requirements].some((one) => missing.has(one)));
+  return { ready: ready.map(({ file }) => file), lacking: [...missing.values()] };
 }
 
 function findTests(patterns: readonly string[]): string[] {

@@ -9,10 +9,13 @@ import { join, relative, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../loadtest/node-process.ts';
+import { putRedisOnPath } from '../support/redis.ts';
 import { start } from './spawn.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../src/local-cluster.js', import.meta.url));
 const LIMIT = { timeout: 120_000 };
+
+await putRedisOnPath();
 
 async function launch(t: TestContext, nodes: number, port?: number) {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-local-'));

@@ -9,9 +9,12 @@ import { WebSocket } from 'ws';
 import { type ConnectionFailure, TroupeClient } from '../../client/index.ts';
 import { freePort } from '../../loadtest/node-process.ts';
 import { start } from '../cli/spawn.ts';
+import { putRedisOnPath } from '../support/redis.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../src/local-cluster.js', import.meta.url));
 const LIMIT = { timeout: 180_000 };
+
+await putRedisOnPath();
 
 test(
   'a client whose node is killed goes on at another, and its edits are committed once',

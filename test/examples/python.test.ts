@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import WebSocket from 'ws';
 import { packageDirectory } from '../../src/cli/version.ts';
 import { serving, start } from '../cli/spawn.ts';
-import { findPythonModule } from '../support/install.ts';
 import { freshDatabase } from '../support/postgres.ts';
+import { findPython } from '../support/python.ts';
 
 const SCRIPT = join(packageDirectory(), 'docs/examples/python/edit.py');
 
@@ -14,9 +14,7 @@ const SCRIPT = join(packageDirectory(), 'docs/examples/python/edit.py');
 const LIMIT = { timeout: 120_000 };
 
 test('VALUE-4 SUBMIT-7 the client in Python edits along, and counts UTF-16 code units', LIMIT, async (t) => {
-  // Debian's own comes first: a python3 of another source does not see Debian's modules.
-  process.env.PATH = `/usr/bin:${process.env.PATH}`;
-  const python = await findPythonModule('websockets', 'python3-websockets');
+  const python = await findPython();
   const node = await serving(t, await freshDatabase(t));
   const url = node.url.replace(/^http/, 'ws').replace(/\/$/, '');
 

@@ -3,8 +3,7 @@
 import type { TestContext } from 'node:test';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { findProgram } from './install.ts';
-
-const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+import { CHROMIUM } from './requirements.ts';
 
 export interface Chromium {
   /**
@@ -18,7 +17,7 @@ export type WindowOptions = BrowserContextOptions & { expectedErrors?: RegExp };
 
 /** Closed after `t`: give it the test around those that open windows. */
 export async function launchChromium(t: TestContext): Promise<Chromium> {
-  const executablePath = await findProgram(PROGRAMS, 'chromium');
+  const executablePath = await findProgram(CHROMIUM);
   const root = process.getuid?.() === 0;
   const browser = await chromium.launch({
     executablePath,

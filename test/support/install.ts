@@ -1,84 +1,50 @@
-// Finds what a test needs beside Node (a browser, Redis, a Python module) or installs its Debian
-// package. Where neither works it fails with one line that says what to run. Never asks a question,
-// never starts a service.
-import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
+// Finds a program that a test needs, or brings it: root, and a user with sudo that asks no password, install its Debian
+// package; every other user has it unpacked into a cache. Where none of it works, one line says what to run. Nothing
+// here asks a question or starts a service.
+import { isAbsolute } from 'node:path';
+import { isExecutable, onPath, succeeds } from './command.ts';
+import type { Requirement } from './requirements.ts';
+import { unpackDebian, unpackedDebian } from './unpack.ts';
 
-const run = promisify(execFile);
-const INSTALL_TIMEOUT_MS = 300_000;
-
-/** The path of the first of `programs` that is on the PATH, after installing `debianPackage` if need be. */
-export async function findProgram(programs: readonly string[], debianPackage: string): Promise<string> {
-  return ensure(programs[0] ?? debianPackage, debianPackage, () => onPath(programs));
+/** The path of the program. Rejects with the line that says what to run. */
+export async function findProgram(requirement: Requirement): Promise<string> {
+  const found = await find(requirement);
+  if (found !== undefined) return found;
+  const reason = await bring(requirement);
+  const brought = await find(requirement);
+  if (brought !== undefined) return brought;
+  throw new Error(`${requirement.name} is needed: ${advice(requirement)} (${reason})`);
 }
 
-/** The path of a python3 that can import `module`, after installing `debianPackage` if need be. */
-export async function findPythonModule(module: string, debianPackage: string): Promise<string> {
-  return ensure(`python3 with ${module}`, debianPackage, async () => {
-    // Debian's packages are for Debian's python3, which need not be the first on the PATH.
-    for (const python of new Set([await onPath(['python3']), DEBIAN_PYTHON])) {
-      if (python !== undefined && (await succeeds([python, '-c', `import ${module}`]))) return python;
-    }
-    return undefined;
-  });
-}
-
-const DEBIAN_PYTHON = '/usr/bin/python3';
-
-async function ensure(
-  what: string,
-  debianPackage: string,
-  find: () => Promise<string | undefined>,
-): Promise<string> {
-  const there = await find();
-  if (there !== undefined) return there;
-  const reason = await install(debianPackage);
-  const installed = await find();
-  if (installed !== undefined) return installed;
-  const command = `${isRoot() ? '' : 'sudo '}apt-get install -y ${debianPackage}`;
-  throw new Error(`${what} is needed here: run \`${command}\`${reason === undefined ? '' : ` (${reason})`}`);
-}
-
-/** Undefined: done. Otherwise why not, in a few words. */
-async function install(debianPackage: string): Promise<string | undefined> {
-  const apt = await onPath(['apt-get']);
-  if (apt === undefined) return 'there is no apt-get to do it with';
-  const prefix = isRoot() ? [] : ['sudo', '-n'];
-  if (!isRoot() && !(await succeeds(['sudo', '-n', 'true'])))
-    return 'neither root nor sudo without a password';
-  // RUNLEVEL=1: packages that bring a service do not start it. The lock: test files run side by side.
-  const aptGet = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', apt, '-qq'];
-  const lock = ['-o', 'DPkg::Lock::Timeout=240'];
-  const installation = [...aptGet, ...lock, 'install', '-y', '--no-install-recommends', debianPackage];
-  if (await succeeds(installation)) return undefined;
-  if (!(await succeeds([...aptGet, ...lock, 'update']))) return 'apt-get update failed';
-  return (await succeeds(installation)) ? undefined : 'apt-get install failed';
-}
-
-async function succeeds([program = '', ...args]: readonly string[]): Promise<boolean> {
-  return run(program, args, { timeout: INSTALL_TIMEOUT_MS }).then(
-    () => true,
-    () => false,
+async function find({ programs, works, debian }: Requirement): Promise<string | undefined> {
+  const paths = await Promise.all(
+    programs.map((program) => (isAbsolute(program) ? program : onPath(program))),
   );
-}
-
-async function onPath(programs: readonly string[]): Promise<string | undefined> {
-  // Debian keeps servers in sbin, which an ordinary user's PATH may leave out.
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'].filter(Boolean);
-  for (const program of programs) {
-    for (const folder of folders) {
-      const path = join(folder, program);
-      try {
-        await access(path, constants.X_OK);
-        return path;
-      } catch {
-        // Not in this folder: the next one.
-      }
-    }
+  for (const path of [...paths, await unpackedDebian(debian.package)]) {
+    if (path === undefined || !(await isExecutable(path))) continue;
+    if (works === undefined || (await works(path))) return path;
   }
   return undefined;
 }
 
-const isRoot = (): boolean => process.getuid?.() === 0;
+/** Returns why the program is not there after all, where that is so. */
+async function bring({ debian }: Requirement): Promise<string> {
+  const apt = await onPath('apt-get');
+  if (apt === undefined) return 'there is no apt-get to do it with';
+  const root = process.getuid?.() === 0;
+  if (!root && !(await succeeds(['sudo', '-n', 'true']))) return unpackDebian(apt, debian);
+  // RUNLEVEL=1: packages that bring a service do not start it. The lock: test files run side by side.
+  const environment = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
+  const aptGet = [...(root ? [] : ['sudo', '-n']), ...environment, apt, '-qq'];
+  const lock = ['-o', 'DPkg::Lock::Timeout=240'];
+  const installation = [...aptGet, ...lock, 'install', '-y', '--no-install-recommends', debian.package];
+  if (await succeeds(installation)) return 'the package has no such program';
+  if (!(await succeeds([...aptGet, ...lock, 'update']))) return 'apt-get update failed';
+  return (await succeeds(installation)) ? 'the package has no such program' : 'apt-get install failed';
+}
+
+function advice({ debian, macos }: Requirement): string {
+  if (process.platform === 'darwin') return `run \`${macos}\``;
+  const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+  return `run \`${sudo}apt-get install -y ${debian.package}\`, or install it as this system does`;
+}

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from './install.ts';
+import { PGBOUNCER } from './requirements.ts';
 
 export interface PgBouncerOptions {
   /** URL of the database behind it. */
@@ -20,7 +21,7 @@ export async function startPgBouncer(
   t: { after(close: () => Promise<void>): void },
   { url, mode, ignored = '' }: PgBouncerOptions,
 ): Promise<string> {
-  const program = await findProgram(['pgbouncer'], 'pgbouncer');
+  const program = await findProgram(PGBOUNCER);
   const directory = await mkdtemp(join(tmpdir(), 'troupe-pgbouncer-'));
   // It does not run as root, and the user that it then is must read its files.
   await chmod(directory, 0o755);

@@ -1,16 +1,17 @@
 // Redis servers for tests: of a test's own, on a free port of the loopback address, in one of the forms that
 // Troupe knows (one server, a Redis Cluster of one node, a Sentinel with its primary, TLS). Whatever was
 // started is killed after the test, and when this process ends.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
+import type { Certificates } from './certificates.ts';
 import { findProgram } from './install.ts';
+import { REDIS } from './requirements.ts';
 
 export interface TestRedis {
   readonly host: string;
@@ -45,12 +46,17 @@ export interface TestRedisOptions {
 }
 
 export async function startTestRedis(t: Afterwards, options: TestRedisOptions = {}): Promise<TestRedis> {
-  const program = await findProgram(['redis-server'], 'redis-server');
+  const program = await findProgram(REDIS);
   const directory = await mkdtemp(join(tmpdir(), 'troupe-redis-'));
   const server = new Server(program, directory, await freePort(), options);
   t.after(() => server.end());
   await server.start();
   return server;
+}
+
+/** Puts redis-server on the PATH of this process, and so of those that it starts. */
+export async function putRedisOnPath(): Promise<void> {
+  process.env.PATH = [dirname(await findProgram(REDIS)), process.env.PATH].filter(Boolean).join(delimiter);
 }
 
 const HOST = '127.0.0.1';
@@ -223,63 +229,6 @@ export async function startTestSentinel(
   await admin.call('SENTINEL', 'MONITOR', master, primary.host, primary.port, 1);
   await admin.call('SENTINEL', 'SET', master, 'down-after-milliseconds', downAfterMs);
   return { sentinel, master };
-}
-
-/** Files, and what a client needs to connect. */
-export interface Certificates {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-  readonly client: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
-}
-
-/**
- * A certificate authority and a certificate for 127.0.0.1 that is both the server's and the client's;
- * undefined where there is no openssl to make them with. Written into `directory`.
- */
-export async function makeCertificates(directory: string): Promise<Certificates | undefined> {
-  const file = (name: string): string => join(directory, name);
-  const openssl = (...args: string[]) => promisify(execFile)('openssl', args, { cwd: directory });
-  try {
-    await openssl('version');
-  } catch {
-    return undefined;
-  }
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  await openssl('req', '-x509', ...key, '-subj', '/CN=test', '-keyout', 'ca.key', '-out', 'ca.pem');
-  await openssl(
-    'req',
-    ...key.slice(0, -2),
-    '-subj',
-    '/CN=redis',
-    '-keyout',
-    'key.pem',
-    '-out',
-    'request.pem',
-  );
-  await writeFile(file('extensions'), `subjectAltName=IP:${HOST}`);
-  const sign = [
-    '-CA',
-    'ca.pem',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    'extensions',
-  ];
-  await openssl('x509', '-req', '-in', 'request.pem', ...sign, '-out', 'cert.pem');
-  const [ca, cert, secret] = await Promise.all(
-    ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readFile(file(name))),
-  );
-  if (!ca || !cert || !secret) throw new Error('openssl wrote nothing');
-  return {
-    ca: file('ca.pem'),
-    cert: file('cert.pem'),
-    key: file('key.pem'),
-    client: { ca, cert, key: secret },
-  };
 }
 
 async function freePort(): Promise<number> {

@@ -1,0 +1,6 @@
+// A python3 for tests that has the module websockets.
+import { findProgram } from './install.ts';
+import { PYTHON_WEBSOCKETS } from './requirements.ts';
+
+/** Its path. */
+export const findPython = (): Promise<string> => findProgram(PYTHON_WEBSOCKETS);
