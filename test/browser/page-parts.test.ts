@@ -3,20 +3,21 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { Delta } from '../../client/delta.ts';
-import { parseDocumentName } from '../../protocol/names.ts';
-import { firstCharacters } from '../../web/graphemes.ts';
-import { COLOURS, cleanName, everyone, initials, readPresence, writePresence } from '../../web/people.ts';
-import { addressOf, documentOf, newPersonName, newPlace, placeOf, SHARED_PLACE } from '../../web/place.ts';
-import { MOST_RECENT, noteRecent, readRecent } from '../../web/recent.ts';
-import { announcementOf, statusOf } from '../../web/status.ts';
-import { withWholeCharacters } from '../../web/text/characters.ts';
+import { withWholeCharacters } from '../../client/quill/characters.ts';
 import {
   documentInEditor,
   endOfChange,
   fromEditor,
   toEditor,
   withWholeLines,
-} from '../../web/text/display.ts';
+} from '../../client/quill/display.ts';
+import type { EditorFormats, FormatSort } from '../../client/quill/formats.ts';
+import { parseDocumentName } from '../../protocol/names.ts';
+import { firstCharacters } from '../../web/graphemes.ts';
+import { COLOURS, cleanName, everyone, initials, readPresence, writePresence } from '../../web/people.ts';
+import { addressOf, documentOf, newPersonName, newPlace, placeOf, SHARED_PLACE } from '../../web/place.ts';
+import { MOST_RECENT, noteRecent, readRecent } from '../../web/recent.ts';
+import { announcementOf, statusOf } from '../../web/status.ts';
 import { addressesIn, markedBefore } from '../../web/text/typing.ts';
 
 const below = (limit: number): number => Math.floor(Math.random() * limit);
@@ -164,11 +165,25 @@ const shape = (delta: Delta): string =>
     })
     .join('');
 
+const SORTS: Record<string, FormatSort> = {
+  bold: 'text',
+  link: 'text',
+  header: 'block',
+  list: 'block',
+  blockquote: 'block',
+  'code-block': 'block',
+  indent: 'line',
+};
+const FORMATS: EditorFormats = {
+  sort: (name) => (Object.hasOwn(SORTS, name) ? SORTS[name] : undefined),
+  showsEmbed: () => false,
+};
+
 test('editor: what it is shown has every position of the document, and only formats it knows', () => {
   fc.assert(
     fc.property(fc.array(op), (ops) => {
       const delta = (ops as Delta['ops']).reduce((all, one) => all.push(one), new Delta());
-      const shown = toEditor(delta);
+      const shown = toEditor(delta, FORMATS);
       assert.equal(shape(shown), shape(delta));
       for (const one of shown.ops) {
         assert.ok(!(typeof one.insert === 'string' && one.insert.includes('\r')));
@@ -202,7 +217,10 @@ test('editor: a line that others gave several formats is shown in one, and clear
   const content = new Delta()
     .insert('a', { bold: true })
     .insert('\n', { blockquote: true, header: 2, list: 'bullet' });
-  assert.deepEqual(documentInEditor(content).ops[1], { insert: '\n', attributes: { list: 'bullet' } });
+  assert.deepEqual(documentInEditor(content, FORMATS).ops[1], {
+    insert: '\n',
+    attributes: { list: 'bullet' },
+  });
   const clear = withWholeLines(new Delta().retain(1).retain(1, { list: null }), content);
   assert.deepEqual(content.compose(clear).ops, [
     { insert: 'a', attributes: { bold: true } },
@@ -212,7 +230,7 @@ test('editor: a line that others gave several formats is shown in one, and clear
 
 test('editor: text in a code block is shown without its formats, as the editor itself has it', () => {
   const content = new Delta().insert('a', { bold: true }).insert('b\n', { 'code-block': true }).insert('c\n');
-  assert.deepEqual(documentInEditor(content).ops, [
+  assert.deepEqual(documentInEditor(content, FORMATS).ops, [
     { insert: 'ab' },
     { insert: '\n', attributes: { 'code-block': true } },
     { insert: 'c\n' },
@@ -264,7 +282,7 @@ test('editor: an embed it does not know comes out of it as it went in', () => {
   fc.assert(
     fc.property(embed, (value) => {
       const delta = new Delta().insert(value as Record<string, unknown>);
-      assert.deepEqual(fromEditor(toEditor(delta)).ops, delta.ops);
+      assert.deepEqual(fromEditor(toEditor(delta, FORMATS)).ops, delta.ops);
     }),
   );
 });

@@ -176,7 +176,7 @@ test('the document view', async (file) => {
         { insert: image, attributes: { color: 'red', header: 9 } },
         { insert: 'c' },
       ]);
-      await ada.locator(`${EDITOR} .foreign`).getByText('image').waitFor();
+      await ada.locator(`${EDITOR} .ql-foreign`).getByText('image').waitFor();
       await ada.locator(EDITOR).press('Control+End');
       await ada.keyboard.type('!');
       await waitForStatus(ada, 'Saved');

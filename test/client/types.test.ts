@@ -2,12 +2,13 @@
 // examples of docs/client.md.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { packageDirectory } from '../../src/cli/version.ts';
+import { blockWith } from '../examples/blocks.ts';
 
 const root = packageDirectory();
 const run = promisify(execFile);
@@ -23,19 +24,20 @@ doc.on('change', ({ delta }) => {
 });
 `;
 
-/** The examples of docs/client.md as one module, with what they take for granted of an application. */
-function examples(): string {
-  const text = readFileSync(join(root, 'docs', 'client.md'), 'utf8');
-  const blocks = [...text.matchAll(/^```tsx?\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block);
-  assert.ok(blocks.length >= 3);
-  return `import type { DocumentState, RichTextDocument } from 'troupe/client';
-import type Quill from 'quill';
+/** The examples of docs/client.md as modules, with what they take for granted of an application. */
+function examples(): Record<string, string> {
+  const quill = blockWith('docs/client.md', 'bindQuill(') + blockWith('docs/client.md', "client.on('failed'");
+  const react = blockWith('docs/client.md', 'useSyncExternalStore(');
+  return {
+    'styles.d.ts': "declare module '*.css';\n",
+    'quill.ts': quill,
+    'node.ts': blockWith('docs/client.md', "from 'ws'"),
+    'react.tsx': `import type { RichTextDocument, TroupeClient } from 'troupe/client';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
-declare const editor: Quill;
-declare function showState(state: DocumentState): void;
-${blocks.join('')}
+${react}
 export { People, useDocument };
-`;
+`,
+  };
 }
 
 for (const [moduleResolution, module] of [
@@ -43,7 +45,7 @@ for (const [moduleResolution, module] of [
   ['nodenext', 'nodenext'],
 ] as const) {
   test(`content and deltas are typed under moduleResolution ${moduleResolution}`, async (t) => {
-    await compile(t, 'application.ts', APPLICATION, [
+    await compile(t, { 'application.ts': APPLICATION }, [
       '--moduleResolution',
       moduleResolution,
       '--module',
@@ -62,20 +64,20 @@ test('the examples of docs/client.md are right as they stand', async (t) => {
     'react-jsx',
     '--skipLibCheck',
   ];
-  await compile(t, 'examples.tsx', examples(), options);
+  await compile(t, examples(), options);
 });
 
-async function compile(t: TestContext, name: string, source: string, options: string[]): Promise<void> {
+async function compile(t: TestContext, files: Record<string, string>, options: string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-types-'));
   t.after(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(root, join(folder, 'node_modules', 'troupe'));
-  for (const used of ['@types', 'react', 'quill']) {
+  for (const used of ['@types', 'react', 'quill', 'quill-cursors', 'ws']) {
     symlinkSync(join(root, 'node_modules', used), join(folder, 'node_modules', used));
   }
-  writeFileSync(join(folder, name), source);
+  for (const [name, source] of Object.entries(files)) writeFileSync(join(folder, name), source);
   const flags = ['--noEmit', '--strict', '--ignoreConfig', '--types', '', '--target', 'es2023'];
-  const rest = ['--lib', 'es2023,dom,esnext.disposable', name];
+  const rest = ['--lib', 'es2023,dom,esnext.disposable', ...Object.keys(files)];
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   await run(process.execPath, [tsc, ...flags, ...options, ...rest], { cwd: folder }).catch(
     (error: { stdout?: string }) => assert.fail(error.stdout ?? String(error)),

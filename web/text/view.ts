@@ -1,12 +1,11 @@
 // The view of a rich-text document: toolbar, sheet, others' cursors. Puts the pieces together and
 // holds the title; what a document means is the SDK's business, how text is edited Quill's.
 import type { RichTextDocument } from '../../client/index.ts';
+import { bindQuill, type QuillBinding } from '../../client/quill/index.ts';
 import { el } from '../dom.ts';
 import { firstCharacters } from '../graphemes.ts';
-import { everyone, type Me, writePresence } from '../people.ts';
+import { everyone, type Me, readPresence, writePresence } from '../people.ts';
 import type { DocumentView, ViewEvents } from '../view.ts';
-import { Binding } from './binding.ts';
-import { Cursors } from './cursors.ts';
 import { Links } from './links.ts';
 import { createEditor, type Quill } from './quill.ts';
 import { createToolbar, enterToolbar, settleStyleBox } from './toolbar.ts';
@@ -22,7 +21,7 @@ export class TextView implements DocumentView {
   readonly #events: ViewEvents;
   readonly #toolbar: HTMLElement;
   readonly #quill: Quill;
-  #cursors: Cursors | undefined;
+  readonly #binding: QuillBinding;
   #me: Me;
   #visible = false;
   #titleDue = false;
@@ -41,9 +40,6 @@ export class TextView implements DocumentView {
       toolbar: this.#toolbar,
       bounds: sheet,
       placeholder: 'Write something. Whoever has the link sees it as you type.',
-      undo: () => events.undo(),
-      redo: () => events.redo(),
-      undoGroup: () => doc.undoGroup(),
       link: () => void links.edit(),
       enterToolbar: () => enterToolbar(this.#toolbar),
       refuseFiles: () => events.notify('Only text can be put into a document.'),
@@ -59,26 +55,24 @@ export class TextView implements DocumentView {
       event.preventDefault();
       this.#quill.setSelection(this.#quill.getLength(), 0, 'user');
     });
+    this.#binding = bindQuill(this.#quill, doc, {
+      person: (client, data) => {
+        const { name, colour } =
+          everyone(this.#me, doc.presence.states).get(client) ?? readPresence(client, data);
+        return { name, color: colour };
+      },
+      refused: (error) => events.refused(error),
+      undo: () => events.undo(),
+      redo: () => events.redo(),
+      changed: () => this.#scheduleTitle(),
+    });
     this.#setWritable(false);
   }
 
   ready(): void {
-    const binding = new Binding(this.#quill, this.#doc, {
-      refused: (error) => this.#events.refused(error),
-      changed: () => {
-        this.#cursors?.update();
-        this.#scheduleTitle();
-      },
-    });
-    this.#cursors = new Cursors(this.#quill, this.#doc, {
-      position: (position) => binding.positionInEditor(position),
-      people: () => everyone(this.#me, this.#doc.presence.states),
-    });
-    this.#doc.presence.on('change', () => this.#cursors?.update());
     this.#doc.on('role', () => this.#setWritable(this.#mayWrite()));
     this.#doc.on('closed', () => this.#setWritable(false));
     this.#setWritable(this.#mayWrite());
-    this.#cursors.update();
     this.#readTitle();
     // Not by finger: the keyboard would cover what has just been opened.
     const pointed = window.matchMedia('(pointer: fine)').matches;
@@ -88,7 +82,7 @@ export class TextView implements DocumentView {
   shown(): void {
     this.#visible = true;
     this.#doc.presence.set(writePresence(this.#me));
-    this.#cursors?.update();
+    this.#binding.updateCursors();
   }
 
   hidden(): void {
@@ -100,11 +94,16 @@ export class TextView implements DocumentView {
   setMe(me: Me): void {
     this.#me = me;
     if (this.#visible) this.#doc.presence.set(writePresence(me));
-    this.#cursors?.update();
+    this.#binding.updateCursors();
   }
 
   reveal(client: string): void {
-    this.#cursors?.reveal(client);
+    const index = this.#binding.findCursor(client);
+    const bounds = index === undefined ? null : this.#quill.getBounds(index);
+    if (bounds === null) return;
+    const top = this.#quill.container.getBoundingClientRect().top + bounds.top + window.scrollY;
+    const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+    window.scrollTo({ top: top - window.innerHeight / 2, behavior: still ? 'auto' : 'smooth' });
   }
 
   #mayWrite(): boolean {
@@ -112,7 +111,6 @@ export class TextView implements DocumentView {
   }
 
   #setWritable(writable: boolean): void {
-    this.#quill.enable(writable);
     this.#toolbar.toggleAttribute('inert', !writable);
     this.#quill.root.setAttribute('aria-readonly', String(!writable));
   }

@@ -2,8 +2,9 @@
 // comes to the editor, at the right places. While an input method composes a word, others' changes
 // are held back, since changing the text under it would break the word.
 
-import { Delta } from '../../client/delta.ts';
-import type { RichTextChange, RichTextDocument } from '../../client/index.ts';
+import type Quill from 'quill';
+import { Delta } from '../delta.ts';
+import type { RichTextChange, RichTextDocument } from '../index.ts';
 import { withWholeCharacters } from './characters.ts';
 import {
   changesLines,
@@ -13,7 +14,7 @@ import {
   toEditor,
   withWholeLines,
 } from './display.ts';
-import { Quill } from './quill.ts';
+import type { EditorFormats } from './formats.ts';
 
 export interface BindingEvents {
   /** The document did not take an edit; the editor shows the document again. */
@@ -25,23 +26,38 @@ export interface BindingEvents {
 export class Binding {
   readonly #quill: Quill;
   readonly #doc: RichTextDocument;
+  readonly #formats: EditorFormats;
   readonly #events: BindingEvents;
+  readonly #closers: (() => void)[] = [];
   /** Others' changes that the document has and the editor has not. */
   #held = new Delta();
   #selectionDue = false;
 
   /** The document must be ready. */
-  constructor(quill: Quill, doc: RichTextDocument, events: BindingEvents) {
+  constructor(quill: Quill, doc: RichTextDocument, formats: EditorFormats, events: BindingEvents) {
     this.#quill = quill;
     this.#doc = doc;
+    this.#formats = formats;
     this.#events = events;
     this.#showAll();
-    quill.on('text-change', (delta, _before, source) => {
+    const typed = (delta: Delta, _before: Delta, source: string): void => {
       if (source === 'user') this.#typed(delta);
-    });
-    quill.on('editor-change', () => this.#selectionMoved());
-    quill.on(Quill.events.COMPOSITION_END, () => queueMicrotask(() => this.#release()));
-    doc.on('change', (change) => this.#changed(change));
+    };
+    const moved = (): void => this.#selectionMoved();
+    const composed = (): void => queueMicrotask(() => this.#release());
+    quill.on('text-change', typed);
+    quill.on('editor-change', moved);
+    quill.on('composition-end', composed);
+    this.#closers.push(
+      () => quill.off('text-change', typed),
+      () => quill.off('editor-change', moved),
+      () => quill.off('composition-end', composed),
+      doc.on('change', (change) => this.#changed(change)),
+    );
+  }
+
+  destroy(): void {
+    for (const close of this.#closers.splice(0)) close();
   }
 
   /** Where a position of the document stands in the editor. */
@@ -57,7 +73,7 @@ export class Binding {
       this.#doc.edit(withWholeLines(edit, this.#doc.content));
       this.#held = patch.transform(this.#held, false);
       if (edit !== fitted) this.#showAll();
-      else if (this.#held.ops.length === 0 && changesLines(patch)) this.#compare();
+      else if (this.#held.ops.length === 0 && changesLines(patch, this.#formats)) this.#compare();
       this.#events.changed();
     } catch (error) {
       this.#showAll();
@@ -78,12 +94,12 @@ export class Binding {
     const delta = this.#held;
     this.#held = new Delta();
     try {
-      this.#quill.updateContents(toEditor(delta), 'api');
+      this.#quill.updateContents(toEditor(delta, this.#formats), 'api');
     } catch {
-      this.#showAll(); // Whatever the editor could not do in steps, it shows from the whole.
+      this.#showAll(); // The editor could not apply the change, so it shows the whole document again.
     }
     if (this.#quill.getLength() !== this.#doc.content.length()) this.#showAll();
-    else if (changesLines(delta)) this.#compare();
+    else if (changesLines(delta, this.#formats)) this.#compare();
     this.#events.changed();
   }
 
@@ -92,14 +108,14 @@ export class Binding {
    * shows must come from the document alone, not from the order in which changes arrived.
    */
   #compare(): void {
-    const wanted = documentInEditor(this.#doc.content);
+    const wanted = documentInEditor(this.#doc.content, this.#formats);
     if (wanted.diff(this.#quill.getContents()).length() > 0) this.#showAll();
   }
 
   #showAll(): void {
     const selection = this.#quill.getSelection();
     this.#held = new Delta();
-    this.#quill.setContents(documentInEditor(this.#doc.content), 'api');
+    this.#quill.setContents(documentInEditor(this.#doc.content, this.#formats), 'api');
     if (selection !== null) this.#quill.setSelection(selection, 'silent');
   }
 

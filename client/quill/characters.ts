@@ -1,6 +1,6 @@
 // Edits of whole characters. An editor that finds out what changed by comparing text finds single
 // UTF-16 units, and half an emoji is no text that a document would take. Pure.
-import { Delta } from '../../client/delta.ts';
+import { Delta } from '../delta.ts';
 
 /**
  * The patch with no character cut in two: where it would be, the whole changed stretch is written

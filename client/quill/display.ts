@@ -2,36 +2,35 @@
 // embed, attribute or character; Quill throws on an embed it does not know, and counts "\r\n" as
 // one. So what goes in is put in a form of the same length that Quill can show, and embeds come
 // back out unchanged. Pure.
-import { Delta } from '../../client/delta.ts';
+import { Delta } from '../delta.ts';
+import { type EditorFormats, isShowable } from './formats.ts';
 
 /** The embed that stands for every embed the editor has no blot for; its value is the original's JSON. */
 export const FOREIGN = 'foreign';
 
 type Attributes = Record<string, unknown>;
 
-/** A line has this beside its format. */
-const INDENT = 'indent';
-
-/** A line is shown in one of these; where a document gives it several, the first. */
-const LINE_FORMATS = ['code-block', 'list', 'header', 'blockquote'] as const;
+/** Of several block formats that a document gives a line, the first of these is shown; others come after. */
+const FIRST_SHOWN = ['code-block', 'list', 'header', 'blockquote'] as const;
 
 /** A delta as the editor can show it; every position stays where it was. */
-export function toEditor(delta: Delta): Delta {
+export function toEditor(delta: Delta, formats: EditorFormats): Delta {
   const shown = new Delta();
   for (const op of delta.ops) {
     if (op.delete !== undefined) shown.delete(op.delete);
-    else if (op.insert !== undefined) showInsert(shown, op.insert, op.attributes ?? {});
+    else if (op.insert !== undefined) showInsert(shown, op.insert, op.attributes ?? {}, formats);
     // A change within an embed is of no consequence for how its stand-in looks.
-    else shown.retain(typeof op.retain === 'number' ? op.retain : 1, shownChange(op.attributes ?? {}));
+    else
+      shown.retain(typeof op.retain === 'number' ? op.retain : 1, shownChange(op.attributes ?? {}, formats));
   }
   return shown;
 }
 
 /** What the editor's own content is when it shows this document. */
-export function documentInEditor(content: Delta): Delta {
+export function documentInEditor(content: Delta, formats: EditorFormats): Delta {
   const shown = new Delta();
   let line = new Delta();
-  for (const op of toEditor(content).ops) {
+  for (const op of toEditor(content, formats).ops) {
     const parts = typeof op.insert === 'string' ? op.insert.split(/(\n)/) : [op.insert ?? ''];
     for (const part of parts) {
       if (part !== '\n') {
@@ -48,9 +47,10 @@ export function documentInEditor(content: Delta): Delta {
 }
 
 /** Whether a delta changes how lines are formatted, which is where documents and editors may part. */
-export function changesLines(delta: Delta): boolean {
+export function changesLines(delta: Delta, formats: EditorFormats): boolean {
   return delta.ops.some(
-    ({ retain, attributes }) => retain !== undefined && Object.keys(attributes ?? {}).some(isLineFormat),
+    ({ retain, attributes }) =>
+      retain !== undefined && Object.keys(attributes ?? {}).some((name) => isOfLines(name, formats)),
   );
 }
 
@@ -60,7 +60,9 @@ export function changesLines(delta: Delta): boolean {
  * `before`: the document that the delta is for.
  */
 export function withWholeLines(delta: Delta, before: Delta): Delta {
-  if (!changesLines(delta)) return delta;
+  if (!delta.ops.some(({ attributes }) => FIRST_SHOWN.some((name) => attributes?.[name] !== undefined))) {
+    return delta;
+  }
   const whole = new Delta();
   let index = 0;
   for (const op of delta.ops) {
@@ -82,12 +84,24 @@ export function withWholeLines(delta: Delta, before: Delta): Delta {
   return whole;
 }
 
+/** The embed that a chip's JSON is of. Undefined: it is none, for example in HTML of another program that was pasted. */
+export function embedOf(json: unknown): Record<string, unknown> | undefined {
+  if (typeof json !== 'string') return undefined;
+  try {
+    const embed: unknown = JSON.parse(json);
+    const isObject = typeof embed === 'object' && embed !== null && !Array.isArray(embed);
+    return isObject && Object.keys(embed).length === 1 ? { ...embed } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A delta that the editor made, as the document takes it. */
 export function fromEditor(delta: Delta): Delta {
   return new Delta(
     delta.ops.map((op) => {
-      if (typeof op.insert !== 'object' || typeof op.insert[FOREIGN] !== 'string') return op;
-      return { ...op, insert: JSON.parse(op.insert[FOREIGN]) };
+      const embed = typeof op.insert === 'object' ? embedOf(op.insert[FOREIGN]) : undefined;
+      return embed === undefined ? op : { ...op, insert: embed };
     }),
   );
 }
@@ -105,43 +119,42 @@ export function endOfChange(delta: Delta): number {
   return end;
 }
 
-const SHOWN: Record<string, (value: unknown) => boolean> = {
-  bold: isTrue,
-  italic: isTrue,
-  underline: isTrue,
-  strike: isTrue,
-  code: isTrue,
-  blockquote: isTrue,
-  'code-block': (value) => isTrue(value) || typeof value === 'string',
-  link: (value) => typeof value === 'string',
-  header: (value) => value === 1 || value === 2 || value === 3,
-  indent: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 8,
-  list: (value) => value === 'bullet' || value === 'ordered' || value === 'checked' || value === 'unchecked',
-};
-
 /** What a change of formats is to the editor: what it cannot show is, in its place, nothing. */
-function shownChange(attributes: Attributes): Attributes {
+function shownChange(attributes: Attributes, formats: EditorFormats): Attributes {
   const shown: Attributes = {};
   for (const [name, value] of Object.entries(attributes)) {
-    if (Object.hasOwn(SHOWN, name))
-      shown[name] = value !== null && SHOWN[name]?.(value) === true ? value : null;
+    const sort = formats.sort(name);
+    if (sort !== undefined && sort !== 'embed') shown[name] = isShowable(name, value) ? value : null;
   }
   return shown;
 }
 
-function showInsert(shown: Delta, insert: string | Record<string, unknown>, attributes: Attributes): void {
-  const known = Object.entries(attributes).filter(
-    ([name, value]) => Object.hasOwn(SHOWN, name) && SHOWN[name]?.(value) === true,
-  );
-  const inText = Object.fromEntries(known.filter(([name]) => !isLineFormat(name)));
-  const line = LINE_FORMATS.find((name) => known.some(([other]) => other === name));
-  const inLine: Attributes =
-    line === undefined ? {} : { [line]: line === 'code-block' ? true : attributes[line] };
-  if (line !== 'code-block' && known.some(([name]) => name === INDENT)) inLine[INDENT] = attributes[INDENT];
+function showInsert(
+  shown: Delta,
+  insert: string | Record<string, unknown>,
+  attributes: Attributes,
+  formats: EditorFormats,
+): void {
+  const names = Object.keys(attributes).filter((name) => isShowable(name, attributes[name]));
+  const pick = (wanted: (name: string) => boolean): Attributes =>
+    Object.fromEntries(names.filter(wanted).map((name) => [name, attributes[name]]));
+  const inText = pick((name) => formats.sort(name) === 'text');
   if (typeof insert !== 'string') {
-    shown.insert({ [FOREIGN]: JSON.stringify(insert) }, inText);
+    const [name = ''] = Object.keys(insert);
+    shown.insert(
+      name !== FOREIGN && formats.showsEmbed(name, insert[name])
+        ? insert
+        : { [FOREIGN]: JSON.stringify(insert) },
+      inText,
+    );
     return;
   }
+  const blocks = names.filter((name) => formats.sort(name) === 'block').sort();
+  const block = FIRST_SHOWN.find((name) => blocks.includes(name)) ?? blocks[0];
+  const inLine: Attributes =
+    block === 'code-block'
+      ? { 'code-block': attributes[block] }
+      : pick((name) => name === block || formats.sort(name) === 'line');
   for (const part of insert.replaceAll('\r', ' ').split(/(\n)/)) {
     if (part !== '') shown.insert(part, part === '\n' ? inLine : inText);
   }
@@ -149,17 +162,14 @@ function showInsert(shown: Delta, insert: string | Record<string, unknown>, attr
 
 /** The line formats that are to go: all others where one is set, those the line has where one is cleared. */
 function otherLineFormats(change: Attributes, base: Attributes): Attributes {
-  const changed = LINE_FORMATS.filter((name) => change[name] !== undefined);
+  const changed = FIRST_SHOWN.filter((name) => change[name] !== undefined);
   if (changed.length === 0) return {};
   const set = changed.some((name) => change[name] !== null);
-  const others = LINE_FORMATS.filter((name) => set || base[name] !== undefined);
+  const others = FIRST_SHOWN.filter((name) => set || base[name] !== undefined);
   return Object.fromEntries(others.map((name) => [name, null]));
 }
 
-function isLineFormat(name: string): boolean {
-  return name === INDENT || (LINE_FORMATS as readonly string[]).includes(name);
-}
-
-function isTrue(value: unknown): boolean {
-  return value === true;
+function isOfLines(name: string, formats: EditorFormats): boolean {
+  const sort = formats.sort(name);
+  return sort === 'block' || sort === 'line';
 }
