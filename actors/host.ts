@@ -12,7 +12,6 @@ import {
   type LoadResult,
 } from './document/actor.ts';
 import type { MadeSnapshot } from './document/effects.ts';
-import { Faults } from './faults.ts';
 import type { FoldRequest } from './fold.ts';
 import { Link, type LinkOptions, type Transport } from './link.ts';
 import {
@@ -30,6 +29,7 @@ import { Loader } from './loader.ts';
 import { type MailboxLimits, WaitingRoom } from './mailbox.ts';
 import { OwnedShards } from './owned-shards.ts';
 import type { Progress } from './progress.ts';
+import { QUARANTINED, Quarantine, type Quarantined, type QuarantineLimits } from './quarantine.ts';
 import { Reservations } from './reservations.ts';
 import { SeqSearches } from './seq-search.ts';
 import { StillLive } from './still-live.ts';
@@ -49,6 +49,7 @@ export interface HostLimits {
   readonly memoryBytes: number;
   /** A document that nobody has open goes after this long. */
   readonly idleMs: number;
+  readonly quarantine: QuarantineLimits;
 }
 
 export interface HostOptions {
@@ -68,6 +69,8 @@ export interface HostOptions {
   /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+  /** The handling of this document has thrown: other workers, which may get it, count that too. */
+  readonly onFailed: (doc: string) => void;
   /** The session is over: this incarnation must end, another starts over. */
   readonly onLost: (reason: 'fenced' | 'gap') => void;
 }
@@ -78,8 +81,6 @@ export const LOCAL_LINK = 0;
 const SWEEP_MS = 1000;
 /** Presence of one document is gathered this long. */
 const PRESENCE_TICK_MS = 25;
-/** A document whose handling throws this often is left alone. */
-const FAULTS_TO_QUARANTINE = 3;
 /** Readers and submits that wait for memory to read history in. */
 const HISTORY_WAITING = 10_000;
 /** Of a link's window: messages that wait for a turn fill no more of it, so that other documents' find their way. */
@@ -100,9 +101,7 @@ export class Host {
     number,
     { link: Link<ToGateway, ToOwner>; channels: Map<number, DocumentActor> }
   >();
-  private readonly faults = new Faults(FAULTS_TO_QUARANTINE);
-  /** Workers have died of these. */
-  private readonly quarantined = new Set<string>();
+  private readonly quarantined: Quarantine;
   private readonly dirtyPresence = new Set<DocumentActor>();
   private readonly effects: ActorEffects;
   private readonly shards = new OwnedShards();
@@ -115,6 +114,7 @@ export class Host {
   constructor(options: HostOptions) {
     this.options = options;
     const { store, clock, limits } = options;
+    this.quarantined = new Quarantine(limits.quarantine);
     this.committer = new Committer(store, limits.commit, clock, (reason) => this.lost(reason));
     this.live = new StillLive({
       store,
@@ -179,13 +179,18 @@ export class Host {
     for (const actor of new Set(found.channels.values())) actor.linkLost(id);
   }
 
-  /** Takes a document out of service for as long as this lives. */
-  quarantine(doc: string): void {
-    this.quarantined.add(doc);
-    const actor = this.actors.get(doc);
+  /** Takes a document out of service for a time. */
+  quarantine(quarantined: Quarantined): void {
+    this.quarantined.adopt(quarantined, this.options.clock.now());
+    const actor = this.actors.get(quarantined.doc);
     if (actor === undefined) return;
     actor.reset();
     this.forget(actor);
+  }
+
+  /** It is in service again, and its failures are forgotten. */
+  releaseQuarantined(doc: string): void {
+    this.quarantined.release(doc, this.options.clock.now());
   }
 
   /** These shards are this session's, by a claim or by a hand-off. */
@@ -302,8 +307,9 @@ export class Host {
         else this.links.get(id)?.link.send([NOT_OWNER, message[1]]);
         return undefined;
       }
-      if (this.quarantined.has(name) || this.faults.isOut(name, this.options.clock.now())) {
-        this.refuse(id, message, 'unavailable', 'this document is quarantined');
+      const outMs = this.quarantined.leftMs(name, this.options.clock.now());
+      if (outMs > 0) {
+        this.refuse(id, message, 'unavailable', QUARANTINED, outMs);
         return undefined;
       }
       actor = this.actor(name);
@@ -362,10 +368,12 @@ export class Host {
     } catch (error) {
       const at = actor.handling;
       actor.handling = undefined;
-      const faults = this.faults.count(actor.name, this.options.clock.now());
+      const { times, putOut } = this.quarantined.failed(actor.name, this.options.clock.now());
+      this.options.onFailed(actor.name);
       this.options.log('error', 'a document failed', {
         doc: actor.name,
-        faults,
+        times,
+        quarantinedForMs: putOut?.forMs,
         error: String(error),
         stack: error instanceof Error ? error.stack : undefined,
       });
@@ -402,10 +410,18 @@ export class Host {
     message: ToOwner,
     code: 'unavailable' | 'not-open' | 'bad-op',
     text: string,
+    retryAfterMs = 0,
   ): void {
     const link = this.links.get(id)?.link;
     if (message[0] === OPEN)
-      link?.send([OPEN_FAILED, message[1], message[2], isFinal(code) ? 'internal' : code, text]);
+      link?.send([
+        OPEN_FAILED,
+        message[1],
+        message[2],
+        isFinal(code) ? 'internal' : code,
+        text,
+        retryAfterMs,
+      ]);
     if (message[0] === SUBMIT) link?.send([REFUSED, message[1], message[2], message[3], code, text]);
   }
 

@@ -111,7 +111,15 @@ export type ToGateway =
   /** client, JSON text or null, client, … */
   | [tag: typeof STATES, chan: number, states: readonly (string | null)[]]
   | [tag: typeof CLOSED, chan: number, sub: number, code: 'deleted' | 'forbidden' | 'replaced']
-  | [tag: typeof OPEN_FAILED, chan: number, sub: number, code: ErrorCode, message: string]
+  /** `retryAfterMs`: until when it would be in vain; 0 or none: it is not known. */
+  | [
+      tag: typeof OPEN_FAILED,
+      chan: number,
+      sub: number,
+      code: ErrorCode,
+      message: string,
+      retryAfterMs?: number,
+    ]
   /** The owner has dropped the document with what was not durable: open again with `since`, send again what is unanswered. */
   | [tag: typeof RESET, chan: number]
   /** This subscriber cannot be brought further without a gap: its socket must open afresh. */

@@ -9,6 +9,7 @@ import type { Transport } from './link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
 import { loadLimits } from './load-queue.ts';
 import { Progress } from './progress.ts';
+import type { Quarantined } from './quarantine.ts';
 import { codeOf } from './storage/postgres/errors.ts';
 import type { OpenedSession, SessionIdentity, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
@@ -27,8 +28,8 @@ export interface WorkerTask {
   readonly progress: SharedArrayBuffer;
   /** Memory of a Liveness. Null: the node is alone, nobody else can own what it owns. */
   readonly liveness: SharedArrayBuffer | null;
-  /** Documents that workers have died of too often. */
-  readonly quarantined: readonly string[];
+  /** Documents that are out of service when the worker starts. */
+  readonly quarantined: readonly Quarantined[];
   /** Batches of the node's own gateway. */
   readonly link: MessagePort;
   readonly control: MessagePort;
@@ -47,7 +48,9 @@ export type ToWorker =
   /** Hand these over; answered by `released`. */
   | { type: 'release'; token: number; shards: readonly number[]; to: number }
   /** One more of them. */
-  | { type: 'quarantine'; doc: string }
+  | { type: 'quarantine'; quarantined: Quarantined }
+  /** One of them is in service again. */
+  | { type: 'unquarantine'; doc: string }
   /** From now on servers of PostgreSQL of a lower timeline are not used. */
   | { type: 'refuseBelow'; timeline: number }
   /** Batches of a peer's gateway come over this port, until it closes. */
@@ -65,6 +68,8 @@ export type FromWorker =
   | { type: 'fold'; token: number; request: FoldRequest }
   /** Whether the database takes what is written; told after each failed attempt, and when it succeeds again. */
   | { type: 'writes'; failure: { readonly code?: string } | undefined }
+  /** The handling of this document has thrown. */
+  | { type: 'docFailed'; doc: string }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: object };
 
 /** Why a worker's task ended by itself. */
@@ -127,6 +132,7 @@ function serve(
       clock: systemClock,
       confirmed: () => liveness?.isConfirmed(slot, monotonicMs()) ?? true,
       log,
+      onFailed: (doc) => tell({ type: 'docFailed', doc }),
       fold: (request) =>
         new Promise((done) => {
           const token = ++lastToken;
@@ -138,7 +144,7 @@ function serve(
         resolve(reason);
       },
     });
-    for (const doc of task.quarantined) host.quarantine(doc);
+    for (const quarantined of task.quarantined) host.quarantine(quarantined);
     host.addLink(LOCAL_LINK, portTransport(task.link));
     const answer = async (
       token: number,
@@ -165,7 +171,10 @@ function serve(
           void answer(message.token, 'released', host.release(message.shards, message.to));
           return;
         case 'quarantine':
-          host.quarantine(message.doc);
+          host.quarantine(message.quarantined);
+          return;
+        case 'unquarantine':
+          host.releaseQuarantined(message.doc);
           return;
         case 'link': {
           const { id, port } = message;

@@ -58,11 +58,10 @@ export class Alone implements SlotListener {
     this.options.listener.lost(link);
   }
 
-  died(): void {}
+  /** No other node has to hear of it. */
+  docFailed(): void {}
 
-  quarantine(doc: string): void {
-    this.options.router.quarantine(doc);
-  }
+  quarantined(): void {}
 
   fenced(): void {
     this.options.onFenced();

@@ -1,5 +1,6 @@
 // What nodes tell each other over their peer connection beside the streams: shapes, and the check of what
 // comes. A message of an unknown shape is dropped: a newer node may say more.
+import type { Quarantined } from '../actors/quarantine.ts';
 import type { SessionId } from '../actors/storage/store.ts';
 import type { Lease, MapEntry } from './lease-store.ts';
 
@@ -15,10 +16,20 @@ export type ControlMessage =
   | { readonly type: 'suspicion'; readonly run: string; readonly suspects: boolean }
   /** Whether the sender reaches the database, whenever that changes and as soon as a connection is up. */
   | { readonly type: 'database'; readonly reached: boolean }
-  /** A worker of the sender has died at this document. */
+  /** A worker of the sender has died at this document, or its handling has thrown there. */
   | { readonly type: 'death'; readonly doc: string }
+  /** This document is out of service at the sender; told when it is put out, and as soon as a connection is up. */
+  | ({ readonly type: 'quarantined' } & Quarantined)
   /** So many clients are connected to the sender, those that it has sent away left out. */
   | { readonly type: 'clients'; readonly count: number };
+
+/** Whole milliseconds go over the wire. */
+export const quarantinedMessage = ({ doc, forMs, round }: Quarantined): ControlMessage => ({
+  type: 'quarantined',
+  doc,
+  forMs: Math.ceil(forMs),
+  round,
+});
 
 /** undefined: not one of these. */
 export function controlMessage(value: unknown): ControlMessage | undefined {
@@ -44,6 +55,10 @@ export function controlMessage(value: unknown): ControlMessage | undefined {
       return typeof value.reached === 'boolean' ? { type: 'database', reached: value.reached } : undefined;
     case 'death':
       return typeof value.doc === 'string' ? { type: 'death', doc: value.doc } : undefined;
+    case 'quarantined':
+      return typeof value.doc === 'string' && isId(value.forMs) && isId(value.round)
+        ? { type: 'quarantined', doc: value.doc, forMs: value.forMs, round: value.round }
+        : undefined;
     case 'clients':
       return isId(value.count) ? { type: 'clients', count: value.count } : undefined;
     default:

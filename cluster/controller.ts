@@ -6,15 +6,16 @@
 // Over 400 lines, because every event of the cluster meets the one picture here.
 import type { Clock } from '../actors/clock.ts';
 import type { LinkOptions } from '../actors/link.ts';
+import type { Quarantined } from '../actors/quarantine.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/store.ts';
 import { Acquisition } from './acquisition.ts';
 import { Backoff } from './backoff.ts';
-import { type ControlMessage, controlMessage } from './control-messages.ts';
+import { type ControlMessage, controlMessage, quarantinedMessage } from './control-messages.ts';
 import { EarlyLeases } from './early-leases.ts';
 import { HandOver } from './hand-over.ts';
 import type { Lease, LeaseStore, MapEntry } from './lease-store.ts';
 import { CONTROL_SLOT, type Member } from './members.ts';
-import { encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
+import { answerRelease, encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
 import { addressOf } from './peer/address.ts';
 import type { Peer, PeerDial, PeerEnd, PeerNetwork, PeerStream } from './peer/network.ts';
@@ -35,8 +36,11 @@ export interface SlotHost {
   adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
   attach(session: SessionId, stream: PeerStream): boolean;
-  /** As `Workers` has it. */
-  diedOf(doc: string): void;
+  /** These as `Workers` has them. */
+  countFailure(doc: string): void;
+  adoptQuarantined(quarantined: Quarantined): void;
+  releaseQuarantined(doc: string): boolean;
+  quarantined(most: number): readonly Quarantined[];
 }
 
 export interface ControllerOptions {
@@ -84,6 +88,8 @@ const DRAIN_SHARDS = 64;
 const REROUTE_MS = 100;
 const REROUTE_MOST_MS = 3000;
 const RECONCILE_MS = 10;
+/** To a peer that has just connected. */
+const MOST_QUARANTINED_TOLD = 100;
 /** Between readings that follow each other. */
 const REFRESH_GAP_MS = 20;
 
@@ -356,12 +362,14 @@ export class Controller implements SlotListener {
     this.tellState();
   }
 
-  died(doc: string): void {
+  docFailed(doc: string): void {
     this.broadcast({ type: 'death', doc });
   }
 
-  /** Our workers refuse it, whoever asks. Where another node owns it that one decides: it may have started afresh. */
-  quarantine(): void {}
+  /** A node that has joined since the first of the failures has not counted them all. */
+  quarantined(quarantined: Quarantined): void {
+    this.broadcast(quarantinedMessage(quarantined));
+  }
 
   fenced(): void {
     if (this.stopped) return;
@@ -387,6 +395,8 @@ export class Controller implements SlotListener {
     if (!this.reachesDatabase) peer.send({ type: 'database', reached: false } satisfies ControlMessage);
     if (this.clients !== undefined)
       peer.send({ type: 'clients', count: this.clients } satisfies ControlMessage);
+    for (const quarantined of this.slots?.quarantined(MOST_QUARANTINED_TOLD) ?? [])
+      peer.send(quarantinedMessage(quarantined));
     const member = this.picture.members.get(peer.run);
     if (member === undefined) {
       this.refresh();
@@ -429,7 +439,10 @@ export class Controller implements SlotListener {
         this.takeover.database(message.reached, peer.run);
         return;
       case 'death':
-        this.slots?.diedOf(message.doc);
+        this.slots?.countFailure(message.doc);
+        return;
+      case 'quarantined':
+        this.slots?.adoptQuarantined(message);
         return;
       case 'clients':
         this.clientsAt.set(peer, message.count);
@@ -470,7 +483,8 @@ export class Controller implements SlotListener {
       const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });
       // Lost, it is asked for again.
       store.notify(answer).catch(() => undefined);
-    }
+    } else if (asked.type === 'release' && this.slots !== undefined)
+      answerRelease(store, run, this.slots, asked.doc);
   }
 
   private published(event: string): void {

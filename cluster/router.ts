@@ -7,7 +7,6 @@ export class Router {
   private readonly links: (OwnerLink | undefined)[] = new Array<OwnerLink | undefined>(SHARDS).fill(
     undefined,
   );
-  private readonly quarantined = new Set<string>();
 
   /** The owner's link; undefined: it has no owner at the moment. */
   linkOf(doc: string): OwnerLink | undefined {
@@ -28,14 +27,5 @@ export class Router {
       if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) throw new Error(`no shard: ${shard}`);
       this.links[shard] = link;
     }
-  }
-
-  isQuarantined(doc: string): boolean {
-    return this.quarantined.has(doc);
-  }
-
-  /** Takes a document out of service until the node starts again. */
-  quarantine(doc: string): void {
-    this.quarantined.add(doc);
   }
 }

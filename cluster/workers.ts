@@ -1,17 +1,17 @@
 // The host pool: keeps one worker thread per slot alive, each running one never-ending task. A worker
 // that ends by itself is fenced before its successor starts; a document that was being worked at
-// whenever its worker died is quarantined at the third time. Which shards a worker is to have somebody
+// whenever its worker died is quarantined at the third time, and comes back after a while. Which shards a worker is to have somebody
 // else decides, and asks for here. It knows nothing of documents' content.
 //
 // A slot's modes: starting -> live -> ended -> (back-off) starting; any -> stopped. Only `setMode` changes it.
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { Faults } from '../actors/faults.ts';
 import type { FoldRequest } from '../actors/fold.ts';
 import type { HostLimits } from '../actors/host.ts';
 import { Link } from '../actors/link.ts';
 import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
 import { Progress } from '../actors/progress.ts';
+import { Quarantine, type Quarantined } from '../actors/quarantine.ts';
 import {
   type ControlStore,
   type Epoch,
@@ -57,10 +57,10 @@ export interface SlotListener {
   up(slot: number, session: SessionId, link: OwnerLink): void;
   /** It has ended, and what it owned with it. Its session is fenced before `up` is called again. */
   down(slot: number, link: OwnerLink): void;
-  /** A worker of this node has died at this document. */
-  died(doc: string): void;
-  /** Workers, of whatever node, have died of this document too often. */
-  quarantine(doc: string): void;
+  /** A worker of this node has died at this document, or its handling has thrown there. */
+  docFailed(doc: string): void;
+  /** This node has put it out of service. */
+  quarantined(quarantined: Quarantined): void;
   /** This node's own session is not live any more: it must end. */
   fenced(): void;
 }
@@ -76,7 +76,6 @@ const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 /** A worker that lived this long starts its back-off afresh. */
 const STEADY_MS = 30_000;
-const DEATHS_TO_QUARANTINE = 3;
 /** Of the gateway's batches to a worker: 5 ms more for an edit while a worker has 24 edits a ms, for 8 % less CPU (measured). */
 const GATHER_MS = 8;
 
@@ -84,8 +83,7 @@ export class Workers {
   private readonly options: WorkersOptions;
   private readonly pool: Piscina;
   private readonly slots: Slot[];
-  private readonly deaths = new Faults(DEATHS_TO_QUARANTINE);
-  private readonly quarantined = new Set<string>();
+  private readonly quarantine: Quarantine;
   private stopping = false;
   private lastToken = 0;
   /** 0 is the node's own gateway. */
@@ -93,6 +91,7 @@ export class Workers {
 
   constructor(options: WorkersOptions) {
     this.options = options;
+    this.quarantine = new Quarantine(options.limits.quarantine);
     this.pool = new Piscina({
       filename: (options.workerModule ?? new URL('../actors/worker.js', import.meta.url)).href,
       minThreads: options.slots,
@@ -168,19 +167,46 @@ export class Workers {
   }
 
   /**
-   * A worker, of this node or another, has died at this document. Its shard is another worker's after
-   * each death: only together have they seen how often.
+   * A worker, of this node or another, has died at this document, or its handling has thrown there. Its shard is another
+   * worker's after each death: only together have they seen how often.
    */
-  diedOf(doc: string): void {
-    const now = performance.now();
-    const deaths = this.deaths.count(doc, now);
-    if (!this.deaths.isOut(doc, now) || this.quarantined.has(doc)) return;
-    this.quarantined.add(doc);
-    // Also those that are starting: their task was made before.
+  countFailure(doc: string): void {
+    const { times, putOut } = this.quarantine.failed(doc, performance.now());
+    if (putOut === undefined) return;
+    this.tellQuarantined(putOut);
+    this.options.slotListener.quarantined(putOut);
+    this.options.log('error', 'a document is quarantined: workers failed at it', {
+      doc,
+      failures: times,
+      forMs: putOut.forMs,
+    });
+  }
+
+  /** Another node has it out of service. */
+  adoptQuarantined(quarantined: Quarantined): void {
+    if (this.quarantine.leftMs(quarantined.doc, performance.now()) >= quarantined.forMs) return;
+    this.quarantine.adopt(quarantined, performance.now());
+    this.tellQuarantined(quarantined);
+  }
+
+  /** In service again, and its failures forgotten; whether it was out of service here. */
+  releaseQuarantined(doc: string): boolean {
+    const wasOut = this.quarantine.release(doc, performance.now());
     for (const { control } of this.slots)
-      control?.postMessage({ type: 'quarantine', doc } satisfies ToWorker);
-    this.options.slotListener.quarantine(doc);
-    this.options.log('error', 'a document is quarantined: its worker died at it', { doc, deaths });
+      control?.postMessage({ type: 'unquarantine', doc } satisfies ToWorker);
+    if (wasOut) this.options.log('info', 'a quarantined document is released', { doc });
+    return wasOut;
+  }
+
+  /** Documents that are out of service, at most `most`. */
+  quarantined(most?: number): readonly Quarantined[] {
+    return this.quarantine.list(performance.now(), most);
+  }
+
+  /** Also those that are starting: their task was made before. */
+  private tellQuarantined(quarantined: Quarantined): void {
+    for (const { control } of this.slots)
+      control?.postMessage({ type: 'quarantine', quarantined } satisfies ToWorker);
   }
 
   /** What starts from now on is told by `storage`. */
@@ -220,7 +246,7 @@ export class Workers {
       limits: options.limits,
       progress,
       liveness: options.liveness,
-      quarantined: [...this.quarantined],
+      quarantined: this.quarantined(),
       link: link.port2,
       control: control.port2,
     };
@@ -256,6 +282,9 @@ export class Workers {
           case 'writes':
             options.onWrites(slot.number, message.failure);
             return;
+          case 'docFailed':
+            this.failedAt(message.doc);
+            return;
           case 'log':
             options.log(message.level, message.message, { slot: slot.number, ...message.fields });
             return;
@@ -282,7 +311,7 @@ export class Workers {
           end,
           error: error === undefined ? undefined : String(error),
         });
-        if (error !== undefined) this.blame(new Progress(progress).current());
+        if (error !== undefined) this.failedAt(new Progress(progress).current());
         if (!wasLive && slot.failures >= START_ATTEMPTS && !slot.everLive) {
           reject(error instanceof Error ? error : new Error(`a worker cannot start: ${end}`));
           return;
@@ -338,10 +367,10 @@ export class Workers {
     return true;
   }
 
-  private blame(doc: string | undefined): void {
+  private failedAt(doc: string | undefined): void {
     if (doc === undefined) return;
-    this.options.slotListener.died(doc);
-    this.diedOf(doc);
+    this.options.slotListener.docFailed(doc);
+    this.countFailure(doc);
   }
 
   private openLink(port: MessagePort): OwnerLink {

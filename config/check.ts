@@ -67,6 +67,11 @@ export function crossCheck(settings: Settings): Problem[] {
     `what waits for one document must fit: expected at least actors.mailboxBytes = ${actors.mailboxBytes}, found ${actors.waitingBytes}`,
   );
   demand(
+    actors.quarantineMaxMs >= actors.quarantineMs,
+    'actors.quarantineMaxMs',
+    `the longest time is not the shortest: expected at least actors.quarantineMs = ${actors.quarantineMs}, found ${actors.quarantineMaxMs}`,
+  );
+  demand(
     commit.queueBytes >= commit.maxBytes,
     'commit.queueBytes',
     `one full batch must fit: expected at least commit.maxBytes = ${commit.maxBytes}, found ${commit.queueBytes}`,

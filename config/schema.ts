@@ -254,6 +254,18 @@ const actors = z.strictObject({
     16 * 1_024 * MiB,
     'Bytes of messages that may wait in one worker for documents that are being loaded. Past it a submit is answered `overloaded`; past half of it also where its document holds more than its share.',
   ),
+  quarantineMs: duration(
+    60 * SECOND,
+    1 * SECOND,
+    DAY,
+    'A document at which workers have failed three times is out of service for this long, and its clients are answered `unavailable`. Each time that a worker fails at it again afterwards, it is for twice as long.',
+  ),
+  quarantineMaxMs: duration(
+    HOUR,
+    1 * SECOND,
+    DAY,
+    'The longest time for which `actors.quarantineMs`, doubled, takes a document out of service.',
+  ),
   residentOps: count(
     256,
     16,

@@ -21,8 +21,9 @@ export function connectionsOf(config: Config): NodeConnections {
     ['to read', workers * storage.readConnections],
     ['to fold snapshots', compute.threads],
     ['of the control plane', CONTROL_CONNECTIONS],
+    ['to listen', 1],
   ];
-  if (isClustered(config)) parts.push(['to listen', 1], ['of the lease thread', CONTROL_CONNECTIONS]);
+  if (isClustered(config)) parts.push(['of the lease thread', CONTROL_CONNECTIONS]);
   return {
     total: parts.reduce((sum, [, count]) => sum + count, 0),
     parts: parts.map(([what, count]) => `${count} ${what}`).join(', '),

@@ -315,6 +315,7 @@ export function hostLimits(config: Config): HostLimits {
     loadsWaiting: { messages: LOADS_WAITING, bytes: actors.waitingBytes },
     memoryBytes: actors.memoryBytes,
     idleMs: actors.idleMs,
+    quarantine: { firstMs: actors.quarantineMs, mostMs: actors.quarantineMaxMs },
   };
 }
 

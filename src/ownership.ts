@@ -9,7 +9,7 @@ import { MAIN } from '../actors/liveness.ts';
 import type { ControlStore, SessionRef } from '../actors/storage/store.ts';
 import type { WorkerTask } from '../actors/worker.ts';
 import { Alone } from '../cluster/alone.ts';
-import type { LeaveProgress } from '../cluster/operator-events.ts';
+import { answerRelease, type LeaveProgress, operatorEvent } from '../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../cluster/owner-link.ts';
 import type { Router } from '../cluster/router.ts';
 import { Workers, type WorkersOptions } from '../cluster/workers.ts';
@@ -134,8 +134,10 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
     onWrites: options.onWrites,
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
   });
+  let events: { close(): Promise<void> } | undefined;
   try {
     await unlessAborted(signal, alone.serve(workers));
+    events = await unlessAborted(signal, hearOperators(control, run, workers));
   } catch (error) {
     alone.stop();
     await workers.kill();
@@ -149,14 +151,32 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
     stop: async () => {
       stopWatching();
       alone.stop();
+      await events.close();
       await workers.stop();
       await sayFarewell(control, session, run, log);
     },
     kill: async () => {
       stopWatching();
+      await events.close();
       await workers.kill();
     },
   };
+}
+
+/** Of the commands of operators one concerns a node that is alone: the release of a document. */
+function hearOperators(
+  control: ControlStore,
+  run: string,
+  workers: Workers,
+): Promise<{ close(): Promise<void> }> {
+  return control.listen({
+    onEvent: (text) => {
+      const event = operatorEvent(text);
+      if (event?.type === 'release') answerRelease(control, run, workers, event.doc);
+    },
+    // The command asks again.
+    onGap: () => undefined,
+  });
 }
 
 /** Alone with this database: whatever ran before is fenced, and its shards are free. */

@@ -34,6 +34,7 @@ export type ConfiguredCommand =
       readonly slot: number | undefined;
       readonly force: boolean;
     }
+  | { readonly name: 'cluster release'; readonly doc: string; readonly timeoutMs: number | undefined }
   /** Of `matches` the first that is pinned. */
   | { readonly name: 'cluster unpin'; readonly matches: readonly string[] }
   | { readonly name: 'storage renew-history'; readonly force: boolean }
@@ -104,6 +105,7 @@ const ARGUMENTS: Readonly<Record<Name, readonly string[]>> = {
   'cluster move': ['SHARD', 'NODE'],
   'cluster pin': ['MATCH', 'NODE[:SLOT]'],
   'cluster unpin': ['MATCH'],
+  'cluster release': ['DOC'],
   'storage renew-history': [],
   'storage backup': ['FILE'],
   'storage restore': ['FILE'],
@@ -120,6 +122,7 @@ const OPTIONS: Readonly<Partial<Record<Name, readonly (typeof SOME_COMMANDS)[num
   'cluster drain': ['timeout'],
   'cluster move': ['timeout'],
   'cluster pin': ['force'],
+  'cluster release': ['timeout'],
   'storage renew-history': ['force'],
 };
 
@@ -162,6 +165,8 @@ function configured(name: Name, words: readonly string[], values: Values): Confi
       // shard, by a move.
       if (isNumber(first)) return { name, matches: [matchOfShard(Number(first)), first] };
       return { name, matches: [match(first), ...(first.includes('/') ? [matchOfShard(shard(first))] : [])] };
+    case 'cluster release':
+      return { name, doc: documentName(first), timeoutMs: timeout(values.timeout) };
     case 'storage renew-history':
       return { name, force: values.force };
     case 'storage backup':
@@ -188,6 +193,11 @@ function match(word: string): string {
   const org = orgOfMatch(word);
   const isOne = SHARD.test(word) || parseDocumentName(org === undefined ? word : `${org}/x`) !== undefined;
   if (!isOne) throw new Misuse(`${word} is neither a document, org/name, nor an organisation, nor shard:N`);
+  return word;
+}
+
+function documentName(word: string): string {
+  if (parseDocumentName(word) === undefined) throw new Misuse(`${word} is no document, org/name`);
   return word;
 }
 
@@ -226,6 +236,7 @@ Usage
                                           (shard:N) on a node, or on one of its workers
   troupe cluster unpin MATCH              undo a pin or a move
   troupe cluster pins [--json]            what is pinned
+  troupe cluster release DOC              put a quarantined document (org/name) into service again, on every node
   troupe storage backup FILE              write the whole database to a file, while nodes run
   troupe storage restore FILE             read such a file into an empty database
   troupe storage renew-history            after a backup was restored: no client goes on with what it held
@@ -233,7 +244,7 @@ Usage
 Options
   -c, --config FILE     a YAML file; repeatable, the later over the earlier
       --set path=value  one key, such as listen.port=9000; repeatable, over all files
-      --timeout TIME    how long drain and move wait, such as 90s
+      --timeout TIME    how long drain, move and release wait, such as 90s
       --force           pin to a node that is not there; renew-history while nodes seem to run
   -h, --help            this text
   -v, --version         the version

@@ -12,6 +12,7 @@ import { backup, restore } from './backup.ts';
 import { drain } from './cluster/drain.ts';
 import { localClusterFile } from './cluster/local.ts';
 import { move, pin, unpin } from './cluster/pin.ts';
+import { release } from './cluster/release.ts';
 import { pins, status } from './cluster/status.ts';
 import { explain } from './failure.ts';
 import { migrate } from './migrate.ts';
@@ -82,6 +83,8 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
       return await pin(config, command, io);
     case 'cluster unpin':
       return await unpin(config, command.matches, io);
+    case 'cluster release':
+      return await release(config, command, io);
     case 'storage renew-history':
       return await renewHistory(config, command, io);
     case 'storage backup':

@@ -121,9 +121,10 @@ export class Answers {
         return;
       }
       case OPEN_FAILED: {
-        const [, , sub, code, text] = message;
+        const [, , sub, code, text, retryAfterMs] = message;
         const subscription = channel.subs.get(sub);
-        if (subscription !== undefined) this.owners.openFailed(channel, subscription, code, text);
+        if (subscription !== undefined)
+          this.owners.openFailed(channel, subscription, code, text, retryAfterMs);
         return;
       }
       case RESET:

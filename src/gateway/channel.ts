@@ -67,6 +67,8 @@ export class Channel {
   ownerWait: (() => void) | undefined;
   /** That wait has ended without one: nobody is kept waiting any more. */
   overdue = false;
+  /** The owner has taken the document out of service until then, by the clock of this gateway. */
+  outUntil = 0;
 
   constructor(doc: string, shard: number, chan: number) {
     this.doc = doc;
@@ -101,6 +103,7 @@ export class Channel {
   endWait(): void {
     this.failures = 0;
     this.overdue = false;
+    this.outUntil = 0;
     this.ownerWait?.();
     this.ownerWait = undefined;
   }

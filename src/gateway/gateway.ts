@@ -48,13 +48,13 @@ export class Gateway implements OwnerLinkListener {
 
   constructor(options: GatewayOptions) {
     this.options = options;
-    const { router, random, after = systemClock.after, ownerWaitMs = OWNER_WAIT_MS } = options;
+    const { router, random, now, after = systemClock.after, ownerWaitMs = OWNER_WAIT_MS } = options;
     const channels = new Channels();
     const replies = new Replies(random);
     const subscriptions = new Subscriptions(channels, replies);
     const large = new LargeAnswers(options.snapshotBytes ?? SNAPSHOT_BYTES);
     const owners = new OwnerChanges(
-      { router, random, after, ownerWaitMs },
+      { router, random, after, ownerWaitMs, now },
       { channels, subscriptions, replies },
     );
     const parts = { channels, subscriptions, owners, replies, large };

@@ -2,10 +2,14 @@
 // suspended, and resumed where the router leads then, each subscription with the version told last and
 // what is unanswered behind it. It reads the router and never changes it.
 //
+// A document that its owner has taken out of service keeps nobody waiting: until it is to come back each is told when that
+// is. The owner is asked again all the same, since an operator may release the document sooner.
+//
 // For `ownerWaitMs` clients see a pause. Past it whoever waits on the channel is told to try again, and
 // so is who comes later, at once; what has been opened stays, and resumes when an owner comes.
 import type { Clock } from '../../actors/clock.ts';
 import { CLOSE as CLOSE_MESSAGE } from '../../actors/link-messages.ts';
+import { QUARANTINED } from '../../actors/quarantine.ts';
 import type { OwnerLink } from '../../cluster/owner-link.ts';
 import type { Router } from '../../cluster/router.ts';
 import { CLOSE, ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
@@ -21,11 +25,17 @@ export interface OwnershipOptions {
   /** 0 ≤ x < 1. */
   readonly random: () => number;
   readonly after: Clock['after'];
+  readonly now: () => number;
 }
 
 const RESUME_FIRST_MS = 50;
 const RESUME_MAX_MS = 2000;
 const NO_OWNER = 'the document has no owner at the moment';
+/** A submit that this many owners have ended with, one after the other, is not sent to the next. */
+const OWNERS_LOST_MOST = 5;
+const LOST_TOO_OFTEN =
+  'the owners of this document have ended again and again before they answered this submit';
+const LOST_TOO_OFTEN_MS = 5000;
 
 export class OwnerChanges {
   private readonly options: OwnershipOptions;
@@ -45,7 +55,11 @@ export class OwnerChanges {
 
   /** The owner behind the link is gone. */
   lost(link: OwnerLink): void {
-    for (const channel of this.channels.list()) if (channel.owner === link) this.follow(channel);
+    for (const channel of this.channels.list()) {
+      if (channel.owner !== link) continue;
+      for (const subscription of channel.subs.values()) this.giveUpSubmits(subscription);
+      this.follow(channel);
+    }
   }
 
   /** As `OwnerLinkListener.changed`. */
@@ -74,7 +88,7 @@ export class OwnerChanges {
 
   /** Somebody waits for the channel's owner. */
   waitForOwner(channel: Channel): void {
-    if (channel.overdue) {
+    if (channel.overdue || this.outMs(channel) > 0) {
       this.giveUp(channel);
       return;
     }
@@ -87,19 +101,37 @@ export class OwnerChanges {
 
   /** True where a submit need not wait: it has been told to try again. */
   refusesSubmit(channel: Channel, subscription: Subscription, seq: number): boolean {
-    if (channel.link !== undefined || !channel.overdue) return false;
-    this.replies.later(subscription.session, 'unavailable', NO_OWNER, { doc: channel.doc, seq });
+    if (channel.link !== undefined) return false;
+    const outMs = this.outMs(channel);
+    if (!channel.overdue && outMs === 0) return false;
+    this.replies.later(subscription.session, 'unavailable', outMs > 0 ? QUARANTINED : NO_OWNER, {
+      doc: channel.doc,
+      seq,
+      retryAfterMs: outMs,
+    });
     return true;
   }
 
   /** An open that the owner did not carry out. What has been opened before comes back where that may help. */
-  openFailed(channel: Channel, subscription: Subscription, code: ErrorCode, message: string): void {
+  openFailed(
+    channel: Channel,
+    subscription: Subscription,
+    code: ErrorCode,
+    message: string,
+    retryAfterMs = 0,
+  ): void {
     const { session } = subscription;
     const { doc } = channel;
+    if (retryAfterMs > 0) channel.outUntil = this.options.now() + retryAfterMs;
     const comesBack = subscription.opened && (ERROR_CODES[code] || code === 'internal');
     // Who waits with the document is told to try again; the subscription itself goes on.
     if (comesBack || session.open.get(doc) === subscription)
-      this.refuseUnanswered(subscription, ERROR_CODES[code] ? 'unavailable' : 'not-open', message);
+      this.refuseUnanswered(
+        subscription,
+        ERROR_CODES[code] ? 'unavailable' : 'not-open',
+        message,
+        retryAfterMs,
+      );
     if (comesBack) {
       // The whole channel comes back under a new number: what the owner has under the old one ends.
       for (const other of channel.subs.values()) {
@@ -108,7 +140,7 @@ export class OwnerChanges {
       this.backOff(channel);
       return;
     }
-    this.endOpen(subscription, code, message);
+    this.endOpen(subscription, code, message, retryAfterMs);
     this.channels.dispose(channel);
   }
 
@@ -117,6 +149,7 @@ export class OwnerChanges {
     if (channel.mode === 'linked') this.subscriptions.suspend(channel);
     if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
     channel.failures = 0;
+    channel.outUntil = 0;
     this.resume(channel);
   }
 
@@ -142,21 +175,16 @@ export class OwnerChanges {
       return;
     }
     channel.setOwnership({ mode: 'linked', link });
-    if (router.isQuarantined(channel.doc)) {
-      for (const subscription of [...channel.subs.values()]) {
-        if (channel.subs.has(subscription.sub))
-          this.openFailed(channel, subscription, 'unavailable', 'this document is quarantined');
-      }
-      return;
-    }
     this.subscriptions.subscribeAgain(channel);
   }
 
   /** Nobody waits any longer for an owner. */
   private giveUp(channel: Channel): void {
+    const outMs = this.outMs(channel);
+    const message = outMs > 0 ? QUARANTINED : NO_OWNER;
     for (const subscription of [...channel.subs.values()]) {
-      this.refuseUnanswered(subscription, 'unavailable', NO_OWNER);
-      if (!subscription.opened) this.endOpen(subscription, 'unavailable', NO_OWNER);
+      this.refuseUnanswered(subscription, 'unavailable', message, outMs);
+      if (!subscription.opened) this.endOpen(subscription, 'unavailable', message, outMs);
     }
     this.channels.dispose(channel);
   }
@@ -165,21 +193,44 @@ export class OwnerChanges {
     subscription: Subscription,
     code: 'unavailable' | 'not-open',
     message: string,
+    retryAfterMs: number,
   ): void {
     const { session, channel, unanswered } = subscription;
     for (const { seq } of [...(unanswered?.all() ?? [])]) {
       if (code === 'unavailable') leaveOpen(subscription, seq, code);
       else settle(subscription, seq);
-      this.replies.later(session, code, message, { doc: channel.doc, seq });
+      this.replies.later(session, code, message, { doc: channel.doc, seq, retryAfterMs });
     }
   }
 
-  private endOpen(subscription: Subscription, code: ErrorCode, message: string): void {
+  /** Of submits that have outlived too many owners the first may be why they ended: its client has to send it again. */
+  private giveUpSubmits(subscription: Subscription): void {
+    const { session, channel, unanswered } = subscription;
+    for (const seq of unanswered?.ownerLost(OWNERS_LOST_MOST) ?? []) {
+      leaveOpen(subscription, seq, 'unavailable');
+      this.replies.later(session, 'unavailable', LOST_TOO_OFTEN, {
+        doc: channel.doc,
+        seq,
+        retryAfterMs: LOST_TOO_OFTEN_MS,
+      });
+    }
+  }
+
+  /** Until the document comes back into service, ms; 0: it is not out of it, as far as is known. */
+  private outMs(channel: Channel): number {
+    return Math.max(0, channel.outUntil - this.options.now());
+  }
+
+  private endOpen(subscription: Subscription, code: ErrorCode, message: string, retryAfterMs: number): void {
     const { session, channel, request, opened } = subscription;
     this.subscriptions.end(subscription);
     if (opened) session.close(CLOSE.draining, 'open again');
     else {
-      const about = { ...(request?.id === undefined ? {} : { id: request.id }), doc: channel.doc };
+      const about = {
+        ...(request?.id === undefined ? {} : { id: request.id }),
+        doc: channel.doc,
+        retryAfterMs,
+      };
       this.replies.later(session, code, message, about);
     }
   }

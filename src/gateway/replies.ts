@@ -23,10 +23,14 @@ export class Replies {
     session.send({ type: 'error', code, message, retryable: ERROR_CODES[code], ...about });
   }
 
-  /** Tells when to try again, where that may help: spread out, since many may be told at once. */
+  /**
+   * Tells when to try again, where that may help: after what `about` has, if anything, and spread out, since many may be
+   * told at once.
+   */
   later(session: Session, code: ErrorCode, message: string, about: About): void {
-    const retryAfterMs = Math.ceil(RETRY_AFTER_MS * (0.5 + this.random()));
-    this.error(session, code, message, ERROR_CODES[code] ? { ...about, retryAfterMs } : about);
+    const { retryAfterMs: atLeastMs = 0, ...rest } = about;
+    const retryAfterMs = Math.ceil(atLeastMs + RETRY_AFTER_MS * (0.5 + this.random()));
+    this.error(session, code, message, ERROR_CODES[code] ? { ...rest, retryAfterMs } : rest);
   }
 }
 

@@ -123,10 +123,6 @@ export class Requests {
       this.replies.error(session, 'rate-limited', 'too many opens', about);
       return false;
     }
-    if (this.options.router.isQuarantined(name)) {
-      this.replies.error(session, 'unavailable', 'this document is quarantined', echo(message));
-      return false;
-    }
     if (this.large.isNearlyFull) {
       this.replies.later(session, 'overloaded', 'too many large answers are on their way', echo(message));
       return false;

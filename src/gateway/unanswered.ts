@@ -17,6 +17,8 @@ interface Sent extends UnansweredSubmit {
   readonly opens: number;
   /** A lower seq was refused after this one was sent: its owner gives it the same answer, and no other owner is to get it. */
   behind: OpenSubmitCode | undefined;
+  /** Owners that have ended with it unanswered. */
+  owners: number;
 }
 
 export class Unanswered {
@@ -49,7 +51,7 @@ export class Unanswered {
 
   /** A seq that is sent again keeps its place, unless it stands behind a refused one, which then is before it. */
   set({ seq, base, op }: UnansweredSubmit): void {
-    const sent = { seq, base, op, opens: this.opens, behind: undefined };
+    const sent = { seq, base, op, opens: this.opens, behind: undefined, owners: 0 };
     const at = this.indexOf(seq);
     if (at >= 0 && this.submits[at]?.behind === undefined) {
       this.submits[at] = sent;
@@ -73,6 +75,11 @@ export class Unanswered {
     for (const other of this.submits)
       if (other.seq > seq && other.opens === submit?.opens) other.behind ??= code;
     return submit;
+  }
+
+  /** The owner has ended. Returns the seqs that this many owners, or more, have ended with. */
+  ownerLost(most: number): readonly number[] {
+    return this.submits.filter((submit) => ++submit.owners >= most).map(({ seq }) => seq);
   }
 
   openedAnew(): void {

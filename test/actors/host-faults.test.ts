@@ -2,6 +2,7 @@
 // answer, and its neighbours go on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Clock, systemClock } from '../../actors/clock.ts';
 import {
   CLOSE,
   COMMIT,
@@ -221,10 +222,18 @@ test('a load that the store answers late, when its actor has gone, leaves the pa
   assert.equal(versions.at(-1), 2);
 });
 
-test('a quarantined document is refused, whoever asks; its neighbours are not', async (t) => {
-  const host = await startHost(createMemoryDatabase());
+test('ERR-6 a quarantined document is refused with the time until it comes back; its neighbours are not', async (t) => {
+  let skippedMs = 0;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + skippedMs };
+  const host = await startHost(createMemoryDatabase(), HOST_LIMITS, undefined, clock);
   t.after(() => host.host.dispose());
-  host.host.quarantine(DOC);
+  const told = (): unknown[] =>
+    host.got
+      .splice(0)
+      .map((message) =>
+        message[0] === OPEN_FAILED ? message[3] : message[0] === OPENED ? 'opened' : message[0],
+      );
+  host.host.quarantine({ doc: DOC, forMs: 50_000, round: 1 });
   host.open(1, DOC);
   host.send([
     OPEN,
@@ -233,12 +242,42 @@ test('a quarantined document is refused, whoever asks; its neighbours are not', 
     { doc: 'acme/other', client: 'c', user: 'u', role: 'owner', codec: JSON_FRAMES, kind: 'json' },
   ]);
   await host.idle();
+  const [refused] = host.got;
+  const retryAfterMs = refused?.[0] === OPEN_FAILED ? (refused[5] ?? 0) : 0;
+  assert.ok(retryAfterMs > 40_000 && retryAfterMs <= 50_000, String(retryAfterMs));
+  assert.deepEqual(told(), ['unavailable', 'opened']);
+  skippedMs = 50_000;
+  host.open(3, DOC);
+  await host.idle();
+  assert.deepEqual(told(), ['opened'], 'it is back by itself');
+  host.host.quarantine({ doc: DOC, forMs: 50_000, round: 2 });
+  host.open(4, DOC);
+  await host.idle();
+  assert.deepEqual(told(), [RESET, 'unavailable']);
+  host.host.releaseQuarantined(DOC);
+  host.open(5, DOC);
+  await host.idle();
+  assert.deepEqual(told(), ['opened'], 'released');
+});
+
+test('a document whose handling throws three times is quarantined, and each time is told to the thread that counts', async (t) => {
+  const host = await startHost(createMemoryDatabase());
+  t.after(() => host.host.dispose());
+  for (let time = 1; time <= 3; time++) {
+    host.open(time, DOC);
+    await host.idle();
+    // No JSON: the document throws.
+    host.send([SUBMIT, 1, time, 1, -1, '{']);
+    await host.idle();
+  }
+  host.got.length = 0;
+  host.open(4, DOC);
+  await host.idle();
   assert.deepEqual(
-    host.got.map((message) =>
-      message[0] === OPEN_FAILED ? message[3] : message[0] === OPENED ? 'opened' : message[0],
-    ),
-    ['unavailable', 'opened'],
+    host.got.map((message) => (message[0] === OPEN_FAILED ? message[3] : message[0])),
+    ['unavailable'],
   );
+  assert.deepEqual(host.failed, [DOC, DOC, DOC]);
 });
 
 test('patches of a document that has started over do not follow the hand-over of its shard', async (t) => {

@@ -39,6 +39,7 @@ export const HOST_LIMITS: HostLimits = {
   loadsWaiting: { messages: 100_000, bytes: 8 * MiB },
   memoryBytes: 100 * MiB,
   idleMs: 60_000,
+  quarantine: { firstMs: 60_000, mostMs: 3_600_000 },
 };
 
 export interface Harness {
@@ -48,6 +49,8 @@ export interface Harness {
   readonly got: ToGateway[];
   readonly lost: string[];
   readonly errors: object[];
+  /** Documents whose handling has thrown. */
+  readonly failed: string[];
   send(message: ToOwner): void;
   open(sub: number, doc: string, request?: Partial<OpenRequest>): void;
   submit(sub: number, seq: number, base: number, op: unknown): void;
@@ -64,6 +67,7 @@ export async function startHost(
   limits: HostLimits = HOST_LIMITS,
   /** What the thread has spent; by itself no work takes any time here, so that nothing waits for a turn. */
   spentMs: () => number = () => 0,
+  clock = systemClock,
 ): Promise<Harness> {
   const store = database.worker();
   const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
@@ -72,16 +76,18 @@ export async function startHost(
   const got: ToGateway[] = [];
   const lost: string[] = [];
   const errors: object[] = [];
+  const failed: string[] = [];
   const host = new Host({
     store,
     session,
     loads: loadLimits(2),
     limits,
     progress: new Progress(new SharedArrayBuffer(Progress.BYTES)),
-    clock: systemClock,
+    clock,
     spentMs,
     confirmed: () => true,
     fold: () => Promise.resolve(undefined),
+    onFailed: (doc) => failed.push(doc),
     log: (_level, message, fields) => errors.push({ message, ...fields }),
     onLost: (reason) => lost.push(reason),
   });
@@ -95,6 +101,7 @@ export async function startHost(
     got,
     lost,
     errors,
+    failed,
     send,
     open: (sub, doc, request = {}) =>
       send([

@@ -51,6 +51,10 @@ test('commands of a cluster, with what they are told', () => {
       'cluster pin shard:9 b',
       { name: 'cluster pin', match: 'shard:9', node: 'b', slot: undefined, force: false },
     ],
+    [
+      'cluster release acme/plan --timeout 5s',
+      { name: 'cluster release', doc: 'acme/plan', timeoutMs: 5_000 },
+    ],
     ['cluster unpin acme', { name: 'cluster unpin', matches: ['acme'] }],
     [
       'cluster unpin acme/plan',

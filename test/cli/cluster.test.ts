@@ -166,6 +166,12 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
     },
   );
 
+  await t.test('release: every node answers, also of a document that none has quarantined', async () => {
+    const { code, stdout, stderr } = await command('release', 'acme/plan');
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.equal(stdout, 'acme/plan was not quarantined on any node; its failures are forgotten.');
+  });
+
   await t.test(
     'READY-1 drain: shards and clients leave, the node is unready and stays until it is stopped',
     async () => {

@@ -22,6 +22,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'cluster move': ['1', 'node-1'],
   'cluster pin': ['acme', 'node-1'],
   'cluster unpin': ['acme'],
+  'cluster release': ['acme/plan'],
   'storage backup': [join(tmpdir(), `troupe-secrets-${process.pid}`)],
   'storage restore': [MAIN],
 };

@@ -131,7 +131,10 @@ async function startNode(
     adopt: none,
     release: none,
     attach: () => false,
-    diedOf: () => undefined,
+    countFailure: () => undefined,
+    adoptQuarantined: () => undefined,
+    releaseQuarantined: () => false,
+    quarantined: () => [],
     ...slots,
   };
   return {

@@ -26,9 +26,3 @@ test('a shard that there is not is a mistake', () => {
   const router = new Router();
   for (const shard of [-1, SHARDS, 1.5, Number.NaN]) assert.throws(() => router.setOwner([shard], link()));
 });
-
-test('a quarantined document stays so, and its neighbours do not mind', () => {
-  const router = new Router();
-  router.quarantine(DOC);
-  assert.deepEqual([router.isQuarantined(DOC), router.isQuarantined('acme/other')], [true, false]);
-});

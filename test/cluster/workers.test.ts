@@ -8,6 +8,8 @@ import { type TestContext, test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import type { SessionRow } from '../../actors/storage/store.ts';
 import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { createControlStore } from '../../actors/storage/store-postgres.ts';
+import { encodeOperatorEvent } from '../../cluster/operator-events.ts';
 import { Workers } from '../../cluster/workers.ts';
 import { configFrom } from '../../config/load.ts';
 import { hostLimits } from '../../src/node.ts';
@@ -68,6 +70,59 @@ test('a document that kills its worker three times is quarantined, its neighbour
   fresh.send({ type: 'open', doc: 'acme/poison', id: 7 });
   const refused = await fresh.next('error');
   assert.deepEqual([refused.id, refused.code], [7, 'unavailable']);
+  const answers = [answer, refused].map(({ retryAfterMs }) => Number(retryAfterMs));
+  assert.ok(
+    answers.every((ms) => ms > 30_000 && ms < 61_000),
+    `ERR-6: when it comes back, not ${answers.join(', ')} ms`,
+  );
+});
+
+test('ERR-6 a quarantined document comes back by itself, and an operator brings it back on a node that is alone', async (t) => {
+  const node = await startTestNode(t, {
+    workerModule,
+    config: { workers: 1, actors: { quarantineMs: 3000 } },
+  });
+  const poisoner = await WireClient.connect(t, node.socketUrl, { client: 'poisoner' });
+  await poisoner.open('acme/poison', 'rich-text');
+  /** Opens it as a client does that comes back when it is told to. */
+  const openLater = async (client: WireClient): Promise<Message> => {
+    for (;;) {
+      client.send({ type: 'open', doc: 'acme/poison', id: 1 });
+      const answer = await client.take((m) => m.id === 1, 'an answer to the open');
+      if (answer.type === 'opened') return answer;
+      await new Promise((resolve) => setTimeout(resolve, Number(answer.retryAfterMs)));
+    }
+  };
+  await poisoner.submit('acme/poison', 1, [{ insert: 'KILL' }], 0);
+  const back = await WireClient.connect(t, node.socketUrl, { client: 'back-001' });
+  assert.equal((await openLater(back)).version, 0);
+  // One more death is enough now.
+  const again = await back.submit('acme/poison', 1, [{ insert: 'KILL' }], 0);
+  assert.ok(Number(again.retryAfterMs) > 3000, `twice as long: ${again.retryAfterMs} ms`);
+  // A gateway that waits for the document asks its owner again within 2 s; one that does not asks at once.
+  for (const client of [poisoner, back]) {
+    client.send({ type: 'close', doc: 'acme/poison' });
+    await client.next('closed');
+  }
+  const store = createControlStore({ url: node.storageUrl, connectTimeoutMs: 5000, answerTimeoutMs: 10_000 });
+  t.after(() => store.close());
+  let tell: (event: string) => void = () => undefined;
+  const answered = new Promise<string>((resolve) => {
+    tell = resolve;
+  });
+  const events = await store.listen({
+    onEvent: (event) => {
+      if (event.includes('"released"')) tell(event);
+    },
+    onGap: () => undefined,
+  });
+  t.after(() => events.close());
+  await store.notify(encodeOperatorEvent({ type: 'release', doc: 'acme/poison' }));
+  const { doc, wasQuarantined } = JSON.parse(await answered) as { doc: string; wasQuarantined: boolean };
+  assert.deepEqual([doc, wasQuarantined], ['acme/poison', true]);
+  const released = await WireClient.connect(t, node.socketUrl, { client: 'released' });
+  released.send({ type: 'open', doc: 'acme/poison' });
+  assert.equal((await released.next('opened')).version, 0);
 });
 
 for (const how of ['kill', 'stop'] as const) {
@@ -99,7 +154,7 @@ test('a worker that is starting when a document is quarantined hears of it', asy
   const { workers, listed, threads } = await stage(t);
   // Not waited for: the worker may end before it is heard that it was ready, and then another one would have to start.
   void workers.start();
-  for (let death = 1; death <= 3; death++) workers.diedOf('acme/poison');
+  for (let death = 1; death <= 3; death++) workers.countFailure('acme/poison');
   // It ends at the first thing that it hears.
   await listed;
   assert.equal(threads.length, 1);
@@ -140,8 +195,8 @@ async function stage(t: TestContext) {
     slotListener: {
       up: () => told.push('up'),
       down: () => told.push('down'),
-      died: () => undefined,
-      quarantine: () => undefined,
+      docFailed: () => undefined,
+      quarantined: () => undefined,
       fenced: () => told.push('fenced'),
     },
     messages: () => undefined,

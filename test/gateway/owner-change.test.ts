@@ -369,3 +369,75 @@ test('an owner is told which opens an earlier one has been asked for, and which 
     [true, true],
   );
 });
+
+test('ERR-6 a document that its owner has taken out of service keeps nobody waiting: each is told when it comes back', () => {
+  const { gateway, owner, tick, connect, clients } = withOpen(
+    { ownerWaitMs: 10_000 },
+    'client-1',
+    'client-2',
+  );
+  const [a, b] = clients;
+  assert.ok(a && b);
+  const told = (client: typeof a) =>
+    client.answers('error').map(({ code, retryable, retryAfterMs = 0, seq, id }) => {
+      assert.deepEqual([code, retryable], ['unavailable', true]);
+      return [seq ?? `open ${id}`, Math.floor(retryAfterMs / 1000)];
+    });
+  a.submit(DOC, 1);
+  b.submit(DOC, 1);
+  gateway.messages(owner, [[RESET, owner.chan]]);
+  tick(100);
+  const [, sub = 0] = owner.opens.slice(-2).map((open) => open.sub);
+  const { chan } = owner;
+  gateway.messages(owner, [[OPEN_FAILED, chan, sub, 'unavailable', 'out of service', 60_000]]);
+  assert.deepEqual(
+    [told(a), told(b)],
+    [[[1, 60]], [[1, 60]]],
+    'also of those whose open is not answered yet',
+  );
+  tick(10);
+  a.submit(DOC, 1);
+  const c = connect('client-3');
+  c.send({ type: 'open', doc: DOC, id: 7 });
+  assert.deepEqual(told(a).at(-1), [1, 60]);
+  assert.deepEqual(told(c), [['open 7', 60]]);
+  assert.deepEqual([a.session.unansweredBytes, b.session.unansweredBytes], [0, 0]);
+  // It has been released: the owner takes it when it is asked again, long before the time is over.
+  const asked = owner.opens.length;
+  tick(2000);
+  assert.equal(owner.opens.length, asked + 2, 'the two who have it open');
+  gateway.messages(
+    owner,
+    owner.opens.slice(-2).map((open) => opened(open)),
+  );
+  a.submit(DOC, 1);
+  assert.equal(owner.submits.at(-1), 1);
+  assert.equal(told(a).length, 2);
+});
+
+test('SUBMIT-16 ERR-6 a submit that five owners have ended with is left to its client, with those behind it', () => {
+  const { owner, place, lose, gateway, clients } = withOpen({}, 'client-1');
+  const [a] = clients;
+  assert.ok(a);
+  a.submit(DOC, 1);
+  a.submit(DOC, 2);
+  let current = owner;
+  for (let end = 1; end <= 5; end++) {
+    assert.deepEqual(a.answers('error'), []);
+    lose(HERE, current);
+    current = new Owner();
+    place(HERE, current);
+    gateway.messages(current, [opened(current.opens[0])]);
+  }
+  assert.deepEqual(current.submits, []);
+  assert.deepEqual(
+    a.answers('error').map(({ code, seq, retryable }) => [code, seq, retryable]),
+    [
+      ['unavailable', 1, true],
+      ['unavailable', 2, true],
+    ],
+  );
+  assert.ok(a.answers('error').every(({ retryAfterMs = 0 }) => retryAfterMs >= 5000));
+  a.submit(DOC, 1);
+  assert.deepEqual(current.submits, [1], 'sent again, it is tried again');
+});

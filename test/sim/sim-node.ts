@@ -90,9 +90,9 @@ export class SimNode {
     this.process?.crashWorker(slot ?? this.anySlot());
   }
 
-  /** As an operator does who has mended a document. */
-  restartIfQuarantined(): void {
-    if (this.process?.hasQuarantined === true) this.restart(RESTART.drainMs, RESTART.downMs, RESTART.killMs);
+  /** Documents that are out of service here. */
+  quarantined(): readonly string[] {
+    return this.process?.quarantined() ?? [];
   }
 
   /** As SIGTERM, and a start when it has ended. */
@@ -154,8 +154,6 @@ export class SimNode {
     return this.random() < 0.5 ? 'before-commit' : 'after-commit';
   }
 }
-
-const RESTART = { drainMs: 1000, downMs: 100, killMs: 3000 };
 
 function stalled(thread: Thread | undefined): () => void {
   thread?.stop();

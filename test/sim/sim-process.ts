@@ -136,9 +136,9 @@ export class SimProcess {
     return this.current?.slots.threads()[slot];
   }
 
-  /** Some document is out of service until the process starts again. */
-  get hasQuarantined(): boolean {
-    return this.current?.slots.hasQuarantined === true;
+  /** Documents that are out of service here. */
+  quarantined(): readonly string[] {
+    return this.current?.slots.quarantined().map(({ doc }) => doc) ?? [];
   }
 
   /** As SIGTERM: resolves when the process may end. */

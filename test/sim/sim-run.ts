@@ -45,6 +45,7 @@ export const HOST_LIMITS: HostLimits = {
   loadsWaiting: { messages: 1000, bytes: 256 * 1024 },
   memoryBytes: 64 * 1024,
   idleMs: 1500,
+  quarantine: { firstMs: 60_000, mostMs: 3_600_000 },
 };
 
 /** The fourth root of what a worker's thread spends on a message: most cost little, some more than a slice. */

@@ -3,7 +3,6 @@
 // and another takes its place. Over 400 lines, because it stands for both ends of a thread at once.
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
-import { Faults } from '../../actors/faults.ts';
 import { type FoldRequest, fold } from '../../actors/fold.ts';
 import type { HostLimits } from '../../actors/host.ts';
 import { Host } from '../../actors/host.ts';
@@ -12,6 +11,7 @@ import type { ToGateway, ToOwner } from '../../actors/link-messages.ts';
 import { BEAT_MS, CONFIRM_MS, type Liveness } from '../../actors/liveness.ts';
 import type { LoadLimits } from '../../actors/load-queue.ts';
 import { Progress } from '../../actors/progress.ts';
+import { Quarantine, type Quarantined } from '../../actors/quarantine.ts';
 import {
   type ControlStore,
   type SessionId,
@@ -86,7 +86,6 @@ class Slot {
 
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
-const DEATHS_TO_QUARANTINE = 3;
 const LOCAL_LINK = 0;
 /** Beats are for stalls of seconds: fewer than in a real process do, and are most of what an idle node does. */
 const BEATS_LEFT_OUT = 5;
@@ -94,15 +93,15 @@ const BEATS_LEFT_OUT = 5;
 export class SimSlots implements SlotHost {
   private readonly options: SimSlotsOptions;
   private readonly slots: readonly Slot[];
-  private readonly deaths = new Faults(DEATHS_TO_QUARANTINE);
-  /** Of this run's workers alone. */
-  private readonly ownDeaths = new Faults(DEATHS_TO_QUARANTINE);
-  private readonly quarantined = new Set<string>();
+  private readonly quarantine: Quarantine;
+  /** Of this run's workers alone, since the document was in service last. */
+  private readonly ownDeaths = new Map<string, number>();
   private stopping = false;
   private lastLink = LOCAL_LINK;
 
   constructor(options: SimSlotsOptions) {
     this.options = options;
+    this.quarantine = new Quarantine(options.limits.quarantine);
     this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
   }
 
@@ -139,11 +138,6 @@ export class SimSlots implements SlotHost {
   }
 
   /** A worker dies, and the main thread hears of it. */
-  /** Some document is refused for as long as this run lasts. */
-  get hasQuarantined(): boolean {
-    return this.quarantined.size > 0;
-  }
-
   crash(slot: number): void {
     const found = this.slots[slot % this.slots.length];
     if (found?.thread?.isAlive === true) found.end('crashed');
@@ -154,16 +148,35 @@ export class SimSlots implements SlotHost {
     return this.slots.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   }
 
-  /** No document of a simulation kills its worker. */
-  diedOf(doc: string): void {
+  countFailure(doc: string): void {
     const { main, slotListener } = this.options;
-    const now = main.clock.now();
-    this.deaths.count(doc, now);
-    if (!this.deaths.isOut(doc, now) || this.quarantined.has(doc)) return;
-    this.quarantined.add(doc);
+    const { putOut } = this.quarantine.failed(doc, main.clock.now());
+    if (putOut === undefined) return;
     this.options.count('quarantines');
-    for (const { worker } of this.slots) worker?.toWorker.send(() => worker.host.quarantine(doc));
-    slotListener.quarantine(doc);
+    this.tellQuarantined(putOut);
+    slotListener.quarantined(putOut);
+  }
+
+  adoptQuarantined(quarantined: Quarantined): void {
+    const now = this.options.main.clock.now();
+    if (this.quarantine.leftMs(quarantined.doc, now) >= quarantined.forMs) return;
+    this.quarantine.adopt(quarantined, now);
+    this.tellQuarantined(quarantined);
+  }
+
+  releaseQuarantined(doc: string): boolean {
+    const wasOut = this.quarantine.release(doc, this.options.main.clock.now());
+    this.ownDeaths.delete(doc);
+    for (const { worker } of this.slots) worker?.toWorker.send(() => worker.host.releaseQuarantined(doc));
+    return wasOut;
+  }
+
+  quarantined(most?: number): readonly Quarantined[] {
+    return this.quarantine.list(this.options.main.clock.now(), most);
+  }
+
+  private tellQuarantined(quarantined: Quarantined): void {
+    for (const { worker } of this.slots) worker?.toWorker.send(() => worker.host.quarantine(quarantined));
   }
 
   claim(slot: number, shards: readonly number[]): Promise<Epochs> {
@@ -301,13 +314,18 @@ export class SimSlots implements SlotHost {
       },
       confirmed: () => liveness.isConfirmed(slot.number, thread.clock.now()),
       log: (level, message, fields) => options.log(level, message, { slot: slot.number, ...fields }),
+      onFailed: (doc) =>
+        toMain.send(() => {
+          options.slotListener.docFailed(doc);
+          this.countFailure(doc);
+        }),
       fold: (request: FoldRequest) => thread.gate(this.folded(fold(folds, request))),
       onLost: (reason) => {
         host.dispose();
         slot.end(reason);
       },
     });
-    for (const doc of this.quarantined) host.quarantine(doc);
+    for (const quarantined of this.quarantined()) host.quarantine(quarantined);
     host.addLink(LOCAL_LINK, far);
     const worker: Worker = {
       thread,
@@ -358,10 +376,12 @@ export class SimSlots implements SlotHost {
     const { poison: doc } = slot;
     slot.poison = undefined;
     if (doc === undefined) return;
-    const { main, slotListener, onDeath } = this.options;
-    onDeath(doc, this.ownDeaths.count(doc, main.clock.now()));
-    slotListener.died(doc);
-    this.diedOf(doc);
+    const { slotListener, onDeath } = this.options;
+    const deaths = (this.ownDeaths.get(doc) ?? 0) + 1;
+    this.ownDeaths.set(doc, deaths);
+    onDeath(doc, deaths);
+    slotListener.docFailed(doc);
+    this.countFailure(doc);
   }
 
   private async relaunch(slot: Slot): Promise<void> {

@@ -1,5 +1,6 @@
 // What goes wrong in a run, and when: drawn from the seed alone, before the run begins. Every fault ends by
 // itself; when the time of faults is over all that is still broken is mended.
+import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
 import type { Random } from '../../../loadtest/random-edits.ts';
 import type { SimClient } from '../sim-client.ts';
 import type { SimNode } from '../sim-node.ts';
@@ -180,9 +181,15 @@ export class Faults {
       node.start();
       world.redis.setAway(undefined, node.name);
     }
-    // The operator looks again: the last of the deaths may still be told.
+    // The operator releases what is out of service, and looks again: the last of the deaths may still be told.
     world.scheduler.every(OPERATOR_MS, () => {
-      for (const node of nodes) node.restartIfQuarantined();
+      for (const doc of new Set(nodes.flatMap((node) => node.quarantined()))) {
+        world.count('releases');
+        void world.database
+          .control()
+          .notify(encodeOperatorEvent({ type: 'release', doc }))
+          .catch(() => undefined);
+      }
     });
     world.trace.line(() => '*** all is mended');
   }
