@@ -1,5 +1,6 @@
 // Applies migrations: in order, each in a transaction of its own, under a lock that all nodes share.
 // Never undoes one; a database that knows more of them than this program is left alone.
+import { StartError } from '../../config/fatal.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import type { Sql } from './postgres/connect.ts';
 
@@ -29,8 +30,25 @@ export async function migrate(sql: Sql, last?: string): Promise<readonly string[
 
 export async function pendingMigrations(sql: Sql): Promise<readonly string[]> {
   const [table] = await sql<{ name: string | null }[]>`SELECT to_regclass('troupe_migration')::text AS name`;
-  if (!table?.name) return MIGRATIONS.map((migration) => migration.name);
+  if (!table?.name) {
+    await refuseHiddenSchema(sql);
+    return MIGRATIONS.map((migration) => migration.name);
+  }
   const rows = await sql<{ name: string }[]>`SELECT name FROM troupe_migration`;
   const known = new Set(rows.map((row) => row.name));
   return MIGRATIONS.map((migration) => migration.name).filter((name) => !known.has(name));
+}
+
+/** A schema of the search path that the role may not use looks like one without tables. */
+async function refuseHiddenSchema(sql: Sql): Promise<void> {
+  const [hidden] = await sql<{ schema: string }[]>`
+    SELECT quote_ident(n.nspname) AS schema FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = 'troupe_migration' AND NOT has_schema_privilege(n.oid, 'USAGE')
+      AND n.nspname = ANY (regexp_split_to_array(
+        replace(replace(current_setting('search_path'), '"', ''), '$user', current_user), ' *, *'))
+    LIMIT 1`;
+  if (hidden === undefined) return;
+  throw new StartError(
+    `a right is missing in PostgreSQL: the role of storage.url may not use the schema ${hidden.schema}, which has the tables. Run as its owner: GRANT USAGE ON SCHEMA ${hidden.schema} TO that role; docs/operations.md lists all rights`,
+  );
 }

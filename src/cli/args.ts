@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { SHARDS, shardOf } from '../../actors/shard.ts';
 import { matchOfShard, orgOfMatch } from '../../cluster/pins.ts';
+import { redact } from '../../config/redact.ts';
 import { DURATION_HINT, readDuration } from '../../config/units.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
 
@@ -54,7 +55,7 @@ export function parseCommand(argv: readonly string[]): Command | UsageError {
     if (values.version) return { name: 'version' };
     const [word] = positionals;
     if (word === 'help' || word === 'version') return { name: word };
-    const { name, words } = commandName(positionals);
+    const { name, words } = commandName(positionals, values.set);
     for (const option of SOME_COMMANDS) {
       const taken = values[option] !== undefined && values[option] !== false;
       if (taken && !OPTIONS[name]?.includes(option)) throw new Misuse(`${name} knows no --${option}`);
@@ -126,16 +127,22 @@ const OPTIONS: Readonly<Partial<Record<Name, readonly (typeof SOME_COMMANDS)[num
   'storage renew-history': ['force'],
 };
 
-function commandName(positionals: readonly string[]): { name: Name; words: readonly string[] } {
+function commandName(
+  positionals: readonly string[],
+  set: readonly string[],
+): { name: Name; words: readonly string[] } {
   const [first, second] = positionals;
   if (first === undefined) throw new Misuse('which command?');
   const group = COMMANDS.filter((name) => name.startsWith(`${first} `));
   const wanted = group.length === 0 ? first : `${first} ${second}`;
   const name = COMMANDS.find((each) => each === wanted);
   if (name === undefined) {
-    if (group.length === 0) throw new Misuse(`there is no command ${first}`);
+    // The word that is no command may be the value, and a secret.
+    if (set.some((assignment) => !assignment.includes('=')))
+      throw new Misuse('--set takes path=value as one word, such as listen.port=9000');
+    if (group.length === 0) throw new Misuse(`there is no command ${redact(first)}`);
     if (second === undefined) throw new Misuse(`${first} what? ${group.join(', ')}`);
-    throw new Misuse(`${first} knows no ${second}`);
+    throw new Misuse(`${first} knows no ${redact(second)}`);
   }
   const words = positionals.slice(name.split(' ').length);
   const wants = ARGUMENTS[name];

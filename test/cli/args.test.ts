@@ -130,6 +130,23 @@ test('--help tells every command, --version the version', async () => {
   assert.match(version(), /^\d+\.\d+\.\d+/);
 });
 
+test('a word that is no command is not shown where it may be a secret', async () => {
+  const url = 'postgres://troupe:Kraniche42@db/troupe';
+  for (const argv of [
+    ['--set', 'storage.url', url, 'serve'],
+    ['--set', 'cluster.secret', 'Kraniche42', 'serve'],
+    ['cluster', '--set', 'cluster.secret', 'Kraniche42'],
+    [url],
+    ['config', url],
+  ]) {
+    const { code, stderr } = await runCaptured(argv);
+    assert.equal(code, 2);
+    assert.doesNotMatch(stderr, /Kraniche42/);
+  }
+  assert.match((await runCaptured(['--set', 'a', 'b'])).stderr, /--set takes path=value as one word/);
+  assert.match((await runCaptured(['sevre'])).stderr, /there is no command sevre/);
+});
+
 test('config check: 0, or 78 and every problem on a line', async () => {
   assert.equal((await runCaptured(['config', 'check'])).code, 0);
   const { code, stderr } = await runCaptured([

@@ -48,6 +48,25 @@ test('a right that is missing is one line with the object and the GRANT', LIMIT,
   );
 });
 
+test(
+  'a schema that the role may not use is told as a missing right, not as missing migrations',
+  LIMIT,
+  async (t) => {
+    const database = await migrated(t);
+    const sql = postgres(database.admin, { max: 1 });
+    await sql`REVOKE USAGE ON SCHEMA public FROM PUBLIC`;
+    await sql.end();
+    for (const migrate of ['true', 'false']) {
+      const { code, stderr } = await serve(t, database.other, '--set', `storage.migrate=${migrate}`).ended;
+      assert.equal(code, 1);
+      assert.match(
+        told(stderr),
+        /^troupe: a right is missing in PostgreSQL: [^\n]+ Run as its owner: GRANT USAGE ON SCHEMA public TO [^\n]+$/,
+      );
+    }
+  },
+);
+
 async function migrated(t: TestContext): Promise<OrdinaryDatabase> {
   const database = await ordinaryDatabase(t);
   const control = createControlStore({ url: database.owner });
