@@ -7,6 +7,7 @@ import { firstCharacters } from '../graphemes.ts';
 import { everyone, type Me, readPresence, writePresence } from '../people.ts';
 import type { DocumentView, ViewEvents } from '../view.ts';
 import { Links } from './links.ts';
+import { keepPasted } from './paste.ts';
 import { createEditor, type Quill } from './quill.ts';
 import { createToolbar, enterToolbar, settleStyleBox } from './toolbar.ts';
 import { formatWhileTyping } from './typing.ts';
@@ -46,6 +47,7 @@ export class TextView implements DocumentView {
     });
     const links = new Links(this.#quill);
     formatWhileTyping(this.#quill);
+    keepPasted(this.#quill, (message) => events.notify(message));
     this.#quill.root.setAttribute('role', 'textbox');
     this.#quill.root.setAttribute('aria-multiline', 'true');
     this.#quill.root.setAttribute('aria-label', 'Document text');
