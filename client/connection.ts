@@ -275,6 +275,7 @@ export class Connection {
     if (type === 'welcome') this.#welcomed(socket, message);
     else if (this.#mode.name !== 'live') return;
     else if (type === 'draining') this.#drained(message.reconnectInMs);
+    else if (type === 'nodes') this.#addresses.learn(message.nodes);
     else if (type !== 'pong') this.#handlers.message(message);
   }
 

@@ -21,7 +21,9 @@ export type ControlMessage =
   /** This document is out of service at the sender; told when it is put out, and as soon as a connection is up. */
   | ({ readonly type: 'quarantined' } & Quarantined)
   /** So many clients are connected to the sender, those that it has sent away left out. */
-  | { readonly type: 'clients'; readonly count: number };
+  | { readonly type: 'clients'; readonly count: number }
+  /** Where clients reach the sender, as soon as a connection is up. A node that has no such address says nothing. */
+  | { readonly type: 'url'; readonly url: string };
 
 /** Whole milliseconds go over the wire. */
 export const quarantinedMessage = ({ doc, forMs, round }: Quarantined): ControlMessage => ({
@@ -61,10 +63,16 @@ export function controlMessage(value: unknown): ControlMessage | undefined {
         : undefined;
     case 'clients':
       return isId(value.count) ? { type: 'clients', count: value.count } : undefined;
+    case 'url':
+      return typeof value.url === 'string' && CLIENT_URL.test(value.url)
+        ? { type: 'url', url: value.url }
+        : undefined;
     default:
       return undefined;
   }
 }
+
+const CLIENT_URL = /^wss?:\/\/[^\s/?#@]{1,300}$/;
 
 const STATES: ReadonlySet<unknown> = new Set<Lease['state']>(['joining', 'live', 'draining']);
 

@@ -49,6 +49,8 @@ export interface ControllerOptions {
   /** host:port that peers dial. */
   readonly address: string;
   readonly weight: number;
+  /** `wss://host:port` where clients reach this node; undefined: not told. */
+  readonly clientUrl?: string;
   readonly session: OpenedSession;
   /** Of the configuration. */
   readonly pins: readonly Pin[];
@@ -117,6 +119,7 @@ export class Controller implements SlotListener {
   private clients: number | undefined;
   /** As peers have told, which may be before the database shows who they are. */
   private readonly clientsAt = new WeakMap<Peer, number>();
+  private readonly urlOf = new WeakMap<Peer, string>();
   private reconciling = false;
   private rerouting = false;
   /** A worker that is down, and not fenced yet, refuses its streams for as long. */
@@ -335,6 +338,19 @@ export class Controller implements SlotListener {
     return { own: { node, clients: this.clients ?? 0, weight }, others };
   }
 
+  /**
+   * Where clients reach the other nodes that serve and are reached from here, each address once; undefined: neither
+   * this node nor another has an address for them.
+   */
+  clientUrls(): readonly string[] | undefined {
+    const { clientUrl } = this.options;
+    const urls = [...this.picture.members.all()].flatMap(({ state, peer }) => {
+      const url = state === 'live' && peer !== undefined ? this.urlOf.get(peer) : undefined;
+      return url === undefined || url === clientUrl ? [] : [url];
+    });
+    return urls.length === 0 && clientUrl === undefined ? undefined : [...new Set(urls)].sort();
+  }
+
   /** Shards of nodes that live, as far as the database has it, and are not reached from here. */
   unreachedShards(): readonly number[] {
     if (!this.reachesDatabase) return [];
@@ -397,6 +413,8 @@ export class Controller implements SlotListener {
       peer.send({ type: 'clients', count: this.clients } satisfies ControlMessage);
     for (const quarantined of this.slots?.quarantined(MOST_QUARANTINED_TOLD) ?? [])
       peer.send(quarantinedMessage(quarantined));
+    if (this.options.clientUrl !== undefined)
+      peer.send({ type: 'url', url: this.options.clientUrl } satisfies ControlMessage);
     const member = this.picture.members.get(peer.run);
     if (member === undefined) {
       this.refresh();
@@ -446,6 +464,9 @@ export class Controller implements SlotListener {
         return;
       case 'clients':
         this.clientsAt.set(peer, message.count);
+        return;
+      case 'url':
+        this.urlOf.set(peer, message.url);
         return;
       default:
         throw new Error(`unknown message ${String(message satisfies never)}`);

@@ -255,6 +255,7 @@ export class BareClient {
         this.leaving ??= setTimeout(() => this.moveTo(this.anotherPlace()), message.reconnectInMs);
         return;
       case 'role':
+      case 'nodes':
       case 'pong':
         return;
       default:

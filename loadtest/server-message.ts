@@ -31,12 +31,13 @@ const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinit
 const isMap = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isOptional = (fits: (value: unknown) => boolean) => (value: unknown) =>
   value === undefined || fits(value);
+const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
 const isPatches = (value: unknown) =>
   Array.isArray(value) &&
   value.every((entry) => isMap(entry) && isText(entry.client) && isSeq(entry.seq) && entry.op !== undefined);
 
 const CHECKS: Record<string, Check> = {
-  welcome: { client: isText, node: isText, time: isNumber, limits: isMap },
+  welcome: { client: isText, node: isText, time: isNumber, limits: isMap, nodes: isOptional(isTexts) },
   opened: {
     doc: isText,
     kind: (value) => value === 'json' || value === 'rich-text' || value === 'yjs',
@@ -61,6 +62,7 @@ const CHECKS: Record<string, Check> = {
     retryAfterMs: isOptional(isNumber),
   },
   draining: { reconnectInMs: isNumber },
+  nodes: { nodes: isTexts },
   pong: {},
 };
 

@@ -66,6 +66,8 @@ export interface Welcome {
   node: string;
   time: number;
   limits: Limits;
+  /** Base URLs of the other nodes, such as `wss://host:port`. */
+  nodes?: readonly string[];
   id?: RequestId;
 }
 interface OpenedBase {
@@ -140,6 +142,11 @@ export interface Draining {
   type: 'draining';
   reconnectInMs: number;
 }
+/** The other nodes have changed. */
+export interface Nodes {
+  type: 'nodes';
+  nodes: readonly string[];
+}
 export interface Pong {
   type: 'pong';
   id?: RequestId;
@@ -155,6 +162,7 @@ export type ServerMessage =
   | Closed
   | ErrorMessage
   | Draining
+  | Nodes
   | Pong;
 
 export const SUBPROTOCOL_JSON = 'troupe.v1.json';

@@ -23,6 +23,7 @@ import type { Config } from '../config/schema.ts';
 import { fenceLoners } from './admission.ts';
 import { ListenError } from './listen-error.ts';
 import { advertisedAddress, credentialsOf } from './peer-credentials.ts';
+import { clientUrlOf } from './told-nodes.ts';
 
 export interface ClusterRunOptions {
   readonly run: string;
@@ -157,6 +158,7 @@ async function assemble(
     node,
     address,
     weight: cluster.weight,
+    ...(config.listen.publicUrl === null ? {} : { clientUrl: clientUrlOf(config.listen.publicUrl) }),
     session,
     pins: cluster.pins,
     rings: options.rings,

@@ -74,7 +74,7 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
     closers.push(() => Promise.all(nodes.map(end)));
     for (const [i, port] of ports.entries()) {
       signal.throwIfAborted();
-      const node = startNode([`node.name=node-${i + 1}`, `listen.port=${port}`], running);
+      const node = startNode(settingsOf(i + 1, port), running);
       nodes.push(node.child);
       await unlessAborted(signal, node.ready);
       process.stdout.write(`node-${i + 1}: http://127.0.0.1:${port}/  (process ${node.child.pid})\n`);
@@ -93,6 +93,13 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
     for (const close of closers.reverse()) await close();
   }
 }
+
+/** What its clients are told of the others is what each has as its `publicUrl`. */
+const settingsOf = (number: number, port: number): string[] => [
+  `node.name=node-${number}`,
+  `listen.port=${port}`,
+  `listen.publicUrl=ws://127.0.0.1:${port}`,
+];
 
 /** Origins under which a browser finds the page of a node. */
 const pagesAt = (port: number): string[] => [`http://127.0.0.1:${port}`, `http://localhost:${port}`];

@@ -21,7 +21,14 @@ export interface MembershipOptions extends Pick<ClusterRunOptions, 'router' | 'g
 export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 'stop'> {
   readonly controller: Pick<
     ClusterRun['controller'],
-    'isRouted' | 'isCutOff' | 'status' | 'drain' | 'tellClients' | 'clientShares' | 'unreachedShards'
+    | 'isRouted'
+    | 'isCutOff'
+    | 'status'
+    | 'drain'
+    | 'tellClients'
+    | 'clientShares'
+    | 'clientUrls'
+    | 'unreachedShards'
   >;
 }
 
@@ -92,6 +99,10 @@ export class Membership {
 
   clientShares(): ReturnType<ClusterRun['controller']['clientShares']> {
     return this.current?.controller.clientShares();
+  }
+
+  clientUrls(): readonly string[] | undefined {
+    return this.current?.controller.clientUrls();
   }
 
   unreachedShards(): readonly number[] {

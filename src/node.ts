@@ -22,10 +22,11 @@ import { Origins } from './gateway/origins.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { Leaving } from './leaving.ts';
-import { startOwnership } from './ownership.ts';
+import { type Neighbours, startOwnership } from './ownership.ts';
 import { waitForPostgres } from './postgres-start.ts';
 import { testSelf } from './self-test.ts';
 import { sweepNowAndThen } from './sweeping.ts';
+import { tellChangedNodes } from './told-nodes.ts';
 import { sendAwayUnserved } from './unserved.ts';
 
 export interface NodeOptions {
@@ -140,8 +141,10 @@ async function assemble(
     folds.fold({ storage: { ...storage, run }, request });
 
   const router = new Router();
+  let neighbours: Neighbours | undefined;
   const gateway = new Gateway({
     node: config.node.name,
+    nodes: () => neighbours?.clientUrls(),
     limits: config.limits,
     router,
     unansweredBytes: config.gateway.outboxBytes,
@@ -209,10 +212,11 @@ async function assemble(
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';
   };
-  const { neighbours } = ownership;
+  neighbours = ownership.neighbours;
   const watches: (() => void)[] = [];
   if (neighbours !== undefined) {
     watches.push(
+      tellChangedNodes({ neighbours, sockets, clock: systemClock }),
       sendAwayUnserved({
         ownership,
         sockets,

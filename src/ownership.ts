@@ -40,7 +40,7 @@ export interface OwnershipOptions {
 }
 
 /** The other nodes, as far as clients are concerned. */
-export type Neighbours = Pick<Membership, 'tellClients' | 'clientShares' | 'unreachedShards'>;
+export type Neighbours = Pick<Membership, 'tellClients' | 'clientShares' | 'clientUrls' | 'unreachedShards'>;
 
 export interface Ownership {
   /** Able to serve: false while it starts over after it was fenced, and while it reaches no owner at all. */

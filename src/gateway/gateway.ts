@@ -21,6 +21,8 @@ import { Subscriptions } from './subscriptions.ts';
 
 export interface GatewayOptions extends RequestsOptions {
   readonly node: string;
+  /** Base URLs of the other nodes, for clients; undefined: nothing is told. */
+  readonly nodes?: () => readonly string[] | undefined;
   /** For clients that leave it to the server. */
   readonly newClientId: () => string;
   /** 0 ≤ x < 1. */
@@ -152,7 +154,9 @@ export class Gateway implements OwnerLinkListener {
     session.hasOwnId ||= !isOpen;
     session.user = USER;
     const { node, limits, time } = this.options;
-    session.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits });
+    const nodes = this.options.nodes?.();
+    const others = nodes === undefined ? {} : { nodes };
+    session.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits, ...others });
   }
 
   private dispatch(session: Session, message: Record<string, unknown>, bytes: number): void {

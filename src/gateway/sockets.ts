@@ -171,6 +171,17 @@ export class Sockets {
     return told;
   }
 
+  /** To all clients that have been welcomed. */
+  tellNodes(nodes: readonly string[]): void {
+    const frames = new Map<Codec, Uint8Array>();
+    for (const session of this.sessions) {
+      if (session.client === undefined || session.closed) continue;
+      const frame = frames.get(session.codec) ?? session.frame({ type: 'nodes', nodes });
+      frames.set(session.codec, frame);
+      session.write(frame);
+    }
+  }
+
   private async empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
     for (const session of this.sessions) {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);

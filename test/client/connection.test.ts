@@ -220,6 +220,22 @@ test('HELLO: a client whose node is gone goes on at one that welcome.nodes told,
   assert.equal(urls[3], 'ws://one/v1/socket');
 });
 
+test('HELLO-7: a list of nodes that comes later replaces the one of welcome', () => {
+  const h = new Harness();
+  h.server.nodes = ['ws://two'];
+  const { urls, webSocket } = dialled(h);
+  const client = h.client({ webSocket });
+  h.settle(6_000);
+  h.socketOf(client).deliver({ type: 'nodes', nodes: ['ws://three'] });
+  h.settle(100);
+  h.server.gone.add('ws://one/v1/socket');
+  h.server.dropAll();
+  h.settle(20_000);
+  assert.equal(client.state, 'live');
+  assert.equal(urls.at(-1), 'ws://three/v1/socket');
+  assert.ok(!urls.includes('ws://two/v1/socket'));
+});
+
 test('DRAIN-1: a client leaves a draining node for another, also when it is closed with 1012', () => {
   for (const leave of ['draining', 'close'] as const) {
     const h = new Harness();

@@ -1,15 +1,18 @@
-// The SDK against a cluster of real processes: the node of a page is killed, and the page goes on at another.
+// The SDK against a cluster of real processes: the node of a page, the only one that the page was given, is killed, and
+// the page goes on at another, of which it was told.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { WebSocket } from 'ws';
 import { type ConnectionFailure, TroupeClient } from '../../client/index.ts';
 import { freePort } from '../../loadtest/node-process.ts';
 import { start } from '../cli/spawn.ts';
 import { putRedisOnPath } from '../support/redis.ts';
+import { WireClient } from '../support/wire-client.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../src/local-cluster.js', import.meta.url));
 const LIMIT = { timeout: 180_000 };
@@ -17,7 +20,7 @@ const LIMIT = { timeout: 180_000 };
 await putRedisOnPath();
 
 test(
-  'a client whose node is killed goes on at another, and its edits are committed once',
+  'HELLO-7 a client whose only node is killed goes on at one that it was told of, and its edits are committed once',
   LIMIT,
   async (t) => {
     const directory = await mkdtemp(join(tmpdir(), 'troupe-failover-'));
@@ -30,10 +33,23 @@ test(
         const [, url = '', pid = ''] = await cluster.line(
           new RegExp(`^node-${number}: +(http\\S+?)/? .*\\(process (\\d+)\\)`),
         );
-        return { socket: `${url.replace(/^http/, 'ws')}/v1/socket`, pid: Number(pid) };
+        const base = url.replace(/^http/, 'ws');
+        return { base, socket: `${base}/v1/socket`, pid: Number(pid) };
       }),
     );
     await cluster.line(/^The cluster is ready/);
+
+    const [first, second] = nodes;
+    assert.ok(first !== undefined && second !== undefined);
+    // What each tells of the other, once their connection is up.
+    const tells = async (from: string, client: string, other: string): Promise<WireClient> => {
+      const watcher = await WireClient.connect(t, from);
+      watcher.send({ type: 'hello', client });
+      await watcher.take(({ nodes: told }) => isDeepStrictEqual(told, [other]), `the address ${other}`);
+      return watcher;
+    };
+    await tells(first.socket, 'watcher-1', second.base);
+    const watcher = await tells(second.socket, 'watcher-2', first.base);
 
     const dialled: string[] = [];
     class Seen extends WebSocket {
@@ -42,7 +58,7 @@ test(
         dialled.push(url);
       }
     }
-    const urls = nodes.map(({ socket }) => socket);
+    const urls = [first.socket];
     const client = new TroupeClient({ urls, webSocket: Seen });
     const reader = new TroupeClient({ urls, webSocket: WebSocket });
     t.after(() => {
@@ -55,16 +71,17 @@ test(
     doc.edit([{ insert: 'before ' }]);
     await doc.whenSaved();
 
-    const [home] = dialled;
-    const killed = nodes.find(({ socket }) => socket === home);
-    assert.ok(killed);
     const failed = new Promise<ConnectionFailure>((resolve) => client.on('failed', resolve));
     doc.edit([{ retain: 7 }, { insert: 'during ' }]);
-    process.kill(killed.pid, 'SIGKILL');
-    assert.equal((await failed).url, home);
+    process.kill(first.pid, 'SIGKILL');
+    assert.equal((await failed).url, first.socket);
     doc.edit([{ retain: 14 }, { insert: 'after' }]);
     await doc.whenSaved();
-    assert.notEqual(dialled.at(-1), home);
+    assert.equal(dialled.at(-1), second.socket);
+    assert.deepEqual(
+      (await watcher.next('nodes', ({ nodes: told }) => isDeepStrictEqual(told, []))).nodes,
+      [],
+    );
     assert.deepEqual(doc.content.ops, [{ insert: 'before during after\n' }]);
     const text = () => copy.content.ops[0]?.insert;
     while (text() !== 'before during after\n')

@@ -219,6 +219,37 @@ test('what nodes say of their clients is shared; a node that is not reached, or 
   );
 });
 
+test('addresses for clients are those of the nodes that serve and are reached, each once', async () => {
+  const database = createMemoryDatabase();
+  const peers: Peer[] = [];
+  const node = await startNode(database, { peers });
+  const { controller } = node;
+  const starting = node.start();
+  await node.pass(100);
+  await starting;
+  const other = database.node();
+  await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
+  await other.worker().open({ run: 'run-b', node: 'b', slot: 0 });
+  const peer = new FakePeer();
+  peers.push(peer);
+  node.event({ type: 'up', peer });
+  peer.tell({ type: 'state', lease: LEASE_OF_B });
+  await node.pass(5000);
+  assert.equal(controller.clientUrls(), undefined, 'nobody has one');
+  peer.tell({ type: 'url', url: 'wss://b.example:8443' });
+  assert.deepEqual(controller.clientUrls(), ['wss://b.example:8443']);
+  for (const wrong of [
+    'javascript:alert(1)',
+    'https://b.example',
+    'wss://user@b.example',
+    `wss://${'b'.repeat(400)}`,
+  ])
+    peer.tell({ type: 'url', url: wrong });
+  assert.deepEqual(controller.clientUrls(), ['wss://b.example:8443'], 'what is no base URL of a socket');
+  peer.tell({ type: 'state', lease: { ...LEASE_OF_B, state: 'draining' } });
+  assert.equal(controller.clientUrls(), undefined, 'b leaves');
+});
+
 /** What a node counts of b, which said this of itself before the database showed it. */
 async function clientsOf(lease: Lease) {
   const database = createMemoryDatabase();

@@ -30,6 +30,7 @@ function membership() {
               drain: () => Promise.resolve(),
               tellClients: () => undefined,
               clientShares: () => undefined,
+              clientUrls: () => undefined,
               unreachedShards: () => [],
             },
             refuseBelow: () => undefined,

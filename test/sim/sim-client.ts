@@ -221,6 +221,7 @@ export class SimClient {
       case 'presence':
       case 'role':
       case 'draining':
+      case 'nodes':
       case 'pong':
         return;
       default:
