@@ -137,8 +137,8 @@ function writeConfig(file: string, config: object): void {
 
 /** To try, in another terminal. The default directory is found by the commands themselves. */
 function nextCommands(file: string): string {
-  const troupe = `node ${relative(process.cwd(), MAIN)}`;
-  const config = file === localClusterFile() ? '' : ` --config ${file}`;
+  const troupe = `node ${quote(relative(process.cwd(), MAIN))}`;
+  const config = file === localClusterFile() ? '' : ` --config ${quote(file)}`;
   return [
     'In another terminal:',
     `  ${troupe} cluster status${config}`,
@@ -146,6 +146,10 @@ function nextCommands(file: string): string {
     'Ctrl-C ends it.\n',
   ].join('\n');
 }
+
+/** For a shell. */
+const quote = (path: string): string =>
+  /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 
 function startNode(
   settings: readonly string[],

@@ -21,6 +21,13 @@ async function launch(t: TestContext, nodes: number, port?: number) {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-local-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const from = port ?? (await freePort());
+  // Also after a test that failed it stops what it has started.
+  t.after(async () => {
+    if (launcher.child.exitCode !== null || launcher.child.signalCode !== null) return;
+    const exited = once(launcher.child, 'exit');
+    launcher.child.kill('SIGTERM');
+    await exited;
+  });
   const launcher = start(t, [
     LAUNCHER,
     `--nodes=${nodes}`,
@@ -83,8 +90,9 @@ test('its last lines are commands to try, and they find the cluster', LIMIT, asy
   t.after(() => rm(directory, { recursive: true, force: true }));
   mkdirSync(join(directory, 'data', 'cluster'), { recursive: true });
   copyFileSync(file, join(directory, 'data', 'cluster', 'cluster.yaml'));
-  const line = `cd ${directory} && exec ${process.execPath} ${resolve(script)} cluster status`;
-  const found = await start(t, ['-c', line], '/bin/sh').ended;
+  const line = 'cd "$1" && exec "$2" "$3" cluster status';
+  const args = ['-c', line, 'sh', directory, process.execPath, resolve(script)];
+  const found = await start(t, args, '/bin/sh').ended;
   assert.equal(found.code, 0, found.stderr);
   assert.match(found.stderr, /^Using the cluster of npm run cluster \(data\/cluster\/cluster\.yaml\)$/m);
   assert.equal(found.stdout, status.stdout);

@@ -44,9 +44,9 @@ test('a node whose terminal has gone stops, with 0', LIMIT, async (t) => {
   t.after(() => rm(directory, { recursive: true }));
   const settings = `--set listen.port=0 --set storage.url=${await freshDatabase(t)}`;
   // A shell that outlives the terminal tells how the node has ended.
-  const line = `${process.execPath} ${MAIN} serve ${settings} & node=$!
+  const line = `"${process.execPath}" "${MAIN}" serve ${settings} & node=$!
     trap 'kill -HUP $node' HUP
-    wait $node; wait $node; echo $? >${directory}/code`;
+    wait $node; wait $node; echo $? >"${directory}/code"`;
   const terminal = start(t, ['-qfec', line, '/dev/null'], 'script');
   await terminal.line(/^Troupe is ready/);
   terminal.child.kill('SIGKILL');
@@ -117,8 +117,8 @@ test('a busy port for other nodes is told by its own key', LIMIT, async (t) => {
 
 test('a file where a directory is configured is one clear line', LIMIT, async (t) => {
   for (const [directory, line] of [
-    [MAIN, /^troupe: \S+main\.js is there, and is no directory$/],
-    [`${MAIN}/data`, /^troupe: \S+main\.js\/data cannot be a directory: [^\n]+$/],
+    [MAIN, /^troupe: [^\n]+main\.js is there, and is no directory$/],
+    [`${MAIN}/data`, /^troupe: [^\n]+main\.js\/data cannot be a directory: [^\n]+$/],
   ] as const) {
     const settings = ['listen.port=0', `storage.embedded.directory=${directory}`];
     const { code, stderr } = await troupe(t, 'serve', ...settings.flatMap((set) => ['--set', set])).ended;
