@@ -13,6 +13,8 @@ export interface FoldRequest {
   readonly kind: KindName;
   /** Durable. */
   readonly version: number;
+  /** The garbage of a yjs document is not collected. */
+  readonly keepGarbage?: boolean;
 }
 
 /** Bytes of the snapshot that the store now has; undefined: the session is fenced, or there was nothing to fold. */
@@ -29,7 +31,7 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
   }
   const folded = storedSnapshot(kind, state);
-  const bytes = request.kind === 'yjs' ? collectGarbage(folded) : folded;
+  const bytes = request.kind === 'yjs' && !request.keepGarbage ? collectGarbage(folded) : folded;
   const written = await store.writeSnapshot(session, {
     doc,
     version,

@@ -132,6 +132,12 @@ const worker = z.strictObject({
 
 const compute = z.strictObject({
   threads: count(1, 1, 64, 'Threads that fold snapshots and do other heavy work beside the edits.'),
+  foldTimeoutMs: duration(
+    30 * SECOND,
+    100,
+    HOUR,
+    'How long one snapshot may take to fold. Past it the work is stopped; for a document of kind `yjs` it is done once more without garbage collection.',
+  ),
 });
 
 const auth = z.strictObject({

@@ -1,10 +1,22 @@
 // The compute pool: threads that fold snapshots, beside those that serve edits. They start when there is something to
 // fold, and end when there has been nothing for a while.
+//
+// A fold has a time limit. The time that Yjs takes to build a document can grow with the square of its size, so without
+// the limit one document could hold a thread for hours, and no other document would get a snapshot meanwhile. A fold that
+// takes longer is stopped together with its thread, and done once more without garbage collection, which builds nothing.
 import { Piscina } from 'piscina';
 import type { FoldTask } from '../actors/fold-worker.ts';
 
+export interface FoldPoolOptions {
+  readonly threads: number;
+  /** Longest time of one fold, ms. */
+  readonly timeoutMs: number;
+  /** A thread could not start, or ended between two tasks. The pool starts another for the next. */
+  readonly onEnded: (error: unknown) => void;
+}
+
 export interface FoldPool {
-  /** Bytes of the snapshot; undefined where none was needed. Rejects where it fails or too many wait. */
+  /** Bytes of the snapshot; undefined where none was needed. Rejects where it fails, takes too long, or too many wait. */
   fold(task: FoldTask): Promise<number | undefined>;
   /** What is under way is given up. */
   stop(): Promise<void>;
@@ -12,19 +24,53 @@ export interface FoldPool {
 
 const WAITING = 1000;
 const IDLE_MS = 60_000;
+/** Documents whose garbage is not collected, since that took too long; the one found first is forgotten first. */
+const TOO_COSTLY = 10_000;
 
-/** `onEnded`: a thread could not start, or ended between two tasks. The pool starts another for the next. */
-export function startFoldPool(threads: number, onEnded: (error: unknown) => void): FoldPool {
+export function startFoldPool({ threads, timeoutMs, onEnded }: FoldPoolOptions): FoldPool {
   const pool = new Piscina({
     filename: new URL('../actors/fold-worker.js', import.meta.url).href,
     minThreads: 0,
     maxThreads: threads,
-    maxQueue: WAITING,
     idleTimeout: IDLE_MS,
   });
   pool.on('error', onEnded);
+  const tooCostly = new Set<number>();
+  const waiting: (() => void)[] = [];
+  let running = 0;
+
+  /** Starts the clock when there is a thread for it. */
+  const run = async (task: FoldTask): Promise<number | undefined> => {
+    if (running >= threads) {
+      if (waiting.length >= WAITING) throw new Error('too many folds wait');
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    } else running++;
+    try {
+      return await pool.run(task, { signal: AbortSignal.timeout(timeoutMs) });
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+
   return {
-    fold: (task) => pool.run(task),
+    async fold(task) {
+      const { doc, kind } = task.request;
+      if (!tooCostly.has(doc)) {
+        try {
+          return await run(task);
+        } catch (error) {
+          if (!isAbort(error) || kind !== 'yjs') throw error;
+          const [first] = tooCostly;
+          if (tooCostly.size >= TOO_COSTLY && first !== undefined) tooCostly.delete(first);
+          tooCostly.add(doc);
+        }
+      }
+      return await run({ ...task, request: { ...task.request, keepGarbage: true } });
+    },
     stop: () => pool.destroy(),
   };
 }
+
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';

@@ -133,9 +133,11 @@ async function assemble(
     checkConnections(config, control, (message, fields) => log.warn(fields, message)),
   );
 
-  const folds = startFoldPool(config.compute.threads, (error) =>
-    log.error({ err: error }, 'a folding thread ended'),
-  );
+  const folds = startFoldPool({
+    threads: config.compute.threads,
+    timeoutMs: config.compute.foldTimeoutMs,
+    onEnded: (error) => log.error({ err: error }, 'a folding thread ended'),
+  });
   onStop(() => folds.stop());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
     folds.fold({ storage: { ...storage, run }, request });

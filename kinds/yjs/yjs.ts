@@ -32,8 +32,9 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
     const refused = refuseWork(work(op), limits);
     if (refused !== undefined) return refused;
     const fits = () => base64Length(state.bytes + op.length) <= limits.documentBytes;
-    // What is counted shrinks by merging; not worth it where little has come since the last time.
-    if (!fits() && state.bytes - state.bottom.total > state.bytes / 16) state.merged();
+    // What is counted shrinks by merging, which takes seconds in a large document. It is done where at least half of the
+    // bytes have come since the last time: a document that is nearly full is not merged again and again.
+    if (!fits() && state.bytes - state.bottom.total > state.bytes / 2) state.merged();
     if (fits()) return apply(state, op);
     return {
       ok: false,

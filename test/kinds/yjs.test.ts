@@ -171,6 +171,25 @@ test('a document at its limit refuses more with too-large, after merging what it
   assert.deepEqual(bytesOf(state), before);
 });
 
+test('SUBMIT-14 a document that is nearly full is merged once, not for each of the patches that fill it', () => {
+  const limits = { ...LIMITS, documentBytes: 100_000 };
+  const state = yjsKind.create();
+  const bottoms = new Set<unknown>();
+  const answers = new Set<string>();
+  const doc = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  doc.on('update', (update: Uint8Array) => updates.push(update));
+  for (let i = 0; i < 200; i++) {
+    // Merging drops all but one of the second hundred, which makes room for some more of them.
+    if (i <= 100) doc.getText('text').insert(0, 'x'.repeat(600));
+    const result = yjsKind.commit(state, updates.at(-1) ?? Uint8Array.of(0, 0), [], limits);
+    answers.add(result.ok ? 'committed' : result.code);
+    bottoms.add(state.bottom);
+  }
+  assert.deepEqual([...answers], ['committed', 'too-large']);
+  assert.equal(bottoms.size, 2, 'the empty one, and the merged one');
+});
+
 test("a snapshot is the caller's own: changing it changes nothing", () => {
   const doc = new Y.Doc();
   doc.getText('text').insert(0, 'kept');

@@ -1,8 +1,15 @@
-// A folding thread that cannot start: its snapshot is not made, and the process that serves edits lives on.
+// A folding thread that cannot start, and a fold that takes too long: the process that serves edits lives on.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import * as encoding from 'lib0/encoding';
+import postgres from 'postgres';
+import * as Y from 'yjs';
+import { msgpackCodec } from '../../protocol/codec.ts';
+import { startTestNode } from '../support/node.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { WireClient } from '../support/wire-client.ts';
 
 // No thread starts in a folder that is gone.
 test('a folding thread that cannot start is told of, and does not end the process', async () => {
@@ -14,14 +21,57 @@ test('a folding thread that cannot start is told of, and does not end the proces
     const gone = mkdtempSync(join(tmpdir(), 'troupe-gone-'));
     process.chdir(gone);
     rmdirSync(gone);
-    const pool = startFoldPool(1, () => {
+    const onEnded = () => {
       console.log('told');
       process.chdir(tmpdir());
       setTimeout(() => void pool.stop().then(() => console.log('stopped')), 100);
-    });
-    pool.fold({}).catch(() => console.log('not made'));
+    };
+    const pool = startFoldPool({ threads: 1, timeoutMs: 60_000, onEnded });
+    pool.fold({ request: { doc: 1 } }).catch(() => console.log('not made'));
   `;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
   assert.match(stdout, /^told$/m);
   assert.match(stdout, /^stopped$/m);
+});
+
+/** Updates of so many clients, each with one struct whose origin never comes: Yjs takes their number squared to build them. */
+function waitingStructs(clients: number, firstClient: number): Uint8Array {
+  const encoder = encoding.createEncoder();
+  encoding.writeVarUint(encoder, clients);
+  for (let at = clients - 1; at >= 0; at--) {
+    encoding.writeVarUint(encoder, 1);
+    encoding.writeVarUint(encoder, firstClient + at);
+    encoding.writeVarUint(encoder, 5);
+    encoding.writeUint8(encoder, 0x84);
+    encoding.writeVarUint(encoder, 77);
+    encoding.writeVarUint(encoder, 1_000 + at);
+    encoding.writeVarString(encoder, 'x');
+  }
+  encoding.writeVarUint(encoder, 0);
+  return encoding.toUint8Array(encoder);
+}
+
+test('a fold that takes too long is stopped, and a yjs document is folded without garbage collection', async (t) => {
+  const storageUrl = await freshDatabase(t);
+  const node = await startTestNode(t, {
+    storageUrl,
+    config: { compute: { foldTimeoutMs: 2_000 }, limits: { opBytes: 600_000 } },
+  });
+  const client = await WireClient.connect(t, node.socketUrl, { client: 'somebody', codec: msgpackCodec });
+  await client.open('acme/costly', 'yjs');
+  const doc = new Y.Doc({ gc: false });
+  doc.getText('text').insert(0, 'garbage');
+  doc.getText('text').delete(0, 7);
+  const update = Y.mergeUpdates([waitingStructs(36_000, 1_000_000), Y.encodeStateAsUpdate(doc)]);
+  const answer = await client.submit('acme/costly', 1, update);
+  assert.equal(answer.type, 'commit');
+  const sql = postgres(storageUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
+  t.after(() => sql.end({ timeout: 1 }));
+  const newest = async () => (await sql<{ state: Uint8Array }[]>`SELECT state FROM snapshot`)[0];
+  let snapshot = await newest();
+  while (snapshot === undefined) {
+    await sql`SELECT pg_sleep(0.05)`;
+    snapshot = await newest();
+  }
+  assert.ok(Buffer.from(snapshot.state).includes('garbage'), 'its garbage was not collected');
 });
