@@ -22,6 +22,8 @@ export interface CommitListener {
 }
 
 interface Waiting {
+  /** Rising in the order of arrival. */
+  readonly number: number;
   readonly row: DeltaRow;
   readonly owner: CommitListener;
 }
@@ -32,6 +34,11 @@ const TINY_ROWS = 4;
 const BUSY_COMMITS_PER_SECOND = 1500;
 /** Weight of the newest interval in the running mean. */
 const SMOOTHING = 0.1;
+/** What waits for the store is put in order, and batches are measured, from so many bytes on. */
+const LARGE_BYTES = 64 * 1024;
+/** A batch takes no more bytes than the store takes in this time, as far as larger batches have told, but always LEAST_BYTES. */
+const BATCH_MS = 25;
+const LEAST_BYTES = 256 * 1024;
 
 export class Committer {
   private readonly store: WorkerStore;
@@ -41,6 +48,7 @@ export class Committer {
   private readonly onLost: (reason: 'fenced' | 'gap') => void;
   private waiting: Waiting[] = [];
   private waitingBytes = 0;
+  private arrived = 0;
   private inFlight: readonly Waiting[] = [];
   private scheduled = false;
   private flushing = false;
@@ -49,6 +57,8 @@ export class Committer {
   private lastFlush = 0;
   private meanIntervalMs = 1000;
   private lastRows = TINY_ROWS;
+  /** Bytes per ms that the store takes of large batches; 0: none has come yet. */
+  private bytesPerMs = 0;
   /** Documents whose predecessor version is proved to exist, on this connection of the store. */
   private proved = new Set<DocumentId>();
   private provedOn = 0;
@@ -70,8 +80,8 @@ export class Committer {
   }
 
   enqueue(owner: CommitListener, row: DeltaRow): void {
-    this.waiting.push({ row, owner });
-    this.waitingBytes += row.op.length + ROW_OVERHEAD;
+    this.waiting.push({ number: ++this.arrived, row, owner });
+    this.waitingBytes += bytesOf({ row });
     if (this.flushing) return;
     // After everything that the same turn brings.
     this.flushing = true;
@@ -109,7 +119,7 @@ export class Committer {
     for (const doc of docs) this.proved.delete(doc);
     if (this.waiting.length === 0) return;
     this.waiting = this.waiting.filter(({ row }) => !docs.has(row.doc));
-    this.waitingBytes = this.waiting.reduce((sum, { row }) => sum + row.op.length + ROW_OVERHEAD, 0);
+    this.waitingBytes = this.waiting.reduce((sum, item) => sum + bytesOf(item), 0);
     // Who waits for it would wait for an append that does not come.
     if (this.inFlight.length === 0) this.wake();
   }
@@ -148,8 +158,12 @@ export class Committer {
     this.observe(batch.length);
     const heads = this.unprovedHeads(batch);
     const rows = batch.map((item) => item.row);
+    const since = this.clock.now();
     this.store.append(rows, heads).then(
-      (outcome) => this.settled(batch, outcome),
+      (outcome) => {
+        this.measure(batch, this.clock.now() - since);
+        this.settled(batch, outcome);
+      },
       (error: unknown) => {
         // An append ends in an outcome; what throws is a defect, and the safe answer is to start over.
         this.stopped = true;
@@ -182,11 +196,13 @@ export class Committer {
   }
 
   private nextBatch(): readonly Waiting[] {
+    if (this.waitingBytes > LARGE_BYTES) this.waiting = lightFirst(this.waiting);
+    const most = this.mostBytes;
     let bytes = 0;
     let count = 0;
-    for (const { row } of this.waiting) {
-      bytes += row.op.length + ROW_OVERHEAD;
-      if (count > 0 && (bytes > this.limits.maxBytes || count >= this.limits.maxRows)) break;
+    for (const item of this.waiting) {
+      bytes += bytesOf(item);
+      if (count > 0 && (bytes > most || count >= this.limits.maxRows)) break;
       count++;
     }
     if (count === this.waiting.length) {
@@ -197,8 +213,22 @@ export class Committer {
     }
     const batch = this.waiting.slice(0, count);
     this.waiting = this.waiting.slice(count);
-    for (const { row } of batch) this.waitingBytes -= row.op.length + ROW_OVERHEAD;
+    for (const item of batch) this.waitingBytes -= bytesOf(item);
     return batch;
+  }
+
+  private get mostBytes(): number {
+    const { maxBytes } = this.limits;
+    return this.bytesPerMs === 0
+      ? maxBytes
+      : Math.min(maxBytes, Math.max(LEAST_BYTES, BATCH_MS * this.bytesPerMs));
+  }
+
+  private measure(batch: readonly Waiting[], ms: number): void {
+    const bytes = batch.reduce((sum, item) => sum + bytesOf(item), 0);
+    if (bytes < LARGE_BYTES) return;
+    const rate = bytes / Math.max(1, ms);
+    this.bytesPerMs += (this.bytesPerMs === 0 ? 1 : SMOOTHING) * (rate - this.bytesPerMs);
   }
 
   private observe(rows: number): void {
@@ -235,3 +265,23 @@ export class Committer {
 
 /** What a row takes beyond its patch, roughly, in memory and on the wire. */
 const ROW_OVERHEAD = 128;
+const bytesOf = ({ row }: Pick<Waiting, 'row'>): number => row.op.length + ROW_OVERHEAD;
+
+/**
+ * The row that has waited longest, so that each gets there; then the others, document by document, the document with
+ * the fewest waiting bytes first: edits of one document do not wait for megabytes of another. The rows of one document
+ * keep their order.
+ */
+function lightFirst(waiting: readonly Waiting[]): Waiting[] {
+  const oldest = waiting.reduce((found, item) => (item.number < found.number ? item : found));
+  const documents = new Map<DocumentId, { rows: Waiting[]; bytes: number }>();
+  for (const item of waiting) {
+    if (item === oldest) continue;
+    const document = documents.get(item.row.doc) ?? { rows: [], bytes: 0 };
+    documents.set(item.row.doc, document);
+    document.rows.push(item);
+    document.bytes += bytesOf(item);
+  }
+  const sorted = [...documents.values()].sort((a, b) => a.bytes - b.bytes);
+  return [oldest, ...sorted.flatMap(({ rows }) => rows)];
+}

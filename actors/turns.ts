@@ -2,11 +2,12 @@
 // lasts; what comes past it waits with its document, and the documents that wait are served in slices, between
 // which the event loop brings answers of the store, other links and timers. It knows neither messages nor documents.
 //
-// Order among documents is start-time fair queueing by CPU time: each document has a mark, which every turn moves
-// ahead by the time that the turn took, and the document whose mark is lowest goes next. A document that comes back
-// starts at the mark that is being served now, or at its own where that is higher. So a document that has used much
-// time lately comes behind those that have not, it is never put off for ever, and time that nobody else wanted is not
-// held against it.
+// Order among documents is fair queueing by CPU time: each document has a mark, which every turn moves ahead by the time
+// that the turn took, and the document whose next turn would end at the lowest mark goes next. How long its turn will
+// take is expected from its turns before. A document that comes back starts at the mark that is being served now, or
+// at its own where that is higher. So a document that has used much time lately comes behind those that have not, one
+// with short turns waits for the turn under way and not for a round of long ones, none is put off for ever, and time
+// that nobody else wanted is not held against a document.
 import type { Clock } from './clock.ts';
 
 /** Work goes on for so long before the event loop has its turn. The work of one patch is not cut. */
@@ -15,11 +16,17 @@ export const SLICE_MS = 8;
 const TURN_MS = 1;
 /** Less than this is not worth a turn of the event loop of its own. */
 const TRIFLE_MS = 1;
+/** A first turn is expected to take so long: longer than that of a document whose turns are known to be short. */
+const UNKNOWN_MS = 1;
+/** Weight of the newest turn in what is expected of the next. */
+const SMOOTHING = 0.2;
 
 /** What `Turns` keeps with each document. */
 export class TurnMark {
   /** Where its next turn starts, ms of the thread's time. */
   at = 0;
+  /** What one piece of its work is expected to take, ms. */
+  expectedMs = UNKNOWN_MS;
   isWaiting = false;
 }
 
@@ -40,13 +47,15 @@ export interface TurnsOptions<Taker> {
 interface Waiting<Taker> {
   readonly taker: Taker;
   readonly at: number;
-  /** Equal marks go by it. */
+  /** Where its turn is expected to end. */
+  readonly end: number;
+  /** Equal ends go by it. */
   readonly number: number;
 }
 
 export class Turns<Taker extends TurnTaker> {
   private readonly options: TurnsOptions<Taker>;
-  /** A binary heap, the lowest mark first. */
+  /** A binary heap, the lowest end first. */
   private readonly heap: Waiting<Taker>[] = [];
   private number = 0;
   /** The mark that is being served. */
@@ -81,9 +90,11 @@ export class Turns<Taker extends TurnTaker> {
     const now = this.options.spentMs();
     const spent = now - this.lastReading;
     this.lastReading = now;
-    const start = Math.max(turn.at, this.current);
+    // Others may have gone ahead of one that waits: its turn starts where it stood.
+    const start = turn.isWaiting ? turn.at : Math.max(turn.at, this.current);
     if (this.heap.length === 0) this.current = start;
     turn.at = start + spent;
+    turn.expectedMs += SMOOTHING * (spent - turn.expectedMs);
     this.sliceMs += spent;
     if (this.sliceMs >= TRIFLE_MS) this.schedule();
   }
@@ -145,8 +156,9 @@ export class Turns<Taker extends TurnTaker> {
 
   private push(taker: Taker): void {
     const { heap } = this;
-    taker.turn.at = Math.max(taker.turn.at, this.current);
-    const waiting = { taker, at: taker.turn.at, number: ++this.number };
+    const { turn } = taker;
+    turn.at = Math.max(turn.at, this.current);
+    const waiting = { taker, at: turn.at, end: turn.at + turn.expectedMs, number: ++this.number };
     let place = heap.push(waiting) - 1;
     while (place > 0) {
       const above = (place - 1) >> 1;
@@ -183,4 +195,4 @@ export class Turns<Taker extends TurnTaker> {
 }
 
 const isBefore = (a: Waiting<unknown>, b: Waiting<unknown>): boolean =>
-  a.at < b.at || (a.at === b.at && a.number < b.number);
+  a.end < b.end || (a.end === b.end && a.number < b.number);

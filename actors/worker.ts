@@ -13,6 +13,7 @@ import type { Quarantined } from './quarantine.ts';
 import { codeOf } from './storage/postgres/errors.ts';
 import type { OpenedSession, SessionIdentity, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
+import { threadTime } from './thread-time.ts';
 import { warmUp } from './warm-up.ts';
 
 export interface WorkerTask {
@@ -95,6 +96,7 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
   });
   const { slot } = task.identity;
   const liveness = task.liveness === null ? undefined : new Liveness(task.liveness);
+  const time = threadTime(systemClock.now);
   const beating = liveness && setInterval(() => liveness.beat(slot), BEAT_MS);
   try {
     const openingAt = monotonicMs();
@@ -102,8 +104,9 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
     liveness?.confirm(slot, openingAt + CONFIRM_MS);
     tell({ type: 'session', session: session.id });
     await warmUp(store, task.storage.readConnections);
-    return await serve(task, store, session, liveness, tell, log);
+    return await serve(task, store, session, { liveness, spentMs: time.spentMs }, tell, log);
   } finally {
+    time.close();
     clearInterval(beating);
     store.abort();
     control.close();
@@ -115,7 +118,7 @@ function serve(
   task: WorkerTask,
   store: WorkerStore,
   session: OpenedSession,
-  liveness: Liveness | undefined,
+  { liveness, spentMs }: { readonly liveness: Liveness | undefined; readonly spentMs: () => number },
   tell: (message: FromWorker) => void,
   log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void,
 ): Promise<WorkerEnd> {
@@ -130,6 +133,7 @@ function serve(
       limits: task.limits,
       progress: new Progress(task.progress),
       clock: systemClock,
+      spentMs,
       confirmed: () => liveness?.isConfirmed(slot, monotonicMs()) ?? true,
       log,
       onFailed: (doc) => tell({ type: 'docFailed', doc }),

@@ -131,6 +131,20 @@ test('many documents with costly patches do not keep one with cheap ones waiting
   assert.ok(thread.now - before <= 51, `it waited ${thread.now - before} ms`);
 });
 
+test('one with cheap patches waits for the turn under way, and not for a round of those that came with it', () => {
+  const thread = new Thread();
+  const light = new Doc('light');
+  for (let i = 0; i < 10; i++) thread.give(light, 0.1);
+  while (!thread.isIdle) thread.loop();
+  for (let at = 0; at < 20; at++) thread.give(new Doc(`heavy-${at}`), 50, 3);
+  thread.loop();
+  thread.loop();
+  const before = thread.now;
+  thread.give(light, 0.1);
+  while (light.pieces.length > 0) thread.loop();
+  assert.ok(thread.now - before <= 51, `it waited ${thread.now - before} ms`);
+});
+
 test('nothing waits for ever behind documents that come again and again', () => {
   const thread = new Thread();
   const [patient, ...others] = Array.from({ length: 5 }, (_, at) => new Doc(`d${at}`));
