@@ -107,6 +107,7 @@ export class CatchingUp {
       audience.lose(subscriber);
       return;
     }
+    if (this.greetWithRecent(subscriber)) return;
     const version = document.head;
     const lastSeq = document.lastSeqAt(subscriber.client, version) ?? null;
     const head = this.openedHead(subscriber, version, lastSeq);
@@ -115,6 +116,27 @@ export class CatchingUp {
     this.join(subscriber, version, [], () =>
       this.showing(subscriber, openedSnapshot(subscriber.codec, head, snapshot)),
     );
+  }
+
+  /**
+   * The last snapshot of a large document and what was committed since: many who open it while it is edited share the
+   * work. False: there is none, or the rest is too much for one frame or for what is remembered of the client.
+   */
+  private greetWithRecent(subscriber: Subscriber): boolean {
+    const { document, audience } = this.stay;
+    const recent = document.recentSnapshot();
+    if (recent === undefined || recent.version + 1 < document.windowStart) return false;
+    const lastSeq = document.lastSeqAt(subscriber.client, recent.version);
+    const version = document.head;
+    const run = document.slice(recent.version, version);
+    const bytes = run.reduce((sum, entry) => sum + entry.size, 0);
+    if (lastSeq === undefined || bytes > audience.frameBytes) return false;
+    const head = this.openedHead(subscriber, recent.version, lastSeq);
+    this.join(subscriber, version, run, () => [
+      ...this.showing(subscriber, openedSnapshot(subscriber.codec, head, recent.snapshot)),
+      ...this.commits(subscriber, version, run),
+    ]);
+    return true;
   }
 
   private fetched(

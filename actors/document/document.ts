@@ -12,6 +12,11 @@ import { historyOf } from './frames.ts';
 /** Clients that nobody is here for and whose seqs stay in memory; of more, those that committed longest ago go. */
 export const KEPT_CLIENTS = 1024;
 
+/** Length from which a snapshot is kept while the document is edited: making one takes as long as the document is large. */
+const RECENT_FROM = 64 * 1024;
+/** Of its length: what may be committed since, which goes out behind it. */
+const RECENT_SHARE = 1 / 8;
+
 /** How a submit ended, before the gate. */
 export type Submitted =
   /** `stored`: the patch as the log keeps it. */
@@ -57,8 +62,8 @@ export class Document {
   private storedClients: ReadonlySet<string> | undefined;
   /** Who is neither there nor in memory may have committed all the same. */
   private readonly someForgotten: boolean;
-  /** A snapshot's text of one version, while nothing has changed. */
-  private cached: { version: number; snapshot: string | Uint8Array } | undefined;
+  /** The last snapshot made: while nothing has changed, and of a large document until much has been committed since. */
+  private cached: { version: number; snapshot: string | Uint8Array; loggedSince: number } | undefined;
 
   /** Throws where snapshot or log do not fit the kind or each other. */
   constructor(
@@ -90,7 +95,8 @@ export class Document {
 
   /** Approximate bytes that this document holds in memory. */
   get bytes(): number {
-    return 2048 + this.kind.memory(this.state) + 3 * this.entryBytes + 256 * this.clients.size;
+    const cached = this.cached?.snapshot.length ?? 0;
+    return 2048 + this.kind.memory(this.state) + cached + 3 * this.entryBytes + 256 * this.clients.size;
   }
 
   /** The oldest version whose patch is in memory; head + 1 where none is. */
@@ -157,6 +163,11 @@ export class Document {
     return this.storedClients === undefined || this.storedClients.has(client);
   }
 
+  /** The last snapshot made of a large document and its version, while little has been committed since; else undefined. */
+  recentSnapshot(): { readonly version: number; readonly snapshot: string | Uint8Array } | undefined {
+    return this.cached;
+  }
+
   /** The whole document at its head: JSON text, or bytes for yjs. Cached while nothing changes. */
   snapshot(): string | Uint8Array {
     if (this.cached?.version !== this.head) {
@@ -164,6 +175,7 @@ export class Document {
       this.cached = {
         version: this.head,
         snapshot: wire instanceof Uint8Array ? wire : JSON.stringify(wire),
+        loggedSince: 0,
       };
     }
     return this.cached.snapshot;
@@ -244,7 +256,11 @@ export class Document {
     this.entries.push(entry);
     this.entryBytes += entry.size;
     this.head = entry.version;
-    this.cached = undefined;
+    const { cached } = this;
+    if (cached === undefined) return;
+    cached.loggedSince += entry.size;
+    const { length } = cached.snapshot;
+    if (length < RECENT_FROM || cached.loggedSince > length * RECENT_SHARE) this.cached = undefined;
   }
 
   /** Drops the oldest durable patches beyond so many and so many bytes; called now and then. */

@@ -14,6 +14,7 @@ import {
   type ToGateway,
 } from '../../actors/link-messages.ts';
 import { ActorHarness, HISTORY, lastOpened } from './actor-harness.ts';
+import { frameMessage } from './host-harness.ts';
 
 const tags = (messages: readonly ToGateway[]): number[] => messages.map((message) => message[0]);
 
@@ -161,4 +162,45 @@ test('what was refused by the store sends everybody to open again', () => {
   harness.actor.refusedByStore([{ client: 'client-1', seq: 1 }]);
   assert.equal(harness.taken().at(-1)?.[0], RESET);
   assert.ok(!tags(harness.taken()).includes(COMMIT));
+});
+
+test('OPEN-6 ORDER-1 who opens a large document while it is edited gets the last snapshot and what followed', () => {
+  const harness = new ActorHarness({ receiveBytes: 1024 * 1024, residentOps: 1000 });
+  harness.open(1);
+  harness.submit(1, 1, 'a'.repeat(100_000));
+  harness.commit();
+  harness.open(2);
+  harness.submit(1, 2, 'b');
+  harness.submit(1, 3, 'c');
+  harness.taken();
+  harness.open(3);
+  harness.open(4, { client: 'client-1' });
+  assert.ok(
+    harness.taken().every((message) => message[0] !== OPENED),
+    'nothing is shown that is not durable',
+  );
+  harness.commit();
+  const told = harness.taken();
+  for (const [sub, lastSeq, seqs] of [
+    [3, 0, []],
+    [4, 1, [2, 3]],
+  ] as const) {
+    const [, , , frames, version, , own, complete] = lastOpened(told, sub);
+    const [opened, commit] = frames.map(frameMessage);
+    assert.ok(commit);
+    assert.deepEqual([opened?.type, opened?.version, opened?.lastSeq], ['opened', 1, lastSeq]);
+    assert.deepEqual(opened?.snapshot, [{ insert: `${'a'.repeat(100_000)}\n` }]);
+    assert.deepEqual([commit.type, commit.version], ['commit', 3]);
+    assert.deepEqual(
+      (commit.ops as { op: unknown }[]).map(({ op }) => op),
+      [[{ insert: 'b' }], [{ insert: 'c' }]],
+    );
+    assert.deepEqual([frames.length, version, own, complete], [2, 3, seqs, true]);
+  }
+  // Past an eighth of its size the rest would cost its readers more than a snapshot costs here.
+  harness.submit(4, 4, 'd'.repeat(20_000));
+  harness.commit();
+  harness.open(5);
+  const fresh = lastOpened(harness.taken(), 5);
+  assert.deepEqual([fresh[3].length, frameMessage(fresh[3][0] ?? new Uint8Array()).version], [1, 4]);
 });
