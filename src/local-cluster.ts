@@ -82,7 +82,7 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
     process.stdout.write(
       `The cluster is ready. PostgreSQL: ${describePostgresUrl(database.url)}  Redis: 127.0.0.1:${redisPort}\n`,
     );
-    process.stdout.write(nextCommands(running.config));
+    process.stdout.write(nextCommands(running.config, nodes));
     if (!signal.aborted) await once(signal, 'abort');
     return EXIT.ok;
   } catch (error) {
@@ -136,13 +136,16 @@ function writeConfig(file: string, config: object): void {
 }
 
 /** To try, in another terminal. The default directory is found by the commands themselves. */
-function nextCommands(file: string): string {
+function nextCommands(file: string, nodes: readonly ChildProcess[]): string {
   const troupe = `node ${quote(relative(process.cwd(), MAIN))}`;
   const config = file === localClusterFile() ? '' : ` --config ${quote(file)}`;
   return [
     'In another terminal:',
     `  ${troupe} cluster status${config}`,
     `  ${troupe} cluster drain node-1${config}`,
+    ...(nodes.length > 1
+      ? [`  kill -9 ${nodes.at(-1)?.pid}    # node-${nodes.length}, while you type at its page`]
+      : []),
     'Ctrl-C ends it.\n',
   ].join('\n');
 }
