@@ -12,10 +12,11 @@ export interface CodeBlock {
 
 const root = packageDirectory();
 
+export const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
+
 /** The code blocks of a file of the repository, in their order. */
 export function blocksOf(file: string): CodeBlock[] {
-  const text = readFileSync(join(root, file), 'utf8');
-  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({
+  return [...textOf(file).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({
     language,
     text: block,
   }));

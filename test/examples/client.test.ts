@@ -10,18 +10,10 @@ import { packageDirectory } from '../../src/cli/version.ts';
 import { start } from '../cli/spawn.ts';
 import { type Chromium, launchChromium } from '../support/chromium.ts';
 import { startTestNode } from '../support/node.ts';
-import { at, blocksOf, blockWith, bundle } from './blocks.ts';
+import { at, blockWith, bundle } from './blocks.ts';
 
 const DOCUMENT = 'docs/client.md';
 const EDITOR = '.ql-editor';
-
-test('every example of docs/client.md is run here', () => {
-  const run = ['bindQuill(', "from 'ws'", "client.on('failed'", 'useSyncExternalStore('];
-  assert.deepEqual(
-    blocksOf(DOCUMENT).filter(({ text }) => !run.some((part) => text.includes(part))),
-    [],
-  );
-});
 
 test('the example of an editor is shared by its windows, and each undoes its own edits alone', async (file) => {
   const chromium = await launchChromium(file);

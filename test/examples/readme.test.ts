@@ -1,17 +1,14 @@
 // The client of README.md, as it is printed there, against a real node.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { packageDirectory } from '../../src/cli/version.ts';
 import { serving, start } from '../cli/spawn.ts';
 import { freshDatabase } from '../support/postgres.ts';
+import { blockWith } from './blocks.ts';
 
 test('DUR-1 the client in README.md adds its task and prints it as durable', {
   timeout: 120_000,
 }, async (t) => {
-  const readme = readFileSync(join(packageDirectory(), 'README.md'), 'utf8');
-  const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  const code = blockWith('README.md', "from 'ws'");
   assert.ok(code.split('\n').length < 30, 'it is as short as the heading says');
   const node = await serving(t, await freshDatabase(t));
   const printed = code.replace('ws://127.0.0.1:8080/', node.url.replace(/^http/, 'ws'));

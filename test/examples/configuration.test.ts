@@ -1,0 +1,184 @@
+// The shell blocks and the configuration of the documentation, as they are printed: the commands are run by a shell, YAML
+// is loaded, settings of PostgreSQL are read by a server of their own.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { appendFile, chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import postgres from 'postgres';
+import { parse } from 'yaml';
+import { configFrom } from '../../config/load.ts';
+import { freePort } from '../../loadtest/node-process.ts';
+import { packageDirectory } from '../../src/cli/version.ts';
+import { MAIN, serving, start } from '../cli/spawn.ts';
+import { makeCertificates } from '../support/certificates.ts';
+import { freshDatabase, startTestPostgres } from '../support/postgres.ts';
+import { WireClient } from '../support/wire-client.ts';
+import { blocksOf, blockWith } from './blocks.ts';
+
+const OPERATIONS = 'docs/operations.md';
+const run = promisify(execFile);
+
+test('npm start prints what the README says that it prints, in a new directory', async (t) => {
+  const directory = await folder(t);
+  const printed = blockWith('README.md', 'Troupe is ready').trim();
+  const port = String(await freePort());
+  const expected = printed.replace('8080', port);
+  assert.notEqual(expected, printed);
+  const node = start(
+    t,
+    [
+      '-c',
+      `cd "$1" && exec "$2" "$3" serve --set listen.port=${port}`,
+      'sh',
+      directory,
+      process.execPath,
+      MAIN,
+    ],
+    '/bin/sh',
+  );
+  const [line] = await node.line(/^Troupe is ready.*$/);
+  assert.equal(line, expected);
+  node.child.kill('SIGINT');
+  assert.equal((await node.ended).code, 0);
+});
+
+for (const [file, part] of [
+  ['README.md', 'config check'],
+  ['docs/configuration.md', 'config check'],
+] as const) {
+  test(`the commands of the configuration in ${file} do what they say`, async (t) => {
+    const { directory, environment, at } = await checkout(t, await freshDatabase(t));
+    const [serve = '', check = '', print = ''] = blockWith(file, part).trim().split('\n');
+    // The port that it names may be another program's.
+    const port = await freePort();
+    const changed = at(serve).replace('listen.port=9000', `listen.port=${port}`);
+    assert.notEqual(changed, at(serve));
+    const node = start(
+      t,
+      ['-c', `cd "$1" && PATH="$2" && exec ${changed}`, 'sh', directory, environment.PATH],
+      '/bin/sh',
+    );
+    await node.line(new RegExp(`^Troupe is ready: http://127\\.0\\.0\\.1:${port}/`));
+    node.child.kill('SIGTERM');
+    assert.equal((await node.ended).code, 0);
+
+    const shell = (command: string) =>
+      run('/bin/sh', ['-c', at(command)], { cwd: directory, env: environment });
+    await shell(check);
+    const { stdout } = await shell(print);
+    assert.match(stdout, /^limits:$/m);
+    await writeFile(join(directory, 'my.yaml'), 'limits: { opByte: 1 }\n');
+    await assert.rejects(shell(check), { code: 78 });
+  });
+}
+
+test('what is wrong with a configuration is said as docs/configuration.md has it', async (t) => {
+  const { directory } = await checkout(t, '');
+  await writeFile(join(directory, 'my.yaml'), 'limits: { opByte: 1 }\n');
+  const block = blockWith('docs/configuration.md', 'the configuration cannot be used');
+  const args = ['config', 'check', '--config', 'my.yaml', '--set', 'listen.port=http'];
+  await assert.rejects(run(process.execPath, [MAIN, ...args], { cwd: directory }), {
+    code: 78,
+    stderr: block,
+  });
+});
+
+test('a backup is taken and restored by the commands of the guide', async (t) => {
+  const from = await freshDatabase(t);
+  const node = await serving(t, from);
+  const client = await WireClient.connect(t, socketOf(node.url), {
+    client: `client-${randomUUID()}`,
+  });
+  await client.open('acme/plan', 'json');
+  await client.submit('acme/plan', 1, [{ op: 'add', path: '/kept', value: true }]);
+  const to = await freshDatabase(t);
+  const { directory, environment } = await checkout(t, from);
+  await writeFile(join(directory, 'other.yaml'), `storage: { url: "${to}" }\n`);
+  const backups = join(directory, 'backups');
+  await mkdir(backups);
+  const [backup = '', restore = ''] = blockWith(OPERATIONS, '/backups/').trim().split('\n');
+  // The day is part of the name: the second command is for another one than today's.
+  const named = restore.replace(/\d{4}-\d\d-\d\d/, '$(date +%F)');
+  for (const command of [backup, named])
+    await run('/bin/sh', ['-c', command.replaceAll('/backups/', `${backups}/`)], {
+      cwd: directory,
+      env: environment,
+    });
+  const other = await serving(t, to);
+  const reader = await WireClient.connect(t, socketOf(other.url), {
+    client: `client-${randomUUID()}`,
+  });
+  assert.deepEqual((await reader.open('acme/plan', 'json')).snapshot, { kept: true });
+});
+
+test('the configuration of docs/operations.md is one that a node takes', async (t) => {
+  const directory = await folder(t);
+  const { ca } = await makeCertificates(directory);
+  const yaml = blocksOf(OPERATIONS).filter(({ language }) => language === 'yaml');
+  assert.ok(yaml.length >= 2);
+  for (const { text } of yaml) {
+    // Where each line is the whole of a section, each is one way to have it.
+    const lines = text.trim().split('\n');
+    const ways = lines.every((line) => /^\w+: \{/.test(line)) ? lines : [text];
+    for (const way of ways) {
+      const common = text === way ? {} : { secret: 'of sixteen characters' };
+      const value = parse(way.replaceAll(/\/etc\/troupe\/\S+\.pem/g, ca));
+      const storage = { url: 'postgres://troupe@pg/troupe', ...value.storage };
+      const config = configFrom({ ...value, storage, cluster: { ...common, ...value.cluster } });
+      assert.ok(config.cluster.redis !== null, way);
+    }
+  }
+});
+
+test('PostgreSQL takes the settings for standbys', async (t) => {
+  const block = blockWith(OPERATIONS, 'synchronous_standby_names =');
+  const server = await startTestPostgres({ fsync: false });
+  t.after(() => server.stop());
+  await appendFile(join(server.directory, 'postgres/postgresql.conf'), block);
+  const sql = postgres(server.url, { max: 1 });
+  t.after(() => sql.end());
+  const names = [...block.matchAll(/^(\w+) =/gm)].map(([, name = '']) => name);
+  const rows =
+    await sql`select name, setting, error from pg_file_settings where name = any(${names}) order by seqno`;
+  assert.deepEqual(
+    rows.map(({ name, setting, error }) => ({ name, setting, error })),
+    [
+      { name: 'synchronous_standby_names', setting: 'ANY 1 (pg_2, pg_3)', error: null },
+      { name: 'synchronous_commit', setting: 'on', error: null },
+    ],
+  );
+});
+
+/** A directory with what a checkout has after a build, `troupe` on the path, and the reader's own files. */
+async function checkout(t: TestContext, storageUrl: string) {
+  const directory = await folder(t);
+  for (const name of ['dist', 'config', 'package.json', 'node_modules'])
+    await symlink(join(packageDirectory(), name), join(directory, name));
+  const secrets = join(directory, 'secrets.yaml');
+  await writeFile(secrets, `storage: { url: "${storageUrl}" }\n`);
+  await writeFile(join(directory, 'production.yaml'), `storage: { url: "${storageUrl}" }\n`);
+  await writeFile(join(directory, 'my.yaml'), 'limits: { inflight: 32 }\n');
+  const bin = join(directory, 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'troupe'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
+  await chmod(join(bin, 'troupe'), 0o755);
+  return {
+    directory,
+    environment: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+    at: (command: string): string => command.replace('/run/secrets/troupe.yaml', secrets),
+  };
+}
+
+const socketOf = (url: string): string => `${url.replace('http', 'ws')}v1/socket`;
+
+async function folder(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-documented-'));
+  // Started by root PostgreSQL runs as another user.
+  await chmod(directory, 0o755);
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}

@@ -1,0 +1,62 @@
+// The account of the code blocks in the documentation: each has a test that runs it, or checks that what it names exists.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { packageDirectory } from '../../src/cli/version.ts';
+import { blocksOf } from './blocks.ts';
+import { DOCUMENTS } from './commands.ts';
+
+/** Checks commands in all blocks alike, without naming one. */
+const COMMANDS = 'test/examples/commands.test.ts';
+const CONFIGURATION = 'test/examples/configuration.test.ts';
+const CLIENT = 'test/examples/client.test.ts';
+
+/** By file: a part of each block, in their order, and the test that runs it. */
+const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: string])[]>> = {
+  'README.md': [
+    ['npm ci && npm start', COMMANDS],
+    ['Troupe is ready', CONFIGURATION],
+    ['npm ci && npm test', COMMANDS],
+    // test/browser/killed-node.test.ts does what the text below it says.
+    ['npm run cluster', COMMANDS],
+    // test/package/installed.long.ts does it, with the network.
+    ['npx troupe serve', COMMANDS],
+    ["from 'ws'", 'test/examples/readme.test.ts'],
+    ['config check', CONFIGURATION],
+  ],
+  'docs/client.md': [
+    ['bindQuill(', CLIENT],
+    ["from 'ws'", CLIENT],
+    ["client.on('failed'", CLIENT],
+    ['useSyncExternalStore(', CLIENT],
+  ],
+  'docs/configuration.md': [
+    ['config check', CONFIGURATION],
+    ['the configuration cannot be used', CONFIGURATION],
+  ],
+  'docs/examples/python/README.md': [['edit.py', 'test/examples/python.test.ts']],
+  'docs/operations.md': [
+    ['name: node-1', CONFIGURATION],
+    ['sentinels:', CONFIGURATION],
+    ['SETUSER', 'test/cluster/lease-store-redis.test.ts'],
+    ['GRANT', 'test/node/roles.test.ts'],
+    ['synchronous_standby_names =', CONFIGURATION],
+    ['/backups/', CONFIGURATION],
+  ],
+  'docs/protocol.md': [['GET /v1/socket', 'test/examples/session.test.ts']],
+};
+
+for (const file of DOCUMENTS) {
+  test(`every code block of ${file} is run`, () => {
+    const claims = RUN_BY[file] ?? [];
+    const blocks = blocksOf(file);
+    assert.equal(blocks.length, claims.length, 'a block that is new needs a test that runs it');
+    for (const [index, [part, runner]] of claims.entries()) {
+      assert.ok(blocks[index]?.text.includes(part), `block ${index} has ${part}`);
+      const source = readFileSync(join(packageDirectory(), runner), 'utf8');
+      // All YAML of the guide is loaded.
+      assert.ok(runner === COMMANDS || blocks[index]?.language === 'yaml' || source.includes(part), runner);
+    }
+  });
+}
