@@ -101,6 +101,8 @@ export class YjsReplica implements Replica<Uint8Array> {
     const undo = new Y.UndoManager(scope, {
       doc: this.doc,
       captureTimeout: GROUP_MS,
+      // Asking a Y.Doc for one of its types is a transaction that may change nothing: there is nothing to undo.
+      captureTransaction: ({ changed }) => changed.size > 0,
       trackedOrigins: new LocalOrigins(this.#server),
     });
     undo.on('stack-item-added', () => this.#hooks.history());

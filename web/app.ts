@@ -1,18 +1,17 @@
 // The page put together: one client, the two documents of a place, the frame around their views.
 // It carries events from one to the other and holds no content of its own.
-import { type JsonDocument, type RichTextDocument, TroupeClient, type TroupeError } from '../client/index.ts';
-import { BoardView } from './board/view.ts';
+import { type KindName, TroupeClient, TroupeError } from '../client/index.ts';
 import { askPerson } from './dialogs.ts';
 import { el } from './dom.ts';
 import { describe } from './errors.ts';
 import { Header } from './header.ts';
 import type { MenuItem } from './menu.ts';
+import { isOurs, nextKind, type OpenedDocument, openAs, viewOfContent } from './opening.ts';
 import { everyone, loadPerson, type Me, savePerson } from './people.ts';
 import { addressOf, addressOfDocument, documentOf, NEW_DOCUMENT, type Place, type View } from './place.ts';
 import { noteRecent, readRecent } from './recent.ts';
 import { Return } from './return.ts';
 import { announcementOf, statusOf } from './status.ts';
-import { TextView } from './text/view.ts';
 import { Toasts } from './toasts.ts';
 import type { DocumentView, ViewEvents } from './view.ts';
 
@@ -25,9 +24,8 @@ export interface AppOptions {
   storage: Storage | undefined;
 }
 
-interface Opened {
-  readonly doc: RichTextDocument | JsonDocument;
-  readonly view: DocumentView;
+interface Opened extends OpenedDocument {
+  view: DocumentView;
   loaded: boolean;
   failure: unknown;
 }
@@ -93,6 +91,7 @@ export class App {
     const now = this.#opened.get(place.view) ?? this.#open(place);
     if (before !== undefined && before !== now) before.view.hidden();
     this.#header.setPlace(place);
+    this.#header.setViews(!now.loaded || isOurs(now));
     now.view.shown();
     this.#show(now);
     this.#showAll();
@@ -106,7 +105,8 @@ export class App {
     return this.#opened.get(this.#place.view) ?? this.#open(this.#place);
   }
 
-  #open(place: Place): Opened {
+  /** `refused`: the kind as which it was not to be had. */
+  #open(place: Place, refused?: KindName): Opened {
     const events: ViewEvents = {
       titleChanged: () => this.#ifCurrent(opened, () => this.#showTitle(opened)),
       refused: (error) => this.#report(error),
@@ -120,21 +120,55 @@ export class App {
       undo: () => this.#back('undo'),
       redo: () => this.#back('redo'),
     };
-    let opened: Opened;
-    if (place.view === 'text') {
-      const doc = this.#client.open(documentOf(place), 'rich-text');
-      opened = { doc, view: new TextView(doc, this.#me, events), loaded: false, failure: undefined };
-    } else {
-      const doc = this.#client.open(documentOf(place), 'json');
-      opened = { doc, view: new BoardView(doc, this.#me, events), loaded: false, failure: undefined };
-    }
+    const kind = nextKind(place.view, refused) ?? 'rich-text';
+    const opened: Opened = {
+      ...openAs(kind, this.#client, place, this.#me, events),
+      loaded: false,
+      failure: undefined,
+    };
     this.#opened.set(place.view, opened);
-    this.#listen(opened);
+    this.#listen(opened, place, events);
     return opened;
   }
 
-  #listen(opened: Opened): void {
-    const { doc, view } = opened;
+  /** Its content is here. */
+  #load(opened: Opened, events: ViewEvents): void {
+    const view = viewOfContent(opened, this.#me, events);
+    const isOther = view !== opened.view;
+    if (isOther) opened.view.hidden();
+    opened.view = view;
+    opened.loaded = true;
+    view.ready();
+    this.#ifCurrent(opened, () => {
+      if (isOther) {
+        view.shown();
+        this.#show(opened);
+      }
+      this.#header.setViews(isOurs(opened));
+      this.#showAll();
+    });
+    view.element.removeAttribute('data-loading');
+  }
+
+  #fail(opened: Opened, place: Place, error: unknown): void {
+    const { kind } = opened.doc;
+    this.#toasts.dismiss(describe(error)); // The panel says it, or the next kind is the right one.
+    const isOfAnother = error instanceof TroupeError && error.code === 'wrong-kind';
+    if (isOfAnother && nextKind(place.view, kind) !== undefined) {
+      const next = this.#open(place, kind);
+      this.#ifCurrent(next, () => {
+        next.view.shown();
+        this.#show(next);
+        this.#showAll();
+      });
+      return;
+    }
+    opened.failure = error;
+    this.#ifCurrent(opened, () => this.#show(opened));
+  }
+
+  #listen(opened: Opened, place: Place, events: ViewEvents): void {
+    const { doc } = opened;
     let state = doc.state;
     doc.on('state', (next) => {
       const announcement = announcementOf(state, next);
@@ -148,6 +182,7 @@ export class App {
     // Offline the state stays what it is while edits wait: what waits shows with the change.
     const changed = (): void => this.#ifCurrent(opened, () => this.#showStatus(opened));
     if (doc.kind === 'json') doc.on('change', changed);
+    else if (doc.kind === 'yjs') doc.on('change', changed);
     else doc.on('change', changed);
     doc.on('history', () => this.#ifCurrent(opened, () => this.#showHistory(opened)));
     doc.on('rejected', ({ error, outcome }) => {
@@ -166,20 +201,11 @@ export class App {
         this.#toasts.show('This document is open elsewhere now.', { tone: 'error' });
     });
     doc.presence.on('change', () => this.#ifCurrent(opened, () => this.#showOthers(opened)));
+    opened.view.element.dataset.loading = '';
     doc.ready.then(
-      () => {
-        opened.loaded = true;
-        view.ready();
-        this.#ifCurrent(opened, () => this.#showAll());
-        view.element.removeAttribute('data-loading');
-      },
-      (error: unknown) => {
-        opened.failure = error;
-        this.#toasts.dismiss(describe(error)); // The panel says it.
-        this.#ifCurrent(opened, () => this.#show(opened));
-      },
+      () => this.#load(opened, events),
+      (error: unknown) => this.#fail(opened, place, error),
     );
-    view.element.dataset.loading = '';
   }
 
   #ifCurrent(opened: Opened, then: () => void): void {

@@ -53,6 +53,12 @@ export class Header {
     text: el('a', { class: 'tab' }, icon('page'), el('span', { text: 'Document' })),
     board: el('a', { class: 'tab' }, icon('board'), el('span', { text: 'Board' })),
   };
+  readonly #views = el(
+    'nav',
+    { class: 'tabs', attrs: { 'aria-label': 'Views' } },
+    this.#tabs.text,
+    this.#tabs.board,
+  );
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
   readonly #online: HTMLButtonElement;
@@ -108,7 +114,7 @@ export class Header {
       { class: 'bar' },
       documents,
       el('div', { class: 'heading' }, this.#title, el('div', { class: 'subline' }, this.#status, this.#name)),
-      el('nav', { class: 'tabs', attrs: { 'aria-label': 'Views' } }, this.#tabs.text, this.#tabs.board),
+      this.#views,
       el(
         'div',
         { class: 'tools' },
@@ -147,6 +153,11 @@ export class Header {
         this.#actions.go(target);
       };
     }
+  }
+
+  /** Whether there is a text and a board beside it to choose from. */
+  setViews(both: boolean): void {
+    this.#views.hidden = !both;
   }
 
   setTitle(title: string, untitled: string): void {

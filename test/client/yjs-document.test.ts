@@ -101,6 +101,20 @@ test('an update that is none makes the document come anew', () => {
   }
 });
 
+test('there is nothing to undo where nothing was changed, whichever types are asked for', () => {
+  const h = new Harness();
+  const doc = h.client().open(NAME, 'yjs');
+  h.settle();
+  doc.content.getArray('list');
+  doc.content.getXmlFragment('page');
+  doc.content.transact(() => undefined);
+  assert.equal(doc.canUndo, false);
+  doc.content.getArray('list').push([1]);
+  assert.equal(doc.canUndo, true);
+  assert.equal(doc.undo(), true);
+  assert.equal(doc.canUndo, false);
+});
+
 test('undoScope: only the given types are undone', () => {
   const h = new Harness();
   const doc = h.client().open(NAME, 'yjs');

@@ -7,6 +7,8 @@ export interface InlineOptions {
   value: string;
   maxLength: number;
   placeholder?: string;
+  /** Spaces and line breaks are kept as they are; Shift+Enter writes a line break. Else a text is one line. */
+  verbatim?: boolean;
   /** Called once; undefined: dismissed, or nothing changed. */
   done(value: string | undefined): void;
 }
@@ -26,11 +28,12 @@ export function editInline(target: HTMLElement, options: InlineOptions): InlineE
     if (!open) return;
     open = false;
     box.replaceWith(target);
-    const text = value?.replace(/\s+/g, ' ').trim();
+    const text = options.verbatim === true ? value : value?.replace(/\s+/g, ' ').trim();
     options.done(text === undefined || text === options.value ? undefined : text);
   };
   box.addEventListener('keydown', (event) => {
     if (event.isComposing) return;
+    if (event.key === 'Enter' && options.verbatim === true && event.shiftKey) return;
     if (event.key === 'Enter') finish(box.value);
     else if (event.key === 'Escape') finish(undefined);
     else return;

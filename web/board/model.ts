@@ -68,6 +68,13 @@ export function readBoard(content: Json): Board {
   return { title: text(members.title), columns: sorted };
 }
 
+/** Whether a board is in the content, or nothing yet; anything else is another program's. */
+export function isBoard(content: Json): boolean {
+  const keys = isObject(content) ? Object.keys(content) : undefined;
+  if (keys === undefined) return false;
+  return keys.every((key) => key === 'title') || keys.some((key) => /^(column|card):/.test(key));
+}
+
 export type Random = () => number;
 /** Where something is put: before the neighbour with this id, or last. */
 export interface Spot {

@@ -1,0 +1,54 @@
+// What the views of documents that another program has made have in common: a note that says what is shown, the sheet
+// below it, and this window's presence. Nobody's place in such a document is known.
+import type { JsonDocument, YjsDocument } from '../client/index.ts';
+import { el } from './dom.ts';
+import { type Me, writePresence } from './people.ts';
+import type { DocumentView, ViewEvents } from './view.ts';
+
+export abstract class ForeignView<Shown extends JsonDocument | YjsDocument> implements DocumentView {
+  readonly element: HTMLElement;
+  abstract readonly untitled: string;
+  title = '';
+  protected readonly doc: Shown;
+  protected readonly events: ViewEvents;
+  protected readonly sheet = el('div', { class: 'sheet' });
+  #me: Me;
+  #visible = false;
+
+  constructor(doc: Shown, me: Me, events: ViewEvents, look: { class: string; note: string }) {
+    this.doc = doc;
+    this.events = events;
+    this.#me = me;
+    this.element = el(
+      'main',
+      { class: `foreign-view ${look.class}` },
+      el('p', { class: 'kind-note', text: look.note }),
+      this.sheet,
+    );
+  }
+
+  abstract ready(): void;
+
+  shown(): void {
+    this.#visible = true;
+    this.doc.presence.set(writePresence(this.#me));
+  }
+
+  hidden(): void {
+    this.#visible = false;
+    this.doc.presence.set(null);
+  }
+
+  setMe(me: Me): void {
+    this.#me = me;
+    if (this.#visible) this.doc.presence.set(writePresence(me));
+  }
+
+  reveal(): void {}
+
+  protected setTitle(title: string): void {
+    if (title === this.title) return;
+    this.title = title;
+    this.events.titleChanged();
+  }
+}

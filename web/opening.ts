@@ -1,0 +1,64 @@
+// Which kind the document of a place is opened as, and which view shows it. The page makes rich text and boards; a
+// document that another program has made may be of any kind, which is known only when the server has refused another.
+import type { JsonDocument, KindName, RichTextDocument, TroupeClient, YjsDocument } from '../client/index.ts';
+import { isBoard } from './board/model.ts';
+import { BoardView } from './board/view.ts';
+import type { Me } from './people.ts';
+import { documentOf, type Place, type View } from './place.ts';
+import { TextView } from './text/view.ts';
+import { TreeView } from './tree/view.ts';
+import type { DocumentView, ViewEvents } from './view.ts';
+import { YjsView } from './yjs/view.ts';
+
+export interface OpenedDocument {
+  readonly doc: RichTextDocument | JsonDocument | YjsDocument;
+  readonly view: DocumentView;
+}
+
+/** In the order in which they are tried. With the first one a document that is missing is made; the others find it. */
+const KINDS: Readonly<Record<View, readonly KindName[]>> = {
+  text: ['rich-text', 'json', 'yjs'],
+  board: ['json', 'rich-text', 'yjs'],
+};
+
+/** `refused`: the kind that the document turned out not to have. Undefined: there is no further one. */
+export function nextKind(view: View, refused: KindName | undefined): KindName | undefined {
+  return KINDS[view][refused === undefined ? 0 : KINDS[view].indexOf(refused) + 1];
+}
+
+export function openAs(
+  kind: KindName,
+  client: TroupeClient,
+  place: Place,
+  me: Me,
+  events: ViewEvents,
+): OpenedDocument {
+  const name = documentOf(place);
+  switch (kind) {
+    case 'rich-text': {
+      const doc = client.open(name, kind);
+      return { doc, view: new TextView(doc, me, events) };
+    }
+    case 'json': {
+      const doc = client.open(name, kind);
+      const view = place.view === 'board' ? new BoardView(doc, me, events) : new TreeView(doc, me, events);
+      return { doc, view };
+    }
+    case 'yjs': {
+      const doc = client.open(name, kind);
+      return { doc, view: new YjsView(doc, me, events) };
+    }
+    default:
+      throw new TypeError(`no such kind: ${String(kind satisfies never)}`);
+  }
+}
+
+/** The view that its content asks for, now that this is here; `opened.view` where that is the right one. */
+export function viewOfContent({ doc, view }: OpenedDocument, me: Me, events: ViewEvents): DocumentView {
+  const isOther = view instanceof BoardView && doc.kind === 'json' && !isBoard(doc.content);
+  return isOther ? new TreeView(doc, me, events) : view;
+}
+
+/** Whether the page could have made the document: a text with a board beside it. */
+export const isOurs = ({ view }: OpenedDocument): boolean =>
+  view instanceof TextView || view instanceof BoardView;
