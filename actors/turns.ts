@@ -7,7 +7,12 @@
 // take is expected from its turns before. A document that comes back starts at the mark that is being served now, or
 // at its own where that is higher. So a document that has used much time lately comes behind those that have not, one
 // with short turns waits for the turn under way and not for a round of long ones, none is put off for ever, and time
-// that nobody else wanted is not held against a document.
+// that nobody else wanted is not held against a document. A turn that takes much longer than expected, since memory was
+// collected in it for one, counts as a few times what was expected.
+//
+// Long turns leave room: where documents with short ones are about, too, the thread rests after a slice of long turns for
+// as long as the slice took. What comes meanwhile, an edit, an answer of the store, is served at once, and the other
+// threads of the machine catch up with what this one has set off.
 import type { Clock } from './clock.ts';
 
 /** Work goes on for so long before the event loop has its turn. The work of one patch is not cut. */
@@ -18,6 +23,12 @@ const TURN_MS = 1;
 const TRIFLE_MS = 1;
 /** A first turn is expected to take so long: longer than that of a document whose turns are known to be short. */
 const UNKNOWN_MS = 1;
+/** A turn that takes longer is long. */
+const LONG_MS = 2;
+/** A document with short turns is about while it has had one within so much of the thread's time. */
+const ABOUT_MS = 500;
+/** A turn counts as so many times what was expected of it, and UNKNOWN_MS, at most. */
+const SURPRISE = 4;
 /** Weight of the newest turn in what is expected of the next. */
 const SMOOTHING = 0.2;
 
@@ -35,7 +46,7 @@ export interface TurnTaker {
 }
 
 export interface TurnsOptions<Taker> {
-  readonly clock: Pick<Clock, 'soon'>;
+  readonly clock: Pick<Clock, 'soon' | 'after'>;
   /** Milliseconds of the thread's own time, never going back. */
   readonly spentMs: () => number;
   /** Does the next piece of what waits for this document; true: more waits. */
@@ -64,6 +75,10 @@ export class Turns<Taker extends TurnTaker> {
   private sliceMs = 0;
   private lastReading = 0;
   private scheduled = false;
+  /** Long turns wait until the thread has rested. */
+  private resting = false;
+  /** When a short turn was taken last, by the thread's time. */
+  private lastShort = Number.NEGATIVE_INFINITY;
   private isOver = false;
 
   constructor(options: TurnsOptions<Taker>) {
@@ -72,7 +87,7 @@ export class Turns<Taker extends TurnTaker> {
 
   /** What comes now waits: others wait already, or this slice is used up. */
   get isBusy(): boolean {
-    return this.heap.length > 0 || this.sliceMs >= SLICE_MS;
+    return this.heap.length > 0 || this.resting || this.sliceMs >= SLICE_MS;
   }
 
   /** A piece of work that has several parts should leave the rest for later. Reads the clock. */
@@ -93,8 +108,10 @@ export class Turns<Taker extends TurnTaker> {
     // Others may have gone ahead of one that waits: its turn starts where it stood.
     const start = turn.isWaiting ? turn.at : Math.max(turn.at, this.current);
     if (this.heap.length === 0) this.current = start;
-    turn.at = start + spent;
-    turn.expectedMs += SMOOTHING * (spent - turn.expectedMs);
+    const counted = Math.min(spent, SURPRISE * turn.expectedMs + UNKNOWN_MS);
+    turn.at = start + counted;
+    turn.expectedMs += SMOOTHING * (counted - turn.expectedMs);
+    if (turn.expectedMs < LONG_MS) this.lastShort = now;
     this.sliceMs += spent;
     if (this.sliceMs >= TRIFLE_MS) this.schedule();
   }
@@ -131,6 +148,7 @@ export class Turns<Taker extends TurnTaker> {
     if (this.heap.length === 0) return;
     this.begin();
     while (this.sliceMs < SLICE_MS) {
+      if (this.resting && this.isLongNext) break;
       const first = this.pop();
       if (first === undefined) break;
       const { taker, at } = first;
@@ -151,7 +169,22 @@ export class Turns<Taker extends TurnTaker> {
       else turn.isWaiting = false;
     }
     onPause();
-    if (this.heap.length > 0) this.schedule();
+    if (this.heap.length === 0) return;
+    if (!this.isLongNext || this.lastReading - this.lastShort > ABOUT_MS) this.schedule();
+    else if (!this.resting) this.rest();
+  }
+
+  private get isLongNext(): boolean {
+    const next = this.heap[0];
+    return next !== undefined && next.taker.turn.expectedMs >= LONG_MS;
+  }
+
+  private rest(): void {
+    this.resting = true;
+    this.options.clock.after(this.sliceMs, () => {
+      this.resting = false;
+      if (this.heap.length > 0) this.schedule();
+    });
   }
 
   private push(taker: Taker): void {

@@ -357,6 +357,12 @@ const gateway = z.strictObject({
     SECOND,
     'Time per second that reading the frames of one socket may take, decoding and checking included. Beyond it the socket is not read for a while. It is taken of frames from 1 KiB on; small ones are bounded by their number.',
   ),
+  patchBytes: size(
+    512 * KiB,
+    64 * KiB,
+    1_024 * MiB,
+    'Bytes of patches that may be on their way through this node, from being read to being answered. Above it sockets with more than 16 KiB of them are not read until others are answered, for a second at most.',
+  ),
   helloMs: duration(
     10 * SECOND,
     100,

@@ -6,7 +6,18 @@ import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import { type LinkOp, refusalOf } from '../link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
-import { type AnyKind, type Entry, entryOf, fromLink, loadState, storedForm } from './entry.ts';
+import {
+  type AnyKind,
+  type Entry,
+  entryOf,
+  formsOf,
+  fromLink,
+  kept,
+  loadState,
+  memoryOf,
+  newEntry,
+  storedForm,
+} from './entry.ts';
 import { historyOf } from './frames.ts';
 
 /** Clients that nobody is here for and whose seqs stay in memory; of more, those that committed longest ago go. */
@@ -49,7 +60,9 @@ export class Document {
   private readonly state: unknown;
   /** Patches of versions first … head, without gap; all that are not durable are here. */
   private entries: Entry[] = [];
+  /** In the log, and in memory. */
   private entryBytes = 0;
+  private entryMemory = 0;
   private first: number;
   head: number;
   durable: number;
@@ -85,9 +98,9 @@ export class Document {
     for (const delta of loaded.deltas) {
       if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
       const entry = entryOf(kind, delta);
-      const applied = kind.apply(this.state, entry.op);
+      const applied = kind.apply(this.state, formsOf(kind, entry).op);
       if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
-      this.push(entry);
+      this.push(kept(entry));
       this.memory(delta.client).committed(delta.seq, delta.version);
     }
     this.durable = this.head;
@@ -96,7 +109,7 @@ export class Document {
   /** Approximate bytes that this document holds in memory. */
   get bytes(): number {
     const cached = this.cached?.snapshot.length ?? 0;
-    return 2048 + this.kind.memory(this.state) + cached + 3 * this.entryBytes + 256 * this.clients.size;
+    return 2048 + this.kind.memory(this.state) + cached + this.entryMemory + 256 * this.clients.size;
   }
 
   /** The oldest version whose patch is in memory; head + 1 where none is. */
@@ -234,14 +247,18 @@ export class Document {
     const parsed = kind.parse(wire, this.limits);
     if (!parsed.ok) return failed(parsed);
     const past: unknown[] = base === this.head ? [] : [...older];
-    for (let v = base + older.length + 1; v <= this.head; v++) past.push(this.entries[v - this.first]?.op);
+    for (let v = base + older.length + 1; v <= this.head; v++) {
+      const entry = this.entries[v - this.first];
+      if (entry === undefined) throw new Error(`version ${v} is not in memory`);
+      past.push(formsOf(kind, entry).op);
+    }
     const applied = kind.commit(this.state, parsed.value, past, this.limits);
     if (!applied.ok) return failed(applied);
     const { op } = applied.value;
     const text = this.textOf(op, wire, submission.op);
     const stored = storedForm(kind, op, text);
     const { client, seq } = submission;
-    const entry: Entry = { version: this.head + 1, client, seq, op, text, size: stored.length };
+    const entry = newEntry({ version: this.head + 1, client, seq }, { op, text }, stored);
     this.push(entry);
     return { type: 'committed', entry, stored };
   }
@@ -255,6 +272,7 @@ export class Document {
   private push(entry: Entry): void {
     this.entries.push(entry);
     this.entryBytes += entry.size;
+    this.entryMemory += memoryOf(entry);
     this.head = entry.version;
     const { cached } = this;
     if (cached === undefined) return;
@@ -263,13 +281,25 @@ export class Document {
     if (length < RECENT_FROM || cached.loggedSince > length * RECENT_SHARE) this.cached = undefined;
   }
 
+  /** Everything up to `version` is durable: of large patches what the log has is kept, and no more. */
+  durableTo(version: number): void {
+    for (let v = this.durable + 1; v <= version; v++) {
+      const entry = this.entries[v - this.first];
+      if (entry?.stored !== undefined) this.entries[v - this.first] = kept(entry);
+    }
+    this.durable = version;
+  }
+
   /** Drops the oldest durable patches beyond so many and so many bytes; called now and then. */
   trim(keep: number, keepBytes: number): void {
     const most = this.durable + 1 - this.first;
     let drop = 0;
     for (; drop < most; drop++) {
       if (this.entries.length - drop <= keep && this.entryBytes <= keepBytes) break;
-      this.entryBytes -= this.entries[drop]?.size ?? 0;
+      const entry = this.entries[drop];
+      if (entry === undefined) break;
+      this.entryBytes -= entry.size;
+      this.entryMemory -= memoryOf(entry);
     }
     if (drop <= 0) return;
     this.entries = this.entries.slice(drop);

@@ -11,13 +11,27 @@ export interface Entry {
   readonly version: number;
   readonly client: string;
   readonly seq: number;
+  /** Bytes in the log. */
+  readonly size: number;
+  /** undefined: they are read again from `stored` when they are wanted. */
+  readonly forms: PatchForms | undefined;
+  /** As the log keeps it; undefined where its forms stay in memory. */
+  readonly stored: Uint8Array | undefined;
+}
+
+/** A committed patch, ready for use. */
+export interface PatchForms {
   /** The kind's working form. */
   readonly op: unknown;
   /** JSON text of the wire form; undefined for a yjs update. */
   readonly text: string | undefined;
-  /** Bytes in the log. */
-  readonly size: number;
 }
+
+/** A larger patch, in bytes, is kept as the log has it: its working form may take twenty times the memory, of many objects. */
+const LARGE_BYTES = 1024;
+/** What an entry and its forms take in memory, bytes: of each, and by the byte of its patch, at worst. */
+const ENTRY_BYTES = 400;
+const FORMS_FACTOR = 12;
 
 const NOTE = '\n';
 
@@ -33,7 +47,7 @@ export function storedForm(kind: AnyKind, op: unknown, text: string | undefined)
 }
 
 /** Throws where the log holds no patch of this kind. */
-export function fromStored(kind: AnyKind, stored: Uint8Array): { op: unknown; text: string | undefined } {
+export function fromStored(kind: AnyKind, stored: Uint8Array): PatchForms {
   if (kind.name === 'yjs') return { op: kind.recall(stored, undefined), text: undefined };
   const whole = Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8');
   const at = whole.indexOf(NOTE);
@@ -42,9 +56,31 @@ export function fromStored(kind: AnyKind, stored: Uint8Array): { op: unknown; te
   return { op: kind.recall(JSON.parse(text) as Wire, note), text };
 }
 
-export function entryOf(kind: AnyKind, delta: StoredDelta): Entry {
-  const { op, text } = fromStored(kind, delta.op);
-  return { version: delta.version, client: delta.client, seq: delta.seq, op, text, size: delta.op.length };
+export const entryOf = (kind: AnyKind, { version, client, seq, op }: StoredDelta): Entry =>
+  newEntry({ version, client, seq }, fromStored(kind, op), op);
+
+export function newEntry(
+  about: Pick<Entry, 'version' | 'client' | 'seq'>,
+  forms: PatchForms,
+  stored: Uint8Array,
+): Entry {
+  const size = stored.length;
+  return { ...about, size, forms, stored: size > LARGE_BYTES ? stored : undefined };
+}
+
+/** The entry as it is kept once nobody waits for it. */
+export const kept = (entry: Entry): Entry =>
+  entry.stored === undefined ? entry : { ...entry, forms: undefined };
+
+/** Bytes that a kept entry takes in memory, roughly. */
+export const memoryOf = ({ size, stored }: Entry): number =>
+  ENTRY_BYTES + (stored === undefined ? FORMS_FACTOR * size : size);
+
+/** Reads them from what the log keeps where they are not in memory. */
+export function formsOf(kind: AnyKind, { forms, stored }: Entry): PatchForms {
+  if (forms !== undefined) return forms;
+  if (stored === undefined) throw new Error('an entry has neither its forms nor what is stored of it');
+  return fromStored(kind, stored);
 }
 
 /** A snapshot as the store keeps it: JSON text, or a yjs update. */
@@ -75,8 +111,9 @@ function base64Bytes(text: string): Uint8Array | undefined {
 }
 
 /** JSON text of an entry's patch as it stands in a frame. */
-export function frameText(kind: AnyKind, entry: Pick<Entry, 'text' | 'op'>): string {
-  if (entry.text !== undefined) return entry.text;
-  const bytes = storedForm(kind, entry.op, undefined);
+export function frameText(kind: AnyKind, entry: Entry): string {
+  const { op, text } = formsOf(kind, entry);
+  if (text !== undefined) return text;
+  const bytes = storedForm(kind, op, undefined);
   return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')}"`;
 }

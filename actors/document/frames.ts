@@ -4,7 +4,7 @@ import { Packr } from 'msgpackr';
 import type { KindName, Role } from '../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
-import { type AnyKind, type Entry, frameText } from './entry.ts';
+import { type AnyKind, type Entry, formsOf, frameText } from './entry.ts';
 
 /** On the wire: the id of one life of a document. */
 export const historyOf = (id: number, tag = ''): string => id.toString(36) + (tag === '' ? '' : `-${tag}`);
@@ -100,7 +100,7 @@ function opsText(kind: AnyKind, run: readonly Entry[]): string {
 }
 
 const opsValue = (kind: AnyKind, run: readonly Entry[]): object[] =>
-  run.map((entry) => ({ client: entry.client, seq: entry.seq, op: kind.wire(entry.op) }));
+  run.map((entry) => ({ client: entry.client, seq: entry.seq, op: kind.wire(formsOf(kind, entry).op) }));
 
 function headText(head: OpenedHead): string {
   let states = '';

@@ -75,7 +75,7 @@ export class Serving {
 
   durableTo(version: number): void {
     const { document } = this;
-    document.durable = version;
+    document.durableTo(version);
     this.release();
     this.trim();
     document.forgetClients(this.audience.isOpenFor);

@@ -183,7 +183,7 @@ export class Requests {
       this.overloaded(subscription, unanswered, seq, 'the owner of this document is behind');
       return;
     }
-    session.unansweredBytes += submit.op.length - (unanswered.get(seq)?.op.length ?? 0);
+    session.countUnanswered(submit.op.length - (unanswered.get(seq)?.op.length ?? 0));
     unanswered.set(submit);
   }
 

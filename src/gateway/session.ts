@@ -8,6 +8,7 @@ import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { Subscription } from './channel.ts';
 import type { ClientSocket } from './client-socket.ts';
 import type { DirectWrites } from './direct-writes.ts';
+import type { PatchWindow } from './patch-window.ts';
 
 const encoder = new TextEncoder();
 
@@ -60,6 +61,7 @@ export class Session {
   /** Bytes of snapshots on their way: a reader may take its time for these. */
   private grace = 0;
   private readonly outboxBytes: number;
+  private readonly window: PatchWindow<Session> | undefined;
   /** Clock of the gateway, ms: when it was heard of last. */
   heard: number;
   pinged = false;
@@ -79,6 +81,12 @@ export class Session {
   readonly open: Map<string, Subscription> = new OpenDocuments();
   /** Bytes of its patches that wait for an answer. */
   unansweredBytes = 0;
+  /** As `WindowState` has it. */
+  expectedBytes = 0;
+  /** For how many reasons nothing is read of it now. */
+  pauses = 0;
+  /** It is beyond its read budget. */
+  isResting = false;
   submitTokens: number;
   refilled: number;
   openTokens: number;
@@ -102,7 +110,9 @@ export class Session {
     now: number,
     rates: { opens: number; submits: number; presences: number },
     direct?: DirectWrites,
+    window?: PatchWindow<Session>,
   ) {
+    this.window = window;
     this.socket = socket;
     this.stream = stream;
     this.direct = direct?.takes(stream) ? direct : undefined;
@@ -163,6 +173,12 @@ export class Session {
   /** Whether it is worth sending what may be lost. */
   get keepsUp(): boolean {
     return this.stream.writableLength < this.outboxBytes * PRESENCE_SHARE;
+  }
+
+  /** Of its patches so many bytes more wait for an answer, or fewer. */
+  countUnanswered(bytes: number): void {
+    if (this.window === undefined) this.unansweredBytes += bytes;
+    else this.window.changed(this, bytes);
   }
 
   /** Nothing is written after it. The gateway hears of it by the socket's `close`. */

@@ -10,6 +10,7 @@ import { ClientSocket } from './client-socket.ts';
 import { DirectWrites } from './direct-writes.ts';
 import type { Gateway } from './gateway.ts';
 import type { Origins } from './origins.ts';
+import { PatchWindow } from './patch-window.ts';
 import { opensAtOnce } from './rates.ts';
 import { ReadBudget } from './read-budget.ts';
 import { Session } from './session.ts';
@@ -24,6 +25,8 @@ export interface SocketsOptions {
   /** Bytes per second that are read of one socket, and ms per second that its frames may take here. */
   readonly readBytes: number;
   readonly readMs: number;
+  /** Bytes of patches on their way through this node above which sockets that send many are not read for a while. */
+  readonly patchBytes: number;
   readonly origins: Pick<Origins, 'refusal'>;
 }
 
@@ -33,6 +36,8 @@ const CLOCK_MS = 250;
 const AWAY_GRACE_MS = 500;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
+/** A socket is held for so long at most while the patches of others are on their way. */
+const HOLD_MS = 1_000;
 /** How often sockets are looked at. */
 const LOOK_MS = 1_000;
 /** Who shows a presence is asked for a sign of life after so long without one, and after so long others see it no more. */
@@ -44,6 +49,7 @@ export class Sockets {
   private readonly server: Server<typeof ClientSocket>;
   private readonly wholeFrames: WholeFrames<Session>;
   private readonly readBudget: ReadBudget<Session>;
+  private readonly window: PatchWindow<Session>;
   private readonly directWrites = DirectWrites.create();
   private readonly sessions = new Set<Session>();
   private readonly clock: NodeJS.Timeout;
@@ -65,13 +71,24 @@ export class Sockets {
       bytesPerSecond: options.readBytes,
       msPerSecond: options.readMs,
       now: () => this.now,
-      pause: (session, ms) => this.pause(session, ms),
+      pause: (session, ms) => this.rest(session, ms),
     });
     this.readBudget = readBudget;
+    const window = new PatchWindow<Session>({
+      bytes: options.patchBytes,
+      holdMs: HOLD_MS,
+      after: (ms, call) => setTimeout(call, ms).unref(),
+      hold: (session) => this.pause(session),
+      letGo: (session) => this.resume(session),
+    });
+    this.window = window;
     this.wholeFrames = new WholeFrames(
       limits.frameBytes,
       (session, payload, bytes) => gateway.receive(session, payload, bytes),
-      (session, bytes, ms) => readBudget.spend(session, bytes, ms),
+      (session, bytes, ms) => {
+        readBudget.spend(session, bytes, ms);
+        window.read(session);
+      },
     );
     const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
       noServer: true,
@@ -220,7 +237,16 @@ export class Sockets {
       submits: limits.submitsPerSecond,
       presences: limits.presencesPerSecond,
     };
-    const session = new Session(socket, stream, codec, outboxBytes, this.now, rates, this.directWrites);
+    const session = new Session(
+      socket,
+      stream,
+      codec,
+      outboxBytes,
+      this.now,
+      rates,
+      this.directWrites,
+      this.window,
+    );
     socket.session = session;
     Object.assign(session, this.readBudget.full);
     this.sessions.add(session);
@@ -241,16 +267,28 @@ export class Sockets {
     this.sessions.delete(session);
     if (session.goesBy !== undefined) this.going--;
     this.options.gateway.disconnected(session);
+    this.window.closed(session);
   });
 
-  private pause(session: Session, ms: number): void {
-    if (session.closed || session.socket.isPaused) return;
-    session.socket.pause();
+  private rest(session: Session, ms: number): void {
+    if (session.closed || session.isResting) return;
+    session.isResting = true;
+    this.pause(session);
     setTimeout(() => {
-      // What it said meanwhile has not been read yet.
-      session.heard = this.now;
-      session.socket.resume();
+      session.isResting = false;
+      this.resume(session);
     }, ms).unref();
+  }
+
+  private pause(session: Session): void {
+    if (session.pauses++ === 0) session.socket.pause();
+  }
+
+  private resume(session: Session): void {
+    if (--session.pauses > 0) return;
+    // What it said meanwhile has not been read yet.
+    session.heard = this.now;
+    session.socket.resume();
   }
 
   private tick(): void {

@@ -195,7 +195,7 @@ export class Subscriptions {
   private forget(subscription: Subscription): void {
     const { channel } = subscription;
     for (const { op } of subscription.unanswered?.all() ?? [])
-      subscription.session.unansweredBytes -= op.length;
+      subscription.session.countUnanswered(-op.length);
     subscription.unanswered = undefined;
     channel.leave(subscription);
     channel.subs.delete(subscription.sub);
@@ -205,13 +205,13 @@ export class Subscriptions {
 /** A submit has its final answer. */
 export function settle(subscription: Subscription, seq: number): void {
   const submit = rootOf(subscription).unanswered?.settle(seq);
-  if (submit !== undefined) subscription.session.unansweredBytes -= submit.op.length;
+  if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
 }
 
 /** A submit that was sent to an owner is refused, and may come again. */
 export function leaveOpen(subscription: Subscription, seq: number, code: OpenSubmitCode): void {
   const submit = rootOf(subscription).unanswered?.refused(seq, code);
-  if (submit !== undefined) subscription.session.unansweredBytes -= submit.op.length;
+  if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
 }
 
 /** Where a document is being opened again: the first subscription, which has the submits until the next one is opened. */

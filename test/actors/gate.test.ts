@@ -8,8 +8,8 @@ const entry = (version: number): Entry => ({
   version,
   client: 'client-1',
   seq: version,
-  op: [],
-  text: '[]',
+  forms: { op: [], text: '[]' },
+  stored: undefined,
   size: 2,
 });
 

@@ -24,9 +24,17 @@ class Thread {
   readonly done: string[] = [];
   readonly spent = new Map<string, number>();
   pauses = 0;
+  /** Rests that have begun and not ended. */
+  readonly rests: { readonly ms: number; readonly run: () => void }[] = [];
   private soon: (() => void)[] = [];
   readonly turns = new Turns<Doc>({
-    clock: { soon: (run) => void this.soon.push(run) },
+    clock: {
+      soon: (run) => void this.soon.push(run),
+      after: (ms, run) => {
+        this.rests.push({ ms, run });
+        return () => undefined;
+      },
+    },
     spentMs: () => this.now,
     take: (doc) => {
       this.work(doc, doc.pieces.shift());
@@ -55,10 +63,11 @@ class Thread {
     const { soon } = this;
     this.soon = [];
     for (const run of soon) run();
+    if (soon.length === 0) for (const { run } of this.rests.splice(0)) run();
   }
 
   get isIdle(): boolean {
-    return this.soon.length === 0;
+    return this.soon.length === 0 && this.rests.length === 0;
   }
 
   private work(doc: Doc, piece: Piece | undefined): void {
@@ -164,4 +173,48 @@ test('after disposal nobody has a turn', () => {
   thread.turns.dispose();
   while (!thread.isIdle) thread.loop();
   assert.deepEqual(thread.done, ['a']);
+});
+
+test('a turn in which memory was collected does not put a document behind those with long turns', () => {
+  const thread = new Thread();
+  const light = new Doc('light');
+  for (let i = 0; i < 10; i++) thread.give(light, 0.1);
+  while (!thread.isIdle) thread.loop();
+  const heavy = Array.from({ length: 20 }, (_, at) => new Doc(`heavy-${at}`));
+  for (const doc of heavy) thread.give(doc, 50, 100);
+  while (thread.now < 3000) thread.loop();
+  thread.give(light, 200);
+  while (light.pieces.length > 0) thread.loop();
+  for (let i = 0; i < 5; i++) {
+    const before = thread.now;
+    thread.give(light, 0.1);
+    while (light.pieces.length > 0) thread.loop();
+    assert.ok(thread.now - before <= 51, `it waited ${thread.now - before} ms`);
+  }
+});
+
+test('long turns leave room while a document with short ones is about, and take all time where none is', () => {
+  const thread = new Thread();
+  const [heavy, light] = [new Doc('heavy'), new Doc('light')];
+  thread.give(heavy, 50, 100);
+  thread.give(light, 0.1);
+  while (light.pieces.length > 0) thread.loop();
+  let rested = 0;
+  for (let i = 0; i < 30 && heavy.pieces.length > 80; i++) {
+    for (const { ms } of thread.rests) rested += ms;
+    thread.loop();
+  }
+  assert.ok(rested >= 100, `the thread rested for ${rested} ms`);
+  if (thread.rests.length > 0) thread.loop();
+  const before = thread.done.filter((name) => name === 'light').length;
+  while (thread.rests.length === 0 && heavy.pieces.length > 40) thread.loop();
+  thread.give(light, 0.1);
+  thread.loop();
+  thread.loop();
+  assert.equal(thread.done.filter((name) => name === 'light').length, before + 1, 'it is served in the rest');
+  while (thread.now < 3500) thread.loop();
+  for (let i = 0; i < 20; i++) {
+    thread.loop();
+    assert.equal(thread.rests.length, 0, 'nobody else is about');
+  }
 });
