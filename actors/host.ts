@@ -79,6 +79,8 @@ export interface HostOptions {
 export const LOCAL_LINK = 0;
 
 const SWEEP_MS = 1000;
+/** Of the memory for documents: a smaller one stays in memory while small ones do not take half of it. */
+const SMALL_SHARE = 1 / 1024;
 /** Presence of one document is gathered this long. */
 const PRESENCE_TICK_MS = 25;
 /** Readers and submits that wait for memory to read history in. */
@@ -622,14 +624,20 @@ export class Host {
       return;
     }
     const oldest = clock.now() - limits.idleMs;
+    const small = limits.memoryBytes * SMALL_SHARE;
     let bytes = 0;
-    const quiet: DocumentActor[] = [];
+    let smallBytes = 0;
     for (const actor of this.actors.values()) {
       bytes += actor.bytes;
-      if (!actor.isQuiet) continue;
-      const isIdle = !actor.hasSubscribers && actor.lastUsed < oldest;
-      if (isIdle || actor.isResident) quiet.push(actor);
+      if (actor.bytes < small) smallBytes += actor.bytes;
     }
+    // Where large documents take the memory, to unload small ones frees nothing, and those who edit them would wait.
+    const areSmallTooMany = smallBytes > limits.memoryBytes / 2;
+    const quiet = [...this.actors.values()].filter((actor) => {
+      const isIdle = !actor.hasSubscribers && actor.lastUsed < oldest;
+      const isWorthIt = actor.isResident && (areSmallTooMany || actor.bytes >= small);
+      return actor.isQuiet && (isIdle || isWorthIt);
+    });
     quiet.sort((a, b) => a.lastUsed - b.lastUsed);
     this.passivate(quiet, oldest, Math.max(0, bytes - limits.memoryBytes));
   }

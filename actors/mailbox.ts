@@ -75,6 +75,10 @@ export class Mailbox<T> {
     this.onLeft = onLeft;
   }
 
+  get next(): T | undefined {
+    return this.items[this.first]?.item;
+  }
+
   get isEmpty(): boolean {
     return this.items.length === this.first;
   }

@@ -2,13 +2,13 @@
 // lasts; what comes past it waits with its document, and the documents that wait are served in slices, between
 // which the event loop brings answers of the store, other links and timers. It knows neither messages nor documents.
 //
-// Order among documents is fair queueing by CPU time: each document has a mark, which every turn moves ahead by the time
-// that the turn took, and the document whose next turn would end at the lowest mark goes next. How long its turn will
-// take is expected from its turns before. A document that comes back starts at the mark that is being served now, or
-// at its own where that is higher. So a document that has used much time lately comes behind those that have not, one
-// with short turns waits for the turn under way and not for a round of long ones, none is put off for ever, and time
-// that nobody else wanted is not held against a document. A turn that takes much longer than expected, since memory was
-// collected in it for one, counts as a few times what was expected.
+// Order among documents: those whose turns are short come before those whose turns are long, as long as a quarter of the
+// time is left to the long ones. Within each of the two it is fair queueing by CPU time: each document has a mark, which
+// every turn moves ahead by the time that the turn took, and the document whose next turn would end at the lowest mark goes
+// next. How long its turn will take is expected from its turns before. A document that comes back starts at the mark that
+// is being served now, or at its own where that is higher. So one that has used much time lately comes behind those that
+// have not, none is put off for ever, and time that nobody else wanted is not held against a document. A turn that takes
+// much longer than expected, since memory was collected in it for one, counts as a few times what was expected.
 //
 // Long turns leave room: where documents with short ones are about, too, the thread rests after a slice of long turns for
 // as long as the slice took. What comes meanwhile, an edit, an answer of the store, is served at once, and the other
@@ -29,20 +29,32 @@ const LONG_MS = 2;
 const ABOUT_MS = 500;
 /** A turn counts as so many times what was expected of it, and UNKNOWN_MS, at most. */
 const SURPRISE = 4;
-/** Weight of the newest turn in what is expected of the next. */
+/** Weight of the newest turn in what is expected of the next, at least: the first ones have a greater one. */
 const SMOOTHING = 0.2;
+
+/** Of the time that documents with short turns take, so much is owed to those with long ones that wait. */
+const OWED = 1 / 3;
+
+/** Levels of the queues. */
+const SHORT = 0;
+const LONG = 1;
 
 /** What `Turns` keeps with each document. */
 export class TurnMark {
-  /** Where its next turn starts, ms of the thread's time. */
-  at = 0;
+  /** Where its next turn starts among the short ones and among the long ones, ms of the thread's time. */
+  readonly at: [number, number] = [0, 0];
   /** What one piece of its work is expected to take, ms. */
   expectedMs = UNKNOWN_MS;
+  isLong = true;
+  /** Turns that it has had, as far as their number matters. */
+  turns = 0;
   isWaiting = false;
 }
 
 export interface TurnTaker {
   readonly turn: TurnMark;
+  /** Its next piece of work has much to go through. */
+  readonly isCostlyNext: boolean;
 }
 
 export interface TurnsOptions<Taker> {
@@ -55,24 +67,15 @@ export interface TurnsOptions<Taker> {
   readonly onPause: () => void;
 }
 
-interface Waiting<Taker> {
-  readonly taker: Taker;
-  readonly at: number;
-  /** Where its turn is expected to end. */
-  readonly end: number;
-  /** Equal ends go by it. */
-  readonly number: number;
-}
-
 export class Turns<Taker extends TurnTaker> {
   private readonly options: TurnsOptions<Taker>;
-  /** A binary heap, the lowest end first. */
-  private readonly heap: Waiting<Taker>[] = [];
-  private number = 0;
-  /** The mark that is being served. */
-  private current = 0;
-  /** Of this slice. */
+  private readonly short = new Queue<Taker>(SHORT);
+  private readonly long = new Queue<Taker>(LONG);
+  /** ms that are owed to long turns. */
+  private owedMs = 0;
+  /** Of this slice: all, and long turns alone. */
   private sliceMs = 0;
+  private longMs = 0;
   private lastReading = 0;
   private scheduled = false;
   /** Long turns wait until the thread has rested. */
@@ -87,7 +90,11 @@ export class Turns<Taker extends TurnTaker> {
 
   /** What comes now waits: others wait already, or this slice is used up. */
   get isBusy(): boolean {
-    return this.heap.length > 0 || this.resting || this.sliceMs >= SLICE_MS;
+    return this.resting || this.sliceMs >= SLICE_MS || !this.isEmpty;
+  }
+
+  private get isEmpty(): boolean {
+    return this.short.isEmpty && this.long.isEmpty;
   }
 
   /** A piece of work that has several parts should leave the rest for later. Reads the clock. */
@@ -105,14 +112,21 @@ export class Turns<Taker extends TurnTaker> {
     const now = this.options.spentMs();
     const spent = now - this.lastReading;
     this.lastReading = now;
+    const queue = this.queueOf(turn);
     // Others may have gone ahead of one that waits: its turn starts where it stood.
-    const start = turn.isWaiting ? turn.at : Math.max(turn.at, this.current);
-    if (this.heap.length === 0) this.current = start;
+    const at = turn.at[queue.level];
+    const start = turn.isWaiting ? at : Math.max(at, queue.current);
+    if (queue.isEmpty) queue.current = start;
     const counted = Math.min(spent, SURPRISE * turn.expectedMs + UNKNOWN_MS);
-    turn.at = start + counted;
-    turn.expectedMs += SMOOTHING * (counted - turn.expectedMs);
+    turn.at[queue.level] = start + counted;
+    const weight = Math.max(SMOOTHING, 1 / (turn.turns + 2));
+    if (weight > SMOOTHING) turn.turns++;
+    turn.expectedMs += weight * (counted - turn.expectedMs);
+    if (turn.isLong) this.owedMs = Math.max(0, this.owedMs - spent);
+    else this.owedMs = this.long.isEmpty ? 0 : this.owedMs + spent * OWED;
     if (turn.expectedMs < LONG_MS) this.lastShort = now;
     this.sliceMs += spent;
+    if (spent >= LONG_MS) this.longMs += spent;
     if (this.sliceMs >= TRIFLE_MS) this.schedule();
   }
 
@@ -127,7 +141,8 @@ export class Turns<Taker extends TurnTaker> {
   /** Nobody has another turn. */
   dispose(): void {
     this.isOver = true;
-    this.heap.length = 0;
+    this.short.clear();
+    this.long.clear();
   }
 
   /** What this turn of the event loop has set off, the writing of a batch for one, comes before the next slice. */
@@ -136,7 +151,7 @@ export class Turns<Taker extends TurnTaker> {
     this.scheduled = true;
     const { clock } = this.options;
     clock.soon(() => {
-      if (this.heap.length === 0) this.slice();
+      if (this.isEmpty) this.slice();
       else clock.soon(() => this.slice());
     });
   }
@@ -145,53 +160,109 @@ export class Turns<Taker extends TurnTaker> {
     const { take, onPause } = this.options;
     this.scheduled = false;
     this.sliceMs = 0;
-    if (this.heap.length === 0) return;
+    this.restAfterLong();
+    if (this.isEmpty) return;
     this.begin();
     while (this.sliceMs < SLICE_MS) {
-      if (this.resting && this.isLongNext) break;
-      const first = this.pop();
-      if (first === undefined) break;
+      const queue = this.next;
+      const first = queue?.pop();
+      if (queue === undefined || first === undefined) break;
       const { taker, at } = first;
       const { turn } = taker;
       // It has been charged while it waited.
-      if (turn.at > at && this.heap.length > 0) {
+      if (turn.at[queue.level] > at && !queue.isEmpty) {
         this.push(taker);
         continue;
       }
-      this.current = Math.max(this.current, at);
+      queue.current = Math.max(queue.current, at);
       const until = Math.min(SLICE_MS, this.sliceMs + TURN_MS);
       let more = true;
-      while (more && !this.isOver && this.sliceMs < until) {
+      do {
         more = take(taker);
         this.charge(taker);
-      }
+      } while (more && !this.isOver && this.sliceMs < until && this.isLong(taker) === turn.isLong);
       if (more && !this.isOver) this.push(taker);
       else turn.isWaiting = false;
     }
     onPause();
-    if (this.heap.length === 0) return;
-    if (!this.isLongNext || this.lastReading - this.lastShort > ABOUT_MS) this.schedule();
-    else if (!this.resting) this.rest();
+    this.restAfterLong();
+    if (this.next !== undefined) this.schedule();
   }
 
-  private get isLongNext(): boolean {
-    const next = this.heap[0];
-    return next !== undefined && next.taker.turn.expectedMs >= LONG_MS;
+  /** Where the next turn is taken from. */
+  private get next(): Queue<Taker> | undefined {
+    const { short, long } = this;
+    if (this.resting || long.isEmpty) return short.isEmpty ? undefined : short;
+    return short.isEmpty || this.owedMs >= long.expectedMs ? long : short;
   }
 
-  private rest(): void {
+  private restAfterLong(): void {
+    const ms = this.longMs;
+    this.longMs = 0;
+    if (ms === 0 || this.resting || this.lastReading - this.lastShort > ABOUT_MS) return;
     this.resting = true;
-    this.options.clock.after(this.sliceMs, () => {
+    this.options.clock.after(ms, () => {
       this.resting = false;
-      if (this.heap.length > 0) this.schedule();
+      if (!this.isEmpty) this.schedule();
     });
   }
 
+  private queueOf(turn: TurnMark): Queue<Taker> {
+    return turn.isLong ? this.long : this.short;
+  }
+
+  /** Of a document that has had no turn nobody knows. */
+  private isLong({ turn, isCostlyNext }: Taker): boolean {
+    return isCostlyNext || turn.turns === 0 || turn.expectedMs >= LONG_MS;
+  }
+
   private push(taker: Taker): void {
+    taker.turn.isLong = this.isLong(taker);
+    this.queueOf(taker.turn).push(taker);
+  }
+}
+
+interface Waiting<Taker> {
+  readonly taker: Taker;
+  readonly at: number;
+  /** Where its turn is expected to end. */
+  readonly end: number;
+  /** Equal ends go by it. */
+  readonly number: number;
+}
+
+/** Documents that wait, as a binary heap, the lowest end first. */
+class Queue<Taker extends TurnTaker> {
+  /** Which of a document's marks are its own. */
+  readonly level: 0 | 1;
+  /** The mark that is being served. */
+  current = 0;
+  private readonly heap: Waiting<Taker>[] = [];
+  private number = 0;
+
+  constructor(level: 0 | 1) {
+    this.level = level;
+  }
+
+  get isEmpty(): boolean {
+    return this.heap.length === 0;
+  }
+
+  /** Of the next turn; 0: there is none. */
+  get expectedMs(): number {
+    return this.heap[0]?.taker.turn.expectedMs ?? 0;
+  }
+
+  clear(): void {
+    this.heap.length = 0;
+  }
+
+  push(taker: Taker): void {
     const { heap } = this;
     const { turn } = taker;
-    turn.at = Math.max(turn.at, this.current);
-    const waiting = { taker, at: turn.at, end: turn.at + turn.expectedMs, number: ++this.number };
+    const at = Math.max(turn.at[this.level], this.current);
+    turn.at[this.level] = at;
+    const waiting = { taker, at, end: at + turn.expectedMs, number: ++this.number };
     let place = heap.push(waiting) - 1;
     while (place > 0) {
       const above = (place - 1) >> 1;
@@ -203,7 +274,7 @@ export class Turns<Taker extends TurnTaker> {
     heap[place] = waiting;
   }
 
-  private pop(): Waiting<Taker> | undefined {
+  pop(): Waiting<Taker> | undefined {
     const { heap } = this;
     const first = heap[0];
     const last = heap.pop();

@@ -170,6 +170,13 @@ export class DocumentActor {
     return this.work.length > 0 || (this.serving !== undefined && !this.mailbox.isEmpty);
   }
 
+  /** Its next piece of work goes through a large patch, or through the whole of a large document. */
+  get isCostlyNext(): boolean {
+    const next = this.work.length > 0 ? undefined : this.mailbox.next?.message;
+    if (next !== undefined && next[0] !== OPEN) return sizeOf(next) > LARGE_PATCH;
+    return this.serving === undefined || this.serving.document.bytes > LARGE_DOCUMENT;
+  }
+
   /** False: it stands behind one that was turned away, and so has been turned away too. */
   private mayEnter(link: number, message: ToOwner): boolean {
     const behind = this.door.arrives(link, message);
@@ -326,6 +333,10 @@ export class DocumentActor {
 }
 
 const NONE: readonly ActorChannel[] = [];
+
+/** Bytes from which a patch, or the whole of a document, takes milliseconds of the thread. */
+const LARGE_PATCH = 8 * 1024;
+const LARGE_DOCUMENT = 128 * 1024;
 
 const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 

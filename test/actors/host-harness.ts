@@ -125,6 +125,16 @@ export async function startHost(
   };
 }
 
+/** Opens a document of kind rich-text over a channel of its own. */
+export function openOn(host: Harness, chan: number, sub: number, doc: string): void {
+  host.send([
+    OPEN,
+    chan,
+    sub,
+    { doc, client: `client-${sub}`, user: 'u', role: 'owner', codec: JSON_FRAMES, kind: 'rich-text' },
+  ]);
+}
+
 /** A frame's message: the WebSocket header cut off. */
 export function frameMessage(frame: Uint8Array): Record<string, unknown> {
   const length = (frame[1] ?? 0) & 0x7f;

@@ -3,8 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   COMMIT,
-  JSON_FRAMES,
-  OPEN,
   OPEN_FAILED,
   OPENED,
   REFUSED,
@@ -14,7 +12,7 @@ import {
 } from '../../actors/link-messages.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
-import { frameMessage, type Harness, HOST_LIMITS, startHost } from './host-harness.ts';
+import { frameMessage, type Harness, HOST_LIMITS, openOn, startHost } from './host-harness.ts';
 
 const edit = (text: string): string => JSON.stringify([{ insert: text }]);
 const versions = (got: readonly ToGateway[], chan: number): number[] =>
@@ -33,19 +31,11 @@ function costing(): { ms: number; readonly spentMs: () => number } {
   return cost;
 }
 
-/** Turns of the event loop, until it is so. */
+/** Turns of the event loop, until it is so. Between costly patches the thread rests by the clock. */
 async function until(host: Harness, holds: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 5000 && !holds(); turn++) await host.turn();
+  for (let turn = 0; turn < 50_000 && !holds(); turn++)
+    await (turn % 10 === 9 ? new Promise((resolve) => setTimeout(resolve, 1)) : host.turn());
   assert.ok(holds());
-}
-
-function openOn(host: Harness, chan: number, sub: number, doc: string): void {
-  host.send([
-    OPEN,
-    chan,
-    sub,
-    { doc, client: `client-${sub}`, user: 'u', role: 'owner', codec: JSON_FRAMES, kind: 'rich-text' },
-  ]);
 }
 
 test('a document gets its turn between two costly patches of another, and both keep their order', async (t) => {

@@ -12,6 +12,8 @@ class Doc {
   readonly turn = new TurnMark();
   readonly name: string;
   readonly pieces: Piece[] = [];
+  /** Whether it is known before that its pieces take long. */
+  isCostlyNext = false;
 
   constructor(name: string) {
     this.name = name;
@@ -25,13 +27,13 @@ class Thread {
   readonly spent = new Map<string, number>();
   pauses = 0;
   /** Rests that have begun and not ended. */
-  readonly rests: { readonly ms: number; readonly run: () => void }[] = [];
+  readonly rests: { readonly ms: number; readonly until: number; readonly run: () => void }[] = [];
   private soon: (() => void)[] = [];
   readonly turns = new Turns<Doc>({
     clock: {
       soon: (run) => void this.soon.push(run),
       after: (ms, run) => {
-        this.rests.push({ ms, run });
+        this.rests.push({ ms, until: this.now + ms, run });
         return () => undefined;
       },
     },
@@ -63,7 +65,12 @@ class Thread {
     const { soon } = this;
     this.soon = [];
     for (const run of soon) run();
-    if (soon.length === 0) for (const { run } of this.rests.splice(0)) run();
+    // A rest ends when its time has passed, or nothing else happens.
+    const isOver = ({ until }: { readonly until: number }): boolean => soon.length === 0 || until <= this.now;
+    const over = this.rests.filter(isOver);
+    const left = this.rests.filter((rest) => !isOver(rest));
+    this.rests.splice(0, this.rests.length, ...left);
+    for (const { run } of over) run();
   }
 
   get isIdle(): boolean {
@@ -107,7 +114,7 @@ test('a document whose patches are costly lets another go first between any two 
 test('documents that always want more get equal time, not equal numbers of turns', () => {
   const thread = new Thread();
   const docs = [new Doc('a'), new Doc('b'), new Doc('c')];
-  for (const [at, doc] of docs.entries()) thread.give(doc, [40, 10, 2][at] ?? 0, 4000);
+  for (const [at, doc] of docs.entries()) thread.give(doc, [40, 10, 4][at] ?? 0, 4000);
   while (thread.now < 6000) thread.loop();
   for (const doc of docs) {
     const share = (thread.spent.get(doc.name) ?? 0) / thread.now;
@@ -217,4 +224,50 @@ test('long turns leave room while a document with short ones is about, and take 
     thread.loop();
     assert.equal(thread.rests.length, 0, 'nobody else is about');
   }
+});
+
+test('documents with short turns that always want more leave a quarter of the time to long ones', () => {
+  const thread = new Thread();
+  const [heavy, one, two] = [new Doc('heavy'), new Doc('one'), new Doc('two')];
+  thread.give(heavy, 50, 1000);
+  for (const doc of [one, two]) thread.give(doc, 0.5, 20_000);
+  while (thread.now < 8000) thread.loop();
+  const share = (doc: Doc): number => (thread.spent.get(doc.name) ?? 0) / thread.now;
+  assert.ok(share(heavy) > 0.2 && share(heavy) < 0.3, `long turns had ${share(heavy)}`);
+  assert.ok(Math.abs(share(one) - share(two)) < 0.02);
+});
+
+test('one with short turns goes before long ones also where it has used more time than each of them', () => {
+  const thread = new Thread();
+  const light = new Doc('light');
+  const heavy = Array.from({ length: 20 }, (_, at) => new Doc(`heavy-${at}`));
+  for (let i = 0; i < 10; i++) thread.give(light, 0.3);
+  while (!thread.isIdle) thread.loop();
+  for (const doc of heavy) thread.give(doc, 50, 200);
+  let worst = 0;
+  while (thread.now < 5000) {
+    const before = thread.now;
+    for (let i = 0; i < 10; i++) thread.give(light, 0.3);
+    while (light.pieces.length > 0) thread.loop();
+    worst = Math.max(worst, thread.now - before);
+    for (let i = 0; i < 3; i++) thread.loop();
+  }
+  assert.ok(worst <= 50 + 10, `it waited ${worst} ms`);
+});
+
+test('what is known to take long comes behind what does not, however short the turns before were', () => {
+  const thread = new Thread();
+  const light = new Doc('light');
+  const mixed = Array.from({ length: 20 }, (_, at) => new Doc(`mixed-${at}`));
+  for (const doc of [light, ...mixed])
+    for (let i = 0; i < 10; i++) {
+      thread.give(doc, 0.1);
+      while (!thread.isIdle) thread.loop();
+    }
+  for (const doc of mixed) doc.isCostlyNext = true;
+  for (const doc of mixed) thread.give(doc, 80);
+  const before = thread.now;
+  thread.give(light, 0.1);
+  while (light.pieces.length > 0) thread.loop();
+  assert.ok(thread.now - before <= 0.2, `it waited ${thread.now - before} ms`);
 });
