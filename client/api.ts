@@ -173,7 +173,10 @@ export type DeltaLike = Delta | { ops: Delta['ops'] } | Delta['ops'];
 
 export interface RichTextDocument extends SharedDocument<RichTextChange, Delta> {
   readonly kind: 'rich-text';
-  /** The view, with edits that are still pending. A new Delta after each change; do not alter it. */
+  /**
+   * The view, with edits that are still pending. A new Delta after each change; do not alter it.
+   * Throws TroupeError `not-open` before `ready`.
+   */
   readonly content: Delta;
   /**
    * Applies a delta made on the view and sends it. Throws TroupeError: `not-open` (before `ready`, or closed),
@@ -202,7 +205,10 @@ export interface JsonChange {
 
 export interface JsonDocument extends SharedDocument<JsonChange, readonly JsonStep[]> {
   readonly kind: 'json';
-  /** The view, with edits that are still pending. A new value after each change; do not alter it. */
+  /**
+   * The view, with edits that are still pending. A new value after each change; do not alter it.
+   * Throws TroupeError `not-open` before `ready`.
+   */
   readonly content: Json;
   /** Applies a patch made on the view, whole or not at all, and sends it. Throws as for rich-text, and `test-failed`. */
   edit(patch: readonly JsonStep[]): void;

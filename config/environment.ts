@@ -1,5 +1,6 @@
 // Keys of the configuration as variables of the environment: `listen.port` is TROUPE_LISTEN_PORT, `storage.startTimeoutMs`
 // is TROUPE_STORAGE_START_TIMEOUT_MS. Every key has one name and every name at most one key. Pure.
+import { nearest } from './problems.ts';
 import { ALL_KEYS, SECTIONS } from './walk.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -60,17 +61,14 @@ export function readEnvironment(environment: Environment): {
   return { assignments, unknown };
 }
 
-/** The one that has the same letters, with the underscores elsewhere; or the first key of a section that was named. */
+/** The variable with the same letters and other underscores; the first key of a section; or the one that differs least. */
 function nearestVariable(variable: string): string | undefined {
   const letters = (name: string): string => name.replaceAll('_', '');
   const same = [...PATHS.keys()].find((known) => letters(known) === letters(variable));
   if (same !== undefined) return same;
   if (SECTION_VARIABLES.has(variable))
     return [...PATHS.keys()].find((known) => known.startsWith(`${variable}_`));
-  const parts = variable.split('_');
-  if (parts.length < 3) return undefined;
-  return [...PATHS.keys()].find((known) => {
-    const of = known.split('_');
-    return of.length === parts.length && of.filter((part, i) => part !== parts[i]).length === 1;
-  });
+  const withoutPrefix = (name: string): string => name.slice(PREFIX.length);
+  const found = nearest(withoutPrefix(variable), [...PATHS.keys()].map(withoutPrefix));
+  return found === undefined ? undefined : PREFIX + found;
 }

@@ -43,7 +43,7 @@ export function withoutSecret(source: string): string {
   const path = /^--set ([^=]*)=/.exec(source)?.[1]?.trim();
   if (path === undefined) return source;
   const known = ALL_KEYS.find((key) => key.path === path || path.startsWith(`${key.path}.`));
-  return known === undefined || known.secret || known.url ? `--set ${path}=***` : redact(source);
+  return known === undefined || known.secret || known.url ? `--set ${path}=***` : withoutUser(source);
 }
 
 function lookUp(root: unknown, path: readonly PropertyKey[]): unknown {
@@ -59,9 +59,13 @@ function show(value: unknown, isSection: boolean): string {
   if (value === undefined || value === null) return 'nothing';
   // What stands where a map of keys is expected may be a secret in the wrong place.
   if (isSection && typeof value === 'string') return 'text';
-  const text = redact(typeof value === 'bigint' ? String(value) : JSON.stringify(value));
+  const text = withoutUser(typeof value === 'bigint' ? String(value) : JSON.stringify(value));
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
+
+/** What stands before an @ may be a user and a password, also where a key takes host:port and no URL. */
+const withoutUser = (text: string): string =>
+  redact(text).replace(/(?<![^\s",=[\]{}])[^\s",=[\]{}]*(?<!\*\*\*)@/g, '***@');
 
 /** The known key that differs least; undefined where none is near. */
 export function nearestKey(path: string): string | undefined {
@@ -70,12 +74,17 @@ export function nearestKey(path: string): string | undefined {
   // A key in the wrong section is as likely as a typing error.
   const moved = known.find((candidate) => last(candidate) === last(path));
   if (moved !== undefined) return moved;
-  let best: { path: string; distance: number } | undefined;
+  return nearest(path, known);
+}
+
+/** The name that differs least from `name`, in at most a quarter of its letters; capitals do not count. */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
+  let best: { name: string; distance: number } | undefined;
   for (const candidate of known) {
-    const distance = editDistance(path.toLowerCase(), candidate.toLowerCase());
-    if (best === undefined || distance < best.distance) best = { path: candidate, distance };
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (best === undefined || distance < best.distance) best = { name: candidate, distance };
   }
-  return best !== undefined && best.distance <= Math.ceil(path.length / 4) ? best.path : undefined;
+  return best !== undefined && best.distance <= Math.ceil(name.length / 4) ? best.name : undefined;
 }
 
 /** Levenshtein: insertions, removals and replacements, each 1. */

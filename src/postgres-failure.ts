@@ -45,6 +45,8 @@ function refusalIn(error: unknown): Refusal | undefined {
 function refusalLine({ code, message }: Refusal): string {
   if (code.startsWith('28')) return `PostgreSQL refuses the user or the password of storage.url: ${message}`;
   if (code === '3D000') return `PostgreSQL has no such database: ${message}. Create it, or see storage.url`;
+  if (code === '3F000')
+    return `PostgreSQL has no schema that the role of storage.url may use: ${message}. Create it, or run as its owner: GRANT USAGE, CREATE ON SCHEMA public TO that role (or the schema that search_path names); ${SEE}`;
   if (code === '42501') return `a right is missing in PostgreSQL: ${message}. ${remedy(message)}`;
   return `PostgreSQL refuses: ${message} (${code})`;
 }

@@ -45,6 +45,20 @@ test('ready is fulfilled with the content, and rejected with a typed error where
   assert.throws(() => wrong.edit([{ insert: 'x' }]), { code: 'not-open' });
 });
 
+test('until ready content throws not-open and role is undefined; the event state tells of both', () => {
+  const { h, client } = opened();
+  h.server.document('acme/board', 'json');
+  const doc = client.open('acme/board', 'json');
+  assert.throws(() => doc.content, { name: 'TroupeError', code: 'not-open' });
+  assert.equal(doc.role, undefined);
+  let shown: unknown;
+  doc.on('state', () => {
+    if (doc.role !== undefined) shown = doc.content;
+  });
+  h.settle();
+  assert.deepEqual(shown, {});
+});
+
 test('one submit is in flight, and what is typed meanwhile goes as one', () => {
   const { h, doc } = opened();
   for (const [at, letter] of [...'hello'].entries()) {

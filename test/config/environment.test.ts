@@ -63,10 +63,16 @@ test('a value that is wrong is told by its variable, a secret without its value'
 
 test('a variable of no key is told, with the nearest; those of Kubernetes are let be', () => {
   assert.deepEqual(
-    problemsOf({ TROUPE_LISTENPORT: '1', TROUPE_LISTEN_PROT: '1', TROUPE_QUATERNIONS: 'hunter2' }),
+    problemsOf({
+      TROUPE_LISTENPORT: '1',
+      TROUPE_LISTEN_PROT: '1',
+      TROUPE_LISTEN_FLAVOUR: '1',
+      TROUPE_QUATERNIONS: 'hunter2',
+    }),
     [
       ': TROUPE_LISTENPORT: no key of the configuration has this variable; did you mean TROUPE_LISTEN_PORT?',
-      ': TROUPE_LISTEN_PROT: no key of the configuration has this variable; did you mean TROUPE_LISTEN_HOST?',
+      ': TROUPE_LISTEN_FLAVOUR: no key of the configuration has this variable',
+      ': TROUPE_LISTEN_PROT: no key of the configuration has this variable; did you mean TROUPE_LISTEN_PORT?',
       ': TROUPE_QUATERNIONS: no key of the configuration has this variable',
     ],
   );

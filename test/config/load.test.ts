@@ -300,6 +300,10 @@ test('a secret is shown nowhere, whatever is wrong with it', () => {
     'cluster.redis={password: [hunter2]}',
     'cluster.redis={password: hunter2, url: 1}',
     'cluster.redis.url=http://u:hunter2@h',
+    'cluster.redis.sentinels=["s:hunter2@h:1"]',
+    'cluster.redis.sentinels=s:hunter2@h:1',
+    'cluster.redis.nodes=["h:1", ":hunter2@h:x"]',
+    'cluster.advertise=u:hunter2@h:1',
   ]) {
     const problems = problemsOf({ set: [set] });
     assert.ok(problems.length > 0, set);
@@ -318,6 +322,9 @@ test('passwords are not shown', () => {
     redact('http://127.0.0.1:8080/ and me@example.org'),
     'http://127.0.0.1:8080/ and me@example.org',
   );
+  assert.deepEqual(problemsOf({ set: ['cluster.advertise=u:hunter2@10.0.0.7:7101'] }), [
+    'cluster.advertise: expected null, or host:port; found "***@10.0.0.7:7101" (--set cluster.advertise=***@10.0.0.7:7101)',
+  ]);
   const [problem] = problemsOf({ set: ['storage.url=mysql://u:hunter2@h/d'] });
   assert.ok(!problem?.includes('hunter2'), problem);
 });

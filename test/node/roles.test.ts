@@ -67,6 +67,19 @@ test(
   },
 );
 
+test('a schema that the migrating role may not use is told with the GRANT', LIMIT, async (t) => {
+  const database = await ordinaryDatabase(t);
+  const sql = postgres(database.admin, { max: 1 });
+  await sql`REVOKE ALL ON SCHEMA public FROM PUBLIC`;
+  await sql.end();
+  const { code, stderr } = await troupe(t, 'migrate', '--set', `storage.url=${database.other}`).ended;
+  assert.equal(code, 1);
+  assert.match(
+    told(stderr),
+    /^troupe: PostgreSQL has no schema that the role of storage\.url may use: [^\n]+ GRANT USAGE, CREATE ON SCHEMA public TO [^\n]+$/,
+  );
+});
+
 async function migrated(t: TestContext): Promise<OrdinaryDatabase> {
   const database = await ordinaryDatabase(t);
   const control = createControlStore({ url: database.owner });
