@@ -2,7 +2,7 @@
 // for each step. What is wrong with one document fails that document alone; a store out of reach fails all.
 // In which order they come, and how many at once, is load-queue.ts's.
 import { kindOf } from '../kinds/registry.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, pause } from './clock.ts';
 import type { Committer } from './committer.ts';
 import type { ActorLimits, DocumentActor, LoadResult } from './document/actor.ts';
 import { Document } from './document/document.ts';
@@ -48,6 +48,8 @@ const ANYBODY: KnownClients = { clients: undefined, someForgotten: true };
 const ANSWER_BYTES = 4 * 1024 * 1024;
 /** Documents that came together are built so long at a time; between, those that live go on. */
 const TURN_MS = 2;
+/** One document is built so long at a time. */
+const PIECE_MS = 10;
 
 export class Loader {
   private readonly options: LoaderOptions;
@@ -186,12 +188,29 @@ export class Loader {
     }
   }
 
-  private build(name: string, row: DocumentRow, loaded: LoadedDocument, clients: KnownClients): LoadResult {
-    const { progress, limits, historyTag } = this.options;
+  /** What takes long is done in pieces. Between two of them the thread is left to others for as long as the last one took. */
+  private async build(
+    name: string,
+    row: DocumentRow,
+    loaded: LoadedDocument,
+    clients: KnownClients,
+  ): Promise<LoadResult> {
+    const { progress, limits, historyTag, clock } = this.options;
+    const kind: AnyKind = kindOf(row.kind);
+    let began = clock.now();
     // A document that its worker dies of is known by it.
     progress.enter(name);
-    const kind: AnyKind = kindOf(row.kind);
-    const document = new Document(kind, loaded, clients, limits, historyTag);
+    const document = new Document(kind, { ...loaded, deltas: [] }, clients, limits, historyTag);
+    for (const delta of loaded.deltas) {
+      const ms = clock.now() - began;
+      if (ms >= PIECE_MS) {
+        progress.clear();
+        await pause(clock, ms);
+        began = clock.now();
+        progress.enter(name);
+      }
+      document.replay(delta);
+    }
     progress.clear();
     return { type: 'loaded', document, loaded };
   }

@@ -4,7 +4,7 @@
 import type { KindFailure, KindLimits, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import { type LinkOp, refusalOf } from '../link-messages.ts';
-import type { ClientPairs, KnownClients, LoadedDocument } from '../storage/store.ts';
+import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import {
   type AnyKind,
@@ -78,7 +78,7 @@ export class Document {
   /** The last snapshot made: while nothing has changed, and of a large document until much has been committed since. */
   private cached: { version: number; snapshot: string | Uint8Array; loggedSince: number } | undefined;
 
-  /** Throws where snapshot or log do not fit the kind or each other. */
+  /** `loaded.deltas` may be left out and replayed one by one. Throws where snapshot or log do not fit the kind or each other. */
   constructor(
     kind: AnyKind,
     loaded: LoadedDocument,
@@ -95,14 +95,19 @@ export class Document {
     this.state = loadState(kind, loaded.snapshot);
     this.first = loaded.snapshotVersion + 1;
     this.head = loaded.snapshotVersion;
-    for (const delta of loaded.deltas) {
-      if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
-      const entry = entryOf(kind, delta);
-      const applied = kind.apply(this.state, formsOf(kind, entry).op);
-      if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
-      this.push(kept(entry));
-      this.memory(delta.client).committed(delta.seq, delta.version);
-    }
+    this.durable = this.head;
+    for (const delta of loaded.deltas) this.replay(delta);
+  }
+
+  /** Applies the next patch of the log, while the document is loaded. Throws as the constructor does. */
+  replay(delta: StoredDelta): void {
+    const { kind } = this;
+    if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
+    const entry = entryOf(kind, delta);
+    const applied = kind.apply(this.state, formsOf(kind, entry).op);
+    if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
+    this.push(kept(entry));
+    this.memory(delta.client).committed(delta.seq, delta.version);
     this.durable = this.head;
   }
 

@@ -2,6 +2,7 @@
 // for which somebody waits with an edit, and none through another's fault.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Clock, systemClock } from '../../actors/clock.ts';
 import {
   COMMIT,
   JSON_FRAMES,
@@ -305,4 +306,38 @@ test('many documents do not wait for the one whose last patches are still on the
   await host.idle();
   const opened = host.got.find((message) => message[0] === OPENED && message[1] === 100);
   assert.equal(opened?.[0] === OPENED && opened[4], 2, 'with the patch that was on its way');
+});
+
+test('a document with a long log is brought into memory in pieces, and others come between', async (t) => {
+  const { database } = await withDocuments(2);
+  const writer = await startHost(database);
+  open(writer, 1);
+  for (let seq = 2; seq <= 40; seq++) writer.send([SUBMIT, 1, 1, seq, -1, edit('more ')]);
+  await writer.idle();
+  const me = await database.control().openSession({ run: 'control', node: 'test', slot: -1 });
+  await database.control().fence(me, { session: writer.session });
+  writer.host.dispose();
+  let ms = 0;
+  const rests: number[] = [];
+  // Each piece takes 20 ms by this clock, and a rest no time.
+  const clock: Clock = {
+    ...systemClock,
+    now: () => (ms += 20),
+    after: (rest, run) => {
+      rests.push(rest);
+      return systemClock.after(0, run);
+    },
+  };
+  const host = await startHost(database, undefined, undefined, clock);
+  t.after(() => host.host.dispose());
+  open(host, 1);
+  open(host, 2);
+  await host.idle();
+  while (openedOf(host.got).length < 2) await host.turn();
+  assert.deepEqual(openedOf(host.got), [2, 1]);
+  assert.ok(rests.filter((rest) => rest === 20).length >= 39, `it rested ${rests.length} times`);
+  host.send([SUBMIT, 1, 1, 41, 40, edit('last ')]);
+  await host.idle();
+  while (!host.got.some((m) => m[0] === COMMIT && m[1] === 1)) await host.turn();
+  assert.ok(host.got.some((m) => m[0] === COMMIT && m[1] === 1 && m[2] === 41));
 });
