@@ -36,9 +36,12 @@ const BUSY_COMMITS_PER_SECOND = 1500;
 const SMOOTHING = 0.1;
 /** What waits for the store is put in order, and batches are measured, from so many bytes on. */
 const LARGE_BYTES = 64 * 1024;
-/** A batch takes no more bytes than the store takes in this time, as far as larger batches have told, but always LEAST_BYTES. */
-const BATCH_MS = 25;
-const LEAST_BYTES = 256 * 1024;
+/**
+ * Behind its first row a batch takes no more bytes than the store takes in this time, as far as larger batches have told,
+ * but always LEAST_BYTES.
+ */
+const BATCH_MS = 10;
+const LEAST_BYTES = 64 * 1024;
 
 export class Committer {
   private readonly store: WorkerStore;
@@ -197,14 +200,18 @@ export class Committer {
 
   private nextBatch(): readonly Waiting[] {
     if (this.waitingBytes > LARGE_BYTES) this.waiting = lightFirst(this.waiting);
-    const most = this.mostBytes;
+    const { maxBytes, maxRows } = this.limits;
+    // The first one goes in any case, and the light ones behind it do not wait for another batch because of it.
+    const [first] = this.waiting;
+    const most = Math.min(this.mostBytes, maxBytes - (first === undefined ? 0 : bytesOf(first)));
     let bytes = 0;
     let count = 0;
     for (const item of this.waiting) {
-      bytes += bytesOf(item);
-      if (count > 0 && (bytes > most || count >= this.limits.maxRows)) break;
+      if (count > 0) bytes += bytesOf(item);
+      if (bytes > most || count >= maxRows) break;
       count++;
     }
+    count = Math.max(1, count);
     if (count === this.waiting.length) {
       const all = this.waiting;
       this.waiting = [];

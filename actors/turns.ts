@@ -11,7 +11,7 @@
 // much longer than expected, since memory was collected in it for one, counts as a few times what was expected.
 //
 // Long turns leave room: where documents with short ones are about, too, the thread rests after a slice of long turns for
-// as long as the slice took. What comes meanwhile, an edit, an answer of the store, is served at once, and the other
+// twice as long as they took. What comes meanwhile, an edit, an answer of the store, is served at once, and the other
 // threads of the machine catch up with what this one has set off.
 import type { Clock } from './clock.ts';
 
@@ -25,6 +25,8 @@ const TRIFLE_MS = 1;
 const UNKNOWN_MS = 1;
 /** A turn that takes longer is long. */
 const LONG_MS = 2;
+/** So many times as long as long turns took the thread rests after them. */
+const REST = 2;
 /** A document with short turns is about while it has had one within so much of the thread's time. */
 const ABOUT_MS = 500;
 /** A turn counts as so many times what was expected of it, and UNKNOWN_MS, at most. */
@@ -201,7 +203,7 @@ export class Turns<Taker extends TurnTaker> {
     this.longMs = 0;
     if (ms === 0 || this.resting || this.lastReading - this.lastShort > ABOUT_MS) return;
     this.resting = true;
-    this.options.clock.after(ms, () => {
+    this.options.clock.after(REST * ms, () => {
       this.resting = false;
       if (!this.isEmpty) this.schedule();
     });
