@@ -1,52 +1,84 @@
 // The runner behind `npm test`: finds the compiled tests, starts the PostgreSQL that they share, and
-// hands them to node's own runner, whose summary and exit code are its own.
+// hands them to node's own runner.
 //
-//   npm test                      everything
+//   npm test                      all but the long ones
 //   npm test -- kinds config/     files whose path below test/ contains one of these
-import { spawn } from 'node:child_process';
+//   npm run test:full             the long ones too: files named *.long.ts
+import { setMaxListeners } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
+import { run } from 'node:test';
 import { packageDirectory } from '../src/cli/version.ts';
+import report from './reporter.ts';
 import { findProgram } from './support/install.ts';
 import { startTestPostgres } from './support/postgres.ts';
 import { type Requirement, requirementsOf } from './support/requirements.ts';
 
 /** A file that takes longer hangs, and fails by this. */
 const FILE_TIMEOUT_MS = 240_000;
+const LONG_FILE_TIMEOUT_MS = 900_000;
 
-/** Slow files first, so that none is left to run alone at the end. */
-const SLOW = ['browser/', 'chaos/', 'loadtest/'];
+/**
+ * Files that take longest first, so that none is left to run alone at the end. Those that wait alternate with those that
+ * keep the processors busy.
+ */
+const SLOW = [
+  'sim/',
+  'chaos/',
+  'node/admission',
+  'storage/postgres.test',
+  'node/stopping',
+  'browser/text',
+  'storage/backup',
+  'loadtest/node',
+  'cli/cluster',
+  'browser/keys',
+  'storage/postgres-races',
+  'browser/killed-node',
+  'cli/',
+  'browser/layout',
+  'storage/postgres-failover',
+  'browser/first-minute',
+  'storage/embedded',
+  'browser/board.test',
+  'cluster/lease',
+  'browser/',
+  'node/',
+  'storage/',
+  'gateway/',
+];
 
 /** Folders whose tests start nothing. All others may ask for a database. */
 const PURE = ['config/', 'kinds/', 'protocol/'];
 
 const here = import.meta.dirname;
 
+const FULL = '--full';
+
 process.exitCode = await main(process.argv.slice(2));
 
-async function main(patterns: readonly string[]): Promise<number> {
-  const files = findTests(patterns);
+async function main(words: readonly string[]): Promise<number> {
+  const full = words.includes(FULL);
+  const patterns = words.filter((word) => word !== FULL);
+  const files = findTests(patterns, full);
   if (files.length === 0) {
     console.error(`no test file matches ${patterns.join(' ') || 'below'} in ${here}`);
     return 1;
   }
   const { ready, lacking } = await findRequirements(files);
   if (ready.length === 0) return 1;
-  // The terminal sends SIGINT to the whole group: the tests end by it, and then PostgreSQL is stopped here.
-  const ignore = () => {};
-  process.on('SIGINT', ignore);
   const postgres =
     ready.some(needsPostgres) && process.env.TROUPE_TEST_POSTGRES === undefined
       ? await startTestPostgres({ fsync: false })
       : undefined;
+  if (postgres !== undefined) process.env.TROUPE_TEST_POSTGRES = postgres.url;
   try {
-    const code = await runTests(ready, postgres?.url);
+    const code = await runTests(ready, full ? LONG_FILE_TIMEOUT_MS : FILE_TIMEOUT_MS);
     for (const line of lacking) console.error(line);
     return lacking.length > 0 ? 1 : code;
   } finally {
     await postgres?.stop();
-    process.off('SIGINT', ignore);
   }
 }
 
@@ -70,13 +102,14 @@ async function findRequirements(
   return { ready: ready.map(({ file }) => file), lacking: [...missing.values()] };
 }
 
-function findTests(patterns: readonly string[]): string[] {
+function findTests(patterns: readonly string[], full: boolean): string[] {
+  const isTest = full ? /\.(test|long)\.js$/ : /\.test\.js$/;
   const rank = (name: string) => {
     const at = SLOW.findIndex((prefix) => name.startsWith(prefix));
     return at < 0 ? SLOW.length : at;
   };
   return readdirSync(here, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.js') && existsSync(sourceOf(name)))
+    .filter((name) => isTest.test(name) && existsSync(sourceOf(name)))
     .filter((name) => patterns.length === 0 || patterns.some((pattern) => name.includes(pattern)))
     .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
     .map((name) => join(here, name));
@@ -92,29 +125,26 @@ function needsPostgres(file: string): boolean {
   return !PURE.some((prefix) => name.startsWith(prefix));
 }
 
-function runTests(files: readonly string[], postgresUrl: string | undefined): Promise<number> {
-  const child = spawn(
-    process.execPath,
-    [
-      '--test',
-      `--test-concurrency=${Math.max(2, availableParallelism())}`,
-      `--test-timeout=${FILE_TIMEOUT_MS}`,
-      '--test-reporter=spec',
-      '--test-reporter-destination=stdout',
-      ...files.map((file) => relative(process.cwd(), file)),
-    ],
-    {
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, ...(postgresUrl === undefined ? {} : { TROUPE_TEST_POSTGRES: postgresUrl }) },
-    },
-  );
-  const forward = () => child.kill('SIGTERM');
-  process.on('SIGTERM', forward);
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      process.off('SIGTERM', forward);
-      resolve(code ?? 1);
-    });
+/** In the order of `files`. */
+async function runTests(files: readonly string[], timeoutMs: number): Promise<number> {
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  // Each file under way listens to it.
+  setMaxListeners(0, ended.signal);
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+  const events = run({
+    files: [...files],
+    concurrency: Math.max(2, availableParallelism()),
+    timeout: timeoutMs,
+    signal: ended.signal,
   });
+  let failed = false;
+  events.on('test:fail', ({ todo }) => {
+    failed ||= todo === undefined || todo === false;
+  });
+  for await (const text of report(events)) process.stdout.write(text);
+  process.off('SIGINT', end);
+  process.off('SIGTERM', end);
+  return failed || ended.signal.aborted ? 1 : 0;
 }

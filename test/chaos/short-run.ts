@@ -1,4 +1,5 @@
 // A chaos run that is small: the machine that tests has other things to do.
+import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { chaosRun, type FaultResult } from '../../loadtest/chaos.ts';
 import type { Fault } from '../../loadtest/chaos-fault.ts';
@@ -32,3 +33,25 @@ export async function shortRun(
   t.diagnostic(`\n${report(results)}`);
   return results;
 }
+
+/** Runs the faults, and fails where a promise was not kept, or a client at another node saw an error. */
+export async function keepsPromises(
+  t: TestContext,
+  ...faults: readonly Fault[]
+): Promise<readonly FaultResult[]> {
+  const results = await shortRun(t, faults);
+  for (const { fault, violations, unmet, seen } of results) {
+    assert.deepEqual(violations, [], fault);
+    assert.deepEqual(unmet, [], fault);
+    assert.deepEqual(
+      errorsOf(seen[0]?.survivors),
+      [],
+      `${fault}: clients at other nodes see a pause and no error`,
+    );
+  }
+  return results;
+}
+
+/** What random edits may meet by themselves is none; a rejection whose answer was lost is `seq-used` when it is asked for again. */
+const errorsOf = (told: Readonly<Record<string, number>> = {}): readonly string[] =>
+  Object.keys(told).filter((code) => !/^rejected (test-failed|conflict|seq-used)$/.test(code));
