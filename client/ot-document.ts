@@ -24,9 +24,15 @@ import { jsonAlgebra, toPatch } from './json-algebra.ts';
 import { mostPatchBytes } from './limits.ts';
 import type { OtAlgebra, OtHooks } from './ot-algebra.ts';
 import { OtReplica } from './ot-replica.ts';
+import type { Platform, Timer } from './platform.ts';
 import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text-algebra.ts';
 import { inWholeCodePoints } from './rich-text-difference.ts';
 import { patchBytes } from './submitter.ts';
+
+/** A newcomer is told a selection that has moved since it was sent, after up to so long, by chance. */
+const RETELL_WITHIN_MS = 500;
+/** With more people, each of whom tells all the others, a selection is told again only when its owner moves it. */
+const RETELL_MOST = 30;
 
 /** What a replica tells; set once the document that it belongs to exists. */
 interface Told<Op> {
@@ -108,9 +114,14 @@ export class RichTextDocumentOfClient
   implements Omit<RichTextDocument, 'close'>
 {
   readonly kind = 'rich-text' satisfies KindName;
+  readonly #platform: Platform;
   readonly #cursors = new Cursors();
   /** In the view. */
   #selection: Range | null = null;
+  /** Edits have moved it since it was sent. Those who saw them have moved it too; a newcomer has not. */
+  #selectionMoved = false;
+  #retelling: Timer | undefined;
+  #people: ReadonlyMap<string, Json> = new Map();
   #content: { readonly view: Wire; readonly delta: Delta } | undefined;
   #shownCursors: ReadonlyMap<string, Cursor> = new Map();
   /** The cursors as told by event. */
@@ -119,10 +130,14 @@ export class RichTextDocumentOfClient
 
   constructor(host: DocumentHost, name: string) {
     super(host, name, richTextAlgebra);
+    this.#platform = host.platform;
     this.presence.on('change', (changed) => {
       for (const [client, data] of changed) this.#cursors.presence(client, data);
       this.#cursorsMoved = true;
       this.#tellCursors();
+      const before = this.#people;
+      this.#people = this.presence.states;
+      if ([...this.#people.keys()].some((client) => !before.has(client))) this.#retell();
     });
   }
 
@@ -167,6 +182,8 @@ export class RichTextDocumentOfClient
 
   protected override outgoingPresence(own: Json): Json {
     if (this.#selection === null || !this.replica.loaded) return own;
+    // One in text that is pending is sent as a place beside that text.
+    this.#selectionMoved = this.replica.pendingOps.length > 0;
     const selection = outgoingSelection(this.#selection, this.replica.pendingOps, this.version);
     return typeof own === 'object' && own !== null && !Array.isArray(own)
       ? { ...own, selection }
@@ -175,7 +192,11 @@ export class RichTextDocumentOfClient
 
   protected override changed(origin: ChangeOrigin, op: Steps): void {
     const own = origin === 'edit' || origin === 'undo' || origin === 'redo';
-    if (this.#selection !== null) this.#selection = rangeAfter(this.#selection, op, own);
+    if (this.#selection !== null) {
+      const { index, length } = this.#selection;
+      this.#selection = rangeAfter(this.#selection, op, own);
+      if (this.#selection.index !== index || this.#selection.length !== length) this.#selectionMoved = true;
+    }
     this.#cursorsMoved = true;
     this.events.emit('change', { origin, delta: toDelta(op as Wire) });
   }
@@ -193,6 +214,20 @@ export class RichTextDocumentOfClient
   protected override progress(): void {
     super.progress();
     this.#tellCursors();
+  }
+
+  protected override dispose(): void {
+    super.dispose();
+    if (this.#retelling !== undefined) this.#platform.clearTimer(this.#retelling);
+  }
+
+  /** A newcomer has the presence as it was sent, and none of the edits since. */
+  #retell(): void {
+    if (!this.#selectionMoved || this.#retelling !== undefined || this.#people.size > RETELL_MOST) return;
+    this.#retelling = this.#platform.setTimer(() => {
+      this.#retelling = undefined;
+      if (this.#selectionMoved) this.presence.touch();
+    }, this.#platform.random() * RETELL_WITHIN_MS);
   }
 
   #tellCursors(): void {

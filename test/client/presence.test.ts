@@ -122,6 +122,33 @@ test("a caret is pushed by its owner's text, also before the owner says so, and 
   assert.equal(b.cursors.get(ann.id)?.index, 4);
 });
 
+test('a newcomer sees carets where they are now, not where they were when they were last sent', () => {
+  const { h, ann, bob, a, b } = two();
+  a.edit([{ insert: 'one two' }]);
+  a.setSelection({ index: 3, length: 0 });
+  h.settle();
+  b.setSelection({ index: 7, length: 0 });
+  h.settle();
+  a.edit([{ retain: 3 }, { insert: ' and a half' }]);
+  h.settle();
+  const sent = h.sent('presence').length;
+  h.settle(5_000);
+  assert.equal(h.sent('presence').length, sent, 'those who saw the edits are told nothing');
+
+  const carol = h.client();
+  const c = carol.open(NAME, 'rich-text');
+  h.settle();
+  c.presence.set({ name: 'Carol' });
+  h.settle(2_000);
+  assert.equal(c.cursors.get(ann.id)?.index, 14);
+  assert.equal(c.cursors.get(bob.id)?.index, 18);
+  const retold = h.sent('presence').length;
+  assert.equal(retold, sent + 3);
+  c.presence.set({ name: 'Caroline' });
+  h.settle(5_000);
+  assert.equal(h.sent('presence').length, retold + 1, 'it is told once');
+});
+
 test('a selection made in text that is pending names a place that others have', () => {
   const { h, ann, a, b } = two();
   a.edit([{ insert: '1234' }]);
