@@ -7,7 +7,7 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
   forbidden: 'You are not allowed to do that in this document.',
   unauthenticated: 'Your session has ended. Sign in again to go on.',
   'not-found': 'This document does not exist.',
-  'wrong-kind': 'This document is of another kind and cannot be shown in this view.',
+  'wrong-kind': 'This document is of a kind that this page does not know.',
   'bad-name': 'That is not the name of a document.',
   'bad-op': 'An edit could not be applied and was taken back.',
   conflict: 'An edit no longer fitted what others have written and was taken back.',
