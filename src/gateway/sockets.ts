@@ -7,6 +7,8 @@ import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
 import { CLOSE, ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { ClientSocket } from './client-socket.ts';
+import { CostlyReads } from './costly-reads.ts';
+
 import { DirectWrites } from './direct-writes.ts';
 import type { Gateway } from './gateway.ts';
 import type { Origins } from './origins.ts';
@@ -50,6 +52,7 @@ export class Sockets {
   private readonly wholeFrames: WholeFrames<Session>;
   private readonly readBudget: ReadBudget<Session>;
   private readonly window: PatchWindow<Session>;
+  private readonly costlyReads: CostlyReads<Session>;
   private readonly directWrites = DirectWrites.create();
   private readonly sessions = new Set<Session>();
   private readonly clock: NodeJS.Timeout;
@@ -82,12 +85,19 @@ export class Sockets {
       letGo: (session) => this.resume(session),
     });
     this.window = window;
+    const costlyReads = new CostlyReads<Session>({
+      after: (ms, call) => setTimeout(call, ms).unref(),
+      hold: (session) => this.pause(session),
+      letGo: (session) => this.resume(session),
+    });
+    this.costlyReads = costlyReads;
     this.wholeFrames = new WholeFrames(
       limits.frameBytes,
       (session, payload, bytes) => gateway.receive(session, payload, bytes),
       (session, bytes, ms) => {
         readBudget.spend(session, bytes, ms);
         window.read(session);
+        costlyReads.read(session, ms);
       },
     );
     const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
@@ -268,6 +278,7 @@ export class Sockets {
     if (session.goesBy !== undefined) this.going--;
     this.options.gateway.disconnected(session);
     this.window.closed(session);
+    this.costlyReads.closed(session);
   });
 
   private rest(session: Session, ms: number): void {
