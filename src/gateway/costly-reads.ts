@@ -10,7 +10,7 @@ export interface CostlyReadsOptions<Socket> {
 }
 
 /** A read that takes longer is costly, ms. */
-const COSTLY_MS = 4;
+const COSTLY_MS = 8;
 /** So many times as long as a costly read took the thread is left to others. */
 const REST = 2;
 
