@@ -99,9 +99,11 @@ function colourOf(page: Page, selector: string): Promise<string> {
   return page.locator(selector).evaluate((avatar) => avatar.style.getPropertyValue('--person'));
 }
 
-/** Controls of the bar that overlap, stick out of the window or are squeezed. */
+/** Controls of the bar that overlap, stick out of the window or are squeezed, once the page has drawn a frame in its new width. */
 function faults(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
+  return page.evaluate(async () => {
+    // The number of avatars follows the width in the frame after it has changed.
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     const bar = document.querySelector('.bar');
     const parts = [...document.querySelectorAll('.bar button, .bar a, .bar .title, .bar .status')]
       .map((element) => ({
