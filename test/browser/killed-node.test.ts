@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../loadtest/node-process.ts';
 import { start } from '../cli/spawn.ts';
 import { launchChromium } from '../support/chromium.ts';
+import { freePorts } from '../support/ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import {
   ADA,
@@ -32,7 +32,7 @@ test('a node is killed while somebody types at its page: the window goes on, not
 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-killed-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  const port = await freePort();
+  const port = await freePorts(3);
   const cluster = start(t, [LAUNCHER, `--port=${port}`, `--directory=${directory}`]);
   const pageOf = async (number: number): Promise<string> => {
     const [, url = ''] = await cluster.line(new RegExp(`^node-${number}: (http\\S+) `));

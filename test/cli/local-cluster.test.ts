@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../loadtest/node-process.ts';
+import { freePorts } from '../support/ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import { start } from './spawn.ts';
 
@@ -20,7 +20,7 @@ await putRedisOnPath();
 async function launch(t: TestContext, nodes: number, port?: number) {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-local-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  const from = port ?? (await freePort());
+  const from = port ?? (await freePorts(nodes));
   // Also after a test that failed it stops what it has started.
   t.after(async () => {
     if (launcher.child.exitCode !== null || launcher.child.signalCode !== null) return;

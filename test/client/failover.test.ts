@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { WebSocket } from 'ws';
 import { type ConnectionFailure, TroupeClient } from '../../client/index.ts';
-import { freePort } from '../../loadtest/node-process.ts';
 import { start } from '../cli/spawn.ts';
+import { freePorts } from '../support/ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import { WireClient } from '../support/wire-client.ts';
 
@@ -25,7 +25,7 @@ test(
   async (t) => {
     const directory = await mkdtemp(join(tmpdir(), 'troupe-failover-'));
     t.after(() => rm(directory, { recursive: true, force: true }));
-    const port = await freePort();
+    const port = await freePorts(2);
     const options = [`--nodes=2`, `--port=${port}`, `--directory=${relative(process.cwd(), directory)}`];
     const cluster = start(t, [LAUNCHER, ...options]);
     const nodes = await Promise.all(
