@@ -62,6 +62,8 @@ const START_ATTEMPTS = 40;
 const START_PAUSE_MS = 250;
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
+/** PostgreSQL has 1,024 bytes for a path (MAXPGPATH); the rest is for the names of its files. */
+const LONGEST_PATH_BYTES = 900;
 
 /** Resolves when it takes connections, and its database is there. Rejects with EmbeddedPostgresError. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -75,6 +77,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     throw demandWritable(error, options.directory);
   });
   try {
+    demandShortPath(directory);
     const binaries = await findBinaries(directory);
     const identity = await chooseIdentity(binaries, directory);
     options.log?.(`embedded PostgreSQL runs ${identity.description} in ${directory}`);
@@ -91,6 +94,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     if (made !== undefined) await removeMade(directory, await realpath(made));
     throw error;
   }
+}
+
+/** PostgreSQL cuts longer paths off: its initdb then writes elsewhere, or crashes. */
+function demandShortPath(directory: string): void {
+  const bytes = Buffer.byteLength(directory);
+  if (bytes <= LONGEST_PATH_BYTES) return;
+  throw new EmbeddedPostgresError(
+    'cannot-run',
+    `the path of the embedded PostgreSQL's directory has ${bytes} bytes, and PostgreSQL takes ${LONGEST_PATH_BYTES}: choose a shorter one with --set storage.embedded.directory=…`,
+  );
 }
 
 /** The URL of the one that another process runs in `directory`; undefined where none does. */
