@@ -34,7 +34,7 @@ const TINY_ROWS = 4;
 const BUSY_COMMITS_PER_SECOND = 1500;
 /** Weight of the newest interval in the running mean. */
 const SMOOTHING = 0.1;
-/** What waits for the store is put in order, and batches are measured, from so many bytes on. */
+/** Waiting rows are put in order, and batches are measured, from so many bytes on. */
 const LARGE_BYTES = 64 * 1024;
 /**
  * Behind its first row a batch takes no more bytes than the store takes in this time, as far as larger batches have told,

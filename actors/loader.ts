@@ -188,7 +188,7 @@ export class Loader {
     }
   }
 
-  /** What takes long is done in pieces. Between two of them the thread is left to others for as long as the last one took. */
+  /** A long log is applied in pieces. Between two of them the thread is left to others for as long as the last one took. */
   private async build(
     name: string,
     row: DocumentRow,

@@ -45,7 +45,7 @@ const LONG = 1;
 export class TurnMark {
   /** Where its next turn starts among the short ones and among the long ones, ms of the thread's time. */
   readonly at: [number, number] = [0, 0];
-  /** What one piece of its work is expected to take, ms. */
+  /** Time that one piece of its work is expected to take, ms. */
   expectedMs = UNKNOWN_MS;
   isLong = true;
   /** Turns that it has had, as far as their number matters. */

@@ -29,7 +29,7 @@ export interface PatchForms {
 
 /** A larger patch, in bytes, is kept as the log has it: its working form may take twenty times the memory, of many objects. */
 const LARGE_BYTES = 1024;
-/** What an entry and its forms take in memory, bytes: of each, and by the byte of its patch, at worst. */
+/** Bytes that an entry takes in memory, and that its forms take for each byte of its patch, at worst. */
 const ENTRY_BYTES = 400;
 const FORMS_FACTOR = 12;
 

@@ -3,7 +3,7 @@
 // each batch, one that waits in TCP costs nobody anything. Only sockets with much on its way are held: what a person types
 // is always read. It knows no frames and no documents.
 
-/** What is kept of a socket. */
+/** The window's own fields of a socket. */
 export interface WindowState {
   /** Bytes of its patches that wait for an answer. */
   unansweredBytes: number;

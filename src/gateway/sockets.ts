@@ -297,7 +297,7 @@ export class Sockets {
 
   private resume(session: Session): void {
     if (--session.pauses > 0) return;
-    // What it said meanwhile has not been read yet.
+    // Its messages of the meantime have not been read yet.
     session.heard = this.now;
     session.socket.resume();
   }
