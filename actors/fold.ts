@@ -3,7 +3,7 @@
 import { kindOf } from '../kinds/registry.ts';
 import { collectGarbage } from '../kinds/yjs/yjs.ts';
 import type { KindName } from '../protocol/messages.ts';
-import { type AnyKind, fromStored, loadState, storedSnapshot } from './document/entry.ts';
+import { type AnyKind, atOnce, fromStored, stateOf, storedSnapshot } from './document/entry.ts';
 import { clientPairs } from './storage/client-pairs.ts';
 import type { DocumentId, FoldStore, SessionRef } from './storage/store.ts';
 
@@ -25,7 +25,7 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
   if (last === undefined) return snapshotVersion === version ? snapshot?.length : undefined;
   if (last.version !== version) return undefined;
   const kind: AnyKind = kindOf(request.kind);
-  const state = loadState(kind, snapshot);
+  const state = atOnce(stateOf(kind, snapshot));
   for (const delta of deltas) {
     const applied = kind.apply(state, fromStored(kind, delta.op).op);
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);

@@ -68,12 +68,16 @@ export interface HostOptions {
   readonly confirmed: () => boolean;
   /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  /** One Yjs update of many, made off this thread. `updates`: oldest first; given away. */
+  readonly merge: Merge;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** The handling of this document has thrown: other workers, which may get it, count that too. */
   readonly onFailed: (doc: string) => void;
   /** The session is over: this incarnation must end, another starts over. */
   readonly onLost: (reason: 'fenced' | 'gap') => void;
 }
+
+export type Merge = (updates: readonly Uint8Array<ArrayBuffer>[]) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** The node's own gateway has link number 0; links of peers follow. */
 export const LOCAL_LINK = 0;
@@ -110,6 +114,8 @@ export class Host {
   private readonly stopSweeping: () => void;
   private stopPresence: (() => void) | undefined;
   private readonly folds = new Set<Promise<void>>();
+  /** One merge at a time: what is to be merged is copied for it. */
+  private merging = Promise.resolve();
   private stopping = false;
   private isLost = false;
 
@@ -532,11 +538,18 @@ export class Host {
           outOfReach && (() => this.answered(actor, outOfReach)),
         ),
       fold: (actor, version, made, done) => this.fold(actor, version, made, done),
+      merge: (actor, updates, done) => {
+        this.merging = this.merging.then(() => this.merge(actor, updates, done));
+      },
       rooms,
       get mustYield() {
         return turns.mustYield;
       },
       later: (actor, act) => this.later(actor, act),
+      next: (actor, act) => {
+        actor.next(act);
+        turns.wait(actor);
+      },
       postponed: (actor, { link, message }) => {
         this.links.get(link)?.link.postpone(message);
         turns.wait(actor);
@@ -593,6 +606,21 @@ export class Host {
     );
     this.folds.add(folding);
     void folding.finally(() => this.folds.delete(folding));
+  }
+
+  private async merge(
+    actor: DocumentActor,
+    updates: readonly Uint8Array[],
+    done: (merged: Uint8Array | undefined) => void,
+  ): Promise<void> {
+    if (this.actors.get(actor.name) !== actor || this.isLost) return;
+    try {
+      const merged = await this.options.merge(updates.map((update) => new Uint8Array(update)));
+      this.answered(actor, () => done(merged));
+    } catch (error) {
+      this.options.log('warn', 'updates were not merged', { doc: actor.name, error: String(error) });
+      this.answered(actor, () => done(undefined));
+    }
   }
 
   private flushPresence(): void {

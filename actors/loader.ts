@@ -6,7 +6,7 @@ import { type Clock, pause } from './clock.ts';
 import type { Committer } from './committer.ts';
 import type { ActorLimits, DocumentActor, LoadResult } from './document/actor.ts';
 import { Document } from './document/document.ts';
-import type { AnyKind } from './document/entry.ts';
+import { type AnyKind, type Pieces, stateOf } from './document/entry.ts';
 import { OUT_OF_REACH, type Wanted } from './load-queue.ts';
 import type { Progress } from './progress.ts';
 import { shardOf } from './shard.ts';
@@ -188,7 +188,7 @@ export class Loader {
     }
   }
 
-  /** A long log is applied in pieces. Between two of them the thread is left to others for as long as the last one took. */
+  /** A large snapshot and a long log are gone through in pieces. Between two of them the thread is left to others for as long as the last one took. */
   private async build(
     name: string,
     row: DocumentRow,
@@ -197,11 +197,12 @@ export class Loader {
   ): Promise<LoadResult> {
     const { progress, limits, historyTag, clock } = this.options;
     const kind: AnyKind = kindOf(row.kind);
+    const pieces = built(kind, loaded, clients, limits, historyTag);
     let began = clock.now();
     // A document that its worker dies of is known by it.
     progress.enter(name);
-    const document = new Document(kind, { ...loaded, deltas: [] }, clients, limits, historyTag);
-    for (const delta of loaded.deltas) {
+    let next = pieces.next();
+    while (next.done !== true) {
       const ms = clock.now() - began;
       if (ms >= PIECE_MS) {
         progress.clear();
@@ -209,10 +210,10 @@ export class Loader {
         began = clock.now();
         progress.enter(name);
       }
-      document.replay(delta);
+      next = pieces.next();
     }
     progress.clear();
-    return { type: 'loaded', document, loaded };
+    return { type: 'loaded', document: next.value, loaded };
   }
 
   /**
@@ -264,6 +265,22 @@ export class Loader {
     });
     return { type: 'failed', code: 'internal', message: 'the document does not load' };
   }
+}
+
+function* built(
+  kind: AnyKind,
+  loaded: LoadedDocument,
+  clients: KnownClients,
+  limits: ActorLimits,
+  historyTag: string,
+): Pieces<Document> {
+  const state = yield* stateOf(kind, loaded.snapshot);
+  const document = new Document(kind, { ...loaded, deltas: [] }, clients, limits, historyTag, state);
+  for (const delta of loaded.deltas) {
+    yield;
+    document.replay(delta);
+  }
+  return document;
 }
 
 const nameOf = ({ actor }: Wanted): readonly [org: string, name: string] => namesIn(actor.name);

@@ -42,6 +42,7 @@ export type ShardEpochs = readonly number[];
 export type ToWorker =
   | { type: 'stop' }
   | { type: 'folded'; token: number; bytes: number | undefined }
+  | { type: 'merged'; token: number; merged: Uint8Array<ArrayBuffer> | undefined }
   /** Claim what of these is free; answered by `claimed`. */
   | { type: 'claim'; token: number; shards: readonly number[] }
   /** Look which of these somebody has handed to this session; answered by `claimed`. */
@@ -67,6 +68,7 @@ export type FromWorker =
   /** The database is out of reach, or refused. */
   | { type: 'failed'; token: number; error: string }
   | { type: 'fold'; token: number; request: FoldRequest }
+  | { type: 'merge'; token: number; updates: readonly Uint8Array<ArrayBuffer>[] }
   /** Whether the database takes what is written; told after each failed attempt, and when it succeeds again. */
   | { type: 'writes'; failure: { readonly code?: string } | undefined }
   /** The handling of this document has thrown. */
@@ -125,6 +127,7 @@ function serve(
   return new Promise((resolve, reject) => {
     const { slot } = task.identity;
     const folds = new Map<number, (bytes: number | undefined) => void>();
+    const merges = new Map<number, (merged: Uint8Array<ArrayBuffer> | undefined) => void>();
     let lastToken = 0;
     const host = new Host({
       store,
@@ -143,6 +146,18 @@ function serve(
           folds.set(token, done);
           tell({ type: 'fold', token, request });
         }),
+      merge: async (updates) => {
+        const token = ++lastToken;
+        const merged = await new Promise<Uint8Array<ArrayBuffer> | undefined>((done) => {
+          merges.set(token, done);
+          task.control.postMessage(
+            { type: 'merge', token, updates } satisfies FromWorker,
+            updates.map(({ buffer }) => buffer),
+          );
+        });
+        if (merged === undefined) throw new Error('the node could not');
+        return merged;
+      },
       onLost: (reason) => {
         host.dispose();
         resolve(reason);
@@ -192,6 +207,10 @@ function serve(
         case 'folded':
           folds.get(message.token)?.(message.bytes);
           folds.delete(message.token);
+          return;
+        case 'merged':
+          merges.get(message.token)?.(message.merged);
+          merges.delete(message.token);
           return;
         case 'stop':
           host

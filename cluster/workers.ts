@@ -7,7 +7,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { FoldRequest } from '../actors/fold.ts';
-import type { HostLimits } from '../actors/host.ts';
+import type { HostLimits, Merge } from '../actors/host.ts';
 import { Link } from '../actors/link.ts';
 import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
 import { Progress } from '../actors/progress.ts';
@@ -44,6 +44,7 @@ export interface WorkersOptions {
   /** What the owners of this node say to its own gateway. */
   readonly messages: OwnerLinkListener['messages'];
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  readonly merge: Merge;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** Whether the database takes what a worker writes: the failure of its last attempt, undefined where there is none. */
   readonly onWrites: (slot: number, failure: { readonly code?: string } | undefined) => void;
@@ -279,6 +280,9 @@ export class Workers {
           case 'fold':
             void this.fold(control.port1, message.token, message.request);
             return;
+          case 'merge':
+            void this.merge(control.port1, message.token, message.updates);
+            return;
           case 'writes':
             options.onWrites(slot.number, message.failure);
             return;
@@ -393,6 +397,20 @@ export class Workers {
       });
     }
     port.postMessage({ type: 'folded', token, bytes } satisfies ToWorker);
+  }
+
+  private async merge(
+    port: MessagePort,
+    token: number,
+    updates: readonly Uint8Array<ArrayBuffer>[],
+  ): Promise<void> {
+    try {
+      const merged = await this.options.merge(updates);
+      port.postMessage({ type: 'merged', token, merged } satisfies ToWorker, [merged.buffer]);
+    } catch (error) {
+      this.options.log('warn', 'updates were not merged', { error: String(error) });
+      port.postMessage({ type: 'merged', token, merged: undefined } satisfies ToWorker);
+    }
   }
 }
 

@@ -55,6 +55,21 @@ export interface DocumentKind<State, Op, Undo> {
   load(snapshot: Wire): State;
   /** The whole document in wire form. The result is not changed by later patches. O(document). */
   snapshot(state: State): Wire;
+  /**
+   * `load`, from the JSON text of a snapshot, about a millisecond's work from one `yield` to the next. Left out where the
+   * kind loads at once. Throws where the text is no snapshot.
+   */
+  readText?(text: string): Generator<undefined, State, undefined>;
+  /** `snapshot`, as JSON text, likewise. The state must stay as it is until the end. */
+  writeText?(state: State): Generator<undefined, string, undefined>;
+  /**
+   * The updates that `snapshot` would have to merge first, oldest first, where that is the work of milliseconds; else
+   * undefined. They can be merged by any thread while the state goes on, and `adopt` takes what came of it. Left out by
+   * kinds that merge nothing.
+   */
+  unmerged?(
+    state: State,
+  ): { readonly updates: readonly Uint8Array[]; readonly adopt: (merged: Uint8Array) => void } | undefined;
   /** Estimated bytes of the snapshot in JSON. O(1). */
   size(state: State): number;
   /** Estimated bytes of memory that the document takes. O(1). */

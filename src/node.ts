@@ -22,6 +22,7 @@ import { Origins } from './gateway/origins.ts';
 import { Sockets } from './gateway/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { Leaving } from './leaving.ts';
+import { startMergePool } from './merge-pool.ts';
 import { type Neighbours, startOwnership } from './ownership.ts';
 import { waitForPostgres } from './postgres-start.ts';
 import { testSelf } from './self-test.ts';
@@ -139,6 +140,10 @@ async function assemble(
     onEnded: (error) => log.error({ err: error }, 'a folding thread ended'),
   });
   onStop(() => folds.stop());
+  const merges = startMergePool(config.compute.foldTimeoutMs, (error) =>
+    log.error({ err: error }, 'a merging thread ended'),
+  );
+  onStop(() => merges.stop());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
     folds.fold({ storage: { ...storage, run }, request });
 
@@ -183,6 +188,7 @@ async function assemble(
     router,
     gateway,
     fold,
+    merge: merges.merge,
     log: (level, message, fields) => log[level](fields, message),
     onWrites: database.writes,
     onLost: (error) => fail(error),

@@ -153,6 +153,11 @@ export class DocumentActor {
     if (this.mode !== 'dropped') this.work.push(act);
   }
 
+  /** The same, before all that waits. */
+  next(act: () => void): void {
+    if (this.mode !== 'dropped') this.work.unshift(act);
+  }
+
   /** Does the next of what waits for its turn; nothing while it is being loaded. True: more waits. */
   takeTurn(): boolean {
     const act = this.work.shift();
@@ -298,7 +303,7 @@ export class DocumentActor {
     this.serving = serving;
     this.knownId = document.id;
     this.setMode('active');
-    while (this.serving === serving && !this.hand.mustYield) {
+    while (this.serving === serving && this.work.length === 0 && !this.hand.mustYield) {
       const item = this.mailbox.take();
       if (item === undefined) break;
       this.process(serving, item.link, item.message);

@@ -15,6 +15,8 @@ type Frames = readonly Uint8Array[];
 export class CatchingUp {
   private readonly stay: Stay;
   private readonly submitting: Submitting;
+  /** Those who open the document, and wait for it to be merged. */
+  private waitForMerge: ((isMerged: boolean) => void)[] = [];
 
   constructor(stay: Stay, submitting: Submitting) {
     this.stay = stay;
@@ -108,11 +110,57 @@ export class CatchingUp {
       return;
     }
     if (this.greetWithRecent(subscriber)) return;
+    if (document.unmerged() === undefined) this.greetInPieces(subscriber);
+    else
+      this.stay.await(subscriber, (answered) =>
+        this.whenMerged((isMerged) =>
+          answered(() => {
+            if (!isMerged) audience.fail(subscriber, 'unavailable', 'the document cannot be read now');
+            else if (!this.greetWithRecent(subscriber)) this.greetInPieces(subscriber);
+          }),
+        ),
+      );
+  }
+
+  /** The snapshot of a large document of many updates is merged elsewhere, once for all who wait for it. */
+  private whenMerged(then: (isMerged: boolean) => void): void {
+    this.waitForMerge.push(then);
+    if (this.waitForMerge.length > 1) return;
+    const told = (isMerged: boolean): void => {
+      const all = this.waitForMerge;
+      this.waitForMerge = [];
+      for (const each of all) each(isMerged);
+    };
+    const unmerged = this.stay.document.unmerged();
+    if (unmerged === undefined) {
+      told(true);
+      return;
+    }
+    this.stay.hand.merge(unmerged.updates, (bytes) => {
+      if (bytes !== undefined) unmerged.merged(bytes);
+      told(bytes !== undefined);
+    });
+  }
+
+  private greetInPieces(subscriber: Subscriber): void {
+    const { document } = this.stay;
+    this.stay.await(
+      subscriber,
+      (answered) =>
+        this.stay.inPieces(document.snapshotPieces(), (snapshot) =>
+          answered(() => this.greetWith(subscriber, snapshot)),
+        ),
+      'finals',
+    );
+  }
+
+  /** `snapshot`: of the head. */
+  private greetWith(subscriber: Subscriber, snapshot: string | Uint8Array): void {
+    const { document } = this.stay;
     const version = document.head;
     const lastSeq = document.lastSeqAt(subscriber.client, version) ?? null;
     const head = this.openedHead(subscriber, version, lastSeq);
-    // Made when it may leave: what waits at the gate is one shared snapshot, not one for each who opens.
-    const snapshot = document.snapshot();
+    // The frame is made when it may leave: what waits at the gate is one shared snapshot, not one for each who opens.
     this.join(subscriber, version, [], () =>
       this.showing(subscriber, openedSnapshot(subscriber.codec, head, snapshot)),
     );

@@ -8,14 +8,17 @@ import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../
 import { ClientMemory } from './client-memory.ts';
 import {
   type AnyKind,
+  atOnce,
   type Entry,
   entryOf,
   formsOf,
   fromLink,
   kept,
-  loadState,
   memoryOf,
   newEntry,
+  type Pieces,
+  snapshotOf,
+  stateOf,
   storedForm,
 } from './entry.ts';
 import { historyOf } from './frames.ts';
@@ -78,13 +81,17 @@ export class Document {
   /** The last snapshot made: while nothing has changed, and of a large document until much has been committed since. */
   private cached: { version: number; snapshot: string | Uint8Array; loggedSince: number } | undefined;
 
-  /** `loaded.deltas` may be left out and replayed one by one. Throws where snapshot or log do not fit the kind or each other. */
+  /**
+   * `loaded.deltas` may be left out and replayed one by one; `state`: what the snapshot was read to already. Throws where
+   * snapshot or log do not fit the kind or each other.
+   */
   constructor(
     kind: AnyKind,
     loaded: LoadedDocument,
     stored: KnownClients,
     limits: KindLimits,
     historyTag = '',
+    state = atOnce(stateOf(kind, loaded.snapshot)),
   ) {
     this.kind = kind;
     this.history = historyOf(loaded.id, historyTag);
@@ -92,7 +99,7 @@ export class Document {
     this.someForgotten = stored.someForgotten;
     this.id = loaded.id;
     this.limits = limits;
-    this.state = loadState(kind, loaded.snapshot);
+    this.state = state;
     this.first = loaded.snapshotVersion + 1;
     this.head = loaded.snapshotVersion;
     this.durable = this.head;
@@ -188,13 +195,41 @@ export class Document {
 
   /** The whole document at its head: JSON text, or bytes for yjs. Cached while nothing changes. */
   snapshot(): string | Uint8Array {
-    if (this.cached?.version !== this.head) {
-      const wire = this.kind.snapshot(this.state);
-      this.cached = {
-        version: this.head,
-        snapshot: wire instanceof Uint8Array ? wire : JSON.stringify(wire),
-        loggedSince: 0,
-      };
+    return atOnce(this.snapshotPieces());
+  }
+
+  /**
+   * What has to be merged before there is a snapshot, where that takes milliseconds. `merged` takes what came of it: from
+   * then on it is the recent snapshot, of the version that was the head when this was called.
+   */
+  unmerged(): { readonly updates: readonly Uint8Array[]; merged(bytes: Uint8Array): void } | undefined {
+    const version = this.head;
+    if (this.cached?.version === version) return undefined;
+    const found = this.kind.unmerged?.(this.state);
+    if (found === undefined) return undefined;
+    return {
+      updates: found.updates,
+      merged: (bytes) => {
+        found.adopt(bytes);
+        const since = this.entries.slice(version + 1 - this.first);
+        const loggedSince = since.reduce((sum, { size }) => sum + size, 0);
+        this.cached = { version, snapshot: bytes, loggedSince };
+      },
+    };
+  }
+
+  /** `snapshot`, in pieces. It is made at once where something is committed between two of them. */
+  *snapshotPieces(): Pieces<string | Uint8Array> {
+    const version = this.head;
+    if (this.cached?.version !== version) {
+      const pieces = snapshotOf(this.kind, this.state);
+      let next = pieces.next();
+      while (next.done !== true) {
+        yield;
+        if (this.head !== version) return this.snapshot();
+        next = pieces.next();
+      }
+      this.cached = { version, snapshot: next.value, loggedSince: 0 };
     }
     return this.cached.snapshot;
   }

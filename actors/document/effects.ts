@@ -81,6 +81,8 @@ export interface Effects<Actor> {
     made: MadeSnapshot | undefined,
     done: (bytes: number | undefined) => void,
   ): void;
+  /** One Yjs update of many, off this thread; undefined: it was not made. */
+  merge(actor: Actor, updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
   presenceChanged(actor: Actor): void;
   /** Where its messages wait, together with those of all documents of the worker. */
   readonly rooms: Rooms;
@@ -88,6 +90,8 @@ export interface Effects<Actor> {
   readonly mustYield: boolean;
   /** Runs `act` in a turn of this actor, before the messages that wait for one. */
   later(actor: Actor, act: () => void): void;
+  /** The same, before all else of this actor that waits for one. */
+  next(actor: Actor, act: () => void): void;
   /** A message waits for the actor's turn. */
   postponed(actor: Actor, item: Arrived): void;
   /** It does not wait any more. */
@@ -153,6 +157,10 @@ export class Hand<Actor = unknown> {
     this.effects.fold(this.actor, version, made, done);
   }
 
+  merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void {
+    this.effects.merge(this.actor, updates, done);
+  }
+
   presenceChanged(): void {
     this.effects.presenceChanged(this.actor);
   }
@@ -167,6 +175,10 @@ export class Hand<Actor = unknown> {
 
   later(act: () => void): void {
     this.effects.later(this.actor, act);
+  }
+
+  next(act: () => void): void {
+    this.effects.next(this.actor, act);
   }
 
   postponed(item: Arrived): void {

@@ -83,18 +83,37 @@ export function formsOf(kind: AnyKind, { forms, stored }: Entry): PatchForms {
   return fromStored(kind, stored);
 }
 
-/** A snapshot as the store keeps it: JSON text, or a yjs update. */
-export function storedSnapshot(kind: AnyKind, state: unknown): Uint8Array {
-  const wire = kind.snapshot(state);
-  return wire instanceof Uint8Array ? wire : Buffer.from(JSON.stringify(wire), 'utf8');
+/** Work in pieces of about a millisecond: one for each `yield`, and the last one returns the result. */
+export type Pieces<Result> = Generator<undefined, Result, undefined>;
+
+/** All pieces at once. */
+export function atOnce<Result>(pieces: Pieces<Result>): Result {
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done === true) return value;
+  }
 }
 
-export function loadState(kind: AnyKind, stored: Uint8Array | undefined): unknown {
+/** A snapshot as clients get it: JSON text, or a yjs update. The state must stay as it is until the end. */
+export function* snapshotOf(kind: AnyKind, state: unknown): Pieces<string | Uint8Array> {
+  if (kind.writeText !== undefined) return yield* kind.writeText(state);
+  const wire = kind.snapshot(state);
+  return wire instanceof Uint8Array ? wire : JSON.stringify(wire);
+}
+
+/** A snapshot as the store keeps it: UTF-8 of its JSON text, or a yjs update. */
+export function storedSnapshot(kind: AnyKind, state: unknown): Uint8Array {
+  const snapshot = atOnce(snapshotOf(kind, state));
+  return typeof snapshot === 'string' ? Buffer.from(snapshot, 'utf8') : snapshot;
+}
+
+/** A state from a snapshot as the store keeps it; undefined: a new document's. Throws where it is none of this kind. */
+export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<unknown> {
   if (stored === undefined) return kind.create();
   if (kind.name === 'yjs') return kind.load(stored);
-  return kind.load(
-    JSON.parse(Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8')) as Wire,
-  );
+  const text = Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8');
+  if (kind.readText !== undefined) return yield* kind.readText(text);
+  return kind.load(JSON.parse(text) as Wire);
 }
 
 /** A patch as it crossed the link, as the kind's parser takes it: undefined where the text is no JSON or the bytes no bytes. */

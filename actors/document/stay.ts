@@ -6,6 +6,7 @@ import type { ToOwner } from '../link-messages.ts';
 import type { Audience } from './audience.ts';
 import type { Document } from './document.ts';
 import type { ActorLimits, Hand } from './effects.ts';
+import type { Pieces } from './entry.ts';
 import { Gate } from './gate.ts';
 import type { Subscriber } from './subscribers.ts';
 
@@ -76,6 +77,14 @@ export class Stay {
       step();
       this.takeWaiting(subscriber, waiting);
     });
+  }
+
+  /** Work that is long, each piece in a turn of its own. Nothing else of this document is done before it has ended. */
+  inPieces<Result>(pieces: Pieces<Result>, done: (result: Result) => void): void {
+    if (this.over) return;
+    const next = pieces.next();
+    if (next.done === true) done(next.value);
+    else this.hand.next(() => this.inPieces(pieces, done));
   }
 
   /** Messages that have waited for an answer, in their order; between them others have their turns. */

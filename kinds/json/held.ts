@@ -14,7 +14,14 @@ export type Container = List | Members;
 export type Held = null | boolean | number | string | Container;
 
 /** The class by a name of its own: the type of held values is recursive. */
-export class HeldList extends ChunkedList<Held> {}
+export class HeldList extends ChunkedList<Held> {
+  /** For JSON.stringify. */
+  toJSON(): Held[] {
+    const out: Held[] = [];
+    for (const items of this.chunks()) out.push(...items);
+    return out;
+  }
+}
 
 /** Where a document begins to be held otherwise than plainly. Results never hang on it, only costs. */
 export interface HeldShape {
@@ -24,9 +31,16 @@ export interface HeldShape {
   readonly fanOut: number;
   /** The size of a container of this many bytes is kept from the beginning; a smaller one is walked. */
   readonly largeBytes: number;
+  /** Of a document's text so many bytes are read or written at once. */
+  readonly pieceBytes: number;
 }
 
-export const HELD_SHAPE: HeldShape = { plainItems: 1024, fanOut: 64, largeBytes: 1024 };
+export const HELD_SHAPE: HeldShape = {
+  plainItems: 1024,
+  fanOut: 64,
+  largeBytes: 1024,
+  pieceBytes: 32 * 1024,
+};
 
 export const isContainer = (value: Held | undefined): value is Container =>
   typeof value === 'object' && value !== null;

@@ -7,8 +7,10 @@ import { compose } from './compose.ts';
 import { HELD_SHAPE, type HeldShape, plain } from './held.ts';
 import { invert } from './invert.ts';
 import { noteOf, parse, recall, wireOf } from './parse.ts';
-import { type JsonState, type JsonUndo, memoryOf, revert, stateOf } from './state.ts';
+import { Sizes } from './sizes.ts';
+import { type JsonState, type JsonUndo, memoryOf, revert, stateOf, stateWith } from './state.ts';
 import type { JsonOp } from './step.ts';
+import { readPieces, writePieces } from './text.ts';
 import { carry, transform } from './transform.ts';
 import { copyChecked } from './value.ts';
 import { work } from './work.ts';
@@ -35,6 +37,11 @@ export const jsonKindOf = (shape: HeldShape): JsonKind => ({
     return stateOf(root, shape);
   },
   snapshot: (state) => plain(state.root),
+  *readText(text) {
+    const sizes = new Sizes(shape);
+    return stateWith(sizes, yield* readPieces(text, sizes));
+  },
+  writeText: (state) => writePieces(state.root, state.sizes),
   size: (state) => state.bytes,
   memory: memoryOf,
 

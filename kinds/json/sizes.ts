@@ -4,7 +4,7 @@
 // A container's size is known where it is large, or where an edit has passed through it. Any other has
 // not changed since it came, so that it is small and can be walked.
 import type { Json } from '../../protocol/messages.ts';
-import { type Container, type Held, HeldList, type HeldShape, isContainer } from './held.ts';
+import { type Container, type Held, HeldList, type HeldShape, isContainer, type Members } from './held.ts';
 import { bytesOf, memberBytes, setOwn } from './value.ts';
 
 export interface Size {
@@ -37,6 +37,10 @@ export class Sizes {
     this.#shape = shape;
   }
 
+  get pieceBytes(): number {
+    return this.#shape.pieceBytes;
+  }
+
   /** Makes a value held, in place: the caller gives it away. */
   hold(value: Json): { readonly value: Held; readonly size: Size } {
     this.#bytes = 0;
@@ -44,6 +48,16 @@ export class Sizes {
     const held = this.#visit(value);
     const size = { bytes: this.#bytes, containers: this.#containers, height: this.#height };
     return { value: held, size };
+  }
+
+  /** A container of held values that was put together from pieces, and has this size. */
+  assembled(container: Held[] | Members, size: Size): Held {
+    const held =
+      Array.isArray(container) && this.tooLong(container.length)
+        ? new HeldList(container, this.#shape.fanOut)
+        : container;
+    this.#known.set(held, { ...size, noted: 0 });
+    return held;
   }
 
   /** Whether a plain list of this many elements is too long. */

@@ -27,7 +27,14 @@ export interface JsonState {
 /** A state that holds `root`, which the caller gives away. */
 export function stateOf(root: Json, shape: HeldShape): JsonState {
   const sizes = new Sizes(shape);
-  const { value, size } = sizes.hold(root);
+  return stateWith(sizes, sizes.hold(root));
+}
+
+/** A state that holds a value whose sizes are known. */
+export function stateWith(
+  sizes: Sizes,
+  { value, size }: { readonly value: Held; readonly size: Size },
+): JsonState {
   return { root: value, bytes: size.bytes, containers: size.containers, sizes, runs: 0 };
 }
 

@@ -69,16 +69,21 @@ export class Updates {
     this.#top = top;
   }
 
-  /** Puts other bytes of the same meaning in the place of `bottom`; false where that is no longer the bottom. */
-  replaceBottom(bottom: Piece, bytes: Uint8Array): boolean {
+  /** Puts other bytes of the same meaning in the place of `last` and all below it; false where that is no longer here. */
+  replace(last: Piece, bytes: Uint8Array): boolean {
     const above: Piece[] = [];
     let piece: Piece | undefined = this.#top;
-    for (; piece !== undefined && piece !== bottom; piece = piece.below) above.push(piece);
-    if (piece === undefined || piece.below !== undefined) return false;
+    for (; piece !== undefined && piece !== last; piece = piece.below) above.push(piece);
+    if (piece === undefined) return false;
     let top = pieceOn(undefined, bytes, false);
     for (const each of above.reverse()) top = pieceOn(top, each.bytes, each.raw > 0);
     this.#top = top;
     return true;
+  }
+
+  /** All pieces, oldest first. */
+  get pieces(): readonly Uint8Array[] {
+    return bytesDownTo(this.#top, undefined);
   }
 
   /** The whole document as one update; kept, so the next call costs nothing. Must not be changed or transferred. */
@@ -117,8 +122,8 @@ function bytesDownTo(top: Piece, end: Piece | undefined): Uint8Array[] {
   return list.reverse();
 }
 
-/** In rounds, the oldest (which may be nearly all) last. */
-function mergeAll(updates: readonly Uint8Array[]): Uint8Array {
+/** One update of many, oldest first. It is done in rounds, the oldest, which may be nearly all, last. */
+export function mergeAll(updates: readonly Uint8Array[]): Uint8Array {
   const [oldest = EMPTY_UPDATE, ...rest] = updates;
   let round = rest;
   while (round.length > 1) {

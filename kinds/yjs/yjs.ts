@@ -10,6 +10,9 @@ import { EMPTY_UPDATE, type Piece, Updates } from './updates.ts';
 
 export type { Piece, Updates } from './updates.ts';
 
+/** From so many bytes on merging takes milliseconds: 40 to 120 ms for 2.5 MB of structs of one character. */
+const LARGE_BYTES = 64 * 1024;
+
 /** `Undo` is the document before the patch, which shares all but the newest pieces with the one after. */
 export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
   name: 'yjs',
@@ -17,6 +20,16 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
   create: () => new Updates(EMPTY_UPDATE),
   load: (snapshot) => new Updates(trusted(snapshot, 'snapshot')),
   snapshot: (state) => new Uint8Array(state.merged()),
+  unmerged: (state) => {
+    if (state.bytes < LARGE_BYTES || state.top.below === undefined) return undefined;
+    const { top, pieces } = state;
+    return {
+      updates: pieces,
+      adopt: (merged) => {
+        state.replace(top, merged);
+      },
+    };
+  },
   size: (state) => base64Length(state.bytes),
   memory: (state) => 2 * state.bytes,
 
@@ -97,7 +110,7 @@ export function collectGarbage(snapshot: Uint8Array): Uint8Array {
  * document has been merged anew since. Merging alone never joins what was typed letter by letter.
  */
 export const adoptCollected = (state: Updates, bottom: Piece, collected: Uint8Array): boolean =>
-  state.replaceBottom(bottom, collected);
+  state.replace(bottom, collected);
 
 /** Microseconds for checking, keeping and encoding one byte of an update (`npm run work`). */
 const BYTE_US = 0.02;

@@ -21,6 +21,7 @@ import {
 import { WaitingRoom } from '../../actors/mailbox.ts';
 import type { StoredDelta } from '../../actors/storage/store.ts';
 import { kindOf } from '../../kinds/registry.ts';
+import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { frameMessage, HOST_LIMITS } from './host-harness.ts';
 
 export const DOC = 'acme/plan';
@@ -99,10 +100,12 @@ export class ActorHarness {
           ),
         whenLive: (_actor, then) => this.ask(then),
         fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
+        merge: (_actor, updates, done) => this.ask(() => done(mergeAll(updates))),
         presenceChanged: () => undefined,
         rooms: { loads: new WaitingRoom(limits.mailbox), turns: new WaitingRoom(limits.mailbox) },
         mustYield: false,
         later: (_actor, act) => this.ask(act),
+        next: (_actor, act) => this.ask(act),
         postponed: () => undefined,
         settled: () => undefined,
         wantTurn: (actor) =>

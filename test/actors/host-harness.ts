@@ -1,6 +1,6 @@
 // A host on the memory store, in this thread, with a gateway's end of a link in the test's hands.
 import { systemClock } from '../../actors/clock.ts';
-import { Host, type HostLimits } from '../../actors/host.ts';
+import { Host, type HostLimits, type Merge } from '../../actors/host.ts';
 import { Link } from '../../actors/link.ts';
 import {
   JSON_FRAMES,
@@ -13,8 +13,9 @@ import {
 import { loadLimits } from '../../actors/load-queue.ts';
 import { Progress } from '../../actors/progress.ts';
 import { SHARDS } from '../../actors/shard.ts';
-import type { WorkerStore } from '../../actors/storage/store.ts';
+import type { SessionRef, WorkerStore } from '../../actors/storage/store.ts';
 import type { MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { type LoopbackEnd, loopback } from '../support/loopback.ts';
 
 const MiB = 1024 * 1024;
@@ -45,6 +46,7 @@ export const HOST_LIMITS: HostLimits = {
 export interface Harness {
   readonly host: Host;
   readonly session: number;
+  readonly sessionRef: SessionRef;
   /** What came from the owner, in order. */
   readonly got: ToGateway[];
   readonly lost: string[];
@@ -68,6 +70,7 @@ export async function startHost(
   /** What the thread has spent; by itself no work takes any time here, so that nothing waits for a turn. */
   spentMs: () => number = () => 0,
   clock = systemClock,
+  merge: Merge = async (updates) => new Uint8Array(mergeAll(updates)),
 ): Promise<Harness> {
   const store = database.worker();
   const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
@@ -87,6 +90,7 @@ export async function startHost(
     spentMs,
     confirmed: () => true,
     fold: () => Promise.resolve(undefined),
+    merge,
     onFailed: (doc) => failed.push(doc),
     log: (_level, message, fields) => errors.push({ message, ...fields }),
     onLost: (reason) => lost.push(reason),
@@ -98,6 +102,7 @@ export async function startHost(
   return {
     host,
     session: session.id,
+    sessionRef: session,
     got,
     lost,
     errors,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { HELD_SHAPE } from '../../kinds/json/held.ts';
 import { jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import type { Json } from '../../protocol/messages.ts';
 import { LIMITS, parsed, patch } from './json-meet.ts';
@@ -309,7 +310,7 @@ describe('size', () => {
       from: path.map((tokens) => `/${tokens.join('/')}`),
       value,
     });
-    const shape = { plainItems: 2, fanOut: 4, largeBytes: 8 };
+    const shape = { ...HELD_SHAPE, plainItems: 2, fanOut: 4, largeBytes: 8 };
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
         const kind = jsonKindOf(shape);

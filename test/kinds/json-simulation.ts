@@ -11,7 +11,7 @@ import { canonical, type Random, randomDocument, randomOf, randomStep, type Step
 export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
 
 /** Chunks of so few elements that small lists have several; the size of every container is known. */
-const SHAPE = { plainItems: 2, fanOut: 4, largeBytes: 0 };
+const SHAPE = { ...HELD_SHAPE, plainItems: 2, fanOut: 4, largeBytes: 0 };
 const inChunks = jsonKindOf(SHAPE);
 
 const contentOf = (state: JsonState): string => canonical(jsonKind.snapshot(state) as Json);

@@ -1,6 +1,6 @@
 // The log as the memory database holds it after a run: every row with its epoch and the session that wrote
 // it, and the newest snapshots. The tables do not tell sessions, so the batches are watched as they are written.
-import { type AnyKind, fromStored, loadState } from '../../actors/document/entry.ts';
+import { type AnyKind, atOnce, fromStored, stateOf } from '../../actors/document/entry.ts';
 import { historyOf } from '../../actors/document/frames.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { MemoryTables } from '../../actors/storage/memory/database.ts';
@@ -100,7 +100,7 @@ export class DatabaseLog {
       snapshots:
         snapshot === undefined
           ? []
-          : [{ version: snapshotVersion, content: kind.snapshot(loadState(kind, snapshot)) }],
+          : [{ version: snapshotVersion, content: kind.snapshot(atOnce(stateOf(kind, snapshot))) }],
     };
   }
 

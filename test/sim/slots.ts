@@ -24,6 +24,7 @@ import type { SlotHost } from '../../cluster/controller.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
 import type { PeerStream } from '../../cluster/peer/network.ts';
 import type { Epochs, SlotListener } from '../../cluster/workers.ts';
+import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { Pipe, Port } from './pipe.ts';
 import { Thread } from './thread.ts';
 
@@ -320,6 +321,7 @@ export class SimSlots implements SlotHost {
           this.countFailure(doc);
         }),
       fold: (request: FoldRequest) => thread.gate(this.folded(fold(folds, request))),
+      merge: (updates) => thread.gate(Promise.resolve(new Uint8Array(mergeAll(updates)))),
       onLost: (reason) => {
         host.dispose();
         slot.end(reason);

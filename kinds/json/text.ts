@@ -1,0 +1,275 @@
+// A document's value from JSON text, and back to it, in pieces of about a millisecond: a document of many megabytes takes
+// tenths of a second, and other documents have their turns between two pieces. Owns where the text is cut. JSON.parse and
+// JSON.stringify do the rest.
+import type { Json } from '../../protocol/messages.ts';
+import { type Container, type Held, HeldList, isContainer, type Members } from './held.ts';
+import type { Size, Sizes } from './sizes.ts';
+import { memberBytes, setOwn } from './value.ts';
+
+/** One thing of `text` that has begun and not ended yet. `from` up to here nothing of it has been read. */
+interface Open {
+  readonly items: Held[] | undefined;
+  readonly members: Members;
+  /** Position behind its opening bracket. */
+  readonly start: number;
+  /** What comes before here has been read. */
+  from: number;
+  /** Behind the last comma of its own, or `start`. */
+  element: number;
+  /** The last colon of its own. */
+  colon: number;
+  /** Some of it has been read: it is put together here. */
+  isCut: boolean;
+  bytes: number;
+  containers: number;
+  height: number;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const LIST = 0x5b;
+const BACKSLASH = 0x5c;
+const LIST_END = 0x5d;
+const OBJECT = 0x7b;
+const OBJECT_END = 0x7d;
+
+/** @param text JSON; throws where it is not */
+export function* readPieces(
+  text: string,
+  sizes: Sizes,
+): Generator<undefined, { readonly value: Held; readonly size: Size }, undefined> {
+  const reader = new Reader(text, sizes);
+  while (reader.next()) yield;
+  return reader.end();
+}
+
+class Reader {
+  readonly #text: string;
+  readonly #sizes: Sizes;
+  /** The text as a whole is the one element of the first. */
+  readonly #open: Open[] = [opened(true, 0)];
+  #at = 0;
+
+  constructor(text: string, sizes: Sizes) {
+    this.#text = text;
+    this.#sizes = sizes;
+  }
+
+  /** Reads the next piece. False: that was the last. */
+  next(): boolean {
+    const text = this.#text;
+    const until = this.#at + this.#sizes.pieceBytes;
+    for (; this.#at < text.length && this.#at < until; this.#at++) {
+      switch (text.charCodeAt(this.#at)) {
+        case QUOTE:
+          this.#at = endOfString(text, this.#at);
+          break;
+        case LIST:
+          this.#open.push(opened(true, this.#at + 1));
+          break;
+        case OBJECT:
+          this.#open.push(opened(false, this.#at + 1));
+          break;
+        case COLON:
+          this.#top.colon = this.#at;
+          break;
+        case COMMA:
+          this.#comma();
+          break;
+        case LIST_END:
+          this.#close(true);
+          break;
+        case OBJECT_END:
+          this.#close(false);
+          break;
+        default:
+          break;
+      }
+    }
+    return this.#at < text.length;
+  }
+
+  end(): { readonly value: Held; readonly size: Size } {
+    const root = this.#top;
+    this.#read(root, this.#text.length);
+    const [value] = root.items ?? [];
+    if (this.#open.length !== 1 || value === undefined || root.items?.length !== 1)
+      throw new SyntaxError('not one JSON value');
+    // Its own brackets and the separator are nobody's.
+    return {
+      value,
+      size: { bytes: root.bytes - 3, containers: root.containers - 1, height: root.height },
+    };
+  }
+
+  get #top(): Open {
+    const top = this.#open.at(-1);
+    if (top === undefined) throw new SyntaxError('a bracket closes what was not open');
+    return top;
+  }
+
+  #comma(): void {
+    const open = this.#top;
+    if (this.#at - open.from > this.#sizes.pieceBytes) this.#read(open, this.#at);
+    open.element = this.#at + 1;
+  }
+
+  #close(isList: boolean): void {
+    const closed = this.#top;
+    if (isList !== (closed.items !== undefined)) throw new SyntaxError('brackets do not match');
+    // A small one is read with what is around it.
+    if (!closed.isCut && this.#at - closed.start <= this.#sizes.pieceBytes) {
+      this.#open.pop();
+      return;
+    }
+    this.#read(closed, this.#at);
+    this.#open.pop();
+    const size: Size = { bytes: closed.bytes, containers: closed.containers, height: closed.height + 1 };
+    const value = this.#sizes.assembled(closed.items ?? closed.members, size);
+    const around = this.#top;
+    const isFirst = around.element === around.start;
+    if (around.isCut && around.element <= around.from) throw new SyntaxError('a comma is missing');
+    this.#read(around, isFirst ? around.start : around.element - 1);
+    if (around.items !== undefined) {
+      around.items.push(value);
+      around.bytes += 1;
+    } else {
+      const key: unknown = JSON.parse(this.#text.slice(around.element, around.colon));
+      if (typeof key !== 'string') throw new SyntaxError('a key that is no string');
+      setOwn(around.members, key, value);
+      around.bytes += memberBytes(key);
+    }
+    add(around, size);
+    around.from = this.#at + 1;
+    around.element = this.#at + 1;
+  }
+
+  /** Of this one, all before `end` that has not been read. */
+  #read(open: Open, end: number): void {
+    const all = this.#text.slice(open.from, end).trim();
+    const isFirst = open.from === open.start;
+    open.from = end;
+    open.isCut = true;
+    if (all === '') return;
+    if (!isFirst && !all.startsWith(',')) throw new SyntaxError('a comma is missing');
+    const text = isFirst ? all : all.slice(1).trim();
+    if (text === '') throw new SyntaxError('a value is missing');
+    const sizes = this.#sizes;
+    if (open.items !== undefined) {
+      for (const item of JSON.parse(`[${text}]`) as Json[]) {
+        const { value, size } = sizes.hold(item);
+        open.items.push(value);
+        open.bytes += 1;
+        add(open, size);
+      }
+      return;
+    }
+    const members = JSON.parse(`{${text}}`) as { [key: string]: Json };
+    for (const key of Object.keys(members)) {
+      const { value, size } = sizes.hold(members[key] ?? null);
+      setOwn(open.members, key, value);
+      open.bytes += memberBytes(key);
+      add(open, size);
+    }
+  }
+}
+
+const opened = (isList: boolean, start: number): Open => ({
+  items: isList ? [] : undefined,
+  members: {},
+  start,
+  from: start,
+  element: start,
+  colon: start,
+  isCut: false,
+  bytes: 2,
+  containers: 1,
+  height: 0,
+});
+
+function add(open: Open, size: Size): void {
+  open.bytes += size.bytes;
+  open.containers += size.containers;
+  open.height = Math.max(open.height, size.height);
+}
+
+/** Position of the quote that ends the string that begins at `at`. */
+function endOfString(text: string, at: number): number {
+  for (let end = text.indexOf('"', at + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+  throw new SyntaxError('a string has no end');
+}
+
+/** The JSON text of a value that does not change meanwhile. */
+export function* writePieces(value: Held, sizes: Sizes): Generator<undefined, string, undefined> {
+  const out: string[] = [];
+  yield* write(value, sizes, out);
+  return out.join('');
+}
+
+function* write(value: Held, sizes: Sizes, out: string[]): Generator<undefined, void, undefined> {
+  if (!isContainer(value) || sizes.of(value).bytes <= sizes.pieceBytes) out.push(JSON.stringify(value));
+  else if (Array.isArray(value) || value instanceof HeldList) yield* writeList(value, sizes, out);
+  else yield* writeMembers(value, sizes, out);
+}
+
+function* writeList(
+  list: Container & (Held[] | HeldList),
+  sizes: Sizes,
+  out: string[],
+): Generator<undefined> {
+  out.push('[');
+  let separator = '';
+  let run: Held[] = [];
+  let runBytes = 0;
+  const writeRun = (): void => {
+    if (run.length === 0) return;
+    out.push(separator, JSON.stringify(run).slice(1, -1));
+    separator = ',';
+    run = [];
+    runBytes = 0;
+  };
+  for (const items of Array.isArray(list) ? [list] : list.chunks()) {
+    for (const item of items) {
+      const { bytes } = sizes.of(item);
+      if (bytes > sizes.pieceBytes) {
+        writeRun();
+        out.push(separator);
+        separator = ',';
+        yield* write(item, sizes, out);
+        yield;
+      } else {
+        run.push(item);
+        runBytes += bytes;
+        if (runBytes > sizes.pieceBytes) {
+          writeRun();
+          yield;
+        }
+      }
+    }
+  }
+  writeRun();
+  out.push(']');
+}
+
+function* writeMembers(members: Members, sizes: Sizes, out: string[]): Generator<undefined> {
+  out.push('{');
+  let separator = '';
+  let bytesSince = 0;
+  for (const key of Object.keys(members)) {
+    const member = members[key] ?? null;
+    out.push(separator, JSON.stringify(key), ':');
+    separator = ',';
+    yield* write(member, sizes, out);
+    bytesSince += memberBytes(key) + sizes.of(member).bytes;
+    if (bytesSince > sizes.pieceBytes) {
+      bytesSince = 0;
+      yield;
+    }
+  }
+  out.push('}');
+}

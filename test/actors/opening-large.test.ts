@@ -1,0 +1,187 @@
+// Opening a large document takes tenths of a second of work. Nobody else waits for it: a json document is written and
+// read in pieces, between which others have their turns, and the updates of a yjs document are merged elsewhere.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as Y from 'yjs';
+import { type Clock, systemClock } from '../../actors/clock.ts';
+import { COMMIT, OPEN_FAILED, OPENED, SUBMIT, type ToGateway } from '../../actors/link-messages.ts';
+import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { HELD_SHAPE } from '../../kinds/json/held.ts';
+import { mergeAll } from '../../kinds/yjs/updates.ts';
+import { frameMessage, gate, type Harness, HOST_LIMITS, openOn, startHost } from './host-harness.ts';
+
+const MiB = 1024 * 1024;
+const LIMITS = { ...HOST_LIMITS, actor: { ...HOST_LIMITS.actor, documentBytes: 4 * MiB } };
+const LARGE = 'acme/large';
+const PART = JSON.stringify([
+  { op: 'add', path: '/part', value: Array.from({ length: 40_000 }, (_, a) => a) },
+]);
+
+type Opened = ToGateway & { readonly 0: typeof OPENED };
+
+const openedOf = (got: readonly ToGateway[]): Opened[] =>
+  got.filter((message): message is Opened => message[0] === OPENED);
+const commitsOn = (got: readonly ToGateway[], chan: number): number[] =>
+  got.flatMap((message) => (message[0] === COMMIT && message[1] === chan ? [message[2]] : []));
+
+async function until(host: Harness, holds: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 50_000 && !holds(); turn++)
+    await (turn % 10 === 9 ? new Promise((resolve) => setTimeout(resolve, 1)) : host.turn());
+  assert.ok(holds());
+}
+
+async function withLargeJson(database: MemoryDatabase): Promise<Harness> {
+  const host = await startHost(database, LIMITS);
+  host.open(1, LARGE, { kind: 'json' });
+  host.send([SUBMIT, 1, 1, 1, 0, PART]);
+  await host.idle();
+  await until(host, () => commitsOn(host.got, 1).includes(1));
+  return host;
+}
+
+test('between two pieces of the snapshot of a large json document others have their turns', async (t) => {
+  let now = 0;
+  let cost = 0;
+  const spentMs = (): number => {
+    now += cost;
+    return now;
+  };
+  const host = await startHost(createMemoryDatabase(), LIMITS, spentMs);
+  t.after(() => host.host.dispose());
+  host.open(1, LARGE, { kind: 'json' });
+  openOn(host, 2, 1, 'acme/light');
+  host.send([SUBMIT, 1, 1, 1, 0, PART]);
+  await until(host, () => commitsOn(host.got, 1).includes(1));
+  host.got.length = 0;
+  // Each piece takes more than a slice.
+  cost = 10;
+  host.open(2, LARGE, { kind: 'json' });
+  host.send([SUBMIT, 1, 1, 2, -1, JSON.stringify([{ op: 'add', path: '/late', value: 1 }])]);
+  let seq = 0;
+  await until(host, () => {
+    if (openedOf(host.got).length === 0)
+      host.send([SUBMIT, 2, 1, ++seq, -1, JSON.stringify([{ insert: 'x' }])]);
+    return commitsOn(host.got, 1).includes(2) && openedOf(host.got).length === 1;
+  });
+  const opened = host.got.findIndex((message) => message[0] === OPENED);
+  const others = commitsOn(host.got.slice(0, opened), 2).length;
+  assert.ok(others >= 3, `only ${others} edits of the other document came while the snapshot was written`);
+  const [frame] = openedOf(host.got)[0]?.[3] ?? [];
+  assert.ok(frame !== undefined);
+  const { version, snapshot } = frameMessage(frame) as {
+    version: number;
+    snapshot: { part: number[]; late?: 1 };
+  };
+  // What comes while the pieces are written is not in them.
+  assert.deepEqual([version, snapshot.part.length, snapshot.late], [1, 40_000, undefined]);
+});
+
+test('a large json document is brought into memory in pieces', async (t) => {
+  const database = createMemoryDatabase();
+  const writer = await withLargeJson(database);
+  const fold = database.fold();
+  const [opened] = openedOf(writer.got);
+  const id = Number.parseInt(opened?.[5] ?? '', 36);
+  const { deltas } = await fold.read(id, 1);
+  const content = JSON.stringify({ part: Array.from({ length: 40_000 }, (_, a) => a) });
+  const written = await fold.writeSnapshot(writer.sessionRef, {
+    doc: id,
+    version: 1,
+    epoch: deltas[0]?.epoch ?? 0,
+    previous: 0,
+    logged: PART.length,
+    state: Buffer.from(content),
+    clients: [],
+  });
+  assert.ok(written);
+  const me = await database.control().openSession({ run: 'control', node: 'test', slot: -1 });
+  await database.control().fence(me, { session: writer.session });
+  writer.host.dispose();
+  let ms = 0;
+  let rests = 0;
+  const clock: Clock = {
+    ...systemClock,
+    now: () => (ms += 20),
+    after: (rest, run) => {
+      if (rest === 20) rests++;
+      return systemClock.after(0, run);
+    },
+  };
+  const host = await startHost(database, LIMITS, undefined, clock);
+  t.after(() => host.host.dispose());
+  host.open(1, LARGE, { kind: 'json' });
+  await until(host, () => openedOf(host.got).length === 1);
+  assert.ok(rests >= Math.floor(content.length / HELD_SHAPE.pieceBytes), `it rested ${rests} times`);
+  const [frame] = openedOf(host.got)[0]?.[3] ?? [];
+  assert.ok(frame !== undefined);
+  assert.deepEqual(frameMessage(frame).snapshot, JSON.parse(content));
+});
+
+/** Updates of so many letters, each by an author of its own. */
+function update(letter: string): Uint8Array {
+  const doc = new Y.Doc();
+  doc.getText('text').insert(0, letter.repeat(30_000));
+  return Y.encodeStateAsUpdate(doc);
+}
+
+/** What these frames of an `opened` make of an empty document. */
+function textIn(opened: Opened | undefined): string {
+  const doc = new Y.Doc();
+  for (const frame of opened?.[3] ?? []) {
+    const message = frameMessage(frame) as { snapshot?: string; ops?: { op: string }[] };
+    for (const op of [message.snapshot, ...(message.ops ?? []).map((each) => each.op)])
+      if (op !== undefined) Y.applyUpdate(doc, Buffer.from(op, 'base64'));
+  }
+  return [...doc.getText('text').toString()].toSorted().join('');
+}
+
+async function withLargeYjs(merge: Parameters<typeof startHost>[4]): Promise<Harness> {
+  const host = await startHost(createMemoryDatabase(), LIMITS, undefined, undefined, merge);
+  host.open(1, LARGE, { kind: 'yjs' });
+  for (const [at, letter] of ['a', 'b', 'c'].entries()) host.send([SUBMIT, 1, 1, at + 1, -1, update(letter)]);
+  await until(host, () => commitsOn(host.got, 1).includes(3));
+  host.got.length = 0;
+  return host;
+}
+
+test('the updates of a large yjs document are merged elsewhere, once for all who open it, and edits go on', async (t) => {
+  const merging = gate();
+  let merges = 0;
+  const host = await withLargeYjs(async (updates) => {
+    merges++;
+    await merging.opened;
+    return new Uint8Array(mergeAll(updates));
+  });
+  t.after(() => host.host.dispose());
+  host.open(2, LARGE, { kind: 'yjs' });
+  host.open(3, LARGE, { kind: 'yjs' });
+  host.send([SUBMIT, 1, 1, 4, -1, update('d')]);
+  await until(host, () => commitsOn(host.got, 1).includes(4));
+  assert.equal(merges, 1);
+  assert.deepEqual(openedOf(host.got), []);
+  merging.open();
+  await until(host, () => openedOf(host.got).length === 2);
+  const all = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(30_000)).join('');
+  for (const opened of openedOf(host.got)) {
+    assert.equal(opened[4], 4);
+    assert.equal(textIn(opened), all);
+  }
+  assert.equal(merges, 1);
+});
+
+test('where updates cannot be merged, those who open the document are told, and the next one tries again', async (t) => {
+  let fails = true;
+  const host = await withLargeYjs(async (updates) => {
+    if (fails) throw new Error('no thread');
+    return new Uint8Array(mergeAll(updates));
+  });
+  t.after(() => host.host.dispose());
+  host.open(2, LARGE, { kind: 'yjs' });
+  await until(host, () => host.got.some((message) => message[0] === OPEN_FAILED));
+  const failed = host.got.find((message) => message[0] === OPEN_FAILED);
+  assert.equal(failed?.[3], 'unavailable');
+  fails = false;
+  host.open(3, LARGE, { kind: 'yjs' });
+  await until(host, () => openedOf(host.got).length === 1);
+  assert.equal(textIn(openedOf(host.got)[0]).length, 90_000);
+});
