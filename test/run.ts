@@ -12,6 +12,7 @@ import { run } from 'node:test';
 import { packageDirectory } from '../src/cli/version.ts';
 import report from './reporter.ts';
 import { findProgram } from './support/install.ts';
+import { memoryDirectory } from './support/memory.ts';
 import { startTestPostgres } from './support/postgres.ts';
 import { type Requirement, requirementsOf } from './support/requirements.ts';
 
@@ -68,6 +69,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const { ready, lacking } = await findRequirements(files);
   if (ready.length === 0) return 1;
+  const memory = memoryDirectory();
+  if (memory !== undefined) process.env.TMPDIR = memory;
   const postgres =
     ready.some(needsPostgres) && process.env.TROUPE_TEST_POSTGRES === undefined
       ? await startTestPostgres({ fsync: false })

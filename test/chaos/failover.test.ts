@@ -12,6 +12,7 @@ import type { KindName } from '../../protocol/messages.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { type Afterwards, startTestRedis } from '../support/redis.ts';
 import { startReplicated } from '../support/replicated-postgres.ts';
+import { until } from '../support/until.ts';
 
 const KINDS: readonly KindName[] = ['rich-text', 'json', 'yjs', 'rich-text'];
 const CLIENTS_EACH = 2;
@@ -136,7 +137,7 @@ async function startLoad(t: Afterwards, storageUrl: string): Promise<Load> {
       const from = editors.map(({ counts }) => counts.committed);
       const enough = (): boolean =>
         editors.every(({ counts }, at) => counts.committed >= (from[at] ?? 0) + EDITS / CLIENTS_EACH);
-      while (!enough()) await new Promise(setImmediate);
+      await until(enough);
     },
     stop: async () => {
       await Promise.all(editors.map((editor) => editor.stop()));

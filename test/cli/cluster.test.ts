@@ -8,6 +8,7 @@ import type { PinView } from '../../src/cli/cluster/pins-view.ts';
 import type { ClusterStatus } from '../../src/cli/cluster/status.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
 import { type Ended, serving, troupe } from './spawn.ts';
 
@@ -331,9 +332,4 @@ async function ownedBy(
       const owner = await ownerOf(admin, shard);
       return owner?.node === node && owner.slot === slot;
     });
-}
-
-/** Each look is a round trip to the server; the test's time-out ends what never comes true. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise(setImmediate);
 }

@@ -15,6 +15,7 @@ import {
   startEmbeddedPostgres,
 } from '../../actors/storage/embedded-postgres.ts';
 import { startTestPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 void test('embedded: durable, on the loopback, with a password; data survives stops and kills; one process at a time', async (t) => {
   const { directory } = await scratch(t);
@@ -58,7 +59,7 @@ void test('embedded: durable, on the loopback, with a password; data survives st
   assert.deepEqual(await exited, { code: null, signal: 'SIGKILL' });
   await untilAnswers(first.url);
   // It may answer before whoever started it has seen that it is ready.
-  while (first.pid === killed) await new Promise(setImmediate);
+  await until(() => first.pid !== killed);
   await query(first.url, (sql) => sql`INSERT INTO kept VALUES (2)`);
 
   const { pid } = first;
@@ -198,12 +199,10 @@ async function query<T>(url: string, ask: (sql: postgres.Sql) => PromiseLike<T>)
 
 /** Each try is a dial of the port; the runner's time-out ends what never answers. */
 async function untilAnswers(url: string): Promise<void> {
-  for (;;) {
-    try {
-      await query(url, (sql) => sql`SELECT 1`);
-      return;
-    } catch {
-      await new Promise(setImmediate);
-    }
-  }
+  await until(() =>
+    query(url, (sql) => sql`SELECT 1`).then(
+      () => true,
+      () => false,
+    ),
+  );
 }

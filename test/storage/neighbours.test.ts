@@ -10,8 +10,9 @@ import {
   createWorkerStore,
 } from '../../actors/storage/store-postgres.ts';
 import { freshDatabase, ordinaryDatabase } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 import { row } from './contract.ts';
-import { database, document, until, writeNameOf } from './postgres-support.ts';
+import { database, document, writeNameOf } from './postgres-support.ts';
 
 void test('neighbours: under one role nothing of the other database is ended', async (t) => {
   const [ours, theirs] = [await freshDatabase(t), await freshDatabase(t)];

@@ -8,8 +8,9 @@ import postgres from 'postgres';
 import { fenceSelf } from '../../actors/storage/postgres/session.ts';
 import type { SessionRef } from '../../actors/storage/store.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
+import { until } from '../support/until.ts';
 import { row } from './contract.ts';
-import { database, document, headOf, openWorker, until, writeNameOf } from './postgres-support.ts';
+import { database, document, headOf, openWorker, writeNameOf } from './postgres-support.ts';
 
 /** Fencing another takes the row FOR UPDATE first; fencing oneself only updates it. */
 const FENCERS = ['another session', 'itself'] as const;

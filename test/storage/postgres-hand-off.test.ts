@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createWorkerStore } from '../../actors/storage/store-postgres.ts';
+import { until } from '../support/until.ts';
 import { row } from './contract.ts';
-import { database, document, openWorker, until } from './postgres-support.ts';
+import { database, document, openWorker } from './postgres-support.ts';
 
 void test('hand-off: one whose answer was lost says what it moved, also when that has been handed on', async (t) => {
   const { url, admin } = await database(t);

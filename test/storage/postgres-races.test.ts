@@ -12,8 +12,9 @@ import {
   createWorkerStore,
   type StoreProblem,
 } from '../../actors/storage/store-postgres.ts';
+import { until } from '../support/until.ts';
 import { row } from './contract.ts';
-import { database, document, headOf, openWorker, until, writeNameOf } from './postgres-support.ts';
+import { database, document, headOf, openWorker, writeNameOf } from './postgres-support.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 1);
 const RACES = 60 * RUNS;

@@ -46,8 +46,3 @@ export async function headOf(admin: postgres.Sql, doc: DocumentId): Promise<numb
   const [head] = await admin`SELECT coalesce(max(last), 0)::int AS version FROM delta WHERE doc = ${doc}`;
   return head?.version;
 }
-
-/** Each look is a round trip to the server; the runner's time-out ends what never comes true. */
-export async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise(setImmediate);
-}

@@ -36,6 +36,8 @@ export async function startTestPostgres(
       directory,
       settings: {
         ...(options.fsync === false ? { fsync: 'off', full_page_writes: 'off' } : {}),
+        // The directory may be in memory.
+        max_wal_size: '256MB',
         ...(options.unixSocket ? { unix_socket_directories: directory } : {}),
       },
     });
