@@ -13,9 +13,7 @@ import {
   DESKTOP,
   GRACE,
   loaded,
-  MARY,
   openAs,
-  PHONE,
   picture,
   settled,
   visit,
@@ -170,38 +168,6 @@ test('the board view', async (file) => {
       assert.equal(await ada.title(), 'Autumn · Troupe');
     },
   );
-
-  await file.test('what the board looks like: light with two people, dark, and on a phone', async (t) => {
-    const phone = await openAs(t, chromium, MARY, PHONE);
-    await visit(newAddress(), ada, grace, phone);
-    await grace.emulateMedia({ colorScheme: 'dark' });
-    await ada.locator('.board-title').click();
-    await ada.keyboard.type('Launch');
-    await ada.keyboard.press('Enter');
-    await addCards(
-      ada,
-      'To do',
-      'Write the announcement',
-      'Collect screenshots from both views',
-      'Ask legal about the wording',
-    );
-    await addCards(
-      ada,
-      'In progress',
-      'Rehearse the fallback with the on-call team',
-      'Measure again on the small machine',
-    );
-    await addCards(ada, 'Done', 'Choose a date', 'Book the room');
-    await cardOf(grace, 'Rehearse').focus();
-    await cardOf(ada, 'Rehearse').and(ada.locator('[data-visited]')).waitFor();
-    await cardOf(ada, 'Write').focus();
-    await cardOf(grace, 'Write').and(grace.locator('[data-visited]')).waitFor();
-    await settled(boardOf, ada, grace, phone);
-    await picture(ada, 'board-light');
-    await picture(grace, 'board-dark');
-    await picture(phone, 'board-phone');
-    assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), 360);
-  });
 });
 
 async function rename(page: Page, from: string, to: string): Promise<void> {

@@ -1,4 +1,5 @@
-// The page's document view in a real browser against a real node: what two people at one text see.
+// The page's document view in a real browser against a real node: what two people at one text see. looks.long.ts
+// and large-paste.long.ts have what takes longer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -14,8 +15,6 @@ import {
   loaded,
   MARY,
   openAs,
-  PHONE,
-  pasteInto,
   picture,
   recordStatus,
   settled,
@@ -43,6 +42,7 @@ test('the document view', async (file) => {
     assert.match(address.searchParams.get('doc') ?? '', /^demo\/[a-z]+-[a-z]+-[a-z0-9]{4}$/);
     await waitForStatus(ada, 'Up to date');
     await picture(ada, 'text-empty');
+    assert.deepEqual(await namelessControls(ada), []);
     await ada.keyboard.type('A shared line');
     await visit(address.href, grace);
     await waitForText(grace, 'A shared line');
@@ -232,25 +232,6 @@ test('the document view', async (file) => {
     assert.equal(await ada.locator('.toast').count(), 0);
   });
 
-  await file.test(
-    '100,000 words pasted at once reach the other window, and one undo takes them back',
-    async () => {
-      await visit(newAddress(), ada, grace);
-      await ada.keyboard.type('Small. ');
-      const words = Array.from(
-        { length: 100_000 },
-        (_, index) => `word${index % 100}${index % 12 === 11 ? '\n' : ' '}`,
-      );
-      const text = words.join('');
-      await pasteInto(ada, { 'text/plain': text });
-      await waitForStatus(ada, 'Saved');
-      assert.equal(await ada.locator('.toast').count(), 0);
-      assert.equal((await settled(textOf, ada, grace)).trimEnd(), `Small. ${text}`.trimEnd());
-      await ada.locator(EDITOR).press('Control+z');
-      assert.equal(await settled(textOf, ada, grace), 'Small. ');
-    },
-  );
-
   await file.test('a lost server is said so, edits made meanwhile are sent when it is back', async (t) => {
     const mary = await openAs(t, chromium, MARY);
     let reachable = true;
@@ -317,44 +298,7 @@ test('the document view', async (file) => {
       '/?new',
     );
   });
-
-  await file.test(
-    'what the page looks like: light, dark, and on a phone without sideways scrolling',
-    async (t) => {
-      const phone = await openAs(t, chromium, MARY, PHONE);
-      await visit(newAddress(), ada, grace, phone);
-      await grace.emulateMedia({ colorScheme: 'dark' });
-      await writeSample(ada);
-      await waitForText(grace, 'Rehearse the fallback');
-      await waitForText(phone, 'Rehearse the fallback');
-      await grace.locator(`${EDITOR} p`).first().click();
-      await grace.keyboard.press('Shift+Home');
-      await ada
-        .locator('.ql-cursor-name')
-        .getByText(GRACE.name, { exact: true })
-        .waitFor({ state: 'attached' });
-      await settled(textOf, ada, grace);
-      await picture(ada, 'text-light');
-      await picture(grace, 'text-dark');
-      await picture(phone, 'text-phone');
-      assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), 360);
-      assert.deepEqual(await namelessControls(ada), []);
-    },
-  );
 });
-
-async function writeSample(page: Page): Promise<void> {
-  await page.getByLabel('Text style').selectOption({ label: 'Title' });
-  await page.keyboard.type('Launch plan\n');
-  await page.keyboard.type(
-    'Everything we agreed on Tuesday, in one place. What you type is stored before anyone else sees it.\n',
-  );
-  await page.getByLabel('Text style').selectOption({ label: 'Heading' });
-  await page.keyboard.type('Before Friday\n');
-  await page.keyboard.type(
-    '- Read the rollout notes\nAsk support for the five most common questions\nRehearse the fallback',
-  );
-}
 
 /** Buttons, links and fields without a name for those who cannot see them. */
 function namelessControls(page: Page): Promise<string[]> {

@@ -17,7 +17,7 @@ import { until } from '../support/until.ts';
 const KINDS: readonly KindName[] = ['rich-text', 'json', 'yjs', 'rich-text'];
 const CLIENTS_EACH = 2;
 const PER_SECOND = 15;
-const EDITS = 60;
+const EDITS = 24;
 
 test('failover to a synchronous standby: no acknowledged edit is lost, and the clients go on', async (context) => {
   const t = closingInReverse(context);

@@ -1,9 +1,9 @@
-// The commands of a cluster as processes, beside two nodes that are processes too: what they say, what comes
-// of it, and how they end.
+// The commands of a cluster beside two nodes that are processes: what they say, what comes of it, and their exit codes.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
 import { shardOf } from '../../actors/shard.ts';
+import { run } from '../../src/cli/cli.ts';
 import type { PinView } from '../../src/cli/cluster/pins-view.ts';
 import type { ClusterStatus } from '../../src/cli/cluster/status.ts';
 import { freshDatabase } from '../support/postgres.ts';
@@ -265,6 +265,7 @@ test('commands of a cluster: an embedded database is 78, one that lacks migratio
   );
 });
 
+type Commanded = Pick<Ended, 'code' | 'stdout' | 'stderr'>;
 type Node = Awaited<ReturnType<typeof startNode>>;
 
 interface Cluster {
@@ -274,7 +275,7 @@ interface Cluster {
   readonly databaseUrl: string;
   readonly admin: postgres.Sql;
   /** `troupe cluster …` to its end. */
-  command(...args: string[]): Promise<Ended>;
+  command(...args: string[]): Promise<Commanded>;
   statusOf(): Promise<ClusterStatus>;
 }
 
@@ -291,13 +292,24 @@ async function startCluster(t: TestContext): Promise<Cluster> {
   const a = await startNode(t, databaseUrl, [...settings, '--set', 'node.name=a', '--set', 'workers=2']);
   const b = await startNode(t, databaseUrl, [...settings, '--set', 'node.name=b', '--set', 'workers=1']);
   const command = (...args: string[]) =>
-    troupe(t, 'cluster', ...args, '--set', `storage.url=${databaseUrl}`, ...settings).ended;
+    commanded('cluster', ...args, '--set', `storage.url=${databaseUrl}`, ...settings);
   const statusOf = async (): Promise<ClusterStatus> => {
     const { code, stdout, stderr } = await command('status', '--json');
     assert.equal(code, 0, stderr);
     return JSON.parse(stdout);
   };
   return { a, b, redis, databaseUrl, admin, command, statusOf };
+}
+
+/** The command line in this process: a process for each would take most of the test's time. */
+async function commanded(...args: string[]): Promise<Commanded> {
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  const code = await run(args, {
+    stdout: { write: (text) => stdout.push(text) },
+    stderr: { write: (text) => stderr.push(text) },
+    env: process.env,
+  });
+  return { code, stdout: stdout.join('').trimEnd(), stderr: stderr.join('') };
 }
 
 async function startNode(t: TestContext, databaseUrl: string, settings: readonly string[]) {

@@ -1,33 +1,12 @@
-// What drives load, small, against a real node.
+// What drives load, small, against a real node. node.long.ts replays longer traces.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { check } from '../../loadtest/checker.ts';
 import { garbageRun } from '../../loadtest/garbage.ts';
-import { readLogs, readStored } from '../../loadtest/log.ts';
-import { seededRandom } from '../../loadtest/random-edits.ts';
-import { replayTrace } from '../../loadtest/replay.ts';
 import { soakRun } from '../../loadtest/soak.ts';
-import { readTrace } from '../../loadtest/trace.ts';
 import { startTestNode } from '../support/node.ts';
+import { endsAsItsAuthorsLeftIt } from './replayed-trace.ts';
 
-const REPLAY = { limits: { submitsPerSecond: 1_000_000 } };
-
-for (const [name, kind] of [
-  ['clownschool', 'rich-text'],
-  ['clownschool', 'yjs'],
-  ['sveltecomponent', 'rich-text'],
-] as const) {
-  test(`${name} replayed as ${kind} ends as its authors left it`, async (t) => {
-    const node = await startTestNode(t, { config: REPLAY });
-    const trace = await readTrace(`test/data/traces/${name}.json.gz`);
-    const random = seededRandom(1);
-    const result = await replayTrace({ url: node.socketUrl, trace, kind, doc: 'replay/trace', random });
-    assert.equal(result.text, trace.endContent);
-    const logs = await readLogs({ url: node.socketUrl, random }, ['replay/trace']);
-    assert.equal(logs[0]?.rows.length, trace.txns.length);
-    assert.deepEqual(check(await readStored(node.storageUrl, logs), result.records), []);
-  });
-}
+endsAsItsAuthorsLeftIt('sveltecomponent', 'rich-text');
 
 test('frames of garbage are answered with codes, and nobody else notices', async (t) => {
   const node = await startTestNode(t);

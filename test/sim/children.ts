@@ -27,7 +27,7 @@ export interface Task {
 export type Told = Omit<RunResult, 'counts'> & { readonly counts: readonly (readonly [string, number])[] };
 
 /** Seeds that a child is given at a time. */
-const SHARE = 4;
+const SHARE = 2;
 
 /** `take` is told of each run as it ends, and says whether to give out no more seeds: those given out still come. */
 export function spread(what: Spread, take: (result: RunResult) => boolean): Promise<void> {

@@ -5,6 +5,7 @@ import { findNothing, isMissed } from './guarantees.ts';
 const SEEDS = 300;
 
 for (const [mutation, within] of [
+  ['duplicates', 30],
   ['fence', 120],
   ['predecessor', 100],
   ['settling', 300],

@@ -8,7 +8,7 @@ import { Scheduler } from './scheduler.ts';
 import { Thread } from './thread.ts';
 
 /** A few; sim.long.ts has more, and `npm run test:sim` does any number. */
-const SEEDS = 30;
+const SEEDS = 10;
 
 test('events run in order of time, then of their making, each with all its promises behind it', async () => {
   const scheduler = new Scheduler();
@@ -68,13 +68,8 @@ test('no real clock, timer or chance has a part in a run', async () => {
   }
 });
 
-for (const [mutation, within] of [
-  ['gate', 20],
-  ['duplicates', 30],
-] as const) {
-  test(`${mutation} taken out is missed within ${within} seeds; whole, the same seed finds nothing`, () =>
-    isMissed(mutation, within));
-}
+test('gate taken out is missed within 20 seeds; whole, the same seed finds nothing', () =>
+  isMissed('gate', 20));
 
 // Found far beyond the seeds that run below; each has a test of its own at the component that was wrong.
 for (const [seed, found] of [

@@ -1,4 +1,4 @@
-// The crash run, short: `npm run test:crash` is the long one.
+// The crash run, short: `npm run test:crash` is the long one. chaos.test.ts kills the owner in a cluster.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crashRun } from '../../loadtest/crash.ts';

@@ -1,0 +1,25 @@
+// A trace of real authors, replayed by clients against a real node, for the tests of several traces.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { check } from '../../loadtest/checker.ts';
+import { readLogs, readStored } from '../../loadtest/log.ts';
+import { seededRandom } from '../../loadtest/random-edits.ts';
+import { replayTrace } from '../../loadtest/replay.ts';
+import { readTrace } from '../../loadtest/trace.ts';
+import { startTestNode } from '../support/node.ts';
+
+const REPLAY = { limits: { submitsPerSecond: 1_000_000 } };
+
+/** Declares the test: the node has what the authors wrote, and told every client the truth. */
+export function endsAsItsAuthorsLeftIt(name: string, kind: 'rich-text' | 'yjs'): void {
+  test(`${name} replayed as ${kind} ends as its authors left it`, async (t) => {
+    const node = await startTestNode(t, { config: REPLAY });
+    const trace = await readTrace(`test/data/traces/${name}.json.gz`);
+    const random = seededRandom(1);
+    const result = await replayTrace({ url: node.socketUrl, trace, kind, doc: 'replay/trace', random });
+    assert.equal(result.text, trace.endContent);
+    const logs = await readLogs({ url: node.socketUrl, random }, ['replay/trace']);
+    assert.equal(logs[0]?.rows.length, trace.txns.length);
+    assert.deepEqual(check(await readStored(node.storageUrl, logs), result.records), []);
+  });
+}
