@@ -25,11 +25,11 @@ import {
   type FinalSubmitCode,
   isOpenSubmitCode,
 } from '../../protocol/errors.ts';
-import type { Json } from '../../protocol/messages.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { LargeAnswers } from './large-answers.ts';
 import type { OwnerChanges } from './ownership.ts';
+import { PresenceFrames } from './presence-frames.ts';
 import type { Replies } from './replies.ts';
 import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
 
@@ -230,25 +230,11 @@ export class Answers {
   }
 
   private states(channel: Channel, states: readonly (string | null)[]): void {
-    const changed = new Map<string, Json>();
-    for (let i = 0; i < states.length; i += 2) {
-      const text = states[i + 1];
-      changed.set(states[i] ?? '', typeof text === 'string' ? (JSON.parse(text) as Json) : null);
-    }
-    const frames = new Map<unknown, Uint8Array>();
+    const frames = new PresenceFrames(channel.doc, states);
     for (const session of channel.readers) {
       if (!session.keepsUp) continue;
-      if (session.client !== undefined && changed.has(session.client)) {
-        const others = Object.fromEntries([...changed].filter(([client]) => client !== session.client));
-        if (changed.size > 1) session.send({ type: 'presence', doc: channel.doc, states: others });
-        continue;
-      }
-      let frame = frames.get(session.codec);
-      if (frame === undefined) {
-        frame = session.frame({ type: 'presence', doc: channel.doc, states: Object.fromEntries(changed) });
-        frames.set(session.codec, frame);
-      }
-      session.write(frame);
+      const frame = frames.frameFor(session.codec, session.client);
+      if (frame !== undefined) session.write(frame);
     }
   }
 }
