@@ -1,7 +1,10 @@
-// Base64 as the wire contract has it (RFC 4648 section 4, padded), strict on input. Runs in browsers.
+// Base64 as the wire contract defines it (RFC 4648 section 4, padded), strict on input. Runs in browsers.
 
 const STRICT = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-/** String.fromCharCode takes its arguments on the stack. */
+/**
+ * `String.fromCharCode` takes its arguments on the stack, so longer input is converted in chunks of this
+ * size.
+ */
 const CHUNK = 8192;
 
 export function bytesToBase64(bytes: Uint8Array): string {
@@ -13,7 +16,7 @@ export function bytesToBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** The bytes, or undefined where the text is not padded base64. */
+/** Returns the bytes, or undefined if the text is not padded base64. */
 export function base64ToBytes(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0 || !STRICT.test(text)) return undefined;
   const binary = atob(text);

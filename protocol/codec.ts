@@ -1,28 +1,31 @@
-// The two subprotocols as codecs: one message a frame, the same messages in both. Encoding and
-// decoding only; what a message must hold is checked by who receives it.
+// The two subprotocols as codecs. Each frame holds one message, and both subprotocols carry the same
+// messages. This file encodes and decodes only; the receiver checks the content of a message.
 import { Packr } from 'msgpackr';
 import { base64ToBytes, bytesToBase64 } from './base64.ts';
 import type { ClientMessage, ServerMessage, Wire } from './messages.ts';
 import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from './messages.ts';
 import { checkMsgpack } from './msgpack-check.ts';
 
-/** A frame that cannot be decoded in its subprotocol; the sender is closed with 4400. */
+/** A frame that cannot be decoded in its subprotocol. The receiver closes the sender's socket with 4400. */
 export class FrameError extends Error {
   override name = 'FrameError';
 }
 
 export interface Codec {
   readonly subprotocol: typeof SUBPROTOCOL_JSON | typeof SUBPROTOCOL_MSGPACK;
-  /** Binary frames, or text. */
+  /** True for binary frames, false for text frames. */
   readonly binary: boolean;
   encode(message: ClientMessage | ServerMessage): string | Uint8Array<ArrayBuffer>;
   /** Size of a decoded value in this encoding. */
   encodedBytes(value: unknown): number;
-  /** The map that the frame holds. Throws FrameError. Bytes of kind yjs stay base64 text in JSON: see `wireBytes`. */
+  /**
+   * Returns the map in the frame. Throws FrameError. In JSON, bytes of kind yjs stay base64 text: see
+   * `wireBytes`.
+   */
   decode(frame: string | Uint8Array): Record<string, unknown>;
 }
 
-/** Nesting that any frame may have beyond `limits.depth`: message, ops, op. */
+/** Levels that a frame may nest beyond `limits.depth`: message, ops, op. */
 const FRAME_DEPTH = 512;
 
 export const jsonCodec: Codec = {
@@ -61,7 +64,10 @@ export const msgpackCodec: Codec = {
 
 export const CODECS: readonly Codec[] = [jsonCodec, msgpackCodec];
 
-/** Bytes of a patch or snapshot of kind yjs, from either subprotocol; undefined where it is neither bytes nor base64. */
+/**
+ * Bytes of a patch or snapshot of kind yjs, from either subprotocol. Undefined if the value is neither
+ * bytes nor base64.
+ */
 export function wireBytes(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   return typeof value === 'string' ? base64ToBytes(value) : undefined;
@@ -102,8 +108,9 @@ function withBytesAsText(message: ClientMessage | ServerMessage): ClientMessage 
 }
 
 /**
- * What a receiver must see to refuse it, where msgpackr has hidden it: a key `__proto__` (decoded as
- * `__proto_`), and text that is not UTF-8 (decoded with U+FFFD; given on as a lone surrogate).
+ * Puts back two faults that msgpackr hides, so that the receiver can refuse them: a key `__proto__`
+ * (msgpackr decodes it as `__proto_`), and text that is not UTF-8 (msgpackr decodes it with U+FFFD; this
+ * function returns a lone surrogate).
  */
 function restore(value: unknown, badText: boolean): unknown {
   if (typeof value === 'string') return restoreText(value, badText);

@@ -1,9 +1,9 @@
-// The catalogue of error codes and close codes of the wire contract. Every failure a client can
-// see is one of these; docs/protocol.md lists the same ones, and a test compares the two.
+// The catalogue of error codes and close codes of the wire contract. Every failure that a client can see is
+// one of these. docs/protocol.md lists the same codes, and a test compares the two lists.
 
 /**
- * Error code -> whether the same request may succeed when it is sent again unchanged (`retryable`
- * on the wire). Source: docs/protocol.md, section Errors.
+ * Maps an error code to `retryable` on the wire: true if the same request may succeed when it is sent again
+ * unchanged. Source: docs/protocol.md, section Errors.
  */
 export const ERROR_CODES = {
   'bad-message': false,
@@ -29,7 +29,7 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** Codes that end a submit for good: the server answers `reject`, and the seq is burnt. */
+/** Codes that end a submit for good. The server answers `reject`, and the seq is burnt. */
 export const FINAL_SUBMIT_CODES = [
   'bad-op',
   'test-failed',
@@ -42,7 +42,10 @@ export const FINAL_SUBMIT_CODES = [
 
 export type FinalSubmitCode = (typeof FINAL_SUBMIT_CODES)[number];
 
-/** Codes that leave a submit open: the server answers `error` with its `seq`, and the client sends it again. */
+/**
+ * Codes that leave a submit open. The server answers `error` with the submit's `seq`, and the client sends
+ * it again.
+ */
 export const OPEN_SUBMIT_CODES = [
   'overloaded',
   'rate-limited',
@@ -55,7 +58,7 @@ export type OpenSubmitCode = (typeof OPEN_SUBMIT_CODES)[number];
 export const isOpenSubmitCode = (code: string): code is OpenSubmitCode =>
   OPEN_SUBMIT_CODES.some((open) => open === code);
 
-/** WebSocket close codes. 1xxx follow RFC 6455; 4xxx are Troupe's own. */
+/** WebSocket close codes. The codes 1xxx follow RFC 6455; the codes 4xxx are Troupe's own. */
 export const CLOSE = {
   shutdown: 1001,
   frameTooLarge: 1009,
@@ -69,14 +72,16 @@ export const CLOSE = {
   slowReader: 4508,
 } as const;
 
-/** Close codes after which a client must not come back by itself (4401: not before it has a new token). */
+/**
+ * Close codes after which a client must not reconnect by itself. After 4401 it may once it has a new token.
+ */
 export const CLOSE_WITHOUT_RETRY: ReadonlySet<number> = new Set([
   CLOSE.badMessage,
   CLOSE.unauthenticated,
   CLOSE.forbidden,
 ]);
 
-/** An expected failure as a value: code from the catalogue, message for a person. */
+/** An expected failure as a value: a code from the catalogue and a message for a person. */
 export interface Failure {
   readonly code: ErrorCode;
   readonly message: string;

@@ -1,15 +1,15 @@
-// The limits a server tells in `welcome.limits`. Their defaults and the configuration keys that
-// change them are in config/schema.ts.
+// The limits that a server sends in `welcome.limits`. config/schema.ts has their defaults and the
+// configuration keys that change them.
 
 /** Every limit of the wire contract, section Limits. Sizes in bytes, times in milliseconds. */
 export interface Limits {
   /** Largest frame a client may send. */
   readonly frameBytes: number;
-  /** Largest patch a client may send, as encoded in its subprotocol. */
+  /** Largest patch a client may send, encoded in the client's subprotocol. */
   readonly opBytes: number;
   /** Largest frame a client must be able to take. */
   readonly receiveBytes: number;
-  /** Largest document, as its snapshot in JSON. */
+  /** Largest document, measured as its snapshot in JSON. */
   readonly documentBytes: number;
   /** Documents one socket may have open at once. */
   readonly openDocuments: number;
@@ -17,13 +17,13 @@ export interface Limits {
   readonly submitsPerSecond: number;
   /** Presence messages per second of one client, over all its documents. */
   readonly presencesPerSecond: number;
-  /** Largest presence `data`, as encoded in JSON. */
+  /** Largest presence `data`, encoded in JSON. */
   readonly presenceBytes: number;
-  /** Submits of one client to one document without an answer. */
+  /** Unanswered submits of one client to one document. */
   readonly inflight: number;
-  /** Nesting of a value: patch, snapshot or presence. */
+  /** Deepest nesting of a value (patch, snapshot or presence). */
   readonly depth: number;
-  /** What transforming and applying one patch may cost the server, in estimated milliseconds. */
+  /** Largest cost to the server of transforming and applying one patch, in estimated milliseconds. */
   readonly workMs: number;
   /** `since` and `base` reach back at least this long. */
   readonly historyMs: number;

@@ -1,12 +1,12 @@
-// The messages of the wire contract as types, both directions. Shapes only: decoding is in
-// codec.ts, what may be sent when is the gateway's and the client's business.
+// The messages of the wire contract as types, in both directions. This file has shapes only: codec.ts
+// decodes, and the gateway and the client decide which message may be sent when.
 import type { ErrorCode, FinalSubmitCode } from './errors.ts';
 import type { Limits } from './limits.ts';
 
 export type KindName = 'json' | 'rich-text' | 'yjs';
 export type Role = 'viewer' | 'commenter' | 'editor' | 'owner';
 
-/** A value as JSON has it. */
+/** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** A patch or a snapshot on the wire: JSON, or bytes for kind `yjs` (base64 text in `troupe.v1.json`). */
@@ -28,7 +28,7 @@ export interface Open {
   history?: string;
   id?: RequestId;
 }
-/** `base` left out: the head as it is on arrival. */
+/** Without `base`, the patch is made on the version that is the head when the submit arrives. */
 export interface Submit {
   type: 'submit';
   doc: string;
@@ -53,7 +53,7 @@ export interface Ping {
 }
 export type ClientMessage = Hello | Open | Submit | PresenceOut | Close | Ping;
 
-/** A patch as committed, with its author's client id and seq. */
+/** A patch as it was committed, with its author's client id and seq. */
 export interface CommittedOp {
   client: string;
   seq: number;
@@ -77,7 +77,7 @@ interface OpenedBase {
   history: string;
   version: number;
   role: Role;
-  /** This client's highest committed seq: 0 none, null no longer known. */
+  /** The highest committed seq of this client. 0 if it has none, null if the server no longer knows. */
   lastSeq: number | null;
   presence: Record<string, Json>;
   id?: RequestId;
@@ -142,7 +142,7 @@ export interface Draining {
   type: 'draining';
   reconnectInMs: number;
 }
-/** The other nodes have changed. */
+/** Tells a client that the set of other nodes has changed. */
 export interface Nodes {
   type: 'nodes';
   nodes: readonly string[];

@@ -1,18 +1,19 @@
-// A structural walk over a MessagePack frame before it is decoded: only the types of the wire
-// contract, lengths within the frame, no byte left over, nesting bounded. What passes can be
-// decoded without allocating more than a small multiple of the frame. It builds no values.
+// Walks over the structure of a MessagePack frame before the frame is decoded. The walk accepts only the
+// types of the wire contract, lengths within the frame, bounded nesting, and no byte left over. A frame
+// that passes can be decoded without allocating more than a small multiple of its size. The walk builds no
+// values.
 
-/** What a frame holds that its decoder or its receiver must know about. */
+/** Facts about a frame that its decoder or its receiver must know. */
 export interface MsgpackFindings {
   /** A map has a key `__proto__`. */
   readonly protoKey: boolean;
-  /** A string is not UTF-8 (an encoder that lets lone surrogates through writes such). */
+  /** A string is not UTF-8. An encoder that lets lone surrogates through writes such strings. */
   readonly badText: boolean;
 }
 
 /**
  * Checks one whole frame. Returns the findings, or a sentence that says what is wrong.
- * @param depth deepest nesting of arrays and maps, the outermost map counting as one
+ * @param depth deepest nesting of arrays and maps; the outermost map counts as one
  */
 export function checkMsgpack(frame: Uint8Array, depth: number): MsgpackFindings | string {
   const walk = new Walk(frame);
@@ -59,7 +60,8 @@ class Walk implements MsgpackFindings {
         return this.text(this.length(4));
       case 0xca:
         return this.skip(4);
-      // Integers beyond 2^53 - 1 are decoded as doubles that are no safe integers: the receiver refuses them.
+      // Integers beyond 2^53 - 1 are decoded as doubles that are not safe integers. The receiver refuses
+      // them.
       case 0xcb:
       case 0xcf:
       case 0xd3:
@@ -134,7 +136,7 @@ class Walk implements MsgpackFindings {
     return undefined;
   }
 
-  /** A big-endian length, -1 where the frame ends before it. */
+  /** Reads a big-endian length. Returns -1 if the frame ends before it. */
   private length(size: number): number {
     if (this.at + size > this.bytes.length) return -1;
     let length = 0;

@@ -1,10 +1,10 @@
-// Which names are names: document, client and seq as the wire contract bounds them.
+// The rules for valid names: document, client and seq, with the bounds of the wire contract.
 
 const ORG = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const DOC = /^[A-Za-z0-9._~:@-]{1,200}$/;
 const CLIENT = /^[A-Za-z0-9_-]{8,64}$/;
 
-/** `org/doc` split, or undefined where it is no document's name (`bad-name`). */
+/** Splits `org/doc`. Undefined if the text is not a document name (`bad-name`). */
 export function parseDocumentName(name: unknown): { org: string; doc: string } | undefined {
   if (typeof name !== 'string') return undefined;
   const slash = name.indexOf('/');

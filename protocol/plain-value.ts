@@ -1,12 +1,14 @@
-// Whether a decoded value may stand in a message at all: JSON values as the contract bounds them.
+// Checks whether a decoded value may stand in a message at all: JSON values within the bounds of the
+// contract.
 
 /**
- * A number beyond ±(2^53 − 1): VALUE-1. All doubles up there are integers, and JSON.parse has rounded what
- * was written, so one language reads another number than the next. The value decides, not how it was written.
+ * True for a number beyond ±(2^53 − 1): VALUE-1. All doubles of that size are integers, and JSON.parse has
+ * rounded the written number, so two languages read different numbers from one text. The value decides, not
+ * its notation.
  */
 export const isInexact = (value: number): boolean => Math.abs(value) > Number.MAX_SAFE_INTEGER;
 
-/** A sentence that says what is wrong, or undefined. `depth`: nesting that is left. */
+/** Returns a sentence that says what is wrong, or undefined. `depth` is the nesting that is left. */
 export function notPlain(value: unknown, depth: number): string | undefined {
   switch (typeof value) {
     case 'string':
@@ -40,14 +42,14 @@ export function notPlain(value: unknown, depth: number): string | undefined {
 }
 
 /**
- * Whether a decoded value takes more than so many bytes in JSON and in MessagePack, whatever its numbers and escapes
- * take: a lower bound, found without looking at more of it than that.
+ * True if a decoded value is sure to take more than `bytes` bytes in JSON and in MessagePack. The estimate
+ * is a lower bound: it holds for any numbers and escapes, and the walk stops once the bound is passed.
  */
 export function isLarger(value: unknown, bytes: number): boolean {
   return leftOf(value, bytes, DEEPEST) < 0;
 }
 
-/** Values that are nested deeper are for `notPlain` to refuse. */
+/** `isLarger` looks no deeper than this. `notPlain` refuses values that are nested deeper. */
 const DEEPEST = 512;
 
 function leftOf(value: unknown, bytes: number, depth: number): number {

@@ -1,5 +1,5 @@
-// The header of an unmasked, unfragmented server-to-client WebSocket frame (RFC 6455 section 5.2).
-// With it a frame is made once, where its message is made, and the same bytes go to every socket.
+// The header of an unmasked, unfragmented server-to-client WebSocket frame (RFC 6455 section 5.2). The code
+// that makes a message also makes its frame, once, and every socket gets the same bytes.
 
 const FIN_TEXT = 0x81;
 const FIN_BINARY = 0x82;
@@ -7,7 +7,7 @@ const FIN_BINARY = 0x82;
 export const headerLength = (payloadBytes: number): number =>
   payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
 
-/** Writes the header at `at`; returns where the payload begins. */
+/** Writes the header at `at`. Returns the index at which the payload begins. */
 export function writeHeader(into: Uint8Array, at: number, payloadBytes: number, binary: boolean): number {
   into[at] = binary ? FIN_BINARY : FIN_TEXT;
   if (payloadBytes < 126) {
