@@ -1,9 +1,12 @@
-// What a patch costs the thread that orders it, estimated from counts before the work is done, and
-// how a patch above `limits.workMs` is refused. Constants of the estimates stand with each kind;
-// `npm run work` measures them and prints the estimate beside the time. No clock is read here.
+// The cost of a patch to the thread that orders it, estimated from counts before the work is done, and the
+// refusal of a patch above `limits.workMs`. Each kind has the constants of its own estimate; `npm run work`
+// measures them and prints the estimate beside the time. This file reads no clock.
 import type { KindFailure, KindLimits, TooOld, Work } from './kind.ts';
 
-/** The answer to a patch that would cost more than `limits.workMs`; undefined where it would not. */
+/**
+ * Returns the answer to a patch that would cost more than `limits.workMs`. Undefined if the patch costs no
+ * more.
+ */
 export function refuseWork(
   { transformMs, applyMs }: Work,
   { workMs }: KindLimits,
@@ -12,7 +15,7 @@ export function refuseWork(
   return transformMs + applyMs > workMs ? tooFarBehind(workMs) : undefined;
 }
 
-/** The patch by itself is too costly, also on the newest version. */
+/** The refusal of a patch that is too costly by itself, also on the newest version. */
 export const tooMuchWork = (workMs: number) =>
   ({
     ok: false,
@@ -20,7 +23,7 @@ export const tooMuchWork = (workMs: number) =>
     message: `the patch would take more than ${workMs} ms to apply (limits.workMs): submit it in smaller parts`,
   }) as const satisfies KindFailure;
 
-/** The patch is costly only because so much has been committed since its base. */
+/** The refusal of a patch that is costly only because so much has been committed since its base. */
 export const tooFarBehind = (workMs: number): TooOld => ({
   ok: false,
   code: 'version-too-old',

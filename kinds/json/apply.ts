@@ -1,9 +1,9 @@
-// Applying steps to a document in place, whole or not at all, with an undo log. Owns what is copied when,
-// what that may cost, and how sizes change; knows nothing of versions or concurrency.
+// Applies steps to a document in place, whole or not at all, with an undo log. Owns when values are copied,
+// what a copy may cost, and how sizes change; knows nothing of versions or concurrency.
 //
-// Ownership of values: a state and a patch never share a container. A value is copied when it goes
-// from a patch into the state, and when a copy's value goes from the state into a patch. Removed
-// values move from the state into the undo log by reference, and back.
+// Ownership of values: a state and a patch never share a container. A value is copied when it goes from a
+// patch into the state, and when a copy's value goes from the state into a patch. Removed values move from
+// the state into the undo log by reference, and back.
 import type { Applied, KindFailureCode, KindLimits } from '../kind.ts';
 import { tooMuchWork } from '../work.ts';
 import {
@@ -40,7 +40,7 @@ import {
 } from './step.ts';
 import { bytesOf, clone, memberBytes, setOwn } from './value.ts';
 
-/** `path`: a place is missing or is no place. `deep`: the document would nest too deep. */
+/** `path`: a place is missing, or the pointer names no place. `deep`: the document would nest too deep. */
 export interface ApplyFailure {
   readonly ok: false;
   readonly code: Exclude<KindFailureCode, 'bad-op' | 'conflict'> | 'path' | 'deep';
@@ -48,9 +48,10 @@ export interface ApplyFailure {
 }
 
 /**
- * Applies `steps` in sequence, asking for each when those before it have been applied. `limits` given: as a commit (tests left out, `-` a number, copy an
- * add, sizes and work checked); otherwise the patch stays what it is, with its tokens classified. After a
- * failure the state is as it was.
+ * Applies `steps` in sequence. It asks for each step only when the steps before it have been applied. With
+ * `limits` it commits: tests are left out, `-` becomes a number, a copy becomes an add, sizes and work are
+ * checked. Without `limits` the patch keeps its steps, with their tokens classified. After a failure the
+ * state is as it was.
  */
 export function applySteps(
   state: JsonState,
@@ -75,16 +76,25 @@ export function applySteps(
 
 type StepFailure = Pick<ApplyFailure, 'code' | 'message'>;
 
-/** A document may take so many times `documentBytes` of memory: nearly empty lists and objects take far more than their text. */
+/**
+ * A document may take this many times `documentBytes` of memory. Nearly empty lists and objects take far
+ * more memory than text.
+ */
 const MEMORY_FACTOR = 8;
-/** Microseconds for a byte of a value that a commit copies: into the document, into the patch, and to text. */
+/**
+ * Microseconds for one byte of a value that a commit copies: into the document, into the patch, and to
+ * text.
+ */
 const COPY_BYTE_US = 0.05;
-/** The same for a text: it is not walked, only written as text. */
+/** The same for a text, which is not walked but only written. */
 const COPY_TEXT_BYTE_US = 0.01;
-/** Microseconds for a byte of a value that is looked at. */
+/** Microseconds for one byte of a value that is read. */
 const LOOK_BYTE_US = 0.01;
 
-/** One application. Each step pushes what it became to `done`, or says why it failed, perhaps half done. */
+/**
+ * One application. Each step pushes its applied form to `done`, or returns the reason of its failure and
+ * may be half done then.
+ */
 class Run {
   readonly done: Step[] = [];
   readonly #state: JsonState;
@@ -95,7 +105,10 @@ class Run {
   readonly #number: number;
   readonly #before: Pick<Size, 'bytes' | 'containers'>;
   #copiedBytes = 0;
-  /** For what depends on the document: what depends on the patch alone, `work` has counted. */
+  /**
+   * Time left for costs that depend on the document. `work` has counted the costs that depend on the patch
+   * alone.
+   */
   #leftUs: number;
 
   constructor(state: JsonState, limits: KindLimits | undefined) {
@@ -111,7 +124,7 @@ class Run {
     return { edits: this.#edits, ...this.#before, sizes: this.#noted };
   }
 
-  /** Why the document is too large now; one that was so before may shrink. */
+  /** Returns a sentence if the document is too large now. A document that was too large before may shrink. */
   grewBeyond(): string | undefined {
     const most = this.#limits?.documentBytes;
     if (most === undefined) return undefined;
@@ -146,7 +159,7 @@ class Run {
   }
 
   #test(step: TestStep): StepFailure | undefined {
-    if (step.never) return testFailed('what it tests is gone');
+    if (step.never) return testFailed('the tested value is gone');
     let pointer = step.path;
     let value = this.#state.root;
     if (pointer.length > 0) {
@@ -155,14 +168,15 @@ class Run {
       value = valueIn(place) ?? null;
       pointer = place.pointer;
     }
-    // Values of one size are compared: no more is walked of the document's than the test's own has.
+    // Only values of the same size are compared, so the comparison walks no more of the document than the
+    // test's own size.
     const same = !isContainer(value) || this.#sizeOf(value).bytes === bytesOf(step.value);
     if (!same || !holds(value, step.value)) return testFailed('the test is false');
     if (this.#limits === undefined) this.#push(step, pointer);
     return undefined;
   }
 
-  /** True where `pointer` asks a list for what is no index: nobody could ever make that test true. */
+  /** True if `pointer` asks a list for a token that is not an index. Such a test can never become true. */
   #isNoPlace(pointer: Pointer): boolean {
     return pointer.some(
       (token, depth) => isNoIndex(token) && isList(valueAt(this.#state.root, pointer.slice(0, depth))),
@@ -210,10 +224,10 @@ class Run {
     if (typeof place === 'string') return noPlace(place);
     const value = valueIn(source) ?? null;
     const size = this.#sizeOf(value);
-    // Before anything is copied: copies of copies double the document with every step.
+    // The check comes before any copying: copies of copies double the document with every step.
     const refused = this.#copiesTooMuch(value, size) ?? this.#tooDeep(value, size, step.path);
     if (refused !== undefined) return refused;
-    // Taken first: the copy may go into what it is a copy of.
+    // The value is copied before it is put: the copy may go into its own source.
     const copied = plain(value);
     const kept = this.#limits === undefined ? undefined : clone(copied);
     const held = this.#sizes.hold(copied);
@@ -238,7 +252,7 @@ class Run {
     this.#put(place, value, size, false);
     if (this.#limits === undefined) this.#pushTransfer(step, source, place);
     else if (place.pointer.length > source.pointer.length && within(place.pointer, source.pointer)) {
-      // RFC 6902 forbids `from` to be a prefix of `path`, though the list has closed up in between.
+      // RFC 6902 forbids `from` to be a prefix of `path`, even if the list has closed up in between.
       const refused = this.#copiesTooMuch(value, size);
       if (refused !== undefined) return refused;
       this.done.push({ op: 'remove', path: source.pointer });
@@ -257,7 +271,7 @@ class Run {
     this.done.push({ op: step.op, from: source.pointer, path: place.pointer, ...end });
   }
 
-  /** Its `-` stays one until it commits. */
+  /** True if the step's target stays `-` until the patch commits. */
   #staysEnd(step: AddStep | TransferStep, place: Place): boolean {
     return this.#limits === undefined && place.list !== undefined && targetOf(step).at(-1) === '-';
   }
@@ -269,7 +283,10 @@ class Run {
     return size;
   }
 
-  /** Whether `value` at `path` would nest the document too deep; where its known height does not tell, it is walked. */
+  /**
+   * Checks whether `value` at `path` would nest the document too deep. The value is walked if its known
+   * height does not decide.
+   */
   #tooDeep(value: Held, { bytes, height }: Size, path: Pointer): StepFailure | undefined {
     if (this.#limits === undefined) return undefined;
     const left = this.#limits.depth - path.length;
@@ -278,7 +295,10 @@ class Run {
     return this.costsTooMuch() ?? (this.#sizes.isDeeper(value, left) ? TOO_DEEP : undefined);
   }
 
-  /** What a commit copies out of the document, all steps together, stays within one document's size and the work allowed. */
+  /**
+   * Checks that all steps of a commit together copy no more out of the document than one document's size
+   * and the allowed work.
+   */
   #copiesTooMuch(value: Held, { bytes }: Size): StepFailure | undefined {
     const most = this.#limits?.documentBytes;
     this.#copiedBytes += bytes;
@@ -287,11 +307,12 @@ class Run {
     return { code: 'too-large', message: `the patch copies more than ${most} bytes` };
   }
 
-  /** Counts a change below all of `around`; `size`: what comes there, if anything does. */
+  /** Counts a change below all of `around`. `size` is the size of the value that is added, if any. */
   #count(around: readonly Container[], bytes: number, containers: number, size: Size | undefined): void {
     this.#state.bytes += bytes;
     this.#state.containers += containers;
-    // All sizes first, from inside, so that what is not known yet is walked once and as it was.
+    // All sizes are found first, from the inside, so that an unknown size is walked once and in its state
+    // before the change.
     for (let i = around.length - 1; i >= 0; i--) this.#sizes.track(around[i] as Container);
     for (let i = 0; i < around.length; i++) {
       const known = this.#sizes.track(around[i] as Container);
@@ -306,7 +327,7 @@ class Run {
     }
   }
 
-  /** Puts `value` there: replaces an element, inserts one, or sets a member. */
+  /** Puts `value` at `place`: replaces an element, inserts an element, or sets a member. */
   #put(place: Place, value: Held, size: Size, replaceItem: boolean): void {
     if (place.list === undefined) {
       const { members, key } = place;
@@ -330,7 +351,7 @@ class Run {
     }
   }
 
-  /** The list of `place` in chunks, put in the place of the plain one. */
+  /** Returns the list of `place` in chunks. A plain list is replaced by its chunked form. */
   #chunked({ list, around, pointer }: Place & { readonly list: List }): List {
     if (list instanceof HeldList) return list;
     const chunked = this.#sizes.chunked(list);
@@ -351,7 +372,7 @@ class Run {
     return chunked;
   }
 
-  /** Takes the value there, which has `size`, out of its container. */
+  /** Takes the value at `place` out of its container. The value has the given size. */
   #takeOut(place: Place, { bytes, containers }: Size): void {
     if (place.list === undefined) {
       const { members, key } = place;

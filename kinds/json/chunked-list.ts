@@ -1,7 +1,7 @@
-// A list in which inserting and removing anywhere costs the same however long it is: a tree whose leaves
-// hold the elements in chunks. Owns nothing but the order of its elements; never looks at them.
+// A list in which inserting and removing costs the same at any place and at any length: a tree whose leaves
+// hold the elements in chunks. Owns the order of its elements; never looks at them.
 
-/** Both kinds of node hold at most `fanOut` of what they hold. */
+/** A leaf has at most `fanOut` items, a branch at most `fanOut` children. */
 type Node<T> = Leaf<T> | Branch<T>;
 
 interface Leaf<T> {
@@ -12,7 +12,7 @@ interface Leaf<T> {
 
 interface Branch<T> {
   readonly children: Node<T>[];
-  /** Elements below. */
+  /** Number of elements below this node. */
   length: number;
 }
 
@@ -32,7 +32,7 @@ export class ChunkedList<T> {
     return this.#root.length;
   }
 
-  /** The element at `index`, which must be there. */
+  /** Returns the element at `index`. The index must exist. */
   at(index: number): T {
     const { leaf, offset } = this.#find(index);
     return leaf.items[offset] as T;
@@ -59,7 +59,7 @@ export class ChunkedList<T> {
     return removed;
   }
 
-  /** Elements in order. */
+  /** The elements in order. */
   toArray(): T[] {
     const all: T[] = [];
     for (const items of this.chunks()) for (const item of items) all.push(item);
@@ -106,7 +106,7 @@ function branchOf<T>(children: Node<T>[]): Branch<T> {
   return { children, length };
 }
 
-/** Groups that are three quarters full, so that the next insertions find room. */
+/** Splits `all` into groups that are three quarters full, so that the next insertions find room. */
 function grouped<T>(all: readonly T[], fanOut: number): T[][] {
   const size = Math.ceil((fanOut * 3) / 4);
   const groups: T[][] = [];
@@ -114,7 +114,7 @@ function grouped<T>(all: readonly T[], fanOut: number): T[][] {
   return groups;
 }
 
-/** Returns the right half where the node became too full. */
+/** Returns the right half of the node if the node became too full. */
 function insertInto<T>(node: Node<T>, index: number, item: T, fanOut: number): Node<T> | undefined {
   node.length++;
   if (node.children === undefined) {
@@ -149,7 +149,7 @@ function removeFrom<T>(node: Node<T>, index: number, fanOut: number): T {
   return removed;
 }
 
-/** A child that is nearly empty goes into its neighbour, if there is room. */
+/** Merges a child that is nearly empty into its neighbour, if there is room. */
 function join<T>(children: Node<T>[], at: number, fanOut: number): void {
   const child = children[at] as Node<T>;
   if (child.length === 0 && children.length > 1) {

@@ -1,6 +1,6 @@
-// Committing a patch that was made on an older version: each step is transformed and applied before
-// the next is looked at, so that the document tells which tokens are indices. Owns what a failed
-// commit is called.
+// Commits a patch that was made on an older version. Each step is transformed and applied before the next
+// is looked at, so that the document tells which tokens are indices. Owns the error code of a failed
+// commit.
 import type { Applied, KindFailure, KindLimits, Result, TooOld } from '../kind.ts';
 import { refuseWork } from '../work.ts';
 import { type ApplyFailure, applySteps } from './apply.ts';
@@ -24,7 +24,7 @@ export function commit(
   return applied.ok ? applied : failed(applied, carried.length > 0);
 }
 
-/** Each step as it applies when those before it have been applied to `state`. */
+/** Yields each step in the form that applies after the steps before it have been applied to `state`. */
 function* transformed(
   state: JsonState,
   { steps, known }: JsonOp,
@@ -33,7 +33,8 @@ function* transformed(
   let carried = past;
   for (const [index, written] of steps.entries()) {
     const behind = index + 1 < steps.length;
-    // What steps behind it say about its places hangs on which of them are lists.
+    // Steps behind a fruitless step may name its places, and their meaning depends on which of these are
+    // lists.
     const fruitless = behind && !known && meet(written, carried, undefined, 0) === undefined;
     const step = behind && !known ? settle(written, carried, state, fruitless) : written;
     const next: Step[] | undefined = behind ? [] : undefined;
@@ -44,8 +45,8 @@ function* transformed(
 }
 
 /**
- * Transforming takes out every step whose place went away, so a place that is missing now was missing
- * at `base`. (It is wrong in about one of 10,000 patches that copy, or move a value onto one around it.)
+ * Transforming removes every step whose place went away, so a place that is missing now was missing at
+ * `base`. This is wrong for a few patches that copy a value, or move a value onto one around it.
  */
 function failed({ code, message }: ApplyFailure, concurrent: boolean): KindFailure {
   if (code === 'path') return { ok: false, code: 'bad-op', message };

@@ -1,6 +1,6 @@
-// How a document's value is held: as JSON, but for long lists, which are chunked so that a step in one
-// costs the same however long it is. Owns what the two forms of a list have in common and the way
-// between held and plain values; knows neither steps nor sizes.
+// The form in which a document's value is kept in memory: JSON, except that long lists are chunked, so that
+// a step in a list costs the same at any length. Owns the operations that both forms of a list share and
+// the way between held and plain values; knows neither steps nor sizes.
 import jsonpatch from 'fast-json-patch';
 import type { Json } from '../../protocol/messages.ts';
 import { ChunkedList } from './chunked-list.ts';
@@ -10,12 +10,12 @@ import { setOwn } from './value.ts';
 export type Members = { [key: string]: Held };
 export type List = Held[] | HeldList;
 export type Container = List | Members;
-/** A value in a document. JSON is one too. */
+/** A value in a document. Every JSON value is one too. */
 export type Held = null | boolean | number | string | Container;
 
-/** The class by a name of its own: the type of held values is recursive. */
+/** The class of chunked lists. It has a name of its own because the type of held values is recursive. */
 export class HeldList extends ChunkedList<Held> {
-  /** For JSON.stringify. */
+  /** JSON.stringify calls this. */
   toJSON(): Held[] {
     const out: Held[] = [];
     for (const items of this.chunks()) out.push(...items);
@@ -23,15 +23,20 @@ export class HeldList extends ChunkedList<Held> {
   }
 }
 
-/** Where a document begins to be held otherwise than plainly. Results never hang on it, only costs. */
+/**
+ * The sizes from which a document's value is no longer held plainly. They change costs only, never results.
+ */
 export interface HeldShape {
-  /** Most elements of a plain list; a longer one is chunked. */
+  /** Most elements of a plain list. A longer list is chunked. */
   readonly plainItems: number;
   /** Most elements of a chunk. */
   readonly fanOut: number;
-  /** The size of a container of this many bytes is kept from the beginning; a smaller one is walked. */
+  /**
+   * A container of at least this many bytes has its size kept from the beginning. A smaller container is
+   * walked.
+   */
   readonly largeBytes: number;
-  /** Of a document's text so many bytes are read or written at once. */
+  /** Bytes of a document's text that are read or written at once. */
   readonly pieceBytes: number;
 }
 
@@ -48,7 +53,7 @@ export const isContainer = (value: Held | undefined): value is Container =>
 export const isList = (value: Held | undefined): value is List =>
   Array.isArray(value) || value instanceof HeldList;
 
-/** An own member; undefined where there is none. */
+/** Returns an own member, or undefined if there is none. */
 export const memberOf = (members: Members, key: string): Held | undefined =>
   Object.hasOwn(members, key) ? members[key] : undefined;
 
@@ -56,8 +61,8 @@ export function itemOf(list: List, index: number): Held {
   return list instanceof HeldList ? list.at(index) : (list[index] ?? null);
 }
 
-// fast-json-patch looks paths up through prototypes, takes any index and reads `01` as 1, so callers find
-// and check the place, and it is given only the last token.
+// fast-json-patch looks paths up through prototypes, accepts any index and reads `01` as 1. Therefore
+// callers find and check the place, and fast-json-patch gets only the last token.
 
 export function setItem(list: List, index: number, value: Held): void {
   if (list instanceof HeldList) list.set(index, value);
@@ -96,7 +101,7 @@ export function plain(value: Held): Json {
   return out;
 }
 
-/** Whether `value` is `other`, as RFC 6902 section 4.6 has it: key order means nothing. */
+/** True if `value` equals `other` by RFC 6902 section 4.6: key order means nothing. */
 export function holds(value: Held, other: Json): boolean {
   if (value === other) return true;
   if (!isContainer(value) || typeof other !== 'object' || other === null) return false;

@@ -1,5 +1,6 @@
-// The patch that takes a patch back, as a patch of its own that others can be transformed past and
-// that can go over the wire. Owns nothing of the state: what it tries there it takes back.
+// Builds the patch that takes another patch back. The result is a patch of its own: others can be
+// transformed past it, and it can go over the wire. The builder applies steps to the state for a trial and
+// takes them all back.
 import type { Json } from '../../protocol/messages.ts';
 import { applySteps } from './apply.ts';
 import { isList, plain } from './held.ts';
@@ -8,7 +9,10 @@ import { toFull } from './pointers.ts';
 import { type JsonState, type JsonUndo, revert } from './state.ts';
 import { endsInList, type JsonOp, type Step, within } from './step.ts';
 
-/** Throws where `op` does not apply to `before`. `before` is as it was, but for the order of keys. */
+/**
+ * Throws if `op` does not apply to `before`. Afterwards `before` is as it was, except for the order of
+ * keys.
+ */
 export function invert(op: JsonOp, before: JsonState): JsonOp {
   const undos: JsonUndo[] = [];
   const backwards: Step[][] = [];
@@ -29,7 +33,7 @@ export function invert(op: JsonOp, before: JsonState): JsonOp {
 
 type Value = Json | undefined;
 
-/** A copy of what the step takes away or overwrites. */
+/** A copy of the value that the step takes away or overwrites. */
 function overwritten(step: Step, state: JsonState): Value {
   if (step.op === 'test') return undefined;
   let target = step.path;
@@ -43,7 +47,7 @@ function overwritten(step: Step, state: JsonState): Value {
   return old === undefined ? undefined : plain(old);
 }
 
-/** `step` has its tokens classified; `old` is what stood at its target. */
+/** `step` has its tokens classified; `old` is the value that stood at its target. */
 function inverse(step: Step, old: Value): Step[] {
   switch (step.op) {
     case 'test':
@@ -59,7 +63,7 @@ function inverse(step: Step, old: Value): Step[] {
     case 'move': {
       if (endsInList(step.path) || old === undefined)
         return [{ op: 'move', from: step.path, path: step.from }];
-      // Moved onto a value around it: its old place comes back with that value.
+      // The value was moved onto a container around it. The old place comes back with that container.
       if (within(step.from, step.path)) return [{ op: 'replace', path: step.path, value: old }];
       return [
         { op: 'move', from: step.path, path: step.from },

@@ -1,5 +1,5 @@
-// The kind `json`: documents are JSON values, patches are JSON Patches (RFC 6902). Puts together
-// parsing, transforming and applying.
+// The kind `json`: documents are JSON values, patches are JSON Patches (RFC 6902). It puts parsing,
+// transforming and applying together.
 import type { DocumentKind } from '../kind.ts';
 import { applySteps } from './apply.ts';
 import { commit } from './commit.ts';
@@ -19,13 +19,13 @@ export type { JsonOp, JsonState, JsonUndo };
 
 export interface JsonKind extends DocumentKind<JsonState, JsonOp, JsonUndo> {
   /**
-   * `past` as it applies after `op`, both made on one version, `op` committing later: what patches
-   * that stand on `op` are transformed past. Good for transforming only; never to be applied.
+   * Transforms `past` past `op`; both were made on one version, and `op` commits later. Patches that build
+   * on `op` are transformed past the result. The result serves transforming only and must never be applied.
    */
   carry(past: JsonOp, op: JsonOp): JsonOp;
 }
 
-/** The kind, its documents held in the given shape. */
+/** The kind, with its documents held in the given shape. */
 export const jsonKindOf = (shape: HeldShape): JsonKind => ({
   name: 'json',
 

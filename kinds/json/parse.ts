@@ -1,5 +1,5 @@
-// A patch between its wire form (RFC 6902) and its working form, and the note that the log keeps
-// beside it. Owns every check that needs no document; never applies anything.
+// Converts a patch between its wire form (RFC 6902) and its working form, and makes the note that the log
+// keeps beside it. Owns every check that needs no document; never applies anything.
 import type { Json, Wire } from '../../protocol/messages.ts';
 import type { KindFailure, KindLimits, Result } from '../kind.ts';
 import { toFull } from './pointers.ts';
@@ -16,7 +16,7 @@ import {
 } from './step.ts';
 import { copyChecked, isMalformed } from './value.ts';
 
-/** Checks and copies: nothing of `wire` is kept by reference. */
+/** Checks and copies `wire`. The result keeps no reference into `wire`. */
 export function parse(wire: unknown, limits: Pick<KindLimits, 'depth'>): Result<JsonOp> {
   if (!Array.isArray(wire)) return bad('a JSON Patch is an array of steps');
   const steps: Step[] = [];
@@ -32,7 +32,7 @@ export function parse(wire: unknown, limits: Pick<KindLimits, 'depth'>): Result<
 
 const bad = (message: string): KindFailure => ({ ok: false, code: 'bad-op', message });
 
-/** A step, or what is wrong with it. */
+/** Returns a step, or a sentence that says what is wrong with it. */
 function readStep(wire: unknown, depth: number): Step | string {
   if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) return 'not an object';
   const op = own(wire, 'op');
@@ -79,11 +79,11 @@ function readPath(wire: object, member: 'path' | 'from', depth: number): Pointer
   return pointer;
 }
 
-/** In the order that `note` follows. */
+/** The pointers of a step, in the order of the characters of `note`. */
 const pointersOf = (step: Step): readonly Pointer[] =>
   step.op === 'move' || step.op === 'copy' ? [step.from, step.path] : [step.path];
 
-/** Values are the patch's own: not to be changed. */
+/** The returned values belong to the patch and must not be changed. */
 export function wireOf(op: JsonOp): Json {
   return op.steps.flatMap(wireStep);
 }
@@ -96,13 +96,13 @@ function wireStep(step: Step): Json[] {
     case 'replace':
       return [{ op: step.op, path: writePointer(targetOf(step)), value: step.value }];
     case 'test':
-      // Two tests that can not both hold say "never" in RFC 6902.
+      // RFC 6902 has no test that always fails. Two tests that contradict each other stand for it.
       if (step.never) return [0, 1].map((value) => ({ op: 'test', path: '', value }));
       return [{ op: 'test', path: writePointer(step.path), value: step.value }];
     case 'move':
     case 'copy': {
       const path = targetOf(step);
-      // RFC 6902 forbids `from` to be a prefix of `path`, though the list has closed up in between.
+      // RFC 6902 forbids `from` to be a prefix of `path`, even if the list has closed up in between.
       if (step.op === 'move' && path.length > step.from.length && within(path, step.from))
         return [
           { op: 'copy', from: writePointer(step.from), path: writePointer(toFull(path, step.from)) },
@@ -115,7 +115,10 @@ function wireStep(step: Step): Json[] {
   }
 }
 
-/** One character for each token that could be an index, in order: `1` it is one, `0` a member's name. */
+/**
+ * The note has one character for each token that could be an index, in order: `1` for an index, `0` for the
+ * name of a member.
+ */
 export function noteOf(op: JsonOp): string | undefined {
   let note = '';
   for (const step of op.steps)
@@ -127,7 +130,7 @@ export function noteOf(op: JsonOp): string | undefined {
   return note === '' ? undefined : note;
 }
 
-/** Without a note a patch with ambiguous tokens has to be applied before others are transformed past it. */
+/** Without a note, a patch with ambiguous tokens must be applied before others can be transformed past it. */
 export function recall(wire: Wire, note: string | undefined): JsonOp {
   const parsed = parse(wire, { depth: Number.POSITIVE_INFINITY });
   if (!parsed.ok) throw new Error(`not a committed JSON Patch: ${parsed.message}`);

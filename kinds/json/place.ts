@@ -1,5 +1,5 @@
-// Where a pointer leads in a document. Owns the classification of tokens against the containers that
-// are there, and the reasons why a place is none; never changes anything.
+// Finds the place to which a pointer leads in a document. Owns the classification of tokens by the
+// containers of the document, and the reasons for which a place does not exist; never changes anything.
 import {
   type Container,
   type Held,
@@ -12,7 +12,7 @@ import {
 } from './held.ts';
 import { type Pointer, type Token, toIndex } from './step.ts';
 
-/** The value at `pointer`; undefined where there is none. */
+/** The value at `pointer`. Undefined if there is none. */
 export function valueAt(root: Held, pointer: Pointer): Held | undefined {
   if (pointer.length === 0) return root;
   const place = locate(root, pointer, false);
@@ -25,7 +25,10 @@ export type Place = { readonly pointer: Pointer; readonly around: readonly Conta
   | { readonly list: undefined; readonly members: Members; readonly key: string }
 );
 
-/** Finds a place, or says why there is none. `slot`: where something may be put; otherwise it holds a value. */
+/**
+ * Finds a place, or returns the reason for which there is none. With `slot`, the place may be one where a
+ * value can be put; without it, the place must hold a value.
+ */
 export function locate(root: Held, pointer: Pointer, slot: boolean): Place | string {
   let node: Held | undefined = root;
   let classified: Token[] | undefined;
@@ -38,7 +41,7 @@ export function locate(root: Held, pointer: Pointer, slot: boolean): Place | str
     if (isList(node)) {
       const puts = slot && depth === last;
       const index: number = token === '-' && puts ? node.length : toIndex(token);
-      if (index < 0) return `${token} is no list index`;
+      if (index < 0) return `${token} is not a list index`;
       if (puts ? index > node.length : index >= node.length) return `index ${token} is past the end`;
       if (typeof token !== 'number') {
         classified ??= [...pointer];

@@ -1,17 +1,21 @@
-// Where a pointer leads after a step that its author had not seen. Owns index shifts, following of
-// moved values, and which places are gone; knows neither documents nor what a step wants.
+// Transforms a pointer past a step that its author had not seen. Owns index shifts, the following of moved
+// values, and which places are gone; knows neither documents nor the purpose of a step.
 //
-// A pointer plays one of two parts: a `value` (what remove, replace, test and `from` name), or a
-// `slot` (where add, move and copy put something: a gap in a list, a member of an object).
+// A pointer plays one of two parts. A `value` pointer names an existing value (remove, replace, test and
+// `from`). A `slot` pointer names a place to put something (add, move and copy): a gap in a list or a
+// member of an object.
 import { END, meets, type Pointer, type Step, toIndex, within, withToken } from './step.ts';
 
 export type Part = 'value' | 'slot';
-/** `inside`: a value around it is gone or was overwritten. `removed`: exactly it is gone. */
+/** `inside`: a container around the value is gone or was overwritten. `removed`: the value itself is gone. */
 export type Lost = 'inside' | 'removed';
 
 export const isLost = (place: Pointer | Lost): place is Lost => typeof place === 'string';
 
-/** `pointer` after `step`. `later`: its own step commits later, so it stands behind at one gap. */
+/**
+ * Transforms `pointer` past `step`. With `later`, the pointer belongs to a step that commits later, so at
+ * the same gap it stands behind.
+ */
 export function pastStep(pointer: Pointer, part: Part, step: Step, later: boolean): Pointer | Lost {
   switch (step.op) {
     case 'test':
@@ -54,7 +58,7 @@ function pastReplace(pointer: Pointer, replaced: Pointer): Pointer | Lost {
   return pointer.length > replaced.length && within(pointer, replaced) ? 'inside' : pointer;
 }
 
-/** Past an insertion into a list, or a write of a member or of the root. */
+/** Transforms `pointer` past an insertion into a list, or a write of a member or of the root. */
 function pastPut(pointer: Pointer, part: Part, put: Pointer, later: boolean): Pointer | Lost {
   if (!meets(pointer, put)) return pointer;
   const depth = put.length - 1;
@@ -69,8 +73,8 @@ function pastPut(pointer: Pointer, part: Part, put: Pointer, later: boolean): Po
 }
 
 /**
- * The target of a move as a slot in the document that still has the value at `from`, so that both
- * its pointers can be mapped alike. A gap that touches the value stands before it.
+ * The target of a move as a slot in the document that still has the value at `from`. In this form both
+ * pointers of the move can be mapped alike. A gap that touches the value stands before it.
  */
 export function toFull(path: Pointer, from: Pointer): Pointer {
   const depth = from.length - 1;
@@ -82,7 +86,7 @@ export function toFull(path: Pointer, from: Pointer): Pointer {
   return behind ? withToken(path, depth, index + 1) : path;
 }
 
-/** The way back. `full` is not inside `from`. */
+/** The inverse of `toFull`. `full` is not inside `from`. */
 export function fromFull(full: Pointer, from: Pointer): Pointer {
   const depth = from.length - 1;
   if (!meets(full, from) || !isList(full, from, depth)) return full;

@@ -1,5 +1,5 @@
-// Classifying the tokens of a step whose document is not at hand any more: the places it speaks of
-// are looked up where they are now. Owns that detour; decides nothing about how steps meet.
+// Classifies the tokens of a step whose document is no longer at hand, by looking up its places in the
+// present document. Owns that detour; decides nothing about how steps are transformed.
 import { type Held, isList, type List } from './held.ts';
 import { valueAt } from './place.ts';
 import { isLost, type Lost, type Part, pastStep, toFull } from './pointers.ts';
@@ -7,9 +7,9 @@ import type { JsonState } from './state.ts';
 import { isAmbiguous, type Pointer, type Step, samePointer, toIndex } from './step.ts';
 
 /**
- * `step`, made on the document before `carried`, with its list indices as numbers, as far as its
- * lists are still in `state`, the document after `carried`. A `-` becomes the number it was for the
- * author. `fruitless`: the step has no effect, and digits in containers that are gone count as indices.
+ * Returns `step`, made on the document before `carried`, with its list indices as numbers, as far as its
+ * lists are still in `state`, the document after `carried`. A `-` becomes the number that it was for the
+ * author. With `fruitless` the step has no effect, and digits in containers that are gone count as indices.
  */
 export function settle(step: Step, carried: readonly Step[], state: JsonState, fruitless: boolean): Step {
   const view = new View(carried, state, fruitless);
@@ -24,7 +24,7 @@ export function settle(step: Step, carried: readonly Step[], state: JsonState, f
     if (view.isEnd(path)) return { ...step, from, path: view.withEnd(path), end: true };
     return { ...step, from, path };
   }
-  // The containers of a move's target are looked up where the value has not left yet.
+  // The containers of a move's target are looked up in the document that the value has not left yet.
   const full = toFull(step.path, from);
   const places = view.classified(full);
   const path = step.path.map((token, depth) => (typeof places[depth] === 'number' ? toIndex(token) : token));
@@ -34,7 +34,7 @@ export function settle(step: Step, carried: readonly Step[], state: JsonState, f
   return { ...step, from, path: path.with(-1, end), end: true };
 }
 
-/** Stands for something inside a container; no index, and a name that nobody gives. */
+/** Stands for any member of a container. It is not an index, and no client uses it as a name. */
 const ANY_MEMBER = '\uffff';
 
 class View {
@@ -48,14 +48,14 @@ class View {
     this.#guesses = guesses;
   }
 
-  /** Indices as numbers; `-` stays. */
+  /** The pointer with its indices as numbers. `-` stays. */
   classified(pointer: Pointer): Pointer {
     let out = pointer;
     for (const [depth, token] of pointer.entries()) {
       if (typeof token === 'number' || token === '-' || !isAmbiguous(token)) continue;
       const container = this.#valueAt(out.slice(0, depth));
-      // Of a container that is gone nobody can tell; a digit is far more often an index. A fruitless
-      // step is looked at only for which later steps of its patch stand on it.
+      // A container that is gone cannot be looked up, and a digit is far more often an index. A fruitless
+      // step matters only for the later steps of its patch that build on it.
       if (isList(container) || (this.#guesses && container === undefined))
         out = out.with(depth, toIndex(token));
     }
@@ -66,10 +66,10 @@ class View {
     return pointer.at(-1) === '-' && this.#listAt(pointer.slice(0, -1)) !== undefined;
   }
 
-  /** `-` at the end of `pointer` as the number of elements that the author saw. */
+  /** The pointer with its last `-` as the number of elements that the author saw. */
   withEnd(pointer: Pointer): Pointer {
     const length = this.#listAt(pointer.slice(0, -1))?.length ?? 0;
-    // Gaps keep their order, so the author's last gap is the last one that is not past the end now.
+    // Gaps keep their order, so the author's last gap is the last gap that is not past the end now.
     let low = 0;
     let high = length + this.#carried.length;
     while (low < high) {
@@ -86,7 +86,10 @@ class View {
     return isList(value) ? value : undefined;
   }
 
-  /** The container at `pointer`, if it is still the one its author saw: what has overwritten it tells nothing. */
+  /**
+   * The container at `pointer`, if it is still the one that the author saw. A value that has overwritten it
+   * tells nothing.
+   */
   #valueAt(pointer: Pointer): Held | undefined {
     const inside = this.#now([...pointer, ANY_MEMBER], 'value');
     return isLost(inside) ? undefined : valueAt(this.#state.root, inside.slice(0, -1));

@@ -1,18 +1,19 @@
-// How large the values in a document are, so that removing, moving or testing one never has to walk
-// through it. Owns the sizes of containers and how values become held; never edits a document.
+// The sizes of the values in a document, so that removing, moving or testing a value never has to walk
+// through it. Owns the sizes of containers and the conversion of values to held ones; never edits a
+// document.
 //
-// A container's size is known where it is large, or where an edit has passed through it. Any other has
-// not changed since it came, so that it is small and can be walked.
+// A container's size is known if the container is large, or if an edit has passed through it. Any other
+// container is small and has not changed since it came, so it can be walked.
 import type { Json } from '../../protocol/messages.ts';
 import { type Container, type Held, HeldList, type HeldShape, isContainer, type Members } from './held.ts';
 import { bytesOf, memberBytes, setOwn } from './value.ts';
 
 export interface Size {
-  /** Bytes in JSON, as value.ts counts them. */
+  /** Bytes in JSON, counted as in value.ts. */
   readonly bytes: number;
   /** Lists and objects in it, itself included. */
   readonly containers: number;
-  /** Containers on the longest way down, this one included; it may be too high after something was removed. */
+  /** Containers on the longest way down, this one included. The number may be too high after a removal. */
   readonly height: number;
 }
 
@@ -21,14 +22,14 @@ export interface KnownSize extends Size {
   bytes: number;
   containers: number;
   height: number;
-  /** The last application that noted what it was before. */
+  /** Number of the last application that noted the size before its changes. */
   noted: number;
 }
 
 export class Sizes {
   readonly #known = new WeakMap<Container, KnownSize>();
   readonly #shape: HeldShape;
-  // What `#visit` has found out so far.
+  // The results of `#visit` so far.
   #bytes = 0;
   #containers = 0;
   #height = 0;
@@ -41,7 +42,7 @@ export class Sizes {
     return this.#shape.pieceBytes;
   }
 
-  /** Makes a value held, in place: the caller gives it away. */
+  /** Converts a value to a held one, in place. The caller gives the value away. */
   hold(value: Json): { readonly value: Held; readonly size: Size } {
     this.#bytes = 0;
     this.#containers = 0;
@@ -50,7 +51,7 @@ export class Sizes {
     return { value: held, size };
   }
 
-  /** A container of held values that was put together from pieces, and has this size. */
+  /** Registers a container of held values that was put together from pieces and has this size. */
   assembled(container: Held[] | Members, size: Size): Held {
     const held =
       Array.isArray(container) && this.tooLong(container.length)
@@ -60,19 +61,19 @@ export class Sizes {
     return held;
   }
 
-  /** Whether a plain list of this many elements is too long. */
+  /** True if a plain list of this many elements is too long. */
   tooLong(length: number): boolean {
     return length > this.#shape.plainItems;
   }
 
-  /** The same list, chunked. Its elements are shared, its size goes along. */
+  /** The same list, chunked. The elements are shared, and the size is kept. */
   chunked(list: readonly Held[]): HeldList {
     const chunked = new HeldList(list, this.#shape.fanOut);
     this.#known.set(chunked, { ...this.of(list as Held[]), noted: 0 });
     return chunked;
   }
 
-  /** O(1) but for strings, whose characters are counted, and small containers. */
+  /** O(1), except for strings, whose characters are counted, and for small containers. */
   of(value: Held): Size {
     if (!isContainer(value)) return { bytes: bytesOf(value), containers: 0, height: 0 };
     return this.#known.get(value) ?? this.#walk(value);
@@ -92,7 +93,7 @@ export class Sizes {
     return size;
   }
 
-  /** Whether `value` nests deeper than `depth`, by what is below it. O(value). */
+  /** True if `value` nests deeper than `depth`, judged by the values below it. O(value). */
   isDeeper(value: Held, depth: number): boolean {
     if (!isContainer(value)) return false;
     if (depth <= 0) return true;

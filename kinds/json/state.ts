@@ -1,5 +1,5 @@
-// One document: its value, as it is held, with its sizes, and how an application is taken back. Owns
-// nothing of how steps change it.
+// One document: its held value, its sizes, and the undoing of an application. Knows nothing of how steps
+// change it.
 import type { Json } from '../../protocol/messages.ts';
 import {
   type Held,
@@ -15,16 +15,16 @@ import { setOwn } from './value.ts';
 
 export interface JsonState {
   root: Held;
-  /** Bytes of `root` in JSON, as value.ts counts them. */
+  /** Bytes of `root` in JSON, counted as in value.ts. */
   bytes: number;
   /** Lists and objects in `root`. */
   containers: number;
   readonly sizes: Sizes;
-  /** Applications so far. */
+  /** Number of applications so far. */
   runs: number;
 }
 
-/** A state that holds `root`, which the caller gives away. */
+/** A state that holds `root`. The caller gives `root` away. */
 export function stateOf(root: Json, shape: HeldShape): JsonState {
   const sizes = new Sizes(shape);
   return stateWith(sizes, sizes.hold(root));
@@ -39,17 +39,18 @@ export function stateWith(
 }
 
 /**
- * Estimates, from `heapUsed` before and after a document of 80,000 values of one form is loaded: an empty list takes 43
- * bytes, an empty object 68, an object with one member 68, and 250 where each has a key of its own.
+ * Estimated heap bytes for each list or object, and for each byte of JSON. They were set from `heapUsed`
+ * before and after loading documents of many small values: a container costs less than this if it is empty,
+ * and more if each object has a key of its own.
  */
 const CONTAINER_BYTES = 64;
 const TEXT_BYTES = 2;
 
-/** Estimated bytes of heap that a value takes. */
+/** Estimated bytes of heap for a value. */
 export const memoryOf = ({ bytes, containers }: Pick<Size, 'bytes' | 'containers'>): number =>
   TEXT_BYTES * bytes + CONTAINER_BYTES * containers;
 
-/** How to take one primitive edit back; `old` undefined: there was none. */
+/** The undoing of one primitive edit. `old` is undefined if there was no value before. */
 export type UndoEdit =
   | { readonly type: 'root'; readonly old: Held }
   | { readonly type: 'member'; readonly at: Members; readonly key: string; readonly old: Held | undefined }
@@ -61,7 +62,7 @@ export interface JsonUndo {
   readonly edits: readonly UndoEdit[];
   readonly bytes: number;
   readonly containers: number;
-  /** What the sizes of the containers that were edited had been. */
+  /** The earlier sizes of the containers that were edited. */
   readonly sizes: readonly (Size & { readonly of: KnownSize })[];
 }
 

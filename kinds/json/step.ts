@@ -1,8 +1,8 @@
-// The working form of a JSON Patch: steps whose pointers are token lists. Owns what a token means
-// and how pointers are read and written; never looks at a document.
+// The working form of a JSON Patch: steps whose pointers are lists of tokens. Owns the meaning of a token
+// and the reading and writing of pointers; never looks at a document.
 //
-// A token is a number where its container is known to be a list, a string where it is a member of
-// an object or where nobody has looked at the container yet (`Op.known` tells which of the two).
+// A number is an index of a container that is known to be a list. A string is the member of an object, or a
+// token whose container has not been looked up (`JsonOp.known` tells which of the two).
 import type { Json } from '../../protocol/messages.ts';
 
 export type Token = string | number;
@@ -12,7 +12,7 @@ export interface AddStep {
   readonly op: 'add';
   readonly path: Pointer;
   readonly value: Json;
-  /** Written as `-` and resolved to the number in `path`; on the wire it is `-` again. */
+  /** The author wrote `-`, and `path` has the resolved number. On the wire the token is `-` again. */
   readonly end?: true;
 }
 export interface ReplaceStep {
@@ -24,7 +24,7 @@ export interface RemoveStep {
   readonly op: 'remove';
   readonly path: Pointer;
 }
-/** `path` of a move is a place in the document without the value at `from`, as RFC 6902 has it. */
+/** The `path` of a move is a place in the document without the value at `from`, as in RFC 6902. */
 export interface TransferStep {
   readonly op: 'move' | 'copy';
   readonly from: Pointer;
@@ -35,7 +35,7 @@ export interface TestStep {
   readonly op: 'test';
   readonly path: Pointer;
   readonly value: Json;
-  /** Its target is gone: it fails whatever stands there now. */
+  /** The target of the test is gone. The test fails for any value that stands there now. */
   readonly never?: true;
 }
 export type Step = AddStep | ReplaceStep | RemoveStep | TransferStep | TestStep;
@@ -46,12 +46,12 @@ export interface JsonOp {
   readonly known: boolean;
 }
 
-/** `-` as an index: after every element. */
+/** The index of `-`: after every element. */
 export const END = Number.POSITIVE_INFINITY;
 
 const INDEX = /^(?:0|[1-9]\d{0,9})$/;
 
-/** The list index a token stands for, END for `-`, -1 where it is none (`01`, `x`). */
+/** The list index of a token. END for `-`, -1 if the token is not an index (`01`, `x`). */
 export function toIndex(token: Token | undefined): number {
   if (typeof token === 'number') return token;
   if (token === undefined) return -1;
@@ -61,16 +61,16 @@ export function toIndex(token: Token | undefined): number {
 
 const INDEX_OF_ANY_SIZE = /^(?:0|[1-9]\d*)$/;
 
-/** True where a token can not name a place of a list, however long that is: `01`, `+0`, `x`. */
+/** True if a token can not name a place of a list of any length: `01`, `+0`, `x`. */
 export const isNoIndex = (token: Token): boolean =>
   typeof token === 'string' && token !== '-' && !INDEX_OF_ANY_SIZE.test(token);
 
-/** A token whose meaning hangs on its container. */
+/** True for a token whose meaning depends on its container. */
 export const isAmbiguous = (token: Token): boolean => token === '-' || toIndex(token) >= 0;
 
 const BAD_ESCAPE = /~(?![01])/;
 
-/** Tokens of an RFC 6901 pointer; undefined where it is none. */
+/** The tokens of an RFC 6901 pointer. Undefined if the text is not a pointer. */
 export function readPointer(text: string): string[] | undefined {
   if (text === '') return [];
   if (text.charCodeAt(0) !== 47) return undefined;
@@ -97,7 +97,7 @@ export const withToken = (pointer: Pointer, depth: number, token: Token): Pointe
 export const sameToken = (a: Token | undefined, b: Token | undefined): boolean =>
   a === b || (typeof a !== typeof b && String(a) === String(b));
 
-/** `pointer` is `ancestor` or lies inside it. */
+/** True if `pointer` is `ancestor` or lies inside it. */
 export function within(pointer: Pointer, ancestor: Pointer): boolean {
   if (pointer.length < ancestor.length) return false;
   for (let i = 0; i < ancestor.length; i++) if (!sameToken(pointer[i], ancestor[i])) return false;
@@ -106,7 +106,7 @@ export function within(pointer: Pointer, ancestor: Pointer): boolean {
 
 export const samePointer = (a: Pointer, b: Pointer): boolean => a.length === b.length && within(a, b);
 
-/** `pointer` leads into the container that `other` ends in. */
+/** True if `pointer` leads into the container in which `other` ends. */
 export function meets(pointer: Pointer, other: Pointer): boolean {
   const depth = other.length - 1;
   if (pointer.length <= depth) return false;
@@ -114,9 +114,9 @@ export function meets(pointer: Pointer, other: Pointer): boolean {
   return true;
 }
 
-/** `pointer` ends in a list. */
+/** True if `pointer` ends in a list. */
 export const endsInList = (pointer: Pointer): boolean => typeof pointer.at(-1) === 'number';
 
-/** The target as its author wrote it: `-` where it was `-`. */
+/** The target as its author wrote it, with `-` where the author wrote `-`. */
 export const targetOf = (step: { readonly path: Pointer; readonly end?: true }): Pointer =>
   step.end ? withToken(step.path, step.path.length - 1, '-') : step.path;

@@ -1,24 +1,24 @@
-// A document's value from JSON text, and back to it, in pieces of about a millisecond: a document of many megabytes takes
-// tenths of a second, and other documents have their turns between two pieces. Owns where the text is cut. JSON.parse and
-// JSON.stringify do the rest.
+// Reads a document's value from JSON text and writes it back, in pieces of about a millisecond. A document
+// of many megabytes takes tenths of a second, and other documents have their turns between two pieces. Owns
+// where the text is cut; JSON.parse and JSON.stringify do the rest.
 import type { Json } from '../../protocol/messages.ts';
 import { type Container, type Held, HeldList, isContainer, type Members } from './held.ts';
 import type { Size, Sizes } from './sizes.ts';
 import { memberBytes, setOwn } from './value.ts';
 
-/** One thing of `text` that has begun and not ended yet. `from` up to here nothing of it has been read. */
+/** A list or object of the text whose end has not been reached. */
 interface Open {
   readonly items: Held[] | undefined;
   readonly members: Members;
-  /** Position behind its opening bracket. */
+  /** Position behind the opening bracket. */
   readonly start: number;
-  /** What comes before here has been read. */
+  /** The text before this position has been read. */
   from: number;
-  /** Behind the last comma of its own, or `start`. */
+  /** Position behind the latest comma of this container, or `start`. */
   element: number;
-  /** The last colon of its own. */
+  /** Position of the latest colon of this container. */
   colon: number;
-  /** Some of it has been read: it is put together here. */
+  /** True once a part of the container has been read into this object. */
   isCut: boolean;
   bytes: number;
   containers: number;
@@ -34,7 +34,7 @@ const LIST_END = 0x5d;
 const OBJECT = 0x7b;
 const OBJECT_END = 0x7d;
 
-/** @param text JSON; throws where it is not */
+/** @param text the JSON text; the generator throws if it is not JSON */
 export function* readPieces(
   text: string,
   sizes: Sizes,
@@ -47,7 +47,10 @@ export function* readPieces(
 class Reader {
   readonly #text: string;
   readonly #sizes: Sizes;
-  /** The text as a whole is the one element of the first. */
+  /**
+   * The containers that are open, outermost first. The first entry stands around the text, which is its one
+   * element.
+   */
   readonly #open: Open[] = [opened(true, 0)];
   #at = 0;
 
@@ -56,7 +59,7 @@ class Reader {
     this.#sizes = sizes;
   }
 
-  /** Reads the next piece. False: that was the last. */
+  /** Reads the next piece. False after the last piece. */
   next(): boolean {
     const text = this.#text;
     const until = this.#at + this.#sizes.pieceBytes;
@@ -96,7 +99,7 @@ class Reader {
     const [value] = root.items ?? [];
     if (this.#open.length !== 1 || value === undefined || root.items?.length !== 1)
       throw new SyntaxError('not one JSON value');
-    // Its own brackets and the separator are nobody's.
+    // The brackets and the separator of the first entry are not part of the text.
     return {
       value,
       size: { bytes: root.bytes - 3, containers: root.containers - 1, height: root.height },
@@ -105,7 +108,7 @@ class Reader {
 
   get #top(): Open {
     const top = this.#open.at(-1);
-    if (top === undefined) throw new SyntaxError('a bracket closes what was not open');
+    if (top === undefined) throw new SyntaxError('a closing bracket has no opening bracket');
     return top;
   }
 
@@ -118,7 +121,7 @@ class Reader {
   #close(isList: boolean): void {
     const closed = this.#top;
     if (isList !== (closed.items !== undefined)) throw new SyntaxError('brackets do not match');
-    // A small one is read with what is around it.
+    // A small container is read together with its surroundings.
     if (!closed.isCut && this.#at - closed.start <= this.#sizes.pieceBytes) {
       this.#open.pop();
       return;
@@ -136,7 +139,7 @@ class Reader {
       around.bytes += 1;
     } else {
       const key: unknown = JSON.parse(this.#text.slice(around.element, around.colon));
-      if (typeof key !== 'string') throw new SyntaxError('a key that is no string');
+      if (typeof key !== 'string') throw new SyntaxError('a key is not a string');
       setOwn(around.members, key, value);
       around.bytes += memberBytes(key);
     }
@@ -145,7 +148,7 @@ class Reader {
     around.element = this.#at + 1;
   }
 
-  /** Of this one, all before `end` that has not been read. */
+  /** Reads the part of `open` between its last read position and `end`. */
   #read(open: Open, end: number): void {
     const all = this.#text.slice(open.from, end).trim();
     const isFirst = open.from === open.start;
@@ -194,7 +197,7 @@ function add(open: Open, size: Size): void {
   open.height = Math.max(open.height, size.height);
 }
 
-/** Position of the quote that ends the string that begins at `at`. */
+/** Position of the quote that ends the string which begins at `at`. */
 function endOfString(text: string, at: number): number {
   for (let end = text.indexOf('"', at + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;
@@ -204,7 +207,7 @@ function endOfString(text: string, at: number): number {
   throw new SyntaxError('a string has no end');
 }
 
-/** The JSON text of a value that does not change meanwhile. */
+/** Writes the JSON text of a value. The value must not change meanwhile. */
 export function* writePieces(value: Held, sizes: Sizes): Generator<undefined, string, undefined> {
   const out: string[] = [];
   yield* write(value, sizes, out);

@@ -1,9 +1,9 @@
-// How concurrent JSON Patches meet: the table of docs/protocol.md, step against step, from paths
-// alone. Owns who wins and what has no effect; never looks at a document.
+// Transforms concurrent JSON Patches: the table of docs/protocol.md, step against step, from paths alone.
+// Owns which step wins and which has no effect; never looks at a document.
 //
-// `steps` (committing later) go past each earlier step one by one. What an earlier step comes to
-// once a later one has been applied is needed only to carry it on to the steps behind; those
-// carried steps speak about places, their values do not matter.
+// `steps` (committing later) go past each earlier step one by one. Once a later step has been applied, an
+// earlier step is carried: rewritten for the document after that later step. Carried steps serve only the
+// later steps behind; they speak about places, and their values do not matter.
 
 import { fromFull, isLost, pastStep, toFull } from './pointers.ts';
 import {
@@ -21,12 +21,13 @@ import {
 } from './step.ts';
 
 /**
- * Carried steps may become this many more than there were. Beyond it what copies and fruitless moves
- * would add is left out: steps that name what those put somewhere may then miss it.
+ * The number of carried steps may exceed the original number by this many. Beyond the limit, the steps that
+ * copies and fruitless moves would add are left out, and a later step that names a place created by one of
+ * them may miss it.
  */
 export const CARRIED_MAX = 256;
 
-/** `op` as it applies after `past`. `past` must have been applied, or recalled with its note. */
+/** Transforms `op` past `past`, which must have been applied, or recalled with its note. */
 export function transform(op: JsonOp, past: JsonOp): JsonOp {
   const out: Step[] = [];
   let changed = false;
@@ -43,7 +44,10 @@ export function transform(op: JsonOp, past: JsonOp): JsonOp {
   return changed ? { steps: out, known: op.known } : op;
 }
 
-/** `past` as it applies after `op`, for transforming what stands on `op`; never to be applied. */
+/**
+ * Transforms `past` past `op`, for transforming the patches that build on `op`. The result must never be
+ * applied.
+ */
 export function carry(past: JsonOp, op: JsonOp): JsonOp {
   let carried = carriedOf(past);
   for (const step of op.steps) {
@@ -54,16 +58,17 @@ export function carry(past: JsonOp, op: JsonOp): JsonOp {
   return { steps: carried, known: true };
 }
 
-/** The steps of a committed patch. Throws where nobody knows its list indices. */
+/** The steps of a committed patch. Throws if the list indices of the patch are not known. */
 export function carriedOf(past: JsonOp): readonly Step[] {
   if (!past.known && past.steps.length > 0)
-    throw new Error('the patch to transform past has not been applied: nobody knows its list indices');
+    throw new Error('the patch to transform past has not been applied, so its list indices are not known');
   return past.steps;
 }
 
 /**
- * `step` past all of `carried`; undefined where it has no effect. `next` collects what those come to
- * after `step`, what the step behind it has to go past: at most `most` of them, if `carried` are no more.
+ * Transforms `step` past all of `carried`. Undefined if it then has no effect. `next` collects the steps of
+ * `carried` as they are after `step`, for the step behind it: at most `most` of them, if `carried` has no
+ * more.
  */
 export function meet(
   step: Step,
@@ -89,7 +94,7 @@ export function meet(
 
 const NEVER_TEST = { op: 'test', path: [], value: null, never: true } as const satisfies Step;
 
-/** `mine` as it applies after `earlier`; undefined where it has no effect. */
+/** Transforms `mine` past `earlier`. Undefined if it then has no effect. */
 function pastEarlier(mine: Step, earlier: Step): Step | undefined {
   if (earlier.op === 'test') return mine;
   switch (mine.op) {
@@ -128,7 +133,7 @@ function moved<S extends Step>(step: S, path: Pointer): S {
 
 const isMember = (pointer: Pointer): boolean => !endsInList(pointer);
 
-/** A move onto itself. */
+/** True for a move onto itself. */
 const isIdle = (step: Step): boolean => step.op === 'move' && !step.end && samePointer(step.from, step.path);
 
 function transferPast(mine: TransferStep, earlier: Step): Step | undefined {
@@ -149,8 +154,9 @@ function transferPast(mine: TransferStep, earlier: Step): Step | undefined {
 }
 
 /**
- * `from` of a move, as an index where `earlier` knows its container to be a list. Where `earlier`
- * does not lead there it does not matter: what toFull would shift, fromFull would shift back.
+ * Turns the last token of a move's `from` into an index if `earlier` knows its container to be a list. If
+ * `earlier` does not lead into that container, the form does not matter: a shift by toFull would be undone
+ * by fromFull.
  */
 function classified(from: Pointer, move: TransferStep, earlier: Step): Pointer {
   const depth = from.length - 1;
@@ -165,15 +171,18 @@ function classified(from: Pointer, move: TransferStep, earlier: Step): Pointer {
   return known ? withToken(from, depth, index) : from;
 }
 
-/** Where a step acts, in the document before it. `other`: a step that may know its lists better. */
+/**
+ * The place that a step changes, in the document before the step. `other` is a step that may know its lists
+ * better.
+ */
 function fullTarget(step: Step, other: Step | undefined): Pointer {
   if (step.op !== 'move') return step.path;
   return toFull(step.path, other === undefined ? step.from : classified(step.from, step, other));
 }
 
 /**
- * Adds to `out` what `earlier` comes to once `mine` has been applied; `after` is `mine` past
- * `earlier`. Then `mine, out` leads to the same places as `earlier, after`.
+ * Adds to `out` the steps that have the effect of `earlier` once `mine` has been applied; `after` is `mine`
+ * past `earlier`. Then `mine, out` leads to the same places as `earlier, after`.
  */
 function carryStep(earlier: Step, mine: Step, after: Step | undefined, out: Step[], mayGrow: boolean): void {
   if (mine.op === 'test' || isIdle(mine) || earlier.op === 'test') {
@@ -228,11 +237,11 @@ function carryMove(earlier: TransferStep, mine: Step, out: Step[]): void {
   const from = pastStep(earlier.from, 'value', mine, false);
   let place = pastStep(target, 'slot', mine, false);
   if (mine.op === 'move' && member && samePointer(mine.from, target)) {
-    // `mine` takes along what `earlier` had put there.
+    // `mine` moves the value that `earlier` had put there.
     place = mine.path;
     if (endsInList(place)) out.push({ op: 'remove', path: place });
   }
-  // `mine` took away or overwrote the old place, which the value had left by then.
+  // `mine` took away or overwrote the old place, and `earlier` had moved the value out of it before.
   const sourceLeft =
     from === 'inside' ||
     ((mine.op === 'move' || mine.op === 'copy') && overwrites(mine, earlier.from, earlier));
@@ -249,7 +258,7 @@ function carryMove(earlier: TransferStep, mine: Step, out: Step[]): void {
   else out.push({ op: 'move', from, path: fromFull(place, from) });
 }
 
-/** `step` puts another value exactly there, in place of the old one. */
+/** True if `step` puts another value exactly at `place`, instead of the old one. */
 function overwrites(step: Step, place: Pointer, other: Step): boolean {
   switch (step.op) {
     case 'replace':
@@ -266,14 +275,14 @@ function overwrites(step: Step, place: Pointer, other: Step): boolean {
 const removes = (step: Step, place: Pointer): boolean =>
   step.op === 'remove' && samePointer(step.path, place);
 
-/** Takes back a transfer that came to nothing. */
+/** The step that takes back a transfer which has no effect. */
 function undone(step: TransferStep): TransferStep | RemoveStep {
   return step.op === 'move'
     ? { op: 'move', from: step.path, path: step.from }
     : { op: 'remove', path: step.path };
 }
 
-/** What an earlier step did inside the source of a copy is in the copy too. */
+/** Repeats the effect of `earlier` inside the source of a copy also inside the copy. */
 function mirror(earlier: Step, copy: TransferStep, out: Step[]): void {
   const inCopy = (pointer: Pointer): Pointer => [...copy.path, ...pointer.slice(copy.from.length)];
   switch (earlier.op) {

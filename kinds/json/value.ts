@@ -1,18 +1,19 @@
-// JSON values: checking, copying, comparing, measuring. Own properties only, so that a member named
-// `__proto__` or `hasOwnProperty` is a member like any other. (fast-json-patch compares through the
-// value's own `hasOwnProperty` and copies through text; both are replaced here.)
+// Checks, copies, compares and measures JSON values. It looks at own properties only, so that a member
+// named `__proto__` or `hasOwnProperty` is a member like any other. (fast-json-patch compares through the
+// value's own `hasOwnProperty` and copies through text; this file replaces both.)
 import type { Json } from '../../protocol/messages.ts';
 import { isInexact } from '../../protocol/plain-value.ts';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** True where a string is no Unicode text. */
+/** True if the string is not well-formed Unicode text. */
 export const isMalformed = (text: string): boolean => LONE_SURROGATE.test(text);
 
 /**
- * A copy of `value` if it is JSON as the contract has it, nested at most `depth` deep (a scalar is
- * 0 deep); otherwise undefined, and `problem` says why. An endless `depth` is for what was committed
- * before: it may hold numbers beyond ±(2^53 − 1), which were taken once.
+ * Returns a copy of `value` if it is JSON by the contract, nested at most `depth` deep (a scalar is 0
+ * deep). Otherwise returns undefined and puts the reason into `report.problem`. An endless `depth` is for
+ * values that were committed earlier: they may hold numbers beyond ±(2^53 − 1), which the server once
+ * accepted.
  */
 export function copyChecked(value: unknown, depth: number, report: { problem: string }): Json | undefined {
   switch (typeof value) {
@@ -69,14 +70,14 @@ function copyObject(
   return out;
 }
 
-/** Sets an own member, also where the name would reach a setter of Object.prototype. */
+/** Sets an own member, also if its name would reach a setter of Object.prototype. */
 export function setOwn<T>(target: { [key: string]: T }, key: string, value: T): void {
   if (key === '__proto__')
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
   else target[key] = value;
 }
 
-/** A deep copy of a value known to be JSON. */
+/** A deep copy of a value that is known to be JSON. */
 export function clone(value: Json): Json {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(clone);
@@ -85,7 +86,7 @@ export function clone(value: Json): Json {
   return out;
 }
 
-/** Equality as RFC 6902 section 4.6 has it: key order means nothing. */
+/** Equality by RFC 6902 section 4.6: key order means nothing. */
 export function equal(a: Json, b: Json): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
@@ -99,7 +100,7 @@ export function equal(a: Json, b: Json): boolean {
   return keys.every((key) => Object.hasOwn(b, key) && equal(a[key] ?? null, b[key] ?? null));
 }
 
-/** Bytes of `value` in JSON: exact, but one too many for each container that is not empty. */
+/** Bytes of `value` in JSON. Exact, except that each container that is not empty counts one byte too many. */
 export function bytesOf(value: Json): number {
   switch (typeof value) {
     case 'string':
@@ -121,7 +122,7 @@ export function bytesOf(value: Json): number {
   return bytes;
 }
 
-/** Bytes of a member beside its value: key, colon, comma. */
+/** Bytes of a member without its value: key, colon, comma. */
 export const memberBytes = (key: string): number => stringBytes(key) + 2;
 
 function numberBytes(value: number): number {
@@ -146,6 +147,6 @@ function unitBytes(unit: number): number {
   if (unit < 0x20) return unit >= 8 && unit <= 13 && unit !== 11 ? 2 : 6;
   if (unit === 0x22 || unit === 0x5c) return 2;
   if (unit < 0x80) return 1;
-  // Half of a surrogate pair: four bytes for both.
+  // Each half of a surrogate pair counts two bytes; the pair takes four.
   return unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
 }

@@ -1,32 +1,32 @@
-// What a JSON Patch costs, from the number of its steps, tokens and values. Owns the constants, which
-// `npm run work` measures; never looks at a document.
+// Estimates the cost of a JSON Patch from the number of its steps, tokens and values. Owns the constants,
+// which `npm run work` measures; never looks at a document.
 import type { Json } from '../../protocol/messages.ts';
 import type { Work } from '../kind.ts';
 import { isAmbiguous, type JsonOp, type Pointer, type Step } from './step.ts';
 
-/** Microseconds for one step past one step of the history. */
+/** Microseconds for transforming one step past one step of the history. */
 const PAIR_US = 0.15;
-/** More for a step that may name a list index: it is looked up, and may have to be shifted. */
+/** Added for a step that may name a list index: the index is looked up and may have to be shifted. */
 const INDEXED_PAIR_US = 0.55;
-/** More for each token of a pointer. */
+/** Added for each token of a pointer. */
 const TOKEN_PAIR_US = 0.02;
-/** More for each token that may be an index. */
+/** Added for each token that may be an index. */
 const AMBIGUOUS_PAIR_US = 0.03;
-/** More for a `-`, whose number is searched by halves. */
+/** Added for a `-`, whose number is found by a binary search. */
 const END_PAIR_US = 0.4;
 
 /** Microseconds for reading, applying and encoding one step, without its value. */
 const STEP_US = 3;
-/** More for each token of a pointer. */
+/** Added for each token of a pointer. */
 const TOKEN_US = 0.1;
-/** More for each scalar, list and object of a value. */
+/** Added for each scalar, list and object of a value. */
 const VALUE_US = 0.15;
-/** More for each list or object. */
+/** Added for each list or object. */
 const CONTAINER_US = 0.8;
-/** More for each member of an object. */
+/** Added for each member of an object. */
 const MEMBER_US = 0.5;
 
-/** Estimates `op` past `past`. O(steps of both + values of `op`). */
+/** Estimates the cost of `op` past `past`. O(steps of both + values of `op`). */
 export function work(op: JsonOp, past: readonly JsonOp[]): Work {
   let pairUs = 0;
   let applyUs = 0;

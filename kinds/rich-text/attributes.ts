@@ -1,14 +1,17 @@
-// How formatting meets: attribute maps compared, composed, inverted and transformed. The results are
-// those of quill-delta's AttributeMap to the letter (its clients run that code on their side), but
-// nothing is cloned: maps are immutable here. It never looks at text or positions.
+// Compares, composes, inverts and transforms attribute maps. The results are exactly those of quill-delta's
+// AttributeMap, which clients run on their side, but nothing is cloned: maps are immutable here. This file
+// never looks at text or positions.
 import type { Json } from '../../protocol/messages.ts';
 
-/** Formatting of a run: name -> value. In a retain, `null` takes the name away. */
+/** Formatting of a run, by name. In a retain, `null` takes the name away. */
 export interface Attributes {
   readonly [name: string]: Json;
 }
 
-/** What a run has after `change`, or undefined for none. `keepNull` where both are changes, not runs. */
+/**
+ * The attributes of a run after `change`, or undefined for none. `keepNull` is for composing two changes
+ * instead of a run and a change.
+ */
 export function composeAttributes(
   base: Attributes | undefined,
   change: Attributes | undefined,
@@ -34,7 +37,7 @@ export function composeAttributes(
   return any ? result : undefined;
 }
 
-/** The change that takes `change` back from a run that had `base`. */
+/** Returns the change that takes `change` back from a run that had `base`. */
 export function invertAttributes(change: Attributes, base: Attributes | undefined): Attributes | undefined {
   const from = base ?? NONE;
   const result: Record<string, Json> = {};
@@ -53,7 +56,9 @@ export function invertAttributes(change: Attributes, base: Attributes | undefine
   return any ? result : undefined;
 }
 
-/** What is left of `change` after `past`, made at the same time. Where `past` has priority its names win. */
+/**
+ * Transforms `change` past `past`, which was made at the same time. With priority, the names of `past` win.
+ */
 export function transformAttributes(
   change: Attributes | undefined,
   past: Attributes | undefined,

@@ -1,6 +1,6 @@
-// Deltas as values: building, composing and transforming arrays of insert/retain/delete steps, with
-// the results of quill-delta (5.x) but without its deep copies, which cost ten times the work.
-// It never sees a document: what needs one is in runs.ts and rich-text.ts.
+// Deltas as values: building, composing and transforming arrays of insert/retain/delete steps. The results
+// are those of quill-delta (5.x), without its deep copies, which cost most of its time. This file never
+// sees a document; runs.ts and rich-text.ts do.
 import type { Json } from '../../protocol/messages.ts';
 import { type Attributes, composeAttributes, sameAttributes, transformAttributes } from './attributes.ts';
 
@@ -9,8 +9,8 @@ export interface Embed {
 }
 
 /**
- * One step of a Delta; exactly one of `insert`, `retain` and `delete` is there. Lengths are UTF-16
- * code units, an embed has length 1. Steps are immutable.
+ * One step of a Delta. It has exactly one of `insert`, `retain` and `delete`. Lengths are UTF-16 code
+ * units, and an embed has length 1. Steps are immutable.
  */
 export interface Step {
   readonly insert?: string | Embed;
@@ -23,8 +23,8 @@ export interface Step {
 export type Delta = readonly Step[];
 
 /**
- * `op` and `past` were made on one document: `op` as it applies after `past`. With `pastHasPriority`
- * the inserts of `past` stand first and its attributes win. quill-delta: `past.transform(op, priority)`.
+ * Transforms `op` past `past`; both were made on one document. With `pastHasPriority` the inserts of `past`
+ * stand first and its attributes win. quill-delta: `past.transform(op, priority)`.
  */
 export function transformDelta(op: Delta, past: Delta, pastHasPriority: boolean): Delta {
   const out = new DeltaBuilder();
@@ -34,7 +34,8 @@ export function transformDelta(op: Delta, past: Delta, pastHasPriority: boolean)
   let opTaken = 0;
   for (;;) {
     const b = op[j];
-    // What follows the last step of `op` could only add a plain retain, which is chopped anyway.
+    // The steps of `past` behind the last step of `op` could only add a plain retain, which is chopped
+    // anyway.
     if (b === undefined) break;
     const a = past[i];
     if (a?.insert !== undefined && (pastHasPriority || b.insert === undefined)) {
@@ -51,7 +52,7 @@ export function transformDelta(op: Delta, past: Delta, pastHasPriority: boolean)
     const aRest = a === undefined ? bRest : stepLength(a) - pastTaken;
     const length = Math.min(aRest, bRest);
     if (a?.delete !== undefined) {
-      // Gone already: nothing is left to delete or to format.
+      // `past` has deleted this range already: nothing is left to delete or to format.
     } else if (b.delete !== undefined) {
       out.delete(length);
     } else {
@@ -75,7 +76,10 @@ export function transformDelta(op: Delta, past: Delta, pastHasPriority: boolean)
   return out.chopped();
 }
 
-/** One patch that does what `first` and then `second` do. quill-delta: `first.compose(second)`. */
+/**
+ * Returns one patch that has the effect of `first` followed by `second`. quill-delta:
+ * `first.compose(second)`.
+ */
 export function composeDelta(first: Delta, second: Delta): Delta {
   const out = new DeltaBuilder();
   let i = 0;
@@ -130,7 +134,10 @@ export function composeDelta(first: Delta, second: Delta): Delta {
   return out.chopped();
 }
 
-/** Collects steps in quill-delta's normal form: neighbours joined, an insert before a delete at one place. */
+/**
+ * Collects steps in quill-delta's normal form: neighbours are joined, and at one place an insert stands
+ * before a delete.
+ */
 export class DeltaBuilder {
   readonly #steps: Step[] = [];
 
@@ -181,7 +188,7 @@ export class DeltaBuilder {
   }
 }
 
-/** Two neighbours as one step where they are of one sort; undefined where they must stay two. */
+/** Joins two neighbours of one sort into one step. Undefined if they must stay two. */
 export function joinSteps(a: Step, b: Step): Step | undefined {
   if (a.delete !== undefined && b.delete !== undefined) return { delete: a.delete + b.delete };
   if (a.retain !== undefined && b.retain !== undefined && sameAttributes(a.attributes, b.attributes)) {
@@ -203,20 +210,20 @@ const retainStep = (length: number, attributes: Attributes | undefined): Step =>
 export const isPlainRetain = (step: Step | undefined): boolean =>
   step?.retain !== undefined && step.attributes === undefined;
 
-/** UTF-16 code units that a step inserts, keeps or removes. */
+/** UTF-16 code units that a step inserts, keeps or deletes. */
 export function stepLength(step: Step): number {
   if (step.insert !== undefined) return typeof step.insert === 'string' ? step.insert.length : 1;
   return step.retain ?? step.delete ?? 0;
 }
 
-/** How much of a document a patch walks over: it must not be more than there is. */
+/** Length of the document that a patch walks over. It must not exceed the document's length. */
 export function consumedLength(op: Delta): number {
   let length = 0;
   for (const step of op) length += step.retain ?? step.delete ?? 0;
   return length;
 }
 
-/** By how much a patch makes a document longer (negative: shorter). */
+/** Number of units by which a patch makes a document longer (negative: shorter). */
 export function lengthChange(op: Delta): number {
   let change = 0;
   for (const step of op) {

@@ -1,15 +1,16 @@
-// What counts as a patch: the shape of a Delta from outside, checked without any document. It owns
-// every `bad-op` that can be told from the patch alone, and never throws.
+// Checks the shape of a Delta from outside, without any document. It owns every `bad-op` that the patch
+// alone can show, and never throws.
 import { isInexact } from '../../protocol/plain-value.ts';
 import type { KindFailure, Result } from '../kind.ts';
 import type { Attributes } from './attributes.ts';
 import { type Delta, joinSteps, type Step } from './delta.ts';
 
 /**
- * A patch in working form, or `bad-op`. An endless `depth` is for what was committed before: it may hold
- * empty embeds and numbers beyond ±(2^53 − 1), which were taken once. Empty attribute maps are dropped and neighbours of one sort
- * joined, which changes nothing in how a patch applies or meets others; the order of steps is kept.
- * The result may share structure with `wire`, which must not be changed any more.
+ * Returns a patch in working form, or `bad-op`. An endless `depth` is for patches that were committed
+ * earlier: they may hold empty embeds and numbers beyond ±(2^53 − 1), which the server once accepted. Empty
+ * attribute maps are dropped and neighbours of one sort are joined, which does not change how a patch
+ * applies or meets others; the order of steps is kept. The result may share structure with `wire`, which
+ * must not be changed any more.
  */
 export function parseDelta(wire: unknown, depth: number): Result<Delta> {
   if (!Array.isArray(wire)) return bad('a patch is an array of insert, retain and delete');
@@ -42,7 +43,7 @@ function stepProblem(step: unknown, depth: number): string | undefined {
       return 'an insert is text or an object';
     } else {
       if (depth !== Number.POSITIVE_INFINITY && isEmptyMap(value as Attributes)) return 'empty embed';
-      // The array is level 1, its step 2, the embed 3.
+      // The array is level 1, its step is level 2, the embed is level 3.
       const problem = valueProblem(value, depth - 2);
       if (problem !== undefined) return problem;
     }
@@ -60,7 +61,7 @@ function stepProblem(step: unknown, depth: number): string | undefined {
   return valueProblem(attributes, depth - 2);
 }
 
-/** What is wrong with a JSON value that may nest `depth` levels of arrays and objects. */
+/** Returns the problem of a JSON value that may nest `depth` levels of arrays and objects, or undefined. */
 function valueProblem(value: unknown, depth: number): string | undefined {
   switch (typeof value) {
     case 'boolean':
@@ -94,7 +95,7 @@ function valueProblem(value: unknown, depth: number): string | undefined {
   return undefined;
 }
 
-/** The same array where nothing is to be tidied, which is the rule. */
+/** Returns the same array if nothing needs tidying, which is the usual case. */
 function tidy(steps: Step[]): Delta {
   let before: Step | undefined;
   for (const step of steps) {

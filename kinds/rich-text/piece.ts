@@ -1,17 +1,17 @@
-// A piece of a rich-text document: a stretch of text of one formatting, or one embed, with what it
-// weighs in JSON. It owns the size of pieces and their memory; it never knows where a piece stands.
+// A piece of a rich-text document: text of one formatting, or one embed, with its size in JSON. It owns the
+// size of pieces and their memory; it never knows the position of a piece.
 import { type Attributes, sameAttributes } from './attributes.ts';
 import type { Embed } from './delta.ts';
 
-/** Most UTF-16 units in a piece: what typing into it copies. */
+/** Most UTF-16 units in a piece. Typing into a piece copies it. */
 export const PIECE_UNITS = 1024;
 
-/** `text` of an embed is one placeholder unit, so that lengths and neighbours need no case of their own. */
+/** The `text` of an embed is one placeholder unit, so that lengths and neighbours need no special case. */
 export interface Piece {
   text: string;
   readonly embed: Embed | undefined;
   attributes: Attributes | undefined;
-  /** Bytes in JSON of everything but the text. */
+  /** Bytes in JSON, without the text. */
   overhead: number;
 }
 
@@ -31,7 +31,7 @@ export const embedPiece = (embed: Embed, attributes: Attributes | undefined): Pi
   overhead: overheadOf(embed, attributes),
 });
 
-/** Long text comes in half-full pieces, so that the next edits find room. */
+/** Long text is split into half-full pieces, so that the next edits find room. */
 export function textPieces(text: string, attributes: Attributes | undefined): Piece[] {
   if (text.length <= PIECE_UNITS) return [textPiece(text, attributes)];
   const pieces: Piece[] = [];
@@ -54,15 +54,16 @@ export const isPairAt = (text: string, offset: number): boolean =>
   (text.charCodeAt(offset) & 0xfc00) === 0xdc00 && (text.charCodeAt(offset - 1) & 0xfc00) === 0xd800;
 
 /**
- * A concatenation with memory of its own. V8 keeps one as a tree of its parts until a character is
- * read, which copies it into one flat string and lets the parts go. Elsewhere this is merely harmless.
+ * Gives a concatenation memory of its own. V8 keeps a concatenation as a tree of its parts until a
+ * character is read; the read copies it into one flat string and lets the parts go. In other engines the
+ * read is harmless.
  */
 export function flat(text: string): string {
   text.charCodeAt(0);
   return text;
 }
 
-/** The same for a slice, which V8 keeps as a view that holds the whole string it was cut from. */
+/** The same for a slice. V8 keeps a slice as a view that holds the whole string from which it was cut. */
 export const own = (text: string): string => flat(text.slice(0, 1) + text.slice(1));
 
 export function overheadOf(embed: Embed | undefined, attributes: Attributes | undefined): number {

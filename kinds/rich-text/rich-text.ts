@@ -1,11 +1,10 @@
-// The kind `rich-text`: documents are Quill Deltas of inserts, patches are Deltas. It owns which
-// patches fit a document, how they commit, and the final newline. It never composes a patch into the
-// whole document: the state is always current, and an edit costs its own size.
+// The kind `rich-text`: documents are Quill Deltas of inserts, patches are Deltas. It owns which patches
+// fit a document, how they commit, and the final newline. It never composes a patch into the whole
+// document: the state is always current, and the cost of an edit depends on the edit's size.
 //
-// No patch cuts a surrogate pair: an edit that begins or ends between its halves is `bad-op`. Two
-// patches that keep to this cannot meet in one that does not, since transforming moves an edge only
-// to the edge of something inserted or deleted; so no document ever holds half a character, and text
-// survives UTF-8.
+// No patch cuts a surrogate pair: an edit that begins or ends between the two halves is `bad-op`.
+// Transforming moves an edge only to the edge of an insert or a delete, so two patches that keep this rule
+// never produce one that breaks it. No document ever holds half a character, and text survives UTF-8.
 import type { Wire } from '../../protocol/messages.ts';
 import type { Applied, DocumentKind, KindFailure, KindLimits, Result } from '../kind.ts';
 import { refuseWork, tooFarBehind, tooMuchWork } from '../work.ts';
@@ -29,8 +28,9 @@ export type { Delta, Embed, Step } from './delta.ts';
 export type { Runs } from './runs.ts';
 
 /**
- * `past` as it applies after `op`, both made on one version and `past` committed first: what an
- * optimistic client applies to a view that holds `op` already. The mirror of `richTextKind.transform`.
+ * Transforms `past` past `op`; both were made on one version, and `past` was committed first. An optimistic
+ * client applies the result to a view that holds `op` already. This is the mirror of
+ * `richTextKind.transform`.
  */
 export const transformAgainst = (past: Delta, op: Delta): Delta => transformDelta(past, op, false);
 
@@ -111,7 +111,10 @@ function apply(state: Runs, op: Delta): Result<Applied<Delta, Delta>> {
   return { ok: true, value: { op, undo: inverse.value } };
 }
 
-/** The patch that takes `op` back, or why `op` does not fit the document. Reads what `op` touches, no more. */
+/**
+ * Returns the patch that takes `op` back, or the reason for which `op` does not fit the document. It reads
+ * only the range that `op` touches.
+ */
 function inverseOf(before: Runs, op: Delta): Result<Delta> {
   if (consumedLength(op) > before.length) return bad('the patch reaches past the end of the document');
   const inverse = new DeltaBuilder();
@@ -137,8 +140,8 @@ function inverseOf(before: Runs, op: Delta): Result<Delta> {
 }
 
 /**
- * Whether what `op` deletes and formats in the document can be done in `workMs`. It counts pieces, before
- * anything is changed, and no more of them than can be afforded.
+ * True if the deletes and formats of `op` can be done in `workMs`. It counts pieces before anything is
+ * changed, and stops once the limit is passed.
  */
 function affordable(state: Runs, op: Delta, workMs: number): boolean {
   let leftUs = workMs * 1000;
@@ -173,8 +176,8 @@ function edit(state: Runs, op: Delta): void {
 }
 
 /**
- * The newline comes after everything else in the patch, also after a delete: text that others type at
- * the end of the last line at the same time then stays in front of it.
+ * The newline comes after everything else in the patch, also after a delete. Text that others type at the
+ * end of the last line at the same time then stays in front of the newline.
  */
 function withFinalNewline(op: Delta, length: number): Delta {
   const rest = length - consumedLength(op);
@@ -182,8 +185,8 @@ function withFinalNewline(op: Delta, length: number): Delta {
 }
 
 /**
- * As `apply`, for what people mostly send: plain text put in at one place before the final newline, whose way back needs
- * nothing of the document. undefined: it is something else.
+ * Does the same as `apply` for the most frequent patch: plain text inserted at one place before the final
+ * newline, whose inverse needs nothing of the document. Undefined for any other patch.
  */
 function applyTyping(state: Runs, op: Delta): Result<Applied<Delta, Delta>> | undefined {
   const step = op[op.length - 1];

@@ -1,6 +1,6 @@
-// The content of one rich-text document, held so that an edit costs its own size: pieces of text of
-// at most a kilobyte, or embeds, in chunks of at most 64. It owns where things are and what the
-// document weighs. It never checks a patch: what it is asked to do must fit (rich-text.ts sees to that).
+// The content of one rich-text document, held so that the cost of an edit depends on the edit's size:
+// pieces of text of at most a kilobyte, or embeds, in chunks of at most 64. It owns the places of pieces
+// and the document's size. It never checks a patch: rich-text.ts makes sure that a patch fits.
 //
 // Invariants: no piece is empty, no chunk is empty, no piece begins or ends inside a surrogate pair,
 // `length` and `bytes` are the sums over all pieces.
@@ -20,7 +20,7 @@ import {
   textPieces,
 } from './piece.ts';
 
-/** Most pieces in a chunk: what is walked to find a place in it. */
+/** Most pieces in a chunk. A search walks through the pieces of one chunk. */
 const CHUNK_PIECES = 64;
 
 interface Chunk {
@@ -32,21 +32,25 @@ export class Runs {
   #chunks: Chunk[] = [];
   #length = 0;
   #bytes = '[]'.length;
-  // Where `#seek` came to: piece `#at` of chunk `#chunk`, `#offset` units into it, or at the end of the
-  // last chunk. `#start` is the index at which that chunk begins; the next search sets out from it.
+  // The place that `#seek` found: piece `#at` of chunk `#chunk`, `#offset` units into it, or the end of the
+  // last chunk. `#start` is the index at which that chunk begins; the next search starts there.
   #chunk = 0;
   #start = 0;
   #at = 0;
   #offset = 0;
-  // The index last searched, while nothing has changed since: checking a place and editing it search once.
+  // The index of the last search, while nothing has changed since. Checking a place and editing it then
+  // search once.
   #found = -1;
 
-  /** UTF-16 units in the document; an embed counts 1. */
+  /** UTF-16 units in the document. An embed counts 1. */
   get length(): number {
     return this.#length;
   }
 
-  /** Bytes of the snapshot in JSON; more by some 30 for each piece that the snapshot joins to its neighbour. */
+  /**
+   * Bytes of the snapshot in JSON. The number is about 30 too high for each piece that the snapshot joins
+   * to its neighbour.
+   */
   get bytes(): number {
     return this.#bytes;
   }
@@ -56,7 +60,7 @@ export class Runs {
     return last?.[last.length - 1]?.text.endsWith('\n') ?? false;
   }
 
-  /** True where `index` lies between the two halves of a surrogate pair. */
+  /** True if `index` lies between the two halves of a surrogate pair. */
   splitsPair(index: number): boolean {
     if (index >= this.#length) return false;
     const piece = this.#seek(index);
@@ -127,12 +131,15 @@ export class Runs {
     }
   }
 
-  /** Asks `visit` about each piece that holds some of the next `length` units until it answers false; false then. */
+  /**
+   * Calls `visit` for each piece that overlaps the next `length` units, until it returns false. Returns
+   * false then.
+   */
   everyPiece(index: number, length: number, visit: (piece: Piece) => boolean): boolean {
     return this.#walk(index, length, (_, piece) => visit(piece));
   }
 
-  /** Adds to `out` what brings the next `length` units back once they are deleted. */
+  /** Adds to `out` the inserts that restore the next `length` units after their deletion. */
   addInserts(index: number, length: number, out: DeltaBuilder): void {
     this.#walk(index, length, (text, piece) => {
       out.insert(piece.embed ?? text, piece.attributes);
@@ -140,7 +147,10 @@ export class Runs {
     });
   }
 
-  /** Adds to `out` what takes `change` back from the next `length` units once they have it. */
+  /**
+   * Adds to `out` the formats that take `change` back from the next `length` units after it has been
+   * applied.
+   */
   addInverseFormat(index: number, length: number, change: Attributes, out: DeltaBuilder): void {
     this.#walk(index, length, (text, piece) => {
       out.retain(text.length, invertAttributes(change, piece.attributes));
@@ -203,7 +213,7 @@ export class Runs {
     this.#splice(this.#chunk, this.#at, 0, textPieces(text, attributes));
   }
 
-  /** Finds the place and returns the piece after or around it; undefined at the end of the document. */
+  /** Finds a place and returns the piece after or around it. Undefined at the end of the document. */
   #seek(index: number): Piece | undefined {
     const chunks = this.#chunks;
     if (index === this.#found) return chunks[this.#chunk]?.pieces[this.#at];
@@ -243,7 +253,7 @@ export class Runs {
     return undefined;
   }
 
-  /** Makes the place found the beginning of a piece. */
+  /** Splits the piece around the found place, so that a piece begins there. */
   #split(): void {
     const offset = this.#offset;
     if (offset === 0) return;
@@ -286,7 +296,7 @@ export class Runs {
     return true;
   }
 
-  /** Joins the piece found to the one before it in its chunk where both are text of one formatting. */
+  /** Joins the found piece to the one before it in its chunk if both are text of one formatting. */
   #mergeLeft(): void {
     const chunk = this.#chunks[this.#chunk];
     const piece = chunk?.pieces[this.#at];
@@ -328,7 +338,10 @@ export class Runs {
     this.#rebalance(c, chunk);
   }
 
-  /** Keeps chunks between empty and too full. A chunk's own start never moves, so the place of the last search holds. */
+  /**
+   * Keeps each chunk neither empty nor too full. The index at which a chunk begins never moves, so the last
+   * search stays valid.
+   */
   #rebalance(c: number, chunk: Chunk): void {
     const pieces = chunk.pieces;
     if (pieces.length > CHUNK_PIECES) {

@@ -1,13 +1,13 @@
-// Transforming what people mostly send, an insert or a delete at one place, past many patches of the
-// same sort: only its place moves, so only a number is carried along. Says exactly what `transformDelta`
-// says patch by patch, and leaves all else to it.
+// Transforms the most frequent patch, one insert or one delete at one place, past many patches of the same
+// sort. Only its place moves, so only a number is carried along. The result is exactly that of
+// `transformDelta` patch by patch, and all other patches are left to `transformDelta`.
 import { type Delta, transformDelta } from './delta.ts';
 import { stepsUs, versionUs } from './work.ts';
 
 /**
- * `op` as it applies after all of `past`, which were committed one after the other before it; undefined
- * where that would take more than `workMs` by the estimates of work.ts. The work is counted as it goes,
- * because `op` may grow: each insert into a range that it deletes or formats splits a step in two.
+ * Transforms `op` past all of `past`, which were committed one after the other before it. Undefined if that
+ * would take more than `workMs` by the estimates of work.ts. The work is counted on the way, because `op`
+ * may grow: each insert into a range that it deletes or formats splits a step in two.
  */
 export function transformPast(op: Delta, past: readonly Delta[], workMs: number): Delta | undefined {
   let current = op;
@@ -28,7 +28,7 @@ export function transformPast(op: Delta, past: readonly Delta[], workMs: number)
   return current;
 }
 
-/** Carries `op` past patches from `next` on, up to the first that asks for more than a new place. */
+/** Carries `op` past patches from `next` on, up to the first patch that needs more than a new place. */
 function shift(op: Delta, past: readonly Delta[], next: number): { op: Delta; next: number } {
   const step = placeStep(op);
   if (step === undefined) return { op, next };
@@ -44,7 +44,8 @@ function shift(op: Delta, past: readonly Delta[], next: number): { op: Delta; ne
       const end = otherAt + otherStep.delete;
       if (end <= at) at -= otherStep.delete;
       else if (deleted > 0 ? otherAt < at + deleted : otherAt < at) {
-        // An insert inside what is gone stands where that was; two deletes that overlap need more.
+        // An insert inside a deleted range moves to the place of that range. Two deletes that overlap need
+        // more.
         if (deleted > 0) break;
         at = otherAt;
       }
@@ -58,7 +59,10 @@ function shift(op: Delta, past: readonly Delta[], next: number): { op: Delta; ne
   return { op: at === 0 ? [step] : [{ retain: at }, step], next };
 }
 
-/** The one insert or delete that a patch makes behind at most a plain retain; undefined: it is of another sort. */
+/**
+ * The one insert or delete of a patch that has at most a plain retain before it. Undefined for any other
+ * patch.
+ */
 function placeStep(op: Delta): Delta[number] | undefined {
   if (op.length === 0 || op.length > 2) return undefined;
   const last = op[op.length - 1];

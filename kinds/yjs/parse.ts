@@ -1,10 +1,10 @@
-// What counts as a Yjs patch: bytes from outside to bytes of our own. It never throws.
+// Checks a Yjs patch from outside and copies it into bytes of our own. It never throws.
 import type { KindFailure, Result } from '../kind.ts';
 import { scanUpdate } from './scan.ts';
 
 /**
- * An update as bytes of its own (the caller's buffer may be used again), or `bad-op`. Clients are put
- * in the order that Yjs writes them where a foreign encoder did not: merging would duplicate them.
+ * Returns an update as bytes of its own, or `bad-op`. The caller may use its buffer again. If a foreign
+ * encoder wrote the clients in another order than Yjs does, they are sorted: merging would duplicate them.
  */
 export function parseUpdate(wire: unknown, depth: number): Result<Uint8Array> {
   if (!(wire instanceof Uint8Array)) return bad('a patch is the bytes of a Yjs update');

@@ -1,15 +1,15 @@
-// Reads one Yjs update (v1 encoding) without building anything: whether it decodes to its last byte,
-// and whether everybody who merges or applies it later will get through. It never keeps a reference to
-// the bytes, and its cost is their number: lengths in them are checked before anything is read.
+// Reads one Yjs update (v1 encoding) without building anything. It checks that the update decodes to its
+// last byte, and that every client that merges or applies it later will succeed. It keeps no reference to
+// the bytes. Its cost is their number: it checks the lengths in them before it reads on.
 //
-// Stricter than Yjs's own decoder in what would hurt others than the sender:
-// - lengths of 0, clocks beyond 2^53 - 1, a struct that depends on itself or a later one of its own
-//   client (Y.applyUpdate throws half way through, for every reader of the document, for ever);
+// It is stricter than Yjs's own decoder against updates that would harm other clients than the sender:
+// - lengths of 0, clocks beyond 2^53 - 1, a struct that depends on itself or a later one of its own client
+//   (Y.applyUpdate throws half way through, for every reader of the document, for ever);
 // - two sections of one client (Y.applyUpdate forgets the first);
 // - values nested too deeply (they are written again by recursion), `__proto__` in a value (lost when
 //   written again), a sub-document without options (throws when decoded).
 
-/** One client's structs: bytes `from` to `to` of the update. */
+/** The structs of one client: bytes `from` to `to` of the update. */
 interface Section {
   readonly client: number;
   readonly from: number;
@@ -17,13 +17,13 @@ interface Section {
 }
 
 export interface Scan {
-  /** In the order of the update. Yjs writes higher clients first, and merging relies on it. */
+  /** The sections in the order of the update. Yjs writes higher clients first, and merging relies on it. */
   readonly sections: readonly Section[];
-  /** Where the deletes begin. */
+  /** Position at which the deletes begin. */
   readonly deletes: number;
 }
 
-/** What an update consists of. Throws an Error that says what is wrong with it. */
+/** Returns the parts of an update. Throws an Error that says what is wrong with the update. */
 export function scanUpdate(bytes: Uint8Array, depth: number): Scan {
   const reader = new Reader(bytes, depth);
   const sections: Section[] = [];
@@ -191,12 +191,15 @@ class Reader {
     return units;
   }
 
-  /** Skips the rest of a character of several bytes; 1 where it is a surrogate pair in UTF-16, otherwise 0. */
+  /**
+   * Skips the rest of a character of several bytes. Returns 1 if the character is a surrogate pair in
+   * UTF-16, otherwise 0.
+   */
   #multibyte(lead: number, end: number): number {
     const more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
     const second = this.#bytes[this.at];
     if (lead < 0xc2 || lead > 0xf4 || this.at + more > end || second === undefined) throw new Error(NOT_UTF8);
-    // The shortest form only, no surrogates, nothing beyond U+10FFFF.
+    // The bytes must be the shortest form, with no surrogates and nothing beyond U+10FFFF.
     const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
     const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
     if (second < lowest || second > highest) throw new Error(NOT_UTF8);
@@ -215,7 +218,8 @@ class Reader {
     let level = 0;
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
-      // Brackets in strings count as well until the parsed value is looked at: rarely more than a few.
+      // Brackets in strings count as well, until the parsed value is checked. There are rarely more than a
+      // few.
       if ((code === 0x5b || code === 0x7b) && ++level > this.#depth) {
         checkDepth(JSON.parse(text), this.#depth);
         return;
@@ -286,7 +290,7 @@ class Reader {
     const from = this.at;
     if (this.text() !== PROTO.length) return;
     const start = this.at - PROTO.length;
-    // A key of this many characters but more bytes is not ASCII, hence another one.
+    // A key of this many characters but more bytes is not ASCII, so it is another key.
     if (start - from > 1) return;
     for (let i = 0; i < PROTO.length; i++) if (this.#bytes[start + i] !== PROTO.charCodeAt(i)) return;
     throw new Error('a forbidden key');

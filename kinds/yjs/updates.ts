@@ -1,40 +1,40 @@
-// What a Yjs document is on the server: the updates it received, merged now and then, without a Y.Doc.
-// It owns how many pieces there are and when they are merged; it never looks into an update.
+// A Yjs document on the server: the updates it received, merged from time to time, without a Y.Doc. It owns
+// the number of pieces and the times of merging; it never looks into an update.
 //
-// The pieces form a stack of immutable nodes, so going back to an earlier document is keeping its top
-// node. Every RAW_PIECES updates are merged into one piece, once, which halves their bytes and bounds
-// the number of pieces by the document's size; the whole is merged only when somebody asks for it.
+// The pieces form a stack of immutable nodes, so a caller returns to an earlier document by keeping its top
+// node. Every RAW_PIECES updates are merged once into one piece, which halves their bytes and bounds the
+// number of pieces by the document's size. The whole document is merged only on demand.
 import * as Y from 'yjs';
 
-/** Updates that are merged into one piece: some 2 us each, 0.2 ms at once. */
+/** Number of updates that are merged into one piece. */
 const RAW_PIECES = 64;
-/** Updates that together have more are left alone: merging would pause longer and save little. */
+/** Updates that have more bytes together are not merged: the merge would pause longer and save little. */
 const MERGE_BYTES = 16 * 1024;
-/** Pieces merged at once: merging sorts all of them again for every struct. */
+/** Pieces merged at once. A merge sorts all of its pieces again for every struct. */
 const MERGE_WAYS = 16;
 
 export interface Piece {
   readonly bytes: Uint8Array;
   readonly below: Piece | undefined;
-  /** How many updates as they came lie on top of each other, this one included; 0 for a merged piece. */
+  /** Number of unmerged updates on top of each other, this one included. 0 for a merged piece. */
   readonly raw: number;
-  /** Bytes of this piece and all below. */
+  /** Bytes of this piece and of all pieces below. */
   readonly total: number;
 }
 
-/** The update that holds nothing. */
+/** The update without content. */
 export const EMPTY_UPDATE = Uint8Array.of(0, 0);
 
 export class Updates {
   #top: Piece;
-  // Follows from the merged document, by which it is keyed.
+  // The state vector of the merged document `of`.
   #stateVector: { readonly of: Uint8Array; readonly bytes: Uint8Array } | undefined;
 
   constructor(snapshot: Uint8Array) {
     this.#top = pieceOn(undefined, snapshot, false);
   }
 
-  /** Bytes of all pieces: no less than the merged document has. */
+  /** Bytes of all pieces. The merged document has no more. */
   get bytes(): number {
     return this.#top.total;
   }
@@ -43,14 +43,14 @@ export class Updates {
     return this.#top;
   }
 
-  /** The piece under all others: the document as it was last merged. O(pieces). */
+  /** The piece under all others: the document at its last merge. O(pieces). */
   get bottom(): Piece {
     let piece = this.#top;
     while (piece.below !== undefined) piece = piece.below;
     return piece;
   }
 
-  /** Pieces there are, for tests and measurements. O(pieces). */
+  /** Number of pieces, for tests and measurements. O(pieces). */
   get count(): number {
     return bytesDownTo(this.#top, undefined).length;
   }
@@ -64,12 +64,15 @@ export class Updates {
     this.#top = pieceOn(below, Y.mergeUpdates(bytesDownTo(this.#top, below)), false);
   }
 
-  /** Back to an earlier top. */
+  /** Returns to an earlier top. */
   restore(top: Piece): void {
     this.#top = top;
   }
 
-  /** Puts other bytes of the same meaning in the place of `last` and all below it; false where that is no longer here. */
+  /**
+   * Replaces `last` and all pieces below it by other bytes of the same meaning. False if `last` is no
+   * longer in the stack.
+   */
   replace(last: Piece, bytes: Uint8Array): boolean {
     const above: Piece[] = [];
     let piece: Piece | undefined = this.#top;
@@ -86,7 +89,10 @@ export class Updates {
     return bytesDownTo(this.#top, undefined);
   }
 
-  /** The whole document as one update; kept, so the next call costs nothing. Must not be changed or transferred. */
+  /**
+   * The whole document as one update. The result is kept, so the next call costs nothing. It must not be
+   * changed or transferred.
+   */
   merged(): Uint8Array {
     if (this.#top.below !== undefined) {
       this.#top = pieceOn(undefined, mergeAll(bytesDownTo(this.#top, undefined)), false);
@@ -94,7 +100,7 @@ export class Updates {
     return this.#top.bytes;
   }
 
-  /** What the document holds, as Yjs's state vector; kept while the document stays as it is. */
+  /** The document's state vector in Yjs's encoding. It is kept while the document does not change. */
   stateVector(): Uint8Array {
     const of = this.merged();
     if (this.#stateVector?.of !== of) {
@@ -113,7 +119,7 @@ function pieceOn(below: Piece | undefined, bytes: Uint8Array, raw: boolean): Pie
   };
 }
 
-/** Oldest first. */
+/** The bytes of the pieces, oldest first. */
 function bytesDownTo(top: Piece, end: Piece | undefined): Uint8Array[] {
   const list: Uint8Array[] = [];
   for (let piece: Piece | undefined = top; piece !== undefined && piece !== end; piece = piece.below) {
@@ -122,7 +128,10 @@ function bytesDownTo(top: Piece, end: Piece | undefined): Uint8Array[] {
   return list.reverse();
 }
 
-/** One update of many, oldest first. It is done in rounds, the oldest, which may be nearly all, last. */
+/**
+ * Merges many updates, oldest first, into one. The merge works in rounds. The oldest update may be nearly
+ * the whole document, so it is merged last.
+ */
 export function mergeAll(updates: readonly Uint8Array[]): Uint8Array {
   const [oldest = EMPTY_UPDATE, ...rest] = updates;
   let round = rest;

@@ -1,6 +1,6 @@
-// The kind `yjs`: a patch is one Yjs update in v1 encoding. Updates commute, so nothing is transformed;
-// an update whose predecessors are missing is legal and takes effect when they come. It never builds a
-// Y.Doc for a commit: that happens in collectGarbage alone, which belongs in a pool for heavy work.
+// The kind `yjs`: a patch is one Yjs update in v1 encoding. Updates commute, so nothing is transformed. An
+// update whose predecessors are missing is legal and takes effect when they come. A commit never builds a
+// Y.Doc; only collectGarbage does, and it belongs in a pool for heavy work.
 import * as Y from 'yjs';
 import type { Wire } from '../../protocol/messages.ts';
 import type { Applied, DocumentKind, Result, Work } from '../kind.ts';
@@ -10,10 +10,13 @@ import { EMPTY_UPDATE, type Piece, Updates } from './updates.ts';
 
 export type { Piece, Updates } from './updates.ts';
 
-/** From so many bytes on merging takes milliseconds: 40 to 120 ms for 2.5 MB of structs of one character. */
+/** From this size on, merging takes milliseconds and is offered to another thread. */
 const LARGE_BYTES = 64 * 1024;
 
-/** `Undo` is the document before the patch, which shares all but the newest pieces with the one after. */
+/**
+ * `Undo` is the document before the patch. It shares all but the newest pieces with the document after the
+ * patch.
+ */
 export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
   name: 'yjs',
 
@@ -45,8 +48,9 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
     const refused = refuseWork(work(op), limits);
     if (refused !== undefined) return refused;
     const fits = () => base64Length(state.bytes + op.length) <= limits.documentBytes;
-    // What is counted shrinks by merging, which takes seconds in a large document. It is done where at least half of the
-    // bytes have come since the last time: a document that is nearly full is not merged again and again.
+    // Merging reduces the counted bytes, but takes seconds in a large document. It is done only if at least
+    // half of the bytes have come since the last merge, so a document that is nearly full is not merged
+    // again and again.
     if (!fits() && state.bytes - state.bottom.total > state.bytes / 2) state.merged();
     if (fits()) return apply(state, op);
     return {
@@ -74,12 +78,14 @@ function apply(state: Updates, op: Uint8Array): Result<Applied<Uint8Array, Piece
   return { ok: true, value: { op, undo } };
 }
 
-/** What the document holds, as Yjs's state vector. Must not be changed. O(document) after a patch, then O(1). */
+/**
+ * The document's state vector in Yjs's encoding. Must not be changed. O(document) after a patch, then O(1).
+ */
 export const stateVectorOf = (state: Updates): Uint8Array => state.stateVector();
 
 /**
- * One update with what the document has beyond a peer's state vector. `bad-op` where that is none.
- * O(document).
+ * Returns one update with everything that the document has beyond a peer's state vector. `bad-op` if the
+ * bytes are not a state vector. O(document).
  */
 export function diffUpdate(state: Updates, stateVector: Uint8Array): Result<Uint8Array> {
   const merged = state.merged();
@@ -91,8 +97,8 @@ export function diffUpdate(state: Updates, stateVector: Uint8Array): Result<Uint
 }
 
 /**
- * The same document without the content of what was deleted. Structs still waiting for others are
- * kept. Heavy: builds the document. Throws where Yjs cannot apply the snapshot.
+ * Returns the same document without the content of deleted structs. Structs that still wait for others are
+ * kept. This is heavy: it builds the document. Throws if Yjs cannot apply the snapshot.
  */
 export function collectGarbage(snapshot: Uint8Array): Uint8Array {
   const doc = new Y.Doc({ gc: true });
@@ -105,9 +111,9 @@ export function collectGarbage(snapshot: Uint8Array): Uint8Array {
 }
 
 /**
- * Puts a collected snapshot in the place of the one it was made of, while the document went on: take
- * `state.bottom` right after `snapshot(state)`, and pass it here. False, with nothing done, where the
- * document has been merged anew since. Merging alone never joins what was typed letter by letter.
+ * Replaces the snapshot from which `collected` was made, while the document went on. Take `state.bottom`
+ * right after `snapshot(state)` and pass it here. Returns false, with nothing done, if the document has
+ * been merged anew since. Merging alone never joins text that was typed letter by letter.
  */
 export const adoptCollected = (state: Updates, bottom: Piece, collected: Uint8Array): boolean =>
   state.replace(bottom, collected);
@@ -115,7 +121,7 @@ export const adoptCollected = (state: Updates, bottom: Piece, collected: Uint8Ar
 /** Microseconds for checking, keeping and encoding one byte of an update (`npm run work`). */
 const BYTE_US = 0.02;
 
-/** Updates commute: what was committed since costs nothing. */
+/** Updates commute, so the patches committed since cost nothing. */
 function work(op: Uint8Array): Work {
   return { transformMs: 0, applyMs: (BYTE_US * op.length) / 1000 };
 }
