@@ -1,5 +1,6 @@
-// The shards that this node gets: orphans that fall to it, which its workers claim, and those that others have handed
-// to it, which they adopt. What the workers have it leads home and tells all. PostgreSQL says who wins.
+// Brings shards to this node: its workers claim orphans that are placed here, and adopt shards that other
+// workers have handed to them. Afterwards the module routes the shards to the worker and announces them to
+// all nodes. It decides no ownership: PostgreSQL does.
 import type { Clock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
 import type { SessionId } from '../actors/storage/store.ts';
@@ -15,7 +16,7 @@ export interface AcquisitionOptions {
   readonly picture: Picture;
   readonly planner: Pick<Planner, 'wanted'>;
   readonly routes: Pick<Routes, 'leadHome'>;
-  /** This one's. */
+  /** The name of this node. */
   readonly node: string;
   readonly clock: Clock;
   readonly slots: {
@@ -24,23 +25,26 @@ export interface AcquisitionOptions {
   };
   readonly leases: Pick<LeaseStore, 'writeMap'>;
   readonly announce: (message: ControlMessage) => void;
-  /** The map is not what it is taken for: it is to be read anew. */
+  /** Asks for the map to be read anew, because it differs from the truth in PostgreSQL. */
   readonly onStale: () => void;
-  /** A worker that was to claim and was busy is not so any more. */
+  /** Called when a worker that was busy, and had orphans to claim, is free again. */
   readonly onFree: () => void;
   readonly log: (level: 'info' | 'warn', message: string, fields: object) => void;
 }
 
-/** Of shards that are the ring's to give to another, before anybody takes them. */
+/** How long a shard that is placed on another node stays an orphan before any node may claim it. */
 const ORPHAN_MS = 3000;
-/** What the store refuses is asked for again after a while: it may refuse for long, and read all the time. */
+/**
+ * Delays between attempts after the store has refused. They grow, because a store may refuse writes for long
+ * while it still answers reads.
+ */
 const RETRY = { firstMs: 50, mostMs: 2000 };
 
 export class Acquisition {
   private readonly options: AcquisitionOptions;
   private readonly orphanSince = new Map<number, number>();
   private readonly retries: Backoff;
-  /** Nothing is claimed while it runs. */
+  /** True while a retry is pending. Nothing is claimed meanwhile. */
   private isWaiting = false;
   private ended = false;
 
@@ -49,17 +53,17 @@ export class Acquisition {
     this.retries = new Backoff(options.clock, RETRY);
   }
 
-  /** What is still answered changes nothing any more. */
+  /** Answers that are still to come change nothing after this. */
   end(): void {
     this.ended = true;
   }
 
-  /** Somebody has them. */
+  /** Notes that these shards have owners. */
   areOwned(shards: readonly number[]): void {
     for (const shard of shards) this.orphanSince.delete(shard);
   }
 
-  /** Claims the orphans that fall to this node, and those that nobody else has taken in time. */
+  /** Claims the orphans that are placed on this node, and orphans that stayed unclaimed for ORPHAN_MS. */
   claimOrphans(): void {
     const { clock, node, picture, planner } = this.options;
     const { map, own } = picture;
@@ -92,7 +96,7 @@ export class Acquisition {
     }
   }
 
-  /** They have been handed to this session, if it is one of ours. */
+  /** Adopts shards that were handed to this session, if it belongs to a worker of this node. */
   async adopt(session: SessionId, shards: readonly number[]): Promise<void> {
     const { picture, slots, log } = this.options;
     const slot = picture.own.slotOf(session);
@@ -100,7 +104,7 @@ export class Acquisition {
     try {
       this.owned(slot, await slots.adopt(slot, shards));
     } catch (error) {
-      // They are found in the map.
+      // The next reading of the map finds these shards.
       this.lookLater();
       log('warn', 'shards are not adopted yet', { shards: shards.length, error: String(error) });
     }
@@ -112,7 +116,7 @@ export class Acquisition {
       const won = await slots.claim(slot, shards);
       this.owned(slot, won);
       if (won.size > 0) log('info', 'shards claimed', { slot, shards: won.size });
-      // Somebody was faster: who, the map says.
+      // Another node was faster. The map names the new owner.
       if (won.size < shards.length) onStale();
     } catch (error) {
       this.lookLater();
@@ -129,14 +133,14 @@ export class Acquisition {
     });
   }
 
-  /** Shards that a worker of this node has now. */
+  /** Publishes shards that a worker of this node owns now. */
   private owned(slot: number, epochs: Epochs): void {
     const { picture, routes, leases, announce } = this.options;
     const own = picture.own.get(slot);
     if (own === undefined || epochs.size === 0 || this.ended) return;
     const all = [...epochs].map(([shard, epoch]): MapEntry => [shard, own.session, epoch]);
     picture.map.apply(all);
-    // Others have moved on since: that news was faster than this answer.
+    // A shard may have moved on since this answer was sent. The newer news came first, and it counts.
     const entries = all.filter(([shard]) => picture.map.ownerOf(shard) === own.session);
     const shards = entries.map(([shard]) => shard);
     this.areOwned(shards);
@@ -146,7 +150,10 @@ export class Acquisition {
   }
 }
 
-/** The pinned one where it is up, or the one with the fewest shards, which has one more by it. */
+/**
+ * The pinned slot if it is up, or else the slot with the fewest shards. The load of the chosen slot grows by
+ * one.
+ */
 function slotFor(pinned: number | undefined, loads: Map<number, number>): number {
   let best = pinned !== undefined && loads.has(pinned) ? pinned : -1;
   if (best < 0) for (const [slot, load] of loads) if (best < 0 || load < (loads.get(best) ?? 0)) best = slot;

@@ -1,5 +1,5 @@
-// A node without a cluster: all shards are its own, spread evenly over its workers. A worker that starts
-// over claims its share again. With other nodes, ownership is controller.ts's.
+// The ownership of shards on a node without a cluster: the node owns all shards, spread evenly over its
+// workers. A worker that starts again claims its share again. With other nodes, controller.ts does this.
 import type { Clock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
@@ -12,11 +12,11 @@ export interface AloneOptions {
   readonly listener: OwnerLinkListener;
   readonly clock: Clock;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
-  /** Somebody else has taken the database over. */
+  /** Called when another process has taken over the database. */
   readonly onFenced: () => void;
 }
 
-/** Between two attempts to claim what could not be claimed. */
+/** Delay between two attempts to claim the shards that are still unclaimed. */
 const AGAIN_MS = 500;
 
 export class Alone implements SlotListener {
@@ -58,7 +58,7 @@ export class Alone implements SlotListener {
     this.options.listener.lost(link);
   }
 
-  /** No other node has to hear of it. */
+  /** There is no other node to tell. */
   docFailed(): void {}
 
   quarantined(): void {}

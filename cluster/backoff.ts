@@ -1,8 +1,8 @@
-// How long to wait before something is tried again that may fail for long: twice as long each time it is soon after
-// the last. It knows the time, and tries nothing.
+// The delay before the next attempt at something that may fail for long. The delay doubles if the attempt
+// comes soon after the last one. This class reads the clock and attempts nothing.
 import type { Clock } from '../actors/clock.ts';
 
-/** What has been quiet for so many of its latest waits begins with the first again. */
+/** After a quiet time of so many of its latest delays, the back-off starts again at the first delay. */
 const QUIET_WAITS = 3;
 
 export class Backoff {
@@ -18,7 +18,7 @@ export class Backoff {
     this.mostMs = limits.mostMs;
   }
 
-  /** ms from now. */
+  /** The delay from now, in ms. */
   next(): number {
     const now = this.clock.now();
     const isSoon = now - this.over < QUIET_WAITS * Math.max(this.waitMs, this.firstMs);

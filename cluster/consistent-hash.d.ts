@@ -2,9 +2,9 @@
 declare module 'consistent-hash' {
   class ConsistentHash {
     constructor(options?: { range?: number });
-    /** `points`: the node's control points, integers below `range`. Without them they are random. */
+    /** `points`: the node's control points, integers below `range`. Without this argument they are random. */
     add(node: string, count: number, points: readonly number[]): this;
-    /** The first `count` different nodes at or after the key; null: the ring is empty. */
+    /** The first `count` different nodes at or after the key. Null if the ring is empty. */
     get(key: string, count: number): string[] | null;
   }
   export = ConsistentHash;

@@ -1,31 +1,41 @@
-// What nodes tell each other over their peer connection beside the streams: shapes, and the check of what
-// comes. A message of an unknown shape is dropped: a newer node may say more.
+// The control messages that nodes exchange over their peer connections, beside the streams: their shapes, and
+// the check of received values. A message of an unknown shape is dropped, because a newer node may send more.
 import type { Quarantined } from '../actors/quarantine.ts';
 import type { SessionId } from '../actors/storage/store.ts';
 import type { Lease, MapEntry } from './lease-store.ts';
 
 export type ControlMessage =
-  /** How the sender is, whenever that changes and as soon as a connection is up. */
+  /** The sender's state. Sent whenever it changes and as soon as a connection is up. */
   | { readonly type: 'state'; readonly lease: Lease }
-  /** Owners of shards, as the sender knows them for certain: it has them, or has just handed them over. */
+  /** Owners of shards that the sender knows for certain: it owns them, or has just handed them over. */
   | { readonly type: 'map'; readonly entries: readonly MapEntry[] }
-  /** To the new owner: these shards have been handed to your session; it adopts them and tells all. */
+  /**
+   * Sent to the new owner: these shards have been handed to your session. The receiver adopts them and
+   * announces them to all nodes.
+   */
   | { readonly type: 'handed'; readonly session: SessionId; readonly shards: readonly number[] }
-  /** This run has been fenced; its shards are free. */
+  /** This run has been fenced, and its shards are free. */
   | { readonly type: 'fenced'; readonly run: string }
   | { readonly type: 'suspicion'; readonly run: string; readonly suspects: boolean }
-  /** Whether the sender reaches the database, whenever that changes and as soon as a connection is up. */
+  /**
+   * Whether the sender reaches the database. Sent whenever that changes and as soon as a connection is up.
+   */
   | { readonly type: 'database'; readonly reached: boolean }
-  /** A worker of the sender has died at this document, or its handling has thrown there. */
+  /** A worker of the sender has died while handling this document, or the handling has thrown. */
   | { readonly type: 'death'; readonly doc: string }
-  /** This document is out of service at the sender; told when it is put out, and as soon as a connection is up. */
+  /**
+   * This document is quarantined at the sender. Sent when the quarantine begins and as soon as a connection
+   * is up.
+   */
   | ({ readonly type: 'quarantined' } & Quarantined)
-  /** So many clients are connected to the sender, those that it has sent away left out. */
+  /** The number of clients connected to the sender, without those that it has asked to go elsewhere. */
   | { readonly type: 'clients'; readonly count: number }
-  /** Where clients reach the sender, as soon as a connection is up. A node that has no such address says nothing. */
+  /**
+   * The URL where clients reach the sender. Sent as soon as a connection is up, if the node has such a URL.
+   */
   | { readonly type: 'url'; readonly url: string };
 
-/** Whole milliseconds go over the wire. */
+/** Times are sent as whole milliseconds. */
 export const quarantinedMessage = ({ doc, forMs, round }: Quarantined): ControlMessage => ({
   type: 'quarantined',
   doc,
@@ -33,7 +43,7 @@ export const quarantinedMessage = ({ doc, forMs, round }: Quarantined): ControlM
   round,
 });
 
-/** undefined: not one of these. */
+/** Undefined if the value is not a control message. */
 export function controlMessage(value: unknown): ControlMessage | undefined {
   if (!isRecord(value)) return undefined;
   switch (value.type) {

@@ -1,9 +1,9 @@
-// A node's part in the cluster: it keeps its own picture of members and shard owners, and has those parts act that
-// lead the router (routes.ts), get shards (acquisition.ts), hand them over (hand-over.ts) and fence the dead
-// (takeover.ts). Who may write PostgreSQL decides; a picture that is behind costs a pause, never an edit. It runs no
-// documents.
+// The part of a node in the cluster. The controller keeps the picture of members and shard owners up to date,
+// and passes every event to the modules that route shards (routes.ts), acquire them (acquisition.ts), hand
+// them over (hand-over.ts) and fence dead nodes (takeover.ts). PostgreSQL decides which session may write, so
+// a picture that lags causes a pause, never a lost edit. The controller runs no documents.
 //
-// Over 400 lines, because every event of the cluster meets the one picture here.
+// The file has over 400 lines, because every event of the cluster meets the one picture here.
 import type { Clock } from '../actors/clock.ts';
 import type { LinkOptions } from '../actors/link.ts';
 import type { Quarantined } from '../actors/quarantine.ts';
@@ -30,13 +30,13 @@ import { Routes } from './routes.ts';
 import { Takeover } from './takeover.ts';
 import type { Epochs, SlotListener } from './workers.ts';
 
-/** The workers of this node, as `Workers` has them. */
+/** The workers of this node; see `Workers`. */
 export interface SlotHost {
   claim(slot: number, shards: readonly number[]): Promise<Epochs>;
   adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
   attach(session: SessionId, stream: PeerStream): boolean;
-  /** These as `Workers` has them. */
+  /** The next four methods are those of `Workers`. */
   countFailure(doc: string): void;
   adoptQuarantined(quarantined: Quarantined): void;
   releaseQuarantined(doc: string): boolean;
@@ -49,10 +49,10 @@ export interface ControllerOptions {
   /** host:port that peers dial. */
   readonly address: string;
   readonly weight: number;
-  /** `wss://host:port` where clients reach this node; undefined: not told. */
+  /** The `wss://host:port` where clients reach this node. Undefined if the other nodes are not told one. */
   readonly clientUrl?: string;
   readonly session: OpenedSession;
-  /** Of the configuration. */
+  /** Pins of the configuration. */
   readonly pins: readonly Pin[];
   readonly rings: Rings;
   readonly store: ControlStore;
@@ -65,15 +65,15 @@ export interface ControllerOptions {
   /** 0 <= x < 1. */
   readonly random: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
-  /** What the lease thread writes from now on. */
+  /** Sets the lease that the lease thread writes from now on. */
   readonly setLease: (lease: Lease) => void;
-  /** This run is fenced: nothing of it will ever be written again. */
+  /** Called when this run is fenced: none of its later writes will be accepted. */
   readonly onFenced: () => void;
-  /** An operator wants the node to leave, and is told how far it is. May be called again. */
+  /** Called when an operator wants the node to leave; returns the progress. May be called again. */
   readonly onLeaveAsked?: () => LeaveProgress;
 }
 
-/** Of a node: how many clients are connected to it, and the weight of what it should have. */
+/** The number of clients connected to a node, and the node's weight, which sets its share. */
 export interface ClientShare {
   readonly node: string;
   readonly clients: number;
@@ -81,18 +81,18 @@ export interface ClientShare {
 }
 
 const SWEEP_MS = 2000;
-/** The whole map is read from the database at least every so many sweeps. */
+/** The number of sweeps after which the whole map is read from the database. */
 const SWEEPS_PER_MAP = 5;
 const MOVE_EVERY_MS = 200;
-/** Shards handed over at once, for each worker. */
+/** Shards that each worker hands over at a time. */
 const MOVE_SHARDS = 16;
 const DRAIN_SHARDS = 64;
 const REROUTE_MS = 100;
 const REROUTE_MOST_MS = 3000;
 const RECONCILE_MS = 10;
-/** To a peer that has just connected. */
+/** Quarantined documents that a peer is told when it connects. */
 const MOST_QUARANTINED_TOLD = 100;
-/** Between readings that follow each other. */
+/** Pause between two consecutive readings. */
 const REFRESH_GAP_MS = 20;
 
 export class Controller implements SlotListener {
@@ -108,21 +108,24 @@ export class Controller implements SlotListener {
   private slots: SlotHost | undefined;
   private state: Lease['state'] = 'joining';
   private readonly closers: (() => unknown)[] = [];
-  /** Of runs that the database has not shown yet. */
+  /** Leases of runs that the database has not shown yet. */
   private readonly early = new EarlyLeases();
   private sweeps = 0;
   private refreshing = false;
   private refreshAgain = false;
   private wantMap = true;
   private someFreed = false;
-  /** Connected to this node; undefined: it takes none yet. */
+  /** Clients connected to this node. Undefined until the node takes clients. */
   private clients: number | undefined;
-  /** As peers have told, which may be before the database shows who they are. */
+  /** Client counts as told by the peers, possibly before the database has shown the peer's run. */
   private readonly clientsAt = new WeakMap<Peer, number>();
   private readonly urlOf = new WeakMap<Peer, string>();
   private reconciling = false;
   private rerouting = false;
-  /** A worker that is down, and not fenced yet, refuses its streams for as long. */
+  /**
+   * Delays before routes are made again. A worker that is down but not fenced yet refuses its streams,
+   * possibly for long.
+   */
   private readonly reroutes: Backoff;
   private stopped = false;
   private timeline = 0;
@@ -194,11 +197,11 @@ export class Controller implements SlotListener {
       else if (event.type === 'down') this.peerDown(event.peer, event.reason);
       else this.takeover.dialFailed(event.target.run, event.type);
     });
-    // Who has connected before anybody listened here has said its piece to nobody: it dials again.
+    // A peer that connected before this listener was attached has sent its state in vain. It dials again.
     for (const peer of network.peers()) peer.close();
   }
 
-  /** Joins. `ready` resolves once every shard has an owner that this node can reach. */
+  /** Joins the cluster. `isRouted` turns true once every shard has an owner that this node can reach. */
   async start(slots: SlotHost): Promise<void> {
     const { store, leases, clock } = this.options;
     this.slots = slots;
@@ -224,14 +227,14 @@ export class Controller implements SlotListener {
     this.refresh();
   }
 
-  /** Every shard leads somewhere. */
+  /** True if every shard is routed to an owner. */
   get isRouted(): boolean {
     return this.routes.isComplete;
   }
 
   /**
-   * Hands everything over to the others; resolves when nothing is left, when there is nobody to take it, or
-   * after `timeoutMs`. The node takes no shards from now on.
+   * Hands all shards over to the other nodes. Resolves when no shard is left, when no other node can take
+   * shards, or after `timeoutMs`. The node takes no shards from now on.
    */
   async drain(timeoutMs: number): Promise<void> {
     const { store, session, clock } = this.options;
@@ -310,21 +313,27 @@ export class Controller implements SlotListener {
     this.broadcast({ type: 'database', reached });
   }
 
-  /** It has lost the database and all other nodes: they go on without it, and it cannot know. */
+  /**
+   * True if the node has lost the database and all other nodes. The others may go on without it, and it
+   * cannot notice.
+   */
   get isCutOff(): boolean {
     return (
       !this.reachesDatabase && this.picture.members.size > 0 && this.options.network.peers().length === 0
     );
   }
 
-  /** How many clients are connected to this node, for the others to know. */
+  /** Tells the other nodes how many clients are connected to this node. */
   tellClients(count: number): void {
     if (count === this.clients) return;
     this.clients = count;
     this.broadcast({ type: 'clients', count });
   }
 
-  /** This node's share of the cluster's clients, and those of all others that serve; undefined: some are not known. */
+  /**
+   * The client shares of this node and of all other serving nodes. Undefined if the share of any node is
+   * unknown.
+   */
   clientShares(): { readonly own: ClientShare; readonly others: readonly ClientShare[] } | undefined {
     if (this.state !== 'live') return undefined;
     const others: ClientShare[] = [];
@@ -339,8 +348,8 @@ export class Controller implements SlotListener {
   }
 
   /**
-   * Where clients reach the other nodes that serve and are reached from here, each address once; undefined: neither
-   * this node nor another has an address for them.
+   * The URLs of the other nodes that serve and are connected to this one, each once. Undefined if no node,
+   * this one included, has a URL for clients.
    */
   clientUrls(): readonly string[] | undefined {
     const { clientUrl } = this.options;
@@ -351,7 +360,7 @@ export class Controller implements SlotListener {
     return urls.length === 0 && clientUrl === undefined ? undefined : [...new Set(urls)].sort();
   }
 
-  /** Shards of nodes that live, as far as the database has it, and are not reached from here. */
+  /** Shards of nodes that are live in the database, but not connected to this node. */
   unreachedShards(): readonly number[] {
     if (!this.reachesDatabase) return [];
     return [...this.picture.members.all()]
@@ -361,12 +370,12 @@ export class Controller implements SlotListener {
       );
   }
 
-  // Workers of this node
+  // Workers of this node.
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
     this.picture.own.up(slot, session, link);
     this.tellState();
-    // What its predecessor owned is free by now.
+    // The shards of the previous worker are free by now.
     this.mapIsStale();
   }
 
@@ -382,7 +391,7 @@ export class Controller implements SlotListener {
     this.broadcast({ type: 'death', doc });
   }
 
-  /** A node that has joined since the first of the failures has not counted them all. */
+  /** Other nodes are told, because a node that joined after the first failure has not counted all of them. */
   quarantined(quarantined: Quarantined): void {
     this.broadcast(quarantinedMessage(quarantined));
   }
@@ -393,7 +402,7 @@ export class Controller implements SlotListener {
     this.options.onFenced();
   }
 
-  // Peers
+  // Peers.
 
   private peerUp(peer: Peer): void {
     this.links.up(peer);
@@ -432,7 +441,7 @@ export class Controller implements SlotListener {
     member.peer = undefined;
     this.routes.drop([...member.workers.values()].flatMap((session) => this.picture.map.shardsOf(session)));
     this.takeover.linkDown(peer.run, reason);
-    // Messages of it may be lost.
+    // Messages from this peer may be lost.
     this.mapIsStale();
   }
 
@@ -486,7 +495,7 @@ export class Controller implements SlotListener {
     }
   }
 
-  /** A database that has missed a failover must not be believed. */
+  /** The store must refuse a database server that has missed a failover. */
   seeTimeline(timeline: number): void {
     if (timeline <= this.timeline) return;
     this.timeline = timeline;
@@ -494,7 +503,9 @@ export class Controller implements SlotListener {
     this.tellState();
   }
 
-  /** Of the database's events those that are not an operator's are hints that something has changed. */
+  /**
+   * Events of operators are handled by their type. Every other event is a hint that something has changed.
+   */
   private notified(event: string): void {
     const { store, run, onLeaveAsked } = this.options;
     const asked = operatorEvent(event);
@@ -502,7 +513,7 @@ export class Controller implements SlotListener {
     else if (asked.type === 'pins') void this.picture.pins.read();
     else if (asked.type === 'drain' && asked.run === run && onLeaveAsked !== undefined) {
       const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });
-      // Lost, it is asked for again.
+      // If the answer is lost, the operator's command asks again.
       store.notify(answer).catch(() => undefined);
     } else if (asked.type === 'release' && this.slots !== undefined)
       answerRelease(store, run, this.slots, asked.doc);
@@ -519,7 +530,7 @@ export class Controller implements SlotListener {
     for (const peer of this.options.network.peers()) peer.send(message);
   }
 
-  /** To all, whichever way is open. */
+  /** Sends the message to all nodes, over every way that is open. */
   private announce(message: ControlMessage): void {
     this.broadcast(message);
     this.options.leases.publish(JSON.stringify(message)).catch(() => undefined);
@@ -552,7 +563,7 @@ export class Controller implements SlotListener {
     if (this.state !== 'joining') this.announce({ type: 'state', lease });
   }
 
-  // The picture
+  // The picture.
 
   private sweep(): void {
     if (++this.sweeps % SWEEPS_PER_MAP === 0) {
@@ -562,7 +573,10 @@ export class Controller implements SlotListener {
     this.refresh();
   }
 
-  /** Reads anew who there is and, where it may have changed unheard, who owns what. One reading at a time. */
+  /**
+   * Reads the members anew, and also the owners if they may have changed unnoticed. One reading runs at a
+   * time.
+   */
   private refresh(): void {
     if (this.stopped) return;
     if (this.refreshing) {
@@ -582,7 +596,7 @@ export class Controller implements SlotListener {
       });
   }
 
-  /** Events may come faster than one can read. */
+  /** Events may arrive faster than the cluster can be read. */
   private refreshLater(): void {
     this.refreshing = true;
     this.options.clock.after(REFRESH_GAP_MS, () => {
@@ -608,10 +622,10 @@ export class Controller implements SlotListener {
     for (const member of come) this.met(member);
     for (const { member, sessions } of gone) this.leftBy(member, sessions);
     if (fenced.length > 0) this.freed(map.fence(fenced));
-    // Of a run that is not there any more a lease may be left: no reason to look again.
+    // The lease of a run that has ended may still be there. It is no reason to read again.
     for (const lease of await leases.list().catch(() => []))
       if (this.picture.members.get(lease.run) !== undefined) this.learn(lease);
-    // A worker may open a session just after its run was fenced: nobody else would ever miss that one.
+    // A worker may open a session just after its run was fenced. No other mechanism would find that session.
     for (const lost of new Set(rows.map((row) => row.run))) {
       if (!led.has(lost) && (await store.fence(this.options.session, { run: lost })))
         this.freed(map.fence(rows.filter((row) => row.run === lost).map((row) => row.id)));
@@ -624,7 +638,7 @@ export class Controller implements SlotListener {
         throw error;
       });
       this.routes.lead(map.applyRows(shards));
-      // Handed to this node, and the message was lost.
+      // The shards were handed to this node, but the message about it was lost.
       for (const [, { session }] of own.all()) {
         const strangers = map.shardsOf(session).filter((shard) => !this.routes.leadsHome(shard));
         if (ownSessions.has(session) && strangers.length > 0) void this.acquisition.adopt(session, strangers);
@@ -641,7 +655,7 @@ export class Controller implements SlotListener {
     if (member.address === this.options.address) this.takeover.predecessor(member.run);
     member.peer = network.peers().find((peer) => peer.run === member.run);
     if (member.peer !== undefined) this.takeover.linkUp(member.run);
-    // What was heard of it before it was known led nowhere.
+    // Shards of this member that were learnt before the member was known are not routed yet.
     this.routes.leadTo(member);
     this.dials.set(member.run, network.dial({ run: member.run, address: addressOf(member.address) }));
   }
@@ -660,7 +674,7 @@ export class Controller implements SlotListener {
     this.mapIsStale();
   }
 
-  /** These shards have lost their owner. */
+  /** Handles shards that have lost their owner. */
   private freed(shards: readonly number[]): void {
     this.routes.drop(shards);
     if (shards.length > 0) this.someFreed = true;
@@ -671,7 +685,8 @@ export class Controller implements SlotListener {
     const { map, members, own } = this.picture;
     const changed = map.apply(entries);
     this.acquisition.areOwned(changed);
-    // Also what is known but led nowhere yet: it has been handed over, and now the new owner says that it has it.
+    // Entries that the map knew already are routed too: after a hand-over a shard has no route until its new
+    // owner announces it.
     const current = entries.filter((entry) => map.ownerOf(entry[0]) === entry[1]).map((entry) => entry[0]);
     const unknown = changed.some((shard) => {
       const owner = map.ownerOf(shard);
@@ -681,7 +696,7 @@ export class Controller implements SlotListener {
     if (unknown) this.refresh();
   }
 
-  /** A worker of a peer has ended, or the whole peer. */
+  /** Called when a worker of a peer has ended, or the whole peer. */
   private linkLost(link: OwnerLink): void {
     this.routes.linkLost(link);
     if (this.rerouting) return;
@@ -694,14 +709,15 @@ export class Controller implements SlotListener {
     });
   }
 
-  // Who should have what
+  // Moving shards.
 
   private reconcileSoon(): void {
     if (this.reconciling || this.stopped) return;
     this.reconciling = true;
     this.options.clock.after(RECONCILE_MS, () => {
       this.reconciling = false;
-      // What a death has freed is known without reading the map anew; documents wait for it.
+      // Shards that a fenced node has freed are known without a new reading of the map, and documents wait
+      // for them.
       if (!this.stopped && this.state === 'live' && (!this.wantMap || this.someFreed))
         this.acquisition.claimOrphans();
       this.someFreed = false;
@@ -713,7 +729,7 @@ export class Controller implements SlotListener {
     this.handOver.move(this.state === 'draining' ? DRAIN_SHARDS : MOVE_SHARDS);
   }
 
-  /** It is read anew, and nothing is moved before. */
+  /** Reads the map anew. No shard is handed over before that. */
   private mapIsStale(): void {
     this.wantMap = true;
     this.refresh();

@@ -1,38 +1,45 @@
-// Who is dead: the failure detector of one node, a state machine without timers or sockets. It is told what
-// was seen and when, and says whom to suspect and whom to fence. It fences nobody, tells nobody and reads no
-// clock. Postgres decides in the end: a wrong verdict costs a pause, never an edit.
+// The failure detector of one node: a state machine without timers or sockets. Callers report observations
+// with their times; it answers which nodes to suspect and which to fence. It fences no node, sends nothing
+// and reads no clock. PostgreSQL decides in the end, so a wrong verdict costs a pause, never an edit.
 //
-// A peer is one run (one start) of a node. Verdicts, by evidence:
-// - `refused`: its link closed, then a redial was refused. Nothing listens there any more: at once, hard.
-// - `lease`: its lease expired, it is silent or was never heard, and its link closed or never was (hard), or is
-//   dead: open, or given up by us (soft; hard where it has not come back for fenceGapMs, so that of many that vanish
-//   at once none waits for the others' gaps).
-// - `observers`: two observers, this one among them, miss its heartbeats (soft). Where it hears no
-//   other, silence proves as much about this node as about the peer: then only refusals and leases count.
-//   So with two nodes, and for the lonely one of a partition.
-// - `database`: it says itself that it does not reach the database, and has said so for `strandedMs`, while this node
-//   has reached it for `steadyMs`: its documents stand still though it lives (soft). Where the database is away for all
-//   nobody can be fenced, and when it is back everyone has time to find it.
-// Of soft verdicts there is one per fenceGapMs in the whole cluster: a saturated machine looks like dead peers,
-// and each takeover makes it more so.
+// A peer is one run (one start) of a node. A verdict rests on one of these kinds of evidence:
+// - `refused`: the link closed, then a redial was refused. No process listens there any more. The verdict is
+//   immediate and hard.
+// - `lease`: the lease expired, and the peer is silent or was never heard. The verdict is hard if the link
+//   closed or never existed. It is soft if the link is open or was given up by this node. A link that was
+//   given up and has not come back within fenceGapMs makes it hard, so that many nodes that vanish at once do
+//   not wait for each other's gaps.
+// - `observers`: two observers, this node among them, miss the peer's heartbeats (soft). If this node hears
+//   no other peer, the silence may be its own fault, and only refusals and leases count. This holds with two
+//   nodes, and for the lonely side of a partition.
+// - `database`: the peer itself has said for `strandedMs` that it does not reach the database, while this
+//   node has reached the database for `steadyMs`. The peer's documents stand still although the peer lives
+//   (soft). While the database is away for all nodes, no node can be fenced; once it is back, every node has
+//   time to find it.
+// The whole cluster has one soft verdict per fenceGapMs: on a saturated machine live peers look dead, and
+// each takeover adds load.
 //
-// Silence is counted from the last heartbeat or pulse, or from when this observer was last late itself: what it did not
-// hear then says nothing. It must be seen by two punctual ticks in a row, since sockets are read between them.
-// A peer that was never heard is not silent but new. A witness must be heard by heartbeats: those come the way on which it
-// would take its suspicion back. Pulses say that a process lives, not that its main thread has read anything.
+// Silence is counted from the last heartbeat or pulse, or from the last time when this observer was itself
+// late, because an observer that is late hears nothing. Two punctual ticks in a row must see the silence,
+// since sockets are read between ticks. A peer that was never heard counts as new, not as silent. A witness
+// must be heard by heartbeats, because it would take back its suspicion over the same way. Pulses prove that
+// a process lives, not that its main thread has read anything.
 
 export interface DetectorTimes {
-  /** How often peers send heartbeats, and pulses. */
+  /** Interval at which peers send heartbeats, and also pulses. */
   readonly heartbeatMs: number;
-  /** So many in a row that are missed, of both, before a peer is silent. */
+  /** A peer is silent after so many intervals in a row without a heartbeat or a pulse. */
   readonly missedHeartbeats: number;
-  /** How often `tick` comes; one after more than twice that was late. */
+  /** Interval of `tick`. A tick that comes after more than twice this time is late. */
   readonly tickMs: number;
-  /** Between soft verdicts, and after any fence; what we gave up has as long to come back. */
+  /**
+   * Minimum time between soft verdicts, and after any fence. A link that was given up has as long to come
+   * back.
+   */
   readonly fenceGapMs: number;
   readonly strandedMs: number;
   readonly steadyMs: number;
-  /** Suspicions and verdicts are told again after this while they last. */
+  /** Suspicions and verdicts that last are repeated at this interval. */
   readonly repeatMs: number;
 }
 
@@ -50,61 +57,66 @@ export type DetectorEvent =
   | { readonly type: 'tick' }
   /** A live session of this run exists. */
   | { readonly type: 'known'; readonly run: string }
-  /** It left, or its sessions are fenced. Not to be looked at any more. */
+  /** The run left, or its sessions are fenced. The detector forgets the run. */
   | { readonly type: 'gone'; readonly run: string }
   | { readonly type: 'link-up'; readonly run: string }
-  /** By the other end or the system. */
+  /** The other end or the operating system closed the link. */
   | { readonly type: 'link-closed'; readonly run: string }
-  /** By us: it was silent for too long, read too slowly, or broke the rules. It may be alive, and come back at once. */
+  /**
+   * This node closed the link: the peer was silent for too long, read too slowly, or broke the protocol. The
+   * peer may be alive, and may come back at once.
+   */
   | { readonly type: 'link-given-up'; readonly run: string }
-  /** A dial after the end of its link was refused (ECONNREFUSED); not: timed out. */
+  /**
+   * A dial after the end of the link was refused (ECONNREFUSED). A dial that timed out is not such an event.
+   */
   | { readonly type: 'refused'; readonly run: string }
   | { readonly type: 'heartbeat'; readonly run: string }
-  /** A sign of life of a thread of its own. */
+  /** A sign of life from the peer's lease thread, which does not wait for the main thread. */
   | { readonly type: 'pulse'; readonly run: string }
   /**
-   * `expired`: it was there, or should be by now. `unknown`: Redis is away, or back for so short a time that leases
-   * need not be written again yet, or the run is so new that it need not have one.
+   * `expired`: the lease was there, or should be there by now. `unknown`: Redis is away, or Redis came back
+   * so recently that leases may still be missing, or the run is so new that it may have no lease yet.
    */
   | { readonly type: 'lease'; readonly run: string; readonly lease: Lease }
-  /** What the observer `by` told: it suspects this run, or does so no longer. */
+  /** The observer `by` suspects this run, or has ceased to suspect it. */
   | { readonly type: 'suspicion'; readonly run: string; readonly by: string; readonly suspects: boolean }
-  /** What it says of itself. */
+  /** Whether that run says that it reaches the database. */
   | { readonly type: 'database'; readonly run: string; readonly reached: boolean }
   /** Whether this node reaches the database. */
   | { readonly type: 'own-database'; readonly reached: boolean }
-  /** Some node fenced this run. */
+  /** A node has fenced this run. */
   | { readonly type: 'fenced'; readonly run: string };
 
 export type Lease = 'seen' | 'expired' | 'unknown';
 export type Evidence = 'refused' | 'lease' | 'observers' | 'database';
 
 export type DetectorEffect =
-  /** For all peers. */
+  /** To be sent to all peers. */
   | { readonly type: 'suspect'; readonly run: string }
   | { readonly type: 'unsuspect'; readonly run: string }
-  /** Fence it and take over. */
+  /** To be fenced; then its shards are taken over. */
   | { readonly type: 'dead'; readonly run: string; readonly evidence: Evidence; readonly hard: boolean };
 
 interface Peer {
   link: 'new' | 'up' | 'closed' | 'given-up';
-  /** When we gave its link up last. */
+  /** When this node last gave up the link. */
   givenUpMs: number;
   refused: boolean;
   lease: Lease;
-  /** Of the last heartbeat or pulse; undefined: none yet. */
+  /** Time of the last heartbeat or pulse. Undefined before the first. */
   heardMs: number | undefined;
-  /** Of the last heartbeat. */
+  /** Time of the last heartbeat. */
   beatenMs: number | undefined;
-  /** Punctual ticks in a row that found it silent. */
+  /** Punctual ticks in a row at which the peer was silent. */
   silentTicks: number;
   suspected: boolean;
-  /** When the suspicion was told last. */
+  /** When the suspicion was last told. */
   toldMs: number;
-  /** Other observers that suspect it. */
+  /** Other observers that suspect this peer. */
   readonly reports: Set<string>;
   verdictMs: number | undefined;
-  /** Since when it has said that it does not reach the database. */
+  /** Since when the peer has said that it does not reach the database. */
   strandedSinceMs: number | undefined;
 }
 
@@ -114,17 +126,17 @@ export class Detector {
   private readonly times: DetectorTimes;
   private readonly peers = new Map<string, Peer>();
   private lastTickMs: number | undefined;
-  /** Before this nothing that was missed counts. */
+  /** Silence before this time does not count. */
   private attentiveSinceMs = Number.NEGATIVE_INFINITY;
   private softNotBeforeMs = Number.NEGATIVE_INFINITY;
-  /** Since when this node has reached the database; undefined: it does not. */
+  /** Since when this node has reached the database. Undefined while it does not. */
   private databaseSinceMs: number | undefined;
 
   constructor(times: DetectorTimes = DETECTOR_TIMES) {
     this.times = times;
   }
 
-  /** `nowMs` never goes back. Events of runs that are not known are dropped, `fenced` excepted. */
+  /** `nowMs` never goes back. Events of unknown runs are dropped, except `fenced`. */
   step(event: DetectorEvent, nowMs: number): readonly DetectorEffect[] {
     switch (event.type) {
       case 'tick':
@@ -154,7 +166,7 @@ export class Detector {
   ): readonly DetectorEffect[] {
     switch (event.type) {
       case 'link-up':
-        // Of a link that this one takes the place of no end is told.
+        // The end of the link that this one replaces is not reported.
         this.dropToldBy(event.run, peer);
         peer.link = 'up';
         peer.refused = false;
@@ -172,7 +184,7 @@ export class Detector {
         peer.strandedSinceMs = event.reached ? undefined : (peer.strandedSinceMs ?? nowMs);
         return [];
       case 'refused':
-        // One that was never linked may be about to listen.
+        // A peer that was never linked may be about to listen.
         if (peer.link !== 'closed' && peer.link !== 'given-up') return [];
         peer.refused = true;
         return this.judge(event.run, peer, nowMs);
@@ -202,7 +214,8 @@ export class Detector {
     if (late || this.lastTickMs === undefined) this.attentiveSinceMs = nowMs;
     this.lastTickMs = nowMs;
     const effects: DetectorEffect[] = [];
-    // All are looked at before one is judged: who hears nobody must not take itself for a witness.
+    // All peers are checked for silence before the first is judged: a node that hears no peer must not count
+    // itself as a witness.
     for (const [run, peer] of this.peers) {
       peer.silentTicks = this.isSilent(peer, nowMs) ? peer.silentTicks + 1 : 0;
       if (!peer.suspected && peer.silentTicks < SILENT_TICKS) continue;
@@ -242,7 +255,7 @@ export class Detector {
     nowMs: number,
   ): { evidence: Evidence; hard: boolean } | undefined {
     if (peer.refused) return { evidence: 'refused', hard: true };
-    // Suspected before a pause of our own: that must be seen anew.
+    // A suspicion from before a pause of this node does not count until new ticks confirm it.
     const silent = peer.silentTicks >= SILENT_TICKS && this.isPunctual(nowMs);
     if (peer.lease === 'expired') {
       const absent = peer.heardMs === undefined && peer.link !== 'up' && this.isAttentive(nowMs);
@@ -262,7 +275,7 @@ export class Detector {
     return nowMs - strandedSinceMs >= times.strandedMs && nowMs - databaseSinceMs >= times.steadyMs;
   }
 
-  /** This node hears another one, and one that it hears suspects the peer too. */
+  /** True if another peer that this node hears suspects the peer too. */
   private isWitnessed(run: string, peer: Peer, nowMs: number): boolean {
     for (const [other, state] of this.peers)
       if (other !== run && peer.reports.has(other) && this.isCredible(state, nowMs)) return true;
@@ -273,7 +286,10 @@ export class Detector {
     return beatenMs !== undefined && !this.isOverdue(beatenMs, nowMs) && !suspected && silentTicks === 0;
   }
 
-  /** Between ticks: an event that comes late comes before the tick that would say so. */
+  /**
+   * Checks the last tick against the present: a delayed event is handled before the late tick that would show
+   * the delay.
+   */
   private isPunctual(nowMs: number): boolean {
     return this.lastTickMs !== undefined && nowMs - this.lastTickMs <= 2 * this.times.tickMs;
   }
@@ -292,7 +308,10 @@ export class Detector {
     return peer?.suspected ? [{ type: 'unsuspect', run }] : [];
   }
 
-  /** With its link: it may be taken back unheard. What still holds it tells again. */
+  /**
+   * Drops the reports that came over a link that has ended, because the peer may take them back unheard. If
+   * they still hold, the peer repeats them.
+   */
   private dropToldBy(run: string, peer: Peer): void {
     this.dropReportsBy(run);
     peer.strandedSinceMs = undefined;

@@ -1,14 +1,18 @@
-// What nodes have said of themselves before the database has shown them: their news overtakes it. Runs that never
-// appear, since they were fenced before they were seen, are forgotten. It asks nobody and has no clock.
+// Leases of runs that the database has not shown yet, because peers' messages can be faster than the reading
+// of the database. Runs that never appear, because they were fenced before that, are forgotten. This class
+// asks no other module and reads no clock.
 import type { Lease } from './lease-store.ts';
 
-/** Runs that are remembered at once; past it what further ones say is dropped, and read from their leases later. */
+/** Runs remembered at a time. The leases of further runs are dropped, and are read from Redis later. */
 export const EARLY_LEASES = 1000;
-/** The database shows a run before it has a lease, so this is a matter of seconds where it is there at all. */
+/**
+ * How long a lease is remembered. The database shows a run before the run has a lease, so a reading follows
+ * within seconds.
+ */
 export const EARLY_LEASE_MS = 60_000;
 
 export class EarlyLeases {
-  /** In the order in which they were said last. */
+  /** In the order of the last lease of each run. */
   private readonly byRun = new Map<string, { readonly lease: Lease; readonly atMs: number }>();
 
   /** `nowMs` never goes back. */
@@ -21,7 +25,7 @@ export class EarlyLeases {
     if (this.byRun.size < EARLY_LEASES) this.byRun.set(lease.run, { lease, atMs: nowMs });
   }
 
-  /** What that run said last; it is remembered no longer. */
+  /** Returns the last lease of that run and forgets it. */
   take(run: string): Lease | undefined {
     const lease = this.byRun.get(run)?.lease;
     this.byRun.delete(run);

@@ -1,5 +1,6 @@
-// Hands over shards of this node that should be elsewhere, to another node or another of its workers, a few at a
-// time. The worker sends the change of owner down behind its last commits; here the new owner is told of it.
+// Hands over shards of this node that are placed elsewhere, to another node or another worker of this node, a
+// few at a time. The worker announces the change of owner to its gateways after its last commits. This module
+// tells the new owner, and stores nothing itself.
 import type { Clock } from '../actors/clock.ts';
 import type { SessionId } from '../actors/storage/store.ts';
 import type { ControlMessage } from './control-messages.ts';
@@ -14,25 +15,25 @@ export interface HandOverOptions {
   readonly picture: Picture;
   readonly planner: Pick<Planner, 'wanted' | 'memberFor'>;
   readonly routes: Pick<Routes, 'drop' | 'leadsHome'>;
-  /** This one's. */
+  /** The name of this node. */
   readonly node: string;
   readonly clock: Clock;
   readonly slots: {
     release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
   };
-  /** They have been handed to this session of ours. */
+  /** Called when shards have been handed to this session, which is one of this node's workers. */
   readonly adopt: (session: SessionId, shards: readonly number[]) => void;
-  /** The map is not what it is taken for: it is to be read anew. */
+  /** Asks for the map to be read anew, because it differs from the truth in PostgreSQL. */
   readonly onStale: () => void;
   readonly log: (level: 'warn', message: string, fields: object) => void;
 }
 
-/** Before a session that did not get its shards is handed some again. */
+/** Delay before a session that did not get its shards is handed shards again. */
 const REFUSED_MS = 2000;
 
 export class HandOver {
   private readonly options: HandOverOptions;
-  /** Sessions that did not get what was handed to them, and when. */
+  /** Sessions that did not get the shards handed to them, and when that was. */
   private readonly refusals = new Map<SessionId, number>();
 
   constructor(options: HandOverOptions) {
@@ -40,8 +41,8 @@ export class HandOver {
   }
 
   /**
-   * `most` of the shards that should be elsewhere, for each worker that is not handing over already. They go to one
-   * target: the first that can take them.
+   * Hands over at most `most` of the shards that are placed elsewhere, for each worker that is not busy. All
+   * of them go to one target: the first that can take shards.
    */
   move(most: number): void {
     const { picture, planner, node } = this.options;
@@ -56,7 +57,7 @@ export class HandOver {
             ? this.ownSlot(slotOf(shard), slot) !== undefined
             : planner.memberFor(placement[shard]) !== undefined,
         )
-        // What an operator waits for does not queue behind the evening out.
+        // Shards that an operator has pinned come first.
         .sort((a, b) => Number(pins.shards.has(b)) - Number(pins.shards.has(a)));
       let rest = leaving;
       for (let first = rest[0]; first !== undefined; first = rest[0]) {
@@ -70,7 +71,10 @@ export class HandOver {
     }
   }
 
-  /** `member` undefined: to another worker of this node. false: there is nobody to take them now. */
+  /**
+   * Hands shards to `member`, or to another worker of this node if `member` is undefined. False if no session
+   * can take them now.
+   */
   private handOver(
     slot: number,
     shards: readonly number[],
@@ -93,13 +97,15 @@ export class HandOver {
     const { picture, routes, slots, adopt, log, onStale } = this.options;
     try {
       const moved = await slots.release(slot, shards, to);
-      // A session that lives takes all of them; what is missing otherwise was not ours.
+      // A live session takes all shards; a missing shard was not owned by this worker. If no shard moved, the
+      // session is not live.
       if (moved.size === 0) this.refused(to);
       if (moved.size < shards.length) onStale();
       picture.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, to, epoch]));
       const handed = [...moved.keys()];
-      // Until the new owner says that it has them nothing leads there: what came earlier would be turned away. What
-      // leads elsewhere by now has gone on from there, and that news was faster than this answer.
+      // Until the new owner announces the shards they have no route, since it would turn away earlier
+      // messages. A shard that is routed elsewhere by now has already moved on from there, and keeps its
+      // route.
       routes.drop(handed.filter((shard) => routes.leadsHome(shard)));
       if (member === undefined) adopt(to, handed);
       else member.peer?.send({ type: 'handed', session: to, shards: handed } satisfies ControlMessage);
@@ -109,7 +115,7 @@ export class HandOver {
     }
   }
 
-  /** The worker that the shards are pinned to, or the one with the fewest. */
+  /** The worker that the shards are pinned to, or the worker with the fewest shards. */
   private sessionOf(member: Member, pinned: number | undefined): SessionId | undefined {
     const found = member.workers.get(pinned ?? -1);
     if (found !== undefined) return found;
@@ -120,15 +126,18 @@ export class HandOver {
     return best;
   }
 
-  /** The session of a slot of this node that shards of the slot `but` are pinned to. */
+  /** The session of the pinned slot of this node. Undefined if there is no pin, or if the slot is `but`. */
   private ownSlot(pinned: number | undefined, but: number): SessionId | undefined {
     return pinned === undefined || pinned === but ? undefined : this.options.picture.own.get(pinned)?.session;
   }
 
-  /** A session did not get what was handed to it: it may be gone, and asking resets the documents each time. */
+  /**
+   * Notes that a session did not get its shards. It may be gone, and each attempt interrupts the documents of
+   * the shards.
+   */
   private refused(session: SessionId): void {
     const now = this.options.clock.now();
-    // Sessions that are gone are never asked about again.
+    // Without this, entries of sessions that are gone would stay for ever.
     for (const [each, at] of this.refusals) if (now - at >= REFUSED_MS) this.refusals.delete(each);
     this.refusals.set(session, now);
   }

@@ -1,45 +1,50 @@
-// Keeps a node's lease: renews it for as long as the threads that it speaks for show signs of life, and
-// confirms from the database that the node's sessions have not been fenced. It decides nothing about other
-// nodes. It runs in a thread without documents (lease-worker.ts), or in a simulation.
+// Keeps the lease of a node: renews it for as long as the node's threads show signs of life, and confirms
+// from the database that the node's sessions have not been fenced. It decides nothing about other nodes. It
+// runs in a thread without documents (lease-worker.ts), or in a simulation.
 import { CONFIRM_MS, type Liveness, MAIN } from '../actors/liveness.ts';
 import type { SessionId, SessionState } from '../actors/storage/store.ts';
 import type { Lease, LeaseStore, LeaseStoreState } from './lease-store.ts';
 import type { Clock } from './peer/clock.ts';
 
 export interface LeaseKeeperSettings {
-  /** How often the lease is renewed and the sessions are asked for. */
+  /** Interval at which the lease is renewed and the sessions are confirmed. */
   readonly renewMs: number;
-  /** A thread without a beat for this long has stalled, and the lease is renewed no more until it beats. */
+  /**
+   * A thread without a beat for this long has stalled. The lease is not renewed until the thread beats again.
+   */
   readonly stallMs?: number;
 }
 
 export interface LeaseKeeperOptions extends LeaseKeeperSettings {
-  /** undefined: the node is alone; only its sessions are confirmed. */
+  /** Undefined on a node without a cluster. Then only the sessions are confirmed. */
   readonly store: LeaseStore | undefined;
   readonly sessionState: (session: SessionId) => Promise<SessionState | undefined>;
   readonly liveness: Liveness;
-  /** `now` is `monotonicMs`, or a simulation's. */
+  /** `now` is `monotonicMs`, or the clock of a simulation. */
   readonly clock: Clock;
   readonly lease: Lease;
   readonly tell: (event: LeaseEvent) => void;
 }
 
 export type LeaseEvent =
-  /** The database has that session fenced. Said once for each. */
+  /** The database has that session fenced. Told once for each session. */
   | { readonly type: 'fenced'; readonly slot: number; readonly session: SessionId }
-  /** These threads (slots, MAIN) have not beaten for `stallMs`; empty: all do again. */
+  /** The threads (slots, MAIN) that have not beaten for `stallMs`. Empty when all beat again. */
   | { readonly type: 'stalled'; readonly slots: readonly number[] }
-  /** Whether the last renewal succeeded; said when it changes. */
+  /** Whether the last renewal succeeded. Told when it changes. */
   | { readonly type: 'renewing'; readonly succeeds: boolean; readonly reason: string | undefined }
-  /** Whether the database answers about our sessions; said when it changes. */
+  /** Whether the database answers about this node's sessions. Told when it changes. */
   | { readonly type: 'confirming'; readonly succeeds: boolean; readonly reason: string | undefined }
-  /** Whether that peer can be sent pulses (pulse-sender.ts); said when it could not be for long, and when it can again. */
+  /**
+   * Whether that peer can be sent pulses (pulse-sender.ts). Told after it has failed for long, and when it
+   * works again.
+   */
   | { readonly type: 'pulsing'; readonly succeeds: boolean; readonly run: string }
   | { readonly type: 'redis'; readonly state: LeaseStoreState; readonly reason: string | undefined };
 
 export const DEFAULT_STALL_MS = 5_000;
 
-/** After that a question has no answer, whatever comes of it. */
+/** After this time a question counts as unanswered, even if an answer follows. */
 const ANSWER_MS = 2_000;
 
 export class LeaseKeeper {
@@ -70,7 +75,7 @@ export class LeaseKeeper {
     if (store !== undefined) {
       this.#unwatch = store.onState((state, reason) => {
         tell({ type: 'redis', state, reason });
-        // After Redis was away or has lost everything, the lease is to be there before it is missed.
+        // If Redis was away or has lost its data, the lease must be written before the other nodes miss it.
         if (state !== 'down') this.#renewSoon();
       });
     }
@@ -78,7 +83,7 @@ export class LeaseKeeper {
     void this.#pollDue();
   }
 
-  /** What the lease says from now on. */
+  /** Sets the lease to write from now on. */
   setLease(lease: Lease): void {
     this.#lease = lease;
     const slots = this.#slots();
@@ -86,20 +91,23 @@ export class LeaseKeeper {
     this.#renewSoon();
   }
 
-  /** Renews no more; `release` ends the lease at once, where Redis can be reached. The store is the caller's to close. */
+  /**
+   * Ends the renewals. With `release` the lease ends at once if Redis can be reached. The caller closes the
+   * store.
+   */
   async stop(release: boolean): Promise<void> {
     this.#stopped = true;
     this.#cancelRenewal();
     this.#cancelPoll();
     this.#cancelLate();
     this.#unwatch();
-    // One that is under way would bring the lease back.
+    // A renewal under way would bring the lease back.
     await this.#renewing;
     if (!release) return;
     try {
       await this.#options.store?.release(this.#lease.run);
     } catch {
-      // Then it expires.
+      // The lease expires.
     }
   }
 
@@ -111,7 +119,7 @@ export class LeaseKeeper {
     this.#renewSoon();
   }
 
-  /** One renewal is under way at a time; what changes meanwhile is in the next. */
+  /** Only one renewal is under way at a time. The next one writes changes that come meanwhile. */
   #renewSoon(): void {
     if (this.#stopped) return;
     this.#watch();
@@ -142,7 +150,10 @@ export class LeaseKeeper {
     tell({ type: 'renewing', succeeds, reason });
   }
 
-  /** After this process was stopped for long all its threads are taken as stalled, until they have beaten twice. */
+  /**
+   * Finds the threads that have stalled. After this process was stopped for long, every thread counts as
+   * stalled until it has beaten twice.
+   */
   #watch(): void {
     const { liveness, clock, tell } = this.#options;
     const now = clock.now();
@@ -155,7 +166,7 @@ export class LeaseKeeper {
       }
       if (pulse.beats !== beats) {
         pulse.beats = beats;
-        // One beat after a long silence does not end it.
+        // One beat after a long silence does not end the stall.
         pulse.doubted = now - pulse.at > this.#stallMs && !pulse.doubted;
         if (!pulse.doubted) pulse.at = now;
       }
@@ -175,7 +186,7 @@ export class LeaseKeeper {
   async #pollDue(): Promise<void> {
     const { clock, renewMs } = this.#options;
     const startedAt = clock.now();
-    // The store may be patient, and ask again elsewhere: the others are told before.
+    // The store may keep trying for longer. The main thread is told before that.
     this.#cancelLate = clock.after(ANSWER_MS, () => this.#confirming(`no answer within ${ANSWER_MS} ms`));
     let reason: string | undefined;
     try {
@@ -192,7 +203,7 @@ export class LeaseKeeper {
     );
   }
 
-  /** @param reason why not; undefined: the database answers */
+  /** @param reason why the database does not answer; undefined if it does */
   #confirming(reason: string | undefined): void {
     const succeeds = reason === undefined;
     if (this.#stopped || succeeds === this.#confirms) return;
@@ -200,7 +211,7 @@ export class LeaseKeeper {
     this.#options.tell({ type: 'confirming', succeeds, reason });
   }
 
-  /** Counts from before the question was asked: the answer may be as old. */
+  /** The confirmation counts from before the question was sent, because the answer may be as old as that. */
   async #confirm({ slot, session }: Part, startedAt: number): Promise<void> {
     const { sessionState, liveness, tell } = this.#options;
     const state = await sessionState(session);
@@ -218,7 +229,7 @@ export class LeaseKeeper {
   }
 }
 
-/** The beats last seen, and since when they count; `doubted`: they have been seen to move once since a silence. */
+/** The last beats seen, and since when they count. `doubted`: they have changed once since a silence. */
 interface Pulse {
   beats: number;
   at: number;

@@ -1,5 +1,5 @@
-// A Redis in memory for several nodes of one process: the same lease store over it, for tests and
-// simulations, with faults on demand. Time and randomness are handed in; nothing of it is durable.
+// A Redis in memory that several nodes of one process share, with the real lease store over it. For tests and
+// simulations, with faults on demand. Time and randomness are handed in, and nothing is durable.
 import type { LeaseStore, MapEntry } from './lease-store.ts';
 import type { Clock } from './peer/clock.ts';
 import type { Attempt, Backend, Connection, ConnectionEvents, Marked } from './redis/backend.ts';
@@ -9,13 +9,15 @@ export interface MemoryRedisOptions extends LeaseStoreSettings {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** Each way between a node and Redis, asked for each message; the default takes one turn of the clock. */
+  /**
+   * Delay of each way between a node and Redis, asked for each message. The default is one turn of the clock.
+   */
   readonly delayMs?: (node: string) => number;
 }
 
 /**
- * refused: connections end, and none is made. silent: connections stand, and nothing comes through, as when
- * the process is stopped or a network drops everything.
+ * refused: open connections end, and new ones are refused. silent: connections stay open and nothing passes,
+ * as when the process is stopped or a network drops everything.
  */
 export type Away = 'refused' | 'silent';
 
@@ -31,14 +33,14 @@ export class MemoryRedis {
     this.#data = new Data(options.clock);
   }
 
-  /** A store of that node's; each is a connection of its own. */
+  /** Returns a store for that node. Each store has a connection of its own. */
   connect(node: string, settings: LeaseStoreSettings = {}): LeaseStore {
     const { clock, random } = this.#options;
     const backend: Backend = { connect: (events) => this.#attempt(node, events) };
     return new ConnectedLeaseStore({ ...this.#options, ...settings, backend, clock, random });
   }
 
-  /** For one node, or for all; undefined: it is there (again). */
+  /** Sets the fault for one node, or for all nodes. Undefined ends it. */
   setAway(away: Away | undefined, node: string = EVERYBODY): void {
     if (away === undefined) this.#away.delete(node);
     else this.#away.set(node, away);
@@ -48,12 +50,12 @@ export class MemoryRedis {
     }
   }
 
-  /** Everything written has gone. Connections stand. */
+  /** Deletes all data. Connections stay open. */
   empty(): void {
     this.#data.empty();
   }
 
-  /** The node's next calls take effect, and their answers never come. */
+  /** The next `count` calls of the node take effect, and their answers are lost. */
   loseReplies(node: string, count: number): void {
     this.#lostReplies.set(node, count);
   }
@@ -102,7 +104,7 @@ export class MemoryRedis {
     return this.#away.get(EVERYBODY) ?? this.#away.get(node);
   }
 
-  /** What goes one way on one connection stays in order. */
+  /** Messages of one way on one connection stay in order. */
   #travel(connection: MemoryConnection, way: 'there' | 'back'): Promise<void> {
     const { clock, delayMs } = this.#options;
     const now = clock.now();
@@ -119,7 +121,7 @@ const EVERYBODY = '*';
 
 const never = <T>(): Promise<T> => new Promise<T>(() => {});
 
-/** What is written, as redis/scripts.ts does it. */
+/** The stored data, changed as redis/scripts.ts does it. */
 class Data {
   readonly #clock: Clock;
   readonly #leases = new Map<string, { readonly text: string; readonly expiresAt: number }>();

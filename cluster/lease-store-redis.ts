@@ -1,5 +1,5 @@
-// The lease store in Redis, through ioredis: the operations of a backend as scripts, on a connection for
-// commands and one for the subscription, which live and end together.
+// The lease store in Redis, through ioredis. The operations of a backend run as scripts, on one connection
+// for commands and one for the subscription. Both connections open and end together.
 import { type Cluster, type Redis, ReplyError } from 'ioredis';
 import type { LeaseStore, MapEntry } from './lease-store.ts';
 import { type Clock, systemClock } from './peer/clock.ts';
@@ -15,20 +15,21 @@ import { type RedisAddress, type RedisClients, redisClients } from './redis/clie
 import { ConnectedLeaseStore, type LeaseStoreSettings } from './redis/connected-store.ts';
 import { type Keys, keysOf, LIST, MAP, MARK, RAISE, RELEASE, RENEW } from './redis/scripts.ts';
 
-/** Can be sent to another thread, but for `clock` and `random`. */
+/** All but `clock` and `random` can be sent to another thread. */
 export interface RedisLeaseStoreOptions extends LeaseStoreSettings {
   readonly redis: RedisAddress;
   readonly cluster: string;
-  /** In front of every key and channel. Default `troupe`. */
+  /** Prefix of every key and channel. Default `troupe`. */
   readonly prefix?: string;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
 
 /**
- * Connects at once, in the background. Throws where a file of certificates cannot be read. A user of Redis's ACL needs
+ * Connects at once, in the background. Throws if a certificate file cannot be read. A user of Redis's ACL
+ * needs
  * `~troupe:{NAME}:* &troupe:{NAME}:* +eval +get +set +hset +hget +hgetall +hdel +time +publish +subscribe`,
- * and for a Redis Cluster `+cluster|slots` too.
+ * and for a Redis Cluster also `+cluster|slots`.
  */
 export function createRedisLeaseStore(options: RedisLeaseStoreOptions): LeaseStore {
   const clients = (): RedisClients => redisClients(options.redis, CONNECT_TIMEOUT_MS);
@@ -41,7 +42,7 @@ export function createRedisLeaseStore(options: RedisLeaseStoreOptions): LeaseSto
   });
 }
 
-/** Of one TCP connection; the store's own limit is over all of them. */
+/** Limit of one TCP connection. The store has a limit of its own over all of them. */
 const CONNECT_TIMEOUT_MS = 2_000;
 
 class RedisBackend implements Backend {
@@ -86,7 +87,8 @@ class RedisConnection implements Connection {
     try {
       await this.#main.connect();
     } catch (error) {
-      // What ioredis rejects with is often only that the connection was closed; why, it has emitted.
+      // ioredis often rejects only with the news that the connection was closed. It has emitted the reason
+      // before.
       throw new Error(this.#lastError ?? String(error), { cause: error });
     }
     this.#opened = true;
@@ -179,7 +181,9 @@ class RedisConnection implements Connection {
   }
 }
 
-/** READONLY and the like end the connection: after a fail-over another one is the primary. */
+/**
+ * READONLY and similar errors end the connection, because after a fail-over another server is the primary.
+ */
 async function refusals<T>(reply: Promise<T>): Promise<T> {
   try {
     return await reply;
@@ -191,7 +195,7 @@ async function refusals<T>(reply: Promise<T>): Promise<T> {
   }
 }
 
-/** Errors of several addresses at once have a message for none of them. */
+/** An AggregateError over several addresses has an empty message, so the single errors are joined. */
 function describe(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(describe).join('; ');
   return error instanceof Error ? error.message || error.name : String(error);

@@ -1,5 +1,5 @@
-// The thread that keeps the lease, as the main thread sees it: starts it, tells it what the lease says, and
-// beats for the main thread. What the thread does is in lease-keeper.ts, its entry in lease-worker.ts.
+// The lease thread as the main thread sees it: this module starts the thread, sends it the lease, and beats
+// for the main thread. The thread's work is in lease-keeper.ts, its entry in lease-worker.ts.
 import { Worker } from 'node:worker_threads';
 import { BEAT_MS, type Liveness, MAIN } from '../actors/liveness.ts';
 import type { WorkerTask } from '../actors/worker.ts';
@@ -10,27 +10,27 @@ import type { PeerTarget } from './peer/network.ts';
 import type { TcpDialContext } from './peer/tcp-context.ts';
 
 export interface LeaseThreadOptions extends LeaseKeeperSettings {
-  /** undefined: the node is alone. */
+  /** Undefined on a node without a cluster. */
   readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
   readonly storage: Pick<WorkerTask['storage'], 'url' | 'connectTimeoutMs' | 'lowestTimeline'>;
   readonly lease: Lease;
-  /** Who we are to the peers that are sent pulses. */
+  /** The identity and credentials of this node, for connections that carry pulses. */
   readonly pulses: PulseTask;
-  /** For as many slots as there are workers. The main thread's beats are made here, the workers' by themselves. */
+  /** One place per worker slot. This module makes the beats of the main thread; workers make their own. */
   readonly liveness: Liveness;
   readonly onEvent: (event: LeaseEvent) => void;
-  /** The thread ended by itself: nobody renews the lease or confirms sessions any more. Told once. */
+  /** The thread ended by itself, so the lease and the sessions are kept no longer. Called once. */
   readonly onFailed: (error: Error) => void;
 }
 
 export interface LeaseThread {
-  /** What the lease says from now on: sessions that have changed, `draining`. */
+  /** Sets the lease from now on, after a change of sessions or of the state. */
   setLease(lease: Lease): void;
-  /** From now on servers of PostgreSQL of a lower timeline are not believed. */
+  /** Servers of PostgreSQL with a lower timeline are refused from now on. */
   refuseBelow(timeline: number): void;
-  /** Sends pulses to these from now on. */
+  /** Sends pulses to these targets from now on. */
   pulse(targets: readonly PeerTarget[]): void;
-  /** Ends the thread; `release`: and the lease, where Redis can be reached. */
+  /** Ends the thread. With `release` the lease ends too, if Redis can be reached. */
   stop(release: boolean): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ export type FromLeaseThread = LeaseEvent | { readonly type: 'stopped' };
 
 export type PulseTask = Pick<TcpDialContext, 'identity' | 'credentials'>;
 
-/** What the thread is given; all of it can be cloned. */
+/** The data of the thread, all of it cloneable. */
 export interface LeaseTask extends LeaseKeeperSettings {
   readonly redis: Omit<RedisLeaseStoreOptions, 'clock' | 'random'> | undefined;
   readonly storage: Pick<WorkerTask['storage'], 'url' | 'connectTimeoutMs' | 'lowestTimeline'>;
@@ -53,7 +53,10 @@ export interface LeaseTask extends LeaseKeeperSettings {
   readonly liveness: SharedArrayBuffer;
 }
 
-/** Longer than a call to Redis may take and connections take to close; then the thread is ended at once. */
+/**
+ * Longer than a call to Redis may take and connections take to close. After this time the thread is
+ * terminated.
+ */
 const STOP_TIMEOUT_MS = 3_000;
 
 export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {

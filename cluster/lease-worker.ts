@@ -1,5 +1,5 @@
-// The entry of the thread that keeps the lease: puts the store in Redis, the control store and the keeper
-// together, sends pulses to peers, and takes messages. It runs no documents, so nothing in it takes long.
+// The entry of the lease thread: it joins the store in Redis, the control store and the keeper, sends pulses
+// to peers, and takes messages from the main thread. It runs no documents, so none of its turns takes long.
 import { randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Liveness, MAIN, monotonicMs } from '../actors/liveness.ts';
@@ -12,7 +12,7 @@ import { PEER_LIMITS } from './peer/network.ts';
 import { PulseSender } from './peer/pulse-sender.ts';
 import { TcpDialler } from './peer/tcp-dialler.ts';
 
-/** A question that takes longer confirms nothing any more. */
+/** An answer that takes longer confirms nothing. */
 const ANSWER_TIMEOUT_MS = 2_000;
 
 if (parentPort !== null) keepLease(workerData as LeaseTask, parentPort);

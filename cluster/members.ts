@@ -1,6 +1,6 @@
-// The nodes of the cluster as this one knows them: who they are, what they say of themselves, which
-// sessions are theirs, and whether a connection with them is up. That a run exists and is not fenced the
-// database says; how it is now it says itself, over its peer connection or in its lease. Nothing is decided here.
+// The other nodes of the cluster as this node knows them: their identities, states, sessions, and whether a
+// connection is up. The database says which runs exist and are not fenced. Each run publishes its own state,
+// over its peer connection or in its lease. This class decides nothing.
 import type { SessionId, SessionRow } from '../actors/storage/store.ts';
 import { boundedWeight } from '../config/weight.ts';
 import type { Lease } from './lease-store.ts';
@@ -10,26 +10,26 @@ export interface Member {
   readonly run: string;
   readonly node: string;
   readonly address: string;
-  /** Of its control plane. */
+  /** The session of the node's control plane. */
   readonly session: SessionId;
   state: Lease['state'];
   weight: number;
   /** slot -> session. */
   workers: ReadonlyMap<number, SessionId>;
   peer: Peer | undefined;
-  /** When it was first seen live, by our clock; undefined: not yet. */
+  /** When the member was first seen live, by this node's clock. Undefined before that. */
   liveSince: number | undefined;
 }
 
-/** Of the session that a node's control plane has. */
+/** The slot number of the control plane's session. */
 export const CONTROL_SLOT = -1;
 
 export class Members {
   private readonly byRun = new Map<string, Member>();
   private readonly runOf = new Map<SessionId, string>();
-  /** Those that the database has shown: only one of these can be missing in what it shows later. */
+  /** Sessions that the database has shown. Only the absence of such a session means that it was fenced. */
   private readonly seen = new Set<SessionId>();
-  /** Rises whenever a session may be another member's, or nobody's. */
+  /** Rises whenever a session may belong to another member, or to none. */
   revision = 0;
 
   get(run: string): Member | undefined {
@@ -50,13 +50,13 @@ export class Members {
   }
 
   /**
-   * What the database has: every session that is not fenced. Runs that have come, and those that are gone
-   * with all sessions that were known of them.
+   * Takes all sessions of the database that are not fenced. Returns the runs that have come, and the runs
+   * that have gone with all their known sessions.
    */
   sync(rows: readonly SessionRow[]): {
     readonly come: readonly Member[];
     readonly gone: readonly { readonly member: Member; readonly sessions: readonly SessionId[] }[];
-    /** Sessions of runs that live on. */
+    /** Fenced sessions of runs that live on. */
     readonly fenced: readonly SessionId[];
   } {
     const come: Member[] = [];
@@ -89,14 +89,14 @@ export class Members {
     return { come, gone, fenced };
   }
 
-  /** What it says of itself; true where something of it is new. */
+  /** Takes a run's lease. True if the lease changed anything. */
   learn(lease: Lease, now: number): boolean {
     const member = this.byRun.get(lease.run);
     if (member === undefined) return false;
-    // A node of another version may allow others than this one, which would stop all planning here.
+    // A node of another version may allow other weights, and an invalid weight would stop all planning here.
     const weight = boundedWeight(lease.weight);
     const workers = new Map(lease.workers.map(({ slot, session }) => [slot, session]));
-    // Never back: what comes late over another way is old.
+    // The state never goes back: a lease may arrive late over another way.
     const state = ORDER[lease.state] >= ORDER[member.state] ? lease.state : member.state;
     const isNew =
       state !== member.state ||
@@ -116,7 +116,7 @@ export class Members {
     return [...this.runOf].filter(([, of]) => of === run).map(([session]) => session);
   }
 
-  /** It is fenced: forgotten. Its sessions, as far as they are known. */
+  /** Forgets a fenced run. Returns its known sessions. */
   remove(run: string): readonly SessionId[] {
     const sessions = this.sessionsOf(run);
     this.revision++;

@@ -1,16 +1,20 @@
-// What operators' commands and nodes tell each other over the database's events. Each is a hint that may be
-// lost: pins are read again all the time, and who asks a node to drain asks until it answers.
+// The events that operators' commands and nodes exchange through the database. Each event is a hint and may
+// be lost: pins are read again regularly, and a command that drains a node repeats its event until the node
+// answers.
 
 import type { ControlStore } from '../actors/storage/store.ts';
 
 export type OperatorEvent =
   /** The table of pins has changed. */
   | { readonly type: 'pins' }
-  /** That run is to hand its shards over and send its clients away. Asked again it only answers. */
+  /**
+   * That run has to hand over its shards and send its clients away. A repeated event only causes another
+   * answer.
+   */
   | { readonly type: 'drain'; readonly run: string }
-  /** This document is in service again, if it was quarantined, and its failures are forgotten. */
+  /** This document returns to service if it was quarantined, and its failures are forgotten. */
   | { readonly type: 'release'; readonly doc: string }
-  /** The answer of each node. */
+  /** The answer of each node to `release`. */
   | {
       readonly type: 'released';
       readonly run: string;
@@ -21,15 +25,15 @@ export type OperatorEvent =
   | ({ readonly type: 'leaving'; readonly run: string } & LeaveProgress);
 
 export interface LeaveProgress {
-  /** Connected now. */
+  /** Clients connected now. */
   readonly clients: number;
-  /** Nothing more will be handed over, and nobody more sent away. */
+  /** True once the node will hand over no more shards and send no more clients away. */
   readonly isDone: boolean;
 }
 
 export const encodeOperatorEvent = (event: OperatorEvent): string => JSON.stringify(event);
 
-/** undefined: not one of these. */
+/** Undefined if the text is no operator's event. */
 export function operatorEvent(text: string): OperatorEvent | undefined {
   if (!text.startsWith('{')) return undefined;
   let value: unknown;
@@ -57,7 +61,7 @@ export function operatorEvent(text: string): OperatorEvent | undefined {
   return { type: 'leaving', run, clients, isDone };
 }
 
-/** A node's part in a release. A lost answer is asked for again. */
+/** Releases the document on this node and answers. If the answer is lost, the command asks again. */
 export function answerRelease(
   store: Pick<ControlStore, 'notify'>,
   run: string,

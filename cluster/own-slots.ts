@@ -1,5 +1,5 @@
-// The workers of this node that are up: the session of each and the link to it, and which of them is occupied with
-// a claim or a hand-over, since each does one at a time. It starts no workers.
+// The live workers of this node: the session of each and the link to it, and which of them are busy with a
+// claim or a hand-over, since each worker does one at a time. This class starts no workers.
 import type { SessionId } from '../actors/storage/store.ts';
 import type { OwnerLink } from './owner-link.ts';
 
@@ -11,7 +11,7 @@ export interface OwnSlot {
 export class OwnSlots {
   private readonly bySlot = new Map<number, OwnSlot>();
   private readonly occupied = new Map<number, Promise<void>>();
-  /** Rises with every change of who is up. */
+  /** Rises whenever a worker comes up or goes down. */
   revision = 0;
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
@@ -39,7 +39,7 @@ export class OwnSlots {
     return this.bySlot;
   }
 
-  /** undefined: it is no session of a worker of this node. */
+  /** Undefined if the session belongs to no worker of this node. */
   slotOf(session: SessionId): number | undefined {
     for (const [slot, own] of this.bySlot) if (own.session === session) return slot;
     return undefined;
@@ -54,15 +54,15 @@ export class OwnSlots {
     return false;
   }
 
-  /** What the slot is busy with; undefined: nothing. */
+  /** The claim or hand-over under way in the slot. Undefined if there is none. */
   busyWith(slot: number): Promise<void> | undefined {
     return this.occupied.get(slot);
   }
 
-  /** Until `act` is done, which never rejects, the slot is busy. */
+  /** Marks the slot as busy until `act` is done. `act` never rejects. */
   occupy(slot: number, act: () => Promise<void>): void {
     const done = act().finally(() => {
-      // A worker that has come up since does its own.
+      // The slot may be busy with the work of a newer worker by then.
       if (this.occupied.get(slot) === done) this.occupied.delete(slot);
     });
     this.occupied.set(slot, done);

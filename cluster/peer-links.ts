@@ -1,6 +1,7 @@
-// Links to workers of other nodes: over each peer one stream per session, opened when the first shard leads
-// there and kept while the peer is up. And the other way round: what peers open leads to our workers.
-// A link is a session's: when that session starts over, its shards get another link.
+// Links to workers of other nodes. Each peer has one stream per session, opened when the first shard is
+// routed there and kept while the peer is up. In the other direction, streams that peers open are attached to
+// this node's workers. A link belongs to a session: a restarted worker has a new session, and its shards get
+// another link.
 import type { Clock } from '../actors/clock.ts';
 import { Link, type LinkOptions } from '../actors/link.ts';
 import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
@@ -12,9 +13,9 @@ export interface PeerLinksOptions {
   readonly link: LinkOptions;
   readonly clock: Clock;
   readonly listener: Pick<OwnerLinkListener, 'messages'>;
-  /** The link has ended: nothing leads over it any more. */
+  /** Called when the link has ended and no shard may be routed over it. */
   readonly onLost: (link: OwnerLink) => void;
-  /** Brings a peer's stream to the worker with that session; false: it is not here. */
+  /** Attaches a peer's stream to the worker with that session. False if no worker here has it. */
   readonly attach: (session: SessionId, stream: PeerStream) => boolean;
 }
 
@@ -26,7 +27,7 @@ export class PeerLinks {
     this.options = options;
   }
 
-  /** Within the peer's `up` event. */
+  /** Must be called within the peer's `up` event. */
   up(peer: Peer): void {
     this.links.set(peer, new Map());
     peer.onStream((stream, { session }) => {
@@ -38,7 +39,7 @@ export class PeerLinks {
     this.links.delete(peer);
   }
 
-  /** The link to a worker of that peer; undefined: it is not up. */
+  /** The link to a worker of that peer. Undefined if the peer is down. */
   to(peer: Peer, session: SessionId): OwnerLink | undefined {
     const links = this.links.get(peer);
     if (links === undefined || !peer.isUp) return undefined;

@@ -1,5 +1,6 @@
-// What a node knows of the cluster: members, owners of shards, pins, and its own workers. It may be behind: who
-// may write PostgreSQL decides. Nothing is decided here, and nobody is told.
+// The knowledge that a node has of the cluster: members, owners of shards, pins, and its own workers. It may
+// lag behind PostgreSQL, which decides which session may write. This class decides nothing and notifies
+// nobody.
 import { SHARDS } from '../actors/shard.ts';
 import type { SessionId } from '../actors/storage/store.ts';
 import { Members } from './members.ts';
@@ -15,19 +16,22 @@ export class Picture {
   readonly pins: PinBoard;
   private readonly node: string;
 
-  /** `node`: this one's name. */
+  /** `node`: the name of this node. */
   constructor(node: string, pins: PinBoard) {
     this.node = node;
     this.pins = pins;
   }
 
-  /** Another number where anything may be otherwise. Each part's only rises: their sum stands still where all do. */
+  /**
+   * Changes whenever any part may have changed. Each part's revision only rises, so the sum is equal only if
+   * all parts are.
+   */
   get revision(): number {
     const { map, members, pins, own } = this;
     return map.revision + members.revision + pins.revision + own.revision;
   }
 
-  /** shard -> node that owns it. */
+  /** The name of each shard's owning node, by shard. */
   owners(): Placement {
     const owners = new Array<string | undefined>(SHARDS).fill(undefined);
     for (const [session, shards] of this.map.byOwner()) {

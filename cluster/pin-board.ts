@@ -1,6 +1,6 @@
-// What is pinned, as a node knows it: the pins of its configuration under those that operators have set, and
-// where the pinned organisations have documents. It reads the database when it is told to; where shards go by
-// it is the controller's to say.
+// The pins that a node knows: those of its configuration under those that operators have set, and the shards
+// that hold documents of the pinned organisations. It reads the database when asked. The controller decides
+// when shards move.
 import type { ControlStore } from '../actors/storage/store.ts';
 import { mergePins, orgOfMatch, type Pin, type ResolvedPins, resolvePins } from './pins.ts';
 import type { Member } from './ring.ts';
@@ -15,7 +15,7 @@ export const resolveKnown = (
   members: readonly Pick<Member, 'name'>[],
 ): ResolvedPins => resolvePins(pins, members, (org) => orgShards.get(org) ?? []);
 
-/** Two queries; one where no organisation is pinned. */
+/** Runs two queries, or one if no organisation is pinned. */
 export async function readPins(
   store: Pick<ControlStore, 'pins' | 'orgShards'>,
   configured: readonly Pin[],
@@ -28,7 +28,7 @@ export async function readPins(
 export interface PinBoardOptions {
   readonly store: Pick<ControlStore, 'pins' | 'orgShards'>;
   readonly configured: readonly Pin[];
-  /** Another plan is needed. */
+  /** The pins have changed, and another plan is needed. */
   readonly onChange: () => void;
   readonly onFailed: (error: unknown) => void;
 }
@@ -39,7 +39,7 @@ export class PinBoard {
   private text = '';
   private reading: Promise<void> | undefined;
   private again = false;
-  /** Rises when anything of it has changed. */
+  /** Rises when any pin or any organisation's shards have changed. */
   revision = 0;
 
   constructor(options: PinBoardOptions) {
@@ -51,7 +51,10 @@ export class PinBoard {
     return resolveKnown(this.known, members);
   }
 
-  /** Reads anew, one reading at a time: who asks meanwhile has another one follow. Never rejects. */
+  /**
+   * Reads the pins anew, one reading at a time. A call during a reading causes another one after it. Never
+   * rejects.
+   */
   read(): Promise<void> {
     if (this.reading !== undefined) {
       this.again = true;

@@ -1,17 +1,17 @@
-// Pins: an operator says which node, and which of its worker slots, serves a document, an organisation or a
-// shard, in the configuration or by `troupe cluster pin` and `move`. They
-// override where a shard is placed, never which shard a document is in: that is a hash of its name which every
-// process must agree on for ever. Were it to depend on pins, two nodes with different pins would each take
-// themselves for the owner of one document.
+// Pins. An operator pins a document, an organisation or a shard to a node, and optionally to one of the
+// node's worker slots, in the configuration or by `troupe cluster pin` and `move`. A pin overrides where a
+// shard is placed, never which shard a document is in: that is a hash of its name on which every process must
+// agree for ever. If it depended on pins, two nodes with different pins would each consider themselves the
+// owner of one document.
 //
-// So a pin moves whole shards, and what else is in them comes along:
+// So a pin moves whole shards, together with all other documents in them:
 // - `org/doc`: the document's shard, 1/4096 of all documents.
-// - `org`: the shards that hold its documents now, as the caller reads them from the store. Fine for a small
-//   organisation; one with thousands of documents is in all shards, so past PINNED_ORG_SHARDS the others stay
-//   with the ring, which is reported. A new document joins at the next reading.
+// - `org`: the shards that hold its documents now, as the caller reads them from the store. This suits a
+//   small organisation. An organisation with thousands of documents is in all shards; the shards past
+//   PINNED_ORG_SHARDS stay with the ring, which is reported. A new document is covered at the next reading.
 // - `shard:N`: that shard.
 //
-// A pin to a node that is no member waits: its shards stay with the ring until the node is there.
+// A pin to a node that is not a member waits: its shards stay with the ring until the node joins.
 import { SHARDS, shardOf } from '../actors/shard.ts';
 import type { PinRow } from '../actors/storage/store.ts';
 import type { Member, Placement } from './ring.ts';
@@ -20,7 +20,9 @@ export interface Pin {
   /** `org/doc`, `org`, or `shard:N`. */
   readonly match: string;
   readonly node: string;
-  /** Worker slot of the node, from 0. Without: the node chooses. One that it does not have: likewise. */
+  /**
+   * Worker slot of the node, from 0. If it is omitted, or the node does not have the slot, the node chooses.
+   */
   readonly slot?: number;
 }
 
@@ -32,9 +34,9 @@ export interface PinnedShard {
 
 export type PinProblem =
   | { readonly pin: Pin; readonly problem: 'node-away' }
-  /** Another pin has `shards` of its shards: a narrower one, or one that stands earlier. */
+  /** Another pin holds `shards` of its shards: a narrower pin, or a pin earlier in the list. */
   | { readonly pin: Pin; readonly problem: 'shard-taken'; readonly shards: number }
-  /** Its organisation is in `shards` more shards than it may pin. */
+  /** The organisation is in `shards` more shards than a pin may move. */
   | { readonly pin: Pin; readonly problem: 'too-wide'; readonly shards: number };
 
 export interface ResolvedPins {
@@ -47,7 +49,7 @@ export const PINNED_ORG_SHARDS = SHARDS / 16;
 
 const SHARD = /^shard:(\d{1,4})$/;
 
-/** The pin's shard, where it is a shard's. */
+/** The shard of a `shard:N` pin. Undefined for other pins. */
 export function shardOfMatch(match: string): number | undefined {
   const [, digits] = SHARD.exec(match) ?? [];
   return digits !== undefined && Number(digits) < SHARDS ? Number(digits) : undefined;
@@ -55,10 +57,10 @@ export function shardOfMatch(match: string): number | undefined {
 
 export const matchOfShard = (shard: number): string => `shard:${shard}`;
 
-/** The organisation, where the pin is one's. */
+/** The organisation of an `org` pin. Undefined for other pins. */
 export const orgOfMatch = (match: string): string | undefined => (/[/:]/.test(match) ? undefined : match);
 
-/** Pins that operators have set stand before those of the configuration, and in place of those of the same match. */
+/** Operators' pins come before those of the configuration, and replace those with the same match. */
 export function mergePins(configured: readonly Pin[], operators: readonly PinRow[]): readonly Pin[] {
   const set = operators.map(({ match, node, slot }) => ({ match, node, ...(slot === null ? {} : { slot }) }));
   const matches = new Set(set.map(({ match }) => match));
@@ -66,8 +68,9 @@ export function mergePins(configured: readonly Pin[], operators: readonly PinRow
 }
 
 /**
- * Pins of shards go before pins of documents, and these before pins of organisations; earlier ones before later
- * ones. `shardsOfOrg`: where the organisation has documents; asked only for pins of organisations.
+ * Pins of shards come before pins of documents, and these before pins of organisations; within each kind the
+ * earlier pin wins. `shardsOfOrg` returns the shards that hold documents of an organisation; it is called
+ * only for pins of organisations.
  */
 export function resolvePins(
   pins: readonly Pin[],
@@ -91,12 +94,12 @@ export function resolvePins(
   return { shards, problems };
 }
 
-/** The placement with the pinned shards where they are pinned to. */
+/** The placement with each pinned shard on the node of its pin. */
 export function applyPins(placement: Placement, { shards }: ResolvedPins): Placement {
   return placement.map((node, shard) => shards.get(shard)?.node ?? node);
 }
 
-/** For `rebalance`. */
+/** The node of each pinned shard, for `rebalance`. */
 export function pinnedNodes({ shards }: ResolvedPins): ReadonlyMap<number, string> {
   return new Map([...shards].map(([shard, { node }]) => [shard, node]));
 }
@@ -106,7 +109,7 @@ function breadthOf({ match }: Pin): number {
   return orgOfMatch(match) === undefined ? 0 : 2;
 }
 
-/** In order and once each, so that the store's order does not matter. */
+/** Sorted and without duplicates, so that the store's order does not matter. */
 function shardsOfPin(pin: Pin, shardsOfOrg: (org: string) => Iterable<number>): number[] {
   if (pin.match.includes('/')) return [shardOf(pin.match)];
   const org = orgOfMatch(pin.match);
@@ -115,7 +118,10 @@ function shardsOfPin(pin: Pin, shardsOfOrg: (org: string) => Iterable<number>): 
   return shard === undefined ? [] : [shard];
 }
 
-/** How many of the shards have another pin already. Two pins that want the same do not disagree. */
+/**
+ * Assigns the shards to the pin. Returns how many have another pin already; two pins with the same target do
+ * not conflict.
+ */
 function claim(shards: Map<number, PinnedShard>, wanted: readonly number[], pin: Pin): number {
   let taken = 0;
   for (const shard of wanted) {

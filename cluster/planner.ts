@@ -1,5 +1,5 @@
-// Which node should have each shard, for the members, pins and owners that the picture has now. A plan is kept until
-// the picture has changed by more than what carrying it out changes. It moves nothing.
+// Plans which node should have each shard, from the members, pins and owners of the picture. A plan is kept
+// until the picture changes by more than the moves of that plan. The planner moves nothing.
 import type { Clock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
 import type { Lease } from './lease-store.ts';
@@ -10,12 +10,12 @@ import { rebalance } from './rebalance.ts';
 import type { Placement } from './ring.ts';
 import { keyOf, type Rings } from './rings.ts';
 
-/** What should be where, for these members (`key`), pins and owners (`current`). */
+/** A placement, with the members (`key`), pins and owners (`current`) that it was made from. */
 interface Plan {
   readonly key: string;
   readonly pinsRevision: number;
   readonly current: Placement;
-  /** Of the picture that it was last found to fit. */
+  /** Revision of the picture for which the plan was last found valid. */
   revision: number;
   readonly pins: ResolvedPins;
   readonly placement: Placement;
@@ -23,16 +23,16 @@ interface Plan {
 
 export interface PlannerOptions {
   readonly picture: Picture;
-  /** This one's. */
+  /** The name of this node. */
   readonly node: string;
   readonly weight: number;
   readonly rings: Rings;
   readonly clock: Clock;
-  /** Of this node. */
+  /** The state of this node. */
   readonly state: () => Lease['state'];
 }
 
-/** A node gets shards from others when it has been live for so long. */
+/** How long a node must have been live before shards are moved to it. */
 const STEADY_MS = 3000;
 
 export class Planner {
@@ -63,7 +63,7 @@ export class Planner {
     return this.plan;
   }
 
-  /** Live members, this one included, that may get shards. */
+  /** Live members that may get shards, this node included. */
   placeable(): readonly { readonly name: string; readonly weight: number }[] {
     const { picture, clock, node, weight, state } = this.options;
     const isEmpty = picture.map.orphans === SHARDS;
@@ -79,7 +79,7 @@ export class Planner {
     return all.filter((each, index) => all.findIndex(({ name }) => name === each.name) === index);
   }
 
-  /** Another member of that name that shards can be handed to now. */
+  /** The other member of that name, if shards can be handed to it now. */
   memberFor(node: string | undefined): Member | undefined {
     if (node === undefined || node === this.options.node) return undefined;
     for (const member of this.options.picture.members.all())
@@ -91,7 +91,10 @@ export class Planner {
 const takesShards = ({ state, peer, workers }: Member): boolean =>
   state === 'live' && peer !== undefined && workers.size > 0;
 
-/** What was carried out of a plan leaves its rest, which planning anew would give as well. */
+/**
+ * True if the owners differ from the plan's start only by moves of the plan. Planning anew would give the
+ * same rest.
+ */
 function isOnItsWay({ placement, current }: Plan, now: Placement): boolean {
   for (let shard = 0; shard < SHARDS; shard++)
     if (now[shard] !== current[shard] && now[shard] !== placement[shard]) return false;

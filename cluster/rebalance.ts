@@ -1,18 +1,19 @@
-// Which shards should move, given who owns them now: few, and none without a reason. A shard stays where it is
-// unless its owner is no member, is above its limit, or another member has less than its share. It plans; it
-// moves nothing and knows no time.
+// Decides which shards should move, given their owners now: few shards, and none without a reason. A shard
+// stays unless its owner is no member, its owner is above its limit, or another member has less than its
+// share. The module plans; it moves nothing and knows no time.
 //
-// The bounded ring alone cannot promise this: with 41 shards a node its limits evict and take back, and joins
-// at 60 to 100 nodes move 1.3 fair shares on average, 1.7 at worst. Here one moves what the new node gets.
+// The bounded ring alone cannot promise this: with 41 shards a node its limits evict shards and take them
+// back. Here a join moves only the shards that the new node gets.
 //
-// A plan that was carried out in part is planned again as its rest: who gets shards gets no more than its mean
-// by it, and gives none away after. So it does no harm when nodes plan from views that differ by some moves.
+// A plan that was carried out in part is planned again as its rest: a member that gets shards ends at its
+// mean at most, and gives none away later. So nodes that plan from slightly different views do no harm.
 import type { Placement, Ring } from './ring.ts';
 
 /**
- * The owners to come: every member has its mean, rounded down, at least, and is within its limit, `current` being
- * changed as little as that takes. Nobody owns anything: the ring's placement, evened out. `pinned` shards go
- * where they are pinned to; they count, and too many of them push a node over its limit.
+ * Returns the planned owners. Every member gets at least its mean, rounded down, and stays within its limit,
+ * with as few changes to `current` as that takes. If no shard has an owner, this is the ring's placement,
+ * evened out. `pinned` shards go to their pinned node. They count as its load, and too many of them push a
+ * node over its limit.
  */
 export function rebalance(
   ring: Ring,
@@ -44,7 +45,7 @@ function ownerAmongMembers(ring: Ring, owner: string | undefined): string | unde
   return owner !== undefined && ring.meanOf(owner) > 0 ? owner : undefined;
 }
 
-/** Of what a node has above its limit, first what the ring would have elsewhere. */
+/** Releases shards of nodes above their limits, first the shards that the ring places elsewhere. */
 function releaseExcess(
   loads: Loads,
   next: Placement,
@@ -61,7 +62,7 @@ function releaseExcess(
   }
 }
 
-/** From the nodes that are fullest; of their shards, first what the ring gives to the taker. */
+/** Takes shards from the fullest nodes, first the shards that the ring places on the taker. */
 function takeUpToMean(
   loads: Loads,
   taker: string,
@@ -70,7 +71,7 @@ function takeUpToMean(
   movable: (shard: number) => boolean,
 ): void {
   const cannotGive = new Set([taker]);
-  /** donor -> its shards in the order in which it gives them; nobody gets any but the taker. */
+  /** donor -> its shards in the order in which it gives them. Only the taker gets shards here. */
   const offers = new Map<string, number[]>();
   while (loads.lacks(taker)) {
     const donor = loads.fullest(cannotGive);
@@ -86,7 +87,7 @@ function takeUpToMean(
   }
 }
 
-/** What a donor may give, best last. */
+/** The shards that a donor may give, best last. */
 function offerOf(
   donor: string,
   taker: string,
@@ -101,7 +102,7 @@ function offerOf(
   return [...others, ...liked];
 }
 
-/** Counts of a placement that is being changed. */
+/** The load of each node in a placement that is being changed. */
 class Loads {
   private readonly ring: Ring;
   private readonly next: (string | undefined)[];
@@ -120,12 +121,12 @@ class Loads {
     this.next[shard] = to;
   }
 
-  /** Has less than its mean, rounded down. */
+  /** True if the node has less than its mean, rounded down. */
   lacks(name: string): boolean {
     return this.of(name) + 1 <= this.ring.meanOf(name);
   }
 
-  /** Has less than its mean, rounded up. */
+  /** True if the node has less than its mean, rounded up. */
   hasRoom(name: string): boolean {
     return this.of(name) < this.ring.meanOf(name);
   }
@@ -138,7 +139,7 @@ class Loads {
     return this.ring.members.some(({ name }) => this.aboveLimit(name));
   }
 
-  /** Of the nodes above their means, the one with the most for its weight. */
+  /** The node above its mean with the highest load relative to its mean. */
   fullest(except: ReadonlySet<string>): string | undefined {
     let best: string | undefined;
     let bestRatio = 1;

@@ -1,9 +1,10 @@
-// Which node should own which shard: consistent hashing with bounded loads. A pure function of the set of
-// members, so all processes agree without talking (golden vectors: test/cluster/ring.test.ts). It never
-// looks at who owns a shard now: which shards move when the members change is rebalance.ts.
+// Which node should own which shard: consistent hashing with bounded loads. It is a pure function of the set
+// of members, so all processes agree without talking (golden vectors: test/cluster/ring.test.ts). It never
+// considers the current owners; rebalance.ts decides which shards move when the members change.
 //
-// The ring of `consistent-hash` is made afresh for each membership, from the sorted names, with points of
-// our own: its default ones are random, `uniform` depends on the order of adding, `remove` then `add` throws.
+// The ring of `consistent-hash` is built anew for each membership, from the sorted names, with control points
+// of our own: the default points are random, `uniform` depends on the order of adding, and `remove` followed
+// by `add` throws.
 import { createHash } from 'node:crypto';
 import ConsistentHash from 'consistent-hash';
 import { SHARDS } from '../actors/shard.ts';
@@ -11,24 +12,27 @@ import { MAX_WEIGHT, MIN_WEIGHT } from '../config/weight.ts';
 
 export interface Member {
   readonly name: string;
-  /** Its share relative to the others: 2 gets twice what 1 gets. MIN_WEIGHT to MAX_WEIGHT. */
+  /**
+   * Share of the shards relative to the other members: weight 2 gets twice as many as weight 1. MIN_WEIGHT to
+   * MAX_WEIGHT.
+   */
   readonly weight: number;
 }
 
-/** shard -> name of the node; undefined: there is no node. */
+/** shard -> name of the node. Undefined if there is no node. */
 export type Placement = readonly (string | undefined)[];
 
 export interface RingOptions {
-  /** Control points of a node of weight 1. All processes of a cluster need the same. */
+  /** Control points of a node of weight 1. All processes of a cluster need the same number. */
   readonly pointsPerWeight?: number;
 }
 
-/** No node gets more shards than this times its share. */
+/** No node gets more shards than its share times this limit. */
 export const LOAD_LIMIT = 1.1;
-/** Many points make even loads, and so few shards that cannot have the node they like best; half as many move a fifth more. */
+/** More points make more even loads, so fewer shards miss their preferred node. */
 const POINTS_PER_WEIGHT = 512;
 const RANGE = 2 ** 29 - 1;
-/** Nodes to ask the ring for at first: a shard whose first 8 are all full is rare. */
+/** Preferred nodes that are read from the ring at first. A shard whose first 8 nodes are all full is rare. */
 const USUAL_PREFERENCES = 8;
 
 export function placeOnRing(members: readonly Member[], options?: RingOptions): Placement {
@@ -42,10 +46,10 @@ export class Ring {
   private readonly means = new Map<string, number>();
   private readonly limits: ReadonlyMap<string, number>;
   private placement: Placement | undefined;
-  /** shard -> the node that it likes best, as far as anybody has asked. */
+  /** shard -> its preferred node. Undefined before the first question about the shard. */
   private readonly firsts = new Array<string | undefined>(SHARDS).fill(undefined);
 
-  /** Throws for a name that is there twice, or a weight out of range. */
+  /** Throws for a duplicate name, or a weight out of range. */
   constructor(members: readonly Member[], options: RingOptions = {}) {
     this.members = [...members].sort((a, b) => (a.name < b.name ? -1 : 1));
     let total = 0;
@@ -65,24 +69,24 @@ export class Ring {
     this.limits = limitsFor(this.means);
   }
 
-  /** What the node would own if shards could be divided. */
+  /** The node's exact share of the shards, not rounded. */
   meanOf(name: string): number {
     return this.means.get(name) ?? 0;
   }
 
-  /** The most it may own. All limits together are never less than SHARDS. */
+  /** The most shards the node may own. All limits together are at least SHARDS. */
   limitOf(name: string): number {
     return this.limits.get(name) ?? 0;
   }
 
-  /** The nodes that the shard likes, best first: `count` of them, or all where there are fewer. */
+  /** The shard's preferred nodes, best first: `count` of them, or all if there are fewer. */
   preferenceList(shard: number, count: number): readonly string[] {
     return this.ring.get(shardKey(shard), Math.min(count, this.members.length)) ?? [];
   }
 
-  /** Of those that `accepts`, the node that the shard likes best. */
+  /** The shard's most preferred node that `accepts` returns true for. */
   firstOf(shard: number, accepts: (name: string) => boolean): string | undefined {
-    // Mostly the first will do, and finding more costs a walk along the ring.
+    // The first node mostly accepts. Reading further ones costs a walk along the ring.
     this.firsts[shard] ??= this.preferenceList(shard, 1)[0];
     const first = this.firsts[shard];
     if (first !== undefined && accepts(first)) return first;
@@ -92,7 +96,7 @@ export class Ring {
     );
   }
 
-  /** In the order of shards, each gets the node it likes best of those below their limits. */
+  /** Gives each shard, in order, its most preferred node that is below its limit. */
   place(): Placement {
     this.placement ??= this.placeAll();
     return this.placement;
@@ -109,8 +113,8 @@ export class Ring {
 }
 
 /**
- * Rounded down, so that the limit holds to the letter. With some hundred nodes what is rounded away is more than
- * the tenth that is to spare: then rounded up.
+ * Limits are rounded down, so that they hold exactly. With about a hundred nodes the rounding loses more than
+ * the spare tenth; then limits are rounded up.
  */
 function limitsFor(means: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
   const rounded = (round: (limit: number) => number) =>
@@ -120,14 +124,14 @@ function limitsFor(means: ReadonlyMap<string, number>): ReadonlyMap<string, numb
 }
 
 /**
- * One point in each of `count` equal parts of the ring; their places within the parts are a permutation made
- * by a cryptographic hash of `name:i`. With the keys evenly spaced too, this halves the variance of loads that
- * independent points would have.
+ * Returns one point in each of `count` equal parts of the ring. The places within the parts are a permutation
+ * made by a cryptographic hash of `name:i`. As the keys are evenly spaced too, loads vary less than with
+ * independent points.
  */
 function controlPoints(name: string, count: number): number[] {
   const hashes = hashWords(name, count + 1);
   const phase = (hashes[count] ?? 0) / 2 ** 32;
-  // Sorted as numbers: a hash in front, the part it belongs to behind.
+  // Sorted as numbers: the hash in the high digits, the part in the low digits.
   const order = Float64Array.from({ length: count }, (_, part) => (hashes[part] ?? 0) * count + part).sort();
   const points = new Array<number>(count);
   order.forEach((packed, rank) => {
@@ -137,7 +141,7 @@ function controlPoints(name: string, count: number): number[] {
   return points;
 }
 
-/** `count` words of 32 bits, 16 from each SHA-512 of `name:i`. */
+/** Returns `count` words of 32 bits, 16 from each SHA-512 of `name:i`. */
 function hashWords(name: string, count: number): Uint32Array {
   const words = new Uint32Array(count);
   for (let i = 0; i < count; i += 16) {
@@ -150,8 +154,8 @@ function hashWords(name: string, count: number): Uint32Array {
 }
 
 /**
- * The library's string hash shifts by 4 bits a character and keeps 24, of which names, hashed ones too, fill some
- * better than others. Six characters below 16 are their own hash: with them the keys lie evenly on the ring.
+ * The library's string hash shifts by 4 bits a character and keeps 24 bits. Names, even hashed ones, do not
+ * spread evenly over it. Six characters below 16 are their own hash, so these keys lie evenly on the ring.
  */
 function shardKey(shard: number): string {
   if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) throw new Error(`no shard: ${shard}`);

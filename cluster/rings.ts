@@ -1,8 +1,8 @@
-// Rings by their members: nodes come, go and come back, and to make a ring and place all shards on it takes
-// a millisecond or two of the main thread. A node has one of these for all its runs.
+// A cache of rings by their members: nodes leave and come back, and building a ring and placing all shards on
+// it holds up the main thread. A node has one cache for all its runs.
 import { type Member, Ring } from './ring.ts';
 
-/** Sets of members that are remembered; the one asked for longest ago goes first. */
+/** Rings that are kept. The least recently used one is dropped first. */
 const REMEMBERED = 16;
 
 export class Rings {
@@ -22,7 +22,7 @@ export class Rings {
   }
 }
 
-/** The same for the same members. */
+/** Equal for equal sets of members. */
 export function keyOf(members: readonly Member[]): string {
   return JSON.stringify([...members].sort((a, b) => (a.name < b.name ? -1 : 1)));
 }

@@ -1,5 +1,5 @@
-// Document -> shard -> link: a hash and one array look-up on the hot path. It knows which owner to ask
-// and whether there is one now; it does not start owners, tells nobody of changes, and sends nothing.
+// Document -> shard -> link: a hash and one array look-up on the hot path. The router knows each shard's
+// owner and whether there is one now. It starts no owners, notifies nobody and sends nothing.
 import { SHARDS, shardOf } from '../actors/shard.ts';
 import type { OwnerLink } from './owner-link.ts';
 
@@ -8,7 +8,7 @@ export class Router {
     undefined,
   );
 
-  /** The owner's link; undefined: it has no owner at the moment. */
+  /** The link to the owner. Undefined if the document has no owner at the moment. */
   linkOf(doc: string): OwnerLink | undefined {
     return this.links[shardOf(doc)];
   }
@@ -17,7 +17,7 @@ export class Router {
     return this.links[shard];
   }
 
-  /** No shard has an owner that this node can reach. */
+  /** True if this node reaches the owner of no shard. */
   get leadsNowhere(): boolean {
     return this.links.every((link) => link === undefined);
   }

@@ -1,5 +1,6 @@
-// Leads the router where the owner of each shard is, as the picture has it, and tells the gateway of every change,
-// the router first. A shard of this node leads to its worker once that one has it. It decides nothing.
+// Keeps the router in line with the owners of the picture, and tells the gateway of every change after the
+// router has it. A shard of this node is routed to its worker once the worker has it. This class decides
+// nothing.
 import { SHARDS } from '../actors/shard.ts';
 import type { Member } from './members.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
@@ -22,25 +23,30 @@ export class Routes {
     this.options = options;
   }
 
-  /** The router outlives this run, and is the next one's from now on: what was asked for before is answered too late. */
+  /**
+   * Ends this run's changes. The router outlives the run and belongs to the next one from now on, so late
+   * answers must not change it.
+   */
   end(): void {
     this.ended = true;
   }
 
-  /** Every shard leads somewhere. */
+  /** True if every shard is routed to an owner. */
   get isComplete(): boolean {
     for (let shard = 0; shard < SHARDS; shard++)
       if (this.options.router.linkOfShard(shard) === undefined) return false;
     return true;
   }
 
-  /** To one of this node's workers. */
+  /** True if the shard is routed to one of this node's workers. */
   leadsHome(shard: number): boolean {
     const link = this.options.router.linkOfShard(shard);
     return link !== undefined && this.options.picture.own.isLink(link);
   }
 
-  /** Each of these to its owner as the map has it. */
+  /**
+   * Routes each of these shards to its owner in the map. Shards of this node's workers are left as they are.
+   */
   lead(shards: readonly number[]): void {
     const { picture, router, links, listener } = this.options;
     if (this.ended) return;
@@ -61,14 +67,14 @@ export class Routes {
     for (const session of member.workers.values()) this.lead(this.options.picture.map.shardsOf(session));
   }
 
-  /** A worker of this node has them. */
+  /** Routes shards to the worker of this node that has them. */
   leadHome(shards: readonly number[], link: OwnerLink): void {
     if (this.ended) return;
     this.options.router.setOwner(shards, link);
     this.options.listener.changed(shards);
   }
 
-  /** They have no owner that is known to have them. */
+  /** Ends the routes of shards without a known owner. */
   drop(shards: readonly number[]): void {
     const { router, listener } = this.options;
     if (this.ended) return;
@@ -78,7 +84,7 @@ export class Routes {
     listener.changed(led);
   }
 
-  /** A worker of a peer has ended, or the whole peer. */
+  /** Called when a worker of a peer has ended, or the whole peer. */
   linkLost(link: OwnerLink): void {
     const { router, listener } = this.options;
     const shards: number[] = [];

@@ -1,27 +1,27 @@
-// Who owns each shard, as far as this node knows: session and epoch. PostgreSQL decides; this is the latest
-// that was heard of it, from peers, Redis or the database. Epochs order the news of a shard, whichever way
-// they came. It asks nobody and tells nobody.
+// The owner of each shard as far as this node knows: its session and epoch. PostgreSQL decides; this map
+// holds the latest news, from peers, Redis or the database. Epochs order the news of a shard, over whichever
+// way it came. The map asks and notifies nobody.
 import { SHARDS } from '../actors/shard.ts';
 import type { Epoch, SessionId, ShardRow } from '../actors/storage/store.ts';
 import type { MapEntry } from './lease-store.ts';
 
-/** Ids of sessions start at 1. */
+/** No session has this id: ids start at 1. */
 const NOBODY = 0;
 
 export class ShardMap {
   private readonly owners = new Float64Array(SHARDS);
   private readonly epochs = new Float64Array(SHARDS).fill(-1);
   private readonly fenced = new Set<SessionId>();
-  /** Those of them that were fenced before the reading of the map that comes next. */
+  /** The fenced sessions as of the last reading of the whole map. */
   private fencedBefore: ReadonlySet<SessionId> = new Set();
   /** Rises with every change of an owner. */
   revision = 0;
-  /** Who owned what at `indexed`: looked at far oftener than it changes. */
+  /** The shards of each owner at revision `indexed`. It is read far more often than it changes. */
   private index: ReadonlyMap<SessionId, readonly number[]> = new Map();
   private unowned = SHARDS;
   private indexed = 0;
 
-  /** Takes what is newer than what is known; returns the shards whose owner is another now. */
+  /** Takes entries that are newer than the known ones. Returns the shards whose owner has changed. */
   apply(entries: Iterable<MapEntry>): readonly number[] {
     const changed: number[] = [];
     for (const entry of entries) if (this.take(entry[0], entry[1], entry[2])) changed.push(entry[0]);
@@ -30,8 +30,8 @@ export class ShardMap {
   }
 
   /**
-   * The whole map as the database has it; each is read after the one before was applied. Returns the shards whose
-   * owner is another now, or fenced now.
+   * Takes the whole map as read from the database. A reading must start after the previous one was applied.
+   * Returns the shards whose owner has changed or is now fenced.
    */
   applyRows(rows: readonly ShardRow[]): readonly number[] {
     const fenced = new Set<SessionId>();
@@ -45,7 +45,7 @@ export class ShardMap {
     return [...changed];
   }
 
-  /** These sessions own nothing any more. Returns the shards that have lost their owner by it. */
+  /** These sessions own nothing from now on. Returns the shards that have lost their owner by this. */
   fence(sessions: Iterable<SessionId>): readonly number[] {
     const news = new Set([...sessions].filter((session) => !this.fenced.has(session)));
     for (const session of news) this.fenced.add(session);
@@ -54,7 +54,7 @@ export class ShardMap {
     return this.shardsWhere((owner) => news.has(owner));
   }
 
-  /** undefined: nobody who could still write. */
+  /** Undefined if no session owns the shard that could still write. */
   ownerOf(shard: number): SessionId | undefined {
     const owner = this.owners[shard] ?? NOBODY;
     return owner === NOBODY || this.fenced.has(owner) ? undefined : owner;
@@ -64,7 +64,7 @@ export class ShardMap {
     return Math.max(0, this.epochs[shard] ?? 0);
   }
 
-  /** Whoever owns something, in the order of their first shards. */
+  /** The shards of each owner. Owners are in the order of their first shards. */
   byOwner(): ReadonlyMap<SessionId, readonly number[]> {
     if (this.indexed === this.revision) return this.index;
     const index = new Map<SessionId, number[]>();
@@ -83,7 +83,7 @@ export class ShardMap {
     return index;
   }
 
-  /** In their order. */
+  /** In ascending order. */
   shardsOf(session: SessionId): readonly number[] {
     return this.byOwner().get(session) ?? [];
   }
@@ -93,18 +93,18 @@ export class ShardMap {
     return new Map([...this.byOwner()].map(([owner, shards]) => [owner, shards.length]));
   }
 
-  /** Shards that nobody owns who could still write. */
+  /** Shards without an owner that could still write. */
   get orphans(): number {
     this.byOwner();
     return this.unowned;
   }
 
-  /** For whoever has just come. */
+  /** Entries of these shards, for a peer that has just connected. */
   entriesOf(shards: Iterable<number>): readonly MapEntry[] {
     return [...shards].map((shard): MapEntry => [shard, this.owners[shard] ?? NOBODY, this.epochOf(shard)]);
   }
 
-  /** What is newer than what is known; true where the owner is another now. */
+  /** Takes an entry if it is newer. True if the owner has changed. */
   private take(shard: number, owner: SessionId, epoch: Epoch): boolean {
     if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) return false;
     if (epoch <= (this.epochs[shard] ?? 0)) return false;
@@ -115,8 +115,8 @@ export class ShardMap {
   }
 
   /**
-   * Who was fenced before this was read, and owned nothing then, never will: whatever it did own has gone on under a
-   * higher epoch, which is known by now, and what is still told of it is older.
+   * Forgets sessions that were fenced before this reading and own nothing in it. Their former shards are
+   * known under a higher epoch by now, so late news about them is older and is dropped.
    */
   private forgetFenced(rows: readonly ShardRow[]): void {
     const owners = new Set<SessionId | null>(this.owners);

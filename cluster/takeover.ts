@@ -1,6 +1,6 @@
-// What a node does about the death of another: it feeds the failure detector with what it sees, and fences
-// whom that declares dead. Who takes over which shard is the controller's. All survivors may fence the same
-// run: the first in order does it at once, the others only where it did not.
+// The reaction of a node to the death of another: it feeds the failure detector with observations, and fences
+// the nodes that the detector declares dead. The controller decides which node takes over which shard. All
+// survivors may fence the same run: the first in order fences at once, the others only if the first has not.
 import type { Clock } from '../actors/clock.ts';
 import type { ControlStore, OpenedSession } from '../actors/storage/store.ts';
 import type { ControlMessage } from './control-messages.ts';
@@ -24,23 +24,26 @@ export interface TakeoverOptions {
   readonly members: Members;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly probe: (run: string, timeoutMs: number) => Promise<ProbeResult> | undefined;
-  /** To all peers. */
+  /** Sends to all peers. */
   readonly tell: (message: ControlMessage) => void;
-  /** It can write no more. */
+  /** Called when a run has been fenced and can no longer write. */
   readonly onFenced: (run: string) => void;
   readonly onSelfFenced: () => void;
 }
 
 const PROBE_MS = 500;
 const LEASES_EVERY_MS = 1000;
-/** Between one survivor and the next in order. */
+/** Delay between one survivor's turn and the next one's. */
 const TURN_MS = 250;
 
 export class Takeover {
   private readonly options: TakeoverOptions;
   private readonly detector = new Detector();
   private readonly fencing = new Set<string>();
-  /** Runs whose turn to be fenced has not come: what takes it back, should they show a sign of life. */
+  /**
+   * Runs that wait for this node's turn to fence them, each with the evidence and the function that cancels
+   * the fencing if the run shows a sign of life.
+   */
   private readonly sentenced = new Map<
     string,
     { readonly evidence: Evidence; readonly cancel: () => void }
@@ -51,7 +54,7 @@ export class Takeover {
     this.options = options;
   }
 
-  /** The function that comes back stops it. */
+  /** The returned function stops it. */
   start(): () => void {
     const { clock } = this.options;
     const stopTicks = clock.every(DETECTOR_TIMES.tickMs, () => this.step({ type: 'tick' }));
@@ -100,7 +103,7 @@ export class Takeover {
     this.step({ type: by, run });
   }
 
-  /** What it says of itself; without `run` what this node finds. */
+  /** Whether that run says that it reaches the database. Without `run`: whether this node reaches it. */
   database(reached: boolean, run?: string): void {
     if (reached && run !== undefined) this.reprieve(run);
     this.step(run === undefined ? { type: 'own-database', reached } : { type: 'database', run, reached });
@@ -110,12 +113,12 @@ export class Takeover {
     this.step({ type: 'suspicion', run, by, suspects });
   }
 
-  /** Its process is known to be gone: this node listens at its address. */
+  /** Fences the run at once: this node listens at the run's address, so its process is gone. */
   predecessor(run: string): void {
     void this.fence(run, false, 'predecessor');
   }
 
-  /** Somebody has fenced it. */
+  /** Called when any node has fenced the run. */
   wasFenced(run: string): void {
     this.step({ type: 'fenced', run });
     if (run === this.options.run) this.options.onSelfFenced();
@@ -134,7 +137,8 @@ export class Takeover {
         return;
       case 'dead': {
         const { run, hard, evidence } = effect;
-        // Said again while its turn is still to come: it must not be put off by that.
+        // The detector has repeated its verdict before this node's turn. The repetition must not postpone the
+        // turn.
         if (this.sentenced.get(run)?.evidence === evidence) return;
         this.reprieve(run);
         const cancel = this.options.clock.after(TURN_MS * this.turn(run), () => {
@@ -149,7 +153,7 @@ export class Takeover {
     }
   }
 
-  /** That it lives is no news where it lives without its database. */
+  /** Cancels the fencing, unless the run is sentenced because it lives without its database. */
   private isAlive(run: string): void {
     if (this.sentenced.get(run)?.evidence !== 'database') this.reprieve(run);
   }
@@ -159,7 +163,7 @@ export class Takeover {
     this.sentenced.delete(run);
   }
 
-  /** How many survivors come before this one. */
+  /** The number of survivors that come before this one. */
   private turn(victim: string): number {
     const { members, run } = this.options;
     let before = 0;
@@ -178,7 +182,7 @@ export class Takeover {
         : await store.fence(session, { run });
       if (fenced === 'too-soon') return;
       if (!fenced) {
-        // A node that drains may not fence, and lives on.
+        // A draining node may not fence, and lives on.
         if ((await store.sessionState(session.id)) !== 'draining') onSelfFenced();
         return;
       }
@@ -189,7 +193,7 @@ export class Takeover {
       store.notify('fenced').catch(() => undefined);
       this.wasFenced(run);
     } catch (error) {
-      // The detector says it again while the run is there.
+      // The detector repeats the verdict while the run is there.
       log('warn', 'a dead node is not fenced yet', { run, error: String(error) });
     } finally {
       this.fencing.delete(run);
@@ -218,7 +222,7 @@ export class Takeover {
   }
 }
 
-/** What the end of a connection says of the other node; undefined: nothing. */
+/** The meaning of a connection's end for the failure detector. Undefined if it has none. */
 function whatEnded(reason: PeerEnd): 'link-closed' | 'link-given-up' | undefined {
   switch (reason) {
     case 'closed-there':
@@ -229,7 +233,7 @@ function whatEnded(reason: PeerEnd): 'link-closed' | 'link-given-up' | undefined
     case 'oversize':
     case 'violation':
       return 'link-given-up';
-    // The newer connection of the same run is up in the same moment.
+    // A newer connection of the same run comes up at the same moment.
     case 'superseded':
     case 'closed-here':
       return undefined;

@@ -1,9 +1,13 @@
-// The host pool: keeps one worker thread per slot alive, each running one never-ending task. A worker
-// that ends by itself is fenced before its successor starts; a document that was being worked at
-// whenever its worker died is quarantined at the third time, and comes back after a while. Which shards a worker is to have somebody
-// else decides, and asks for here. It knows nothing of documents' content.
+// The pool of document workers: it keeps one worker thread per slot alive, each running one endless task. The
+// session of a worker that ended by itself is fenced before its successor starts. A document that was being
+// handled at three deaths of workers is quarantined, and returns to service after a while. Other modules
+// decide which shards a worker should have, and ask for them here. The pool knows nothing of documents'
+// content.
 //
-// A slot's modes: starting -> live -> ended -> (back-off) starting; any -> stopped. Only `setMode` changes it.
+// A slot's modes: starting -> live -> ended -> (back-off) starting; any -> stopped. Only `setMode` changes
+// it.
+//
+// The file has over 400 lines, because all messages with a worker belong to the one life cycle of its slot.
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { FoldRequest } from '../actors/fold.ts';
@@ -38,31 +42,31 @@ export interface WorkersOptions {
   readonly limits: HostLimits;
   readonly control: ControlStore;
   readonly controlSession: SessionRef;
-  /** As `WorkerTask` has it. */
+  /** See `WorkerTask`. */
   readonly liveness: SharedArrayBuffer | null;
   readonly slotListener: SlotListener;
-  /** What the owners of this node say to its own gateway. */
+  /** Messages of this node's owners to the node's own gateway. */
   readonly messages: OwnerLinkListener['messages'];
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly merge: Merge;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
-  /** Whether the database takes what a worker writes: the failure of its last attempt, undefined where there is none. */
+  /** Called with the failure of a worker's last write, or undefined once its writes succeed. */
   readonly onWrites: (slot: number, failure: { readonly code?: string } | undefined) => void;
-  /** The module of the workers; tests run one with faults in it. */
+  /** The module of the workers. Tests run a module that injects faults. */
   readonly workerModule?: URL;
 }
 
-/** Who gives the workers their shards. */
+/** Notified of the workers that can own shards; controller.ts and alone.ts implement it. */
 export interface SlotListener {
-  /** A worker serves. It owns nothing yet. */
+  /** A worker serves. It owns no shards yet. */
   up(slot: number, session: SessionId, link: OwnerLink): void;
-  /** It has ended, and what it owned with it. Its session is fenced before `up` is called again. */
+  /** The worker has ended and has lost its shards. Its session is fenced before `up` is called again. */
   down(slot: number, link: OwnerLink): void;
-  /** A worker of this node has died at this document, or its handling has thrown there. */
+  /** A worker of this node has died while handling this document, or the handling has thrown. */
   docFailed(doc: string): void;
-  /** This node has put it out of service. */
+  /** This node has quarantined the document. */
   quarantined(quarantined: Quarantined): void;
-  /** This node's own session is not live any more: it must end. */
+  /** This node's own session is no longer live, so the node must end. */
   fenced(): void;
 }
 
@@ -71,13 +75,18 @@ export type Epochs = ReadonlyMap<number, Epoch>;
 
 type Mode = 'starting' | 'live' | 'ended' | 'stopped';
 
-/** A worker's young generation: with 12 an edit costs a tenth more CPU (measured), for patches stay in memory for a while. */
+/**
+ * Size of a worker's young generation. Patches stay in memory for a while, and with a smaller one the
+ * collector copies them more often.
+ */
 const YOUNG_MB = 48;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
-/** A worker that lived this long starts its back-off afresh. */
+/** A worker that lived this long restarts with the first delay. */
 const STEADY_MS = 30_000;
-/** Of the gateway's batches to a worker: 5 ms more for an edit while a worker has 24 edits a ms, for 8 % less CPU (measured). */
+/**
+ * Longest pause between two batches to a busy worker. Fewer batches cost less CPU, at the price of latency.
+ */
 const GATHER_MS = 8;
 
 export class Workers {
@@ -87,7 +96,7 @@ export class Workers {
   private readonly quarantine: Quarantine;
   private stopping = false;
   private lastToken = 0;
-  /** 0 is the node's own gateway. */
+  /** Id of the last link to a gateway. 0 is the node's own gateway. */
   private lastLink = 0;
 
   constructor(options: WorkersOptions) {
@@ -102,17 +111,17 @@ export class Workers {
       atomics: 'disabled',
       resourceLimits: { maxOldGenerationSizeMb: options.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
-    // A worker that dies between tasks; the pool replaces it.
+    // A worker died between tasks. The pool replaces it.
     this.pool.on('error', (error: unknown) => options.log('error', 'worker pool', { error: String(error) }));
     this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
   }
 
-  /** Resolves when all workers serve; rejects where one cannot start at all. */
+  /** Resolves when all workers serve. Rejects if a worker cannot start at all. */
   async start(): Promise<void> {
     await Promise.all(this.slots.map((slot) => this.launch(slot)));
   }
 
-  /** Workers commit what they have taken, then end. */
+  /** Workers commit the patches that they have taken, then end. */
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(
@@ -138,22 +147,28 @@ export class Workers {
     await this.pool.destroy();
   }
 
-  /** What of these shards was free, and is this worker's now. Rejects with StoreUnavailable, also where it ends meanwhile. */
+  /**
+   * Claims the shards that are free; returns those that this worker now owns. Rejects with StoreUnavailable,
+   * also if the worker ends meanwhile.
+   */
   claim(slot: number, shards: readonly number[]): Promise<Epochs> {
     return this.ask(slot, (token) => ({ type: 'claim', token, shards }));
   }
 
-  /** Which of these shards were handed to this worker's session. */
+  /** Returns the shards, of these, that were handed to this worker's session. */
   adopt(slot: number, shards: readonly number[]): Promise<Epochs> {
     return this.ask(slot, (token) => ({ type: 'adopt', token, shards }));
   }
 
-  /** Hands shards over to a live session; those that moved. */
+  /** Hands shards over to a live session. Returns the shards that moved. */
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs> {
     return this.ask(slot, (token) => ({ type: 'release', token, shards, to }));
   }
 
-  /** A gateway of another node, over its stream, until one of both ends. false: that session is not here. */
+  /**
+   * Attaches a gateway of another node over its stream, until either end closes. False if no worker here has
+   * that session.
+   */
   attach(session: SessionId, stream: PeerStream): boolean {
     const slot = this.slots.find((each) => each.mode === 'live' && each.session === session);
     if (slot?.control === undefined) return false;
@@ -168,8 +183,8 @@ export class Workers {
   }
 
   /**
-   * A worker, of this node or another, has died at this document, or its handling has thrown there. Its shard is another
-   * worker's after each death: only together have they seen how often.
+   * Counts a worker's death at this document, or a throw of its handling, on this node or another. After each
+   * death another worker has the shard, so only all nodes together see how often it failed.
    */
   countFailure(doc: string): void {
     const { times, putOut } = this.quarantine.failed(doc, performance.now());
@@ -183,14 +198,14 @@ export class Workers {
     });
   }
 
-  /** Another node has it out of service. */
+  /** Takes over a quarantine from another node. */
   adoptQuarantined(quarantined: Quarantined): void {
     if (this.quarantine.leftMs(quarantined.doc, performance.now()) >= quarantined.forMs) return;
     this.quarantine.adopt(quarantined, performance.now());
     this.tellQuarantined(quarantined);
   }
 
-  /** In service again, and its failures forgotten; whether it was out of service here. */
+  /** Returns the document to service and forgets its failures. True if it was quarantined here. */
   releaseQuarantined(doc: string): boolean {
     const wasOut = this.quarantine.release(doc, performance.now());
     for (const { control } of this.slots)
@@ -199,18 +214,18 @@ export class Workers {
     return wasOut;
   }
 
-  /** Documents that are out of service, at most `most`. */
+  /** Quarantined documents, at most `most`. */
   quarantined(most?: number): readonly Quarantined[] {
     return this.quarantine.list(performance.now(), most);
   }
 
-  /** Also those that are starting: their task was made before. */
+  /** Starting workers are told too, because their task may have been made before. */
   private tellQuarantined(quarantined: Quarantined): void {
     for (const { control } of this.slots)
       control?.postMessage({ type: 'quarantine', quarantined } satisfies ToWorker);
   }
 
-  /** What starts from now on is told by `storage`. */
+  /** Running workers are told here; workers that start later get the timeline with `storage`. */
   refuseBelow(timeline: number): void {
     for (const { control } of this.slots)
       control?.postMessage({ type: 'refuseBelow', timeline } satisfies ToWorker);
@@ -331,12 +346,12 @@ export class Workers {
     });
   }
 
-  /** Fences what the dead one left, then starts another; while the database is away it waits. */
+  /** Fences the sessions of the dead worker, then starts another. Waits while the database is away. */
   private async relaunch(slot: Slot): Promise<void> {
     const { log } = this.options;
     for (;;) {
       const delay = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** slot.failures++);
-      // The first replacement starts at once: its documents wait.
+      // The first replacement starts at once, because documents wait for it.
       if (slot.failures > 1)
         await new Promise<void>((wake) => {
           slot.retry = setTimeout(wake, delay);
@@ -352,13 +367,13 @@ export class Workers {
         log('warn', 'a dead worker is not fenced yet', { slot: slot.number, error: String(error) });
       }
     }
-    // Also a pool that is destroyed starts a thread for a task that it is given, and nobody would ever end that.
+    // A destroyed pool would still start a thread for a new task, and no other code would end that thread.
     if (!this.stopping) await this.launch(slot);
   }
 
   /**
-   * Whatever sessions the slot has left: a worker may die before it has told its own. false: this run is fenced, so
-   * what its next worker did would be too.
+   * Fences all sessions of the slot, because a worker may die before it has told its own. False if this run
+   * is fenced, and its next worker would be too.
    */
   private async fence(slot: Slot): Promise<boolean> {
     const { control, controlSession, run } = this.options;
@@ -414,7 +429,7 @@ export class Workers {
   }
 }
 
-/** Starts of a first worker that may fail before the node gives up. */
+/** Failed starts of a first worker before the node gives up. */
 const START_ATTEMPTS = 2;
 
 function pairs(flat: readonly number[]): Epochs {

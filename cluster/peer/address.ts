@@ -1,4 +1,4 @@
-// Where a node is, as the database and leases have it: host:port as text.
+// Parses the address of a node, host:port as text, as the database and leases hold it.
 import type { PeerAddress } from './network.ts';
 
 export function addressOf(address: string): PeerAddress {

@@ -1,9 +1,9 @@
-// Time as the links between nodes see it: the process's own, or a simulation's.
+// The time of the links between nodes: the process's own clock, or a simulation's.
 
 export interface Clock {
   /** Milliseconds, monotonic. */
   now(): number;
-  /** Runs once, no sooner than after `ms`; the function returned takes it back. */
+  /** Runs once, no sooner than after `ms`. The returned function cancels it. */
   after(ms: number, run: () => void): () => void;
 }
 

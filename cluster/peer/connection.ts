@@ -1,5 +1,6 @@
-// One Peer over its two wires: multiplexes streams and control messages, beats, and watches for silence
-// and for a peer that reads too slowly. It never dials, and never comes up again: up -> down, by `down`.
+// One Peer over its two wires: it multiplexes streams and control messages, sends heartbeats, and watches for
+// silence and for a peer that reads too slowly. It never dials, and a connection that is down never comes up
+// again: `down` is the only move.
 import { pack, unpack } from 'msgpackr';
 import type { Clock } from './clock.ts';
 import { BATCH, CLOSE_STREAM, CONTROL, GOODBYE, HEARTBEAT, NO_PAYLOAD, OPEN_STREAM } from './frames.ts';
@@ -9,15 +10,15 @@ import type { Frame, WirePair } from './wire.ts';
 
 export interface ConnectionOptions {
   readonly pair: WirePair;
-  /** The dialler gives streams even numbers, the other end odd ones. */
+  /** The dialler gives streams even numbers, the other end odd numbers. */
   readonly dialled: boolean;
   readonly clock: Clock;
   readonly limits: PeerLimits;
-  /** Told once, after the streams and the peer's own listener. */
+  /** Called once, after the listeners of the streams and of the peer. */
   readonly onDown: (peer: PeerConnection, reason: PeerEnd, detail: string) => void;
 }
 
-/** Heartbeats that wait for a stopped peer; more are left out. */
+/** Bytes of heartbeats that may wait for a stopped peer. Further heartbeats are left out. */
 const MAX_HEARTBEAT_BACKLOG_BYTES = 4096;
 const LAST_STREAM = 0xffff_ffff - 2;
 
@@ -29,7 +30,7 @@ export class PeerConnection implements Peer, StreamCarrier {
   private nextStream: number;
   private lastOpenedThere = -1;
   private up = true;
-  /** The other end has ended its heartbeats on purpose: the link has the rest, and the goodbye. */
+  /** The other end has ended its heartbeats on purpose. The link still carries the rest, and the goodbye. */
   private leaving = false;
   private counter = 0;
   private lastHeard: number;
@@ -56,7 +57,7 @@ export class PeerConnection implements Peer, StreamCarrier {
     return this.options.pair.link.bufferedBytes;
   }
 
-  /** Listeners are attached: frames may come. */
+  /** Begins to read frames. The listeners are attached before this call. */
   start(): void {
     if (!this.up) return;
     const { link, heartbeat } = this.options.pair;
@@ -114,26 +115,29 @@ export class PeerConnection implements Peer, StreamCarrier {
     this.end('closed-here');
   }
 
-  /** Ends it from here, for a reason of ours. */
+  /** Ends the connection from this end, for a reason of this node. */
   end(reason: 'closed-here' | 'superseded'): void {
     if (!this.up) return;
-    // On both wires: they do not wait for each other, and the one that ends first must not look lost.
+    // A goodbye goes over both wires: neither waits for the other, and the wire that ends first must not look
+    // lost.
     this.options.pair.link.send(GOODBYE, 0, NO_PAYLOAD);
     this.options.pair.heartbeat.send(GOODBYE, 0, NO_PAYLOAD);
     this.down(reason, '');
   }
 
-  /** One has come. It says nothing of this connection, which may be given up for silence all the same. */
+  /**
+   * Reports a pulse of this run. A pulse does not keep this connection: it may still be given up for silence.
+   */
   pulse(): void {
     if (this.up) this.pulseListener?.();
   }
 
-  /** For its streams. */
+  /** Called by the streams. */
   post(id: number, batch: Uint8Array<ArrayBuffer>): void {
     this.write(BATCH, id, batch);
   }
 
-  /** For its streams: the number is not used again, so what still comes for it is dropped. */
+  /** Called by the streams. A stream number is not used again, so late frames of the stream are dropped. */
   closed(id: number): void {
     this.streams.delete(id);
     this.write(CLOSE_STREAM, id, NO_PAYLOAD);
@@ -227,7 +231,7 @@ export class PeerConnection implements Peer, StreamCarrier {
     const { clock, limits, pair } = this.options;
     const now = clock.now();
     const lateMs = Math.max(0, now - due);
-    // While we did not run we could not have heard anything either.
+    // A process that did not run could not hear the peer either.
     this.lastHeard = Math.min(now, this.lastHeard + lateMs);
     if (now - this.lastHeard > limits.silenceMs) {
       this.down('silent', '');

@@ -1,5 +1,6 @@
-// Frames as bytes: 4-byte length of the payload, 1-byte type, 4-byte stream (0 where it means nothing), payload; big-endian.
-// It bounds what it reads and copies each byte once. What types mean is their users' business.
+// Frames as bytes: 4-byte length of the payload, 1-byte type, 4-byte stream (0 where a type has no stream),
+// payload; big-endian. The reader bounds its input and copies each byte once. The meaning of the types is up
+// to the modules that use frames.
 import type { Frame } from './wire.ts';
 
 export const CONTROL = 1;
@@ -13,12 +14,12 @@ export const PROOF = 17;
 export const REFUSE = 18;
 
 export const HEADER_BYTES = 9;
-/** A payload up to this is copied behind its header; a larger one is written as it is. */
+/** A payload up to this size is copied behind its header. A larger one is written as it is. */
 const COPIED_BYTES = 4096;
 
 export const NO_PAYLOAD = new Uint8Array(0);
 
-/** The buffers to write. */
+/** Returns the buffers to write. */
 export function encodeFrame(
   type: number,
   stream: number,
@@ -35,7 +36,7 @@ export function encodeFrame(
 }
 
 export class FrameReader {
-  /** Larger payloads are refused; may be raised between frames. */
+  /** Larger payloads are refused. The limit may be raised between frames. */
   limit: number;
   private readonly onFrame: (frame: Frame) => void;
   private readonly header = Buffer.alloc(HEADER_BYTES);
@@ -48,7 +49,7 @@ export class FrameReader {
     this.onFrame = onFrame;
   }
 
-  /** False: a frame is too large; nothing more can be read. */
+  /** False if a frame is too large. Nothing more can be read then. */
   push(chunk: Uint8Array): boolean {
     let at = 0;
     while (at < chunk.length) {

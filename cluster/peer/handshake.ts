@@ -1,26 +1,28 @@
-// Who is at the other end of a new wire. The dialler says hello, the listener says hello, the dialler
-// proves that it knows the secret, then the listener does. It times nothing: its callers close what is slow. A listener
-// that refuses a hello for its cluster, or for having a secret or none, says hello first: a node that is configured
-// wrongly learns whom it has met.
+// The handshake on a new wire, which tells each end the identity of the other. The dialler says hello, the
+// listener says hello, the dialler proves that it knows the secret, then the listener does. The handshake has
+// no time limit of its own: its callers close slow wires. A listener that refuses a hello because of the
+// cluster's name, or because only one end uses a secret, says hello first, so that the log of a wrongly
+// configured node can name the other end.
 //
 // What is protected, and what is not:
-// - With a shared secret both ends prove that they know it (HMAC-SHA256 over both hellos, so over both nonces,
-//   names, run ids and the purpose, by role); it never crosses the wire, and a listener proves nothing to
-//   who has not. This authenticates the ends when they connect, nothing else: what is sent afterwards is
-//   neither encrypted nor authenticated, and who can alter traffic between nodes can alter it. It is for
-//   networks that are the operator's own. The secret must be random and long: who poses as a listener
-//   is given a proof that a guess can be tested against.
-// - With mutual TLS (1.3) each end has a certificate of the cluster's CA, and all that is sent is confidential and
-//   intact. Host names are not compared: whoever has a certificate of that CA is a node, so it must
-//   be a CA for this cluster only.
-// - With both, the proofs also cover the TLS session's key material.
+// - With a shared secret both ends prove that they know it (HMAC-SHA256 over both hellos, so over both
+//   nonces, names, run ids and the purpose, by role). The secret never crosses the wire, and a listener
+//   proves nothing to a dialler that has not proved itself. This authenticates the ends at the time of
+//   connecting, and nothing else: later frames are neither encrypted nor authenticated, and an attacker who
+//   can alter traffic between nodes can alter them. A secret alone suits networks that belong to the
+//   operator. The secret must be random and long: an attacker who poses as a listener receives a proof,
+//   against which guesses can be tested.
+// - With mutual TLS (1.3) each end has a certificate of the cluster's CA, and all frames are confidential and
+//   intact. Host names are not compared: every holder of a certificate of that CA counts as a node, so the CA
+//   must serve this cluster only.
+// - With both, the proofs also cover key material of the TLS session.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { HELLO, PROOF, REFUSE } from './frames.ts';
 import { dials, type PeerIdentity } from './network.ts';
 import type { Frame, Wire } from './wire.ts';
 
 export const PROTOCOL_VERSION = 1;
-/** Frames before the handshake is done are no larger. */
+/** Limit of each frame until the handshake is done. */
 export const HANDSHAKE_FRAME_BYTES = 1024;
 const MAX_NAME_BYTES = 200;
 const MAGIC = 'troupe-peer';
@@ -32,11 +34,14 @@ export const HEARTBEATS = 2;
 export const PROBE = 3;
 export const PULSES = 4;
 export type Purpose = typeof LINK | typeof HEARTBEATS | typeof PROBE | typeof PULSES;
-/** Those of the connections that make a peer; the others may be dialled by either run. */
+/**
+ * The purposes of the two connections that make a peer. Connections of other purposes may be dialled by
+ * either run.
+ */
 const OF_PEER: readonly Purpose[] = [LINK, HEARTBEATS];
 const PURPOSES: readonly Purpose[] = [...OF_PEER, PROBE, PULSES];
 
-/** Codes on the wire; a code keeps its number. */
+/** Codes on the wire. A code never changes its number. */
 const REFUSALS = [
   'garbage',
   'version',
@@ -50,9 +55,9 @@ export type Refusal = (typeof REFUSALS)[number];
 
 export interface HandshakeContext {
   readonly identity: PeerIdentity;
-  /** Undefined: the channel authenticates (mutual TLS). */
+  /** Undefined if the channel authenticates (mutual TLS). */
   readonly secret: string | undefined;
-  /** Of this TLS session; empty without TLS. */
+  /** Key material of this TLS session. Empty without TLS. */
   readonly channel: Uint8Array;
   /** Fresh random bytes. */
   readonly randomBytes: (count: number) => Uint8Array;
@@ -61,11 +66,14 @@ export interface HandshakeContext {
 export interface Introduced {
   readonly remote: PeerIdentity;
   readonly purpose: Purpose;
-  /** Hex; the same for a peer's two connections. */
+  /** In hex. Equal for both connections of a peer. */
   readonly connection: string;
 }
 
-/** Called once; on failure the caller destroys the wire (`finish` sends what the other end may still read). */
+/**
+ * Called once. After a failure the caller destroys the wire (`finish` still sends the last frames to the
+ * other end).
+ */
 export type HandshakeDone = (
   result: { readonly type: 'ok'; readonly introduced: Introduced } | HandshakeFailed,
 ) => void;
@@ -73,11 +81,11 @@ export type HandshakeDone = (
 export interface HandshakeFailed {
   readonly type: 'failed';
   readonly reason: string;
-  /** The connection failed, rather than that one of the ends refused. */
+  /** True if the connection failed; false if one of the ends refused. */
   readonly lost: boolean;
-  /** Why one of the ends refused, where it has a code. */
+  /** The reason of the refusal, if it has a code. */
   readonly refusal?: Refusal;
-  /** Who the other end says that it is, as far as it came to that. Nothing is proved. */
+  /** The identity that the other end claims, if it got as far as that. Nothing is proved. */
   readonly remote?: PeerIdentity;
 }
 
@@ -127,7 +135,7 @@ export function introduce(
   wire.send(HELLO, 0, own.slice());
 }
 
-/** The listener's side. `admit` refuses by a code. Leaves the wire held. */
+/** The listener's side. `admit` returns a code to refuse. Leaves the wire held. */
 export function receive(
   wire: Wire,
   context: HandshakeContext,
@@ -191,7 +199,7 @@ function endings(wire: Wire, done: HandshakeDone, remoteOf: () => PeerIdentity |
   return { end, failed };
 }
 
-/** Why the other end is none of ours, before anything is proved. */
+/** The reason to refuse the other end before any proof. Undefined if there is none. */
 function refusalOf(
   { identity, secret }: HandshakeContext,
   { remote, usesSecret }: Hello,
@@ -200,7 +208,8 @@ function refusalOf(
   return usesSecret === (secret !== undefined) ? undefined : 'authentication';
 }
 
-// A hello: magic, version, purpose, whether a secret is used, connection id, nonce, three names with a length byte.
+// A hello: magic, version, purpose, whether a secret is used, connection id, nonce, three names with a length
+// byte.
 function encodeHello(
   { identity, secret, randomBytes }: HandshakeContext,
   purpose: Purpose,
@@ -239,7 +248,7 @@ function readHello(payload: Uint8Array): Hello | Refusal {
   return { remote: { cluster, node, run }, purpose, connection, usesSecret: usesSecret === 1 };
 }
 
-/** Empty where no secret is used. */
+/** Empty if no secret is used. */
 function prove(
   { secret, channel }: HandshakeContext,
   role: 'dialler' | 'listener',

@@ -1,5 +1,5 @@
-// What the in-memory network is made of: hosts, who hears whom, how long it takes, and the connections
-// there are. Only network-memory.ts changes it; it decides nothing.
+// The state of the in-memory network: its hosts, cut and refused directions, delays, and connections. Only
+// network-memory.ts changes it; it decides nothing.
 import type { Clock } from './clock.ts';
 import { type End, MemoryConnection, type Surroundings } from './memory-wire.ts';
 import type { PeerAddress, PeerIdentity } from './network.ts';
@@ -8,11 +8,11 @@ import type { WirePair } from './wire.ts';
 export class Space implements Surroundings {
   readonly clock: Clock;
   readonly random: () => number;
-  /** By node; the latest life. */
+  /** The latest life of each node, by node. */
   readonly hosts = new Map<string, Host>();
-  /** Directions that are cut, by `way`. */
+  /** Cut directions, by `way`. */
   readonly cuts = new Set<string>();
-  /** Directions in which dials are refused, likewise. */
+  /** Directions in which dials are refused, by `way`. */
   readonly refusals = new Set<string>();
   readonly delays = new Map<string, Delay>();
   readonly connections = new Set<MemoryConnection>();
@@ -37,7 +37,7 @@ export class Space implements Surroundings {
     return minMs + this.random() * (maxMs - minMs);
   }
 
-  /** Who has that address: the one that listens, else whoever had it. */
+  /** The host at that address: one that listens if there is one, otherwise a host that had the address. */
   at({ host, port }: PeerAddress): Host | undefined {
     const there = [...this.hosts.values()].filter(
       ({ address }) => address.host === host && address.port === port,
@@ -93,7 +93,7 @@ export class Host implements End {
     };
   }
 
-  /** Now, when it runs again, or never. */
+  /** Runs the work now, or once the host resumes, or never if the host is killed. */
   run(work: () => void): void {
     if (!this.alive) return;
     if (this.paused) this.late.push(work);
@@ -104,7 +104,7 @@ export class Host implements End {
     this.paused = false;
     const late = this.late;
     this.late = [];
-    // What comes due meanwhile, or is left when it is paused again within, keeps its place.
+    // Work that comes due meanwhile keeps its place, also if the host is paused again meanwhile.
     for (const work of late) this.run(work);
   }
 }

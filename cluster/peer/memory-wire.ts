@@ -1,10 +1,10 @@
-// One connection of the in-memory network: two wires, and a queue each way that keeps its order. It never
-// looks into frames.
+// One connection of the in-memory network: two wires, and an ordered queue each way. It never looks into
+// frames.
 import type { Clock } from './clock.ts';
 import type { PeerIdentity } from './network.ts';
 import type { Frame, Wire, WireHandlers } from './wire.ts';
 
-/** Where an end is: what arrives runs in that process. */
+/** The process at one end. Its handlers run in that process. */
 export interface End {
   readonly identity: PeerIdentity;
   readonly clock: Clock;
@@ -45,7 +45,7 @@ export class MemoryConnection {
     return (near === a && far === b) || (near === b && far === a);
   }
 
-  /** A cut was healed. */
+  /** Called when a cut is healed. */
   pump(): void {
     this.near.pump();
     this.far.pump();
@@ -70,7 +70,7 @@ export class MemoryWire implements Wire {
   private queuedBytes = 0;
   private lastDue = 0;
   private scheduled = false;
-  /** The end is in the queue, or has gone. */
+  /** The end of the wire is in the queue, or has been delivered. */
   private ending = false;
   private handlers: WireHandlers | undefined;
   private held: (Frame | undefined)[] = [];
@@ -95,7 +95,7 @@ export class MemoryWire implements Wire {
     return this.ending && this.queue.length === 0;
   }
 
-  /** What was held arrives in a later turn. */
+  /** Held frames arrive in a later turn. */
   start(handlers: WireHandlers): void {
     this.handlers = handlers;
     if (this.held.length > 0) this.from.clock.after(0, () => this.release());
@@ -108,7 +108,7 @@ export class MemoryWire implements Wire {
   send(type: number, stream: number, payload: Uint8Array<ArrayBuffer>): void {
     if (this.over || this.ending) return;
     this.queuedBytes += payload.length;
-    // A copy, as a network would make: who sent it may not share it with who receives it.
+    // A copy, as a network would make: sender and receiver must not share a buffer.
     this.enqueue({ type, stream, payload: payload.slice() });
   }
 
@@ -124,7 +124,7 @@ export class MemoryWire implements Wire {
     this.breakOff();
   }
 
-  /** Some of what was on its way still arrives, then the end. */
+  /** Part of the frames on their way still arrive, then the end. */
   breakOff(): void {
     if (this.ending) return;
     const kept = Math.floor(this.around.random() * (this.queue.length + 1));
@@ -141,7 +141,7 @@ export class MemoryWire implements Wire {
       this.scheduled = false;
       if (this.around.isCut(this.from, this.to)) return;
       const now = clock.now();
-      // The first one in any case: times are rounded.
+      // The first frame is always due here, even if rounding puts its time a little later.
       let count = 1;
       while ((this.queue[count]?.due ?? Number.POSITIVE_INFINITY) <= now) count++;
       for (const { frame } of this.queue.splice(0, count))
@@ -167,7 +167,7 @@ export class MemoryWire implements Wire {
     this.pump();
   }
 
-  /** From the other wire; undefined: its end. */
+  /** Called by the other wire. Undefined means its end. */
   private arrived(item: Frame | undefined): void {
     if (this.over) return;
     this.held.push(item);

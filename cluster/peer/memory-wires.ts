@@ -1,4 +1,4 @@
-// Dialling and listening in memory: there and back with delays, under a deadline.
+// Dials and listens in memory: each attempt travels there and back with delays, under a deadline.
 import type { Host, Space } from './memory-space.ts';
 import { dials, type PeerAddress, type PeerIdentity, type PeerTarget, type ProbeResult } from './network.ts';
 import type { DialResult, WirePair, Wires } from './wire.ts';
@@ -73,7 +73,10 @@ export class MemoryWires implements Wires {
     return Promise.resolve();
   }
 
-  /** Goes there, does `arrive` in that process, and comes back; `undo` is for an answer nobody waits for. */
+  /**
+   * Travels to the target, runs `arrive` in its process, and travels back. `undo` runs if the dialler no
+   * longer waits for the answer.
+   */
   private attempt<Result>(
     target: PeerTarget,
     timeoutMs: number,
@@ -110,7 +113,7 @@ export class MemoryWires implements Wires {
     };
     space.clock.after(space.delayMs(host, there), () => {
       if (over) return;
-      // The system refuses, also for a process that is stopped.
+      // The operating system refuses, even for a process that is stopped.
       if (there.accept === undefined || space.refuses(host, there)) back(refused);
       else
         there.run(() => {

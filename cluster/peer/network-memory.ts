@@ -1,5 +1,5 @@
-// The PeerNetwork in memory, for simulations: a fabric joins hosts, and can be told to delay, cut one way,
-// break, pause and kill. With the same clock and randomness the same happens. It authenticates nobody.
+// The PeerNetwork in memory, for simulations. A fabric joins hosts, and can delay, cut one way, break, pause
+// and kill on demand. It is deterministic, given the same clock and randomness. It authenticates nobody.
 import type { Clock } from './clock.ts';
 import { type Delay, Host, Space, way } from './memory-space.ts';
 import { MemoryWires } from './memory-wires.ts';
@@ -17,7 +17,10 @@ export interface FabricOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** One way, for each frame; within a connection order is kept, across connections it is not. */
+  /**
+   * Delay of one way, drawn for each frame. Frames of one connection stay in order; frames of different
+   * connections do not.
+   */
   readonly delay: Delay;
 }
 
@@ -29,8 +32,8 @@ export interface MemoryNetworkOptions {
 }
 
 /**
- * Faults name nodes, not runs: a cut outlives a restart. While a direction is cut what is sent waits, as with
- * TCP, ends included. A node that is killed refuses; one that is cut off first and then killed is merely silent.
+ * Faults name nodes, not runs, so a cut outlives a restart. While a direction is cut, frames and ends wait,
+ * as with TCP. A node that is killed refuses; a node that is cut off first and then killed is merely silent.
  */
 export class MemoryFabric {
   private readonly space: Space;
@@ -39,7 +42,7 @@ export class MemoryFabric {
     this.space = new Space(clock, random, delay);
   }
 
-  /** A new life of the node; an older one must have been killed or closed. */
+  /** Starts a new life of the node. An earlier life must have been killed or closed. */
   network({ identity, address, log, limits }: MemoryNetworkOptions): PeerNetwork {
     const host = new Host(identity, address, this.space.clock);
     this.space.hosts.set(identity.node, host);
@@ -48,12 +51,15 @@ export class MemoryFabric {
     return new Peers({ wires, clock: host.clock, random: this.space.random, limits: all, log });
   }
 
-  /** Time for the node's current life: its timers wait while it is paused, and never run once it is killed. */
+  /**
+   * The clock of the node's current life: its timers wait while it is paused, and never run once it is
+   * killed.
+   */
   clockOf(node: string): Clock {
     return this.host(node).clock;
   }
 
-  /** Nothing gets from one to the other; the way back stays open. */
+  /** Cuts one direction. The way back stays open. */
   cut(from: string, to: string): void {
     this.space.cuts.add(way(from, to));
   }
@@ -63,7 +69,7 @@ export class MemoryFabric {
     for (const connection of this.space.between(from, to)) connection.pump();
   }
 
-  /** Who dials from one to the other is told at once that nobody listens, both ways. Open connections stand. */
+  /** Refuses dials between the two at once, both ways, as if nobody listened. Open connections stay. */
   refuse(a: string, b: string): void {
     this.space.refusals.add(way(a, b)).add(way(b, a));
   }
@@ -79,18 +85,18 @@ export class MemoryFabric {
     for (const connection of [...this.space.connections]) connection.pump();
   }
 
-  /** For frames sent from now on; undefined: the fabric's. */
+  /** Applies to frames sent from now on. Undefined restores the fabric's delay. */
   setDelay(from: string, to: string, delay: Delay | undefined): void {
     if (delay === undefined) this.space.delays.delete(way(from, to));
     else this.space.delays.set(way(from, to), delay);
   }
 
-  /** Breaks all connections between the two: both ends hear of it, and lose a part of what was on its way. */
+  /** Breaks all connections between the two. Both ends notice, and some frames on their way are lost. */
   drop(a: string, b: string): void {
     for (const connection of this.space.between(a, b)) connection.breakOff();
   }
 
-  /** As SIGSTOP: nothing runs there, what arrives waits. */
+  /** Like SIGSTOP: nothing runs there, and arriving frames wait. */
   pause(node: string): void {
     this.host(node).paused = true;
   }
@@ -99,7 +105,7 @@ export class MemoryFabric {
     this.host(node).resume();
   }
 
-  /** As kill -9: it never does anything again, the others' connections with it end. */
+  /** Like kill -9: the node never runs again, and its connections end at the other nodes. */
   kill(node: string): void {
     const host = this.host(node);
     host.alive = false;

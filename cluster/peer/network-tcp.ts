@@ -1,4 +1,4 @@
-// The PeerNetwork over TCP, or TLS with certificates on both ends. Nothing here lives longer than `close`.
+// The PeerNetwork over TCP, or over TLS with certificates on both ends. `close` ends all that it has opened.
 import { randomBytes } from 'node:crypto';
 import { checkIdentity } from './handshake.ts';
 import {
@@ -17,10 +17,10 @@ import { TcpListener } from './tcp-listener.ts';
 import type { DialResult, WirePair, Wires } from './wire.ts';
 
 export interface TcpNetworkOptions extends Omit<TcpContext, 'limits' | 'randomBytes'> {
-  /** In [0, 1); for back-off. */
+  /** In [0, 1), for the back-off. */
   readonly random: () => number;
   readonly limits?: Partial<PeerLimits>;
-  /** As `PeersOptions` has it. */
+  /** See `PeersOptions`. */
   readonly onPulseTargets?: (targets: readonly PeerTarget[]) => void;
 }
 

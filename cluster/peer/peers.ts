@@ -1,4 +1,4 @@
-// The PeerNetwork over any Wires: which runs we want, one peer per run, redials with back-off. It never
+// The PeerNetwork over any Wires: the runs to connect with, one peer per run, redials with back-off. It never
 // touches a socket, and knows nothing of frames.
 import type { Clock } from './clock.ts';
 import { PeerConnection } from './connection.ts';
@@ -18,7 +18,7 @@ import {
 } from './network.ts';
 import type { DialResult, WirePair, Wires } from './wire.ts';
 
-/** A run that is dialled in vain for so long is told of, then at most every so often. */
+/** A run that could not be reached for UNREACHED_MS is logged, then again at most once per TELL_AGAIN_MS. */
 const UNREACHED_MS = 5000;
 const TELL_AGAIN_MS = 60_000;
 
@@ -29,7 +29,7 @@ export interface PeersOptions {
   readonly random: () => number;
   readonly limits: PeerLimits;
   readonly log: PeerLog;
-  /** Told whom to send pulses, whenever that changes; it is done elsewhere (pulse-sender.ts). */
+  /** Called with the targets of pulses whenever they change. pulse-sender.ts sends the pulses. */
   readonly onPulseTargets?: ((targets: readonly PeerTarget[]) => void) | undefined;
 }
 
@@ -114,7 +114,10 @@ export class Peers implements PeerNetwork {
     if (reason !== 'superseded') this.dialling.get(peer.run)?.disconnected();
   }
 
-  /** Those that are up; of one that dialled us, and that we were not told of yet, it is not known where it listens. */
+  /**
+   * The targets are the peers that are up. The address of a peer that dialled us is unknown until `dial` is
+   * called for it.
+   */
   private tellPulseTargets(): void {
     const { onPulseTargets } = this.options;
     if (onPulseTargets === undefined) return;
@@ -130,8 +133,8 @@ interface DialEvents {
 }
 
 /**
- * Modes: resting (connected, or the other end dials) -> waiting -> attempting -> resting | waiting;
- * any -> closed. `cancel` takes back what waiting and attempting have under way.
+ * Modes: resting (connected, or the other end dials) -> waiting -> attempting -> resting | waiting; any ->
+ * closed. `cancel` stops the wait or the attempt under way.
  */
 class Dial implements PeerDial {
   readonly target: PeerTarget;
@@ -142,7 +145,7 @@ class Dial implements PeerDial {
   private mode: 'resting' | 'waiting' | 'attempting' | 'closed' = 'resting';
   private cancel: () => void = () => {};
   private failures = 0;
-  /** Since when no dial has succeeded, and when that was told last. */
+  /** Since when no dial has succeeded, and when that was last logged. */
   private failingMs: number | undefined;
   private toldMs = Number.NEGATIVE_INFINITY;
 
@@ -218,7 +221,7 @@ class Dial implements PeerDial {
     else this.events.failed({ type: result.type, target });
   }
 
-  /** One that has died is fenced long before that. */
+  /** A run whose process has died is fenced long before this logs it. */
   private tellFailing(reason: string): void {
     const now = this.options.clock.now();
     this.failingMs ??= now;

@@ -1,41 +1,47 @@
-// Sends pulses: signs of life that do not wait for this process's main thread, whose turns take long on a saturated
-// machine. It runs in a thread without documents, over connections of its own, for as long as the main thread has
-// turned lately. What peers make of them is the failure detector's.
+// Sends pulses: signs of life that do not wait for this process's main thread, whose turns take long on a
+// saturated machine. It runs in a thread without documents, over connections of its own, for as long as the
+// main thread has turned lately. The failure detectors of the peers judge the pulses.
 import type { Clock } from './clock.ts';
 import { HEARTBEAT, NO_PAYLOAD } from './frames.ts';
 import type { PeerLimits, PeerTarget } from './network.ts';
 import type { Wire } from './wire.ts';
 
 export interface PulseSenderOptions {
-  /** Called back once, unless the function returned is called before; undefined: it could not be reached. */
+  /**
+   * Calls back once, unless the returned function is called before. Undefined if the target could not be
+   * reached.
+   */
   readonly dial: (target: PeerTarget, done: (wire: Wire | undefined) => void) => () => void;
-  /** Differs from the last look when the main thread has turned since. */
+  /** A counter that changes whenever the main thread turns. */
   readonly beats: () => number;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
   readonly limits: Pick<PeerLimits, 'heartbeatMs' | 'silenceMs' | 'backoffFirstMs'>;
-  /** That run could not be reached for MISSED_MS (told once), or can be again. */
+  /** Called once when that run could not be reached for MISSED_MS, and once when it answers again. */
   readonly onChange: (run: string, succeeds: boolean) => void;
 }
 
-/** A main thread that has not turned for so long is not vouched for. */
+/** While the main thread has not turned for this long, no pulses are sent. */
 export const TURN_MS = 2_000;
-/** Between dials: full jitter up to the first back-off of links, doubled each time, up to this. */
+/** Limit of the delay between dials: full jitter up to the first back-off of links, doubled each time. */
 export const BACKOFF_MAX_MS = 30_000;
 export const MISSED_MS = 10_000;
-/** Pulses that wait for a peer which does not read; more are left out. */
+/** Bytes of pulses that may wait for a peer that does not read. Further pulses are left out. */
 const MAX_BACKLOG_BYTES = 4_096;
 
-/** resting -> dialling -> resting | pulsing; pulsing -> resting. `cancel` takes back what is under way. */
+/**
+ * resting -> dialling -> resting | pulsing; pulsing -> resting. `cancel` stops the wait or the dial under
+ * way.
+ */
 interface Line {
   readonly target: PeerTarget;
   wire: Wire | undefined;
   cancel: () => void;
   failures: number;
-  /** When it last answered, or when it was to be sent pulses. */
+  /** When the target last answered, or became a target. */
   answeredMs: number;
-  /** It has been told that it cannot be reached. */
+  /** `onChange` has reported the target as unreachable. */
   isMissed: boolean;
 }
 
@@ -54,7 +60,7 @@ export class PulseSender {
     this.cancelPulse = options.clock.after(options.limits.heartbeatMs, () => this.pulse());
   }
 
-  /** Whom it sends pulses from now on. */
+  /** Sets the targets of pulses from now on. */
   setTargets(targets: readonly PeerTarget[]): void {
     const runs = new Set(targets.map(({ run }) => run));
     for (const [run, line] of this.lines) if (!runs.has(run)) this.end(run, line);
@@ -105,7 +111,10 @@ export class PulseSender {
     this.rest(line);
   }
 
-  /** Many peers lose a node at once, and dial it again at different times. While nobody is vouched for nobody is dialled. */
+  /**
+   * Waits before the next dial, for a random time: many peers lose a node at once, and must not dial it again
+   * all at once. While the main thread does not turn, no target is dialled.
+   */
   private rest(line: Line): void {
     const { clock, random, limits } = this.options;
     const most = Math.min(BACKOFF_MAX_MS, limits.backoffFirstMs * 2 ** Math.min(line.failures++, 20));
@@ -132,7 +141,7 @@ export class PulseSender {
     }
     const isTurning = this.isTurning();
     for (const line of this.lines.values()) {
-      // What is not sent is not answered.
+      // Pulses that are not sent get no answers.
       if (!isTurning) line.answeredMs = now;
       const { wire } = line;
       const silentMs = now - line.answeredMs;

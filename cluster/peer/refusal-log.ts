@@ -1,5 +1,5 @@
-// What the log says of connections that a listener refuses: who, why, and where to look, once a minute each, so that a node
-// that tries for hours is a line now and then. It refuses nothing.
+// The log lines about connections that a listener refuses: the other end, the reason, and where to look. Each
+// is logged once a minute, so that a node that tries for hours causes few lines. This class refuses nothing.
 import type { Clock } from './clock.ts';
 import type { PeerLog } from './network.ts';
 import { HUNG_UP } from './tcp-wire.ts';
@@ -8,15 +8,15 @@ export interface Refused {
   /** Address and port. */
   readonly from: string;
   readonly reason: string;
-  /** What the other end says that it is; not proved. */
+  /** The identity that the other end claims; not proved. */
   readonly peer?: string;
   readonly cluster?: string;
-  /** Keys of the configuration. */
+  /** Keys of the configuration to check. */
   readonly see?: string | undefined;
 }
 
 const MINUTE_MS = 60_000;
-/** Lines within a minute, whoever they are about; the next line says how many were left out. */
+/** Lines within a minute in all. The next line tells how many were left out. */
 const LINES_PER_MINUTE = 20;
 
 export class RefusalLog {
@@ -39,7 +39,7 @@ export class RefusalLog {
       this.sinceMs = now;
     }
     const { from, reason, peer } = refused;
-    // The port is another one at each attempt.
+    // The port is left out, because it differs at each attempt.
     const who = JSON.stringify([reason, peer ?? from.slice(0, from.lastIndexOf(' '))]);
     if (this.told.has(who) || this.told.size >= LINES_PER_MINUTE) {
       this.leftOut++;
@@ -48,7 +48,7 @@ export class RefusalLog {
     this.told.add(who);
     const { leftOut } = this;
     this.leftOut = 0;
-    // Who ends it by itself was not refused: it stops, or has asked whether this node lives.
+    // An end that hung up by itself was not refused: it is stopping, or has asked whether this node lives.
     const level = reason === HUNG_UP ? 'info' : 'warn';
     this.log(level, level === 'info' ? 'peer connection given up' : 'peer connection refused', {
       ...refused,

@@ -1,8 +1,8 @@
-// One stream of a peer: open until either side closes it or the peer goes down, never again after that.
-// It does not know what its batches mean, and writes through its peer only.
+// One stream of a peer. It is open until either side closes it or the peer goes down, and never again after
+// that. It does not know the meaning of its batches, and writes only through its peer.
 import type { PeerStream } from './network.ts';
 
-/** What a stream asks of its peer. */
+/** The operations that a stream needs of its peer. */
 export interface StreamCarrier {
   post(id: number, batch: Uint8Array<ArrayBuffer>): void;
   closed(id: number): void;
@@ -43,13 +43,13 @@ export class MultiplexedStream implements PeerStream {
     this.ended();
   }
 
-  /** A batch came. */
+  /** Called when a batch has come. */
   arrived(batch: Uint8Array<ArrayBuffer>): void {
     if (this.batchListener === undefined) this.close();
     else this.batchListener(batch);
   }
 
-  /** The other side closed, or the peer is down. */
+  /** Called when the other side has closed, or the peer is down. */
   ended(): void {
     if (!this.open) return;
     this.open = false;

@@ -1,17 +1,17 @@
-// What listener and dialler of the TCP network share.
+// The settings that listener and dialler of the TCP network share.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Clock } from './clock.ts';
 import type { PeerIdentity, PeerLimits, PeerLog } from './network.ts';
 
 export interface TcpContext extends TcpDialContext {
-  /** Where to listen. */
+  /** The address to listen at. */
   readonly host: string;
   readonly port: number;
   readonly log: PeerLog;
 }
 
-/** What dialling takes. */
+/** The settings that dialling needs. */
 export interface TcpDialContext {
   readonly identity: PeerIdentity;
   readonly credentials: PeerCredentials;
@@ -20,7 +20,7 @@ export interface TcpDialContext {
   readonly randomBytes: (count: number) => Uint8Array;
 }
 
-/** At least one; what each protects is said in handshake.ts. */
+/** At least one of the two. handshake.ts says what each protects. */
 export interface PeerCredentials {
   readonly secret?: string;
   readonly tls?: PeerTls;
@@ -30,11 +30,11 @@ export interface PeerCredentials {
 export interface PeerTls {
   readonly cert: string;
   readonly key: string;
-  /** Of this cluster only: whom it certifies is a node. */
+  /** A CA of this cluster only: every holder of its certificates counts as a node. */
   readonly ca: string;
 }
 
-/** What only the two ends of this TLS session know; empty without TLS. */
+/** Key material that only the two ends of this TLS session know. Empty without TLS. */
 export function channelOf(socket: Socket): Uint8Array {
   if (!(socket instanceof TLSSocket)) return new Uint8Array(0);
   return socket.exportKeyingMaterial(32, 'EXPORTER-troupe-peer', Buffer.alloc(0));

@@ -1,5 +1,5 @@
-// Dials a run over TCP or TLS: two connections for a peer, one for a probe, a question or pulses. It tries once; trying again
-// is its callers' business.
+// Dials a run over TCP or TLS: two connections for a peer, one for a probe, a question or pulses. The dialler
+// does not repeat a failed dial; its callers do.
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import {
@@ -21,33 +21,36 @@ import type { DialResult, Wire } from './wire.ts';
 type Reached =
   | { readonly type: 'reached'; readonly wire: TcpWire; readonly introduced: Introduced }
   | { readonly type: 'refused' | 'replaced' }
-  /** lost: the connection failed, rather than that the other end refused. */
+  /** lost: true if the connection failed, false if the other end refused. */
   | {
       readonly type: 'unreachable';
       readonly reason: string;
       readonly lost: boolean;
-      /** Somebody took the connection. */
+      /** True if the other end accepted the TCP connection. */
       readonly connected: boolean;
       readonly refusal?: Refusal;
       readonly remote?: PeerIdentity;
     };
 
-/** What a run says to a node that would be its peer. */
+/** The answer of a run to a node that would be its peer. */
 export type Answer =
   | { readonly type: 'accepts' | 'refuses'; readonly remote: PeerIdentity; readonly reason: string }
-  /** Somebody takes connections there and ends them without a hello: with TLS on one end only, or with another CA. */
+  /**
+   * The other end accepts connections and ends them without a hello: TLS is used on one end only, or its CA
+   * is another one.
+   */
   | { readonly type: 'no-hello'; readonly reason: string }
-  /** Nobody, another run, something else, or late. */
+  /** Nobody listens, another run or another program answers, or the answer is late. */
   | { readonly type: 'none' };
 
 /**
- * A process that is being killed loses its connections before it stops listening: a probe that comes
- * in between is cut off. It asks again, until it is refused or late.
+ * A process that is being killed loses its connections before it stops listening, so a probe in between is
+ * cut off. The probe is repeated until it is refused or late.
  */
 const PROBE_AGAIN_MS = 20;
 const ASK_AGAIN_MS = 250;
 
-/** One connection, opened and introduced. */
+/** Opens one connection and runs its handshake. */
 type Open = (purpose: Purpose, next: (reached: Reached) => void) => void;
 
 export class TcpDialler {
@@ -85,9 +88,13 @@ export class TcpDialler {
     });
   }
 
-  /** Who is there, and whether it takes us; what it says of itself is not proved where it refuses. */
+  /**
+   * Asks which node is there, and whether it accepts this one. The identity of a node that refuses is not
+   * proved.
+   */
   ask(target: PeerTarget, timeoutMs: number, done: (answer: Answer) => void): () => void {
-    // What is lost may be a process that ends, or the end of another's TLS: that shows in what follows.
+    // A lost connection may mean a process that is ending, or TLS on one end only. The next attempts tell
+    // them apart.
     let last: Answer = { type: 'none' };
     const cancel = this.attempt<Answer | undefined>(
       target,
@@ -114,7 +121,7 @@ export class TcpDialler {
     return cancel;
   }
 
-  /** A wire for pulses; undefined: it could not be had. */
+  /** A wire for pulses. Undefined if the run could not be reached. */
   dialForPulses(target: PeerTarget, timeoutMs: number, done: (wire: Wire | undefined) => void): () => void {
     return this.attempt<Wire | undefined>(target, timeoutMs, undefined, done, (open, finish) => {
       open(PULSES, (reached) => {
@@ -128,7 +135,10 @@ export class TcpDialler {
     for (const cancel of [...this.attempts]) cancel();
   }
 
-  /** Runs steps under one deadline. Unless `finish` keeps them, the sockets they opened are destroyed. */
+  /**
+   * Runs the steps under one deadline. The sockets that they opened are destroyed, unless `finish` keeps
+   * them.
+   */
   private attempt<Result>(
     target: PeerTarget,
     timeoutMs: number,
@@ -176,7 +186,7 @@ export class TcpDialler {
   private connect({ host, port }: PeerAddress): Socket {
     const { tls } = this.context.credentials;
     if (tls === undefined) return connect({ host, port });
-    // The ca says who is a node; nodes need no host names.
+    // The CA decides which processes are nodes, so host names are not checked.
     return connectTls({ host, port, ...tls, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined });
   }
 
@@ -213,7 +223,7 @@ export class TcpDialler {
   }
 }
 
-/** Where a name has several addresses, all of them refuse. */
+/** True if all addresses of the name refuse. */
 function isRefusal(error: NodeJS.ErrnoException): boolean {
   const errors: NodeJS.ErrnoException[] = error instanceof AggregateError ? error.errors : [error];
   return errors.every(({ code }) => code === 'ECONNREFUSED');

@@ -1,5 +1,5 @@
-// Takes connections of other nodes, and pairs the two that make a peer. Strangers cost little: so many
-// connections at a time, so long, so many lines of log. It never dials.
+// Accepts connections of other nodes, and pairs the two that make a peer. Unknown clients cost little:
+// connections, their time and log lines are bounded. The listener never dials.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { HEARTBEAT, NO_PAYLOAD } from './frames.ts';
@@ -10,20 +10,20 @@ import { channelOf, type TcpContext } from './tcp-context.ts';
 import { TcpWire } from './tcp-wire.ts';
 import type { WirePair } from './wire.ts';
 
-/** Which keys of the configuration differ there, where that may be why. */
+/** Keys of the configuration that may differ on the other node, by the refusal that they cause. */
 const KEYS: Partial<Readonly<Record<Refusal, string>>> = {
   cluster: 'cluster.name',
   authentication: 'cluster.secret',
 };
 const TLS_KEYS = 'cluster.link.tls';
-/** Answers to pulses that wait for a peer which does not read; more are left out. */
+/** Bytes of answers to pulses that may wait for a peer that does not read. Further answers are left out. */
 const MAX_ANSWER_BACKLOG_BYTES = 4096;
 
 interface Pending {
-  /** The one below TLS. */
+  /** The socket below TLS. */
   readonly socket: Socket;
   readonly cancelDeadline: () => void;
-  /** TLS stands, or is not used, or it has been told why it does not. */
+  /** True once TLS stands, or is not used, or its failure has been logged. */
   isSecured: boolean;
 }
 
@@ -36,9 +36,9 @@ interface Waiting {
 export class TcpListener {
   private readonly context: TcpContext;
   private readonly server: Server;
-  /** Connections that are no peer's, by remote address. */
+  /** Connections that belong to no peer yet, by remote address. */
   private readonly pending = new Map<string, Pending>();
-  /** Links whose heartbeat connection is still to come, by connection id. */
+  /** Links that wait for their heartbeat connection, by connection id. */
   private readonly waiting = new Map<string, Waiting>();
   private readonly refusals: RefusalLog;
   private readonly pulses = new Map<string, TcpWire>();
@@ -67,7 +67,8 @@ export class TcpListener {
         (socket) => this.secured(socket),
       );
       server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-        // Of one that has been reset already it is not known where it came from; the end of its socket is told.
+        // A socket that has been reset already has no remote address. The end of the socket below is logged
+        // instead.
         if (socket.remoteAddress !== undefined) {
           const from = addressOf(socket);
           this.refusals.refused({ from, reason: error.code ?? error.message, see: TLS_KEYS });
@@ -88,7 +89,7 @@ export class TcpListener {
       this.server.once('error', reject);
       this.server.listen({ host, port }, () => {
         this.server.off('error', reject);
-        // Out of descriptors, for instance: who wanted to come tries again.
+        // Such an error may be a lack of descriptors. The other node tries again.
         this.server.on('error', (error) =>
           this.context.log('warn', 'peer listener', { error: String(error) }),
         );
@@ -209,7 +210,10 @@ export class TcpListener {
     }
   }
 
-  /** One connection a run. Each pulse is answered by the like, so that its sender knows that the connection stands. */
+  /**
+   * Keeps one connection per run. Each pulse is answered by a pulse, so that the sender knows that the
+   * connection stands.
+   */
   private takePulses(run: string, wire: TcpWire, socket: Socket): void {
     this.pulses.get(run)?.destroy();
     this.pulses.set(run, wire);

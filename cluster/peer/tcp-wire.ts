@@ -1,14 +1,14 @@
-// A Wire over a socket, plain or TLS. Writes of one turn of the event loop go out as one; reading stops
-// while nobody has started the wire. It never decides who may be at the other end.
+// A Wire over a socket, plain or TLS. Writes of one turn of the event loop are sent together; reading pauses
+// while the wire has not been started. It never decides which nodes may connect.
 import type { Socket } from 'node:net';
 import type { Clock } from './clock.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import { HANDSHAKE_FRAME_BYTES } from './handshake.ts';
 import type { Frame, Wire, WireHandlers } from './wire.ts';
 
-/** Why a wire is lost whose other end has closed it. */
+/** The detail of a wire that the other end has closed. */
 export const HUNG_UP = 'connection ended';
-/** How long what was sent may take to go out after `finish`. */
+/** Time limit for sending the waiting frames after `finish`. */
 const FINISH_MS = 1000;
 
 export class TcpWire implements Wire {
@@ -16,7 +16,7 @@ export class TcpWire implements Wire {
   private readonly clock: Clock;
   private readonly reader: FrameReader;
   private handlers: WireHandlers | undefined;
-  /** At most what one chunk held. */
+  /** Frames that arrived before `start`; at most those of one chunk. */
   private held: Frame[] = [];
   private ended: { reason: 'lost' | 'violation'; detail: string } | undefined;
   private over = false;
@@ -43,7 +43,7 @@ export class TcpWire implements Wire {
     return this.socket.writableLength;
   }
 
-  /** Whoever is at the other end is known now: larger frames are taken. */
+  /** The other end has proved its identity, so larger frames are accepted. */
   trust(maxFrameBytes: number): void {
     this.reader.limit = maxFrameBytes;
   }

@@ -1,34 +1,38 @@
-// What a lease store needs of a Redis, as plain operations on one connection. It neither connects again
-// nor keeps time: connected-store.ts does. Implementations: a real Redis, and one in memory.
+// The operations that a lease store needs of a Redis, on one connection. A backend neither reconnects nor
+// limits time; connected-store.ts does both. Implementations: a real Redis, and one in memory.
 //
-// Redis holds a *marker*, a random text that whoever finds none writes. Every operation brings a new
-// candidate and tells which marker is in force: another one than before means another, or an emptied, Redis.
+// Redis holds a *marker*: a random text, written by the first operation that finds none. Every operation
+// brings a new candidate and returns the marker in force. A changed marker means another Redis, or an emptied
+// one.
 import type { MapEntry } from '../lease-store.ts';
 
 export interface Backend {
-  /** Never settles where nobody answers; rejects when refused. */
+  /** The connection never settles if no server answers, and rejects if the server refuses. */
   connect(events: ConnectionEvents): Attempt;
 }
 
 export interface Attempt {
   readonly connection: Promise<Connection>;
-  /** Gives up, or closes what it has become. Idempotent. */
+  /** Gives up the attempt, or closes its connection. Idempotent. */
   destroy(): void;
 }
 
 export interface ConnectionEvents {
   /** The connection has ended by itself. */
   onLost(reason: string): void;
-  /** Once `subscribe` has resolved. */
+  /** Called for each event after `subscribe` has resolved. */
   onEvent(event: string): void;
 }
 
-/** A promise whose answer never comes stays open; those under way when the connection is destroyed may too. */
+/**
+ * A promise stays pending if its answer never comes. Calls under way when the connection is destroyed may
+ * stay pending too.
+ */
 export interface Connection {
-  /** Writes, so it proves that this Redis takes writes. */
+  /** This operation writes, so it proves that this Redis takes writes. */
   mark(candidate: string): Promise<Marked<void>>;
   renew(candidate: string, run: string, lease: string, ttlMs: number): Promise<Marked<void>>;
-  /** The leases that have not expired, as written. */
+  /** The texts of the leases that have not expired. */
   list(candidate: string): Promise<Marked<readonly string[]>>;
   release(candidate: string, run: string): Promise<Marked<void>>;
   raise(candidate: string, entries: readonly MapEntry[]): Promise<Marked<void>>;
@@ -43,7 +47,7 @@ export interface Marked<T> {
   readonly value: T;
 }
 
-/** Redis has answered, with a refusal. The connection is sound. */
+/** Redis has answered with a refusal. The connection is sound. */
 export class RedisRefusal extends Error {
   override name = 'RedisRefusal';
 }

@@ -1,6 +1,6 @@
-// Clients of Redis from the configuration: one server, a primary that Sentinels name, or a Redis Cluster;
-// with TLS and a user. A client is for one connection: it does not connect again, queues nothing while it
-// is not connected, and repeats nothing. That is the business of whoever asked for it.
+// Makes clients of Redis from the configuration: for one server, a primary that Sentinels name, or a Redis
+// Cluster, with TLS and a user. A client serves one connection: it does not reconnect, queues nothing while
+// it is not connected, and repeats nothing. Its user does that.
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
@@ -9,19 +9,19 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis';
 export interface RedisAddress {
   /** redis://user:password@host:port/database, or rediss:// for TLS. */
   readonly url: string | null;
-  /** host:port each; with `master`, the name of the primary's group. */
+  /** Each a host:port. Goes with `master`, the name of the primary's group. */
   readonly sentinels: readonly string[];
   readonly master: string | null;
-  /** host:port of some nodes of a Redis Cluster. */
+  /** Each a host:port, of some nodes of a Redis Cluster. */
   readonly nodes: readonly string[];
   readonly username: string | null;
   readonly password: string | null;
   readonly sentinelUsername: string | null;
   readonly sentinelPassword: string | null;
   readonly tls: {
-    /** For `sentinels` and `nodes`; a URL says it by its scheme. */
+    /** For `sentinels` and `nodes`. The scheme of a URL decides for `url`. */
     readonly enabled: boolean;
-    /** Files. */
+    /** Paths of files. */
     readonly ca: string | null;
     readonly cert: string | null;
     readonly key: string | null;
@@ -29,13 +29,16 @@ export interface RedisAddress {
 }
 
 export interface RedisClients {
-  /** For commands. Connects when told to. */
+  /** For commands. Connects on demand. */
   main(): Redis | Cluster;
-  /** For a subscription; asked for when `main` is connected. */
+  /** For a subscription. Called when `main` is connected. */
   subscriber(main: Redis | Cluster): Redis;
 }
 
-/** Throws where a file of certificates cannot be read. For each connection anew: certificates are replaced. */
+/**
+ * Throws if a certificate file cannot be read. Called anew for each connection, because certificates are
+ * replaced.
+ */
 export function redisClients(address: RedisAddress, connectTimeoutMs: number): RedisClients {
   const common = { ...ONE_CONNECTION, connectTimeout: connectTimeoutMs, ...user(address) };
   if (address.nodes.length > 0) {
@@ -50,12 +53,12 @@ export function redisClients(address: RedisAddress, connectTimeoutMs: number): R
           clusterNodeRetryStrategy: null,
           maxRedirections: MAX_REDIRECTIONS,
           slotsRefreshTimeout: connectTimeoutMs,
-          // The names that the nodes tell are taken as they are, so that certificates match.
+          // Names from the nodes are used unresolved, so that certificates match.
           dnsLookup: (name, done) => done(null, name),
           redisOptions: options,
         }),
       subscriber: (main) => {
-        // What is published on any node of a Redis Cluster is told on all of them.
+        // An event published on any node of a Redis Cluster reaches the subscribers of all nodes.
         const [node] = main instanceof Cluster ? main.nodes('master') : [];
         if (node === undefined) throw new Error('the Redis Cluster has no node');
         const { host = '', port = 0 } = node.options;
@@ -68,7 +71,7 @@ export function redisClients(address: RedisAddress, connectTimeoutMs: number): R
 }
 
 const MAX_REDIRECTIONS = 3;
-/** A connection that the other end does not close is dropped after this. */
+/** A connection that the other end does not close in time is dropped. */
 const DISCONNECT_TIMEOUT_MS = 200;
 
 const ONE_CONNECTION = {
@@ -78,7 +81,8 @@ const ONE_CONNECTION = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
-  // Its commands need permissions that we do without: our own first command shows whether Redis is ready.
+  // The ready check needs permissions that Troupe does without. The store's own first command shows whether
+  // Redis is ready.
   enableReadyCheck: false,
   disableClientInfo: true,
   protocol: 2,
@@ -95,7 +99,7 @@ interface User {
 
 function single(address: RedisAddress, url: string, common: Common): () => Redis {
   const options = { ...common, ...tls(address, url.startsWith('rediss:')) };
-  // The options win over the URL; without them the URL's user and password hold.
+  // The options override the URL. Where they are missing, the user and password of the URL count.
   return () => new Redis(url, options);
 }
 
@@ -128,7 +132,7 @@ function tls({ tls: { ca, cert, key } }: RedisAddress, enabled: boolean): { tls?
   };
 }
 
-/** `[::1]:6379` too. */
+/** Accepts `[::1]:6379` too. */
 function hostAndPort(text: string): { host: string; port: number } {
   const colon = text.lastIndexOf(':');
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };

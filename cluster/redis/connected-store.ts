@@ -1,5 +1,6 @@
-// A lease store over connections that fail: it keeps one, checks it, makes another when it is lost, keeps
-// every call's time, and notices when what was written has gone. What the operations do is the backend's.
+// A lease store over connections that can fail. It keeps one connection, checks it, replaces it when it is
+// lost, limits the time of every call, and notices when the stored data has been lost. The backend implements
+// the operations.
 //
 // Modes: connecting -> up | down; up <-> down; any -> closed. Only `enter` changes it.
 import type { EventListener } from '../../actors/storage/store.ts';
@@ -19,11 +20,11 @@ import { type Attempt, type Backend, type Connection, RedisRefusal } from './bac
 import { readLease } from './lease-text.ts';
 
 export interface LeaseStoreSettings {
-  /** How long a lease lasts without renewal. */
+  /** Time after which a lease expires unless it is renewed. */
   readonly ttlMs?: number;
-  /** Longest wait of any call. */
+  /** Longest time of any call. */
   readonly timeoutMs?: number;
-  /** How often a connection that nobody uses is checked. */
+  /** Interval at which an idle connection is checked. */
   readonly checkMs?: number;
 }
 
@@ -35,7 +36,7 @@ export interface ConnectedStoreOptions extends LeaseStoreSettings {
 }
 
 const DEFAULT_CHECK_MS = 1_000;
-/** Name look-ups, Sentinels and TLS take more round trips than a call. */
+/** A connection takes more round trips than a call: name look-ups, Sentinels and TLS. */
 const CONNECT_TIMEOUT_FACTOR = 4;
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 1_000;
@@ -52,7 +53,7 @@ export class ConnectedLeaseStore implements LeaseStore {
   readonly #id: string;
   readonly #listeners = new Set<EventListener>();
   readonly #stateListeners = new Set<StateListener>();
-  /** Calls under way, and those that wait for the first connection: closing ends them. */
+  /** Calls under way, and calls that wait for the first connection. Closing the store rejects them. */
   readonly #pending = new Set<(error: LeaseStoreUnavailable) => void>();
   readonly #waiting = new Set<() => void>();
   #mode: Mode = 'connecting';
@@ -104,7 +105,7 @@ export class ConnectedLeaseStore implements LeaseStore {
   subscribe(listener: EventListener): () => void {
     this.#listeners.add(listener);
     if (this.#subscribed) {
-      // As where it is not: never within the call.
+      // The listener is never called within `subscribe`, as when the subscription does not stand yet.
       queueMicrotask(() => this.#subscribed && this.#listeners.has(listener) && listener.onGap());
     } else if (this.#listeners.size === 1 && this.#connection !== undefined) {
       void this.#subscribe(this.#connection);
@@ -170,7 +171,8 @@ export class ConnectedLeaseStore implements LeaseStore {
       if (marker !== undefined && connection === this.#connection) this.#seen(marker);
       return value;
     } catch (error) {
-      // A refusal is not the connection's fault; whether it concerns all writes, the next check finds out.
+      // A refusal does not mean that the connection is broken. The next check finds out whether Redis refuses
+      // all writes.
       if (!(error instanceof RedisRefusal)) this.#lost(connection, text(error));
       throw new LeaseStoreUnavailable(`${what}: ${text(error)}`, { cause: error });
     }
@@ -185,7 +187,7 @@ export class ConnectedLeaseStore implements LeaseStore {
     try {
       await this.#within(this.#timeoutMs, settled);
     } catch {
-      // The caller looks at the mode.
+      // The caller checks the mode.
     } finally {
       this.#waiting.delete(wake);
     }
@@ -281,7 +283,7 @@ export class ConnectedLeaseStore implements LeaseStore {
     if (connection === this.#connection) this.#giveUp(reason);
   }
 
-  /** A connection that is late is made again: one that hangs may hang for many minutes. */
+  /** A connection that is late is replaced, because one that hangs may hang for many minutes. */
   #giveUp(reason: string): void {
     this.#attempt?.destroy();
     this.#attempt = undefined;
@@ -293,7 +295,7 @@ export class ConnectedLeaseStore implements LeaseStore {
     this.#enter('down', reason);
   }
 
-  // State.
+  // The state.
 
   #up(marker: string): void {
     const other = this.#marker !== undefined && marker !== this.#marker;

@@ -1,8 +1,8 @@
-// A lease as text, as it stands in Redis. Pure. What another version has written is read as far as it is a
-// lease: more keys are let be, and what lacks one is none.
+// A lease as text, as it is stored in Redis. Pure. Leases of other versions are read too: additional keys are
+// ignored, and a text without a required key is no lease.
 import type { Lease } from '../lease-store.ts';
 
-/** undefined: it is not a lease. */
+/** Undefined if the text is not a lease. */
 export function readLease(text: string): Lease | undefined {
   let value: unknown;
   try {

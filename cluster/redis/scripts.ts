@@ -1,10 +1,12 @@
-// The Lua that Redis runs for a lease store: each operation is one script, so it is one round trip and
-// nothing comes between. All keys are declared and share a hash tag, so one node of a Redis Cluster has them.
+// The Lua scripts that Redis runs for a lease store. Each operation is one script, so it takes one round trip
+// and is atomic. All keys are declared and share a hash tag, so one node of a Redis Cluster has them all.
 // Every script begins with the marker (backend.ts): KEYS[1] and ARGV[1].
 
 export interface Keys {
   readonly marker: string;
-  /** Hash: run -> `<expires, ms of Redis's clock>:<lease>`. One key, so that listing needs no search for keys. */
+  /**
+   * Hash: run -> `<expiry, ms of Redis's clock>:<lease>`. One key, so that listing needs no search for keys.
+   */
   readonly leases: string;
   /** Hash: shard -> `<epoch>:<owner>`. */
   readonly map: string;
@@ -34,7 +36,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
-/** Writes even where the marker is there: a replica, and a Redis that is full, refuse it. */
+/** Writes even if the marker is there, because a replica or a full Redis refuses writes. */
 export const MARK = `${MARKER}
 redis.call('SET', KEYS[1], marker)
 return {marker}
@@ -46,7 +48,7 @@ redis.call('HSET', KEYS[2], ARGV[2], string.format('%.0f', now + ARGV[4]) .. ':'
 return {marker}
 `;
 
-/** KEYS[2] leases. Those that have expired are removed. */
+/** KEYS[2] leases. Removes leases that have expired. */
 export const LIST = `${MARKER}${NOW}
 local found = {marker}
 local all = redis.call('HGETALL', KEYS[2])
@@ -67,7 +69,7 @@ redis.call('HDEL', KEYS[2], ARGV[2])
 return {marker}
 `;
 
-/** KEYS[2] map. ARGV: shard, epoch, owner, and so on. */
+/** KEYS[2] map. ARGV: shard, epoch, owner, repeated for each entry. */
 export const RAISE = `${MARKER}
 for i = 2, #ARGV, 3 do
   local there = redis.call('HGET', KEYS[2], ARGV[i])
@@ -78,7 +80,7 @@ end
 return {marker}
 `;
 
-/** KEYS[2] map. Returns shard, `epoch:owner`, and so on. */
+/** KEYS[2] map. Returns shard and `epoch:owner`, repeated for each entry. */
 export const MAP = `${MARKER}
 local found = redis.call('HGETALL', KEYS[2])
 table.insert(found, 1, marker)
