@@ -1,9 +1,10 @@
-// One document as an actor: takes the messages of its links one by one, and keeps them in the mailbox
-// while the document is being loaded, and while it waits for its turn at the worker's thread. Synchronous and
-// without I/O: what it needs from outside it asks of `ActorEffects`, whose answers come back as calls. What a
-// message means is served beside it.
+// One document as an actor. It takes the messages of its links one by one. It keeps them in the mailbox
+// while the document is being loaded, and while the document waits for its turn at the worker's thread. It
+// is synchronous and does no I/O: it sends its requests to `ActorEffects`, and the answers come back as
+// calls. Other files of this folder carry out the messages.
 //
-// Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes it.
+// Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes
+// the mode.
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../committer.ts';
@@ -19,7 +20,7 @@ import { Serving } from './serving.ts';
 
 export type { ActorLimits, LoadResult } from './effects.ts';
 
-/** What an actor asks of its host. */
+/** The effects that an actor asks of its host. */
 export type ActorEffects = Effects<DocumentActor>;
 
 /** One gateway's channel to this document. */
@@ -32,7 +33,9 @@ type Mode = 'cold' | 'loading' | 'active' | 'halted' | 'dropped';
 export interface Arrived {
   readonly link: number;
   readonly message: ToOwner;
-  /** It waits for the document's turn: its link counts it as handled when it has left the mailbox. */
+  /**
+   * The message waits for the document's turn. Its link counts it as handled once it has left the mailbox.
+   */
   readonly postponed: boolean;
 }
 
@@ -44,21 +47,24 @@ export class DocumentActor {
   private readonly audience: Audience;
   private readonly door = new Door();
   private mode: Mode = 'cold';
-  /** While active. */
+  /** Set while the document is active. */
   private serving: Serving | undefined;
-  /** Stays when the document leaves memory. */
+  /** Kept when the document leaves memory. */
   private knownId: number | undefined;
   /** Kept by the worker's turns. */
   readonly turn = new TurnMark();
-  /** Pieces of work that wait for its turn; what they belong to came before all that is in the mailbox. */
+  /**
+   * Pieces of work that wait for a turn. They belong to messages that came before all messages in the
+   * mailbox.
+   */
   private work: (() => void)[] = [];
   /** The message that is being handled. */
   handling: Pick<Arrived, 'link' | 'message'> | undefined;
-  /** Set by the host, its clock in ms: when a message came last. */
+  /** When the latest message came, in ms of the host's clock. Set by the host. */
   lastUsed = 0;
-  /** Kept by the host: the channels that lead here. */
+  /** The channels that lead here. Kept by the host. */
   channels: ActorChannel[] = [];
-  /** Kept by the host: who hears what became of its patches. */
+  /** The listener for the outcome of this document's appends. Kept by the host. */
   listener: CommitListener | undefined;
 
   constructor(name: string, effects: ActorEffects, limits: ActorLimits) {
@@ -71,7 +77,7 @@ export class DocumentActor {
     this.audience = new Audience(name, this.hand, limits);
   }
 
-  /** The document's id once it is loaded. */
+  /** The document's id. Undefined until the document has been loaded. */
   get id(): number | undefined {
     return this.knownId;
   }
@@ -89,19 +95,19 @@ export class DocumentActor {
     return this.serving !== undefined;
   }
 
-  /** Nothing is under way: its memory may go. */
+  /** True if nothing is under way, so that the memory of the document may be freed. */
   get isQuiet(): boolean {
     return (
       this.mode === 'cold' || (this.mode === 'active' && this.serving?.isQuiet === true && !this.hasWork)
     );
   }
 
-  /** Something waits for its turn, or for the load. */
+  /** True if a message or a piece of work waits for a turn or for the load. */
   get hasWork(): boolean {
     return this.work.length > 0 || !this.mailbox.isEmpty;
   }
 
-  /** Somebody waits for the answer to an edit, and for the document. */
+  /** True if a submit waits in the mailbox. */
   get hasWaitingSubmits(): boolean {
     return this.mailbox.find(({ message }) => message[0] === SUBMIT) !== undefined;
   }
@@ -111,8 +117,9 @@ export class DocumentActor {
   }
 
   /**
-   * Takes those off `channels` over which nobody has the document open any more, nor is about to, and
-   * returns them. Costs nothing where nobody has left or been refused since it was asked last.
+   * Removes unused channels from `channels` and returns them: no socket has the document open over such a
+   * channel, and no open waits for it. Costs nothing if no subscriber has left or been refused since the
+   * last call.
    */
   releaseChannels(): readonly ActorChannel[] {
     const { subscribers } = this.audience;
@@ -141,24 +148,27 @@ export class DocumentActor {
     if (this.mode === 'cold') this.load();
   }
 
-  /** A message for a document that is in memory waits for its turn. */
+  /** Queues a message for the turn of a document that is in memory. */
   postpone(link: number, message: ToOwner): void {
     if (this.mode === 'dropped' || !this.mayEnter(link, message)) return;
     const item = { link, message, postponed: true };
     if (this.keep(item)) this.hand.postponed(item);
   }
 
-  /** A piece of work waits for the document's turn. */
+  /** Queues a piece of work for the document's turn. */
   later(act: () => void): void {
     if (this.mode !== 'dropped') this.work.push(act);
   }
 
-  /** The same, before all that waits. */
+  /** Queues a piece of work before everything else that waits. */
   next(act: () => void): void {
     if (this.mode !== 'dropped') this.work.unshift(act);
   }
 
-  /** Does the next of what waits for its turn; nothing while it is being loaded. True: more waits. */
+  /**
+   * Does the next piece of waiting work, or handles the next message unless the document is being loaded.
+   * True if more is ready.
+   */
   takeTurn(): boolean {
     const act = this.work.shift();
     if (act !== undefined) {
@@ -170,31 +180,31 @@ export class DocumentActor {
     return this.canGoOn;
   }
 
-  /** Something of it waits for nothing but its turn. */
+  /** True if work or a message waits for nothing but a turn. */
   get canGoOn(): boolean {
     return this.work.length > 0 || (this.serving !== undefined && !this.mailbox.isEmpty);
   }
 
-  /** Its next piece of work goes through a large patch, or through the whole of a large document. */
+  /** True if the next piece of work goes through a large patch or through a whole large document. */
   get isCostlyNext(): boolean {
     const next = this.work.length > 0 ? undefined : this.mailbox.next?.message;
     if (next !== undefined && next[0] !== OPEN) return sizeOf(next) > LARGE_PATCH;
     return this.serving === undefined || this.serving.document.bytes > LARGE_DOCUMENT;
   }
 
-  /** False: it stands behind one that was turned away, and so has been turned away too. */
+  /** False if the message stands behind one that was turned away. It has then been turned away too. */
   private mayEnter(link: number, message: ToOwner): boolean {
     const behind = this.door.arrives(link, message);
     if (behind !== undefined) this.audience.turnAway(link, message, behind, BEHIND_OPEN);
     return behind === undefined;
   }
 
-  /** False: it did not fit, and has been answered. */
+  /** False if the message did not fit. It has then been answered. */
   private keep(item: Arrived): boolean {
     const { link, message, postponed } = item;
     const { rooms } = this.hand;
     const room = postponed ? rooms.turns : rooms.loads;
-    // Closing takes no room: it frees some.
+    // A close is always taken, because it frees memory.
     if (this.mailbox.put(item, sizeOf(message), room, message[0] === CLOSE)) return true;
     this.door.turnedAway(link, message, 'overloaded');
     this.audience.turnAway(link, message, 'overloaded', 'too much waits for this document');
@@ -207,25 +217,28 @@ export class DocumentActor {
     this.handling = undefined;
   }
 
-  /** A link is gone, and all its subscribers with it. */
+  /** Removes all subscribers and messages of a link that is gone. */
   linkLost(link: number): void {
     this.mailbox.removeWhere((item) => item.link === link);
     this.door.linkLost(link);
     this.audience.leaveLink(link);
   }
 
-  /** Patches up to `version` are durable. */
+  /** Reports that patches up to `version` are durable. */
   durableTo(version: number): void {
     this.serving?.durableTo(version);
   }
 
-  /** It has failed, and is about to be reset: what is in memory goes, what comes meanwhile waits for that. */
+  /**
+   * Stops a document that has failed and is about to be reset. Its state leaves memory, and messages that
+   * come meanwhile wait for the reset.
+   */
   halt(): void {
     this.unload();
     this.setMode('halted');
   }
 
-  /** Patches that the store can never hold: their authors are told, the rest starts over from the log. */
+  /** Rejects patches that the store can never hold, and starts the document over from the log. */
   refusedByStore(entries: readonly Pick<Entry, 'client' | 'seq'>[]): void {
     for (const { client, seq } of entries) {
       const author = this.audience.subscribers.ofClient(client);
@@ -235,8 +248,8 @@ export class DocumentActor {
   }
 
   /**
-   * Drops what is in memory, durable or not; gateways open again and send again what is unanswered. `moved`: they find
-   * it elsewhere, and so does what waits here.
+   * Drops the state in memory, durable or not. Gateways open the document again and send unanswered submits
+   * again. With `moved` they look for the new owner, and so do the senders of waiting messages.
    */
   reset(moved = false): void {
     this.door.clear();
@@ -252,7 +265,7 @@ export class DocumentActor {
     this.unload();
   }
 
-  /** What waits is told to try again. */
+  /** Tells the senders of all waiting messages to try again. */
   refuseWaiting(why: string): void {
     for (const { link, message } of this.mailbox.clear()) {
       if (message[0] === OPEN || message[0] === SUBMIT)
@@ -260,7 +273,10 @@ export class DocumentActor {
     }
   }
 
-  /** Frees the document's memory; subscribers stay, the next message loads it again. Call when quiet. */
+  /**
+   * Frees the document's memory. Subscribers stay, and the next message loads the document again. Call it
+   * only when the document is quiet.
+   */
   unload(): void {
     this.serving?.end();
     this.serving = undefined;
@@ -274,7 +290,9 @@ export class DocumentActor {
     this.setMode('dropped');
   }
 
-  /** Before it is unloaded: true where a snapshot was asked for, whose end frees it. */
+  /**
+   * Call it before the document is unloaded. True if a snapshot is being made; its end frees the document.
+   */
   foldWhenIdle(): boolean {
     return this.serving?.foldWhenIdle() ?? false;
   }
@@ -319,7 +337,7 @@ export class DocumentActor {
     this.setMode('cold');
     let isWanted = false;
     for (const item of this.mailbox.clear()) {
-      // Somebody else may create what the first one only asked for.
+      // A later open may create the document that the first one only asked for.
       const creates = item.message[0] === OPEN && item.message[3].kind !== undefined;
       isWanted ||= result.type === 'missing' && creates;
       const { link, message } = item;
@@ -331,7 +349,10 @@ export class DocumentActor {
     else this.keepDoor();
   }
 
-  /** All opens that waited have been answered: of those that made no subscriber nothing is kept. */
+  /**
+   * Call it when all waiting opens have been answered. Forgets refused submits of opens that made no
+   * subscriber.
+   */
   private keepDoor(): void {
     this.door.keep((link, sub) => this.audience.subscribers.find(link, sub) !== undefined);
   }
@@ -339,7 +360,7 @@ export class DocumentActor {
 
 const NONE: readonly ActorChannel[] = [];
 
-/** Bytes from which a patch, or the whole of a document, takes milliseconds of the thread. */
+/** A patch or a document from this size on, in bytes, takes milliseconds of the thread. */
 const LARGE_PATCH = 8 * 1024;
 const LARGE_DOCUMENT = 128 * 1024;
 

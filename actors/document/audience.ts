@@ -1,6 +1,6 @@
-// Those who have one document open, and all that they are told: their subscriptions, their presence,
-// and the messages to their links. It stays while the document leaves memory and comes back. It
-// decides nothing about versions, and when something may be told others know.
+// The subscribers of one document and everything that they are told: their subscriptions, their presence,
+// and the messages to their links. It stays while the document leaves memory and comes back. It decides
+// nothing about versions; its callers decide when a message may be sent.
 import { type ErrorCode, isOpenSubmitCode } from '../../protocol/errors.ts';
 import { LeftOpen } from '../left-open.ts';
 import {
@@ -30,16 +30,16 @@ import { type Subscriber, Subscribers } from './subscribers.ts';
 
 /** Patches in one commit frame. */
 const FRAME_OPS = 512;
-/** Largest gathering of patches in one frame, of receiveBytes. */
+/** Most bytes of patches in one commit frame, as a share of receiveBytes. */
 const FRAME_SHARE = 1 / 16;
-/** Of receiveBytes: all presence of one document. */
+/** Most bytes of all presence of one document, as a share of receiveBytes. */
 const PRESENCE_SHARE = 1 / 8;
 
 export class Audience {
   readonly name: string;
   readonly subscribers = new Subscribers();
   readonly presence: Presence;
-  /** Largest gathering of patches in one frame. */
+  /** Most bytes of patches in one commit frame. */
   readonly frameBytes: number;
   private readonly hand: Hand;
 
@@ -53,8 +53,9 @@ export class Audience {
   readonly isOpenFor = (client: string): boolean => this.subscribers.ofClient(client) !== undefined;
 
   /**
-   * Who asks under a client's id takes the place of whoever had it. undefined: a gateway has asked again for a socket that
-   * the client has left since for another, whatever that gateway knows: it has been told so.
+   * Adds a subscriber. It replaces an earlier subscriber with the same client id. Undefined if a gateway
+   * has asked again for a socket that the client has since left for another one, which that gateway may not
+   * know; the gateway has then been told so.
    */
   subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber | undefined {
     const { replaces, client } = request;
@@ -78,8 +79,9 @@ export class Audience {
   }
 
   /**
-   * Asked again by a gateway, of a client that is here through another socket: one that was first asked for at this
-   * owner is the newer one, for this one was at an earlier. Of two from earlier owners the clocks of gateways tell.
+   * Decides between a subscription that a gateway brings from an earlier owner and the present subscription
+   * of the same client. A subscription that was first asked for at this owner is the newer one. If both
+   * came from earlier owners, the clocks of their gateways decide.
    */
   private isOlder({ client, askedAt = 0 }: OpenRequest): boolean {
     const other = this.subscribers.ofClient(client);
@@ -95,19 +97,19 @@ export class Audience {
     if (this.presence.states.has(client)) this.setPresence(client, null);
   }
 
-  /** Whoever has this number on this link. */
+  /** Removes the subscriber that has this number on this link, if there is one. */
   leaveBy(link: number, sub: number): void {
     const subscriber = this.subscribers.find(link, sub);
     if (subscriber !== undefined) this.leave(subscriber);
   }
 
-  /** All of one link. */
+  /** Removes all subscribers of one link. */
   leaveLink(link: number): void {
     for (const subscriber of [...(this.subscribers.links.get(link)?.subs.values() ?? [])])
       this.leave(subscriber);
   }
 
-  /** Sends all of them away to open again. */
+  /** Removes all subscribers and tells their gateways to open the document again. */
   reset(): void {
     for (const group of [...this.subscribers.links.values()]) {
       this.hand.send(group.link, [RESET, group.chan]);
@@ -133,14 +135,20 @@ export class Audience {
     this.hand.send(subscriber.link.link, message);
   }
 
-  /** A submit that did not commit; one that may come again holds up the higher ones. A final code has passed `Stay.reject`, or the host's word that the session lives. */
+  /**
+   * Answers a submit that did not commit. If the submit may come again, higher seqs of the same client must
+   * wait for it. A final code has passed `Stay.reject`, or the host has confirmed that the session lives.
+   */
   refuse(subscriber: Subscriber, seq: number, code: ErrorCode, message: string): void {
     if (subscriber.gone) return;
     leaveOpen(subscriber, seq, code);
     this.tell(subscriber, [REFUSED, subscriber.link.chan, subscriber.sub, seq, code, message]);
   }
 
-  /** A message that cannot be taken: what waits for something is answered; a close is carried out all the same. */
+  /**
+   * Answers a message that cannot be taken, if its sender waits for an answer. A close is carried out
+   * nevertheless.
+   */
   turnAway(link: number, message: ToOwner, code: ErrorCode, text: string): void {
     const [tag, chan, sub] = message;
     switch (tag) {
@@ -168,14 +176,14 @@ export class Audience {
     }
   }
 
-  /** An open that makes no subscriber. */
+  /** Answers an open that makes no subscriber. */
   refuseOpen(link: number, chan: number, sub: number, code: ErrorCode, message: string): void {
     this.subscribers.emptied = true;
     this.hand.send(link, [OPEN_FAILED, chan, sub, code, message]);
   }
 
   fail(subscriber: Subscriber, code: ErrorCode, message: string): void {
-    // The one that it was to replace has ended in it.
+    // This subscription has taken over an earlier one of its socket, so the socket must open afresh.
     if (subscriber.formerSubs.length > 0) {
       this.lose(subscriber);
       return;
@@ -184,13 +192,13 @@ export class Audience {
     this.leave(subscriber);
   }
 
-  /** It cannot be brought on: its socket opens afresh. */
+  /** Ends a subscription that cannot be brought further. Its socket opens the document afresh. */
   lose(subscriber: Subscriber): void {
     this.tell(subscriber, [LOST, subscriber.link.chan, subscriber.sub]);
     this.leave(subscriber);
   }
 
-  /** Durable patches in a row, to everyone who has joined: encoded once per subprotocol. */
+  /** Sends durable patches in a row to all subscribers that have joined, encoded once per subprotocol. */
   broadcast(kind: AnyKind, run: readonly Entry[]): void {
     if (
       run.length > 1 &&
@@ -231,7 +239,7 @@ function leaveOpen(subscriber: Subscriber, seq: number, code: ErrorCode): void {
   subscriber.leftOpen.add(seq, code);
 }
 
-/** A submit ends in one of the submit codes, whatever became of its document. */
+/** Maps any code of a document's failure to a code that a submit may end with. */
 function submitCode(code: ErrorCode): ErrorCode {
   if (code === 'not-found') return 'not-open';
   return code === 'internal' ? 'unavailable' : code;

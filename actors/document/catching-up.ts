@@ -1,6 +1,6 @@
-// Brings a subscriber from where it is to the head, where it joins those that take the commits: by a
-// snapshot, by the patches it lacks, or by chunks of them that its gateway pulls. It never shows a
-// patch that is not durable, and leaves neither a gap nor a repeat.
+// Brings a subscriber up to the head, where it joins the subscribers that take the commits. It does so by a
+// snapshot, by the missing patches, or by chunks of them that the gateway pulls. It never shows a patch
+// that is not durable, and leaves neither a gap nor a repeat.
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { OPENED, type OpenRequest } from '../link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
@@ -15,7 +15,7 @@ type Frames = readonly Uint8Array[];
 export class CatchingUp {
   private readonly stay: Stay;
   private readonly submitting: Submitting;
-  /** Those who open the document, and wait for it to be merged. */
+  /** Callbacks of subscribers that wait for the document to be merged. */
   private waitForMerge: ((isMerged: boolean) => void)[] = [];
 
   constructor(stay: Stay, submitting: Submitting) {
@@ -42,7 +42,10 @@ export class CatchingUp {
     });
   }
 
-  /** The next patches after what the subscriber has; `opening`: they come in its `opened`, which starts at that version. */
+  /**
+   * Sends the next patches after the subscriber's version. With `opening`, they go out in its `opened`,
+   * which starts at that version.
+   */
   bringOn(subscriber: Subscriber, opening?: number): void {
     const { document, gate, hand, audience } = this.stay;
     const after = subscriber.at;
@@ -87,8 +90,9 @@ export class CatchingUp {
   }
 
   /**
-   * Who comes without a state builds upon this one, and numbers its patches on from `lastSeq`; who has a later one may
-   * have it from a successor of this session.
+   * Sends a snapshot once the session is known to live. A client without a state builds upon this snapshot
+   * and numbers its patches from `lastSeq` on; a client with a later state may have it from a successor of
+   * this session.
    */
   private greetOnceLive(subscriber: Subscriber): void {
     const { hand, audience } = this.stay;
@@ -122,7 +126,10 @@ export class CatchingUp {
       );
   }
 
-  /** The snapshot of a large document of many updates is merged elsewhere, once for all who wait for it. */
+  /**
+   * Has the snapshot of a large document of many updates merged elsewhere, once for all waiting
+   * subscribers.
+   */
   private whenMerged(then: (isMerged: boolean) => void): void {
     this.waitForMerge.push(then);
     if (this.waitForMerge.length > 1) return;
@@ -154,21 +161,23 @@ export class CatchingUp {
     );
   }
 
-  /** `snapshot`: of the head. */
+  /** `snapshot` is the document at its head. */
   private greetWith(subscriber: Subscriber, snapshot: string | Uint8Array): void {
     const { document } = this.stay;
     const version = document.head;
     const lastSeq = document.lastSeqAt(subscriber.client, version) ?? null;
     const head = this.openedHead(subscriber, version, lastSeq);
-    // The frame is made when it may leave: what waits at the gate is one shared snapshot, not one for each who opens.
+    // The frame is made when it may leave, so the subscribers at the gate share one snapshot instead of
+    // having a frame each.
     this.join(subscriber, version, [], () =>
       this.showing(subscriber, openedSnapshot(subscriber.codec, head, snapshot)),
     );
   }
 
   /**
-   * The last snapshot of a large document and what was committed since: many who open it while it is edited share the
-   * work. False: there is none, or the rest is too much for one frame or for what is remembered of the client.
+   * Sends the last snapshot of a large document and the patches since, so that many clients that open it
+   * during edits share the work. False if there is no such snapshot, or if the patches since exceed one
+   * frame, or if memory does not know the client's last seq at that version.
    */
   private greetWithRecent(subscriber: Subscriber): boolean {
     const { document, audience } = this.stay;
@@ -199,7 +208,8 @@ export class CatchingUp {
       else audience.fail(subscriber, ...OUT_OF_REACH);
       return;
     }
-    // Folded away since: the snapshot, where it is not too late for one.
+    // The patches have been folded away since. The subscriber gets a snapshot if it has not received
+    // patches yet.
     if (deltas[0]?.version !== after + 1) {
       if (opening === undefined) audience.lose(subscriber);
       else this.greetOnceLive(subscriber);
@@ -212,7 +222,10 @@ export class CatchingUp {
     );
   }
 
-  /** Durable patches that are not all: the gateway pulls when the socket has taken them. */
+  /**
+   * Sends durable patches that end before the head. The gateway pulls the next ones when the socket has
+   * taken these.
+   */
   private chunk(subscriber: Subscriber, run: readonly Entry[], opening: number | undefined): void {
     const { document } = this.stay;
     const version = run.at(-1)?.version ?? subscriber.at;
@@ -232,7 +245,8 @@ export class CatchingUp {
     if (lastSeq !== undefined) sendOpened(lastSeq);
     else
       this.askLastSeq(subscriber, version, (found) =>
-        // Its pairs of so long ago are forgotten: then its highest of all, never 0 for one that has committed.
+        // The store has dropped the client's pairs up to this version. The highest of all its seqs stands
+        // in for them; it is never 0 for a client that has committed.
         sendOpened(found || (document.lastSeqAt(subscriber.client, document.durable) ?? null)),
       );
   }
@@ -244,19 +258,22 @@ export class CatchingUp {
       this.join(subscriber, version, run, () => this.commits(subscriber, version, run));
       return;
     }
-    // A head that only memory knows has its client's latest seqs in memory.
+    // If only memory knows the head, memory has the client's latest seqs too.
     const head = this.openedHead(subscriber, version, this.lastSeqIn(subscriber, version, run) ?? null);
     this.join(subscriber, version, run, () =>
       this.showing(subscriber, openedSince(subscriber.codec, document.kind, head, opening, run)),
     );
   }
 
-  /** From here on it takes the channel's commits; `frames` are made when all that they show is durable. */
+  /**
+   * Lets the subscriber take the channel's commits from `version` on. `frames` is called when all patches
+   * that it shows are durable.
+   */
   private join(subscriber: Subscriber, version: number, run: readonly Entry[], frames: () => Frames): void {
     const { gate, audience } = this.stay;
     const { sub } = subscriber;
     gate.hold(version, () => {
-      // Its socket has opened the document again, and been answered on that already.
+      // The socket has opened the document again and has already been answered on that.
       if (subscriber.gone || sub < subscriber.answered) return;
       const told = frames();
       const missed = audience.presence.caughtUp(subscriber.client);
@@ -265,7 +282,8 @@ export class CatchingUp {
         return;
       }
       audience.subscribers.join(subscriber);
-      // Kept as long as it is being answered: thousands may have the document open.
+      // The request is dropped once it has been answered, since thousands of sockets may have the document
+      // open.
       if (subscriber.sub === sub) subscriber.request = undefined;
       const all =
         missed.length === 0 ? told : [...told, presenceFrame(subscriber.codec, audience.name, missed)];
@@ -276,7 +294,7 @@ export class CatchingUp {
     });
   }
 
-  /** A frame with the presence of now in it, about to be sent. */
+  /** Notes that an `opened` frame with the current presence is about to be sent. */
   private showing(subscriber: Subscriber, opened: Uint8Array): Frames {
     this.stay.audience.presence.shown(subscriber.client);
     return [opened];
@@ -289,7 +307,10 @@ export class CatchingUp {
       : [commitFrame(subscriber.codec, document.kind, audience.name, version, run)];
   }
 
-  /** Its last seq at `version`, which the run leads to; undefined: only the log knows. */
+  /**
+   * The client's last seq at `version`, the version at which the run ends. Undefined if only the log knows
+   * it.
+   */
   private lastSeqIn(subscriber: Subscriber, version: number, run: readonly Entry[]): number | undefined {
     const { client } = subscriber;
     const own = run.findLast((entry) => entry.client === client);
@@ -337,12 +358,14 @@ export class CatchingUp {
 
 const OUT_OF_REACH = ['unavailable', 'the store is out of reach'] as const satisfies [ErrorCode, string];
 
-/** Who resumes has had its `opened` from another owner. */
+/**
+ * True if the subscriber needs an `opened` frame. A subscriber that resumes has had it from another owner.
+ */
 function hasOpened(subscriber: Subscriber, opening: number | undefined): opening is number {
   return opening !== undefined && !subscriber.request?.resume;
 }
 
-/** As many durable patches from the start as fit, at least one. */
+/** Takes as many durable patches from the start as fit, at least one. */
 function takeFitting(run: readonly Entry[], bytes: number, durable: number): readonly Entry[] {
   let sum = 0;
   let count = 0;

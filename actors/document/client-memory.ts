@@ -1,35 +1,35 @@
-// What a document remembers of one client: its latest committed seqs with their versions, and the
-// seqs it was refused for good. It makes resubmission exactly once; it never forgets within 64 seqs.
+// The memory of one client in one document: its latest committed seqs with their versions, and the seqs
+// that were refused for good. It makes resubmission exactly once; it always keeps the latest 64 seqs.
 
-/** Pairs kept in memory and in the store; a client has at most as many submits in flight. */
+/** Number of pairs kept in memory and in the store. A client has at most as many submits in flight. */
 export const REMEMBERED_SEQS = 64;
 
 export type SeqAnswer =
-  /** Committed, or about to be, as this version. */
+  /** The seq was committed, or is about to be, as `version`. */
   | { readonly type: 'committed'; readonly version: number }
-  /** Refused for good before. */
+  /** The seq was refused for good before. */
   | { readonly type: 'burnt' }
-  /** Below the highest seq and not among the latest: only the log knows. */
+  /** The seq is below the highest and not among the latest, so only the log knows it. */
   | { readonly type: 'log' }
-  /** Below the highest seq and never committed. */
+  /** The seq is below the highest and was never committed. */
   | { readonly type: 'used' }
   | { readonly type: 'new' };
 
 export class ClientMemory {
-  /** seq, version, seq, version, …; newest last. */
+  /** Alternating seq and version, newest last. */
   private readonly pairs: number[] = [];
-  /** Highest seq taken, durable or not; 0 none. */
+  /** Highest seq taken, durable or not. 0 for none. */
   lastSeq = 0;
-  /** Version that it committed last; 0: none is here. */
+  /** Version of the client's latest commit in memory. 0 for none. */
   lastVersion = 0;
   private burnt: number[] | undefined;
-  /** All seqs that this client ever committed are here. */
+  /** True if memory has all seqs that this client ever committed. */
   private complete = true;
-  /** The highest that the store has; it may be above those that are here. */
+  /** Highest seq in the store. It may be above the seqs in memory. */
   private storedLastSeq = 0;
-  /** It may have committed what nobody remembers. */
+  /** The client may have commits that the store has forgotten. */
   private isForgotten: boolean;
-  /** The store may know seqs of this client that are not here yet: `recall` them before answering. */
+  /** The store may know seqs of this client that memory lacks. Call `recall` before answering. */
   needsRecall: boolean;
 
   constructor(needsRecall: boolean, isForgotten = false) {
@@ -46,7 +46,7 @@ export class ClientMemory {
     return this.complete || seq > (pairs[0] ?? 0) ? { type: 'used' } : { type: 'log' };
   }
 
-  /** What it committed above `version`, newest first, the latest 64. */
+  /** Pairs that the client committed above `version`, newest first, the latest 64. */
   pairsAbove(version: number): readonly (readonly [seq: number, version: number])[] {
     const found: [number, number][] = [];
     for (let i = this.pairs.length - 2; i >= 0 && found.length < REMEMBERED_SEQS; i -= 2) {
@@ -57,7 +57,10 @@ export class ClientMemory {
     return found;
   }
 
-  /** Highest seq committed at or below `version`; 0 none, undefined where only the log knows, or nobody. */
+  /**
+   * Highest seq committed at or below `version`, 0 for none. Undefined if only the log knows it, or if it
+   * has been forgotten.
+   */
   lastSeqAt(version: number): number | undefined {
     for (let i = this.pairs.length - 2; i >= 0; i -= 2) {
       if ((this.pairs[i + 1] ?? 0) <= version) return this.pairs[i] ?? 0;
@@ -69,7 +72,7 @@ export class ClientMemory {
     this.pairs.push(seq, version);
     this.lastSeq = seq;
     this.lastVersion = version;
-    // Trimmed by halves, so that a push stays cheap.
+    // Half of the pairs are cut off at once, so that a push stays cheap.
     if (this.pairs.length > 4 * REMEMBERED_SEQS) {
       this.pairs.splice(0, 2 * REMEMBERED_SEQS);
       this.complete = false;
@@ -81,7 +84,10 @@ export class ClientMemory {
     if (this.burnt.push(seq) > REMEMBERED_SEQS) this.burnt.shift();
   }
 
-  /** Puts what the store knows under what is known here. `pairs` newest first; as `ClientSeqs` has them. */
+  /**
+   * Adds the store's pairs below the pairs in memory. `pairs` are newest first; both arguments are as in
+   * `ClientSeqs`.
+   */
   recall(pairs: readonly (readonly [seq: number, version: number])[], lastSeq: number | null): void {
     this.storedLastSeq = lastSeq ?? 0;
     this.isForgotten ||= lastSeq === null;

@@ -1,6 +1,6 @@
-// One document's order and memory: versions, the window of recent patches, who committed which seq.
-// Pure and synchronous: it knows no sockets, no store and no clock; what it commits is not durable
-// until it is told so.
+// The order and the memory of one document: its versions, the window of recent patches, and the committed
+// seqs of its clients. Pure and synchronous: it knows no sockets, no store and no clock. A committed patch
+// is not durable until `durableTo` says so.
 import type { KindFailure, KindLimits, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import { type LinkOp, refusalOf } from '../link-messages.ts';
@@ -23,33 +23,36 @@ import {
 } from './entry.ts';
 import { historyOf } from './frames.ts';
 
-/** Clients that nobody is here for and whose seqs stay in memory; of more, those that committed longest ago go. */
+/**
+ * Most absent clients whose seqs stay in memory. Beyond that number the clients that committed longest ago
+ * are dropped.
+ */
 export const KEPT_CLIENTS = 1024;
 
-/** Length from which a snapshot is kept while the document is edited: making one takes as long as the document is large. */
+/** Length from which a snapshot is kept during edits. The time to make a snapshot grows with the document. */
 const RECENT_FROM = 64 * 1024;
-/** Of its length: what may be committed since, which goes out behind it. */
+/** Most bytes of patches since a kept snapshot, as a share of its length. They go out behind it. */
 const RECENT_SHARE = 1 / 8;
 
-/** How a submit ended, before the gate. */
+/** The outcome of a submit, before the gate. */
 export type Submitted =
-  /** `stored`: the patch as the log keeps it. */
+  /** `stored` is the patch in the form of the log. */
   | { readonly type: 'committed'; readonly entry: Entry; readonly stored: Uint8Array }
-  /** This seq was committed before, as this version. */
+  /** This seq was committed before, as `version`. */
   | { readonly type: 'duplicate'; readonly version: number }
   | { readonly type: 'rejected'; readonly code: FinalSubmitCode; readonly message: string }
-  /** Nothing is wrong with it, but so much has been committed since its base that its author must rebase it. */
+  /** The patch is valid, but so much has been committed since its base that its author must rebase it. */
   | { readonly type: 'too-old'; readonly message: string }
-  /** The patches in (base, after] are needed first, and are not in memory. */
+  /** The patches in (after, upTo] are needed first and are not in memory. */
   | { readonly type: 'needs-history'; readonly after: number; readonly upTo: number }
-  /** Whether this seq was committed only the log knows. */
+  /** Only the log knows whether this seq was committed. */
   | { readonly type: 'needs-log' };
 
 export interface Submission {
   readonly client: string;
   readonly user: string;
   readonly seq: number;
-  /** -1: the head. */
+  /** -1 stands for the head. */
   readonly base: number;
   readonly op: LinkOp;
 }
@@ -57,33 +60,49 @@ export interface Submission {
 export class Document {
   readonly kind: AnyKind;
   readonly id: number;
-  /** Its life, on the wire: changes when the database was set back in time (`OpenedSession.historyTag`). */
+  /**
+   * Identifies this life of the document on the wire. It changes when the database was set back in time
+   * (`OpenedSession.historyTag`).
+   */
   readonly history: string;
   private readonly limits: KindLimits;
   private readonly state: unknown;
-  /** Patches of versions first … head, without gap; all that are not durable are here. */
+  /**
+   * Patches of the versions `first` to `head`, without a gap. All patches that are not durable are among
+   * them.
+   */
   private entries: Entry[] = [];
-  /** In the log, and in memory. */
+  /** Bytes of `entries` in the log, and in memory. */
   private entryBytes = 0;
   private entryMemory = 0;
   private first: number;
   head: number;
   durable: number;
   private readonly clients = new Map<string, ClientMemory>();
-  /** More clients than this are looked through for some to forget. */
+  /** More clients than this are searched for clients to drop. */
   private clientsToLook = 2 * KEPT_CLIENTS;
-  /** Of versions up to this one some clients are forgotten. */
+  /** Some clients with patches up to this version have been dropped from memory. */
   private forgotBelow = 0;
-  /** Clients that the store knows and memory may not; undefined: too many to list, any may be. */
+  /**
+   * Clients that the store knows and memory may lack. Undefined if they are too many to list; then any
+   * client may be one.
+   */
   private storedClients: ReadonlySet<string> | undefined;
-  /** Who is neither there nor in memory may have committed all the same. */
+  /**
+   * The store has forgotten clients, so a client in neither `clients` nor `storedClients` may have
+   * committed nevertheless.
+   */
   private readonly someForgotten: boolean;
-  /** The last snapshot made: while nothing has changed, and of a large document until much has been committed since. */
+  /**
+   * The last snapshot that was made. It is kept while nothing changes, and for a large document until much
+   * has been committed since.
+   */
   private cached: { version: number; snapshot: string | Uint8Array; loggedSince: number } | undefined;
 
   /**
-   * `loaded.deltas` may be left out and replayed one by one; `state`: what the snapshot was read to already. Throws where
-   * snapshot or log do not fit the kind or each other.
+   * `loaded.deltas` may be left out and replayed one by one. `state` is the state that was already read
+   * from the snapshot. Throws if the snapshot or the log does not fit the kind, or if they do not fit each
+   * other.
    */
   constructor(
     kind: AnyKind,
@@ -106,7 +125,10 @@ export class Document {
     for (const delta of loaded.deltas) this.replay(delta);
   }
 
-  /** Applies the next patch of the log, while the document is loaded. Throws as the constructor does. */
+  /**
+   * Applies the next patch of the log while the document is being loaded. Throws for the reasons of the
+   * constructor.
+   */
   replay(delta: StoredDelta): void {
     const { kind } = this;
     if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
@@ -124,12 +146,12 @@ export class Document {
     return 2048 + this.kind.memory(this.state) + cached + this.entryMemory + 256 * this.clients.size;
   }
 
-  /** The oldest version whose patch is in memory; head + 1 where none is. */
+  /** The oldest version whose patch is in memory. It is head + 1 if no patch is. */
   get windowStart(): number {
     return this.first;
   }
 
-  /** Bytes of the patches in memory, as the log has them. */
+  /** Bytes that the patches in memory have in the log. */
   get windowBytes(): number {
     return this.entryBytes;
   }
@@ -147,12 +169,15 @@ export class Document {
     return memory;
   }
 
-  /** Whether the store must be asked for this client's seqs before it may submit. */
+  /** True if the store must be asked for this client's seqs before it may submit. */
   needsRecall(client: string): boolean {
     return this.clients.get(client)?.needsRecall ?? this.mayBeStored(client);
   }
 
-  /** Highest seq of this client committed at or below `version`: 0 none, undefined where only the log knows, or nobody. */
+  /**
+   * Highest seq of this client committed at or below `version`, 0 for none. Undefined if only the log knows
+   * it, or if it has been forgotten.
+   */
   lastSeqAt(client: string, version: number): number | undefined {
     const memory = this.clients.get(client);
     if (memory === undefined) return this.mayBeStored(client) || this.someForgotten ? undefined : 0;
@@ -160,9 +185,9 @@ export class Document {
   }
 
   /**
-   * Bounds what is remembered of clients that are not here: of those beyond KEPT_CLIENTS the seqs leave
-   * memory; from then on the store is asked for whoever is not in it. `isHere` are never forgotten, nor
-   * is what is not durable.
+   * Bounds the memory for absent clients: beyond KEPT_CLIENTS their seqs are dropped, and from then on the
+   * store is asked for every client that memory lacks. Clients for which `isHere` is true are never
+   * dropped, nor are clients with patches that are not durable.
    */
   forgetClients(isHere: (client: string) => boolean): void {
     if (this.clients.size <= this.clientsToLook) return;
@@ -175,7 +200,7 @@ export class Document {
       this.storedClients = undefined;
       this.forgotBelow = this.head;
     }
-    // So that a look, which costs as much as there are clients, comes once for so many new ones.
+    // A search costs as much as there are clients, so it runs once for this many new ones.
     this.clientsToLook = this.clients.size + KEPT_CLIENTS;
   }
 
@@ -188,19 +213,23 @@ export class Document {
     return this.storedClients === undefined || this.storedClients.has(client);
   }
 
-  /** The last snapshot made of a large document and its version, while little has been committed since; else undefined. */
+  /** The last snapshot of a large document, with its version. Undefined if much has been committed since. */
   recentSnapshot(): { readonly version: number; readonly snapshot: string | Uint8Array } | undefined {
     return this.cached;
   }
 
-  /** The whole document at its head: JSON text, or bytes for yjs. Cached while nothing changes. */
+  /**
+   * The whole document at its head: JSON text, or bytes for yjs. The result is cached while nothing
+   * changes.
+   */
   snapshot(): string | Uint8Array {
     return atOnce(this.snapshotPieces());
   }
 
   /**
-   * What has to be merged before there is a snapshot, where that takes milliseconds. `merged` takes what came of it: from
-   * then on it is the recent snapshot, of the version that was the head when this was called.
+   * Returns the updates to merge before a snapshot can be made, if merging takes milliseconds; otherwise
+   * undefined. `merged` takes the merged bytes, which become the recent snapshot of the version that was
+   * the head at this call.
    */
   unmerged(): { readonly updates: readonly Uint8Array[]; merged(bytes: Uint8Array): void } | undefined {
     const version = this.head;
@@ -218,7 +247,10 @@ export class Document {
     };
   }
 
-  /** `snapshot`, in pieces. It is made at once where something is committed between two of them. */
+  /**
+   * Does the same as `snapshot`, in pieces. It makes the rest at once if a patch is committed between two
+   * pieces.
+   */
   *snapshotPieces(): Pieces<string | Uint8Array> {
     const version = this.head;
     if (this.cached?.version !== version) {
@@ -234,7 +266,10 @@ export class Document {
     return this.cached.snapshot;
   }
 
-  /** Who committed above `version`, up to the head; undefined where some of them are forgotten. */
+  /**
+   * The clients that committed above `version`, up to the head. Undefined if some clients have been dropped
+   * from memory.
+   */
   clientsAbove(version: number): readonly ClientPairs[] | undefined {
     if (version < this.forgotBelow) return undefined;
     const found: ClientPairs[] = [];
@@ -245,12 +280,12 @@ export class Document {
     return found;
   }
 
-  /** Patches of versions after … upTo; all of them must be in memory. */
+  /** Patches of the versions from `after` + 1 to `upTo`. All of them must be in memory. */
   slice(after: number, upTo: number): readonly Entry[] {
     return this.entries.slice(after + 1 - this.first, upTo + 1 - this.first);
   }
 
-  /** `older`: the patches from the submission's base to before the window, where they were asked for. */
+  /** `older` has the patches between the submission's base and the window, if they were fetched. */
   submit(submission: Submission, older: readonly unknown[] = []): Submitted {
     const memory = this.memory(submission.client);
     const answer = memory.answer(submission.seq);
@@ -303,7 +338,7 @@ export class Document {
     return { type: 'committed', entry, stored };
   }
 
-  /** A patch that commits just as it came keeps the text it came with. */
+  /** A patch that commits exactly as it came keeps its text. */
   private textOf(op: unknown, sent: unknown, sentText: LinkOp): string | undefined {
     if (this.kind.name === 'yjs') return undefined;
     return op === sent && typeof sentText === 'string' ? sentText : JSON.stringify(this.kind.wire(op));
@@ -321,7 +356,9 @@ export class Document {
     if (length < RECENT_FROM || cached.loggedSince > length * RECENT_SHARE) this.cached = undefined;
   }
 
-  /** Everything up to `version` is durable: of large patches what the log has is kept, and no more. */
+  /**
+   * Notes that all patches up to `version` are durable. A large patch then keeps only its form in the log.
+   */
   durableTo(version: number): void {
     for (let v = this.durable + 1; v <= version; v++) {
       const entry = this.entries[v - this.first];
@@ -330,7 +367,7 @@ export class Document {
     this.durable = version;
   }
 
-  /** Drops the oldest durable patches beyond so many and so many bytes; called now and then. */
+  /** Drops the oldest durable patches beyond `keep` patches or `keepBytes` bytes. */
   trim(keep: number, keepBytes: number): void {
     const most = this.durable + 1 - this.first;
     let drop = 0;

@@ -1,6 +1,7 @@
-// Submits that were turned away at a full mailbox, by link and subscription, in the order of arrival: what stands behind
-// them in the same subscription is turned away too, also when there is room again. Their `open` may still wait in the
-// mailbox, so that there is no subscriber yet to remember it. Empty nearly always.
+// Submits that were turned away at a full mailbox, by link and subscription, in the order of arrival. Later
+// submits of the same subscription are turned away too, even if there is room again. The subscription's
+// `open` may still wait in the mailbox, so there may be no subscriber yet that could remember this. Nearly
+// always empty.
 import type { OpenSubmitCode } from '../../protocol/errors.ts';
 import { LeftOpen } from '../left-open.ts';
 import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../link-messages.ts';
@@ -9,7 +10,7 @@ export class Door {
   /** By link, then by subscription. */
   private readonly links = new Map<number, Map<number, LeftOpen>>();
 
-  /** The code that this message has to be turned away with; undefined: it may enter. */
+  /** The code with which this message must be turned away. Undefined if the message may enter. */
   arrives(link: number, message: ToOwner): OpenSubmitCode | undefined {
     if (this.links.size === 0) return undefined;
     if (message[0] === OPEN) this.forget(link, message[3].replaces);
@@ -39,7 +40,7 @@ export class Door {
     this.links.clear();
   }
 
-  /** Forgets the subscriptions that are there no more. */
+  /** Forgets the subscriptions that no longer exist. */
   keep(isThere: (link: number, sub: number) => boolean): void {
     for (const [link, subs] of this.links)
       for (const sub of subs.keys()) if (!isThere(link, sub)) this.forget(link, sub);

@@ -1,5 +1,5 @@
-// What a document's actor asks of its host, and the limits it works within. Only shapes, and the thin
-// hand through which an actor's parts ask in its name.
+// The effects that a document's actor asks of its host, and the limits within which it works. This file has
+// only shapes and the thin `Hand`, through which the parts of an actor ask in its name.
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
@@ -11,18 +11,18 @@ import type { Document } from './document.ts';
 import type { Entry } from './entry.ts';
 
 export interface ActorLimits extends KindLimits {
-  /** Largest frame a client must take; frames of many patches stay well below it. */
+  /** Largest frame that a client must be able to take. Frames of many patches stay well below it. */
   readonly receiveBytes: number;
   /** Patches kept in memory once durable, for transforming and for resuming. */
   readonly residentOps: number;
   /** Patches fetched at once to transform one submit past them. */
   readonly historyOps: number;
-  /** Bytes of patches that memory no longer has and that one submit is transformed past at most. */
+  /** Most bytes of patches, dropped from memory, past which one submit is transformed. */
   readonly historyBytes: number;
-  /** Bytes of patches kept in memory once durable; the same purpose as `residentOps`, whichever is less. */
+  /** Bytes of patches kept in memory once durable. The smaller of this limit and `residentOps` applies. */
   readonly residentBytes: number;
   readonly mailbox: MailboxLimits;
-  /** A snapshot is due when the log since the last exceeds max(minBytes, ratio x snapshot). */
+  /** A snapshot is due when the log since the last one exceeds max(minBytes, ratio x snapshot). */
   readonly snapshotMinBytes: number;
   readonly snapshotRatio: number;
 }
@@ -36,20 +36,23 @@ export type LoadResult =
   | { readonly type: 'missing' }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };
 
-/** A document's snapshot as its actor makes it; under which epoch it was committed the host knows. */
+/** A snapshot made by its actor. The host knows the epoch under which its version was committed. */
 export type MadeSnapshot = Pick<NewSnapshot, 'previous' | 'logged' | 'state' | 'clients'>;
 
-/** undefined: out of reach. */
+/** Undefined if the store is out of reach. */
 export type HistoryAnswer = readonly StoredDelta[] | undefined;
 export type ClientSeqsAnswer = ClientSeqs | undefined;
 
-/** Answers come by the callback, later, never from within the call; a dropped actor ignores them. */
+/** Answers come later through the callback, never within the call. A dropped actor ignores them. */
 export interface Effects<Actor> {
   send(link: number, message: ToGateway): void;
-  /** Log a patch. The host calls `durableTo`, or resets the actor. False: too much is waiting for the store. */
+  /**
+   * `append` logs a patch; the host then calls `durableTo`, or resets the actor. `full` is true if too much
+   * is waiting for the store.
+   */
   readonly full: boolean;
   append(actor: Actor, entry: Entry, user: string, stored: Uint8Array): void;
-  /** `create`: as this kind, where it does not exist. */
+  /** `create` is the kind with which to create the document if it does not exist. */
   load(actor: Actor, create: KindName | undefined, done: (result: LoadResult) => void): void;
   history(
     actor: Actor,
@@ -59,21 +62,22 @@ export interface Effects<Actor> {
     done: (deltas: HistoryAnswer) => void,
   ): void;
   /**
-   * `then` runs once these bytes of the worker's memory for history are reserved, at once or later; `release` frees
-   * them. False: too many wait for some.
+   * `then` runs once these bytes of the worker's memory for history are reserved, at once or later;
+   * `release` frees them. False if too many requests wait.
    */
   reserve(actor: Actor, bytes: number, then: (release: () => void) => void): boolean;
   clientSeqs(actor: Actor, client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
-  /** 0: it did not commit; undefined: out of reach. */
+  /** The version is 0 if the seq did not commit, undefined if the store is out of reach. */
   seqVersion(actor: Actor, client: string, seq: number, done: (version: number | undefined) => void): void;
   /**
-   * `then` runs once the database has seen this session live, later than now: not before, and never if it is fenced.
-   * While the database is out of reach it is asked again, or `outOfReach` is told, once.
+   * `then` runs once the database has seen this session live, at a time after this call. It never runs if
+   * the session is fenced. While the database is out of reach it is asked again, or `outOfReach` is called
+   * once.
    */
   whenLive(actor: Actor, then: () => void, outOfReach?: () => void): void;
   /**
-   * Have a snapshot at `version`, which is durable: the one `made` here, or folded from the log off this thread.
-   * `done` tells the bytes of the one that the store now has, undefined: none was made.
+   * Writes a snapshot at `version`, which is durable: the snapshot `made`, or one folded from the log on
+   * another thread. `done` gets the bytes of the snapshot in the store, or undefined if none was written.
    */
   fold(
     actor: Actor,
@@ -81,29 +85,29 @@ export interface Effects<Actor> {
     made: MadeSnapshot | undefined,
     done: (bytes: number | undefined) => void,
   ): void;
-  /** One Yjs update of many, off this thread; undefined: it was not made. */
+  /** Merges many Yjs updates into one on another thread. `done` gets undefined if that failed. */
   merge(actor: Actor, updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
   presenceChanged(actor: Actor): void;
-  /** Where its messages wait, together with those of all documents of the worker. */
+  /** The rooms in which this actor's messages wait together with those of all documents of the worker. */
   readonly rooms: Rooms;
-  /** The rest of a piece of work that has several parts is to be left for `later`: others wait. */
+  /** True if other documents wait: leave the rest of a piece of work with several parts to `later`. */
   readonly mustYield: boolean;
-  /** Runs `act` in a turn of this actor, before the messages that wait for one. */
+  /** Runs `act` in a turn of this actor, before the messages that wait for a turn. */
   later(actor: Actor, act: () => void): void;
-  /** The same, before all else of this actor that waits for one. */
+  /** Runs `act` in a turn of this actor, before everything else of it that waits for a turn. */
   next(actor: Actor, act: () => void): void;
-  /** A message waits for the actor's turn. */
+  /** Reports that a message waits for the actor's turn. */
   postponed(actor: Actor, item: Arrived): void;
-  /** It does not wait any more. */
+  /** Reports that the message no longer waits. */
   settled(item: Arrived): void;
-  /** Messages in the mailbox wait for nothing but a turn. */
+  /** Reports that messages in the mailbox wait for nothing but a turn. */
   wantTurn(actor: Actor): void;
 }
 
 export interface Rooms {
-  /** For the load. */
+  /** For messages that wait for the load. */
   readonly loads: WaitingRoom;
-  /** For a turn. */
+  /** For messages that wait for a turn. */
   readonly turns: WaitingRoom;
 }
 

@@ -1,10 +1,10 @@
-// A committed patch as the actor keeps it, and its forms: in the log, and in frames.
+// A committed patch as the actor keeps it, and its forms in the log and in frames.
 import type { DocumentKind } from '../../kinds/kind.ts';
 import type { Wire } from '../../protocol/messages.ts';
 import type { LinkOp } from '../link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 
-/** Any kind: the actor never looks inside a state or a patch. */
+/** Any kind. The actor never looks inside a state or a patch. */
 export type AnyKind = DocumentKind<unknown, unknown, unknown>;
 
 export interface Entry {
@@ -13,29 +13,35 @@ export interface Entry {
   readonly seq: number;
   /** Bytes in the log. */
   readonly size: number;
-  /** undefined: they are read again from `stored` when they are wanted. */
+  /** Undefined if the forms are to be read again from `stored` when needed. */
   readonly forms: PatchForms | undefined;
-  /** As the log keeps it; undefined where its forms stay in memory. */
+  /** The form of the log. Undefined if `forms` stays in memory. */
   readonly stored: Uint8Array | undefined;
 }
 
 /** A committed patch, ready for use. */
 export interface PatchForms {
-  /** The kind's working form. */
+  /** The patch in the kind's working form. */
   readonly op: unknown;
-  /** JSON text of the wire form; undefined for a yjs update. */
+  /** JSON text of the wire form. Undefined for a yjs update. */
   readonly text: string | undefined;
 }
 
-/** A larger patch, in bytes, is kept as the log has it: its working form may take twenty times the memory, of many objects. */
+/**
+ * A patch of more bytes is kept in its form of the log: its working form has many objects and may take many
+ * times the memory.
+ */
 const LARGE_BYTES = 1024;
-/** Bytes that an entry takes in memory, and that its forms take for each byte of its patch, at worst. */
+/** Bytes of memory for an entry, and for each byte of a patch whose forms are kept, at worst. */
 const ENTRY_BYTES = 400;
 const FORMS_FACTOR = 12;
 
 const NOTE = '\n';
 
-/** The log keeps JSON text, with the kind's note behind a newline (JSON.stringify writes none), or a yjs update as it is. */
+/**
+ * Returns the form of the log: JSON text with the kind's note behind a newline (JSON.stringify writes
+ * none), or a yjs update as it is.
+ */
 export function storedForm(kind: AnyKind, op: unknown, text: string | undefined): Uint8Array {
   if (text === undefined) {
     const wire = kind.wire(op);
@@ -46,7 +52,7 @@ export function storedForm(kind: AnyKind, op: unknown, text: string | undefined)
   return Buffer.from(note === undefined ? text : text + NOTE + note, 'utf8');
 }
 
-/** Throws where the log holds no patch of this kind. */
+/** Reads a patch from the log. Throws if the log holds no patch of this kind. */
 export function fromStored(kind: AnyKind, stored: Uint8Array): PatchForms {
   if (kind.name === 'yjs') return { op: kind.recall(stored, undefined), text: undefined };
   const whole = Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8');
@@ -68,25 +74,28 @@ export function newEntry(
   return { ...about, size, forms, stored: size > LARGE_BYTES ? stored : undefined };
 }
 
-/** The entry as it is kept once nobody waits for it. */
+/** The entry as it is kept once no output waits for it. */
 export const kept = (entry: Entry): Entry =>
   entry.stored === undefined ? entry : { ...entry, forms: undefined };
 
-/** Bytes that a kept entry takes in memory, roughly. */
+/** Approximate bytes of memory for a kept entry. */
 export const memoryOf = ({ size, stored }: Entry): number =>
   ENTRY_BYTES + (stored === undefined ? FORMS_FACTOR * size : size);
 
-/** Reads them from what the log keeps where they are not in memory. */
+/** Returns the forms of an entry. Reads them from `stored` if they are not in memory. */
 export function formsOf(kind: AnyKind, { forms, stored }: Entry): PatchForms {
   if (forms !== undefined) return forms;
   if (stored === undefined) throw new Error('an entry has neither its forms nor what is stored of it');
   return fromStored(kind, stored);
 }
 
-/** Work in pieces of about a millisecond: one for each `yield`, and the last one returns the result. */
+/**
+ * Work in pieces of about a millisecond, with a `yield` between two pieces. The generator returns the
+ * result.
+ */
 export type Pieces<Result> = Generator<undefined, Result, undefined>;
 
-/** All pieces at once. */
+/** Does all pieces at once. */
 export function atOnce<Result>(pieces: Pieces<Result>): Result {
   for (;;) {
     const { done, value } = pieces.next();
@@ -94,20 +103,26 @@ export function atOnce<Result>(pieces: Pieces<Result>): Result {
   }
 }
 
-/** A snapshot as clients get it: JSON text, or a yjs update. The state must stay as it is until the end. */
+/**
+ * A snapshot in the form that clients get: JSON text, or a yjs update. The state must not change until the
+ * end.
+ */
 export function* snapshotOf(kind: AnyKind, state: unknown): Pieces<string | Uint8Array> {
   if (kind.writeText !== undefined) return yield* kind.writeText(state);
   const wire = kind.snapshot(state);
   return wire instanceof Uint8Array ? wire : JSON.stringify(wire);
 }
 
-/** A snapshot as the store keeps it: UTF-8 of its JSON text, or a yjs update. */
+/** A snapshot in the form of the store: UTF-8 of its JSON text, or a yjs update. */
 export function storedSnapshot(kind: AnyKind, state: unknown): Uint8Array {
   const snapshot = atOnce(snapshotOf(kind, state));
   return typeof snapshot === 'string' ? Buffer.from(snapshot, 'utf8') : snapshot;
 }
 
-/** A state from a snapshot as the store keeps it; undefined: a new document's. Throws where it is none of this kind. */
+/**
+ * Builds a state from a stored snapshot, or a new document's state if `stored` is undefined. Throws if the
+ * snapshot is not one of this kind.
+ */
 export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<unknown> {
   if (stored === undefined) return kind.create();
   if (kind.name === 'yjs') return kind.load(stored);
@@ -116,7 +131,10 @@ export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<
   return kind.load(JSON.parse(text) as Wire);
 }
 
-/** A patch as it crossed the link, as the kind's parser takes it: undefined where the text is no JSON or the bytes no bytes. */
+/**
+ * Converts a patch from the link for the kind's parser. Undefined if a text is not JSON, or if the kind
+ * expects the other form.
+ */
 export function fromLink(kind: AnyKind, op: LinkOp): unknown {
   if (typeof op !== 'string') return kind.name === 'yjs' ? op : undefined;
   const value: unknown = JSON.parse(op);
@@ -129,7 +147,7 @@ function base64Bytes(text: string): Uint8Array | undefined {
   return bytes.toString('base64') === text ? bytes : undefined;
 }
 
-/** JSON text of an entry's patch as it stands in a frame. */
+/** JSON text of an entry's patch for a frame. */
 export function frameText(kind: AnyKind, entry: Entry): string {
   const { op, text } = formsOf(kind, entry);
   if (text !== undefined) return text;

@@ -1,12 +1,13 @@
 // Server-to-client frames that a document's owner makes: `commit` once for all sockets, `opened`, and
-// `presence` for who has missed some of it; in both subprotocols, WebSocket header included. Pure.
+// `presence` for readers that have missed some of it. It makes them in both subprotocols, with the
+// WebSocket header. Pure.
 import { Packr } from 'msgpackr';
 import type { KindName, Role } from '../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
 import { type AnyKind, type Entry, formsOf, frameText } from './entry.ts';
 
-/** On the wire: the id of one life of a document. */
+/** The `history` of the wire: the id of one life of a document. */
 export const historyOf = (id: number, tag = ''): string => id.toString(36) + (tag === '' ? '' : `-${tag}`);
 
 export interface OpenedHead {
@@ -16,9 +17,9 @@ export interface OpenedHead {
   readonly version: number;
   readonly role: Role;
   readonly lastSeq: number | null;
-  /** client -> JSON text of its presence. */
+  /** JSON text of each client's presence. */
   readonly presence: ReadonlyMap<string, string>;
-  /** The subscriber, left out of `presence`. */
+  /** The subscriber. It is left out of `presence`. */
   readonly client: string;
   readonly id?: string | number | undefined;
 }
@@ -47,7 +48,7 @@ export function openedSince(
     : packedFrame({ ...headValue(head), since, ops: opsValue(kind, run) });
 }
 
-/** `snapshot`: the snapshot's JSON text, for yjs its bytes. */
+/** `snapshot` is the JSON text of the snapshot, or bytes for yjs. */
 export function openedSnapshot(
   codec: FrameCodec,
   head: OpenedHead,
@@ -63,7 +64,7 @@ export function openedSnapshot(
   });
 }
 
-/** `changes`: clients with their states as JSON text, null: gone. */
+/** `changes` has clients with their states as JSON text, null for a client that is gone. */
 export function presenceFrame(
   codec: FrameCodec,
   doc: string,
@@ -89,7 +90,7 @@ function textFrame(text: string): Uint8Array {
   return frame;
 }
 
-// Names of documents and clients are of an alphabet that JSON does not escape.
+// The alphabets of document names and client ids have no characters that JSON escapes.
 function opsText(kind: AnyKind, run: readonly Entry[]): string {
   let text = '[';
   for (const entry of run) {

@@ -1,8 +1,9 @@
-// The output gate of one document: everything that depends on a patch waits here, in order, until
-// the transaction that holds the patch has committed. It decides when, never what.
+// The output gate of one document. Every output that depends on a patch waits here, in order, until the
+// transaction that holds the patch has committed. The gate decides when an output leaves, never its
+// content.
 import type { Entry } from './entry.ts';
 
-/** An output that is no commit: it saw the document at `version`. */
+/** An output other than a commit. It saw the document at `version`. */
 export interface Held {
   readonly version: number;
   readonly emit: () => void;
@@ -20,20 +21,20 @@ export class Gate {
     return this.queue.length === 0;
   }
 
-  /** A committed patch, to be told to everyone. */
+  /** Queues a committed patch for all subscribers. */
   commit(entry: Entry): void {
     this.queue.push(entry);
   }
 
-  /** Emits at once where nothing is awaited, else after all that was put in before. */
+  /** Emits at once if `version` is durable and nothing waits; otherwise after all earlier outputs. */
   hold(version: number, emit: () => void): void {
     if (version <= this.durable && this.queue.length === 0) emit();
     else this.queue.push({ version, emit });
   }
 
   /**
-   * Everything up to `durable` has committed: emits it in order, patches between two outputs as one run. False: it has
-   * stopped since `mustYield` said so, and is to be called again.
+   * Marks versions up to `durable` as committed and emits the outputs in order, with the patches between
+   * two outputs as one run. False if it stopped because `mustYield` asked for it; call it again then.
    */
   release(
     durable: number,

@@ -1,22 +1,26 @@
-// Presence of one document: each client's latest state, which of them are still to be told to all, and
-// what a reader that is being caught up has missed meanwhile. It knows no links and sends nothing.
+// Presence of one document: the latest state of each client, the changes that readers have not been told,
+// and the changes that a reader has missed while it was being caught up. It knows no links and sends
+// nothing.
 
-/** Changes told at once; each who moved is told of all the others, so its cost is this squared. */
+/**
+ * Most changes told at once. Each moving client is told of all others, so the cost is the square of this
+ * number.
+ */
 const PRESENCES_PER_TICK = 64;
 /**
- * Clients remembered as gone while somebody is being caught up. Past it the oldest is forgotten, and who
- * may have been shown it must open afresh.
+ * Most clients remembered as gone while a reader is being caught up. Beyond that number the oldest is
+ * forgotten, and a reader that may have been shown it must open afresh.
  */
 export const GONE_KEPT = 4096;
 
-/** A client and its state as JSON text; null: gone. */
+/** A client and its state as JSON text. Null if the client is gone. */
 export type PresenceChange = readonly [client: string, data: string | null];
 
-/** Numbers of changes. */
+/** The point from which a reader has missed changes, as numbers of changes. */
 interface Behind {
-  /** States set later have been missed. */
+  /** The reader has missed states that were set after this change. */
   readonly states: number;
-  /** Whoever went later may have been shown. */
+  /** A client that left after this change may have been shown to this reader. */
   readonly gone: number;
 }
 
@@ -27,21 +31,21 @@ export class Presence {
   private readonly current = new Map<string, string>();
   private size = 0;
   private readonly untold = new Set<string>();
-  /** Changes so far; each state knows which one set it. */
+  /** Number of changes so far. Each state keeps the number of the change that set it. */
   private changes = 0;
   private readonly changedAt = new Map<string, number>();
-  /** Readers that do not hear of changes yet. */
+  /** Readers that are not told of changes yet. */
   private readonly behind = new Map<string, Behind>();
-  /** Oldest first; kept only while somebody is behind. */
+  /** Clients that are gone, oldest first. Kept only while a reader is behind. */
   private readonly gone = new Map<string, number>();
-  /** The latest change among those forgotten. */
+  /** The latest change among the forgotten clients. */
   private forgotten = 0;
 
   constructor(maxSize: number) {
     this.maxSize = maxSize;
   }
 
-  /** client -> JSON text. */
+  /** JSON text by client. */
   get states(): ReadonlyMap<string, string> {
     return this.current;
   }
@@ -50,7 +54,10 @@ export class Presence {
     return this.untold.size > 0;
   }
 
-  /** Best effort: past its share of a frame a document takes no more of it, for `opened` carries all. */
+  /**
+   * Sets a client's state, as a best effort: beyond its share of a frame a document takes no more presence,
+   * because `opened` carries all of it.
+   */
   set(client: string, data: string | null): void {
     const before = this.current.get(client)?.length ?? 0;
     const size = this.size + (data?.length ?? 0) - before;
@@ -80,17 +87,23 @@ export class Presence {
     return states;
   }
 
-  /** The reader has been shown all states as they are, and is not told of changes until it has caught up. */
+  /**
+   * Notes that the reader has been shown all current states. It is not told of changes until it has caught
+   * up.
+   */
   shown(reader: string): void {
     this.behind.set(reader, { states: this.changes, gone: this.changes });
   }
 
-  /** The reader knows what another owner told it; none of the states here. */
+  /** Notes that the reader has the states of another owner and none of the states here. */
   unknownTo(reader: string): void {
     this.behind.set(reader, { states: 0, gone: this.changes });
   }
 
-  /** From here on the reader is told with all the others. What it has missed of them; undefined: that is no longer known. */
+  /**
+   * Lets the reader be told of changes from now on. Returns the changes that it has missed, or undefined if
+   * they are no longer known.
+   */
   caughtUp(reader: string): readonly PresenceChange[] | undefined {
     const from = this.behind.get(reader);
     if (from === undefined) return NOTHING;
@@ -99,7 +112,7 @@ export class Presence {
     return missed;
   }
 
-  /** The reader is there no more, or starts afresh. */
+  /** Call it when the reader has left or starts afresh. */
   forget(reader: string): void {
     if (!this.behind.delete(reader) || this.behind.size > 0) return;
     this.gone.clear();

@@ -1,5 +1,5 @@
-// A document in memory, served: each subscriber's messages in their order to the part that answers them,
-// and what has become durable to the gate, to memory's limits and to snapshots.
+// Serves a document in memory. It passes each subscriber's messages, in their order, to the part that
+// answers them, and passes news of durable patches to the gate, to the memory limits and to snapshots.
 
 import { BEHIND_OPEN } from '../left-open.ts';
 import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link-messages.ts';
@@ -13,7 +13,7 @@ import { Stay } from './stay.ts';
 import { Submitting } from './submitting.ts';
 import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
 
-/** Windows' worth of patches that a document keeps while some fetch needs it to stay. */
+/** A document keeps this many windows' worth of patches while a fetch needs them to stay. */
 const PINNED_WINDOWS = 4;
 
 export class Serving {
@@ -45,14 +45,14 @@ export class Serving {
     return this.stay.gate.isEmpty && !this.snapshots.isFolding && !this.stay.isWaiting;
   }
 
-  /** Answers that are still to come count for nothing. */
+  /** Ends the stay. Answers that arrive later are ignored. */
   end(): void {
     this.stay.end();
   }
 
   process(link: number, message: ToOwner): void {
     const { subscribers } = this.audience;
-    // Opened again: behind what the socket sent before.
+    // A socket that opens the document again waits behind its own earlier messages.
     const number = message[0] === OPEN ? message[3].replaces : message[2];
     const subscriber = number === undefined ? undefined : subscribers.find(link, number);
     if (message[0] === OPEN && subscriber?.waiting === undefined) {
@@ -82,7 +82,10 @@ export class Serving {
     this.snapshots.foldWhenDue(document);
   }
 
-  /** Fetches under way need the window where it is, but not at any price: somebody may always fetch. */
+  /**
+   * Fetches under way need the window to stay, but only up to PINNED_WINDOWS: some fetch may be under way
+   * at any time.
+   */
   private trim(): void {
     const { document, stay } = this;
     const { residentOps, residentBytes } = stay.limits;
@@ -92,7 +95,10 @@ export class Serving {
       document.trim(residentOps, residentBytes);
   }
 
-  /** Hundreds may wait for one version, with a snapshot each: others have their turns between. */
+  /**
+   * Hundreds of subscribers may wait for one version, with a snapshot each, so other documents get turns
+   * between them.
+   */
   private release(): void {
     const { document, stay, audience } = this;
     const { hand, gate } = stay;
@@ -107,7 +113,7 @@ export class Serving {
       });
   }
 
-  /** True where a snapshot is being made. */
+  /** Returns true if a snapshot is being made. */
   foldWhenIdle(): boolean {
     this.snapshots.foldWhenIdle(this.document);
     return this.snapshots.isFolding;
@@ -123,7 +129,7 @@ export class Serving {
           this.audience.refuse(subscriber, seq, behind, BEHIND_OPEN);
           return;
         }
-        // The document has left memory since it was opened.
+        // The document has left memory since the socket opened it.
         if (this.document.needsRecall(client)) {
           this.stay.recall(subscriber, (known) => {
             if (known) this.take(subscriber, message);
@@ -138,7 +144,8 @@ export class Serving {
         this.audience.setPresence(subscriber.client, message[3]);
         return;
       case PULL:
-        // Of a subscription that has been opened again since: the new one pulls for itself.
+        // The pull belongs to a subscription that has been opened again since. The new one pulls for
+        // itself.
         if (message[2] === subscriber.sub) this.catchingUp.bringOn(subscriber);
         return;
       case OPEN:

@@ -1,34 +1,35 @@
-// When a document's log is worth a snapshot, and that one at a time is made. A document that is small is
-// written down here, as it is at its head; a large one is folded from its log, off this thread, where that
-// keeps no other document waiting. Either way a snapshot leaves when its version is durable.
+// Decides when a document's log is worth a snapshot, and makes one at a time. A small document is written
+// here, at its head. A large one is folded from its log on another thread, which holds up no other
+// document. In both cases a snapshot leaves when its version is durable.
 //
-// A snapshot is worth writing when the log since the last one exceeds a share of the document, also when the document
-// goes idle: then all snapshots ever written are in proportion to the log. It also bounds what a cold document reads.
+// A snapshot is worth writing when the log since the last one exceeds a share of the document, also when
+// the document goes idle. All snapshots ever written are then in proportion to the log. The rule also
+// bounds the log that a cold document reads.
 import type { LoadedDocument } from '../storage/store.ts';
 import type { Document } from './document.ts';
 import type { ActorLimits, Hand, MadeSnapshot } from './effects.ts';
 
-/** A document that goes idle is worth a snapshot from so little log on, where it is small itself. */
+/** Bytes of log from which a small document that goes idle is worth a snapshot. */
 const IDLE_SNAPSHOT_BYTES = 4096;
-/**
- * Up to here writing the document down (0.3 ms) costs less than reading its log and applying it again, which is
- * a fifth of all that a server does under load (measured).
- */
+/** Up to this size, writing a document costs less than reading its log and applying it again. */
 const SMALL_BYTES = 64 * 1024;
 
 export class Snapshots {
   private readonly hand: Hand;
   private readonly limits: ActorLimits;
-  /** Of the document when it was loaded. */
+  /** The document's head when it was loaded. */
   private readonly loadedHead: number;
-  /** The newest snapshot's, as far as is known here. */
+  /** Version and bytes of the newest snapshot known here. */
   private version: number;
   private bytes: number;
-  /** One failed: whether it was written all the same, or another is newer, only the store knows. */
+  /**
+   * A snapshot failed. Only the store knows whether it was written nevertheless, or whether a newer one
+   * exists.
+   */
   private doubtful = false;
   private bytesSince: number;
   private folding = false;
-  /** Made, and not durable yet. */
+  /** A snapshot that has been made and is not durable yet. */
   private waiting: { readonly version: number; readonly send: () => void } | undefined;
 
   constructor(hand: Hand, limits: ActorLimits, { snapshotVersion, snapshot, deltas }: LoadedDocument) {
@@ -48,7 +49,7 @@ export class Snapshots {
     this.bytesSince += bytes;
   }
 
-  /** After `document.durable` has risen. */
+  /** Call it after `document.durable` has risen. */
   foldWhenDue(document: Document): void {
     if (this.waiting !== undefined && this.waiting.version <= document.durable) {
       const { send } = this.waiting;
@@ -64,7 +65,8 @@ export class Snapshots {
 
   private foldAbove(document: Document, minBytes: number): void {
     if (this.folding || document.durable <= this.version) return;
-    // In memory a yjs document is as large as its log until it is merged: the last snapshot tells more of its size.
+    // Until it is merged, a yjs document is as large in memory as its log. The last snapshot tells more
+    // about its size.
     const size = document.kind.name === 'yjs' ? this.bytes : document.snapshotBytes;
     if (this.bytesSince <= Math.max(minBytes, this.limits.snapshotRatio * size)) return;
     const made = this.make(document);
@@ -79,18 +81,21 @@ export class Snapshots {
           this.version = version;
           this.bytes = bytes;
         }
-        // A failed one is tried again after as much again.
+        // A failed snapshot is tried again after as much log again.
         this.bytesSince -= counted;
       });
     if (version <= document.durable) send();
     else this.waiting = { version, send };
   }
 
-  /** The document at its head, where that is cheap; of a yjs document garbage is collected, off this thread. */
+  /**
+   * Writes the document at its head if that is cheap. A yjs document is folded on another thread, which
+   * also collects its garbage.
+   */
   private make(document: Document): MadeSnapshot | undefined {
     const { kind, head, snapshotBytes } = document;
     if (this.doubtful) return undefined;
-    // Under which epoch the loaded head was committed only the log knows.
+    // Only the log knows the epoch under which the loaded head was committed.
     if (kind.name === 'yjs' || snapshotBytes > SMALL_BYTES || head === this.loadedHead) return undefined;
     const clients = document.clientsAbove(this.version);
     const snapshot = document.snapshot();

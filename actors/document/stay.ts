@@ -1,6 +1,6 @@
-// One stay of a document in memory: what its parts share from the load until it is unloaded. It owns the
-// fetches under way for subscribers, whose later messages wait meanwhile, and what waits for the word that the
-// session lives; answers to a stay that is over count for nothing.
+// One stay of a document in memory: the state that its parts share from the load until the document is
+// unloaded. It owns the fetches for subscribers, whose later messages wait meanwhile, and the answers that
+// wait for proof that the session lives. Answers to a stay that is over are ignored.
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import type { ToOwner } from '../link-messages.ts';
 import type { Audience } from './audience.ts';
@@ -16,14 +16,14 @@ export class Stay {
   readonly audience: Audience;
   readonly hand: Hand;
   readonly limits: ActorLimits;
-  /** Fetches under way that need the window to stay where it is. */
+  /** Number of fetches under way that need the window to stay. */
   private pins = 0;
-  /** Answers that wait for the word that the session lives. */
+  /** Number of answers that wait for proof that the session lives. */
   private finals = 0;
   private over = false;
   private readonly take: (subscriber: Subscriber, message: ToOwner) => void;
 
-  /** `take`: a message that has waited long enough. */
+  /** `take` handles a message that has waited long enough. */
   constructor(
     document: Document,
     audience: Audience,
@@ -47,7 +47,7 @@ export class Stay {
     return this.pins > 0;
   }
 
-  /** Something of it waits for the store. */
+  /** True if an answer of the store is awaited. */
   get isWaiting(): boolean {
     return this.pins > 0 || this.finals > 0;
   }
@@ -57,15 +57,16 @@ export class Stay {
   }
 
   /**
-   * Runs `step` when the store has answered; the subscriber's later messages wait meanwhile. `needs`: whether the window
-   * of patches must stay where it is until then, or only the document in memory.
+   * Runs `step` when the store has answered. The subscriber's later messages wait meanwhile. `needs` tells
+   * whether the window of patches must stay until then, or only the document in memory.
    */
   await(
     subscriber: Subscriber,
     ask: (answered: (step: () => void) => void) => void,
     needs: 'pins' | 'finals' = 'pins',
   ): void {
-    // Not kept here: where the subscriber leaves before the answer, what waited for it goes at once.
+    // The waiting messages are kept with the subscriber, so they are dropped at once if it leaves before
+    // the answer.
     subscriber.waiting ??= [];
     this[needs]++;
     ask((step) => {
@@ -79,7 +80,10 @@ export class Stay {
     });
   }
 
-  /** Work that is long, each piece in a turn of its own. Nothing else of this document is done before it has ended. */
+  /**
+   * Does long work, each piece in a turn of its own. Nothing else of this document is done before the work
+   * has ended.
+   */
   inPieces<Result>(pieces: Pieces<Result>, done: (result: Result) => void): void {
     if (this.over) return;
     const next = pieces.next();
@@ -87,11 +91,14 @@ export class Stay {
     else this.hand.next(() => this.inPieces(pieces, done));
   }
 
-  /** Messages that have waited for an answer, in their order; between them others have their turns. */
+  /**
+   * Handles messages that have waited for an answer, in their order. Other documents get turns between
+   * them.
+   */
   private takeWaiting(subscriber: Subscriber, waiting: ToOwner[]): void {
     while (waiting.length > 0 && subscriber.waiting === undefined && !subscriber.gone) {
       if (this.hand.mustYield) {
-        // What comes meanwhile waits behind them.
+        // Messages that come meanwhile wait behind these.
         subscriber.waiting = waiting;
         this.hand.later(() => {
           if (this.over || subscriber.gone) return;
@@ -103,15 +110,15 @@ export class Stay {
       const message = waiting.shift();
       if (message !== undefined) this.take(subscriber, message);
     }
-    // Asked again: what is left goes on waiting, in its order.
+    // A handled message awaits the store again. The rest goes on waiting, in its order.
     const again = subscriber.waiting;
     if (again !== undefined && again !== waiting) again.push(...waiting);
   }
 
   /**
-   * A submit that will never commit. Final, so it waits for two things: that what it saw is durable, and that the
-   * database has seen this session live since. A session that is fenced and does not know it would turn down a
-   * patch that has reached the log through its successor.
+   * Answers a submit that will never commit. The answer is final, so it waits for two things: every patch
+   * that the submit saw is durable, and the database has seen this session live since. A fenced session
+   * that does not know it would otherwise reject a patch that has reached the log through its successor.
    */
   reject(subscriber: Subscriber, seq: number, code: FinalSubmitCode, message: string): void {
     let missing = 2;
@@ -127,7 +134,10 @@ export class Stay {
     });
   }
 
-  /** Brings what the store knows of this client's seqs to memory: without it a patch sent again would be taken for new. */
+  /**
+   * Loads the client's seqs from the store. Without them a patch that is sent again would be taken for a
+   * new one.
+   */
   recall(subscriber: Subscriber, then: (known: boolean) => void): void {
     const { document } = this;
     this.await(subscriber, (answered) =>

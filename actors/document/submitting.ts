@@ -1,5 +1,5 @@
-// A submit on its way to the log: what it needs of the store first, and how its author is answered. The
-// patch itself `Document` orders; that it is durable the gate waits for.
+// Handles a submit on its way to the log: it fetches missing history or seqs from the store, and answers
+// the author. `Document` orders the patch itself, and the gate waits until it is durable.
 import { ACK } from '../link-messages.ts';
 import type { Submission } from './document.ts';
 import { fromStored } from './entry.ts';
@@ -7,9 +7,12 @@ import type { Snapshots } from './snapshots.ts';
 import type { Stay } from './stay.ts';
 import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
 
-/** A submit's base may reach back this many times historyOps before it is told to rebase: historyMs may promise more than historyOps. */
+/**
+ * A submit's base may reach back this many times historyOps before its author is told to rebase, because
+ * historyMs may promise more than historyOps.
+ */
 const HISTORY_SLACK = 10;
-/** Of history, read and decoded at once. */
+/** Bytes of history that are read and decoded at once. */
 const PAGE_BYTES = 1024 * 1024;
 const BEFORE_HISTORY =
   'base is before the kept history: open the document again and make the patch on its head';
@@ -19,7 +22,10 @@ const TOO_MUCH_SINCE =
 export class Submitting {
   private readonly stay: Stay;
   private readonly snapshots: Snapshots;
-  /** More bytes than are read for one submit have been committed since this version, and so since those before it. */
+  /**
+   * More bytes than one submit may read have been committed since this version, and so since every earlier
+   * one.
+   */
   private tooMuchSince = -1;
 
   constructor(stay: Stay, snapshots: Snapshots) {
@@ -27,7 +33,7 @@ export class Submitting {
     this.snapshots = snapshots;
   }
 
-  /** `older`: patches after its base that memory no longer has, where they were asked for. */
+  /** `older` has the patches after the submission's base that memory had dropped, if they were fetched. */
   submit(subscriber: Subscriber, submission: Submission, older: readonly unknown[]): void {
     const { document, gate, hand, audience } = this.stay;
     if (hand.full) {
@@ -51,7 +57,7 @@ export class Submitting {
         audience.refuse(subscriber, submission.seq, 'version-too-old', submitted.message);
         return;
       case 'needs-history':
-        // The window has been cut meanwhile, which more has been committed to than it may hold.
+        // More patches were committed during the fetch than the window may hold, so it was cut again.
         if (older.length > 0) {
           audience.refuse(subscriber, submission.seq, 'overloaded', 'the document is changed too fast');
           return;
@@ -68,20 +74,20 @@ export class Submitting {
 
   acknowledge(subscriber: Subscriber, seq: number, version: number): void {
     const { document, gate, audience } = this.stay;
-    // Who is being caught up has not had that version yet.
+    // A subscriber that is being caught up has not received that version yet.
     if (subscriber.heldAcks !== undefined) {
       if (subscriber.heldAcks.length < WAITING_MESSAGES) subscriber.heldAcks.push([seq, version]);
       else audience.refuse(subscriber, seq, 'overloaded', 'too much of this client waits');
       return;
     }
-    // A held ack saw the head: it comes after the commit that carries its version.
+    // A held ack saw the head, so it comes after the commit that carries its version.
     gate.hold(Math.max(version, document.durable), () => {
       if (!subscriber.gone)
         audience.tell(subscriber, [ACK, subscriber.link.chan, subscriber.sub, seq, version]);
     });
   }
 
-  /** The patches in (after, upTo], which memory no longer has, then the submit again. */
+  /** Fetches the patches in (after, upTo] that memory has dropped, then submits again. */
   private fetchHistory(subscriber: Subscriber, submission: Submission, after: number, upTo: number): void {
     const { audience, hand, limits } = this.stay;
     const refuse = (code: 'version-too-old' | 'unavailable' | 'overloaded', message: string): void =>
@@ -112,7 +118,10 @@ export class Submitting {
     });
   }
 
-  /** Page by page, each in a turn of its own; `bytes`: of what `got` stands for in the log. */
+  /**
+   * Fetches page by page, each in a turn of its own. `bytes` is the size in the log of the patches in
+   * `got`.
+   */
   private collect(
     after: number,
     upTo: number,

@@ -1,38 +1,47 @@
-// Who has one document open: one entry per socket, grouped by the link it came over. It holds who
-// they are and how far they have been brought; it sends nothing.
+// The sockets that have one document open: one entry per socket, grouped by the link over which it came. It
+// holds who they are and the version to which each has been brought; it sends nothing.
 import type { Role } from '../../protocol/messages.ts';
 import type { LeftOpen } from '../left-open.ts';
 import { type FrameCodec, JSON_FRAMES, type OpenRequest, type ToOwner } from '../link-messages.ts';
 
-/** Messages of one subscriber that wait for an answer of the store, and acks that wait until it has caught up: its submits in flight, and some. */
+/**
+ * Most messages of one subscriber that wait for an answer of the store, and most acks that wait until it
+ * has caught up. The number exceeds its submits in flight.
+ */
 export const WAITING_MESSAGES = 128;
 
 export interface Subscriber {
   readonly link: LinkSubscribers;
   sub: number;
-  /** The number under which its latest `opened` or chunk went out; 0: none has. */
+  /** The number under which the latest `opened` or chunk was sent. 0 if none was sent. */
   answered: number;
-  /** Numbers that its socket may still use for it, `sub` left out. */
+  /** Numbers other than `sub` that the socket may still use for this subscription. */
   formerSubs: readonly number[];
   readonly client: string;
   readonly user: string;
   readonly role: Role;
   readonly codec: FrameCodec;
-  /** As its request has it; 0 where that does not tell. */
+  /** The time from the open request. 0 if the request has none. */
   askedAt: number;
-  /** Its gateway has brought it along from an earlier owner. */
+  /** The gateway has brought this subscription from an earlier owner. */
   again: boolean;
-  /** What it asked for, until it has joined. */
+  /** The open request, until the subscriber has joined. */
   request: OpenRequest | undefined;
-  /** It takes the channel's commits. Before that it is brought up to the head. */
+  /** The subscriber takes the channel's commits. Before it joins, it is brought up to the head. */
   joined: boolean;
-  /** Version that it has been brought to while it is not joined. */
+  /** Version up to which the subscriber has been brought while it has not joined. */
   at: number;
-  /** Its messages wait here while an answer of the store is awaited for it; undefined: none is. */
+  /**
+   * The subscriber's messages that wait while it awaits an answer of the store. Undefined if it awaits
+   * none.
+   */
   waiting: ToOwner[] | undefined;
-  /** Its submits that were refused and may come again; undefined: there has been none. */
+  /** Refused submits of this subscriber that may come again. Undefined if there has been none. */
   leftOpen: LeftOpen | undefined;
-  /** It is being caught up: seq and version of acks that wait until it has joined. */
+  /**
+   * Seq and version of acks that wait until the subscriber has caught up. Undefined if it is not being
+   * caught up.
+   */
   heldAcks: (readonly [seq: number, version: number])[] | undefined;
   gone: boolean;
 }
@@ -42,7 +51,7 @@ export interface LinkSubscribers {
   readonly link: number;
   readonly chan: number;
   readonly subs: Map<number, Subscriber>;
-  /** Joined subscribers by codec: which frames this link needs. */
+  /** Joined subscribers by codec. They decide which frames this link needs. */
   json: number;
   msgpack: number;
 }
@@ -50,7 +59,7 @@ export interface LinkSubscribers {
 export class Subscribers {
   readonly links = new Map<number, LinkSubscribers>();
   private readonly clients = new Map<string, Subscriber>();
-  /** A channel may have nobody on it any more; who has looked sets it back. */
+  /** True if a channel may have no subscriber any more. The reader of this flag resets it. */
   emptied = false;
 
   get size(): number {
@@ -65,7 +74,7 @@ export class Subscribers {
     return this.clients.get(client);
   }
 
-  /** Somebody has the document open over this channel. */
+  /** True if a socket has the document open over this channel. */
   hasChannel(link: number, chan: number): boolean {
     const group = this.links.get(link);
     if (group === undefined || group.chan === chan) return group !== undefined;
@@ -73,7 +82,7 @@ export class Subscribers {
     return false;
   }
 
-  /** Adds it; returns the subscriber of the same client that it replaces. */
+  /** Adds a subscriber. Returns the subscriber of the same client that it replaces. */
   add(
     link: number,
     chan: number,
@@ -93,7 +102,7 @@ export class Subscribers {
     }
     const replaced = this.clients.get(request.client);
     if (replaced !== undefined) this.remove(replaced);
-    // Removing the last one forgets the group.
+    // Removing the replaced subscriber may have deleted the group.
     this.links.set(link, group);
     const added: Subscriber = {
       link: group,
@@ -119,11 +128,14 @@ export class Subscribers {
     return { added, replaced };
   }
 
-  /** Its socket opens the document again, as `sub`; until it has heard of that it may use `before` as well. */
+  /**
+   * Renumbers a subscriber whose socket opens the document again as `sub`. The socket may use `before` as
+   * well until it has received the answer.
+   */
   renew(subscriber: Subscriber, before: number, sub: number, request: OpenRequest): void {
     const { subs } = subscriber.link;
     const numbers = [...subscriber.formerSubs, subscriber.sub];
-    // The socket has gone on from what came earlier.
+    // The socket no longer uses numbers below `before`.
     for (const number of numbers) if (number < before) subs.delete(number);
     subscriber.formerSubs = numbers.filter((number) => number >= before);
     subscriber.sub = sub;
