@@ -1,8 +1,8 @@
-// Waiting for an answer that may never come: who waits can be called away.
+// Waits for an answer that may never come, until a signal ends the wait.
 
 /**
- * Settles as `answer` does, unless `signal` aborts first: then rejects with its reason. What comes of `answer`
- * after that is let fall: who asked closes what it may still open.
+ * Settles as `answer` does, unless `signal` aborts first; then it rejects with the signal's reason. A later
+ * answer is ignored, so the caller closes anything that it may still open.
  */
 export function unlessAborted<T>(signal: AbortSignal, answer: PromiseLike<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {

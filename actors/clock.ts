@@ -1,13 +1,17 @@
-// Time as everything above the adapters sees it: the process's own here, a simulation's in its place.
+// The clock for all code above the adapters. This file has the process's own clock; a simulation puts its
+// clock in its place.
 
 export interface Clock {
-  /** Milliseconds, never going back; its zero means nothing. */
+  /** Milliseconds. They never go back, and their zero has no meaning. */
   now(): number;
-  /** Runs once, no sooner than after `ms`; the function returned takes it back, also when it has run. */
+  /**
+   * Calls `run` once, no sooner than after `ms`. The returned function cancels the call, and has no effect
+   * after it.
+   */
   after(ms: number, run: () => void): () => void;
-  /** Runs every `ms`, until the function returned is called. */
+  /** Calls `run` every `ms` until the returned function is called. */
   every(ms: number, run: () => void): () => void;
-  /** Runs after what this turn of the event loop still brings. */
+  /** Calls `run` after the rest of this turn of the event loop. */
   soon(run: () => void): void;
 }
 

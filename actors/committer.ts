@@ -1,44 +1,44 @@
-// Group commit of one worker: everything that its actors produced since the last flush goes to the
-// store in one append; one append is under way at a time. It knows rows and outcomes, no documents'
-// content.
+// Group commit of one worker: all patches that its actors produced since the last flush go to the store in
+// one append. One append is under way at a time. It knows rows and outcomes, but not the content of
+// documents.
 
 import type { Clock } from './clock.ts';
 import type { AppendOutcome, DeltaRow, DocumentId, WorkerStore } from './storage/store.ts';
 
 export interface CommitLimits {
-  /** Rows and bytes of one append. */
+  /** Most rows and bytes of one append. */
   readonly maxRows: number;
   readonly maxBytes: number;
-  /** Bytes waiting for the store; past it `full`. */
+  /** Bytes waiting for the store beyond which `full` is true. */
   readonly queueBytes: number;
-  /** Longest gathering of tiny batches, ms. 0: none. */
+  /** Longest time for which tiny batches are gathered, ms. 0 gathers none. */
   readonly lingerMs: number;
 }
 
-/** What a committer tells the owner of the entries. */
+/** Receives the committer's reports for the entries of one owner. */
 export interface CommitListener {
   durableTo(version: number): void;
   refusedByStore(rows: readonly DeltaRow[]): void;
 }
 
 interface Waiting {
-  /** Rising in the order of arrival. */
+  /** Rises in the order of arrival. */
   readonly number: number;
   readonly row: DeltaRow;
   readonly owner: CommitListener;
 }
 
-/** A batch this small is worth gathering for, when commits are frequent. */
+/** A batch with fewer rows is gathered when commits are frequent. */
 const TINY_ROWS = 4;
 /** Commits per second above which tiny batches are gathered. */
 const BUSY_COMMITS_PER_SECOND = 1500;
 /** Weight of the newest interval in the running mean. */
 const SMOOTHING = 0.1;
-/** Waiting rows are put in order, and batches are measured, from so many bytes on. */
+/** From this many bytes on, waiting rows are sorted and batches are measured. */
 const LARGE_BYTES = 64 * 1024;
 /**
- * Behind its first row a batch takes no more bytes than the store takes in this time, as far as larger batches have told,
- * but always LEAST_BYTES.
+ * Beyond its first row, a batch takes no more bytes than the store takes in this time, judged by earlier
+ * large batches, but always LEAST_BYTES.
  */
 const BATCH_MS = 10;
 const LEAST_BYTES = 64 * 1024;
@@ -47,7 +47,10 @@ export class Committer {
   private readonly store: WorkerStore;
   private readonly limits: CommitLimits;
   private readonly clock: Clock;
-  /** The session is over (`fenced`) or the log has lost commits (`gap`): nothing that waits will commit. */
+  /**
+   * Called when the session is over (`fenced`) or the log has lost commits (`gap`). No waiting row will
+   * commit.
+   */
   private readonly onLost: (reason: 'fenced' | 'gap') => void;
   private waiting: Waiting[] = [];
   private waitingBytes = 0;
@@ -60,9 +63,9 @@ export class Committer {
   private lastFlush = 0;
   private meanIntervalMs = 1000;
   private lastRows = TINY_ROWS;
-  /** Bytes per ms that the store takes of large batches; 0: none has come yet. */
+  /** Bytes per ms that the store takes of large batches. 0 if there was none yet. */
   private bytesPerMs = 0;
-  /** Documents whose predecessor version is proved to exist, on this connection of the store. */
+  /** Documents whose predecessor version is proved to exist, on the store's connection number `provedOn`. */
   private proved = new Set<DocumentId>();
   private provedOn = 0;
 
@@ -86,7 +89,7 @@ export class Committer {
     this.waiting.push({ number: ++this.arrived, row, owner });
     this.waitingBytes += bytesOf({ row });
     if (this.flushing) return;
-    // After everything that the same turn brings.
+    // The flush comes after the rest of this turn, with all rows that it adds.
     this.flushing = true;
     queueMicrotask(() => {
       this.flushing = false;
@@ -107,7 +110,7 @@ export class Committer {
     } else this.append();
   }
 
-  /** Resolves once nothing of this document is under way; what of it still waits is dropped. */
+  /** Drops the waiting rows of this document. Resolves once none of its rows is under way. */
   async discard(doc: DocumentId): Promise<void> {
     this.drop(new Set([doc]));
     if (this.isUnderWay(doc)) await this.whenSettled();
@@ -117,13 +120,13 @@ export class Committer {
     return this.inFlight.some(({ row }) => row.doc === doc);
   }
 
-  /** Rows that wait and must not follow what has not committed. */
+  /** Drops waiting rows of these documents. */
   private drop(docs: ReadonlySet<DocumentId>): void {
     for (const doc of docs) this.proved.delete(doc);
     if (this.waiting.length === 0) return;
     this.waiting = this.waiting.filter(({ row }) => !docs.has(row.doc));
     this.waitingBytes = this.waiting.reduce((sum, item) => sum + bytesOf(item), 0);
-    // Who waits for it would wait for an append that does not come.
+    // Without an append under way, callers that wait for a settled append would wait for ever.
     if (this.inFlight.length === 0) this.wake();
   }
 
@@ -135,7 +138,7 @@ export class Committer {
     }
   }
 
-  /** Resolves once nothing of these documents waits or is under way; the caller enqueues no more of them. */
+  /** Resolves once no row of these documents waits or is under way. The caller enqueues no more of them. */
   async settle(docs: ReadonlySet<DocumentId>): Promise<void> {
     const isOf = ({ row }: Waiting): boolean => docs.has(row.doc);
     while (!this.stopped && (this.waiting.some(isOf) || this.inFlight.some(isOf))) {
@@ -168,7 +171,8 @@ export class Committer {
         this.settled(batch, outcome);
       },
       (error: unknown) => {
-        // An append ends in an outcome; what throws is a defect, and the safe answer is to start over.
+        // An append always ends in an outcome. An exception is a defect, and the safe answer is to start
+        // over.
         this.stopped = true;
         throw error;
       },
@@ -190,8 +194,8 @@ export class Committer {
   }
 
   /**
-   * A document has left memory: it is proved again when it comes back. What of it still waits is dropped, for nobody
-   * answers for it any more, and its shard may be handed over.
+   * Forgets a document that has left memory. Its head is proved again when it comes back. Its waiting rows
+   * are dropped, because their owner is gone and the shard may be handed over.
    */
   forget(doc: DocumentId): void {
     if (this.waiting.length > 0) this.drop(new Set([doc]));
@@ -201,7 +205,8 @@ export class Committer {
   private nextBatch(): readonly Waiting[] {
     if (this.waitingBytes > LARGE_BYTES) this.waiting = lightFirst(this.waiting);
     const { maxBytes, maxRows } = this.limits;
-    // The first one goes in any case, and the light ones behind it do not wait for another batch because of it.
+    // The first row is always part of the batch, and the light rows behind it do not wait for another batch
+    // because of it.
     const [first] = this.waiting;
     const most = Math.min(this.mostBytes, maxBytes - (first === undefined ? 0 : bytesOf(first)));
     let bytes = 0;
@@ -270,14 +275,14 @@ export class Committer {
   }
 }
 
-/** What a row takes beyond its patch, roughly, in memory and on the wire. */
+/** Approximate bytes that a row takes beyond its patch, in memory and on the wire. */
 const ROW_OVERHEAD = 128;
 const bytesOf = ({ row }: Pick<Waiting, 'row'>): number => row.op.length + ROW_OVERHEAD;
 
 /**
- * The row that has waited longest, so that each gets there; then the others, document by document, the document with
- * the fewest waiting bytes first: edits of one document do not wait for megabytes of another. The rows of one document
- * keep their order.
+ * Orders waiting rows. The row that has waited longest comes first, so that every row gets its turn. The
+ * others follow by document, the document with the fewest waiting bytes first, so that edits of one
+ * document do not wait for megabytes of another. The rows of one document keep their order.
  */
 function lightFirst(waiting: readonly Waiting[]): Waiting[] {
   const oldest = waiting.reduce((found, item) => (item.number < found.number ? item : found));

@@ -1,5 +1,5 @@
-// The compute pool's task: makes snapshots, beside the threads that serve edits, and behind them where processors are
-// short.
+// The compute pool's task: makes snapshots beside the threads that serve edits. Its thread has a lower
+// priority than theirs.
 import { type FoldRequest, fold } from './fold.ts';
 import type { FoldStore } from './storage/store.ts';
 import { createFoldStore } from './storage/store-postgres.ts';
@@ -16,12 +16,12 @@ export interface FoldTask {
   readonly request: FoldRequest;
 }
 
-/** One per thread: its connection serves task after task. */
+/** One store per thread. Its connection serves task after task. */
 let store: FoldStore | undefined;
 
 yieldToOthers();
 
-/** As `fold`. */
+/** Runs `fold`. */
 export default async function run({ storage, request }: FoldTask): Promise<number | undefined> {
   store ??= createFoldStore(storage);
   store.refuseBelow(storage.lowestTimeline);

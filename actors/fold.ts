@@ -1,5 +1,5 @@
-// Folds a document's log into its next snapshot. It reads and writes committed rows only, through its store, so
-// it needs nothing of the actor's memory, and runs beside the threads that serve edits.
+// Folds a document's log into its next snapshot. It reads and writes committed rows only, through its
+// store. So it needs nothing of the actor's memory and runs beside the threads that serve edits.
 import { kindOf } from '../kinds/registry.ts';
 import { collectGarbage } from '../kinds/yjs/yjs.ts';
 import type { KindName } from '../protocol/messages.ts';
@@ -11,13 +11,16 @@ export interface FoldRequest {
   readonly session: SessionRef;
   readonly doc: DocumentId;
   readonly kind: KindName;
-  /** Durable. */
+  /** The version of the snapshot. It is durable. */
   readonly version: number;
-  /** The garbage of a yjs document is not collected. */
+  /** True to keep the garbage of a yjs document. */
   readonly keepGarbage?: boolean;
 }
 
-/** Bytes of the snapshot that the store now has; undefined: the session is fenced, or there was nothing to fold. */
+/**
+ * Returns the bytes of the snapshot that the store now has. Undefined if the session is fenced, or if there
+ * was nothing to fold.
+ */
 export async function fold(store: FoldStore, request: FoldRequest): Promise<number | undefined> {
   const { session, doc, version } = request;
   const { snapshot, snapshotVersion, deltas } = await store.read(doc, version);

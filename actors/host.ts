@@ -1,7 +1,7 @@
-// One worker's documents: brings messages of its links to actors, their patches to the committer,
-// their questions to the store, and passivates what is idle. It runs in one thread and owns no
-// sockets; links, store, clock and compute come from outside.
-// Over 400 lines with what an actor asks of it: messages in, answers out, folding, passivation.
+// The documents of one worker. The host brings messages of its links to actors, their patches to the
+// committer and their requests to the store, and passivates idle documents. It runs in one thread and owns
+// no sockets; links, store, clock and compute come from outside. It has over 400 lines because it provides
+// all effects of an actor: messages in, answers out, folding, passivation.
 import type { Clock } from './clock.ts';
 import { type CommitLimits, type CommitListener, Committer } from './committer.ts';
 import {
@@ -41,13 +41,16 @@ export interface HostLimits {
   readonly actor: ActorLimits;
   readonly commit: CommitLimits;
   readonly link: LinkOptions;
-  /** History that is read for submits and readers, of all documents together. */
+  /** Bytes of history that is read for submits and readers, for all documents together. */
   readonly historyMemoryBytes: number;
-  /** Messages that wait for documents that are being loaded, of all documents together. */
+  /** Messages that wait for documents that are being loaded, for all documents together. */
   readonly loadsWaiting: MailboxLimits;
-  /** Approximate bytes of all documents in memory; past it the least recently used quiet ones go. */
+  /**
+   * Approximate bytes of all documents in memory. Beyond it, quiet documents are unloaded, the least
+   * recently used first.
+   */
   readonly memoryBytes: number;
-  /** A document that nobody has open goes after this long. */
+  /** A document without subscribers is unloaded after this long. */
   readonly idleMs: number;
   readonly quarantine: QuarantineLimits;
 }
@@ -59,39 +62,51 @@ export interface HostOptions {
   readonly limits: HostLimits;
   readonly progress: Progress;
   readonly clock: Clock;
-  /** As `TurnsOptions` has it: the clock, where nothing else is given. */
+  /** As in `TurnsOptions`. The default is the clock. */
   readonly spentMs?: () => number;
   /**
-   * False: nobody has confirmed of late that this session still owns what it owned. Then nothing is answered:
-   * a process that was stopped for long must not serve what may be old when it wakes.
+   * False if this session's ownership has not been confirmed lately. Then the host answers nothing: a
+   * process that was stopped for long might serve old data when it wakes.
    */
   readonly confirmed: () => boolean;
-  /** Folds off this thread; resolves to the snapshot's bytes, undefined where none was made. */
+  /** Folds on another thread. Resolves to the bytes of the snapshot, or to undefined if none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
-  /** One Yjs update of many, made off this thread. `updates`: oldest first; given away. */
+  /**
+   * Merges many Yjs updates into one on another thread. `updates` are oldest first, and the caller gives
+   * them away.
+   */
   readonly merge: Merge;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
-  /** The handling of this document has thrown: other workers, which may get it, count that too. */
+  /**
+   * The handling of this document has thrown. Other workers count the failure too, since they may get the
+   * document.
+   */
   readonly onFailed: (doc: string) => void;
-  /** The session is over: this incarnation must end, another starts over. */
+  /** The session is over. This incarnation must end, and another one starts over. */
   readonly onLost: (reason: 'fenced' | 'gap') => void;
 }
 
 export type Merge = (updates: readonly Uint8Array<ArrayBuffer>[]) => Promise<Uint8Array<ArrayBuffer>>;
 
-/** The node's own gateway has link number 0; links of peers follow. */
+/** Number of the link to the node's own gateway. Peers get later numbers. */
 export const LOCAL_LINK = 0;
 
 const SWEEP_MS = 1000;
-/** Of the memory for documents: a smaller one stays in memory while small ones do not take half of it. */
+/**
+ * A document below this share of the memory stays loaded while such small documents take less than half of
+ * the memory.
+ */
 const SMALL_SHARE = 1 / 1024;
-/** Presence of one document is gathered this long. */
+/** Presence of one document is gathered for this long. */
 const PRESENCE_TICK_MS = 25;
-/** Readers and submits that wait for memory to read history in. */
+/** Most readers and submits that wait for memory in which to read history. */
 const HISTORY_WAITING = 10_000;
-/** Of a link's window: messages that wait for a turn fill no more of it, so that other documents' find their way. */
+/**
+ * Messages that wait for a turn take at most this share of a link's window, so that other documents'
+ * messages get through.
+ */
 const POSTPONED_SHARE = 1 / 2;
-/** For the snapshots of a worker that stops. */
+/** Longest wait for the snapshots of a worker that stops. */
 const LAST_FOLDS_MS = 3000;
 
 export class Host {
@@ -114,7 +129,7 @@ export class Host {
   private readonly stopSweeping: () => void;
   private stopPresence: (() => void) | undefined;
   private readonly folds = new Set<Promise<void>>();
-  /** One merge at a time: what is to be merged is copied for it. */
+  /** One merge runs at a time, because each merge works on a copy of its updates. */
   private merging = Promise.resolve();
   private stopping = false;
   private isLost = false;
@@ -159,7 +174,10 @@ export class Host {
     this.links.set(id, { link, channels });
   }
 
-  /** That gateway is far behind what is written elsewhere: it comes back, with `since`, for what it can take. */
+  /**
+   * The gateway has fallen far behind. Its documents are opened again with `since`, at the pace that it can
+   * take.
+   */
   private overflowed(id: number): void {
     const found = this.links.get(id);
     if (found === undefined) return;
@@ -196,12 +214,12 @@ export class Host {
     this.forget(actor);
   }
 
-  /** It is in service again, and its failures are forgotten. */
+  /** Puts a document back into service and forgets its failures. */
   releaseQuarantined(doc: string): void {
     this.quarantined.release(doc, this.options.clock.now());
   }
 
-  /** These shards are this session's, by a claim or by a hand-off. */
+  /** Notes that this session owns these shards, by a claim or by a hand-off. */
   own(epochs: ReadonlyMap<number, Epoch>): void {
     this.shards.own(epochs);
   }
@@ -211,9 +229,9 @@ export class Host {
   }
 
   /**
-   * Gives shards to another session: takes nothing more for their documents, lets commit what was taken,
-   * then hands over. Resolves with those that moved; the rest goes on here. Gateways are told either way,
-   * since what they sent meanwhile was not taken.
+   * Gives shards to another session. It takes no more messages for their documents, lets the taken patches
+   * commit, and then hands the shards over. Resolves to the shards that moved; the others are served again.
+   * Gateways are told in both cases, since the messages that they sent meanwhile were not taken.
    */
   async release(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
     const leaving = this.shards.beginLeaving(shards);
@@ -236,7 +254,7 @@ export class Host {
     return moved;
   }
 
-  /** Commits what was taken, then ends. No message is taken after the call. */
+  /** Commits all taken patches, then ends. No message is taken after the call. */
   async stop(): Promise<void> {
     this.stopping = true;
     for (const actor of this.actors.values()) actor.refuseWaiting('this worker is stopping');
@@ -246,7 +264,10 @@ export class Host {
     this.dispose();
   }
 
-  /** Snapshots for documents whose log is worth one, as many as a moment allows: they open faster next time. */
+  /**
+   * Makes snapshots of documents whose log is worth one, as many as LAST_FOLDS_MS allows. Such documents
+   * open faster next time.
+   */
   private async foldAll(): Promise<void> {
     for (const actor of this.actors.values()) actor.foldWhenIdle();
     let cancel = (): void => undefined;
@@ -292,7 +313,10 @@ export class Host {
     }
   }
 
-  /** The document that the message is for; undefined: it has been answered, or goes unanswered. */
+  /**
+   * The document for which the message is meant. Undefined if the message has been answered or needs no
+   * answer.
+   */
   private addressed(
     id: number,
     channels: Map<number, DocumentActor>,
@@ -327,18 +351,18 @@ export class Host {
     return actor;
   }
 
-  /** Channels over which nobody has the document open lead nowhere from now on. */
+  /** Forgets the channels over which no socket has the document open. */
   private releaseChannels(actor: DocumentActor): void {
     for (const { link, chan } of actor.releaseChannels()) this.links.get(link)?.channels.delete(chan);
   }
 
-  /** An answer for one document, taken in its turn: guarded, and a crash at it is this document's. */
+  /** Handles an answer of the store for one document in its turn. A failure counts as this document's. */
   private answered(actor: DocumentActor, act: () => void): void {
     if (this.turns.isBusy || actor.canGoOn) {
       this.later(actor, act);
       return;
     }
-    // It starts over elsewhere: what would still be committed here would come behind the hand-off.
+    // The document starts over elsewhere: a patch that committed here now would come after the hand-off.
     if (this.shards.someLeave && this.shards.isLeaving(actor.name)) return;
     this.turns.begin();
     this.guard(actor, act);
@@ -352,7 +376,7 @@ export class Host {
     this.turns.wait(actor);
   }
 
-  /** The document has its turn. False: nothing of it waits for another. */
+  /** Gives the document its turn. False if no more of its work is ready. */
   private takeTurn(actor: DocumentActor): boolean {
     if (this.isLost) return false;
     if (!this.options.confirmed()) {
@@ -368,7 +392,7 @@ export class Host {
     return more;
   }
 
-  /** What throws in one document's handling drops that document alone. */
+  /** Runs `act`. If it throws, only this document is dropped. */
   private guard(actor: DocumentActor, act: () => void): void {
     this.options.progress.enter(actor.name);
     try {
@@ -398,8 +422,9 @@ export class Host {
   }
 
   /**
-   * A document has failed at submits that are over for good. That is for an owner to say: it stands still until the
-   * session is known to live; `last` says it, and resets the document.
+   * Starts a document over that has failed at a submit for good. Only an owner may give the final answer,
+   * so the document stands still until the session is known to live. Then `last` gives the answer and
+   * resets the document.
    */
   private startOver(actor: DocumentActor, last: () => void): void {
     if (this.actors.get(actor.name) !== actor) return;
@@ -442,7 +467,10 @@ export class Host {
     return actor;
   }
 
-  /** A document that starts over gets a fresh actor; gateways open it again on fresh channels. */
+  /**
+   * Removes the actor of a document that starts over. Gateways open the document again on new channels,
+   * with a new actor.
+   */
   private forget(actor: DocumentActor): void {
     if (actor.id !== undefined) this.committer.forget(actor.id);
     actor.drop();
@@ -563,7 +591,7 @@ export class Host {
     };
   }
 
-  /** What the committer tells an actor passes the guard, and never wakes one that has been dropped. */
+  /** Passes the committer's reports to an actor through the guard. A dropped actor is never woken. */
   private listenerOf(actor: DocumentActor): CommitListener {
     return {
       durableTo: (version) => {
@@ -635,15 +663,16 @@ export class Host {
     for (const chan of new Set(messages.map((message) => message[1]))) link.send([NOT_OWNER, chan]);
   }
 
-  /** Nobody says that this session still owns anything: gateways look for the owner afresh. */
+  /**
+   * Drops all documents, because this session's ownership is no longer confirmed. Gateways look for the
+   * owner again.
+   */
   private dropAll(): void {
     for (const actor of [...this.actors.values()]) {
       actor.reset(true);
       this.forget(actor);
     }
   }
-
-  // Passivation
 
   private sweep(): void {
     const { limits, clock } = this.options;
@@ -659,7 +688,8 @@ export class Host {
       bytes += actor.bytes;
       if (actor.bytes < small) smallBytes += actor.bytes;
     }
-    // Where large documents take the memory, to unload small ones frees nothing, and those who edit them would wait.
+    // If large documents take the memory, unloading small ones frees almost nothing and delays their
+    // editors.
     const areSmallTooMany = smallBytes > limits.memoryBytes / 2;
     const quiet = [...this.actors.values()].filter((actor) => {
       const isIdle = !actor.hasSubscribers && actor.lastUsed < oldest;
@@ -670,7 +700,10 @@ export class Host {
     this.passivate(quiet, oldest, Math.max(0, bytes - limits.memoryBytes));
   }
 
-  /** The least recently used come first. A snapshot may be made of each: others have their turns between. */
+  /**
+   * Unloads quiet documents, the least recently used first. Each may need a snapshot, so others get turns
+   * between them.
+   */
   private passivate(quiet: readonly DocumentActor[], oldest: number, above: number): void {
     let left = above;
     this.turns.begin();

@@ -1,16 +1,17 @@
-// The seqs of one client in one document that were left open by a retryable answer and have not come again. A higher
-// seq gets the same answer meanwhile: if it committed, the open one could only be `seq-used`. The gateway keeps one for
-// each subscription, and the owner another for the submits that are on their way when it refuses one before them.
+// The seqs of one client in one document that were left open by a retryable answer and have not come again.
+// A higher seq gets the same answer meanwhile: if it committed, the open seq could only become `seq-used`.
+// The gateway keeps one such list for each subscription. The owner keeps another for the submits that are
+// on their way when it refuses an earlier one.
 import type { OpenSubmitCode } from '../protocol/errors.ts';
 
 /**
- * Open seqs that are kept one by one. Past it the highest are left out: they are still refused while one of these is
- * open, which covers every client that sends its seqs again in their order.
+ * Most open seqs that are kept one by one. Beyond that number the highest are left out. They are still
+ * refused while a kept seq is open, which covers every client that sends its seqs again in their order.
  */
 export const MOST_LEFT_OPEN = 256;
 
 export class LeftOpen {
-  /** Rising. */
+  /** Ascending. */
   private readonly seqs: number[] = [];
   private code: OpenSubmitCode = 'unavailable';
 
@@ -18,7 +19,7 @@ export class LeftOpen {
     return this.seqs.length === 0;
   }
 
-  /** The seq has been answered with `code`, and is open until `arrives` is told of it again. */
+  /** Notes that the seq was answered with `code`. It is open until `arrives` is called for it. */
   add(seq: number, code: OpenSubmitCode): void {
     if (this.seqs.length === 0) this.code = code;
     const at = this.seqs.findLastIndex((open) => open <= seq);
@@ -28,8 +29,8 @@ export class LeftOpen {
   }
 
   /**
-   * The code that a submit of this seq has to be answered with, which leaves it open as well; undefined: it may go on,
-   * and is open no more.
+   * Returns the code with which a submit of this seq must be answered, which leaves it open as well.
+   * Undefined if the submit may go on; the seq is then no longer open.
    */
   arrives(seq: number): OpenSubmitCode | undefined {
     const [lowest] = this.seqs;
@@ -42,17 +43,17 @@ export class LeftOpen {
     return this.code;
   }
 
-  /** The seq has had its final answer after all. */
+  /** Notes that the seq has had its final answer after all. */
   delete(seq: number): void {
     const at = this.seqs.indexOf(seq);
     if (at >= 0) this.seqs.splice(at, 1);
   }
 
-  /** The document has been opened anew. */
+  /** Forgets all open seqs, since the document has been opened anew. */
   clear(): void {
     this.seqs.length = 0;
   }
 }
 
-/** What the answer says of a submit that stands behind an open one. */
+/** The answer's text for a submit that stands behind an open seq. */
 export const BEHIND_OPEN = 'a lower seq of this client was left open: send that one again first';

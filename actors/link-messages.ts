@@ -1,13 +1,13 @@
-// What a gateway and the owner of a document say to each other over a link, whether the owner is a
-// worker thread of this node or a peer node. Tuples, because each edit crosses a link twice.
+// The messages between a gateway and the owner of a document over a link. The owner is a worker thread of
+// this node or a peer node. Messages are tuples, because each edit crosses a link twice.
 //
-// A channel (`chan`) is one document as one gateway sees it; a subscription (`sub`) is one socket
-// that has it open. Both are numbers that the gateway gives, never reused on a link.
-// Messages of one channel arrive in the order sent.
+// A channel (`chan`) is one document as one gateway sees it. A subscription (`sub`) is one socket that has
+// it open. Both are numbers that the gateway gives and never uses again on the same link. Messages of one
+// channel arrive in the order sent.
 import type { ErrorCode, FinalSubmitCode } from '../protocol/errors.ts';
 import type { KindName, Role } from '../protocol/messages.ts';
 
-/** The subprotocol of a subscriber: which encoding its frames have. */
+/** The subprotocol of a subscriber. It decides the encoding of its frames. */
 export const JSON_FRAMES = 0;
 export const MSGPACK_FRAMES = 1;
 export type FrameCodec = typeof JSON_FRAMES | typeof MSGPACK_FRAMES;
@@ -15,13 +15,16 @@ export type FrameCodec = typeof JSON_FRAMES | typeof MSGPACK_FRAMES;
 /** A patch crossing the link: JSON text, or the bytes of a yjs update. */
 export type LinkOp = string | Uint8Array;
 
-/** Before the code of what stands in place of a patch; no JSON text begins so. */
+/** Stands before the error code in place of a patch. No JSON text begins with it. */
 const REFUSAL = '!';
 
-/** What goes on in place of a patch that the gateway found wrong, so that its seq is answered and burnt like any other. */
+/**
+ * Returns the text that replaces a patch which the gateway found wrong, so that the owner answers and burns
+ * its seq like any other.
+ */
 export const refusedOp = (code: FinalSubmitCode, message: string): LinkOp => `${REFUSAL}${code} ${message}`;
 
-/** Why the gateway refused it; undefined: it is a patch. */
+/** The reason for which the gateway refused the patch. Undefined if `op` is a patch. */
 export function refusalOf(
   op: LinkOp,
 ): { readonly code: FinalSubmitCode; readonly message: string } | undefined {
@@ -37,36 +40,39 @@ export const CLOSE = 4;
 export const PULL = 5;
 
 export interface OpenRequest {
-  /** `org/doc`, valid. */
+  /** A valid `org/doc`. */
   readonly doc: string;
   readonly client: string;
   readonly user: string;
   readonly role: Role;
   readonly codec: FrameCodec;
-  /** Create it as this kind if it does not exist. */
+  /** The kind with which to create the document if it does not exist. */
   readonly kind?: KindName;
   readonly since?: number;
   readonly history?: string;
-  /** The subscription of the same socket that this one takes over: what is under way for it goes on. */
+  /** The subscription of the same socket that this one takes over. Work under way for it goes on. */
   readonly replaces?: number;
   /** Echoed in `opened`. */
   readonly id?: string | number;
-  /** The gateway takes up a subscription it already has: no `opened` frame, only what came after `since`. */
+  /**
+   * The gateway takes up a subscription that it already has. It gets no `opened` frame, only the patches
+   * after `since`.
+   */
   readonly resume?: true;
-  /** When the client asked for it, ms since 1970 by its gateway's clock. */
+  /** When the client asked for the document, in ms since 1970 by its gateway's clock. */
   readonly askedAt?: number;
-  /** Its gateway has asked an earlier owner for it. */
+  /** The gateway has asked an earlier owner for this subscription before. */
   readonly again?: true;
 }
 
 export type ToOwner =
   | [tag: typeof OPEN, chan: number, sub: number, request: OpenRequest]
-  /** base -1: the head on arrival. */
+  /** A base of -1 stands for the head on arrival. */
   | [tag: typeof SUBMIT, chan: number, sub: number, seq: number, base: number, op: LinkOp]
-  /** JSON text; null removes it. */
+  /** JSON text of the state. Null removes it. */
   | [tag: typeof PRESENCE, chan: number, sub: number, data: string | null]
   | [tag: typeof CLOSE, chan: number, sub: number]
-  /** The subscriber has taken its last catch-up chunk: the next one. */
+  /** The subscriber has taken its last catch-up chunk and asks for the next one. */
   | [tag: typeof PULL, chan: number, sub: number];
 
 export const OPENED = 11;
@@ -82,9 +88,9 @@ export const NOT_OWNER = 20;
 
 export type ToGateway =
   /**
-   * Frames for one subscriber, in order: `opened` and catch-up commits. `version`: the last one they
-   * carry. `seqs`: this client's own seqs among them. `complete`: from here on it takes the
-   * channel's commits; otherwise the gateway pulls.
+   * Frames for one subscriber, in order: `opened` and catch-up commits. `version` is the last version that
+   * they carry. `seqs` are this client's own seqs among them. With `complete` the subscriber takes the
+   * channel's commits from here on; otherwise the gateway pulls.
    */
   | [
       tag: typeof OPENED,
@@ -96,7 +102,10 @@ export type ToGateway =
       seqs: readonly number[],
       complete: boolean,
     ]
-  /** One frame per codec that this link's subscribers use; `acks`: sub, seq, sub, seq … of the authors on this link. */
+  /**
+   * One frame per codec that this link's subscribers use. `acks` has sub, seq, sub, seq … of the authors on
+   * this link.
+   */
   | [
       tag: typeof COMMIT,
       chan: number,
@@ -106,12 +115,14 @@ export type ToGateway =
       acks: readonly number[],
     ]
   | [tag: typeof ACK, chan: number, sub: number, seq: number, version: number]
-  /** A submit that did not commit: rejected, or open (error codes as the contract has them). */
+  /**
+   * A submit that did not commit. It was rejected or left open; the error codes are those of the contract.
+   */
   | [tag: typeof REFUSED, chan: number, sub: number, seq: number, code: ErrorCode, message: string]
-  /** client, JSON text or null, client, … */
+  /** Alternating client, and JSON text or null. */
   | [tag: typeof STATES, chan: number, states: readonly (string | null)[]]
   | [tag: typeof CLOSED, chan: number, sub: number, code: 'deleted' | 'forbidden' | 'replaced']
-  /** `retryAfterMs`: until when it would be in vain; 0 or none: it is not known. */
+  /** `retryAfterMs` is the time for which a retry would be in vain. 0 or absent if it is not known. */
   | [
       tag: typeof OPEN_FAILED,
       chan: number,
@@ -120,12 +131,17 @@ export type ToGateway =
       message: string,
       retryAfterMs?: number,
     ]
-  /** The owner has dropped the document with what was not durable: open again with `since`, send again what is unanswered. */
+  /**
+   * The owner has dropped the document with everything that was not durable. The gateway opens it again
+   * with `since` and sends unanswered submits again.
+   */
   | [tag: typeof RESET, chan: number]
-  /** This subscriber cannot be brought further without a gap: its socket must open afresh. */
+  /**
+   * The owner cannot bring this subscriber further without a gap. Its socket must open the document afresh.
+   */
   | [tag: typeof LOST, chan: number, sub: number]
   /**
-   * The document's shard is not (or no longer) this owner's, and it has forgotten the channel with all
-   * that was sent over it: open again where the router leads then.
+   * This owner does not own the document's shard, or no longer does. It has forgotten the channel and all
+   * messages that were sent over it. The gateway asks the router again and opens the document there.
    */
   | [tag: typeof NOT_OWNER, chan: number];

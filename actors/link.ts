@@ -1,9 +1,9 @@
-// One end of a link: batches messages per tick into one binary message per direction, with credits,
-// since ports have no backpressure. It does not know what the messages mean.
+// One end of a link. It batches the messages of a tick into one binary message per direction. It uses
+// credits, because ports have no backpressure. It does not know the meaning of messages.
 import { Packr } from 'msgpackr';
 import { type Clock, systemClock } from './clock.ts';
 
-/** What carries a link's batches: a MessagePort, later a socket to a peer. Batches arrive whole and in order. */
+/** Carries a link's batches: a MessagePort, or a socket to a peer. Batches arrive whole and in order. */
 export interface Transport {
   post(batch: Uint8Array<ArrayBuffer>): void;
   onBatch(listener: (batch: Uint8Array) => void): void;
@@ -11,33 +11,36 @@ export interface Transport {
 }
 
 export interface LinkOptions {
-  /** Messages on their way or not yet handled by the other end; past it they wait here. */
+  /** Most messages sent and not yet handled by the other end. Further messages wait at this end. */
   readonly windowMessages: number;
-  /** The same in bytes of their strings and frames. A larger message goes when no more than a quarter is on its way. */
+  /**
+   * The same limit in bytes of strings and frames. A larger message is sent when at most a quarter is on
+   * its way.
+   */
   readonly windowBytes: number;
-  /** Messages waiting here; past it `offer` refuses. */
+  /** Most messages that wait at this end. Beyond it `offer` refuses. */
   readonly queueMessages: number;
-  /** The same in bytes. */
+  /** The same limit in bytes. */
   readonly queueBytes: number;
   /**
-   * Longest time between two batches while messages come thick, ms; 0: a batch per turn. Waking the
-   * other thread costs tens of microseconds, and what an owner is sent is committed in groups anyway.
+   * Longest time between two batches at a high rate of messages, in ms. 0 sends a batch per turn. Waking
+   * the other thread costs tens of microseconds, and the owner commits messages in groups anyway.
    */
   readonly gatherMs: number;
 }
 
-/** Messages per ms for which a link waits one ms; for twice as many two. */
+/** Messages per ms for which a link waits one ms. For twice as many it waits two. */
 const THICK_PER_MS = 3;
-/** Windows' worth of bytes that wait: more are an overflow, of a reader that is far slower than what it is told. */
+/** Waiting bytes beyond this many windows are an overflow: the reader is far slower than its writers. */
 const OVERFLOW = 4;
-/** What counts of a batch in the running rate when the next one comes. */
+/** Weight that the earlier batches keep in the running rate when a new batch is counted. */
 const REMEMBERED = 0.9;
 
 /**
- * Order: messages arrive in the order offered. `offer` refuses (false) when the other end is too far
- * behind; `send` never refuses and is for messages whose number is bounded elsewhere (answers to what
- * was admitted, closes), or, where that is not so, for an end that watches for `onOverflow`. A batch is shipped at the end of the event-loop turn, at once by `flush`, and
- * no sooner than `gatherMs` after the last.
+ * Messages arrive in the order in which they were offered. `offer` refuses (false) when the other end is
+ * too far behind. `send` never refuses. It is for messages whose number is bounded elsewhere (answers to
+ * admitted messages, closes), or for an end that handles `onOverflow`. A batch is sent at the end of the
+ * event-loop turn, at once by `flush`, and no sooner than `gatherMs` after the last one.
  */
 export class Link<Out extends readonly unknown[], In extends readonly unknown[]> {
   private readonly transport: Transport;
@@ -85,20 +88,23 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     });
   }
 
-  /** A message that has just come waits at this end: it has not been handled before `settle` is called for it. */
+  /**
+   * Notes that a message which has just arrived waits at this end. It counts as handled once `settle` is
+   * called for it.
+   */
   postpone(message: In): void {
     this.handled--;
     this.handledBytes -= bytesOf(message);
   }
 
-  /** A postponed message has been handled. */
+  /** Notes that a postponed message has been handled. */
   settle(message: In): void {
     this.handled++;
     this.handledBytes += bytesOf(message);
     this.tellWhenDue();
   }
 
-  /** False: the link is full; nothing was taken. */
+  /** False if the link is full and the message was not taken. */
   offer(message: Out): boolean {
     const { queueMessages, queueBytes } = this.options;
     if (this.queue.length >= queueMessages || this.queuedBytes >= queueBytes) return false;
@@ -117,14 +123,14 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.schedule();
   }
 
-  /** What waits is not sent; whoever it was for is to start over. */
+  /** Drops all waiting messages. The caller makes their receivers start over. */
   dropQueue(): void {
     this.queue = [];
     this.queuedBytes = 0;
     this.overflowed = false;
   }
 
-  /** Messages that the other end has not handled. */
+  /** Number of messages that the other end has not handled. */
   get backlog(): number {
     return this.queue.length + this.sent - this.handledByPeer;
   }
@@ -171,7 +177,7 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     );
   };
 
-  /** From the queue what the window has room for. */
+  /** Takes as many messages from the queue as the window has room for. */
   private taken(): Out[] {
     const { windowMessages, windowBytes } = this.options;
     const room = windowMessages - (this.sent - this.handledByPeer);
@@ -187,7 +193,8 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     let bytes = 0;
     for (const message of this.queue) {
       const more = bytesOf(message);
-      // With a quarter of the window open or less the other end need not have told what it has handled.
+      // While at most a quarter of the window is in use, the other end need not have told yet what it has
+      // handled.
       const isFull = onTheWay + bytes + more > windowBytes && onTheWay + bytes > windowBytes / 4;
       if (count >= room || isFull) break;
       count++;
@@ -206,10 +213,10 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   }
 }
 
-/** Messages and bytes that the sender has handled so far; the bytes of these messages. */
+/** Messages and bytes that the sender has handled so far, and the bytes of the messages of this batch. */
 type Batch<Message> = [handled: number, handledBytes: number, bytes: number, messages: Message[]];
 
-/** Of what makes a message large: its strings and bytes, also in a list. */
+/** Bytes of the large parts of a message: its strings and byte arrays, also inside a list. */
 function bytesOf(message: readonly unknown[]): number {
   let bytes = 0;
   for (const part of message) {

@@ -1,17 +1,21 @@
-// Signs of life in memory that a node's threads share: each thread that must not hang beats, and one that
-// runs no documents watches. In the other direction it notes until when each session is known not to have
-// been fenced: past that, a worker must not serve reads, for another may own its documents.
+// Signs of life in memory that the threads of a node share. Each thread that must not hang beats, and a
+// thread that runs no documents watches the beats. In the other direction the memory notes until when each
+// session is known not to be fenced. After that time a worker must not serve reads, because another session
+// may own its documents.
 
-/** Beats as often as this, while its event loop turns. */
+/** A thread beats this often while its event loop turns. */
 export const BEAT_MS = 100;
 
-/** So long after a moment at which its session was seen live a worker may serve reads. */
+/** A worker may serve reads for this long after a moment at which its session was seen live. */
 export const CONFIRM_MS = 3_000;
 
-/** Whose part of the memory: a worker's slot, or the main thread with the control session. */
+/** The slot of the main thread with the control session. Every other slot is a worker's. */
 export const MAIN = -1;
 
-/** Milliseconds since some moment in the past, the same for all threads of a process; never set, never goes back. */
+/**
+ * Milliseconds since some moment in the past, the same for all threads of a process. The clock is never set
+ * and never goes back.
+ */
 export function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1_000 + nanoseconds / 1_000_000;
@@ -20,15 +24,15 @@ export function monotonicMs(): number {
 export class Liveness {
   readonly memory: SharedArrayBuffer;
   readonly #beats: Int32Array;
-  /** Whole milliseconds: floating-point numbers have no atomic access. */
+  /** Whole milliseconds, because floating-point numbers have no atomic access. */
   readonly #confirmed: BigInt64Array;
 
-  /** For so many workers. */
+  /** Makes a Liveness for this many workers. */
   static allocate(slots: number): Liveness {
     return new Liveness(new SharedArrayBuffer((slots + 1) * BYTES_EACH));
   }
 
-  /** @param memory of another thread's Liveness */
+  /** @param memory the memory of another thread's Liveness */
   constructor(memory: SharedArrayBuffer) {
     const parts = memory.byteLength / BYTES_EACH;
     this.memory = memory;
@@ -44,12 +48,15 @@ export class Liveness {
     Atomics.add(this.#beats, slot + 1, 1);
   }
 
-  /** Differs from the last look when that thread has beaten since. */
+  /** A number that has changed since the last look if the thread has beaten since. */
   beats(slot: number): number {
     return Atomics.load(this.#beats, slot + 1);
   }
 
-  /** Reads of that session may be served until then, by `monotonicMs`: it was live CONFIRM_MS before. Never lowers it. */
+  /**
+   * Notes that reads of the session may be served until `untilMs`, by `monotonicMs`. The session was live
+   * CONFIRM_MS before. The time is never lowered.
+   */
   confirm(slot: number, untilMs: number): void {
     const until = BigInt(Math.floor(untilMs));
     let known = Atomics.load(this.#confirmed, slot + 1);
@@ -64,7 +71,7 @@ export class Liveness {
     return Number(Atomics.load(this.#confirmed, slot + 1));
   }
 
-  /** Whether that session may serve reads at `nowMs`, by `monotonicMs`. */
+  /** True if the session may serve reads at `nowMs`, by `monotonicMs`. */
   isConfirmed(slot: number, nowMs: number): boolean {
     return nowMs < this.confirmedUntil(slot);
   }

@@ -1,29 +1,36 @@
-// Which documents are read next: after a takeover thousands are wanted at once. While there are few each is
-// read at once and by itself. What comes while those few are under way waits until one of them has ended, and is
-// then read together, in as many parts at a time as the store has connections. It knows neither the store nor what a document is.
+// Decides which documents are read next: after a takeover thousands are wanted at once. While few reads are
+// under way, each document is read at once and by itself. Documents that come later wait until a read has
+// ended. They are then read together, in as many parts at a time as the store has connections. The queue
+// knows neither the store nor the content of a document.
 import type { KindName } from '../protocol/messages.ts';
 import type { DocumentActor, LoadResult } from './document/actor.ts';
 import { READ_TOGETHER } from './storage/store.ts';
 
-/** One document that its actor wants. An actor wants it once at a time: so many at most wait. */
+/**
+ * One document that its actor wants. An actor wants it once at a time, so there are never more of these
+ * than actors.
+ */
 export interface Wanted {
   readonly actor: DocumentActor;
-  /** As this kind, where it does not exist. */
+  /** The kind with which to create the document if it does not exist. */
   readonly create: KindName | undefined;
   readonly done: (result: LoadResult) => void;
 }
 
-/** Tells each of `wanted` its result, later. Resolves to false where the store was out of reach. */
+/** Tells each of `wanted` its result, later. Resolves to false if the store was out of reach. */
 export type Load = (wanted: readonly Wanted[]) => Promise<boolean>;
 
 export interface LoadLimits {
   /** While fewer reads are under way than this, each document is read by itself. */
   readonly alone: number;
-  /** Parts of many under way at once. */
+  /** Parts of many documents under way at once. */
   readonly together: number;
 }
 
-/** On each connection the statements of so many follow each other without a pause: none waits for another's end. */
+/**
+ * Each connection may carry the statements of this many documents without a pause: none waits for another's
+ * end.
+ */
 const ALONE_PER_CONNECTION = 4;
 
 export const loadLimits = (connections: number): LoadLimits => ({
@@ -50,7 +57,7 @@ export class LoadQueue {
     else this.waiting.push({ wanted, number });
   }
 
-  /** What waits is forgotten. */
+  /** Forgets all waiting documents. */
   clear(): void {
     this.waiting = [];
   }
@@ -64,12 +71,12 @@ export class LoadQueue {
       this.underWay--;
       this.together -= weight;
       if (!reached) this.giveUp(upTo);
-      // Whatever waits, waits for one that is under way.
+      // A waiting document always waits for a read that is under way.
       while (this.together < this.limits.together && this.waiting.length > 0) this.begin(this.take(), true);
     });
   }
 
-  /** Those for which somebody waits with an edit go first, each by when it came. */
+  /** Takes the next documents: those with a waiting submit first, each group in its order of arrival. */
   private take(): readonly Wanted[] {
     if (this.waiting.length > 1) {
       const urgent = new Set(this.waiting.filter(({ wanted }) => wanted.actor.hasWaitingSubmits));
@@ -80,8 +87,8 @@ export class LoadQueue {
   }
 
   /**
-   * What has waited for as long as the store was tried hears of it too: batch after batch would wait for the same
-   * time-out, and the last for minutes.
+   * Fails documents that waited while the store was tried in vain. Otherwise each batch would wait for the
+   * same time-out, and the last one for minutes.
    */
   private giveUp(upTo: number): void {
     const late = this.waiting.filter(({ number }) => number <= upTo);

@@ -1,6 +1,6 @@
-// Brings documents from the store into memory: one, as the statements that name it, or many with a statement
-// for each step. What is wrong with one document fails that document alone; a store out of reach fails all.
-// In which order they come, and how many at once, is load-queue.ts's.
+// Brings documents from the store into memory: one by statements that name it, or many by one statement for
+// each step. An error of one document fails that document alone; a store out of reach fails all.
+// load-queue.ts decides their order and how many are read at once.
 import { kindOf } from '../kinds/registry.ts';
 import { type Clock, pause } from './clock.ts';
 import type { Committer } from './committer.ts';
@@ -26,7 +26,7 @@ export interface LoaderOptions {
   readonly progress: Progress;
   readonly clock: Clock;
   readonly serves: (doc: string) => boolean;
-  /** False: it was dropped; the document may have another actor by now. */
+  /** False if the actor was dropped. The document may have another actor by now. */
   readonly isCurrent: (actor: DocumentActor) => boolean;
   readonly log: (level: 'error', message: string, fields: object) => void;
 }
@@ -40,15 +40,23 @@ interface Read extends Found {
   readonly clients: KnownClients;
 }
 
-/** Clients of a snapshot that are listed at load; where there are more each one is asked for. */
+/**
+ * Most clients of a snapshot that are listed at load. If there are more, the store is asked for each
+ * client.
+ */
 const LISTED_CLIENTS = 1000;
 const NOBODY: KnownClients = { clients: [], someForgotten: false };
 const ANYBODY: KnownClients = { clients: undefined, someForgotten: true };
-/** Of snapshots and patches in one answer for many documents: it is in memory whole, with each connection. */
+/**
+ * Most bytes of snapshots and patches in one answer for many documents. Each connection may hold such an
+ * answer in memory.
+ */
 const ANSWER_BYTES = 4 * 1024 * 1024;
-/** Documents that came together are built so long at a time; between, those that live go on. */
+/**
+ * Documents that were read together are built for this long at a time. Between, the active documents go on.
+ */
 const TURN_MS = 2;
-/** One document is built so long at a time. */
+/** One document is built for this long at a time. */
 const PIECE_MS = 10;
 
 export class Loader {
@@ -58,7 +66,7 @@ export class Loader {
     this.options = options;
   }
 
-  /** As `Load` says. */
+  /** Implements `Load`. */
   readonly load = (wanted: readonly Wanted[]): Promise<boolean> => {
     const [only] = wanted;
     if (only === undefined || wanted.length > 1) return this.loadMany(wanted);
@@ -81,15 +89,15 @@ export class Loader {
       if (made === undefined) return REPLACED;
       ({ row, created } = made);
     }
-    // Dropped while the store was asked: the patches that wait now are its successor's.
+    // The actor was dropped while the store was asked. The patches that wait now are its successor's.
     if (!this.options.isCurrent(actor)) return STARTS_OVER;
     if (this.discard({ wanted, row })) return undefined;
     return created ? this.build(actor.name, row, EMPTY(row), NOBODY) : this.loadRow({ wanted, row });
   }
 
   /**
-   * A predecessor of this actor may still have patches that wait, or that are on their way. True: it has, and the
-   * document is loaded when that has ended, however long it takes; nobody else waits for it.
+   * Discards the patches of a predecessor of this actor. True if some of them were on their way to the
+   * store. The document is then loaded once they have settled, and no other document waits for that.
    */
   private discard({ wanted, row }: Found): boolean {
     const { committer } = this.options;
@@ -107,7 +115,8 @@ export class Loader {
     const { store } = this.options;
     const [loaded] = await store.load([row.id]);
     if (loaded === undefined) throw new Error(`document ${row.id} is gone`);
-    // After the snapshot, never beside it: a client of a newer one would go unlisted.
+    // The clients are read after the snapshot, never beside it: the clients of a newer snapshot would not
+    // be listed.
     const clients = loaded.snapshotVersion === 0 ? NOBODY : await store.clients(row.id, LISTED_CLIENTS);
     return this.build(wanted.actor.name, row, loaded, clients);
   }
@@ -141,7 +150,7 @@ export class Loader {
     return reached.every(Boolean);
   }
 
-  /** The same steps as for one, and in the same order. */
+  /** Takes the same steps as `loadFound`, in the same order. */
   private async loadAllFound(found: readonly Found[]): Promise<boolean> {
     const { isCurrent } = this.options;
     const dropped = found.filter(({ wanted }) => !isCurrent(wanted.actor));
@@ -188,7 +197,10 @@ export class Loader {
     }
   }
 
-  /** A large snapshot and a long log are gone through in pieces. Between two of them the thread is left to others for as long as the last one took. */
+  /**
+   * Builds a document in pieces, because its snapshot may be large and its log long. Between two pieces the
+   * thread is left to others for as long as the last piece took.
+   */
   private async build(
     name: string,
     row: DocumentRow,
@@ -199,7 +211,7 @@ export class Loader {
     const kind: AnyKind = kindOf(row.kind);
     const pieces = built(kind, loaded, clients, limits, historyTag);
     let began = clock.now();
-    // A document that its worker dies of is known by it.
+    // If the worker dies now, its supervisor knows this document as the cause.
     progress.enter(name);
     let next = pieces.next();
     while (next.done !== true) {
@@ -217,8 +229,8 @@ export class Loader {
   }
 
   /**
-   * Asks for all at once, and again for what the answer has left out. Where a document's own error comes in place
-   * of an answer, the halves are asked for, until that document stands alone.
+   * Asks for all items at once, and again for items that the answer has left out. If an error of one
+   * document comes instead of an answer, it asks for the halves, until that document stands alone.
    */
   private async ask<Item extends { readonly wanted: Wanted }, Answer>(
     items: readonly Item[],
@@ -244,7 +256,7 @@ export class Loader {
     return true;
   }
 
-  /** undefined: it is told later. */
+  /** Tells the result of `load`. If that is undefined, the result is told later. */
   private async settle(wanted: Wanted, load: () => Promise<LoadResult | undefined>): Promise<boolean> {
     try {
       const result = await load();

@@ -1,5 +1,6 @@
-// A bounded queue of messages for one document that cannot take them yet, and the bound on all such queues of a
-// worker together. What does not fit is refused at the door, never dropped later.
+// A bounded queue of messages for one document that cannot take them yet, and the bound on all such queues
+// of a worker together. A message that does not fit is refused on arrival; a message that was taken is
+// never dropped for lack of room.
 
 export interface MailboxLimits {
   readonly messages: number;
@@ -7,21 +8,22 @@ export interface MailboxLimits {
 }
 
 /**
- * What waits in all mailboxes of a worker for one reason. While it is more than half full a mailbox that has something
- * in it may hold its share and no more: one document's clients cannot fill it for all the others.
+ * The messages that wait in all mailboxes of a worker for one reason. While the room is more than half
+ * full, a mailbox with messages in it may hold no more than its share, so the clients of one document
+ * cannot fill the room.
  */
 export class WaitingRoom {
   private readonly limits: MailboxLimits;
   private messages = 0;
   private bytes = 0;
-  /** Mailboxes that have something in here. */
+  /** Number of mailboxes that have messages in this room. */
   private boxes = 0;
 
   constructor(limits: MailboxLimits) {
     this.limits = limits;
   }
 
-  /** False: there is no room. `own`: what of the same mailbox is here already. */
+  /** False if there is no room. `own` has the messages of the same mailbox that are in this room already. */
   enter(bytes: number, own: MailboxLimits, always: boolean): boolean {
     if (!always && !this.hasRoom(bytes, own)) return false;
     if (own.messages === 0) this.boxes++;
@@ -30,7 +32,7 @@ export class WaitingRoom {
     return true;
   }
 
-  /** `own`: what of the same mailbox is still here. */
+  /** `own` has the messages of the same mailbox that are still in this room. */
   leave(bytes: number, own: MailboxLimits): void {
     if (own.messages === 0) this.boxes--;
     this.messages--;
@@ -64,12 +66,12 @@ export class Mailbox<T> {
   private readonly limits: MailboxLimits;
   private readonly onLeft: (item: T) => void;
   private items: Held<T>[] = [];
-  /** Items before this one have been taken. */
+  /** Index of the first item that has not been taken. */
   private first = 0;
   private bytes = 0;
   private readonly inRooms = new Map<WaitingRoom, Own>();
 
-  /** `onLeft` is told of each item that is not here any more, however it left. */
+  /** `onLeft` is called for each item that leaves, in any way. */
   constructor(limits: MailboxLimits, onLeft: (item: T) => void = () => undefined) {
     this.limits = limits;
     this.onLeft = onLeft;
@@ -83,7 +85,7 @@ export class Mailbox<T> {
     return this.items.length === this.first;
   }
 
-  /** False: full, nothing was taken. `always`: takes it beyond the bounds. */
+  /** False if the mailbox is full and the item was not taken. With `always` it is taken beyond the bounds. */
   put(item: T, bytes: number, room: WaitingRoom, always = false): boolean {
     const { limits } = this;
     const isFull = this.items.length - this.first >= limits.messages || this.bytes + bytes > limits.bytes;
@@ -102,7 +104,7 @@ export class Mailbox<T> {
     const held = this.items[this.first];
     if (held === undefined) return undefined;
     this.first++;
-    // Cut off now and then, so that taking one stays cheap.
+    // Taken items are cut off from time to time, so that taking one stays cheap.
     if (this.first === this.items.length) {
       this.items = [];
       this.first = 0;
@@ -122,7 +124,7 @@ export class Mailbox<T> {
     return undefined;
   }
 
-  /** Empties it; returns what was in it, in order. */
+  /** Empties the mailbox and returns its items in order. */
   clear(): readonly T[] {
     const all = this.items.slice(this.first);
     this.items = [];

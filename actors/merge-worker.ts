@@ -1,5 +1,5 @@
-// The merge pool's task: one Yjs update of many, beside the threads that serve edits, and behind them where processors
-// are short.
+// The merge pool's task: merges many Yjs updates into one, beside the threads that serve edits. Its thread
+// has a lower priority than theirs.
 import { move } from 'piscina';
 import { mergeAll } from '../kinds/yjs/updates.ts';
 import { yieldToOthers } from './thread-priority.ts';

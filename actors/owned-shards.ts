@@ -1,8 +1,8 @@
-// The shards that a worker's session owns, and under which epochs. A shard comes by a claim or by a
-// hand-off; it goes by a hand-off, which it begins by leaving: from then on nothing of its documents is
-// taken, and what came meanwhile is told to ask elsewhere. It knows no documents and asks no store.
+// The shards that a worker's session owns, and their epochs. A shard comes by a claim or by a hand-off. It
+// goes by a hand-off, which begins with leaving: from then on no message for its documents is taken, and
+// the senders of such messages are told to ask elsewhere. It knows no documents and asks no store.
 //
-// A shard's states: foreign -> owned -> leaving -> foreign, leaving -> owned (nobody took it).
+// States of a shard: foreign -> owned -> leaving -> foreign, or leaving -> owned if the hand-off failed.
 import { shardOf } from './shard.ts';
 import type { Epoch } from './storage/store.ts';
 
@@ -14,11 +14,14 @@ export interface StrayChannel {
 
 export class OwnedShards {
   private readonly epochs = new Map<number, Epoch>();
-  /** Under which they went to somebody else: what is older is old news also now. */
+  /**
+   * The epoch under which each shard went to another session. This and older epochs are out of date from
+   * then on.
+   */
   private readonly gone = new Map<number, Epoch>();
   private readonly leaving = new Map<number, Map<string, StrayChannel>>();
 
-  /** Taking a shard again under the same epoch changes nothing; an older epoch is old news. */
+  /** Notes owned shards. The epoch that is known already changes nothing, and an older epoch is ignored. */
   own(epochs: ReadonlyMap<number, Epoch>): void {
     for (const [shard, epoch] of epochs) {
       const isNews = epoch >= (this.epochs.get(shard) ?? 0) && epoch > (this.gone.get(shard) ?? 0);
@@ -34,13 +37,13 @@ export class OwnedShards {
     return this.epochs.get(shardOf(doc));
   }
 
-  /** Owned, and not about to leave. */
+  /** True if the shard of the document is owned and not leaving. */
   serves(doc: string): boolean {
     const shard = shardOf(doc);
     return this.epochs.has(shard) && !this.leaving.has(shard);
   }
 
-  /** Cheap enough for each message. */
+  /** Cheap enough to be read for each message. */
   get someLeave(): boolean {
     return this.leaving.size > 0;
   }
@@ -49,19 +52,27 @@ export class OwnedShards {
     return this.leaving.has(shardOf(doc));
   }
 
-  /** Those of `shards` that are owned and not leaving already leave from now on. */
+  /**
+   * Lets the owned shards among `shards` leave and returns them, without the ones that were leaving
+   * already.
+   */
   beginLeaving(shards: readonly number[]): readonly number[] {
     const begun = shards.filter((shard) => this.epochs.has(shard) && !this.leaving.has(shard));
     for (const shard of begun) this.leaving.set(shard, new Map());
     return begun;
   }
 
-  /** A message came for a document that leaves: its channel is told when that has ended. */
+  /**
+   * Notes a message for a document whose shard is leaving. Its channel is told when the hand-off has ended.
+   */
   strayed(doc: string, link: number, chan: number): void {
     this.leaving.get(shardOf(doc))?.set(`${link}/${chan}`, { link, chan });
   }
 
-  /** `moved`: those that somebody else has now. The rest is served again. Returns the channels to be told. */
+  /**
+   * Ends a hand-off. `moved` has the shards that another session owns now; the others are served again.
+   * Returns the channels that must be told.
+   */
   endLeaving(shards: readonly number[], moved: ReadonlyMap<number, Epoch>): readonly StrayChannel[] {
     const strays: StrayChannel[] = [];
     for (const shard of shards) {
@@ -70,7 +81,7 @@ export class OwnedShards {
       const next = moved.get(shard);
       if (next === undefined) continue;
       this.gone.set(shard, next);
-      // It may have come back already.
+      // The shard may have come back already.
       if (next > (this.epochs.get(shard) ?? 0)) this.epochs.delete(shard);
     }
     return strays;

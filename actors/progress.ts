@@ -1,5 +1,5 @@
-// Which document a worker is working at, written into memory shared with the thread that supervises
-// it: what a crash leaves behind names its cause.
+// Writes the document at which a worker is working into memory that it shares with its supervisor. After a
+// crash the memory names the cause.
 
 const MAX_NAME = 272;
 
@@ -7,7 +7,7 @@ export class Progress {
   private readonly bytes: Uint8Array;
   private last = '';
 
-  /** @param memory shared; at least `Progress.BYTES` */
+  /** @param memory shared memory of at least `Progress.BYTES` */
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
   }
@@ -29,7 +29,7 @@ export class Progress {
     this.bytes[1] = 0;
   }
 
-  /** The document that was being worked at; undefined: none. */
+  /** The document at which the worker was working. Undefined if there was none. */
   current(): string | undefined {
     const length = ((this.bytes[0] ?? 0) << 8) | (this.bytes[1] ?? 0);
     return length === 0 ? undefined : String.fromCharCode(...this.bytes.slice(2, 2 + length));

@@ -1,38 +1,45 @@
-// Which documents are out of service, and for how long: those of which workers have died, or whose handling has thrown,
-// too often of late. Such a document comes back by itself after a time. One more failure then puts it out again, for twice
-// as long. A release by an operator forgets its failures. Callers give the times; it has no clock and tells nobody.
+// The documents that are out of service, and for how long. A document is put out of service if workers have
+// died of it, or if its handling has thrown, too often lately. It comes back by itself after a time. One
+// more failure then puts it out again, for twice as long. A release by an operator forgets its failures.
+// Callers pass the times; it has no clock and informs no other thread.
 
 export interface QuarantineLimits {
-  /** Out of service the first time, ms; doubled each time that it fails again after it came back. */
+  /** First time out of service, ms. It doubles each time that the document fails again after it came back. */
   readonly firstMs: number;
-  /** Out of service at most, ms. */
+  /** Longest time out of service, ms. */
   readonly mostMs: number;
 }
 
-/** A document that is out of service, for another thread or node. */
+/** A document that is out of service, as another thread or node is told of it. */
 export interface Quarantined {
   readonly doc: string;
-  /** Until it comes back, ms from now: clocks of two threads do not begin at the same moment. */
+  /**
+   * Time until it comes back, in ms from now, because the clocks of two threads do not begin at the same
+   * moment.
+   */
   readonly forMs: number;
-  /** How often it has been put out of service, this time included. */
+  /** Number of times that the document has been put out of service, this time included. */
   readonly round: number;
 }
 
-/** What the answer says of a document that is out of service. */
+/** The answer's text for a document that is out of service. */
 export const QUARANTINED = 'this document is quarantined, because workers failed at it';
 
-/** Failures count together while each comes within this of the one before, or of the end of the time out of service, ms. */
+/**
+ * A failure counts together with the one before if it comes within this time, in ms, of that failure or of
+ * the end of the time out of service.
+ */
 const FORGET_MS = 10 * 60_000;
 const FAILURES = 3;
-/** Documents remembered; the one that failed longest ago goes first. */
+/** Most documents that are remembered. The one that failed longest ago is dropped first. */
 const REMEMBERED = 10_000;
 
 interface Failed {
-  /** Since it last came back with a clean record. */
+  /** Failures since the document last had a clean record. */
   readonly times: number;
   readonly at: number;
   readonly round: number;
-  /** It is out of service until then. */
+  /** The document is out of service until this time. */
   readonly until: number;
 }
 
@@ -44,12 +51,15 @@ export class Quarantine {
     this.limits = limits;
   }
 
-  /** It has failed once more. `putOut`: it is out of service from now on, and was not before. */
+  /**
+   * Counts one more failure. `putOut` is set if the document is out of service from now on and was not
+   * before.
+   */
   failed(doc: string, now: number): { readonly times: number; readonly putOut: Quarantined | undefined } {
     const known = this.known(doc, now);
     const times = (known?.times ?? 0) + 1;
     const { round = 0, until = now } = known ?? {};
-    // What was under way when it was put out may fail yet.
+    // Work that was under way when the document was put out may still fail.
     const goesOut = times >= FAILURES && until <= now;
     const { firstMs, mostMs } = this.limits;
     const forMs = goesOut ? Math.min(mostMs, firstMs * 2 ** round) : 0;
@@ -58,7 +68,7 @@ export class Quarantine {
     return { times, putOut: goesOut ? { doc, forMs, round: round + 1 } : undefined };
   }
 
-  /** Another thread or node has put it out of service. */
+  /** Notes that another thread or node has put the document out of service. */
   adopt({ doc, forMs, round }: Quarantined, now: number): void {
     const known = this.known(doc, now);
     const wait = Math.min(forMs, this.limits.mostMs);
@@ -70,19 +80,19 @@ export class Quarantine {
     });
   }
 
-  /** Until it comes back; 0: it is in service. */
+  /** Time until the document comes back. 0 if it is in service. */
   leftMs(doc: string, now: number): number {
     return Math.max(0, (this.known(doc, now)?.until ?? now) - now);
   }
 
-  /** Forgets its failures; whether it was out of service. */
+  /** Forgets the document's failures. True if it was out of service. */
   release(doc: string, now: number): boolean {
     const wasOut = this.leftMs(doc, now) > 0;
     this.failures.delete(doc);
     return wasOut;
   }
 
-  /** Those that are out of service, the ones that failed last first, at most `most`. */
+  /** The documents that are out of service, the latest failure first, at most `most`. */
   list(now: number, most = REMEMBERED): readonly Quarantined[] {
     const found: Quarantined[] = [];
     for (const [doc, { until, round }] of [...this.failures].reverse()) {

@@ -1,6 +1,6 @@
-// A bound on the memory that the history read for documents takes in one worker: whoever reads reserves the bytes of
-// the largest answer first. Where they are not free it waits for its turn, in the order of asking; where too many wait
-// already it is refused.
+// A bound on the memory for history that is read for documents in one worker. A reader reserves the bytes
+// of the largest answer first. If they are not free, the reader waits for its turn, in the order of asking.
+// If too many wait already, it is refused.
 
 interface Asked<Asker> {
   readonly asker: Asker;
@@ -22,8 +22,9 @@ export class Reservations<Asker> {
   }
 
   /**
-   * `then` runs once the bytes are reserved, at once where they are free, until the `release` that it is given is
-   * called. False: too many wait. More than there are at all is reserved as all of them.
+   * Calls `then` once the bytes are reserved, at once if they are free. They stay reserved until the given
+   * `release` is called. False if too many wait. A request for more bytes than the total reserves the
+   * total.
    */
   ask(asker: Asker, bytes: number, then: (release: () => void) => void): boolean {
     const asked = { asker, bytes: Math.min(bytes, this.total), then };
@@ -36,7 +37,7 @@ export class Reservations<Asker> {
     return true;
   }
 
-  /** It is gone: what it holds is free, and what it waits for is not wanted any more. */
+  /** Drops an asker that is gone: frees its reservations and forgets its requests. */
   forget(asker: Asker): void {
     this.waiting = this.waiting.filter((asked) => asked.asker !== asker);
     for (const release of [...(this.held.get(asker) ?? [])]) release();

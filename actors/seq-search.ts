@@ -1,21 +1,25 @@
-// Looks an old seq up in a document's log: the rare seq that is neither among a client's latest pairs nor above them.
-// Owns how such searches share the store: one page of one document's log is read at a time for a whole worker, in
-// turns, so that however many clients send old seqs, other reads find a connection free. Never answers without proof.
+// Looks an old seq up in a document's log: the rare seq that is neither among a client's latest pairs nor
+// above them. Owns how such searches share the store: a worker reads one page of one document's log at a
+// time, in turns. Other reads find a free connection, even if many clients send old seqs. A search never
+// answers without proof.
 //
-// The seqs of a client rise along versions. So a search reads backwards from the lowest version known to be above
-// the seq, and ends at the seq, at a lower one, or where the kept log begins. What it reads it remembers as marks:
-// the next search of the client begins at its page.
+// The seqs of a client rise along versions. So a search reads backwards from the lowest version known to be
+// above the seq, and ends at the seq, at a lower one, or at the beginning of the kept log. It remembers
+// pairs from its pages as marks, so the client's next search starts at its page.
 import { type DocumentId, type SeqPage, StoreUnavailable } from './storage/store.ts';
 
 export type ReadSeqPage = (doc: DocumentId, client: string, upTo: number) => Promise<SeqPage>;
 
-/** Searches that wait at most; of more each is told that the store is out of reach, which is retryable. */
+/**
+ * Most searches that wait. A search beyond that gets the answer that the store is out of reach, which is
+ * retryable.
+ */
 export const MAX_SEARCHES = 1_000;
-/** Clients whose marks are kept, the least recently searched first to go, and marks of each. */
+/** Clients whose marks are kept (the least recently searched is dropped first), and marks of each. */
 const KNOWN_CLIENTS = 256;
 const MARKS = 256;
 
-/** A pair of the client. It has none of the versions in [clear, version). */
+/** A pair of the client. The client has no pair in the versions [clear, version). */
 interface Mark {
   readonly seq: number;
   readonly version: number;
@@ -26,7 +30,7 @@ interface Search {
   readonly doc: DocumentId;
   readonly client: string;
   readonly seq: number;
-  /** Above all that the client has. */
+  /** A mark above all pairs of the client. */
   readonly top: Mark;
   readonly found: (version: number | undefined) => void;
   readonly failed: (error: unknown) => void;
@@ -35,7 +39,7 @@ interface Search {
 export class SeqSearches {
   private readonly readPage: ReadSeqPage;
   private readonly queue: Search[] = [];
-  /** By document and client, ascending. */
+  /** Marks by document and client, ascending. */
   private readonly known = new Map<string, Mark[]>();
   private reading = false;
 
@@ -43,7 +47,7 @@ export class SeqSearches {
     this.readPage = readPage;
   }
 
-  /** The version as which (client, seq) committed; undefined: the kept log does not have it. */
+  /** Returns the version as which (client, seq) committed. Undefined if the kept log does not have it. */
   find(doc: DocumentId, client: string, seq: number): Promise<number | undefined> {
     if (this.queue.length >= MAX_SEARCHES)
       return Promise.reject(new StoreUnavailable('too many old seqs are looked up'));
@@ -70,7 +74,7 @@ export class SeqSearches {
     this.reading = false;
   }
 
-  /** Reads one page at most. True: the search has ended. */
+  /** Reads one page at most. True if the search has ended. */
   private async step(search: Search): Promise<boolean> {
     const { doc, client, seq, top, found } = search;
     const marks = this.marksOf(doc, client);
@@ -111,7 +115,10 @@ export class SeqSearches {
   }
 }
 
-/** Of too many every second goes: a page more is read where it stood. */
+/**
+ * Adds a mark. If there are too many, every second one is dropped, and a later search there reads one page
+ * more.
+ */
 function remember(marks: Mark[], mark: Mark): void {
   const at = marks.findIndex(({ version }) => version >= mark.version);
   const there = at < 0 ? undefined : marks[at];

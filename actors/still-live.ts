@@ -1,17 +1,20 @@
-// Asks the database whether this session still lives, for those who say what only an owner may say for good. One
-// question is under way at a time, and who comes meanwhile waits for the next: it is always asked after they came.
-// Who cannot wait any more is told by `full`: while the database is away rejections gather, also of clients that leave.
+// Asks the database whether this session still lives, for callers that must be sure of it before a final
+// answer. One question is under way at a time. A caller that comes meanwhile waits for the next question,
+// which is always asked after the caller came. `full` tells callers not to add more: while the database is
+// away, rejections gather, also of clients that leave.
 import type { Clock } from './clock.ts';
 import { StoreUnavailable, type WorkerStore } from './storage/store.ts';
 
-/** Between two questions while the store is out of reach. */
+/** Time between two questions while the store is out of reach. */
 const RETRY_MS = 250;
-/** Askings that wait at once, of all documents. */
+/** Most waiting callbacks, of all documents. */
 const MOST_WAITING = 10_000;
 
 interface Asked {
   readonly then: () => void;
-  /** Told once, where the store is out of reach; without it the question is asked again until it is answered. */
+  /**
+   * Called once if the store is out of reach. Without it the question is asked again until it is answered.
+   */
   readonly outOfReach: (() => void) | undefined;
 }
 
@@ -20,7 +23,7 @@ type Waiting<Asker> = Map<Asker, Asked[]>;
 export interface StillLiveOptions {
   readonly store: Pick<WorkerStore, 'isLive'>;
   readonly clock: Pick<Clock, 'after'>;
-  /** Nobody hears anything after it. */
+  /** Called if the session is fenced. No callback runs after it. */
   readonly onFenced: () => void;
   readonly onError: (error: unknown) => void;
 }
@@ -28,9 +31,9 @@ export interface StillLiveOptions {
 export class StillLive<Asker> {
   private readonly options: StillLiveOptions;
   private waiting: Waiting<Asker> = new Map();
-  /** Those whom the question under way is asked for. */
+  /** The callbacks of the question that is under way. */
   private asking: Waiting<Asker> = new Map();
-  /** Of both. */
+  /** Number of callbacks in `waiting` and `asking`. */
   private size = 0;
   private isAsking = false;
   private hasFailed = false;
@@ -41,23 +44,26 @@ export class StillLive<Asker> {
     this.options = options;
   }
 
-  /** More should not be asked for now. */
+  /** True if callers should not ask more for now. */
   get full(): boolean {
     return this.size >= MOST_WAITING;
   }
 
-  /** `then` runs once the session has been seen live later than now; never if it is fenced. */
+  /**
+   * Calls `then` once the session has been seen live at a time after this call. Never calls it if the
+   * session is fenced.
+   */
   ask(asker: Asker, then: () => void, outOfReach?: () => void): void {
     if (this.isOver) return;
     add(this.waiting, asker, [{ then, outOfReach }]);
     this.size++;
     if (this.isAsking) return;
     this.isAsking = true;
-    // After everything that the same turn brings.
+    // The question is asked after the rest of this turn, for all that it adds.
     queueMicrotask(() => void this.question());
   }
 
-  /** It does not want to know any more. */
+  /** Drops the callbacks of an asker. */
   forget(asker: Asker): void {
     for (const waiting of [this.waiting, this.asking]) {
       this.size -= waiting.get(asker)?.length ?? 0;
@@ -83,7 +89,7 @@ export class StillLive<Asker> {
       this.hasFailed = false;
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) {
-        // Told once, as it is asked again soon.
+        // The error is reported once, since the question is asked again soon.
         if (!this.hasFailed) onError(error);
         this.hasFailed = true;
       }
@@ -101,7 +107,7 @@ export class StillLive<Asker> {
     }
   }
 
-  /** The store is out of reach: who would rather hear of that does, the others go on waiting. */
+  /** The store is out of reach: calls each `outOfReach`, and lets the other callbacks wait on. */
   private later(): void {
     const given: (() => void)[] = [];
     const { asking, waiting } = this;

@@ -4,8 +4,8 @@ import { constants, setPriority } from 'node:os';
 import { basename } from 'node:path';
 
 /**
- * The calling thread comes after those that serve edits. Linux gives each thread a priority of its own; elsewhere, and
- * where it is not allowed, this thread keeps its own.
+ * Puts the calling thread behind the threads that serve edits. Linux gives each thread a priority of its
+ * own. On other systems, and where this is not allowed, the thread keeps its priority.
  */
 export function yieldToOthers(): void {
   if (process.platform !== 'linux') return;
@@ -15,6 +15,6 @@ export function yieldToOthers(): void {
       constants.priority.PRIORITY_BELOW_NORMAL,
     );
   } catch {
-    // Work at the same priority is right, only less kind.
+    // Work at the same priority is correct, only less considerate.
   }
 }

@@ -1,20 +1,24 @@
-// The processor time that this thread has used. Where a machine has more to do than processors, a thread waits for
-// one in the midst of a patch, and that time is nobody's work. Linux tells it for each thread; elsewhere the clock
-// stands in for it. Used by the turns of a worker (turns.ts).
+// The processor time that this thread has used. If a machine has more threads at work than processors, a
+// thread waits for a processor in the midst of a patch, and that time counts as no document's work. Linux
+// reports the time for each thread; elsewhere the clock stands in for it. The turns of a worker use it
+// (turns.ts).
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** Nanoseconds on a processor, the first of three numbers. */
+/** The first of three numbers in this file is the nanoseconds on a processor. */
 const FILE = '/proc/thread-self/schedstat';
-/** Linux is asked (6 us) when so much time has passed; in between the clock is right enough. */
+/**
+ * Linux is asked after this much time has passed, because each question costs microseconds. In between the
+ * clock is exact enough.
+ */
 const ASKED_AFTER_MS = 3;
 
 export interface ThreadTime {
-  /** Milliseconds of this thread, from any zero, never going back. */
+  /** Milliseconds of this thread from any zero, never going back. */
   readonly spentMs: () => number;
   readonly close: () => void;
 }
 
-/** To be called in the thread whose time it is. `nowMs`: a clock that never goes back. */
+/** Call it in the thread whose time is wanted. `nowMs` is a clock that never goes back. */
 export function threadTime(nowMs: () => number): ThreadTime {
   const file = openFile();
   if (file === undefined) return { spentMs: nowMs, close: () => undefined };

@@ -1,61 +1,73 @@
-// Gives the documents of one worker turns at its thread. Work is done at once while a slice of the thread's time
-// lasts; what comes past it waits with its document, and the documents that wait are served in slices, between
-// which the event loop brings answers of the store, other links and timers. It knows neither messages nor documents.
+// Gives the documents of one worker turns at its thread. Work is done at once while a slice of the thread's
+// time lasts. Later work waits with its document, and the waiting documents are served in slices. Between
+// slices the event loop brings answers of the store, other links and timers. It knows neither messages nor
+// documents.
 //
-// Order among documents: those whose turns are short come before those whose turns are long, as long as a quarter of the
-// time is left to the long ones. Within each of the two it is fair queueing by CPU time: each document has a mark, which
-// every turn moves ahead by the time that the turn took, and the document whose next turn would end at the lowest mark goes
-// next. How long its turn will take is expected from its turns before. A document that comes back starts at the mark that
-// is being served now, or at its own where that is higher. So one that has used much time lately comes behind those that
-// have not, none is put off for ever, and time that nobody else wanted is not held against a document. A turn that takes
-// much longer than expected, since memory was collected in it for one, counts as a few times what was expected.
+// Order among documents: documents with short turns come before documents with long turns, as long as a
+// quarter of the time is left to the long ones. Within each of the two groups the order is fair queueing by
+// CPU time. Each document has a mark, and every turn moves the mark ahead by the time that the turn took.
+// The next turn goes to the document whose turn would end at the lowest mark; the length of the turn is
+// expected from earlier turns. A document that comes back starts at the mark that is being served now, or
+// at its own mark if that is higher. So a document that has used much time lately comes behind documents
+// that have not, no document is put off for ever, and time that no other document wanted is not held
+// against a document. A turn that takes much longer than expected, for example because memory was collected
+// in it, counts as at most a few times the expectation.
 //
-// Long turns leave room: where documents with short ones are about, too, the thread rests after a slice of long turns for
-// twice as long as they took. What comes meanwhile, an edit, an answer of the store, is served at once, and the other
-// threads of the machine catch up with what this one has set off.
+// Long turns leave room. If documents with short turns are active too, the thread rests after a slice of
+// long turns for twice as long as they took. Work that comes meanwhile, such as an edit or an answer of the
+// store, is done at once, and the other threads of the machine catch up.
 import type { Clock } from './clock.ts';
 
-/** Work goes on for so long before the event loop has its turn. The work of one patch is not cut. */
+/** Work goes on for this long before the event loop gets its turn. The work of one patch is not cut. */
 export const SLICE_MS = 8;
-/** A document that has begun its turn goes on for so long, where it has that much to do: choosing the next costs, too. */
+/**
+ * A document that has begun its turn goes on for this long if it has enough work, because choosing the next
+ * document has a cost too.
+ */
 const TURN_MS = 1;
-/** Less than this is not worth a turn of the event loop of its own. */
+/** Less work than this does not start a new turn of the event loop. */
 const TRIFLE_MS = 1;
-/** A first turn is expected to take so long: longer than that of a document whose turns are known to be short. */
+/**
+ * The expected length of a first turn. It is longer than that of a document whose turns are known to be
+ * short.
+ */
 const UNKNOWN_MS = 1;
-/** A turn that takes longer is long. */
+/** A turn that takes longer is a long turn. */
 const LONG_MS = 2;
-/** So many times as long as long turns took the thread rests after them. */
+/** The thread rests after long turns for this many times their length. */
 const REST = 2;
-/** A document with short turns is about while it has had one within so much of the thread's time. */
+/**
+ * A document with short turns counts as active for this much of the thread's time after its last short
+ * turn.
+ */
 const ABOUT_MS = 500;
-/** A turn counts as so many times what was expected of it, and UNKNOWN_MS, at most. */
+/** A turn counts as at most this many times its expected length, plus UNKNOWN_MS. */
 const SURPRISE = 4;
-/** Weight of the newest turn in what is expected of the next, at least: the first ones have a greater one. */
+/** Least weight of the newest turn in the expectation of the next. The first turns weigh more. */
 const SMOOTHING = 0.2;
 
-/** Of the time that documents with short turns take, so much is owed to those with long ones that wait. */
+/** Share of the time of short turns that is owed to waiting documents with long turns. */
 const OWED = 1 / 3;
 
 /** Levels of the queues. */
 const SHORT = 0;
 const LONG = 1;
 
-/** What `Turns` keeps with each document. */
+/** The state that `Turns` keeps with each document. */
 export class TurnMark {
-  /** Where its next turn starts among the short ones and among the long ones, ms of the thread's time. */
+  /** Where the next turn starts among the short ones and among the long ones, in ms of the thread's time. */
   readonly at: [number, number] = [0, 0];
-  /** Time that one piece of its work is expected to take, ms. */
+  /** Expected time of one piece of the document's work, ms. */
   expectedMs = UNKNOWN_MS;
   isLong = true;
-  /** Turns that it has had, as far as their number matters. */
+  /** Number of turns so far, counted only as far as it matters. */
   turns = 0;
   isWaiting = false;
 }
 
 export interface TurnTaker {
   readonly turn: TurnMark;
-  /** Its next piece of work has much to go through. */
+  /** True if the next piece of work has much to go through. */
   readonly isCostlyNext: boolean;
 }
 
@@ -63,7 +75,7 @@ export interface TurnsOptions<Taker> {
   readonly clock: Pick<Clock, 'soon' | 'after'>;
   /** Milliseconds of the thread's own time, never going back. */
   readonly spentMs: () => number;
-  /** Does the next piece of what waits for this document; true: more waits. */
+  /** Does the next piece of the document's waiting work. True if more waits. */
   readonly take: (taker: Taker) => boolean;
   /** Called after each slice. */
   readonly onPause: () => void;
@@ -73,16 +85,16 @@ export class Turns<Taker extends TurnTaker> {
   private readonly options: TurnsOptions<Taker>;
   private readonly short = new Queue<Taker>(SHORT);
   private readonly long = new Queue<Taker>(LONG);
-  /** ms that are owed to long turns. */
+  /** Time owed to long turns, ms. */
   private owedMs = 0;
-  /** Of this slice: all, and long turns alone. */
+  /** Time of all turns in this slice, and of its long turns alone. */
   private sliceMs = 0;
   private longMs = 0;
   private lastReading = 0;
   private scheduled = false;
-  /** Long turns wait until the thread has rested. */
+  /** True while long turns wait until the thread has rested. */
   private resting = false;
-  /** When a short turn was taken last, by the thread's time. */
+  /** The thread's time at the last short turn. */
   private lastShort = Number.NEGATIVE_INFINITY;
   private isOver = false;
 
@@ -90,7 +102,7 @@ export class Turns<Taker extends TurnTaker> {
     this.options = options;
   }
 
-  /** What comes now waits: others wait already, or this slice is used up. */
+  /** True if new work must wait, because other work waits already or this slice is used up. */
   get isBusy(): boolean {
     return this.resting || this.sliceMs >= SLICE_MS || !this.isEmpty;
   }
@@ -99,23 +111,23 @@ export class Turns<Taker extends TurnTaker> {
     return this.short.isEmpty && this.long.isEmpty;
   }
 
-  /** A piece of work that has several parts should leave the rest for later. Reads the clock. */
+  /** True if a piece of work with several parts should leave the rest for later. Reads the clock. */
   get mustYield(): boolean {
     return this.sliceMs + this.options.spentMs() - this.lastReading >= SLICE_MS;
   }
 
-  /** Work begins now. */
+  /** Marks the beginning of work. */
   begin(): void {
     this.lastReading = this.options.spentMs();
   }
 
-  /** Since `begin`, or since the last call, the thread has worked for this document. */
+  /** Charges a document for the thread's time since `begin` or since the last call. */
   charge({ turn }: Taker): void {
     const now = this.options.spentMs();
     const spent = now - this.lastReading;
     this.lastReading = now;
     const queue = this.queueOf(turn);
-    // Others may have gone ahead of one that waits: its turn starts where it stood.
+    // Others may have gone ahead of a waiting document, so its turn starts at its own mark.
     const at = turn.at[queue.level];
     const start = turn.isWaiting ? at : Math.max(at, queue.current);
     if (queue.isEmpty) queue.current = start;
@@ -132,7 +144,7 @@ export class Turns<Taker extends TurnTaker> {
     if (this.sliceMs >= TRIFLE_MS) this.schedule();
   }
 
-  /** Something waits for this document's turn. */
+  /** Queues a document for a turn. */
   wait(taker: Taker): void {
     if (taker.turn.isWaiting || this.isOver) return;
     taker.turn.isWaiting = true;
@@ -140,14 +152,17 @@ export class Turns<Taker extends TurnTaker> {
     this.schedule();
   }
 
-  /** Nobody has another turn. */
+  /** Ends all turns. No document has another turn after it. */
   dispose(): void {
     this.isOver = true;
     this.short.clear();
     this.long.clear();
   }
 
-  /** What this turn of the event loop has set off, the writing of a batch for one, comes before the next slice. */
+  /**
+   * Schedules the next slice after the work that this turn of the event loop has set off, such as writing a
+   * batch.
+   */
   private schedule(): void {
     if (this.scheduled || this.isOver) return;
     this.scheduled = true;
@@ -171,7 +186,7 @@ export class Turns<Taker extends TurnTaker> {
       if (queue === undefined || first === undefined) break;
       const { taker, at } = first;
       const { turn } = taker;
-      // It has been charged while it waited.
+      // The document has been charged while it waited.
       if (turn.at[queue.level] > at && !queue.isEmpty) {
         this.push(taker);
         continue;
@@ -191,7 +206,7 @@ export class Turns<Taker extends TurnTaker> {
     if (this.next !== undefined) this.schedule();
   }
 
-  /** Where the next turn is taken from. */
+  /** The queue from which the next turn is taken. Undefined if no turn can be taken now. */
   private get next(): Queue<Taker> | undefined {
     const { short, long } = this;
     if (this.resting || long.isEmpty) return short.isEmpty ? undefined : short;
@@ -213,7 +228,7 @@ export class Turns<Taker extends TurnTaker> {
     return turn.isLong ? this.long : this.short;
   }
 
-  /** Of a document that has had no turn nobody knows. */
+  /** A document that has had no turn counts as long, since its length is not known. */
   private isLong({ turn, isCostlyNext }: Taker): boolean {
     return isCostlyNext || turn.turns === 0 || turn.expectedMs >= LONG_MS;
   }
@@ -227,15 +242,15 @@ export class Turns<Taker extends TurnTaker> {
 interface Waiting<Taker> {
   readonly taker: Taker;
   readonly at: number;
-  /** Where its turn is expected to end. */
+  /** The mark at which the turn is expected to end. */
   readonly end: number;
-  /** Equal ends go by it. */
+  /** Decides the order of equal ends. */
   readonly number: number;
 }
 
-/** Documents that wait, as a binary heap, the lowest end first. */
+/** Waiting documents as a binary heap, the lowest end first. */
 class Queue<Taker extends TurnTaker> {
-  /** Which of a document's marks are its own. */
+  /** Selects the mark of a document that this queue uses. */
   readonly level: 0 | 1;
   /** The mark that is being served. */
   current = 0;
@@ -250,7 +265,7 @@ class Queue<Taker extends TurnTaker> {
     return this.heap.length === 0;
   }
 
-  /** Of the next turn; 0: there is none. */
+  /** Expected length of the next turn. 0 if there is none. */
   get expectedMs(): number {
     return this.heap[0]?.taker.turn.expectedMs ?? 0;
   }

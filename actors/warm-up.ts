@@ -1,7 +1,7 @@
-// What a worker does before it says that it serves: it reads as opening a document reads, one and many, on every
-// connection, and orders, folds and frames a small document of each kind. The first document that
-// somebody opens then waits for no connection, no plan and no compiler (measured: a third of a cold open).
-// It changes nothing, here or in the store.
+// The work that a worker does before it reports that it serves. It makes the reads that opening a document
+// makes, for one and for many documents, on every connection, and it orders, folds and frames a small
+// document of each kind. The first document that is opened then waits for no connection, no plan and no
+// compiler. The warm-up changes nothing, here or in the store.
 import { kindOf } from '../kinds/registry.ts';
 import type { KindName } from '../protocol/messages.ts';
 import { Document } from './document/document.ts';
@@ -27,7 +27,7 @@ export async function warmUp(store: WorkerStore, connections: number): Promise<v
 }
 
 const ROUNDS = 4;
-/** No document has it: ids are positive. */
+/** No document has this id: ids are positive. */
 const NO_DOCUMENT = 0;
 const NO_NAME = ['-', '-'] as const;
 const LIMITS = { documentBytes: 65_536, depth: 32, workMs: 50 };

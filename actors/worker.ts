@@ -1,6 +1,6 @@
-// The worker thread's entry: one never-ending task per worker of the host pool. It opens a session,
-// runs a Host until told to stop, and ends. Which shards it claims and gives away it is told. It must not
-// throw at import: a module that does empties the pool for good.
+// The worker thread's entry: one task per worker of the host pool. The task opens a session, runs a Host
+// until it is told to stop, and ends. It is told which shards to claim and to give away. The module must
+// not throw at import: that would empty the pool for good.
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import type { FoldRequest } from './fold.ts';
@@ -27,55 +27,58 @@ export interface WorkerTask {
   };
   readonly limits: HostLimits;
   readonly progress: SharedArrayBuffer;
-  /** Memory of a Liveness. Null: the node is alone, nobody else can own what it owns. */
+  /** Memory of a Liveness. Null if the node is alone, so that no other node can own its documents. */
   readonly liveness: SharedArrayBuffer | null;
   /** Documents that are out of service when the worker starts. */
   readonly quarantined: readonly Quarantined[];
-  /** Batches of the node's own gateway. */
+  /** Carries the batches of the node's own gateway. */
   readonly link: MessagePort;
   readonly control: MessagePort;
 }
 
-/** shard, epoch, shard, epoch … */
+/** Alternating shard and epoch. */
 export type ShardEpochs = readonly number[];
 
 export type ToWorker =
   | { type: 'stop' }
   | { type: 'folded'; token: number; bytes: number | undefined }
   | { type: 'merged'; token: number; merged: Uint8Array<ArrayBuffer> | undefined }
-  /** Claim what of these is free; answered by `claimed`. */
+  /** Claims the free ones among these shards. Answered by `claimed`. */
   | { type: 'claim'; token: number; shards: readonly number[] }
-  /** Look which of these somebody has handed to this session; answered by `claimed`. */
+  /** Looks which of these shards another session has handed to this one. Answered by `claimed`. */
   | { type: 'adopt'; token: number; shards: readonly number[] }
-  /** Hand these over; answered by `released`. */
+  /** Hands these shards over. Answered by `released`. */
   | { type: 'release'; token: number; shards: readonly number[]; to: number }
-  /** One more of them. */
+  /** Takes one more document out of service. */
   | { type: 'quarantine'; quarantined: Quarantined }
-  /** One of them is in service again. */
+  /** Puts a document back into service. */
   | { type: 'unquarantine'; doc: string }
-  /** From now on servers of PostgreSQL of a lower timeline are not used. */
+  /** From now on, PostgreSQL servers of a lower timeline are not used. */
   | { type: 'refuseBelow'; timeline: number }
-  /** Batches of a peer's gateway come over this port, until it closes. */
+  /** Batches of a peer's gateway come over this port until it closes. */
   | { type: 'link'; id: number; port: MessagePort };
 
 export type FromWorker =
-  /** Said as soon as the session exists, so that it can be fenced. */
+  /** Sent as soon as the session exists, so that it can be fenced. */
   | { type: 'session'; session: number }
   | { type: 'ready'; session: number; thread: number }
   | { type: 'claimed'; token: number; epochs: ShardEpochs }
-  /** Those that moved. */
+  /** The shards that moved. */
   | { type: 'released'; token: number; epochs: ShardEpochs }
-  /** The database is out of reach, or refused. */
+  /** The database is out of reach, or it refused. */
   | { type: 'failed'; token: number; error: string }
   | { type: 'fold'; token: number; request: FoldRequest }
   | { type: 'merge'; token: number; updates: readonly Uint8Array<ArrayBuffer>[] }
-  /** Whether the database takes what is written; told after each failed attempt, and when it succeeds again. */
+  /**
+   * Tells whether the database accepts writes. Sent after each failed attempt, and when an attempt succeeds
+   * again.
+   */
   | { type: 'writes'; failure: { readonly code?: string } | undefined }
   /** The handling of this document has thrown. */
   | { type: 'docFailed'; doc: string }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: object };
 
-/** Why a worker's task ended by itself. */
+/** The reason for which a worker's task ended by itself. */
 export type WorkerEnd = 'stopped' | 'fenced' | 'gap';
 
 export default async function run(task: WorkerTask): Promise<WorkerEnd> {
@@ -230,7 +233,7 @@ function serve(
 const asFields = (problem: StoreProblem): object =>
   'error' in problem ? { ...problem, error: String(problem.error) } : problem;
 
-/** A link over a MessagePort: each batch is its own ArrayBuffer, transferred. */
+/** A link over a MessagePort. Each batch is an ArrayBuffer of its own and is transferred. */
 export function portTransport(port: MessagePort): Transport {
   return {
     post: (batch) => port.postMessage(batch, [batch.buffer]),

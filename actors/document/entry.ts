@@ -132,8 +132,8 @@ export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<
 }
 
 /**
- * Converts a patch from the link for the kind's parser. Undefined if a text is not JSON, or if the kind
- * expects the other form.
+ * Converts a patch from the link for the kind's parser. Undefined if a kind other than yjs gets bytes, or
+ * if yjs gets a text that is not base64. Throws if the text is not JSON.
  */
 export function fromLink(kind: AnyKind, op: LinkOp): unknown {
   if (typeof op !== 'string') return kind.name === 'yjs' ? op : undefined;
