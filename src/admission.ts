@@ -1,7 +1,7 @@
-// Before a node joins, before it opens a session, fences or claims, it asks those nodes which the database lists whether
-// they live, and whether they would have it: a node that is configured wrongly must not act on a database that others
-// use. Only who says who it is counts; of who is silent nothing follows, and nodes that have died delay a start by
-// ASK_MS. What two nodes that start at the same moment would say to each other it does not see.
+// The questions that a node asks before it joins, and so before it opens a session, fences or claims: whether
+// the nodes that the database lists are alive, and whether they would accept this node. A wrongly configured
+// node must not act on a database that others use. Only an answer counts; silence proves nothing, and dead
+// nodes delay a start by ASK_MS. Two nodes that start at the same moment do not see each other here.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { unlessAborted } from '../actors/abortable.ts';
 import { pause, systemClock } from '../actors/clock.ts';
@@ -25,9 +25,12 @@ export interface AdmissionOptions {
   readonly signal: AbortSignal;
 }
 
-/** For the answer of one node; all are asked at once. */
+/** Time limit of one node's answer. All nodes are asked at once. */
 const ASK_MS = 1000;
-/** In which what this node replaces may end, or begin to leave: one of its name, at its address, or alone. */
+/**
+ * Time for a predecessor to end or to begin to leave: a node of the same name, at the same address, or
+ * without a cluster.
+ */
 const PREDECESSOR_MS = 5000;
 const LOOK_MS = 500;
 
@@ -35,14 +38,14 @@ interface Listed {
   readonly run: string;
   readonly node: string;
   readonly address: PeerAddress;
-  /** The same as people write it. */
+  /** The address as text. */
   readonly text: string;
   readonly isLeaving: boolean;
 }
 
 type Asked = Listed & { readonly answer: Answer };
 
-/** Rejects with StartError where others forbid it to join. */
+/** Rejects with StartError if another node forbids this one to join. */
 export async function askAdmission(options: AdmissionOptions): Promise<void> {
   const { config, control, log, signal } = options;
   if (isClustered(config)) {
@@ -60,7 +63,8 @@ export async function askAdmission(options: AdmissionOptions): Promise<void> {
     );
   }
   const connected = await unlessAborted(signal, control.connectedRuns());
-  // Something that ends connections is there; that it is the listed node shows in that node's connections here.
+  // A program that ends connections is there. It is the listed node if that node has connections to the
+  // database.
   const mute = asked.filter(({ run, answer }) => answer.type === 'no-hello' && connected.has(run));
   const [alive] = [...known, ...mute];
   if (!isClustered(config)) {
@@ -80,7 +84,10 @@ export async function askAdmission(options: AdmissionOptions): Promise<void> {
   await waitForPredecessor(options, known);
 }
 
-/** A node that is alone has every shard and no address: that it lives shows in its connections to the database. */
+/**
+ * Waits for a node without a cluster, which owns every shard and has no address. Its connections to the
+ * database show that it lives.
+ */
 async function waitForLoner({ control, signal }: AdmissionOptions): Promise<void> {
   const live = async (): Promise<SessionRow | undefined> => {
     const alone = (await unlessAborted(signal, control.sessions())).filter(isAlone);
@@ -97,9 +104,10 @@ async function waitForLoner({ control, signal }: AdmissionOptions): Promise<void
 }
 
 /**
- * Of two runs at one address the later takes the earlier for dead: its process must have gone, or nobody else could
- * listen there. So nobody joins at an address under which another one lives, which both its lease and its connections
- * to the database say; after a crash of its machine either may stay for a while.
+ * Waits for a live node at this node's address. Of two runs at one address the later considers the earlier
+ * dead, because its process must be gone before another can listen there. So no node may join at the address
+ * of a live node. A node counts as live if both its lease and its connections to the database say so; after a
+ * crash of its machine either may stay for a while.
  */
 async function waitForAddress({ config, control, signal }: AdmissionOptions): Promise<void> {
   const { cluster } = config;
@@ -124,7 +132,7 @@ async function waitForAddress({ config, control, signal }: AdmissionOptions): Pr
   );
 }
 
-/** None where Redis is away: then nothing is known of leases. */
+/** Empty if Redis is away, since nothing is known of leases then. */
 async function leasedRuns({ cluster }: Config): Promise<ReadonlySet<string>> {
   const leases = createRedisLeaseStore({
     redis: cluster.redis,
@@ -142,8 +150,9 @@ async function leasedRuns({ cluster }: Config): Promise<ReadonlySet<string>> {
 }
 
 /**
- * A node that was alone and has been killed is found by nobody: it has no lease, and no peers. Whoever joins fences it,
- * and its shards are free. One that lives all the same, and was idle for long, ends itself when it finds that out.
+ * Fences nodes without a cluster that were killed: such a node has no lease and no peers, so no other node
+ * detects its death. The joining node fences it, which frees its shards. Such a node that is alive after all,
+ * after a long idle time, ends itself when it finds that it was fenced.
  */
 export async function fenceLoners(
   {
@@ -184,7 +193,10 @@ async function askAll({ config, control, signal }: AdmissionOptions): Promise<re
   }
 }
 
-/** Nodes of clusters: those that are alone have no address. One that nobody could dial is not asked. */
+/**
+ * Nodes of clusters; nodes without a cluster have no address. A node with an address that cannot be dialled
+ * is left out.
+ */
 const listed = (rows: readonly SessionRow[]): readonly Listed[] =>
   rows.flatMap(({ run, node, slot, state, address: text }) => {
     if (slot !== CONTROL_SLOT || text === null) return [];
@@ -193,7 +205,9 @@ const listed = (rows: readonly SessionRow[]): readonly Listed[] =>
     return isDialable ? [{ run, node, text, address, isLeaving: state === 'draining' }] : [];
   });
 
-/** What a supervisor starts again may overlap with what it stopped, which is about to leave. */
+/**
+ * Waits for a node of the same name: a supervisor may start the successor before the predecessor has left.
+ */
 async function waitForPredecessor(options: AdmissionOptions, known: readonly Asked[]): Promise<void> {
   const { name } = options.config.node;
   const staysIn = (asked: readonly Asked[]): Asked | undefined =>
@@ -210,7 +224,7 @@ async function waitForPredecessor(options: AdmissionOptions, known: readonly Ask
   );
 }
 
-/** Rejects with what `line` says of it where it is still there after PREDECESSOR_MS. */
+/** Rejects with the text of `line` if `look` still finds something after PREDECESSOR_MS. */
 async function waitForEnd<T>(
   look: () => Promise<T | undefined>,
   line: (found: T) => string,
@@ -231,7 +245,7 @@ const placeOf = ({ node, text }: Listed): string => `node ${node} at ${text}`;
 const clusterOf = (answer: Answer): string | undefined =>
   answer.type === 'accepts' || answer.type === 'refuses' ? answer.remote.cluster : undefined;
 
-/** Of one that does not take this node. */
+/** The cause, for a node that does not accept this one. */
 function causeOf(answer: Answer): string {
   if (answer.type === 'no-hello')
     return `the connection ends before it says who it is (${answer.reason}); see cluster.link.tls, which all nodes have with certificates of one CA, or none`;

@@ -1,6 +1,6 @@
-// A node that has more than its share of a cluster's clients sends some to the others, a few at a time: after a rolling
-// restart the node that was restarted last would otherwise be without clients until they come by themselves. It says
-// who is too many and how fast they go; where they go is up to them.
+// Sends clients to other nodes, a few at a time, while this node has more than its share of the cluster's
+// clients. Otherwise the node that is restarted last in a rolling restart would have no clients until new
+// ones come. This module decides which clients go and how fast; the clients choose their next node.
 import type { Clock } from '../actors/clock.ts';
 import type { ClientShare } from '../cluster/controller.ts';
 import { AwayMemory } from './gateway/away-memory.ts';
@@ -15,19 +15,30 @@ export interface ClientBalanceOptions {
 }
 
 const LOOK_MS = 1000;
-/** As long as the same nodes have served; while some come and go their clients do, too. */
+/**
+ * Time for which the set of serving nodes must be unchanged. While nodes come and go, their clients do too.
+ */
 export const STEADY_MS = 5000;
-/** Nobody is sent away for less than this above the share, and so many clients; once some are, it goes on to so many above it. */
+/**
+ * No client is sent away until the node has this factor of its share and FEW clients more. Then sending goes
+ * on until the node has its share and FEW clients.
+ */
 const TOLERANCE = 1.2;
 const FEW = 5;
-/** Of a node's clients, at each look. */
+/** Part of the node's clients sent away at each look. */
 const AT_ONCE = 0.05;
-/** Over which they go. */
+/** Time over which the sent clients leave. */
 const SPREAD_MS = 1000;
-/** Nobody is told so twice within this time: who is led back here by a proxy would be told for ever. */
+/**
+ * A client is sent away at most once in this time. A proxy that leads it back here would otherwise have it
+ * sent for ever.
+ */
 const AGAIN_MS = 10 * 60_000;
 
-/** How many clients of a node are above its share, by weight; 0 where that is little. `isSending`: it sends some away already. */
+/**
+ * The number of clients above the node's share by weight; 0 if the excess is small. `isSending`: the node is
+ * sending clients already.
+ */
 export function surplus(own: ClientShare, others: readonly ClientShare[], isSending = false): number {
   const all = [own, ...others];
   const clients = all.reduce((sum, share) => sum + share.clients, 0);
@@ -37,7 +48,7 @@ export function surplus(own: ClientShare, others: readonly ClientShare[], isSend
   return own.clients > bearable ? Math.ceil(own.clients - fair) : 0;
 }
 
-/** The function that comes back ends it. */
+/** The returned function stops it. */
 export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanceOptions): () => void {
   const away = new AwayMemory(clock, AGAIN_MS);
   let nodes: string | undefined;
@@ -58,7 +69,7 @@ export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanc
     isSending = above > 0;
     if (!isSending) return;
     const most = Math.min(above, Math.ceil(sockets.staying * AT_ONCE));
-    // Who has no id of its own cannot be told from others when it comes back.
+    // A client without an id of its own cannot be recognised when it comes back.
     const sent = sockets.sendSomeAway(
       most,
       SPREAD_MS,

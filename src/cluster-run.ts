@@ -1,5 +1,5 @@
-// One run of a node in a cluster: peers, lease, control session, workers and controller, put together and
-// taken apart. A run that is fenced is over; the next one is another object (membership.ts).
+// One run of a node in a cluster: starts peers, lease, control session, workers and controller, and stops
+// them in reverse order. A fenced run is over; the next run is another object (membership.ts).
 import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
@@ -41,27 +41,30 @@ export interface ClusterRunOptions {
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly onWrites: WorkersOptions['onWrites'];
   readonly workerModule?: URL;
-  /** Aborted while the run starts: it is given up at once, whatever does not answer. Afterwards without effect. */
+  /**
+   * Aborted while the run starts: the start is given up at once, even if a call does not answer. Without
+   * effect afterwards.
+   */
   readonly signal: AbortSignal;
-  /** Nothing of this run will ever be written again. Told once. */
+  /** Called once when the run is fenced: none of its later writes will be accepted. */
   readonly onFenced: () => void;
   readonly onLeaveAsked: () => LeaveProgress;
 }
 
 export interface ClusterRun {
-  /** Where peers find it. */
+  /** The address that peers dial. */
   readonly address: string;
   readonly controller: Controller;
-  /** A server of PostgreSQL of a lower timeline has missed a failover. */
+  /** Refuses servers of PostgreSQL with a lower timeline, which have missed a failover. */
   refuseBelow(timeline: number): void;
-  /** Commits what was taken and ends; `now`: ends. */
+  /** Commits the accepted patches, then ends. With `now` it ends at once. */
   stop(now: boolean): Promise<void>;
 }
 
-/** Of the database's answer to a node that says that it has gone. */
+/** Time limit of the database's answer to the farewell. */
 const FAREWELL_MS = 3000;
 
-/** Where it rejects nothing of the run is left here. */
+/** If it rejects, it has stopped all that it had started. */
 export async function startClusterRun(options: ClusterRunOptions): Promise<ClusterRun> {
   const closers: ((now: boolean) => Promise<unknown>)[] = [];
   const stop = async (now: boolean): Promise<void> => {
@@ -93,7 +96,7 @@ async function assemble(
     options.onFenced();
   };
   const pulses = { identity: { cluster: cluster.name, node, run }, credentials: credentialsOf(config) };
-  // Nobody is dialled, so nobody is sent pulses, before that thread is there.
+  // Pulses are set only after a peer was dialled, and by then the lease thread is there.
   let pulse: LeaseThread['pulse'] = () => {};
   const network = createTcpNetwork({
     ...pulses,
@@ -111,7 +114,7 @@ async function assemble(
   const address = advertisedAddress(cluster, bound.port);
 
   const session = await unlessAborted(signal, control.openSession({ run, node, slot: MAIN, address }));
-  // Nobody has to find out that it is gone.
+  // With the farewell, the other nodes need not detect that this run is gone.
   onStop(async (now) => {
     if (now) return;
     const farewell = async (): Promise<void> => {

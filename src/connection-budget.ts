@@ -1,5 +1,5 @@
-// Whether the database has room for the connections that this node will take: asked before it takes them,
-// since a node that lacks some stalls later, and its neighbours with it.
+// Checks before a node starts whether the database has room for the node's connections. A node without enough
+// connections would stall later, and other nodes with it.
 import { pause, systemClock } from '../actors/clock.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { CONTROL_CONNECTIONS } from '../actors/storage/store-postgres.ts';
@@ -9,11 +9,11 @@ import type { Config } from '../config/schema.ts';
 
 export interface NodeConnections {
   readonly total: number;
-  /** What they are, in words. */
+  /** The parts of the total, in words. */
   readonly parts: string;
 }
 
-/** The most that a node of this configuration has open for long. */
+/** The most connections that a node of this configuration keeps open. */
 export function connectionsOf(config: Config): NodeConnections {
   const { workers, storage, compute } = config;
   const parts: [string, number][] = [
@@ -30,23 +30,26 @@ export function connectionsOf(config: Config): NodeConnections {
   };
 }
 
-/** What an embedded PostgreSQL allows by itself, and what of it others may want. */
+/** The default limit of an embedded PostgreSQL, and the part of it that other programs may want. */
 const EMBEDDED_CONNECTIONS = 200;
 const OTHERS = 50;
 
-/** So that a machine of many processors needs no setting. */
+/** Raises max_connections on a machine with many processors, so that no setting is needed. */
 export function embeddedSettings(config: Config): Readonly<Record<string, string>> {
   const wanted = connectionsOf(config).total + OTHERS;
   return wanted > EMBEDDED_CONNECTIONS ? { max_connections: String(wanted) } : {};
 }
 
-/** Those of a node that has just ended are counted for a moment yet. */
+/** Connections of a node that has just ended are still counted for a moment. */
 const PATIENCE_MS = 5_000;
 const LOOK_EVERY_MS = 250;
-/** One of ours is open, and counted among those in use: the one that asks. */
+/** The connection that asks is this node's, and counted as in use. */
 const OURS = 1;
 
-/** Rejects with StartError where there is too little; warns where another node of this size would find too little. */
+/**
+ * Rejects with StartError if there is too little room. Warns if a second node of this size would find too
+ * little.
+ */
 export async function checkConnections(
   config: Config,
   store: Pick<ControlStore, 'connectionBudget'>,
@@ -59,7 +62,7 @@ export async function checkConnections(
     const { max, reserved, used } = await store.connectionBudget();
     const room = max - reserved - used + OURS;
     if (room >= total) {
-      // Alone no second one is wanted.
+      // A node without a cluster has no second node.
       if (isClustered(config) && room < 2 * total)
         warn('no second node of this size would find room for its connections to PostgreSQL', {
           room,

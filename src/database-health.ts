@@ -1,7 +1,8 @@
-// Whether the database serves this node: it is asked once a second on the control plane's connection, and the workers
-// report when their batches are refused and when they are taken again. A node whose database has failed for
-// `unreadyMs` is not ready (`/readyz`); nothing else follows from it here, no socket is closed and no document leaves.
-// The question asked is that for the timeline, so that the other threads hear of a failover that this connection has met.
+// Watches whether the database serves this node. The node asks once a second on the control plane's
+// connection, and the workers report when their batches are refused and when they are accepted again. A node
+// whose database has failed for `unreadyMs` is not ready (`/readyz`). This class closes no socket and moves
+// no document. The question is the one for the timeline, so that all threads learn of a failover that this
+// connection has met.
 import type { Clock } from '../actors/clock.ts';
 import { codeOf } from '../actors/storage/postgres/errors.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
@@ -14,24 +15,27 @@ export interface DatabaseHealthOptions {
     warn(fields: object, message: string): void;
     info(fields: object, message: string): void;
   };
-  /** The database has risen to this timeline. */
+  /** Called when the database has risen to this timeline. */
   readonly onRisen: (timeline: number) => void;
 }
 
 const ASK_MS = 1_000;
 
 interface Failure {
-  /** By the clock, ms. */
+  /** By the clock, in ms. */
   readonly since: number;
-  /** Of PostgreSQL or of the socket. Messages are left to the log: they name hosts and users. */
+  /**
+   * The code of PostgreSQL's or the socket's error. Messages only go to the log, because they name hosts and
+   * users.
+   */
   readonly code: string | undefined;
 }
 
 export class DatabaseHealth {
   private readonly options: DatabaseHealthOptions;
-  /** By worker. */
+  /** The failure of each worker's writes, by slot. */
   private readonly refused = new Map<number, Failure>();
-  /** When the first question was asked that has had no good answer; undefined: the last one had. */
+  /** Time of the first question since the last good answer. Undefined if the last question had one. */
   private unanswered: number | undefined;
   private lastCode: string | undefined;
   private timeline = 0;
@@ -48,7 +52,7 @@ export class DatabaseHealth {
     });
   }
 
-  /** Why the node is not ready, for people; undefined: the database serves it. */
+  /** The reason why the node is not ready, for people. Undefined while the database serves the node. */
   get problem(): string | undefined {
     const { clock, unreadyMs } = this.options;
     const now = clock.now();
@@ -62,7 +66,10 @@ export class DatabaseHealth {
     return undefined;
   }
 
-  /** A worker's batches are refused, with this code of the last attempt; undefined: they are taken, or it has ended. */
+  /**
+   * Reports that a worker's batches are refused, with the code of the last attempt. Undefined: they are
+   * accepted, or the worker has ended.
+   */
   readonly writes = (slot: number, failure: { readonly code?: string } | undefined): void => {
     if (failure === undefined) this.refused.delete(slot);
     else {

@@ -1,9 +1,10 @@
-// The compute pool: threads that fold snapshots, beside those that serve edits. They start when there is something to
-// fold, and end when there has been nothing for a while.
+// The compute pool: threads that fold snapshots, apart from the threads that serve edits. Threads start on
+// demand, and end after an idle time.
 //
-// A fold has a time limit. The time that Yjs takes to build a document can grow with the square of its size, so without
-// the limit one document could hold a thread for hours, and no other document would get a snapshot meanwhile. A fold that
-// takes longer is stopped together with its thread, and done once more without garbage collection, which builds nothing.
+// A fold has a time limit. The time that Yjs takes to build a document can grow with the square of its size,
+// so without the limit one document could hold a thread for hours, and no other document would get a snapshot
+// meanwhile. A fold that takes longer is stopped together with its thread, and repeated once without garbage
+// collection, which does not build the document.
 import { Piscina } from 'piscina';
 import type { FoldTask } from '../actors/fold-worker.ts';
 
@@ -11,20 +12,28 @@ export interface FoldPoolOptions {
   readonly threads: number;
   /** Longest time of one fold, ms. */
   readonly timeoutMs: number;
-  /** A thread could not start, or ended between two tasks. The pool starts another for the next. */
+  /**
+   * Called when a thread could not start, or ended between two tasks. The pool starts another for the next
+   * task.
+   */
   readonly onEnded: (error: unknown) => void;
 }
 
 export interface FoldPool {
-  /** Bytes of the snapshot; undefined where none was needed. Rejects where it fails, takes too long, or too many wait. */
+  /**
+   * Resolves with the bytes of the snapshot; undefined if none was needed. Rejects if the fold fails, takes
+   * too long, or too many folds wait.
+   */
   fold(task: FoldTask): Promise<number | undefined>;
-  /** What is under way is given up. */
+  /** Gives up the folds under way. */
   stop(): Promise<void>;
 }
 
 const WAITING = 1000;
 const IDLE_MS = 60_000;
-/** Documents whose garbage is not collected, since that took too long; the one found first is forgotten first. */
+/**
+ * Documents whose garbage is not collected, because that took too long. The oldest entry is dropped first.
+ */
 const TOO_COSTLY = 10_000;
 
 export function startFoldPool({ threads, timeoutMs, onEnded }: FoldPoolOptions): FoldPool {
@@ -39,7 +48,7 @@ export function startFoldPool({ threads, timeoutMs, onEnded }: FoldPoolOptions):
   const waiting: (() => void)[] = [];
   let running = 0;
 
-  /** Starts the clock when there is a thread for it. */
+  /** The time limit starts when a thread is free. */
   const run = async (task: FoldTask): Promise<number | undefined> => {
     if (running >= threads) {
       if (waiting.length >= WAITING) throw new Error('too many folds wait');

@@ -1,15 +1,16 @@
-// How a node of a cluster leaves: it hands its documents over, then sends its clients to the others, not all
-// at once. It leaves once, whether it is told to end or an operator has asked; it ends nothing by itself.
+// The departure of a node from its cluster: it hands over its documents, then sends its clients to the other
+// nodes, spread over time. A node leaves once, whether it is told to stop or an operator has asked. This
+// class stops no process.
 import { isClustered } from '../config/clustered.ts';
 import type { Config } from '../config/schema.ts';
 
-/** Over which the clients of a node that leaves come back elsewhere. */
+/** Time over which the clients of a leaving node come back elsewhere. */
 const CLIENTS_SPREAD_MS = 5000;
-/** Of the last one; then it is closed. */
+/** Time for the last client to go. Then its socket is closed. */
 const CLIENTS_GRACE_MS = 500;
 
 export interface LeavingOptions {
-  /** Hands the documents over, within so many ms. */
+  /** Hands the documents over, within this many ms. */
   readonly handOver: (timeoutMs: number) => Promise<void>;
   readonly handOverMs: number;
   readonly clients: { readonly size: number; drain(spreadMs: number, graceMs: number): Promise<void> };
@@ -28,7 +29,10 @@ export class Leaving {
     return this.left !== undefined;
   }
 
-  /** Begins where it has not begun. Resolves when all has been handed over that could be, and the clients have gone. */
+  /**
+   * Begins to leave, unless that has begun. Resolves when as many shards as possible are handed over and the
+   * clients are gone.
+   */
   begin(): Promise<void> {
     this.left ??= this.leave();
     return this.left;
@@ -49,10 +53,10 @@ export class Leaving {
   }
 }
 
-/** How long leaving takes at most. */
+/** The longest time that leaving takes. */
 export const leavingMs = ({ drain }: Pick<Config, 'drain'>): number =>
   drain.timeoutMs + CLIENTS_SPREAD_MS + CLIENTS_GRACE_MS;
 
-/** How long a node may take from the wish to end until it has ended. */
+/** The longest time from the request to stop until the node has stopped. */
 export const stopTimeoutMs = (config: Config): number =>
   (isClustered(config) ? leavingMs(config) : 0) + config.shutdown.timeoutMs;

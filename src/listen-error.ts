@@ -1,11 +1,11 @@
-// An address that cannot be listened on, with the section of the configuration that says it.
+// The error of an address that cannot be listened on, with the section of the configuration that sets it.
 
 export class ListenError extends Error {
   override name = 'ListenError';
-  /** Has the keys `host` and `port`. */
+  /** The section with the keys `host` and `port`. */
   readonly section: 'listen' | 'cluster.link';
 
-  /** `cause`: what listening has failed with. */
+  /** `cause`: the error of the attempt to listen. */
   constructor(section: ListenError['section'], cause: unknown) {
     super(`cannot listen on ${section}: ${String(cause)}`, { cause });
     this.section = section;

@@ -1,6 +1,6 @@
-// `npm run cluster`: a whole cluster on this machine to try, Redis, PostgreSQL and some nodes, each a process
-// of its own. Ctrl-C ends them all, and a second one at once. It is for trying and testing; production has its own
-// services.
+// `npm run cluster`: a whole cluster on this machine to try out. Redis, PostgreSQL and the nodes each have a
+// process of their own. Ctrl-C stops all of them in order; a second Ctrl-C kills them at once. It is for
+// trying and testing; production has its own services.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -32,32 +32,36 @@ const USAGE =
   'npm run cluster -- [--nodes 3] [--port 8080] [--workers 1] [--directory ./data/cluster]\n' +
   'Nodes listen on 127.0.0.1, on ports from --port on.\n';
 const MAX_NODES = 16;
-/** For a node that is told to go: what its defaults give it, and some. */
+/** Time for a node to stop: more than its default configuration allows it. */
 const STOP_MS = 50_000;
 
-/** What runs, so that it can be ended at once. */
+/** The processes and files that a second Ctrl-C has to end. */
 interface Running {
   readonly children: ChildProcess[];
   readonly postgres: string;
-  /** What the nodes have in common. */
+  /** The file of the configuration that all nodes share. */
   readonly config: string;
 }
 
-/** Resolves with the exit code when everything has ended. `signal`: an end is wished, also while it starts. */
+/**
+ * Resolves with the exit code when all processes have ended. Aborting `signal` stops the cluster, also while
+ * it starts.
+ */
 async function runCluster(options: Options, running: Running, signal: AbortSignal): Promise<number> {
   const closers: (() => Promise<unknown>)[] = [];
   try {
     const ports = Array.from({ length: options.nodes }, (_, i) => options.port + i);
     for (const port of ports) await demandFree(port);
     mkdirSync(options.directory, { recursive: true });
-    // A database that is being made is let be made: the next start finds it whole.
+    // The creation of the database is never interrupted, so the next start finds it whole.
     const database = await startEmbeddedPostgres({ directory: running.postgres, log: () => undefined });
     closers.push(() => database.stop());
     signal.throwIfAborted();
     const redisPort = await freePort();
     const redis = await startRedis(redisPort, options.directory, running);
     closers.push(() => end(redis));
-    // Not on the command lines of the nodes, which every user of this machine can see.
+    // The configuration is in a file, because every user of this machine can see the command lines of the
+    // nodes.
     writeConfig(running.config, {
       storage: { url: database.url },
       cluster: {
@@ -66,7 +70,7 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
         link: { port: 0 },
       },
       workers: options.workers,
-      // The page of one node goes on at another.
+      // The page of one node may connect to another node.
       listen: { origins: ports.flatMap(pagesAt) },
     });
     closers.push(async () => rmSync(running.config, { force: true }));
@@ -94,17 +98,17 @@ async function runCluster(options: Options, running: Running, signal: AbortSigna
   }
 }
 
-/** What its clients are told of the others is what each has as its `publicUrl`. */
+/** A node's `publicUrl` is the address that the clients of other nodes learn. */
 const settingsOf = (number: number, port: number): string[] => [
   `node.name=node-${number}`,
   `listen.port=${port}`,
   `listen.publicUrl=ws://127.0.0.1:${port}`,
 ];
 
-/** Origins under which a browser finds the page of a node. */
+/** Origins of a node's page in a browser. */
 const pagesAt = (port: number): string[] => [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
 
-/** Without a chance to say good-bye: nothing outlives this process. */
+/** Kills all processes, so that nothing outlives this one. */
 async function endAtOnce({ children, postgres, config }: Running): Promise<void> {
   for (const child of children) child.kill('SIGKILL');
   rmSync(config, { force: true });
@@ -113,7 +117,7 @@ async function endAtOnce({ children, postgres, config }: Running): Promise<void>
   if (pid !== undefined && (await isPostmasterOf(data, pid))) process.kill(pid, 'SIGQUIT');
 }
 
-/** Rejects where somebody listens. */
+/** Rejects if another program listens on the port. */
 async function demandFree(port: number): Promise<void> {
   const server = createServer().listen(port, '127.0.0.1');
   try {
@@ -127,7 +131,7 @@ async function demandFree(port: number): Promise<void> {
   await once(server, 'close');
 }
 
-/** Secrets are in it. */
+/** The file has secrets, so only its owner may read it. */
 function writeConfig(file: string, config: object): void {
   rmSync(file, { force: true });
   writeFileSync(file, `# The nodes of npm run cluster, while it runs.\n${stringify(config)}`, {
@@ -135,7 +139,7 @@ function writeConfig(file: string, config: object): void {
   });
 }
 
-/** To try, in another terminal. The default directory is found by the commands themselves. */
+/** Commands to try in another terminal. They find a cluster in the default directory by themselves. */
 function nextCommands(file: string, nodes: readonly ChildProcess[]): string {
   const troupe = `node ${quote(relative(process.cwd(), MAIN))}`;
   const config = file === localClusterFile() ? '' : ` --config ${quote(file)}`;
@@ -150,7 +154,7 @@ function nextCommands(file: string, nodes: readonly ChildProcess[]): string {
   ].join('\n');
 }
 
-/** For a shell. */
+/** Quotes a path for a shell. */
 const quote = (path: string): string =>
   /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 
@@ -164,7 +168,7 @@ function startNode(
     {
       env: environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
-      // Ctrl-C is for this process, which stops the nodes in order.
+      // Ctrl-C must not reach the nodes: this process stops them in order.
       detached: true,
     },
   );
@@ -175,12 +179,12 @@ function startNode(
     });
     child.once('exit', (code) => reject(new Error(`a node has ended with ${code}`)));
   });
-  // A node that ends later is told by its own output.
+  // A node that ends later has printed its own error.
   ready.catch(() => undefined);
   return { child, ready };
 }
 
-/** Keys that the environment assigns are meant for another node. */
+/** The environment without Troupe's keys, which are meant for other nodes. */
 function environment(): NodeJS.ProcessEnv {
   const isKey = (name: string): boolean => name.startsWith('TROUPE_') && !name.startsWith('TROUPE_TEST_');
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isKey(name)));
@@ -199,7 +203,7 @@ async function startRedis(port: number, directory: string, running: Running): Pr
   return child;
 }
 
-/** SIGTERM, and after STOP_MS an end at once. */
+/** Sends SIGTERM, and kills the process after STOP_MS. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');

@@ -1,9 +1,9 @@
-// A node's place in a cluster over its whole life: one run after the other. A run that is fenced is taken
-// apart at once and followed by another after a back-off, while the sockets stay: their clients see a pause.
-// A node that leaves is followed by no other run: what starts then, or waits to, is given up at once.
+// The place of a node in its cluster over the node's whole life: one run after another. A fenced run is
+// stopped at once and followed by the next after a back-off, while the sockets stay open: their clients see a
+// pause. A node that leaves starts no further run, and gives up a run that is starting.
 //
-// Modes: starting -> member -> fenced -> (back-off) starting; any but stopped -> leaving; any -> stopped. Only
-// `setMode` changes it.
+// Modes: starting -> member -> fenced -> (back-off) starting; any but stopped -> leaving; any -> stopped.
+// Only `setMode` changes it.
 import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
@@ -11,13 +11,13 @@ import { Rings } from '../cluster/rings.ts';
 import type { ClusterRun, ClusterRunOptions } from './cluster-run.ts';
 
 export interface MembershipOptions extends Pick<ClusterRunOptions, 'router' | 'gateway' | 'log'> {
-  /** As `startClusterRun`; what is the membership's to say is said here. */
+  /** Starts a run; see `startClusterRun`. The membership chooses only these options. */
   readonly startRun: (
     own: Pick<ClusterRunOptions, 'run' | 'rings' | 'signal' | 'onFenced'>,
   ) => Promise<JoinedRun>;
 }
 
-/** What it needs of a run. */
+/** The parts of a run that the membership uses. */
 export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 'stop'> {
   readonly controller: Pick<
     ClusterRun['controller'],
@@ -36,9 +36,9 @@ type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
 
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15_000;
-/** A run that lasted this long starts the back-off afresh. */
+/** After a run that lasted this long the back-off starts afresh. */
 const STEADY_MS = 60_000;
-/** After that a node says that it is ready though some shards lead nowhere yet: their owners may be dead. */
+/** After this time the node reports ready even if some shards are not routed: their owners may be dead. */
 const ROUTED_WITHIN_MS = 15_000;
 const LOOK_MS = 50;
 
@@ -47,10 +47,10 @@ export class Membership {
   private readonly rings = new Rings();
   private mode: Mode = 'starting';
   private current: JoinedRun | undefined;
-  /** The run that starts, until it has or has not. Never rejects. */
+  /** Settles when the run that is starting has started or failed. Never rejects. */
   private joining: Promise<void> = Promise.resolve();
   private ending: Promise<void> = Promise.resolve();
-  /** Aborted: no run starts any more. */
+  /** Aborted when no further run may start. */
   private readonly noMore = new AbortController();
   private failures = 0;
   private startedAt = 0;
@@ -59,10 +59,13 @@ export class Membership {
     this.options = options;
   }
 
-  /** Joins; resolves when every shard leads to its owner, or none can be waited for. Rejects where it is stopped before. */
+  /**
+   * Joins the cluster. Resolves when every shard is routed to its owner, or after ROUTED_WITHIN_MS. Rejects
+   * if the node is stopped before.
+   */
   async start(): Promise<void> {
     await this.join().catch((error: unknown) => {
-      // Fenced while it started: another run follows.
+      // The run was fenced while it started. Another run follows.
       if (this.mode !== 'fenced') throw error;
     });
     const until = systemClock.now() + ROUTED_WITHIN_MS;
@@ -71,7 +74,10 @@ export class Membership {
     if (this.mode === 'member') this.tellUnreached();
   }
 
-  /** Ready all the same: what they own is `unavailable` here, and everything else is served. */
+  /**
+   * Logs the nodes that are not reached. This node is ready nevertheless: their documents are `unavailable`
+   * here, all others are served.
+   */
   private tellUnreached(): void {
     const { current } = this;
     if (current === undefined || current.controller.isRouted) return;
@@ -84,7 +90,7 @@ export class Membership {
     });
   }
 
-  /** A member that others know of, and not about to leave. */
+  /** True for a member that other nodes know and that is not about to leave. */
   get isMember(): boolean {
     return this.mode === 'member' && this.current?.controller.isCutOff === false;
   }
@@ -113,7 +119,7 @@ export class Membership {
     return this.current?.controller.status();
   }
 
-  /** Hands all shards over; the node stays, routes, and takes no shards again. */
+  /** Hands all shards over. The node stays in the cluster and routes, but takes no shards again. */
   async drain(timeoutMs: number): Promise<void> {
     this.setMode('leaving');
     this.noMore.abort();
@@ -124,7 +130,7 @@ export class Membership {
     this.current?.refuseBelow(timeline);
   }
 
-  /** What starts is given up, what has started commits what it has taken. */
+  /** Gives up a run that is starting. A run that has started commits its accepted patches. */
   async stop(): Promise<void> {
     this.setMode('stopped');
     this.noMore.abort();
@@ -175,7 +181,8 @@ export class Membership {
       undefined,
     );
     gateway.changed();
-    // One that was fenced while it started is taken apart first: two runs of a node must never be.
+    // A run that was fenced while it started is stopped first: two runs of one node must never exist
+    // together.
     await this.joining;
     await ended?.stop(true);
     if (systemClock.now() - this.startedAt > STEADY_MS) this.failures = 0;
@@ -189,7 +196,7 @@ export class Membership {
       } catch (error) {
         if (this.noMore.signal.aborted) return;
         log('warn', 'not back in the cluster yet', { error: String(error) });
-        // Fenced while it started: then the next is on its way already.
+        // The run was fenced while it started, so the next run is on its way already.
         if (!this.isStarting) return;
         this.setMode('fenced');
       }

@@ -1,5 +1,5 @@
-// One node put together: storage, workers, compute pool, gateway, HTTP; and taken apart again in
-// reverse. What opens registers its closer. Nothing here touches a document.
+// Assembles one node from storage, workers, compute pool, gateway and HTTP, and stops them in reverse order.
+// Each part registers its closer when it opens. This module touches no document.
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { unlessAborted } from '../actors/abortable.ts';
@@ -32,26 +32,31 @@ import { sendAwayUnserved } from './unserved.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
-  /** The module of the worker threads; tests run one with faults in it. */
+  /** The module of the worker threads. Tests run a module that injects faults. */
   readonly workerModule?: URL;
-  /** Aborted while the node starts: it is given up at once, and `startNode` rejects with the reason. */
+  /**
+   * Aborted while the node starts: the start is given up at once, and `startNode` rejects with the reason.
+   */
   readonly signal?: AbortSignal;
 }
 
 export interface RunningNode {
-  /** Where the page is. */
+  /** URL of the page. */
   readonly url: string;
   readonly port: number;
   /** URL of the database. */
   readonly storageUrl: string;
-  /** Commits what was taken, closes the sockets, ends what was started. */
+  /** Commits the accepted patches, closes the sockets, and ends all that was started. */
   stop(): Promise<void>;
-  /** Resolves when the node cannot go on; never otherwise. */
+  /** Resolves when the node cannot go on, and stays pending otherwise. */
   readonly failed: Promise<Error>;
 }
 
 const MiB = 1024 * 1024;
-/** Above the largest answer, a document of documentBytes as JSON; a peer's connection takes as much again. */
+/**
+ * The byte limits are above the largest answer, a document of documentBytes as JSON. A peer's connection
+ * needs as much again.
+ */
 const LINK = {
   windowMessages: 20_000,
   windowBytes: 32 * MiB,
@@ -59,14 +64,16 @@ const LINK = {
   queueBytes: 32 * MiB,
   gatherMs: 0,
 };
-/** Messages that wait for loads in one worker: after a takeover each socket may open its documents again. */
+/** Messages that wait for loads in one worker. After a takeover each socket may open its documents again. */
 const LOADS_WAITING = 1_000_000;
-/** Submits of one worker that may read as much history as one may, at the same time. */
+/**
+ * The number of submits of one worker that may each read as much history as one submit may, at the same time.
+ */
 const HISTORY_AT_ONCE = 4;
 const SOCKETS_CLOSE_MS = 2000;
 const SELF_TEST_MS = 10_000;
 
-/** Rejects with StartError for what a person can mend; what had been started is stopped then. */
+/** Rejects with StartError if a person can mend the cause. Parts that had started are stopped then. */
 export async function startNode(config: Config, options: NodeOptions): Promise<RunningNode> {
   const closers: (() => Promise<unknown>)[] = [];
   const stop = once(async () => {
@@ -101,18 +108,18 @@ async function assemble(
     fail = resolve;
   });
   let unready = (): string | undefined => 'the node is starting';
-  // The port first: a busy one is told before anything else is started.
+  // The port is opened first, so that a port in use is reported before anything else starts.
   const origins = new Origins({ ...config.listen, auth: config.auth.mode });
   const http = await createHttpServer({ ...config.listen, origins, unready: () => unready() });
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
-  // A database that is being made is let be made: the next start finds it whole.
+  // The creation of the database is never interrupted, so the next start finds it whole.
   const storageUrl = await openStorage(config, log, onStop);
   signal.throwIfAborted();
   const storage = {
     url: storageUrl,
-    /** What is started from now on is told. */
+    /** Threads that start later take the timeline from here. */
     lowestTimeline: 0,
     connectTimeoutMs: config.storage.connectTimeoutMs,
     answerTimeoutMs: config.storage.answerTimeoutMs,

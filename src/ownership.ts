@@ -1,5 +1,5 @@
-// Who owns the documents that this node leads to: the node alone, or the nodes of a cluster together. Both
-// ways end in a router that leads every document to its owner; the rest of the node sees no difference.
+// Starts the ownership of documents: this node alone owns them, or the nodes of a cluster share them. Either
+// way the router leads every document to its owner, and the rest of the node sees no difference.
 import { randomUUID } from 'node:crypto';
 import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
@@ -32,33 +32,40 @@ export interface OwnershipOptions {
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly onWrites: WorkersOptions['onWrites'];
   readonly workerModule?: URL;
-  /** The node cannot go on. */
+  /** Called when the node cannot go on. */
   readonly onLost: (error: Error) => void;
-  /** In a cluster: an operator wants the node to leave, and is told how far it is. May be called again. */
+  /**
+   * In a cluster: called when an operator wants the node to leave; returns the progress. May be called again.
+   */
   readonly onLeaveAsked: () => LeaveProgress;
-  /** Aborted: the start is given up at once. Of what has started `stop` is the end. */
+  /** Aborted: the start is given up at once. `stop` ends what has started. */
   readonly signal: AbortSignal;
 }
 
-/** The other nodes, as far as clients are concerned. */
+/** The parts of the membership that concern clients. */
 export type Neighbours = Pick<Membership, 'tellClients' | 'clientShares' | 'clientUrls' | 'unreachedShards'>;
 
 export interface Ownership {
-  /** Able to serve: false while it starts over after it was fenced, and while it reaches no owner at all. */
+  /**
+   * True if the node can serve. False while it starts over after a fence, and while it reaches no owner at
+   * all.
+   */
   readonly isServing: boolean;
-  /** undefined: the node is alone. */
+  /** Undefined on a node without a cluster. */
   readonly neighbours?: Neighbours;
-  /** In a cluster: hands everything over to the others, within `timeoutMs`, for good. */
+  /** In a cluster: hands all shards to other nodes within `timeoutMs`. The node takes none again. */
   drain(timeoutMs: number): Promise<void>;
-  /** To all threads; those that start later are told by `storage`. */
+  /** Tells all threads. Threads that start later read it from `storage`. */
   refuseBelow(timeline: number): void;
-  /** Commits what was taken, then ends. */
+  /** Commits the accepted patches, then ends. */
   stop(): Promise<void>;
-  /** Ends what `stop` may have left. */
+  /** Ends at once all that `stop` may have left. */
   kill(): Promise<void>;
 }
 
-/** Resolves when every document has an owner that this node leads to. Where it rejects nothing of it is left. */
+/**
+ * Resolves when every document is routed to an owner. If it rejects, it has stopped all that it had started.
+ */
 export async function startOwnership(options: OwnershipOptions): Promise<Ownership> {
   await askAdmission(options);
   return isClustered(options.config) ? await joinCluster(options) : await serveAlone(options);
@@ -83,7 +90,7 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
     stop: () => membership.stop(),
     kill: () => membership.stop(),
   };
-  // How it ends is heard below.
+  // A failure of the stop is handled below.
   const giveUp = (): void => void membership.stop().catch(() => undefined);
   signal.addEventListener('abort', giveUp, { once: true });
   try {
@@ -100,7 +107,7 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
 }
 
 const SESSION_POLL_MS = 1000;
-/** Of the database's answer to a node that says that it has gone. */
+/** Time limit of the database's answer to the farewell. */
 const FAREWELL_MS = 3000;
 
 async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
@@ -165,7 +172,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
   };
 }
 
-/** Of the commands of operators one concerns a node that is alone: the release of a document. */
+/** Hears the one operators' command that concerns a node without a cluster: the release of a document. */
 function hearOperators(
   control: ControlStore,
   run: string,
@@ -176,12 +183,12 @@ function hearOperators(
       const event = operatorEvent(text);
       if (event?.type === 'release') answerRelease(control, run, workers, event.doc);
     },
-    // The command asks again.
+    // An event that was missed here is repeated by the command.
     onGap: () => undefined,
   });
 }
 
-/** Alone with this database: whatever ran before is fenced, and its shards are free. */
+/** Takes over the database: fences all earlier runs, which frees their shards. */
 async function takeOver(
   control: ControlStore,
   identity: { run: string; node: string; slot: number },
@@ -200,7 +207,7 @@ async function takeOver(
   return session;
 }
 
-/** The database lists it no more. Where that is not heard the next start fences it. */
+/** Ends the session in the database. If that fails, the next start fences it. */
 async function sayFarewell(
   control: ControlStore,
   session: SessionRef,
@@ -212,7 +219,10 @@ async function sayFarewell(
   );
 }
 
-/** A node whose session somebody else has fenced must end: its database belongs to another. */
+/**
+ * Watches the session. A node whose session was fenced must end, because its database belongs to another
+ * node.
+ */
 function watchSession(
   control: ControlStore,
   session: SessionRef,

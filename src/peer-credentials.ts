@@ -1,9 +1,9 @@
-// What a node shows to other nodes, as its configuration has it.
+// The address and credentials that a node presents to other nodes, from its configuration.
 import { readFileSync } from 'node:fs';
 import type { PeerCredentials } from '../cluster/peer/tcp-context.ts';
 import type { Config } from '../config/schema.ts';
 
-/** Where others dial it, who listens on that port: host:port. */
+/** The host:port that other nodes dial, for a node that listens on `port`. */
 export const advertisedAddress = ({ advertise, link }: Config['cluster'], port: number): string =>
   advertise ?? `${link.host}:${port}`;
 

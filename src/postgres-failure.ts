@@ -1,19 +1,20 @@
-// Failures of PostgreSQL at a start: which of them pass by themselves, and the line that tells how to mend the others.
+// The failures of PostgreSQL at a start: which of them pass by themselves, and how an operator can mend the
+// others.
 import { codeOf, messageOf } from '../actors/storage/postgres/errors.ts';
 import { StoreUnavailable } from '../actors/storage/store.ts';
 import { StartError } from '../config/fatal.ts';
 
-/** The server starts, stops, fails over, or has no resources left. */
+/** Classes of codes for a server that starts, stops, fails over, or lacks resources. */
 const PASSING = /^(08|40|53|55|57|58)/;
 
-/** Whether another attempt may succeed without anybody's doing. */
+/** True if another attempt may succeed without a change by a person. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof StartError || isTrust(error)) return false;
   const refusal = refusalIn(error);
   return refusal === undefined || PASSING.test(refusal.code);
 }
 
-/** The failure as a line for the operator; undefined where it is none of PostgreSQL's. */
+/** The failure as a line for the operator. Undefined if it is not a failure of PostgreSQL. */
 export function explainPostgres(error: unknown): StartError | undefined {
   if (error instanceof StartError) return error;
   const refusal = refusalIn(error);
@@ -34,7 +35,7 @@ interface Refusal {
   readonly message: string;
 }
 
-/** What PostgreSQL itself has answered. Its errors have a severity, and a code of five characters. */
+/** The answer of PostgreSQL itself. Its errors have a severity, and a code of five characters. */
 function refusalIn(error: unknown): Refusal | undefined {
   if (error instanceof StoreUnavailable) return refusalIn(error.cause);
   const code = codeOf(error);
@@ -73,7 +74,7 @@ const GRANTS: Readonly<Record<string, (name: string) => string>> = {
   database: (name) => `GRANT CONNECT ON DATABASE ${name}`,
 };
 
-/** Of TLS: the other end shows a certificate that is not believed. */
+/** True for a TLS failure in which the certificate of the other end is not trusted. */
 const isTrust = (error: unknown): boolean => {
   const code = codeOf(error instanceof StoreUnavailable ? error.cause : error) ?? '';
   return /CERT|UNABLE_TO_(GET|VERIFY)|HOSTNAME_MISMATCH/.test(code);

@@ -1,5 +1,5 @@
-// The wait for a PostgreSQL that is not there yet, as when node and database start together. What does not pass by
-// itself (a wrong password, a missing database or right, a pooler) ends the wait at once.
+// Waits for a PostgreSQL that is not up yet, as when node and database start together. A failure that does
+// not pass by itself (a wrong password, a missing database or right, a pooler) ends the wait at once.
 import { unlessAborted } from '../actors/abortable.ts';
 import { type Clock, pause, systemClock } from '../actors/clock.ts';
 import { messageOf } from '../actors/storage/postgres/errors.ts';
@@ -10,9 +10,9 @@ import { explainPostgres, mayPass } from './postgres-failure.ts';
 
 export interface PostgresStartOptions {
   readonly storage: PostgresStoreOptions;
-  /** How long attempts are made. The last one may end later, by the time-outs of `storage`. */
+  /** Time for attempts. The last attempt may end later, by the time-outs of `storage`. */
   readonly timeoutMs: number;
-  /** Told after the first failed attempt, and about every five seconds. */
+  /** Called after the first failed attempt, and about every five seconds. */
   readonly onWaiting: (waiting: { readonly reason: string; readonly timeoutMs: number }) => void;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
@@ -22,7 +22,7 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
 const TELL_EVERY_MS = 5_000;
 
-/** Resolves when PostgreSQL can be used; rejects with StartError. */
+/** Resolves when PostgreSQL can be used. Rejects with StartError. */
 export async function waitForPostgres(options: PostgresStartOptions): Promise<void> {
   const { storage, timeoutMs, onWaiting, signal, clock = systemClock } = options;
   const servers = new Servers(storage.url);

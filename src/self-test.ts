@@ -1,8 +1,8 @@
-// Before a node says that it is ready it asks itself, as a client would: a socket, `hello`, and `open` of a
-// document that nobody has made. The answer has gone the whole way, socket, owner, database and back, so
-// readiness is seen, not assumed; and the first client finds that way compiled (measured: a third of
-// connect -> synced after a start). While the owner of that document is not reached, a welcome is
-// enough: a node of a cluster serves what it can, and says `unavailable` of the rest.
+// A test of a node by itself before it reports ready: like a client it opens a socket, sends `hello`, and
+// opens a document that does not exist. The answer has passed the socket, the owner and the database, so
+// readiness is observed, not assumed, and the first client finds compiled code on that way. While the owner
+// of that document is not reached, a welcome is enough: a node of a cluster serves the documents that it can,
+// and answers `unavailable` for the rest.
 import { WebSocket } from 'ws';
 import { jsonCodec } from '../protocol/codec.ts';
 
@@ -10,17 +10,17 @@ export interface SelfTest {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
-  /** Whether that document has an owner now whom the node reaches. */
+  /** Whether the document has an owner now that the node reaches. */
   readonly isLed: (document: string) => boolean;
 }
 
 const ROUNDS = 5;
 const DOCUMENT = 'troupe/self-test';
 const LOOK_MS = 100;
-/** Addresses to listen on everywhere, and where a socket of this machine finds them. */
+/** Addresses that stand for all addresses, and the address where a socket of this machine reaches them. */
 const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
-/** Rejects where an answer does not come in time, or the socket is refused. */
+/** Rejects if an answer does not come in time, or the socket is refused. */
 export async function testSelf(options: SelfTest): Promise<void> {
   const host = LOOPBACK[options.host] ?? options.host;
   const url = `ws://${host.includes(':') ? `[${host}]` : host}:${options.port}/v1/socket`;
@@ -42,7 +42,7 @@ function ask(url: string, { timeoutMs, isLed }: SelfTest): Promise<void> {
       const what = isWelcome ? `open of ${DOCUMENT}, whose owner is silent,` : 'hello';
       end(new Error(`no answer to ${what} within ${timeoutMs} ms`));
     }, timeoutMs);
-    // It may be lost in between.
+    // The owner may be lost while the answer is awaited.
     const look = setInterval(() => {
       if (isWelcome && !isLed(DOCUMENT)) end();
     }, LOOK_MS);
@@ -51,7 +51,7 @@ function ask(url: string, { timeoutMs, isLed }: SelfTest): Promise<void> {
     socket.on('open', () => socket.send(JSON.stringify({ type: 'hello' })));
     socket.on('message', (frame) => {
       const { type } = jsonCodec.decode(String(frame));
-      // Whatever the answer to `open` is: it was given.
+      // Any answer to `open` will do.
       if (type !== 'welcome' || !isLed(DOCUMENT)) return end();
       isWelcome = true;
       socket.send(JSON.stringify({ type: 'open', doc: DOCUMENT }));

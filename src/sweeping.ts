@@ -1,6 +1,7 @@
-// Lets the database be swept, slice by slice: what retention folds away, and snapshots of earlier versions. Every node
-// asks now and then whether a pass is due; one at a time does it, since a slice of another is `busy`. How much
-// a slice does follows from how long the last one took, so that each ends well before its time-out on any database.
+// Has the database swept, slice by slice: history past its retention, and snapshots of earlier versions.
+// Every node asks regularly whether a pass is due. One node at a time does it; the others get `busy`. The
+// size of a slice follows from the time of the previous one, so that each slice ends well before its time-out
+// on any database.
 import { type Clock, pause } from '../actors/clock.ts';
 import type { ControlStore, SweepOptions } from '../actors/storage/store.ts';
 
@@ -8,19 +9,19 @@ export interface SweepingOptions {
   readonly control: Pick<ControlStore, 'sweep'>;
   readonly retention: SweepOptions['retention'];
   readonly everyMs: number;
-  /** Of a call to the database. */
+  /** Time limit of a call to the database. */
   readonly answerTimeoutMs: number;
   readonly clock: Clock;
   readonly log: (level: 'info' | 'warn', message: string, fields: object) => void;
 }
 
 const MOST_ROWS = 10_000;
-/** A slice may take this part of the time-out. */
+/** A slice may take one part in this many of the time-out. */
 const SLICE_SHARE = 20;
-/** Between two slices: others use the connection too. */
+/** Pause between two slices, because other queries use the connection too. */
 const PAUSE_MS = 20;
 
-/** Until the function returned is called; a slice under way ends by itself. */
+/** Sweeps until the returned function is called. A slice under way ends by itself. */
 export function sweepNowAndThen(options: SweepingOptions): () => void {
   const ended = new AbortController();
   const sweeping = new Sweeping(options);
@@ -46,7 +47,10 @@ export class Sweeping {
     this.options = options;
   }
 
-  /** Slices until the pass is over, none is due, or another node is at it. Never rejects: the next one goes on. */
+  /**
+   * Runs slices until the pass is over, no slice is due, or another node is sweeping. Never rejects: the next
+   * pass continues.
+   */
   async pass(signal?: AbortSignal): Promise<void> {
     const { control, retention, everyMs, answerTimeoutMs, clock, log } = this.options;
     const sliceMs = answerTimeoutMs / SLICE_SHARE;

@@ -1,5 +1,6 @@
-// Clients learn the addresses of a cluster's other nodes from `welcome`, and from a message `nodes` when these change
-// while they are connected, so that a client whose node dies knows where else to go. It decides when they are told.
+// Clients learn the addresses of a cluster's other nodes from `welcome`, and from a message `nodes` when
+// these change while the clients are connected. A client whose node dies then knows other addresses. This
+// module decides when clients are told.
 import type { Clock } from '../actors/clock.ts';
 import type { Sockets } from './gateway/sockets.ts';
 import type { Neighbours } from './ownership.ts';
@@ -12,7 +13,7 @@ export interface ToldNodesOptions {
 
 const LOOK_MS = 1_000;
 
-/** The function that comes back ends it. */
+/** The returned function stops it. */
 export function tellChangedNodes({ neighbours, sockets, clock }: ToldNodesOptions): () => void {
   const key = (nodes: readonly string[] | undefined): string => JSON.stringify(nodes ?? []);
   let told = key(neighbours.clientUrls());
@@ -24,7 +25,7 @@ export function tellChangedNodes({ neighbours, sockets, clock }: ToldNodesOption
   });
 }
 
-/** A `listen.publicUrl` as clients are told it: the base URL of a WebSocket, without a slash at its end. */
+/** `listen.publicUrl` in the form for clients: the base URL of a WebSocket, without a slash at its end. */
 export function clientUrlOf(publicUrl: string): string {
   const { protocol, host } = new URL(publicUrl);
   return `${protocol.replace(/^http/, 'ws')}//${host}`;

@@ -1,6 +1,7 @@
-// A node that cannot serve for long, fenced without a database to come back to, or cut off from all owners, sends its
-// clients to the other nodes, and takes no more until it can. One that does not reach some owners, though they live,
-// sends away who has documents there. It is asked whether it can, and decides nothing else.
+// Sends clients away from a node that cannot serve for long: one that is fenced and cannot rejoin, or is cut
+// off from all owners. The node takes no clients until it serves again. A node that does not reach some live
+// owners sends away only the clients that have open documents there. The module reads whether the node
+// serves, and decides nothing else.
 import type { Clock } from '../actors/clock.ts';
 import { AwayMemory } from './gateway/away-memory.ts';
 import type { Session } from './gateway/session.ts';
@@ -12,21 +13,27 @@ export interface UnservedOptions {
     readonly neighbours?: Pick<Neighbours, 'unreachedShards'>;
   };
   readonly sockets: Pick<Sockets, 'sendAway' | 'takeAgain' | 'sendSomeAway'>;
-  /** It leaves: its clients are sent away as it does. */
+  /** True while the node leaves, which sends its clients away itself. */
   readonly isLeaving: () => boolean;
   readonly clock: Clock;
   readonly log: { warn(message: string): void; info(message: string): void };
 }
 
 const LOOK_MS = 250;
-/** What a change of owner or a new start after a fence takes is a pause for clients, and no reason to go. */
+/**
+ * Time before clients are sent away. A change of owner, or a new start after a fence, is a short pause and no
+ * reason to go.
+ */
 export const UNSERVED_MS = 3000;
-/** Over which they go. */
+/** Time over which the clients go. */
 const SPREAD_MS = 2000;
-/** Who has come back here, led by a proxy or for want of another URL, tries again after this. */
+/**
+ * A client that came back here, through a proxy or for lack of another URL, is sent away again only after
+ * this time.
+ */
 const AGAIN_MS = 15_000;
 
-/** The function that comes back ends it. */
+/** The returned function stops it. */
 export function sendAwayUnserved({ ownership, sockets, isLeaving, clock, log }: UnservedOptions): () => void {
   const sent = new AwayMemory(clock, AGAIN_MS);
   let since: number | undefined;

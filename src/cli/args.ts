@@ -1,4 +1,4 @@
-// The command line as a value. Reads nothing but its argument and runs nothing.
+// The command line as a value. This module reads only its argument and runs nothing.
 import { parseArgs } from 'node:util';
 import { SHARDS, shardOf } from '../../actors/shard.ts';
 import { matchOfShard, orgOfMatch } from '../../cluster/pins.ts';
@@ -6,7 +6,7 @@ import { redact } from '../../config/redact.ts';
 import { DURATION_HINT, readDuration } from '../../config/units.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
 
-/** What loadConfig reads, in the order given. */
+/** The sources for loadConfig, in the order given. */
 export interface Sources {
   readonly files: readonly string[];
   readonly set: readonly string[];
@@ -17,7 +17,7 @@ export type Command =
   | { readonly name: 'version' }
   | (ConfiguredCommand & { readonly sources: Sources });
 
-/** `timeoutMs` undefined: the command's own. */
+/** `timeoutMs` undefined: the command's own time-out. */
 export type ConfiguredCommand =
   | { readonly name: 'serve' | 'migrate' | 'config check' | 'config print' }
   | { readonly name: 'cluster status' | 'cluster pins'; readonly json: boolean }
@@ -36,12 +36,12 @@ export type ConfiguredCommand =
       readonly force: boolean;
     }
   | { readonly name: 'cluster release'; readonly doc: string; readonly timeoutMs: number | undefined }
-  /** Of `matches` the first that is pinned. */
+  /** Unpins the first of `matches` that is pinned. */
   | { readonly name: 'cluster unpin'; readonly matches: readonly string[] }
   | { readonly name: 'storage renew-history'; readonly force: boolean }
   | { readonly name: 'storage backup' | 'storage restore'; readonly file: string };
 
-/** A command line that makes no sense; `message` is one line. */
+/** A command line that cannot be understood. `message` is one line. */
 export interface UsageError {
   readonly name: 'usage';
   readonly message: string;
@@ -64,7 +64,7 @@ export function parseCommand(argv: readonly string[]): Command | UsageError {
     return { ...configured(name, words, values), sources };
   } catch (error) {
     if (error instanceof Misuse) return { name: 'usage', message: error.message };
-    // What parseArgs throws.
+    // parseArgs throws a TypeError for a wrong command line.
     if (!(error instanceof TypeError)) throw error;
     const [line = ''] = error.message.split('\n');
     return { name: 'usage', message: line.replace(/\. To specify .*$/, '') };
@@ -94,7 +94,7 @@ function parse(argv: readonly string[]) {
 type Values = ReturnType<typeof parse>['values'];
 type Name = ConfiguredCommand['name'];
 
-/** What each command is told, in words that a message can use. */
+/** The arguments of each command, in words for messages. */
 const ARGUMENTS: Readonly<Record<Name, readonly string[]>> = {
   serve: [],
   migrate: [],
@@ -116,7 +116,7 @@ export const COMMANDS = Object.keys(ARGUMENTS) as readonly Name[];
 
 const SOME_COMMANDS = ['json', 'force', 'timeout'] as const;
 
-/** Which of these a command knows. */
+/** The options of SOME_COMMANDS that each command knows. */
 const OPTIONS: Readonly<Partial<Record<Name, readonly (typeof SOME_COMMANDS)[number][]>>> = {
   'cluster status': ['json'],
   'cluster pins': ['json'],
@@ -137,7 +137,7 @@ function commandName(
   const wanted = group.length === 0 ? first : `${first} ${second}`;
   const name = COMMANDS.find((each) => each === wanted);
   if (name === undefined) {
-    // The word that is no command may be the value, and a secret.
+    // The unknown word may be the value of a --set, and a secret.
     if (set.some((assignment) => !assignment.includes('=')))
       throw new Misuse('--set takes path=value as one word, such as listen.port=9000');
     if (group.length === 0) throw new Misuse(`there is no command ${redact(first)}`);
@@ -149,7 +149,7 @@ function commandName(
   if (words.length === wants.length) return { name, words };
   if (wants.length > words.length)
     throw new Misuse(`${name} ${wants.join(' ')}: ${wants[words.length]} is missing`);
-  // The words are not repeated: a secret in two words after --set is one of them.
+  // The words are not repeated in the message: one of them may be a secret that was meant for --set.
   throw new Misuse(
     `${name} takes ${wants.length === 0 ? 'no argument' : wants.join(' ')}, but there are more words: ${words.length - wants.length}`,
   );
@@ -168,8 +168,8 @@ function configured(name: Name, words: readonly string[], values: Values): Confi
     case 'cluster pin':
       return { name, match: match(first), ...nodeAndSlot(second), force: values.force };
     case 'cluster unpin':
-      // What looks like a number is more likely a shard's than an organisation's. A document is pinned itself, or its
-      // shard, by a move.
+      // A number more likely names a shard than an organisation. A document is pinned itself, or its shard
+      // was pinned by a move.
       if (isNumber(first)) return { name, matches: [matchOfShard(Number(first)), first] };
       return { name, matches: [match(first), ...(first.includes('/') ? [matchOfShard(shard(first))] : [])] };
     case 'cluster release':
@@ -187,7 +187,7 @@ function configured(name: Name, words: readonly string[], values: Values): Confi
 const isNumber = (word: string): boolean => /^\d{1,9}$/.test(word);
 const SHARD = /^shard:(\d{1,9})$/;
 
-/** Whether there is that shard, the command says: it is no question of form. */
+/** The command checks whether the shard exists; this function checks only the form. */
 function shard(word: string): number {
   if (isNumber(word)) return Number(word);
   const [, named] = SHARD.exec(word) ?? [];

@@ -1,5 +1,6 @@
-// `troupe storage backup` and `troupe storage restore`: the whole database to a file, and from it into an empty one.
-// They need no pg_dump, and work for the embedded PostgreSQL too, also while its node runs.
+// `troupe storage backup` and `troupe storage restore`: write the whole database to a file, and read such a
+// file into an empty database. They need no pg_dump, and work for the embedded PostgreSQL too, also while its
+// node runs.
 import { access, open, rename, rm } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { runningEmbeddedUrl, startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
@@ -8,7 +9,7 @@ import { EXIT, type ExitCode, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Output } from './output.ts';
 
-/** The file appears under its name when it is whole. */
+/** The file gets its name once it is complete. */
 export async function backup(config: Config, file: string, io: Output): Promise<ExitCode> {
   const isThere = await access(file).then(
     () => true,
@@ -59,7 +60,7 @@ export async function restore(config: Config, file: string, io: Output): Promise
 
 const READ_BYTES = 1_048_576;
 
-/** The embedded PostgreSQL is started for it, unless its node runs. */
+/** Starts the embedded PostgreSQL for the command, unless its node runs. */
 async function withUrl<T>(
   { storage }: Config,
   work: (options: database.PostgresStoreOptions) => Promise<T>,
@@ -77,7 +78,7 @@ async function withUrl<T>(
   }
 }
 
-/** What the file system says, as a line. */
+/** The error of the file system as one line. */
 function fileProblem(error: unknown, file: string): unknown {
   if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
   if (!/^(open|read|write|rename|fsync|close)$/.test(String(error.syscall))) return error;

@@ -1,5 +1,5 @@
-// The `troupe` command: which command runs, where its output goes and what its exit code is. Expected
-// failures end here as text without a stack; everything else is thrown on.
+// The `troupe` command: chooses the command to run, the destination of its output, and its exit code.
+// Expected failures end here as text without a stack; all other errors are thrown on.
 
 import { checkCertificates } from '../../config/certificates.ts';
 import type { Environment } from '../../config/environment.ts';
@@ -20,7 +20,7 @@ import { renewHistory } from './renew-history.ts';
 import { serve } from './serve.ts';
 import { version } from './version.ts';
 
-/** What a command touches of the process. */
+/** The parts of the process that a command uses. */
 export interface Io {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
@@ -28,8 +28,8 @@ export interface Io {
 }
 
 /**
- * Runs one command line; resolves with the exit code. `serve` resolves once the node has stopped. `secrets` learns those
- * of the configuration.
+ * Runs one command line and resolves with the exit code. `serve` resolves once the node has stopped.
+ * `secrets` learns the secrets of the configuration.
  */
 export async function run(
   argv: readonly string[],
@@ -94,7 +94,10 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
   }
 }
 
-/** Commands of a cluster find the one that `npm run cluster` runs in this directory, unless they are told of a database. */
+/**
+ * Commands of a cluster use the cluster that `npm run cluster` runs in this directory, unless a database is
+ * configured.
+ */
 function loadForCommand(command: Exclude<Command, { name: 'help' | 'version' }>, io: Io): LoadedConfig {
   const sources = { ...command.sources, env: io.env };
   const loaded = loadWithSources(sources);

@@ -1,5 +1,5 @@
-// The database as commands use it: a control store of the configured PostgreSQL for as long as a command
-// runs. Its connections are known as a command's, not a node's.
+// The database for commands: a control store of the configured PostgreSQL for as long as a command runs. The
+// database sees its connections as those of a command, not of a node.
 import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
@@ -10,8 +10,8 @@ import { type PostgresStartOptions, waitForPostgres } from '../postgres-start.ts
 const NAME = 'troupe-command';
 
 /**
- * An embedded PostgreSQL is started for it; that of a running node is in use, which is told. `onWaiting`: one that is not
- * there yet is waited for, as a node does.
+ * Starts an embedded PostgreSQL for the command; if a running node uses it, the command fails and says so.
+ * With `onWaiting` the command waits for a PostgreSQL that is not up yet, as a node does.
  */
 export async function withDatabase<T>(
   config: Config,
@@ -30,7 +30,7 @@ export async function withDatabase<T>(
   }
 }
 
-/** For commands that speak with running nodes, or of them. */
+/** For commands that talk to running nodes, or report on them. */
 export function withCluster<T>(config: Config, work: (store: ControlStore) => Promise<T>): Promise<T> {
   if (config.storage.url === 'embedded') {
     throw new StartError(

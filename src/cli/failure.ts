@@ -1,10 +1,10 @@
-// Which failures a person can mend, and the line that tells how. What is not listed is a defect.
+// The failures that a person can mend, each with a line that tells how. Any other failure is a defect.
 import { EmbeddedPostgresError } from '../../actors/storage/embedded-postgres.ts';
 import { StartError } from '../../config/fatal.ts';
 import { ListenError } from '../listen-error.ts';
 import { explainPostgres } from '../postgres-failure.ts';
 
-/** The failure as a StartError, or undefined where it is not an expected one. */
+/** The failure as a StartError. Undefined if it is not an expected failure. */
 export function explain(error: unknown): StartError | undefined {
   if (error instanceof StartError) return error;
   if (error instanceof EmbeddedPostgresError) return new StartError(firstLine(error), { cause: error });
@@ -12,7 +12,7 @@ export function explain(error: unknown): StartError | undefined {
   return explainSystem(error, 'listen') ?? explainPostgres(error);
 }
 
-/** `section`: of the keys that say where to listen. */
+/** `section`: the section of the keys for the address to listen on. */
 function explainSystem(error: unknown, section: ListenError['section']): StartError | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   const line = SYSTEM[String(error.code)]?.(addressOf(error), section);
@@ -25,7 +25,7 @@ const SYSTEM: Readonly<Record<string, (address: string, section: ListenError['se
   EADDRNOTAVAIL: (address, section) => `${address} is no address of this machine; see ${section}.host`,
   EACCES: (address) => `permission denied for ${address}`,
   ENOTFOUND: (address) => `the name ${address} does not resolve`,
-  // Of a directory that is to be made.
+  // The next two concern a directory that cannot be made.
   EEXIST: (path) => `${path} is there, and is no directory`,
   ENOTDIR: (path) => `${path} cannot be a directory: what it would be in is none`,
 };

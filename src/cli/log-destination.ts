@@ -1,22 +1,24 @@
-// Where the log of a node goes: a file descriptor, written to in order and at once, so that the last line before
-// an end is there. It never throws, and waits for nobody while the node runs: neither a full disk, nor a terminal
-// that is gone, nor a reader that has stopped may hold a node up. What cannot be written is dropped and counted.
-// pino's own, written at once, puts the thread to sleep until such a reader goes on; written later, it loses the last lines.
+// The destination of a node's log: a file descriptor, written in order and at once, so that the last line
+// before an end is written. It never throws and never waits while the node runs: a full disk, a terminal that
+// is gone, or a reader that has stopped must not hold up the node. Lines that cannot be written are dropped
+// and counted.
+// pino's own destination does not serve: in its synchronous mode the thread sleeps until such a reader
+// continues, and in its asynchronous mode the last lines are lost.
 import { writeSync } from 'node:fs';
 
 export interface LogDestinationOptions {
   /** Applied to each text before it is written. */
   readonly mask?: (text: string) => string;
-  /** What follows was written, after so many lines were dropped. */
+  /** Called when lines are written again after `dropped` lines were lost. */
   readonly onResumed?: (dropped: number) => void;
-  /** As writeSync, which is the default. */
+  /** Same as writeSync, which is the default. */
   readonly write?: (fd: number, bytes: Uint8Array) => number;
 }
 
-/** What may wait for a reader that is behind. Past it lines are dropped. */
+/** Bytes that may wait for a slow reader. Past it lines are dropped. */
 const WAITING_BYTES = 1_048_576;
 const RETRY_MS = 20;
-/** How long a reader that is behind is waited for at the end of the process. */
+/** Time for a slow reader at the end of the process. */
 const LAST_MS = 200;
 const LAST_PAUSE_MS = 5;
 
@@ -28,11 +30,14 @@ export class LogDestination {
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #dropped = 0;
-  /** The last byte that was written is not a line's last. */
+  /** True if the last written byte did not end a line. */
   #isMidLine = false;
   #retry: NodeJS.Timeout | undefined;
 
-  /** `fd` must not block where it is a pipe. `process.stdout` and `process.stderr`, once used, see to it for theirs. */
+  /**
+   * If `fd` is a pipe, it must not block. `process.stdout` and `process.stderr` set that for theirs once they
+   * are used.
+   */
   constructor(
     fd: number,
     { mask = (text) => text, onResumed = () => undefined, write = writeSync }: LogDestinationOptions = {},
@@ -45,7 +50,7 @@ export class LogDestination {
 
   /** `text`: whole lines. */
   write(text: string): void {
-    // A line that was cut off does not spoil the next one.
+    // A line that was cut off must not spoil the next one.
     const isCut = this.#isMidLine && this.#waiting.length === 0;
     const masked = this.#mask(text);
     const bytes = Buffer.from(isCut ? `\n${masked}` : masked);
@@ -58,13 +63,13 @@ export class LogDestination {
     if (this.#retry === undefined) this.#writeOut();
   }
 
-  /** For the end of the process: waits a moment for a reader that is behind. */
+  /** For the end of the process: waits a short time for a slow reader. */
   flushSync(): void {
     const until = performance.now() + LAST_MS;
     while (!this.#writeOut() && performance.now() < until) Atomics.wait(NOBODY, 0, 0, LAST_PAUSE_MS);
   }
 
-  /** Whether nothing waits any more. */
+  /** True if nothing waits any more. */
   #writeOut(): boolean {
     clearTimeout(this.#retry);
     this.#retry = undefined;

@@ -6,7 +6,7 @@ import { showDuration } from '../../config/units.ts';
 import { withDatabase } from './database.ts';
 import type { Output } from './output.ts';
 
-/** Resolves with 0 once no migration is missing. May run beside nodes and beside another migrate. */
+/** Resolves with 0 once no migration is missing. May run beside nodes and beside another migration. */
 export function migrate(config: Config, io: Output): Promise<ExitCode> {
   return withDatabase(
     config,

@@ -1,12 +1,12 @@
-// What commands print: where to, and tables for people.
+// Output of commands: the streams, and tables for people.
 
 export interface Output {
   readonly stdout: { write(text: string): unknown };
-  /** For what is under way; not for results. */
+  /** For progress, not for results. */
   readonly stderr: { write(text: string): unknown };
 }
 
-/** Columns as wide as they must be, two spaces between them. The first row is the head. */
+/** Columns as wide as their widest cell, two spaces apart. The first row is the head. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = [];
   for (const row of rows)

@@ -1,11 +1,12 @@
-// `troupe storage renew-history`: after a backup was restored. Clients may hold what the database has lost:
-// from now on none of them goes on with it, each loads its documents anew.
+// `troupe storage renew-history`: for a database that was restored from a backup. Clients may hold versions
+// that the database has lost. After this command no client continues with them; each loads its documents
+// anew.
 import { EXIT, type ExitCode, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
 import { demandSchema, withDatabase } from './database.ts';
 import { type Output, plural } from './output.ts';
 
-/** What the backup says of nodes is old: whether any run, their connections tell. */
+/** The backup's records of nodes are old, so connections show whether nodes run. */
 export function renewHistory(
   config: Config,
   { force }: { readonly force: boolean },

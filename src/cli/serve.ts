@@ -1,7 +1,8 @@
-// `troupe serve`: starts the node, says when it is ready, and stops it on a signal or when it fails.
+// `troupe serve`: starts the node, reports when it is ready, and stops it on a signal or when it fails.
 //
 // starting → ready → stopping → stopped. A signal moves starting and ready to stopping (a start under way is
-// given up). A second signal in stopping exits at once. Whatever becomes of its output, it serves and stops.
+// given up). A second signal in stopping exits at once. Failures of the output affect neither serving nor
+// stopping.
 import pino, { type Logger } from 'pino';
 import { isClustered } from '../../config/clustered.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
@@ -14,19 +15,21 @@ import { LogDestination } from './log-destination.ts';
 import { onStopSignals, type Signal, type StopSignalsOptions } from './stop-signals.ts';
 import { outliveTerminal } from './terminal.ts';
 
-/** What serving needs of a node. */
+/** The parts of a node that serving uses. */
 export type ServedNode = Pick<RunningNode, 'url' | 'stop' | 'failed'>;
 
-/** Rejects with StartError for what a person can mend. */
+/** Rejects with StartError if a person can mend the cause. */
 export type StartNode = (config: Config, options: StartOptions) => Promise<ServedNode>;
 
 export interface StartOptions {
   readonly log: Logger;
-  /** Aborted: the start is wanted no more, and may reject with the reason when nothing of it is left. */
+  /**
+   * Aborted: the start is no longer wanted. It may reject with the reason once all that it started has ended.
+   */
   readonly signal: AbortSignal;
 }
 
-/** What serving touches of the process. */
+/** The parts of the process that serving uses. */
 export interface ServeDeps {
   readonly startNode: StartNode;
   readonly log: Logger;
@@ -34,17 +37,19 @@ export interface ServeDeps {
   readonly stderr: { write(text: string): unknown };
   readonly signals: NonNullable<StopSignalsOptions['signals']>;
   readonly now: () => number;
-  /** Calls back after `ms` unless the process has ended by itself; returns what cancels it. */
+  /** Calls back after `ms` unless the process has ended before. The returned function cancels it. */
   readonly later: (ms: number, callback: () => void) => () => void;
   readonly exit: (code: number) => void;
-  /** Taken out of what is written. */
+  /** Masked in all output. */
   readonly secrets: Secrets;
 }
 
-/** What may keep a stopped process alive for this long is a leak; it is told and left behind. */
+/**
+ * A resource that keeps a stopped process alive for this long is a leak. It is logged, and the process exits.
+ */
 const LEAK_MS = 2_000;
 
-/** Serves until it is told to stop; resolves with the exit code. */
+/** Serves until it is told to stop. Resolves with the exit code. */
 export async function serve(config: Config, replaced: Partial<ServeDeps> = {}): Promise<ExitCode> {
   const deps: ServeDeps = { ...(await processDeps(config, replaced)), ...replaced };
   const unwanted = new AbortController();
@@ -94,7 +99,7 @@ export async function serve(config: Config, replaced: Partial<ServeDeps> = {}): 
 
 type Stop = { readonly signal: Signal } | { readonly error: Error };
 
-/** Exits when stopping takes too long, unless what it returns is called before. */
+/** Exits the process when stopping takes too long. The returned function cancels that. */
 function limitStop(config: Config, deps: ServeDeps): () => void {
   const timeoutMs = stopTimeoutMs(config);
   const keys = isClustered(config) ? 'drain.timeoutMs and shutdown.timeoutMs' : 'shutdown.timeoutMs';
@@ -134,7 +139,7 @@ async function processDeps(config: Config, replaced: Partial<ServeDeps>): Promis
   };
 }
 
-/** The log and what is said to people go one way, in the order in which they are written. */
+/** The log and the messages for people go the same way, in the order in which they are written. */
 function processOutput(
   config: Config,
   { log, stdout, stderr, secrets = new Secrets() }: Partial<ServeDeps>,

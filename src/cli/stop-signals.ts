@@ -1,14 +1,18 @@
-// The wish to stop, as signals tell it: the first one is the wish. One more is insistence, unless it comes so soon
-// that it is the same one twice. For every program that has something to end before it ends.
+// Turns signals into the request to stop: the first signal is the request. A further signal means not to wait
+// any longer, unless it comes so soon that it is the same request twice. For every program that has work to
+// finish before it ends.
 
 export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 export interface StopSignalsOptions {
-  /** Told once. */
+  /** Called once. */
   readonly onWish: (signal: Signal) => void;
-  /** Not waiting any longer is wished. `code`: what a shell says of a program that the signal has ended. */
+  /**
+   * Called when the program should not wait any longer. `code`: the exit code that a shell reports for a
+   * program ended by the signal.
+   */
   readonly onInsist: (signal: Signal, code: number) => void;
-  /** Default: those of the process. */
+  /** Default: the signals of the process. */
   readonly signals?: {
     on(signal: Signal, listener: (signal: Signal) => void): unknown;
     off(signal: Signal, listener: (signal: Signal) => void): unknown;
@@ -16,12 +20,14 @@ export interface StopSignalsOptions {
   readonly now?: () => number;
 }
 
-/** npm forwards the signal that the terminal has already sent: two within this long are one wish. */
+/**
+ * npm forwards a signal that the terminal has sent already, so two signals within this time are one request.
+ */
 const SAME_WISH_MS = 1_000;
 
 const NUMBERS: Readonly<Record<Signal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
-/** Listens until what it returns is called: from then on a signal ends the process, as it does by default. */
+/** Listens until the returned function is called. From then on a signal ends the process, as by default. */
 export function onStopSignals({
   onWish,
   onInsist,

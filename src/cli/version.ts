@@ -1,4 +1,4 @@
-// The version of the package, wherever the compiled files lie below it.
+// The version of the package, wherever its compiled files lie.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
-// What owners say, brought to the sockets: commits and answers as ready-made frames, presence joined
-// anew for each reader. It keeps the books of what a change of owner must not lose, version told last and
-// submits unanswered, and leaves the change itself to ownership.ts.
+// Brings the owners' messages to the sockets: commits and answers as ready-made frames, presence composed for
+// each reader. It records the state that a change of owner must not lose (the version told last and the
+// unanswered submits), and leaves the change itself to ownership.ts.
 import type { Clock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link-messages.ts';
 import {
@@ -40,7 +40,10 @@ const ENDED = {
 } as const;
 
 const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
-/** A catch-up pulls its next chunk no sooner than the reader has taken the last; looked at this often. */
+/**
+ * A catch-up asks for its next chunk only after the reader has taken most of the last. This is how often that
+ * is checked.
+ */
 const PULL_MS = 20;
 
 export interface AnswersParts {
@@ -108,7 +111,8 @@ export class Answers {
       case CLOSED: {
         const subscription = channel.subs.get(message[2]);
         if (subscription === undefined) return;
-        // It ends with what it was to replace; where it is being opened again, that open answers.
+        // The subscription ends together with those that it was to replace. If the document is being opened
+        // again, that open answers the client.
         this.subscriptions.absorb(subscription);
         if (this.subscriptions.end(subscription))
           subscription.session.send({
@@ -156,7 +160,7 @@ export class Answers {
       const author = channel.subs.get(acks[i] ?? 0);
       if (author !== undefined) settle(author, acks[i + 1] ?? 0);
     }
-    // A stream makes a Buffer of any other bytes, for each reader anew.
+    // A stream copies bytes that are no Buffer into one, anew for each reader.
     const text = json && asBuffer(json);
     const packed = msgpack && asBuffer(msgpack);
     for (const session of channel.readers) {
@@ -175,7 +179,8 @@ export class Answers {
     channel.endWait();
     let bytes = 0;
     for (const frame of frames) bytes += frame.length;
-    // What is opened again has been replaced at the owner already: there is no way back.
+    // An open of a document that this socket had open already has replaced the earlier one at the owner: it
+    // cannot be refused any more.
     const mayRefuse = !subscription.opened && subscription.before === undefined;
     if (mayRefuse && !this.large.fits(bytes)) {
       channel.link?.send([CLOSE_MESSAGE, chan, sub]);
@@ -201,7 +206,7 @@ export class Answers {
     if (!complete) this.pull(channel, subscription);
   }
 
-  /** The next chunk, once the reader has taken most of the last. */
+  /** Asks for the next chunk once the reader has taken most of the last. */
   private pull(channel: Channel, subscription: Subscription): void {
     const { chan } = channel;
     if (subscription.session.keepsUp) {

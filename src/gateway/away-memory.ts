@@ -1,14 +1,14 @@
-// Which clients were sent to another node lately, so that who comes back to this one, having nowhere else to go, is
-// left alone for a while. It sends nobody away.
+// Remembers the clients that were lately sent to another node, so that a client that comes back, having no
+// other node to go to, is left alone for a while. This class sends no client away.
 import type { Clock } from '../../actors/clock.ts';
 
-/** Beyond it the first are forgotten. */
+/** Clients that are remembered. Beyond it the oldest entries are dropped. */
 const MOST_CLIENTS = 100_000;
 
 export class AwayMemory {
   private readonly clock: Pick<Clock, 'now'>;
   private readonly againMs: number;
-  /** In the order of when. */
+  /** In the order of the times. */
   private readonly sentAt = new Map<string, number>();
 
   /** A client is remembered for `againMs`. */

@@ -1,9 +1,9 @@
-// One document as this gateway sees it: who owns it, and the sockets that have it open. It holds what
-// a change of owner must not lose: the version told last, and unanswered submits. It sends nothing.
+// One document as this gateway sees it: its owner, and the sockets that have it open. It holds the state that
+// a change of owner must not lose: the version told last, and the unanswered submits. It sends nothing.
 //
-// Modes: waiting (nobody owns it) -> linked; linked -> waiting, backing-off (the owner would not have
-// it, a timer runs); backing-off -> waiting, linked. From one owner to the next it passes through
-// waiting. Only `setOwnership` changes it.
+// Modes: waiting (no owner) -> linked; linked -> waiting, backing-off (the owner would not take it, and a
+// timer runs); backing-off -> waiting, linked. A change from one owner to the next passes through waiting.
+// Only `setOwnership` changes it.
 import type { OpenRequest } from '../../actors/link-messages.ts';
 import type { OwnerLink } from '../../cluster/owner-link.ts';
 import type { Session } from './session.ts';
@@ -16,32 +16,32 @@ import type { Unanswered } from './unanswered.ts';
 export interface Subscription {
   readonly session: Session;
   readonly channel: Channel;
-  /** Given anew for each open. */
+  /** A new number for each open. */
   sub: number;
   mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
   /** ms since 1970, by this node's clock. */
   readonly askedAt: number;
-  /** An owner has been asked for it. */
+  /** An owner has been asked to open it. */
   asked: boolean;
-  /** What the client asked for, until it has had its `opened`. */
+  /** The client's request, until the client has its `opened`. */
   request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'> | undefined;
-  /** Version that this socket has been brought to, while it is not joined. */
+  /** The version that this socket has reached while the subscription is not joined. */
   version: number;
-  /** It has had its `opened`. */
+  /** The client has its `opened`. */
   opened: boolean;
   unanswered: Unanswered | undefined;
   /** JSON text. */
   presence: string | undefined;
-  /** The same socket's subscription that this one replaces once it is opened. */
+  /** The same socket's earlier subscription, which this one replaces once it is opened. */
   before: Subscription | undefined;
-  /** Place in the channel's list of those who joined; -1: not there. */
+  /** Index in the channel's list of joined subscriptions; -1 if it is not in the list. */
   index: number;
 }
 
 export type Ownership =
   | { readonly mode: 'waiting' }
   | { readonly mode: 'linked'; readonly link: OwnerLink }
-  /** `link`: the owner that would not have it. */
+  /** `link`: the owner that would not take the channel. */
   | { readonly mode: 'backing-off'; readonly link: OwnerLink; readonly cancel: () => void };
 
 const WAITING: Ownership = { mode: 'waiting' };
@@ -51,23 +51,23 @@ export class Channel {
   readonly shard: number;
   chan: number;
   private ownership = WAITING;
-  /** The owner's, while linked; for the hot path. */
+  /** The link to the owner while linked; kept for the hot path. */
   private linked: OwnerLink | undefined;
   readonly subs = new Map<number, Subscription>();
   private readonly joined: Subscription[] = [];
-  /** Sessions of those who joined, in the same order. */
+  /** Sessions of the joined subscriptions, in the same order. */
   readonly readers: Session[] = [];
-  /** Version that all who joined have been told. */
+  /** The version that all joined subscriptions have been told. */
   version = 0;
-  /** The document's life, once somebody has opened it. */
+  /** The history of the document, once an owner has opened it. */
   history: string | undefined;
-  /** Times that owners would not have it since one opened it. */
+  /** Refusals by owners since the last successful open. */
   failures = 0;
-  /** Cancels the wait for an owner that opens it, while that runs. */
+  /** Cancels the wait for an owner that opens the document. Undefined while no wait runs. */
   ownerWait: (() => void) | undefined;
-  /** That wait has ended without one: nobody is kept waiting any more. */
+  /** The wait has ended without an owner, so requests are refused at once. */
   overdue = false;
-  /** The owner has taken the document out of service until then, by the clock of this gateway. */
+  /** The owner has quarantined the document until this time, by the gateway's clock. */
   outUntil = 0;
 
   constructor(doc: string, shard: number, chan: number) {
@@ -80,12 +80,12 @@ export class Channel {
     return this.ownership.mode;
   }
 
-  /** undefined: nothing can be sent now. */
+  /** Undefined if nothing can be sent now. */
   get link(): OwnerLink | undefined {
     return this.linked;
   }
 
-  /** The owner it belongs to as far as it knows, linked or not. */
+  /** The owner to which the channel belongs as far as it knows, linked or not. */
   get owner(): OwnerLink | undefined {
     return this.ownership.mode === 'waiting' ? undefined : this.ownership.link;
   }
@@ -99,7 +99,7 @@ export class Channel {
     this.linked = next.mode === 'linked' ? next.link : undefined;
   }
 
-  /** An owner has opened it, or nobody has it open here any more. */
+  /** Called when an owner has opened the document, or when no socket here has it open any more. */
   endWait(): void {
     this.failures = 0;
     this.overdue = false;

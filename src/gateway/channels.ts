@@ -1,5 +1,5 @@
-// All channels of a gateway, found by document, by number and by shard. It gives the numbers, which are
-// never used twice: what an old owner says over an old number finds nobody. It sends nothing.
+// All channels of a gateway, by document, by number and by shard. Each channel gets a number that is never
+// used twice, so a late message of an old owner under an old number finds no channel. It sends nothing.
 import { shardOf } from '../../actors/shard.ts';
 import { Channel } from './channel.ts';
 
@@ -30,20 +30,23 @@ export class Channels {
     return this.byNumber.get(chan);
   }
 
-  /** As they are now: they may go while one looks at them. `shards` left out: all. */
+  /**
+   * A copy of the current list, because channels may be disposed of while the caller goes through it.
+   * `shards` omitted: all channels.
+   */
   list(shards?: readonly number[]): readonly Channel[] {
     if (shards === undefined) return [...this.byName.values()];
     return shards.flatMap((shard) => [...(this.byShard.get(shard) ?? [])]);
   }
 
-  /** What comes for its old number is for nobody from now on. */
+  /** Gives the channel a new number. Messages for its old number find no channel from now on. */
   renumber(channel: Channel): void {
     this.byNumber.delete(channel.chan);
     channel.chan = ++this.lastChan;
     this.byNumber.set(channel.chan, channel);
   }
 
-  /** Lets go of it where nobody has it open. */
+  /** Drops the channel if no socket has it open. */
   dispose(channel: Channel): void {
     if (channel.subs.size > 0 || this.byName.get(channel.doc) !== channel) return;
     channel.endWait();

@@ -1,24 +1,25 @@
-// Sockets whose frames take this thread long, one after the other. Each has a budget of its own (read-budget.ts); here is
-// what they take together: after a costly read its socket is not read, and the sockets that wait so are let go one at a time,
-// with pauses of the thread between that are as long as the reads were. It knows no frames and no messages.
+// Bounds the time that costly frames of all sockets together take of this thread. (read-budget.ts bounds each
+// socket.) After a costly read its socket is held, and the held sockets are released one at a time. Before
+// each release the thread rests in proportion to the time of the costly reads. It knows nothing of frames or
+// messages.
 
 export interface CostlyReadsOptions<Socket> {
   readonly after: (ms: number, call: () => void) => void;
-  /** Nothing is to be read of it, or it is to be read again. */
+  /** `hold` stops reading the socket, `letGo` starts reading it again. */
   readonly hold: (socket: Socket) => void;
   readonly letGo: (socket: Socket) => void;
 }
 
-/** A read that takes longer is costly, ms. */
+/** A read that takes longer than this many ms is costly. */
 const COSTLY_MS = 8;
-/** So many times as long as a costly read took the thread is left to others. */
+/** Length of a pause, as a multiple of the time of the costly read. */
 const REST = 2;
 
 export class CostlyReads<Socket> {
   private readonly options: CostlyReadsOptions<Socket>;
-  /** In the order in which they are let go. */
+  /** In the order in which they are released. */
   private readonly held = new Set<Socket>();
-  /** Of reads for which no pause has begun, ms. */
+  /** Pauses due for reads since the last pause began, ms. */
   private owedMs = 0;
   private pausing = false;
 
@@ -26,7 +27,7 @@ export class CostlyReads<Socket> {
     this.options = options;
   }
 
-  /** Something has been read of it, which took so long. */
+  /** Reports a read of this socket and its time. */
   read(socket: Socket, ms: number): void {
     if (ms < COSTLY_MS) return;
     this.owedMs += REST * ms;
@@ -52,7 +53,7 @@ export class CostlyReads<Socket> {
       if (first === undefined) return;
       this.held.delete(first);
       this.options.letGo(first);
-      // The next one is let go also where this one has nothing more to say.
+      // The next socket is released even if this one sends nothing more.
       if (this.held.size > 0) this.pause();
     });
   }

@@ -1,50 +1,58 @@
-// Frames written to a socket's handle as its stream would in the end, where nothing waits before them. What the stream
-// does around a write that the kernel takes at once (a request, two closures and a callback of the next tick) is two thirds
-// of the user time of a delivery (measured). A frame that the kernel does not take whole waits in the handle, where nobody
-// counts it: one a socket, of MAX_BYTES at most. Until it has gone all others go to the stream, which counts and bounds them.
+// Writes frames to a socket's handle, as its stream would in the end, if nothing waits before them. For a
+// write that the kernel takes at once, the stream makes a request, two closures and a callback of the next
+// tick, which costs most of the user time of a delivery. A frame that the kernel does not take whole waits in
+// the handle, where it is not counted: at most one a socket, of MAX_BYTES at most. Until it has gone, all
+// other frames go to the stream, which counts and bounds them.
 //
-// It stands on what is Node's own, a socket's handle and its write request, the same from Node 20 to 26. Where they are not
-// found, or Node is to end at the use of anything deprecated, as its bindings are, everything is left to the stream.
+// The class relies on internals of Node, a socket's handle and its write request, which are the same from
+// Node 20 to 26. If they are not found, or if Node is set to end at the use of deprecated features, as its
+// bindings are, all frames go to the stream.
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 
-/** Larger frames are the stream's, and counted. */
+/** Larger frames go to the stream, which counts them. */
 export const MAX_BYTES = 65_536;
 
-/** A socket as Node has it inside. */
+/** A socket with the internals of Node. */
 interface OpenSocket extends Duplex {
   /** Null once it is closed. */
   readonly _handle: Handle | null;
 }
 
 interface Handle {
-  /** 0, or an error number below 0. The request is used only where the kernel does not take all at once. */
+  /**
+   * Returns 0, or an error number below 0. The request is used only if the kernel does not take all bytes at
+   * once.
+   */
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
 }
 
 interface WriteRequest {
   /** Keeps the bytes alive. */
   buffer?: Uint8Array;
-  /** Called once, also when the handle is closed before; 0, or an error number below 0. */
+  /** Called once, also if the handle is closed before. The status is 0, or an error number below 0. */
   oncomplete?: (status: number) => void;
 }
 
 interface StreamBinding {
   readonly WriteWrap: new () => WriteRequest;
   readonly streamBaseState: ArrayLike<number>;
-  /** Where in the state it stands; not 0 there: the kernel did not take all of the last write. */
+  /**
+   * Index into the state. A value other than 0 there means that the kernel did not take all of the last
+   * write.
+   */
   readonly kLastWriteWasAsync: number;
 }
 
 export class DirectWrites {
   private readonly binding: StreamBinding;
-  /** For the next write; used up by one that waits. */
+  /** For the next write. A write that waits keeps it, and the next write gets a new one. */
   private request: WriteRequest;
-  /** Those with a frame that waits in the handle. */
+  /** Streams with a frame that waits in the handle. */
   private readonly waiting = new Set<Duplex>();
 
-  /** undefined: this Node does not give away what it takes. */
+  /** Undefined if this Node does not offer the internals. */
   static create(): DirectWrites | undefined {
     const binding = streamBinding();
     return binding && new DirectWrites(binding);
@@ -55,19 +63,21 @@ export class DirectWrites {
     this.request = new binding.WriteWrap();
   }
 
-  /** Whether it may write to this stream. */
+  /** True if this stream can be written to directly. */
   takes(stream: Duplex): boolean {
     const { _handle: handle } = stream as Partial<OpenSocket>;
     const isPlain = stream instanceof Socket && !(stream instanceof TLSSocket);
     return isPlain && typeof handle?.writeBuffer === 'function';
   }
 
-  /** False: nothing has been written, the stream is to have it. The frame must not change afterwards. */
+  /**
+   * False if nothing was written and the stream has to write the frame. The frame must not change afterwards.
+   */
   write(stream: Duplex, frame: Uint8Array): boolean {
     const handle = (stream as OpenSocket)._handle;
     if (handle === null || frame.length > MAX_BYTES || stream.writableLength > 0) return false;
     if (this.waiting.size > 0 && this.waiting.has(stream)) return false;
-    // After an error the stream tries it too, and ends as it should.
+    // After an error the stream tries to write too, and ends with the error.
     if (handle.writeBuffer(this.request, frame) !== 0) return false;
     const { streamBaseState, kLastWriteWasAsync } = this.binding;
     if (streamBaseState[kLastWriteWasAsync] !== 0) this.wait(stream, frame);
@@ -76,7 +86,7 @@ export class DirectWrites {
 
   private wait(stream: Duplex, frame: Uint8Array): void {
     const { request } = this;
-    // Node ends at once where a request that waits is given to another write.
+    // Node aborts if a request that waits is used for another write.
     this.request = new this.binding.WriteWrap();
     this.waiting.add(stream);
     request.buffer = frame;
@@ -96,7 +106,7 @@ function streamBinding(): StreamBinding | undefined {
     if (typeof WriteWrap !== 'function' || typeof kLastWriteWasAsync !== 'number') return undefined;
     return streamBaseState === undefined ? undefined : { WriteWrap, streamBaseState, kLastWriteWasAsync };
   } catch {
-    // The permission model does not let anybody at it.
+    // The permission model forbids the binding.
     return undefined;
   }
 }

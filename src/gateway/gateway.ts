@@ -1,9 +1,10 @@
-// The gateway: takes clients' messages, checks them, brings them to the owners of their documents, and
-// brings what the owners say to the sockets. It hides changes of owner: it resumes each subscription
-// with the version told last and sends again what is unanswered. It orders nothing and stores nothing.
+// The gateway: checks clients' messages, passes them to the owners of their documents, and passes the owners'
+// messages to the sockets. It hides changes of owner: it resumes each subscription with the version told
+// last, and sends the unanswered submits again. It orders nothing and stores nothing.
 //
-// Here are frames, greetings and the parts put together: requests.ts checks what clients ask,
-// subscriptions.ts knows who has what open, answers.ts brings what owners say, ownership.ts changes owners.
+// This file handles frames and greetings and joins the parts: requests.ts checks the clients' requests,
+// subscriptions.ts keeps which sockets have which documents open, answers.ts brings the owners' messages,
+// ownership.ts changes owners.
 import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link-messages.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
@@ -21,16 +22,19 @@ import { Subscriptions } from './subscriptions.ts';
 
 export interface GatewayOptions extends RequestsOptions {
   readonly node: string;
-  /** Base URLs of the other nodes, for clients; undefined: nothing is told. */
+  /** Base URLs of the other nodes, for clients. Undefined if clients are told none. */
   readonly nodes?: () => readonly string[] | undefined;
-  /** For clients that leave it to the server. */
+  /** Makes an id for a client that leaves its id to the server. */
   readonly newClientId: () => string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
   readonly after?: Clock['after'];
   /** How long opens and submits wait for a document that has no owner, ms. */
   readonly ownerWaitMs?: number;
-  /** Snapshots and other large answers that may wait in all sockets together, bytes; past it opens are `overloaded`. */
+  /**
+   * Bytes of snapshots and other large answers that may wait in all sockets together. Past it opens are
+   * `overloaded`.
+   */
   readonly snapshotBytes?: number;
 }
 
@@ -45,7 +49,10 @@ export class Gateway implements OwnerLinkListener {
   private readonly owners: OwnerChanges;
   private readonly requests: Requests;
   private readonly answers: Answers;
-  /** Of any type, from one socket: far above what the other limits let an honest client send. */
+  /**
+   * Limit of one socket's messages of all types: far above the number that the other limits allow an honest
+   * client.
+   */
   private readonly messagesPerSecond: number;
 
   constructor(options: GatewayOptions) {
@@ -69,9 +76,12 @@ export class Gateway implements OwnerLinkListener {
     this.messagesPerSecond = 2 * (submitsPerSecond + presencesPerSecond) + 4 * openDocuments + 1000;
   }
 
-  // From clients
+  // From clients.
 
-  /** One message of a client, of so many bytes: text where it came in a text frame, valid UTF-8. */
+  /**
+   * Takes one message of a client, with its size in bytes. The frame is a string of valid UTF-8 if it came as
+   * a text frame.
+   */
   receive(session: Session, frame: string | Uint8Array, bytes: number): void {
     if (session.closed) return;
     session.heard = this.options.now();
@@ -95,25 +105,28 @@ export class Gateway implements OwnerLinkListener {
     else this.dispatch(session, message, bytes);
   }
 
-  /** A message or a control frame has come. Past the bound of all of them together the socket is closed. */
+  /** Counts a message or a control frame. Past the limit of all of them together the socket is closed. */
   counts(session: Session): void {
     if (++session.messages > this.messagesPerSecond) session.close(CLOSE.rateLimited, 'too many messages');
   }
 
-  /** The socket is closed: nobody has these documents open through it any more. */
+  /** Ends all subscriptions of a socket that is closed. */
   disconnected(session: Session): void {
     session.closed = true;
     for (const subscription of session.open.values()) this.subscriptions.unsubscribe(subscription);
     session.open.clear();
   }
 
-  /** Whether others may see its presence: not where nothing has been heard of it for a while. */
+  /**
+   * Sets whether others see the session's presence. It is hidden while the socket has been silent for a
+   * while.
+   */
   setHidden(session: Session, isHidden: boolean): void {
     if (isHidden) this.subscriptions.hide(session);
     else this.subscriptions.show(session);
   }
 
-  // From owners
+  // From owners.
 
   messages(_link: OwnerLink, messages: readonly ToGateway[]): void {
     this.answers.take(messages);
@@ -138,7 +151,7 @@ export class Gateway implements OwnerLinkListener {
   }
 
   private hello(session: Session, message: Record<string, unknown>): void {
-    // Who does not care which id it has may leave it to the server; a number is no id.
+    // A client may leave its id to the server. A number counts as no id.
     const isOpen =
       message.client === undefined || message.client === null || typeof message.client === 'number';
     const client = isOpen ? (session.client ?? this.options.newClientId()) : message.client;

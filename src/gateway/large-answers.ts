@@ -1,8 +1,8 @@
-// Bytes of snapshots and other large answers that wait in sockets for their readers, of the whole node.
-// Each reader's own share is the session's business; here is the bound on all of them together.
+// Counts the bytes of snapshots and other large answers that wait in the sockets of the whole node, and
+// bounds them together. Each session bounds the share of its own reader.
 import type { Session } from './session.ts';
 
-/** Of the limit: above it nothing more is asked of owners. */
+/** Part of the limit above which owners are asked for no further documents. */
 const NEARLY = 7 / 8;
 
 export class LargeAnswers {
@@ -18,12 +18,15 @@ export class LargeAnswers {
     return this.waiting > this.limitBytes * NEARLY;
   }
 
-  /** One that is larger than the limit goes alone. */
+  /** An answer that is larger than the limit is sent alone. */
   fits(bytes: number): boolean {
     return this.waiting === 0 || this.waiting + bytes <= this.limitBytes;
   }
 
-  /** They have been written to this session; what its socket did not take at once counts until it has. */
+  /**
+   * Counts an answer that has been written to this session. It counts until the socket has taken it, if the
+   * socket did not take it at once.
+   */
   written(session: Session, bytes: number): void {
     const { stream } = session;
     if (!stream.writableNeedDrain) return;

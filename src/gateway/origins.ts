@@ -1,14 +1,18 @@
-// Which web pages may talk to this node. A browser names the page in `Origin`, and in `Host` the name under which it
-// found the node. A program that is no browser sends no `Origin` and is not judged here. X-Forwarded-* headers are not
-// read: behind a proxy that changes `Host`, listen.publicUrl says under which name browsers know the node.
+// Decides which web pages may use this node. A browser names the page in `Origin`, and in `Host` the name
+// under which it found the node. A program that is no browser sends no `Origin`, and this class does not
+// refuse it for that. X-Forwarded-* headers are not read: behind a proxy that changes `Host`,
+// listen.publicUrl is the name that browsers know.
 import { isLoopback } from '../../config/check.ts';
 
 export interface OriginsOptions {
-  /** Of `listen`: origins of pages that may talk to this node beside its own. */
+  /** `listen.origins`: origins of pages that may use this node beside its own. */
   readonly origins: readonly string[];
-  /** Of `listen`: under which URL browsers find the node, where that is known. */
+  /** `listen.publicUrl`: the URL at which browsers find the node, if it is known. */
   readonly publicUrl: string | null;
-  /** `none`: everyone is an owner, so `Host` has to be a name that nobody else can point at this node. */
+  /**
+   * With `none` every client is an owner, so `Host` must be a name that no other party can point at this
+   * node.
+   */
   readonly auth: 'none' | 'jwt';
 }
 
@@ -17,7 +21,7 @@ export interface RequestNames {
   readonly host?: string | undefined;
 }
 
-/** Host and port as URL has them, the port always given. */
+/** Host and port in the form of URL, with the port always set. */
 interface Place {
   readonly host: string;
   readonly port: string;
@@ -44,7 +48,7 @@ export class Origins {
     this.isOpen = auth === 'none';
   }
 
-  /** Why a request is refused; undefined: it may go on. */
+  /** The reason to refuse a request. Undefined if it may go on. */
   refusal({ origin, host }: RequestNames): string | undefined {
     const refused = this.refusedHost(host);
     if (refused !== undefined || origin === undefined) return refused;
@@ -53,13 +57,15 @@ export class Origins {
       : `pages of ${shown(origin)} may not talk to this node: listen.origins names those that may`;
   }
 
-  /** For requests that tell nothing of documents, such as the probes of an orchestrator: any `Host` will do. */
+  /**
+   * For requests that reveal nothing of documents, such as the probes of an orchestrator. Any `Host` will do.
+   */
   refusalOfProbe({ origin, host }: RequestNames): string | undefined {
     return origin === undefined ? undefined : this.refusal({ origin, host });
   }
 
   private refusedHost(host: string | undefined): string | undefined {
-    // HTTP/1.0 knows none, and no browser leaves it out.
+    // HTTP/1.0 has no `Host`. Every browser sends it.
     if (!this.isOpen || host === undefined) return undefined;
     const place = placeOf(host);
     if (place !== undefined && (isLoopbackName(place.host) || place.host === this.publishedHost))
@@ -75,12 +81,12 @@ export class Origins {
     const { hostname, port, protocol } = new URL(page);
     const from: Place = { host: bare(hostname), port: port || (DEFAULT_PORTS[protocol] ?? '') };
     if (own === undefined || from.port !== own.port) return false;
-    // One port of this machine is one node, under whichever of its loopback names.
+    // All loopback names with the same port lead to the same node.
     return from.host === own.host || (isLoopbackName(from.host) && isLoopbackName(own.host));
   }
 }
 
-/** As browsers write it; undefined: no origin of a web page. */
+/** The origin as browsers write it. Undefined if it is not the origin of a web page. */
 function normal(origin: string): string | undefined {
   if (!/^https?:\/\/[^\s/?#@\\,]+$/i.test(origin) || !URL.canParse(origin)) return undefined;
   const url = new URL(origin);
@@ -88,7 +94,7 @@ function normal(origin: string): string | undefined {
   return host === '' ? undefined : `${url.protocol}//${host}${url.port === '' ? '' : `:${url.port}`}`;
 }
 
-/** Where a `Host` header leads, over the scheme that the page was got by. */
+/** The place of a `Host` header, with the scheme that the page was loaded over. */
 function placeOf(host: string, page = 'http://'): Place | undefined {
   const scheme = page.slice(0, page.indexOf('//') + 2);
   const url = `${scheme}${host}`;
@@ -102,5 +108,5 @@ const bare = (hostname: string): string => hostname.replace(/\.$/, '');
 
 const isLoopbackName = (host: string): boolean => isLoopback(host.replace(/^\[|\]$/g, ''));
 
-/** Of what a client sent, so much as a person may want to read in an answer. */
+/** The part of a client's text that a person may want to read in an answer. */
 const shown = (text: string): string => JSON.stringify(text.slice(0, 100));

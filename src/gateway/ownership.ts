@@ -1,12 +1,12 @@
-// Change of owner, hidden from clients: channels whose owner is gone or will not have them are
-// suspended, and resumed where the router leads then, each subscription with the version told last and
-// what is unanswered behind it. It reads the router and never changes it.
+// Changes of owner, hidden from clients. A channel whose owner is gone or refuses it is suspended, and
+// resumed at the owner to which the router then leads: each subscription with the version told last, and its
+// unanswered submits after it. This class reads the router and never changes it.
 //
-// A document that its owner has taken out of service keeps nobody waiting: until it is to come back each is told when that
-// is. The owner is asked again all the same, since an operator may release the document sooner.
+// Requests for a quarantined document do not wait: until the quarantine ends, each is refused with the time
+// of its end. The owner is asked again nevertheless, since an operator may release the document sooner.
 //
-// For `ownerWaitMs` clients see a pause. Past it whoever waits on the channel is told to try again, and
-// so is who comes later, at once; what has been opened stays, and resumes when an owner comes.
+// For `ownerWaitMs` clients see a pause. After it, all waiting requests are told to try again, and later ones
+// at once. Subscriptions that were opened before stay, and resume when an owner comes.
 import type { Clock } from '../../actors/clock.ts';
 import { CLOSE as CLOSE_MESSAGE } from '../../actors/link-messages.ts';
 import { QUARANTINED } from '../../actors/quarantine.ts';
@@ -31,7 +31,7 @@ export interface OwnershipOptions {
 const RESUME_FIRST_MS = 50;
 const RESUME_MAX_MS = 2000;
 const NO_OWNER = 'the document has no owner at the moment';
-/** A submit that this many owners have ended with, one after the other, is not sent to the next. */
+/** A submit that was unanswered when this many owners in a row ended is not sent to the next. */
 const OWNERS_LOST_MOST = 5;
 const LOST_TOO_OFTEN =
   'the owners of this document have ended again and again before they answered this submit';
@@ -62,31 +62,31 @@ export class OwnerChanges {
     }
   }
 
-  /** As `OwnerLinkListener.changed`. */
+  /** See `OwnerLinkListener.changed`. */
   changed(shards?: readonly number[]): void {
     for (const channel of this.channels.list(shards)) {
       const { owner } = channel;
       if (this.options.router.linkOfShard(channel.shard) === owner) continue;
-      // An owner that lives on need not keep what it has under the old number.
+      // The former owner may live on, and need not keep the subscriptions under the old number.
       for (const sub of channel.link === undefined ? [] : channel.subs.keys())
         channel.link?.send([CLOSE_MESSAGE, channel.chan, sub]);
       this.follow(channel);
     }
   }
 
-  /** The owner has dropped the channel: it comes back to the same one after a while, to another at once. */
+  /** The owner has dropped the channel. It returns to the same owner after a delay, to another at once. */
   dropped(channel: Channel): void {
     if (this.options.router.linkOfShard(channel.shard) === channel.owner) this.backOff(channel);
     else this.follow(channel);
   }
 
-  /** A channel that nobody had open: to its owner, if it has one. */
+  /** Links a channel that no socket had open to its owner, if there is one. */
   enter(channel: Channel): void {
     const link = this.options.router.linkOfShard(channel.shard);
     if (link !== undefined) channel.setOwnership({ mode: 'linked', link });
   }
 
-  /** Somebody waits for the channel's owner. */
+  /** A request waits for the channel's owner. */
   waitForOwner(channel: Channel): void {
     if (channel.overdue || this.outMs(channel) > 0) {
       this.giveUp(channel);
@@ -94,12 +94,12 @@ export class OwnerChanges {
     }
     channel.ownerWait ??= this.options.after(this.options.ownerWaitMs, () => {
       channel.overdue = true;
-      // Where it is linked again, that owner's answer counts.
+      // If the channel is linked again, the answer of that owner counts.
       if (channel.link === undefined) this.giveUp(channel);
     });
   }
 
-  /** True where a submit need not wait: it has been told to try again. */
+  /** True if the submit need not wait. The client has then been told to try again. */
   refusesSubmit(channel: Channel, subscription: Subscription, seq: number): boolean {
     if (channel.link !== undefined) return false;
     const outMs = this.outMs(channel);
@@ -112,7 +112,10 @@ export class OwnerChanges {
     return true;
   }
 
-  /** An open that the owner did not carry out. What has been opened before comes back where that may help. */
+  /**
+   * An open that the owner did not carry out. A subscription that was opened before is resumed if that may
+   * help.
+   */
   openFailed(
     channel: Channel,
     subscription: Subscription,
@@ -124,7 +127,7 @@ export class OwnerChanges {
     const { doc } = channel;
     if (retryAfterMs > 0) channel.outUntil = this.options.now() + retryAfterMs;
     const comesBack = subscription.opened && (ERROR_CODES[code] || code === 'internal');
-    // Who waits with the document is told to try again; the subscription itself goes on.
+    // The unanswered submits are told to try again. The subscription itself goes on.
     if (comesBack || session.open.get(doc) === subscription)
       this.refuseUnanswered(
         subscription,
@@ -133,7 +136,8 @@ export class OwnerChanges {
         retryAfterMs,
       );
     if (comesBack) {
-      // The whole channel comes back under a new number: what the owner has under the old one ends.
+      // The whole channel returns under a new number, so the owner's subscriptions under the old number are
+      // ended.
       for (const other of channel.subs.values()) {
         if (other !== subscription) channel.link?.send([CLOSE_MESSAGE, channel.chan, other.sub]);
       }
@@ -144,7 +148,10 @@ export class OwnerChanges {
     this.channels.dispose(channel);
   }
 
-  /** To where the router leads now, away from where it was; waits where there is nobody. */
+  /**
+   * Moves the channel from its former owner to the one to which the router leads now. The channel waits if
+   * there is none.
+   */
   private follow(channel: Channel): void {
     if (channel.mode === 'linked') this.subscriptions.suspend(channel);
     if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
@@ -166,7 +173,7 @@ export class OwnerChanges {
     this.waitForOwner(channel);
   }
 
-  /** Of a channel that waits. */
+  /** Resumes a channel that waits. */
   private resume(channel: Channel): void {
     const { router } = this.options;
     const link = router.linkOfShard(channel.shard);
@@ -178,7 +185,7 @@ export class OwnerChanges {
     this.subscriptions.subscribeAgain(channel);
   }
 
-  /** Nobody waits any longer for an owner. */
+  /** Ends the wait for an owner: all waiting requests are refused. */
   private giveUp(channel: Channel): void {
     const outMs = this.outMs(channel);
     const message = outMs > 0 ? QUARANTINED : NO_OWNER;
@@ -203,7 +210,10 @@ export class OwnerChanges {
     }
   }
 
-  /** Of submits that have outlived too many owners the first may be why they ended: its client has to send it again. */
+  /**
+   * Refuses submits that were unanswered when too many owners ended. The first of them may be the reason, so
+   * its client has to send it again.
+   */
   private giveUpSubmits(subscription: Subscription): void {
     const { session, channel, unanswered } = subscription;
     for (const seq of unanswered?.ownerLost(OWNERS_LOST_MOST) ?? []) {
@@ -216,7 +226,7 @@ export class OwnerChanges {
     }
   }
 
-  /** Until the document comes back into service, ms; 0: it is not out of it, as far as is known. */
+  /** Time until the quarantine of the document ends, ms. 0 if none is known. */
   private outMs(channel: Channel): number {
     return Math.max(0, channel.outUntil - this.options.now());
   }

@@ -1,43 +1,43 @@
-// The bytes of patches that are on their way through this node, from being read to being answered, and the sockets that
-// are not read for a while because these are too many. A patch that waits here costs the others time at each thread and in
-// each batch, one that waits in TCP costs nobody anything. Only sockets with much on its way are held: what a person types
-// is always read. It knows no frames and no documents.
+// Counts the bytes of patches that are under way through this node, from being read to being answered, and
+// holds sockets while there are too many. A patch that waits in this process delays the others at each thread
+// and in each batch; a patch that waits in TCP delays none. Only sockets with many bytes under way are held,
+// so people's typing is always read. It knows nothing of frames or documents.
 
-/** The window's own fields of a socket. */
+/** The fields of a socket that the window uses. */
 export interface WindowState {
-  /** Bytes of its patches that wait for an answer. */
+  /** Bytes of the socket's patches that wait for an answer. */
   unansweredBytes: number;
-  /** It was let go, and nothing has been read of it since: bytes that are expected of it. */
+  /** Bytes expected of a socket that was released and has not been read since. */
   expectedBytes: number;
 }
 
 export interface PatchWindowOptions<Socket extends WindowState> {
-  /** Bytes on their way above which sockets are held. */
+  /** Sockets are held while more bytes than this are under way. */
   readonly bytes: number;
-  /** Longest time that a socket is held, ms: patches of others may be without an answer for long. */
+  /** Longest time that a socket is held, ms. Patches of others may stay unanswered for long. */
   readonly holdMs: number;
   readonly after: (ms: number, call: () => void) => void;
-  /** Nothing is to be read of it, or it is to be read again. */
+  /** `hold` stops reading the socket, `letGo` starts reading it again. */
   readonly hold: (socket: Socket) => void;
   readonly letGo: (socket: Socket) => void;
 }
 
-/** A socket with fewer bytes on their way is not held. */
+/** A socket with fewer bytes under way is not held. */
 const MUCH_BYTES = 16 * 1024;
-/** Expected of a socket that is let go. */
+/** Bytes expected of a socket that is released. */
 const NEXT_BYTES = 64 * 1024;
 
 export class PatchWindow<Socket extends WindowState> {
   private readonly options: PatchWindowOptions<Socket>;
   private bytes = 0;
-  /** In the order in which they are let go. A held socket is in it once. */
+  /** In the order in which they are released. Each held socket is in the set once. */
   private readonly held = new Set<Socket>();
 
   constructor(options: PatchWindowOptions<Socket>) {
     this.options = options;
   }
 
-  /** So many bytes more of its patches wait for an answer, or fewer. */
+  /** Reports that more bytes of the socket's patches wait for an answer, or fewer. */
   changed(socket: Socket, bytes: number): void {
     socket.unansweredBytes += bytes;
     this.bytes += bytes;
@@ -45,7 +45,7 @@ export class PatchWindow<Socket extends WindowState> {
     if (bytes < 0) this.letGo();
   }
 
-  /** Something has been read of it. */
+  /** Reports a read of this socket. */
   read(socket: Socket): void {
     if (socket.expectedBytes > 0) this.expect(socket, 0);
     if (socket.unansweredBytes < MUCH_BYTES || this.bytes < this.options.bytes || this.held.has(socket))
@@ -57,7 +57,7 @@ export class PatchWindow<Socket extends WindowState> {
     });
   }
 
-  /** It is closed; its patches have been counted out. */
+  /** Reports that the socket is closed. Its patches have been subtracted before. */
   closed(socket: Socket): void {
     this.held.delete(socket);
     this.expect(socket, 0);

@@ -1,4 +1,4 @@
-// What one client may send per second: token buckets that hold one second's worth.
+// The rates of one client's messages: token buckets that hold the tokens of one second.
 import { CLOSE } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Session } from './session.ts';
@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 /** Refusals within a second, as a multiple of the rate, after which the socket is closed with 4429. */
 const FLOOD = 2;
 
-/** 0: taken. Otherwise ms until there is a token again. */
+/** 0 if the submit is taken. Otherwise the ms until the next token. */
 export function takeSubmit(session: Session, limits: Limits, now: number): number {
   refill(session, limits, now);
   if (session.submitTokens >= 1) {
@@ -25,7 +25,10 @@ export function takePresence(session: Session, limits: Limits, now: number): num
   return refuse(session, limits.presencesPerSecond);
 }
 
-/** Opening is dear: a whole document may be sent. All at once after a reconnect is fine, again and again is not. */
+/**
+ * Opens are expensive, because a whole document may be sent. All documents may be opened at once after a
+ * reconnect, but not again and again.
+ */
 export function takeOpen(session: Session, limits: Limits, now: number): number {
   refill(session, limits, now);
   if (session.openTokens >= 1) {
@@ -35,9 +38,9 @@ export function takeOpen(session: Session, limits: Limits, now: number): number 
   return refuse(session, opensAtOnce(limits) * OPENS_PER_SECOND);
 }
 
-/** Opens that may come at once: every document that the socket may have, and no fewer than this. */
+/** Opens that may come at once: as many as the socket may have documents open, and at least this many. */
 const LEAST_OPENS = 100;
-/** Of those, per second. */
+/** Part of that number that may be opened per second. */
 const OPENS_PER_SECOND = 0.1;
 
 export const opensAtOnce = (limits: Limits): number => Math.max(limits.openDocuments, LEAST_OPENS);

@@ -1,22 +1,22 @@
-// What one socket may make this thread read: bytes, and the time that its frames take here, both per second. A socket
-// that is beyond its budget is not read for a while, so that TCP holds its client back: nothing is refused and nothing is
-// lost, and the others go on. It knows no frames and no messages.
+// The budget of one socket for reading: bytes, and the time that its frames take of this thread, both per
+// second. A socket beyond its budget is not read for a while, so that TCP holds its client back: nothing is
+// refused or lost, and other sockets go on. It knows nothing of frames or messages.
 
-/** What is kept of a socket. */
+/** The fields of a socket that the budget uses. */
 export interface ReadState {
-  /** Left of its budgets; below 0: spent ahead. */
+  /** The rest of the two budgets. Below 0: spent in advance. */
   readBytesLeft: number;
   readMsLeft: number;
-  /** When they were filled up last, ms by the budget's clock. */
+  /** When the budgets were last filled up, in ms by the budget's clock. */
   readFilled: number;
 }
 
 export interface ReadBudgetOptions<Socket extends ReadState> {
   readonly bytesPerSecond: number;
   readonly msPerSecond: number;
-  /** ms that never go back; may be as coarse as some hundred. */
+  /** ms that never go back. A resolution of some hundred ms is enough. */
   readonly now: () => number;
-  /** Reads nothing of it for so many ms. */
+  /** Stops reading the socket for so many ms. */
   readonly pause: (socket: Socket, ms: number) => void;
 }
 
@@ -27,13 +27,13 @@ export class ReadBudget<Socket extends ReadState> {
     this.options = options;
   }
 
-  /** A second's worth, for a new socket. */
+  /** The budgets of a new socket: one second's worth. */
   get full(): ReadState {
     const { bytesPerSecond, msPerSecond, now } = this.options;
     return { readBytesLeft: bytesPerSecond, readMsLeft: msPerSecond, readFilled: now() };
   }
 
-  /** So much of it has been read. */
+  /** Reports a read of this socket, with its bytes and time. */
   spend(socket: Socket, bytes: number, ms: number): void {
     socket.readBytesLeft -= bytes;
     socket.readMsLeft -= ms;
@@ -41,7 +41,7 @@ export class ReadBudget<Socket extends ReadState> {
     const { bytesPerSecond, msPerSecond, now, pause } = this.options;
     const seconds = Math.max(0, now() - socket.readFilled) / 1000;
     socket.readFilled = now();
-    // They were never fuller than a second's worth before this.
+    // Before this read the budgets held at most one second's worth.
     const bytesBefore = socket.readBytesLeft + bytes + seconds * bytesPerSecond;
     const msBefore = socket.readMsLeft + ms + seconds * msPerSecond;
     socket.readBytesLeft = Math.min(bytesPerSecond, bytesBefore) - bytes;
@@ -51,5 +51,5 @@ export class ReadBudget<Socket extends ReadState> {
   }
 }
 
-/** No shorter pause is worth its timer. */
+/** A shorter pause is not worth its timer. */
 const LEAST_MS = 50;

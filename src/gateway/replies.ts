@@ -1,14 +1,14 @@
-// What the gateway itself answers when something is wrong: errors in the words of the contract, with
-// what they are about. Answers of owners pass elsewhere.
+// The gateway's own answers to requests that fail: errors in the words of the contract, with the request that
+// they concern. Answers of owners take another way.
 import { ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
 import type { RequestId } from '../../protocol/messages.ts';
 import { isSeq } from '../../protocol/names.ts';
 import type { Session } from './session.ts';
 
-/** What an error is about. */
+/** The request that an error concerns. */
 export type About = { id?: RequestId; doc?: string; seq?: number; retryAfterMs?: number };
 
-/** Told with `overloaded` and `unavailable`: this, less or more by half. */
+/** Delay told with `overloaded` and `unavailable`, varied at random by up to half. */
 const RETRY_AFTER_MS = 500;
 
 export class Replies {
@@ -24,8 +24,8 @@ export class Replies {
   }
 
   /**
-   * Tells when to try again, where that may help: after what `about` has, if anything, and spread out, since many may be
-   * told at once.
+   * Tells the client when to try again, if that may help: after the time in `about`, if any, and spread out,
+   * since many clients may be told at once.
    */
   later(session: Session, code: ErrorCode, message: string, about: About): void {
     const { retryAfterMs: atLeastMs = 0, ...rest } = about;
@@ -36,11 +36,11 @@ export class Replies {
 
 export function idOf(message: Record<string, unknown>): { id?: RequestId } {
   const { id } = message;
-  // Half a surrogate pair is no text in MessagePack.
+  // Half a surrogate pair cannot be written as text in MessagePack.
   return (typeof id === 'string' && id.isWellFormed()) || typeof id === 'number' ? { id } : {};
 }
 
-/** What an error tells of the message it answers. */
+/** The parts of a message that an error about it repeats. */
 export function echo(message: Record<string, unknown>): About {
   const { doc, seq } = message;
   return {

@@ -1,6 +1,6 @@
-// What clients ask of documents, checked: names, values, rates and limits. What passes goes to the
-// document's owner, or waits for one within the limits; what does not is answered here. It looks no
-// deeper into a patch than its shape.
+// Checks the clients' requests: names, values, rates and limits. A valid request goes to the document's
+// owner, or waits for one within the limits; an invalid one is answered here. A patch is checked only for its
+// shape.
 import { BEHIND_OPEN } from '../../actors/left-open.ts';
 import { type LinkOp, PRESENCE, refusedOp, SUBMIT } from '../../actors/link-messages.ts';
 import type { Router } from '../../cluster/router.ts';
@@ -22,11 +22,11 @@ import { Unanswered } from './unanswered.ts';
 export interface RequestsOptions {
   readonly limits: Limits;
   readonly router: Router;
-  /** Patches of one socket that may wait for their answers, bytes. */
+  /** Bytes of one socket's patches that may wait for their answers. */
   readonly unansweredBytes: number;
-  /** ms that never go back; their zero means nothing. */
+  /** ms that never go back. Their zero has no meaning. */
   readonly now: () => number;
-  /** ms since 1970: what clients and other nodes are told. */
+  /** ms since 1970, as clients and other nodes are told them. */
   readonly time: () => number;
 }
 
@@ -88,7 +88,7 @@ export class Requests {
       unanswered: undefined,
       presence: before?.presence,
       index: -1,
-      // What is open stays open until this one is: a refused open changes nothing.
+      // An earlier subscription stays open until this one is opened: a refused open changes nothing.
       before,
     };
     session.open.set(name, subscription);
@@ -187,14 +187,18 @@ export class Requests {
     unanswered.set(submit);
   }
 
-  /** The patch, or why it is none: the owner answers that too, for it knows what has become of the seq. */
+  /**
+   * The patch, or the reason why it is refused. The owner answers refused patches too, because it knows the
+   * fate of the seq.
+   */
   private linkOp(codec: Codec, op: unknown, frameBytes: number): LinkOp {
     if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : op;
     if (op === undefined) return refusedOp('bad-op', 'op is missing');
     if (typeof op === 'string' && codec.binary) return refusedOp('bad-op', 'bytes are bin in MessagePack');
-    // Its size first: what is too large is not walked, nor written again, beyond that.
+    // The size is checked first, so that a patch that is too large is neither walked further nor written
+    // again.
     if (frameBytes > this.limits.opBytes && isLarger(op, this.limits.opBytes)) return TOO_LARGE;
-    // The gateway looks no deeper than the walk needs; what an op means is the kind's business.
+    // The gateway looks no deeper than the walk needs. The kind interprets the patch.
     const wrong = notPlain(op, this.limits.depth + 2);
     if (wrong !== undefined) return refusedOp('bad-op', wrong);
     const text = JSON.stringify(op);

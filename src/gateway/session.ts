@@ -1,5 +1,5 @@
-// One socket: who is behind it, what it has open, what it may still send, and what waits to be read
-// by it. It writes frames; it does not know what they mean.
+// One socket: its client, its open documents, its rates, and the frames that wait for its reader. It writes
+// frames; it does not know their meaning.
 import type { Duplex } from 'node:stream';
 import type { Codec } from '../../protocol/codec.ts';
 import { CLOSE } from '../../protocol/errors.ts';
@@ -12,12 +12,12 @@ import type { PatchWindow } from './patch-window.ts';
 
 const encoder = new TextEncoder();
 
-/** Presence is left out for a reader that is this far behind, of outboxBytes. */
+/** Presence is left out while more than this part of outboxBytes waits for the reader. */
 const PRESENCE_SHARE = 1 / 4;
-/** A reader that asks for more while this many outboxes wait does not read. */
+/** A reader that asks for more while this many outboxes wait is not reading. */
 const ASKED_TOO_MUCH = 4;
 
-/** By name; the one found last is found at once. */
+/** By name. The document found last is found again at once. */
 class OpenDocuments extends Map<string, Subscription> {
   private lastDoc = '';
   private last: Subscription | undefined;
@@ -25,7 +25,7 @@ class OpenDocuments extends Map<string, Subscription> {
   override get(doc: string): Subscription | undefined {
     if (doc === this.lastDoc) return this.last;
     const found = super.get(doc);
-    // What is not there may have any name, of any length.
+    // A name that is not found may be of any length, so it is not kept.
     if (found !== undefined) this.remember(doc, found);
     return found;
   }
@@ -52,40 +52,40 @@ class OpenDocuments extends Map<string, Subscription> {
 }
 
 export class Session {
-  // In this order they are in memory: first what each frame to and from it needs.
+  // The fields are in this order in memory, first those that each frame needs.
   readonly stream: Duplex;
   readonly codec: Codec;
   closed = false;
-  /** undefined: its stream is to have all. */
+  /** Undefined if all frames go through the stream. */
   private readonly direct: DirectWrites | undefined;
-  /** Bytes of snapshots on their way: a reader may take its time for these. */
+  /** Bytes of snapshots under way, for which a reader may take its time. */
   private grace = 0;
   private readonly outboxBytes: number;
   private readonly window: PatchWindow<Session> | undefined;
-  /** Clock of the gateway, ms: when it was heard of last. */
+  /** When the socket last gave a sign of life, in ms of the gateway's clock. */
   heard: number;
   pinged = false;
-  /** Not heard of for so long that others do not see its presence. */
+  /** The socket has been silent for so long that others do not see its presence. */
   isHidden = false;
-  /** Messages since the gateway's clock last counted afresh, each second. */
+  /** Messages since the gateway last reset this count, each second. */
   messages = 0;
-  /** As `FrameProgress` has it. */
+  /** See `FrameProgress`. */
   passing = 0;
-  /** As `ReadState` has them. */
+  /** See `ReadState`. */
   readBytesLeft = 0;
   readMsLeft = 0;
   readFilled = 0;
   /** Set by hello. */
   client: string | undefined;
-  /** Documents that it has open. */
+  /** The documents that the socket has open. */
   readonly open: Map<string, Subscription> = new OpenDocuments();
-  /** Bytes of its patches that wait for an answer. */
+  /** Bytes of the socket's patches that wait for an answer. */
   unansweredBytes = 0;
-  /** As `WindowState` has it. */
+  /** See `WindowState`. */
   expectedBytes = 0;
-  /** For how many reasons nothing is read of it now. */
+  /** The number of reasons for which the socket is not read now. */
   pauses = 0;
-  /** It is beyond its read budget. */
+  /** The socket is beyond its read budget. */
   isResting = false;
   submitTokens: number;
   refilled: number;
@@ -94,12 +94,15 @@ export class Session {
   /** Messages refused for their rate since the last refill. */
   refusals = 0;
   readonly socket: ClientSocket;
-  /** It came with its id; otherwise it has another one each time. */
+  /** The client sent its own id. Otherwise it gets another id at each connect. */
   hasOwnId = false;
   user = '';
-  /** Sent to another node: it is closed where it is still here then. By the gateway's clock, ms. */
+  /**
+   * The client was sent to another node, and is closed if it is still here at this time, in ms of the
+   * gateway's clock.
+   */
   goesBy: number | undefined;
-  /** When it connected, by the same clock. */
+  /** When the socket connected, by the same clock. */
   readonly since: number;
 
   constructor(
@@ -126,14 +129,17 @@ export class Session {
     this.presenceTokens = rates.presences;
   }
 
-  /** A ready-made frame in this session's subprotocol. Closes the socket, 4508, where the reader is too slow. */
+  /**
+   * Writes a ready-made frame in this session's subprotocol. Closes the socket with 4508 if the reader is too
+   * slow.
+   */
   write(frame: Uint8Array): void {
     if (this.closed) return;
     if (this.grace > 0 && this.stream.writableLength === 0) this.grace = 0;
     if (this.direct === undefined || !this.direct.write(this.stream, frame)) this.push(frame);
   }
 
-  /** A snapshot or another large answer that was asked for: it alone is no sign of a slow reader. */
+  /** Writes a snapshot or another large answer that was asked for. Alone it is no sign of a slow reader. */
   writeLarge(frame: Uint8Array): void {
     if (this.closed) return;
     const waiting = this.stream.writableLength;
@@ -146,9 +152,10 @@ export class Session {
   }
 
   private push(frame: Uint8Array): void {
-    // Below its high-water mark, which is never above the bound, the stream need not be asked.
+    // While the stream is below its high-water mark, which is never above the bound, it need not be asked.
     if (this.stream.write(frame)) return;
-    // What counts is what waited before it: the first large frame of all is no sign of a slow reader.
+    // Only bytes that waited before this frame count, so a first frame that is large is no sign of a slow
+    // reader.
     if (this.stream.writableLength - frame.length > this.outboxBytes + this.grace) {
       this.close(CLOSE.slowReader, 'reader too slow');
     }
@@ -164,24 +171,26 @@ export class Session {
     return websocketFrame(typeof encoded === 'string' ? encoder.encode(encoded) : encoded, this.codec.binary);
   }
 
-  /** Whether others see a presence of it, or did before it was hidden. */
+  /** True if others see a presence of this session, or did before it was hidden. */
   get hasPresence(): boolean {
     for (const { presence } of this.open.values()) if (presence !== undefined) return true;
     return false;
   }
 
-  /** Whether it is worth sending what may be lost. */
+  /** True if messages that may be lost are worth sending. */
   get keepsUp(): boolean {
     return this.stream.writableLength < this.outboxBytes * PRESENCE_SHARE;
   }
 
-  /** Of its patches so many bytes more wait for an answer, or fewer. */
+  /** Reports that more bytes of the session's patches wait for an answer, or fewer. */
   countUnanswered(bytes: number): void {
     if (this.window === undefined) this.unansweredBytes += bytes;
     else this.window.changed(this, bytes);
   }
 
-  /** Nothing is written after it. The gateway hears of it by the socket's `close`. */
+  /**
+   * Closes the socket. Nothing is written after this. The gateway learns of it by the socket's `close` event.
+   */
   close(code: number, reason: string): void {
     if (this.closed) return;
     this.closed = true;

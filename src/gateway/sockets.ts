@@ -1,5 +1,5 @@
-// The WebSocket side of a node: upgrades, subprotocols, and the clock that ends sockets which are
-// silent, dead or late. What messages mean is gateway.ts.
+// The WebSocket side of a node: upgrades, subprotocols, and the clock that ends sockets which are silent,
+// dead or late. gateway.ts interprets the messages.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type Server, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
@@ -27,22 +27,28 @@ export interface SocketsOptions {
   /** Bytes per second that are read of one socket, and ms per second that its frames may take here. */
   readonly readBytes: number;
   readonly readMs: number;
-  /** Bytes of patches on their way through this node above which sockets that send many are not read for a while. */
+  /**
+   * While more bytes of patches than this are under way through the node, sockets that send many are not
+   * read.
+   */
   readonly patchBytes: number;
   readonly origins: Pick<Origins, 'refusal'>;
 }
 
 const PATH = '/v1/socket';
 const CLOCK_MS = 250;
-/** After the last client that was sent away was to go. */
+/** Time after which a client that was sent away is closed, counted from the end of the spread. */
 const AWAY_GRACE_MS = 500;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
-/** A socket is held for so long at most while the patches of others are on their way. */
+/** Longest time that a socket is held while the patches of others are under way. */
 const HOLD_MS = 1_000;
-/** How often sockets are looked at. */
+/** Interval at which sockets are examined. */
 const LOOK_MS = 1_000;
-/** Who shows a presence is asked for a sign of life after so long without one, and after so long others see it no more. */
+/**
+ * A socket with a presence is pinged after the first time of silence. After the second its presence is hidden
+ * from others.
+ */
 const PING_PRESENT_MS = 1_500;
 const HIDE_MS = 3_500;
 
@@ -61,9 +67,12 @@ export class Sockets {
   private stopping = false;
   /** The node cannot serve for the time being. */
   private away = false;
-  /** Of those that were told to go, and have not gone yet. */
+  /** Clients that were told to go and are still here. */
   private going = 0;
-  /** ms that never go back, refreshed with the clock: exact enough for limits in seconds, and free on the hot path. */
+  /**
+   * ms that never go back, refreshed by the clock: exact enough for limits in seconds, and cheap on the hot
+   * path.
+   */
   now = steadyNow();
 
   constructor(options: SocketsOptions) {
@@ -107,7 +116,7 @@ export class Sockets {
       perMessageDeflate: false,
       maxPayload: limits.frameBytes,
       closeTimeout: CLOSE_TIMEOUT_MS,
-      // What is selected has been checked before the upgrade.
+      // The offered subprotocols have been checked before the upgrade.
       handleProtocols: (offered) => offeredCodec([...offered])?.subprotocol ?? false,
     };
     this.server = new WebSocketServer(server);
@@ -118,7 +127,7 @@ export class Sockets {
     return this.sessions.size;
   }
 
-  /** Those that stay: without those that have been sent away. */
+  /** Sockets without those that have been sent away. */
   get staying(): number {
     return this.sessions.size - this.going;
   }
@@ -152,15 +161,15 @@ export class Sockets {
   };
 
   /**
-   * Every client is told to come back elsewhere, each after its own part of `spreadMs`; resolves when all
-   * have gone, or have been closed `graceMs` after the last was to go. No socket is accepted after the call.
+   * Tells every client to come back elsewhere, each after its own part of `spreadMs`. Resolves when all have
+   * gone, or have been closed `graceMs` after the end of the spread. No socket is accepted after the call.
    */
   async drain(spreadMs: number, graceMs: number): Promise<void> {
     this.stopping = true;
     await this.empty(spreadMs, graceMs, () => true);
   }
 
-  /** As `drain`, until `takeAgain`. */
+  /** Same as `drain`, but new sockets are accepted again after `takeAgain`. */
   async sendAway(spreadMs: number): Promise<void> {
     this.away = true;
     await this.empty(spreadMs, AWAY_GRACE_MS, () => this.away);
@@ -171,8 +180,8 @@ export class Sockets {
   }
 
   /**
-   * Some clients, chosen at random of those that `mayGo`, are told to come back elsewhere within `spreadMs`, and
-   * are closed where they do not. Returns those that were told.
+   * Tells some clients, chosen at random among those that `mayGo`, to come back elsewhere within `spreadMs`.
+   * A client that has not gone by then is closed. Returns the clients that were told.
    */
   sendSomeAway(
     count: number,
@@ -198,7 +207,7 @@ export class Sockets {
     return told;
   }
 
-  /** To all clients that have been welcomed. */
+  /** Sends to all clients that have been welcomed. */
   tellNodes(nodes: readonly string[]): void {
     const frames = new Map<Codec, Uint8Array>();
     for (const session of this.sessions) {
@@ -221,7 +230,7 @@ export class Sockets {
     for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');
   }
 
-  /** Every socket is told that the node goes, and given a moment to answer. */
+  /** Tells every socket that the node stops, and gives each a moment to answer. */
   async close(timeoutMs: number): Promise<void> {
     this.stopping = true;
     clearInterval(this.clock);
@@ -270,7 +279,7 @@ export class Sockets {
 
   private readonly received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
 
-  /** A ping is answered by ws; it counts as a message does, and so does a pong that nobody asked for. */
+  /** ws answers a ping. A ping counts as a message, and so does a pong. */
   private readonly pinged = toldBy((session) => this.options.gateway.counts(session));
 
   private readonly closed = toldBy((session) => {
@@ -297,7 +306,7 @@ export class Sockets {
 
   private resume(session: Session): void {
     if (--session.pauses > 0) return;
-    // Its messages of the meantime have not been read yet.
+    // Messages that came meanwhile have not been read yet.
     session.heard = this.now;
     session.socket.resume();
   }
@@ -306,12 +315,12 @@ export class Sockets {
     this.now = steadyNow();
     if (++this.ticks % (LOOK_MS / CLOCK_MS) !== 0) return;
     const { helloMs, limits } = this.options;
-    // What has come while this thread was busy has not been read yet.
+    // Messages that came while this thread was busy have not been read yet.
     const isLate = this.now - this.lastLook > 1.5 * LOOK_MS;
     this.lastLook = this.now;
     for (const session of this.sessions) {
       session.messages = 0;
-      // A reader that stands still does not answer our close for long; what it had open ends now.
+      // A reader that stands still does not answer our close for long. Its subscriptions end now.
       if (session.closed) this.options.gateway.disconnected(session);
       if (session.goesBy !== undefined && this.now > session.goesBy)
         session.close(CLOSE.draining, 'another node has room');
@@ -329,15 +338,15 @@ export class Sockets {
   }
 }
 
-/** Whether it has been silent for so long, ms, that it is asked for a sign of life. */
+/** True if the socket has been silent long enough to be pinged. */
 function isDue(session: Session, silent: number, { idleMs }: Limits): boolean {
   return silent > idleMs / 2 || (silent > PING_PRESENT_MS && session.hasPresence);
 }
 
-/** Whole ms, for what is kept of each socket. */
+/** Whole ms, for the times kept with each socket. */
 const steadyNow = (): number => Math.round(performance.now());
 
-// One function for all sockets: they find their session on the socket.
+// All sockets share these functions, which find the session on the socket.
 
 const sessionOf = (socket: WebSocket): Session | undefined =>
   socket instanceof ClientSocket ? socket.session : undefined;
@@ -364,10 +373,10 @@ function toldBy(tell: (session: Session) => void): (this: WebSocket) => void {
   };
 }
 
-/** ws closes the socket itself after a protocol error; `close` follows. */
+/** ws closes the socket itself after a protocol error, and `close` follows. */
 const ignore = (): void => undefined;
 
-/** The first of the offered subprotocols that there is. */
+/** The first of the offered subprotocols that the node supports. */
 function offeredCodec(offered: readonly string[]): Codec | undefined {
   for (const name of offered) {
     for (const codec of [jsonCodec, msgpackCodec]) if (codec.subprotocol === name) return codec;

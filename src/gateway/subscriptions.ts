@@ -1,5 +1,5 @@
-// Who has what open: opens, closes and opens again at the owner, in the order that keeps every submit
-// and every version. It decides nothing about owners: where there is none it leaves things as they are.
+// The subscriptions of all sockets: opens, closes and repeated opens at the owner, in an order that loses no
+// submit and no version. It decides nothing about owners: without an owner, subscriptions stay as they are.
 import { BEHIND_OPEN } from '../../actors/left-open.ts';
 import {
   CLOSE,
@@ -18,7 +18,7 @@ import type { Channels } from './channels.ts';
 import type { Replies } from './replies.ts';
 import type { Session } from './session.ts';
 
-/** Everyone is an owner until roles arrive with the front door. */
+/** Every client has this role, because roles are not implemented. */
 const ROLE: Role = 'owner';
 
 export class Subscriptions {
@@ -32,8 +32,8 @@ export class Subscriptions {
   }
 
   /**
-   * Opens it at the owner, where there is one. False: the owner is too far behind; that is never said
-   * to what has been opened before, nor (`again`) after a change of owner.
+   * Opens the subscription at the owner, if there is one. False if the owner is too far behind. Subscriptions
+   * that were opened before, and repeated opens after a change of owner (`again`), are never refused so.
    */
   subscribe(subscription: Subscription, again = false): boolean {
     const { channel, session } = subscription;
@@ -70,18 +70,21 @@ export class Subscriptions {
     return true;
   }
 
-  /** All of the channel, at an owner that knows nothing of them. */
+  /** Opens all subscriptions of the channel at an owner that does not know them. */
   subscribeAgain(channel: Channel): void {
     const all = [...channel.subs.values()];
     channel.subs.clear();
     for (const subscription of all) this.subscribe(subscription, true);
     for (const subscription of all) {
-      // What was submitted before its `opened` came goes again behind its open.
+      // Submits from before the first `opened` are sent again after the open.
       if (!subscription.opened) this.sendAgain(subscription);
     }
   }
 
-  /** What is unanswered, in order, and its presence. What stands behind a refused submit is refused as that was. */
+  /**
+   * Sends the unanswered submits again, in order, and the presence. A submit behind a refused one is refused
+   * with the same code.
+   */
   sendAgain(subscription: Subscription): void {
     const { sub, unanswered, presence, channel, session } = subscription;
     const { link, chan } = channel;
@@ -95,7 +98,7 @@ export class Subscriptions {
     if (presence !== undefined && !session.isHidden) link?.send([PRESENCE, chan, sub, presence]);
   }
 
-  /** The session is not heard of: nobody sees its presence until `show`. */
+  /** Hides the presence of a silent session from the others, until `show`. */
   hide(session: Session): void {
     session.isHidden = true;
     for (const subscription of session.open.values()) {
@@ -117,7 +120,7 @@ export class Subscriptions {
     }
   }
 
-  /** From now on what the owner said of the channel's subscriptions does not count. */
+  /** Suspends the subscriptions: later messages of the former owner about this channel do not count. */
   suspend(channel: Channel): void {
     for (const subscription of channel.subs.values()) {
       if (subscription.mode === 'joined') subscription.version = channel.version;
@@ -127,7 +130,7 @@ export class Subscriptions {
     this.channels.renumber(channel);
   }
 
-  /** Ends it, and what it was to replace: the socket does not want it any more. */
+  /** Ends the subscription and those that it was to replace: the socket no longer wants the document. */
   unsubscribe(subscription: Subscription): void {
     const { channel } = subscription;
     const unknown = rootOf(subscription).mode === 'resuming' && subscription.presence !== undefined;
@@ -139,7 +142,10 @@ export class Subscriptions {
     this.channels.dispose(channel);
   }
 
-  /** Its presence was told by an owner that is gone, and the next one never hears of it: the others are told here. */
+  /**
+   * Tells the others that a presence is gone. The owner that told them of it is gone, and the next owner
+   * never hears of it.
+   */
   tellGone(channel: Channel, session: Session): void {
     const { client } = session;
     if (client === undefined) return;
@@ -151,8 +157,8 @@ export class Subscriptions {
   }
 
   /**
-   * One of a socket's subscriptions to a document has ended without replacing another: the rest goes on.
-   * True: there is no rest. The caller disposes of the channel.
+   * Ends one of a socket's subscriptions to a document, which has not replaced another; the others go on.
+   * True if there are no others. The caller disposes of the channel.
    */
   end(subscription: Subscription): boolean {
     const { session, channel, before, unanswered } = subscription;
@@ -170,7 +176,7 @@ export class Subscriptions {
       return true;
     }
     after.before = before;
-    // Only the first of them has submits; they go again behind the open of the next.
+    // Only the first subscription has submits. They are sent again after the open of the next.
     if (before === undefined && unanswered !== undefined) {
       after.unanswered = unanswered;
       subscription.unanswered = undefined;
@@ -180,7 +186,7 @@ export class Subscriptions {
     return false;
   }
 
-  /** It takes the place of what it was to replace, submits included. */
+  /** The subscription takes the place of those that it replaces, submits included. */
   absorb(subscription: Subscription): void {
     const root = rootOf(subscription);
     if (root === subscription) return;
@@ -191,7 +197,7 @@ export class Subscriptions {
     subscription.before = undefined;
   }
 
-  /** Drops it here; the owner is not told. */
+  /** Drops the subscription here. The owner is not told. */
   private forget(subscription: Subscription): void {
     const { channel } = subscription;
     for (const { op } of subscription.unanswered?.all() ?? [])
@@ -202,19 +208,21 @@ export class Subscriptions {
   }
 }
 
-/** A submit has its final answer. */
+/** Records that a submit has its final answer. */
 export function settle(subscription: Subscription, seq: number): void {
   const submit = rootOf(subscription).unanswered?.settle(seq);
   if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
 }
 
-/** A submit that was sent to an owner is refused, and may come again. */
+/** Records that a submit which was sent to an owner is refused, and may come again. */
 export function leaveOpen(subscription: Subscription, seq: number, code: OpenSubmitCode): void {
   const submit = rootOf(subscription).unanswered?.refused(seq, code);
   if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
 }
 
-/** Where a document is being opened again: the first subscription, which has the submits until the next one is opened. */
+/**
+ * The first of a socket's subscriptions to the document. It keeps the submits until the next one is opened.
+ */
 export function rootOf(subscription: Subscription): Subscription {
   let root = subscription;
   while (root.before !== undefined) root = root.before;

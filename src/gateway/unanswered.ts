@@ -1,23 +1,27 @@
-// Submits of one client in one document that have no final answer: those without any answer, in the order sent, which go
-// again to the next owner in that order; and the seqs that were refused and may come again, which hold up the higher ones.
-// Of the first there is mostly one, never more than limits.inflight, so they are a list.
+// The submits of one client to one document that have no final answer: submits without any answer, in the
+// order sent, which are sent to the next owner in that order; and seqs that were refused and may come again,
+// which hold up higher seqs. Mostly one submit is without an answer, and never more than limits.inflight, so
+// they are kept as a list.
 import { LeftOpen } from '../../actors/left-open.ts';
 import type { LinkOp } from '../../actors/link-messages.ts';
 import type { OpenSubmitCode } from '../../protocol/errors.ts';
 
 export interface UnansweredSubmit {
   readonly seq: number;
-  /** -1: the head on arrival. */
+  /** -1 means the head on arrival. */
   readonly base: number;
   readonly op: LinkOp;
 }
 
 interface Sent extends UnansweredSubmit {
-  /** How often the document had been opened anew when it was sent. */
+  /** How often the document had been opened anew when this was sent. */
   readonly opens: number;
-  /** A lower seq was refused after this one was sent: its owner gives it the same answer, and no other owner is to get it. */
+  /**
+   * Set if a lower seq was refused after this one was sent. The owner gives it the same answer, and it must
+   * not go to another owner.
+   */
   behind: OpenSubmitCode | undefined;
-  /** Owners that have ended with it unanswered. */
+  /** The number of owners that ended without answering it. */
   owners: number;
 }
 
@@ -38,18 +42,21 @@ export class Unanswered {
     return this.submits[this.indexOf(seq)];
   }
 
-  /** As `LeftOpen.arrives`: the code that a submit of this seq has to be answered with, if it may not go on. */
+  /** See `LeftOpen.arrives`: the code to refuse a submit of this seq with. Undefined if it may go on. */
   arrives(seq: number): OpenSubmitCode | undefined {
     return this.leftOpen?.arrives(seq);
   }
 
-  /** It was refused here, and may come again. */
+  /** Records that the gateway has refused the submit, which may come again. */
   leave(seq: number, code: OpenSubmitCode): void {
     this.leftOpen ??= new LeftOpen();
     this.leftOpen.add(seq, code);
   }
 
-  /** A seq that is sent again keeps its place, unless it stands behind a refused one, which then is before it. */
+  /**
+   * A repeated seq keeps its place. If a lower seq before it was refused, it moves to the end instead, behind
+   * the repetition of that seq.
+   */
   set({ seq, base, op }: UnansweredSubmit): void {
     const sent = { seq, base, op, opens: this.opens, behind: undefined, owners: 0 };
     const at = this.indexOf(seq);
@@ -61,23 +68,31 @@ export class Unanswered {
     this.submits.push(sent);
   }
 
-  /** It has its final answer, or nobody waits for one. Returns what it was; undefined: it had its answer. */
+  /**
+   * Records the final answer, or that none is awaited any more. Returns the submit; undefined if it had its
+   * answer already.
+   */
   settle(seq: number): UnansweredSubmit | undefined {
     this.leftOpen?.delete(seq);
     return this.remove(seq);
   }
 
-  /** It was sent, and refused; it may come again. Returns what it was; undefined: it had an answer before. */
+  /**
+   * Records that an owner has refused the submit, which may come again. Returns the submit; undefined if it
+   * had an answer before.
+   */
   refused(seq: number, code: OpenSubmitCode): UnansweredSubmit | undefined {
     const submit = this.remove(seq);
-    // A document that has been opened anew since holds up nothing for what came before.
+    // If the document has been opened anew since, the refusal of an earlier submit holds up nothing.
     if (submit === undefined || submit.opens === this.opens) this.leave(seq, code);
     for (const other of this.submits)
       if (other.seq > seq && other.opens === submit?.opens) other.behind ??= code;
     return submit;
   }
 
-  /** The owner has ended. Returns the seqs that this many owners, or more, have ended with. */
+  /**
+   * Records the end of an owner. Returns the seqs that were unanswered at the end of `most` owners or more.
+   */
   ownerLost(most: number): readonly number[] {
     return this.submits.filter((submit) => ++submit.owners >= most).map(({ seq }) => seq);
   }

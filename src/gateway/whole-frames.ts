@@ -1,24 +1,31 @@
-// Messages that come whole, as nearly all do, taken from a socket's bytes before ws gets them: its receiver costs a
-// sixteenth of all that a node does for an edit (measured). Everything else is ws's: control frames, fragments, frames in
-// several parts, and whatever is wrong, so that it is ws that closes. Here is nothing but where a frame ends.
+// Takes messages that arrive in one piece, as nearly all do, from a socket's bytes before ws gets them,
+// because ws's receiver costs a noticeable part of the CPU of an edit. ws handles everything else: control
+// frames, fragments, frames in several pieces, and all errors, so that ws closes the socket. This class only
+// finds where frames end.
 import { isUtf8 } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 
-/** What is kept of a socket: bytes that ws is still to get of a frame that it has begun. EVERYTHING: it gets all that comes. */
+/**
+ * The state of a socket: the bytes that ws still has to get of a frame that it has begun. EVERYTHING means
+ * that ws gets all bytes from now on.
+ */
 export interface FrameProgress {
   passing: number;
 }
 
-/** A data frame's payload, text where it was a text frame, and its bytes. */
+/** Called with a data frame's payload, as a string if it was a text frame, and its size in bytes. */
 export type Taken<Socket> = (socket: Socket, payload: string | Uint8Array, bytes: number) => void;
 
-/** What a socket's bytes cost: how many they were, and how long they took here, ms. */
+/** Called with the cost of a socket's bytes: their number, and the ms that they took here. */
 export type Spent<Socket> = (socket: Socket, bytes: number, ms: number) => void;
 
 const EVERYTHING = -1;
-/** Of chunks that are smaller, and hold whole messages alone, the time is not taken: their number is bounded elsewhere. */
+/** Smaller chunks that hold only whole messages are not timed, because their number is bounded elsewhere. */
 const TIMED_BYTES = 1024;
-/** What ws takes for a frame at least, ms, and how short a frame is at least: a small chunk may hold that many. */
+/**
+ * Lower bounds of the time that ws takes for a frame, ms, and of the size of a frame: a small chunk may hold
+ * many frames.
+ */
 const WS_FRAME_MS = 0.002;
 const LEAST_FRAME_BYTES = 6;
 
@@ -28,7 +35,7 @@ const PING = 0x89;
 const PONG = 0x8a;
 const MASKED = 0x80;
 const LENGTH = 0x7f;
-/** The length stands behind, in two bytes or in eight. */
+/** The length follows in two bytes or in eight. */
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const CONTROL_BYTES = 125;
@@ -47,10 +54,10 @@ export class WholeFrames<Socket extends FrameProgress> {
   private readonly taken: Taken<Socket>;
   private readonly spent: Spent<Socket>;
   private readonly tapped: Listener & { listener?: unknown };
-  /** The one listener of ws, the same for all its sockets. */
+  /** The listener of ws, one function for all its sockets. */
   private toWs: Listener | undefined;
 
-  /** `maxPayload`: as ws has it. */
+  /** `maxPayload`: the same limit as that of ws. */
   constructor(maxPayload: number, taken: Taken<Socket>, spent: Spent<Socket> = () => undefined) {
     this.maxPayload = maxPayload;
     this.taken = taken;
@@ -62,8 +69,8 @@ export class WholeFrames<Socket extends FrameProgress> {
   }
 
   /**
-   * Stands before ws, which listens to the stream already; nothing has been read from it. Where ws listens otherwise than
-   * with one function for all its sockets, everything is left to it.
+   * Puts this listener before that of ws, which listens to the stream already. Nothing has been read from the
+   * stream. If ws does not listen with one function for all its sockets, all bytes are left to ws.
    */
   tap(stream: Duplex, socket: Socket): void {
     const [toWs, ...others] = stream.listeners('data') as Listener[];
@@ -71,7 +78,8 @@ export class WholeFrames<Socket extends FrameProgress> {
     this.toWs = toWs;
     (stream as Tapped<Socket>)[SOCKET] = socket;
     stream.removeListener('data', toWs);
-    // As `once` does it: when ws takes its listener away, after a close or an error, this one goes.
+    // The same property as `once` sets: when ws removes its listener after a close or an error, this listener
+    // goes.
     this.tapped.listener = toWs;
     stream.on('data', this.tapped);
   }
@@ -86,21 +94,21 @@ export class WholeFrames<Socket extends FrameProgress> {
     this.spent(socket, chunk.length, ms);
   }
 
-  /** How many of the bytes were left to ws. */
+  /** Returns the number of bytes that were left to ws. */
   private split(stream: Tapped<Socket>, socket: Socket | undefined, chunk: Bytes): number {
     let at = 0;
     if (socket !== undefined && socket.passing !== EVERYTHING) {
       if (socket.passing === 0) at = this.take(socket, chunk);
       if (at === chunk.length) return 0;
-      // What stands behind a frame of ws's goes to it too: it tells of an error, and lets go of the stream, after the
-      // turn. Nothing more is read within it.
+      // Bytes after a frame of ws go to ws too, because it reports an error and lets go of the stream only
+      // after this turn. Nothing more is read within the turn.
       if (socket.passing !== EVERYTHING) socket.passing = this.leftOver(chunk, at + socket.passing);
     }
     this.toWs?.call(stream, at === 0 ? chunk : chunk.subarray(at));
     return chunk.length - at;
   }
 
-  /** Takes the messages that the chunk begins with; returns where they end. */
+  /** Takes the messages at the start of the chunk, and returns where they end. */
   private take(socket: Socket, chunk: Bytes): number {
     let at = 0;
     while (at + 2 + MASK_BYTES <= chunk.length) {
@@ -132,7 +140,10 @@ export class WholeFrames<Socket extends FrameProgress> {
     return at;
   }
 
-  /** How far the last of the frames from `at` on reaches beyond the chunk; EVERYTHING where that hangs on what ws makes of them. */
+  /**
+   * How far the last of the frames from `at` on reaches beyond the chunk. EVERYTHING if that depends on how
+   * ws handles them.
+   */
   private leftOver(chunk: Bytes, at: number): number {
     let next = at;
     while (next < chunk.length) {
@@ -143,7 +154,10 @@ export class WholeFrames<Socket extends FrameProgress> {
     return next - chunk.length;
   }
 
-  /** Of a message in one frame, a ping or a pong; undefined: it is none, or its header is not there as a whole. */
+  /**
+   * The end of a message in one frame, a ping or a pong. Undefined for other frames, and for an incomplete
+   * header.
+   */
   private endOf(chunk: Bytes, at: number): number | undefined {
     const first = chunk[at];
     const second = chunk[at + 1] ?? 0;

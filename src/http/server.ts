@@ -1,5 +1,5 @@
-// The HTTP side of a node: health, and the page with its assets. It takes no part in editing; the
-// sockets hang on the same port by the server's `upgrade` event.
+// The HTTP side of a node: health, and the page with its assets. It takes no part in editing. Sockets use the
+// same port through the server's `upgrade` event.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
@@ -9,22 +9,25 @@ import type { Origins } from '../gateway/origins.ts';
 export interface HttpOptions {
   readonly host: string;
   readonly port: number;
-  /** Why the node cannot serve: it starts, leaves, is fenced, or its database fails it. undefined: it can. */
+  /**
+   * The reason why the node cannot serve: it starts, leaves, is fenced, or its database fails. Undefined if
+   * it can serve.
+   */
   readonly unready: () => string | undefined;
   readonly origins: Pick<Origins, 'refusal' | 'refusalOfProbe'>;
 }
 
-/** They tell nothing of documents: whoever probes them may name the node as it likes. */
+/** Probes reveal nothing of documents, so a request for them may use any host name. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
-/** Bundled by web/build.ts. */
+/** The files are bundled by web/build.ts. */
 const PUBLIC = fileURLToPath(new URL('../../web/public/', import.meta.url));
 const HASHED = /-[A-Za-z0-9_]{8,}\.(?:js|css|woff2|svg)(?:\.(?:map|br|gz))?$/;
 const PAGE_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self'; connect-src 'self' ws: wss:; " +
   "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** Not listening yet. */
+/** The returned server does not listen yet. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
   const app = fastify({ logger: false, bodyLimit: 1024 * 1024, forceCloseConnections: true });
   app.addHook('onRequest', async (request, reply) => {
@@ -67,7 +70,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   return app;
 }
 
-/** Listens; resolves with the port. */
+/** Listens, and resolves with the port. */
 export async function listen(
   app: FastifyInstance,
   options: Pick<HttpOptions, 'host' | 'port'>,

@@ -1,5 +1,5 @@
-// `troupe cluster drain NODE`: asks a node to leave, and waits until it has: its shards are others' and its
-// clients gone. The node runs on, is not ready any more, and ends when it is stopped.
+// `troupe cluster drain NODE`: asks a node to leave, and waits until other nodes have its shards and its
+// clients are gone. The drained node keeps running, is no longer ready, and ends when it is stopped.
 import { pause, systemClock } from '../../../actors/clock.ts';
 import type { ControlStore } from '../../../actors/storage/store.ts';
 import { encodeOperatorEvent, type LeaveProgress, operatorEvent } from '../../../cluster/operator-events.ts';
@@ -16,9 +16,9 @@ export interface DrainOptions {
   readonly timeoutMs: number | undefined;
 }
 
-/** A node may have missed the question, or its answer may be lost. */
+/** The question is repeated, because it or its answer may be lost. */
 const ASK_EVERY_MS = 500;
-/** Beside what the configuration gives the node. */
+/** Waiting time in addition to the node's own time for leaving. */
 const MARGIN_MS = 10_000;
 
 export function drain(config: Config, { node, timeoutMs }: DrainOptions, io: Output): Promise<ExitCode> {

@@ -1,4 +1,4 @@
-// The nodes of a cluster as the database has them, for commands: who there is, and which shards they have.
+// The nodes of a cluster as the database records them, for commands: their names, states and shards.
 import { SHARDS } from '../../../actors/shard.ts';
 import type { ControlStore, SessionId } from '../../../actors/storage/store.ts';
 import { CONTROL_SLOT } from '../../../cluster/members.ts';
@@ -7,16 +7,16 @@ import { StartError } from '../../../config/fatal.ts';
 export interface NodeOnRecord {
   readonly node: string;
   readonly run: string;
-  /** host:port that peers dial; null: it is alone. */
+  /** The host:port that peers dial. Null for a node without a cluster. */
   readonly address: string | null;
   readonly state: 'live' | 'draining';
-  /** slot -> session, of its workers. */
+  /** slot -> session of the worker. */
   readonly workers: ReadonlyMap<number, SessionId>;
 }
 
 /**
- * By name. One that died is on record until another has fenced it; one that has started again may be there twice. Of a
- * node that was alone, and whose workers have ended, the record says nothing of any node.
+ * Sorted by name. A dead node stays on record until another node has fenced it, and a restarted node may be
+ * listed twice. The session of a node without a cluster is left out once its workers have ended.
  */
 export async function readNodes(store: ControlStore): Promise<readonly NodeOnRecord[]> {
   const rows = await store.sessions();
@@ -31,7 +31,7 @@ export async function readNodes(store: ControlStore): Promise<readonly NodeOnRec
 }
 
 export interface ShardOwners {
-  /** Sessions by shard; undefined: nobody who could write. */
+  /** Sessions by shard. Undefined if no session owns the shard that could still write. */
   readonly owners: readonly (SessionId | undefined)[];
   readonly unowned: number;
 }
@@ -48,7 +48,7 @@ export function shardsOf({ workers }: NodeOnRecord, { owners }: ShardOwners): nu
   return owners.filter((owner) => owner !== undefined && sessions.has(owner)).length;
 }
 
-/** Throws StartError where there is none of that name. */
+/** Throws StartError if no node has that name. */
 export function nodesCalled(name: string, nodes: readonly NodeOnRecord[]): readonly NodeOnRecord[] {
   const found = nodes.filter(({ node }) => node === name);
   if (found.length > 0) return found;
@@ -58,7 +58,7 @@ export function nodesCalled(name: string, nodes: readonly NodeOnRecord[]): reado
   );
 }
 
-/** As `nodesCalled`, and one that takes shards. */
+/** Same as `nodesCalled`, but also requires a node that takes shards. */
 export function demandLive(name: string, nodes: readonly NodeOnRecord[]): void {
   if (nodesCalled(name, nodes).every(({ state }) => state !== 'live')) {
     throw new StartError(`${name} drains: it takes no shards any more`);

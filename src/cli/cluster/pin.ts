@@ -1,5 +1,5 @@
-// `troupe cluster pin`, `unpin` and `move`: where operators want documents, organisations and shards. They
-// write the table of pins and tell the nodes, which move what has to move.
+// `troupe cluster pin`, `unpin` and `move`: place documents, organisations and shards on nodes as operators
+// want. They write the table of pins and notify the nodes, which move the shards.
 import { pause, systemClock } from '../../../actors/clock.ts';
 import { SHARDS } from '../../../actors/shard.ts';
 import type { ControlStore, PinRow, SessionId } from '../../../actors/storage/store.ts';
@@ -17,7 +17,7 @@ export interface PinOptions {
   readonly match: string;
   readonly node: string;
   readonly slot: number | undefined;
-  /** Also to a node that is not there. */
+  /** Allows a pin to a node that is not there. */
   readonly force: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Pins as commands show them: whose they are, what they hold, and what is wrong with them.
+// Pins as commands show them: their source, the shards that they hold, and their problems.
 import type { ControlStore } from '../../../actors/storage/store.ts';
 import { readPins, resolveKnown } from '../../../cluster/pin-board.ts';
 import { PINNED_ORG_SHARDS, type Pin, type PinProblem } from '../../../cluster/pins.ts';
@@ -11,12 +11,12 @@ export interface PinView {
   readonly node: string;
   readonly slot: number | null;
   readonly source: 'operator' | 'configuration';
-  /** That it holds. */
+  /** The number of shards that the pin holds. */
   readonly shards: number;
   readonly problems: readonly string[];
 }
 
-/** In the order in which they go before one another, but for those of one shard, one document and one organisation. */
+/** In order of priority within each kind. The kinds (shards, documents, organisations) may be mixed. */
 export async function viewPins(
   store: ControlStore,
   config: Config,

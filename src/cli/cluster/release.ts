@@ -1,5 +1,5 @@
-// `troupe cluster release DOC`: asks all nodes to put a quarantined document into service again and to forget its failures,
-// and waits until each has answered. It reads and changes nothing of the document.
+// `troupe cluster release DOC`: asks all nodes to return a quarantined document to service and to forget its
+// failures, and waits until each has answered. It neither reads nor changes the document.
 import { pause, systemClock } from '../../../actors/clock.ts';
 import { encodeOperatorEvent, operatorEvent } from '../../../cluster/operator-events.ts';
 import { EXIT, type ExitCode, StartError } from '../../../config/fatal.ts';
@@ -16,12 +16,12 @@ export interface ReleaseOptions {
 
 const TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 50;
-/** A node may have missed the question, or its answer may be lost. */
+/** The question is repeated after so many looks, because it or its answer may be lost. */
 const LOOKS_PER_QUESTION = 10;
 
 export function release(config: Config, { doc, timeoutMs }: ReleaseOptions, io: Output): Promise<ExitCode> {
   return withCluster(config, async (store) => {
-    /** By run: whether the document was out of service there when it was asked first. */
+    /** By run: whether the document was quarantined there at the first question. */
     const answers = new Map<string, boolean>();
     const events = await store.listen({
       onEvent: (text) => {

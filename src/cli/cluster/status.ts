@@ -1,5 +1,5 @@
-// `troupe cluster status` and `troupe cluster pins`: how the cluster is, from the database, and from Redis
-// where that can be reached. They change nothing.
+// `troupe cluster status` and `troupe cluster pins`: the state of the cluster from the database, and from
+// Redis if it can be reached. They change nothing.
 import { SHARDS } from '../../../actors/shard.ts';
 import type { Lease } from '../../../cluster/lease-store.ts';
 import { isClustered } from '../../../config/clustered.ts';
@@ -11,7 +11,7 @@ import { json, type Output, plural, table } from '../output.ts';
 import { type NodeOnRecord, readNodes, readShards, type ShardOwners, shardsOf } from './nodes.ts';
 import { type PinView, pinTable, viewPins } from './pins-view.ts';
 
-/** What `--json` prints. */
+/** The value that `--json` prints. */
 export interface ClusterStatus {
   readonly cluster: string;
   readonly nodes: readonly {
@@ -19,14 +19,14 @@ export interface ClusterStatus {
     readonly run: string;
     readonly address: string | null;
     readonly state: Lease['state'];
-    /** Whether its lease is in Redis; null: Redis was not asked, or did not answer. */
+    /** Whether the node's lease is in Redis. Null if Redis was not asked, or did not answer. */
     readonly lease: boolean | null;
     readonly weight: number | null;
     readonly workers: number;
     readonly shards: number;
   }[];
   readonly shards: { readonly all: number; readonly unowned: number };
-  /** null: the configuration has none. */
+  /** Null if the configuration has no Redis. */
   readonly redis: { readonly reachable: boolean; readonly reason: string | null } | null;
   readonly pins: readonly PinView[];
 }
@@ -62,7 +62,7 @@ export function pins(config: Config, options: { readonly json: boolean }, io: Ou
 
 interface Leases {
   readonly redis: ClusterStatus['redis'];
-  /** By run; undefined: not known. */
+  /** Leases by run. Undefined if they are not known. */
   readonly byRun: ReadonlyMap<string, Lease> | undefined;
 }
 
@@ -95,7 +95,7 @@ function nodeStatus(
     node: node.node,
     run: node.run,
     address: node.address,
-    // The database knows of no joining; that a node drains, it may know first.
+    // The database has no state `joining`; but it may know before Redis that a node drains.
     state: node.state === 'draining' ? 'draining' : (lease?.state ?? node.state),
     lease: byRun === undefined ? null : lease !== undefined,
     weight: lease?.weight ?? null,
