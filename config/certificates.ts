@@ -1,6 +1,6 @@
-// The files of certificates and keys that a configuration names: whether they can be read, hold what they should and
-// belong together. The one part of the configuration that is judged by what is on this machine, so it is asked for
-// apart: by who will use the files, and by who checks.
+// Checks the files of certificates and keys that a configuration names: whether they can be read, have the
+// right content, and belong together. This is the one check of the configuration that depends on files of
+// this machine, so it is separate: the commands that use the files or check the configuration call it.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
@@ -10,13 +10,13 @@ import type { Config } from './schema.ts';
 
 type Files = Readonly<Record<'cert' | 'key' | 'ca', string | null>>;
 
-/** Throws ConfigError. A node that is alone uses none, and none is looked at. */
+/** Throws ConfigError. A node without a cluster uses no such files, and none is checked then. */
 export function checkCertificates(config: Pick<Config, 'cluster'>): void {
   if (!isClustered(config)) return;
   const { link, redis } = config.cluster;
   const problems = [
     ...problemsOf('cluster.link.tls', link.tls),
-    // Refused where TLS is not spoken (check.ts), so these are used too.
+    // check.ts refuses these keys without TLS, so the files are used if they are given.
     ...problemsOf('cluster.redis.tls', redis.tls),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
@@ -74,7 +74,7 @@ function privateKeyIn(pem: string): KeyObject {
   return createPrivateKey(pem);
 }
 
-/** Without the call that has failed: the file is named beside it. */
+/** The message without the name of the failed call. The file is named beside it. */
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/, \w+( '.*')?$/, '');

@@ -1,9 +1,9 @@
-// What keys demand of one another, after each is valid by itself. Pure.
+// The rules between keys, checked after each key is valid by itself. Pure.
 import { BlockList, isIP } from 'node:net';
 import type { Problem } from './fatal.ts';
 import type { Settings } from './schema.ts';
 
-/** Every demand that is not met; the path is the key to change. */
+/** Every rule that is broken. The path is the key to change. */
 export function crossCheck(settings: Settings): Problem[] {
   const { limits, actors, commit, gateway, retention } = settings;
   const problems: Problem[] = [];
@@ -187,14 +187,17 @@ function checkCluster({ cluster, storage }: Settings): Problem[] {
 
 const usesTls = (redisUrl: string | null): boolean => redisUrl?.startsWith('rediss:') === true;
 
-/** It stands for all addresses of a machine, so it can be listened on and not dialled. */
+/**
+ * True for an address that stands for all addresses of a machine: a server can listen on it, and no client
+ * can dial it.
+ */
 function isWildcard(host: string): boolean {
   const family = isIP(host);
   if (family === 0) return host === '*';
   return WILDCARDS.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** Room for what surrounds a patch in its frame: type, names, seq, base. */
+/** Room for the other parts of a patch's frame: type, names, seq, base. */
 const ENVELOPE_BYTES = 1_024;
 
 const LOOPBACK = new BlockList();
@@ -205,7 +208,9 @@ const WILDCARDS = new BlockList();
 WILDCARDS.addAddress('0.0.0.0', 'ipv4');
 WILDCARDS.addAddress('::', 'ipv6');
 
-/** Whether only this machine can reach it. A name other than localhost is not trusted to resolve to one. */
+/**
+ * True if only this machine can reach the host. A name other than localhost may resolve to another address.
+ */
 export function isLoopback(host: string): boolean {
   const family = isIP(host);
   if (family === 0) return host.toLowerCase() === 'localhost';

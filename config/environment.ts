@@ -1,11 +1,12 @@
-// Keys of the configuration as variables of the environment: `listen.port` is TROUPE_LISTEN_PORT, `storage.startTimeoutMs`
-// is TROUPE_STORAGE_START_TIMEOUT_MS. Every key has one name and every name at most one key. Pure.
+// Keys of the configuration as variables of the environment: `listen.port` is TROUPE_LISTEN_PORT,
+// `storage.startTimeoutMs` is TROUPE_STORAGE_START_TIMEOUT_MS. Every key has one variable, and no two keys
+// share one. Pure.
 import { nearest } from './problems.ts';
 import { ALL_KEYS, SECTIONS } from './walk.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a variable assigns. */
+/** The assignment of a variable to a key. */
 export interface Assignment {
   readonly variable: string;
   readonly path: string;
@@ -18,13 +19,13 @@ export interface UnknownVariable {
 }
 
 const PREFIX = 'TROUPE_';
-/** Names the files, and is no key. */
+/** This variable names the files. It is no key. */
 export const FILES_VARIABLE = 'TROUPE_CONFIG';
 
-/** `cluster.redis` takes a URL in place of its keys. */
+/** `cluster.redis` accepts a URL in place of its keys. */
 const SHORT_FORMS = ['cluster.redis'];
 
-/** A dot is an underscore, and so is the place before a capital letter. */
+/** Each dot becomes an underscore, and each capital letter gets one before it. */
 export const variableOf = (path: string): string =>
   PREFIX +
   path
@@ -39,10 +40,10 @@ const SECTION_VARIABLES: ReadonlySet<string> = new Set([...SECTIONS].map(variabl
 
 /** Variables that Kubernetes sets for a Service whose name begins with `troupe`. */
 const SERVICE = /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
-/** The tests' own. */
+/** Variables of the tests. */
 const TESTS = /^TROUPE_TEST_/;
 
-/** In the order of the names, so that it does not depend on the system. An empty variable is as one that is not set. */
+/** Sorted by name, so that the order does not depend on the system. An empty variable counts as unset. */
 export function readEnvironment(environment: Environment): {
   readonly assignments: readonly Assignment[];
   readonly unknown: readonly UnknownVariable[];
@@ -61,7 +62,10 @@ export function readEnvironment(environment: Environment): {
   return { assignments, unknown };
 }
 
-/** The variable with the same letters and other underscores; the first key of a section; or the one that differs least. */
+/**
+ * The variable with the same letters and other underscores, or the first key of a section, or the most
+ * similar variable.
+ */
 function nearestVariable(variable: string): string | undefined {
   const letters = (name: string): string => name.replaceAll('_', '');
   const same = [...PATHS.keys()].find((known) => letters(known) === letters(variable));

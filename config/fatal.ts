@@ -1,7 +1,7 @@
-// Failures to start that a person can mend: one line that says what is wrong, and an exit code. What
-// throws one of these wants no stack trace to be printed; anything else that is thrown is a defect.
+// Failures to start that a person can mend: one line that explains the failure, and an exit code. Such an
+// error is printed without a stack trace. Any other error that is thrown is a defect.
 
-/** Exit codes of the `troupe` command; `config` is EX_CONFIG of sysexits.h. */
+/** Exit codes of the `troupe` command. `config` is EX_CONFIG of sysexits.h. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, config: 78 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -11,14 +11,17 @@ export class StartError extends Error {
   override name = 'StartError';
   readonly exitCode: ExitCode;
 
-  /** `message`: for the operator, complete in itself, without a final newline. `cause`: for the log at level debug. */
+  /**
+   * `message`: for the operator, complete in itself, without a final newline. `cause`: for the log at level
+   * debug.
+   */
   constructor(message: string, options: { exitCode?: ExitCode; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.exitCode = options.exitCode ?? EXIT.failure;
   }
 }
 
-/** One thing wrong with the configuration: `path` is the key's, or '' for a file as a whole. */
+/** One problem of the configuration. `path` is that of the key, or '' for a file as a whole. */
 export interface Problem {
   readonly path: string;
   readonly message: string;

@@ -1,21 +1,23 @@
-// What a key of the configuration is made of: a validator with a default, and what is known about it.
-// Which keys there are is in schema.ts.
+// The building blocks of keys of the configuration: a validator with a default, and the key's metadata. The
+// keys themselves are in schema.ts.
 import { z } from 'zod';
 import { DURATION_HINT, readDuration, readSize, SIZE_HINT, showDuration, showSize } from './units.ts';
 
-/** What is known about a key besides its type. `expected` completes the sentence "expected …". */
+/** The metadata of a key besides its type. `expected` completes the sentence "expected …". */
 export interface KeyMeta {
   readonly description: string;
   readonly expected: string;
   readonly default: unknown;
   readonly form: 'duration' | 'size' | 'text' | 'plain';
-  /** Its value is shown nowhere. */
+  /** The value is never shown. */
   readonly secret?: true;
-  /** Its value may hold a password: it is shown without, and one that is refused is not shown at all. */
+  /**
+   * The value may hold a password. It is shown without the password, and a refused value is not shown at all.
+   */
   readonly url?: true;
 }
 
-/** Which schemas are keys, and what is known about each. */
+/** The schemas that are keys, each with its metadata. */
 export const keys = z.registry<KeyMeta>();
 
 export function key<S extends z.ZodType>(schemaOfKey: S, meta: KeyMeta): S {
@@ -104,7 +106,9 @@ export function textOrNull(pattern: RegExp, expected: string, description: strin
   });
 }
 
-/** Completes the sentence "found a URL …" without a part of the URL; undefined: nothing is wrong. */
+/**
+ * Completes the sentence "found a URL …" without showing any part of the URL. Undefined if nothing is wrong.
+ */
 export type UrlProblemOf = (url: string) => string | undefined;
 
 /** A URL, or the word that is the default. */
@@ -134,7 +138,7 @@ function checkedUrl(problemOf: UrlProblemOf) {
   });
 }
 
-/** Text that is shown nowhere. */
+/** Text that is never shown. */
 export function secret(minLength: number, description: string) {
   return key(z.string().min(minLength).nullable().default(null), {
     description,

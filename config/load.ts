@@ -1,6 +1,6 @@
-// The one place where configuration is read: defaults, then the files of TROUPE_CONFIG, then each --config FILE, then the
-// variables TROUPE_…, then each --set path=value, the later over the earlier. The result is validated and frozen; what
-// is wrong comes out as one ConfigError that lists everything wrong at once.
+// The only place where the configuration is read: defaults, then the files of TROUPE_CONFIG, then each
+// --config FILE, then the variables TROUPE_…, then each --set path=value. A later source overrides an earlier
+// one. The result is validated and frozen. All problems are reported together in one ConfigError.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
@@ -13,7 +13,7 @@ import { describeIssue } from './problems.ts';
 import { type Config, type Settings, schema } from './schema.ts';
 import { ALL_KEYS, SECTIONS } from './walk.ts';
 
-/** What `auto` is resolved with, and where files come from; an adapter for tests. */
+/** The values that `auto` resolves to, and the reader of files. Tests replace it. */
 export interface Machine {
   readonly hostname: string;
   readonly processors: number;
@@ -31,15 +31,18 @@ export const thisMachine: Machine = {
 export interface Sources {
   /** YAML files, in order. */
   readonly files?: readonly string[];
-  /** `path=value`, in order; the value is YAML: a scalar, or a flow map or list. */
+  /** `path=value`, in order. The value is YAML: a scalar, or a flow map or list. */
   readonly set?: readonly string[];
-  /** TROUPE_CONFIG: one or more files, separated as in PATH, read before `files`. The rest: environment.ts. */
+  /**
+   * The environment. TROUPE_CONFIG names one or more files, separated as in PATH, read before `files`.
+   * environment.ts describes the other variables.
+   */
   readonly env?: Environment;
 }
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** The file, variable or option that a key has its value from; undefined: the default. */
+  /** The file, variable or option that sets a key. Undefined if the key has its default. */
   readonly sourceOf: (path: string) => string | undefined;
 }
 
@@ -71,12 +74,15 @@ export function loadWithSources(sources: Sources = {}, machine: Machine = thisMa
   return { config, sourceOf: (path) => sourceOf(written, path.split('.')) };
 }
 
-/** A configuration from a value, such as `{ limits: { inflight: 8 } }`; the rest are defaults. Throws ConfigError. */
+/**
+ * Makes a configuration from a value, such as `{ limits: { inflight: 8 } }`; all other keys have their
+ * defaults. Throws ConfigError.
+ */
 export function configFrom(value: unknown = {}, machine: Machine = thisMachine): Config {
   return build([{ source: 'configuration', value }], machine);
 }
 
-/** One source of settings; `source` is said in front of its problems. */
+/** One source of settings. `source` is named with its problems. */
 interface Layer {
   readonly source: string;
   readonly value: unknown;
@@ -98,7 +104,10 @@ function readLayer(path: string, machine: Machine, problems: Problem[]): Layer {
   return { source: path, value: 'error' in yaml ? {} : yaml.value };
 }
 
-/** Aliases are refused: they would allow values that hold themselves, and a small file that expands without end. */
+/**
+ * Aliases are refused: they would allow values that contain themselves, and a small file that expands without
+ * end.
+ */
 function readYaml(text: string): { readonly value: unknown } | { readonly error: string } {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter });
@@ -118,7 +127,7 @@ function readYaml(text: string): { readonly value: unknown } | { readonly error:
   };
 }
 
-/** What is wrong and where, without any of the text: that may be a secret that should stand in quotes. */
+/** The error and its place, without any of the text, which may be a secret that should be in quotes. */
 function withoutText({ message, linePos }: YAMLError): string {
   const [what = ''] = message.split(/ at line \d|["'\\\n:(]/);
   return linePos === undefined ? what : `${what.trim()} at line ${linePos[0].line}, column ${linePos[0].col}`;
@@ -129,7 +138,7 @@ function setLayer(assignment: string, problems: Problem[]): Layer {
   const at = assignment.indexOf('=');
   const path = assignment.slice(0, Math.max(at, 0)).trim();
   if (!/^[^.\s]+(\.[^.\s]+)*$/.test(path)) {
-    // Of what is no assignment nothing but a key's name is shown: it may be a secret.
+    // If the text is no assignment, only the name of a key is shown: any other text may be a secret.
     const shown = ALL_KEYS.some((key) => key.path === assignment) ? ` ${assignment}` : '';
     problems.push({ path: '', message: `--set${shown}: expected path=value, such as listen.port=9000` });
     return { source, value: {} };
@@ -143,7 +152,10 @@ function layerOf(source: string, path: string, text: string): Layer {
   return { source, value };
 }
 
-/** A key that holds text takes it as it stands, a node named 42 or a URL with # in it; all else is YAML. */
+/**
+ * A text key takes the value unchanged, such as a node named 42 or a URL with a # in it. All other values are
+ * YAML.
+ */
 function setValue(path: string, text: string): unknown {
   if (ALL_KEYS.some((key) => key.path === path && key.form === 'text')) return text;
   const yaml = readYaml(text);
@@ -167,7 +179,10 @@ function build(layers: readonly Layer[], machine: Machine): Config {
   return freeze(resolve(parsed.data, machine));
 }
 
-/** `cluster.redis: redis://…` is short for its key `url`. Before merging, so that a layer above may add to it. */
+/**
+ * `cluster.redis: redis://…` is short for its key `url`. It is written out before merging, so that a later
+ * source may add keys.
+ */
 function spelledOut(value: unknown): unknown {
   if (!isMap(value) || !isMap(own(value, 'cluster'))) return value;
   const cluster = own(value, 'cluster');
@@ -187,7 +202,10 @@ function resolve(settings: Settings, machine: Machine): Config {
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Maps merge key by key; anything else replaces. Entries, so that a key named __proto__ stays a key. */
+/**
+ * Maps merge key by key; all other values replace the earlier value. Built from entries, so that a key named
+ * __proto__ stays a key.
+ */
 function merge(below: unknown, above: unknown): unknown {
   if (above === undefined) return below;
   if (!isMap(below) || !isMap(above)) return isMap(below) && above === null ? below : above;
@@ -203,7 +221,9 @@ function merge(below: unknown, above: unknown): unknown {
 const own = (map: Record<string, unknown>, name: string) =>
   Object.hasOwn(map, name) ? map[name] : undefined;
 
-/** `limits:` with every line below it commented out is null in YAML and means: the defaults. */
+/**
+ * A section such as `limits:` with every line below it commented out is null in YAML, and means the defaults.
+ */
 function withoutEmptySections(value: unknown, path: string): unknown {
   if (!isMap(value)) return value;
   return Object.fromEntries(
@@ -215,7 +235,7 @@ function withoutEmptySections(value: unknown, path: string): unknown {
   );
 }
 
-/** The last layer that says something about the path. */
+/** The last layer that sets the path. */
 function sourceOf(layers: readonly Layer[], path: readonly PropertyKey[]): string | undefined {
   const says = (value: unknown) => {
     let at = value;

@@ -1,22 +1,22 @@
-// The URL of a PostgreSQL: which servers it names and how each is connected to. Understands what libpq does with hosts,
-// Unix sockets, sslmode and session settings, and refuses what the stores decide themselves. Pure. No message contains
-// a part of the URL.
+// Parses the URL of a PostgreSQL: its servers, and how to connect to each. Follows libpq for hosts, Unix
+// sockets, sslmode and session settings, and refuses parameters that the stores set themselves. Pure. No
+// message contains a part of the URL.
 import { hostsIn, parseServiceUrl, type ServiceHost, type UrlProblem } from './service-url.ts';
 
-/** One server that a URL names. */
+/** One server of a URL. */
 export interface PostgresServer {
   /** A name, an address, or the directory of a Unix socket, which begins with a slash. */
   readonly host: string;
   readonly port: number;
-  /** undefined: the one of the operating system, or PGUSER. */
+  /** Undefined: the user of the operating system, or PGUSER. */
   readonly user: string | undefined;
-  /** undefined: none, or PGPASSWORD. */
+  /** Undefined: no password, or PGPASSWORD. */
   readonly password: string | undefined;
-  /** undefined: named like the user. */
+  /** Undefined: the database with the name of the user. */
   readonly database: string | undefined;
   readonly sslmode: SslMode;
   readonly sslnegotiation: 'postgres' | 'direct';
-  /** What the session begins with, such as `search_path`. */
+  /** The initial settings of the session, such as `search_path`. */
   readonly settings: Readonly<Record<string, string>>;
 }
 
@@ -25,7 +25,7 @@ export type SslMode = (typeof SSL_MODES)[number];
 
 const DEFAULT_PORT = 5432;
 
-/** At least one server, all with the same user and database. */
+/** Returns at least one server. All have the same user and database. */
 export function parsePostgresUrl(url: string): { readonly servers: readonly PostgresServer[] } | UrlProblem {
   const parsed = parseServiceUrl(url, /^postgres(ql)?$/i);
   if ('problem' in parsed) return parsed;
@@ -63,7 +63,7 @@ export function parsePostgresUrl(url: string): { readonly servers: readonly Post
   };
 }
 
-/** Where the servers are, for people: without user, password and parameters. `url` is valid. */
+/** The servers' addresses for people: without user, password and parameters. `url` must be valid. */
 export function describePostgresUrl(url: string): string {
   const servers = serversOf(url);
   const places = servers.map(({ host, port }) => {
@@ -77,7 +77,7 @@ export function describePostgresUrl(url: string): string {
     : `${places.join()}/${database}`;
 }
 
-/** Of a URL that the configuration has accepted. */
+/** The servers of a URL that the configuration has accepted. */
 export function serversOf(url: string): readonly PostgresServer[] {
   const parsed = parsePostgresUrl(url);
   if ('problem' in parsed) throw new Error(`expected the URL of a PostgreSQL; found one ${parsed.problem}`);
@@ -145,7 +145,7 @@ function securityOf(
   return { sslmode, sslnegotiation: negotiation };
 }
 
-/** `ssl` is the driver's own word for `sslmode`. */
+/** `ssl` is the driver's own name for `sslmode`. */
 const SWITCHES = new Map<string, SslMode>([
   ['true', 'verify-full'],
   ['false', 'disable'],

@@ -7,8 +7,8 @@ import { showDuration, showSize } from './units.ts';
 import { ALL_KEYS, type Key, valueAt } from './walk.ts';
 
 /**
- * YAML that `--config` reads, each key under its sentence. A password in it is replaced by `***`. `sourceOf`: where a value
- * comes from, shown beside it.
+ * YAML that `--config` can read, with each key's description above it. Passwords are replaced by `***`.
+ * `sourceOf`: the source of a key's value, shown beside the value.
  */
 export function printConfig(config: Config, sourceOf?: (path: string) => string | undefined): string {
   const lines: string[] = [];
@@ -42,7 +42,7 @@ export function printConfig(config: Config, sourceOf?: (path: string) => string 
   return `${lines.join('\n')}\n`;
 }
 
-/** The rows of docs/configuration.md's table, without its head. */
+/** The rows of the table in docs/configuration.md, without its head. */
 export function configTable(): string {
   return ALL_KEYS.map((key) => {
     const value = JSON.stringify(key.default);
@@ -52,7 +52,7 @@ export function configTable(): string {
   }).join('\n');
 }
 
-/** In one line: a list is YAML's flow form, which JSON is. */
+/** The value in one line. A list is in YAML's flow form, which JSON is. */
 function scalarOf(key: Key, value: unknown): string {
   if (typeof value === 'object' && value !== null) return JSON.stringify(value);
   if (typeof value !== 'string') return stringify(value).trimEnd();

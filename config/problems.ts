@@ -1,11 +1,11 @@
-// A problem with a key as a sentence: where it was written, what was expected, what was found and,
-// for a key that does not exist, which one was probably meant.
+// Describes a problem with a key as a sentence: where the key was set, what was expected, what was found and,
+// for an unknown key, the most similar known key.
 import type { z } from 'zod';
 import type { Problem } from './fatal.ts';
 import { redact } from './redact.ts';
 import { ALL_KEYS, SECTIONS } from './walk.ts';
 
-/** `root`: the value that was validated. `sourceOf`: the file or option that wrote a path. */
+/** `root`: the validated value. `sourceOf`: the file or option that set a path. */
 export function describeIssue(
   issue: z.core.$ZodIssue,
   root: unknown,
@@ -20,7 +20,7 @@ export function describeIssue(
     });
   }
   const path = issue.path.join('.');
-  // Within a list the key is the list's.
+  // A problem within a list belongs to the key of the list.
   const key = ALL_KEYS.find((known) => path === known.path || path.startsWith(`${known.path}.`));
   const found =
     key?.url && issue.code === 'custom'
@@ -38,7 +38,10 @@ export function describeIssue(
 
 const said = (source: string | undefined) => (source === undefined ? '' : ` (${withoutSecret(source)})`);
 
-/** A file's name as it is; of `--set path=value` only the path, unless it is a key that holds no secret. */
+/**
+ * A file's name is shown unchanged. Of `--set path=value` only the path is shown, unless the key is known to
+ * hold no secret.
+ */
 export function withoutSecret(source: string): string {
   const path = /^--set ([^=]*)=/.exec(source)?.[1]?.trim();
   if (path === undefined) return source;
@@ -57,17 +60,17 @@ function lookUp(root: unknown, path: readonly PropertyKey[]): unknown {
 
 function show(value: unknown, isSection: boolean): string {
   if (value === undefined || value === null) return 'nothing';
-  // What stands where a map of keys is expected may be a secret in the wrong place.
+  // Text in the place of a map of keys may be a misplaced secret.
   if (isSection && typeof value === 'string') return 'text';
   const text = withoutUser(typeof value === 'bigint' ? String(value) : JSON.stringify(value));
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
-/** What stands before an @ may be a user and a password, also where a key takes host:port and no URL. */
+/** Text before an @ may be a user and a password, even if the key takes host:port and no URL. */
 const withoutUser = (text: string): string =>
   redact(text).replace(/(?<![^\s",=[\]{}])[^\s",=[\]{}]*(?<!\*\*\*)@/g, '***@');
 
-/** The known key that differs least; undefined where none is near. */
+/** The most similar known key. Undefined if none is similar. */
 export function nearestKey(path: string): string | undefined {
   const known = [...ALL_KEYS.map((key) => key.path), ...SECTIONS];
   const last = (text: string) => text.slice(text.lastIndexOf('.') + 1).toLowerCase();
@@ -77,7 +80,7 @@ export function nearestKey(path: string): string | undefined {
   return nearest(path, known);
 }
 
-/** The name that differs least from `name`, in at most a quarter of its letters; capitals do not count. */
+/** The name with the least difference from `name`, of at most a quarter of its letters, ignoring case. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: { name: string; distance: number } | undefined;
   for (const candidate of known) {
@@ -87,7 +90,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return best !== undefined && best.distance <= Math.ceil(name.length / 4) ? best.name : undefined;
 }
 
-/** Levenshtein: insertions, removals and replacements, each 1. */
+/** Levenshtein distance: insertions, removals and replacements each count 1. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

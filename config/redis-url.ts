@@ -1,7 +1,7 @@
-// The URL of a Redis: whether it can be used. Pure. No message contains a part of the URL.
+// Checks the URL of a Redis. Pure. No message contains a part of the URL.
 import { parseServiceUrl } from './service-url.ts';
 
-/** Completes the sentence "found a URL …"; undefined where nothing is wrong. */
+/** Completes the sentence "found a URL …". Undefined if nothing is wrong. */
 export function problemOfRedisUrl(url: string): string | undefined {
   const parsed = parseServiceUrl(url, /^rediss?$/i);
   if ('problem' in parsed) return parsed.problem;

@@ -1,6 +1,8 @@
-// Every configuration key: its default, its bounds, and a sentence that says what it does. The unit
-// is in the name. This is the one list: `troupe config print`, docs/configuration.md and the error
-// messages are made from it. Reading files is in load.ts, what keys demand of one another in check.ts.
+// Every configuration key: its default, its bounds, and a sentence that describes it. The unit is in the
+// name. This is the only list: `troupe config print`, docs/configuration.md and the error messages are made
+// from it. load.ts reads files, check.ts has the rules between keys.
+//
+// The file has over 400 lines, because all keys stand in one list.
 import { z } from 'zod';
 import type { Limits } from '../protocol/limits.ts';
 import { parseDocumentName } from '../protocol/names.ts';
@@ -120,8 +122,8 @@ const storage = z.strictObject({
 });
 
 const worker = z.strictObject({
-  // From 2 GiB on V8 lets the old generation grow fourfold between two collections, below it less than twofold: an edit
-  // costs a sixteenth less CPU (median of seven pairs), a full worker holds 65 MB more garbage.
+  // From 2 GiB on V8 lets the old generation grow further between two collections. An edit costs less CPU
+  // then, and a full worker holds more garbage.
   heapMb: count(
     2_048,
     64,
@@ -373,7 +375,7 @@ const gateway = z.strictObject({
 
 const HOST_PORT = /^(\[[0-9A-Fa-f:.%]+\]|[^\s:[\]]+):\d{1,5}$/;
 
-/** A server, in one of three ways: `url`, `sentinels` with `master`, or `nodes`. */
+/** A Redis in one of three ways: `url`, or `sentinels` with `master`, or `nodes`. */
 const redis = z.strictObject({
   url: urlOrNull(
     problemOfRedisUrl,
@@ -508,7 +510,7 @@ const log = z.strictObject({
   ),
 });
 
-/** The whole configuration as it may be written: every key has its default. */
+/** The whole configuration as it may be written. Every key has its default. */
 export const schema = z.strictObject({
   node: node.prefault({}),
   listen: listen.prefault({}),
@@ -534,10 +536,10 @@ export const schema = z.strictObject({
   log: log.prefault({}),
 });
 
-/** As written: `auto` stands where the machine decides. */
+/** The configuration as written. `auto` is not resolved. */
 export type Settings = z.output<typeof schema>;
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
-/** As run: validated, `auto` resolved, deeply frozen. */
+/** The configuration as used: validated, `auto` resolved, deeply frozen. */
 export type Config = DeepReadonly<Omit<Settings, 'workers'> & { workers: number }>;

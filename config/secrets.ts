@@ -1,12 +1,12 @@
-// The secrets of a configuration, and texts without them. The last wall before anything is written: what is shown of
-// keys and URLs is masked where it is made (print.ts, problems.ts, redact.ts), and an error of a driver or of a defect
-// may carry a secret all the same.
+// The secrets of a configuration, which it removes from texts. This is the last protection before output is
+// written: print.ts, problems.ts and redact.ts mask keys and URLs where they are shown, but an error of a
+// driver or of a defect may still carry a secret.
 import { redact } from './redact.ts';
 import type { Config } from './schema.ts';
 import { parseServiceUrl } from './service-url.ts';
 import { ALL_KEYS, valueAt } from './walk.ts';
 
-/** Learns secrets and takes them out of texts. */
+/** Learns secrets and removes them from texts. */
 export class Secrets {
   readonly #forms = new Set<string>();
 
@@ -19,7 +19,7 @@ export class Secrets {
     }
   }
 
-  /** A URL such as that of the embedded PostgreSQL. */
+  /** Learns the password of a URL, such as that of the embedded PostgreSQL. */
   addUrl(url: string): void {
     const parsed = parseServiceUrl(url, /./);
     if ('problem' in parsed) return;
@@ -33,7 +33,7 @@ export class Secrets {
     for (const form of [secret, encodeURIComponent(secret), json]) this.#forms.add(form);
   }
 
-  /** The text with `***` for each secret that is known, and for each password in a URL. */
+  /** Returns the text with `***` in place of each known secret and each password in a URL. */
   hide(text: string): string {
     let hidden = text;
     for (const form of this.#forms) hidden = hidden.replaceAll(form, HIDDEN);
@@ -42,7 +42,7 @@ export class Secrets {
 }
 
 const HIDDEN = '***';
-/** A shorter one is a part of other words: to hide it would spoil texts and tell it. */
+/** A shorter secret may be part of other words: hiding it would spoil texts and reveal it. */
 const LEAST_LENGTH = 6;
 /** Passwords that are words of Troupe's own texts. */
 const WORDS = new Set(['troupe', 'postgres', 'postgresql', 'password', 'secret', 'cluster']);

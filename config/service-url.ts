@@ -1,8 +1,11 @@
-// Splits the URL of a service, scheme://user:password@host:port,host:port/path?name=value, into its decoded parts, more
-// strictly than a URL parser: a character that must be escaped and is not would otherwise move a part of the password
-// into the host or the path, and from there into error messages. Pure. No message contains any part of the URL.
+// Splits the URL of a service, scheme://user:password@host:port,host:port/path?name=value, into its decoded
+// parts. It is stricter than a URL parser: an unescaped special character would otherwise move a part of the
+// password into the host or the path, and from there into error messages. Pure. No message contains any part
+// of the URL.
 
-/** `port` undefined: the default of the service. `host` is decoded; an IPv6 address is without its brackets. */
+/**
+ * `port` undefined: the default port of the service. `host` is decoded, and an IPv6 address has no brackets.
+ */
 export interface ServiceHost {
   readonly host: string;
   readonly port: number | undefined;
@@ -11,9 +14,9 @@ export interface ServiceHost {
 export interface ServiceUrl {
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** Empty where the URL names none. */
+  /** Empty if the URL names no host. */
   readonly hosts: readonly ServiceHost[];
-  /** Without the leading slash; '' where there is none. */
+  /** Without the leading slash; '' if there is none. */
   readonly path: string;
   readonly query: ReadonlyMap<string, string>;
 }
@@ -51,13 +54,13 @@ export function parseServiceUrl(url: string, scheme: RegExp): ServiceUrl | UrlPr
       query: queryIn(query),
     };
   } catch (error) {
-    // What decodeURIComponent throws.
+    // decodeURIComponent throws a URIError.
     if (!(error instanceof URIError)) throw error;
     return { problem: 'with a % that begins no character (a % itself is written %25)' };
   }
 }
 
-/** Some hosts, separated by commas, each with or without a port. */
+/** Parses hosts that are separated by commas, each with or without a port. */
 export function hostsIn(text: string): { readonly hosts: readonly ServiceHost[] } | UrlProblem {
   if (text === '') return { hosts: [] };
   const hosts: ServiceHost[] = [];

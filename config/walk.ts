@@ -1,4 +1,4 @@
-// The schema as a flat list of keys, for everything that shows or looks up keys by name.
+// The schema as a flat list of keys, for modules that show keys or look them up by name.
 import { z } from 'zod';
 import { type KeyMeta, keys } from './key.ts';
 import { type Config, schema } from './schema.ts';
@@ -11,7 +11,7 @@ export interface Key extends KeyMeta {
 /** All keys, in the order of the schema. */
 export const ALL_KEYS: readonly Key[] = walk(schema, '');
 
-/** The paths that hold keys rather than values: `limits`, `storage`, `storage.embedded` … */
+/** The paths that hold keys, not values: `limits`, `storage`, `storage.embedded` … */
 export const SECTIONS: ReadonlySet<string> = new Set(
   ALL_KEYS.flatMap(({ path }) => {
     const parts = path.split('.').slice(0, -1);

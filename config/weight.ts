@@ -1,10 +1,13 @@
 // The bounds of `cluster.weight`, which the ring of shards shares with the configuration.
 
 export const MIN_WEIGHT = 0.01;
-/** A ring has points by weight: with twenty nodes of 16 it takes a tenth of a second of the main thread to make. */
+/**
+ * The number of a ring's points grows with the weights, and so does the time to build the ring on the main
+ * thread.
+ */
 export const MAX_WEIGHT = 16;
 
-/** What another node says of itself, as a weight that the ring takes. */
+/** Bounds a weight that another node has published to one that the ring accepts. */
 export function boundedWeight(weight: number): number {
   return weight >= MIN_WEIGHT ? Math.min(weight, MAX_WEIGHT) : MIN_WEIGHT;
 }
