@@ -1,7 +1,8 @@
-// What a stretch of the log says about its clients' seqs, as it is kept with the snapshot at its end.
+// Extracts the seqs of clients from a stretch of the log, in the form that is kept with the snapshot at its
+// end.
 import { type ClientPairs, PAIRS } from './store.ts';
 
-/** `deltas`: in the order of their versions. */
+/** `deltas` are in the order of their versions. */
 export function clientPairs(
   deltas: Iterable<{ readonly client: string; readonly seq: number; readonly version: number }>,
 ): readonly ClientPairs[] {

@@ -1,7 +1,7 @@
-// Runs a real PostgreSQL in a directory: starts it, starts it again when it dies, stops it. Its process is
-// not of our process group, so that a Ctrl-C in the terminal reaches us alone, and it outlives us when we
-// are killed: the next start takes the directory over. Modes: starting -> running -> restarting -> running
-// … -> stopped, set by #setMode alone.
+// Runs a real PostgreSQL in a directory: starts it, starts it again when it dies, and stops it. The server
+// is not in our process group, so a Ctrl-C in the terminal reaches us alone. It outlives us if we are
+// killed; the next start then takes the directory over. Modes: starting -> running -> restarting -> running
+// … -> stopped. Only #setMode changes the mode.
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, open, readdir, readFile, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -27,7 +27,7 @@ import { chooseIdentity, type Identity } from './embedded/identity.ts';
 export { type EmbeddedPostgresCode, EmbeddedPostgresError } from './embedded/errors.ts';
 
 export interface EmbeddedPostgresOptions {
-  /** Made if missing. Holds the data, the password, the log and the lock. */
+  /** Made if missing. It holds the data, the password, the log and the lock. */
   readonly directory: string;
   readonly log?: (message: string) => void;
   /** Further settings, `-c name=value`. */
@@ -40,15 +40,15 @@ export interface PostmasterExit {
 }
 
 export interface EmbeddedPostgres {
-  /** postgres://…, the same for as long as it runs, restarts included. */
+  /** postgres://…, the same while the server runs, restarts included. */
   readonly url: string;
-  /** The postmaster's; changes with a restart. */
+  /** The postmaster's process id. It changes with a restart. */
   readonly pid: number;
-  /** Fast shutdown; resolves when the postmaster has gone and the directory is free. May be called again. */
+  /** Fast shutdown. Resolves when the postmaster has gone and the directory is free. May be called again. */
   stop(): Promise<void>;
   /**
-   * Told of each postmaster that ends without `stop`, before it is started again. Returns what
-   * unsubscribes. Does not keep the process alive by itself.
+   * Calls `listener` for each postmaster that ends without `stop`, before it is started again. The returned
+   * function unsubscribes. The subscription does not keep the process alive.
    */
   onExit(listener: (exit: PostmasterExit) => void): () => void;
 }
@@ -57,15 +57,17 @@ export interface EmbeddedPostgres {
 const START_TIMEOUT_MS = 300_000;
 const FAST_SHUTDOWN_MS = 30_000;
 const POLL_MS = 20;
-/** Starts that fail because the port was taken, or processes of a killed predecessor are not gone yet. */
+/** Attempts to start while the port is taken, or while processes of a killed predecessor still run. */
 const START_ATTEMPTS = 40;
 const START_PAUSE_MS = 250;
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
-/** PostgreSQL has 1,024 bytes for a path (MAXPGPATH); the rest is for the names of its files. */
+/** PostgreSQL has 1,024 bytes for a path (MAXPGPATH). The rest is for the names of its files. */
 const LONGEST_PATH_BYTES = 900;
 
-/** Resolves when it takes connections, and its database is there. Rejects with EmbeddedPostgresError. */
+/**
+ * Resolves when the server accepts connections and its database exists. Rejects with EmbeddedPostgresError.
+ */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   if (process.platform === 'win32') {
     throw new EmbeddedPostgresError(
@@ -84,7 +86,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const paths = pathsIn(directory);
     await stopLeftover(paths, options);
     const password = await prepareData(paths, binaries, identity);
-    // The last run's log stays beside the new one.
+    // The log of the last run stays beside the new one.
     await rename(paths.log, `${paths.log}.1`).catch(() => undefined);
     const server = new Server(options, paths, binaries, identity, password, unlock);
     await server.start();
@@ -96,7 +98,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-/** PostgreSQL cuts longer paths off: its initdb then writes elsewhere, or crashes. */
+/** PostgreSQL cuts off longer paths; its initdb then writes elsewhere or crashes. */
 function demandShortPath(directory: string): void {
   const bytes = Buffer.byteLength(directory);
   if (bytes <= LONGEST_PATH_BYTES) return;
@@ -106,7 +108,7 @@ function demandShortPath(directory: string): void {
   );
 }
 
-/** The URL of the one that another process runs in `directory`; undefined where none does. */
+/** The URL of the server that another process runs in `directory`. Undefined if no process does. */
 export async function runningEmbeddedUrl(directory: string): Promise<string | undefined> {
   const real = await realpath(directory).catch(() => undefined);
   if (real === undefined) return undefined;
@@ -120,14 +122,17 @@ export async function runningEmbeddedUrl(directory: string): Promise<string | un
 const urlOf = (password: string, port: number, database: string): string =>
   `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
 
-/** Makes it where it is missing, and locks it. `made`: the first folder that was made for it. */
+/** Makes the directory if it is missing, and locks it. `made` is the first folder that was made for it. */
 async function takeDirectory(path: string) {
   const made = await mkdir(path, { recursive: true, mode: 0o755 });
   const directory = await realpath(path);
   return { made, directory, unlock: await lockDirectory(directory) };
 }
 
-/** The error that tells which key leads out of a directory that may not be written; every other one as it is. */
+/**
+ * Returns an error that names the configuration key if the directory may not be written. Returns every
+ * other error as it is.
+ */
 function demandWritable(error: unknown, directory: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) return error;
@@ -138,7 +143,7 @@ function demandWritable(error: unknown, directory: string): unknown {
   );
 }
 
-/** Removes `directory`, and its parents up to `first`, as far as nothing but links to libraries is in them. */
+/** Removes `directory` and its parents up to `first`, as long as they hold nothing but links to libraries. */
 async function removeMade(directory: string, first: string): Promise<void> {
   try {
     if ((await readdir(directory)).every((name) => name === LIBRARIES)) {
@@ -146,11 +151,11 @@ async function removeMade(directory: string, first: string): Promise<void> {
     }
     for (let path = directory; path.startsWith(first); path = dirname(path)) await rmdir(path);
   } catch {
-    // Something is in it: it stays.
+    // A directory that holds something else stays.
   }
 }
 
-/** A postmaster that outlived its node is stopped, so that the new one is ours and has our settings. */
+/** Stops a postmaster that outlived its node, so that the new one is ours and has our settings. */
 async function stopLeftover(paths: DataPaths, options: EmbeddedPostgresOptions): Promise<void> {
   const postmaster = await readPostmaster(paths.data);
   if (!postmaster) return;
@@ -161,7 +166,7 @@ async function stopLeftover(paths: DataPaths, options: EmbeddedPostgresOptions):
   await removeMisleadingPid(paths.data);
 }
 
-/** SIGINT: fast; SIGQUIT: at once, with recovery at the next start. */
+/** SIGINT stops fast. SIGQUIT stops at once, with recovery at the next start. */
 async function shutDown(pid: number, isRunning: () => boolean | Promise<boolean>): Promise<void> {
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
     try {
@@ -264,7 +269,7 @@ class Server implements EmbeddedPostgres {
     await this.#unlock();
   }
 
-  /** One attempt: resolves when it is ready. */
+  /** Makes one attempt. Resolves when the server is ready. */
   async #launch(): Promise<void> {
     const log = await open(this.#paths.log, 'a', 0o600);
     let child: ChildProcess;
@@ -273,7 +278,7 @@ class Server implements EmbeddedPostgres {
       child = this.#identity.spawn(this.#binaries.postgres, this.#arguments(), {
         cwd: this.#paths.data,
         env: this.#binaries.env,
-        // A session of its own: signals of the terminal are not for it.
+        // In a session of its own the server gets no signals of the terminal.
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
       });
@@ -303,7 +308,7 @@ class Server implements EmbeddedPostgres {
     const { pid } = child;
     this.#setMode({ type: 'running', child, pid });
     child.once('exit', (code, signal) => this.#exited(pid, { code, signal }));
-    // It may have gone between the last look and the listener.
+    // The process may have ended between the last check and the listener.
     if (child.exitCode !== null || child.signalCode !== null) {
       this.#exited(pid, { code: child.exitCode, signal: child.signalCode });
     }
@@ -328,7 +333,10 @@ class Server implements EmbeddedPostgres {
     this.#restarting = this.#restart();
   }
 
-  /** On the same port, for the URL is given out. Ends when it runs, or is to be stopped. */
+  /**
+   * Starts the server on the same port, because the URL has been given out. Ends when the server runs or is
+   * to be stopped.
+   */
   async #restart(): Promise<void> {
     for (
       let pause = RESTART_FIRST_MS;
@@ -367,7 +375,10 @@ class Server implements EmbeddedPostgres {
   }
 }
 
-/** The port was taken since it was free, or processes of a killed postmaster still hold its memory. */
+/**
+ * True if the port has been taken since it was chosen, or if processes of a killed postmaster still hold
+ * its memory.
+ */
 const isPassing = (error: unknown): boolean =>
   error instanceof Error &&
   /Address already in use|could not bind|shared memory block|could not create any TCP/.test(error.message);

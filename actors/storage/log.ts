@@ -1,7 +1,8 @@
-// What both stores ask of a log that was read: versions follow each other without gap.
+// Checks and helpers for a log that was read, shared by both stores: versions follow each other without a
+// gap.
 import { type DeltaRow, type DocumentId, type LoadedDocument, LogGap, type StoredDelta } from './store.ts';
 
-/** Throws LogGap unless `deltas` are snapshotVersion + 1, + 2 … (up to `upTo`, where given). */
+/** Throws LogGap unless `deltas` are snapshotVersion + 1, + 2 … (up to `upTo`, if given). */
 export function checkComplete(loaded: LoadedDocument, upTo?: number): LoadedDocument {
   let version = loaded.snapshotVersion;
   for (const delta of loaded.deltas) {
@@ -12,7 +13,7 @@ export function checkComplete(loaded: LoadedDocument, upTo?: number): LoadedDocu
   return loaded;
 }
 
-/** As many from the start as fit in maxBytes of patches, at least one. */
+/** Takes as many deltas from the start as fit in maxBytes of patches, at least one. */
 export function withinBytes(deltas: readonly StoredDelta[], maxBytes: number): readonly StoredDelta[] {
   let bytes = 0;
   for (const [index, delta] of deltas.entries()) {
@@ -22,7 +23,7 @@ export function withinBytes(deltas: readonly StoredDelta[], maxBytes: number): r
   return deltas;
 }
 
-/** Ids of documents: 53 random bits, never 0. */
+/** A random document id: 53 bits, never 0. */
 export function randomDocumentId(fill: (bytes: Uint8Array<ArrayBuffer>) => unknown): DocumentId {
   const bytes = new Uint8Array(7);
   fill(bytes);
@@ -31,7 +32,7 @@ export function randomDocumentId(fill: (bytes: Uint8Array<ArrayBuffer>) => unkno
   return id === 0 ? randomDocumentId(fill) : id;
 }
 
-/** Each document's version before its first row here: what an append proves to be there. */
+/** The version before the first row of each document. An append proves that it exists. */
 export function headsOf(rows: readonly DeltaRow[]): ReadonlyMap<DocumentId, number> {
   const heads = new Map<DocumentId, number>();
   for (const row of rows) if (!heads.has(row.doc)) heads.set(row.doc, row.version - 1);

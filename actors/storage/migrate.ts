@@ -1,5 +1,5 @@
-// Applies migrations: in order, each in a transaction of its own, under a lock that all nodes share.
-// Never undoes one; a database that knows more of them than this program is left alone.
+// Applies migrations in order, each in a transaction of its own, under a lock that all nodes share. It
+// never undoes one. A database with migrations that this program does not know is left alone.
 import { StartError } from '../../config/fatal.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import type { Sql } from './postgres/connect.ts';
@@ -7,9 +7,12 @@ import type { Sql } from './postgres/connect.ts';
 /** Any number that nothing else in the database locks: 'troupe' in ASCII. */
 const LOCK = 0x74_72_6f_75_70_65;
 
-/** Returns the names of those applied now. May be called by several nodes at once. `last`: none after it. */
+/**
+ * Returns the names of the migrations that were applied now. Several nodes may call it at once. With
+ * `last`, none after it is applied.
+ */
 export async function migrate(sql: Sql, last?: string): Promise<readonly string[]> {
-  // A role that may only read and write the tables finds that nothing is to be done.
+  // A role that may only read and write the tables needs no rights if nothing is to be done.
   if ((await pendingMigrations(sql)).length === 0) return [];
   const applied: string[] = [];
   for (const migration of MIGRATIONS) {

@@ -1,6 +1,6 @@
-// The store in memory: the same guarantees as in PostgreSQL, for tests and simulations, and the same
+// The store in memory, for tests and simulations: it gives the same guarantees as PostgreSQL, and the same
 // faults on demand (memory/way.ts). Any number of nodes in one process share a database. Time, delays and
-// randomness are what it is given: with deterministic ones its runs are deterministic. Nothing is durable.
+// randomness come through the options; if they are deterministic, so is each run. Nothing is durable.
 import { checkComplete } from './log.ts';
 import type { Backend } from './memory/backend.ts';
 import { MemoryControlStore } from './memory/control-store.ts';
@@ -21,9 +21,9 @@ import {
 export type { LostConnection, Reach } from './memory/way.ts';
 
 export interface MemoryDatabaseOptions {
-  /** Awaited on each way between store and database, and while a batch runs; the default takes no time. */
+  /** Awaited on each way between store and database, and while a batch runs. The default takes no time. */
   readonly delay?: () => Promise<void>;
-  /** Time-outs: of locks (250 ms), and of answers that do not come (10 s). The default is `delay`. */
+  /** Time-outs of locks (250 ms) and of answers that do not come (10 s). The default is `delay`. */
   readonly sleep?: (ms: number) => Promise<void>;
   /** Fills with random bytes. */
   readonly random?: (bytes: Uint8Array<ArrayBuffer>) => unknown;
@@ -31,24 +31,24 @@ export interface MemoryDatabaseOptions {
   readonly nowMs?: () => number;
 }
 
-/** A process that uses the database: its stores, and what befalls them. */
+/** A process that uses the database: its stores, and the faults that it can have. */
 export interface MemoryNode {
   control(): ControlStore;
   worker(): WorkerStore;
   fold(): FoldStore;
   setReach(reach: Reach): void;
-  /** Its own in place of the database's; undefined: the database's again. */
+  /** Sets a delay of this node's own. Undefined restores the database's delay. */
   setDelay(delay: (() => Promise<void>) | undefined): void;
-  /** Asked for each statement, whether its connection is lost. */
+  /** `decide` is called for each statement and tells whether its connection is lost. */
   setLoss(decide: () => LostConnection | undefined): void;
   /**
-   * The process stops: nothing is sent, answers wait, as do events. `holding`: what is being sent meanwhile
-   * is half sent: an append or a hand-off holds the locks of its sessions until `resume`, or until whoever
-   * fences ends its backend.
+   * Stops the process: it sends nothing, and answers and events wait. With `holding`, statements that are
+   * being sent are half sent: an append or a hand-off holds the locks of its sessions until `resume`, or
+   * until a fence ends its backend.
    */
   pause(options?: { readonly holding?: boolean }): void;
   resume(): void;
-  /** The process is gone: no call settles any more, half-sent statements are rolled back. */
+  /** Ends the process: its calls never settle, and half-sent statements are rolled back. */
   crash(): void;
 }
 
@@ -59,18 +59,24 @@ export interface MemoryDatabase {
   fold(): FoldStore;
   /** While false, appends stay open and every other call rejects with StoreUnavailable. */
   setAvailable(available: boolean): void;
-  /** The session's next append or hand-off loses its connection there, and resolves what became of it. */
+  /**
+   * Makes the session's next append or hand-off lose its connection at `where`. The store then resolves the
+   * outcome.
+   */
   loseConnection(session: SessionId, where: LostConnection): void;
-  /** Rows of the document above `version` vanish, as when a database fails over to one that lacks them. */
+  /** Removes the rows of the document above `version`, as a failover to a database without them does. */
   loseAbove(doc: DocumentId, version: number): void;
 }
 
-/** A database that many nodes share. What `control()`, `worker()` and `fold()` give are of one node more. */
+/**
+ * A database that many nodes share. Each store from `control()`, `worker()` and `fold()` belongs to one
+ * more node.
+ */
 export interface MemoryCluster extends MemoryDatabase {
   node(): MemoryNode;
-  /** All connections are lost, what has not committed is rolled back; it is there again at once. */
+  /** All connections are lost, and uncommitted work is rolled back. The database is back at once. */
   restart(): void;
-  /** As restart, under the next timeline, or `timeline`. */
+  /** Does the same as `restart`, under the next timeline or under `timeline`. */
   failOver(timeline?: number): void;
 }
 
@@ -115,7 +121,7 @@ class Memory implements MemoryCluster, Server, Backend {
   node(): MemoryNode {
     const way = new Way(this);
     this.#ways.add(way);
-    /** Of its workers: what a crash leaves half sent. */
+    /** The sessions of this node's workers. A crash may leave their statements half sent. */
     const sessions = new Set<SessionId>();
     return {
       control: () => new MemoryControlStore(this, way),

@@ -1,5 +1,5 @@
-// The store in PostgreSQL. Puts connections and statements (postgres/) together as the three ports;
-// what a statement guarantees is said where it stands.
+// The store in PostgreSQL. It puts connections and statements (postgres/) together as the three ports; each
+// statement's file states its guarantees.
 import { randomFillSync } from 'node:crypto';
 import type { KindName } from '../../protocol/messages.ts';
 import { randomDocumentId } from './log.ts';
@@ -41,12 +41,12 @@ export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
 export { firstContact } from './postgres/first-contact.ts';
 export { Servers } from './postgres/servers.ts';
 
-/** A control store, with CONTROL_CONNECTIONS, and one for each `listen`. */
+/** A control store with CONTROL_CONNECTIONS connections, and one more for each `listen`. */
 export function createControlStore(options: ControlStoreOptions): ControlStore {
   return new PostgresControlStore(options);
 }
 
-/** A worker's store: one write connection, and a pool of `readConnections`. */
+/** A worker's store with one write connection and a pool of `readConnections`. */
 export function createWorkerStore(options: PostgresStoreOptions): WorkerStore {
   return new PostgresWorkerStore(options);
 }
@@ -64,7 +64,7 @@ class PostgresWorkerStore implements WorkerStore {
 
   async open(identity: SessionIdentity): Promise<OpenedSession> {
     if (this.#open || this.#aborted) throw new Error('a worker store is opened once');
-    // The connections are named after a session, which a nameless one has to make first.
+    // The connections are named after the session, so a connection without a name makes the session first.
     const first = new Pool(this.#options, this.#servers, 'troupe:open', 1);
     let opened: Awaited<ReturnType<typeof insertSession>>;
     try {
@@ -191,23 +191,28 @@ class PostgresWorkerStore implements WorkerStore {
   }
 }
 
-/** Of a session that ends by itself: where the database does not answer it is left for the others to fence. */
+/**
+ * Longest wait when a session ends itself. If the database does not answer, other nodes fence the session.
+ */
 const CLOSE_MS = 3_000;
 
 interface Opened {
   readonly session: SessionRef;
   readonly pool: Pool;
-  /** Of its reads those that clients can make many and large. */
+  /** Runs the reads that clients can make many and large. */
   readonly bulk: Lane;
   readonly write: WriteConnection;
   readonly appender: Appender;
 }
 
-/** Ids that were taken, and names that others created and deleted meanwhile. */
+/**
+ * Attempts to create a document if its random id is taken, or if others create and delete the name
+ * meanwhile.
+ */
 const CREATE_ATTEMPTS = 5;
 
 export interface FoldStoreOptions extends PostgresStoreOptions {
-  /** The run of the node: whoever fences it finds the connections by it. */
+  /** The run of the node. A node that fences the run finds the connections by it. */
   readonly run: string;
 }
 

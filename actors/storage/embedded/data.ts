@@ -1,5 +1,5 @@
-// The data directory: made whole or not at all, its settings, its password, and what its postmaster
-// says of itself in postmaster.pid. Never starts a server.
+// The data directory: its making (whole or not at all), its settings, its password, and the postmaster's
+// report in postmaster.pid. It never starts a server.
 import { randomBytes } from 'node:crypto';
 import {
   access,
@@ -22,7 +22,7 @@ import { type Identity, run } from './identity.ts';
 export const USER = 'troupe';
 export const DATABASE = 'troupe';
 
-/** Safe by default; written once, for an operator to edit. */
+/** Safe defaults. They are written once, and an operator may edit them. */
 const SETTINGS = `
 # Set by troupe when the directory was made.
 shared_buffers = 128MB
@@ -37,7 +37,7 @@ log_min_error_statement = fatal
 `;
 
 export interface DataPaths {
-  /** PostgreSQL's own. */
+  /** PostgreSQL's own data directory. */
   readonly data: string;
   readonly password: string;
   readonly log: string;
@@ -49,7 +49,10 @@ export const pathsIn = (directory: string): DataPaths => ({
   log: join(directory, 'postgres.log'),
 });
 
-/** Makes the data directory where there is none, and returns the password. An initdb that was cut short is done again. */
+/**
+ * Makes the data directory if there is none, and returns the password. An initdb that was cut short is done
+ * again.
+ */
 export async function prepareData(paths: DataPaths, binaries: Binaries, identity: Identity): Promise<string> {
   await removeDrafts(paths);
   if (await exists(paths.data)) {
@@ -69,7 +72,7 @@ export async function prepareData(paths: DataPaths, binaries: Binaries, identity
     }
     await rename(draft, paths.data);
   } catch (error) {
-    // Nothing of it stays: a disk that is full gets its space back, and the next start begins anew.
+    // Everything is removed: a full disk gets its space back, and the next start begins anew.
     await rm(draft, { recursive: true, force: true });
     await rm(paths.password, { force: true });
     throw error;
@@ -80,7 +83,10 @@ export async function prepareData(paths: DataPaths, binaries: Binaries, identity
 
 const DRAFT = '.new-';
 
-/** Left by starts that were killed. An initdb of theirs may still be writing: no name is used twice, and what resists stays for the next time. */
+/**
+ * Removes drafts that killed starts have left. An initdb of such a start may still be writing. No name is
+ * used twice, and a draft that cannot be removed now stays for the next time.
+ */
 async function removeDrafts(paths: DataPaths): Promise<void> {
   const directory = dirname(paths.data);
   const drafts = (await readdir(directory)).filter((name) => name.startsWith(basename(paths.data) + DRAFT));
@@ -109,7 +115,7 @@ async function initialize(
   binaries: Binaries,
   identity: Identity,
 ): Promise<void> {
-  // Inside what belongs to the identity, so that it can be read by it and by nobody else; initdb wants the
+  // The folder belongs to the identity, so that only the identity can read it. initdb needs the data
   // directory itself to be empty.
   const box = `${data}.secret`;
   await rm(box, { recursive: true, force: true });
@@ -135,7 +141,7 @@ async function initialize(
   }
 }
 
-/** Whether this build accepts a setting. */
+/** True if this build accepts the setting. */
 async function knows(
   data: string,
   setting: string,
@@ -152,7 +158,7 @@ export interface Postmaster {
   readonly ready: boolean;
 }
 
-/** What postmaster.pid says, if there is one. */
+/** Reads postmaster.pid, if there is one. */
 export async function readPostmaster(data: string): Promise<Postmaster | undefined> {
   const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => undefined);
   const lines = text?.split('\n') ?? [];
@@ -161,17 +167,18 @@ export async function readPostmaster(data: string): Promise<Postmaster | undefin
   return { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
 }
 
-/** Whether `pid` is a postmaster of this directory, and no other process that was given its number. */
+/** True if `pid` is a postmaster of this directory, and not another process that was given its number. */
 export async function isPostmasterOf(data: string, pid: number): Promise<boolean> {
   if (!isAlive(pid)) return false;
   if (process.platform !== 'linux') return true;
-  // It works in its data directory. A zombie has none.
+  // A postmaster works in its data directory. A zombie has no working directory.
   return (await readlink(`/proc/${pid}/cwd`).catch(() => undefined)) === data;
 }
 
 /**
- * A crash leaves postmaster.pid behind, and PostgreSQL believes it if its number is another process's by
- * now. Otherwise it stays: by it a new postmaster knows that processes of the old one still run.
+ * Removes postmaster.pid if its number belongs to another process. A crash leaves the file behind, and
+ * PostgreSQL would believe it. Otherwise the file stays: it tells a new postmaster that processes of the
+ * old one still run.
  */
 export async function removeMisleadingPid(data: string): Promise<void> {
   const postmaster = await readPostmaster(data);

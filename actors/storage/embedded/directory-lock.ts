@@ -1,12 +1,12 @@
-// One process at a time has the directory. A lock of a process that is gone is taken over: it is known
-// by its pid and when it started, so that a reused pid is not mistaken for it.
+// Gives the directory to one process at a time. A lock of a process that is gone is taken over. The lock
+// holds the process's pid and start time, so that a reused pid is not mistaken for it.
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EmbeddedPostgresError } from './errors.ts';
 
 const ATTEMPTS = 10;
 
-/** Returns what gives it back. Rejects with `in-use`. */
+/** Returns the function that releases the lock. Rejects with `in-use`. */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, 'troupe.lock');
   const mine = `${process.pid} ${await startOf(process.pid)}\n`;
@@ -36,7 +36,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   throw new EmbeddedPostgresError('in-use', `${directory} is being taken by another process`);
 }
 
-/** Atomic, and never seen half written. */
+/** Creates the lock file atomically; no reader sees it half written. */
 async function linked(draft: string, path: string): Promise<boolean> {
   try {
     await link(draft, path);
@@ -47,7 +47,7 @@ async function linked(draft: string, path: string): Promise<boolean> {
   }
 }
 
-/** Moves it aside first: what was put there since it was read is put back. */
+/** Moves the lock aside first. If it has been replaced since it was read, the replacement is put back. */
 async function removeStale(path: string, stale: string): Promise<void> {
   const aside = `${path}.stale.${process.pid}`;
   try {
@@ -74,9 +74,10 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** When a process started, where the system tells (Linux); '-' elsewhere. */
+/** Start time of a process on Linux; '-' on other systems. */
 async function startOf(pid: number): Promise<string> {
   const stat = await content(`/proc/${pid}/stat`);
-  // The second field is the program's name in brackets, which may hold anything; the 22nd is the time.
+  // The second field is the program's name in brackets, which may hold any text. The 22nd field is the
+  // start time.
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
 }

@@ -1,10 +1,10 @@
-// Why an embedded PostgreSQL does not run: one line for a person each.
+// The reasons for which an embedded PostgreSQL does not run, each with one line for a person.
 
 /**
  * - not-installed: the optional dependency is missing, or has no build for this platform.
  * - cannot-run: the binaries do not run here as any user that may run them.
  * - in-use: another process has the directory.
- * - failed: PostgreSQL said no; the message has its last word.
+ * - failed: PostgreSQL reported an error; the message has its last line.
  */
 export type EmbeddedPostgresCode = 'not-installed' | 'cannot-run' | 'in-use' | 'failed';
 

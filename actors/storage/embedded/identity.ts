@@ -1,6 +1,7 @@
-// As whom PostgreSQL runs: it refuses root. An ordinary user runs it as itself. Root runs it as an
-// unprivileged user where that user reaches the binaries and the data; below a closed directory (/root, a
-// clone made with umask 077) in a user namespace, where root's own files belong to a mapped user.
+// Chooses the user as whom PostgreSQL runs, since PostgreSQL refuses root. An ordinary user runs it as
+// itself. Root runs it as an unprivileged user if that user reaches the binaries and the data. Below a
+// closed directory (/root, or a clone made with umask 077) root runs it in a user namespace, where root's
+// own files belong to a mapped user.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { chown, lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,9 +10,9 @@ import { EmbeddedPostgresError } from './errors.ts';
 
 export interface Identity {
   readonly description: string;
-  /** Starts `command` as it. */
+  /** Starts `command` as this identity. */
   spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
-  /** Gives a directory, and everything in it, to it. */
+  /** Gives a directory and everything in it to this identity. */
   own(path: string): Promise<void>;
 }
 
@@ -22,10 +23,10 @@ interface User {
 }
 
 const NEW_USER = 'troupe';
-/** Users that may own the data; the first that exists. */
+/** Users that may own the data. The first that exists is used. */
 const USERS = ['postgres', NEW_USER];
 
-/** `directory`: what the processes must reach. Rejects with `cannot-run`. */
+/** `directory` must be within reach of the processes. Rejects with `cannot-run`. */
 export async function chooseIdentity(binaries: Binaries, directory: string): Promise<Identity> {
   const tried: string[] = [];
   for await (const identity of candidates(binaries)) {
@@ -49,7 +50,7 @@ async function* candidates(binaries: Binaries): AsyncGenerator<Identity> {
   if (existing) yield asUser(existing);
   const mapped = existing ?? users.find((other) => other.uid !== 0);
   if (mapped && process.platform === 'linux') yield inNamespace(mapped);
-  // Last, for it changes the machine: containers without namespaces.
+  // Making a user comes last, because it changes the machine. It serves containers without namespaces.
   const made = existing ? undefined : await makeUser(binaries);
   if (made) yield asUser(made);
 }
@@ -66,7 +67,7 @@ const asUser = ({ name, uid, gid }: User): Identity => ({
   own: (path) => chownTree(path, uid, gid),
 });
 
-/** initdb asks for the name of the user it is: the mapped one must exist. */
+/** initdb asks for the name of its user, so the mapped user must exist. */
 const inNamespace = ({ uid, gid }: User): Identity => ({
   description: 'in a user namespace',
   spawn: (command, args, options) =>
@@ -74,9 +75,9 @@ const inNamespace = ({ uid, gid }: User): Identity => ({
   own: (path) => chownTree(path, 0, 0),
 });
 
-/** Runs both binaries' `--version`, and walks to the directory. undefined: it works. */
+/** Runs `--version` of both binaries and walks to the directory. Undefined if that works. */
 async function probe(identity: Identity, binaries: Binaries, directory: string): Promise<string | undefined> {
-  // Paths must be walked as that user: a working directory is entered before the user changes.
+  // Paths must be walked as that user, but a working directory is entered before the user changes.
   const options: SpawnOptions = { cwd: '/', env: binaries.env };
   for (const [command, ...args] of [
     [binaries.postgres, '--version'],
@@ -89,7 +90,7 @@ async function probe(identity: Identity, binaries: Binaries, directory: string):
   return undefined;
 }
 
-/** Waits for a process; its output is of interest only to say why it failed. */
+/** Waits for a process. Its output serves only to explain a failure. */
 export async function run(child: ChildProcess): Promise<{ code: number | null; output: string }> {
   let output = '';
   const keep = (chunk: Buffer): void => {
@@ -113,7 +114,7 @@ async function readUsers(): Promise<readonly User[]> {
   });
 }
 
-/** With whichever of the two usual programs there is. */
+/** Makes the user with the one of the two usual programs that exists. */
 async function makeUser(binaries: Binaries): Promise<User | undefined> {
   const options: SpawnOptions = { env: { PATH: `${binaries.env.PATH}:/usr/sbin:/sbin` } };
   const shell = '/usr/sbin/nologin';

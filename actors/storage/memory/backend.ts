@@ -1,4 +1,4 @@
-// What the memory store's control and worker stores need of their database.
+// The parts of the database that the memory store's control and worker stores need.
 import type { SessionId } from '../store.ts';
 import type { MemoryTables } from './database.ts';
 import type { SessionLocks } from './locks.ts';
@@ -14,6 +14,6 @@ export interface Backend {
   publish(event: string): void;
   migrate(): readonly string[];
   pending(): readonly string[];
-  /** So many random bytes. */
+  /** This many random bytes, in hexadecimal. */
   hex(bytes: number): string;
 }

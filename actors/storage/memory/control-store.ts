@@ -1,4 +1,4 @@
-// The control plane's memory store: statements of the tables, over one node's way to them.
+// The control plane's memory store: statements of the tables, sent over one node's way to them.
 import {
   type ConnectionBudget,
   type ControlStore,
@@ -17,7 +17,7 @@ import type { Backend } from './backend.ts';
 import type { MemoryTables } from './database.ts';
 import type { Way } from './way.ts';
 
-/** As in PostgreSQL: a round waits for the locks, then ends whoever holds them. */
+/** As in PostgreSQL, each round waits for the locks and then ends their holders. */
 const LOCK_TIMEOUT_MS = 250;
 const FENCE_ROUNDS = 8;
 
@@ -56,7 +56,7 @@ export class MemoryControlStore implements ControlStore {
     return this.#call('sessions', ({ sessions }) => sessions.list());
   }
 
-  /** A session that is not fenced counts as connected: nothing here is cut off from what it is part of. */
+  /** Every session that is not fenced counts as connected: nothing here is cut off from its database. */
   connectedRuns(): Promise<ReadonlySet<string>> {
     return this.#call(
       'connectedRuns',

@@ -1,5 +1,6 @@
-// Documents and their log in the memory store, and the statements on them: each is one synchronous call,
-// hence atomic; who may write is sessions.ts's. Nothing here knows of connections, waiting or faults; that is store-memory.ts's.
+// Documents and their log in the memory store, and the statements on them. Each statement is one
+// synchronous call, hence atomic. sessions.ts decides the right to write. This file knows nothing of
+// connections, waiting or faults; store-memory.ts does.
 import type { KindName } from '../../../protocol/messages.ts';
 import { withinBytes } from '../log.ts';
 import {
@@ -32,7 +33,7 @@ interface LoggedRow extends DeltaRow {
 interface Snapshot {
   readonly version: number;
   readonly state: Uint8Array;
-  /** Bytes of all patches up to it. */
+  /** Bytes of all patches up to the snapshot. */
   readonly logged: number;
   readonly atMs: number;
 }
@@ -41,7 +42,7 @@ interface Content {
   readonly shard: number;
   kind: KindName;
   folded: number;
-  /** Up to here nothing of the log and of clients is left. */
+  /** Up to this version nothing of the log and of clients is left. */
   cleared: number;
 }
 interface Log {
@@ -51,7 +52,7 @@ interface Log {
   someForgotten: boolean;
 }
 
-/** What a batch's statement did. `refused`: a value that PostgreSQL would refuse. */
+/** The result of a batch's statement. `refused`: PostgreSQL would refuse a value. */
 export type BatchResult = 'written' | 'nothing' | 'duplicate' | 'refused';
 
 export class MemoryTables {
@@ -85,7 +86,7 @@ export class MemoryTables {
       keys.add(key);
     }
     for (const row of rows) {
-      // A copy: the caller's buffer is its own again when the batch is durable.
+      // The row is a copy: the caller may use its buffer again when the batch is durable.
       this.#log(row.doc).rows.set(row.version, { ...row, op: row.op.slice(), session: me.id, batch });
     }
     return 'written';
@@ -128,7 +129,7 @@ export class MemoryTables {
     return new Map(all.filter(([, shards]) => shards.length > 0));
   }
 
-  /** At the head, or at `upTo`; not checked for gaps. */
+  /** Loads the document at its head or at `upTo`, without a check for gaps. */
   load(id: DocumentId, upTo = Number.MAX_SAFE_INTEGER): LoadedDocument {
     const log = this.#logs.get(id);
     const base = log?.snapshots.findLast((snapshot) => snapshot.version <= upTo);
@@ -213,7 +214,7 @@ export class MemoryTables {
     return true;
   }
 
-  /** All of a pass that `limit` lets it do: a statement takes no time, so nobody is busy. */
+  /** Does as much of a pass as `limit` allows. A statement takes no time, so the answer is never `busy`. */
   sweep(me: SessionRef, { retention, limit, everyMs }: SweepOptions): SweepSlice {
     if (this.sessions.ownState(me) !== 'live') return { type: 'fenced' };
     if (retention === null || this.#nowMs() < this.#sweepDueMs) return { type: 'idle' };
@@ -249,7 +250,7 @@ export class MemoryTables {
     return { type: 'done', removed };
   }
 
-  /** As a database that came back without its last commits. */
+  /** Removes rows, as in a database that came back without its last commits. */
   loseAbove(id: DocumentId, version: number): void {
     const rows = this.#logs.get(id)?.rows;
     for (const at of [...(rows?.keys() ?? [])]) if (at > version) rows?.delete(at);
@@ -291,7 +292,7 @@ export class MemoryTables {
   }
 }
 
-/** Those of whom nothing above `floor` is left, also not in the log. How many. */
+/** Forgets clients that have nothing above `floor`, not even in the log. Returns their number. */
 function forgetClients(log: Log, floor: number, oldEnough: number, limit: number): number {
   const newest = log.snapshots.at(-1)?.version ?? 0;
   const above = [...log.rows.values()].filter(({ version }) => version > newest);

@@ -1,9 +1,9 @@
-// Row locks on sessions in the memory store: who writes holds them shared, who fences waits for them, and
-// may end whoever holds them too long. Knows no statements.
+// Row locks on sessions in the memory store. A writer holds them shared. A fence waits for them, and may
+// end writers that hold them too long. Knows no statements.
 import type { SessionId } from '../store.ts';
 
 export interface Hold {
-  /** Its backend was ended: what it has not committed is rolled back. */
+  /** The backend was ended, so its uncommitted work is rolled back. */
   readonly isEnded: boolean;
   readonly ended: Promise<void>;
   release(): void;
@@ -47,7 +47,7 @@ export class SessionLocks {
     return new Promise((wake) => this.#waiting.push({ ids: new Set(ids), wake }));
   }
 
-  /** Ends those that hold one of them; without `ids` everybody. */
+  /** Ends the holders of any of these locks. Without `ids` it ends all holders. */
   end(ids?: readonly SessionId[]): void {
     const victims = ids && new Set(ids);
     for (const held of [...this.#held]) {

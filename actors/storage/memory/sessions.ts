@@ -1,5 +1,5 @@
-// Who may write, in the memory store: sessions and shards, when anybody was last fenced, and what the
-// database is after a failover or a restore. Each call is one synchronous statement, hence atomic.
+// The right to write in the memory store: sessions and shards, the time of the last fence, and the
+// database's identity after a failover or a restore. Each call is one synchronous statement, hence atomic.
 import { SHARDS } from '../migrations/shape.ts';
 import {
   type FenceVictim,
@@ -22,7 +22,7 @@ interface Shard {
   epoch: number;
 }
 
-/** As the SQL of troupe_renew_history. */
+/** As in the SQL of troupe_renew_history. */
 const RENEWAL_JUMP = 1_000_000;
 
 export class MemorySessions {
@@ -33,10 +33,13 @@ export class MemorySessions {
   #lastFenceMs = Number.NEGATIVE_INFINITY;
   #historyTag = '';
   #highestTimeline = 0;
-  /** undefined: to be looked for; asked for far oftener than they change. */
+  /**
+   * Caches, because they are read far more often than they change. Undefined if they must be computed
+   * again.
+   */
   #orphans: readonly number[] | undefined;
   #rows: readonly ShardRow[] | undefined;
-  /** Of the server. */
+  /** The server's timeline. */
   timeline = 1;
 
   constructor(nowMs: () => number) {
@@ -54,7 +57,7 @@ export class MemorySessions {
     return this.#sessions.get(id)?.state;
   }
 
-  /** undefined: no such session, or another's nonce. */
+  /** Undefined if there is no such session, or if the nonce differs. */
   ownState({ id, nonce }: SessionRef): SessionState | undefined {
     const session = this.#sessions.get(id);
     return session?.nonce === nonce ? session.state : undefined;
@@ -87,7 +90,7 @@ export class MemorySessions {
     return true;
   }
 
-  /** Sessions that a fence would fence. */
+  /** Sessions that a fence of `victim` would fence. */
   victims(victim: FenceVictim): readonly SessionId[] {
     return [...this.#sessions.values()]
       .filter((session) => session.state !== 'fenced' && isVictim(session, victim))

@@ -1,29 +1,33 @@
-// How statements of one node reach the memory database and their answers come back, with a network's and a
-// process's faults: out of reach, slow, connections lost, the process stopped or gone. Knows no statements.
+// The way of one node's statements to the memory database and of their answers back, with the faults of a
+// network and of a process: out of reach, slow, connections lost, the process stopped or gone. Knows no
+// statements.
 import { type EventListener, StoreUnavailable } from '../store.ts';
 
-/** Where a connection is lost: the statement has not reached the database, or only its answer is lost. */
+/**
+ * The place at which a connection is lost: before the statement reaches the database, or when only its
+ * answer is lost.
+ */
 export type LostConnection = 'before-commit' | 'after-commit';
 
-/** 'no-answers': statements arrive and take effect, answers do not come back. */
+/** 'no-answers': statements arrive and take effect, but answers do not come back. */
 export type Reach = 'all' | 'none' | 'no-answers';
 
-/** What a way needs to know of the database. */
+/** The facts about the database that a way needs. */
 export interface Server {
   readonly isAvailable: boolean;
-  /** Rises when it restarts: connections from before are lost. */
+  /** Rises when the database restarts. Connections from before are lost. */
   readonly generation: number;
   readonly timeline: number;
   delay(): Promise<void>;
   sleep(ms: number): Promise<void>;
 }
 
-/** The connection was lost; what became of the statement is unknown to whoever sent it. */
+/** The connection was lost. The sender does not know whether the statement took effect. */
 export class Lost extends Error {
   override name = 'Lost';
 }
 
-/** A partition shows as silence: this long, then the statement is given up. */
+/** A partition shows as silence. A statement is given up after this long. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 interface Sent {
@@ -90,7 +94,7 @@ export class Way {
     life.resume();
   }
 
-  /** No call of it settles any more. */
+  /** Ends the process. Its calls never settle. */
   crash(): void {
     this.#life = { type: 'gone' };
     this.#subscriptions.clear();
@@ -100,12 +104,15 @@ export class Way {
     return this.#life.type === 'gone';
   }
 
-  /** Both ways, at this moment. */
+  /** True if statements and answers get through at this moment. */
   get isWhole(): boolean {
     return this.#reaches && this.#reach === 'all';
   }
 
-  /** Resolves when statements get through, or the signal says to give up. `answers`: also what comes back. */
+  /**
+   * Resolves when statements get through, or when the signal aborts. With `answers`, answers must get
+   * through too.
+   */
   async reachable(signal: AbortSignal, answers: boolean): Promise<void> {
     while (!(answers ? this.isWhole : this.#reaches) && !signal.aborted) {
       await new Promise<void>((resolve) => {
@@ -115,7 +122,7 @@ export class Way {
     }
   }
 
-  /** Something that statements wait for may have come about. */
+  /** Wakes waiting statements, because a condition may have changed. */
   changed(): void {
     for (const subscription of this.#subscriptions) if (!this.isWhole) subscription.missed = true;
     for (const wake of this.#waiting) wake();
@@ -124,7 +131,7 @@ export class Way {
     for (const subscription of this.#subscriptions) this.#tellGap(subscription);
   }
 
-  /** A statement: there, done, and back. Throws Lost. */
+  /** Sends a statement, runs it, and brings its answer back. Throws Lost. */
   async exchange<T>(statement: () => T | Promise<T>): Promise<T> {
     const sent = await this.send();
     const result = await statement();
@@ -132,7 +139,10 @@ export class Way {
     return result;
   }
 
-  /** As exchange, once more after a lost connection: for statements that are harmless when run twice. */
+  /**
+   * Does the same as `exchange`, once more after a lost connection. For statements that are harmless when
+   * run twice.
+   */
   async call<T>(name: string, statement: () => T | Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -156,7 +166,7 @@ export class Way {
     return { generation: this.#server.generation, loss };
   }
 
-  /** A statement that holds locks runs; half sent by a stopped process it does not end. */
+  /** The run of a statement that holds locks. A stopped process that has half sent it does not end it. */
   async execute(): Promise<void> {
     await this.#travel();
     while (this.#life.type === 'paused' && this.#life.holding) await this.#life.resumed;
@@ -172,10 +182,10 @@ export class Way {
     throw new Lost('no answer');
   }
 
-  /** Resolves while the process runs: one that is stopped notices nothing. */
+  /** Resolves once the process runs. A stopped process notices nothing. */
   async awake(): Promise<void> {
     while (this.#life.type === 'paused') await this.#life.resumed;
-    // One of its own: a promise that lives on would keep whoever waits for it.
+    // Each call gets a promise of its own, because a shared one would keep all its waiters in memory.
     if (this.#life.type === 'gone') await new Promise<never>(() => undefined);
   }
 
@@ -187,7 +197,7 @@ export class Way {
     };
   }
 
-  /** undefined: an event that was too long. */
+  /** Undefined stands for an event that was too long. */
   publish(event: string | undefined): void {
     for (const subscription of this.#subscriptions) {
       if (!this.isWhole) subscription.missed = true;
@@ -197,7 +207,7 @@ export class Way {
     }
   }
 
-  /** Connections are lost, and made again if the database can be reached. */
+  /** Connections are lost, and are made again if the database can be reached. */
   reconnect(): void {
     for (const subscription of this.#subscriptions) subscription.missed = true;
     this.changed();

@@ -1,5 +1,5 @@
-// A worker's memory store: what it does on its write connection has an unknown outcome where that is lost,
-// and is sent again until it is known, as in PostgreSQL.
+// A worker's memory store. A statement on its write connection has an unknown outcome if the connection is
+// lost, and is sent again until the outcome is known, as in PostgreSQL.
 import type { KindName } from '../../../protocol/messages.ts';
 import { checkComplete, headsOf, randomDocumentId } from '../log.ts';
 import {
@@ -160,13 +160,13 @@ export class MemoryWorkerStore implements WorkerStore {
   }
 
   async #append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
-    // Once: a hand-off that is asked for from now on waits for this append.
+    // It waits once: a later hand-off waits for this append.
     if (this.#handingOff !== undefined) await Promise.allSettled([this.#handingOff]);
     const answer = await this.#settle(++this.#lastBatch, rows, heads);
     return answer === 'refused' ? this.#byDocument(rows) : { type: answer };
   }
 
-  /** Like the appender of PostgreSQL: the identical batch again until it is known what became of it. */
+  /** Like the appender of PostgreSQL, sends the identical batch again until its outcome is known. */
   async #settle(
     batch: number,
     rows: readonly DeltaRow[],
@@ -178,7 +178,8 @@ export class MemoryWorkerStore implements WorkerStore {
       const proved = this.#epoch === this.#seenEpoch ? heads : headsOf(rows);
       const result: BatchResult = tables.insertBatch(me, batch, rows, proved);
       if (result === 'refused') return 'refused';
-      // By an attempt whose answer was lost; the session may be fenced since.
+      // An earlier attempt whose answer was lost may have written the rows; the session may be fenced
+      // since.
       const landed = result !== 'written' && tables.countBatch(me, batch, rows) === rows.length;
       if (result === 'written' || landed) return 'committed';
       return tables.sessions.isOpen(me) ? 'gap' : 'fenced';
@@ -198,14 +199,15 @@ export class MemoryWorkerStore implements WorkerStore {
   }
 
   /**
-   * A statement of the write connection: holds the sessions' rows while it runs, and is sent again after each
-   * lost connection, whether or not it took effect. undefined: given up.
+   * Runs a statement of the write connection. It holds the sessions' rows while the statement runs, and
+   * sends it again after each lost connection, whether or not it took effect. Undefined if it was given up.
    */
   async #untilKnown<T>(rows: readonly SessionId[], statement: () => T): Promise<T | undefined> {
     const { locks } = this.#memory;
     let attempts = 0;
     while (!this.#aborted.signal.aborted) {
-      // Again only over a way that brings answers: without a clock there is no other pace.
+      // A repeated attempt waits until answers come back too. Without a clock nothing else slows the
+      // attempts.
       await this.#way.reachable(this.#aborted.signal, attempts++ > 0);
       if (this.#aborted.signal.aborted) break;
       try {

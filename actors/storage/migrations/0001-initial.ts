@@ -1,5 +1,5 @@
-// The schema a cluster starts with: who may write (session, shard), what there is (document) and the
-// log with what is derived from it (delta, snapshot, client_seq).
+// The schema with which a cluster starts: the right to write (session, shard), the documents (document),
+// and the log with the tables derived from it (delta, snapshot, client_seq).
 import { PARTITIONS, SHARDS } from './shape.ts';
 
 const partitions = (table: string): string =>
@@ -9,7 +9,10 @@ const partitions = (table: string): string =>
       `CREATE TABLE ${table}_${i} PARTITION OF ${table} FOR VALUES WITH (MODULUS ${PARTITIONS}, REMAINDER ${i});`,
   ).join('\n');
 
-/** lz4 where the server was built with it; its default (pglz) otherwise. Partitions made later inherit it. */
+/**
+ * Uses lz4 if the server was built with it, and the server's default (pglz) otherwise. Partitions made
+ * later inherit the setting.
+ */
 const lz4 = (table: string, column: string): string => `
 DO $$ BEGIN
   ALTER TABLE ${table} ALTER COLUMN ${column} SET COMPRESSION lz4;

@@ -1,5 +1,5 @@
-// What a cluster of nodes needs beside sessions and shards: where peers are dialled, what the database is
-// after a restore (cluster), and when anybody was last fenced (fencing).
+// The tables that a cluster of nodes needs beside sessions and shards: the addresses at which peers are
+// dialled, the history after a restore (cluster), and the time of the last fence (fencing).
 
 export const name = '0002-cluster';
 

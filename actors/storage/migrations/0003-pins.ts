@@ -1,5 +1,5 @@
 // Pins that operators set, beside those of the configuration, and the index by which the shards of a pinned
-// organisation are found: one look for each shard, however many documents it has.
+// organisation are found: one lookup for each shard, for any number of documents.
 
 export const name = '0003-pins';
 

@@ -1,5 +1,5 @@
-// What a database that has failed over says of itself: a standby that had not received all that its primary had
-// acknowledged is another history, and must not go on under the old one's name.
+// The timelines of a database that fails over. A standby that lacks some acknowledged commits of its
+// primary has another history, and must not go on under the old history's name.
 
 export const name = '0004-failover';
 

@@ -1,4 +1,5 @@
-// Clients whose seqs are no longer remembered: who is not known where some have been forgotten may be one of them.
+// Clients whose seqs are no longer remembered. If some clients of a document have been forgotten, any
+// unknown client may be one of them.
 
 export const name = '0005-forgetting';
 

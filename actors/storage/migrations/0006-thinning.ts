@@ -1,4 +1,4 @@
-// Where a snapshot stands in its document's log, by bytes: from it follows which snapshots are superfluous.
+// The place of each snapshot in its document's log, in bytes. It decides which snapshots are superfluous.
 
 export const name = '0006-thinning';
 

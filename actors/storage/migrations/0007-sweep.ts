@@ -1,4 +1,5 @@
-// How far retention is, in the database: every node goes on where another has left off, and one at a time does.
+// The progress of retention, kept in the database. Any node goes on from the point that another has
+// reached, and one node at a time does.
 
 export const name = '0007-sweep';
 

@@ -1,4 +1,4 @@
-// The migrations in the order they are applied. A published one is never changed or removed.
+// The migrations in the order in which they are applied. A published migration is never changed or removed.
 import * as initial from './0001-initial.ts';
 import * as cluster from './0002-cluster.ts';
 import * as pins from './0003-pins.ts';
@@ -10,7 +10,7 @@ import * as sweep from './0007-sweep.ts';
 export interface Migration {
   /** Number and words, as recorded in the database. */
   readonly name: string;
-  /** SQL of one transaction; several statements. */
+  /** The SQL of one transaction, with several statements. */
   readonly up: string;
 }
 
