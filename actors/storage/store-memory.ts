@@ -69,8 +69,8 @@ export interface MemoryDatabase {
 }
 
 /**
- * A database that many nodes share. Each store from `control()`, `worker()` and `fold()` belongs to one
- * more node.
+ * A database that many nodes share. The stores of `control()`, `worker()` and `fold()` belong to one
+ * further node.
  */
 export interface MemoryCluster extends MemoryDatabase {
   node(): MemoryNode;

@@ -4,5 +4,8 @@
 /** Shards of a cluster: rows of `shard`, 0 to SHARDS - 1. */
 export const SHARDS = 4_096;
 
-/** Hash partitions of delta, snapshot and client_seq. More than 16 relations in a statement overflow PostgreSQL's fast-path locks. */
+/**
+ * Hash partitions of delta, snapshot and client_seq. More than 16 relations in a statement overflow
+ * PostgreSQL's fast-path locks.
+ */
 export const PARTITIONS = 16;

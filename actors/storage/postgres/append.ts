@@ -1,7 +1,7 @@
-// What goes down the write connection, one after the other: batches, and hand-offs behind them, each until
-// its outcome is known. Owns what an answer means: committed, refused, gap, fenced, or unknown, and resolves
-// the unknown before anybody hears of it. Never drops a row by itself: while the database is away it keeps
-// the one batch it was given.
+// Sends batches and hand-offs down the write connection, one after the other, each until its outcome is
+// known. Owns the meaning of an answer: committed, refused, gap, fenced, or unknown, and
+// resolves an unknown outcome before its caller learns anything. It never drops a row by itself: while the
+// database is away it keeps the one batch that it was given.
 import { headsOf } from '../log.ts';
 import type { AppendOutcome, DeltaRow, DocumentId, Epoch, SessionId, SessionRef } from '../store.ts';
 import { type Batch, countBatch, encodeBatch, insertBatch } from './batch.ts';
@@ -18,7 +18,7 @@ const COMMITTED: AppendOutcome = { type: 'committed' };
 const FENCED: AppendOutcome = { type: 'fenced' };
 const GAP: AppendOutcome = { type: 'gap' };
 
-/** An attempt's answer, `error` where a value was refused. */
+/** The answer to an attempt. `error` is set if a value was refused. */
 type Answer = AppendOutcome | { readonly type: 'data'; readonly error: unknown };
 
 export class Appender {
@@ -27,10 +27,10 @@ export class Appender {
   readonly #options: PostgresStoreOptions;
   readonly #aborted = new AbortController();
   #lastBatch = 0;
-  /** The connection's epoch as callers saw it when they decided which heads to prove. */
+  /** The connection's epoch when callers decided which heads to prove. */
   #seenEpoch: number;
   #busy: Promise<AppendOutcome> | undefined;
-  /** The last hand-off that was asked for; an append that is asked for meanwhile waits for it. */
+  /** The last requested hand-off. An append that is requested meanwhile waits for it. */
   #handingOff: Promise<ReadonlyMap<number, Epoch>> | undefined;
 
   constructor(connection: WriteConnection, session: SessionRef, options: PostgresStoreOptions) {
@@ -52,7 +52,7 @@ export class Appender {
     }
   }
 
-  /** Behind the append under way, and behind earlier hand-offs. */
+  /** Runs after the append under way and after earlier hand-offs. */
   async handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
     if (to === this.#session.id) throw new Error('handOff: to another session');
     if (shards.length === 0) return new Map();
@@ -76,7 +76,7 @@ export class Appender {
   }
 
   async #append(rows: readonly DeltaRow[], heads: ReadonlyMap<DocumentId, number>): Promise<AppendOutcome> {
-    // Once: a hand-off that is asked for from now on waits for this append.
+    // It waits once: a later hand-off waits for this append.
     if (this.#handingOff !== undefined) await Promise.allSettled([this.#handingOff]);
     const answer = await this.#attempt(rows, heads);
     return answer.type === 'data' ? this.#bisect(rows, answer.error) : answer;
@@ -100,13 +100,14 @@ export class Appender {
     heads: ReadonlyMap<DocumentId, number>,
   ): Promise<Answer> {
     let failures = 0;
-    // An attempt's answer was lost: the rows may be there, also when the session was fenced after it.
+    // The answer of an attempt was lost: the rows may be there, even if the session was fenced afterwards.
     let uncertain = false;
     while (!this.#aborted.signal.aborted) {
       let sql: Sql | undefined = this.#connection.current;
       try {
         sql ??= await this.#connection.open();
-        // On another connection than the caller knew nothing is proved: not by it, nor by the first attempt.
+        // On a connection that the caller did not know, no head is proved, neither by the caller nor by the
+        // first attempt.
         const proved = this.#connection.epoch === this.#seenEpoch ? heads : headsOf(rows);
         const written = await this.#answer('append', insertBatch(sql, this.#session, batch, proved));
         const answer = written > 0 ? COMMITTED : await this.#whyNothing(sql, uncertain ? batch : undefined);
@@ -144,8 +145,9 @@ export class Appender {
   }
 
   /**
-   * Until it is known which shards are the other's now. After a lost answer the older backend is gone: shards
-   * that are `to`'s were moved, those that are still ours are moved now, all others are somebody else's.
+   * Repeats a hand-off until it is known which shards have moved. After a lost answer the older backend is
+   * gone: shards of `to` were moved, shards that are still ours are moved now, and all others belong to
+   * other sessions.
    */
   async #handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
     let failures = 0;
@@ -172,7 +174,10 @@ export class Appender {
     return new Map();
   }
 
-  /** 0 rows. `batch`: an earlier attempt may have written its rows before the session was fenced. */
+  /**
+   * Explains an attempt that wrote 0 rows. `batch` is set if an earlier attempt may have written its rows
+   * before the session was fenced.
+   */
   async #whyNothing(sql: Sql, batch: Batch | undefined): Promise<AppendOutcome> {
     const [own] = await this.#answer(
       'append',
@@ -184,8 +189,8 @@ export class Appender {
   }
 
   /**
-   * The key of a row is taken. All ours: this batch had landed before its connection was lost. Anybody
-   * else's: this session is behind the log. undefined: the connection was lost over it, try again.
+   * Explains a taken key. If all rows are ours, this batch landed before its connection was lost. If not,
+   * this session is behind the log. Undefined if the connection was lost meanwhile: try again.
    */
   async #whoseRows(sql: Sql, batch: Batch): Promise<AppendOutcome | undefined> {
     try {
@@ -200,13 +205,13 @@ export class Appender {
 
   async #landed(sql: Sql, batch: Batch): Promise<boolean> {
     if ((await this.#answer('append', countBatch(sql, this.#session, batch))) !== batch.size) return false;
-    // The backend may have been ended while it waited for a synchronous standby: a commit behind the
-    // found rows is acknowledged only when they are there too.
+    // The backend may have been ended while it waited for a synchronous standby. A commit behind the found
+    // rows is acknowledged only when the standby has them too.
     await this.#answer('append', sql`UPDATE session SET node = node WHERE id = ${this.#session.id}`);
     return true;
   }
 
-  /** Commits what can be, halving the documents until those with refused values stand alone. */
+  /** Commits the valid rows by halving the documents until those with refused values stand alone. */
   async #bisect(rows: readonly DeltaRow[], error: unknown): Promise<AppendOutcome> {
     const docs = [...new Set(rows.map((row) => row.doc))];
     if (docs.length === 1) {
@@ -228,12 +233,12 @@ export class Appender {
     return within(this.#connection.answerTimeoutMs, call, answer);
   }
 
-  /** The database has given an answer again, whatever it says. */
+  /** Reports that the database has given an answer again, of any kind. */
   #recovered(failures: number): void {
     if (failures > 0) this.#options.onProblem?.({ type: 'recovered', attempts: failures });
   }
 
-  /** Grows from 20 ms to 1 s, between half and the whole of it; ends at once on abort. */
+  /** The pause grows from 20 ms to 1 s, and is between half and the whole of it. An abort ends it at once. */
   async #pause(failures: number): Promise<void> {
     const whole = Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 10), BACKOFF_MAX_MS);
     const signal = this.#aborted.signal;

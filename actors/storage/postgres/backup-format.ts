@@ -1,7 +1,7 @@
-// The form of a backup, version 1: a line that says what it is, then frames. A frame is its type (one byte), the length
-// of its body (four bytes, big-endian) and the body. The first frame is the header, then for each table its beginning,
-// the bytes that PostgreSQL copies, and its end; the last frame has the number of bytes before it and their SHA-256.
-// Pure but for the streams.
+// The form of a backup, version 1: a line that names the form, then frames. A frame is its type (one byte),
+// the length of its body (four bytes, big-endian) and the body. The first frame is the header. For each
+// table there follow its beginning, the bytes that PostgreSQL copies, and its end. The last frame has the
+// number of bytes before it and their SHA-256. Pure except for the streams.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
@@ -59,13 +59,16 @@ export async function writeBackup(sink: Writable, source: BackupSource): Promise
 
 export interface BackupFile {
   readonly migrations: readonly string[];
-  /** Calls `take` for each table in turn, which reads all of its chunks. Rejects with StartError where the file is cut off or changed. */
+  /**
+   * Calls `take` for each table in turn; `take` must read all chunks of the table. Rejects with StartError
+   * if the file is cut off or changed.
+   */
   read(
     take: (table: BackupTable, chunks: AsyncIterable<Uint8Array>) => Promise<void>,
   ): Promise<BackupSummary>;
 }
 
-/** Reads the header. Rejects with StartError where it is none. */
+/** Reads the header. Rejects with StartError if the source is not a backup. */
 export async function readBackup(source: AsyncIterable<Uint8Array>): Promise<BackupFile> {
   const input = new Input(source);
   const magic = await input.take(MAGIC.length);
@@ -107,7 +110,7 @@ async function* chunksOf(input: Input): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Bytes as they are asked for, counted and hashed. */
+/** Reads the source on demand, and counts and hashes its bytes. */
 class Input {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #hash = createHash('sha256');

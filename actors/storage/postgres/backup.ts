@@ -1,5 +1,6 @@
-// A whole database of Troupe as one stream of bytes, and back: all tables as PostgreSQL copies them, of one snapshot.
-// The stream is read and written piece by piece; what is in memory is a row. backup-format.ts has its form.
+// Writes a whole database of Troupe as one stream of bytes, and restores it: all tables as PostgreSQL
+// copies them, of one snapshot. The stream is read and written piece by piece, so memory holds about a row.
+// backup-format.ts has its form.
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { StartError } from '../../../config/fatal.ts';
@@ -15,12 +16,12 @@ import { Servers } from './servers.ts';
 
 const NAME = 'troupe-backup';
 
-/** Nodes may run meanwhile. `sink` gets the bytes; it is ended by the caller. */
+/** Nodes may run meanwhile. `sink` gets the bytes; the caller ends it. */
 export function backup(options: PostgresStoreOptions, sink: Writable): Promise<BackupSummary> {
   return withConnection(options, async (transaction, open) => {
-    // Not the driver's own transaction: where the connection is lost in one, it writes to a socket that is gone.
+    // The driver's own transaction is not used: if its connection is lost, it writes to a closed socket.
     await transaction.unsafe('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    // It holds the snapshot, and says nothing meanwhile.
+    // The transaction holds the snapshot and is idle meanwhile.
     await transaction`SET LOCAL idle_in_transaction_session_timeout = 0`;
     const [there] = await transaction<{ name: string | null; snapshot: string }[]>`
         SELECT to_regclass('troupe_migration')::text AS name, pg_export_snapshot() AS snapshot`;
@@ -36,12 +37,12 @@ export function backup(options: PostgresStoreOptions, sink: Writable): Promise<B
 type Open = (onclose?: () => void) => Sql;
 
 /**
- * On a connection of its own: the driver may leave a socket paused for good when it has copied from it, and tells the
- * reader nothing when the connection is lost.
+ * Copies a table on a connection of its own. After a copy the driver may leave a socket paused for good,
+ * and it does not tell the reader if the connection is lost.
  */
 async function* copyOut(open: Open, snapshot: string, table: BackupTable): AsyncGenerator<Uint8Array> {
   let copy: Readable | undefined;
-  // The driver connects again by itself, and what follows would be of another snapshot.
+  // The driver reconnects by itself, and later rows would belong to another snapshot.
   let lost: StoreUnavailable | undefined;
   const sql = open(() => {
     lost ??= new StoreUnavailable(`the connection was lost while ${table.name} was copied`);
@@ -60,15 +61,15 @@ async function* copyOut(open: Open, snapshot: string, table: BackupTable): Async
 }
 
 /**
- * Into a database in which Troupe has nothing yet. All or nothing: where `source` is cut off, or not what was written,
- * the tables stay empty. Then the history is renewed, as after every restore.
+ * Restores into a database in which Troupe has nothing yet, all or nothing: if `source` is cut off or
+ * changed, the tables stay empty. Then the history is renewed, as after every restore.
  */
 export async function restore(
   options: PostgresStoreOptions,
   source: AsyncIterable<Uint8Array>,
 ): Promise<BackupSummary & { readonly history: string }> {
   return withConnection(options, async (_, open) => {
-    // The driver connects again by itself, and what follows would not be of the transaction.
+    // The driver reconnects by itself, and later statements would be outside of the transaction.
     let lost = false;
     const sql = open(() => {
       lost = true;
@@ -124,7 +125,7 @@ async function restoreOver(
   return { ...done, history };
 }
 
-/** `open` makes further connections to the same server, for the caller to end. */
+/** `open` makes further connections to the same server. The caller ends them. */
 async function withConnection<T>(
   options: PostgresStoreOptions,
   work: (sql: Sql, open: Open) => Promise<T>,
@@ -155,7 +156,7 @@ async function withConnection<T>(
   }
 }
 
-/** Each with its columns in their order; partitions are read by their table. */
+/** Lists the tables, each with its columns in their order. Partitions are read through their table. */
 async function tablesOf(sql: Sql): Promise<readonly BackupTable[]> {
   const rows = await sql<{ name: string; columns: string }[]>`
     SELECT c.relname AS name, json_agg(a.attname ORDER BY a.attnum)::text AS columns
@@ -167,7 +168,7 @@ async function tablesOf(sql: Sql): Promise<readonly BackupTable[]> {
   return rows.map(({ name, columns }) => ({ name, columns: JSON.parse(columns) }));
 }
 
-/** No node has ever run on it. */
+/** Throws StartError if a node has ever run on the database. */
 async function demandEmpty(sql: Sql): Promise<void> {
   const [there] = await sql<{ name: string | null }[]>`SELECT to_regclass('session')::text AS name`;
   if (!there?.name) return;
@@ -177,7 +178,7 @@ async function demandEmpty(sql: Sql): Promise<void> {
     throw new StartError('the database is not empty: create another one, and restore into that');
 }
 
-/** What is numbered goes on above what was restored. */
+/** Raises each sequence above the restored numbers. */
 async function raiseSequences(sql: Sql, tables: readonly BackupTable[]): Promise<void> {
   for (const { name, columns } of tables) {
     for (const column of columns) {

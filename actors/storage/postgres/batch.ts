@@ -1,34 +1,37 @@
-// The statement of a batch, in two fixed shapes, and its parameters. The hot path: the client's and the
-// server's CPU per patch is decided here. What an outcome means is append.ts's.
+// The statement of a batch, in two fixed shapes, and its parameters. This is the hot path: it decides the
+// client's and the server's CPU per patch. append.ts decides the meaning of an outcome.
 //
-// A row of the log is a run: a document's consecutive patches of one batch, keyed by its first version.
-// The key keeps out a writer that is behind. Heads are ends of runs (what was committed, or loaded whole), so
-// a writer's run begins where a run ends, and if the log has gone on from there it has a run with that first
-// version. A run that begins inside another cannot come from a head; the proof catches also that.
+// A row of the log is a run: a document's consecutive patches of one batch, keyed by its first version. The
+// key keeps out a writer that is behind. A head is always the end of a run (committed, or loaded whole), so
+// a writer's run begins where another run ends. If the log has gone on from there, it has a run with that
+// first version. A run that begins inside another cannot come from a head; the proof catches that too.
 import type { DeltaRow, DocumentId, SessionRef } from '../store.ts';
 import { int8Array, type Sql, TYPE } from './connect.ts';
 import { runSpace, writeRun } from './run.ts';
 
 /**
  * Made once per batch and sent again unchanged after an unknown outcome. The lists are array literals of
- * PostgreSQL; the runs' bytes go as one text in base64: elements of an array would be taken in character by
- * character, and hex has half as many again.
+ * PostgreSQL. The runs' bytes go as one text in base64, because PostgreSQL reads the elements of an array
+ * character by character, and hex is longer.
  */
 export interface Batch {
   readonly id: number;
-  /** Runs. */
+  /** Number of runs. */
   readonly size: number;
   readonly docs: string;
   readonly firsts: string;
   readonly lasts: string;
   readonly epochs: string;
-  /** Where in the bytes each run begins, from 1 on, and how many are its. */
+  /** The position at which each run begins in the bytes, from 1 on, and its number of bytes. */
   readonly starts: string;
   readonly lengths: string;
   readonly packed: string;
 }
 
-/** A document's run ends when its patches have this many bytes: whoever needs one patch reads a whole run. */
+/**
+ * A document's run ends when its patches have this many bytes, because reading one patch reads its whole
+ * run.
+ */
 const RUN_BYTES = 65_536;
 
 /** Throws RefusedValue. */
@@ -75,7 +78,7 @@ interface Run {
   bytes: number;
 }
 
-/** Documents may alternate in a batch; of each its rows follow each other. */
+/** Groups rows into runs. Documents may alternate in a batch, but the rows of each document are in order. */
 function runsOf(rows: readonly DeltaRow[]): Run[] {
   const runs: Run[] = [];
   const open = new Map<DocumentId, Run>();
@@ -105,15 +108,16 @@ SELECT d, f, l, e, $1, $3, substring((SELECT decode($10, 'base64')), s, n)
 FROM unnest($4, $5, $6, $7, $8, $9) x(d, f, l, e, s, n)
 WHERE EXISTS (SELECT 1 FROM me)`;
 
-/** The newest run ends at the head: the head is there, and nothing is above it. */
+/** The newest run must end at the head: then the head exists, and nothing is above it. */
 const APPEND_WITH_PROOF = `${APPEND} AND NOT EXISTS (SELECT 1 FROM unnest($11, $12) h(d, v)
 WHERE (SELECT p.last FROM delta p WHERE p.doc = h.d ORDER BY p.first DESC LIMIT 1) IS DISTINCT FROM nullif(h.v, 0))`;
 
 const PREPARED = { prepare: true };
 
 /**
- * Runs written: all, or 0 where the session is fenced or a head is not the log's. The row lock on the
- * session is what fencing waits for; without it a batch lands after the fence.
+ * Returns the number of written runs: all of them, or 0 if the session is fenced or a head differs from the
+ * log's. Fencing waits for the row lock on the session; without the lock a batch could land after the
+ * fence.
  */
 export async function insertBatch(
   sql: Sql,
@@ -138,7 +142,7 @@ export async function insertBatch(
   return (await sql.unsafe(APPEND_WITH_PROOF, parameters, PREPARED)).count;
 }
 
-/** Of the batch's runs those that are in the log under this session and batch. */
+/** Number of the batch's runs that are in the log under this session and batch. */
 export async function countBatch(sql: Sql, session: SessionRef, batch: Batch): Promise<number> {
   const [found] = await sql<{ runs: number }[]>`
     SELECT count(*) AS runs FROM unnest(

@@ -1,10 +1,10 @@
-// Claims shards: compare and set on the owner, and the epoch one higher.
+// Claims shards by compare and set on the owner, and raises the epoch by one.
 import type { Epoch, SessionRef } from '../store.ts';
 import { int8Array, type Sql } from './connect.ts';
 
 /**
- * Shards without an owner, or with a fenced one, become `session`'s, if it is live. Those that it has
- * already are returned as they are, so that a claim whose answer was lost can be made again.
+ * Gives shards without an owner, or with a fenced one, to `session`, if it is live. Shards that it owns
+ * already are returned unchanged, so that a claim whose answer was lost can be made again.
  */
 export async function claim(
   sql: Sql,

@@ -1,5 +1,5 @@
-// What a client has committed to a document: its pairs up to the newest snapshot from client_seq, and
-// those after it from the log.
+// The seqs that a client has committed to a document: its pairs up to the newest snapshot come from
+// client_seq, and later pairs from the log.
 import {
   type ClientSeqs,
   type DocumentId,
@@ -11,12 +11,12 @@ import {
 import { int8Array, numbers, type Sql } from './connect.ts';
 import { pairsOfRun, type StoredRun } from './run.ts';
 
-/** Of tiny patches a page has so many rows at most. */
+/** Most rows of a page, for tiny patches. */
 const SEQ_PAGE_RUNS = 1_000;
 
 type Pair = readonly [seq: number, version: number];
 
-/** The row of what is kept up to the newest snapshot comes first, then one for each run above that. */
+/** The row of the pairs up to the newest snapshot comes first, then one row for each run above it. */
 interface Kept {
   readonly base: number;
   readonly forgotten: boolean;
@@ -32,8 +32,9 @@ export async function clientSeqs(
   client: string,
   upTo: number,
 ): Promise<ClientSeqs | undefined> {
-  // One statement, of one moment: a snapshot made meanwhile would move pairs from the one to the other.
-  // A run that has a patch of the client has its name: most runs of a crowded document stay where they are.
+  // One statement reads at one moment. With two statements a new snapshot between them could move pairs
+  // from the log to client_seq. A run with a patch of the client contains its name, so most runs of a
+  // crowded document are not transferred.
   const rows = await sql<Row[]>`
     WITH s AS (SELECT coalesce(max(version), 0) AS base FROM snapshot WHERE doc = ${doc})
     SELECT s.base, coalesce((SELECT forgotten FROM document WHERE id = ${doc}), false) AS forgotten, k.last_seq, k.seqs, k.versions,
@@ -63,15 +64,18 @@ export async function clientSeqs(
   const before = pairsOf(kept.seqs, kept.versions);
   const known = before.filter(([, version]) => version <= upTo);
   const pairs = [...found.reverse(), ...known].slice(0, PAIRS);
-  // last_seq may be of a version above upTo only where pairs above it are.
+  // last_seq can belong to a version above upTo only if there are pairs above upTo.
   const keptLast = known.length === before.length ? (kept.last_seq ?? 0) : 0;
   const lastSeq = Math.max(foundLast, keptLast, ...pairs.map(([seq]) => seq));
   if (pairs.length > 0) return { lastSeq, pairs };
-  // Above `upTo` it has some: then it is not one of the forgotten.
+  // If the client has pairs above `upTo`, it has not been forgotten.
   return kept.forgotten && before.length === 0 ? { lastSeq: null, pairs } : undefined;
 }
 
-/** As the store's; of one moment, in which nobody is between being listed and being forgotten. */
+/**
+ * Implements the store's `clients`. It reads at one moment, so no client is neither listed nor counted as
+ * forgotten.
+ */
 export async function clients(sql: Sql, doc: DocumentId, limit: number): Promise<KnownClients> {
   const rows = await sql<{ client: string | null; forgotten: boolean }[]>`
     SELECT k.client, coalesce(d.forgotten, false) AS forgotten
@@ -84,7 +88,7 @@ export async function clients(sql: Sql, doc: DocumentId, limit: number): Promise
   };
 }
 
-/** As `clients`, of each document. */
+/** Implements `clients` for many documents. */
 export async function clientsOfAll(
   sql: Sql,
   docs: readonly DocumentId[],
@@ -106,7 +110,7 @@ export async function clientsOfAll(
   });
 }
 
-/** As the store's. Runs without the client stay in the database. */
+/** Implements the store's `seqPage`. Runs without the client stay in the database. */
 export async function seqPage(
   sql: Sql,
   doc: DocumentId,
@@ -131,7 +135,7 @@ export async function seqPage(
 function pairsOf(seqs: string | null, versions: string | null): Pair[] {
   const left = numbers(seqs);
   const right = numbers(versions);
-  // Newest first, each version once: two snapshots written at the same time may both have brought it.
+  // Newest first, each version once: two snapshots written at the same time may both have brought a pair.
   const byVersion = new Map(left.map((seq, i): [number, number] => [right[i] ?? 0, seq]));
   return [...byVersion].sort((a, b) => b[0] - a[0]).map(([version, seq]): Pair => [seq, version]);
 }

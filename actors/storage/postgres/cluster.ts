@@ -4,7 +4,10 @@ import type { Sql } from './connect.ts';
 import { readTimeline } from './servers.ts';
 import { historyTag } from './session.ts';
 
-/** As the store's. The connection has told the database of its timeline when it was proved (`Servers`). */
+/**
+ * Implements the store's `timeline`. The connection reported its timeline to the database when it was
+ * proved (`Servers`).
+ */
 export async function timeline(sql: Sql): Promise<{ timeline: number; highest: number }> {
   const now = await readTimeline(sql);
   await sql`
@@ -15,7 +18,7 @@ export async function timeline(sql: Sql): Promise<{ timeline: number; highest: n
   return { timeline: now, highest: Math.max(now, row?.timeline ?? 0) };
 }
 
-/** A dump restored elsewhere begins at a lower timeline: the recorded one is set to the server's. */
+/** A dump restored elsewhere begins at a lower timeline, so the recorded timeline is set to the server's. */
 export async function renewHistory(sql: Sql): Promise<string> {
   const now = await readTimeline(sql);
   const [row] = await sql<{ history: string }[]>`SELECT troupe_renew_history(${now}) AS history`;
@@ -24,8 +27,8 @@ export async function renewHistory(sql: Sql): Promise<string> {
 }
 
 /**
- * An ordinary user sees other users' backends without their type; who has a user and a database is a client
- * (or works for one). reserved_connections came with PostgreSQL 16.
+ * An ordinary user sees other users' backends without their type. A backend with a user and a database is a
+ * client (or works for one). reserved_connections came with PostgreSQL 16.
  */
 export async function connectionBudget(sql: Sql): Promise<ConnectionBudget> {
   const [row] = await sql<ConnectionBudget[]>`

@@ -1,17 +1,18 @@
-// Retention of one document, in steps of a sweep's transaction, which has the document and its session locked. A
-// document's floor is its newest snapshot that is old enough and far enough behind the head: first the kept history is
-// said to begin there (`folded`), then the log up to it goes, then the clients of whom nothing else is left (forget.ts), and
-// then the document is cleared. Every version from the floor on stays readable, and the head stays always.
+// Retention of one document, in steps of a sweep's transaction, which has the document and its session
+// locked. A document's floor is its newest snapshot that is old enough and far enough behind the head.
+// First `folded` is set: the kept history begins there. Then the log up to the floor is removed, then the
+// clients of which nothing else is left (forget.ts), and then the document is cleared. Every version from
+// the floor on stays readable, and the head always stays.
 //
-// Runs that are folded away whole are deleted. One that is only in part keeps its row and key, and its patches
-// from there on; so the head's run is always there: a batch proves itself by it, and a writer that is a
+// Runs that are folded away whole are deleted. A run that is folded away in part keeps its row, its key and
+// its later patches. So the head's run is always there: a batch proves itself by it, and a writer that is a
 // batch behind meets its key.
 import type { DocumentId } from '../store.ts';
 import type { Transaction } from './connect.ts';
 import { type Forgetting, forgetClients } from './forget.ts';
 import { countOfRun, decodeRun, encodeRun, RUN_HEADER_BYTES } from './run.ts';
 
-/** Runs deleted in one statement. */
+/** Most runs deleted in one statement. */
 const RUNS = 2_000;
 
 export async function raiseFloor(tx: Transaction, doc: DocumentId, floor: number): Promise<void> {
@@ -20,13 +21,13 @@ export async function raiseFloor(tx: Transaction, doc: DocumentId, floor: number
 }
 
 export interface Cleared {
-  /** Patches, and clients. */
+  /** Number of removed patches and clients. */
   readonly removed: number;
-  /** The document is not cleared yet. */
+  /** True if the document is not cleared yet. */
   readonly more: boolean;
 }
 
-/** `limit` patches and clients at most. */
+/** Removes at most `limit` patches and clients. */
 export async function clearDocument(tx: Transaction, what: Forgetting): Promise<Cleared> {
   const { doc, floor, limit } = what;
   const removed = await removeDeltas(tx, doc, floor, limit);
@@ -38,7 +39,7 @@ export async function clearDocument(tx: Transaction, what: Forgetting): Promise<
   return { removed: removed + forgotten, more: false };
 }
 
-/** The last version that goes: the head stays in its run. */
+/** The last version to remove. The head stays in its run. */
 async function endOf(tx: Transaction, doc: DocumentId, floor: number): Promise<number> {
   const [head] = await tx<{ version: number }[]>`
     SELECT last AS version FROM delta WHERE doc = ${doc} ORDER BY first DESC LIMIT 1`;
@@ -53,7 +54,7 @@ async function hasDeltas(tx: Transaction, doc: DocumentId, floor: number): Promi
   return lowest !== undefined && lowest.last - countOfRun(lowest.header) + 1 <= end;
 }
 
-/** From the bottom, so that what is left has no gap: runs, or the start of one. */
+/** Removes patches from the bottom, so that the rest has no gap: whole runs, and the start of one. */
 async function removeDeltas(tx: Transaction, doc: DocumentId, floor: number, limit: number): Promise<number> {
   const end = await endOf(tx, doc, floor);
   const runs = await tx<{ first: number; last: number; header: Buffer }[]>`
@@ -82,7 +83,7 @@ async function deleteRuns(tx: Transaction, doc: DocumentId, to: number): Promise
   await tx`DELETE FROM delta WHERE doc = ${doc} AND first <= ${to}`;
 }
 
-/** Takes the patches below `lowest` off a run. */
+/** Removes the patches below `lowest` from a run. */
 async function cutRun(
   tx: Transaction,
   doc: DocumentId,

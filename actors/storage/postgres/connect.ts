@@ -1,21 +1,27 @@
-// How every connection of the stores is made: its name, its types, its time-outs. No statement is here.
-// Connections are sessions of PostgreSQL with prepared statements: a transaction pooler cannot stand between.
+// Makes every connection of the stores: its name, its types, its time-outs. No statement is here.
+// Connections are sessions of PostgreSQL with prepared statements, so a transaction pooler cannot stand
+// between.
 import postgres from 'postgres';
 import type { PostgresServer } from '../../../config/postgres-url.ts';
 import { AnswerTimeout } from './errors.ts';
 
 export interface PostgresStoreOptions {
-  /** As config/postgres-url.ts reads it. Of several hosts, separated by commas, whichever is the primary is used. */
+  /**
+   * The form that config/postgres-url.ts reads. Of several hosts, separated by commas, the primary is used.
+   */
   readonly url: string;
   /** Servers of a lower timeline are not used. Default 0. */
   readonly lowestTimeline?: number;
   /** Longest wait for a connection. Default 5,000. */
   readonly connectTimeoutMs?: number;
-  /** Longest wait for the answer to a statement, before its connection is given up. Default 10,000. */
+  /** Longest wait for the answer to a statement, after which its connection is given up. Default 10,000. */
   readonly answerTimeoutMs?: number;
   /** Connections for reading, per store. Default 2. */
   readonly readConnections?: number;
-  /** Told of each failed attempt to reach the database while a call keeps trying, and once it succeeded again. */
+  /**
+   * Called for each failed attempt to reach the database while a call keeps trying, and once an attempt has
+   * succeeded again.
+   */
   readonly onProblem?: (problem: StoreProblem) => void;
 }
 
@@ -35,8 +41,8 @@ export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 export const DEFAULT_ANSWER_TIMEOUT_MS = 10_000;
 
 /**
- * A client whose machine has vanished says no word: within half a minute the server finds that out, lets go of
- * what it had locked, and has its connection free. By itself it would take two hours.
+ * A client whose machine has vanished sends nothing. With these settings the server finds that out within
+ * half a minute, releases its locks and frees its connection. By default that would take two hours.
  */
 const VANISHED = {
   tcp_keepalives_idle: 10,
@@ -45,7 +51,10 @@ const VANISHED = {
   tcp_user_timeout: 30_000,
 };
 
-/** Migrations alone are transactions of several statements: a node that is stopped in one must not keep the others waiting. */
+/**
+ * Only migrations are transactions of several statements. A node that is stopped in one must not keep the
+ * others waiting.
+ */
 export const IDLE_IN_TRANSACTION_MS = 30_000;
 
 /** Element type ids of PostgreSQL for parameters that are sent as ready-made literals. */
@@ -63,15 +72,15 @@ export interface ConnectOptions {
   readonly server: PostgresServer;
   readonly name: string;
   readonly max: number;
-  /** The server ends a statement after this; 0: never. */
+  /** The server ends a statement after this time. 0 stands for never. */
   readonly statementTimeoutMs: number;
   readonly onclose?: () => void;
   readonly onnotify?: (channel: string, payload: string) => void;
 }
 
 /**
- * Opens nothing yet: connections are made by the first statements. A connection can be silent for ever (a
- * network that drops everything, a server that is stopped): who waits for an answer waits `within` a time.
+ * Opens nothing yet: the first statements make the connections. A connection can stay silent for ever (a
+ * network that drops everything, a stopped server), so callers wait for an answer with `within`.
  */
 export function connect(store: PostgresStoreOptions, options: ConnectOptions): Sql {
   const { server } = options;
@@ -79,16 +88,17 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
     ...(server.user === undefined ? {} : { user: server.user }),
     ...(server.password === undefined ? {} : { password: server.password }),
     ...(server.database === undefined ? {} : { database: server.database }),
-    // A connection to a standby ends at once, as if it could not be made. (For the driver a standby is read-write.)
+    // A connection to a standby ends at once, like a failed attempt. (The driver takes a standby for
+    // read-write.)
     target_session_attrs: 'primary',
     max: options.max,
     connect_timeout: (store.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS) / 1_000,
-    // The stores pace their attempts themselves; the driver would add up to 20 s.
+    // The stores pace their attempts themselves. The driver would add up to 20 s.
     backoff: () => 0,
     max_lifetime: null,
     idle_timeout: 0,
     keep_alive: 5,
-    // Saves a query per connection; array parameters are literals with their type id.
+    // This saves a query per connection. Array parameters are literals with their type id.
     fetch_types: false,
     types: NUMBERS,
     onnotice: () => undefined,
@@ -97,7 +107,8 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
     connection: {
       ...server.settings,
       application_name: options.name,
-      // What waits for a lock ends by it too; fencing waits for 250 ms, which its function says (migrations).
+      // The limit also ends statements that wait for a lock. Fencing waits for 250 ms, as its function says
+      // (migrations).
       statement_timeout: options.statementTimeoutMs,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       ...VANISHED,
@@ -106,7 +117,10 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
   return postgres(Object.assign(settings, placeOf(server)));
 }
 
-/** The host is a list, since within a host that is text the driver looks for a port, and an IPv6 address has colons. */
+/**
+ * The host is passed as a list: the driver looks for a port in a host that is text, and an IPv6 address has
+ * colons.
+ */
 function placeOf({ host, port, sslmode, sslnegotiation }: PostgresServer) {
   if (host.startsWith('/')) return { path: `${host}/.s.PGSQL.${port}`, ssl: false };
   const ssl = sslmode === 'verify-ca' ? 'verify-full' : sslmode !== 'disable' && sslmode;
@@ -118,7 +132,7 @@ function placeOf({ host, port, sslmode, sslnegotiation }: PostgresServer) {
 export const int8Array = (sql: Pick<Sql, 'typed'>, numbers: readonly number[]) =>
   sql.typed(`{${numbers.join()}}`, TYPE.int8Array);
 
-/** An int8[] as PostgreSQL writes it. */
+/** Parses an int8[] as PostgreSQL writes it. */
 export const numbers = (literal: string | null): number[] =>
   literal === null || literal === '{}' ? [] : literal.slice(1, -1).split(',').map(Number);
 
@@ -126,7 +140,10 @@ export const numbers = (literal: string | null): number[] =>
 export const textArray = (sql: Pick<Sql, 'typed'>, texts: readonly string[]) =>
   sql.typed(`{${texts.map(textElement).join()}}`, TYPE.textArray);
 
-/** What needs no quotes in an array literal: client ids, and most names of users. A bare `null` would be NULL. */
+/**
+ * Texts that need no quotes in an array literal: client ids, and most names of users. A bare `null` would
+ * be NULL.
+ */
 const PLAIN = /^(?!null$)[A-Za-z0-9_-]+$/i;
 const ESCAPED = /[\\"]/g;
 
@@ -134,12 +151,12 @@ const ESCAPED = /[\\"]/g;
 export const textElement = (text: string): string =>
   PLAIN.test(text) ? text : `"${text.replace(ESCAPED, '\\$&')}"`;
 
-/** A timer that is later than this tells that the thread was held up: the answer may be there, and unread. */
+/** A timer that is later than this shows that the thread was held up: the answer may be there, unread. */
 const LATE_MS = 50;
 
 /**
- * Rejects with AnswerTimeout when `answer` takes longer; the caller then gives the connection up. The time for which
- * this thread was held up is not counted.
+ * Rejects with AnswerTimeout if `answer` takes longer; the caller then gives the connection up. Time for
+ * which this thread was held up does not count.
  */
 export async function within<T>(ms: number, what: string, answer: PromiseLike<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -36,17 +36,20 @@ import {
 import { orphans, shardMap } from './shards.ts';
 import { sweep } from './sweep.ts';
 
-/** Of a control store, beside those that listen. */
+/** Connections of a control store, without the listening ones. */
 export const CONTROL_CONNECTIONS = 2;
 
 export interface ControlStoreOptions extends PostgresStoreOptions {
-  /** What the server knows the connections by. One that does not begin with `troupe:` is no node's. */
+  /**
+   * The server knows the connections by this name. A name that does not begin with `troupe:` belongs to no
+   * node.
+   */
   readonly name?: string;
 }
 
-/** Waiting for another node that migrates included. */
+/** Includes the wait for another node that migrates. */
 const MIGRATION_TIMEOUT_MS = 3_600_000;
-/** For statements under way when the store is closed. Nobody waits for what they say. */
+/** Longest wait for statements under way when the store is closed. No caller waits for their answers. */
 const CLOSE_MS = 1_000;
 
 export class PostgresControlStore implements ControlStore {

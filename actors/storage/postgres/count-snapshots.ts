@@ -1,10 +1,11 @@
-// Snapshots of earlier versions do not know their place in the log, so writing the next removes none of them. This
-// counts their places, a few in a step, and then removes those that are superfluous.
+// Snapshots of earlier versions of Troupe do not have their place in the log, so writing the next snapshot
+// removes none of them. This file counts their places, a few in a step, and then removes the superfluous
+// ones.
 import type { DocumentId, SessionRef } from '../store.ts';
 import { EMPTY_DOCUMENT, type SnapshotPlace, superfluous } from '../thinning.ts';
 import { int8Array, type Transaction } from './connect.ts';
 
-/** Places counted in one step at most: each reads the log between two snapshots, its sizes only. */
+/** Most places counted in one step. Each reads the sizes of the log between two snapshots. */
 const COUNTED = 20;
 
 interface Snapshot {
@@ -13,7 +14,10 @@ interface Snapshot {
   readonly logged: number | null;
 }
 
-/** True: there was something to do, and there may be more. Counts `limit` snapshots of one document at most. */
+/**
+ * True if there was something to do; there may then be more. Counts at most `limit` snapshots of one
+ * document.
+ */
 export async function countSnapshots(
   tx: Transaction,
   session: SessionRef,
@@ -30,7 +34,7 @@ export async function countSnapshots(
   if (live === undefined) return 'fenced';
   const folded = document?.folded ?? 0;
   const most = Math.min(COUNTED, limit);
-  // From the last that is counted on, so that each step has what the one before has counted.
+  // The query starts from the last counted snapshot, so that each step continues the one before.
   const snapshots = await tx<Snapshot[]>`
     SELECT version, octet_length(state) AS bytes, logged FROM snapshot
     WHERE doc = ${doc} AND version >= coalesce((SELECT max(version) FROM snapshot WHERE doc = ${doc}

@@ -1,11 +1,11 @@
-// Statements about documents as such: found by name, created. Their content is the log's.
+// Statements that find documents by name and create them. The log has their content.
 
 import type { KindName } from '../../../protocol/messages.ts';
 import type { DocumentId, DocumentRow, SessionRef } from '../store.ts';
 import { type Sql, textArray } from './connect.ts';
 import { sessionState } from './session.ts';
 
-/** As stored. A number is never given to another kind. */
+/** Stored numbers of the kinds. A number is never given to another kind. */
 const KINDS: Readonly<Record<KindName, number>> = { json: 1, 'rich-text': 2, yjs: 3 };
 const KIND_NAMES = new Map<number, KindName>([
   [KINDS.json, 'json'],
@@ -25,7 +25,7 @@ export async function find(sql: Sql, org: string, name: string): Promise<Documen
   return row && documentRow(row);
 }
 
-/** In the order asked. */
+/** The rows come in the order of the names. */
 export async function findAll(
   sql: Sql,
   names: readonly (readonly [org: string, name: string])[],
@@ -38,7 +38,7 @@ export async function findAll(
     sql,
     names.map(([, name]) => name),
   );
-  // LIMIT: the index is asked for each, whatever the planner takes the table for.
+  // With LIMIT the index is used for each name, regardless of the planner's estimate of the table.
   const rows = await sql<(Row & { place: number })[]>`
     SELECT n.place, d.id, d.kind, d.folded FROM unnest(${orgs}, ${rests}) WITH ORDINALITY n(org, name, place)
     CROSS JOIN LATERAL (SELECT id, kind, folded FROM document
@@ -56,8 +56,8 @@ export interface NewDocument {
 }
 
 /**
- * Creates it where its name is free, or returns the one there is. undefined: the session is fenced, or
- * does not own the shard. 'again': lost a race (or the id is taken): call again with another id.
+ * Creates the document if its name is free, or returns the existing one. Undefined if the session is fenced
+ * or does not own the shard. 'again' if it lost a race or the id is taken: call it again with another id.
  */
 export async function create(
   sql: Sql,

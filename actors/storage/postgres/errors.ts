@@ -1,8 +1,8 @@
-// What an error of the driver or of PostgreSQL means for the call that got it.
+// The meaning of an error of the driver or of PostgreSQL for the call that got it.
 import { StoreUnavailable } from '../store.ts';
 
 /**
- * - connection: the connection is lost; whether the statement took effect is unknown.
+ * - connection: the connection is lost; it is unknown whether the statement took effect.
  * - transient: the statement had no effect and may have one when sent again unchanged.
  * - data: a value of the statement is refused, and always will be.
  * - duplicate: a unique key is taken.
@@ -10,7 +10,10 @@ import { StoreUnavailable } from '../store.ts';
  */
 export type ErrorClass = 'connection' | 'transient' | 'data' | 'duplicate' | 'other';
 
-/** Refused for now: resources, locks, time-outs, a server that starts, stops, is read-only, or does not let us in. */
+/**
+ * Refused for now: resources, locks, time-outs, or a server that starts, stops, is read-only, or does not
+ * let us in.
+ */
 const TRANSIENT = /^(25006|28|3D000|40|53|55P03|55006|57014|58)/;
 const CONNECTION = /^(CONNECTION_|CONNECT_TIMEOUT|08|57P0)/;
 const DATA = /^(22|23|54)/;
@@ -25,7 +28,10 @@ export function classify(error: unknown): ErrorClass {
   return isSystemError(error) ? 'connection' : 'other';
 }
 
-/** Maps what stands for "the database is out of reach or refuses" to StoreUnavailable; everything else stays what it is. */
+/**
+ * Maps the errors that mean "the database is out of reach or refuses" to StoreUnavailable. Returns every
+ * other error unchanged.
+ */
 export function asUnavailable(call: string, error: unknown): unknown {
   const kind = classify(error);
   if (kind !== 'connection' && kind !== 'transient') return error;
@@ -34,7 +40,8 @@ export function asUnavailable(call: string, error: unknown): unknown {
 
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // Node reports a refused connection to a name with several addresses as an AggregateError without a message.
+  // Node reports a refused connection to a name with several addresses as an AggregateError without a
+  // message.
   return error.message || codeOf(error) || error.name;
 }
 
@@ -43,7 +50,7 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** No answer in time. The connection is given up: an answer may still be under way. */
+/** No answer came in time. The connection is given up, because an answer may still be under way. */
 export class AnswerTimeout extends Error {
   override name = 'AnswerTimeout';
   readonly code = 'CONNECTION_ANSWER_TIMEOUT';

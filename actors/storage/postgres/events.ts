@@ -1,6 +1,6 @@
-// Events between nodes by LISTEN and NOTIFY, on one channel of the database. Owns the connection that
-// listens: proved every few seconds, made again for as long as it takes. Nothing of the edit path is here.
-// A subscription's modes: down -> up -> down …; any -> closed, set by #setMode alone.
+// Events between nodes by LISTEN and NOTIFY, on one channel of the database. Owns the listening connection:
+// it is proved every few seconds, and made again for as long as that takes. No part of the edit path is
+// here. A subscription's modes: down -> up -> down …; any -> closed. Only #setMode changes the mode.
 import { type EventListener, MAX_EVENT_BYTES, StoreUnavailable } from '../store.ts';
 import {
   connect,
@@ -14,11 +14,11 @@ import { end } from './pool.ts';
 import type { Servers } from './servers.ts';
 
 const CHANNEL = 'troupe';
-/** A payload begins with what it is: an event follows, or it was too long to follow. */
+/** The first character of a payload: an event follows, or the event was too long to be sent. */
 const EVENT = 'e';
 const HINT = 'g';
 
-/** A connection that has died without a word is noticed after this and the wait for an answer. */
+/** A connection that died silently is noticed after this time plus the wait for an answer. */
 const PROVE_EVERY_MS = 5_000;
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 1_000;
@@ -29,9 +29,9 @@ export async function notify(sql: Sql, event: string): Promise<void> {
 }
 
 export interface Subscription {
-  /** Resolves once subscribed; rejects with StoreUnavailable where it cannot be at first. */
+  /** Resolves once subscribed. Rejects with StoreUnavailable if the first attempt fails on each server. */
   start(): Promise<void>;
-  /** Also while it starts. */
+  /** May be called while it starts. */
   close(): Promise<void>;
   recheck(): void;
 }
@@ -84,7 +84,7 @@ class Events implements Subscription {
     this.#setMode({ type: 'closed' });
     clearTimeout(this.#timer);
     if (this.#opening) end(this.#opening);
-    // What is under way here proves the connection: nobody waits for it.
+    // Only a proof of the connection can be under way here, and no caller waits for it.
     if (mode.type === 'up') await mode.sql.end({ timeout: 0 });
   }
 
@@ -118,7 +118,8 @@ class Events implements Subscription {
   }
 
   #received(sql: Sql, payload: string): void {
-    // Of a connection that is subscribed, and is not yet known to be, too; of one that was given up, no more.
+    // Events count from a connection that has subscribed, even before it is known to have. Events of a
+    // connection that was given up are ignored.
     const current = this.#mode.type === 'up' ? this.#mode.sql : this.#opening;
     if (current !== sql) return;
     if (payload.startsWith(EVENT)) this.#listener.onEvent(payload.slice(EVENT.length));

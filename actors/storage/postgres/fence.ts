@@ -1,20 +1,26 @@
-// Fences sessions: once it says true, nothing of theirs can land. Waits for their statements in flight,
-// and ends the backends that keep a row locked (a stopped process holds its half-sent batch for ever).
+// Fences sessions: once `fence` returns true, none of their rows can land. It waits for their statements in
+// flight, and ends the backends that keep a row locked (a stopped process holds its half-sent batch for
+// ever).
 import { type FenceVictim, type SessionId, type SessionRef, StoreUnavailable } from '../store.ts';
 import { type Sql, textArray } from './connect.ts';
 import { codeOf } from './errors.ts';
 import { DATABASE_OID, foldName, poolName, writeName } from './session.ts';
 
-/** A round waits 250 ms for the locks: backends told to end let go of theirs in the next one. */
+/**
+ * A round waits 250 ms for the locks. Backends that were told to end release their locks in the next round.
+ */
 const ROUNDS = 8;
 
-/** Of troupe_fence. */
+/** Answer of troupe_fence. */
 const TOO_SOON = -2;
 
-/** lock_not_available; and deadlock_detected, should a third party lock sessions in another order. */
+/** lock_not_available, and deadlock_detected in case a third party locks sessions in another order. */
 const LOCKED = new Set(['55P03', '40P01']);
 
-/** `gapMs`: 'too-soon' while the cluster's last fence is younger. false: `me` is not live. */
+/**
+ * With `gapMs`, the answer is 'too-soon' while the cluster's last fence is younger. False if `me` is not
+ * live.
+ */
 export async function fence(
   sql: Sql,
   me: SessionRef,
@@ -25,7 +31,8 @@ export async function fence(
   const session = 'session' in victim ? victim.session : null;
   for (let round = 1; ; round++) {
     try {
-      // Alone in its statement: in one with others their snapshot would be older than the wait for the locks.
+      // The function must be alone in its statement. Together with others, their snapshot would be older
+      // than the wait for the locks.
       const [row] = await sql<{ fenced: number }[]>`
         SELECT troupe_fence(${me.id}, ${me.nonce}, ${run}, ${session}, ${gapMs}) AS fenced`;
       return row?.fenced === TOO_SOON ? 'too-soon' : row !== undefined && row.fenced >= 0;
@@ -37,7 +44,10 @@ export async function fence(
   }
 }
 
-/** Those that may lock the victims' rows: their own connections, and the folding ones of their run. */
+/**
+ * Ends the backends that may lock the victims' rows: the victims' own connections, and the folding
+ * connections of their run.
+ */
 async function endBackends(sql: Sql, run: string | null, session: SessionId | null): Promise<void> {
   const victims = await sql<{ id: SessionId; run: string; database: number }[]>`
     SELECT id, run, ${sql.unsafe(DATABASE_OID)} AS database

@@ -1,5 +1,5 @@
-// The first connections to a database: whether it is a PostgreSQL that can be used, spoken to directly. Owns its two
-// connections for as long as it looks. It changes nothing.
+// The first connections to a database. They check that a usable PostgreSQL answers, and that no pooler
+// stands between. Owns its two connections during the check. It changes nothing.
 import { EXIT, StartError } from '../../../config/fatal.ts';
 import {
   connect,
@@ -16,11 +16,12 @@ const LEAST_VERSION = 150_000;
 const NAME = 'troupe:start';
 
 /**
- * One attempt at the current server. Rejects with StartError where the server cannot be used at all, else with what the
- * driver says; the next attempt is then another server's.
+ * Makes one attempt at the current server. Rejects with StartError if the server cannot be used at all,
+ * otherwise with the driver's error; the next attempt then goes to another server.
  *
- * A pooler shows in two ways. It ignores settings that a connection begins with. And it gives two connections one
- * backend, or one connection two: here the first connection asks before and within a transaction of the second.
+ * A pooler shows itself in two ways. It ignores the settings with which a connection begins. And it gives
+ * two connections one backend, or one connection two backends, so the first connection asks before and
+ * within a transaction of the second.
  */
 export async function firstContact(options: PostgresStoreOptions, servers: Servers): Promise<void> {
   const server = servers.current;
@@ -40,7 +41,7 @@ export async function firstContact(options: PostgresStoreOptions, servers: Serve
       answerTimeoutMs,
       'connect',
       (async () => {
-        // Not the driver's own transaction: given up in the midst, it writes to a socket that is gone.
+        // The driver's own transaction is not used: if it is given up midway, it writes to a closed socket.
         await two.unsafe('BEGIN');
         const { pid } = await ask(two);
         return [pid, (await ask(one)).pid] as const;
@@ -61,7 +62,8 @@ export async function firstContact(options: PostgresStoreOptions, servers: Serve
 async function ask(
   sql: Sql,
 ): Promise<{ readonly pid: number; readonly idleMs: number; readonly version: number }> {
-  // Not prepared: a pooler has prepared statements fail before the backends are compared.
+  // The statement is not prepared: through a pooler a prepared statement could fail before the backends are
+  // compared.
   const [row] = await sql.unsafe<{ pid: number; idleMs: number; version: number }[]>(`
     SELECT pg_backend_pid() AS pid, current_setting('server_version_num')::int AS version,
       (SELECT setting::int FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout') AS "idleMs"`);
@@ -75,6 +77,6 @@ const pooler = (does: string): StartError =>
     { exitCode: EXIT.config },
   );
 
-/** PgBouncer's words for a setting that is not in its ignore_startup_parameters. */
+/** PgBouncer reports in these words a setting that is not in its ignore_startup_parameters. */
 const isUnsupportedParameter = (error: unknown): boolean =>
   error instanceof Error && /unsupported startup parameter/i.test(error.message);

@@ -1,6 +1,6 @@
-// Retention of what is remembered of clients. One is forgotten whole, when the last that it committed has been folded
-// away: as long as a patch is in the kept log it must be known for committed when it is sent again. From then on
-// the document says that it has forgotten some, so that nobody is told that he never committed.
+// Retention of the memory of clients. A client is forgotten whole, when its last commit has been folded
+// away: as long as one of its patches is in the kept log, a repeated submit must be recognised. From then
+// on the document records that it has forgotten clients, so that no client is told that it never committed.
 import type { DocumentId } from '../store.ts';
 import { type Transaction, textArray } from './connect.ts';
 import { keptRuns } from './history.ts';
@@ -14,7 +14,10 @@ export interface Forgetting {
   readonly limit: number;
 }
 
-/** Clients forgotten: `limit` at most. The transaction has the document locked: no snapshot is written meanwhile. */
+/**
+ * Forgets at most `limit` clients and returns their number. The transaction has the document locked, so no
+ * snapshot is written meanwhile.
+ */
 export async function forgetClients(tx: Transaction, what: Forgetting): Promise<number> {
   const { doc, floor, olderThanMs, limit } = what;
   const [newest] = await tx<{ version: number }[]>`
@@ -22,8 +25,8 @@ export async function forgetClients(tx: Transaction, what: Forgetting): Promise<
       SELECT 1 FROM client_seq WHERE doc = ${doc} AND versions[1] <= ${floor}::bigint)
     HAVING max(version) IS NOT NULL`;
   if (newest === undefined) return 0;
-  // Of what was committed above the newest snapshot client_seq does not know. Who commits for the first time
-  // after this loses pairs that could be forgotten anyway.
+  // client_seq does not know the commits above the newest snapshot. A client that commits again only after
+  // this point loses pairs that could be forgotten anyway.
   const back = await clientsAbove(tx, doc, newest.version);
   const [row] = await tx<{ forgotten: number }[]>`
     WITH gone AS MATERIALIZED (

@@ -1,15 +1,18 @@
-// Reads stretches of a document's log: bounded by bytes for whoever asks, or through to the end in chunks.
+// Reads stretches of a document's log: bounded by bytes, or through to the end in chunks.
 import type { DocumentId, StoredDelta } from '../store.ts';
 import type { Sql, Transaction } from './connect.ts';
 import { deltasOf, type StoredRun } from './run.ts';
 
-/** Patches per answer at most (and a run), so that a stretch of tiny ones stays bounded too. */
+/** Most patches per answer (plus a run), so that a stretch of tiny patches is bounded too. */
 const PATCHES = 10_000;
-/** Runs per statement at most. */
+/** Most runs per statement. */
 const RUNS = 1_000;
 const CHUNK_BYTES = 1_048_576;
 
-/** Deltas in (after, upTo] from the start, at least one; empty where `after` + 1 is not there any more. */
+/**
+ * Deltas in (after, upTo] from the start, at least one. Empty if version `after` + 1 is no longer in the
+ * log.
+ */
 export async function history(
   sql: Sql,
   doc: DocumentId,
@@ -30,7 +33,10 @@ export async function history(
   return found;
 }
 
-/** The kept log in (after, upTo], packed, in whole runs, chunk after chunk; each is read when it is asked for, gaps are left to the reader. */
+/**
+ * The kept log in (after, upTo] in whole encoded runs, chunk after chunk. A chunk is read when it is asked
+ * for. The reader must detect gaps.
+ */
 export function keptRuns(
   sql: Sql | Transaction,
   doc: DocumentId,
@@ -40,7 +46,7 @@ export function keptRuns(
   return chunks(after, upTo, (from) => readRuns(sql, doc, from, upTo, CHUNK_BYTES, 0));
 }
 
-/** Runs that have versions in (after, upTo], each once. */
+/** Yields the runs that have versions in (after, upTo], each once. */
 async function* chunks(
   after: number,
   upTo: number,
@@ -57,14 +63,17 @@ async function* chunks(
   }
 }
 
-/** From the run that has `after` + 1, where there is one; the next run always, others as long as they fit. */
+/**
+ * Reads runs from the one that has `after` + 1, if it exists: always the next run, and others as long as
+ * they fit.
+ */
 function readRuns(
   sql: Sql | Transaction,
   doc: DocumentId,
   after: number,
   upTo: number,
   maxBytes: number,
-  /** 1: nothing where `after` is below what was folded away. */
+  /** With 1, nothing is returned if `after` is below the versions that were folded away. */
   fromFloor: 0 | 1,
 ): PromiseLike<readonly StoredRun[]> {
   return sql<StoredRun[]>`

@@ -1,12 +1,12 @@
-// Reads documents as a snapshot and what follows it, of one moment: compaction takes nothing away between. One
-// document is a statement that names it, so that the plan is of two partitions instead of all (measured cold:
-// 5 ms of planning saved). Many are a statement for all, which stops where an answer has no room for more.
+// Reads documents as a snapshot and the log after it, at one moment, so that compaction removes nothing
+// between the two. One document is read by a statement that names it, whose plan covers two partitions
+// instead of all. Many are read by one statement, which stops when the answer has no room for more.
 import { checkComplete } from '../log.ts';
 import { type DocumentId, type LoadedDocument, READ_TOGETHER, type StoredDelta } from '../store.ts';
 import { int8Array, numbers, type Sql } from './connect.ts';
 import { deltasOf, type StoredRun } from './run.ts';
 
-/** As the store's. */
+/** Implements the store's `load`. */
 export async function load(
   sql: Sql,
   ids: readonly DocumentId[],
@@ -18,18 +18,24 @@ export async function load(
   return loadSome(sql, ids.slice(0, READ_TOGETHER), maxBytes);
 }
 
-/** One document as it was at `upTo`. Rejects with LogGap, also where that version is folded away or was never reached. */
+/**
+ * One document at version `upTo`. Rejects with LogGap, also if that version is folded away or was never
+ * reached.
+ */
 export async function loadAt(sql: Sql, id: DocumentId, upTo: number): Promise<LoadedDocument> {
   return checkComplete(await loadOne(sql, id, upTo), upTo);
 }
 
-/** A document in one row, since each row costs the driver more than what is in it: lists of PostgreSQL, and the bytes of all runs. */
+/**
+ * A document in one row, because each row costs the driver more than its content: lists of PostgreSQL, and
+ * the bytes of all runs.
+ */
 interface Whole {
   readonly doc: DocumentId;
-  /** Both null where there is no snapshot. */
+  /** Both null if there is no snapshot. */
   readonly version: number | null;
   readonly state: Buffer | null;
-  /** All null where no run follows. */
+  /** All null if no run follows. */
   readonly firsts: string | null;
   readonly lasts: string | null;
   readonly epochs: string | null;
@@ -42,8 +48,9 @@ async function loadSome(
   ids: readonly DocumentId[],
   maxBytes: number,
 ): Promise<readonly LoadedDocument[]> {
-  // The sizes of values come without the values: how many documents there is room for costs no reading of them.
-  // Runs from the one on that has the snapshot's version: the snapshot may have been taken inside it.
+  // PostgreSQL knows the sizes of values without reading them, so finding the number of documents that fit
+  // costs no reading. The runs begin with the one that has the snapshot's version, because the snapshot may
+  // have been taken inside it.
   const rows = await sql<Whole[]>`
     SELECT y.doc, y.version, y.state, z.* FROM (
       SELECT d.id AS doc, d.place, s.version, s.state, x.floor,
@@ -86,7 +93,7 @@ function deltasOfRuns({ ops, ...lists }: Whole, after: number): StoredDelta[] {
   return deltas;
 }
 
-/** The row of the snapshot comes first, where there is one; its `ops` are null. */
+/** The row of the snapshot comes first, if there is one; its `ops` are null. */
 type Row = { readonly version: number; readonly state: Buffer; readonly ops: null } | StoredRun;
 
 async function loadOne(sql: Sql, id: DocumentId, highest: number): Promise<LoadedDocument> {

@@ -1,4 +1,4 @@
-// Statements about pins that operators set, and where the documents of pinned organisations are.
+// Statements about pins that operators set, and the shards of pinned organisations.
 import type { PinRow } from '../store.ts';
 import { type Sql, textArray } from './connect.ts';
 
@@ -13,13 +13,16 @@ export async function setPin(sql: Sql, { match, node, slot }: PinRow): Promise<v
     ON CONFLICT (match) DO UPDATE SET node = EXCLUDED.node, slot = EXCLUDED.slot, at = clock_timestamp()`;
 }
 
-/** As seen by whoever's statement removed it: a call made again finds nothing. */
+/** True for the statement that removed the pin. A repeated call finds nothing. */
 export async function removePin(sql: Sql, match: string): Promise<boolean> {
   const removed = await sql`DELETE FROM pin WHERE match = ${match} RETURNING 1`;
   return removed.length > 0;
 }
 
-/** From shard to shard along the index, so that the cost is the number of shards, not that of documents. */
+/**
+ * The query goes from shard to shard along the index, so its cost grows with the shards and not with the
+ * documents.
+ */
 export async function orgShards(
   sql: Sql,
   orgs: readonly string[],

@@ -1,5 +1,5 @@
-// A small pool for calls that have no effect or may be made again: reads, claims, creations, folds.
-// Never the way of a batch: that is the write connection's.
+// A small pool for calls that have no effect or may be made again: reads, claims, creations, folds. A batch
+// never goes this way; it goes over the write connection.
 
 import type { PostgresServer } from '../../../config/postgres-url.ts';
 import { StoreUnavailable } from '../store.ts';
@@ -13,14 +13,17 @@ import {
 import { asUnavailable, classify } from './errors.ts';
 import type { Servers } from './servers.ts';
 
-/** Statements that end a little before the caller's patience let the server tell why. */
+/** A statement ends a little before its caller's time-out, so that the server can tell the reason. */
 const STATEMENT_SHARE = 0.9;
 
-/** The connections of the time, to one server; another server, or a loss, means another `Opened`. */
+/** The present connections, all to one server. A change of server or a loss makes another `Opened`. */
 interface Opened {
   readonly sql: Sql;
   readonly server: PostgresServer;
-  /** undefined: not known to be of a timeline that is believed; asked again after each lost connection. */
+  /**
+   * Undefined if the server's timeline is not known to be believed. It is asked again after each lost
+   * connection.
+   */
   timeline: number | undefined;
 }
 
@@ -43,8 +46,9 @@ export class Pool {
   }
 
   /**
-   * Runs `statements`, once more on each server if a connection was lost: each must be harmless when run
-   * twice. Rejects with StoreUnavailable when no primary is within reach, refuses, or does not answer.
+   * Runs `statements`, and once more on each server if a connection was lost, so they must be harmless when
+   * run twice. Rejects with StoreUnavailable if no primary is within reach, or if it refuses or does not
+   * answer.
    */
   async run<T>(call: string, statements: (sql: Sql) => PromiseLike<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -57,7 +61,8 @@ export class Pool {
         return await within(this.#answerTimeoutMs, call, statements(opened.sql));
       } catch (error) {
         const lost = classify(error) === 'connection';
-        // A terminated backend is told on the next statement too: every connection-class error leaves a fresh pool.
+        // The driver reports a terminated backend on the next statement too, so every connection-class
+        // error replaces the pool.
         if (lost) this.#replace(opened);
         if (lost && attempt <= this.#servers.count) continue;
         throw asUnavailable(call, error);
@@ -65,13 +70,13 @@ export class Pool {
     }
   }
 
-  /** Leaves a server whose timeline is not believed any more. */
+  /** Leaves a server whose timeline is no longer believed. */
   recheck(): void {
     const { timeline } = this.#opened;
     if (timeline !== undefined && this.#servers.isStale(timeline)) this.#replace(this.#opened);
   }
 
-  /** Waits for statements under way, so long at most; their connections are closed after it. */
+  /** Waits for statements under way, at most this long. Then their connections are closed. */
   async close(waitMs = this.#answerTimeoutMs): Promise<void> {
     this.#closed = true;
     await this.#opened.sql.end({ timeout: waitMs / 1_000 });
@@ -100,10 +105,13 @@ export class Pool {
     return opened;
   }
 
-  /** Calls of others on the old connections reject with a connection-class error, and run again on the new ones. */
+  /**
+   * Replaces the connections. Other calls on the old ones reject with a connection-class error, and run
+   * again on the new ones.
+   */
   #replace(broken: Opened): void {
     if (this.#opened !== broken || this.#closed) return;
-    // One that was never proved: it cannot be reached, or is not to be used.
+    // A server that was never proved cannot be reached or must not be used.
     if (broken.timeline === undefined || this.#servers.isStale(broken.timeline)) {
       this.#servers.failed(broken.server);
     }
@@ -112,7 +120,10 @@ export class Pool {
   }
 }
 
-/** Ends at once. The driver settles it by itself: nothing waits for it, and it has nothing to tell. */
+/**
+ * Ends connections at once. The driver settles the promise by itself; no caller waits for it, and it has no
+ * result.
+ */
 export function end(sql: Sql): void {
   sql.end({ timeout: 0 }).catch(() => undefined);
 }

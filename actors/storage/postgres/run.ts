@@ -1,15 +1,19 @@
-// A run: the consecutive patches that one append carries for one document, as one value of the log.
-// Owns the bytes; what a run is keyed by, and who may write it, is batch.ts's.
+// A run: the consecutive patches that one append carries for one document, as one value of the log. Owns
+// the bytes; batch.ts decides the key of a run and the right to write it.
 //
-// byte 1 (the form), count, then per patch: flags, [client], seq, [user], op. Numbers are varints, 7 bits
-// a byte, lowest first; texts (UTF-8) and op follow their length in bytes. Flag 1: the client of the patch
-// before, flag 2: its user; before the first both are ''. troupe_patches() in the schema reads the same.
+// byte 1 (the form), count, then per patch: flags, [client], seq, [user], op. Numbers are varints, 7 bits a
+// byte, lowest first; texts (UTF-8) and op follow their length in bytes. Flag 1 stands for the client of
+// the patch before, flag 2 for its user; before the first patch both are ''. troupe_patches() in the schema
+// reads the same form.
 import type { DeltaRow, StoredDelta } from '../store.ts';
 
-/** A patch as a run keeps it. Its version is its place, its epoch the run's. */
+/** A patch as a run keeps it. Its place in the run gives its version, and the run has its epoch. */
 export type RunPatch = Pick<DeltaRow, 'client' | 'seq' | 'user' | 'op'>;
 
-/** A run as the log has it. Compaction takes patches from its start: `ops` has the last of first … last. */
+/**
+ * A run of the log. Compaction removes patches from its start, so `ops` has the last patches of `first` to
+ * `last`.
+ */
 export interface StoredRun {
   readonly first: number;
   readonly last: number;
@@ -21,23 +25,23 @@ const FORM = 1;
 const SAME_CLIENT = 1;
 const SAME_USER = 2;
 
-/** Of a safe integer. */
+/** Bytes of the longest safe integer as a varint. */
 const VARINT_BYTES = 8;
-/** Form and count: what tells how many patches a run has. */
+/** Bytes of the form and the count, from which the number of patches is read. */
 export const RUN_HEADER_BYTES = 1 + VARINT_BYTES;
 
-/** Bytes that a patch takes at most. */
+/** Most bytes that a patch takes. */
 const spaceOf = ({ client, user, op }: RunPatch): number =>
   1 + 4 * VARINT_BYTES + 3 * (client.length + user.length) + op.byteLength;
 
-/** Space enough for runs of these patches, however they are grouped. */
+/** Enough bytes for runs of these patches in any grouping. */
 export function runSpace(patches: readonly RunPatch[]): number {
   let bytes = 0;
   for (const patch of patches) bytes += RUN_HEADER_BYTES + spaceOf(patch);
   return bytes;
 }
 
-/** Writes a run into `target` at `at`; returns where it ends. Throws RefusedValue. */
+/** Writes a run into `target` at `at`. Returns the index at which it ends. Throws RefusedValue. */
 export function writeRun(target: Buffer, at: number, patches: readonly RunPatch[]): number {
   let place = at;
   target[place++] = FORM;
@@ -69,7 +73,10 @@ export function encodeRun(patches: readonly RunPatch[]): Buffer {
   return target.subarray(0, writeRun(target, 0, patches));
 }
 
-/** The patches of a run; each op is a view into `bytes`. Throws where the bytes are not a run of a form known here. */
+/**
+ * Returns the patches of a run. Each op is a view into `bytes`. Throws if the bytes are not a run of a
+ * known form.
+ */
 export function decodeRun(bytes: Uint8Array): RunPatch[] {
   const reader = new Reader(bytes);
   const count = reader.header();
@@ -87,7 +94,7 @@ export function decodeRun(bytes: Uint8Array): RunPatch[] {
   return patches;
 }
 
-/** How many patches a run has, by its first RUN_HEADER_BYTES. */
+/** Number of patches of a run, read from its first RUN_HEADER_BYTES. */
 export const countOfRun = (header: Uint8Array): number => new Reader(header).header();
 
 /** The patches of a run in (after, upTo], each with its version. */
@@ -102,7 +109,10 @@ export function deltasOf({ last, epoch, ops }: StoredRun, after: number, upTo: n
   return deltas;
 }
 
-/** What one client has in a run up to `upTo`, in order; unlike decodeRun it makes nothing of the others' patches. */
+/**
+ * The pairs of one client in a run up to `upTo`, in order. Unlike decodeRun it builds nothing for other
+ * clients' patches.
+ */
 export function pairsOfRun(
   { last, ops }: StoredRun,
   client: string,
@@ -125,8 +135,8 @@ export function pairsOfRun(
 }
 
 /**
- * A value that the log does not take, told as PostgreSQL tells it for its own types: its text has no NUL
- * (and client_seq keeps clients as text), its bigint no fraction.
+ * A value that the log refuses, reported as PostgreSQL reports it for its own types: its text has no NUL
+ * (and client_seq keeps clients as text), and its bigint has no fraction.
  */
 export class RefusedValue extends Error {
   override name = 'RefusedValue';
@@ -154,13 +164,16 @@ function writeVarint(target: Uint8Array, at: number, value: number): number {
   return place;
 }
 
-/** Client ids are short: byte by byte they cost less than a call out of JavaScript. */
+/**
+ * Up to this length, writing a text byte by byte costs less than a call out of JavaScript. Client ids are
+ * short.
+ */
 const SHORT = 40;
 
 function writeText(target: Buffer, at: number, text: string): number {
   const { length } = text;
   if (length <= SHORT) {
-    // The length in bytes is one byte as long as the text is ASCII.
+    // If the text is ASCII, its length in bytes takes one byte.
     let place = at + 1;
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i);

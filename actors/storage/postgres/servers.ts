@@ -1,17 +1,17 @@
-// The servers that a URL names, which of them is spoken to now, and the lowest timeline that is believed.
-// Opens nothing. The driver's own way through several hosts is not used: it tries them without end and
-// without a pause, and takes a standby for read-write.
+// The servers that a URL names, the server that is in use, and the lowest timeline that is believed. Opens
+// nothing. The driver's own choice among several hosts is not used: it tries them without end and without a
+// pause, and takes a standby for read-write.
 import { type PostgresServer, serversOf } from '../../../config/postgres-url.ts';
 import type { Sql } from './connect.ts';
 import { codeOf } from './errors.ts';
 
-/** One per store: what one of its connections finds out holds for the others. */
+/** One per store. The findings of one connection hold for the others. */
 export class Servers {
   readonly #servers: readonly PostgresServer[];
   #at = 0;
   #highest = 0;
 
-  /** `lowest`: of the timelines that are believed. */
+  /** `lowest` is the lowest timeline that is believed. */
   constructor(url: string, lowest = 0) {
     this.#servers = serversOf(url);
     this.#highest = lowest;
@@ -27,7 +27,7 @@ export class Servers {
     return server;
   }
 
-  /** The next attempt is another server's, unless somebody has moved on from this one already. */
+  /** Moves on to the next server, unless another caller has already moved on from this one. */
   failed(server: PostgresServer): void {
     if (server === this.current) this.#at = (this.#at + 1) % this.#servers.length;
   }
@@ -36,12 +36,15 @@ export class Servers {
     this.#highest = Math.max(this.#highest, timeline);
   }
 
-  /** Whether a server of this timeline has missed a failover that is known here. 0: it does not tell. */
+  /** True if a server of this timeline has missed a known failover. 0 stands for an unknown timeline. */
   isStale(timeline: number): boolean {
     return timeline > 0 && timeline < this.#highest;
   }
 
-  /** Asks the server for its timeline, and has the database compare it with the one recorded; throws StaleServer where it is not to be used. */
+  /**
+   * Asks the server for its timeline, and has the database compare it with the recorded one. Throws
+   * StaleServer if the server must not be used.
+   */
   async prove(sql: Sql): Promise<number> {
     const timeline = await readTimeline(sql);
     if (this.isStale(timeline)) {
@@ -53,20 +56,23 @@ export class Servers {
   }
 }
 
-/** A standby, or a primary that has missed a failover. As good as out of reach. */
+/** A standby, or a primary that has missed a failover. It counts as out of reach. */
 export class StaleServer extends Error {
   override name = 'StaleServer';
   readonly code = 'CONNECTION_STALE_SERVER';
 }
 
 /**
- * The timeline that a primary writes. pg_control_checkpoint() would tell that of the last checkpoint, which is
- * the old one for a while after a promotion.
+ * The timeline that a primary writes. pg_control_checkpoint() would give the timeline of the last
+ * checkpoint, which is the old one for a while after a promotion.
  */
 export const TIMELINE = `CASE WHEN pg_is_in_recovery() THEN -1
   ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END`;
 
-/** Servers that speak the protocol and keep another log: not supported, not there, not allowed. */
+/**
+ * Servers that speak the protocol and keep another kind of log report these codes: not supported, not
+ * there, not allowed.
+ */
 const NOT_TOLD = new Set(['0A000', '42883', '42501', '55000']);
 
 export async function readTimeline(sql: Sql): Promise<number> {
@@ -81,8 +87,8 @@ export async function readTimeline(sql: Sql): Promise<number> {
 }
 
 /**
- * Has the database look at its timeline: it renews the histories of its documents where its last failover may
- * have lost commits. One that is not migrated yet has none.
+ * Has the database check its timeline. It renews the histories of its documents if its last failover may
+ * have lost commits. A database without the migrations does not have this function.
  */
 async function sawTimeline(sql: Sql): Promise<void> {
   try {

@@ -1,4 +1,4 @@
-// Statements about sessions: opened, looked at, ended. Fencing another is fence.ts's.
+// Statements that open, read and end sessions. fence.ts fences other sessions.
 import type {
   OpenedSession,
   SessionId,
@@ -10,18 +10,19 @@ import type {
 import type { Sql } from './connect.ts';
 
 /**
- * Names of a session's backends: the write connection, and the pool beside it. Session ids begin at 1 in each database,
- * so the oid of the database is part of the name. PostgreSQL cuts names after 63 bytes; the longest of these has 48.
+ * Names of a session's backends: the write connection, and the pool beside it. Session ids begin at 1 in
+ * each database, so the oid of the database is part of the name. PostgreSQL cuts names after 63 bytes; the
+ * longest of these names has 48.
  */
 export const writeName = (database: number, id: SessionId): string => `troupe:${database}:${id}`;
 export const poolName = (database: number, id: SessionId): string => `troupe:${database}:${id}:pool`;
-/** The folding connections of a node's run. */
+/** Name of the folding connections of a node's run. */
 export const foldName = (run: string): string => `troupe:fold:${run}`;
 
 /** The oid of the connected database, as an SQL expression. */
 export const DATABASE_OID = `(SELECT oid::bigint FROM pg_database WHERE datname = current_database())`;
 
-/** Holds the cluster's row meanwhile: whoever renews the history waits, and then fences this session too. */
+/** Holds the cluster's row meanwhile, so a renewal of the history waits and then fences this session too. */
 export async function insertSession(
   sql: Sql,
   identity: SessionIdentity & { readonly address?: string },
@@ -38,7 +39,7 @@ export async function insertSession(
   return { session: { id, nonce, historyTag: historyTag(history) }, database };
 }
 
-/** 48 of the uuid's random bits: two renewals of one backup give different ones. */
+/** The first 48 bits of the uuid are random, so two renewals of one backup give different tags. */
 export const historyTag = (history: string | null): string =>
   history === null ? '' : history.replaceAll('-', '').slice(0, 12);
 
@@ -48,8 +49,8 @@ export async function sessionState(sql: Sql, id: SessionId): Promise<SessionStat
 }
 
 /**
- * As the worker store's. A read, not a lock: one that waited for a synchronous standby would leave a backend on the
- * server with each attempt.
+ * Implements the worker store's `isLive`. It reads without a lock: a lock that waited for a synchronous
+ * standby would leave a backend on the server with each attempt.
  */
 export async function isLive(sql: Sql, me: SessionRef): Promise<boolean> {
   const rows = await sql`
@@ -81,7 +82,7 @@ export async function connectedRuns(sql: Sql): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ run }) => run));
 }
 
-/** Locks in id order, as fencing does. false: `me` is fenced. */
+/** Locks rows in id order, as fencing does. False if `me` is fenced. */
 export async function drainRun(sql: Sql, me: SessionRef): Promise<boolean> {
   const [row] = await sql<{ open: boolean }[]>`
     WITH own AS MATERIALIZED (
@@ -95,7 +96,7 @@ export async function drainRun(sql: Sql, me: SessionRef): Promise<boolean> {
   return row?.open ?? false;
 }
 
-/** A session may fence itself whenever nothing of it is in flight: its shards are then free. */
+/** A session may fence itself when nothing of it is in flight. Its shards are then free. */
 export async function fenceSelf(sql: Sql, session: SessionRef): Promise<void> {
   await sql`
     UPDATE session SET state = 'fenced', fenced_by = id, fenced_at = clock_timestamp()

@@ -1,4 +1,4 @@
-// Statements about who owns shards: the map as a whole, hand-off and adoption. Claiming is claim.ts's.
+// Statements about the owners of shards: the whole map, hand-off and adoption. claim.ts has the claim.
 import type { Epoch, SessionId, SessionRef, ShardRow } from '../store.ts';
 import { int8Array, type Sql } from './connect.ts';
 
@@ -21,7 +21,9 @@ interface Owned {
   readonly epoch: Epoch;
 }
 
-/** Nothing, where \`to\` is not live or \`me\` is fenced. Both rows are locked in id order, as fencing does. */
+/**
+ * Changes nothing if `to` is not live or `me` is fenced. Both rows are locked in id order, as fencing does.
+ */
 export async function handOff(
   sql: Sql,
   me: SessionRef,

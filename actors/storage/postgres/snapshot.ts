@@ -1,20 +1,21 @@
-// Writes a snapshot, and with it what its deltas say about the clients' seqs, in one statement: a
-// snapshot that exists has its seqs, so the deltas below it may go. The same transaction removes the older
+// Writes a snapshot together with the clients' seqs from its deltas, in one statement: a snapshot in the
+// store has its seqs, so the deltas below it may be removed. The same transaction removes the older
 // snapshots that this one makes superfluous.
 import { type NewSnapshot, PAIRS, type SessionRef } from '../store.ts';
 import { EMPTY_DOCUMENT, type SnapshotPlace, superfluous, THINNING_WINDOW } from '../thinning.ts';
 import { int8Array, numbers, type Sql, type Transaction, textArray } from './connect.ts';
 
-/** As the store's. */
+/** Implements the store's `writeSnapshot`. */
 export async function writeSnapshot(sql: Sql, session: SessionRef, snapshot: NewSnapshot): Promise<boolean> {
   const { doc } = snapshot;
-  // One at a time for a document, each seeing what the one before has written: they may come from two sessions.
+  // The lock lets one writer at a time write snapshots of a document, and each sees the result of the one
+  // before. The writers may be two sessions.
   return await sql.begin(async (tx) => {
     const [document] = await tx<{ folded: number }[]>`
       SELECT folded FROM document WHERE id = ${doc} FOR NO KEY UPDATE`;
     const inserted = await insertSnapshot(tx, session, snapshot);
     if (!inserted.made) return inserted.stored;
-    // The session's row stays locked until the end: a session that has been fenced removes nothing.
+    // The session's row stays locked until the end, so a fenced session removes nothing.
     const gone = superfluous(placesOf(inserted, snapshot, document?.folded ?? 0));
     if (gone.length > 0)
       await tx`DELETE FROM snapshot WHERE doc = ${doc} AND version = ANY(${int8Array(tx, gone)})`;
@@ -23,8 +24,8 @@ export async function writeSnapshot(sql: Sql, session: SessionRef, snapshot: New
 }
 
 /**
- * The snapshots to judge. Of those written before their place in the log was counted nothing can be said: the
- * sweep counts them.
+ * The snapshots to judge. A snapshot that was written before places were counted cannot be judged; the
+ * sweep counts its place.
  */
 function placesOf(
   { versions, sizes, logged }: Inserted,
@@ -47,11 +48,11 @@ function placesOf(
 }
 
 interface Inserted {
-  /** The store has this one, or a newer. */
+  /** The store has this snapshot or a newer one. */
   readonly stored: boolean;
-  /** It was this call that wrote it. */
+  /** This call wrote the snapshot. */
   readonly made: boolean;
-  /** Those that were there before, newest first; null where there were none. `logged` is -1 where it is not known. */
+  /** The earlier snapshots, newest first; null if there were none. `logged` is -1 if it is not known. */
   readonly versions: string | null;
   readonly sizes: string | null;
   readonly logged: string | null;
@@ -111,5 +112,5 @@ async function insertSnapshot(
   return row ?? { stored: false, made: false, versions: null, sizes: null, logged: null };
 }
 
-/** As an int8[]. */
+/** The literal of an int8[]. */
 const arrayText = (numbers: readonly number[]): string => `{${numbers.join()}}`;

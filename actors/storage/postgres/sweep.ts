@@ -1,14 +1,16 @@
-// One slice of the sweep over all documents: what retention folds away, and what is left to do for snapshots of
-// earlier versions. A slice is one transaction that holds the row of the pass: one node at a time sweeps, and where it
-// ends, or its node, any other goes on. It does little: up to a number of patches, clients and documents, and of time.
+// One slice of the sweep over all documents: it applies retention, and does the remaining work for
+// snapshots of earlier versions. A slice is one transaction that holds the row of the pass, so one node at
+// a time sweeps. If the slice or its node ends, any other node goes on. A slice is bounded in patches,
+// clients, documents and time.
 //
-// A transaction locks the row of the pass, then documents, then its session, as others lock documents before sessions.
+// A transaction locks the row of the pass, then documents, then its session, in the order of all other
+// transactions.
 import { PASS_SHARE, type SessionRef, type SweepOptions, type SweepSlice } from '../store.ts';
 import { clearDocument, raiseFloor } from './compact.ts';
 import type { Sql, Transaction } from './connect.ts';
 import { countSnapshots } from './count-snapshots.ts';
 
-/** Documents that a slice looks at. */
+/** Most documents that a slice looks at. */
 const DOCUMENTS = 500;
 
 interface Pass {
@@ -52,7 +54,7 @@ async function retain(
     if (floor !== null || cleared < folded) {
       const state = await lock(tx, session, doc);
       if (state === undefined) return { type: 'fenced' };
-      // What is folded away already goes before more is.
+      // The versions that are already folded away are removed before more are folded.
       if (state.cleared === state.folded && floor !== null && floor > state.folded) {
         await raiseFloor(tx, doc, floor);
         state.folded = floor;
@@ -79,7 +81,10 @@ async function retain(
   return { type: isOver ? 'done' : 'more', removed };
 }
 
-/** undefined: the session is not live, and stays so. Otherwise it stays live until the transaction ends. */
+/**
+ * Undefined if the session is not live; it then never will be. Otherwise the session stays live until the
+ * transaction ends.
+ */
 async function lock(
   tx: Transaction,
   session: SessionRef,

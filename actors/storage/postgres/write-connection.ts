@@ -1,7 +1,7 @@
-// The one write connection of a worker's session, named after it so that anybody can find and end its
-// backend. Modes: down -> up (connect) -> down (lost, or given up) … -> closed, set by #setMode alone.
-// A connection is used only after it has proved itself, every older backend of that name is gone, and its
-// server's timeline is believed.
+// The one write connection of a worker's session. It is named after the session, so that any node can find
+// and end its backend. Modes: down -> up (connect) -> down (lost, or given up) … -> closed. Only #setMode
+// changes the mode. A connection is used only after it has proved itself, every older backend of that name
+// is gone, and its server's timeline is believed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connect,
@@ -19,7 +19,7 @@ type Mode =
   | { readonly type: 'up'; readonly sql: Sql; readonly timeline: number }
   | { readonly type: 'closed' };
 
-/** How often older backends are told to end, before the attempt to connect has failed: 5 s. */
+/** Times that older backends are told to end before the attempt to connect fails, which takes 5 s. */
 const TERMINATE_ROUNDS = 500;
 const TERMINATE_PAUSE_MS = 10;
 
@@ -53,7 +53,7 @@ export class WriteConnection {
     return this.#mode.type === 'up' ? this.#mode.sql : undefined;
   }
 
-  /** One attempt to get a proved connection. Rejects with what the driver says. */
+  /** Makes one attempt to get a proved connection. Rejects with the driver's error. */
   async open(): Promise<Sql> {
     if (this.#mode.type === 'up') return this.#mode.sql;
     const server = this.#servers.current;
@@ -68,7 +68,7 @@ export class WriteConnection {
     try {
       await this.#endOlderBackends(sql);
       const timeline = await within(this.answerTimeoutMs, 'connect', this.#servers.prove(sql));
-      // Closed or lost while it was proving itself.
+      // The connection was closed or lost while it proved itself.
       if (this.closed || this.#opening !== sql) throw new AnswerTimeout('the connection was given up');
       this.#setMode({ type: 'up', sql, timeline });
       return sql;
@@ -81,7 +81,7 @@ export class WriteConnection {
     }
   }
 
-  /** Gives a connection up; the next `open` makes another. */
+  /** Gives a connection up. The next `open` makes another. */
   lost(sql: Sql): void {
     if (this.#opening === sql) this.#opening = undefined;
     if (this.#mode.type !== 'up' || this.#mode.sql !== sql) return;
@@ -89,7 +89,10 @@ export class WriteConnection {
     end(sql);
   }
 
-  /** Leaves a server whose timeline is not believed any more; what is under way there has an unknown outcome. */
+  /**
+   * Leaves a server whose timeline is no longer believed. Statements under way there have an unknown
+   * outcome.
+   */
   recheck(): void {
     if (this.#mode.type === 'up' && this.#servers.isStale(this.#mode.timeline)) this.lost(this.#mode.sql);
   }
@@ -108,8 +111,9 @@ export class WriteConnection {
   }
 
   /**
-   * After it resolves no statement of an older connection can take effect any more: what has become of
-   * them is for the log to say. It is also the harmless statement that proves the connection.
+   * Ends older backends of this name. After it resolves, no statement of an older connection can take
+   * effect any more, and the log tells which of them did. It is also the harmless statement that proves the
+   * connection.
    */
   async #endOlderBackends(sql: Sql): Promise<void> {
     for (let round = 0; round < TERMINATE_ROUNDS; round++) {
