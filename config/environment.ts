@@ -43,7 +43,13 @@ const SERVICE = /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SC
 /** Variables of the tests. */
 const TESTS = /^TROUPE_TEST_/;
 
-/** Sorted by name, so that the order does not depend on the system. An empty variable counts as unset. */
+const isOfSection = (variable: string): boolean =>
+  [...SECTION_VARIABLES].some((section) => variable.startsWith(`${section}_`));
+
+/**
+ * In the order of the names, so that it does not depend on the system. An empty variable counts as not set. `unknown`: variables
+ * that look like a key and name none. Any other variable belongs to some other program, and is left alone.
+ */
 export function readEnvironment(environment: Environment): {
   readonly assignments: readonly Assignment[];
   readonly unknown: readonly UnknownVariable[];
@@ -56,8 +62,10 @@ export function readEnvironment(environment: Environment): {
       continue;
     const path = PATHS.get(variable);
     if (path !== undefined) assignments.push({ variable, path, text });
-    else if (!SERVICE.test(variable) && !TESTS.test(variable))
-      unknown.push({ variable, nearest: nearestVariable(variable) });
+    else if (!SERVICE.test(variable) && !TESTS.test(variable)) {
+      const meant = nearestVariable(variable);
+      if (meant !== undefined || isOfSection(variable)) unknown.push({ variable, nearest: meant });
+    }
   }
   return { assignments, unknown };
 }
