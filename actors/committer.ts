@@ -3,6 +3,7 @@
 // documents.
 
 import type { Clock } from './clock.ts';
+import { CommitBudget } from './commit-budget.ts';
 import type { AppendOutcome, DeltaRow, DocumentId, WorkerStore } from './storage/store.ts';
 
 export interface CommitLimits {
@@ -11,8 +12,8 @@ export interface CommitLimits {
   readonly maxBytes: number;
   /** Bytes waiting for the store beyond which `full` is true. */
   readonly queueBytes: number;
-  /** Longest time for which tiny batches are gathered, ms. 0 gathers none. */
-  readonly lingerMs: number;
+  /** Commits a second above which edits are gathered (commit-budget.ts). */
+  readonly perSecond: number;
 }
 
 /** Receives the committer's reports for the entries of one owner. */
@@ -28,11 +29,7 @@ interface Waiting {
   readonly owner: CommitListener;
 }
 
-/** A batch with fewer rows is gathered when commits are frequent. */
-const TINY_ROWS = 4;
-/** Commits per second above which tiny batches are gathered. */
-const BUSY_COMMITS_PER_SECOND = 1500;
-/** Weight of the newest interval in the running mean. */
+/** Weight of the newest measurement in a running mean. */
 const SMOOTHING = 0.1;
 /** From this many bytes on, waiting rows are sorted and batches are measured. */
 const LARGE_BYTES = 64 * 1024;
@@ -60,9 +57,7 @@ export class Committer {
   private flushing = false;
   private stopped = false;
   private idle: (() => void)[] = [];
-  private lastFlush = 0;
-  private meanIntervalMs = 1000;
-  private lastRows = TINY_ROWS;
+  private readonly budget: CommitBudget;
   /** Bytes per ms that the store takes of large batches. 0 if there was none yet. */
   private bytesPerMs = 0;
   /** Documents whose predecessor version is proved to exist, on the store's connection number `provedOn`. */
@@ -79,6 +74,7 @@ export class Committer {
     this.limits = limits;
     this.clock = clock;
     this.onLost = onLost;
+    this.budget = new CommitBudget(limits.perSecond, clock);
   }
 
   get full(): boolean {
@@ -100,14 +96,17 @@ export class Committer {
   /** Starts an append unless one is under way. */
   private flush(): void {
     if (this.scheduled || this.stopped || this.inFlight.length > 0 || this.waiting.length === 0) return;
-    const busy = this.meanIntervalMs < 1000 / BUSY_COMMITS_PER_SECOND;
-    if (this.limits.lingerMs > 0 && busy && this.lastRows < TINY_ROWS && this.waiting.length < TINY_ROWS) {
-      this.scheduled = true;
-      this.clock.after(this.limits.lingerMs, () => {
-        this.scheduled = false;
-        this.append();
-      });
-    } else this.append();
+    const isFull = this.waitingBytes > LARGE_BYTES || this.waiting.length >= this.limits.maxRows;
+    const waitMs = isFull ? 0 : this.budget.waitMs;
+    if (waitMs <= 0) {
+      this.append();
+      return;
+    }
+    this.scheduled = true;
+    this.clock.after(waitMs, () => {
+      this.scheduled = false;
+      this.append();
+    });
   }
 
   /** Drops the waiting rows of this document. Resolves once none of its rows is under way. */
@@ -161,7 +160,7 @@ export class Committer {
     if (this.stopped || this.inFlight.length > 0 || this.waiting.length === 0) return;
     const batch = this.nextBatch();
     this.inFlight = batch;
-    this.observe(batch.length);
+    this.budget.spend();
     const heads = this.unprovedHeads(batch);
     const rows = batch.map((item) => item.row);
     const since = this.clock.now();
@@ -241,13 +240,6 @@ export class Committer {
     if (bytes < LARGE_BYTES) return;
     const rate = bytes / Math.max(1, ms);
     this.bytesPerMs += (this.bytesPerMs === 0 ? 1 : SMOOTHING) * (rate - this.bytesPerMs);
-  }
-
-  private observe(rows: number): void {
-    const now = this.clock.now();
-    this.meanIntervalMs += SMOOTHING * (now - this.lastFlush - this.meanIntervalMs);
-    this.lastFlush = now;
-    this.lastRows = rows;
   }
 
   private settled(batch: readonly Waiting[], outcome: AppendOutcome): void {

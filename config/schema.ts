@@ -296,11 +296,11 @@ const commit = z.strictObject({
     16 * 1_024 * MiB,
     'Bytes of patches of one worker that may wait for the database. Past it submits are answered `unavailable` or `overloaded`.',
   ),
-  lingerMs: duration(
+  perSecond: count(
+    300,
     1,
-    0,
-    100,
-    'Longest time a commit waits for more patches. Adaptive: 0 at low load and when batches are full.',
+    100_000,
+    'Commits a second of one worker up to which an edit commits at once. Above it edits are gathered for as long as keeps to this number, for 5 ms at most.',
   ),
 });
 

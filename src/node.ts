@@ -327,7 +327,7 @@ export function hostLimits(config: Config): HostLimits {
       maxRows: commit.maxRows,
       maxBytes: commit.maxBytes,
       queueBytes: commit.queueBytes,
-      lingerMs: commit.lingerMs,
+      perSecond: commit.perSecond,
     },
     link: LINK,
     historyMemoryBytes: HISTORY_AT_ONCE * actors.historyBytes,

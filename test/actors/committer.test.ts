@@ -4,33 +4,49 @@ import { test } from 'node:test';
 import { Committer } from '../../actors/committer.ts';
 import type { AppendOutcome, DeltaRow, WorkerStore } from '../../actors/storage/store.ts';
 
-const LIMITS = { maxRows: 1_000, maxBytes: 4 * 1024 * 1024, queueBytes: 64 * 1024 * 1024, lingerMs: 0 };
+const LIMITS = {
+  maxRows: 1_000,
+  maxBytes: 4 * 1024 * 1024,
+  queueBytes: 64 * 1024 * 1024,
+  perSecond: Number.POSITIVE_INFINITY,
+};
 const KB = 1_000;
 
 /** A store whose appends end when the test says so, and a committer on it. */
 class Bench {
   now = 0;
+  readonly timers: { readonly ms: number; readonly run: () => void }[] = [];
   readonly batches: (readonly DeltaRow[])[] = [];
   private readonly versions = new Map<number, number>();
   private end: (outcome: AppendOutcome) => void = () => undefined;
-  readonly committer = new Committer(
-    {
-      connectionEpoch: 1,
-      append: (rows: readonly DeltaRow[]) =>
-        new Promise<AppendOutcome>((resolve) => {
-          this.batches.push(rows);
-          this.end = resolve;
-        }),
-    } as Pick<WorkerStore, 'append' | 'connectionEpoch'> as WorkerStore,
-    LIMITS,
-    {
-      now: () => this.now,
-      soon: () => undefined,
-      after: () => () => undefined,
-      every: () => () => undefined,
-    },
-    () => assert.fail('the session is over'),
-  );
+  readonly committer: Committer;
+
+  constructor(limits = LIMITS) {
+    this.committer = this.make(limits);
+  }
+
+  private readonly make = (limits: typeof LIMITS): Committer =>
+    new Committer(
+      {
+        connectionEpoch: 1,
+        append: (rows: readonly DeltaRow[]) =>
+          new Promise<AppendOutcome>((resolve) => {
+            this.batches.push(rows);
+            this.end = resolve;
+          }),
+      } as Pick<WorkerStore, 'append' | 'connectionEpoch'> as WorkerStore,
+      limits,
+      {
+        now: () => this.now,
+        soon: () => undefined,
+        after: (ms, run) => {
+          this.timers.push({ ms, run });
+          return () => undefined;
+        },
+        every: () => () => undefined,
+      },
+      () => assert.fail('the session is over'),
+    );
 
   give(doc: number, bytes: number): void {
     const version = (this.versions.get(doc) ?? 0) + 1;
@@ -100,4 +116,32 @@ test('the document that has waited longest is never left behind by lighter ones'
     if (bench.last.includes('2:2')) return;
   }
   assert.fail('its second edit has not been committed');
+});
+
+test('above the budget of commits edits are gathered, and go together when their time has come', async () => {
+  const bench = new Bench({ ...LIMITS, perSecond: 1 });
+  bench.give(1, 100);
+  await bench.commit(1);
+  assert.deepEqual(bench.last, ['1:1']);
+  bench.give(1, 100);
+  await Promise.resolve();
+  bench.give(2, 100);
+  await Promise.resolve();
+  assert.equal(bench.batches.length, 1);
+  assert.deepEqual(
+    bench.timers.map(({ ms }) => ms),
+    [5],
+  );
+  bench.now += 5;
+  bench.timers[0]?.run();
+  assert.deepEqual(bench.last, ['1:2', '2:1']);
+});
+
+test('edits that fill a batch are not gathered', async () => {
+  const bench = new Bench({ ...LIMITS, perSecond: 1 });
+  bench.give(1, 100);
+  await bench.commit(1);
+  bench.give(2, 100 * KB);
+  await Promise.resolve();
+  assert.deepEqual(bench.last, ['2:1']);
 });

@@ -34,7 +34,7 @@ export const HOST_LIMITS: HostLimits = {
     snapshotMinBytes: MiB,
     snapshotRatio: 0.5,
   },
-  commit: { maxRows: 100, maxBytes: MiB, queueBytes: MiB, lingerMs: 0 },
+  commit: { maxRows: 100, maxBytes: MiB, queueBytes: MiB, perSecond: Number.POSITIVE_INFINITY },
   link: { windowMessages: 1000, windowBytes: 8 * MiB, queueMessages: 1000, queueBytes: 8 * MiB, gatherMs: 0 },
   historyMemoryBytes: 4 * MiB,
   loadsWaiting: { messages: 100_000, bytes: 8 * MiB },

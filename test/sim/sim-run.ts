@@ -33,7 +33,7 @@ export const HOST_LIMITS: HostLimits = {
     snapshotMinBytes: 2048,
     snapshotRatio: 0.5,
   },
-  commit: { maxRows: 64, maxBytes: MiB, queueBytes: 64 * 1024, lingerMs: 2 },
+  commit: { maxRows: 64, maxBytes: MiB, queueBytes: 64 * 1024, perSecond: 100 },
   link: {
     windowMessages: 500,
     windowBytes: 64 * 1024,
