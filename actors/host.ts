@@ -410,7 +410,8 @@ export class Host {
         stack: error instanceof Error ? error.stack : undefined,
       });
       const told = (): void => {
-        if (at !== undefined) this.refuse(at.link, at.message, 'bad-op', 'the document cannot take it');
+        if (at !== undefined)
+          this.refuse(at.link, at.message, 'bad-op', 'the document cannot take this patch');
         actor.reset();
       };
       if (at?.message[0] === SUBMIT) this.startOver(actor, told);

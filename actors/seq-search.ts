@@ -50,7 +50,7 @@ export class SeqSearches {
   /** Returns the version as which (client, seq) committed. Undefined if the kept log does not have it. */
   find(doc: DocumentId, client: string, seq: number): Promise<number | undefined> {
     if (this.queue.length >= MAX_SEARCHES)
-      return Promise.reject(new StoreUnavailable('too many old seqs are looked up'));
+      return Promise.reject(new StoreUnavailable('too many searches for old seqs wait'));
     return new Promise((found, failed) => {
       const top: Mark = {
         seq: Number.POSITIVE_INFINITY,

@@ -158,7 +158,7 @@ function serve(
             updates.map(({ buffer }) => buffer),
           );
         });
-        if (merged === undefined) throw new Error('the node could not');
+        if (merged === undefined) throw new Error('the node could not merge the updates');
         return merged;
       },
       onLost: (reason) => {

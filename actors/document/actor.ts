@@ -207,7 +207,7 @@ export class DocumentActor {
     // A close is always taken, because it frees memory.
     if (this.mailbox.put(item, sizeOf(message), room, message[0] === CLOSE)) return true;
     this.door.turnedAway(link, message, 'overloaded');
-    this.audience.turnAway(link, message, 'overloaded', 'too much waits for this document');
+    this.audience.turnAway(link, message, 'overloaded', 'too many messages wait for this document');
     return false;
   }
 
@@ -242,7 +242,8 @@ export class DocumentActor {
   refusedByStore(entries: readonly Pick<Entry, 'client' | 'seq'>[]): void {
     for (const { client, seq } of entries) {
       const author = this.audience.subscribers.ofClient(client);
-      if (author !== undefined) this.audience.refuse(author, seq, 'bad-op', 'the store cannot hold it');
+      if (author !== undefined)
+        this.audience.refuse(author, seq, 'bad-op', 'the store cannot hold this patch');
     }
     this.reset();
   }

@@ -75,7 +75,7 @@ export class CatchingUp {
       if (hasRoom) return;
       answered(() => {
         if (opening === undefined) audience.lose(subscriber);
-        else audience.fail(subscriber, 'overloaded', 'too many wait for history');
+        else audience.fail(subscriber, 'overloaded', 'too many readers wait for history');
       });
     });
   }

@@ -248,8 +248,8 @@ export class Document {
   }
 
   /**
-   * Does the same as `snapshot`, in pieces. It makes the rest at once if a patch is committed between two
-   * pieces.
+   * Does the same as `snapshot`, in pieces. If a patch is committed between two pieces, it makes a new
+   * snapshot at once.
    */
   *snapshotPieces(): Pieces<string | Uint8Array> {
     const version = this.head;

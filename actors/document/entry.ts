@@ -85,7 +85,7 @@ export const memoryOf = ({ size, stored }: Entry): number =>
 /** Returns the forms of an entry. Reads them from `stored` if they are not in memory. */
 export function formsOf(kind: AnyKind, { forms, stored }: Entry): PatchForms {
   if (forms !== undefined) return forms;
-  if (stored === undefined) throw new Error('an entry has neither its forms nor what is stored of it');
+  if (stored === undefined) throw new Error('an entry has neither its forms nor its stored form');
   return fromStored(kind, stored);
 }
 

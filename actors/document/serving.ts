@@ -70,7 +70,7 @@ export class Serving {
     }
     if (subscriber.waiting === undefined) this.take(subscriber, message);
     else if (subscriber.waiting.length < WAITING_MESSAGES) subscriber.waiting.push(message);
-    else this.audience.turnAway(link, message, 'overloaded', 'too much of this client waits');
+    else this.audience.turnAway(link, message, 'overloaded', 'too many messages of this client wait');
   }
 
   durableTo(version: number): void {

@@ -59,7 +59,7 @@ export class Submitting {
       case 'needs-history':
         // More patches were committed during the fetch than the window may hold, so it was cut again.
         if (older.length > 0) {
-          audience.refuse(subscriber, submission.seq, 'overloaded', 'the document is changed too fast');
+          audience.refuse(subscriber, submission.seq, 'overloaded', 'the document changes too fast');
           return;
         }
         this.fetchHistory(subscriber, submission, submitted.after, submitted.upTo);
@@ -77,7 +77,7 @@ export class Submitting {
     // A subscriber that is being caught up has not received that version yet.
     if (subscriber.heldAcks !== undefined) {
       if (subscriber.heldAcks.length < WAITING_MESSAGES) subscriber.heldAcks.push([seq, version]);
-      else audience.refuse(subscriber, seq, 'overloaded', 'too much of this client waits');
+      else audience.refuse(subscriber, seq, 'overloaded', 'too many messages of this client wait');
       return;
     }
     // A held ack saw the head, so it comes after the commit that carries its version.

@@ -63,7 +63,7 @@ class PostgresWorkerStore implements WorkerStore {
   }
 
   async open(identity: SessionIdentity): Promise<OpenedSession> {
-    if (this.#open || this.#aborted) throw new Error('a worker store is opened once');
+    if (this.#open || this.#aborted) throw new Error('a worker store can be opened only once');
     // The connections are named after the session, so a connection without a name makes the session first.
     const first = new Pool(this.#options, this.#servers, 'troupe:open', 1);
     let opened: Awaited<ReturnType<typeof insertSession>>;

@@ -11,7 +11,7 @@ import { bytesOf, memberBytes, setOwn } from './value.ts';
 export interface Size {
   /** Bytes in JSON, counted as in value.ts. */
   readonly bytes: number;
-  /** Lists and objects in it, itself included. */
+  /** Lists and objects in the value, itself included. */
   readonly containers: number;
   /** Containers on the longest way down, this one included. The number may be too high after a removal. */
   readonly height: number;

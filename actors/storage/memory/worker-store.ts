@@ -39,7 +39,7 @@ export class MemoryWorkerStore implements WorkerStore {
   }
 
   async open(identity: SessionIdentity): Promise<OpenedSession> {
-    if (this.#session) throw new Error('a worker store is opened once');
+    if (this.#session) throw new Error('a worker store can be opened only once');
     const session = await this.#way.call('open', () =>
       this.#memory.tables.sessions.insert(identity, this.#memory.hex(16)),
     );
@@ -67,7 +67,7 @@ export class MemoryWorkerStore implements WorkerStore {
   }
 
   async handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, number>> {
-    if (to === this.#opened().id) throw new Error('handOff: to another session');
+    if (to === this.#opened().id) throw new Error('handOff: the target must be another session');
     if (shards.length === 0) return new Map();
     const before = [this.#busy, this.#handingOff];
     const mine = Promise.allSettled(before).then(() => this.#handOff(shards, to));

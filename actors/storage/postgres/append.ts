@@ -54,7 +54,7 @@ export class Appender {
 
   /** Runs after the append under way and after earlier hand-offs. */
   async handOff(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
-    if (to === this.#session.id) throw new Error('handOff: to another session');
+    if (to === this.#session.id) throw new Error('handOff: the target must be another session');
     if (shards.length === 0) return new Map();
     const before = [this.#busy, this.#handingOff];
     const mine = Promise.allSettled(before).then(() => this.#handOff(shards, to));

@@ -23,7 +23,7 @@ export class Servers {
 
   get current(): PostgresServer {
     const server = this.#servers[this.#at];
-    if (server === undefined) throw new Error('a URL names at least one server');
+    if (server === undefined) throw new Error('a URL must name at least one server');
     return server;
   }
 

@@ -19,7 +19,7 @@ type Mode =
   | { readonly type: 'up'; readonly sql: Sql; readonly timeline: number }
   | { readonly type: 'closed' };
 
-/** Times that older backends are told to end before the attempt to connect fails, which takes 5 s. */
+/** Rounds in which older backends are told to end before the attempt to connect fails, after 5 s. */
 const TERMINATE_ROUNDS = 500;
 const TERMINATE_PAUSE_MS = 10;
 
