@@ -106,7 +106,7 @@ export class Acquisition {
     } catch (error) {
       // The next reading of the map finds these shards.
       this.lookLater();
-      log('warn', 'shards are not adopted yet', { shards: shards.length, error: String(error) });
+      log('warn', 'shards could not be adopted yet', { shards: shards.length, error: String(error) });
     }
   }
 
@@ -120,7 +120,7 @@ export class Acquisition {
       if (won.size < shards.length) onStale();
     } catch (error) {
       this.lookLater();
-      log('warn', 'shards are not claimed yet', { slot, error: String(error) });
+      log('warn', 'shards could not be claimed yet', { slot, error: String(error) });
     }
   }
 

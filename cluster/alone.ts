@@ -79,7 +79,7 @@ export class Alone implements SlotListener {
       for (const shard of won.keys()) this.claimed.add(shard);
       listener.changed([...won.keys()]);
     } catch (error) {
-      log('warn', 'shards are not claimed yet', { slot, shards: shards.length, error: String(error) });
+      log('warn', 'shards could not be claimed yet', { slot, shards: shards.length, error: String(error) });
     }
     if (this.stopped) return;
     if (left.length > 0)

@@ -139,7 +139,7 @@ export class Controller implements SlotListener {
       store,
       configured: options.pins,
       onChange: () => this.reconcileSoon(),
-      onFailed: (error) => log('warn', 'the pins are not read', { error: String(error) }),
+      onFailed: (error) => log('warn', 'the pins could not be read', { error: String(error) }),
     });
     const picture = new Picture(node, pins);
     this.picture = picture;
@@ -587,7 +587,7 @@ export class Controller implements SlotListener {
     this.refreshAgain = false;
     this.read()
       .catch((error: unknown) =>
-        this.options.log('warn', 'the cluster is not read', { error: String(error) }),
+        this.options.log('warn', 'the state of the cluster could not be read', { error: String(error) }),
       )
       .finally(() => {
         this.refreshing = false;

@@ -104,7 +104,7 @@ interface Peer {
   givenUpMs: number;
   refused: boolean;
   lease: Lease;
-  /** Time of the last heartbeat or pulse. Undefined before the first. */
+  /** Time of the last heartbeat or pulse. Undefined before the first one. */
   heardMs: number | undefined;
   /** Time of the last heartbeat. */
   beatenMs: number | undefined;

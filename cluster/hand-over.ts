@@ -98,7 +98,7 @@ export class HandOver {
     try {
       const moved = await slots.release(slot, shards, to);
       // A live session takes all shards; a missing shard was not owned by this worker. If no shard moved, the
-      // session is not live.
+      // session is probably not live.
       if (moved.size === 0) this.refused(to);
       if (moved.size < shards.length) onStale();
       picture.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, to, epoch]));
@@ -110,7 +110,7 @@ export class HandOver {
       if (member === undefined) adopt(to, handed);
       else member.peer?.send({ type: 'handed', session: to, shards: handed } satisfies ControlMessage);
     } catch (error) {
-      log('warn', 'shards are not handed over', { slot, error: String(error) });
+      log('warn', 'shards could not be handed over', { slot, error: String(error) });
       onStale();
     }
   }

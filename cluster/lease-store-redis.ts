@@ -163,7 +163,7 @@ class RedisConnection implements Connection {
     ...args: (string | number)[]
   ): Promise<Marked<readonly string[]>> {
     const reply = await refusals(this.#main.eval(script, keys.length, ...keys, ...args));
-    if (!Array.isArray(reply)) throw new Error('Redis answered with something else than a list');
+    if (!Array.isArray(reply)) throw new Error('Redis answered with a value that is not a list');
     const [marker, ...value] = reply.map(String);
     if (marker === undefined) throw new Error('Redis answered with an empty list');
     return { marker, value };

@@ -76,8 +76,8 @@ export type Epochs = ReadonlyMap<number, Epoch>;
 type Mode = 'starting' | 'live' | 'ended' | 'stopped';
 
 /**
- * Size of a worker's young generation. Patches stay in memory for a while, and with a smaller one the
- * collector copies them more often.
+ * Size of a worker's young generation. A smaller one costs more CPU, because patches stay in memory for a
+ * while.
  */
 const YOUNG_MB = 48;
 const BACKOFF_FIRST_MS = 100;
@@ -112,7 +112,9 @@ export class Workers {
       resourceLimits: { maxOldGenerationSizeMb: options.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     // A worker died between tasks. The pool replaces it.
-    this.pool.on('error', (error: unknown) => options.log('error', 'worker pool', { error: String(error) }));
+    this.pool.on('error', (error: unknown) =>
+      options.log('error', 'the pool of workers reports an error', { error: String(error) }),
+    );
     this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
   }
 

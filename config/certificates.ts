@@ -55,7 +55,7 @@ function problemsOf(section: string, files: Files): Problem[] {
   } catch (error) {
     problems.push({
       path: `${section}.cert`,
-      message: `${files.cert} is of no use for TLS: ${reason(error)}`,
+      message: `${files.cert} cannot be used for TLS: ${reason(error)}`,
     });
   }
   return problems;

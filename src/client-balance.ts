@@ -76,6 +76,6 @@ export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanc
       (client, { hasOwnId }) => hasOwnId && !away.has(client),
     );
     for (const client of sent) away.add(client);
-    if (sent.length > 0) log.info({ clients: sent.length }, 'clients are sent to nodes that have fewer');
+    if (sent.length > 0) log.info({ clients: sent.length }, 'clients are sent to nodes with fewer clients');
   });
 }

@@ -70,7 +70,7 @@ export async function startClusterRun(options: ClusterRunOptions): Promise<Clust
   const stop = async (now: boolean): Promise<void> => {
     for (const close of closers.splice(0).reverse()) {
       await close(now).catch((error: unknown) =>
-        options.log('warn', 'leaving the cluster', { error: String(error) }),
+        options.log('warn', 'a step of leaving the cluster failed', { error: String(error) }),
       );
     }
   };

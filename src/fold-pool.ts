@@ -4,7 +4,7 @@
 // A fold has a time limit. The time that Yjs takes to build a document can grow with the square of its size,
 // so without the limit one document could hold a thread for hours, and no other document would get a snapshot
 // meanwhile. A fold that takes longer is stopped together with its thread, and repeated once without garbage
-// collection, which does not build the document.
+// collection: such a fold builds no document.
 import { Piscina } from 'piscina';
 import type { FoldTask } from '../actors/fold-worker.ts';
 

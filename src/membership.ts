@@ -195,7 +195,7 @@ export class Membership {
         return;
       } catch (error) {
         if (this.noMore.signal.aborted) return;
-        log('warn', 'not back in the cluster yet', { error: String(error) });
+        log('warn', 'the node could not rejoin the cluster yet', { error: String(error) });
         // The run was fenced while it started, so the next run is on its way already.
         if (!this.isStarting) return;
         this.setMode('fenced');

@@ -83,7 +83,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
         await close();
       } catch (error) {
         failure ??= error;
-        options.log.error({ err: error }, 'stopping');
+        options.log.error({ err: error }, 'a step of stopping failed');
       }
     }
     if (failure !== undefined) throw failure;
@@ -200,8 +200,8 @@ async function assemble(
     onWrites: database.writes,
     onLost: (error) => fail(error),
     onLeaveAsked: () => {
-      if (!leaving.hasBegun) log.info('leaving, as an operator asks');
-      leaving.begin().catch((error: unknown) => log.error({ err: error }, 'leaving'));
+      if (!leaving.hasBegun) log.info('leaving the cluster at the request of an operator');
+      leaving.begin().catch((error: unknown) => log.error({ err: error }, 'leaving the cluster failed'));
       return leaving.progress();
     },
     signal,

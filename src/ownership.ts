@@ -203,7 +203,7 @@ async function takeOver(
       throw new StartError('another node took this database over while this one was starting');
     }
   }
-  if (runs.size > 0) log('info', 'fenced what an earlier run left', { runs: runs.size });
+  if (runs.size > 0) log('info', 'fenced the sessions of earlier runs', { runs: runs.size });
   return session;
 }
 
@@ -215,7 +215,8 @@ async function sayFarewell(
   log: OwnershipOptions['log'],
 ): Promise<void> {
   await unlessAborted(AbortSignal.timeout(FAREWELL_MS), control.fence(session, { run })).catch(
-    (error: unknown) => log('warn', 'the session stays on record', { error: String(error) }),
+    (error: unknown) =>
+      log('warn', 'the session could not be removed from the database', { error: String(error) }),
   );
 }
 
@@ -241,7 +242,7 @@ function watchSession(
           stop();
           takenOver();
         },
-        (error: unknown) => log('warn', 'the session is not confirmed', { error: String(error) }),
+        (error: unknown) => log('warn', 'the session could not be confirmed', { error: String(error) }),
       )
       .finally(() => {
         asking = false;

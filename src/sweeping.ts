@@ -65,13 +65,13 @@ export class Sweeping {
         this.judge(clock.now() - from, sliceMs);
       } catch (error) {
         if (isEnded()) return;
-        log('warn', 'history is not folded away', { err: error, rows: this.rows });
+        log('warn', 'a slice of the sweep failed and is tried again later', { err: error, rows: this.rows });
         more = this.rows > 1;
         this.rows = Math.ceil(this.rows / 10);
       }
       if (more) await pause(clock, PAUSE_MS, signal);
     }
-    if (removed > 0) log('info', 'history and clients of long ago folded away', { rows: removed });
+    if (removed > 0) log('info', 'the sweep has removed old history and clients', { rows: removed });
   }
 
   private judge(tookMs: number, sliceMs: number): void {

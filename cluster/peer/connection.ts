@@ -185,7 +185,7 @@ export class PeerConnection implements Peer, StreamCarrier {
     try {
       message = unpack(payload);
     } catch {
-      this.down('violation', 'control message that is no MessagePack');
+      this.down('violation', 'a control message is not MessagePack');
       return;
     }
     this.controlListener?.(message);

@@ -91,7 +91,7 @@ export class TcpListener {
         this.server.off('error', reject);
         // Such an error may be a lack of descriptors. The other node tries again.
         this.server.on('error', (error) =>
-          this.context.log('warn', 'peer listener', { error: String(error) }),
+          this.context.log('warn', 'the listener for other nodes reports an error', { error: String(error) }),
         );
         const address = this.server.address();
         resolve({ host, port: typeof address === 'object' && address !== null ? address.port : port });
@@ -129,7 +129,7 @@ export class TcpListener {
     this.pending.set(from, pending);
     socket.once('close', () => {
       if (!pending.isSecured)
-        this.refusals.refused({ from, reason: 'closed before TLS stood', see: TLS_KEYS });
+        this.refusals.refused({ from, reason: 'closed before TLS was established', see: TLS_KEYS });
       this.release(from);
     });
   }

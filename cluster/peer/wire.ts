@@ -11,7 +11,7 @@ export interface Frame {
 
 export interface WireHandlers {
   frame(frame: Frame): void;
-  /** The wire was not ended by this end. `reason` is for the log. */
+  /** The wire has ended, but not by this end. `reason` is for the log. */
   end(reason: 'lost' | 'violation', detail: string): void;
 }
 

@@ -132,7 +132,7 @@ function commandName(
   set: readonly string[],
 ): { name: Name; words: readonly string[] } {
   const [first, second] = positionals;
-  if (first === undefined) throw new Misuse('which command?');
+  if (first === undefined) throw new Misuse('a command is missing');
   const group = COMMANDS.filter((name) => name.startsWith(`${first} `));
   const wanted = group.length === 0 ? first : `${first} ${second}`;
   const name = COMMANDS.find((each) => each === wanted);
@@ -141,7 +141,7 @@ function commandName(
     if (set.some((assignment) => !assignment.includes('=')))
       throw new Misuse('--set takes path=value as one word, such as listen.port=9000');
     if (group.length === 0) throw new Misuse(`there is no command ${redact(first)}`);
-    if (second === undefined) throw new Misuse(`${first} what? ${group.join(', ')}`);
+    if (second === undefined) throw new Misuse(`${first} needs a second word: ${group.join(', ')}`);
     throw new Misuse(`${first} knows no ${redact(second)}`);
   }
   const words = positionals.slice(name.split(' ').length);
@@ -204,12 +204,13 @@ function match(word: string): string {
 }
 
 function documentName(word: string): string {
-  if (parseDocumentName(word) === undefined) throw new Misuse(`${word} is no document, org/name`);
+  if (parseDocumentName(word) === undefined)
+    throw new Misuse(`${word} is not the name of a document (org/name)`);
   return word;
 }
 
 function nodeName(word: string): string {
-  if (!/^[A-Za-z0-9._-]{1,64}$/.test(word)) throw new Misuse(`${word} is no name of a node`);
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(word)) throw new Misuse(`${word} is not a valid name of a node`);
   return word;
 }
 

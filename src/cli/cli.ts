@@ -38,7 +38,7 @@ export async function run(
 ): Promise<ExitCode> {
   const command = parseCommand(argv);
   if (command.name === 'usage') {
-    io.stderr.write(`troupe: ${command.message} (troupe --help tells what there is)\n`);
+    io.stderr.write(`troupe: ${command.message} (see troupe --help)\n`);
     return EXIT.usage;
   }
   try {

@@ -27,7 +27,7 @@ const SYSTEM: Readonly<Record<string, (address: string, section: ListenError['se
   ENOTFOUND: (address) => `the name ${address} does not resolve`,
   // The next two concern a directory that cannot be made.
   EEXIST: (path) => `${path} is there, and is no directory`,
-  ENOTDIR: (path) => `${path} cannot be a directory: what it would be in is none`,
+  ENOTDIR: (path) => `${path} cannot be a directory: its parent is not one`,
 };
 
 function addressOf(error: Error): string {

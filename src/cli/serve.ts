@@ -105,7 +105,7 @@ function limitStop(config: Config, deps: ServeDeps): () => void {
   const keys = isClustered(config) ? 'drain.timeoutMs and shutdown.timeoutMs' : 'shutdown.timeoutMs';
   return deps.later(timeoutMs, () => {
     deps.stderr.write(
-      `troupe: not stopped after ${timeoutMs} ms (${keys}); exiting. What was not acknowledged may be lost\n`,
+      `troupe: not stopped after ${timeoutMs} ms (${keys}); exiting. Edits that were not acknowledged may be lost\n`,
     );
     deps.exit(EXIT.failure);
   });

@@ -1,7 +1,7 @@
-// Bounds the time that costly frames of all sockets together take of this thread. (read-budget.ts bounds each
-// socket.) After a costly read its socket is held, and the held sockets are released one at a time. Before
-// each release the thread rests in proportion to the time of the costly reads. It knows nothing of frames or
-// messages.
+// Bounds the time that costly frames of all sockets together take of this thread; read-budget.ts bounds each
+// socket. After a costly read its socket is held, and the held sockets are released one at a time. Before
+// each release the thread rests in proportion to the time of the costly reads. This class knows nothing of
+// frames or messages.
 
 export interface CostlyReadsOptions<Socket> {
   readonly after: (ms: number, call: () => void) => void;

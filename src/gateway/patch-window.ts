@@ -1,7 +1,7 @@
 // Counts the bytes of patches that are under way through this node, from being read to being answered, and
 // holds sockets while there are too many. A patch that waits in this process delays the others at each thread
 // and in each batch; a patch that waits in TCP delays none. Only sockets with many bytes under way are held,
-// so people's typing is always read. It knows nothing of frames or documents.
+// so people's typing is always read. This class knows nothing of frames or documents.
 
 /** The fields of a socket that the window uses. */
 export interface WindowState {

@@ -1,6 +1,6 @@
 // The budget of one socket for reading: bytes, and the time that its frames take of this thread, both per
 // second. A socket beyond its budget is not read for a while, so that TCP holds its client back: nothing is
-// refused or lost, and other sockets go on. It knows nothing of frames or messages.
+// refused or lost, and other sockets go on. This class knows nothing of frames or messages.
 
 /** The fields of a socket that the budget uses. */
 export interface ReadState {

@@ -69,7 +69,7 @@ async function untilLeft(
     if (hasAnswered && told.every((answer) => answer?.isDone)) {
       if (shards > 0)
         throw new StartError(
-          `${name} has given up with ${plural(shards, 'shard')}: nobody took them in time`,
+          `${name} stopped handing over with ${plural(shards, 'shard')} left: no other node took them in time`,
         );
       io.stdout.write(
         runs.length === 0
