@@ -1,9 +1,9 @@
-// The addresses that a client may connect to, and the order of its attempts: those that the application
-// gave, and those of other nodes that a server told of in `welcome.nodes`. Owns no socket and no timer.
+// The addresses that a client may connect to, and the order of its attempts: the given addresses of the
+// application, and the announced addresses of other nodes (`welcome.nodes`). Owns no socket and no timer.
 //
-// Attempts go round by round. In a round each address comes once: the given ones in random order, and
-// between them the told ones in random order, so that clients that lost one node together spread over the
-// others, and so that an address that nobody can reach from here never keeps a client from a given one.
+// Attempts go round by round. In a round each address comes once: the given ones in random order, and between
+// them the announced ones in random order. So clients that lost one node together spread over the others, and
+// an announced address that cannot be reached never keeps a client from a given one.
 
 /** Addresses of other nodes that are remembered. */
 const MOST_TOLD = 64;
@@ -28,23 +28,26 @@ export class Addresses {
     this.#current = this.#round.shift() ?? '';
   }
 
-  /** Where the next attempt goes, or the latest one went. */
+  /** The address of the next attempt, or of the latest one. */
   get current(): string {
     return this.#current;
   }
 
-  /** A server has welcomed the client: the next loss begins a new round. */
+  /** Notes that a server has welcomed the client: the next loss begins a new round. */
   arrived(): void {
     this.#round = [];
   }
 
-  /** The current address did not do. @param leaving its node said that it leaves: it comes last in a round */
+  /**
+   * Moves on after a failure at the current address.
+   * @param leaving whether its node announced that it leaves: then it comes last in a round
+   */
   next(leaving: boolean): void {
     if (this.#round.length === 0) this.#round = this.#newRound(leaving);
     this.#current = this.#round.shift() ?? this.#current;
   }
 
-  /** The `nodes` of a `welcome`: base URLs of other nodes; each list replaces the one before. */
+  /** Takes the `nodes` of a `welcome`, base URLs of other nodes. Each list replaces the one before. */
   learn(nodes: unknown): void {
     if (this.#accept === false || !Array.isArray(nodes)) return;
     const urls = nodes.slice(0, MOST_TOLD).flatMap((node: unknown) => this.#socketUrl(node));
@@ -65,7 +68,10 @@ export class Addresses {
     return round;
   }
 
-  /** The socket's URL at a node; none where it is no WebSocket URL, not accepted, or less safe than those given. */
+  /**
+   * The socket's URL at a node. Empty if the node's URL is no WebSocket URL, not accepted, or less safe than
+   * the given ones.
+   */
   #socketUrl(node: unknown): string[] {
     if (typeof node !== 'string' || !URL.canParse(node)) return [];
     const { protocol, host, pathname } = new URL(node);

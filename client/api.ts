@@ -1,5 +1,5 @@
-// The SDK's public types: what an application sees of a client, its documents and their events.
-// Behaviour is in the files that implement them; this one holds shapes and promises only.
+// The SDK's public types: a client, its documents and their events, as an application sees them. Holds shapes
+// and promises only; the files that implement them own the behaviour.
 
 import type * as Y from 'yjs';
 import type { Json, KindName, Role } from '../protocol/messages.ts';
@@ -9,17 +9,20 @@ import type { TroupeError } from './errors.ts';
 import type { ConnectionFailure } from './failure.ts';
 import type { Platform, WebSocketConstructor } from './platform.ts';
 
-/** A JWT, or a function that is asked for one before each connect; undefined connects without. */
+/**
+ * A JWT, or a function that is called for one before each connect. With undefined the client connects without
+ * a token.
+ */
 export type TokenSource =
   | string
   | ((reason: 'connect' | 'expired') => string | undefined | Promise<string | undefined>);
 
 export interface ClientOptions {
-  /** `ws://` or `wss://` URLs of `/v1/socket`. Tried in turn, beginning anywhere. */
+  /** `ws://` or `wss://` URLs of `/v1/socket`. The client tries them in turn, beginning at any of them. */
   urls: readonly string[];
   /**
-   * Whether the addresses of other nodes that a server tells are tried too when `urls` fail: all, none, or those
-   * for which the function says so (it is handed the URL of the socket). Default true.
+   * Whether the addresses of other nodes, as a server announces them, are tried too when `urls` fail: all,
+   * none, or those for which the function returns true (its argument is the URL of the socket). Default true.
    */
   nodes?: boolean | ((url: string) => boolean);
   token?: TokenSource;
@@ -31,7 +34,10 @@ export interface ClientOptions {
   encoding?: 'json' | 'msgpack';
   /** Begin offline; `goOnline()` connects. Default false. */
   offline?: boolean;
-  /** A document's `ready` is rejected with `unavailable` after so long; the document goes on trying. Default: never. */
+  /**
+   * Time after which a document's `ready` is rejected with `unavailable`; the document goes on trying.
+   * Default: never.
+   */
   readyTimeoutMs?: number;
   /** Unsent edits that one document may hold, bytes as sent. Past it `edit` throws `overloaded`. Default 8 MiB. */
   pendingBytes?: number;
@@ -40,14 +46,16 @@ export interface ClientOptions {
 }
 
 /**
- * `connecting`: on the way to a server, or waiting to try again. `live`: the server has welcomed us.
- * `offline`: by `goOffline()`, `close()`, or a refusal that only a new token or a new version can mend.
+ * `connecting`: on the way to a server, or waiting to try again. `live`: the server has sent `welcome`.
+ * `offline`: by `goOffline()`, `close()`, or a refusal that only a new token or a new version can end.
  */
 export type ClientState = 'connecting' | 'live' | 'offline';
 
 export interface ClientEvents {
   state: ClientState;
-  /** An attempt to connect failed or the connection was lost: why, and when the next attempt comes. */
+  /**
+   * An attempt to connect failed or the connection was lost; has the reason and the time of the next attempt.
+   */
   failed: ConnectionFailure;
   /** Failures that belong to no document. Refusals leave the client `offline`. */
   error: TroupeError;
@@ -58,23 +66,24 @@ export interface ClientEvents {
 /**
  * `connecting`: not subscribed yet, or about to be again. `live`: subscribed, no edit made here so far.
  * `saving`: subscribed, edits are under way. `saved`: subscribed, and every edit made here is durable on the
- * server. `offline`: not connected; once the content is here, edits are kept and sent later. `closed`: over, for good.
+ * server. `offline`: not connected; once the content has arrived, edits are kept and sent later. `closed`:
+ * over, for good.
  */
 export type DocumentState = 'connecting' | 'live' | 'saving' | 'saved' | 'offline' | 'closed';
 
 /**
- * Where a change of the view comes from. `edit`: a call of `edit()`, so what called it has it already.
- * `undo`, `redo`: those calls. `remote`: others. `correction`: the server decided otherwise than
- * predicted, refused an edit, or sent the document anew.
+ * The origin of a change of the view. `edit`: a call of `edit()`, so the caller has the change already.
+ * `undo`, `redo`: those calls. `remote`: an edit of another client. `correction`: the server decided
+ * otherwise than predicted, refused an edit, or sent the document anew.
  */
 export type ChangeOrigin = 'edit' | 'undo' | 'redo' | 'remote' | 'correction';
 
 /** An edit of this client that the server did not take, or may not have taken. */
 export interface Rejection<Patch> {
   error: TroupeError;
-  /** What was lost, as it was sent (if it was). */
+  /** The lost patch, as it was sent (if it was). */
   patch: Patch;
-  /** `unknown`: sent, and the server no longer knows what became of it. */
+  /** `unknown`: the edit was sent, and the server no longer knows whether it was committed. */
   outcome: 'not-committed' | 'unknown';
 }
 
@@ -85,25 +94,27 @@ export interface DocumentEvents<Change, Patch> {
   role: Role;
   /** `canUndo` or `canRedo` changed. */
   history: { canUndo: boolean; canRedo: boolean };
-  /** Others' selections changed, or where they stand. Of `rich-text` alone. */
+  /** Others' selections, or their positions in the view, changed. For `rich-text` alone. */
   cursors: ReadonlyMap<string, Cursor>;
-  /** The subscription failed or an open request met an error; final ones close the document. */
+  /**
+   * The subscription failed or an open request was answered with an error; final errors close the document.
+   */
   error: TroupeError;
   /** By `close()`: no code. `deleted`, `forbidden`, `replaced`: by the server. */
   closed: { code?: string; message?: string };
 }
 
 export interface PresenceEvents {
-  /** Others' states that changed; null = gone. */
+  /** Others' states that changed; null means gone. */
   change: ReadonlyMap<string, Json>;
 }
 
 /**
- * The other clients that have set a state; one that has not is not seen. Best effort: states are gone when their
- * client is. Shared by all who hold the document in this client.
+ * The states of the other clients that have set one; a client without a state is not seen. Best effort: a
+ * state goes with its client. Shared by all holders of the document in this client.
  */
 export interface Presence extends Listenable<PresenceEvents> {
-  /** States by client id of those others who have set one. A new map after each change; do not alter it. */
+  /** States of the others, by client id. A new map after each change; do not alter it. */
   readonly states: ReadonlyMap<string, Json>;
   /** This client's own state, as last set. */
   readonly own: Json;
@@ -120,11 +131,11 @@ export interface SharedDocument<Change, Patch> extends Listenable<DocumentEvents
   readonly kind: KindName;
   readonly state: DocumentState;
   /**
-   * Fulfilled when the content is first here; rejected with a TroupeError if it never will be, or not
+   * Fulfilled when the content has first arrived; rejected with a TroupeError if it will never arrive, or not
    * within `readyTimeoutMs`.
    */
   readonly ready: Promise<void>;
-  /** The newest version applied here. */
+  /** The newest version applied to this copy. */
   readonly version: number;
   /** Undefined until `ready`. */
   readonly role: Role | undefined;
@@ -133,26 +144,30 @@ export interface SharedDocument<Change, Patch> extends Listenable<DocumentEvents
   readonly presence: Presence;
   readonly canUndo: boolean;
   readonly canRedo: boolean;
-  /** Takes back this client's last group of edits and keeps everyone else's. False: nothing to undo. */
+  /**
+   * Takes back this client's last group of edits and keeps the edits of all others. Returns false if there is
+   * nothing to undo.
+   */
   undo(): boolean;
   redo(): boolean;
-  /** The next edit begins a new undo group. Otherwise edits less than 500 ms apart are one. */
+  /** Makes the next edit begin a new undo group. Otherwise edits less than 500 ms apart are one group. */
   undoGroup(): void;
   /**
-   * Fulfilled when every edit that this client has made here so far is durable on the server, at once where
-   * nothing is pending. Rejected with a TroupeError when one of them is refused or given up. Waits while offline.
+   * Fulfilled when every edit that this client has made here so far is durable on the server, at once if no
+   * edit is pending. Rejected with a TroupeError when one of them is refused or given up. Waits while
+   * offline.
    */
   whenSaved(): Promise<void>;
   /**
-   * Ends this hold on the document; the document itself is left with the last one. What is pending then is
-   * given up, unless it is closed `{when: 'saved'}`: no edit is taken any more, and it is left once `whenSaved()`
-   * is settled. The promise tells how.
+   * Ends this hold on the document; the client leaves the document with the last hold. Edits that are pending
+   * then are given up, unless the hold is closed with `{when: 'saved'}`: then no more edits are taken, the
+   * document is left once `whenSaved()` is settled, and the returned promise settles the same way.
    */
   close(options?: { when?: 'now' }): void;
   close(options: { when: 'saved' }): Promise<void>;
 }
 
-/** A range of the view: UTF-16 code units. */
+/** A range of the view, in UTF-16 code units. */
 export interface Range {
   index: number;
   length: number;
@@ -160,7 +175,7 @@ export interface Range {
 
 export interface RichTextChange {
   origin: ChangeOrigin;
-  /** Leads from the view before to the view now: hand it to the editor unless `origin` is `edit`. */
+  /** The change from the previous view to the view now: pass it to the editor unless `origin` is `edit`. */
   delta: Delta;
 }
 
@@ -174,8 +189,8 @@ export type DeltaLike = Delta | { ops: Delta['ops'] } | Delta['ops'];
 export interface RichTextDocument extends SharedDocument<RichTextChange, Delta> {
   readonly kind: 'rich-text';
   /**
-   * The view, with edits that are still pending. A new Delta after each change; do not alter it.
-   * Throws TroupeError `not-open` before `ready`.
+   * The view: the document with the pending edits. A new Delta after each change; do not alter it. Throws
+   * TroupeError `not-open` before `ready`.
    */
   readonly content: Delta;
   /**
@@ -187,7 +202,7 @@ export interface RichTextDocument extends SharedDocument<RichTextChange, Delta> 
   setSelection(range: Range | null): void;
   /** Others' selections in the view as it is now; they move along with edits. A new map after each change. */
   readonly cursors: ReadonlyMap<string, Cursor>;
-  /** Where a position of the view stands after a change (as of `change.delta`). */
+  /** The new place of a position of the view after a change (as of `change.delta`). */
   transformPosition(position: number, delta: Delta): number;
 }
 
@@ -199,15 +214,15 @@ export type JsonStep =
 
 export interface JsonChange {
   origin: ChangeOrigin;
-  /** Leads from the view before to the view now. May take pending edits back and set them again. */
+  /** The change from the previous view to the view now. May take pending edits back and set them again. */
   patch: readonly JsonStep[];
 }
 
 export interface JsonDocument extends SharedDocument<JsonChange, readonly JsonStep[]> {
   readonly kind: 'json';
   /**
-   * The view, with edits that are still pending. A new value after each change; do not alter it.
-   * Throws TroupeError `not-open` before `ready`.
+   * The view: the document with the pending edits. A new value after each change; do not alter it. Throws
+   * TroupeError `not-open` before `ready`.
    */
   readonly content: Json;
   /** Applies a patch made on the view, whole or not at all, and sends it. Throws as for rich-text, and `test-failed`. */
@@ -225,9 +240,11 @@ export type SharedTypes = Extract<ConstructorParameters<typeof Y.UndoManager>[0]
 
 export interface YjsDocument extends SharedDocument<YjsChange, Uint8Array> {
   readonly kind: 'yjs';
-  /** Edit it as any Y.Doc; updates are seen and sent. Changes made before `ready` are sent too. */
+  /**
+   * The document. Edit it as any Y.Doc; its updates are observed and sent, also those made before `ready`.
+   */
   readonly content: Y.Doc;
-  /** Which shared types `undo()` covers. Default: the whole document. */
+  /** Sets the shared types that `undo()` covers. Default: the whole document. */
   undoScope(types: SharedTypes): void;
 }
 

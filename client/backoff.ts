@@ -1,8 +1,8 @@
-// Waiting before trying again: exponential, with full jitter, so that thousands of clients that lost
-// the same server do not return at the same moment.
+// The waiting time before another attempt: exponential, with full jitter, so that thousands of clients that
+// lost the same server do not return at the same moment.
 
 const CEILING_MS = 30_000;
-/** The longest `retryAfterMs` that is believed. */
+/** The longest `retryAfterMs` that is accepted. */
 const LONGEST_TOLD_MS = 600_000;
 /** 2^16 times any base is above the ceiling. */
 const HIGHEST_EXPONENT = 16;
@@ -23,7 +23,10 @@ export class Backoff {
     return this.#failures;
   }
 
-  /** Counts a failure and returns the delay before the next attempt, ms; never below `atLeastMs` (the server's word). */
+  /**
+   * Counts a failure and returns the delay before the next attempt, in ms; never below `atLeastMs`, the
+   * server's `retryAfterMs`.
+   */
   next(atLeastMs = 0): number {
     const bound = Math.min(CEILING_MS, this.#baseMs * 2 ** Math.min(this.#failures, HIGHEST_EXPONENT));
     this.#failures++;

@@ -1,5 +1,5 @@
-// The client of an application: one connection, the documents open on it, and the way of messages
-// between them. Owns the client id, its seqs and its share of the server's rates.
+// The client of an application: one connection, the documents open on it, and the routing of messages between
+// them. Owns the client id, its seqs and its share of the server's rates. Never looks into a document.
 
 import { CLOSE } from '../protocol/errors.ts';
 import type { Limits } from '../protocol/limits.ts';
@@ -20,7 +20,7 @@ import { YjsDocumentOfClient } from './yjs-document.ts';
 
 const PENDING_BYTES = 8 * 1024 * 1024;
 
-/** How a kind's documents are made. */
+/** The maker of the documents of each kind. */
 const DOCUMENTS = {
   'rich-text': RichTextDocumentOfClient,
   json: JsonDocumentOfClient,
@@ -34,7 +34,7 @@ type OpenDocuments = { readonly [Kind in KindName]: Map<string, InstanceType<(ty
  * Throws TypeError for options that can never work.
  */
 export class TroupeClient implements Listenable<ClientEvents> {
-  /** This client, as others see it in presence and in commits. */
+  /** The id of this client, as others see it in presence and in commits. */
   readonly id: string;
   readonly #platform: Platform;
   readonly #events = new Emitter<ClientEvents>();
@@ -89,12 +89,15 @@ export class TroupeClient implements Listenable<ClientEvents> {
     return this.#connection.state;
   }
 
-  /** Why the client is not connected: the latest failure since it was live; the same object until the next one. */
+  /**
+   * The latest failure since the client was live, which is why it is not connected; the same object until the
+   * next one.
+   */
   get failure(): ConnectionFailure | undefined {
     return this.#connection.failure;
   }
 
-  /** As the server last connected to told them; the contract's defaults before. */
+  /** The limits of the last connected server; the contract's defaults before. */
   get limits(): Limits {
     return this.#connection.limits;
   }
@@ -104,8 +107,10 @@ export class TroupeClient implements Listenable<ClientEvents> {
   }
 
   /**
-   * Subscribes to a document, which is created if it does not exist and the role allows. Each call gives a hold
-   * of its own on it; they share content, pending edits, undo and presence, and the last one closed leaves it. Throws TroupeError: `bad-name`, `wrong-kind` (open as another kind), `not-open` (client closed).
+   * Subscribes to a document, which is created if it does not exist and the role allows. Each call returns a
+   * hold of its own. Holds share content, pending edits, undo and presence; closing the last hold leaves the
+   * document. Throws TroupeError: `bad-name`, `wrong-kind` (open as another kind), `not-open` (client
+   * closed).
    */
   open<Kind extends KindName>(name: string, kind: Kind): DocumentsByKind[Kind];
   open(name: string, kind: KindName): DocumentsByKind[KindName] {
@@ -138,7 +143,7 @@ export class TroupeClient implements Listenable<ClientEvents> {
     }
   }
 
-  /** The user's switch: drops the connection. Edits are kept until `goOnline()`. */
+  /** For a user's switch: drops the connection. Edits are kept until `goOnline()`. */
   goOffline(): void {
     this.#connection.goOffline();
   }
@@ -155,12 +160,12 @@ export class TroupeClient implements Listenable<ClientEvents> {
     this.#connection.hurry();
   }
 
-  /** Takes a new token: tells it to the server if connected, connects if the old one was refused. */
+  /** Takes a new token: sends it to the server if connected, and connects if the old one was refused. */
   setToken(token: TokenSource): void {
     this.#connection.setToken(token);
   }
 
-  /** Closes every document and the connection, for good. What is pending is given up. */
+  /** Closes every document and the connection, for good. Pending edits are given up. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

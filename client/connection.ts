@@ -1,6 +1,6 @@
-// One connection to a list of servers: dials, says hello, keeps alive, comes back. Owns the socket,
-// the token and the time of attempts (addresses.ts owns their order); knows nothing of documents. Over
-// 400 lines, since every part of it changes the one mode.
+// One connection to a list of servers: it dials, sends hello, keeps the socket alive and reconnects. Owns the
+// socket, the token and the time of attempts (addresses.ts owns their order); knows nothing of documents.
+// Over 400 lines, since every part of it changes the one mode.
 //
 // Modes, changed by #enter alone:
 //   idle     -> dialing                       goOnline
@@ -29,20 +29,20 @@ export interface ConnectionOptions {
   readonly token: TokenSource | undefined;
   readonly webSocket: WebSocketConstructor;
   readonly platform: Platform;
-  /** Asked at each dial. */
+  /** Called at each dial. */
   readonly encoding: () => 'json' | 'msgpack';
 }
 
 export interface ConnectionHandlers {
   state(state: ClientState): void;
-  /** The first `welcome` of a socket: messages may be sent from now on, until `down`. */
+  /** The first `welcome` of a socket: from now on messages may be sent, until `down`. */
   up(): void;
-  /** The socket is gone. `closeCode` where the server told one. */
+  /** The socket is gone. `closeCode` is set if the server sent one. */
   down(closeCode: number | undefined): void;
-  /** Any later message, decoded and with a string `type`; nothing else about it has been checked. */
+  /** Any later message, decoded and with a string `type`; its other fields are unchecked. */
   message(message: Record<string, unknown>): void;
   error(error: TroupeError): void;
-  /** An attempt has failed, or the connection was lost, and what comes next is decided. */
+  /** An attempt has failed, or the connection was lost, and the next step is decided. */
   failed(failure: ConnectionFailure): void;
   draining(reconnectInMs: number): void;
 }
@@ -60,12 +60,12 @@ type Mode =
 /** From the token to the `welcome`. */
 const DIAL_MS = 15_000;
 const BACKOFF_MS = 500;
-/** A connection that lived this long was no failure. */
+/** A connection that lived this long does not count as a failure. */
 const STABLE_MS = 5_000;
-/** The longest `reconnectInMs` that is believed. */
+/** The longest `reconnectInMs` that is accepted. */
 const LONGEST_DRAIN_MS = 60_000;
 const NORMAL_CLOSE = 1000;
-/** The node goes away: others are tried before it. */
+/** Close codes of a node that leaves: other nodes are tried before it. */
 const LEAVING: ReadonlySet<number> = new Set([CLOSE.shutdown, CLOSE.draining]);
 
 export class Connection {
@@ -81,12 +81,14 @@ export class Connection {
   #lastToken: string | undefined;
   #tokenReason: 'connect' | 'expired' = 'connect';
   readonly #addresses: Addresses;
-  /** Of the socket lost last. */
+  /** Close code of the last lost socket. */
   #closeCode: number | undefined;
   #drain: { readonly timer: Timer; readonly at: number } | undefined;
-  /** The latest since the last `welcome`. */
+  /** The latest failure since the last `welcome`. */
   #failure: ConnectionFailure | undefined;
-  /** What the server said before it closed: the reason of a refusal, and how long to stay away. */
+  /**
+   * The last error that the server sent before it closed: the reason of a refusal, and the time to stay away.
+   */
   #lastError: { readonly error: TroupeError; readonly retryAfterMs: number } | undefined;
 
   constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
@@ -107,7 +109,7 @@ export class Connection {
     return stateOf(this.#mode);
   }
 
-  /** As the last server told them. */
+  /** The limits that the last server sent. */
   get limits(): Limits {
     return this.#limits;
   }
@@ -122,7 +124,7 @@ export class Connection {
     if (name === 'idle' || name === 'refused') this.#wait(0);
   }
 
-  /** The network may be back: no reason to wait longer. */
+  /** Ends the current wait: the network may be back. */
   hurry(): void {
     if (this.#mode.name === 'waiting') this.#wait(0);
   }
@@ -142,7 +144,10 @@ export class Connection {
     else if (this.#mode.name === 'live') this.#renew();
   }
 
-  /** Bytes of the message as a frame in the subprotocol in use, or that will be asked for. */
+  /**
+   * Bytes of the message as a frame in the current subprotocol, or in the one that the next dial will ask
+   * for.
+   */
   measure(message: ClientMessage): number {
     return frameBytes(this.#currentCodec().encode(message));
   }
@@ -163,7 +168,7 @@ export class Connection {
       socket.send(frame);
       return true;
     } catch {
-      // A socket that is closing throws; its close event is on the way and brings the retry.
+      // A socket that is closing throws; its close event will follow, and brings the retry.
       return false;
     }
   }
@@ -246,7 +251,7 @@ export class Connection {
     };
     socket.onmessage = (event: { data: unknown }) => this.#received(socket, event.data);
     socket.onclose = (event: { code?: number }) => this.#lost(causeOfClose(event.code, opened, socketError));
-    // A close follows; ws throws where nobody listens.
+    // A close event follows; ws throws if there is no listener for errors.
     socket.onerror = (event: unknown) => {
       socketError = event;
     };
@@ -328,7 +333,7 @@ export class Connection {
 
   // ---- losing
 
-  /** The time that a draining node told is over: no failure, and no reason to wait. */
+  /** The time that a draining node gave is over: this is no failure, and needs no wait. */
   #leaveDraining(): void {
     const before = this.#mode;
     if (before.name !== 'live') return;
@@ -413,7 +418,7 @@ export class Connection {
     try {
       socket.close(NORMAL_CLOSE);
     } catch {
-      // Nothing to close: it never opened.
+      // There is nothing to close: the socket never opened.
     }
   }
 

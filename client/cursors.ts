@@ -1,17 +1,21 @@
-// Others' selections in a rich-text document, kept true while edits go by. Positions are held on the
-// confirmed document, at the version they name, and told on the view. Owns nothing of how they travel.
+// Others' selections in a rich-text document, moved along with every edit. Positions are kept on the
+// confirmed document, at the version that they name, and are translated to the view when read. Owns nothing
+// of their transport.
 import type { Json } from '../protocol/messages.ts';
 import { isVersion } from '../protocol/names.ts';
 import type { Cursor, Range } from './api.ts';
 import { isRecord } from './guards.ts';
 import { positionAfter, positionBefore, type Steps } from './rich-text-algebra.ts';
 
-/** Committed patches that are remembered to bring late positions up to date. */
+/** Committed patches that are remembered, to bring late positions up to date. */
 const REMEMBERED = 200;
 
 interface Anchor {
   range: Range;
-  /** The version of the confirmed document that the range is a range of; ahead of it: not to be shown yet. */
+  /**
+   * The version of the confirmed document to which the range refers. A range of a later version is not shown
+   * yet.
+   */
   version: number;
   readonly data: Json;
 }
@@ -21,12 +25,12 @@ export class Cursors {
   #recent: { op: Steps; author: string; version: number }[] = [];
   #version = 0;
 
-  /** Whether nobody has a selection. */
+  /** Whether no client has a selection. */
   get empty(): boolean {
     return this.#anchors.size === 0;
   }
 
-  /** The document was loaded anew. */
+  /** Forgets the patches: the document was loaded anew. */
   reset(version: number): void {
     this.#recent = [];
     this.#version = version;
@@ -40,7 +44,7 @@ export class Cursors {
     for (const [client, anchor] of this.#anchors) this.#catchUp(client, anchor);
   }
 
-  /** A client's presence; null: gone. */
+  /** Takes a client's presence; null means that it is gone. */
   presence(client: string, data: Json): void {
     const selection = isRecord(data) ? data.selection : undefined;
     const told = isRecord(selection) ? readSelection(selection) : undefined;
@@ -53,7 +57,7 @@ export class Cursors {
     this.#catchUp(client, anchor);
   }
 
-  /** On the view that `pending` leads to, which is `length` long. */
+  /** The selections on the view that `pending` leads to, which is `length` long. */
   onView(pending: readonly Steps[], length: number): ReadonlyMap<string, Cursor> {
     const cursors = new Map<string, Cursor>();
     for (const [client, { range, version, data }] of this.#anchors) {
@@ -75,14 +79,17 @@ export class Cursors {
   }
 }
 
-/** What goes out as `selection`: a range of the view, as one of the confirmed document at `version`. */
+/** The `selection` to send: a range of the view, converted to the confirmed document at `version`. */
 export function outgoingSelection(range: Range, pending: readonly Steps[], version: number): Json {
   const start = pending.reduceRight(positionBefore, range.index);
   const end = pending.reduceRight(positionBefore, range.index + range.length);
   return { index: start, length: Math.max(0, end - start), version };
 }
 
-/** `own`: the selection's owner made the patch, whose insert pushes the caret along. */
+/**
+ * The range after a patch. With `own` the selection's owner made the patch, and its insert pushes the caret
+ * along.
+ */
 export function rangeAfter(range: Range, op: Steps, own: boolean): Range {
   const index = positionAfter(range.index, op, own);
   if (range.length === 0) return { index, length: 0 };

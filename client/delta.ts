@@ -1,5 +1,5 @@
-// Quill's Delta as a class, whoever resolves it: the package is CommonJS, whose default export Node and TypeScript's
-// `nodenext` have one level further down than bundlers do.
+// Quill's Delta as a class, for every module resolver. The package is CommonJS: Node and TypeScript's
+// `nodenext` have its default export one level further down than bundlers do.
 import quillDelta from 'quill-delta';
 
 type DefaultOf<Module> = Module extends { default: { default: infer Class extends Constructor } }

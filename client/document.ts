@@ -1,5 +1,5 @@
-// What documents of every kind have in common: events, readiness, presence, and the session behind
-// them. The content is the business of the classes that extend it.
+// The common part of documents of every kind: events, readiness, presence, and the session behind them. Never
+// touches the content; subclasses own it.
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Json, KindName, Role } from '../protocol/messages.ts';
 import type { DocumentEvents, DocumentState, SharedDocument } from './api.ts';
@@ -12,13 +12,16 @@ import { Saving } from './saving.ts';
 import { Session } from './session.ts';
 import type { SessionHost } from './session-host.ts';
 
-/** What a document has of its client. */
+/** The services that a document gets from its client. */
 export interface DocumentHost extends SessionHost {
   readonly pendingBytes: number;
   takePresence(): number;
-  /** The document is over; its name may be opened anew. */
+  /** Removes the document, which is over; its name may be opened anew. */
   forget(name: string): void;
-  /** Why the client is not connected, for a person; undefined: it is, or nothing is known. */
+  /**
+   * Why the client is not connected, as text for a person. Undefined if it is connected, or if no reason is
+   * known.
+   */
   whyNot(): string | undefined;
 }
 
@@ -40,13 +43,16 @@ export abstract class DocumentBase<Change, Patch>
   protected readonly events = new Emitter<DocumentEvents<Change, Patch>>();
   readonly #replica: Replica<Patch>;
   readonly #saving = new Saving();
-  /** Why edits that were pending at the end are lost; undefined: there were none, or it is not over. */
+  /**
+   * Why edits that were pending at the end are lost. Undefined if there were none, or while the document
+   * lives.
+   */
   #unsaved: TroupeError | undefined;
   #holds = 0;
   #settleReady: { resolve: () => void; reject: (error: TroupeError) => void } | undefined;
   #history = { canUndo: false, canRedo: false };
 
-  /** @param replica made here, so that its hooks can speak to this document */
+  /** @param replica made by the subclass, so that its hooks can call this document */
   constructor(host: DocumentHost, name: string, kind: KindName, replica: Replica<Patch>) {
     this.name = name;
     this.host = host;
@@ -54,7 +60,7 @@ export abstract class DocumentBase<Change, Patch>
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
-    // A failure that nobody waits for is told by events.
+    // Without a waiter the rejection would be uncaught; events report it.
     this.ready.catch(() => {});
     this.presence = new PresenceChannel({
       platform: host.platform,
@@ -116,7 +122,7 @@ export abstract class DocumentBase<Change, Patch>
     return this.events.on(name, listener);
   }
 
-  /** Another holder; returns what ends that hold, and tells whether others hold the document still. */
+  /** Adds a holder. Returns the function that ends this hold and returns whether other holds remain. */
   hold(): () => boolean {
     this.#holds++;
     return () => {
@@ -152,7 +158,7 @@ export abstract class DocumentBase<Change, Patch>
     return own;
   }
 
-  /** Throws where no edit may be made. */
+  /** Throws if no edit may be made. */
   protected assertEditable(): void {
     const refuse = (code: ErrorCode, why: string) => {
       throw new TroupeError(code, `${this.name} ${why}`);
@@ -171,7 +177,7 @@ export abstract class DocumentBase<Change, Patch>
     this.events.emit('history', this.#history);
   }
 
-  /** Frees what the content holds. */
+  /** Frees the resources of the content. */
   protected dispose(): void {}
 
   #closed(

@@ -1,8 +1,8 @@
-// Typed events, delivered in the order in which they were emitted: what a listener causes is
-// delivered after what it was told of. A listener that throws harms neither the SDK nor the
-// listeners after it: what it threw surfaces as an uncaught error of a task of its own.
+// Typed events, delivered in the order in which they were emitted: an event that a listener causes is
+// delivered after the event that the listener handles. A listener that throws harms neither the SDK nor the
+// listeners after it: its exception surfaces as an uncaught error of a task of its own.
 
-/** `Events`: event name -> what its listeners are handed. */
+/** `Events` maps an event name to the argument of its listeners. */
 export interface Listenable<Events> {
   /** Adds a listener; returns the function that removes it. The same listener may be added twice. */
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void;
@@ -14,7 +14,7 @@ export class Emitter<Events> implements Listenable<Events> {
   #delivering = false;
 
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void {
-    // A function of its own, so that the same listener may stand in the set twice.
+    // A new function for each call, so that the same listener may be in the set twice.
     const entry = (event: Events[Name]) => listener(event);
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);

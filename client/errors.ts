@@ -3,9 +3,9 @@
 import { ERROR_CODES, type ErrorCode } from '../protocol/errors.ts';
 
 /**
- * An expected failure, from the server or from the SDK's own checks.
- * `code`: from the catalogue. `retryable`: whether the same call may succeed later, unchanged.
- * `retryAfterMs`: when the server says that it may; undefined where it does not say.
+ * An expected failure, from the server or from the SDK's own checks. `code`: from the catalogue. `retryable`:
+ * whether the same call may succeed later, unchanged. `retryAfterMs`: the time after which it may, if the
+ * server gave one.
  */
 export class TroupeError extends Error {
   readonly code: ErrorCode;
@@ -25,7 +25,7 @@ export class TroupeError extends Error {
   }
 }
 
-/** A code as a server sent it, or `internal` where it is none that this version knows. */
+/** The code that a server sent, or `internal` if this version does not know the code. */
 export function knownCode(code: unknown): ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'internal';
 }

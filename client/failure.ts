@@ -1,11 +1,11 @@
-// Why a client is not connected, as far as its WebSocket tells. Browsers tell a page nothing but the close
-// code; the `ws` package in Node also tells the system's error and the HTTP status.
+// Why a client is not connected, as far as its WebSocket reports it. Browsers give a page only the close
+// code; the `ws` package in Node also gives the system's error and the HTTP status. Pure.
 
 /**
- * `refused`: nobody listens there. `status`: the server answered the upgrade with an HTTP status. `unreachable`:
- * the socket never opened, and the WebSocket does not tell more. `timeout`: no `welcome` within 15 s.
- * `closed`: the server, or the network, closed the socket. `silent`: a ping had no answer.
- * `bad-frame`: the server sent what is no message. `token`: the application's token could not be had.
+ * `refused`: no process listens there. `status`: the server answered the upgrade with an HTTP status.
+ * `unreachable`: the socket never opened, and the WebSocket gives no cause. `timeout`: no `welcome` within 15
+ * s. `closed`: the server, or the network, closed the socket. `silent`: a ping had no answer. `bad-frame`:
+ * the server sent a frame that is no message. `token`: the application gave no token.
  */
 export type FailureReason =
   | 'refused'
@@ -21,17 +21,17 @@ export type FailureReason =
 export interface ConnectionFailure {
   readonly url: string;
   readonly reason: FailureReason;
-  /** The WebSocket close code; undefined where the socket was given up from here. 1006: no close frame. */
+  /** The WebSocket close code. Undefined if this client gave the socket up. 1006: no close frame. */
   readonly closeCode: number | undefined;
-  /** The HTTP status that answered the upgrade; undefined where none did, or the WebSocket hides it. */
+  /** The HTTP status that answered the upgrade. Undefined if there was none, or if the WebSocket hides it. */
   readonly status: number | undefined;
-  /** For a person. */
+  /** Text for a person. */
   readonly message: string;
-  /** The next attempt begins after so many milliseconds; undefined: none does until `connect()` or `setToken()`. */
+  /** Milliseconds until the next attempt. Undefined if none follows before `connect()` or `setToken()`. */
   readonly retryInMs: number | undefined;
 }
 
-/** A failure without what only the connection knows. */
+/** A failure without the fields that only the connection knows. */
 export type FailureCause = Omit<ConnectionFailure, 'url' | 'retryInMs'>;
 
 export const cause = (reason: FailureReason, message: string, closeCode?: number): FailureCause => ({
@@ -44,7 +44,7 @@ export const cause = (reason: FailureReason, message: string, closeCode?: number
 /**
  * The cause behind a socket's close.
  * @param opened whether it had been open
- * @param error of its `error` event, in whatever shape the WebSocket has it
+ * @param error the socket's `error` event, in the shape of its WebSocket
  */
 export function causeOfClose(closeCode: number | undefined, opened: boolean, error: unknown): FailureCause {
   if (opened)
@@ -62,7 +62,7 @@ export function causeOfClose(closeCode: number | undefined, opened: boolean, err
 
 function messageOf(event: unknown): string | undefined {
   if (typeof event !== 'object' || event === null || !('message' in event)) return undefined;
-  // Of several addresses that all failed Node tells no message, but the errors.
+  // If several addresses all failed, Node's error has no message, only the list of errors.
   const { message, error } = event as { message: unknown; error?: unknown };
   if (typeof message === 'string' && message !== '') return message;
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;

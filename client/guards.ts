@@ -1,5 +1,5 @@
-// Checks of what came from outside, where no schema stands in between.
+// Checks of values from outside, where no schema checks them.
 
-/** A map, and no list. */
+/** True for a map, false for a list. */
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,8 +1,9 @@
-// Keeps a live socket alive and finds out when it is dead: an application `ping` every `pingMs`, and
-// death when nothing comes in after one. Application messages, since browsers see no WebSocket pings.
+// Keeps a live socket alive and detects when it is dead. It sends an application `ping` every `pingMs`, and
+// reports death when no frame comes in after one. Application messages are used because browsers cannot see
+// WebSocket pings.
 import type { Platform, Timer } from './platform.ts';
 
-/** How long a `pong`, or anything else, may take after a `ping`. */
+/** The longest time from a `ping` to the `pong` or any other frame. */
 const PONG_MS = 10_000;
 
 export class Heartbeat {
@@ -31,7 +32,7 @@ export class Heartbeat {
     this.#awaited = false;
   }
 
-  /** A frame has come in: the server lives. */
+  /** Notes that a frame has come in: the server lives. */
   received(): void {
     if (!this.#awaited || this.#timer === undefined) return;
     this.#awaited = false;

@@ -1,6 +1,6 @@
-// What `client.open` hands out: one holder's hold on a document of the client. Several holders, two
-// components of a page for instance, share the document, its pending edits and its presence; each has
-// listeners, a `ready` and an end of its own. The document is left when its last hold is closed.
+// One hold on a document of the client, as `client.open` returns it. Several holders, two components of a
+// page for instance, share the document, its pending edits and its presence. Each has listeners, a `ready`
+// and an end of its own. Closing the last hold leaves the document.
 
 import type * as Y from 'yjs';
 import type { Json, KindName, Role } from '../protocol/messages.ts';
@@ -39,11 +39,11 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
   protected readonly held: Held;
   readonly #events = new Emitter<DocumentEvents<Change, Patch>>();
   readonly #stops: (() => void)[] = [];
-  /** Ends the hold on the document; true where others hold it still. */
+  /** Ends the hold on the document; returns whether other holds remain. */
   readonly #release: () => boolean;
   #settleReady: { resolve: () => void; reject: (error: TroupeError) => void } | undefined;
   #readyTimer: Timer | undefined;
-  /** Edits are taken until it is closed, or about to be. */
+  /** `held` takes edits; `closing` waits for them to be saved; `left` has ended. */
   #mode: 'held' | 'closing' | 'left' = 'held';
 
   constructor(held: Held, readyTimeoutMs: number | undefined) {
@@ -53,7 +53,7 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
-    // A failure that nobody waits for is told by events.
+    // Without a waiter the rejection would be uncaught; events report it.
     this.ready.catch(() => {});
     held.ready.then(
       () => this.#settle((ready) => ready.resolve()),
@@ -122,7 +122,7 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
     if (options.when === 'saved') {
       if (this.#mode === 'held') this.#mode = 'closing';
       const saved = this.held.whenSaved().finally(() => this.#leave());
-      // A failure that nobody waits for is told by events.
+      // Without a waiter the rejection would be uncaught; events report it.
       saved.catch(() => {});
       return saved;
     }
@@ -130,7 +130,7 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
     return undefined;
   }
 
-  /** The document, for an edit. Throws where this hold takes none. */
+  /** The document, for an edit. Throws if this hold takes no edits. */
   protected editable(): Held {
     if (this.#mode === 'held') return this.held;
     throw new TroupeError('not-open', `${this.name} is closed here`);
@@ -143,7 +143,7 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
     if (over) return;
     const othersHold = this.#release();
     if (!othersHold) {
-      // Its end is told to this hold too.
+      // The document's end is reported to this hold too.
       this.held.close();
       return;
     }

@@ -1,4 +1,4 @@
-// The SDK's public entry: everything an application may import, and nothing else.
+// The SDK's public entry: exports everything that an application may import, and nothing else.
 
 export type { Json, KindName, Role } from '../protocol/messages.ts';
 export type {

@@ -1,9 +1,9 @@
-// What `json` adds to its kind for an optimistic client: chains of patches past a change, undo
-// entries that give way, and the difference of two values. Pure.
+// The algebra of `json` for an optimistic client: chains of patches past a change, undo entries that give
+// way, and the difference of two values. Pure.
 //
-// The kind transforms the steps of one patch in sequence, carrying the other patch along. Chains use
-// that: their patches go through it as one, told apart afterwards by a mark, which is a test that the
-// transform hands through untouched.
+// The kind transforms the steps of one patch in sequence, carrying the other patch along. Chains use that:
+// their patches go through the transform as one patch, with a mark behind each to separate them afterwards.
+// The mark is a `test` step that the transform passes through unchanged.
 
 import { type JsonOp, type JsonState, type JsonUndo, jsonKind } from '../kinds/json/json.ts';
 import { wireOf } from '../kinds/json/parse.ts';
@@ -34,14 +34,14 @@ export const jsonAlgebra: OtAlgebra<JsonState, JsonOp, JsonUndo, readonly JsonSt
   patch: toPatch,
 };
 
-/** A patch as applications write it. */
+/** A patch in the form that applications write. */
 export function toPatch(op: JsonOp): readonly JsonStep[] {
   return wireOf(op) as JsonStep[];
 }
 
 // ---- chains
 
-/** Stands behind each patch of a chain. */
+/** The mark behind each patch of a chain. */
 const END_OF_PATCH: Step = { op: 'test', path: [], value: null, never: true };
 
 function rebase(chain: readonly JsonOp[], change: JsonOp): JsonOp[] {
@@ -66,11 +66,11 @@ function split(steps: readonly Step[]): Step[][] {
 }
 
 /**
- * In `json` the later write wins, and what an undo writes is later than any change. To give way, steps
- * that would write where the change has written are left out; the others go past it like any patch.
+ * In `json` the later write wins, and an undo writes later than any change. To give way, steps that would
+ * write where the change has written are left out; the other steps are transformed past it like any patch.
  */
 function yieldTo(before: readonly JsonOp[], entries: readonly JsonOp[], change: JsonOp): JsonOp[] {
-  // What the change comes to on the view, as far as pending edits have not written over it.
+  // The effect of the change on the view: the part that pending edits have not overwritten.
   let seen = change;
   for (const op of before)
     seen = jsonKind.transform({ ...seen, steps: uncontested(seen.steps, op).kept }, op);
@@ -82,7 +82,7 @@ function yieldTo(before: readonly JsonOp[], entries: readonly JsonOp[], change: 
   return rebase([...before, ...yielded], change).slice(before.length);
 }
 
-/** The steps that do not write where `other`, which goes on to prevail, has written. */
+/** The steps that do not write where `other` has written, and `other` transformed past them. */
 function uncontested(steps: readonly Step[], other: JsonOp): { kept: Step[]; other: JsonOp } {
   const kept = steps.filter((step) => {
     const contested = isContested(step, other);
@@ -92,10 +92,13 @@ function uncontested(steps: readonly Step[], other: JsonOp): { kept: Step[]; oth
   return { kept, other };
 }
 
-/** A member that no document has: it is lost exactly when the value around it is. */
+/** A member that no document has: it is lost exactly when the value around it is lost. */
 const INSIDE = '\u0000troupe';
 
-/** Leaving a contested step out moves no index: what inserts into or removes from a list is never one. */
+/**
+ * Leaving out a contested step moves no index: a step that inserts into a list or removes from it is never
+ * contested.
+ */
 function isContested(step: Step, other: JsonOp): boolean {
   if (step.op === 'test' || (endsInList(step.path) && step.op !== 'replace')) return false;
   const path = step.op === 'move' ? step.from : step.path;
@@ -107,7 +110,7 @@ function isContested(step: Step, other: JsonOp): boolean {
 
 // ---- predictions
 
-/** A pending patch as it would commit; undefined where only the server can tell. */
+/** A pending patch as it would commit. Undefined if only the server can know that. */
 function asCommitted(op: JsonOp): JsonOp | undefined {
   const steps: Step[] = [];
   for (const step of op.steps) {
@@ -130,7 +133,7 @@ function applyInvertibly(
   return applied.ok ? { ok: true, value: { ...applied.value, inverse } } : applied;
 }
 
-/** The change itself where it and the pending edits do not touch each other, in either order. */
+/** The change itself if it and the pending edits do not touch each other, in either order. */
 function viewChange({ change, exact, pendingBefore, pendingAfter }: Rebase<JsonOp>): JsonOp {
   const plain = [change, ...pendingBefore].every(({ steps }) =>
     steps.every((step) => step.op === 'add' || step.op === 'replace' || step.op === 'remove'),
@@ -159,7 +162,7 @@ function differences(path: readonly Token[], before: Json, after: Json): Step[] 
 
 type Members = { [key: string]: Json };
 
-/** No path may name these (JSON-16), though a value may have them. */
+/** Tokens that no path may have (JSON-16), though a value may have them as keys. */
 const UNNAMEABLE = ['__proto__', 'constructor', 'prototype'];
 
 function memberDifferences(path: readonly Token[], before: Members, after: Members): Step[] {
@@ -180,7 +183,7 @@ function memberDifferences(path: readonly Token[], before: Members, after: Membe
 const sameMember = (a: Json | undefined, b: Json | undefined): boolean =>
   a === undefined || b === undefined ? a === b : equal(a, b);
 
-/** Equal ends are left alone; what lies between is matched by position, the rest inserted or removed. */
+/** Equal ends stay; the elements between are matched by position, and the rest is inserted or removed. */
 function listDifferences(path: readonly Token[], before: readonly Json[], after: readonly Json[]): Step[] {
   const shorter = Math.min(before.length, after.length);
   let start = 0;

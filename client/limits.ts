@@ -1,5 +1,5 @@
-// The limits that the SDK keeps to: the contract's defaults until a server tells its own, and a
-// guard against numbers no server should tell.
+// The limits that the SDK respects: the contract's defaults until a server sends its own, and a guard against
+// numbers that no server should send.
 import type { Limits } from '../protocol/limits.ts';
 
 /** In force before the first `welcome`. */
@@ -26,7 +26,9 @@ export const INITIAL_LIMITS: Limits = {
 export const LONGEST_TIMER_MS = 2_147_483_647;
 const SHORTEST_PING_MS = 100;
 
-/** The limits of a `welcome`; what is missing or no positive number keeps its value in `otherwise`. */
+/**
+ * The limits of a `welcome`. A limit that is missing or no positive number keeps its value in `otherwise`.
+ */
 export function readLimits(told: unknown, otherwise: Limits): Limits {
   const limits: Record<string, number> = { ...otherwise };
   if (typeof told === 'object' && told !== null) {
@@ -49,10 +51,10 @@ export function readLimits(told: unknown, otherwise: Limits): Limits {
   };
 }
 
-/** Room for what surrounds a patch in its frame: names, seq, base. */
+/** Room in a frame for the fields around a patch: names, seq, base. */
 const ENVELOPE_BYTES = 1_024;
 
-/** The largest patch that fits both limits, bytes as encoded. */
+/** The largest patch that fits both limits, in encoded bytes. */
 export function mostPatchBytes({ opBytes, frameBytes }: Limits): number {
   return Math.min(opBytes, Math.max(frameBytes - ENVELOPE_BYTES, frameBytes / 2));
 }

@@ -1,4 +1,5 @@
-// The documents whose patches are transformed, `rich-text` and `json`, as applications see them.
+// The documents whose patches are transformed, `rich-text` and `json`, as applications see them. Owns their
+// events and selections; ot-replica.ts owns pending edits.
 
 import type { JsonOp, JsonState, JsonUndo } from '../kinds/json/json.ts';
 import { equal } from '../kinds/json/value.ts';
@@ -29,12 +30,15 @@ import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text
 import { inWholeCodePoints } from './rich-text-difference.ts';
 import { patchBytes } from './submitter.ts';
 
-/** A newcomer is told a selection that has moved since it was sent, after up to so long, by chance. */
+/** A selection that moved since it was sent is sent again to a newcomer, within this time at random. */
 const RETELL_WITHIN_MS = 500;
-/** With more people, each of whom tells all the others, a selection is told again only when its owner moves it. */
+/**
+ * With more people in the document, all of whom would answer each newcomer, a selection is sent again only
+ * when its owner moves it.
+ */
 const RETELL_MOST = 30;
 
-/** What a replica tells; set once the document that it belongs to exists. */
+/** The notifications of a replica; set once the document that it belongs to exists. */
 interface Told<Op> {
   changed: (origin: ChangeOrigin, op: Op) => void;
   confirmed: (op: Op, author: string, version: number) => void;
@@ -52,7 +56,7 @@ abstract class OtDocument<State, Op, Undo, Change, Patch> extends DocumentBase<C
     this.replica = replica;
     told.changed = (origin, op) => {
       this.changed(origin, op);
-      // For own edits the history is brought up to date after this.
+      // After own edits the history is refreshed later.
       if (origin === 'remote' || origin === 'correction') this.refreshHistory();
     };
     told.confirmed = (op, author, version) => this.confirmed(op, author, version);
@@ -116,15 +120,18 @@ export class RichTextDocumentOfClient
   readonly kind = 'rich-text' satisfies KindName;
   readonly #platform: Platform;
   readonly #cursors = new Cursors();
-  /** In the view. */
+  /** The own selection, as a range of the view. */
   #selection: Range | null = null;
-  /** Edits have moved it since it was sent. Those who saw them have moved it too; a newcomer has not. */
+  /**
+   * Whether edits have moved the selection since it was sent. Clients that saw these edits have moved it too;
+   * a newcomer has not.
+   */
   #selectionMoved = false;
   #retelling: Timer | undefined;
   #people: ReadonlyMap<string, Json> = new Map();
   #content: { readonly view: Wire; readonly delta: Delta } | undefined;
   #shownCursors: ReadonlyMap<string, Cursor> = new Map();
-  /** The cursors as told by event. */
+  /** The cursors as last reported by an event. */
   #toldCursors = this.#shownCursors;
   #cursorsMoved = false;
 
@@ -148,7 +155,8 @@ export class RichTextDocumentOfClient
   }
 
   edit(delta: DeltaLike): void {
-    // From JavaScript it may be anything: what is no patch is told like any that is wrong.
+    // From JavaScript the argument may be any value: a value that is no patch is reported like any wrong
+    // patch.
     const ops: unknown = typeof delta === 'object' && delta !== null && 'ops' in delta ? delta.ops : delta;
     try {
       this.editWire(ops);
@@ -182,7 +190,7 @@ export class RichTextDocumentOfClient
 
   protected override outgoingPresence(own: Json): Json {
     if (this.#selection === null || !this.replica.loaded) return own;
-    // One in text that is pending is sent as a place beside that text.
+    // A selection in text that is pending is sent as a position beside that text.
     this.#selectionMoved = this.replica.pendingOps.length > 0;
     const selection = outgoingSelection(this.#selection, this.replica.pendingOps, this.version);
     return typeof own === 'object' && own !== null && !Array.isArray(own)

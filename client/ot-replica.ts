@@ -1,10 +1,10 @@
-// The local copy of a document whose patches are transformed (`rich-text`, `json`): the confirmed
-// document with the pending edits applied on top, in one state that is the view. Owns rebasing the
-// pending edits, their composition and bounds, and undo; never looks at seqs, sockets or clocks.
+// The local copy of a document whose patches are transformed (`rich-text`, `json`): the confirmed document
+// with the pending edits applied on top, in one state that is the view. Owns rebasing the pending edits,
+// their composition and bounds, and undo; never looks at seqs, sockets or clocks.
 //
-// Invariant between calls: state = confirmed ∘ pending[0] ∘ … ∘ pending[n-1]; only pending[0] may be
-// in flight. A change from elsewhere reverts the pending edits, lands below them, and puts them back
-// rebased, so that convergence hangs on applying commits in order and not on the transforms.
+// Invariant between calls: state = confirmed ∘ pending[0] ∘ … ∘ pending[n-1]; only pending[0] may be in
+// flight. A change from elsewhere reverts the pending edits, lands below them, and puts them back rebased, so
+// that convergence depends on applying commits in order and not on the transforms.
 
 import type { Applied, DocumentKind } from '../kinds/kind.ts';
 import type { Wire } from '../protocol/messages.ts';
@@ -26,14 +26,14 @@ interface Entry<Op, Undo> {
   op: Op;
   /** The number of the first edit in it. */
   readonly edit: number;
-  /** Takes the entry back, last one first. Empty where it has no effect on the view. */
+  /** Undos that take the entry back, the last one first. Empty if the entry has no effect on the view. */
   undos: Undo[];
-  /** An upper bound, tightened when it matters. */
+  /** An upper bound of the entry's size, made exact when a limit needs it. */
   bytes: number;
   readonly composable: boolean;
 }
 
-/** Undos that one entry may gather before it is applied anew as one. */
+/** Undos that one entry may gather before it is reverted and applied again as one patch. */
 const MOST_UNDOS = 64;
 
 export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
@@ -114,7 +114,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     this.#undo.endGroup();
   }
 
-  /** Entries that others' edits have left without ground are passed over. */
+  /** Skips entries that have no effect any more because of others' edits. */
   #back(take: () => Op | undefined, keep: (inverse: Op) => void, origin: ChangeOrigin): boolean {
     for (let op = take(); op !== undefined; op = take()) {
       try {
@@ -128,7 +128,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     return false;
   }
 
-  /** Returns what takes it back. */
+  /** Returns the patch that takes it back. */
   #local(op: Op, origin: ChangeOrigin): Op {
     const state = this.#loadedState();
     const parts = partsOf(this.#algebra, state, op, this.#hooks);
@@ -176,7 +176,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     return true;
   }
 
-  /** The last entry's many undos as one. */
+  /** Replaces the many undos of the last entry by one. */
   #fold(last: Entry<Op, Undo>): void {
     const state = this.#loadedState();
     for (const undo of last.undos.toReversed()) this.#kind.revert(state, undo);
@@ -186,7 +186,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     last.undos = [applied.value.undo];
   }
 
-  // ---- what the session hands in
+  // ---- calls of the session
 
   fly(): Wire | undefined {
     const head = this.#pending[0];
@@ -292,7 +292,10 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     }
   }
 
-  /** Takes entries back from the last down to `from`; their inverses, in the order they were applied. */
+  /**
+   * Takes entries back from the last down to `from`. Returns their inverses, in the order in which they were
+   * applied.
+   */
   #revertFrom(from: number): Op[] {
     const inverses: Op[] = [];
     for (const entry of this.#pending.slice(from).reverse()) {
@@ -302,7 +305,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
     return inverses;
   }
 
-  /** The inverse, undefined where the entry had no effect. */
+  /** Reverts an entry. Returns its inverse, undefined if the entry had no effect. */
   #revertEntry(entry: Entry<Op, Undo>): Op | undefined {
     if (entry.undos.length === 0) return undefined;
     const state = this.#loadedState();
@@ -326,9 +329,9 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
   }
 
   /**
-   * All pending entries are reverted, and the state below them has gone through `change`: puts them back
-   * past it. Returns those that lost their ground: what no longer applies, and with `reportEmptied` also
-   * what `change` left nothing of.
+   * Puts all pending entries back past `change`, which the state below them has gone through; all of them are
+   * reverted. Returns the entries that were lost: those that no longer apply, and with `reportEmptied` also
+   * those of which `change` left no step.
    */
   #rebase(
     inverses: readonly Op[],

@@ -1,5 +1,5 @@
-// An edit that is too large to be sent as one patch, as several that do the same one after the other.
-// Decides nothing about kinds, which say whether and where a patch can be cut.
+// Divides an edit that is too large for one patch into several patches with the same effect, sent one after
+// the other. Decides nothing about kinds, which know whether and where a patch can be cut.
 import { TroupeError } from './errors.ts';
 import type { OtAlgebra, OtHooks } from './ot-algebra.ts';
 
@@ -8,13 +8,13 @@ export const LASTING_SHARE = 0.5;
 
 export interface Part<Op> {
   readonly op: Op;
-  /** As sent. */
+  /** Bytes as sent. */
   readonly bytes: number;
 }
 
 /**
- * The patch itself, or where it is above `opBytes`, smaller ones that do the same on the state. Throws
- * TroupeError: `too-large` where there are none, or why the patch does not fit the state.
+ * The patch itself, or if it is above `opBytes`, smaller patches with the same effect on the state. Throws
+ * TroupeError: `too-large` if it cannot be divided, or the reason why the patch does not fit the state.
  */
 export function partsOf<State, Op, Undo, Patch>(
   algebra: OtAlgebra<State, Op, Undo, Patch>,
@@ -49,8 +49,8 @@ function divide<State, Op, Undo, Patch>(
 }
 
 /**
- * Whether the parts come to the same as the whole, tried on the state, which is left as it was. False: the
- * server would add to one of them, which would shift the next. Throws TroupeError where they do not fit.
+ * Whether the parts together have the effect of the whole, tried on the state, which is left as it was. False
+ * if the server would add to one of them, which would shift the next. Throws TroupeError if they do not fit.
  */
 function canFollow<State, Op, Undo, Patch>(
   algebra: OtAlgebra<State, Op, Undo, Patch>,

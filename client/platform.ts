@@ -1,11 +1,11 @@
-// What the SDK needs of the world around it: time, randomness, timers and a WebSocket constructor.
-// This file alone touches the globals; everything else is handed a Platform.
+// The SDK's access to the world around it: time, randomness, timers and a WebSocket constructor. This file
+// alone touches the globals; every other file gets a Platform.
 
 /** The part of the WebSocket interface that the SDK uses; browsers' and the `ws` package's both have it. */
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;
-  /** The subprotocol that the server chose; empty where it chose none. */
+  /** The subprotocol that the server chose; empty if it chose none. */
   readonly protocol: string;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
@@ -21,15 +21,15 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 export type Timer = unknown;
 
 export interface Platform {
-  /** Milliseconds that only ever rise; the zero point means nothing. */
+  /** Milliseconds that only ever rise; the zero point has no meaning. */
   now(): number;
-  /** In [0, 1). Spreads reconnects; nothing secret depends on it. */
+  /** A number in [0, 1). Spreads reconnects; no secret depends on it. */
   random(): number;
   /** Fills and returns the array with random bytes fit for ids. */
   randomBytes(into: Uint8Array<ArrayBuffer>): Uint8Array;
   setTimer(run: () => void, delayMs: number): Timer;
   clearTimer(timer: Timer): void;
-  /** Calls back whenever the network may be reachable again; returns what stops that. */
+  /** Calls back whenever the network may be reachable again; returns the function that stops this. */
   onReachable(run: () => void): () => void;
 }
 
@@ -48,7 +48,9 @@ export function defaultPlatform(): Platform {
   };
 }
 
-/** The global WebSocket. Throws where there is none (Node 20): the constructor is then an option of the client. */
+/**
+ * The global WebSocket. Throws if there is none (Node 20): the constructor is then an option of the client.
+ */
 export function defaultWebSocket(): WebSocketConstructor {
   const global = globalThis as { WebSocket?: WebSocketConstructor };
   if (global.WebSocket === undefined) {

@@ -1,5 +1,5 @@
-// Presence of one document: others' states as the server tells them, and this client's own, sent no
-// faster than the server takes it. Owns neither subscription nor what the states mean.
+// Presence of one document: others' states as the server sends them, and this client's own state, sent no
+// faster than the server takes it. Owns neither the subscription nor the meaning of the states.
 import { equal } from '../kinds/json/value.ts';
 import type { Json, PresenceOut } from '../protocol/messages.ts';
 import type { Presence, PresenceEvents } from './api.ts';
@@ -14,10 +14,10 @@ export interface PresenceHost {
   /** Whether presence may be sent now: subscribed, and the role allows it. */
   allowed(): boolean;
   presenceBytes(): number;
-  /** 0 where one may be sent now, or the milliseconds until one may. */
+  /** 0 if a presence may be sent now, or the milliseconds until one may. */
   takePresence(): number;
   send(message: PresenceOut): SendResult;
-  /** What goes out for the state that the application set; undefined: nothing to say. */
+  /** The value to send for the state that the application set; undefined if there is nothing to send. */
   outgoing(own: Json): Json;
 }
 
@@ -31,9 +31,9 @@ export class PresenceChannel implements Presence {
   /** Never altered: each change makes a new map. */
   #states: ReadonlyMap<string, Json> = new Map();
   #own: Json = null;
-  /** What goes out differs from what was sent last. */
+  /** Whether the value to send differs from the value sent last. */
   #due = false;
-  /** Something was sent on this subscription, so that `null` means something. */
+  /** Whether a state was sent on this subscription, so that `null` removes something. */
   #shown = false;
   #timer: Timer | undefined;
 
@@ -64,13 +64,13 @@ export class PresenceChannel implements Presence {
     this.touch();
   }
 
-  /** What goes out has changed. */
+  /** Notes that the value to send has changed. */
   touch(): void {
     this.#due = true;
     this.flush();
   }
 
-  /** Subscribed: the others as they are, and our own to be told again. */
+  /** The document is subscribed: takes the others' states, and sends the own state again. */
   opened(others: Record<string, unknown>): void {
     const changed = new Map<string, Json>();
     for (const client of this.#states.keys()) changed.set(client, null);
@@ -84,7 +84,7 @@ export class PresenceChannel implements Presence {
     this.#merge(new Map(Object.entries(states) as [string, Json][]));
   }
 
-  /** Not subscribed: nobody can be told to be here. */
+  /** The subscription is gone: no presence can be sent. */
   down(): void {
     this.#clearTimer();
     this.#shown = false;

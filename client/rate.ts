@@ -1,5 +1,5 @@
-// A token bucket: keeps this client below the server's per-second limits, so that it is not refused
-// for what it could have spread by itself.
+// A token bucket. It keeps this client below the server's per-second limits, so that the server does not
+// refuse messages that the client could have spread by itself.
 
 /** Share of the limit that is used, since the server counts arrivals, which the network bunches. */
 const SHARE = 0.8;
@@ -23,7 +23,7 @@ export class RateGate {
     this.#perSecond = limit * SHARE;
   }
 
-  /** 0 where one may go now (and is counted), or the milliseconds until one may. */
+  /** 0 if a message may go now (it is counted then), or the milliseconds until one may. */
   take(): number {
     const now = this.#now();
     this.#tokens = Math.min(this.#burst(), this.#tokens + ((now - this.#at) / 1000) * this.#perSecond);

@@ -1,5 +1,5 @@
-// What `rich-text` adds to its kind for an optimistic client: both ways round of a transform, the
-// difference of two documents, and how positions move. Pure.
+// The algebra of `rich-text` for an optimistic client: both sides of a transform, the difference of two
+// documents, and the movement of positions. Pure.
 
 import { equal } from '../kinds/json/value.ts';
 import { composeDelta, isPlainRetain, type Delta as Steps, stepLength } from '../kinds/rich-text/delta.ts';
@@ -18,7 +18,7 @@ export const richTextAlgebra: OtAlgebra<Runs, Steps, Steps, Delta> = {
   isEmpty: richTextKind.isEmpty,
 
   rebase,
-  // The earlier committed has priority: to come later is to give way.
+  // The earlier committed has priority, so an entry that comes later gives way.
   yieldTo: (before, entries, change) => rebase([...before, ...entries], change).chain.slice(before.length),
 
   // A commit does not end in a plain retain.
@@ -58,9 +58,9 @@ function rebase(chain: readonly Steps[], change: Steps): { chain: Steps[]; chang
 }
 
 /**
- * The short change where it is right: an editor keeps its own pending text, and its cursor in it. Both
- * ways round come to the same patch then; where they do not (a newline added at the end by the server),
- * the view was taken apart and put together again.
+ * The short change, if it is right: an editor then keeps its own pending text, and its cursor in it. It is
+ * right if both orders lead to the same patch. If they do not (the server added a newline at the end), the
+ * exact change takes the view apart and puts it together again.
  */
 function viewChange({ change, short, exact, pendingBefore, pendingAfter }: Rebase<Steps>): Steps {
   if (short === undefined) return exact();
@@ -70,8 +70,8 @@ function viewChange({ change, short, exact, pendingBefore, pendingAfter }: Rebas
 }
 
 /**
- * Where a position stands after a patch. `pushed`: an insert exactly there moves it along, as its
- * author's caret is; otherwise it stays in front.
+ * The new place of a position after a patch. With `pushed` an insert exactly there moves it along, as it
+ * moves its author's caret; otherwise the position stays in front of the insert.
  */
 export function positionAfter(position: number, op: Steps, pushed: boolean): number {
   let at = 0;
@@ -91,7 +91,10 @@ export function positionAfter(position: number, op: Steps, pushed: boolean): num
   return moved;
 }
 
-/** Where a position of the text after a patch stood before it; inside an insert: where that was made. */
+/**
+ * The place before the patch of a position in the text after it. For a position inside an insert, the place
+ * where the insert was made.
+ */
 export function positionBefore(position: number, op: Steps): number {
   let after = 0;
   let before = 0;

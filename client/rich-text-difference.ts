@@ -1,6 +1,6 @@
-// The patch that leads from one rich-text document to another. quill-delta finds which text is common;
-// this file keeps the patch to whole code points, bounds the work, and compares formats and embeds.
-// It always returns a patch: at worst one that replaces the whole document. Pure.
+// The patch that leads from one rich-text document to another. quill-delta finds the common text; this file
+// keeps the patch to whole code points, bounds the work, and compares formats and embeds. It always returns a
+// patch: at worst one that replaces the whole document. Pure.
 
 import { equal } from '../kinds/json/value.ts';
 import { type Attributes, sameAttributes } from '../kinds/rich-text/attributes.ts';
@@ -24,9 +24,12 @@ interface Common {
   readonly length: number;
 }
 
-/** Pairs of code points or of lines that one difference may compare; past it, what differs is replaced as a whole. */
+/**
+ * Pairs of code points or of lines that one difference may compare. Past it, the differing text is replaced
+ * as a whole.
+ */
 const MOST_PAIRS = 4_000_000;
-/** Each distinct code point or line is written as one code unit below the surrogates. */
+/** Distinct code points or lines of one comparison: each is written as one code unit below the surrogates. */
 const MOST_TOKENS = 50_000;
 
 /** `before` and `after` are documents (inserts only) that cut no surrogate pair; neither does the result. */
@@ -43,8 +46,8 @@ export function richTextDifference(before: Steps, after: Steps): Steps {
 }
 
 /**
- * A patch that is refused only because it cuts surrogate pairs, though the document that it leads to has none cut:
- * the same change in whole code points. undefined: something else is wrong with it.
+ * Corrects a patch that is refused only because it cuts surrogate pairs, though its resulting document has no
+ * cut pair: returns the same change in whole code points. Undefined if the patch has another fault.
  */
 export function inWholeCodePoints(document: Steps, patch: unknown): Steps | undefined {
   if (!Array.isArray(patch)) return undefined;
@@ -66,7 +69,7 @@ const HALF = /\p{Surrogate}/gu;
 
 // ---- text
 
-/** Stands for an embed, which is compared by its value later. */
+/** Stands for an embed, whose value is compared later. */
 const EMBED = '\u0000';
 
 const plainText = (document: Steps): string =>
@@ -94,7 +97,10 @@ const isSecondHalf = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
 const codePoints = (text: string): string[] => Array.from(text);
 const lines = (text: string): string[] => text.split(/(?<=\n)/);
 
-/** By code points where the budget allows it; otherwise by lines, and lines that differ by code points as far as it goes. */
+/**
+ * Compares by code points if the budget allows it; otherwise by lines, and then the differing lines by code
+ * points as far as the budget goes.
+ */
 function compare(before: string, after: string): Common[] {
   const budget = { pairs: MOST_PAIRS };
   const short = compareTokens(before, after, codePoints, budget);
@@ -115,8 +121,8 @@ function compare(before: string, after: string): Common[] {
 }
 
 /**
- * What two texts have in common, token by token: each distinct token becomes one code unit, so that
- * quill-delta finds whole tokens. undefined where the budget does not allow it.
+ * The common text of two texts, token by token: each distinct token becomes one code unit, so that
+ * quill-delta finds whole tokens. Undefined if the budget does not allow it.
  */
 function compareTokens(
   before: string,
@@ -163,7 +169,7 @@ function compareTokens(
     inOld += gone;
     inFresh += come;
   }
-  // A patch does not say what is kept at its end.
+  // A patch does not contain the text that is kept at its end.
   keep(old.length - inOld);
   return common;
 }
@@ -198,7 +204,9 @@ function compareFormats(old: Reader, fresh: Reader, length: number, out: DeltaBu
   }
 }
 
-/** Of equal text; an embed and the character that stands for it differ. */
+/**
+ * Whether two steps of equal text have equal content: an embed and the character that stands for it differ.
+ */
 const sameContent = ({ insert: a = '' }: Step, { insert: b = '' }: Step): boolean =>
   typeof a === 'string' ? a === b : typeof b !== 'string' && equal(a as Json, b as Json);
 
@@ -214,7 +222,7 @@ function formatChange(from: Attributes | undefined, to: Attributes | undefined):
 
 /** Reads a document piece by piece. */
 class Reader {
-  /** Where it stands, code units. */
+  /** The reader's position in code units. */
   at = 0;
   readonly #steps: Steps;
   #index = 0;
@@ -224,7 +232,7 @@ class Reader {
     this.#steps = steps;
   }
 
-  /** Code units left of the run that it stands in; 0 at the end of the document. */
+  /** Code units left of the current run; 0 at the end of the document. */
   get left(): number {
     const step = this.#steps[this.#index];
     return step === undefined ? 0 : stepLength(step) - this.#offset;

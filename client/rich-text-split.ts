@@ -1,10 +1,10 @@
-// A rich-text patch as two that do the same one after the other, for a patch that is too large to be sent
-// as one. Pure.
+// Divides a rich-text patch that is too large to be sent into two that have the same effect one after the
+// other. Pure.
 import { DeltaBuilder, type Step, type Delta as Steps, stepLength } from '../kinds/rich-text/delta.ts';
 
 /**
- * Two patches of about half the size; the second is made on the result of the first. Only texts that are
- * inserted are cut, between characters. Undefined where there is nothing to cut.
+ * Two patches of about half the size; the second is made on the result of the first. Only inserted texts are
+ * cut, between characters. Undefined if there is no text to cut.
  */
 export function halve(op: Steps): readonly [Steps, Steps] | undefined {
   const steps = insertsFirst(op);
@@ -32,7 +32,7 @@ export function halve(op: Steps): readonly [Steps, Steps] | undefined {
   return halves.some((one) => one.length === 0) ? undefined : halves;
 }
 
-/** Of the inserts and deletes at one place the inserts first, so that no text is missing in between. */
+/** Moves the inserts at one place before the deletes there, so that no text is missing in between. */
 function insertsFirst(op: Steps): Step[] {
   const steps: Step[] = [];
   for (const step of op) {

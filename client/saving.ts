@@ -1,9 +1,9 @@
-// The promises of `whenSaved`: each waits for the edits that were made before it was asked for. Edits are
-// numbered in the order they were made; a patch that is sent carries several, and is named by its first.
+// The promises of `whenSaved`: each waits for the edits that were made before the call. Edits are numbered in
+// the order in which they were made; a patch that is sent carries several, and is named by its first.
 import type { TroupeError } from './errors.ts';
 
 interface Waiting {
-  /** The latest edit that it waits for. */
+  /** The number of the latest edit that this promise waits for. */
   readonly edit: number;
   readonly resolve: () => void;
   readonly reject: (error: TroupeError) => void;
@@ -12,14 +12,14 @@ interface Waiting {
 export class Saving {
   #waiting: readonly Waiting[] = [];
 
-  /** Resolves once no edit up to `edit` is pending; rejects with what one of them was lost for. */
+  /** Resolves once no edit up to `edit` is pending; rejects with the error for which one of them was lost. */
   wait(edit: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting = [...this.#waiting, { edit, resolve, reject }];
     });
   }
 
-  /** @param oldestPending the first edit that is not settled; undefined: all are */
+  /** @param oldestPending the first edit that is not settled; undefined if all are settled */
   settled(oldestPending: number | undefined): void {
     this.#settle(
       ({ edit }) => oldestPending === undefined || edit < oldestPending,
@@ -27,7 +27,7 @@ export class Saving {
     );
   }
 
-  /** A patch whose first edit is `first` did not come to be saved. */
+  /** Rejects the waiters of a lost patch, whose first edit is `first`. */
   lost(first: number, error: TroupeError): void {
     this.#settle(
       ({ edit }) => edit >= first,

@@ -1,4 +1,4 @@
-// What a session stands between: the client below it, and the document above it. Shapes only.
+// The interfaces of a session's two neighbours: the client below it, and the document above it. Shapes only.
 import type { Limits } from '../protocol/limits.ts';
 import type { ClientMessage, Role } from '../protocol/messages.ts';
 import type { ClientState, DocumentState, Rejection } from './api.ts';
@@ -6,7 +6,7 @@ import type { SendResult } from './connection.ts';
 import type { TroupeError } from './errors.ts';
 import type { Platform } from './platform.ts';
 
-/** What a session has of its client. */
+/** The services that a session gets from its client. */
 export interface SessionHost {
   readonly client: string;
   readonly platform: Platform;
@@ -14,10 +14,10 @@ export interface SessionHost {
   limits(): Limits;
   send(message: ClientMessage): SendResult;
   measure(message: ClientMessage): number;
-  /** A seq above all that this client has used, and above `known`. */
+  /** A seq above all seqs that this client has used, and above `known`. */
   nextSeq(known: number): number;
   requestId(): string;
-  /** 0 where a submit may be sent now, or the milliseconds until one may. */
+  /** 0 if a submit may be sent now, or the milliseconds until one may. */
   takeSubmit(): number;
 }
 
@@ -25,7 +25,7 @@ export interface SessionHandlers<Patch> {
   state(state: DocumentState): void;
   role(role: Role): void;
   ready(): void;
-  /** Each `opened`: the others' presence. */
+  /** Called at each `opened`, with the others' presence. */
   opened(presence: Record<string, unknown>): void;
   down(): void;
   presence(states: Record<string, unknown>): void;
@@ -35,8 +35,8 @@ export interface SessionHandlers<Patch> {
   progress(): void;
   error(error: TroupeError): void;
   /**
-   * Over, for good; `error` where it was not asked for.
-   * @param unsaved the number of the first edit that was given up; undefined: every edit was settled
+   * The document is over, for good; `error` is set if the application did not close it.
+   * @param unsaved the number of the first edit that was given up; undefined if every edit was settled
    */
   closed(
     end: { code?: string; message?: string },

@@ -1,7 +1,6 @@
-// The protocol machine of one open document: its subscription and its versions, and what to do when
-// they go wrong. It never looks into a patch (replica.ts does), at what becomes of a submit
-// (submitter.ts) nor at the socket (connection.ts). Over 400 lines, since every part of it changes the
-// one phase.
+// The protocol machine of one open document: its subscription and its versions, and the recovery when they go
+// wrong. It never looks into a patch (replica.ts does), follows no submit (submitter.ts does) and does not
+// know the socket (connection.ts does). Over 400 lines, since every part of it changes the one phase.
 //
 // Phases, changed by #enter alone:
 //   idle    -> opening                  the client is live
@@ -28,7 +27,7 @@ type Phase =
   | { readonly name: 'open' }
   | { readonly name: 'closed' };
 
-/** An `opened` that takes longer is asked for again. */
+/** After this time without `opened` the document is asked for again. */
 const ANSWER_MS = 30_000;
 const BACKOFF_MS = 500;
 
@@ -44,7 +43,7 @@ export class Session<Patch> {
   #state: DocumentState = 'connecting';
   #version = 0;
   #history: string | undefined;
-  /** Ask for the whole document at the next open: what is here does not fit the server's. */
+  /** Whether the next open asks for the whole document, since the local copy does not fit the server's. */
   #afresh = false;
   #role: Role | undefined;
   #edited = false;
@@ -90,7 +89,7 @@ export class Session<Patch> {
   get closed(): boolean {
     return this.#phase.name === 'closed';
   }
-  /** Bytes of the frame that awaits its answer; 0 where none does. */
+  /** Bytes of the frame that awaits its answer; 0 if none does. */
   get awaitedBytes(): number {
     return this.#submitter.awaitedBytes;
   }
@@ -100,7 +99,10 @@ export class Session<Patch> {
     if (this.#phase.name === 'idle') this.#open();
   }
 
-  /** The connection is lost. @param tooLarge the server refused a frame for its size, and it is taken to be this document's */
+  /**
+   * The connection is lost.
+   * @param tooLarge whether the server refused a frame for its size that is taken to be this document's
+   */
   down(tooLarge: boolean): void {
     if (this.closed) return;
     this.#submitter.suspend(tooLarge);
@@ -123,7 +125,7 @@ export class Session<Patch> {
     this.#end({}, undefined);
   }
 
-  /** Ends the document from within: what is here can no longer be brought in step. */
+  /** Ends the document from within: the local copy can no longer be brought in step. */
   fail(error: TroupeError): void {
     if (this.closed) return;
     if (this.#phase.name === 'open') {
@@ -141,7 +143,7 @@ export class Session<Patch> {
     this.#handlers.state(state);
   }
 
-  /** A message for this document, shape unchecked beyond `type` and `doc`. */
+  /** Takes a message for this document; its shape is unchecked beyond `type` and `doc`. */
   receive(message: Record<string, unknown>): void {
     if (this.closed) return;
     switch (message.type) {
@@ -230,20 +232,24 @@ export class Session<Patch> {
     const fate = this.#submitter.fate(lastSeq);
     this.#version = version;
     const discarded = this.#replica.load(snapshot, version, fate, history === this.#history);
-    // Not before: where the snapshot does not load, the same patch is still in flight, under its seq.
+    // Not earlier: if the snapshot does not load, the same patch is still in flight, under its seq.
     if (fate === 'unknown' || fate === 'committed') this.#submitter.landed();
     const error = new TroupeError('conflict', 'the server no longer knows whether it took this edit');
     this.#report(discarded, error, 'unknown');
   }
 
-  /** Runs what feeds server data to the replica; out of step with it, the whole document is asked for again. */
+  /**
+   * Runs `feed`, which passes server data to the replica. If the replica is out of step with it, asks for the
+   * whole document again.
+   */
   #inStep(feed: () => void): boolean {
     try {
       feed();
       return true;
     } catch (error) {
       if (!(error instanceof ReplicaError)) {
-        // A fault of this program: what is here may not be what the server has, so nothing more is built on it.
+        // This is a fault of this program: the local copy may differ from the server's, so no more edits are
+        // built on it.
         this.fail(new TroupeError('internal', error instanceof Error ? error.message : String(error)));
         return false;
       }
@@ -283,7 +289,7 @@ export class Session<Patch> {
         );
         return;
       default:
-        // Ended for no reason that we know: come back.
+        // Ended for a reason that this version does not know: subscribe again.
         this.#resync();
     }
   }
@@ -308,7 +314,7 @@ export class Session<Patch> {
     this.#submitter.pump();
   }
 
-  /** `ops` lead up to `version`. Those already here are skipped; a gap is out of step. */
+  /** Applies `ops`, which lead up to `version`. Skips those already applied; a gap means out of step. */
   #take(ops: readonly unknown[], version: number): void {
     const skip = this.#version - (version - ops.length);
     if (skip < 0) throw new ReplicaError(`version ${version} leaves a gap after ${this.#version}`);
@@ -319,7 +325,7 @@ export class Session<Patch> {
       const op = entry.op as Wire;
       const author = typeof client === 'string' ? client : '';
       this.#version++;
-      // From here on an edit may be made, in answer to what is told of the change.
+      // From here on a listener may make an edit, in answer to the reported change.
       if (this.#submitter.isOwn(author, seq)) {
         this.#submitter.landed();
         this.#lostGround(this.#replica.own(op, author, this.#version));

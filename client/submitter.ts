@@ -1,5 +1,5 @@
-// The one submit in flight of a document: when it goes out, what its answers mean, when it goes out
-// again. Owns the seq; the replica owns the patch, and the session the subscription.
+// The one submit in flight of a document: decides when it goes out, what its answers mean, and when it goes
+// out again. Owns the seq; the replica owns the patch, and the session the subscription.
 import { OPEN_SUBMIT_CODES } from '../protocol/errors.ts';
 import type { Submit } from '../protocol/messages.ts';
 import { Backoff } from './backoff.ts';
@@ -8,45 +8,48 @@ import type { Timer } from './platform.ts';
 import type { Discarded, FlightFate, Replica } from './replica.ts';
 import type { SessionHost } from './session-host.ts';
 
-/** What a submitter has of its session. */
+/** The services that a submitter gets from its session. */
 export interface SubmitterHooks<Patch> {
   /** Whether the document is subscribed to. */
   open(): boolean;
   version(): number;
-  /** Subscribes anew: what the server has of us is in doubt. */
+  /** Subscribes anew: it is in doubt which edits of this client the server has. */
   resync(atLeastMs: number): void;
   /** Ends the document. */
   fail(error: TroupeError): void;
-  /** Something stands in the way of saving, and may pass. */
+  /** Reports an error that prevents saving and may pass. */
   error(error: TroupeError): void;
   report(discarded: Discarded<Patch>, error: TroupeError, outcome: 'not-committed' | 'unknown'): void;
-  /** The replica lets go of edits that had nothing left to stand on. */
+  /** Reports edits that the replica dropped because they no longer have a place in the document. */
   lostGround(discarded: Discarded<Patch>): void;
-  /** A timer has run: the state may have changed. */
+  /** A timer has run: refreshes the state, which may have changed. */
   refresh(): void;
 }
 
 interface Flight {
   /** 0 until it is first sent. */
   seq: number;
-  /** Whether it was ever handed to a socket: the server may have it. */
+  /** Whether it was ever given to a socket: the server may have it. */
   everSent: boolean;
-  /** Sent, and the answer is awaited. */
+  /** Whether it was sent and its answer is awaited. */
   awaiting: boolean;
   bytes: number;
-  /** The server closed a connection with 1009, and this was the largest frame on it. */
+  /** Whether the server closed a connection with 1009 when this was the largest frame on it. */
   suspect: boolean;
-  /** It has been given a new seq once. */
+  /** Whether it has been given a new seq, which happens once at most. */
   renumbered: boolean;
-  /** The server has left it open: it takes no higher seq until this one comes again or the document is opened anew. */
+  /**
+   * Whether the server has left it open: the server takes no higher seq until this one comes again or the
+   * document is opened anew.
+   */
   leftOpen: boolean;
-  /** The version that it was found too old on; undefined: it was not. */
+  /** The version on which its base was found too old; undefined if that has not happened. */
   tooOldAt: number | undefined;
-  /** The application has been told that the document is out of reach. */
+  /** Whether the application has been told that the document is out of reach. */
   told: boolean;
 }
 
-/** The answer to a submit that takes longer is asked for again. */
+/** After this time without an answer the submit is sent again. */
 const ANSWER_MS = 30_000;
 const BACKOFF_MS = 100;
 
@@ -57,9 +60,9 @@ export class Submitter<Patch> {
   readonly #hooks: SubmitterHooks<Patch>;
   readonly #backoff: Backoff;
   #flight: Flight | undefined;
-  /** The highest seq of this client that the server told of. */
+  /** The highest seq of this client that the server has reported. */
   #knownSeq = 0;
-  /** Runs the next pump: a resend, the rate gate, or the watch over an answer. */
+  /** Runs the next pump: for a resend, the rate limit, or the watch over an answer. */
   #timer: Timer | undefined;
 
   constructor(doc: string, host: SessionHost, replica: Replica<Patch>, hooks: SubmitterHooks<Patch>) {
@@ -70,17 +73,17 @@ export class Submitter<Patch> {
     this.#backoff = new Backoff(BACKOFF_MS, () => host.platform.random());
   }
 
-  /** Bytes of the frame that awaits its answer; 0 where none does. */
+  /** Bytes of the frame that awaits its answer; 0 if none does. */
   get awaitedBytes(): number {
     return this.#flight?.awaiting === true ? this.#flight.bytes : 0;
   }
 
-  /** Whether the server may have what is in flight. */
+  /** Whether the server may have the patch in flight. */
   get everSent(): boolean {
     return this.#flight?.everSent === true;
   }
 
-  /** Whether the server has told that what is in flight was committed. */
+  /** Whether the server has reported that the patch in flight was committed. */
   get committed(): boolean {
     return this.#flight?.everSent === true && this.#flight.seq <= this.#knownSeq;
   }
@@ -90,7 +93,10 @@ export class Submitter<Patch> {
     return this.#flight?.everSent === true && author === this.#host.client && seq === this.#flight.seq;
   }
 
-  /** The subscription is gone: the answer will not come on it. @param tooLarge the server refused the frame for its size */
+  /**
+   * The subscription is gone: the answer will not come on it.
+   * @param tooLarge whether the server refused the frame for its size
+   */
   suspend(tooLarge = false): void {
     this.#clearTimer();
     if (this.#flight === undefined) return;
@@ -99,12 +105,12 @@ export class Submitter<Patch> {
     this.#flight.leftOpen = false;
   }
 
-  /** The server told its highest seq of this client. */
+  /** Takes the server's highest seq of this client. */
   know(lastSeq: number): void {
     this.#knownSeq = Math.max(this.#knownSeq, lastSeq);
   }
 
-  /** What a snapshot with this `lastSeq` says of the patch in flight. */
+  /** The fate of the patch in flight, as a snapshot with this `lastSeq` shows it. */
   fate(lastSeq: number | null): FlightFate {
     if (this.#flight === undefined) return 'none';
     if (!this.#flight.everSent) return 'open';
@@ -112,7 +118,7 @@ export class Submitter<Patch> {
     return this.#flight.seq <= lastSeq ? 'committed' : 'open';
   }
 
-  /** The patch in flight has arrived, one way or another. */
+  /** The patch in flight has arrived, as a commit or in a snapshot. */
   landed(): void {
     this.#flight = undefined;
     this.#backoff.reset();
@@ -120,9 +126,9 @@ export class Submitter<Patch> {
   }
 
   ack(message: Record<string, unknown>): void {
-    // Between subscriptions its commit may have gone by unseen: the next `opened` tells.
+    // Between subscriptions its commit may have passed unseen: the next `opened` will tell.
     if (this.#flight === undefined || message.seq !== this.#flight.seq || !this.#hooks.open()) return;
-    // Its commit has passed, as part of a snapshot: the copy still pending here is one too many.
+    // Its commit has passed, as part of a snapshot: the pending copy must go.
     this.landed();
     this.#hooks.lostGround(this.#replica.discard('duplicate'));
     this.pump();
@@ -131,8 +137,8 @@ export class Submitter<Patch> {
   reject(message: Record<string, unknown>): void {
     if (this.#flight === undefined || message.seq !== this.#flight.seq) return;
     if (message.code === 'seq-used' && !this.#flight.renumbered) {
-      // Certainly not committed, and for no fault of the edit: it goes out under a seq above the highest,
-      // which the next `opened` tells.
+      // It is certainly not committed, and the edit is not at fault. It goes out under a seq above the
+      // highest, which the next `opened` reports.
       this.#flight = { ...newFlight(), renumbered: true };
       this.#hooks.resync(0);
       return;
@@ -161,7 +167,7 @@ export class Submitter<Patch> {
     } else if (error.retryable || OPEN_SUBMIT_CODES.some((code) => code === error.code)) {
       this.#leftOpen(this.#flight, error, afterMs);
     } else if (error.code === 'internal') {
-      // Not one of the answers that settle a submit: ask again what became of it.
+      // This answer does not settle a submit: a new subscription tells whether it was committed.
       this.#hooks.resync(afterMs);
     } else {
       this.#refuse(error, 'not-committed');
@@ -174,7 +180,7 @@ export class Submitter<Patch> {
     flight.leftOpen = true;
     const version = this.#hooks.version();
     if (error.code === 'version-too-old' && this.#replica.versioned) {
-      // Nothing newer has come since the last time: what it is to be made on must be asked for.
+      // No newer version has come since the last time: the session must ask for the version to build on.
       const stuck = flight.tooOldAt === version;
       flight.tooOldAt = version;
       if (stuck) {
@@ -189,7 +195,7 @@ export class Submitter<Patch> {
     this.#pumpIn(this.#backoff.next(afterMs));
   }
 
-  /** Sends what is to be sent, if anything may be. */
+  /** Sends the next submit, if one may be sent. */
   pump(): void {
     if (!this.#hooks.open() || this.#flight?.awaiting === true) return;
     if (this.#timer !== undefined) return;
@@ -240,7 +246,7 @@ export class Submitter<Patch> {
   }
 }
 
-/** Bytes of a submit's patch as encoded in the subprotocol in use; never too few. */
+/** Bytes of a submit's patch as encoded in the subprotocol in use; never an underestimate. */
 export function patchBytes(host: Pick<SessionHost, 'measure'>, submit: Submit): number {
   return host.measure(submit) - host.measure({ ...submit, op: null }) + 'null'.length;
 }

@@ -1,10 +1,11 @@
-// What undo and redo would do, as patches on the view as it is now. Owns grouping, the bound, and
-// keeping each entry true while others edit; it applies nothing.
+// The patches of undo and redo, on the view as it is now. Owns grouping, the bound, and keeping each entry
+// valid while others edit; it applies nothing.
 
 export interface UndoAlgebra<Op> {
   /**
-   * `before` and then `entries` are a chain: each made on the result of the one before it. The entries
-   * as they apply after `change`, made where the chain begins; where they collide the entries give way.
+   * `before` and then `entries` are a chain: each is made on the result of the one before it. Returns the
+   * entries as they apply after `change`, which was made at the start of the chain; in a conflict the entries
+   * give way.
    */
   yieldTo(before: readonly Op[], entries: readonly Op[], change: Op): Op[];
   compose(first: Op, second: Op): Op;
@@ -21,7 +22,7 @@ export class UndoHistory<Op> {
   readonly #now: () => number;
   #undo: Op[] = [];
   #redo: Op[] = [];
-  /** When the latest edit was made; undefined where the next one begins a group. */
+  /** Time of the latest edit; undefined if the next edit begins a group. */
   #groupAt: number | undefined;
 
   constructor(algebra: UndoAlgebra<Op>, now: () => number) {
@@ -36,7 +37,7 @@ export class UndoHistory<Op> {
     return this.#redo.length > 0;
   }
 
-  /** An edit was made, and `inverse` takes it back. */
+  /** Records an edit; `inverse` takes it back. */
   edited(inverse: Op): void {
     this.#redo = [];
     const now = this.#now();
@@ -49,12 +50,12 @@ export class UndoHistory<Op> {
     this.#groupAt = now;
   }
 
-  /** The next edit begins a group. */
+  /** Makes the next edit begin a group. */
   endGroup(): void {
     this.#groupAt = undefined;
   }
 
-  /** The patch that undoes the latest group, taken off; its own inverse goes to `undone`. */
+  /** Takes off the patch that undoes the latest group. Pass its own inverse to `undone`. */
   takeUndo(): Op | undefined {
     this.endGroup();
     return this.#undo.pop();
@@ -71,13 +72,13 @@ export class UndoHistory<Op> {
     this.#push(this.#undo, inverse);
   }
 
-  /** `change` came in below the edits `pending`, on which the entries stand. */
+  /** Moves the entries past `change`, which came in below the edits `pending`, on which the entries stand. */
   changed(pending: readonly Op[], change: Op): void {
     this.#undo = this.#past(this.#undo, pending, change);
     this.#redo = this.#past(this.#redo, pending, change);
   }
 
-  /** The top of a stack stands on the view, each entry below it on the one above. */
+  /** The top of a stack applies to the view, and each entry below it to the result of the one above. */
   #past(stack: Op[], pending: readonly Op[], change: Op): Op[] {
     if (stack.length === 0) return stack;
     const moved = this.#algebra.yieldTo(pending, stack.toReversed(), change);

@@ -7,7 +7,7 @@ import { TroupeError } from './errors.ts';
 import { mostPatchBytes } from './limits.ts';
 import { YjsReplica } from './yjs-replica.ts';
 
-/** Base64 makes four bytes of three. */
+/** Base64 encodes three bytes as four. */
 const BASE64_SHARE = 0.75;
 
 export class YjsDocumentOfClient

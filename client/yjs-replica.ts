@@ -1,5 +1,5 @@
-// The local copy of a `yjs` document: a Y.Doc that the application edits, and the updates that the
-// server does not have yet. Owns queueing, merging and undo; Yjs itself makes the edits meet.
+// The local copy of a `yjs` document: a Y.Doc that the application edits, and the updates that the server
+// does not have yet. Owns queueing, merging and undo; Yjs itself resolves concurrent edits.
 import * as Y from 'yjs';
 import { wireBytes } from '../protocol/codec.ts';
 import type { Wire } from '../protocol/messages.ts';
@@ -14,7 +14,7 @@ import {
 } from './replica.ts';
 
 export interface YjsHooks {
-  /** The most bytes that one patch may have. */
+  /** The largest patch that may be sent, in bytes. */
   updateBytes(): number;
   changed(origin: ChangeOrigin, update: Uint8Array): void;
   /** `canUndo` or `canRedo` may have changed. */
@@ -24,7 +24,7 @@ export interface YjsHooks {
 /** The origin of transactions that bring others' updates. */
 class FromServer {}
 
-/** Everything done here is undone here, whatever origin the application's bindings give their edits. */
+/** Every edit made here can be undone here, for every origin that the application's bindings give. */
 class LocalOrigins extends Set<unknown> {
   readonly #server: FromServer;
   constructor(server: FromServer) {
@@ -40,7 +40,7 @@ interface Entry {
   updates: Uint8Array[];
   /** The number of the first edit in it. */
   readonly edit: number;
-  /** An upper bound of what they come to when merged. */
+  /** An upper bound of the updates' size when merged, in bytes. */
   bytes: number;
 }
 
@@ -101,7 +101,8 @@ export class YjsReplica implements Replica<Uint8Array> {
     const undo = new Y.UndoManager(scope, {
       doc: this.doc,
       captureTimeout: GROUP_MS,
-      // Asking a Y.Doc for one of its types is a transaction that may change nothing: there is nothing to undo.
+      // Asking a Y.Doc for one of its types is a transaction that may change nothing: then there is nothing
+      // to undo.
       captureTransaction: ({ changed }) => changed.size > 0,
       trackedOrigins: new LocalOrigins(this.#server),
     });
@@ -172,15 +173,16 @@ export class YjsReplica implements Replica<Uint8Array> {
     const bytes = this.#apply(snapshot, `the snapshot of version ${version}`);
     this.#loaded = true;
     if (flight === 'committed') this.#land();
-    // Sending an update twice does no harm: what became of the flight need not be known.
+    // Sending an update twice does no harm, so the fate of the flight does not matter.
     if (flight === 'unknown') this.#flying = false;
     if (first || sameHistory) return NOTHING_DISCARDED;
-    // Another life of the document may lack edits that were committed in the last one.
+    // Another life of the document may lack edits that were committed in the last life.
     const oldest = this.oldestPending;
     this.#flying = false;
     this.#queue = [];
     const missing = Y.encodeStateAsUpdate(this.doc, Y.encodeStateVectorFromUpdate(bytes));
-    // What was saved in the last life is an edit of this client that is not saved in this one.
+    // Edits that were saved in the last life are not saved in this one: they become one new edit of this
+    // client.
     this.#edits++;
     this.#queue.push({ updates: [missing], edit: oldest ?? this.#edits, bytes: missing.length });
     return NOTHING_DISCARDED;

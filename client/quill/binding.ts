@@ -1,6 +1,6 @@
-// Keeps an editor and a shared document equal: what is typed goes to the document, what others type
-// comes to the editor, at the right places. While an input method composes a word, others' changes
-// are held back, since changing the text under it would break the word.
+// Keeps an editor and a shared document equal: local typing goes to the document, and others' edits come to
+// the editor, at the right places. While an input method composes a word, others' changes are held back,
+// since a change of the text under it would break the word.
 
 import type Quill from 'quill';
 import { Delta } from '../delta.ts';
@@ -19,7 +19,7 @@ import type { EditorFormats } from './formats.ts';
 export interface BindingEvents {
   /** The document did not take an edit; the editor shows the document again. */
   refused(error: unknown): void;
-  /** Text or selection changed, here or elsewhere. */
+  /** The text or a selection changed, here or elsewhere. */
   changed(): void;
 }
 
@@ -29,7 +29,7 @@ export class Binding {
   readonly #formats: EditorFormats;
   readonly #events: BindingEvents;
   readonly #closers: (() => void)[] = [];
-  /** Others' changes that the document has and the editor has not. */
+  /** Others' changes that the document has and the editor does not have yet. */
   #held = new Delta();
   #selectionDue = false;
 
@@ -60,7 +60,7 @@ export class Binding {
     for (const close of this.#closers.splice(0)) close();
   }
 
-  /** Where a position of the document stands in the editor. */
+  /** The position in the editor of a position in the document. */
   positionInEditor(position: number): number {
     return this.#held.ops.length === 0 ? position : inverseLengths(this.#held).transformPosition(position);
   }
@@ -104,8 +104,8 @@ export class Binding {
   }
 
   /**
-   * A line has one format in the editor and may have several in a document that others made; what
-   * shows must come from the document alone, not from the order in which changes arrived.
+   * A line has one format in the editor and may have several in a document that others made; the shown format
+   * must depend on the document alone, not on the order in which changes arrived.
    */
   #compare(): void {
     const wanted = documentInEditor(this.#doc.content, this.#formats);
@@ -119,7 +119,10 @@ export class Binding {
     if (selection !== null) this.#quill.setSelection(selection, 'silent');
   }
 
-  /** One's own selection, once per turn and in the document's positions; kept while the focus is elsewhere. */
+  /**
+   * Shares the own selection, once per turn and in the document's positions; keeps it while the focus is
+   * elsewhere.
+   */
   #selectionMoved(): void {
     if (this.#selectionDue) return;
     this.#selectionDue = true;
@@ -132,7 +135,7 @@ export class Binding {
   }
 }
 
-/** The inverse of a delta as far as positions go: what it deleted comes back as blanks. */
+/** The inverse of a delta as far as positions go: deleted text comes back as blanks. */
 function inverseLengths(delta: Delta): Delta {
   return delta.ops.reduce((inverse, op) => {
     if (op.delete !== undefined) return inverse.insert(' '.repeat(op.delete));

@@ -1,10 +1,11 @@
-// Edits of whole characters. An editor that finds out what changed by comparing text finds single
-// UTF-16 units, and half an emoji is no text that a document would take. Pure.
+// Makes edits contain whole characters. An editor that finds changes by comparing text finds single UTF-16
+// units, and half an emoji is no text that a document would take. Pure.
 import { Delta } from '../delta.ts';
 
 /**
- * The patch with no character cut in two: where it would be, the whole changed stretch is written
- * anew, without halves. The same object where nothing had to be done. `before`: what it is made on.
+ * The patch with no character cut in two: if it would cut one, the whole changed stretch is written anew,
+ * without halves. Returns the same object if nothing had to be done. `before` is the document that the patch
+ * is made on.
  */
 export function withWholeCharacters(patch: Delta, before: Delta): Delta {
   const { from, to, inserted, whole } = extent(patch, before);
@@ -19,7 +20,7 @@ export function withWholeCharacters(patch: Delta, before: Delta): Delta {
       if (insert !== undefined) anew.insert(insert, attributes);
       return;
     }
-    // A character whose halves differ in their formats takes those of the first.
+    // A character whose halves differ in their formats takes the formats of the first half.
     const next = written.ops[index + 1]?.insert;
     const halves = typeof next === 'string' && PAIR.test(insert.slice(-1) + next.charAt(0));
     const text = insert.slice(borrowed) + (halves ? next.charAt(0) : '');
@@ -33,12 +34,12 @@ const PAIR = /^[\ud800-\udbff][\udc00-\udfff]$/;
 const HALF = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 interface Extent {
-  /** The stretch of the document that changes. */
+  /** Start of the changed stretch of the document. */
   readonly from: number;
   readonly to: number;
-  /** By how much it grows. */
+  /** Code units by which the stretch grows; negative if it shrinks. */
   readonly inserted: number;
-  /** No operation begins, ends or inserts within a character. */
+  /** Whether no operation begins, ends or inserts within a character. */
   readonly whole: boolean;
 }
 

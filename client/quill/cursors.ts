@@ -1,6 +1,6 @@
-// Others' carets and selections over the text, drawn by the module `cursors` (quill-cursors) where the
-// editor has it. Positions come from the SDK, which moves them along with every edit; a name shows while
-// its caret moves and for a moment after.
+// Others' carets and selections over the text, drawn by the module `cursors` (quill-cursors) if the editor
+// has it. Positions come from the SDK, which moves them along with every edit. A name shows while its caret
+// moves and for a moment after.
 import type Quill from 'quill';
 import type { Json } from '../../protocol/messages.ts';
 import type { RichTextDocument } from '../index.ts';
@@ -14,7 +14,7 @@ export interface Person {
   readonly color: string;
 }
 
-/** What this file uses of quill-cursors. */
+/** The parts of quill-cursors that this file uses. */
 interface CursorLayer {
   createCursor(id: string, name: string, color: string): unknown;
   moveCursor(id: string, range: { index: number; length: number }): void;
@@ -30,17 +30,17 @@ interface Shown {
 }
 
 export interface CursorOptions {
-  /** Where a position of the document stands in the editor. */
+  /** The position in the editor of a position in the document. */
   position(position: number): number;
   person(client: string, data: Json): Person;
 }
 
-/** The person in presence data `{name, color}`; the client id stands in for a name that is missing. */
+/** The person in presence data `{name, color}`; the client id replaces a missing name. */
 export function personIn(client: string, data: Json): Person {
   const { name, color } = typeof data === 'object' && data !== null && !Array.isArray(data) ? data : {};
   return {
     name: typeof name === 'string' && name !== '' ? name : `Guest ${client.slice(0, 4)}`,
-    // A colour alone: the module writes it into a style.
+    // Only a colour is accepted: the module writes the value into a style.
     color:
       typeof color === 'string' && /^(#[0-9a-f]{3,8}|[a-z]{3,20})$/i.test(color) ? color : FALLBACK_COLOR,
   };
@@ -74,7 +74,10 @@ export class Cursors {
     }
   }
 
-  /** Where someone's caret is shown; its name shows for a moment. Undefined where there is none. */
+  /**
+   * The position of a client's caret as shown; also shows its name for a moment. Undefined if there is no
+   * caret.
+   */
   find(client: string): number | undefined {
     const shown = this.#shown.get(client);
     if (shown === undefined) return undefined;

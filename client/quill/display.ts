@@ -1,7 +1,7 @@
-// The border between a document and the editor that shows it. A rich-text document may hold any
-// embed, attribute or character; Quill throws on an embed it does not know, and counts "\r\n" as
-// one. So what goes in is put in a form of the same length that Quill can show, and embeds come
-// back out unchanged. Pure.
+// The border between a document and the editor that shows it. A rich-text document may hold any embed,
+// attribute or character; Quill throws on an embed that it does not know, and counts "\r\n" as one character.
+// So content is converted to a form of the same length that Quill can show, and embeds come back unchanged.
+// Pure.
 import { Delta } from '../delta.ts';
 import { type EditorFormats, isShowable } from './formats.ts';
 
@@ -10,7 +10,10 @@ export const FOREIGN = 'foreign';
 
 type Attributes = Record<string, unknown>;
 
-/** Of several block formats that a document gives a line, the first of these is shown; others come after. */
+/**
+ * If a document gives a line several block formats, the first of these is shown; other formats come after
+ * these.
+ */
 const FIRST_SHOWN = ['code-block', 'list', 'header', 'blockquote'] as const;
 
 /** A delta as the editor can show it; every position stays where it was. */
@@ -19,14 +22,14 @@ export function toEditor(delta: Delta, formats: EditorFormats): Delta {
   for (const op of delta.ops) {
     if (op.delete !== undefined) shown.delete(op.delete);
     else if (op.insert !== undefined) showInsert(shown, op.insert, op.attributes ?? {}, formats);
-    // A change within an embed is of no consequence for how its stand-in looks.
+    // A change within an embed does not change the look of its stand-in.
     else
       shown.retain(typeof op.retain === 'number' ? op.retain : 1, shownChange(op.attributes ?? {}, formats));
   }
   return shown;
 }
 
-/** What the editor's own content is when it shows this document. */
+/** The editor's own content when it shows this document. */
 export function documentInEditor(content: Delta, formats: EditorFormats): Delta {
   const shown = new Delta();
   let line = new Delta();
@@ -55,9 +58,9 @@ export function changesLines(delta: Delta, formats: EditorFormats): boolean {
 }
 
 /**
- * A delta made in the editor with line formats said in full: a line that becomes a list is told to be
- * no heading. Two people who format one line at once then leave it one format, not a pile of them.
- * `before`: the document that the delta is for.
+ * A delta made in the editor, with complete line formats: a line that becomes a list also loses its heading.
+ * So two people who format one line at once leave it one format, not several. `before` is the document that
+ * the delta is for.
  */
 export function withWholeLines(delta: Delta, before: Delta): Delta {
   if (!delta.ops.some(({ attributes }) => FIRST_SHOWN.some((name) => attributes?.[name] !== undefined))) {
@@ -84,7 +87,7 @@ export function withWholeLines(delta: Delta, before: Delta): Delta {
   return whole;
 }
 
-/** The embed that a chip's JSON is of. Undefined: it is none, for example in HTML of another program that was pasted. */
+/** The embed in a chip's JSON. Undefined if it has none, for example in pasted HTML of another program. */
 export function embedOf(json: unknown): Record<string, unknown> | undefined {
   if (typeof json !== 'string') return undefined;
   try {
@@ -106,7 +109,7 @@ export function fromEditor(delta: Delta): Delta {
   );
 }
 
-/** Where the last thing that a delta changes ends, in the document after it. */
+/** The end of the last change of a delta, as a position in the document after it. */
 export function endOfChange(delta: Delta): number {
   let index = 0;
   let end = 0;
@@ -119,7 +122,7 @@ export function endOfChange(delta: Delta): number {
   return end;
 }
 
-/** What a change of formats is to the editor: what it cannot show is, in its place, nothing. */
+/** The part of a change of formats that the editor can show. */
 function shownChange(attributes: Attributes, formats: EditorFormats): Attributes {
   const shown: Attributes = {};
   for (const [name, value] of Object.entries(attributes)) {
@@ -160,7 +163,7 @@ function showInsert(
   }
 }
 
-/** The line formats that are to go: all others where one is set, those the line has where one is cleared. */
+/** The line formats to remove: all others if one is set; those that the line has if one is cleared. */
 function otherLineFormats(change: Attributes, base: Attributes): Attributes {
   const changed = FIRST_SHOWN.filter((name) => change[name] !== undefined);
   if (changed.length === 0) return {};

@@ -1,10 +1,10 @@
-// The chip that stands in an editor for an embed which it cannot show. It can be moved and deleted, and
-// comes out as the embed that it stands for.
+// The chip that stands in an editor for an embed that the editor cannot show. It can be moved and deleted,
+// and is converted back to its embed.
 import type Quill from 'quill';
 import type EmbedClass from 'quill/blots/embed.js';
 import { embedOf, FOREIGN } from './display.ts';
 
-/** Makes the chip known to the editor's registry. */
+/** Registers the chip with the editor. */
 export function registerForeign(quill: Quill): void {
   if (quill.scroll.query(FOREIGN) !== null) return;
   const Embed = (quill.constructor as typeof Quill).import('blots/embed') as typeof EmbedClass;
@@ -20,7 +20,7 @@ export function registerForeign(quill: Quill): void {
       node.append(nameOf(json));
       return node;
     }
-    /** Undefined for a node that is no chip of ours; the editor then takes its text. */
+    /** Undefined for a node that is not one of these chips; the editor then takes its text. */
     static override value(node: HTMLElement): string | undefined {
       return embedOf(node.dataset.embed) === undefined ? undefined : node.dataset.embed;
     }

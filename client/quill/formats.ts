@@ -1,16 +1,16 @@
-// Which formats and embeds an editor can show, as its registry knows them. What it cannot show stays in
-// the document and is left out of the editor, or stands there as a chip.
+// The formats and embeds that an editor can show, according to its registry. Formats that it cannot show stay
+// in the document and are left out of the editor; embeds are shown as chips.
 import type Quill from 'quill';
 
 /**
- * `block`: a line is shown in one of these. `line`: a line has it beside its block format. `text`: of
- * characters. `embed`: stands in a line with length 1. Undefined: the editor has no such format.
+ * `block`: a line is shown in one of these. `line`: a line has it beside its block format. `text`: a format
+ * of characters. `embed`: stands in a line with length 1. Undefined: the editor has no such format.
  */
 export type FormatSort = 'block' | 'line' | 'text' | 'embed' | undefined;
 
 export interface EditorFormats {
   sort(name: string): FormatSort;
-  /** Whether an embed of this name is to be shown as it is. */
+  /** Whether an embed of this name is shown as it is. */
   showsEmbed(name: string, value: unknown): boolean;
 }
 
@@ -38,7 +38,9 @@ export function formatsOf(quill: Quill, filter: EmbedFilter = () => true): Edito
   return { sort, showsEmbed: (name, value) => sort(name) === 'embed' && filter(name, value) };
 }
 
-/** Values that Quill's own formats take. Any other string, number or true is left to the format. */
+/**
+ * Tests for the values that Quill's own formats take. Any other string, number or true is left to the format.
+ */
 const VALUES: Record<string, (value: unknown) => boolean> = {
   bold: isTrue,
   italic: isTrue,

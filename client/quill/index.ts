@@ -1,6 +1,6 @@
-// `troupe/quill`: a Quill editor bound to a rich-text document. The public entry; how text travels is
-// binding.ts, others' carets cursors.ts, undo history.ts. It takes the editor that the application made
-// and imports nothing of Quill itself, so that any version 2 with any formats will do.
+// `troupe/quill`: a Quill editor bound to a rich-text document. The public entry. binding.ts moves the text,
+// cursors.ts draws others' carets, history.ts does undo. It takes the editor that the application made and
+// imports nothing of Quill itself, so it works with any version 2 and any formats.
 import type Quill from 'quill';
 import type { Json } from '../../protocol/messages.ts';
 import type { RichTextDocument } from '../index.ts';
@@ -13,34 +13,45 @@ import { shareHistory } from './history.ts';
 export type { EmbedFilter, Person };
 
 export interface QuillBindingOptions {
-  /** Shared as this client's presence, so that others see its name. Left out: the application sets the presence. */
+  /**
+   * Shared as this client's presence, so that others see its name. If left out, the application sets the
+   * presence.
+   */
   user?: Person;
   /** The person to show at a caret. Default: `name` and `color` of the client's presence data. */
   person?: (client: string, data: Json) => Person;
-  /** Which of the embeds that the editor knows are shown as they are; others stand as a chip. Default: all. */
+  /**
+   * Which of the embeds that the editor knows are shown as they are; others are shown as chips. Default: all.
+   */
   showEmbed?: EmbedFilter;
-  /** An edit was not taken, or an undo failed; the editor shows the document again. Default: told by `console.error`. */
+  /**
+   * Called when an edit was not taken or an undo failed; the editor shows the document again. Default:
+   * `console.error`.
+   */
   refused?: (error: unknown) => void;
-  /** In place of `doc.undo()` and `doc.redo()`, for an application that does more than that. */
+  /** Called in place of `doc.undo()` and `doc.redo()`, for an application that does more. */
   undo?: () => void;
   redo?: () => void;
-  /** The text or a selection changed, here or elsewhere. */
+  /** Called when the text or a selection has changed, here or elsewhere. */
   changed?: () => void;
 }
 
 export interface QuillBinding {
-  /** Draws others' carets anew, after what `person` answers has changed. */
+  /** Draws others' carets anew, after the answers of `person` have changed. */
   updateCursors(): void;
-  /** Where someone's caret is in the editor; its name shows for a moment. Undefined: no caret is known. */
+  /**
+   * The position of a client's caret in the editor; also shows its name for a moment. Undefined if no caret
+   * is known.
+   */
   findCursor(client: string): number | undefined;
-  /** Lets go of the editor and of the document, which stays open. The editor is left read-only. */
+  /** Releases the editor and the document, which stays open. The editor is left read-only. */
   destroy(): void;
 }
 
 /**
- * Keeps an editor and a document equal: it shows the document once that is ready, sends the user's edits,
- * shows the edits and carets of others, and hands undo to the document. The editor is writable while the
- * document is. The editor's earlier content is replaced. An editor has one binding at a time.
+ * Keeps an editor and a document equal: shows the document once it is ready, sends the user's edits, shows
+ * the edits and carets of others, and hands undo to the document. The editor is writable while the document
+ * is. The editor's earlier content is replaced. An editor has one binding at a time.
  */
 export function bindQuill(
   quill: Quill,
@@ -94,7 +105,7 @@ export function bindQuill(
     allow();
     drawn.update();
   };
-  // A document that cannot be opened is told by its own `ready` and events.
+  // If the document cannot be opened, its own `ready` and events report it.
   doc.ready.then(begin, () => {});
 
   return {
