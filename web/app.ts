@@ -1,5 +1,5 @@
-// The page put together: one client, the two documents of a place, the frame around their views.
-// It carries events from one to the other and holds no content of its own.
+// The page as a whole: one client, the two documents of a place, the frame around their views. It passes
+// events between them and holds no content of its own.
 import { type KindName, TroupeClient, TroupeError } from '../client/index.ts';
 import { askPerson } from './dialogs.ts';
 import { el } from './dom.ts';
@@ -20,7 +20,7 @@ export interface AppOptions {
   /** URL of `/v1/socket`. */
   socket: string;
   place: Place;
-  /** Where the person's name is kept; undefined where the browser forbids it. */
+  /** Storage for the person's name; undefined if the browser forbids it. */
   storage: Storage | undefined;
 }
 
@@ -30,10 +30,10 @@ interface Opened extends OpenedDocument {
   failure: unknown;
 }
 
-/** How long a lost connection goes without saying. */
+/** Time after which a lost connection is shown. */
 const LOST_TOAST_MS = 4_000;
 
-/** The toast that offers to undo what was just deleted. */
+/** The toast that offers to undo the latest deletion. */
 const UNDO_OFFER = 'undo';
 
 /** Recent documents that the menu lists. */
@@ -105,7 +105,7 @@ export class App {
     return this.#opened.get(this.#place.view) ?? this.#open(this.#place);
   }
 
-  /** `refused`: the kind as which it was not to be had. */
+  /** @param refused the kind that the document turned out not to have */
   #open(place: Place, refused?: KindName): Opened {
     const events: ViewEvents = {
       titleChanged: () => this.#ifCurrent(opened, () => this.#showTitle(opened)),
@@ -131,7 +131,7 @@ export class App {
     return opened;
   }
 
-  /** Its content is here. */
+  /** The document's content has arrived. */
   #load(opened: Opened, events: ViewEvents): void {
     const view = viewOfContent(opened, this.#me, events);
     const isOther = view !== opened.view;
@@ -152,7 +152,7 @@ export class App {
 
   #fail(opened: Opened, place: Place, error: unknown): void {
     const { kind } = opened.doc;
-    this.#toasts.dismiss(describe(error)); // The panel says it, or the next kind is the right one.
+    this.#toasts.dismiss(describe(error)); // The panel shows the error, or the next kind is the right one.
     const isOfAnother = error instanceof TroupeError && error.code === 'wrong-kind';
     if (isOfAnother && nextKind(place.view, kind) !== undefined) {
       const next = this.#open(place, kind);
@@ -179,7 +179,7 @@ export class App {
         if (next === 'offline') this.#sayIfLost(opened);
       });
     });
-    // Offline the state stays what it is while edits wait: what waits shows with the change.
+    // While offline the state does not change when edits begin to wait, so each change shows the status too.
     const changed = (): void => this.#ifCurrent(opened, () => this.#showStatus(opened));
     if (doc.kind === 'json') doc.on('change', changed);
     else if (doc.kind === 'yjs') doc.on('change', changed);
@@ -283,7 +283,7 @@ export class App {
     this.#showStatus(this.#current());
   }
 
-  /** Undo and redo wherever the focus is, but in a box that is being written in. The text has its own. */
+  /** Undo and redo for every focus except an open text box. The text has its own keys. */
   #shortcut(event: KeyboardEvent): void {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || event.defaultPrevented) return;
     const target = event.target;
@@ -304,7 +304,7 @@ export class App {
     this.#showOthers(this.#current());
   }
 
-  /** A window of half the screen, so that both can be seen at once; on a phone, another tab. */
+  /** Opens a window of half the screen, so that both windows can be seen at once; on a phone, another tab. */
   #openWindow(): void {
     const { availWidth, availHeight } = window.screen;
     const size = `width=${Math.max(480, Math.round(availWidth / 2))},height=${Math.round(availHeight * 0.9)}`;
@@ -332,7 +332,7 @@ export class App {
   }
 }
 
-/** What stands in a view's place when its document cannot be opened. */
+/** The panel in place of a view whose document cannot be opened. */
 export function failurePanel(error: unknown): HTMLElement {
   return el(
     'main',
@@ -343,7 +343,10 @@ export function failurePanel(error: unknown): HTMLElement {
   );
 }
 
-/** Puts text on the clipboard; without a secure context by way of a selection. False: neither worked. */
+/**
+ * Copies text to the clipboard; without a secure context through a selection. Returns false if neither
+ * worked.
+ */
 async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

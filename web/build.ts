@@ -1,6 +1,6 @@
-// Bundles the page into dist/web/public: index.html, one script and one stylesheet with content
-// hashes in their names, their gzip and brotli twins, and the licences of what is inside. The same
-// sources give the same bytes. Runs on the build machine only; nothing of it is in the page.
+// Bundles the page into dist/web/public: index.html, one script and one stylesheet with content hashes in
+// their names, their gzip and brotli twins, and the licences of the bundled packages. The same sources give
+// the same bytes. Runs on the build machine only; the page contains none of it.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,7 +81,7 @@ function licences(inputs: readonly string[]): string {
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-/** The folder of package.json, from sources and from any build folder alike. */
+/** The folder of package.json, both from sources and from any build folder. */
 function packageRoot(from: string): string {
   for (let folder = from; folder !== dirname(folder); folder = dirname(folder)) {
     const manifest = join(folder, 'package.json');

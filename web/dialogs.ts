@@ -1,5 +1,5 @@
-// The page's small dialogs: who one is, and a link's address. Each resolves once, with what was
-// chosen, or undefined where it was dismissed. Focus goes back to where it came from.
+// The page's small dialogs: the person's name and colour, and a link's address. Each resolves once, with the
+// choice, or undefined if it was dismissed. Focus goes back to the element that had it.
 import { el } from './dom.ts';
 import { COLOURS, cleanName, type Person } from './people.ts';
 
@@ -38,7 +38,7 @@ export function askPerson(me: Person): Promise<Person | undefined> {
   });
 }
 
-/** The address that a link is to have; empty: it is to be no link. */
+/** The new address of a link; empty to remove the link. */
 export function askLink(current: string): Promise<string | undefined> {
   const address = el('input', {
     class: 'input',
@@ -62,7 +62,7 @@ export function askLink(current: string): Promise<string | undefined> {
       text: 'Open',
       attrs: { href: current, target: '_blank', rel: 'noopener noreferrer' },
     });
-    // Not a submit button of its own: Enter in the box would press the first one there is.
+    // Not a submit button: Enter in the box would press the first submit button of the form.
     const remove = el('button', { class: 'button quiet', text: 'Remove link', attrs: { type: 'button' } });
     remove.addEventListener('click', () => {
       removed = true;

@@ -1,12 +1,12 @@
-// Small helpers to build the page's elements by code. They only ever set text, attributes and
-// properties: no markup from strings, so nothing that a document holds can become markup.
+// Small helpers to build the page's elements by code. They only ever set text, attributes and properties: no
+// markup from strings, so no content of a document can become markup.
 
 type Child = Node | string | undefined;
 interface Options {
   class?: string;
   text?: string;
   title?: string;
-  /** Attributes as they are written in HTML; `true` writes an empty one, `false` leaves it out. */
+  /** Attributes as in HTML; `true` writes an empty one, `false` leaves it out. */
   attrs?: Record<string, string | boolean>;
   on?: { [Name in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[Name]) => void };
 }
@@ -89,7 +89,7 @@ export function icon(name: IconName): SVGSVGElement {
   return svg;
 }
 
-/** The mark: three players, close together. */
+/** The logo: three players, close together. */
 export function logo(): SVGSVGElement {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('viewBox', '0 0 32 32');

@@ -1,5 +1,5 @@
-// Errors as a person reads them: what happened and what becomes of their edits. Codes are those of
-// the wire contract; the server's own message is added where it says more.
+// Error messages for people: the failure and its effect on their edits. Codes are those of the wire contract;
+// the server's own message is added if it says more.
 import { TroupeError } from '../client/index.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 

@@ -1,5 +1,6 @@
-// What the views of documents that another program has made have in common: a note that says what is shown, the sheet
-// below it, and this window's presence. Nobody's place in such a document is known.
+// The common part of the views of documents that another program has made: a note that names the content, the
+// sheet below it, and this window's presence. It shows nobody's place, since places in such a document are
+// unknown.
 import type { JsonDocument, YjsDocument } from '../client/index.ts';
 import { el } from './dom.ts';
 import { type Me, writePresence } from './people.ts';

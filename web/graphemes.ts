@@ -1,5 +1,5 @@
-// The beginning of a text by characters as a person counts them, so that nothing is cut inside an emoji
-// or between a letter and its accent. Pure.
+// The beginning of a text by characters as people count them, so that no emoji is cut, and no letter is cut
+// from its accent. Pure.
 
 /** Code units that a character may have on average; most have one, a family emoji has eleven. */
 const UNITS_EACH = 8;
@@ -9,7 +9,7 @@ const LONGEST = 64;
 /** Half of a surrogate pair, as a text box with `maxlength` leaves it. */
 const HALF = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
-/** At most `most` characters of a text, and no more code units than a bound that follows from it. */
+/** At most `most` characters of a text, and no more code units than a bound derived from it. */
 export function firstCharacters(text: string, most: number): string {
   const bound = most * UNITS_EACH + LONGEST;
   let kept = '';
@@ -23,7 +23,7 @@ export function firstCharacters(text: string, most: number): string {
   return kept;
 }
 
-/** By code points where the browser has no segmenter. */
+/** The characters of a text; code points if the browser has no segmenter. */
 function charactersOf(text: string): Iterable<string> {
   if (!('Segmenter' in Intl)) return text;
   return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);

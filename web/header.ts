@@ -1,6 +1,6 @@
-// The bar above every view: what is open, how it stands with the server, who is here, undo and redo,
-// the switch to work offline, the link. It shows what it is told and reports what is pressed; it
-// knows no document and no socket.
+// The bar above every view: the open document, its state at the server, the people here, undo and redo, the
+// switch to work offline, the link. It shows the values it is given and reports presses; it knows no document
+// and no socket.
 import { el, icon, iconButton, logo } from './dom.ts';
 import { type MenuItem, openMenu } from './menu.ts';
 import { initials, type Person } from './people.ts';
@@ -12,7 +12,7 @@ export interface HeaderActions {
   redo(): void;
   copyLink(): void;
   openWindow(): void;
-  /** What the menu of documents offers, asked for when it opens. */
+  /** The entries of the menu of documents, asked for when it opens. */
   documents(): readonly MenuItem[];
   toggleOffline(): void;
   editPerson(): void;
@@ -26,7 +26,10 @@ export interface Visitor extends Person {
   readonly client: string;
 }
 
-/** Avatars that stand side by side before the rest becomes a number: the first that the window is wide enough for. */
+/**
+ * Avatars that are shown before the rest becomes a number, by width of the window: the first row that fits
+ * counts.
+ */
 const AVATARS = [
   { wide: window.matchMedia('(min-width: 901px)'), most: 4 },
   { wide: window.matchMedia('(min-width: 481px)'), most: 3 },
@@ -155,7 +158,7 @@ export class Header {
     }
   }
 
-  /** Whether there is a text and a board beside it to choose from. */
+  /** Whether both a text and a board are there to choose from. */
   setViews(both: boolean): void {
     this.#views.hidden = !both;
   }
@@ -182,7 +185,7 @@ export class Header {
     this.#redo.disabled = !canRedo;
   }
 
-  /** `wanted`: how the person has set the switch. Only `connected` makes it look switched on. */
+  /** `wanted` is the person's setting of the switch. It looks switched on only with `connected`. */
   setOnline(wanted: boolean, connected: boolean): void {
     const title = !wanted ? SWITCH_TITLE.offline : connected ? SWITCH_TITLE.online : SWITCH_TITLE.connecting;
     this.#online.setAttribute('aria-checked', String(wanted));

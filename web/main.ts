@@ -22,7 +22,10 @@ function start(root: HTMLElement): void {
   window.addEventListener('hashchange', () => follow(app));
 }
 
-/** The address changed by back, forward or by hand: another view of this place, or another place altogether. */
+/**
+ * Handles an address changed by back, forward or by hand: it names another view of this place, or another
+ * place.
+ */
 function follow(app: App): void {
   const target = placeOf(location.search, location.hash);
   if (typeof target !== 'object' || target.text !== app.place.text) location.reload();

@@ -1,5 +1,5 @@
 // A menu at a button: opens below it, moves by arrow keys, closes on Escape, Tab, choice or a press
-// elsewhere, and gives the focus back. One is open at a time.
+// elsewhere, and gives the focus back. One menu is open at a time.
 import { el } from './dom.ts';
 
 export interface MenuItem {

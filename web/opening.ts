@@ -1,5 +1,6 @@
-// Which kind the document of a place is opened as, and which view shows it. The page makes rich text and boards; a
-// document that another program has made may be of any kind, which is known only when the server has refused another.
+// Chooses the kind as which the document of a place is opened, and the view that shows it. The page makes
+// rich text and boards. A document that another program has made may be of any kind, which is known only
+// after the server has refused another kind.
 import type { JsonDocument, KindName, RichTextDocument, TroupeClient, YjsDocument } from '../client/index.ts';
 import { isBoard } from './board/model.ts';
 import { BoardView } from './board/view.ts';
@@ -15,13 +16,16 @@ export interface OpenedDocument {
   readonly view: DocumentView;
 }
 
-/** In the order in which they are tried. With the first one a document that is missing is made; the others find it. */
+/**
+ * The kinds in the order in which they are tried. The first one creates a missing document; the others only
+ * find existing ones.
+ */
 const KINDS: Readonly<Record<View, readonly KindName[]>> = {
   text: ['rich-text', 'json', 'yjs'],
   board: ['json', 'rich-text', 'yjs'],
 };
 
-/** `refused`: the kind that the document turned out not to have. Undefined: there is no further one. */
+/** The kind to try after `refused`, which the document did not have. Undefined if there is none left. */
 export function nextKind(view: View, refused: KindName | undefined): KindName | undefined {
   return KINDS[view][refused === undefined ? 0 : KINDS[view].indexOf(refused) + 1];
 }
@@ -53,7 +57,7 @@ export function openAs(
   }
 }
 
-/** The view that its content asks for, now that this is here; `opened.view` where that is the right one. */
+/** The view for its content, which has arrived; `opened.view` if that is the right one. */
 export function viewOfContent({ doc, view }: OpenedDocument, me: Me, events: ViewEvents): DocumentView {
   const isOther = view instanceof BoardView && doc.kind === 'json' && !isBoard(doc.content);
   return isOther ? new TreeView(doc, me, events) : view;

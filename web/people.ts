@@ -1,5 +1,5 @@
-// Who one is, and who the others are: names, colours, and the presence data that carries them.
-// What others send is never trusted to have a shape; what is stored here is a name and a colour only.
+// This window's person and the other people: names, colours, and the presence data that carries them. Data of
+// others is never trusted to have a shape. Stores only a name and a colour.
 import type { Json } from '../protocol/messages.ts';
 import { firstCharacters } from './graphemes.ts';
 import { newPersonName } from './place.ts';
@@ -18,7 +18,7 @@ export interface Me {
   readonly joined: number;
 }
 
-/** Presence data of this page: the person, and for a board the card in hand. */
+/** Presence data of this page: the person, and on a board the card that the person is at. */
 export interface PresenceData extends Person {
   readonly card: string | undefined;
   readonly joined: number;
@@ -40,7 +40,7 @@ export const COLOURS: readonly { readonly name: string; readonly hex: string }[]
 export const NAME_LENGTH = 40;
 const STORED = 'troupe.person';
 
-/** This browser's person: as last chosen, or a fresh one, which is kept. */
+/** This browser's person: the last chosen one, or a fresh one, which is stored. */
 export function loadPerson(storage: Storage | undefined): Person {
   const stored = parseStored(storage?.getItem(STORED) ?? null);
   if (stored !== undefined) return stored;
@@ -56,11 +56,11 @@ export function savePerson(storage: Storage | undefined, person: Person): void {
   try {
     storage?.setItem(STORED, JSON.stringify(person));
   } catch {
-    // A full or forbidden storage costs only that the next visit begins with a fresh name.
+    // With a full or forbidden storage only the next visit begins with a fresh name.
   }
 }
 
-/** Presence data as someone sent it; the client id stands in for what is missing or malformed. */
+/** Presence data as another client sent it; the client id replaces a missing or malformed name. */
 export function readPresence(client: string, data: Json): PresenceData {
   const fields = typeof data === 'object' && data !== null && !Array.isArray(data) ? data : {};
   const { name, color, card, joined } = fields;
@@ -77,9 +77,9 @@ export function writePresence({ person, joined }: Me, card?: string): { [key: st
 }
 
 /**
- * Everyone in a document by client id, this window included, each in a colour that no other has for as
- * long as there are enough. Where two chose one colour, the window that was opened later gives way, so
- * that every window comes to the same colours.
+ * Everyone in a document by client id, this window included, each in a colour that no other has for as long
+ * as there are enough. If two people chose one colour, the window that was opened later gets another, so that
+ * all windows agree on the colours.
  */
 export function everyone(me: Me, states: ReadonlyMap<string, Json>): Map<string, PresenceData> {
   const people = [...states].map(([client, data]) => [client, readPresence(client, data)] as const);
@@ -101,7 +101,7 @@ export function everyone(me: Me, states: ReadonlyMap<string, Json>): Map<string,
 function freeColour(wanted: string, taken: ReadonlySet<string>): string {
   const first = COLOURS.findIndex(({ hex }) => hex === wanted);
   for (let step = 0; step < COLOURS.length; step += 1) {
-    // In threes, since neighbours in the list look alike; three and ten have no divisor in common.
+    // Steps of three, since neighbours in the list look alike; three and ten have no common divisor.
     const colour = COLOURS[(Math.max(0, first) + step * 3) % COLOURS.length]?.hex;
     if (colour !== undefined && !taken.has(colour)) return colour;
   }
@@ -146,6 +146,6 @@ function parseStored(stored: string | null): Person | undefined {
     const name = cleanName(typeof value.name === 'string' ? value.name : '');
     return name !== '' && isColour(value.colour) ? { name, colour: value.colour } : undefined;
   } catch {
-    return undefined; // Someone else's data under our key: begin afresh.
+    return undefined; // The key holds data of another program: begin afresh.
   }
 }

@@ -1,5 +1,5 @@
-// Where the page is: the address names one document, and its name says which view edits it.
-// Pure; reading and writing the address bar is main.ts's business.
+// The place of the page: the address names one document, and the document's name selects the view. Pure;
+// main.ts reads and writes the address bar.
 import { parseDocumentName } from '../protocol/names.ts';
 
 export type View = 'text' | 'board';
@@ -13,19 +13,25 @@ export interface Place {
   readonly view: View;
 }
 
-/** A document whose name ends so is a board; without the ending it is the text beside it. */
+/**
+ * A document whose name has this ending is a board; without the ending the name is that of the text beside
+ * it.
+ */
 const BOARD_ENDING = '.board';
 const NEW_DOCUMENT_ORG = 'demo';
 
-/** The address that begins a document of its own; the address without a document leads to the shared one. */
+/** The address that begins a new document; the address without a document leads to the shared one. */
 export const NEW_DOCUMENT = '/?new';
 
-/** The place of an address that names no document: the same for everyone, so that two windows meet there. */
+/**
+ * The place of an address that names no document. It is the same for everyone, so that two windows meet
+ * there.
+ */
 export const SHARED_PLACE: Place = { text: 'demo/welcome', board: 'demo/welcome.board', view: 'text' };
 
 /**
- * The place that `?doc=org/name` (or `#org/name`) names; undefined: none; `new`: one that nobody has been
- * to is asked for; `bad`: not a document's name.
+ * The place that `?doc=org/name` (or `#org/name`) names. Undefined: the address names none. `new`: the
+ * address asks for a new place. `bad`: the name is not a document's name.
  */
 export function placeOf(search: string, hash: string): Place | 'new' | 'bad' | undefined {
   const parameters = new URLSearchParams(search);
@@ -43,10 +49,10 @@ export const documentOf = (place: Place): string => place[place.view];
 /** The address of a place, relative to the site. */
 export const addressOf = (place: Place): string => addressOfDocument(documentOf(place));
 
-/** The address of a document, `org/doc`, whose name tells the view. */
+/** The address of a document, `org/doc`, whose name selects the view. */
 export const addressOfDocument = (name: string): string => `/?doc=${name}`;
 
-/** A place that nobody has been to: a readable name with 20 random bits at its end. */
+/** A new place: a readable name with 20 random bits at its end. */
 export function newPlace(random: (below: number) => number): Place {
   const pick = (words: readonly string[]): string => words[random(words.length)] ?? '';
   const tail = Array.from({ length: 4 }, () => TAIL[random(TAIL.length)]).join('');
@@ -54,7 +60,7 @@ export function newPlace(random: (below: number) => number): Place {
   return { text, board: text + BOARD_ENDING, view: 'text' };
 }
 
-/** A name for someone who has not given one. */
+/** A name for a person who has not given one. */
 export function newPersonName(random: (below: number) => number): string {
   const pick = (words: readonly string[]): string => {
     const word = words[random(words.length)] ?? '';
@@ -67,7 +73,7 @@ function decodeHash(hash: string): string | null {
   try {
     return decodeURIComponent(hash.replace(/^#/, ''));
   } catch {
-    return hash; // No document's name has a percent sign: it is shown as a bad one.
+    return hash; // A document's name has no percent sign, so the raw name is shown as a bad one.
   }
 }
 

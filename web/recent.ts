@@ -1,12 +1,12 @@
-// The documents that this browser has opened, newest first, so that a lost address is not a lost
-// document. Kept in the browser's storage only; what is stored there is never trusted to have a shape.
+// The documents that this browser has opened, newest first, so that a person who has lost an address finds
+// the document again. Kept in the browser's storage only; stored data is never trusted to have a shape.
 import { parseDocumentName } from '../protocol/names.ts';
 import { firstCharacters } from './graphemes.ts';
 
 export interface RecentDocument {
   /** `org/doc`. */
   readonly doc: string;
-  /** The title that its content gave itself when it was last open here; empty where it had none. */
+  /** The title in its content when it was last open here; empty if it had none. */
   readonly title: string;
 }
 
@@ -20,7 +20,7 @@ export function readRecent(storage: Storage | undefined): RecentDocument[] {
     const value: unknown = JSON.parse(storage?.getItem(STORED) ?? '[]');
     return Array.isArray(value) ? value.flatMap(recentDocument).slice(0, MOST_RECENT) : [];
   } catch {
-    return []; // Another program's data under this key, or a storage that may not be read.
+    return []; // The key holds another program's data, or the storage may not be read.
   }
 }
 
@@ -31,7 +31,7 @@ export function noteRecent(storage: Storage | undefined, document: RecentDocumen
   try {
     storage?.setItem(STORED, JSON.stringify([{ ...document, title }, ...others].slice(0, MOST_RECENT)));
   } catch {
-    // A full or forbidden storage costs the list only.
+    // With a full or forbidden storage only the list is lost.
   }
 }
 

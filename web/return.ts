@@ -1,12 +1,12 @@
-// Coming back to a server that was away. The SDK waits longer after each failure, so that many clients do
-// not press on a server that is starting; a page with a person in front of it need not. While the
-// connection is lost and the page is in sight, it asks the server with a small request whether it is
-// ready, and connects when it is; it also tries as soon as the person comes back to the page.
+// Reconnects to a server that was away. The SDK waits longer after each failure, so that many clients do not
+// overload a server that is starting; a page with a person in front of it need not wait so long. While the
+// connection is lost and the page is in sight, it asks the server with a small request whether it is ready,
+// and connects when it is; it also tries as soon as the person comes back to the page.
 import type { TroupeClient } from '../client/index.ts';
 
-/** Between two questions, plus up to as much again by chance. */
+/** Time between two requests, plus a random time up to as much again. */
 const ASK_EVERY_MS = 800;
-/** After so many questions without an answer the SDK's own attempts have to do. */
+/** After so many requests without an answer only the SDK's own attempts go on. */
 const MOST_QUESTIONS = 150;
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -54,7 +54,7 @@ export class Return {
       const answer = await fetch(this.#readyUrl, { cache: 'no-store', signal });
       if (answer.ok && this.#client.state === 'connecting') this.#client.connect();
     } catch {
-      // Still away.
+      // The server is still away.
     } finally {
       this.#timer = undefined;
     }

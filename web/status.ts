@@ -1,5 +1,5 @@
-// What the page says about the connection and about one's edits, as words. Pure. "Saved" is said
-// only when the SDK says it, which is when the server has made every edit durable.
+// The state of the connection and of this window's edits, as words. Pure. "Saved" is shown only when the SDK
+// reports it, which means that every edit is durable on the server.
 import type { DocumentState } from '../client/index.ts';
 
 export type Tone = 'busy' | 'good' | 'away' | 'bad';
@@ -14,7 +14,7 @@ export interface StatusInput {
   readonly state: DocumentState;
   /** Edits made here are not yet durable. */
   readonly pending: boolean;
-  /** The client is trying to connect, rather than told to stay away. */
+  /** Whether the client is trying to connect, rather than staying offline. */
   readonly connecting: boolean;
 }
 
@@ -47,8 +47,8 @@ export function statusOf({ state, pending, connecting }: StatusInput): Status {
 }
 
 /**
- * What a screen reader is told when the state changes: losing and finding the connection, never each
- * keystroke's saving and saved. Undefined: nothing.
+ * The announcement for screen readers when the state changes: the connection is lost or found, never the
+ * saving of each keystroke. Undefined if there is none.
  */
 export function announcementOf(before: DocumentState | undefined, now: DocumentState): string | undefined {
   const away = (state: DocumentState | undefined): boolean => state === 'offline' || state === 'connecting';

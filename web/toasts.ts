@@ -1,14 +1,14 @@
-// Short messages that pass: errors and confirmations, in the corner, read aloud, and gone by
-// themselves unless someone is at them. At most four stand at once.
+// Short messages that pass: errors and confirmations, in the corner, read aloud. They disappear by themselves
+// unless the pointer or the focus is on them. At most four are shown at once.
 import { el, iconButton } from './dom.ts';
 
 export interface ToastOptions {
   tone?: 'plain' | 'error';
-  /** A toast with the same key takes the place of the earlier one. */
+  /** A toast with the same key replaces the earlier one. */
   key?: string;
-  /** It stays until it is dismissed, since what it says goes on being so. */
+  /** Whether it stays until it is dismissed, since its message goes on being true. */
   stays?: boolean;
-  /** A button in the toast, which takes it away unless it stays. */
+  /** A button in the toast. Pressing it removes the toast unless it stays. */
   action?: { readonly label: string; run(): void };
 }
 

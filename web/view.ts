@@ -1,18 +1,18 @@
-// What the frame around the views asks of each of them. A view shows one document and lives as
-// long as the page; being hidden takes it out of sight and its presence away, nothing more.
+// The interface of a view to the frame around it. A view shows one document and lives as long as the page.
+// Hiding a view only takes it out of sight and removes its presence.
 import type { Me } from './people.ts';
 
 export interface DocumentView {
   readonly element: HTMLElement;
-  /** The title that the content gives itself; empty where it has none. */
+  /** The title in the document's content; empty if it has none. */
   readonly title: string;
   readonly untitled: string;
-  /** The document's content is here for the first time. */
+  /** Called when the document's content has first arrived. */
   ready(): void;
   shown(): void;
   hidden(): void;
   setMe(me: Me): void;
-  /** Brings a person's place into view, as far as it is known. */
+  /** Scrolls to a person's place, if it is known. */
   reveal(client: string): void;
 }
 
@@ -21,12 +21,12 @@ export interface ViewEvents {
   /** An edit was not taken; `error` says why. */
   refused(error: unknown): void;
   notify(message: string): void;
-  /** Something was taken away; the message offers to undo it until the next edit. */
+  /** Content was deleted; the message offers to undo that until the next edit. */
   offerUndo(message: string): void;
-  /** Another edit was made here: what was offered to be undone is no longer the last one. */
+  /** Another edit was made here: the offered undo would no longer take back the last one. */
   withdrawUndo(): void;
   undo(): void;
   redo(): void;
-  /** For screen readers alone. */
+  /** Announces a message to screen readers alone. */
   announce(message: string): void;
 }

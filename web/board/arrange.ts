@@ -1,8 +1,8 @@
-// Brings a list of elements into order with few moves, keeps the focus where it was, and lets what
-// moved glide to its new place. Knows elements only, nothing of boards.
+// Brings a list of elements into order with few moves, keeps the focus where it was, and lets moved elements
+// glide to their new place. Knows elements only, nothing of boards.
 
 const GLIDE_MS = 180;
-/** Above this many elements gliding costs more than it shows. */
+/** Above this many elements gliding costs more than it helps. */
 const GLIDE_MOST = 300;
 
 /** Makes `children` the children of `parent`, in this order; others of `parent`'s children are removed. */
@@ -12,7 +12,7 @@ export function arrange(parent: Element, children: readonly Element[]): void {
   children.forEach((child, index) => {
     const there = parent.children[index];
     if (there === child) return;
-    // One that was moved on stands in the way of all after it: it goes, instead of they.
+    // An element that moved towards the end would make all elements after it move: it moves instead of them.
     if (there !== undefined && there.nextElementSibling === child) parent.append(there);
     if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
   });

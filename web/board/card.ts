@@ -1,4 +1,4 @@
-// One card as an element: its title, its menu, who is at it. Reports what is wanted of it; it never
+// One card as an element: its title, its menu, and the people at it. Reports the person's wishes; it never
 // edits the document.
 import { el, iconButton } from '../dom.ts';
 import { initials, type Person } from '../people.ts';

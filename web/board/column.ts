@@ -1,5 +1,5 @@
-// One column as an element: title, number of cards, its list, and the form that adds cards. Reports
-// what is wanted of it; it never edits the document.
+// One column as an element: title, number of cards, its list, and the form that adds cards. Reports the
+// person's wishes; it never edits the document.
 import { el, icon, iconButton } from '../dom.ts';
 import { editInline, growingBox } from './inline.ts';
 import { type Column, TITLE_LENGTH } from './model.ts';
@@ -70,7 +70,7 @@ export class ColumnElement {
     });
   }
 
-  /** A form in the place of the button; it stays open for the next card until it is left. */
+  /** Opens a form in the place of the button; it stays open for the next card until the focus leaves it. */
   #compose(): void {
     const box = growingBox('Title of the new card', TITLE_LENGTH, 'What is to be done?');
     const form = el(

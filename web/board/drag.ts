@@ -1,10 +1,10 @@
-// Dragging cards by mouse, pen or finger (after a short press). Shows a copy at the pointer and a
-// line where the card would land; reports the drop. It never moves a card itself, so the board may
-// be redrawn under it at any time.
+// Dragging cards by mouse, pen or finger (after a short press). Shows a copy at the pointer and a line at the
+// place where the card would land; reports the drop. It never moves a card itself, so the board may be
+// redrawn under it at any time.
 
 export interface DropTarget {
   readonly column: string;
-  /** The card it would stand before; undefined: last. */
+  /** The card before which it would be put; undefined means last. */
   readonly before: string | undefined;
 }
 
@@ -124,7 +124,7 @@ export function enableDragging(board: HTMLElement, strip: HTMLElement, events: D
     drag.frame = requestAnimationFrame(follow);
   }
 
-  /** Once a frame: copy to the pointer, line to the place, and scrolling at the edges. */
+  /** Runs once a frame: moves the copy to the pointer and the line to the place, and scrolls at the edges. */
   function follow(): void {
     if (drag === undefined) return;
     if (!drag.card.isConnected) {

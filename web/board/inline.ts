@@ -1,5 +1,5 @@
-// Editing a title where it stands: a text box takes the place of the words. Enter and leaving it
-// keep what was written, Escape does not.
+// Edits a title in its place: a text box replaces the words. Enter and leaving the box keep the new text,
+// Escape drops it.
 import { el } from '../dom.ts';
 
 export interface InlineOptions {
@@ -7,19 +7,22 @@ export interface InlineOptions {
   value: string;
   maxLength: number;
   placeholder?: string;
-  /** Spaces and line breaks are kept as they are; Shift+Enter writes a line break. Else a text is one line. */
+  /**
+   * Spaces and line breaks are kept as they are; Shift+Enter writes a line break. Otherwise the text is one
+   * line.
+   */
   verbatim?: boolean;
-  /** Called once; undefined: dismissed, or nothing changed. */
+  /** Called once, with the new text; undefined if the edit was dismissed or changed nothing. */
   done(value: string | undefined): void;
 }
 
 export interface InlineEditor {
   readonly element: HTMLTextAreaElement;
-  /** Takes the box away without a result; for when what it edits is gone. */
+  /** Removes the box without a result, for when the edited element is gone. */
   cancel(): void;
 }
 
-/** Replaces `target` by a text box until it is done. */
+/** Replaces `target` by a text box until the edit is done. */
 export function editInline(target: HTMLElement, options: InlineOptions): InlineEditor {
   const box = growingBox(options.label, options.maxLength, options.placeholder);
   box.value = options.value;
@@ -40,7 +43,7 @@ export function editInline(target: HTMLElement, options: InlineOptions): InlineE
     event.preventDefault();
     event.stopPropagation();
   });
-  // Moving the box within the page takes the focus from it for a moment; that is no leaving.
+  // Moving the box within the page takes the focus from it for a moment; this does not count as leaving it.
   box.addEventListener('blur', () =>
     queueMicrotask(() => document.activeElement !== box && finish(box.value)),
   );
@@ -51,7 +54,7 @@ export function editInline(target: HTMLElement, options: InlineOptions): InlineE
   return { element: box, cancel: () => finish(undefined) };
 }
 
-/** A text box of one line that grows with what is written in it. */
+/** A text box of one line that grows with its text. */
 export function growingBox(label: string, maxLength: number, placeholder = ''): HTMLTextAreaElement {
   const box = el('textarea', {
     class: 'inline-box',

@@ -1,13 +1,13 @@
-// The task board as a `json` document: what its members mean, and the patches that edit it. Pure.
+// The task board as a `json` document: the meaning of its members, and the patches that edit it. Pure.
 //
-// Everything is a member of the root, keyed by id, so that nothing has to be created before
-// something else and no edit shifts another's path:
+// Everything is a member of the root, keyed by id, so that nothing has to be created before something else
+// and no edit shifts another's path:
 //   /title           the board's title
 //   /column:ID       {title, order}; null takes one of the first three columns away
 //   /card:ID         {title, at: {column, order}}
-// A card's place is one member, so of two concurrent moves the later wins whole, while a move and a
-// new title both stay. Removing a card beats what is done to it meanwhile. A new board has three
-// columns that nobody had to write. A card whose column is gone stands in the first one.
+// A card's place is one member, so of two concurrent moves the later wins whole, while a move and a new title
+// both stay. Removing a card wins over concurrent edits of it. A new board has three columns without any
+// write. A card whose column is gone stands in the first one.
 import type { JsonStep } from '../../client/index.ts';
 import type { Json } from '../../protocol/messages.ts';
 import { firstCharacters } from '../graphemes.ts';
@@ -22,7 +22,7 @@ export interface Column {
   readonly id: string;
   readonly title: string;
   readonly order: string;
-  /** Whether the document holds it; the first three columns need not be there. */
+  /** Whether the document has this member; the first three columns need none. */
   readonly stored: boolean;
   readonly cards: readonly Card[];
 }
@@ -39,7 +39,7 @@ const FIRST_COLUMNS = [
   { id: 'done', title: 'Done', order: 'U000' },
 ] as const;
 
-/** The board in a document's content. Members of other shapes are not the board's and are left alone. */
+/** The board in a document's content. Ignores members of other shapes, which do not belong to the board. */
 export function readBoard(content: Json): Board {
   const members = isObject(content) ? content : {};
   const columns = new Map<
@@ -68,7 +68,7 @@ export function readBoard(content: Json): Board {
   return { title: text(members.title), columns: sorted };
 }
 
-/** Whether a board is in the content, or nothing yet; anything else is another program's. */
+/** Whether the content is a board or empty; any other content belongs to another program. */
 export function isBoard(content: Json): boolean {
   const keys = isObject(content) ? Object.keys(content) : undefined;
   if (keys === undefined) return false;
@@ -76,7 +76,7 @@ export function isBoard(content: Json): boolean {
 }
 
 export type Random = () => number;
-/** Where something is put: before the neighbour with this id, or last. */
+/** A place to insert at: before the neighbour with this id, or last. */
 export interface Spot {
   readonly before: string | undefined;
 }
@@ -119,7 +119,7 @@ export function renameColumn(column: Column, title: string): JsonStep[] {
   return writeColumn(column, { title: firstCharacters(title, TITLE_LENGTH) });
 }
 
-/** One place to the left or right; nothing where there is none. */
+/** Moves a column one place to the left or right; no steps if there is no such place. */
 export function moveColumn(board: Board, id: string, step: -1 | 1, random: Random): JsonStep[] {
   const index = board.columns.findIndex((column) => column.id === id);
   const column = board.columns[index];
@@ -133,7 +133,7 @@ export function moveColumn(board: Board, id: string, step: -1 | 1, random: Rando
   return writeColumn(column, { order });
 }
 
-/** Takes a column away with the cards that stand in it. */
+/** Removes a column with its cards. */
 export function removeColumn(column: Column): JsonStep[] {
   const path = `/column:${column.id}`;
   const first = FIRST_COLUMNS.some(({ id }) => id === column.id);
@@ -141,7 +141,7 @@ export function removeColumn(column: Column): JsonStep[] {
   return [...column.cards.map((card): JsonStep => ({ op: 'remove', path: `/card:${card.id}` })), gone];
 }
 
-/** Where a card is: its column and its index there. */
+/** The place of a card: its column and its index there. */
 export function findCard(
   board: Board,
   id: string,

@@ -1,18 +1,17 @@
-// Order keys: strings whose comparison is the order of cards and columns, so that a move is one
-// write and two people's moves never shift each other's. Pure but for the randomness handed in,
-// which keeps keys that two people make for the same gap apart.
+// Order keys: strings whose comparison is the order of cards and columns, so that a move is one write and two
+// people's moves never shift each other's. Pure except for the random function passed in, which makes two
+// people's keys for the same gap differ.
 
 /** Keys are chunks of four base-62 digits; digits sort as their code units do. */
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const CHUNK = 4;
 const CHUNK_LIMIT = 62 ** CHUNK;
-/** How far past the last (or before the first) key a new one goes: 3,600 appends a chunk. */
+/** Distance of a new key from the last (or first) key: 3,600 appends a chunk. */
 const STRIDE = 4096;
 
 /**
- * A key above `after` and below `before`; undefined is no bound. Where `after` is not below `before`
- * (equal keys, or garbage from elsewhere) the key is above `after` alone.
- * `random`: in [0, 1).
+ * A key above `after` and below `before`; undefined means no bound. If `after` is not below `before` (equal
+ * keys, or garbage from elsewhere), the key is only above `after`. `random`: in [0, 1).
  */
 export function keyBetween(
   after: string | undefined,
@@ -30,7 +29,7 @@ export function isOrderKey(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9A-Za-z]{1,400}$/.test(value);
 }
 
-/** Plain code-unit order: the same on every machine, whatever its language. */
+/** Plain code-unit order: the same on every machine in every language. */
 export function compareKeys(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

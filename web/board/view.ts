@@ -1,5 +1,5 @@
-// The view of a task board: draws the model, turns what people do into patches. Cards and columns
-// are elements of their own; what the members of the document mean is model.ts's business.
+// The view of a task board: draws the model and turns people's actions into patches. Cards and columns are
+// elements of their own; model.ts owns the meaning of the document's members.
 import type { JsonDocument, JsonStep } from '../../client/index.ts';
 import { el, icon } from '../dom.ts';
 import { type MenuItem, openMenu } from '../menu.ts';
@@ -113,7 +113,7 @@ export class BoardView implements DocumentView {
     this.element.inert = !writable || this.#doc.state === 'closed';
   }
 
-  /** Makes an edit, its own step of undo, and shows it at once. */
+  /** Makes an edit as a step of undo of its own, and shows it at once. */
   #edit(patch: readonly JsonStep[]): boolean {
     if (patch.length === 0) return false;
     this.#events.withdrawUndo();
@@ -129,7 +129,7 @@ export class BoardView implements DocumentView {
     }
   }
 
-  /** One drawing for all the changes of a turn. */
+  /** Schedules one drawing for all the changes of a turn. */
   #schedule(): void {
     if (this.#drawDue) return;
     this.#drawDue = true;
@@ -191,7 +191,7 @@ export class BoardView implements DocumentView {
     for (const [id, card] of this.#cards) card.setPeople(visitors.get(id) ?? []);
   }
 
-  /** Tells the others which card one is at. */
+  /** Sends the card of this person to the others. */
   #tellCard(): void {
     const focused = document.activeElement;
     const card =
@@ -312,7 +312,7 @@ export class BoardView implements DocumentView {
     event.preventDefault();
   }
 
-  /** The focus goes to the neighbouring card. */
+  /** Moves the focus to the neighbouring card. */
   #walk(id: string, columns: number, cards: number): void {
     const found = findCard(this.#board, id);
     if (found === undefined) return;
@@ -331,7 +331,7 @@ export class BoardView implements DocumentView {
     }
   }
 
-  /** One place up or down, or to the neighbouring column at the same height. */
+  /** Moves a card one place up or down, or to the neighbouring column at the same height. */
   #step(id: string, columns: number, cards: number): void {
     const found = findCard(this.#board, id);
     if (found === undefined) return;

@@ -1,6 +1,6 @@
-// Links in the editor: a bubble at a link that is pressed, which opens, changes or removes it, and the
-// dialog behind Ctrl+K and the toolbar's button. Only addresses that a browser opens as pages, mails or
-// calls are followed.
+// Links in the editor: a bubble at a pressed link, which opens, changes or removes the link, and the dialog
+// behind Ctrl+K and the toolbar's button. Only addresses that a browser opens as pages, mails or calls are
+// followed.
 import type { Delta } from '../../client/delta.ts';
 import { askLink } from '../dialogs.ts';
 import { el } from '../dom.ts';
@@ -118,7 +118,7 @@ export class Links {
     this.#quill.history.cutoff();
   }
 
-  /** The whole link that the character at `index` belongs to, however its text is formatted. */
+  /** The whole link to which the character at `index` belongs, across all formats of its text. */
   #linkAt(index: number): LinkRange | undefined {
     if (index < 0) return undefined;
     const [line, offset] = this.#quill.getLine(index);

@@ -1,5 +1,6 @@
-// What the editor makes of pasted content that it has no format for. A table becomes lines with tabs between
-// the cells, a picture becomes a link to it or its description; a message says so. Everything else is Quill's.
+// Converts pasted content for which the editor has no format. A table becomes lines with tabs between the
+// cells, a picture becomes a link to it or its description; a message says so. Quill handles all other
+// content.
 import { Delta } from '../../client/delta.ts';
 import type { Quill } from './quill.ts';
 
@@ -23,7 +24,7 @@ export function keepPasted(quill: Quill, tell: (message: string) => void): void 
     });
     return now;
   };
-  // White space between the parts of a table is none of its text.
+  // White space between the parts of a table is not part of its text.
   quill.clipboard.addMatcher(Node.TEXT_NODE, (node, delta) => {
     const between = node.parentElement?.matches('table, thead, tbody, tfoot, tr') === true;
     return between && node.textContent?.trim() === '' ? new Delta() : delta;
@@ -50,7 +51,7 @@ export function keepPasted(quill: Quill, tell: (message: string) => void): void 
   });
 }
 
-/** A cell as part of a line: its lines are joined, formats of lines go, those of text stay. */
+/** A cell as part of a line: its lines are joined, line formats are dropped, text formats stay. */
 function oneLine(cell: Delta): Delta {
   const line = new Delta();
   const length = cell.length();
@@ -70,7 +71,7 @@ function oneLine(cell: Delta): Delta {
   return line;
 }
 
-/** What is said of a paste that could not be kept as it was. */
+/** The message about a paste that could not be kept as it was. */
 function describeLost({ tables, linked, pictures }: Lost): string {
   const parts: string[] = [];
   if (tables > 0)

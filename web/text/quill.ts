@@ -1,4 +1,5 @@
-// Quill with exactly what the page uses: its core, the toolbar's formats, cursors, and the page's keys.
+// Quill with exactly the parts that the page uses: its core, the toolbar's formats, cursors, and the page's
+// keys.
 
 import Quill from 'quill/core.js';
 import BlockQuote from 'quill/formats/blockquote.js';
@@ -22,9 +23,9 @@ export interface EditorOptions {
   toolbar: HTMLElement;
   bounds: HTMLElement;
   placeholder: string;
-  /** The link button, or Ctrl+K. */
+  /** The link button or Ctrl+K was pressed. */
   link(): void;
-  /** The focus is to go to the toolbar. */
+  /** Puts the focus on the toolbar. */
   enterToolbar(): void;
   /** A file was dropped or pasted. */
   refuseFiles(): void;
@@ -71,8 +72,8 @@ type Handler = (
 ) => boolean;
 
 /**
- * Over Quill's own. Tab goes to the next control and never stays in the text (WCAG 2.1.2), so lines are
- * indented by Ctrl+] and Ctrl+[.
+ * Bindings that replace Quill's own. Tab goes to the next control and never stays in the text (WCAG 2.1.2),
+ * so lines are indented by Ctrl+] and Ctrl+[.
  */
 function bindings(options: EditorOptions): Record<string, object | null> {
   const link: Handler = () => {

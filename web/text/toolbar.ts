@@ -1,5 +1,5 @@
-// The formats one can choose. Quill's toolbar module finds the controls by their classes and keeps
-// their pressed state; this file makes them, names them, and lets keys walk along them as in the toolbar
+// The formats that a person can choose. Quill's toolbar module finds the controls by their classes and keeps
+// their pressed state. This file makes and names them, and moves the focus among them as in the toolbar
 // pattern of ARIA: one tab stop, arrows, Home and End. Escape leads back to the text.
 import { el, type IconName, icon } from '../dom.ts';
 
@@ -26,7 +26,7 @@ const GROUPS: readonly (readonly { format: string; value?: string; icon: IconNam
   ],
 ];
 
-/** `leave`: the focus is to go back to the text. */
+/** @param leave puts the focus back on the text */
 export function createToolbar(leave: () => void): HTMLElement {
   const style = el('select', {
     class: 'ql-header',
@@ -58,7 +58,7 @@ export function createToolbar(leave: () => void): HTMLElement {
   return toolbar;
 }
 
-/** Quill leaves the style box empty while the text has no focus; it then says `Text` as the text does. */
+/** Quill leaves the style box empty while the text has no focus; this sets it to `Text` then. */
 export function settleStyleBox(toolbar: HTMLElement): void {
   const style = toolbar.querySelector('select');
   if (style !== null && style.selectedIndex < 0) style.selectedIndex = 0;

@@ -1,13 +1,13 @@
-// What the editor makes of certain things as they are typed: `# `, `> ` and fences begin lines, `**bold**`
-// and its like become formats, addresses become links. Each is an undo step of its own, so that one undo
-// gives back the characters that were typed. Pure text rules first, then what hangs them on Quill.
+// Formats text while it is typed: `# `, `> ` and fences begin lines, `**bold**` and similar marks become
+// formats, addresses become links. Each is an undo step of its own, so that one undo gives back the typed
+// characters. The pure rules for text come first, then their connection to Quill.
 import { Delta } from '../../client/delta.ts';
 import type { Quill } from './quill.ts';
 
 /** A stretch of the text before the caret that becomes formatted, without its markers. */
 export interface Marked {
   readonly format: 'bold' | 'italic' | 'strike' | 'code';
-  /** From the beginning of the text before the caret. */
+  /** Offset from the beginning of the text before the caret. */
   readonly start: number;
   /** Code units of the marker on each side. */
   readonly marker: number;
@@ -29,12 +29,15 @@ const MARKERS = [
 ] as const;
 
 const ADDRESS = /(?<![\w@/])(?:https?:\/\/|www\.)[^\s<>"'`]+/gi;
-/** Punctuation that ends a sentence rather than an address. A closing bracket belongs to it if it opens there. */
+/**
+ * Punctuation that ends a sentence rather than an address. A closing bracket belongs to the address if it
+ * opens there.
+ */
 const AFTER_ADDRESS = /[.,;:!?…'"*_~]+$/;
 /** Longer text is not searched for addresses. */
 const SEARCHED_UNITS = 100_000;
 
-/** What the last typed character completes, if it completes something. */
+/** The stretch that the last typed character completes, if any. */
 export function markedBefore(text: string): Marked | undefined {
   for (const { format, pattern } of MARKERS) {
     const match = pattern.exec(text);
@@ -94,11 +97,11 @@ export const LINE_START_BINDINGS = Object.fromEntries(
   ]),
 );
 
-/** Watches what is typed and pasted. */
+/** Watches typing and pasting. */
 export function formatWhileTyping(quill: Quill): void {
   quill.on('text-change', (delta, _before, source) => {
     if (source !== 'user' || delta.length() > SEARCHED_UNITS) return;
-    // After the document has the text: the formats are an edit of their own.
+    // Runs after the document has the text, so that the formats are an edit of their own.
     queueMicrotask(() => {
       if (quill.composition.isComposing || !quill.isEnabled()) return;
       linkAddresses(quill, delta);
@@ -150,13 +153,16 @@ function linkAddresses(quill: Quill, delta: Delta): void {
   quill.history.cutoff();
 }
 
-/** Of several characters at once; a single one is being typed and has its address before it. */
+/**
+ * The addresses in several characters that came at once. A single character is typed, and ends an address
+ * before it.
+ */
 function addressesPasted(text: string, index: number): Address[] {
   if (text.length < 2) return [];
   return addressesIn(text).map((address) => ({ ...address, start: address.start + index }));
 }
 
-/** The address that the white space at `index` ends. */
+/** The address that ends at the white space at `index`. */
 function addressBefore(quill: Quill, index: number): Address[] {
   const [, offset] = quill.getLine(index);
   const start = index - offset;

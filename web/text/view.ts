@@ -1,5 +1,5 @@
-// The view of a rich-text document: toolbar, sheet, others' cursors. Puts the pieces together and
-// holds the title; what a document means is the SDK's business, how text is edited Quill's.
+// The view of a rich-text document: toolbar, sheet, others' cursors. Assembles these parts and holds the
+// title. The SDK owns the document, and Quill the editing of text.
 import type { RichTextDocument } from '../../client/index.ts';
 import { bindQuill, type QuillBinding } from '../../client/quill/index.ts';
 import { el } from '../dom.ts';
@@ -76,7 +76,7 @@ export class TextView implements DocumentView {
     this.#doc.on('closed', () => this.#setWritable(false));
     this.#setWritable(this.#mayWrite());
     this.#readTitle();
-    // Not by finger: the keyboard would cover what has just been opened.
+    // Not on touch screens: the keyboard would cover the text that has just been opened.
     const pointed = window.matchMedia('(pointer: fine)').matches;
     if (this.#visible && pointed && document.activeElement === document.body) this.#quill.focus();
   }

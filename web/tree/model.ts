@@ -1,5 +1,5 @@
-// A `json` document as a tree: what a value is called, what a person's words mean as a value, and the patches that edit
-// it. Pure.
+// A `json` document as a tree: the description of a value, the value that a person's words mean, and the
+// patches that edit it. Pure.
 import type { Json, JsonStep } from '../../client/index.ts';
 
 /** A member's name, or an item's index. */
@@ -19,13 +19,13 @@ export function typeOf(value: Json): TypeName {
 export const isContainer = (value: Json): value is Json[] | { [key: string]: Json } =>
   typeof value === 'object' && value !== null;
 
-/** The parts of an object or a list with their keys, in their order; none of anything else. */
+/** The parts of an object or a list with their keys, in order; empty for any other value. */
 export function partsOf(value: Json): (readonly [Key, Json])[] {
   if (Array.isArray(value)) return value.map((item, index) => [index, item] as const);
   return isContainer(value) ? Object.entries(value) : [];
 }
 
-/** In one line: a text as it is, what contains something by how much it contains. */
+/** A value in one line: a text as it is, an object or a list by the number of its parts. */
 export function summaryOf(value: Json): string {
   const count = partsOf(value).length;
   const counted = (one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
@@ -34,11 +34,14 @@ export function summaryOf(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** What a person gets to edit: a text without quotes, anything else as JSON. */
+/** The words that a person edits: a text without quotes, any other value as JSON. */
 export const wordsOf = (value: Json): string =>
   typeof value === 'string' ? value : JSON.stringify(value, null, 2);
 
-/** What was typed as the new value of a text stays a text. Other words are JSON where they can be, else a text. */
+/**
+ * The value that typed words mean. If the old value is a text, the new one is a text. Otherwise the words are
+ * read as JSON if they are JSON, else as a text.
+ */
 export function typedValue(words: string, before: Json): Json {
   return typeof before === 'string' ? words : jsonOrText(words);
 }
@@ -74,8 +77,8 @@ export const moveTo = (from: Path, to: Path): JsonStep[] => [
 ];
 
 /**
- * Which of a list's items are still there: for each item of `after` the index that it had in `before`, undefined where
- * it is new. What is equal at both ends is the same; between them items are taken one by one.
+ * Finds the items of a list that are still there: for each item of `after` the index that it had in `before`,
+ * undefined for a new item. Equal items at both ends are the same; between them items are matched one by one.
  */
 export function matchItems<Item>(
   before: readonly Item[],

@@ -1,6 +1,6 @@
-// One value of a tree as an element: its key, its value, its menu, and below it the values that it contains. It reports
-// edits; only the view hands them to the document. A row lives as long as its value is somewhere in the same
-// object or list, so that a box being written in stays at its value while others insert above it.
+// One value of a tree as an element: its key, its value, its menu, and below it the values that it contains.
+// It reports edits; only the view passes them to the document. A row lives as long as its value is somewhere
+// in the same object or list, so that an open text box stays at its value while others insert above it.
 import type { Json, JsonStep } from '../../client/index.ts';
 import { equal } from '../../kinds/json/value.ts';
 import { arrange } from '../board/arrange.ts';
@@ -27,21 +27,21 @@ import {
 } from './model.ts';
 
 export interface RowActions {
-  /** False: it was refused, which has been told. */
+  /** Makes an edit. Returns false if it was refused, which the person has been told. */
   edit(patch: readonly JsonStep[]): boolean;
   notify(message: string): void;
-  /** Something was deleted; the message offers to undo it. */
+  /** Content was deleted; the message offers to undo that. */
   offerUndo(message: string): void;
 }
 
-/** Rows that one object or list shows at first, and more at each wish. */
+/** Rows that one object or list shows at first, and more on each request. */
 const PAGE = 100;
-/** What is deeper, or contains more, is closed at first. */
+/** Values below this depth, or with more parts, are closed at first. */
 const OPEN_DEPTH = 3;
 const OPEN_MOST = 30;
-/** Characters of a text that are shown; all are there to edit. */
+/** Characters of a text that are shown; an edit shows the whole text. */
 const SHOWN_LENGTH = 1_000;
-/** Longer than a patch may be. */
+/** Longer than the longest text that fits into a patch. */
 const MOST_LENGTH = 1_000_000;
 
 export class TreeRow {
@@ -133,7 +133,10 @@ export class TreeRow {
     this.#drawParts(Array.isArray(before) && Array.isArray(value));
   }
 
-  /** Opens a box at the value. `anyType`: what is typed is JSON where it can be, also in place of a text. */
+  /**
+   * Opens a box at the value. With `anyType` the words are read as JSON if they are JSON, also in place of a
+   * text.
+   */
   editValue(anyType = false): void {
     this.#write(
       this.#value,
@@ -146,7 +149,7 @@ export class TreeRow {
     );
   }
 
-  /** It is gone from the document. */
+  /** Removes the row: its value is gone from the document. */
   remove(): void {
     for (const row of this.#rows) row.remove();
     if (this.#editor === undefined) return;
@@ -159,7 +162,10 @@ export class TreeRow {
     return typeof this.#key === 'number' ? `Item ${this.#key + 1}` : this.#key || 'no name';
   }
 
-  /** `asList`: the list is the same one, so its items are found again where they are now. */
+  /**
+   * Draws the parts. With `asList` it is the same list as before, so its items' rows are found again at their
+   * new places.
+   */
   #drawParts(asList: boolean): void {
     const container = isContainer(this.#json);
     this.#twist.hidden = !container || this.#parent === undefined;

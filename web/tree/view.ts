@@ -32,7 +32,7 @@ export class TreeView extends ForeignView<JsonDocument> {
     this.sheet.inert = this.doc.state === 'closed';
   }
 
-  /** Makes an edit, its own step of undo, and shows it at once. */
+  /** Makes an edit as a step of undo of its own, and shows it at once. */
   #edit(patch: readonly JsonStep[]): boolean {
     this.events.withdrawUndo();
     try {
@@ -47,7 +47,7 @@ export class TreeView extends ForeignView<JsonDocument> {
     }
   }
 
-  /** One drawing for all the changes of a turn. */
+  /** Schedules one drawing for all the changes of a turn. */
   #schedule(): void {
     if (this.#drawDue) return;
     this.#drawDue = true;

@@ -1,14 +1,14 @@
-// What a `yjs` document holds, as text. Its types belong to the program that made it, and a Y.Doc does not tell which they
-// are before they are asked for: each is recognised by what is in it. Pure.
+// The content of a `yjs` document as text. Its types belong to the program that made it, and a Y.Doc does not
+// know them before they are asked for: each is recognised by its content. Pure.
 import * as Y from 'yjs';
 
 export interface Part {
-  /** Under which the program finds it in its `Y.Doc`. */
+  /** The name under which the program finds it in its `Y.Doc`. */
   readonly name: string;
   readonly text: string;
 }
 
-/** Every type of the document that holds something, in the order of their names. */
+/** Every non-empty type of the document, in the order of their names. */
 export function partsOf(doc: Y.Doc): Part[] {
   return [...doc.share.keys()]
     .sort()
@@ -16,7 +16,7 @@ export function partsOf(doc: Y.Doc): Part[] {
     .filter(({ text }) => text !== '');
 }
 
-/** The type under a name. Asking for it as another one than its program does harms nothing: this window only reads. */
+/** The type under a name. Asking for another type than the program's does no harm: this window only reads. */
 function recognised(doc: Y.Doc, name: string): unknown {
   const type = doc.share.get(name);
   if (type === undefined || Object.getPrototypeOf(type) !== Y.AbstractType.prototype) return type;
@@ -46,7 +46,10 @@ function textOf(type: unknown): string {
   return '';
 }
 
-/** Elements, which are paragraphs and the like, each on a line of its own; texts beside one another on one. */
+/**
+ * The text of a fragment. Elements, which are paragraphs and the like, each get a line of their own; adjacent
+ * texts share one.
+ */
 function xmlText(fragment: Y.XmlFragment): string {
   let text = '';
   let onOwnLine = false;

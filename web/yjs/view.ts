@@ -1,4 +1,5 @@
-// The view of a `yjs` document: its text as it is now, to read. Editing it needs the editor of the program that made it.
+// The view of a `yjs` document: shows its current text, read-only. Editing needs the editor of the program
+// that made the document.
 import type { YjsDocument } from '../../client/index.ts';
 import { el } from '../dom.ts';
 import { ForeignView } from '../foreign-view.ts';
@@ -19,7 +20,7 @@ export class YjsView extends ForeignView<YjsDocument> {
     const note =
       'A Yjs document that another program has made: its text, live, to read. Editing it needs an editor for Yjs.';
     super(doc, me, events, { class: 'yjs-view', note });
-    // So that keys can scroll it.
+    // Lets keys scroll the sheet.
     this.sheet.tabIndex = 0;
     this.sheet.setAttribute('aria-label', 'Document text');
   }
