@@ -1,21 +1,24 @@
-// How soon the next commit of a worker may begin. Up to a number of commits a second an edit commits at once. Above it
-// edits are gathered for as long as keeps to that number, and never for longer than GATHER_MS. It knows no rows.
+// Decides how soon the next commit of a worker may begin. Up to `perSecond` commits a second, an edit
+// commits at once. Above that rate edits are gathered for as long as it takes to keep to the rate, but
+// never for longer than GATHER_MS. It knows no rows.
 import type { Clock } from './clock.ts';
 
-/** Longest time that an edit is gathered for, ms. */
+/** Longest time for which an edit is gathered, ms. */
 const GATHER_MS = 5;
-/** Commits of so much time may come at once: edits that come in bursts at a low rate are not gathered. */
+/**
+ * Commits of this much time may come at once, so edits that come in bursts at a low rate are not gathered.
+ */
 const BURST_MS = 50;
 
 export class CommitBudget {
   private readonly perMs: number;
   private readonly most: number;
   private readonly clock: Pick<Clock, 'now'>;
-  /** Commits that may begin at once. */
+  /** Number of commits that may begin at once. */
   private left: number;
   private countedAt: number;
 
-  /** @param perSecond commits a second; Infinity: no edit is gathered */
+  /** @param perSecond commits a second; with Infinity no edit is gathered */
   constructor(perSecond: number, clock: Pick<Clock, 'now'>) {
     this.perMs = perSecond / 1000;
     this.most = Math.max(1, this.perMs * BURST_MS);
@@ -24,16 +27,16 @@ export class CommitBudget {
     this.countedAt = clock.now();
   }
 
-  /** Milliseconds until the next commit may begin; 0: now. */
+  /** Milliseconds until the next commit may begin. 0 if it may begin now. */
   get waitMs(): number {
     this.count();
     return this.left >= 1 ? 0 : Math.min(GATHER_MS, (1 - this.left) / this.perMs);
   }
 
-  /** A commit begins. */
+  /** Counts a commit that begins. */
   spend(): void {
     this.count();
-    // A commit that came before its time is not owed.
+    // The budget never falls below zero, even if a commit begins before its time.
     this.left = Math.max(0, this.left - 1);
   }
 

@@ -131,10 +131,7 @@ export class Runs {
     }
   }
 
-  /**
-   * Calls `visit` for each piece that overlaps the next `length` units, until it returns false. Returns
-   * false then.
-   */
+  /** Calls `visit` for each piece in the next `length` units. Stops and returns false if `visit` does. */
   everyPiece(index: number, length: number, visit: (piece: Piece) => boolean): boolean {
     return this.#walk(index, length, (_, piece) => visit(piece));
   }
