@@ -4,6 +4,7 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { OPENED, type OpenRequest } from '../link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
+import type { RecentSnapshot, Unmerged } from './document.ts';
 import { type Entry, entryOf } from './entry.ts';
 import { commitFrame, type OpenedHead, openedSince, openedSnapshot, presenceFrame } from './frames.ts';
 import type { Stay } from './stay.ts';
@@ -16,7 +17,7 @@ export class CatchingUp {
   private readonly stay: Stay;
   private readonly submitting: Submitting;
   /** Callbacks of subscribers that wait for the document to be merged. */
-  private waitForMerge: ((isMerged: boolean) => void)[] = [];
+  private waitForMerge: ((recent: RecentSnapshot | undefined) => void)[] = [];
 
   constructor(stay: Stay, submitting: Submitting) {
     this.stay = stay;
@@ -107,20 +108,25 @@ export class CatchingUp {
     );
   }
 
-  private greetWithSnapshot(subscriber: Subscriber): void {
+  /** `merges`: further merges that the subscriber has waited for. */
+  private greetWithSnapshot(subscriber: Subscriber, merges = 0): void {
     const { document, audience } = this.stay;
     if (subscriber.request?.resume) {
       audience.lose(subscriber);
       return;
     }
     if (this.greetWithRecent(subscriber)) return;
-    if (document.unmerged() === undefined) this.greetInPieces(subscriber);
+    const unmerged = document.unmerged();
+    if (unmerged === undefined) this.greetInPieces(subscriber);
     else
       this.stay.await(subscriber, (answered) =>
-        this.whenMerged((isMerged) =>
+        this.whenMerged(unmerged, (recent) =>
           answered(() => {
-            if (!isMerged) audience.fail(subscriber, 'unavailable', 'the document cannot be read now');
-            else if (!this.greetWithRecent(subscriber)) this.greetInPieces(subscriber);
+            if (recent === undefined)
+              audience.fail(subscriber, 'unavailable', 'the document cannot be read now');
+            else if (this.isFarBehind(recent) && merges < MOST_MERGES)
+              this.greetWithSnapshot(subscriber, merges + 1);
+            else if (!this.greetBehind(subscriber, recent)) this.greetInPieces(subscriber);
           }),
         ),
       );
@@ -128,24 +134,18 @@ export class CatchingUp {
 
   /**
    * Has the snapshot of a large document of many updates merged elsewhere, once for all waiting
-   * subscribers.
+   * subscribers. Each callback runs in a turn of its own, because the answer's frame holds the whole
+   * document. Undefined: the merge failed.
    */
-  private whenMerged(then: (isMerged: boolean) => void): void {
+  private whenMerged(unmerged: Unmerged, then: (recent: RecentSnapshot | undefined) => void): void {
     this.waitForMerge.push(then);
     if (this.waitForMerge.length > 1) return;
-    const told = (isMerged: boolean): void => {
+    const { hand } = this.stay;
+    hand.merge(unmerged.updates, (bytes) => {
+      const recent = bytes && unmerged.merged(bytes);
       const all = this.waitForMerge;
       this.waitForMerge = [];
-      for (const each of all) each(isMerged);
-    };
-    const unmerged = this.stay.document.unmerged();
-    if (unmerged === undefined) {
-      told(true);
-      return;
-    }
-    this.stay.hand.merge(unmerged.updates, (bytes) => {
-      if (bytes !== undefined) unmerged.merged(bytes);
-      told(bytes !== undefined);
+      for (const each of all) hand.later(() => each(recent));
     });
   }
 
@@ -180,19 +180,42 @@ export class CatchingUp {
    * frame, or if memory does not know the client's last seq at that version.
    */
   private greetWithRecent(subscriber: Subscriber): boolean {
+    const recent = this.stay.document.recentSnapshot();
+    return recent !== undefined && !this.isFarBehind(recent) && this.greetBehind(subscriber, recent);
+  }
+
+  /** True if the patches since `version` exceed one frame, or are not all in memory. */
+  private isFarBehind({ version }: RecentSnapshot): boolean {
     const { document, audience } = this.stay;
-    const recent = document.recentSnapshot();
-    if (recent === undefined || recent.version + 1 < document.windowStart) return false;
+    if (version + 1 < document.windowStart) return true;
+    const bytes = document.slice(version, document.head).reduce((sum, entry) => sum + entry.size, 0);
+    return bytes > audience.frameBytes;
+  }
+
+  /**
+   * Sends `recent` and the patches since, in several frames if one does not hold them. False if those
+   * patches are not all in memory, or if memory knows the client's last seq at the head only.
+   */
+  private greetBehind(subscriber: Subscriber, recent: RecentSnapshot): boolean {
+    const { document, audience } = this.stay;
+    if (recent.version + 1 < document.windowStart) return false;
     const lastSeq = document.lastSeqAt(subscriber.client, recent.version);
     const version = document.head;
+    // If memory knows nothing of the client, a snapshot of the head has no last seq for it either.
+    if (lastSeq === undefined && document.lastSeqAt(subscriber.client, version) !== undefined) return false;
     const run = document.slice(recent.version, version);
-    const bytes = run.reduce((sum, entry) => sum + entry.size, 0);
-    if (lastSeq === undefined || bytes > audience.frameBytes) return false;
-    const head = this.openedHead(subscriber, recent.version, lastSeq);
-    this.join(subscriber, version, run, () => [
-      ...this.showing(subscriber, openedSnapshot(subscriber.codec, head, recent.snapshot)),
-      ...this.commits(subscriber, version, run),
-    ]);
+    const head = this.openedHead(subscriber, recent.version, lastSeq ?? null);
+    this.join(subscriber, version, run, () => {
+      const frames = [...this.showing(subscriber, openedSnapshot(subscriber.codec, head, recent.snapshot))];
+      for (let rest = run; rest.length > 0; ) {
+        const fitting = takeFitting(rest, audience.frameBytes, version);
+        frames.push(
+          ...this.commits(subscriber, recent.version + run.length - rest.length + fitting.length, fitting),
+        );
+        rest = rest.slice(fitting.length);
+      }
+      return frames;
+    });
     return true;
   }
 
@@ -355,6 +378,12 @@ export class CatchingUp {
     audience.tell(subscriber, [OPENED, subscriber.link.chan, sub, frames, version, history, seqs, complete]);
   }
 }
+
+/**
+ * A subscriber waits for at most this many further merges while the patches since the last one exceed one
+ * frame. After that it gets them in several frames.
+ */
+const MOST_MERGES = 3;
 
 const OUT_OF_REACH = ['unavailable', 'the store is out of reach'] as const satisfies [ErrorCode, string];
 

@@ -57,6 +57,18 @@ export interface Submission {
   readonly op: LinkOp;
 }
 
+export interface RecentSnapshot {
+  readonly version: number;
+  /** JSON text, or bytes for yjs. */
+  readonly snapshot: string | Uint8Array;
+}
+
+export interface Unmerged {
+  readonly updates: readonly Uint8Array[];
+  /** Takes the merged bytes, which become the recent snapshot of the version that was the head at the call. */
+  merged(bytes: Uint8Array): RecentSnapshot;
+}
+
 export class Document {
   readonly kind: AnyKind;
   readonly id: number;
@@ -214,7 +226,7 @@ export class Document {
   }
 
   /** The last snapshot of a large document, with its version. Undefined if much has been committed since. */
-  recentSnapshot(): { readonly version: number; readonly snapshot: string | Uint8Array } | undefined {
+  recentSnapshot(): RecentSnapshot | undefined {
     return this.cached;
   }
 
@@ -228,10 +240,9 @@ export class Document {
 
   /**
    * Returns the updates to merge before a snapshot can be made, if merging takes milliseconds; otherwise
-   * undefined. `merged` takes the merged bytes, which become the recent snapshot of the version that was
-   * the head at this call.
+   * undefined.
    */
-  unmerged(): { readonly updates: readonly Uint8Array[]; merged(bytes: Uint8Array): void } | undefined {
+  unmerged(): Unmerged | undefined {
     const version = this.head;
     if (this.cached?.version === version) return undefined;
     const found = this.kind.unmerged?.(this.state);
@@ -243,6 +254,7 @@ export class Document {
         const since = this.entries.slice(version + 1 - this.first);
         const loggedSince = since.reduce((sum, { size }) => sum + size, 0);
         this.cached = { version, snapshot: bytes, loggedSince };
+        return { version, snapshot: bytes };
       },
     };
   }

@@ -185,3 +185,65 @@ test('where updates cannot be merged, those who open the document are told, and 
   await until(host, () => openedOf(host.got).length === 1);
   assert.equal(textIn(openedOf(host.got)[0]).length, 90_000);
 });
+
+test('clients that wait for the merge of a large yjs document are answered each in a turn of its own', async (t) => {
+  let now = 0;
+  let cost = 0;
+  const spentMs = (): number => {
+    now += cost;
+    return now;
+  };
+  const merging = gate();
+  const merge = async (updates: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> => {
+    await merging.opened;
+    return new Uint8Array(mergeAll(updates));
+  };
+  const host = await startHost(createMemoryDatabase(), LIMITS, spentMs, undefined, merge);
+  t.after(() => host.host.dispose());
+  host.open(1, LARGE, { kind: 'yjs' });
+  openOn(host, 2, 1, 'acme/light');
+  for (const [at, letter] of ['a', 'b', 'c'].entries()) host.send([SUBMIT, 1, 1, at + 1, -1, update(letter)]);
+  await until(host, () => commitsOn(host.got, 1).includes(3));
+  host.got.length = 0;
+  for (let sub = 2; sub <= 9; sub++) host.open(sub, LARGE, { kind: 'yjs' });
+  await host.idle();
+  // Each answer takes more than a slice.
+  cost = 10;
+  merging.open();
+  let seq = 0;
+  await until(host, () => {
+    if (commitsOn(host.got, 2).length === seq)
+      host.send([SUBMIT, 2, 1, ++seq, -1, JSON.stringify([{ insert: 'x' }])]);
+    return openedOf(host.got).length === 8;
+  });
+  const first = host.got.findIndex((message) => message[0] === OPENED);
+  const last = host.got.findLastIndex((message) => message[0] === OPENED);
+  const between = commitsOn(host.got.slice(first, last), 2).length;
+  assert.ok(between >= 3, `only ${between} edits of the other document came between the answers`);
+  for (const opened of openedOf(host.got)) assert.equal(textIn(opened).length, 90_000);
+});
+
+test('while a large yjs document grows faster than it is merged, clients that open it get the patches since in several frames', async (t) => {
+  let grow: () => Promise<void> = async () => undefined;
+  let merges = 0;
+  const host = await withLargeYjs(async (updates) => {
+    merges++;
+    await grow();
+    return new Uint8Array(mergeAll(updates));
+  });
+  t.after(() => host.host.dispose());
+  let seq = 3;
+  grow = async () => {
+    // More than one frame holds.
+    const upTo = seq + 6;
+    while (seq < upTo) host.send([SUBMIT, 1, 1, ++seq, -1, update('d')]);
+    await until(host, () => commitsOn(host.got, 1).includes(upTo));
+  };
+  host.open(2, LARGE, { kind: 'yjs' });
+  await until(host, () => openedOf(host.got).length === 1);
+  const [opened] = openedOf(host.got);
+  assert.equal(merges, 4);
+  assert.equal(opened?.[4], seq);
+  assert.ok((opened?.[3].length ?? 0) > 2, 'the patches came in one frame');
+  assert.equal(textIn(opened).length, 30_000 * seq);
+});
