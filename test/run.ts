@@ -5,10 +5,11 @@
 //   npm test -- kinds config/     files whose path below test/ contains one of these
 //   npm run test:full             the long ones too: files named *.long.ts
 import { setMaxListeners } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, relative, sep } from 'node:path';
 import { run } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { packageDirectory } from '../src/cli/version.ts';
 import report from './reporter.ts';
 import { findProgram } from './support/install.ts';
@@ -16,8 +17,8 @@ import { memoryDirectory } from './support/memory.ts';
 import { startTestPostgres } from './support/postgres.ts';
 import { type Requirement, requirementsOf } from './support/requirements.ts';
 
-/** A file that takes longer hangs, and fails by this. */
-const FILE_TIMEOUT_MS = 240_000;
+/** A process of one file, or of the files of a folder, that takes longer hangs, and fails by this. */
+const FILE_TIMEOUT_MS = 480_000;
 const LONG_FILE_TIMEOUT_MS = 900_000;
 
 /**
@@ -27,6 +28,8 @@ const LONG_FILE_TIMEOUT_MS = 900_000;
 const SLOW = [
   'sim/',
   'chaos/',
+  'cluster/',
+  'gateway/',
   'node/admission',
   'storage/postgres.test',
   'node/stopping',
@@ -41,17 +44,22 @@ const SLOW = [
   'browser/layout',
   'storage/postgres-failover',
   'browser/first-minute',
+  'client/',
   'storage/embedded',
   'browser/board.test',
-  'cluster/lease',
   'browser/',
   'node/',
   'storage/',
-  'gateway/',
 ];
 
 /** Folders whose tests start nothing. All others may ask for a database. */
 const PURE = ['config/', 'kinds/', 'protocol/'];
+
+/**
+ * Folders whose files run one after the other in one process, where all tests run: a process of its own costs a file more
+ * than most of their tests take.
+ */
+const TOGETHER = ['actors', 'client', 'cluster', 'config', 'gateway', 'kinds', 'protocol'];
 
 const here = import.meta.dirname;
 
@@ -77,7 +85,11 @@ async function main(words: readonly string[]): Promise<number> {
       : undefined;
   if (postgres !== undefined) process.env.TROUPE_TEST_POSTGRES = postgres.url;
   try {
-    const code = await runTests(ready, full ? LONG_FILE_TIMEOUT_MS : FILE_TIMEOUT_MS);
+    const timeoutMs = full ? LONG_FILE_TIMEOUT_MS : FILE_TIMEOUT_MS;
+    const code =
+      patterns.length === 0
+        ? await together(ready, (modules) => runTests(modules, timeoutMs))
+        : await runTests(ready, timeoutMs);
     for (const line of lacking) console.error(line);
     return lacking.length > 0 ? 1 : code;
   } finally {
@@ -128,6 +140,30 @@ function needsPostgres(file: string): boolean {
   return !PURE.some((prefix) => name.startsWith(prefix));
 }
 
+/** Gives `use` the modules to run: those of a folder of TOGETHER are imported by one, in the place of the first. */
+async function together<T>(
+  files: readonly string[],
+  use: (modules: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'troupe-test-'));
+  try {
+    const modules = new Map<string, string[]>();
+    for (const file of files) {
+      const [folder = ''] = relative(here, file).split(sep);
+      const module = TOGETHER.includes(folder) ? join(directory, `${folder}.mjs`) : file;
+      modules.set(module, [...(modules.get(module) ?? []), file]);
+    }
+    for (const [module, imported] of modules) {
+      if (module === imported[0]) continue;
+      const lines = imported.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
+      writeFileSync(module, lines.join(''));
+    }
+    return await use([...modules.keys()]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 /** In the order of `files`. */
 async function runTests(files: readonly string[], timeoutMs: number): Promise<number> {
   const ended = new AbortController();
@@ -138,7 +174,8 @@ async function runTests(files: readonly string[], timeoutMs: number): Promise<nu
   process.on('SIGTERM', end);
   const events = run({
     files: [...files],
-    concurrency: Math.max(2, availableParallelism()),
+    // Many files wait more than they compute.
+    concurrency: 1 + Math.max(2, availableParallelism()),
     timeout: timeoutMs,
     signal: ended.signal,
   });
