@@ -1,6 +1,6 @@
-// The author of one agent's edits in a replayed trace, for both kinds of text. An author turns a
-// step of the plan into the patch to submit and the version it is made on, from nothing but the
-// commits it was given. It never sends, waits or decides when.
+// The author of one agent's edits in a replayed trace, for both kinds of text. An author turns a step of the
+// plan into the patch to submit and the version it is made on, using only the commits that it was given. It
+// never sends or waits, and does not choose the time.
 import * as Y from 'yjs';
 import { Delta } from '../client/delta.ts';
 import type { Json, Wire } from '../protocol/messages.ts';
@@ -9,7 +9,7 @@ import type { TracePatch } from './trace.ts';
 import type { PlanStep } from './trace-plan.ts';
 
 export interface AuthoredPatch {
-  /** Left out where the kind has no use for it. */
+  /** Left out for a kind that does not use it. */
   readonly base?: number;
   readonly op: Wire;
 }
@@ -17,18 +17,18 @@ export interface AuthoredPatch {
 export interface Author {
   /** A committed patch of another author, in version order. */
   receive(step: PlanStep, op: Wire): void;
-  /** Makes the step's edit. All commits below the step's version that are not its own have been received. */
+  /** Makes the step's edit. The author has received all commits of others below the step's version. */
   edit(step: PlanStep, patches: readonly TracePatch[]): AuthoredPatch;
-  /** The text with everything received and made. */
+  /** The text with all received and own edits. */
   text(): string;
 }
 
 /**
- * An optimistic client whose view runs behind what it has received: `unseen` holds the commits that
- * its author must not see yet. A patch is made on the view, and goes out on the lowest version whose
- * history lies wholly in what the author had: the version it had seen, or its own latest if others
- * committed in between; then it is carried past those here, as a client carries its pending edits.
- * The server carries it past the rest.
+ * An optimistic client whose view runs behind what it has received: `unseen` holds the commits that its
+ * author must not see yet. A patch is made on the view, and is sent on the lowest version whose whole history
+ * the author had: the version it had seen, or its own latest if others committed in between. In that case it
+ * is transformed past those commits here, as a client transforms its pending edits. The server transforms it
+ * past the rest.
  */
 export class RichTextAuthor implements Author {
   private readonly unseen: { readonly version: number; delta: Delta }[] = [];
@@ -67,7 +67,9 @@ export class RichTextAuthor implements Author {
   }
 }
 
-/** An author whose merges were done beforehand (trace-merge.ts): each edit is made on the version before it. */
+/**
+ * An author whose merges were done in advance (trace-merge.ts): each edit is made on the version before it.
+ */
 export class MergedRichTextAuthor implements Author {
   private readonly view = new CodePointText();
   private readonly onHead: readonly Delta[];
@@ -92,7 +94,10 @@ export class MergedRichTextAuthor implements Author {
   }
 }
 
-/** A Y.Doc that is given exactly the updates its author had seen; any set that holds its causes will do. */
+/**
+ * A Y.Doc that gets exactly the updates that its author had seen; any set of updates that contains its causes
+ * will do.
+ */
 export class YjsAuthor implements Author {
   private readonly doc = new Y.Doc();
   private readonly shared = this.doc.getText('text');
@@ -144,7 +149,7 @@ export class YjsAuthor implements Author {
   }
 }
 
-/** What a transaction without effect sends. */
+/** The update of a transaction without effect. */
 const EMPTY_UPDATE = Y.encodeStateAsUpdate(new Y.Doc());
 
 /** Applies patches in turn; returns them as one delta in UTF-16 units. */

@@ -1,8 +1,7 @@
-// A client of the wire contract with nothing on top: no OT, no optimism. It submits what it is
-// told, notes everything down (records.ts), keeps its replica by applying commits in order,
-// reconnects with full jitter and sends again, under the same seq, what has no answer yet. Told that its
-// node drains it goes to the next one when it was told to.
-// It never decides what to edit or on which version.
+// A client of the wire contract alone, without OT and without optimism. It submits the patches it is given,
+// records everything (records.ts), keeps its replica by applying commits in order, reconnects with full
+// jitter, and sends unanswered submits again under the same seq. When its node drains, it goes to the next
+// node at the time that the node gave. It never chooses an edit or its version.
 import { WebSocket } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../protocol/codec.ts';
 import { CLOSE, CLOSE_WITHOUT_RETRY } from '../protocol/errors.ts';
@@ -24,20 +23,22 @@ import { MalformedMessage, readServerMessage } from './server-message.ts';
 export interface BareClientOptions {
   /** `ws://…/v1/socket`. */
   readonly url: string;
-  /** Of other nodes: each time a connection is lost, or its node drains, another of all is dialled. */
+  /**
+   * URLs of other nodes. Each time a connection is lost, or its node drains, the next of all URLs is dialled.
+   */
   readonly others?: readonly string[];
   readonly client: string;
   readonly encoding: 'json' | 'msgpack';
-  /** Keep replicas (default true). */
+  /** Whether to keep replicas (default true). */
   readonly replicas?: boolean;
   /**
-   * Come back with `since` (default true). Without, a client that missed its commits does not find them
-   * in what it missed: it sends them again, and it is for the server to know them.
+   * Whether to come back with `since` (default true). Without it a client does not receive its missed
+   * commits: it sends these submits again, and the server must recognise them.
    */
   readonly resume?: boolean;
-  /** In [0, 1): spreads reconnects. */
+  /** A number in [0, 1): spreads reconnects. */
   readonly random: () => number;
-  /** Longest wait before the nth reconnect: first × 2ⁿ up to most. Default 50 and 30,000. */
+  /** Longest wait before the nth reconnect: first × 2ⁿ, up to most. Default 50 and 30,000. */
   readonly backoffFirstMs?: number;
   readonly backoffMostMs?: number;
   readonly token?: string;
@@ -46,9 +47,9 @@ export interface BareClientOptions {
 /** Called in the order of the frames; a handler must not throw. */
 export interface DocumentListener {
   opened?(message: Opened): void;
-  /** `version` is that of the last of `ops`. */
+  /** `version` is the version of the last of `ops`. */
   committed?(version: number, ops: readonly CommittedOp[]): void;
-  /** A submit has its fate: ok or rejected, or unknown for good (given up). */
+  /** The fate of a submit is known: ok, rejected, or unknown for good (given up). */
   decided?(submit: SubmitRecord): void;
   presence?(states: Record<string, Json>): void;
   error?(message: ErrorMessage): void;
@@ -66,16 +67,16 @@ export class BareClient {
   readonly recorder: Recorder;
   readonly options: BareClientOptions;
   limits: Limits | undefined;
-  /** Connections that were lost, as `closed CODE`, or never made: `not connected`. */
+  /** Connections that were lost, as `closed CODE`, or never made, as `not connected`. */
   readonly losses = new Map<string, number>();
-  /** Told by the server, by code. */
+  /** Errors that the server sent, by code. */
   readonly errors = new Map<string, number>();
   private mode: Mode = 'idle';
   private socket: WebSocket | undefined;
   private readonly codec: Codec;
   private readonly documents = new Map<string, BareDocument>();
   private attempt = 0;
-  /** Which of its nodes it dials. */
+  /** Index of the node that it dials. */
   private place = 0;
   private leaving: NodeJS.Timeout | undefined;
   private retry: NodeJS.Timeout | undefined;
@@ -95,7 +96,7 @@ export class BareClient {
     return this.mode === 'live';
   }
 
-  /** Connects, and keeps trying; fulfilled at the first welcome, rejected if the client stops before. */
+  /** Connects, and keeps trying. Fulfilled at the first welcome, rejected if the client stops before. */
   connect(): Promise<Welcome> {
     if (this.mode === 'stopped') return Promise.reject(new Error('the client was stopped'));
     const welcomed = new Promise<Welcome>((resolve, reject) => this.welcomes.push({ resolve, reject }));
@@ -126,12 +127,12 @@ export class BareClient {
     return document;
   }
 
-  /** Cuts the connection without a word, as a lost network does; the client comes back by itself. */
+  /** Cuts the connection without a close frame, as a lost network does; the client comes back by itself. */
   drop(): void {
     this.socket?.terminate();
   }
 
-  /** Ends it. Whatever has no answer stays unknown. */
+  /** Stops the client. Submits without an answer stay unknown. */
   stop(): void {
     this.leave('stopped');
     clearTimeout(this.retry);
@@ -171,19 +172,19 @@ export class BareClient {
     });
   }
 
-  /** The node it is at, or dials next. */
+  /** The URL of the node that it is connected to, or dials next. */
   get url(): string {
     const { url, others = [] } = this.options;
     return [url, ...others][this.place % (1 + others.length)] ?? url;
   }
 
-  /** Back to the first of its nodes. */
+  /** Returns to the first of its nodes. */
   goHome(): void {
     const { others = [] } = this.options;
     if (this.place % (1 + others.length) !== 0) this.moveTo(0);
   }
 
-  /** Over to another node without waiting for the old socket's end. */
+  /** Moves to another node without waiting for the old socket's end. */
   private moveTo(place: number): void {
     const { socket } = this;
     if (socket === undefined || this.mode !== 'live') return;
@@ -278,5 +279,5 @@ export class BareClient {
   }
 }
 
-/** Largest frame taken; above anything a document may hold. */
+/** Largest frame that is accepted; above the size of any document. */
 const RECEIVE_BYTES = 256 * 1024 * 1024;

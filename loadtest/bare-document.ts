@@ -1,5 +1,5 @@
-// One document of a bare client: its subscription, and the submits that have no answer yet, in
-// order, bounded by the server's `inflight`. Knows no sockets: frames go in and out by its client.
+// One document of a bare client: its subscription, and the submits that have no answer yet, in order, bounded
+// by the server's `inflight`. Knows no sockets: its client passes frames in and out.
 import { isOpenSubmitCode } from '../protocol/errors.ts';
 import type {
   ClientMessage,
@@ -20,13 +20,13 @@ export interface DocumentLink {
   isLive(): boolean;
   send(message: ClientMessage): void;
   closed(): void;
-  /** After a lost connection go on from the version held, or begin at a snapshot. */
+  /** Whether to go on from the held version after a lost connection, rather than begin at a snapshot. */
   readonly resume: boolean;
 }
 
 export interface BareDocumentOptions {
   readonly kind?: KindName;
-  /** Where to begin instead of at a snapshot. */
+  /** The version to begin at instead of a snapshot. */
   readonly since?: { readonly version: number; readonly history: string };
   readonly listener?: DocumentListener;
 }
@@ -38,7 +38,7 @@ interface Pending {
   sent: boolean;
 }
 
-/** Wait before an open error's submit is sent again where the server names none. */
+/** Wait before the submit of an open error is sent again, if the server gives none. */
 const RETRY_MS = 100;
 
 export class BareDocument {
@@ -47,7 +47,7 @@ export class BareDocument {
   version = -1;
   history = '';
   kind: KindName | undefined;
-  /** Subscribed at this moment. */
+  /** Whether it is subscribed at this moment. */
   live = false;
   private readonly options: BareDocumentOptions;
   private readonly link: DocumentLink;
@@ -68,7 +68,7 @@ export class BareDocument {
     this.link = link;
   }
 
-  /** The replica built by commits alone; undefined before `opened`, or where the client keeps none. */
+  /** The replica built by commits alone. Undefined before `opened`, or if the client keeps none. */
   get replica(): Replica | undefined {
     return this.link.recorder.replica(this.doc);
   }
@@ -94,7 +94,7 @@ export class BareDocument {
     return seq;
   }
 
-  /** How the submit ended: ok, rejected, or unknown when it was given up. */
+  /** The end of a submit: ok, rejected, or unknown when it was given up. */
   decided(seq: number): Promise<SubmitRecord> {
     const known = this.link.recorder.submit(this.doc, seq);
     if (known !== undefined && known.fate.type !== 'unknown') return Promise.resolve(known);
@@ -107,7 +107,7 @@ export class BareDocument {
     return new Promise((resolve, reject) => this.versionWaiters.push({ version, resolve, reject }));
   }
 
-  /** Fulfilled when the server says that the subscription is over, or the connection is lost. */
+  /** Fulfilled when the server ends the subscription, or the connection is lost. */
   closed(): Promise<void> {
     return new Promise((resolve) => this.closeWaiters.push(resolve));
   }
@@ -116,7 +116,7 @@ export class BareDocument {
     if (this.live) this.link.send({ type: 'presence', doc: this.doc, data });
   }
 
-  /** Unsubscribes; frames that are still under way are taken until the server has answered. */
+  /** Unsubscribes. Frames in transit are still taken until the server has answered. */
   close(): void {
     this.over = true;
     this.abandon();
@@ -189,7 +189,7 @@ export class BareDocument {
     this.later(message.retryAfterMs, () => this.pump());
   }
 
-  /** The connection is gone. `tooLarge`: because of a frame of ours, which must not be sent again. */
+  /** The connection is gone. `tooLarge`: because of a frame of this client, which must not be sent again. */
   lost(tooLarge: boolean): void {
     this.live = false;
     if (this.over) this.ended();
@@ -201,7 +201,7 @@ export class BareDocument {
     }
   }
 
-  /** No answer will be waited for any more. */
+  /** Gives up waiting for all answers. */
   abandon(): void {
     this.live = false;
     this.stopRetry();
@@ -244,7 +244,7 @@ export class BareDocument {
     for (const { resolve } of met) resolve();
   }
 
-  /** Sends in order of seq; after an open error nothing goes out before its wait is over. */
+  /** Sends in the order of seqs; after an open error it sends nothing before the wait is over. */
   private pump(): void {
     if (!this.live || this.retry !== undefined || this.unanswered === this.pending.size) return;
     for (const pending of this.pending.values()) {
@@ -262,7 +262,7 @@ export class BareDocument {
     if (pending !== undefined) this.forget(pending);
   }
 
-  /** Nothing more will be done about it: it has its answer, or its fate stays unknown. */
+  /** Removes a submit: it has its answer, or its fate stays unknown. */
   private forget(pending: Pending): void {
     this.pending.delete(pending.seq);
     if (pending.sent) this.unanswered -= 1;

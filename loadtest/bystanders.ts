@@ -1,6 +1,6 @@
-// Clients that do nothing wrong while others do: they edit one document of each kind, in both
-// encodings, at a steady rate, and must not notice. Owns their edits, their latencies and the check of
-// all that was promised to them.
+// Well-behaved clients beside an attack: they edit one document of each kind, in both encodings, at a steady
+// rate, and must not notice the attack. Owns their edits, their latencies and the check of all promises made
+// to them.
 import { BareClient } from './bare-client.ts';
 import { check } from './checker.ts';
 import { BareEditor } from './editor.ts';
@@ -10,7 +10,7 @@ import type { Violation } from './records.ts';
 
 /** Six editors on three documents, ten edits a second each. */
 export class Bystanders {
-  /** Edit to commit, ms. */
+  /** Time from edit to commit, ms. */
   readonly latencies: number[] = [];
   readonly docs: string[] = [];
   private readonly url: string;
@@ -44,7 +44,7 @@ export class Bystanders {
     await Promise.all(this.editors.map((editor) => editor.stop()));
   }
 
-  /** Lost connections, errors, broken promises. Empty: nobody noticed. */
+  /** Lost connections, errors, broken promises. Empty if no bystander noticed the attack. */
   async faults(): Promise<string[]> {
     const faults: string[] = [];
     for (const { losses, errors, options } of this.clients) {

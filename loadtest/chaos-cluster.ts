@@ -1,25 +1,26 @@
-// The cluster of a chaos run: nodes as processes of their own, each with proxies of its own before its peers, its
-// database and its Redis where a fault needs them. It starts and ends them; what happens to them is the faults' affair.
+// The cluster of a chaos run: nodes as processes of their own, each with proxies of its own before its peers,
+// its database and its Redis if a fault needs them. It starts and ends the nodes; the faults are in files of
+// their own.
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { ChaosProxy } from './chaos-proxy.ts';
 import { freePort, NodeProcess } from './node-process.ts';
 
-/** What the nodes run on. Outlives a run. */
+/** The services that the nodes run on. They outlive a run. */
 export interface ChaosServices {
   readonly postgres: {
-    /** URL of a database that nothing is in. */
+    /** URL of an empty database. */
     database(): Promise<string>;
-    /** kill -9 of the postmaster, which comes back by itself. */
+    /** Kills the postmaster with kill -9; it comes back by itself. */
     kill(): Promise<void>;
   };
   readonly redis: {
     readonly port: number;
-    /** kill -9: all that was in it is gone. */
+    /** Kills Redis with kill -9: all its data is lost. */
     kill(): Promise<void>;
     start(): Promise<void>;
   };
-  /** Entry of a node whose workers die of certain patches. */
+  /** Entry of a node whose workers die at certain patches. */
   readonly faultyMain: string;
 }
 
@@ -27,19 +28,22 @@ export interface ChaosClusterOptions {
   readonly services: ChaosServices;
   readonly nodes: number;
   readonly secret: string;
-  /** Peers, database and Redis are reached through proxies. A refused connection is then none: the proxy takes it. */
+  /**
+   * Whether peers, database and Redis are reached through proxies. A refused connection is then not seen as
+   * refused: the proxy accepts it.
+   */
   readonly proxied: boolean;
   readonly faulty: boolean;
-  /** `--set` for each of the nodes. */
+  /** `--set` arguments for each of the nodes. */
   readonly set: (node: number) => readonly string[];
-  /** Where each node's output goes; undefined: nowhere. */
+  /** Directory for each node's output; undefined to drop it. */
   readonly logs: string | undefined;
 }
 
 export interface ChaosNode {
   readonly name: string;
   readonly process: NodeProcess;
-  /** Before its own link port: whoever dials it comes through here. */
+  /** The proxy before its own link port: every dialling node comes through it. */
   readonly peers: ChaosProxy | undefined;
   readonly storage: ChaosProxy | undefined;
   readonly redis: ChaosProxy | undefined;
@@ -47,7 +51,7 @@ export interface ChaosNode {
 
 export class ChaosCluster {
   readonly nodes: readonly ChaosNode[];
-  /** Of the database itself. */
+  /** URL of the database itself, without a proxy. */
   readonly storageUrl: string;
   private readonly output: readonly WriteStream[];
 
@@ -57,7 +61,7 @@ export class ChaosCluster {
     this.output = output;
   }
 
-  /** Resolves when all nodes say that they are ready. */
+  /** Resolves when all nodes report that they are ready. */
   static async start(options: ChaosClusterOptions): Promise<ChaosCluster> {
     const storageUrl = await options.services.postgres.database();
     const nodes: ChaosNode[] = [];
@@ -79,13 +83,13 @@ export class ChaosCluster {
     return node;
   }
 
-  /** What `from` says to `to` is lost, whichever of them dialled. Both with proxies. */
+  /** Loses data that `from` sends to `to`, no matter which of them dialled. Both must have proxies. */
   lose(from: ChaosNode, to: ChaosNode): void {
     to.peers?.lose({ up: true, down: false }, from.name);
     from.peers?.lose({ up: false, down: true }, to.name);
   }
 
-  /** Nothing is lost any more, anywhere. */
+  /** Stops all losses. */
   mend(): void {
     for (const { peers, storage, redis } of this.nodes)
       for (const proxy of [peers, storage, redis]) proxy?.mend();
@@ -139,15 +143,20 @@ async function startNode(
   return { name, process, peers, storage, redis };
 }
 
-/** Who dials PostgreSQL, by what it says first: its `application_name`. '' for whatever has none. */
+/**
+ * The `application_name` in the first bytes to PostgreSQL, which names the caller. '' for a connection
+ * without one.
+ */
 export function nameOf(first: Uint8Array): string {
   return /\0application_name\0([^\0]*)\0/.exec(Buffer.from(first).toString('latin1'))?.[1] ?? '';
 }
 
-/** Of a frame's header, and of a hello before its names: what handshake.ts of cluster/peer writes. */
+/**
+ * Bytes of a frame's header, and of a hello before its names, as handshake.ts of cluster/peer writes them.
+ */
 const HELLO_BYTES = 9 + 'troupe-peer'.length + 3 + 16 + 32;
 
-/** Who says hello: the second of its names. '' for whatever is no hello. */
+/** The sender of a hello: the second of its names. '' for bytes that are no hello. */
 export function callerOf(first: Uint8Array): string {
   const bytes = Buffer.from(first);
   const node = HELLO_BYTES + 1 + (bytes[HELLO_BYTES] ?? 0);

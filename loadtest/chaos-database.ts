@@ -1,9 +1,10 @@
-// What a chaos run looks up in the database: who owns what, who was fenced, what a session has written. Read-only.
+// The queries of a chaos run to the database: the owners of shards, the fenced sessions, the rows that a
+// session has written. Read-only.
 import { setTimeout } from 'node:timers/promises';
 import postgres from 'postgres';
 
 export interface FenceCounts {
-  /** Runs of a node that another one fenced. */
+  /** Runs of a node that another node fenced. */
   readonly runs: number;
   /** Workers that their own node fenced. */
   readonly workers: number;
@@ -20,7 +21,9 @@ export interface OpenSession {
 /** `writeName` of the session `id`, as an SQL expression. */
 const WRITE_NAME = `'troupe:' || (SELECT oid FROM pg_database WHERE datname = current_database()) || ':' || id`;
 
-/** How often it is asked again, and for how long, while PostgreSQL is away: that may be the fault. */
+/**
+ * Time between attempts, and their total time, while PostgreSQL is away, since its absence may be the fault.
+ */
 const AGAIN_MS = 100;
 const AWAY_MS = 30_000;
 
@@ -31,7 +34,7 @@ export class ChaosDatabase {
     this.sql = postgres(url, { max: 1, onnotice: () => undefined });
   }
 
-  /** Shards of each node, by its name. */
+  /** Number of shards of each node, by the node's name. */
   async shardsByNode(): Promise<ReadonlyMap<string, number>> {
     const rows = await this.patiently(
       () => this.sql<{ node: string; shards: number }[]>`
@@ -41,7 +44,7 @@ export class ChaosDatabase {
     return new Map(rows.map(({ node, shards }) => [node, shards]));
   }
 
-  /** Of documents `org/name`: the node that owns each. */
+  /** The owning node of each document `org/name`. */
   async ownersOf(org: string): Promise<ReadonlyMap<string, string>> {
     const rows = await this.patiently(
       () => this.sql<{ name: string; node: string }[]>`
@@ -51,7 +54,7 @@ export class ChaosDatabase {
     return new Map(rows.map(({ name, node }) => [`${org}/${name}`, node]));
   }
 
-  /** All so far. */
+  /** All fences so far. */
   async fences(): Promise<FenceCounts> {
     const [row] = await this.patiently(
       () => this.sql<{ runs: number; workers: number }[]>`
@@ -71,7 +74,7 @@ export class ChaosDatabase {
     ];
   }
 
-  /** Whether none of them can write any more. */
+  /** Whether none of these sessions can write any more. */
   async areFenced(sessions: readonly OpenSession[]): Promise<boolean> {
     const ids = sessions.map(({ id }) => id);
     const [row] = await this.sql<{ open: number }[]>`
@@ -87,7 +90,7 @@ export class ChaosDatabase {
     return row?.rows ?? 0;
   }
 
-  /** Open transactions that hold a lock on a session's row: a batch whose end has not come. */
+  /** Whether a transaction is open that holds a lock on a session's row: a batch that has not ended. */
   async isWriting(sessions: readonly OpenSession[]): Promise<boolean> {
     const names = sessions.map(({ writeName }) => writeName);
     const [row] = await this.sql<{ count: number }[]>`
@@ -101,7 +104,7 @@ export class ChaosDatabase {
     await this.sql.end({ timeout: 1 });
   }
 
-  /** For what is asked while faults are on: waits for PostgreSQL to be back. */
+  /** For queries while faults are active: waits for PostgreSQL to be back. */
   private async patiently<Rows>(ask: () => PromiseLike<Rows>): Promise<Rows> {
     const untilMs = performance.now() + AWAY_MS;
     for (;;) {

@@ -1,4 +1,4 @@
-// All faults that there are, in the order in which they are run.
+// The list of all faults, in the order in which they are run.
 import type { Fault } from './chaos-fault.ts';
 import {
   freezeInBatch,
@@ -21,7 +21,7 @@ import { rollingRestart } from './chaos-restarts.ts';
 import { answersLost, postgresKilled, redisAway, slowDisk } from './chaos-services.ts';
 import { poison, workerKilled } from './chaos-workers.ts';
 
-/** Those of one kind of cluster follow each other. */
+/** Faults of one kind of cluster follow each other. */
 export const FAULTS: readonly Fault[] = [
   killOwner,
   killGateway,

@@ -1,4 +1,5 @@
-// Processes that die or stand still, kill -9, SIGSTOP and SIGCONT, and one that only takes its time.
+// Faults of processes that die or stand still (kill -9, SIGSTOP and SIGCONT), and of a process whose turns
+// are slow.
 import type { ChaosNode } from './chaos-cluster.ts';
 import type { OpenSession } from './chaos-database.ts';
 import type { Fault } from './chaos-fault.ts';
@@ -11,14 +12,14 @@ const REJOINED_MS = 60_000;
 const FROZEN_MS = 20_000;
 const SLOW_TURNS = 4;
 const SLOW_TURN_EVERY_MS = 2_500;
-/** A part of a turn that takes long: that it did is seen. */
+/** A pause longer than this shows that the turn was slow; the turn itself takes longer. */
 const SLOW_TURN_SEEN_MS = 1_000;
-/** Edits that wait behind a batch before a node is killed: a part of the pause that is measured. */
+/** Time in which edits wait behind a batch before a node is killed; it is a part of the measured pause. */
 const WAITING_MS = 300;
-/** PostgreSQL's Sync: what ends a batch. Without it the batch is carried out and its locks are kept. */
+/** PostgreSQL's Sync message, which ends a batch. Without it the batch is executed and its locks are kept. */
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
 
-/** Of nodes that die and whose port refuses the next dial: the design's bound. */
+/** The design's bound for nodes that die and whose port refuses the next dial. */
 export const TAKEOVER_BOUND: PauseBound = { of: 'p99', ms: 1000 };
 
 export const killOwner: Fault = {
@@ -28,7 +29,7 @@ export const killOwner: Fault = {
   run: killInTurn,
 };
 
-/** Hundreds of sockets go at once, and come back elsewhere. */
+/** Hundreds of sockets are lost at once, and come back elsewhere. */
 export const killGateway: Fault = {
   name: 'kill-gateway',
   cluster: 'plain',
@@ -40,12 +41,13 @@ export const killGateway: Fault = {
   },
 };
 
-/** The proxy of its links takes connections after it is gone: no refusal tells of its end. */
+/** The proxy of its links accepts connections after the node is gone, so no refusal shows its end. */
 export const killUnrefused: Fault = { name: 'kill-unrefused', cluster: 'proxied', run: killInTurn };
 
 /**
- * PostgreSQL has carried out a batch and waits for its end, other edits wait behind it, and the node is killed. None of
- * it may have been told to anyone; and the end, which comes when all is over, may commit nothing.
+ * PostgreSQL has executed a batch and waits for its end, other edits wait behind it, and the node is killed.
+ * No client may have been told of any of it, and the end of the batch, which arrives after all is over, may
+ * commit nothing.
  */
 export const killInBatch: Fault = {
   name: 'kill-in-batch',
@@ -93,7 +95,10 @@ export const freezeInBatch: Fault = {
   },
 };
 
-/** As on a machine with too much to do. For nodes of test/chaos/faulty-node.ts, where a turn then takes 1.5 s. */
+/**
+ * Slow turns, as on an overloaded machine. For nodes of test/chaos/faulty-node.ts, where a turn then takes
+ * 1.5 s.
+ */
 export const slowTurns: Fault = {
   name: 'slow-turns',
   cluster: 'faulty',
@@ -122,7 +127,7 @@ async function killInTurn(scene: Scene): Promise<void> {
   }
 }
 
-/** PostgreSQL has the next batch of one of these sessions of the node, but not its end. */
+/** Waits until PostgreSQL has the next batch of one of these sessions of the node, but not its end. */
 async function holdBatch(node: ChaosNode, sessions: readonly OpenSession[]): Promise<void> {
   await node.storage?.keepBack(
     SYNC,

@@ -1,6 +1,6 @@
-// The load of a chaos run: documents of all kinds, on each of them one steady writer at every node, by whose
-// commits pauses are measured, and many who read and now and then write; some on the SDK, some behind lines that lose answers. Owns
-// the clients; breaks nothing and judges nothing.
+// The load of a chaos run: documents of all kinds, on each of them one steady writer at every node, whose
+// commits measure pauses, and many clients that read and sometimes write. Some clients are on the SDK, some
+// behind connections that lose answers. Owns the clients; breaks nothing and judges nothing.
 import { BareClient } from './bare-client.ts';
 import type { ChaosCluster } from './chaos-cluster.ts';
 import { Pauses } from './chaos-pauses.ts';
@@ -16,20 +16,23 @@ export interface ChaosLoadOptions {
   readonly org: string;
   readonly clients: number;
   readonly sdkClients: number;
-  /** Edits per second, by all together. */
+  /** Edits per second of all clients together. */
   readonly rate: number;
-  /** A part of the clients that only now and then write loses answers, and sends again. */
+  /** Whether a part of the clients that write only sometimes lose answers, and send again. */
   readonly lossy: boolean;
-  /** All but the steady writers are at the last node; otherwise clients are spread over all. */
+  /**
+   * Whether all clients except the steady writers are at the last node; otherwise clients are spread over all
+   * nodes.
+   */
   readonly crowded: boolean;
   readonly random: Random;
 }
 
 export interface Standing {
   readonly client: string;
-  /** The place of its node; undefined: it is at none, or behind a line of its own. */
+  /** The index of its node; undefined if it is at none, or behind a line of its own. */
   readonly node: number | undefined;
-  /** One of those by whom pauses are measured. */
+  /** Whether it is one of the writers that measure pauses. */
   readonly steady: boolean;
   /** Errors, rejections and lost connections, by code. */
   readonly told: Readonly<Record<string, number>>;
@@ -37,7 +40,7 @@ export interface Standing {
 
 const KINDS = ['rich-text', 'json', 'yjs'] as const;
 const CLIENTS_PER_DOCUMENT = 8;
-/** Of the rate, what steady writers make. */
+/** The share of the rate that steady writers make. */
 const STEADY_SHARE = 0.9;
 const SDK_PER_SECOND = 1;
 const CONNECTING = 50;
@@ -54,14 +57,14 @@ interface Member {
 export class ChaosLoad {
   readonly docs: readonly string[];
   readonly pauses = new Pauses(() => performance.now());
-  /** From an edit's making to its commit, ms. */
+  /** Time from making an edit to its commit, ms. */
   readonly waits: { readonly at: number; readonly ms: number }[] = [];
   private readonly options: ChaosLoadOptions;
   private readonly members: Member[] = [];
   private readonly sdkEditors: SdkEditor[] = [];
   private readonly proxies: CuttingProxy[] = [];
   private startedAt = 0;
-  /** When it was told to make no more edits. */
+  /** The time at which it was told to make no more edits. */
   stoppedAt = Number.POSITIVE_INFINITY;
 
   constructor(options: ChaosLoadOptions) {
@@ -70,7 +73,7 @@ export class ChaosLoad {
     this.docs = Array.from({ length: count }, (_, place) => `${options.org}/${this.kindOf(place)}-${place}`);
   }
 
-  /** Everyone is there, and edits. */
+  /** Starts all clients; fulfilled when all have opened their documents and edit. */
   async start(): Promise<void> {
     const { cluster, clients, lossy } = this.options;
     if (lossy) {
@@ -90,7 +93,9 @@ export class ChaosLoad {
     this.startedAt = performance.now();
   }
 
-  /** Makes no more edits; fulfilled when all have their answer and everyone has seen the last of it. */
+  /**
+   * Makes no more edits; fulfilled when all edits have an answer and all clients have seen the last of them.
+   */
   async stop(): Promise<void> {
     this.stoppedAt = performance.now();
     const ended = async (): Promise<void> => {
@@ -139,7 +144,7 @@ export class ChaosLoad {
     return { edits, perSecond: edits / ((this.stoppedAt - this.startedAt) / 1000) };
   }
 
-  /** Of each client: where it is, and what it has been told so far. */
+  /** For each client its place, and the errors and losses that it has been told so far. */
   census(): readonly Standing[] {
     const places = new Map(
       this.options.cluster.nodes.map(({ process }, place) => [process.socketUrl, place]),
@@ -158,18 +163,18 @@ export class ChaosLoad {
     });
   }
 
-  /** Everyone has the document open, at another node than that one where it is given. */
+  /** Whether all clients have the document open; with `but`, at a node other than that one. */
   isOpen(but?: number): boolean {
     const url = but === undefined ? undefined : this.options.cluster.node(but).process.socketUrl;
     return this.members.every(({ client, editor }) => editor.document.live && client.url !== url);
   }
 
-  /** Everyone goes back to the node it began at. */
+  /** Moves all clients back to their first node. */
   goHome(): void {
     for (const { client } of this.members) client.goHome();
   }
 
-  /** Sockets at each node, by its place. */
+  /** Number of sockets at each node, by its index. */
   sockets(): readonly number[] {
     const urls = this.options.cluster.nodes.map(({ process }) => process.socketUrl);
     return urls.map((url) => this.members.filter(({ client }) => client.live && client.url === url).length);
@@ -239,7 +244,7 @@ export class ChaosLoad {
     return KINDS[place % KINDS.length] ?? 'json';
   }
 
-  /** Who waits for what, for the person who has to find out why. */
+  /** The clients that still wait, and what they wait for, for the person who looks for the cause. */
   private stuck(): string {
     const waiting = this.members.filter(
       ({ editor: { document } }) => document.outstanding > 0 || !document.live,

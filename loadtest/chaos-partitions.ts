@@ -1,5 +1,5 @@
-// Parts of the network lose what is sent over them, without a word: between nodes, between a node and its database,
-// one way, or all around a node.
+// Faults of the network: it silently loses data between nodes, between a node and its database, in one
+// direction, or all around a node.
 import type { ChaosNode } from './chaos-cluster.ts';
 import type { Fault } from './chaos-fault.ts';
 import type { Scene } from './chaos-scene.ts';
@@ -8,7 +8,7 @@ const LASTS_MS = 20_000;
 const BACK_MS = 30_000;
 const BOTH = { up: true, down: true };
 
-/** A node and the others do not hear each other; all reach database and Redis. */
+/** A node and the others do not hear each other; all of them reach the database and Redis. */
 export const partitionNodes: Fault = partition(
   'partition-nodes',
   'a node is cut off from the others',
@@ -28,7 +28,7 @@ export const partitionOneWay: Fault = partition(
   (scene, node) => scene.cluster.lose(node, scene.cluster.node(scene.cluster.nodes.indexOf(node) + 1)),
 );
 
-/** The others hear it, but it does not reach the database. */
+/** The other nodes hear it, but it does not reach the database. */
 export const partitionDatabase: Fault = partition(
   'partition-database',
   'a node is cut off from PostgreSQL',
@@ -50,7 +50,7 @@ export const databaseRefused: Fault = partition(
   (_, node) => node.storage?.accept(),
 );
 
-/** As if its cable had been pulled. */
+/** The node is cut off completely, as if its cable had been pulled. */
 export const cutOff: Fault = partition('cut-off', 'a node hears nobody', (scene, node) => {
   for (const other of scene.cluster.nodes) {
     if (other === node) continue;

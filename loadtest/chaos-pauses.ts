@@ -1,27 +1,33 @@
-// How long documents stood still, as clients saw it: the time between one commit and the next. Owns the times; knows no
-// clients and no faults.
+// The time for which documents stood still, as clients saw it: the time between one commit and the next. Owns
+// the times; knows no clients and no faults.
 import { summarize } from './statistics.ts';
 
-/** How long documents may stand still by a fault, at full load on a machine that has nothing else to do. */
+/**
+ * The longest time for which documents may stand still because of a fault, at full load on a machine that has
+ * nothing else to do.
+ */
 export interface PauseBound {
   readonly of: 'p99' | 'max';
   readonly ms: number;
 }
 
-/** No pause is measured better than the measuring process turns: `lagMs` are its own. */
+/**
+ * Whether the pauses are within the bound. No pause is measured more exactly than the measuring process
+ * turns: `lagMs` are its own delays.
+ */
 export const isWithin = ({ of, ms }: PauseBound, pausesMs: readonly number[], lagMs: number): boolean =>
   summarize(pausesMs)[of] < ms + lagMs;
 
 export interface PauseOptions {
   readonly docs: Iterable<string>;
-  /** Clients that count; the earliest of them to see a version says when it was committed. */
+  /** The clients that count; the earliest of them to see a version gives the time of its commit. */
   readonly observers: ReadonlySet<string>;
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 export class Pauses {
-  /** doc -> observer -> version -> when it came. Versions of one observer only rise. */
+  /** doc -> observer -> version -> time of arrival. Versions of one observer only rise. */
   private readonly seen = new Map<string, Map<string, [version: number, at: number][]>>();
   private readonly now: () => number;
 
@@ -40,12 +46,15 @@ export class Pauses {
     else times.push([version, this.now()]);
   }
 
-  /** Of each document its longest pause that touches the window, milliseconds; what is after it does not count. */
+  /**
+   * For each document its longest pause that touches the window, in milliseconds; time after the window does
+   * not count.
+   */
   longest({ docs, observers, fromMs, toMs }: PauseOptions): readonly number[] {
     const pauses: number[] = [];
     for (const doc of docs) {
       const times = this.timesOf(doc, observers);
-      // Nobody was left to see it.
+      // No observer was left to see it.
       if (times.length === 0) continue;
       let longest = 0;
       for (let i = 1; i < times.length; i++) {
@@ -59,7 +68,7 @@ export class Pauses {
     return pauses;
   }
 
-  /** When somebody first saw something newer than all before. */
+  /** The times at which an observer first saw a version newer than all before. */
   private timesOf(doc: string, observers: ReadonlySet<string>): readonly number[] {
     const all = [...(this.seen.get(doc) ?? [])]
       .filter(([observer]) => observers.has(observer))

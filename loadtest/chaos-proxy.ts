@@ -1,17 +1,18 @@
-// A TCP proxy that a chaos run sets between a node and whom it talks to, other nodes, PostgreSQL or Redis. It
-// loses what goes one way or both, without a word, refuses, or is slow. What is lost is lost as packets are: while
-// the connection stands it comes after all once the hole is mended. It knows no messages, and decides nothing.
+// A TCP proxy that a chaos run puts between a node and its partner: another node, PostgreSQL or Redis. It
+// silently loses data in one or both directions, refuses connections, or is slow. Data is lost as packets
+// are: while the connection stands, it arrives once the hole is mended. The proxy knows no messages, and
+// decides nothing.
 import { once } from 'node:events';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 
 export interface ChaosProxyOptions {
-  /** On this machine. */
+  /** Port of the target on this machine. */
   readonly targetPort: number;
-  /** Who dials, by the first bytes it sends; left out: nobody is told from another. */
+  /** Names the caller by the first bytes that it sends. Left out: callers are not distinguished. */
   readonly callerOf?: (first: Uint8Array) => string;
 }
 
-/** `up`: what the caller says; `down`: what it is answered. */
+/** `up`: data from the caller; `down`: data to the caller. */
 export interface Hole {
   readonly up: boolean;
   readonly down: boolean;
@@ -45,20 +46,23 @@ export class ChaosProxy {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** From now on, also for connections that are made meanwhile, beside what is lost already; `caller` left out: for all. */
+  /**
+   * Loses data from now on, also of connections that are made meanwhile, in addition to earlier losses. If
+   * `caller` is left out, the loss concerns all callers.
+   */
   lose({ up, down }: Hole, caller = EVERYONE): void {
     const before = this.holes.get(caller) ?? WHOLE;
     this.holes.set(caller, { up: before.up || up, down: before.down || down });
     this.apply();
   }
 
-  /** All holes are mended: what waited goes on. */
+  /** Mends all holes: the waiting data goes on. */
   mend(): void {
     this.holes.clear();
     this.apply();
   }
 
-  /** Ends all connections, as a reset does; the next ones are made as ever. */
+  /** Ends all connections, as a reset does; new connections are accepted as before. */
   cut(): void {
     for (const line of [...this.lines]) line.cut();
   }
@@ -78,12 +82,15 @@ export class ChaosProxy {
     this.port = address.port;
   }
 
-  /** Whatever comes from now on, either way, comes so much later. */
+  /** Delays all data from now on, in both directions. */
   slow(delayMs: number): void {
     this.delayMs = delayMs;
   }
 
-  /** Of the next thing that these callers say which ends so, the end is kept back until holes are mended. */
+  /**
+   * Waits for the next message of these callers that ends with these bytes, and keeps the end back until
+   * holes are mended.
+   */
   keepBack(end: Uint8Array, callers: readonly string[]): Promise<void> {
     return new Promise((resolve) => {
       for (const line of this.lines) if (callers.includes(line.name)) line.keepBack(end, resolve);
@@ -127,7 +134,7 @@ interface LineOptions {
   readonly over: (line: Line) => void;
 }
 
-/** One connection. Nobody is dialled while what the caller says is lost. */
+/** One connection. While the caller's data is lost, the target is not dialled. */
 class Line {
   readonly name: string;
   private readonly caller: Socket;
@@ -183,13 +190,13 @@ class Line {
     this.down.leadTo(this.caller);
   }
 
-  /** One end is closed, and has been heard. */
+  /** One end is closed, and the close has been received. */
   private ended(): void {
     setTimeout(() => this.cut(), this.options.delayMs());
   }
 }
 
-/** What one end says, on its way to the other. */
+/** The data of one end on its way to the other. */
 class Way {
   private readonly from: Socket;
   private readonly delayMs: () => number;
@@ -211,7 +218,7 @@ class Way {
     for (const chunk of this.kept.splice(0)) this.pass(chunk);
   }
 
-  /** The socket is not read: neither bytes nor its end are heard. */
+  /** While it loses, the socket is not read: neither bytes nor its end are received. */
   lose(isLost: boolean): void {
     this.isLost = isLost;
     if (!isLost && this.to !== undefined) for (const chunk of this.kept.splice(0)) this.pass(chunk);

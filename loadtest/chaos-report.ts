@@ -1,4 +1,4 @@
-// The table of a chaos run, a line for each strike, and what did not hold below it.
+// The table of a chaos run: a line for each strike, and below it the promises that did not hold.
 import type { FaultResult } from './chaos.ts';
 import type { Told } from './chaos-scene.ts';
 import { summarize } from './statistics.ts';
@@ -21,7 +21,7 @@ const SHOWN_VIOLATIONS = 20;
 export const isClean = ({ violations, unmet }: FaultResult): boolean =>
   violations.length === 0 && unmet.length === 0;
 
-/** No pause was longer than its fault's bound, which is that of a machine with nothing else to do. */
+/** Whether no pause was longer than its fault's bound, which holds for a machine with nothing else to do. */
 export const isPrompt = ({ overlong }: FaultResult): boolean => overlong.length === 0;
 
 export function report(results: readonly FaultResult[]): string {

@@ -1,7 +1,11 @@
-// Nodes are restarted one after the other, in good order: SIGTERM, and a new process. As many as there are rounds.
+// The fault of a rolling restart: nodes are restarted one after the other, each by SIGTERM and a new process.
+// It restarts as many as there are rounds.
 import type { Fault } from './chaos-fault.ts';
 
-/** No node has more of its share of the sockets afterwards: what `cluster.balanceClients` promises, and the few clients it leaves. */
+/**
+ * The largest share of the sockets that a node may have afterwards, relative to its own share: the promise of
+ * `cluster.balanceClients`, plus the few clients that it leaves.
+ */
 const MOST_SOCKETS = 1.2;
 const FEW = 6;
 const SPREAD_MS = 60_000;

@@ -1,5 +1,5 @@
-// What a fault finds: the cluster under load, and a book in which it notes when it struck whom. What clients saw
-// from a strike to the next is measured here; whether promises were kept the checker says.
+// The surroundings of a fault: the cluster under load, and a record of its strikes. Measures the clients'
+// observations from one strike to the next; checker.ts decides whether promises were kept.
 import type { ChaosCluster, ChaosNode, ChaosServices } from './chaos-cluster.ts';
 import type { ChaosDatabase, FenceCounts } from './chaos-database.ts';
 import type { ChaosLoad, Standing } from './chaos-load.ts';
@@ -10,9 +10,9 @@ export interface SceneOptions {
   readonly database: ChaosDatabase;
   readonly services: ChaosServices;
   readonly org: string;
-  /** How often it strikes. */
+  /** Number of strikes. */
   readonly rounds: number;
-  /** Load between strikes, and how long a fault lasts that lasts a while: 1 is the full length. */
+  /** Load between strikes, and the length of faults that last for a time: 1 is the full length. */
   readonly calmMs: number;
   readonly length: number;
   readonly onLine: (line: string) => void;
@@ -20,16 +20,16 @@ export interface SceneOptions {
 
 export type Told = Readonly<Record<string, number>>;
 
-/** What clients saw from strikes of one name on. */
+/** The observations of clients from strikes of one name on. */
 export interface Seen {
   readonly strike: string;
-  /** Longest pause of each document that was struck, once for each strike, ms; and of the others. */
+  /** Longest pause of each struck document, once for each strike, ms; and of the other documents. */
   readonly struckPauses: number[];
   readonly otherPauses: number[];
-  /** Edits acknowledged, and in how many seconds. */
+  /** Edits acknowledged, and the seconds that this took. */
   acknowledged: number;
   seconds: number;
-  /** Told to clients that were not at a struck node, and to those that were. */
+  /** Errors told to clients that were not at a struck node, and to clients that were. */
   readonly survivors: Record<string, number>;
   readonly struck: Record<string, number>;
   fences: FenceCounts;
@@ -42,11 +42,11 @@ interface Strike {
   readonly docs: readonly string[];
   readonly census: readonly Standing[];
   readonly fences: FenceCounts;
-  /** When pauses were its own no more. */
+  /** The time from which pauses no longer belong to the strike. */
   overAt: number;
 }
 
-/** A strike that is over, and what had been told when the next one came. */
+/** A strike that is over, and the totals when the next one came. */
 interface PastStrike {
   readonly strike: Strike;
   readonly census: readonly Standing[];
@@ -60,7 +60,7 @@ export class Scene {
   readonly services: ChaosServices;
   readonly org: string;
   readonly rounds: number;
-  /** What did not hold. */
+  /** The demands that were not met. */
   readonly unmet: string[] = [];
   private readonly options: SceneOptions;
   private current: Strike | undefined;
@@ -77,7 +77,9 @@ export class Scene {
     this.rounds = options.rounds;
   }
 
-  /** The first node, from `place` on, that owns some of the documents: of a few documents it may be that one has none. */
+  /**
+   * The first node, from `place` on, that owns some of the documents: of a few documents a node may own none.
+   */
   async owner(place = 0): Promise<ChaosNode> {
     const { cluster, load } = this;
     const owners = await this.database.ownersOf(this.org);
@@ -89,7 +91,7 @@ export class Scene {
     throw new Error('nobody owns a document');
   }
 
-  /** Right before it strikes. Without nodes all documents are struck, and no client. */
+  /** Call right before a strike. Without nodes all documents are struck, and no client. */
   async strikes(name: string, ...nodes: readonly ChaosNode[]): Promise<void> {
     await this.close();
     const owners = await this.database.ownersOf(this.options.org);
@@ -105,17 +107,17 @@ export class Scene {
     };
   }
 
-  /** Pauses from now on are not the strike's. */
+  /** From now on pauses do not belong to the strike. */
   over(): void {
     if (this.current !== undefined) this.current.overAt = Math.min(this.current.overAt, performance.now());
   }
 
-  /** Load goes on, and nothing happens. */
+  /** Waits while load goes on and no fault is active. */
   calm(): Promise<void> {
     return sleep(this.options.calmMs);
   }
 
-  /** For so long in a run of full length. */
+  /** Waits for this time, in a run of full length. */
   lasts(fullMs: number): Promise<void> {
     return sleep(this.lengthOf(fullMs));
   }
@@ -130,14 +132,14 @@ export class Scene {
     this.say(`NOT SO: ${what}`);
   }
 
-  /** Every node has its part of the shards, and clients are where they began. */
+  /** Waits until every node has its part of the shards, and clients are where they began. */
   async healed(): Promise<void> {
     await this.hasShards();
     this.load.goHome();
     await this.until('everyone is at home', HOME_MS, () => this.load.isOpen());
   }
 
-  /** Every node has at least half of its part. */
+  /** Waits until every node has at least half of its part. */
   async hasShards(): Promise<void> {
     const least = SHARDS / this.cluster.nodes.length / 2;
     const tookMs = await this.until('every node has its part of the shards again', HEAL_MS, async () => {
@@ -147,7 +149,7 @@ export class Scene {
     this.say(`  every node has its shards after ${Math.round(tookMs)} ms`);
   }
 
-  /** Waits for it; demands that it comes true in time. How long it took, ms. */
+  /** Waits for a condition, and demands that it comes true in time. Returns the time that it took, ms. */
   async until(what: string, mostMs: number, holds: () => boolean | Promise<boolean>): Promise<number> {
     const began = performance.now();
     while (!(await holds())) {
@@ -164,20 +166,20 @@ export class Scene {
     this.options.onLine(line);
   }
 
-  /** Of a strike, the longest pause so far of a document that was struck. */
+  /** The longest pause so far of a document that this strike hit. */
   longestPause(): number {
     const { current } = this;
     return current === undefined ? 0 : Math.max(0, ...this.pausesOf(current, current.docs));
   }
 
-  /** Once load has stopped. */
+  /** Call once load has stopped. */
   async end(): Promise<readonly Seen[]> {
     await this.close();
     for (const each of this.past.splice(0)) this.count(each);
     return [...this.seen.values()];
   }
 
-  /** Counted later: the clients are in this process, and would stand still meanwhile. */
+  /** Counted later: the clients are in this process, and would stand still during the count. */
   private async close(): Promise<void> {
     const { current } = this;
     if (current === undefined) return;
@@ -246,7 +248,7 @@ function isStruck({ nodes }: Strike, { node }: Standing): boolean {
 const LOOK_MS = 50;
 const HEAL_MS = 90_000;
 const HOME_MS = 10_000;
-/** Of a cluster. */
+/** Shards of a cluster. */
 const SHARDS = 4096;
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -1,11 +1,12 @@
-// What the nodes run on goes away, answers late, or loses answers: Redis and PostgreSQL.
+// Faults of the services that the nodes run on, Redis and PostgreSQL: they go away, answer late, or lose
+// answers.
 import type { Fault } from './chaos-fault.ts';
 import { TAKEOVER_BOUND } from './chaos-kills.ts';
 import { sleep } from './chaos-scene.ts';
 
 const REDIS_AWAY_MS = 60_000;
 const POSTGRES_BACK_MS = 60_000;
-/** Without Redis writes go on as ever. */
+/** Without Redis writes go on: the longest pause that counts as unnoticed. */
 const UNNOTICED_MS = 1000;
 const SLOW_MS = 50;
 const SLOW_FOR_MS = 20_000;
@@ -75,7 +76,7 @@ export const slowDisk: Fault = {
   },
 };
 
-/** Batches are carried out, their answers are lost, and then the connection is. */
+/** Batches are executed, their answers are lost, and then the connection is lost. */
 export const answersLost: Fault = {
   name: 'answers-lost',
   cluster: 'proxied',

@@ -1,5 +1,5 @@
-// Worker threads that die: once, and of the same document again and again. For nodes whose workers run
-// with test/support/faulty-worker.ts.
+// Faults of worker threads that die: once, and at the same document again and again. For nodes whose workers
+// run with test/support/faulty-worker.ts.
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { Fault } from './chaos-fault.ts';
 import type { Scene } from './chaos-scene.ts';
 
 const QUARANTINED_MS = 30_000;
-/** How long it is looked at whether workers go on dying. */
+/** Time in which no further worker may die. */
 const LATER_MS = 10_000;
 
 export const workerKilled: Fault = {

@@ -1,6 +1,6 @@
-// The chaos run: a cluster of real processes under the load of many clients, and one fault after the other. After each
-// everything that any client was ever told is held against the log. It judges by checker.ts and by what faults
-// demand; what a fault does is its own file's.
+// The chaos run: a cluster of real processes under the load of many clients, and one fault after the other.
+// After each fault everything that any client was ever told is compared with the log. It judges by checker.ts
+// and by the demands of the faults; the faults are in files of their own.
 import { randomBytes } from 'node:crypto';
 import { ChaosCluster, type ChaosServices } from './chaos-cluster.ts';
 import { ChaosDatabase } from './chaos-database.ts';
@@ -19,17 +19,17 @@ export interface ChaosOptions {
   readonly nodes: number;
   readonly clients: number;
   readonly sdkClients: number;
-  /** Edits per second, by all together. */
+  /** Edits per second of all clients together. */
   readonly rate: number;
   readonly rounds: number;
   /** Load before, between and after strikes. */
   readonly calmMs: number;
-  /** Of faults that last a while: 1 is the full length. */
+  /** Length of faults that last for a time: 1 is the full length. */
   readonly length: number;
   readonly seed: number;
-  /** All nodes are faulty ones, whatever a fault asks for. */
+  /** Whether all nodes are faulty ones, also for faults that ask for others. */
   readonly faulty?: boolean;
-  /** Where nodes' output goes. */
+  /** Directory for the nodes' output. */
   readonly logs?: string;
   readonly onLine?: (line: string) => void;
 }
@@ -37,7 +37,7 @@ export interface ChaosOptions {
 export interface FaultResult {
   readonly fault: string;
   readonly seen: readonly Seen[];
-  /** Acknowledged edits of the whole run of this fault, calm included, and per second. */
+  /** Acknowledged edits of the whole run of this fault, calm times included, and per second. */
   readonly acknowledged: number;
   readonly perSecond: number;
   /** Submits that had committed before they were sent again. */
@@ -45,9 +45,12 @@ export interface FaultResult {
   readonly violations: readonly Violation[];
   /** Strikes by which documents stood still for longer than the fault's bound. */
   readonly overlong: readonly string[];
-  /** What the fault demands and did not find. */
+  /** Demands of the fault that were not met. */
   readonly unmet: readonly string[];
-  /** The longest that this process did not turn its event loop, ms: no pause is measured better. */
+  /**
+   * The longest time for which this process did not turn its event loop, ms: no pause is measured more
+   * exactly.
+   */
   readonly lagMs: number;
 }
 
@@ -60,7 +63,7 @@ export async function chaosRun(options: ChaosOptions): Promise<readonly FaultRes
   const kinds = new Set(options.faults.map((fault) => fault.cluster));
   try {
     for (const [place, fault] of options.faults.entries()) {
-      // A cluster is dear: one that can more is as good.
+      // A cluster is expensive to start; a faulty one can replace a plain one.
       const wanted = fault.cluster === 'plain' && kinds.has('faulty') ? 'faulty' : fault.cluster;
       if (cluster === undefined || kind !== wanted) {
         await cluster?.stop();
@@ -70,7 +73,7 @@ export async function chaosRun(options: ChaosOptions): Promise<readonly FaultRes
       options.onLine?.(`${fault.name} (${place + 1}/${options.faults.length})`);
       const result = await runFault(options, cluster, fault, random);
       results.push(result);
-      // What is broken would break the next one too.
+      // A broken cluster would break the next fault too.
       if (result.unmet.length > 0) {
         await cluster.stop();
         cluster = undefined;
@@ -193,7 +196,7 @@ async function judge(
 
 const LAG_TICK_MS = 10;
 
-/** The function that comes back ends it, and tells the longest lag. */
+/** Returns the function that ends the watch and returns the longest lag. */
 function watchLag(): () => number {
   let last = performance.now();
   let longest = 0;

@@ -1,6 +1,6 @@
-// The checker: holds what clients were told against the log, and the log against its own rules.
-// Pure and synchronous; reads records, never a database or a socket. Versions give one order, so
-// every rule is a look at one place of the log.
+// The checker: compares the clients' records with the log, and the log with its own rules. Pure and
+// synchronous; reads records, never a database or a socket. Versions give one order, so every rule looks at
+// one place of the log.
 import type { KindName, Wire } from '../protocol/messages.ts';
 import type { DocumentRecord, Rule, StreamRecord, SubmitRecord, Violation } from './records.ts';
 import { told } from './records.ts';
@@ -29,24 +29,23 @@ export interface DocumentLog {
   readonly history: string;
   readonly kind: KindName;
   readonly rows: readonly LogRow[];
-  /** The same document read from the database, in version order; undefined where nobody looked. */
+  /** The same document read from the database, in version order; undefined if it was not read. */
   readonly stored?: { readonly shard: number; readonly rows: readonly StoredRow[] };
-  /** Snapshots taken from anywhere else than a client's stream. */
+  /** Snapshots from other sources than a client's stream. */
   readonly snapshots?: readonly { readonly version: number; readonly content: Wire }[];
 }
 
 export interface CheckOptions {
   /**
-   * Compute anew what every acknowledged submit must have become. Costs a transformation past all
+   * Whether to compute again the committed form of every acknowledged submit. Costs a transformation past all
    * versions between its base and its own. Default true.
    */
   readonly recommit?: boolean;
 }
 
 /**
- * Everything that the records of all clients and the logs of all documents contradict. Empty: all
- * promises were kept. Records of documents without a log are not looked at but for what the
- * recorder itself found.
+ * Every contradiction between the records of all clients and the logs of all documents. Empty if all promises
+ * were kept. Records of documents without a log contribute only the recorder's own findings.
  */
 export function check(
   logs: readonly DocumentLog[],
@@ -70,7 +69,7 @@ class DocumentCheck {
   private readonly records: readonly DocumentRecord[];
   private readonly options: CheckOptions;
   private readonly found: Violation[] = [];
-  /** client → seq → versions it stands at. */
+  /** client → seq → versions at which it stands. */
   private readonly places = new Map<string, Map<number, number[]>>();
 
   constructor(log: DocumentLog, records: readonly DocumentRecord[], options: CheckOptions) {
@@ -90,7 +89,7 @@ class DocumentCheck {
     return this.found;
   }
 
-  /** 1..head without gap; per client, each seq once and rising; the database holds the same. */
+  /** Versions 1 … head without gap; per client, each seq once and rising; the database holds the same. */
   private versions(): void {
     const { rows, stored } = this.log;
     const highest = new Map<string, number>();
@@ -130,7 +129,10 @@ class DocumentCheck {
     }
   }
 
-  /** Acknowledged: in the log, at that version. Rejected: not in the log. Unknown: at most once, as all are. */
+  /**
+   * Acknowledged: in the log, at that version. Rejected: not in the log. Unknown: at most once, like every
+   * submit.
+   */
   private submits(record: DocumentRecord): void {
     for (const submit of record.submits.values()) {
       const versions = this.places.get(record.client)?.get(submit.seq) ?? [];
@@ -149,7 +151,7 @@ class DocumentCheck {
     }
   }
 
-  /** What a client was given is a slice of the log. */
+  /** The stream of a client must be a slice of the log. */
   private stream(record: DocumentRecord, stream: StreamRecord): void {
     const { rows, history } = this.log;
     if (stream.history !== history) {
@@ -181,7 +183,7 @@ class DocumentCheck {
     }
   }
 
-  /** Every row of a client that we know was submitted by it. */
+  /** Every row of a known client was submitted by that client. */
   private authors(): void {
     for (const record of this.records) {
       for (const [seq, versions] of this.places.get(record.client) ?? []) {
@@ -192,7 +194,7 @@ class DocumentCheck {
     }
   }
 
-  /** Replays the log once, and at each version holds against it what anybody took for its content or outcome. */
+  /** Replays the log once, and at each version compares it with every client's content or outcome. */
   private contents(): void {
     const claims = this.claims();
     const submits = this.submitsByVersion();
@@ -239,7 +241,7 @@ class DocumentCheck {
     }
   }
 
-  /** Version → contents that somebody holds for it. */
+  /** Version → contents that clients claim for it. */
   private claims(): Map<number, Claim[]> {
     const claims = new Map<number, Claim[]>();
     const add = (version: number, claim: Claim) => {

@@ -1,7 +1,9 @@
 // Options of this folder's commands: read, checked, and refused in one line. Runs nothing.
 import { parseArgs } from 'node:util';
 
-/** Thrown for what the person at the keyboard can mend; its message is all they need to see. */
+/**
+ * Thrown for errors that the person at the keyboard can correct; its message is all that they need to see.
+ */
 export class UsageError extends Error {
   override name = 'UsageError';
 }
@@ -44,8 +46,8 @@ export function countOption(name: string, value: string | undefined, fallback: n
 }
 
 /**
- * Runs a command: exit code 0 or what it returns, 2 for usage, 1 for anything else. An interrupted one ends the process:
- * what it waits for does not come.
+ * Runs a command. The exit code is 0 or the returned number, 2 for usage, 1 for any other error. An
+ * interrupted command ends the process, since the awaited results will not come.
  */
 export async function runCommand(usage: string, command: () => Promise<number>): Promise<void> {
   try {

@@ -1,5 +1,5 @@
-// A text that is edited by code-point positions and tells the UTF-16 ones, at the cost of the edit
-// and not of the text. Knows plain text alone.
+// A text that is edited by code-point positions and returns UTF-16 positions, at the cost of the edit and not
+// of the text. Knows plain text alone.
 
 const CHUNK_UNITS = 1024;
 
@@ -14,7 +14,7 @@ export interface UnitRange {
   readonly deleted: number;
 }
 
-/** A step of a rich-text patch, as far as text goes. */
+/** The part of a rich-text step that concerns text. */
 export interface DeltaStep {
   readonly insert?: unknown;
   readonly retain?: unknown;

@@ -1,6 +1,6 @@
-// The load of a crash run. Per document two bare clients on the node itself, one in each subprotocol,
-// and two clients whose line loses answers: a bare one that sends again all it has no answer to, and
-// one on the SDK; two documents of each kind. Owns the clients; kills nothing and judges nothing.
+// The load of a crash run. Per document two bare clients on the node itself, one in each subprotocol, and two
+// clients whose line loses answers: a bare one that sends all unanswered submits again, and one on the SDK.
+// There are two documents of each kind. Owns the clients; kills nothing and judges nothing.
 import { BareClient, type BareClientOptions } from './bare-client.ts';
 import type { CuttingProxy } from './crash-proxy.ts';
 import { BareEditor } from './editor.ts';
@@ -13,23 +13,26 @@ const ENCODINGS = ['json', 'msgpack'] as const;
 const PER_SECOND = 20;
 const BACKOFF_MOST_MS = 500;
 
-/** Edits without an answer that each client has when its line has been hushed long enough: the first have committed. */
+/**
+ * Unanswered edits of each client after which its line has been hushed long enough: the first of them have
+ * committed.
+ */
 const HUSHED_EDITS = 4;
-/** What the others have committed meanwhile, per document: enough for a snapshot above what was lost. */
+/** Commits of the other clients meanwhile, per document: enough for a snapshot above the lost answers. */
 const HUSHED_COMMITS = 40;
-/** Longest wait for both. */
+/** Longest wait for both counts. */
 const HUSH_MOST_MS = 3000;
 const TICK_MS = 5;
 
 export interface LossyLines {
-  /** For bare clients that send all again. */
+  /** The proxy for bare clients, which send all again. */
   readonly restless: CuttingProxy;
-  /** For the SDK. */
+  /** The proxy for clients on the SDK. */
   readonly patient: CuttingProxy;
 }
 
 export class CrashLoad {
-  /** Commits that the clients on the node itself heard of. */
+  /** Number of commits that the clients on the node itself received. */
   committed = 0;
   readonly docs: readonly string[];
   private readonly proxies: LossyLines;
@@ -76,7 +79,9 @@ export class CrashLoad {
     await Promise.all(this.sdkEditors.map((editor) => editor.start()));
   }
 
-  /** Takes the answers away from those behind the proxy, until they have made edits that they hear nothing of. */
+  /**
+   * Takes the answers away from the clients behind the proxy, until they have made edits that get no answer.
+   */
   async hush(): Promise<void> {
     this.proxies.restless.hush();
     this.proxies.patient.hush();
@@ -89,7 +94,9 @@ export class CrashLoad {
     }
   }
 
-  /** Makes no more edits; fulfilled when all have their answer, and everyone has seen the last of it. */
+  /**
+   * Makes no more edits; fulfilled when all edits have an answer, and all clients have seen the last of them.
+   */
   async stop(): Promise<void> {
     const bare = [...this.editors, ...this.forgetful];
     await Promise.all([...bare, ...this.sdkEditors].map((editor) => editor.stop()));

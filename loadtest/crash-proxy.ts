@@ -1,21 +1,24 @@
-// A proxy between clients and a node that loses answers: on a line of its what the node says is thrown
-// away from some moment on, what the client says still arrives, and a little later the line is
-// cut. Owns the lines and their faults; knows no frames, and does not know what was committed.
+// A proxy between clients and a node that loses answers. From some moment on it drops the node's data on a
+// line, while the client's data still arrives; a little later it cuts the line. Owns the lines and their
+// faults; knows no frames, and does not know which submits committed.
 import { once } from 'node:events';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import type { Random } from './random-edits.ts';
 
-/** Twice the mean time that a line is left in peace. */
+/** Twice the mean time before a line is hushed. */
 const TALK_MOST_MS = 2000;
-/** A line is cut at random within this long of the first answer it lost … */
+/** A line is cut at a random time within this long of the first lost answer … */
 const CUT_SOON_MS = 40;
-/** … or after this long where there is none, or it is held. */
+/** … or after this long if no answer was lost, or if it is held. */
 const CUT_LATE_MS = 5000;
 
 export interface CuttingProxyOptions {
   readonly nodePort: number;
   readonly random: Random;
-  /** Lines are hushed by themselves, each after a while. Otherwise by `hush` alone: for clients whose backoff grows with each. */
+  /**
+   * Whether each line is hushed by itself after a while. Otherwise only `hush` does it: for clients whose
+   * backoff grows with each cut.
+   */
   readonly restless: boolean;
 }
 
@@ -29,7 +32,7 @@ export class CuttingProxy {
     this.server = createServer((down) => this.join(down, dial(options.nodePort, '127.0.0.1')));
   }
 
-  /** Listens on a port of its own; leads to `nodePort` of this machine, also after that was away. */
+  /** Listens on a port of its own; forwards to `nodePort` of this machine, also after that port was away. */
   static async open(options: CuttingProxyOptions): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(options);
     proxy.server.listen(0, '127.0.0.1');
@@ -43,7 +46,7 @@ export class CuttingProxy {
     return `ws://127.0.0.1:${address.port}/v1/socket`;
   }
 
-  /** From now on no answer comes through the lines there are; they are cut when the node goes, or late. */
+  /** From now on no answer passes the present lines; they are cut when the node ends, or late. */
   hush(): void {
     for (const line of this.lines) line.hush(true);
   }
@@ -84,7 +87,7 @@ class Line {
     if (options.restless) this.timer = setTimeout(() => this.hush(false), this.random() * TALK_MOST_MS);
   }
 
-  /** `held`: not cut at the first answer lost. */
+  /** `held`: the line is not cut at the first lost answer. */
   hush(held: boolean): void {
     if (this.mode === 'cut') return;
     this.mode = 'hushed';
@@ -102,7 +105,7 @@ class Line {
     this.mode = 'cut';
     clearTimeout(this.timer);
     this.up.destroy();
-    // What the node said before it went still arrives.
+    // Data that the node sent before it ended still arrives.
     if (said) this.down.destroySoon();
     else this.down.destroy();
     this.onCut();

@@ -1,7 +1,7 @@
-// The crash run: a node is killed again and again under load from the SDK and from bare clients,
-// its PostgreSQL too, each time brought back on the same data; then everything that any client was
-// ever told is held against the log. Before each kill, and now and then, answers are lost between
-// commit and client, so that what has committed is sent again. Owns the faults, judges by checker.ts alone.
+// The crash run: a node is killed again and again under load from the SDK and from bare clients, its
+// PostgreSQL too, and each time started again on the same data; then everything that any client was ever told
+// is compared with the log. Before each kill, and at other times, answers are lost between commit and client,
+// so that committed submits are sent again. Owns the faults, judges by checker.ts alone.
 import { check } from './checker.ts';
 import { CrashLoad } from './crash-load.ts';
 import { CuttingProxy } from './crash-proxy.ts';
@@ -12,7 +12,7 @@ import type { SubmitRecord, Violation } from './records.ts';
 
 export interface CrashOptions {
   readonly node: NodeProcess;
-  /** Kills. They alternate: the node, its postmaster, both at once. */
+  /** Number of kills. They alternate: the node, its postmaster, both at once. */
   readonly rounds: number;
   /** Load before each kill, and after the last. */
   readonly secondsPerRound: number;
@@ -27,21 +27,27 @@ export interface CrashResult {
   readonly rejected: number;
   /** Submits that were sent more than once. */
   readonly resent: number;
-  /** Of these, submits that had committed before they were sent again: without any, the duplicate check was not asked. */
+  /**
+   * Of these, the submits that had committed before they were sent again: without any, the run did not test
+   * the duplicate check.
+   */
   readonly repeated: number;
-  /** Of these, those that a node committed before it was killed, and the next one was sent. */
+  /**
+   * Of these, the submits that one node committed before it was killed, and that were sent again to the next
+   * one.
+   */
   readonly repeatedToNextNode: number;
-  /** Per kill, milliseconds from it to the next commit that anyone saw. */
+  /** Per kill, milliseconds from it to the next commit that any client saw. */
   readonly pausesMs: readonly number[];
 }
 
 /**
- * Of every node but the first. The first one's documents are read back from their log alone; later, what a
- * client sends again is to lie below a snapshot as often as above it.
+ * Settings of every node but the first. The first one's documents are read back from their log alone. Later,
+ * repeated submits should lie below a snapshot as often as above it.
  */
 const EAGER_SNAPSHOTS = ['snapshot.minBytes=1KiB', 'snapshot.ratio=0.01'];
 const FAULTS = ['node', 'postmaster', 'node and postmaster'] as const;
-/** A commit has to be seen again within this long; a start from a crash included. */
+/** A commit must be seen again within this time, which includes a start after a crash. */
 const RESUME_MS = 60_000;
 const DRAIN_MS = 60_000;
 const TICK_MS = 5;
@@ -109,12 +115,12 @@ async function strike(node: NodeProcess, fault: (typeof FAULTS)[number], load: C
   return performance.now() - began;
 }
 
-/** When it was last sent its client had been shown a version, and it is at or below it. */
+/** Whether, when the submit was last sent, its client had been shown a version at or above its commit. */
 function hadCommitted({ sends, fate, seenAtLastSend }: SubmitRecord): boolean {
   return sends > 1 && fate.type === 'ok' && fate.version <= seenAtLastSend;
 }
 
-/** Only where it was sent twice is it certain that the first time was the commit. */
+/** Only if it was sent exactly twice is it certain that the first sending led to the commit. */
 function isBetweenSends(at: number, { sends, firstSentAt, lastSentAt }: SubmitRecord): boolean {
   return sends === 2 && firstSentAt < at && at < lastSentAt;
 }

@@ -1,4 +1,5 @@
-// A promise that is settled from outside: what Promise.withResolvers is where Node has it.
+// A promise that is settled from outside, as by Promise.withResolvers, which older versions of Node do not
+// have.
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -21,7 +21,9 @@ export interface SdkEditorOptions {
   readonly pace: Pace;
 }
 
-/** What all three kinds of the SDK's documents have, with the view as wire and an edit at random. */
+/**
+ * The common interface of the SDK's documents of all three kinds: the view in wire form, and a random edit.
+ */
 interface View {
   readonly document: {
     readonly ready: Promise<void>;
@@ -34,7 +36,7 @@ interface View {
 }
 
 export class SdkEditor {
-  /** Edits made, and edits the SDK said it could not take or that were refused later. */
+  /** Edits made, and edits that the SDK could not take or that were refused later. */
   readonly counts = { made: 0, refused: 0 };
   private readonly options: SdkEditorOptions;
   private readonly recorder: Recorder;
@@ -56,7 +58,7 @@ export class SdkEditor {
     this.view = this.open();
   }
 
-  /** Begins to edit once the document is there. */
+  /** Begins to edit once the document is ready. */
   async start(): Promise<void> {
     await this.view.document.ready;
     this.running = true;
@@ -68,7 +70,7 @@ export class SdkEditor {
     this.tap.drop();
   }
 
-  /** Makes no more edits; fulfilled when the SDK says that all are saved. */
+  /** Makes no more edits; fulfilled when the SDK reports that all are saved. */
   async stop(): Promise<void> {
     this.running = false;
     clearTimeout(this.timer);
@@ -89,7 +91,7 @@ export class SdkEditor {
     this.client.close();
   }
 
-  /** What went over the wire, and the view as a replica of its own. Only when nothing is pending. */
+  /** The frames on the wire, and the view as a replica of its own. Call only when no edit is pending. */
   records(): DocumentRecord[] {
     const records = this.recorder.records();
     const history = records.at(-1)?.streams.at(-1)?.history ?? '';
@@ -172,7 +174,7 @@ export class SdkEditor {
   }
 }
 
-/** A view as an edit source looks at it. */
+/** A view in the form that an edit source reads. */
 function viewOf(kind: KindName, version: number, content: () => Wire): Replica {
   return { kind, version, content, apply: () => undefined };
 }

@@ -1,6 +1,6 @@
-// A virtual editor on a bare client: has a document open and edits it at random, either as soon as
-// its last edit has its answer (closed loop) or at a rate that does not care (open loop, steady). Leaves its
-// records with the client; never checks anything. The one on the SDK is editor-sdk.ts.
+// A virtual editor on a bare client: has a document open and edits it at random, either as soon as its last
+// edit has its answer (closed loop) or at a rate that does not depend on answers (open loop, steady). Leaves
+// its records with the client; never checks them. The editor on the SDK is in editor-sdk.ts.
 import { wireBytes } from '../protocol/codec.ts';
 import type { KindName, Wire } from '../protocol/messages.ts';
 import type { BareClient } from './bare-client.ts';
@@ -13,9 +13,9 @@ export interface EditorCounts {
   submitted: number;
   committed: number;
   rejected: number;
-  /** Given up without an answer. */
+  /** Edits given up without an answer. */
   unknown: number;
-  /** Open loop: edits that were due while too many had no answer, and were not made. */
+  /** Open loop: edits that were due while too many had no answer, and so were not made. */
   skipped: number;
 }
 
@@ -25,13 +25,13 @@ export interface EditorOptions {
   readonly kind: KindName;
   readonly random: Random;
   readonly pace: Pace;
-  /** Called with each committed edit's milliseconds from its making to its commit. */
+  /** Called for each committed edit with the milliseconds from making it to its commit. */
   readonly onLatency?: (ms: number) => void;
-  /** Called with the version of each commit that comes. */
+  /** Called with the version of each commit that arrives. */
   readonly onCommitted?: (version: number) => void;
 }
 
-/** Unanswered edits above which an open loop makes no more: what a person would do to a page that hangs. */
+/** Unanswered edits above which an open loop makes no more, as a person would stop at a page that hangs. */
 const MOST_OUTSTANDING = 32;
 
 export class BareEditor {
@@ -43,7 +43,7 @@ export class BareEditor {
   private timer: NodeJS.Timeout | undefined;
   private fresh = true;
   private quiet: (() => void) | undefined;
-  /** seq → when its edit was made, whether or not it could be sent at once. */
+  /** seq → time at which its edit was made, which may be before it could be sent. */
   private readonly madeAt = new Map<number, number>();
 
   constructor(options: EditorOptions) {

@@ -1,4 +1,4 @@
-// What the garbage run throws at a server: messages that are wrong in one way each, and bytes that
+// The input that the garbage run sends to a server: messages that are wrong in one way each, and bytes that
 // are no WebSocket frames. Makes them; sends nothing.
 import { randomBytes } from 'node:crypto';
 import { Packr } from 'msgpackr';
@@ -10,7 +10,7 @@ export interface BadMessage {
   readonly payload: string | Uint8Array;
 }
 
-/** Strange values: one of them stands where something else should. */
+/** Strange values; one of them takes the place of a valid value. */
 const STRANGE: readonly unknown[] = [
   null,
   true,
@@ -31,7 +31,7 @@ const STRANGE: readonly unknown[] = [
   { length: -1 },
 ];
 
-/** Templates that are right; something in them is then made wrong. */
+/** Valid templates, of which one part is then made wrong. */
 function templates(doc: string, random: Random): Record<string, unknown>[] {
   const seq = 1 + below(random, 1000);
   return [
@@ -50,7 +50,7 @@ function templates(doc: string, random: Random): Record<string, unknown>[] {
   ];
 }
 
-/** One message that a server must answer with a code or a close, whatever it is. */
+/** One message that a server must answer with a code or a close in every case. */
 export function badMessage(random: Random, encoding: 'json' | 'msgpack', doc: string): BadMessage {
   const message = { ...pick(random, templates(doc, random)) };
   const field = pick(random, Object.keys(message));
@@ -116,7 +116,7 @@ const JSON_BOMBS: readonly BadMessage[] = [
   { what: 'empty', payload: '' },
 ];
 
-/** Lengths that promise far more than the frame holds, and things the contract has no place for. */
+/** Lengths that promise far more than the frame holds, and types that the contract does not have. */
 const MSGPACK_BOMBS: readonly BadMessage[] = [
   { what: 'array of 4 G', payload: Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff) },
   { what: 'map of 4 G', payload: Uint8Array.of(0xdf, 0xff, 0xff, 0xff, 0xff) },

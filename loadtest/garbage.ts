@@ -1,7 +1,7 @@
-// The garbage run: malformed, truncated, oversize and wrongly typed frames, broken WebSocket bytes
-// and readers that never read, while other clients edit. Owns the throwing and the watching: the
-// server must live, answer with codes of the catalogue alone, keep its memory, and nobody else may
-// notice. What is thrown is garbage-frames.ts.
+// The garbage run: malformed, truncated, oversize and wrongly typed frames, broken WebSocket bytes and
+// readers that never read, while other clients edit. Owns the sending and the watching: the server must live,
+// answer with codes of the catalogue alone and keep within its memory, and no other client may notice. The
+// input is made in garbage-frames.ts.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
@@ -16,37 +16,40 @@ import { type Summary, summarize } from './statistics.ts';
 
 export interface GarbageOptions {
   readonly url: string;
-  /** Frames to throw. */
+  /** Number of frames to throw. */
   readonly frames: number;
-  /** Sockets that throw at once. */
+  /** Number of sockets that throw at once. */
   readonly throwers: number;
   readonly seed: number;
-  /** Resident bytes of the server; undefined: its memory is not watched. */
+  /** Returns the resident bytes of the server; undefined if its memory is not watched. */
   readonly memory?: () => Promise<number>;
   readonly onProgress?: (thrown: number) => void;
 }
 
 export interface GarbageResult {
   readonly thrown: number;
-  /** Answers by code, closes by code: what came back. */
+  /** The server's answers by code, and its closes by code. */
   readonly answers: Readonly<Record<string, number>>;
   readonly closes: Readonly<Record<string, number>>;
-  /** Everything that must not have been: unknown codes, `internal`, a lost bystander, a broken promise. Empty: passed. */
+  /**
+   * Everything that must not happen: unknown codes, `internal`, a lost bystander, a broken promise. Empty if
+   * the run passed.
+   */
   readonly faults: readonly string[];
-  /** Edit to commit of the bystanders, milliseconds. */
+  /** Time from edit to commit of the bystanders, milliseconds. */
   readonly bystanders: Summary;
   readonly memory: { readonly before: number; readonly peak: number; readonly after: number } | undefined;
 }
 
-/** Growth of resident memory that frames and their garbage may cause while they come. */
+/** Growth of resident memory that the frames may cause while they arrive. */
 const MOST_GROWTH_BYTES = 512 * 1024 * 1024;
-/** Patches of 60 kB, until some 24 MB wait unread: more than outbox and kernel take together. */
+/** Patches of 60 kB, until some 24 MB wait unread: more than outbox and kernel hold together. */
 const LARGE = 'large '.repeat(10_000);
 const LARGE_PATCHES = 400;
 const ASK_ROUNDS = 1_000;
-/** Messages on one socket before the throwing stops to hear what the server says. */
+/** Messages on one socket before the thrower waits for the server's answers. */
 const BURST = 40;
-/** A socket that answers neither a ping nor with a close for this long hangs. */
+/** A socket hangs when it answers neither a ping nor with a close for this long. */
 const ANSWER_MS = 30_000;
 const CLOSES: ReadonlySet<number> = new Set([1002, 1007, 1006, ...Object.values(CLOSE)]);
 
@@ -108,7 +111,7 @@ class GarbageRun {
     }
   }
 
-  /** Comes back as often as it is thrown out, until all has been thrown. */
+  /** Reconnects after each close, until all frames have been thrown. */
   private async thrower(index: number): Promise<void> {
     for (let round = 0; !this.over && this.thrown < this.options.frames; round++) {
       const encoding = (index + round) % 2 === 0 ? 'json' : 'msgpack';
@@ -120,7 +123,7 @@ class GarbageRun {
     }
   }
 
-  /** Throws until the socket is closed or the server has answered a ping behind it all. */
+  /** Throws until the socket is closed or the server has answered a ping behind all the frames. */
   private async burst(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
     for (let sent = 0; sent < BURST && socket.readyState === WebSocket.OPEN; sent++) {
       const doc = `garbage/doc-${index}`;
@@ -129,7 +132,7 @@ class GarbageRun {
       const wrongType = this.random() < 0.01;
       this.thrown += 1;
       socket.send(payload, { binary: wrongType ? encoding === 'json' : encoding === 'msgpack' });
-      // The answers must have a chance to come while more is sent.
+      // Lets answers arrive between the frames.
       if (sent % 8 === 7) await new Promise((resolve) => setImmediate(resolve));
     }
     await this.answered(socket, `a burst in ${encoding}`);
@@ -183,7 +186,9 @@ class GarbageRun {
     await this.answered(socket, 'a hello');
   }
 
-  /** Subscribes and never reads again: the server has to close it, and keep nothing without bound. */
+  /**
+   * Subscribes and never reads again: the server has to close the socket, and may not buffer without bound.
+   */
   private async sleeper(doc: string): Promise<void> {
     const socket = await this.dial('json');
     socket.send(jsonCodec.encode({ type: 'hello', client: `sleeper-${Math.floor(this.random() * 1e6)}` }));
@@ -192,7 +197,10 @@ class GarbageRun {
     socket.pause();
   }
 
-  /** Subscribes to a document of large patches and reads nothing; then asks for it again and again elsewhere. */
+  /**
+   * Subscribes to a document of large patches and reads nothing; then opens it again and again on another
+   * socket.
+   */
   private async glutton(): Promise<WebSocket> {
     const { url } = this.options;
     const doc = `garbage/large-${Math.floor(this.random() * 1e9)}`;
@@ -235,7 +243,7 @@ class GarbageRun {
     socket.terminate();
   }
 
-  /** A socket that the server had to give up: once it reads again it finds itself closed. */
+  /** Checks a socket that the server had to give up: once it reads again it finds itself closed. */
   private async mustBeClosed(socket: WebSocket): Promise<void> {
     const closed = new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), ANSWER_MS);
@@ -248,7 +256,10 @@ class GarbageRun {
     if (!(await closed)) this.faults.push('a client that reads nothing was not closed');
   }
 
-  /** Each breach of RFC 6455 on a socket of its own; the server closes it or waits for more, and lives. */
+  /**
+   * Sends each breach of RFC 6455 on a socket of its own; the server must close it or wait for more, and
+   * live.
+   */
   private async brokenWire(): Promise<void> {
     const { hostname, port, pathname } = new URL(this.options.url);
     for (const { bytes } of [...BAD_WIRE, ...BAD_WIRE]) {

@@ -1,12 +1,12 @@
-// Reading a document's whole log, the way any client can (a subscription since version 0) and
-// straight from the database. Read-only; judges nothing.
+// Reads a document's whole log, both as any client can (a subscription since version 0) and directly from the
+// database. Read-only; judges nothing.
 import postgres from 'postgres';
 import { BareClient, type BareClientOptions } from './bare-client.ts';
 import type { DocumentLog, LogRow, StoredRow } from './checker.ts';
 
 /**
- * The logs of documents over one socket: each is opened once for its history and version, and again
- * since 0. Rejects where the patches are not kept from the beginning any more.
+ * The logs of documents over one socket: each is opened once for its history and version, and again since 0.
+ * Rejects if the patches are no longer kept from the beginning.
  */
 export async function readLogs(
   options: Omit<BareClientOptions, 'client' | 'encoding'>,
@@ -42,14 +42,14 @@ async function readLog(client: BareClient, doc: string): Promise<DocumentLog> {
   return { doc, history, kind, rows, snapshots };
 }
 
-/** A subscription is over when the server says so; only then may the next begin. */
+/** Waits until the server confirms the end of a subscription; only then may the next begin. */
 function closed(client: BareClient, document: ReturnType<BareClient['open']>): Promise<void> {
   const over = document.closed();
   document.close();
   return client.live ? over : Promise.resolve();
 }
 
-/** Adds what the database holds. `history` on the wire is the document's id in base 36. */
+/** Adds the rows of the database. `history` on the wire is the document's id in base 36. */
 export async function readStored(url: string, logs: readonly DocumentLog[]): Promise<DocumentLog[]> {
   const sql = postgres(url, { max: 1, types: { bigint: BIGINT }, onnotice: () => undefined });
   try {

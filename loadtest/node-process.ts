@@ -8,19 +8,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface NodeProcessOptions {
-  /** Where the embedded PostgreSQL keeps its files; kept over restarts. Or the URL of another one. */
+  /** Directory of the embedded PostgreSQL's files, kept over restarts; or the URL of another PostgreSQL. */
   readonly storage: { readonly directory: string } | { readonly url: string };
-  /** Given on as `--set`, such as `limits.submitsPerSecond=100000`. */
+  /** Passed on as `--set`, such as `limits.submitsPerSecond=100000`. */
   readonly set?: readonly string[];
   /** Default: any free one, the same over restarts. */
   readonly port?: number;
   /** Compiled entry point; default: that of this build. */
   readonly main?: string;
-  /** Told of all that it writes. */
+  /** Called with all output of the node. */
   readonly onOutput?: (text: string) => void;
 }
 
-/** Longest a node may take to say that it is ready: a first start makes a database. */
+/** Longest time until a node is ready: its first start makes a database. */
 const READY_MS = 60_000;
 const STOP_MS = 30_000;
 
@@ -35,7 +35,7 @@ export class NodeProcess {
     this.port = port;
   }
 
-  /** Starts a node and waits until it is ready. Rejects with what it said if it does not come up. */
+  /** Starts a node and waits until it is ready. Rejects with its output if it does not become ready. */
   static async start(options: NodeProcessOptions): Promise<NodeProcess> {
     const node = new NodeProcess(options, options.port ?? (await freePort()));
     await node.restart();
@@ -56,7 +56,10 @@ export class NodeProcess {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Starts it again on the same port and data, after it has ended. `more`: settings for this start, over the others. */
+  /**
+   * Starts it again on the same port and data, after it has ended. `more`: settings for this start, which
+   * override the others.
+   */
   async restart(more: readonly string[] = []): Promise<void> {
     const { storage, set = [], main = DEFAULT_MAIN } = this.options;
     const settings = [
@@ -77,7 +80,7 @@ export class NodeProcess {
       },
     );
     this.child = child;
-    // Whoever has started it may be interrupted, and not come to stop it.
+    // The parent process may be interrupted before it stops the node.
     const end = (): void => void child.kill('SIGKILL');
     process.once('exit', end);
     child.once('close', () => process.off('exit', end));
@@ -102,7 +105,7 @@ export class NodeProcess {
     });
   }
 
-  /** What it said last. */
+  /** The latest output. */
   get log(): string {
     return this.output;
   }
@@ -116,22 +119,22 @@ export class NodeProcess {
     await exit;
   }
 
-  /** SIGSTOP: its connections stand, and nothing is answered. */
+  /** Sends SIGSTOP: its connections stand, and it answers nothing. */
   freeze(): void {
     this.child?.kill('SIGSTOP');
   }
 
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   thaw(): void {
     this.child?.kill('SIGCONT');
   }
 
-  /** One turn of its main thread takes long, where the process is one for tests that has an ear for SIGUSR2. */
+  /** Makes one turn of its main thread slow. Works for test processes that handle SIGUSR2. */
   holdUp(): void {
     this.child?.kill('SIGUSR2');
   }
 
-  /** SIGTERM, and waits for its exit code; SIGKILL when it takes too long, which is an error. */
+  /** Sends SIGTERM, and waits for its exit code; sends SIGKILL when it takes too long, which is an error. */
   async stop(): Promise<number> {
     const { child } = this;
     if (child === undefined || !this.running) return 0;
@@ -145,7 +148,7 @@ export class NodeProcess {
     return typeof code === 'number' ? code : 1;
   }
 
-  /** URL of the node's database, for looking at it. */
+  /** URL of the node's database, for reading it. */
   async storageUrl(): Promise<string> {
     const { storage } = this.options;
     if ('url' in storage) return storage.url;
@@ -155,7 +158,7 @@ export class NodeProcess {
     return `postgres://troupe:${password}@127.0.0.1:${port}/troupe`;
   }
 
-  /** The embedded PostgreSQL's postmaster; undefined where it does not run. */
+  /** The embedded PostgreSQL's postmaster; undefined if it does not run. */
   async postmaster(): Promise<{ readonly pid: number; readonly port: number } | undefined> {
     const { storage } = this.options;
     if (!('directory' in storage)) return undefined;
@@ -165,7 +168,7 @@ export class NodeProcess {
     return pid > 1 && isAlive(pid) ? { pid, port: Number(lines[3]) } : undefined;
   }
 
-  /** kill -9 of the postmaster, and waits until it is gone. Whether there was one. */
+  /** Kills the postmaster with kill -9, and waits until it is gone. Returns whether there was one. */
   async killPostmaster(): Promise<boolean> {
     const { pid } = (await this.postmaster()) ?? {};
     if (pid === undefined) return false;
@@ -198,7 +201,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** One that nobody listens on now. */
+/** A port on which no process listens now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

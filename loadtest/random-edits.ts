@@ -1,5 +1,5 @@
-// Where virtual editors get their edits from: small, realistic, random patches of each kind, made
-// on the document as its commits left it. Seeded by the given random numbers alone.
+// The edits of virtual editors: small, realistic, random patches of each kind, made on the document as its
+// commits left it. Determined by the given random numbers alone.
 import * as Y from 'yjs';
 import type { Json, KindName, Wire } from '../protocol/messages.ts';
 import { CodePointText, type DeltaStep } from './code-points.ts';
@@ -9,15 +9,18 @@ import type { Replica } from './replica.ts';
 export type Random = () => number;
 
 export interface EditSource {
-  /** A patch made on the replica's version (for yjs: on that and on what came from here before). */
+  /** A patch made on the replica's version (for yjs: on that and on the earlier patches of this source). */
   next(replica: Replica): Wire;
   /** A committed patch, after the replica took it. */
   take(op: Wire): void;
-  /** Begins anew at the replica: at the first snapshot, a later one, and when a patch from here was lost. */
+  /**
+   * Begins anew at the replica: at the first snapshot, at a later one, and when a patch of this source was
+   * lost.
+   */
   reset(replica: Replica): void;
 }
 
-/** About how long documents become: beyond it editors rather delete. Characters, or members of a list. */
+/** Approximate length of documents, above which editors mostly delete. Characters, or members of a list. */
 export const TARGET_LENGTH = { text: 2000, list: 40 } as const;
 
 export function editSource(kind: KindName, random: Random): EditSource {
@@ -99,7 +102,7 @@ class RichTextEdits implements EditSource {
 
   next(): Wire {
     const { random, text } = this;
-    /** Without the final newline. */
+    /** The length without the final newline. */
     const points = text.points - 1;
     const from = below(random, points + 1);
     const rest = points - from;

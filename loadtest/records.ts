@@ -1,6 +1,6 @@
-// What a client saw and did, as the checker reads it, and the recorder that notes it down frame by
-// frame. Knows the wire's promises about one client's frames (order, no gap, one fate); what only
-// shows against the log is the checker's. Sends nothing.
+// The record of one client's observations and actions, as the checker reads it, and the recorder that writes
+// it frame by frame. Knows the wire's promises about one client's frames (order, no gap, one fate); the
+// checker tests the promises that need the log. Sends nothing.
 import { wireBytes } from '../protocol/codec.ts';
 import type {
   ClientMessage,
@@ -22,7 +22,7 @@ export interface Violation {
 }
 
 export type Rule =
-  /** Seen by one client alone, frame by frame. */
+  /** Violations seen by one client alone, frame by frame. */
   | 'frame-malformed'
   | 'commit-unopened'
   | 'stream-gap'
@@ -32,7 +32,7 @@ export type Rule =
   | 'two-fates'
   | 'resume-wrong'
   | 'replica-stuck'
-  /** Seen against the log. */
+  /** Violations seen by comparison with the log. */
   | 'log-gap'
   | 'acked-lost'
   | 'acked-elsewhere'
@@ -59,31 +59,37 @@ export type Fate =
 
 export interface SubmitRecord {
   readonly seq: number;
-  /** As last sent. */
+  /** The base as last sent. */
   base: number | undefined;
   op: Wire;
-  /** The life of the document it was last sent to; '' while none is known. */
+  /** The life of the document to which it was last sent; '' while none is known. */
   history: string;
   fate: Fate;
-  /** Times it was sent; more than once after a lost connection or an open error. */
+  /** Number of times it was sent; more than one after a lost connection or an open error. */
   sends: number;
-  /** Sent again with another base or patch: what it would commit as is then not told by its last form alone. */
+  /**
+   * Whether it was sent again with another base or patch: then its last form alone does not determine its
+   * commit.
+   */
   changed: boolean;
   readonly firstSentAt: number;
   lastSentAt: number;
-  /** The newest version the client had seen when it sent it last; -1 none. A commit at or below it came first. */
+  /**
+   * The newest version that the client had seen when it last sent the submit; -1 for none. A commit at or
+   * below it came before that sending.
+   */
   seenAtLastSend: number;
   decidedAt: number | undefined;
 }
 
-/** One subscription, from an `opened` to the loss of it. */
+/** One subscription, from an `opened` to its loss. */
 export interface StreamRecord {
   readonly history: string;
   readonly kind: KindName;
   /** The version of its snapshot, or its `since`. */
   readonly from: number;
   readonly snapshot: Wire | undefined;
-  /** Version from + 1 and on. */
+  /** The patches from version from + 1 on. */
   readonly ops: CommittedOp[];
 }
 
@@ -104,12 +110,12 @@ export interface DocumentRecord {
 }
 
 export interface RecorderOptions {
-  /** Keep a replica by applying commits in order. Costs the kind's work for each. */
+  /** Whether to keep a replica by applying commits in order. Costs the kind's work for each. */
   readonly replicas: boolean;
   readonly now: () => number;
 }
 
-/** The notes of one client id over all its connections. */
+/** The records of one client id over all its connections. */
 export class Recorder {
   readonly client: string;
   private readonly options: RecorderOptions;
@@ -135,12 +141,12 @@ export class Recorder {
     else if (message.type === 'closed') this.of(message.doc).ended();
   }
 
-  /** A frame that is no message of the contract. */
+  /** Records a frame that is no message of the contract. */
   malformed(detail: string): void {
     this.of('').broken('frame-malformed', detail);
   }
 
-  /** The connection is gone, and every subscription with it. */
+  /** Records that the connection is gone, and every subscription with it. */
   lost(): void {
     for (const notes of this.notes.values()) notes.ended();
   }
@@ -298,7 +304,7 @@ class DocumentNotes implements DocumentRecord {
     this.guarded(() => replica.apply(entry.op));
   }
 
-  /** A replica that cannot take what it is given is left behind, and said so once. */
+  /** Drops a replica that cannot apply its input, and records that once. */
   private guarded(run: () => void): void {
     try {
       run();

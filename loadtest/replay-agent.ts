@@ -1,12 +1,11 @@
-// One agent of a replayed trace: a client, its author and the steps it has to make. Owns when each
-// of them is sent.
+// One agent of a replayed trace: a client, its author and the steps it has to make. Owns the time at which
+// each step is sent.
 //
-// rich-text: the plan's order is enforced, not hoped for. A step is sent when every commit of
-// another author before it has been received; its own steps need no waiting, so a run of them goes
-// out as a pipeline of up to `inflight` submits, each made on the version that the one before it
-// will get. Where the server turns one away for a while, those behind it are refused as
-// `version-unknown`, never committed out of order, and are sent again under new seqs.
-// yjs: updates commute, so a step waits only for what its author had seen.
+// rich-text: the plan's order is enforced. A step is sent when every commit of another author before it has
+// been received; its own steps need no waiting, so a run of them goes out as a pipeline of up to `inflight`
+// submits, each made on the version that the one before it will get. If the server refuses one for a while,
+// the submits behind it are refused as `version-unknown`, never committed out of order, and are sent again
+// under new seqs. yjs: updates commute, so a step waits only for the updates that its author had seen.
 import { wireBytes } from '../protocol/codec.ts';
 import type { CommittedOp, Opened } from '../protocol/messages.ts';
 import type { Author, AuthoredPatch } from './author.ts';
@@ -33,7 +32,7 @@ interface Sent {
   readonly patch: AuthoredPatch;
 }
 
-/** Share of the server's `submitsPerSecond` that is made use of. */
+/** The share of the server's `submitsPerSecond` that is used. */
 const PACE = 0.9;
 const PACE_TICK_MS = 20;
 
@@ -46,14 +45,14 @@ export class AgentRun {
   private readonly shared: SharedRun;
   private readonly agent: number;
   private readonly own: readonly PlanStep[];
-  /** Per own step: the newest version by another author before it. */
+  /** For each own step, the newest version by another author before it. */
   private readonly waitsFor: readonly number[];
   private readonly seqs = new Map<number, PlanStep>();
   private readonly underway = new Map<number, Sent>();
   private again: Sent[] = [];
   private next = 0;
   private committed = 0;
-  /** Per agent: its steps received, and how many of them from the first without gap. */
+  /** For each agent, its received steps, and how many of them from the first on are without gap. */
   private readonly received: { readonly nth: Set<number>; upTo: number }[];
   private began = 0;
   private sentCount = 0;

@@ -12,7 +12,7 @@ const USAGE = `usage: npm run replay -- TRACE [--kind rich-text|yjs] [--encoding
   --kind      both, one after the other, unless given
   --url       http://HOST:PORT of a running node; without it one is started with a database of its own`;
 
-/** A replay is a pipeline of one person's keystrokes as fast as they are taken. */
+/** A replay is a pipeline of one person's keystrokes, sent as fast as they are taken. */
 const NODE_SETTINGS = ['limits.submitsPerSecond=1000000'];
 
 await runCommand(USAGE, async () => {
@@ -75,7 +75,7 @@ function report(path: string, kind: string, result: ReplayResult): string {
   ].join('\n');
 }
 
-/** On a terminal alone: a line that counts up. */
+/** Only on a terminal: a line that counts up. */
 function progress(total: number): (committed: number) => void {
   if (!process.stderr.isTTY) return () => undefined;
   return (committed) => process.stderr.write(`\r${committed} of ${total}${committed === total ? '\n' : ''}`);

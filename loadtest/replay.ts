@@ -1,6 +1,6 @@
-// Replays a recorded trace as real clients over sockets: one client per agent, every transaction
-// one submit, each made on exactly what its author had seen. Owns who waits for whom across the
-// clients; one client's part is replay-agent.ts, what an edit is author.ts, the order trace-plan.ts.
+// Replays a recorded trace as real clients over sockets: one client per agent, every transaction one submit,
+// each made on exactly the state that its author had seen. Owns the waiting between clients; replay-agent.ts
+// plays one client's part, author.ts makes the edits, trace-plan.ts finds the order.
 import * as Y from 'yjs';
 import type { Wire } from '../protocol/messages.ts';
 import { type Author, MergedRichTextAuthor, RichTextAuthor, YjsAuthor } from './author.ts';
@@ -27,23 +27,28 @@ export interface ReplayOptions {
 }
 
 export interface ReplayResult {
-  /** What the document holds, without its final newline. */
+  /** The document's text, without its final newline. */
   readonly text: string;
-  /** Whether that is the trace's `endContent`. */
+  /** Whether the text equals the trace's `endContent`. */
   readonly equal: boolean;
   readonly mode: TracePlan['mode'];
   readonly clients: number;
   readonly transactions: number;
   readonly elapsedMs: number;
-  /** rich-text: submits on exactly the version their author had seen, not on a later one of its own. */
+  /**
+   * rich-text: submits on exactly the version that their author had seen, not on a later version of its own.
+   */
   readonly exact: number;
-  /** rich-text: submits that the server had to carry past others. */
+  /** rich-text: submits that the server had to transform past others. */
   readonly transformed: number;
   /** Every client's records, for the checker. */
   readonly records: readonly DocumentRecord[];
 }
 
-/** Rejects where the server refuses, reorders or loses a step, or where a client ends with another text than the others. */
+/**
+ * Rejects if the server refuses, reorders or loses a step, or if a client ends with another text than the
+ * others.
+ */
 export async function replayTrace(options: ReplayOptions): Promise<ReplayResult> {
   const plan = planTrace(options.trace);
   const began = performance.now();

@@ -1,5 +1,5 @@
-// A document rebuilt from its committed patches, by the same kinds that server and SDK use, and
-// what tells whether two such documents are the same. Knows no clients and no sockets.
+// A document rebuilt from its committed patches, by the same kinds that server and SDK use, and the
+// comparison of two such documents. Knows no clients and no sockets.
 import * as Y from 'yjs';
 import type { DocumentKind, KindLimits } from '../kinds/kind.ts';
 import { KINDS } from '../kinds/registry.ts';
@@ -8,7 +8,7 @@ import type { KindName, Wire } from '../protocol/messages.ts';
 export interface Replica {
   readonly kind: KindName;
   readonly version: number;
-  /** The next committed patch. Throws where it does not apply. */
+  /** Applies the next committed patch. Throws if it does not apply. */
   apply(op: Wire): void;
   /** The snapshot in wire form. */
   content(): Wire;
@@ -16,13 +16,13 @@ export interface Replica {
 
 export interface Replay extends Replica {
   /**
-   * What `op`, made on version `base`, commits as on this version: the patch, or the code it is
-   * refused with. Leaves the replay as it was. Only for a replay from version 0.
+   * The committed form on this version of `op`, made on version `base`: the patch, or the code with which it
+   * is refused. Leaves the replay as it was. Only for a replay from version 0.
    */
   expected(op: Wire, base: number): { readonly op: Wire } | { readonly code: string };
 }
 
-/** A replica that begins at a snapshot. Throws where the snapshot is none of its kind. */
+/** A replica that begins at a snapshot. Throws if the snapshot is invalid for the kind. */
 export function replicaOf(kind: KindName, snapshot: Wire, version: number): Replica {
   return build(kind, { snapshot, version });
 }
@@ -32,13 +32,13 @@ export function replayOf(kind: KindName): Replay {
   return build(kind, undefined);
 }
 
-/** Equal as documents: key order means nothing, nor how a yjs update was encoded. */
+/** Equal as documents: the order of keys and the encoding of a yjs update do not matter. */
 export function sameContent(kind: KindName, left: Wire, right: Wire): boolean {
   if (kind !== 'yjs') return sameWire(left, right);
   return Y.equalSnapshots(yjsState(left), yjsState(right));
 }
 
-/** Equal as values: bytes by content, maps without order, and 0 is -0. */
+/** Equal as values: bytes by content, maps without order, and 0 equals -0. */
 export function sameWire(left: unknown, right: unknown): boolean {
   if (left === right) return true;
   if (left instanceof Uint8Array || right instanceof Uint8Array) {
@@ -76,7 +76,7 @@ function build(name: KindName, start: Start): Replay {
   }
 }
 
-/** As the server's own defaults: what was committed fits them. */
+/** Limits that no committed patch exceeds. */
 const LIMITS: KindLimits = { documentBytes: 1 << 30, depth: 100, workMs: 60_000 };
 
 class KindReplay<State, Op, Undo> implements Replay {

@@ -1,5 +1,5 @@
-// Whether a decoded frame is a message of the contract, field by field: a client that checks its
-// server must not take a message's shape on trust. Unknown types and unknown fields are fine.
+// Checks field by field whether a decoded frame is a message of the contract: a client that checks its server
+// must not trust a message's shape. Unknown types and unknown fields are allowed.
 import type { ServerMessage } from '../protocol/messages.ts';
 import { isSeq, isVersion } from '../protocol/names.ts';
 
@@ -66,7 +66,7 @@ const CHECKS: Record<string, Check> = {
   pong: {},
 };
 
-/** Either a snapshot, or since and the patches that lead from it to the version. */
+/** Whether it has either a snapshot, or `since` and the patches that lead from it to the version. */
 function fitsOpened(map: Record<string, unknown>): boolean {
   if (map.snapshot !== undefined) return map.ops === undefined && map.since === undefined;
   return isVersion(map.since) && isPatches(map.ops);

@@ -7,7 +7,7 @@ import { withNode } from './temporary-node.ts';
 const USAGE = `usage: npm run soak -- [--sockets 2000] [--documents 200] [--seconds 60] [--rate 1] [--seed 1] [--url URL]
   --rate  edits per document and second`;
 
-/** Documents leave memory within the time that is waited for it. */
+/** With this setting documents leave memory within the time that the soak waits for it. */
 const NODE_SETTINGS = ['actors.idleMs=5000'];
 
 await runCommand(USAGE, async () => {

@@ -1,5 +1,5 @@
-// The soak: many sockets on many documents, edits at a steady rate that does not wait for anyone.
-// Owns the load and what is measured; checks by checker.ts alone.
+// The soak: many sockets on many documents, with edits at a steady rate that is independent of answers. Owns
+// the load and the measurements; checks by checker.ts alone.
 import { BareClient } from './bare-client.ts';
 import { check } from './checker.ts';
 import { BareEditor } from './editor.ts';
@@ -11,7 +11,7 @@ import { type Summary, summarize } from './statistics.ts';
 
 export interface SoakOptions {
   readonly url: string;
-  /** Whose memory is looked at; undefined: nobody's. */
+  /** The node whose memory is watched; undefined for none. */
   readonly node: NodeProcess | undefined;
   readonly sockets: number;
   readonly documents: number;
@@ -23,7 +23,7 @@ export interface SoakOptions {
 }
 
 export interface SoakResult {
-  /** Milliseconds from an edit's making to its commit, as its author sees it. */
+  /** Milliseconds from making an edit to its commit, as its author sees it. */
   readonly latency: Summary;
   readonly edits: {
     submitted: number;
@@ -32,18 +32,21 @@ export interface SoakResult {
     unknown: number;
     skipped: number;
   };
-  /** Error codes told by the server, and close codes of lost connections, with how often. */
+  /** Error codes sent by the server, and close codes of lost connections, each with its count. */
   readonly errors: Readonly<Record<string, number>>;
   readonly losses: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
-  /** Resident bytes of the node: before anyone came, while all were there, and the least after they left. */
+  /**
+   * Resident bytes of the node: before the first client came, while all were there, and the least after they
+   * left.
+   */
   readonly memory: { readonly before: number; readonly during: number; readonly after: number } | undefined;
   readonly connectMs: number;
 }
 
-/** Connections that are being made at once. */
+/** Connections that are made at the same time. */
 const CONNECTING = 50;
-/** How long after the last has left the memory is looked at. */
+/** Time for which the memory is watched after the last client has left. */
 const QUIET_MS = 30_000;
 const KINDS = ['rich-text', 'json', 'yjs'] as const;
 
@@ -105,7 +108,7 @@ export async function soakRun(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
-/** Everyone has what the last of a document's editors has. */
+/** Waits until each editor has the newest version that any editor of its document has. */
 async function settled(editors: readonly BareEditor[]): Promise<void> {
   const heads = new Map<string, number>();
   for (const { document } of editors) {

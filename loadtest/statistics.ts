@@ -1,4 +1,4 @@
-// Percentiles of a bag of numbers. Keeps every number: for runs, not for services.
+// Percentiles of a list of numbers. Keeps every number: for runs, not for services.
 
 export interface Summary {
   readonly count: number;
@@ -7,7 +7,7 @@ export interface Summary {
   readonly max: number;
 }
 
-/** Zeros where there is nothing. */
+/** All zeros for an empty list. */
 export function summarize(values: readonly number[]): Summary {
   const sorted = Float64Array.from(values).sort();
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;

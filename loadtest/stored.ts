@@ -1,5 +1,6 @@
-// What edits leave in PostgreSQL: each workload edits one document of a node with a database of its own, one edit at
-// a time as a person does, lets it go idle, and then asks the database for bytes. It judges nothing.
+// Measures the space that edits take in PostgreSQL: each workload edits one document of a node with a
+// database of its own, one edit at a time as a person does, lets it go idle, and then asks the database for
+// bytes. It judges nothing.
 import postgres from 'postgres';
 import * as Y from 'yjs';
 import type { KindName, Wire } from '../protocol/messages.ts';
@@ -20,13 +21,13 @@ export interface StoredOptions {
 export interface Stored {
   readonly workload: WorkloadName;
   readonly edits: number;
-  /** As a client sends them. */
+  /** Bytes of the edits as a client sends them. */
   readonly editBytes: number;
-  /** Tables, TOAST and indices, after VACUUM. */
+  /** Bytes of tables, TOAST and indices, after VACUUM. */
   readonly logBytes: number;
   readonly snapshotBytes: number;
   readonly clientBytes: number;
-  /** Of what the snapshots hold, uncompressed, and how many there are. */
+  /** Bytes in the snapshots, uncompressed, and the number of snapshots. */
   readonly stateBytes: number;
   readonly snapshots: number;
   readonly walBytes: number;
@@ -38,9 +39,9 @@ export const WORKLOAD_NAMES = Object.keys(WORKLOADS).filter(
   (name): name is WorkloadName => name in WORKLOADS,
 );
 
-/** Documents leave memory soon, and with them the snapshot that they are worth. */
+/** With these settings documents leave memory soon, and their snapshots are written then. */
 const SETTINGS = ['actors.idleMs=500', 'limits.submitsPerSecond=1000000'];
-/** Longer than a document stays in memory, and than its snapshot takes. */
+/** Longer than a document stays in memory and its snapshot takes together. */
 const IDLE_MS = 4_000;
 const DOC = 'stored/document';
 

@@ -1,5 +1,5 @@
-// A WebSocket constructor for the SDK that shows every frame to a recorder on its way through, so
-// that the checker sees what the SDK was told and did, and not what it says about it. Changes nothing.
+// A WebSocket constructor for the SDK that passes every frame to a recorder, so that the checker judges by
+// the frames and not by the SDK's own reports. Changes no frame.
 import { type RawData, WebSocket } from 'ws';
 import type { WebSocketConstructor } from '../client/platform.ts';
 import { jsonCodec, msgpackCodec } from '../protocol/codec.ts';
@@ -8,7 +8,7 @@ import { SUBPROTOCOL_MSGPACK } from '../protocol/messages.ts';
 import type { Recorder } from './records.ts';
 import { readServerMessage } from './server-message.ts';
 
-/** The constructor, and a way to cut what it has open as a lost network does. */
+/** The constructor, and a function that cuts its open sockets as a lost network does. */
 export interface Tap {
   readonly webSocket: WebSocketConstructor;
   drop(): void;
@@ -19,7 +19,8 @@ export function tap(recorder: Recorder): Tap {
   class TappedWebSocket extends WebSocket {
     constructor(url: string, protocols: string[]) {
       super(url, protocols, { perMessageDeflate: false, maxPayload: 256 * 1024 * 1024 });
-      // The SDK has one socket at a time. One that it has left may close, and say things, when the next is open.
+      // The SDK has one socket at a time. A socket that it has left may still close or receive frames after
+      // the next one has opened.
       if (open !== undefined) recorder.lost();
       open = this;
       this.on('message', (data, isBinary) => {
@@ -43,7 +44,7 @@ export function tap(recorder: Recorder): Tap {
 
 const UTF8 = new TextDecoder();
 
-/** Whatever the SDK's `binaryType` makes of a frame. */
+/** The bytes of a frame, in every form that the SDK's `binaryType` gives it. */
 function bytesOf(data: RawData): Uint8Array {
   if (Array.isArray(data)) return Buffer.concat(data);
   return data instanceof ArrayBuffer ? new Uint8Array(data) : data;

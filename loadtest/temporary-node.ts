@@ -1,12 +1,12 @@
-// A node for one run of a command: the one that `--url` names, or one of its own with an embedded
-// database in a temporary directory, which is stopped and removed afterwards.
+// A node for one run of a command: either the node that `--url` names, or a new one with an embedded database
+// in a temporary directory, which is stopped and removed afterwards.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Interrupted } from './cli-options.ts';
 import { NodeProcess } from './node-process.ts';
 
-/** Runs `use` with the socket URL, and the process if it is one of our own. */
+/** Runs `use` with the socket URL, and with the process if this function started one. */
 export async function withNode<T>(
   url: string | undefined,
   set: readonly string[],
@@ -20,9 +20,9 @@ export async function withNode<T>(
       interrupt = reject;
     });
     interrupted.catch(() => undefined);
-    // Passed on each time: the node knows which are one wish.
+    // Every signal is passed on: the node recognises repeated signals as one request.
     const onSignal = (): void => {
-      // The terminal may have gone, which is no reason to leave anything behind.
+      // The terminal may be gone; the node and its directory must be removed all the same.
       for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
       node?.stop().catch(() => undefined);
       interrupt(new Interrupted());
@@ -33,7 +33,7 @@ export async function withNode<T>(
       return await Promise.race([interrupted, use(node.socketUrl, node)]);
     } finally {
       await node?.stop();
-      // A node that has ended at once leaves it behind.
+      // A node that ended abruptly leaves its postmaster behind.
       await node?.killPostmaster();
       for (const signal of SIGNALS) process.off(signal, onSignal);
     }
@@ -51,7 +51,7 @@ export async function withDataDirectory<T>(use: (directory: string) => Promise<T
   }
 }
 
-/** `http://host:port` or `ws://host:port/v1/socket`, as the latter. */
+/** Turns `http://host:port` or `ws://host:port/v1/socket` into the latter. */
 function socketUrlOf(url: string): string {
   const parsed = new URL(url);
   parsed.protocol = parsed.protocol === 'https:' || parsed.protocol === 'wss:' ? 'wss:' : 'ws:';

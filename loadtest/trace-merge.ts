@@ -1,6 +1,6 @@
-// Merging a trace outside the server: every step as one patch on the version right before it. For
-// traces whose plan has no common order, and as the second opinion on those that have one. Uses
-// Yjs, which can hold any set of transactions that contains its causes; never uses our kinds.
+// Merges a trace outside the server: every step becomes one patch on the version right before it. For traces
+// whose plan has no common order, and as a second opinion on traces that have one. Uses Yjs, which can hold
+// any set of transactions that contains its causes; never uses the product's kinds.
 import * as Y from 'yjs';
 import { Delta } from '../client/delta.ts';
 import { YjsAuthor } from './author.ts';

@@ -1,12 +1,12 @@
-// In which order a trace's transactions have to commit so that every author, at every edit, has
-// before it what it had when the trace was recorded. Pure; knows no sockets and no kinds.
+// The order in which a trace's transactions must commit so that every author makes every edit on the state
+// that it had when the trace was recorded. Pure; knows no sockets and no kinds.
 //
-// What a client of an ordered log can have before it is a prefix of the log and its own edits. So
-// an author that had seen x, but not y, both by others, needs x to commit before y. Those pairs,
-// and what each transaction had seen, make a graph; where it has no cycle, any order along it
-// makes every edit possible on exactly what its author saw, and the one chosen changes authors as
-// seldom as it can, since each change costs a round trip. Where it has a cycle (more than two
-// authors and no common order), the plan says so, and edits are merged before they are sent.
+// The state of a client of an ordered log is a prefix of the log and its own edits. So an author that had
+// seen x, but not y, both by others, needs x to commit before y. These pairs, and the causes of each
+// transaction, make a graph. If the graph has no cycle, any order along it makes every edit possible on
+// exactly the state that its author saw. The chosen order changes authors as seldom as it can, since each
+// change costs a round trip. If the graph has a cycle (more than two authors and no common order), the plan
+// says so, and edits are merged before they are sent.
 import type { Trace } from './trace.ts';
 
 export interface PlanStep {
@@ -15,13 +15,13 @@ export interface PlanStep {
   /** The version this step commits as, from 1. */
   readonly version: number;
   /**
-   * The author has seen exactly the versions up to this one and all its own (`ordered`), or those
-   * that `seen` tells alone (`merged`).
+   * The author has seen exactly the versions up to this one and all its own (`ordered`), or only those that
+   * `seen` names (`merged`).
    */
   readonly prefix: number;
-  /** Per agent, how many of its transactions the author had seen. */
+  /** For each agent, the number of its transactions that the author had seen. */
   readonly seen: readonly number[];
-  /** How many transactions of its own the author made before. */
+  /** The number of earlier transactions of the same author. */
   readonly nth: number;
 }
 
@@ -30,14 +30,17 @@ export interface TracePlan {
   readonly steps: readonly PlanStep[];
   /** Steps of each agent, in its order. */
   readonly byAgent: readonly (readonly PlanStep[])[];
-  /** Times that one author's step follows another's. */
+  /** Number of times that one author's step follows another's. */
   readonly switches: number;
 }
 
-/** Graph of all pairs costs agents squared per transaction; beyond this many, only the file's order is tried. */
+/**
+ * A graph of all pairs costs agents squared per transaction; above this many agents only the file's order is
+ * tried.
+ */
 const GRAPH_AGENTS = 16;
 
-/** Throws where an agent's transactions do not follow each other. */
+/** Throws if an agent's transactions do not follow each other. */
 export function planTrace(trace: Trace): TracePlan {
   const seen = clocksOf(trace);
   const own: number[][] = Array.from({ length: trace.agents }, () => []);
@@ -57,7 +60,9 @@ export function planTrace(trace: Trace): TracePlan {
   return { mode: exact ? 'ordered' : 'merged', steps, byAgent, switches };
 }
 
-/** Per transaction and agent: how many of the agent's transactions its author had seen before it. */
+/**
+ * For each transaction and agent, the number of the agent's transactions that the author had seen before it.
+ */
 function clocksOf(trace: Trace): number[][] {
   const after: number[][] = [];
   const made = new Array<number>(trace.agents).fill(0);
@@ -79,7 +84,9 @@ function clocksOf(trace: Trace): number[][] {
   });
 }
 
-/** An order along all constraints that stays with an author as long as it can; undefined where there is a cycle. */
+/**
+ * An order along all constraints that stays with an author as long as it can; undefined if there is a cycle.
+ */
 function greedyOrder(
   trace: Trace,
   seen: readonly (readonly number[])[],
@@ -152,7 +159,7 @@ function stepsOf(
   });
 }
 
-/** Whether nothing that an author had seen of others commits after its step's prefix. */
+/** Whether no transaction of others that an author had seen commits after its step's prefix. */
 function isExact(steps: readonly PlanStep[], agents: number): boolean {
   const within = Array.from({ length: agents }, () => new Int32Array(steps.length + 1));
   for (const [place, { agent }] of steps.entries()) {

@@ -1,16 +1,16 @@
-// Recorded editing traces (the `editing-traces` collection): reading, checking and bringing both of
-// its formats into one. Owns the file format; never decides who sends what when (trace-plan.ts).
+// Recorded editing traces (the `editing-traces` collection): reads and checks both of its formats, and
+// converts them into one. Owns the file format; trace-plan.ts decides the order of sending.
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
-/** Position and number deleted in Unicode code points, and the text inserted there. */
+/** Position and number of deleted characters in Unicode code points, and the text inserted there. */
 export type TracePatch = readonly [position: number, deleted: number, inserted: string];
 
-/** Patches that one author made at once, each on what the one before left. */
+/** Patches that one author made at once, each on the result of the one before. */
 export interface TraceTxn {
   readonly agent: number;
-  /** Indices of transactions the author had seen; everything those had seen counts too. */
+  /** Indices of transactions that the author had seen; all transactions that those had seen count too. */
   readonly parents: readonly number[];
   readonly patches: readonly TracePatch[];
 }
@@ -24,7 +24,7 @@ export interface Trace {
 /** Longest text one submit carries, UTF-16 units: its frame stays far below `opBytes` in every encoding. */
 const PIECE_UNITS = 20_000;
 
-/** A `.json` or `.json.gz` file. Throws where it is not a trace. */
+/** Reads a `.json` or `.json.gz` file. Throws if it is not a trace. */
 export async function readTrace(path: string): Promise<Trace> {
   const bytes = await readFile(path);
   const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
@@ -33,7 +33,7 @@ export async function readTrace(path: string): Promise<Trace> {
 }
 
 /**
- * Either format as one: a sequential trace becomes one agent whose transactions follow each other,
+ * Converts either format: a sequential trace becomes one agent whose transactions follow each other,
  * `startContent` becomes the first transaction, and long insertions are cut into several.
  */
 export function parseTrace(value: unknown): Trace {
@@ -65,7 +65,7 @@ export const withoutFinalNewline = (text: string): string => (text.endsWith('\n'
 
 class TraceBuilder {
   readonly txns: TraceTxn[] = [];
-  /** Transaction of the file -> the last one made of it. */
+  /** Transaction of the file -> the last transaction made of it. */
   readonly indexOfLast: number[] = [];
 
   add(agent: number, parents: readonly number[], patches: readonly TracePatch[]): void {

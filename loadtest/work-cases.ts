@@ -1,12 +1,12 @@
-// Patches that are legal and costly, for `npm run work`: one shape for each thing that the cost of a patch
-// hangs on. Each is within the default limits, 256 KiB a patch and 16 MiB a document.
+// Legal and costly patches for `npm run work`: one shape for each factor of a patch's cost. Each is within
+// the default limits, 256 KiB a patch and 16 MiB a document.
 import * as encoding from 'lib0/encoding';
 import type { Json, KindName, Wire } from '../protocol/messages.ts';
 
 export interface WorkCase {
   readonly name: string;
   readonly kind: KindName;
-  /** The snapshot before everything. */
+  /** The snapshot before all patches. */
   readonly document: () => Wire;
   /** Patches that are committed first; the measured one does not know them. */
   readonly past: () => readonly Wire[];

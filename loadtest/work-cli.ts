@@ -12,7 +12,7 @@ import { WORK_CASES, type WorkCase } from './work-cases.ts';
 const USAGE = 'usage: npm run work [-- --filter TEXT]   only cases whose name contains TEXT';
 
 const LIMITS: KindLimits = { documentBytes: 16 * 1024 * 1024, depth: 100, workMs: 50 };
-/** So that what the limit refuses is timed too. */
+/** No limit, so that patches above the limit are timed too. */
 const UNBOUNDED: KindLimits = { ...LIMITS, workMs: Number.POSITIVE_INFINITY };
 const ROUNDS = 3;
 
@@ -43,7 +43,7 @@ function measured(each: WorkCase): string {
   }
 }
 
-/** The best of ROUNDS: parsing, committing and encoding without the limit, then what the answer takes with it. */
+/** The best of ROUNDS: parsing, committing and encoding without the limit, then the answer with the limit. */
 function measure<State, Op, Undo>(kind: DocumentKind<State, Op, Undo>, { name, ...each }: WorkCase): string {
   let took = Number.POSITIVE_INFINITY;
   let answering = Number.POSITIVE_INFINITY;
@@ -71,7 +71,7 @@ function measure<State, Op, Undo>(kind: DocumentKind<State, Op, Undo>, { name, .
   return row(name, ms(estimate), ms(took), ms(answering), answer);
 }
 
-/** As the log has it. */
+/** The patch as the log stores it. */
 function encoded(op: Wire): Wire {
   return op instanceof Uint8Array ? op : JSON.stringify(op);
 }

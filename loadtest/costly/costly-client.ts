@@ -1,6 +1,6 @@
-// One client that sends what is legal and costly. It keeps many submits under way, obeys the answers
-// (it waits as long as it is told, and opens the document again after an open seq), and counts what it
-// was told. It keeps no replica and no record: it is a load, not a witness.
+// One client that sends legal and costly messages. It keeps many submits in transit, obeys the answers (it
+// waits as long as it is told, and opens the document again after an open seq), and counts the answers. It
+// keeps no replica and no record: it is a load, not a witness.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
@@ -9,15 +9,15 @@ import { readServerMessage } from '../server-message.ts';
 
 export interface CostlyPatch {
   readonly op: Wire;
-  /** Versions behind the head; left out: on the head as it is on arrival. */
+  /** Versions behind the head. Left out: on the head at the time of arrival. */
   readonly behind?: number;
 }
 
-/** Submits under way at once. */
+/** Submits in transit at once. */
 const PIPELINE = 16;
 /** A request without an answer for this long is a fault. */
 const ANSWER_MS = 60_000;
-/** Wait where the server names no time. */
+/** Wait if the server gives no time. */
 const RETRY_MS = 200;
 const RECEIVE_BYTES = 64 << 20;
 
@@ -38,7 +38,7 @@ export class CostlyClient {
     this.codec = encoding === 'json' ? jsonCodec : msgpackCodec;
   }
 
-  /** Opens the document, creating it where it is missing, and returns its version. -1: it was refused. */
+  /** Opens the document, creates it if it is missing, and returns its version; -1 if that was refused. */
   async open(doc: string, kind: KindName): Promise<number> {
     await this.connect();
     const document = this.documents.get(doc) ?? { kind, seq: 0, version: 0, waiting: new Map() };
@@ -56,7 +56,10 @@ export class CostlyClient {
     if (this.documents.delete(doc)) this.send({ type: 'close', doc });
   }
 
-  /** Sends the patches, up to PIPELINE under way at once. After an open seq it waits, opens anew, and leaves out the rest. */
+  /**
+   * Sends the patches, with up to PIPELINE in transit at once. After an open seq it waits, opens the document
+   * again, and skips the remaining patches.
+   */
   async flood(doc: string, kind: KindName, patches: Iterable<CostlyPatch>): Promise<void> {
     if (!this.documents.has(doc) && (await this.open(doc, kind)) < 0) return;
     const document = this.documents.get(doc);
@@ -81,7 +84,7 @@ export class CostlyClient {
     await this.open(doc, kind);
   }
 
-  /** Sends a seq of long ago again, and waits for its answer. */
+  /** Sends an old seq again, and waits for its answer. */
   async again(doc: string, kind: KindName, seq: number, op: Wire): Promise<void> {
     if (!this.documents.has(doc) && (await this.open(doc, kind)) < 0) return;
     const document = this.documents.get(doc);
@@ -138,7 +141,7 @@ export class CostlyClient {
     this.pending.clear();
   }
 
-  /** All that wait, also those of documents that were closed since. */
+  /** All waiting requests, also those of documents that were closed since. */
   private readonly pending = new Set<(answer: Answer) => void>();
 
   private wait(document: OpenDocument, what: number): Promise<Answer> {
@@ -216,7 +219,7 @@ export class CostlyClient {
 
 interface OpenDocument {
   readonly kind: KindName;
-  /** The last that was used. */
+  /** The last used seq. */
   seq: number;
   version: number;
   readonly waiting: Map<number, (answer: Answer) => void>;
@@ -229,7 +232,7 @@ interface Answer {
   readonly retryMs: number;
 }
 
-/** Stands in place of a seq where `opened` is waited for. */
+/** Stands in place of a seq while `opened` is awaited. */
 const OPENED = 0;
 const FINE: Answer = { code: 'fine', open: false, retryMs: 0 };
 

@@ -1,6 +1,6 @@
-// What is legal and costly: one generator for each way in which a patch, an open or a seq costs a
-// server more than it costs its client. Each shape works on a document of its own and goes on until it
-// is told to end. It judges nothing.
+// Legal and costly input: one generator for each way in which a patch, an open or a seq costs a server more
+// than it costs its client. Each shape works on a document of its own and goes on until it is told to end. It
+// judges nothing.
 import * as Y from 'yjs';
 import type { Json, Wire } from '../../protocol/messages.ts';
 import { below, type Random } from '../random-edits.ts';
@@ -8,7 +8,7 @@ import { type CostlyClient, type CostlyPatch, pause } from './costly-client.ts';
 
 export interface Turn {
   readonly client: CostlyClient;
-  /** Of this client alone: `org/name-` and what the shape adds. */
+  /** Names of this client alone: `org/name-`, followed by the shape's suffix. */
   readonly prefix: string;
   readonly random: Random;
   readonly isOver: () => boolean;
@@ -55,7 +55,7 @@ const hugeCopies: Shape = async ({ client, prefix }) => {
   await client.flood(doc, 'json', patches([add('', {})]));
 };
 
-/** Values that nest as deep as is allowed, wide at the bottom, and moves that ask how deep they are. */
+/** Values of the greatest allowed depth, wide at the bottom, and moves that need their depth. */
 const deepValues: Shape = async ({ client, prefix }) => {
   const doc = `${prefix}deep`;
   let value: Json = repeat(10_000, (at) => at);
@@ -102,7 +102,7 @@ const manyMembers: Shape = async ({ client, prefix }) => {
   }
 };
 
-/** Many patches, then patches of many steps on bases of long ago. */
+/** Many patches, then patches of many steps on old bases. */
 const oldJsonBases: Shape = async ({ client, prefix, random, isOver }) => {
   const doc = `${prefix}old`;
   await client.flood(
@@ -263,7 +263,7 @@ const largeOpens: Shape = async ({ client, prefix, isOver }) => {
   }
 };
 
-/** Seqs of long ago, which only the log knows. */
+/** Old seqs, which only the log knows. */
 const oldSeqs: Shape = async ({ client, prefix, isOver }) => {
   const doc = `${prefix}seqs`;
   await client.flood(doc, 'json', patches(...repeat(300, (at) => [add('/x', `${at}`.repeat(1_000))])));
@@ -271,7 +271,7 @@ const oldSeqs: Shape = async ({ client, prefix, isOver }) => {
     await client.again(doc, 'json', 1 + (round % 100), [add('/x', 1)]);
 };
 
-/** Presence at its largest and most often, in a document that many have open. */
+/** Presence of the largest size and rate, in a document that many clients have open. */
 const presenceFlood: Shape = async ({ client, prefix, random, isOver }) => {
   const doc = `${prefix.slice(0, prefix.indexOf('/'))}/presence`;
   await client.open(doc, 'json');

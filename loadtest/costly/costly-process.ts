@@ -1,6 +1,6 @@
-// The process of the costly clients. It is one of its own, and of low priority, since those who attack a
-// server bring processors of their own: what they spend must not be taken for what the server spends.
-// It plays the shapes until it is told to stop, then says what its clients were told.
+// The process of the costly clients. It is a separate process of low priority, since attackers of a server
+// bring processors of their own: their use of the processor must not count as the server's. It plays the
+// shapes until it is told to stop, then reports the answers that its clients got.
 import { setPriority } from 'node:os';
 import { below, seededRandom } from '../random-edits.ts';
 import { CostlyClient } from './costly-client.ts';
@@ -10,14 +10,14 @@ export interface CostlyOrder {
   readonly url: string;
   readonly clients: number;
   readonly seed: number;
-  /** Names of SHAPES; empty: all. */
+  /** Names of SHAPES; empty means all. */
   readonly shapes: readonly string[];
 }
 
-/** What came of it. `faults`: answers that must not have been. */
+/** The result. `faults`: answers that must not occur. */
 export interface CostlyReport {
   readonly answers: Readonly<Record<string, number>>;
-  /** Shapes that were played to their end, by name. */
+  /** Number of times that each shape was played to its end, by name. */
   readonly played: Readonly<Record<string, number>>;
   readonly faults: readonly string[];
 }
@@ -34,7 +34,7 @@ function begin({ url, clients: count, seed, shapes }: CostlyOrder): () => Costly
   const play = async (client: CostlyClient, index: number): Promise<void> => {
     const random = seededRandom(seed + index);
     for (let round = 0; !over; round++) {
-      // Each begins elsewhere in the list, so that all shapes are played at any time.
+      // Each client begins at another place of the list, so that all shapes are played at any time.
       const name = names[(index + round) % names.length] ?? '';
       const prefix = `costly/s${seed}-${index}-${round}-${below(random, 1_000)}-`;
       await SHAPES[name]?.({ client, prefix, random, isOver: () => over });
@@ -57,7 +57,7 @@ function begin({ url, clients: count, seed, shapes }: CostlyOrder): () => Costly
   };
 }
 
-/** In the child: an order comes, later any message to stop, and the report goes back. */
+/** In the child process: an order arrives, later any message means stop, and the report is sent back. */
 if (process.send !== undefined) {
   setPriority(10);
   let stop: (() => CostlyReport) | undefined;

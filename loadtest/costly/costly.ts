@@ -1,6 +1,6 @@
-// The costly run: clients send what is legal and as costly as the limits allow, while bystanders edit
-// documents of their own on the same node. It owns the verdict: nobody notices, no worker ends, memory
-// stays within its bound, each request is answered. The shapes are costly-patches.ts.
+// The costly run: clients send legal messages that are as costly as the limits allow, while bystanders edit
+// documents of their own on the same node. It owns the verdict: no bystander notices, no worker ends, memory
+// stays within its bound, each request is answered. The shapes are in costly-patches.ts.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -13,7 +13,7 @@ import type { CostlyOrder, CostlyReport } from './costly-process.ts';
 
 export interface CostlyOptions extends CostlyOrder {
   readonly seconds: number;
-  /** Resident bytes of the server; undefined: its memory is not watched. */
+  /** Returns the resident bytes of the server; undefined if its memory is not watched. */
   readonly memory?: () => Promise<number>;
   /** Most resident bytes that it may have. */
   readonly memoryBound: number;
@@ -21,9 +21,9 @@ export interface CostlyOptions extends CostlyOrder {
 }
 
 export interface CostlyResult extends CostlyReport {
-  /** Edit to commit of the bystanders, ms. */
+  /** Time from edit to commit of the bystanders, ms. */
   readonly bystanders: Summary;
-  /** The 99th percentile of how late timers of this process were, ms: what is measured cannot be better. */
+  /** The 99th percentile of the delay of this process's own timers, ms: no measurement can be better. */
   readonly ownDelayMs: number;
   readonly memory: { readonly before: number; readonly peak: number; readonly after: number } | undefined;
 }
