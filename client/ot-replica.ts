@@ -148,7 +148,7 @@ export class OtReplica<State, Op, Undo, Patch> implements Replica<Patch> {
           ? { op: done, inverse }
           : { op: this.#kind.compose(whole.op, done), inverse: this.#kind.compose(inverse, whole.inverse) };
     }
-    if (whole === undefined) throw new Error('an edit of no parts');
+    if (whole === undefined) throw new Error('an edit was divided into no parts');
     this.#changed(origin, whole.op);
     return whole.inverse;
   }

@@ -31,7 +31,7 @@ export function partsOf<State, Op, Undo, Patch>(
   throw new TroupeError('too-large', `an edit of ${whole.bytes} bytes is above the limit of ${opBytes}`);
 }
 
-/** Parts of at most `mostBytes` each. Undefined where the patch cannot be cut so small. */
+/** Parts of at most `mostBytes` each. Undefined if the patch cannot be cut so small. */
 function divide<State, Op, Undo, Patch>(
   algebra: OtAlgebra<State, Op, Undo, Patch>,
   whole: Part<Op>,

@@ -337,7 +337,10 @@ export class Session<Patch> {
 
   #lostGround({ followers }: Discarded<Patch>): void {
     if (followers.length === 0) return;
-    const error = new TroupeError('conflict', 'a commit of someone else left this edit without its ground');
+    const error = new TroupeError(
+      'conflict',
+      'a commit of another client removed the content that this edit changes',
+    );
     this.#report({ flight: undefined, followers }, error, 'not-committed');
   }
 

@@ -88,7 +88,7 @@ export class Scene {
       const node = cluster.node(from);
       if (owning.has(node.name)) return node;
     }
-    throw new Error('nobody owns a document');
+    throw new Error('no node owns a document of the run');
   }
 
   /** Call right before a strike. Without nodes all documents are struck, and no client. */
@@ -129,7 +129,7 @@ export class Scene {
   demand(holds: boolean, what: string): void {
     if (holds) return;
     this.unmet.push(what);
-    this.say(`NOT SO: ${what}`);
+    this.say(`NOT MET: ${what}`);
   }
 
   /** Waits until every node has its part of the shards, and clients are where they began. */

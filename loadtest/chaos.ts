@@ -155,7 +155,8 @@ async function runFault(
         ({ sends, fate, seenAtLastSend }) =>
           sends > 1 && fate.type === 'ok' && fate.version <= seenAtLastSend,
       );
-    if (fault.lossy) scene.demand(repeated.length > 0, 'some of what was sent again had committed');
+    if (fault.lossy)
+      scene.demand(repeated.length > 0, 'some submits had committed before they were sent again');
     const { edits, perSecond } = load.acknowledged();
     const seen = await scene.end();
     return {

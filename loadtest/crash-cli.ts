@@ -12,7 +12,7 @@ await runCommand(USAGE, async () => {
   const secondsPerRound = countOption('seconds', values.seconds, 5);
   const seed = countOption('seed', values.seed, Date.now() % 1_000_000, 0);
   return await withNode(undefined, [], async (_, node) => {
-    if (node === undefined) throw new Error('a node of our own');
+    if (node === undefined) throw new Error('the crash run has no node process of its own');
     const onRound = (line: string) => process.stdout.write(`${line}\n`);
     const result = await crashRun({ node, rounds, secondsPerRound, seed, onRound });
     const { violations, acknowledged, committed, rejected, resent, repeated, repeatedToNextNode, pausesMs } =

@@ -12,6 +12,6 @@ export function deferred<T>(): Deferred<T> {
   const promise = new Promise<T>((resolve, reject) => {
     settle = { resolve, reject };
   });
-  if (settle === undefined) throw new Error('a promise runs its executor at once');
+  if (settle === undefined) throw new Error('the promise did not run its executor at once');
   return { promise, ...settle };
 }

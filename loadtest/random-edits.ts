@@ -201,7 +201,7 @@ class YjsEdits implements EditSource {
     doc.on('update', keep);
     editText(doc, random);
     doc.off('update', keep);
-    if (made === undefined) throw new Error('a yjs edit without effect');
+    if (made === undefined) throw new Error('a yjs edit produced no update');
     return made;
   }
 

@@ -38,8 +38,8 @@ export async function readTrace(path: string): Promise<Trace> {
  */
 export function parseTrace(value: unknown): Trace {
   const file = record(value, 'the trace');
-  if (!Array.isArray(file.txns)) throw new Error('a trace has `txns`');
-  if (typeof file.endContent !== 'string') throw new Error('a trace has `endContent`');
+  if (!Array.isArray(file.txns)) throw new Error('the trace has no list `txns`');
+  if (typeof file.endContent !== 'string') throw new Error('the trace has no text `endContent`');
   const start = typeof file.startContent === 'string' ? file.startContent : '';
   const builder = new TraceBuilder();
   if (start !== '') builder.add(0, [], [[0, 0, start]]);

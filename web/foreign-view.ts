@@ -1,5 +1,5 @@
 // The common part of the views of documents that another program has made: a note that names the content, the
-// sheet below it, and this window's presence. It shows nobody's place, since places in such a document are
+// sheet below it, and this window's presence. It shows no person's place, since places in such a document are
 // unknown.
 import type { JsonDocument, YjsDocument } from '../client/index.ts';
 import { el } from './dom.ts';

@@ -66,7 +66,7 @@ export async function costlyRun(options: CostlyOptions): Promise<CostlyResult> {
     const after = (await options.memory?.()) ?? 0;
     peak = Math.max(peak, after);
     if (peak > options.memoryBound) faults.push(`memory: ${peak} bytes, ${options.memoryBound} are allowed`);
-    if (bystanders.latencies.length < 20 * seconds) faults.push('the bystanders hardly got to edit');
+    if (bystanders.latencies.length < 20 * seconds) faults.push('the bystanders made too few edits');
     return {
       answers: report.answers,
       played: report.played,
