@@ -1,7 +1,9 @@
 # syntax=docker/dockerfile:1
 # One Troupe node without the embedded PostgreSQL. See README.md, "Operating it".
+# The current LTS of Node; the tests run on Node 20 to 26.
+ARG NODE_VERSION=26
 
-FROM node:20-bookworm-slim AS build
+FROM node:${NODE_VERSION}-slim AS build
 WORKDIR /troupe
 COPY package.json package-lock.json ./
 # With the optional ones: compiler and bundler ship their binaries as such. Without scripts: the sources come later.
@@ -10,12 +12,12 @@ COPY . .
 # What `npm pack` packs is what the image contains; `prepack` builds it.
 RUN npm pack && tar -xzf troupe-*.tgz
 
-FROM node:20-bookworm-slim AS packages
+FROM node:${NODE_VERSION}-slim AS packages
 WORKDIR /troupe
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --omit=dev --omit=optional --ignore-scripts
 
-FROM node:20-bookworm-slim
+FROM node:${NODE_VERSION}-slim
 ENV NODE_ENV=production
 WORKDIR /troupe
 COPY --from=packages /troupe/node_modules node_modules

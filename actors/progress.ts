@@ -1,18 +1,30 @@
-// Writes the document at which a worker is working into memory that it shares with its supervisor. After a
-// crash the memory names the cause.
+// Writes signs of life of a worker, and the document at which it is working, into memory that it shares with its
+// supervisor. After a crash the memory names the cause.
 
 const MAX_NAME = 272;
 
 export class Progress {
+  private readonly signs: Int32Array;
   private readonly bytes: Uint8Array;
   private last = '';
 
   /** @param memory shared memory of at least `Progress.BYTES` */
   constructor(memory: SharedArrayBuffer) {
-    this.bytes = new Uint8Array(memory);
+    this.signs = new Int32Array(memory, 0, 1);
+    this.bytes = new Uint8Array(memory, Int32Array.BYTES_PER_ELEMENT);
   }
 
-  static readonly BYTES = MAX_NAME + 2;
+  static readonly BYTES = Int32Array.BYTES_PER_ELEMENT + MAX_NAME + 2;
+
+  /** The worker's event loop turns. */
+  beat(): void {
+    Atomics.add(this.signs, 0, 1);
+  }
+
+  /** A number that changes with each beat. */
+  get beats(): number {
+    return Atomics.load(this.signs, 0);
+  }
 
   /** Document names are ASCII. */
   enter(name: string): void {

@@ -102,7 +102,11 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
   const { slot } = task.identity;
   const liveness = task.liveness === null ? undefined : new Liveness(task.liveness);
   const time = threadTime(systemClock.now);
-  const beating = liveness && setInterval(() => liveness.beat(slot), BEAT_MS);
+  const progress = new Progress(task.progress);
+  const beating = setInterval(() => {
+    progress.beat();
+    liveness?.beat(slot);
+  }, BEAT_MS);
   try {
     const openingAt = monotonicMs();
     const session = await store.open(task.identity);

@@ -13,6 +13,8 @@ export interface LeaseKeeperSettings {
    * A thread without a beat for this long has stalled. The lease is not renewed until the thread beats again.
    */
   readonly stallMs?: number;
+  /** The same for the threads of workers, which the node itself ends when they stall. `stallMs` if left out. */
+  readonly workerStallMs?: number;
 }
 
 export interface LeaseKeeperOptions extends LeaseKeeperSettings {
@@ -50,6 +52,7 @@ const ANSWER_MS = 2_000;
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #stallMs: number;
+  readonly #workerStallMs: number;
   readonly #pulses = new Map<number, Pulse>();
   readonly #fenced = new Set<SessionId>();
   #lease: Lease;
@@ -68,6 +71,7 @@ export class LeaseKeeper {
     this.#options = options;
     this.#lease = options.lease;
     this.#stallMs = options.stallMs ?? DEFAULT_STALL_MS;
+    this.#workerStallMs = options.workerStallMs ?? this.#stallMs;
   }
 
   start(): void {
@@ -160,6 +164,7 @@ export class LeaseKeeper {
     const stalled = this.#slots().filter((slot) => {
       const beats = liveness.beats(slot);
       const pulse = this.#pulses.get(slot);
+      const stallMs = slot === MAIN ? this.#stallMs : this.#workerStallMs;
       if (pulse === undefined) {
         this.#pulses.set(slot, { beats, at: now, doubted: false });
         return false;
@@ -167,10 +172,10 @@ export class LeaseKeeper {
       if (pulse.beats !== beats) {
         pulse.beats = beats;
         // One beat after a long silence does not end the stall.
-        pulse.doubted = now - pulse.at > this.#stallMs && !pulse.doubted;
+        pulse.doubted = now - pulse.at > stallMs && !pulse.doubted;
         if (!pulse.doubted) pulse.at = now;
       }
-      return now - pulse.at > this.#stallMs;
+      return now - pulse.at > stallMs;
     });
     if (String(stalled) === String(this.#stalled)) return;
     this.#stalled = stalled;

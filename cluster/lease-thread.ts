@@ -60,7 +60,8 @@ export interface LeaseTask extends LeaseKeeperSettings {
 const STOP_TIMEOUT_MS = 3_000;
 
 export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
-  const { liveness, onEvent, onFailed, redis, storage, lease, pulses, renewMs, stallMs } = options;
+  const { liveness, onEvent, onFailed, redis, storage, lease, pulses, renewMs } = options;
+  const { stallMs, workerStallMs } = options;
   const workerData: LeaseTask = {
     redis,
     storage,
@@ -68,6 +69,7 @@ export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
     pulses,
     renewMs,
     ...(stallMs === undefined ? {} : { stallMs }),
+    ...(workerStallMs === undefined ? {} : { workerStallMs }),
     liveness: liveness.memory,
   };
   const worker = new Worker(new URL('./lease-worker.js', import.meta.url), { workerData, name: 'lease' });

@@ -10,6 +10,7 @@
 // The file has over 400 lines, because all messages with a worker belong to the one life cycle of its slot.
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/fold.ts';
 import type { HostLimits, Merge } from '../actors/host.ts';
 import { Link } from '../actors/link.ts';
@@ -32,12 +33,15 @@ import {
 } from '../actors/worker.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
 import type { PeerStream } from './peer/network.ts';
+import { StallWatch } from './stalls.ts';
 
 export interface WorkersOptions {
   readonly slots: number;
   readonly run: string;
   readonly node: string;
   readonly heapMb: number;
+  /** A worker whose event loop does not turn for this long is ended, ms. */
+  readonly stallMs: number;
   readonly storage: WorkerTask['storage'];
   readonly limits: HostLimits;
   readonly control: ControlStore;
@@ -93,6 +97,7 @@ export class Workers {
   private readonly options: WorkersOptions;
   private readonly pool: Piscina;
   private readonly slots: Slot[];
+  private readonly stalls: StallWatch;
   private readonly quarantine: Quarantine;
   private stopping = false;
   private lastToken = 0;
@@ -116,6 +121,11 @@ export class Workers {
       options.log('error', 'the pool of workers reports an error', { error: String(error) }),
     );
     this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
+    this.stalls = new StallWatch({
+      clock: systemClock,
+      stallMs: options.stallMs,
+      onStalled: (slot) => this.endStalled(slot),
+    });
   }
 
   /** Resolves when all workers serve. Rejects if a worker cannot start at all. */
@@ -136,6 +146,7 @@ export class Workers {
         await slot.ended;
       }),
     );
+    this.stalls.stop();
     await this.pool.destroy();
   }
 
@@ -146,6 +157,7 @@ export class Workers {
       slot.setMode('stopped');
       clearTimeout(slot.retry);
     }
+    this.stalls.stop();
     await this.pool.destroy();
   }
 
@@ -258,6 +270,10 @@ export class Workers {
     const link = new MessageChannel();
     const control = new MessageChannel();
     const progress = new SharedArrayBuffer(Progress.BYTES);
+    const shown = new Progress(progress);
+    const abort = new AbortController();
+    slot.abort = abort;
+    this.stalls.watch(slot.number, () => shown.beats);
     const task: WorkerTask = {
       identity: { run: options.run, node: options.node, slot: slot.number },
       storage: options.storage,
@@ -314,6 +330,7 @@ export class Workers {
         }
       });
       const ended = (end: WorkerEnd | undefined, error: unknown): void => {
+        this.stalls.forget(slot.number);
         link.port1.close();
         control.port1.close();
         for (const { reject: fail } of slot.asked.values())
@@ -332,7 +349,7 @@ export class Workers {
           end,
           error: error === undefined ? undefined : String(error),
         });
-        if (error !== undefined) this.failedAt(new Progress(progress).current());
+        if (error !== undefined) this.failedAt(shown.current());
         if (!wasLive && slot.failures >= START_ATTEMPTS && !slot.everLive) {
           reject(error instanceof Error ? error : new Error(`a worker cannot start: ${end}`));
           return;
@@ -341,7 +358,8 @@ export class Workers {
         if (wasLive) slot.everLive = true;
         this.relaunch(slot).then(resolve, reject);
       };
-      slot.ended = this.pool.run(task, { transferList: [link.port2, control.port2] }).then(
+      const transferList = [link.port2, control.port2];
+      slot.ended = this.pool.run(task, { transferList, signal: abort.signal }).then(
         (end: WorkerEnd) => ended(end, undefined),
         (error: unknown) => ended(undefined, error),
       );
@@ -386,6 +404,13 @@ export class Workers {
       if (!(await control.fence(controlSession, { session: session.id }))) return false;
     }
     return true;
+  }
+
+  /** Ends a worker whose thread hangs. The document at which it hangs counts as the cause, as after a crash. */
+  private endStalled(slot: number): void {
+    const { log, stallMs } = this.options;
+    log('error', 'a worker has stalled: it is ended', { slot, stallMs });
+    this.slots[slot]?.abort?.abort();
   }
 
   private failedAt(doc: string | undefined): void {
@@ -448,6 +473,8 @@ class Slot {
   >();
   mode: Mode = 'ended';
   control: MessagePort | undefined;
+  /** Ends the thread at once. */
+  abort: AbortController | undefined;
   session: number | undefined;
   thread: number | undefined;
   ended: Promise<void> = Promise.resolve();

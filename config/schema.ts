@@ -130,6 +130,12 @@ const worker = z.strictObject({
     1_048_576,
     'JavaScript heap of one worker thread, in mebibytes. A worker that outgrows it is replaced, and only its documents pause.',
   ),
+  stallMs: duration(
+    10 * SECOND,
+    SECOND,
+    HOUR,
+    'A worker thread whose event loop does not turn for this long is ended and replaced. The document at which it hangs counts as the cause.',
+  ),
 });
 
 const compute = z.strictObject({

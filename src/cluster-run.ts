@@ -9,7 +9,7 @@ import { Liveness, MAIN } from '../actors/liveness.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import type { WorkerTask } from '../actors/worker.ts';
 import { Controller } from '../cluster/controller.ts';
-import type { LeaseEvent } from '../cluster/lease-keeper.ts';
+import { DEFAULT_STALL_MS, type LeaseEvent } from '../cluster/lease-keeper.ts';
 import type { Lease } from '../cluster/lease-store.ts';
 import { createRedisLeaseStore } from '../cluster/lease-store-redis.ts';
 import { type LeaseThread, startLeaseThread } from '../cluster/lease-thread.ts';
@@ -144,6 +144,8 @@ async function assemble(
     pulses,
     liveness,
     renewMs: cluster.renewMs,
+    // The node ends a stalled worker itself. Its other workers keep their documents, unless that fails.
+    workerStallMs: config.worker.stallMs + DEFAULT_STALL_MS,
     onEvent: (event) => {
       if (event.type === 'fenced') fenced();
       else log(isGood(event) ? 'info' : 'warn', 'lease', event);
@@ -184,6 +186,7 @@ async function assemble(
     run,
     node,
     heapMb: config.worker.heapMb,
+    stallMs: config.worker.stallMs,
     storage,
     limits: options.limits,
     control,

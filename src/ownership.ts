@@ -130,6 +130,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
     run,
     node,
     heapMb: config.worker.heapMb,
+    stallMs: config.worker.stallMs,
     storage,
     limits: options.limits,
     control,

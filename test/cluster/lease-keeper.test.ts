@@ -45,6 +45,20 @@ for (const [who, slot] of [
   });
 }
 
+test('a worker may be silent for a time of its own, in which its node ends it, and the lease stays', async () => {
+  const h = await start({ workers: [{ slot: 0, session: 10 }] }, 3 * STALL_MS);
+  await h.run(3_000);
+  h.silent.add(0);
+  await h.run(2 * STALL_MS);
+  assert.equal((await h.leases()).length, 1);
+  assert.deepEqual(h.faults(), []);
+  h.silent.delete(0);
+  await h.run(3_000);
+  h.silent.add(MAIN);
+  await h.run(STALL_MS + 5_000);
+  assert.deepEqual(h.faults()[0], { type: 'stalled', slots: [MAIN] });
+});
+
 test('a worker that has gone from the lease is not watched, and starts afresh when it is back', async () => {
   const workers = [{ slot: 0, session: 10 }];
   const h = await start({ workers });
@@ -159,7 +173,7 @@ test('that the database does not answer is told before the store has given up as
   assert.deepEqual(told, [true, false]);
 });
 
-async function start(changes: Partial<Lease>) {
+async function start(changes: Partial<Lease>, workerStallMs = STALL_MS) {
   const clock = new TestClock();
   const redis = new MemoryRedis({ clock, random: () => 0.5 });
   const [mine, other] = [redis.connect('me'), redis.connect('other')];
@@ -225,6 +239,7 @@ async function start(changes: Partial<Lease>) {
     lease: h.lease,
     renewMs: RENEW_MS,
     stallMs: STALL_MS,
+    workerStallMs,
     tell: (event) => events.push(event),
   });
   keeper.start();

@@ -196,6 +196,7 @@ async function stage(t: TestContext) {
     run: 'run-a',
     node: 'a',
     heapMb: 64,
+    stallMs: 10_000,
     storage: { url: '', lowestTimeline: 0, connectTimeoutMs: 1, answerTimeoutMs: 1, readConnections: 1 },
     limits: hostLimits(configFrom({})),
     control: Object.assign(control, { sessions }),

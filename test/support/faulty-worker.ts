@@ -1,5 +1,6 @@
 // A worker thread that dies on demand: a rich-text patch that inserts KILL ends the thread, as running
-// out of memory would; KILL-ONCE does so the first time that it is seen by this process.
+// out of memory would; KILL-ONCE does so the first time that it is seen by this process. HANG and HANG-ONCE keep the
+// thread busy for ever.
 
 import { existsSync, writeFileSync } from 'node:fs';
 import run from '../../actors/worker.ts';
@@ -11,15 +12,25 @@ const { commit } = richTextKind;
 richTextKind.commit = (state, op, past, limits) => {
   for (const text of inserts(op)) {
     if (text === 'KILL') process.exit(1);
+    if (text === 'HANG') hang();
     // KILL-ONCE <path>: the file tells the next incarnation that it has happened.
     const path = /^KILL-ONCE (.+)$/.exec(text)?.[1];
     if (path !== undefined && !existsSync(path)) {
       writeFileSync(path, '');
       process.exit(1);
     }
+    const hangPath = /^HANG-ONCE (.+)$/.exec(text)?.[1];
+    if (hangPath !== undefined && !existsSync(hangPath)) {
+      writeFileSync(hangPath, '');
+      hang();
+    }
   }
   return commit(state, op, past, limits);
 };
+
+function hang(): never {
+  for (;;);
+}
 
 const inserts = (op: Delta): string[] =>
   op.flatMap((step) => (typeof step.insert === 'string' ? [step.insert] : []));
