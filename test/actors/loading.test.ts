@@ -15,6 +15,7 @@ import {
 import { shardOf } from '../../actors/shard.ts';
 import { LogGap, READ_TOGETHER, StoreUnavailable, type WorkerStore } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { until } from '../support/until.ts';
 import { gate, type Harness, startHost, withStore } from './host-harness.ts';
 
 const nameOf = (chan: number): string => `acme/plan-${chan}`;
@@ -123,6 +124,8 @@ test('after a takeover documents are read by hundreds, those with waiting edits 
   for (const chan of urgent) host.send([SUBMIT, chan, 1, 2, -1, edit('more')]);
   await host.idle();
   held.open();
+  // The host rests while it opens so many.
+  await until(() => openedOf(host.got).length >= COUNT);
   await host.idle();
   assert.deepEqual(
     openedOf(host.got).toSorted((a, b) => a - b),
@@ -179,6 +182,7 @@ test('of many documents the one that is broken fails alone; new and missing ones
   for (const chan of chans(COUNT)) open(host, chan);
   open(host, COUNT + 1, 'rich-text');
   open(host, COUNT + 2);
+  await until(() => openedOf(host.got).length >= COUNT - 2 + 1);
   await host.idle();
   const failed = host.got.flatMap((m) => (m[0] === OPEN_FAILED ? [[m[1], m[3]]] : []));
   assert.deepEqual(
