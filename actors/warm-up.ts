@@ -5,6 +5,7 @@
 import { kindOf } from '../kinds/registry.ts';
 import type { KindName } from '../protocol/messages.ts';
 import { Document } from './document/document.ts';
+import { EncodedSnapshot } from './document/encoded-snapshot.ts';
 import type { AnyKind } from './document/entry.ts';
 import { commitFrame, openedSnapshot } from './document/frames.ts';
 import { JSON_FRAMES, type LinkOp, MSGPACK_FRAMES } from './link-messages.ts';
@@ -58,5 +59,5 @@ function rehearse(kind: AnyKind, op: LinkOp): void {
     client: 'rehearsal',
   } as const;
   for (const codec of [JSON_FRAMES, MSGPACK_FRAMES] as const)
-    openedSnapshot(codec, head, document.snapshot());
+    openedSnapshot(codec, head, new EncodedSnapshot(document.snapshot()));
 }

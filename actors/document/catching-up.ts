@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import { OPENED, type OpenRequest } from '../link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 import type { RecentSnapshot, Unmerged } from './document.ts';
+import type { EncodedSnapshot } from './encoded-snapshot.ts';
 import { type Entry, entryOf } from './entry.ts';
 import { commitFrame, type OpenedHead, openedSince, openedSnapshot, presenceFrame } from './frames.ts';
 import type { Stay } from './stay.ts';
@@ -162,7 +163,7 @@ export class CatchingUp {
   }
 
   /** `snapshot` is the document at its head. */
-  private greetWith(subscriber: Subscriber, snapshot: string | Uint8Array): void {
+  private greetWith(subscriber: Subscriber, snapshot: EncodedSnapshot): void {
     const { document } = this.stay;
     const version = document.head;
     const lastSeq = document.lastSeqAt(subscriber.client, version) ?? null;

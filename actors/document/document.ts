@@ -6,6 +6,7 @@ import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import { type LinkOp, refusalOf } from '../link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
+import { EncodedSnapshot } from './encoded-snapshot.ts';
 import {
   type AnyKind,
   atOnce,
@@ -60,7 +61,7 @@ export interface Submission {
 export interface RecentSnapshot {
   readonly version: number;
   /** JSON text, or bytes for yjs. */
-  readonly snapshot: string | Uint8Array;
+  readonly snapshot: EncodedSnapshot;
 }
 
 export interface Unmerged {
@@ -109,7 +110,7 @@ export class Document {
    * The last snapshot that was made. It is kept while nothing changes, and for a large document until much
    * has been committed since.
    */
-  private cached: { version: number; snapshot: string | Uint8Array; loggedSince: number } | undefined;
+  private cached: { version: number; snapshot: EncodedSnapshot; loggedSince: number } | undefined;
 
   /**
    * `loaded.deltas` may be left out and replayed one by one. `state` is the state that was already read
@@ -154,7 +155,7 @@ export class Document {
 
   /** Approximate bytes that this document holds in memory. */
   get bytes(): number {
-    const cached = this.cached?.snapshot.length ?? 0;
+    const cached = this.cached?.snapshot.memory ?? 0;
     return 2048 + this.kind.memory(this.state) + cached + this.entryMemory + 256 * this.clients.size;
   }
 
@@ -235,7 +236,7 @@ export class Document {
    * changes.
    */
   snapshot(): string | Uint8Array {
-    return atOnce(this.snapshotPieces());
+    return atOnce(this.snapshotPieces()).value;
   }
 
   /**
@@ -253,8 +254,9 @@ export class Document {
         found.adopt(bytes);
         const since = this.entries.slice(version + 1 - this.first);
         const loggedSince = since.reduce((sum, { size }) => sum + size, 0);
-        this.cached = { version, snapshot: bytes, loggedSince };
-        return { version, snapshot: bytes };
+        const snapshot = new EncodedSnapshot(bytes);
+        this.cached = { version, snapshot, loggedSince };
+        return { version, snapshot };
       },
     };
   }
@@ -263,17 +265,17 @@ export class Document {
    * Does the same as `snapshot`, in pieces. If a patch is committed between two pieces, it makes a new
    * snapshot at once.
    */
-  *snapshotPieces(): Pieces<string | Uint8Array> {
+  *snapshotPieces(): Pieces<EncodedSnapshot> {
     const version = this.head;
     if (this.cached?.version !== version) {
       const pieces = snapshotOf(this.kind, this.state);
       let next = pieces.next();
       while (next.done !== true) {
         yield;
-        if (this.head !== version) return this.snapshot();
+        if (this.head !== version) return atOnce(this.snapshotPieces());
         next = pieces.next();
       }
-      this.cached = { version, snapshot: next.value, loggedSince: 0 };
+      this.cached = { version, snapshot: new EncodedSnapshot(next.value), loggedSince: 0 };
     }
     return this.cached.snapshot;
   }

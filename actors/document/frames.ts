@@ -5,6 +5,7 @@ import { Packr } from 'msgpackr';
 import type { KindName, Role } from '../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
+import type { EncodedSnapshot } from './encoded-snapshot.ts';
 import { type AnyKind, type Entry, formsOf, frameText } from './entry.ts';
 
 /** The `history` of the wire: the id of one life of a document. */
@@ -48,20 +49,13 @@ export function openedSince(
     : packedFrame({ ...headValue(head), since, ops: opsValue(kind, run) });
 }
 
-/** `snapshot` is the JSON text of the snapshot, or bytes for yjs. */
-export function openedSnapshot(
-  codec: FrameCodec,
-  head: OpenedHead,
-  snapshot: string | Uint8Array,
-): Uint8Array {
-  if (codec === JSON_FRAMES) {
-    const text = typeof snapshot === 'string' ? snapshot : `"${Buffer.from(snapshot).toString('base64')}"`;
-    return textFrame(`${headText(head)},"snapshot":${text}}`);
-  }
-  return packedFrame({
-    ...headValue(head),
-    snapshot: typeof snapshot === 'string' ? JSON.parse(snapshot) : snapshot,
-  });
+export function openedSnapshot(codec: FrameCodec, head: OpenedHead, snapshot: EncodedSnapshot): Uint8Array {
+  const value = snapshot.in(codec);
+  if (codec === JSON_FRAMES)
+    return frameAround(Buffer.from(`${headText(head)},"snapshot":`), value, JSON_END, false);
+  // `snapshot` is the last member: its value takes the place of the nil.
+  const around = packr.pack({ ...headValue(head), snapshot: null });
+  return frameAround(around.subarray(0, -1), value, NOTHING, true);
 }
 
 /** `changes` has clients with their states as JSON text, null for a client that is gone. */
@@ -82,6 +76,20 @@ export function presenceFrame(
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
 
 const packedFrame = (message: object): Uint8Array => websocketFrame(packr.pack(message), true);
+
+const JSON_END = Buffer.from('}');
+const NOTHING = new Uint8Array();
+
+function frameAround(before: Uint8Array, value: Uint8Array, after: Uint8Array, binary: boolean): Uint8Array {
+  const bytes = before.length + value.length + after.length;
+  const frame = Buffer.allocUnsafe(headerLength(bytes) + bytes);
+  let at = writeHeader(frame, 0, bytes, binary);
+  for (const part of [before, value, after]) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
 
 function textFrame(text: string): Uint8Array {
   const bytes = Buffer.byteLength(text, 'utf8');
