@@ -39,7 +39,6 @@ const SLOW = [
   'cli/cluster',
   'browser/keys',
   'storage/postgres-races',
-  'browser/killed-node',
   'cli/',
   'browser/layout',
   'storage/postgres-failover',

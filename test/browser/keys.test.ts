@@ -1,49 +1,19 @@
 // The document view by keys alone, and what it makes of things as they are typed, in a real browser
 // against a real node. What counts is what the document holds, so a second window is looked at.
+// keys.long.ts has more cases.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { launchChromium } from '../support/chromium.ts';
-import { startTestNode } from '../support/node.ts';
-import {
-  ADA,
-  DESKTOP,
-  EDITOR,
-  GRACE,
-  openAs,
-  pasteInto,
-  settled,
-  textOf,
-  visit,
-  waitForText,
-} from './windows.ts';
+import { startStage } from './stage.ts';
+import { EDITOR, focusIn, settled, textOf, visit, waitForText } from './windows.ts';
 
 test('the document view by keys', async (file) => {
-  const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
-  const ada = await openAs(file, chromium, ADA, DESKTOP);
-  const grace = await openAs(file, chromium, GRACE, DESKTOP);
-  let documents = 0;
+  const { node, ada, grace, newAddress } = await startStage(file);
   const begin = async (): Promise<void> => {
-    documents += 1;
-    await visit(`${node.url}?doc=page/keys-${documents}`, ada, grace);
+    await visit(newAddress('keys'), ada, grace);
     await ada.locator(EDITOR).press('Control+Home');
   };
   const html = (page: Page): Promise<string> => page.locator(EDITOR).innerHTML();
-
-  await file.test('Tab and Shift+Tab leave the text, in a list and in a code block too', async () => {
-    for (const line of ['plain', '- item', '``` code']) {
-      await begin();
-      await ada.keyboard.type(line);
-      const before = await textOf(ada);
-      await ada.keyboard.press('Tab');
-      assert.equal(await focusIn(ada, EDITOR), false, line);
-      await ada.locator(EDITOR).focus();
-      await ada.keyboard.press('Shift+Tab');
-      assert.equal(await focusIn(ada, '.toolbar'), true, line);
-      assert.equal(await textOf(ada), before);
-    }
-  });
 
   await file.test('every control of the page is reached by Tab, and the toolbar is one stop', async () => {
     await begin();
@@ -113,62 +83,6 @@ test('the document view by keys', async (file) => {
     assert.equal(await settled(textOf, ada, grace), 'see the plan');
   });
 
-  await file.test(
-    'Ctrl+K with nothing selected writes the address as a link, and typing goes on beside it',
-    async () => {
-      await begin();
-      await ada.keyboard.press('Control+k');
-      await ada.getByLabel('Address').fill('https://example.org');
-      await ada.keyboard.press('Enter');
-      await ada.locator(`${EDITOR} a`).waitFor();
-      await ada.keyboard.type(' more');
-      assert.equal(
-        await settled(html, ada, grace),
-        '<p><a href="https://example.org" rel="noopener noreferrer" target="_blank">https://example.org</a> more</p>',
-      );
-    },
-  );
-
-  await file.test('a link that is pressed offers to open, change and remove it', async () => {
-    await begin();
-    await ada.keyboard.type(`go to ${node.url}healthz now`);
-    await ada.locator(`${EDITOR} a`).click();
-    const opening = ada.context().waitForEvent('page');
-    await ada.getByRole('link', { name: /^Open / }).click();
-    const opened = await opening;
-    await opened.waitForURL(`${node.url}healthz`);
-    await opened.close();
-    await ada.locator(`${EDITOR} a`).click();
-    await ada.getByRole('button', { name: 'Remove link' }).click();
-    await grace.locator(`${EDITOR} a`).waitFor({ state: 'detached' });
-    await ada.locator('.link-bubble').waitFor({ state: 'detached' });
-    assert.equal(await settled(textOf, ada, grace), `go to ${node.url}healthz now`);
-  });
-
-  await file.test(
-    'a typed or pasted address becomes a link; one undo takes the link and keeps the text',
-    async () => {
-      await begin();
-      await ada.keyboard.type('at www.example.org, and (https://example.org/a_(b)).');
-      assert.equal(await ada.locator(`${EDITOR} a`).count(), 1);
-      await ada.keyboard.press('Enter');
-      const link = (page: Page): Promise<string> =>
-        page
-          .locator(`${EDITOR} a`)
-          .evaluateAll((all) => all.map((a) => `${a.textContent}=${a.getAttribute('href')}`).join(' '));
-      const both =
-        'www.example.org=https://www.example.org https://example.org/a_(b)=https://example.org/a_(b)';
-      assert.equal(await settled(link, ada, grace), both);
-      const text = await textOf(ada);
-      await ada.keyboard.press('Control+z');
-      assert.equal(await settled(link, ada, grace), 'www.example.org=https://www.example.org');
-      assert.equal(await textOf(ada), text);
-      await begin();
-      await pasteInto(ada, { 'text/plain': 'first https://example.org/x, then' });
-      assert.equal(await settled(link, ada, grace), 'https://example.org/x=https://example.org/x');
-    },
-  );
-
   await file.test('# > and fences begin lines, ** ~~ * _ and backticks format words', async () => {
     await begin();
     await ada.keyboard.type('# Title\n## Part\n> quote');
@@ -187,16 +101,6 @@ test('the document view by keys', async (file) => {
     await ada.keyboard.press('Control+z');
     await ada.locator(`${EDITOR} h2`).waitFor({ state: 'detached' });
     assert.equal((await settled(textOf, ada, grace)).trimEnd(), '##');
-  });
-
-  await file.test('Ctrl+] and Ctrl+[ indent the items of a list', async () => {
-    await begin();
-    await ada.keyboard.type('- one\ntwo');
-    await ada.keyboard.press('Control+]');
-    await grace.locator(`${EDITOR} li.ql-indent-1`).getByText('two').waitFor();
-    await ada.keyboard.press('Control+[');
-    await grace.locator(`${EDITOR} li.ql-indent-1`).waitFor({ state: 'detached' });
-    await settled(html, ada, grace);
   });
 
   await file.test('a deleted card comes back by the button of its message', async () => {
@@ -221,8 +125,4 @@ function focusName(page: Page): Promise<string> {
     const name = focused?.getAttribute('aria-label') ?? focused?.textContent ?? '';
     return name.replace(/ \(.*\)$/, '');
   });
-}
-
-function focusIn(page: Page, selector: string): Promise<boolean> {
-  return page.evaluate((within) => document.activeElement?.closest(within) != null, selector);
 }

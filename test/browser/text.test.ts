@@ -1,20 +1,17 @@
-// The page's document view in a real browser against a real node: what two people at one text see. looks.long.ts
-// and large-paste.long.ts have what takes longer.
+// The page's document view in a real browser against a real node: what two people at one text see. text.long.ts,
+// looks.long.ts and large-paste.long.ts have more cases.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import WebSocket from 'ws';
 import { TroupeClient } from '../../client/index.ts';
-import { launchChromium } from '../support/chromium.ts';
-import { startTestNode } from '../support/node.ts';
+import { startStage } from './stage.ts';
 import {
   ADA,
-  DESKTOP,
+  caretStandsWhereItsOwnerHasIt,
   EDITOR,
   GRACE,
   loaded,
-  MARY,
-  openAs,
   picture,
   recordStatus,
   settled,
@@ -25,16 +22,7 @@ import {
 } from './windows.ts';
 
 test('the document view', async (file) => {
-  // The browser first: it is then closed before the node stops, which its windows would report.
-  const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
-  const ada = await openAs(file, chromium, ADA, DESKTOP);
-  const grace = await openAs(file, chromium, GRACE, DESKTOP);
-  let documents = 0;
-  const newAddress = (): string => {
-    documents += 1;
-    return `${node.url}?doc=page/text-${documents}`;
-  };
+  const { node, ada, grace, newAddress } = await startStage(file);
 
   await file.test('a new document gets a fresh name, and its link opens the same document', async () => {
     await visit(`${node.url}?new`, ada);
@@ -50,7 +38,7 @@ test('the document view', async (file) => {
   });
 
   await file.test('two people typing at once both keep every letter, and see each other', async () => {
-    await visit(newAddress(), ada, grace);
+    await visit(newAddress('text'), ada, grace);
     await ada.keyboard.type('Ada: \nGrace: ');
     await settled(textOf, ada, grace);
     await grace.locator(EDITOR).press('Control+End');
@@ -75,19 +63,8 @@ test('the document view', async (file) => {
     await caretStandsWhereItsOwnerHasIt(grace, ada);
   });
 
-  await file.test("another's caret stays at its word while text before it changes", async () => {
-    await visit(newAddress(), ada, grace);
-    await ada.keyboard.type('here');
-    await waitForText(grace, 'here');
-    await grace.locator('.ql-cursor-name').waitFor({ state: 'attached' });
-    await grace.locator(EDITOR).press('Control+Home');
-    await grace.keyboard.type('Ada is ');
-    await settled(textOf, ada, grace);
-    await caretStandsWhereItsOwnerHasIt(ada, grace);
-  });
-
   await file.test('typing is said to be saving, then saved', async () => {
-    await visit(newAddress(), ada);
+    await visit(newAddress('text'), ada);
     const statuses = await recordStatus(ada);
     await ada.keyboard.type('Kept.');
     await waitForStatus(ada, 'Saved');
@@ -97,7 +74,7 @@ test('the document view', async (file) => {
   });
 
   await file.test('offline, both write; back online, both texts are in both windows', async () => {
-    await visit(newAddress(), ada, grace);
+    await visit(newAddress('text'), ada, grace);
     await ada.keyboard.type('Together.');
     await waitForText(grace, 'Together.');
 
@@ -121,7 +98,7 @@ test('the document view', async (file) => {
   });
 
   await file.test("undo takes back one's own edit and keeps the other's, redo brings it back", async () => {
-    await visit(newAddress(), ada, grace);
+    await visit(newAddress('text'), ada, grace);
     const undo = ada.getByRole('button', { name: 'Undo' });
     assert.equal(await undo.isDisabled(), true);
     await ada.keyboard.type('Mine. ');
@@ -141,7 +118,7 @@ test('the document view', async (file) => {
   });
 
   await file.test('formats reach the other window, and a reload finds them again', async () => {
-    await visit(newAddress(), ada, grace);
+    await visit(newAddress('text'), ada, grace);
     await ada.getByLabel('Text style').selectOption({ label: 'Title' });
     await ada.keyboard.type('Plan\nfirst\nsecond');
     await ada.getByRole('button', { name: 'Bulleted list' }).click();
@@ -160,7 +137,7 @@ test('the document view', async (file) => {
   await file.test(
     'content that the editor cannot show stands as a chip and survives edits around it',
     async (t) => {
-      const address = newAddress();
+      const address = newAddress('text');
       await visit(address, ada);
       const name = new URL(address).searchParams.get('doc') ?? '';
       const client = new TroupeClient({
@@ -192,91 +169,6 @@ test('the document view', async (file) => {
     },
   );
 
-  await file.test("a word that an input method composes is not disturbed by another's edits", async () => {
-    await visit(newAddress(), ada, grace);
-    await ada.keyboard.type('[]');
-    await waitForText(grace, '[]');
-    await ada.keyboard.press('ArrowLeft');
-    const keyboard = await ada.context().newCDPSession(ada);
-    const compose = (text: string): Promise<unknown> =>
-      keyboard.send('Input.imeSetComposition', {
-        text,
-        selectionStart: text.length,
-        selectionEnd: text.length,
-      });
-    await compose('に');
-    await compose('にほ');
-    await grace.locator(EDITOR).press('Control+Home');
-    await grace.keyboard.type('Grace ');
-    await waitForStatus(grace, 'Saved');
-    await compose('にほん');
-    await keyboard.send('Input.insertText', { text: '日本' });
-    await keyboard.detach();
-    assert.equal(await settled(textOf, ada, grace), 'Grace [日本]');
-    await ada.keyboard.type('!');
-    assert.equal(await settled(textOf, ada, grace), 'Grace [日本!]');
-  });
-
-  await file.test('emoji are typed and deleted whole, at the border of formats too', async () => {
-    await visit(newAddress(), ada, grace);
-    await ada.keyboard.type('😀😁');
-    await ada.keyboard.press('Shift+ArrowLeft');
-    await ada.getByRole('button', { name: 'Bold' }).click();
-    await ada.locator(EDITOR).press('ArrowLeft');
-    await ada.keyboard.type('😂');
-    assert.equal(await settled(textOf, ada, grace), '😀😂😁');
-    await ada.keyboard.press('Delete');
-    assert.equal(await settled(textOf, ada, grace), '😀😂');
-    await ada.keyboard.press('Backspace');
-    assert.equal(await settled(textOf, ada, grace), '😀');
-    assert.equal(await ada.locator('.toast').count(), 0);
-  });
-
-  await file.test('a lost server is said so, edits made meanwhile are sent when it is back', async (t) => {
-    const mary = await openAs(t, chromium, MARY);
-    let reachable = true;
-    const sockets = new Set<{ close(): Promise<void> }>();
-    await mary.routeWebSocket(/\/v1\/socket$/, async (socket) => {
-      if (!reachable) return socket.close();
-      sockets.add(socket);
-      socket.connectToServer();
-    });
-    await visit(newAddress(), mary, grace);
-    await mary.keyboard.type('Before. ');
-    await waitForText(grace, 'Before.');
-    await waitForStatus(mary, 'Saved');
-    reachable = false;
-    for (const socket of sockets) await socket.close();
-    await waitForStatus(mary, 'Reconnecting…');
-    await mary.keyboard.type('Meanwhile. ');
-    await waitForStatus(mary, 'Reconnecting, edits kept');
-    await mary.locator('.toast').getByText('cannot be reached').waitFor();
-    await picture(mary, 'server-gone');
-    reachable = true;
-    await waitForText(grace, 'Meanwhile.');
-    await waitForStatus(mary, 'Saved');
-    await mary.locator('.toast').waitFor({ state: 'detached' });
-  });
-
-  await file.test("a changed name and colour show in the other window's people and cursor", async (t) => {
-    const mary = await openAs(t, chromium, MARY);
-    await visit(newAddress(), mary, grace);
-    await mary.keyboard.type('x');
-    await mary.getByRole('button', { name: /^You are Mary/ }).click();
-    await mary.getByLabel('Your name').fill('Countess');
-    await mary.getByRole('radio', { name: 'Cobalt' }).check();
-    await picture(mary, 'person');
-    await mary.getByRole('button', { name: 'Save' }).click();
-    await grace.locator('.others button[title="Countess"]').waitFor();
-    await grace
-      .locator('.ql-cursor-name')
-      .getByText('Countess', { exact: true })
-      .waitFor({ state: 'attached' });
-    await mary.reload();
-    await loaded(mary);
-    await mary.getByRole('button', { name: /^You are Countess/ }).waitFor();
-  });
-
   await file.test('the page asks no one but its own server for anything', async () => {
     const elsewhere: string[] = [];
     const note = (request: { url(): string }): void => {
@@ -284,7 +176,7 @@ test('the document view', async (file) => {
       if (!url.startsWith(node.url) && !url.startsWith('data:')) elsewhere.push(url);
     };
     ada.on('request', note);
-    await visit(newAddress(), ada);
+    await visit(newAddress('text'), ada);
     ada.off('request', note);
     assert.deepEqual(elsewhere, []);
   });
@@ -312,18 +204,4 @@ function namelessControls(page: Page): Promise<string[]> {
       )
       .map((control) => control.outerHTML),
   );
-}
-
-/** The owner's caret in the other's window, to two pixels of where the owner's browser draws it. */
-async function caretStandsWhereItsOwnerHasIt(owner: Page, other: Page): Promise<void> {
-  const own = await owner.evaluate(() => {
-    const range = getSelection()?.getRangeAt(0);
-    if (range === undefined) throw new Error('no selection');
-    const box = range.getBoundingClientRect();
-    return { x: box.x, y: box.y };
-  });
-  await other.waitForFunction(({ x, y }) => {
-    const box = document.querySelector('.ql-cursor-caret')?.getBoundingClientRect();
-    return box !== undefined && Math.abs(box.x + box.width / 2 - x) <= 2 && Math.abs(box.y - y) <= 4;
-  }, own);
 }

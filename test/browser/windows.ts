@@ -156,6 +156,30 @@ export async function addCards(page: Page, column: string, ...titles: readonly s
   await page.keyboard.press('Escape');
 }
 
+/** The owner's caret in the other's window, to two pixels of where the owner's browser draws it. */
+export async function caretStandsWhereItsOwnerHasIt(owner: Page, other: Page): Promise<void> {
+  const own = await owner.evaluate(() => {
+    const range = getSelection()?.getRangeAt(0);
+    if (range === undefined) throw new Error('no selection');
+    const box = range.getBoundingClientRect();
+    return { x: box.x, y: box.y };
+  });
+  await other.waitForFunction(({ x, y }) => {
+    const box = document.querySelector('.ql-cursor-caret')?.getBoundingClientRect();
+    return box !== undefined && Math.abs(box.x + box.width / 2 - x) <= 2 && Math.abs(box.y - y) <= 4;
+  }, own);
+}
+
+export function focusIn(page: Page, selector: string): Promise<boolean> {
+  return page.evaluate((within) => document.activeElement?.closest(within) != null, selector);
+}
+
+export async function moveByMenu(page: Page, card: string, item: string): Promise<void> {
+  await cardOf(page, card).hover();
+  await cardOf(page, card).getByRole('button', { name: 'Card actions' }).click();
+  await page.getByRole('menuitem', { name: item }).click();
+}
+
 const folder = process.env.TROUPE_TEST_SCREENSHOTS;
 
 /** A picture for a person to look at; nothing without a folder to put it into. */

@@ -1,53 +1,17 @@
-// `npm run cluster` as a process: however it is told to end, nothing that it has started outlives it.
+// `npm run cluster` as a process: after Ctrl-C nothing that it has started outlives it. local-cluster.long.ts has other
+// ways to end it.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { freePorts } from '../support/ports.ts';
-import { putRedisOnPath } from '../support/redis.ts';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { launch, runs } from './launch.ts';
 import { start } from './spawn.ts';
 
-const LAUNCHER = fileURLToPath(new URL('../../src/local-cluster.js', import.meta.url));
 const LIMIT = { timeout: 120_000 };
-
-await putRedisOnPath();
-
-async function launch(t: TestContext, nodes: number, port?: number) {
-  const directory = await mkdtemp(join(tmpdir(), 'troupe-local-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  const from = port ?? (await freePorts(nodes));
-  // Also after a test that failed it stops what it has started.
-  t.after(async () => {
-    if (launcher.child.exitCode !== null || launcher.child.signalCode !== null) return;
-    const exited = once(launcher.child, 'exit');
-    launcher.child.kill('SIGTERM');
-    await exited;
-  });
-  const launcher = start(t, [
-    LAUNCHER,
-    `--nodes=${nodes}`,
-    `--port=${from}`,
-    `--directory=${relative(process.cwd(), directory)}`,
-  ]);
-  const pid = Number(launcher.child.pid);
-  /** PostgreSQL, Redis and the nodes, as far as they are there. */
-  const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-  return { ...launcher, children };
-}
-
-/** One that has ended and that nobody has asked about is no process any more. */
-function runs(pid: string): boolean {
-  try {
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
 
 test(
   'Ctrl-C through npm, which is two signals, while nodes start: none is started after it',
@@ -65,17 +29,6 @@ test(
     assert.deepEqual(children.filter(runs), []);
   },
 );
-
-test('a terminal that is closed ends everything', LIMIT, async (t) => {
-  const cluster = await launch(t, 1);
-  await cluster.line(/^The cluster is ready/);
-  const children = cluster.children();
-  cluster.child.stdout?.destroy();
-  cluster.child.kill('SIGHUP');
-  const [code, signal] = await once(cluster.child, 'exit');
-  assert.deepEqual([code, signal], [0, null]);
-  assert.deepEqual(children.filter(runs), []);
-});
 
 test('its last lines are commands to try, and they find the cluster', LIMIT, async (t) => {
   const cluster = await launch(t, 1);
@@ -99,20 +52,6 @@ test('its last lines are commands to try, and they find the cluster', LIMIT, asy
   cluster.child.kill('SIGTERM');
   assert.equal((await cluster.ended).code, 0);
   assert.ok(!existsSync(file), 'what it says of the cluster goes with it');
-});
-
-test('told again, a second later, it waits for nobody and leaves nobody', LIMIT, async (t) => {
-  const cluster = await launch(t, 1);
-  const [, node = ''] = await cluster.line(/^node-1: .*\(process (\d+)\)/);
-  await cluster.line(/^The cluster is ready/);
-  const children = cluster.children();
-  // It does not stop by itself.
-  process.kill(Number(node), 'SIGSTOP');
-  const again = setInterval(() => cluster.child.kill('SIGINT'), 100);
-  const { code } = await cluster.ended;
-  clearInterval(again);
-  assert.equal(code, 130);
-  while (children.some(runs)) await new Promise((look) => setTimeout(look, 10));
 });
 
 test(

@@ -18,7 +18,7 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
     ['npm ci && npm start', COMMANDS],
     ['Troupe is ready', CONFIGURATION],
     ['npm ci && npm test', COMMANDS],
-    // test/browser/killed-node.test.ts does what the text below it says.
+    // test/browser/killed-node.long.ts does what the text below it says.
     ['npm run cluster', COMMANDS],
     // test/package/installed.long.ts does it, with the network.
     ['npx troupe serve', COMMANDS],

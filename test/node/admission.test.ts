@@ -7,14 +7,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { type Ended, serve, serving } from '../cli/spawn.ts';
 import { createAuthority } from '../cluster/peer-certificates.ts';
-import { freshDatabase } from '../support/postgres.ts';
-import { startTestRedis } from '../support/redis.ts';
+import { ends, startStage } from './admission-stage.ts';
 
 const LIMIT = { timeout: 120_000 };
-const CONFIG = 78;
 
 test(
   'a node of another cluster, of none, or with another secret or TLS is told so and touches nothing',
@@ -124,83 +121,6 @@ test(
   },
 );
 
-test(
-  'a second node at one address is refused while the first lives, and not once it was killed',
-  LIMIT,
-  async (t) => {
-    const { databaseUrl, of, runs } = await startStage(t);
-    const at = (node: string): string[] => of(node, 'cluster.advertise=127.0.0.1:1');
-    const first = await serving(t, databaseUrl, ...at('a'));
-    const before = await runs();
-    ends(
-      await serve(t, databaseUrl, ...at('b')).ended,
-      /^node a is live and has the address of this node, 127\.0\.0\.1:1: give each node its own cluster\.advertise, /,
-    );
-    assert.deepEqual(await runs(), before, 'nobody was fenced, and nobody has come');
-    first.child.kill('SIGKILL');
-    await first.ended;
-    const second = await serving(t, databaseUrl, ...at('b'));
-    assert.deepEqual(
-      (await runs()).map(({ node }) => node),
-      ['b'],
-      'it was fenced by who came after it',
-    );
-    second.child.kill('SIGTERM');
-    assert.equal((await second.ended).code, 0);
-  },
-);
-
-test(
-  'nodes that do not reach each other are ready after a while, and say whom they do not reach; nobody is fenced',
-  LIMIT,
-  async (t) => {
-    const { databaseUrl, of, runs } = await startStage(t);
-    const a = await serving(t, databaseUrl, ...of('a', 'cluster.advertise=127.0.0.1:1'));
-    const [before] = await runs();
-    const b = await serving(t, databaseUrl, ...of('b', 'cluster.advertise=127.0.0.1:2'));
-    await b.told(
-      /"nodes":\["a at 127\.0\.0\.1:1"\].*"some documents are not reached: see cluster\.advertise/,
-    );
-    await Promise.race(
-      [a, b].map((node) =>
-        // Which of the two dials the other is left to chance.
-        node.told(/"address":"127\.0\.0\.1:[12]".*"a node is not reached where it says that it is"/),
-      ),
-    );
-    const after = await runs();
-    assert.deepEqual(after.map(({ node }) => node).sort(), ['a', 'b']);
-    assert.ok(after.some(({ run }) => run === before?.run));
-    for (const node of [b, a]) {
-      node.child.kill('SIGTERM');
-      assert.equal((await node.ended).code, 0);
-    }
-  },
-);
-
-async function startStage(t: TestContext) {
-  const redis = await startTestRedis(t);
-  const databaseUrl = await freshDatabase(t);
-  const control = createControlStore({ url: databaseUrl });
-  t.after(() => control.close());
-  const of = (node: string, ...more: string[]): string[] =>
-    [
-      `node.name=${node}`,
-      'workers=1',
-      `cluster.redis=${redis.url}`,
-      'cluster.name=tests',
-      'cluster.secret=a secret of the tests',
-      'cluster.link.port=0',
-      ...more,
-    ].flatMap((setting) => ['--set', setting]);
-  const runs = async () => (await control.sessions()).filter(({ slot }) => slot < 0);
-  /** Whose shards there are, once each; of one that is fenced not. */
-  const shards = async () => {
-    const nodes = new Map((await control.sessions()).map(({ id, node }) => [id, node]));
-    return [...new Set((await control.shardMap()).map(({ owner }) => owner && nodes.get(owner)))];
-  };
-  return { databaseUrl, of, runs, shards };
-}
-
 /** Settings, with files that are there until the test has ended. */
 function certificates(t: TestContext): string[] {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-tls-'));
@@ -210,12 +130,4 @@ function certificates(t: TestContext): string[] {
     writeFileSync(file, text);
     return `cluster.link.tls.${name}=${file}`;
   });
-}
-
-/** With one line for people; the log is JSON. */
-function ends({ code, stderr }: Ended, line: RegExp): void {
-  assert.equal(code, CONFIG, stderr);
-  const said = stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
-  assert.equal(said.length, 1, stderr);
-  assert.match(said[0]?.replace(/^troupe: /, '') ?? '', line);
 }

@@ -21,7 +21,7 @@ export async function launchChromium(t: TestContext): Promise<Chromium> {
   const root = process.getuid?.() === 0;
   const browser = await chromium.launch({
     executablePath,
-    args: ['--disable-dev-shm-usage', ...(root ? ['--no-sandbox'] : [])],
+    args: ['--disable-gpu', '--disable-dev-shm-usage', ...(root ? ['--no-sandbox'] : [])],
   });
   t.after(() => browser.close());
   return { window: (test, options = {}) => openWindow(browser, test, options) };
