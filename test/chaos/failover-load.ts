@@ -1,3 +1,4 @@
+// The load of the tests of a failover: editors at documents of each kind, on two nodes.
 import type { TestContext } from 'node:test';
 import { BareClient } from '../../loadtest/bare-client.ts';
 import { BareEditor } from '../../loadtest/editor.ts';

@@ -1,3 +1,4 @@
+// The launcher of `npm run cluster` as a process, with the processes that it has started, for its tests.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
