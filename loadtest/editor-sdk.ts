@@ -4,6 +4,7 @@
 import * as Y from 'yjs';
 import type { JsonStep } from '../client/api.ts';
 import { TroupeClient } from '../client/client.ts';
+import { parseJson } from '../protocol/json-text.ts';
 import type { KindName, Wire } from '../protocol/messages.ts';
 import { type Pace, untilNextEdit } from './pace.ts';
 import { editSource, editText, type Random } from './random-edits.ts';
@@ -179,4 +180,4 @@ function viewOf(kind: KindName, version: number, content: () => Wire): Replica {
   return { kind, version, content, apply: () => undefined };
 }
 
-const plain = (ops: unknown): Wire => JSON.parse(JSON.stringify(ops)) as Wire;
+const plain = (ops: unknown): Wire => parseJson(JSON.stringify(ops)) as Wire;

@@ -2,6 +2,7 @@
 // messages. This file encodes and decodes only; the receiver checks the content of a message.
 import { Packr } from 'msgpackr';
 import { base64ToBytes, bytesToBase64 } from './base64.ts';
+import { parseJson } from './json-text.ts';
 import type { ClientMessage, ServerMessage, Wire } from './messages.ts';
 import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from './messages.ts';
 import { checkMsgpack } from './msgpack-check.ts';
@@ -35,7 +36,7 @@ export const jsonCodec: Codec = {
   encodedBytes: (value) => encoder.encode(JSON.stringify(value)).length,
   decode(frame) {
     try {
-      return asMap(JSON.parse(typeof frame === 'string' ? frame : utf8.decode(frame)));
+      return asMap(parseJson(typeof frame === 'string' ? frame : utf8.decode(frame)));
     } catch (error) {
       if (error instanceof FrameError) throw error;
       throw new FrameError('not JSON');

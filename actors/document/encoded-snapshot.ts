@@ -1,6 +1,7 @@
 // A snapshot of a document with its encodings for frames. All subscribers that open the document at one version share
 // it, so that a large document is encoded once per subprotocol and copied for each of them.
 import { Packr } from 'msgpackr';
+import { parseJson } from '../../protocol/json-text.ts';
 import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
 
 export class EncodedSnapshot {
@@ -45,5 +46,5 @@ const asText = (value: string | Uint8Array): Uint8Array =>
 /** A Packr of its own for each snapshot: it keeps the buffer that it has grown to. */
 const packed = (value: string | Uint8Array): Uint8Array =>
   new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true }).pack(
-    typeof value === 'string' ? JSON.parse(value) : value,
+    typeof value === 'string' ? parseJson(value) : value,
   );

@@ -1,5 +1,6 @@
 // A committed patch as the actor keeps it, and its forms in the log and in frames.
 import type { DocumentKind } from '../../kinds/kind.ts';
+import { parseJson } from '../../protocol/json-text.ts';
 import type { Wire } from '../../protocol/messages.ts';
 import type { LinkOp } from '../link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
@@ -59,7 +60,7 @@ export function fromStored(kind: AnyKind, stored: Uint8Array): PatchForms {
   const at = whole.indexOf(NOTE);
   const text = at < 0 ? whole : whole.slice(0, at);
   const note = at < 0 ? undefined : whole.slice(at + 1);
-  return { op: kind.recall(JSON.parse(text) as Wire, note), text };
+  return { op: kind.recall(parseJson(text) as Wire, note), text };
 }
 
 export const entryOf = (kind: AnyKind, { version, client, seq, op }: StoredDelta): Entry =>
@@ -128,7 +129,7 @@ export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<
   if (kind.name === 'yjs') return kind.load(stored);
   const text = Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8');
   if (kind.readText !== undefined) return yield* kind.readText(text);
-  return kind.load(JSON.parse(text) as Wire);
+  return kind.load(parseJson(text) as Wire);
 }
 
 /**
@@ -137,7 +138,7 @@ export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<
  */
 export function fromLink(kind: AnyKind, op: LinkOp): unknown {
   if (typeof op !== 'string') return kind.name === 'yjs' ? op : undefined;
-  const value: unknown = JSON.parse(op);
+  const value: unknown = parseJson(op);
   if (kind.name !== 'yjs') return value;
   return typeof value === 'string' ? base64Bytes(value) : undefined;
 }

@@ -2,6 +2,7 @@
 // `presence` for readers that have missed some of it. It makes them in both subprotocols, with the
 // WebSocket header. Pure.
 import { Packr } from 'msgpackr';
+import { parseJson } from '../../protocol/json-text.ts';
 import type { KindName, Role } from '../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
@@ -69,7 +70,7 @@ export function presenceFrame(
     return textFrame(`{"type":"presence","doc":"${doc}","states":{${states}}}`);
   }
   const states: Record<string, unknown> = {};
-  for (const [client, data] of changes) states[client] = data === null ? null : JSON.parse(data);
+  for (const [client, data] of changes) states[client] = data === null ? null : parseJson(data);
   return packedFrame({ type: 'presence', doc, states });
 }
 
@@ -126,7 +127,7 @@ function headText(head: OpenedHead): string {
 function headValue(head: OpenedHead): object {
   const presence: Record<string, unknown> = {};
   for (const [client, text] of head.presence) {
-    if (client !== head.client) presence[client] = JSON.parse(text);
+    if (client !== head.client) presence[client] = parseJson(text);
   }
   const { doc, kind, history, version, role, lastSeq, id } = head;
   return {

@@ -135,7 +135,8 @@ async function takeDirectory(path: string) {
  */
 function demandWritable(error: unknown, directory: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) return error;
+  // A recursive mkdir says ENOENT of some file systems that are read-only.
+  if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT'].includes(code)) return error;
   return new EmbeddedPostgresError(
     'cannot-run',
     `${directory} cannot be written (${code}): choose another directory with --set storage.embedded.directory=…`,

@@ -2,6 +2,8 @@
 // attribute or character; Quill throws on an embed that it does not know, and counts "\r\n" as one character.
 // So content is converted to a form of the same length that Quill can show, and embeds come back unchanged.
 // Pure.
+
+import { parseJson } from '../../protocol/json-text.ts';
 import { Delta } from '../delta.ts';
 import { type EditorFormats, isShowable } from './formats.ts';
 
@@ -91,7 +93,7 @@ export function withWholeLines(delta: Delta, before: Delta): Delta {
 export function embedOf(json: unknown): Record<string, unknown> | undefined {
   if (typeof json !== 'string') return undefined;
   try {
-    const embed: unknown = JSON.parse(json);
+    const embed: unknown = parseJson(json);
     const isObject = typeof embed === 'object' && embed !== null && !Array.isArray(embed);
     return isObject && Object.keys(embed).length === 1 ? { ...embed } : undefined;
   } catch {

@@ -1,6 +1,8 @@
 // Reads a document's value from JSON text and writes it back, in pieces of about a millisecond. A document
 // of many megabytes takes tenths of a second, and other documents have their turns between two pieces. Owns
 // where the text is cut; JSON.parse and JSON.stringify do the rest.
+
+import { parseJson } from '../../protocol/json-text.ts';
 import type { Json } from '../../protocol/messages.ts';
 import { type Container, type Held, HeldList, isContainer, type Members } from './held.ts';
 import type { Size, Sizes } from './sizes.ts';
@@ -160,7 +162,7 @@ class Reader {
     if (text === '') throw new SyntaxError('a value is missing');
     const sizes = this.#sizes;
     if (open.items !== undefined) {
-      for (const item of JSON.parse(`[${text}]`) as Json[]) {
+      for (const item of parseJson(`[${text}]`) as Json[]) {
         const { value, size } = sizes.hold(item);
         open.items.push(value);
         open.bytes += 1;
@@ -168,7 +170,7 @@ class Reader {
       }
       return;
     }
-    const members = JSON.parse(`{${text}}`) as { [key: string]: Json };
+    const members = parseJson(`{${text}}`) as { [key: string]: Json };
     for (const key of Object.keys(members)) {
       const { value, size } = sizes.hold(members[key] ?? null);
       setOwn(open.members, key, value);

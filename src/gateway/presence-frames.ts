@@ -2,6 +2,7 @@
 // frame of a reader is a copy of that row without the reader's own state.
 import { Packr } from 'msgpackr';
 import type { Codec } from '../../protocol/codec.ts';
+import { parseJson } from '../../protocol/json-text.ts';
 import { headerLength, writeHeader } from '../../protocol/websocket-frame.ts';
 
 /** All entries of `states`, one behind the other. An entry in JSON begins with a comma. */
@@ -96,7 +97,7 @@ function packedMessage(doc: string, entries: number): { head: Uint8Array; tail: 
 }
 
 const packedEntry = (client: string, text: string | null): Uint8Array =>
-  Buffer.concat([copyOf(packr.pack(client)), packr.pack(text === null ? null : JSON.parse(text))]);
+  Buffer.concat([copyOf(packr.pack(client)), packr.pack(text === null ? null : parseJson(text))]);
 
 /** A Packr writes into the same buffer again. */
 const copyOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { HELD_SHAPE } from '../../kinds/json/held.ts';
 import { type JsonState, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
+import { parseJson } from '../../protocol/json-text.ts';
 import type { Json } from '../../protocol/messages.ts';
 
 const RUNS = 1_000 * Number(process.env.FUZZ_RUNS ?? 1);
@@ -39,13 +40,13 @@ test('a value that is read in pieces, of whatever size, is the value, with the s
       fc.constantFrom(undefined, 1),
       (whole, pieceBytes, indent) => {
         const kind = jsonKindOf({ plainItems: 3, fanOut: 4, largeBytes: 20, pieceBytes });
-        const plain = JSON.parse(JSON.stringify(whole)) as Json;
+        const plain = parseJson(JSON.stringify(whole)) as Json;
         const { value: state } = ended(kind.readText?.(JSON.stringify(whole, undefined, indent)));
         assert.deepEqual(kind.snapshot(state), plain);
         const { root, sizes, bytes, containers }: JsonState = kind.load(plain);
         assert.deepEqual([state.bytes, state.containers], [bytes, containers]);
         assert.deepEqual(heights(state), sizes.of(root).height);
-        assert.deepEqual(JSON.parse(ended(kind.writeText?.(state)).value), plain);
+        assert.deepEqual(parseJson(ended(kind.writeText?.(state)).value), plain);
       },
     ),
     { numRuns: RUNS },

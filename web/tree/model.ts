@@ -1,6 +1,7 @@
 // A `json` document as a tree: the description of a value, the value that a person's words mean, and the
 // patches that edit it. Pure.
 import type { Json, JsonStep } from '../../client/index.ts';
+import { parseJson } from '../../protocol/json-text.ts';
 
 /** A member's name, or an item's index. */
 export type Key = string | number;
@@ -48,7 +49,7 @@ export function typedValue(words: string, before: Json): Json {
 
 export function jsonOrText(words: string): Json {
   try {
-    return JSON.parse(words);
+    return parseJson(words) as Json;
   } catch {
     return words;
   }
