@@ -1,35 +1,19 @@
 // Replaying recorded sessions: the order in which every author can have seen what it saw, and the texts
-// that come of it, on a server in memory.
+// that come of it, on a server in memory. replay.long.ts has
+// the trace of real authors.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Delta } from '../../client/delta.ts';
-import { RichTextAuthor } from '../../loadtest/author.ts';
 import { check } from '../../loadtest/checker.ts';
 import { readLogs } from '../../loadtest/log.ts';
 import { seededRandom } from '../../loadtest/random-edits.ts';
 import { type ReplayOptions, replayTrace } from '../../loadtest/replay.ts';
-import { readTrace, type Trace } from '../../loadtest/trace.ts';
+import type { Trace } from '../../loadtest/trace.ts';
 import { mergeTrace } from '../../loadtest/trace-merge.ts';
-import { planTrace, type TracePlan } from '../../loadtest/trace-plan.ts';
+import { planTrace } from '../../loadtest/trace-plan.ts';
 import { type FakeFaults, startFakeServer } from './fake-server.ts';
 import { fuzzRuns, randomTrace } from './support.ts';
-
-const DATA = 'test/data/traces';
-
-test('clownschool has an order in which every author can have seen exactly what it saw', async () => {
-  const trace = await readTrace(`${DATA}/clownschool.json.gz`);
-  const plan = planTrace(trace);
-  assert.equal(plan.mode, 'ordered');
-  assert.equal(plan.steps.length, 23_136);
-  assert.equal(plan.switches, 1_328);
-  const { log, texts, exact, carried } = transformOffline(trace, plan);
-  assert.deepEqual(texts, [trace.endContent, trace.endContent, trace.endContent]);
-  assert.deepEqual({ exact, carried }, { exact: 12_592, carried: 1_242 });
-  const merged = mergeTrace(trace, plan);
-  for (const [place, delta] of log.entries())
-    assert.deepEqual(delta.ops, merged[place]?.ops, `version ${place + 1}`);
-});
+import { transformOffline } from './transform-offline.ts';
 
 test('where authors exchange through a server, transformation commits what a CRDT merges, at every version', () => {
   fc.assert(
@@ -127,25 +111,4 @@ async function replayChecked(
   } finally {
     await server.close();
   }
-}
-
-/** The clients and the server of a plan, without sockets. */
-function transformOffline(trace: Trace, plan: TracePlan) {
-  const authors = plan.byAgent.map(() => new RichTextAuthor());
-  const log: Delta[] = [];
-  let exact = 0;
-  let carried = 0;
-  for (const step of plan.steps) {
-    const patch = authors[step.agent]?.edit(step, trace.txns[step.txn]?.patches ?? []);
-    const base = patch?.base ?? 0;
-    let delta = new Delta(patch?.op as Delta['ops']);
-    if (base === step.prefix) exact += 1;
-    if (base < log.length) carried += 1;
-    for (const past of log.slice(base)) delta = past.transform(delta, true);
-    log.push(delta);
-    for (const [agent, author] of authors.entries()) {
-      if (agent !== step.agent) author.receive(step, [...delta.ops] as never);
-    }
-  }
-  return { log, texts: authors.map((author) => author.text()), exact, carried };
 }

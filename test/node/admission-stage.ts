@@ -1,4 +1,4 @@
-// What tests of admission have in common: the settings of nodes of one cluster, and how a refused node ends.
+// The settings that nodes of one cluster share in the tests of admission, and how a refused node ends.
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
