@@ -1,6 +1,7 @@
 // Brings a subscriber up to the head, where it joins the subscribers that take the commits. It does so by a
 // snapshot, by the missing patches, or by chunks of them that the gateway pulls. It never shows a patch
 // that is not durable, and leaves neither a gap nor a repeat.
+// Over 400 lines because a subscriber comes to the head in four ways, which share how they end.
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { OPENED, type OpenRequest } from '../link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
