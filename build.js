@@ -30,6 +30,7 @@ const MODULES = [
   'client',
   'web',
   'loadtest',
+  'tools',
   'test',
 ];
 const COMPILED = /(\.d\.ts|\.js|\.js\.map)$/;

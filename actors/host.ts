@@ -4,6 +4,7 @@
 // all effects of an actor: messages in, answers out, folding, passivation.
 import type { Clock } from './clock.ts';
 import { type CommitLimits, type CommitListener, Committer } from './committer.ts';
+import type { FoldRequest } from './compute/fold.ts';
 import {
   type ActorEffects,
   type ActorLimits,
@@ -12,8 +13,7 @@ import {
   type LoadResult,
 } from './document/actor.ts';
 import type { MadeSnapshot } from './document/effects.ts';
-import type { FoldRequest } from './fold.ts';
-import { Link, type LinkOptions, type Transport } from './link.ts';
+import { Link, type LinkOptions, type Transport } from './link/link.ts';
 import {
   NOT_OWNER,
   OPEN,
@@ -23,19 +23,19 @@ import {
   SUBMIT,
   type ToGateway,
   type ToOwner,
-} from './link-messages.ts';
-import { type LoadLimits, LoadQueue } from './load-queue.ts';
-import { Loader } from './loader.ts';
-import { type MailboxLimits, WaitingRoom } from './mailbox.ts';
+} from './link/link-messages.ts';
+import type { Progress } from './liveness/progress.ts';
+import { StillLive } from './liveness/still-live.ts';
+import { type LoadLimits, LoadQueue } from './loading/load-queue.ts';
+import { Loader } from './loading/loader.ts';
+import { Reservations } from './loading/reservations.ts';
+import { SeqSearches } from './loading/seq-search.ts';
 import { OwnedShards } from './owned-shards.ts';
-import type { Progress } from './progress.ts';
 import { QUARANTINED, Quarantine, type Quarantined, type QuarantineLimits } from './quarantine.ts';
-import { Reservations } from './reservations.ts';
-import { SeqSearches } from './seq-search.ts';
-import { StillLive } from './still-live.ts';
 import type { Epoch, OpenedSession, SessionId, WorkerStore } from './storage/store.ts';
 import { StoreUnavailable } from './storage/store.ts';
-import { Turns } from './turns.ts';
+import { type MailboxLimits, WaitingRoom } from './turns/mailbox.ts';
+import { Turns } from './turns/turns.ts';
 
 export interface HostLimits {
   readonly actor: ActorLimits;

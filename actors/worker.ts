@@ -3,18 +3,18 @@
 // not throw at import: that would empty the pool for good.
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
-import type { FoldRequest } from './fold.ts';
+import type { FoldRequest } from './compute/fold.ts';
 import { Host, type HostLimits, LOCAL_LINK } from './host.ts';
-import type { Transport } from './link.ts';
-import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness.ts';
-import { loadLimits } from './load-queue.ts';
-import { Progress } from './progress.ts';
+import type { Transport } from './link/link.ts';
+import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness/liveness.ts';
+import { Progress } from './liveness/progress.ts';
+import { loadLimits } from './loading/load-queue.ts';
+import { warmUp } from './loading/warm-up.ts';
 import type { Quarantined } from './quarantine.ts';
-import { codeOf } from './storage/postgres/errors.ts';
+import { codeOf } from './storage/postgres/connection/errors.ts';
 import type { OpenedSession, SessionIdentity, WorkerStore } from './storage/store.ts';
 import { createWorkerStore, type StoreProblem } from './storage/store-postgres.ts';
-import { threadTime } from './thread-time.ts';
-import { warmUp } from './warm-up.ts';
+import { threadTime } from './turns/thread-time.ts';
 
 export interface WorkerTask {
   readonly identity: SessionIdentity;

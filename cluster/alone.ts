@@ -2,8 +2,8 @@
 // workers. A worker that starts again claims its share again. With other nodes, controller.ts does this.
 import type { Clock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
-import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
-import type { Router } from './router.ts';
+import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
+import type { Router } from './shards/router.ts';
 import type { SlotListener, Workers } from './workers.ts';
 
 export interface AloneOptions {

@@ -5,29 +5,29 @@
 //
 // The file has over 400 lines, because every event of the cluster meets the one picture here.
 import type { Clock } from '../actors/clock.ts';
-import type { LinkOptions } from '../actors/link.ts';
+import type { LinkOptions } from '../actors/link/link.ts';
 import type { Quarantined } from '../actors/quarantine.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/store.ts';
-import { Acquisition } from './acquisition.ts';
 import { Backoff } from './backoff.ts';
-import { type ControlMessage, controlMessage, quarantinedMessage } from './control-messages.ts';
-import { EarlyLeases } from './early-leases.ts';
-import { HandOver } from './hand-over.ts';
-import type { Lease, LeaseStore, MapEntry } from './lease-store.ts';
-import { CONTROL_SLOT, type Member } from './members.ts';
+import { EarlyLeases } from './liveness/early-leases.ts';
+import type { Lease, LeaseStore, MapEntry } from './liveness/lease-store.ts';
+import { CONTROL_SLOT, type Member } from './liveness/members.ts';
+import { Takeover } from './liveness/takeover.ts';
 import { answerRelease, encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
-import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
 import { addressOf } from './peer/address.ts';
+import { type ControlMessage, controlMessage, quarantinedMessage } from './peer/control-messages.ts';
 import type { Peer, PeerDial, PeerEnd, PeerNetwork, PeerStream } from './peer/network.ts';
-import { PeerLinks } from './peer-links.ts';
+import { PeerLinks } from './peer/peer-links.ts';
 import { Picture } from './picture.ts';
-import { PinBoard } from './pin-board.ts';
-import type { Pin } from './pins.ts';
-import { Planner } from './planner.ts';
-import type { Rings } from './rings.ts';
-import type { Router } from './router.ts';
-import { Routes } from './routes.ts';
-import { Takeover } from './takeover.ts';
+import { PinBoard } from './placement/pin-board.ts';
+import type { Pin } from './placement/pins.ts';
+import { Planner } from './placement/planner.ts';
+import type { Rings } from './placement/rings.ts';
+import { Acquisition } from './shards/acquisition.ts';
+import { HandOver } from './shards/hand-over.ts';
+import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
+import type { Router } from './shards/router.ts';
+import { Routes } from './shards/routes.ts';
 import type { Epochs, SlotListener } from './workers.ts';
 
 /** The workers of this node; see `Workers`. */

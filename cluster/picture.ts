@@ -3,11 +3,11 @@
 // nobody.
 import { SHARDS } from '../actors/shard.ts';
 import type { SessionId } from '../actors/storage/store.ts';
-import { Members } from './members.ts';
-import { OwnSlots } from './own-slots.ts';
-import type { PinBoard } from './pin-board.ts';
-import type { Placement } from './ring.ts';
-import { ShardMap } from './shard-map.ts';
+import { Members } from './liveness/members.ts';
+import type { PinBoard } from './placement/pin-board.ts';
+import type { Placement } from './placement/ring.ts';
+import { OwnSlots } from './shards/own-slots.ts';
+import { ShardMap } from './shards/shard-map.ts';
 
 export class Picture {
   readonly map = new ShardMap();

@@ -11,11 +11,11 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { systemClock } from '../actors/clock.ts';
-import type { FoldRequest } from '../actors/fold.ts';
+import type { FoldRequest } from '../actors/compute/fold.ts';
 import type { HostLimits, Merge } from '../actors/host.ts';
-import { Link } from '../actors/link.ts';
-import type { ToGateway, ToOwner } from '../actors/link-messages.ts';
-import { Progress } from '../actors/progress.ts';
+import { Link } from '../actors/link/link.ts';
+import type { ToGateway, ToOwner } from '../actors/link/link-messages.ts';
+import { Progress } from '../actors/liveness/progress.ts';
 import { Quarantine, type Quarantined } from '../actors/quarantine.ts';
 import {
   type ControlStore,
@@ -31,8 +31,8 @@ import {
   type WorkerEnd,
   type WorkerTask,
 } from '../actors/worker.ts';
-import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
 import type { PeerStream } from './peer/network.ts';
+import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
 import { StallWatch } from './stalls.ts';
 
 export interface WorkersOptions {

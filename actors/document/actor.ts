@@ -8,10 +8,10 @@
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../committer.ts';
-import { BEHIND_OPEN } from '../left-open.ts';
-import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link-messages.ts';
-import { Mailbox } from '../mailbox.ts';
-import { TurnMark } from '../turns.ts';
+import { BEHIND_OPEN } from '../link/left-open.ts';
+import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { Mailbox } from '../turns/mailbox.ts';
+import { TurnMark } from '../turns/turns.ts';
 import { Audience } from './audience.ts';
 import { Door } from './door.ts';
 import { type ActorLimits, type Effects, Hand, type LoadResult } from './effects.ts';

@@ -2,7 +2,7 @@
 // and the messages to their links. It stays while the document leaves memory and comes back. It decides
 // nothing about versions; its callers decide when a message may be sent.
 import { type ErrorCode, isOpenSubmitCode } from '../../protocol/errors.ts';
-import { LeftOpen } from '../left-open.ts';
+import { LeftOpen } from '../link/left-open.ts';
 import {
   CLOSE,
   CLOSED,
@@ -21,7 +21,7 @@ import {
   SUBMIT,
   type ToGateway,
   type ToOwner,
-} from '../link-messages.ts';
+} from '../link/link-messages.ts';
 import type { ActorLimits, Hand } from './effects.ts';
 import type { AnyKind, Entry } from './entry.ts';
 import { commitFrame } from './frames.ts';

@@ -3,7 +3,7 @@
 // that is not durable, and leaves neither a gap nor a repeat.
 // Over 400 lines because a subscriber comes to the head in four ways, which share how they end.
 import type { ErrorCode } from '../../protocol/errors.ts';
-import { OPENED, type OpenRequest } from '../link-messages.ts';
+import { OPENED, type OpenRequest } from '../link/link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 import type { RecentSnapshot, Unmerged } from './document.ts';
 import type { EncodedSnapshot } from './encoded-snapshot.ts';

@@ -4,7 +4,7 @@
 // Over 400 lines because order, clients' seqs and snapshots of one document change together.
 import type { KindFailure, KindLimits, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
-import { type LinkOp, refusalOf } from '../link-messages.ts';
+import { type LinkOp, refusalOf } from '../link/link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import { EncodedSnapshot } from './encoded-snapshot.ts';

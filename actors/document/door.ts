@@ -3,8 +3,8 @@
 // `open` may still wait in the mailbox, so there may be no subscriber yet that could remember this. Nearly
 // always empty.
 import type { OpenSubmitCode } from '../../protocol/errors.ts';
-import { LeftOpen } from '../left-open.ts';
-import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../link-messages.ts';
+import { LeftOpen } from '../link/left-open.ts';
+import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 
 export class Door {
   /** By link, then by subscription. */

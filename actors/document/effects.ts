@@ -3,9 +3,9 @@
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
-import type { ToGateway } from '../link-messages.ts';
-import type { MailboxLimits, WaitingRoom } from '../mailbox.ts';
+import type { ToGateway } from '../link/link-messages.ts';
 import type { ClientSeqs, LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
+import type { MailboxLimits, WaitingRoom } from '../turns/mailbox.ts';
 import type { Arrived } from './actor.ts';
 import type { Document } from './document.ts';
 import type { Entry } from './entry.ts';

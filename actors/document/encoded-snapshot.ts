@@ -2,7 +2,7 @@
 // it, so that a large document is encoded once per subprotocol and copied for each of them.
 import { Packr } from 'msgpackr';
 import { parseJson } from '../../protocol/json-text.ts';
-import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
+import { type FrameCodec, JSON_FRAMES } from '../link/link-messages.ts';
 
 export class EncodedSnapshot {
   /** The JSON text of the snapshot, or bytes for yjs. */

@@ -2,7 +2,7 @@
 import type { DocumentKind } from '../../kinds/kind.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { Wire } from '../../protocol/messages.ts';
-import type { LinkOp } from '../link-messages.ts';
+import type { LinkOp } from '../link/link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 
 /** Any kind. The actor never looks inside a state or a patch. */

@@ -5,7 +5,7 @@ import { Packr } from 'msgpackr';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { KindName, Role } from '../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
-import { type FrameCodec, JSON_FRAMES } from '../link-messages.ts';
+import { type FrameCodec, JSON_FRAMES } from '../link/link-messages.ts';
 import type { EncodedSnapshot } from './encoded-snapshot.ts';
 import { type AnyKind, type Entry, formsOf, frameText } from './entry.ts';
 

@@ -1,8 +1,8 @@
 // Serves a document in memory. It passes each subscriber's messages, in their order, to the part that
 // answers them, and passes news of durable patches to the gate, to the memory limits and to snapshots.
 
-import { BEHIND_OPEN } from '../left-open.ts';
-import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link-messages.ts';
+import { BEHIND_OPEN } from '../link/left-open.ts';
+import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { LoadedDocument } from '../storage/store.ts';
 import type { Audience } from './audience.ts';
 import { CatchingUp } from './catching-up.ts';

@@ -2,7 +2,7 @@
 // unloaded. It owns the fetches for subscribers, whose later messages wait meanwhile, and the answers that
 // wait for proof that the session lives. Answers to a stay that is over are ignored.
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
-import type { ToOwner } from '../link-messages.ts';
+import type { ToOwner } from '../link/link-messages.ts';
 import type { Audience } from './audience.ts';
 import type { Document } from './document.ts';
 import type { ActorLimits, Hand } from './effects.ts';

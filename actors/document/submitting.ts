@@ -1,6 +1,6 @@
 // Handles a submit on its way to the log: it fetches missing history or seqs from the store, and answers
 // the author. `Document` orders the patch itself, and the gate waits until it is durable.
-import { ACK } from '../link-messages.ts';
+import { ACK } from '../link/link-messages.ts';
 import type { Submission } from './document.ts';
 import { fromStored } from './entry.ts';
 import type { Snapshots } from './snapshots.ts';

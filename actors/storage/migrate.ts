@@ -2,7 +2,7 @@
 // never undoes one. A database with migrations that this program does not know is left alone.
 import { StartError } from '../../config/fatal.ts';
 import { MIGRATIONS } from './migrations/index.ts';
-import type { Sql } from './postgres/connect.ts';
+import type { Sql } from './postgres/connection/connect.ts';
 
 /** Any number that nothing else in the database locks: 'troupe' in ASCII. */
 const LOCK = 0x74_72_6f_75_70_65;

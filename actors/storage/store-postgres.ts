@@ -3,22 +3,29 @@
 import { randomFillSync } from 'node:crypto';
 import type { KindName } from '../../protocol/messages.ts';
 import { randomDocumentId } from './log.ts';
-import { Appender } from './postgres/append.ts';
-import { claim } from './postgres/claim.ts';
-import { clientSeqs, clients, clientsOfAll, seqPage } from './postgres/client-seqs.ts';
-import { type PostgresStoreOptions, within } from './postgres/connect.ts';
+import { type PostgresStoreOptions, within } from './postgres/connection/connect.ts';
+import { asUnavailable } from './postgres/connection/errors.ts';
+import { Lane } from './postgres/connection/lane.ts';
+import { Pool } from './postgres/connection/pool.ts';
+import { Servers } from './postgres/connection/servers.ts';
+import { WriteConnection } from './postgres/connection/write-connection.ts';
 import { type ControlStoreOptions, PostgresControlStore } from './postgres/control-store.ts';
-import { create, find, findAll } from './postgres/document.ts';
-import { asUnavailable } from './postgres/errors.ts';
-import { history } from './postgres/history.ts';
-import { Lane } from './postgres/lane.ts';
-import { load, loadAt } from './postgres/load.ts';
-import { Pool } from './postgres/pool.ts';
-import { Servers } from './postgres/servers.ts';
-import { fenceSelf, foldName, insertSession, isLive, poolName, writeName } from './postgres/session.ts';
-import { adopt } from './postgres/shards.ts';
-import { writeSnapshot } from './postgres/snapshot.ts';
-import { WriteConnection } from './postgres/write-connection.ts';
+import { Appender } from './postgres/documents/append.ts';
+import { clientSeqs, clients, clientsOfAll, seqPage } from './postgres/documents/client-seqs.ts';
+import { create, find, findAll } from './postgres/documents/document.ts';
+import { history } from './postgres/documents/history.ts';
+import { load, loadAt } from './postgres/documents/load.ts';
+import { writeSnapshot } from './postgres/documents/snapshot.ts';
+import { claim } from './postgres/session/claim.ts';
+import {
+  fenceSelf,
+  foldName,
+  insertSession,
+  isLive,
+  poolName,
+  writeName,
+} from './postgres/session/session.ts';
+import { adopt } from './postgres/session/shards.ts';
 import {
   type AppendOutcome,
   type ControlStore,
@@ -35,11 +42,11 @@ import {
   type WorkerStore,
 } from './store.ts';
 
-export { backup, restore } from './postgres/backup.ts';
-export type { PostgresStoreOptions, StoreProblem } from './postgres/connect.ts';
+export { backup, restore } from './backup/backup.ts';
+export type { PostgresStoreOptions, StoreProblem } from './postgres/connection/connect.ts';
+export { Servers } from './postgres/connection/servers.ts';
 export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
-export { firstContact } from './postgres/first-contact.ts';
-export { Servers } from './postgres/servers.ts';
+export { firstContact } from './postgres/session/first-contact.ts';
 
 /** A control store with CONTROL_CONNECTIONS connections, and one more for each `listen`. */
 export function createControlStore(options: ControlStoreOptions): ControlStore {

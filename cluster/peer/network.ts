@@ -5,7 +5,7 @@
 // A *run* is one life of a node's process. Of two runs the one with the smaller id dials, so a pair has one
 // connection, used in both directions; the other run waits to be dialled. Each run may dial the other to
 // probe it, and to send pulses.
-import type { Transport } from '../../actors/link.ts';
+import type { Transport } from '../../actors/link/link.ts';
 
 /**
  * Guarantees:

@@ -4,7 +4,7 @@
 // Redis holds a *marker*: a random text, written by the first operation that finds none. Every operation
 // brings a new candidate and returns the marker in force. A changed marker means another Redis, or an emptied
 // one.
-import type { MapEntry } from '../lease-store.ts';
+import type { MapEntry } from '../liveness/lease-store.ts';
 
 export interface Backend {
   /** The connection never settles if no server answers, and rejects if the server refuses. */

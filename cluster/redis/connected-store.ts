@@ -14,7 +14,7 @@ import {
   MAX_PUBLISH_BYTES,
   type MapEntry,
   type StateListener,
-} from '../lease-store.ts';
+} from '../liveness/lease-store.ts';
 import type { Clock } from '../peer/clock.ts';
 import { type Attempt, type Backend, type Connection, RedisRefusal } from './backend.ts';
 import { readLease } from './lease-text.ts';

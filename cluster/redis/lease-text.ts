@@ -1,6 +1,6 @@
 // A lease as text, as it is stored in Redis. Pure. Leases of other versions are read too: additional keys are
 // ignored, and a text without a required key is no lease.
-import type { Lease } from '../lease-store.ts';
+import type { Lease } from '../liveness/lease-store.ts';
 
 /** Undefined if the text is not a lease. */
 export function readLease(text: string): Lease | undefined {

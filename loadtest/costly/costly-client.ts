@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
 import type { ClientMessage, KindName, Wire } from '../../protocol/messages.ts';
-import { readServerMessage } from '../server-message.ts';
+import { readServerMessage } from '../clients/server-message.ts';
 
 export interface CostlyPatch {
   readonly op: Wire;

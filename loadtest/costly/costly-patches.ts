@@ -3,7 +3,7 @@
 // judges nothing.
 import * as Y from 'yjs';
 import type { Json, Wire } from '../../protocol/messages.ts';
-import { below, type Random } from '../random-edits.ts';
+import { below, type Random } from '../clients/random-edits.ts';
 import { type CostlyClient, type CostlyPatch, pause } from './costly-client.ts';
 
 export interface Turn {

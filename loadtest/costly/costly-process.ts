@@ -2,7 +2,7 @@
 // bring processors of their own: their use of the processor must not count as the server's. It plays the
 // shapes until it is told to stop, then reports the answers that its clients got.
 import { setPriority } from 'node:os';
-import { below, seededRandom } from '../random-edits.ts';
+import { below, seededRandom } from '../clients/random-edits.ts';
 import { CostlyClient } from './costly-client.ts';
 import { SHAPES } from './costly-patches.ts';
 

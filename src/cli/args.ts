@@ -1,7 +1,7 @@
 // The command line as a value. This module reads only its argument and runs nothing.
 import { parseArgs } from 'node:util';
 import { SHARDS, shardOf } from '../../actors/shard.ts';
-import { matchOfShard, orgOfMatch } from '../../cluster/pins.ts';
+import { matchOfShard, orgOfMatch } from '../../cluster/placement/pins.ts';
 import { redact } from '../../config/redact.ts';
 import { DURATION_HINT, readDuration } from '../../config/units.ts';
 import { parseDocumentName } from '../../protocol/names.ts';

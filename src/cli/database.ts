@@ -5,7 +5,7 @@ import type { ControlStore } from '../../actors/storage/store.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { EXIT, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
-import { type PostgresStartOptions, waitForPostgres } from '../postgres-start.ts';
+import { type PostgresStartOptions, waitForPostgres } from '../database/postgres-start.ts';
 
 const NAME = 'troupe-command';
 

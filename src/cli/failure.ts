@@ -1,8 +1,8 @@
 // The failures that a person can mend, each with a line that tells how. Any other failure is a defect.
 import { EmbeddedPostgresError } from '../../actors/storage/embedded-postgres.ts';
 import { StartError } from '../../config/fatal.ts';
+import { explainPostgres } from '../database/postgres-failure.ts';
 import { ListenError } from '../listen-error.ts';
-import { explainPostgres } from '../postgres-failure.ts';
 
 /** The failure as a StartError. Undefined if it is not an expected failure. */
 export function explain(error: unknown): StartError | undefined {

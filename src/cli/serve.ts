@@ -9,7 +9,7 @@ import { EXIT, type ExitCode } from '../../config/fatal.ts';
 import { describePostgresUrl } from '../../config/postgres-url.ts';
 import type { Config } from '../../config/schema.ts';
 import { Secrets } from '../../config/secrets.ts';
-import { stopTimeoutMs } from '../leaving.ts';
+import { stopTimeoutMs } from '../membership/leaving.ts';
 import type { RunningNode } from '../node.ts';
 import { LogDestination } from './log-destination.ts';
 import { onStopSignals, type Signal, type StopSignalsOptions } from './stop-signals.ts';

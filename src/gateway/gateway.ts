@@ -6,19 +6,19 @@
 // subscriptions.ts keeps which sockets have which documents open, answers.ts brings the owners' messages,
 // ownership.ts changes owners.
 import { type Clock, systemClock } from '../../actors/clock.ts';
-import type { ToGateway } from '../../actors/link-messages.ts';
-import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
+import type { ToGateway } from '../../actors/link/link-messages.ts';
+import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import { FrameError } from '../../protocol/codec.ts';
 import { CLOSE } from '../../protocol/errors.ts';
 import { isClientId } from '../../protocol/names.ts';
-import { Answers } from './answers.ts';
-import { Channels } from './channels.ts';
-import { LargeAnswers } from './large-answers.ts';
-import { OwnerChanges } from './ownership.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { Requests, type RequestsOptions } from './requests.ts';
 import type { Session } from './session.ts';
-import { Subscriptions } from './subscriptions.ts';
+import { LargeAnswers } from './sockets/large-answers.ts';
+import { Answers } from './subscriptions/answers.ts';
+import { Channels } from './subscriptions/channels.ts';
+import { OwnerChanges } from './subscriptions/ownership.ts';
+import { Subscriptions } from './subscriptions/subscriptions.ts';
 
 export interface GatewayOptions extends RequestsOptions {
   readonly node: string;

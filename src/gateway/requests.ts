@@ -1,23 +1,23 @@
 // Checks the clients' requests: names, values, rates and limits. A valid request goes to the document's
 // owner, or waits for one within the limits; an invalid one is answered here. A patch is checked only for its
 // shape.
-import { BEHIND_OPEN } from '../../actors/left-open.ts';
-import { type LinkOp, PRESENCE, refusedOp, SUBMIT } from '../../actors/link-messages.ts';
-import type { Router } from '../../cluster/router.ts';
+import { BEHIND_OPEN } from '../../actors/link/left-open.ts';
+import { type LinkOp, PRESENCE, refusedOp, SUBMIT } from '../../actors/link/link-messages.ts';
+import type { Router } from '../../cluster/shards/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
 import { isLarger, notPlain } from '../../protocol/plain-value.ts';
-import type { Subscription } from './channel.ts';
-import type { Channels } from './channels.ts';
-import type { LargeAnswers } from './large-answers.ts';
-import type { OwnerChanges } from './ownership.ts';
-import { takeOpen, takePresence, takeSubmit } from './rates.ts';
 import { echo, idOf, type Replies } from './replies.ts';
 import type { Session } from './session.ts';
-import { rootOf, type Subscriptions } from './subscriptions.ts';
-import { Unanswered } from './unanswered.ts';
+import type { LargeAnswers } from './sockets/large-answers.ts';
+import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
+import type { Subscription } from './subscriptions/channel.ts';
+import type { Channels } from './subscriptions/channels.ts';
+import type { OwnerChanges } from './subscriptions/ownership.ts';
+import { rootOf, type Subscriptions } from './subscriptions/subscriptions.ts';
+import { Unanswered } from './subscriptions/unanswered.ts';
 
 export interface RequestsOptions {
   readonly limits: Limits;

@@ -5,10 +5,10 @@ import type { Codec } from '../../protocol/codec.ts';
 import { CLOSE } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
-import type { Subscription } from './channel.ts';
-import type { ClientSocket } from './client-socket.ts';
-import type { DirectWrites } from './direct-writes.ts';
-import type { PatchWindow } from './patch-window.ts';
+import type { DirectWrites } from './node-private/direct-writes.ts';
+import type { ClientSocket } from './sockets/client-socket.ts';
+import type { PatchWindow } from './sockets/patch-window.ts';
+import type { Subscription } from './subscriptions/channel.ts';
 
 const encoder = new TextEncoder();
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
-import type { Origins } from '../gateway/origins.ts';
+import type { Origins } from '../gateway/sockets/origins.ts';
 
 export interface HttpOptions {
   readonly host: string;

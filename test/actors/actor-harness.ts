@@ -17,9 +17,9 @@ import {
   SUBMIT,
   type ToGateway,
   type ToOwner,
-} from '../../actors/link-messages.ts';
-import { WaitingRoom } from '../../actors/mailbox.ts';
+} from '../../actors/link/link-messages.ts';
 import type { StoredDelta } from '../../actors/storage/store.ts';
+import { WaitingRoom } from '../../actors/turns/mailbox.ts';
 import { kindOf } from '../../kinds/registry.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { frameMessage, HOST_LIMITS } from './host-harness.ts';

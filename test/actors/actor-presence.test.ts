@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GONE_KEPT } from '../../actors/document/presence.ts';
-import { LOST, OPENED, type ToGateway } from '../../actors/link-messages.ts';
+import { LOST, OPENED, type ToGateway } from '../../actors/link/link-messages.ts';
 import { ActorHarness, HISTORY, lastOpened, presenceIn } from './actor-harness.ts';
 
 const SINCE_0 = { since: 0, history: HISTORY };

@@ -12,7 +12,7 @@ import {
   OPENED,
   RESET,
   type ToGateway,
-} from '../../actors/link-messages.ts';
+} from '../../actors/link/link-messages.ts';
 import { ActorHarness, HISTORY, lastOpened } from './actor-harness.ts';
 import { frameMessage } from './host-harness.ts';
 

@@ -16,9 +16,9 @@ import {
   RESET,
   SUBMIT,
   type ToGateway,
-} from '../../actors/link-messages.ts';
+} from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { frameMessage, gate, HOST_LIMITS, startHost, withStore } from './host-harness.ts';
 
 const DOC = 'acme/plan';

@@ -1,8 +1,8 @@
 // OPEN-7 and ONCE-2 where retention has forgotten clients: nobody is told 0 who may have committed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OPENED, type ToGateway } from '../../actors/link-messages.ts';
-import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { OPENED, type ToGateway } from '../../actors/link/link-messages.ts';
+import { createMemoryDatabase, type MemoryDatabase } from '../doubles/store-memory.ts';
 import { compact } from '../storage/contract-support.ts';
 import { frameMessage, type Harness, startHost } from './host-harness.ts';
 

@@ -1,7 +1,7 @@
 // A host on the memory store, in this thread, with a gateway's end of a link in the test's hands.
 import { systemClock } from '../../actors/clock.ts';
 import { Host, type HostLimits, type Merge } from '../../actors/host.ts';
-import { Link } from '../../actors/link.ts';
+import { Link } from '../../actors/link/link.ts';
 import {
   JSON_FRAMES,
   OPEN,
@@ -9,13 +9,13 @@ import {
   SUBMIT,
   type ToGateway,
   type ToOwner,
-} from '../../actors/link-messages.ts';
-import { loadLimits } from '../../actors/load-queue.ts';
-import { Progress } from '../../actors/progress.ts';
+} from '../../actors/link/link-messages.ts';
+import { Progress } from '../../actors/liveness/progress.ts';
+import { loadLimits } from '../../actors/loading/load-queue.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionRef, WorkerStore } from '../../actors/storage/store.ts';
-import type { MemoryDatabase } from '../../actors/storage/store-memory.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
+import type { MemoryDatabase } from '../doubles/store-memory.ts';
 import { type LoopbackEnd, loopback } from '../support/loopback.ts';
 
 const MiB = 1024 * 1024;

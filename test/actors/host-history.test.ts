@@ -1,8 +1,8 @@
 // Submits on old bases: how much of the log is read for them, and how much of it is in memory.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMMIT, REFUSED } from '../../actors/link-messages.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { COMMIT, REFUSED } from '../../actors/link/link-messages.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { type Harness, HOST_LIMITS, startHost, withStore } from './host-harness.ts';
 
 const KiB = 1024;

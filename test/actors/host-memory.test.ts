@@ -1,8 +1,8 @@
 // Which documents a worker unloads where they take more memory than they may.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SUBMIT } from '../../actors/link-messages.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { SUBMIT } from '../../actors/link/link-messages.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { HOST_LIMITS, openOn, startHost, withStore } from './host-harness.ts';
 
 const KiB = 1024;

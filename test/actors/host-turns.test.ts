@@ -9,9 +9,9 @@ import {
   RESET,
   SUBMIT,
   type ToGateway,
-} from '../../actors/link-messages.ts';
+} from '../../actors/link/link-messages.ts';
 import { SHARDS } from '../../actors/shard.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { frameMessage, type Harness, HOST_LIMITS, openOn, startHost } from './host-harness.ts';
 
 const edit = (text: string): string => JSON.stringify([{ insert: text }]);

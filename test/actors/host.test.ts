@@ -1,7 +1,7 @@
 // A worker's host on the memory store: the gate, unknown outcomes, fencing and restarts, seen over a link.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Link } from '../../actors/link.ts';
+import { Link } from '../../actors/link/link.ts';
 import {
   ACK,
   COMMIT,
@@ -11,8 +11,8 @@ import {
   REFUSED,
   type ToGateway,
   type ToOwner,
-} from '../../actors/link-messages.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
+} from '../../actors/link/link-messages.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { loopback } from '../support/loopback.ts';
 import { frameMessage, HOST_LIMITS, startHost } from './host-harness.ts';
 

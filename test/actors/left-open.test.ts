@@ -1,8 +1,8 @@
 // Seqs left open at the owner: what is on its way behind a refused submit is refused as well.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LeftOpen, MOST_LEFT_OPEN } from '../../actors/left-open.ts';
-import { JSON_FRAMES, OPEN, REFUSED, SUBMIT, type ToOwner } from '../../actors/link-messages.ts';
+import { LeftOpen, MOST_LEFT_OPEN } from '../../actors/link/left-open.ts';
+import { JSON_FRAMES, OPEN, REFUSED, SUBMIT, type ToOwner } from '../../actors/link/link-messages.ts';
 import { ActorHarness, DOC } from './actor-harness.ts';
 
 test('SUBMIT-16 open seqs let the lowest pass, then the next, whatever order they came in', () => {

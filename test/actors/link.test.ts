@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../actors/clock.ts';
-import { Link, type LinkOptions } from '../../actors/link.ts';
+import { Link, type LinkOptions } from '../../actors/link/link.ts';
 import { loopback } from '../support/loopback.ts';
 
 type Numbered = [number, string];

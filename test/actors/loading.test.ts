@@ -11,10 +11,10 @@ import {
   OPENED,
   SUBMIT,
   type ToGateway,
-} from '../../actors/link-messages.ts';
+} from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { LogGap, READ_TOGETHER, StoreUnavailable, type WorkerStore } from '../../actors/storage/store.ts';
-import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { createMemoryDatabase, type MemoryDatabase } from '../doubles/store-memory.ts';
 import { until } from '../support/until.ts';
 import { gate, type Harness, startHost, withStore } from './host-harness.ts';
 

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as Y from 'yjs';
 import { type Clock, systemClock } from '../../actors/clock.ts';
-import { COMMIT, OPEN_FAILED, OPENED, SUBMIT, type ToGateway } from '../../actors/link-messages.ts';
-import { createMemoryDatabase, type MemoryDatabase } from '../../actors/storage/store-memory.ts';
+import { COMMIT, OPEN_FAILED, OPENED, SUBMIT, type ToGateway } from '../../actors/link/link-messages.ts';
 import { HELD_SHAPE } from '../../kinds/json/held.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
+import { createMemoryDatabase, type MemoryDatabase } from '../doubles/store-memory.ts';
 import { frameMessage, gate, type Harness, HOST_LIMITS, openOn, startHost } from './host-harness.ts';
 
 const MiB = 1024 * 1024;

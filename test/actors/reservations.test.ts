@@ -1,7 +1,7 @@
 // The bound on history in memory: who gets it, who waits, and that nothing stays reserved for those who are gone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Reservations } from '../../actors/reservations.ts';
+import { Reservations } from '../../actors/loading/reservations.ts';
 
 test('bytes are given in the order of asking, and never more than there are', () => {
   const reservations = new Reservations<string>(10, 100);

@@ -1,9 +1,9 @@
 // Searches for old seqs over random logs: the answers are the log's, and what they read is bounded and shared.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_SEARCHES, SeqSearches } from '../../actors/seq-search.ts';
+import { MAX_SEARCHES, SeqSearches } from '../../actors/loading/seq-search.ts';
 import { type SeqPage, StoreUnavailable } from '../../actors/storage/store.ts';
-import { type Random, seededRandom } from '../../loadtest/random-edits.ts';
+import { type Random, seededRandom } from '../../loadtest/clients/random-edits.ts';
 
 const CLIENTS = ['ann', 'bob', 'cid'] as const;
 const PAGE = 7;

@@ -1,7 +1,7 @@
 // Who asks whether the session lives waits in bounds, and a store that fails is told of once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { StillLive } from '../../actors/still-live.ts';
+import { StillLive } from '../../actors/liveness/still-live.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 

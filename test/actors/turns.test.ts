@@ -1,7 +1,7 @@
 // In whose turn a worker does what has come, and how much of it at once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SLICE_MS, TurnMark, Turns } from '../../actors/turns.ts';
+import { SLICE_MS, TurnMark, Turns } from '../../actors/turns/turns.ts';
 
 interface Piece {
   readonly name: string;

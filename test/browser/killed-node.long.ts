@@ -23,7 +23,7 @@ import {
   waitForStatus,
 } from './windows.ts';
 
-const LAUNCHER = fileURLToPath(new URL('../../src/local-cluster.js', import.meta.url));
+const LAUNCHER = fileURLToPath(new URL('../../tools/local-cluster.js', import.meta.url));
 
 await putRedisOnPath();
 

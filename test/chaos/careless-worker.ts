@@ -1,7 +1,7 @@
 // A worker thread without one of the guarantees, which TROUPE_TEST_WITHOUT names, to prove that chaos runs miss it.
 import { Committer } from '../../actors/committer.ts';
 import { ClientMemory } from '../../actors/document/client-memory.ts';
-import { WriteConnection } from '../../actors/storage/postgres/write-connection.ts';
+import { WriteConnection } from '../../actors/storage/postgres/connection/write-connection.ts';
 import run from '../../actors/worker.ts';
 
 const FENCE = " AND state <> 'fenced' FOR SHARE";

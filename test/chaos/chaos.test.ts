@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeFrame, HELLO } from '../../cluster/peer/frames.ts';
 import { introduce, LINK } from '../../cluster/peer/handshake.ts';
-import { callerOf } from '../../loadtest/chaos-cluster.ts';
-import { killOwner } from '../../loadtest/chaos-kills.ts';
-import { isWithin, Pauses } from '../../loadtest/chaos-pauses.ts';
+import { callerOf } from '../../loadtest/chaos/chaos-cluster.ts';
+import { killOwner } from '../../loadtest/chaos/chaos-kills.ts';
+import { isWithin, Pauses } from '../../loadtest/chaos/chaos-pauses.ts';
 import { keepsPromises } from './short-run.ts';
 
 test('a node is killed: no acknowledged edit is lost or doubled, and the others go on', async (t) => {

@@ -1,9 +1,9 @@
 // `npm run test:chaos`: a cluster of processes, many clients, and one fault after the other; a table in the end.
 import { mkdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { chaosRun } from '../../loadtest/chaos.ts';
-import { FAULTS } from '../../loadtest/chaos-faults.ts';
-import { isClean, isPrompt, report } from '../../loadtest/chaos-report.ts';
+import { chaosRun } from '../../loadtest/chaos/chaos.ts';
+import { FAULTS } from '../../loadtest/chaos/chaos-faults.ts';
+import { isClean, isPrompt, report } from '../../loadtest/chaos/chaos-report.ts';
 import { countOption, Interrupted, runCommand, UsageError } from '../../loadtest/cli-options.ts';
 import { onStopSignals } from '../../src/cli/stop-signals.ts';
 import { outliveTerminal } from '../../src/cli/terminal.ts';

@@ -1,7 +1,7 @@
 // The crash run, short: `npm run test:crash` is the long one. chaos.test.ts kills the owner in a cluster.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crashRun } from '../../loadtest/crash.ts';
+import { crashRun } from '../../loadtest/crash/crash.ts';
 import { withNode } from '../../loadtest/temporary-node.ts';
 
 test('kill -9 of node and PostgreSQL under load loses no acknowledged edit, doubles none, and leaves no gap', async () => {

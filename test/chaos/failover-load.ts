@@ -1,8 +1,8 @@
 // The load of the tests of a failover: editors at documents of each kind, on two nodes.
 import type { TestContext } from 'node:test';
-import { BareClient } from '../../loadtest/bare-client.ts';
-import { BareEditor } from '../../loadtest/editor.ts';
-import { seededRandom } from '../../loadtest/random-edits.ts';
+import { BareClient } from '../../loadtest/clients/bare-client.ts';
+import { BareEditor } from '../../loadtest/clients/editor.ts';
+import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { type Afterwards, startTestRedis } from '../support/redis.ts';

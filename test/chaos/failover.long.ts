@@ -2,8 +2,8 @@
 // client, and no client ends with another document than the others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readLogs } from '../../loadtest/log.ts';
-import { sameContent } from '../../loadtest/replica.ts';
+import { readLogs } from '../../loadtest/checker/log.ts';
+import { sameContent } from '../../loadtest/checker/replica.ts';
 import { startReplicated } from '../support/replicated-postgres.ts';
 import { closingInReverse, startLoad } from './failover-load.ts';
 

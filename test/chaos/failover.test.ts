@@ -2,8 +2,8 @@
 // failover.long.ts has an asynchronous standby.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { check } from '../../loadtest/checker.ts';
-import { readLogs, readStored } from '../../loadtest/log.ts';
+import { check } from '../../loadtest/checker/checker.ts';
+import { readLogs, readStored } from '../../loadtest/checker/log.ts';
 import { startReplicated } from '../support/replicated-postgres.ts';
 import { closingInReverse, KINDS, startLoad } from './failover-load.ts';
 

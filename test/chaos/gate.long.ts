@@ -1,7 +1,7 @@
 // The output gate on real processes: with it a node killed in mid-batch has told nothing that is lost, without it it has.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { killInBatch } from '../../loadtest/chaos-kills.ts';
+import { killInBatch } from '../../loadtest/chaos/chaos-kills.ts';
 import { shortRun } from './short-run.ts';
 
 test('a node is killed in mid-batch: nothing that was told is lost, and the batch never lands', async (t) => {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import type { ChaosServices } from '../../loadtest/chaos-cluster.ts';
+import type { ChaosServices } from '../../loadtest/chaos/chaos-cluster.ts';
 import { startTestPostgres } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';
 

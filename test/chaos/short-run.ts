@@ -1,9 +1,9 @@
 // A chaos run that is small: the machine that tests has other things to do.
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { chaosRun, type FaultResult } from '../../loadtest/chaos.ts';
-import type { Fault } from '../../loadtest/chaos-fault.ts';
-import { report } from '../../loadtest/chaos-report.ts';
+import { chaosRun, type FaultResult } from '../../loadtest/chaos/chaos.ts';
+import type { Fault } from '../../loadtest/chaos/chaos-fault.ts';
+import { report } from '../../loadtest/chaos/chaos-report.ts';
 import { startServices } from './services.ts';
 
 /** On services of its own, which end with the test. */

@@ -10,7 +10,7 @@ import { freePorts } from '../support/ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import { start } from './spawn.ts';
 
-const LAUNCHER = fileURLToPath(new URL('../../src/local-cluster.js', import.meta.url));
+const LAUNCHER = fileURLToPath(new URL('../../tools/local-cluster.js', import.meta.url));
 
 await putRedisOnPath();
 

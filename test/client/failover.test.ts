@@ -14,7 +14,7 @@ import { freePorts } from '../support/ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import { WireClient } from '../support/wire-client.ts';
 
-const LAUNCHER = fileURLToPath(new URL('../../src/local-cluster.js', import.meta.url));
+const LAUNCHER = fileURLToPath(new URL('../../tools/local-cluster.js', import.meta.url));
 const LIMIT = { timeout: 180_000 };
 
 await putRedisOnPath();

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
-import { Acquisition } from '../../cluster/acquisition.ts';
 import { Picture } from '../../cluster/picture.ts';
-import { PinBoard } from '../../cluster/pin-board.ts';
+import { PinBoard } from '../../cluster/placement/pin-board.ts';
+import { Acquisition } from '../../cluster/shards/acquisition.ts';
 import type { Epochs } from '../../cluster/workers.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
 const LINK = { offer: () => true, send: () => undefined };

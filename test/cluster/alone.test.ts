@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { systemClock } from '../../actors/clock.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 import { Alone } from '../../cluster/alone.ts';
-import { Router } from '../../cluster/router.ts';
+import { Router } from '../../cluster/shards/router.ts';
 import type { Epochs } from '../../cluster/workers.ts';
 
 test('shards that cannot be claimed yet are claimed again', async () => {

@@ -3,7 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { DETECTOR_TIMES, Detector, type DetectorEffect, type DetectorEvent } from '../../cluster/detector.ts';
+import {
+  DETECTOR_TIMES,
+  Detector,
+  type DetectorEffect,
+  type DetectorEvent,
+} from '../../cluster/liveness/detector.ts';
 
 const { heartbeatMs, missedHeartbeats, tickMs, fenceGapMs, repeatMs } = DETECTOR_TIMES;
 const SILENT_MS = heartbeatMs * missedHeartbeats;

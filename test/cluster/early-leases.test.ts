@@ -1,7 +1,7 @@
 // What nodes say before the database shows them: kept until it does, and not for ever where it never does.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EARLY_LEASE_MS, EARLY_LEASES, EarlyLeases } from '../../cluster/early-leases.ts';
+import { EARLY_LEASE_MS, EARLY_LEASES, EarlyLeases } from '../../cluster/liveness/early-leases.ts';
 import { lease } from './lease-store-contract.ts';
 
 test('what a run has said last is kept until it is asked for', () => {

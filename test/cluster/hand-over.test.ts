@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
-import { HandOver } from '../../cluster/hand-over.ts';
 import { Picture } from '../../cluster/picture.ts';
-import { PinBoard } from '../../cluster/pin-board.ts';
+import { PinBoard } from '../../cluster/placement/pin-board.ts';
+import { HandOver } from '../../cluster/shards/hand-over.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 import { lease } from './lease-store-contract.ts';
 

@@ -1,12 +1,12 @@
 // The lease's keeper, over Redis in memory and a clock in the test's hands.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CONFIRM_MS, Liveness, MAIN } from '../../actors/liveness.ts';
+import { CONFIRM_MS, Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import type { SessionState } from '../../actors/storage/store.ts';
-import { type LeaseEvent, LeaseKeeper } from '../../cluster/lease-keeper.ts';
-import type { Lease } from '../../cluster/lease-store.ts';
-import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
+import { type LeaseEvent, LeaseKeeper } from '../../cluster/liveness/lease-keeper.ts';
+import type { Lease } from '../../cluster/liveness/lease-store.ts';
 import type { Clock } from '../../cluster/peer/clock.ts';
+import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { lease } from './lease-store-contract.ts';
 
 const RENEW_MS = 1_000;

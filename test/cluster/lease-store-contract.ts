@@ -9,7 +9,7 @@ import {
   type LeaseStore,
   LeaseStoreUnavailable,
   MAX_PUBLISH_BYTES,
-} from '../../cluster/lease-store.ts';
+} from '../../cluster/liveness/lease-store.ts';
 import type { LeaseStoreSettings } from '../../cluster/redis/connected-store.ts';
 
 /** One empty Redis. The stores are closed after the test. */

@@ -1,9 +1,9 @@
 // The lease store over a Redis in memory: the contract, and the faults that only it can bring about.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LeaseStoreUnavailable } from '../../cluster/lease-store.ts';
-import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
+import { LeaseStoreUnavailable } from '../../cluster/liveness/lease-store.ts';
 import { systemClock } from '../../cluster/peer/clock.ts';
+import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { contract, lease, until } from './lease-store-contract.ts';
 
 contract('memory', (t) => {

@@ -5,12 +5,12 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { CONFIRM_MS, Liveness, MAIN, monotonicMs } from '../../actors/liveness.ts';
+import { CONFIRM_MS, Liveness, MAIN, monotonicMs } from '../../actors/liveness/liveness.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
-import type { LeaseEvent } from '../../cluster/lease-keeper.ts';
-import type { Lease, LeaseStore } from '../../cluster/lease-store.ts';
-import { createRedisLeaseStore } from '../../cluster/lease-store-redis.ts';
-import { startLeaseThread } from '../../cluster/lease-thread.ts';
+import type { LeaseEvent } from '../../cluster/liveness/lease-keeper.ts';
+import type { Lease, LeaseStore } from '../../cluster/liveness/lease-store.ts';
+import { createRedisLeaseStore } from '../../cluster/liveness/lease-store-redis.ts';
+import { startLeaseThread } from '../../cluster/liveness/lease-thread.ts';
 import { systemClock } from '../../cluster/peer/clock.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 import type { RedisAddress } from '../../cluster/redis/client.ts';
@@ -21,7 +21,7 @@ import { lease, until } from './lease-store-contract.ts';
 test('the monotonic time of two threads is one', async (t) => {
   const worker = new Worker(
     `const { parentPort } = require('node:worker_threads');
-     import(${JSON.stringify(new URL('../../actors/liveness.js', import.meta.url).href)}).then(({ monotonicMs }) => {
+     import(${JSON.stringify(new URL('../../actors/liveness/liveness.js', import.meta.url).href)}).then(({ monotonicMs }) => {
        parentPort.on('message', () => parentPort.postMessage(monotonicMs()));
        parentPort.postMessage('ready');
      });`,

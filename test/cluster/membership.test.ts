@@ -1,8 +1,8 @@
 // A node's runs, one after the other: here they are the test's to start and to fence.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Router } from '../../cluster/router.ts';
-import { type JoinedRun, Membership, type MembershipOptions } from '../../src/membership.ts';
+import { Router } from '../../cluster/shards/router.ts';
+import { type JoinedRun, Membership, type MembershipOptions } from '../../src/membership/membership.ts';
 
 interface Begun {
   readonly signal: AbortSignal;

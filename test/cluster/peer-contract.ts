@@ -1,7 +1,7 @@
 // What every PeerNetwork does, run against each implementation.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { Link } from '../../actors/link.ts';
+import { Link } from '../../actors/link/link.ts';
 import type {
   Peer,
   PeerAddress,

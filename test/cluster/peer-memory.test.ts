@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../../cluster/peer/clock.ts';
 import type { PeerAddress, PeerDial, PeerLimits } from '../../cluster/peer/network.ts';
-import { MemoryFabric } from '../../cluster/peer/network-memory.ts';
 import { seeded, VirtualTime } from '../client/virtual-time.ts';
+import { MemoryFabric } from '../doubles/network-memory.ts';
 import { Node, peerContract, type World } from './peer-contract.ts';
 
 const LONGEST_MS = 60_000;

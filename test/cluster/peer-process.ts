@@ -1,7 +1,7 @@
 // A node in a process of its own, for tests that stop it or kill it, or that stand still themselves. Its parent says
 // where to dial, and is told when pulses come.
 //   node peer-process.js RUN SECRET PEER_RUN PEER_PORT
-import { monotonicMs } from '../../actors/liveness.ts';
+import { monotonicMs } from '../../actors/liveness/liveness.ts';
 import { systemClock } from '../../cluster/peer/clock.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS, shardOf } from '../../actors/shard.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
-import { PinBoard } from '../../cluster/pin-board.ts';
+import { PinBoard } from '../../cluster/placement/pin-board.ts';
 import {
   applyPins,
   matchOfShard,
@@ -14,9 +13,10 @@ import {
   pinnedNodes,
   resolvePins,
   shardOfMatch,
-} from '../../cluster/pins.ts';
-import { rebalance } from '../../cluster/rebalance.ts';
-import { placeOnRing, Ring } from '../../cluster/ring.ts';
+} from '../../cluster/placement/pins.ts';
+import { rebalance } from '../../cluster/placement/rebalance.ts';
+import { placeOnRing, Ring } from '../../cluster/placement/ring.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 
 const MEMBERS = ['a', 'b', 'c'].map((name) => ({ name, weight: 1 }));
 const none = () => [];

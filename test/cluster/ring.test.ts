@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { SHARDS } from '../../actors/shard.ts';
-import { rebalance } from '../../cluster/rebalance.ts';
-import { LOAD_LIMIT, type Member, type Placement, placeOnRing, Ring } from '../../cluster/ring.ts';
+import { rebalance } from '../../cluster/placement/rebalance.ts';
+import { LOAD_LIMIT, type Member, type Placement, placeOnRing, Ring } from '../../cluster/placement/ring.ts';
 import { configFrom } from '../../config/load.ts';
 
 const MOST_NODES = 100;
@@ -65,7 +65,7 @@ describe('the ring', () => {
       const { placeOnRing } = await import(process.argv[1]);
       const members = JSON.parse(process.argv[2]).reverse();
       console.log(createHash('sha256').update(placeOnRing(members).join()).digest('hex').slice(0, 32));`;
-    const module = new URL('../../cluster/ring.js', import.meta.url).href;
+    const module = new URL('../../cluster/placement/ring.js', import.meta.url).href;
     for (const members of [nodes(5), WEIGHTED]) {
       const args = ['--input-type=module', '-e', script, module, JSON.stringify(members)];
       assert.equal(

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS, shardOf } from '../../actors/shard.ts';
-import type { OwnerLink } from '../../cluster/owner-link.ts';
-import { Router } from '../../cluster/router.ts';
+import type { OwnerLink } from '../../cluster/shards/owner-link.ts';
+import { Router } from '../../cluster/shards/router.ts';
 
 const DOC = 'acme/plan';
 const SHARD = shardOf(DOC);

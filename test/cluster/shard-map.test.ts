@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId, ShardRow } from '../../actors/storage/store.ts';
-import { ShardMap } from '../../cluster/shard-map.ts';
+import { ShardMap } from '../../cluster/shards/shard-map.ts';
 
 const DEAD = 7;
 const HEIR = 8;

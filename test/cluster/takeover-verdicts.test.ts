@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ControlStore } from '../../actors/storage/store.ts';
-import type { LeaseStore } from '../../cluster/lease-store.ts';
-import { Members } from '../../cluster/members.ts';
+import type { LeaseStore } from '../../cluster/liveness/lease-store.ts';
+import { Members } from '../../cluster/liveness/members.ts';
+import { Takeover } from '../../cluster/liveness/takeover.ts';
 import type { ProbeResult } from '../../cluster/peer/network.ts';
-import { Takeover } from '../../cluster/takeover.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 import { lease } from './lease-store-contract.ts';
 

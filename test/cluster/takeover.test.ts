@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock as clock } from '../../actors/clock.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
-import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
-import { Members } from '../../cluster/members.ts';
+import { Members } from '../../cluster/liveness/members.ts';
+import { Takeover } from '../../cluster/liveness/takeover.ts';
 import { systemClock } from '../../cluster/peer/clock.ts';
-import { Takeover } from '../../cluster/takeover.ts';
+import { MemoryRedis } from '../doubles/lease-store-memory.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 
 async function stage(t: { after(close: () => Promise<void>): void }) {
   const store = createMemoryDatabase().control();

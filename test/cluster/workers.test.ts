@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import type { SessionRow } from '../../actors/storage/store.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { encodeOperatorEvent } from '../../cluster/operator-events.ts';
 import { Workers } from '../../cluster/workers.ts';
 import { configFrom } from '../../config/load.ts';
 import { hostLimits } from '../../src/node.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { startTestNode } from '../support/node.ts';
 import { type Message, WireClient } from '../support/wire-client.ts';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '../../actors/shard.ts';
-import { Channel, type Subscription } from '../../src/gateway/channel.ts';
 import type { Session } from '../../src/gateway/session.ts';
+import { Channel, type Subscription } from '../../src/gateway/subscriptions/channel.ts';
 import { heapBytes } from '../support/heap.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';
 

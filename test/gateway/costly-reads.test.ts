@@ -1,7 +1,7 @@
 // Sockets whose frames take the thread long come one after the other.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CostlyReads } from '../../src/gateway/costly-reads.ts';
+import { CostlyReads } from '../../src/gateway/sockets/costly-reads.ts';
 import { FileNode, inBoth } from './contract.ts';
 
 function costlyReads() {

@@ -7,7 +7,7 @@ import { Duplex, PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { TLSSocket } from 'node:tls';
 import fc from 'fast-check';
-import { DirectWrites, MAX_BYTES } from '../../src/gateway/direct-writes.ts';
+import { DirectWrites, MAX_BYTES } from '../../src/gateway/node-private/direct-writes.ts';
 
 const FRAME = Buffer.alloc(MAX_BYTES, 'a');
 

@@ -9,13 +9,13 @@ import {
   SUBMIT,
   type ToGateway,
   type ToOwner,
-} from '../../actors/link-messages.ts';
-import type { OwnerLink } from '../../cluster/owner-link.ts';
-import { Router } from '../../cluster/router.ts';
+} from '../../actors/link/link-messages.ts';
+import type { OwnerLink } from '../../cluster/shards/owner-link.ts';
+import { Router } from '../../cluster/shards/router.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
-import { ClientSocket } from '../../src/gateway/client-socket.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import { Session } from '../../src/gateway/session.ts';
+import { ClientSocket } from '../../src/gateway/sockets/client-socket.ts';
 
 const MiB = 1024 * 1024;
 const HISTORY = 'h1';

@@ -1,7 +1,7 @@
 // Large answers that wait for slow readers are bounded for the node as a whole.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLOSE } from '../../actors/link-messages.ts';
+import { CLOSE } from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';

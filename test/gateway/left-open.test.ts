@@ -2,7 +2,7 @@
 // from one owner to the next.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMMIT, REFUSED, RESET } from '../../actors/link-messages.ts';
+import { COMMIT, REFUSED, RESET } from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import type { Message, WireClient } from '../support/wire-client.ts';
 import { commits, FileNode, holdCommits, inBoth, outcome } from './contract.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
-import { Origins } from '../../src/gateway/origins.ts';
+import { Origins } from '../../src/gateway/sockets/origins.ts';
 import { FileNode } from './contract.ts';
 
 const OPEN = { origins: [], publicUrl: null, auth: 'none' } as const;

@@ -9,7 +9,7 @@ import {
   PRESENCE,
   RESET,
   STATES,
-} from '../../actors/link-messages.ts';
+} from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';

@@ -1,7 +1,7 @@
 // The patches that are on their way through a node: which sockets are held because of them, and when they are let go.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PatchWindow } from '../../src/gateway/patch-window.ts';
+import { PatchWindow } from '../../src/gateway/sockets/patch-window.ts';
 import { FileNode, inBoth } from './contract.ts';
 
 const KiB = 1024;

@@ -4,8 +4,8 @@ import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { Codec } from '../../protocol/codec.ts';
 import { isLarger } from '../../protocol/plain-value.ts';
-import { ReadBudget } from '../../src/gateway/read-budget.ts';
-import { WholeFrames } from '../../src/gateway/whole-frames.ts';
+import { WholeFrames } from '../../src/gateway/node-private/whole-frames.ts';
+import { ReadBudget } from '../../src/gateway/sockets/read-budget.ts';
 import { FileNode, inBoth, outcome } from './contract.ts';
 
 const KiB = 1024;

@@ -1,9 +1,9 @@
 // A node that cannot serve for long sends its clients away, and takes them again when it can.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Channel } from '../../src/gateway/channel.ts';
 import type { Session } from '../../src/gateway/session.ts';
-import { sendAwayUnserved, UNSERVED_MS } from '../../src/unserved.ts';
+import { Channel } from '../../src/gateway/subscriptions/channel.ts';
+import { sendAwayUnserved, UNSERVED_MS } from '../../src/membership/unserved.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
 test('a pause is no reason to send clients away; what lasts is, once, and it ends', async () => {

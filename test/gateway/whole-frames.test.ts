@@ -7,7 +7,7 @@ import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { type FrameProgress, WholeFrames } from '../../src/gateway/whole-frames.ts';
+import { type FrameProgress, WholeFrames } from '../../src/gateway/node-private/whole-frames.ts';
 
 const RUNS = 5000;
 

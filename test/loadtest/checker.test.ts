@@ -2,8 +2,8 @@
 // change to it is found as exactly what it is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { check, type DocumentLog, type StoredRow } from '../../loadtest/checker.ts';
-import { Recorder, type Rule } from '../../loadtest/records.ts';
+import { check, type DocumentLog, type StoredRow } from '../../loadtest/checker/checker.ts';
+import { Recorder, type Rule } from '../../loadtest/checker/records.ts';
 import type { ClientMessage, CommittedOp, ServerMessage, Wire } from '../../protocol/messages.ts';
 
 const DOC = 'acme/story';

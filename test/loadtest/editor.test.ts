@@ -2,13 +2,13 @@
 // against ones that break it in one way each: what the checker is for.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BareClient } from '../../loadtest/bare-client.ts';
-import { check } from '../../loadtest/checker.ts';
-import { BareEditor } from '../../loadtest/editor.ts';
-import { SdkEditor } from '../../loadtest/editor-sdk.ts';
-import { readLogs } from '../../loadtest/log.ts';
-import { seededRandom } from '../../loadtest/random-edits.ts';
-import type { Rule } from '../../loadtest/records.ts';
+import { check } from '../../loadtest/checker/checker.ts';
+import { readLogs } from '../../loadtest/checker/log.ts';
+import type { Rule } from '../../loadtest/checker/records.ts';
+import { BareClient } from '../../loadtest/clients/bare-client.ts';
+import { BareEditor } from '../../loadtest/clients/editor.ts';
+import { SdkEditor } from '../../loadtest/clients/editor-sdk.ts';
+import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { type FakeFaults, type FakeServer, startFakeServer } from './fake-server.ts';
 

@@ -1,8 +1,8 @@
 // What drives load, small, against a real node. node.long.ts replays longer traces.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { garbageRun } from '../../loadtest/garbage.ts';
-import { soakRun } from '../../loadtest/soak.ts';
+import { garbageRun } from '../../loadtest/garbage/garbage.ts';
+import { soakRun } from '../../loadtest/measures/soak.ts';
 import { startTestNode } from '../support/node.ts';
 import { endsAsItsAuthorsLeftIt } from './replayed-trace.ts';
 

@@ -2,9 +2,9 @@
 // what a CRDT merges.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readTrace } from '../../loadtest/trace.ts';
-import { mergeTrace } from '../../loadtest/trace-merge.ts';
-import { planTrace } from '../../loadtest/trace-plan.ts';
+import { readTrace } from '../../loadtest/replay/trace.ts';
+import { mergeTrace } from '../../loadtest/replay/trace-merge.ts';
+import { planTrace } from '../../loadtest/replay/trace-plan.ts';
 import { transformOffline } from './transform-offline.ts';
 
 test('clownschool has an order in which every author can have seen exactly what it saw', async () => {

@@ -1,11 +1,11 @@
 // A trace of real authors, replayed by clients against a real node, for the tests of several traces.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { check } from '../../loadtest/checker.ts';
-import { readLogs, readStored } from '../../loadtest/log.ts';
-import { seededRandom } from '../../loadtest/random-edits.ts';
-import { replayTrace } from '../../loadtest/replay.ts';
-import { readTrace } from '../../loadtest/trace.ts';
+import { check } from '../../loadtest/checker/checker.ts';
+import { readLogs, readStored } from '../../loadtest/checker/log.ts';
+import { seededRandom } from '../../loadtest/clients/random-edits.ts';
+import { replayTrace } from '../../loadtest/replay/replay.ts';
+import { readTrace } from '../../loadtest/replay/trace.ts';
 import { startTestNode } from '../support/node.ts';
 
 const REPLAY = { limits: { submitsPerSecond: 1_000_000 } };

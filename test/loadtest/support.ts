@@ -1,7 +1,7 @@
 // What the tests of the load test share: numbers of runs, and traces made up on the spot.
 import * as Y from 'yjs';
-import { below, pick, type Random } from '../../loadtest/random-edits.ts';
-import type { Trace, TracePatch, TraceTxn } from '../../loadtest/trace.ts';
+import { below, pick, type Random } from '../../loadtest/clients/random-edits.ts';
+import type { Trace, TracePatch, TraceTxn } from '../../loadtest/replay/trace.ts';
 
 /** `FUZZ_RUNS` times as many where it is set. */
 export const fuzzRuns = (runs: number): number => runs * Number(process.env.FUZZ_RUNS ?? 1);

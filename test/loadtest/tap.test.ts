@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { Recorder } from '../../loadtest/records.ts';
-import { tap } from '../../loadtest/tap.ts';
+import { Recorder } from '../../loadtest/checker/records.ts';
+import { tap } from '../../loadtest/checker/tap.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
 import { type ServerMessage, SUBPROTOCOL_JSON } from '../../protocol/messages.ts';
 

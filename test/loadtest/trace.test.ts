@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { applyPatches } from '../../loadtest/author.ts';
-import { CodePointText } from '../../loadtest/code-points.ts';
-import { parseTrace, type TracePatch } from '../../loadtest/trace.ts';
-import { planTrace } from '../../loadtest/trace-plan.ts';
+import { applyPatches } from '../../loadtest/clients/author.ts';
+import { CodePointText } from '../../loadtest/clients/code-points.ts';
+import { parseTrace, type TracePatch } from '../../loadtest/replay/trace.ts';
+import { planTrace } from '../../loadtest/replay/trace-plan.ts';
 import { fuzzRuns } from './support.ts';
 
 test('a sequential trace is one agent, and its startContent the first transaction', () => {

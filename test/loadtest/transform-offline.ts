@@ -1,8 +1,8 @@
 // The clients and the server of a planned replay without sockets, for tests of what transformation commits.
 import { Delta } from '../../client/delta.ts';
-import { RichTextAuthor } from '../../loadtest/author.ts';
-import type { Trace } from '../../loadtest/trace.ts';
-import type { TracePlan } from '../../loadtest/trace-plan.ts';
+import { RichTextAuthor } from '../../loadtest/clients/author.ts';
+import type { Trace } from '../../loadtest/replay/trace.ts';
+import type { TracePlan } from '../../loadtest/replay/trace-plan.ts';
 
 /**
  * Returns the log, the text of each author, how many edits were made at their place in the log (`exact`), and how many

@@ -11,9 +11,9 @@ test('wrong arguments are told in one line and the usage, with exit code 2', asy
     ['test/sim/cli.js', ['--mutation', 'foo']],
     ['test/sim/cli.js', ['--seed', 'x']],
     ['test/chaos/cli.js', ['--fault', 'foo']],
-    ['loadtest/soak-cli.js', ['--sockets=-1']],
-    ['loadtest/replay-cli.js', []],
-    ['loadtest/stored-cli.js', []],
+    ['loadtest/measures/soak-cli.js', ['--sockets=-1']],
+    ['loadtest/replay/replay-cli.js', []],
+    ['loadtest/measures/stored-cli.js', []],
   ];
   for (const [command, args] of cases) {
     const file = fileURLToPath(new URL(`../../${command}`, import.meta.url));

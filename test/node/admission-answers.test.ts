@@ -10,7 +10,7 @@ import { systemClock } from '../../cluster/peer/clock.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 import type { PeerCredentials } from '../../cluster/peer/tcp-context.ts';
 import { configFrom } from '../../config/load.ts';
-import { askAdmission } from '../../src/admission.ts';
+import { askAdmission } from '../../src/membership/admission.ts';
 import { type Authority, createAuthority } from '../cluster/peer-certificates.ts';
 
 const SECRET = 'a secret of the tests';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClientShare } from '../../cluster/controller.ts';
-import { balanceClients, STEADY_MS, surplus } from '../../src/client-balance.ts';
 import type { Session } from '../../src/gateway/session.ts';
+import { balanceClients, STEADY_MS, surplus } from '../../src/membership/client-balance.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
 const share = (node: string, clients: number, weight = 1): ClientShare => ({ node, clients, weight });

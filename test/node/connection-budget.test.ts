@@ -6,7 +6,7 @@ import type { Clock } from '../../actors/clock.ts';
 import type { ConnectionBudget } from '../../actors/storage/store.ts';
 import { StartError } from '../../config/fatal.ts';
 import { configFrom } from '../../config/load.ts';
-import { checkConnections, connectionsOf, embeddedSettings } from '../../src/connection-budget.ts';
+import { checkConnections, connectionsOf, embeddedSettings } from '../../src/membership/connection-budget.ts';
 import { troupe } from '../cli/spawn.ts';
 import { startTestNode } from '../support/node.ts';
 import { freshDatabase } from '../support/postgres.ts';

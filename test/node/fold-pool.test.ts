@@ -17,7 +17,7 @@ test('a folding thread that cannot start is told of, and does not end the proces
     import { mkdtempSync, rmdirSync } from 'node:fs';
     import { tmpdir } from 'node:os';
     import { join } from 'node:path';
-    import { startFoldPool } from ${JSON.stringify(new URL('../../src/fold-pool.js', import.meta.url).href)};
+    import { startFoldPool } from ${JSON.stringify(new URL('../../src/compute/fold-pool.js', import.meta.url).href)};
     const gone = mkdtempSync(join(tmpdir(), 'troupe-gone-'));
     process.chdir(gone);
     rmdirSync(gone);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configFrom } from '../../config/load.ts';
-import { Leaving, leavingMs, stopTimeoutMs } from '../../src/leaving.ts';
+import { Leaving, leavingMs, stopTimeoutMs } from '../../src/membership/leaving.ts';
 
 function stage() {
   const done: string[] = [];

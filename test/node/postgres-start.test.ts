@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import postgres from 'postgres';
 import { EXIT, StartError } from '../../config/fatal.ts';
-import { waitForPostgres } from '../../src/postgres-start.ts';
+import { waitForPostgres } from '../../src/database/postgres-start.ts';
 import { startPgBouncer } from '../support/pgbouncer.ts';
 import { freshDatabase } from '../support/postgres.ts';
 

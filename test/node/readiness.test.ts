@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import postgres from 'postgres';
 import type { Clock } from '../../actors/clock.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
-import { DatabaseHealth } from '../../src/database-health.ts';
+import { DatabaseHealth } from '../../src/database/database-health.ts';
 import { until } from '../gateway/contract.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { freshDatabase, startTestPostgres } from '../support/postgres.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { WebSocketServer } from 'ws';
-import { testSelf } from '../../src/self-test.ts';
+import { testSelf } from '../../src/membership/self-test.ts';
 
 const HOST = '127.0.0.1';
 

@@ -26,7 +26,9 @@ before(async () => {
 test('the package holds the modules that its entries reach, and no others: no tests, no stores in memory', () => {
   const reached = reachable([manifest.bin.troupe, ...entries('default')], /\.js$/);
   const modules = packed.filter((path) => path.endsWith('.js') && !path.startsWith('dist/web/public/'));
-  assert.ok(modules.includes('dist/actors/worker.js') && modules.includes('dist/cluster/lease-worker.js'));
+  assert.ok(
+    modules.includes('dist/actors/worker.js') && modules.includes('dist/cluster/liveness/lease-worker.js'),
+  );
   assert.deepEqual(
     // A module of types alone is imported by none.
     modules.filter((path) => !reached.includes(path) && !/^export \{\};$/m.test(read(path))),

@@ -19,7 +19,8 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   client: ['protocol', 'kinds'],
   web: ['protocol', 'kinds', 'client'],
   loadtest: ['protocol', 'kinds', 'client'],
-  test: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src', 'client', 'web', 'loadtest'],
+  tools: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src'],
+  test: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src', 'client', 'web', 'loadtest', 'tools'],
 };
 /** Of what the product depends on. */
 const IN_BROWSERS = new Set(['fast-json-patch', 'msgpackr', 'quill-delta', 'yjs']);

@@ -5,7 +5,7 @@ import { packageDirectory } from '../../src/cli/version.ts';
 
 export const root = packageDirectory();
 
-/** The floors of the product, and the load that is driven against it. */
+/** The floors of the product, the load that is driven against it, and tools for trying it. */
 export const FLOORS = [
   'protocol',
   'kinds',
@@ -16,6 +16,7 @@ export const FLOORS = [
   'client',
   'web',
   'loadtest',
+  'tools',
 ] as const;
 export const FOLDERS = [...FLOORS, 'test'] as const;
 

@@ -2,10 +2,10 @@
 // somebody closes it or it breaks. The server's end is a real Session.
 import { Duplex } from 'node:stream';
 import type { Codec } from '../../protocol/codec.ts';
-import { ClientSocket } from '../../src/gateway/client-socket.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
-import { opensAtOnce } from '../../src/gateway/rates.ts';
 import { Session } from '../../src/gateway/session.ts';
+import { ClientSocket } from '../../src/gateway/sockets/client-socket.ts';
+import { opensAtOnce } from '../../src/gateway/sockets/rates.ts';
 import { Pipe } from './pipe.ts';
 import type { Thread } from './thread.ts';
 import { between, LIMITS, type World } from './world.ts';

@@ -3,12 +3,12 @@
 import { type AnyKind, atOnce, fromStored, stateOf } from '../../actors/document/entry.ts';
 import { historyOf } from '../../actors/document/frames.ts';
 import { shardOf } from '../../actors/shard.ts';
-import { MemoryTables } from '../../actors/storage/memory/database.ts';
-import { SessionLocks } from '../../actors/storage/memory/locks.ts';
 import type { DocumentId, SessionId, SessionRow } from '../../actors/storage/store.ts';
-import type { MemoryCluster } from '../../actors/storage/store-memory.ts';
 import { kindOf } from '../../kinds/registry.ts';
-import type { DocumentLog, StoredRow } from '../../loadtest/checker.ts';
+import type { DocumentLog, StoredRow } from '../../loadtest/checker/checker.ts';
+import { MemoryTables } from '../doubles/store-memory/database.ts';
+import { SessionLocks } from '../doubles/store-memory/locks.ts';
+import type { MemoryCluster } from '../doubles/store-memory.ts';
 
 type Hook = (session: SessionRow) => void;
 

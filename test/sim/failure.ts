@@ -1,5 +1,5 @@
 // What a run can find: a rule of the checker that is broken, or one that only a simulation can see broken.
-import type { Rule } from '../../loadtest/records.ts';
+import type { Rule } from '../../loadtest/checker/records.ts';
 
 export interface Failure {
   readonly rule: Rule | SimRule;

@@ -1,7 +1,7 @@
 // A lease store as a thread of a simulated process has it: answers and events come in that thread, while it
 // runs, and by its clock.
 import type { EventListener } from '../../actors/storage/store.ts';
-import type { Lease, LeaseStore, MapEntry, StateListener } from '../../cluster/lease-store.ts';
+import type { Lease, LeaseStore, MapEntry, StateListener } from '../../cluster/liveness/lease-store.ts';
 import type { Thread } from './thread.ts';
 
 export class GatedLeases implements LeaseStore {

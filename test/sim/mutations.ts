@@ -2,7 +2,7 @@
 // the length of one run.
 import { Committer } from '../../actors/committer.ts';
 import { ClientMemory } from '../../actors/document/client-memory.ts';
-import type { MemoryTables } from '../../actors/storage/memory/database.ts';
+import type { MemoryTables } from '../doubles/store-memory/database.ts';
 
 export const MUTATIONS = {
   /** Frames leave before their patches are durable. */

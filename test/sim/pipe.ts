@@ -1,6 +1,6 @@
 // What is sent from one thread to another arrives in the order sent, each after a delay of its own, until
 // the pipe breaks: then some of what was on its way is lost. And ports: two pipes with a transport at each end.
-import type { Transport } from '../../actors/link.ts';
+import type { Transport } from '../../actors/link/link.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Thread } from './thread.ts';
 

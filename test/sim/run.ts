@@ -1,8 +1,8 @@
 // One simulation, made of a seed alone: a cluster and its clients, a time of faults, then the time in which
 // all must become live again, then the checker. The same seed does the same, event by event.
-import { check } from '../../loadtest/checker.ts';
-import type { Random } from '../../loadtest/random-edits.ts';
-import type { Violation } from '../../loadtest/records.ts';
+import { check } from '../../loadtest/checker/checker.ts';
+import type { Violation } from '../../loadtest/checker/records.ts';
+import type { Random } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { Failure, SimRule } from './failure.ts';
 import { Faults } from './faults/faults.ts';

@@ -1,9 +1,9 @@
 // A simulated editor: a client of the wire contract with some documents open, which edits them at random,
 // notes all that it sends and gets, and comes back to some node whenever its connection is gone.
 
-import type { Random } from '../../loadtest/random-edits.ts';
-import { Recorder } from '../../loadtest/records.ts';
-import { readServerMessage } from '../../loadtest/server-message.ts';
+import { Recorder } from '../../loadtest/checker/records.ts';
+import type { Random } from '../../loadtest/clients/random-edits.ts';
+import { readServerMessage } from '../../loadtest/clients/server-message.ts';
 import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
 import type { ClientMessage, KindName, ServerMessage } from '../../protocol/messages.ts';
 import type { ClientEnd, Connection } from './connection.ts';

@@ -1,8 +1,8 @@
 // One document of a simulated client: its subscription, and its edits that have no answer yet, in order. Edits
 // without an answer are sent again, as they are, over whatever connection there is.
 
-import { type EditSource, editSource, type Random } from '../../loadtest/random-edits.ts';
-import type { Recorder } from '../../loadtest/records.ts';
+import type { Recorder } from '../../loadtest/checker/records.ts';
+import { type EditSource, editSource, type Random } from '../../loadtest/clients/random-edits.ts';
 import { wireBytes } from '../../protocol/codec.ts';
 import { OPEN_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type {

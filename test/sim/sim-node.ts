@@ -1,7 +1,8 @@
 // One simulated machine: the processes that run on it one after the other, and how it reaches the database.
-import type { LostConnection, MemoryNode, Reach } from '../../actors/storage/store-memory.ts';
-import type { Random } from '../../loadtest/random-edits.ts';
+
+import type { Random } from '../../loadtest/clients/random-edits.ts';
 import type { Codec } from '../../protocol/codec.ts';
+import type { LostConnection, MemoryNode, Reach } from '../doubles/store-memory.ts';
 import type { ClientEnd, Connection } from './connection.ts';
 import { SimProcess } from './sim-process.ts';
 import type { Thread } from './thread.ts';

@@ -1,14 +1,14 @@
 // One life of a simulated node's process: its gateway and sockets, and its place in the cluster, one run after
-// the other as src/membership.ts has it. It is started, stopped for a while, drained and killed from outside.
+// the other as src/membership/membership.ts has it. It is started, stopped for a while, drained and killed from outside.
 //
 // Modes of the place: starting -> member -> fenced -> (back-off) starting; any -> stopped.
 import type { Clock } from '../../actors/clock.ts';
 import { pause } from '../../actors/clock.ts';
-import type { MemoryNode } from '../../actors/storage/store-memory.ts';
-import { Router } from '../../cluster/router.ts';
+import { Router } from '../../cluster/shards/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import { CLOSE } from '../../protocol/errors.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
+import type { MemoryNode } from '../doubles/store-memory.ts';
 import { type ClientEnd, Connection } from './connection.ts';
 import { SimRun } from './sim-run.ts';
 import { Thread } from './thread.ts';

@@ -1,16 +1,16 @@
 // One run of a simulated node: peers, lease, control session, workers and controller, put together and taken
-// apart as src/cluster-run.ts does it, over the adapters in memory.
+// apart as src/membership/cluster-run.ts does it, over the adapters in memory.
 import type { HostLimits } from '../../actors/host.ts';
-import { BEAT_MS, Liveness, MAIN } from '../../actors/liveness.ts';
+import { BEAT_MS, Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
-import type { MemoryNode } from '../../actors/storage/store-memory.ts';
 import { Controller } from '../../cluster/controller.ts';
-import { LeaseKeeper } from '../../cluster/lease-keeper.ts';
-import type { Lease } from '../../cluster/lease-store.ts';
-import type { OwnerLinkListener } from '../../cluster/owner-link.ts';
+import { LeaseKeeper } from '../../cluster/liveness/lease-keeper.ts';
+import type { Lease } from '../../cluster/liveness/lease-store.ts';
 import type { PeerNetwork } from '../../cluster/peer/network.ts';
-import type { Router } from '../../cluster/router.ts';
+import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
+import type { Router } from '../../cluster/shards/router.ts';
+import type { MemoryNode } from '../doubles/store-memory.ts';
 import { GatedLeases } from './gated-leases.ts';
 import { SimSlots } from './slots.ts';
 import { Thread } from './thread.ts';

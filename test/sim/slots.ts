@@ -3,14 +3,14 @@
 // and another takes its place. Over 400 lines, because it stands for both ends of a thread at once.
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
-import { type FoldRequest, fold } from '../../actors/fold.ts';
+import { type FoldRequest, fold } from '../../actors/compute/fold.ts';
 import type { HostLimits } from '../../actors/host.ts';
 import { Host } from '../../actors/host.ts';
-import { Link } from '../../actors/link.ts';
-import type { ToGateway, ToOwner } from '../../actors/link-messages.ts';
-import { BEAT_MS, CONFIRM_MS, type Liveness } from '../../actors/liveness.ts';
-import type { LoadLimits } from '../../actors/load-queue.ts';
-import { Progress } from '../../actors/progress.ts';
+import { Link } from '../../actors/link/link.ts';
+import type { ToGateway, ToOwner } from '../../actors/link/link-messages.ts';
+import { BEAT_MS, CONFIRM_MS, type Liveness } from '../../actors/liveness/liveness.ts';
+import { Progress } from '../../actors/liveness/progress.ts';
+import type { LoadLimits } from '../../actors/loading/load-queue.ts';
 import { Quarantine, type Quarantined } from '../../actors/quarantine.ts';
 import {
   type ControlStore,
@@ -19,12 +19,12 @@ import {
   StoreUnavailable,
   type WorkerStore,
 } from '../../actors/storage/store.ts';
-import type { MemoryNode } from '../../actors/storage/store-memory.ts';
 import type { SlotHost } from '../../cluster/controller.ts';
-import type { OwnerLink, OwnerLinkListener } from '../../cluster/owner-link.ts';
 import type { PeerStream } from '../../cluster/peer/network.ts';
+import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Epochs, SlotListener } from '../../cluster/workers.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
+import type { MemoryNode } from '../doubles/store-memory.ts';
 import { Pipe, Port } from './pipe.ts';
 import { Thread } from './thread.ts';
 

@@ -1,14 +1,14 @@
 // What the processes and clients of one simulation share: time, randomness, the database, Redis, the network
 // between nodes, the trace and the counts. Each kind of chance has a stream of random numbers of its own.
 import { SHARDS } from '../../actors/shard.ts';
-import type { MemoryCluster } from '../../actors/storage/store-memory.ts';
-import { createMemoryDatabase } from '../../actors/storage/store-memory.ts';
-import { MemoryRedis } from '../../cluster/lease-store-memory.ts';
-import { MemoryFabric } from '../../cluster/peer/network-memory.ts';
-import type { Pin } from '../../cluster/pins.ts';
-import { Rings } from '../../cluster/rings.ts';
-import { type Random, seededRandom } from '../../loadtest/random-edits.ts';
+import type { Pin } from '../../cluster/placement/pins.ts';
+import { Rings } from '../../cluster/placement/rings.ts';
+import { type Random, seededRandom } from '../../loadtest/clients/random-edits.ts';
 import type { Limits } from '../../protocol/limits.ts';
+import { MemoryRedis } from '../doubles/lease-store-memory.ts';
+import { MemoryFabric } from '../doubles/network-memory.ts';
+import type { MemoryCluster } from '../doubles/store-memory.ts';
+import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { DatabaseLog } from './database-log.ts';
 import type { Failure } from './failure.ts';
 import { Scheduler } from './scheduler.ts';

@@ -2,7 +2,7 @@
 // of a document take less than its newest one and its log, and every version stays readable.
 import assert from 'node:assert/strict';
 import type { SessionRef } from '../../actors/storage/store.ts';
-import { type Random, seededRandom } from '../../loadtest/random-edits.ts';
+import { type Random, seededRandom } from '../../loadtest/clients/random-edits.ts';
 import {
   compact,
   document,

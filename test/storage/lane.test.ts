@@ -1,7 +1,7 @@
 // A lane lets so many reads run at once, in order; what fails frees its place, and what waits is bounded.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lane, MAX_WAITING } from '../../actors/storage/postgres/lane.ts';
+import { Lane, MAX_WAITING } from '../../actors/storage/postgres/connection/lane.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 
 test('never more than its width run at once, in the order in which they came, also after one that fails', async () => {

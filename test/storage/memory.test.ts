@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { StoreUnavailable, type WorkerStore } from '../../actors/storage/store.ts';
-import { createMemoryDatabase, type MemoryNode } from '../../actors/storage/store-memory.ts';
+import { createMemoryDatabase, type MemoryNode } from '../doubles/store-memory.ts';
 import { contract, row } from './contract.ts';
 
 contract('memory', async () => {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
-import { fenceSelf } from '../../actors/storage/postgres/session.ts';
+import { fenceSelf } from '../../actors/storage/postgres/session/session.ts';
 import type { SessionRef } from '../../actors/storage/store.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { until } from '../support/until.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { connect } from '../../actors/storage/postgres/connect.ts';
+import { connect } from '../../actors/storage/postgres/connection/connect.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 import {
   createControlStore,

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import postgres from 'postgres';
-import { encodeBatch } from '../../actors/storage/postgres/batch.ts';
 import {
   countOfRun,
   decodeRun,
@@ -14,7 +13,8 @@ import {
   RefusedValue,
   RUN_HEADER_BYTES,
   type RunPatch,
-} from '../../actors/storage/postgres/run.ts';
+} from '../../actors/storage/postgres/connection/run.ts';
+import { encodeBatch } from '../../actors/storage/postgres/documents/batch.ts';
 import {
   createControlStore,
   createFoldStore,

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import postgres from 'postgres';
-import { writeName } from '../../actors/storage/postgres/session.ts';
+import { writeName } from '../../actors/storage/postgres/session/session.ts';
 import type { DocumentId, WorkerStore } from '../../actors/storage/store.ts';
 import { createWorkerStore } from '../../actors/storage/store-postgres.ts';
 import { freshDatabase } from '../support/postgres.ts';

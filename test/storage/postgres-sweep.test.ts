@@ -6,7 +6,7 @@ import type postgres from 'postgres';
 import { systemClock } from '../../actors/clock.ts';
 import type { ControlStore, DocumentId, SweepSlice } from '../../actors/storage/store.ts';
 import { createControlStore, createFoldStore } from '../../actors/storage/store-postgres.ts';
-import { Sweeping } from '../../src/sweeping.ts';
+import { Sweeping } from '../../src/database/sweeping.ts';
 import { row, writeSnapshot } from './contract-support.ts';
 import { database, document, openWorker } from './postgres-support.ts';
 

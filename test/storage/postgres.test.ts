@@ -1,6 +1,6 @@
 // The PostgreSQL store under the contract.
 import postgres from 'postgres';
-import { decodeRun, encodeRun } from '../../actors/storage/postgres/run.ts';
+import { decodeRun, encodeRun } from '../../actors/storage/postgres/connection/run.ts';
 import {
   createControlStore,
   createFoldStore,

@@ -8,7 +8,7 @@ import {
   superfluous,
   THINNING_WINDOW,
 } from '../../actors/storage/thinning.ts';
-import { seededRandom } from '../../loadtest/random-edits.ts';
+import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 
 interface History {
   /** Log between two snapshots, and the size of the later. */

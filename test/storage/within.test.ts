@@ -1,7 +1,7 @@
 // The time that the database has for an answer does not run while the thread that asked is held up.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { within } from '../../actors/storage/postgres/connect.ts';
+import { within } from '../../actors/storage/postgres/connection/connect.ts';
 
 const hold = (ms: number): void => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

@@ -1,5 +1,5 @@
 // A pair of link transports in one thread, which can be paused, and told when both are idle.
-import type { Transport } from '../../actors/link.ts';
+import type { Transport } from '../../actors/link/link.ts';
 
 export interface LoopbackEnd extends Transport {
   /** Batches for this end wait. */

@@ -18,13 +18,14 @@ import {
   type SweepOptions,
   type SweepSlice,
 } from '../store.ts';
-import { connectionBudget, renewHistory, timeline } from './cluster.ts';
-import type { PostgresStoreOptions } from './connect.ts';
-import { notify, type Subscription, subscription } from './events.ts';
-import { fence } from './fence.ts';
-import { orgShards, pins, removePin, setPin } from './pins.ts';
-import { Pool } from './pool.ts';
-import { Servers } from './servers.ts';
+import type { PostgresStoreOptions } from './connection/connect.ts';
+import { Pool } from './connection/pool.ts';
+import { Servers } from './connection/servers.ts';
+import { sweep } from './retention/sweep.ts';
+import { connectionBudget, renewHistory, timeline } from './session/cluster.ts';
+import { notify, type Subscription, subscription } from './session/events.ts';
+import { fence } from './session/fence.ts';
+import { orgShards, pins, removePin, setPin } from './session/pins.ts';
 import {
   connectedRuns,
   drainRun,
@@ -32,9 +33,8 @@ import {
   insertSession,
   sessionState,
   sessions,
-} from './session.ts';
-import { orphans, shardMap } from './shards.ts';
-import { sweep } from './sweep.ts';
+} from './session/session.ts';
+import { orphans, shardMap } from './session/shards.ts';
 
 /** Connections of a control store, without the listening ones. */
 export const CONTROL_CONNECTIONS = 2;

@@ -6,7 +6,7 @@ import { encodeOperatorEvent, type LeaveProgress, operatorEvent } from '../../..
 import { EXIT, type ExitCode, StartError } from '../../../config/fatal.ts';
 import type { Config } from '../../../config/schema.ts';
 import { showDuration } from '../../../config/units.ts';
-import { leavingMs } from '../../leaving.ts';
+import { leavingMs } from '../../membership/leaving.ts';
 import { withCluster } from '../database.ts';
 import { type Output, plural } from '../output.ts';
 import { type NodeOnRecord, nodesCalled, readNodes, readShards, shardsOf } from './nodes.ts';

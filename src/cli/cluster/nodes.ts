@@ -1,7 +1,7 @@
 // The nodes of a cluster as the database records them, for commands: their names, states and shards.
 import { SHARDS } from '../../../actors/shard.ts';
 import type { ControlStore, SessionId } from '../../../actors/storage/store.ts';
-import { CONTROL_SLOT } from '../../../cluster/members.ts';
+import { CONTROL_SLOT } from '../../../cluster/liveness/members.ts';
 import { StartError } from '../../../config/fatal.ts';
 
 export interface NodeOnRecord {

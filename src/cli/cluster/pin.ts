@@ -4,7 +4,7 @@ import { pause, systemClock } from '../../../actors/clock.ts';
 import { SHARDS } from '../../../actors/shard.ts';
 import type { ControlStore, PinRow, SessionId } from '../../../actors/storage/store.ts';
 import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
-import { matchOfShard } from '../../../cluster/pins.ts';
+import { matchOfShard } from '../../../cluster/placement/pins.ts';
 import { EXIT, type ExitCode, StartError } from '../../../config/fatal.ts';
 import type { Config } from '../../../config/schema.ts';
 import { showDuration } from '../../../config/units.ts';

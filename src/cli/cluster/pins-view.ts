@@ -1,7 +1,7 @@
 // Pins as commands show them: their source, the shards that they hold, and their problems.
 import type { ControlStore } from '../../../actors/storage/store.ts';
-import { readPins, resolveKnown } from '../../../cluster/pin-board.ts';
-import { PINNED_ORG_SHARDS, type Pin, type PinProblem } from '../../../cluster/pins.ts';
+import { readPins, resolveKnown } from '../../../cluster/placement/pin-board.ts';
+import { PINNED_ORG_SHARDS, type Pin, type PinProblem } from '../../../cluster/placement/pins.ts';
 import type { Config } from '../../../config/schema.ts';
 import { plural, table } from '../output.ts';
 import type { NodeOnRecord } from './nodes.ts';

@@ -1,7 +1,7 @@
 // `troupe cluster status` and `troupe cluster pins`: the state of the cluster from the database, and from
 // Redis if it can be reached. They change nothing.
 import { SHARDS } from '../../../actors/shard.ts';
-import type { Lease } from '../../../cluster/lease-store.ts';
+import type { Lease } from '../../../cluster/liveness/lease-store.ts';
 import { isClustered } from '../../../config/clustered.ts';
 import { EXIT, type ExitCode } from '../../../config/fatal.ts';
 import { redact } from '../../../config/redact.ts';
@@ -68,7 +68,7 @@ interface Leases {
 
 async function readLeases(config: Config): Promise<Leases> {
   if (!isClustered(config)) return { redis: null, byRun: undefined };
-  const { createRedisLeaseStore } = await import('../../../cluster/lease-store-redis.ts');
+  const { createRedisLeaseStore } = await import('../../../cluster/liveness/lease-store-redis.ts');
   const { redis, name: cluster } = config.cluster;
   const store = createRedisLeaseStore({ redis, cluster, timeoutMs: REDIS_TIMEOUT_MS });
   try {

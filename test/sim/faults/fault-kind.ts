@@ -1,5 +1,5 @@
 // What a kind of fault is. Kinds stand in processes.ts, network.ts, database.ts and redis.ts, by what they strike.
-import type { Random } from '../../../loadtest/random-edits.ts';
+import type { Random } from '../../../loadtest/clients/random-edits.ts';
 import type { Faults } from './faults.ts';
 
 export interface FaultKind {

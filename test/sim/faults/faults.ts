@@ -1,7 +1,7 @@
 // What goes wrong in a run, and when: drawn from the seed alone, before the run begins. Every fault ends by
 // itself; when the time of faults is over all that is still broken is mended.
 import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
-import type { Random } from '../../../loadtest/random-edits.ts';
+import type { Random } from '../../../loadtest/clients/random-edits.ts';
 import type { SimClient } from '../sim-client.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { World } from '../world.ts';

@@ -1,5 +1,5 @@
 // Faults of Redis, and of the ways to it.
-import type { Random } from '../../../loadtest/random-edits.ts';
+import type { Random } from '../../../loadtest/clients/random-edits.ts';
 import type { FaultKind } from './fault-kind.ts';
 import type { Faults } from './faults.ts';
 

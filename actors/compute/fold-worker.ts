@@ -1,0 +1,30 @@
+// The compute pool's task: makes snapshots beside the threads that serve edits. Its thread has a lower
+// priority than theirs.
+
+import type { FoldStore } from '../storage/store.ts';
+import { createFoldStore } from '../storage/store-postgres.ts';
+import { type FoldRequest, fold } from './fold.ts';
+import { yieldToOthers } from './thread-priority.ts';
+
+export interface FoldTask {
+  readonly storage: {
+    readonly url: string;
+    readonly lowestTimeline: number;
+    readonly connectTimeoutMs: number;
+    readonly answerTimeoutMs: number;
+    readonly run: string;
+  };
+  readonly request: FoldRequest;
+}
+
+/** One store per thread. Its connection serves task after task. */
+let store: FoldStore | undefined;
+
+yieldToOthers();
+
+/** Runs `fold`. */
+export default async function run({ storage, request }: FoldTask): Promise<number | undefined> {
+  store ??= createFoldStore(storage);
+  store.refuseBelow(storage.lowestTimeline);
+  return await fold(store, request);
+}

@@ -1,0 +1,48 @@
+// Folds a document's log into its next snapshot. It reads and writes committed rows only, through its
+// store. So it needs nothing of the actor's memory and runs beside the threads that serve edits.
+import { kindOf } from '../../kinds/registry.ts';
+import { collectGarbage } from '../../kinds/yjs/yjs.ts';
+import type { KindName } from '../../protocol/messages.ts';
+import { type AnyKind, atOnce, fromStored, stateOf, storedSnapshot } from '../document/entry.ts';
+import { clientPairs } from '../storage/client-pairs.ts';
+import type { DocumentId, FoldStore, SessionRef } from '../storage/store.ts';
+
+export interface FoldRequest {
+  readonly session: SessionRef;
+  readonly doc: DocumentId;
+  readonly kind: KindName;
+  /** The version of the snapshot. It is durable. */
+  readonly version: number;
+  /** True to keep the garbage of a yjs document. */
+  readonly keepGarbage?: boolean;
+}
+
+/**
+ * Returns the bytes of the snapshot that the store now has. Undefined if the session is fenced, or if there
+ * was nothing to fold.
+ */
+export async function fold(store: FoldStore, request: FoldRequest): Promise<number | undefined> {
+  const { session, doc, version } = request;
+  const { snapshot, snapshotVersion, deltas } = await store.read(doc, version);
+  const last = deltas.at(-1);
+  if (last === undefined) return snapshotVersion === version ? snapshot?.length : undefined;
+  if (last.version !== version) return undefined;
+  const kind: AnyKind = kindOf(request.kind);
+  const state = atOnce(stateOf(kind, snapshot));
+  for (const delta of deltas) {
+    const applied = kind.apply(state, fromStored(kind, delta.op).op);
+    if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
+  }
+  const folded = storedSnapshot(kind, state);
+  const bytes = request.kind === 'yjs' && !request.keepGarbage ? collectGarbage(folded) : folded;
+  const written = await store.writeSnapshot(session, {
+    doc,
+    version,
+    epoch: last.epoch,
+    previous: snapshotVersion,
+    logged: deltas.reduce((bytes, { op }) => bytes + op.byteLength, 0),
+    state: bytes,
+    clients: clientPairs(deltas),
+  });
+  return written ? bytes.length : undefined;
+}

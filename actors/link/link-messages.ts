@@ -1,0 +1,147 @@
+// The messages between a gateway and the owner of a document over a link. The owner is a worker thread of
+// this node or a peer node. Messages are tuples, because each edit crosses a link twice.
+//
+// A channel (`chan`) is one document as one gateway sees it. A subscription (`sub`) is one socket that has
+// it open. Both are numbers that the gateway gives and never uses again on the same link. Messages of one
+// channel arrive in the order sent.
+import type { ErrorCode, FinalSubmitCode } from '../../protocol/errors.ts';
+import type { KindName, Role } from '../../protocol/messages.ts';
+
+/** The subprotocol of a subscriber. It decides the encoding of its frames. */
+export const JSON_FRAMES = 0;
+export const MSGPACK_FRAMES = 1;
+export type FrameCodec = typeof JSON_FRAMES | typeof MSGPACK_FRAMES;
+
+/** A patch crossing the link: JSON text, or the bytes of a yjs update. */
+export type LinkOp = string | Uint8Array;
+
+/** Stands before the error code in place of a patch. No JSON text begins with it. */
+const REFUSAL = '!';
+
+/**
+ * Returns the text that replaces a patch which the gateway found wrong, so that the owner answers and burns
+ * its seq like any other.
+ */
+export const refusedOp = (code: FinalSubmitCode, message: string): LinkOp => `${REFUSAL}${code} ${message}`;
+
+/** The reason for which the gateway refused the patch. Undefined if `op` is a patch. */
+export function refusalOf(
+  op: LinkOp,
+): { readonly code: FinalSubmitCode; readonly message: string } | undefined {
+  if (typeof op !== 'string' || op[0] !== REFUSAL) return undefined;
+  const end = op.indexOf(' ');
+  return { code: op.slice(REFUSAL.length, end) as FinalSubmitCode, message: op.slice(end + 1) };
+}
+
+export const OPEN = 1;
+export const SUBMIT = 2;
+export const PRESENCE = 3;
+export const CLOSE = 4;
+export const PULL = 5;
+
+export interface OpenRequest {
+  /** A valid `org/doc`. */
+  readonly doc: string;
+  readonly client: string;
+  readonly user: string;
+  readonly role: Role;
+  readonly codec: FrameCodec;
+  /** The kind with which to create the document if it does not exist. */
+  readonly kind?: KindName;
+  readonly since?: number;
+  readonly history?: string;
+  /** The subscription of the same socket that this one takes over. Work under way for it goes on. */
+  readonly replaces?: number;
+  /** Echoed in `opened`. */
+  readonly id?: string | number;
+  /**
+   * The gateway takes up a subscription that it already has. It gets no `opened` frame, only the patches
+   * after `since`.
+   */
+  readonly resume?: true;
+  /** When the client asked for the document, in ms since 1970 by its gateway's clock. */
+  readonly askedAt?: number;
+  /** The gateway has asked an earlier owner for this subscription before. */
+  readonly again?: true;
+}
+
+export type ToOwner =
+  | [tag: typeof OPEN, chan: number, sub: number, request: OpenRequest]
+  /** A base of -1 stands for the head on arrival. */
+  | [tag: typeof SUBMIT, chan: number, sub: number, seq: number, base: number, op: LinkOp]
+  /** JSON text of the state. Null removes it. */
+  | [tag: typeof PRESENCE, chan: number, sub: number, data: string | null]
+  | [tag: typeof CLOSE, chan: number, sub: number]
+  /** The subscriber has taken its last catch-up chunk and asks for the next one. */
+  | [tag: typeof PULL, chan: number, sub: number];
+
+export const OPENED = 11;
+export const COMMIT = 12;
+export const ACK = 13;
+export const REFUSED = 14;
+export const STATES = 15;
+export const CLOSED = 16;
+export const OPEN_FAILED = 17;
+export const RESET = 18;
+export const LOST = 19;
+export const NOT_OWNER = 20;
+
+export type ToGateway =
+  /**
+   * Frames for one subscriber, in order: `opened` and catch-up commits. `version` is the last version that
+   * they carry. `seqs` are this client's own seqs among them. With `complete` the subscriber takes the
+   * channel's commits from here on; otherwise the gateway pulls.
+   */
+  | [
+      tag: typeof OPENED,
+      chan: number,
+      sub: number,
+      frames: readonly Uint8Array[],
+      version: number,
+      history: string,
+      seqs: readonly number[],
+      complete: boolean,
+    ]
+  /**
+   * One frame per codec that this link's subscribers use. `acks` has sub, seq, sub, seq … of the authors on
+   * this link.
+   */
+  | [
+      tag: typeof COMMIT,
+      chan: number,
+      version: number,
+      json: Uint8Array | null,
+      msgpack: Uint8Array | null,
+      acks: readonly number[],
+    ]
+  | [tag: typeof ACK, chan: number, sub: number, seq: number, version: number]
+  /**
+   * A submit that did not commit. It was rejected or left open; the error codes are those of the contract.
+   */
+  | [tag: typeof REFUSED, chan: number, sub: number, seq: number, code: ErrorCode, message: string]
+  /** Alternating client, and JSON text or null. */
+  | [tag: typeof STATES, chan: number, states: readonly (string | null)[]]
+  | [tag: typeof CLOSED, chan: number, sub: number, code: 'deleted' | 'forbidden' | 'replaced']
+  /** `retryAfterMs` is the time for which a retry would be in vain. 0 or absent if it is not known. */
+  | [
+      tag: typeof OPEN_FAILED,
+      chan: number,
+      sub: number,
+      code: ErrorCode,
+      message: string,
+      retryAfterMs?: number,
+    ]
+  /**
+   * The owner has dropped the document with everything that was not durable. The gateway opens it again
+   * with `since` and sends unanswered submits again.
+   */
+  | [tag: typeof RESET, chan: number]
+  /**
+   * The owner cannot bring this subscriber further without a gap. Its socket must open the document afresh.
+   */
+  | [tag: typeof LOST, chan: number, sub: number]
+  /**
+   * This owner does not own the document's shard, or no longer does. It has forgotten the channel and all
+   * messages that were sent over it. The gateway asks the router again and opens the document there.
+   */
+  | [tag: typeof NOT_OWNER, chan: number];

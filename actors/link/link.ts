@@ -1,0 +1,229 @@
+// One end of a link. It batches the messages of a tick into one binary message per direction. It uses
+// credits, because ports have no backpressure. It does not know the meaning of messages.
+import { Packr } from 'msgpackr';
+import { type Clock, systemClock } from '../clock.ts';
+
+/** Carries a link's batches: a MessagePort, or a socket to a peer. Batches arrive whole and in order. */
+export interface Transport {
+  post(batch: Uint8Array<ArrayBuffer>): void;
+  onBatch(listener: (batch: Uint8Array) => void): void;
+  close(): void;
+}
+
+export interface LinkOptions {
+  /** Most messages sent and not yet handled by the other end. Further messages wait at this end. */
+  readonly windowMessages: number;
+  /**
+   * The same limit in bytes of strings and frames. A larger message is sent when at most a quarter is on
+   * its way.
+   */
+  readonly windowBytes: number;
+  /** Most messages that wait at this end. Beyond it `offer` refuses. */
+  readonly queueMessages: number;
+  /** The same limit in bytes. */
+  readonly queueBytes: number;
+  /**
+   * Longest time between two batches at a high rate of messages, in ms. 0 sends a batch per turn. Waking
+   * the other thread costs tens of microseconds, and the owner commits messages in groups anyway.
+   */
+  readonly gatherMs: number;
+}
+
+/** Messages per ms for which a link waits one ms. For twice as many it waits two. */
+const THICK_PER_MS = 3;
+/** Waiting bytes beyond this many windows are an overflow: the reader is far slower than its writers. */
+const OVERFLOW = 4;
+/** Weight that the earlier batches keep in the running rate when a new batch is counted. */
+const REMEMBERED = 0.9;
+
+/**
+ * Messages arrive in the order in which they were offered. `offer` refuses (false) when the other end is
+ * too far behind. `send` never refuses. It is for messages whose number is bounded elsewhere (answers to
+ * admitted messages, closes), or for an end that handles `onOverflow`. A batch is sent at the end of the
+ * event-loop turn, at once by `flush`, and no sooner than `gatherMs` after the last one.
+ */
+export class Link<Out extends readonly unknown[], In extends readonly unknown[]> {
+  private readonly transport: Transport;
+  private readonly options: LinkOptions;
+  private readonly clock: Clock;
+  private queue: Out[] = [];
+  private queuedBytes = 0;
+  private sent = 0;
+  private sentBytes = 0;
+  private handledByPeer = 0;
+  private handledBytesByPeer = 0;
+  private handled = 0;
+  private handledBytes = 0;
+  private creditTold = 0;
+  private creditBytesTold = 0;
+  private lastFlush = 0;
+  private recentMs = 0;
+  private recentMessages = 0;
+  private scheduled = false;
+  private overflowed = false;
+  private readonly onOverflow: () => void;
+  private closed = false;
+  private readonly packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
+
+  constructor(
+    transport: Transport,
+    options: LinkOptions,
+    onMessages: (messages: readonly In[]) => void,
+    clock: Clock = systemClock,
+    onOverflow: () => void = () => undefined,
+  ) {
+    this.onOverflow = onOverflow;
+    this.transport = transport;
+    this.options = options;
+    this.clock = clock;
+    transport.onBatch((batch) => {
+      if (this.closed) return;
+      const [credit, creditBytes, bytes, messages] = this.packr.unpack(batch) as Batch<In>;
+      this.handledByPeer = credit;
+      this.handledBytesByPeer = creditBytes;
+      this.handled += messages.length;
+      this.handledBytes += bytes;
+      if (messages.length > 0) onMessages(messages);
+      this.tellWhenDue();
+    });
+  }
+
+  /**
+   * Notes that a message which has just arrived waits at this end. It counts as handled once `settle` is
+   * called for it.
+   */
+  postpone(message: In): void {
+    this.handled--;
+    this.handledBytes -= bytesOf(message);
+  }
+
+  /** Notes that a postponed message has been handled. */
+  settle(message: In): void {
+    this.handled++;
+    this.handledBytes += bytesOf(message);
+    this.tellWhenDue();
+  }
+
+  /** False if the link is full and the message was not taken. */
+  offer(message: Out): boolean {
+    const { queueMessages, queueBytes } = this.options;
+    if (this.queue.length >= queueMessages || this.queuedBytes >= queueBytes) return false;
+    this.send(message);
+    return true;
+  }
+
+  send(message: Out): void {
+    if (this.closed) return;
+    this.queue.push(message);
+    this.queuedBytes += bytesOf(message);
+    if (this.queuedBytes > OVERFLOW * this.options.windowBytes && !this.overflowed) {
+      this.overflowed = true;
+      this.clock.soon(() => !this.closed && this.onOverflow());
+    }
+    this.schedule();
+  }
+
+  /** Drops all waiting messages. The caller makes their receivers start over. */
+  dropQueue(): void {
+    this.queue = [];
+    this.queuedBytes = 0;
+    this.overflowed = false;
+  }
+
+  /** Number of messages that the other end has not handled. */
+  get backlog(): number {
+    return this.queue.length + this.sent - this.handledByPeer;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.queue = [];
+    this.queuedBytes = 0;
+    this.transport.close();
+  }
+
+  private tellWhenDue(): void {
+    const { windowMessages, windowBytes } = this.options;
+    const due =
+      this.handled - this.creditTold > windowMessages / 4 ||
+      this.handledBytes - this.creditBytesTold > windowBytes / 4;
+    if (this.queue.length > 0 || due) this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.closed) return;
+    this.scheduled = true;
+    const { gatherMs } = this.options;
+    const rate = gatherMs === 0 || this.recentMs === 0 ? 0 : this.recentMessages / this.recentMs;
+    const wait = Math.min(gatherMs, Math.floor(rate / THICK_PER_MS));
+    if (wait > 0 && this.clock.now() - this.lastFlush < wait) this.clock.after(wait, this.flush);
+    else this.clock.soon(this.flush);
+  }
+
+  readonly flush = (): void => {
+    this.scheduled = false;
+    if (this.closed) return;
+    const bytesBefore = this.sentBytes;
+    const messages = this.taken();
+    if (messages.length === 0 && this.handled === this.creditTold) return;
+    this.sent += messages.length;
+    this.creditTold = this.handled;
+    this.creditBytesTold = this.handledBytes;
+    if (this.options.gatherMs > 0) this.observe(messages.length);
+    this.transport.post(
+      new Uint8Array(
+        this.packr.pack([this.handled, this.handledBytes, this.sentBytes - bytesBefore, messages]),
+      ),
+    );
+  };
+
+  /** Takes as many messages from the queue as the window has room for. */
+  private taken(): Out[] {
+    const { windowMessages, windowBytes } = this.options;
+    const room = windowMessages - (this.sent - this.handledByPeer);
+    const onTheWay = this.sentBytes - this.handledBytesByPeer;
+    if (this.queue.length <= room && onTheWay + this.queuedBytes <= windowBytes) {
+      const all = this.queue;
+      this.sentBytes += this.queuedBytes;
+      this.queue = [];
+      this.queuedBytes = 0;
+      return all;
+    }
+    let count = 0;
+    let bytes = 0;
+    for (const message of this.queue) {
+      const more = bytesOf(message);
+      // While at most a quarter of the window is in use, the other end need not have told yet what it has
+      // handled.
+      const isFull = onTheWay + bytes + more > windowBytes && onTheWay + bytes > windowBytes / 4;
+      if (count >= room || isFull) break;
+      count++;
+      bytes += more;
+    }
+    this.sentBytes += bytes;
+    this.queuedBytes -= bytes;
+    return this.queue.splice(0, count);
+  }
+
+  private observe(messages: number): void {
+    const now = this.clock.now();
+    this.recentMs = REMEMBERED * this.recentMs + now - this.lastFlush;
+    this.recentMessages = REMEMBERED * this.recentMessages + messages;
+    this.lastFlush = now;
+  }
+}
+
+/** Messages and bytes that the sender has handled so far, and the bytes of the messages of this batch. */
+type Batch<Message> = [handled: number, handledBytes: number, bytes: number, messages: Message[]];
+
+/** Bytes of the large parts of a message: its strings and byte arrays, also inside a list. */
+function bytesOf(message: readonly unknown[]): number {
+  let bytes = 0;
+  for (const part of message) {
+    if (typeof part === 'string') bytes += part.length;
+    else if (typeof part !== 'object' || part === null) continue;
+    else if (part instanceof Uint8Array) bytes += part.length;
+    else if (Array.isArray(part)) bytes += bytesOf(part);
+  }
+  return bytes;
+}

@@ -1,0 +1,92 @@
+// Statements that find documents by name and create them. The log has their content.
+
+import type { KindName } from '../../../../protocol/messages.ts';
+import type { DocumentId, DocumentRow, SessionRef } from '../../store.ts';
+import { type Sql, textArray } from '../connection/connect.ts';
+import { sessionState } from '../session/session.ts';
+
+/** Stored numbers of the kinds. A number is never given to another kind. */
+const KINDS: Readonly<Record<KindName, number>> = { json: 1, 'rich-text': 2, yjs: 3 };
+const KIND_NAMES = new Map<number, KindName>([
+  [KINDS.json, 'json'],
+  [KINDS['rich-text'], 'rich-text'],
+  [KINDS.yjs, 'yjs'],
+]);
+
+interface Row {
+  id: DocumentId;
+  kind: number;
+  folded: number;
+}
+
+export async function find(sql: Sql, org: string, name: string): Promise<DocumentRow | undefined> {
+  const [row] = await sql<Row[]>`
+    SELECT id, kind, folded FROM document WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL`;
+  return row && documentRow(row);
+}
+
+/** The rows come in the order of the names. */
+export async function findAll(
+  sql: Sql,
+  names: readonly (readonly [org: string, name: string])[],
+): Promise<readonly (DocumentRow | undefined)[]> {
+  const orgs = textArray(
+    sql,
+    names.map(([org]) => org),
+  );
+  const rests = textArray(
+    sql,
+    names.map(([, name]) => name),
+  );
+  // With LIMIT the index is used for each name, regardless of the planner's estimate of the table.
+  const rows = await sql<(Row & { place: number })[]>`
+    SELECT n.place, d.id, d.kind, d.folded FROM unnest(${orgs}, ${rests}) WITH ORDINALITY n(org, name, place)
+    CROSS JOIN LATERAL (SELECT id, kind, folded FROM document
+      WHERE org = n.org AND name = n.name AND deleted_at IS NULL LIMIT 1) d`;
+  const found = new Map(rows.map((row) => [row.place, documentRow(row)]));
+  return names.map((_, at) => found.get(at + 1));
+}
+
+export interface NewDocument {
+  readonly id: DocumentId;
+  readonly org: string;
+  readonly name: string;
+  readonly shard: number;
+  readonly kind: KindName;
+}
+
+/**
+ * Creates the document if its name is free, or returns the existing one. Undefined if the session is fenced
+ * or does not own the shard. 'again' if it lost a race or the id is taken: call it again with another id.
+ */
+export async function create(
+  sql: Sql,
+  session: SessionRef,
+  document: NewDocument,
+): Promise<{ row: DocumentRow; created: boolean } | 'again' | undefined> {
+  const { id, org, name, shard, kind } = document;
+  const [row] = await sql<(Row & { created: boolean })[]>`
+    WITH me AS MATERIALIZED (
+      SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state <> 'fenced' FOR SHARE),
+    owned AS MATERIALIZED (SELECT 1 FROM shard WHERE id = ${shard} AND owner = ${session.id} FOR SHARE),
+    made AS (
+      INSERT INTO document (id, org, name, shard, kind)
+      SELECT ${id}::bigint, ${org}, ${name}, ${shard}::int, ${KINDS[kind]}::smallint
+      WHERE EXISTS (SELECT 1 FROM me) AND EXISTS (SELECT 1 FROM owned)
+      ON CONFLICT DO NOTHING RETURNING id, kind, folded)
+    SELECT id, kind, folded, true AS created FROM made
+    UNION ALL
+    SELECT id, kind, folded, false FROM document
+    WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM me)`;
+  if (row) return { row: documentRow(row), created: row.created };
+  if ((await sessionState(sql, session.id)) === 'fenced') return undefined;
+  const [owned] = await sql`SELECT 1 FROM shard WHERE id = ${shard} AND owner = ${session.id}`;
+  return owned ? 'again' : undefined;
+}
+
+function documentRow(row: Row): DocumentRow {
+  const kind = KIND_NAMES.get(row.kind);
+  if (kind === undefined)
+    throw new Error(`document ${row.id} has kind ${row.kind}, which this version does not know`);
+  return { id: row.id, kind, folded: row.folded };
+}

@@ -1,0 +1,36 @@
+// Merges a trace outside the server: every step becomes one patch on the version right before it. For traces
+// whose plan has no common order, and as a second opinion on traces that have one. Uses Yjs, which can hold
+// any set of transactions that contains its causes; never uses the product's kinds.
+import * as Y from 'yjs';
+import { Delta } from '../../client/delta.ts';
+import { YjsAuthor } from '../clients/author.ts';
+import type { Trace } from './trace.ts';
+import type { TracePlan } from './trace-plan.ts';
+
+/** The delta of each step, in the plan's order, as it applies after all steps before it. */
+export function mergeTrace(trace: Trace, plan: TracePlan): Delta[] {
+  const authors = plan.byAgent.map(() => new YjsAuthor());
+  const head = new Y.Doc();
+  let change = new Delta();
+  head.getText('text').observe((event) => {
+    change = new Delta();
+    for (const op of event.delta) {
+      if (typeof op.insert === 'string') change.insert(op.insert);
+      else if (op.retain !== undefined) change.retain(op.retain);
+      else if (op.delete !== undefined) change.delete(op.delete);
+    }
+  });
+  return plan.steps.map((step) => {
+    const { op } = author(authors, step.agent).edit(step, trace.txns[step.txn]?.patches ?? []);
+    for (const [agent, other] of authors.entries()) if (agent !== step.agent) other.receive(step, op);
+    change = new Delta();
+    if (op instanceof Uint8Array) Y.applyUpdate(head, op);
+    return change;
+  });
+}
+
+function author(authors: readonly YjsAuthor[], agent: number): YjsAuthor {
+  const found = authors[agent];
+  if (found === undefined) throw new RangeError(`no agent ${agent}`);
+  return found;
+}

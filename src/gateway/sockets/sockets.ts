@@ -1,0 +1,393 @@
+// The WebSocket side of a node: upgrades, subprotocols, and the clock that ends sockets which are silent,
+// dead or late. gateway.ts interprets the messages.
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type RawData, type Server, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
+import { CLOSE, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
+import type { Limits } from '../../../protocol/limits.ts';
+import type { Gateway } from '../gateway.ts';
+import { DirectWrites } from '../node-private/direct-writes.ts';
+import { WholeFrames } from '../node-private/whole-frames.ts';
+import { Session } from '../session.ts';
+import { ClientSocket } from './client-socket.ts';
+import { CostlyReads } from './costly-reads.ts';
+import type { Origins } from './origins.ts';
+import { PatchWindow } from './patch-window.ts';
+import { opensAtOnce } from './rates.ts';
+import { ReadBudget } from './read-budget.ts';
+
+export interface SocketsOptions {
+  readonly gateway: Gateway;
+  readonly limits: Limits;
+  readonly outboxBytes: number;
+  readonly connections: number;
+  readonly helloMs: number;
+  /** Bytes per second that are read of one socket, and ms per second that its frames may take here. */
+  readonly readBytes: number;
+  readonly readMs: number;
+  /**
+   * While more bytes of patches than this are under way through the node, sockets that send many are not
+   * read.
+   */
+  readonly patchBytes: number;
+  readonly origins: Pick<Origins, 'refusal'>;
+}
+
+const PATH = '/v1/socket';
+const CLOCK_MS = 250;
+/** Time after which a client that was sent away is closed, counted from the end of the spread. */
+const AWAY_GRACE_MS = 500;
+/** How long a socket may take to answer a close. */
+const CLOSE_TIMEOUT_MS = 10_000;
+/** Longest time that a socket is held while the patches of others are under way. */
+const HOLD_MS = 1_000;
+/** Interval at which sockets are examined. */
+const LOOK_MS = 1_000;
+/**
+ * A socket with a presence is pinged after the first time of silence. After the second its presence is hidden
+ * from others.
+ */
+const PING_PRESENT_MS = 1_500;
+const HIDE_MS = 3_500;
+
+export class Sockets {
+  private readonly options: SocketsOptions;
+  private readonly server: Server<typeof ClientSocket>;
+  private readonly wholeFrames: WholeFrames<Session>;
+  private readonly readBudget: ReadBudget<Session>;
+  private readonly window: PatchWindow<Session>;
+  private readonly costlyReads: CostlyReads<Session>;
+  private readonly directWrites = DirectWrites.create();
+  private readonly sessions = new Set<Session>();
+  private readonly clock: NodeJS.Timeout;
+  private ticks = 0;
+  private lastLook = steadyNow();
+  private stopping = false;
+  /** The node cannot serve for the time being. */
+  private away = false;
+  /** Clients that were told to go and are still here. */
+  private going = 0;
+  /**
+   * ms that never go back, refreshed by the clock: exact enough for limits in seconds, and cheap on the hot
+   * path.
+   */
+  now = steadyNow();
+
+  constructor(options: SocketsOptions) {
+    this.options = options;
+    const { gateway, limits } = options;
+    this.received = receivedBy(gateway);
+    const readBudget = new ReadBudget<Session>({
+      bytesPerSecond: options.readBytes,
+      msPerSecond: options.readMs,
+      now: () => this.now,
+      pause: (session, ms) => this.rest(session, ms),
+    });
+    this.readBudget = readBudget;
+    const window = new PatchWindow<Session>({
+      bytes: options.patchBytes,
+      holdMs: HOLD_MS,
+      after: (ms, call) => setTimeout(call, ms).unref(),
+      hold: (session) => this.pause(session),
+      letGo: (session) => this.resume(session),
+    });
+    this.window = window;
+    const costlyReads = new CostlyReads<Session>({
+      after: (ms, call) => setTimeout(call, ms).unref(),
+      hold: (session) => this.pause(session),
+      letGo: (session) => this.resume(session),
+    });
+    this.costlyReads = costlyReads;
+    this.wholeFrames = new WholeFrames(
+      limits.frameBytes,
+      (session, payload, bytes) => gateway.receive(session, payload, bytes),
+      (session, bytes, ms) => {
+        readBudget.spend(session, bytes, ms);
+        window.read(session);
+        costlyReads.read(session, ms);
+      },
+    );
+    const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
+      noServer: true,
+      WebSocket: ClientSocket,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.frameBytes,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      // The offered subprotocols have been checked before the upgrade.
+      handleProtocols: (offered) => offeredCodec([...offered])?.subprotocol ?? false,
+    };
+    this.server = new WebSocketServer(server);
+    this.clock = setInterval(() => this.tick(), CLOCK_MS);
+  }
+
+  get size(): number {
+    return this.sessions.size;
+  }
+
+  /** Sockets without those that have been sent away. */
+  get staying(): number {
+    return this.sessions.size - this.going;
+  }
+
+  /** For the HTTP server's `upgrade` event. */
+  readonly upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    const refusal = this.options.origins.refusal(request.headers);
+    if (refusal !== undefined) {
+      refuse(stream, 403, 'Forbidden', 'forbidden', refusal);
+      return;
+    }
+    const path = request.url?.split('?', 1)[0];
+    if (path !== PATH) {
+      refuse(stream, 404, 'Not Found', 'not-found');
+      return;
+    }
+    if (this.stopping || this.away) {
+      refuse(stream, 503, 'Service Unavailable', 'unavailable');
+      return;
+    }
+    const header = request.headers['sec-websocket-protocol'];
+    const offered = header?.split(',').map((name) => name.trim()) ?? [];
+    const codec = offered.length === 0 ? jsonCodec : offeredCodec(offered);
+    if (codec === undefined) {
+      refuse(stream, 400, 'Bad Request', 'bad-message');
+      return;
+    }
+    this.server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
+      this.accept(socket, stream, codec),
+    );
+  };
+
+  /**
+   * Tells every client to come back elsewhere, each after its own part of `spreadMs`. Resolves when all have
+   * gone, or have been closed `graceMs` after the end of the spread. No socket is accepted after the call.
+   */
+  async drain(spreadMs: number, graceMs: number): Promise<void> {
+    this.stopping = true;
+    await this.empty(spreadMs, graceMs, () => true);
+  }
+
+  /** Same as `drain`, but new sockets are accepted again after `takeAgain`. */
+  async sendAway(spreadMs: number): Promise<void> {
+    this.away = true;
+    await this.empty(spreadMs, AWAY_GRACE_MS, () => this.away);
+  }
+
+  takeAgain(): void {
+    this.away = false;
+  }
+
+  /**
+   * Tells some clients, chosen at random among those that `mayGo`, to come back elsewhere within `spreadMs`.
+   * A client that has not gone by then is closed. Returns the clients that were told.
+   */
+  sendSomeAway(
+    count: number,
+    spreadMs: number,
+    mayGo: (client: string, session: Session) => boolean,
+  ): readonly string[] {
+    const left = [...this.sessions].filter((session) => {
+      const { client, closed, goesBy } = session;
+      return client !== undefined && !closed && goesBy === undefined && mayGo(client, session);
+    });
+    const told: string[] = [];
+    while (told.length < count && left.length > 0) {
+      const chosen = Math.floor(Math.random() * left.length);
+      const session = left[chosen];
+      const last = left.pop();
+      if (session?.client === undefined || last === undefined) break;
+      if (chosen < left.length) left[chosen] = last;
+      this.going++;
+      session.goesBy = steadyNow() + spreadMs + AWAY_GRACE_MS;
+      session.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
+      told.push(session.client);
+    }
+    return told;
+  }
+
+  /** Sends to all clients that have been welcomed. */
+  tellNodes(nodes: readonly string[]): void {
+    const frames = new Map<Codec, Uint8Array>();
+    for (const session of this.sessions) {
+      if (session.client === undefined || session.closed) continue;
+      const frame = frames.get(session.codec) ?? session.frame({ type: 'nodes', nodes });
+      frames.set(session.codec, frame);
+      session.write(frame);
+    }
+  }
+
+  private async empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
+    for (const session of this.sessions) {
+      const reconnectInMs = Math.floor(Math.random() * spreadMs);
+      session.send({ type: 'draining', reconnectInMs });
+    }
+    const until = steadyNow() + spreadMs + graceMs;
+    while (this.sessions.size > 0 && steadyNow() < until && goOn())
+      await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
+    if (!goOn()) return;
+    for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');
+  }
+
+  /** Tells every socket that the node stops, and gives each a moment to answer. */
+  async close(timeoutMs: number): Promise<void> {
+    this.stopping = true;
+    clearInterval(this.clock);
+    const all = [...this.sessions];
+    for (const session of all) session.close(CLOSE.shutdown, 'the node stops');
+    const ended = Promise.all(
+      all.map((session) => new Promise((done) => session.socket.once('close', done))),
+    );
+    const late = new Promise((done) => setTimeout(done, timeoutMs).unref());
+    await Promise.race([ended, late]);
+    for (const session of this.sessions) session.socket.terminate();
+  }
+
+  private accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
+    const { limits, outboxBytes, connections } = this.options;
+    socket.on('error', ignore);
+    if (this.sessions.size >= connections) {
+      socket.close(CLOSE.overloaded, 'too many connections');
+      return;
+    }
+    const rates = {
+      opens: opensAtOnce(limits),
+      submits: limits.submitsPerSecond,
+      presences: limits.presencesPerSecond,
+    };
+    const session = new Session(
+      socket,
+      stream,
+      codec,
+      outboxBytes,
+      this.now,
+      rates,
+      this.directWrites,
+      this.window,
+    );
+    socket.session = session;
+    Object.assign(session, this.readBudget.full);
+    this.sessions.add(session);
+    this.wholeFrames.tap(stream, session);
+    socket.on('message', this.received);
+    socket.on('ping', this.pinged);
+    socket.on('pong', heard);
+    socket.on('pong', this.pinged);
+    socket.on('close', this.closed);
+  }
+
+  private readonly received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
+
+  /** ws answers a ping. A ping counts as a message, and so does a pong. */
+  private readonly pinged = toldBy((session) => this.options.gateway.counts(session));
+
+  private readonly closed = toldBy((session) => {
+    this.sessions.delete(session);
+    if (session.goesBy !== undefined) this.going--;
+    this.options.gateway.disconnected(session);
+    this.window.closed(session);
+    this.costlyReads.closed(session);
+  });
+
+  private rest(session: Session, ms: number): void {
+    if (session.closed || session.isResting) return;
+    session.isResting = true;
+    this.pause(session);
+    setTimeout(() => {
+      session.isResting = false;
+      this.resume(session);
+    }, ms).unref();
+  }
+
+  private pause(session: Session): void {
+    if (session.pauses++ === 0) session.socket.pause();
+  }
+
+  private resume(session: Session): void {
+    if (--session.pauses > 0) return;
+    // Messages that came meanwhile have not been read yet.
+    session.heard = this.now;
+    session.socket.resume();
+  }
+
+  private tick(): void {
+    this.now = steadyNow();
+    if (++this.ticks % (LOOK_MS / CLOCK_MS) !== 0) return;
+    const { helloMs, limits } = this.options;
+    // Messages that came while this thread was busy have not been read yet.
+    const isLate = this.now - this.lastLook > 1.5 * LOOK_MS;
+    this.lastLook = this.now;
+    for (const session of this.sessions) {
+      session.messages = 0;
+      // A reader that stands still does not answer our close for long. Its subscriptions end now.
+      if (session.closed) this.options.gateway.disconnected(session);
+      if (session.goesBy !== undefined && this.now > session.goesBy)
+        session.close(CLOSE.draining, 'another node has room');
+      const silent = this.now - session.heard;
+      if (session.client === undefined && this.now - session.since > helloMs) {
+        session.close(CLOSE.noHello, 'no hello in time');
+      } else if (silent > limits.idleMs && (session.pinged || session.closed)) session.socket.terminate();
+      else if (!session.pinged && !session.closed && isDue(session, silent, limits)) {
+        session.pinged = true;
+        session.socket.ping();
+      }
+      if (session.isHidden ? silent < HIDE_MS : !isLate && silent > HIDE_MS && session.hasPresence)
+        this.options.gateway.setHidden(session, !session.isHidden);
+    }
+  }
+}
+
+/** True if the socket has been silent long enough to be pinged. */
+function isDue(session: Session, silent: number, { idleMs }: Limits): boolean {
+  return silent > idleMs / 2 || (silent > PING_PRESENT_MS && session.hasPresence);
+}
+
+/** Whole ms, for the times kept with each socket. */
+const steadyNow = (): number => Math.round(performance.now());
+
+// All sockets share these functions, which find the session on the socket.
+
+const sessionOf = (socket: WebSocket): Session | undefined =>
+  socket instanceof ClientSocket ? socket.session : undefined;
+
+function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary: boolean) => void {
+  return function (data, isBinary) {
+    const session = sessionOf(this);
+    if (session === undefined || !Buffer.isBuffer(data)) return;
+    gateway.receive(session, isBinary ? data : data.toString('utf8'), data.length);
+  };
+}
+
+function heard(this: WebSocket): void {
+  const session = sessionOf(this);
+  if (session === undefined) return;
+  session.heard = steadyNow();
+  session.pinged = false;
+}
+
+function toldBy(tell: (session: Session) => void): (this: WebSocket) => void {
+  return function () {
+    const session = sessionOf(this);
+    if (session !== undefined) tell(session);
+  };
+}
+
+/** ws closes the socket itself after a protocol error, and `close` follows. */
+const ignore = (): void => undefined;
+
+/** The first of the offered subprotocols that the node supports. */
+function offeredCodec(offered: readonly string[]): Codec | undefined {
+  for (const name of offered) {
+    for (const codec of [jsonCodec, msgpackCodec]) if (codec.subprotocol === name) return codec;
+  }
+  return undefined;
+}
+
+function refuse(stream: Duplex, status: number, reason: string, code: ErrorCode, message = reason): void {
+  const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
+  stream.once('error', ignore);
+  stream.end(
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

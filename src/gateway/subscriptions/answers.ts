@@ -1,0 +1,247 @@
+// Brings the owners' messages to the sockets: commits and answers as ready-made frames, presence composed for
+// each reader. It records the state that a change of owner must not lose (the version told last and the
+// unanswered submits), and leaves the change itself to ownership.ts.
+import type { Clock } from '../../../actors/clock.ts';
+import type { ToGateway } from '../../../actors/link/link-messages.ts';
+import {
+  ACK,
+  CLOSE as CLOSE_MESSAGE,
+  CLOSED,
+  COMMIT,
+  LOST,
+  NOT_OWNER,
+  OPEN_FAILED,
+  OPENED,
+  PULL,
+  REFUSED,
+  RESET,
+  STATES,
+} from '../../../actors/link/link-messages.ts';
+import { jsonCodec } from '../../../protocol/codec.ts';
+import {
+  CLOSE,
+  type ErrorCode,
+  FINAL_SUBMIT_CODES,
+  type FinalSubmitCode,
+  isOpenSubmitCode,
+} from '../../../protocol/errors.ts';
+import { PresenceFrames } from '../presence-frames.ts';
+import type { Replies } from '../replies.ts';
+import type { LargeAnswers } from '../sockets/large-answers.ts';
+import type { Channel, Subscription } from './channel.ts';
+import type { Channels } from './channels.ts';
+import type { OwnerChanges } from './ownership.ts';
+import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
+
+const ENDED = {
+  deleted: 'the document is gone',
+  forbidden: 'you may not see it any more',
+  replaced: 'the same client has opened it on another socket',
+} as const;
+
+const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
+/**
+ * A catch-up asks for its next chunk only after the reader has taken most of the last. This is how often that
+ * is checked.
+ */
+const PULL_MS = 20;
+
+export interface AnswersParts {
+  readonly after: Clock['after'];
+  readonly channels: Channels;
+  readonly subscriptions: Subscriptions;
+  readonly owners: OwnerChanges;
+  readonly replies: Replies;
+  readonly large: LargeAnswers;
+}
+
+export class Answers {
+  private readonly after: Clock['after'];
+  private readonly channels: Channels;
+  private readonly subscriptions: Subscriptions;
+  private readonly owners: OwnerChanges;
+  private readonly replies: Replies;
+  private readonly large: LargeAnswers;
+
+  constructor(parts: AnswersParts) {
+    this.after = parts.after;
+    this.channels = parts.channels;
+    this.subscriptions = parts.subscriptions;
+    this.owners = parts.owners;
+    this.replies = parts.replies;
+    this.large = parts.large;
+  }
+
+  take(messages: readonly ToGateway[]): void {
+    for (const message of messages) {
+      const channel = this.channels.numbered(message[1]);
+      if (channel !== undefined) this.takeOne(channel, message);
+    }
+  }
+
+  private takeOne(channel: Channel, message: ToGateway): void {
+    switch (message[0]) {
+      case COMMIT: {
+        const [, , version, json, msgpack, acks] = message;
+        this.commit(channel, version, json, msgpack, acks);
+        return;
+      }
+      case OPENED: {
+        const subscription = channel.subs.get(message[2]);
+        if (subscription !== undefined) this.opened(channel, subscription, message);
+        return;
+      }
+      case ACK: {
+        const [, , sub, seq, version] = message;
+        const subscription = channel.subs.get(sub);
+        if (subscription === undefined) return;
+        settle(subscription, seq);
+        subscription.session.send({ type: 'ack', doc: channel.doc, seq, version });
+        return;
+      }
+      case REFUSED: {
+        const [, , sub, seq, code, text] = message;
+        const subscription = channel.subs.get(sub);
+        if (subscription !== undefined) this.refused(channel, subscription, seq, code, text);
+        return;
+      }
+      case STATES:
+        this.states(channel, message[2]);
+        return;
+      case CLOSED: {
+        const subscription = channel.subs.get(message[2]);
+        if (subscription === undefined) return;
+        // The subscription ends together with those that it was to replace. If the document is being opened
+        // again, that open answers the client.
+        this.subscriptions.absorb(subscription);
+        if (this.subscriptions.end(subscription))
+          subscription.session.send({
+            type: 'closed',
+            doc: channel.doc,
+            code: message[3],
+            message: ENDED[message[3]],
+          });
+        this.channels.dispose(channel);
+        return;
+      }
+      case OPEN_FAILED: {
+        const [, , sub, code, text, retryAfterMs] = message;
+        const subscription = channel.subs.get(sub);
+        if (subscription !== undefined)
+          this.owners.openFailed(channel, subscription, code, text, retryAfterMs);
+        return;
+      }
+      case RESET:
+      case NOT_OWNER:
+        this.owners.dropped(channel);
+        return;
+      case LOST: {
+        const subscription = channel.subs.get(message[2]);
+        if (subscription === undefined) return;
+        this.subscriptions.end(subscription);
+        subscription.session.close(CLOSE.draining, 'open again');
+        this.channels.dispose(channel);
+        return;
+      }
+      default:
+        throw new Error(`unknown message ${String(message satisfies never)}`);
+    }
+  }
+
+  private commit(
+    channel: Channel,
+    version: number,
+    json: Uint8Array | null,
+    msgpack: Uint8Array | null,
+    acks: readonly number[],
+  ): void {
+    channel.version = version;
+    for (let i = 0; i < acks.length; i += 2) {
+      const author = channel.subs.get(acks[i] ?? 0);
+      if (author !== undefined) settle(author, acks[i + 1] ?? 0);
+    }
+    // A stream copies bytes that are no Buffer into one, anew for each reader.
+    const text = json && asBuffer(json);
+    const packed = msgpack && asBuffer(msgpack);
+    for (const session of channel.readers) {
+      const frame = session.codec === jsonCodec ? text : packed;
+      if (frame !== null) session.write(frame);
+    }
+  }
+
+  private opened(
+    channel: Channel,
+    subscription: Subscription,
+    message: ToGateway & [typeof OPENED, ...unknown[]],
+  ): void {
+    const [, chan, sub, frames, version, history, seqs, complete] = message;
+    const { session } = subscription;
+    channel.endWait();
+    let bytes = 0;
+    for (const frame of frames) bytes += frame.length;
+    // An open of a document that this socket had open already has replaced the earlier one at the owner: it
+    // cannot be refused any more.
+    const mayRefuse = !subscription.opened && subscription.before === undefined;
+    if (mayRefuse && !this.large.fits(bytes)) {
+      channel.link?.send([CLOSE_MESSAGE, chan, sub]);
+      this.owners.openFailed(channel, subscription, 'overloaded', 'too many large answers are on their way');
+      return;
+    }
+    this.subscriptions.absorb(subscription);
+    const resumed = subscription.mode === 'resuming';
+    channel.history = history;
+    for (const seq of seqs) settle(subscription, seq);
+    subscription.opened = true;
+    subscription.request = undefined;
+    subscription.version = version;
+    for (const frame of frames) session.writeLarge(frame);
+    this.large.written(session, bytes);
+    if (session.closed) return;
+    if (complete) {
+      subscription.mode = 'joined';
+      channel.version = version;
+      channel.join(subscription);
+    } else if (!resumed) subscription.mode = 'catching-up';
+    if (resumed && complete) this.subscriptions.sendAgain(subscription);
+    if (!complete) this.pull(channel, subscription);
+  }
+
+  /** Asks for the next chunk once the reader has taken most of the last. */
+  private pull(channel: Channel, subscription: Subscription): void {
+    const { chan } = channel;
+    if (subscription.session.keepsUp) {
+      channel.link?.send([PULL, chan, subscription.sub]);
+      return;
+    }
+    this.after(PULL_MS, () => {
+      const isStill = channel.chan === chan && channel.subs.get(subscription.sub) === subscription;
+      if (isStill && !subscription.session.closed) this.pull(channel, subscription);
+    });
+  }
+
+  private refused(
+    channel: Channel,
+    subscription: Subscription,
+    seq: number,
+    code: ErrorCode,
+    message: string,
+  ): void {
+    if (isOpenSubmitCode(code)) leaveOpen(subscription, seq, code);
+    else settle(subscription, seq);
+    const { session } = subscription;
+    const { doc } = channel;
+    if (FINAL.has(code)) session.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
+    else this.replies.later(session, code, message, { doc, seq });
+  }
+
+  private states(channel: Channel, states: readonly (string | null)[]): void {
+    const frames = new PresenceFrames(channel.doc, states);
+    for (const session of channel.readers) {
+      if (!session.keepsUp) continue;
+      const frame = frames.frameFor(session.codec, session.client);
+      if (frame !== undefined) session.write(frame);
+    }
+  }
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,0 +1,60 @@
+// All channels of a gateway, by document, by number and by shard. Each channel gets a number that is never
+// used twice, so a late message of an old owner under an old number finds no channel. It sends nothing.
+import { shardOf } from '../../../actors/shard.ts';
+import { Channel } from './channel.ts';
+
+export class Channels {
+  private readonly byName = new Map<string, Channel>();
+  private readonly byNumber = new Map<number, Channel>();
+  private readonly byShard = new Map<number, Set<Channel>>();
+  private lastChan = 0;
+
+  /** The document's channel; a new one waits for an owner. */
+  of(doc: string): Channel {
+    let channel = this.byName.get(doc);
+    if (channel === undefined) {
+      channel = new Channel(doc, shardOf(doc), ++this.lastChan);
+      this.byName.set(doc, channel);
+      this.byNumber.set(channel.chan, channel);
+      let neighbours = this.byShard.get(channel.shard);
+      if (neighbours === undefined) {
+        neighbours = new Set();
+        this.byShard.set(channel.shard, neighbours);
+      }
+      neighbours.add(channel);
+    }
+    return channel;
+  }
+
+  numbered(chan: number): Channel | undefined {
+    return this.byNumber.get(chan);
+  }
+
+  /**
+   * A copy of the current list, because channels may be disposed of while the caller goes through it.
+   * `shards` omitted: all channels.
+   */
+  list(shards?: readonly number[]): readonly Channel[] {
+    if (shards === undefined) return [...this.byName.values()];
+    return shards.flatMap((shard) => [...(this.byShard.get(shard) ?? [])]);
+  }
+
+  /** Gives the channel a new number. Messages for its old number find no channel from now on. */
+  renumber(channel: Channel): void {
+    this.byNumber.delete(channel.chan);
+    channel.chan = ++this.lastChan;
+    this.byNumber.set(channel.chan, channel);
+  }
+
+  /** Drops the channel if no socket has it open. */
+  dispose(channel: Channel): void {
+    if (channel.subs.size > 0 || this.byName.get(channel.doc) !== channel) return;
+    channel.endWait();
+    if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
+    this.byName.delete(channel.doc);
+    this.byNumber.delete(channel.chan);
+    const neighbours = this.byShard.get(channel.shard);
+    neighbours?.delete(channel);
+    if (neighbours?.size === 0) this.byShard.delete(channel.shard);
+  }
+}

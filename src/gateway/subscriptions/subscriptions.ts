@@ -1,0 +1,230 @@
+// The subscriptions of all sockets: opens, closes and repeated opens at the owner, in an order that loses no
+// submit and no version. It decides nothing about owners: without an owner, subscriptions stay as they are.
+import { BEHIND_OPEN } from '../../../actors/link/left-open.ts';
+import {
+  CLOSE,
+  JSON_FRAMES,
+  MSGPACK_FRAMES,
+  OPEN,
+  type OpenRequest,
+  PRESENCE,
+  SUBMIT,
+} from '../../../actors/link/link-messages.ts';
+import { jsonCodec } from '../../../protocol/codec.ts';
+import type { OpenSubmitCode } from '../../../protocol/errors.ts';
+import type { Role } from '../../../protocol/messages.ts';
+import type { Replies } from '../replies.ts';
+import type { Session } from '../session.ts';
+import type { Channel, Subscription } from './channel.ts';
+import type { Channels } from './channels.ts';
+
+/** Every client has this role, because roles are not implemented. */
+const ROLE: Role = 'owner';
+
+export class Subscriptions {
+  private readonly channels: Channels;
+  private readonly replies: Replies;
+  private lastSub = 0;
+
+  constructor(channels: Channels, replies: Replies) {
+    this.channels = channels;
+    this.replies = replies;
+  }
+
+  /**
+   * Opens the subscription at the owner, if there is one. False if the owner is too far behind. Subscriptions
+   * that were opened before, and repeated opens after a change of owner (`again`), are never refused so.
+   */
+  subscribe(subscription: Subscription, again = false): boolean {
+    const { channel, session } = subscription;
+    subscription.sub = ++this.lastSub;
+    channel.subs.set(subscription.sub, subscription);
+    if (channel.link === undefined) return true;
+    const { version, before } = subscription;
+    const request: OpenRequest = {
+      doc: channel.doc,
+      client: session.client ?? '',
+      user: session.user,
+      role: ROLE,
+      codec: session.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
+      askedAt: subscription.askedAt,
+      ...(subscription.asked ? { again: true } : {}),
+      ...(subscription.opened
+        ? {
+            since: version,
+            ...(channel.history === undefined ? {} : { history: channel.history }),
+            resume: true,
+          }
+        : subscription.request),
+      ...(before === undefined ? {} : { replaces: rootOf(before).sub }),
+    };
+    subscription.asked = true;
+    const message: [typeof OPEN, number, number, OpenRequest] = [
+      OPEN,
+      channel.chan,
+      subscription.sub,
+      request,
+    ];
+    if (!again && !subscription.opened) return channel.link.offer(message);
+    channel.link.send(message);
+    return true;
+  }
+
+  /** Opens all subscriptions of the channel at an owner that does not know them. */
+  subscribeAgain(channel: Channel): void {
+    const all = [...channel.subs.values()];
+    channel.subs.clear();
+    for (const subscription of all) this.subscribe(subscription, true);
+    for (const subscription of all) {
+      // Submits from before the first `opened` are sent again after the open.
+      if (!subscription.opened) this.sendAgain(subscription);
+    }
+  }
+
+  /**
+   * Sends the unanswered submits again, in order, and the presence. A submit behind a refused one is refused
+   * with the same code.
+   */
+  sendAgain(subscription: Subscription): void {
+    const { sub, unanswered, presence, channel, session } = subscription;
+    const { link, chan } = channel;
+    for (const { seq, base, op, behind } of [...(unanswered?.all() ?? [])]) {
+      if (behind === undefined) link?.send([SUBMIT, chan, sub, seq, base, op]);
+      else {
+        leaveOpen(subscription, seq, behind);
+        this.replies.later(session, behind, BEHIND_OPEN, { doc: channel.doc, seq });
+      }
+    }
+    if (presence !== undefined && !session.isHidden) link?.send([PRESENCE, chan, sub, presence]);
+  }
+
+  /** Hides the presence of a silent session from the others, until `show`. */
+  hide(session: Session): void {
+    session.isHidden = true;
+    for (const subscription of session.open.values()) {
+      const { channel, presence } = subscription;
+      const { mode, sub } = rootOf(subscription);
+      if (presence === undefined) continue;
+      if (mode === 'resuming') this.tellGone(channel, session);
+      else channel.link?.send([PRESENCE, channel.chan, sub, null]);
+    }
+  }
+
+  show(session: Session): void {
+    session.isHidden = false;
+    for (const subscription of session.open.values()) {
+      const { channel, presence } = subscription;
+      const { mode, sub } = rootOf(subscription);
+      if (presence !== undefined && mode !== 'resuming')
+        channel.link?.send([PRESENCE, channel.chan, sub, presence]);
+    }
+  }
+
+  /** Suspends the subscriptions: later messages of the former owner about this channel do not count. */
+  suspend(channel: Channel): void {
+    for (const subscription of channel.subs.values()) {
+      if (subscription.mode === 'joined') subscription.version = channel.version;
+      subscription.mode = subscription.opened ? 'resuming' : 'opening';
+      channel.leave(subscription);
+    }
+    this.channels.renumber(channel);
+  }
+
+  /** Ends the subscription and those that it was to replace: the socket no longer wants the document. */
+  unsubscribe(subscription: Subscription): void {
+    const { channel } = subscription;
+    const unknown = rootOf(subscription).mode === 'resuming' && subscription.presence !== undefined;
+    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before) {
+      this.forget(each);
+      channel.link?.send([CLOSE, channel.chan, each.sub]);
+    }
+    if (unknown) this.tellGone(channel, subscription.session);
+    this.channels.dispose(channel);
+  }
+
+  /**
+   * Tells the others that a presence is gone. The owner that told them of it is gone, and the next owner
+   * never hears of it.
+   */
+  tellGone(channel: Channel, session: Session): void {
+    const { client } = session;
+    if (client === undefined) return;
+    for (const other of channel.subs.values()) {
+      if (other.opened && other.session !== session) {
+        other.session.send({ type: 'presence', doc: channel.doc, states: { [client]: null } });
+      }
+    }
+  }
+
+  /**
+   * Ends one of a socket's subscriptions to a document, which has not replaced another; the others go on.
+   * True if there are no others. The caller disposes of the channel.
+   */
+  end(subscription: Subscription): boolean {
+    const { session, channel, before, unanswered } = subscription;
+    const current = session.open.get(channel.doc);
+    if (current === subscription) {
+      if (before === undefined) session.open.delete(channel.doc);
+      else session.open.set(channel.doc, before);
+      this.forget(subscription);
+      return before === undefined;
+    }
+    let after = current;
+    while (after !== undefined && after.before !== subscription) after = after.before;
+    if (after === undefined) {
+      this.forget(subscription);
+      return true;
+    }
+    after.before = before;
+    // Only the first subscription has submits. They are sent again after the open of the next.
+    if (before === undefined && unanswered !== undefined) {
+      after.unanswered = unanswered;
+      subscription.unanswered = undefined;
+      if (after.mode !== 'resuming') this.sendAgain(after);
+    }
+    this.forget(subscription);
+    return false;
+  }
+
+  /** The subscription takes the place of those that it replaces, submits included. */
+  absorb(subscription: Subscription): void {
+    const root = rootOf(subscription);
+    if (root === subscription) return;
+    subscription.unanswered = root.unanswered;
+    root.unanswered = undefined;
+    if (root.mode === 'resuming') subscription.mode = 'resuming';
+    for (let old = subscription.before; old !== undefined; old = old.before) this.forget(old);
+    subscription.before = undefined;
+  }
+
+  /** Drops the subscription here. The owner is not told. */
+  private forget(subscription: Subscription): void {
+    const { channel } = subscription;
+    for (const { op } of subscription.unanswered?.all() ?? [])
+      subscription.session.countUnanswered(-op.length);
+    subscription.unanswered = undefined;
+    channel.leave(subscription);
+    channel.subs.delete(subscription.sub);
+  }
+}
+
+/** Records that a submit has its final answer. */
+export function settle(subscription: Subscription, seq: number): void {
+  const submit = rootOf(subscription).unanswered?.settle(seq);
+  if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
+}
+
+/** Records that a submit which was sent to an owner is refused, and may come again. */
+export function leaveOpen(subscription: Subscription, seq: number, code: OpenSubmitCode): void {
+  const submit = rootOf(subscription).unanswered?.refused(seq, code);
+  if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
+}
+
+/**
+ * The first of a socket's subscriptions to the document. It keeps the submits until the next one is opened.
+ */
+export function rootOf(subscription: Subscription): Subscription {
+  let root = subscription;
+  while (root.before !== undefined) root = root.before;
+  return root;
+}
