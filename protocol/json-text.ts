@@ -1,25 +1,25 @@
-// JSON.parse without the fault of V8 that reads an object key with an escape in it as another key: where the parser knows
-// an earlier key, `\`, and the text goes on with the escape of a quote or a newline, it takes that key for the one that it
-// knows (nodejs/node#63785: Node 24 and 26, and browsers). Texts with such keys are rare. They are parsed with
-// placeholders in the place of the keys, which get their names afterwards.
+// Parses JSON text without a fault of V8 (nodejs/node#63785; Node 24 and 26, and browsers). V8's JSON.parse can take an
+// object key that is written with an escape, such as a newline, for the key `\`, if it has met that key before. Keys with
+// escapes are rare. This file puts placeholders in their places, parses the text, and gives the members their names
+// afterwards. All other texts go to JSON.parse as they are.
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
-/** A character that no text of ours needs. Placeholders begin with as many as the text has nowhere. */
+/** A character for private use. A placeholder begins with more of them in a row than the text has anywhere. */
 const MARK = '\ue000';
 
-/** As JSON.parse: throws SyntaxError where the text is no JSON. */
+/** Returns what the text holds. Throws SyntaxError if the text is not JSON, as JSON.parse does. */
 export function parseJson(text: string): unknown {
   if (!text.includes('\\')) return JSON.parse(text);
   const keys = escapedKeys(text);
   return keys.length === 0 ? JSON.parse(text) : parseWithPlaceholders(text, keys);
 }
 
-/** Where keys with an escape stand in the text, their quotes included. */
+/** The positions of one key with an escape, its quotes included. */
 type Place = readonly [start: number, end: number];
 
-/** O(text). In a text that is no JSON it finds something or nothing: parsing it fails all the same. */
+/** O(text). The result means nothing if the text is not JSON; parsing that text fails in any case. */
 function escapedKeys(text: string): readonly Place[] {
   const keys: Place[] = [];
   for (let at = text.indexOf('\\'); at >= 0; ) {
@@ -32,7 +32,7 @@ function escapedKeys(text: string): readonly Place[] {
   return keys;
 }
 
-/** `at`: an escape in a string. Returns the position behind the quote that ends the string. */
+/** Returns the position behind the quote that ends a string. `at` is the position of an escape in it. */
 function endOfString(text: string, at: number): number {
   for (let end = at; end < text.length; end++) {
     const code = text.charCodeAt(end);
