@@ -1,5 +1,5 @@
-// What `npm test` prints: node's own report, and after it one paragraph for each test that failed, so that the last
-// thing on the screen is what failed and why.
+// Prints the output of `npm test`: node's own report, and after it one paragraph for each test that failed, so that
+// the failures and their reasons are the last lines on the screen.
 import { relative } from 'node:path';
 import { Readable } from 'node:stream';
 import type { TestEvent } from 'node:test/reporters';

@@ -72,7 +72,7 @@ test('between two pieces of the snapshot of a large json document others have th
     version: number;
     snapshot: { part: number[]; late?: 1 };
   };
-  // What comes while the pieces are written is not in them.
+  // An edit that comes while the pieces are written is not in them.
   assert.deepEqual([version, snapshot.part.length, snapshot.late], [1, 40_000, undefined]);
 });
 
@@ -124,7 +124,7 @@ function update(letter: string): Uint8Array {
   return Y.encodeStateAsUpdate(doc);
 }
 
-/** What these frames of an `opened` make of an empty document. */
+/** Returns the text of an empty document after the frames of an `opened`, its letters sorted. */
 function textIn(opened: Opened | undefined): string {
   const doc = new Y.Doc();
   for (const frame of opened?.[3] ?? []) {

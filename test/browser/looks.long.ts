@@ -1,5 +1,5 @@
-// What text and board look like with several people, in light, in dark and on a phone: pictures of them where
-// TROUPE_TEST_SCREENSHOTS names a folder, and a page that does not scroll sideways.
+// Text and board with several people, in light, in dark and on a phone. The tests take pictures of them where
+// TROUPE_TEST_SCREENSHOTS names a folder, and check that the page does not scroll sideways.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';

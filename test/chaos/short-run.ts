@@ -52,6 +52,9 @@ export async function keepsPromises(
   return results;
 }
 
-/** What random edits may meet by themselves is none; a rejection whose answer was lost is `seq-used` when it is asked for again. */
+/**
+ * Returns the codes that count as errors. Random edits may be rejected by themselves. A rejection whose answer was lost is
+ * `seq-used` when the client sends its submit again.
+ */
 const errorsOf = (told: Readonly<Record<string, number>> = {}): readonly string[] =>
   Object.keys(told).filter((code) => !/^rejected (test-failed|conflict|seq-used)$/.test(code));

@@ -37,7 +37,7 @@ export async function launch(t: TestContext, nodes: number, port?: number) {
   return { ...launcher, children };
 }
 
-/** One that has ended and that nobody has asked about is no process any more. */
+/** Tells whether a process runs. A process that has ended and was not waited for counts as ended. */
 export function runs(pid: string): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

@@ -1,4 +1,4 @@
-// What drives load, small, against a real node. node.long.ts replays longer traces.
+// The load tools, each with a small load, against a real node. node.long.ts replays longer traces.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { garbageRun } from '../../loadtest/garbage/garbage.ts';

@@ -1,4 +1,4 @@
-// What test/reporter.ts prints last: the tests that failed, with their messages.
+// The last lines of test/reporter.ts are the tests that failed, with their messages.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

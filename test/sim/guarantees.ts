@@ -1,4 +1,4 @@
-// What seeds of the simulation must show: whole, they find nothing; with a guarantee taken out, one of them misses it.
+// Checks of the simulation's seeds. The whole product must pass all of them. With a guarantee taken out, one must fail.
 import assert from 'node:assert/strict';
 import { firstThatMisses, spread } from './children.ts';
 import type { Mutation } from './mutations.ts';
