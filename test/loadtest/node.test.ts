@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { garbageRun } from '../../loadtest/garbage/garbage.ts';
 import { soakRun } from '../../loadtest/measures/soak.ts';
+import { presenceRun } from '../../loadtest/presence/presence.ts';
 import { startTestNode } from '../support/node.ts';
 import { endsAsItsAuthorsLeftIt } from './replayed-trace.ts';
 
@@ -32,4 +33,12 @@ test('a steady rate of edits on many documents ends without error or gap', async
   assert.deepEqual({ errors: result.errors, losses: result.losses }, { errors: {}, losses: {} });
   assert.equal(result.edits.unknown, 0);
   assert.ok(result.latency.count > 0);
+});
+
+test('every state of readers who move reaches every other reader', async (t) => {
+  const node = await startTestNode(t);
+  const result = await presenceRun({ url: node.socketUrl, readers: 30, seconds: 2, seed: 1 });
+  assert.deepEqual(result.faults, []);
+  assert.equal(result.received, 29 * result.sent);
+  assert.ok(result.delivery.count > 0 && result.bystanders.count > 0);
 });

@@ -1,0 +1,75 @@
+// The presence run: many readers of one document, each with a presence that moves once a second, while
+// bystanders edit documents of their own on the same node. It owns the verdict: every state reaches every
+// other reader, and no bystander notices.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Bystanders } from '../clients/bystanders.ts';
+import { seededRandom } from '../clients/random-edits.ts';
+import { pause } from '../costly/costly-client.ts';
+import { type Summary, summarize } from '../statistics.ts';
+import type { PresenceOrder, PresenceReport } from './presence-process.ts';
+
+export interface PresenceOptions {
+  readonly url: string;
+  readonly readers: number;
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+export interface PresenceResult {
+  readonly sent: number;
+  readonly received: number;
+  readonly frames: number;
+  readonly bytes: number;
+  /** Time from a state's sending to its arrival at a reader, ms. */
+  readonly delivery: Summary;
+  /** Time from edit to commit of the bystanders while the readers move, ms. */
+  readonly bystanders: Summary;
+  readonly faults: readonly string[];
+}
+
+/** A reader that parses every frame costs the run's own processor. */
+const WITNESSES = 8;
+
+export async function presenceRun({ url, readers, seconds, seed }: PresenceOptions): Promise<PresenceResult> {
+  const bystanders = new Bystanders(url, `bystanders-${seed}`, seededRandom(seed));
+  const child = fork(fileURLToPath(new URL('./presence-process.js', import.meta.url)));
+  try {
+    const doc = `presence/all-${seed}`;
+    const order: PresenceOrder = { url, doc, readers, witnesses: Math.min(WITNESSES, readers) };
+    await told(child, order);
+    await bystanders.start();
+    bystanders.latencies.length = 0;
+    child.send('begin');
+    await pause(1000 * seconds);
+    const latencies = bystanders.latencies.slice();
+    const report = (await told(child, 'end')) as PresenceReport;
+    await bystanders.stop();
+    const faults = [...report.faults, ...(await bystanders.faults())];
+    const { sent, received, frames, bytes } = report;
+    const due = sent * (readers - 1);
+    if (received !== due) faults.push(`readers got ${received} states, ${due} were due`);
+    if (sent < (readers * seconds) / 2) faults.push('the readers moved too little');
+    const delivery = summarize(report.latencies);
+    return { sent, received, frames, bytes, delivery, bystanders: summarize(latencies), faults };
+  } finally {
+    child.kill('SIGKILL');
+    bystanders.close();
+  }
+}
+
+async function told(child: ChildProcess, message: PresenceOrder | 'end'): Promise<unknown> {
+  const over = new AbortController();
+  const ended = once(child, 'exit', { signal: over.signal }).then(() =>
+    Promise.reject(new Error('the process of the readers has ended')),
+  );
+  const answered = once(child, 'message', { signal: over.signal });
+  child.send(message);
+  try {
+    return (await Promise.race([answered, ended]))[0];
+  } finally {
+    ended.catch(() => undefined);
+    over.abort();
+  }
+}
