@@ -27,6 +27,7 @@ import {
 } from '../../../protocol/errors.ts';
 import { PresenceFrames } from '../presence-frames.ts';
 import type { Replies } from '../replies.ts';
+import type { Session } from '../session.ts';
 import type { LargeAnswers } from '../sockets/large-answers.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
@@ -41,8 +42,8 @@ const ENDED = {
 
 const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 /**
- * A catch-up asks for its next chunk only after the reader has taken most of the last. This is how often that
- * is checked.
+ * A catch-up asks for its next chunk only after the reader has taken most of the last, and a slow reader is
+ * told what presence it has missed once it keeps up. This is how often that is checked.
  */
 const PULL_MS = 20;
 
@@ -236,12 +237,37 @@ export class Answers {
 
   private states(channel: Channel, states: readonly (string | null)[]): void {
     const frames = new PresenceFrames(channel.doc, states);
+    const { missedPresence } = channel;
     for (const session of channel.readers) {
-      if (!session.keepsUp) continue;
-      const frame = frames.frameFor(session.codec, session.client);
-      if (frame !== undefined) session.write(frame);
+      if (!session.keepsUp) missedPresence.begin(session);
+      else if (!missedPresence.has(session)) writeStates(session, frames);
     }
+    if (missedPresence.isEmpty) return;
+    missedPresence.add(states);
+    if (!missedPresence.isWatched) this.tellMissed(channel);
   }
+
+  /** Tells slow readers what they have missed once they keep up again. */
+  private tellMissed(channel: Channel): void {
+    const { missedPresence } = channel;
+    missedPresence.isWatched = true;
+    this.after(PULL_MS, () => {
+      missedPresence.isWatched = false;
+      for (const session of [...missedPresence.readers]) {
+        if (session.closed) missedPresence.forget(session);
+        if (session.closed || !session.keepsUp) continue;
+        const states = missedPresence.end(session);
+        if (states === undefined) session.close(CLOSE.draining, 'open again');
+        else if (states.length > 0) writeStates(session, new PresenceFrames(channel.doc, states));
+      }
+      if (!missedPresence.isEmpty) this.tellMissed(channel);
+    });
+  }
+}
+
+function writeStates(session: Session, frames: PresenceFrames): void {
+  const frame = frames.frameFor(session.codec, session.client);
+  if (frame !== undefined) session.write(frame);
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

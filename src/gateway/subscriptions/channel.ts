@@ -7,6 +7,7 @@
 import type { OpenRequest } from '../../../actors/link/link-messages.ts';
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import type { Session } from '../session.ts';
+import { MissedPresence } from './missed-presence.ts';
 import type { Unanswered } from './unanswered.ts';
 
 /**
@@ -57,6 +58,7 @@ export class Channel {
   private readonly joined: Subscription[] = [];
   /** Sessions of the joined subscriptions, in the same order. */
   readonly readers: Session[] = [];
+  readonly missedPresence = new MissedPresence();
   /** The version that all joined subscriptions have been told. */
   version = 0;
   /** The history of the document, once an owner has opened it. */
@@ -110,6 +112,8 @@ export class Channel {
 
   join(subscription: Subscription): void {
     if (subscription.index >= 0) return;
+    // The owner has shown it all states.
+    this.missedPresence.forget(subscription.session);
     subscription.index = this.joined.push(subscription) - 1;
     this.readers.push(subscription.session);
   }
@@ -125,5 +129,6 @@ export class Channel {
       last.index = index;
     }
     subscription.index = -1;
+    this.missedPresence.forget(subscription.session);
   }
 }
