@@ -1,47 +1,35 @@
-// The part of a node in the cluster. The controller keeps the picture of members and shard owners up to date,
-// and passes every event to the modules that route shards (routes.ts), acquire them (acquisition.ts), hand
-// them over (hand-over.ts) and fence dead nodes (takeover.ts). PostgreSQL decides which session may write, so
-// a picture that lags causes a pause, never a lost edit. The controller runs no documents.
-//
-// The file has over 400 lines, because every event of the cluster meets the one picture here.
+// The part of a node in the cluster. The controller ties the rooms of this folder together: it passes each
+// event of peers, Redis, the database and the node's workers to the rooms that need it, and carries on with
+// their answers. It decides nothing that a room decides, and runs no documents.
 import type { Clock } from '../actors/clock.ts';
 import type { LinkOptions } from '../actors/link/link.ts';
 import type { Quarantined } from '../actors/quarantine.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/store.ts';
-import { Backoff } from './backoff.ts';
-import { EarlyLeases } from './liveness/early-leases.ts';
+import { type ClusterStatus, clusterStatus } from './cluster-status.ts';
+import { ClusterView } from './cluster-view.ts';
 import type { Lease, LeaseStore, MapEntry } from './liveness/lease-store.ts';
-import { CONTROL_SLOT, type Member } from './liveness/members.ts';
-import { Takeover } from './liveness/takeover.ts';
-import { answerRelease, encodeOperatorEvent, type LeaveProgress, operatorEvent } from './operator-events.ts';
-import { addressOf } from './peer/address.ts';
-import { type ControlMessage, controlMessage, quarantinedMessage } from './peer/control-messages.ts';
-import type { Peer, PeerDial, PeerEnd, PeerNetwork, PeerStream } from './peer/network.ts';
+import { MemberTracker } from './liveness/member-tracker.ts';
+import { OwnLease } from './liveness/own-lease.ts';
+import { type LeaveProgress, OperatorEvents } from './operator-events.ts';
+import { Announcements } from './peer/announcements.ts';
+import { ClientDirectory } from './peer/client-directory.ts';
+import {
+  type ControlMessage,
+  controlMessage,
+  controlMessageOfText,
+  quarantinedMessage,
+} from './peer/control-messages.ts';
+import type { Peer, PeerEnd, PeerNetwork } from './peer/network.ts';
+import { OwnNews } from './peer/own-news.ts';
 import { PeerLinks } from './peer/peer-links.ts';
-import { Picture } from './picture.ts';
 import { PinBoard } from './placement/pin-board.ts';
 import type { Pin } from './placement/pins.ts';
-import { Planner } from './placement/planner.ts';
 import type { Rings } from './placement/rings.ts';
-import { Acquisition } from './shards/acquisition.ts';
-import { HandOver } from './shards/hand-over.ts';
+import { SerialReading } from './serial-reading.ts';
+import { NodeShards } from './shards/node-shards.ts';
 import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
 import type { Router } from './shards/router.ts';
-import { Routes } from './shards/routes.ts';
-import type { Epochs, SlotListener } from './workers.ts';
-
-/** The workers of this node; see `Workers`. */
-export interface SlotHost {
-  claim(slot: number, shards: readonly number[]): Promise<Epochs>;
-  adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
-  release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
-  attach(session: SessionId, stream: PeerStream): boolean;
-  /** The next four methods are those of `Workers`. */
-  countFailure(doc: string): void;
-  adoptQuarantined(quarantined: Quarantined): void;
-  releaseQuarantined(doc: string): boolean;
-  quarantined(most: number): readonly Quarantined[];
-}
+import type { SlotHost, SlotListener } from './workers.ts';
 
 export interface ControllerOptions {
   readonly run: string;
@@ -62,8 +50,6 @@ export interface ControllerOptions {
   readonly listener: OwnerLinkListener;
   readonly link: LinkOptions;
   readonly clock: Clock;
-  /** 0 <= x < 1. */
-  readonly random: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** Sets the lease that the lease thread writes from now on. */
   readonly setLease: (lease: Lease) => void;
@@ -73,129 +59,99 @@ export interface ControllerOptions {
   readonly onLeaveAsked?: () => LeaveProgress;
 }
 
-/** The number of clients connected to a node, and the node's weight, which sets its share. */
-export interface ClientShare {
-  readonly node: string;
-  readonly clients: number;
-  readonly weight: number;
-}
-
 const SWEEP_MS = 2000;
 /** The number of sweeps after which the whole map is read from the database. */
 const SWEEPS_PER_MAP = 5;
-const MOVE_EVERY_MS = 200;
-/** Shards that each worker hands over at a time. */
-const MOVE_SHARDS = 16;
-const DRAIN_SHARDS = 64;
-const REROUTE_MS = 100;
-const REROUTE_MOST_MS = 3000;
-const RECONCILE_MS = 10;
-/** Quarantined documents that a peer is told when it connects. */
-const MOST_QUARANTINED_TOLD = 100;
-/** Pause between two consecutive readings. */
-const REFRESH_GAP_MS = 20;
+/** Pause between two consecutive readings of the cluster. */
+const READING_GAP_MS = 20;
 
 export class Controller implements SlotListener {
   private readonly options: ControllerOptions;
-  private readonly picture: Picture;
+  private readonly view: ClusterView;
+  private readonly lease: OwnLease;
+  private readonly members: MemberTracker;
+  private readonly shards: NodeShards;
   private readonly links: PeerLinks;
-  private readonly routes: Routes;
-  private readonly planner: Planner;
-  private readonly acquisition: Acquisition;
-  private readonly handOver: HandOver;
-  private readonly takeover: Takeover;
-  private readonly dials = new Map<string, PeerDial>();
-  private slots: SlotHost | undefined;
-  private state: Lease['state'] = 'joining';
+  private readonly announcements: Announcements;
+  private readonly news: OwnNews;
+  /** The clients of this node and of the other nodes, as the peers tell. */
+  readonly clients: ClientDirectory;
+  private readonly operators: OperatorEvents;
+  private readonly reading: SerialReading;
   private readonly closers: (() => unknown)[] = [];
-  /** Leases of runs that the database has not shown yet. */
-  private readonly early = new EarlyLeases();
+  private slots: SlotHost | undefined;
   private sweeps = 0;
-  private refreshing = false;
-  private refreshAgain = false;
-  private wantMap = true;
-  private someFreed = false;
-  /** Clients connected to this node. Undefined until the node takes clients. */
-  private clients: number | undefined;
-  /** Client counts as told by the peers, possibly before the database has shown the peer's run. */
-  private readonly clientsAt = new WeakMap<Peer, number>();
-  private readonly urlOf = new WeakMap<Peer, string>();
-  private reconciling = false;
-  private rerouting = false;
-  /**
-   * Delays before routes are made again. A worker that is down but not fenced yet refuses its streams,
-   * possibly for long.
-   */
-  private readonly reroutes: Backoff;
   private stopped = false;
-  private timeline = 0;
-  private reachesDatabase = true;
 
   constructor(options: ControllerOptions) {
     this.options = options;
-    const { network, router, clock, listener, link, leases, store, session, run, node, weight, rings, log } =
-      options;
+    const { network, clock, listener, leases, store, log } = options;
     const pins = new PinBoard({
       store,
       configured: options.pins,
-      onChange: () => this.reconcileSoon(),
+      onChange: () => this.shards.claimSoon(),
       onFailed: (error) => log('warn', 'the pins could not be read', { error: String(error) }),
     });
-    const picture = new Picture(node, pins);
-    this.picture = picture;
-    this.links = new PeerLinks({
-      link,
-      clock,
-      listener,
-      onLost: (lost) => this.linkLost(lost),
-      attach: (target, stream) => this.slots?.attach(target, stream) ?? false,
+    const view = new ClusterView(options.node, pins);
+    const { members, own } = view;
+    const lease = new OwnLease({ ...options, session: options.session.id }, () => own.all());
+    const announcements = new Announcements({ network, leases, store, members });
+    this.view = view;
+    this.lease = lease;
+    this.announcements = announcements;
+    this.clients = new ClientDirectory({
+      ...options,
+      members,
+      isServing: () => lease.state === 'live',
+      onChange: (count) => announcements.toPeers({ type: 'clients', count }),
     });
-    this.takeover = new Takeover({
-      run,
-      session,
-      store,
-      leases,
-      clock,
-      log,
-      members: picture.members,
-      probe: (target, timeoutMs) => this.dials.get(target)?.redialNow(timeoutMs),
-      tell: (message) => this.broadcast(message),
-      onFenced: (victim) => this.runFenced(victim),
+    this.operators = new OperatorEvents({ ...options, pins, workers: () => this.slots });
+    this.news = new OwnNews({
+      view,
+      announcements,
+      lease: () => lease.current(),
+      clients: () => this.clients.own,
+      setLease: options.setLease,
+      clientUrl: options.clientUrl,
+      quarantined: (most) => this.slots?.quarantined(most) ?? [],
+    });
+    this.members = new MemberTracker({
+      ...options,
+      members,
+      tell: (message) => announcements.toPeers(message),
+      onFenced: (run) => this.runFenced(run),
       onSelfFenced: () => this.fenced(),
     });
-    this.reroutes = new Backoff(clock, { firstMs: REROUTE_MS, mostMs: REROUTE_MOST_MS });
-    const state = () => this.state;
-    this.routes = new Routes({ picture, router, listener, links: this.links });
-    this.planner = new Planner({ picture, node, weight, rings, clock, state });
-    const shared = {
-      picture,
-      planner: this.planner,
-      routes: this.routes,
-      node,
+    this.links = new PeerLinks({
+      link: options.link,
       clock,
-      log,
-      onStale: () => this.mapIsStale(),
-    };
-    const none = Promise.resolve<Epochs>(new Map());
-    this.acquisition = new Acquisition({
-      ...shared,
-      leases,
-      slots: {
-        claim: (slot, shards) => this.slots?.claim(slot, shards) ?? none,
-        adopt: (slot, shards) => this.slots?.adopt(slot, shards) ?? none,
-      },
-      announce: (message) => this.announce(message),
-      onFree: () => this.reconcileSoon(),
+      listener,
+      onLost: (link) => this.shards.linkLost(link),
+      attach: (session, stream) => this.slots?.attach(session, stream) ?? false,
     });
-    this.handOver = new HandOver({
-      ...shared,
-      slots: { release: (slot, shards, to) => this.slots?.release(slot, shards, to) ?? none },
-      adopt: (to, shards) => void this.acquisition.adopt(to, shards),
+    this.shards = new NodeShards({
+      ...options,
+      view,
+      links: this.links,
+      state: () => lease.state,
+      workers: () => this.slots,
+      announce: (message) => announcements.everywhere(message),
+      onStale: () => this.reading.request(),
+    });
+    this.reading = new SerialReading({
+      clock,
+      gapMs: READING_GAP_MS,
+      read: () => this.read(),
+      onEnd: (error) => {
+        if (error !== undefined)
+          log('warn', 'the state of the cluster could not be read', { error: String(error) });
+        this.shards.claimSoon();
+      },
     });
     network.onEvent((event) => {
       if (event.type === 'up') this.peerUp(event.peer);
       else if (event.type === 'down') this.peerDown(event.peer, event.reason);
-      else this.takeover.dialFailed(event.target.run, event.type);
+      else this.members.dialFailed(event.target.run, event.type);
     });
     // A peer that connected before this listener was attached has sent its state in vain. It dials again.
     for (const peer of network.peers()) peer.close();
@@ -204,32 +160,36 @@ export class Controller implements SlotListener {
   /** Joins the cluster. `isRouted` turns true once every shard has an owner that this node can reach. */
   async start(slots: SlotHost): Promise<void> {
     const { store, leases, clock } = this.options;
+    const { pins } = this.view;
     this.slots = slots;
     const events = await store.listen({
       onEvent: (event) => this.notified(event),
       onGap: () => {
-        void this.picture.pins.read();
-        this.mapIsStale();
+        void pins.read();
+        this.shards.markStale();
       },
     });
     if (this.stopped) return events.close();
     this.closers.push(() => events.close());
     this.closers.push(
-      leases.subscribe({ onEvent: (event) => this.published(event), onGap: () => this.refresh() }),
+      leases.subscribe({ onEvent: (event) => this.published(event), onGap: () => this.reading.request() }),
     );
-    [{ timeline: this.timeline }] = await Promise.all([store.timeline(), this.picture.pins.read()]);
+    const [{ timeline }] = await Promise.all([store.timeline(), pins.read()]);
     if (this.stopped) return;
-    this.setState('live');
+    this.lease.raiseTimeline(timeline);
+    // A node that is told to leave while it joins does not serve any more.
+    if (this.lease.state === 'joining') this.lease.setState('live');
+    this.news.leaseChanged(this.lease.current());
     this.closers.push(clock.every(SWEEP_MS, () => this.sweep()));
-    this.closers.push(clock.every(MOVE_EVERY_MS, () => this.move()));
-    this.closers.push(this.takeover.start());
+    this.closers.push(this.shards.start());
+    this.closers.push(this.members.start());
     await store.notify('members').catch(() => undefined);
-    this.refresh();
+    this.reading.request();
   }
 
   /** True if every shard is routed to an owner. */
   get isRouted(): boolean {
-    return this.routes.isComplete;
+    return this.shards.isRouted;
   }
 
   /**
@@ -237,80 +197,33 @@ export class Controller implements SlotListener {
    * shards, or after `timeoutMs`. The node takes no shards from now on.
    */
   async drain(timeoutMs: number): Promise<void> {
-    const { store, session, clock } = this.options;
-    this.setState('draining');
-    let isTold = false;
-    const told = (): void => {
-      isTold = true;
-    };
-    store.setState(session, 'draining').then(told, told);
-    await new Promise<void>((resolve) => {
-      const end = clock.after(timeoutMs, resolve);
-      const done = (): void => {
-        end();
-        resolve();
-      };
-      const look = clock.every(MOVE_EVERY_MS / 4, () => {
-        if (!isTold && !this.stopped) return;
-        if (this.picture.ownedShards > 0 && this.planner.placeable().length > 0 && !this.stopped) {
-          this.move();
-          return;
-        }
-        look();
-        done();
-      });
-      this.closers.push(look, done);
-    });
+    const { store, session } = this.options;
+    if (this.stopped) return;
+    this.lease.setState('draining');
+    this.news.leaseChanged(this.lease.current());
+    const told = store.setState(session, 'draining').catch(() => undefined);
+    const { drained, end } = this.shards.drain(timeoutMs, told);
+    this.closers.push(end);
+    await drained;
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
-    this.routes.end();
-    this.acquisition.end();
+    this.reading.stop();
+    this.shards.stop();
     for (const close of this.closers.splice(0).reverse()) await close();
-    for (const dial of this.dials.values()) dial.close();
+    this.members.stop();
     await this.options.leases.release(this.options.run).catch(() => undefined);
   }
 
-  status(): {
-    readonly state: Lease['state'];
-    readonly members: readonly {
-      readonly node: string;
-      readonly run: string;
-      readonly address: string;
-      readonly state: Lease['state'];
-      readonly connected: boolean;
-      readonly shards: number;
-    }[];
-    readonly orphans: number;
-  } {
-    const { map, members } = this.picture;
-    const loads = map.loads();
-    const own = { node: this.options.node, run: this.options.run, address: this.options.address };
-    const shardsOf = (sessions: Iterable<SessionId>): number =>
-      [...sessions].reduce((sum, session) => sum + (loads.get(session) ?? 0), 0);
-    return {
-      state: this.state,
-      members: [
-        { ...own, state: this.state, connected: true, shards: this.picture.ownedShards },
-        ...[...members.all()].map(({ node, run, address, state, peer, workers }) => ({
-          node,
-          run,
-          address,
-          state,
-          connected: peer !== undefined,
-          shards: shardsOf(workers.values()),
-        })),
-      ],
-      orphans: map.orphans,
-    };
+  status(): ClusterStatus {
+    return clusterStatus(this.view, this.lease.current());
   }
 
   /** Whether the database answers about this node's sessions. */
   database(reached: boolean): void {
-    this.reachesDatabase = reached;
-    this.takeover.database(reached);
-    this.broadcast({ type: 'database', reached });
+    this.members.database(reached);
+    this.news.databaseReached(reached);
   }
 
   /**
@@ -318,82 +231,39 @@ export class Controller implements SlotListener {
    * cannot notice.
    */
   get isCutOff(): boolean {
-    return (
-      !this.reachesDatabase && this.picture.members.size > 0 && this.options.network.peers().length === 0
-    );
-  }
-
-  /** Tells the other nodes how many clients are connected to this node. */
-  tellClients(count: number): void {
-    if (count === this.clients) return;
-    this.clients = count;
-    this.broadcast({ type: 'clients', count });
+    const hasPeers = this.options.network.peers().length > 0;
+    return !this.news.reachesDatabase && this.view.members.size > 0 && !hasPeers;
   }
 
   /**
-   * The client shares of this node and of all other serving nodes. Undefined if the share of any node is
-   * unknown.
+   * Shards of nodes that are live in the database, but not connected to this node. A node without its
+   * database does not know which nodes live.
    */
-  clientShares(): { readonly own: ClientShare; readonly others: readonly ClientShare[] } | undefined {
-    if (this.state !== 'live') return undefined;
-    const others: ClientShare[] = [];
-    for (const { node, state, peer, weight } of this.picture.members.all()) {
-      if (state !== 'live') continue;
-      const clients = peer === undefined ? undefined : this.clientsAt.get(peer);
-      if (clients === undefined) return undefined;
-      others.push({ node, clients, weight });
-    }
-    const { node, weight } = this.options;
-    return { own: { node, clients: this.clients ?? 0, weight }, others };
-  }
-
-  /**
-   * The URLs of the other nodes that serve and are connected to this one, each once. Undefined if no node,
-   * this one included, has a URL for clients.
-   */
-  clientUrls(): readonly string[] | undefined {
-    const { clientUrl } = this.options;
-    const urls = [...this.picture.members.all()].flatMap(({ state, peer }) => {
-      const url = state === 'live' && peer !== undefined ? this.urlOf.get(peer) : undefined;
-      return url === undefined || url === clientUrl ? [] : [url];
-    });
-    return urls.length === 0 && clientUrl === undefined ? undefined : [...new Set(urls)].sort();
-  }
-
-  /** Shards of nodes that are live in the database, but not connected to this node. */
   unreachedShards(): readonly number[] {
-    if (!this.reachesDatabase) return [];
-    return [...this.picture.members.all()]
-      .filter(({ state, peer }) => state === 'live' && peer === undefined)
-      .flatMap(({ workers }) =>
-        [...workers.values()].flatMap((session) => this.picture.map.shardsOf(session)),
-      );
+    return this.news.reachesDatabase ? this.view.unreachedShards() : [];
   }
-
-  // Workers of this node.
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
-    this.picture.own.up(slot, session, link);
-    this.tellState();
+    this.view.own.up(slot, session, link);
+    this.news.leaseChanged(this.lease.current());
     // The shards of the previous worker are free by now.
-    this.mapIsStale();
+    this.shards.markStale();
   }
 
   down(slot: number, link: OwnerLink): void {
-    const { own, map } = this.picture;
-    const lost = own.down(slot);
-    if (lost !== undefined) this.routes.drop(map.shardsOf(lost.session));
+    const lost = this.view.own.down(slot);
+    if (lost !== undefined) this.shards.unreached([lost.session]);
     this.options.listener.lost(link);
-    this.tellState();
+    this.news.leaseChanged(this.lease.current());
   }
 
   docFailed(doc: string): void {
-    this.broadcast({ type: 'death', doc });
+    this.announcements.toPeers({ type: 'death', doc });
   }
 
   /** Other nodes are told, because a node that joined after the first failure has not counted all of them. */
   quarantined(quarantined: Quarantined): void {
-    this.broadcast(quarantinedMessage(quarantined));
+    this.announcements.toPeers(quarantinedMessage(quarantined));
   }
 
   fenced(): void {
@@ -402,68 +272,42 @@ export class Controller implements SlotListener {
     this.options.onFenced();
   }
 
-  // Peers.
-
   private peerUp(peer: Peer): void {
     this.links.up(peer);
     peer.onControl((value) => {
       const message = controlMessage(value);
       if (message !== undefined) this.control(peer, message);
     });
-    peer.onHeartbeat(() => this.takeover.heard(peer.run, 'heartbeat'));
-    peer.onPulse(() => this.takeover.heard(peer.run, 'pulse'));
-    peer.send({ type: 'state', lease: this.lease() } satisfies ControlMessage);
-    for (const [, { session }] of this.picture.own.all()) {
-      const entries = this.picture.map.entriesOf(this.picture.map.shardsOf(session));
-      if (entries.length > 0) peer.send({ type: 'map', entries } satisfies ControlMessage);
-    }
-    if (!this.reachesDatabase) peer.send({ type: 'database', reached: false } satisfies ControlMessage);
-    if (this.clients !== undefined)
-      peer.send({ type: 'clients', count: this.clients } satisfies ControlMessage);
-    for (const quarantined of this.slots?.quarantined(MOST_QUARANTINED_TOLD) ?? [])
-      peer.send(quarantinedMessage(quarantined));
-    if (this.options.clientUrl !== undefined)
-      peer.send({ type: 'url', url: this.options.clientUrl } satisfies ControlMessage);
-    const member = this.picture.members.get(peer.run);
-    if (member === undefined) {
-      this.refresh();
-      return;
-    }
-    member.peer = peer;
-    this.takeover.linkUp(peer.run);
-    this.routes.leadTo(member);
+    this.news.greet(peer);
+    const member = this.members.peerUp(peer);
+    if (member === undefined) this.reading.request();
+    else this.shards.memberReached(member);
   }
 
   private peerDown(peer: Peer, reason: PeerEnd): void {
     this.links.down(peer);
-    const member = this.picture.members.get(peer.run);
-    if (member?.peer !== peer) return;
-    member.peer = undefined;
-    this.routes.drop([...member.workers.values()].flatMap((session) => this.picture.map.shardsOf(session)));
-    this.takeover.linkDown(peer.run, reason);
+    const member = this.members.peerDown(peer, reason);
+    if (member === undefined) return;
+    this.shards.unreached(member.workers.values());
     // Messages from this peer may be lost.
-    this.mapIsStale();
+    this.shards.markStale();
   }
 
   private control(peer: Peer, message: ControlMessage): void {
     switch (message.type) {
       case 'state':
-        if (message.lease.run === peer.run) this.learn(message.lease);
+        if (message.lease.run === peer.run) this.learnLease(message.lease);
         return;
       case 'map':
-        this.apply(message.entries);
+        this.learnOwners(message.entries);
         return;
       case 'handed':
-        void this.acquisition.adopt(message.session, message.shards);
+        this.shards.adopt(message.session, message.shards);
         return;
       case 'fenced':
-        this.takeover.wasFenced(message.run);
-        return;
       case 'suspicion':
-        this.takeover.suspicion(message.run, peer.run, message.suspects);
-        return;
       case 'database':
-        this.takeover.database(message.reached, peer.run);
+        this.members.told(message, peer.run);
         return;
       case 'death':
         this.slots?.countFailure(message.doc);
@@ -472,274 +316,83 @@ export class Controller implements SlotListener {
         this.slots?.adoptQuarantined(message);
         return;
       case 'clients':
-        this.clientsAt.set(peer, message.count);
+        this.clients.setCount(peer, message.count);
         return;
       case 'url':
-        this.urlOf.set(peer, message.url);
+        this.clients.setUrl(peer, message.url);
         return;
       default:
         throw new Error(`unknown message ${String(message satisfies never)}`);
     }
   }
 
-  private learn(lease: Lease): void {
+  private learnLease(lease: Lease): void {
     if (lease.run === this.options.run) return;
     this.seeTimeline(lease.timeline);
-    if (this.picture.members.get(lease.run) === undefined) {
-      this.early.keep(lease, this.options.clock.now());
-      this.refresh();
-    } else if (this.picture.members.learn(lease, this.options.clock.now())) {
-      const member = this.picture.members.get(lease.run);
-      if (member !== undefined) this.routes.leadTo(member);
-      this.reconcileSoon();
-    }
+    const news = this.members.learn(lease);
+    if (news === 'unknown') this.reading.request();
+    const member = this.view.members.get(lease.run);
+    if (news !== 'changed' || member === undefined) return;
+    this.shards.memberReached(member);
+    this.shards.claimSoon();
+  }
+
+  private learnOwners(entries: readonly MapEntry[]): void {
+    const areKnown = this.shards.learn(entries);
+    if (!areKnown) this.reading.request();
   }
 
   /** The store must refuse a database server that has missed a failover. */
   seeTimeline(timeline: number): void {
-    if (timeline <= this.timeline) return;
-    this.timeline = timeline;
+    if (!this.lease.raiseTimeline(timeline)) return;
     this.options.store.refuseBelow(timeline);
-    this.tellState();
+    this.news.leaseChanged(this.lease.current());
   }
 
-  /**
-   * Events of operators are handled by their type. Every other event is a hint that something has changed.
-   */
+  /** Every event that is not an operator's is a hint that something has changed. */
   private notified(event: string): void {
-    const { store, run, onLeaveAsked } = this.options;
-    const asked = operatorEvent(event);
-    if (asked === undefined) this.refresh();
-    else if (asked.type === 'pins') void this.picture.pins.read();
-    else if (asked.type === 'drain' && asked.run === run && onLeaveAsked !== undefined) {
-      const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });
-      // If the answer is lost, the operator's command asks again.
-      store.notify(answer).catch(() => undefined);
-    } else if (asked.type === 'release' && this.slots !== undefined)
-      answerRelease(store, run, this.slots, asked.doc);
+    if (!this.operators.handle(event)) this.reading.request();
   }
 
   private published(event: string): void {
-    const message = controlMessage(parsed(event));
-    if (message?.type === 'map') this.apply(message.entries);
-    else if (message?.type === 'fenced') this.takeover.wasFenced(message.run);
-    else if (message?.type === 'state') this.learn(message.lease);
+    const message = controlMessageOfText(event);
+    if (message?.type === 'map') this.learnOwners(message.entries);
+    else if (message?.type === 'fenced') this.members.wasFenced(message.run);
+    else if (message?.type === 'state') this.learnLease(message.lease);
   }
-
-  private broadcast(message: ControlMessage): void {
-    for (const peer of this.options.network.peers()) peer.send(message);
-  }
-
-  /** Sends the message to all nodes, over every way that is open. */
-  private announce(message: ControlMessage): void {
-    this.broadcast(message);
-    this.options.leases.publish(JSON.stringify(message)).catch(() => undefined);
-    const unreached = [...this.picture.members.all()].some((member) => member.peer === undefined);
-    if (unreached) this.options.store.notify(message.type).catch(() => undefined);
-  }
-
-  private lease(): Lease {
-    const { run, node, address, weight, session } = this.options;
-    return {
-      run,
-      node,
-      address,
-      session: session.id,
-      state: this.state,
-      weight,
-      workers: [...this.picture.own.all()].map(([slot, { session: id }]) => ({ slot, session: id })),
-      timeline: this.timeline,
-    };
-  }
-
-  private setState(state: Lease['state']): void {
-    this.state = state;
-    this.tellState();
-  }
-
-  private tellState(): void {
-    const lease = this.lease();
-    this.options.setLease(lease);
-    if (this.state !== 'joining') this.announce({ type: 'state', lease });
-  }
-
-  // The picture.
 
   private sweep(): void {
     if (++this.sweeps % SWEEPS_PER_MAP === 0) {
-      this.wantMap = true;
-      void this.picture.pins.read();
-    }
-    this.refresh();
+      void this.view.pins.read();
+      this.shards.markStale();
+    } else this.reading.request();
   }
 
-  /**
-   * Reads the members anew, and also the owners if they may have changed unnoticed. One reading runs at a
-   * time.
-   */
-  private refresh(): void {
-    if (this.stopped) return;
-    if (this.refreshing) {
-      this.refreshAgain = true;
-      return;
-    }
-    this.refreshing = true;
-    this.refreshAgain = false;
-    this.read()
-      .catch((error: unknown) =>
-        this.options.log('warn', 'the state of the cluster could not be read', { error: String(error) }),
-      )
-      .finally(() => {
-        this.refreshing = false;
-        this.reconcileSoon();
-        if (this.refreshAgain) this.refreshLater();
-      });
-  }
-
-  /** Events may arrive faster than the cluster can be read. */
-  private refreshLater(): void {
-    this.refreshing = true;
-    this.options.clock.after(REFRESH_GAP_MS, () => {
-      this.refreshing = false;
-      this.refresh();
-    });
-  }
-
+  /** Reads the members anew, and also the owners of shards if they may have changed unnoticed. */
   private async read(): Promise<void> {
-    const { store, leases, run } = this.options;
-    const { map, own } = this.picture;
-    const rows = await store.sessions();
+    const { store, leases, session } = this.options;
+    const { members } = this.view;
+    const changes = await this.members.read();
     if (this.stopped) return;
-    if (!rows.some((row) => row.id === this.options.session.id)) {
+    if (changes === 'self-fenced') {
       this.fenced();
       return;
     }
-    const led = new Set(rows.filter((row) => row.slot === CONTROL_SLOT).map((row) => row.run));
-    const { come, gone, fenced } = this.picture.members.sync(
-      rows.filter((row) => row.run !== run && led.has(row.run)),
-    );
-    const ownSessions = new Set(rows.filter((row) => row.run === run).map((row) => row.id));
-    for (const member of come) this.met(member);
-    for (const { member, sessions } of gone) this.leftBy(member, sessions);
-    if (fenced.length > 0) this.freed(map.fence(fenced));
+    // Shards of a member that were learnt before the member was known are not routed yet.
+    for (const member of changes.come) this.shards.memberReached(member);
+    this.shards.fenced(changes.fenced);
     // The lease of a run that has ended may still be there. It is no reason to read again.
     for (const lease of await leases.list().catch(() => []))
-      if (this.picture.members.get(lease.run) !== undefined) this.learn(lease);
-    // A worker may open a session just after its run was fenced. No other mechanism would find that session.
-    for (const lost of new Set(rows.map((row) => row.run))) {
-      if (!led.has(lost) && (await store.fence(this.options.session, { run: lost })))
-        this.freed(map.fence(rows.filter((row) => row.run === lost).map((row) => row.id)));
-    }
-    const orphans = await store.orphans();
-    if (orphans.length > 0 || this.wantMap) {
-      this.wantMap = false;
-      const shards = await store.shardMap().catch((error: unknown) => {
-        this.wantMap = true;
-        throw error;
-      });
-      this.routes.lead(map.applyRows(shards));
-      // The shards were handed to this node, but the message about it was lost.
-      for (const [, { session }] of own.all()) {
-        const strangers = map.shardsOf(session).filter((shard) => !this.routes.leadsHome(shard));
-        if (ownSessions.has(session) && strangers.length > 0) void this.acquisition.adopt(session, strangers);
-      }
-    }
-  }
-
-  private met(member: Member): void {
-    const { network, run } = this.options;
-    if (member.run === run || this.dials.has(member.run)) return;
-    this.takeover.known(member.run);
-    const early = this.early.take(member.run);
-    if (early !== undefined) this.picture.members.learn(early, this.options.clock.now());
-    if (member.address === this.options.address) this.takeover.predecessor(member.run);
-    member.peer = network.peers().find((peer) => peer.run === member.run);
-    if (member.peer !== undefined) this.takeover.linkUp(member.run);
-    // Shards of this member that were learnt before the member was known are not routed yet.
-    this.routes.leadTo(member);
-    this.dials.set(member.run, network.dial({ run: member.run, address: addressOf(member.address) }));
-  }
-
-  private leftBy(member: Member, sessions: readonly SessionId[]): void {
-    this.dials.get(member.run)?.close();
-    this.dials.delete(member.run);
-    this.takeover.gone(member.run);
-    this.freed(this.picture.map.fence(sessions));
+      if (members.get(lease.run) !== undefined) this.learnLease(lease);
+    for (const [run, sessions] of changes.abandoned)
+      if (await store.fence(session, { run })) this.shards.fenced(sessions);
+    await this.shards.read(changes.own);
   }
 
   private runFenced(run: string): void {
-    const member = this.picture.members.get(run);
-    if (member === undefined) return;
-    this.leftBy(member, this.picture.members.remove(run));
-    this.mapIsStale();
-  }
-
-  /** Handles shards that have lost their owner. */
-  private freed(shards: readonly number[]): void {
-    this.routes.drop(shards);
-    if (shards.length > 0) this.someFreed = true;
-    this.reconcileSoon();
-  }
-
-  private apply(entries: readonly MapEntry[]): void {
-    const { map, members, own } = this.picture;
-    const changed = map.apply(entries);
-    this.acquisition.areOwned(changed);
-    // Entries that the map knew already are routed too: after a hand-over a shard has no route until its new
-    // owner announces it.
-    const current = entries.filter((entry) => map.ownerOf(entry[0]) === entry[1]).map((entry) => entry[0]);
-    const unknown = changed.some((shard) => {
-      const owner = map.ownerOf(shard);
-      return owner !== undefined && !own.has(owner) && members.ofSession(owner) === undefined;
-    });
-    this.routes.lead([...changed, ...current]);
-    if (unknown) this.refresh();
-  }
-
-  /** Called when a worker of a peer has ended, or the whole peer. */
-  private linkLost(link: OwnerLink): void {
-    this.routes.linkLost(link);
-    if (this.rerouting) return;
-    this.rerouting = true;
-    this.options.clock.after(this.reroutes.next(), () => {
-      this.rerouting = false;
-      if (this.stopped) return;
-      this.mapIsStale();
-      for (const member of this.picture.members.all()) this.routes.leadTo(member);
-    });
-  }
-
-  // Moving shards.
-
-  private reconcileSoon(): void {
-    if (this.reconciling || this.stopped) return;
-    this.reconciling = true;
-    this.options.clock.after(RECONCILE_MS, () => {
-      this.reconciling = false;
-      // Shards that a fenced node has freed are known without a new reading of the map, and documents wait
-      // for them.
-      if (!this.stopped && this.state === 'live' && (!this.wantMap || this.someFreed))
-        this.acquisition.claimOrphans();
-      this.someFreed = false;
-    });
-  }
-
-  private move(): void {
-    if (this.stopped || this.state === 'joining' || this.wantMap) return;
-    this.handOver.move(this.state === 'draining' ? DRAIN_SHARDS : MOVE_SHARDS);
-  }
-
-  /** Reads the map anew. No shard is handed over before that. */
-  private mapIsStale(): void {
-    this.wantMap = true;
-    this.refresh();
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    const sessions = this.members.forget(run);
+    if (sessions === undefined) return;
+    this.shards.fenced(sessions);
+    this.shards.markStale();
   }
 }

@@ -1,7 +1,6 @@
-// The events that operators' commands and nodes exchange through the database. Each event is a hint and may
-// be lost: pins are read again regularly, and a command that drains a node repeats its event until the node
-// answers.
-
+// The events that operators' commands and nodes exchange through the database, and how a node handles them.
+// Each event is a hint and may be lost: pins are read again regularly, and a command that drains a node repeats
+// its event until the node answers.
 import type { ControlStore } from '../actors/storage/store.ts';
 
 export type OperatorEvent =
@@ -70,4 +69,40 @@ export function answerRelease(
 ): void {
   const wasQuarantined = workers.releaseQuarantined(doc);
   store.notify(encodeOperatorEvent({ type: 'released', run, doc, wasQuarantined })).catch(() => undefined);
+}
+
+export interface OperatorEventsOptions {
+  readonly store: Pick<ControlStore, 'notify'>;
+  /** This node's run. */
+  readonly run: string;
+  readonly pins: { read(): Promise<void> };
+  /** Undefined until the node has joined its cluster. */
+  readonly workers: () => { releaseQuarantined(doc: string): boolean } | undefined;
+  /** Called when an operator wants the node to leave; returns the progress. May be called again. */
+  readonly onLeaveAsked?: () => LeaveProgress;
+}
+
+/** The handling of operators' events by a node of a cluster. */
+export class OperatorEvents {
+  private readonly options: OperatorEventsOptions;
+
+  constructor(options: OperatorEventsOptions) {
+    this.options = options;
+  }
+
+  /** False if the text is no operator's event. */
+  handle(text: string): boolean {
+    const { store, run, pins, onLeaveAsked } = this.options;
+    const workers = this.options.workers();
+    const event = operatorEvent(text);
+    if (event === undefined) return false;
+    if (event.type === 'pins') void pins.read();
+    else if (event.type === 'release' && workers !== undefined) answerRelease(store, run, workers, event.doc);
+    else if (event.type === 'drain' && event.run === run && onLeaveAsked !== undefined) {
+      const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });
+      // If the answer is lost, the operator's command asks again.
+      store.notify(answer).catch(() => undefined);
+    }
+    return true;
+  }
 }

@@ -77,6 +77,22 @@ export interface SlotListener {
 /** shard -> epoch. */
 export type Epochs = ReadonlyMap<number, Epoch>;
 
+/** The workers as the cluster uses them. `Workers` implements it. */
+export interface SlotHost extends ShardWorkers {
+  attach(session: SessionId, stream: PeerStream): boolean;
+  countFailure(doc: string): void;
+  adoptQuarantined(quarantined: Quarantined): void;
+  releaseQuarantined(doc: string): boolean;
+  quarantined(most: number): readonly Quarantined[];
+}
+
+/** The workers as they take shards and give them up. */
+export interface ShardWorkers {
+  claim(slot: number, shards: readonly number[]): Promise<Epochs>;
+  adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
+  release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
+}
+
 type Mode = 'starting' | 'live' | 'ended' | 'stopped';
 
 /**
@@ -93,7 +109,7 @@ const STEADY_MS = 30_000;
  */
 const GATHER_MS = 8;
 
-export class Workers {
+export class Workers implements SlotHost {
   private readonly options: WorkersOptions;
   private readonly pool: Piscina;
   private readonly slots: Slot[];

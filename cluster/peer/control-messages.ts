@@ -82,6 +82,15 @@ export function controlMessage(value: unknown): ControlMessage | undefined {
   }
 }
 
+/** As `controlMessage`, for a message that Redis brings as JSON. */
+export function controlMessageOfText(text: string): ControlMessage | undefined {
+  try {
+    return controlMessage(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
 const CLIENT_URL = /^wss?:\/\/[^\s/?#@]{1,300}$/;
 
 const STATES: ReadonlySet<unknown> = new Set<Lease['state']>(['joining', 'live', 'draining']);

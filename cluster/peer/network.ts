@@ -43,6 +43,12 @@ export interface PeerAddress {
   readonly port: number;
 }
 
+/** Parses the address of a node, host:port as text, as the database and leases hold it. */
+export function addressOf(address: string): PeerAddress {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}
+
 export interface PeerTarget {
   readonly run: string;
   readonly address: PeerAddress;

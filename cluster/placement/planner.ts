@@ -1,10 +1,10 @@
-// Plans which node should have each shard, from the members, pins and owners of the picture. A plan is kept
-// until the picture changes by more than the moves of that plan. The planner moves nothing.
+// Plans which node should have each shard, from the members, pins and owners of the view. A plan is kept
+// until the view changes by more than the moves of that plan. The planner moves nothing.
 import type { Clock } from '../../actors/clock.ts';
 import { SHARDS } from '../../actors/shard.ts';
+import type { ClusterView } from '../cluster-view.ts';
 import type { Lease } from '../liveness/lease-store.ts';
 import type { Member } from '../liveness/members.ts';
-import type { Picture } from '../picture.ts';
 import { pinnedNodes, type ResolvedPins } from './pins.ts';
 import { rebalance } from './rebalance.ts';
 import type { Placement } from './ring.ts';
@@ -15,14 +15,14 @@ interface Plan {
   readonly key: string;
   readonly pinsRevision: number;
   readonly current: Placement;
-  /** Revision of the picture for which the plan was last found valid. */
+  /** Revision of the view for which the plan was last found valid. */
   revision: number;
   readonly pins: ResolvedPins;
   readonly placement: Placement;
 }
 
 export interface PlannerOptions {
-  readonly picture: Picture;
+  readonly view: ClusterView;
   /** The name of this node. */
   readonly node: string;
   readonly weight: number;
@@ -44,20 +44,20 @@ export class Planner {
   }
 
   wanted(): Pick<Plan, 'pins' | 'placement'> {
-    const { picture, rings } = this.options;
+    const { view, rings } = this.options;
     const members = this.placeable();
     const key = keyOf(members);
     const { plan } = this;
-    const { revision } = picture;
+    const { revision } = view;
     if (plan?.key === key && plan.revision === revision) return plan;
-    const pinsRevision = picture.pins.revision;
-    const current = picture.owners();
+    const pinsRevision = view.pins.revision;
+    const current = view.owners();
     if (plan?.key === key && plan.pinsRevision === pinsRevision && isOnItsWay(plan, current)) {
       plan.revision = revision;
       return plan;
     }
     const ring = rings.of(members);
-    const pins = picture.pins.resolve(members);
+    const pins = view.pins.resolve(members);
     const placement = rebalance(ring, current, pinnedNodes(pins));
     this.plan = { key, pinsRevision, pins, placement, current, revision };
     return this.plan;
@@ -65,9 +65,9 @@ export class Planner {
 
   /** Live members that may get shards, this node included. */
   placeable(): readonly { readonly name: string; readonly weight: number }[] {
-    const { picture, clock, node, weight, state } = this.options;
-    const isEmpty = picture.map.orphans === SHARDS;
-    const others = [...picture.members.all()]
+    const { view, clock, node, weight, state } = this.options;
+    const isEmpty = view.map.orphans === SHARDS;
+    const others = [...view.members.all()]
       .filter(
         (member) =>
           takesShards(member) &&
@@ -75,14 +75,14 @@ export class Planner {
           (isEmpty || state() === 'draining' || clock.now() - member.liveSince >= STEADY_MS),
       )
       .map((member) => ({ name: member.node, weight: member.weight }));
-    const all = state() === 'live' && picture.own.size > 0 ? [{ name: node, weight }, ...others] : others;
+    const all = state() === 'live' && view.own.size > 0 ? [{ name: node, weight }, ...others] : others;
     return all.filter((each, index) => all.findIndex(({ name }) => name === each.name) === index);
   }
 
   /** The other member of that name, if shards can be handed to it now. */
   memberFor(node: string | undefined): Member | undefined {
     if (node === undefined || node === this.options.node) return undefined;
-    for (const member of this.options.picture.members.all())
+    for (const member of this.options.view.members.all())
       if (member.node === node && takesShards(member)) return member;
     return undefined;
   }

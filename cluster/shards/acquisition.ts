@@ -5,15 +5,16 @@ import type { Clock } from '../../actors/clock.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
 import { Backoff } from '../backoff.ts';
+import type { ClusterView } from '../cluster-view.ts';
+import { DelayedAction } from '../delayed-action.ts';
 import type { LeaseStore, MapEntry } from '../liveness/lease-store.ts';
 import type { ControlMessage } from '../peer/control-messages.ts';
-import type { Picture } from '../picture.ts';
 import type { Planner } from '../placement/planner.ts';
 import type { Epochs } from '../workers.ts';
 import type { Routes } from './routes.ts';
 
 export interface AcquisitionOptions {
-  readonly picture: Picture;
+  readonly view: ClusterView;
   readonly planner: Pick<Planner, 'wanted'>;
   readonly routes: Pick<Routes, 'leadHome'>;
   /** The name of this node. */
@@ -43,19 +44,24 @@ const RETRY = { firstMs: 50, mostMs: 2000 };
 export class Acquisition {
   private readonly options: AcquisitionOptions;
   private readonly orphanSince = new Map<number, number>();
-  private readonly retries: Backoff;
-  /** True while a retry is pending. Nothing is claimed meanwhile. */
-  private isWaiting = false;
+  /** Nothing is claimed while a retry is pending. */
+  private readonly retry: DelayedAction;
   private ended = false;
 
   constructor(options: AcquisitionOptions) {
     this.options = options;
-    this.retries = new Backoff(options.clock, RETRY);
+    const retries = new Backoff(options.clock, RETRY);
+    this.retry = new DelayedAction(
+      options.clock,
+      () => retries.next(),
+      () => options.onStale(),
+    );
   }
 
   /** Answers that are still to come change nothing after this. */
   end(): void {
     this.ended = true;
+    this.retry.stop();
   }
 
   /** Notes that these shards have owners. */
@@ -65,9 +71,9 @@ export class Acquisition {
 
   /** Claims the orphans that are placed on this node, and orphans that stayed unclaimed for ORPHAN_MS. */
   claimOrphans(): void {
-    const { clock, node, picture, planner } = this.options;
-    const { map, own } = picture;
-    if (own.size === 0 || this.isWaiting) return;
+    const { clock, node, view, planner } = this.options;
+    const { map, own } = view;
+    if (own.size === 0 || this.retry.isPending) return;
     const { placement, pins } = planner.wanted();
     if (map.orphans === 0) {
       this.orphanSince.clear();
@@ -98,14 +104,14 @@ export class Acquisition {
 
   /** Adopts shards that were handed to this session, if it belongs to a worker of this node. */
   async adopt(session: SessionId, shards: readonly number[]): Promise<void> {
-    const { picture, slots, log } = this.options;
-    const slot = picture.own.slotOf(session);
+    const { view, slots, log } = this.options;
+    const slot = view.own.slotOf(session);
     if (slot === undefined) return;
     try {
       this.owned(slot, await slots.adopt(slot, shards));
     } catch (error) {
       // The next reading of the map finds these shards.
-      this.lookLater();
+      this.retry.request();
       log('warn', 'shards could not be adopted yet', { shards: shards.length, error: String(error) });
     }
   }
@@ -119,29 +125,20 @@ export class Acquisition {
       // Another node was faster. The map names the new owner.
       if (won.size < shards.length) onStale();
     } catch (error) {
-      this.lookLater();
+      this.retry.request();
       log('warn', 'shards could not be claimed yet', { slot, error: String(error) });
     }
   }
 
-  private lookLater(): void {
-    if (this.isWaiting) return;
-    this.isWaiting = true;
-    this.options.clock.after(this.retries.next(), () => {
-      this.isWaiting = false;
-      if (!this.ended) this.options.onStale();
-    });
-  }
-
   /** Publishes shards that a worker of this node owns now. */
   private owned(slot: number, epochs: Epochs): void {
-    const { picture, routes, leases, announce } = this.options;
-    const own = picture.own.get(slot);
+    const { view, routes, leases, announce } = this.options;
+    const own = view.own.get(slot);
     if (own === undefined || epochs.size === 0 || this.ended) return;
     const all = [...epochs].map(([shard, epoch]): MapEntry => [shard, own.session, epoch]);
-    picture.map.apply(all);
+    view.map.apply(all);
     // A shard may have moved on since this answer was sent. The newer news came first, and it counts.
-    const entries = all.filter(([shard]) => picture.map.ownerOf(shard) === own.session);
+    const entries = all.filter(([shard]) => view.map.ownerOf(shard) === own.session);
     const shards = entries.map(([shard]) => shard);
     this.areOwned(shards);
     routes.leadHome(shards, own.link);

@@ -3,16 +3,16 @@
 // tells the new owner, and stores nothing itself.
 import type { Clock } from '../../actors/clock.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
+import type { ClusterView } from '../cluster-view.ts';
 import type { MapEntry } from '../liveness/lease-store.ts';
 import type { Member } from '../liveness/members.ts';
 import type { ControlMessage } from '../peer/control-messages.ts';
-import type { Picture } from '../picture.ts';
 import type { Planner } from '../placement/planner.ts';
 import type { Epochs } from '../workers.ts';
 import type { Routes } from './routes.ts';
 
 export interface HandOverOptions {
-  readonly picture: Picture;
+  readonly view: ClusterView;
   readonly planner: Pick<Planner, 'wanted' | 'memberFor'>;
   readonly routes: Pick<Routes, 'drop' | 'leadsHome'>;
   /** The name of this node. */
@@ -45,12 +45,12 @@ export class HandOver {
    * of them go to one target: the first that can take shards.
    */
   move(most: number): void {
-    const { picture, planner, node } = this.options;
+    const { view, planner, node } = this.options;
     const { placement, pins } = planner.wanted();
-    for (const [slot, { session }] of picture.own.all()) {
-      if (picture.own.busyWith(slot) !== undefined) continue;
+    for (const [slot, { session }] of view.own.all()) {
+      if (view.own.busyWith(slot) !== undefined) continue;
       const slotOf = (shard: number): number | undefined => pins.shards.get(shard)?.slot;
-      const leaving = picture.map
+      const leaving = view.map
         .shardsOf(session)
         .filter((shard) =>
           placement[shard] === node
@@ -81,7 +81,7 @@ export class HandOver {
     member: Member | undefined,
     pinned: number | undefined,
   ): boolean {
-    const { own } = this.options.picture;
+    const { own } = this.options.view;
     const to = member === undefined ? this.ownSlot(pinned, slot) : this.sessionOf(member, pinned);
     if (to === undefined || this.isRefused(to)) return false;
     own.occupy(slot, () => this.release(slot, shards, to, member));
@@ -94,14 +94,14 @@ export class HandOver {
     to: SessionId,
     member: Member | undefined,
   ): Promise<void> {
-    const { picture, routes, slots, adopt, log, onStale } = this.options;
+    const { view, routes, slots, adopt, log, onStale } = this.options;
     try {
       const moved = await slots.release(slot, shards, to);
       // A live session takes all shards; a missing shard was not owned by this worker. If no shard moved, the
       // session is probably not live.
       if (moved.size === 0) this.refused(to);
       if (moved.size < shards.length) onStale();
-      picture.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, to, epoch]));
+      view.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, to, epoch]));
       const handed = [...moved.keys()];
       // Until the new owner announces the shards they have no route, since it would turn away earlier
       // messages. A shard that is routed elsewhere by now has already moved on from there, and keeps its
@@ -119,7 +119,7 @@ export class HandOver {
   private sessionOf(member: Member, pinned: number | undefined): SessionId | undefined {
     const found = member.workers.get(pinned ?? -1);
     if (found !== undefined) return found;
-    const loads = this.options.picture.map.loads();
+    const loads = this.options.view.map.loads();
     let best: SessionId | undefined;
     for (const session of member.workers.values())
       if (best === undefined || (loads.get(session) ?? 0) < (loads.get(best) ?? 0)) best = session;
@@ -128,7 +128,7 @@ export class HandOver {
 
   /** The session of the pinned slot of this node. Undefined if there is no pin, or if the slot is `but`. */
   private ownSlot(pinned: number | undefined, but: number): SessionId | undefined {
-    return pinned === undefined || pinned === but ? undefined : this.options.picture.own.get(pinned)?.session;
+    return pinned === undefined || pinned === but ? undefined : this.options.view.own.get(pinned)?.session;
   }
 
   /**

@@ -1,15 +1,15 @@
-// Keeps the router in line with the owners of the picture, and tells the gateway of every change after the
+// Keeps the router in line with the owners of the view, and tells the gateway of every change after the
 // router has it. A shard of this node is routed to its worker once the worker has it. This class decides
 // nothing.
 import { SHARDS } from '../../actors/shard.ts';
+import type { ClusterView } from '../cluster-view.ts';
 import type { Member } from '../liveness/members.ts';
 import type { PeerLinks } from '../peer/peer-links.ts';
-import type { Picture } from '../picture.ts';
 import type { OwnerLink, OwnerLinkListener } from './owner-link.ts';
 import type { Router } from './router.ts';
 
 export interface RoutesOptions {
-  readonly picture: Picture;
+  readonly view: ClusterView;
   readonly router: Router;
   readonly listener: OwnerLinkListener;
   readonly links: PeerLinks;
@@ -41,20 +41,20 @@ export class Routes {
   /** True if the shard is routed to one of this node's workers. */
   leadsHome(shard: number): boolean {
     const link = this.options.router.linkOfShard(shard);
-    return link !== undefined && this.options.picture.own.isLink(link);
+    return link !== undefined && this.options.view.own.isLink(link);
   }
 
   /**
    * Routes each of these shards to its owner in the map. Shards of this node's workers are left as they are.
    */
   lead(shards: readonly number[]): void {
-    const { picture, router, links, listener } = this.options;
+    const { view, router, links, listener } = this.options;
     if (this.ended) return;
     const changed: number[] = [];
     for (const shard of shards) {
-      const owner = picture.map.ownerOf(shard);
-      if (owner !== undefined && picture.own.has(owner)) continue;
-      const peer = owner === undefined ? undefined : picture.members.ofSession(owner)?.peer;
+      const owner = view.map.ownerOf(shard);
+      if (owner !== undefined && view.own.has(owner)) continue;
+      const peer = owner === undefined ? undefined : view.members.ofSession(owner)?.peer;
       const link = owner === undefined || peer === undefined ? undefined : links.to(peer, owner);
       if (router.linkOfShard(shard) === link) continue;
       router.setOwner([shard], link);
@@ -64,7 +64,7 @@ export class Routes {
   }
 
   leadTo(member: Member): void {
-    for (const session of member.workers.values()) this.lead(this.options.picture.map.shardsOf(session));
+    for (const session of member.workers.values()) this.lead(this.options.view.map.shardsOf(session));
   }
 
   /** Routes shards to the worker of this node that has them. */

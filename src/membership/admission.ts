@@ -9,9 +9,8 @@ import type { ControlStore, SessionRef, SessionRow } from '../../actors/storage/
 import { LeaseStoreUnavailable } from '../../cluster/liveness/lease-store.ts';
 import { createRedisLeaseStore } from '../../cluster/liveness/lease-store-redis.ts';
 import { CONTROL_SLOT } from '../../cluster/liveness/members.ts';
-import { addressOf } from '../../cluster/peer/address.ts';
 import { systemClock as peerClock } from '../../cluster/peer/clock.ts';
-import { PEER_LIMITS, type PeerAddress } from '../../cluster/peer/network.ts';
+import { addressOf, PEER_LIMITS, type PeerAddress } from '../../cluster/peer/network.ts';
 import { type Answer, TcpDialler } from '../../cluster/peer/tcp-dialler.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { EXIT, StartError } from '../../config/fatal.ts';

@@ -175,7 +175,6 @@ async function assemble(
     listener: gateway,
     link: options.link,
     clock: systemClock,
-    random: Math.random,
     log,
     setLease: (lease) => keeper.setLease(lease),
     onFenced: fenced,

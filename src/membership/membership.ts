@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../../actors/clock.ts';
 import { SHARDS } from '../../actors/shard.ts';
+import type { ClientDirectory } from '../../cluster/peer/client-directory.ts';
 import { Rings } from '../../cluster/placement/rings.ts';
 import type { ClusterRun, ClusterRunOptions } from './cluster-run.ts';
 
@@ -21,15 +22,8 @@ export interface MembershipOptions extends Pick<ClusterRunOptions, 'router' | 'g
 export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 'stop'> {
   readonly controller: Pick<
     ClusterRun['controller'],
-    | 'isRouted'
-    | 'isCutOff'
-    | 'status'
-    | 'drain'
-    | 'tellClients'
-    | 'clientShares'
-    | 'clientUrls'
-    | 'unreachedShards'
-  >;
+    'isRouted' | 'isCutOff' | 'status' | 'drain' | 'unreachedShards'
+  > & { readonly clients: Pick<ClientDirectory, 'setOwn' | 'shares' | 'otherUrls'> };
 }
 
 type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
@@ -100,15 +94,15 @@ export class Membership {
   }
 
   tellClients(count: number): void {
-    this.current?.controller.tellClients(count);
+    this.current?.controller.clients.setOwn(count);
   }
 
-  clientShares(): ReturnType<ClusterRun['controller']['clientShares']> {
-    return this.current?.controller.clientShares();
+  clientShares(): ReturnType<ClientDirectory['shares']> {
+    return this.current?.controller.clients.shares();
   }
 
   clientUrls(): readonly string[] | undefined {
-    return this.current?.controller.clientUrls();
+    return this.current?.controller.clients.otherUrls();
   }
 
   unreachedShards(): readonly number[] {

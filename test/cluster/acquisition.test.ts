@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
-import { Picture } from '../../cluster/picture.ts';
+import { ClusterView } from '../../cluster/cluster-view.ts';
 import { PinBoard } from '../../cluster/placement/pin-board.ts';
 import { Acquisition } from '../../cluster/shards/acquisition.ts';
 import type { Epochs } from '../../cluster/workers.ts';
@@ -21,13 +21,13 @@ function node() {
     onChange: () => undefined,
     onFailed: () => undefined,
   });
-  const picture = new Picture('a', pins);
-  picture.own.up(0, 1, LINK);
+  const view = new ClusterView('a', pins);
+  view.own.up(0, 1, LINK);
   const placement = Array.from({ length: SHARDS }, (_, shard) => (shard === 0 ? 'b' : 'a'));
   const claimed: number[][] = [];
   const calls: string[] = [];
   const acquisition = new Acquisition({
-    picture,
+    view,
     planner: { wanted: () => ({ placement, pins: { shards: new Map(), problems: [] } }) },
     routes: { leadHome: () => undefined },
     node: 'a',
@@ -45,15 +45,15 @@ function node() {
     onFree: () => calls.push('free'),
     log: () => undefined,
   });
-  return { clock, picture, acquisition, claimed, calls };
+  return { clock, view, acquisition, claimed, calls };
 }
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test('what falls to the node while its worker is busy is claimed as soon as that is free', async () => {
-  const { picture, acquisition, claimed, calls } = node();
+  const { view, acquisition, claimed, calls } = node();
   let end = (): void => undefined;
-  picture.own.occupy(
+  view.own.occupy(
     0,
     () =>
       new Promise((resolve) => {
@@ -71,22 +71,22 @@ test('what falls to the node while its worker is busy is claimed as soon as that
 });
 
 test('a worker that has come up anew is not busy with what its predecessor began', async () => {
-  const { picture } = node();
+  const { view } = node();
   let end = (): void => undefined;
-  picture.own.occupy(
+  view.own.occupy(
     0,
     () =>
       new Promise((resolve) => {
         end = resolve;
       }),
   );
-  picture.own.down(0);
-  picture.own.up(0, 2, LINK);
-  assert.equal(picture.own.busyWith(0), undefined);
-  picture.own.occupy(0, () => new Promise(() => undefined));
+  view.own.down(0);
+  view.own.up(0, 2, LINK);
+  assert.equal(view.own.busyWith(0), undefined);
+  view.own.occupy(0, () => new Promise(() => undefined));
   end();
   await settled();
-  assert.notEqual(picture.own.busyWith(0), undefined);
+  assert.notEqual(view.own.busyWith(0), undefined);
 });
 
 test('an orphan of another node is claimed when that one has not taken it for a while', async () => {
@@ -105,9 +105,9 @@ test('an orphan of another node is claimed when that one has not taken it for a 
 });
 
 test('what is answered when the run is over changes nothing', async () => {
-  const { picture, acquisition } = node();
+  const { view, acquisition } = node();
   acquisition.claimOrphans();
   acquisition.end();
   await settled();
-  assert.equal(picture.map.orphans, SHARDS);
+  assert.equal(view.map.orphans, SHARDS);
 });

@@ -6,16 +6,17 @@ import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
 import type { ControlStore, ShardRow } from '../../actors/storage/store.ts';
-import { Controller, type SlotHost } from '../../cluster/controller.ts';
+import { Controller } from '../../cluster/controller.ts';
 import type { Lease } from '../../cluster/liveness/lease-store.ts';
-import type { ControlMessage } from '../../cluster/peer/control-messages.ts';
-import type { Peer, PeerEvent, PeerNetwork, PeerStream } from '../../cluster/peer/network.ts';
+import type { Peer, PeerEvent, PeerNetwork } from '../../cluster/peer/network.ts';
 import { Rings } from '../../cluster/placement/rings.ts';
 import type { OwnerLink } from '../../cluster/shards/owner-link.ts';
 import { Router } from '../../cluster/shards/router.ts';
+import type { SlotHost } from '../../cluster/workers.ts';
 import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { createMemoryDatabase, type MemoryCluster } from '../doubles/store-memory.ts';
 import { Scheduler } from '../sim/scheduler.ts';
+import { FakePeer, STREAM } from './fake-peer.ts';
 
 const SHARD = 7;
 /** Ids of sessions as the database gives them: this node's first, then the other's. */
@@ -33,50 +34,7 @@ const LEASE_OF_B: Lease = {
   timeline: 1,
 };
 
-const STREAM: PeerStream = {
-  isOpen: true,
-  post: () => undefined,
-  onBatch: () => undefined,
-  onClose: () => undefined,
-  close: () => undefined,
-};
-
 const LINK: OwnerLink = { offer: () => true, send: () => undefined };
-
-class FakePeer implements Peer {
-  readonly node: string;
-  readonly run: string;
-  readonly bufferedBytes = 0;
-  isUp = true;
-  tell: (message: ControlMessage) => void = () => undefined;
-
-  constructor(node = 'b') {
-    this.node = node;
-    this.run = `run-${node}`;
-  }
-
-  send(): void {}
-
-  onControl(listener: (message: unknown) => void): void {
-    this.tell = listener;
-  }
-
-  openStream(): PeerStream {
-    return STREAM;
-  }
-
-  onStream(): void {}
-
-  onHeartbeat(): void {}
-
-  onPulse(): void {}
-
-  onDown(): void {}
-
-  close(): void {
-    this.isUp = false;
-  }
-}
 
 async function startNode(
   database: MemoryCluster,
@@ -120,7 +78,6 @@ async function startNode(
     listener: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
     link: { windowMessages: 10, windowBytes: 1e6, queueMessages: 10, queueBytes: 1e6, gatherMs: 0 },
     clock: scheduler,
-    random: () => 0.5,
     log: () => undefined,
     setLease: () => undefined,
     onFenced: () => undefined,
@@ -186,12 +143,12 @@ test('what nodes say of their clients is shared; a node that is not reached, or 
   const peers: Peer[] = [];
   const node = await startNode(database, { peers });
   const { controller } = node;
-  assert.equal(controller.clientShares(), undefined, 'it has not joined');
+  assert.equal(controller.clients.shares(), undefined, 'it has not joined');
   const starting = node.start();
   await node.pass(100);
   await starting;
-  controller.tellClients(12);
-  assert.deepEqual(controller.clientShares(), { own: { node: 'a', clients: 12, weight: 1 }, others: [] });
+  controller.clients.setOwn(12);
+  assert.deepEqual(controller.clients.shares(), { own: { node: 'a', clients: 12, weight: 1 }, others: [] });
   const other = database.node();
   await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
   const worker = other.worker();
@@ -202,14 +159,14 @@ test('what nodes say of their clients is shared; a node that is not reached, or 
   node.event({ type: 'up', peer });
   peer.tell({ type: 'state', lease: LEASE_OF_B });
   await node.pass(5000);
-  assert.equal(controller.clientShares(), undefined, 'b has not said');
+  assert.equal(controller.clients.shares(), undefined, 'b has not said');
   assert.deepEqual(controller.unreachedShards(), []);
   peer.tell({ type: 'clients', count: 3 });
   const others = [{ node: 'b', clients: 3, weight: 2 }];
-  assert.deepEqual(controller.clientShares(), { own: { node: 'a', clients: 12, weight: 1 }, others });
+  assert.deepEqual(controller.clients.shares(), { own: { node: 'a', clients: 12, weight: 1 }, others });
   peers.pop();
   node.event({ type: 'down', peer, reason: 'closed-here' });
-  assert.equal(controller.clientShares(), undefined, 'b is not reached');
+  assert.equal(controller.clients.shares(), undefined, 'b is not reached');
   assert.deepEqual(controller.unreachedShards(), [SHARD]);
   controller.database(false);
   assert.deepEqual(
@@ -235,9 +192,9 @@ test('addresses for clients are those of the nodes that serve and are reached, e
   node.event({ type: 'up', peer });
   peer.tell({ type: 'state', lease: LEASE_OF_B });
   await node.pass(5000);
-  assert.equal(controller.clientUrls(), undefined, 'nobody has one');
+  assert.equal(controller.clients.otherUrls(), undefined, 'nobody has one');
   peer.tell({ type: 'url', url: 'wss://b.example:8443' });
-  assert.deepEqual(controller.clientUrls(), ['wss://b.example:8443']);
+  assert.deepEqual(controller.clients.otherUrls(), ['wss://b.example:8443']);
   for (const wrong of [
     'javascript:alert(1)',
     'https://b.example',
@@ -245,9 +202,13 @@ test('addresses for clients are those of the nodes that serve and are reached, e
     `wss://${'b'.repeat(400)}`,
   ])
     peer.tell({ type: 'url', url: wrong });
-  assert.deepEqual(controller.clientUrls(), ['wss://b.example:8443'], 'what is no base URL of a socket');
+  assert.deepEqual(
+    controller.clients.otherUrls(),
+    ['wss://b.example:8443'],
+    'what is no base URL of a socket',
+  );
   peer.tell({ type: 'state', lease: { ...LEASE_OF_B, state: 'draining' } });
-  assert.equal(controller.clientUrls(), undefined, 'b leaves');
+  assert.equal(controller.clients.otherUrls(), undefined, 'b leaves');
 });
 
 /** What a node counts of b, which said this of itself before the database showed it. */
@@ -268,7 +229,7 @@ async function clientsOf(lease: Lease) {
   await other.worker().open({ run: 'run-b', node: 'b', slot: 0 });
   // Long enough for shards to be planned with it.
   await node.pass(5000);
-  return node.controller.clientShares()?.others;
+  return node.controller.clients.shares()?.others;
 }
 
 test('what a node says of its clients before the database shows it is kept', async () => {
@@ -514,4 +475,13 @@ test('a controller that is stopped while it starts listens to nobody afterwards'
   await starting;
   assert.equal(closed, 1);
   assert.equal(node.controller.status().state, 'joining');
+});
+
+test('a node that is told to leave while it joins does not serve afterwards', async () => {
+  const node = await startNode(createMemoryDatabase());
+  const starting = node.start();
+  const leaving = node.controller.drain(1000);
+  await node.pass(2000);
+  await Promise.all([starting, leaving]);
+  assert.equal(node.controller.status().state, 'draining');
 });

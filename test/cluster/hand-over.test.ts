@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
-import { Picture } from '../../cluster/picture.ts';
+import { ClusterView } from '../../cluster/cluster-view.ts';
 import { PinBoard } from '../../cluster/placement/pin-board.ts';
 import { HandOver } from '../../cluster/shards/hand-over.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
@@ -24,10 +24,10 @@ function node({ taken = (shards: readonly number[]) => shards } = {}) {
     onChange: () => undefined,
     onFailed: () => undefined,
   });
-  const picture = new Picture('a', pins);
-  picture.own.up(0, OWN, { offer: () => true, send: () => undefined });
-  picture.map.apply([0, 1, 2, 3, 4].map((shard) => [shard, OWN, 1]));
-  const { members } = picture;
+  const view = new ClusterView('a', pins);
+  view.own.up(0, OWN, { offer: () => true, send: () => undefined });
+  view.map.apply([0, 1, 2, 3, 4].map((shard) => [shard, OWN, 1]));
+  const { members } = view;
   members.sync(
     ['b', 'c'].map((name, index) => ({
       id: 10 + index,
@@ -45,7 +45,7 @@ function node({ taken = (shards: readonly number[]) => shards } = {}) {
   const placement = Array.from({ length: SHARDS }, (_, shard) => 'bbcc'[shard] ?? 'a');
   const asked: string[] = [];
   const handOver = new HandOver({
-    picture,
+    view,
     planner: {
       wanted: () => ({ placement, pins: { shards: new Map(), problems: [] } }),
       memberFor: (name) => [...members.all()].find((member) => member.node === name),

@@ -221,7 +221,6 @@ async function assemble(
     listener: gateway,
     link: HOST_LIMITS.link,
     clock: main.clock,
-    random,
     log,
     setLease: (next) => {
       told = next;

@@ -19,10 +19,9 @@ import {
   StoreUnavailable,
   type WorkerStore,
 } from '../../actors/storage/store.ts';
-import type { SlotHost } from '../../cluster/controller.ts';
 import type { PeerStream } from '../../cluster/peer/network.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
-import type { Epochs, SlotListener } from '../../cluster/workers.ts';
+import type { Epochs, SlotHost, SlotListener } from '../../cluster/workers.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
 import type { MemoryNode } from '../doubles/store-memory.ts';
 import { Pipe, Port } from './pipe.ts';

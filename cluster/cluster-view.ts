@@ -1,6 +1,6 @@
-// The knowledge that a node has of the cluster: members, owners of shards, pins, and its own workers. It may
-// lag behind PostgreSQL, which decides which session may write. This class decides nothing and notifies
-// nobody.
+// The knowledge that a node has of its cluster: members, owners of shards, pins, and its own workers. It may
+// lag behind PostgreSQL, which decides which session may write, so a lag causes a pause and never a lost edit.
+// This class decides nothing and notifies nobody.
 import { SHARDS } from '../actors/shard.ts';
 import type { SessionId } from '../actors/storage/store.ts';
 import { Members } from './liveness/members.ts';
@@ -9,7 +9,7 @@ import type { Placement } from './placement/ring.ts';
 import { OwnSlots } from './shards/own-slots.ts';
 import { ShardMap } from './shards/shard-map.ts';
 
-export class Picture {
+export class ClusterView {
   readonly map = new ShardMap();
   readonly members = new Members();
   readonly own = new OwnSlots();
@@ -46,6 +46,13 @@ export class Picture {
     let count = 0;
     for (const [, { session }] of this.own.all()) count += this.map.shardsOf(session).length;
     return count;
+  }
+
+  /** Shards of members that are live in the database, but not connected to this node. */
+  unreachedShards(): readonly number[] {
+    return [...this.members.all()]
+      .filter(({ state, peer }) => state === 'live' && peer === undefined)
+      .flatMap(({ workers }) => [...workers.values()].flatMap((session) => this.map.shardsOf(session)));
   }
 
   private nodeOf(owner: SessionId): string | undefined {

@@ -1,0 +1,50 @@
+// A peer that a test plays itself: it keeps what it was sent, and says what the test lets it say.
+import type { ControlMessage } from '../../cluster/peer/control-messages.ts';
+import type { Peer, PeerStream } from '../../cluster/peer/network.ts';
+
+export const STREAM: PeerStream = {
+  isOpen: true,
+  post: () => undefined,
+  onBatch: () => undefined,
+  onClose: () => undefined,
+  close: () => undefined,
+};
+
+export class FakePeer implements Peer {
+  readonly node: string;
+  readonly run: string;
+  readonly bufferedBytes = 0;
+  readonly sent: unknown[] = [];
+  isUp = true;
+  /** Brings a message from this peer. */
+  tell: (message: ControlMessage) => void = () => undefined;
+
+  constructor(node = 'b') {
+    this.node = node;
+    this.run = `run-${node}`;
+  }
+
+  send(message: unknown): void {
+    this.sent.push(message);
+  }
+
+  onControl(listener: (message: unknown) => void): void {
+    this.tell = listener;
+  }
+
+  openStream(): PeerStream {
+    return STREAM;
+  }
+
+  onStream(): void {}
+
+  onHeartbeat(): void {}
+
+  onPulse(): void {}
+
+  onDown(): void {}
+
+  close(): void {
+    this.isUp = false;
+  }
+}
