@@ -22,43 +22,35 @@ const FILE_TIMEOUT_MS = 480_000;
 const LONG_FILE_TIMEOUT_MS = 900_000;
 
 /**
- * Files that take longest first, so that none is left to run alone at the end. Those that wait alternate with those that
- * keep the processors busy.
+ * Files and folders that take longest first, so that none is left to run alone at the end. Those that wait alternate
+ * with those that keep the processors busy.
  */
 const SLOW = [
   'sim/',
+  'node/',
+  'browser/',
   'chaos/',
   'cluster/',
-  'gateway/',
-  'node/admission',
-  'storage/postgres.test',
-  'node/stopping',
-  'browser/text',
-  'storage/backup',
-  'loadtest/node',
-  'cli/cluster',
-  'browser/keys',
-  'storage/postgres-races',
-  'cli/',
-  'browser/layout',
-  'storage/postgres-failover',
-  'browser/first-minute',
-  'client/',
-  'storage/embedded',
-  'browser/board.test',
-  'browser/',
-  'node/',
   'storage/',
+  'gateway/',
+  'cli/cluster',
+  'cli/process',
+  'examples/',
+  'loadtest/',
+  'cli/',
+  'repo/',
+  'client/',
 ];
 
 /** Folders whose tests start nothing. All others may ask for a database. */
 const PURE = ['config/', 'kinds/', 'protocol/'];
 
 /**
- * Folders whose files run one after the other in one process, where all tests run: a process of its own costs a file more
- * than most of their tests take.
+ * Folders whose files have a process each. Their tests start processes of their own and wait for them. The files of
+ * every other folder run one after the other in one process, where all tests run: a process of its own costs a file more
+ * than most of its tests take.
  */
-const TOGETHER = ['actors', 'client', 'cluster', 'config', 'gateway', 'kinds', 'protocol'];
+const APART = ['chaos', 'cli', 'package', 'sim'];
 
 const here = import.meta.dirname;
 
@@ -139,7 +131,7 @@ function needsPostgres(file: string): boolean {
   return !PURE.some((prefix) => name.startsWith(prefix));
 }
 
-/** Gives `use` the modules to run: those of a folder of TOGETHER are imported by one, in the place of the first. */
+/** Gives `use` the modules to run: a folder's are imported by one, in the place of the first, but for those of APART. */
 async function together<T>(
   files: readonly string[],
   use: (modules: readonly string[]) => Promise<T>,
@@ -149,7 +141,7 @@ async function together<T>(
     const modules = new Map<string, string[]>();
     for (const file of files) {
       const [folder = ''] = relative(here, file).split(sep);
-      const module = TOGETHER.includes(folder) ? join(directory, `${folder}.mjs`) : file;
+      const module = APART.includes(folder) ? file : join(directory, `${folder}.mjs`);
       modules.set(module, [...(modules.get(module) ?? []), file]);
     }
     for (const [module, imported] of modules) {

@@ -1,7 +1,13 @@
-// A headless Chromium for tests: the system's, found or installed, driven through playwright-core.
-// Whoever launches it gets it closed at the end of the test, in every outcome.
-import type { TestContext } from 'node:test';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+// A headless Chromium for tests: the system's, found or installed, driven through playwright-core. The tests of a
+// process share one browser. Their windows are closed after each test, in every outcome, and the browser at the end.
+import { after, type TestContext } from 'node:test';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
 import { findProgram } from './install.ts';
 import { CHROMIUM } from './requirements.ts';
 
@@ -15,26 +21,46 @@ export interface Chromium {
 
 export type WindowOptions = BrowserContextOptions & { expectedErrors?: RegExp };
 
-/** Closed after `t`: give it the test around those that open windows. */
+let shared: Promise<Browser> | undefined;
+
+after(async () => (await shared)?.close());
+
+/** All its windows are closed after `t`: give it the test around those that open windows. */
 export async function launchChromium(t: TestContext): Promise<Chromium> {
+  const browser = await sharedBrowser();
+  const windows = new Set<BrowserContext>();
+  t.after(() => Promise.all([...windows].map((window) => window.close())));
+  return { window: (test, options = {}) => openWindow(browser, windows, test, options) };
+}
+
+/** One that has crashed is replaced, for the tests that follow. */
+async function sharedBrowser(): Promise<Browser> {
+  const there = await shared;
+  if (there?.isConnected()) return there;
+  shared = launch();
+  return shared;
+}
+
+async function launch(): Promise<Browser> {
   const executablePath = await findProgram(CHROMIUM);
   const root = process.getuid?.() === 0;
-  const browser = await chromium.launch({
+  return chromium.launch({
     executablePath,
     args: ['--disable-gpu', '--disable-dev-shm-usage', ...(root ? ['--no-sandbox'] : [])],
   });
-  t.after(() => browser.close());
-  return { window: (test, options = {}) => openWindow(browser, test, options) };
 }
 
 async function openWindow(
   browser: Browser,
+  windows: Set<BrowserContext>,
   t: TestContext,
   { expectedErrors, ...options }: WindowOptions,
 ): Promise<Page> {
   const context = await browser.newContext(options);
+  windows.add(context);
   const errors: string[] = [];
   t.after(async () => {
+    windows.delete(context);
     if (browser.isConnected()) await context.close();
     if (errors.length > 0) throw new Error(`the page reported errors:\n${errors.join('\n')}`);
   });
