@@ -14,6 +14,7 @@ import {
 } from '../../actors/link/link-messages.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { loopback } from '../support/loopback.ts';
+import { until } from '../support/until.ts';
 import { frameMessage, HOST_LIMITS, startHost } from './host-harness.ts';
 
 const DOC = 'acme/plan';
@@ -109,7 +110,7 @@ test('ONCE-1 a successor knows the seqs of its predecessor', async (t) => {
   first.open(1, DOC);
   first.submit(1, 1, 0, [{ insert: 'a' }]);
   first.submit(1, 4, 0, [{ insert: 'b' }]);
-  await first.idle();
+  await until(() => first.got.some((message) => message[0] === COMMIT && message[2] === 2));
   await control.fence(me, { session: first.session });
   first.host.dispose();
   const second = await startHost(database);
@@ -118,7 +119,7 @@ test('ONCE-1 a successor knows the seqs of its predecessor', async (t) => {
   second.submit(1, 4, 0, [{ insert: 'b' }]);
   second.submit(1, 2, 0, [{ insert: 'c' }]);
   second.submit(1, 5, 2, [{ insert: 'd' }]);
-  await second.idle();
+  await until(() => second.got.length >= 4);
   assert.deepEqual(tags(second.got), [OPENED, ACK, REFUSED, COMMIT]);
   const [, ack, refused] = second.got;
   assert.deepEqual(ack?.slice(3), [4, 2]);
