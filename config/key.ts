@@ -25,6 +25,23 @@ export function key<S extends z.ZodType>(schemaOfKey: S, meta: KeyMeta): S {
   return schemaOfKey;
 }
 
+/** A key: its path with dots, such as `limits.frameBytes`, or `faults[].atMs` within a list of maps. */
+export interface Key extends KeyMeta {
+  readonly path: string;
+}
+
+/** The keys of a schema, in its order. Throws for a part without a description. */
+export function keysIn(part: z.core.$ZodType, path = ''): Key[] {
+  const meta = keys.get(part as z.ZodType);
+  if (meta !== undefined) return [{ path, ...meta }];
+  if (part instanceof z.ZodPrefault) return keysIn(part.unwrap(), path);
+  if (part instanceof z.ZodArray) return keysIn(part.element, `${path}[]`);
+  if (!(part instanceof z.ZodObject)) throw new Error(`the schema has no description of ${path}`);
+  return Object.entries<z.core.$ZodType>(part.shape).flatMap(([name, child]) =>
+    keysIn(child, path === '' ? name : `${path}.${name}`),
+  );
+}
+
 export function duration(byDefault: number, min: number, max: number, description: string) {
   return key(z.preprocess(readDuration, z.int().min(min).max(max)).default(byDefault), {
     description,

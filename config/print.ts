@@ -43,13 +43,18 @@ export function printConfig(config: Config, sourceOf?: (path: string) => string 
 }
 
 /** The rows of the table in docs/configuration.md, without its head. */
-export function configTable(): string {
-  return ALL_KEYS.map((key) => {
-    const value = JSON.stringify(key.default);
-    const shown = showValue(key, key.default);
-    const human = shown === value || key.form === 'text' || key.form === 'plain' ? '' : ` (${shown})`;
-    return `| \`${key.path}\` | \`${key.form === 'text' ? key.default : value}\`${human} | ${cell(`${key.description} Takes ${key.expected}.`)} |`;
-  }).join('\n');
+export const configTable = (): string => keyTable(ALL_KEYS);
+
+/** The rows of a table of keys, without its head. */
+export function keyTable(keys: readonly Key[]): string {
+  return keys
+    .map((key) => {
+      const value = JSON.stringify(key.default);
+      const shown = showValue(key, key.default);
+      const human = shown === value || key.form === 'text' || key.form === 'plain' ? '' : ` (${shown})`;
+      return `| \`${key.path}\` | \`${key.form === 'text' ? key.default : value}\`${human} | ${cell(`${key.description} Takes ${key.expected}.`)} |`;
+    })
+    .join('\n');
 }
 
 /** The value in one line. A list is in YAML's flow form, which JSON is. */

@@ -18,7 +18,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   src: ['protocol', 'kinds', 'config', 'actors', 'cluster'],
   client: ['protocol', 'kinds'],
   web: ['protocol', 'kinds', 'client'],
-  loadtest: ['protocol', 'kinds', 'client'],
+  loadtest: ['protocol', 'kinds', 'config', 'client'],
   tools: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src'],
   test: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src', 'client', 'web', 'loadtest', 'tools'],
 };
