@@ -15,15 +15,18 @@ import {
 import type { MadeSnapshot } from './document/effects.ts';
 import { Link, type LinkOptions, type Transport } from './link/link.ts';
 import {
+  FORGET,
   NOT_OWNER,
   OPEN,
   OPEN_FAILED,
   REFUSED,
   RESET,
+  SNAPSHOT,
   SUBMIT,
   type ToGateway,
   type ToOwner,
 } from './link/link-messages.ts';
+import { SnapshotSender } from './link/snapshot-sender.ts';
 import type { Progress } from './liveness/progress.ts';
 import { StillLive } from './liveness/still-live.ts';
 import { type LoadLimits, LoadQueue } from './loading/load-queue.ts';
@@ -120,7 +123,11 @@ export class Host {
   private readonly actors = new Map<string, DocumentActor>();
   private readonly links = new Map<
     number,
-    { link: Link<ToGateway, ToOwner>; channels: Map<number, DocumentActor> }
+    {
+      link: Link<ToGateway, ToOwner>;
+      channels: Map<number, DocumentActor>;
+      snapshots: SnapshotSender;
+    }
   >();
   private readonly quarantined: Quarantine;
   private readonly dirtyPresence = new Set<DocumentActor>();
@@ -171,7 +178,10 @@ export class Host {
       this.options.clock,
       () => this.overflowed(id),
     );
-    this.links.set(id, { link, channels });
+    const { clock, limits } = this.options;
+    const snapshots = new SnapshotSender({ link, windowBytes: limits.link.windowBytes, clock });
+    link.onCredit = () => snapshots.credited();
+    this.links.set(id, { link, channels, snapshots });
   }
 
   /**
@@ -186,15 +196,18 @@ export class Host {
       this.removeLink(id);
       return;
     }
-    const { link, channels } = found;
-    const all = [...channels];
+    const { link, channels, snapshots } = found;
+    const actors = new Set(channels.values());
+    const reset = new Set(channels.keys());
     channels.clear();
-    for (const actor of new Set(all.map(([, actor]) => actor))) {
+    for (const actor of actors) {
       actor.linkLost(id);
       this.releaseChannels(actor);
     }
-    link.dropQueue();
-    for (const [chan] of all) link.send([RESET, chan]);
+    // Refusals are dropped too. They are answers on channels that may have been released since.
+    for (const [tag, chan] of link.dropQueue()) if (tag !== SNAPSHOT && tag !== FORGET) reset.add(chan);
+    for (const chan of reset) link.send([RESET, chan]);
+    snapshots.restart();
   }
 
   removeLink(id: number): void {
@@ -203,6 +216,7 @@ export class Host {
     this.links.delete(id);
     found.link.close();
     for (const actor of new Set(found.channels.values())) actor.linkLost(id);
+    found.snapshots.dispose();
   }
 
   /** Takes a document out of service for a time. */
@@ -570,6 +584,9 @@ export class Host {
       merge: (actor, updates, done) => {
         this.merging = this.merging.then(() => this.merge(actor, updates, done));
       },
+      share: (actor, link, bytes, then) =>
+        this.links.get(link)?.snapshots.send(bytes, () => this.answered(actor, then)) === true,
+      sharedNumber: (link, bytes) => this.links.get(link)?.snapshots.numberOf(bytes),
       rooms,
       get mustYield() {
         return turns.mustYield;
@@ -681,6 +698,7 @@ export class Host {
       this.dropAll();
       return;
     }
+    for (const { snapshots } of this.links.values()) snapshots.sweep();
     const oldest = clock.now() - limits.idleMs;
     const small = limits.memoryBytes * SMALL_SHARE;
     let bytes = 0;

@@ -4,16 +4,30 @@
 // Over 400 lines because a subscriber comes to the head in four ways, which share how they end.
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { OPENED, type OpenRequest } from '../link/link-messages.ts';
+import { SHARED_BYTES } from '../link/snapshot-sender.ts';
 import type { StoredDelta } from '../storage/store.ts';
 import type { RecentSnapshot, Unmerged } from './document.ts';
 import type { EncodedSnapshot } from './encoded-snapshot.ts';
 import { type Entry, entryOf } from './entry.ts';
-import { commitFrame, type OpenedHead, openedSince, openedSnapshot, presenceFrame } from './frames.ts';
+import {
+  aroundSnapshot,
+  commitFrame,
+  type OpenedHead,
+  openedSince,
+  openedSnapshot,
+  presenceFrame,
+} from './frames.ts';
 import type { Stay } from './stay.ts';
 import type { Submitting } from './submitting.ts';
 import type { Subscriber } from './subscribers.ts';
 
 type Frames = readonly Uint8Array[];
+
+/** The frames of an `opened`. With `shared` the first two are parts of one frame around that snapshot. */
+interface Told {
+  readonly frames: Frames;
+  readonly shared?: number | undefined;
+}
 
 export class CatchingUp {
   private readonly stay: Stay;
@@ -128,7 +142,7 @@ export class CatchingUp {
               audience.fail(subscriber, 'unavailable', 'the document cannot be read now');
             else if (this.isFarBehind(recent) && merges < MOST_MERGES)
               this.greetWithSnapshot(subscriber, merges + 1);
-            else if (!this.greetBehind(subscriber, recent)) this.greetInPieces(subscriber);
+            else this.greetFrom(subscriber, recent);
           }),
         ),
       );
@@ -157,22 +171,50 @@ export class CatchingUp {
       subscriber,
       (answered) =>
         this.stay.inPieces(document.snapshotPieces(), (snapshot) =>
-          answered(() => this.greetWith(subscriber, snapshot)),
+          answered(() => this.greetFrom(subscriber, snapshot)),
         ),
       'finals',
     );
   }
 
-  /** `snapshot` is the document at its head. */
-  private greetWith(subscriber: Subscriber, snapshot: EncodedSnapshot): void {
+  /**
+   * Sends a snapshot that was just made, and the patches since. A large snapshot goes over the subscriber's
+   * link first, once for all subscribers behind that link, and the subscriber waits for that.
+   */
+  private greetFrom(subscriber: Subscriber, recent: RecentSnapshot): void {
+    const { hand, audience } = this.stay;
+    const { link } = subscriber.link;
+    const greet = (): void => {
+      // Patches of this client came after the snapshot, and memory does not know which came before it.
+      if (!this.greetBehind(subscriber, recent)) this.greetAtHead(subscriber);
+    };
+    const bytes = recent.snapshot.in(subscriber.codec);
+    if (bytes.length < SHARED_BYTES || hand.sharedNumber(link, bytes) !== undefined) {
+      greet();
+      return;
+    }
+    this.stay.await(subscriber, (answered) => {
+      if (!hand.share(link, bytes, () => answered(greet)))
+        answered(() => audience.fail(subscriber, 'overloaded', 'too many clients wait for snapshots'));
+    });
+  }
+
+  private greetAtHead(subscriber: Subscriber): void {
     const { document } = this.stay;
-    const version = document.head;
-    const lastSeq = document.lastSeqAt(subscriber.client, version) ?? null;
-    const head = this.openedHead(subscriber, version, lastSeq);
-    // The frame is made when it may leave, so the subscribers at the gate share one snapshot instead of
-    // having a frame each.
-    this.join(subscriber, version, [], () =>
-      this.showing(subscriber, openedSnapshot(subscriber.codec, head, snapshot)),
+    this.stay.await(
+      subscriber,
+      (answered) =>
+        this.stay.inPieces(document.snapshotPieces(), ({ version, snapshot }) =>
+          answered(() => {
+            const head = this.openedHead(
+              subscriber,
+              version,
+              document.lastSeqAt(subscriber.client, version) ?? null,
+            );
+            this.join(subscriber, version, [], () => this.showingSnapshot(subscriber, head, snapshot));
+          }),
+        ),
+      'finals',
     );
   }
 
@@ -182,8 +224,22 @@ export class CatchingUp {
    * frame, or if memory does not know the client's last seq at that version.
    */
   private greetWithRecent(subscriber: Subscriber): boolean {
-    const recent = this.stay.document.recentSnapshot();
-    return recent !== undefined && !this.isFarBehind(recent) && this.greetBehind(subscriber, recent);
+    const { document } = this.stay;
+    const recent = document.recentSnapshot();
+    if (recent === undefined || this.isFarBehind(recent)) return false;
+    if (!this.knowsLastSeq(subscriber, recent.version)) return false;
+    this.greetFrom(subscriber, recent);
+    return true;
+  }
+
+  /** False if memory knows the client's last seq at the head, but not at `version`. */
+  private knowsLastSeq({ client }: Subscriber, version: number): boolean {
+    const { document } = this.stay;
+    // If memory knows nothing of the client, a snapshot of the head has no last seq for it either.
+    return (
+      document.lastSeqAt(client, version) !== undefined ||
+      document.lastSeqAt(client, document.head) === undefined
+    );
   }
 
   /** True if the patches since `version` exceed one frame, or are not all in memory. */
@@ -201,14 +257,14 @@ export class CatchingUp {
   private greetBehind(subscriber: Subscriber, recent: RecentSnapshot): boolean {
     const { document, audience } = this.stay;
     if (recent.version + 1 < document.windowStart) return false;
+    if (!this.knowsLastSeq(subscriber, recent.version)) return false;
     const lastSeq = document.lastSeqAt(subscriber.client, recent.version);
     const version = document.head;
-    // If memory knows nothing of the client, a snapshot of the head has no last seq for it either.
-    if (lastSeq === undefined && document.lastSeqAt(subscriber.client, version) !== undefined) return false;
     const run = document.slice(recent.version, version);
     const head = this.openedHead(subscriber, recent.version, lastSeq ?? null);
     this.join(subscriber, version, run, () => {
-      const frames = [...this.showing(subscriber, openedSnapshot(subscriber.codec, head, recent.snapshot))];
+      const { frames: opened, shared } = this.showingSnapshot(subscriber, head, recent.snapshot);
+      const frames = [...opened];
       for (let rest = run; rest.length > 0; ) {
         const fitting = takeFitting(rest, audience.frameBytes, version);
         frames.push(
@@ -216,7 +272,7 @@ export class CatchingUp {
         );
         rest = rest.slice(fitting.length);
       }
-      return frames;
+      return { frames, shared };
     });
     return true;
   }
@@ -256,10 +312,9 @@ export class CatchingUp {
     const version = run.at(-1)?.version ?? subscriber.at;
     subscriber.at = version;
     subscriber.heldAcks ??= [];
-    const send = (frames: Frames): void =>
-      this.sendOpened(subscriber, subscriber.sub, frames, version, run, false);
+    const send = (told: Told): void => this.sendOpened(subscriber, subscriber.sub, told, version, run, false);
     if (!hasOpened(subscriber, opening)) {
-      send(this.commits(subscriber, version, run));
+      send({ frames: this.commits(subscriber, version, run) });
       return;
     }
     const sendOpened = (lastSeq: number | null): void => {
@@ -280,7 +335,7 @@ export class CatchingUp {
     const { document } = this.stay;
     const version = document.head;
     if (!hasOpened(subscriber, opening)) {
-      this.join(subscriber, version, run, () => this.commits(subscriber, version, run));
+      this.join(subscriber, version, run, () => ({ frames: this.commits(subscriber, version, run) }));
       return;
     }
     // If only memory knows the head, memory has the client's latest seqs too.
@@ -291,16 +346,16 @@ export class CatchingUp {
   }
 
   /**
-   * Lets the subscriber take the channel's commits from `version` on. `frames` is called when all patches
-   * that it shows are durable.
+   * Lets the subscriber take the channel's commits from `version` on. `told` is called when all patches that
+   * it shows are durable.
    */
-  private join(subscriber: Subscriber, version: number, run: readonly Entry[], frames: () => Frames): void {
+  private join(subscriber: Subscriber, version: number, run: readonly Entry[], told: () => Told): void {
     const { gate, audience } = this.stay;
     const { sub } = subscriber;
     gate.hold(version, () => {
       // The socket has opened the document again and has already been answered on that.
       if (subscriber.gone || sub < subscriber.answered) return;
-      const told = frames();
+      const { frames, shared } = told();
       const missed = audience.presence.caughtUp(subscriber.client);
       if (missed === undefined) {
         audience.lose(subscriber);
@@ -311,8 +366,8 @@ export class CatchingUp {
       // open.
       if (subscriber.sub === sub) subscriber.request = undefined;
       const all =
-        missed.length === 0 ? told : [...told, presenceFrame(subscriber.codec, audience.name, missed)];
-      this.sendOpened(subscriber, sub, all, version, run, true);
+        missed.length === 0 ? frames : [...frames, presenceFrame(subscriber.codec, audience.name, missed)];
+      this.sendOpened(subscriber, sub, { frames: all, shared }, version, run, true);
       const acks = subscriber.heldAcks ?? [];
       subscriber.heldAcks = undefined;
       for (const [seq, at] of acks) this.submitting.acknowledge(subscriber, seq, at);
@@ -320,9 +375,20 @@ export class CatchingUp {
   }
 
   /** Notes that an `opened` frame with the current presence is about to be sent. */
-  private showing(subscriber: Subscriber, opened: Uint8Array): Frames {
+  private showing(subscriber: Subscriber, opened: Uint8Array): Told {
     this.stay.audience.presence.shown(subscriber.client);
-    return [opened];
+    return { frames: [opened] };
+  }
+
+  /** Does the same as `showing`. A snapshot that the link has is referred to, any other is in the frame. */
+  private showingSnapshot(subscriber: Subscriber, head: OpenedHead, snapshot: EncodedSnapshot): Told {
+    const { codec } = subscriber;
+    const bytes = snapshot.in(codec);
+    const shared =
+      bytes.length < SHARED_BYTES ? undefined : this.stay.hand.sharedNumber(subscriber.link.link, bytes);
+    if (shared === undefined) return this.showing(subscriber, openedSnapshot(codec, head, snapshot));
+    this.stay.audience.presence.shown(subscriber.client);
+    return { frames: aroundSnapshot(codec, head, bytes.length), shared };
   }
 
   private commits(subscriber: Subscriber, version: number, run: readonly Entry[]): Frames {
@@ -368,7 +434,7 @@ export class CatchingUp {
   private sendOpened(
     subscriber: Subscriber,
     sub: number,
-    frames: Frames,
+    { frames, shared }: Told,
     version: number,
     run: readonly Entry[],
     complete: boolean,
@@ -377,7 +443,13 @@ export class CatchingUp {
     const seqs = run.filter((entry) => entry.client === subscriber.client).map((entry) => entry.seq);
     const { history } = document;
     subscriber.answered = sub;
-    audience.tell(subscriber, [OPENED, subscriber.link.chan, sub, frames, version, history, seqs, complete]);
+    const { chan } = subscriber.link;
+    audience.tell(
+      subscriber,
+      shared === undefined
+        ? [OPENED, chan, sub, frames, version, history, seqs, complete]
+        : [OPENED, chan, sub, frames, version, history, seqs, complete, shared],
+    );
   }
 }
 

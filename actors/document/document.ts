@@ -237,7 +237,7 @@ export class Document {
    * changes.
    */
   snapshot(): string | Uint8Array {
-    return atOnce(this.snapshotPieces()).value;
+    return atOnce(this.snapshotPieces()).snapshot.value;
   }
 
   /**
@@ -266,7 +266,7 @@ export class Document {
    * Does the same as `snapshot`, in pieces. If a patch is committed between two pieces, it makes a new
    * snapshot at once.
    */
-  *snapshotPieces(): Pieces<EncodedSnapshot> {
+  *snapshotPieces(): Pieces<RecentSnapshot> {
     const version = this.head;
     if (this.cached?.version !== version) {
       const pieces = snapshotOf(this.kind, this.state);
@@ -278,7 +278,7 @@ export class Document {
       }
       this.cached = { version, snapshot: new EncodedSnapshot(next.value), loggedSince: 0 };
     }
-    return this.cached.snapshot;
+    return this.cached;
   }
 
   /**

@@ -87,6 +87,13 @@ export interface Effects<Actor> {
   ): void;
   /** Merges many Yjs updates into one on another thread. `done` gets undefined if that failed. */
   merge(actor: Actor, updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
+  /**
+   * Sends an encoded snapshot over a link, once for all its subscribers. `then` runs when the other end has
+   * all of it before every later message. False if too many subscribers wait, or if the link is gone.
+   */
+  share(actor: Actor, link: number, bytes: Uint8Array, then: () => void): boolean;
+  /** The number of a snapshot that the other end of the link has. Undefined if it does not have it. */
+  sharedNumber(link: number, bytes: Uint8Array): number | undefined;
   presenceChanged(actor: Actor): void;
   /** The rooms in which this actor's messages wait together with those of all documents of the worker. */
   readonly rooms: Rooms;
@@ -163,6 +170,14 @@ export class Hand<Actor = unknown> {
 
   merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void {
     this.effects.merge(this.actor, updates, done);
+  }
+
+  share(link: number, bytes: Uint8Array, then: () => void): boolean {
+    return this.effects.share(this.actor, link, bytes, then);
+  }
+
+  sharedNumber(link: number, bytes: Uint8Array): number | undefined {
+    return this.effects.sharedNumber(link, bytes);
   }
 
   presenceChanged(): void {

@@ -52,11 +52,24 @@ export function openedSince(
 
 export function openedSnapshot(codec: FrameCodec, head: OpenedHead, snapshot: EncodedSnapshot): Uint8Array {
   const value = snapshot.in(codec);
+  const [before, after] = aroundSnapshot(codec, head, value.length);
+  return Buffer.concat([before, value, after]);
+}
+
+/** The parts of an `opened` frame that stand before and after a snapshot of so many bytes. */
+export function aroundSnapshot(
+  codec: FrameCodec,
+  head: OpenedHead,
+  bytes: number,
+): readonly [before: Uint8Array, after: Uint8Array] {
   if (codec === JSON_FRAMES)
-    return frameAround(Buffer.from(`${headText(head)},"snapshot":`), value, JSON_END, false);
+    return [
+      withHeader(Buffer.from(`${headText(head)},"snapshot":`), bytes + JSON_END.length, false),
+      JSON_END,
+    ];
   // `snapshot` is the last member: its value takes the place of the nil.
   const around = packr.pack({ ...headValue(head), snapshot: null });
-  return frameAround(around.subarray(0, -1), value, NOTHING, true);
+  return [withHeader(around.subarray(0, -1), bytes, true), NOTHING];
 }
 
 /** `changes` has clients with their states as JSON text, null for a client that is gone. */
@@ -81,15 +94,14 @@ const packedFrame = (message: object): Uint8Array => websocketFrame(packr.pack(m
 const JSON_END = Buffer.from('}');
 const NOTHING = new Uint8Array();
 
-function frameAround(before: Uint8Array, value: Uint8Array, after: Uint8Array, binary: boolean): Uint8Array {
-  const bytes = before.length + value.length + after.length;
-  const frame = Buffer.allocUnsafe(headerLength(bytes) + bytes);
-  let at = writeHeader(frame, 0, bytes, binary);
-  for (const part of [before, value, after]) {
-    frame.set(part, at);
-    at += part.length;
-  }
-  return frame;
+/** The beginning of a frame that has `more` bytes behind it. */
+function withHeader(begin: Uint8Array, more: number, binary: boolean): Uint8Array {
+  const bytes = begin.length + more;
+  const header = headerLength(bytes);
+  const out = Buffer.allocUnsafe(header + begin.length);
+  writeHeader(out, 0, bytes, binary);
+  out.set(begin, header);
+  return out;
 }
 
 function textFrame(text: string): Uint8Array {

@@ -85,12 +85,15 @@ export const OPEN_FAILED = 17;
 export const RESET = 18;
 export const LOST = 19;
 export const NOT_OWNER = 20;
+export const SNAPSHOT = 21;
+export const FORGET = 22;
 
 export type ToGateway =
   /**
    * Frames for one subscriber, in order: `opened` and catch-up commits. `version` is the last version that
    * they carry. `seqs` are this client's own seqs among them. With `complete` the subscriber takes the
-   * channel's commits from here on; otherwise the gateway pulls.
+   * channel's commits from here on; otherwise the gateway pulls. With `shared` the first two entries of
+   * `frames` are the beginning and the end of one frame, and the snapshot of that number stands between them.
    */
   | [
       tag: typeof OPENED,
@@ -101,6 +104,7 @@ export type ToGateway =
       history: string,
       seqs: readonly number[],
       complete: boolean,
+      shared?: number,
     ]
   /**
    * One frame per codec that this link's subscribers use. `acks` has sub, seq, sub, seq … of the authors on
@@ -144,4 +148,11 @@ export type ToGateway =
    * This owner does not own the document's shard, or no longer does. It has forgotten the channel and all
    * messages that were sent over it. The gateway asks the router again and opens the document there.
    */
-  | [tag: typeof NOT_OWNER, chan: number];
+  | [tag: typeof NOT_OWNER, chan: number]
+  /**
+   * The next piece of a large snapshot, encoded as it stands in a frame. The number belongs to the link and
+   * is never used again. All pieces come before the first `OPENED` that refers to the number.
+   */
+  | [tag: typeof SNAPSHOT, number: number, piece: Uint8Array]
+  /** No later `OPENED` refers to this snapshot. */
+  | [tag: typeof FORGET, number: number];

@@ -62,6 +62,8 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   private scheduled = false;
   private overflowed = false;
   private readonly onOverflow: () => void;
+  /** Called after each batch, which tells what the other end has handled. */
+  onCredit: () => void = () => undefined;
   private closed = false;
   private readonly packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
 
@@ -84,6 +86,7 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
       this.handled += messages.length;
       this.handledBytes += bytes;
       if (messages.length > 0) onMessages(messages);
+      this.onCredit();
       this.tellWhenDue();
     });
   }
@@ -123,16 +126,23 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.schedule();
   }
 
-  /** Drops all waiting messages. The caller makes their receivers start over. */
-  dropQueue(): void {
+  /** Drops all waiting messages and returns them. The caller makes their receivers start over. */
+  dropQueue(): readonly Out[] {
+    const dropped = this.queue;
     this.queue = [];
     this.queuedBytes = 0;
     this.overflowed = false;
+    return dropped;
   }
 
   /** Number of messages that the other end has not handled. */
   get backlog(): number {
     return this.queue.length + this.sent - this.handledByPeer;
+  }
+
+  /** Bytes that the other end has not handled, as far as this end knows. */
+  get backlogBytes(): number {
+    return this.queuedBytes + this.sentBytes - this.handledBytesByPeer;
   }
 
   close(): void {

@@ -61,7 +61,7 @@ export class Gateway implements OwnerLinkListener {
     const channels = new Channels();
     const replies = new Replies(random);
     const subscriptions = new Subscriptions(channels, replies);
-    const large = new LargeAnswers(options.snapshotBytes ?? SNAPSHOT_BYTES);
+    const large = new LargeAnswers(options.snapshotBytes ?? SNAPSHOT_BYTES, after);
     const owners = new OwnerChanges(
       { router, random, after, ownerWaitMs, now },
       { channels, subscriptions, replies },
@@ -128,11 +128,12 @@ export class Gateway implements OwnerLinkListener {
 
   // From owners.
 
-  messages(_link: OwnerLink, messages: readonly ToGateway[]): void {
-    this.answers.take(messages);
+  messages(link: OwnerLink, messages: readonly ToGateway[]): void {
+    this.answers.take(link, messages);
   }
 
   lost(link: OwnerLink): void {
+    this.answers.lost(link);
     this.owners.lost(link);
   }
 

@@ -60,6 +60,13 @@ export class Session {
   private readonly direct: DirectWrites | undefined;
   /** Bytes of snapshots under way, for which a reader may take its time. */
   private grace = 0;
+  /**
+   * A large answer that waits for its turn, as its parts, and everything that comes behind it. Undefined if
+   * nothing is held back.
+   */
+  private heldBack: (Uint8Array | readonly Uint8Array[])[] | undefined;
+  /** Bytes held back behind large answers. */
+  private heldBytes = 0;
   private readonly outboxBytes: number;
   private readonly window: PatchWindow<Session> | undefined;
   /** When the socket last gave a sign of life, in ms of the gateway's clock. */
@@ -134,31 +141,93 @@ export class Session {
    * slow.
    */
   write(frame: Uint8Array): void {
-    if (this.closed) return;
-    if (this.grace > 0 && this.stream.writableLength === 0) this.grace = 0;
+    if (this.closed || (this.grace > 0 && this.goesBehind(frame))) return;
     if (this.direct === undefined || !this.direct.write(this.stream, frame)) this.push(frame);
   }
 
-  /** Writes a snapshot or another large answer that was asked for. Alone it is no sign of a slow reader. */
-  writeLarge(frame: Uint8Array): void {
+  /**
+   * Writes the parts of a snapshot or of another large answer that was asked for. Alone it is no sign of a
+   * slow reader.
+   */
+  writeLarge(parts: readonly Uint8Array[], bytes: number): void {
     if (this.closed) return;
     const waiting = this.stream.writableLength;
     if (waiting > ASKED_TOO_MUCH * this.outboxBytes) {
       this.close(CLOSE.slowReader, 'reader too slow');
       return;
     }
-    this.grace = (waiting === 0 ? 0 : this.grace) + frame.length;
-    this.push(frame);
+    this.grace = (waiting === 0 ? 0 : this.grace) + bytes;
+    const { stream } = this;
+    // The parts become one write, and are judged together: no frame ends in the middle.
+    stream.cork();
+    for (const part of parts) stream.write(part);
+    stream.uncork();
+    this.judge(bytes);
+  }
+
+  get isHeldBack(): boolean {
+    return this.heldBack !== undefined;
+  }
+
+  /** Holds a large answer back, and everything that is written after it, until `writeHeldBack`. */
+  holdBack(parts: readonly Uint8Array[], bytes: number): void {
+    if (this.closed) return;
+    this.heldBack ??= [];
+    this.heldBack.push(parts);
+    this.grace += bytes;
+  }
+
+  /**
+   * Writes the large answer that was held back first, and everything behind it up to the next one. Returns
+   * the bytes of the answer.
+   */
+  writeHeldBack(): number {
+    const [answer, ...rest] = this.heldBack ?? [];
+    if (this.closed || !Array.isArray(answer)) return 0;
+    const parts: readonly Uint8Array[] = answer;
+    const next = rest.findIndex((held) => Array.isArray(held));
+    const behind = next < 0 ? rest : rest.slice(0, next);
+    this.heldBack = next < 0 ? undefined : rest.slice(next);
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    this.grace -= bytes;
+    this.writeLarge(parts, bytes);
+    for (const frame of behind) {
+      if (!(frame instanceof Uint8Array)) continue;
+      this.heldBytes -= frame.length;
+      if (!this.closed) this.push(frame);
+    }
+    return bytes;
+  }
+
+  /** True if the frame has to wait behind a large answer that is held back. */
+  private goesBehind(frame: Uint8Array): boolean {
+    if (this.heldBack === undefined) {
+      if (this.stream.writableLength === 0) this.grace = 0;
+      return false;
+    }
+    this.heldBack.push(frame);
+    this.heldBytes += frame.length;
+    // The stream may hold as much as this. It counts what waits, and closes the socket of a slow reader.
+    if (this.heldBytes > this.outboxBytes) this.writeAllHeldBack();
+    return true;
+  }
+
+  private writeAllHeldBack(): void {
+    while (this.heldBack !== undefined && !this.closed) this.writeHeldBack();
   }
 
   private push(frame: Uint8Array): void {
     // While the stream is below its high-water mark, which is never above the bound, it need not be asked.
-    if (this.stream.write(frame)) return;
-    // Only bytes that waited before this frame count, so a first frame that is large is no sign of a slow
-    // reader.
-    if (this.stream.writableLength - frame.length > this.outboxBytes + this.grace) {
+    if (!this.stream.write(frame)) this.judge(frame.length);
+  }
+
+  /**
+   * Closes the socket if its reader is too slow. Only bytes that waited before the last `bytes` count, so a
+   * first frame that is large is no sign of a slow reader.
+   */
+  private judge(bytes: number): void {
+    if (this.stream.writableLength - bytes > this.outboxBytes + this.grace)
       this.close(CLOSE.slowReader, 'reader too slow');
-    }
   }
 
   send(message: ServerMessage): void {
@@ -179,7 +248,7 @@ export class Session {
 
   /** True if messages that may be lost are worth sending. */
   get keepsUp(): boolean {
-    return this.stream.writableLength < this.outboxBytes * PRESENCE_SHARE;
+    return this.heldBack === undefined && this.stream.writableLength < this.outboxBytes * PRESENCE_SHARE;
   }
 
   /** Reports that more bytes of the session's patches wait for an answer, or fewer. */
@@ -192,6 +261,8 @@ export class Session {
    * Closes the socket. Nothing is written after this. The gateway learns of it by the socket's `close` event.
    */
   close(code: number, reason: string): void {
+    if (this.closed) return;
+    this.writeAllHeldBack();
     if (this.closed) return;
     this.closed = true;
     this.socket.close(code, reason);

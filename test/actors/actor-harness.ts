@@ -101,6 +101,11 @@ export class ActorHarness {
         whenLive: (_actor, then) => this.ask(then),
         fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
         merge: (_actor, updates, done) => this.ask(() => done(mergeAll(updates))),
+        share: (_actor, _link, _bytes, then) => {
+          this.ask(then);
+          return true;
+        },
+        sharedNumber: () => undefined,
         presenceChanged: () => undefined,
         rooms: { loads: new WaitingRoom(limits.mailbox), turns: new WaitingRoom(limits.mailbox) },
         mustYield: false,

@@ -13,6 +13,7 @@ import {
   OPENED,
   PRESENCE,
   PULL,
+  REFUSED,
   RESET,
   SUBMIT,
   type ToGateway,
@@ -310,5 +311,23 @@ test('patches of a document that has started over do not follow the hand-over of
   assert.deepEqual(
     loaded?.deltas.map(({ version }) => version),
     [1],
+  );
+});
+
+test('every request whose answer is dropped with the queue of a link that is too slow is told to start over', async (t) => {
+  const link = { ...HOST_LIMITS.link, windowBytes: 64 };
+  const host = await startHost(createMemoryDatabase(), { ...HOST_LIMITS, link });
+  t.after(() => host.host.dispose());
+  const channels = Array.from({ length: 20 }, (_, i) => 100 + i);
+  // None of them is open, so the answers are on channels that the host does not keep.
+  for (const chan of channels) host.send([SUBMIT, chan, 1, 1, 0, '[]']);
+  await host.idle();
+  await host.turn();
+  await host.idle();
+  const answered = new Set(host.got.flatMap((m) => (m[0] === REFUSED || m[0] === RESET ? [m[1]] : [])));
+  assert.deepEqual([...answered].toSorted(), channels);
+  assert.ok(
+    host.got.some((m) => m[0] === RESET),
+    'the link did not overflow',
   );
 });

@@ -3,9 +3,12 @@ import { systemClock } from '../../actors/clock.ts';
 import { Host, type HostLimits, type Merge } from '../../actors/host.ts';
 import { Link } from '../../actors/link/link.ts';
 import {
+  FORGET,
   JSON_FRAMES,
   OPEN,
+  OPENED,
   type OpenRequest,
+  SNAPSHOT,
   SUBMIT,
   type ToGateway,
   type ToOwner,
@@ -47,8 +50,10 @@ export interface Harness {
   readonly host: Host;
   readonly session: number;
   readonly sessionRef: SessionRef;
-  /** What came from the owner, in order. */
+  /** What came from the owner, in order. Shared snapshots are in the frames that refer to them. */
   readonly got: ToGateway[];
+  /** The pieces of each shared snapshot that has come and has not been forgotten. */
+  readonly snapshots: ReadonlyMap<number, readonly Uint8Array[]>;
   readonly lost: string[];
   readonly errors: object[];
   /** Documents whose handling has thrown. */
@@ -97,13 +102,22 @@ export async function startHost(
   });
   host.own(epochs);
   host.addLink(0, far);
-  const link = new Link<ToOwner, ToGateway>(near, limits.link, (messages) => got.push(...messages));
+  const snapshots = new Map<number, Uint8Array[]>();
+  const link = new Link<ToOwner, ToGateway>(near, limits.link, (messages) => {
+    for (const message of messages) {
+      if (message[0] === SNAPSHOT)
+        snapshots.set(message[1], [...(snapshots.get(message[1]) ?? []), message[2]]);
+      else if (message[0] === FORGET) snapshots.delete(message[1]);
+      else got.push(message[0] === OPENED ? withSnapshot(message, snapshots) : message);
+    }
+  });
   const send = (message: ToOwner): void => link.send(message);
   return {
     host,
     session: session.id,
     sessionRef: session,
     got,
+    snapshots,
     lost,
     errors,
     failed,
@@ -128,6 +142,18 @@ export async function startHost(
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     backlog: () => link.backlog,
   };
+}
+
+function withSnapshot(
+  message: ToGateway & { readonly 0: typeof OPENED },
+  snapshots: ReadonlyMap<number, readonly Uint8Array[]>,
+): ToGateway {
+  const [tag, chan, sub, [before, after, ...rest], version, history, seqs, complete, shared] = message;
+  if (shared === undefined || before === undefined || after === undefined) return message;
+  const pieces = snapshots.get(shared);
+  if (pieces === undefined) throw new Error(`snapshot ${shared} has not come`);
+  const frame = Buffer.concat([before, ...pieces, after]);
+  return [tag, chan, sub, [frame, ...rest], version, history, seqs, complete];
 }
 
 /** Opens a document of kind rich-text over a channel of its own. */

@@ -247,3 +247,34 @@ test('while a large yjs document grows faster than it is merged, clients that op
   assert.ok((opened?.[3].length ?? 0) > 2, 'the patches came in one frame');
   assert.equal(textIn(opened).length, 30_000 * seq);
 });
+
+test('clients that open a large document at one version share one copy of it on their link', async (t) => {
+  const host = await withLargeJson(createMemoryDatabase());
+  t.after(() => host.host.dispose());
+  host.got.length = 0;
+  for (let sub = 2; sub <= 21; sub++) host.open(sub, LARGE, { kind: 'json' });
+  await until(host, () => openedOf(host.got).length === 20);
+  assert.equal(host.snapshots.size, 1);
+  const [pieces = []] = host.snapshots.values();
+  assert.ok(pieces.length > 1, 'it came in one piece');
+  for (const opened of openedOf(host.got)) {
+    const [frame] = opened[3];
+    assert.ok(frame !== undefined);
+    assert.equal((frameMessage(frame).snapshot as { part: number[] }).part.length, 40_000);
+  }
+});
+
+test('a patch that commits while a large snapshot goes over the link reaches those who wait for it, once', async (t) => {
+  const host = await withLargeJson(createMemoryDatabase());
+  t.after(() => host.host.dispose());
+  host.got.length = 0;
+  host.open(2, LARGE, { kind: 'json' });
+  await until(host, () => host.snapshots.size === 1);
+  host.send([SUBMIT, 1, 1, 2, -1, JSON.stringify([{ op: 'add', path: '/late', value: 1 }])]);
+  await until(host, () => openedOf(host.got).length === 1 && commitsOn(host.got, 1).includes(2));
+  const [opened] = openedOf(host.got);
+  const at = host.got.findIndex((message) => message[0] === OPENED);
+  const shown = (opened?.[3] ?? []).map((frame) => frameMessage(frame).version);
+  const later = commitsOn(host.got.slice(at), 1);
+  assert.deepEqual([...shown, ...later], [1, 2]);
+});

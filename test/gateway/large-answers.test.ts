@@ -1,7 +1,7 @@
 // Large answers that wait for slow readers are bounded for the node as a whole.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLOSE } from '../../actors/link/link-messages.ts';
+import { CLOSE, COMMIT, OPENED, SNAPSHOT, type ToGateway } from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';
@@ -83,3 +83,128 @@ test('OPEN-9 what has been open is brought on whatever waits', () => {
   assert.equal(next.answers('opened').length, 2);
   assert.equal(owner.opens.length, 2);
 });
+
+const HEAD = '{"type":"opened","pad":"';
+const TAIL = '"}';
+
+/** The messages of a snapshot in two pieces that frames share, and the answer to an open that refers to it. */
+function shared(number: number, bytes: number): readonly ToGateway[] {
+  const half = new Uint8Array(bytes / 2).fill(0x78);
+  return [
+    [SNAPSHOT, number, half],
+    [SNAPSHOT, number, half],
+  ];
+}
+
+function referring(at: { chan: number; sub: number } | undefined, number: number, bytes: number): ToGateway {
+  assert.ok(at);
+  const whole = websocketFrame(Buffer.from(`${HEAD}${'x'.repeat(bytes)}${TAIL}`), false);
+  const parts = [whole.subarray(0, whole.length - bytes - TAIL.length), Buffer.from(TAIL)];
+  return [OPENED, at.chan, at.sub, parts, 0, 'h1', [], true, number];
+}
+
+const commitFrame = (version: number): Uint8Array =>
+  websocketFrame(Buffer.from(JSON.stringify({ type: 'commit', doc: DOC, version, ops: [] })), false);
+
+test('OPEN-10 the frames of readers that share a snapshot hold it whole, and its bytes count once', async () => {
+  const { connect, owner, gateway } = start();
+  const clients = [connect('client-1'), connect('client-2'), connect('client-3')];
+  const bytes = 60 * KiB;
+  gateway.messages(owner, shared(7, bytes));
+  for (const client of clients) {
+    client.stopReading();
+    client.send({ type: 'open', doc: DOC, id: 1 });
+    gateway.messages(owner, [referring(owner.opens.at(-1), 7, bytes)]);
+  }
+  for (const client of clients) {
+    await client.readOn();
+    assert.deepEqual(client.answers('error'), []);
+    assert.deepEqual(
+      client.answers('opened').map(({ pad }) => String(pad).length),
+      [bytes],
+    );
+  }
+  // Three of them would not have fitted one by one, and all of their room is free again.
+  const next = connect('client-4');
+  next.send({ type: 'open', doc: DOC, id: 1 });
+  gateway.messages(owner, [opened(owner.opens.at(-1), 0, [snapshot(95 * KiB)])]);
+  assert.equal(next.answers('opened').length, 1);
+});
+
+test('OPEN-10 ORDER-1 eight large answers are begun at once; the next waits for its turn, and what follows it waits behind it', async () => {
+  const { connect, owner, gateway, tick } = startUnbounded();
+  const slow = Array.from({ length: 8 }, (_, i) => connect(`client-${i}`));
+  const bytes = 80 * KiB;
+  gateway.messages(owner, shared(1, bytes));
+  const openBy = (client: (typeof slow)[number]): void => {
+    client.send({ type: 'open', doc: DOC, id: 1 });
+    gateway.messages(owner, [referring(owner.opens.at(-1), 1, bytes)]);
+  };
+  for (const client of slow) {
+    client.stopReading();
+    openBy(client);
+  }
+  const [late, later] = [connect('client-late'), connect('client-later')];
+  openBy(late);
+  openBy(later);
+  gateway.messages(owner, [[COMMIT, owner.chan, 1, commitFrame(1), null, []]]);
+  late.send({ type: 'ping', id: 2 });
+  assert.deepEqual([late.answers('opened'), late.answers('commit'), late.answers('pong')], [[], [], []]);
+  const [first] = slow;
+  assert.ok(first);
+  await first.readOn();
+  assert.equal(late.answers('opened').length, 1, 'a reader that has taken its answer makes room');
+  // Frames are counted by their types, in order.
+  const types = ['opened', 'commit', 'pong'];
+  assert.deepEqual(
+    types.toSorted((a, b) => late.text().indexOf(`"${a}"`) - late.text().indexOf(`"${b}"`)),
+    types,
+  );
+  // The other seven readers stand still. They do not hold up the rest for long.
+  tick(100);
+  assert.equal(later.answers('opened').length, 1);
+  assert.equal(later.answers('commit').length, 1);
+});
+
+test('OPEN-10 after a MiB of large answers the thread rests before the next one', () => {
+  const { connect, owner, gateway, tick } = startUnbounded();
+  const bytes = 600 * KiB;
+  gateway.messages(owner, shared(1, bytes));
+  const clients = Array.from({ length: 5 }, (_, i) => connect(`client-${i}`));
+  for (const client of clients) {
+    client.send({ type: 'open', doc: DOC, id: 1 });
+    gateway.messages(owner, [referring(owner.opens.at(-1), 1, bytes)]);
+  }
+  const begun = (): number => clients.filter((client) => client.answers('opened').length > 0).length;
+  assert.equal(begun(), 2);
+  tick(2);
+  assert.equal(begun(), 4);
+  tick(2);
+  assert.equal(begun(), 5);
+});
+
+test('ERR-5 a socket that is closed while its large answer waits gets the answer before the close', () => {
+  const { connect, owner, gateway } = startUnbounded();
+  const bytes = 600 * KiB;
+  gateway.messages(owner, shared(1, bytes));
+  const clients = Array.from({ length: 3 }, (_, i) => connect(`client-${i}`));
+  for (const client of clients) {
+    client.send({ type: 'open', doc: DOC, id: 1 });
+    gateway.messages(owner, [referring(owner.opens.at(-1), 1, bytes)]);
+  }
+  const last = clients[2];
+  assert.ok(last);
+  assert.equal(last.answers('opened').length, 0);
+  // The harness has no connected socket that could close.
+  Object.assign(last.session.socket, { close: () => undefined });
+  last.session.close(1012, 'drained');
+  assert.equal(last.answers('opened').length, 1);
+});
+
+/** Without a bound that these answers reach. */
+function startUnbounded() {
+  const started = startGateway();
+  const owner = new Owner();
+  started.place([shardOf(DOC)], owner);
+  return { ...started, owner };
+}

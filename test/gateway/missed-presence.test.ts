@@ -26,6 +26,8 @@ function start() {
     client.send({ type: 'open', doc: DOC });
     gateway.messages(owner, [opened(owner.opens.at(-1), 0, client === slow ? [snapshot] : [])]);
   }
+  // The snapshot's turn is over.
+  tick(1000);
   const states = (...told: (string | null)[]): void => gateway.messages(owner, [[STATES, owner.chan, told]]);
   const told = (client: typeof slow) => client.answers('presence').map((frame) => frame.states);
   return { slow, other, states, told, tick, timers, gateway, owner };

@@ -8,6 +8,7 @@ import {
   CLOSE as CLOSE_MESSAGE,
   CLOSED,
   COMMIT,
+  FORGET,
   LOST,
   NOT_OWNER,
   OPEN_FAILED,
@@ -15,8 +16,10 @@ import {
   PULL,
   REFUSED,
   RESET,
+  SNAPSHOT,
   STATES,
 } from '../../../actors/link/link-messages.ts';
+import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import { jsonCodec } from '../../../protocol/codec.ts';
 import {
   CLOSE,
@@ -28,9 +31,10 @@ import {
 import { PresenceFrames } from '../presence-frames.ts';
 import type { Replies } from '../replies.ts';
 import type { Session } from '../session.ts';
-import type { LargeAnswers } from '../sockets/large-answers.ts';
+import type { LargeAnswer, LargeAnswers } from '../sockets/large-answers.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
+import { type OwnerSnapshot, OwnerSnapshots } from './owner-snapshots.ts';
 import type { OwnerChanges } from './ownership.ts';
 import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
 
@@ -46,6 +50,8 @@ const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
  * told what presence it has missed once it keeps up. This is how often that is checked.
  */
 const PULL_MS = 20;
+
+type ForChannel = Exclude<ToGateway, { readonly 0: typeof SNAPSHOT | typeof FORGET }>;
 
 export interface AnswersParts {
   readonly after: Clock['after'];
@@ -63,6 +69,7 @@ export class Answers {
   private readonly owners: OwnerChanges;
   private readonly replies: Replies;
   private readonly large: LargeAnswers;
+  private readonly snapshots = new OwnerSnapshots();
 
   constructor(parts: AnswersParts) {
     this.after = parts.after;
@@ -73,14 +80,27 @@ export class Answers {
     this.large = parts.large;
   }
 
-  take(messages: readonly ToGateway[]): void {
+  take(link: OwnerLink, messages: readonly ToGateway[]): void {
     for (const message of messages) {
+      if (message[0] === SNAPSHOT) {
+        this.snapshots.add(link, message[1], message[2]);
+        continue;
+      }
+      if (message[0] === FORGET) {
+        this.snapshots.forget(link, message[1]);
+        continue;
+      }
       const channel = this.channels.numbered(message[1]);
-      if (channel !== undefined) this.takeOne(channel, message);
+      if (channel !== undefined) this.takeOne(link, channel, message);
     }
   }
 
-  private takeOne(channel: Channel, message: ToGateway): void {
+  /** The owner behind the link is gone. */
+  lost(link: OwnerLink): void {
+    this.snapshots.lost(link);
+  }
+
+  private takeOne(link: OwnerLink, channel: Channel, message: ForChannel): void {
     switch (message[0]) {
       case COMMIT: {
         const [, , version, json, msgpack, acks] = message;
@@ -89,7 +109,7 @@ export class Answers {
       }
       case OPENED: {
         const subscription = channel.subs.get(message[2]);
-        if (subscription !== undefined) this.opened(channel, subscription, message);
+        if (subscription !== undefined) this.opened(link, channel, subscription, message);
         return;
       }
       case ACK: {
@@ -171,19 +191,22 @@ export class Answers {
   }
 
   private opened(
+    link: OwnerLink,
     channel: Channel,
     subscription: Subscription,
     message: ToGateway & [typeof OPENED, ...unknown[]],
   ): void {
-    const [, chan, sub, frames, version, history, seqs, complete] = message;
+    const [, chan, sub, frames, version, history, seqs, complete, number] = message;
     const { session } = subscription;
     channel.endWait();
-    let bytes = 0;
-    for (const frame of frames) bytes += frame.length;
+    const shared = number === undefined ? undefined : this.snapshots.get(link, number);
+    if (number !== undefined && shared === undefined)
+      throw new Error(`an owner refers to snapshot ${number}, which it has not sent`);
+    const answer = answerOf(frames, shared);
     // An open of a document that this socket had open already has replaced the earlier one at the owner: it
     // cannot be refused any more.
     const mayRefuse = !subscription.opened && subscription.before === undefined;
-    if (mayRefuse && !this.large.fits(bytes)) {
+    if (mayRefuse && !this.large.fits(answer)) {
       channel.link?.send([CLOSE_MESSAGE, chan, sub]);
       this.owners.openFailed(channel, subscription, 'overloaded', 'too many large answers are on their way');
       return;
@@ -195,8 +218,7 @@ export class Answers {
     subscription.opened = true;
     subscription.request = undefined;
     subscription.version = version;
-    for (const frame of frames) session.writeLarge(frame);
-    this.large.written(session, bytes);
+    this.large.write(session, answer);
     if (session.closed) return;
     if (complete) {
       subscription.mode = 'joined';
@@ -268,6 +290,13 @@ export class Answers {
 function writeStates(session: Session, frames: PresenceFrames): void {
   const frame = frames.frameFor(session.codec, session.client);
   if (frame !== undefined) session.write(frame);
+}
+
+/** A shared snapshot stands between the first two of `frames`, which are the rest of its frame. */
+function answerOf(frames: readonly Uint8Array[], shared: OwnerSnapshot | undefined): LargeAnswer {
+  const [before, ...rest] = frames.map(asBuffer);
+  const parts = before === undefined ? [] : [before, ...(shared?.pieces ?? []), ...rest];
+  return { parts, bytes: parts.reduce((sum, part) => sum + part.length, 0), shared };
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
