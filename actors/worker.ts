@@ -4,7 +4,8 @@
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import type { FoldRequest } from './compute/fold.ts';
-import { Host, type HostLimits, LOCAL_LINK } from './host.ts';
+import { LOCAL_LINK } from './host/gateway-links.ts';
+import { Host, type HostLimits } from './host/host.ts';
 import type { Transport } from './link/link.ts';
 import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness/liveness.ts';
 import { Progress } from './liveness/progress.ts';

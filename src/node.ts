@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/compute/fold.ts';
-import type { HostLimits } from '../actors/host.ts';
+import type { HostLimits } from '../actors/host/host.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';

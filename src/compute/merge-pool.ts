@@ -2,7 +2,7 @@
 // separate from the compute pool, so that an open does not wait for the snapshot of another document. The
 // thread starts on demand, and ends after an idle time.
 import { Piscina } from 'piscina';
-import type { Merge } from '../../actors/host.ts';
+import type { Merge } from '../../actors/host/side-jobs.ts';
 
 export interface MergePool {
   /** `updates`: oldest first; their buffers are transferred. Rejects if the merge fails or takes too long. */

@@ -3,7 +3,7 @@
 import { unlessAborted } from '../../actors/abortable.ts';
 import { systemClock } from '../../actors/clock.ts';
 import type { FoldRequest } from '../../actors/compute/fold.ts';
-import type { HostLimits } from '../../actors/host.ts';
+import type { HostLimits } from '../../actors/host/host.ts';
 import type { LinkOptions } from '../../actors/link/link.ts';
 import { Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { unlessAborted } from '../../actors/abortable.ts';
 import { systemClock } from '../../actors/clock.ts';
 import type { FoldRequest } from '../../actors/compute/fold.ts';
-import type { HostLimits } from '../../actors/host.ts';
+import type { HostLimits } from '../../actors/host/host.ts';
 import { MAIN } from '../../actors/liveness/liveness.ts';
 import type { ControlStore, SessionRef } from '../../actors/storage/store.ts';
 import type { WorkerTask } from '../../actors/worker.ts';

@@ -1,6 +1,7 @@
 // A host on the memory store, in this thread, with a gateway's end of a link in the test's hands.
 import { systemClock } from '../../actors/clock.ts';
-import { Host, type HostLimits, type Merge } from '../../actors/host.ts';
+import { Host, type HostLimits } from '../../actors/host/host.ts';
+import type { Merge } from '../../actors/host/side-jobs.ts';
 import { Link } from '../../actors/link/link.ts';
 import {
   FORGET,

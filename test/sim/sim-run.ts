@@ -1,6 +1,6 @@
 // One run of a simulated node: peers, lease, control session, workers and controller, put together and taken
 // apart as src/membership/cluster-run.ts does it, over the adapters in memory.
-import type { HostLimits } from '../../actors/host.ts';
+import type { HostLimits } from '../../actors/host/host.ts';
 import { BEAT_MS, Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';

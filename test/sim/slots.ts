@@ -4,8 +4,8 @@
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
 import { type FoldRequest, fold } from '../../actors/compute/fold.ts';
-import type { HostLimits } from '../../actors/host.ts';
-import { Host } from '../../actors/host.ts';
+import type { HostLimits } from '../../actors/host/host.ts';
+import { Host } from '../../actors/host/host.ts';
 import { Link } from '../../actors/link/link.ts';
 import type { ToGateway, ToOwner } from '../../actors/link/link-messages.ts';
 import { BEAT_MS, CONFIRM_MS, type Liveness } from '../../actors/liveness/liveness.ts';

@@ -1,0 +1,126 @@
+// The links from gateways to this worker, and the channels over which each has documents open. A channel leads
+// to the actor of one document. A gateway that falls far behind loses its channels, and opens its documents
+// again at the pace that it can take.
+import type { Clock } from '../clock.ts';
+import type { DocumentActor } from '../document/actor.ts';
+import { Link, type LinkOptions, type Transport } from '../link/link.ts';
+import { FORGET, RESET, SNAPSHOT, type ToGateway, type ToOwner } from '../link/link-messages.ts';
+import { SnapshotSender } from '../link/snapshot-sender.ts';
+
+export interface GatewayLink {
+  readonly id: number;
+  readonly link: Link<ToGateway, ToOwner>;
+  readonly channels: Map<number, DocumentActor>;
+  readonly snapshots: SnapshotSender;
+}
+
+export interface GatewayLinksOptions {
+  readonly link: LinkOptions;
+  readonly clock: Clock;
+  /** Called with all messages of a batch, in order. */
+  readonly onMessages: (from: GatewayLink, messages: readonly ToOwner[]) => void;
+  /** Called when a gateway has fallen far behind. */
+  readonly onSlow: (id: number) => void;
+}
+
+/** Number of the link to the node's own gateway. Peers get later numbers. */
+export const LOCAL_LINK = 0;
+
+export class GatewayLinks {
+  private readonly options: GatewayLinksOptions;
+  private readonly links = new Map<number, GatewayLink>();
+
+  constructor(options: GatewayLinksOptions) {
+    this.options = options;
+  }
+
+  add(id: number, transport: Transport): void {
+    const { onMessages, clock } = this.options;
+    const link = new Link<ToGateway, ToOwner>(
+      transport,
+      this.options.link,
+      (messages) => onMessages(added, messages),
+      clock,
+      () => this.overflowed(id),
+    );
+    const { windowBytes } = this.options.link;
+    const snapshots = new SnapshotSender({ link, windowBytes, clock });
+    link.onCredit = () => snapshots.credited();
+    const added: GatewayLink = { id, link, channels: new Map(), snapshots };
+    this.links.set(id, added);
+  }
+
+  remove(id: number): void {
+    const found = this.links.get(id);
+    if (found === undefined) return;
+    this.links.delete(id);
+    found.link.close();
+    for (const actor of new Set(found.channels.values())) actor.linkLost(id);
+    found.snapshots.dispose();
+  }
+
+  /** Sends nothing if the link is gone. */
+  send(id: number, message: ToGateway): void {
+    this.links.get(id)?.link.send(message);
+  }
+
+  /** As `Link.postpone`. */
+  postpone(id: number, message: ToOwner): void {
+    this.links.get(id)?.link.postpone(message);
+  }
+
+  /** As `Link.settle`. */
+  settle(id: number, message: ToOwner): void {
+    this.links.get(id)?.link.settle(message);
+  }
+
+  /** The sender of large snapshots over this link. Undefined if the link is gone. */
+  snapshotsOf(id: number): SnapshotSender | undefined {
+    return this.links.get(id)?.snapshots;
+  }
+
+  sweep(): void {
+    for (const { snapshots } of this.links.values()) snapshots.sweep();
+  }
+
+  flush(): void {
+    for (const { link } of this.links.values()) link.flush();
+  }
+
+  open({ id, channels }: GatewayLink, chan: number, actor: DocumentActor): void {
+    channels.set(chan, actor);
+    actor.channels.push({ link: id, chan });
+  }
+
+  /** Forgets the channels over which no socket has the document open. */
+  releaseChannels(actor: DocumentActor): void {
+    for (const { link, chan } of actor.releaseChannels()) this.links.get(link)?.channels.delete(chan);
+  }
+
+  /** Forgets all channels to an actor that ends. */
+  forget(actor: DocumentActor): void {
+    for (const { link, chan } of actor.channels) this.links.get(link)?.channels.delete(chan);
+  }
+
+  private overflowed(id: number): void {
+    const found = this.links.get(id);
+    if (found === undefined) return;
+    this.options.onSlow(id);
+    if (id !== LOCAL_LINK) {
+      this.remove(id);
+      return;
+    }
+    const { link, channels, snapshots } = found;
+    const actors = new Set(channels.values());
+    const reset = new Set(channels.keys());
+    channels.clear();
+    for (const actor of actors) {
+      actor.linkLost(id);
+      this.releaseChannels(actor);
+    }
+    // Refusals are dropped too. They are answers on channels that may have been released since.
+    for (const [tag, chan] of link.dropQueue()) if (tag !== SNAPSHOT && tag !== FORGET) reset.add(chan);
+    for (const chan of reset) link.send([RESET, chan]);
+    snapshots.restart();
+  }
+}
