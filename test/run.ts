@@ -18,8 +18,8 @@ import { startTestPostgres } from './support/postgres.ts';
 import { type Requirement, requirementsOf } from './support/requirements.ts';
 
 /** A process of one file, or of the files of a folder, that takes longer hangs, and fails by this. */
-const FILE_TIMEOUT_MS = 480_000;
-const LONG_FILE_TIMEOUT_MS = 900_000;
+const TIMEOUT_MS = 900_000;
+const FULL_TIMEOUT_MS = 1_800_000;
 
 /**
  * Files and folders that take longest first, so that none is left to run alone at the end. Those that wait alternate
@@ -76,7 +76,7 @@ async function main(words: readonly string[]): Promise<number> {
       : undefined;
   if (postgres !== undefined) process.env.TROUPE_TEST_POSTGRES = postgres.url;
   try {
-    const timeoutMs = full ? LONG_FILE_TIMEOUT_MS : FILE_TIMEOUT_MS;
+    const timeoutMs = full ? FULL_TIMEOUT_MS : TIMEOUT_MS;
     const code =
       patterns.length === 0
         ? await together(ready, (modules) => runTests(modules, timeoutMs))

@@ -7,7 +7,6 @@ import { unlessAborted } from '../../actors/abortable.ts';
 import { pause, systemClock } from '../../actors/clock.ts';
 import type { ControlStore, SessionRef, SessionRow } from '../../actors/storage/store.ts';
 import { LeaseStoreUnavailable } from '../../cluster/liveness/lease-store.ts';
-import { createRedisLeaseStore } from '../../cluster/liveness/lease-store-redis.ts';
 import { CONTROL_SLOT } from '../../cluster/liveness/members.ts';
 import { systemClock as peerClock } from '../../cluster/peer/clock.ts';
 import { addressOf, PEER_LIMITS, type PeerAddress } from '../../cluster/peer/network.ts';
@@ -133,6 +132,7 @@ async function waitForAddress({ config, control, signal }: AdmissionOptions): Pr
 
 /** Empty if Redis is away, since nothing is known of leases then. */
 async function leasedRuns({ cluster }: Config): Promise<ReadonlySet<string>> {
+  const { createRedisLeaseStore } = await import('../../cluster/liveness/lease-store-redis.ts');
   const leases = createRedisLeaseStore({
     redis: cluster.redis,
     cluster: cluster.name,

@@ -17,7 +17,6 @@ import { isClustered } from '../../config/clustered.ts';
 import { StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
 import { askAdmission } from './admission.ts';
-import { startClusterRun } from './cluster-run.ts';
 import { Membership } from './membership.ts';
 
 export interface OwnershipOptions {
@@ -73,6 +72,8 @@ export async function startOwnership(options: OwnershipOptions): Promise<Ownersh
 
 async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
   const { config, signal, router, gateway, log } = options;
+  // A node without a cluster does not load its modules.
+  const { startClusterRun } = await import('./cluster-run.ts');
   const membership = new Membership({
     router,
     gateway,

@@ -30,7 +30,11 @@ export interface LeaseHarness {
 
 /** So that no lease ends by itself in a test that is not about it. */
 const LONG_MS = 60_000;
-const SETTINGS = { ttlMs: LONG_MS, timeoutMs: 500, checkMs: 50 };
+/** Time limit of a call that is answered: a machine that is busy or stopped for seconds does not exceed it. */
+export const ANSWERED_MS = 10_000;
+/** Time limit of a call that is not answered. */
+const SILENT_MS = 500;
+const SETTINGS = { ttlMs: LONG_MS, timeoutMs: ANSWERED_MS, checkMs: 50 };
 
 export function contract(name: string, open: (t: TestContext) => Promise<LeaseHarness>): void {
   const rule = (title: string, body: (h: LeaseHarness) => Promise<void>): void => {
@@ -58,7 +62,8 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     const ended = lease();
     const before = performance.now();
     await short.renew(ended);
-    assert.equal((await long.list()).length, 2);
+    const leases = await long.list();
+    assert.ok(leases.length === 2 || performance.now() - before >= 399);
     await until('it has ended', async () => (await long.list()).length === 1);
     assert.ok(performance.now() - before >= 399);
     assert.deepEqual(await long.list(), [kept]);
@@ -200,7 +205,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
   });
 
   rule('a store that nobody uses finds out by itself', async (h) => {
-    const store = h.open();
+    const store = h.open({ timeoutMs: SILENT_MS });
     const states = watch(store);
     await until('it is up', () => states.length === 1);
     await h.empty();
@@ -212,16 +217,17 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
   });
 
   rule('while Redis is silent every call rejects; then all goes on', async (h) => {
-    const store = h.open();
+    const store = h.open({ timeoutMs: SILENT_MS });
     const mine = lease();
-    await store.renew(mine);
+    await until('it is renewed', () => succeeds(store.renew(mine)));
     h.freeze();
     await assertUnavailable(store);
     assert.equal(store.steadySince(), undefined);
     h.thaw();
     await until('it is up', () => store.state === 'up');
     // What was sent into the silence may have been taken since.
-    assert.ok((await store.list()).some(({ run }) => run === mine.run));
+    const listed = async () => (await store.list()).some(({ run }) => run === mine.run);
+    await until('it is listed', () => listed().catch(() => false));
   });
 
   rule('a subscription is made again, and the gap is told', async (h) => {
@@ -302,6 +308,12 @@ export async function assertUnavailable(store: LeaseStore): Promise<void> {
     ),
   );
 }
+
+const succeeds = (call: Promise<void>): Promise<boolean> =>
+  call.then(
+    () => true,
+    () => false,
+  );
 
 function watch(store: LeaseStore): string[] {
   const states: string[] = [];

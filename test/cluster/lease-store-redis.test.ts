@@ -16,7 +16,14 @@ import {
   startTestSentinel,
   type TestRedis,
 } from '../support/redis.ts';
-import { assertUnavailable, contract, type LeaseHarness, lease, until } from './lease-store-contract.ts';
+import {
+  ANSWERED_MS,
+  assertUnavailable,
+  contract,
+  type LeaseHarness,
+  lease,
+  until,
+} from './lease-store-contract.ts';
 
 contract('redis', async (t) => {
   const redis = await startTestRedis(t);
@@ -206,7 +213,7 @@ function open(
   redis: RedisAddress,
   options: LeaseStoreSettings & { readonly cluster?: string } = {},
 ): LeaseStore {
-  const store = createRedisLeaseStore({ redis, cluster: 'test', ...options });
+  const store = createRedisLeaseStore({ redis, cluster: 'test', timeoutMs: ANSWERED_MS, ...options });
   t.after(() => store.close());
   return store;
 }

@@ -94,10 +94,8 @@ test('a worker that does not beat, and a main thread that is stuck, end the leas
   const worker = await control.openSession({ run: h.lease.run, node: 'me', slot: 0 });
   h.thread.setLease({ ...h.lease, workers: [{ slot: 0, session: worker.id }] });
   await until('it has expired', async () => (await h.leases()).length === 0);
-  assert.deepEqual(
-    h.events.find(({ type }) => type === 'stalled'),
-    { type: 'stalled', slots: [0] },
-  );
+  // On a busy machine the main thread may be late as well.
+  assert.ok(h.events.some((event) => event.type === 'stalled' && event.slots.includes(0)));
   h.thread.setLease(h.lease);
   await until('it is there again', async () => (await h.leases()).length === 1);
   // Nothing else of this thread runs meanwhile; the messages of the other one wait.

@@ -127,7 +127,7 @@ export async function query<T>(storageUrl: string, ask: (sql: postgres.Sql) => P
 
 /** Asks until the answer is not undefined. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;

@@ -6,7 +6,7 @@ import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
 
 export type Message = Record<string, unknown> & { type: string };
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 export class WireClient {
   readonly socket: WebSocket;
