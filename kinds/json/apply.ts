@@ -10,13 +10,16 @@ import {
   type Container,
   type Held,
   HeldList,
+  HeldMembers,
   holds,
   insertItem,
   isContainer,
   isList,
   itemOf,
   type List,
+  type Members,
   plain,
+  putMember,
   removeItem,
   removeMember,
   setItem,
@@ -38,7 +41,7 @@ import {
   targetOf,
   within,
 } from './step.ts';
-import { bytesOf, clone, memberBytes, setOwn } from './value.ts';
+import { bytesOf, clone, memberBytes } from './value.ts';
 
 /** `path`: a place is missing, or the pointer names no place. `deep`: the document would nest too deep. */
 export interface ApplyFailure {
@@ -330,12 +333,13 @@ class Run {
   /** Puts `value` at `place`: replaces an element, inserts an element, or sets a member. */
   #put(place: Place, value: Held, size: Size, replaceItem: boolean): void {
     if (place.list === undefined) {
-      const { members, key } = place;
+      const { key } = place;
       const old = valueIn(place);
       const gone = old === undefined ? { bytes: -memberBytes(key), containers: 0 } : this.#sizeOf(old);
       this.#count(place.around, size.bytes - gone.bytes, size.containers - gone.containers, size);
-      this.#edits.push({ type: 'member', at: members, key, old });
-      setMember(members, key, value);
+      const held = this.#bucketed(place);
+      this.#edits.push({ type: 'member', at: held, key, old });
+      setMember(held, key, value);
     } else if (replaceItem) {
       const { list, index } = place;
       const old = itemOf(list, index);
@@ -352,24 +356,43 @@ class Run {
   }
 
   /** Returns the list of `place` in chunks. A plain list is replaced by its chunked form. */
-  #chunked({ list, around, pointer }: Place & { readonly list: List }): List {
+  #chunked(place: Place & { readonly list: List }): List {
+    const { list } = place;
     if (list instanceof HeldList) return list;
     const chunked = this.#sizes.chunked(list);
+    this.#exchange(place, list, chunked);
+    return chunked;
+  }
+
+  /**
+   * Returns the object of `place`, whose new size has been counted. A plain object that has become large is
+   * replaced by its form in buckets.
+   */
+  #bucketed(place: Place & { readonly list: undefined }): Members {
+    const { members } = place;
+    if (members instanceof HeldMembers || !this.#sizes.tooLarge(this.#sizes.of(members).bytes))
+      return members;
+    const bucketed = this.#sizes.bucketed(members);
+    this.#exchange(place, members, bucketed);
+    return bucketed;
+  }
+
+  /** Puts another form of the container of `place` in its place. */
+  #exchange({ around, pointer }: Place, old: Container, container: Container): void {
     const parent = around.at(-2);
     const token = pointer.at(-2);
     if (parent === undefined || token === undefined) {
-      this.#edits.push({ type: 'root', old: list });
-      this.#state.root = chunked;
+      this.#edits.push({ type: 'root', old });
+      this.#state.root = container;
     } else if (isList(parent)) {
       const index = Number(token);
-      this.#edits.push({ type: 'item', at: parent, index, old: list });
-      setItem(parent, index, chunked);
+      this.#edits.push({ type: 'item', at: parent, index, old });
+      setItem(parent, index, container);
     } else {
       const key = String(token);
-      this.#edits.push({ type: 'member', at: parent, key, old: list });
-      setOwn(parent, key, chunked);
+      this.#edits.push({ type: 'member', at: parent, key, old });
+      putMember(parent, key, container);
     }
-    return chunked;
   }
 
   /** Takes the value at `place` out of its container. The value has the given size. */

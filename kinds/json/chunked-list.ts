@@ -20,10 +20,13 @@ export class ChunkedList<T> {
   #root: Node<T>;
   readonly #fanOut: number;
 
-  /** @param fanOut at least 4 */
-  constructor(items: readonly T[], fanOut: number) {
+  /**
+   * @param fanOut at least 4
+   * @param groups the elements in arrays of at most `fanOut`, which the list takes over
+   */
+  constructor(items: readonly T[], fanOut: number, groups: readonly T[][] = grouped(items, fanOut)) {
     this.#fanOut = fanOut;
-    let level: Node<T>[] = grouped(items, fanOut).map(leafOf);
+    let level: Node<T>[] = groups.map(leafOf);
     while (level.length > 1) level = grouped(level, fanOut).map(branchOf);
     this.#root = level[0] ?? leafOf([]);
   }
@@ -106,9 +109,11 @@ function branchOf<T>(children: Node<T>[]): Branch<T> {
   return { children, length };
 }
 
-/** Splits `all` into groups that are three quarters full, so that the next insertions find room. */
+/** Length of a new group: three quarters full, so that the next insertions find room. */
+export const groupLength = (fanOut: number): number => Math.ceil((fanOut * 3) / 4);
+
 function grouped<T>(all: readonly T[], fanOut: number): T[][] {
-  const size = Math.ceil((fanOut * 3) / 4);
+  const size = groupLength(fanOut);
   const groups: T[][] = [];
   for (let from = 0; from < all.length; from += size) groups.push(all.slice(from, from + size));
   return groups;

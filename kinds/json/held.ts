@@ -1,13 +1,15 @@
-// The form in which a document's value is kept in memory: JSON, except that long lists are chunked, so that
-// a step in a list costs the same at any length. Owns the operations that both forms of a list share and
+// The form in which a document's value is kept in memory: JSON, except that long lists are chunked and large
+// objects are in buckets, so that a step costs the same at any size. Owns the operations that both forms of a list, or of an object, share and
 // the way between held and plain values; knows neither steps nor sizes.
 import jsonpatch from 'fast-json-patch';
 import type { Json } from '../../protocol/messages.ts';
-import { ChunkedList } from './chunked-list.ts';
+import { BucketedMembers } from './bucketed-members.ts';
+import { ChunkedList, groupLength } from './chunked-list.ts';
 import { escapeToken } from './step.ts';
 import { setOwn } from './value.ts';
 
-export type Members = { [key: string]: Held };
+export type PlainMembers = { [key: string]: Held };
+export type Members = PlainMembers | HeldMembers;
 export type List = Held[] | HeldList;
 export type Container = List | Members;
 /** A value in a document. Every JSON value is one too. */
@@ -20,6 +22,58 @@ export class HeldList extends ChunkedList<Held> {
     const out: Held[] = [];
     for (const items of this.chunks()) out.push(...items);
     return out;
+  }
+}
+
+/** The class of objects in buckets. It has a name of its own for the same reason. */
+export class HeldMembers extends BucketedMembers<Held> {
+  static of(members: PlainMembers): HeldMembers {
+    const held = new HeldMembers();
+    for (const key of Object.keys(members)) held.set(key, members[key] ?? null);
+    return held;
+  }
+
+  /** JSON.stringify calls this. */
+  toJSON(): PlainMembers {
+    const out: PlainMembers = {};
+    for (const [key, value] of this.entries()) setOwn(out, key, value);
+    return out;
+  }
+}
+
+/** A list whose elements come one by one. It is held as its length demands. */
+export class ListBuilder {
+  readonly #shape: HeldShape;
+  /** All elements of a list that is short so far; otherwise those of the last group. */
+  #items: Held[] = [];
+  #groups: Held[][] | undefined;
+
+  constructor(shape: HeldShape) {
+    this.#shape = shape;
+  }
+
+  push(item: Held): void {
+    this.#items.push(item);
+    const { plainItems, fanOut } = this.#shape;
+    const size = groupLength(fanOut);
+    if (this.#groups !== undefined) {
+      if (this.#items.length < size) return;
+      this.#groups.push(this.#items);
+      this.#items = [];
+    } else if (this.#items.length > plainItems) {
+      this.#groups = [];
+      const all = this.#items;
+      let from = 0;
+      for (; from + size <= all.length; from += size) this.#groups.push(all.slice(from, from + size));
+      this.#items = all.slice(from);
+    }
+  }
+
+  /** Call it once, after the last element. */
+  list(): List {
+    if (this.#groups === undefined) return this.#items;
+    if (this.#items.length > 0) this.#groups.push(this.#items);
+    return new HeldList([], this.#shape.fanOut, this.#groups);
   }
 }
 
@@ -36,6 +90,11 @@ export interface HeldShape {
    * walked.
    */
   readonly largeBytes: number;
+  /**
+   * An object of more bytes than this is in buckets. Bytes stand for members, because a plain object does not
+   * know their number.
+   */
+  readonly plainBytes: number;
   /** Bytes of a document's text that are read or written at once. */
   readonly pieceBytes: number;
 }
@@ -44,6 +103,7 @@ export const HELD_SHAPE: HeldShape = {
   plainItems: 1024,
   fanOut: 64,
   largeBytes: 1024,
+  plainBytes: 64 * 1024,
   pieceBytes: 32 * 1024,
 };
 
@@ -53,9 +113,22 @@ export const isContainer = (value: Held | undefined): value is Container =>
 export const isList = (value: Held | undefined): value is List =>
   Array.isArray(value) || value instanceof HeldList;
 
+export const hasMember = (members: Members, key: string): boolean =>
+  members instanceof HeldMembers ? members.has(key) : Object.hasOwn(members, key);
+
 /** Returns an own member, or undefined if there is none. */
-export const memberOf = (members: Members, key: string): Held | undefined =>
-  Object.hasOwn(members, key) ? members[key] : undefined;
+export function memberOf(members: Members, key: string): Held | undefined {
+  if (members instanceof HeldMembers) return members.get(key);
+  return Object.hasOwn(members, key) ? members[key] : undefined;
+}
+
+export function* membersOf(members: Members): Generator<readonly [key: string, value: Held], undefined> {
+  if (members instanceof HeldMembers) yield* members.entries();
+  else for (const key of Object.keys(members)) yield [key, members[key] ?? null];
+}
+
+const countOf = (members: Members): number =>
+  members instanceof HeldMembers ? members.size : Object.keys(members).length;
 
 export function itemOf(list: List, index: number): Held {
   return list instanceof HeldList ? list.at(index) : (list[index] ?? null);
@@ -79,12 +152,21 @@ export function removeItem(list: List, index: number): void {
   else jsonpatch.applyOperation(list, { op: 'remove', path: `/${index}` });
 }
 
+/** Sets a member that a path names. */
 export function setMember(members: Members, key: string, value: Held): void {
-  jsonpatch.applyOperation(members, { op: 'add', path: `/${escapeToken(key)}`, value });
+  if (members instanceof HeldMembers) members.set(key, value);
+  else jsonpatch.applyOperation(members, { op: 'add', path: `/${escapeToken(key)}`, value });
+}
+
+/** Sets a member of any name. */
+export function putMember(members: Members, key: string, value: Held): void {
+  if (members instanceof HeldMembers) members.set(key, value);
+  else setOwn(members, key, value);
 }
 
 export function removeMember(members: Members, key: string): void {
-  jsonpatch.applyOperation(members, { op: 'remove', path: `/${escapeToken(key)}` });
+  if (members instanceof HeldMembers) members.delete(key);
+  else jsonpatch.applyOperation(members, { op: 'remove', path: `/${escapeToken(key)}` });
 }
 
 /** A deep copy as JSON. */
@@ -97,7 +179,7 @@ export function plain(value: Held): Json {
     return out;
   }
   const out: { [key: string]: Json } = {};
-  for (const key of Object.keys(value)) setOwn(out, key, plain(value[key] ?? null));
+  for (const [key, member] of membersOf(value)) setOwn(out, key, plain(member));
   return out;
 }
 
@@ -113,7 +195,8 @@ export function holds(value: Held, other: Json): boolean {
     return true;
   }
   if (Array.isArray(other)) return false;
-  const keys = Object.keys(value);
-  if (keys.length !== Object.keys(other).length) return false;
-  return keys.every((key) => Object.hasOwn(other, key) && holds(value[key] ?? null, other[key] ?? null));
+  if (countOf(value) !== Object.keys(other).length) return false;
+  for (const [key, member] of membersOf(value))
+    if (!Object.hasOwn(other, key) || !holds(member, other[key] ?? null)) return false;
+  return true;
 }

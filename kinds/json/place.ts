@@ -3,6 +3,7 @@
 import {
   type Container,
   type Held,
+  hasMember,
   isContainer,
   isList,
   itemOf,
@@ -52,11 +53,11 @@ export function locate(root: Held, pointer: Pointer, slot: boolean): Place | str
       continue;
     }
     if (typeof token === 'number') return `index ${token} on an object`;
-    const there = Object.hasOwn(node, token);
+    const there = hasMember(node, token);
     if (depth === last && (slot || there))
       return { pointer: classified ?? pointer, around, list: undefined, members: node, key: token };
     if (!there) return 'path does not exist';
-    node = node[token];
+    node = memberOf(node, token);
   }
   return 'the root has no container';
 }

@@ -5,7 +5,17 @@
 // A container's size is known if the container is large, or if an edit has passed through it. Any other
 // container is small and has not changed since it came, so it can be walked.
 import type { Json } from '../../protocol/messages.ts';
-import { type Container, type Held, HeldList, type HeldShape, isContainer, type Members } from './held.ts';
+import {
+  type Container,
+  type Held,
+  HeldList,
+  HeldMembers,
+  type HeldShape,
+  isContainer,
+  ListBuilder,
+  membersOf,
+  type PlainMembers,
+} from './held.ts';
 import { bytesOf, memberBytes, setOwn } from './value.ts';
 
 export interface Size {
@@ -51,19 +61,32 @@ export class Sizes {
     return { value: held, size };
   }
 
+  /** A list that is put together from pieces. */
+  listBuilder(): ListBuilder {
+    return new ListBuilder(this.#shape);
+  }
+
   /** Registers a container of held values that was put together from pieces and has this size. */
-  assembled(container: Held[] | Members, size: Size): Held {
-    const held =
-      Array.isArray(container) && this.tooLong(container.length)
-        ? new HeldList(container, this.#shape.fanOut)
-        : container;
-    this.#known.set(held, { ...size, noted: 0 });
-    return held;
+  assembled(container: Container, size: Size): Held {
+    this.#known.set(container, { ...size, noted: 0 });
+    return container;
   }
 
   /** True if a plain list of this many elements is too long. */
   tooLong(length: number): boolean {
     return length > this.#shape.plainItems;
+  }
+
+  /** True if a plain object of this many bytes is too large. */
+  tooLarge(bytes: number): boolean {
+    return bytes > this.#shape.plainBytes;
+  }
+
+  /** The same object, in buckets. The members are shared, and the size is kept. */
+  bucketed(members: PlainMembers): HeldMembers {
+    const bucketed = HeldMembers.of(members);
+    this.#known.set(bucketed, { ...this.of(members), noted: 0 });
+    return bucketed;
   }
 
   /** The same list, chunked. The elements are shared, and the size is kept. */
@@ -114,6 +137,8 @@ export class Sizes {
     };
     if (Array.isArray(container)) for (const item of container) add(item, 1);
     else if (container instanceof HeldList) for (const item of childrenOf(container)) add(item, 1);
+    else if (container instanceof HeldMembers)
+      for (const [key, member] of container.entries()) add(member, memberBytes(key));
     else for (const key of Object.keys(container)) add(container[key] ?? null, memberBytes(key));
     return { bytes, containers, height: height + 1 };
   }
@@ -139,7 +164,7 @@ export class Sizes {
         height = Math.max(height, this.#height);
       }
       if (this.tooLong(value.length)) held = new HeldList(value, this.#shape.fanOut);
-    } else if (!(value instanceof HeldList)) {
+    } else if (!(value instanceof HeldList || value instanceof HeldMembers)) {
       for (const key of Object.keys(value)) {
         const member = value[key] ?? null;
         const within = this.#visit(member);
@@ -147,6 +172,7 @@ export class Sizes {
         this.#bytes += memberBytes(key);
         height = Math.max(height, this.#height);
       }
+      if (this.tooLarge(this.#bytes - from)) held = HeldMembers.of(value);
     }
     this.#height = height + 1;
     const bytes = this.#bytes - from;
@@ -161,5 +187,5 @@ export class Sizes {
 function* childrenOf(container: Container): Generator<Held, undefined> {
   if (Array.isArray(container)) yield* container;
   else if (container instanceof HeldList) for (const items of container.chunks()) yield* items;
-  else for (const key of Object.keys(container)) yield container[key] ?? null;
+  else for (const [, member] of membersOf(container)) yield member;
 }

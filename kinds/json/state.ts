@@ -3,15 +3,16 @@
 import type { Json } from '../../protocol/messages.ts';
 import {
   type Held,
+  HeldMembers,
   type HeldShape,
   insertItem,
   type List,
   type Members,
+  putMember,
   removeItem,
   setItem,
 } from './held.ts';
 import { type KnownSize, type Size, Sizes } from './sizes.ts';
-import { setOwn } from './value.ts';
 
 export interface JsonState {
   root: Held;
@@ -86,8 +87,9 @@ function takeBack(state: JsonState, edit: UndoEdit): void {
       state.root = edit.old;
       return;
     case 'member':
-      if (edit.old === undefined) delete edit.at[edit.key];
-      else setOwn(edit.at, edit.key, edit.old);
+      if (edit.old !== undefined) putMember(edit.at, edit.key, edit.old);
+      else if (edit.at instanceof HeldMembers) edit.at.delete(edit.key);
+      else delete edit.at[edit.key];
       return;
     case 'item':
       setItem(edit.at, edit.index, edit.old);

@@ -4,14 +4,25 @@
 
 import { parseJson } from '../../protocol/json-text.ts';
 import type { Json } from '../../protocol/messages.ts';
-import { type Container, type Held, HeldList, isContainer, type Members } from './held.ts';
+import {
+  type Container,
+  type Held,
+  HeldList,
+  HeldMembers,
+  isContainer,
+  type ListBuilder,
+  type Members,
+  membersOf,
+  type PlainMembers,
+  putMember,
+} from './held.ts';
 import type { Size, Sizes } from './sizes.ts';
 import { memberBytes, setOwn } from './value.ts';
 
 /** A list or object of the text whose end has not been reached. */
 interface Open {
-  readonly items: Held[] | undefined;
-  readonly members: Members;
+  readonly items: ListBuilder | undefined;
+  members: Members;
   /** Position behind the opening bracket. */
   readonly start: number;
   /** The text before this position has been read. */
@@ -53,12 +64,13 @@ class Reader {
    * The containers that are open, outermost first. The first entry stands around the text, which is its one
    * element.
    */
-  readonly #open: Open[] = [opened(true, 0)];
+  readonly #open: Open[];
   #at = 0;
 
   constructor(text: string, sizes: Sizes) {
     this.#text = text;
     this.#sizes = sizes;
+    this.#open = [opened(sizes.listBuilder(), 0)];
   }
 
   /** Reads the next piece. False after the last piece. */
@@ -71,10 +83,10 @@ class Reader {
           this.#at = endOfString(text, this.#at);
           break;
         case LIST:
-          this.#open.push(opened(true, this.#at + 1));
+          this.#open.push(opened(this.#sizes.listBuilder(), this.#at + 1));
           break;
         case OBJECT:
-          this.#open.push(opened(false, this.#at + 1));
+          this.#open.push(opened(undefined, this.#at + 1));
           break;
         case COLON:
           this.#top.colon = this.#at;
@@ -98,9 +110,9 @@ class Reader {
   end(): { readonly value: Held; readonly size: Size } {
     const root = this.#top;
     this.#read(root, this.#text.length);
-    const [value] = root.items ?? [];
-    if (this.#open.length !== 1 || value === undefined || root.items?.length !== 1)
-      throw new SyntaxError('not one JSON value');
+    const list = root.items?.list();
+    const value = Array.isArray(list) && list.length === 1 ? list[0] : undefined;
+    if (this.#open.length !== 1 || value === undefined) throw new SyntaxError('not one JSON value');
     // The brackets and the separator of the first entry are not part of the text.
     return {
       value,
@@ -131,7 +143,7 @@ class Reader {
     this.#read(closed, this.#at);
     this.#open.pop();
     const size: Size = { bytes: closed.bytes, containers: closed.containers, height: closed.height + 1 };
-    const value = this.#sizes.assembled(closed.items ?? closed.members, size);
+    const value = this.#sizes.assembled(closed.items?.list() ?? closed.members, size);
     const around = this.#top;
     const isFirst = around.element === around.start;
     if (around.isCut && around.element <= around.from) throw new SyntaxError('a comma is missing');
@@ -142,10 +154,11 @@ class Reader {
     } else {
       const key: unknown = JSON.parse(this.#text.slice(around.element, around.colon));
       if (typeof key !== 'string') throw new SyntaxError('a key is not a string');
-      setOwn(around.members, key, value);
+      putMember(around.members, key, value);
       around.bytes += memberBytes(key);
     }
     add(around, size);
+    this.#bucket(around);
     around.from = this.#at + 1;
     around.element = this.#at + 1;
   }
@@ -173,15 +186,21 @@ class Reader {
     const members = parseJson(`{${text}}`) as { [key: string]: Json };
     for (const key of Object.keys(members)) {
       const { value, size } = sizes.hold(members[key] ?? null);
-      setOwn(open.members, key, value);
+      putMember(open.members, key, value);
       open.bytes += memberBytes(key);
       add(open, size);
     }
+    this.#bucket(open);
+  }
+
+  #bucket(open: Open): void {
+    if (open.items !== undefined || open.members instanceof HeldMembers) return;
+    if (this.#sizes.tooLarge(open.bytes)) open.members = HeldMembers.of(open.members);
   }
 }
 
-const opened = (isList: boolean, start: number): Open => ({
-  items: isList ? [] : undefined,
+const opened = (items: ListBuilder | undefined, start: number): Open => ({
+  items,
   members: {},
   start,
   from: start,
@@ -264,17 +283,32 @@ function* writeList(
 function* writeMembers(members: Members, sizes: Sizes, out: string[]): Generator<undefined> {
   out.push('{');
   let separator = '';
-  let bytesSince = 0;
-  for (const key of Object.keys(members)) {
-    const member = members[key] ?? null;
-    out.push(separator, JSON.stringify(key), ':');
+  let run: PlainMembers = {};
+  let runBytes = 0;
+  const writeRun = (): void => {
+    if (runBytes === 0) return;
+    out.push(separator, JSON.stringify(run).slice(1, -1));
     separator = ',';
-    yield* write(member, sizes, out);
-    bytesSince += memberBytes(key) + sizes.of(member).bytes;
-    if (bytesSince > sizes.pieceBytes) {
-      bytesSince = 0;
+    run = {};
+    runBytes = 0;
+  };
+  for (const [key, member] of membersOf(members)) {
+    const { bytes } = sizes.of(member);
+    if (bytes > sizes.pieceBytes) {
+      writeRun();
+      out.push(separator, JSON.stringify(key), ':');
+      separator = ',';
+      yield* write(member, sizes, out);
       yield;
+    } else {
+      setOwn(run, key, member);
+      runBytes += memberBytes(key) + bytes;
+      if (runBytes > sizes.pieceBytes) {
+        writeRun();
+        yield;
+      }
     }
   }
+  writeRun();
   out.push('}');
 }

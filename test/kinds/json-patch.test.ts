@@ -310,7 +310,7 @@ describe('size', () => {
       from: path.map((tokens) => `/${tokens.join('/')}`),
       value,
     });
-    const shape = { ...HELD_SHAPE, plainItems: 2, fanOut: 4, largeBytes: 8 };
+    const shape = { ...HELD_SHAPE, plainItems: 2, fanOut: 4, largeBytes: 8, plainBytes: 16 };
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
         const kind = jsonKindOf(shape);

@@ -1,7 +1,7 @@
 // A server and optimistic clients of one `json` document in one thread, driven by a seed. Owns the
 // client algorithm that docs/protocol.md sketches (confirmed, inflight, rest) and checks after every
 // event what must hold; never asserts with anything but thrown errors.
-import { HELD_SHAPE, type Held, HeldList, isContainer, plain } from '../../kinds/json/held.ts';
+import { HELD_SHAPE, type Held, HeldList, isContainer, membersOf, plain } from '../../kinds/json/held.ts';
 import { type JsonOp, type JsonState, type JsonUndo, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import { bytesOf } from '../../kinds/json/value.ts';
 import type { KindLimits } from '../../kinds/kind.ts';
@@ -11,7 +11,7 @@ import { canonical, type Random, randomDocument, randomOf, randomStep, type Step
 export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
 
 /** Chunks of so few elements that small lists have several; the size of every container is known. */
-const SHAPE = { ...HELD_SHAPE, plainItems: 2, fanOut: 4, largeBytes: 0 };
+const SHAPE = { ...HELD_SHAPE, plainItems: 2, fanOut: 4, largeBytes: 0, plainBytes: 24 };
 const inChunks = jsonKindOf(SHAPE);
 
 const contentOf = (state: JsonState): string => canonical(jsonKind.snapshot(state) as Json);
@@ -51,7 +51,12 @@ const unwrap = (wire: unknown): JsonOp => {
 /** Every list is held in its form, and what is known of sizes is true. */
 function checkHeld(state: JsonState, value: Held): number {
   if (!isContainer(value)) return 0;
-  const children = value instanceof HeldList ? value.toArray() : Object.values(value);
+  const children =
+    value instanceof HeldList
+      ? value.toArray()
+      : Array.isArray(value)
+        ? value
+        : [...membersOf(value)].map(([, member]) => member);
   const height = 1 + children.reduce<number>((most, child) => Math.max(most, checkHeld(state, child)), 0);
   const known = state.sizes.known(value);
   const bytes = bytesOf(plain(value));

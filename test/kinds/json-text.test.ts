@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HELD_SHAPE } from '../../kinds/json/held.ts';
+import { HELD_SHAPE, HeldMembers, membersOf } from '../../kinds/json/held.ts';
 import { type JsonState, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { Json } from '../../protocol/messages.ts';
@@ -39,7 +39,7 @@ test('a value that is read in pieces, of whatever size, is the value, with the s
       fc.integer({ min: 1, max: 40 }),
       fc.constantFrom(undefined, 1),
       (whole, pieceBytes, indent) => {
-        const kind = jsonKindOf({ plainItems: 3, fanOut: 4, largeBytes: 20, pieceBytes });
+        const kind = jsonKindOf({ plainItems: 3, fanOut: 4, largeBytes: 20, plainBytes: 30, pieceBytes });
         const plain = parseJson(JSON.stringify(whole)) as Json;
         const { value: state } = ended(kind.readText?.(JSON.stringify(whole, undefined, indent)));
         assert.deepEqual(kind.snapshot(state), plain);
@@ -96,4 +96,18 @@ test('a large document comes and goes in pieces of bounded size', () => {
   const written = ended(jsonKind.writeText?.(read.value));
   assert.ok(written.pieces > pieces / 2, `${written.pieces} for ${pieces}`);
   assert.equal(written.value, whole);
+});
+
+test('an object of many members comes and goes in pieces, and no piece lists all of them', () => {
+  const members = Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`k${i}`, i]));
+  const whole = JSON.stringify({ members });
+  const pieces = whole.length / HELD_SHAPE.pieceBytes;
+  const read = ended(jsonKind.readText?.(whole));
+  assert.ok(read.pieces > pieces / 2, `${read.pieces} for ${pieces}`);
+  const [held] = [...membersOf(read.value.root as HeldMembers)].map(([, member]) => member);
+  assert.ok(held instanceof HeldMembers);
+  assert.equal(held.size, 40_000);
+  const written = ended(jsonKind.writeText?.(read.value));
+  assert.ok(written.pieces > pieces / 2, `${written.pieces} for ${pieces}`);
+  assert.deepEqual(JSON.parse(written.value), { members });
 });
