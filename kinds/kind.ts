@@ -103,6 +103,11 @@ export interface DocumentKind<State, Op, Undo> {
   /** Returns the patch in wire form. */
   wire(op: Op): Wire;
   /**
+   * True if a patch that came as `wire`, and that `parse` read as `parsed`, has committed as it came: then
+   * `wire` and `this.wire(op)` differ at most in the order of members. It may be false although they are equal.
+   */
+  isAsSent(wire: unknown, parsed: Op, op: Op): boolean;
+  /**
    * The text that the log keeps beside the wire form of a committed patch, so that later patches can be
    * transformed past it without the document (for json: which path tokens are list indices). Undefined if
    * nothing is needed.

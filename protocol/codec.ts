@@ -63,6 +63,9 @@ export const msgpackCodec: Codec = {
   },
 };
 
+/** Decodes one value in MessagePack that `MsgpackWalk` has found in order, without a finding. */
+export const unpackValue = (bytes: Uint8Array): unknown => packr.unpack(bytes);
+
 export const CODECS: readonly Codec[] = [jsonCodec, msgpackCodec];
 
 /**

@@ -16,23 +16,77 @@ export interface MsgpackFindings {
  * @param depth deepest nesting of arrays and maps; the outermost map counts as one
  */
 export function checkMsgpack(frame: Uint8Array, depth: number): MsgpackFindings | string {
-  const walk = new Walk(frame);
+  const walk = new MsgpackWalk(frame);
   const wrong = walk.value(depth);
   if (wrong !== undefined) return wrong;
   if (walk.at !== frame.length) return 'bytes after the end of the message';
   return walk;
 }
 
-class Walk implements MsgpackFindings {
+/** A walk that stands at `at`. What it has found so far is in its other fields. */
+export class MsgpackWalk implements MsgpackFindings {
   at = 0;
   protoKey = false;
   badText = false;
+  /** A number is not finite, or beyond ±(2^53 − 1). */
+  hasOddNumber = false;
+  hasBytes = false;
   readonly bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
   }
 
+  /** The number of members of the map that begins here. Undefined if no map of up to 65,535 members does. */
+  mapHeader(): number | undefined {
+    const byte = this.bytes[this.at] ?? 0;
+    const isFixed = byte >= 0x80 && byte <= 0x8f;
+    if (!isFixed && byte !== 0xde) return undefined;
+    this.at++;
+    if (isFixed) return byte & 0x0f;
+    const count = this.length(2);
+    return count < 0 ? undefined : count;
+  }
+
+  /** The text that begins here. Undefined if no text of up to 255 printable ASCII characters does. */
+  shortText(): string | undefined {
+    const { bytes } = this;
+    const byte = bytes[this.at] ?? 0;
+    const isFixed = byte >= 0xa0 && byte <= 0xbf;
+    if (!isFixed && byte !== 0xd9) return undefined;
+    const start = this.at + (isFixed ? 1 : 2);
+    const end = start + (isFixed ? byte & 0x1f : (bytes[this.at + 1] ?? 0));
+    if (end > bytes.length) return undefined;
+    let text = '';
+    for (let at = start; at < end; at++) {
+      const code = bytes[at] as number;
+      if (code < 0x20 || code > 0x7e) return undefined;
+      text += String.fromCharCode(code);
+    }
+    this.at = end;
+    return text;
+  }
+
+  /** The integer that begins here. Undefined if no integer of 0 … 2^32 − 1 does. */
+  natural(): number | undefined {
+    const byte = this.bytes[this.at] ?? 0xc0;
+    if (byte <= 0x7f) {
+      this.at++;
+      return byte;
+    }
+    if (byte < 0xcc || byte > 0xce) return undefined;
+    this.at++;
+    const value = this.length(1 << (byte - 0xcc));
+    return value < 0 ? undefined : value;
+  }
+
+  takesNil(): boolean {
+    if (this.bytes[this.at] !== 0xc0) return false;
+    this.at++;
+    return true;
+  }
+
+  /** Skips a value. Returns a sentence if it is wrong. */
   value(depth: number): string | undefined {
     const { bytes } = this;
     if (this.at >= bytes.length) return TRUNCATED;
@@ -47,11 +101,10 @@ class Walk implements MsgpackFindings {
       case 0xc3:
         return undefined;
       case 0xc4:
-        return this.skip(this.length(1));
       case 0xc5:
-        return this.skip(this.length(2));
       case 0xc6:
-        return this.skip(this.length(4));
+        this.hasBytes = true;
+        return this.skip(this.length(1 << (byte - 0xc4)));
       case 0xd9:
         return this.text(this.length(1));
       case 0xda:
@@ -59,13 +112,13 @@ class Walk implements MsgpackFindings {
       case 0xdb:
         return this.text(this.length(4));
       case 0xca:
-        return this.skip(4);
+        return this.wideNumber(byte, 4);
       // Integers beyond 2^53 - 1 are decoded as doubles that are not safe integers. The receiver refuses
       // them.
       case 0xcb:
       case 0xcf:
       case 0xd3:
-        return this.skip(8);
+        return this.wideNumber(byte, 8);
       case 0xcc:
       case 0xd0:
         return this.skip(1);
@@ -109,6 +162,21 @@ class Walk implements MsgpackFindings {
       const wrong = this.value(0) ?? this.noteKey(start) ?? this.value(depth - 1);
       if (wrong !== undefined) return wrong;
     }
+    return undefined;
+  }
+
+  private wideNumber(byte: number, size: number): string | undefined {
+    const { bytes, at } = this;
+    const wrong = this.skip(size);
+    if (wrong !== undefined) return wrong;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at, size);
+    const value =
+      byte === 0xca
+        ? view.getFloat32(0)
+        : byte === 0xcb
+          ? view.getFloat64(0)
+          : Number(byte === 0xcf ? view.getBigUint64(0) : view.getBigInt64(0));
+    if (!(Math.abs(value) <= Number.MAX_SAFE_INTEGER)) this.hasOddNumber = true;
     return undefined;
   }
 

@@ -30,7 +30,7 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
   const kind: AnyKind = kindOf(request.kind);
   const state = atOnce(stateOf(kind, snapshot));
   for (const delta of deltas) {
-    const applied = kind.apply(state, fromStored(kind, delta.op).op);
+    const applied = kind.apply(state, fromStored(kind, delta.op));
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
   }
   const folded = storedSnapshot(kind, state);

@@ -370,6 +370,6 @@ const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 export const isFinal = (code: ErrorCode): boolean => FINAL.has(code);
 
 function sizeOf(message: ToOwner): number {
-  if (message[0] === SUBMIT) return 64 + message[5].length;
+  if (message[0] === SUBMIT) return 64 + message[5][1].length;
   return message[0] === PRESENCE ? 64 + (message[3]?.length ?? 0) : 256;
 }

@@ -283,7 +283,7 @@ export class CatchingUp {
     deltas: readonly StoredDelta[] | undefined,
     opening: number | undefined,
   ): void {
-    const { document, audience } = this.stay;
+    const { audience } = this.stay;
     if (deltas === undefined) {
       if (opening === undefined) audience.lose(subscriber);
       else audience.fail(subscriber, ...OUT_OF_REACH);
@@ -296,11 +296,7 @@ export class CatchingUp {
       else this.greetOnceLive(subscriber);
       return;
     }
-    this.chunk(
-      subscriber,
-      deltas.map((delta) => entryOf(document.kind, delta)),
-      opening,
-    );
+    this.chunk(subscriber, deltas.map(entryOf), opening);
   }
 
   /**

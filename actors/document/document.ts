@@ -13,15 +13,15 @@ import {
   atOnce,
   type Entry,
   entryOf,
-  formsOf,
   fromLink,
+  isLarge,
   kept,
   memoryOf,
-  newEntry,
+  opOf,
   type Pieces,
   snapshotOf,
   stateOf,
-  storedForm,
+  storedFromLink,
 } from './entry.ts';
 import { historyOf } from './frames.ts';
 
@@ -146,10 +146,11 @@ export class Document {
   replay(delta: StoredDelta): void {
     const { kind } = this;
     if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
-    const entry = entryOf(kind, delta);
-    const applied = kind.apply(this.state, formsOf(kind, entry).op);
+    const entry = entryOf(delta);
+    const op = opOf(kind, entry);
+    const applied = kind.apply(this.state, op);
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
-    this.push(kept(entry));
+    this.push(kept(kind, { ...entry, op }));
     this.memory(delta.client).committed(delta.seq, delta.version);
     this.durable = this.head;
   }
@@ -340,23 +341,16 @@ export class Document {
     for (let v = base + older.length + 1; v <= this.head; v++) {
       const entry = this.entries[v - this.first];
       if (entry === undefined) throw new Error(`version ${v} is not in memory`);
-      past.push(formsOf(kind, entry).op);
+      past.push(opOf(kind, entry));
     }
     const applied = kind.commit(this.state, parsed.value, past, this.limits);
     if (!applied.ok) return failed(applied);
     const { op } = applied.value;
-    const text = this.textOf(op, wire, submission.op);
-    const stored = storedForm(kind, op, text);
+    const stored = storedFromLink(kind, submission.op, wire, parsed.value, op);
     const { client, seq } = submission;
-    const entry = newEntry({ version: this.head + 1, client, seq }, { op, text }, stored);
-    this.push(entry);
+    const entry: Entry = { version: this.head + 1, client, seq, size: stored.length, op, stored };
+    this.push(isLarge(entry) ? entry : kept(kind, entry));
     return { type: 'committed', entry, stored };
-  }
-
-  /** A patch that commits exactly as it came keeps its text. */
-  private textOf(op: unknown, sent: unknown, sentText: LinkOp): string | undefined {
-    if (this.kind.name === 'yjs') return undefined;
-    return op === sent && typeof sentText === 'string' ? sentText : JSON.stringify(this.kind.wire(op));
   }
 
   private push(entry: Entry): void {
@@ -377,7 +371,7 @@ export class Document {
   durableTo(version: number): void {
     for (let v = this.durable + 1; v <= version; v++) {
       const entry = this.entries[v - this.first];
-      if (entry?.stored !== undefined) this.entries[v - this.first] = kept(entry);
+      if (entry?.stored !== undefined) this.entries[v - this.first] = kept(this.kind, entry);
     }
     this.durable = version;
   }

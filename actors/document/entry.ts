@@ -1,31 +1,25 @@
-// A committed patch as the actor keeps it, and its forms in the log and in frames.
+// A committed patch as the actor keeps it, and its forms: on the link, in the log and in frames.
 import type { DocumentKind } from '../../kinds/kind.ts';
+import { unpackValue } from '../../protocol/codec.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { Wire } from '../../protocol/messages.ts';
-import type { LinkOp } from '../link/link-messages.ts';
+import { JSON_OP, type LinkOp, MSGPACK_OP, UPDATE_OP } from '../link/link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 
 /** Any kind. The actor never looks inside a state or a patch. */
 export type AnyKind = DocumentKind<unknown, unknown, unknown>;
 
+/** It has `op`, `stored` or both. */
 export interface Entry {
   readonly version: number;
   readonly client: string;
   readonly seq: number;
   /** Bytes in the log. */
   readonly size: number;
-  /** Undefined if the forms are to be read again from `stored` when needed. */
-  readonly forms: PatchForms | undefined;
-  /** The form of the log. Undefined if `forms` stays in memory. */
-  readonly stored: Uint8Array | undefined;
-}
-
-/** A committed patch, ready for use. */
-export interface PatchForms {
-  /** The patch in the kind's working form. */
+  /** The patch in the kind's working form. Undefined if it is read again from `stored` when needed. */
   readonly op: unknown;
-  /** JSON text of the wire form. Undefined for a yjs update. */
-  readonly text: string | undefined;
+  /** The form of the log. Undefined if it is made again from `op` when needed. */
+  readonly stored: Uint8Array | undefined;
 }
 
 /**
@@ -33,60 +27,67 @@ export interface PatchForms {
  * times the memory.
  */
 const LARGE_BYTES = 1024;
-/** Bytes of memory for an entry, and for each byte of a patch whose forms are kept, at worst. */
+/** Bytes of memory for an entry, and for each byte of a patch whose working form is kept, at worst. */
 const ENTRY_BYTES = 400;
 const FORMS_FACTOR = 12;
 
-const NOTE = '\n';
+/** Between the JSON text of a patch in the log and the kind's note. JSON.stringify writes no newline. */
+const NOTE = 0x0a;
+const NOTE_TEXT = '\n';
 
 /**
- * Returns the form of the log: JSON text with the kind's note behind a newline (JSON.stringify writes
- * none), or a yjs update as it is.
+ * Returns the form of the log: JSON text with the kind's note behind a newline, or a yjs update as it is. `sent` is
+ * the JSON text of the patch, if there is one.
  */
-export function storedForm(kind: AnyKind, op: unknown, text: string | undefined): Uint8Array {
-  if (text === undefined) {
-    const wire = kind.wire(op);
-    if (!(wire instanceof Uint8Array)) throw new Error(`${kind.name}: a patch without text must be bytes`);
-    return wire;
-  }
+export function storedForm(kind: AnyKind, op: unknown, sent?: Uint8Array): Uint8Array {
   const note = kind.note(op);
-  return Buffer.from(note === undefined ? text : text + NOTE + note, 'utf8');
+  if (sent !== undefined)
+    return note === undefined ? sent : Buffer.concat([sent, Buffer.from(NOTE_TEXT + note, 'latin1')]);
+  const wire = kind.wire(op);
+  if (wire instanceof Uint8Array) return wire;
+  const text = JSON.stringify(wire);
+  return Buffer.from(note === undefined ? text : text + NOTE_TEXT + note, 'utf8');
 }
 
-/** Reads a patch from the log. Throws if the log holds no patch of this kind. */
-export function fromStored(kind: AnyKind, stored: Uint8Array): PatchForms {
-  if (kind.name === 'yjs') return { op: kind.recall(stored, undefined), text: undefined };
-  const whole = Buffer.from(stored.buffer, stored.byteOffset, stored.length).toString('utf8');
-  const at = whole.indexOf(NOTE);
-  const text = at < 0 ? whole : whole.slice(0, at);
-  const note = at < 0 ? undefined : whole.slice(at + 1);
-  return { op: kind.recall(parseJson(text) as Wire, note), text };
+/** Reads a patch from the log, in working form. Throws if the log holds no patch of this kind. */
+export function fromStored(kind: AnyKind, stored: Uint8Array): unknown {
+  if (kind.name === 'yjs') return kind.recall(stored, undefined);
+  const end = stored.indexOf(NOTE);
+  const text = textOf(end < 0 ? stored : stored.subarray(0, end));
+  return kind.recall(parseJson(text) as Wire, end < 0 ? undefined : textOf(stored.subarray(end + 1)));
 }
 
-export const entryOf = (kind: AnyKind, { version, client, seq, op }: StoredDelta): Entry =>
-  newEntry({ version, client, seq }, fromStored(kind, op), op);
+export const entryOf = ({ version, client, seq, op }: StoredDelta): Entry => ({
+  version,
+  client,
+  seq,
+  size: op.length,
+  op: undefined,
+  stored: op,
+});
 
-export function newEntry(
-  about: Pick<Entry, 'version' | 'client' | 'seq'>,
-  forms: PatchForms,
-  stored: Uint8Array,
-): Entry {
-  const size = stored.length;
-  return { ...about, size, forms, stored: size > LARGE_BYTES ? stored : undefined };
+/** The entry as it is kept once it is durable: in the form that takes less memory. */
+export function kept(kind: AnyKind, entry: Entry): Entry {
+  const { version, client, seq, size, stored } = entry;
+  if (size <= LARGE_BYTES) return { version, client, seq, size, op: opOf(kind, entry), stored: undefined };
+  return { version, client, seq, size, op: undefined, stored: stored && unpinned(stored) };
 }
 
-/** The entry as it is kept once no output waits for it. */
-export const kept = (entry: Entry): Entry =>
-  entry.stored === undefined ? entry : { ...entry, forms: undefined };
+/** True if the entry may be kept as it is until it is durable. */
+export const isLarge = ({ size }: Entry): boolean => size > LARGE_BYTES;
+
+/** The same bytes, in a buffer that is not much larger. */
+const unpinned = (bytes: Uint8Array): Uint8Array =>
+  2 * bytes.length >= bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 
 /** Approximate bytes of memory for a kept entry. */
-export const memoryOf = ({ size, stored }: Entry): number =>
-  ENTRY_BYTES + (stored === undefined ? FORMS_FACTOR * size : size);
+export const memoryOf = ({ size }: Entry): number =>
+  ENTRY_BYTES + (size > LARGE_BYTES ? size : FORMS_FACTOR * size);
 
-/** Returns the forms of an entry. Reads them from `stored` if they are not in memory. */
-export function formsOf(kind: AnyKind, { forms, stored }: Entry): PatchForms {
-  if (forms !== undefined) return forms;
-  if (stored === undefined) throw new Error('an entry has neither its forms nor its stored form');
+/** The patch of an entry in working form. */
+export function opOf(kind: AnyKind, { op, stored }: Entry): unknown {
+  if (op !== undefined) return op;
+  if (stored === undefined) throw new Error('an entry has neither a working form nor a stored form');
   return fromStored(kind, stored);
 }
 
@@ -133,14 +134,29 @@ export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<
 }
 
 /**
- * Converts a patch from the link for the kind's parser. Undefined if a kind other than yjs gets bytes, or
- * if yjs gets a text that is not base64. Throws if the text is not JSON.
+ * Decodes a patch from the link for the kind's parser. Undefined if a kind other than yjs gets an update, or
+ * if yjs gets anything but an update or its base64. Throws if the text is not JSON.
  */
-export function fromLink(kind: AnyKind, op: LinkOp): unknown {
-  if (typeof op !== 'string') return kind.name === 'yjs' ? op : undefined;
-  const value: unknown = parseJson(op);
+export function fromLink(kind: AnyKind, [encoding, bytes]: LinkOp): unknown {
+  if (encoding === UPDATE_OP) return kind.name === 'yjs' ? bytes : undefined;
+  const value = encoding === MSGPACK_OP ? unpackValue(bytes) : parseJson(textOf(bytes));
   if (kind.name !== 'yjs') return value;
   return typeof value === 'string' ? base64Bytes(value) : undefined;
+}
+
+/**
+ * The form of the log of a patch that was sent as `sent`, decoded as `wire` and parsed as `parsed`, and has
+ * committed as `op`. If the patch commits as it came, its bytes are used again.
+ */
+export function storedFromLink(
+  kind: AnyKind,
+  [encoding, bytes]: LinkOp,
+  wire: unknown,
+  parsed: unknown,
+  op: unknown,
+): Uint8Array {
+  const isAsSent = encoding === JSON_OP && kind.isAsSent(wire, parsed, op);
+  return storedForm(kind, op, isAsSent ? bytes : undefined);
 }
 
 function base64Bytes(text: string): Uint8Array | undefined {
@@ -148,10 +164,16 @@ function base64Bytes(text: string): Uint8Array | undefined {
   return bytes.toString('base64') === text ? bytes : undefined;
 }
 
-/** JSON text of an entry's patch for a frame. */
-export function frameText(kind: AnyKind, entry: Entry): string {
-  const { op, text } = formsOf(kind, entry);
-  if (text !== undefined) return text;
-  const bytes = storedForm(kind, op, undefined);
-  return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')}"`;
+/** JSON text of an entry's patch for a frame, as bytes. */
+export function frameText(kind: AnyKind, { op, stored }: Entry): Uint8Array {
+  const bytes = stored ?? storedForm(kind, op);
+  if (kind.name !== 'yjs') {
+    const end = bytes.indexOf(NOTE);
+    return end < 0 ? bytes : bytes.subarray(0, end);
+  }
+  return Buffer.from(`"${bufferOf(bytes).toString('base64')}"`, 'latin1');
 }
+
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+const textOf = (bytes: Uint8Array): string => bufferOf(bytes).toString('utf8');

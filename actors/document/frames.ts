@@ -7,7 +7,7 @@ import type { KindName, Role } from '../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../link/link-messages.ts';
 import type { EncodedSnapshot } from './encoded-snapshot.ts';
-import { type AnyKind, type Entry, formsOf, frameText } from './entry.ts';
+import { type AnyKind, type Entry, frameText, opOf } from './entry.ts';
 
 /** The `history` of the wire: the id of one life of a document. */
 export const historyOf = (id: number, tag = ''): string => id.toString(36) + (tag === '' ? '' : `-${tag}`);
@@ -34,7 +34,7 @@ export function commitFrame(
   run: readonly Entry[],
 ): Uint8Array {
   return codec === JSON_FRAMES
-    ? textFrame(`{"type":"commit","doc":"${doc}","version":${version},"ops":${opsText(kind, run)}}`)
+    ? opsFrame(`{"type":"commit","doc":"${doc}","version":${version}`, kind, run)
     : packedFrame({ type: 'commit', doc, version, ops: opsValue(kind, run) });
 }
 
@@ -46,7 +46,7 @@ export function openedSince(
   run: readonly Entry[],
 ): Uint8Array {
   return codec === JSON_FRAMES
-    ? textFrame(`${headText(head)},"since":${since},"ops":${opsText(kind, run)}}`)
+    ? opsFrame(`${headText(head)},"since":${since}`, kind, run)
     : packedFrame({ ...headValue(head), since, ops: opsValue(kind, run) });
 }
 
@@ -111,18 +111,43 @@ function textFrame(text: string): Uint8Array {
   return frame;
 }
 
-// The alphabets of document names and client ids have no characters that JSON escapes.
-function opsText(kind: AnyKind, run: readonly Entry[]): string {
-  let text = '[';
+/**
+ * A text frame that ends with the patches of `run`, whose bytes are copied. The alphabets of document names and
+ * client ids have no characters that JSON escapes.
+ */
+function opsFrame(head: string, kind: AnyKind, run: readonly Entry[]): Uint8Array {
+  const headBytes = Buffer.byteLength(head, 'utf8');
+  const texts: Uint8Array[] = [];
+  const before: string[] = [];
+  let separator = ',"ops":[';
+  let bytes = headBytes + OPS_END.length + (run.length === 0 ? separator.length : 0);
   for (const entry of run) {
-    if (text.length > 1) text += ',';
-    text += `{"client":"${entry.client}","seq":${entry.seq},"op":${frameText(kind, entry)}}`;
+    const text = frameText(kind, entry);
+    const about = `${separator}{"client":"${entry.client}","seq":${entry.seq},"op":`;
+    bytes += about.length + text.length + 1;
+    texts.push(text);
+    before.push(about);
+    separator = ',';
   }
-  return `${text}]`;
+  const frame = Buffer.allocUnsafe(headerLength(bytes) + bytes);
+  let at = writeHeader(frame, 0, bytes, false);
+  at += frame.write(head, at, 'utf8');
+  for (const [index, text] of texts.entries()) {
+    at += frame.write(before[index] ?? '', at, 'latin1');
+    frame.set(text, at);
+    at += text.length;
+    frame[at++] = CLOSING_BRACE;
+  }
+  if (run.length === 0) at += frame.write(separator, at, 'latin1');
+  frame.write(OPS_END, at, 'latin1');
+  return frame;
 }
 
+const OPS_END = ']}';
+const CLOSING_BRACE = 0x7d;
+
 const opsValue = (kind: AnyKind, run: readonly Entry[]): object[] =>
-  run.map((entry) => ({ client: entry.client, seq: entry.seq, op: kind.wire(formsOf(kind, entry).op) }));
+  run.map((entry) => ({ client: entry.client, seq: entry.seq, op: kind.wire(opOf(kind, entry)) }));
 
 function headText(head: OpenedHead): string {
   let states = '';

@@ -140,7 +140,7 @@ export class Submitting {
           done('too-much');
           return;
         }
-        for (const { op } of deltas) got.push(fromStored(document.kind, op).op);
+        for (const { op } of deltas) got.push(fromStored(document.kind, op));
         if (last.version < upTo) this.collect(last.version, upTo, got, read, done);
         else done(got);
       }

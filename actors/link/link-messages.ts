@@ -12,25 +12,50 @@ export const JSON_FRAMES = 0;
 export const MSGPACK_FRAMES = 1;
 export type FrameCodec = typeof JSON_FRAMES | typeof MSGPACK_FRAMES;
 
-/** A patch crossing the link: JSON text, or the bytes of a yjs update. */
-export type LinkOp = string | Uint8Array;
+/** JSON text as JSON.stringify writes it. For a yjs update: its base64 in quotes. */
+export const JSON_OP = 0;
+/** JSON text in any other form: with spaces, or with repeated keys, of which the last counts. */
+export const LOOSE_JSON_OP = 1;
+/** A value in MessagePack. */
+export const MSGPACK_OP = 2;
+/** A yjs update. */
+export const UPDATE_OP = 3;
+/** No patch but the reason for which the gateway refused one: a code and a sentence. */
+export const REFUSED_OP = 4;
 
-/** Stands before the error code in place of a patch. No JSON text begins with it. */
-const REFUSAL = '!';
+export type OpEncoding =
+  | typeof JSON_OP
+  | typeof LOOSE_JSON_OP
+  | typeof MSGPACK_OP
+  | typeof UPDATE_OP
+  | typeof REFUSED_OP;
 
 /**
- * Returns the text that replaces a patch which the gateway found wrong, so that the owner answers and burns
- * its seq like any other.
+ * A patch crossing the link, as the bytes that came in its frame. Its values are those that the contract allows;
+ * the owner decodes them.
  */
-export const refusedOp = (code: FinalSubmitCode, message: string): LinkOp => `${REFUSAL}${code} ${message}`;
+export type LinkOp = readonly [encoding: OpEncoding, bytes: Uint8Array];
+
+/** A patch that is JSON text, as JSON.stringify writes it. */
+export const jsonOp = (text: string): LinkOp => [JSON_OP, Buffer.from(text)];
+
+/**
+ * Returns what replaces a patch that the gateway found wrong, so that the owner answers and burns its seq like
+ * any other.
+ */
+export const refusedOp = (code: FinalSubmitCode, message: string): LinkOp => [
+  REFUSED_OP,
+  Buffer.from(`${code} ${message}`),
+];
 
 /** The reason for which the gateway refused the patch. Undefined if `op` is a patch. */
-export function refusalOf(
-  op: LinkOp,
-): { readonly code: FinalSubmitCode; readonly message: string } | undefined {
-  if (typeof op !== 'string' || op[0] !== REFUSAL) return undefined;
-  const end = op.indexOf(' ');
-  return { code: op.slice(REFUSAL.length, end) as FinalSubmitCode, message: op.slice(end + 1) };
+export function refusalOf([encoding, bytes]: LinkOp):
+  | { readonly code: FinalSubmitCode; readonly message: string }
+  | undefined {
+  if (encoding !== REFUSED_OP) return undefined;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  const end = text.indexOf(' ');
+  return { code: text.slice(0, end) as FinalSubmitCode, message: text.slice(end + 1) };
 }
 
 export const OPEN = 1;

@@ -8,7 +8,7 @@ import { Document } from '../document/document.ts';
 import { EncodedSnapshot } from '../document/encoded-snapshot.ts';
 import type { AnyKind } from '../document/entry.ts';
 import { commitFrame, openedSnapshot } from '../document/frames.ts';
-import { JSON_FRAMES, type LinkOp, MSGPACK_FRAMES } from '../link/link-messages.ts';
+import { JSON_FRAMES, jsonOp, type LinkOp, MSGPACK_FRAMES, UPDATE_OP } from '../link/link-messages.ts';
 import type { WorkerStore } from '../storage/store.ts';
 
 export async function warmUp(store: WorkerStore, connections: number): Promise<void> {
@@ -33,9 +33,9 @@ const NO_DOCUMENT = 0;
 const NO_NAME = ['-', '-'] as const;
 const LIMITS = { documentBytes: 65_536, depth: 32, workMs: 50 };
 const PATCHES: readonly (readonly [KindName, LinkOp])[] = [
-  ['rich-text', '[{"insert":"text"}]'],
-  ['json', '[{"op":"add","path":"/key","value":[1]}]'],
-  ['yjs', new Uint8Array([0, 0])],
+  ['rich-text', jsonOp('[{"insert":"text"}]')],
+  ['json', jsonOp('[{"op":"add","path":"/key","value":[1]}]')],
+  ['yjs', [UPDATE_OP, new Uint8Array([0, 0])]],
 ];
 
 function rehearse(kind: AnyKind, op: LinkOp): void {

@@ -6,7 +6,7 @@ import { commit } from './commit.ts';
 import { compose } from './compose.ts';
 import { HELD_SHAPE, type HeldShape, plain } from './held.ts';
 import { invert } from './invert.ts';
-import { noteOf, parse, recall, wireOf } from './parse.ts';
+import { isAsSent, noteOf, parse, recall, wireOf } from './parse.ts';
 import { Sizes } from './sizes.ts';
 import { type JsonState, type JsonUndo, memoryOf, revert, stateOf, stateWith } from './state.ts';
 import type { JsonOp } from './step.ts';
@@ -47,6 +47,7 @@ export const jsonKindOf = (shape: HeldShape): JsonKind => ({
 
   parse,
   wire: wireOf,
+  isAsSent,
   note: noteOf,
   recall,
 

@@ -115,6 +115,27 @@ function wireStep(step: Step): Json[] {
   }
 }
 
+/** O(steps and tokens): values are compared by identity, since steps that apply unchanged keep theirs. */
+export function isAsSent(wire: unknown, parsed: JsonOp, { steps }: JsonOp): boolean {
+  if (!Array.isArray(wire) || steps.length !== wire.length) return false;
+  for (const [i, step] of steps.entries()) {
+    const sent = parsed.steps[i];
+    if (sent === undefined || sent.op !== step.op || !sameAsSent(sent.path, step)) return false;
+    let members = 0;
+    for (const _ in wire[i]) members++;
+    if (members !== (step.op === 'remove' ? 2 : 3)) return false;
+    if ('from' in step && !('from' in sent && sameTokens(sent.from, step.from))) return false;
+    if ('value' in step && !('value' in sent && sent.value === step.value)) return false;
+  }
+  return true;
+}
+
+/** True if the path is written as it came. A place at the end of a list came as `-` or as a number. */
+const sameAsSent = (path: Pointer, step: Step): boolean => !('end' in step) && sameTokens(path, step.path);
+
+const sameTokens = (a: Pointer, b: Pointer): boolean =>
+  a.length === b.length && a.every((token, i) => String(token) === String(b[i]));
+
 /**
  * The note has one character for each token that could be an index, in order: `1` for an index, `0` for the
  * name of a member.

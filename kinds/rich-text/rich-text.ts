@@ -61,6 +61,7 @@ export const richTextKind: DocumentKind<Runs, Delta, Delta> = {
 
   parse: (wire, limits) => parseDelta(wire, limits.depth),
   wire: toWire,
+  isAsSent: (wire, _parsed, op) => op === wire,
   note: () => undefined,
   recall: (wire) => {
     const parsed = parseDelta(wire, Number.POSITIVE_INFINITY);

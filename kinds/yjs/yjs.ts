@@ -38,6 +38,8 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
 
   parse: (wire, limits) => parseUpdate(wire, limits.depth),
   wire: (op) => op,
+  /** The log has updates, never their base64. */
+  isAsSent: () => false,
   note: () => undefined,
   recall: (wire) => trusted(wire, 'patch'),
 

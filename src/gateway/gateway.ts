@@ -12,9 +12,10 @@ import { FrameError } from '../../protocol/codec.ts';
 import { CLOSE } from '../../protocol/errors.ts';
 import { isClientId } from '../../protocol/names.ts';
 import { echo, idOf, Replies } from './replies.ts';
-import { Requests, type RequestsOptions } from './requests.ts';
+import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
 import type { Session } from './session.ts';
 import { LargeAnswers } from './sockets/large-answers.ts';
+import { cutJsonSubmit, cutMsgpackSubmit } from './submit-frame.ts';
 import { Answers } from './subscriptions/answers.ts';
 import { Channels } from './subscriptions/channels.ts';
 import { OwnerChanges } from './subscriptions/ownership.ts';
@@ -78,23 +79,20 @@ export class Gateway implements OwnerLinkListener {
 
   // From clients.
 
-  /**
-   * Takes one message of a client, with its size in bytes. The frame is a string of valid UTF-8 if it came as
-   * a text frame.
-   */
-  receive(session: Session, frame: string | Uint8Array, bytes: number): void {
+  /** Takes one message of a client. A text frame is valid UTF-8. */
+  receive(session: Session, frame: Uint8Array, isText: boolean): void {
     if (session.closed) return;
     session.heard = this.options.now();
     session.pinged = false;
     this.counts(session);
     if (session.closed) return;
-    if (session.codec.binary === (typeof frame === 'string')) {
+    if (session.codec.binary === isText) {
       session.close(CLOSE.badMessage, 'wrong frame type for the subprotocol');
       return;
     }
     let message: Record<string, unknown>;
     try {
-      message = session.codec.decode(frame);
+      message = this.decode(session, frame, isText);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.replies.error(session, 'bad-message', error.message, {});
@@ -102,7 +100,18 @@ export class Gateway implements OwnerLinkListener {
       return;
     }
     if (session.client === undefined) this.first(session, message);
-    else this.dispatch(session, message, bytes);
+    else this.dispatch(session, message, frame.length);
+  }
+
+  /** The patch of a submit is left as it came, if that can be. */
+  private decode(session: Session, frame: Uint8Array, isText: boolean): Record<string, unknown> {
+    // `notPlain` allows a patch as many levels.
+    const depth = this.options.limits.depth + BEYOND_DEPTH;
+    if (!isText) return cutMsgpackSubmit(frame, depth) ?? session.codec.decode(frame);
+    return (
+      cutJsonSubmit(frame, depth) ??
+      session.codec.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString())
+    );
   }
 
   /** Counts a message or a control frame. Past the limit of all of them together the socket is closed. */

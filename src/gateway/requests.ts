@@ -2,7 +2,14 @@
 // owner, or waits for one within the limits; an invalid one is answered here. A patch is checked only for its
 // shape.
 import { BEHIND_OPEN } from '../../actors/link/left-open.ts';
-import { type LinkOp, PRESENCE, refusedOp, SUBMIT } from '../../actors/link/link-messages.ts';
+import {
+  jsonOp,
+  type LinkOp,
+  PRESENCE,
+  refusedOp,
+  SUBMIT,
+  UPDATE_OP,
+} from '../../actors/link/link-messages.ts';
 import type { Router } from '../../cluster/shards/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import type { Limits } from '../../protocol/limits.ts';
@@ -13,6 +20,7 @@ import { echo, idOf, type Replies } from './replies.ts';
 import type { Session } from './session.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
 import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
+import { CutPatch } from './submit-frame.ts';
 import type { Subscription } from './subscriptions/channel.ts';
 import type { Channels } from './subscriptions/channels.ts';
 import type { OwnerChanges } from './subscriptions/ownership.ts';
@@ -41,6 +49,8 @@ export interface RequestsParts {
 type Message = Record<string, unknown>;
 
 const KINDS: ReadonlySet<unknown> = new Set<KindName>(['json', 'rich-text', 'yjs']);
+/** Levels that a patch may nest beyond `limits.depth`: its list of steps, and a step. */
+export const BEYOND_DEPTH = 2;
 const TOO_LARGE = refusedOp('too-large', 'the patch is above limits.opBytes');
 
 export class Requests {
@@ -168,7 +178,7 @@ export class Requests {
       this.overloaded(subscription, unanswered, seq, 'too many submits without an answer');
       return;
     }
-    if (session.unansweredBytes + linkOp.length > this.options.unansweredBytes && unanswered.size > 0) {
+    if (session.unansweredBytes + linkOp[1].length > this.options.unansweredBytes && unanswered.size > 0) {
       this.overloaded(subscription, unanswered, seq, 'too many bytes without an answer');
       return;
     }
@@ -183,7 +193,7 @@ export class Requests {
       this.overloaded(subscription, unanswered, seq, 'the owner of this document is behind');
       return;
     }
-    session.countUnanswered(submit.op.length - (unanswered.get(seq)?.op.length ?? 0));
+    session.countUnanswered(linkOp[1].length - (unanswered.get(seq)?.op[1].length ?? 0));
     unanswered.set(submit);
   }
 
@@ -192,18 +202,20 @@ export class Requests {
    * fate of the seq.
    */
   private linkOp(codec: Codec, op: unknown, frameBytes: number): LinkOp {
-    if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : op;
+    if (op instanceof CutPatch)
+      return op.bytes.length > this.limits.opBytes ? TOO_LARGE : [op.encoding, unpinned(op.bytes)];
+    if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : [UPDATE_OP, op];
     if (op === undefined) return refusedOp('bad-op', 'op is missing');
     if (typeof op === 'string' && codec.binary) return refusedOp('bad-op', 'bytes are bin in MessagePack');
     // The size is checked first, so that a patch that is too large is neither walked further nor written
     // again.
     if (frameBytes > this.limits.opBytes && isLarger(op, this.limits.opBytes)) return TOO_LARGE;
     // The gateway looks no deeper than the walk needs. The kind interprets the patch.
-    const wrong = notPlain(op, this.limits.depth + 2);
+    const wrong = notPlain(op, this.limits.depth + BEYOND_DEPTH);
     if (wrong !== undefined) return refusedOp('bad-op', wrong);
     const text = JSON.stringify(op);
     if (frameBytes > this.limits.opBytes && codec.encodedBytes(op) > this.limits.opBytes) return TOO_LARGE;
-    return text;
+    return jsonOp(text);
   }
 
   presence(session: Session, message: Message): void {
@@ -285,3 +297,10 @@ export class Requests {
     this.replies.later(session, 'overloaded', message, { doc: channel.doc, seq });
   }
 }
+
+/** Memory beyond the patch that an unanswered patch may keep alive: the rest of its frame. */
+const PINNED_BYTES = 1024;
+
+/** The same bytes, in a buffer that is not much larger. */
+const unpinned = (bytes: Uint8Array): Uint8Array =>
+  bytes.buffer.byteLength - bytes.length <= Math.max(PINNED_BYTES, bytes.length) ? bytes : Buffer.from(bytes);

@@ -8,6 +8,7 @@ import type { AnyKind } from '../../actors/document/entry.ts';
 import {
   CLOSE,
   JSON_FRAMES,
+  jsonOp,
   OPEN,
   OPENED,
   type OpenRequest,
@@ -147,7 +148,7 @@ export class ActorHarness {
   }
 
   submit(sub: number, seq: number, text: string): void {
-    this.send([SUBMIT, 1, sub, seq, -1, JSON.stringify([{ insert: text }])]);
+    this.send([SUBMIT, 1, sub, seq, -1, jsonOp(JSON.stringify([{ insert: text }]))]);
   }
 
   presence(sub: number, data: string | null): void {

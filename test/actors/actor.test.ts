@@ -8,6 +8,7 @@ import {
   CLOSE,
   CLOSED,
   COMMIT,
+  jsonOp,
   OPEN_FAILED,
   OPENED,
   RESET,
@@ -35,9 +36,9 @@ test('ORDER-1 a catch-up that was opened again since does not let out acks of wh
   harness.pull(20);
   harness.open(21, { client: 'client-2', replaces: 20, since: 0, history: HISTORY });
   assert.equal(lastOpened(harness.taken(), 21)[7], false);
-  harness.send([2, 1, 21, 1, -1, JSON.stringify([{ insert: 'mine' }])]);
+  harness.send([2, 1, 21, 1, -1, jsonOp(JSON.stringify([{ insert: 'mine' }]))]);
   harness.commit();
-  harness.send([2, 1, 21, 1, -1, JSON.stringify([{ insert: 'mine' }])]);
+  harness.send([2, 1, 21, 1, -1, jsonOp(JSON.stringify([{ insert: 'mine' }]))]);
   const told = harness.taken();
   assert.ok(!tags(told).includes(ACK), 'it has not had that version yet');
   assert.ok(!told.some((m) => m[0] === OPENED && m[2] === 20), 'what was answered is over');

@@ -8,7 +8,7 @@ const entry = (version: number): Entry => ({
   version,
   client: 'client-1',
   seq: version,
-  forms: { op: [], text: '[]' },
+  op: [],
   stored: undefined,
   size: 2,
 });

@@ -7,6 +7,7 @@ import {
   CLOSE,
   COMMIT,
   JSON_FRAMES,
+  jsonOp,
   LOST,
   OPEN,
   OPEN_FAILED,
@@ -69,13 +70,13 @@ test('a document that fails while its patches are on their way takes no other do
   host.submit(1, 1, -1, [{ insert: 'a' }]);
   await host.idle();
   // No JSON: the document throws.
-  host.send([SUBMIT, 1, 1, 2, -1, '{']);
+  host.send([SUBMIT, 1, 1, 2, -1, jsonOp('{')]);
   await host.idle();
   assert.ok(host.got.some((m) => m[0] === RESET));
   // What a gateway does then.
   const request = { doc: DOC, client: 'client-1', user: 'u', role: 'owner', codec: JSON_FRAMES } as const;
   host.send([OPEN, 2, 2, request]);
-  host.send([SUBMIT, 2, 2, 1, -1, JSON.stringify([{ insert: 'a' }])]);
+  host.send([SUBMIT, 2, 2, 1, -1, jsonOp(JSON.stringify([{ insert: 'a' }]))]);
   await host.idle();
   letAppend();
   await host.idle();
@@ -268,7 +269,7 @@ test('a document whose handling throws three times is quarantined, and each time
     host.open(time, DOC);
     await host.idle();
     // No JSON: the document throws.
-    host.send([SUBMIT, 1, time, 1, -1, '{']);
+    host.send([SUBMIT, 1, time, 1, -1, jsonOp('{')]);
     await host.idle();
   }
   host.got.length = 0;
@@ -299,7 +300,7 @@ test('patches of a document that has started over do not follow the hand-over of
   await host.idle();
   host.submit(1, 2, -1, [{ insert: 'b' }]);
   // No JSON: the document throws, while one patch is on its way and one waits.
-  host.send([SUBMIT, 1, 1, 3, -1, '{']);
+  host.send([SUBMIT, 1, 1, 3, -1, jsonOp('{')]);
   await host.idle();
   const other = memory.worker();
   const { id: to } = await other.open({ run: 'other', node: 'other', slot: 0 });
@@ -320,7 +321,7 @@ test('every request whose answer is dropped with the queue of a link that is too
   t.after(() => host.host.dispose());
   const channels = Array.from({ length: 20 }, (_, i) => 100 + i);
   // None of them is open, so the answers are on channels that the host does not keep.
-  for (const chan of channels) host.send([SUBMIT, chan, 1, 1, 0, '[]']);
+  for (const chan of channels) host.send([SUBMIT, chan, 1, 1, 0, jsonOp('[]')]);
   await host.idle();
   await host.turn();
   await host.idle();

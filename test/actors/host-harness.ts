@@ -6,6 +6,7 @@ import { Link } from '../../actors/link/link.ts';
 import {
   FORGET,
   JSON_FRAMES,
+  jsonOp,
   OPEN,
   OPENED,
   type OpenRequest,
@@ -138,7 +139,7 @@ export async function startHost(
           ...request,
         },
       ]),
-    submit: (sub, seq, base, op) => send([SUBMIT, 1, sub, seq, base, JSON.stringify(op)]),
+    submit: (sub, seq, base, op) => send([SUBMIT, 1, sub, seq, base, jsonOp(JSON.stringify(op))]),
     idle: () => near.idle(),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     backlog: () => link.backlog,

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import {
   CLOSE,
   COMMIT,
+  jsonOp,
   OPEN_FAILED,
   OPENED,
   REFUSED,
@@ -194,7 +195,8 @@ test('an open that waits keeps neither what its client sent after it has left, n
   const before = heapBytes();
   for (let n = 2; n < 22; n++) {
     host.open(n, DOC);
-    for (let seq = 1; seq <= 64; seq++) host.send([SUBMIT, 1, n, seq, -1, 'x'.repeat(10_000) + n + seq]);
+    for (let seq = 1; seq <= 64; seq++)
+      host.send([SUBMIT, 1, n, seq, -1, jsonOp('x'.repeat(10_000) + n + seq)]);
     host.send([CLOSE, 1, n]);
   }
   await host.idle();
@@ -297,7 +299,7 @@ test('a rejection that waits holds up no hand-over, and is not told after it', a
 test('a submit at which its document fails is rejected after the database has seen the session live; what comes meanwhile is sent again', async (t) => {
   const { host, questions } = await withQuestions(t);
   // No JSON: the document throws.
-  host.send([SUBMIT, 1, 1, 4, -1, '{']);
+  host.send([SUBMIT, 1, 1, 4, -1, jsonOp('{')]);
   host.submit(1, 5, -1, [{ insert: 'c' }]);
   await host.idle();
   assert.deepEqual(host.got, []);

@@ -1,7 +1,7 @@
 // Which documents a worker unloads where they take more memory than they may.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SUBMIT } from '../../actors/link/link-messages.ts';
+import { jsonOp, SUBMIT } from '../../actors/link/link-messages.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { HOST_LIMITS, openOn, startHost, withStore } from './host-harness.ts';
 
@@ -25,7 +25,7 @@ async function reloaded(
     const loadedBy: number[] = [];
     const edit = async (sub: number, seq: number, text: string): Promise<void> => {
       loads = 0;
-      host.send([SUBMIT, sub, sub, seq, -1, JSON.stringify([{ insert: text }])]);
+      host.send([SUBMIT, sub, sub, seq, -1, jsonOp(JSON.stringify([{ insert: text }]))]);
       await host.idle();
       loadedBy.push(loads);
     };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   COMMIT,
+  jsonOp,
   OPEN_FAILED,
   OPENED,
   REFUSED,
@@ -47,8 +48,8 @@ test('a document gets its turn between two costly patches of another, and both k
   await host.idle();
   host.got.length = 0;
   cost.ms = 50;
-  for (let seq = 1; seq <= 24; seq++) host.send([SUBMIT, 1, 1, seq, -1, edit(`${seq},`)]);
-  host.send([SUBMIT, 2, 2, 1, -1, edit('now')]);
+  for (let seq = 1; seq <= 24; seq++) host.send([SUBMIT, 1, 1, seq, -1, jsonOp(edit(`${seq},`))]);
+  host.send([SUBMIT, 2, 2, 1, -1, jsonOp(edit('now'))]);
   await until(host, () => versions(host.got, 1).at(-1) === 24);
   const commits = host.got.filter((m) => m[0] === COMMIT);
   const light = commits.findIndex((m) => m[1] === 2);
@@ -77,8 +78,8 @@ test('SUBMIT-10 what waits for its turn is bounded for each document, and its cl
   await host.idle();
   host.got.length = 0;
   cost.ms = 50;
-  for (let seq = 1; seq <= 30; seq++) host.send([SUBMIT, 1, 1, seq, -1, edit('x')]);
-  host.send([SUBMIT, 2, 2, 1, -1, edit('now')]);
+  for (let seq = 1; seq <= 30; seq++) host.send([SUBMIT, 1, 1, seq, -1, jsonOp(edit('x'))]);
+  host.send([SUBMIT, 2, 2, 1, -1, jsonOp(edit('now'))]);
   await until(host, () => versions(host.got, 1).at(-1) === 11);
   const refused = host.got.flatMap((m) => (m[0] === REFUSED ? [[m[1], m[4]]] : []));
   assert.equal(refused.length, 19);
@@ -94,7 +95,7 @@ test('a link counts a message as handled when its document has had its turn', as
   openOn(host, 1, 1, 'acme/heavy');
   await host.idle();
   cost.ms = 50;
-  for (let seq = 1; seq <= 30; seq++) host.send([SUBMIT, 1, 1, seq, -1, edit('x')]);
+  for (let seq = 1; seq <= 30; seq++) host.send([SUBMIT, 1, 1, seq, -1, jsonOp(edit('x'))]);
   await host.turn();
   await host.turn();
   assert.ok(host.backlog() > 20, `${host.backlog()} are not handled`);
@@ -113,10 +114,10 @@ test('hundreds who wait for one version are answered in slices, in order, and ot
   host.got.length = 0;
   // Each `opened` takes half a slice.
   cost.ms = 4;
-  host.send([SUBMIT, 1, 1, 1, -1, edit('x')]);
+  host.send([SUBMIT, 1, 1, 1, -1, jsonOp(edit('x'))]);
   for (let sub = 10; sub < 90; sub++) openOn(host, 1, sub, 'acme/heavy');
-  host.send([SUBMIT, 2, 2, 1, -1, edit('now')]);
-  host.send([SUBMIT, 1, 1, 2, -1, edit('y')]);
+  host.send([SUBMIT, 2, 2, 1, -1, jsonOp(edit('now'))]);
+  host.send([SUBMIT, 1, 1, 2, -1, jsonOp(edit('y'))]);
   const openedSubs = () => host.got.flatMap((m) => (m[0] === OPENED ? [m[2]] : []));
   await until(host, () => versions(host.got, 1).at(-1) === 2 && openedSubs().length === 80);
   const opened = openedSubs();
@@ -140,7 +141,7 @@ test('a document that is handed over while messages wait for their turn sends it
   await host.idle();
   host.got.length = 0;
   cost.ms = 50;
-  for (let seq = 1; seq <= 8; seq++) host.send([SUBMIT, 1, 1, seq, -1, edit('x')]);
+  for (let seq = 1; seq <= 8; seq++) host.send([SUBMIT, 1, 1, seq, -1, jsonOp(edit('x'))]);
   openOn(host, 1, 5, 'acme/heavy');
   await host.turn();
   await host.turn();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LeftOpen, MOST_LEFT_OPEN } from '../../actors/link/left-open.ts';
-import { JSON_FRAMES, OPEN, REFUSED, SUBMIT, type ToOwner } from '../../actors/link/link-messages.ts';
+import { JSON_FRAMES, jsonOp, OPEN, REFUSED, SUBMIT, type ToOwner } from '../../actors/link/link-messages.ts';
 import { ActorHarness, DOC } from './actor-harness.ts';
 
 test('SUBMIT-16 open seqs let the lowest pass, then the next, whatever order they came in', () => {
@@ -35,7 +35,7 @@ const submit = (seq: number, text: string): ToOwner => [
   1,
   seq,
   -1,
-  JSON.stringify([{ insert: text }]),
+  jsonOp(JSON.stringify([{ insert: text }])),
 ];
 
 const refusals = (harness: ActorHarness): unknown[] =>
@@ -98,7 +98,7 @@ test('SUBMIT-16 a document that is opened anew takes what comes', () => {
   harness.send(submit(1, 'a'));
   harness.unavailable = false;
   harness.open(2, { client: 'client-1', replaces: 1 });
-  harness.send([SUBMIT, 1, 2, 2, -1, JSON.stringify([{ insert: 'b' }])]);
+  harness.send([SUBMIT, 1, 2, 2, -1, jsonOp(JSON.stringify([{ insert: 'b' }]))]);
   assert.deepEqual(
     harness.log.map((delta) => delta.seq),
     [2],

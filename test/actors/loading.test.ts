@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../../actors/clock.ts';
 import {
   COMMIT,
   JSON_FRAMES,
+  jsonOp,
   OPEN,
   OPEN_FAILED,
   OPENED,
@@ -41,7 +42,7 @@ async function withDocuments(count: number): Promise<{ database: MemoryDatabase;
   const ids = new Map<number, number>();
   for (const chan of chans(count)) {
     open(first, chan, 'rich-text');
-    first.send([SUBMIT, chan, 1, 1, 0, edit(`text ${chan}`)]);
+    first.send([SUBMIT, chan, 1, 1, 0, jsonOp(edit(`text ${chan}`))]);
     if (chan % 50 === 0) await first.idle();
   }
   await first.idle();
@@ -121,7 +122,7 @@ test('after a takeover documents are read by hundreds, those with waiting edits 
     if (chan % 100 === 0) await host.idle();
   }
   const urgent = [300, 899, 600];
-  for (const chan of urgent) host.send([SUBMIT, chan, 1, 2, -1, edit('more')]);
+  for (const chan of urgent) host.send([SUBMIT, chan, 1, 2, -1, jsonOp(edit('more'))]);
   await host.idle();
   held.open();
   // The host rests while it opens so many.
@@ -267,7 +268,7 @@ test('a document that has started over while many were read is not told twice, n
     1,
     { doc: nameOf(30), client: 'client-30', user: 'u', role: 'owner', codec: JSON_FRAMES },
   ]);
-  host.send([SUBMIT, 100, 1, 2, -1, edit('more')]);
+  host.send([SUBMIT, 100, 1, 2, -1, jsonOp(edit('more'))]);
   await host.idle();
   loading.open();
   await host.idle();
@@ -292,10 +293,10 @@ test('many documents do not wait for the one whose last patches are still on the
   t.after(() => host.host.dispose());
   open(host, 30);
   await host.idle();
-  host.send([SUBMIT, 30, 1, 2, -1, edit('more')]);
+  host.send([SUBMIT, 30, 1, 2, -1, jsonOp(edit('more'))]);
   await host.idle();
   // No JSON: the document throws, and starts over while a patch of it is on its way.
-  host.send([SUBMIT, 30, 1, 3, -1, '{']);
+  host.send([SUBMIT, 30, 1, 3, -1, jsonOp('{')]);
   await host.idle();
   host.got.length = 0;
   for (const chan of chans(COUNT)) if (chan !== 30) open(host, chan);
@@ -316,7 +317,7 @@ test('a document with a long log is brought into memory in pieces, and others co
   const { database } = await withDocuments(2);
   const writer = await startHost(database);
   open(writer, 1);
-  for (let seq = 2; seq <= 40; seq++) writer.send([SUBMIT, 1, 1, seq, -1, edit('more ')]);
+  for (let seq = 2; seq <= 40; seq++) writer.send([SUBMIT, 1, 1, seq, -1, jsonOp(edit('more '))]);
   await writer.idle();
   const me = await database.control().openSession({ run: 'control', node: 'test', slot: -1 });
   await database.control().fence(me, { session: writer.session });
@@ -340,7 +341,7 @@ test('a document with a long log is brought into memory in pieces, and others co
   while (openedOf(host.got).length < 2) await host.turn();
   assert.deepEqual(openedOf(host.got), [2, 1]);
   assert.ok(rests.filter((rest) => rest === 20).length >= 39, `it rested ${rests.length} times`);
-  host.send([SUBMIT, 1, 1, 41, 40, edit('last ')]);
+  host.send([SUBMIT, 1, 1, 41, 40, jsonOp(edit('last '))]);
   await host.idle();
   while (!host.got.some((m) => m[0] === COMMIT && m[1] === 1)) await host.turn();
   assert.ok(host.got.some((m) => m[0] === COMMIT && m[1] === 1 && m[2] === 41));

@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as Y from 'yjs';
 import { type Clock, systemClock } from '../../actors/clock.ts';
-import { COMMIT, OPEN_FAILED, OPENED, SUBMIT, type ToGateway } from '../../actors/link/link-messages.ts';
+import {
+  COMMIT,
+  jsonOp,
+  OPEN_FAILED,
+  OPENED,
+  SUBMIT,
+  type ToGateway,
+  UPDATE_OP,
+} from '../../actors/link/link-messages.ts';
 import { HELD_SHAPE } from '../../kinds/json/held.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { createMemoryDatabase, type MemoryDatabase } from '../doubles/store-memory.ts';
@@ -33,7 +41,7 @@ async function until(host: Harness, holds: () => boolean): Promise<void> {
 async function withLargeJson(database: MemoryDatabase): Promise<Harness> {
   const host = await startHost(database, LIMITS);
   host.open(1, LARGE, { kind: 'json' });
-  host.send([SUBMIT, 1, 1, 1, 0, PART]);
+  host.send([SUBMIT, 1, 1, 1, 0, jsonOp(PART)]);
   await host.idle();
   await until(host, () => commitsOn(host.got, 1).includes(1));
   return host;
@@ -50,17 +58,17 @@ test('between two pieces of the snapshot of a large json document others have th
   t.after(() => host.host.dispose());
   host.open(1, LARGE, { kind: 'json' });
   openOn(host, 2, 1, 'acme/light');
-  host.send([SUBMIT, 1, 1, 1, 0, PART]);
+  host.send([SUBMIT, 1, 1, 1, 0, jsonOp(PART)]);
   await until(host, () => commitsOn(host.got, 1).includes(1));
   host.got.length = 0;
   // Each piece takes more than a slice.
   cost = 10;
   host.open(2, LARGE, { kind: 'json' });
-  host.send([SUBMIT, 1, 1, 2, -1, JSON.stringify([{ op: 'add', path: '/late', value: 1 }])]);
+  host.send([SUBMIT, 1, 1, 2, -1, jsonOp(JSON.stringify([{ op: 'add', path: '/late', value: 1 }]))]);
   let seq = 0;
   await until(host, () => {
     if (openedOf(host.got).length === 0)
-      host.send([SUBMIT, 2, 1, ++seq, -1, JSON.stringify([{ insert: 'x' }])]);
+      host.send([SUBMIT, 2, 1, ++seq, -1, jsonOp(JSON.stringify([{ insert: 'x' }]))]);
     return commitsOn(host.got, 1).includes(2) && openedOf(host.got).length === 1;
   });
   const opened = host.got.findIndex((message) => message[0] === OPENED);
@@ -138,7 +146,8 @@ function textIn(opened: Opened | undefined): string {
 async function withLargeYjs(merge: Parameters<typeof startHost>[4]): Promise<Harness> {
   const host = await startHost(createMemoryDatabase(), LIMITS, undefined, undefined, merge);
   host.open(1, LARGE, { kind: 'yjs' });
-  for (const [at, letter] of ['a', 'b', 'c'].entries()) host.send([SUBMIT, 1, 1, at + 1, -1, update(letter)]);
+  for (const [at, letter] of ['a', 'b', 'c'].entries())
+    host.send([SUBMIT, 1, 1, at + 1, -1, [UPDATE_OP, update(letter)]]);
   await until(host, () => commitsOn(host.got, 1).includes(3));
   host.got.length = 0;
   return host;
@@ -155,7 +164,7 @@ test('the updates of a large yjs document are merged elsewhere, once for all who
   t.after(() => host.host.dispose());
   host.open(2, LARGE, { kind: 'yjs' });
   host.open(3, LARGE, { kind: 'yjs' });
-  host.send([SUBMIT, 1, 1, 4, -1, update('d')]);
+  host.send([SUBMIT, 1, 1, 4, -1, [UPDATE_OP, update('d')]]);
   await until(host, () => commitsOn(host.got, 1).includes(4));
   assert.equal(merges, 1);
   assert.deepEqual(openedOf(host.got), []);
@@ -202,7 +211,8 @@ test('clients that wait for the merge of a large yjs document are answered each 
   t.after(() => host.host.dispose());
   host.open(1, LARGE, { kind: 'yjs' });
   openOn(host, 2, 1, 'acme/light');
-  for (const [at, letter] of ['a', 'b', 'c'].entries()) host.send([SUBMIT, 1, 1, at + 1, -1, update(letter)]);
+  for (const [at, letter] of ['a', 'b', 'c'].entries())
+    host.send([SUBMIT, 1, 1, at + 1, -1, [UPDATE_OP, update(letter)]]);
   await until(host, () => commitsOn(host.got, 1).includes(3));
   host.got.length = 0;
   for (let sub = 2; sub <= 9; sub++) host.open(sub, LARGE, { kind: 'yjs' });
@@ -213,7 +223,7 @@ test('clients that wait for the merge of a large yjs document are answered each 
   let seq = 0;
   await until(host, () => {
     if (commitsOn(host.got, 2).length === seq)
-      host.send([SUBMIT, 2, 1, ++seq, -1, JSON.stringify([{ insert: 'x' }])]);
+      host.send([SUBMIT, 2, 1, ++seq, -1, jsonOp(JSON.stringify([{ insert: 'x' }]))]);
     return openedOf(host.got).length === 8;
   });
   const first = host.got.findIndex((message) => message[0] === OPENED);
@@ -236,7 +246,7 @@ test('while a large yjs document grows faster than it is merged, clients that op
   grow = async () => {
     // More than one frame holds.
     const upTo = seq + 6;
-    while (seq < upTo) host.send([SUBMIT, 1, 1, ++seq, -1, update('d')]);
+    while (seq < upTo) host.send([SUBMIT, 1, 1, ++seq, -1, [UPDATE_OP, update('d')]]);
     await until(host, () => commitsOn(host.got, 1).includes(upTo));
   };
   host.open(2, LARGE, { kind: 'yjs' });
@@ -270,7 +280,7 @@ test('a patch that commits while a large snapshot goes over the link reaches tho
   host.got.length = 0;
   host.open(2, LARGE, { kind: 'json' });
   await until(host, () => host.snapshots.size === 1);
-  host.send([SUBMIT, 1, 1, 2, -1, JSON.stringify([{ op: 'add', path: '/late', value: 1 }])]);
+  host.send([SUBMIT, 1, 1, 2, -1, jsonOp(JSON.stringify([{ op: 'add', path: '/late', value: 1 }]))]);
   await until(host, () => openedOf(host.got).length === 1 && commitsOn(host.got, 1).includes(2));
   const [opened] = openedOf(host.got);
   const at = host.got.findIndex((message) => message[0] === OPENED);

@@ -112,7 +112,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
     const session = new Session(socket, stream, jsonCodec, MiB, 0, rates);
     const send = (message: object): void => {
       const text = JSON.stringify(message);
-      gateway.receive(session, text, Buffer.byteLength(text));
+      gateway.receive(session, Buffer.from(text), true);
     };
     send({ type: 'hello', client });
     const text = (): string => Buffer.concat(written).toString('latin1');

@@ -53,7 +53,8 @@ export class Connection {
 
   send(message: string | Uint8Array<ArrayBuffer>): void {
     this.toServer.send(() => {
-      if (this.session !== undefined) this.gateway.receive(this.session, message, Buffer.byteLength(message));
+      if (this.session !== undefined)
+        this.gateway.receive(this.session, Buffer.from(message), typeof message === 'string');
     });
   }
 

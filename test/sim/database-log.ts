@@ -83,7 +83,7 @@ export class DatabaseLog {
         version,
         client,
         seq,
-        op: kind.wire(fromStored(kind, op).op),
+        op: kind.wire(fromStored(kind, op)),
       })),
       stored: {
         shard: shardOf(name),

@@ -13,8 +13,8 @@ export interface FrameProgress {
   passing: number;
 }
 
-/** Called with a data frame's payload, as a string if it was a text frame, and its size in bytes. */
-export type Taken<Socket> = (socket: Socket, payload: string | Uint8Array, bytes: number) => void;
+/** Called with the payload of a data frame. That of a text frame is valid UTF-8. */
+export type Taken<Socket> = (socket: Socket, payload: Buffer, isText: boolean) => void;
 
 /** Called with the cost of a socket's bytes: their number, and the ms that they took here. */
 export type Spent<Socket> = (socket: Socket, bytes: number, ms: number) => void;
@@ -125,16 +125,14 @@ export class WholeFrames<Socket extends FrameProgress> {
       const end = start + bytes;
       if (end > chunk.length || bytes > this.maxPayload) break;
       mask(chunk, start, end);
-      if (first === FINAL_BINARY) this.taken(socket, chunk.subarray(start, end), bytes);
-      else {
-        const text = chunk.toString('utf8', start, end);
-        if (text.includes('\ufffd') && !isUtf8(chunk.subarray(start, end))) {
-          mask(chunk, start, end);
-          socket.passing = EVERYTHING;
-          break;
-        }
-        this.taken(socket, text, bytes);
+      const payload = chunk.subarray(start, end);
+      const isText = first === FINAL_TEXT;
+      if (isText && !isUtf8(payload)) {
+        mask(chunk, start, end);
+        socket.passing = EVERYTHING;
+        break;
       }
+      this.taken(socket, payload, isText);
       at = end;
     }
     return at;

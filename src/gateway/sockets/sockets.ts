@@ -101,7 +101,7 @@ export class Sockets {
     this.costlyReads = costlyReads;
     this.wholeFrames = new WholeFrames(
       limits.frameBytes,
-      (session, payload, bytes) => gateway.receive(session, payload, bytes),
+      (session, payload, isText) => gateway.receive(session, payload, isText),
       (session, bytes, ms) => {
         readBudget.spend(session, bytes, ms);
         window.read(session);
@@ -354,7 +354,7 @@ function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary
   return function (data, isBinary) {
     const session = sessionOf(this);
     if (session === undefined || !Buffer.isBuffer(data)) return;
-    gateway.receive(session, isBinary ? data : data.toString('utf8'), data.length);
+    gateway.receive(session, data, !isBinary);
   };
 }
 

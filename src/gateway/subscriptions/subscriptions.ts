@@ -201,7 +201,7 @@ export class Subscriptions {
   private forget(subscription: Subscription): void {
     const { channel } = subscription;
     for (const { op } of subscription.unanswered?.all() ?? [])
-      subscription.session.countUnanswered(-op.length);
+      subscription.session.countUnanswered(-op[1].length);
     subscription.unanswered = undefined;
     channel.leave(subscription);
     channel.subs.delete(subscription.sub);
@@ -211,13 +211,13 @@ export class Subscriptions {
 /** Records that a submit has its final answer. */
 export function settle(subscription: Subscription, seq: number): void {
   const submit = rootOf(subscription).unanswered?.settle(seq);
-  if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
+  if (submit !== undefined) subscription.session.countUnanswered(-submit.op[1].length);
 }
 
 /** Records that a submit which was sent to an owner is refused, and may come again. */
 export function leaveOpen(subscription: Subscription, seq: number, code: OpenSubmitCode): void {
   const submit = rootOf(subscription).unanswered?.refused(seq, code);
-  if (submit !== undefined) subscription.session.countUnanswered(-submit.op.length);
+  if (submit !== undefined) subscription.session.countUnanswered(-submit.op[1].length);
 }
 
 /**
