@@ -13,10 +13,10 @@ import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link
 import { Mailbox } from '../turns/mailbox.ts';
 import { TurnMark } from '../turns/turns.ts';
 import { Audience } from './audience.ts';
-import { Door } from './door.ts';
-import { type ActorLimits, type Effects, Hand, type LoadResult } from './effects.ts';
+import { type ActorLimits, DocumentEffects, type Effects, type LoadResult } from './effects.ts';
 import type { Entry } from './entry.ts';
-import { Serving } from './serving.ts';
+import { ResidentDocument } from './resident-document.ts';
+import { TurnedAway } from './turned-away.ts';
 
 export type { ActorLimits, LoadResult } from './effects.ts';
 
@@ -41,14 +41,14 @@ export interface Arrived {
 
 export class DocumentActor {
   readonly name: string;
-  private readonly hand: Hand<DocumentActor>;
+  private readonly effects: DocumentEffects<DocumentActor>;
   private readonly limits: ActorLimits;
   private readonly mailbox: Mailbox<Arrived>;
   private readonly audience: Audience;
-  private readonly door = new Door();
+  private readonly turnedAway = new TurnedAway();
   private mode: Mode = 'cold';
   /** Set while the document is active. */
-  private serving: Serving | undefined;
+  private resident: ResidentDocument | undefined;
   /** Kept when the document leaves memory. */
   private knownId: number | undefined;
   /** Kept by the worker's turns. */
@@ -69,12 +69,12 @@ export class DocumentActor {
 
   constructor(name: string, effects: ActorEffects, limits: ActorLimits) {
     this.name = name;
-    this.hand = new Hand(effects, this);
+    this.effects = new DocumentEffects(effects, this);
     this.limits = limits;
     this.mailbox = new Mailbox(limits.mailbox, (item) => {
-      if (item.postponed) this.hand.settled(item);
+      if (item.postponed) this.effects.settled(item);
     });
-    this.audience = new Audience(name, this.hand, limits);
+    this.audience = new Audience(name, this.effects, limits);
   }
 
   /** The document's id. Undefined until the document has been loaded. */
@@ -83,22 +83,22 @@ export class DocumentActor {
   }
 
   get kindName(): KindName | undefined {
-    return this.serving?.document.kind.name;
+    return this.resident?.document.kind.name;
   }
 
   /** Approximate bytes in memory. */
   get bytes(): number {
-    return 512 + 256 * this.audience.subscribers.size + (this.serving?.document.bytes ?? 0);
+    return 512 + 256 * this.audience.subscribers.size + (this.resident?.document.bytes ?? 0);
   }
 
   get isResident(): boolean {
-    return this.serving !== undefined;
+    return this.resident !== undefined;
   }
 
   /** True if nothing is under way, so that the memory of the document may be freed. */
   get isQuiet(): boolean {
     return (
-      this.mode === 'cold' || (this.mode === 'active' && this.serving?.isQuiet === true && !this.hasWork)
+      this.mode === 'cold' || (this.mode === 'active' && this.resident?.isQuiet === true && !this.hasWork)
     );
   }
 
@@ -136,8 +136,8 @@ export class DocumentActor {
   handle(link: number, message: ToOwner): void {
     if (this.mode === 'dropped') return;
     if (!this.mayEnter(link, message)) return;
-    if (this.serving !== undefined && this.mailbox.isEmpty) {
-      this.process(this.serving, link, message);
+    if (this.resident !== undefined && this.mailbox.isEmpty) {
+      this.process(this.resident, link, message);
       return;
     }
     if (this.mode === 'cold' && message[0] === CLOSE) {
@@ -152,7 +152,7 @@ export class DocumentActor {
   postpone(link: number, message: ToOwner): void {
     if (this.mode === 'dropped' || !this.mayEnter(link, message)) return;
     const item = { link, message, postponed: true };
-    if (this.keep(item)) this.hand.postponed(item);
+    if (this.keep(item)) this.effects.postponed(item);
   }
 
   /** Queues a piece of work for the document's turn. */
@@ -175,26 +175,27 @@ export class DocumentActor {
       act();
       return this.canGoOn;
     }
-    const item = this.serving === undefined ? undefined : this.mailbox.take();
-    if (item !== undefined && this.serving !== undefined) this.process(this.serving, item.link, item.message);
+    const item = this.resident === undefined ? undefined : this.mailbox.take();
+    if (item !== undefined && this.resident !== undefined)
+      this.process(this.resident, item.link, item.message);
     return this.canGoOn;
   }
 
   /** True if work or a message waits for nothing but a turn. */
   get canGoOn(): boolean {
-    return this.work.length > 0 || (this.serving !== undefined && !this.mailbox.isEmpty);
+    return this.work.length > 0 || (this.resident !== undefined && !this.mailbox.isEmpty);
   }
 
   /** True if the next piece of work goes through a large patch or through a whole large document. */
   get isCostlyNext(): boolean {
     const next = this.work.length > 0 ? undefined : this.mailbox.next?.message;
     if (next !== undefined && next[0] !== OPEN) return sizeOf(next) > LARGE_PATCH;
-    return this.serving === undefined || this.serving.document.bytes > LARGE_DOCUMENT;
+    return this.resident === undefined || this.resident.document.bytes > LARGE_DOCUMENT;
   }
 
   /** False if the message stands behind one that was turned away. It has then been turned away too. */
   private mayEnter(link: number, message: ToOwner): boolean {
-    const behind = this.door.arrives(link, message);
+    const behind = this.turnedAway.arrives(link, message);
     if (behind !== undefined) this.audience.turnAway(link, message, behind, BEHIND_OPEN);
     return behind === undefined;
   }
@@ -202,31 +203,31 @@ export class DocumentActor {
   /** False if the message did not fit. It has then been answered. */
   private keep(item: Arrived): boolean {
     const { link, message, postponed } = item;
-    const { rooms } = this.hand;
+    const { rooms } = this.effects;
     const room = postponed ? rooms.turns : rooms.loads;
     // A close is always taken, because it frees memory.
     if (this.mailbox.put(item, sizeOf(message), room, message[0] === CLOSE)) return true;
-    this.door.turnedAway(link, message, 'overloaded');
+    this.turnedAway.add(link, message, 'overloaded');
     this.audience.turnAway(link, message, 'overloaded', 'too many messages wait for this document');
     return false;
   }
 
-  private process(serving: Serving, link: number, message: ToOwner): void {
+  private process(resident: ResidentDocument, link: number, message: ToOwner): void {
     this.handling = { link, message };
-    serving.process(link, message);
+    resident.process(link, message);
     this.handling = undefined;
   }
 
   /** Removes all subscribers and messages of a link that is gone. */
   linkLost(link: number): void {
     this.mailbox.removeWhere((item) => item.link === link);
-    this.door.linkLost(link);
+    this.turnedAway.linkLost(link);
     this.audience.leaveLink(link);
   }
 
   /** Reports that patches up to `version` are durable. */
   durableTo(version: number): void {
-    this.serving?.durableTo(version);
+    this.resident?.durableTo(version);
   }
 
   /**
@@ -253,14 +254,14 @@ export class DocumentActor {
    * again. With `moved` they look for the new owner, and so do the senders of waiting messages.
    */
   reset(moved = false): void {
-    this.door.clear();
+    this.turnedAway.clear();
     this.audience.reset();
     const told = new Set<string>();
     for (const { link, message } of this.mailbox.clear()) {
       if (message[0] !== OPEN && message[0] !== SUBMIT) continue;
       const channel = `${link} ${message[1]}`;
       if (!moved) this.audience.turnAway(link, message, 'unavailable', 'the document starts over');
-      else if (!told.has(channel)) this.hand.send(link, [RESET, message[1]]);
+      else if (!told.has(channel)) this.effects.send(link, [RESET, message[1]]);
       told.add(channel);
     }
     this.unload();
@@ -279,8 +280,8 @@ export class DocumentActor {
    * only when the document is quiet.
    */
   unload(): void {
-    this.serving?.end();
-    this.serving = undefined;
+    this.resident?.end();
+    this.resident = undefined;
     this.setMode('cold');
   }
 
@@ -295,7 +296,7 @@ export class DocumentActor {
    * Call it before the document is unloaded. True if a snapshot is being made; its end frees the document.
    */
   foldWhenIdle(): boolean {
-    return this.serving?.foldWhenIdle() ?? false;
+    return this.resident?.foldWhenIdle() ?? false;
   }
 
   flushPresence(): void {
@@ -310,7 +311,7 @@ export class DocumentActor {
     this.setMode('loading');
     const first = this.mailbox.find((item) => item.message[0] === OPEN)?.message;
     const create = first?.[0] === OPEN ? first[3].kind : undefined;
-    this.hand.load(create, (result) => {
+    this.effects.load(create, (result) => {
       if (this.mode !== 'loading') return;
       if (result.type === 'loaded') this.loaded(result);
       else this.notLoaded(result);
@@ -318,18 +319,18 @@ export class DocumentActor {
   }
 
   private loaded({ document, loaded }: LoadResult & { readonly type: 'loaded' }): void {
-    const serving = new Serving(document, loaded, this.audience, this.hand, this.limits);
-    this.serving = serving;
+    const resident = new ResidentDocument(document, loaded, this.audience, this.effects, this.limits);
+    this.resident = resident;
     this.knownId = document.id;
     this.setMode('active');
-    while (this.serving === serving && this.work.length === 0 && !this.hand.mustYield) {
+    while (this.resident === resident && this.work.length === 0 && !this.effects.mustYield) {
       const item = this.mailbox.take();
       if (item === undefined) break;
-      this.process(serving, item.link, item.message);
+      this.process(resident, item.link, item.message);
     }
-    if (this.serving !== serving) return;
-    if (this.canGoOn) this.hand.wantTurn();
-    else this.keepDoor();
+    if (this.resident !== resident) return;
+    if (this.canGoOn) this.effects.wantTurn();
+    else this.forgetTurnedAway();
   }
 
   private notLoaded(result: Exclude<LoadResult, { readonly type: 'loaded' }>): void {
@@ -344,18 +345,23 @@ export class DocumentActor {
       const { link, message } = item;
       if (!isWanted) this.audience.turnAway(link, message, code, text);
       else
-        this.mailbox.put({ link, message, postponed: false }, sizeOf(message), this.hand.rooms.loads, true);
+        this.mailbox.put(
+          { link, message, postponed: false },
+          sizeOf(message),
+          this.effects.rooms.loads,
+          true,
+        );
     }
     if (isWanted) this.load();
-    else this.keepDoor();
+    else this.forgetTurnedAway();
   }
 
   /**
    * Call it when all waiting opens have been answered. Forgets refused submits of opens that made no
    * subscriber.
    */
-  private keepDoor(): void {
-    this.door.keep((link, sub) => this.audience.subscribers.find(link, sub) !== undefined);
+  private forgetTurnedAway(): void {
+    this.turnedAway.keep((link, sub) => this.audience.subscribers.find(link, sub) !== undefined);
   }
 }
 

@@ -22,7 +22,7 @@ import {
   type ToGateway,
   type ToOwner,
 } from '../link/link-messages.ts';
-import type { ActorLimits, Hand } from './effects.ts';
+import type { ActorLimits, DocumentEffects } from './effects.ts';
 import type { AnyKind, Entry } from './entry.ts';
 import { commitFrame } from './frames.ts';
 import { Presence } from './presence.ts';
@@ -41,11 +41,11 @@ export class Audience {
   readonly presence: Presence;
   /** Most bytes of patches in one commit frame. */
   readonly frameBytes: number;
-  private readonly hand: Hand;
+  private readonly effects: DocumentEffects;
 
-  constructor(name: string, hand: Hand, limits: ActorLimits) {
+  constructor(name: string, effects: DocumentEffects, limits: ActorLimits) {
     this.name = name;
-    this.hand = hand;
+    this.effects = effects;
     this.frameBytes = limits.receiveBytes * FRAME_SHARE;
     this.presence = new Presence(limits.receiveBytes * PRESENCE_SHARE);
   }
@@ -66,7 +66,7 @@ export class Audience {
     }
     if (request.again && this.isOlder(request)) {
       this.subscribers.emptied = true;
-      this.hand.send(link, [CLOSED, chan, sub, 'replaced']);
+      this.effects.send(link, [CLOSED, chan, sub, 'replaced']);
       return undefined;
     }
     const { added, replaced } = this.subscribers.add(link, chan, sub, request);
@@ -112,7 +112,7 @@ export class Audience {
   /** Removes all subscribers and tells their gateways to open the document again. */
   reset(): void {
     for (const group of [...this.subscribers.links.values()]) {
-      this.hand.send(group.link, [RESET, group.chan]);
+      this.effects.send(group.link, [RESET, group.chan]);
       for (const subscriber of [...group.subs.values()]) this.subscribers.remove(subscriber);
     }
     this.presence.clear();
@@ -121,23 +121,23 @@ export class Audience {
   setPresence(client: string, data: string | null): void {
     const allTold = !this.presence.hasUntold;
     this.presence.set(client, data);
-    if (allTold && this.presence.hasUntold) this.hand.presenceChanged();
+    if (allTold && this.presence.hasUntold) this.effects.presenceChanged();
   }
 
   flushPresence(): void {
     const states = this.presence.takeUntold();
-    if (this.presence.hasUntold) this.hand.presenceChanged();
+    if (this.presence.hasUntold) this.effects.presenceChanged();
     for (const group of this.subscribers.links.values())
-      this.hand.send(group.link, [STATES, group.chan, states]);
+      this.effects.send(group.link, [STATES, group.chan, states]);
   }
 
   tell(subscriber: Subscriber, message: ToGateway): void {
-    this.hand.send(subscriber.link.link, message);
+    this.effects.send(subscriber.link.link, message);
   }
 
   /**
    * Answers a submit that did not commit. If the submit may come again, higher seqs of the same client must
-   * wait for it. A final code has passed `Stay.reject`, or the host has confirmed that the session lives.
+   * wait for it. A final code has passed `SubmitAnswers.reject`, or the host has confirmed that the session lives.
    */
   refuse(subscriber: Subscriber, seq: number, code: ErrorCode, message: string): void {
     if (subscriber.gone) return;
@@ -159,11 +159,11 @@ export class Audience {
         const subscriber = this.subscribers.find(link, sub);
         const [, , , seq] = message;
         if (subscriber !== undefined) leaveOpen(subscriber, seq, submitCode(code));
-        this.hand.send(link, [REFUSED, chan, sub, seq, submitCode(code), text]);
+        this.effects.send(link, [REFUSED, chan, sub, seq, submitCode(code), text]);
         return;
       }
       case PULL:
-        this.hand.send(link, [LOST, chan, sub]);
+        this.effects.send(link, [LOST, chan, sub]);
         this.leaveBy(link, sub);
         return;
       case CLOSE:
@@ -179,7 +179,7 @@ export class Audience {
   /** Answers an open that makes no subscriber. */
   refuseOpen(link: number, chan: number, sub: number, code: ErrorCode, message: string): void {
     this.subscribers.emptied = true;
-    this.hand.send(link, [OPEN_FAILED, chan, sub, code, message]);
+    this.effects.send(link, [OPEN_FAILED, chan, sub, code, message]);
   }
 
   fail(subscriber: Subscriber, code: ErrorCode, message: string): void {
@@ -221,7 +221,7 @@ export class Audience {
         const author = this.subscribers.ofClient(entry.client);
         if (author?.joined && author.link === group) acks.push(author.sub, entry.seq);
       }
-      this.hand.send(group.link, [
+      this.effects.send(group.link, [
         COMMIT,
         group.chan,
         version,

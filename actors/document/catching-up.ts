@@ -6,7 +6,9 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import { OPENED, type OpenRequest } from '../link/link-messages.ts';
 import { SHARED_BYTES } from '../link/snapshot-sender.ts';
 import type { StoredDelta } from '../storage/store.ts';
-import type { RecentSnapshot, Unmerged } from './document.ts';
+import type { Audience } from './audience.ts';
+import type { Document, RecentSnapshot, Unmerged } from './document.ts';
+import type { DocumentEffects } from './effects.ts';
 import type { EncodedSnapshot } from './encoded-snapshot.ts';
 import { type Entry, entryOf } from './entry.ts';
 import {
@@ -17,11 +19,21 @@ import {
   openedSnapshot,
   presenceFrame,
 } from './frames.ts';
-import type { Stay } from './stay.ts';
-import type { Submitting } from './submitting.ts';
+import type { Gate } from './gate.ts';
+import type { SubmitAnswers } from './submit-answers.ts';
 import type { Subscriber } from './subscribers.ts';
+import type { Waits } from './waits.ts';
 
 type Frames = readonly Uint8Array[];
+
+export interface CatchingUpParts {
+  readonly document: Document;
+  readonly gate: Gate;
+  readonly audience: Audience;
+  readonly effects: DocumentEffects;
+  readonly waits: Waits;
+  readonly answers: SubmitAnswers;
+}
 
 /** The frames of an `opened`. With `shared` the first two are parts of one frame around that snapshot. */
 interface Told {
@@ -30,18 +42,16 @@ interface Told {
 }
 
 export class CatchingUp {
-  private readonly stay: Stay;
-  private readonly submitting: Submitting;
+  private readonly parts: CatchingUpParts;
   /** Callbacks of subscribers that wait for the document to be merged. */
   private waitForMerge: ((recent: RecentSnapshot | undefined) => void)[] = [];
 
-  constructor(stay: Stay, submitting: Submitting) {
-    this.stay = stay;
-    this.submitting = submitting;
+  constructor(parts: CatchingUpParts) {
+    this.parts = parts;
   }
 
   open(link: number, chan: number, sub: number, request: OpenRequest): void {
-    const { document, audience } = this.stay;
+    const { document, audience } = this.parts;
     const { name } = document.kind;
     if (request.kind !== undefined && request.kind !== name) {
       audience.refuseOpen(link, chan, sub, 'wrong-kind', `this document is of kind ${name}`);
@@ -53,7 +63,7 @@ export class CatchingUp {
       this.greet(subscriber);
       return;
     }
-    this.stay.recall(subscriber, (known) => {
+    this.parts.waits.recall(subscriber, (known) => {
       if (known) this.greet(subscriber);
       else audience.fail(subscriber, ...OUT_OF_REACH);
     });
@@ -64,7 +74,7 @@ export class CatchingUp {
    * which starts at that version.
    */
   bringOn(subscriber: Subscriber, opening?: number): void {
-    const { document, gate, hand, audience } = this.stay;
+    const { document, gate, effects, audience } = this.parts;
     const after = subscriber.at;
     if (after + 1 >= document.windowStart) {
       const run = document.slice(after, document.head);
@@ -82,9 +92,9 @@ export class CatchingUp {
       }
       return;
     }
-    this.stay.await(subscriber, (answered) => {
-      const hasRoom = hand.reserve(audience.frameBytes, (release) =>
-        hand.history(after, document.durable, audience.frameBytes, (deltas) => {
+    this.parts.waits.await(subscriber, (answered) => {
+      const hasRoom = effects.reserve(audience.frameBytes, (release) =>
+        effects.history(after, document.durable, audience.frameBytes, (deltas) => {
           answered(() => this.fetched(subscriber, after, deltas, opening));
           release();
         }),
@@ -98,7 +108,7 @@ export class CatchingUp {
   }
 
   private greet(subscriber: Subscriber): void {
-    const { document } = this.stay;
+    const { document } = this.parts;
     const since = subscriber.request?.since;
     if (since !== undefined && since <= document.head && subscriber.request?.history === document.history) {
       subscriber.at = since;
@@ -112,21 +122,21 @@ export class CatchingUp {
    * this session.
    */
   private greetOnceLive(subscriber: Subscriber): void {
-    const { hand, audience } = this.stay;
-    this.stay.await(
+    const { effects, audience } = this.parts;
+    this.parts.waits.await(
       subscriber,
       (answered) =>
-        hand.whenLive(
+        effects.whenLive(
           () => answered(() => this.greetWithSnapshot(subscriber)),
           () => answered(() => audience.fail(subscriber, ...OUT_OF_REACH)),
         ),
-      'finals',
+      'document',
     );
   }
 
   /** `merges`: further merges that the subscriber has waited for. */
   private greetWithSnapshot(subscriber: Subscriber, merges = 0): void {
-    const { document, audience } = this.stay;
+    const { document, audience } = this.parts;
     if (subscriber.request?.resume) {
       audience.lose(subscriber);
       return;
@@ -135,7 +145,7 @@ export class CatchingUp {
     const unmerged = document.unmerged();
     if (unmerged === undefined) this.greetInPieces(subscriber);
     else
-      this.stay.await(subscriber, (answered) =>
+      this.parts.waits.await(subscriber, (answered) =>
         this.whenMerged(unmerged, (recent) =>
           answered(() => {
             if (recent === undefined)
@@ -156,24 +166,24 @@ export class CatchingUp {
   private whenMerged(unmerged: Unmerged, then: (recent: RecentSnapshot | undefined) => void): void {
     this.waitForMerge.push(then);
     if (this.waitForMerge.length > 1) return;
-    const { hand } = this.stay;
-    hand.merge(unmerged.updates, (bytes) => {
+    const { effects } = this.parts;
+    effects.merge(unmerged.updates, (bytes) => {
       const recent = bytes && unmerged.merged(bytes);
       const all = this.waitForMerge;
       this.waitForMerge = [];
-      for (const each of all) hand.later(() => each(recent));
+      for (const each of all) effects.later(() => each(recent));
     });
   }
 
   private greetInPieces(subscriber: Subscriber): void {
-    const { document } = this.stay;
-    this.stay.await(
+    const { document } = this.parts;
+    this.parts.waits.await(
       subscriber,
       (answered) =>
-        this.stay.inPieces(document.snapshotPieces(), (snapshot) =>
+        this.parts.waits.inPieces(document.snapshotPieces(), (snapshot) =>
           answered(() => this.greetFrom(subscriber, snapshot)),
         ),
-      'finals',
+      'document',
     );
   }
 
@@ -182,29 +192,29 @@ export class CatchingUp {
    * link first, once for all subscribers behind that link, and the subscriber waits for that.
    */
   private greetFrom(subscriber: Subscriber, recent: RecentSnapshot): void {
-    const { hand, audience } = this.stay;
+    const { effects, audience } = this.parts;
     const { link } = subscriber.link;
     const greet = (): void => {
       // Patches of this client came after the snapshot, and memory does not know which came before it.
       if (!this.greetBehind(subscriber, recent)) this.greetAtHead(subscriber);
     };
     const bytes = recent.snapshot.in(subscriber.codec);
-    if (bytes.length < SHARED_BYTES || hand.sharedNumber(link, bytes) !== undefined) {
+    if (bytes.length < SHARED_BYTES || effects.sharedNumber(link, bytes) !== undefined) {
       greet();
       return;
     }
-    this.stay.await(subscriber, (answered) => {
-      if (!hand.share(link, bytes, () => answered(greet)))
+    this.parts.waits.await(subscriber, (answered) => {
+      if (!effects.share(link, bytes, () => answered(greet)))
         answered(() => audience.fail(subscriber, 'overloaded', 'too many clients wait for snapshots'));
     });
   }
 
   private greetAtHead(subscriber: Subscriber): void {
-    const { document } = this.stay;
-    this.stay.await(
+    const { document } = this.parts;
+    this.parts.waits.await(
       subscriber,
       (answered) =>
-        this.stay.inPieces(document.snapshotPieces(), ({ version, snapshot }) =>
+        this.parts.waits.inPieces(document.snapshotPieces(), ({ version, snapshot }) =>
           answered(() => {
             const head = this.openedHead(
               subscriber,
@@ -214,7 +224,7 @@ export class CatchingUp {
             this.join(subscriber, version, [], () => this.showingSnapshot(subscriber, head, snapshot));
           }),
         ),
-      'finals',
+      'document',
     );
   }
 
@@ -224,7 +234,7 @@ export class CatchingUp {
    * frame, or if memory does not know the client's last seq at that version.
    */
   private greetWithRecent(subscriber: Subscriber): boolean {
-    const { document } = this.stay;
+    const { document } = this.parts;
     const recent = document.recentSnapshot();
     if (recent === undefined || this.isFarBehind(recent)) return false;
     if (!this.knowsLastSeq(subscriber, recent.version)) return false;
@@ -234,7 +244,7 @@ export class CatchingUp {
 
   /** False if memory knows the client's last seq at the head, but not at `version`. */
   private knowsLastSeq({ client }: Subscriber, version: number): boolean {
-    const { document } = this.stay;
+    const { document } = this.parts;
     // If memory knows nothing of the client, a snapshot of the head has no last seq for it either.
     return (
       document.lastSeqAt(client, version) !== undefined ||
@@ -244,7 +254,7 @@ export class CatchingUp {
 
   /** True if the patches since `version` exceed one frame, or are not all in memory. */
   private isFarBehind({ version }: RecentSnapshot): boolean {
-    const { document, audience } = this.stay;
+    const { document, audience } = this.parts;
     if (version + 1 < document.windowStart) return true;
     const bytes = document.slice(version, document.head).reduce((sum, entry) => sum + entry.size, 0);
     return bytes > audience.frameBytes;
@@ -255,7 +265,7 @@ export class CatchingUp {
    * patches are not all in memory, or if memory knows the client's last seq at the head only.
    */
   private greetBehind(subscriber: Subscriber, recent: RecentSnapshot): boolean {
-    const { document, audience } = this.stay;
+    const { document, audience } = this.parts;
     if (recent.version + 1 < document.windowStart) return false;
     if (!this.knowsLastSeq(subscriber, recent.version)) return false;
     const lastSeq = document.lastSeqAt(subscriber.client, recent.version);
@@ -283,7 +293,7 @@ export class CatchingUp {
     deltas: readonly StoredDelta[] | undefined,
     opening: number | undefined,
   ): void {
-    const { audience } = this.stay;
+    const { audience } = this.parts;
     if (deltas === undefined) {
       if (opening === undefined) audience.lose(subscriber);
       else audience.fail(subscriber, ...OUT_OF_REACH);
@@ -304,7 +314,7 @@ export class CatchingUp {
    * taken these.
    */
   private chunk(subscriber: Subscriber, run: readonly Entry[], opening: number | undefined): void {
-    const { document } = this.stay;
+    const { document } = this.parts;
     const version = run.at(-1)?.version ?? subscriber.at;
     subscriber.at = version;
     subscriber.heldAcks ??= [];
@@ -328,7 +338,7 @@ export class CatchingUp {
   }
 
   private joinAtHead(subscriber: Subscriber, run: readonly Entry[], opening: number | undefined): void {
-    const { document } = this.stay;
+    const { document } = this.parts;
     const version = document.head;
     if (!hasOpened(subscriber, opening)) {
       this.join(subscriber, version, run, () => ({ frames: this.commits(subscriber, version, run) }));
@@ -346,7 +356,7 @@ export class CatchingUp {
    * it shows are durable.
    */
   private join(subscriber: Subscriber, version: number, run: readonly Entry[], told: () => Told): void {
-    const { gate, audience } = this.stay;
+    const { gate, audience } = this.parts;
     const { sub } = subscriber;
     gate.hold(version, () => {
       // The socket has opened the document again and has already been answered on that.
@@ -366,13 +376,13 @@ export class CatchingUp {
       this.sendOpened(subscriber, sub, { frames: all, shared }, version, run, true);
       const acks = subscriber.heldAcks ?? [];
       subscriber.heldAcks = undefined;
-      for (const [seq, at] of acks) this.submitting.acknowledge(subscriber, seq, at);
+      for (const [seq, at] of acks) this.parts.answers.acknowledge(subscriber, seq, at);
     });
   }
 
   /** Notes that an `opened` frame with the current presence is about to be sent. */
   private showing(subscriber: Subscriber, opened: Uint8Array): Told {
-    this.stay.audience.presence.shown(subscriber.client);
+    this.parts.audience.presence.shown(subscriber.client);
     return { frames: [opened] };
   }
 
@@ -381,14 +391,14 @@ export class CatchingUp {
     const { codec } = subscriber;
     const bytes = snapshot.in(codec);
     const shared =
-      bytes.length < SHARED_BYTES ? undefined : this.stay.hand.sharedNumber(subscriber.link.link, bytes);
+      bytes.length < SHARED_BYTES ? undefined : this.parts.effects.sharedNumber(subscriber.link.link, bytes);
     if (shared === undefined) return this.showing(subscriber, openedSnapshot(codec, head, snapshot));
-    this.stay.audience.presence.shown(subscriber.client);
+    this.parts.audience.presence.shown(subscriber.client);
     return { frames: aroundSnapshot(codec, head, bytes.length), shared };
   }
 
   private commits(subscriber: Subscriber, version: number, run: readonly Entry[]): Frames {
-    const { document, audience } = this.stay;
+    const { document, audience } = this.parts;
     return run.length === 0
       ? []
       : [commitFrame(subscriber.codec, document.kind, audience.name, version, run)];
@@ -401,19 +411,19 @@ export class CatchingUp {
   private lastSeqIn(subscriber: Subscriber, version: number, run: readonly Entry[]): number | undefined {
     const { client } = subscriber;
     const own = run.findLast((entry) => entry.client === client);
-    return own?.seq ?? this.stay.document.lastSeqAt(client, version);
+    return own?.seq ?? this.parts.document.lastSeqAt(client, version);
   }
 
   private askLastSeq(subscriber: Subscriber, version: number, then: (lastSeq: number | null) => void): void {
-    this.stay.await(subscriber, (answered) =>
-      this.stay.hand.clientSeqs(subscriber.client, version, (found) =>
+    this.parts.waits.await(subscriber, (answered) =>
+      this.parts.effects.clientSeqs(subscriber.client, version, (found) =>
         answered(() => then(found?.lastSeq ?? null)),
       ),
     );
   }
 
   private openedHead(subscriber: Subscriber, version: number, lastSeq: number | null): OpenedHead {
-    const { document, audience } = this.stay;
+    const { document, audience } = this.parts;
     return {
       doc: audience.name,
       kind: document.kind.name,
@@ -435,7 +445,7 @@ export class CatchingUp {
     run: readonly Entry[],
     complete: boolean,
   ): void {
-    const { document, audience } = this.stay;
+    const { document, audience } = this.parts;
     const seqs = run.filter((entry) => entry.client === subscriber.client).map((entry) => entry.seq);
     const { history } = document;
     subscriber.answered = sub;

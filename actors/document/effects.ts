@@ -1,5 +1,5 @@
 // The effects that a document's actor asks of its host, and the limits within which it works. This file has
-// only shapes and the thin `Hand`, through which the parts of an actor ask in its name.
+// only shapes, and `DocumentEffects`, through which the parts of an actor ask in its name.
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
@@ -118,8 +118,8 @@ export interface Rooms {
   readonly turns: WaitingRoom;
 }
 
-/** The effects of one actor. */
-export class Hand<Actor = unknown> {
+/** The effects of one actor: the same as `Effects`, without the actor in each call. */
+export class DocumentEffects<Actor = unknown> {
   private readonly effects: Effects<Actor>;
   private readonly actor: Actor;
 

@@ -7,7 +7,7 @@
 // bounds the log that a cold document reads.
 import type { LoadedDocument } from '../storage/store.ts';
 import type { Document } from './document.ts';
-import type { ActorLimits, Hand, MadeSnapshot } from './effects.ts';
+import type { ActorLimits, DocumentEffects, MadeSnapshot } from './effects.ts';
 
 /** Bytes of log from which a small document that goes idle is worth a snapshot. */
 const IDLE_SNAPSHOT_BYTES = 4096;
@@ -15,7 +15,7 @@ const IDLE_SNAPSHOT_BYTES = 4096;
 const SMALL_BYTES = 64 * 1024;
 
 export class Snapshots {
-  private readonly hand: Hand;
+  private readonly effects: DocumentEffects;
   private readonly limits: ActorLimits;
   /** The document's head when it was loaded. */
   private readonly loadedHead: number;
@@ -32,8 +32,12 @@ export class Snapshots {
   /** A snapshot that has been made and is not durable yet. */
   private waiting: { readonly version: number; readonly send: () => void } | undefined;
 
-  constructor(hand: Hand, limits: ActorLimits, { snapshotVersion, snapshot, deltas }: LoadedDocument) {
-    this.hand = hand;
+  constructor(
+    effects: DocumentEffects,
+    limits: ActorLimits,
+    { snapshotVersion, snapshot, deltas }: LoadedDocument,
+  ) {
+    this.effects = effects;
     this.limits = limits;
     this.loadedHead = deltas.at(-1)?.version ?? snapshotVersion;
     this.version = snapshotVersion;
@@ -74,7 +78,7 @@ export class Snapshots {
     const counted = this.bytesSince;
     this.folding = true;
     const send = (): void =>
-      this.hand.fold(version, made, (bytes) => {
+      this.effects.fold(version, made, (bytes) => {
         this.folding = false;
         this.doubtful = bytes === undefined;
         if (bytes !== undefined) {

@@ -1,11 +1,14 @@
-// Handles a submit on its way to the log: it fetches missing history or seqs from the store, and answers
-// the author. `Document` orders the patch itself, and the gate waits until it is durable.
-import { ACK } from '../link/link-messages.ts';
-import type { Submission } from './document.ts';
+// Brings a submit to the log. `Document` orders the patch. If it commits, it goes to the gate and to the store; if
+// history or seqs are missing for it, they are fetched and it is ordered then; otherwise its author is answered.
+import type { Audience } from './audience.ts';
+import type { Document, Submission } from './document.ts';
+import type { ActorLimits, DocumentEffects } from './effects.ts';
 import { fromStored } from './entry.ts';
+import type { Gate } from './gate.ts';
 import type { Snapshots } from './snapshots.ts';
-import type { Stay } from './stay.ts';
-import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
+import type { SubmitAnswers } from './submit-answers.ts';
+import type { Subscriber } from './subscribers.ts';
+import type { Waits } from './waits.ts';
 
 /**
  * A submit's base may reach back this many times historyOps before its author is told to rebase, because
@@ -19,24 +22,33 @@ const BEFORE_HISTORY =
 const TOO_MUCH_SINCE =
   'too many bytes have been committed since base: open the document again and make the patch on its head';
 
+export interface SubmittingParts {
+  readonly document: Document;
+  readonly gate: Gate;
+  readonly audience: Audience;
+  readonly effects: DocumentEffects;
+  readonly limits: ActorLimits;
+  readonly snapshots: Snapshots;
+  readonly waits: Waits;
+  readonly answers: SubmitAnswers;
+}
+
 export class Submitting {
-  private readonly stay: Stay;
-  private readonly snapshots: Snapshots;
+  private readonly parts: SubmittingParts;
   /**
    * More bytes than one submit may read have been committed since this version, and so since every earlier
    * one.
    */
   private tooMuchSince = -1;
 
-  constructor(stay: Stay, snapshots: Snapshots) {
-    this.stay = stay;
-    this.snapshots = snapshots;
+  constructor(parts: SubmittingParts) {
+    this.parts = parts;
   }
 
   /** `older` has the patches after the submission's base that memory had dropped, if they were fetched. */
   submit(subscriber: Subscriber, submission: Submission, older: readonly unknown[]): void {
-    const { document, gate, hand, audience } = this.stay;
-    if (hand.full) {
+    const { document, gate, effects, audience, snapshots, answers } = this.parts;
+    if (effects.full) {
       audience.refuse(subscriber, submission.seq, 'overloaded', 'too much is waiting for the store');
       return;
     }
@@ -44,14 +56,14 @@ export class Submitting {
     switch (submitted.type) {
       case 'committed':
         gate.commit(submitted.entry);
-        this.snapshots.logged(submitted.entry.size);
-        hand.append(submitted.entry, submission.user, submitted.stored);
+        snapshots.logged(submitted.entry.size);
+        effects.append(submitted.entry, submission.user, submitted.stored);
         return;
       case 'duplicate':
-        this.acknowledge(subscriber, submission.seq, submitted.version);
+        answers.acknowledge(subscriber, submission.seq, submitted.version);
         return;
       case 'rejected':
-        this.stay.reject(subscriber, submission.seq, submitted.code, submitted.message);
+        answers.reject(subscriber, submission.seq, submitted.code, submitted.message);
         return;
       case 'too-old':
         audience.refuse(subscriber, submission.seq, 'version-too-old', submitted.message);
@@ -72,24 +84,9 @@ export class Submitting {
     }
   }
 
-  acknowledge(subscriber: Subscriber, seq: number, version: number): void {
-    const { document, gate, audience } = this.stay;
-    // A subscriber that is being caught up has not received that version yet.
-    if (subscriber.heldAcks !== undefined) {
-      if (subscriber.heldAcks.length < WAITING_MESSAGES) subscriber.heldAcks.push([seq, version]);
-      else audience.refuse(subscriber, seq, 'overloaded', 'too many messages of this client wait');
-      return;
-    }
-    // A held ack saw the head, so it comes after the commit that carries its version.
-    gate.hold(Math.max(version, document.durable), () => {
-      if (!subscriber.gone)
-        audience.tell(subscriber, [ACK, subscriber.link.chan, subscriber.sub, seq, version]);
-    });
-  }
-
   /** Fetches the patches in (after, upTo] that memory has dropped, then submits again. */
   private fetchHistory(subscriber: Subscriber, submission: Submission, after: number, upTo: number): void {
-    const { audience, hand, limits } = this.stay;
+    const { audience, effects, limits, waits } = this.parts;
     const refuse = (code: 'version-too-old' | 'unavailable' | 'overloaded', message: string): void =>
       audience.refuse(subscriber, submission.seq, code, message);
     if (upTo - after > limits.historyOps * HISTORY_SLACK) {
@@ -100,8 +97,8 @@ export class Submitting {
       refuse('version-too-old', TOO_MUCH_SINCE);
       return;
     }
-    this.stay.await(subscriber, (answered) => {
-      const hasRoom = hand.reserve(limits.historyBytes, (release) =>
+    waits.await(subscriber, (answered) => {
+      const hasRoom = effects.reserve(limits.historyBytes, (release) =>
         this.collect(after, upTo, [], 0, (found) => {
           answered(() => {
             if (found === 'out-of-reach') refuse('unavailable', 'the store is out of reach');
@@ -129,8 +126,8 @@ export class Submitting {
     bytes: number,
     done: (found: readonly unknown[] | 'out-of-reach' | 'folded' | 'too-much') => void,
   ): void {
-    const { document, hand, limits } = this.stay;
-    hand.history(after, upTo, Math.min(PAGE_BYTES, limits.historyBytes), (deltas) => {
+    const { document, effects, limits } = this.parts;
+    effects.history(after, upTo, Math.min(PAGE_BYTES, limits.historyBytes), (deltas) => {
       const last = deltas?.at(-1);
       if (deltas === undefined) done('out-of-reach');
       else if (last === undefined || deltas[0]?.version !== after + 1) done('folded');
@@ -148,14 +145,14 @@ export class Submitting {
   }
 
   private lookUpSeq(subscriber: Subscriber, seq: number): void {
-    const { audience, hand } = this.stay;
-    this.stay.await(subscriber, (answered) =>
-      hand.seqVersion(subscriber.client, seq, (version) =>
+    const { audience, effects, waits, answers } = this.parts;
+    waits.await(subscriber, (answered) =>
+      effects.seqVersion(subscriber.client, seq, (version) =>
         answered(() => {
           if (version === undefined)
             audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
-          else if (version === 0) this.stay.reject(subscriber, seq, 'seq-used', 'a higher seq has committed');
-          else this.acknowledge(subscriber, seq, version);
+          else if (version === 0) answers.reject(subscriber, seq, 'seq-used', 'a higher seq has committed');
+          else answers.acknowledge(subscriber, seq, version);
         }),
       ),
     );

@@ -1,5 +1,7 @@
-// Serves a document in memory. It passes each subscriber's messages, in their order, to the part that
-// answers them, and passes news of durable patches to the gate, to the memory limits and to snapshots.
+// A document in memory. It passes each subscriber's messages, in their order, to the part that answers them, and news
+// of durable patches to the gate, to the memory limits and to snapshots. Calls go one way: this file calls the parts, and
+// the parts call `Document`, the gate, the audience and the effects. Only `Waits` calls back, with messages that have
+// waited.
 
 import { BEHIND_OPEN } from '../link/left-open.ts';
 import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
@@ -7,19 +9,24 @@ import type { LoadedDocument } from '../storage/store.ts';
 import type { Audience } from './audience.ts';
 import { CatchingUp } from './catching-up.ts';
 import type { Document } from './document.ts';
-import type { ActorLimits, Hand } from './effects.ts';
+import type { ActorLimits, DocumentEffects } from './effects.ts';
+import { Gate } from './gate.ts';
 import { Snapshots } from './snapshots.ts';
-import { Stay } from './stay.ts';
+import { SubmitAnswers } from './submit-answers.ts';
 import { Submitting } from './submitting.ts';
 import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
+import { Waits } from './waits.ts';
 
 /** A document keeps this many windows' worth of patches while a fetch needs them to stay. */
 const PINNED_WINDOWS = 4;
 
-export class Serving {
+export class ResidentDocument {
   readonly document: Document;
-  private readonly stay: Stay;
+  private readonly limits: ActorLimits;
+  private readonly gate: Gate;
   private readonly audience: Audience;
+  private readonly effects: DocumentEffects;
+  private readonly waits: Waits;
   private readonly snapshots: Snapshots;
   private readonly submitting: Submitting;
   private readonly catchingUp: CatchingUp;
@@ -28,26 +35,32 @@ export class Serving {
     document: Document,
     loaded: LoadedDocument,
     audience: Audience,
-    hand: Hand,
+    effects: DocumentEffects,
     limits: ActorLimits,
   ) {
     this.document = document;
     this.audience = audience;
-    this.stay = new Stay(document, audience, hand, limits, (subscriber, message) =>
-      this.take(subscriber, message),
-    );
-    this.snapshots = new Snapshots(hand, limits, loaded);
-    this.submitting = new Submitting(this.stay, this.snapshots);
-    this.catchingUp = new CatchingUp(this.stay, this.submitting);
+    this.effects = effects;
+    this.limits = limits;
+    const gate = new Gate(document.durable);
+    const waits = new Waits(document, effects, (subscriber, message) => this.take(subscriber, message));
+    const answers = new SubmitAnswers(document, gate, audience, waits);
+    const snapshots = new Snapshots(effects, limits, loaded);
+    const parts = { document, gate, audience, effects, limits, snapshots, waits, answers };
+    this.gate = gate;
+    this.waits = waits;
+    this.snapshots = snapshots;
+    this.submitting = new Submitting(parts);
+    this.catchingUp = new CatchingUp(parts);
   }
 
   get isQuiet(): boolean {
-    return this.stay.gate.isEmpty && !this.snapshots.isFolding && !this.stay.isWaiting;
+    return this.gate.isEmpty && !this.snapshots.isFolding && this.waits.isEmpty;
   }
 
-  /** Ends the stay. Answers that arrive later are ignored. */
+  /** The document leaves memory. Answers that arrive later are ignored. */
   end(): void {
-    this.stay.end();
+    this.waits.end();
   }
 
   process(link: number, message: ToOwner): void {
@@ -87,9 +100,9 @@ export class Serving {
    * at any time.
    */
   private trim(): void {
-    const { document, stay } = this;
-    const { residentOps, residentBytes } = stay.limits;
-    const most = stay.isPinned ? PINNED_WINDOWS : 2;
+    const { document, waits } = this;
+    const { residentOps, residentBytes } = this.limits;
+    const most = waits.needsWindow ? PINNED_WINDOWS : 2;
     const patches = document.durable - document.windowStart;
     if (patches > most * residentOps || document.windowBytes > most * residentBytes)
       document.trim(residentOps, residentBytes);
@@ -100,16 +113,15 @@ export class Serving {
    * between them.
    */
   private release(): void {
-    const { document, stay, audience } = this;
-    const { hand, gate } = stay;
+    const { document, waits, audience, effects, gate } = this;
     const isDone = gate.release(
       document.durable,
       (run) => audience.broadcast(document.kind, run),
-      () => hand.mustYield,
+      () => effects.mustYield,
     );
     if (!isDone)
-      hand.later(() => {
-        if (!stay.isOver) this.release();
+      effects.later(() => {
+        if (!waits.areOver) this.release();
       });
   }
 
@@ -131,7 +143,7 @@ export class Serving {
         }
         // The document has left memory since the socket opened it.
         if (this.document.needsRecall(client)) {
-          this.stay.recall(subscriber, (known) => {
+          this.waits.recall(subscriber, (known) => {
             if (known) this.take(subscriber, message);
             else this.audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
           });

@@ -6,7 +6,7 @@ import type { OpenSubmitCode } from '../../protocol/errors.ts';
 import { LeftOpen } from '../link/left-open.ts';
 import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 
-export class Door {
+export class TurnedAway {
   /** By link, then by subscription. */
   private readonly links = new Map<number, Map<number, LeftOpen>>();
 
@@ -22,7 +22,7 @@ export class Door {
     return code;
   }
 
-  turnedAway(link: number, message: ToOwner, code: OpenSubmitCode): void {
+  add(link: number, message: ToOwner, code: OpenSubmitCode): void {
     if (message[0] !== SUBMIT) return;
     const [, , sub, seq] = message;
     const subs = this.links.get(link) ?? new Map<number, LeftOpen>();
