@@ -4,7 +4,8 @@ import type { Clock } from '../actors/clock.ts';
 import { SHARDS } from '../actors/shard.ts';
 import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
 import type { Router } from './shards/router.ts';
-import type { SlotListener, Workers } from './workers.ts';
+import type { SlotListener } from './workers/slot-host.ts';
+import type { Workers } from './workers/workers.ts';
 
 export interface AloneOptions {
   readonly slots: number;

@@ -29,7 +29,7 @@ import { SerialReading } from './serial-reading.ts';
 import { NodeShards } from './shards/node-shards.ts';
 import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
 import type { Router } from './shards/router.ts';
-import type { SlotHost, SlotListener } from './workers.ts';
+import type { SlotHost, SlotListener } from './workers/slot-host.ts';
 
 export interface ControllerOptions {
   readonly run: string;

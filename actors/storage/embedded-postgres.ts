@@ -3,12 +3,11 @@
 // killed; the next start then takes the directory over. Modes: starting -> running -> restarting -> running
 // … -> stopped. Only #setMode changes the mode.
 import type { ChildProcess } from 'node:child_process';
-import { mkdir, open, readdir, readFile, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import { open, readFile, realpath, rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
-import { type Binaries, findBinaries, LIBRARIES } from './embedded/binaries.ts';
+import { type Binaries, findBinaries } from './embedded/binaries.ts';
 import {
   DATABASE,
   type DataPaths,
@@ -20,7 +19,7 @@ import {
   removeMisleadingPid,
   USER,
 } from './embedded/data.ts';
-import { lockDirectory } from './embedded/directory-lock.ts';
+import { demandShortPath, removeMade, takeDirectory } from './embedded/directory.ts';
 import { EmbeddedPostgresError } from './embedded/errors.ts';
 import { chooseIdentity, type Identity } from './embedded/identity.ts';
 
@@ -62,9 +61,6 @@ const START_ATTEMPTS = 40;
 const START_PAUSE_MS = 250;
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
-/** PostgreSQL has 1,024 bytes for a path (MAXPGPATH). The rest is for the names of its files. */
-const LONGEST_PATH_BYTES = 900;
-
 /**
  * Resolves when the server accepts connections and its database exists. Rejects with EmbeddedPostgresError.
  */
@@ -75,9 +71,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       'the embedded PostgreSQL does not run on Windows: set storage.url to postgres://…',
     );
   }
-  const { made, directory, unlock } = await takeDirectory(options.directory).catch((error: unknown) => {
-    throw demandWritable(error, options.directory);
-  });
+  const { made, directory, unlock } = await takeDirectory(options.directory);
   try {
     demandShortPath(directory);
     const binaries = await findBinaries(directory);
@@ -98,16 +92,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-/** PostgreSQL cuts off longer paths; its initdb then writes elsewhere or crashes. */
-function demandShortPath(directory: string): void {
-  const bytes = Buffer.byteLength(directory);
-  if (bytes <= LONGEST_PATH_BYTES) return;
-  throw new EmbeddedPostgresError(
-    'cannot-run',
-    `the path of the embedded PostgreSQL's directory has ${bytes} bytes, and PostgreSQL takes ${LONGEST_PATH_BYTES}: choose a shorter one with --set storage.embedded.directory=…`,
-  );
-}
-
 /** The URL of the server that another process runs in `directory`. Undefined if no process does. */
 export async function runningEmbeddedUrl(directory: string): Promise<string | undefined> {
   const real = await realpath(directory).catch(() => undefined);
@@ -121,40 +105,6 @@ export async function runningEmbeddedUrl(directory: string): Promise<string | un
 
 const urlOf = (password: string, port: number, database: string): string =>
   `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
-
-/** Makes the directory if it is missing, and locks it. `made` is the first folder that was made for it. */
-async function takeDirectory(path: string) {
-  const made = await mkdir(path, { recursive: true, mode: 0o755 });
-  const directory = await realpath(path);
-  return { made, directory, unlock: await lockDirectory(directory) };
-}
-
-/**
- * Returns an error that names the configuration key if the directory may not be written. Returns every
- * other error as it is.
- */
-function demandWritable(error: unknown, directory: string): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  // A recursive mkdir says ENOENT of some file systems that are read-only.
-  if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT'].includes(code)) return error;
-  return new EmbeddedPostgresError(
-    'cannot-run',
-    `${directory} cannot be written (${code}): choose another directory with --set storage.embedded.directory=…`,
-    { cause: error },
-  );
-}
-
-/** Removes `directory` and its parents up to `first`, as long as they hold nothing but links to libraries. */
-async function removeMade(directory: string, first: string): Promise<void> {
-  try {
-    if ((await readdir(directory)).every((name) => name === LIBRARIES)) {
-      await rm(join(directory, LIBRARIES), { recursive: true, force: true });
-    }
-    for (let path = directory; path.startsWith(first); path = dirname(path)) await rmdir(path);
-  } catch {
-    // A directory that holds something else stays.
-  }
-}
 
 /** Stops a postmaster that outlived its node, so that the new one is ours and has our settings. */
 async function stopLeftover(paths: DataPaths, options: EmbeddedPostgresOptions): Promise<void> {

@@ -10,7 +10,7 @@ import { DelayedAction } from '../delayed-action.ts';
 import type { LeaseStore, MapEntry } from '../liveness/lease-store.ts';
 import type { ControlMessage } from '../peer/control-messages.ts';
 import type { Planner } from '../placement/planner.ts';
-import type { Epochs } from '../workers.ts';
+import type { Epochs } from '../workers/slot-host.ts';
 import type { Routes } from './routes.ts';
 
 export interface AcquisitionOptions {

@@ -8,7 +8,7 @@ import type { MapEntry } from '../liveness/lease-store.ts';
 import type { Member } from '../liveness/members.ts';
 import type { ControlMessage } from '../peer/control-messages.ts';
 import type { Planner } from '../placement/planner.ts';
-import type { Epochs } from '../workers.ts';
+import type { Epochs } from '../workers/slot-host.ts';
 import type { Routes } from './routes.ts';
 
 export interface HandOverOptions {

@@ -13,7 +13,7 @@ import type { ControlMessage } from '../peer/control-messages.ts';
 import type { PeerLinks } from '../peer/peer-links.ts';
 import { Planner } from '../placement/planner.ts';
 import type { Rings } from '../placement/rings.ts';
-import type { Epochs, ShardWorkers } from '../workers.ts';
+import type { Epochs, ShardWorkers } from '../workers/slot-host.ts';
 import { Acquisition } from './acquisition.ts';
 import { HandOver } from './hand-over.ts';
 import { MapReading } from './map-reading.ts';

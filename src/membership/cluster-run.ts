@@ -18,7 +18,7 @@ import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 import type { Rings } from '../../cluster/placement/rings.ts';
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Router } from '../../cluster/shards/router.ts';
-import { Workers, type WorkersOptions } from '../../cluster/workers.ts';
+import { Workers, type WorkersOptions } from '../../cluster/workers/workers.ts';
 import type { Config } from '../../config/schema.ts';
 import { ListenError } from '../listen-error.ts';
 import { fenceLoners } from './admission.ts';

@@ -12,7 +12,7 @@ import { Alone } from '../../cluster/alone.ts';
 import { answerRelease, type LeaveProgress, operatorEvent } from '../../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Router } from '../../cluster/shards/router.ts';
-import { Workers, type WorkersOptions } from '../../cluster/workers.ts';
+import { Workers, type WorkersOptions } from '../../cluster/workers/workers.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';

@@ -1,4 +1,5 @@
-// How a client finds, keeps and leaves its server.
+// How a client finds, keeps and leaves its server. Over 400 lines, because the rules of one connection are read as
+// one list.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../client/backoff.ts';

@@ -1,4 +1,5 @@
-// What "saved" means, and what becomes of edits when the answer is another or none.
+// What "saved" means, and what becomes of edits when the answer is another or none. Over 400 lines, because every
+// answer to a submit has its case here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Harness, heard } from './harness.ts';

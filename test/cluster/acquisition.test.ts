@@ -6,7 +6,7 @@ import { SHARDS } from '../../actors/shard.ts';
 import { ClusterView } from '../../cluster/cluster-view.ts';
 import { PinBoard } from '../../cluster/placement/pin-board.ts';
 import { Acquisition } from '../../cluster/shards/acquisition.ts';
-import type { Epochs } from '../../cluster/workers.ts';
+import type { Epochs } from '../../cluster/workers/slot-host.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 

@@ -5,7 +5,7 @@ import { systemClock } from '../../actors/clock.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 import { Alone } from '../../cluster/alone.ts';
 import { Router } from '../../cluster/shards/router.ts';
-import type { Epochs } from '../../cluster/workers.ts';
+import type { Epochs } from '../../cluster/workers/slot-host.ts';
 
 test('shards that cannot be claimed yet are claimed again', async () => {
   const { alone, database, due, wake } = stage();

@@ -12,7 +12,7 @@ import type { Peer, PeerEvent, PeerNetwork } from '../../cluster/peer/network.ts
 import { Rings } from '../../cluster/placement/rings.ts';
 import type { OwnerLink } from '../../cluster/shards/owner-link.ts';
 import { Router } from '../../cluster/shards/router.ts';
-import type { SlotHost } from '../../cluster/workers.ts';
+import type { SlotHost } from '../../cluster/workers/slot-host.ts';
 import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { createMemoryDatabase, type MemoryCluster } from '../doubles/store-memory.ts';
 import { Scheduler } from '../sim/scheduler.ts';

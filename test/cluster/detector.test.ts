@@ -1,5 +1,5 @@
-// The failure detector: it never takes delay or its own pauses for deaths, and always finds the dead in time. Long,
-// because it goes through the verdicts by their evidence, one list beside that of detector.ts.
+// The failure detector: it never takes delay or its own pauses for deaths, and always finds the dead in time. Over 400
+// lines, because it goes through the verdicts by their evidence, one list beside that of detector.ts.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

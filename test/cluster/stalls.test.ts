@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { StallWatch } from '../../cluster/stalls.ts';
+import { StallWatch } from '../../cluster/workers/stalls.ts';
 import { startTestNode } from '../support/node.ts';
 import { WireClient } from '../support/wire-client.ts';
 

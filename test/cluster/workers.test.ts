@@ -9,7 +9,7 @@ import type { Worker } from 'node:worker_threads';
 import type { SessionRow } from '../../actors/storage/store.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { encodeOperatorEvent } from '../../cluster/operator-events.ts';
-import { Workers } from '../../cluster/workers.ts';
+import { Workers } from '../../cluster/workers/workers.ts';
 import { configFrom } from '../../config/load.ts';
 import { hostLimits } from '../../src/node.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';

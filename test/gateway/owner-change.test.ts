@@ -1,4 +1,5 @@
-// Owners come and go, and refuse: what a gateway does so that clients see no more than a pause.
+// Owners come and go, and refuse: what a gateway does so that clients see no more than a pause. Over 400 lines,
+// because the ways to lose an owner are read as one list.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

@@ -63,6 +63,14 @@ test('every file says first what it owns', () => {
   assert.deepEqual(silent, []);
 });
 
+test('a file of more than 400 lines says why at its top', () => {
+  const unexplained = [...FLOORS, 'test']
+    .flatMap(sources)
+    .filter((file) => read(file).split('\n').length > 400 + 1)
+    .filter((file) => !/over\s(\/\/\s)?400\s(\/\/\s)?lines/i.test(read(file).slice(0, 1500)));
+  assert.deepEqual(unexplained, []);
+});
+
 test('every link in the documents leads somewhere', () => {
   const documents = ['README.md', 'CHANGELOG.md', ...below('docs', /\.md$/)];
   const dead = documents.flatMap((document) =>

@@ -1,4 +1,4 @@
-// The workers of one simulated run: what actors/worker.ts does in a thread and cluster/workers.ts on the main
+// The workers of one simulated run: what actors/worker.ts does in a thread and cluster/workers/workers.ts on the main
 // thread, here in threads of the simulation. Each has a session and a Host of its own; one that ends is fenced,
 // and another takes its place. Over 400 lines, because it stands for both ends of a thread at once.
 //
@@ -21,7 +21,7 @@ import {
 } from '../../actors/storage/store.ts';
 import type { PeerStream } from '../../cluster/peer/network.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
-import type { Epochs, SlotHost, SlotListener } from '../../cluster/workers.ts';
+import type { Epochs, SlotHost, SlotListener } from '../../cluster/workers/slot-host.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
 import type { MemoryNode } from '../doubles/store-memory.ts';
 import { Pipe, Port } from './pipe.ts';

@@ -1,6 +1,6 @@
 // What every store must do, as one suite: an implementation's test file hands in how its stores are made
 // and how its faults are brought about. Here are the rules of documents and their log; those of ownership and
-// of the cluster stand beside. Long, because it is one list of rules that is read as one.
+// of the cluster stand beside. Over 400 lines, because it is one list of rules that is read as one.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';

@@ -4,37 +4,38 @@
 // decide which shards a worker should have, and ask for them here. The pool knows nothing of documents'
 // content.
 //
-// A slot's modes: starting -> live -> ended -> (back-off) starting; any -> stopped. Only `setMode` changes
-// it.
-//
-// The file has over 400 lines, because all messages with a worker belong to the one life cycle of its slot.
+// A slot's modes are in worker-slot.ts: ended -> starting -> live -> ended -> (back-off) starting; any ->
+// stopped.
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { systemClock } from '../actors/clock.ts';
-import type { FoldRequest } from '../actors/compute/fold.ts';
-import type { HostLimits } from '../actors/host/host.ts';
-import type { Merge } from '../actors/host/side-jobs.ts';
-import { Link } from '../actors/link/link.ts';
-import type { ToGateway, ToOwner } from '../actors/link/link-messages.ts';
-import { Progress } from '../actors/liveness/progress.ts';
-import { Quarantine, type Quarantined } from '../actors/quarantine.ts';
+import { systemClock } from '../../actors/clock.ts';
+import type { FoldRequest } from '../../actors/compute/fold.ts';
+import type { HostLimits } from '../../actors/host/host.ts';
+import type { Merge } from '../../actors/host/side-jobs.ts';
+import { Link } from '../../actors/link/link.ts';
+import type { ToGateway, ToOwner } from '../../actors/link/link-messages.ts';
+import { Progress } from '../../actors/liveness/progress.ts';
+import type { Quarantined } from '../../actors/quarantine.ts';
 import {
   type ControlStore,
-  type Epoch,
   type SessionId,
   type SessionRef,
   StoreUnavailable,
-} from '../actors/storage/store.ts';
+} from '../../actors/storage/store.ts';
 import {
   type FromWorker,
   portTransport,
   type ToWorker,
   type WorkerEnd,
   type WorkerTask,
-} from '../actors/worker.ts';
-import type { PeerStream } from './peer/network.ts';
-import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
+} from '../../actors/worker.ts';
+import type { PeerStream } from '../peer/network.ts';
+import type { OwnerLink, OwnerLinkListener } from '../shards/owner-link.ts';
+import { answerFold, answerMerge } from './compute-requests.ts';
+import { NodeQuarantine } from './node-quarantine.ts';
+import type { Epochs, SlotHost, SlotListener } from './slot-host.ts';
 import { StallWatch } from './stalls.ts';
+import { WorkerSlot } from './worker-slot.ts';
 
 export interface WorkersOptions {
   readonly slots: number;
@@ -61,41 +62,6 @@ export interface WorkersOptions {
   readonly workerModule?: URL;
 }
 
-/** Notified of the workers that can own shards; controller.ts and alone.ts implement it. */
-export interface SlotListener {
-  /** A worker serves. It owns no shards yet. */
-  up(slot: number, session: SessionId, link: OwnerLink): void;
-  /** The worker has ended and has lost its shards. Its session is fenced before `up` is called again. */
-  down(slot: number, link: OwnerLink): void;
-  /** A worker of this node has died while handling this document, or the handling has thrown. */
-  docFailed(doc: string): void;
-  /** This node has quarantined the document. */
-  quarantined(quarantined: Quarantined): void;
-  /** This node's own session is no longer live, so the node must end. */
-  fenced(): void;
-}
-
-/** shard -> epoch. */
-export type Epochs = ReadonlyMap<number, Epoch>;
-
-/** The workers as the cluster uses them. `Workers` implements it. */
-export interface SlotHost extends ShardWorkers {
-  attach(session: SessionId, stream: PeerStream): boolean;
-  countFailure(doc: string): void;
-  adoptQuarantined(quarantined: Quarantined): void;
-  releaseQuarantined(doc: string): boolean;
-  quarantined(most: number): readonly Quarantined[];
-}
-
-/** The workers as they take shards and give them up. */
-export interface ShardWorkers {
-  claim(slot: number, shards: readonly number[]): Promise<Epochs>;
-  adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
-  release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
-}
-
-type Mode = 'starting' | 'live' | 'ended' | 'stopped';
-
 /**
  * Size of a worker's young generation. A smaller one costs more CPU, because patches stay in memory for a
  * while.
@@ -113,19 +79,24 @@ const GATHER_MS = 8;
 export class Workers implements SlotHost {
   private readonly options: WorkersOptions;
   private readonly pool: Piscina;
-  private readonly slots: Slot[];
+  private readonly slots: WorkerSlot[];
   private readonly stalls: StallWatch;
-  private readonly quarantine: Quarantine;
+  private readonly quarantine: NodeQuarantine;
   private stopping = false;
-  private lastToken = 0;
   /** Id of the last link to a gateway. 0 is the node's own gateway. */
   private lastLink = 0;
 
   constructor(options: WorkersOptions) {
     this.options = options;
-    this.quarantine = new Quarantine(options.limits.quarantine);
+    this.quarantine = new NodeQuarantine({
+      limits: options.limits.quarantine,
+      now: systemClock.now,
+      tellWorkers: (message) => this.tellAll(message),
+      onQuarantined: (quarantined) => options.slotListener.quarantined(quarantined),
+      log: options.log,
+    });
     this.pool = new Piscina({
-      filename: (options.workerModule ?? new URL('../actors/worker.js', import.meta.url)).href,
+      filename: (options.workerModule ?? new URL('../../actors/worker.js', import.meta.url)).href,
       minThreads: options.slots,
       maxThreads: options.slots,
       idleTimeout: Number.POSITIVE_INFINITY,
@@ -137,7 +108,7 @@ export class Workers implements SlotHost {
     this.pool.on('error', (error: unknown) =>
       options.log('error', 'the pool of workers reports an error', { error: String(error) }),
     );
-    this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
+    this.slots = Array.from({ length: options.slots }, (_, slot) => new WorkerSlot(slot));
     this.stalls = new StallWatch({
       clock: systemClock,
       stallMs: options.stallMs,
@@ -156,10 +127,9 @@ export class Workers implements SlotHost {
     await Promise.all(
       this.slots.map(async (slot) => {
         const wasLive = slot.mode === 'live';
-        slot.setMode('stopped');
-        clearTimeout(slot.retry);
+        slot.stopped();
         if (!wasLive) return;
-        slot.control?.postMessage({ type: 'stop' } satisfies ToWorker);
+        slot.tell({ type: 'stop' });
         await slot.ended;
       }),
     );
@@ -170,10 +140,7 @@ export class Workers implements SlotHost {
   /** Ends all threads at once. */
   async kill(): Promise<void> {
     this.stopping = true;
-    for (const slot of this.slots) {
-      slot.setMode('stopped');
-      clearTimeout(slot.retry);
-    }
+    for (const slot of this.slots) slot.stopped();
     this.stalls.stop();
     await this.pool.destroy();
   }
@@ -202,77 +169,46 @@ export class Workers implements SlotHost {
    */
   attach(session: SessionId, stream: PeerStream): boolean {
     const slot = this.slots.find((each) => each.mode === 'live' && each.session === session);
-    if (slot?.control === undefined) return false;
+    if (slot === undefined) return false;
     const { port1, port2 } = new MessageChannel();
     stream.onBatch((batch) => port1.postMessage(batch, [batch.buffer]));
     port1.on('message', (batch: Uint8Array<ArrayBuffer>) => stream.post(batch));
     stream.onClose(() => port1.close());
     port1.on('close', () => stream.close());
-    const message: ToWorker = { type: 'link', id: ++this.lastLink, port: port2 };
-    slot.control.postMessage(message, [port2]);
+    slot.tell({ type: 'link', id: ++this.lastLink, port: port2 }, [port2]);
     return true;
   }
 
-  /**
-   * Counts a worker's death at this document, or a throw of its handling, on this node or another. After each
-   * death another worker has the shard, so only all nodes together see how often it failed.
-   */
+  /** As `NodeQuarantine` says. */
   countFailure(doc: string): void {
-    const { times, putOut } = this.quarantine.failed(doc, performance.now());
-    if (putOut === undefined) return;
-    this.tellQuarantined(putOut);
-    this.options.slotListener.quarantined(putOut);
-    this.options.log('error', 'a document is quarantined: workers failed at it', {
-      doc,
-      failures: times,
-      forMs: putOut.forMs,
-    });
+    this.quarantine.countFailure(doc);
   }
 
-  /** Takes over a quarantine from another node. */
   adoptQuarantined(quarantined: Quarantined): void {
-    if (this.quarantine.leftMs(quarantined.doc, performance.now()) >= quarantined.forMs) return;
-    this.quarantine.adopt(quarantined, performance.now());
-    this.tellQuarantined(quarantined);
+    this.quarantine.adopt(quarantined);
   }
 
-  /** Returns the document to service and forgets its failures. True if it was quarantined here. */
   releaseQuarantined(doc: string): boolean {
-    const wasOut = this.quarantine.release(doc, performance.now());
-    for (const { control } of this.slots)
-      control?.postMessage({ type: 'unquarantine', doc } satisfies ToWorker);
-    if (wasOut) this.options.log('info', 'a quarantined document is released', { doc });
-    return wasOut;
+    return this.quarantine.release(doc);
   }
 
-  /** Quarantined documents, at most `most`. */
   quarantined(most?: number): readonly Quarantined[] {
-    return this.quarantine.list(performance.now(), most);
-  }
-
-  /** Starting workers are told too, because their task may have been made before. */
-  private tellQuarantined(quarantined: Quarantined): void {
-    for (const { control } of this.slots)
-      control?.postMessage({ type: 'quarantine', quarantined } satisfies ToWorker);
+    return this.quarantine.list(most);
   }
 
   /** Running workers are told here; workers that start later get the timeline with `storage`. */
   refuseBelow(timeline: number): void {
-    for (const { control } of this.slots)
-      control?.postMessage({ type: 'refuseBelow', timeline } satisfies ToWorker);
+    this.tellAll({ type: 'refuseBelow', timeline });
+  }
+
+  private tellAll(message: ToWorker): void {
+    for (const slot of this.slots) slot.tell(message);
   }
 
   private ask(slot: number, message: (token: number) => ToWorker): Promise<Epochs> {
     const found = this.slots[slot];
-    if (found?.mode !== 'live' || found.control === undefined) {
-      return Promise.reject(new StoreUnavailable(`worker ${slot} is not there`));
-    }
-    const { control, asked } = found;
-    return new Promise((resolve, reject) => {
-      const token = ++this.lastToken;
-      asked.set(token, { resolve, reject });
-      control.postMessage(message(token));
-    });
+    if (found === undefined) return Promise.reject(new StoreUnavailable(`worker ${slot} is not there`));
+    return found.ask(message);
   }
 
   /** Thread ids by slot, for diagnosis. */
@@ -280,16 +216,14 @@ export class Workers implements SlotHost {
     return this.slots.map((slot) => slot.thread);
   }
 
-  private launch(slot: Slot): Promise<void> {
+  private launch(slot: WorkerSlot): Promise<void> {
     const { options } = this;
-    slot.setMode('starting');
-    slot.session = undefined;
     const link = new MessageChannel();
     const control = new MessageChannel();
     const progress = new SharedArrayBuffer(Progress.BYTES);
     const shown = new Progress(progress);
     const abort = new AbortController();
-    slot.abort = abort;
+    slot.starting(control.port1, abort);
     this.stalls.watch(slot.number, () => shown.beats);
     const task: WorkerTask = {
       identity: { run: options.run, node: options.node, slot: slot.number },
@@ -301,11 +235,10 @@ export class Workers implements SlotHost {
       link: link.port2,
       control: control.port2,
     };
-    slot.control = control.port1;
     const startedAt = performance.now();
     return new Promise((resolve, reject) => {
       let ownerLink: OwnerLink | undefined;
-      control.port1.on('message', (message: FromWorker) => {
+      const received = (message: FromWorker): void => {
         switch (message.type) {
           case 'session':
             slot.session = message.session;
@@ -320,18 +253,14 @@ export class Workers implements SlotHost {
             return;
           case 'claimed':
           case 'released':
-            slot.asked.get(message.token)?.resolve(pairs(message.epochs));
-            slot.asked.delete(message.token);
-            return;
           case 'failed':
-            slot.asked.get(message.token)?.reject(new StoreUnavailable(message.error));
-            slot.asked.delete(message.token);
+            slot.answered(message);
             return;
           case 'fold':
-            void this.fold(control.port1, message.token, message.request);
+            void answerFold(options, control.port1, message);
             return;
           case 'merge':
-            void this.merge(control.port1, message.token, message.updates);
+            void answerMerge(options, control.port1, message);
             return;
           case 'writes':
             options.onWrites(slot.number, message.failure);
@@ -345,14 +274,25 @@ export class Workers implements SlotHost {
           default:
             throw new Error(`unknown message ${String(message satisfies never)}`);
         }
+      };
+      control.port1.on('message', (message: FromWorker) => {
+        try {
+          received(message);
+        } catch (error) {
+          // The state of the worker here may be wrong. A new worker starts from what is durable.
+          options.log('error', 'a message of a worker could not be handled: the worker is ended', {
+            slot: slot.number,
+            type: message.type,
+            error: String(error),
+          });
+          abort.abort();
+        }
       });
       const ended = (end: WorkerEnd | undefined, error: unknown): void => {
         this.stalls.forget(slot.number);
         link.port1.close();
         control.port1.close();
-        for (const { reject: fail } of slot.asked.values())
-          fail(new StoreUnavailable('the worker has ended'));
-        slot.asked.clear();
+        slot.rejectAll();
         options.onWrites(slot.number, undefined);
         if (ownerLink !== undefined) options.slotListener.down(slot.number, ownerLink);
         if (slot.mode === 'stopped' || this.stopping) {
@@ -384,7 +324,7 @@ export class Workers implements SlotHost {
   }
 
   /** Fences the sessions of the dead worker, then starts another. Waits while the database is away. */
-  private async relaunch(slot: Slot): Promise<void> {
+  private async relaunch(slot: WorkerSlot): Promise<void> {
     const { log } = this.options;
     for (;;) {
       const delay = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** slot.failures++);
@@ -412,7 +352,7 @@ export class Workers implements SlotHost {
    * Fences all sessions of the slot, because a worker may die before it has told its own. False if this run
    * is fenced, and its next worker would be too.
    */
-  private async fence(slot: Slot): Promise<boolean> {
+  private async fence(slot: WorkerSlot): Promise<boolean> {
     const { control, controlSession, run } = this.options;
     const sessions = await control.sessions();
     if (!sessions.some(({ id }) => id === controlSession.id)) return false;
@@ -443,67 +383,7 @@ export class Workers implements SlotHost {
     );
     return link;
   }
-
-  private async fold(port: MessagePort, token: number, request: FoldRequest): Promise<void> {
-    let bytes: number | undefined;
-    try {
-      bytes = await this.options.fold(request);
-    } catch (error) {
-      this.options.log('warn', 'a snapshot was not made', {
-        doc: request.doc,
-        version: request.version,
-        error: String(error),
-      });
-    }
-    port.postMessage({ type: 'folded', token, bytes } satisfies ToWorker);
-  }
-
-  private async merge(
-    port: MessagePort,
-    token: number,
-    updates: readonly Uint8Array<ArrayBuffer>[],
-  ): Promise<void> {
-    try {
-      const merged = await this.options.merge(updates);
-      port.postMessage({ type: 'merged', token, merged } satisfies ToWorker, [merged.buffer]);
-    } catch (error) {
-      this.options.log('warn', 'updates were not merged', { error: String(error) });
-      port.postMessage({ type: 'merged', token, merged: undefined } satisfies ToWorker);
-    }
-  }
 }
 
 /** Failed starts of a first worker before the node gives up. */
 const START_ATTEMPTS = 2;
-
-function pairs(flat: readonly number[]): Epochs {
-  const epochs = new Map<number, Epoch>();
-  for (let i = 0; i < flat.length; i += 2) epochs.set(flat[i] ?? 0, flat[i + 1] ?? 0);
-  return epochs;
-}
-
-class Slot {
-  readonly number: number;
-  readonly asked = new Map<
-    number,
-    { readonly resolve: (epochs: Epochs) => void; readonly reject: (error: Error) => void }
-  >();
-  mode: Mode = 'ended';
-  control: MessagePort | undefined;
-  /** Ends the thread at once. */
-  abort: AbortController | undefined;
-  session: number | undefined;
-  thread: number | undefined;
-  ended: Promise<void> = Promise.resolve();
-  retry: NodeJS.Timeout | undefined;
-  failures = 0;
-  everLive = false;
-
-  constructor(number: number) {
-    this.number = number;
-  }
-
-  setMode(mode: Mode): void {
-    if (this.mode !== 'stopped') this.mode = mode;
-  }
-}

@@ -1,6 +1,6 @@
 // Watches whether the worker threads of a node still turn their event loops. It counts how long each worker has been
 // silent and reports a worker that is silent for too long, once. It ends no thread.
-import type { Clock } from '../actors/clock.ts';
+import type { Clock } from '../../actors/clock.ts';
 
 export interface StallWatchOptions {
   readonly clock: Pick<Clock, 'now' | 'every'>;
