@@ -14,7 +14,7 @@
 // in it, counts as at most a few times the expectation.
 //
 // Long turns leave room. If documents with short turns are active too, the thread rests after a slice of
-// long turns for twice as long as they took. Work that comes meanwhile, such as an edit or an answer of the
+// long turns for three times as long as they took. Work that comes meanwhile, such as an edit or an answer of the
 // store, is done at once, and the other threads of the machine catch up.
 import type { Clock } from '../clock.ts';
 
@@ -35,7 +35,7 @@ const UNKNOWN_MS = 1;
 /** A turn that takes longer is a long turn. */
 const LONG_MS = 2;
 /** The thread rests after long turns for this many times their length. */
-const REST = 2;
+const REST = 3;
 /**
  * A document with short turns counts as active for this much of the thread's time after its last short
  * turn.
