@@ -37,7 +37,8 @@ before(async () => {
   write('package.json', JSON.stringify({ private: true, allowScripts: ALLOWED }));
   const { stdout, stderr } = await npm(folder, 'install', '--no-audit', '--no-fund', `./${tarball}`);
   assert.doesNotMatch(stdout + stderr, /EBADENGINE|EBADPLATFORM|deprecated/);
-  await npm(folder, 'install', '--no-audit', '--no-fund', 'esbuild', 'vite', 'typescript', '@types/node');
+  const tools = ['esbuild', 'vite', 'typescript', '@types/node'];
+  await npm(folder, 'install', '--no-audit', '--no-fund', ...tools, 'quill@2', 'quill-cursors');
   write('application.mjs', ESM);
   write('application.cjs', COMMONJS);
   write('application.ts', ESM);
@@ -98,13 +99,30 @@ test('npx troupe serves, with and without the shipped configuration, and the cli
   await node.interrupt();
 });
 
+/** Troupe's binding and the editor that it binds, as in docs/client.md. */
+const EDITOR = `import Quill from 'quill';
+import QuillCursors from 'quill-cursors';
+import { TroupeClient } from 'troupe/client';
+import { bindQuill } from 'troupe/quill';
+import 'quill/dist/quill.snow.css';
+Quill.register('modules/cursors', QuillCursors);
+const client = new TroupeClient({ urls: ['ws://127.0.0.1/v1/socket'] });
+const editor = new Quill('#editor', { theme: 'snow', modules: { cursors: true } });
+window.binding = bindQuill(editor, client.open('acme/plan', 'rich-text'));
+`;
+
+test('troupe/quill is imported by an ES module and by CommonJS', { timeout: TIMEOUT_MS }, async () => {
+  write('quill.mjs', `import { bindQuill } from 'troupe/quill';\nconsole.log(typeof bindQuill);\n`);
+  write('quill.cjs', `const { bindQuill } = require('troupe/quill');\nconsole.log(typeof bindQuill);\n`);
+  for (const file of ['quill.mjs', 'quill.cjs']) {
+    assert.equal((await program(join(folder, file))).stdout, 'function\n', file);
+  }
+});
+
 test('browsers get a bundle without Node built-ins from esbuild and from Vite, without warnings', {
   timeout: TIMEOUT_MS,
 }, async () => {
-  write(
-    'browser.js',
-    `import { TroupeClient } from 'troupe/client';\nwindow.client = new TroupeClient({ urls: [] });\n`,
-  );
+  write('browser.js', EDITOR);
   write('index.html', '<!doctype html><script type="module" src="./browser.js"></script>\n');
 
   const bundled = await esbuild('browser.js', '--bundle', '--format=esm', '--outfile=browser-esbuild.js');
@@ -131,23 +149,28 @@ const content: 0 extends 1 & typeof doc.content ? true : false = false;
 console.log(content);
 `,
     );
-    const flags = [
-      '--noEmit',
-      '--strict',
-      '--ignoreConfig',
-      '--target',
-      'es2023',
-      '--types',
-      'node',
-      '--lib',
-      'es2023,dom,esnext.disposable',
-    ];
-    await program(
-      join(folder, 'node_modules/typescript/bin/tsc'),
-      ...flags,
-      ...['--module', module, '--moduleResolution', resolution, 'types.ts'],
-    );
+    await typeCheck('types.ts', module, resolution);
   });
+
+  test(`TypeScript finds the types of troupe/quill under moduleResolution ${resolution}`, {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    write('quill.ts', EDITOR.replace('window.binding = ', 'export const binding = '));
+    // A bundler brings such a declaration, as in vite/client.
+    write('styles.d.ts', `declare module '*.css';\n`);
+    // The types of Quill 2 itself do not pass a check under nodenext.
+    const flags = resolution === 'nodenext' ? ['--skipLibCheck'] : [];
+    await typeCheck('quill.ts', module, resolution, 'styles.d.ts', ...flags);
+  });
+}
+
+async function typeCheck(file: string, module: string, resolution: string, ...more: string[]): Promise<void> {
+  await program(
+    join(folder, 'node_modules/typescript/bin/tsc'),
+    ...['--noEmit', '--strict', '--ignoreConfig', '--target', 'es2023', '--types', 'node'],
+    ...['--lib', 'es2023,dom,dom.iterable,esnext.disposable', '--module', module],
+    ...['--moduleResolution', resolution, ...more, file],
+  );
 }
 
 /** `npx troupe serve` with these arguments, once it is ready, in a process group of its own, as in a terminal. */
