@@ -22,6 +22,14 @@ export interface Quarantined {
   readonly round: number;
 }
 
+/** One failure, as it is logged. */
+export interface CountedFailure {
+  /** Failures of the document so far. */
+  readonly times?: number;
+  /** Set if this failure has put the document out of service. */
+  readonly quarantinedForMs?: number | undefined;
+}
+
 /** The answer's text for a document that is out of service. */
 export const QUARANTINED = 'this document is quarantined, because workers failed at it';
 

@@ -7,7 +7,7 @@ import { SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { Progress } from '../liveness/progress.ts';
 import type { StillLive } from '../liveness/still-live.ts';
 import type { OwnedShards } from '../owned-shards.ts';
-import type { Quarantine } from '../quarantine.ts';
+import type { CountedFailure } from '../quarantine.ts';
 import { Turns } from '../turns/turns.ts';
 import type { GatewayLinks } from './gateway-links.ts';
 import { answerRefused } from './refusals.ts';
@@ -20,13 +20,13 @@ export interface DocumentWorkOptions {
   readonly live: Pick<StillLive<DocumentActor>, 'ask'>;
   /** Its appends that wait are dropped when a document starts over. */
   readonly committer: { forget(doc: number): void };
-  readonly quarantine: Quarantine;
+  /** Counts a failure of a document. */
+  readonly countFailure: (doc: string) => CountedFailure;
   readonly progress: Progress;
   readonly clock: Clock;
   readonly spentMs: () => number;
   /** As in `HostOptions`. */
   readonly confirmed: () => boolean;
-  readonly onFailed: (doc: string) => void;
   readonly log: (level: 'error', message: string, fields: object) => void;
 }
 
@@ -156,15 +156,12 @@ export class DocumentWork {
   }
 
   private failed(actor: DocumentActor, error: unknown): void {
-    const { residents, quarantine, clock, onFailed, log } = this.options;
+    const { residents, countFailure, log } = this.options;
     const at = actor.handling;
     actor.handling = undefined;
-    const { times, putOut } = quarantine.failed(actor.name, clock.now());
-    onFailed(actor.name);
     log('error', 'a document failed', {
       doc: actor.name,
-      times,
-      quarantinedForMs: putOut?.forMs,
+      ...countFailure(actor.name),
       error: String(error),
       stack: error instanceof Error ? error.stack : undefined,
     });

@@ -14,7 +14,13 @@ import { Loader } from '../loading/loader.ts';
 import { Reservations } from '../loading/reservations.ts';
 import { SeqSearches } from '../loading/seq-search.ts';
 import { OwnedShards } from '../owned-shards.ts';
-import { QUARANTINED, Quarantine, type Quarantined, type QuarantineLimits } from '../quarantine.ts';
+import {
+  type CountedFailure,
+  QUARANTINED,
+  Quarantine,
+  type Quarantined,
+  type QuarantineLimits,
+} from '../quarantine.ts';
 import type { Epoch, OpenedSession, SessionId, WorkerStore } from '../storage/store.ts';
 import type { MailboxLimits } from '../turns/mailbox.ts';
 import { actorEffects } from './actor-effects.ts';
@@ -119,6 +125,11 @@ export class Host {
         if (id !== undefined) committer.forget(id);
       },
     };
+    const countFailure = (doc: string): CountedFailure => {
+      const { times, putOut } = quarantine.failed(doc, clock.now());
+      options.onFailed(doc);
+      return { times, quarantinedForMs: putOut?.forMs };
+    };
     const residents = new Residents(limits.actor, [appends, live, history, presence, links]);
     const isCurrent = (actor: DocumentActor): boolean => residents.isCurrent(actor);
     const work = new DocumentWork({
@@ -128,7 +139,7 @@ export class Host {
       shards,
       live,
       committer,
-      quarantine,
+      countFailure,
       spentMs: options.spentMs ?? clock.now,
     });
     const answered = (actor: DocumentActor, act: () => void): void => work.answered(actor, act);
@@ -142,6 +153,7 @@ export class Host {
       clock,
       serves: (doc) => shards.serves(doc),
       isCurrent,
+      failed: countFailure,
       log,
     });
     const loads = new LoadQueue(loader.load, options.loads);

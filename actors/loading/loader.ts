@@ -8,6 +8,7 @@ import type { ActorLimits, DocumentActor, LoadResult } from '../document/actor.t
 import { Document } from '../document/document.ts';
 import { type AnyKind, type Pieces, stateOf } from '../document/entry.ts';
 import type { Progress } from '../liveness/progress.ts';
+import { type CountedFailure, QUARANTINED } from '../quarantine.ts';
 import { shardOf } from '../shard.ts';
 import {
   type DocumentRow,
@@ -16,6 +17,7 @@ import {
   StoreUnavailable,
   type WorkerStore,
 } from '../storage/store.ts';
+import { DamagedPart, damagedPart } from './damage.ts';
 import { OUT_OF_REACH, type Wanted } from './load-queue.ts';
 
 export interface LoaderOptions {
@@ -28,6 +30,8 @@ export interface LoaderOptions {
   readonly serves: (doc: string) => boolean;
   /** False if the actor was dropped. The document may have another actor by now. */
   readonly isCurrent: (actor: DocumentActor) => boolean;
+  /** A document cannot be read. Counts this as a failure of the document. */
+  readonly failed: (doc: string) => CountedFailure;
   readonly log: (level: 'error', message: string, fields: object) => void;
 }
 
@@ -270,12 +274,18 @@ export class Loader {
 
   private failure({ actor }: Wanted, error: unknown): LoadResult {
     if (error instanceof StoreUnavailable) return OUT_OF_REACH;
+    const damaged = damagedPart(error);
+    const counted = damaged === undefined ? {} : this.options.failed(actor.name);
     this.options.log('error', 'a document does not load', {
       doc: actor.name,
+      damaged,
+      ...counted,
       error: String(error),
       stack: error instanceof Error ? error.stack : undefined,
     });
-    return { type: 'failed', code: 'internal', message: 'the document does not load' };
+    return counted.quarantinedForMs === undefined
+      ? { type: 'failed', code: 'internal', message: 'the document does not load' }
+      : unavailable(QUARANTINED);
   }
 }
 
@@ -286,11 +296,20 @@ function* built(
   limits: ActorLimits,
   historyTag: string,
 ): Pieces<Document> {
-  const state = yield* stateOf(kind, loaded.snapshot);
+  let state: unknown;
+  try {
+    state = yield* stateOf(kind, loaded.snapshot);
+  } catch (error) {
+    throw new DamagedPart(`the snapshot of version ${loaded.snapshotVersion}`, error);
+  }
   const document = new Document(kind, { ...loaded, deltas: [] }, clients, limits, historyTag, state);
   for (const delta of loaded.deltas) {
     yield;
-    document.replay(delta);
+    try {
+      document.replay(delta);
+    } catch (error) {
+      throw new DamagedPart(`the patch of version ${delta.version}`, error);
+    }
   }
   return document;
 }

@@ -4,6 +4,7 @@
 // Ownership of values: a state and a patch never share a container. A value is copied when it goes from a
 // patch into the state, and when a copy's value goes from the state into a patch. Removed values move from
 // the state into the undo log by reference, and back.
+// Over 400 lines because all steps share the undo log, the sizes and the budget of one application.
 import type { Applied, KindFailureCode, KindLimits } from '../kind.ts';
 import { tooMuchWork } from '../work.ts';
 import {
