@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Lease,
   type LeaseStore,
@@ -11,6 +10,7 @@ import {
   MAX_PUBLISH_BYTES,
 } from '../../cluster/liveness/lease-store.ts';
 import type { LeaseStoreSettings } from '../../cluster/redis/connected-store.ts';
+import { untilSeen } from '../support/until.ts';
 
 /** One empty Redis. The stores are closed after the test. */
 export interface LeaseHarness {
@@ -64,7 +64,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     await short.renew(ended);
     const leases = await long.list();
     assert.ok(leases.length === 2 || performance.now() - before >= 399);
-    await until('it has ended', async () => (await long.list()).length === 1);
+    await untilSeen('it has ended', async () => (await long.list()).length === 1);
     assert.ok(performance.now() - before >= 399);
     assert.deepEqual(await long.list(), [kept]);
   });
@@ -82,10 +82,10 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
   rule('events reach every subscriber, the sender too, in order', async (h) => {
     const [a, b] = [h.open(), h.open()];
     const [heardByA, heardByB] = [listen(a), listen(b)];
-    await until('both are subscribed', () => heardByA.gaps === 1 && heardByB.gaps === 1);
+    await untilSeen('both are subscribed', () => heardByA.gaps === 1 && heardByB.gaps === 1);
     const events = Array.from({ length: 20 }, (_, i) => `${i} ü\n`);
     for (const event of events) await a.publish(event);
-    await until('all have come', () => heardByA.events.length === 20 && heardByB.events.length === 20);
+    await untilSeen('all have come', () => heardByA.events.length === 20 && heardByB.events.length === 20);
     assert.deepEqual(heardByA.events, events);
     assert.deepEqual(heardByB.events, events);
   });
@@ -95,12 +95,12 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     async (h) => {
       const store = h.open();
       const first = listen(store);
-      await until('it is subscribed', () => first.gaps === 1);
+      await untilSeen('it is subscribed', () => first.gaps === 1);
       const second = listen(store);
-      await until('so is the second', () => second.gaps === 1);
+      await untilSeen('so is the second', () => second.gaps === 1);
       first.end();
       await store.publish('x');
-      await until('it has come', () => second.events.length === 1);
+      await untilSeen('it has come', () => second.events.length === 1);
       assert.deepEqual(first.events, []);
       assert.equal(first.gaps, 1);
     },
@@ -112,9 +112,9 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     store.onState(() => {
       heard ??= listen(store);
     });
-    await until('it is subscribed', () => heard?.gaps === 1);
+    await untilSeen('it is subscribed', () => heard?.gaps === 1);
     await other.publish('x');
-    await until('it has come', () => heard?.events.length === 1);
+    await untilSeen('it has come', () => heard?.events.length === 1);
     assert.equal(heard?.gaps, 1);
   });
 
@@ -164,11 +164,11 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     await store.writeMap([[1, 2, 3]]);
     const steadyBefore = store.steadySince() ?? assert.fail('it is steady');
     await h.stop();
-    await until('it is down', () => store.state === 'down');
+    await untilSeen('it is down', () => store.state === 'down');
     assert.equal(store.steadySince(), undefined);
     await assertUnavailable(store);
     await h.start();
-    await until('it is up', () => store.state === 'up');
+    await untilSeen('it is up', () => store.state === 'up');
     assert.deepEqual(await store.list(), [mine]);
     assert.deepEqual(await store.readMap(), [[1, 2, 3]]);
     assert.ok((store.steadySince() ?? 0) > steadyBefore);
@@ -181,7 +181,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     await a.renew(lease());
     await b.writeMap([[1, 2, 3]]);
     await h.loseAll();
-    await until('both know', () => states.every((seen) => seen.at(-1) === 'up-empty'));
+    await untilSeen('both know', () => states.every((seen) => seen.at(-1) === 'up-empty'));
     assert.deepEqual(await a.list(), []);
     assert.deepEqual(await b.readMap(), []);
     for (const seen of states) assert.deepEqual(seen, ['up', 'down', 'up-empty']);
@@ -207,39 +207,39 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
   rule('a store that nobody uses finds out by itself', async (h) => {
     const store = h.open({ timeoutMs: SILENT_MS });
     const states = watch(store);
-    await until('it is up', () => states.length === 1);
+    await untilSeen('it is up', () => states.length === 1);
     await h.empty();
-    await until('it knows', () => states.at(-1) === 'up-empty');
+    await untilSeen('it knows', () => states.at(-1) === 'up-empty');
     h.freeze();
-    await until('it knows', () => states.at(-1) === 'down');
+    await untilSeen('it knows', () => states.at(-1) === 'down');
     h.thaw();
-    await until('it is up again', () => store.state === 'up');
+    await untilSeen('it is up again', () => store.state === 'up');
   });
 
   rule('while Redis is silent every call rejects; then all goes on', async (h) => {
     const store = h.open({ timeoutMs: SILENT_MS });
     const mine = lease();
-    await until('it is renewed', () => succeeds(store.renew(mine)));
+    await untilSeen('it is renewed', () => succeeds(store.renew(mine)));
     h.freeze();
     await assertUnavailable(store);
     assert.equal(store.steadySince(), undefined);
     h.thaw();
-    await until('it is up', () => store.state === 'up');
+    await untilSeen('it is up', () => store.state === 'up');
     // What was sent into the silence may have been taken since.
     const listed = async () => (await store.list()).some(({ run }) => run === mine.run);
-    await until('it is listed', () => listed().catch(() => false));
+    await untilSeen('it is listed', () => listed().catch(() => false));
   });
 
   rule('a subscription is made again, and the gap is told', async (h) => {
     const [a, b] = [h.open(), h.open()];
     const heard = listen(a);
-    await until('it is subscribed', () => heard.gaps === 1);
+    await untilSeen('it is subscribed', () => heard.gaps === 1);
     await h.stop();
-    await until('it is down', () => a.state === 'down' && b.state === 'down');
+    await untilSeen('it is down', () => a.state === 'down' && b.state === 'down');
     await h.start();
-    await until('it is subscribed again', () => heard.gaps === 2 && b.state === 'up');
+    await untilSeen('it is subscribed again', () => heard.gaps === 2 && b.state === 'up');
     await b.publish('after');
-    await until('it has come', () => heard.events.length > 0);
+    await untilSeen('it has come', () => heard.events.length > 0);
     assert.deepEqual(heard.events, ['after']);
   });
 
@@ -249,7 +249,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     const heard = listen(store);
     await assertUnavailable(store);
     await h.start();
-    await until('it is subscribed', () => heard.gaps === 1);
+    await untilSeen('it is subscribed', () => heard.gaps === 1);
     await store.renew(lease());
     assert.equal((await store.list()).length, 1);
   });
@@ -257,7 +257,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
   rule('a closed store tells nothing, and its calls reject, also those under way', async (h) => {
     const store = h.open();
     const heard = listen(store);
-    await until('it is subscribed', () => heard.gaps === 1);
+    await untilSeen('it is subscribed', () => heard.gaps === 1);
     const states = watch(store);
     h.freeze();
     const underWay = assert.rejects(store.list(), LeaseStoreUnavailable);
@@ -330,15 +330,4 @@ function listen(store: LeaseStore): { events: string[]; gaps: number; end: () =>
     },
   });
   return heard;
-}
-
-const UNTIL_MS = 30_000;
-
-/** Waits for a condition; fails where it does not come about. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + UNTIL_MS;
-  while (!(await holds())) {
-    if (performance.now() > end) assert.fail(`never: ${what}`);
-    await pause(5);
-  }
 }

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { LeaseStoreUnavailable } from '../../cluster/liveness/lease-store.ts';
 import { systemClock } from '../../cluster/peer/clock.ts';
 import { MemoryRedis } from '../doubles/lease-store-memory.ts';
-import { contract, lease, until } from './lease-store-contract.ts';
+import { untilSeen } from '../support/until.ts';
+import { contract, lease } from './lease-store-contract.ts';
 
 contract('memory', (t) => {
   const redis = new MemoryRedis({ clock: systemClock, random: Math.random });
@@ -37,7 +38,7 @@ test('memory: a call whose answer is lost has taken effect, and rejects', async 
   const mine = lease();
   await assert.rejects(a.renew(mine), LeaseStoreUnavailable);
   assert.deepEqual(await b.list(), [mine]);
-  await until('it is up again', () => a.state === 'up');
+  await untilSeen('it is up again', () => a.state === 'up');
 });
 
 test('memory: one node is cut off, the other is not', async (t) => {
@@ -49,10 +50,10 @@ test('memory: one node is cut off, the other is not', async (t) => {
   assert.equal(a.state, 'down');
   await b.renew(lease());
   redis.setAway('silent', 'a');
-  await until('a tries again', () => redis.connections === 1);
+  await untilSeen('a tries again', () => redis.connections === 1);
   assert.equal(a.state, 'down');
   redis.setAway(undefined, 'a');
-  await until('a is back', () => a.state === 'up');
+  await untilSeen('a is back', () => a.state === 'up');
   assert.equal((await a.list()).length, 1);
 });
 
@@ -70,7 +71,7 @@ test('memory: a slow Redis is late, not wrong; too slow, and it is away', async 
   delayMs = 1_000;
   await assert.rejects(store.list(), LeaseStoreUnavailable);
   delayMs = 5;
-  await until('it is up again', () => store.state === 'up');
+  await untilSeen('it is up again', () => store.state === 'up');
 });
 
 test('memory: a closed store leaves no connection', async () => {

@@ -16,13 +16,13 @@ import {
   startTestSentinel,
   type TestRedis,
 } from '../support/redis.ts';
+import { untilSeen } from '../support/until.ts';
 import {
   ANSWERED_MS,
   assertUnavailable,
   contract,
   type LeaseHarness,
   lease,
-  until,
 } from './lease-store-contract.ts';
 
 contract('redis', async (t) => {
@@ -113,10 +113,10 @@ test('redis: a Redis that takes no writes is down, and says why', async (t) => {
   await store.list();
   const admin = await redis.admin();
   await admin.config('SET', 'maxmemory', '1');
-  await until('it is down', () => store.state === 'down');
+  await untilSeen('it is down', () => store.state === 'down');
   await assert.rejects(store.list(), /OOM/);
   await admin.config('SET', 'maxmemory', '0');
-  await until('it is up', () => store.state === 'up');
+  await untilSeen('it is up', () => store.state === 'up');
 });
 
 test('redis: TLS, with certificates on both sides', async (t) => {
@@ -143,15 +143,15 @@ test('redis: through a Sentinel, over a fail-over to a replica', async (t) => {
   const mine = lease();
   await store.renew(mine);
   const [eye, copy] = [await sentinel.admin(), await replica.admin()];
-  await until('the replica has it', async () => (await copy.hlen('troupe:{test}:leases')) === 1);
-  await until('the Sentinel knows the replica', async () => {
+  await untilSeen('the replica has it', async () => (await copy.hlen('troupe:{test}:leases')) === 1);
+  await untilSeen('the Sentinel knows the replica', async () => {
     const replicas = await eye.call('SENTINEL', 'REPLICAS', master);
     return JSON.stringify(replicas).includes(String(replica.port));
   });
   const states: string[] = [];
   store.onState((state) => states.push(state));
   await primary.kill();
-  await until('it is up at the replica', () => states.at(-1) === 'up');
+  await untilSeen('it is up at the replica', () => states.at(-1) === 'up');
   assert.deepEqual(await store.list(), [mine]);
   assert.ok(!states.includes('up-empty'));
 });
@@ -167,12 +167,12 @@ test('redis: a closed store leaves no connection, wherever it was', async (t) =>
   const store = open(t, at({ url: redis.url }));
   let gaps = 0;
   store.subscribe({ onEvent: () => {}, onGap: () => gaps++ });
-  await until('it is subscribed', () => gaps === 1);
+  await untilSeen('it is subscribed', () => gaps === 1);
   assert.equal(await clients(), before + 2);
   await store.close();
-  await until('its connections are gone', async () => (await clients()) === before);
+  await untilSeen('its connections are gone', async () => (await clients()) === before);
   await open(t, at({ url: redis.url })).close();
-  await until('so are those that were being made', async () => (await clients()) === before);
+  await untilSeen('so are those that were being made', async () => (await clients()) === before);
 });
 
 /** All that a node asks, once. */
@@ -185,9 +185,9 @@ async function works(store: LeaseStore): Promise<void> {
   assert.deepEqual(await store.list(), [mine]);
   await store.writeMap([[1, 2, 3]]);
   assert.deepEqual(await store.readMap(), [[1, 2, 3]]);
-  await until('it is subscribed', () => gaps > 0);
+  await untilSeen('it is subscribed', () => gaps > 0);
   await store.publish('x');
-  await until('it has come', () => events.length > 0);
+  await untilSeen('it has come', () => events.length > 0);
   await store.release(mine.run);
 }
 

@@ -16,7 +16,8 @@ import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 import type { RedisAddress } from '../../cluster/redis/client.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';
-import { lease, until } from './lease-store-contract.ts';
+import { untilSeen } from '../support/until.ts';
+import { lease } from './lease-store-contract.ts';
 
 test('the monotonic time of two threads is one', async (t) => {
   const worker = new Worker(
@@ -60,12 +61,12 @@ test('what is confirmed is never taken back, and each part is its own', () => {
 
 test('the thread keeps the lease and confirms the session; stopping it releases the lease', async (t) => {
   const h = await start(t, {});
-  await until('it is there', async () => (await h.leases()).length === 1);
+  await untilSeen('it is there', async () => (await h.leases()).length === 1);
   assert.deepEqual(await h.leases(), [h.lease]);
-  await until('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
+  await untilSeen('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
   assert.ok(h.liveness.confirmedUntil(MAIN) <= monotonicMs() + CONFIRM_MS);
   h.thread.setLease({ ...h.lease, state: 'draining' });
-  await until('it is told', async () => (await h.leases())[0]?.state === 'draining');
+  await untilSeen('it is told', async () => (await h.leases())[0]?.state === 'draining');
   await h.thread.stop(true);
   assert.deepEqual(await h.leases(), []);
   await h.thread.stop(true);
@@ -74,12 +75,12 @@ test('the thread keeps the lease and confirms the session; stopping it releases 
 
 test('a fenced session is told', async (t) => {
   const h = await start(t, {});
-  await until('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
+  await untilSeen('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
   const other = createControlStore({ url: h.database });
   t.after(() => other.close());
   const me = await other.openSession({ run: randomUUID(), node: 'other', slot: -1 });
   assert.equal(await other.fence(me, { session: h.lease.session }), true);
-  await until('it is told', () => h.events.some(({ type }) => type === 'fenced'));
+  await untilSeen('it is told', () => h.events.some(({ type }) => type === 'fenced'));
   assert.deepEqual(
     h.events.find(({ type }) => type === 'fenced'),
     { type: 'fenced', slot: MAIN, session: h.lease.session },
@@ -88,19 +89,19 @@ test('a fenced session is told', async (t) => {
 
 test('a worker that does not beat, and a main thread that is stuck, end the lease', async (t) => {
   const h = await start(t, {}, { stallMs: 300, ttlMs: 400 });
-  await until('it is there', async () => (await h.leases()).length === 1);
+  await untilSeen('it is there', async () => (await h.leases()).length === 1);
   const control = createControlStore({ url: h.database });
   t.after(() => control.close());
   const worker = await control.openSession({ run: h.lease.run, node: 'me', slot: 0 });
   h.thread.setLease({ ...h.lease, workers: [{ slot: 0, session: worker.id }] });
-  await until('it has expired', async () => (await h.leases()).length === 0);
+  await untilSeen('it has expired', async () => (await h.leases()).length === 0);
   // On a busy machine the main thread may be late as well.
   assert.ok(h.events.some((event) => event.type === 'stalled' && event.slots.includes(0)));
   h.thread.setLease(h.lease);
-  await until('it is there again', async () => (await h.leases()).length === 1);
+  await untilSeen('it is there again', async () => (await h.leases()).length === 1);
   // Nothing else of this thread runs meanwhile; the messages of the other one wait.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
-  await until('it was noticed', () =>
+  await untilSeen('it was noticed', () =>
     h.events.some((event) => event.type === 'stalled' && event.slots.includes(MAIN)),
   );
 });
@@ -125,18 +126,18 @@ test('while a turn of the main thread takes long, peers hear of it all the same'
   const pulses: number[] = [];
   child.on('message', (message) => pulses.push(Number(Object(message).pulseMs)));
   network.dial({ run: 'run-peer', address: { host: '127.0.0.1', port: Number(Object(first).port) } });
-  await until('it is heard', () => pulses.length > 2);
+  await untilSeen('it is heard', () => pulses.length > 2);
   const from = monotonicMs();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
   const to = monotonicMs();
-  await until('it is heard of again', () => (pulses.at(-1) ?? 0) > to);
+  await untilSeen('it is heard of again', () => (pulses.at(-1) ?? 0) > to);
   const meanwhile = pulses.filter((at) => at > from && at < to).length;
   assert.ok(meanwhile >= 3, `${meanwhile} pulses meanwhile`);
 });
 
 test('a node that is alone has no lease, and its session is confirmed', async (t) => {
   const h = await start(t, {}, { alone: true });
-  await until('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
+  await untilSeen('it is confirmed', () => h.liveness.isConfirmed(MAIN, monotonicMs()));
   assert.deepEqual(await h.leases(), []);
 });
 
@@ -147,7 +148,7 @@ test('a thread that cannot be is told, once', async (t) => {
     tls: { ...NO_REDIS.tls, ca: '/none' },
   };
   const h = await start(t, {}, { redis });
-  await until('it has failed', () => h.failures.length > 0);
+  await untilSeen('it has failed', () => h.failures.length > 0);
   await h.thread.stop(true);
   assert.equal(h.failures.length, 1);
   assert.match(String(h.failures[0]), /none/);

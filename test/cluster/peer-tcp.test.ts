@@ -10,6 +10,7 @@ import { encodeFrame, HELLO, PROOF } from '../../cluster/peer/frames.ts';
 import type { PeerAddress, PeerLimits, PeerNetwork } from '../../cluster/peer/network.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 import type { PeerCredentials } from '../../cluster/peer/tcp-context.ts';
+import { untilSeen } from '../support/until.ts';
 import { createAuthority } from './peer-certificates.ts';
 import { Node, peerContract, type World } from './peer-contract.ts';
 
@@ -54,11 +55,10 @@ class TcpWorld implements World {
   }
 
   async until(condition: () => boolean): Promise<void> {
-    const last = performance.now() + 30_000;
-    while (!condition()) {
-      assert.ok(performance.now() < last, `never came: ${condition}\n${this.log.join('\n')}`);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await untilSeen(
+      () => `${condition}\n${this.log.join('\n')}`,
+      () => condition(),
+    );
   }
 
   settle<T>(promise: Promise<T>): Promise<T> {

@@ -11,6 +11,7 @@ import type { PeerCredentials } from '../../cluster/peer/tcp-context.ts';
 import { TcpDialler } from '../../cluster/peer/tcp-dialler.ts';
 import type { Wire, WireHandlers } from '../../cluster/peer/wire.ts';
 import { Scheduler } from '../sim/scheduler.ts';
+import { untilSeen } from '../support/until.ts';
 import { createAuthority } from './peer-certificates.ts';
 
 const HOST = '127.0.0.1';
@@ -321,10 +322,4 @@ function harness() {
   return Object.assign(h, { sender });
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const last = performance.now() + 30_000;
-  while (!condition()) {
-    assert.ok(performance.now() < last, `never came: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
+const until = (condition: () => boolean): Promise<true> => untilSeen(String(condition), () => condition());

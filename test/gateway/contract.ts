@@ -124,14 +124,3 @@ export async function query<T>(storageUrl: string, ask: (sql: postgres.Sql) => P
     await sql.end({ timeout: 5 });
   }
 }
-
-/** Asks until the answer is not undefined. */
-export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > deadline) throw new Error(`never: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode as rawMsgpack } from 'msgpackr';
 import { WebSocket } from 'ws';
-import { commits, FileNode, inBoth, outcome, until } from './contract.ts';
+import { untilSeen } from '../support/until.ts';
+import { commits, FileNode, inBoth, outcome } from './contract.ts';
 
 const KiB = 1024;
 const LIMITS = {
@@ -123,7 +124,7 @@ inBoth('SUBMIT-12 more than submitsPerSecond is rate-limited, and goes in later'
   assert.deepEqual([limited.code, limited.retryable, limited.doc], ['rate-limited', true, doc]);
   assert.ok(Number(limited.retryAfterMs) > 0);
   const seq = Number(limited.seq);
-  await until('a submit that was rate-limited commits', async () => {
+  await untilSeen('a submit that was rate-limited commits', async () => {
     const answer = await client.submit(doc, seq, []);
     return answer.type === 'commit' ? answer : undefined;
   });
@@ -137,7 +138,7 @@ inBoth('SUBMIT-12 rates do not wait for a wall clock that was set back', async (
   t.mock.method(Date, 'now', () => now() - 3_600_000);
   let seq = 1;
   while ((await client.submit(doc, seq, opOf(100))).type === 'commit') seq++;
-  await until('a submit that was rate-limited commits', async () => {
+  await untilSeen('a submit that was rate-limited commits', async () => {
     const answer = await client.submit(doc, seq, opOf(100));
     return answer.type === 'commit' ? answer : undefined;
   });

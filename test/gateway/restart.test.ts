@@ -3,15 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startTestNode } from '../support/node.ts';
+import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
-import { outcome, query, until } from './contract.ts';
+import { outcome, query } from './contract.ts';
 
 const KiB = 1024;
 const add = (name: string, value: unknown) => [{ op: 'add', path: `/${name}`, value }];
 
 /** Resolves when a snapshot of the document at `version` or later is in the database. */
 const snapshotAt = (storageUrl: string, name: string, version: number): Promise<number> =>
-  until(`a snapshot of ${name} at ${version}`, async () => {
+  untilSeen(`a snapshot of ${name} at ${version}`, async () => {
     const [row] = await query(
       storageUrl,
       (sql) => sql`SELECT max(s.version)::int AS at FROM snapshot s JOIN document d ON d.id = s.doc

@@ -5,10 +5,10 @@ import postgres from 'postgres';
 import type { Clock } from '../../actors/clock.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
 import { DatabaseHealth } from '../../src/database/database-health.ts';
-import { until } from '../gateway/contract.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { freshDatabase, startTestPostgres } from '../support/postgres.ts';
 import { startSilentProxy } from '../support/silent-proxy.ts';
+import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -159,10 +159,10 @@ async function readyz(node: TestNode): Promise<Readiness> {
 }
 
 const ready = (node: TestNode): Promise<true> =>
-  until('ready', async () => ((await readyz(node)).status === 200 ? true : undefined));
+  untilSeen('ready', async () => ((await readyz(node)).status === 200 ? true : undefined));
 
 const unreadyFor = (node: TestNode, reason: RegExp): Promise<Readiness> =>
-  until(`503 for ${reason}`, async () => {
+  untilSeen(`503 for ${reason}`, async () => {
     const answer = await readyz(node);
     return answer.status === 503 && reason.test(String(answer.body.message)) ? answer : undefined;
   });

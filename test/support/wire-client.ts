@@ -6,7 +6,8 @@ import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
 
 export type Message = Record<string, unknown> & { type: string };
 
-const PATIENCE_MS = 60_000;
+/** Seconds in which nothing comes. They are counted one by one: a machine that stands still counts none meanwhile. */
+const PATIENCE_S = 60;
 
 export class WireClient {
   readonly socket: WebSocket;
@@ -89,8 +90,7 @@ export class WireClient {
 
   /** Takes the first message that fits, waiting for it. */
   async take(is: (message: Message) => boolean, what: string): Promise<Message> {
-    const deadline = Date.now() + PATIENCE_MS;
-    for (;;) {
+    for (let seconds = 0; ; ) {
       const at = this.received.findIndex(is);
       const [found] = at < 0 ? [] : this.received.splice(at, 1);
       if (found !== undefined) return found;
@@ -98,16 +98,15 @@ export class WireClient {
       if (this.closed !== undefined) {
         throw new Error(`closed with ${this.closed.code} before ${what}; came: ${came}`);
       }
-      if (Date.now() > deadline) throw new Error(`no ${what}; came: ${came}`);
-      await this.change(deadline);
+      if (seconds >= PATIENCE_S) throw new Error(`no ${what}; came: ${came}`);
+      if (!(await this.change())) seconds++;
     }
   }
 
   async untilClosed(): Promise<{ code: number; reason: string }> {
-    const deadline = Date.now() + PATIENCE_MS;
-    while (this.closed === undefined) {
-      if (Date.now() > deadline) throw new Error('the socket stays open');
-      await this.change(deadline);
+    for (let seconds = 0; this.closed === undefined; ) {
+      if (seconds >= PATIENCE_S) throw new Error('the socket stays open');
+      if (!(await this.change())) seconds++;
     }
     return this.closed;
   }
@@ -123,12 +122,13 @@ export class WireClient {
     this.socket.close();
   }
 
-  private change(deadline: number): Promise<void> {
+  /** Whether something has changed before a second has passed. */
+  private change(): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(1, deadline - Date.now()));
+      const timer = setTimeout(() => resolve(false), 1_000);
       this.wake = () => {
         clearTimeout(timer);
-        resolve();
+        resolve(true);
       };
     });
   }
