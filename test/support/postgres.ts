@@ -102,7 +102,7 @@ export async function freshDatabase(t: { after(drop: () => unknown): void }): Pr
     server,
     (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template)} STRATEGY file_copy`,
   );
-  t.after(() => asAdmin(server, (sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`));
+  t.after(() => asAdmin(server, (sql) => dropDatabase(sql, name)));
   return databaseUrl(server, name);
 }
 
@@ -127,7 +127,7 @@ export async function ordinaryDatabase(t: { after(drop: () => unknown): void }):
   const admin = databaseUrl(server, name);
   t.after(() =>
     asAdmin(server, async (sql) => {
-      await sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`;
+      await dropDatabase(sql, name);
       for (const role of [owner, other]) await sql`DROP ROLE ${sql(role)}`;
     }),
   );
@@ -138,6 +138,23 @@ export async function ordinaryDatabase(t: { after(drop: () => unknown): void }):
     return url.href;
   };
   return { admin, owner: as(owner), other: as(other) };
+}
+
+const DROP_ATTEMPTS = 12;
+/** PostgreSQL's `object_in_use`. */
+const IN_USE = '55006';
+
+/** The server ends those that are connected and waits 5 s for them, which on a busy machine may be too short. */
+async function dropDatabase(sql: postgres.Sql, name: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`;
+      return;
+    } catch (error) {
+      const isInUse = error instanceof postgres.PostgresError && error.code === IN_USE;
+      if (!isInUse || attempt === DROP_ATTEMPTS) throw error;
+    }
+  }
 }
 
 let template: Promise<string> | undefined;
