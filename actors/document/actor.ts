@@ -4,7 +4,8 @@
 // calls. Other files of this folder carry out the messages.
 //
 // Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes
-// the mode.
+// the mode, by a move of the table MOVES.
+import assert from 'node:assert/strict';
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../committer.ts';
@@ -30,6 +31,16 @@ export interface ActorChannel {
 }
 
 type Mode = 'cold' | 'loading' | 'active' | 'halted' | 'dropped';
+
+/** The modes to which each mode may change. */
+const MOVES: Readonly<Record<Mode, readonly Mode[]>> = {
+  cold: ['loading', 'halted', 'dropped'],
+  loading: ['active', 'cold'],
+  active: ['cold'],
+  halted: ['cold'],
+  dropped: [],
+};
+
 export interface Arrived {
   readonly link: number;
   readonly message: ToOwner;
@@ -236,7 +247,7 @@ export class DocumentActor {
    */
   halt(): void {
     this.unload();
-    this.setMode('halted');
+    if (this.mode !== 'dropped') this.setMode('halted');
   }
 
   /** Rejects patches that the store can never hold, and starts the document over from the log. */
@@ -282,7 +293,7 @@ export class DocumentActor {
   unload(): void {
     this.resident?.end();
     this.resident = undefined;
-    this.setMode('cold');
+    if (this.mode !== 'dropped') this.setMode('cold');
   }
 
   drop(): void {
@@ -304,7 +315,11 @@ export class DocumentActor {
   }
 
   private setMode(mode: Mode): void {
-    if (this.mode !== 'dropped') this.mode = mode;
+    assert(
+      mode === this.mode || MOVES[this.mode].includes(mode),
+      `a document goes from ${this.mode} to ${mode}`,
+    );
+    this.mode = mode;
   }
 
   private load(): void {

@@ -1,5 +1,6 @@
 // The memory of one client in one document: its latest committed seqs with their versions, and the seqs
 // that were refused for good. It makes resubmission exactly once; it always keeps the latest 64 seqs.
+import assert from 'node:assert/strict';
 
 /** Number of pairs kept in memory and in the store. A client has at most as many submits in flight. */
 export const REMEMBERED_SEQS = 64;
@@ -69,6 +70,10 @@ export class ClientMemory {
   }
 
   committed(seq: number, version: number): void {
+    assert(
+      seq > this.lastSeq && version > this.lastVersion,
+      'the seqs of a client do not rise along versions',
+    );
     this.pairs.push(seq, version);
     this.lastSeq = seq;
     this.lastVersion = version;

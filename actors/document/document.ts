@@ -2,6 +2,7 @@
 // seqs of its clients. Pure and synchronous: it knows no sockets, no store and no clock. A committed patch
 // is not durable until `durableTo` says so.
 // Over 400 lines because order, clients' seqs and snapshots of one document change together.
+import assert from 'node:assert/strict';
 import type { KindFailure, KindLimits, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import { type LinkOp, refusalOf } from '../link/link-messages.ts';
@@ -92,6 +93,8 @@ export class Document {
   private first: number;
   head: number;
   durable: number;
+  /** The epoch of the last patch that was replayed. Along versions epochs never fall. */
+  private epoch = 0;
   private readonly clients = new Map<string, ClientMemory>();
   /** More clients than this are searched for clients to drop. */
   private clientsToLook = 2 * KEPT_CLIENTS;
@@ -146,6 +149,8 @@ export class Document {
   replay(delta: StoredDelta): void {
     const { kind } = this;
     if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
+    if (delta.epoch < this.epoch) throw new Error(`epoch ${delta.epoch} follows ${this.epoch} in the log`);
+    this.epoch = delta.epoch;
     const entry = entryOf(delta);
     const op = opOf(kind, entry);
     const applied = kind.apply(this.state, op);
@@ -354,6 +359,7 @@ export class Document {
   }
 
   private push(entry: Entry): void {
+    assert(entry.version === this.head + 1, 'a version is left out');
     this.entries.push(entry);
     this.entryBytes += entry.size;
     this.entryMemory += memoryOf(entry);
@@ -369,6 +375,7 @@ export class Document {
    * Notes that all patches up to `version` are durable. A large patch then keeps only its form in the log.
    */
   durableTo(version: number): void {
+    assert(version >= this.durable && version <= this.head, 'the durable version falls, or passes the head');
     for (let v = this.durable + 1; v <= version; v++) {
       const entry = this.entries[v - this.first];
       if (entry?.stored !== undefined) this.entries[v - this.first] = kept(this.kind, entry);

@@ -1,6 +1,7 @@
 // The output gate of one document. Every output that depends on a patch waits here, in order, until the
 // transaction that holds the patch has committed. The gate decides when an output leaves, never its
 // content.
+import assert from 'node:assert/strict';
 import type { Entry } from './entry.ts';
 
 /** An output other than a commit. It saw the document at `version`. */
@@ -12,9 +13,14 @@ export interface Held {
 export class Gate {
   private queue: (Entry | Held)[] = [];
   private durable: number;
+  /** The version of the last patch that was queued, and that of the last one that left. */
+  private queued: number;
+  private left: number;
 
   constructor(durable: number) {
     this.durable = durable;
+    this.queued = durable;
+    this.left = durable;
   }
 
   get isEmpty(): boolean {
@@ -23,6 +29,8 @@ export class Gate {
 
   /** Queues a committed patch for all subscribers. */
   commit(entry: Entry): void {
+    assert(entry.version === this.queued + 1, 'a patch is queued out of order');
+    this.queued = entry.version;
     this.queue.push(entry);
   }
 
@@ -41,6 +49,7 @@ export class Gate {
     emitRun: (run: readonly Entry[]) => void,
     mustYield: () => boolean = () => false,
   ): boolean {
+    assert(durable >= this.durable, 'a durable version is not durable any more');
     this.durable = durable;
     let run: Entry[] = [];
     let at = 0;
@@ -53,7 +62,10 @@ export class Gate {
         run = [];
         output.emit();
         isDone = !mustYield();
-      } else run.push(output);
+      } else {
+        assert(output.version === ++this.left, 'a patch leaves out of order');
+        run.push(output);
+      }
     }
     if (run.length > 0) emitRun(run);
     this.queue = at === this.queue.length ? [] : this.queue.slice(at);
