@@ -18,8 +18,11 @@ export interface Entry {
   readonly size: number;
   /** The patch in the kind's working form. Undefined if it is read again from `stored` when needed. */
   readonly op: unknown;
-  /** The form of the log. Undefined if it is made again from `op` when needed. */
-  readonly stored: Uint8Array | undefined;
+  /**
+   * The form of the log. Undefined if no frame has needed it since the patch is durable; it is made again from `op`
+   * then, once, since many clients that come back may need it.
+   */
+  stored: Uint8Array | undefined;
 }
 
 /**
@@ -165,8 +168,9 @@ function base64Bytes(text: string): Uint8Array | undefined {
 }
 
 /** JSON text of an entry's patch for a frame, as bytes. */
-export function frameText(kind: AnyKind, { op, stored }: Entry): Uint8Array {
-  const bytes = stored ?? storedForm(kind, op);
+export function frameText(kind: AnyKind, entry: Entry): Uint8Array {
+  entry.stored ??= storedForm(kind, entry.op);
+  const bytes = entry.stored;
   if (kind.name !== 'yjs') {
     const end = bytes.indexOf(NOTE);
     return end < 0 ? bytes : bytes.subarray(0, end);

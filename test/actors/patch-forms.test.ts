@@ -103,7 +103,12 @@ test('SUBMIT-7 json: the log and all frames hold the patch as committed, whateve
       const whole = run.map((entry) => canonical(jsonKind.wire(entry.op as never) as Json));
       assert.deepEqual((framed(document, run) as Json[]).map(canonical), whole);
       const later = run.map((entry) => kept(document.kind, entry));
+      assert.ok(later.every(({ stored, size }) => (stored === undefined) === size <= 1024));
       assert.deepEqual((framed(document, later) as Json[]).map(canonical), whole);
+      assert.ok(
+        later.every(({ stored }) => stored !== undefined),
+        'a second reader costs no encoding',
+      );
     }),
     { numRuns: 300 },
   );
