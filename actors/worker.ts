@@ -4,6 +4,7 @@
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import type { FoldRequest } from './compute/fold.ts';
+import { buffersOf, type SnapshotJob } from './compute/snapshot-job.ts';
 import { LOCAL_LINK } from './host/gateway-links.ts';
 import { Host, type HostLimits } from './host/host.ts';
 import type { Transport } from './link/link.ts';
@@ -43,7 +44,7 @@ export type ShardEpochs = readonly number[];
 export type ToWorker =
   | { type: 'stop' }
   | { type: 'folded'; token: number; bytes: number | undefined }
-  | { type: 'merged'; token: number; merged: Uint8Array<ArrayBuffer> | undefined }
+  | { type: 'snapshotJobDone'; token: number; bytes: Uint8Array<ArrayBuffer> | undefined }
   /** Claims the free ones among these shards. Answered by `claimed`. */
   | { type: 'claim'; token: number; shards: readonly number[] }
   /** Looks which of these shards another session has handed to this one. Answered by `claimed`. */
@@ -69,7 +70,7 @@ export type FromWorker =
   /** The database is out of reach, or it refused. */
   | { type: 'failed'; token: number; error: string }
   | { type: 'fold'; token: number; request: FoldRequest }
-  | { type: 'merge'; token: number; updates: readonly Uint8Array<ArrayBuffer>[] }
+  | { type: 'snapshotJob'; token: number; job: SnapshotJob }
   /**
    * Tells whether the database accepts writes. Sent after each failed attempt, and when an attempt succeeds
    * again.
@@ -135,7 +136,7 @@ function serve(
   return new Promise((resolve, reject) => {
     const { slot } = task.identity;
     const folds = new Map<number, (bytes: number | undefined) => void>();
-    const merges = new Map<number, (merged: Uint8Array<ArrayBuffer> | undefined) => void>();
+    const snapshotJobs = new Map<number, (bytes: Uint8Array<ArrayBuffer> | undefined) => void>();
     let lastToken = 0;
     const host = new Host({
       store,
@@ -154,17 +155,14 @@ function serve(
           folds.set(token, done);
           tell({ type: 'fold', token, request });
         }),
-      merge: async (updates) => {
+      snapshotJob: async (job) => {
         const token = ++lastToken;
-        const merged = await new Promise<Uint8Array<ArrayBuffer> | undefined>((done) => {
-          merges.set(token, done);
-          task.control.postMessage(
-            { type: 'merge', token, updates } satisfies FromWorker,
-            updates.map(({ buffer }) => buffer),
-          );
+        const done = await new Promise<Uint8Array<ArrayBuffer> | undefined>((resolve) => {
+          snapshotJobs.set(token, resolve);
+          task.control.postMessage({ type: 'snapshotJob', token, job } satisfies FromWorker, buffersOf(job));
         });
-        if (merged === undefined) throw new Error('the node could not merge the updates');
-        return merged;
+        if (done === undefined) throw new Error('the node could not do the job');
+        return done;
       },
       onLost: (reason) => {
         host.dispose();
@@ -216,9 +214,9 @@ function serve(
           folds.get(message.token)?.(message.bytes);
           folds.delete(message.token);
           return;
-        case 'merged':
-          merges.get(message.token)?.(message.merged);
-          merges.delete(message.token);
+        case 'snapshotJobDone':
+          snapshotJobs.get(message.token)?.(message.bytes);
+          snapshotJobs.delete(message.token);
           return;
         case 'stop':
           host

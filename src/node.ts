@@ -14,7 +14,7 @@ import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
 import { startFoldPool } from './compute/fold-pool.ts';
-import { startMergePool } from './compute/merge-pool.ts';
+import { startSnapshotPool } from './compute/snapshot-pool.ts';
 import { DatabaseHealth } from './database/database-health.ts';
 import { waitForPostgres } from './database/postgres-start.ts';
 import { sweepNowAndThen } from './database/sweeping.ts';
@@ -147,10 +147,10 @@ async function assemble(
     onEnded: (error) => log.error({ err: error }, 'a folding thread ended'),
   });
   onStop(() => folds.stop());
-  const merges = startMergePool(config.compute.foldTimeoutMs, (error) =>
-    log.error({ err: error }, 'a merging thread ended'),
+  const snapshotJobs = startSnapshotPool(config.compute.foldTimeoutMs, (error) =>
+    log.error({ err: error }, 'a thread for large snapshots ended'),
   );
-  onStop(() => merges.stop());
+  onStop(() => snapshotJobs.stop());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
     folds.fold({ storage: { ...storage, run }, request });
 
@@ -195,7 +195,7 @@ async function assemble(
     router,
     gateway,
     fold,
-    merge: merges.merge,
+    snapshotJob: snapshotJobs.run,
     log: (level, message, fields) => log[level](fields, message),
     onWrites: database.writes,
     onLost: (error) => fail(error),

@@ -43,6 +43,8 @@ interface Told {
 
 export class CatchingUp {
   private readonly parts: CatchingUpParts;
+  /** Callbacks of subscribers that wait for a snapshot to be packed. */
+  private readonly waitForPack = new Map<EncodedSnapshot, ((isPacked: boolean) => void)[]>();
   /** Callbacks of subscribers that wait for the document to be merged. */
   private waitForMerge: ((recent: RecentSnapshot | undefined) => void)[] = [];
 
@@ -148,8 +150,7 @@ export class CatchingUp {
       this.parts.waits.await(subscriber, (answered) =>
         this.whenMerged(unmerged, (recent) =>
           answered(() => {
-            if (recent === undefined)
-              audience.fail(subscriber, 'unavailable', 'the document cannot be read now');
+            if (recent === undefined) audience.fail(subscriber, ...UNREADABLE);
             else if (this.isFarBehind(recent) && merges < MOST_MERGES)
               this.greetWithSnapshot(subscriber, merges + 1);
             else this.greetFrom(subscriber, recent);
@@ -187,11 +188,48 @@ export class CatchingUp {
     );
   }
 
+  /** Sends a snapshot that was just made, and the patches since. */
+  private greetFrom(subscriber: Subscriber, recent: RecentSnapshot): void {
+    const { audience } = this.parts;
+    const { snapshot } = recent;
+    const json = snapshot.unpacked(subscriber.codec);
+    if (json === undefined) this.greetShared(subscriber, recent);
+    else
+      this.parts.waits.await(subscriber, (answered) =>
+        this.whenPacked(snapshot, json, (isPacked) =>
+          answered(() => {
+            if (isPacked) this.greetShared(subscriber, recent);
+            else audience.fail(subscriber, ...UNREADABLE);
+          }),
+        ),
+      );
+  }
+
   /**
-   * Sends a snapshot that was just made, and the patches since. A large snapshot goes over the subscriber's
+   * Has the snapshot written as MessagePack elsewhere, once for all waiting subscribers. False: that
+   * failed.
+   */
+  private whenPacked(snapshot: EncodedSnapshot, json: Uint8Array, then: (isPacked: boolean) => void): void {
+    const waiting = this.waitForPack.get(snapshot);
+    if (waiting !== undefined) {
+      waiting.push(then);
+      return;
+    }
+    const all = [then];
+    this.waitForPack.set(snapshot, all);
+    const { effects } = this.parts;
+    effects.pack(json, (packed) => {
+      if (packed !== undefined) snapshot.adoptPacked(packed);
+      this.waitForPack.delete(snapshot);
+      for (const each of all) effects.later(() => each(packed !== undefined));
+    });
+  }
+
+  /**
+   * Sends an encoded snapshot, and the patches since. A large snapshot goes over the subscriber's
    * link first, once for all subscribers behind that link, and the subscriber waits for that.
    */
-  private greetFrom(subscriber: Subscriber, recent: RecentSnapshot): void {
+  private greetShared(subscriber: Subscriber, recent: RecentSnapshot): void {
     const { effects, audience } = this.parts;
     const { link } = subscriber.link;
     const greet = (): void => {
@@ -465,6 +503,7 @@ export class CatchingUp {
  */
 const MOST_MERGES = 3;
 
+const UNREADABLE = ['unavailable', 'the document cannot be read now'] as const satisfies [ErrorCode, string];
 const OUT_OF_REACH = ['unavailable', 'the store is out of reach'] as const satisfies [ErrorCode, string];
 
 /**

@@ -88,6 +88,11 @@ export interface Effects<Actor> {
   /** Merges many Yjs updates into one on another thread. `done` gets undefined if that failed. */
   merge(actor: Actor, updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
   /**
+   * Writes a JSON text as MessagePack on another thread. `done` gets undefined if that failed. The caller
+   * asks for one text of a document at a time.
+   */
+  pack(actor: Actor, json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void;
+  /**
    * Sends an encoded snapshot over a link, once for all its subscribers. `then` runs when the other end has
    * all of it before every later message. False if too many subscribers wait, or if the link is gone.
    */
@@ -170,6 +175,10 @@ export class DocumentEffects<Actor = unknown> {
 
   merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void {
     this.effects.merge(this.actor, updates, done);
+  }
+
+  pack(json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
+    this.effects.pack(this.actor, json, done);
   }
 
   share(link: number, bytes: Uint8Array, then: () => void): boolean {

@@ -1,8 +1,11 @@
 // A snapshot of a document with its encodings for frames. All subscribers that open the document at one version share
 // it, so that a large document is encoded once per subprotocol and copied for each of them.
-import { Packr } from 'msgpackr';
 import { parseJson } from '../../protocol/json-text.ts';
-import { type FrameCodec, JSON_FRAMES } from '../link/link-messages.ts';
+import { packed } from '../compute/snapshot-job.ts';
+import { type FrameCodec, JSON_FRAMES, MSGPACK_FRAMES } from '../link/link-messages.ts';
+
+/** Reading a longer JSON text and writing it as MessagePack takes milliseconds. */
+const LARGE = 64 * 1024;
 
 export class EncodedSnapshot {
   /** The JSON text of the snapshot, or bytes for yjs. */
@@ -24,11 +27,29 @@ export class EncodedSnapshot {
     return bytes;
   }
 
+  /**
+   * The JSON text to write as MessagePack on another thread before `in` is called for this codec. Undefined
+   * if `in` takes no long time.
+   */
+  unpacked(codec: FrameCodec): Uint8Array | undefined {
+    if (codec !== MSGPACK_FRAMES || typeof this.value !== 'string' || this.encoded.has(codec))
+      return undefined;
+    return this.value.length < LARGE ? undefined : this.in(JSON_FRAMES);
+  }
+
+  /** Takes the text that `unpacked` has returned, as MessagePack. */
+  adoptPacked(packed: Uint8Array): void {
+    this.encoded.set(MSGPACK_FRAMES, packed);
+  }
+
   /** The snapshot as it stands in a frame. O(document) at the first call for a codec. The result must not be changed. */
   in(codec: FrameCodec): Uint8Array {
     let encoded = this.encoded.get(codec);
     if (encoded === undefined) {
-      encoded = codec === JSON_FRAMES ? asText(this.value) : packed(this.value);
+      encoded =
+        codec === JSON_FRAMES
+          ? asText(this.value)
+          : packed(typeof this.value === 'string' ? parseJson(this.value) : this.value);
       this.encoded.set(codec, encoded);
     }
     return encoded;
@@ -42,9 +63,3 @@ const asText = (value: string | Uint8Array): Uint8Array =>
         `"${Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')}"`,
         'latin1',
       );
-
-/** A Packr of its own for each snapshot: it keeps the buffer that it has grown to. */
-const packed = (value: string | Uint8Array): Uint8Array =>
-  new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true }).pack(
-    typeof value === 'string' ? parseJson(value) : value,
-  );

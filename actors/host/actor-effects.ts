@@ -112,6 +112,7 @@ export function actorEffects(parts: ActorEffectsParts): ActorEffects {
       ),
     fold: (actor, version, made, done) => sideJobs.fold(actor, version, made, done),
     merge: (actor, updates, done) => sideJobs.merge(actor, updates, done),
+    pack: (actor, json, done) => sideJobs.pack(actor, json, done),
     share: (actor, link, bytes, then) =>
       links.snapshotsOf(link)?.send(bytes, () => work.answered(actor, then)) === true,
     sharedNumber: (link, bytes) => links.snapshotsOf(link)?.numberOf(bytes),

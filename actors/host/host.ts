@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.ts';
 import { type CommitLimits, Committer } from '../committer.ts';
 import type { FoldRequest } from '../compute/fold.ts';
+import type { RunSnapshotJob } from '../compute/snapshot-job.ts';
 import type { ActorEffects, ActorLimits, DocumentActor } from '../document/actor.ts';
 import type { LinkOptions, Transport } from '../link/link.ts';
 import { NOT_OWNER, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
@@ -30,7 +31,7 @@ import { Passivation, type PassivationLimits } from './passivation.ts';
 import { PresenceTicks } from './presence-ticks.ts';
 import { answerRefused } from './refusals.ts';
 import { Residents } from './residents.ts';
-import { type Merge, SideJobs } from './side-jobs.ts';
+import { SideJobs } from './side-jobs.ts';
 
 export interface HostLimits extends PassivationLimits {
   readonly actor: ActorLimits;
@@ -59,7 +60,8 @@ export interface HostOptions {
   readonly confirmed: () => boolean;
   /** Folds on another thread. Resolves to the bytes of the snapshot, or to undefined if none was made. */
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
-  readonly merge: Merge;
+  /** Works on a large snapshot on another thread. */
+  readonly snapshotJob: RunSnapshotJob;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /**
    * The handling of this document has thrown. Other workers count the failure too, since they may get the

@@ -1,17 +1,21 @@
 // Jobs for documents that go on beside their edits: snapshots, written here or folded on another thread, and
-// merges of yjs updates. An answer is handled in a turn of its document.
+// the preparation of large snapshots for clients, also on another thread. An answer is handled in a turn of its document.
 import type { Clock } from '../clock.ts';
 import type { FoldRequest } from '../compute/fold.ts';
+import type { RunSnapshotJob, SnapshotJob } from '../compute/snapshot-job.ts';
 import type { DocumentActor } from '../document/actor.ts';
 import type { MadeSnapshot } from '../document/effects.ts';
 import type { OwnedShards } from '../owned-shards.ts';
 import type { OpenedSession, WorkerStore } from '../storage/store.ts';
 
-/**
- * Merges many Yjs updates into one on another thread. `updates` are oldest first, and the caller gives them
- * away.
- */
-export type Merge = (updates: readonly Uint8Array<ArrayBuffer>[]) => Promise<Uint8Array<ArrayBuffer>>;
+/** A job on a large snapshot that waits for the other thread. */
+interface WaitingJob {
+  readonly actor: DocumentActor;
+  readonly bytes: number;
+  /** Makes the job, with copies of the document's bytes. */
+  readonly job: () => SnapshotJob;
+  readonly done: (bytes: Uint8Array | undefined) => void;
+}
 
 export interface SideJobsOptions {
   readonly store: Pick<WorkerStore, 'writeSnapshot'>;
@@ -20,7 +24,7 @@ export interface SideJobsOptions {
   readonly isCurrent: (actor: DocumentActor) => boolean;
   readonly answered: (actor: DocumentActor, act: () => void) => void;
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
-  readonly merge: Merge;
+  readonly snapshotJob: RunSnapshotJob;
   readonly clock: Pick<Clock, 'after'>;
   readonly log: (level: 'warn', message: string, fields: object) => void;
 }
@@ -28,15 +32,18 @@ export interface SideJobsOptions {
 export class SideJobs {
   private readonly options: SideJobsOptions;
   private readonly folds = new Set<Promise<void>>();
-  /** One merge runs at a time, because each merge works on a copy of its updates. */
-  private merging = Promise.resolve();
+  /** In the order in which they came. A document has one merge and one packing in here at most. */
+  private waiting: WaitingJob[] = [];
+  /** One job runs at a time, because each works on copies. */
+  private isWorking = false;
+  private isOldestNext = true;
   private ended = false;
 
   constructor(options: SideJobsOptions) {
     this.options = options;
   }
 
-  /** No merge begins any more: the session is over. */
+  /** No job on a large snapshot begins any more: the session is over. */
   end(): void {
     this.ended = true;
   }
@@ -75,7 +82,18 @@ export class SideJobs {
     updates: readonly Uint8Array[],
     done: (merged: Uint8Array | undefined) => void,
   ): void {
-    this.merging = this.merging.then(() => this.mergeNow(actor, updates, done));
+    const bytes = updates.reduce((sum, { length }) => sum + length, 0);
+    const job = (): SnapshotJob => ({
+      type: 'merge',
+      updates: updates.map((update) => new Uint8Array(update)),
+    });
+    this.enqueue({ actor, bytes, job, done });
+  }
+
+  /** As `Effects.pack`. */
+  pack(actor: DocumentActor, json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
+    const job = (): SnapshotJob => ({ type: 'pack', json: new Uint8Array(json) });
+    this.enqueue({ actor, bytes: json.length, job, done });
   }
 
   /** Resolves when all snapshots that were begun have ended, or after `mostMs`. */
@@ -88,18 +106,42 @@ export class SideJobs {
     cancel();
   }
 
-  private async mergeNow(
-    actor: DocumentActor,
-    updates: readonly Uint8Array[],
-    done: (merged: Uint8Array | undefined) => void,
-  ): Promise<void> {
-    const { isCurrent, merge, answered, log } = this.options;
-    if (!isCurrent(actor) || this.ended) return;
+  private enqueue(waiting: WaitingJob): void {
+    this.waiting.push(waiting);
+    if (!this.isWorking) void this.workOff();
+  }
+
+  private async workOff(): Promise<void> {
+    this.isWorking = true;
+    for (let next = this.next(); next !== undefined; next = this.next()) await this.run(next);
+    this.isWorking = false;
+  }
+
+  /**
+   * The oldest job and the smallest job take turns: a small document does not wait for all large ones before
+   * it, and no document is put off for ever.
+   */
+  private next(): WaitingJob | undefined {
+    const { isCurrent } = this.options;
+    this.waiting = this.ended ? [] : this.waiting.filter(({ actor }) => isCurrent(actor));
+    const chosen = this.isOldestNext
+      ? this.waiting[0]
+      : this.waiting.reduce<WaitingJob | undefined>(
+          (least, job) => (least === undefined || job.bytes < least.bytes ? job : least),
+          undefined,
+        );
+    this.isOldestNext = !this.isOldestNext;
+    this.waiting = this.waiting.filter((job) => job !== chosen);
+    return chosen;
+  }
+
+  private async run({ actor, job, done }: WaitingJob): Promise<void> {
+    const { snapshotJob, answered, log } = this.options;
     try {
-      const merged = await merge(updates.map((update) => new Uint8Array(update)));
-      answered(actor, () => done(merged));
+      const bytes = await snapshotJob(job());
+      answered(actor, () => done(bytes));
     } catch (error) {
-      log('warn', 'updates were not merged', { doc: actor.name, error: String(error) });
+      log('warn', 'a snapshot was not prepared', { doc: actor.name, error: String(error) });
       answered(actor, () => done(undefined));
     }
   }

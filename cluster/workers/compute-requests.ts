@@ -1,13 +1,13 @@
-// Requests of a worker for work on other threads, passed on by the main thread: folds of snapshots and merges of
-// yjs updates. Every request is answered, also when the work fails.
+// Requests of a worker for work on other threads, passed on by the main thread: folds of snapshots, and jobs on
+// large ones. Every request is answered, also when the work fails.
 import type { MessagePort } from 'node:worker_threads';
 import type { FoldRequest } from '../../actors/compute/fold.ts';
-import type { Merge } from '../../actors/host/side-jobs.ts';
+import type { RunSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import type { FromWorker, ToWorker } from '../../actors/worker.ts';
 
 export interface ComputeRequestsOptions {
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
-  readonly merge: Merge;
+  readonly snapshotJob: RunSnapshotJob;
   readonly log: (level: 'warn', message: string, fields: object) => void;
 }
 
@@ -28,16 +28,16 @@ export async function answerFold(
   port.postMessage({ type: 'folded', token, bytes } satisfies ToWorker);
 }
 
-export async function answerMerge(
-  { merge, log }: ComputeRequestsOptions,
+export async function answerSnapshotJob(
+  { snapshotJob, log }: ComputeRequestsOptions,
   port: MessagePort,
-  { token, updates }: Request<'merge'>,
+  { token, job }: Request<'snapshotJob'>,
 ): Promise<void> {
   try {
-    const merged = await merge(updates);
-    port.postMessage({ type: 'merged', token, merged } satisfies ToWorker, [merged.buffer]);
+    const bytes = await snapshotJob(job);
+    port.postMessage({ type: 'snapshotJobDone', token, bytes } satisfies ToWorker, [bytes.buffer]);
   } catch (error) {
-    log('warn', 'updates were not merged', { error: String(error) });
-    port.postMessage({ type: 'merged', token, merged: undefined } satisfies ToWorker);
+    log('warn', 'a snapshot was not prepared', { job: job.type, error: String(error) });
+    port.postMessage({ type: 'snapshotJobDone', token, bytes: undefined } satisfies ToWorker);
   }
 }

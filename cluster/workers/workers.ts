@@ -10,8 +10,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { systemClock } from '../../actors/clock.ts';
 import type { FoldRequest } from '../../actors/compute/fold.ts';
+import type { RunSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
-import type { Merge } from '../../actors/host/side-jobs.ts';
 import { Link } from '../../actors/link/link.ts';
 import type { ToGateway, ToOwner } from '../../actors/link/link-messages.ts';
 import { Progress } from '../../actors/liveness/progress.ts';
@@ -31,7 +31,7 @@ import {
 } from '../../actors/worker.ts';
 import type { PeerStream } from '../peer/network.ts';
 import type { OwnerLink, OwnerLinkListener } from '../shards/owner-link.ts';
-import { answerFold, answerMerge } from './compute-requests.ts';
+import { answerFold, answerSnapshotJob } from './compute-requests.ts';
 import { NodeQuarantine } from './node-quarantine.ts';
 import type { Epochs, SlotHost, SlotListener } from './slot-host.ts';
 import { StallWatch } from './stalls.ts';
@@ -54,7 +54,7 @@ export interface WorkersOptions {
   /** Messages of this node's owners to the node's own gateway. */
   readonly messages: OwnerLinkListener['messages'];
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
-  readonly merge: Merge;
+  readonly snapshotJob: RunSnapshotJob;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** Called with the failure of a worker's last write, or undefined once its writes succeed. */
   readonly onWrites: (slot: number, failure: { readonly code?: string } | undefined) => void;
@@ -259,8 +259,8 @@ export class Workers implements SlotHost {
           case 'fold':
             void answerFold(options, control.port1, message);
             return;
-          case 'merge':
-            void answerMerge(options, control.port1, message);
+          case 'snapshotJob':
+            void answerSnapshotJob(options, control.port1, message);
             return;
           case 'writes':
             options.onWrites(slot.number, message.failure);

@@ -37,7 +37,7 @@ export interface ClusterRunOptions {
   readonly rings: Rings;
   readonly gateway: OwnerLinkListener;
   readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
-  readonly merge: WorkersOptions['merge'];
+  readonly snapshotJob: WorkersOptions['snapshotJob'];
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly onWrites: WorkersOptions['onWrites'];
   readonly workerModule?: URL;
@@ -194,7 +194,7 @@ async function assemble(
     slotListener: controller,
     messages: (link, messages) => gateway.messages(link, messages),
     fold: (request) => options.fold(run, request),
-    merge: options.merge,
+    snapshotJob: options.snapshotJob,
     log,
     onWrites: options.onWrites,
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),

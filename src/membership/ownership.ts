@@ -27,7 +27,7 @@ export interface OwnershipOptions {
   readonly router: Router;
   readonly gateway: OwnerLinkListener;
   readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
-  readonly merge: WorkersOptions['merge'];
+  readonly snapshotJob: WorkersOptions['snapshotJob'];
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly onWrites: WorkersOptions['onWrites'];
   readonly workerModule?: URL;
@@ -140,7 +140,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
     slotListener: alone,
     messages: (link, messages) => gateway.messages(link, messages),
     fold: (request) => options.fold(run, request),
-    merge: options.merge,
+    snapshotJob: options.snapshotJob,
     log,
     onWrites: options.onWrites,
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),

@@ -1,5 +1,6 @@
 // One document's actor without a host: the log, the store's answers and what is durable are in the
 // test's hands, and so is each tick of presence. Everything happens within the calls made here.
+import { doSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import { type ActorLimits, DocumentActor } from '../../actors/document/actor.ts';
 import { REMEMBERED_SEQS } from '../../actors/document/client-memory.ts';
 import { Document } from '../../actors/document/document.ts';
@@ -102,6 +103,8 @@ export class ActorHarness {
         whenLive: (_actor, then) => this.ask(then),
         fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
         merge: (_actor, updates, done) => this.ask(() => done(mergeAll(updates))),
+        pack: (_actor, json, done) =>
+          this.ask(() => done(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }))),
         share: (_actor, _link, _bytes, then) => {
           this.ask(then);
           return true;

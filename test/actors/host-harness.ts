@@ -1,7 +1,7 @@
 // A host on the memory store, in this thread, with a gateway's end of a link in the test's hands.
 import { systemClock } from '../../actors/clock.ts';
+import { doSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import { Host, type HostLimits } from '../../actors/host/host.ts';
-import type { Merge } from '../../actors/host/side-jobs.ts';
 import { Link } from '../../actors/link/link.ts';
 import {
   FORGET,
@@ -77,7 +77,10 @@ export async function startHost(
   /** What the thread has spent; by itself no work takes any time here, so that nothing waits for a turn. */
   spentMs: () => number = () => 0,
   clock = systemClock,
-  merge: Merge = async (updates) => new Uint8Array(mergeAll(updates)),
+  merge: (updates: readonly Uint8Array[]) => Promise<Uint8Array<ArrayBuffer>> = async (updates) =>
+    new Uint8Array(mergeAll(updates)),
+  pack: (json: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>> = async (json) =>
+    new Uint8Array(doSnapshotJob({ type: 'pack', json })),
 ): Promise<Harness> {
   const store = database.worker();
   const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
@@ -97,7 +100,7 @@ export async function startHost(
     spentMs,
     confirmed: () => true,
     fold: () => Promise.resolve(undefined),
-    merge,
+    snapshotJob: (job) => (job.type === 'merge' ? merge(job.updates) : pack(job.json)),
     onFailed: (doc) => failed.push(doc),
     log: (_level, message, fields) => errors.push({ message, ...fields }),
     onLost: (reason) => lost.push(reason),

@@ -2,11 +2,16 @@
 // read in pieces, between which others have their turns, and the updates of a yjs document are merged elsewhere.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { unpack } from 'msgpackr';
 import * as Y from 'yjs';
 import { type Clock, systemClock } from '../../actors/clock.ts';
+import { doSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import {
   COMMIT,
+  JSON_FRAMES,
   jsonOp,
+  MSGPACK_FRAMES,
+  OPEN,
   OPEN_FAILED,
   OPENED,
   SUBMIT,
@@ -287,4 +292,98 @@ test('a patch that commits while a large snapshot goes over the link reaches tho
   const shown = (opened?.[3] ?? []).map((frame) => frameMessage(frame).version);
   const later = commitsOn(host.got.slice(at), 1);
   assert.deepEqual([...shown, ...later], [1, 2]);
+});
+
+/** The message of a frame in MessagePack, whose header is that of a large frame. */
+const packedMessage = (frame: Uint8Array | undefined): { snapshot?: unknown; version?: number } =>
+  unpack((frame ?? new Uint8Array()).subarray(10));
+
+async function withPacking(pack: (json: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>): Promise<Harness> {
+  const host = await startHost(createMemoryDatabase(), LIMITS, undefined, undefined, undefined, pack);
+  host.open(1, LARGE, { kind: 'json' });
+  host.send([SUBMIT, 1, 1, 1, 0, jsonOp(PART)]);
+  await until(host, () => commitsOn(host.got, 1).includes(1));
+  host.got.length = 0;
+  return host;
+}
+
+test('a large json document is written as MessagePack elsewhere, once for all who open it, and edits go on', async (t) => {
+  const packing = gate();
+  let packs = 0;
+  const host = await withPacking(async (json) => {
+    packs++;
+    await packing.opened;
+    return new Uint8Array(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }));
+  });
+  t.after(() => host.host.dispose());
+  for (const sub of [2, 3, 4]) host.open(sub, LARGE, { kind: 'json', codec: MSGPACK_FRAMES });
+  await until(host, () => packs === 1);
+  host.send([SUBMIT, 1, 1, 2, -1, jsonOp(JSON.stringify([{ op: 'add', path: '/late', value: 1 }]))]);
+  await until(host, () => commitsOn(host.got, 1).includes(2));
+  assert.deepEqual(openedOf(host.got), []);
+  packing.open();
+  await until(host, () => openedOf(host.got).length === 3);
+  assert.equal(packs, 1);
+  assert.equal(host.snapshots.size, 1);
+  for (const opened of openedOf(host.got)) {
+    assert.equal(opened[4], 2, 'the patch since is in the answer');
+    const { version, snapshot } = packedMessage(opened[3][0]);
+    assert.equal(version, 1);
+    assert.deepEqual(snapshot, { part: Array.from({ length: 40_000 }, (_, a) => a) });
+  }
+});
+
+test('where a snapshot cannot be packed, those who open the document are told, and the next one tries again', async (t) => {
+  let fails = true;
+  const host = await withPacking(async (json) => {
+    if (fails) throw new Error('no thread');
+    return new Uint8Array(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }));
+  });
+  t.after(() => host.host.dispose());
+  host.open(2, LARGE, { kind: 'json', codec: MSGPACK_FRAMES });
+  await until(host, () => host.got.some((message) => message[0] === OPEN_FAILED));
+  assert.equal(host.got.find((message) => message[0] === OPEN_FAILED)?.[3], 'unavailable');
+  fails = false;
+  host.open(3, LARGE, { kind: 'json', codec: MSGPACK_FRAMES });
+  await until(host, () => openedOf(host.got).length === 1);
+});
+
+test('of the documents that wait for the other thread the oldest and the smallest take turns', async (t) => {
+  const first = gate();
+  const order: number[] = [];
+  const host = await startHost(createMemoryDatabase(), LIMITS, undefined, undefined, async (updates) => {
+    // The empty update of a new document comes first.
+    order.push(updates.length - 1);
+    if (order.length === 1) await first.opened;
+    return new Uint8Array(mergeAll(updates));
+  });
+  t.after(() => host.host.dispose());
+  // Documents of 3, 7, 6, 5 and 4 updates, which are asked for in this order.
+  const sizes = [3, 7, 6, 5, 4];
+  const open = (chan: number, sub: number): void =>
+    host.send([
+      OPEN,
+      chan,
+      sub,
+      {
+        doc: `acme/yjs-${chan}`,
+        client: `client-${chan}-${sub}`,
+        user: 'u',
+        role: 'owner',
+        codec: JSON_FRAMES,
+        kind: 'yjs',
+      },
+    ]);
+  for (const [at, size] of sizes.entries()) {
+    open(at + 1, 1);
+    for (let seq = 1; seq <= size; seq++) host.send([SUBMIT, at + 1, 1, seq, -1, [UPDATE_OP, update('a')]]);
+    await until(host, () => commitsOn(host.got, at + 1).includes(size));
+  }
+  for (const at of sizes.keys()) {
+    open(at + 1, 2);
+    await host.idle();
+  }
+  first.open();
+  await until(host, () => order.length === 5);
+  assert.deepEqual(order, [3, 4, 7, 5, 6]);
 });

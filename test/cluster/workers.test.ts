@@ -212,7 +212,7 @@ async function stage(t: TestContext) {
     },
     messages: () => undefined,
     fold: () => Promise.resolve(undefined),
-    merge: () => Promise.reject(new Error('nothing is merged here')),
+    snapshotJob: () => Promise.reject(new Error('no snapshot is prepared here')),
     log: () => undefined,
     workerModule: new URL('../support/ending-worker.js', import.meta.url),
   });

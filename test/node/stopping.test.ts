@@ -106,7 +106,7 @@ for (const [what, silencing] of Object.entries(SILENCINGS)) {
       rings: new Rings(),
       gateway: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
       fold: () => Promise.resolve(undefined),
-      merge: () => Promise.reject(new Error('nothing is merged here')),
+      snapshotJob: () => Promise.reject(new Error('no snapshot is prepared here')),
       log: () => undefined,
       onWrites: () => undefined,
       signal: giveUp.signal,

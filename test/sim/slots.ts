@@ -3,7 +3,9 @@
 // and another takes its place. Over 400 lines, because it stands for both ends of a thread at once.
 //
 // A slot's modes: ended -> starting -> live -> ended; any -> stopped.
+
 import { type FoldRequest, fold } from '../../actors/compute/fold.ts';
+import { doSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
 import { Host } from '../../actors/host/host.ts';
 import { Link } from '../../actors/link/link.ts';
@@ -22,7 +24,6 @@ import {
 import type { PeerStream } from '../../cluster/peer/network.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Epochs, SlotHost, SlotListener } from '../../cluster/workers/slot-host.ts';
-import { mergeAll } from '../../kinds/yjs/updates.ts';
 import type { MemoryNode } from '../doubles/store-memory.ts';
 import { Pipe, Port } from './pipe.ts';
 import { Thread } from './thread.ts';
@@ -320,7 +321,7 @@ export class SimSlots implements SlotHost {
           this.countFailure(doc);
         }),
       fold: (request: FoldRequest) => thread.gate(this.folded(fold(folds, request))),
-      merge: (updates) => thread.gate(Promise.resolve(new Uint8Array(mergeAll(updates)))),
+      snapshotJob: (job) => thread.gate(Promise.resolve(new Uint8Array(doSnapshotJob(job)))),
       onLost: (reason) => {
         host.dispose();
         slot.end(reason);
