@@ -8,6 +8,11 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+/** Thrown for failures that are no defect, such as a server that does not answer. Told in one line. */
+export class RunFailure extends Error {
+  override name = 'RunFailure';
+}
+
 /** Thrown when a signal has ended a command early. */
 export class Interrupted extends Error {
   override name = 'Interrupted';
@@ -56,6 +61,9 @@ export async function runCommand(usage: string, command: () => Promise<number>):
     if (error instanceof UsageError) {
       process.stderr.write(`${error.message}\n${usage}\n`);
       process.exitCode = 2;
+    } else if (error instanceof RunFailure) {
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = 1;
     } else if (error instanceof Interrupted) {
       process.stderr.write(`${error.message}\n`);
       process.exit(1);

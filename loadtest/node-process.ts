@@ -16,6 +16,8 @@ export interface NodeProcessOptions {
   readonly port?: number;
   /** Compiled entry point; default: that of this build. */
   readonly main?: string;
+  /** Whether Ctrl-C in the terminal does not reach the node: the parent stops it later (default false). */
+  readonly detached?: boolean;
   /** Called with all output of the node. */
   readonly onOutput?: (text: string) => void;
 }
@@ -61,7 +63,7 @@ export class NodeProcess {
    * override the others.
    */
   async restart(more: readonly string[] = []): Promise<void> {
-    const { storage, set = [], main = DEFAULT_MAIN } = this.options;
+    const { storage, set = [], main = DEFAULT_MAIN, detached = false } = this.options;
     const settings = [
       'listen.host=127.0.0.1',
       `listen.port=${this.port}`,
@@ -77,6 +79,7 @@ export class NodeProcess {
       [main, 'serve', ...settings.flatMap((setting) => ['--set', setting])],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
+        detached,
       },
     );
     this.child = child;

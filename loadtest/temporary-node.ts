@@ -52,7 +52,7 @@ export async function withDataDirectory<T>(use: (directory: string) => Promise<T
 }
 
 /** Turns `http://host:port` or `ws://host:port/v1/socket` into the latter. */
-function socketUrlOf(url: string): string {
+export function socketUrlOf(url: string): string {
   const parsed = new URL(url);
   parsed.protocol = parsed.protocol === 'https:' || parsed.protocol === 'wss:' ? 'wss:' : 'ws:';
   if (parsed.pathname === '/') parsed.pathname = '/v1/socket';

@@ -112,6 +112,11 @@ export interface DocumentRecord {
 export interface RecorderOptions {
   /** Whether to keep a replica by applying commits in order. Costs the kind's work for each. */
   readonly replicas: boolean;
+  /**
+   * Whether to keep snapshots and commits (default true). Without them the order of the versions and the fate
+   * of each submit are still checked, and the memory does not grow with the commits of others.
+   */
+  readonly streams?: boolean;
   readonly now: () => number;
 }
 
@@ -166,7 +171,7 @@ export class Recorder {
   private of(doc: string): DocumentNotes {
     let notes = this.notes.get(doc);
     if (notes === undefined) {
-      notes = new DocumentNotes(doc, this.client, this.options.replicas);
+      notes = new DocumentNotes(doc, this.client, this.options);
       this.notes.set(doc, notes);
     }
     return notes;
@@ -182,14 +187,18 @@ class DocumentNotes implements DocumentRecord {
   replicaNow: Replica | undefined;
   closing = false;
   private readonly replicas: boolean;
+  private readonly keepsStreams: boolean;
   private stream: StreamRecord | undefined;
+  /** Patches received of the stream, whether they are kept or not. */
+  private received = 0;
   private history = '';
   private since: { version: number; history: string } | undefined;
 
-  constructor(doc: string, client: string, replicas: boolean) {
+  constructor(doc: string, client: string, { replicas, streams = true }: RecorderOptions) {
     this.doc = doc;
     this.client = client;
     this.replicas = replicas;
+    this.keepsStreams = streams;
   }
 
   get replica(): ReplicaRecord | undefined {
@@ -216,7 +225,13 @@ class DocumentNotes implements DocumentRecord {
       for (const entry of ops) this.take(entry, at);
     } else {
       const snapshot = kind === 'yjs' ? bytes(message.snapshot) : message.snapshot;
-      this.begin({ history, kind, from: version, snapshot, ops: [] });
+      this.begin({
+        history,
+        kind,
+        from: version,
+        snapshot: this.keepsStreams ? snapshot : undefined,
+        ops: [],
+      });
       if (this.replicas) {
         this.guarded(() => {
           this.replicaNow = replicaOf(kind, snapshot, version);
@@ -259,7 +274,7 @@ class DocumentNotes implements DocumentRecord {
       return;
     }
     const first = version - ops.length + 1;
-    const expected = stream.from + stream.ops.length + 1;
+    const expected = stream.from + this.received + 1;
     if (first !== expected) {
       this.broken(first > expected ? 'stream-gap' : 'stream-repeat', `${first} follows ${expected - 1}`);
       this.begin({ ...stream, from: first - 1, snapshot: undefined, ops: [] });
@@ -284,11 +299,12 @@ class DocumentNotes implements DocumentRecord {
 
   /** The newest version of the subscription; -1 without one. */
   private get seen(): number {
-    return this.stream === undefined ? -1 : this.stream.from + this.stream.ops.length;
+    return this.stream === undefined ? -1 : this.stream.from + this.received;
   }
 
   private begin(stream: StreamRecord): void {
     this.stream = stream;
+    this.received = 0;
     this.streams.push(stream);
   }
 
@@ -296,8 +312,9 @@ class DocumentNotes implements DocumentRecord {
     const { stream } = this;
     if (stream === undefined) return;
     const entry = stream.kind === 'yjs' ? { ...raw, op: bytes(raw.op) } : raw;
-    stream.ops.push(entry);
-    const version = stream.from + stream.ops.length;
+    if (this.keepsStreams) stream.ops.push(entry);
+    this.received += 1;
+    const version = stream.from + this.received;
     if (entry.client === this.client) this.decide(entry.seq, { type: 'ok', version }, at);
     const replica = this.replicaNow;
     if (replica === undefined || version <= replica.version) return;

@@ -31,6 +31,8 @@ export interface BareClientOptions {
   readonly encoding: 'json' | 'msgpack';
   /** Whether to keep replicas (default true). */
   readonly replicas?: boolean;
+  /** Whether the recorder keeps snapshots and commits (default true). */
+  readonly streams?: boolean;
   /**
    * Whether to come back with `since` (default true). Without it a client does not receive its missed
    * commits: it sends these submits again, and the server must recognise them.
@@ -57,10 +59,11 @@ export interface DocumentListener {
   closed?(code: string | undefined): void;
 }
 
-type Mode = 'idle' | 'connecting' | 'live' | 'waiting' | 'stopped';
+type Mode = 'idle' | 'connecting' | 'live' | 'waiting' | 'away' | 'stopped';
 
 /**
- * Modes: idle → connecting → live → waiting → connecting …; stopped from anywhere, for good.
+ * Modes: idle → connecting → live → waiting → connecting …; away from connecting, live and waiting, and from
+ * there to connecting; stopped from anywhere, for good.
  * A close code after which a client must not come back leads to stopped.
  */
 export class BareClient {
@@ -88,6 +91,7 @@ export class BareClient {
     this.codec = options.encoding === 'json' ? jsonCodec : msgpackCodec;
     this.recorder = new Recorder(options.client, {
       replicas: options.replicas ?? true,
+      streams: options.streams ?? true,
       now: () => performance.now(),
     });
   }
@@ -130,6 +134,21 @@ export class BareClient {
   /** Cuts the connection without a close frame, as a lost network does; the client comes back by itself. */
   drop(): void {
     this.socket?.terminate();
+  }
+
+  /** Cuts the connection without a close frame, and stays away until comeBack(). Counts as no loss. */
+  goAway(): void {
+    if (this.mode === 'idle' || this.mode === 'stopped' || this.mode === 'away') return;
+    const { socket } = this;
+    this.socket = undefined;
+    clearTimeout(this.retry);
+    this.disconnected(false);
+    this.leave('away');
+    socket?.terminate();
+  }
+
+  comeBack(): void {
+    if (this.mode === 'away') this.dial();
   }
 
   /** Stops the client. Submits without an answer stay unknown. */

@@ -26,10 +26,14 @@ const PIECE_UNITS = 20_000;
 
 /** Reads a `.json` or `.json.gz` file. Throws if it is not a trace. */
 export async function readTrace(path: string): Promise<Trace> {
+  return parseTrace(await readTraceFile(path));
+}
+
+/** The value in a `.json` or `.json.gz` file. */
+export async function readTraceFile(path: string): Promise<unknown> {
   const bytes = await readFile(path);
   const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const text = (zipped ? await promisify(gunzip)(bytes) : bytes).toString('utf8');
-  return parseTrace(JSON.parse(text));
+  return JSON.parse((zipped ? await promisify(gunzip)(bytes) : bytes).toString('utf8'));
 }
 
 /**

@@ -12,6 +12,11 @@ test('wrong arguments are told in one line and the usage, with exit code 2', asy
     ['test/sim/cli.js', ['--seed', 'x']],
     ['test/chaos/cli.js', ['--fault', 'foo']],
     ['loadtest/measures/soak-cli.js', ['--sockets=-1']],
+    ['loadtest/run/load-test-cli.js', []],
+    ['loadtest/run/load-test-cli.js', ['nope']],
+    ['loadtest/run/load-test-cli.js', ['smoke', '--nodes', '0']],
+    ['loadtest/run/load-test-cli.js', ['smoke', '--nodes', '2', '--target', 'http://x']],
+    ['loadtest/run/load-test-cli.js', ['smoke', '--compare', 'nope.json']],
     ['loadtest/replay/replay-cli.js', []],
     ['loadtest/measures/stored-cli.js', []],
   ];

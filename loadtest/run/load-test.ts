@@ -1,0 +1,363 @@
+// One load test: makes the documents, starts the processes of the load, strikes the faults, reads the servers,
+// and puts the result together. Ends early when its signal is aborted, and has a result then, too.
+import { type ChildProcess, fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import * as Y from 'yjs';
+import type { KindName, Wire } from '../../protocol/messages.ts';
+import { RunFailure, UsageError } from '../cli-options.ts';
+import { BareClient } from '../clients/bare-client.ts';
+import { deferred } from '../clients/deferred.ts';
+import type { NamedScenario } from '../scenarios/read-scenario.ts';
+import type { ScenarioFault } from '../scenarios/scenario.ts';
+import { clock } from './clock.ts';
+import { Course } from './course.ts';
+import { checkedDocuments, crowdOf, kindOf, type Member } from './crowd.ts';
+import type { CheckReport, LoadAnswer, LoadCommand, LoadOrder, Patience } from './load-process.ts';
+import { FORMAT, type LoadResult, type Mark, Merger, type Second } from './result.ts';
+import { NO_READER, ProcReader, type ServerReading } from './server-readings.ts';
+import { bringBack, strike, type Target } from './target.ts';
+import { judge, verdictOf } from './verdict.ts';
+
+export interface LoadTestOptions extends NamedScenario {
+  readonly target: Target;
+  readonly token: string | undefined;
+  /** Organisation of the documents. */
+  readonly org: string;
+  /** Undefined: as many as the clients need and the machine has processors. */
+  readonly processes: number | undefined;
+  readonly patience?: Patience;
+  /** Aborted to end the load early. */
+  readonly signal: AbortSignal;
+  readonly onPhase?: (line: string) => void;
+  readonly onSecond?: (second: Second, progress: Progress) => void;
+}
+
+/** What is known of the run so far. */
+export interface Progress {
+  readonly lastsMs: number;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly losses: Readonly<Record<string, number>>;
+  readonly marks: readonly Mark[];
+}
+
+const PATIENCE: Patience = { settleMs: 15_000, readMs: 60_000 };
+const CLIENTS_A_PROCESS = 1000;
+/** Time between the order to begin and the beginning, so that all processes have the order by then. */
+const BEFORE_MS = 300;
+/** Longest time until all clients of the beginning are there, and until the check has ended. */
+const OPEN_MS = 300_000;
+const CHECK_MS = 600_000;
+
+export async function runLoadTest(options: LoadTestOptions): Promise<LoadResult> {
+  const { scenario, target, signal, org, onPhase = () => undefined } = options;
+  demandOwnNodes(options);
+  const total = scenario.clients.editors + scenario.clients.readers;
+  const processes = options.processes ?? processesFor(total);
+  const crowd = crowdOf(scenario, processes);
+  const run = Math.floor(Date.now() % 36 ** 6).toString(36);
+  const docs = Array.from({ length: scenario.documents.count }, (_, index) => `${org}/${run}-${index}`);
+  if (scenario.documents.initialBytes > 0) {
+    onPhase(`filling ${docs.length} document(s) to ${scenario.documents.initialBytes} bytes`);
+    await fillDocuments(options, docs);
+  }
+  const checked = checkedDocuments(scenario, crowd);
+  onPhase(`${total} clients in ${processes} process(es) on ${docs.length} document(s)`);
+  const load = new Load(options, processes);
+  try {
+    const order = { run, docs, checked, total };
+    await load.open(crowd.map((members, index) => orderOf(options, order, members, index)));
+    const startedAt = new Date();
+    await load.run();
+    onPhase(signal.aborted ? 'interrupted: checking what was done' : 'checking');
+    const reports = await load.end();
+    const { merger, marks } = load;
+    const late = merger.seconds.filter(({ generator }) => generator.isLate).length;
+    const used = new Set(crowd.flat().map(({ document }) => document)).size;
+    const measured = {
+      generator: {
+        processes,
+        processors: availableParallelism(),
+        node: process.version,
+        lateSeconds: merger.seconds.length === 0 ? 0 : late / merger.seconds.length,
+      },
+      isInterrupted: signal.aborted,
+      seconds: merger.seconds,
+      totals: merger.totals,
+      times: merger.times,
+      errors: merger.errors,
+      losses: merger.losses,
+      checked: {
+        ...sumOf(reports),
+        // A large document has clients in several processes, and is read by each.
+        documents: checked.length - new Set(reports.flatMap(({ unchecked }) => unchecked)).size,
+        ofDocuments: used,
+      },
+    };
+    const criteria = judge(scenario, measured);
+    return {
+      format: FORMAT,
+      scenario: options.name,
+      settings: scenario,
+      startedAt: startedAt.toISOString(),
+      target: { urls: target.urls, isOwn: target.nodes.length > 0 },
+      ...measured,
+      marks,
+      criteria,
+      verdict: verdictOf(criteria, signal.aborted),
+    };
+  } finally {
+    load.close();
+  }
+}
+
+function demandOwnNodes({ scenario, target }: LoadTestOptions): void {
+  for (const { do: what, node, backMs } of scenario.faults) {
+    if (what === 'drop-clients') continue;
+    if (target.nodes.length === 0)
+      throw new UsageError(`the scenario has a fault ${what}: only nodes that the run starts are struck`);
+    if (node > target.nodes.length)
+      throw new UsageError(`the scenario strikes node ${node}: start as many with --nodes`);
+    if (target.nodes.length === 1 && backMs === 0)
+      throw new UsageError(`the scenario ends its only node: let it come back with backMs, or use --nodes`);
+  }
+}
+
+const processesFor = (clients: number): number =>
+  Math.max(1, Math.min(availableParallelism(), Math.ceil(clients / CLIENTS_A_PROCESS)));
+
+function orderOf(
+  { target, token, scenario, patience = PATIENCE }: LoadTestOptions,
+  { run, docs, checked, total }: { run: string; docs: string[]; checked: number[]; total: number },
+  members: readonly Member[],
+  index: number,
+): LoadOrder {
+  const name = `load-${run}-${index}`;
+  const shares = { urls: target.urls, token, docs, scenario, total, checked, patience };
+  return { type: 'order', name, members, ...shares };
+}
+
+function sumOf(reports: readonly CheckReport[]): Omit<CheckReport, 'type' | 'documents'> {
+  const sum = (of: (report: CheckReport) => number) =>
+    reports.reduce((total, report) => total + of(report), 0);
+  return {
+    clients: sum(({ clients }) => clients),
+    replicas: sum(({ replicas }) => replicas),
+    edits: sum(({ edits }) => edits),
+    violations: sum(({ violations }) => violations),
+    told: reports.flatMap(({ told }) => told),
+    unchecked: [...new Set(reports.flatMap(({ unchecked }) => unchecked))],
+  };
+}
+
+/** The processes of the load, and the faults. */
+class Load {
+  readonly merger: Merger;
+  readonly marks: Mark[] = [];
+  private readonly options: LoadTestOptions;
+  private readonly course: Course;
+  private readonly children: ChildProcess[];
+  private readonly failure = deferred<never>();
+  private readonly opened = deferred<void>();
+  private readonly reported = deferred<void>();
+  private readonly reports: CheckReport[] = [];
+  private readonly timers: NodeJS.Timeout[] = [];
+  private servers: readonly ServerReading[] = [];
+  private waiting: number;
+  private began = 0;
+
+  constructor(options: LoadTestOptions, processes: number) {
+    this.options = options;
+    this.course = new Course(options.scenario.stages);
+    this.merger = new Merger(processes);
+    this.waiting = processes;
+    this.failure.promise.catch(() => undefined);
+    const module = fileURLToPath(new URL('./load-process.js', import.meta.url));
+    this.children = Array.from({ length: processes }, (_, index) => {
+      const child = fork(module, { serialization: 'advanced' });
+      let hasReported = false;
+      child.on('message', (answer: LoadAnswer) => {
+        hasReported ||= answer.type === 'report';
+        this.take(index, answer);
+      });
+      child.on('exit', (code) => {
+        if (!hasReported) this.failure.reject(new RunFailure(`a process of the load has ended with ${code}`));
+      });
+      return child;
+    });
+  }
+
+  /** Resolves when the clients of the beginning are there. */
+  async open(orders: readonly LoadOrder[]): Promise<void> {
+    for (const [index, order] of orders.entries()) this.tell(order, index);
+    await this.within(OPEN_MS, 'the clients were not connected', this.opened.promise);
+  }
+
+  /** Resolves at the end of the course, or when the signal is aborted. */
+  async run(): Promise<void> {
+    const { scenario, target, signal } = this.options;
+    this.began = clock() + BEFORE_MS;
+    for (const index of this.children.keys()) this.tell({ type: 'begin', at: this.began }, index);
+    const watched = target.nodes.map((node) => ({ name: node.name, pid: () => node.pid() }));
+    const reader = watched.length === 0 ? NO_READER : new ProcReader(watched, clock);
+    const read = (): void => {
+      void reader.read().then((servers) => {
+        this.servers = servers;
+      });
+    };
+    read();
+    this.timers.push(setInterval(read, 1000));
+    for (const fault of scenario.faults)
+      this.timers.push(setTimeout(() => this.strike(fault), this.began + fault.atMs - clock()));
+    const over = deferred<void>();
+    const end = (): void => over.resolve();
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+    // The last second is told a little after its end.
+    this.timers.push(setTimeout(end, this.began + this.course.lastsMs - clock() + 100));
+    try {
+      await Promise.race([over.promise, this.failure.promise]);
+    } finally {
+      signal.removeEventListener('abort', end);
+      for (const timer of this.timers) clearTimeout(timer);
+    }
+  }
+
+  async end(): Promise<readonly CheckReport[]> {
+    for (const index of this.children.keys()) this.tell({ type: 'end' }, index);
+    await this.within(CHECK_MS, 'the check did not end', this.reported.promise);
+    this.merger.closeRest(this.servers);
+    return this.reports;
+  }
+
+  close(): void {
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const child of this.children) child.kill('SIGKILL');
+  }
+
+  private take(from: number, answer: LoadAnswer): void {
+    switch (answer.type) {
+      case 'open':
+        this.waiting -= 1;
+        if (this.waiting === 0) this.opened.resolve();
+        return;
+      case 'failed':
+        this.failure.reject(new RunFailure(answer.message));
+        return;
+      case 'second': {
+        const second = this.merger.take(from, answer, this.servers);
+        const { errors, losses } = this.merger;
+        const progress = { lastsMs: this.course.lastsMs, errors, losses, marks: this.marks };
+        if (second !== undefined) this.options.onSecond?.(second, progress);
+        return;
+      }
+      case 'report':
+        this.reports.push(answer);
+        if (this.reports.length === this.children.length) this.reported.resolve();
+        return;
+      default:
+        answer satisfies never;
+    }
+  }
+
+  private strike(fault: ScenarioFault): void {
+    const { do: what } = fault;
+    if (what === 'drop-clients') {
+      this.mark(`${Math.round(fault.share * 100)} % of the clients lose their connections`);
+      for (const index of this.children.keys()) this.tell({ type: 'drop', share: fault.share }, index);
+      return;
+    }
+    const node = this.options.target.nodes[fault.node - 1];
+    if (node === undefined) return;
+    strike(node, what);
+    this.mark(`${STRUCK[what]} ${node.name}`);
+    if (fault.backMs === 0) return;
+    const back = async (): Promise<void> => {
+      await bringBack(node, what);
+      this.mark(`${node.name} is back`);
+    };
+    this.timers.push(setTimeout(() => void back().catch(this.failure.reject), fault.backMs));
+  }
+
+  private mark(label: string): void {
+    this.marks.push({ atMs: Math.round(clock() - this.began), label });
+  }
+
+  private tell(command: LoadCommand, index: number): void {
+    this.children[index]?.send(command);
+  }
+
+  private async within(ms: number, what: string, done: Promise<void>): Promise<void> {
+    const timer = setTimeout(() => this.failure.reject(new RunFailure(`${what} within ${ms} ms`)), ms);
+    try {
+      await Promise.race([done, this.failure.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+const STRUCK: Readonly<Record<Exclude<ScenarioFault['do'], 'drop-clients'>, string>> = {
+  'kill-node': 'kill -9 of',
+  'stop-node': 'stop of',
+  'freeze-node': 'freeze of',
+};
+
+/** Characters of one patch while documents are filled: below `opBytes` in every encoding. */
+const FILL_CHARACTERS = 200_000;
+
+/** Fills each document with text up to its size. */
+async function fillDocuments(
+  { scenario, target, token }: LoadTestOptions,
+  docs: readonly string[],
+): Promise<void> {
+  const [url = '', ...others] = target.urls;
+  const client = new BareClient({
+    url,
+    others,
+    client: `load-fill-${docs[0]?.split('/')[1] ?? ''}`,
+    encoding: 'msgpack',
+    replicas: false,
+    streams: false,
+    random: Math.random,
+    ...(token === undefined ? {} : { token }),
+  });
+  try {
+    await client.connect();
+    for (const [index, doc] of docs.entries()) {
+      const kind = kindOf(scenario, index);
+      const document = client.open(doc, { kind });
+      await document.opened();
+      for (const op of fillOf(kind, scenario.documents.initialBytes)) {
+        const { fate } = await document.decided(
+          document.submit(op, kind === 'yjs' ? undefined : document.version),
+        );
+        if (fate.type !== 'ok')
+          throw new RunFailure(
+            `${doc} was not filled: ${fate.type === 'rejected' ? fate.code : 'no answer'}`,
+          );
+      }
+      const closed = document.closed();
+      document.close();
+      await closed;
+    }
+  } finally {
+    client.stop();
+  }
+}
+
+function* fillOf(kind: KindName, bytes: number): Generator<Wire> {
+  const line = 'Lines of a document that was long before the run began.\n';
+  const doc = new Y.Doc();
+  for (let done = 0, part = 0; done < bytes; done += FILL_CHARACTERS, part++) {
+    const length = Math.min(FILL_CHARACTERS, bytes - done);
+    const text = line.repeat(Math.ceil(length / line.length)).slice(0, length);
+    if (kind === 'rich-text') yield [{ insert: text }];
+    else if (kind === 'json') yield [{ op: 'add', path: `/part${part}`, value: text }];
+    else {
+      const before = Y.encodeStateVector(doc);
+      doc.getText('text').insert(0, text);
+      yield Y.encodeStateAsUpdate(doc, before);
+    }
+  }
+}
