@@ -29,7 +29,8 @@ async function readLog(client: BareClient, doc: string): Promise<DocumentLog> {
   const { version, history, kind } = head;
   if (kind === undefined) throw new Error(`${doc} has no kind`);
   const streams = () => client.recorder.records().find((record) => record.doc === doc)?.streams ?? [];
-  const snapshot = streams().at(-1)?.snapshot;
+  // Commits may have come since: the snapshot is that of the version at which its stream begins.
+  const opening = streams().at(-1);
   await closed(client, head);
   const reader = client.open(doc, { since: { version: 0, history } });
   await reader.opened();
@@ -38,7 +39,8 @@ async function readLog(client: BareClient, doc: string): Promise<DocumentLog> {
   if (stream === undefined || stream.from !== 0) throw new Error(`${doc} is not kept from version 1 on`);
   const rows: LogRow[] = stream.ops.map((entry, place) => ({ ...entry, version: place + 1 }));
   await closed(client, reader);
-  const snapshots = snapshot === undefined ? [] : [{ version, content: snapshot }];
+  const snapshots =
+    opening?.snapshot === undefined ? [] : [{ version: opening.from, content: opening.snapshot }];
   return { doc, history, kind, rows, snapshots };
 }
 
