@@ -90,9 +90,12 @@ export class SnapshotSender {
   restart(): void {
     for (const transfer of [...this.kept.values()]) this.forget(transfer);
     const [first] = this.waiting;
-    if (first === undefined || first.sent === 0) return;
-    this.options.link.send([FORGET, first.number]);
-    this.waiting[0] = { ...first, number: ++this.last, sent: 0 };
+    if (first === undefined) return;
+    if (first.sent > 0) {
+      this.options.link.send([FORGET, first.number]);
+      this.waiting[0] = { ...first, number: ++this.last, sent: 0 };
+    }
+    // The dropped messages have made room, and no credit tells so.
     this.schedule();
   }
 

@@ -148,6 +148,18 @@ test('after the queue of the link was dropped, a snapshot is sent anew from its 
   assert.deepEqual([sender.numberOf(kept), sender.numberOf(snapshot)], [undefined, 3]);
 });
 
+test('a snapshot that has waited for room in the queue is sent when the queue was dropped', () => {
+  const { sender, run, state, bytesOf } = start();
+  state.backlog = WINDOW;
+  sender.send(bytes(100), () => undefined);
+  run();
+  assert.equal(bytesOf(1), 0);
+  state.backlog = 0;
+  sender.restart();
+  run();
+  assert.equal(bytesOf(1), 100);
+});
+
 test('when the link is gone, all who wait are called, and nothing more is sent', () => {
   const { sender, sent, run } = start();
   let calls = 0;
