@@ -15,6 +15,9 @@ export interface Clock {
   soon(run: () => void): void;
 }
 
+/** A clock for code that repeats nothing. */
+export type Timers = Pick<Clock, 'now' | 'after'>;
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   after: (ms, run) => {

@@ -9,7 +9,7 @@ import type { Epoch } from './storage/store.ts';
 /** A channel that was turned away while its shard was leaving. */
 export interface StrayChannel {
   readonly link: number;
-  readonly chan: number;
+  readonly channelId: number;
 }
 
 export class OwnedShards {
@@ -65,8 +65,8 @@ export class OwnedShards {
   /**
    * Notes a message for a document whose shard is leaving. Its channel is told when the hand-off has ended.
    */
-  strayed(doc: string, link: number, chan: number): void {
-    this.leaving.get(shardOf(doc))?.set(`${link}/${chan}`, { link, chan });
+  strayed(doc: string, link: number, channelId: number): void {
+    this.leaving.get(shardOf(doc))?.set(`${link}/${channelId}`, { link, channelId });
   }
 
   /**

@@ -1,7 +1,7 @@
 // The client of an application: one connection, the documents open on it, and the routing of messages between
 // them. Owns the client id, its seqs and its share of the server's rates. Never looks into a document.
 
-import { CLOSE } from '../protocol/errors.ts';
+import { CLOSE_CODES } from '../protocol/errors.ts';
 import type { Limits } from '../protocol/limits.ts';
 import type { ClientMessage, KindName } from '../protocol/messages.ts';
 import { isClientId, parseDocumentName } from '../protocol/names.ts';
@@ -236,7 +236,7 @@ export class TroupeClient implements Listenable<ClientEvents> {
   #down(closeCode: number | undefined): void {
     const documents = this.#documents();
     const largest = Math.max(0, ...documents.map((document) => document.session.awaitedBytes));
-    let blamed = closeCode !== CLOSE.frameTooLarge || largest === 0;
+    let blamed = closeCode !== CLOSE_CODES.frameTooLarge || largest === 0;
     for (const document of documents) {
       const tooLarge: boolean = !blamed && document.session.awaitedBytes === largest;
       if (tooLarge) blamed = true;

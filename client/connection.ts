@@ -10,17 +10,17 @@
 //   refused  -> dialing                       goOnline, a new token
 //   any      -> idle, ended                   goOffline; close (for good)
 import { type Codec, FrameError, jsonCodec, msgpackCodec } from '../protocol/codec.ts';
-import { CLOSE, CLOSE_WITHOUT_RETRY } from '../protocol/errors.ts';
+import { CLOSE_CODES, CLOSE_WITHOUT_RETRY } from '../protocol/errors.ts';
 import type { Limits } from '../protocol/limits.ts';
 import type { ClientMessage } from '../protocol/messages.ts';
 import { type AcceptNodes, Addresses } from './addresses.ts';
 import type { ClientState, TokenSource } from './api.ts';
-import { Backoff } from './backoff.ts';
 import { knownCode, TroupeError } from './errors.ts';
 import { type ConnectionFailure, cause, causeOfClose, type FailureCause } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { INITIAL_LIMITS, readLimits } from './limits.ts';
 import type { Platform, Timer, WebSocketConstructor, WebSocketLike } from './platform.ts';
+import { RetryDelay } from './retry-delay.ts';
 
 export interface ConnectionOptions {
   readonly client: string;
@@ -66,14 +66,14 @@ const STABLE_MS = 5_000;
 const LONGEST_DRAIN_MS = 60_000;
 const NORMAL_CLOSE = 1000;
 /** Close codes of a node that leaves: other nodes are tried before it. */
-const LEAVING: ReadonlySet<number> = new Set([CLOSE.shutdown, CLOSE.draining]);
+const LEAVING: ReadonlySet<number> = new Set([CLOSE_CODES.shutdown, CLOSE_CODES.draining]);
 
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #platform: Platform;
   readonly #handlers: ConnectionHandlers;
   readonly #heartbeat: Heartbeat;
-  readonly #backoff: Backoff;
+  readonly #backoff: RetryDelay;
   #mode: Mode = { name: 'idle' };
   #codec: Codec | undefined;
   #limits: Limits = INITIAL_LIMITS;
@@ -97,7 +97,7 @@ export class Connection {
     this.#platform = options.platform;
     this.#handlers = handlers;
     this.#token = options.token;
-    this.#backoff = new Backoff(BACKOFF_MS, () => this.#platform.random());
+    this.#backoff = new RetryDelay(BACKOFF_MS, () => this.#platform.random());
     this.#addresses = new Addresses(options.urls, options.nodes, () => this.#platform.random());
     this.#heartbeat = new Heartbeat(this.#platform, {
       ping: () => this.send({ type: 'ping' }),
@@ -373,7 +373,7 @@ export class Connection {
   #refusal(closeCode: number | undefined): TroupeError | undefined {
     if (closeCode === undefined || !CLOSE_WITHOUT_RETRY.has(closeCode)) return undefined;
     if (
-      closeCode === CLOSE.unauthenticated &&
+      closeCode === CLOSE_CODES.unauthenticated &&
       typeof this.#token === 'function' &&
       this.#tokenReason === 'connect'
     ) {
@@ -382,9 +382,9 @@ export class Connection {
     }
     return (
       this.#lastError?.error ??
-      (closeCode === CLOSE.unauthenticated
+      (closeCode === CLOSE_CODES.unauthenticated
         ? new TroupeError('unauthenticated', 'the server refused the token')
-        : closeCode === CLOSE.forbidden
+        : closeCode === CLOSE_CODES.forbidden
           ? new TroupeError('forbidden', 'the server refused this client')
           : new TroupeError('bad-message', 'the server did not understand this client'))
     );

@@ -3,13 +3,13 @@
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Json, KindName, Role } from '../protocol/messages.ts';
 import type { DocumentEvents, DocumentState, SharedDocument } from './api.ts';
+import { DocumentSync } from './document-sync.ts';
 import { Emitter } from './emitter.ts';
 import { TroupeError } from './errors.ts';
 import type { Platform } from './platform.ts';
 import { PresenceChannel } from './presence.ts';
 import type { Replica } from './replica.ts';
 import { Saving } from './saving.ts';
-import { Session } from './session.ts';
 import type { SessionHost } from './session-host.ts';
 
 /** The services that a document gets from its client. */
@@ -27,7 +27,10 @@ export interface DocumentHost extends SessionHost {
 
 /** The side of a document that its client drives. */
 export interface Driven {
-  readonly session: Pick<Session<unknown>, 'up' | 'down' | 'receive' | 'refresh' | 'close' | 'awaitedBytes'>;
+  readonly session: Pick<
+    DocumentSync<unknown>,
+    'up' | 'down' | 'receive' | 'refresh' | 'close' | 'awaitedBytes'
+  >;
 }
 
 /** A document of a client, which its holders share (hold.ts). */
@@ -38,7 +41,7 @@ export abstract class DocumentBase<Change, Patch>
   abstract readonly kind: KindName;
   readonly ready: Promise<void>;
   readonly presence: PresenceChannel;
-  readonly session: Session<Patch>;
+  readonly session: DocumentSync<Patch>;
   protected readonly host: DocumentHost;
   protected readonly events = new Emitter<DocumentEvents<Change, Patch>>();
   readonly #replica: Replica<Patch>;
@@ -71,7 +74,7 @@ export abstract class DocumentBase<Change, Patch>
       send: (message) => host.send(message),
       outgoing: (own) => this.outgoingPresence(own),
     });
-    this.session = new Session(name, kind, host, replica, {
+    this.session = new DocumentSync(name, kind, host, replica, {
       state: (state) => this.events.emit('state', state),
       role: (role) => {
         this.events.emit('role', role);

@@ -2,10 +2,10 @@
 // out again. Owns the seq; the replica owns the patch, and the session the subscription.
 import { OPEN_SUBMIT_CODES } from '../protocol/errors.ts';
 import type { Submit } from '../protocol/messages.ts';
-import { Backoff } from './backoff.ts';
 import { knownCode, TroupeError } from './errors.ts';
 import type { Timer } from './platform.ts';
 import type { Discarded, FlightFate, Replica } from './replica.ts';
+import { RetryDelay } from './retry-delay.ts';
 import type { SessionHost } from './session-host.ts';
 
 /** The services that a submitter gets from its session. */
@@ -58,7 +58,7 @@ export class Submitter<Patch> {
   readonly #host: SessionHost;
   readonly #replica: Replica<Patch>;
   readonly #hooks: SubmitterHooks<Patch>;
-  readonly #backoff: Backoff;
+  readonly #backoff: RetryDelay;
   #flight: Flight | undefined;
   /** The highest seq of this client that the server has reported. */
   #knownSeq = 0;
@@ -70,7 +70,7 @@ export class Submitter<Patch> {
     this.#host = host;
     this.#replica = replica;
     this.#hooks = hooks;
-    this.#backoff = new Backoff(BACKOFF_MS, () => host.platform.random());
+    this.#backoff = new RetryDelay(BACKOFF_MS, () => host.platform.random());
   }
 
   /** Bytes of the frame that awaits its answer; 0 if none does. */

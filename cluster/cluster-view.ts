@@ -13,13 +13,13 @@ export class ClusterView {
   readonly map = new ShardMap();
   readonly members = new Members();
   readonly own = new OwnSlots();
-  readonly pins: PinBoard;
+  readonly pinBoard: PinBoard;
   private readonly node: string;
 
   /** `node`: the name of this node. */
-  constructor(node: string, pins: PinBoard) {
+  constructor(node: string, pinBoard: PinBoard) {
     this.node = node;
-    this.pins = pins;
+    this.pinBoard = pinBoard;
   }
 
   /**
@@ -27,8 +27,8 @@ export class ClusterView {
    * all parts are.
    */
   get revision(): number {
-    const { map, members, pins, own } = this;
-    return map.revision + members.revision + pins.revision + own.revision;
+    const { map, members, pinBoard, own } = this;
+    return map.revision + members.revision + pinBoard.revision + own.revision;
   }
 
   /** The name of each shard's owning node, by shard. */

@@ -86,13 +86,13 @@ export class Controller implements SlotListener {
   constructor(options: ControllerOptions) {
     this.options = options;
     const { network, clock, listener, leases, store, log } = options;
-    const pins = new PinBoard({
+    const pinBoard = new PinBoard({
       store,
       configured: options.pins,
       onChange: () => this.shards.claimSoon(),
       onFailed: (error) => log('warn', 'the pins could not be read', { error: String(error) }),
     });
-    const view = new ClusterView(options.node, pins);
+    const view = new ClusterView(options.node, pinBoard);
     const { members, own } = view;
     const lease = new OwnLease({ ...options, session: options.session.id }, () => own.all());
     const announcements = new Announcements({ network, leases, store, members });
@@ -105,7 +105,7 @@ export class Controller implements SlotListener {
       isServing: () => lease.state === 'live',
       onChange: (count) => announcements.toPeers({ type: 'clients', count }),
     });
-    this.operators = new OperatorEvents({ ...options, pins, workers: () => this.slots });
+    this.operators = new OperatorEvents({ ...options, pinBoard, workers: () => this.slots });
     this.news = new OwnNews({
       view,
       announcements,
@@ -160,12 +160,12 @@ export class Controller implements SlotListener {
   /** Joins the cluster. `isRouted` turns true once every shard has an owner that this node can reach. */
   async start(slots: SlotHost): Promise<void> {
     const { store, leases, clock } = this.options;
-    const { pins } = this.view;
+    const { pinBoard } = this.view;
     this.slots = slots;
     const events = await store.listen({
       onEvent: (event) => this.notified(event),
       onGap: () => {
-        void pins.read();
+        void pinBoard.read();
         this.shards.markStale();
       },
     });
@@ -174,7 +174,7 @@ export class Controller implements SlotListener {
     this.closers.push(
       leases.subscribe({ onEvent: (event) => this.published(event), onGap: () => this.reading.request() }),
     );
-    const [{ timeline }] = await Promise.all([store.timeline(), pins.read()]);
+    const [{ timeline }] = await Promise.all([store.timeline(), pinBoard.read()]);
     if (this.stopped) return;
     this.lease.raiseTimeline(timeline);
     // A node that is told to leave while it joins does not serve any more.
@@ -363,7 +363,7 @@ export class Controller implements SlotListener {
 
   private sweep(): void {
     if (++this.sweeps % SWEEPS_PER_MAP === 0) {
-      void this.view.pins.read();
+      void this.view.pinBoard.read();
       this.shards.markStale();
     } else this.reading.request();
   }

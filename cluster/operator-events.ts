@@ -75,7 +75,7 @@ export interface OperatorEventsOptions {
   readonly store: Pick<ControlStore, 'notify'>;
   /** This node's run. */
   readonly run: string;
-  readonly pins: { read(): Promise<void> };
+  readonly pinBoard: { read(): Promise<void> };
   /** Undefined until the node has joined its cluster. */
   readonly workers: () => { releaseQuarantined(doc: string): boolean } | undefined;
   /** Called when an operator wants the node to leave; returns the progress. May be called again. */
@@ -92,11 +92,11 @@ export class OperatorEvents {
 
   /** False if the text is no operator's event. */
   handle(text: string): boolean {
-    const { store, run, pins, onLeaveAsked } = this.options;
+    const { store, run, pinBoard, onLeaveAsked } = this.options;
     const workers = this.options.workers();
     const event = operatorEvent(text);
     if (event === undefined) return false;
-    if (event.type === 'pins') void pins.read();
+    if (event.type === 'pins') void pinBoard.read();
     else if (event.type === 'release' && workers !== undefined) answerRelease(store, run, workers, event.doc);
     else if (event.type === 'drain' && event.run === run && onLeaveAsked !== undefined) {
       const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });

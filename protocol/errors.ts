@@ -59,7 +59,7 @@ export const isOpenSubmitCode = (code: string): code is OpenSubmitCode =>
   OPEN_SUBMIT_CODES.some((open) => open === code);
 
 /** WebSocket close codes. The codes 1xxx follow RFC 6455; the codes 4xxx are Troupe's own. */
-export const CLOSE = {
+export const CLOSE_CODES = {
   shutdown: 1001,
   frameTooLarge: 1009,
   draining: 1012,
@@ -76,9 +76,9 @@ export const CLOSE = {
  * Close codes after which a client must not reconnect by itself. After 4401 it may once it has a new token.
  */
 export const CLOSE_WITHOUT_RETRY: ReadonlySet<number> = new Set([
-  CLOSE.badMessage,
-  CLOSE.unauthenticated,
-  CLOSE.forbidden,
+  CLOSE_CODES.badMessage,
+  CLOSE_CODES.unauthenticated,
+  CLOSE_CODES.forbidden,
 ]);
 
 /** An expected failure as a value: a code from the catalogue and a message for a person. */

@@ -27,8 +27,8 @@ import { checkConnections, embeddedSettings } from './membership/connection-budg
 import { Leaving } from './membership/leaving.ts';
 import { type Neighbours, startOwnership } from './membership/ownership.ts';
 import { testSelf } from './membership/self-test.ts';
+import { sendClientsAway } from './membership/sending-away.ts';
 import { tellChangedNodes } from './membership/told-nodes.ts';
-import { sendAwayUnserved } from './membership/unserved.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -232,7 +232,7 @@ async function assemble(
   if (neighbours !== undefined) {
     watches.push(
       tellChangedNodes({ neighbours, sockets, clock: systemClock }),
-      sendAwayUnserved({
+      sendClientsAway({
         ownership,
         sockets,
         isLeaving: () => leaving.hasBegun,

@@ -27,7 +27,7 @@ export type ActorEffects = Effects<DocumentActor>;
 /** One gateway's channel to this document. */
 export interface ActorChannel {
   readonly link: number;
-  readonly chan: number;
+  readonly channelId: number;
 }
 
 type Mode = 'cold' | 'loading' | 'active' | 'halted' | 'dropped';
@@ -136,9 +136,9 @@ export class DocumentActor {
     const { subscribers } = this.audience;
     if (!subscribers.emptied) return NONE;
     subscribers.emptied = false;
-    const isUsed = ({ link, chan }: ActorChannel): boolean =>
-      subscribers.hasChannel(link, chan) ||
-      this.mailbox.find((item) => item.link === link && item.message[1] === chan) !== undefined;
+    const isUsed = ({ link, channelId }: ActorChannel): boolean =>
+      subscribers.hasChannel(link, channelId) ||
+      this.mailbox.find((item) => item.link === link && item.message[1] === channelId) !== undefined;
     const released = this.channels.filter((channel) => !isUsed(channel));
     if (released.length > 0) this.channels = this.channels.filter((channel) => !released.includes(channel));
     return released;
@@ -376,7 +376,9 @@ export class DocumentActor {
    * subscriber.
    */
   private forgetTurnedAway(): void {
-    this.turnedAway.keep((link, sub) => this.audience.subscribers.find(link, sub) !== undefined);
+    this.turnedAway.keep(
+      (link, subscriptionId) => this.audience.subscribers.find(link, subscriptionId) !== undefined,
+    );
   }
 }
 

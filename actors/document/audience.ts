@@ -57,21 +57,29 @@ export class Audience {
    * has asked again for a socket that the client has since left for another one, which that gateway may not
    * know; the gateway has then been told so.
    */
-  subscribe(link: number, chan: number, sub: number, request: OpenRequest): Subscriber | undefined {
+  subscribe(
+    link: number,
+    channelId: number,
+    subscriptionId: number,
+    request: OpenRequest,
+  ): Subscriber | undefined {
     const { replaces, client } = request;
     const before = replaces === undefined ? undefined : this.subscribers.find(link, replaces);
     if (replaces !== undefined && before !== undefined) {
-      this.subscribers.renew(before, replaces, sub, request);
+      this.subscribers.renew(before, replaces, subscriptionId, request);
       return before;
     }
     if (request.again && this.isOlder(request)) {
       this.subscribers.emptied = true;
-      this.effects.send(link, [CLOSED, chan, sub, 'replaced']);
+      this.effects.send(link, [CLOSED, channelId, subscriptionId, 'replaced']);
       return undefined;
     }
-    const { added, replaced } = this.subscribers.add(link, chan, sub, request);
-    if (replaced !== undefined && (replaced.link.link !== link || replaced.sub !== sub)) {
-      this.tell(replaced, [CLOSED, replaced.link.chan, replaced.sub, 'replaced']);
+    const { added, replaced } = this.subscribers.add(link, channelId, subscriptionId, request);
+    if (
+      replaced !== undefined &&
+      (replaced.link.link !== link || replaced.subscriptionId !== subscriptionId)
+    ) {
+      this.tell(replaced, [CLOSED, replaced.link.channelId, replaced.subscriptionId, 'replaced']);
     }
     if (request.resume) this.presence.unknownTo(client);
     else this.presence.forget(client);
@@ -98,8 +106,8 @@ export class Audience {
   }
 
   /** Removes the subscriber that has this number on this link, if there is one. */
-  leaveBy(link: number, sub: number): void {
-    const subscriber = this.subscribers.find(link, sub);
+  leaveBy(link: number, subscriptionId: number): void {
+    const subscriber = this.subscribers.find(link, subscriptionId);
     if (subscriber !== undefined) this.leave(subscriber);
   }
 
@@ -112,7 +120,7 @@ export class Audience {
   /** Removes all subscribers and tells their gateways to open the document again. */
   reset(): void {
     for (const group of [...this.subscribers.links.values()]) {
-      this.effects.send(group.link, [RESET, group.chan]);
+      this.effects.send(group.link, [RESET, group.channelId]);
       for (const subscriber of [...group.subs.values()]) this.subscribers.remove(subscriber);
     }
     this.presence.clear();
@@ -128,7 +136,7 @@ export class Audience {
     const states = this.presence.takeUntold();
     if (this.presence.hasUntold) this.effects.presenceChanged();
     for (const group of this.subscribers.links.values())
-      this.effects.send(group.link, [STATES, group.chan, states]);
+      this.effects.send(group.link, [STATES, group.channelId, states]);
   }
 
   tell(subscriber: Subscriber, message: ToGateway): void {
@@ -142,7 +150,14 @@ export class Audience {
   refuse(subscriber: Subscriber, seq: number, code: ErrorCode, message: string): void {
     if (subscriber.gone) return;
     leaveOpen(subscriber, seq, code);
-    this.tell(subscriber, [REFUSED, subscriber.link.chan, subscriber.sub, seq, code, message]);
+    this.tell(subscriber, [
+      REFUSED,
+      subscriber.link.channelId,
+      subscriber.subscriptionId,
+      seq,
+      code,
+      message,
+    ]);
   }
 
   /**
@@ -150,24 +165,24 @@ export class Audience {
    * nevertheless.
    */
   turnAway(link: number, message: ToOwner, code: ErrorCode, text: string): void {
-    const [tag, chan, sub] = message;
+    const [tag, channelId, subscriptionId] = message;
     switch (tag) {
       case OPEN:
-        this.refuseOpen(link, chan, sub, code, text);
+        this.refuseOpen(link, channelId, subscriptionId, code, text);
         return;
       case SUBMIT: {
-        const subscriber = this.subscribers.find(link, sub);
+        const subscriber = this.subscribers.find(link, subscriptionId);
         const [, , , seq] = message;
         if (subscriber !== undefined) leaveOpen(subscriber, seq, submitCode(code));
-        this.effects.send(link, [REFUSED, chan, sub, seq, submitCode(code), text]);
+        this.effects.send(link, [REFUSED, channelId, subscriptionId, seq, submitCode(code), text]);
         return;
       }
       case PULL:
-        this.effects.send(link, [LOST, chan, sub]);
-        this.leaveBy(link, sub);
+        this.effects.send(link, [LOST, channelId, subscriptionId]);
+        this.leaveBy(link, subscriptionId);
         return;
       case CLOSE:
-        this.leaveBy(link, sub);
+        this.leaveBy(link, subscriptionId);
         return;
       case PRESENCE:
         return;
@@ -177,9 +192,15 @@ export class Audience {
   }
 
   /** Answers an open that makes no subscriber. */
-  refuseOpen(link: number, chan: number, sub: number, code: ErrorCode, message: string): void {
+  refuseOpen(
+    link: number,
+    channelId: number,
+    subscriptionId: number,
+    code: ErrorCode,
+    message: string,
+  ): void {
     this.subscribers.emptied = true;
-    this.effects.send(link, [OPEN_FAILED, chan, sub, code, message]);
+    this.effects.send(link, [OPEN_FAILED, channelId, subscriptionId, code, message]);
   }
 
   fail(subscriber: Subscriber, code: ErrorCode, message: string): void {
@@ -188,13 +209,13 @@ export class Audience {
       this.lose(subscriber);
       return;
     }
-    this.tell(subscriber, [OPEN_FAILED, subscriber.link.chan, subscriber.sub, code, message]);
+    this.tell(subscriber, [OPEN_FAILED, subscriber.link.channelId, subscriber.subscriptionId, code, message]);
     this.leave(subscriber);
   }
 
   /** Ends a subscription that cannot be brought further. Its socket opens the document afresh. */
   lose(subscriber: Subscriber): void {
-    this.tell(subscriber, [LOST, subscriber.link.chan, subscriber.sub]);
+    this.tell(subscriber, [LOST, subscriber.link.channelId, subscriber.subscriptionId]);
     this.leave(subscriber);
   }
 
@@ -219,11 +240,11 @@ export class Audience {
       const acks: number[] = [];
       for (const entry of run) {
         const author = this.subscribers.ofClient(entry.client);
-        if (author?.joined && author.link === group) acks.push(author.sub, entry.seq);
+        if (author?.joined && author.link === group) acks.push(author.subscriptionId, entry.seq);
       }
       this.effects.send(group.link, [
         COMMIT,
-        group.chan,
+        group.channelId,
         version,
         group.json > 0 ? (json ?? null) : null,
         group.msgpack > 0 ? (msgpack ?? null) : null,

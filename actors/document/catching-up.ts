@@ -52,14 +52,14 @@ export class CatchingUp {
     this.parts = parts;
   }
 
-  open(link: number, chan: number, sub: number, request: OpenRequest): void {
+  open(link: number, channelId: number, subscriptionId: number, request: OpenRequest): void {
     const { document, audience } = this.parts;
     const { name } = document.kind;
     if (request.kind !== undefined && request.kind !== name) {
-      audience.refuseOpen(link, chan, sub, 'wrong-kind', `this document is of kind ${name}`);
+      audience.refuseOpen(link, channelId, subscriptionId, 'wrong-kind', `this document is of kind ${name}`);
       return;
     }
-    const subscriber = audience.subscribe(link, chan, sub, request);
+    const subscriber = audience.subscribe(link, channelId, subscriptionId, request);
     if (subscriber === undefined) return;
     if (!document.needsRecall(subscriber.client)) {
       this.greet(subscriber);
@@ -356,7 +356,8 @@ export class CatchingUp {
     const version = run.at(-1)?.version ?? subscriber.at;
     subscriber.at = version;
     subscriber.heldAcks ??= [];
-    const send = (told: Told): void => this.sendOpened(subscriber, subscriber.sub, told, version, run, false);
+    const send = (told: Told): void =>
+      this.sendOpened(subscriber, subscriber.subscriptionId, told, version, run, false);
     if (!hasOpened(subscriber, opening)) {
       send({ frames: this.commits(subscriber, version, run) });
       return;
@@ -395,10 +396,10 @@ export class CatchingUp {
    */
   private join(subscriber: Subscriber, version: number, run: readonly Entry[], told: () => Told): void {
     const { gate, audience } = this.parts;
-    const { sub } = subscriber;
+    const { subscriptionId } = subscriber;
     gate.hold(version, () => {
       // The socket has opened the document again and has already been answered on that.
-      if (subscriber.gone || sub < subscriber.answered) return;
+      if (subscriber.gone || subscriptionId < subscriber.answered) return;
       const { frames, shared } = told();
       const missed = audience.presence.caughtUp(subscriber.client);
       if (missed === undefined) {
@@ -408,10 +409,10 @@ export class CatchingUp {
       audience.subscribers.join(subscriber);
       // The request is dropped once it has been answered, since thousands of sockets may have the document
       // open.
-      if (subscriber.sub === sub) subscriber.request = undefined;
+      if (subscriber.subscriptionId === subscriptionId) subscriber.request = undefined;
       const all =
         missed.length === 0 ? frames : [...frames, presenceFrame(subscriber.codec, audience.name, missed)];
-      this.sendOpened(subscriber, sub, { frames: all, shared }, version, run, true);
+      this.sendOpened(subscriber, subscriptionId, { frames: all, shared }, version, run, true);
       const acks = subscriber.heldAcks ?? [];
       subscriber.heldAcks = undefined;
       for (const [seq, at] of acks) this.parts.answers.acknowledge(subscriber, seq, at);
@@ -477,7 +478,7 @@ export class CatchingUp {
 
   private sendOpened(
     subscriber: Subscriber,
-    sub: number,
+    subscriptionId: number,
     { frames, shared }: Told,
     version: number,
     run: readonly Entry[],
@@ -486,13 +487,13 @@ export class CatchingUp {
     const { document, audience } = this.parts;
     const seqs = run.filter((entry) => entry.client === subscriber.client).map((entry) => entry.seq);
     const { history } = document;
-    subscriber.answered = sub;
-    const { chan } = subscriber.link;
+    subscriber.answered = subscriptionId;
+    const { channelId } = subscriber.link;
     audience.tell(
       subscriber,
       shared === undefined
-        ? [OPENED, chan, sub, frames, version, history, seqs, complete]
-        : [OPENED, chan, sub, frames, version, history, seqs, complete, shared],
+        ? [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete]
+        : [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete, shared],
     );
   }
 }

@@ -158,7 +158,7 @@ export class ResidentDocument {
       case PULL:
         // The pull belongs to a subscription that has been opened again since. The new one pulls for
         // itself.
-        if (message[2] === subscriber.sub) this.catchingUp.bringOn(subscriber);
+        if (message[2] === subscriber.subscriptionId) this.catchingUp.bringOn(subscriber);
         return;
       case OPEN:
         this.catchingUp.open(subscriber.link.link, message[1], message[2], message[3]);

@@ -33,7 +33,7 @@ export class SubmitAnswers {
     // A held ack saw the head, so it comes after the commit that carries its version.
     gate.hold(Math.max(version, document.durable), () => {
       if (!subscriber.gone)
-        audience.tell(subscriber, [ACK, subscriber.link.chan, subscriber.sub, seq, version]);
+        audience.tell(subscriber, [ACK, subscriber.link.channelId, subscriber.subscriptionId, seq, version]);
     });
   }
 

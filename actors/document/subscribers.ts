@@ -12,10 +12,10 @@ export const WAITING_MESSAGES = 128;
 
 export interface Subscriber {
   readonly link: LinkSubscribers;
-  sub: number;
+  subscriptionId: number;
   /** The number under which the latest `opened` or chunk was sent. 0 if none was sent. */
   answered: number;
-  /** Numbers other than `sub` that the socket may still use for this subscription. */
+  /** Numbers other than `subscriptionId` that the socket may still use for this subscription. */
   formerSubs: readonly number[];
   readonly client: string;
   readonly user: string;
@@ -49,7 +49,7 @@ export interface Subscriber {
 /** One gateway's view of the document. */
 export interface LinkSubscribers {
   readonly link: number;
-  readonly chan: number;
+  readonly channelId: number;
   readonly subs: Map<number, Subscriber>;
   /** Joined subscribers by codec. They decide which frames this link needs. */
   json: number;
@@ -66,8 +66,8 @@ export class Subscribers {
     return this.clients.size;
   }
 
-  find(link: number, sub: number): Subscriber | undefined {
-    return this.links.get(link)?.subs.get(sub);
+  find(link: number, subscriptionId: number): Subscriber | undefined {
+    return this.links.get(link)?.subs.get(subscriptionId);
   }
 
   ofClient(client: string): Subscriber | undefined {
@@ -75,25 +75,25 @@ export class Subscribers {
   }
 
   /** True if a socket has the document open over this channel. */
-  hasChannel(link: number, chan: number): boolean {
+  hasChannel(link: number, channelId: number): boolean {
     const group = this.links.get(link);
-    if (group === undefined || group.chan === chan) return group !== undefined;
-    for (const subscriber of group.subs.values()) if (subscriber.link.chan === chan) return true;
+    if (group === undefined || group.channelId === channelId) return group !== undefined;
+    for (const subscriber of group.subs.values()) if (subscriber.link.channelId === channelId) return true;
     return false;
   }
 
   /** Adds a subscriber. Returns the subscriber of the same client that it replaces. */
   add(
     link: number,
-    chan: number,
-    sub: number,
+    channelId: number,
+    subscriptionId: number,
     request: OpenRequest,
   ): { added: Subscriber; replaced: Subscriber | undefined } {
     let group = this.links.get(link);
-    if (group === undefined || group.chan !== chan) {
+    if (group === undefined || group.channelId !== channelId) {
       group = {
         link,
-        chan,
+        channelId,
         subs: group?.subs ?? new Map(),
         json: group?.json ?? 0,
         msgpack: group?.msgpack ?? 0,
@@ -106,7 +106,7 @@ export class Subscribers {
     this.links.set(link, group);
     const added: Subscriber = {
       link: group,
-      sub,
+      subscriptionId,
       answered: 0,
       formerSubs: [],
       client: request.client,
@@ -123,27 +123,27 @@ export class Subscribers {
       heldAcks: undefined,
       gone: false,
     };
-    group.subs.set(sub, added);
+    group.subs.set(subscriptionId, added);
     this.clients.set(request.client, added);
     return { added, replaced };
   }
 
   /**
-   * Renumbers a subscriber whose socket opens the document again as `sub`. The socket may use `before` as
+   * Renumbers a subscriber whose socket opens the document again as `subscriptionId`. The socket may use `before` as
    * well until it has received the answer.
    */
-  renew(subscriber: Subscriber, before: number, sub: number, request: OpenRequest): void {
+  renew(subscriber: Subscriber, before: number, subscriptionId: number, request: OpenRequest): void {
     const { subs } = subscriber.link;
-    const numbers = [...subscriber.formerSubs, subscriber.sub];
+    const numbers = [...subscriber.formerSubs, subscriber.subscriptionId];
     // The socket no longer uses numbers below `before`.
     for (const number of numbers) if (number < before) subs.delete(number);
     subscriber.formerSubs = numbers.filter((number) => number >= before);
-    subscriber.sub = sub;
+    subscriber.subscriptionId = subscriptionId;
     subscriber.request = request;
     subscriber.leftOpen = undefined;
     subscriber.askedAt = request.askedAt ?? 0;
     subscriber.again = request.again === true;
-    subs.set(sub, subscriber);
+    subs.set(subscriptionId, subscriber);
   }
 
   join(subscriber: Subscriber): void {
@@ -158,7 +158,7 @@ export class Subscribers {
     subscriber.waiting = undefined;
     if (subscriber.joined) this.count(subscriber, -1);
     const { link } = subscriber;
-    for (const number of [...subscriber.formerSubs, subscriber.sub]) link.subs.delete(number);
+    for (const number of [...subscriber.formerSubs, subscriber.subscriptionId]) link.subs.delete(number);
     if (link.subs.size === 0) this.links.delete(link.link);
     this.emptied = true;
     if (this.clients.get(subscriber.client) === subscriber) this.clients.delete(subscriber.client);

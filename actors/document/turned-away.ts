@@ -24,11 +24,11 @@ export class TurnedAway {
 
   add(link: number, message: ToOwner, code: OpenSubmitCode): void {
     if (message[0] !== SUBMIT) return;
-    const [, , sub, seq] = message;
+    const [, , subscriptionId, seq] = message;
     const subs = this.links.get(link) ?? new Map<number, LeftOpen>();
     this.links.set(link, subs);
-    const leftOpen = subs.get(sub) ?? new LeftOpen();
-    subs.set(sub, leftOpen);
+    const leftOpen = subs.get(subscriptionId) ?? new LeftOpen();
+    subs.set(subscriptionId, leftOpen);
     leftOpen.add(seq, code);
   }
 
@@ -41,15 +41,16 @@ export class TurnedAway {
   }
 
   /** Forgets the subscriptions that no longer exist. */
-  keep(isThere: (link: number, sub: number) => boolean): void {
+  keep(isThere: (link: number, subscriptionId: number) => boolean): void {
     for (const [link, subs] of this.links)
-      for (const sub of subs.keys()) if (!isThere(link, sub)) this.forget(link, sub);
+      for (const subscriptionId of subs.keys())
+        if (!isThere(link, subscriptionId)) this.forget(link, subscriptionId);
   }
 
-  private forget(link: number, sub: number | undefined): void {
+  private forget(link: number, subscriptionId: number | undefined): void {
     const subs = this.links.get(link);
-    if (subs === undefined || sub === undefined) return;
-    subs.delete(sub);
+    if (subs === undefined || subscriptionId === undefined) return;
+    subs.delete(subscriptionId);
     if (subs.size === 0) this.links.delete(link);
   }
 }

@@ -87,19 +87,20 @@ export class GatewayLinks {
     for (const { link } of this.links.values()) link.flush();
   }
 
-  open({ id, channels }: GatewayLink, chan: number, actor: DocumentActor): void {
-    channels.set(chan, actor);
-    actor.channels.push({ link: id, chan });
+  open({ id, channels }: GatewayLink, channelId: number, actor: DocumentActor): void {
+    channels.set(channelId, actor);
+    actor.channels.push({ link: id, channelId });
   }
 
   /** Forgets the channels over which no socket has the document open. */
   releaseChannels(actor: DocumentActor): void {
-    for (const { link, chan } of actor.releaseChannels()) this.links.get(link)?.channels.delete(chan);
+    for (const { link, channelId } of actor.releaseChannels())
+      this.links.get(link)?.channels.delete(channelId);
   }
 
   /** Forgets all channels to an actor that ends. */
   forget(actor: DocumentActor): void {
-    for (const { link, chan } of actor.channels) this.links.get(link)?.channels.delete(chan);
+    for (const { link, channelId } of actor.channels) this.links.get(link)?.channels.delete(channelId);
   }
 
   private overflowed(id: number): void {
@@ -119,8 +120,9 @@ export class GatewayLinks {
       this.releaseChannels(actor);
     }
     // Refusals are dropped too. They are answers on channels that may have been released since.
-    for (const [tag, chan] of link.dropQueue()) if (tag !== SNAPSHOT && tag !== FORGET) reset.add(chan);
-    for (const chan of reset) link.send([RESET, chan]);
+    for (const [tag, channelId] of link.dropQueue())
+      if (tag !== SNAPSHOT && tag !== FORGET) reset.add(channelId);
+    for (const channelId of reset) link.send([RESET, channelId]);
     snapshots.restart();
   }
 }

@@ -236,7 +236,7 @@ export class Host {
     } finally {
       const strays = this.shards.endLeaving(leaving, moved);
       this.residents.moveAway(actors);
-      for (const { link, chan } of strays) this.links.send(link, [NOT_OWNER, chan]);
+      for (const { link, channelId } of strays) this.links.send(link, [NOT_OWNER, channelId]);
       this.links.flush();
     }
     return moved;
@@ -335,7 +335,7 @@ export class Host {
   /** This session's ownership is not confirmed. Gateways look for the owner again. */
   private turnAway({ link }: GatewayLink, messages: readonly ToOwner[]): void {
     this.residents.moveAway(this.residents.all());
-    for (const chan of new Set(messages.map((message) => message[1]))) link.send([NOT_OWNER, chan]);
+    for (const channelId of new Set(messages.map((message) => message[1]))) link.send([NOT_OWNER, channelId]);
   }
 
   private sweep(): void {

@@ -1,7 +1,7 @@
 // The messages between a gateway and the owner of a document over a link. The owner is a worker thread of
 // this node or a peer node. Messages are tuples, because each edit crosses a link twice.
 //
-// A channel (`chan`) is one document as one gateway sees it. A subscription (`sub`) is one socket that has
+// A channel is one document as one gateway sees it. A subscription is one socket that has
 // it open. Both are numbers that the gateway gives and never uses again on the same link. Messages of one
 // channel arrive in the order sent.
 import type { ErrorCode, FinalSubmitCode } from '../../protocol/errors.ts';
@@ -91,14 +91,14 @@ export interface OpenRequest {
 }
 
 export type ToOwner =
-  | [tag: typeof OPEN, chan: number, sub: number, request: OpenRequest]
+  | [tag: typeof OPEN, channelId: number, subscriptionId: number, request: OpenRequest]
   /** A base of -1 stands for the head on arrival. */
-  | [tag: typeof SUBMIT, chan: number, sub: number, seq: number, base: number, op: LinkOp]
+  | [tag: typeof SUBMIT, channelId: number, subscriptionId: number, seq: number, base: number, op: LinkOp]
   /** JSON text of the state. Null removes it. */
-  | [tag: typeof PRESENCE, chan: number, sub: number, data: string | null]
-  | [tag: typeof CLOSE, chan: number, sub: number]
+  | [tag: typeof PRESENCE, channelId: number, subscriptionId: number, data: string | null]
+  | [tag: typeof CLOSE, channelId: number, subscriptionId: number]
   /** The subscriber has taken its last catch-up chunk and asks for the next one. */
-  | [tag: typeof PULL, chan: number, sub: number];
+  | [tag: typeof PULL, channelId: number, subscriptionId: number];
 
 export const OPENED = 11;
 export const COMMIT = 12;
@@ -122,8 +122,8 @@ export type ToGateway =
    */
   | [
       tag: typeof OPENED,
-      chan: number,
-      sub: number,
+      channelId: number,
+      subscriptionId: number,
       frames: readonly Uint8Array[],
       version: number,
       history: string,
@@ -132,30 +132,42 @@ export type ToGateway =
       shared?: number,
     ]
   /**
-   * One frame per codec that this link's subscribers use. `acks` has sub, seq, sub, seq … of the authors on
+   * One frame per codec that this link's subscribers use. `acks` has subscriptionId, seq, subscriptionId, seq … of the authors on
    * this link.
    */
   | [
       tag: typeof COMMIT,
-      chan: number,
+      channelId: number,
       version: number,
       json: Uint8Array | null,
       msgpack: Uint8Array | null,
       acks: readonly number[],
     ]
-  | [tag: typeof ACK, chan: number, sub: number, seq: number, version: number]
+  | [tag: typeof ACK, channelId: number, subscriptionId: number, seq: number, version: number]
   /**
    * A submit that did not commit. It was rejected or left open; the error codes are those of the contract.
    */
-  | [tag: typeof REFUSED, chan: number, sub: number, seq: number, code: ErrorCode, message: string]
+  | [
+      tag: typeof REFUSED,
+      channelId: number,
+      subscriptionId: number,
+      seq: number,
+      code: ErrorCode,
+      message: string,
+    ]
   /** Alternating client, and JSON text or null. */
-  | [tag: typeof STATES, chan: number, states: readonly (string | null)[]]
-  | [tag: typeof CLOSED, chan: number, sub: number, code: 'deleted' | 'forbidden' | 'replaced']
+  | [tag: typeof STATES, channelId: number, states: readonly (string | null)[]]
+  | [
+      tag: typeof CLOSED,
+      channelId: number,
+      subscriptionId: number,
+      code: 'deleted' | 'forbidden' | 'replaced',
+    ]
   /** `retryAfterMs` is the time for which a retry would be in vain. 0 or absent if it is not known. */
   | [
       tag: typeof OPEN_FAILED,
-      chan: number,
-      sub: number,
+      channelId: number,
+      subscriptionId: number,
       code: ErrorCode,
       message: string,
       retryAfterMs?: number,
@@ -164,16 +176,16 @@ export type ToGateway =
    * The owner has dropped the document with everything that was not durable. The gateway opens it again
    * with `since` and sends unanswered submits again.
    */
-  | [tag: typeof RESET, chan: number]
+  | [tag: typeof RESET, channelId: number]
   /**
    * The owner cannot bring this subscriber further without a gap. Its socket must open the document afresh.
    */
-  | [tag: typeof LOST, chan: number, sub: number]
+  | [tag: typeof LOST, channelId: number, subscriptionId: number]
   /**
    * This owner does not own the document's shard, or no longer does. It has forgotten the channel and all
    * messages that were sent over it. The gateway asks the router again and opens the document there.
    */
-  | [tag: typeof NOT_OWNER, chan: number]
+  | [tag: typeof NOT_OWNER, channelId: number]
   /**
    * The next piece of a large snapshot, encoded as it stands in a frame. The number belongs to the link and
    * is never used again. All pieces come before the first `OPENED` that refers to the number.

@@ -78,7 +78,7 @@ export type DetectorEvent =
    * `expired`: the lease was there, or should be there by now. `unknown`: Redis is away, or Redis came back
    * so recently that leases may still be missing, or the run is so new that it may have no lease yet.
    */
-  | { readonly type: 'lease'; readonly run: string; readonly lease: Lease }
+  | { readonly type: 'lease'; readonly run: string; readonly lease: LeaseSighting }
   /** The observer `by` suspects this run, or has ceased to suspect it. */
   | { readonly type: 'suspicion'; readonly run: string; readonly by: string; readonly suspects: boolean }
   /** Whether that run says that it reaches the database. */
@@ -88,7 +88,7 @@ export type DetectorEvent =
   /** A node has fenced this run. */
   | { readonly type: 'fenced'; readonly run: string };
 
-export type Lease = 'seen' | 'expired' | 'unknown';
+export type LeaseSighting = 'seen' | 'expired' | 'unknown';
 export type Evidence = 'refused' | 'lease' | 'observers' | 'database';
 
 export type DetectorEffect =
@@ -103,7 +103,7 @@ interface Peer {
   /** When this node last gave up the link. */
   givenUpMs: number;
   refused: boolean;
-  lease: Lease;
+  lease: LeaseSighting;
   /** Time of the last heartbeat or pulse. Undefined before the first one. */
   heardMs: number | undefined;
   /** Time of the last heartbeat. */

@@ -1,9 +1,10 @@
 // Keeps the lease of a node: renews it for as long as the node's threads show signs of life, and confirms
 // from the database that the node's sessions have not been fenced. It decides nothing about other nodes. It
 // runs in a thread without documents (lease-worker.ts), or in a simulation.
+
+import type { Timers } from '../../actors/clock.ts';
 import { CONFIRM_MS, type Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import type { SessionId, SessionState } from '../../actors/storage/store.ts';
-import type { Clock } from '../peer/clock.ts';
 import type { Lease, LeaseStore, LeaseStoreState } from './lease-store.ts';
 
 export interface LeaseKeeperSettings {
@@ -23,7 +24,7 @@ export interface LeaseKeeperOptions extends LeaseKeeperSettings {
   readonly sessionState: (session: SessionId) => Promise<SessionState | undefined>;
   readonly liveness: Liveness;
   /** `now` is `monotonicMs`, or the clock of a simulation. */
-  readonly clock: Clock;
+  readonly clock: Timers;
   readonly lease: Lease;
   readonly tell: (event: LeaseEvent) => void;
 }

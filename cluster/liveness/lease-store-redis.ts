@@ -1,7 +1,7 @@
 // The lease store in Redis, through ioredis. The operations of a backend run as scripts, on one connection
 // for commands and one for the subscription. Both connections open and end together.
 import { type Cluster, type Redis, ReplyError } from 'ioredis';
-import { type Clock, systemClock } from '../peer/clock.ts';
+import { systemClock, type Timers } from '../../actors/clock.ts';
 import {
   type Attempt,
   type Backend,
@@ -21,7 +21,7 @@ export interface RedisLeaseStoreOptions extends LeaseStoreSettings {
   readonly cluster: string;
   /** Prefix of every key and channel. Default `troupe`. */
   readonly prefix?: string;
-  readonly clock?: Clock;
+  readonly clock?: Timers;
   readonly random?: () => number;
 }
 

@@ -2,9 +2,9 @@
 // to peers, and takes messages from the main thread. It runs no documents, so none of its turns takes long.
 import { randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock, type Timers } from '../../actors/clock.ts';
 import { Liveness, MAIN, monotonicMs } from '../../actors/liveness/liveness.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
-import { type Clock, systemClock } from '../peer/clock.ts';
 import { PEER_LIMITS } from '../peer/network.ts';
 import { PulseSender } from '../peer/pulse-sender.ts';
 import { TcpDialler } from '../peer/tcp-dialler.ts';
@@ -19,7 +19,7 @@ if (parentPort !== null) keepLease(workerData as LeaseTask, parentPort);
 
 function keepLease(task: LeaseTask, port: NonNullable<typeof parentPort>): void {
   const tell = (message: FromLeaseThread): void => port.postMessage(message);
-  const clock: Clock = { now: monotonicMs, after: systemClock.after };
+  const clock: Timers = { now: monotonicMs, after: systemClock.after };
   const store = task.redis === undefined ? undefined : createRedisLeaseStore({ ...task.redis, clock });
   const control = createControlStore({ ...task.storage, answerTimeoutMs: ANSWER_TIMEOUT_MS });
   const liveness = new Liveness(task.liveness);

@@ -6,9 +6,9 @@ import type { ControlStore, OpenedSession, SessionId } from '../../actors/storag
 import type { ControlMessage } from '../peer/control-messages.ts';
 import type { Peer, PeerEnd, PeerNetwork } from '../peer/network.ts';
 import { PeerDials } from '../peer/peer-dials.ts';
-import { EarlyLeases } from './early-leases.ts';
 import type { Lease, LeaseStore } from './lease-store.ts';
 import type { Member, Members } from './members.ts';
+import { PendingLeases } from './pending-leases.ts';
 import { readSessions, type SessionChanges } from './session-reading.ts';
 import { Takeover } from './takeover.ts';
 
@@ -38,7 +38,7 @@ export class MemberTracker {
   private readonly dials: PeerDials;
   private readonly takeover: Takeover;
   /** Leases of runs that the database has not shown yet. */
-  private readonly early = new EarlyLeases();
+  private readonly early = new PendingLeases();
 
   constructor(options: MemberTrackerOptions) {
     this.options = options;

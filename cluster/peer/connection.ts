@@ -2,7 +2,7 @@
 // silence and for a peer that reads too slowly. It never dials, and a connection that is down never comes up
 // again: `down` is the only move.
 import { pack, unpack } from 'msgpackr';
-import type { Clock } from './clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import { BATCH, CLOSE_STREAM, CONTROL, GOODBYE, HEARTBEAT, NO_PAYLOAD, OPEN_STREAM } from './frames.ts';
 import type { Heartbeat, Peer, PeerEnd, PeerLimits, PeerStream, StreamTarget } from './network.ts';
 import { MultiplexedStream, type StreamCarrier } from './stream.ts';
@@ -12,7 +12,7 @@ export interface ConnectionOptions {
   readonly pair: WirePair;
   /** The dialler gives streams even numbers, the other end odd numbers. */
   readonly dialled: boolean;
-  readonly clock: Clock;
+  readonly clock: Timers;
   readonly limits: PeerLimits;
   /** Called once, after the listeners of the streams and of the peer. */
   readonly onDown: (peer: PeerConnection, reason: PeerEnd, detail: string) => void;

@@ -1,6 +1,6 @@
 // The PeerNetwork over any Wires: the runs to connect with, one peer per run, redials with back-off. It never
 // touches a socket, and knows nothing of frames.
-import type { Clock } from './clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import { PeerConnection } from './connection.ts';
 import {
   dials,
@@ -24,7 +24,7 @@ const TELL_AGAIN_MS = 60_000;
 
 export interface PeersOptions {
   readonly wires: Wires;
-  readonly clock: Clock;
+  readonly clock: Timers;
   /** In [0, 1). */
   readonly random: () => number;
   readonly limits: PeerLimits;

@@ -1,7 +1,7 @@
 // Sends pulses: signs of life that do not wait for this process's main thread, whose turns take long on a
 // saturated machine. It runs in a thread without documents, over connections of its own, for as long as the
 // main thread has turned lately. The failure detectors of the peers judge the pulses.
-import type { Clock } from './clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import { HEARTBEAT, NO_PAYLOAD } from './frames.ts';
 import type { PeerLimits, PeerTarget } from './network.ts';
 import type { Wire } from './wire.ts';
@@ -14,7 +14,7 @@ export interface PulseSenderOptions {
   readonly dial: (target: PeerTarget, done: (wire: Wire | undefined) => void) => () => void;
   /** A counter that changes whenever the main thread turns. */
   readonly beats: () => number;
-  readonly clock: Clock;
+  readonly clock: Timers;
   /** In [0, 1). */
   readonly random: () => number;
   readonly limits: Pick<PeerLimits, 'heartbeatMs' | 'silenceMs' | 'backoffFirstMs'>;

@@ -1,6 +1,6 @@
 // The log lines about connections that a listener refuses: the other end, the reason, and where to look. Each
 // is logged once a minute, so that a node that tries for hours causes few lines. This class refuses nothing.
-import type { Clock } from './clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import type { PeerLog } from './network.ts';
 import { HUNG_UP } from './tcp-wire.ts';
 
@@ -20,13 +20,13 @@ const MINUTE_MS = 60_000;
 const LINES_PER_MINUTE = 20;
 
 export class RefusalLog {
-  private readonly clock: Clock;
+  private readonly clock: Timers;
   private readonly log: PeerLog;
   private readonly told = new Set<string>();
   private sinceMs: number;
   private leftOut = 0;
 
-  constructor(clock: Clock, log: PeerLog) {
+  constructor(clock: Timers, log: PeerLog) {
     this.clock = clock;
     this.log = log;
     this.sinceMs = clock.now();

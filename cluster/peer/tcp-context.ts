@@ -1,7 +1,7 @@
 // The settings that listener and dialler of the TCP network share.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Clock } from './clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import type { PeerIdentity, PeerLimits, PeerLog } from './network.ts';
 
 export interface TcpContext extends TcpDialContext {
@@ -15,7 +15,7 @@ export interface TcpContext extends TcpDialContext {
 export interface TcpDialContext {
   readonly identity: PeerIdentity;
   readonly credentials: PeerCredentials;
-  readonly clock: Clock;
+  readonly clock: Timers;
   readonly limits: PeerLimits;
   readonly randomBytes: (count: number) => Uint8Array;
 }

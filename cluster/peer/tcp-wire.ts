@@ -1,7 +1,7 @@
 // A Wire over a socket, plain or TLS. Writes of one turn of the event loop are sent together; reading pauses
 // while the wire has not been started. It never decides which nodes may connect.
 import type { Socket } from 'node:net';
-import type { Clock } from './clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import { HANDSHAKE_FRAME_BYTES } from './handshake.ts';
 import type { Frame, Wire, WireHandlers } from './wire.ts';
@@ -13,7 +13,7 @@ const FINISH_MS = 1000;
 
 export class TcpWire implements Wire {
   private readonly socket: Socket;
-  private readonly clock: Clock;
+  private readonly clock: Timers;
   private readonly reader: FrameReader;
   private handlers: WireHandlers | undefined;
   /** Frames that arrived before `start`; at most those of one chunk. */
@@ -22,7 +22,7 @@ export class TcpWire implements Wire {
   private over = false;
   private corked = false;
 
-  constructor(socket: Socket, clock: Clock) {
+  constructor(socket: Socket, clock: Timers) {
     this.socket = socket;
     this.clock = clock;
     this.reader = new FrameReader(HANDSHAKE_FRAME_BYTES, (frame) => this.arrived(frame));

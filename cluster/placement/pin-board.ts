@@ -3,7 +3,7 @@
 // when shards move.
 import type { ControlStore } from '../../actors/storage/store.ts';
 import { mergePins, orgOfMatch, type Pin, type ResolvedPins, resolvePins } from './pins.ts';
-import type { Member } from './ring.ts';
+import type { RingNode } from './ring.ts';
 
 export interface KnownPins {
   readonly pins: readonly Pin[];
@@ -12,7 +12,7 @@ export interface KnownPins {
 
 export const resolveKnown = (
   { pins, orgShards }: KnownPins,
-  members: readonly Pick<Member, 'name'>[],
+  members: readonly Pick<RingNode, 'name'>[],
 ): ResolvedPins => resolvePins(pins, members, (org) => orgShards.get(org) ?? []);
 
 /** Runs two queries, or one if no organisation is pinned. */
@@ -47,7 +47,7 @@ export class PinBoard {
     this.known = { pins: options.configured, orgShards: new Map() };
   }
 
-  resolve(members: readonly Pick<Member, 'name'>[]): ResolvedPins {
+  resolve(members: readonly Pick<RingNode, 'name'>[]): ResolvedPins {
     return resolveKnown(this.known, members);
   }
 

@@ -14,7 +14,7 @@
 // A pin to a node that is not a member waits: its shards stay with the ring until the node joins.
 import { SHARDS, shardOf } from '../../actors/shard.ts';
 import type { PinRow } from '../../actors/storage/store.ts';
-import type { Member, Placement } from './ring.ts';
+import type { Placement, RingNode } from './ring.ts';
 
 export interface Pin {
   /** `org/doc`, `org`, or `shard:N`. */
@@ -74,7 +74,7 @@ export function mergePins(configured: readonly Pin[], operators: readonly PinRow
  */
 export function resolvePins(
   pins: readonly Pin[],
-  members: readonly Pick<Member, 'name'>[],
+  members: readonly Pick<RingNode, 'name'>[],
   shardsOfOrg: (org: string) => Iterable<number>,
 ): ResolvedPins {
   const names = new Set(members.map(({ name }) => name));

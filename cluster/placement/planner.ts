@@ -50,14 +50,14 @@ export class Planner {
     const { plan } = this;
     const { revision } = view;
     if (plan?.key === key && plan.revision === revision) return plan;
-    const pinsRevision = view.pins.revision;
+    const pinsRevision = view.pinBoard.revision;
     const current = view.owners();
     if (plan?.key === key && plan.pinsRevision === pinsRevision && isOnItsWay(plan, current)) {
       plan.revision = revision;
       return plan;
     }
     const ring = rings.of(members);
-    const pins = view.pins.resolve(members);
+    const pins = view.pinBoard.resolve(members);
     const placement = rebalance(ring, current, pinnedNodes(pins));
     this.plan = { key, pinsRevision, pins, placement, current, revision };
     return this.plan;

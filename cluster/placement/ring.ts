@@ -10,7 +10,7 @@ import ConsistentHash from 'consistent-hash';
 import { SHARDS } from '../../actors/shard.ts';
 import { MAX_WEIGHT, MIN_WEIGHT } from '../../config/weight.ts';
 
-export interface Member {
+export interface RingNode {
   readonly name: string;
   /**
    * Share of the shards relative to the other members: weight 2 gets twice as many as weight 1. MIN_WEIGHT to
@@ -35,13 +35,13 @@ const RANGE = 2 ** 29 - 1;
 /** Preferred nodes that are read from the ring at first. A shard whose first 8 nodes are all full is rare. */
 const USUAL_PREFERENCES = 8;
 
-export function placeOnRing(members: readonly Member[], options?: RingOptions): Placement {
+export function placeOnRing(members: readonly RingNode[], options?: RingOptions): Placement {
   return new Ring(members, options).place();
 }
 
 export class Ring {
   /** Sorted by name. */
-  readonly members: readonly Member[];
+  readonly members: readonly RingNode[];
   private readonly ring = new ConsistentHash({ range: RANGE });
   private readonly means = new Map<string, number>();
   private readonly limits: ReadonlyMap<string, number>;
@@ -50,7 +50,7 @@ export class Ring {
   private readonly firsts = new Array<string | undefined>(SHARDS).fill(undefined);
 
   /** Throws for a duplicate name, or a weight out of range. */
-  constructor(members: readonly Member[], options: RingOptions = {}) {
+  constructor(members: readonly RingNode[], options: RingOptions = {}) {
     this.members = [...members].sort((a, b) => (a.name < b.name ? -1 : 1));
     let total = 0;
     for (const { name, weight } of this.members) {

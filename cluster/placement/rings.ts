@@ -1,6 +1,6 @@
 // A cache of rings by their members: nodes leave and come back, and building a ring and placing all shards on
 // it holds up the main thread. A node has one cache for all its runs.
-import { type Member, Ring } from './ring.ts';
+import { Ring, type RingNode } from './ring.ts';
 
 /** Rings that are kept. The least recently used one is dropped first. */
 const REMEMBERED = 16;
@@ -9,7 +9,7 @@ export class Rings {
   private readonly rings = new Map<string, Ring>();
 
   /** The order of the members does not matter. */
-  of(members: readonly Member[]): Ring {
+  of(members: readonly RingNode[]): Ring {
     const key = keyOf(members);
     const ring = this.rings.get(key) ?? new Ring(members);
     this.rings.delete(key);
@@ -23,6 +23,6 @@ export class Rings {
 }
 
 /** Equal for equal sets of members. */
-export function keyOf(members: readonly Member[]): string {
+export function keyOf(members: readonly RingNode[]): string {
   return JSON.stringify([...members].sort((a, b) => (a.name < b.name ? -1 : 1)));
 }

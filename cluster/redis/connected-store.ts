@@ -3,6 +3,8 @@
 // the operations.
 //
 // Modes: connecting -> up | down; up <-> down; any -> closed. Only `enter` changes it.
+
+import type { Timers } from '../../actors/clock.ts';
 import type { EventListener } from '../../actors/storage/store.ts';
 import {
   DEFAULT_CALL_TIMEOUT_MS,
@@ -15,7 +17,6 @@ import {
   type MapEntry,
   type StateListener,
 } from '../liveness/lease-store.ts';
-import type { Clock } from '../peer/clock.ts';
 import { type Attempt, type Backend, type Connection, RedisRefusal } from './backend.ts';
 import { readLease } from './lease-text.ts';
 
@@ -30,7 +31,7 @@ export interface LeaseStoreSettings {
 
 export interface ConnectedStoreOptions extends LeaseStoreSettings {
   readonly backend: Backend;
-  readonly clock: Clock;
+  readonly clock: Timers;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -45,7 +46,7 @@ type Mode = 'connecting' | 'up' | 'down' | 'closed';
 
 export class ConnectedLeaseStore implements LeaseStore {
   readonly #backend: Backend;
-  readonly #clock: Clock;
+  readonly #clock: Timers;
   readonly #random: () => number;
   readonly #ttlMs: number;
   readonly #timeoutMs: number;

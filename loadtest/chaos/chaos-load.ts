@@ -48,7 +48,7 @@ const CONNECTING = 50;
 const BACKOFF_MOST_MS = 1000;
 const DRAIN_MS = 60_000;
 
-interface Member {
+interface ChaosClient {
   readonly client: BareClient;
   readonly editor: BareEditor;
   readonly steady: boolean;
@@ -61,7 +61,7 @@ export class ChaosLoad {
   /** Time from making an edit to its commit, ms. */
   readonly waits: { readonly at: number; readonly ms: number }[] = [];
   private readonly options: ChaosLoadOptions;
-  private readonly members: Member[] = [];
+  private readonly members: ChaosClient[] = [];
   private readonly sdkEditors: SdkEditor[] = [];
   private readonly proxies: CuttingProxy[] = [];
   private startedAt = 0;

@@ -4,7 +4,7 @@
 // node at the time that the node gave. It never chooses an edit or its version.
 import { WebSocket } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
-import { CLOSE, CLOSE_WITHOUT_RETRY } from '../../protocol/errors.ts';
+import { CLOSE_CODES, CLOSE_WITHOUT_RETRY } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type {
   ClientMessage,
@@ -229,7 +229,7 @@ export class BareClient {
   private lost(code: number, isMade: boolean): void {
     const loss = isMade ? `closed ${code}` : 'not connected';
     this.losses.set(loss, (this.losses.get(loss) ?? 0) + 1);
-    this.disconnected(code === CLOSE.frameTooLarge);
+    this.disconnected(code === CLOSE_CODES.frameTooLarge);
     if (this.mode === 'stopped') return;
     if (CLOSE_WITHOUT_RETRY.has(code)) {
       this.stop();

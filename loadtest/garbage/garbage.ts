@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
-import { CLOSE, ERROR_CODES } from '../../protocol/errors.ts';
+import { CLOSE_CODES, ERROR_CODES } from '../../protocol/errors.ts';
 import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from '../../protocol/messages.ts';
 import { BareClient } from '../clients/bare-client.ts';
 import { Bystanders } from '../clients/bystanders.ts';
@@ -51,7 +51,7 @@ const ASK_ROUNDS = 1_000;
 const BURST = 40;
 /** A socket hangs when it answers neither a ping nor with a close for this long. */
 const ANSWER_MS = 30_000;
-const CLOSES: ReadonlySet<number> = new Set([1002, 1007, 1006, ...Object.values(CLOSE)]);
+const CLOSES: ReadonlySet<number> = new Set([1002, 1007, 1006, ...Object.values(CLOSE_CODES)]);
 
 export async function garbageRun(options: GarbageOptions): Promise<GarbageResult> {
   const run = new GarbageRun(options);

@@ -13,7 +13,7 @@ import { drain } from './cluster/drain.ts';
 import { localClusterFile } from './cluster/local.ts';
 import { move, pin, unpin } from './cluster/pin.ts';
 import { release } from './cluster/release.ts';
-import { pins, status } from './cluster/status.ts';
+import { showPins, status } from './cluster/status.ts';
 import { explain } from './failure.ts';
 import { migrate } from './migrate.ts';
 import { renewHistory } from './renew-history.ts';
@@ -74,7 +74,7 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
     case 'cluster status':
       return await status(config, command, io);
     case 'cluster pins':
-      return await pins(config, command, io);
+      return await showPins(config, command, io);
     case 'cluster drain':
       return await drain(config, command, io);
     case 'cluster move':

@@ -9,16 +9,16 @@ import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link/link-messages.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import { FrameError } from '../../protocol/codec.ts';
-import { CLOSE } from '../../protocol/errors.ts';
+import { CLOSE_CODES } from '../../protocol/errors.ts';
 import { isClientId } from '../../protocol/names.ts';
+import type { ClientConnection } from './client-connection.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
-import type { Session } from './session.ts';
 import { LargeAnswers } from './sockets/large-answers.ts';
 import { cutJsonSubmit, cutMsgpackSubmit } from './submit-frame.ts';
 import { Answers } from './subscriptions/answers.ts';
 import { Channels } from './subscriptions/channels.ts';
-import { OwnerChanges } from './subscriptions/ownership.ts';
+import { OwnerChanges } from './subscriptions/owner-changes.ts';
 import { Subscriptions } from './subscriptions/subscriptions.ts';
 
 export interface GatewayOptions extends RequestsOptions {
@@ -80,59 +80,60 @@ export class Gateway implements OwnerLinkListener {
   // From clients.
 
   /** Takes one message of a client. A text frame is valid UTF-8. */
-  receive(session: Session, frame: Uint8Array, isText: boolean): void {
-    if (session.closed) return;
-    session.heard = this.options.now();
-    session.pinged = false;
-    this.counts(session);
-    if (session.closed) return;
-    if (session.codec.binary === isText) {
-      session.close(CLOSE.badMessage, 'wrong frame type for the subprotocol');
+  receive(connection: ClientConnection, frame: Uint8Array, isText: boolean): void {
+    if (connection.closed) return;
+    connection.heard = this.options.now();
+    connection.pinged = false;
+    this.counts(connection);
+    if (connection.closed) return;
+    if (connection.codec.binary === isText) {
+      connection.close(CLOSE_CODES.badMessage, 'wrong frame type for the subprotocol');
       return;
     }
     let message: Record<string, unknown>;
     try {
-      message = this.decode(session, frame, isText);
+      message = this.decode(connection, frame, isText);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.replies.error(session, 'bad-message', error.message, {});
-      session.close(CLOSE.badMessage, error.message);
+      this.replies.error(connection, 'bad-message', error.message, {});
+      connection.close(CLOSE_CODES.badMessage, error.message);
       return;
     }
-    if (session.client === undefined) this.first(session, message);
-    else this.dispatch(session, message, frame.length);
+    if (connection.client === undefined) this.first(connection, message);
+    else this.dispatch(connection, message, frame.length);
   }
 
   /** The patch of a submit is left as it came, if that can be. */
-  private decode(session: Session, frame: Uint8Array, isText: boolean): Record<string, unknown> {
+  private decode(connection: ClientConnection, frame: Uint8Array, isText: boolean): Record<string, unknown> {
     // `notPlain` allows a patch as many levels.
     const depth = this.options.limits.depth + BEYOND_DEPTH;
-    if (!isText) return cutMsgpackSubmit(frame, depth) ?? session.codec.decode(frame);
+    if (!isText) return cutMsgpackSubmit(frame, depth) ?? connection.codec.decode(frame);
     return (
       cutJsonSubmit(frame, depth) ??
-      session.codec.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString())
+      connection.codec.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString())
     );
   }
 
   /** Counts a message or a control frame. Past the limit of all of them together the socket is closed. */
-  counts(session: Session): void {
-    if (++session.messages > this.messagesPerSecond) session.close(CLOSE.rateLimited, 'too many messages');
+  counts(connection: ClientConnection): void {
+    if (++connection.messages > this.messagesPerSecond)
+      connection.close(CLOSE_CODES.rateLimited, 'too many messages');
   }
 
   /** Ends all subscriptions of a socket that is closed. */
-  disconnected(session: Session): void {
-    session.closed = true;
-    for (const subscription of session.open.values()) this.subscriptions.unsubscribe(subscription);
-    session.open.clear();
+  disconnected(connection: ClientConnection): void {
+    connection.closed = true;
+    for (const subscription of connection.open.values()) this.subscriptions.unsubscribe(subscription);
+    connection.open.clear();
   }
 
   /**
-   * Sets whether others see the session's presence. It is hidden while the socket has been silent for a
+   * Sets whether others see the connection's presence. It is hidden while the socket has been silent for a
    * while.
    */
-  setHidden(session: Session, isHidden: boolean): void {
-    if (isHidden) this.subscriptions.hide(session);
-    else this.subscriptions.show(session);
+  setHidden(connection: ClientConnection, isHidden: boolean): void {
+    if (isHidden) this.subscriptions.hide(connection);
+    else this.subscriptions.show(connection);
   }
 
   // From owners.
@@ -150,60 +151,60 @@ export class Gateway implements OwnerLinkListener {
     this.owners.changed(shards);
   }
 
-  private first(session: Session, message: Record<string, unknown>): void {
+  private first(connection: ClientConnection, message: Record<string, unknown>): void {
     if (message.type !== 'hello') {
-      this.replies.error(session, 'bad-message', 'the first message is hello', echo(message));
-      session.close(CLOSE.badMessage, 'the first message is hello');
+      this.replies.error(connection, 'bad-message', 'the first message is hello', echo(message));
+      connection.close(CLOSE_CODES.badMessage, 'the first message is hello');
       return;
     }
-    this.hello(session, message);
-    if (session.client === undefined) session.close(CLOSE.badMessage, 'no valid client id');
+    this.hello(connection, message);
+    if (connection.client === undefined) connection.close(CLOSE_CODES.badMessage, 'no valid client id');
   }
 
-  private hello(session: Session, message: Record<string, unknown>): void {
+  private hello(connection: ClientConnection, message: Record<string, unknown>): void {
     // A client may leave its id to the server. A number counts as no id.
     const isOpen =
       message.client === undefined || message.client === null || typeof message.client === 'number';
-    const client = isOpen ? (session.client ?? this.options.newClientId()) : message.client;
+    const client = isOpen ? (connection.client ?? this.options.newClientId()) : message.client;
     if (!isClientId(client)) {
-      this.replies.error(session, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
+      this.replies.error(connection, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
       return;
     }
-    if (session.client !== undefined && session.client !== client) {
-      this.replies.error(session, 'bad-message', 'a socket keeps its client id', echo(message));
+    if (connection.client !== undefined && connection.client !== client) {
+      this.replies.error(connection, 'bad-message', 'a socket keeps its client id', echo(message));
       return;
     }
-    session.client = client;
-    session.hasOwnId ||= !isOpen;
-    session.user = USER;
+    connection.client = client;
+    connection.hasOwnId ||= !isOpen;
+    connection.user = USER;
     const { node, limits, time } = this.options;
     const nodes = this.options.nodes?.();
     const others = nodes === undefined ? {} : { nodes };
-    session.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits, ...others });
+    connection.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits, ...others });
   }
 
-  private dispatch(session: Session, message: Record<string, unknown>, bytes: number): void {
+  private dispatch(connection: ClientConnection, message: Record<string, unknown>, bytes: number): void {
     switch (message.type) {
       case 'submit':
-        this.requests.submit(session, message, bytes);
+        this.requests.submit(connection, message, bytes);
         return;
       case 'open':
-        this.requests.open(session, message);
+        this.requests.open(connection, message);
         return;
       case 'presence':
-        this.requests.presence(session, message);
+        this.requests.presence(connection, message);
         return;
       case 'close':
-        this.requests.close(session, message);
+        this.requests.close(connection, message);
         return;
       case 'ping':
-        session.send({ type: 'pong', ...idOf(message) });
+        connection.send({ type: 'pong', ...idOf(message) });
         return;
       case 'hello':
-        this.hello(session, message);
+        this.hello(connection, message);
         return;
       default:
-        this.replies.error(session, 'bad-message', 'unknown type', echo(message));
+        this.replies.error(connection, 'bad-message', 'unknown type', echo(message));
     }
   }
 }

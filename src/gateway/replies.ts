@@ -3,7 +3,7 @@
 import { ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
 import type { RequestId } from '../../protocol/messages.ts';
 import { isSeq } from '../../protocol/names.ts';
-import type { Session } from './session.ts';
+import type { ClientConnection } from './client-connection.ts';
 
 /** The request that an error concerns. */
 export type About = { id?: RequestId; doc?: string; seq?: number; retryAfterMs?: number };
@@ -19,18 +19,18 @@ export class Replies {
     this.random = random;
   }
 
-  error(session: Session, code: ErrorCode, message: string, about: About): void {
-    session.send({ type: 'error', code, message, retryable: ERROR_CODES[code], ...about });
+  error(connection: ClientConnection, code: ErrorCode, message: string, about: About): void {
+    connection.send({ type: 'error', code, message, retryable: ERROR_CODES[code], ...about });
   }
 
   /**
    * Tells the client when to try again, if that may help: after the time in `about`, if any, and spread out,
    * since many clients may be told at once.
    */
-  later(session: Session, code: ErrorCode, message: string, about: About): void {
+  later(connection: ClientConnection, code: ErrorCode, message: string, about: About): void {
     const { retryAfterMs: atLeastMs = 0, ...rest } = about;
     const retryAfterMs = Math.ceil(atLeastMs + RETRY_AFTER_MS * (0.5 + this.random()));
-    this.error(session, code, message, ERROR_CODES[code] ? { ...rest, retryAfterMs } : rest);
+    this.error(connection, code, message, ERROR_CODES[code] ? { ...rest, retryAfterMs } : rest);
   }
 }
 

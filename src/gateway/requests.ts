@@ -16,14 +16,14 @@ import type { Limits } from '../../protocol/limits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
 import { isLarger, notPlain } from '../../protocol/plain-value.ts';
+import type { ClientConnection } from './client-connection.ts';
 import { echo, idOf, type Replies } from './replies.ts';
-import type { Session } from './session.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
 import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
 import { CutPatch } from './submit-frame.ts';
 import type { Subscription } from './subscriptions/channel.ts';
 import type { Channels } from './subscriptions/channels.ts';
-import type { OwnerChanges } from './subscriptions/ownership.ts';
+import type { OwnerChanges } from './subscriptions/owner-changes.ts';
 import { rootOf, type Subscriptions } from './subscriptions/subscriptions.ts';
 import { Unanswered } from './subscriptions/unanswered.ts';
 
@@ -72,18 +72,18 @@ export class Requests {
     this.large = parts.large;
   }
 
-  open(session: Session, message: Message): void {
+  open(connection: ClientConnection, message: Message): void {
     const { kind, since, history } = message;
-    const name = this.nameOf(session, message);
-    if (name === undefined || !this.mayOpen(session, name, message)) return;
-    const before = session.open.get(name);
+    const name = this.nameOf(connection, message);
+    if (name === undefined || !this.mayOpen(connection, name, message)) return;
+    const before = connection.open.get(name);
     if (before !== undefined) rootOf(before).unanswered?.openedAnew();
     const channel = this.channels.of(name);
     if (channel.subs.size === 0) this.owners.enter(channel);
     const subscription: Subscription = {
-      session,
+      connection,
       channel,
-      sub: 0,
+      subscriptionId: 0,
       mode: 'opening',
       askedAt: this.options.time(),
       asked: false,
@@ -101,13 +101,13 @@ export class Requests {
       // An earlier subscription stays open until this one is opened: a refused open changes nothing.
       before,
     };
-    session.open.set(name, subscription);
+    connection.open.set(name, subscription);
     if (!this.subscriptions.subscribe(subscription))
       this.owners.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
     else if (channel.link === undefined) this.owners.waitForOwner(channel);
   }
 
-  private mayOpen(session: Session, name: string, message: Message): boolean {
+  private mayOpen(connection: ClientConnection, name: string, message: Message): boolean {
     const { kind, since, history } = message;
     const wrong =
       kind !== undefined && kind !== null && !KINDS.has(kind)
@@ -119,66 +119,66 @@ export class Requests {
             : undefined;
     const { openDocuments } = this.limits;
     if (wrong !== undefined) {
-      this.replies.error(session, 'bad-message', wrong, echo(message));
+      this.replies.error(connection, 'bad-message', wrong, echo(message));
       return false;
     }
-    if (!session.open.has(name) && session.open.size >= openDocuments) {
+    if (!connection.open.has(name) && connection.open.size >= openDocuments) {
       const text = `a socket may have ${openDocuments} documents open`;
-      this.replies.error(session, 'overloaded', text, echo(message));
+      this.replies.error(connection, 'overloaded', text, echo(message));
       return false;
     }
-    const wait = takeOpen(session, this.limits, this.options.now());
+    const wait = takeOpen(connection, this.limits, this.options.now());
     if (wait > 0) {
       const about = { ...echo(message), retryAfterMs: wait };
-      this.replies.error(session, 'rate-limited', 'too many opens', about);
+      this.replies.error(connection, 'rate-limited', 'too many opens', about);
       return false;
     }
     if (this.large.isNearlyFull) {
-      this.replies.later(session, 'overloaded', 'too many large answers are on their way', echo(message));
+      this.replies.later(connection, 'overloaded', 'too many large answers are on their way', echo(message));
       return false;
     }
     return true;
   }
 
-  submit(session: Session, message: Message, bytes: number): void {
+  submit(connection: ClientConnection, message: Message, bytes: number): void {
     const { doc, seq, base, op } = message;
     if (!isSeq(seq)) {
-      this.replies.error(session, 'bad-message', 'seq: an integer from 1 to 2^53 - 1', echo(message));
+      this.replies.error(connection, 'bad-message', 'seq: an integer from 1 to 2^53 - 1', echo(message));
       return;
     }
-    const current = typeof doc === 'string' ? session.open.get(doc) : undefined;
+    const current = typeof doc === 'string' ? connection.open.get(doc) : undefined;
     if (current === undefined) {
-      if (this.nameOf(session, message) !== undefined) {
-        this.replies.error(session, 'not-open', 'open the document first', { doc: String(doc), seq });
+      if (this.nameOf(connection, message) !== undefined) {
+        this.replies.error(connection, 'not-open', 'open the document first', { doc: String(doc), seq });
       }
       return;
     }
     const subscription = rootOf(current);
     const { channel } = subscription;
     if (base !== undefined && base !== null && !isVersion(base)) {
-      this.replies.error(session, 'bad-message', 'base: a version', { doc: channel.doc, seq });
+      this.replies.error(connection, 'bad-message', 'base: a version', { doc: channel.doc, seq });
       return;
     }
     subscription.unanswered ??= new Unanswered();
     const { unanswered } = subscription;
-    const wait = takeSubmit(session, this.limits, this.options.now());
+    const wait = takeSubmit(connection, this.limits, this.options.now());
     const behind = unanswered.arrives(seq);
     if (behind !== undefined) {
-      this.replies.later(session, behind, BEHIND_OPEN, { doc: channel.doc, seq });
+      this.replies.later(connection, behind, BEHIND_OPEN, { doc: channel.doc, seq });
       return;
     }
     if (wait > 0) {
       unanswered.leave(seq, 'rate-limited');
       const about = { doc: channel.doc, seq, retryAfterMs: wait };
-      this.replies.error(session, 'rate-limited', 'too many submits', about);
+      this.replies.error(connection, 'rate-limited', 'too many submits', about);
       return;
     }
-    const linkOp = this.linkOp(session.codec, op, bytes);
+    const linkOp = this.linkOp(connection.codec, op, bytes);
     if (unanswered.size >= this.limits.inflight && unanswered.get(seq) === undefined) {
       this.overloaded(subscription, unanswered, seq, 'too many submits without an answer');
       return;
     }
-    if (session.unansweredBytes + linkOp[1].length > this.options.unansweredBytes && unanswered.size > 0) {
+    if (connection.unansweredBytes + linkOp[1].length > this.options.unansweredBytes && unanswered.size > 0) {
       this.overloaded(subscription, unanswered, seq, 'too many bytes without an answer');
       return;
     }
@@ -189,11 +189,14 @@ export class Requests {
       return;
     }
     const goesOn = link !== undefined && subscription.mode !== 'resuming';
-    if (goesOn && !link.offer([SUBMIT, channel.chan, subscription.sub, seq, submit.base, submit.op])) {
+    if (
+      goesOn &&
+      !link.offer([SUBMIT, channel.channelId, subscription.subscriptionId, seq, submit.base, submit.op])
+    ) {
       this.overloaded(subscription, unanswered, seq, 'the owner of this document is behind');
       return;
     }
-    session.countUnanswered(linkOp[1].length - (unanswered.get(seq)?.op[1].length ?? 0));
+    connection.countUnanswered(linkOp[1].length - (unanswered.get(seq)?.op[1].length ?? 0));
     unanswered.set(submit);
   }
 
@@ -218,83 +221,83 @@ export class Requests {
     return jsonOp(text);
   }
 
-  presence(session: Session, message: Message): void {
-    const subscription = this.openOf(session, message);
+  presence(connection: ClientConnection, message: Message): void {
+    const subscription = this.openOf(connection, message);
     if (subscription === undefined) return;
     const { data } = message;
     if (isLarger(data, this.limits.presenceBytes)) {
-      this.presenceTooLarge(session, message);
+      this.presenceTooLarge(connection, message);
       return;
     }
     const wrong = data === undefined ? 'data is missing' : notPlain(data, this.limits.depth);
     if (wrong !== undefined) {
-      this.replies.error(session, 'bad-message', wrong, echo(message));
+      this.replies.error(connection, 'bad-message', wrong, echo(message));
       return;
     }
-    const wait = takePresence(session, this.limits, this.options.now());
+    const wait = takePresence(connection, this.limits, this.options.now());
     if (wait > 0) {
       const about = { ...echo(message), retryAfterMs: wait };
-      this.replies.error(session, 'rate-limited', 'too many presence messages', about);
+      this.replies.error(connection, 'rate-limited', 'too many presence messages', about);
       return;
     }
     const { presenceBytes } = this.limits;
     const text = data === null ? null : JSON.stringify(data);
     if (text !== null && Buffer.byteLength(text) > presenceBytes) {
-      this.presenceTooLarge(session, message);
+      this.presenceTooLarge(connection, message);
       return;
     }
     const { channel } = subscription;
-    const { mode, sub } = rootOf(subscription);
+    const { mode, subscriptionId } = rootOf(subscription);
     if (mode === 'resuming' && text === null && subscription.presence !== undefined)
-      this.subscriptions.tellGone(channel, session);
+      this.subscriptions.tellGone(channel, connection);
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
       each.presence = text ?? undefined;
-    if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.chan, sub, text]);
+    if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.channelId, subscriptionId, text]);
   }
 
-  private presenceTooLarge(session: Session, message: Message): void {
+  private presenceTooLarge(connection: ClientConnection, message: Message): void {
     const text = `presence: at most ${this.limits.presenceBytes} bytes`;
-    this.replies.error(session, 'too-large', text, echo(message));
+    this.replies.error(connection, 'too-large', text, echo(message));
   }
 
-  close(session: Session, message: Message): void {
-    const subscription = this.openOf(session, message);
+  close(connection: ClientConnection, message: Message): void {
+    const subscription = this.openOf(connection, message);
     if (subscription === undefined) return;
-    session.open.delete(subscription.channel.doc);
+    connection.open.delete(subscription.channel.doc);
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
       if (each.request?.id !== undefined && !each.opened)
-        this.replies.error(session, 'not-open', 'closed before it was open', {
+        this.replies.error(connection, 'not-open', 'closed before it was open', {
           doc: each.channel.doc,
           id: each.request.id,
         });
     this.subscriptions.unsubscribe(subscription);
-    session.send({ type: 'closed', ...idOf(message), doc: subscription.channel.doc });
+    connection.send({ type: 'closed', ...idOf(message), doc: subscription.channel.doc });
   }
 
-  private openOf(session: Session, message: Message): Subscription | undefined {
-    const name = this.nameOf(session, message);
+  private openOf(connection: ClientConnection, message: Message): Subscription | undefined {
+    const name = this.nameOf(connection, message);
     if (name === undefined) return undefined;
-    const subscription = session.open.get(name);
+    const subscription = connection.open.get(name);
     if (subscription === undefined)
-      this.replies.error(session, 'not-open', 'open the document first', echo(message));
+      this.replies.error(connection, 'not-open', 'open the document first', echo(message));
     return subscription;
   }
 
-  private nameOf(session: Session, message: Message): string | undefined {
+  private nameOf(connection: ClientConnection, message: Message): string | undefined {
     const { doc } = message;
     if (typeof doc === 'string' && parseDocumentName(doc) !== undefined) return doc;
-    this.replies.error(session, 'bad-name', 'no name of a document', echo(message));
+    this.replies.error(connection, 'bad-name', 'no name of a document', echo(message));
     return undefined;
   }
 
   private overloaded(
-    { session, channel }: Subscription,
+    { connection, channel }: Subscription,
     unanswered: Unanswered,
     seq: number,
     message: string,
   ): void {
     unanswered.leave(seq, 'overloaded');
-    this.replies.later(session, 'overloaded', message, { doc: channel.doc, seq });
+    this.replies.later(connection, 'overloaded', message, { doc: channel.doc, seq });
   }
 }
 

@@ -8,7 +8,6 @@ import { pause, systemClock } from '../../actors/clock.ts';
 import type { ControlStore, SessionRef, SessionRow } from '../../actors/storage/store.ts';
 import { LeaseStoreUnavailable } from '../../cluster/liveness/lease-store.ts';
 import { CONTROL_SLOT } from '../../cluster/liveness/members.ts';
-import { systemClock as peerClock } from '../../cluster/peer/clock.ts';
 import { addressOf, PEER_LIMITS, type PeerAddress } from '../../cluster/peer/network.ts';
 import { type Answer, TcpDialler } from '../../cluster/peer/tcp-dialler.ts';
 import { isClustered } from '../../config/clustered.ts';
@@ -177,7 +176,7 @@ async function askAll({ config, control, signal }: AdmissionOptions): Promise<re
   const dialler = new TcpDialler({
     identity: { cluster: config.cluster.name, node: config.node.name, run: randomUUID() },
     credentials: credentialsOf(config),
-    clock: peerClock,
+    clock: systemClock,
     limits: PEER_LIMITS,
     randomBytes,
   });

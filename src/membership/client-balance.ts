@@ -3,9 +3,9 @@
 // ones come. This module decides which clients go and how fast; the clients choose their next node.
 import type { Clock } from '../../actors/clock.ts';
 import type { ClientShare } from '../../cluster/peer/client-directory.ts';
-import { AwayMemory } from '../gateway/away-memory.ts';
 import type { Sockets } from '../gateway/sockets/sockets.ts';
 import type { Neighbours } from './ownership.ts';
+import { RecentlySentAway } from './recently-sent-away.ts';
 
 export interface ClientBalanceOptions {
   readonly neighbours: Pick<Neighbours, 'tellClients' | 'clientShares'>;
@@ -50,7 +50,7 @@ export function surplus(own: ClientShare, others: readonly ClientShare[], isSend
 
 /** The returned function stops it. */
 export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanceOptions): () => void {
-  const away = new AwayMemory(clock, AGAIN_MS);
+  const away = new RecentlySentAway(clock, AGAIN_MS);
   let nodes: string | undefined;
   let since = 0;
   let isSending = false;

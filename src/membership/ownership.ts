@@ -8,10 +8,10 @@ import type { HostLimits } from '../../actors/host/host.ts';
 import { MAIN } from '../../actors/liveness/liveness.ts';
 import type { ControlStore, SessionRef } from '../../actors/storage/store.ts';
 import type { WorkerTask } from '../../actors/worker.ts';
-import { Alone } from '../../cluster/alone.ts';
 import { answerRelease, type LeaveProgress, operatorEvent } from '../../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Router } from '../../cluster/shards/router.ts';
+import { SingleNode } from '../../cluster/single-node.ts';
 import { Workers, type WorkersOptions } from '../../cluster/workers/workers.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { StartError } from '../../config/fatal.ts';
@@ -118,7 +118,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
   const session = await unlessAborted(signal, takeOver(control, { run, node, slot: MAIN }, log, signal));
   const takenOver = (): void =>
     options.onLost(new StartError('another node has taken this database over; one database serves one node'));
-  const alone = new Alone({
+  const alone = new SingleNode({
     slots: config.workers,
     router,
     listener: gateway,

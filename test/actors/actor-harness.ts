@@ -131,39 +131,39 @@ export class ActorHarness {
     return this.loaded;
   }
 
-  /** Over link 0 unless told otherwise, as client `client-<sub>`. */
-  open(sub: number, request: Partial<OpenRequest> = {}, link = 0, chan = 1): void {
-    const client = `client-${sub}`;
+  /** Over link 0 unless told otherwise, as client `client-<subscriptionId>`. */
+  open(subscriptionId: number, request: Partial<OpenRequest> = {}, link = 0, channelId = 1): void {
+    const client = `client-${subscriptionId}`;
     this.actor.handle(link, [
       OPEN,
-      chan,
-      sub,
+      channelId,
+      subscriptionId,
       { doc: DOC, client, user: 'u', role: 'owner', codec: JSON_FRAMES, ...request },
     ]);
     this.answer();
   }
 
   /** As a host does with an open over a channel that it does not know yet. */
-  openOnNewChannel(sub: number, request: Partial<OpenRequest> = {}, link = 0): void {
-    const chan = 100 + ++this.chans;
-    this.actor.channels.push({ link, chan });
-    this.open(sub, request, link, chan);
+  openOnNewChannel(subscriptionId: number, request: Partial<OpenRequest> = {}, link = 0): void {
+    const channelId = 100 + ++this.chans;
+    this.actor.channels.push({ link, channelId });
+    this.open(subscriptionId, request, link, channelId);
   }
 
-  submit(sub: number, seq: number, text: string): void {
-    this.send([SUBMIT, 1, sub, seq, -1, jsonOp(JSON.stringify([{ insert: text }]))]);
+  submit(subscriptionId: number, seq: number, text: string): void {
+    this.send([SUBMIT, 1, subscriptionId, seq, -1, jsonOp(JSON.stringify([{ insert: text }]))]);
   }
 
-  presence(sub: number, data: string | null): void {
-    this.send([PRESENCE, 1, sub, data === null ? null : JSON.stringify(data)]);
+  presence(subscriptionId: number, data: string | null): void {
+    this.send([PRESENCE, 1, subscriptionId, data === null ? null : JSON.stringify(data)]);
   }
 
-  close(sub: number): void {
-    this.send([CLOSE, 1, sub]);
+  close(subscriptionId: number): void {
+    this.send([CLOSE, 1, subscriptionId]);
   }
 
-  pull(sub: number): void {
-    this.send([PULL, 1, sub]);
+  pull(subscriptionId: number): void {
+    this.send([PULL, 1, subscriptionId]);
   }
 
   send(message: ToOwner): void {
@@ -178,9 +178,9 @@ export class ActorHarness {
   }
 
   /** `count` edits of one subscriber, each durable; they are far more than one frame takes. */
-  write(sub: number, count: number): void {
+  write(subscriptionId: number, count: number): void {
     for (let seq = 1; seq <= count; seq++) {
-      this.submit(sub, seq, `edit ${seq} `.repeat(4));
+      this.submit(subscriptionId, seq, `edit ${seq} `.repeat(4));
       this.commit();
     }
   }
@@ -217,10 +217,10 @@ export class ActorHarness {
 /** The last `opened`, chunk or resumption that a subscription was sent. */
 export function lastOpened(
   messages: readonly ToGateway[],
-  sub: number,
+  subscriptionId: number,
 ): ToGateway & [typeof OPENED, ...unknown[]] {
-  const found = messages.findLast((message) => message[0] === OPENED && message[2] === sub);
-  if (found?.[0] !== OPENED) throw new Error(`nothing was opened for ${sub}`);
+  const found = messages.findLast((message) => message[0] === OPENED && message[2] === subscriptionId);
+  if (found?.[0] !== OPENED) throw new Error(`nothing was opened for ${subscriptionId}`);
   return found;
 }
 

@@ -20,11 +20,11 @@ function longDocument(): ActorHarness {
 }
 
 /** Pulls until the subscription has joined; what its client was sent meanwhile. */
-function pullAll(harness: ActorHarness, sub: number): Uint8Array[] {
+function pullAll(harness: ActorHarness, subscriptionId: number): Uint8Array[] {
   const frames: Uint8Array[] = [];
   for (let chunks = 0; chunks < 100; chunks++) {
-    harness.pull(sub);
-    const opened = lastOpened(harness.taken(), sub);
+    harness.pull(subscriptionId);
+    const opened = lastOpened(harness.taken(), subscriptionId);
     frames.push(...opened[3]);
     if (opened[7]) return frames;
   }
@@ -37,11 +37,11 @@ test('PRES-3 while one reader never pulls, a join tells the others nothing that 
   const harness = longDocument();
   harness.open(3, SINCE_0);
   assert.ok(!isComplete(lastOpened(harness.taken(), 3)), 'it is caught up in chunks');
-  for (let sub = 10; sub < 60; sub++) {
-    harness.open(sub);
-    harness.presence(sub, 'here');
+  for (let subscriptionId = 10; subscriptionId < 60; subscriptionId++) {
+    harness.open(subscriptionId);
+    harness.presence(subscriptionId, 'here');
     harness.tick();
-    harness.close(sub);
+    harness.close(subscriptionId);
     harness.tick();
   }
   harness.open(4);
@@ -120,10 +120,10 @@ test('PRES-4 who was shown more clients that have gone since than are remembered
     const harness = longDocument();
     harness.open(3, SINCE_0);
     harness.taken();
-    for (let sub = 10; sub < 10 + gone; sub++) {
-      harness.open(sub);
-      harness.presence(sub, 'x');
-      harness.close(sub);
+    for (let subscriptionId = 10; subscriptionId < 10 + gone; subscriptionId++) {
+      harness.open(subscriptionId);
+      harness.presence(subscriptionId, 'x');
+      harness.close(subscriptionId);
     }
     harness.taken();
     for (let chunks = 0; chunks < 100; chunks++) {

@@ -48,20 +48,22 @@ test('opens of the wrong kind, of no document, and replaced ones leave no channe
   const harness = new ActorHarness();
   const { actor } = harness;
   harness.openOnNewChannel(1);
-  for (let sub = 2; sub < 100; sub++) harness.openOnNewChannel(sub, { kind: 'json' });
+  for (let subscriptionId = 2; subscriptionId < 100; subscriptionId++)
+    harness.openOnNewChannel(subscriptionId, { kind: 'json' });
   assert.equal(tags(harness.taken()).filter((tag) => tag === OPEN_FAILED).length, 98);
   assert.equal(actor.releaseChannels().length, 98);
-  assert.deepEqual(actor.channels, [{ link: 0, chan: 101 }]);
+  assert.deepEqual(actor.channels, [{ link: 0, channelId: 101 }]);
   assert.deepEqual(actor.releaseChannels(), []);
   // The client comes over another link, and its old subscription has ended.
   harness.openOnNewChannel(100, { client: 'client-1' }, 1);
-  assert.deepEqual(actor.releaseChannels(), [{ link: 0, chan: 101 }]);
+  assert.deepEqual(actor.releaseChannels(), [{ link: 0, channelId: 101 }]);
   actor.unload();
   actor.handle(1, [CLOSE, 200, 100]);
-  assert.deepEqual(actor.releaseChannels(), [{ link: 1, chan: 200 }], 'also while it is not in memory');
+  assert.deepEqual(actor.releaseChannels(), [{ link: 1, channelId: 200 }], 'also while it is not in memory');
   const missing = new ActorHarness();
   missing.exists = false;
-  for (let sub = 1; sub < 10; sub++) missing.openOnNewChannel(sub);
+  for (let subscriptionId = 1; subscriptionId < 10; subscriptionId++)
+    missing.openOnNewChannel(subscriptionId);
   assert.equal(missing.actor.releaseChannels().length, 9);
   assert.deepEqual(missing.actor.channels, []);
 });
@@ -97,34 +99,34 @@ test('a channel is kept while an open of it waits for the document', () => {
   harness.exists = false;
   harness.openOnNewChannel(1);
   // The first refusal comes while the next open is in the mailbox.
-  actor.channels.push({ link: 0, chan: 7 });
+  actor.channels.push({ link: 0, channelId: 7 });
   actor.handle(0, [1, 7, 2, { doc: 'acme/plan', client: 'client-2', user: 'u', role: 'owner', codec: 0 }]);
-  assert.deepEqual(actor.releaseChannels(), [{ link: 0, chan: 101 }]);
-  assert.deepEqual(actor.channels, [{ link: 0, chan: 7 }]);
+  assert.deepEqual(actor.releaseChannels(), [{ link: 0, channelId: 101 }]);
+  assert.deepEqual(actor.channels, [{ link: 0, channelId: 7 }]);
 });
 
 test('ONCE-1 of clients that are away so many are remembered, and those forgotten are recalled from the log', () => {
   const harness = new ActorHarness();
   harness.open(1);
   const total = 4 * KEPT_CLIENTS;
-  for (let sub = 2; sub <= total; sub++) {
-    harness.open(sub);
-    harness.submit(sub, 1, 'x');
-    harness.close(sub);
+  for (let subscriptionId = 2; subscriptionId <= total; subscriptionId++) {
+    harness.open(subscriptionId);
+    harness.submit(subscriptionId, 1, 'x');
+    harness.close(subscriptionId);
     harness.commit();
-    assert.ok(harness.document.rememberedClients <= 2 * KEPT_CLIENTS + 2, `${sub}`);
+    assert.ok(harness.document.rememberedClients <= 2 * KEPT_CLIENTS + 2, `${subscriptionId}`);
   }
   harness.taken();
   const { length } = harness.log;
   // The oldest, and the latest.
-  for (const sub of [2, total]) {
-    harness.open(sub, { since: length, history: HISTORY });
-    harness.submit(sub, 1, 'x');
-    harness.submit(sub, 1, 'x');
+  for (const subscriptionId of [2, total]) {
+    harness.open(subscriptionId, { since: length, history: HISTORY });
+    harness.submit(subscriptionId, 1, 'x');
+    harness.submit(subscriptionId, 1, 'x');
     harness.commit();
     const told = harness.taken();
     assert.deepEqual(tags(told), [OPENED, ACK, ACK]);
-    assert.deepEqual(told[1]?.slice(3), [1, sub - 1]);
+    assert.deepEqual(told[1]?.slice(3), [1, subscriptionId - 1]);
   }
   assert.equal(harness.log.length, length, 'nothing commits twice');
 });
@@ -135,19 +137,19 @@ test('ONCE-1 who is here, and what is not durable, is never forgotten', () => {
   harness.submit(1, 1, 'first of all');
   harness.commit();
   const total = 3 * KEPT_CLIENTS;
-  for (let sub = 2; sub <= total; sub++) {
-    harness.open(sub);
-    harness.submit(sub, 1, 'x');
-    harness.close(sub);
+  for (let subscriptionId = 2; subscriptionId <= total; subscriptionId++) {
+    harness.open(subscriptionId);
+    harness.submit(subscriptionId, 1, 'x');
+    harness.close(subscriptionId);
     // Nothing past the first is durable yet.
     harness.actor.durableTo(1);
   }
   assert.equal(harness.document.rememberedClients, total);
   // Looked through again when as many new ones have come.
-  for (let sub = total + 1; sub <= total + KEPT_CLIENTS; sub++) {
-    harness.open(sub);
-    harness.submit(sub, 1, 'x');
-    harness.close(sub);
+  for (let subscriptionId = total + 1; subscriptionId <= total + KEPT_CLIENTS; subscriptionId++) {
+    harness.open(subscriptionId);
+    harness.submit(subscriptionId, 1, 'x');
+    harness.close(subscriptionId);
     harness.commit();
   }
   assert.ok(harness.document.rememberedClients <= 2 * KEPT_CLIENTS + 1);
@@ -182,11 +184,11 @@ test('OPEN-6 ORDER-1 who opens a large document while it is edited gets the last
   );
   harness.commit();
   const told = harness.taken();
-  for (const [sub, lastSeq, seqs] of [
+  for (const [subscriptionId, lastSeq, seqs] of [
     [3, 0, []],
     [4, 1, [2, 3]],
   ] as const) {
-    const [, , , frames, version, , own, complete] = lastOpened(told, sub);
+    const [, , , frames, version, , own, complete] = lastOpened(told, subscriptionId);
     const [opened, commit] = frames.map(frameMessage);
     assert.ok(commit);
     assert.deepEqual([opened?.type, opened?.version, opened?.lastSeq], ['opened', 1, lastSeq]);

@@ -37,15 +37,22 @@ test('ERR-6 a document whose stored bytes are damaged is quarantined at the thir
   }));
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  let sub = 0;
+  let subscriptionId = 0;
   const answerTo = async (doc: string): Promise<unknown> => {
     host.got.length = 0;
-    const chan = ++sub;
+    const channelId = ++subscriptionId;
     host.send([
       OPEN,
-      chan,
-      sub,
-      { doc, client: `client-${sub}`, user: 'u', role: 'owner', codec: JSON_FRAMES, kind: 'rich-text' },
+      channelId,
+      subscriptionId,
+      {
+        doc,
+        client: `client-${subscriptionId}`,
+        user: 'u',
+        role: 'owner',
+        codec: JSON_FRAMES,
+        kind: 'rich-text',
+      },
     ]);
     await host.idle();
     const [answer] = host.got;
@@ -75,8 +82,8 @@ test('an error of the database that is not about one document puts no document o
   const database = withStore(createMemoryDatabase(), () => ({ find: () => Promise.reject(denied) }));
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  for (let sub = 1; sub <= 5; sub++) {
-    host.open(sub, DOC);
+  for (let subscriptionId = 1; subscriptionId <= 5; subscriptionId++) {
+    host.open(subscriptionId, DOC);
     await host.idle();
   }
   assert.deepEqual(

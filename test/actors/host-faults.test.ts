@@ -321,7 +321,7 @@ test('every request whose answer is dropped with the queue of a link that is too
   t.after(() => host.host.dispose());
   const channels = Array.from({ length: 20 }, (_, i) => 100 + i);
   // None of them is open, so the answers are on channels that the host does not keep.
-  for (const chan of channels) host.send([SUBMIT, chan, 1, 1, 0, jsonOp('[]')]);
+  for (const channelId of channels) host.send([SUBMIT, channelId, 1, 1, 0, jsonOp('[]')]);
   await host.idle();
   await host.turn();
   await host.idle();

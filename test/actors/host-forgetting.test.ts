@@ -8,9 +8,9 @@ import { frameMessage, type Harness, startHost } from './host-harness.ts';
 
 const DOC = 'acme/plan';
 
-async function openedAs(host: Harness, sub: number, client = `client-${sub}`) {
+async function openedAs(host: Harness, subscriptionId: number, client = `client-${subscriptionId}`) {
   host.got.length = 0;
-  host.open(sub, DOC, { client });
+  host.open(subscriptionId, DOC, { client });
   await host.idle();
   const [frame] = host.got.flatMap((message: ToGateway) => (message[0] === OPENED ? message[3] : []));
   assert.ok(frame instanceof Uint8Array);

@@ -61,8 +61,8 @@ export interface Harness {
   /** Documents whose handling has thrown. */
   readonly failed: string[];
   send(message: ToOwner): void;
-  open(sub: number, doc: string, request?: Partial<OpenRequest>): void;
-  submit(sub: number, seq: number, base: number, op: unknown): void;
+  open(subscriptionId: number, doc: string, request?: Partial<OpenRequest>): void;
+  submit(subscriptionId: number, seq: number, base: number, op: unknown): void;
   idle(): Promise<void>;
   /** One turn of the event loop. */
   turn(): Promise<void>;
@@ -70,7 +70,7 @@ export interface Harness {
   backlog(): number;
 }
 
-/** Each subscription is client `client-<sub>`; one channel, number 1. */
+/** Each subscription is client `client-<subscriptionId>`; one channel, number 1. */
 export async function startHost(
   database: MemoryDatabase,
   limits: HostLimits = HOST_LIMITS,
@@ -127,14 +127,14 @@ export async function startHost(
     errors,
     failed,
     send,
-    open: (sub, doc, request = {}) =>
+    open: (subscriptionId, doc, request = {}) =>
       send([
         OPEN,
         1,
-        sub,
+        subscriptionId,
         {
           doc,
-          client: `client-${sub}`,
+          client: `client-${subscriptionId}`,
           user: 'u',
           role: 'owner',
           codec: JSON_FRAMES,
@@ -142,7 +142,8 @@ export async function startHost(
           ...request,
         },
       ]),
-    submit: (sub, seq, base, op) => send([SUBMIT, 1, sub, seq, base, jsonOp(JSON.stringify(op))]),
+    submit: (subscriptionId, seq, base, op) =>
+      send([SUBMIT, 1, subscriptionId, seq, base, jsonOp(JSON.stringify(op))]),
     idle: () => near.idle(),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     backlog: () => link.backlog,
@@ -153,21 +154,29 @@ function withSnapshot(
   message: ToGateway & { readonly 0: typeof OPENED },
   snapshots: ReadonlyMap<number, readonly Uint8Array[]>,
 ): ToGateway {
-  const [tag, chan, sub, [before, after, ...rest], version, history, seqs, complete, shared] = message;
+  const [tag, channelId, subscriptionId, [before, after, ...rest], version, history, seqs, complete, shared] =
+    message;
   if (shared === undefined || before === undefined || after === undefined) return message;
   const pieces = snapshots.get(shared);
   if (pieces === undefined) throw new Error(`snapshot ${shared} has not come`);
   const frame = Buffer.concat([before, ...pieces, after]);
-  return [tag, chan, sub, [frame, ...rest], version, history, seqs, complete];
+  return [tag, channelId, subscriptionId, [frame, ...rest], version, history, seqs, complete];
 }
 
 /** Opens a document of kind rich-text over a channel of its own. */
-export function openOn(host: Harness, chan: number, sub: number, doc: string): void {
+export function openOn(host: Harness, channelId: number, subscriptionId: number, doc: string): void {
   host.send([
     OPEN,
-    chan,
-    sub,
-    { doc, client: `client-${sub}`, user: 'u', role: 'owner', codec: JSON_FRAMES, kind: 'rich-text' },
+    channelId,
+    subscriptionId,
+    {
+      doc,
+      client: `client-${subscriptionId}`,
+      user: 'u',
+      role: 'owner',
+      codec: JSON_FRAMES,
+      kind: 'rich-text',
+    },
   ]);
 }
 

@@ -94,8 +94,9 @@ test('submits of many documents read history one after the other where memory fo
   t.after(() => host.host.dispose());
   await write(host, 20);
   const readers = [2, 3, 4, 5, 6];
-  for (const sub of readers) host.open(sub, DOC, { kind: 'json' });
-  for (const sub of readers) host.submit(sub, 1, 3, [{ op: 'add', path: `/m${sub}`, value: 1 }]);
+  for (const subscriptionId of readers) host.open(subscriptionId, DOC, { kind: 'json' });
+  for (const subscriptionId of readers)
+    host.submit(subscriptionId, 1, 3, [{ op: 'add', path: `/m${subscriptionId}`, value: 1 }]);
   await until(host, () => version(host) === 25);
   assert.equal(most, 1);
 });

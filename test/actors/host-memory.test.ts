@@ -23,17 +23,30 @@ async function reloaded(
   const host = await startHost(database, { ...HOST_LIMITS, memoryBytes: 4096 * KiB });
   try {
     const loadedBy: number[] = [];
-    const edit = async (sub: number, seq: number, text: string): Promise<void> => {
+    const edit = async (subscriptionId: number, seq: number, text: string): Promise<void> => {
       loads = 0;
-      host.send([SUBMIT, sub, sub, seq, -1, jsonOp(JSON.stringify([{ insert: text }]))]);
+      host.send([
+        SUBMIT,
+        subscriptionId,
+        subscriptionId,
+        seq,
+        -1,
+        jsonOp(JSON.stringify([{ insert: text }])),
+      ]);
       await host.idle();
       loadedBy.push(loads);
     };
-    for (const sub of [1, 2, 3, 4, 5]) openOn(host, sub, sub, sub === 1 ? 'acme/small' : `acme/large-${sub}`);
+    for (const subscriptionId of [1, 2, 3, 4, 5])
+      openOn(
+        host,
+        subscriptionId,
+        subscriptionId,
+        subscriptionId === 1 ? 'acme/small' : `acme/large-${subscriptionId}`,
+      );
     await host.idle();
     await edit(1, 1, small);
-    for (const sub of [2, 3, 4, 5])
-      for (let seq = 1; seq <= 8; seq++) await edit(sub, seq, 'x'.repeat(200 * KiB));
+    for (const subscriptionId of [2, 3, 4, 5])
+      for (let seq = 1; seq <= 8; seq++) await edit(subscriptionId, seq, 'x'.repeat(200 * KiB));
     for (let sweep = 0; sweep < 3; sweep++) {
       mock.tick(1000);
       await host.idle();

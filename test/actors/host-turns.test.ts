@@ -16,8 +16,8 @@ import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { frameMessage, type Harness, HOST_LIMITS, openOn, startHost } from './host-harness.ts';
 
 const edit = (text: string): string => JSON.stringify([{ insert: text }]);
-const versions = (got: readonly ToGateway[], chan: number): number[] =>
-  got.flatMap((m) => (m[0] === COMMIT && m[1] === chan ? [m[2]] : []));
+const versions = (got: readonly ToGateway[], channelId: number): number[] =>
+  got.flatMap((m) => (m[0] === COMMIT && m[1] === channelId ? [m[2]] : []));
 
 /** Each reading of the thread's time is `ms` after the last: so much each message costs. */
 function costing(): { ms: number; readonly spentMs: () => number } {
@@ -83,7 +83,7 @@ test('SUBMIT-10 what waits for its turn is bounded for each document, and its cl
   await until(host, () => versions(host.got, 1).at(-1) === 11);
   const refused = host.got.flatMap((m) => (m[0] === REFUSED ? [[m[1], m[4]]] : []));
   assert.equal(refused.length, 19);
-  assert.ok(refused.every(([chan, code]) => chan === 1 && code === 'overloaded'));
+  assert.ok(refused.every(([channelId, code]) => channelId === 1 && code === 'overloaded'));
   assert.deepEqual(versions(host.got, 2), [1]);
 });
 
@@ -115,7 +115,8 @@ test('hundreds who wait for one version are answered in slices, in order, and ot
   // Each `opened` takes half a slice.
   cost.ms = 4;
   host.send([SUBMIT, 1, 1, 1, -1, jsonOp(edit('x'))]);
-  for (let sub = 10; sub < 90; sub++) openOn(host, 1, sub, 'acme/heavy');
+  for (let subscriptionId = 10; subscriptionId < 90; subscriptionId++)
+    openOn(host, 1, subscriptionId, 'acme/heavy');
   host.send([SUBMIT, 2, 2, 1, -1, jsonOp(edit('now'))]);
   host.send([SUBMIT, 1, 1, 2, -1, jsonOp(edit('y'))]);
   const openedSubs = () => host.got.flatMap((m) => (m[0] === OPENED ? [m[2]] : []));

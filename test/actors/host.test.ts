@@ -175,10 +175,11 @@ test('one link, one frame per document and commit, however many have it open', a
   const database = createMemoryDatabase();
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  for (let sub = 1; sub <= 300; sub++) host.open(sub, DOC);
+  for (let subscriptionId = 1; subscriptionId <= 300; subscriptionId++) host.open(subscriptionId, DOC);
   await host.idle();
   host.got.length = 0;
-  for (let sub = 1; sub <= 50; sub++) host.submit(sub, 1, 0, [{ insert: 'x' }]);
+  for (let subscriptionId = 1; subscriptionId <= 50; subscriptionId++)
+    host.submit(subscriptionId, 1, 0, [{ insert: 'x' }]);
   await host.idle();
   const told = host.got.filter((m) => m[0] === COMMIT);
   assert.ok(told.length <= 2, `${told.length} frames`);
@@ -205,15 +206,15 @@ test('three nodes with a hundred readers each cost the owner three messages for 
   });
   const nodes = [{ got: host.got, send: host.send, idle: host.idle }, ...others];
   for (const [node, { send }] of nodes.entries()) {
-    for (let sub = 1; sub <= 100; sub++) {
+    for (let subscriptionId = 1; subscriptionId <= 100; subscriptionId++) {
       const request = {
         doc: DOC,
-        client: `client-${node}-${sub}`,
+        client: `client-${node}-${subscriptionId}`,
         user: 'u',
         role: 'owner',
         kind: 'rich-text',
       } as const;
-      send([OPEN, 1, sub, { ...request, codec: JSON_FRAMES }]);
+      send([OPEN, 1, subscriptionId, { ...request, codec: JSON_FRAMES }]);
     }
   }
   for (const { idle } of nodes) await idle();

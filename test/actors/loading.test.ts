@@ -19,13 +19,23 @@ import { createMemoryDatabase, type MemoryDatabase } from '../doubles/store-memo
 import { until } from '../support/until.ts';
 import { gate, type Harness, startHost, withStore } from './host-harness.ts';
 
-const nameOf = (chan: number): string => `acme/plan-${chan}`;
+const nameOf = (channelId: number): string => `acme/plan-${channelId}`;
 const edit = (text: string): string => JSON.stringify([{ insert: text }]);
 
 /** Each document over a channel of its own, by which answers are told apart. */
-function open(host: Harness, chan: number, kind?: 'rich-text' | 'yjs'): void {
-  const request = { doc: nameOf(chan), client: `client-${chan}`, user: 'u', role: 'owner' } as const;
-  host.send([OPEN, chan, 1, { ...request, codec: JSON_FRAMES, ...(kind === undefined ? {} : { kind }) }]);
+function open(host: Harness, channelId: number, kind?: 'rich-text' | 'yjs'): void {
+  const request = {
+    doc: nameOf(channelId),
+    client: `client-${channelId}`,
+    user: 'u',
+    role: 'owner',
+  } as const;
+  host.send([
+    OPEN,
+    channelId,
+    1,
+    { ...request, codec: JSON_FRAMES, ...(kind === undefined ? {} : { kind }) },
+  ]);
 }
 
 const openedOf = (messages: readonly ToGateway[]): number[] =>
@@ -40,10 +50,10 @@ async function withDocuments(count: number): Promise<{ database: MemoryDatabase;
   const me = await control.openSession({ run: 'control', node: 'test', slot: -1 });
   const first = await startHost(database);
   const ids = new Map<number, number>();
-  for (const chan of chans(count)) {
-    open(first, chan, 'rich-text');
-    first.send([SUBMIT, chan, 1, 1, 0, jsonOp(edit(`text ${chan}`))]);
-    if (chan % 50 === 0) await first.idle();
+  for (const channelId of chans(count)) {
+    open(first, channelId, 'rich-text');
+    first.send([SUBMIT, channelId, 1, 1, 0, jsonOp(edit(`text ${channelId}`))]);
+    if (channelId % 50 === 0) await first.idle();
   }
   await first.idle();
   for (const message of first.got)
@@ -117,12 +127,12 @@ test('after a takeover documents are read by hundreds, those with waiting edits 
   }));
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  for (const chan of chans(COUNT)) {
-    open(host, chan);
-    if (chan % 100 === 0) await host.idle();
+  for (const channelId of chans(COUNT)) {
+    open(host, channelId);
+    if (channelId % 100 === 0) await host.idle();
   }
   const urgent = [300, 899, 600];
-  for (const chan of urgent) host.send([SUBMIT, chan, 1, 2, -1, jsonOp(edit('more'))]);
+  for (const channelId of urgent) host.send([SUBMIT, channelId, 1, 2, -1, jsonOp(edit('more'))]);
   await host.idle();
   held.open();
   // The host rests while it opens so many.
@@ -180,7 +190,7 @@ test('of many documents the one that is broken fails alone; new and missing ones
   }));
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  for (const chan of chans(COUNT)) open(host, chan);
+  for (const channelId of chans(COUNT)) open(host, channelId);
   open(host, COUNT + 1, 'rich-text');
   open(host, COUNT + 2);
   await until(() => openedOf(host.got).length >= COUNT - 2 + 1);
@@ -207,7 +217,7 @@ test('large documents come in several answers', async (t) => {
   }));
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  for (const chan of chans(COUNT)) open(host, chan);
+  for (const channelId of chans(COUNT)) open(host, channelId);
   await host.idle();
   assert.equal(openedOf(host.got).length, COUNT);
   const parts = asked.loads.filter((ids) => ids.length > 1);
@@ -227,9 +237,9 @@ test('a store out of reach is told to all who have waited for it, not to one par
   const { database, asked } = watched(before.database, () => ({ find: out, findAll: out }));
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  for (const chan of chans(COUNT)) {
-    open(host, chan);
-    if (chan % 100 === 0) await host.idle();
+  for (const channelId of chans(COUNT)) {
+    open(host, channelId);
+    if (channelId % 100 === 0) await host.idle();
   }
   await host.idle();
   held.open();
@@ -256,7 +266,7 @@ test('a document that has started over while many were read is not told twice, n
   }));
   const host = await startHost(database);
   t.after(() => host.host.dispose());
-  for (const chan of chans(COUNT)) open(host, chan);
+  for (const channelId of chans(COUNT)) open(host, channelId);
   await host.idle();
   assert.ok(asked.calls.includes('findAll'));
   // Nobody takes it: its actor starts over here.
@@ -273,8 +283,8 @@ test('a document that has started over while many were read is not told twice, n
   loading.open();
   await host.idle();
   const opened = openedOf(host.got);
-  assert.equal(opened.filter((chan) => chan === 30).length, 0);
-  assert.equal(opened.filter((chan) => chan === 100).length, 1);
+  assert.equal(opened.filter((channelId) => channelId === 30).length, 0);
+  assert.equal(opened.filter((channelId) => channelId === 100).length, 1);
   assert.equal(opened.length, COUNT);
   assert.ok(host.got.some((m) => m[0] === COMMIT && m[1] === 100 && m[2] === 2));
 });
@@ -299,13 +309,13 @@ test('many documents do not wait for the one whose last patches are still on the
   host.send([SUBMIT, 30, 1, 3, -1, jsonOp('{')]);
   await host.idle();
   host.got.length = 0;
-  for (const chan of chans(COUNT)) if (chan !== 30) open(host, chan);
+  for (const channelId of chans(COUNT)) if (channelId !== 30) open(host, channelId);
   const request = { doc: nameOf(30), client: 'client-30', user: 'u', role: 'owner' } as const;
   host.send([OPEN, 100, 1, { ...request, codec: JSON_FRAMES }]);
   await host.idle();
   assert.deepEqual(
     openedOf(host.got).toSorted((a, b) => a - b),
-    chans(COUNT).filter((chan) => chan !== 30),
+    chans(COUNT).filter((channelId) => channelId !== 30),
   );
   appends.open();
   await host.idle();

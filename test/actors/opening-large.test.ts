@@ -34,8 +34,8 @@ type Opened = ToGateway & { readonly 0: typeof OPENED };
 
 const openedOf = (got: readonly ToGateway[]): Opened[] =>
   got.filter((message): message is Opened => message[0] === OPENED);
-const commitsOn = (got: readonly ToGateway[], chan: number): number[] =>
-  got.flatMap((message) => (message[0] === COMMIT && message[1] === chan ? [message[2]] : []));
+const commitsOn = (got: readonly ToGateway[], channelId: number): number[] =>
+  got.flatMap((message) => (message[0] === COMMIT && message[1] === channelId ? [message[2]] : []));
 
 async function until(host: Harness, holds: () => boolean): Promise<void> {
   for (let turn = 0; turn < 50_000 && !holds(); turn++)
@@ -220,7 +220,8 @@ test('clients that wait for the merge of a large yjs document are answered each 
     host.send([SUBMIT, 1, 1, at + 1, -1, [UPDATE_OP, update(letter)]]);
   await until(host, () => commitsOn(host.got, 1).includes(3));
   host.got.length = 0;
-  for (let sub = 2; sub <= 9; sub++) host.open(sub, LARGE, { kind: 'yjs' });
+  for (let subscriptionId = 2; subscriptionId <= 9; subscriptionId++)
+    host.open(subscriptionId, LARGE, { kind: 'yjs' });
   await host.idle();
   // Each answer takes more than a slice.
   cost = 10;
@@ -267,7 +268,8 @@ test('clients that open a large document at one version share one copy of it on 
   const host = await withLargeJson(createMemoryDatabase());
   t.after(() => host.host.dispose());
   host.got.length = 0;
-  for (let sub = 2; sub <= 21; sub++) host.open(sub, LARGE, { kind: 'json' });
+  for (let subscriptionId = 2; subscriptionId <= 21; subscriptionId++)
+    host.open(subscriptionId, LARGE, { kind: 'json' });
   await until(host, () => openedOf(host.got).length === 20);
   assert.equal(host.snapshots.size, 1);
   const [pieces = []] = host.snapshots.values();
@@ -316,7 +318,8 @@ test('a large json document is written as MessagePack elsewhere, once for all wh
     return new Uint8Array(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }));
   });
   t.after(() => host.host.dispose());
-  for (const sub of [2, 3, 4]) host.open(sub, LARGE, { kind: 'json', codec: MSGPACK_FRAMES });
+  for (const subscriptionId of [2, 3, 4])
+    host.open(subscriptionId, LARGE, { kind: 'json', codec: MSGPACK_FRAMES });
   await until(host, () => packs === 1);
   host.send([SUBMIT, 1, 1, 2, -1, jsonOp(JSON.stringify([{ op: 'add', path: '/late', value: 1 }]))]);
   await until(host, () => commitsOn(host.got, 1).includes(2));
@@ -360,14 +363,14 @@ test('of the documents that wait for the other thread the oldest and the smalles
   t.after(() => host.host.dispose());
   // Documents of 3, 7, 6, 5 and 4 updates, which are asked for in this order.
   const sizes = [3, 7, 6, 5, 4];
-  const open = (chan: number, sub: number): void =>
+  const open = (channelId: number, subscriptionId: number): void =>
     host.send([
       OPEN,
-      chan,
-      sub,
+      channelId,
+      subscriptionId,
       {
-        doc: `acme/yjs-${chan}`,
-        client: `client-${chan}-${sub}`,
+        doc: `acme/yjs-${channelId}`,
+        client: `client-${channelId}-${subscriptionId}`,
         user: 'u',
         role: 'owner',
         codec: JSON_FRAMES,

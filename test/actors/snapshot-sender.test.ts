@@ -54,10 +54,10 @@ test('all who wait for a snapshot share one copy, and are called when the link h
   const { sender, settle, bytesOf, sent } = start();
   const snapshot = bytes(3 * MiB);
   const called: number[] = [];
-  for (const sub of [1, 2, 3])
+  for (const subscriptionId of [1, 2, 3])
     assert.ok(
       sender.send(snapshot, () => {
-        called.push(sub);
+        called.push(subscriptionId);
         assert.equal(bytesOf(1), snapshot.length);
       }),
     );

@@ -68,11 +68,11 @@ test('a large document is folded from its log, up to what is durable', () => {
 
 test('so is one that has forgotten who committed since the last snapshot', () => {
   const harness = new ActorHarness({ ...LIMITS, snapshotMinBytes: 1e6 });
-  for (let sub = 1; sub <= 3 * KEPT_CLIENTS; sub++) {
-    harness.open(sub);
-    harness.submit(sub, 1, 'x');
+  for (let subscriptionId = 1; subscriptionId <= 3 * KEPT_CLIENTS; subscriptionId++) {
+    harness.open(subscriptionId);
+    harness.submit(subscriptionId, 1, 'x');
     harness.commit();
-    harness.close(sub);
+    harness.close(subscriptionId);
   }
   assert.ok(harness.document.rememberedClients < 3 * KEPT_CLIENTS);
   harness.actor.foldWhenIdle();

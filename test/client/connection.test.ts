@@ -2,9 +2,9 @@
 // one list.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../client/backoff.ts';
 import { TroupeClient, TroupeError } from '../../client/index.ts';
 import { RateGate } from '../../client/rate.ts';
+import { RetryDelay } from '../../client/retry-delay.ts';
 import { Harness, heard } from './harness.ts';
 
 test('HELLO-1: hello is the first frame, and the client is live once welcomed', () => {
@@ -58,11 +58,11 @@ test('options that can never work throw', () => {
 });
 
 test('ERR-4 full jitter: delays double in bound, never pass 30 s, and keep to what the server asks', () => {
-  const top = new Backoff(500, () => 0.999999);
+  const top = new RetryDelay(500, () => 0.999999);
   const delays = Array.from({ length: 12 }, () => Math.round(top.next()));
   assert.deepEqual(delays.slice(0, 7), [500, 1000, 2000, 4000, 8000, 16000, 30000]);
   assert.ok(delays.every((delay) => delay <= 30_000));
-  const low = new Backoff(500, () => 0);
+  const low = new RetryDelay(500, () => 0);
   assert.equal(low.next(), 0);
   assert.equal(low.next(3_000), 3_000);
   low.reset();

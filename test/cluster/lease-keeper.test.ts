@@ -1,11 +1,11 @@
 // The lease's keeper, over Redis in memory and a clock in the test's hands.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Timers } from '../../actors/clock.ts';
 import { CONFIRM_MS, Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import type { SessionState } from '../../actors/storage/store.ts';
 import { type LeaseEvent, LeaseKeeper } from '../../cluster/liveness/lease-keeper.ts';
 import type { Lease } from '../../cluster/liveness/lease-store.ts';
-import type { Clock } from '../../cluster/peer/clock.ts';
 import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { lease } from './lease-store-contract.ts';
 
@@ -248,7 +248,7 @@ async function start(changes: Partial<Lease>, workerStallMs = STALL_MS) {
 }
 
 /** Moves when told to; what is due runs in order of its time, and promises settle in between. */
-class TestClock implements Clock {
+class TestClock implements Timers {
   readonly #due = new Set<{ at: number; run: () => void }>();
   #now = 1_000;
 

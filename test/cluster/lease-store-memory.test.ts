@@ -1,8 +1,8 @@
 // The lease store over a Redis in memory: the contract, and the faults that only it can bring about.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../actors/clock.ts';
 import { LeaseStoreUnavailable } from '../../cluster/liveness/lease-store.ts';
-import { systemClock } from '../../cluster/peer/clock.ts';
 import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { untilSeen } from '../support/until.ts';
 import { contract, lease } from './lease-store-contract.ts';

@@ -1,7 +1,7 @@
 // The in-memory network: the contract, and the faults that a simulation asks for.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Clock } from '../../cluster/peer/clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import type { PeerAddress, PeerDial, PeerLimits } from '../../cluster/peer/network.ts';
 import { seeded, VirtualTime } from '../client/virtual-time.ts';
 import { MemoryFabric } from '../doubles/network-memory.ts';
@@ -11,7 +11,7 @@ const LONGEST_MS = 60_000;
 
 class MemoryWorld implements World {
   readonly time = new VirtualTime();
-  readonly clock: Clock = {
+  readonly clock: Timers = {
     now: () => this.time.now,
     after: (ms, run) => {
       const timer = this.time.after(ms, run);

@@ -1,8 +1,9 @@
 // A node in a process of its own, for tests that stop it or kill it, or that stand still themselves. Its parent says
 // where to dial, and is told when pulses come.
 //   node peer-process.js RUN SECRET PEER_RUN PEER_PORT
+
+import { systemClock } from '../../actors/clock.ts';
 import { monotonicMs } from '../../actors/liveness/liveness.ts';
-import { systemClock } from '../../cluster/peer/clock.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
 
 const [run = '', secret = '', peerRun = '', peerPort = ''] = process.argv.slice(2);

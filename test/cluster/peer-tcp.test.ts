@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { after, afterEach, test } from 'node:test';
-import { systemClock } from '../../cluster/peer/clock.ts';
+import { systemClock } from '../../actors/clock.ts';
 import { encodeFrame, HELLO, PROOF } from '../../cluster/peer/frames.ts';
 import type { PeerAddress, PeerLimits, PeerNetwork } from '../../cluster/peer/network.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { afterEach, test } from 'node:test';
-import { systemClock } from '../../cluster/peer/clock.ts';
+import { systemClock } from '../../actors/clock.ts';
 import { BATCH, HEARTBEAT } from '../../cluster/peer/frames.ts';
 import { PEER_LIMITS, type PeerAddress, type PeerTarget } from '../../cluster/peer/network.ts';
 import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';

@@ -6,16 +6,22 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { SHARDS } from '../../actors/shard.ts';
 import { rebalance } from '../../cluster/placement/rebalance.ts';
-import { LOAD_LIMIT, type Member, type Placement, placeOnRing, Ring } from '../../cluster/placement/ring.ts';
+import {
+  LOAD_LIMIT,
+  type Placement,
+  placeOnRing,
+  Ring,
+  type RingNode,
+} from '../../cluster/placement/ring.ts';
 import { configFrom } from '../../config/load.ts';
 
 const MOST_NODES = 100;
 const JOIN_LIMIT = 1.3;
 
-const nodes = (count: number, name = (i: number) => `node-${i}`): Member[] =>
+const nodes = (count: number, name = (i: number) => `node-${i}`): RingNode[] =>
   Array.from({ length: count }, (_, i) => ({ name: name(i + 1), weight: 1 }));
 const addresses = (count: number) => nodes(count, (i) => `10.0.${i >> 3}.${i & 7}:7400`);
-const WEIGHTED: readonly Member[] = [
+const WEIGHTED: readonly RingNode[] = [
   { name: 'small', weight: 0.5 },
   { name: 'large', weight: 4 },
   { name: 'a', weight: 1 },
@@ -33,7 +39,7 @@ function loadsOf(placement: Placement): ReadonlyMap<string, number> {
 
 const moved = (from: Placement, to: Placement) => from.filter((node, shard) => node !== to[shard]).length;
 
-function assertBounded(placement: Placement, members: readonly Member[]): void {
+function assertBounded(placement: Placement, members: readonly RingNode[]): void {
   const total = members.reduce((sum, { weight }) => sum + weight, 0);
   const loads = loadsOf(placement);
   for (const { name, weight } of members)
@@ -49,7 +55,7 @@ function assertBounded(placement: Placement, members: readonly Member[]): void {
 
 describe('the ring', () => {
   /** Changing one of these makes nodes of two versions disagree: a rolling upgrade would move shards to and fro. */
-  const GOLDEN: readonly (readonly [readonly Member[], string])[] = [
+  const GOLDEN: readonly (readonly [readonly RingNode[], string])[] = [
     [nodes(3), 'f42eb3aa74ffb3c2be707e19ff9c56d9'],
     [addresses(17), '3f059f63173291c765e7fa3242f1a5d1'],
     [WEIGHTED, '6b00aa1284d8c466cabaedbaf82a8e63'],

@@ -1,10 +1,9 @@
 // What a node makes of a fence that it is refused: fenced itself it is over, draining it lives on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock as clock } from '../../actors/clock.ts';
+import { systemClock as clock, systemClock } from '../../actors/clock.ts';
 import { Members } from '../../cluster/liveness/members.ts';
 import { Takeover } from '../../cluster/liveness/takeover.ts';
-import { systemClock } from '../../cluster/peer/clock.ts';
 import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
 

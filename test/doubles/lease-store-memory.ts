@@ -1,12 +1,13 @@
 // A Redis in memory that several nodes of one process share, with the real lease store over it. For tests and
 // simulations, with faults on demand. Time and randomness are handed in, and nothing is durable.
+
+import type { Timers } from '../../actors/clock.ts';
 import type { LeaseStore, MapEntry } from '../../cluster/liveness/lease-store.ts';
-import type { Clock } from '../../cluster/peer/clock.ts';
 import type { Attempt, Backend, Connection, ConnectionEvents, Marked } from '../../cluster/redis/backend.ts';
 import { ConnectedLeaseStore, type LeaseStoreSettings } from '../../cluster/redis/connected-store.ts';
 
 export interface MemoryRedisOptions extends LeaseStoreSettings {
-  readonly clock: Clock;
+  readonly clock: Timers;
   /** In [0, 1). */
   readonly random: () => number;
   /**
@@ -123,12 +124,12 @@ const never = <T>(): Promise<T> => new Promise<T>(() => {});
 
 /** The stored data, changed as redis/scripts.ts does it. */
 class Data {
-  readonly #clock: Clock;
+  readonly #clock: Timers;
   readonly #leases = new Map<string, { readonly text: string; readonly expiresAt: number }>();
   readonly #map = new Map<number, MapEntry>();
   #marker: string | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Timers) {
     this.#clock = clock;
   }
 

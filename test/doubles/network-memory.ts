@@ -1,6 +1,6 @@
 // The PeerNetwork in memory, for simulations. A fabric joins hosts, and can delay, cut one way, break, pause
 // and kill on demand. It is deterministic, given the same clock and randomness. It authenticates nobody.
-import type { Clock } from '../../cluster/peer/clock.ts';
+import type { Timers } from '../../actors/clock.ts';
 import {
   PEER_LIMITS,
   type PeerAddress,
@@ -14,7 +14,7 @@ import { type Delay, Host, Space, way } from './network-memory/memory-space.ts';
 import { MemoryWires } from './network-memory/memory-wires.ts';
 
 export interface FabricOptions {
-  readonly clock: Clock;
+  readonly clock: Timers;
   /** In [0, 1). */
   readonly random: () => number;
   /**
@@ -55,7 +55,7 @@ export class MemoryFabric {
    * The clock of the node's current life: its timers wait while it is paused, and never run once it is
    * killed.
    */
-  clockOf(node: string): Clock {
+  clockOf(node: string): Timers {
     return this.host(node).clock;
   }
 

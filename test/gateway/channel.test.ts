@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '../../actors/shard.ts';
-import type { Session } from '../../src/gateway/session.ts';
+import type { ClientConnection } from '../../src/gateway/client-connection.ts';
 import { Channel, type Subscription } from '../../src/gateway/subscriptions/channel.ts';
 import { heapBytes } from '../support/heap.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';
@@ -10,8 +10,8 @@ import { Owner, opened, startGateway } from './fake-owners.ts';
 test('who leaves reads no more, and everybody else does', () => {
   const channel = new Channel('acme/plan', 1, 1);
   const all = ['a', 'b', 'c', 'd'].map((name) => {
-    const session = { client: name } as Session;
-    return { session, channel, index: -1 } as Subscription;
+    const connection = { client: name } as ClientConnection;
+    return { connection, channel, index: -1 } as Subscription;
   });
   const readers = (): string =>
     channel.readers
@@ -43,7 +43,7 @@ test('a document that was closed and opened again is edited through its new subs
     const at = owner.opens.at(-1);
     assert.ok(at);
     started.gateway.messages(owner, [opened(at, 0)]);
-    return at.sub;
+    return at.subscriptionId;
   };
   const subOfLast = (): unknown => owner.heard.at(-1)?.[2];
   const first = open('acme/plan');

@@ -13,8 +13,8 @@ import {
 import type { OwnerLink } from '../../cluster/shards/owner-link.ts';
 import { Router } from '../../cluster/shards/router.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
+import { ClientConnection } from '../../src/gateway/client-connection.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
-import { Session } from '../../src/gateway/session.ts';
 import { ClientSocket } from '../../src/gateway/sockets/client-socket.ts';
 
 const MiB = 1024 * 1024;
@@ -50,15 +50,17 @@ export class Owner implements OwnerLink {
     this.heard.push(message);
   }
 
-  get opens(): { chan: number; sub: number; request: OpenRequest }[] {
-    return this.heard.flatMap((m) => (m[0] === OPEN ? [{ chan: m[1], sub: m[2], request: m[3] }] : []));
+  get opens(): { channelId: number; subscriptionId: number; request: OpenRequest }[] {
+    return this.heard.flatMap((m) =>
+      m[0] === OPEN ? [{ channelId: m[1], subscriptionId: m[2], request: m[3] }] : [],
+    );
   }
 
   /** The channel of the last open. */
-  get chan(): number {
+  get channelId(): number {
     const last = this.opens.at(-1);
     assert.ok(last, 'an open');
-    return last.chan;
+    return last.channelId;
   }
 
   get submits(): number[] {
@@ -109,7 +111,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
     // A server's end, as ws makes it; the types do not tell of its options.
     const socket: ClientSocket = Reflect.construct(ClientSocket, [null, undefined, {}]);
     const rates = { opens: 100, submits: 1000, presences: 1000 };
-    const session = new Session(socket, stream, jsonCodec, MiB, 0, rates);
+    const session = new ClientConnection(socket, stream, jsonCodec, MiB, 0, rates);
     const send = (message: object): void => {
       const text = JSON.stringify(message);
       gateway.receive(session, Buffer.from(text), true);
@@ -148,12 +150,12 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
 }
 
 export const opened = (
-  at: { chan: number; sub: number } | undefined,
+  at: { channelId: number; subscriptionId: number } | undefined,
   version = 0,
   frames: readonly Uint8Array[] = [],
 ): ToGateway => {
   assert.ok(at, 'an open');
-  return [OPENED, at.chan, at.sub, frames, version, HISTORY, [], true];
+  return [OPENED, at.channelId, at.subscriptionId, frames, version, HISTORY, [], true];
 };
 
 /** Time that stands still until it is told to go on. */

@@ -36,7 +36,7 @@ test('OPEN-10 an open whose answer finds no room is overloaded, and the owner fo
   assert.ok(Number(error?.retryAfterMs) > 0);
   assert.deepEqual(next.answers('opened'), []);
   const at = owner.opens[1];
-  assert.ok(owner.heard.some((m) => m[0] === CLOSE && m[1] === at?.chan && m[2] === at?.sub));
+  assert.ok(owner.heard.some((m) => m[0] === CLOSE && m[1] === at?.channelId && m[2] === at?.subscriptionId));
   open(next, 30 * KiB, 2);
   assert.equal(next.answers('opened').length, 1, 'a smaller one has room');
   await slow.readOn();
@@ -96,11 +96,15 @@ function shared(number: number, bytes: number): readonly ToGateway[] {
   ];
 }
 
-function referring(at: { chan: number; sub: number } | undefined, number: number, bytes: number): ToGateway {
+function referring(
+  at: { channelId: number; subscriptionId: number } | undefined,
+  number: number,
+  bytes: number,
+): ToGateway {
   assert.ok(at);
   const whole = websocketFrame(Buffer.from(`${HEAD}${'x'.repeat(bytes)}${TAIL}`), false);
   const parts = [whole.subarray(0, whole.length - bytes - TAIL.length), Buffer.from(TAIL)];
-  return [OPENED, at.chan, at.sub, parts, 0, 'h1', [], true, number];
+  return [OPENED, at.channelId, at.subscriptionId, parts, 0, 'h1', [], true, number];
 }
 
 const commitFrame = (version: number): Uint8Array =>
@@ -147,7 +151,7 @@ test('OPEN-10 ORDER-1 eight large answers are begun at once; the next waits for 
   const [late, later] = [connect('client-late'), connect('client-later')];
   openBy(late);
   openBy(later);
-  gateway.messages(owner, [[COMMIT, owner.chan, 1, commitFrame(1), null, []]]);
+  gateway.messages(owner, [[COMMIT, owner.channelId, 1, commitFrame(1), null, []]]);
   late.send({ type: 'ping', id: 2 });
   assert.deepEqual([late.answers('opened'), late.answers('commit'), late.answers('pong')], [[], [], []]);
   const [first] = slow;

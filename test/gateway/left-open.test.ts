@@ -159,11 +159,13 @@ function start(options: Parameters<typeof startGateway>[0] = {}) {
   const client = started.connect('client-1');
   client.send({ type: 'open', doc: DOC });
   started.gateway.messages(owner, [opened(owner.opens[0])]);
-  const sub = owner.opens[0]?.sub ?? 0;
+  const subscriptionId = owner.opens[0]?.subscriptionId ?? 0;
   const refuse = (seq: number): void =>
-    started.gateway.messages(owner, [[REFUSED, owner.chan, sub, seq, 'unavailable', 'not now']]);
+    started.gateway.messages(owner, [
+      [REFUSED, owner.channelId, subscriptionId, seq, 'unavailable', 'not now'],
+    ]);
   const errors = (): unknown[] => client.answers('error').map(({ code, seq }) => [code, seq]);
-  return { ...started, owner, client, sub, refuse, errors };
+  return { ...started, owner, client, subscriptionId, refuse, errors };
 }
 
 test('SUBMIT-16 what an owner has refused holds up what comes later, and nothing lower', () => {
@@ -215,12 +217,14 @@ test('SUBMIT-16 seqs sent again before their own answer came are in the order se
 });
 
 test('SUBMIT-16 an answer to the first sending does not hold up what the second has committed', () => {
-  const { gateway, client, owner, sub, refuse, errors } = start();
+  const { gateway, client, owner, subscriptionId, refuse, errors } = start();
   for (const seq of [1, 2]) client.submit(DOC, seq);
   refuse(1);
   for (const seq of [1, 2]) client.submit(DOC, seq);
   refuse(2);
-  gateway.messages(owner, [[COMMIT, owner.chan, 2, new Uint8Array(), null, [sub, 1, sub, 2]]]);
+  gateway.messages(owner, [
+    [COMMIT, owner.channelId, 2, new Uint8Array(), null, [subscriptionId, 1, subscriptionId, 2]],
+  ]);
   client.submit(DOC, 3);
   assert.deepEqual(owner.submits, [1, 2, 1, 2, 3]);
   assert.deepEqual(errors(), [
@@ -260,7 +264,7 @@ test('SUBMIT-16 a document that starts over resumes with what was not refused', 
   const { gateway, client, owner, refuse, errors, tick } = start();
   for (const seq of [1, 2, 3]) client.submit(DOC, seq);
   refuse(2);
-  gateway.messages(owner, [[RESET, owner.chan]]);
+  gateway.messages(owner, [[RESET, owner.channelId]]);
   tick(60_000);
   gateway.messages(owner, [opened(owner.opens[1])]);
   assert.deepEqual(owner.submits, [1, 2, 3, 1]);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STATES } from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
-import { CLOSE } from '../../protocol/errors.ts';
+import { CLOSE_CODES } from '../../protocol/errors.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import { CLIENTS_KEPT } from '../../src/gateway/subscriptions/missed-presence.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';
@@ -28,7 +28,8 @@ function start() {
   }
   // The snapshot's turn is over.
   tick(1000);
-  const states = (...told: (string | null)[]): void => gateway.messages(owner, [[STATES, owner.chan, told]]);
+  const states = (...told: (string | null)[]): void =>
+    gateway.messages(owner, [[STATES, owner.channelId, told]]);
   const told = (client: typeof slow) => client.answers('presence').map((frame) => frame.states);
   return { slow, other, states, told, tick, timers, gateway, owner };
 }
@@ -77,6 +78,6 @@ test('PRES-3 a reader that has missed more clients than are kept opens the docum
   await slow.readOn();
   tick(1000);
   assert.deepEqual(told(slow), []);
-  assert.deepEqual(closed.mock.calls[0]?.arguments, [CLOSE.draining, 'open again']);
+  assert.deepEqual(closed.mock.calls[0]?.arguments, [CLOSE_CODES.draining, 'open again']);
   assert.equal(other.session.closed, false);
 });

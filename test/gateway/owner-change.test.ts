@@ -39,14 +39,14 @@ function withOpen(options: Parameters<typeof startGateway>[0], ...names: string[
 
 test('ORDER-1 a document that starts over is resumed once, also when an owner comes meanwhile', () => {
   const { gateway, owner, tick } = withOpen({}, 'client-1');
-  gateway.messages(owner, [[RESET, owner.chan]]);
+  gateway.messages(owner, [[RESET, owner.channelId]]);
   // Another worker of the node has come back.
   gateway.changed();
   gateway.changed(HERE);
   assert.equal(owner.opens.length, 1, 'it comes back before its time');
   tick(50);
   gateway.messages(owner, [opened(owner.opens[1])]);
-  gateway.messages(owner, [[COMMIT, owner.chan, 1, commit(1), null, []]]);
+  gateway.messages(owner, [[COMMIT, owner.channelId, 1, commit(1), null, []]]);
   gateway.changed();
   tick(60_000);
   assert.equal(owner.opens.length, 2, 'an open with a since that has been passed brings commits twice');
@@ -54,7 +54,7 @@ test('ORDER-1 a document that starts over is resumed once, also when an owner co
 
 test('a document that its owner drops again and again comes back less and less often', () => {
   const { gateway, owner, tick } = withOpen({}, 'client-1');
-  gateway.messages(owner, [[RESET, owner.chan]]);
+  gateway.messages(owner, [[RESET, owner.channelId]]);
   for (const [delay, opens] of [
     [37, 1],
     [1, 2],
@@ -63,7 +63,7 @@ test('a document that its owner drops again and again comes back less and less o
   ] as const) {
     tick(delay);
     assert.equal(owner.opens.length, opens);
-    if (delay === 1) gateway.messages(owner, [[RESET, owner.chan]]);
+    if (delay === 1) gateway.messages(owner, [[RESET, owner.channelId]]);
   }
   tick(5000);
   assert.equal(owner.opens.length, 4);
@@ -74,7 +74,7 @@ test('ORDER-1 SUBMIT-4 a shard that has moved is resumed at the new owner at onc
   const [a, b] = clients;
   assert.ok(a && b);
   a.send({ type: 'presence', doc: DOC, data: 'here' });
-  const old = owner.chan;
+  const old = owner.channelId;
   gateway.messages(owner, [[COMMIT, old, 1, commit(1), null, []]]);
   for (const seq of [1, 2]) a.submit(DOC, seq);
   const next = new Owner();
@@ -104,7 +104,7 @@ test('ORDER-1 SUBMIT-4 a shard that has moved is resumed at the new owner at onc
   }
   assert.deepEqual(
     owner.heard.flatMap((m) => (m[0] === CLOSE ? [m[2]] : [])),
-    owner.opens.map(({ sub }) => sub),
+    owner.opens.map(({ subscriptionId }) => subscriptionId),
     'an owner that lives on keeps nobody',
   );
 });
@@ -124,7 +124,7 @@ test('ORDER-1 a change tells of its shards only, and one without a change distur
 
 test('ORDER-1 who is suspended while the shard has no owner is resumed where it finds one', () => {
   const { gateway, owner, place, clients } = withOpen({}, 'client-1');
-  const old = owner.chan;
+  const old = owner.channelId;
   place(HERE, undefined);
   gateway.messages(owner, [[COMMIT, old, 1, commit(1), null, []]]);
   clients[0]?.submit(DOC, 1);
@@ -144,7 +144,7 @@ for (const [name, tag] of [
     const { gateway, owner, router } = withOpen({}, 'client-1');
     const next = new Owner();
     router.setOwner(HERE, next);
-    gateway.messages(owner, [[tag, owner.chan]]);
+    gateway.messages(owner, [[tag, owner.channelId]]);
     assert.deepEqual([owner.opens.length, next.opens.length], [1, 1]);
     gateway.changed(HERE);
     assert.equal(next.opens.length, 1, 'and once only');
@@ -153,7 +153,7 @@ for (const [name, tag] of [
   test(`ORDER-1 ${name}: waits, and a change of its shard ends the waiting`, () => {
     const { gateway, owner, place, tick, clients } = withOpen({}, 'client-1');
     clients[0]?.submit(DOC, 1);
-    gateway.messages(owner, [[tag, owner.chan]]);
+    gateway.messages(owner, [[tag, owner.channelId]]);
     const next = new Owner();
     place(HERE, next);
     gateway.messages(next, [opened(next.opens[0])]);
@@ -166,7 +166,7 @@ for (const [name, tag] of [
   test(`ORDER-1 ${name}: where there is no owner it asks nobody until there is one`, () => {
     const { gateway, owner, router, place, tick } = withOpen({}, 'client-1');
     router.setOwner(HERE, undefined);
-    gateway.messages(owner, [[tag, owner.chan]]);
+    gateway.messages(owner, [[tag, owner.channelId]]);
     tick(5000);
     assert.equal(owner.opens.length, 1);
     place(HERE, owner);
@@ -234,7 +234,7 @@ test('SUBMIT-10 an owner that will not have the document is no owner: the wait g
   a.submit(DOC, 1);
   for (let ms = 0; ms < 1000; ms++) {
     assert.deepEqual(a.answers('error'), []);
-    gateway.messages(owner, [[NOT_OWNER, owner.chan]]);
+    gateway.messages(owner, [[NOT_OWNER, owner.channelId]]);
     tick(1);
   }
   assert.deepEqual(
@@ -249,7 +249,7 @@ test('SUBMIT-10 an owner that has just been asked when the wait ends is heard', 
   const [a] = clients;
   assert.ok(a);
   a.submit(DOC, 1);
-  gateway.messages(owner, [[NOT_OWNER, owner.chan]]);
+  gateway.messages(owner, [[NOT_OWNER, owner.channelId]]);
   tick(1000);
   assert.deepEqual(a.answers('error'), []);
   gateway.messages(owner, [opened(owner.opens[1])]);
@@ -258,7 +258,7 @@ test('SUBMIT-10 an owner that has just been asked when the wait ends is heard', 
 
 test('ORDER-1 the owner that a channel backs off from is lost: it is resumed at once where the next one is', () => {
   const { gateway, owner, router } = withOpen({}, 'client-1');
-  gateway.messages(owner, [[RESET, owner.chan]]);
+  gateway.messages(owner, [[RESET, owner.channelId]]);
   const next = new Owner();
   router.setOwner(HERE, next);
   gateway.lost(owner);
@@ -295,7 +295,7 @@ test('who goes while nobody owns the document leaves nothing that waits', () => 
   const { gateway, owner, place, lose, timers, clients } = withOpen({}, 'client-1');
   const [a] = clients;
   assert.ok(a);
-  gateway.messages(owner, [[RESET, owner.chan]]);
+  gateway.messages(owner, [[RESET, owner.channelId]]);
   assert.equal(timers(), 2);
   lose(HERE, owner);
   a.submit(DOC, 1);
@@ -314,13 +314,13 @@ test('PRES-4 who leaves while another of the document is told to wait is gone at
   const [ofA, ofB] = second.opens;
   assert.ok(ofA && ofB && clients[1]);
   gateway.messages(second, [
-    [OPEN_FAILED, ofA.chan, ofA.sub, 'unavailable', 'the store is out of reach'],
+    [OPEN_FAILED, ofA.channelId, ofA.subscriptionId, 'unavailable', 'the store is out of reach'],
     opened(ofB),
   ]);
   gateway.disconnected(clients[1].session);
   tick(9000);
   assert.ok(
-    second.heard.some((m) => m[0] === CLOSE && m[1] === ofB.chan && m[2] === ofB.sub),
+    second.heard.some((m) => m[0] === CLOSE && m[1] === ofB.channelId && m[2] === ofB.subscriptionId),
     'the owner has it open for ever',
   );
 });
@@ -330,7 +330,7 @@ test('PRES-4 who leaves while the document has no owner is gone for the others',
   const [a, b] = clients;
   assert.ok(a && b);
   a.send({ type: 'presence', doc: DOC, data: 'here' });
-  gateway.messages(owner, [[STATES, owner.chan, ['client-1', '"here"']]]);
+  gateway.messages(owner, [[STATES, owner.channelId, ['client-1', '"here"']]]);
   assert.match(b.text(), /"client-1":"here"/);
   lose(HERE, owner);
   gateway.disconnected(a.session);
@@ -386,11 +386,13 @@ test('ERR-6 a document that its owner has taken out of service keeps nobody wait
     });
   a.submit(DOC, 1);
   b.submit(DOC, 1);
-  gateway.messages(owner, [[RESET, owner.chan]]);
+  gateway.messages(owner, [[RESET, owner.channelId]]);
   tick(100);
-  const [, sub = 0] = owner.opens.slice(-2).map((open) => open.sub);
-  const { chan } = owner;
-  gateway.messages(owner, [[OPEN_FAILED, chan, sub, 'unavailable', 'out of service', 60_000]]);
+  const [, subscriptionId = 0] = owner.opens.slice(-2).map((open) => open.subscriptionId);
+  const { channelId } = owner;
+  gateway.messages(owner, [
+    [OPEN_FAILED, channelId, subscriptionId, 'unavailable', 'out of service', 60_000],
+  ]);
   assert.deepEqual(
     [told(a), told(b)],
     [[[1, 60]], [[1, 60]]],

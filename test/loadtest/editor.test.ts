@@ -12,7 +12,7 @@ import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { type FakeFaults, type FakeServer, startFakeServer } from './fake-server.ts';
 
-interface Session {
+interface OpenedDocument {
   readonly rules: ReadonlySet<Rule>;
   readonly committed: number;
   readonly resent: number;
@@ -23,7 +23,7 @@ async function session(
   kind: KindName,
   faults: FakeFaults,
   options: { edits?: number; sdk?: boolean; disturb?: (server: FakeServer, committed: number) => void } = {},
-): Promise<Session> {
+): Promise<OpenedDocument> {
   const { edits = 150, sdk = false, disturb = () => undefined } = options;
   const server = await startFakeServer(faults);
   const random = seededRandom(11);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClientShare } from '../../cluster/peer/client-directory.ts';
-import type { Session } from '../../src/gateway/session.ts';
+import type { ClientConnection } from '../../src/gateway/client-connection.ts';
 import { balanceClients, STEADY_MS, surplus } from '../../src/membership/client-balance.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
@@ -47,7 +47,9 @@ function node(clients: number) {
         return stage.staying;
       },
       sendSomeAway: (count, _spreadMs, mayGo) => {
-        const going = names.filter((client) => mayGo(client, { hasOwnId: true } as Session)).slice(0, count);
+        const going = names
+          .filter((client) => mayGo(client, { hasOwnId: true } as ClientConnection))
+          .slice(0, count);
         stage.staying -= going.length;
         sent.push(going.length);
         return going;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { configFrom } from '../../config/load.ts';
 import {
-  CLOSE,
+  CLOSE_CODES,
   CLOSE_WITHOUT_RETRY,
   ERROR_CODES,
   FINAL_SUBMIT_CODES,
@@ -52,7 +52,7 @@ test('ERR-2 lists the codes of protocol/errors.ts, and whether they are retryabl
 
 test('ERR-3 lists the close codes of protocol/errors.ts, and which end it', () => {
   const rows = table('close');
-  assert.deepEqual(rows.map(([code]) => Number(code)).sort(), Object.values(CLOSE).sort());
+  assert.deepEqual(rows.map(([code]) => Number(code)).sort(), Object.values(CLOSE_CODES).sort());
   for (const [code, , again] of rows) {
     assert.equal(again?.startsWith('yes'), !CLOSE_WITHOUT_RETRY.has(Number(code)), code);
   }

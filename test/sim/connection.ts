@@ -1,9 +1,9 @@
 // A client's WebSocket in a simulation, both ends: frames go each way in order, with a network's delays, until
-// somebody closes it or it breaks. The server's end is a real Session.
+// somebody closes it or it breaks. The server's end is a real ClientConnection.
 import { Duplex } from 'node:stream';
 import type { Codec } from '../../protocol/codec.ts';
+import { ClientConnection } from '../../src/gateway/client-connection.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
-import { Session } from '../../src/gateway/session.ts';
 import { ClientSocket } from '../../src/gateway/sockets/client-socket.ts';
 import { opensAtOnce } from '../../src/gateway/sockets/rates.ts';
 import { Pipe } from './pipe.ts';
@@ -28,7 +28,7 @@ export class Connection {
   private readonly toClient: Pipe;
   private readonly onOver: () => void;
   private over = false;
-  session: Session | undefined;
+  session: ClientConnection | undefined;
 
   constructor(
     world: World,
@@ -90,7 +90,7 @@ export class Connection {
       submits: LIMITS.submitsPerSecond,
       presences: LIMITS.presencesPerSecond,
     };
-    this.session = new Session(socket, stream, this.codec, OUTBOX_BYTES, now, rates);
+    this.session = new ClientConnection(socket, stream, this.codec, OUTBOX_BYTES, now, rates);
   }
 
   private disconnected(): void {
@@ -106,7 +106,7 @@ export class Connection {
   }
 }
 
-/** The server's end as Session closes it. */
+/** The server's end as ClientConnection closes it. */
 class SimSocket extends ClientSocket {
   onClose: (code: number) => void = () => undefined;
 

@@ -6,7 +6,7 @@ import type { Clock } from '../../actors/clock.ts';
 import { pause } from '../../actors/clock.ts';
 import { Router } from '../../cluster/shards/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
-import { CLOSE } from '../../protocol/errors.ts';
+import { CLOSE_CODES } from '../../protocol/errors.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import type { MemoryNode } from '../doubles/store-memory.ts';
 import { type ClientEnd, Connection } from './connection.ts';
@@ -145,7 +145,7 @@ export class SimProcess {
   async leave(timeoutMs: number): Promise<void> {
     await this.current?.controller.drain(timeoutMs);
     this.isOpen = false;
-    for (const { session } of [...this.connections]) session?.close(CLOSE.shutdown, 'the node stops');
+    for (const { session } of [...this.connections]) session?.close(CLOSE_CODES.shutdown, 'the node stops');
     this.mode = 'stopped';
     await this.current?.stop(false);
   }

@@ -51,7 +51,7 @@ export function status(config: Config, options: { readonly json: boolean }, io: 
   });
 }
 
-export function pins(config: Config, options: { readonly json: boolean }, io: Output): Promise<ExitCode> {
+export function showPins(config: Config, options: { readonly json: boolean }, io: Output): Promise<ExitCode> {
   return withCluster(config, async (store) => {
     const found = await viewPins(store, config, await readNodes(store));
     if (options.json) io.stdout.write(json(found));

@@ -1,7 +1,7 @@
-// A WebSocket that carries its session, so that one handler serves all sockets.
+// A WebSocket that carries its connection, so that one handler serves all sockets.
 import { WebSocket } from 'ws';
-import type { Session } from '../session.ts';
+import type { ClientConnection } from '../client-connection.ts';
 
 export class ClientSocket extends WebSocket {
-  session: Session | undefined;
+  connection: ClientConnection | undefined;
 }

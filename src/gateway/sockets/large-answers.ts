@@ -1,9 +1,9 @@
 // Snapshots and other large answers on their way to the sockets of the whole node. It bounds the bytes that
 // wait in memory, and gives the answers turns: the kernel copies megabytes of an answer at once, and the
-// thread would do nothing else while hundreds of them are written. Each session bounds the share of its own
+// thread would do nothing else while hundreds of them are written. Each connection bounds the share of its own
 // reader.
 import type { Clock } from '../../../actors/clock.ts';
-import type { Session } from '../session.ts';
+import type { ClientConnection } from '../client-connection.ts';
 import type { OwnerSnapshot } from '../subscriptions/owner-snapshots.ts';
 
 /** Part of the limit above which owners are asked for no further documents. */
@@ -27,25 +27,25 @@ export interface LargeAnswer {
   readonly shared: OwnerSnapshot | undefined;
 }
 
-/** The answers of one session that wait. */
+/** The answers of one connection that wait. */
 interface Share {
   bytes: number;
   readonly snapshots: OwnerSnapshot[];
-  /** The session has taken all of them, or is gone. */
+  /** The connection has taken all of them, or is gone. */
   readonly end: () => void;
 }
 
 export class LargeAnswers {
   private readonly limitBytes: number;
   private readonly after: Clock['after'];
-  private readonly shares = new Map<Session, Share>();
+  private readonly shares = new Map<ClientConnection, Share>();
   /** How many answers that wait have each shared snapshot. Its bytes count once. */
   private readonly holders = new Map<OwnerSnapshot, number>();
   private waiting = 0;
   /** Sessions whose next answer waits for its turn, in order. */
-  private readonly queue = new Set<Session>();
+  private readonly queue = new Set<ClientConnection>();
   /** Sessions that take an answer now, with the end of the time for which they count. */
-  private readonly taking = new Map<Session, () => void>();
+  private readonly taking = new Map<ClientConnection, () => void>();
   private restDue = 0;
   private resting = false;
 
@@ -64,23 +64,23 @@ export class LargeAnswers {
     return this.waiting === 0 || this.waiting + more <= this.limitBytes;
   }
 
-  /** Writes the answer to the session, at once or in its turn. It counts until the socket has taken it. */
-  write(session: Session, answer: LargeAnswer): void {
-    if (session.closed) return;
+  /** Writes the answer to the connection, at once or in its turn. It counts until the socket has taken it. */
+  write(connection: ClientConnection, answer: LargeAnswer): void {
+    if (connection.closed) return;
     const isLarge = answer.bytes > TURN_BYTES;
-    if (session.isHeldBack || (isLarge && !this.hasTurn)) {
-      this.count(session, answer);
-      session.holdBack(answer.parts, answer.bytes);
-      this.queue.add(session);
+    if (connection.isHeldBack || (isLarge && !this.hasTurn)) {
+      this.count(connection, answer);
+      connection.holdBack(answer.parts, answer.bytes);
+      this.queue.add(connection);
       return;
     }
-    session.writeLarge(answer.parts, answer.bytes);
-    if (!session.stream.writableNeedDrain) {
+    connection.writeLarge(answer.parts, answer.bytes);
+    if (!connection.stream.writableNeedDrain) {
       if (isLarge) this.rest(answer.bytes);
       return;
     }
-    this.count(session, answer);
-    if (isLarge) this.taken(session, answer.bytes);
+    this.count(connection, answer);
+    if (isLarge) this.taken(connection, answer.bytes);
   }
 
   private get hasTurn(): boolean {
@@ -104,20 +104,20 @@ export class LargeAnswers {
   }
 
   /** The socket has begun to take an answer of so many bytes. */
-  private taken(session: Session, bytes: number): void {
-    this.taking.get(session)?.();
+  private taken(connection: ClientConnection, bytes: number): void {
+    this.taking.get(connection)?.();
     this.taking.set(
-      session,
-      this.after(HOLD_MS, () => this.letGo(session)),
+      connection,
+      this.after(HOLD_MS, () => this.letGo(connection)),
     );
     this.rest(bytes);
   }
 
-  private letGo(session: Session): void {
-    const cancel = this.taking.get(session);
+  private letGo(connection: ClientConnection): void {
+    const cancel = this.taking.get(connection);
     if (cancel === undefined) return;
     cancel();
-    this.taking.delete(session);
+    this.taking.delete(connection);
     this.next();
   }
 
@@ -133,11 +133,11 @@ export class LargeAnswers {
     });
   }
 
-  private count(session: Session, { bytes, shared }: LargeAnswer): void {
-    let share = this.shares.get(session);
+  private count(connection: ClientConnection, { bytes, shared }: LargeAnswer): void {
+    let share = this.shares.get(connection);
     if (share === undefined) {
-      share = this.shareOf(session);
-      this.shares.set(session, share);
+      share = this.shareOf(connection);
+      this.shares.set(connection, share);
     }
     let own = bytes;
     if (shared !== undefined) {
@@ -151,17 +151,17 @@ export class LargeAnswers {
     this.waiting += own;
   }
 
-  private shareOf(session: Session): Share {
-    const { stream } = session;
+  private shareOf(connection: ClientConnection): Share {
+    const { stream } = connection;
     const end = (): void => {
       stream.off('drain', drained);
       stream.off('close', end);
-      this.queue.delete(session);
-      this.release(session);
-      this.letGo(session);
+      this.queue.delete(connection);
+      this.release(connection);
+      this.letGo(connection);
     };
     const drained = (): void => {
-      if (session.isHeldBack) this.letGo(session);
+      if (connection.isHeldBack) this.letGo(connection);
       else end();
     };
     stream.on('drain', drained);
@@ -169,10 +169,10 @@ export class LargeAnswers {
     return { bytes: 0, snapshots: [], end };
   }
 
-  private release(session: Session): void {
-    const share = this.shares.get(session);
+  private release(connection: ClientConnection): void {
+    const share = this.shares.get(connection);
     if (share === undefined) return;
-    this.shares.delete(session);
+    this.shares.delete(connection);
     this.waiting -= share.bytes;
     for (const shared of share.snapshots) {
       const holders = (this.holders.get(shared) ?? 1) - 1;

@@ -1,41 +1,41 @@
 // The rates of one client's messages: token buckets that hold the tokens of one second.
-import { CLOSE } from '../../../protocol/errors.ts';
+import { CLOSE_CODES } from '../../../protocol/errors.ts';
 import type { Limits } from '../../../protocol/limits.ts';
-import type { Session } from '../session.ts';
+import type { ClientConnection } from '../client-connection.ts';
 
 /** Refusals within a second, as a multiple of the rate, after which the socket is closed with 4429. */
 const FLOOD = 2;
 
 /** 0 if the submit is taken. Otherwise the ms until the next token. */
-export function takeSubmit(session: Session, limits: Limits, now: number): number {
-  refill(session, limits, now);
-  if (session.submitTokens >= 1) {
-    session.submitTokens--;
+export function takeSubmit(connection: ClientConnection, limits: Limits, now: number): number {
+  refill(connection, limits, now);
+  if (connection.submitTokens >= 1) {
+    connection.submitTokens--;
     return 0;
   }
-  return refuse(session, limits.submitsPerSecond);
+  return refuse(connection, limits.submitsPerSecond);
 }
 
-export function takePresence(session: Session, limits: Limits, now: number): number {
-  refill(session, limits, now);
-  if (session.presenceTokens >= 1) {
-    session.presenceTokens--;
+export function takePresence(connection: ClientConnection, limits: Limits, now: number): number {
+  refill(connection, limits, now);
+  if (connection.presenceTokens >= 1) {
+    connection.presenceTokens--;
     return 0;
   }
-  return refuse(session, limits.presencesPerSecond);
+  return refuse(connection, limits.presencesPerSecond);
 }
 
 /**
  * Opens are expensive, because a whole document may be sent. All documents may be opened at once after a
  * reconnect, but not again and again.
  */
-export function takeOpen(session: Session, limits: Limits, now: number): number {
-  refill(session, limits, now);
-  if (session.openTokens >= 1) {
-    session.openTokens--;
+export function takeOpen(connection: ClientConnection, limits: Limits, now: number): number {
+  refill(connection, limits, now);
+  if (connection.openTokens >= 1) {
+    connection.openTokens--;
     return 0;
   }
-  return refuse(session, opensAtOnce(limits) * OPENS_PER_SECOND);
+  return refuse(connection, opensAtOnce(limits) * OPENS_PER_SECOND);
 }
 
 /** Opens that may come at once: as many as the socket may have documents open, and at least this many. */
@@ -45,28 +45,28 @@ const OPENS_PER_SECOND = 0.1;
 
 export const opensAtOnce = (limits: Limits): number => Math.max(limits.openDocuments, LEAST_OPENS);
 
-function refill(session: Session, limits: Limits, now: number): void {
-  const seconds = (now - session.refilled) / 1000;
+function refill(connection: ClientConnection, limits: Limits, now: number): void {
+  const seconds = (now - connection.refilled) / 1000;
   if (seconds <= 0) return;
-  session.refilled = now;
-  session.submitTokens = Math.min(
+  connection.refilled = now;
+  connection.submitTokens = Math.min(
     limits.submitsPerSecond,
-    session.submitTokens + seconds * limits.submitsPerSecond,
+    connection.submitTokens + seconds * limits.submitsPerSecond,
   );
-  session.presenceTokens = Math.min(
+  connection.presenceTokens = Math.min(
     limits.presencesPerSecond,
-    session.presenceTokens + seconds * limits.presencesPerSecond,
+    connection.presenceTokens + seconds * limits.presencesPerSecond,
   );
-  session.openTokens = Math.min(
+  connection.openTokens = Math.min(
     opensAtOnce(limits),
-    session.openTokens + seconds * opensAtOnce(limits) * OPENS_PER_SECOND,
+    connection.openTokens + seconds * opensAtOnce(limits) * OPENS_PER_SECOND,
   );
-  session.refusals = Math.max(0, session.refusals - seconds * limits.submitsPerSecond);
+  connection.refusals = Math.max(0, connection.refusals - seconds * limits.submitsPerSecond);
 }
 
-function refuse(session: Session, perSecond: number): number {
-  if (++session.refusals > FLOOD * Math.max(perSecond, MIN_FLOOD))
-    session.close(CLOSE.rateLimited, 'rate-limited');
+function refuse(connection: ClientConnection, perSecond: number): number {
+  if (++connection.refusals > FLOOD * Math.max(perSecond, MIN_FLOOD))
+    connection.close(CLOSE_CODES.rateLimited, 'rate-limited');
   return Math.ceil(1000 / perSecond);
 }
 

@@ -4,12 +4,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type Server, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
-import { CLOSE, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
+import { CLOSE_CODES, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
 import type { Limits } from '../../../protocol/limits.ts';
+import { ClientConnection } from '../client-connection.ts';
 import type { Gateway } from '../gateway.ts';
 import { DirectWrites } from '../node-private/direct-writes.ts';
 import { WholeFrames } from '../node-private/whole-frames.ts';
-import { Session } from '../session.ts';
 import { ClientSocket } from './client-socket.ts';
 import { CostlyReads } from './costly-reads.ts';
 import type { Origins } from './origins.ts';
@@ -54,12 +54,12 @@ const HIDE_MS = 3_500;
 export class Sockets {
   private readonly options: SocketsOptions;
   private readonly server: Server<typeof ClientSocket>;
-  private readonly wholeFrames: WholeFrames<Session>;
-  private readonly readBudget: ReadBudget<Session>;
-  private readonly window: PatchWindow<Session>;
-  private readonly costlyReads: CostlyReads<Session>;
+  private readonly wholeFrames: WholeFrames<ClientConnection>;
+  private readonly readBudget: ReadBudget<ClientConnection>;
+  private readonly window: PatchWindow<ClientConnection>;
+  private readonly costlyReads: CostlyReads<ClientConnection>;
   private readonly directWrites = DirectWrites.create();
-  private readonly sessions = new Set<Session>();
+  private readonly connections = new Set<ClientConnection>();
   private readonly clock: NodeJS.Timeout;
   private ticks = 0;
   private lastLook = steadyNow();
@@ -78,34 +78,34 @@ export class Sockets {
     this.options = options;
     const { gateway, limits } = options;
     this.received = receivedBy(gateway);
-    const readBudget = new ReadBudget<Session>({
+    const readBudget = new ReadBudget<ClientConnection>({
       bytesPerSecond: options.readBytes,
       msPerSecond: options.readMs,
       now: () => this.now,
-      pause: (session, ms) => this.rest(session, ms),
+      pause: (connection, ms) => this.rest(connection, ms),
     });
     this.readBudget = readBudget;
-    const window = new PatchWindow<Session>({
+    const window = new PatchWindow<ClientConnection>({
       bytes: options.patchBytes,
       holdMs: HOLD_MS,
       after: (ms, call) => setTimeout(call, ms).unref(),
-      hold: (session) => this.pause(session),
-      letGo: (session) => this.resume(session),
+      hold: (connection) => this.pause(connection),
+      letGo: (connection) => this.resume(connection),
     });
     this.window = window;
-    const costlyReads = new CostlyReads<Session>({
+    const costlyReads = new CostlyReads<ClientConnection>({
       after: (ms, call) => setTimeout(call, ms).unref(),
-      hold: (session) => this.pause(session),
-      letGo: (session) => this.resume(session),
+      hold: (connection) => this.pause(connection),
+      letGo: (connection) => this.resume(connection),
     });
     this.costlyReads = costlyReads;
     this.wholeFrames = new WholeFrames(
       limits.frameBytes,
-      (session, payload, isText) => gateway.receive(session, payload, isText),
-      (session, bytes, ms) => {
-        readBudget.spend(session, bytes, ms);
-        window.read(session);
-        costlyReads.read(session, ms);
+      (connection, payload, isText) => gateway.receive(connection, payload, isText),
+      (connection, bytes, ms) => {
+        readBudget.spend(connection, bytes, ms);
+        window.read(connection);
+        costlyReads.read(connection, ms);
       },
     );
     const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
@@ -123,12 +123,12 @@ export class Sockets {
   }
 
   get size(): number {
-    return this.sessions.size;
+    return this.connections.size;
   }
 
   /** Sockets without those that have been sent away. */
   get staying(): number {
-    return this.sessions.size - this.going;
+    return this.connections.size - this.going;
   }
 
   /** For the HTTP server's `upgrade` event. */
@@ -185,23 +185,23 @@ export class Sockets {
   sendSomeAway(
     count: number,
     spreadMs: number,
-    mayGo: (client: string, session: Session) => boolean,
+    mayGo: (client: string, connection: ClientConnection) => boolean,
   ): readonly string[] {
-    const left = [...this.sessions].filter((session) => {
-      const { client, closed, goesBy } = session;
-      return client !== undefined && !closed && goesBy === undefined && mayGo(client, session);
+    const left = [...this.connections].filter((connection) => {
+      const { client, closed, goesBy } = connection;
+      return client !== undefined && !closed && goesBy === undefined && mayGo(client, connection);
     });
     const told: string[] = [];
     while (told.length < count && left.length > 0) {
       const chosen = Math.floor(Math.random() * left.length);
-      const session = left[chosen];
+      const connection = left[chosen];
       const last = left.pop();
-      if (session?.client === undefined || last === undefined) break;
+      if (connection?.client === undefined || last === undefined) break;
       if (chosen < left.length) left[chosen] = last;
       this.going++;
-      session.goesBy = steadyNow() + spreadMs + AWAY_GRACE_MS;
-      session.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
-      told.push(session.client);
+      connection.goesBy = steadyNow() + spreadMs + AWAY_GRACE_MS;
+      connection.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
+      told.push(connection.client);
     }
     return told;
   }
@@ -209,45 +209,45 @@ export class Sockets {
   /** Sends to all clients that have been welcomed. */
   tellNodes(nodes: readonly string[]): void {
     const frames = new Map<Codec, Uint8Array>();
-    for (const session of this.sessions) {
-      if (session.client === undefined || session.closed) continue;
-      const frame = frames.get(session.codec) ?? session.frame({ type: 'nodes', nodes });
-      frames.set(session.codec, frame);
-      session.write(frame);
+    for (const connection of this.connections) {
+      if (connection.client === undefined || connection.closed) continue;
+      const frame = frames.get(connection.codec) ?? connection.frame({ type: 'nodes', nodes });
+      frames.set(connection.codec, frame);
+      connection.write(frame);
     }
   }
 
   private async empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
-    for (const session of this.sessions) {
+    for (const connection of this.connections) {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);
-      session.send({ type: 'draining', reconnectInMs });
+      connection.send({ type: 'draining', reconnectInMs });
     }
     const until = steadyNow() + spreadMs + graceMs;
-    while (this.sessions.size > 0 && steadyNow() < until && goOn())
+    while (this.connections.size > 0 && steadyNow() < until && goOn())
       await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
     if (!goOn()) return;
-    for (const session of this.sessions) session.close(CLOSE.draining, 'the node is draining');
+    for (const connection of this.connections) connection.close(CLOSE_CODES.draining, 'the node is draining');
   }
 
   /** Tells every socket that the node stops, and gives each a moment to answer. */
   async close(timeoutMs: number): Promise<void> {
     this.stopping = true;
     clearInterval(this.clock);
-    const all = [...this.sessions];
-    for (const session of all) session.close(CLOSE.shutdown, 'the node stops');
+    const all = [...this.connections];
+    for (const connection of all) connection.close(CLOSE_CODES.shutdown, 'the node stops');
     const ended = Promise.all(
-      all.map((session) => new Promise((done) => session.socket.once('close', done))),
+      all.map((connection) => new Promise((done) => connection.socket.once('close', done))),
     );
     const late = new Promise((done) => setTimeout(done, timeoutMs).unref());
     await Promise.race([ended, late]);
-    for (const session of this.sessions) session.socket.terminate();
+    for (const connection of this.connections) connection.socket.terminate();
   }
 
   private accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
     const { limits, outboxBytes, connections } = this.options;
     socket.on('error', ignore);
-    if (this.sessions.size >= connections) {
-      socket.close(CLOSE.overloaded, 'too many connections');
+    if (this.connections.size >= connections) {
+      socket.close(CLOSE_CODES.overloaded, 'too many connections');
       return;
     }
     const rates = {
@@ -255,7 +255,7 @@ export class Sockets {
       submits: limits.submitsPerSecond,
       presences: limits.presencesPerSecond,
     };
-    const session = new Session(
+    const connection = new ClientConnection(
       socket,
       stream,
       codec,
@@ -265,10 +265,10 @@ export class Sockets {
       this.directWrites,
       this.window,
     );
-    socket.session = session;
-    Object.assign(session, this.readBudget.full);
-    this.sessions.add(session);
-    this.wholeFrames.tap(stream, session);
+    socket.connection = connection;
+    Object.assign(connection, this.readBudget.full);
+    this.connections.add(connection);
+    this.wholeFrames.tap(stream, connection);
     socket.on('message', this.received);
     socket.on('ping', this.pinged);
     socket.on('pong', heard);
@@ -279,35 +279,35 @@ export class Sockets {
   private readonly received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
 
   /** ws answers a ping. A ping counts as a message, and so does a pong. */
-  private readonly pinged = toldBy((session) => this.options.gateway.counts(session));
+  private readonly pinged = toldBy((connection) => this.options.gateway.counts(connection));
 
-  private readonly closed = toldBy((session) => {
-    this.sessions.delete(session);
-    if (session.goesBy !== undefined) this.going--;
-    this.options.gateway.disconnected(session);
-    this.window.closed(session);
-    this.costlyReads.closed(session);
+  private readonly closed = toldBy((connection) => {
+    this.connections.delete(connection);
+    if (connection.goesBy !== undefined) this.going--;
+    this.options.gateway.disconnected(connection);
+    this.window.closed(connection);
+    this.costlyReads.closed(connection);
   });
 
-  private rest(session: Session, ms: number): void {
-    if (session.closed || session.isResting) return;
-    session.isResting = true;
-    this.pause(session);
+  private rest(connection: ClientConnection, ms: number): void {
+    if (connection.closed || connection.isResting) return;
+    connection.isResting = true;
+    this.pause(connection);
     setTimeout(() => {
-      session.isResting = false;
-      this.resume(session);
+      connection.isResting = false;
+      this.resume(connection);
     }, ms).unref();
   }
 
-  private pause(session: Session): void {
-    if (session.pauses++ === 0) session.socket.pause();
+  private pause(connection: ClientConnection): void {
+    if (connection.pauses++ === 0) connection.socket.pause();
   }
 
-  private resume(session: Session): void {
-    if (--session.pauses > 0) return;
+  private resume(connection: ClientConnection): void {
+    if (--connection.pauses > 0) return;
     // Messages that came meanwhile have not been read yet.
-    session.heard = this.now;
-    session.socket.resume();
+    connection.heard = this.now;
+    connection.socket.resume();
   }
 
   private tick(): void {
@@ -317,58 +317,59 @@ export class Sockets {
     // Messages that came while this thread was busy have not been read yet.
     const isLate = this.now - this.lastLook > 1.5 * LOOK_MS;
     this.lastLook = this.now;
-    for (const session of this.sessions) {
-      session.messages = 0;
+    for (const connection of this.connections) {
+      connection.messages = 0;
       // A reader that stands still does not answer our close for long. Its subscriptions end now.
-      if (session.closed) this.options.gateway.disconnected(session);
-      if (session.goesBy !== undefined && this.now > session.goesBy)
-        session.close(CLOSE.draining, 'another node has room');
-      const silent = this.now - session.heard;
-      if (session.client === undefined && this.now - session.since > helloMs) {
-        session.close(CLOSE.noHello, 'no hello in time');
-      } else if (silent > limits.idleMs && (session.pinged || session.closed)) session.socket.terminate();
-      else if (!session.pinged && !session.closed && isDue(session, silent, limits)) {
-        session.pinged = true;
-        session.socket.ping();
+      if (connection.closed) this.options.gateway.disconnected(connection);
+      if (connection.goesBy !== undefined && this.now > connection.goesBy)
+        connection.close(CLOSE_CODES.draining, 'another node has room');
+      const silent = this.now - connection.heard;
+      if (connection.client === undefined && this.now - connection.since > helloMs) {
+        connection.close(CLOSE_CODES.noHello, 'no hello in time');
+      } else if (silent > limits.idleMs && (connection.pinged || connection.closed))
+        connection.socket.terminate();
+      else if (!connection.pinged && !connection.closed && isDue(connection, silent, limits)) {
+        connection.pinged = true;
+        connection.socket.ping();
       }
-      if (session.isHidden ? silent < HIDE_MS : !isLate && silent > HIDE_MS && session.hasPresence)
-        this.options.gateway.setHidden(session, !session.isHidden);
+      if (connection.isHidden ? silent < HIDE_MS : !isLate && silent > HIDE_MS && connection.hasPresence)
+        this.options.gateway.setHidden(connection, !connection.isHidden);
     }
   }
 }
 
 /** True if the socket has been silent long enough to be pinged. */
-function isDue(session: Session, silent: number, { idleMs }: Limits): boolean {
-  return silent > idleMs / 2 || (silent > PING_PRESENT_MS && session.hasPresence);
+function isDue(connection: ClientConnection, silent: number, { idleMs }: Limits): boolean {
+  return silent > idleMs / 2 || (silent > PING_PRESENT_MS && connection.hasPresence);
 }
 
 /** Whole ms, for the times kept with each socket. */
 const steadyNow = (): number => Math.round(performance.now());
 
-// All sockets share these functions, which find the session on the socket.
+// All sockets share these functions, which find the connection on the socket.
 
-const sessionOf = (socket: WebSocket): Session | undefined =>
-  socket instanceof ClientSocket ? socket.session : undefined;
+const connectionOf = (socket: WebSocket): ClientConnection | undefined =>
+  socket instanceof ClientSocket ? socket.connection : undefined;
 
 function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary: boolean) => void {
   return function (data, isBinary) {
-    const session = sessionOf(this);
-    if (session === undefined || !Buffer.isBuffer(data)) return;
-    gateway.receive(session, data, !isBinary);
+    const connection = connectionOf(this);
+    if (connection === undefined || !Buffer.isBuffer(data)) return;
+    gateway.receive(connection, data, !isBinary);
   };
 }
 
 function heard(this: WebSocket): void {
-  const session = sessionOf(this);
-  if (session === undefined) return;
-  session.heard = steadyNow();
-  session.pinged = false;
+  const connection = connectionOf(this);
+  if (connection === undefined) return;
+  connection.heard = steadyNow();
+  connection.pinged = false;
 }
 
-function toldBy(tell: (session: Session) => void): (this: WebSocket) => void {
+function toldBy(tell: (connection: ClientConnection) => void): (this: WebSocket) => void {
   return function () {
-    const session = sessionOf(this);
-    if (session !== undefined) tell(session);
+    const connection = connectionOf(this);
+    if (connection !== undefined) tell(connection);
   };
 }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../../actors/clock.ts';
 import type { ToGateway } from '../../../actors/link/link-messages.ts';
 import {
   ACK,
-  CLOSE as CLOSE_MESSAGE,
+  CLOSE,
   CLOSED,
   COMMIT,
   FORGET,
@@ -22,20 +22,20 @@ import {
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import { jsonCodec } from '../../../protocol/codec.ts';
 import {
-  CLOSE,
+  CLOSE_CODES,
   type ErrorCode,
   FINAL_SUBMIT_CODES,
   type FinalSubmitCode,
   isOpenSubmitCode,
 } from '../../../protocol/errors.ts';
+import type { ClientConnection } from '../client-connection.ts';
 import { PresenceFrames } from '../presence-frames.ts';
 import type { Replies } from '../replies.ts';
-import type { Session } from '../session.ts';
 import type { LargeAnswer, LargeAnswers } from '../sockets/large-answers.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
+import type { OwnerChanges } from './owner-changes.ts';
 import { type OwnerSnapshot, OwnerSnapshots } from './owner-snapshots.ts';
-import type { OwnerChanges } from './ownership.ts';
 import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
 
 const ENDED = {
@@ -113,16 +113,16 @@ export class Answers {
         return;
       }
       case ACK: {
-        const [, , sub, seq, version] = message;
-        const subscription = channel.subs.get(sub);
+        const [, , subscriptionId, seq, version] = message;
+        const subscription = channel.subs.get(subscriptionId);
         if (subscription === undefined) return;
         settle(subscription, seq);
-        subscription.session.send({ type: 'ack', doc: channel.doc, seq, version });
+        subscription.connection.send({ type: 'ack', doc: channel.doc, seq, version });
         return;
       }
       case REFUSED: {
-        const [, , sub, seq, code, text] = message;
-        const subscription = channel.subs.get(sub);
+        const [, , subscriptionId, seq, code, text] = message;
+        const subscription = channel.subs.get(subscriptionId);
         if (subscription !== undefined) this.refused(channel, subscription, seq, code, text);
         return;
       }
@@ -136,7 +136,7 @@ export class Answers {
         // again, that open answers the client.
         this.subscriptions.absorb(subscription);
         if (this.subscriptions.end(subscription))
-          subscription.session.send({
+          subscription.connection.send({
             type: 'closed',
             doc: channel.doc,
             code: message[3],
@@ -146,8 +146,8 @@ export class Answers {
         return;
       }
       case OPEN_FAILED: {
-        const [, , sub, code, text, retryAfterMs] = message;
-        const subscription = channel.subs.get(sub);
+        const [, , subscriptionId, code, text, retryAfterMs] = message;
+        const subscription = channel.subs.get(subscriptionId);
         if (subscription !== undefined)
           this.owners.openFailed(channel, subscription, code, text, retryAfterMs);
         return;
@@ -160,7 +160,7 @@ export class Answers {
         const subscription = channel.subs.get(message[2]);
         if (subscription === undefined) return;
         this.subscriptions.end(subscription);
-        subscription.session.close(CLOSE.draining, 'open again');
+        subscription.connection.close(CLOSE_CODES.draining, 'open again');
         this.channels.dispose(channel);
         return;
       }
@@ -184,9 +184,9 @@ export class Answers {
     // A stream copies bytes that are no Buffer into one, anew for each reader.
     const text = json && asBuffer(json);
     const packed = msgpack && asBuffer(msgpack);
-    for (const session of channel.readers) {
-      const frame = session.codec === jsonCodec ? text : packed;
-      if (frame !== null) session.write(frame);
+    for (const connection of channel.readers) {
+      const frame = connection.codec === jsonCodec ? text : packed;
+      if (frame !== null) connection.write(frame);
     }
   }
 
@@ -196,8 +196,8 @@ export class Answers {
     subscription: Subscription,
     message: ToGateway & [typeof OPENED, ...unknown[]],
   ): void {
-    const [, chan, sub, frames, version, history, seqs, complete, number] = message;
-    const { session } = subscription;
+    const [, channelId, subscriptionId, frames, version, history, seqs, complete, number] = message;
+    const { connection } = subscription;
     channel.endWait();
     const shared = number === undefined ? undefined : this.snapshots.get(link, number);
     if (number !== undefined && shared === undefined)
@@ -207,7 +207,7 @@ export class Answers {
     // cannot be refused any more.
     const mayRefuse = !subscription.opened && subscription.before === undefined;
     if (mayRefuse && !this.large.fits(answer)) {
-      channel.link?.send([CLOSE_MESSAGE, chan, sub]);
+      channel.link?.send([CLOSE, channelId, subscriptionId]);
       this.owners.openFailed(channel, subscription, 'overloaded', 'too many large answers are on their way');
       return;
     }
@@ -218,8 +218,8 @@ export class Answers {
     subscription.opened = true;
     subscription.request = undefined;
     subscription.version = version;
-    this.large.write(session, answer);
-    if (session.closed) return;
+    this.large.write(connection, answer);
+    if (connection.closed) return;
     if (complete) {
       subscription.mode = 'joined';
       channel.version = version;
@@ -231,14 +231,15 @@ export class Answers {
 
   /** Asks for the next chunk once the reader has taken most of the last. */
   private pull(channel: Channel, subscription: Subscription): void {
-    const { chan } = channel;
-    if (subscription.session.keepsUp) {
-      channel.link?.send([PULL, chan, subscription.sub]);
+    const { channelId } = channel;
+    if (subscription.connection.keepsUp) {
+      channel.link?.send([PULL, channelId, subscription.subscriptionId]);
       return;
     }
     this.after(PULL_MS, () => {
-      const isStill = channel.chan === chan && channel.subs.get(subscription.sub) === subscription;
-      if (isStill && !subscription.session.closed) this.pull(channel, subscription);
+      const isStill =
+        channel.channelId === channelId && channel.subs.get(subscription.subscriptionId) === subscription;
+      if (isStill && !subscription.connection.closed) this.pull(channel, subscription);
     });
   }
 
@@ -251,18 +252,19 @@ export class Answers {
   ): void {
     if (isOpenSubmitCode(code)) leaveOpen(subscription, seq, code);
     else settle(subscription, seq);
-    const { session } = subscription;
+    const { connection } = subscription;
     const { doc } = channel;
-    if (FINAL.has(code)) session.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
-    else this.replies.later(session, code, message, { doc, seq });
+    if (FINAL.has(code))
+      connection.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
+    else this.replies.later(connection, code, message, { doc, seq });
   }
 
   private states(channel: Channel, states: readonly (string | null)[]): void {
     const frames = new PresenceFrames(channel.doc, states);
     const { missedPresence } = channel;
-    for (const session of channel.readers) {
-      if (!session.keepsUp) missedPresence.begin(session);
-      else if (!missedPresence.has(session)) writeStates(session, frames);
+    for (const connection of channel.readers) {
+      if (!connection.keepsUp) missedPresence.begin(connection);
+      else if (!missedPresence.has(connection)) writeStates(connection, frames);
     }
     if (missedPresence.isEmpty) return;
     missedPresence.add(states);
@@ -275,21 +277,21 @@ export class Answers {
     missedPresence.isWatched = true;
     this.after(PULL_MS, () => {
       missedPresence.isWatched = false;
-      for (const session of [...missedPresence.readers]) {
-        if (session.closed) missedPresence.forget(session);
-        if (session.closed || !session.keepsUp) continue;
-        const states = missedPresence.end(session);
-        if (states === undefined) session.close(CLOSE.draining, 'open again');
-        else if (states.length > 0) writeStates(session, new PresenceFrames(channel.doc, states));
+      for (const connection of [...missedPresence.readers]) {
+        if (connection.closed) missedPresence.forget(connection);
+        if (connection.closed || !connection.keepsUp) continue;
+        const states = missedPresence.end(connection);
+        if (states === undefined) connection.close(CLOSE_CODES.draining, 'open again');
+        else if (states.length > 0) writeStates(connection, new PresenceFrames(channel.doc, states));
       }
       if (!missedPresence.isEmpty) this.tellMissed(channel);
     });
   }
 }
 
-function writeStates(session: Session, frames: PresenceFrames): void {
-  const frame = frames.frameFor(session.codec, session.client);
-  if (frame !== undefined) session.write(frame);
+function writeStates(connection: ClientConnection, frames: PresenceFrames): void {
+  const frame = frames.frameFor(connection.codec, connection.client);
+  if (frame !== undefined) connection.write(frame);
 }
 
 /** A shared snapshot stands between the first two of `frames`, which are the rest of its frame. */

@@ -6,7 +6,7 @@
 // Only `setOwnership` changes it.
 import type { OpenRequest } from '../../../actors/link/link-messages.ts';
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
-import type { Session } from '../session.ts';
+import type { ClientConnection } from '../client-connection.ts';
 import { MissedPresence } from './missed-presence.ts';
 import type { Unanswered } from './unanswered.ts';
 
@@ -15,10 +15,10 @@ import type { Unanswered } from './unanswered.ts';
  * joined, catching-up, opening -> resuming -> catching-up, joined. Only the gateway sets it.
  */
 export interface Subscription {
-  readonly session: Session;
+  readonly connection: ClientConnection;
   readonly channel: Channel;
   /** A new number for each open. */
-  sub: number;
+  subscriptionId: number;
   mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
   /** ms since 1970, by this node's clock. */
   readonly askedAt: number;
@@ -50,14 +50,14 @@ const WAITING: Ownership = { mode: 'waiting' };
 export class Channel {
   readonly doc: string;
   readonly shard: number;
-  chan: number;
+  channelId: number;
   private ownership = WAITING;
   /** The link to the owner while linked; kept for the hot path. */
   private linked: OwnerLink | undefined;
   readonly subs = new Map<number, Subscription>();
   private readonly joined: Subscription[] = [];
   /** Sessions of the joined subscriptions, in the same order. */
-  readonly readers: Session[] = [];
+  readonly readers: ClientConnection[] = [];
   readonly missedPresence = new MissedPresence();
   /** The version that all joined subscriptions have been told. */
   version = 0;
@@ -72,10 +72,10 @@ export class Channel {
   /** The owner has quarantined the document until this time, by the gateway's clock. */
   outUntil = 0;
 
-  constructor(doc: string, shard: number, chan: number) {
+  constructor(doc: string, shard: number, channelId: number) {
     this.doc = doc;
     this.shard = shard;
-    this.chan = chan;
+    this.channelId = channelId;
   }
 
   get mode(): Ownership['mode'] {
@@ -113,9 +113,9 @@ export class Channel {
   join(subscription: Subscription): void {
     if (subscription.index >= 0) return;
     // The owner has shown it all states.
-    this.missedPresence.forget(subscription.session);
+    this.missedPresence.forget(subscription.connection);
     subscription.index = this.joined.push(subscription) - 1;
-    this.readers.push(subscription.session);
+    this.readers.push(subscription.connection);
   }
 
   leave(subscription: Subscription): void {
@@ -125,10 +125,10 @@ export class Channel {
     this.readers.pop();
     if (last !== undefined && last !== subscription) {
       this.joined[index] = last;
-      this.readers[index] = last.session;
+      this.readers[index] = last.connection;
       last.index = index;
     }
     subscription.index = -1;
-    this.missedPresence.forget(subscription.session);
+    this.missedPresence.forget(subscription.connection);
   }
 }

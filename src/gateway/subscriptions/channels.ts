@@ -15,7 +15,7 @@ export class Channels {
     if (channel === undefined) {
       channel = new Channel(doc, shardOf(doc), ++this.lastChan);
       this.byName.set(doc, channel);
-      this.byNumber.set(channel.chan, channel);
+      this.byNumber.set(channel.channelId, channel);
       let neighbours = this.byShard.get(channel.shard);
       if (neighbours === undefined) {
         neighbours = new Set();
@@ -26,8 +26,8 @@ export class Channels {
     return channel;
   }
 
-  numbered(chan: number): Channel | undefined {
-    return this.byNumber.get(chan);
+  numbered(channelId: number): Channel | undefined {
+    return this.byNumber.get(channelId);
   }
 
   /**
@@ -41,9 +41,9 @@ export class Channels {
 
   /** Gives the channel a new number. Messages for its old number find no channel from now on. */
   renumber(channel: Channel): void {
-    this.byNumber.delete(channel.chan);
-    channel.chan = ++this.lastChan;
-    this.byNumber.set(channel.chan, channel);
+    this.byNumber.delete(channel.channelId);
+    channel.channelId = ++this.lastChan;
+    this.byNumber.set(channel.channelId, channel);
   }
 
   /** Drops the channel if no socket has it open. */
@@ -52,7 +52,7 @@ export class Channels {
     channel.endWait();
     if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
     this.byName.delete(channel.doc);
-    this.byNumber.delete(channel.chan);
+    this.byNumber.delete(channel.channelId);
     const neighbours = this.byShard.get(channel.shard);
     neighbours?.delete(channel);
     if (neighbours?.size === 0) this.byShard.delete(channel.shard);

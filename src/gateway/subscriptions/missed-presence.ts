@@ -1,7 +1,7 @@
 // The presence that slow readers of one document have missed. A reader that does not keep up is told of no
 // changes. Once it keeps up again it is told the newest state of each client that has changed meanwhile, so
 // that it shows no cursor of a client that is gone. Nothing is kept while no reader is slow.
-import type { Session } from '../session.ts';
+import type { ClientConnection } from '../client-connection.ts';
 
 /** Most clients whose newest state is kept. The states themselves are bounded by the owner. */
 export const CLIENTS_KEPT = 4096;
@@ -10,7 +10,7 @@ export class MissedPresence {
   /** The newest state of each client that has changed, the oldest change first. */
   private readonly states = new Map<string, { readonly change: number; readonly data: string | null }>();
   /** Slow readers, with the number of the last change that each of them knows. */
-  private readonly slow = new Map<Session, number>();
+  private readonly slow = new Map<ClientConnection, number>();
   /** A timer looks whether slow readers keep up again. */
   isWatched = false;
   /** Number of changes so far. */
@@ -22,16 +22,16 @@ export class MissedPresence {
     return this.slow.size === 0;
   }
 
-  get readers(): IterableIterator<Session> {
+  get readers(): IterableIterator<ClientConnection> {
     return this.slow.keys();
   }
 
-  has(reader: Session): boolean {
+  has(reader: ClientConnection): boolean {
     return this.slow.has(reader);
   }
 
   /** Notes that the reader is told of no changes that are added from now on. */
-  begin(reader: Session): void {
+  begin(reader: ClientConnection): void {
     if (!this.slow.has(reader)) this.slow.set(reader, this.changes);
   }
 
@@ -50,7 +50,7 @@ export class MissedPresence {
   }
 
   /** Ends the reader's absence. Returns what it has missed, or undefined if that is no longer known. */
-  end(reader: Session): (string | null)[] | undefined {
+  end(reader: ClientConnection): (string | null)[] | undefined {
     const known = this.slow.get(reader) ?? this.changes;
     const missed: (string | null)[] = [];
     for (const [client, { change, data }] of this.states) if (change > known) missed.push(client, data);
@@ -60,7 +60,7 @@ export class MissedPresence {
   }
 
   /** Call it when the reader has left or is shown all states. */
-  forget(reader: Session): void {
+  forget(reader: ClientConnection): void {
     this.slow.delete(reader);
     if (this.slow.size > 0) return;
     this.states.clear();

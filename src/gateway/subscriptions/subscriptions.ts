@@ -13,8 +13,8 @@ import {
 import { jsonCodec } from '../../../protocol/codec.ts';
 import type { OpenSubmitCode } from '../../../protocol/errors.ts';
 import type { Role } from '../../../protocol/messages.ts';
+import type { ClientConnection } from '../client-connection.ts';
 import type { Replies } from '../replies.ts';
-import type { Session } from '../session.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
 
@@ -36,17 +36,17 @@ export class Subscriptions {
    * that were opened before, and repeated opens after a change of owner (`again`), are never refused so.
    */
   subscribe(subscription: Subscription, again = false): boolean {
-    const { channel, session } = subscription;
-    subscription.sub = ++this.lastSub;
-    channel.subs.set(subscription.sub, subscription);
+    const { channel, connection } = subscription;
+    subscription.subscriptionId = ++this.lastSub;
+    channel.subs.set(subscription.subscriptionId, subscription);
     if (channel.link === undefined) return true;
     const { version, before } = subscription;
     const request: OpenRequest = {
       doc: channel.doc,
-      client: session.client ?? '',
-      user: session.user,
+      client: connection.client ?? '',
+      user: connection.user,
       role: ROLE,
-      codec: session.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
+      codec: connection.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
       askedAt: subscription.askedAt,
       ...(subscription.asked ? { again: true } : {}),
       ...(subscription.opened
@@ -56,13 +56,13 @@ export class Subscriptions {
             resume: true,
           }
         : subscription.request),
-      ...(before === undefined ? {} : { replaces: rootOf(before).sub }),
+      ...(before === undefined ? {} : { replaces: rootOf(before).subscriptionId }),
     };
     subscription.asked = true;
     const message: [typeof OPEN, number, number, OpenRequest] = [
       OPEN,
-      channel.chan,
-      subscription.sub,
+      channel.channelId,
+      subscription.subscriptionId,
       request,
     ];
     if (!again && !subscription.opened) return channel.link.offer(message);
@@ -86,37 +86,38 @@ export class Subscriptions {
    * with the same code.
    */
   sendAgain(subscription: Subscription): void {
-    const { sub, unanswered, presence, channel, session } = subscription;
-    const { link, chan } = channel;
+    const { subscriptionId, unanswered, presence, channel, connection } = subscription;
+    const { link, channelId } = channel;
     for (const { seq, base, op, behind } of [...(unanswered?.all() ?? [])]) {
-      if (behind === undefined) link?.send([SUBMIT, chan, sub, seq, base, op]);
+      if (behind === undefined) link?.send([SUBMIT, channelId, subscriptionId, seq, base, op]);
       else {
         leaveOpen(subscription, seq, behind);
-        this.replies.later(session, behind, BEHIND_OPEN, { doc: channel.doc, seq });
+        this.replies.later(connection, behind, BEHIND_OPEN, { doc: channel.doc, seq });
       }
     }
-    if (presence !== undefined && !session.isHidden) link?.send([PRESENCE, chan, sub, presence]);
+    if (presence !== undefined && !connection.isHidden)
+      link?.send([PRESENCE, channelId, subscriptionId, presence]);
   }
 
-  /** Hides the presence of a silent session from the others, until `show`. */
-  hide(session: Session): void {
-    session.isHidden = true;
-    for (const subscription of session.open.values()) {
+  /** Hides the presence of a silent connection from the others, until `show`. */
+  hide(connection: ClientConnection): void {
+    connection.isHidden = true;
+    for (const subscription of connection.open.values()) {
       const { channel, presence } = subscription;
-      const { mode, sub } = rootOf(subscription);
+      const { mode, subscriptionId } = rootOf(subscription);
       if (presence === undefined) continue;
-      if (mode === 'resuming') this.tellGone(channel, session);
-      else channel.link?.send([PRESENCE, channel.chan, sub, null]);
+      if (mode === 'resuming') this.tellGone(channel, connection);
+      else channel.link?.send([PRESENCE, channel.channelId, subscriptionId, null]);
     }
   }
 
-  show(session: Session): void {
-    session.isHidden = false;
-    for (const subscription of session.open.values()) {
+  show(connection: ClientConnection): void {
+    connection.isHidden = false;
+    for (const subscription of connection.open.values()) {
       const { channel, presence } = subscription;
-      const { mode, sub } = rootOf(subscription);
+      const { mode, subscriptionId } = rootOf(subscription);
       if (presence !== undefined && mode !== 'resuming')
-        channel.link?.send([PRESENCE, channel.chan, sub, presence]);
+        channel.link?.send([PRESENCE, channel.channelId, subscriptionId, presence]);
     }
   }
 
@@ -136,9 +137,9 @@ export class Subscriptions {
     const unknown = rootOf(subscription).mode === 'resuming' && subscription.presence !== undefined;
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before) {
       this.forget(each);
-      channel.link?.send([CLOSE, channel.chan, each.sub]);
+      channel.link?.send([CLOSE, channel.channelId, each.subscriptionId]);
     }
-    if (unknown) this.tellGone(channel, subscription.session);
+    if (unknown) this.tellGone(channel, subscription.connection);
     this.channels.dispose(channel);
   }
 
@@ -146,12 +147,12 @@ export class Subscriptions {
    * Tells the others that a presence is gone. The owner that told them of it is gone, and the next owner
    * never hears of it.
    */
-  tellGone(channel: Channel, session: Session): void {
-    const { client } = session;
+  tellGone(channel: Channel, connection: ClientConnection): void {
+    const { client } = connection;
     if (client === undefined) return;
     for (const other of channel.subs.values()) {
-      if (other.opened && other.session !== session) {
-        other.session.send({ type: 'presence', doc: channel.doc, states: { [client]: null } });
+      if (other.opened && other.connection !== connection) {
+        other.connection.send({ type: 'presence', doc: channel.doc, states: { [client]: null } });
       }
     }
   }
@@ -161,11 +162,11 @@ export class Subscriptions {
    * True if there are no others. The caller disposes of the channel.
    */
   end(subscription: Subscription): boolean {
-    const { session, channel, before, unanswered } = subscription;
-    const current = session.open.get(channel.doc);
+    const { connection, channel, before, unanswered } = subscription;
+    const current = connection.open.get(channel.doc);
     if (current === subscription) {
-      if (before === undefined) session.open.delete(channel.doc);
-      else session.open.set(channel.doc, before);
+      if (before === undefined) connection.open.delete(channel.doc);
+      else connection.open.set(channel.doc, before);
       this.forget(subscription);
       return before === undefined;
     }
@@ -201,23 +202,23 @@ export class Subscriptions {
   private forget(subscription: Subscription): void {
     const { channel } = subscription;
     for (const { op } of subscription.unanswered?.all() ?? [])
-      subscription.session.countUnanswered(-op[1].length);
+      subscription.connection.countUnanswered(-op[1].length);
     subscription.unanswered = undefined;
     channel.leave(subscription);
-    channel.subs.delete(subscription.sub);
+    channel.subs.delete(subscription.subscriptionId);
   }
 }
 
 /** Records that a submit has its final answer. */
 export function settle(subscription: Subscription, seq: number): void {
   const submit = rootOf(subscription).unanswered?.settle(seq);
-  if (submit !== undefined) subscription.session.countUnanswered(-submit.op[1].length);
+  if (submit !== undefined) subscription.connection.countUnanswered(-submit.op[1].length);
 }
 
 /** Records that a submit which was sent to an owner is refused, and may come again. */
 export function leaveOpen(subscription: Subscription, seq: number, code: OpenSubmitCode): void {
   const submit = rootOf(subscription).unanswered?.refused(seq, code);
-  if (submit !== undefined) subscription.session.countUnanswered(-submit.op[1].length);
+  if (submit !== undefined) subscription.connection.countUnanswered(-submit.op[1].length);
 }
 
 /**

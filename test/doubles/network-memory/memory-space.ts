@@ -1,12 +1,12 @@
 // The state of the in-memory network: its hosts, cut and refused directions, delays, and connections. Only
 // network-memory.ts changes it; it decides nothing.
-import type { Clock } from '../../../cluster/peer/clock.ts';
+import type { Timers } from '../../../actors/clock.ts';
 import type { PeerAddress, PeerIdentity } from '../../../cluster/peer/network.ts';
 import type { WirePair } from '../../../cluster/peer/wire.ts';
 import { type End, MemoryConnection, type Surroundings } from './memory-wire.ts';
 
 export class Space implements Surroundings {
-  readonly clock: Clock;
+  readonly clock: Timers;
   readonly random: () => number;
   /** The latest life of each node, by node. */
   readonly hosts = new Map<string, Host>();
@@ -18,7 +18,7 @@ export class Space implements Surroundings {
   readonly connections = new Set<MemoryConnection>();
   private readonly delay: Delay;
 
-  constructor(clock: Clock, random: () => number, delay: Delay) {
+  constructor(clock: Timers, random: () => number, delay: Delay) {
     this.clock = clock;
     this.random = random;
     this.delay = delay;
@@ -67,13 +67,13 @@ export const way = (from: string, to: string): string => `${from} ${to}`;
 export class Host implements End {
   readonly identity: PeerIdentity;
   readonly address: PeerAddress;
-  readonly clock: Clock;
+  readonly clock: Timers;
   accept: ((pair: WirePair) => void) | undefined;
   alive = true;
   paused = false;
   private late: (() => void)[] = [];
 
-  constructor(identity: PeerIdentity, address: PeerAddress, clock: Clock) {
+  constructor(identity: PeerIdentity, address: PeerAddress, clock: Timers) {
     this.identity = identity;
     this.address = address;
     this.clock = {

@@ -1,18 +1,18 @@
 // One connection of the in-memory network: two wires, and an ordered queue each way. It never looks into
 // frames.
-import type { Clock } from '../../../cluster/peer/clock.ts';
+import type { Timers } from '../../../actors/clock.ts';
 import type { PeerIdentity } from '../../../cluster/peer/network.ts';
 import type { Frame, Wire, WireHandlers } from '../../../cluster/peer/wire.ts';
 
 /** The process at one end. Its handlers run in that process. */
 export interface End {
   readonly identity: PeerIdentity;
-  readonly clock: Clock;
+  readonly clock: Timers;
   run(work: () => void): void;
 }
 
 export interface Surroundings {
-  readonly clock: Clock;
+  readonly clock: Timers;
   readonly random: () => number;
   isCut(from: End, to: End): boolean;
   delayMs(from: End, to: End): number;

@@ -1,9 +1,9 @@
 // A node that cannot serve for long sends its clients away, and takes them again when it can.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Session } from '../../src/gateway/session.ts';
+import type { ClientConnection } from '../../src/gateway/client-connection.ts';
 import { Channel } from '../../src/gateway/subscriptions/channel.ts';
-import { sendAwayUnserved, UNSERVED_MS } from '../../src/membership/unserved.ts';
+import { SEND_AWAY_AFTER_MS, sendClientsAway } from '../../src/membership/sending-away.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
 test('a pause is no reason to send clients away; what lasts is, once, and it ends', async () => {
@@ -18,10 +18,10 @@ test('a pause is no reason to send clients away; what lasts is, once, and it end
   };
   const run = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
   let isLeaving = false;
-  const stop = sendAwayUnserved({ ownership, sockets, isLeaving: () => isLeaving, clock, log });
+  const stop = sendClientsAway({ ownership, sockets, isLeaving: () => isLeaving, clock, log });
   await run(1000);
   ownership.isServing = false;
-  await run(UNSERVED_MS - 500);
+  await run(SEND_AWAY_AFTER_MS - 500);
   ownership.isServing = true;
   await run(1000);
   assert.deepEqual(done, []);
@@ -61,21 +61,21 @@ test('who has a document open whose owner lives and is not reached for long goes
     sendSomeAway: (
       _count: number,
       _spreadMs: number,
-      mayGo: (client: string, session: Session) => boolean,
+      mayGo: (client: string, session: ClientConnection) => boolean,
     ) => {
-      const chosen = sessions.map((session, at) => mayGo(`client-${at}`, session as Session));
+      const chosen = sessions.map((session, at) => mayGo(`client-${at}`, session as ClientConnection));
       sent.push(chosen);
       return chosen.flatMap((goes, at) => (goes ? [`client-${at}`] : []));
     },
   };
   const run = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
-  const stop = sendAwayUnserved({ ownership, sockets, isLeaving: () => false, clock, log });
+  const stop = sendClientsAway({ ownership, sockets, isLeaving: () => false, clock, log });
   unreached = [2, 3];
-  await run(UNSERVED_MS - 500);
+  await run(SEND_AWAY_AFTER_MS - 500);
   unreached = [];
   await run(1000);
   unreached = [2, 3];
-  await run(UNSERVED_MS - 500);
+  await run(SEND_AWAY_AFTER_MS - 500);
   assert.deepEqual(sent, [], 'a change of owner is shorter than that');
   await run(1000);
   assert.deepEqual(sent[0], [false, false, true, true]);

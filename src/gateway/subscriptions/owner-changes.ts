@@ -8,17 +8,17 @@
 // For `ownerWaitMs` clients see a pause. After it, all waiting requests are told to try again, and later ones
 // at once. Subscriptions that were opened before stay, and resume when an owner comes.
 import type { Clock } from '../../../actors/clock.ts';
-import { CLOSE as CLOSE_MESSAGE } from '../../../actors/link/link-messages.ts';
+import { CLOSE } from '../../../actors/link/link-messages.ts';
 import { QUARANTINED } from '../../../actors/quarantine.ts';
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import type { Router } from '../../../cluster/shards/router.ts';
-import { CLOSE, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
+import { CLOSE_CODES, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
 import type { Replies } from '../replies.ts';
 import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
 import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
 
-export interface OwnershipOptions {
+export interface OwnerChangesOptions {
   readonly router: Router;
   /** How long opens and submits wait for a document that has no owner, ms. */
   readonly ownerWaitMs: number;
@@ -38,13 +38,13 @@ const LOST_TOO_OFTEN =
 const LOST_TOO_OFTEN_MS = 5000;
 
 export class OwnerChanges {
-  private readonly options: OwnershipOptions;
+  private readonly options: OwnerChangesOptions;
   private readonly channels: Channels;
   private readonly subscriptions: Subscriptions;
   private readonly replies: Replies;
 
   constructor(
-    options: OwnershipOptions,
+    options: OwnerChangesOptions,
     parts: { channels: Channels; subscriptions: Subscriptions; replies: Replies },
   ) {
     this.options = options;
@@ -68,8 +68,8 @@ export class OwnerChanges {
       const { owner } = channel;
       if (this.options.router.linkOfShard(channel.shard) === owner) continue;
       // The former owner may live on, and need not keep the subscriptions under the old number.
-      for (const sub of channel.link === undefined ? [] : channel.subs.keys())
-        channel.link?.send([CLOSE_MESSAGE, channel.chan, sub]);
+      for (const subscriptionId of channel.link === undefined ? [] : channel.subs.keys())
+        channel.link?.send([CLOSE, channel.channelId, subscriptionId]);
       this.follow(channel);
     }
   }
@@ -104,7 +104,7 @@ export class OwnerChanges {
     if (channel.link !== undefined) return false;
     const outMs = this.outMs(channel);
     if (!channel.overdue && outMs === 0) return false;
-    this.replies.later(subscription.session, 'unavailable', outMs > 0 ? QUARANTINED : NO_OWNER, {
+    this.replies.later(subscription.connection, 'unavailable', outMs > 0 ? QUARANTINED : NO_OWNER, {
       doc: channel.doc,
       seq,
       retryAfterMs: outMs,
@@ -123,12 +123,12 @@ export class OwnerChanges {
     message: string,
     retryAfterMs = 0,
   ): void {
-    const { session } = subscription;
+    const { connection } = subscription;
     const { doc } = channel;
     if (retryAfterMs > 0) channel.outUntil = this.options.now() + retryAfterMs;
     const comesBack = subscription.opened && (ERROR_CODES[code] || code === 'internal');
     // The unanswered submits are told to try again. The subscription itself goes on.
-    if (comesBack || session.open.get(doc) === subscription)
+    if (comesBack || connection.open.get(doc) === subscription)
       this.refuseUnanswered(
         subscription,
         ERROR_CODES[code] ? 'unavailable' : 'not-open',
@@ -139,7 +139,7 @@ export class OwnerChanges {
       // The whole channel returns under a new number, so the owner's subscriptions under the old number are
       // ended.
       for (const other of channel.subs.values()) {
-        if (other !== subscription) channel.link?.send([CLOSE_MESSAGE, channel.chan, other.sub]);
+        if (other !== subscription) channel.link?.send([CLOSE, channel.channelId, other.subscriptionId]);
       }
       this.backOff(channel);
       return;
@@ -202,11 +202,11 @@ export class OwnerChanges {
     message: string,
     retryAfterMs: number,
   ): void {
-    const { session, channel, unanswered } = subscription;
+    const { connection, channel, unanswered } = subscription;
     for (const { seq } of [...(unanswered?.all() ?? [])]) {
       if (code === 'unavailable') leaveOpen(subscription, seq, code);
       else settle(subscription, seq);
-      this.replies.later(session, code, message, { doc: channel.doc, seq, retryAfterMs });
+      this.replies.later(connection, code, message, { doc: channel.doc, seq, retryAfterMs });
     }
   }
 
@@ -215,10 +215,10 @@ export class OwnerChanges {
    * its client has to send it again.
    */
   private giveUpSubmits(subscription: Subscription): void {
-    const { session, channel, unanswered } = subscription;
+    const { connection, channel, unanswered } = subscription;
     for (const seq of unanswered?.ownerLost(OWNERS_LOST_MOST) ?? []) {
       leaveOpen(subscription, seq, 'unavailable');
-      this.replies.later(session, 'unavailable', LOST_TOO_OFTEN, {
+      this.replies.later(connection, 'unavailable', LOST_TOO_OFTEN, {
         doc: channel.doc,
         seq,
         retryAfterMs: LOST_TOO_OFTEN_MS,
@@ -232,16 +232,16 @@ export class OwnerChanges {
   }
 
   private endOpen(subscription: Subscription, code: ErrorCode, message: string, retryAfterMs: number): void {
-    const { session, channel, request, opened } = subscription;
+    const { connection, channel, request, opened } = subscription;
     this.subscriptions.end(subscription);
-    if (opened) session.close(CLOSE.draining, 'open again');
+    if (opened) connection.close(CLOSE_CODES.draining, 'open again');
     else {
       const about = {
         ...(request?.id === undefined ? {} : { id: request.id }),
         doc: channel.doc,
         retryAfterMs,
       };
-      this.replies.later(session, code, message, about);
+      this.replies.later(connection, code, message, about);
     }
   }
 }

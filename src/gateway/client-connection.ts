@@ -2,7 +2,7 @@
 // frames; it does not know their meaning.
 import type { Duplex } from 'node:stream';
 import type { Codec } from '../../protocol/codec.ts';
-import { CLOSE } from '../../protocol/errors.ts';
+import { CLOSE_CODES } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
@@ -51,7 +51,7 @@ class OpenDocuments extends Map<string, Subscription> {
   }
 }
 
-export class Session {
+export class ClientConnection {
   // The fields are in this order in memory, first those that each frame needs.
   readonly stream: Duplex;
   readonly codec: Codec;
@@ -68,7 +68,7 @@ export class Session {
   /** Bytes held back behind large answers. */
   private heldBytes = 0;
   private readonly outboxBytes: number;
-  private readonly window: PatchWindow<Session> | undefined;
+  private readonly window: PatchWindow<ClientConnection> | undefined;
   /** When the socket last gave a sign of life, in ms of the gateway's clock. */
   heard: number;
   pinged = false;
@@ -120,7 +120,7 @@ export class Session {
     now: number,
     rates: { opens: number; submits: number; presences: number },
     direct?: DirectWrites,
-    window?: PatchWindow<Session>,
+    window?: PatchWindow<ClientConnection>,
   ) {
     this.window = window;
     this.socket = socket;
@@ -137,7 +137,7 @@ export class Session {
   }
 
   /**
-   * Writes a ready-made frame in this session's subprotocol. Closes the socket with 4508 if the reader is too
+   * Writes a ready-made frame in this connection's subprotocol. Closes the socket with 4508 if the reader is too
    * slow.
    */
   write(frame: Uint8Array): void {
@@ -153,7 +153,7 @@ export class Session {
     if (this.closed) return;
     const waiting = this.stream.writableLength;
     if (waiting > ASKED_TOO_MUCH * this.outboxBytes) {
-      this.close(CLOSE.slowReader, 'reader too slow');
+      this.close(CLOSE_CODES.slowReader, 'reader too slow');
       return;
     }
     this.grace = (waiting === 0 ? 0 : this.grace) + bytes;
@@ -227,20 +227,20 @@ export class Session {
    */
   private judge(bytes: number): void {
     if (this.stream.writableLength - bytes > this.outboxBytes + this.grace)
-      this.close(CLOSE.slowReader, 'reader too slow');
+      this.close(CLOSE_CODES.slowReader, 'reader too slow');
   }
 
   send(message: ServerMessage): void {
     this.write(this.frame(message));
   }
 
-  /** The message as a frame of this session's subprotocol. */
+  /** The message as a frame of this connection's subprotocol. */
   frame(message: ServerMessage): Uint8Array {
     const encoded = this.codec.encode(message);
     return websocketFrame(typeof encoded === 'string' ? encoder.encode(encoded) : encoded, this.codec.binary);
   }
 
-  /** True if others see a presence of this session, or did before it was hidden. */
+  /** True if others see a presence of this connection, or did before it was hidden. */
   get hasPresence(): boolean {
     for (const { presence } of this.open.values()) if (presence !== undefined) return true;
     return false;
@@ -251,7 +251,7 @@ export class Session {
     return this.heldBack === undefined && this.stream.writableLength < this.outboxBytes * PRESENCE_SHARE;
   }
 
-  /** Reports that more bytes of the session's patches wait for an answer, or fewer. */
+  /** Reports that more bytes of the connection's patches wait for an answer, or fewer. */
   countUnanswered(bytes: number): void {
     if (this.window === undefined) this.unansweredBytes += bytes;
     else this.window.changed(this, bytes);

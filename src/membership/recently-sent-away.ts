@@ -5,7 +5,7 @@ import type { Clock } from '../../actors/clock.ts';
 /** Clients that are remembered. Beyond it the oldest entries are dropped. */
 const MOST_CLIENTS = 100_000;
 
-export class AwayMemory {
+export class RecentlySentAway {
   private readonly clock: Pick<Clock, 'now'>;
   private readonly againMs: number;
   /** In the order of the times. */

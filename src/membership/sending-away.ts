@@ -3,12 +3,12 @@
 // owners sends away only the clients that have open documents there. The module reads whether the node
 // serves, and decides nothing else.
 import type { Clock } from '../../actors/clock.ts';
-import { AwayMemory } from '../gateway/away-memory.ts';
-import type { Session } from '../gateway/session.ts';
+import type { ClientConnection } from '../gateway/client-connection.ts';
 import type { Sockets } from '../gateway/sockets/sockets.ts';
 import type { Neighbours, Ownership } from './ownership.ts';
+import { RecentlySentAway } from './recently-sent-away.ts';
 
-export interface UnservedOptions {
+export interface SendingAwayOptions {
   readonly ownership: Pick<Ownership, 'isServing'> & {
     readonly neighbours?: Pick<Neighbours, 'unreachedShards'>;
   };
@@ -24,7 +24,7 @@ const LOOK_MS = 250;
  * Time before clients are sent away. A change of owner, or a new start after a fence, is a short pause and no
  * reason to go.
  */
-export const UNSERVED_MS = 3000;
+export const SEND_AWAY_AFTER_MS = 3000;
 /** Time over which the clients go. */
 const SPREAD_MS = 2000;
 /**
@@ -34,8 +34,14 @@ const SPREAD_MS = 2000;
 const AGAIN_MS = 15_000;
 
 /** The returned function stops it. */
-export function sendAwayUnserved({ ownership, sockets, isLeaving, clock, log }: UnservedOptions): () => void {
-  const sent = new AwayMemory(clock, AGAIN_MS);
+export function sendClientsAway({
+  ownership,
+  sockets,
+  isLeaving,
+  clock,
+  log,
+}: SendingAwayOptions): () => void {
+  const sent = new RecentlySentAway(clock, AGAIN_MS);
   let since: number | undefined;
   let unreachedSince: number | undefined;
   let away = false;
@@ -46,12 +52,12 @@ export function sendAwayUnserved({ ownership, sockets, isLeaving, clock, log }: 
       return;
     }
     unreachedSince ??= clock.now();
-    if (clock.now() - unreachedSince < UNSERVED_MS) return;
+    if (clock.now() - unreachedSince < SEND_AWAY_AFTER_MS) return;
     const isOf = hasOpen(new Set(shards));
     const told = sockets.sendSomeAway(
       Number.POSITIVE_INFINITY,
       SPREAD_MS,
-      (client, session) => isOf(session) && !sent.has(client),
+      (client, connection) => isOf(connection) && !sent.has(client),
     );
     for (const client of told) sent.add(client);
     if (told.length > 0)
@@ -69,7 +75,7 @@ export function sendAwayUnserved({ ownership, sockets, isLeaving, clock, log }: 
       return;
     }
     since ??= clock.now();
-    if (away || clock.now() - since < UNSERVED_MS) return;
+    if (away || clock.now() - since < SEND_AWAY_AFTER_MS) return;
     away = true;
     log.warn('clients are sent to other nodes: this one cannot serve them');
     void sockets.sendAway(SPREAD_MS);
@@ -78,7 +84,7 @@ export function sendAwayUnserved({ ownership, sockets, isLeaving, clock, log }: 
 
 const hasOpen =
   (shards: ReadonlySet<number>) =>
-  (session: Session): boolean => {
-    for (const { channel } of session.open.values()) if (shards.has(channel.shard)) return true;
+  (connection: ClientConnection): boolean => {
+    for (const { channel } of connection.open.values()) if (shards.has(channel.shard)) return true;
     return false;
   };

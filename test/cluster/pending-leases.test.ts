@@ -1,11 +1,15 @@
 // What nodes say before the database shows them: kept until it does, and not for ever where it never does.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EARLY_LEASE_MS, EARLY_LEASES, EarlyLeases } from '../../cluster/liveness/early-leases.ts';
+import {
+  MOST_PENDING_LEASES,
+  PENDING_LEASE_MS,
+  PendingLeases,
+} from '../../cluster/liveness/pending-leases.ts';
 import { lease } from './lease-store-contract.ts';
 
 test('what a run has said last is kept until it is asked for', () => {
-  const early = new EarlyLeases();
+  const early = new PendingLeases();
   early.keep(lease({ run: 'a' }), 0);
   const last = lease({ run: 'a', weight: 7 });
   early.keep(last, 1);
@@ -14,12 +18,12 @@ test('what a run has said last is kept until it is asked for', () => {
 });
 
 test('runs that never appear make room for others after a while', () => {
-  const early = new EarlyLeases();
-  for (let run = 0; run < EARLY_LEASES; run++) early.keep(lease({ run: `never-${run}` }), 0);
+  const early = new PendingLeases();
+  for (let run = 0; run < MOST_PENDING_LEASES; run++) early.keep(lease({ run: `never-${run}` }), 0);
   const late = lease({ run: 'late' });
-  early.keep(late, EARLY_LEASE_MS - 1);
+  early.keep(late, PENDING_LEASE_MS - 1);
   assert.equal(early.take('late'), undefined);
-  early.keep(late, EARLY_LEASE_MS);
+  early.keep(late, PENDING_LEASE_MS);
   assert.equal(early.take('never-0'), undefined);
   assert.equal(early.take('late'), late);
 });

@@ -7,7 +7,7 @@ const LONGEST_TOLD_MS = 600_000;
 /** 2^16 times any base is above the ceiling. */
 const HIGHEST_EXPONENT = 16;
 
-export class Backoff {
+export class RetryDelay {
   readonly #baseMs: number;
   readonly #random: () => number;
   #failures = 0;

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../actors/clock.ts';
 import { StoreUnavailable } from '../../actors/storage/store.ts';
-import { Alone } from '../../cluster/alone.ts';
 import { Router } from '../../cluster/shards/router.ts';
+import { SingleNode } from '../../cluster/single-node.ts';
 import type { Epochs } from '../../cluster/workers/slot-host.ts';
 
 test('shards that cannot be claimed yet are claimed again', async () => {
@@ -56,7 +56,7 @@ function stage() {
       return new Map(shards.map((shard) => [shard, 1]));
     },
   };
-  const alone = new Alone({
+  const alone = new SingleNode({
     slots: 1,
     router: new Router(),
     listener: { messages: () => undefined, lost: () => undefined, changed: () => undefined },

@@ -12,11 +12,11 @@ import { ERROR_CODES } from '../protocol/errors.ts';
 import type { KindName, Role, Wire } from '../protocol/messages.ts';
 import { isVersion } from '../protocol/names.ts';
 import type { DocumentState } from './api.ts';
-import { Backoff } from './backoff.ts';
 import { knownCode, TroupeError } from './errors.ts';
 import { isRecord } from './guards.ts';
 import type { Timer } from './platform.ts';
 import { type Discarded, type Replica, ReplicaError } from './replica.ts';
+import { RetryDelay } from './retry-delay.ts';
 import type { SessionHandlers, SessionHost } from './session-host.ts';
 import { Submitter } from './submitter.ts';
 
@@ -31,13 +31,13 @@ type Phase =
 const ANSWER_MS = 30_000;
 const BACKOFF_MS = 500;
 
-export class Session<Patch> {
+export class DocumentSync<Patch> {
   readonly name: string;
   readonly kind: KindName;
   readonly #host: SessionHost;
   readonly #replica: Replica<Patch>;
   readonly #handlers: SessionHandlers<Patch>;
-  readonly #backoff: Backoff;
+  readonly #backoff: RetryDelay;
   readonly #submitter: Submitter<Patch>;
   #phase: Phase = { name: 'idle' };
   #state: DocumentState = 'connecting';
@@ -60,7 +60,7 @@ export class Session<Patch> {
     this.#host = host;
     this.#replica = replica;
     this.#handlers = handlers;
-    this.#backoff = new Backoff(BACKOFF_MS, () => host.platform.random());
+    this.#backoff = new RetryDelay(BACKOFF_MS, () => host.platform.random());
     this.#submitter = new Submitter(name, host, replica, {
       open: () => this.open,
       version: () => this.#version,

@@ -7,7 +7,7 @@ import type { Router } from './shards/router.ts';
 import type { SlotListener } from './workers/slot-host.ts';
 import type { Workers } from './workers/workers.ts';
 
-export interface AloneOptions {
+export interface SingleNodeOptions {
   readonly slots: number;
   readonly router: Router;
   readonly listener: OwnerLinkListener;
@@ -20,8 +20,8 @@ export interface AloneOptions {
 /** Delay between two attempts to claim the shards that are still unclaimed. */
 const AGAIN_MS = 500;
 
-export class Alone implements SlotListener {
-  private readonly options: AloneOptions;
+export class SingleNode implements SlotListener {
+  private readonly options: SingleNodeOptions;
   private workers: Pick<Workers, 'claim'> | undefined;
   private readonly links: (OwnerLink | undefined)[] = [];
   private readonly claimed = new Set<number>();
@@ -29,7 +29,7 @@ export class Alone implements SlotListener {
   private stopped = false;
   private readonly retries = new Map<number, () => void>();
 
-  constructor(options: AloneOptions) {
+  constructor(options: SingleNodeOptions) {
     this.options = options;
   }
 
