@@ -55,6 +55,7 @@ const APART = ['chaos', 'cli', 'package', 'sim'];
 const here = import.meta.dirname;
 
 const FULL = '--full';
+const FULL_FUZZ_RUNS = '4';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -68,6 +69,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const { ready, lacking } = await findRequirements(files);
   if (ready.length === 0) return 1;
+  // Times the number of runs of a test of properties.
+  if (full) process.env.FUZZ_RUNS ??= FULL_FUZZ_RUNS;
   const memory = memoryDirectory();
   if (memory !== undefined) process.env.TMPDIR = memory;
   const postgres =

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type FrameProgress, WholeFrames } from '../../src/gateway/node-private/whole-frames.ts';
 
-const RUNS = 5000;
+const RUNS = 1_000 * Number(process.env.FUZZ_RUNS ?? 1);
 
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
 

@@ -8,7 +8,7 @@ import { type JsonState, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { Json } from '../../protocol/messages.ts';
 
-const RUNS = 1_000 * Number(process.env.FUZZ_RUNS ?? 1);
+const RUNS = 300 * Number(process.env.FUZZ_RUNS ?? 1);
 
 function ended<T>(pieces: Generator<undefined, T, undefined> | undefined): { value: T; pieces: number } {
   assert.ok(pieces !== undefined);

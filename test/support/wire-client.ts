@@ -94,11 +94,11 @@ export class WireClient {
       const at = this.received.findIndex(is);
       const [found] = at < 0 ? [] : this.received.splice(at, 1);
       if (found !== undefined) return found;
-      const came = JSON.stringify(this.received).slice(0, 2000);
+      const came = (): string => JSON.stringify(this.received).slice(0, 2000);
       if (this.closed !== undefined) {
-        throw new Error(`closed with ${this.closed.code} before ${what}; came: ${came}`);
+        throw new Error(`closed with ${this.closed.code} before ${what}; came: ${came()}`);
       }
-      if (seconds >= PATIENCE_S) throw new Error(`no ${what}; came: ${came}`);
+      if (seconds >= PATIENCE_S) throw new Error(`no ${what}; came: ${came()}`);
       if (!(await this.change())) seconds++;
     }
   }
