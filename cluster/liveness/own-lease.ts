@@ -1,13 +1,13 @@
 // The lease that this node publishes about itself: its state, its workers, and the timeline of PostgreSQL that
 // it has seen. The caller publishes it after each change. The legal moves of the state are in MOVES.
-import assert from 'node:assert/strict';
+import { assertMove, type Moves } from '../../actors/modes.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
 import type { Lease } from './lease-store.ts';
 
 export type NodeState = Lease['state'];
 
 /** A node that leaves does not come back: its next life is another run. */
-const MOVES: { readonly [from in NodeState]: readonly NodeState[] } = {
+const MOVES: Moves<NodeState> = {
   joining: ['live', 'draining'],
   live: ['draining'],
   draining: ['draining'],
@@ -36,7 +36,7 @@ export class OwnLease {
 
   /** Throws at a move that is not legal. */
   setState(state: NodeState): void {
-    assert(MOVES[this.mode].includes(state), `the node does not go from ${this.mode} to ${state}`);
+    assertMove('the node', MOVES, this.mode, state);
     this.mode = state;
   }
 

@@ -6,6 +6,7 @@
 // Only `setMode` changes it.
 import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../../actors/clock.ts';
+import { assertMove, type Moves } from '../../actors/modes.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import type { ClientDirectory } from '../../cluster/peer/client-directory.ts';
 import { Rings } from '../../cluster/placement/rings.ts';
@@ -27,6 +28,15 @@ export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 
 }
 
 type Mode = 'starting' | 'member' | 'fenced' | 'leaving' | 'stopped';
+
+const MOVES: Moves<Mode> = {
+  // The first run starts in the mode in which the membership was made.
+  starting: ['starting', 'member', 'fenced', 'leaving', 'stopped'],
+  member: ['fenced', 'leaving', 'stopped'],
+  fenced: ['starting', 'leaving', 'stopped'],
+  leaving: ['stopped'],
+  stopped: [],
+};
 
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15_000;
@@ -202,7 +212,9 @@ export class Membership {
   }
 
   private setMode(mode: Mode): void {
+    // Events of a run that is still ending change nothing once the node leaves or stops.
     if (this.mode === 'stopped' || (this.mode === 'leaving' && mode !== 'stopped')) return;
+    assertMove('a node in its cluster', MOVES, this.mode, mode);
     this.mode = mode;
   }
 }

@@ -144,3 +144,14 @@ test('stop: the very first run is given up as well, and start tells it', async (
   await stopping;
   assert.equal(begun.length, 1);
 });
+
+test('a node that is a member starts no second run: the assertion of its modes ends the attempt', async () => {
+  const { begun, node } = membership();
+  const starting = node.start();
+  begun[0]?.started();
+  await starting;
+  await assert.rejects(node.start(), /does not go from member to starting/);
+  assert.equal(begun.length, 1);
+  assert.equal(node.isMember, true);
+  await node.stop();
+});
