@@ -31,7 +31,7 @@ export class ProgressView {
   second(second: Second, progress: Progress): void {
     if (this.out.isTTY === true) {
       this.clear();
-      const lines = tableLines(second, progress, this.out.columns ?? 80);
+      const lines = tableLines(second, progress, this.out.columns || 80);
       this.out.write(`${lines.join('\n')}\n`);
       this.height = lines.length;
       return;
