@@ -206,7 +206,8 @@ export class DocumentActor {
 
   /** False if the message stands behind one that was turned away. It has then been turned away too. */
   private mayEnter(link: number, message: ToOwner): boolean {
-    const behind = this.turnedAway.arrives(link, message);
+    const lastSeq = (): number => this.resident?.lastSeqOf(link, message[2]) ?? 0;
+    const behind = this.turnedAway.arrives(link, message, lastSeq);
     if (behind !== undefined) this.audience.turnAway(link, message, behind, BEHIND_OPEN);
     return behind === undefined;
   }

@@ -63,6 +63,12 @@ export class ResidentDocument {
     this.waits.end();
   }
 
+  /** Highest committed seq of the subscriber's client. 0 if there is none, or if it is not known. */
+  lastSeqOf(link: number, sub: number): number {
+    const subscriber = this.audience.subscribers.find(link, sub);
+    return (subscriber && this.document.lastSeqAt(subscriber.client, this.document.head)) ?? 0;
+  }
+
   process(link: number, message: ToOwner): void {
     const { subscribers } = this.audience;
     // A socket that opens the document again waits behind its own earlier messages.
@@ -136,6 +142,7 @@ export class ResidentDocument {
       case SUBMIT: {
         const [, , , seq, base, op] = message;
         const { client, user } = subscriber;
+        subscriber.leftOpen?.committedTo(this.document.lastSeqAt(client, this.document.head) ?? 0);
         const behind = subscriber.leftOpen?.arrives(seq);
         if (behind !== undefined) {
           this.audience.refuse(subscriber, seq, behind, BEHIND_OPEN);

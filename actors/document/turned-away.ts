@@ -10,13 +10,17 @@ export class TurnedAway {
   /** By link, then by subscription. */
   private readonly links = new Map<number, Map<number, LeftOpen>>();
 
-  /** The code with which this message must be turned away. Undefined if the message may enter. */
-  arrives(link: number, message: ToOwner): OpenSubmitCode | undefined {
+  /**
+   * The code with which this message must be turned away. Undefined if the message may enter. `lastSeq` tells the
+   * highest committed seq of the sender, 0 if it is not known.
+   */
+  arrives(link: number, message: ToOwner, lastSeq: () => number): OpenSubmitCode | undefined {
     if (this.links.size === 0) return undefined;
     if (message[0] === OPEN) this.forget(link, message[3].replaces);
     else if (message[0] === CLOSE) this.forget(link, message[2]);
     if (message[0] !== SUBMIT) return undefined;
     const leftOpen = this.links.get(link)?.get(message[2]);
+    leftOpen?.committedTo(lastSeq());
     const code = leftOpen?.arrives(message[3]);
     if (leftOpen?.isEmpty) this.forget(link, message[2]);
     return code;

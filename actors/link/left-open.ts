@@ -49,6 +49,14 @@ export class LeftOpen {
     if (at >= 0) this.seqs.splice(at, 1);
   }
 
+  /**
+   * Notes that this seq of the client has committed. Open seqs up to it can no longer commit, and their client
+   * does not send them again if it knows that.
+   */
+  committedTo(seq: number): void {
+    while (this.seqs[0] !== undefined && this.seqs[0] <= seq) this.seqs.shift();
+  }
+
   /** Forgets all open seqs, since the document has been opened anew. */
   clear(): void {
     this.seqs.length = 0;

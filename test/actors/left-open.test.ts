@@ -104,3 +104,36 @@ test('SUBMIT-16 a document that is opened anew takes what comes', () => {
     [2],
   );
 });
+
+test('SUBMIT-16 a seq that had committed before it was turned away holds up nothing: its client does not send it again', () => {
+  const harness = new ActorHarness({ mailbox: { messages: 100, bytes: 1000 } });
+  harness.open(1);
+  for (const seq of [1, 2, 3]) harness.send(submit(seq, 'a'));
+  harness.commit();
+  harness.actor.unload();
+  harness.taken();
+  // The client comes back with another socket and sends everything again, before it is told its last seq.
+  const request = { doc: DOC, client: 'client-1', user: 'u', role: 'owner', codec: JSON_FRAMES } as const;
+  harness.actor.handle(0, [OPEN, 1, 2, request]);
+  const again = (seq: number, text: string): ToOwner => [
+    SUBMIT,
+    1,
+    2,
+    seq,
+    -1,
+    jsonOp(JSON.stringify([{ insert: text }])),
+  ];
+  harness.actor.handle(0, again(1, 'a'));
+  harness.actor.handle(0, again(2, 'b'.repeat(800)));
+  harness.send(again(3, 'a'));
+  assert.deepEqual(refusals(harness), [
+    [2, 'overloaded'],
+    [3, 'overloaded'],
+  ]);
+  harness.send(again(4, 'new'));
+  assert.deepEqual(refusals(harness), []);
+  assert.deepEqual(
+    harness.log.map((delta) => delta.seq),
+    [1, 2, 3, 4],
+  );
+});
