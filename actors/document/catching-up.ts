@@ -39,6 +39,8 @@ export interface CatchingUpParts {
 interface Told {
   readonly frames: Frames;
   readonly shared?: number | undefined;
+  /** As in the `opened` frame among `frames`. Undefined if there is none, or if the seq is not known. */
+  readonly lastSeq?: number | undefined;
 }
 
 export class CatchingUp {
@@ -311,7 +313,7 @@ export class CatchingUp {
     const run = document.slice(recent.version, version);
     const head = this.openedHead(subscriber, recent.version, lastSeq ?? null);
     this.join(subscriber, version, run, () => {
-      const { frames: opened, shared } = this.showingSnapshot(subscriber, head, recent.snapshot);
+      const { frames: opened, ...told } = this.showingSnapshot(subscriber, head, recent.snapshot);
       const frames = [...opened];
       for (let rest = run; rest.length > 0; ) {
         const fitting = takeFitting(rest, audience.frameBytes, version);
@@ -320,7 +322,7 @@ export class CatchingUp {
         );
         rest = rest.slice(fitting.length);
       }
-      return { frames, shared };
+      return { ...told, frames };
     });
     return true;
   }
@@ -364,7 +366,7 @@ export class CatchingUp {
     }
     const sendOpened = (lastSeq: number | null): void => {
       const head = this.openedHead(subscriber, version, lastSeq);
-      send(this.showing(subscriber, openedSince(subscriber.codec, document.kind, head, opening, run)));
+      send(this.showing(subscriber, head, openedSince(subscriber.codec, document.kind, head, opening, run)));
     };
     const lastSeq = this.lastSeqIn(subscriber, version, run);
     if (lastSeq !== undefined) sendOpened(lastSeq);
@@ -386,7 +388,7 @@ export class CatchingUp {
     // If only memory knows the head, memory has the client's latest seqs too.
     const head = this.openedHead(subscriber, version, this.lastSeqIn(subscriber, version, run) ?? null);
     this.join(subscriber, version, run, () =>
-      this.showing(subscriber, openedSince(subscriber.codec, document.kind, head, opening, run)),
+      this.showing(subscriber, head, openedSince(subscriber.codec, document.kind, head, opening, run)),
     );
   }
 
@@ -400,7 +402,7 @@ export class CatchingUp {
     gate.hold(version, () => {
       // The socket has opened the document again and has already been answered on that.
       if (subscriber.gone || subscriptionId < subscriber.answered) return;
-      const { frames, shared } = told();
+      const { frames, ...rest } = told();
       const missed = audience.presence.caughtUp(subscriber.client);
       if (missed === undefined) {
         audience.lose(subscriber);
@@ -412,7 +414,7 @@ export class CatchingUp {
       if (subscriber.subscriptionId === subscriptionId) subscriber.request = undefined;
       const all =
         missed.length === 0 ? frames : [...frames, presenceFrame(subscriber.codec, audience.name, missed)];
-      this.sendOpened(subscriber, subscriptionId, { frames: all, shared }, version, run, true);
+      this.sendOpened(subscriber, subscriptionId, { ...rest, frames: all }, version, run, true);
       const acks = subscriber.heldAcks ?? [];
       subscriber.heldAcks = undefined;
       for (const [seq, at] of acks) this.parts.answers.acknowledge(subscriber, seq, at);
@@ -420,9 +422,9 @@ export class CatchingUp {
   }
 
   /** Notes that an `opened` frame with the current presence is about to be sent. */
-  private showing(subscriber: Subscriber, opened: Uint8Array): Told {
+  private showing(subscriber: Subscriber, { lastSeq }: OpenedHead, opened: Uint8Array): Told {
     this.parts.audience.presence.shown(subscriber.client);
-    return { frames: [opened] };
+    return { frames: [opened], lastSeq: lastSeq ?? undefined };
   }
 
   /** Does the same as `showing`. A snapshot that the link has is referred to, any other is in the frame. */
@@ -431,9 +433,10 @@ export class CatchingUp {
     const bytes = snapshot.in(codec);
     const shared =
       bytes.length < SHARED_BYTES ? undefined : this.parts.effects.sharedNumber(subscriber.link.link, bytes);
-    if (shared === undefined) return this.showing(subscriber, openedSnapshot(codec, head, snapshot));
+    if (shared === undefined) return this.showing(subscriber, head, openedSnapshot(codec, head, snapshot));
     this.parts.audience.presence.shown(subscriber.client);
-    return { frames: aroundSnapshot(codec, head, bytes.length), shared };
+    const frames = aroundSnapshot(codec, head, bytes.length);
+    return { frames, shared, lastSeq: head.lastSeq ?? undefined };
   }
 
   private commits(subscriber: Subscriber, version: number, run: readonly Entry[]): Frames {
@@ -479,7 +482,7 @@ export class CatchingUp {
   private sendOpened(
     subscriber: Subscriber,
     subscriptionId: number,
-    { frames, shared }: Told,
+    { frames, shared, lastSeq = 0 }: Told,
     version: number,
     run: readonly Entry[],
     complete: boolean,
@@ -492,8 +495,8 @@ export class CatchingUp {
     audience.tell(
       subscriber,
       shared === undefined
-        ? [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete]
-        : [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete, shared],
+        ? [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq]
+        : [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, shared],
     );
   }
 }

@@ -117,7 +117,8 @@ export type ToGateway =
   /**
    * Frames for one subscriber, in order: `opened` and catch-up commits. `version` is the last version that
    * they carry. `seqs` are this client's own seqs among them. With `complete` the subscriber takes the
-   * channel's commits from here on; otherwise the gateway pulls. With `shared` the first two entries of
+   * channel's commits from here on; otherwise the gateway pulls. `lastSeq` is
+   * the client's highest seq that had committed at `opened`, 0 if that is not known. With `shared` the first two entries of
    * `frames` are the beginning and the end of one frame, and the snapshot of that number stands between them.
    */
   | [
@@ -129,6 +130,7 @@ export type ToGateway =
       history: string,
       seqs: readonly number[],
       complete: boolean,
+      lastSeq: number,
       shared?: number,
     ]
   /**

@@ -5,17 +5,17 @@ import { withNode } from '../temporary-node.ts';
 import { costlyRun } from './costly.ts';
 import { SHAPES } from './costly-patches.ts';
 
-const USAGE = `usage: npm run costly -- [--seconds 60] [--clients 20] [--shapes ${Object.keys(SHAPES).slice(0, 2).join()}] [--p99 150] [--memory 2048] [--seed 1] [--url URL]
+const USAGE = `usage: npm run costly -- [--seconds 60] [--clients 20] [--shapes ${Object.keys(SHAPES).slice(0, 2).join()}] [--p99 150] [--memory 1536] [--seed 1] [--url URL]
   --shapes  which of ${Object.keys(SHAPES).join(', ')}; all without it
   --p99     most milliseconds from edit to commit of the bystanders, at the 99th percentile
-  --memory  most resident mebibytes of the node; one worker may have as much heap (worker.heapMb)`;
+  --memory  most resident mebibytes of the node`;
 
 await runCommand(USAGE, async () => {
   const { values } = readOptions(['seconds', 'clients', 'shapes', 'p99', 'memory', 'seed', 'url'], 0);
   const seconds = countOption('seconds', values.seconds, 60);
   const clients = countOption('clients', values.clients, 20);
   const boundMs = countOption('p99', values.p99, 150);
-  const memoryBound = countOption('memory', values.memory, 2_048) * 2 ** 20;
+  const memoryBound = countOption('memory', values.memory, 1_536) * 2 ** 20;
   const seed = countOption('seed', values.seed, Date.now() % 1_000_000, 0);
   const shapes = values.shapes?.split(',') ?? [];
   for (const name of shapes)

@@ -154,13 +154,13 @@ function withSnapshot(
   message: ToGateway & { readonly 0: typeof OPENED },
   snapshots: ReadonlyMap<number, readonly Uint8Array[]>,
 ): ToGateway {
-  const [tag, channelId, subscriptionId, [before, after, ...rest], version, history, seqs, complete, shared] =
-    message;
+  const [tag, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, shared] = message;
+  const [before, after, ...rest] = frames;
   if (shared === undefined || before === undefined || after === undefined) return message;
   const pieces = snapshots.get(shared);
   if (pieces === undefined) throw new Error(`snapshot ${shared} has not come`);
   const frame = Buffer.concat([before, ...pieces, after]);
-  return [tag, channelId, subscriptionId, [frame, ...rest], version, history, seqs, complete];
+  return [tag, channelId, subscriptionId, [frame, ...rest], version, history, seqs, complete, lastSeq];
 }
 
 /** Opens a document of kind rich-text over a channel of its own. */

@@ -153,9 +153,10 @@ export const opened = (
   at: { channelId: number; subscriptionId: number } | undefined,
   version = 0,
   frames: readonly Uint8Array[] = [],
+  lastSeq = 0,
 ): ToGateway => {
   assert.ok(at, 'an open');
-  return [OPENED, at.channelId, at.subscriptionId, frames, version, HISTORY, [], true];
+  return [OPENED, at.channelId, at.subscriptionId, frames, version, HISTORY, [], true, lastSeq];
 };
 
 /** Time that stands still until it is told to go on. */

@@ -104,7 +104,7 @@ function referring(
   assert.ok(at);
   const whole = websocketFrame(Buffer.from(`${HEAD}${'x'.repeat(bytes)}${TAIL}`), false);
   const parts = [whole.subarray(0, whole.length - bytes - TAIL.length), Buffer.from(TAIL)];
-  return [OPENED, at.channelId, at.subscriptionId, parts, 0, 'h1', [], true, number];
+  return [OPENED, at.channelId, at.subscriptionId, parts, 0, 'h1', [], true, 0, number];
 }
 
 const commitFrame = (version: number): Uint8Array =>

@@ -2,7 +2,7 @@
 // from one owner to the next.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMMIT, REFUSED, RESET } from '../../actors/link/link-messages.ts';
+import { ACK, COMMIT, REFUSED, RESET, type ToGateway } from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import type { Message, WireClient } from '../support/wire-client.ts';
 import { commits, FileNode, holdCommits, inBoth, outcome } from './contract.ts';
@@ -272,4 +272,38 @@ test('SUBMIT-16 a document that starts over resumes with what was not refused', 
     ['unavailable', 2],
     ['unavailable', 3],
   ]);
+});
+
+/** A client comes back with another socket and sends all its patches again, before its document is opened. */
+function sendsAllAgain(lastSeq: number) {
+  const { connect, gateway, owner } = start();
+  const back = connect('client-2');
+  back.send({ type: 'open', doc: DOC });
+  const at = owner.opens.at(-1);
+  for (let seq = 1; seq <= 66; seq++) back.submit(DOC, seq);
+  const refused = () => back.answers('error').map(({ code, seq }) => [code, seq]);
+  assert.deepEqual(refused(), [
+    ['overloaded', 65],
+    ['overloaded', 66],
+  ]);
+  // The document comes as a snapshot, which names no seqs; `lastSeq` tells the client what has committed.
+  const acks = Array.from(
+    { length: 64 },
+    (_, n): ToGateway => [ACK, owner.channelId, at?.subscriptionId ?? 0, n + 1, n + 1],
+  );
+  gateway.messages(owner, [opened(at, 70, [], lastSeq), ...acks]);
+  back.submit(DOC, 67);
+  return { refused, reached: owner.submits.includes(67) };
+}
+
+test('SUBMIT-16 what had committed before it was left open holds up nothing: its client does not send it again', () => {
+  const { refused, reached } = sendsAllAgain(66);
+  assert.equal(reached, true);
+  assert.equal(refused().length, 2);
+});
+
+test('SUBMIT-16 what has not committed holds up later seqs also after a snapshot', () => {
+  const { refused, reached } = sendsAllAgain(65);
+  assert.equal(reached, false);
+  assert.deepEqual(refused().at(-1), ['overloaded', 67]);
 });

@@ -12,7 +12,8 @@ import { between, LIMITS, type World } from './world.ts';
 
 /** What the client is told. Nothing comes after `closed`. */
 export interface ClientEnd {
-  frame(payload: Uint8Array, binary: boolean): void;
+  /** `sentAtMs`: when the server wrote it. */
+  frame(payload: Uint8Array, binary: boolean, sentAtMs: number): void;
   /** 1006: it broke. */
   closed(code: number): void;
 }
@@ -74,8 +75,9 @@ export class Connection {
     const stream = new Duplex({
       read: () => undefined,
       write: (chunk: Buffer, _encoding, done) => {
+        const sentAtMs = this.main.scheduler.now();
         this.toClient.send(() => {
-          if (!this.over) this.end.frame(payloadOf(chunk), chunk[0] === 0x82);
+          if (!this.over) this.end.frame(payloadOf(chunk), chunk[0] === 0x82, sentAtMs);
         });
         done();
       },

@@ -28,8 +28,10 @@ export class DatabaseLog {
   onZombie: (session: SessionId) => void = () => undefined;
   private readonly hooks = { begins: new Set<Hook>(), written: new Set<Hook>() };
   private readonly sessions = new Map<DocumentId, Map<number, SessionId>>();
+  /** When each patch was written, by document, client and seq. */
+  private readonly times = new Map<string, number>();
 
-  constructor(database: MemoryCluster) {
+  constructor(database: MemoryCluster, now: () => number) {
     const tables: unknown = Reflect.get(database, 'tables');
     if (!(tables instanceof MemoryTables)) throw new Error('the memory database has no tables');
     this.tables = tables;
@@ -59,11 +61,21 @@ export class DatabaseLog {
       if (result === 'written') {
         this.batches++;
         this.rows += rows.length;
-        for (const { doc, version } of rows) this.of(doc).set(version, me.id);
+        for (const { doc, version, client, seq } of rows) {
+          this.of(doc).set(version, me.id);
+          this.times.set(`${doc} ${client} ${seq}`, now());
+        }
         this.tell('written', me.id);
       }
       return result;
     };
+  }
+
+  /** When the patch was written, ms. Undefined if it never was. */
+  committedAt(name: string, client: string, seq: number): number | undefined {
+    const slash = name.indexOf('/');
+    const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
+    return row === undefined ? undefined : this.times.get(`${row.id} ${client} ${seq}`);
   }
 
   /** undefined: nobody has created it. */

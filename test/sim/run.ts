@@ -7,7 +7,7 @@ import type { KindName } from '../../protocol/messages.ts';
 import type { Failure, SimRule } from './failure.ts';
 import { Faults } from './faults/faults.ts';
 import { type Mutation, mutate } from './mutations.ts';
-import { SimClient } from './sim-client.ts';
+import { type Passed, SimClient } from './sim-client.ts';
 import { SimNode } from './sim-node.ts';
 import { between, World } from './world.ts';
 
@@ -247,7 +247,7 @@ class Run {
         documents: documents.filter((document) => document !== undefined),
         onOpened: (doc, version, askedAtMs) => this.opened(doc, version, askedAtMs),
         onVersion: (doc, version) => this.seen(doc, version),
-        onPassed: (doc, detail) => this.world.violated('open-passed', `${doc}: ${detail}`),
+        onPassed: (passed) => this.passed(passed),
       });
     });
   }
@@ -256,6 +256,16 @@ class Run {
     const seen = this.firstSeen.get(doc) ?? [];
     this.firstSeen.set(doc, seen);
     for (let at = version; at > 0 && seen[at] === undefined; at--) seen[at] = this.world.scheduler.now();
+  }
+
+  /**
+   * What had committed before the lower seq was left open has not passed it: an owner that ended had decided on
+   * both, and its rejection of the lower one was not told.
+   */
+  private passed({ doc, client, seq, open, openSinceMs }: Passed): void {
+    const committedAtMs = this.world.log.committedAt(doc, client, seq);
+    if (committedAtMs !== undefined && committedAtMs <= openSinceMs) this.world.count('passed before');
+    else this.world.violated('open-passed', `${doc}: seq ${seq} of ${client} has passed ${open}`);
   }
 
   private opened(doc: string, version: number, askedAtMs: number): void {

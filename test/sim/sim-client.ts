@@ -11,6 +11,15 @@ import { SimDocument } from './sim-document.ts';
 import type { SimNode } from './sim-node.ts';
 import { between, type World } from './world.ts';
 
+/** An edit has committed though a lower seq was left open at that time. */
+export interface Passed {
+  readonly doc: string;
+  readonly client: string;
+  readonly seq: number;
+  readonly open: number;
+  readonly openSinceMs: number;
+}
+
 export interface SimClientOptions {
   readonly world: World;
   readonly name: string;
@@ -21,7 +30,7 @@ export interface SimClientOptions {
   /** What a version that some client has, or asks for again, says about what others may still be told. */
   readonly onOpened: (doc: string, version: number, askedAtMs: number) => void;
   readonly onVersion: (doc: string, version: number) => void;
-  readonly onPassed: (doc: string, detail: string) => void;
+  readonly onPassed: (passed: Passed) => void;
 }
 
 /** Several edits in one turn, so that some wait while others are on their way. */
@@ -72,7 +81,8 @@ export class SimClient {
           send: (message) => this.send(message),
           onOpened: (version, askedAtMs) => options.onOpened(doc, version, askedAtMs),
           onVersion: (version) => options.onVersion(doc, version),
-          onPassed: (seq, open) => options.onPassed(doc, `seq ${seq} of ${name} has passed ${open}`),
+          onPassed: (seq, open, openSinceMs) =>
+            options.onPassed({ doc, client: name, seq, open, openSinceMs }),
         }),
       );
     }
@@ -131,8 +141,8 @@ export class SimClient {
     let dialled: Connection | undefined;
     const isCurrent = (): boolean => this.connection === dialled;
     const end: ClientEnd = {
-      frame: (payload, binary) => {
-        if (isCurrent()) this.frame(payload, binary);
+      frame: (payload, binary, sentAtMs) => {
+        if (isCurrent()) this.frame(payload, binary, sentAtMs);
       },
       closed: (code) => {
         if (isCurrent()) this.lost(code);
@@ -178,7 +188,7 @@ export class SimClient {
     this.connection.send(this.codec.encode(message));
   }
 
-  private frame(payload: Uint8Array, binary: boolean): void {
+  private frame(payload: Uint8Array, binary: boolean, sentAtMs: number): void {
     const { trace, scheduler } = this.options.world;
     this.heardAtMs = scheduler.now();
     trace.bytes(payload);
@@ -195,10 +205,10 @@ export class SimClient {
     const told = message;
     trace.line(() => `${this.recorder.client} < ${JSON.stringify(told).slice(0, 160)}`);
     this.recorder.received(message);
-    this.take(message);
+    this.take(message, sentAtMs);
   }
 
-  private take(message: ServerMessage): void {
+  private take(message: ServerMessage, sentAtMs: number): void {
     switch (message.type) {
       case 'welcome':
         this.welcomed = true;
@@ -206,7 +216,7 @@ export class SimClient {
         return;
       case 'error':
         this.options.world.count(`told: error ${message.code}`);
-        if (message.doc !== undefined) this.documents.get(message.doc)?.failed(message);
+        if (message.doc !== undefined) this.documents.get(message.doc)?.failed(message, sentAtMs);
         return;
       case 'opened':
       case 'commit':

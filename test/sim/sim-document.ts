@@ -30,7 +30,7 @@ export interface SimDocumentOptions {
   readonly onOpened: (version: number, askedAtMs: number) => void;
   readonly onVersion: (version: number) => void;
   /** An edit has committed past one that was left open, which can only be `seq-used` now. */
-  readonly onPassed: (seq: number, open: number) => void;
+  readonly onPassed: (seq: number, open: number, openSinceMs: number) => void;
 }
 
 interface Pending {
@@ -41,6 +41,8 @@ interface Pending {
   /** The opening in which it was sent first, and the one in which it was left open and has not been sent since; 0: none. */
   firstSentIn: number;
   openIn: number;
+  /** When the server left it open. */
+  openSinceMs: number;
 }
 
 type Taken = Extract<ServerMessage, { type: 'opened' | 'commit' | 'ack' | 'reject' | 'closed' }>;
@@ -145,12 +147,13 @@ export class SimDocument {
     }
   }
 
-  failed({ seq, code, retryable, retryAfterMs }: ErrorMessage): void {
+  failed({ seq, code, retryable, retryAfterMs }: ErrorMessage, sentAtMs: number): void {
     const pending = seq === undefined ? undefined : this.pending.get(seq);
     if (pending !== undefined) {
       if (!OPEN_CODES.has(code) && code !== 'not-open') throw new Error(`seq ${seq}: ${code}`);
       pending.sent = false;
       pending.openIn = code === 'not-open' ? 0 : this.opening;
+      pending.openSinceMs = sentAtMs;
       this.later(retryAfterMs ?? RETRY_MS);
       return;
     }
@@ -204,7 +207,7 @@ export class SimDocument {
 
   private submit(op: Wire, base: number | undefined): void {
     const seq = this.nextSeq++;
-    this.pending.set(seq, { seq, base, op, sent: false, firstSentIn: 0, openIn: 0 });
+    this.pending.set(seq, { seq, base, op, sent: false, firstSentIn: 0, openIn: 0, openSinceMs: 0 });
     this.pump();
   }
 
@@ -227,8 +230,8 @@ export class SimDocument {
   private answered(seq: number): void {
     // One that was sent over an earlier connection may have committed before the lower one was refused over this.
     if (this.pending.get(seq)?.firstSentIn === this.opening)
-      for (const { seq: open, openIn } of this.pending.values())
-        if (open < seq && openIn === this.opening) this.options.onPassed(seq, open);
+      for (const { seq: open, openIn, openSinceMs } of this.pending.values())
+        if (open < seq && openIn === this.opening) this.options.onPassed(seq, open, openSinceMs);
     this.pending.delete(seq);
   }
 

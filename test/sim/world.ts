@@ -83,7 +83,7 @@ export class World {
         for (let i = 0; i < into.length; i++) into[i] = Math.floor(bytes() * 256);
       },
     });
-    this.log = new DatabaseLog(this.database);
+    this.log = new DatabaseLog(this.database, () => this.scheduler.now());
     const redisDelay = this.random('redis');
     this.redis = new MemoryRedis({
       clock: scheduler,

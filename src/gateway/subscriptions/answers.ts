@@ -36,7 +36,7 @@ import type { Channel, Subscription } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { OwnerChanges } from './owner-changes.ts';
 import { type OwnerSnapshot, OwnerSnapshots } from './owner-snapshots.ts';
-import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
+import { leaveOpen, rootOf, type Subscriptions, settle } from './subscriptions.ts';
 
 const ENDED = {
   deleted: 'the document is gone',
@@ -196,7 +196,7 @@ export class Answers {
     subscription: Subscription,
     message: ToGateway & [typeof OPENED, ...unknown[]],
   ): void {
-    const [, channelId, subscriptionId, frames, version, history, seqs, complete, number] = message;
+    const [, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, number] = message;
     const { connection } = subscription;
     channel.endWait();
     const shared = number === undefined ? undefined : this.snapshots.get(link, number);
@@ -215,6 +215,7 @@ export class Answers {
     const resumed = subscription.mode === 'resuming';
     channel.history = history;
     for (const seq of seqs) settle(subscription, seq);
+    rootOf(subscription).unanswered?.committedTo(lastSeq);
     subscription.opened = true;
     subscription.request = undefined;
     subscription.version = version;

@@ -97,6 +97,11 @@ export class Unanswered {
     return this.submits.filter((submit) => ++submit.owners >= most).map(({ seq }) => seq);
   }
 
+  /** See `LeftOpen.committedTo`. */
+  committedTo(seq: number): void {
+    this.leftOpen?.committedTo(seq);
+  }
+
   openedAnew(): void {
     this.opens++;
     this.leftOpen?.clear();
