@@ -6,48 +6,16 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { runLoadTest } from '../../loadtest/run/load-test.ts';
 import type { LoadResult } from '../../loadtest/run/result.ts';
 import { ProcReader } from '../../loadtest/run/server-readings.ts';
-import { parseScenario } from '../../loadtest/scenarios/read-scenario.ts';
 import { start } from '../cli/spawn.ts';
 import { startTestNode } from '../support/node.ts';
-import { type FakeFaults, startFakeServer } from './fake-server.ts';
+import { startFakeServer } from './fake-server.ts';
+import { ANY_TIME, against, run } from './load-run.ts';
 
 const COMMAND = fileURLToPath(new URL('../../loadtest/run/load-test-cli.js', import.meta.url));
-
-function run(url: string, yaml: string, processes = 1, settleMs = 10_000): Promise<LoadResult> {
-  const { signal } = new AbortController();
-  const patience = { settleMs, readMs: settleMs };
-  const scenario = parseScenario(yaml, 'test.yaml');
-  const target = { urls: [url], nodes: [] };
-  return runLoadTest({
-    name: 'test',
-    scenario,
-    target,
-    token: undefined,
-    org: 'loadtest',
-    processes,
-    signal,
-    patience,
-  });
-}
-
-async function against(
-  t: TestContext,
-  faults: FakeFaults,
-  yaml: string,
-  settleMs?: number,
-): Promise<LoadResult> {
-  const server = await startFakeServer(faults);
-  t.after(() => server.close());
-  return await run(server.url, yaml, 1, settleMs);
-}
-
-/** No bound on times: the machine of a test may be busy. */
-const ANY_TIME = 'criteria: {commitP95Ms: null, edits: 20}';
 
 test('editors of every kind in two processes, readers, presence, churn and a dropped half leave no promise broken', async (t) => {
   const node = await startTestNode(t);
@@ -93,33 +61,6 @@ ${ANY_TIME}`,
   assert.ok(result.totals.asked >= 58 && result.totals.asked <= 60, `${result.totals.asked}`);
   assert.equal(result.totals.committed, result.totals.asked);
   assert.ok(result.times.commit.p50 > 200, `${result.times.commit.p50}`);
-});
-
-test('a server that applies an edit twice, or leaves commits out, has failed', async (t) => {
-  const yaml = `documents: {count: 1, kinds: [rich-text]}
-clients: {editors: 4}
-typing: {model: random, everyMs: 50ms}
-stages: [{lastsMs: 1s}]
-faults: [{atMs: 500, do: drop-clients}]
-criteria: {commitP95Ms: null, lostConnections: null, achieved: 0.01}`;
-  assert.equal((await against(t, {}, yaml)).verdict, 'passed');
-  const lossy = await against(t, { dropEvery: 5 }, yaml, 1_000);
-  assert.equal(lossy.verdict, 'failed');
-  assert.match(lossy.checked.told.join('\n'), /^stream-gap/m);
-  const twice = await against(t, { duplicates: 'out', holdEvery: 7 }, yaml, 1_000);
-  assert.match(twice.checked.told.join('\n'), /committed-twice/);
-});
-
-test('edits that are never answered have failed, with the time that they have waited', async (t) => {
-  const scenario = `documents: {count: 1, kinds: [json]}
-clients: {editors: 1}
-typing: {model: even, everyMs: 100ms}
-stages: [{lastsMs: 1s}]`;
-  const result = await against(t, { flushMs: 4_000 }, scenario, 300);
-  assert.equal(result.verdict, 'failed');
-  assert.equal(result.totals.committed, 0);
-  assert.equal(result.totals.failed, result.totals.asked);
-  assert.equal(result.times.commit.count, result.totals.asked);
 });
 
 test('a run that is interrupted checks and tells what was done', async (t) => {

@@ -2,7 +2,7 @@
 // taken out is missed, and a number of seeds in which nothing may be found.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findNothing, isMissed, SECONDS } from './guarantees.ts';
+import { findNothing, isMissed } from './guarantees.ts';
 import { runSeed } from './run.ts';
 import { Scheduler } from './scheduler.ts';
 import { Thread } from './thread.ts';
@@ -70,16 +70,6 @@ test('no real clock, timer or chance has a part in a run', async () => {
 
 test('gate taken out is missed within 20 seeds; whole, the same seed finds nothing', () =>
   isMissed('gate', 20));
-
-// Found far beyond the seeds that run below; each has a test of its own at the component that was wrong.
-for (const [seed, found] of [
-  [6908, 'a fenced worker that rejected what its successor had committed: actors/host-live.test.ts'],
-] as const) {
-  test(`seed ${seed} finds no more ${found}`, async () => {
-    const { failures } = await runSeed({ seed, seconds: SECONDS });
-    assert.deepEqual(failures, []);
-  });
-}
 
 test(`${SEEDS} seeds find nothing`, () => findNothing(1, SEEDS));
 
