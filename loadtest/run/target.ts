@@ -3,14 +3,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { RunFailure, UsageError } from '../cli-options.ts';
-import { freePort, NodeProcess } from '../node-process.ts';
+import { freePorts } from '../free-ports.ts';
+import { NodeProcess } from '../node-process.ts';
 import type { ScenarioFault } from '../scenarios/scenario.ts';
 import { socketUrlOf, withDataDirectory } from '../temporary-node.ts';
 
@@ -257,26 +257,4 @@ async function ready(cluster: ChildProcess): Promise<string> {
       fail(`ended with ${code}`);
     });
   });
-}
-
-/** The first of `count` ports in a row that nobody listens on now. */
-async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const first = await freePort();
-    const ports = Array.from({ length: count }, (_, place) => first + place);
-    const free = await Promise.all(ports.map(isFree));
-    if (first + count < 65_000 && free.every(Boolean)) return first;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-  } catch {
-    return false;
-  }
-  server.close();
-  await once(server, 'close');
-  return true;
 }

@@ -1,9 +1,9 @@
 // A host whose store gives it the bytes of a document damaged, or refuses to give them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { JSON_FRAMES, OPEN, OPEN_FAILED, OPENED } from '../../actors/link/link-messages.ts';
+import { OPEN_FAILED, OPENED } from '../../actors/link/link-messages.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
-import { startHost, withStore } from './host-harness.ts';
+import { openOn, startHost, withStore } from './host-harness.ts';
 
 const DOC = 'acme/plan';
 
@@ -41,19 +41,7 @@ test('ERR-6 a document whose stored bytes are damaged is quarantined at the thir
   const answerTo = async (doc: string): Promise<unknown> => {
     host.got.length = 0;
     const channelId = ++subscriptionId;
-    host.send([
-      OPEN,
-      channelId,
-      subscriptionId,
-      {
-        doc,
-        client: `client-${subscriptionId}`,
-        user: 'u',
-        role: 'owner',
-        codec: JSON_FRAMES,
-        kind: 'rich-text',
-      },
-    ]);
+    openOn(host, channelId, subscriptionId, doc);
     await host.idle();
     const [answer] = host.got;
     return answer?.[0] === OPEN_FAILED ? answer[3] : answer?.[0];

@@ -127,21 +127,7 @@ export async function startHost(
     errors,
     failed,
     send,
-    open: (subscriptionId, doc, request = {}) =>
-      send([
-        OPEN,
-        1,
-        subscriptionId,
-        {
-          doc,
-          client: `client-${subscriptionId}`,
-          user: 'u',
-          role: 'owner',
-          codec: JSON_FRAMES,
-          kind: 'rich-text',
-          ...request,
-        },
-      ]),
+    open: (subscriptionId, doc, request) => send(openOf(1, subscriptionId, doc, request)),
     submit: (subscriptionId, seq, base, op) =>
       send([SUBMIT, 1, subscriptionId, seq, base, jsonOp(JSON.stringify(op))]),
     idle: () => near.idle(),
@@ -165,20 +151,28 @@ function withSnapshot(
 
 /** Opens a document of kind rich-text over a channel of its own. */
 export function openOn(host: Harness, channelId: number, subscriptionId: number, doc: string): void {
-  host.send([
-    OPEN,
-    channelId,
-    subscriptionId,
-    {
-      doc,
-      client: `client-${subscriptionId}`,
-      user: 'u',
-      role: 'owner',
-      codec: JSON_FRAMES,
-      kind: 'rich-text',
-    },
-  ]);
+  host.send(openOf(channelId, subscriptionId, doc));
 }
+
+const openOf = (
+  channelId: number,
+  subscriptionId: number,
+  doc: string,
+  request: Partial<OpenRequest> = {},
+): ToOwner => [
+  OPEN,
+  channelId,
+  subscriptionId,
+  {
+    doc,
+    client: `client-${subscriptionId}`,
+    user: 'u',
+    role: 'owner',
+    codec: JSON_FRAMES,
+    kind: 'rich-text',
+    ...request,
+  },
+];
 
 /** A frame's message: the WebSocket header cut off. */
 export function frameMessage(frame: Uint8Array): Record<string, unknown> {

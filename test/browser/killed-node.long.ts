@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../loadtest/free-ports.ts';
 import { start } from '../cli/spawn.ts';
 import { launchChromium } from '../support/chromium.ts';
-import { freePorts } from '../support/ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import {
   ADA,

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { WebSocket } from 'ws';
 import { type ConnectionFailure, TroupeClient } from '../../client/index.ts';
+import { freePorts } from '../../loadtest/free-ports.ts';
 import { start } from '../cli/spawn.ts';
-import { freePorts } from '../support/ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import { WireClient } from '../support/wire-client.ts';
 
