@@ -1,5 +1,5 @@
-// What the subscribers of a document in memory wait for: answers of the store, and work that is done in pieces. Later
-// messages of a subscriber wait with it, and are handled in their order afterwards. Answers that come after the
+// The waits of the subscribers of a document in memory: for answers of the store, and for work that is done in pieces.
+// Later messages of a subscriber wait with it, and are handled in their order afterwards. Answers that come after the
 // document has left memory are ignored. This class knows no message.
 import assert from 'node:assert/strict';
 import type { ToOwner } from '../link/link-messages.ts';

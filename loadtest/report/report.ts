@@ -7,7 +7,7 @@ import type { LoadResult } from '../run/result.ts';
 import type { Compared } from './compare.ts';
 import { STYLE } from './style.ts';
 
-/** What the page finds in the element `data`. */
+/** The value that the page reads from the element `data`. */
 export interface ReportData {
   readonly result: LoadResult;
   /** Undefined if there is nothing to compare with. */

@@ -1,5 +1,5 @@
-// What one process of the load counts and times: sums and histograms of one second each. Knows no clients and no
-// criteria.
+// The counts and times of one process of the load, as sums and histograms of one second each. This file knows no
+// clients and no criteria.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   build,
@@ -84,7 +84,7 @@ export class Figures {
     recordMs(this.histograms[name], ms);
   }
 
-  /** What has come since the last call. */
+  /** The counts and times since the last call. */
   take(second: number, state: Pick<ProcessSecond, 'connected' | 'errors' | 'losses'>): ProcessSecond {
     const times: Partial<Record<TimeName, string>> = {};
     for (const name of TIMES) {

@@ -33,7 +33,7 @@ export interface LoadTestOptions extends NamedScenario {
   readonly onSecond?: (second: Second, progress: Progress) => void;
 }
 
-/** What is known of the run so far. */
+/** The state of the run so far. */
 export interface Progress {
   readonly lastsMs: number;
   readonly errors: Readonly<Record<string, number>>;

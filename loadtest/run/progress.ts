@@ -1,5 +1,5 @@
-// What is shown while a load test runs: a table that refreshes on a terminal, and plain lines elsewhere. Pure but
-// for the stream that it writes to.
+// The progress of a load test: a table that refreshes on a terminal, and plain lines elsewhere. It does nothing but
+// write to its stream.
 import type { Progress } from './load-test.ts';
 import type { Percentiles, Second } from './result.ts';
 

@@ -1,5 +1,5 @@
-// What the servers use while a load runs. A port: today the processes that the run itself started are read from
-// /proc; what cannot be read is undefined, never made up.
+// The CPU and memory of the servers while a load runs. `ServerReader` is a port; the processes that the run itself
+// started are read from /proc. A value that cannot be read is undefined and never made up.
 import { readFile } from 'node:fs/promises';
 
 /** One node at one moment. */

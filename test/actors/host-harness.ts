@@ -52,7 +52,7 @@ export interface Harness {
   readonly host: Host;
   readonly session: number;
   readonly sessionRef: SessionRef;
-  /** What came from the owner, in order. Shared snapshots are in the frames that refer to them. */
+  /** The messages of the owner, in order. Shared snapshots are in the frames that refer to them. */
   readonly got: ToGateway[];
   /** The pieces of each shared snapshot that has come and has not been forgotten. */
   readonly snapshots: ReadonlyMap<number, readonly Uint8Array[]>;

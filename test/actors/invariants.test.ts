@@ -1,5 +1,5 @@
-// What must hold in a document's actor, whatever happens: a break is an assertion, which ends this document's actor
-// before anything wrong is committed or told.
+// The invariants of a document's actor. A broken one is an assertion, which ends this document's actor before
+// anything wrong is committed or told.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClientMemory } from '../../actors/document/client-memory.ts';

@@ -1,5 +1,5 @@
-// What "saved" means, and what becomes of edits when the answer is another or none. Over 400 lines, because every
-// answer to a submit has its case here.
+// The meaning of "saved", and the fate of edits that get another answer or none. This file is over 400 lines because
+// every answer to a submit has its case here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Harness, heard } from './harness.ts';

@@ -1,4 +1,4 @@
-// What a node tells the others about itself, over which ways, and what they know of each other's clients.
+// The news of a node: its messages about itself, the ways that they go, and the counts of clients of other nodes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Lease } from '../../cluster/liveness/lease-store.ts';

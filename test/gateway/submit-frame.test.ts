@@ -30,7 +30,7 @@ function reference(frame: Uint8Array, isText: boolean): Record<string, unknown> 
   }
 }
 
-/** What was cut must be what the reference has. Returns what was cut. */
+/** Asserts that the cut submit equals the reference's, and returns it. */
 function compare(frame: Uint8Array, isText: boolean): SubmitFrame | undefined {
   const cut = isText ? cutJsonSubmit(frame, DEPTH) : cutMsgpackSubmit(frame, DEPTH);
   if (cut === undefined) return undefined;

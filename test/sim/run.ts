@@ -259,8 +259,8 @@ class Run {
   }
 
   /**
-   * What had committed before the lower seq was left open has not passed it: an owner that ended had decided on
-   * both, and its rejection of the lower one was not told.
+   * An edit that had committed before the lower seq was left open has not passed it: an owner that ended had decided
+   * on both, and its rejection of the lower one was not told.
    */
   private passed({ doc, client, seq, open, openSinceMs }: Passed): void {
     const committedAtMs = this.world.log.committedAt(doc, client, seq);
