@@ -41,28 +41,28 @@ const BATCH_MS = 10;
 const LEAST_BYTES = 64 * 1024;
 
 export class Committer {
-  private readonly store: WorkerStore;
-  private readonly limits: CommitLimits;
-  private readonly clock: Clock;
+  readonly #store: WorkerStore;
+  readonly #limits: CommitLimits;
+  readonly #clock: Clock;
   /**
    * Called when the session is over (`fenced`) or the log has lost commits (`gap`). No waiting row will
    * commit.
    */
-  private readonly onLost: (reason: 'fenced' | 'gap') => void;
-  private waiting: Waiting[] = [];
-  private waitingBytes = 0;
-  private arrived = 0;
-  private inFlight: readonly Waiting[] = [];
-  private scheduled = false;
-  private flushing = false;
-  private stopped = false;
-  private idle: (() => void)[] = [];
-  private readonly budget: CommitBudget;
+  readonly #onLost: (reason: 'fenced' | 'gap') => void;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #arrived = 0;
+  #inFlight: readonly Waiting[] = [];
+  #scheduled = false;
+  #flushing = false;
+  #stopped = false;
+  #idle: (() => void)[] = [];
+  readonly #budget: CommitBudget;
   /** Bytes per ms that the store takes of large batches. 0 if there was none yet. */
-  private bytesPerMs = 0;
+  #bytesPerMs = 0;
   /** Documents whose predecessor version is proved to exist, on the store's connection number `provedOn`. */
-  private proved = new Set<DocumentId>();
-  private provedOn = 0;
+  #proved = new Set<DocumentId>();
+  #provedOn = 0;
 
   constructor(
     store: WorkerStore,
@@ -70,123 +70,123 @@ export class Committer {
     clock: Clock,
     onLost: (reason: 'fenced' | 'gap') => void,
   ) {
-    this.store = store;
-    this.limits = limits;
-    this.clock = clock;
-    this.onLost = onLost;
-    this.budget = new CommitBudget(limits.perSecond, clock);
+    this.#store = store;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#onLost = onLost;
+    this.#budget = new CommitBudget(limits.perSecond, clock);
   }
 
   get full(): boolean {
-    return this.waitingBytes > this.limits.queueBytes;
+    return this.#waitingBytes > this.#limits.queueBytes;
   }
 
   enqueue(owner: CommitListener, row: DeltaRow): void {
-    this.waiting.push({ number: ++this.arrived, row, owner });
-    this.waitingBytes += bytesOf({ row });
-    if (this.flushing) return;
+    this.#waiting.push({ number: ++this.#arrived, row, owner });
+    this.#waitingBytes += bytesOf({ row });
+    if (this.#flushing) return;
     // The flush comes after the rest of this turn, with all rows that it adds.
-    this.flushing = true;
+    this.#flushing = true;
     queueMicrotask(() => {
-      this.flushing = false;
-      this.flush();
+      this.#flushing = false;
+      this.#flush();
     });
   }
 
   /** Starts an append unless one is under way. */
-  private flush(): void {
-    if (this.scheduled || this.stopped || this.inFlight.length > 0 || this.waiting.length === 0) return;
-    const isFull = this.waitingBytes > LARGE_BYTES || this.waiting.length >= this.limits.maxRows;
-    const waitMs = isFull ? 0 : this.budget.waitMs;
+  #flush(): void {
+    if (this.#scheduled || this.#stopped || this.#inFlight.length > 0 || this.#waiting.length === 0) return;
+    const isFull = this.#waitingBytes > LARGE_BYTES || this.#waiting.length >= this.#limits.maxRows;
+    const waitMs = isFull ? 0 : this.#budget.waitMs;
     if (waitMs <= 0) {
-      this.append();
+      this.#append();
       return;
     }
-    this.scheduled = true;
-    this.clock.after(waitMs, () => {
-      this.scheduled = false;
-      this.append();
+    this.#scheduled = true;
+    this.#clock.after(waitMs, () => {
+      this.#scheduled = false;
+      this.#append();
     });
   }
 
   /** Drops the waiting rows of this document. Resolves once none of its rows is under way. */
   async discard(doc: DocumentId): Promise<void> {
-    this.drop(new Set([doc]));
-    if (this.isUnderWay(doc)) await this.whenSettled();
+    this.#drop(new Set([doc]));
+    if (this.isUnderWay(doc)) await this.#whenSettled();
   }
 
   isUnderWay(doc: DocumentId): boolean {
-    return this.inFlight.some(({ row }) => row.doc === doc);
+    return this.#inFlight.some(({ row }) => row.doc === doc);
   }
 
   /** Drops waiting rows of these documents. */
-  private drop(docs: ReadonlySet<DocumentId>): void {
-    for (const doc of docs) this.proved.delete(doc);
-    if (this.waiting.length === 0) return;
-    this.waiting = this.waiting.filter(({ row }) => !docs.has(row.doc));
-    this.waitingBytes = this.waiting.reduce((sum, item) => sum + bytesOf(item), 0);
+  #drop(docs: ReadonlySet<DocumentId>): void {
+    for (const doc of docs) this.#proved.delete(doc);
+    if (this.#waiting.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ row }) => !docs.has(row.doc));
+    this.#waitingBytes = this.#waiting.reduce((sum, item) => sum + bytesOf(item), 0);
     // Without an append under way, callers that wait for a settled append would wait for ever.
-    if (this.inFlight.length === 0) this.wake();
+    if (this.#inFlight.length === 0) this.#wake();
   }
 
   /** Resolves when everything enqueued so far has settled. */
   async drain(): Promise<void> {
-    while (!this.stopped && (this.waiting.length > 0 || this.inFlight.length > 0)) {
-      this.flush();
-      await this.whenSettled();
+    while (!this.#stopped && (this.#waiting.length > 0 || this.#inFlight.length > 0)) {
+      this.#flush();
+      await this.#whenSettled();
     }
   }
 
   /** Resolves once no row of these documents waits or is under way. The caller enqueues no more of them. */
   async settle(docs: ReadonlySet<DocumentId>): Promise<void> {
     const isOf = ({ row }: Waiting): boolean => docs.has(row.doc);
-    while (!this.stopped && (this.waiting.some(isOf) || this.inFlight.some(isOf))) {
-      this.flush();
-      await this.whenSettled();
+    while (!this.#stopped && (this.#waiting.some(isOf) || this.#inFlight.some(isOf))) {
+      this.#flush();
+      await this.#whenSettled();
     }
   }
 
-  private whenSettled(): Promise<void> {
-    return new Promise((resolve) => this.idle.push(resolve));
+  #whenSettled(): Promise<void> {
+    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  private wake(): void {
-    const { idle } = this;
-    this.idle = [];
+  #wake(): void {
+    const idle = this.#idle;
+    this.#idle = [];
     for (const resolve of idle) resolve();
   }
 
-  private append(): void {
-    if (this.stopped || this.inFlight.length > 0 || this.waiting.length === 0) return;
-    const batch = this.nextBatch();
-    this.inFlight = batch;
-    this.budget.spend();
-    const heads = this.unprovedHeads(batch);
+  #append(): void {
+    if (this.#stopped || this.#inFlight.length > 0 || this.#waiting.length === 0) return;
+    const batch = this.#nextBatch();
+    this.#inFlight = batch;
+    this.#budget.spend();
+    const heads = this.#unprovedHeads(batch);
     const rows = batch.map((item) => item.row);
-    const since = this.clock.now();
-    this.store.append(rows, heads).then(
+    const since = this.#clock.now();
+    this.#store.append(rows, heads).then(
       (outcome) => {
-        this.measure(batch, this.clock.now() - since);
-        this.settled(batch, outcome);
+        this.#measure(batch, this.#clock.now() - since);
+        this.#settled(batch, outcome);
       },
       (error: unknown) => {
         // An append always ends in an outcome. An exception is a defect, and the safe answer is to start
         // over.
-        this.stopped = true;
+        this.#stopped = true;
         throw error;
       },
     );
   }
 
-  private unprovedHeads(batch: readonly Waiting[]): ReadonlyMap<DocumentId, number> {
-    if (this.provedOn !== this.store.connectionEpoch) {
-      this.provedOn = this.store.connectionEpoch;
-      this.proved.clear();
+  #unprovedHeads(batch: readonly Waiting[]): ReadonlyMap<DocumentId, number> {
+    if (this.#provedOn !== this.#store.connectionEpoch) {
+      this.#provedOn = this.#store.connectionEpoch;
+      this.#proved.clear();
     }
     const heads = new Map<DocumentId, number>();
     for (const { row } of batch) {
-      if (this.proved.has(row.doc)) continue;
-      this.proved.add(row.doc);
+      if (this.#proved.has(row.doc)) continue;
+      this.#proved.add(row.doc);
       heads.set(row.doc, row.version - 1);
     }
     return heads;
@@ -197,65 +197,65 @@ export class Committer {
    * are dropped, because their owner is gone and the shard may be handed over.
    */
   forget(doc: DocumentId): void {
-    if (this.waiting.length > 0) this.drop(new Set([doc]));
-    else this.proved.delete(doc);
+    if (this.#waiting.length > 0) this.#drop(new Set([doc]));
+    else this.#proved.delete(doc);
   }
 
-  private nextBatch(): readonly Waiting[] {
-    if (this.waitingBytes > LARGE_BYTES) this.waiting = lightFirst(this.waiting);
-    const { maxBytes, maxRows } = this.limits;
+  #nextBatch(): readonly Waiting[] {
+    if (this.#waitingBytes > LARGE_BYTES) this.#waiting = lightFirst(this.#waiting);
+    const { maxBytes, maxRows } = this.#limits;
     // The first row is always part of the batch, and the light rows behind it do not wait for another batch
     // because of it.
-    const [first] = this.waiting;
-    const most = Math.min(this.mostBytes, maxBytes - (first === undefined ? 0 : bytesOf(first)));
+    const [first] = this.#waiting;
+    const most = Math.min(this.#mostBytes, maxBytes - (first === undefined ? 0 : bytesOf(first)));
     let bytes = 0;
     let count = 0;
-    for (const item of this.waiting) {
+    for (const item of this.#waiting) {
       if (count > 0) bytes += bytesOf(item);
       if (bytes > most || count >= maxRows) break;
       count++;
     }
     count = Math.max(1, count);
-    if (count === this.waiting.length) {
-      const all = this.waiting;
-      this.waiting = [];
-      this.waitingBytes = 0;
+    if (count === this.#waiting.length) {
+      const all = this.#waiting;
+      this.#waiting = [];
+      this.#waitingBytes = 0;
       return all;
     }
-    const batch = this.waiting.slice(0, count);
-    this.waiting = this.waiting.slice(count);
-    for (const item of batch) this.waitingBytes -= bytesOf(item);
+    const batch = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
+    for (const item of batch) this.#waitingBytes -= bytesOf(item);
     return batch;
   }
 
-  private get mostBytes(): number {
-    const { maxBytes } = this.limits;
-    return this.bytesPerMs === 0
+  get #mostBytes(): number {
+    const { maxBytes } = this.#limits;
+    return this.#bytesPerMs === 0
       ? maxBytes
-      : Math.min(maxBytes, Math.max(LEAST_BYTES, BATCH_MS * this.bytesPerMs));
+      : Math.min(maxBytes, Math.max(LEAST_BYTES, BATCH_MS * this.#bytesPerMs));
   }
 
-  private measure(batch: readonly Waiting[], ms: number): void {
+  #measure(batch: readonly Waiting[], ms: number): void {
     const bytes = batch.reduce((sum, item) => sum + bytesOf(item), 0);
     if (bytes < LARGE_BYTES) return;
     const rate = bytes / Math.max(1, ms);
-    this.bytesPerMs += (this.bytesPerMs === 0 ? 1 : SMOOTHING) * (rate - this.bytesPerMs);
+    this.#bytesPerMs += (this.#bytesPerMs === 0 ? 1 : SMOOTHING) * (rate - this.#bytesPerMs);
   }
 
-  private settled(batch: readonly Waiting[], outcome: AppendOutcome): void {
-    this.inFlight = [];
-    if (this.stopped) return;
+  #settled(batch: readonly Waiting[], outcome: AppendOutcome): void {
+    this.#inFlight = [];
+    if (this.#stopped) return;
     if (outcome.type === 'fenced' || outcome.type === 'gap') {
-      this.stopped = true;
-      this.waiting = [];
-      this.onLost(outcome.type);
-    } else this.tell(batch, new Set(outcome.type === 'refused' ? outcome.docs : []));
-    this.wake();
-    this.flush();
+      this.#stopped = true;
+      this.#waiting = [];
+      this.#onLost(outcome.type);
+    } else this.#tell(batch, new Set(outcome.type === 'refused' ? outcome.docs : []));
+    this.#wake();
+    this.#flush();
   }
 
-  private tell(batch: readonly Waiting[], refused: ReadonlySet<DocumentId>): void {
-    if (refused.size > 0) this.drop(refused);
+  #tell(batch: readonly Waiting[], refused: ReadonlySet<DocumentId>): void {
+    if (refused.size > 0) this.#drop(refused);
     const durable = new Map<CommitListener, number>();
     const dropped = new Map<CommitListener, DeltaRow[]>();
     for (const { row, owner } of batch) {

@@ -13,43 +13,43 @@ export interface StrayChannel {
 }
 
 export class OwnedShards {
-  private readonly epochs = new Map<number, Epoch>();
+  readonly #epochs = new Map<number, Epoch>();
   /**
    * The epoch under which each shard went to another session. This and older epochs are out of date from
    * then on.
    */
-  private readonly gone = new Map<number, Epoch>();
-  private readonly leaving = new Map<number, Map<string, StrayChannel>>();
+  readonly #gone = new Map<number, Epoch>();
+  readonly #leaving = new Map<number, Map<string, StrayChannel>>();
 
   /** Notes owned shards. The epoch that is known already changes nothing, and an older epoch is ignored. */
   own(epochs: ReadonlyMap<number, Epoch>): void {
     for (const [shard, epoch] of epochs) {
-      const isNews = epoch >= (this.epochs.get(shard) ?? 0) && epoch > (this.gone.get(shard) ?? 0);
-      if (isNews) this.epochs.set(shard, epoch);
+      const isNews = epoch >= (this.#epochs.get(shard) ?? 0) && epoch > (this.#gone.get(shard) ?? 0);
+      if (isNews) this.#epochs.set(shard, epoch);
     }
   }
 
   get size(): number {
-    return this.epochs.size;
+    return this.#epochs.size;
   }
 
   epochOf(doc: string): Epoch | undefined {
-    return this.epochs.get(shardOf(doc));
+    return this.#epochs.get(shardOf(doc));
   }
 
   /** True if the shard of the document is owned and not leaving. */
   serves(doc: string): boolean {
     const shard = shardOf(doc);
-    return this.epochs.has(shard) && !this.leaving.has(shard);
+    return this.#epochs.has(shard) && !this.#leaving.has(shard);
   }
 
   /** Cheap enough to be read for each message. */
   get someLeave(): boolean {
-    return this.leaving.size > 0;
+    return this.#leaving.size > 0;
   }
 
   isLeaving(doc: string): boolean {
-    return this.leaving.has(shardOf(doc));
+    return this.#leaving.has(shardOf(doc));
   }
 
   /**
@@ -57,8 +57,8 @@ export class OwnedShards {
    * already.
    */
   beginLeaving(shards: readonly number[]): readonly number[] {
-    const begun = shards.filter((shard) => this.epochs.has(shard) && !this.leaving.has(shard));
-    for (const shard of begun) this.leaving.set(shard, new Map());
+    const begun = shards.filter((shard) => this.#epochs.has(shard) && !this.#leaving.has(shard));
+    for (const shard of begun) this.#leaving.set(shard, new Map());
     return begun;
   }
 
@@ -66,7 +66,7 @@ export class OwnedShards {
    * Notes a message for a document whose shard is leaving. Its channel is told when the hand-off has ended.
    */
   strayed(doc: string, link: number, channelId: number): void {
-    this.leaving.get(shardOf(doc))?.set(`${link}/${channelId}`, { link, channelId });
+    this.#leaving.get(shardOf(doc))?.set(`${link}/${channelId}`, { link, channelId });
   }
 
   /**
@@ -76,13 +76,13 @@ export class OwnedShards {
   endLeaving(shards: readonly number[], moved: ReadonlyMap<number, Epoch>): readonly StrayChannel[] {
     const strays: StrayChannel[] = [];
     for (const shard of shards) {
-      strays.push(...(this.leaving.get(shard)?.values() ?? []));
-      this.leaving.delete(shard);
+      strays.push(...(this.#leaving.get(shard)?.values() ?? []));
+      this.#leaving.delete(shard);
       const next = moved.get(shard);
       if (next === undefined) continue;
-      this.gone.set(shard, next);
+      this.#gone.set(shard, next);
       // The shard may have come back already.
-      if (next > (this.epochs.get(shard) ?? 0)) this.epochs.delete(shard);
+      if (next > (this.#epochs.get(shard) ?? 0)) this.#epochs.delete(shard);
     }
     return strays;
   }

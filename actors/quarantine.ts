@@ -52,11 +52,11 @@ interface Failed {
 }
 
 export class Quarantine {
-  private readonly limits: QuarantineLimits;
-  private readonly failures = new Map<string, Failed>();
+  readonly #limits: QuarantineLimits;
+  readonly #failures = new Map<string, Failed>();
 
   constructor(limits: QuarantineLimits) {
-    this.limits = limits;
+    this.#limits = limits;
   }
 
   /**
@@ -64,23 +64,23 @@ export class Quarantine {
    * before.
    */
   failed(doc: string, now: number): { readonly times: number; readonly putOut: Quarantined | undefined } {
-    const known = this.known(doc, now);
+    const known = this.#known(doc, now);
     const times = (known?.times ?? 0) + 1;
     const { round = 0, until = now } = known ?? {};
     // Work that was under way when the document was put out may still fail.
     const goesOut = times >= FAILURES && until <= now;
-    const { firstMs, mostMs } = this.limits;
+    const { firstMs, mostMs } = this.#limits;
     const forMs = goesOut ? Math.min(mostMs, firstMs * 2 ** round) : 0;
     const next = goesOut ? { round: round + 1, until: now + forMs } : { round, until };
-    this.keep(doc, { times, at: now, ...next });
+    this.#keep(doc, { times, at: now, ...next });
     return { times, putOut: goesOut ? { doc, forMs, round: round + 1 } : undefined };
   }
 
   /** Notes that another thread or node has put the document out of service. */
   adopt({ doc, forMs, round }: Quarantined, now: number): void {
-    const known = this.known(doc, now);
-    const wait = Math.min(forMs, this.limits.mostMs);
-    this.keep(doc, {
+    const known = this.#known(doc, now);
+    const wait = Math.min(forMs, this.#limits.mostMs);
+    this.#keep(doc, {
       times: Math.max(FAILURES, known?.times ?? 0),
       at: now,
       round: Math.max(round, known?.round ?? 0),
@@ -90,35 +90,35 @@ export class Quarantine {
 
   /** Time until the document comes back. 0 if it is in service. */
   leftMs(doc: string, now: number): number {
-    return Math.max(0, (this.known(doc, now)?.until ?? now) - now);
+    return Math.max(0, (this.#known(doc, now)?.until ?? now) - now);
   }
 
   /** Forgets the document's failures. True if it was out of service. */
   release(doc: string, now: number): boolean {
     const wasOut = this.leftMs(doc, now) > 0;
-    this.failures.delete(doc);
+    this.#failures.delete(doc);
     return wasOut;
   }
 
   /** The documents that are out of service, the latest failure first, at most `most`. */
   list(now: number, most = REMEMBERED): readonly Quarantined[] {
     const found: Quarantined[] = [];
-    for (const [doc, { until, round }] of [...this.failures].reverse()) {
+    for (const [doc, { until, round }] of [...this.#failures].reverse()) {
       if (until > now && found.push({ doc, forMs: until - now, round }) === most) break;
     }
     return found;
   }
 
-  private known(doc: string, now: number): Failed | undefined {
-    const known = this.failures.get(doc);
+  #known(doc: string, now: number): Failed | undefined {
+    const known = this.#failures.get(doc);
     return known !== undefined && now - Math.max(known.at, known.until) <= FORGET_MS ? known : undefined;
   }
 
-  private keep(doc: string, failed: Failed): void {
-    this.failures.delete(doc);
-    this.failures.set(doc, failed);
-    if (this.failures.size <= REMEMBERED) return;
-    const [oldest] = this.failures.keys();
-    if (oldest !== undefined) this.failures.delete(oldest);
+  #keep(doc: string, failed: Failed): void {
+    this.#failures.delete(doc);
+    this.#failures.set(doc, failed);
+    if (this.#failures.size <= REMEMBERED) return;
+    const [oldest] = this.#failures.keys();
+    if (oldest !== undefined) this.#failures.delete(oldest);
   }
 }

@@ -6,24 +6,24 @@ import type { Clock } from '../actors/clock.ts';
 const QUIET_WAITS = 3;
 
 export class Backoff {
-  private readonly clock: Pick<Clock, 'now'>;
-  private readonly firstMs: number;
-  private readonly mostMs: number;
-  private waitMs = 0;
-  private over = Number.NEGATIVE_INFINITY;
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #firstMs: number;
+  readonly #mostMs: number;
+  #waitMs = 0;
+  #over = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Pick<Clock, 'now'>, limits: { readonly firstMs: number; readonly mostMs: number }) {
-    this.clock = clock;
-    this.firstMs = limits.firstMs;
-    this.mostMs = limits.mostMs;
+    this.#clock = clock;
+    this.#firstMs = limits.firstMs;
+    this.#mostMs = limits.mostMs;
   }
 
   /** The delay from now, in ms. */
   next(): number {
-    const now = this.clock.now();
-    const isSoon = now - this.over < QUIET_WAITS * Math.max(this.waitMs, this.firstMs);
-    this.waitMs = isSoon ? Math.min(this.mostMs, Math.max(2 * this.waitMs, this.firstMs)) : this.firstMs;
-    this.over = now + this.waitMs;
-    return this.waitMs;
+    const now = this.#clock.now();
+    const isSoon = now - this.#over < QUIET_WAITS * Math.max(this.#waitMs, this.#firstMs);
+    this.#waitMs = isSoon ? Math.min(this.#mostMs, Math.max(2 * this.#waitMs, this.#firstMs)) : this.#firstMs;
+    this.#over = now + this.#waitMs;
+    return this.#waitMs;
   }
 }

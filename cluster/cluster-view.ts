@@ -14,11 +14,11 @@ export class ClusterView {
   readonly members = new Members();
   readonly own = new OwnSlots();
   readonly pinBoard: PinBoard;
-  private readonly node: string;
+  readonly #node: string;
 
   /** `node`: the name of this node. */
   constructor(node: string, pinBoard: PinBoard) {
-    this.node = node;
+    this.#node = node;
     this.pinBoard = pinBoard;
   }
 
@@ -35,7 +35,7 @@ export class ClusterView {
   owners(): Placement {
     const owners = new Array<string | undefined>(SHARDS).fill(undefined);
     for (const [session, shards] of this.map.byOwner()) {
-      const node = this.nodeOf(session);
+      const node = this.#nodeOf(session);
       for (const shard of shards) owners[shard] = node;
     }
     return owners;
@@ -55,7 +55,7 @@ export class ClusterView {
       .flatMap(({ workers }) => [...workers.values()].flatMap((session) => this.map.shardsOf(session)));
   }
 
-  private nodeOf(owner: SessionId): string | undefined {
-    return this.own.has(owner) ? this.node : this.members.ofSession(owner)?.node;
+  #nodeOf(owner: SessionId): string | undefined {
+    return this.own.has(owner) ? this.#node : this.members.ofSession(owner)?.node;
   }
 }

@@ -66,92 +66,92 @@ const SWEEPS_PER_MAP = 5;
 const READING_GAP_MS = 20;
 
 export class Controller implements SlotListener {
-  private readonly options: ControllerOptions;
-  private readonly view: ClusterView;
-  private readonly lease: OwnLease;
-  private readonly members: MemberTracker;
-  private readonly shards: NodeShards;
-  private readonly links: PeerLinks;
-  private readonly announcements: Announcements;
-  private readonly news: OwnNews;
+  readonly #options: ControllerOptions;
+  readonly #view: ClusterView;
+  readonly #lease: OwnLease;
+  readonly #members: MemberTracker;
+  readonly #shards: NodeShards;
+  readonly #links: PeerLinks;
+  readonly #announcements: Announcements;
+  readonly #news: OwnNews;
   /** The clients of this node and of the other nodes, as the peers tell. */
   readonly clients: ClientDirectory;
-  private readonly operators: OperatorEvents;
-  private readonly reading: SerialReading;
-  private readonly closers: (() => unknown)[] = [];
-  private slots: SlotHost | undefined;
-  private sweeps = 0;
-  private stopped = false;
+  readonly #operators: OperatorEvents;
+  readonly #reading: SerialReading;
+  readonly #closers: (() => unknown)[] = [];
+  #slots: SlotHost | undefined;
+  #sweeps = 0;
+  #stopped = false;
 
   constructor(options: ControllerOptions) {
-    this.options = options;
+    this.#options = options;
     const { network, clock, listener, leases, store, log } = options;
     const pinBoard = new PinBoard({
       store,
       configured: options.pins,
-      onChange: () => this.shards.claimSoon(),
+      onChange: () => this.#shards.claimSoon(),
       onFailed: (error) => log('warn', 'the pins could not be read', { error: String(error) }),
     });
     const view = new ClusterView(options.node, pinBoard);
     const { members, own } = view;
     const lease = new OwnLease({ ...options, session: options.session.id }, () => own.all());
     const announcements = new Announcements({ network, leases, store, members });
-    this.view = view;
-    this.lease = lease;
-    this.announcements = announcements;
+    this.#view = view;
+    this.#lease = lease;
+    this.#announcements = announcements;
     this.clients = new ClientDirectory({
       ...options,
       members,
       isServing: () => lease.state === 'live',
       onChange: (count) => announcements.toPeers({ type: 'clients', count }),
     });
-    this.operators = new OperatorEvents({ ...options, pinBoard, workers: () => this.slots });
-    this.news = new OwnNews({
+    this.#operators = new OperatorEvents({ ...options, pinBoard, workers: () => this.#slots });
+    this.#news = new OwnNews({
       view,
       announcements,
       lease: () => lease.current(),
       clients: () => this.clients.own,
       setLease: options.setLease,
       clientUrl: options.clientUrl,
-      quarantined: (most) => this.slots?.quarantined(most) ?? [],
+      quarantined: (most) => this.#slots?.quarantined(most) ?? [],
     });
-    this.members = new MemberTracker({
+    this.#members = new MemberTracker({
       ...options,
       members,
       tell: (message) => announcements.toPeers(message),
-      onFenced: (run) => this.runFenced(run),
+      onFenced: (run) => this.#runFenced(run),
       onSelfFenced: () => this.fenced(),
     });
-    this.links = new PeerLinks({
+    this.#links = new PeerLinks({
       link: options.link,
       clock,
       listener,
-      onLost: (link) => this.shards.linkLost(link),
-      attach: (session, stream) => this.slots?.attach(session, stream) ?? false,
+      onLost: (link) => this.#shards.linkLost(link),
+      attach: (session, stream) => this.#slots?.attach(session, stream) ?? false,
     });
-    this.shards = new NodeShards({
+    this.#shards = new NodeShards({
       ...options,
       view,
-      links: this.links,
+      links: this.#links,
       state: () => lease.state,
-      workers: () => this.slots,
+      workers: () => this.#slots,
       announce: (message) => announcements.everywhere(message),
-      onStale: () => this.reading.request(),
+      onStale: () => this.#reading.request(),
     });
-    this.reading = new SerialReading({
+    this.#reading = new SerialReading({
       clock,
       gapMs: READING_GAP_MS,
-      read: () => this.read(),
+      read: () => this.#read(),
       onEnd: (error) => {
         if (error !== undefined)
           log('warn', 'the state of the cluster could not be read', { error: String(error) });
-        this.shards.claimSoon();
+        this.#shards.claimSoon();
       },
     });
     network.onEvent((event) => {
-      if (event.type === 'up') this.peerUp(event.peer);
-      else if (event.type === 'down') this.peerDown(event.peer, event.reason);
-      else this.members.dialFailed(event.target.run, event.type);
+      if (event.type === 'up') this.#peerUp(event.peer);
+      else if (event.type === 'down') this.#peerDown(event.peer, event.reason);
+      else this.#members.dialFailed(event.target.run, event.type);
     });
     // A peer that connected before this listener was attached has sent its state in vain. It dials again.
     for (const peer of network.peers()) peer.close();
@@ -159,37 +159,37 @@ export class Controller implements SlotListener {
 
   /** Joins the cluster. `isRouted` turns true once every shard has an owner that this node can reach. */
   async start(slots: SlotHost): Promise<void> {
-    const { store, leases, clock } = this.options;
-    const { pinBoard } = this.view;
-    this.slots = slots;
+    const { store, leases, clock } = this.#options;
+    const { pinBoard } = this.#view;
+    this.#slots = slots;
     const events = await store.listen({
-      onEvent: (event) => this.notified(event),
+      onEvent: (event) => this.#notified(event),
       onGap: () => {
         void pinBoard.read();
-        this.shards.markStale();
+        this.#shards.markStale();
       },
     });
-    if (this.stopped) return events.close();
-    this.closers.push(() => events.close());
-    this.closers.push(
-      leases.subscribe({ onEvent: (event) => this.published(event), onGap: () => this.reading.request() }),
+    if (this.#stopped) return events.close();
+    this.#closers.push(() => events.close());
+    this.#closers.push(
+      leases.subscribe({ onEvent: (event) => this.#published(event), onGap: () => this.#reading.request() }),
     );
     const [{ timeline }] = await Promise.all([store.timeline(), pinBoard.read()]);
-    if (this.stopped) return;
-    this.lease.raiseTimeline(timeline);
+    if (this.#stopped) return;
+    this.#lease.raiseTimeline(timeline);
     // A node that is told to leave while it joins does not serve any more.
-    if (this.lease.state === 'joining') this.lease.setState('live');
-    this.news.leaseChanged(this.lease.current());
-    this.closers.push(clock.every(SWEEP_MS, () => this.sweep()));
-    this.closers.push(this.shards.start());
-    this.closers.push(this.members.start());
+    if (this.#lease.state === 'joining') this.#lease.setState('live');
+    this.#news.leaseChanged(this.#lease.current());
+    this.#closers.push(clock.every(SWEEP_MS, () => this.#sweep()));
+    this.#closers.push(this.#shards.start());
+    this.#closers.push(this.#members.start());
     await store.notify('members').catch(() => undefined);
-    this.reading.request();
+    this.#reading.request();
   }
 
   /** True if every shard is routed to an owner. */
   get isRouted(): boolean {
-    return this.shards.isRouted;
+    return this.#shards.isRouted;
   }
 
   /**
@@ -197,33 +197,33 @@ export class Controller implements SlotListener {
    * shards, or after `timeoutMs`. The node takes no shards from now on.
    */
   async drain(timeoutMs: number): Promise<void> {
-    const { store, session } = this.options;
-    if (this.stopped) return;
-    this.lease.setState('draining');
-    this.news.leaseChanged(this.lease.current());
+    const { store, session } = this.#options;
+    if (this.#stopped) return;
+    this.#lease.setState('draining');
+    this.#news.leaseChanged(this.#lease.current());
     const told = store.setState(session, 'draining').catch(() => undefined);
-    const { drained, end } = this.shards.drain(timeoutMs, told);
-    this.closers.push(end);
+    const { drained, end } = this.#shards.drain(timeoutMs, told);
+    this.#closers.push(end);
     await drained;
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
-    this.reading.stop();
-    this.shards.stop();
-    for (const close of this.closers.splice(0).reverse()) await close();
-    this.members.stop();
-    await this.options.leases.release(this.options.run).catch(() => undefined);
+    this.#stopped = true;
+    this.#reading.stop();
+    this.#shards.stop();
+    for (const close of this.#closers.splice(0).reverse()) await close();
+    this.#members.stop();
+    await this.#options.leases.release(this.#options.run).catch(() => undefined);
   }
 
   status(): ClusterStatus {
-    return clusterStatus(this.view, this.lease.current());
+    return clusterStatus(this.#view, this.#lease.current());
   }
 
   /** Whether the database answers about this node's sessions. */
   database(reached: boolean): void {
-    this.members.database(reached);
-    this.news.databaseReached(reached);
+    this.#members.database(reached);
+    this.#news.databaseReached(reached);
   }
 
   /**
@@ -231,8 +231,8 @@ export class Controller implements SlotListener {
    * cannot notice.
    */
   get isCutOff(): boolean {
-    const hasPeers = this.options.network.peers().length > 0;
-    return !this.news.reachesDatabase && this.view.members.size > 0 && !hasPeers;
+    const hasPeers = this.#options.network.peers().length > 0;
+    return !this.#news.reachesDatabase && this.#view.members.size > 0 && !hasPeers;
   }
 
   /**
@@ -240,80 +240,80 @@ export class Controller implements SlotListener {
    * database does not know which nodes live.
    */
   unreachedShards(): readonly number[] {
-    return this.news.reachesDatabase ? this.view.unreachedShards() : [];
+    return this.#news.reachesDatabase ? this.#view.unreachedShards() : [];
   }
 
   up(slot: number, session: SessionId, link: OwnerLink): void {
-    this.view.own.up(slot, session, link);
-    this.news.leaseChanged(this.lease.current());
+    this.#view.own.up(slot, session, link);
+    this.#news.leaseChanged(this.#lease.current());
     // The shards of the previous worker are free by now.
-    this.shards.markStale();
+    this.#shards.markStale();
   }
 
   down(slot: number, link: OwnerLink): void {
-    const lost = this.view.own.down(slot);
-    if (lost !== undefined) this.shards.unreached([lost.session]);
-    this.options.listener.lost(link);
-    this.news.leaseChanged(this.lease.current());
+    const lost = this.#view.own.down(slot);
+    if (lost !== undefined) this.#shards.unreached([lost.session]);
+    this.#options.listener.lost(link);
+    this.#news.leaseChanged(this.#lease.current());
   }
 
   docFailed(doc: string): void {
-    this.announcements.toPeers({ type: 'death', doc });
+    this.#announcements.toPeers({ type: 'death', doc });
   }
 
   /** Other nodes are told, because a node that joined after the first failure has not counted all of them. */
   quarantined(quarantined: Quarantined): void {
-    this.announcements.toPeers(quarantinedMessage(quarantined));
+    this.#announcements.toPeers(quarantinedMessage(quarantined));
   }
 
   fenced(): void {
-    if (this.stopped) return;
-    this.options.log('error', 'this run is fenced', {});
-    this.options.onFenced();
+    if (this.#stopped) return;
+    this.#options.log('error', 'this run is fenced', {});
+    this.#options.onFenced();
   }
 
-  private peerUp(peer: Peer): void {
-    this.links.up(peer);
+  #peerUp(peer: Peer): void {
+    this.#links.up(peer);
     peer.onControl((value) => {
       const message = controlMessage(value);
-      if (message !== undefined) this.control(peer, message);
+      if (message !== undefined) this.#control(peer, message);
     });
-    this.news.greet(peer);
-    const member = this.members.peerUp(peer);
-    if (member === undefined) this.reading.request();
-    else this.shards.memberReached(member);
+    this.#news.greet(peer);
+    const member = this.#members.peerUp(peer);
+    if (member === undefined) this.#reading.request();
+    else this.#shards.memberReached(member);
   }
 
-  private peerDown(peer: Peer, reason: PeerEnd): void {
-    this.links.down(peer);
-    const member = this.members.peerDown(peer, reason);
+  #peerDown(peer: Peer, reason: PeerEnd): void {
+    this.#links.down(peer);
+    const member = this.#members.peerDown(peer, reason);
     if (member === undefined) return;
-    this.shards.unreached(member.workers.values());
+    this.#shards.unreached(member.workers.values());
     // Messages from this peer may be lost.
-    this.shards.markStale();
+    this.#shards.markStale();
   }
 
-  private control(peer: Peer, message: ControlMessage): void {
+  #control(peer: Peer, message: ControlMessage): void {
     switch (message.type) {
       case 'state':
-        if (message.lease.run === peer.run) this.learnLease(message.lease);
+        if (message.lease.run === peer.run) this.#learnLease(message.lease);
         return;
       case 'map':
-        this.learnOwners(message.entries);
+        this.#learnOwners(message.entries);
         return;
       case 'handed':
-        this.shards.adopt(message.session, message.shards);
+        this.#shards.adopt(message.session, message.shards);
         return;
       case 'fenced':
       case 'suspicion':
       case 'database':
-        this.members.told(message, peer.run);
+        this.#members.told(message, peer.run);
         return;
       case 'death':
-        this.slots?.countFailure(message.doc);
+        this.#slots?.countFailure(message.doc);
         return;
       case 'quarantined':
-        this.slots?.adoptQuarantined(message);
+        this.#slots?.adoptQuarantined(message);
         return;
       case 'clients':
         this.clients.setCount(peer, message.count);
@@ -326,73 +326,73 @@ export class Controller implements SlotListener {
     }
   }
 
-  private learnLease(lease: Lease): void {
-    if (lease.run === this.options.run) return;
+  #learnLease(lease: Lease): void {
+    if (lease.run === this.#options.run) return;
     this.seeTimeline(lease.timeline);
-    const news = this.members.learn(lease);
-    if (news === 'unknown') this.reading.request();
-    const member = this.view.members.get(lease.run);
+    const news = this.#members.learn(lease);
+    if (news === 'unknown') this.#reading.request();
+    const member = this.#view.members.get(lease.run);
     if (news !== 'changed' || member === undefined) return;
-    this.shards.memberReached(member);
-    this.shards.claimSoon();
+    this.#shards.memberReached(member);
+    this.#shards.claimSoon();
   }
 
-  private learnOwners(entries: readonly MapEntry[]): void {
-    const areKnown = this.shards.learn(entries);
-    if (!areKnown) this.reading.request();
+  #learnOwners(entries: readonly MapEntry[]): void {
+    const areKnown = this.#shards.learn(entries);
+    if (!areKnown) this.#reading.request();
   }
 
   /** The store must refuse a database server that has missed a failover. */
   seeTimeline(timeline: number): void {
-    if (!this.lease.raiseTimeline(timeline)) return;
-    this.options.store.refuseBelow(timeline);
-    this.news.leaseChanged(this.lease.current());
+    if (!this.#lease.raiseTimeline(timeline)) return;
+    this.#options.store.refuseBelow(timeline);
+    this.#news.leaseChanged(this.#lease.current());
   }
 
   /** Every event that is not an operator's is a hint that something has changed. */
-  private notified(event: string): void {
-    if (!this.operators.handle(event)) this.reading.request();
+  #notified(event: string): void {
+    if (!this.#operators.handle(event)) this.#reading.request();
   }
 
-  private published(event: string): void {
+  #published(event: string): void {
     const message = controlMessageOfText(event);
-    if (message?.type === 'map') this.learnOwners(message.entries);
-    else if (message?.type === 'fenced') this.members.wasFenced(message.run);
-    else if (message?.type === 'state') this.learnLease(message.lease);
+    if (message?.type === 'map') this.#learnOwners(message.entries);
+    else if (message?.type === 'fenced') this.#members.wasFenced(message.run);
+    else if (message?.type === 'state') this.#learnLease(message.lease);
   }
 
-  private sweep(): void {
-    if (++this.sweeps % SWEEPS_PER_MAP === 0) {
-      void this.view.pinBoard.read();
-      this.shards.markStale();
-    } else this.reading.request();
+  #sweep(): void {
+    if (++this.#sweeps % SWEEPS_PER_MAP === 0) {
+      void this.#view.pinBoard.read();
+      this.#shards.markStale();
+    } else this.#reading.request();
   }
 
   /** Reads the members anew, and also the owners of shards if they may have changed unnoticed. */
-  private async read(): Promise<void> {
-    const { store, leases, session } = this.options;
-    const { members } = this.view;
-    const changes = await this.members.read();
-    if (this.stopped) return;
+  async #read(): Promise<void> {
+    const { store, leases, session } = this.#options;
+    const { members } = this.#view;
+    const changes = await this.#members.read();
+    if (this.#stopped) return;
     if (changes === 'self-fenced') {
       this.fenced();
       return;
     }
     // Shards of a member that were learnt before the member was known are not routed yet.
-    for (const member of changes.come) this.shards.memberReached(member);
-    this.shards.fenced(changes.fenced);
+    for (const member of changes.come) this.#shards.memberReached(member);
+    this.#shards.fenced(changes.fenced);
     // The lease of a run that has ended may still be there. It is no reason to read again.
     for (const lease of await leases.list().catch(() => []))
-      if (members.get(lease.run) !== undefined) this.learnLease(lease);
+      if (members.get(lease.run) !== undefined) this.#learnLease(lease);
     for (const [run, sessions] of changes.abandoned)
-      if (await store.fence(session, { run })) this.shards.fenced(sessions);
-    await this.shards.read(changes.own);
+      if (await store.fence(session, { run })) this.#shards.fenced(sessions);
+    await this.#shards.read(changes.own);
   }
 
-  private runFenced(run: string): void {
-    const sessions = this.members.forget(run);
+  #runFenced(run: string): void {
+    const sessions = this.#members.forget(run);
     if (sessions === undefined) return;
-    this.shards.fenced(sessions);
-    this.shards.markStale();
+    this.#shards.fenced(sessions);
+    this.#shards.markStale();
   }
 }

@@ -3,36 +3,36 @@
 import type { Clock } from '../actors/clock.ts';
 
 export class DelayedAction {
-  private readonly clock: Pick<Clock, 'after'>;
-  private readonly delayMs: () => number;
-  private readonly act: () => void;
-  private cancel: (() => void) | undefined;
-  private stopped = false;
+  readonly #clock: Pick<Clock, 'after'>;
+  readonly #delayMs: () => number;
+  readonly #act: () => void;
+  #cancel: (() => void) | undefined;
+  #stopped = false;
 
   /** `delayMs` is asked at each first request. */
   constructor(clock: Pick<Clock, 'after'>, delayMs: () => number, act: () => void) {
-    this.clock = clock;
-    this.delayMs = delayMs;
-    this.act = act;
+    this.#clock = clock;
+    this.#delayMs = delayMs;
+    this.#act = act;
   }
 
   /** True from a request until the action runs. */
   get isPending(): boolean {
-    return this.cancel !== undefined;
+    return this.#cancel !== undefined;
   }
 
   request(): void {
-    if (this.isPending || this.stopped) return;
-    this.cancel = this.clock.after(this.delayMs(), () => {
-      this.cancel = undefined;
-      this.act();
+    if (this.isPending || this.#stopped) return;
+    this.#cancel = this.#clock.after(this.#delayMs(), () => {
+      this.#cancel = undefined;
+      this.#act();
     });
   }
 
   /** The action does not run any more. */
   stop(): void {
-    this.stopped = true;
-    this.cancel?.();
-    this.cancel = undefined;
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#cancel = undefined;
   }
 }

@@ -84,16 +84,16 @@ export interface OperatorEventsOptions {
 
 /** The handling of operators' events by a node of a cluster. */
 export class OperatorEvents {
-  private readonly options: OperatorEventsOptions;
+  readonly #options: OperatorEventsOptions;
 
   constructor(options: OperatorEventsOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** False if the text is no operator's event. */
   handle(text: string): boolean {
-    const { store, run, pinBoard, onLeaveAsked } = this.options;
-    const workers = this.options.workers();
+    const { store, run, pinBoard, onLeaveAsked } = this.#options;
+    const workers = this.#options.workers();
     const event = operatorEvent(text);
     if (event === undefined) return false;
     if (event.type === 'pins') void pinBoard.read();

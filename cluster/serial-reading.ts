@@ -14,15 +14,15 @@ export interface SerialReadingOptions {
 }
 
 export class SerialReading {
-  private readonly options: SerialReadingOptions;
-  private readonly next: DelayedAction;
-  private isReading = false;
-  private again = false;
-  private stopped = false;
+  readonly #options: SerialReadingOptions;
+  readonly #next: DelayedAction;
+  #isReading = false;
+  #again = false;
+  #stopped = false;
 
   constructor(options: SerialReadingOptions) {
-    this.options = options;
-    this.next = new DelayedAction(
+    this.#options = options;
+    this.#next = new DelayedAction(
       options.clock,
       () => options.gapMs,
       () => this.request(),
@@ -31,28 +31,28 @@ export class SerialReading {
 
   /** A reading starts now, or after the one under way. */
   request(): void {
-    if (this.stopped || this.next.isPending) return;
-    if (this.isReading) {
-      this.again = true;
+    if (this.#stopped || this.#next.isPending) return;
+    if (this.#isReading) {
+      this.#again = true;
       return;
     }
-    this.isReading = true;
-    this.again = false;
-    this.options.read().then(
-      () => this.ended(undefined),
-      (error: unknown) => this.ended(error),
+    this.#isReading = true;
+    this.#again = false;
+    this.#options.read().then(
+      () => this.#ended(undefined),
+      (error: unknown) => this.#ended(error),
     );
   }
 
   /** No reading starts after this. One that is under way goes on. */
   stop(): void {
-    this.stopped = true;
-    this.next.stop();
+    this.#stopped = true;
+    this.#next.stop();
   }
 
-  private ended(error: unknown): void {
-    this.isReading = false;
-    this.options.onEnd(error);
-    if (this.again) this.next.request();
+  #ended(error: unknown): void {
+    this.#isReading = false;
+    this.#options.onEnd(error);
+    if (this.#again) this.#next.request();
   }
 }

@@ -21,42 +21,42 @@ export interface SingleNodeOptions {
 const AGAIN_MS = 500;
 
 export class SingleNode implements SlotListener {
-  private readonly options: SingleNodeOptions;
-  private workers: Pick<Workers, 'claim'> | undefined;
-  private readonly links: (OwnerLink | undefined)[] = [];
-  private readonly claimed = new Set<number>();
-  private ready: () => void = () => undefined;
-  private stopped = false;
-  private readonly retries = new Map<number, () => void>();
+  readonly #options: SingleNodeOptions;
+  #workers: Pick<Workers, 'claim'> | undefined;
+  readonly #links: (OwnerLink | undefined)[] = [];
+  readonly #claimed = new Set<number>();
+  #ready: () => void = () => undefined;
+  #stopped = false;
+  readonly #retries = new Map<number, () => void>();
 
   constructor(options: SingleNodeOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Resolves when every shard has its owner. The workers report to this as their `slotListener`. */
   async serve(workers: Pick<Workers, 'start' | 'claim'>): Promise<void> {
-    this.workers = workers;
+    this.#workers = workers;
     const all = new Promise<void>((resolve) => {
-      this.ready = resolve;
+      this.#ready = resolve;
     });
     await workers.start();
     await all;
   }
 
   stop(): void {
-    this.stopped = true;
-    for (const cancel of this.retries.values()) cancel();
+    this.#stopped = true;
+    for (const cancel of this.#retries.values()) cancel();
   }
 
   up(slot: number, _session: number, link: OwnerLink): void {
-    this.links[slot] = link;
-    void this.claim(slot, link, shardsOf(slot, this.options.slots));
+    this.#links[slot] = link;
+    void this.#claim(slot, link, shardsOf(slot, this.#options.slots));
   }
 
   down(slot: number, link: OwnerLink): void {
-    this.links[slot] = undefined;
-    this.options.router.setOwner(shardsOf(slot, this.options.slots), undefined);
-    this.options.listener.lost(link);
+    this.#links[slot] = undefined;
+    this.#options.router.setOwner(shardsOf(slot, this.#options.slots), undefined);
+    this.#options.listener.lost(link);
   }
 
   /** There is no other node to tell. */
@@ -65,30 +65,30 @@ export class SingleNode implements SlotListener {
   quarantined(): void {}
 
   fenced(): void {
-    this.options.onFenced();
+    this.#options.onFenced();
   }
 
-  private async claim(slot: number, link: OwnerLink, shards: readonly number[]): Promise<void> {
-    const { router, listener, clock, log } = this.options;
-    if (this.stopped || this.links[slot] !== link || this.workers === undefined) return;
+  async #claim(slot: number, link: OwnerLink, shards: readonly number[]): Promise<void> {
+    const { router, listener, clock, log } = this.#options;
+    if (this.#stopped || this.#links[slot] !== link || this.#workers === undefined) return;
     let left = shards;
     try {
-      const won = await this.workers.claim(slot, shards);
-      if (this.links[slot] !== link) return;
+      const won = await this.#workers.claim(slot, shards);
+      if (this.#links[slot] !== link) return;
       left = shards.filter((shard) => !won.has(shard));
       router.setOwner(won.keys(), link);
-      for (const shard of won.keys()) this.claimed.add(shard);
+      for (const shard of won.keys()) this.#claimed.add(shard);
       listener.changed([...won.keys()]);
     } catch (error) {
       log('warn', 'shards could not be claimed yet', { slot, shards: shards.length, error: String(error) });
     }
-    if (this.stopped) return;
+    if (this.#stopped) return;
     if (left.length > 0)
-      this.retries.set(
+      this.#retries.set(
         slot,
-        clock.after(AGAIN_MS, () => void this.claim(slot, link, left)),
+        clock.after(AGAIN_MS, () => void this.#claim(slot, link, left)),
       );
-    else if (this.claimed.size === SHARDS) this.ready();
+    else if (this.#claimed.size === SHARDS) this.#ready();
   }
 }
 

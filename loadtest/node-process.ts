@@ -28,12 +28,12 @@ const STOP_MS = 30_000;
 
 export class NodeProcess {
   readonly port: number;
-  private readonly options: NodeProcessOptions;
-  private child: ChildProcess | undefined;
-  private output = '';
+  readonly #options: NodeProcessOptions;
+  #child: ChildProcess | undefined;
+  #output = '';
 
   private constructor(options: NodeProcessOptions, port: number) {
-    this.options = options;
+    this.#options = options;
     this.port = port;
   }
 
@@ -49,13 +49,13 @@ export class NodeProcess {
   }
 
   get pid(): number {
-    const { pid } = this.child ?? {};
+    const { pid } = this.#child ?? {};
     if (pid === undefined) throw new Error('the node does not run');
     return pid;
   }
 
   get running(): boolean {
-    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   /**
@@ -63,7 +63,7 @@ export class NodeProcess {
    * override the others.
    */
   async restart(more: readonly string[] = []): Promise<void> {
-    const { storage, set = [], main = DEFAULT_MAIN, detached = false } = this.options;
+    const { storage, set = [], main = DEFAULT_MAIN, detached = false } = this.#options;
     const settings = [
       'listen.host=127.0.0.1',
       `listen.port=${this.port}`,
@@ -73,7 +73,7 @@ export class NodeProcess {
       ...set,
       ...more,
     ];
-    this.output = '';
+    this.#output = '';
     const child = spawn(
       process.execPath,
       [main, 'serve', ...settings.flatMap((setting) => ['--set', setting])],
@@ -82,7 +82,7 @@ export class NodeProcess {
         detached,
       },
     );
-    this.child = child;
+    this.#child = child;
     // The parent process may be interrupted before it stops the node.
     const end = (): void => void child.kill('SIGKILL');
     process.once('exit', end);
@@ -90,7 +90,7 @@ export class NodeProcess {
     await new Promise<void>((resolve, reject) => {
       const fail = (why: string) => {
         child.kill('SIGKILL');
-        reject(new Error(`the node ${why}:\n${this.output}`));
+        reject(new Error(`the node ${why}:\n${this.#output}`));
       };
       const timer = setTimeout(() => fail(`was not ready after ${READY_MS} ms`), READY_MS);
       child.once('exit', (code, signal) => {
@@ -98,24 +98,24 @@ export class NodeProcess {
         fail(`ended with ${signal ?? code}`);
       });
       child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-        this.keep(text);
-        if (!this.output.includes('Troupe is ready')) return;
+        this.#keep(text);
+        if (!this.#output.includes('Troupe is ready')) return;
         clearTimeout(timer);
         child.removeAllListeners('exit');
         resolve();
       });
-      child.stderr?.setEncoding('utf8').on('data', (text: string) => this.keep(text));
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#keep(text));
     });
   }
 
   /** The latest output. */
   get log(): string {
-    return this.output;
+    return this.#output;
   }
 
   /** kill -9, and waits until it is gone. */
   async kill(): Promise<void> {
-    const { child } = this;
+    const child = this.#child;
     if (child === undefined || !this.running) return;
     const exit = once(child, 'exit');
     child.kill('SIGKILL');
@@ -124,22 +124,22 @@ export class NodeProcess {
 
   /** Sends SIGSTOP: its connections stand, and it answers nothing. */
   freeze(): void {
-    this.child?.kill('SIGSTOP');
+    this.#child?.kill('SIGSTOP');
   }
 
   /** Sends SIGCONT. */
   thaw(): void {
-    this.child?.kill('SIGCONT');
+    this.#child?.kill('SIGCONT');
   }
 
   /** Makes one turn of its main thread slow. Works for test processes that handle SIGUSR2. */
   holdUp(): void {
-    this.child?.kill('SIGUSR2');
+    this.#child?.kill('SIGUSR2');
   }
 
   /** Sends SIGTERM, and waits for its exit code; sends SIGKILL when it takes too long, which is an error. */
   async stop(): Promise<number> {
-    const { child } = this;
+    const child = this.#child;
     if (child === undefined || !this.running) return 0;
     const exit = once(child, 'exit');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
@@ -147,13 +147,13 @@ export class NodeProcess {
     const [code, signal] = await exit;
     clearTimeout(timer);
     if (signal === 'SIGKILL')
-      throw new Error(`the node had not stopped after ${STOP_MS} ms:\n${this.output}`);
+      throw new Error(`the node had not stopped after ${STOP_MS} ms:\n${this.#output}`);
     return typeof code === 'number' ? code : 1;
   }
 
   /** URL of the node's database, for reading it. */
   async storageUrl(): Promise<string> {
-    const { storage } = this.options;
+    const { storage } = this.#options;
     if ('url' in storage) return storage.url;
     const password = (await readFile(join(storage.directory, 'postgres-password'), 'utf8')).trim();
     const { port } = (await this.postmaster()) ?? {};
@@ -163,7 +163,7 @@ export class NodeProcess {
 
   /** The embedded PostgreSQL's postmaster; undefined if it does not run. */
   async postmaster(): Promise<{ readonly pid: number; readonly port: number } | undefined> {
-    const { storage } = this.options;
+    const { storage } = this.#options;
     if (!('directory' in storage)) return undefined;
     const file = join(storage.directory, 'postgres', 'postmaster.pid');
     const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n');
@@ -186,9 +186,9 @@ export class NodeProcess {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
   }
 
-  private keep(text: string): void {
-    this.output = (this.output + text).slice(-KEPT_OUTPUT);
-    this.options.onOutput?.(text);
+  #keep(text: string): void {
+    this.#output = (this.#output + text).slice(-KEPT_OUTPUT);
+    this.#options.onOutput?.(text);
   }
 }
 

@@ -44,7 +44,7 @@ export class MsgpackWalk implements MsgpackFindings {
     if (!isFixed && byte !== 0xde) return undefined;
     this.at++;
     if (isFixed) return byte & 0x0f;
-    const count = this.length(2);
+    const count = this.#length(2);
     return count < 0 ? undefined : count;
   }
 
@@ -76,7 +76,7 @@ export class MsgpackWalk implements MsgpackFindings {
     }
     if (byte < 0xcc || byte > 0xce) return undefined;
     this.at++;
-    const value = this.length(1 << (byte - 0xcc));
+    const value = this.#length(1 << (byte - 0xcc));
     return value < 0 ? undefined : value;
   }
 
@@ -92,9 +92,9 @@ export class MsgpackWalk implements MsgpackFindings {
     if (this.at >= bytes.length) return TRUNCATED;
     const byte = bytes[this.at++] as number;
     if (byte <= 0x7f || byte >= 0xe0) return undefined;
-    if (byte <= 0x8f) return this.map(byte & 0x0f, depth);
-    if (byte <= 0x9f) return this.array(byte & 0x0f, depth);
-    if (byte <= 0xbf) return this.text(byte & 0x1f);
+    if (byte <= 0x8f) return this.#map(byte & 0x0f, depth);
+    if (byte <= 0x9f) return this.#array(byte & 0x0f, depth);
+    if (byte <= 0xbf) return this.#text(byte & 0x1f);
     switch (byte) {
       case 0xc0:
       case 0xc2:
@@ -104,44 +104,44 @@ export class MsgpackWalk implements MsgpackFindings {
       case 0xc5:
       case 0xc6:
         this.hasBytes = true;
-        return this.skip(this.length(1 << (byte - 0xc4)));
+        return this.#skip(this.#length(1 << (byte - 0xc4)));
       case 0xd9:
-        return this.text(this.length(1));
+        return this.#text(this.#length(1));
       case 0xda:
-        return this.text(this.length(2));
+        return this.#text(this.#length(2));
       case 0xdb:
-        return this.text(this.length(4));
+        return this.#text(this.#length(4));
       case 0xca:
-        return this.wideNumber(byte, 4);
+        return this.#wideNumber(byte, 4);
       // Integers beyond 2^53 - 1 are decoded as doubles that are not safe integers. The receiver refuses
       // them.
       case 0xcb:
       case 0xcf:
       case 0xd3:
-        return this.wideNumber(byte, 8);
+        return this.#wideNumber(byte, 8);
       case 0xcc:
       case 0xd0:
-        return this.skip(1);
+        return this.#skip(1);
       case 0xcd:
       case 0xd1:
-        return this.skip(2);
+        return this.#skip(2);
       case 0xce:
       case 0xd2:
-        return this.skip(4);
+        return this.#skip(4);
       case 0xdc:
-        return this.array(this.length(2), depth);
+        return this.#array(this.#length(2), depth);
       case 0xdd:
-        return this.array(this.length(4), depth);
+        return this.#array(this.#length(4), depth);
       case 0xde:
-        return this.map(this.length(2), depth);
+        return this.#map(this.#length(2), depth);
       case 0xdf:
-        return this.map(this.length(4), depth);
+        return this.#map(this.#length(4), depth);
       default:
         return 'extension types are not part of the contract';
     }
   }
 
-  private array(count: number, depth: number): string | undefined {
+  #array(count: number, depth: number): string | undefined {
     if (count < 0 || count > this.bytes.length - this.at) return TRUNCATED;
     if (depth <= 0) return TOO_DEEP;
     for (let i = 0; i < count; i++) {
@@ -151,7 +151,7 @@ export class MsgpackWalk implements MsgpackFindings {
     return undefined;
   }
 
-  private map(count: number, depth: number): string | undefined {
+  #map(count: number, depth: number): string | undefined {
     if (count < 0 || count * 2 > this.bytes.length - this.at) return TRUNCATED;
     if (depth <= 0) return TOO_DEEP;
     for (let i = 0; i < count; i++) {
@@ -159,15 +159,15 @@ export class MsgpackWalk implements MsgpackFindings {
       const isString = (key >= 0xa0 && key <= 0xbf) || (key >= 0xd9 && key <= 0xdb);
       if (!isString) return 'a map key is not a string';
       const start = this.at;
-      const wrong = this.value(0) ?? this.noteKey(start) ?? this.value(depth - 1);
+      const wrong = this.value(0) ?? this.#noteKey(start) ?? this.value(depth - 1);
       if (wrong !== undefined) return wrong;
     }
     return undefined;
   }
 
-  private wideNumber(byte: number, size: number): string | undefined {
+  #wideNumber(byte: number, size: number): string | undefined {
     const { bytes, at } = this;
-    const wrong = this.skip(size);
+    const wrong = this.#skip(size);
     if (wrong !== undefined) return wrong;
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, size);
     const value =
@@ -180,7 +180,7 @@ export class MsgpackWalk implements MsgpackFindings {
     return undefined;
   }
 
-  private noteKey(start: number): undefined {
+  #noteKey(start: number): undefined {
     const end = this.at;
     if (end - start >= PROTO.length && end - start <= PROTO.length + 5) {
       for (let i = 1; i <= PROTO.length; i++) {
@@ -191,9 +191,9 @@ export class MsgpackWalk implements MsgpackFindings {
     return undefined;
   }
 
-  private text(count: number): string | undefined {
+  #text(count: number): string | undefined {
     const start = this.at;
-    const wrong = this.skip(count);
+    const wrong = this.#skip(count);
     if (wrong !== undefined || this.badText) return wrong;
     for (let i = start; i < this.at; i++) {
       if ((this.bytes[i] as number) >= 0x80) {
@@ -205,14 +205,14 @@ export class MsgpackWalk implements MsgpackFindings {
   }
 
   /** Reads a big-endian length. Returns -1 if the frame ends before it. */
-  private length(size: number): number {
+  #length(size: number): number {
     if (this.at + size > this.bytes.length) return -1;
     let length = 0;
     for (let i = 0; i < size; i++) length = length * 256 + (this.bytes[this.at++] as number);
     return length;
   }
 
-  private skip(count: number): string | undefined {
+  #skip(count: number): string | undefined {
     if (count < 0 || count > this.bytes.length - this.at) return TRUNCATED;
     this.at += count;
     return undefined;

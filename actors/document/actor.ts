@@ -52,23 +52,23 @@ export interface Arrived {
 
 export class DocumentActor {
   readonly name: string;
-  private readonly effects: DocumentEffects<DocumentActor>;
-  private readonly limits: ActorLimits;
-  private readonly mailbox: Mailbox<Arrived>;
-  private readonly audience: Audience;
-  private readonly turnedAway = new TurnedAway();
-  private mode: Mode = 'cold';
+  readonly #effects: DocumentEffects<DocumentActor>;
+  readonly #limits: ActorLimits;
+  readonly #mailbox: Mailbox<Arrived>;
+  readonly #audience: Audience;
+  readonly #turnedAway = new TurnedAway();
+  #mode: Mode = 'cold';
   /** Set while the document is active. */
-  private resident: ResidentDocument | undefined;
+  #resident: ResidentDocument | undefined;
   /** Kept when the document leaves memory. */
-  private knownId: number | undefined;
+  #knownId: number | undefined;
   /** Kept by the worker's turns. */
   readonly turn = new TurnMark();
   /**
    * Pieces of work that wait for a turn. They belong to messages that came before all messages in the
    * mailbox.
    */
-  private work: (() => void)[] = [];
+  #work: (() => void)[] = [];
   /** The message that is being handled. */
   handling: Pick<Arrived, 'link' | 'message'> | undefined;
   /** When the latest message came, in ms of the host's clock. Set by the host. */
@@ -80,51 +80,51 @@ export class DocumentActor {
 
   constructor(name: string, effects: ActorEffects, limits: ActorLimits) {
     this.name = name;
-    this.effects = new DocumentEffects(effects, this);
-    this.limits = limits;
-    this.mailbox = new Mailbox(limits.mailbox, (item) => {
-      if (item.postponed) this.effects.settled(item);
+    this.#effects = new DocumentEffects(effects, this);
+    this.#limits = limits;
+    this.#mailbox = new Mailbox(limits.mailbox, (item) => {
+      if (item.postponed) this.#effects.settled(item);
     });
-    this.audience = new Audience(name, this.effects, limits);
+    this.#audience = new Audience(name, this.#effects, limits);
   }
 
   /** The document's id. Undefined until the document has been loaded. */
   get id(): number | undefined {
-    return this.knownId;
+    return this.#knownId;
   }
 
   get kindName(): KindName | undefined {
-    return this.resident?.document.kind.name;
+    return this.#resident?.document.kind.name;
   }
 
   /** Approximate bytes in memory. */
   get bytes(): number {
-    return 512 + 256 * this.audience.subscribers.size + (this.resident?.document.bytes ?? 0);
+    return 512 + 256 * this.#audience.subscribers.size + (this.#resident?.document.bytes ?? 0);
   }
 
   get isResident(): boolean {
-    return this.resident !== undefined;
+    return this.#resident !== undefined;
   }
 
   /** True if nothing is under way, so that the memory of the document may be freed. */
   get isQuiet(): boolean {
     return (
-      this.mode === 'cold' || (this.mode === 'active' && this.resident?.isQuiet === true && !this.hasWork)
+      this.#mode === 'cold' || (this.#mode === 'active' && this.#resident?.isQuiet === true && !this.hasWork)
     );
   }
 
   /** True if a message or a piece of work waits for a turn or for the load. */
   get hasWork(): boolean {
-    return this.work.length > 0 || !this.mailbox.isEmpty;
+    return this.#work.length > 0 || !this.#mailbox.isEmpty;
   }
 
   /** True if a submit waits in the mailbox. */
   get hasWaitingSubmits(): boolean {
-    return this.mailbox.find(({ message }) => message[0] === SUBMIT) !== undefined;
+    return this.#mailbox.find(({ message }) => message[0] === SUBMIT) !== undefined;
   }
 
   get hasSubscribers(): boolean {
-    return this.audience.subscribers.size > 0;
+    return this.#audience.subscribers.size > 0;
   }
 
   /**
@@ -133,47 +133,47 @@ export class DocumentActor {
    * last call.
    */
   releaseChannels(): readonly ActorChannel[] {
-    const { subscribers } = this.audience;
+    const { subscribers } = this.#audience;
     if (!subscribers.emptied) return NONE;
     subscribers.emptied = false;
     const isUsed = ({ link, channelId }: ActorChannel): boolean =>
       subscribers.hasChannel(link, channelId) ||
-      this.mailbox.find((item) => item.link === link && item.message[1] === channelId) !== undefined;
+      this.#mailbox.find((item) => item.link === link && item.message[1] === channelId) !== undefined;
     const released = this.channels.filter((channel) => !isUsed(channel));
     if (released.length > 0) this.channels = this.channels.filter((channel) => !released.includes(channel));
     return released;
   }
 
   handle(link: number, message: ToOwner): void {
-    if (this.mode === 'dropped') return;
-    if (!this.mayEnter(link, message)) return;
-    if (this.resident !== undefined && this.mailbox.isEmpty) {
-      this.process(this.resident, link, message);
+    if (this.#mode === 'dropped') return;
+    if (!this.#mayEnter(link, message)) return;
+    if (this.#resident !== undefined && this.#mailbox.isEmpty) {
+      this.#process(this.#resident, link, message);
       return;
     }
-    if (this.mode === 'cold' && message[0] === CLOSE) {
-      this.audience.leaveBy(link, message[2]);
+    if (this.#mode === 'cold' && message[0] === CLOSE) {
+      this.#audience.leaveBy(link, message[2]);
       return;
     }
-    this.keep({ link, message, postponed: false });
-    if (this.mode === 'cold') this.load();
+    this.#keep({ link, message, postponed: false });
+    if (this.#mode === 'cold') this.#load();
   }
 
   /** Queues a message for the turn of a document that is in memory. */
   postpone(link: number, message: ToOwner): void {
-    if (this.mode === 'dropped' || !this.mayEnter(link, message)) return;
+    if (this.#mode === 'dropped' || !this.#mayEnter(link, message)) return;
     const item = { link, message, postponed: true };
-    if (this.keep(item)) this.effects.postponed(item);
+    if (this.#keep(item)) this.#effects.postponed(item);
   }
 
   /** Queues a piece of work for the document's turn. */
   later(act: () => void): void {
-    if (this.mode !== 'dropped') this.work.push(act);
+    if (this.#mode !== 'dropped') this.#work.push(act);
   }
 
   /** Queues a piece of work before everything else that waits. */
   next(act: () => void): void {
-    if (this.mode !== 'dropped') this.work.unshift(act);
+    if (this.#mode !== 'dropped') this.#work.unshift(act);
   }
 
   /**
@@ -181,50 +181,50 @@ export class DocumentActor {
    * True if more is ready.
    */
   takeTurn(): boolean {
-    const act = this.work.shift();
+    const act = this.#work.shift();
     if (act !== undefined) {
       act();
       return this.canGoOn;
     }
-    const item = this.resident === undefined ? undefined : this.mailbox.take();
-    if (item !== undefined && this.resident !== undefined)
-      this.process(this.resident, item.link, item.message);
+    const item = this.#resident === undefined ? undefined : this.#mailbox.take();
+    if (item !== undefined && this.#resident !== undefined)
+      this.#process(this.#resident, item.link, item.message);
     return this.canGoOn;
   }
 
   /** True if work or a message waits for nothing but a turn. */
   get canGoOn(): boolean {
-    return this.work.length > 0 || (this.resident !== undefined && !this.mailbox.isEmpty);
+    return this.#work.length > 0 || (this.#resident !== undefined && !this.#mailbox.isEmpty);
   }
 
   /** True if the next piece of work goes through a large patch or through a whole large document. */
   get isCostlyNext(): boolean {
-    const next = this.work.length > 0 ? undefined : this.mailbox.next?.message;
+    const next = this.#work.length > 0 ? undefined : this.#mailbox.next?.message;
     if (next !== undefined && next[0] !== OPEN) return sizeOf(next) > LARGE_PATCH;
-    return this.resident === undefined || this.resident.document.bytes > LARGE_DOCUMENT;
+    return this.#resident === undefined || this.#resident.document.bytes > LARGE_DOCUMENT;
   }
 
   /** False if the message stands behind one that was turned away. It has then been turned away too. */
-  private mayEnter(link: number, message: ToOwner): boolean {
-    const lastSeq = (): number => this.resident?.lastSeqOf(link, message[2]) ?? 0;
-    const behind = this.turnedAway.arrives(link, message, lastSeq);
-    if (behind !== undefined) this.audience.turnAway(link, message, behind, BEHIND_OPEN);
+  #mayEnter(link: number, message: ToOwner): boolean {
+    const lastSeq = (): number => this.#resident?.lastSeqOf(link, message[2]) ?? 0;
+    const behind = this.#turnedAway.arrives(link, message, lastSeq);
+    if (behind !== undefined) this.#audience.turnAway(link, message, behind, BEHIND_OPEN);
     return behind === undefined;
   }
 
   /** False if the message did not fit. It has then been answered. */
-  private keep(item: Arrived): boolean {
+  #keep(item: Arrived): boolean {
     const { link, message, postponed } = item;
-    const { rooms } = this.effects;
+    const { rooms } = this.#effects;
     const room = postponed ? rooms.turns : rooms.loads;
     // A close is always taken, because it frees memory.
-    if (this.mailbox.put(item, sizeOf(message), room, message[0] === CLOSE)) return true;
-    this.turnedAway.add(link, message, 'overloaded');
-    this.audience.turnAway(link, message, 'overloaded', 'too many messages wait for this document');
+    if (this.#mailbox.put(item, sizeOf(message), room, message[0] === CLOSE)) return true;
+    this.#turnedAway.add(link, message, 'overloaded');
+    this.#audience.turnAway(link, message, 'overloaded', 'too many messages wait for this document');
     return false;
   }
 
-  private process(resident: ResidentDocument, link: number, message: ToOwner): void {
+  #process(resident: ResidentDocument, link: number, message: ToOwner): void {
     this.handling = { link, message };
     resident.process(link, message);
     this.handling = undefined;
@@ -232,14 +232,14 @@ export class DocumentActor {
 
   /** Removes all subscribers and messages of a link that is gone. */
   linkLost(link: number): void {
-    this.mailbox.removeWhere((item) => item.link === link);
-    this.turnedAway.linkLost(link);
-    this.audience.leaveLink(link);
+    this.#mailbox.removeWhere((item) => item.link === link);
+    this.#turnedAway.linkLost(link);
+    this.#audience.leaveLink(link);
   }
 
   /** Reports that patches up to `version` are durable. */
   durableTo(version: number): void {
-    this.resident?.durableTo(version);
+    this.#resident?.durableTo(version);
   }
 
   /**
@@ -248,15 +248,15 @@ export class DocumentActor {
    */
   halt(): void {
     this.unload();
-    if (this.mode !== 'dropped') this.setMode('halted');
+    if (this.#mode !== 'dropped') this.#setMode('halted');
   }
 
   /** Rejects patches that the store can never hold, and starts the document over from the log. */
   refusedByStore(entries: readonly Pick<Entry, 'client' | 'seq'>[]): void {
     for (const { client, seq } of entries) {
-      const author = this.audience.subscribers.ofClient(client);
+      const author = this.#audience.subscribers.ofClient(client);
       if (author !== undefined)
-        this.audience.refuse(author, seq, 'bad-op', 'the store cannot hold this patch');
+        this.#audience.refuse(author, seq, 'bad-op', 'the store cannot hold this patch');
     }
     this.reset();
   }
@@ -266,14 +266,14 @@ export class DocumentActor {
    * again. With `moved` they look for the new owner, and so do the senders of waiting messages.
    */
   reset(moved = false): void {
-    this.turnedAway.clear();
-    this.audience.reset();
+    this.#turnedAway.clear();
+    this.#audience.reset();
     const told = new Set<string>();
-    for (const { link, message } of this.mailbox.clear()) {
+    for (const { link, message } of this.#mailbox.clear()) {
       if (message[0] !== OPEN && message[0] !== SUBMIT) continue;
       const channel = `${link} ${message[1]}`;
-      if (!moved) this.audience.turnAway(link, message, 'unavailable', 'the document starts over');
-      else if (!told.has(channel)) this.effects.send(link, [RESET, message[1]]);
+      if (!moved) this.#audience.turnAway(link, message, 'unavailable', 'the document starts over');
+      else if (!told.has(channel)) this.#effects.send(link, [RESET, message[1]]);
       told.add(channel);
     }
     this.unload();
@@ -281,9 +281,9 @@ export class DocumentActor {
 
   /** Tells the senders of all waiting messages to try again. */
   refuseWaiting(why: string): void {
-    for (const { link, message } of this.mailbox.clear()) {
+    for (const { link, message } of this.#mailbox.clear()) {
       if (message[0] === OPEN || message[0] === SUBMIT)
-        this.audience.turnAway(link, message, 'unavailable', why);
+        this.#audience.turnAway(link, message, 'unavailable', why);
     }
   }
 
@@ -292,93 +292,93 @@ export class DocumentActor {
    * only when the document is quiet.
    */
   unload(): void {
-    this.resident?.end();
-    this.resident = undefined;
-    if (this.mode !== 'dropped') this.setMode('cold');
+    this.#resident?.end();
+    this.#resident = undefined;
+    if (this.#mode !== 'dropped') this.#setMode('cold');
   }
 
   drop(): void {
     this.unload();
-    this.work = [];
-    this.mailbox.clear();
-    this.setMode('dropped');
+    this.#work = [];
+    this.#mailbox.clear();
+    this.#setMode('dropped');
   }
 
   /**
    * Call it before the document is unloaded. True if a snapshot is being made; its end frees the document.
    */
   foldWhenIdle(): boolean {
-    return this.resident?.foldWhenIdle() ?? false;
+    return this.#resident?.foldWhenIdle() ?? false;
   }
 
   flushPresence(): void {
-    this.audience.flushPresence();
+    this.#audience.flushPresence();
   }
 
-  private setMode(mode: Mode): void {
+  #setMode(mode: Mode): void {
     assert(
-      mode === this.mode || MOVES[this.mode].includes(mode),
-      `a document goes from ${this.mode} to ${mode}`,
+      mode === this.#mode || MOVES[this.#mode].includes(mode),
+      `a document goes from ${this.#mode} to ${mode}`,
     );
-    this.mode = mode;
+    this.#mode = mode;
   }
 
-  private load(): void {
-    this.setMode('loading');
-    const first = this.mailbox.find((item) => item.message[0] === OPEN)?.message;
+  #load(): void {
+    this.#setMode('loading');
+    const first = this.#mailbox.find((item) => item.message[0] === OPEN)?.message;
     const create = first?.[0] === OPEN ? first[3].kind : undefined;
-    this.effects.load(create, (result) => {
-      if (this.mode !== 'loading') return;
-      if (result.type === 'loaded') this.loaded(result);
-      else this.notLoaded(result);
+    this.#effects.load(create, (result) => {
+      if (this.#mode !== 'loading') return;
+      if (result.type === 'loaded') this.#loaded(result);
+      else this.#notLoaded(result);
     });
   }
 
-  private loaded({ document, loaded }: LoadResult & { readonly type: 'loaded' }): void {
-    const resident = new ResidentDocument(document, loaded, this.audience, this.effects, this.limits);
-    this.resident = resident;
-    this.knownId = document.id;
-    this.setMode('active');
-    while (this.resident === resident && this.work.length === 0 && !this.effects.mustYield) {
-      const item = this.mailbox.take();
+  #loaded({ document, loaded }: LoadResult & { readonly type: 'loaded' }): void {
+    const resident = new ResidentDocument(document, loaded, this.#audience, this.#effects, this.#limits);
+    this.#resident = resident;
+    this.#knownId = document.id;
+    this.#setMode('active');
+    while (this.#resident === resident && this.#work.length === 0 && !this.#effects.mustYield) {
+      const item = this.#mailbox.take();
       if (item === undefined) break;
-      this.process(resident, item.link, item.message);
+      this.#process(resident, item.link, item.message);
     }
-    if (this.resident !== resident) return;
-    if (this.canGoOn) this.effects.wantTurn();
-    else this.forgetTurnedAway();
+    if (this.#resident !== resident) return;
+    if (this.canGoOn) this.#effects.wantTurn();
+    else this.#forgetTurnedAway();
   }
 
-  private notLoaded(result: Exclude<LoadResult, { readonly type: 'loaded' }>): void {
+  #notLoaded(result: Exclude<LoadResult, { readonly type: 'loaded' }>): void {
     const [code, text]: [ErrorCode, string] =
       result.type === 'missing' ? ['not-found', 'there is no such document'] : [result.code, result.message];
-    this.setMode('cold');
+    this.#setMode('cold');
     let isWanted = false;
-    for (const item of this.mailbox.clear()) {
+    for (const item of this.#mailbox.clear()) {
       // A later open may create the document that the first one only asked for.
       const creates = item.message[0] === OPEN && item.message[3].kind !== undefined;
       isWanted ||= result.type === 'missing' && creates;
       const { link, message } = item;
-      if (!isWanted) this.audience.turnAway(link, message, code, text);
+      if (!isWanted) this.#audience.turnAway(link, message, code, text);
       else
-        this.mailbox.put(
+        this.#mailbox.put(
           { link, message, postponed: false },
           sizeOf(message),
-          this.effects.rooms.loads,
+          this.#effects.rooms.loads,
           true,
         );
     }
-    if (isWanted) this.load();
-    else this.forgetTurnedAway();
+    if (isWanted) this.#load();
+    else this.#forgetTurnedAway();
   }
 
   /**
    * Call it when all waiting opens have been answered. Forgets refused submits of opens that made no
    * subscriber.
    */
-  private forgetTurnedAway(): void {
-    this.turnedAway.keep(
-      (link, subscriptionId) => this.audience.subscribers.find(link, subscriptionId) !== undefined,
+  #forgetTurnedAway(): void {
+    this.#turnedAway.keep(
+      (link, subscriptionId) => this.#audience.subscribers.find(link, subscriptionId) !== undefined,
     );
   }
 }

@@ -41,11 +41,11 @@ export class Audience {
   readonly presence: Presence;
   /** Most bytes of patches in one commit frame. */
   readonly frameBytes: number;
-  private readonly effects: DocumentEffects;
+  readonly #effects: DocumentEffects;
 
   constructor(name: string, effects: DocumentEffects, limits: ActorLimits) {
     this.name = name;
-    this.effects = effects;
+    this.#effects = effects;
     this.frameBytes = limits.receiveBytes * FRAME_SHARE;
     this.presence = new Presence(limits.receiveBytes * PRESENCE_SHARE);
   }
@@ -69,9 +69,9 @@ export class Audience {
       this.subscribers.renew(before, replaces, subscriptionId, request);
       return before;
     }
-    if (request.again && this.isOlder(request)) {
+    if (request.again && this.#isOlder(request)) {
       this.subscribers.emptied = true;
-      this.effects.send(link, [CLOSED, channelId, subscriptionId, 'replaced']);
+      this.#effects.send(link, [CLOSED, channelId, subscriptionId, 'replaced']);
       return undefined;
     }
     const { added, replaced } = this.subscribers.add(link, channelId, subscriptionId, request);
@@ -91,7 +91,7 @@ export class Audience {
    * of the same client. A subscription that was first asked for at this owner is the newer one. If both
    * came from earlier owners, the clocks of their gateways decide.
    */
-  private isOlder({ client, askedAt = 0 }: OpenRequest): boolean {
+  #isOlder({ client, askedAt = 0 }: OpenRequest): boolean {
     const other = this.subscribers.ofClient(client);
     if (other === undefined || other.askedAt === askedAt) return false;
     return !other.again || askedAt < other.askedAt;
@@ -120,7 +120,7 @@ export class Audience {
   /** Removes all subscribers and tells their gateways to open the document again. */
   reset(): void {
     for (const group of [...this.subscribers.links.values()]) {
-      this.effects.send(group.link, [RESET, group.channelId]);
+      this.#effects.send(group.link, [RESET, group.channelId]);
       for (const subscriber of [...group.subs.values()]) this.subscribers.remove(subscriber);
     }
     this.presence.clear();
@@ -129,18 +129,18 @@ export class Audience {
   setPresence(client: string, data: string | null): void {
     const allTold = !this.presence.hasUntold;
     this.presence.set(client, data);
-    if (allTold && this.presence.hasUntold) this.effects.presenceChanged();
+    if (allTold && this.presence.hasUntold) this.#effects.presenceChanged();
   }
 
   flushPresence(): void {
     const states = this.presence.takeUntold();
-    if (this.presence.hasUntold) this.effects.presenceChanged();
+    if (this.presence.hasUntold) this.#effects.presenceChanged();
     for (const group of this.subscribers.links.values())
-      this.effects.send(group.link, [STATES, group.channelId, states]);
+      this.#effects.send(group.link, [STATES, group.channelId, states]);
   }
 
   tell(subscriber: Subscriber, message: ToGateway): void {
-    this.effects.send(subscriber.link.link, message);
+    this.#effects.send(subscriber.link.link, message);
   }
 
   /**
@@ -174,11 +174,11 @@ export class Audience {
         const subscriber = this.subscribers.find(link, subscriptionId);
         const [, , , seq] = message;
         if (subscriber !== undefined) leaveOpen(subscriber, seq, submitCode(code));
-        this.effects.send(link, [REFUSED, channelId, subscriptionId, seq, submitCode(code), text]);
+        this.#effects.send(link, [REFUSED, channelId, subscriptionId, seq, submitCode(code), text]);
         return;
       }
       case PULL:
-        this.effects.send(link, [LOST, channelId, subscriptionId]);
+        this.#effects.send(link, [LOST, channelId, subscriptionId]);
         this.leaveBy(link, subscriptionId);
         return;
       case CLOSE:
@@ -200,7 +200,7 @@ export class Audience {
     message: string,
   ): void {
     this.subscribers.emptied = true;
-    this.effects.send(link, [OPEN_FAILED, channelId, subscriptionId, code, message]);
+    this.#effects.send(link, [OPEN_FAILED, channelId, subscriptionId, code, message]);
   }
 
   fail(subscriber: Subscriber, code: ErrorCode, message: string): void {
@@ -242,7 +242,7 @@ export class Audience {
         const author = this.subscribers.ofClient(entry.client);
         if (author?.joined && author.link === group) acks.push(author.subscriptionId, entry.seq);
       }
-      this.effects.send(group.link, [
+      this.#effects.send(group.link, [
         COMMIT,
         group.channelId,
         version,

@@ -18,42 +18,42 @@ export type SeqAnswer =
 
 export class ClientMemory {
   /** Alternating seq and version, newest last. */
-  private readonly pairs: number[] = [];
+  readonly #pairs: number[] = [];
   /** Highest seq taken, durable or not. 0 for none. */
   lastSeq = 0;
   /** Version of the client's latest commit in memory. 0 for none. */
   lastVersion = 0;
-  private burnt: number[] | undefined;
+  #burnt: number[] | undefined;
   /** True if memory has all seqs that this client ever committed. */
-  private complete = true;
+  #complete = true;
   /** Highest seq in the store. It may be above the seqs in memory. */
-  private storedLastSeq = 0;
+  #storedLastSeq = 0;
   /** The client may have commits that the store has forgotten. */
-  private isForgotten: boolean;
+  #isForgotten: boolean;
   /** The store may know seqs of this client that memory lacks. Call `recall` before answering. */
   needsRecall: boolean;
 
   constructor(needsRecall: boolean, isForgotten = false) {
     this.needsRecall = needsRecall;
-    this.isForgotten = isForgotten;
+    this.#isForgotten = isForgotten;
   }
 
   answer(seq: number): SeqAnswer {
-    if (this.burnt?.includes(seq)) return { type: 'burnt' };
-    if (seq > this.lastSeq) return seq > this.storedLastSeq ? NEW : { type: 'log' };
-    const { pairs } = this;
+    if (this.#burnt?.includes(seq)) return { type: 'burnt' };
+    if (seq > this.lastSeq) return seq > this.#storedLastSeq ? NEW : { type: 'log' };
+    const pairs = this.#pairs;
     for (let i = pairs.length - 2; i >= 0; i -= 2)
       if (pairs[i] === seq) return { type: 'committed', version: pairs[i + 1] ?? 0 };
-    return this.complete || seq > (pairs[0] ?? 0) ? { type: 'used' } : { type: 'log' };
+    return this.#complete || seq > (pairs[0] ?? 0) ? { type: 'used' } : { type: 'log' };
   }
 
   /** Pairs that the client committed above `version`, newest first, the latest 64. */
   pairsAbove(version: number): readonly (readonly [seq: number, version: number])[] {
     const found: [number, number][] = [];
-    for (let i = this.pairs.length - 2; i >= 0 && found.length < REMEMBERED_SEQS; i -= 2) {
-      const at = this.pairs[i + 1] ?? 0;
+    for (let i = this.#pairs.length - 2; i >= 0 && found.length < REMEMBERED_SEQS; i -= 2) {
+      const at = this.#pairs[i + 1] ?? 0;
       if (at <= version) break;
-      found.push([this.pairs[i] ?? 0, at]);
+      found.push([this.#pairs[i] ?? 0, at]);
     }
     return found;
   }
@@ -63,10 +63,10 @@ export class ClientMemory {
    * has been forgotten.
    */
   lastSeqAt(version: number): number | undefined {
-    for (let i = this.pairs.length - 2; i >= 0; i -= 2) {
-      if ((this.pairs[i + 1] ?? 0) <= version) return this.pairs[i] ?? 0;
+    for (let i = this.#pairs.length - 2; i >= 0; i -= 2) {
+      if ((this.#pairs[i + 1] ?? 0) <= version) return this.#pairs[i] ?? 0;
     }
-    return this.complete && !this.isForgotten ? 0 : undefined;
+    return this.#complete && !this.#isForgotten ? 0 : undefined;
   }
 
   committed(seq: number, version: number): void {
@@ -74,19 +74,19 @@ export class ClientMemory {
       seq > this.lastSeq && version > this.lastVersion,
       'the seqs of a client do not rise along versions',
     );
-    this.pairs.push(seq, version);
+    this.#pairs.push(seq, version);
     this.lastSeq = seq;
     this.lastVersion = version;
     // Half of the pairs are cut off at once, so that a push stays cheap.
-    if (this.pairs.length > 4 * REMEMBERED_SEQS) {
-      this.pairs.splice(0, 2 * REMEMBERED_SEQS);
-      this.complete = false;
+    if (this.#pairs.length > 4 * REMEMBERED_SEQS) {
+      this.#pairs.splice(0, 2 * REMEMBERED_SEQS);
+      this.#complete = false;
     }
   }
 
   refused(seq: number): void {
-    this.burnt ??= [];
-    if (this.burnt.push(seq) > REMEMBERED_SEQS) this.burnt.shift();
+    this.#burnt ??= [];
+    if (this.#burnt.push(seq) > REMEMBERED_SEQS) this.#burnt.shift();
   }
 
   /**
@@ -94,14 +94,14 @@ export class ClientMemory {
    * `ClientSeqs`.
    */
   recall(pairs: readonly (readonly [seq: number, version: number])[], lastSeq: number | null): void {
-    this.storedLastSeq = lastSeq ?? 0;
-    this.isForgotten ||= lastSeq === null;
-    const oldest = this.pairs[1] ?? Number.POSITIVE_INFINITY;
+    this.#storedLastSeq = lastSeq ?? 0;
+    this.#isForgotten ||= lastSeq === null;
+    const oldest = this.#pairs[1] ?? Number.POSITIVE_INFINITY;
     const older = pairs.filter(([, version]) => version < oldest).reverse();
-    this.pairs.unshift(...older.flat());
-    this.lastSeq = this.pairs.at(-2) ?? 0;
-    this.lastVersion = this.pairs.at(-1) ?? 0;
-    this.complete = pairs.length < REMEMBERED_SEQS;
+    this.#pairs.unshift(...older.flat());
+    this.lastSeq = this.#pairs.at(-2) ?? 0;
+    this.lastVersion = this.#pairs.at(-1) ?? 0;
+    this.#complete = pairs.length < REMEMBERED_SEQS;
     this.needsRecall = false;
   }
 }

@@ -80,41 +80,41 @@ export class Document {
    * (`OpenedSession.historyTag`).
    */
   readonly history: string;
-  private readonly limits: KindLimits;
-  private readonly state: unknown;
+  readonly #limits: KindLimits;
+  readonly #state: unknown;
   /**
    * Patches of the versions `first` to `head`, without a gap. All patches that are not durable are among
    * them.
    */
-  private entries: Entry[] = [];
+  #entries: Entry[] = [];
   /** Bytes of `entries` in the log, and in memory. */
-  private entryBytes = 0;
-  private entryMemory = 0;
-  private first: number;
+  #entryBytes = 0;
+  #entryMemory = 0;
+  #first: number;
   head: number;
   durable: number;
   /** The epoch of the last patch that was replayed. Along versions epochs never fall. */
-  private epoch = 0;
-  private readonly clients = new Map<string, ClientMemory>();
+  #epoch = 0;
+  readonly #clients = new Map<string, ClientMemory>();
   /** More clients than this are searched for clients to drop. */
-  private clientsToLook = 2 * KEPT_CLIENTS;
+  #clientsToLook = 2 * KEPT_CLIENTS;
   /** Some clients with patches up to this version have been dropped from memory. */
-  private forgotBelow = 0;
+  #forgotBelow = 0;
   /**
    * Clients that the store knows and memory may lack. Undefined if they are too many to list; then any
    * client may be one.
    */
-  private storedClients: ReadonlySet<string> | undefined;
+  #storedClients: ReadonlySet<string> | undefined;
   /**
    * The store has forgotten clients, so a client in neither `clients` nor `storedClients` may have
    * committed nevertheless.
    */
-  private readonly someForgotten: boolean;
+  readonly #someForgotten: boolean;
   /**
    * The last snapshot that was made. It is kept while nothing changes, and for a large document until much
    * has been committed since.
    */
-  private cached: { version: number; snapshot: EncodedSnapshot; loggedSince: number } | undefined;
+  #cached: { version: number; snapshot: EncodedSnapshot; loggedSince: number } | undefined;
 
   /**
    * `loaded.deltas` may be left out and replayed one by one. `state` is the state that was already read
@@ -131,12 +131,12 @@ export class Document {
   ) {
     this.kind = kind;
     this.history = historyOf(loaded.id, historyTag);
-    this.storedClients = stored.clients && new Set(stored.clients);
-    this.someForgotten = stored.someForgotten;
+    this.#storedClients = stored.clients && new Set(stored.clients);
+    this.#someForgotten = stored.someForgotten;
     this.id = loaded.id;
-    this.limits = limits;
-    this.state = state;
-    this.first = loaded.snapshotVersion + 1;
+    this.#limits = limits;
+    this.#state = state;
+    this.#first = loaded.snapshotVersion + 1;
     this.head = loaded.snapshotVersion;
     this.durable = this.head;
     for (const delta of loaded.deltas) this.replay(delta);
@@ -149,49 +149,49 @@ export class Document {
   replay(delta: StoredDelta): void {
     const { kind } = this;
     if (delta.version !== this.head + 1) throw new Error(`version ${delta.version} follows ${this.head}`);
-    if (delta.epoch < this.epoch) throw new Error(`epoch ${delta.epoch} follows ${this.epoch} in the log`);
-    this.epoch = delta.epoch;
+    if (delta.epoch < this.#epoch) throw new Error(`epoch ${delta.epoch} follows ${this.#epoch} in the log`);
+    this.#epoch = delta.epoch;
     const entry = entryOf(delta);
     const op = opOf(kind, entry);
-    const applied = kind.apply(this.state, op);
+    const applied = kind.apply(this.#state, op);
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
-    this.push(kept(kind, { ...entry, op }));
+    this.#push(kept(kind, { ...entry, op }));
     this.memory(delta.client).committed(delta.seq, delta.version);
     this.durable = this.head;
   }
 
   /** Approximate bytes that this document holds in memory. */
   get bytes(): number {
-    const cached = this.cached?.snapshot.memory ?? 0;
-    return 2048 + this.kind.memory(this.state) + cached + this.entryMemory + 256 * this.clients.size;
+    const cached = this.#cached?.snapshot.memory ?? 0;
+    return 2048 + this.kind.memory(this.#state) + cached + this.#entryMemory + 256 * this.#clients.size;
   }
 
   /** The oldest version whose patch is in memory. It is head + 1 if no patch is. */
   get windowStart(): number {
-    return this.first;
+    return this.#first;
   }
 
   /** Bytes that the patches in memory have in the log. */
   get windowBytes(): number {
-    return this.entryBytes;
+    return this.#entryBytes;
   }
 
   get snapshotBytes(): number {
-    return this.kind.size(this.state);
+    return this.kind.size(this.#state);
   }
 
   memory(client: string): ClientMemory {
-    let memory = this.clients.get(client);
+    let memory = this.#clients.get(client);
     if (memory === undefined) {
-      memory = new ClientMemory(this.mayBeStored(client), this.someForgotten);
-      this.clients.set(client, memory);
+      memory = new ClientMemory(this.#mayBeStored(client), this.#someForgotten);
+      this.#clients.set(client, memory);
     }
     return memory;
   }
 
   /** True if the store must be asked for this client's seqs before it may submit. */
   needsRecall(client: string): boolean {
-    return this.clients.get(client)?.needsRecall ?? this.mayBeStored(client);
+    return this.#clients.get(client)?.needsRecall ?? this.#mayBeStored(client);
   }
 
   /**
@@ -199,8 +199,8 @@ export class Document {
    * it, or if it has been forgotten.
    */
   lastSeqAt(client: string, version: number): number | undefined {
-    const memory = this.clients.get(client);
-    if (memory === undefined) return this.mayBeStored(client) || this.someForgotten ? undefined : 0;
+    const memory = this.#clients.get(client);
+    if (memory === undefined) return this.#mayBeStored(client) || this.#someForgotten ? undefined : 0;
     return memory.lastSeqAt(version);
   }
 
@@ -210,32 +210,32 @@ export class Document {
    * dropped, nor are clients with patches that are not durable.
    */
   forgetClients(isHere: (client: string) => boolean): void {
-    if (this.clients.size <= this.clientsToLook) return;
-    const away = [...this.clients].filter(
+    if (this.#clients.size <= this.#clientsToLook) return;
+    const away = [...this.#clients].filter(
       ([client, memory]) => !isHere(client) && memory.lastVersion <= this.durable,
     );
     away.sort(([, a], [, b]) => b.lastVersion - a.lastVersion);
-    for (const [client] of away.slice(KEPT_CLIENTS)) this.clients.delete(client);
+    for (const [client] of away.slice(KEPT_CLIENTS)) this.#clients.delete(client);
     if (away.length > KEPT_CLIENTS) {
-      this.storedClients = undefined;
-      this.forgotBelow = this.head;
+      this.#storedClients = undefined;
+      this.#forgotBelow = this.head;
     }
     // A search costs as much as there are clients, so it runs once for this many new ones.
-    this.clientsToLook = this.clients.size + KEPT_CLIENTS;
+    this.#clientsToLook = this.#clients.size + KEPT_CLIENTS;
   }
 
   /** Clients whose seqs are in memory. */
   get rememberedClients(): number {
-    return this.clients.size;
+    return this.#clients.size;
   }
 
-  private mayBeStored(client: string): boolean {
-    return this.storedClients === undefined || this.storedClients.has(client);
+  #mayBeStored(client: string): boolean {
+    return this.#storedClients === undefined || this.#storedClients.has(client);
   }
 
   /** The last snapshot of a large document, with its version. Undefined if much has been committed since. */
   recentSnapshot(): RecentSnapshot | undefined {
-    return this.cached;
+    return this.#cached;
   }
 
   /**
@@ -252,17 +252,17 @@ export class Document {
    */
   unmerged(): Unmerged | undefined {
     const version = this.head;
-    if (this.cached?.version === version) return undefined;
-    const found = this.kind.unmerged?.(this.state);
+    if (this.#cached?.version === version) return undefined;
+    const found = this.kind.unmerged?.(this.#state);
     if (found === undefined) return undefined;
     return {
       updates: found.updates,
       merged: (bytes) => {
         found.adopt(bytes);
-        const since = this.entries.slice(version + 1 - this.first);
+        const since = this.#entries.slice(version + 1 - this.#first);
         const loggedSince = since.reduce((sum, { size }) => sum + size, 0);
         const snapshot = new EncodedSnapshot(bytes);
-        this.cached = { version, snapshot, loggedSince };
+        this.#cached = { version, snapshot, loggedSince };
         return { version, snapshot };
       },
     };
@@ -274,17 +274,17 @@ export class Document {
    */
   *snapshotPieces(): Pieces<RecentSnapshot> {
     const version = this.head;
-    if (this.cached?.version !== version) {
-      const pieces = snapshotOf(this.kind, this.state);
+    if (this.#cached?.version !== version) {
+      const pieces = snapshotOf(this.kind, this.#state);
       let next = pieces.next();
       while (next.done !== true) {
         yield;
         if (this.head !== version) return atOnce(this.snapshotPieces());
         next = pieces.next();
       }
-      this.cached = { version, snapshot: new EncodedSnapshot(next.value), loggedSince: 0 };
+      this.#cached = { version, snapshot: new EncodedSnapshot(next.value), loggedSince: 0 };
     }
-    return this.cached;
+    return this.#cached;
   }
 
   /**
@@ -292,9 +292,9 @@ export class Document {
    * from memory.
    */
   clientsAbove(version: number): readonly ClientPairs[] | undefined {
-    if (version < this.forgotBelow) return undefined;
+    if (version < this.#forgotBelow) return undefined;
     const found: ClientPairs[] = [];
-    for (const [client, memory] of this.clients) {
+    for (const [client, memory] of this.#clients) {
       const pairs = memory.pairsAbove(version);
       if (pairs[0] !== undefined) found.push({ client, lastSeq: pairs[0][0], pairs });
     }
@@ -303,7 +303,7 @@ export class Document {
 
   /** Patches of the versions from `after` + 1 to `upTo`. All of them must be in memory. */
   slice(after: number, upTo: number): readonly Entry[] {
-    return this.entries.slice(after + 1 - this.first, upTo + 1 - this.first);
+    return this.#entries.slice(after + 1 - this.#first, upTo + 1 - this.#first);
   }
 
   /** `older` has the patches between the submission's base and the window, if they were fetched. */
@@ -323,52 +323,52 @@ export class Document {
       default:
         throw new Error(answer satisfies never);
     }
-    const result = this.commit(submission, older);
+    const result = this.#commit(submission, older);
     if (result.type === 'committed') memory.committed(submission.seq, result.entry.version);
     else if (result.type === 'rejected') memory.refused(submission.seq);
     return result;
   }
 
-  private commit(submission: Submission, older: readonly unknown[]): Submitted {
+  #commit(submission: Submission, older: readonly unknown[]): Submitted {
     const { kind } = this;
     const refusal = refusalOf(submission.op);
     if (refusal !== undefined) return rejected(refusal.code, refusal.message);
     const ordered = kind.name === 'yjs' || submission.base < 0;
     const base = ordered ? this.head : submission.base;
     if (base > this.head) return rejected('version-unknown', `the head is version ${this.head}`);
-    if (base + 1 + older.length < this.first) {
-      return { type: 'needs-history', after: base, upTo: this.first - 1 };
+    if (base + 1 + older.length < this.#first) {
+      return { type: 'needs-history', after: base, upTo: this.#first - 1 };
     }
     const wire = fromLink(kind, submission.op);
-    const parsed = kind.parse(wire, this.limits);
+    const parsed = kind.parse(wire, this.#limits);
     if (!parsed.ok) return failed(parsed);
     const past: unknown[] = base === this.head ? [] : [...older];
     for (let v = base + older.length + 1; v <= this.head; v++) {
-      const entry = this.entries[v - this.first];
+      const entry = this.#entries[v - this.#first];
       if (entry === undefined) throw new Error(`version ${v} is not in memory`);
       past.push(opOf(kind, entry));
     }
-    const applied = kind.commit(this.state, parsed.value, past, this.limits);
+    const applied = kind.commit(this.#state, parsed.value, past, this.#limits);
     if (!applied.ok) return failed(applied);
     const { op } = applied.value;
     const stored = storedFromLink(kind, submission.op, wire, parsed.value, op);
     const { client, seq } = submission;
     const entry: Entry = { version: this.head + 1, client, seq, size: stored.length, op, stored };
-    this.push(isLarge(entry) ? entry : kept(kind, entry));
+    this.#push(isLarge(entry) ? entry : kept(kind, entry));
     return { type: 'committed', entry, stored };
   }
 
-  private push(entry: Entry): void {
+  #push(entry: Entry): void {
     assert(entry.version === this.head + 1, 'a version is left out');
-    this.entries.push(entry);
-    this.entryBytes += entry.size;
-    this.entryMemory += memoryOf(entry);
+    this.#entries.push(entry);
+    this.#entryBytes += entry.size;
+    this.#entryMemory += memoryOf(entry);
     this.head = entry.version;
-    const { cached } = this;
+    const cached = this.#cached;
     if (cached === undefined) return;
     cached.loggedSince += entry.size;
     const { length } = cached.snapshot;
-    if (length < RECENT_FROM || cached.loggedSince > length * RECENT_SHARE) this.cached = undefined;
+    if (length < RECENT_FROM || cached.loggedSince > length * RECENT_SHARE) this.#cached = undefined;
   }
 
   /**
@@ -377,26 +377,26 @@ export class Document {
   durableTo(version: number): void {
     assert(version >= this.durable && version <= this.head, 'the durable version falls, or passes the head');
     for (let v = this.durable + 1; v <= version; v++) {
-      const entry = this.entries[v - this.first];
-      if (entry?.stored !== undefined) this.entries[v - this.first] = kept(this.kind, entry);
+      const entry = this.#entries[v - this.#first];
+      if (entry?.stored !== undefined) this.#entries[v - this.#first] = kept(this.kind, entry);
     }
     this.durable = version;
   }
 
   /** Drops the oldest durable patches beyond `keep` patches or `keepBytes` bytes. */
   trim(keep: number, keepBytes: number): void {
-    const most = this.durable + 1 - this.first;
+    const most = this.durable + 1 - this.#first;
     let drop = 0;
     for (; drop < most; drop++) {
-      if (this.entries.length - drop <= keep && this.entryBytes <= keepBytes) break;
-      const entry = this.entries[drop];
+      if (this.#entries.length - drop <= keep && this.#entryBytes <= keepBytes) break;
+      const entry = this.#entries[drop];
       if (entry === undefined) break;
-      this.entryBytes -= entry.size;
-      this.entryMemory -= memoryOf(entry);
+      this.#entryBytes -= entry.size;
+      this.#entryMemory -= memoryOf(entry);
     }
     if (drop <= 0) return;
-    this.entries = this.entries.slice(drop);
-    this.first += drop;
+    this.#entries = this.#entries.slice(drop);
+    this.#first += drop;
   }
 }
 

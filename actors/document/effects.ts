@@ -125,99 +125,99 @@ export interface Rooms {
 
 /** The effects of one actor: the same as `Effects`, without the actor in each call. */
 export class DocumentEffects<Actor = unknown> {
-  private readonly effects: Effects<Actor>;
-  private readonly actor: Actor;
+  readonly #effects: Effects<Actor>;
+  readonly #actor: Actor;
 
   constructor(effects: Effects<Actor>, actor: Actor) {
-    this.effects = effects;
-    this.actor = actor;
+    this.#effects = effects;
+    this.#actor = actor;
   }
 
   get full(): boolean {
-    return this.effects.full;
+    return this.#effects.full;
   }
 
   send(link: number, message: ToGateway): void {
-    this.effects.send(link, message);
+    this.#effects.send(link, message);
   }
 
   append(entry: Entry, user: string, stored: Uint8Array): void {
-    this.effects.append(this.actor, entry, user, stored);
+    this.#effects.append(this.#actor, entry, user, stored);
   }
 
   load(create: KindName | undefined, done: (result: LoadResult) => void): void {
-    this.effects.load(this.actor, create, done);
+    this.#effects.load(this.#actor, create, done);
   }
 
   history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void {
-    this.effects.history(this.actor, after, upTo, maxBytes, done);
+    this.#effects.history(this.#actor, after, upTo, maxBytes, done);
   }
 
   reserve(bytes: number, then: (release: () => void) => void): boolean {
-    return this.effects.reserve(this.actor, bytes, then);
+    return this.#effects.reserve(this.#actor, bytes, then);
   }
 
   clientSeqs(client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void {
-    this.effects.clientSeqs(this.actor, client, upTo, done);
+    this.#effects.clientSeqs(this.#actor, client, upTo, done);
   }
 
   seqVersion(client: string, seq: number, done: (version: number | undefined) => void): void {
-    this.effects.seqVersion(this.actor, client, seq, done);
+    this.#effects.seqVersion(this.#actor, client, seq, done);
   }
 
   whenLive(then: () => void, outOfReach?: () => void): void {
-    this.effects.whenLive(this.actor, then, outOfReach);
+    this.#effects.whenLive(this.#actor, then, outOfReach);
   }
 
   fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void {
-    this.effects.fold(this.actor, version, made, done);
+    this.#effects.fold(this.#actor, version, made, done);
   }
 
   merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void {
-    this.effects.merge(this.actor, updates, done);
+    this.#effects.merge(this.#actor, updates, done);
   }
 
   pack(json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
-    this.effects.pack(this.actor, json, done);
+    this.#effects.pack(this.#actor, json, done);
   }
 
   share(link: number, bytes: Uint8Array, then: () => void): boolean {
-    return this.effects.share(this.actor, link, bytes, then);
+    return this.#effects.share(this.#actor, link, bytes, then);
   }
 
   sharedNumber(link: number, bytes: Uint8Array): number | undefined {
-    return this.effects.sharedNumber(link, bytes);
+    return this.#effects.sharedNumber(link, bytes);
   }
 
   presenceChanged(): void {
-    this.effects.presenceChanged(this.actor);
+    this.#effects.presenceChanged(this.#actor);
   }
 
   get rooms(): Rooms {
-    return this.effects.rooms;
+    return this.#effects.rooms;
   }
 
   get mustYield(): boolean {
-    return this.effects.mustYield;
+    return this.#effects.mustYield;
   }
 
   later(act: () => void): void {
-    this.effects.later(this.actor, act);
+    this.#effects.later(this.#actor, act);
   }
 
   next(act: () => void): void {
-    this.effects.next(this.actor, act);
+    this.#effects.next(this.#actor, act);
   }
 
   postponed(item: Arrived): void {
-    this.effects.postponed(this.actor, item);
+    this.#effects.postponed(this.#actor, item);
   }
 
   settled(item: Arrived): void {
-    this.effects.settled(item);
+    this.#effects.settled(item);
   }
 
   wantTurn(): void {
-    this.effects.wantTurn(this.actor);
+    this.#effects.wantTurn(this.#actor);
   }
 }

@@ -10,7 +10,7 @@ const LARGE = 64 * 1024;
 export class EncodedSnapshot {
   /** The JSON text of the snapshot, or bytes for yjs. */
   readonly value: string | Uint8Array;
-  private readonly encoded = new Map<FrameCodec, Uint8Array>();
+  readonly #encoded = new Map<FrameCodec, Uint8Array>();
 
   constructor(value: string | Uint8Array) {
     this.value = value;
@@ -23,7 +23,7 @@ export class EncodedSnapshot {
   /** Bytes in memory, the encodings included. */
   get memory(): number {
     let bytes = this.length;
-    for (const encoded of this.encoded.values()) bytes += encoded.length;
+    for (const encoded of this.#encoded.values()) bytes += encoded.length;
     return bytes;
   }
 
@@ -32,25 +32,25 @@ export class EncodedSnapshot {
    * if `in` takes no long time.
    */
   unpacked(codec: FrameCodec): Uint8Array | undefined {
-    if (codec !== MSGPACK_FRAMES || typeof this.value !== 'string' || this.encoded.has(codec))
+    if (codec !== MSGPACK_FRAMES || typeof this.value !== 'string' || this.#encoded.has(codec))
       return undefined;
     return this.value.length < LARGE ? undefined : this.in(JSON_FRAMES);
   }
 
   /** Takes the text that `unpacked` has returned, as MessagePack. */
   adoptPacked(packed: Uint8Array): void {
-    this.encoded.set(MSGPACK_FRAMES, packed);
+    this.#encoded.set(MSGPACK_FRAMES, packed);
   }
 
   /** The snapshot as it stands in a frame. O(document) at the first call for a codec. The result must not be changed. */
   in(codec: FrameCodec): Uint8Array {
-    let encoded = this.encoded.get(codec);
+    let encoded = this.#encoded.get(codec);
     if (encoded === undefined) {
       encoded =
         codec === JSON_FRAMES
           ? asText(this.value)
           : packed(typeof this.value === 'string' ? parseJson(this.value) : this.value);
-      this.encoded.set(codec, encoded);
+      this.#encoded.set(codec, encoded);
     }
     return encoded;
   }

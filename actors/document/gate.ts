@@ -11,33 +11,33 @@ export interface Held {
 }
 
 export class Gate {
-  private queue: (Entry | Held)[] = [];
-  private durable: number;
+  #queue: (Entry | Held)[] = [];
+  #durable: number;
   /** The version of the last patch that was queued, and that of the last one that left. */
-  private queued: number;
-  private left: number;
+  #queued: number;
+  #left: number;
 
   constructor(durable: number) {
-    this.durable = durable;
-    this.queued = durable;
-    this.left = durable;
+    this.#durable = durable;
+    this.#queued = durable;
+    this.#left = durable;
   }
 
   get isEmpty(): boolean {
-    return this.queue.length === 0;
+    return this.#queue.length === 0;
   }
 
   /** Queues a committed patch for all subscribers. */
   commit(entry: Entry): void {
-    assert(entry.version === this.queued + 1, 'a patch is queued out of order');
-    this.queued = entry.version;
-    this.queue.push(entry);
+    assert(entry.version === this.#queued + 1, 'a patch is queued out of order');
+    this.#queued = entry.version;
+    this.#queue.push(entry);
   }
 
   /** Emits at once if `version` is durable and nothing waits; otherwise after all earlier outputs. */
   hold(version: number, emit: () => void): void {
-    if (version <= this.durable && this.queue.length === 0) emit();
-    else this.queue.push({ version, emit });
+    if (version <= this.#durable && this.#queue.length === 0) emit();
+    else this.#queue.push({ version, emit });
   }
 
   /**
@@ -49,13 +49,13 @@ export class Gate {
     emitRun: (run: readonly Entry[]) => void,
     mustYield: () => boolean = () => false,
   ): boolean {
-    assert(durable >= this.durable, 'a durable version is not durable any more');
-    this.durable = durable;
+    assert(durable >= this.#durable, 'a durable version is not durable any more');
+    this.#durable = durable;
     let run: Entry[] = [];
     let at = 0;
     let isDone = true;
-    for (; isDone && at < this.queue.length; at++) {
-      const output = this.queue[at];
+    for (; isDone && at < this.#queue.length; at++) {
+      const output = this.#queue[at];
       if (output === undefined || output.version > durable) break;
       if ('emit' in output) {
         if (run.length > 0) emitRun(run);
@@ -63,12 +63,12 @@ export class Gate {
         output.emit();
         isDone = !mustYield();
       } else {
-        assert(output.version === ++this.left, 'a patch leaves out of order');
+        assert(output.version === ++this.#left, 'a patch leaves out of order');
         run.push(output);
       }
     }
     if (run.length > 0) emitRun(run);
-    this.queue = at === this.queue.length ? [] : this.queue.slice(at);
-    return isDone || this.queue.length === 0;
+    this.#queue = at === this.#queue.length ? [] : this.#queue.slice(at);
+    return isDone || this.#queue.length === 0;
   }
 }

@@ -27,31 +27,31 @@ interface Behind {
 const NOTHING: readonly PresenceChange[] = [];
 
 export class Presence {
-  private readonly maxSize: number;
-  private readonly current = new Map<string, string>();
-  private size = 0;
-  private readonly untold = new Set<string>();
+  readonly #maxSize: number;
+  readonly #current = new Map<string, string>();
+  #size = 0;
+  readonly #untold = new Set<string>();
   /** Number of changes so far. Each state keeps the number of the change that set it. */
-  private changes = 0;
-  private readonly changedAt = new Map<string, number>();
+  #changes = 0;
+  readonly #changedAt = new Map<string, number>();
   /** Readers that are not told of changes yet. */
-  private readonly behind = new Map<string, Behind>();
+  readonly #behind = new Map<string, Behind>();
   /** Clients that are gone, oldest first. Kept only while a reader is behind. */
-  private readonly gone = new Map<string, number>();
+  readonly #gone = new Map<string, number>();
   /** The latest change among the forgotten clients. */
-  private forgotten = 0;
+  #forgotten = 0;
 
   constructor(maxSize: number) {
-    this.maxSize = maxSize;
+    this.#maxSize = maxSize;
   }
 
   /** JSON text by client. */
   get states(): ReadonlyMap<string, string> {
-    return this.current;
+    return this.#current;
   }
 
   get hasUntold(): boolean {
-    return this.untold.size > 0;
+    return this.#untold.size > 0;
   }
 
   /**
@@ -59,30 +59,30 @@ export class Presence {
    * because `opened` carries all of it.
    */
   set(client: string, data: string | null): void {
-    const before = this.current.get(client)?.length ?? 0;
-    const size = this.size + (data?.length ?? 0) - before;
-    if (data !== null && size > this.maxSize) return;
-    this.size = size;
-    this.changes++;
-    this.untold.add(client);
-    this.gone.delete(client);
+    const before = this.#current.get(client)?.length ?? 0;
+    const size = this.#size + (data?.length ?? 0) - before;
+    if (data !== null && size > this.#maxSize) return;
+    this.#size = size;
+    this.#changes++;
+    this.#untold.add(client);
+    this.#gone.delete(client);
     if (data !== null) {
-      this.current.set(client, data);
-      this.changedAt.set(client, this.changes);
+      this.#current.set(client, data);
+      this.#changedAt.set(client, this.#changes);
       return;
     }
-    this.current.delete(client);
-    this.changedAt.delete(client);
-    if (this.behind.size > 0) this.remember(client);
+    this.#current.delete(client);
+    this.#changedAt.delete(client);
+    if (this.#behind.size > 0) this.#remember(client);
   }
 
   /** Changes to tell, as many as one tick takes: client, JSON text or null, client, … */
   takeUntold(): (string | null)[] {
     const states: (string | null)[] = [];
-    for (const client of this.untold) {
+    for (const client of this.#untold) {
       if (states.length >= 2 * PRESENCES_PER_TICK) break;
-      states.push(client, this.current.get(client) ?? null);
-      this.untold.delete(client);
+      states.push(client, this.#current.get(client) ?? null);
+      this.#untold.delete(client);
     }
     return states;
   }
@@ -92,12 +92,12 @@ export class Presence {
    * up.
    */
   shown(reader: string): void {
-    this.behind.set(reader, { states: this.changes, gone: this.changes });
+    this.#behind.set(reader, { states: this.#changes, gone: this.#changes });
   }
 
   /** Notes that the reader has the states of another owner and none of the states here. */
   unknownTo(reader: string): void {
-    this.behind.set(reader, { states: 0, gone: this.changes });
+    this.#behind.set(reader, { states: 0, gone: this.#changes });
   }
 
   /**
@@ -105,49 +105,49 @@ export class Presence {
    * they are no longer known.
    */
   caughtUp(reader: string): readonly PresenceChange[] | undefined {
-    const from = this.behind.get(reader);
+    const from = this.#behind.get(reader);
     if (from === undefined) return NOTHING;
-    const missed = this.missed(reader, from);
+    const missed = this.#missed(reader, from);
     this.forget(reader);
     return missed;
   }
 
   /** Call it when the reader has left or starts afresh. */
   forget(reader: string): void {
-    if (!this.behind.delete(reader) || this.behind.size > 0) return;
-    this.gone.clear();
-    this.forgotten = 0;
+    if (!this.#behind.delete(reader) || this.#behind.size > 0) return;
+    this.#gone.clear();
+    this.#forgotten = 0;
   }
 
   clear(): void {
-    this.current.clear();
-    this.changedAt.clear();
-    this.size = 0;
-    this.untold.clear();
-    this.behind.clear();
-    this.gone.clear();
-    this.forgotten = 0;
+    this.#current.clear();
+    this.#changedAt.clear();
+    this.#size = 0;
+    this.#untold.clear();
+    this.#behind.clear();
+    this.#gone.clear();
+    this.#forgotten = 0;
   }
 
-  private missed(reader: string, from: Behind): readonly PresenceChange[] | undefined {
-    if (from.gone < this.forgotten) return undefined;
-    if (from.states === this.changes) return NOTHING;
+  #missed(reader: string, from: Behind): readonly PresenceChange[] | undefined {
+    if (from.gone < this.#forgotten) return undefined;
+    if (from.states === this.#changes) return NOTHING;
     const missed: PresenceChange[] = [];
-    for (const [client, change] of this.gone) {
+    for (const [client, change] of this.#gone) {
       if (change > from.gone && client !== reader) missed.push([client, null]);
     }
-    for (const [client, data] of this.current) {
-      if ((this.changedAt.get(client) ?? 0) > from.states && client !== reader) missed.push([client, data]);
+    for (const [client, data] of this.#current) {
+      if ((this.#changedAt.get(client) ?? 0) > from.states && client !== reader) missed.push([client, data]);
     }
     return missed;
   }
 
-  private remember(client: string): void {
-    this.gone.set(client, this.changes);
-    if (this.gone.size <= GONE_KEPT) return;
-    for (const [oldest, change] of this.gone) {
-      this.gone.delete(oldest);
-      this.forgotten = change;
+  #remember(client: string): void {
+    this.#gone.set(client, this.#changes);
+    if (this.#gone.size <= GONE_KEPT) return;
+    for (const [oldest, change] of this.#gone) {
+      this.#gone.delete(oldest);
+      this.#forgotten = change;
       return;
     }
   }

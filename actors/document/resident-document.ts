@@ -22,14 +22,14 @@ const PINNED_WINDOWS = 4;
 
 export class ResidentDocument {
   readonly document: Document;
-  private readonly limits: ActorLimits;
-  private readonly gate: Gate;
-  private readonly audience: Audience;
-  private readonly effects: DocumentEffects;
-  private readonly waits: Waits;
-  private readonly snapshots: Snapshots;
-  private readonly submitting: Submitting;
-  private readonly catchingUp: CatchingUp;
+  readonly #limits: ActorLimits;
+  readonly #gate: Gate;
+  readonly #audience: Audience;
+  readonly #effects: DocumentEffects;
+  readonly #waits: Waits;
+  readonly #snapshots: Snapshots;
+  readonly #submitting: Submitting;
+  readonly #catchingUp: CatchingUp;
 
   constructor(
     document: Document,
@@ -39,75 +39,76 @@ export class ResidentDocument {
     limits: ActorLimits,
   ) {
     this.document = document;
-    this.audience = audience;
-    this.effects = effects;
-    this.limits = limits;
+    this.#audience = audience;
+    this.#effects = effects;
+    this.#limits = limits;
     const gate = new Gate(document.durable);
-    const waits = new Waits(document, effects, (subscriber, message) => this.take(subscriber, message));
+    const waits = new Waits(document, effects, (subscriber, message) => this.#take(subscriber, message));
     const answers = new SubmitAnswers(document, gate, audience, waits);
     const snapshots = new Snapshots(effects, limits, loaded);
     const parts = { document, gate, audience, effects, limits, snapshots, waits, answers };
-    this.gate = gate;
-    this.waits = waits;
-    this.snapshots = snapshots;
-    this.submitting = new Submitting(parts);
-    this.catchingUp = new CatchingUp(parts);
+    this.#gate = gate;
+    this.#waits = waits;
+    this.#snapshots = snapshots;
+    this.#submitting = new Submitting(parts);
+    this.#catchingUp = new CatchingUp(parts);
   }
 
   get isQuiet(): boolean {
-    return this.gate.isEmpty && !this.snapshots.isFolding && this.waits.isEmpty;
+    return this.#gate.isEmpty && !this.#snapshots.isFolding && this.#waits.isEmpty;
   }
 
   /** The document leaves memory. Answers that arrive later are ignored. */
   end(): void {
-    this.waits.end();
+    this.#waits.end();
   }
 
   /** Highest committed seq of the subscriber's client. 0 if there is none, or if it is not known. */
   lastSeqOf(link: number, sub: number): number {
-    const subscriber = this.audience.subscribers.find(link, sub);
+    const subscriber = this.#audience.subscribers.find(link, sub);
     return (subscriber && this.document.lastSeqAt(subscriber.client, this.document.head)) ?? 0;
   }
 
   process(link: number, message: ToOwner): void {
-    const { subscribers } = this.audience;
+    const { subscribers } = this.#audience;
     // A socket that opens the document again waits behind its own earlier messages.
     const number = message[0] === OPEN ? message[3].replaces : message[2];
     const subscriber = number === undefined ? undefined : subscribers.find(link, number);
     if (message[0] === OPEN && subscriber?.waiting === undefined) {
-      this.catchingUp.open(link, message[1], message[2], message[3]);
+      this.#catchingUp.open(link, message[1], message[2], message[3]);
       return;
     }
     if (subscriber === undefined) {
       if (message[0] === SUBMIT)
-        this.audience.turnAway(link, message, 'not-open', 'this document is not open');
+        this.#audience.turnAway(link, message, 'not-open', 'this document is not open');
       return;
     }
     if (message[0] === CLOSE) {
-      this.audience.leave(subscriber);
+      this.#audience.leave(subscriber);
       return;
     }
-    if (subscriber.waiting === undefined) this.take(subscriber, message);
+    if (subscriber.waiting === undefined) this.#take(subscriber, message);
     else if (subscriber.waiting.length < WAITING_MESSAGES) subscriber.waiting.push(message);
-    else this.audience.turnAway(link, message, 'overloaded', 'too many messages of this client wait');
+    else this.#audience.turnAway(link, message, 'overloaded', 'too many messages of this client wait');
   }
 
   durableTo(version: number): void {
     const { document } = this;
     document.durableTo(version);
-    this.release();
-    this.trim();
-    document.forgetClients(this.audience.isOpenFor);
-    this.snapshots.foldWhenDue(document);
+    this.#release();
+    this.#trim();
+    document.forgetClients(this.#audience.isOpenFor);
+    this.#snapshots.foldWhenDue(document);
   }
 
   /**
    * Fetches under way need the window to stay, but only up to PINNED_WINDOWS: some fetch may be under way
    * at any time.
    */
-  private trim(): void {
-    const { document, waits } = this;
-    const { residentOps, residentBytes } = this.limits;
+  #trim(): void {
+    const { document } = this;
+    const waits = this.#waits;
+    const { residentOps, residentBytes } = this.#limits;
     const most = waits.needsWindow ? PINNED_WINDOWS : 2;
     const patches = document.durable - document.windowStart;
     if (patches > most * residentOps || document.windowBytes > most * residentBytes)
@@ -118,8 +119,12 @@ export class ResidentDocument {
    * Hundreds of subscribers may wait for one version, with a snapshot each, so other documents get turns
    * between them.
    */
-  private release(): void {
-    const { document, waits, audience, effects, gate } = this;
+  #release(): void {
+    const { document } = this;
+    const waits = this.#waits;
+    const audience = this.#audience;
+    const effects = this.#effects;
+    const gate = this.#gate;
     const isDone = gate.release(
       document.durable,
       (run) => audience.broadcast(document.kind, run),
@@ -127,17 +132,17 @@ export class ResidentDocument {
     );
     if (!isDone)
       effects.later(() => {
-        if (!waits.areOver) this.release();
+        if (!waits.areOver) this.#release();
       });
   }
 
   /** Returns true if a snapshot is being made. */
   foldWhenIdle(): boolean {
-    this.snapshots.foldWhenIdle(this.document);
-    return this.snapshots.isFolding;
+    this.#snapshots.foldWhenIdle(this.document);
+    return this.#snapshots.isFolding;
   }
 
-  private take(subscriber: Subscriber, message: ToOwner): void {
+  #take(subscriber: Subscriber, message: ToOwner): void {
     switch (message[0]) {
       case SUBMIT: {
         const [, , , seq, base, op] = message;
@@ -145,30 +150,30 @@ export class ResidentDocument {
         subscriber.leftOpen?.committedTo(this.document.lastSeqAt(client, this.document.head) ?? 0);
         const behind = subscriber.leftOpen?.arrives(seq);
         if (behind !== undefined) {
-          this.audience.refuse(subscriber, seq, behind, BEHIND_OPEN);
+          this.#audience.refuse(subscriber, seq, behind, BEHIND_OPEN);
           return;
         }
         // The document has left memory since the socket opened it.
         if (this.document.needsRecall(client)) {
-          this.waits.recall(subscriber, (known) => {
-            if (known) this.take(subscriber, message);
-            else this.audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
+          this.#waits.recall(subscriber, (known) => {
+            if (known) this.#take(subscriber, message);
+            else this.#audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
           });
           return;
         }
-        this.submitting.submit(subscriber, { client, user, seq, base, op }, []);
+        this.#submitting.submit(subscriber, { client, user, seq, base, op }, []);
         return;
       }
       case PRESENCE:
-        this.audience.setPresence(subscriber.client, message[3]);
+        this.#audience.setPresence(subscriber.client, message[3]);
         return;
       case PULL:
         // The pull belongs to a subscription that has been opened again since. The new one pulls for
         // itself.
-        if (message[2] === subscriber.subscriptionId) this.catchingUp.bringOn(subscriber);
+        if (message[2] === subscriber.subscriptionId) this.#catchingUp.bringOn(subscriber);
         return;
       case OPEN:
-        this.catchingUp.open(subscriber.link.link, message[1], message[2], message[3]);
+        this.#catchingUp.open(subscriber.link.link, message[1], message[2], message[3]);
         return;
       case CLOSE:
         return;

@@ -15,96 +15,96 @@ const IDLE_SNAPSHOT_BYTES = 4096;
 const SMALL_BYTES = 64 * 1024;
 
 export class Snapshots {
-  private readonly effects: DocumentEffects;
-  private readonly limits: ActorLimits;
+  readonly #effects: DocumentEffects;
+  readonly #limits: ActorLimits;
   /** The document's head when it was loaded. */
-  private readonly loadedHead: number;
+  readonly #loadedHead: number;
   /** Version and bytes of the newest snapshot known here. */
-  private version: number;
-  private bytes: number;
+  #version: number;
+  #bytes: number;
   /**
    * A snapshot failed. Only the store knows whether it was written nevertheless, or whether a newer one
    * exists.
    */
-  private doubtful = false;
-  private bytesSince: number;
-  private folding = false;
+  #doubtful = false;
+  #bytesSince: number;
+  #folding = false;
   /** A snapshot that has been made and is not durable yet. */
-  private waiting: { readonly version: number; readonly send: () => void } | undefined;
+  #waiting: { readonly version: number; readonly send: () => void } | undefined;
 
   constructor(
     effects: DocumentEffects,
     limits: ActorLimits,
     { snapshotVersion, snapshot, deltas }: LoadedDocument,
   ) {
-    this.effects = effects;
-    this.limits = limits;
-    this.loadedHead = deltas.at(-1)?.version ?? snapshotVersion;
-    this.version = snapshotVersion;
-    this.bytes = snapshot?.byteLength ?? 0;
-    this.bytesSince = deltas.reduce((bytes, { op }) => bytes + op.byteLength, 0);
+    this.#effects = effects;
+    this.#limits = limits;
+    this.#loadedHead = deltas.at(-1)?.version ?? snapshotVersion;
+    this.#version = snapshotVersion;
+    this.#bytes = snapshot?.byteLength ?? 0;
+    this.#bytesSince = deltas.reduce((bytes, { op }) => bytes + op.byteLength, 0);
   }
 
   get isFolding(): boolean {
-    return this.folding;
+    return this.#folding;
   }
 
   logged(bytes: number): void {
-    this.bytesSince += bytes;
+    this.#bytesSince += bytes;
   }
 
   /** Call it after `document.durable` has risen. */
   foldWhenDue(document: Document): void {
-    if (this.waiting !== undefined && this.waiting.version <= document.durable) {
-      const { send } = this.waiting;
-      this.waiting = undefined;
+    if (this.#waiting !== undefined && this.#waiting.version <= document.durable) {
+      const { send } = this.#waiting;
+      this.#waiting = undefined;
       send();
     }
-    this.foldAbove(document, this.limits.snapshotMinBytes);
+    this.#foldAbove(document, this.#limits.snapshotMinBytes);
   }
 
   foldWhenIdle(document: Document): void {
-    this.foldAbove(document, Math.min(IDLE_SNAPSHOT_BYTES, this.limits.snapshotMinBytes));
+    this.#foldAbove(document, Math.min(IDLE_SNAPSHOT_BYTES, this.#limits.snapshotMinBytes));
   }
 
-  private foldAbove(document: Document, minBytes: number): void {
-    if (this.folding || document.durable <= this.version) return;
+  #foldAbove(document: Document, minBytes: number): void {
+    if (this.#folding || document.durable <= this.#version) return;
     // Until it is merged, a yjs document is as large in memory as its log. The last snapshot tells more
     // about its size.
-    const size = document.kind.name === 'yjs' ? this.bytes : document.snapshotBytes;
-    if (this.bytesSince <= Math.max(minBytes, this.limits.snapshotRatio * size)) return;
-    const made = this.make(document);
+    const size = document.kind.name === 'yjs' ? this.#bytes : document.snapshotBytes;
+    if (this.#bytesSince <= Math.max(minBytes, this.#limits.snapshotRatio * size)) return;
+    const made = this.#make(document);
     const version = made === undefined ? document.durable : document.head;
-    const counted = this.bytesSince;
-    this.folding = true;
+    const counted = this.#bytesSince;
+    this.#folding = true;
     const send = (): void =>
-      this.effects.fold(version, made, (bytes) => {
-        this.folding = false;
-        this.doubtful = bytes === undefined;
+      this.#effects.fold(version, made, (bytes) => {
+        this.#folding = false;
+        this.#doubtful = bytes === undefined;
         if (bytes !== undefined) {
-          this.version = version;
-          this.bytes = bytes;
+          this.#version = version;
+          this.#bytes = bytes;
         }
         // A failed snapshot is tried again after as much log again.
-        this.bytesSince -= counted;
+        this.#bytesSince -= counted;
       });
     if (version <= document.durable) send();
-    else this.waiting = { version, send };
+    else this.#waiting = { version, send };
   }
 
   /**
    * Writes the document at its head if that is cheap. A yjs document is folded on another thread, which
    * also collects its garbage.
    */
-  private make(document: Document): MadeSnapshot | undefined {
+  #make(document: Document): MadeSnapshot | undefined {
     const { kind, head, snapshotBytes } = document;
-    if (this.doubtful) return undefined;
+    if (this.#doubtful) return undefined;
     // Only the log knows the epoch under which the loaded head was committed.
-    if (kind.name === 'yjs' || snapshotBytes > SMALL_BYTES || head === this.loadedHead) return undefined;
-    const clients = document.clientsAbove(this.version);
+    if (kind.name === 'yjs' || snapshotBytes > SMALL_BYTES || head === this.#loadedHead) return undefined;
+    const clients = document.clientsAbove(this.#version);
     const snapshot = document.snapshot();
     if (clients === undefined || typeof snapshot !== 'string') return undefined;
     const state = new TextEncoder().encode(snapshot);
-    return { previous: this.version, logged: this.bytesSince, state, clients };
+    return { previous: this.#version, logged: this.#bytesSince, state, clients };
   }
 }

@@ -9,21 +9,23 @@ import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
 import type { Waits } from './waits.ts';
 
 export class SubmitAnswers {
-  private readonly document: Document;
-  private readonly gate: Gate;
-  private readonly audience: Audience;
-  private readonly waits: Waits;
+  readonly #document: Document;
+  readonly #gate: Gate;
+  readonly #audience: Audience;
+  readonly #waits: Waits;
 
   constructor(document: Document, gate: Gate, audience: Audience, waits: Waits) {
-    this.document = document;
-    this.gate = gate;
-    this.audience = audience;
-    this.waits = waits;
+    this.#document = document;
+    this.#gate = gate;
+    this.#audience = audience;
+    this.#waits = waits;
   }
 
   /** Tells the author that this seq was committed before, as `version`. */
   acknowledge(subscriber: Subscriber, seq: number, version: number): void {
-    const { document, gate, audience } = this;
+    const document = this.#document;
+    const gate = this.#gate;
+    const audience = this.#audience;
     // A subscriber that is being caught up has not received that version yet.
     if (subscriber.heldAcks !== undefined) {
       if (subscriber.heldAcks.length < WAITING_MESSAGES) subscriber.heldAcks.push([seq, version]);
@@ -45,9 +47,9 @@ export class SubmitAnswers {
   reject(subscriber: Subscriber, seq: number, code: FinalSubmitCode, message: string): void {
     let missing = 2;
     const arrived = (): void => {
-      if (--missing === 0) this.audience.refuse(subscriber, seq, code, message);
+      if (--missing === 0) this.#audience.refuse(subscriber, seq, code, message);
     };
-    this.gate.hold(this.document.head, arrived);
-    this.waits.untilLive(arrived);
+    this.#gate.hold(this.#document.head, arrived);
+    this.#waits.untilLive(arrived);
   }
 }

@@ -34,20 +34,20 @@ export interface SubmittingParts {
 }
 
 export class Submitting {
-  private readonly parts: SubmittingParts;
+  readonly #parts: SubmittingParts;
   /**
    * More bytes than one submit may read have been committed since this version, and so since every earlier
    * one.
    */
-  private tooMuchSince = -1;
+  #tooMuchSince = -1;
 
   constructor(parts: SubmittingParts) {
-    this.parts = parts;
+    this.#parts = parts;
   }
 
   /** `older` has the patches after the submission's base that memory had dropped, if they were fetched. */
   submit(subscriber: Subscriber, submission: Submission, older: readonly unknown[]): void {
-    const { document, gate, effects, audience, snapshots, answers } = this.parts;
+    const { document, gate, effects, audience, snapshots, answers } = this.#parts;
     if (effects.full) {
       audience.refuse(subscriber, submission.seq, 'overloaded', 'too much is waiting for the store');
       return;
@@ -74,10 +74,10 @@ export class Submitting {
           audience.refuse(subscriber, submission.seq, 'overloaded', 'the document changes too fast');
           return;
         }
-        this.fetchHistory(subscriber, submission, submitted.after, submitted.upTo);
+        this.#fetchHistory(subscriber, submission, submitted.after, submitted.upTo);
         return;
       case 'needs-log':
-        this.lookUpSeq(subscriber, submission.seq);
+        this.#lookUpSeq(subscriber, submission.seq);
         return;
       default:
         throw new Error(submitted satisfies never);
@@ -85,26 +85,26 @@ export class Submitting {
   }
 
   /** Fetches the patches in (after, upTo] that memory has dropped, then submits again. */
-  private fetchHistory(subscriber: Subscriber, submission: Submission, after: number, upTo: number): void {
-    const { audience, effects, limits, waits } = this.parts;
+  #fetchHistory(subscriber: Subscriber, submission: Submission, after: number, upTo: number): void {
+    const { audience, effects, limits, waits } = this.#parts;
     const refuse = (code: 'version-too-old' | 'unavailable' | 'overloaded', message: string): void =>
       audience.refuse(subscriber, submission.seq, code, message);
     if (upTo - after > limits.historyOps * HISTORY_SLACK) {
       refuse('version-too-old', BEFORE_HISTORY);
       return;
     }
-    if (after <= this.tooMuchSince) {
+    if (after <= this.#tooMuchSince) {
       refuse('version-too-old', TOO_MUCH_SINCE);
       return;
     }
     waits.await(subscriber, (answered) => {
       const hasRoom = effects.reserve(limits.historyBytes, (release) =>
-        this.collect(after, upTo, [], 0, (found) => {
+        this.#collect(after, upTo, [], 0, (found) => {
           answered(() => {
             if (found === 'out-of-reach') refuse('unavailable', 'the store is out of reach');
             else if (found === 'folded') refuse('version-too-old', BEFORE_HISTORY);
             else if (found === 'too-much') {
-              this.tooMuchSince = Math.max(this.tooMuchSince, after);
+              this.#tooMuchSince = Math.max(this.#tooMuchSince, after);
               refuse('version-too-old', TOO_MUCH_SINCE);
             } else this.submit(subscriber, submission, found);
           });
@@ -119,14 +119,14 @@ export class Submitting {
    * Fetches page by page, each in a turn of its own. `bytes` is the size in the log of the patches in
    * `got`.
    */
-  private collect(
+  #collect(
     after: number,
     upTo: number,
     got: unknown[],
     bytes: number,
     done: (found: readonly unknown[] | 'out-of-reach' | 'folded' | 'too-much') => void,
   ): void {
-    const { document, effects, limits } = this.parts;
+    const { document, effects, limits } = this.#parts;
     effects.history(after, upTo, Math.min(PAGE_BYTES, limits.historyBytes), (deltas) => {
       const last = deltas?.at(-1);
       if (deltas === undefined) done('out-of-reach');
@@ -138,14 +138,14 @@ export class Submitting {
           return;
         }
         for (const { op } of deltas) got.push(fromStored(document.kind, op));
-        if (last.version < upTo) this.collect(last.version, upTo, got, read, done);
+        if (last.version < upTo) this.#collect(last.version, upTo, got, read, done);
         else done(got);
       }
     });
   }
 
-  private lookUpSeq(subscriber: Subscriber, seq: number): void {
-    const { audience, effects, waits, answers } = this.parts;
+  #lookUpSeq(subscriber: Subscriber, seq: number): void {
+    const { audience, effects, waits, answers } = this.#parts;
     waits.await(subscriber, (answered) =>
       effects.seqVersion(subscriber.client, seq, (version) =>
         answered(() => {

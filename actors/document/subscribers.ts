@@ -58,12 +58,12 @@ export interface LinkSubscribers {
 
 export class Subscribers {
   readonly links = new Map<number, LinkSubscribers>();
-  private readonly clients = new Map<string, Subscriber>();
+  readonly #clients = new Map<string, Subscriber>();
   /** True if a channel may have no subscriber any more. The reader of this flag resets it. */
   emptied = false;
 
   get size(): number {
-    return this.clients.size;
+    return this.#clients.size;
   }
 
   find(link: number, subscriptionId: number): Subscriber | undefined {
@@ -71,7 +71,7 @@ export class Subscribers {
   }
 
   ofClient(client: string): Subscriber | undefined {
-    return this.clients.get(client);
+    return this.#clients.get(client);
   }
 
   /** True if a socket has the document open over this channel. */
@@ -100,7 +100,7 @@ export class Subscribers {
       };
       this.links.set(link, group);
     }
-    const replaced = this.clients.get(request.client);
+    const replaced = this.#clients.get(request.client);
     if (replaced !== undefined) this.remove(replaced);
     // Removing the replaced subscriber may have deleted the group.
     this.links.set(link, group);
@@ -124,7 +124,7 @@ export class Subscribers {
       gone: false,
     };
     group.subs.set(subscriptionId, added);
-    this.clients.set(request.client, added);
+    this.#clients.set(request.client, added);
     return { added, replaced };
   }
 
@@ -149,22 +149,22 @@ export class Subscribers {
   join(subscriber: Subscriber): void {
     if (subscriber.joined) return;
     subscriber.joined = true;
-    this.count(subscriber, 1);
+    this.#count(subscriber, 1);
   }
 
   remove(subscriber: Subscriber): void {
     if (subscriber.gone) return;
     subscriber.gone = true;
     subscriber.waiting = undefined;
-    if (subscriber.joined) this.count(subscriber, -1);
+    if (subscriber.joined) this.#count(subscriber, -1);
     const { link } = subscriber;
     for (const number of [...subscriber.formerSubs, subscriber.subscriptionId]) link.subs.delete(number);
     if (link.subs.size === 0) this.links.delete(link.link);
     this.emptied = true;
-    if (this.clients.get(subscriber.client) === subscriber) this.clients.delete(subscriber.client);
+    if (this.#clients.get(subscriber.client) === subscriber) this.#clients.delete(subscriber.client);
   }
 
-  private count(subscriber: Subscriber, by: 1 | -1): void {
+  #count(subscriber: Subscriber, by: 1 | -1): void {
     if (subscriber.codec === JSON_FRAMES) subscriber.link.json += by;
     else subscriber.link.msgpack += by;
   }

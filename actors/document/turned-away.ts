@@ -8,53 +8,53 @@ import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 
 export class TurnedAway {
   /** By link, then by subscription. */
-  private readonly links = new Map<number, Map<number, LeftOpen>>();
+  readonly #links = new Map<number, Map<number, LeftOpen>>();
 
   /**
    * The code with which this message must be turned away. Undefined if the message may enter. `lastSeq` tells the
    * highest committed seq of the sender, 0 if it is not known.
    */
   arrives(link: number, message: ToOwner, lastSeq: () => number): OpenSubmitCode | undefined {
-    if (this.links.size === 0) return undefined;
-    if (message[0] === OPEN) this.forget(link, message[3].replaces);
-    else if (message[0] === CLOSE) this.forget(link, message[2]);
+    if (this.#links.size === 0) return undefined;
+    if (message[0] === OPEN) this.#forget(link, message[3].replaces);
+    else if (message[0] === CLOSE) this.#forget(link, message[2]);
     if (message[0] !== SUBMIT) return undefined;
-    const leftOpen = this.links.get(link)?.get(message[2]);
+    const leftOpen = this.#links.get(link)?.get(message[2]);
     leftOpen?.committedTo(lastSeq());
     const code = leftOpen?.arrives(message[3]);
-    if (leftOpen?.isEmpty) this.forget(link, message[2]);
+    if (leftOpen?.isEmpty) this.#forget(link, message[2]);
     return code;
   }
 
   add(link: number, message: ToOwner, code: OpenSubmitCode): void {
     if (message[0] !== SUBMIT) return;
     const [, , subscriptionId, seq] = message;
-    const subs = this.links.get(link) ?? new Map<number, LeftOpen>();
-    this.links.set(link, subs);
+    const subs = this.#links.get(link) ?? new Map<number, LeftOpen>();
+    this.#links.set(link, subs);
     const leftOpen = subs.get(subscriptionId) ?? new LeftOpen();
     subs.set(subscriptionId, leftOpen);
     leftOpen.add(seq, code);
   }
 
   linkLost(link: number): void {
-    this.links.delete(link);
+    this.#links.delete(link);
   }
 
   clear(): void {
-    this.links.clear();
+    this.#links.clear();
   }
 
   /** Forgets the subscriptions that no longer exist. */
   keep(isThere: (link: number, subscriptionId: number) => boolean): void {
-    for (const [link, subs] of this.links)
+    for (const [link, subs] of this.#links)
       for (const subscriptionId of subs.keys())
-        if (!isThere(link, subscriptionId)) this.forget(link, subscriptionId);
+        if (!isThere(link, subscriptionId)) this.#forget(link, subscriptionId);
   }
 
-  private forget(link: number, subscriptionId: number | undefined): void {
-    const subs = this.links.get(link);
+  #forget(link: number, subscriptionId: number | undefined): void {
+    const subs = this.#links.get(link);
     if (subs === undefined || subscriptionId === undefined) return;
     subs.delete(subscriptionId);
-    if (subs.size === 0) this.links.delete(link);
+    if (subs.size === 0) this.#links.delete(link);
   }
 }

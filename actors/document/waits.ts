@@ -9,14 +9,14 @@ import type { Pieces } from './entry.ts';
 import type { Subscriber } from './subscribers.ts';
 
 export class Waits {
-  private readonly document: Document;
-  private readonly effects: DocumentEffects;
+  readonly #document: Document;
+  readonly #effects: DocumentEffects;
   /** Number of waits that need the window of patches to stay. */
-  private needWindow = 0;
+  #needWindow = 0;
   /** Number of waits that need the document to stay in memory, and nothing else. */
-  private needDocument = 0;
-  private ended = false;
-  private readonly handle: (subscriber: Subscriber, message: ToOwner) => void;
+  #needDocument = 0;
+  #ended = false;
+  readonly #handle: (subscriber: Subscriber, message: ToOwner) => void;
 
   /** `handle` handles a message that has waited long enough. */
   constructor(
@@ -24,26 +24,26 @@ export class Waits {
     effects: DocumentEffects,
     handle: (subscriber: Subscriber, message: ToOwner) => void,
   ) {
-    this.document = document;
-    this.effects = effects;
-    this.handle = handle;
+    this.#document = document;
+    this.#effects = effects;
+    this.#handle = handle;
   }
 
   /** The document has left memory. */
   get areOver(): boolean {
-    return this.ended;
+    return this.#ended;
   }
 
   get needsWindow(): boolean {
-    return this.needWindow > 0;
+    return this.#needWindow > 0;
   }
 
   get isEmpty(): boolean {
-    return this.needWindow === 0 && this.needDocument === 0;
+    return this.#needWindow === 0 && this.#needDocument === 0;
   }
 
   end(): void {
-    this.ended = true;
+    this.#ended = true;
   }
 
   /**
@@ -58,23 +58,23 @@ export class Waits {
     // The waiting messages are kept with the subscriber, so they are dropped at once if it leaves before
     // the answer.
     subscriber.waiting ??= [];
-    const settled = this.needing(needs);
+    const settled = this.#needing(needs);
     ask((step) => {
-      if (this.ended) return;
+      if (this.#ended) return;
       settled();
       if (subscriber.gone) return;
       const waiting = subscriber.waiting ?? [];
       subscriber.waiting = undefined;
       step();
-      this.handleWaiting(subscriber, waiting);
+      this.#handleWaiting(subscriber, waiting);
     });
   }
 
   /** Runs `then` when the session is known to live. The document stays in memory until then. */
   untilLive(then: () => void): void {
-    const settled = this.needing('document');
-    this.effects.whenLive(() => {
-      if (this.ended) return;
+    const settled = this.#needing('document');
+    this.#effects.whenLive(() => {
+      if (this.#ended) return;
       settled();
       then();
     });
@@ -85,10 +85,10 @@ export class Waits {
    * has ended.
    */
   inPieces<Result>(pieces: Pieces<Result>, done: (result: Result) => void): void {
-    if (this.ended) return;
+    if (this.#ended) return;
     const next = pieces.next();
     if (next.done === true) done(next.value);
-    else this.effects.next(() => this.inPieces(pieces, done));
+    else this.#effects.next(() => this.inPieces(pieces, done));
   }
 
   /**
@@ -96,9 +96,9 @@ export class Waits {
    * new one.
    */
   recall(subscriber: Subscriber, then: (known: boolean) => void): void {
-    const { document } = this;
+    const document = this.#document;
     this.await(subscriber, (answered) =>
-      this.effects.clientSeqs(subscriber.client, document.durable, (found) =>
+      this.#effects.clientSeqs(subscriber.client, document.durable, (found) =>
         answered(() => {
           if (found !== undefined) document.memory(subscriber.client).recall(found.pairs, found.lastSeq);
           then(found !== undefined);
@@ -108,31 +108,31 @@ export class Waits {
   }
 
   /** Counts a wait. The returned function ends it. */
-  private needing(needs: 'window' | 'document'): () => void {
-    if (needs === 'window') this.needWindow++;
-    else this.needDocument++;
+  #needing(needs: 'window' | 'document'): () => void {
+    if (needs === 'window') this.#needWindow++;
+    else this.#needDocument++;
     return () => {
-      if (needs === 'window') this.needWindow--;
-      else this.needDocument--;
-      assert(this.needWindow >= 0 && this.needDocument >= 0, 'a wait has ended twice');
+      if (needs === 'window') this.#needWindow--;
+      else this.#needDocument--;
+      assert(this.#needWindow >= 0 && this.#needDocument >= 0, 'a wait has ended twice');
     };
   }
 
   /** Handles messages that have waited, in their order. Other documents get turns between them. */
-  private handleWaiting(subscriber: Subscriber, waiting: ToOwner[]): void {
+  #handleWaiting(subscriber: Subscriber, waiting: ToOwner[]): void {
     while (waiting.length > 0 && subscriber.waiting === undefined && !subscriber.gone) {
-      if (this.effects.mustYield) {
+      if (this.#effects.mustYield) {
         // Messages that come meanwhile wait behind these.
         subscriber.waiting = waiting;
-        this.effects.later(() => {
-          if (this.ended || subscriber.gone) return;
+        this.#effects.later(() => {
+          if (this.#ended || subscriber.gone) return;
           subscriber.waiting = undefined;
-          this.handleWaiting(subscriber, waiting);
+          this.#handleWaiting(subscriber, waiting);
         });
         return;
       }
       const message = waiting.shift();
-      if (message !== undefined) this.handle(subscriber, message);
+      if (message !== undefined) this.#handle(subscriber, message);
     }
     // A handled message waits again. The rest goes on waiting, in its order.
     const again = subscriber.waiting;

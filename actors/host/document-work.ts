@@ -31,79 +31,79 @@ export interface DocumentWorkOptions {
 }
 
 export class DocumentWork {
-  private readonly options: DocumentWorkOptions;
-  private readonly turns: Turns<DocumentActor>;
-  private ended = false;
+  readonly #options: DocumentWorkOptions;
+  readonly #turns: Turns<DocumentActor>;
+  #ended = false;
 
   constructor(options: DocumentWorkOptions) {
-    this.options = options;
-    this.turns = new Turns({
+    this.#options = options;
+    this.#turns = new Turns({
       clock: options.clock,
       spentMs: options.spentMs,
-      take: (actor) => this.takeTurn(actor),
+      take: (actor) => this.#takeTurn(actor),
       onPause: () => options.progress.clear(),
     });
   }
 
   /** No document gets a turn any more: the session is over. */
   end(): void {
-    this.ended = true;
+    this.#ended = true;
   }
 
   dispose(): void {
-    this.turns.dispose();
+    this.#turns.dispose();
   }
 
   /** True if other documents wait for their turns. */
   get isBusy(): boolean {
-    return this.turns.isBusy;
+    return this.#turns.isBusy;
   }
 
   get mustYield(): boolean {
-    return this.turns.mustYield;
+    return this.#turns.mustYield;
   }
 
   /** Call it before a piece of work that is done outside the turns. */
   begin(): void {
-    this.turns.begin();
+    this.#turns.begin();
   }
 
   /** Does a piece of work after `begin`, and charges its time to the document. */
   doNow(actor: DocumentActor, act: () => void): void {
-    this.guard(actor, act);
-    this.turns.charge(actor);
+    this.#guard(actor, act);
+    this.#turns.charge(actor);
   }
 
   /** Handles an answer of the store for one document in its turn. A failure counts as this document's. */
   answered(actor: DocumentActor, act: () => void): void {
-    if (this.turns.isBusy || actor.canGoOn) {
+    if (this.#turns.isBusy || actor.canGoOn) {
       this.later(actor, act);
       return;
     }
     // The document starts over elsewhere: a patch that committed here now would come after the hand-off.
-    if (this.leaves(actor)) return;
-    this.turns.begin();
-    this.guard(actor, act);
-    this.options.links.releaseChannels(actor);
-    this.turns.charge(actor);
-    this.options.progress.clear();
+    if (this.#leaves(actor)) return;
+    this.#turns.begin();
+    this.#guard(actor, act);
+    this.#options.links.releaseChannels(actor);
+    this.#turns.charge(actor);
+    this.#options.progress.clear();
   }
 
   /** Does a piece of work in a turn of the document. */
   later(actor: DocumentActor, act: () => void): void {
     actor.later(act);
-    this.turns.wait(actor);
+    this.#turns.wait(actor);
   }
 
   /** As `later`, before everything else of the document that waits. */
   next(actor: DocumentActor, act: () => void): void {
     actor.next(act);
-    this.turns.wait(actor);
+    this.#turns.wait(actor);
   }
 
   /** The document has something to do. */
   wantTurn(actor: DocumentActor): void {
-    this.turns.wait(actor);
+    this.#turns.wait(actor);
   }
 
   /**
@@ -112,7 +112,7 @@ export class DocumentWork {
    * resets the document.
    */
   startOver(actor: DocumentActor, last: () => void): void {
-    const { residents, committer, live } = this.options;
+    const { residents, committer, live } = this.#options;
     if (!residents.isCurrent(actor)) return;
     if (actor.id !== undefined) committer.forget(actor.id);
     actor.halt();
@@ -124,39 +124,39 @@ export class DocumentWork {
     );
   }
 
-  private leaves(actor: DocumentActor): boolean {
-    const { shards } = this.options;
+  #leaves(actor: DocumentActor): boolean {
+    const { shards } = this.#options;
     return shards.someLeave && shards.isLeaving(actor.name);
   }
 
   /** Gives the document its turn. False if no more of its work is ready. */
-  private takeTurn(actor: DocumentActor): boolean {
-    const { residents, links, confirmed } = this.options;
-    if (this.ended) return false;
+  #takeTurn(actor: DocumentActor): boolean {
+    const { residents, links, confirmed } = this.#options;
+    if (this.#ended) return false;
     if (!confirmed()) {
       residents.moveAway(residents.all());
       return false;
     }
-    if (this.leaves(actor)) return false;
+    if (this.#leaves(actor)) return false;
     let more = false;
-    this.guard(actor, () => {
+    this.#guard(actor, () => {
       more = actor.takeTurn();
     });
     links.releaseChannels(actor);
     return more;
   }
 
-  private guard(actor: DocumentActor, act: () => void): void {
-    this.options.progress.enter(actor.name);
+  #guard(actor: DocumentActor, act: () => void): void {
+    this.#options.progress.enter(actor.name);
     try {
       act();
     } catch (error) {
-      this.failed(actor, error);
+      this.#failed(actor, error);
     }
   }
 
-  private failed(actor: DocumentActor, error: unknown): void {
-    const { residents, countFailure, log } = this.options;
+  #failed(actor: DocumentActor, error: unknown): void {
+    const { residents, countFailure, log } = this.#options;
     const at = actor.handling;
     actor.handling = undefined;
     log('error', 'a document failed', {
@@ -166,7 +166,7 @@ export class DocumentWork {
       stack: error instanceof Error ? error.stack : undefined,
     });
     const told = (): void => {
-      if (at !== undefined) this.refuse(at);
+      if (at !== undefined) this.#refuse(at);
       actor.reset();
     };
     if (at?.message[0] === SUBMIT) this.startOver(actor, told);
@@ -176,8 +176,8 @@ export class DocumentWork {
     }
   }
 
-  private refuse({ link, message }: { readonly link: number; readonly message: ToOwner }): void {
+  #refuse({ link, message }: { readonly link: number; readonly message: ToOwner }): void {
     const answer = answerRefused(message, 'bad-op', 'the document cannot take this patch');
-    if (answer !== undefined) this.options.links.send(link, answer);
+    if (answer !== undefined) this.#options.links.send(link, answer);
   }
 }

@@ -27,33 +27,33 @@ export interface GatewayLinksOptions {
 export const LOCAL_LINK = 0;
 
 export class GatewayLinks {
-  private readonly options: GatewayLinksOptions;
-  private readonly links = new Map<number, GatewayLink>();
+  readonly #options: GatewayLinksOptions;
+  readonly #links = new Map<number, GatewayLink>();
 
   constructor(options: GatewayLinksOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   add(id: number, transport: Transport): void {
-    const { onMessages, clock } = this.options;
+    const { onMessages, clock } = this.#options;
     const link = new Link<ToGateway, ToOwner>(
       transport,
-      this.options.link,
+      this.#options.link,
       (messages) => onMessages(added, messages),
       clock,
-      () => this.overflowed(id),
+      () => this.#overflowed(id),
     );
-    const { windowBytes } = this.options.link;
+    const { windowBytes } = this.#options.link;
     const snapshots = new SnapshotSender({ link, windowBytes, clock });
     link.onCredit = () => snapshots.credited();
     const added: GatewayLink = { id, link, channels: new Map(), snapshots };
-    this.links.set(id, added);
+    this.#links.set(id, added);
   }
 
   remove(id: number): void {
-    const found = this.links.get(id);
+    const found = this.#links.get(id);
     if (found === undefined) return;
-    this.links.delete(id);
+    this.#links.delete(id);
     found.link.close();
     for (const actor of new Set(found.channels.values())) actor.linkLost(id);
     found.snapshots.dispose();
@@ -61,30 +61,30 @@ export class GatewayLinks {
 
   /** Sends nothing if the link is gone. */
   send(id: number, message: ToGateway): void {
-    this.links.get(id)?.link.send(message);
+    this.#links.get(id)?.link.send(message);
   }
 
   /** As `Link.postpone`. */
   postpone(id: number, message: ToOwner): void {
-    this.links.get(id)?.link.postpone(message);
+    this.#links.get(id)?.link.postpone(message);
   }
 
   /** As `Link.settle`. */
   settle(id: number, message: ToOwner): void {
-    this.links.get(id)?.link.settle(message);
+    this.#links.get(id)?.link.settle(message);
   }
 
   /** The sender of large snapshots over this link. Undefined if the link is gone. */
   snapshotsOf(id: number): SnapshotSender | undefined {
-    return this.links.get(id)?.snapshots;
+    return this.#links.get(id)?.snapshots;
   }
 
   sweep(): void {
-    for (const { snapshots } of this.links.values()) snapshots.sweep();
+    for (const { snapshots } of this.#links.values()) snapshots.sweep();
   }
 
   flush(): void {
-    for (const { link } of this.links.values()) link.flush();
+    for (const { link } of this.#links.values()) link.flush();
   }
 
   open({ id, channels }: GatewayLink, channelId: number, actor: DocumentActor): void {
@@ -95,18 +95,18 @@ export class GatewayLinks {
   /** Forgets the channels over which no socket has the document open. */
   releaseChannels(actor: DocumentActor): void {
     for (const { link, channelId } of actor.releaseChannels())
-      this.links.get(link)?.channels.delete(channelId);
+      this.#links.get(link)?.channels.delete(channelId);
   }
 
   /** Forgets all channels to an actor that ends. */
   forget(actor: DocumentActor): void {
-    for (const { link, channelId } of actor.channels) this.links.get(link)?.channels.delete(channelId);
+    for (const { link, channelId } of actor.channels) this.#links.get(link)?.channels.delete(channelId);
   }
 
-  private overflowed(id: number): void {
-    const found = this.links.get(id);
+  #overflowed(id: number): void {
+    const found = this.#links.get(id);
     if (found === undefined) return;
-    this.options.onSlow(id);
+    this.#options.onSlow(id);
     if (id !== LOCAL_LINK) {
       this.remove(id);
       return;

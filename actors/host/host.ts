@@ -79,33 +79,33 @@ const HISTORY_WAITING = 10_000;
 const LAST_FOLDS_MS = 3000;
 
 export class Host {
-  private readonly options: HostOptions;
-  private readonly links: GatewayLinks;
-  private readonly residents: Residents;
-  private readonly work: DocumentWork;
-  private readonly sideJobs: SideJobs;
-  private readonly passivation: Passivation;
-  private readonly committer: Committer;
-  private readonly loads: LoadQueue;
-  private readonly live: StillLive<DocumentActor>;
-  private readonly presence: PresenceTicks<DocumentActor>;
-  private readonly quarantined: Quarantine;
-  private readonly shards = new OwnedShards();
-  private readonly effects: ActorEffects;
-  private readonly stopSweeping: () => void;
-  private stopping = false;
-  private isLost = false;
+  readonly #options: HostOptions;
+  readonly #links: GatewayLinks;
+  readonly #residents: Residents;
+  readonly #work: DocumentWork;
+  readonly #sideJobs: SideJobs;
+  readonly #passivation: Passivation;
+  readonly #committer: Committer;
+  readonly #loads: LoadQueue;
+  readonly #live: StillLive<DocumentActor>;
+  readonly #presence: PresenceTicks<DocumentActor>;
+  readonly #quarantined: Quarantine;
+  readonly #shards = new OwnedShards();
+  readonly #effects: ActorEffects;
+  readonly #stopSweeping: () => void;
+  #stopping = false;
+  #isLost = false;
 
   constructor(options: HostOptions) {
-    this.options = options;
-    const { shards } = this;
+    this.#options = options;
+    const shards = this.#shards;
     const { store, session, clock, limits, progress, confirmed, log } = options;
     const quarantine = new Quarantine(limits.quarantine);
-    const committer = new Committer(store, limits.commit, clock, (reason) => this.lost(reason));
+    const committer = new Committer(store, limits.commit, clock, (reason) => this.#lost(reason));
     const live = new StillLive<DocumentActor>({
       store,
       clock,
-      onFenced: () => this.lost('fenced'),
+      onFenced: () => this.#lost('fenced'),
       onError: (error) => log('error', 'a read failed', { error: String(error) }),
     });
     const history = new Reservations<DocumentActor>(limits.historyMemoryBytes, HISTORY_WAITING);
@@ -116,8 +116,8 @@ export class Host {
       link: limits.link,
       clock,
       onMessages: (from, messages) => {
-        if (confirmed()) this.receiveAll(from, messages);
-        else this.turnAway(from, messages);
+        if (confirmed()) this.#receiveAll(from, messages);
+        else this.#turnAway(from, messages);
         progress.clear();
       },
       onSlow: (link) => log('warn', 'a gateway is too slow: its documents are opened again', { link }),
@@ -160,17 +160,17 @@ export class Host {
     });
     const loads = new LoadQueue(loader.load, options.loads);
     const seqs = new SeqSearches((doc, client, upTo) => store.seqPage(doc, client, upTo));
-    this.quarantined = quarantine;
-    this.committer = committer;
-    this.live = live;
-    this.presence = presence;
-    this.links = links;
-    this.residents = residents;
-    this.work = work;
-    this.sideJobs = sideJobs;
-    this.loads = loads;
-    this.passivation = new Passivation({ limits, residents, work, clock, onPause: () => progress.clear() });
-    this.effects = actorEffects({
+    this.#quarantined = quarantine;
+    this.#committer = committer;
+    this.#live = live;
+    this.#presence = presence;
+    this.#links = links;
+    this.#residents = residents;
+    this.#work = work;
+    this.#sideJobs = sideJobs;
+    this.#loads = loads;
+    this.#passivation = new Passivation({ limits, residents, work, clock, onPause: () => progress.clear() });
+    this.#effects = actorEffects({
       store,
       links,
       committer,
@@ -185,38 +185,38 @@ export class Host {
       log,
       limits,
     });
-    this.stopSweeping = clock.every(SWEEP_MS, () => this.sweep());
+    this.#stopSweeping = clock.every(SWEEP_MS, () => this.#sweep());
   }
 
   addLink(id: number, transport: Transport): void {
-    this.links.add(id, transport);
+    this.#links.add(id, transport);
   }
 
   removeLink(id: number): void {
-    this.links.remove(id);
+    this.#links.remove(id);
   }
 
   /** Takes a document out of service for a time. */
   quarantine(quarantined: Quarantined): void {
-    this.quarantined.adopt(quarantined, this.options.clock.now());
-    const actor = this.residents.get(quarantined.doc);
+    this.#quarantined.adopt(quarantined, this.#options.clock.now());
+    const actor = this.#residents.get(quarantined.doc);
     if (actor === undefined) return;
     actor.reset();
-    this.residents.forget(actor);
+    this.#residents.forget(actor);
   }
 
   /** Puts a document back into service and forgets its failures. */
   releaseQuarantined(doc: string): void {
-    this.quarantined.release(doc, this.options.clock.now());
+    this.#quarantined.release(doc, this.#options.clock.now());
   }
 
   /** Notes that this session owns these shards, by a claim or by a hand-off. */
   own(epochs: ReadonlyMap<number, Epoch>): void {
-    this.shards.own(epochs);
+    this.#shards.own(epochs);
   }
 
   get ownedShards(): number {
-    return this.shards.size;
+    return this.#shards.size;
   }
 
   /**
@@ -225,60 +225,61 @@ export class Host {
    * Gateways are told in both cases, since the messages that they sent meanwhile were not taken.
    */
   async release(shards: readonly number[], to: SessionId): Promise<ReadonlyMap<number, Epoch>> {
-    const leaving = this.shards.beginLeaving(shards);
+    const leaving = this.#shards.beginLeaving(shards);
     const ids = new Set<number>();
-    const actors = [...this.residents.all()].filter((actor) => this.shards.isLeaving(actor.name));
+    const actors = [...this.#residents.all()].filter((actor) => this.#shards.isLeaving(actor.name));
     for (const { id } of actors) if (id !== undefined) ids.add(id);
     let moved: ReadonlyMap<number, Epoch> = new Map();
     try {
-      await this.committer.settle(ids);
-      moved = await this.options.store.handOff(leaving, to);
+      await this.#committer.settle(ids);
+      moved = await this.#options.store.handOff(leaving, to);
     } finally {
-      const strays = this.shards.endLeaving(leaving, moved);
-      this.residents.moveAway(actors);
-      for (const { link, channelId } of strays) this.links.send(link, [NOT_OWNER, channelId]);
-      this.links.flush();
+      const strays = this.#shards.endLeaving(leaving, moved);
+      this.#residents.moveAway(actors);
+      for (const { link, channelId } of strays) this.#links.send(link, [NOT_OWNER, channelId]);
+      this.#links.flush();
     }
     return moved;
   }
 
   /** Commits all taken patches, then ends. No message is taken after the call. */
   async stop(): Promise<void> {
-    this.stopping = true;
-    for (const actor of this.residents.all()) actor.refuseWaiting('this worker is stopping');
-    await this.committer.drain();
+    this.#stopping = true;
+    for (const actor of this.#residents.all()) actor.refuseWaiting('this worker is stopping');
+    await this.#committer.drain();
     // Documents whose log is worth a snapshot open faster next time with one.
-    for (const actor of this.residents.all()) actor.foldWhenIdle();
-    await this.sideJobs.foldsEnded(LAST_FOLDS_MS);
-    for (const actor of this.residents.all()) actor.drop();
+    for (const actor of this.#residents.all()) actor.foldWhenIdle();
+    await this.#sideJobs.foldsEnded(LAST_FOLDS_MS);
+    for (const actor of this.#residents.all()) actor.drop();
     this.dispose();
   }
 
   dispose(): void {
-    this.stopSweeping();
-    this.work.dispose();
-    this.live.dispose();
-    this.loads.clear();
-    this.presence.stop();
-    this.links.flush();
+    this.#stopSweeping();
+    this.#work.dispose();
+    this.#live.dispose();
+    this.#loads.clear();
+    this.#presence.stop();
+    this.#links.flush();
   }
 
-  private lost(reason: 'fenced' | 'gap'): void {
-    if (this.isLost) return;
-    this.isLost = true;
-    this.stopping = true;
-    this.work.end();
-    this.sideJobs.end();
-    this.live.dispose();
-    this.options.onLost(reason);
+  #lost(reason: 'fenced' | 'gap'): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#stopping = true;
+    this.#work.end();
+    this.#sideJobs.end();
+    this.#live.dispose();
+    this.#options.onLost(reason);
   }
 
-  private receiveAll(from: GatewayLink, messages: readonly ToOwner[]): void {
-    const now = this.options.clock.now();
-    const { work, links } = this;
+  #receiveAll(from: GatewayLink, messages: readonly ToOwner[]): void {
+    const now = this.#options.clock.now();
+    const work = this.#work;
+    const links = this.#links;
     work.begin();
     for (const message of messages) {
-      const actor = this.addressed(from, message);
+      const actor = this.#addressed(from, message);
       if (actor === undefined) continue;
       actor.lastUsed = now;
       if (actor.isResident && (work.isBusy || actor.hasWork)) actor.postpone(from.id, message);
@@ -291,37 +292,37 @@ export class Host {
    * The document for which the message is meant. Undefined if the message has been answered or needs no
    * answer.
    */
-  private addressed(from: GatewayLink, message: ToOwner): DocumentActor | undefined {
-    if (this.stopping) {
-      this.refuse(from, message, 'unavailable', 'this worker is stopping');
+  #addressed(from: GatewayLink, message: ToOwner): DocumentActor | undefined {
+    if (this.#stopping) {
+      this.#refuse(from, message, 'unavailable', 'this worker is stopping');
       return undefined;
     }
     const known = from.channels.get(message[1]);
     if (known !== undefined) {
-      const isLeaving = this.shards.someLeave && this.shards.isLeaving(known.name);
+      const isLeaving = this.#shards.someLeave && this.#shards.isLeaving(known.name);
       return isLeaving ? undefined : known;
     }
     if (message[0] !== OPEN) {
-      if (message[0] === SUBMIT) this.refuse(from, message, 'not-open', 'this document is not open');
+      if (message[0] === SUBMIT) this.#refuse(from, message, 'not-open', 'this document is not open');
       return undefined;
     }
     const name = message[3].doc;
-    if (!this.shards.serves(name)) {
-      if (this.shards.isLeaving(name)) this.shards.strayed(name, from.id, message[1]);
+    if (!this.#shards.serves(name)) {
+      if (this.#shards.isLeaving(name)) this.#shards.strayed(name, from.id, message[1]);
       else from.link.send([NOT_OWNER, message[1]]);
       return undefined;
     }
-    const outMs = this.quarantined.leftMs(name, this.options.clock.now());
+    const outMs = this.#quarantined.leftMs(name, this.#options.clock.now());
     if (outMs > 0) {
-      this.refuse(from, message, 'unavailable', QUARANTINED, outMs);
+      this.#refuse(from, message, 'unavailable', QUARANTINED, outMs);
       return undefined;
     }
-    const actor = this.residents.getOrMake(name, this.effects);
-    this.links.open(from, message[1], actor);
+    const actor = this.#residents.getOrMake(name, this.#effects);
+    this.#links.open(from, message[1], actor);
     return actor;
   }
 
-  private refuse(
+  #refuse(
     { link }: GatewayLink,
     message: ToOwner,
     code: 'unavailable' | 'not-open',
@@ -333,17 +334,17 @@ export class Host {
   }
 
   /** This session's ownership is not confirmed. Gateways look for the owner again. */
-  private turnAway({ link }: GatewayLink, messages: readonly ToOwner[]): void {
-    this.residents.moveAway(this.residents.all());
+  #turnAway({ link }: GatewayLink, messages: readonly ToOwner[]): void {
+    this.#residents.moveAway(this.#residents.all());
     for (const channelId of new Set(messages.map((message) => message[1]))) link.send([NOT_OWNER, channelId]);
   }
 
-  private sweep(): void {
-    if (!this.options.confirmed()) {
-      this.residents.moveAway(this.residents.all());
+  #sweep(): void {
+    if (!this.#options.confirmed()) {
+      this.#residents.moveAway(this.#residents.all());
       return;
     }
-    this.links.sweep();
-    this.passivation.sweep();
+    this.#links.sweep();
+    this.#passivation.sweep();
   }
 }

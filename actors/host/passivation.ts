@@ -32,14 +32,14 @@ export interface PassivationOptions {
 const SMALL_SHARE = 1 / 1024;
 
 export class Passivation {
-  private readonly options: PassivationOptions;
+  readonly #options: PassivationOptions;
 
   constructor(options: PassivationOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   sweep(): void {
-    const { limits, residents, clock } = this.options;
+    const { limits, residents, clock } = this.#options;
     const oldest = clock.now() - limits.idleMs;
     const small = limits.memoryBytes * SMALL_SHARE;
     let bytes = 0;
@@ -56,17 +56,17 @@ export class Passivation {
       return actor.isQuiet && (isIdle(actor, oldest) || isWorthIt);
     });
     quiet.sort((a, b) => a.lastUsed - b.lastUsed);
-    this.unload(quiet, oldest, Math.max(0, bytes - limits.memoryBytes));
+    this.#unload(quiet, oldest, Math.max(0, bytes - limits.memoryBytes));
   }
 
   /** `above`: bytes to free of documents that are not idle. */
-  private unload(quiet: readonly DocumentActor[], oldest: number, above: number): void {
-    const { residents, work, clock, onPause } = this.options;
+  #unload(quiet: readonly DocumentActor[], oldest: number, above: number): void {
+    const { residents, work, clock, onPause } = this.#options;
     let left = above;
     work.begin();
     for (const [at, actor] of quiet.entries()) {
       if (work.mustYield) {
-        clock.soon(() => this.unload(quiet.slice(at), oldest, left));
+        clock.soon(() => this.#unload(quiet.slice(at), oldest, left));
         return;
       }
       if (!residents.isCurrent(actor) || !actor.isQuiet) continue;

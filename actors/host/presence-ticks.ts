@@ -6,34 +6,34 @@ import type { Clock } from '../clock.ts';
 const TICK_MS = 25;
 
 export class PresenceTicks<Actor> {
-  private readonly clock: Pick<Clock, 'after'>;
-  private readonly flush: (actor: Actor) => void;
-  private readonly changed = new Set<Actor>();
-  private cancel: (() => void) | undefined;
+  readonly #clock: Pick<Clock, 'after'>;
+  readonly #flush: (actor: Actor) => void;
+  readonly #changed = new Set<Actor>();
+  #cancel: (() => void) | undefined;
 
   constructor(clock: Pick<Clock, 'after'>, flush: (actor: Actor) => void) {
-    this.clock = clock;
-    this.flush = flush;
+    this.#clock = clock;
+    this.#flush = flush;
   }
 
   /** `flush` is called for this actor within a tick, once for all changes until then. */
   add(actor: Actor): void {
-    this.changed.add(actor);
-    this.cancel ??= this.clock.after(TICK_MS, () => this.tick());
+    this.#changed.add(actor);
+    this.#cancel ??= this.#clock.after(TICK_MS, () => this.#tick());
   }
 
   forget(actor: Actor): void {
-    this.changed.delete(actor);
+    this.#changed.delete(actor);
   }
 
   stop(): void {
-    this.cancel?.();
+    this.#cancel?.();
   }
 
-  private tick(): void {
-    this.cancel = undefined;
-    const all = [...this.changed];
-    this.changed.clear();
-    for (const actor of all) this.flush(actor);
+  #tick(): void {
+    this.#cancel = undefined;
+    const all = [...this.#changed];
+    this.#changed.clear();
+    for (const actor of all) this.#flush(actor);
   }
 }

@@ -8,36 +8,36 @@ export interface KeepsForActors {
 }
 
 export class Residents {
-  private readonly actors = new Map<string, DocumentActor>();
-  private readonly limits: ActorLimits;
-  private readonly keepers: readonly KeepsForActors[];
+  readonly #actors = new Map<string, DocumentActor>();
+  readonly #limits: ActorLimits;
+  readonly #keepers: readonly KeepsForActors[];
 
   constructor(limits: ActorLimits, keepers: readonly KeepsForActors[]) {
-    this.limits = limits;
-    this.keepers = keepers;
+    this.#limits = limits;
+    this.#keepers = keepers;
   }
 
   /** In the order in which they were made. */
   all(): Iterable<DocumentActor> {
-    return this.actors.values();
+    return this.#actors.values();
   }
 
   get(name: string): DocumentActor | undefined {
-    return this.actors.get(name);
+    return this.#actors.get(name);
   }
 
   getOrMake(name: string, effects: ActorEffects): DocumentActor {
-    let actor = this.actors.get(name);
+    let actor = this.#actors.get(name);
     if (actor === undefined) {
-      actor = new DocumentActor(name, effects, this.limits);
-      this.actors.set(name, actor);
+      actor = new DocumentActor(name, effects, this.#limits);
+      this.#actors.set(name, actor);
     }
     return actor;
   }
 
   /** False for an actor that was forgotten: its document may have another one. */
   isCurrent(actor: DocumentActor): boolean {
-    return this.actors.get(actor.name) === actor;
+    return this.#actors.get(actor.name) === actor;
   }
 
   /**
@@ -46,8 +46,8 @@ export class Residents {
    */
   forget(actor: DocumentActor): void {
     actor.drop();
-    for (const keeper of this.keepers) keeper.forget(actor);
-    if (this.isCurrent(actor)) this.actors.delete(actor.name);
+    for (const keeper of this.#keepers) keeper.forget(actor);
+    if (this.isCurrent(actor)) this.#actors.delete(actor.name);
   }
 
   /** Drops these actors. Gateways look for the owner again. */

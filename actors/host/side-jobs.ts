@@ -30,22 +30,22 @@ export interface SideJobsOptions {
 }
 
 export class SideJobs {
-  private readonly options: SideJobsOptions;
-  private readonly folds = new Set<Promise<void>>();
+  readonly #options: SideJobsOptions;
+  readonly #folds = new Set<Promise<void>>();
   /** In the order in which they came. A document has one merge and one packing in here at most. */
-  private waiting: WaitingJob[] = [];
+  #waiting: WaitingJob[] = [];
   /** One job runs at a time, because each works on copies. */
-  private isWorking = false;
-  private isOldestNext = true;
-  private ended = false;
+  #isWorking = false;
+  #isOldestNext = true;
+  #ended = false;
 
   constructor(options: SideJobsOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** No job on a large snapshot begins any more: the session is over. */
   end(): void {
-    this.ended = true;
+    this.#ended = true;
   }
 
   /** As `Effects.fold`. */
@@ -55,7 +55,7 @@ export class SideJobs {
     made: MadeSnapshot | undefined,
     done: (bytes: number | undefined) => void,
   ): void {
-    const { session, shards, fold, store, answered, log } = this.options;
+    const { session, shards, fold, store, answered, log } = this.#options;
     const { id, kindName } = actor;
     const epoch = shards.epochOf(actor.name);
     if (id === undefined || kindName === undefined || epoch === undefined) return;
@@ -72,8 +72,8 @@ export class SideJobs {
         answered(actor, () => done(undefined));
       },
     );
-    this.folds.add(folding);
-    void folding.finally(() => this.folds.delete(folding));
+    this.#folds.add(folding);
+    void folding.finally(() => this.#folds.delete(folding));
   }
 
   /** As `Effects.merge`. */
@@ -87,56 +87,56 @@ export class SideJobs {
       type: 'merge',
       updates: updates.map((update) => new Uint8Array(update)),
     });
-    this.enqueue({ actor, bytes, job, done });
+    this.#enqueue({ actor, bytes, job, done });
   }
 
   /** As `Effects.pack`. */
   pack(actor: DocumentActor, json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
     const job = (): SnapshotJob => ({ type: 'pack', json: new Uint8Array(json) });
-    this.enqueue({ actor, bytes: json.length, job, done });
+    this.#enqueue({ actor, bytes: json.length, job, done });
   }
 
   /** Resolves when all snapshots that were begun have ended, or after `mostMs`. */
   async foldsEnded(mostMs: number): Promise<void> {
     let cancel = (): void => undefined;
     const late = new Promise<void>((resolve) => {
-      cancel = this.options.clock.after(mostMs, resolve);
+      cancel = this.#options.clock.after(mostMs, resolve);
     });
-    await Promise.race([Promise.all(this.folds), late]);
+    await Promise.race([Promise.all(this.#folds), late]);
     cancel();
   }
 
-  private enqueue(waiting: WaitingJob): void {
-    this.waiting.push(waiting);
-    if (!this.isWorking) void this.workOff();
+  #enqueue(waiting: WaitingJob): void {
+    this.#waiting.push(waiting);
+    if (!this.#isWorking) void this.#workOff();
   }
 
-  private async workOff(): Promise<void> {
-    this.isWorking = true;
-    for (let next = this.next(); next !== undefined; next = this.next()) await this.run(next);
-    this.isWorking = false;
+  async #workOff(): Promise<void> {
+    this.#isWorking = true;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#run(next);
+    this.#isWorking = false;
   }
 
   /**
    * The oldest job and the smallest job take turns: a small document does not wait for all large ones before
    * it, and no document is put off for ever.
    */
-  private next(): WaitingJob | undefined {
-    const { isCurrent } = this.options;
-    this.waiting = this.ended ? [] : this.waiting.filter(({ actor }) => isCurrent(actor));
-    const chosen = this.isOldestNext
-      ? this.waiting[0]
-      : this.waiting.reduce<WaitingJob | undefined>(
+  #next(): WaitingJob | undefined {
+    const { isCurrent } = this.#options;
+    this.#waiting = this.#ended ? [] : this.#waiting.filter(({ actor }) => isCurrent(actor));
+    const chosen = this.#isOldestNext
+      ? this.#waiting[0]
+      : this.#waiting.reduce<WaitingJob | undefined>(
           (least, job) => (least === undefined || job.bytes < least.bytes ? job : least),
           undefined,
         );
-    this.isOldestNext = !this.isOldestNext;
-    this.waiting = this.waiting.filter((job) => job !== chosen);
+    this.#isOldestNext = !this.#isOldestNext;
+    this.#waiting = this.#waiting.filter((job) => job !== chosen);
     return chosen;
   }
 
-  private async run({ actor, job, done }: WaitingJob): Promise<void> {
-    const { snapshotJob, answered, log } = this.options;
+  async #run({ actor, job, done }: WaitingJob): Promise<void> {
+    const { snapshotJob, answered, log } = this.#options;
     try {
       const bytes = await snapshotJob(job());
       answered(actor, () => done(bytes));

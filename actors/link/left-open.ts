@@ -12,20 +12,20 @@ export const MOST_LEFT_OPEN = 256;
 
 export class LeftOpen {
   /** Ascending. */
-  private readonly seqs: number[] = [];
-  private code: OpenSubmitCode = 'unavailable';
+  readonly #seqs: number[] = [];
+  #code: OpenSubmitCode = 'unavailable';
 
   get isEmpty(): boolean {
-    return this.seqs.length === 0;
+    return this.#seqs.length === 0;
   }
 
   /** Notes that the seq was answered with `code`. It is open until `arrives` is called for it. */
   add(seq: number, code: OpenSubmitCode): void {
-    if (this.seqs.length === 0) this.code = code;
-    const at = this.seqs.findLastIndex((open) => open <= seq);
-    if (this.seqs[at] === seq) return;
-    this.seqs.splice(at + 1, 0, seq);
-    if (this.seqs.length > MOST_LEFT_OPEN) this.seqs.pop();
+    if (this.#seqs.length === 0) this.#code = code;
+    const at = this.#seqs.findLastIndex((open) => open <= seq);
+    if (this.#seqs[at] === seq) return;
+    this.#seqs.splice(at + 1, 0, seq);
+    if (this.#seqs.length > MOST_LEFT_OPEN) this.#seqs.pop();
   }
 
   /**
@@ -33,20 +33,20 @@ export class LeftOpen {
    * Undefined if the submit may go on; the seq is then no longer open.
    */
   arrives(seq: number): OpenSubmitCode | undefined {
-    const [lowest] = this.seqs;
+    const [lowest] = this.#seqs;
     if (lowest === undefined) return undefined;
     if (lowest >= seq) {
       this.delete(seq);
       return undefined;
     }
-    this.add(seq, this.code);
-    return this.code;
+    this.add(seq, this.#code);
+    return this.#code;
   }
 
   /** Notes that the seq has had its final answer after all. */
   delete(seq: number): void {
-    const at = this.seqs.indexOf(seq);
-    if (at >= 0) this.seqs.splice(at, 1);
+    const at = this.#seqs.indexOf(seq);
+    if (at >= 0) this.#seqs.splice(at, 1);
   }
 
   /**
@@ -54,12 +54,12 @@ export class LeftOpen {
    * does not send them again if it knows that.
    */
   committedTo(seq: number): void {
-    while (this.seqs[0] !== undefined && this.seqs[0] <= seq) this.seqs.shift();
+    while (this.#seqs[0] !== undefined && this.#seqs[0] <= seq) this.#seqs.shift();
   }
 
   /** Forgets all open seqs, since the document has been opened anew. */
   clear(): void {
-    this.seqs.length = 0;
+    this.#seqs.length = 0;
   }
 }
 

@@ -43,29 +43,29 @@ const REMEMBERED = 0.9;
  * event-loop turn, at once by `flush`, and no sooner than `gatherMs` after the last one.
  */
 export class Link<Out extends readonly unknown[], In extends readonly unknown[]> {
-  private readonly transport: Transport;
-  private readonly options: LinkOptions;
-  private readonly clock: Clock;
-  private queue: Out[] = [];
-  private queuedBytes = 0;
-  private sent = 0;
-  private sentBytes = 0;
-  private handledByPeer = 0;
-  private handledBytesByPeer = 0;
-  private handled = 0;
-  private handledBytes = 0;
-  private creditTold = 0;
-  private creditBytesTold = 0;
-  private lastFlush = 0;
-  private recentMs = 0;
-  private recentMessages = 0;
-  private scheduled = false;
-  private overflowed = false;
-  private readonly onOverflow: () => void;
+  readonly #transport: Transport;
+  readonly #options: LinkOptions;
+  readonly #clock: Clock;
+  #queue: Out[] = [];
+  #queuedBytes = 0;
+  #sent = 0;
+  #sentBytes = 0;
+  #handledByPeer = 0;
+  #handledBytesByPeer = 0;
+  #handled = 0;
+  #handledBytes = 0;
+  #creditTold = 0;
+  #creditBytesTold = 0;
+  #lastFlush = 0;
+  #recentMs = 0;
+  #recentMessages = 0;
+  #scheduled = false;
+  #overflowed = false;
+  readonly #onOverflow: () => void;
   /** Called after each batch, which tells what the other end has handled. */
   onCredit: () => void = () => undefined;
-  private closed = false;
-  private readonly packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
+  #closed = false;
+  readonly #packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
 
   constructor(
     transport: Transport,
@@ -74,20 +74,20 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     clock: Clock = systemClock,
     onOverflow: () => void = () => undefined,
   ) {
-    this.onOverflow = onOverflow;
-    this.transport = transport;
-    this.options = options;
-    this.clock = clock;
+    this.#onOverflow = onOverflow;
+    this.#transport = transport;
+    this.#options = options;
+    this.#clock = clock;
     transport.onBatch((batch) => {
-      if (this.closed) return;
-      const [credit, creditBytes, bytes, messages] = this.packr.unpack(batch) as Batch<In>;
-      this.handledByPeer = credit;
-      this.handledBytesByPeer = creditBytes;
-      this.handled += messages.length;
-      this.handledBytes += bytes;
+      if (this.#closed) return;
+      const [credit, creditBytes, bytes, messages] = this.#packr.unpack(batch) as Batch<In>;
+      this.#handledByPeer = credit;
+      this.#handledBytesByPeer = creditBytes;
+      this.#handled += messages.length;
+      this.#handledBytes += bytes;
       if (messages.length > 0) onMessages(messages);
       this.onCredit();
-      this.tellWhenDue();
+      this.#tellWhenDue();
     });
   }
 
@@ -96,112 +96,112 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
    * called for it.
    */
   postpone(message: In): void {
-    this.handled--;
-    this.handledBytes -= bytesOf(message);
+    this.#handled--;
+    this.#handledBytes -= bytesOf(message);
   }
 
   /** Notes that a postponed message has been handled. */
   settle(message: In): void {
-    this.handled++;
-    this.handledBytes += bytesOf(message);
-    this.tellWhenDue();
+    this.#handled++;
+    this.#handledBytes += bytesOf(message);
+    this.#tellWhenDue();
   }
 
   /** False if the link is full and the message was not taken. */
   offer(message: Out): boolean {
-    const { queueMessages, queueBytes } = this.options;
-    if (this.queue.length >= queueMessages || this.queuedBytes >= queueBytes) return false;
+    const { queueMessages, queueBytes } = this.#options;
+    if (this.#queue.length >= queueMessages || this.#queuedBytes >= queueBytes) return false;
     this.send(message);
     return true;
   }
 
   send(message: Out): void {
-    if (this.closed) return;
-    this.queue.push(message);
-    this.queuedBytes += bytesOf(message);
-    if (this.queuedBytes > OVERFLOW * this.options.windowBytes && !this.overflowed) {
-      this.overflowed = true;
-      this.clock.soon(() => !this.closed && this.onOverflow());
+    if (this.#closed) return;
+    this.#queue.push(message);
+    this.#queuedBytes += bytesOf(message);
+    if (this.#queuedBytes > OVERFLOW * this.#options.windowBytes && !this.#overflowed) {
+      this.#overflowed = true;
+      this.#clock.soon(() => !this.#closed && this.#onOverflow());
     }
-    this.schedule();
+    this.#schedule();
   }
 
   /** Drops all waiting messages and returns them. The caller makes their receivers start over. */
   dropQueue(): readonly Out[] {
-    const dropped = this.queue;
-    this.queue = [];
-    this.queuedBytes = 0;
-    this.overflowed = false;
+    const dropped = this.#queue;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#overflowed = false;
     return dropped;
   }
 
   /** Number of messages that the other end has not handled. */
   get backlog(): number {
-    return this.queue.length + this.sent - this.handledByPeer;
+    return this.#queue.length + this.#sent - this.#handledByPeer;
   }
 
   /** Bytes that the other end has not handled, as far as this end knows. */
   get backlogBytes(): number {
-    return this.queuedBytes + this.sentBytes - this.handledBytesByPeer;
+    return this.#queuedBytes + this.#sentBytes - this.#handledBytesByPeer;
   }
 
   close(): void {
-    this.closed = true;
-    this.queue = [];
-    this.queuedBytes = 0;
-    this.transport.close();
+    this.#closed = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#transport.close();
   }
 
-  private tellWhenDue(): void {
-    const { windowMessages, windowBytes } = this.options;
+  #tellWhenDue(): void {
+    const { windowMessages, windowBytes } = this.#options;
     const due =
-      this.handled - this.creditTold > windowMessages / 4 ||
-      this.handledBytes - this.creditBytesTold > windowBytes / 4;
-    if (this.queue.length > 0 || due) this.schedule();
+      this.#handled - this.#creditTold > windowMessages / 4 ||
+      this.#handledBytes - this.#creditBytesTold > windowBytes / 4;
+    if (this.#queue.length > 0 || due) this.#schedule();
   }
 
-  private schedule(): void {
-    if (this.scheduled || this.closed) return;
-    this.scheduled = true;
-    const { gatherMs } = this.options;
-    const rate = gatherMs === 0 || this.recentMs === 0 ? 0 : this.recentMessages / this.recentMs;
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    const { gatherMs } = this.#options;
+    const rate = gatherMs === 0 || this.#recentMs === 0 ? 0 : this.#recentMessages / this.#recentMs;
     const wait = Math.min(gatherMs, Math.floor(rate / THICK_PER_MS));
-    if (wait > 0 && this.clock.now() - this.lastFlush < wait) this.clock.after(wait, this.flush);
-    else this.clock.soon(this.flush);
+    if (wait > 0 && this.#clock.now() - this.#lastFlush < wait) this.#clock.after(wait, this.flush);
+    else this.#clock.soon(this.flush);
   }
 
   readonly flush = (): void => {
-    this.scheduled = false;
-    if (this.closed) return;
-    const bytesBefore = this.sentBytes;
-    const messages = this.taken();
-    if (messages.length === 0 && this.handled === this.creditTold) return;
-    this.sent += messages.length;
-    this.creditTold = this.handled;
-    this.creditBytesTold = this.handledBytes;
-    if (this.options.gatherMs > 0) this.observe(messages.length);
-    this.transport.post(
+    this.#scheduled = false;
+    if (this.#closed) return;
+    const bytesBefore = this.#sentBytes;
+    const messages = this.#taken();
+    if (messages.length === 0 && this.#handled === this.#creditTold) return;
+    this.#sent += messages.length;
+    this.#creditTold = this.#handled;
+    this.#creditBytesTold = this.#handledBytes;
+    if (this.#options.gatherMs > 0) this.#observe(messages.length);
+    this.#transport.post(
       new Uint8Array(
-        this.packr.pack([this.handled, this.handledBytes, this.sentBytes - bytesBefore, messages]),
+        this.#packr.pack([this.#handled, this.#handledBytes, this.#sentBytes - bytesBefore, messages]),
       ),
     );
   };
 
   /** Takes as many messages from the queue as the window has room for. */
-  private taken(): Out[] {
-    const { windowMessages, windowBytes } = this.options;
-    const room = windowMessages - (this.sent - this.handledByPeer);
-    const onTheWay = this.sentBytes - this.handledBytesByPeer;
-    if (this.queue.length <= room && onTheWay + this.queuedBytes <= windowBytes) {
-      const all = this.queue;
-      this.sentBytes += this.queuedBytes;
-      this.queue = [];
-      this.queuedBytes = 0;
+  #taken(): Out[] {
+    const { windowMessages, windowBytes } = this.#options;
+    const room = windowMessages - (this.#sent - this.#handledByPeer);
+    const onTheWay = this.#sentBytes - this.#handledBytesByPeer;
+    if (this.#queue.length <= room && onTheWay + this.#queuedBytes <= windowBytes) {
+      const all = this.#queue;
+      this.#sentBytes += this.#queuedBytes;
+      this.#queue = [];
+      this.#queuedBytes = 0;
       return all;
     }
     let count = 0;
     let bytes = 0;
-    for (const message of this.queue) {
+    for (const message of this.#queue) {
       const more = bytesOf(message);
       // While at most a quarter of the window is in use, the other end need not have told yet what it has
       // handled.
@@ -210,16 +210,16 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
       count++;
       bytes += more;
     }
-    this.sentBytes += bytes;
-    this.queuedBytes -= bytes;
-    return this.queue.splice(0, count);
+    this.#sentBytes += bytes;
+    this.#queuedBytes -= bytes;
+    return this.#queue.splice(0, count);
   }
 
-  private observe(messages: number): void {
-    const now = this.clock.now();
-    this.recentMs = REMEMBERED * this.recentMs + now - this.lastFlush;
-    this.recentMessages = REMEMBERED * this.recentMessages + messages;
-    this.lastFlush = now;
+  #observe(messages: number): void {
+    const now = this.#clock.now();
+    this.#recentMs = REMEMBERED * this.#recentMs + now - this.#lastFlush;
+    this.#recentMessages = REMEMBERED * this.#recentMessages + messages;
+    this.#lastFlush = now;
   }
 }
 

@@ -36,28 +36,28 @@ interface Transfer {
 }
 
 export class SnapshotSender {
-  private readonly options: SnapshotSenderOptions;
+  readonly #options: SnapshotSenderOptions;
   /** Snapshots that have not been sent completely, in the order in which they were asked for. */
-  private waiting: Transfer[] = [];
-  private waitingCalls = 0;
+  #waiting: Transfer[] = [];
+  #waitingCalls = 0;
   /** Snapshots that the other end has, the least recently used first. */
-  private readonly kept = new Map<Uint8Array, Transfer>();
-  private keptBytes = 0;
-  private last = 0;
-  private scheduled = false;
-  private isOver = false;
+  readonly #kept = new Map<Uint8Array, Transfer>();
+  #keptBytes = 0;
+  #last = 0;
+  #scheduled = false;
+  #isOver = false;
 
   constructor(options: SnapshotSenderOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** The number under which the other end has this snapshot. Undefined if it does not have it. */
   numberOf(bytes: Uint8Array): number | undefined {
-    const kept = this.kept.get(bytes);
+    const kept = this.#kept.get(bytes);
     if (kept === undefined) return undefined;
-    kept.usedAt = this.options.clock.now();
-    this.kept.delete(bytes);
-    this.kept.set(bytes, kept);
+    kept.usedAt = this.#options.clock.now();
+    this.#kept.delete(bytes);
+    this.#kept.set(bytes, kept);
     return kept.number;
   }
 
@@ -66,93 +66,93 @@ export class SnapshotSender {
    * the link. Snapshots are sent one after the other. False if too many subscribers wait.
    */
   send(bytes: Uint8Array, then: () => void): boolean {
-    if (this.isOver || this.waitingCalls >= MOST_WAITING) return false;
-    this.waitingCalls++;
-    const same = this.waiting.find((transfer) => transfer.bytes === bytes);
+    if (this.#isOver || this.#waitingCalls >= MOST_WAITING) return false;
+    this.#waitingCalls++;
+    const same = this.#waiting.find((transfer) => transfer.bytes === bytes);
     if (same !== undefined) same.calls.push(then);
-    else this.waiting.push({ number: ++this.last, bytes, sent: 0, calls: [then], usedAt: 0 });
-    this.schedule();
+    else this.#waiting.push({ number: ++this.#last, bytes, sent: 0, calls: [then], usedAt: 0 });
+    this.#schedule();
     return true;
   }
 
   /** Call it when the other end has handled messages. */
   credited(): void {
-    if (this.waiting.length > 0) this.schedule();
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
   /** Lets the other end forget snapshots that have not been used for a while. */
   sweep(): void {
-    const since = this.options.clock.now() - KEPT_MS;
-    for (const transfer of [...this.kept.values()]) if (transfer.usedAt < since) this.forget(transfer);
+    const since = this.#options.clock.now() - KEPT_MS;
+    for (const transfer of [...this.#kept.values()]) if (transfer.usedAt < since) this.#forget(transfer);
   }
 
   /** Starts over after messages of the link have been dropped: some pieces may be lost. */
   restart(): void {
-    for (const transfer of [...this.kept.values()]) this.forget(transfer);
-    const [first] = this.waiting;
+    for (const transfer of [...this.#kept.values()]) this.#forget(transfer);
+    const [first] = this.#waiting;
     if (first === undefined) return;
     if (first.sent > 0) {
-      this.options.link.send([FORGET, first.number]);
-      this.waiting[0] = { ...first, number: ++this.last, sent: 0 };
+      this.#options.link.send([FORGET, first.number]);
+      this.#waiting[0] = { ...first, number: ++this.#last, sent: 0 };
     }
     // The dropped messages have made room, and no credit tells so.
-    this.schedule();
+    this.#schedule();
   }
 
   /** The link is gone. All callbacks run, since subscribers of other links count on the end of each wait. */
   dispose(): void {
-    const all = this.waiting.flatMap(({ calls }) => calls);
-    this.waiting = [];
-    this.isOver = true;
+    const all = this.#waiting.flatMap(({ calls }) => calls);
+    this.#waiting = [];
+    this.#isOver = true;
     for (const then of all) then();
   }
 
-  private schedule(): void {
-    if (this.scheduled || this.isOver) return;
-    this.scheduled = true;
-    this.options.clock.soon(() => {
-      this.scheduled = false;
-      this.pump();
+  #schedule(): void {
+    if (this.#scheduled || this.#isOver) return;
+    this.#scheduled = true;
+    this.#options.clock.soon(() => {
+      this.#scheduled = false;
+      this.#pump();
     });
   }
 
-  private pump(): void {
-    const { link, windowBytes } = this.options;
+  #pump(): void {
+    const { link, windowBytes } = this.#options;
     for (let bytes = 0; bytes < TURN_BYTES; ) {
-      const [first] = this.waiting;
+      const [first] = this.#waiting;
       // The next credit goes on.
       if (first === undefined || link.backlogBytes >= windowBytes / 2) return;
-      if (first.sent === 0) this.makeRoom(first.bytes.length);
+      if (first.sent === 0) this.#makeRoom(first.bytes.length);
       const piece = first.bytes.subarray(first.sent, first.sent + PIECE_BYTES);
       link.send([SNAPSHOT, first.number, piece]);
       first.sent += piece.length;
       bytes += piece.length;
-      if (first.sent === first.bytes.length) this.completed(first);
+      if (first.sent === first.bytes.length) this.#completed(first);
     }
-    if (this.waiting.length > 0) this.schedule();
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
-  private completed(transfer: Transfer): void {
-    this.waiting.shift();
-    transfer.usedAt = this.options.clock.now();
-    this.kept.set(transfer.bytes, transfer);
-    this.keptBytes += transfer.bytes.length;
+  #completed(transfer: Transfer): void {
+    this.#waiting.shift();
+    transfer.usedAt = this.#options.clock.now();
+    this.#kept.set(transfer.bytes, transfer);
+    this.#keptBytes += transfer.bytes.length;
     const all = transfer.calls;
     transfer.calls = [];
-    this.waitingCalls -= all.length;
+    this.#waitingCalls -= all.length;
     for (const then of all) then();
   }
 
-  private makeRoom(bytes: number): void {
-    for (const transfer of [...this.kept.values()]) {
-      if (this.keptBytes + bytes <= KEPT_BYTES) return;
-      this.forget(transfer);
+  #makeRoom(bytes: number): void {
+    for (const transfer of [...this.#kept.values()]) {
+      if (this.#keptBytes + bytes <= KEPT_BYTES) return;
+      this.#forget(transfer);
     }
   }
 
-  private forget(transfer: Transfer): void {
-    this.kept.delete(transfer.bytes);
-    this.keptBytes -= transfer.bytes.length;
-    this.options.link.send([FORGET, transfer.number]);
+  #forget(transfer: Transfer): void {
+    this.#kept.delete(transfer.bytes);
+    this.#keptBytes -= transfer.bytes.length;
+    this.#options.link.send([FORGET, transfer.number]);
   }
 }

@@ -29,24 +29,24 @@ export interface StillLiveOptions {
 }
 
 export class StillLive<Asker> {
-  private readonly options: StillLiveOptions;
-  private waiting: Waiting<Asker> = new Map();
+  readonly #options: StillLiveOptions;
+  #waiting: Waiting<Asker> = new Map();
   /** The callbacks of the question that is under way. */
-  private asking: Waiting<Asker> = new Map();
+  #asking: Waiting<Asker> = new Map();
   /** Number of callbacks in `waiting` and `asking`. */
-  private size = 0;
-  private isAsking = false;
-  private hasFailed = false;
-  private isOver = false;
-  private cancelRetry: (() => void) | undefined;
+  #size = 0;
+  #isAsking = false;
+  #hasFailed = false;
+  #isOver = false;
+  #cancelRetry: (() => void) | undefined;
 
   constructor(options: StillLiveOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** True if callers should not ask more for now. */
   get full(): boolean {
-    return this.size >= MOST_WAITING;
+    return this.#size >= MOST_WAITING;
   }
 
   /**
@@ -54,53 +54,53 @@ export class StillLive<Asker> {
    * session is fenced.
    */
   ask(asker: Asker, then: () => void, outOfReach?: () => void): void {
-    if (this.isOver) return;
-    add(this.waiting, asker, [{ then, outOfReach }]);
-    this.size++;
-    if (this.isAsking) return;
-    this.isAsking = true;
+    if (this.#isOver) return;
+    add(this.#waiting, asker, [{ then, outOfReach }]);
+    this.#size++;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
     // The question is asked after the rest of this turn, for all that it adds.
-    queueMicrotask(() => void this.question());
+    queueMicrotask(() => void this.#question());
   }
 
   /** Drops the callbacks of an asker. */
   forget(asker: Asker): void {
-    for (const waiting of [this.waiting, this.asking]) {
-      this.size -= waiting.get(asker)?.length ?? 0;
+    for (const waiting of [this.#waiting, this.#asking]) {
+      this.#size -= waiting.get(asker)?.length ?? 0;
       waiting.delete(asker);
     }
   }
 
   dispose(): void {
-    this.isOver = true;
-    this.cancelRetry?.();
-    this.waiting.clear();
-    this.asking.clear();
-    this.size = 0;
+    this.#isOver = true;
+    this.#cancelRetry?.();
+    this.#waiting.clear();
+    this.#asking.clear();
+    this.#size = 0;
   }
 
-  private async question(): Promise<void> {
-    const { store, onFenced, onError } = this.options;
-    this.asking = this.waiting;
-    this.waiting = new Map();
+  async #question(): Promise<void> {
+    const { store, onFenced, onError } = this.#options;
+    this.#asking = this.#waiting;
+    this.#waiting = new Map();
     let isLive: boolean | undefined;
     try {
       isLive = await store.isLive();
-      this.hasFailed = false;
+      this.#hasFailed = false;
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) {
         // The error is reported once, since the question is asked again soon.
-        if (!this.hasFailed) onError(error);
-        this.hasFailed = true;
+        if (!this.#hasFailed) onError(error);
+        this.#hasFailed = true;
       }
     }
-    if (this.isOver) return;
-    if (isLive === undefined) this.later();
+    if (this.#isOver) return;
+    if (isLive === undefined) this.#later();
     else if (isLive) {
-      for (const all of this.asking.values()) for (const { then } of all) then();
-      this.asking.clear();
-      this.size = sizeOf(this.waiting);
-      this.goOn();
+      for (const all of this.#asking.values()) for (const { then } of all) then();
+      this.#asking.clear();
+      this.#size = sizeOf(this.#waiting);
+      this.#goOn();
     } else {
       this.dispose();
       onFenced();
@@ -108,26 +108,27 @@ export class StillLive<Asker> {
   }
 
   /** The store is out of reach: calls each `outOfReach`, and lets the other callbacks wait on. */
-  private later(): void {
+  #later(): void {
     const given: (() => void)[] = [];
-    const { asking, waiting } = this;
-    this.asking = new Map();
-    this.waiting = new Map();
+    const asking = this.#asking;
+    const waiting = this.#waiting;
+    this.#asking = new Map();
+    this.#waiting = new Map();
     for (const [asker, all] of asking) {
       const left = all.filter(({ outOfReach }) => outOfReach === undefined);
-      if (left.length > 0) this.waiting.set(asker, left);
+      if (left.length > 0) this.#waiting.set(asker, left);
       for (const { outOfReach } of all) if (outOfReach !== undefined) given.push(outOfReach);
     }
-    for (const [asker, all] of waiting) add(this.waiting, asker, all);
-    this.size = sizeOf(this.waiting);
+    for (const [asker, all] of waiting) add(this.#waiting, asker, all);
+    this.#size = sizeOf(this.#waiting);
     for (const outOfReach of given) outOfReach();
-    this.cancelRetry = this.options.clock.after(RETRY_MS, () => this.goOn());
+    this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => this.#goOn());
   }
 
-  private goOn(): void {
-    if (this.isOver) return;
-    if (this.waiting.size > 0) void this.question();
-    else this.isAsking = false;
+  #goOn(): void {
+    if (this.#isOver) return;
+    if (this.#waiting.size > 0) void this.#question();
+    else this.#isAsking = false;
   }
 }
 

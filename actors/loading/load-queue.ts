@@ -38,61 +38,67 @@ export const loadLimits = (connections: number): LoadLimits => ({
   together: connections,
 });
 
+interface Waiting {
+  readonly wanted: Wanted;
+  readonly number: number;
+}
+
 export class LoadQueue {
-  private readonly load: Load;
-  private readonly limits: LoadLimits;
-  private waiting: { readonly wanted: Wanted; readonly number: number }[] = [];
-  private underWay = 0;
-  private together = 0;
-  private last = 0;
+  readonly #load: Load;
+  readonly #limits: LoadLimits;
+  #waiting: Waiting[] = [];
+  #underWay = 0;
+  #together = 0;
+  #last = 0;
 
   constructor(load: Load, limits: LoadLimits) {
-    this.load = load;
-    this.limits = limits;
+    this.#load = load;
+    this.#limits = limits;
   }
 
   add(wanted: Wanted): void {
-    const number = ++this.last;
-    if (this.underWay < this.limits.alone && this.waiting.length === 0) this.begin([wanted], false);
-    else this.waiting.push({ wanted, number });
+    const number = ++this.#last;
+    if (this.#underWay < this.#limits.alone && this.#waiting.length === 0) this.#begin([wanted], false);
+    else this.#waiting.push({ wanted, number });
   }
 
   /** Forgets all waiting documents. */
   clear(): void {
-    this.waiting = [];
+    this.#waiting = [];
   }
 
-  private begin(wanted: readonly Wanted[], together: boolean): void {
-    const upTo = this.last;
+  #begin(wanted: readonly Wanted[], together: boolean): void {
+    const upTo = this.#last;
     const weight = together ? 1 : 0;
-    this.underWay++;
-    this.together += weight;
-    void this.load(wanted).then((reached) => {
-      this.underWay--;
-      this.together -= weight;
-      if (!reached) this.giveUp(upTo);
+    this.#underWay++;
+    this.#together += weight;
+    void this.#load(wanted).then((reached) => {
+      this.#underWay--;
+      this.#together -= weight;
+      if (!reached) this.#giveUp(upTo);
       // A waiting document always waits for a read that is under way.
-      while (this.together < this.limits.together && this.waiting.length > 0) this.begin(this.take(), true);
+      while (this.#together < this.#limits.together && this.#waiting.length > 0)
+        this.#begin(this.#take(), true);
     });
   }
 
   /** Takes the next documents: those with a waiting submit first, each group in its order of arrival. */
-  private take(): readonly Wanted[] {
-    if (this.waiting.length > 1) {
-      const urgent = new Set(this.waiting.filter(({ wanted }) => wanted.actor.hasWaitingSubmits));
-      const first = (one: (typeof this.waiting)[number]): number => (urgent.has(one) ? 0 : 1);
-      this.waiting.sort((a, b) => first(a) - first(b) || a.number - b.number);
+  #take(): readonly Wanted[] {
+    if (this.#waiting.length > 1) {
+      const urgent = new Set(this.#waiting.filter(({ wanted }) => wanted.actor.hasWaitingSubmits));
+      const first = (one: Waiting): number => (urgent.has(one) ? 0 : 1);
+      this.#waiting.sort((a, b) => first(a) - first(b) || a.number - b.number);
     }
-    return this.waiting.splice(0, READ_TOGETHER).map(({ wanted }) => wanted);
+    return this.#waiting.splice(0, READ_TOGETHER).map(({ wanted }) => wanted);
   }
 
   /**
    * Fails documents that waited while the store was tried in vain. Otherwise each batch would wait for the
    * same time-out, and the last one for minutes.
    */
-  private giveUp(upTo: number): void {
-    const late = this.waiting.filter(({ number }) => number <= upTo);
-    this.waiting = this.waiting.filter(({ number }) => number > upTo);
+  #giveUp(upTo: number): void {
+    const late = this.#waiting.filter(({ number }) => number <= upTo);
+    this.#waiting = this.#waiting.filter(({ number }) => number > upTo);
     for (const { wanted } of late) wanted.done(OUT_OF_REACH);
   }
 }

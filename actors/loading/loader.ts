@@ -64,26 +64,26 @@ const TURN_MS = 2;
 const PIECE_MS = 10;
 
 export class Loader {
-  private readonly options: LoaderOptions;
+  readonly #options: LoaderOptions;
 
   constructor(options: LoaderOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Implements `Load`. */
   readonly load = (wanted: readonly Wanted[]): Promise<boolean> => {
     const [only] = wanted;
-    if (only === undefined || wanted.length > 1) return this.loadMany(wanted);
-    return this.settle(only, () => this.loadOne(only));
+    if (only === undefined || wanted.length > 1) return this.#loadMany(wanted);
+    return this.#settle(only, () => this.#loadOne(only));
   };
 
-  private async loadOne(wanted: Wanted): Promise<LoadResult | undefined> {
-    if (!this.options.serves(wanted.actor.name)) return NOT_OWNED;
-    return this.loadFound(wanted, await this.options.store.find(...nameOf(wanted)));
+  async #loadOne(wanted: Wanted): Promise<LoadResult | undefined> {
+    if (!this.#options.serves(wanted.actor.name)) return NOT_OWNED;
+    return this.#loadFound(wanted, await this.#options.store.find(...nameOf(wanted)));
   }
 
-  private async loadFound(wanted: Wanted, found: DocumentRow | undefined): Promise<LoadResult | undefined> {
-    const { store } = this.options;
+  async #loadFound(wanted: Wanted, found: DocumentRow | undefined): Promise<LoadResult | undefined> {
+    const { store } = this.#options;
     const { actor, create } = wanted;
     let row = found;
     let created = false;
@@ -94,45 +94,45 @@ export class Loader {
       ({ row, created } = made);
     }
     // The actor was dropped while the store was asked. The patches that wait now are its successor's.
-    if (!this.options.isCurrent(actor)) return STARTS_OVER;
-    if (this.discard({ wanted, row })) return undefined;
-    return created ? this.build(actor.name, row, EMPTY(row), NOBODY) : this.loadRow({ wanted, row });
+    if (!this.#options.isCurrent(actor)) return STARTS_OVER;
+    if (this.#discard({ wanted, row })) return undefined;
+    return created ? this.#build(actor.name, row, EMPTY(row), NOBODY) : this.#loadRow({ wanted, row });
   }
 
   /**
    * Discards the patches of a predecessor of this actor. True if some of them were on their way to the
    * store. The document is then loaded once they have settled, and no other document waits for that.
    */
-  private discard({ wanted, row }: Found): boolean {
-    const { committer } = this.options;
+  #discard({ wanted, row }: Found): boolean {
+    const { committer } = this.#options;
     const isUnderWay = committer.isUnderWay(row.id);
     const discarded = committer.discard(row.id);
     if (!isUnderWay) return false;
-    void this.settle(wanted, async () => {
+    void this.#settle(wanted, async () => {
       await discarded;
-      return this.loadRow({ wanted, row });
+      return this.#loadRow({ wanted, row });
     });
     return true;
   }
 
-  private async loadRow({ wanted, row }: Found): Promise<LoadResult> {
-    const { store } = this.options;
+  async #loadRow({ wanted, row }: Found): Promise<LoadResult> {
+    const { store } = this.#options;
     const [loaded] = await store.load([row.id]);
     if (loaded === undefined) throw new Error(`document ${row.id} is gone`);
     // The clients are read after the snapshot, never beside it: the clients of a newer snapshot would not
     // be listed.
     const clients = loaded.snapshotVersion === 0 ? NOBODY : await store.clients(row.id, LISTED_CLIENTS);
-    return this.build(wanted.actor.name, row, loaded, clients);
+    return this.#build(wanted.actor.name, row, loaded, clients);
   }
 
-  private async loadMany(all: readonly Wanted[]): Promise<boolean> {
-    const { store, serves } = this.options;
+  async #loadMany(all: readonly Wanted[]): Promise<boolean> {
+    const { store, serves } = this.#options;
     const served = all.filter(({ actor }) => serves(actor.name));
     const foreign = all.filter(({ actor }) => !serves(actor.name));
     const found: Found[] = [];
     const absent: Wanted[] = [];
     const reached = [
-      await this.ask(
+      await this.#ask(
         served.map((wanted) => ({ wanted })),
         async (some) => {
           const rows = await store.findAll(some.map(({ wanted }) => nameOf(wanted)));
@@ -147,29 +147,29 @@ export class Loader {
       ),
     ];
     const alone = [
-      ...foreign.map((wanted) => this.settle(wanted, async () => NOT_OWNED)),
-      ...absent.map((wanted) => this.settle(wanted, () => this.loadFound(wanted, undefined))),
+      ...foreign.map((wanted) => this.#settle(wanted, async () => NOT_OWNED)),
+      ...absent.map((wanted) => this.#settle(wanted, () => this.#loadFound(wanted, undefined))),
     ];
-    reached.push(...(await Promise.all([this.loadAllFound(found), ...alone])));
+    reached.push(...(await Promise.all([this.#loadAllFound(found), ...alone])));
     return reached.every(Boolean);
   }
 
   /** Takes the same steps as `loadFound`, in the same order. */
-  private async loadAllFound(found: readonly Found[]): Promise<boolean> {
-    const { isCurrent } = this.options;
+  async #loadAllFound(found: readonly Found[]): Promise<boolean> {
+    const { isCurrent } = this.#options;
     const dropped = found.filter(({ wanted }) => !isCurrent(wanted.actor));
     const current = found.filter(({ wanted }) => isCurrent(wanted.actor));
-    const ready = current.filter((one) => !this.discard(one));
+    const ready = current.filter((one) => !this.#discard(one));
     for (const { wanted } of dropped) wanted.done(STARTS_OVER);
-    return this.ask(
+    return this.#ask(
       ready,
-      (some) => this.read(some),
-      (read) => this.buildAll(read),
+      (some) => this.#read(some),
+      (read) => this.#buildAll(read),
     );
   }
 
-  private async read(some: readonly Found[]): Promise<readonly Read[]> {
-    const { store } = this.options;
+  async #read(some: readonly Found[]): Promise<readonly Read[]> {
+    const { store } = this.#options;
     const all = await store.load(
       some.map(({ row }) => row.id),
       ANSWER_BYTES,
@@ -188,8 +188,8 @@ export class Loader {
     });
   }
 
-  private async buildAll(read: readonly Read[]): Promise<void> {
-    const { clock, isCurrent } = this.options;
+  async #buildAll(read: readonly Read[]): Promise<void> {
+    const { clock, isCurrent } = this.#options;
     let began = clock.now();
     for (const { wanted, row, loaded, clients } of read) {
       if (clock.now() - began >= TURN_MS) {
@@ -197,7 +197,7 @@ export class Loader {
         began = clock.now();
       }
       if (!isCurrent(wanted.actor)) wanted.done(STARTS_OVER);
-      else await this.settle(wanted, async () => this.build(wanted.actor.name, row, loaded, clients));
+      else await this.#settle(wanted, async () => this.#build(wanted.actor.name, row, loaded, clients));
     }
   }
 
@@ -205,13 +205,13 @@ export class Loader {
    * Builds a document in pieces, because its snapshot may be large and its log long. Between two pieces the
    * thread is left to others for as long as the last piece took.
    */
-  private async build(
+  async #build(
     name: string,
     row: DocumentRow,
     loaded: LoadedDocument,
     clients: KnownClients,
   ): Promise<LoadResult> {
-    const { progress, limits, historyTag, clock } = this.options;
+    const { progress, limits, historyTag, clock } = this.#options;
     const kind: AnyKind = kindOf(row.kind);
     const pieces = built(kind, loaded, clients, limits, historyTag);
     let began = clock.now();
@@ -236,7 +236,7 @@ export class Loader {
    * Asks for all items at once, and again for items that the answer has left out. If an error of one
    * document comes instead of an answer, it asks for the halves, until that document stands alone.
    */
-  private async ask<Item extends { readonly wanted: Wanted }, Answer>(
+  async #ask<Item extends { readonly wanted: Wanted }, Answer>(
     items: readonly Item[],
     question: (some: readonly Item[]) => Promise<readonly Answer[]>,
     take: (answers: readonly Answer[]) => Promise<void>,
@@ -247,12 +247,12 @@ export class Loader {
         answers = await question(rest);
       } catch (error) {
         if (error instanceof StoreUnavailable || rest.length === 1) {
-          for (const { wanted } of rest) wanted.done(this.failure(wanted, error));
+          for (const { wanted } of rest) wanted.done(this.#failure(wanted, error));
           return !(error instanceof StoreUnavailable);
         }
         const half = rest.length >> 1;
-        const first = await this.ask(rest.slice(0, half), question, take);
-        return (await this.ask(rest.slice(half), question, take)) && first;
+        const first = await this.#ask(rest.slice(0, half), question, take);
+        return (await this.#ask(rest.slice(half), question, take)) && first;
       }
       await take(answers);
       rest = rest.slice(answers.length);
@@ -261,22 +261,22 @@ export class Loader {
   }
 
   /** Tells the result of `load`. If that is undefined, the result is told later. */
-  private async settle(wanted: Wanted, load: () => Promise<LoadResult | undefined>): Promise<boolean> {
+  async #settle(wanted: Wanted, load: () => Promise<LoadResult | undefined>): Promise<boolean> {
     try {
       const result = await load();
       if (result !== undefined) wanted.done(result);
       return true;
     } catch (error) {
-      wanted.done(this.failure(wanted, error));
+      wanted.done(this.#failure(wanted, error));
       return !(error instanceof StoreUnavailable);
     }
   }
 
-  private failure({ actor }: Wanted, error: unknown): LoadResult {
+  #failure({ actor }: Wanted, error: unknown): LoadResult {
     if (error instanceof StoreUnavailable) return OUT_OF_REACH;
     const damaged = damagedPart(error);
-    const counted = damaged === undefined ? {} : this.options.failed(actor.name);
-    this.options.log('error', 'a document does not load', {
+    const counted = damaged === undefined ? {} : this.#options.failed(actor.name);
+    this.#options.log('error', 'a document does not load', {
       doc: actor.name,
       damaged,
       ...counted,

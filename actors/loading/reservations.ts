@@ -9,16 +9,16 @@ interface Asked<Asker> {
 }
 
 export class Reservations<Asker> {
-  private free: number;
-  private readonly total: number;
-  private readonly mostWaiting: number;
-  private waiting: Asked<Asker>[] = [];
-  private readonly held = new Map<Asker, Set<() => void>>();
+  #free: number;
+  readonly #total: number;
+  readonly #mostWaiting: number;
+  #waiting: Asked<Asker>[] = [];
+  readonly #held = new Map<Asker, Set<() => void>>();
 
   constructor(bytes: number, mostWaiting: number) {
-    this.total = bytes;
-    this.free = bytes;
-    this.mostWaiting = mostWaiting;
+    this.#total = bytes;
+    this.#free = bytes;
+    this.#mostWaiting = mostWaiting;
   }
 
   /**
@@ -27,34 +27,34 @@ export class Reservations<Asker> {
    * total.
    */
   ask(asker: Asker, bytes: number, then: (release: () => void) => void): boolean {
-    const asked = { asker, bytes: Math.min(bytes, this.total), then };
-    if (this.waiting.length === 0 && asked.bytes <= this.free) {
-      this.grant(asked);
+    const asked = { asker, bytes: Math.min(bytes, this.#total), then };
+    if (this.#waiting.length === 0 && asked.bytes <= this.#free) {
+      this.#grant(asked);
       return true;
     }
-    if (this.waiting.length >= this.mostWaiting) return false;
-    this.waiting.push(asked);
+    if (this.#waiting.length >= this.#mostWaiting) return false;
+    this.#waiting.push(asked);
     return true;
   }
 
   /** Drops an asker that is gone: frees its reservations and forgets its requests. */
   forget(asker: Asker): void {
-    this.waiting = this.waiting.filter((asked) => asked.asker !== asker);
-    for (const release of [...(this.held.get(asker) ?? [])]) release();
+    this.#waiting = this.#waiting.filter((asked) => asked.asker !== asker);
+    for (const release of [...(this.#held.get(asker) ?? [])]) release();
   }
 
-  private grant({ asker, bytes, then }: Asked<Asker>): void {
-    this.free -= bytes;
-    const held = this.held.get(asker) ?? new Set();
-    this.held.set(asker, held);
+  #grant({ asker, bytes, then }: Asked<Asker>): void {
+    this.#free -= bytes;
+    const held = this.#held.get(asker) ?? new Set();
+    this.#held.set(asker, held);
     const release = (): void => {
       if (!held.delete(release)) return;
-      if (held.size === 0) this.held.delete(asker);
-      this.free += bytes;
-      for (let first = this.waiting[0]; first !== undefined && first.bytes <= this.free; ) {
-        this.waiting.shift();
-        this.grant(first);
-        first = this.waiting[0];
+      if (held.size === 0) this.#held.delete(asker);
+      this.#free += bytes;
+      for (let first = this.#waiting[0]; first !== undefined && first.bytes <= this.#free; ) {
+        this.#waiting.shift();
+        this.#grant(first);
+        first = this.#waiting[0];
       }
     };
     held.add(release);

@@ -37,19 +37,19 @@ interface Search {
 }
 
 export class SeqSearches {
-  private readonly readPage: ReadSeqPage;
-  private readonly queue: Search[] = [];
+  readonly #readPage: ReadSeqPage;
+  readonly #queue: Search[] = [];
   /** Marks by document and client, ascending. */
-  private readonly known = new Map<string, Mark[]>();
-  private reading = false;
+  readonly #known = new Map<string, Mark[]>();
+  #reading = false;
 
   constructor(readPage: ReadSeqPage) {
-    this.readPage = readPage;
+    this.#readPage = readPage;
   }
 
   /** Returns the version as which (client, seq) committed. Undefined if the kept log does not have it. */
   find(doc: DocumentId, client: string, seq: number): Promise<number | undefined> {
-    if (this.queue.length >= MAX_SEARCHES)
+    if (this.#queue.length >= MAX_SEARCHES)
       return Promise.reject(new StoreUnavailable('too many searches for old seqs wait'));
     return new Promise((found, failed) => {
       const top: Mark = {
@@ -57,27 +57,27 @@ export class SeqSearches {
         version: Number.MAX_SAFE_INTEGER,
         clear: Number.MAX_SAFE_INTEGER,
       };
-      this.queue.push({ doc, client, seq, top, found, failed });
-      if (!this.reading) void this.run();
+      this.#queue.push({ doc, client, seq, top, found, failed });
+      if (!this.#reading) void this.#run();
     });
   }
 
-  private async run(): Promise<void> {
-    this.reading = true;
-    for (let search = this.queue.shift(); search !== undefined; search = this.queue.shift()) {
+  async #run(): Promise<void> {
+    this.#reading = true;
+    for (let search = this.#queue.shift(); search !== undefined; search = this.#queue.shift()) {
       try {
-        if (!(await this.step(search))) this.queue.push(search);
+        if (!(await this.#step(search))) this.#queue.push(search);
       } catch (error) {
         search.failed(error);
       }
     }
-    this.reading = false;
+    this.#reading = false;
   }
 
   /** Reads one page at most. True if the search has ended. */
-  private async step(search: Search): Promise<boolean> {
+  async #step(search: Search): Promise<boolean> {
     const { doc, client, seq, top, found } = search;
-    const marks = this.marksOf(doc, client);
+    const marks = this.#marksOf(doc, client);
     const at = marks.findIndex((mark) => mark.seq >= seq);
     const above = (at < 0 ? undefined : marks[at]) ?? top;
     const below = at < 0 ? marks.at(-1) : marks[at - 1];
@@ -90,7 +90,7 @@ export class SeqSearches {
       found(undefined);
       return true;
     }
-    const { from, pairs } = await this.readPage(doc, client, upTo);
+    const { from, pairs } = await this.#readPage(doc, client, upTo);
     const [newest] = pairs;
     const oldest = pairs.at(-1);
     above.clear = newest === undefined ? from : newest[1] + 1;
@@ -104,13 +104,13 @@ export class SeqSearches {
     return true;
   }
 
-  private marksOf(doc: DocumentId, client: string): Mark[] {
+  #marksOf(doc: DocumentId, client: string): Mark[] {
     const key = `${doc} ${client}`;
-    const marks = this.known.get(key) ?? [];
-    this.known.delete(key);
-    this.known.set(key, marks);
-    const [eldest] = this.known.keys();
-    if (this.known.size > KNOWN_CLIENTS && eldest !== undefined) this.known.delete(eldest);
+    const marks = this.#known.get(key) ?? [];
+    this.#known.delete(key);
+    this.#known.set(key, marks);
+    const [eldest] = this.#known.keys();
+    if (this.#known.size > KNOWN_CLIENTS && eldest !== undefined) this.#known.delete(eldest);
     return marks;
   }
 }

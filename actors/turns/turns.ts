@@ -82,51 +82,51 @@ export interface TurnsOptions<Taker> {
 }
 
 export class Turns<Taker extends TurnTaker> {
-  private readonly options: TurnsOptions<Taker>;
-  private readonly short = new Queue<Taker>(SHORT);
-  private readonly long = new Queue<Taker>(LONG);
+  readonly #options: TurnsOptions<Taker>;
+  readonly #short = new Queue<Taker>(SHORT);
+  readonly #long = new Queue<Taker>(LONG);
   /** Time owed to long turns, ms. */
-  private owedMs = 0;
+  #owedMs = 0;
   /** Time of all turns in this slice, and of its long turns alone. */
-  private sliceMs = 0;
-  private longMs = 0;
-  private lastReading = 0;
-  private scheduled = false;
+  #sliceMs = 0;
+  #longMs = 0;
+  #lastReading = 0;
+  #scheduled = false;
   /** True while long turns wait until the thread has rested. */
-  private resting = false;
+  #resting = false;
   /** The thread's time at the last short turn. */
-  private lastShort = Number.NEGATIVE_INFINITY;
-  private isOver = false;
+  #lastShort = Number.NEGATIVE_INFINITY;
+  #isOver = false;
 
   constructor(options: TurnsOptions<Taker>) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** True if new work must wait, because other work waits already or this slice is used up. */
   get isBusy(): boolean {
-    return this.resting || this.sliceMs >= SLICE_MS || !this.isEmpty;
+    return this.#resting || this.#sliceMs >= SLICE_MS || !this.#isEmpty;
   }
 
-  private get isEmpty(): boolean {
-    return this.short.isEmpty && this.long.isEmpty;
+  get #isEmpty(): boolean {
+    return this.#short.isEmpty && this.#long.isEmpty;
   }
 
   /** True if a piece of work with several parts should leave the rest for later. Reads the clock. */
   get mustYield(): boolean {
-    return this.sliceMs + this.options.spentMs() - this.lastReading >= SLICE_MS;
+    return this.#sliceMs + this.#options.spentMs() - this.#lastReading >= SLICE_MS;
   }
 
   /** Marks the beginning of work. */
   begin(): void {
-    this.lastReading = this.options.spentMs();
+    this.#lastReading = this.#options.spentMs();
   }
 
   /** Charges a document for the thread's time since `begin` or since the last call. */
   charge({ turn }: Taker): void {
-    const now = this.options.spentMs();
-    const spent = now - this.lastReading;
-    this.lastReading = now;
-    const queue = this.queueOf(turn);
+    const now = this.#options.spentMs();
+    const spent = now - this.#lastReading;
+    this.#lastReading = now;
+    const queue = this.#queueOf(turn);
     // Others may have gone ahead of a waiting document, so its turn starts at its own mark.
     const at = turn.at[queue.level];
     const start = turn.isWaiting ? at : Math.max(at, queue.current);
@@ -136,106 +136,107 @@ export class Turns<Taker extends TurnTaker> {
     const weight = Math.max(SMOOTHING, 1 / (turn.turns + 2));
     if (weight > SMOOTHING) turn.turns++;
     turn.expectedMs += weight * (counted - turn.expectedMs);
-    if (turn.isLong) this.owedMs = Math.max(0, this.owedMs - spent);
-    else this.owedMs = this.long.isEmpty ? 0 : this.owedMs + spent * OWED;
-    if (turn.expectedMs < LONG_MS) this.lastShort = now;
-    this.sliceMs += spent;
-    if (spent >= LONG_MS) this.longMs += spent;
-    if (this.sliceMs >= TRIFLE_MS) this.schedule();
+    if (turn.isLong) this.#owedMs = Math.max(0, this.#owedMs - spent);
+    else this.#owedMs = this.#long.isEmpty ? 0 : this.#owedMs + spent * OWED;
+    if (turn.expectedMs < LONG_MS) this.#lastShort = now;
+    this.#sliceMs += spent;
+    if (spent >= LONG_MS) this.#longMs += spent;
+    if (this.#sliceMs >= TRIFLE_MS) this.#schedule();
   }
 
   /** Queues a document for a turn. */
   wait(taker: Taker): void {
-    if (taker.turn.isWaiting || this.isOver) return;
+    if (taker.turn.isWaiting || this.#isOver) return;
     taker.turn.isWaiting = true;
-    this.push(taker);
-    this.schedule();
+    this.#push(taker);
+    this.#schedule();
   }
 
   /** Ends all turns. No document has another turn after it. */
   dispose(): void {
-    this.isOver = true;
-    this.short.clear();
-    this.long.clear();
+    this.#isOver = true;
+    this.#short.clear();
+    this.#long.clear();
   }
 
   /**
    * Schedules the next slice after the work that this turn of the event loop has set off, such as writing a
    * batch.
    */
-  private schedule(): void {
-    if (this.scheduled || this.isOver) return;
-    this.scheduled = true;
-    const { clock } = this.options;
+  #schedule(): void {
+    if (this.#scheduled || this.#isOver) return;
+    this.#scheduled = true;
+    const { clock } = this.#options;
     clock.soon(() => {
-      if (this.isEmpty) this.slice();
-      else clock.soon(() => this.slice());
+      if (this.#isEmpty) this.#slice();
+      else clock.soon(() => this.#slice());
     });
   }
 
-  private slice(): void {
-    const { take, onPause } = this.options;
-    this.scheduled = false;
-    this.sliceMs = 0;
-    this.restAfterLong();
-    if (this.isEmpty) return;
+  #slice(): void {
+    const { take, onPause } = this.#options;
+    this.#scheduled = false;
+    this.#sliceMs = 0;
+    this.#restAfterLong();
+    if (this.#isEmpty) return;
     this.begin();
-    while (this.sliceMs < SLICE_MS) {
-      const queue = this.next;
+    while (this.#sliceMs < SLICE_MS) {
+      const queue = this.#next;
       const first = queue?.pop();
       if (queue === undefined || first === undefined) break;
       const { taker, at } = first;
       const { turn } = taker;
       // The document has been charged while it waited.
       if (turn.at[queue.level] > at && !queue.isEmpty) {
-        this.push(taker);
+        this.#push(taker);
         continue;
       }
       queue.current = Math.max(queue.current, at);
-      const until = Math.min(SLICE_MS, this.sliceMs + TURN_MS);
+      const until = Math.min(SLICE_MS, this.#sliceMs + TURN_MS);
       let more = true;
       do {
         more = take(taker);
         this.charge(taker);
-      } while (more && !this.isOver && this.sliceMs < until && this.isLong(taker) === turn.isLong);
-      if (more && !this.isOver) this.push(taker);
+      } while (more && !this.#isOver && this.#sliceMs < until && this.#isLong(taker) === turn.isLong);
+      if (more && !this.#isOver) this.#push(taker);
       else turn.isWaiting = false;
     }
     onPause();
-    this.restAfterLong();
-    if (this.next !== undefined) this.schedule();
+    this.#restAfterLong();
+    if (this.#next !== undefined) this.#schedule();
   }
 
   /** The queue from which the next turn is taken. Undefined if no turn can be taken now. */
-  private get next(): Queue<Taker> | undefined {
-    const { short, long } = this;
-    if (this.resting || long.isEmpty) return short.isEmpty ? undefined : short;
-    return short.isEmpty || this.owedMs >= long.expectedMs ? long : short;
+  get #next(): Queue<Taker> | undefined {
+    const short = this.#short;
+    const long = this.#long;
+    if (this.#resting || long.isEmpty) return short.isEmpty ? undefined : short;
+    return short.isEmpty || this.#owedMs >= long.expectedMs ? long : short;
   }
 
-  private restAfterLong(): void {
-    const ms = this.longMs;
-    this.longMs = 0;
-    if (ms === 0 || this.resting || this.lastReading - this.lastShort > ABOUT_MS) return;
-    this.resting = true;
-    this.options.clock.after(REST * ms, () => {
-      this.resting = false;
-      if (!this.isEmpty) this.schedule();
+  #restAfterLong(): void {
+    const ms = this.#longMs;
+    this.#longMs = 0;
+    if (ms === 0 || this.#resting || this.#lastReading - this.#lastShort > ABOUT_MS) return;
+    this.#resting = true;
+    this.#options.clock.after(REST * ms, () => {
+      this.#resting = false;
+      if (!this.#isEmpty) this.#schedule();
     });
   }
 
-  private queueOf(turn: TurnMark): Queue<Taker> {
-    return turn.isLong ? this.long : this.short;
+  #queueOf(turn: TurnMark): Queue<Taker> {
+    return turn.isLong ? this.#long : this.#short;
   }
 
   /** A document that has had no turn counts as long, since its length is not known. */
-  private isLong({ turn, isCostlyNext }: Taker): boolean {
+  #isLong({ turn, isCostlyNext }: Taker): boolean {
     return isCostlyNext || turn.turns === 0 || turn.expectedMs >= LONG_MS;
   }
 
-  private push(taker: Taker): void {
-    taker.turn.isLong = this.isLong(taker);
-    this.queueOf(taker.turn).push(taker);
+  #push(taker: Taker): void {
+    taker.turn.isLong = this.#isLong(taker);
+    this.#queueOf(taker.turn).push(taker);
   }
 }
 
@@ -254,32 +255,32 @@ class Queue<Taker extends TurnTaker> {
   readonly level: 0 | 1;
   /** The mark that is being served. */
   current = 0;
-  private readonly heap: Waiting<Taker>[] = [];
-  private number = 0;
+  readonly #heap: Waiting<Taker>[] = [];
+  #number = 0;
 
   constructor(level: 0 | 1) {
     this.level = level;
   }
 
   get isEmpty(): boolean {
-    return this.heap.length === 0;
+    return this.#heap.length === 0;
   }
 
   /** Expected length of the next turn. 0 if there is none. */
   get expectedMs(): number {
-    return this.heap[0]?.taker.turn.expectedMs ?? 0;
+    return this.#heap[0]?.taker.turn.expectedMs ?? 0;
   }
 
   clear(): void {
-    this.heap.length = 0;
+    this.#heap.length = 0;
   }
 
   push(taker: Taker): void {
-    const { heap } = this;
+    const heap = this.#heap;
     const { turn } = taker;
     const at = Math.max(turn.at[this.level], this.current);
     turn.at[this.level] = at;
-    const waiting = { taker, at, end: at + turn.expectedMs, number: ++this.number };
+    const waiting = { taker, at, end: at + turn.expectedMs, number: ++this.#number };
     let place = heap.push(waiting) - 1;
     while (place > 0) {
       const above = (place - 1) >> 1;
@@ -292,7 +293,7 @@ class Queue<Taker extends TurnTaker> {
   }
 
   pop(): Waiting<Taker> | undefined {
-    const { heap } = this;
+    const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
     if (last === undefined || heap.length === 0) return first;

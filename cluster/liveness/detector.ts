@@ -123,43 +123,43 @@ interface Peer {
 const SILENT_TICKS = 2;
 
 export class Detector {
-  private readonly times: DetectorTimes;
-  private readonly peers = new Map<string, Peer>();
-  private lastTickMs: number | undefined;
+  readonly #times: DetectorTimes;
+  readonly #peers = new Map<string, Peer>();
+  #lastTickMs: number | undefined;
   /** Silence before this time does not count. */
-  private attentiveSinceMs = Number.NEGATIVE_INFINITY;
-  private softNotBeforeMs = Number.NEGATIVE_INFINITY;
+  #attentiveSinceMs = Number.NEGATIVE_INFINITY;
+  #softNotBeforeMs = Number.NEGATIVE_INFINITY;
   /** Since when this node has reached the database. Undefined while it does not. */
-  private databaseSinceMs: number | undefined;
+  #databaseSinceMs: number | undefined;
 
   constructor(times: DetectorTimes = DETECTOR_TIMES) {
-    this.times = times;
+    this.#times = times;
   }
 
   /** `nowMs` never goes back. Events of unknown runs are dropped, except `fenced`. */
   step(event: DetectorEvent, nowMs: number): readonly DetectorEffect[] {
     switch (event.type) {
       case 'tick':
-        return this.tick(nowMs);
+        return this.#tick(nowMs);
       case 'known':
-        if (!this.peers.has(event.run)) this.peers.set(event.run, newPeer());
+        if (!this.#peers.has(event.run)) this.#peers.set(event.run, newPeer());
         return [];
       case 'fenced':
-        this.softNotBeforeMs = nowMs + this.times.fenceGapMs;
-        return this.forget(event.run);
+        this.#softNotBeforeMs = nowMs + this.#times.fenceGapMs;
+        return this.#forget(event.run);
       case 'gone':
-        return this.forget(event.run);
+        return this.#forget(event.run);
       case 'own-database':
-        this.databaseSinceMs = event.reached ? (this.databaseSinceMs ?? nowMs) : undefined;
+        this.#databaseSinceMs = event.reached ? (this.#databaseSinceMs ?? nowMs) : undefined;
         return [];
       default: {
-        const peer = this.peers.get(event.run);
-        return peer === undefined ? [] : this.observe(peer, event, nowMs);
+        const peer = this.#peers.get(event.run);
+        return peer === undefined ? [] : this.#observe(peer, event, nowMs);
       }
     }
   }
 
-  private observe(
+  #observe(
     peer: Peer,
     event: Exclude<DetectorEvent, { type: 'tick' | 'known' | 'gone' | 'fenced' | 'own-database' }>,
     nowMs: number,
@@ -167,18 +167,18 @@ export class Detector {
     switch (event.type) {
       case 'link-up':
         // The end of the link that this one replaces is not reported.
-        this.dropToldBy(event.run, peer);
+        this.#dropToldBy(event.run, peer);
         peer.link = 'up';
         peer.refused = false;
         return [];
       case 'link-closed':
         peer.link = 'closed';
-        this.dropToldBy(event.run, peer);
+        this.#dropToldBy(event.run, peer);
         return [];
       case 'link-given-up':
         peer.link = 'given-up';
         peer.givenUpMs = nowMs;
-        this.dropToldBy(event.run, peer);
+        this.#dropToldBy(event.run, peer);
         return [];
       case 'database':
         peer.strandedSinceMs = event.reached ? undefined : (peer.strandedSinceMs ?? nowMs);
@@ -187,7 +187,7 @@ export class Detector {
         // A peer that was never linked may be about to listen.
         if (peer.link !== 'closed' && peer.link !== 'given-up') return [];
         peer.refused = true;
-        return this.judge(event.run, peer, nowMs);
+        return this.#judge(event.run, peer, nowMs);
       case 'heartbeat':
       case 'pulse': {
         peer.heardMs = nowMs;
@@ -199,112 +199,109 @@ export class Detector {
       }
       case 'lease':
         peer.lease = event.lease;
-        return this.judge(event.run, peer, nowMs);
+        return this.#judge(event.run, peer, nowMs);
       case 'suspicion':
         if (!event.suspects) peer.reports.delete(event.by);
-        else if (this.peers.has(event.by) && event.by !== event.run) peer.reports.add(event.by);
-        return this.judge(event.run, peer, nowMs);
+        else if (this.#peers.has(event.by) && event.by !== event.run) peer.reports.add(event.by);
+        return this.#judge(event.run, peer, nowMs);
       default:
         return impossible(event);
     }
   }
 
-  private tick(nowMs: number): readonly DetectorEffect[] {
-    const late = this.lastTickMs !== undefined && nowMs - this.lastTickMs > 2 * this.times.tickMs;
-    if (late || this.lastTickMs === undefined) this.attentiveSinceMs = nowMs;
-    this.lastTickMs = nowMs;
+  #tick(nowMs: number): readonly DetectorEffect[] {
+    const late = this.#lastTickMs !== undefined && nowMs - this.#lastTickMs > 2 * this.#times.tickMs;
+    if (late || this.#lastTickMs === undefined) this.#attentiveSinceMs = nowMs;
+    this.#lastTickMs = nowMs;
     const effects: DetectorEffect[] = [];
     // All peers are checked for silence before the first is judged: a node that hears no peer must not count
     // itself as a witness.
-    for (const [run, peer] of this.peers) {
-      peer.silentTicks = this.isSilent(peer, nowMs) ? peer.silentTicks + 1 : 0;
+    for (const [run, peer] of this.#peers) {
+      peer.silentTicks = this.#isSilent(peer, nowMs) ? peer.silentTicks + 1 : 0;
       if (!peer.suspected && peer.silentTicks < SILENT_TICKS) continue;
-      if (peer.suspected && nowMs - peer.toldMs < this.times.repeatMs) continue;
+      if (peer.suspected && nowMs - peer.toldMs < this.#times.repeatMs) continue;
       peer.suspected = true;
       peer.toldMs = nowMs;
       effects.push({ type: 'suspect', run });
     }
-    for (const [run, peer] of this.peers) effects.push(...this.judge(run, peer, nowMs));
+    for (const [run, peer] of this.#peers) effects.push(...this.#judge(run, peer, nowMs));
     return effects;
   }
 
-  private isSilent(peer: Peer, nowMs: number): boolean {
-    return peer.heardMs !== undefined && this.isOverdue(peer.heardMs, nowMs);
+  #isSilent(peer: Peer, nowMs: number): boolean {
+    return peer.heardMs !== undefined && this.#isOverdue(peer.heardMs, nowMs);
   }
 
-  private isOverdue(lastMs: number, nowMs: number): boolean {
-    const sinceMs = Math.max(lastMs, this.attentiveSinceMs);
-    return nowMs - sinceMs >= this.times.missedHeartbeats * this.times.heartbeatMs;
+  #isOverdue(lastMs: number, nowMs: number): boolean {
+    const sinceMs = Math.max(lastMs, this.#attentiveSinceMs);
+    return nowMs - sinceMs >= this.#times.missedHeartbeats * this.#times.heartbeatMs;
   }
 
-  private judge(run: string, peer: Peer, nowMs: number): readonly DetectorEffect[] {
-    const found = this.evidence(run, peer, nowMs);
+  #judge(run: string, peer: Peer, nowMs: number): readonly DetectorEffect[] {
+    const found = this.#evidence(run, peer, nowMs);
     if (found === undefined) return [];
-    if (peer.verdictMs !== undefined && nowMs - peer.verdictMs < this.times.repeatMs) return [];
+    if (peer.verdictMs !== undefined && nowMs - peer.verdictMs < this.#times.repeatMs) return [];
     if (!found.hard) {
-      if (nowMs < this.softNotBeforeMs) return [];
-      this.softNotBeforeMs = nowMs + this.times.fenceGapMs;
+      if (nowMs < this.#softNotBeforeMs) return [];
+      this.#softNotBeforeMs = nowMs + this.#times.fenceGapMs;
     }
     peer.verdictMs = nowMs;
     return [{ type: 'dead', run, ...found }];
   }
 
-  private evidence(
-    run: string,
-    peer: Peer,
-    nowMs: number,
-  ): { evidence: Evidence; hard: boolean } | undefined {
+  #evidence(run: string, peer: Peer, nowMs: number): { evidence: Evidence; hard: boolean } | undefined {
     if (peer.refused) return { evidence: 'refused', hard: true };
     // A suspicion from before a pause of this node does not count until new ticks confirm it.
-    const silent = peer.silentTicks >= SILENT_TICKS && this.isPunctual(nowMs);
+    const silent = peer.silentTicks >= SILENT_TICKS && this.#isPunctual(nowMs);
     if (peer.lease === 'expired') {
-      const absent = peer.heardMs === undefined && peer.link !== 'up' && this.isAttentive(nowMs);
+      const absent = peer.heardMs === undefined && peer.link !== 'up' && this.#isAttentive(nowMs);
       const hard =
         peer.link === 'closed' ||
         peer.link === 'new' ||
-        (peer.link === 'given-up' && nowMs - peer.givenUpMs >= this.times.fenceGapMs);
+        (peer.link === 'given-up' && nowMs - peer.givenUpMs >= this.#times.fenceGapMs);
       if (silent || absent) return { evidence: 'lease', hard };
     }
-    if (silent && this.isWitnessed(run, peer, nowMs)) return { evidence: 'observers', hard: false };
-    return this.isStranded(peer, nowMs) ? { evidence: 'database', hard: false } : undefined;
+    if (silent && this.#isWitnessed(run, peer, nowMs)) return { evidence: 'observers', hard: false };
+    return this.#isStranded(peer, nowMs) ? { evidence: 'database', hard: false } : undefined;
   }
 
-  private isStranded({ strandedSinceMs }: Peer, nowMs: number): boolean {
-    const { databaseSinceMs, times } = this;
+  #isStranded({ strandedSinceMs }: Peer, nowMs: number): boolean {
+    const databaseSinceMs = this.#databaseSinceMs;
+    const times = this.#times;
     if (strandedSinceMs === undefined || databaseSinceMs === undefined) return false;
     return nowMs - strandedSinceMs >= times.strandedMs && nowMs - databaseSinceMs >= times.steadyMs;
   }
 
   /** True if another peer that this node hears suspects the peer too. */
-  private isWitnessed(run: string, peer: Peer, nowMs: number): boolean {
-    for (const [other, state] of this.peers)
-      if (other !== run && peer.reports.has(other) && this.isCredible(state, nowMs)) return true;
+  #isWitnessed(run: string, peer: Peer, nowMs: number): boolean {
+    for (const [other, state] of this.#peers)
+      if (other !== run && peer.reports.has(other) && this.#isCredible(state, nowMs)) return true;
     return false;
   }
 
-  private isCredible({ beatenMs, suspected, silentTicks }: Peer, nowMs: number): boolean {
-    return beatenMs !== undefined && !this.isOverdue(beatenMs, nowMs) && !suspected && silentTicks === 0;
+  #isCredible({ beatenMs, suspected, silentTicks }: Peer, nowMs: number): boolean {
+    return beatenMs !== undefined && !this.#isOverdue(beatenMs, nowMs) && !suspected && silentTicks === 0;
   }
 
   /**
    * Checks the last tick against the present: a delayed event is handled before the late tick that would show
    * the delay.
    */
-  private isPunctual(nowMs: number): boolean {
-    return this.lastTickMs !== undefined && nowMs - this.lastTickMs <= 2 * this.times.tickMs;
+  #isPunctual(nowMs: number): boolean {
+    return this.#lastTickMs !== undefined && nowMs - this.#lastTickMs <= 2 * this.#times.tickMs;
   }
 
-  private isAttentive(nowMs: number): boolean {
+  #isAttentive(nowMs: number): boolean {
     return (
-      this.isPunctual(nowMs) &&
-      nowMs - this.attentiveSinceMs >= this.times.missedHeartbeats * this.times.heartbeatMs
+      this.#isPunctual(nowMs) &&
+      nowMs - this.#attentiveSinceMs >= this.#times.missedHeartbeats * this.#times.heartbeatMs
     );
   }
 
-  private forget(run: string): readonly DetectorEffect[] {
-    const peer = this.peers.get(run);
-    this.peers.delete(run);
-    this.dropReportsBy(run);
+  #forget(run: string): readonly DetectorEffect[] {
+    const peer = this.#peers.get(run);
+    this.#peers.delete(run);
+    this.#dropReportsBy(run);
     return peer?.suspected ? [{ type: 'unsuspect', run }] : [];
   }
 
@@ -312,13 +309,13 @@ export class Detector {
    * Drops the reports that came over a link that has ended, because the peer may take them back unheard. If
    * they still hold, the peer repeats them.
    */
-  private dropToldBy(run: string, peer: Peer): void {
-    this.dropReportsBy(run);
+  #dropToldBy(run: string, peer: Peer): void {
+    this.#dropReportsBy(run);
     peer.strandedSinceMs = undefined;
   }
 
-  private dropReportsBy(run: string): void {
-    for (const peer of this.peers.values()) peer.reports.delete(run);
+  #dropReportsBy(run: string): void {
+    for (const peer of this.#peers.values()) peer.reports.delete(run);
   }
 }
 

@@ -34,37 +34,37 @@ export interface MemberTrackerOptions {
 export type LivenessMessage = Extract<ControlMessage, { type: 'fenced' | 'suspicion' | 'database' }>;
 
 export class MemberTracker {
-  private readonly options: MemberTrackerOptions;
-  private readonly dials: PeerDials;
-  private readonly takeover: Takeover;
+  readonly #options: MemberTrackerOptions;
+  readonly #dials: PeerDials;
+  readonly #takeover: Takeover;
   /** Leases of runs that the database has not shown yet. */
-  private readonly early = new PendingLeases();
+  readonly #early = new PendingLeases();
 
   constructor(options: MemberTrackerOptions) {
-    this.options = options;
+    this.#options = options;
     const { network } = options;
-    this.dials = new PeerDials(network);
-    this.takeover = new Takeover({
+    this.#dials = new PeerDials(network);
+    this.#takeover = new Takeover({
       ...options,
-      probe: (run, timeoutMs) => this.dials.probe(run, timeoutMs),
+      probe: (run, timeoutMs) => this.#dials.probe(run, timeoutMs),
     });
   }
 
   /** Watches for dead members, until the returned function is called. */
   start(): () => void {
-    return this.takeover.start();
+    return this.#takeover.start();
   }
 
   stop(): void {
-    this.dials.endAll();
+    this.#dials.endAll();
   }
 
   /** Takes a lease of another run. 'unknown': the database has not shown that run yet. */
   learn(lease: Lease): 'unknown' | 'changed' | 'unchanged' {
-    const { members, clock } = this.options;
+    const { members, clock } = this.#options;
     const now = clock.now();
     if (members.get(lease.run) === undefined) {
-      this.early.keep(lease, now);
+      this.#early.keep(lease, now);
       return 'unknown';
     }
     return members.learn(lease, now) ? 'changed' : 'unchanged';
@@ -72,10 +72,10 @@ export class MemberTracker {
 
   /** Returns the member behind the new connection. Undefined if the database has not shown it yet. */
   peerUp(peer: Peer): Member | undefined {
-    const { takeover } = this;
+    const takeover = this.#takeover;
     peer.onHeartbeat(() => takeover.heard(peer.run, 'heartbeat'));
     peer.onPulse(() => takeover.heard(peer.run, 'pulse'));
-    const member = this.options.members.get(peer.run);
+    const member = this.#options.members.get(peer.run);
     if (member === undefined) return undefined;
     member.peer = peer;
     takeover.linkUp(peer.run);
@@ -84,32 +84,32 @@ export class MemberTracker {
 
   /** Returns the member that is not connected any more. Undefined if this was not its connection. */
   peerDown(peer: Peer, reason: PeerEnd): Member | undefined {
-    const member = this.options.members.get(peer.run);
+    const member = this.#options.members.get(peer.run);
     if (member?.peer !== peer) return undefined;
     member.peer = undefined;
-    this.takeover.linkDown(peer.run, reason);
+    this.#takeover.linkDown(peer.run, reason);
     return member;
   }
 
   dialFailed(run: string, how: 'refused' | 'replaced' | 'unreachable'): void {
-    this.takeover.dialFailed(run, how);
+    this.#takeover.dialFailed(run, how);
   }
 
   /** Takes a message of the node with the run `by`. */
   told(message: LivenessMessage, by: string): void {
     if (message.type === 'fenced') this.wasFenced(message.run);
-    else if (message.type === 'database') this.takeover.database(message.reached, by);
-    else this.takeover.suspicion(message.run, by, message.suspects);
+    else if (message.type === 'database') this.#takeover.database(message.reached, by);
+    else this.#takeover.suspicion(message.run, by, message.suspects);
   }
 
   /** Whether this node reaches the database. */
   database(reached: boolean): void {
-    this.takeover.database(reached);
+    this.#takeover.database(reached);
   }
 
   /** A node says that it has fenced this run. The outcome is reported as for a fencing of our own. */
   wasFenced(run: string): void {
-    this.takeover.wasFenced(run);
+    this.#takeover.wasFenced(run);
   }
 
   /**
@@ -117,34 +117,34 @@ export class MemberTracker {
    * that have gone no more.
    */
   async read(): Promise<SessionChanges | 'self-fenced'> {
-    const changes = await readSessions(this.options);
+    const changes = await readSessions(this.#options);
     if (changes === 'self-fenced') return changes;
-    for (const member of changes.come) this.met(member);
-    for (const { run } of changes.gone) this.left(run);
+    for (const member of changes.come) this.#met(member);
+    for (const { run } of changes.gone) this.#left(run);
     return changes;
   }
 
   /** Forgets a fenced run. Returns its sessions, or undefined if the run was not known. */
   forget(run: string): readonly SessionId[] | undefined {
-    const { members } = this.options;
+    const { members } = this.#options;
     if (members.get(run) === undefined) return undefined;
-    this.left(run);
+    this.#left(run);
     return members.remove(run);
   }
 
-  private met(member: Member): void {
-    const { members, network, address, clock } = this.options;
-    this.takeover.known(member.run);
-    const early = this.early.take(member.run);
+  #met(member: Member): void {
+    const { members, network, address, clock } = this.#options;
+    this.#takeover.known(member.run);
+    const early = this.#early.take(member.run);
     if (early !== undefined) members.learn(early, clock.now());
-    if (member.address === address) this.takeover.predecessor(member.run);
+    if (member.address === address) this.#takeover.predecessor(member.run);
     member.peer = network.peers().find((peer) => peer.run === member.run);
-    if (member.peer !== undefined) this.takeover.linkUp(member.run);
-    this.dials.begin(member);
+    if (member.peer !== undefined) this.#takeover.linkUp(member.run);
+    this.#dials.begin(member);
   }
 
-  private left(run: string): void {
-    this.dials.end(run);
-    this.takeover.gone(run);
+  #left(run: string): void {
+    this.#dials.end(run);
+    this.#takeover.gone(run);
   }
 }

@@ -25,28 +25,28 @@ export interface Member {
 export const CONTROL_SLOT = -1;
 
 export class Members {
-  private readonly byRun = new Map<string, Member>();
-  private readonly runOf = new Map<SessionId, string>();
+  readonly #byRun = new Map<string, Member>();
+  readonly #runOf = new Map<SessionId, string>();
   /** Sessions that the database has shown. Only the absence of such a session means that it was fenced. */
-  private readonly seen = new Set<SessionId>();
+  readonly #seen = new Set<SessionId>();
   /** Rises whenever a session may belong to another member, or to none. */
   revision = 0;
 
   get(run: string): Member | undefined {
-    return this.byRun.get(run);
+    return this.#byRun.get(run);
   }
 
   all(): Iterable<Member> {
-    return this.byRun.values();
+    return this.#byRun.values();
   }
 
   get size(): number {
-    return this.byRun.size;
+    return this.#byRun.size;
   }
 
   ofSession(session: SessionId): Member | undefined {
-    const run = this.runOf.get(session);
-    return run === undefined ? undefined : this.byRun.get(run);
+    const run = this.#runOf.get(session);
+    return run === undefined ? undefined : this.#byRun.get(run);
   }
 
   /**
@@ -62,9 +62,9 @@ export class Members {
     const come: Member[] = [];
     this.revision++;
     for (const row of rows) {
-      this.runOf.set(row.id, row.run);
-      this.seen.add(row.id);
-      if (row.slot !== CONTROL_SLOT || row.address === null || this.byRun.has(row.run)) continue;
+      this.#runOf.set(row.id, row.run);
+      this.#seen.add(row.id);
+      if (row.slot !== CONTROL_SLOT || row.address === null || this.#byRun.has(row.run)) continue;
       const member: Member = {
         run: row.run,
         node: row.node,
@@ -76,22 +76,22 @@ export class Members {
         peer: undefined,
         liveSince: undefined,
       };
-      this.byRun.set(row.run, member);
+      this.#byRun.set(row.run, member);
       come.push(member);
     }
     const left = new Set(rows.map((row) => row.id));
-    const fenced = [...this.seen].filter((session) => !left.has(session));
-    const gone = [...this.byRun.values()]
+    const fenced = [...this.#seen].filter((session) => !left.has(session));
+    const gone = [...this.#byRun.values()]
       .filter((member) => !left.has(member.session))
       .map((member) => ({ member, sessions: this.sessionsOf(member.run) }));
-    for (const { member } of gone) this.byRun.delete(member.run);
-    for (const session of fenced) this.forget(session);
+    for (const { member } of gone) this.#byRun.delete(member.run);
+    for (const session of fenced) this.#forget(session);
     return { come, gone, fenced };
   }
 
   /** Takes a run's lease. True if the lease changed anything. */
   learn(lease: Lease, now: number): boolean {
-    const member = this.byRun.get(lease.run);
+    const member = this.#byRun.get(lease.run);
     if (member === undefined) return false;
     // A node of another version may allow other weights, and an invalid weight would stop all planning here.
     const weight = boundedWeight(lease.weight);
@@ -104,7 +104,7 @@ export class Members {
       workers.size !== member.workers.size ||
       [...workers].some(([slot, session]) => member.workers.get(slot) !== session);
     if (isNew) this.revision++;
-    for (const session of workers.values()) this.runOf.set(session, lease.run);
+    for (const session of workers.values()) this.#runOf.set(session, lease.run);
     member.state = state;
     member.weight = weight;
     member.workers = workers;
@@ -113,21 +113,21 @@ export class Members {
   }
 
   sessionsOf(run: string): readonly SessionId[] {
-    return [...this.runOf].filter(([, of]) => of === run).map(([session]) => session);
+    return [...this.#runOf].filter(([, of]) => of === run).map(([session]) => session);
   }
 
   /** Forgets a fenced run. Returns its known sessions. */
   remove(run: string): readonly SessionId[] {
     const sessions = this.sessionsOf(run);
     this.revision++;
-    this.byRun.delete(run);
-    for (const session of sessions) this.forget(session);
+    this.#byRun.delete(run);
+    for (const session of sessions) this.#forget(session);
     return sessions;
   }
 
-  private forget(session: SessionId): void {
-    this.runOf.delete(session);
-    this.seen.delete(session);
+  #forget(session: SessionId): void {
+    this.#runOf.delete(session);
+    this.#seen.delete(session);
   }
 }
 

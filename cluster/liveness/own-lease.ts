@@ -16,48 +16,48 @@ const MOVES: Moves<NodeState> = {
 export type LeaseIdentity = Pick<Lease, 'run' | 'node' | 'address' | 'session' | 'weight'>;
 
 export class OwnLease {
-  private readonly identity: LeaseIdentity;
-  private readonly workers: () => Iterable<readonly [slot: number, own: { readonly session: SessionId }]>;
-  private mode: NodeState = 'joining';
-  private highestTimeline = 0;
+  readonly #identity: LeaseIdentity;
+  readonly #workers: () => Iterable<readonly [slot: number, own: { readonly session: SessionId }]>;
+  #mode: NodeState = 'joining';
+  #highestTimeline = 0;
 
   /** `workers`: the workers that are up now. */
   constructor(
     identity: LeaseIdentity,
     workers: () => Iterable<readonly [slot: number, own: { readonly session: SessionId }]>,
   ) {
-    this.identity = identity;
-    this.workers = workers;
+    this.#identity = identity;
+    this.#workers = workers;
   }
 
   get state(): NodeState {
-    return this.mode;
+    return this.#mode;
   }
 
   /** Throws at a move that is not legal. */
   setState(state: NodeState): void {
-    assertMove('the node', MOVES, this.mode, state);
-    this.mode = state;
+    assertMove('the node', MOVES, this.#mode, state);
+    this.#mode = state;
   }
 
   /** False if the timeline is not higher than the highest one so far. */
   raiseTimeline(timeline: number): boolean {
-    if (timeline <= this.highestTimeline) return false;
-    this.highestTimeline = timeline;
+    if (timeline <= this.#highestTimeline) return false;
+    this.#highestTimeline = timeline;
     return true;
   }
 
   current(): Lease {
-    const { run, node, address, session, weight } = this.identity;
+    const { run, node, address, session, weight } = this.#identity;
     return {
       run,
       node,
       address,
       session,
       weight,
-      state: this.mode,
-      workers: [...this.workers()].map(([slot, { session }]) => ({ slot, session })),
-      timeline: this.highestTimeline,
+      state: this.#mode,
+      workers: [...this.#workers()].map(([slot, { session }]) => ({ slot, session })),
+      timeline: this.#highestTimeline,
     };
   }
 }

@@ -13,22 +13,22 @@ export const PENDING_LEASE_MS = 60_000;
 
 export class PendingLeases {
   /** In the order of the last lease of each run. */
-  private readonly byRun = new Map<string, { readonly lease: Lease; readonly atMs: number }>();
+  readonly #byRun = new Map<string, { readonly lease: Lease; readonly atMs: number }>();
 
   /** `nowMs` never goes back. */
   keep(lease: Lease, nowMs: number): void {
-    for (const [run, { atMs }] of this.byRun) {
+    for (const [run, { atMs }] of this.#byRun) {
       if (nowMs - atMs < PENDING_LEASE_MS) break;
-      this.byRun.delete(run);
+      this.#byRun.delete(run);
     }
-    this.byRun.delete(lease.run);
-    if (this.byRun.size < MOST_PENDING_LEASES) this.byRun.set(lease.run, { lease, atMs: nowMs });
+    this.#byRun.delete(lease.run);
+    if (this.#byRun.size < MOST_PENDING_LEASES) this.#byRun.set(lease.run, { lease, atMs: nowMs });
   }
 
   /** Returns the last lease of that run and forgets it. */
   take(run: string): Lease | undefined {
-    const lease = this.byRun.get(run)?.lease;
-    this.byRun.delete(run);
+    const lease = this.#byRun.get(run)?.lease;
+    this.#byRun.delete(run);
     return lease;
   }
 }

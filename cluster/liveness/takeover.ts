@@ -37,115 +37,112 @@ const LEASES_EVERY_MS = 1000;
 const TURN_MS = 250;
 
 export class Takeover {
-  private readonly options: TakeoverOptions;
-  private readonly detector = new Detector();
-  private readonly fencing = new Set<string>();
+  readonly #options: TakeoverOptions;
+  readonly #detector = new Detector();
+  readonly #fencing = new Set<string>();
   /**
    * Runs that wait for this node's turn to fence them, each with the evidence and the function that cancels
    * the fencing if the run shows a sign of life.
    */
-  private readonly sentenced = new Map<
-    string,
-    { readonly evidence: Evidence; readonly cancel: () => void }
-  >();
-  private readonly knownSince = new Map<string, number>();
+  readonly #sentenced = new Map<string, { readonly evidence: Evidence; readonly cancel: () => void }>();
+  readonly #knownSince = new Map<string, number>();
 
   constructor(options: TakeoverOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** The returned function stops it. */
   start(): () => void {
-    const { clock } = this.options;
-    const stopTicks = clock.every(DETECTOR_TIMES.tickMs, () => this.step({ type: 'tick' }));
-    const stopLeases = clock.every(LEASES_EVERY_MS, () => void this.readLeases());
+    const { clock } = this.#options;
+    const stopTicks = clock.every(DETECTOR_TIMES.tickMs, () => this.#step({ type: 'tick' }));
+    const stopLeases = clock.every(LEASES_EVERY_MS, () => void this.#readLeases());
     return () => {
       stopTicks();
       stopLeases();
-      for (const run of [...this.sentenced.keys()]) this.reprieve(run);
+      for (const run of [...this.#sentenced.keys()]) this.#reprieve(run);
     };
   }
 
   known(run: string): void {
-    this.knownSince.set(run, this.options.clock.now());
-    this.step({ type: 'known', run });
+    this.#knownSince.set(run, this.#options.clock.now());
+    this.#step({ type: 'known', run });
   }
 
   gone(run: string): void {
-    this.knownSince.delete(run);
-    this.reprieve(run);
-    this.step({ type: 'gone', run });
+    this.#knownSince.delete(run);
+    this.#reprieve(run);
+    this.#step({ type: 'gone', run });
   }
 
   linkUp(run: string): void {
-    this.isAlive(run);
-    this.step({ type: 'link-up', run });
+    this.#isAlive(run);
+    this.#step({ type: 'link-up', run });
   }
 
   linkDown(run: string, reason: PeerEnd): void {
     const end = whatEnded(reason);
     if (end === undefined) return;
-    this.step({ type: end, run });
-    this.options.probe(run, PROBE_MS)?.then(
+    this.#step({ type: end, run });
+    this.#options.probe(run, PROBE_MS)?.then(
       (result) => {
-        if (result === 'refused' || result === 'replaced') this.step({ type: 'refused', run });
+        if (result === 'refused' || result === 'replaced') this.#step({ type: 'refused', run });
       },
       () => undefined,
     );
   }
 
   dialFailed(run: string, how: 'refused' | 'replaced' | 'unreachable'): void {
-    if (how !== 'unreachable') this.step({ type: 'refused', run });
+    if (how !== 'unreachable') this.#step({ type: 'refused', run });
   }
 
   heard(run: string, by: 'heartbeat' | 'pulse'): void {
-    this.isAlive(run);
-    this.step({ type: by, run });
+    this.#isAlive(run);
+    this.#step({ type: by, run });
   }
 
   /** Whether that run says that it reaches the database. Without `run`: whether this node reaches it. */
   database(reached: boolean, run?: string): void {
-    if (reached && run !== undefined) this.reprieve(run);
-    this.step(run === undefined ? { type: 'own-database', reached } : { type: 'database', run, reached });
+    if (reached && run !== undefined) this.#reprieve(run);
+    this.#step(run === undefined ? { type: 'own-database', reached } : { type: 'database', run, reached });
   }
 
   suspicion(run: string, by: string, suspects: boolean): void {
-    this.step({ type: 'suspicion', run, by, suspects });
+    this.#step({ type: 'suspicion', run, by, suspects });
   }
 
   /** Fences the run at once: this node listens at the run's address, so its process is gone. */
   predecessor(run: string): void {
-    void this.fence(run, false, 'predecessor');
+    void this.#fence(run, false, 'predecessor');
   }
 
   /** Called when any node has fenced the run. */
   wasFenced(run: string): void {
-    this.step({ type: 'fenced', run });
-    if (run === this.options.run) this.options.onSelfFenced();
-    else this.options.onFenced(run);
+    this.#step({ type: 'fenced', run });
+    if (run === this.#options.run) this.#options.onSelfFenced();
+    else this.#options.onFenced(run);
   }
 
-  private step(event: DetectorEvent): void {
-    for (const effect of this.detector.step(event, this.options.clock.now())) this.carryOut(effect);
+  #step(event: DetectorEvent): void {
+    for (const effect of this.#detector.step(event, this.#options.clock.now())) this.#carryOut(effect);
   }
 
-  private carryOut(effect: DetectorEffect): void {
+  #carryOut(effect: DetectorEffect): void {
     switch (effect.type) {
       case 'suspect':
       case 'unsuspect':
-        this.options.tell({ type: 'suspicion', run: effect.run, suspects: effect.type === 'suspect' });
+        this.#options.tell({ type: 'suspicion', run: effect.run, suspects: effect.type === 'suspect' });
         return;
       case 'dead': {
         const { run, hard, evidence } = effect;
         // The detector has repeated its verdict before this node's turn. The repetition must not postpone the
         // turn.
-        if (this.sentenced.get(run)?.evidence === evidence) return;
-        this.reprieve(run);
-        const cancel = this.options.clock.after(TURN_MS * this.turn(run), () => {
-          this.sentenced.delete(run);
-          void this.fence(run, !hard, evidence);
+        if (this.#sentenced.get(run)?.evidence === evidence) return;
+        this.#reprieve(run);
+        const cancel = this.#options.clock.after(TURN_MS * this.#turn(run), () => {
+          this.#sentenced.delete(run);
+          void this.#fence(run, !hard, evidence);
         });
-        this.sentenced.set(run, { evidence, cancel });
+        this.#sentenced.set(run, { evidence, cancel });
         return;
       }
       default:
@@ -154,28 +151,28 @@ export class Takeover {
   }
 
   /** Cancels the fencing, unless the run is sentenced because it lives without its database. */
-  private isAlive(run: string): void {
-    if (this.sentenced.get(run)?.evidence !== 'database') this.reprieve(run);
+  #isAlive(run: string): void {
+    if (this.#sentenced.get(run)?.evidence !== 'database') this.#reprieve(run);
   }
 
-  private reprieve(run: string): void {
-    this.sentenced.get(run)?.cancel();
-    this.sentenced.delete(run);
+  #reprieve(run: string): void {
+    this.#sentenced.get(run)?.cancel();
+    this.#sentenced.delete(run);
   }
 
   /** The number of survivors that come before this one. */
-  private turn(victim: string): number {
-    const { members, run } = this.options;
+  #turn(victim: string): number {
+    const { members, run } = this.#options;
     let before = 0;
     for (const member of members.all())
       if (member.run !== victim && member.run < run && member.peer !== undefined) before++;
     return before;
   }
 
-  private async fence(run: string, soft: boolean, evidence: string): Promise<void> {
-    const { store, session, members, log, tell, leases, onSelfFenced } = this.options;
-    if (this.fencing.has(run) || members.get(run) === undefined) return;
-    this.fencing.add(run);
+  async #fence(run: string, soft: boolean, evidence: string): Promise<void> {
+    const { store, session, members, log, tell, leases, onSelfFenced } = this.#options;
+    if (this.#fencing.has(run) || members.get(run) === undefined) return;
+    this.#fencing.add(run);
     try {
       const fenced = soft
         ? await store.fence(session, { run }, { soft: true })
@@ -196,12 +193,12 @@ export class Takeover {
       // The detector repeats the verdict while the run is there.
       log('warn', 'a dead node is not fenced yet', { run, error: String(error) });
     } finally {
-      this.fencing.delete(run);
+      this.#fencing.delete(run);
     }
   }
 
-  private async readLeases(): Promise<void> {
-    const { leases, members, clock } = this.options;
+  async #readLeases(): Promise<void> {
+    const { leases, members, clock } = this.#options;
     const since = leases.steadySince();
     const now = clock.now();
     const isLongAgo = (at: number | undefined): boolean =>
@@ -215,9 +212,9 @@ export class Takeover {
       : undefined;
     for (const { run } of [...members.all()]) {
       // A run is in the database before it has a lease.
-      const isOld = isLongAgo(this.knownSince.get(run));
+      const isOld = isLongAgo(this.#knownSince.get(run));
       const lease = seen?.has(run) ? 'seen' : seen !== undefined && isOld ? 'expired' : 'unknown';
-      this.step({ type: 'lease', run, lease });
+      this.#step({ type: 'lease', run, lease });
     }
   }
 }

@@ -14,15 +14,15 @@ export interface AnnouncementsOptions {
 }
 
 export class Announcements {
-  private readonly options: AnnouncementsOptions;
+  readonly #options: AnnouncementsOptions;
 
   constructor(options: AnnouncementsOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Sends the message to the peers that are connected. */
   toPeers(message: ControlMessage): void {
-    for (const peer of this.options.network.peers()) peer.send(message);
+    for (const peer of this.#options.network.peers()) peer.send(message);
   }
 
   /**
@@ -30,7 +30,7 @@ export class Announcements {
    * connected, as a hint through the database.
    */
   everywhere(message: ControlMessage): void {
-    const { leases, store, members } = this.options;
+    const { leases, store, members } = this.#options;
     this.toPeers(message);
     leases.publish(JSON.stringify(message)).catch(() => undefined);
     const isUnreached = [...members.all()].some((member) => member.peer === undefined);

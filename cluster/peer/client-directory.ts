@@ -24,33 +24,33 @@ export interface ClientDirectoryOptions {
 }
 
 export class ClientDirectory {
-  private readonly options: ClientDirectoryOptions;
+  readonly #options: ClientDirectoryOptions;
   /** As told by the peers, possibly before the database has shown the peer's run. */
-  private readonly counts = new WeakMap<Peer, number>();
-  private readonly urls = new WeakMap<Peer, string>();
-  private ownCount: number | undefined;
+  readonly #counts = new WeakMap<Peer, number>();
+  readonly #urls = new WeakMap<Peer, string>();
+  #ownCount: number | undefined;
 
   constructor(options: ClientDirectoryOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Clients connected to this node. Undefined until the node takes clients. */
   get own(): number | undefined {
-    return this.ownCount;
+    return this.#ownCount;
   }
 
   setOwn(count: number): void {
-    if (count === this.ownCount) return;
-    this.ownCount = count;
-    this.options.onChange(count);
+    if (count === this.#ownCount) return;
+    this.#ownCount = count;
+    this.#options.onChange(count);
   }
 
   setCount(peer: Peer, count: number): void {
-    this.counts.set(peer, count);
+    this.#counts.set(peer, count);
   }
 
   setUrl(peer: Peer, url: string): void {
-    this.urls.set(peer, url);
+    this.#urls.set(peer, url);
   }
 
   /**
@@ -58,17 +58,17 @@ export class ClientDirectory {
    * if the share of any node is unknown.
    */
   shares(): { readonly own: ClientShare; readonly others: readonly ClientShare[] } | undefined {
-    const { members, isServing } = this.options;
+    const { members, isServing } = this.#options;
     if (!isServing()) return undefined;
     const others: ClientShare[] = [];
     for (const { node, state, peer, weight } of members.all()) {
       if (state !== 'live') continue;
-      const clients = peer === undefined ? undefined : this.counts.get(peer);
+      const clients = peer === undefined ? undefined : this.#counts.get(peer);
       if (clients === undefined) return undefined;
       others.push({ node, clients, weight });
     }
-    const { node, weight } = this.options;
-    return { own: { node, clients: this.ownCount ?? 0, weight }, others };
+    const { node, weight } = this.#options;
+    return { own: { node, clients: this.#ownCount ?? 0, weight }, others };
   }
 
   /**
@@ -76,9 +76,9 @@ export class ClientDirectory {
    * this one included, has a URL for clients.
    */
   otherUrls(): readonly string[] | undefined {
-    const { members, clientUrl } = this.options;
+    const { members, clientUrl } = this.#options;
     const urls = [...members.all()].flatMap(({ state, peer }) => {
-      const url = state === 'live' && peer !== undefined ? this.urls.get(peer) : undefined;
+      const url = state === 'live' && peer !== undefined ? this.#urls.get(peer) : undefined;
       return url === undefined || url === clientUrl ? [] : [url];
     });
     return urls.length === 0 && clientUrl === undefined ? undefined : [...new Set(urls)].sort();

@@ -38,46 +38,46 @@ export function encodeFrame(
 export class FrameReader {
   /** Larger payloads are refused. The limit may be raised between frames. */
   limit: number;
-  private readonly onFrame: (frame: Frame) => void;
-  private readonly header = Buffer.alloc(HEADER_BYTES);
-  private headerFilled = 0;
-  private payload: Uint8Array<ArrayBuffer> | undefined;
-  private payloadFilled = 0;
+  readonly #onFrame: (frame: Frame) => void;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #headerFilled = 0;
+  #payload: Uint8Array<ArrayBuffer> | undefined;
+  #payloadFilled = 0;
 
   constructor(limit: number, onFrame: (frame: Frame) => void) {
     this.limit = limit;
-    this.onFrame = onFrame;
+    this.#onFrame = onFrame;
   }
 
   /** False if a frame is too large. Nothing more can be read then. */
   push(chunk: Uint8Array): boolean {
     let at = 0;
     while (at < chunk.length) {
-      if (this.headerFilled < HEADER_BYTES) {
-        const taken = Math.min(HEADER_BYTES - this.headerFilled, chunk.length - at);
-        this.header.set(chunk.subarray(at, at + taken), this.headerFilled);
-        this.headerFilled += taken;
+      if (this.#headerFilled < HEADER_BYTES) {
+        const taken = Math.min(HEADER_BYTES - this.#headerFilled, chunk.length - at);
+        this.#header.set(chunk.subarray(at, at + taken), this.#headerFilled);
+        this.#headerFilled += taken;
         at += taken;
       }
-      if (this.headerFilled < HEADER_BYTES) return true;
-      if (this.payload === undefined) {
-        const length = this.header.readUInt32BE(0);
+      if (this.#headerFilled < HEADER_BYTES) return true;
+      if (this.#payload === undefined) {
+        const length = this.#header.readUInt32BE(0);
         if (length > this.limit) return false;
-        this.payload = new Uint8Array(length);
-        this.payloadFilled = 0;
+        this.#payload = new Uint8Array(length);
+        this.#payloadFilled = 0;
       }
-      const taken = Math.min(this.payload.length - this.payloadFilled, chunk.length - at);
-      this.payload.set(chunk.subarray(at, at + taken), this.payloadFilled);
-      this.payloadFilled += taken;
+      const taken = Math.min(this.#payload.length - this.#payloadFilled, chunk.length - at);
+      this.#payload.set(chunk.subarray(at, at + taken), this.#payloadFilled);
+      this.#payloadFilled += taken;
       at += taken;
-      if (this.payloadFilled === this.payload.length) this.emit(this.payload);
+      if (this.#payloadFilled === this.#payload.length) this.#emit(this.#payload);
     }
     return true;
   }
 
-  private emit(payload: Uint8Array<ArrayBuffer>): void {
-    this.payload = undefined;
-    this.headerFilled = 0;
-    this.onFrame({ type: this.header.readUInt8(4), stream: this.header.readUInt32BE(5), payload });
+  #emit(payload: Uint8Array<ArrayBuffer>): void {
+    this.#payload = undefined;
+    this.#headerFilled = 0;
+    this.#onFrame({ type: this.#header.readUInt8(4), stream: this.#header.readUInt32BE(5), payload });
   }
 }

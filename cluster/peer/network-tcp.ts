@@ -36,29 +36,29 @@ export function createTcpNetwork(options: TcpNetworkOptions): PeerNetwork {
 
 class TcpWires implements Wires {
   readonly identity: PeerIdentity;
-  private readonly listener: TcpListener;
-  private readonly dialler: TcpDialler;
+  readonly #listener: TcpListener;
+  readonly #dialler: TcpDialler;
 
   constructor(context: TcpContext) {
     this.identity = context.identity;
-    this.listener = new TcpListener(context);
-    this.dialler = new TcpDialler(context);
+    this.#listener = new TcpListener(context);
+    this.#dialler = new TcpDialler(context);
   }
 
   listen(onPair: (pair: WirePair) => void, onPulse: (run: string) => void): Promise<PeerAddress> {
-    return this.listener.listen(onPair, onPulse);
+    return this.#listener.listen(onPair, onPulse);
   }
 
   dial(target: PeerTarget, timeoutMs: number, done: (result: DialResult) => void): () => void {
-    return this.dialler.dial(target, timeoutMs, done);
+    return this.#dialler.dial(target, timeoutMs, done);
   }
 
   probe(target: PeerTarget, timeoutMs: number, done: (result: ProbeResult) => void): () => void {
-    return this.dialler.probe(target, timeoutMs, done);
+    return this.#dialler.probe(target, timeoutMs, done);
   }
 
   async close(): Promise<void> {
-    this.dialler.close();
-    await this.listener.close();
+    this.#dialler.close();
+    await this.#listener.close();
   }
 }

@@ -25,42 +25,42 @@ export interface OwnNewsOptions {
 const MOST_QUARANTINED_TOLD = 100;
 
 export class OwnNews {
-  private readonly options: OwnNewsOptions;
-  private database = true;
+  readonly #options: OwnNewsOptions;
+  #database = true;
 
   constructor(options: OwnNewsOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   get reachesDatabase(): boolean {
-    return this.database;
+    return this.#database;
   }
 
   /** The lease has changed. A node that joins is announced to no other node yet. */
   leaseChanged(lease: Lease): void {
-    this.options.setLease(lease);
-    if (lease.state !== 'joining') this.options.announcements.everywhere({ type: 'state', lease });
+    this.#options.setLease(lease);
+    if (lease.state !== 'joining') this.#options.announcements.everywhere({ type: 'state', lease });
   }
 
   databaseReached(reached: boolean): void {
-    this.database = reached;
-    this.options.announcements.toPeers({ type: 'database', reached });
+    this.#database = reached;
+    this.#options.announcements.toPeers({ type: 'database', reached });
   }
 
   /** Tells a peer that has just connected the state of this node. */
   greet(peer: Pick<Peer, 'send'>): void {
-    for (const message of this.all()) peer.send(message);
+    for (const message of this.#all()) peer.send(message);
   }
 
-  private *all(): Iterable<ControlMessage> {
-    const { view, lease, clients, clientUrl, quarantined } = this.options;
+  *#all(): Iterable<ControlMessage> {
+    const { view, lease, clients, clientUrl, quarantined } = this.#options;
     const count = clients();
     yield { type: 'state', lease: lease() };
     for (const [, { session }] of view.own.all()) {
       const entries = view.map.entriesOf(view.map.shardsOf(session));
       if (entries.length > 0) yield { type: 'map', entries };
     }
-    if (!this.database) yield { type: 'database', reached: false };
+    if (!this.#database) yield { type: 'database', reached: false };
     if (count !== undefined) yield { type: 'clients', count };
     for (const each of quarantined(MOST_QUARANTINED_TOLD)) yield quarantinedMessage(each);
     if (clientUrl !== undefined) yield { type: 'url', url: clientUrl };

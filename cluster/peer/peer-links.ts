@@ -20,44 +20,44 @@ export interface PeerLinksOptions {
 }
 
 export class PeerLinks {
-  private readonly options: PeerLinksOptions;
-  private readonly links = new Map<Peer, Map<SessionId, OwnerLink>>();
+  readonly #options: PeerLinksOptions;
+  readonly #links = new Map<Peer, Map<SessionId, OwnerLink>>();
 
   constructor(options: PeerLinksOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Must be called within the peer's `up` event. */
   up(peer: Peer): void {
-    this.links.set(peer, new Map());
+    this.#links.set(peer, new Map());
     peer.onStream((stream, { session }) => {
-      if (!this.options.attach(session, stream)) stream.close();
+      if (!this.#options.attach(session, stream)) stream.close();
     });
   }
 
   down(peer: Peer): void {
-    this.links.delete(peer);
+    this.#links.delete(peer);
   }
 
   /** The link to a worker of that peer. Undefined if the peer is down. */
   to(peer: Peer, session: SessionId): OwnerLink | undefined {
-    const links = this.links.get(peer);
+    const links = this.#links.get(peer);
     if (links === undefined || !peer.isUp) return undefined;
     let link = links.get(session);
     if (link === undefined) {
-      link = this.open(peer, links, session);
+      link = this.#open(peer, links, session);
       if (link !== undefined) links.set(session, link);
     }
     return link;
   }
 
-  private open(peer: Peer, links: Map<SessionId, OwnerLink>, session: SessionId): OwnerLink | undefined {
-    const { listener, onLost, clock } = this.options;
+  #open(peer: Peer, links: Map<SessionId, OwnerLink>, session: SessionId): OwnerLink | undefined {
+    const { listener, onLost, clock } = this.#options;
     const stream = peer.openStream({ session });
     if (!stream.isOpen) return undefined;
     const link = new Link<ToOwner, ToGateway>(
       stream,
-      this.options.link,
+      this.#options.link,
       (messages) => listener.messages(link, messages),
       clock,
     );

@@ -35,93 +35,93 @@ export interface PeersOptions {
 
 export class Peers implements PeerNetwork {
   readonly identity: PeerIdentity;
-  private readonly options: PeersOptions;
-  private readonly connections = new Map<string, PeerConnection>();
-  private readonly dialling = new Map<string, Dial>();
-  private listener: (event: PeerEvent) => void = () => {};
-  private closed = false;
+  readonly #options: PeersOptions;
+  readonly #connections = new Map<string, PeerConnection>();
+  readonly #dialling = new Map<string, Dial>();
+  #listener: (event: PeerEvent) => void = () => {};
+  #closed = false;
 
   constructor(options: PeersOptions) {
-    this.options = options;
+    this.#options = options;
     this.identity = options.wires.identity;
   }
 
   listen(): Promise<PeerAddress> {
-    return this.options.wires.listen(
-      (pair) => this.connect(pair, false),
-      (run) => this.connections.get(run)?.pulse(),
+    return this.#options.wires.listen(
+      (pair) => this.#connect(pair, false),
+      (run) => this.#connections.get(run)?.pulse(),
     );
   }
 
   dial(target: PeerTarget): PeerDial {
     const own = this.identity.run;
-    if (target.run === own || this.dialling.has(target.run) || this.closed)
+    if (target.run === own || this.#dialling.has(target.run) || this.#closed)
       throw new Error(`run ${target.run} is ${target.run === own ? 'our own' : 'dialled already'}`);
     const { port } = target.address;
     if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`not a port: ${port}`);
-    const dial = new Dial(target, dials(own, target.run), this.options, {
-      connected: (pair) => this.connect(pair, true),
-      failed: (event) => this.listener(event),
+    const dial = new Dial(target, dials(own, target.run), this.#options, {
+      connected: (pair) => this.#connect(pair, true),
+      failed: (event) => this.#listener(event),
       ended: () => {
-        this.dialling.delete(target.run);
-        this.connections.get(target.run)?.close();
+        this.#dialling.delete(target.run);
+        this.#connections.get(target.run)?.close();
       },
     });
-    this.dialling.set(target.run, dial);
-    if (this.connections.has(target.run)) this.tellPulseTargets();
+    this.#dialling.set(target.run, dial);
+    if (this.#connections.has(target.run)) this.#tellPulseTargets();
     dial.start();
     return dial;
   }
 
   onEvent(listener: (event: PeerEvent) => void): void {
-    this.listener = listener;
+    this.#listener = listener;
   }
 
   peers(): readonly Peer[] {
-    return [...this.connections.values()];
+    return [...this.#connections.values()];
   }
 
   async close(): Promise<void> {
-    this.closed = true;
-    for (const dial of [...this.dialling.values()]) dial.close();
-    for (const peer of [...this.connections.values()]) peer.close();
-    await this.options.wires.close();
+    this.#closed = true;
+    for (const dial of [...this.#dialling.values()]) dial.close();
+    for (const peer of [...this.#connections.values()]) peer.close();
+    await this.#options.wires.close();
   }
 
-  private connect(pair: WirePair, dialled: boolean): void {
-    const { clock, limits, log } = this.options;
-    this.connections.get(pair.remote.run)?.end('superseded');
+  #connect(pair: WirePair, dialled: boolean): void {
+    const { clock, limits, log } = this.#options;
+    this.#connections.get(pair.remote.run)?.end('superseded');
     const peer = new PeerConnection({
       pair,
       dialled,
       clock,
       limits,
-      onDown: (connection, reason, detail) => this.disconnected(connection, reason, detail),
+      onDown: (connection, reason, detail) => this.#disconnected(connection, reason, detail),
     });
-    this.connections.set(peer.run, peer);
+    this.#connections.set(peer.run, peer);
     log('info', 'peer up', { peer: peer.node, run: peer.run });
-    this.listener({ type: 'up', peer });
+    this.#listener({ type: 'up', peer });
     peer.start();
-    this.tellPulseTargets();
+    this.#tellPulseTargets();
   }
 
-  private disconnected(peer: PeerConnection, reason: PeerEnd, detail: string): void {
-    this.connections.delete(peer.run);
-    this.tellPulseTargets();
+  #disconnected(peer: PeerConnection, reason: PeerEnd, detail: string): void {
+    this.#connections.delete(peer.run);
+    this.#tellPulseTargets();
     const level = reason === 'closed-here' || reason === 'closed-there' ? 'info' : 'warn';
-    this.options.log(level, 'peer down', { peer: peer.node, run: peer.run, reason, detail });
-    this.listener({ type: 'down', peer, reason });
-    if (reason !== 'superseded') this.dialling.get(peer.run)?.disconnected();
+    this.#options.log(level, 'peer down', { peer: peer.node, run: peer.run, reason, detail });
+    this.#listener({ type: 'down', peer, reason });
+    if (reason !== 'superseded') this.#dialling.get(peer.run)?.disconnected();
   }
 
   /**
    * The targets are the peers that are up. The address of a peer that dialled us is unknown until `dial` is
    * called for it.
    */
-  private tellPulseTargets(): void {
-    const { onPulseTargets } = this.options;
+  #tellPulseTargets(): void {
+    const { onPulseTargets } = this.#options;
     if (onPulseTargets === undefined) return;
-    const dials = [...this.connections.keys()].map((run) => this.dialling.get(run));
+    const dials = [...this.#connections.keys()].map((run) => this.#dialling.get(run));
     onPulseTargets(dials.flatMap((dial) => (dial === undefined ? [] : [dial.target])));
   }
 }
@@ -138,107 +138,107 @@ interface DialEvents {
  */
 class Dial implements PeerDial {
   readonly target: PeerTarget;
-  private readonly active: boolean;
-  private readonly options: PeersOptions;
-  private readonly events: DialEvents;
-  private readonly probes = new Set<() => void>();
-  private mode: 'resting' | 'waiting' | 'attempting' | 'closed' = 'resting';
-  private cancel: () => void = () => {};
-  private failures = 0;
+  readonly #active: boolean;
+  readonly #options: PeersOptions;
+  readonly #events: DialEvents;
+  readonly #probes = new Set<() => void>();
+  #mode: 'resting' | 'waiting' | 'attempting' | 'closed' = 'resting';
+  #cancel: () => void = () => {};
+  #failures = 0;
   /** Since when no dial has succeeded, and when that was last logged. */
-  private failingMs: number | undefined;
-  private toldMs = Number.NEGATIVE_INFINITY;
+  #failingMs: number | undefined;
+  #toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(target: PeerTarget, active: boolean, options: PeersOptions, events: DialEvents) {
     this.target = target;
-    this.active = active;
-    this.options = options;
-    this.events = events;
+    this.#active = active;
+    this.#options = options;
+    this.#events = events;
   }
 
   start(): void {
-    if (this.active) this.wait(0);
+    if (this.#active) this.#wait(0);
   }
 
   disconnected(): void {
-    if (!this.active || this.mode !== 'resting') return;
-    this.failures = 0;
-    this.wait(this.backOffMs());
+    if (!this.#active || this.#mode !== 'resting') return;
+    this.#failures = 0;
+    this.#wait(this.#backOffMs());
   }
 
   redialNow(timeoutMs: number): Promise<ProbeResult> {
-    if (this.mode === 'closed') return Promise.resolve('no-answer');
-    if (this.mode === 'waiting') {
-      this.cancel();
-      this.attempt();
+    if (this.#mode === 'closed') return Promise.resolve('no-answer');
+    if (this.#mode === 'waiting') {
+      this.#cancel();
+      this.#attempt();
     }
     return new Promise((resolve) => {
       const finish = (result: ProbeResult): void => {
-        this.probes.delete(abandon);
+        this.#probes.delete(abandon);
         resolve(result);
       };
-      const cancel = this.options.wires.probe(this.target, timeoutMs, finish);
+      const cancel = this.#options.wires.probe(this.target, timeoutMs, finish);
       const abandon = (): void => {
         cancel();
         finish('no-answer');
       };
-      this.probes.add(abandon);
+      this.#probes.add(abandon);
     });
   }
 
   close(): void {
-    if (this.mode === 'closed') return;
-    this.mode = 'closed';
-    this.cancel();
-    for (const abandon of [...this.probes]) abandon();
-    this.events.ended();
+    if (this.#mode === 'closed') return;
+    this.#mode = 'closed';
+    this.#cancel();
+    for (const abandon of [...this.#probes]) abandon();
+    this.#events.ended();
   }
 
-  private wait(ms: number): void {
-    this.mode = 'waiting';
-    this.cancel = this.options.clock.after(ms, () => this.attempt());
+  #wait(ms: number): void {
+    this.#mode = 'waiting';
+    this.#cancel = this.#options.clock.after(ms, () => this.#attempt());
   }
 
-  private attempt(): void {
-    this.mode = 'attempting';
-    const { wires, limits } = this.options;
-    this.cancel = wires.dial(this.target, limits.handshakeMs, (result) => this.attempted(result));
+  #attempt(): void {
+    this.#mode = 'attempting';
+    const { wires, limits } = this.#options;
+    this.#cancel = wires.dial(this.target, limits.handshakeMs, (result) => this.#attempted(result));
   }
 
-  private attempted(result: DialResult): void {
+  #attempted(result: DialResult): void {
     const { target } = this;
     if (result.type === 'up') {
-      this.mode = 'resting';
-      this.failures = 0;
-      this.failingMs = undefined;
-      this.events.connected(result.pair);
+      this.#mode = 'resting';
+      this.#failures = 0;
+      this.#failingMs = undefined;
+      this.#events.connected(result.pair);
       return;
     }
-    this.wait(this.backOffMs());
-    this.tellFailing(result.type === 'unreachable' ? result.reason : result.type);
+    this.#wait(this.#backOffMs());
+    this.#tellFailing(result.type === 'unreachable' ? result.reason : result.type);
     if (result.type === 'unreachable')
-      this.events.failed({ type: 'unreachable', target, reason: result.reason });
-    else this.events.failed({ type: result.type, target });
+      this.#events.failed({ type: 'unreachable', target, reason: result.reason });
+    else this.#events.failed({ type: result.type, target });
   }
 
   /** A run whose process has died is fenced long before this logs it. */
-  private tellFailing(reason: string): void {
-    const now = this.options.clock.now();
-    this.failingMs ??= now;
-    if (now - this.failingMs < UNREACHED_MS || now - this.toldMs < TELL_AGAIN_MS) return;
-    this.toldMs = now;
+  #tellFailing(reason: string): void {
+    const now = this.#options.clock.now();
+    this.#failingMs ??= now;
+    if (now - this.#failingMs < UNREACHED_MS || now - this.#toldMs < TELL_AGAIN_MS) return;
+    this.#toldMs = now;
     const { run, address } = this.target;
     const where = `${address.host}:${address.port}`;
-    this.options.log('warn', 'a node is not reached where it says that it is', {
+    this.#options.log('warn', 'a node is not reached where it says that it is', {
       run,
       address: where,
       reason,
     });
   }
 
-  private backOffMs(): number {
-    const { backoffFirstMs, backoffMaxMs } = this.options.limits;
-    const most = Math.min(backoffMaxMs, backoffFirstMs * 2 ** Math.min(this.failures++, 20));
-    return this.options.random() * most;
+  #backOffMs(): number {
+    const { backoffFirstMs, backoffMaxMs } = this.#options.limits;
+    const most = Math.min(backoffMaxMs, backoffFirstMs * 2 ** Math.min(this.#failures++, 20));
+    return this.#options.random() * most;
   }
 }

@@ -46,120 +46,120 @@ interface Line {
 }
 
 export class PulseSender {
-  private readonly options: PulseSenderOptions;
+  readonly #options: PulseSenderOptions;
   /** By run. */
-  private readonly lines = new Map<string, Line>();
-  private beats: number;
-  private turnedMs: number;
-  private cancelPulse: () => void;
+  readonly #lines = new Map<string, Line>();
+  #beats: number;
+  #turnedMs: number;
+  #cancelPulse: () => void;
 
   constructor(options: PulseSenderOptions) {
-    this.options = options;
-    this.beats = options.beats();
-    this.turnedMs = options.clock.now();
-    this.cancelPulse = options.clock.after(options.limits.heartbeatMs, () => this.pulse());
+    this.#options = options;
+    this.#beats = options.beats();
+    this.#turnedMs = options.clock.now();
+    this.#cancelPulse = options.clock.after(options.limits.heartbeatMs, () => this.#pulse());
   }
 
   /** Sets the targets of pulses from now on. */
   setTargets(targets: readonly PeerTarget[]): void {
     const runs = new Set(targets.map(({ run }) => run));
-    for (const [run, line] of this.lines) if (!runs.has(run)) this.end(run, line);
-    const answeredMs = this.options.clock.now();
+    for (const [run, line] of this.#lines) if (!runs.has(run)) this.#end(run, line);
+    const answeredMs = this.#options.clock.now();
     for (const target of targets) {
-      if (this.lines.has(target.run)) continue;
+      if (this.#lines.has(target.run)) continue;
       const cancel = (): void => {};
       const line = { target, wire: undefined, cancel, failures: 0, answeredMs, isMissed: false };
-      this.lines.set(target.run, line);
-      this.dial(line);
+      this.#lines.set(target.run, line);
+      this.#dial(line);
     }
   }
 
   stop(): void {
-    this.cancelPulse();
-    for (const [run, line] of this.lines) this.end(run, line);
+    this.#cancelPulse();
+    for (const [run, line] of this.#lines) this.#end(run, line);
   }
 
-  private dial(line: Line): void {
-    line.cancel = this.options.dial(line.target, (wire) => {
+  #dial(line: Line): void {
+    line.cancel = this.#options.dial(line.target, (wire) => {
       line.cancel = () => {};
-      if (wire === undefined) this.rest(line);
-      else this.reached(line, wire);
+      if (wire === undefined) this.#rest(line);
+      else this.#reached(line, wire);
     });
   }
 
-  private reached(line: Line, wire: Wire): void {
+  #reached(line: Line, wire: Wire): void {
     line.wire = wire;
-    line.answeredMs = this.options.clock.now();
+    line.answeredMs = this.#options.clock.now();
     wire.start({
-      frame: () => this.answered(line),
-      end: () => this.lost(line, wire),
+      frame: () => this.#answered(line),
+      end: () => this.#lost(line, wire),
     });
-    this.send(line);
+    this.#send(line);
   }
 
-  private answered(line: Line): void {
-    line.answeredMs = this.options.clock.now();
+  #answered(line: Line): void {
+    line.answeredMs = this.#options.clock.now();
     line.failures = 0;
     if (!line.isMissed) return;
     line.isMissed = false;
-    this.options.onChange(line.target.run, true);
+    this.#options.onChange(line.target.run, true);
   }
 
-  private lost(line: Line, wire: Wire): void {
+  #lost(line: Line, wire: Wire): void {
     wire.destroy();
     line.wire = undefined;
-    this.rest(line);
+    this.#rest(line);
   }
 
   /**
    * Waits before the next dial, for a random time: many peers lose a node at once, and must not dial it again
    * all at once. While the main thread does not turn, no target is dialled.
    */
-  private rest(line: Line): void {
-    const { clock, random, limits } = this.options;
+  #rest(line: Line): void {
+    const { clock, random, limits } = this.#options;
     const most = Math.min(BACKOFF_MAX_MS, limits.backoffFirstMs * 2 ** Math.min(line.failures++, 20));
     line.cancel = clock.after(random() * most, () => {
-      if (this.isTurning()) this.dial(line);
-      else this.rest(line);
+      if (this.#isTurning()) this.#dial(line);
+      else this.#rest(line);
     });
   }
 
-  private end(run: string, line: Line): void {
-    this.lines.delete(run);
+  #end(run: string, line: Line): void {
+    this.#lines.delete(run);
     line.cancel();
     line.wire?.destroy();
   }
 
-  private pulse(): void {
-    const { clock, limits, beats } = this.options;
-    this.cancelPulse = clock.after(limits.heartbeatMs, () => this.pulse());
+  #pulse(): void {
+    const { clock, limits, beats } = this.#options;
+    this.#cancelPulse = clock.after(limits.heartbeatMs, () => this.#pulse());
     const now = clock.now();
     const seen = beats();
-    if (seen !== this.beats) {
-      this.beats = seen;
-      this.turnedMs = now;
+    if (seen !== this.#beats) {
+      this.#beats = seen;
+      this.#turnedMs = now;
     }
-    const isTurning = this.isTurning();
-    for (const line of this.lines.values()) {
+    const isTurning = this.#isTurning();
+    for (const line of this.#lines.values()) {
       // Pulses that are not sent get no answers.
       if (!isTurning) line.answeredMs = now;
       const { wire } = line;
       const silentMs = now - line.answeredMs;
       if (silentMs > MISSED_MS && !line.isMissed) {
         line.isMissed = true;
-        this.options.onChange(line.target.run, false);
+        this.#options.onChange(line.target.run, false);
       }
-      if (wire !== undefined && silentMs > limits.silenceMs) this.lost(line, wire);
-      else this.send(line);
+      if (wire !== undefined && silentMs > limits.silenceMs) this.#lost(line, wire);
+      else this.#send(line);
     }
   }
 
-  private send({ wire }: Line): void {
-    if (wire !== undefined && this.isTurning() && wire.bufferedBytes < MAX_BACKLOG_BYTES)
+  #send({ wire }: Line): void {
+    if (wire !== undefined && this.#isTurning() && wire.bufferedBytes < MAX_BACKLOG_BYTES)
       wire.send(HEARTBEAT, 0, NO_PAYLOAD);
   }
 
-  private isTurning(): boolean {
-    return this.options.clock.now() - this.turnedMs <= TURN_MS;
+  #isTurning(): boolean {
+    return this.#options.clock.now() - this.#turnedMs <= TURN_MS;
   }
 }

@@ -20,37 +20,37 @@ const MINUTE_MS = 60_000;
 const LINES_PER_MINUTE = 20;
 
 export class RefusalLog {
-  private readonly clock: Timers;
-  private readonly log: PeerLog;
-  private readonly told = new Set<string>();
-  private sinceMs: number;
-  private leftOut = 0;
+  readonly #clock: Timers;
+  readonly #log: PeerLog;
+  readonly #told = new Set<string>();
+  #sinceMs: number;
+  #leftOut = 0;
 
   constructor(clock: Timers, log: PeerLog) {
-    this.clock = clock;
-    this.log = log;
-    this.sinceMs = clock.now();
+    this.#clock = clock;
+    this.#log = log;
+    this.#sinceMs = clock.now();
   }
 
   refused(refused: Refused): void {
-    const now = this.clock.now();
-    if (now - this.sinceMs >= MINUTE_MS) {
-      this.told.clear();
-      this.sinceMs = now;
+    const now = this.#clock.now();
+    if (now - this.#sinceMs >= MINUTE_MS) {
+      this.#told.clear();
+      this.#sinceMs = now;
     }
     const { from, reason, peer } = refused;
     // The port is left out, because it differs at each attempt.
     const who = JSON.stringify([reason, peer ?? from.slice(0, from.lastIndexOf(' '))]);
-    if (this.told.has(who) || this.told.size >= LINES_PER_MINUTE) {
-      this.leftOut++;
+    if (this.#told.has(who) || this.#told.size >= LINES_PER_MINUTE) {
+      this.#leftOut++;
       return;
     }
-    this.told.add(who);
-    const { leftOut } = this;
-    this.leftOut = 0;
+    this.#told.add(who);
+    const leftOut = this.#leftOut;
+    this.#leftOut = 0;
     // An end that hung up by itself was not refused: it is stopping, or has asked whether this node lives.
     const level = reason === HUNG_UP ? 'info' : 'warn';
-    this.log(level, level === 'info' ? 'peer connection given up' : 'peer connection refused', {
+    this.#log(level, level === 'info' ? 'peer connection given up' : 'peer connection refused', {
       ...refused,
       ...(leftOut === 0 ? {} : { leftOut }),
     });

@@ -10,51 +10,51 @@ export interface StreamCarrier {
 
 export class MultiplexedStream implements PeerStream {
   readonly id: number;
-  private readonly carrier: StreamCarrier;
-  private batchListener: ((batch: Uint8Array<ArrayBuffer>) => void) | undefined;
-  private closeListener: (() => void) | undefined;
-  private open = true;
+  readonly #carrier: StreamCarrier;
+  #batchListener: ((batch: Uint8Array<ArrayBuffer>) => void) | undefined;
+  #closeListener: (() => void) | undefined;
+  #open = true;
 
   constructor(id: number, carrier: StreamCarrier) {
     this.id = id;
-    this.carrier = carrier;
+    this.#carrier = carrier;
   }
 
   get isOpen(): boolean {
-    return this.open;
+    return this.#open;
   }
 
   post(batch: Uint8Array<ArrayBuffer>): void {
-    if (this.open) this.carrier.post(this.id, batch);
+    if (this.#open) this.#carrier.post(this.id, batch);
   }
 
   onBatch(listener: (batch: Uint8Array<ArrayBuffer>) => void): void {
-    this.batchListener = listener;
+    this.#batchListener = listener;
   }
 
   onClose(listener: () => void): void {
-    if (this.open) this.closeListener = listener;
+    if (this.#open) this.#closeListener = listener;
     else queueMicrotask(listener);
   }
 
   close(): void {
-    if (!this.open) return;
-    this.carrier.closed(this.id);
+    if (!this.#open) return;
+    this.#carrier.closed(this.id);
     this.ended();
   }
 
   /** Called when a batch has come. */
   arrived(batch: Uint8Array<ArrayBuffer>): void {
-    if (this.batchListener === undefined) this.close();
-    else this.batchListener(batch);
+    if (this.#batchListener === undefined) this.close();
+    else this.#batchListener(batch);
   }
 
   /** Called when the other side has closed, or the peer is down. */
   ended(): void {
-    if (!this.open) return;
-    this.open = false;
-    const listener = this.closeListener;
-    this.closeListener = undefined;
+    if (!this.#open) return;
+    this.#open = false;
+    const listener = this.#closeListener;
+    this.#closeListener = undefined;
     listener?.();
   }
 }

@@ -54,16 +54,16 @@ const ASK_AGAIN_MS = 250;
 type Open = (purpose: Purpose, next: (reached: Reached) => void) => void;
 
 export class TcpDialler {
-  private readonly context: TcpDialContext;
-  private readonly attempts = new Set<() => void>();
+  readonly #context: TcpDialContext;
+  readonly #attempts = new Set<() => void>();
 
   constructor(context: TcpDialContext) {
-    this.context = context;
+    this.#context = context;
   }
 
   dial(target: PeerTarget, timeoutMs: number, done: (result: DialResult) => void): () => void {
     const late: DialResult = { type: 'unreachable', reason: 'no answer in time' };
-    return this.attempt<DialResult>(target, timeoutMs, late, done, (open, finish) => {
+    return this.#attempt<DialResult>(target, timeoutMs, late, done, (open, finish) => {
       open(LINK, (link) => {
         if (link.type !== 'reached') return finish(link, false);
         open(HEARTBEATS, (heartbeat) => {
@@ -76,12 +76,12 @@ export class TcpDialler {
   }
 
   probe(target: PeerTarget, timeoutMs: number, done: (result: ProbeResult) => void): () => void {
-    return this.attempt<ProbeResult>(target, timeoutMs, 'no-answer', done, (open, finish) => {
+    return this.#attempt<ProbeResult>(target, timeoutMs, 'no-answer', done, (open, finish) => {
       const ask = (): void =>
         open(PROBE, (answer) => {
           if (answer.type === 'reached') finish('connected', false);
           else if (answer.type !== 'unreachable') finish(answer.type, false);
-          else if (answer.lost) this.context.clock.after(PROBE_AGAIN_MS, ask);
+          else if (answer.lost) this.#context.clock.after(PROBE_AGAIN_MS, ask);
           else finish('no-answer', false);
         });
       ask();
@@ -96,7 +96,7 @@ export class TcpDialler {
     // A lost connection may mean a process that is ending, or TLS on one end only. The next attempts tell
     // them apart.
     let last: Answer = { type: 'none' };
-    const cancel = this.attempt<Answer | undefined>(
+    const cancel = this.#attempt<Answer | undefined>(
       target,
       timeoutMs,
       undefined,
@@ -112,7 +112,7 @@ export class TcpDialler {
             else if (!answer.lost) finish({ type: 'none' }, false);
             else {
               last = answer.connected ? { type: 'no-hello', reason: answer.reason } : { type: 'none' };
-              this.context.clock.after(ASK_AGAIN_MS, ask);
+              this.#context.clock.after(ASK_AGAIN_MS, ask);
             }
           });
         ask();
@@ -123,7 +123,7 @@ export class TcpDialler {
 
   /** A wire for pulses. Undefined if the run could not be reached. */
   dialForPulses(target: PeerTarget, timeoutMs: number, done: (wire: Wire | undefined) => void): () => void {
-    return this.attempt<Wire | undefined>(target, timeoutMs, undefined, done, (open, finish) => {
+    return this.#attempt<Wire | undefined>(target, timeoutMs, undefined, done, (open, finish) => {
       open(PULSES, (reached) => {
         if (reached.type === 'reached') finish(reached.wire, true);
         else finish(undefined, false);
@@ -132,21 +132,21 @@ export class TcpDialler {
   }
 
   close(): void {
-    for (const cancel of [...this.attempts]) cancel();
+    for (const cancel of [...this.#attempts]) cancel();
   }
 
   /**
    * Runs the steps under one deadline. The sockets that they opened are destroyed, unless `finish` keeps
    * them.
    */
-  private attempt<Result>(
+  #attempt<Result>(
     target: PeerTarget,
     timeoutMs: number,
     late: Result,
     done: (result: Result) => void,
     run: (open: Open, finish: (result: Result, keep: boolean) => void) => void,
   ): () => void {
-    const { clock, randomBytes } = this.context;
+    const { clock, randomBytes } = this.#context;
     const connection = randomBytes(CONNECTION_ID_BYTES);
     const sockets: Socket[] = [];
     let over = false;
@@ -154,7 +154,7 @@ export class TcpDialler {
       if (over) return;
       over = true;
       cancelDeadline();
-      this.attempts.delete(cancel);
+      this.#attempts.delete(cancel);
       if (!keep) for (const socket of sockets) socket.destroy();
     };
     const cancel = (): void => stop(false);
@@ -162,14 +162,14 @@ export class TcpDialler {
       stop(false);
       done(late);
     });
-    this.attempts.add(cancel);
+    this.#attempts.add(cancel);
     run(
       (purpose, next) => {
         if (over) return;
-        const socket = this.connect(target.address);
+        const socket = this.#connect(target.address);
         sockets.push(socket);
         let told = false;
-        this.introduced(socket, target.run, purpose, connection, (reached) => {
+        this.#introduced(socket, target.run, purpose, connection, (reached) => {
           if (over || told) return;
           told = true;
           next(reached);
@@ -183,21 +183,21 @@ export class TcpDialler {
     return cancel;
   }
 
-  private connect({ host, port }: PeerAddress): Socket {
-    const { tls } = this.context.credentials;
+  #connect({ host, port }: PeerAddress): Socket {
+    const { tls } = this.#context.credentials;
     if (tls === undefined) return connect({ host, port });
     // The CA decides which processes are nodes, so host names are not checked.
     return connectTls({ host, port, ...tls, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined });
   }
 
-  private introduced(
+  #introduced(
     socket: Socket,
     run: string,
     purpose: Purpose,
     connection: Uint8Array,
     next: (reached: Reached) => void,
   ): void {
-    const { identity, credentials, clock, limits, randomBytes } = this.context;
+    const { identity, credentials, clock, limits, randomBytes } = this.#context;
     let connected = false;
     socket.once('connect', () => {
       connected = true;

@@ -12,103 +12,103 @@ export const HUNG_UP = 'connection ended';
 const FINISH_MS = 1000;
 
 export class TcpWire implements Wire {
-  private readonly socket: Socket;
-  private readonly clock: Timers;
-  private readonly reader: FrameReader;
-  private handlers: WireHandlers | undefined;
+  readonly #socket: Socket;
+  readonly #clock: Timers;
+  readonly #reader: FrameReader;
+  #handlers: WireHandlers | undefined;
   /** Frames that arrived before `start`; at most those of one chunk. */
-  private held: Frame[] = [];
-  private ended: { reason: 'lost' | 'violation'; detail: string } | undefined;
-  private over = false;
-  private corked = false;
+  #held: Frame[] = [];
+  #ended: { reason: 'lost' | 'violation'; detail: string } | undefined;
+  #over = false;
+  #corked = false;
 
   constructor(socket: Socket, clock: Timers) {
-    this.socket = socket;
-    this.clock = clock;
-    this.reader = new FrameReader(HANDSHAKE_FRAME_BYTES, (frame) => this.arrived(frame));
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#reader = new FrameReader(HANDSHAKE_FRAME_BYTES, (frame) => this.#arrived(frame));
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => {
-      if (this.over || this.ended !== undefined) return;
-      if (!this.reader.push(chunk)) this.endedThere('violation', `frame above ${this.reader.limit} bytes`);
+      if (this.#over || this.#ended !== undefined) return;
+      if (!this.#reader.push(chunk)) this.#endedThere('violation', `frame above ${this.#reader.limit} bytes`);
     });
     socket.on('error', (error: NodeJS.ErrnoException) =>
-      this.endedThere('lost', error.code ?? error.message),
+      this.#endedThere('lost', error.code ?? error.message),
     );
-    socket.on('end', () => this.endedThere('lost', HUNG_UP));
-    socket.on('close', () => this.endedThere('lost', 'connection closed'));
+    socket.on('end', () => this.#endedThere('lost', HUNG_UP));
+    socket.on('close', () => this.#endedThere('lost', 'connection closed'));
     socket.pause();
   }
 
   get bufferedBytes(): number {
-    return this.socket.writableLength;
+    return this.#socket.writableLength;
   }
 
   /** The other end has proved its identity, so larger frames are accepted. */
   trust(maxFrameBytes: number): void {
-    this.reader.limit = maxFrameBytes;
+    this.#reader.limit = maxFrameBytes;
   }
 
   start(handlers: WireHandlers): void {
-    this.handlers = handlers;
-    const held = this.held;
-    this.held = [];
-    for (const frame of held) this.arrived(frame);
-    if (this.over || this.handlers === undefined) return;
-    if (this.ended === undefined) this.socket.resume();
-    else this.tellEnd(this.ended.reason, this.ended.detail);
+    this.#handlers = handlers;
+    const held = this.#held;
+    this.#held = [];
+    for (const frame of held) this.#arrived(frame);
+    if (this.#over || this.#handlers === undefined) return;
+    if (this.#ended === undefined) this.#socket.resume();
+    else this.#tellEnd(this.#ended.reason, this.#ended.detail);
   }
 
   hold(): void {
-    this.handlers = undefined;
-    this.socket.pause();
+    this.#handlers = undefined;
+    this.#socket.pause();
   }
 
   send(type: number, stream: number, payload: Uint8Array<ArrayBuffer>): void {
-    if (this.over || this.ended !== undefined) return;
-    if (!this.corked) {
-      this.corked = true;
-      this.socket.cork();
-      setImmediate(this.uncork);
+    if (this.#over || this.#ended !== undefined) return;
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      setImmediate(this.#uncork);
     }
-    for (const bytes of encodeFrame(type, stream, payload)) this.socket.write(bytes);
+    for (const bytes of encodeFrame(type, stream, payload)) this.#socket.write(bytes);
   }
 
   finish(): void {
-    if (this.over) return;
-    this.over = true;
-    this.uncork();
-    this.socket.end();
-    this.socket.resume();
-    const cancel = this.clock.after(FINISH_MS, () => this.socket.destroy());
-    this.socket.once('close', cancel);
+    if (this.#over) return;
+    this.#over = true;
+    this.#uncork();
+    this.#socket.end();
+    this.#socket.resume();
+    const cancel = this.#clock.after(FINISH_MS, () => this.#socket.destroy());
+    this.#socket.once('close', cancel);
   }
 
   destroy(): void {
-    this.over = true;
-    this.socket.destroy();
+    this.#over = true;
+    this.#socket.destroy();
   }
 
-  private readonly uncork = (): void => {
-    if (!this.corked) return;
-    this.corked = false;
-    this.socket.uncork();
+  readonly #uncork = (): void => {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket.uncork();
   };
 
-  private arrived(frame: Frame): void {
-    if (this.over) return;
-    if (this.handlers === undefined) this.held.push(frame);
-    else this.handlers.frame(frame);
+  #arrived(frame: Frame): void {
+    if (this.#over) return;
+    if (this.#handlers === undefined) this.#held.push(frame);
+    else this.#handlers.frame(frame);
   }
 
-  private endedThere(reason: 'lost' | 'violation', detail: string): void {
-    if (this.over || this.ended !== undefined) return;
-    this.ended = { reason, detail };
-    this.socket.destroy();
-    if (this.handlers !== undefined) this.tellEnd(reason, detail);
+  #endedThere(reason: 'lost' | 'violation', detail: string): void {
+    if (this.#over || this.#ended !== undefined) return;
+    this.#ended = { reason, detail };
+    this.#socket.destroy();
+    if (this.#handlers !== undefined) this.#tellEnd(reason, detail);
   }
 
-  private tellEnd(reason: 'lost' | 'violation', detail: string): void {
-    this.over = true;
-    this.handlers?.end(reason, detail);
+  #tellEnd(reason: 'lost' | 'violation', detail: string): void {
+    this.#over = true;
+    this.#handlers?.end(reason, detail);
   }
 }

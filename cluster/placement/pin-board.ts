@@ -34,21 +34,21 @@ export interface PinBoardOptions {
 }
 
 export class PinBoard {
-  private readonly options: PinBoardOptions;
-  private known: KnownPins;
-  private text = '';
-  private reading: Promise<void> | undefined;
-  private again = false;
+  readonly #options: PinBoardOptions;
+  #known: KnownPins;
+  #text = '';
+  #reading: Promise<void> | undefined;
+  #again = false;
   /** Rises when any pin or any organisation's shards have changed. */
   revision = 0;
 
   constructor(options: PinBoardOptions) {
-    this.options = options;
-    this.known = { pins: options.configured, orgShards: new Map() };
+    this.#options = options;
+    this.#known = { pins: options.configured, orgShards: new Map() };
   }
 
   resolve(members: readonly Pick<RingNode, 'name'>[]): ResolvedPins {
-    return resolveKnown(this.known, members);
+    return resolveKnown(this.#known, members);
   }
 
   /**
@@ -56,32 +56,32 @@ export class PinBoard {
    * rejects.
    */
   read(): Promise<void> {
-    if (this.reading !== undefined) {
-      this.again = true;
-      return this.reading;
+    if (this.#reading !== undefined) {
+      this.#again = true;
+      return this.#reading;
     }
-    this.reading = this.readAll().finally(() => {
-      this.reading = undefined;
+    this.#reading = this.#readAll().finally(() => {
+      this.#reading = undefined;
     });
-    return this.reading;
+    return this.#reading;
   }
 
-  private async readAll(): Promise<void> {
-    const { store, configured, onChange, onFailed } = this.options;
+  async #readAll(): Promise<void> {
+    const { store, configured, onChange, onFailed } = this.#options;
     do {
-      this.again = false;
+      this.#again = false;
       try {
         const known = await readPins(store, configured);
         const text = JSON.stringify([known.pins, [...known.orgShards].sort(byOrg)]);
-        if (text === this.text) continue;
-        this.known = known;
-        this.text = text;
+        if (text === this.#text) continue;
+        this.#known = known;
+        this.#text = text;
         this.revision++;
         onChange();
       } catch (error) {
         onFailed(error);
       }
-    } while (this.again);
+    } while (this.#again);
   }
 }
 

@@ -36,18 +36,18 @@ export interface PlannerOptions {
 const STEADY_MS = 3000;
 
 export class Planner {
-  private readonly options: PlannerOptions;
-  private plan: Plan | undefined;
+  readonly #options: PlannerOptions;
+  #plan: Plan | undefined;
 
   constructor(options: PlannerOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   wanted(): Pick<Plan, 'pins' | 'placement'> {
-    const { view, rings } = this.options;
+    const { view, rings } = this.#options;
     const members = this.placeable();
     const key = keyOf(members);
-    const { plan } = this;
+    const plan = this.#plan;
     const { revision } = view;
     if (plan?.key === key && plan.revision === revision) return plan;
     const pinsRevision = view.pinBoard.revision;
@@ -59,13 +59,13 @@ export class Planner {
     const ring = rings.of(members);
     const pins = view.pinBoard.resolve(members);
     const placement = rebalance(ring, current, pinnedNodes(pins));
-    this.plan = { key, pinsRevision, pins, placement, current, revision };
-    return this.plan;
+    this.#plan = { key, pinsRevision, pins, placement, current, revision };
+    return this.#plan;
   }
 
   /** Live members that may get shards, this node included. */
   placeable(): readonly { readonly name: string; readonly weight: number }[] {
-    const { view, clock, node, weight, state } = this.options;
+    const { view, clock, node, weight, state } = this.#options;
     const isEmpty = view.map.orphans === SHARDS;
     const others = [...view.members.all()]
       .filter(
@@ -81,8 +81,8 @@ export class Planner {
 
   /** The other member of that name, if shards can be handed to it now. */
   memberFor(node: string | undefined): Member | undefined {
-    if (node === undefined || node === this.options.node) return undefined;
-    for (const member of this.options.view.members.all())
+    if (node === undefined || node === this.#options.node) return undefined;
+    for (const member of this.#options.view.members.all())
       if (member.node === node && takesShards(member)) return member;
     return undefined;
   }

@@ -104,47 +104,47 @@ function offerOf(
 
 /** The load of each node in a placement that is being changed. */
 class Loads {
-  private readonly ring: Ring;
-  private readonly next: (string | undefined)[];
-  private readonly counts = new Map<string, number>();
+  readonly #ring: Ring;
+  readonly #next: (string | undefined)[];
+  readonly #counts = new Map<string, number>();
 
   constructor(ring: Ring, next: (string | undefined)[]) {
-    this.ring = ring;
-    this.next = next;
-    for (const owner of next) if (owner !== undefined) this.counts.set(owner, this.of(owner) + 1);
+    this.#ring = ring;
+    this.#next = next;
+    for (const owner of next) if (owner !== undefined) this.#counts.set(owner, this.#of(owner) + 1);
   }
 
   give(shard: number, to: string | undefined): void {
-    const from = this.next[shard];
-    if (from !== undefined) this.counts.set(from, this.of(from) - 1);
-    if (to !== undefined) this.counts.set(to, this.of(to) + 1);
-    this.next[shard] = to;
+    const from = this.#next[shard];
+    if (from !== undefined) this.#counts.set(from, this.#of(from) - 1);
+    if (to !== undefined) this.#counts.set(to, this.#of(to) + 1);
+    this.#next[shard] = to;
   }
 
   /** True if the node has less than its mean, rounded down. */
   lacks(name: string): boolean {
-    return this.of(name) + 1 <= this.ring.meanOf(name);
+    return this.#of(name) + 1 <= this.#ring.meanOf(name);
   }
 
   /** True if the node has less than its mean, rounded up. */
   hasRoom(name: string): boolean {
-    return this.of(name) < this.ring.meanOf(name);
+    return this.#of(name) < this.#ring.meanOf(name);
   }
 
   aboveLimit(name: string): boolean {
-    return this.of(name) > this.ring.limitOf(name);
+    return this.#of(name) > this.#ring.limitOf(name);
   }
 
   isAnyAboveLimit(): boolean {
-    return this.ring.members.some(({ name }) => this.aboveLimit(name));
+    return this.#ring.members.some(({ name }) => this.aboveLimit(name));
   }
 
   /** The node above its mean with the highest load relative to its mean. */
   fullest(except: ReadonlySet<string>): string | undefined {
     let best: string | undefined;
     let bestRatio = 1;
-    for (const { name } of this.ring.members) {
-      const ratio = this.of(name) / this.ring.meanOf(name);
+    for (const { name } of this.#ring.members) {
+      const ratio = this.#of(name) / this.#ring.meanOf(name);
       if (except.has(name) || ratio <= bestRatio) continue;
       best = name;
       bestRatio = ratio;
@@ -152,7 +152,7 @@ class Loads {
     return best;
   }
 
-  private of(name: string): number {
-    return this.counts.get(name) ?? 0;
+  #of(name: string): number {
+    return this.#counts.get(name) ?? 0;
   }
 }

@@ -42,12 +42,12 @@ export function placeOnRing(members: readonly RingNode[], options?: RingOptions)
 export class Ring {
   /** Sorted by name. */
   readonly members: readonly RingNode[];
-  private readonly ring = new ConsistentHash({ range: RANGE });
-  private readonly means = new Map<string, number>();
-  private readonly limits: ReadonlyMap<string, number>;
-  private placement: Placement | undefined;
+  readonly #ring = new ConsistentHash({ range: RANGE });
+  readonly #means = new Map<string, number>();
+  readonly #limits: ReadonlyMap<string, number>;
+  #placement: Placement | undefined;
   /** shard -> its preferred node. Undefined before the first question about the shard. */
-  private readonly firsts = new Array<string | undefined>(SHARDS).fill(undefined);
+  readonly #firsts = new Array<string | undefined>(SHARDS).fill(undefined);
 
   /** Throws for a duplicate name, or a weight out of range. */
   constructor(members: readonly RingNode[], options: RingOptions = {}) {
@@ -58,37 +58,37 @@ export class Ring {
       total += weight;
     }
     for (const { name, weight } of this.members) {
-      if (this.means.has(name)) throw new Error(`two members are called ${name}`);
-      this.means.set(name, (SHARDS * weight) / total);
+      if (this.#means.has(name)) throw new Error(`two members are called ${name}`);
+      this.#means.set(name, (SHARDS * weight) / total);
       const points = controlPoints(
         name,
         Math.max(1, Math.round((options.pointsPerWeight ?? POINTS_PER_WEIGHT) * weight)),
       );
-      this.ring.add(name, points.length, points);
+      this.#ring.add(name, points.length, points);
     }
-    this.limits = limitsFor(this.means);
+    this.#limits = limitsFor(this.#means);
   }
 
   /** The node's exact share of the shards, not rounded. */
   meanOf(name: string): number {
-    return this.means.get(name) ?? 0;
+    return this.#means.get(name) ?? 0;
   }
 
   /** The most shards the node may own. All limits together are at least SHARDS. */
   limitOf(name: string): number {
-    return this.limits.get(name) ?? 0;
+    return this.#limits.get(name) ?? 0;
   }
 
   /** The shard's preferred nodes, best first: `count` of them, or all if there are fewer. */
   preferenceList(shard: number, count: number): readonly string[] {
-    return this.ring.get(shardKey(shard), Math.min(count, this.members.length)) ?? [];
+    return this.#ring.get(shardKey(shard), Math.min(count, this.members.length)) ?? [];
   }
 
   /** The shard's most preferred node that `accepts` returns true for. */
   firstOf(shard: number, accepts: (name: string) => boolean): string | undefined {
     // The first node mostly accepts. Reading further ones costs a walk along the ring.
-    this.firsts[shard] ??= this.preferenceList(shard, 1)[0];
-    const first = this.firsts[shard];
+    this.#firsts[shard] ??= this.preferenceList(shard, 1)[0];
+    const first = this.#firsts[shard];
     if (first !== undefined && accepts(first)) return first;
     return (
       this.preferenceList(shard, USUAL_PREFERENCES).find(accepts) ??
@@ -98,11 +98,11 @@ export class Ring {
 
   /** Gives each shard, in order, its most preferred node that is below its limit. */
   place(): Placement {
-    this.placement ??= this.placeAll();
-    return this.placement;
+    this.#placement ??= this.#placeAll();
+    return this.#placement;
   }
 
-  private placeAll(): Placement {
+  #placeAll(): Placement {
     const loads = new Map<string, number>();
     return Array.from({ length: SHARDS }, (_, shard) => {
       const node = this.firstOf(shard, (name) => (loads.get(name) ?? 0) < this.limitOf(name));

@@ -6,17 +6,17 @@ import { Ring, type RingNode } from './ring.ts';
 const REMEMBERED = 16;
 
 export class Rings {
-  private readonly rings = new Map<string, Ring>();
+  readonly #rings = new Map<string, Ring>();
 
   /** The order of the members does not matter. */
   of(members: readonly RingNode[]): Ring {
     const key = keyOf(members);
-    const ring = this.rings.get(key) ?? new Ring(members);
-    this.rings.delete(key);
-    this.rings.set(key, ring);
-    if (this.rings.size > REMEMBERED) {
-      const [oldest] = this.rings.keys();
-      if (oldest !== undefined) this.rings.delete(oldest);
+    const ring = this.#rings.get(key) ?? new Ring(members);
+    this.#rings.delete(key);
+    this.#rings.set(key, ring);
+    if (this.#rings.size > REMEMBERED) {
+      const [oldest] = this.#rings.keys();
+      if (oldest !== undefined) this.#rings.delete(oldest);
     }
     return ring;
   }

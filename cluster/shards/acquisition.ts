@@ -42,16 +42,16 @@ const ORPHAN_MS = 3000;
 const RETRY = { firstMs: 50, mostMs: 2000 };
 
 export class Acquisition {
-  private readonly options: AcquisitionOptions;
-  private readonly orphanSince = new Map<number, number>();
+  readonly #options: AcquisitionOptions;
+  readonly #orphanSince = new Map<number, number>();
   /** Nothing is claimed while a retry is pending. */
-  private readonly retry: DelayedAction;
-  private ended = false;
+  readonly #retry: DelayedAction;
+  #ended = false;
 
   constructor(options: AcquisitionOptions) {
-    this.options = options;
+    this.#options = options;
     const retries = new Backoff(options.clock, RETRY);
-    this.retry = new DelayedAction(
+    this.#retry = new DelayedAction(
       options.clock,
       () => retries.next(),
       () => options.onStale(),
@@ -60,23 +60,23 @@ export class Acquisition {
 
   /** Answers that are still to come change nothing after this. */
   end(): void {
-    this.ended = true;
-    this.retry.stop();
+    this.#ended = true;
+    this.#retry.stop();
   }
 
   /** Notes that these shards have owners. */
   areOwned(shards: readonly number[]): void {
-    for (const shard of shards) this.orphanSince.delete(shard);
+    for (const shard of shards) this.#orphanSince.delete(shard);
   }
 
   /** Claims the orphans that are placed on this node, and orphans that stayed unclaimed for ORPHAN_MS. */
   claimOrphans(): void {
-    const { clock, node, view, planner } = this.options;
+    const { clock, node, view, planner } = this.#options;
     const { map, own } = view;
-    if (own.size === 0 || this.retry.isPending) return;
+    if (own.size === 0 || this.#retry.isPending) return;
     const { placement, pins } = planner.wanted();
     if (map.orphans === 0) {
-      this.orphanSince.clear();
+      this.#orphanSince.clear();
       return;
     }
     const now = clock.now();
@@ -84,11 +84,11 @@ export class Acquisition {
     const loads = new Map([...own.all()].map(([slot, { session }]) => [slot, map.shardsOf(session).length]));
     for (let shard = 0; shard < SHARDS; shard++) {
       if (map.ownerOf(shard) !== undefined) {
-        this.orphanSince.delete(shard);
+        this.#orphanSince.delete(shard);
         continue;
       }
-      const since = this.orphanSince.get(shard) ?? now;
-      this.orphanSince.set(shard, since);
+      const since = this.#orphanSince.get(shard) ?? now;
+      this.#orphanSince.set(shard, since);
       if (placement[shard] !== node && now - since < ORPHAN_MS) continue;
       const slot = slotFor(pins.shards.get(shard)?.slot, loads);
       const shards = bySlot.get(slot) ?? [];
@@ -97,44 +97,44 @@ export class Acquisition {
     }
     for (const [slot, shards] of bySlot) {
       const busy = own.busyWith(slot);
-      if (busy === undefined) own.occupy(slot, () => this.claim(slot, shards));
-      else void busy.then(() => this.options.onFree());
+      if (busy === undefined) own.occupy(slot, () => this.#claim(slot, shards));
+      else void busy.then(() => this.#options.onFree());
     }
   }
 
   /** Adopts shards that were handed to this session, if it belongs to a worker of this node. */
   async adopt(session: SessionId, shards: readonly number[]): Promise<void> {
-    const { view, slots, log } = this.options;
+    const { view, slots, log } = this.#options;
     const slot = view.own.slotOf(session);
     if (slot === undefined) return;
     try {
-      this.owned(slot, await slots.adopt(slot, shards));
+      this.#owned(slot, await slots.adopt(slot, shards));
     } catch (error) {
       // The next reading of the map finds these shards.
-      this.retry.request();
+      this.#retry.request();
       log('warn', 'shards could not be adopted yet', { shards: shards.length, error: String(error) });
     }
   }
 
-  private async claim(slot: number, shards: readonly number[]): Promise<void> {
-    const { slots, log, onStale } = this.options;
+  async #claim(slot: number, shards: readonly number[]): Promise<void> {
+    const { slots, log, onStale } = this.#options;
     try {
       const won = await slots.claim(slot, shards);
-      this.owned(slot, won);
+      this.#owned(slot, won);
       if (won.size > 0) log('info', 'shards claimed', { slot, shards: won.size });
       // Another node was faster. The map names the new owner.
       if (won.size < shards.length) onStale();
     } catch (error) {
-      this.retry.request();
+      this.#retry.request();
       log('warn', 'shards could not be claimed yet', { slot, error: String(error) });
     }
   }
 
   /** Publishes shards that a worker of this node owns now. */
-  private owned(slot: number, epochs: Epochs): void {
-    const { view, routes, leases, announce } = this.options;
+  #owned(slot: number, epochs: Epochs): void {
+    const { view, routes, leases, announce } = this.#options;
     const own = view.own.get(slot);
-    if (own === undefined || epochs.size === 0 || this.ended) return;
+    if (own === undefined || epochs.size === 0 || this.#ended) return;
     const all = [...epochs].map(([shard, epoch]): MapEntry => [shard, own.session, epoch]);
     view.map.apply(all);
     // A shard may have moved on since this answer was sent. The newer news came first, and it counts.

@@ -32,12 +32,12 @@ export interface HandOverOptions {
 const REFUSED_MS = 2000;
 
 export class HandOver {
-  private readonly options: HandOverOptions;
+  readonly #options: HandOverOptions;
   /** Sessions that did not get the shards handed to them, and when that was. */
-  private readonly refusals = new Map<SessionId, number>();
+  readonly #refusals = new Map<SessionId, number>();
 
   constructor(options: HandOverOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /**
@@ -45,7 +45,7 @@ export class HandOver {
    * of them go to one target: the first that can take shards.
    */
   move(most: number): void {
-    const { view, planner, node } = this.options;
+    const { view, planner, node } = this.#options;
     const { placement, pins } = planner.wanted();
     for (const [slot, { session }] of view.own.all()) {
       if (view.own.busyWith(slot) !== undefined) continue;
@@ -54,7 +54,7 @@ export class HandOver {
         .shardsOf(session)
         .filter((shard) =>
           placement[shard] === node
-            ? this.ownSlot(slotOf(shard), slot) !== undefined
+            ? this.#ownSlot(slotOf(shard), slot) !== undefined
             : planner.memberFor(placement[shard]) !== undefined,
         )
         // Shards that an operator has pinned come first.
@@ -65,7 +65,7 @@ export class HandOver {
         const pinned = slotOf(first);
         const goesAlong = (shard: number): boolean => placement[shard] === target && slotOf(shard) === pinned;
         const shards = rest.filter(goesAlong).slice(0, most);
-        if (this.handOver(slot, shards, planner.memberFor(target), pinned)) break;
+        if (this.#handOver(slot, shards, planner.memberFor(target), pinned)) break;
         rest = rest.filter((shard) => !goesAlong(shard));
       }
     }
@@ -75,31 +75,31 @@ export class HandOver {
    * Hands shards to `member`, or to another worker of this node if `member` is undefined. False if no session
    * can take them now.
    */
-  private handOver(
+  #handOver(
     slot: number,
     shards: readonly number[],
     member: Member | undefined,
     pinned: number | undefined,
   ): boolean {
-    const { own } = this.options.view;
-    const to = member === undefined ? this.ownSlot(pinned, slot) : this.sessionOf(member, pinned);
-    if (to === undefined || this.isRefused(to)) return false;
-    own.occupy(slot, () => this.release(slot, shards, to, member));
+    const { own } = this.#options.view;
+    const to = member === undefined ? this.#ownSlot(pinned, slot) : this.#sessionOf(member, pinned);
+    if (to === undefined || this.#isRefused(to)) return false;
+    own.occupy(slot, () => this.#release(slot, shards, to, member));
     return true;
   }
 
-  private async release(
+  async #release(
     slot: number,
     shards: readonly number[],
     to: SessionId,
     member: Member | undefined,
   ): Promise<void> {
-    const { view, routes, slots, adopt, log, onStale } = this.options;
+    const { view, routes, slots, adopt, log, onStale } = this.#options;
     try {
       const moved = await slots.release(slot, shards, to);
       // A live session takes all shards; a missing shard was not owned by this worker. If no shard moved, the
       // session is probably not live.
-      if (moved.size === 0) this.refused(to);
+      if (moved.size === 0) this.#refused(to);
       if (moved.size < shards.length) onStale();
       view.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, to, epoch]));
       const handed = [...moved.keys()];
@@ -116,10 +116,10 @@ export class HandOver {
   }
 
   /** The worker that the shards are pinned to, or the worker with the fewest shards. */
-  private sessionOf(member: Member, pinned: number | undefined): SessionId | undefined {
+  #sessionOf(member: Member, pinned: number | undefined): SessionId | undefined {
     const found = member.workers.get(pinned ?? -1);
     if (found !== undefined) return found;
-    const loads = this.options.view.map.loads();
+    const loads = this.#options.view.map.loads();
     let best: SessionId | undefined;
     for (const session of member.workers.values())
       if (best === undefined || (loads.get(session) ?? 0) < (loads.get(best) ?? 0)) best = session;
@@ -127,26 +127,26 @@ export class HandOver {
   }
 
   /** The session of the pinned slot of this node. Undefined if there is no pin, or if the slot is `but`. */
-  private ownSlot(pinned: number | undefined, but: number): SessionId | undefined {
-    return pinned === undefined || pinned === but ? undefined : this.options.view.own.get(pinned)?.session;
+  #ownSlot(pinned: number | undefined, but: number): SessionId | undefined {
+    return pinned === undefined || pinned === but ? undefined : this.#options.view.own.get(pinned)?.session;
   }
 
   /**
    * Notes that a session did not get its shards. It may be gone, and each attempt interrupts the documents of
    * the shards.
    */
-  private refused(session: SessionId): void {
-    const now = this.options.clock.now();
+  #refused(session: SessionId): void {
+    const now = this.#options.clock.now();
     // Without this, entries of sessions that are gone would stay for ever.
-    for (const [each, at] of this.refusals) if (now - at >= REFUSED_MS) this.refusals.delete(each);
-    this.refusals.set(session, now);
+    for (const [each, at] of this.#refusals) if (now - at >= REFUSED_MS) this.#refusals.delete(each);
+    this.#refusals.set(session, now);
   }
 
-  private isRefused(session: SessionId): boolean {
-    const at = this.refusals.get(session);
+  #isRefused(session: SessionId): boolean {
+    const at = this.#refusals.get(session);
     if (at === undefined) return false;
-    if (this.options.clock.now() - at < REFUSED_MS) return true;
-    this.refusals.delete(session);
+    if (this.#options.clock.now() - at < REFUSED_MS) return true;
+    this.#refusals.delete(session);
     return false;
   }
 }

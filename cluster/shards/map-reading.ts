@@ -4,23 +4,23 @@ import type { ControlStore } from '../../actors/storage/store.ts';
 import type { ShardMap } from './shard-map.ts';
 
 export class MapReading {
-  private readonly store: Pick<ControlStore, 'orphans' | 'shardMap'>;
-  private readonly map: ShardMap;
+  readonly #store: Pick<ControlStore, 'orphans' | 'shardMap'>;
+  readonly #map: ShardMap;
   /** True from the start: the map knows nothing yet. */
-  private stale = true;
+  #stale = true;
 
   constructor(store: Pick<ControlStore, 'orphans' | 'shardMap'>, map: ShardMap) {
-    this.store = store;
-    this.map = map;
+    this.#store = store;
+    this.#map = map;
   }
 
   /** True if an owner may have changed unnoticed since the last reading. */
   get isStale(): boolean {
-    return this.stale;
+    return this.#stale;
   }
 
   markStale(): void {
-    this.stale = true;
+    this.#stale = true;
   }
 
   /**
@@ -28,14 +28,14 @@ export class MapReading {
    * or to undefined if the map was not read.
    */
   async read(): Promise<readonly number[] | undefined> {
-    const orphans = await this.store.orphans();
-    if (orphans.length === 0 && !this.stale) return undefined;
+    const orphans = await this.#store.orphans();
+    if (orphans.length === 0 && !this.#stale) return undefined;
     // A change during the reading makes the map stale again.
-    this.stale = false;
+    this.#stale = false;
     try {
-      return this.map.applyRows(await this.store.shardMap());
+      return this.#map.applyRows(await this.#store.shardMap());
     } catch (error) {
-      this.stale = true;
+      this.#stale = true;
       throw error;
     }
   }

@@ -51,16 +51,16 @@ export interface NodeShardsOptions {
 const REROUTE = { firstMs: 100, mostMs: 3000 };
 
 export class NodeShards {
-  private readonly options: NodeShardsOptions;
-  private readonly planner: Planner;
-  private readonly routes: Routes;
-  private readonly acquisition: Acquisition;
-  private readonly moves: ShardMoves;
-  private readonly mapReading: MapReading;
-  private readonly rerouting: DelayedAction;
+  readonly #options: NodeShardsOptions;
+  readonly #planner: Planner;
+  readonly #routes: Routes;
+  readonly #acquisition: Acquisition;
+  readonly #moves: ShardMoves;
+  readonly #mapReading: MapReading;
+  readonly #rerouting: DelayedAction;
 
   constructor(options: NodeShardsOptions) {
-    this.options = options;
+    this.#options = options;
     const { view, clock } = options;
     const planner = new Planner(options);
     const routes = new Routes(options);
@@ -87,19 +87,19 @@ export class NodeShards {
       adopt: (to, shards) => void acquisition.adopt(to, shards),
       onStale,
     });
-    this.planner = planner;
-    this.routes = routes;
-    this.acquisition = acquisition;
-    this.mapReading = new MapReading(options.store, view.map);
-    this.moves = new ShardMoves({
+    this.#planner = planner;
+    this.#routes = routes;
+    this.#acquisition = acquisition;
+    this.#mapReading = new MapReading(options.store, view.map);
+    this.#moves = new ShardMoves({
       clock,
       state: options.state,
-      map: this.mapReading,
+      map: this.#mapReading,
       claimOrphans: () => acquisition.claimOrphans(),
       handOver: (most) => handOver.move(most),
     });
     const reroutes = new Backoff(clock, REROUTE);
-    this.rerouting = new DelayedAction(
+    this.#rerouting = new DelayedAction(
       clock,
       () => reroutes.next(),
       () => {
@@ -111,20 +111,20 @@ export class NodeShards {
 
   /** Hands shards over from time to time, until the returned function is called. */
   start(): () => void {
-    return this.moves.start();
+    return this.#moves.start();
   }
 
   /** No route changes and no shard is claimed after this, whatever is still answered. */
   stop(): void {
-    this.moves.stop();
-    this.rerouting.stop();
-    this.routes.end();
-    this.acquisition.end();
+    this.#moves.stop();
+    this.#rerouting.stop();
+    this.#routes.end();
+    this.#acquisition.end();
   }
 
   /** True if every shard is routed to an owner. */
   get isRouted(): boolean {
-    return this.routes.isComplete;
+    return this.#routes.isComplete;
   }
 
   /**
@@ -135,20 +135,20 @@ export class NodeShards {
     timeoutMs: number,
     told: Promise<unknown>,
   ): { readonly drained: Promise<void>; readonly end: () => void } {
-    return this.moves.drain(timeoutMs, {
+    return this.#moves.drain(timeoutMs, {
       told,
-      isDone: () => this.options.view.ownedShards === 0 || this.planner.placeable().length === 0,
+      isDone: () => this.#options.view.ownedShards === 0 || this.#planner.placeable().length === 0,
     });
   }
 
   claimSoon(): void {
-    this.moves.claimSoon();
+    this.#moves.claimSoon();
   }
 
   /** Asks for a reading of the cluster that reads the whole map. No shard is handed over before that. */
   markStale(): void {
-    this.mapReading.markStale();
-    this.options.onStale();
+    this.#mapReading.markStale();
+    this.#options.onStale();
   }
 
   /**
@@ -156,26 +156,26 @@ export class NodeShards {
    * node's workers that the database has shown just before.
    */
   async read(liveSessions: ReadonlySet<SessionId>): Promise<void> {
-    const { map, own } = this.options.view;
-    const changed = await this.mapReading.read();
+    const { map, own } = this.#options.view;
+    const changed = await this.#mapReading.read();
     if (changed === undefined) return;
-    this.routes.lead(changed);
+    this.#routes.lead(changed);
     // The shards were handed to this node, but the message about it was lost.
     for (const [, { session }] of own.all()) {
-      const unrouted = map.shardsOf(session).filter((shard) => !this.routes.leadsHome(shard));
+      const unrouted = map.shardsOf(session).filter((shard) => !this.#routes.leadsHome(shard));
       if (liveSessions.has(session) && unrouted.length > 0) this.adopt(session, unrouted);
     }
   }
 
   /** Takes news of owners. False if one of the owners is a session of no known member. */
   learn(entries: readonly MapEntry[]): boolean {
-    const { map, members, own } = this.options.view;
+    const { map, members, own } = this.#options.view;
     const changed = map.apply(entries);
-    this.acquisition.areOwned(changed);
+    this.#acquisition.areOwned(changed);
     // Entries that the map knew already are routed too: after a hand-over a shard has no route until its new
     // owner announces it.
     const current = entries.filter((entry) => map.ownerOf(entry[0]) === entry[1]).map((entry) => entry[0]);
-    this.routes.lead([...changed, ...current]);
+    this.#routes.lead([...changed, ...current]);
     return changed.every((shard) => {
       const owner = map.ownerOf(shard);
       return owner === undefined || own.has(owner) || members.ofSession(owner) !== undefined;
@@ -184,30 +184,30 @@ export class NodeShards {
 
   /** Shards were handed to this session, which is one of this node's workers if it is still up. */
   adopt(session: SessionId, shards: readonly number[]): void {
-    void this.acquisition.adopt(session, shards);
+    void this.#acquisition.adopt(session, shards);
   }
 
   /** The sessions are fenced: their shards have no owner, and may be claimed at once. */
   fenced(sessions: readonly SessionId[]): void {
-    const freed = this.options.view.map.fence(sessions);
-    this.routes.drop(freed);
-    this.moves.freed(freed);
+    const freed = this.#options.view.map.fence(sessions);
+    this.#routes.drop(freed);
+    this.#moves.freed(freed);
   }
 
   /** A member can be reached, or has other workers. */
   memberReached(member: Member): void {
-    this.routes.leadTo(member);
+    this.#routes.leadTo(member);
   }
 
   /** These sessions cannot be reached, and still own their shards. */
   unreached(sessions: Iterable<SessionId>): void {
-    const { map } = this.options.view;
-    this.routes.drop([...sessions].flatMap((session) => map.shardsOf(session)));
+    const { map } = this.#options.view;
+    this.#routes.drop([...sessions].flatMap((session) => map.shardsOf(session)));
   }
 
   /** Called when a worker of a peer has ended, or the whole peer. */
   linkLost(link: OwnerLink): void {
-    this.routes.linkLost(link);
-    this.rerouting.request();
+    this.#routes.linkLost(link);
+    this.#rerouting.request();
   }
 }

@@ -4,28 +4,26 @@ import { SHARDS, shardOf } from '../../actors/shard.ts';
 import type { OwnerLink } from './owner-link.ts';
 
 export class Router {
-  private readonly links: (OwnerLink | undefined)[] = new Array<OwnerLink | undefined>(SHARDS).fill(
-    undefined,
-  );
+  readonly #links: (OwnerLink | undefined)[] = new Array<OwnerLink | undefined>(SHARDS).fill(undefined);
 
   /** The link to the owner. Undefined if the document has no owner at the moment. */
   linkOf(doc: string): OwnerLink | undefined {
-    return this.links[shardOf(doc)];
+    return this.#links[shardOf(doc)];
   }
 
   linkOfShard(shard: number): OwnerLink | undefined {
-    return this.links[shard];
+    return this.#links[shard];
   }
 
   /** True if this node reaches the owner of no shard. */
   get leadsNowhere(): boolean {
-    return this.links.every((link) => link === undefined);
+    return this.#links.every((link) => link === undefined);
   }
 
   setOwner(shards: Iterable<number>, link: OwnerLink | undefined): void {
     for (const shard of shards) {
       if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) throw new Error(`no shard: ${shard}`);
-      this.links[shard] = link;
+      this.#links[shard] = link;
     }
   }
 }

@@ -16,11 +16,11 @@ export interface RoutesOptions {
 }
 
 export class Routes {
-  private readonly options: RoutesOptions;
-  private ended = false;
+  readonly #options: RoutesOptions;
+  #ended = false;
 
   constructor(options: RoutesOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /**
@@ -28,28 +28,28 @@ export class Routes {
    * answers must not change it.
    */
   end(): void {
-    this.ended = true;
+    this.#ended = true;
   }
 
   /** True if every shard is routed to an owner. */
   get isComplete(): boolean {
     for (let shard = 0; shard < SHARDS; shard++)
-      if (this.options.router.linkOfShard(shard) === undefined) return false;
+      if (this.#options.router.linkOfShard(shard) === undefined) return false;
     return true;
   }
 
   /** True if the shard is routed to one of this node's workers. */
   leadsHome(shard: number): boolean {
-    const link = this.options.router.linkOfShard(shard);
-    return link !== undefined && this.options.view.own.isLink(link);
+    const link = this.#options.router.linkOfShard(shard);
+    return link !== undefined && this.#options.view.own.isLink(link);
   }
 
   /**
    * Routes each of these shards to its owner in the map. Shards of this node's workers are left as they are.
    */
   lead(shards: readonly number[]): void {
-    const { view, router, links, listener } = this.options;
-    if (this.ended) return;
+    const { view, router, links, listener } = this.#options;
+    if (this.#ended) return;
     const changed: number[] = [];
     for (const shard of shards) {
       const owner = view.map.ownerOf(shard);
@@ -64,20 +64,20 @@ export class Routes {
   }
 
   leadTo(member: Member): void {
-    for (const session of member.workers.values()) this.lead(this.options.view.map.shardsOf(session));
+    for (const session of member.workers.values()) this.lead(this.#options.view.map.shardsOf(session));
   }
 
   /** Routes shards to the worker of this node that has them. */
   leadHome(shards: readonly number[], link: OwnerLink): void {
-    if (this.ended) return;
-    this.options.router.setOwner(shards, link);
-    this.options.listener.changed(shards);
+    if (this.#ended) return;
+    this.#options.router.setOwner(shards, link);
+    this.#options.listener.changed(shards);
   }
 
   /** Ends the routes of shards without a known owner. */
   drop(shards: readonly number[]): void {
-    const { router, listener } = this.options;
-    if (this.ended) return;
+    const { router, listener } = this.#options;
+    if (this.#ended) return;
     const led = shards.filter((shard) => router.linkOfShard(shard) !== undefined);
     if (led.length === 0) return;
     router.setOwner(led, undefined);
@@ -86,7 +86,7 @@ export class Routes {
 
   /** Called when a worker of a peer has ended, or the whole peer. */
   linkLost(link: OwnerLink): void {
-    const { router, listener } = this.options;
+    const { router, listener } = this.#options;
     const shards: number[] = [];
     for (let shard = 0; shard < SHARDS; shard++) if (router.linkOfShard(shard) === link) shards.push(shard);
     router.setOwner(shards, undefined);

@@ -9,22 +9,22 @@ import type { MapEntry } from '../liveness/lease-store.ts';
 const NOBODY = 0;
 
 export class ShardMap {
-  private readonly owners = new Float64Array(SHARDS);
-  private readonly epochs = new Float64Array(SHARDS).fill(-1);
-  private readonly fenced = new Set<SessionId>();
+  readonly #owners = new Float64Array(SHARDS);
+  readonly #epochs = new Float64Array(SHARDS).fill(-1);
+  readonly #fenced = new Set<SessionId>();
   /** The fenced sessions as of the last reading of the whole map. */
-  private fencedBefore: ReadonlySet<SessionId> = new Set();
+  #fencedBefore: ReadonlySet<SessionId> = new Set();
   /** Rises with every change of an owner. */
   revision = 0;
   /** The shards of each owner at revision `indexed`. It is read far more often than it changes. */
-  private index: ReadonlyMap<SessionId, readonly number[]> = new Map();
-  private unowned = SHARDS;
-  private indexed = 0;
+  #index: ReadonlyMap<SessionId, readonly number[]> = new Map();
+  #unowned = SHARDS;
+  #indexed = 0;
 
   /** Takes entries that are newer than the known ones. Returns the shards whose owner has changed. */
   apply(entries: Iterable<MapEntry>): readonly number[] {
     const changed: number[] = [];
-    for (const entry of entries) if (this.take(entry[0], entry[1], entry[2])) changed.push(entry[0]);
+    for (const entry of entries) if (this.#take(entry[0], entry[1], entry[2])) changed.push(entry[0]);
     if (changed.length > 0) this.revision++;
     return changed;
   }
@@ -39,34 +39,34 @@ export class ShardMap {
       if (owner !== null && ownerState === 'fenced') fenced.add(owner);
     const changed = new Set(this.fence(fenced));
     for (const { shard, owner, epoch } of rows)
-      if (this.take(shard, owner ?? NOBODY, epoch)) changed.add(shard);
+      if (this.#take(shard, owner ?? NOBODY, epoch)) changed.add(shard);
     this.revision++;
-    this.forgetFenced(rows);
+    this.#forgetFenced(rows);
     return [...changed];
   }
 
   /** These sessions own nothing from now on. Returns the shards that have lost their owner by this. */
   fence(sessions: Iterable<SessionId>): readonly number[] {
-    const news = new Set([...sessions].filter((session) => !this.fenced.has(session)));
-    for (const session of news) this.fenced.add(session);
+    const news = new Set([...sessions].filter((session) => !this.#fenced.has(session)));
+    for (const session of news) this.#fenced.add(session);
     if (news.size === 0) return [];
     this.revision++;
-    return this.shardsWhere((owner) => news.has(owner));
+    return this.#shardsWhere((owner) => news.has(owner));
   }
 
   /** Undefined if no session owns the shard that could still write. */
   ownerOf(shard: number): SessionId | undefined {
-    const owner = this.owners[shard] ?? NOBODY;
-    return owner === NOBODY || this.fenced.has(owner) ? undefined : owner;
+    const owner = this.#owners[shard] ?? NOBODY;
+    return owner === NOBODY || this.#fenced.has(owner) ? undefined : owner;
   }
 
   epochOf(shard: number): Epoch {
-    return Math.max(0, this.epochs[shard] ?? 0);
+    return Math.max(0, this.#epochs[shard] ?? 0);
   }
 
   /** The shards of each owner. Owners are in the order of their first shards. */
   byOwner(): ReadonlyMap<SessionId, readonly number[]> {
-    if (this.indexed === this.revision) return this.index;
+    if (this.#indexed === this.revision) return this.#index;
     const index = new Map<SessionId, number[]>();
     for (let shard = 0; shard < SHARDS; shard++) {
       const owner = this.ownerOf(shard);
@@ -77,9 +77,9 @@ export class ShardMap {
     }
     let owned = 0;
     for (const shards of index.values()) owned += shards.length;
-    this.unowned = SHARDS - owned;
-    this.index = index;
-    this.indexed = this.revision;
+    this.#unowned = SHARDS - owned;
+    this.#index = index;
+    this.#indexed = this.revision;
     return index;
   }
 
@@ -96,21 +96,21 @@ export class ShardMap {
   /** Shards without an owner that could still write. */
   get orphans(): number {
     this.byOwner();
-    return this.unowned;
+    return this.#unowned;
   }
 
   /** Entries of these shards, for a peer that has just connected. */
   entriesOf(shards: Iterable<number>): readonly MapEntry[] {
-    return [...shards].map((shard): MapEntry => [shard, this.owners[shard] ?? NOBODY, this.epochOf(shard)]);
+    return [...shards].map((shard): MapEntry => [shard, this.#owners[shard] ?? NOBODY, this.epochOf(shard)]);
   }
 
   /** Takes an entry if it is newer. True if the owner has changed. */
-  private take(shard: number, owner: SessionId, epoch: Epoch): boolean {
+  #take(shard: number, owner: SessionId, epoch: Epoch): boolean {
     if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) return false;
-    if (epoch <= (this.epochs[shard] ?? 0)) return false;
-    this.epochs[shard] = epoch;
-    if (this.owners[shard] === owner) return false;
-    this.owners[shard] = owner;
+    if (epoch <= (this.#epochs[shard] ?? 0)) return false;
+    this.#epochs[shard] = epoch;
+    if (this.#owners[shard] === owner) return false;
+    this.#owners[shard] = owner;
     return true;
   }
 
@@ -118,16 +118,16 @@ export class ShardMap {
    * Forgets sessions that were fenced before this reading and own nothing in it. Their former shards are
    * known under a higher epoch by now, so late news about them is older and is dropped.
    */
-  private forgetFenced(rows: readonly ShardRow[]): void {
-    const owners = new Set<SessionId | null>(this.owners);
+  #forgetFenced(rows: readonly ShardRow[]): void {
+    const owners = new Set<SessionId | null>(this.#owners);
     for (const { owner } of rows) owners.add(owner);
-    for (const session of this.fencedBefore) if (!owners.has(session)) this.fenced.delete(session);
-    this.fencedBefore = new Set(this.fenced);
+    for (const session of this.#fencedBefore) if (!owners.has(session)) this.#fenced.delete(session);
+    this.#fencedBefore = new Set(this.#fenced);
   }
 
-  private shardsWhere(is: (owner: SessionId) => boolean): readonly number[] {
+  #shardsWhere(is: (owner: SessionId) => boolean): readonly number[] {
     const shards: number[] = [];
-    for (let shard = 0; shard < SHARDS; shard++) if (is(this.owners[shard] ?? NOBODY)) shards.push(shard);
+    for (let shard = 0; shard < SHARDS; shard++) if (is(this.#owners[shard] ?? NOBODY)) shards.push(shard);
     return shards;
   }
 }

@@ -23,41 +23,41 @@ const MOVE_SHARDS = 16;
 const DRAIN_SHARDS = 64;
 
 export class ShardMoves {
-  private readonly options: ShardMovesOptions;
-  private readonly claims: DelayedAction;
-  private someFreed = false;
+  readonly #options: ShardMovesOptions;
+  readonly #claims: DelayedAction;
+  #someFreed = false;
 
   constructor(options: ShardMovesOptions) {
-    this.options = options;
-    this.claims = new DelayedAction(
+    this.#options = options;
+    this.#claims = new DelayedAction(
       options.clock,
       () => CLAIM_MS,
-      () => this.claim(),
+      () => this.#claim(),
     );
   }
 
   /** Hands shards over from time to time, until the returned function is called. */
   start(): () => void {
-    return this.options.clock.every(MOVE_EVERY_MS, () => this.handOver());
+    return this.#options.clock.every(MOVE_EVERY_MS, () => this.handOver());
   }
 
   stop(): void {
-    this.claims.stop();
+    this.#claims.stop();
   }
 
   /** Orphans may be there that belong to this node. They are claimed soon. */
   claimSoon(): void {
-    this.claims.request();
+    this.#claims.request();
   }
 
   /** These shards have lost their owner, because its session was fenced. */
   freed(shards: readonly number[]): void {
-    if (shards.length > 0) this.someFreed = true;
+    if (shards.length > 0) this.#someFreed = true;
     this.claimSoon();
   }
 
   handOver(): void {
-    const { state, map, handOver } = this.options;
+    const { state, map, handOver } = this.#options;
     if (state() === 'joining' || map.isStale) return;
     handOver(state() === 'draining' ? DRAIN_SHARDS : MOVE_SHARDS);
   }
@@ -70,7 +70,7 @@ export class ShardMoves {
     timeoutMs: number,
     { told, isDone }: { readonly told: Promise<unknown>; readonly isDone: () => boolean },
   ): { readonly drained: Promise<void>; readonly end: () => void } {
-    const { clock } = this.options;
+    const { clock } = this.#options;
     const closers: (() => void)[] = [];
     let resolve = (): void => undefined;
     const drained = new Promise<void>((done) => {
@@ -95,9 +95,9 @@ export class ShardMoves {
     return { drained, end };
   }
 
-  private claim(): void {
-    const { state, map, claimOrphans } = this.options;
-    if (state() === 'live' && (!map.isStale || this.someFreed)) claimOrphans();
-    this.someFreed = false;
+  #claim(): void {
+    const { state, map, claimOrphans } = this.#options;
+    if (state() === 'live' && (!map.isStale || this.#someFreed)) claimOrphans();
+    this.#someFreed = false;
   }
 }

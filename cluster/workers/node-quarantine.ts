@@ -15,18 +15,18 @@ export interface NodeQuarantineOptions {
 }
 
 export class NodeQuarantine {
-  private readonly options: NodeQuarantineOptions;
-  private readonly quarantine: Quarantine;
+  readonly #options: NodeQuarantineOptions;
+  readonly #quarantine: Quarantine;
 
   constructor(options: NodeQuarantineOptions) {
-    this.options = options;
-    this.quarantine = new Quarantine(options.limits);
+    this.#options = options;
+    this.#quarantine = new Quarantine(options.limits);
   }
 
   /** Counts a worker's death at this document, or a throw of its handling, on this node or another. */
   countFailure(doc: string): void {
-    const { now, tellWorkers, onQuarantined, log } = this.options;
-    const { times, putOut } = this.quarantine.failed(doc, now());
+    const { now, tellWorkers, onQuarantined, log } = this.#options;
+    const { times, putOut } = this.#quarantine.failed(doc, now());
     if (putOut === undefined) return;
     tellWorkers({ type: 'quarantine', quarantined: putOut });
     onQuarantined(putOut);
@@ -39,16 +39,16 @@ export class NodeQuarantine {
 
   /** Takes over a quarantine from another node. */
   adopt(quarantined: Quarantined): void {
-    const { now, tellWorkers } = this.options;
-    if (this.quarantine.leftMs(quarantined.doc, now()) >= quarantined.forMs) return;
-    this.quarantine.adopt(quarantined, now());
+    const { now, tellWorkers } = this.#options;
+    if (this.#quarantine.leftMs(quarantined.doc, now()) >= quarantined.forMs) return;
+    this.#quarantine.adopt(quarantined, now());
     tellWorkers({ type: 'quarantine', quarantined });
   }
 
   /** Returns the document to service and forgets its failures. True if it was quarantined here. */
   release(doc: string): boolean {
-    const { now, tellWorkers, log } = this.options;
-    const wasOut = this.quarantine.release(doc, now());
+    const { now, tellWorkers, log } = this.#options;
+    const wasOut = this.#quarantine.release(doc, now());
     tellWorkers({ type: 'unquarantine', doc });
     if (wasOut) log('info', 'a quarantined document is released', { doc });
     return wasOut;
@@ -56,6 +56,6 @@ export class NodeQuarantine {
 
   /** Quarantined documents, at most `most`. */
   list(most?: number): readonly Quarantined[] {
-    return this.quarantine.list(this.options.now(), most);
+    return this.#quarantine.list(this.#options.now(), most);
   }
 }

@@ -23,10 +23,10 @@ interface Asked {
 
 export class WorkerSlot {
   readonly number: number;
-  private current: Mode = 'ended';
-  private readonly asked = new Map<number, Asked>();
-  private lastToken = 0;
-  private control: MessagePort | undefined;
+  #current: Mode = 'ended';
+  readonly #asked = new Map<number, Asked>();
+  #lastToken = 0;
+  #control: MessagePort | undefined;
   /** Ends the thread at once. */
   abort: AbortController | undefined;
   session: SessionId | undefined;
@@ -43,20 +43,20 @@ export class WorkerSlot {
   }
 
   get mode(): Mode {
-    return this.current;
+    return this.#current;
   }
 
   /** Throws at a move that is not legal. */
   setMode(mode: Mode): void {
-    assertMove('a worker', MOVES, this.current, mode);
-    this.current = mode;
+    assertMove('a worker', MOVES, this.#current, mode);
+    this.#current = mode;
   }
 
   /** A worker is about to start. It is told and asked over this port. */
   starting(control: MessagePort, abort: AbortController): void {
     this.setMode('starting');
     this.session = undefined;
-    this.control = control;
+    this.#control = control;
     this.abort = abort;
   }
 
@@ -67,7 +67,7 @@ export class WorkerSlot {
 
   /** Tells a worker that starts or serves. */
   tell(message: ToWorker, transfer: readonly TransferListItem[] = []): void {
-    this.control?.postMessage(message, transfer);
+    this.#control?.postMessage(message, transfer);
   }
 
   /** Rejects with StoreUnavailable if the worker does not serve, refuses, or ends meanwhile. */
@@ -75,23 +75,23 @@ export class WorkerSlot {
     if (this.mode !== 'live')
       return Promise.reject(new StoreUnavailable(`worker ${this.number} is not there`));
     return new Promise((resolve, reject) => {
-      const token = ++this.lastToken;
-      this.asked.set(token, { resolve, reject });
+      const token = ++this.#lastToken;
+      this.#asked.set(token, { resolve, reject });
       this.tell(message(token));
     });
   }
 
   answered(message: Extract<FromWorker, { type: 'claimed' | 'released' | 'failed' }>): void {
-    const asked = this.asked.get(message.token);
-    this.asked.delete(message.token);
+    const asked = this.#asked.get(message.token);
+    this.#asked.delete(message.token);
     if (message.type === 'failed') asked?.reject(new StoreUnavailable(message.error));
     else asked?.resolve(pairs(message.epochs));
   }
 
   /** The worker has ended: it answers nothing more. */
   rejectAll(): void {
-    for (const { reject } of this.asked.values()) reject(new StoreUnavailable('the worker has ended'));
-    this.asked.clear();
+    for (const { reject } of this.#asked.values()) reject(new StoreUnavailable('the worker has ended'));
+    this.#asked.clear();
   }
 }
 

@@ -77,25 +77,25 @@ const STEADY_MS = 30_000;
 const GATHER_MS = 8;
 
 export class Workers implements SlotHost {
-  private readonly options: WorkersOptions;
-  private readonly pool: Piscina;
-  private readonly slots: WorkerSlot[];
-  private readonly stalls: StallWatch;
-  private readonly quarantine: NodeQuarantine;
-  private stopping = false;
+  readonly #options: WorkersOptions;
+  readonly #pool: Piscina;
+  readonly #slots: WorkerSlot[];
+  readonly #stalls: StallWatch;
+  readonly #quarantine: NodeQuarantine;
+  #stopping = false;
   /** Id of the last link to a gateway. 0 is the node's own gateway. */
-  private lastLink = 0;
+  #lastLink = 0;
 
   constructor(options: WorkersOptions) {
-    this.options = options;
-    this.quarantine = new NodeQuarantine({
+    this.#options = options;
+    this.#quarantine = new NodeQuarantine({
       limits: options.limits.quarantine,
       now: systemClock.now,
-      tellWorkers: (message) => this.tellAll(message),
+      tellWorkers: (message) => this.#tellAll(message),
       onQuarantined: (quarantined) => options.slotListener.quarantined(quarantined),
       log: options.log,
     });
-    this.pool = new Piscina({
+    this.#pool = new Piscina({
       filename: (options.workerModule ?? new URL('../../actors/worker.js', import.meta.url)).href,
       minThreads: options.slots,
       maxThreads: options.slots,
@@ -105,27 +105,27 @@ export class Workers implements SlotHost {
       resourceLimits: { maxOldGenerationSizeMb: options.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     // A worker died between tasks. The pool replaces it.
-    this.pool.on('error', (error: unknown) =>
+    this.#pool.on('error', (error: unknown) =>
       options.log('error', 'the pool of workers reports an error', { error: String(error) }),
     );
-    this.slots = Array.from({ length: options.slots }, (_, slot) => new WorkerSlot(slot));
-    this.stalls = new StallWatch({
+    this.#slots = Array.from({ length: options.slots }, (_, slot) => new WorkerSlot(slot));
+    this.#stalls = new StallWatch({
       clock: systemClock,
       stallMs: options.stallMs,
-      onStalled: (slot) => this.endStalled(slot),
+      onStalled: (slot) => this.#endStalled(slot),
     });
   }
 
   /** Resolves when all workers serve. Rejects if a worker cannot start at all. */
   async start(): Promise<void> {
-    await Promise.all(this.slots.map((slot) => this.launch(slot)));
+    await Promise.all(this.#slots.map((slot) => this.#launch(slot)));
   }
 
   /** Workers commit the patches that they have taken, then end. */
   async stop(): Promise<void> {
-    this.stopping = true;
+    this.#stopping = true;
     await Promise.all(
-      this.slots.map(async (slot) => {
+      this.#slots.map(async (slot) => {
         const wasLive = slot.mode === 'live';
         slot.stopped();
         if (!wasLive) return;
@@ -133,16 +133,16 @@ export class Workers implements SlotHost {
         await slot.ended;
       }),
     );
-    this.stalls.stop();
-    await this.pool.destroy();
+    this.#stalls.stop();
+    await this.#pool.destroy();
   }
 
   /** Ends all threads at once. */
   async kill(): Promise<void> {
-    this.stopping = true;
-    for (const slot of this.slots) slot.stopped();
-    this.stalls.stop();
-    await this.pool.destroy();
+    this.#stopping = true;
+    for (const slot of this.#slots) slot.stopped();
+    this.#stalls.stop();
+    await this.#pool.destroy();
   }
 
   /**
@@ -150,17 +150,17 @@ export class Workers implements SlotHost {
    * also if the worker ends meanwhile.
    */
   claim(slot: number, shards: readonly number[]): Promise<Epochs> {
-    return this.ask(slot, (token) => ({ type: 'claim', token, shards }));
+    return this.#ask(slot, (token) => ({ type: 'claim', token, shards }));
   }
 
   /** Returns the shards, of these, that were handed to this worker's session. */
   adopt(slot: number, shards: readonly number[]): Promise<Epochs> {
-    return this.ask(slot, (token) => ({ type: 'adopt', token, shards }));
+    return this.#ask(slot, (token) => ({ type: 'adopt', token, shards }));
   }
 
   /** Hands shards over to a live session. Returns the shards that moved. */
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs> {
-    return this.ask(slot, (token) => ({ type: 'release', token, shards, to }));
+    return this.#ask(slot, (token) => ({ type: 'release', token, shards, to }));
   }
 
   /**
@@ -168,63 +168,63 @@ export class Workers implements SlotHost {
    * that session.
    */
   attach(session: SessionId, stream: PeerStream): boolean {
-    const slot = this.slots.find((each) => each.mode === 'live' && each.session === session);
+    const slot = this.#slots.find((each) => each.mode === 'live' && each.session === session);
     if (slot === undefined) return false;
     const { port1, port2 } = new MessageChannel();
     stream.onBatch((batch) => port1.postMessage(batch, [batch.buffer]));
     port1.on('message', (batch: Uint8Array<ArrayBuffer>) => stream.post(batch));
     stream.onClose(() => port1.close());
     port1.on('close', () => stream.close());
-    slot.tell({ type: 'link', id: ++this.lastLink, port: port2 }, [port2]);
+    slot.tell({ type: 'link', id: ++this.#lastLink, port: port2 }, [port2]);
     return true;
   }
 
   /** As `NodeQuarantine` says. */
   countFailure(doc: string): void {
-    this.quarantine.countFailure(doc);
+    this.#quarantine.countFailure(doc);
   }
 
   adoptQuarantined(quarantined: Quarantined): void {
-    this.quarantine.adopt(quarantined);
+    this.#quarantine.adopt(quarantined);
   }
 
   releaseQuarantined(doc: string): boolean {
-    return this.quarantine.release(doc);
+    return this.#quarantine.release(doc);
   }
 
   quarantined(most?: number): readonly Quarantined[] {
-    return this.quarantine.list(most);
+    return this.#quarantine.list(most);
   }
 
   /** Running workers are told here; workers that start later get the timeline with `storage`. */
   refuseBelow(timeline: number): void {
-    this.tellAll({ type: 'refuseBelow', timeline });
+    this.#tellAll({ type: 'refuseBelow', timeline });
   }
 
-  private tellAll(message: ToWorker): void {
-    for (const slot of this.slots) slot.tell(message);
+  #tellAll(message: ToWorker): void {
+    for (const slot of this.#slots) slot.tell(message);
   }
 
-  private ask(slot: number, message: (token: number) => ToWorker): Promise<Epochs> {
-    const found = this.slots[slot];
+  #ask(slot: number, message: (token: number) => ToWorker): Promise<Epochs> {
+    const found = this.#slots[slot];
     if (found === undefined) return Promise.reject(new StoreUnavailable(`worker ${slot} is not there`));
     return found.ask(message);
   }
 
   /** Thread ids by slot, for diagnosis. */
   threads(): readonly (number | undefined)[] {
-    return this.slots.map((slot) => slot.thread);
+    return this.#slots.map((slot) => slot.thread);
   }
 
-  private launch(slot: WorkerSlot): Promise<void> {
-    const { options } = this;
+  #launch(slot: WorkerSlot): Promise<void> {
+    const options = this.#options;
     const link = new MessageChannel();
     const control = new MessageChannel();
     const progress = new SharedArrayBuffer(Progress.BYTES);
     const shown = new Progress(progress);
     const abort = new AbortController();
     slot.starting(control.port1, abort);
-    this.stalls.watch(slot.number, () => shown.beats);
+    this.#stalls.watch(slot.number, () => shown.beats);
     const task: WorkerTask = {
       identity: { run: options.run, node: options.node, slot: slot.number },
       storage: options.storage,
@@ -247,7 +247,7 @@ export class Workers implements SlotHost {
             if (slot.mode === 'stopped') return;
             slot.thread = message.thread;
             slot.setMode('live');
-            ownerLink = this.openLink(link.port1);
+            ownerLink = this.#openLink(link.port1);
             options.slotListener.up(slot.number, message.session, ownerLink);
             resolve();
             return;
@@ -266,7 +266,7 @@ export class Workers implements SlotHost {
             options.onWrites(slot.number, message.failure);
             return;
           case 'docFailed':
-            this.failedAt(message.doc);
+            this.#failedAt(message.doc);
             return;
           case 'log':
             options.log(message.level, message.message, { slot: slot.number, ...message.fields });
@@ -289,13 +289,13 @@ export class Workers implements SlotHost {
         }
       });
       const ended = (end: WorkerEnd | undefined, error: unknown): void => {
-        this.stalls.forget(slot.number);
+        this.#stalls.forget(slot.number);
         link.port1.close();
         control.port1.close();
         slot.rejectAll();
         options.onWrites(slot.number, undefined);
         if (ownerLink !== undefined) options.slotListener.down(slot.number, ownerLink);
-        if (slot.mode === 'stopped' || this.stopping) {
+        if (slot.mode === 'stopped' || this.#stopping) {
           resolve();
           return;
         }
@@ -306,17 +306,17 @@ export class Workers implements SlotHost {
           end,
           error: error === undefined ? undefined : String(error),
         });
-        if (error !== undefined) this.failedAt(shown.current());
+        if (error !== undefined) this.#failedAt(shown.current());
         if (!wasLive && slot.failures >= START_ATTEMPTS && !slot.everLive) {
           reject(error instanceof Error ? error : new Error(`a worker cannot start: ${end}`));
           return;
         }
         if (wasLive && performance.now() - startedAt > STEADY_MS) slot.failures = 0;
         if (wasLive) slot.everLive = true;
-        this.relaunch(slot).then(resolve, reject);
+        this.#relaunch(slot).then(resolve, reject);
       };
       const transferList = [link.port2, control.port2];
-      slot.ended = this.pool.run(task, { transferList, signal: abort.signal }).then(
+      slot.ended = this.#pool.run(task, { transferList, signal: abort.signal }).then(
         (end: WorkerEnd) => ended(end, undefined),
         (error: unknown) => ended(undefined, error),
       );
@@ -324,8 +324,8 @@ export class Workers implements SlotHost {
   }
 
   /** Fences the sessions of the dead worker, then starts another. Waits while the database is away. */
-  private async relaunch(slot: WorkerSlot): Promise<void> {
-    const { log } = this.options;
+  async #relaunch(slot: WorkerSlot): Promise<void> {
+    const { log } = this.#options;
     for (;;) {
       const delay = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** slot.failures++);
       // The first replacement starts at once, because documents wait for it.
@@ -333,27 +333,27 @@ export class Workers implements SlotHost {
         await new Promise<void>((wake) => {
           slot.retry = setTimeout(wake, delay);
         });
-      if (this.stopping) return;
+      if (this.#stopping) return;
       try {
-        if (await this.fence(slot)) break;
-        if (this.stopping) return;
+        if (await this.#fence(slot)) break;
+        if (this.#stopping) return;
         log('error', 'this node has been fenced', { slot: slot.number });
-        this.options.slotListener.fenced();
+        this.#options.slotListener.fenced();
         return;
       } catch (error) {
         log('warn', 'a dead worker is not fenced yet', { slot: slot.number, error: String(error) });
       }
     }
     // A destroyed pool would still start a thread for a new task, and no other code would end that thread.
-    if (!this.stopping) await this.launch(slot);
+    if (!this.#stopping) await this.#launch(slot);
   }
 
   /**
    * Fences all sessions of the slot, because a worker may die before it has told its own. False if this run
    * is fenced, and its next worker would be too.
    */
-  private async fence(slot: WorkerSlot): Promise<boolean> {
-    const { control, controlSession, run } = this.options;
+  async #fence(slot: WorkerSlot): Promise<boolean> {
+    const { control, controlSession, run } = this.#options;
     const sessions = await control.sessions();
     if (!sessions.some(({ id }) => id === controlSession.id)) return false;
     for (const session of sessions) {
@@ -364,22 +364,22 @@ export class Workers implements SlotHost {
   }
 
   /** Ends a worker whose thread hangs. The document at which it hangs counts as the cause, as after a crash. */
-  private endStalled(slot: number): void {
-    const { log, stallMs } = this.options;
+  #endStalled(slot: number): void {
+    const { log, stallMs } = this.#options;
     log('error', 'a worker has stalled: it is ended', { slot, stallMs });
-    this.slots[slot]?.abort?.abort();
+    this.#slots[slot]?.abort?.abort();
   }
 
-  private failedAt(doc: string | undefined): void {
+  #failedAt(doc: string | undefined): void {
     if (doc === undefined) return;
-    this.options.slotListener.docFailed(doc);
+    this.#options.slotListener.docFailed(doc);
     this.countFailure(doc);
   }
 
-  private openLink(port: MessagePort): OwnerLink {
-    const gathering = { ...this.options.limits.link, gatherMs: GATHER_MS };
+  #openLink(port: MessagePort): OwnerLink {
+    const gathering = { ...this.#options.limits.link, gatherMs: GATHER_MS };
     const link = new Link<ToOwner, ToGateway>(portTransport(port), gathering, (messages) =>
-      this.options.messages(link, messages),
+      this.#options.messages(link, messages),
     );
     return link;
   }

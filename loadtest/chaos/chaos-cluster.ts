@@ -53,12 +53,12 @@ export class ChaosCluster {
   readonly nodes: readonly ChaosNode[];
   /** URL of the database itself, without a proxy. */
   readonly storageUrl: string;
-  private readonly output: readonly WriteStream[];
+  readonly #output: readonly WriteStream[];
 
   private constructor(nodes: readonly ChaosNode[], storageUrl: string, output: readonly WriteStream[]) {
     this.nodes = nodes;
     this.storageUrl = storageUrl;
-    this.output = output;
+    this.#output = output;
   }
 
   /** Resolves when all nodes report that they are ready. */
@@ -100,7 +100,7 @@ export class ChaosCluster {
     await Promise.all(this.nodes.map(({ process }) => process.kill()));
     for (const { peers, storage, redis } of this.nodes)
       for (const proxy of [peers, storage, redis]) proxy?.close();
-    for (const stream of this.output) stream.end();
+    for (const stream of this.#output) stream.end();
   }
 }
 

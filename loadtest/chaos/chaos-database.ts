@@ -28,16 +28,16 @@ const AGAIN_MS = 100;
 const AWAY_MS = 30_000;
 
 export class ChaosDatabase {
-  private readonly sql: postgres.Sql;
+  readonly #sql: postgres.Sql;
 
   constructor(url: string) {
-    this.sql = postgres(url, { max: 1, onnotice: () => undefined });
+    this.#sql = postgres(url, { max: 1, onnotice: () => undefined });
   }
 
   /** Number of shards of each node, by the node's name. */
   async shardsByNode(): Promise<ReadonlyMap<string, number>> {
-    const rows = await this.patiently(
-      () => this.sql<{ node: string; shards: number }[]>`
+    const rows = await this.#patiently(
+      () => this.#sql<{ node: string; shards: number }[]>`
         SELECT s.node, count(*)::int AS shards FROM shard JOIN session s ON s.id = shard.owner
         WHERE s.state <> 'fenced' GROUP BY s.node`,
     );
@@ -46,8 +46,8 @@ export class ChaosDatabase {
 
   /** The owning node of each document `org/name`. */
   async ownersOf(org: string): Promise<ReadonlyMap<string, string>> {
-    const rows = await this.patiently(
-      () => this.sql<{ name: string; node: string }[]>`
+    const rows = await this.#patiently(
+      () => this.#sql<{ name: string; node: string }[]>`
         SELECT d.name, s.node FROM document d JOIN shard ON shard.id = d.shard JOIN session s ON s.id = shard.owner
         WHERE d.org = ${org} AND d.deleted_at IS NULL AND s.state <> 'fenced'`,
     );
@@ -56,8 +56,8 @@ export class ChaosDatabase {
 
   /** All fences so far. */
   async fences(): Promise<FenceCounts> {
-    const [row] = await this.patiently(
-      () => this.sql<{ runs: number; workers: number }[]>`
+    const [row] = await this.#patiently(
+      () => this.#sql<{ runs: number; workers: number }[]>`
         SELECT count(DISTINCT v.run) FILTER (WHERE f.run <> v.run)::int AS runs,
           count(*) FILTER (WHERE f.run = v.run AND f.id <> v.id)::int AS workers
         FROM session v JOIN session f ON f.id = v.fenced_by WHERE v.state = 'fenced'`,
@@ -68,8 +68,8 @@ export class ChaosDatabase {
   /** A node's sessions that are not fenced. */
   async openSessions(node: string): Promise<readonly OpenSession[]> {
     return [
-      ...(await this.sql<OpenSession[]>`
-        SELECT id::text, run::text, slot, ${this.sql.unsafe(WRITE_NAME)} AS "writeName"
+      ...(await this.#sql<OpenSession[]>`
+        SELECT id::text, run::text, slot, ${this.#sql.unsafe(WRITE_NAME)} AS "writeName"
         FROM session WHERE node = ${node} AND state <> 'fenced' ORDER BY session.id`),
     ];
   }
@@ -77,7 +77,7 @@ export class ChaosDatabase {
   /** Whether none of these sessions can write any more. */
   async areFenced(sessions: readonly OpenSession[]): Promise<boolean> {
     const ids = sessions.map(({ id }) => id);
-    const [row] = await this.sql<{ open: number }[]>`
+    const [row] = await this.#sql<{ open: number }[]>`
       SELECT count(*)::int AS open FROM session WHERE id = ANY(${ids}::bigint[]) AND state <> 'fenced'`;
     return row?.open === 0;
   }
@@ -85,7 +85,7 @@ export class ChaosDatabase {
   /** Rows of the log that these sessions have written. */
   async rowsOf(sessions: readonly OpenSession[]): Promise<number> {
     const ids = sessions.map(({ id }) => id);
-    const [row] = await this.sql<{ rows: number }[]>`
+    const [row] = await this.#sql<{ rows: number }[]>`
       SELECT count(*)::int AS rows FROM delta WHERE session = ANY(${ids}::bigint[])`;
     return row?.rows ?? 0;
   }
@@ -93,7 +93,7 @@ export class ChaosDatabase {
   /** Whether a transaction is open that holds a lock on a session's row: a batch that has not ended. */
   async isWriting(sessions: readonly OpenSession[]): Promise<boolean> {
     const names = sessions.map(({ writeName }) => writeName);
-    const [row] = await this.sql<{ count: number }[]>`
+    const [row] = await this.#sql<{ count: number }[]>`
       SELECT count(*)::int AS count FROM pg_stat_activity
       WHERE datname = current_database() AND backend_xid IS NOT NULL
         AND application_name = ANY(${names}::text[])`;
@@ -101,11 +101,11 @@ export class ChaosDatabase {
   }
 
   async close(): Promise<void> {
-    await this.sql.end({ timeout: 1 });
+    await this.#sql.end({ timeout: 1 });
   }
 
   /** For queries while faults are active: waits for PostgreSQL to be back. */
-  private async patiently<Rows>(ask: () => PromiseLike<Rows>): Promise<Rows> {
+  async #patiently<Rows>(ask: () => PromiseLike<Rows>): Promise<Rows> {
     const untilMs = performance.now() + AWAY_MS;
     for (;;) {
       try {

@@ -60,38 +60,38 @@ export class ChaosLoad {
   readonly pauses = new Pauses(() => performance.now());
   /** Time from making an edit to its commit, ms. */
   readonly waits: { readonly at: number; readonly ms: number }[] = [];
-  private readonly options: ChaosLoadOptions;
-  private readonly members: ChaosClient[] = [];
-  private readonly sdkEditors: SdkEditor[] = [];
-  private readonly proxies: CuttingProxy[] = [];
-  private startedAt = 0;
+  readonly #options: ChaosLoadOptions;
+  readonly #members: ChaosClient[] = [];
+  readonly #sdkEditors: SdkEditor[] = [];
+  readonly #proxies: CuttingProxy[] = [];
+  #startedAt = 0;
   /** The time at which it was told to make no more edits. */
   stoppedAt = Number.POSITIVE_INFINITY;
 
   constructor(options: ChaosLoadOptions) {
-    this.options = options;
+    this.#options = options;
     const count = Math.max(KINDS.length, Math.round(options.clients / CLIENTS_PER_DOCUMENT));
-    this.docs = Array.from({ length: count }, (_, place) => `${options.org}/${this.kindOf(place)}-${place}`);
+    this.docs = Array.from({ length: count }, (_, place) => `${options.org}/${this.#kindOf(place)}-${place}`);
   }
 
   /** Starts all clients; fulfilled when all have opened their documents and edit. */
   async start(): Promise<void> {
-    const { cluster, clients, lossy } = this.options;
+    const { cluster, clients, lossy } = this.#options;
     if (lossy) {
       for (const { process } of cluster.nodes) {
-        const { random } = this.options;
-        this.proxies.push(await CuttingProxy.open({ nodePort: process.port, random, restless: true }));
+        const { random } = this.#options;
+        this.#proxies.push(await CuttingProxy.open({ nodePort: process.port, random, restless: true }));
       }
     }
     const writers = this.docs.length * cluster.nodes.length;
     const rest = Math.max(0, clients - writers);
     for (let from = 0; from < writers + rest; from += CONNECTING) {
       const until = Math.min(from + CONNECTING, writers + rest);
-      await Promise.all(Array.from({ length: until - from }, (_, i) => this.join(from + i, writers, rest)));
+      await Promise.all(Array.from({ length: until - from }, (_, i) => this.#join(from + i, writers, rest)));
     }
-    await this.joinOnSdk();
-    for (const { editor } of this.members) editor.start();
-    this.startedAt = performance.now();
+    await this.#joinOnSdk();
+    for (const { editor } of this.#members) editor.start();
+    this.#startedAt = performance.now();
   }
 
   /**
@@ -101,10 +101,10 @@ export class ChaosLoad {
     this.stoppedAt = performance.now();
     const ended = async (): Promise<void> => {
       await Promise.all(
-        [...this.members.map(({ editor }) => editor), ...this.sdkEditors].map((each) => each.stop()),
+        [...this.#members.map(({ editor }) => editor), ...this.#sdkEditors].map((each) => each.stop()),
       );
       const heads = new Map<string, number>();
-      for (const { editor } of this.members) {
+      for (const { editor } of this.#members) {
         await editor.document.opened();
         heads.set(
           editor.document.doc,
@@ -112,13 +112,13 @@ export class ChaosLoad {
         );
       }
       await Promise.all(
-        this.members.map(({ editor: { document } }) => document.until(heads.get(document.doc) ?? 0)),
+        this.#members.map(({ editor: { document } }) => document.until(heads.get(document.doc) ?? 0)),
       );
     };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`edits did not end within ${DRAIN_MS} ms: ${this.stuck()}`)),
+        () => reject(new Error(`edits did not end within ${DRAIN_MS} ms: ${this.#stuck()}`)),
         DRAIN_MS,
       );
     });
@@ -126,31 +126,31 @@ export class ChaosLoad {
   }
 
   close(): void {
-    for (const { client } of this.members) client.stop();
-    for (const editor of this.sdkEditors) editor.close();
-    for (const proxy of this.proxies) proxy.close();
+    for (const { client } of this.#members) client.stop();
+    for (const editor of this.#sdkEditors) editor.close();
+    for (const proxy of this.#proxies) proxy.close();
   }
 
   records(): DocumentRecord[] {
     return [
-      ...this.members.flatMap(({ client }) => client.recorder.records()),
-      ...this.sdkEditors.flatMap((editor) => editor.records()),
+      ...this.#members.flatMap(({ client }) => client.recorder.records()),
+      ...this.#sdkEditors.flatMap((editor) => editor.records()),
     ];
   }
 
   /** Acknowledged edits so far, and per second. */
   acknowledged(): { readonly edits: number; readonly perSecond: number } {
     let edits = 0;
-    for (const { editor } of this.members) edits += editor.counts.committed;
-    return { edits, perSecond: edits / ((this.stoppedAt - this.startedAt) / 1000) };
+    for (const { editor } of this.#members) edits += editor.counts.committed;
+    return { edits, perSecond: edits / ((this.stoppedAt - this.#startedAt) / 1000) };
   }
 
   /** For each client its place, and the errors and losses that it has been told so far. */
   census(): readonly Standing[] {
     const places = new Map(
-      this.options.cluster.nodes.map(({ process }, place) => [process.socketUrl, place]),
+      this.#options.cluster.nodes.map(({ process }, place) => [process.socketUrl, place]),
     );
-    return this.members.map(({ client, editor, steady, lossy }) => {
+    return this.#members.map(({ client, editor, steady, lossy }) => {
       const told: Record<string, number> = {};
       for (const [code, count] of client.errors) told[code] = count;
       if (!lossy) for (const [loss, count] of client.losses) told[loss] = count;
@@ -166,30 +166,30 @@ export class ChaosLoad {
 
   /** Whether all clients have the document open; with `but`, at a node other than that one. */
   isOpen(but?: number): boolean {
-    const url = but === undefined ? undefined : this.options.cluster.node(but).process.socketUrl;
-    return this.members.every(({ client, editor }) => editor.document.live && client.url !== url);
+    const url = but === undefined ? undefined : this.#options.cluster.node(but).process.socketUrl;
+    return this.#members.every(({ client, editor }) => editor.document.live && client.url !== url);
   }
 
   /** Moves all clients back to their first node. */
   goHome(): void {
-    for (const { client } of this.members) client.goHome();
+    for (const { client } of this.#members) client.goHome();
   }
 
   /** Number of sockets at each node, by its index. */
   sockets(): readonly number[] {
-    const urls = this.options.cluster.nodes.map(({ process }) => process.socketUrl);
-    return urls.map((url) => this.members.filter(({ client }) => client.live && client.url === url).length);
+    const urls = this.#options.cluster.nodes.map(({ process }) => process.socketUrl);
+    return urls.map((url) => this.#members.filter(({ client }) => client.live && client.url === url).length);
   }
 
-  private async join(index: number, writers: number, rest: number): Promise<void> {
-    const { cluster, rate, org, random, lossy, crowded } = this.options;
+  async #join(index: number, writers: number, rest: number): Promise<void> {
+    const { cluster, rate, org, random, lossy, crowded } = this.#options;
     const steady = index < writers;
     const nodes = cluster.nodes.length;
     const place = steady ? Math.floor(index / nodes) : index % this.docs.length;
     const home = crowded && !steady ? nodes - 1 : index % nodes;
     const isLossy = lossy && !steady && index % 2 === 0;
     const urls = cluster.nodes.map(
-      ({ process }, at) => (isLossy ? this.proxies[at]?.socketUrl : process.socketUrl) ?? '',
+      ({ process }, at) => (isLossy ? this.#proxies[at]?.socketUrl : process.socketUrl) ?? '',
     );
     const client = new BareClient({
       url: urls[home] ?? '',
@@ -204,7 +204,7 @@ export class ChaosLoad {
     const editor = new BareEditor({
       client,
       doc,
-      kind: this.kindOf(place),
+      kind: this.#kindOf(place),
       random,
       pace: steady
         ? {
@@ -218,36 +218,36 @@ export class ChaosLoad {
         : {}),
       onLatency: (ms) => this.waits.push({ at: performance.now(), ms }),
     });
-    this.members.push({ client, editor, steady, lossy: isLossy });
+    this.#members.push({ client, editor, steady, lossy: isLossy });
     await client.connect();
     await editor.document.opened();
   }
 
-  private async joinOnSdk(): Promise<void> {
-    const { cluster, sdkClients, org, random } = this.options;
+  async #joinOnSdk(): Promise<void> {
+    const { cluster, sdkClients, org, random } = this.#options;
     for (let i = 0; i < sdkClients; i++) {
       const place = i % this.docs.length;
-      this.sdkEditors.push(
+      this.#sdkEditors.push(
         new SdkEditor({
           urls: cluster.nodes.map(({ process }) => process.socketUrl),
           clientId: `${org}-sdk-${String(i).padStart(4, '0')}`,
           doc: this.docs[place] ?? '',
-          kind: this.kindOf(place),
+          kind: this.#kindOf(place),
           random,
           pace: { type: 'open', perSecond: SDK_PER_SECOND },
         }),
       );
     }
-    await Promise.all(this.sdkEditors.map((editor) => editor.start()));
+    await Promise.all(this.#sdkEditors.map((editor) => editor.start()));
   }
 
-  private kindOf(place: number): (typeof KINDS)[number] {
+  #kindOf(place: number): (typeof KINDS)[number] {
     return KINDS[place % KINDS.length] ?? 'json';
   }
 
   /** The clients that still wait, and what they wait for, for the person who looks for the cause. */
-  private stuck(): string {
-    const waiting = this.members.filter(
+  #stuck(): string {
+    const waiting = this.#members.filter(
       ({ editor: { document } }) => document.outstanding > 0 || !document.live,
     );
     const names = waiting

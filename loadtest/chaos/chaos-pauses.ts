@@ -28,22 +28,22 @@ export interface PauseOptions {
 
 export class Pauses {
   /** doc -> observer -> version -> time of arrival. Versions of one observer only rise. */
-  private readonly seen = new Map<string, Map<string, [version: number, at: number][]>>();
-  private readonly now: () => number;
+  readonly #seen = new Map<string, Map<string, [version: number, at: number][]>>();
+  readonly #now: () => number;
 
   constructor(now: () => number) {
-    this.now = now;
+    this.#now = now;
   }
 
   committed(doc: string, observer: string, version: number): void {
-    let observers = this.seen.get(doc);
+    let observers = this.#seen.get(doc);
     if (observers === undefined) {
       observers = new Map();
-      this.seen.set(doc, observers);
+      this.#seen.set(doc, observers);
     }
     const times = observers.get(observer);
-    if (times === undefined) observers.set(observer, [[version, this.now()]]);
-    else times.push([version, this.now()]);
+    if (times === undefined) observers.set(observer, [[version, this.#now()]]);
+    else times.push([version, this.#now()]);
   }
 
   /**
@@ -53,7 +53,7 @@ export class Pauses {
   longest({ docs, observers, fromMs, toMs }: PauseOptions): readonly number[] {
     const pauses: number[] = [];
     for (const doc of docs) {
-      const times = this.timesOf(doc, observers);
+      const times = this.#timesOf(doc, observers);
       // No observer was left to see it.
       if (times.length === 0) continue;
       let longest = 0;
@@ -69,8 +69,8 @@ export class Pauses {
   }
 
   /** The times at which an observer first saw a version newer than all before. */
-  private timesOf(doc: string, observers: ReadonlySet<string>): readonly number[] {
-    const all = [...(this.seen.get(doc) ?? [])]
+  #timesOf(doc: string, observers: ReadonlySet<string>): readonly number[] {
+    const all = [...(this.#seen.get(doc) ?? [])]
       .filter(([observer]) => observers.has(observer))
       .flatMap(([, times]) => times)
       .sort(([, a], [, b]) => a - b);

@@ -22,16 +22,16 @@ const EVERYONE = '';
 const WHOLE: Hole = { up: false, down: false };
 
 export class ChaosProxy {
-  private readonly options: ChaosProxyOptions;
-  private readonly server: Server;
-  private readonly lines = new Set<Line>();
-  private readonly holes = new Map<string, Hole>();
-  private delayMs = 0;
-  private port = 0;
+  readonly #options: ChaosProxyOptions;
+  readonly #server: Server;
+  readonly #lines = new Set<Line>();
+  readonly #holes = new Map<string, Hole>();
+  #delayMs = 0;
+  #port = 0;
 
   private constructor(options: ChaosProxyOptions) {
-    this.options = options;
-    this.server = createServer((caller) => this.join(caller));
+    this.#options = options;
+    this.#server = createServer((caller) => this.#join(caller));
   }
 
   /** Listens on a port of its own. */
@@ -43,7 +43,7 @@ export class ChaosProxy {
 
   /** host:port */
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return `127.0.0.1:${this.#port}`;
   }
 
   /**
@@ -51,40 +51,40 @@ export class ChaosProxy {
    * `caller` is left out, the loss concerns all callers.
    */
   lose({ up, down }: Hole, caller = EVERYONE): void {
-    const before = this.holes.get(caller) ?? WHOLE;
-    this.holes.set(caller, { up: before.up || up, down: before.down || down });
-    this.apply();
+    const before = this.#holes.get(caller) ?? WHOLE;
+    this.#holes.set(caller, { up: before.up || up, down: before.down || down });
+    this.#apply();
   }
 
   /** Mends all holes: the waiting data goes on. */
   mend(): void {
-    this.holes.clear();
-    this.apply();
+    this.#holes.clear();
+    this.#apply();
   }
 
   /** Ends all connections, as a reset does; new connections are accepted as before. */
   cut(): void {
-    for (const line of [...this.lines]) line.cut();
+    for (const line of [...this.#lines]) line.cut();
   }
 
   /** Ends all connections, and refuses new ones, until `accept`. */
   async refuse(): Promise<void> {
-    this.server.close();
+    this.#server.close();
     this.cut();
-    await once(this.server, 'close');
+    await once(this.#server, 'close');
   }
 
   async accept(): Promise<void> {
-    this.server.listen(this.port, '127.0.0.1');
-    await once(this.server, 'listening');
-    const address = this.server.address();
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-    this.port = address.port;
+    this.#port = address.port;
   }
 
   /** Delays all data from now on, in both directions. */
   slow(delayMs: number): void {
-    this.delayMs = delayMs;
+    this.#delayMs = delayMs;
   }
 
   /**
@@ -93,38 +93,38 @@ export class ChaosProxy {
    */
   keepBack(end: Uint8Array, callers: readonly string[]): Promise<void> {
     return new Promise((resolve) => {
-      for (const line of this.lines) if (callers.includes(line.name)) line.keepBack(end, resolve);
+      for (const line of this.#lines) if (callers.includes(line.name)) line.keepBack(end, resolve);
     });
   }
 
   close(): void {
-    this.server.close();
+    this.#server.close();
     this.cut();
   }
 
-  private join(caller: Socket): void {
+  #join(caller: Socket): void {
     const begin = (name: string, first: Buffer | undefined): void => {
-      const line = new Line(caller, this.options.targetPort, name, first, {
-        holeOf: (of) => this.holeOf(of),
-        delayMs: () => this.delayMs,
-        over: (over) => this.lines.delete(over),
+      const line = new Line(caller, this.#options.targetPort, name, first, {
+        holeOf: (of) => this.#holeOf(of),
+        delayMs: () => this.#delayMs,
+        over: (over) => this.#lines.delete(over),
       });
-      this.lines.add(line);
+      this.#lines.add(line);
     };
     caller.setNoDelay(true);
     caller.on('error', () => undefined);
-    const { callerOf } = this.options;
+    const { callerOf } = this.#options;
     if (callerOf === undefined) begin(EVERYONE, undefined);
     else caller.once('data', (first: Buffer) => begin(callerOf(first), first));
   }
 
-  private holeOf(caller: string): Hole {
-    const [own, all] = [this.holes.get(caller) ?? WHOLE, this.holes.get(EVERYONE) ?? WHOLE];
+  #holeOf(caller: string): Hole {
+    const [own, all] = [this.#holes.get(caller) ?? WHOLE, this.#holes.get(EVERYONE) ?? WHOLE];
     return { up: own.up || all.up, down: own.down || all.down };
   }
 
-  private apply(): void {
-    for (const line of this.lines) line.look();
+  #apply(): void {
+    for (const line of this.#lines) line.look();
   }
 }
 
@@ -137,13 +137,13 @@ interface LineOptions {
 /** One connection. While the caller's data is lost, the target is not dialled. */
 class Line {
   readonly name: string;
-  private readonly caller: Socket;
-  private readonly targetPort: number;
-  private readonly options: LineOptions;
-  private readonly up: Way;
-  private down: Way | undefined;
-  private target: Socket | undefined;
-  private isOver = false;
+  readonly #caller: Socket;
+  readonly #targetPort: number;
+  readonly #options: LineOptions;
+  readonly #up: Way;
+  #down: Way | undefined;
+  #target: Socket | undefined;
+  #isOver = false;
 
   constructor(
     caller: Socket,
@@ -152,110 +152,110 @@ class Line {
     first: Buffer | undefined,
     options: LineOptions,
   ) {
-    this.caller = caller;
-    this.targetPort = targetPort;
+    this.#caller = caller;
+    this.#targetPort = targetPort;
     this.name = name;
-    this.options = options;
-    this.up = new Way(caller, options.delayMs, () => this.ended());
-    if (first !== undefined) this.up.take(first);
+    this.#options = options;
+    this.#up = new Way(caller, options.delayMs, () => this.#ended());
+    if (first !== undefined) this.#up.take(first);
     this.look();
   }
 
   look(): void {
-    const { up, down } = this.options.holeOf(this.name);
-    if (!up && this.target === undefined) this.dial();
-    this.up.lose(up);
-    this.down?.lose(down);
+    const { up, down } = this.#options.holeOf(this.name);
+    if (!up && this.#target === undefined) this.#dial();
+    this.#up.lose(up);
+    this.#down?.lose(down);
   }
 
   keepBack(end: Uint8Array, done: () => void): void {
-    this.up.keepBack(end, done);
+    this.#up.keepBack(end, done);
   }
 
   cut(): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.caller.destroy();
-    this.target?.destroy();
-    this.options.over(this);
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#caller.destroy();
+    this.#target?.destroy();
+    this.#options.over(this);
   }
 
-  private dial(): void {
-    const target = dial(this.targetPort, '127.0.0.1');
+  #dial(): void {
+    const target = dial(this.#targetPort, '127.0.0.1');
     target.setNoDelay(true);
     target.on('error', () => undefined);
-    this.target = target;
-    this.down = new Way(target, this.options.delayMs, () => this.ended());
-    this.up.leadTo(target);
-    this.down.leadTo(this.caller);
+    this.#target = target;
+    this.#down = new Way(target, this.#options.delayMs, () => this.#ended());
+    this.#up.leadTo(target);
+    this.#down.leadTo(this.#caller);
   }
 
   /** One end is closed, and the close has been received. */
-  private ended(): void {
-    setTimeout(() => this.cut(), this.options.delayMs());
+  #ended(): void {
+    setTimeout(() => this.cut(), this.#options.delayMs());
   }
 }
 
 /** The data of one end on its way to the other. */
 class Way {
-  private readonly from: Socket;
-  private readonly delayMs: () => number;
-  private to: Socket | undefined;
-  private isLost = false;
-  private kept: Buffer[] = [];
-  private watched: { readonly end: Buffer; readonly done: () => void } | undefined;
+  readonly #from: Socket;
+  readonly #delayMs: () => number;
+  #to: Socket | undefined;
+  #isLost = false;
+  #kept: Buffer[] = [];
+  #watched: { readonly end: Buffer; readonly done: () => void } | undefined;
 
   constructor(from: Socket, delayMs: () => number, onEnd: () => void) {
-    this.from = from;
-    this.delayMs = delayMs;
+    this.#from = from;
+    this.#delayMs = delayMs;
     from.on('data', (chunk: Buffer) => this.take(chunk));
     from.on('close', onEnd);
   }
 
   leadTo(to: Socket): void {
-    this.to = to;
-    to.on('drain', () => this.flow());
-    for (const chunk of this.kept.splice(0)) this.pass(chunk);
+    this.#to = to;
+    to.on('drain', () => this.#flow());
+    for (const chunk of this.#kept.splice(0)) this.#pass(chunk);
   }
 
   /** While it loses, the socket is not read: neither bytes nor its end are received. */
   lose(isLost: boolean): void {
-    this.isLost = isLost;
-    if (!isLost && this.to !== undefined) for (const chunk of this.kept.splice(0)) this.pass(chunk);
-    this.flow();
+    this.#isLost = isLost;
+    if (!isLost && this.#to !== undefined) for (const chunk of this.#kept.splice(0)) this.#pass(chunk);
+    this.#flow();
   }
 
   keepBack(end: Uint8Array, done: () => void): void {
-    this.watched = { end: Buffer.from(end), done };
+    this.#watched = { end: Buffer.from(end), done };
   }
 
   take(chunk: Buffer): void {
-    const { watched } = this;
+    const watched = this.#watched;
     const isIt = watched !== undefined && chunk.subarray(-watched.end.length).equals(watched.end);
-    if (isIt && this.kept.length === 0) {
-      this.watched = undefined;
-      this.pass(chunk.subarray(0, -watched.end.length));
-      this.kept.push(watched.end);
-      this.isLost = true;
-      this.flow();
+    if (isIt && this.#kept.length === 0) {
+      this.#watched = undefined;
+      this.#pass(chunk.subarray(0, -watched.end.length));
+      this.#kept.push(watched.end);
+      this.#isLost = true;
+      this.#flow();
       watched.done();
-    } else if (this.isLost || this.to === undefined || this.kept.length > 0) this.kept.push(chunk);
-    else this.pass(chunk);
+    } else if (this.#isLost || this.#to === undefined || this.#kept.length > 0) this.#kept.push(chunk);
+    else this.#pass(chunk);
   }
 
-  private pass(chunk: Buffer): void {
-    const { to } = this;
+  #pass(chunk: Buffer): void {
+    const to = this.#to;
     if (to === undefined) return;
-    const delayMs = this.delayMs();
+    const delayMs = this.#delayMs();
     if (delayMs > 0) {
       setTimeout(() => to.write(chunk), delayMs);
       return;
     }
-    if (!to.write(chunk)) this.from.pause();
+    if (!to.write(chunk)) this.#from.pause();
   }
 
-  private flow(): void {
-    if (this.isLost) this.from.pause();
-    else if (!this.to?.writableNeedDrain) this.from.resume();
+  #flow(): void {
+    if (this.#isLost) this.#from.pause();
+    else if (!this.#to?.writableNeedDrain) this.#from.resume();
   }
 }

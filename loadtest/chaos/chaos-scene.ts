@@ -62,13 +62,13 @@ export class Scene {
   readonly rounds: number;
   /** The demands that were not met. */
   readonly unmet: string[] = [];
-  private readonly options: SceneOptions;
-  private current: Strike | undefined;
-  private readonly past: PastStrike[] = [];
-  private readonly seen = new Map<string, Seen>();
+  readonly #options: SceneOptions;
+  #current: Strike | undefined;
+  readonly #past: PastStrike[] = [];
+  readonly #seen = new Map<string, Seen>();
 
   constructor(options: SceneOptions) {
-    this.options = options;
+    this.#options = options;
     this.cluster = options.cluster;
     this.load = options.load;
     this.database = options.database;
@@ -93,10 +93,10 @@ export class Scene {
 
   /** Call right before a strike. Without nodes all documents are struck, and no client. */
   async strikes(name: string, ...nodes: readonly ChaosNode[]): Promise<void> {
-    await this.close();
-    const owners = await this.database.ownersOf(this.options.org);
+    await this.#close();
+    const owners = await this.database.ownersOf(this.#options.org);
     const names = new Set(nodes.map((node) => node.name));
-    this.current = {
+    this.#current = {
       name,
       nodes: new Set(nodes.map((node) => this.cluster.nodes.indexOf(node))),
       docs: this.load.docs.filter((doc) => nodes.length === 0 || names.has(owners.get(doc) ?? '')),
@@ -109,12 +109,12 @@ export class Scene {
 
   /** From now on pauses do not belong to the strike. */
   over(): void {
-    if (this.current !== undefined) this.current.overAt = Math.min(this.current.overAt, performance.now());
+    if (this.#current !== undefined) this.#current.overAt = Math.min(this.#current.overAt, performance.now());
   }
 
   /** Waits while load goes on and no fault is active. */
   calm(): Promise<void> {
-    return sleep(this.options.calmMs);
+    return sleep(this.#options.calmMs);
   }
 
   /** Waits for this time, in a run of full length. */
@@ -123,7 +123,7 @@ export class Scene {
   }
 
   lengthOf(fullMs: number): number {
-    return fullMs * this.options.length;
+    return fullMs * this.#options.length;
   }
 
   demand(holds: boolean, what: string): void {
@@ -163,38 +163,38 @@ export class Scene {
   }
 
   say(line: string): void {
-    this.options.onLine(line);
+    this.#options.onLine(line);
   }
 
   /** The longest pause so far of a document that this strike hit. */
   longestPause(): number {
-    const { current } = this;
-    return current === undefined ? 0 : Math.max(0, ...this.pausesOf(current, current.docs));
+    const current = this.#current;
+    return current === undefined ? 0 : Math.max(0, ...this.#pausesOf(current, current.docs));
   }
 
   /** Call once load has stopped. */
   async end(): Promise<readonly Seen[]> {
-    await this.close();
-    for (const each of this.past.splice(0)) this.count(each);
-    return [...this.seen.values()];
+    await this.#close();
+    for (const each of this.#past.splice(0)) this.#count(each);
+    return [...this.#seen.values()];
   }
 
   /** Counted later: the clients are in this process, and would stand still during the count. */
-  private async close(): Promise<void> {
-    const { current } = this;
+  async #close(): Promise<void> {
+    const current = this.#current;
     if (current === undefined) return;
     this.over();
-    this.current = undefined;
+    this.#current = undefined;
     const census = this.load.census();
-    this.past.push({ strike: current, census, fences: await this.database.fences() });
+    this.#past.push({ strike: current, census, fences: await this.database.fences() });
   }
 
-  private count({ strike, census, fences }: PastStrike): void {
-    const seen = this.seenOf(strike.name);
+  #count({ strike, census, fences }: PastStrike): void {
+    const seen = this.#seenOf(strike.name);
     const struck = new Set(strike.docs);
     const others = this.load.docs.filter((doc) => !struck.has(doc));
-    seen.struckPauses.push(...this.pausesOf(strike, strike.docs));
-    seen.otherPauses.push(...this.pausesOf(strike, others));
+    seen.struckPauses.push(...this.#pausesOf(strike, strike.docs));
+    seen.otherPauses.push(...this.#pausesOf(strike, others));
     const until = Math.min(strike.overAt, this.load.stoppedAt);
     seen.acknowledged += this.load.waits.filter(({ at }) => at >= strike.at && at < until).length;
     seen.seconds += (until - strike.at) / 1000;
@@ -213,7 +213,7 @@ export class Scene {
     };
   }
 
-  private pausesOf(strike: Strike, docs: readonly string[]): readonly number[] {
+  #pausesOf(strike: Strike, docs: readonly string[]): readonly number[] {
     const { at: fromMs, overAt, census } = strike;
     const observers = new Set(
       census.filter((each) => each.steady && !isStruck(strike, each)).map(({ client }) => client),
@@ -222,8 +222,8 @@ export class Scene {
     return this.load.pauses.longest({ docs, observers, fromMs, toMs });
   }
 
-  private seenOf(strike: string): Seen {
-    let seen = this.seen.get(strike);
+  #seenOf(strike: string): Seen {
+    let seen = this.#seen.get(strike);
     if (seen === undefined) {
       seen = {
         strike,
@@ -235,7 +235,7 @@ export class Scene {
         struck: {},
         fences: { runs: 0, workers: 0 },
       };
-      this.seen.set(strike, seen);
+      this.#seen.set(strike, seen);
     }
     return seen;
   }

@@ -65,57 +65,57 @@ export function check(
 }
 
 class DocumentCheck {
-  private readonly log: DocumentLog;
-  private readonly records: readonly DocumentRecord[];
-  private readonly options: CheckOptions;
-  private readonly found: Violation[] = [];
+  readonly #log: DocumentLog;
+  readonly #records: readonly DocumentRecord[];
+  readonly #options: CheckOptions;
+  readonly #found: Violation[] = [];
   /** client → seq → versions at which it stands. */
-  private readonly places = new Map<string, Map<number, number[]>>();
+  readonly #places = new Map<string, Map<number, number[]>>();
 
   constructor(log: DocumentLog, records: readonly DocumentRecord[], options: CheckOptions) {
-    this.log = log;
-    this.records = records;
-    this.options = options;
+    this.#log = log;
+    this.#records = records;
+    this.#options = options;
   }
 
   run(): Violation[] {
-    this.versions();
-    for (const record of this.records) {
-      this.submits(record);
-      for (const stream of record.streams) this.stream(record, stream);
+    this.#versions();
+    for (const record of this.#records) {
+      this.#submits(record);
+      for (const stream of record.streams) this.#stream(record, stream);
     }
-    this.authors();
-    this.contents();
-    return this.found;
+    this.#authors();
+    this.#contents();
+    return this.#found;
   }
 
   /** Versions 1 … head without gap; per client, each seq once and rising; the database holds the same. */
-  private versions(): void {
-    const { rows, stored } = this.log;
+  #versions(): void {
+    const { rows, stored } = this.#log;
     const highest = new Map<string, number>();
     for (const [place, row] of rows.entries()) {
       if (row.version !== place + 1) {
-        this.broken('log-gap', `version ${row.version} stands at place ${place + 1}`);
+        this.#broken('log-gap', `version ${row.version} stands at place ${place + 1}`);
         break;
       }
     }
     for (const row of rows) {
-      const seqs = this.places.get(row.client) ?? new Map<number, number[]>();
-      this.places.set(row.client, seqs);
+      const seqs = this.#places.get(row.client) ?? new Map<number, number[]>();
+      this.#places.set(row.client, seqs);
       const versions = seqs.get(row.seq);
       if (versions === undefined) seqs.set(row.seq, [row.version]);
       else {
         versions.push(row.version);
-        this.broken('committed-twice', `seq ${row.seq} is versions ${versions.join(' and ')}`, row.client);
+        this.#broken('committed-twice', `seq ${row.seq} is versions ${versions.join(' and ')}`, row.client);
       }
       const last = highest.get(row.client) ?? 0;
       if (row.seq < last)
-        this.broken('seq-order', `seq ${row.seq} follows ${last} at ${row.version}`, row.client);
+        this.#broken('seq-order', `seq ${row.seq} follows ${last} at ${row.version}`, row.client);
       highest.set(row.client, Math.max(last, row.seq));
     }
     if (stored === undefined) return;
     if (stored.rows.length !== rows.length) {
-      this.broken(
+      this.#broken(
         'store-differs',
         `${rows.length} versions over the socket, ${stored.rows.length} in the database`,
       );
@@ -124,7 +124,7 @@ class DocumentCheck {
       const other = rows[place];
       if (other === undefined) continue;
       if (other.version !== row.version || other.client !== row.client || other.seq !== row.seq) {
-        this.broken('store-differs', `version ${row.version} is another patch in the database`);
+        this.#broken('store-differs', `version ${row.version} is another patch in the database`);
       }
     }
   }
@@ -133,36 +133,36 @@ class DocumentCheck {
    * Acknowledged: in the log, at that version. Rejected: not in the log. Unknown: at most once, like every
    * submit.
    */
-  private submits(record: DocumentRecord): void {
+  #submits(record: DocumentRecord): void {
     for (const submit of record.submits.values()) {
-      const versions = this.places.get(record.client)?.get(submit.seq) ?? [];
+      const versions = this.#places.get(record.client)?.get(submit.seq) ?? [];
       const { fate } = submit;
       if (fate.type === 'ok' && !versions.includes(fate.version)) {
         const rule: Rule = versions.length === 0 ? 'acked-lost' : 'acked-elsewhere';
-        this.broken(
+        this.#broken(
           rule,
           `seq ${submit.seq} was ${told(fate)}, and is ${versions.join() || 'gone'}`,
           record.client,
         );
       }
       if (fate.type === 'rejected' && versions.length > 0) {
-        this.broken('rejected-committed', `seq ${submit.seq} is version ${versions.join()}`, record.client);
+        this.#broken('rejected-committed', `seq ${submit.seq} is version ${versions.join()}`, record.client);
       }
     }
   }
 
   /** The stream of a client must be a slice of the log. */
-  private stream(record: DocumentRecord, stream: StreamRecord): void {
-    const { rows, history } = this.log;
+  #stream(record: DocumentRecord, stream: StreamRecord): void {
+    const { rows, history } = this.#log;
     if (stream.history !== history) {
-      this.broken('history-changed', `${stream.history}, and the log is of ${history}`, record.client);
+      this.#broken('history-changed', `${stream.history}, and the log is of ${history}`, record.client);
       return;
     }
     for (const [place, entry] of stream.ops.entries()) {
       const version = stream.from + place + 1;
       const row = rows[version - 1];
       if (row === undefined) {
-        this.broken(
+        this.#broken(
           'stream-ahead',
           `was given version ${version}, the head is ${rows.length}`,
           record.client,
@@ -170,12 +170,12 @@ class DocumentCheck {
         return;
       }
       if (row.client !== entry.client || row.seq !== entry.seq || !sameWire(row.op, entry.op)) {
-        this.broken('stream-differs', `version ${version} is another patch in the log`, record.client);
+        this.#broken('stream-differs', `version ${version} is another patch in the log`, record.client);
         return;
       }
     }
     if (stream.snapshot !== undefined && stream.from > rows.length) {
-      this.broken(
+      this.#broken(
         'stream-ahead',
         `was given a snapshot at ${stream.from}, the head is ${rows.length}`,
         record.client,
@@ -184,46 +184,46 @@ class DocumentCheck {
   }
 
   /** Every row of a known client was submitted by that client. */
-  private authors(): void {
-    for (const record of this.records) {
-      for (const [seq, versions] of this.places.get(record.client) ?? []) {
+  #authors(): void {
+    for (const record of this.#records) {
+      for (const [seq, versions] of this.#places.get(record.client) ?? []) {
         if (!record.submits.has(seq)) {
-          this.broken('never-submitted', `seq ${seq}, version ${versions.join()}`, record.client);
+          this.#broken('never-submitted', `seq ${seq}, version ${versions.join()}`, record.client);
         }
       }
     }
   }
 
   /** Replays the log once, and at each version compares it with every client's content or outcome. */
-  private contents(): void {
-    const claims = this.claims();
-    const submits = this.submitsByVersion();
-    const replay = replayOf(this.log.kind);
-    this.compare(replay, claims.get(0));
-    for (const row of this.log.rows) {
+  #contents(): void {
+    const claims = this.#claims();
+    const submits = this.#submitsByVersion();
+    const replay = replayOf(this.#log.kind);
+    this.#compare(replay, claims.get(0));
+    for (const row of this.#log.rows) {
       const submit = submits.get(row.version);
-      if (submit !== undefined) this.recommit(replay, row, submit);
+      if (submit !== undefined) this.#recommit(replay, row, submit);
       try {
         replay.apply(row.op);
       } catch (error) {
-        this.broken('log-stuck', error instanceof Error ? error.message : String(error));
+        this.#broken('log-stuck', error instanceof Error ? error.message : String(error));
         return;
       }
-      this.compare(replay, claims.get(row.version));
+      this.#compare(replay, claims.get(row.version));
     }
   }
 
-  private recommit(replay: Replay, row: LogRow, { client, submit }: ClientSubmit): void {
+  #recommit(replay: Replay, row: LogRow, { client, submit }: ClientSubmit): void {
     const { base } = submit;
     if (submit.changed || (base === undefined && replay.kind !== 'yjs')) return;
     if (base !== undefined && base > replay.version) {
-      this.broken('commit-differs', `version ${row.version} was made on ${base}`, client);
+      this.#broken('commit-differs', `version ${row.version} was made on ${base}`, client);
       return;
     }
     const expected = replay.expected(submit.op, base ?? replay.version);
     if (!('op' in expected) || !sameWire(expected.op, row.op)) {
       const instead = 'op' in expected ? JSON.stringify(expected.op) : expected.code;
-      this.broken(
+      this.#broken(
         'commit-differs',
         `version ${row.version}, seq ${submit.seq} on ${base}: ${JSON.stringify(row.op).slice(0, 200)}, not ${instead.slice(0, 200)}`,
         client,
@@ -231,51 +231,51 @@ class DocumentCheck {
     }
   }
 
-  private compare(replay: Replay, claims: readonly Claim[] | undefined): void {
+  #compare(replay: Replay, claims: readonly Claim[] | undefined): void {
     if (claims === undefined) return;
     const content = replay.content();
     for (const claim of claims) {
-      if (!sameContent(this.log.kind, claim.content, content)) {
-        this.broken(claim.rule, `at version ${replay.version}`, claim.client);
+      if (!sameContent(this.#log.kind, claim.content, content)) {
+        this.#broken(claim.rule, `at version ${replay.version}`, claim.client);
       }
     }
   }
 
   /** Version → contents that clients claim for it. */
-  private claims(): Map<number, Claim[]> {
+  #claims(): Map<number, Claim[]> {
     const claims = new Map<number, Claim[]>();
     const add = (version: number, claim: Claim) => {
       const list = claims.get(version);
       if (list === undefined) claims.set(version, [claim]);
       else list.push(claim);
     };
-    for (const { version, content } of this.log.snapshots ?? [])
+    for (const { version, content } of this.#log.snapshots ?? [])
       add(version, { rule: 'snapshot-differs', content });
-    for (const { client, streams, replica } of this.records) {
+    for (const { client, streams, replica } of this.#records) {
       for (const { history, from, snapshot } of streams) {
-        if (snapshot === undefined || history !== this.log.history) continue;
+        if (snapshot === undefined || history !== this.#log.history) continue;
         add(from, { rule: 'snapshot-differs', content: snapshot, client });
       }
-      if (replica === undefined || replica.history !== this.log.history) continue;
+      if (replica === undefined || replica.history !== this.#log.history) continue;
       add(replica.version, { rule: 'replica-differs', content: replica.content, client });
     }
     return claims;
   }
 
-  private submitsByVersion(): Map<number, ClientSubmit> {
+  #submitsByVersion(): Map<number, ClientSubmit> {
     const submits = new Map<number, ClientSubmit>();
-    if (this.options.recommit === false) return submits;
-    for (const { client, submits: own } of this.records) {
+    if (this.#options.recommit === false) return submits;
+    for (const { client, submits: own } of this.#records) {
       for (const submit of own.values()) {
-        const version = this.places.get(client)?.get(submit.seq)?.[0];
+        const version = this.#places.get(client)?.get(submit.seq)?.[0];
         if (version !== undefined) submits.set(version, { client, submit });
       }
     }
     return submits;
   }
 
-  private broken(rule: Rule, detail: string, client?: string): void {
-    this.found.push({ rule, doc: this.log.doc, detail, ...(client === undefined ? {} : { client }) });
+  #broken(rule: Rule, detail: string, client?: string): void {
+    this.#found.push({ rule, doc: this.#log.doc, detail, ...(client === undefined ? {} : { client }) });
   }
 }
 

@@ -123,56 +123,56 @@ export interface RecorderOptions {
 /** The records of one client id over all its connections. */
 export class Recorder {
   readonly client: string;
-  private readonly options: RecorderOptions;
-  private readonly notes = new Map<string, DocumentNotes>();
+  readonly #options: RecorderOptions;
+  readonly #notes = new Map<string, DocumentNotes>();
 
   constructor(client: string, options: RecorderOptions) {
     this.client = client;
-    this.options = options;
+    this.#options = options;
   }
 
   sent(message: ClientMessage): void {
-    if (message.type === 'open') this.of(message.doc).asked(message.since, message.history);
-    else if (message.type === 'submit') this.of(message.doc).submitted(message, this.options.now());
-    else if (message.type === 'close') this.of(message.doc).closing = true;
+    if (message.type === 'open') this.#of(message.doc).asked(message.since, message.history);
+    else if (message.type === 'submit') this.#of(message.doc).submitted(message, this.#options.now());
+    else if (message.type === 'close') this.#of(message.doc).closing = true;
   }
 
   received(message: ServerMessage): void {
-    const at = this.options.now();
-    if (message.type === 'opened') this.of(message.doc).opened(message, at);
-    else if (message.type === 'commit') this.of(message.doc).committed(message.version, message.ops, at);
-    else if (message.type === 'ack') this.of(message.doc).acked(message.seq, message.version, at);
-    else if (message.type === 'reject') this.of(message.doc).rejected(message.seq, message.code, at);
-    else if (message.type === 'closed') this.of(message.doc).ended();
+    const at = this.#options.now();
+    if (message.type === 'opened') this.#of(message.doc).opened(message, at);
+    else if (message.type === 'commit') this.#of(message.doc).committed(message.version, message.ops, at);
+    else if (message.type === 'ack') this.#of(message.doc).acked(message.seq, message.version, at);
+    else if (message.type === 'reject') this.#of(message.doc).rejected(message.seq, message.code, at);
+    else if (message.type === 'closed') this.#of(message.doc).ended();
   }
 
   /** Records a frame that is no message of the contract. */
   malformed(detail: string): void {
-    this.of('').broken('frame-malformed', detail);
+    this.#of('').broken('frame-malformed', detail);
   }
 
   /** Records that the connection is gone, and every subscription with it. */
   lost(): void {
-    for (const notes of this.notes.values()) notes.ended();
+    for (const notes of this.#notes.values()) notes.ended();
   }
 
   submit(doc: string, seq: number): SubmitRecord | undefined {
-    return this.notes.get(doc)?.submits.get(seq);
+    return this.#notes.get(doc)?.submits.get(seq);
   }
 
   replica(doc: string): Replica | undefined {
-    return this.notes.get(doc)?.replicaNow;
+    return this.#notes.get(doc)?.replicaNow;
   }
 
   records(): DocumentRecord[] {
-    return [...this.notes.values()];
+    return [...this.#notes.values()];
   }
 
-  private of(doc: string): DocumentNotes {
-    let notes = this.notes.get(doc);
+  #of(doc: string): DocumentNotes {
+    let notes = this.#notes.get(doc);
     if (notes === undefined) {
-      notes = new DocumentNotes(doc, this.client, this.options);
-      this.notes.set(doc, notes);
+      notes = new DocumentNotes(doc, this.client, this.#options);
+      this.#notes.set(doc, notes);
     }
     return notes;
   }
@@ -186,54 +186,58 @@ class DocumentNotes implements DocumentRecord {
   readonly violations: Violation[] = [];
   replicaNow: Replica | undefined;
   closing = false;
-  private readonly replicas: boolean;
-  private readonly keepsStreams: boolean;
-  private stream: StreamRecord | undefined;
+  readonly #replicas: boolean;
+  readonly #keepsStreams: boolean;
+  #stream: StreamRecord | undefined;
   /** Patches received of the stream, whether they are kept or not. */
-  private received = 0;
-  private history = '';
-  private since: { version: number; history: string } | undefined;
+  #received = 0;
+  #history = '';
+  #since: { version: number; history: string } | undefined;
 
   constructor(doc: string, client: string, { replicas, streams = true }: RecorderOptions) {
     this.doc = doc;
     this.client = client;
-    this.replicas = replicas;
-    this.keepsStreams = streams;
+    this.#replicas = replicas;
+    this.#keepsStreams = streams;
   }
 
   get replica(): ReplicaRecord | undefined {
     const { replicaNow } = this;
     if (replicaNow === undefined) return undefined;
     const { kind, version } = replicaNow;
-    return { history: this.history, kind, version, content: replicaNow.content() };
+    return { history: this.#history, kind, version, content: replicaNow.content() };
   }
 
   asked(since: number | undefined, history: string | undefined): void {
     this.closing = false;
-    this.since = since === undefined || history === undefined ? undefined : { version: since, history };
+    this.#since = since === undefined || history === undefined ? undefined : { version: since, history };
   }
 
   opened(message: Opened, at: number): void {
     const { kind, history, version } = message;
-    this.history = history;
+    this.#history = history;
     if ('ops' in message) {
       const { since, ops } = message;
-      if (this.since?.version !== since || this.since.history !== history || since + ops.length !== version) {
+      if (
+        this.#since?.version !== since ||
+        this.#since.history !== history ||
+        since + ops.length !== version
+      ) {
         this.broken('resume-wrong', `since ${since} with ${ops.length} patches leads to ${version}`);
       }
-      this.begin({ history, kind, from: since, snapshot: undefined, ops: [] });
-      for (const entry of ops) this.take(entry, at);
+      this.#begin({ history, kind, from: since, snapshot: undefined, ops: [] });
+      for (const entry of ops) this.#take(entry, at);
     } else {
       const snapshot = kind === 'yjs' ? bytes(message.snapshot) : message.snapshot;
-      this.begin({
+      this.#begin({
         history,
         kind,
         from: version,
-        snapshot: this.keepsStreams ? snapshot : undefined,
+        snapshot: this.#keepsStreams ? snapshot : undefined,
         ops: [],
       });
-      if (this.replicas) {
-        this.guarded(() => {
+      if (this.#replicas) {
+        this.#guarded(() => {
           this.replicaNow = replicaOf(kind, snapshot, version);
         });
       }
@@ -247,13 +251,13 @@ class DocumentNotes implements DocumentRecord {
         seq: message.seq,
         base: message.base,
         op: message.op,
-        history: this.history,
+        history: this.#history,
         fate: { type: 'unknown' },
         sends: 1,
         changed: false,
         firstSentAt: at,
         lastSentAt: at,
-        seenAtLastSend: this.seen,
+        seenAtLastSend: this.#seen,
         decidedAt: undefined,
       });
       return;
@@ -262,67 +266,67 @@ class DocumentNotes implements DocumentRecord {
     known.changed ||= known.base !== message.base || known.op !== message.op;
     known.base = message.base;
     known.op = message.op;
-    known.history = this.history;
+    known.history = this.#history;
     known.lastSentAt = at;
-    known.seenAtLastSend = this.seen;
+    known.seenAtLastSend = this.#seen;
   }
 
   committed(version: number, ops: readonly CommittedOp[], at: number): void {
-    const { stream } = this;
+    const stream = this.#stream;
     if (stream === undefined) {
       this.broken('commit-unopened', `commit up to ${version}`);
       return;
     }
     const first = version - ops.length + 1;
-    const expected = stream.from + this.received + 1;
+    const expected = stream.from + this.#received + 1;
     if (first !== expected) {
       this.broken(first > expected ? 'stream-gap' : 'stream-repeat', `${first} follows ${expected - 1}`);
-      this.begin({ ...stream, from: first - 1, snapshot: undefined, ops: [] });
+      this.#begin({ ...stream, from: first - 1, snapshot: undefined, ops: [] });
       this.replicaNow = undefined;
     }
-    for (const entry of ops) this.take(entry, at);
+    for (const entry of ops) this.#take(entry, at);
   }
 
   acked(seq: number, version: number, at: number): void {
-    const { seen } = this;
+    const seen = this.#seen;
     if (version > seen) this.broken('ack-early', `ack of seq ${seq} as ${version} at version ${seen}`);
-    this.decide(seq, { type: 'ok', version }, at);
+    this.#decide(seq, { type: 'ok', version }, at);
   }
 
   rejected(seq: number, code: string, at: number): void {
-    this.decide(seq, { type: 'rejected', code }, at);
+    this.#decide(seq, { type: 'rejected', code }, at);
   }
 
   ended(): void {
-    this.stream = undefined;
+    this.#stream = undefined;
   }
 
   /** The newest version of the subscription; -1 without one. */
-  private get seen(): number {
-    return this.stream === undefined ? -1 : this.stream.from + this.received;
+  get #seen(): number {
+    return this.#stream === undefined ? -1 : this.#stream.from + this.#received;
   }
 
-  private begin(stream: StreamRecord): void {
-    this.stream = stream;
-    this.received = 0;
+  #begin(stream: StreamRecord): void {
+    this.#stream = stream;
+    this.#received = 0;
     this.streams.push(stream);
   }
 
-  private take(raw: CommittedOp, at: number): void {
-    const { stream } = this;
+  #take(raw: CommittedOp, at: number): void {
+    const stream = this.#stream;
     if (stream === undefined) return;
     const entry = stream.kind === 'yjs' ? { ...raw, op: bytes(raw.op) } : raw;
-    if (this.keepsStreams) stream.ops.push(entry);
-    this.received += 1;
-    const version = stream.from + this.received;
-    if (entry.client === this.client) this.decide(entry.seq, { type: 'ok', version }, at);
+    if (this.#keepsStreams) stream.ops.push(entry);
+    this.#received += 1;
+    const version = stream.from + this.#received;
+    if (entry.client === this.client) this.#decide(entry.seq, { type: 'ok', version }, at);
     const replica = this.replicaNow;
     if (replica === undefined || version <= replica.version) return;
-    this.guarded(() => replica.apply(entry.op));
+    this.#guarded(() => replica.apply(entry.op));
   }
 
   /** Drops a replica that cannot apply its input, and records that once. */
-  private guarded(run: () => void): void {
+  #guarded(run: () => void): void {
     try {
       run();
     } catch (error) {
@@ -331,7 +335,7 @@ class DocumentNotes implements DocumentRecord {
     }
   }
 
-  private decide(seq: number, fate: Fate, at: number): void {
+  #decide(seq: number, fate: Fate, at: number): void {
     const submit = this.submits.get(seq);
     if (submit === undefined) {
       this.broken('answer-unasked', `seq ${seq} was never sent and is ${told(fate)}`);

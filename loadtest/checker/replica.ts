@@ -81,41 +81,41 @@ const LIMITS: KindLimits = { documentBytes: 1 << 30, depth: 100, workMs: 60_000 
 
 class KindReplay<State, Op, Undo> implements Replay {
   version: number;
-  private readonly of: DocumentKind<State, Op, Undo>;
-  private readonly state: State;
-  private readonly log: Op[] = [];
+  readonly #of: DocumentKind<State, Op, Undo>;
+  readonly #state: State;
+  readonly #log: Op[] = [];
 
   constructor(of: DocumentKind<State, Op, Undo>, start: Start) {
-    this.of = of;
+    this.#of = of;
     this.version = start?.version ?? 0;
-    this.state = start === undefined ? of.create() : of.load(start.snapshot);
+    this.#state = start === undefined ? of.create() : of.load(start.snapshot);
   }
 
   get kind(): KindName {
-    return this.of.name;
+    return this.#of.name;
   }
 
   apply(wire: Wire): void {
-    const parsed = this.of.parse(wire, LIMITS);
-    const applied = parsed.ok ? this.of.apply(this.state, parsed.value) : parsed;
+    const parsed = this.#of.parse(wire, LIMITS);
+    const applied = parsed.ok ? this.#of.apply(this.#state, parsed.value) : parsed;
     if (!applied.ok) {
       throw new Error(`version ${this.version + 1} does not apply: ${applied.code} ${applied.message}`);
     }
-    this.log.push(applied.value.op);
+    this.#log.push(applied.value.op);
     this.version += 1;
   }
 
   content(): Wire {
-    return this.of.snapshot(this.state);
+    return this.#of.snapshot(this.#state);
   }
 
   expected(wire: Wire, base: number): { readonly op: Wire } | { readonly code: string } {
-    const parsed = this.of.parse(wire, LIMITS);
+    const parsed = this.#of.parse(wire, LIMITS);
     if (!parsed.ok) return { code: parsed.code };
-    const committed = this.of.commit(this.state, parsed.value, this.log.slice(base), LIMITS);
+    const committed = this.#of.commit(this.#state, parsed.value, this.#log.slice(base), LIMITS);
     if (!committed.ok) return { code: committed.code };
-    const op = this.of.wire(committed.value.op);
-    this.of.revert(this.state, committed.value.undo);
+    const op = this.#of.wire(committed.value.op);
+    this.#of.revert(this.#state, committed.value.undo);
     return { op };
   }
 }

@@ -31,38 +31,38 @@ export interface Author {
  * past the rest.
  */
 export class RichTextAuthor implements Author {
-  private readonly unseen: { readonly version: number; delta: Delta }[] = [];
-  private readonly view = new CodePointText();
-  private lastOwn = 0;
+  readonly #unseen: { readonly version: number; delta: Delta }[] = [];
+  readonly #view = new CodePointText();
+  #lastOwn = 0;
 
   receive(step: PlanStep, op: Wire): void {
-    this.unseen.push({ version: step.version, delta: new Delta(deltaOps(op)) });
+    this.#unseen.push({ version: step.version, delta: new Delta(deltaOps(op)) });
   }
 
   edit(step: PlanStep, patches: readonly TracePatch[]): AuthoredPatch {
-    this.see(step.prefix);
-    let delta = applyPatches(this.view, patches);
-    const base = Math.max(step.prefix, this.lastOwn);
+    this.#see(step.prefix);
+    let delta = applyPatches(this.#view, patches);
+    const base = Math.max(step.prefix, this.#lastOwn);
     let sent: Delta | undefined;
-    for (const entry of this.unseen) {
+    for (const entry of this.#unseen) {
       if (sent === undefined && entry.version > base) sent = delta;
       const past = entry.delta;
       entry.delta = delta.transform(past, false);
       delta = past.transform(delta, true);
     }
-    this.lastOwn = step.version;
+    this.#lastOwn = step.version;
     return { base, op: deltaWire(sent ?? delta) };
   }
 
   text(): string {
-    this.see(Number.POSITIVE_INFINITY);
-    return this.view.toString();
+    this.#see(Number.POSITIVE_INFINITY);
+    return this.#view.toString();
   }
 
-  private see(version: number): void {
-    while (this.unseen[0] !== undefined && this.unseen[0].version <= version) {
-      const entry = this.unseen.shift();
-      if (entry !== undefined) this.view.applyDelta(entry.delta.ops);
+  #see(version: number): void {
+    while (this.#unseen[0] !== undefined && this.#unseen[0].version <= version) {
+      const entry = this.#unseen.shift();
+      if (entry !== undefined) this.#view.applyDelta(entry.delta.ops);
     }
   }
 }
@@ -71,26 +71,26 @@ export class RichTextAuthor implements Author {
  * An author whose merges were done in advance (trace-merge.ts): each edit is made on the version before it.
  */
 export class MergedRichTextAuthor implements Author {
-  private readonly view = new CodePointText();
-  private readonly onHead: readonly Delta[];
+  readonly #view = new CodePointText();
+  readonly #onHead: readonly Delta[];
 
   constructor(onHead: readonly Delta[]) {
-    this.onHead = onHead;
+    this.#onHead = onHead;
   }
 
   receive(_step: PlanStep, op: Wire): void {
-    this.view.applyDelta(deltaOps(op));
+    this.#view.applyDelta(deltaOps(op));
   }
 
   edit(step: PlanStep): AuthoredPatch {
-    const delta = this.onHead[step.version - 1];
+    const delta = this.#onHead[step.version - 1];
     if (delta === undefined) throw new RangeError(`no merged patch for version ${step.version}`);
-    this.view.applyDelta(delta.ops);
+    this.#view.applyDelta(delta.ops);
     return { base: step.version - 1, op: deltaWire(delta) };
   }
 
   text(): string {
-    return this.view.toString();
+    return this.#view.toString();
   }
 }
 
@@ -99,53 +99,53 @@ export class MergedRichTextAuthor implements Author {
  * will do.
  */
 export class YjsAuthor implements Author {
-  private readonly doc = new Y.Doc();
-  private readonly shared = this.doc.getText('text');
-  private readonly view = new CodePointText();
-  private unseen: { readonly step: PlanStep; readonly update: Uint8Array }[] = [];
-  private made: Uint8Array | undefined;
+  readonly #doc = new Y.Doc();
+  readonly #shared = this.#doc.getText('text');
+  readonly #view = new CodePointText();
+  #unseen: { readonly step: PlanStep; readonly update: Uint8Array }[] = [];
+  #made: Uint8Array | undefined;
 
   constructor() {
-    this.shared.observe((event, transaction) => {
-      if (!transaction.local) this.view.applyDelta(event.delta);
+    this.#shared.observe((event, transaction) => {
+      if (!transaction.local) this.#view.applyDelta(event.delta);
     });
-    this.doc.on('update', (update: Uint8Array, origin: unknown) => {
-      if (origin === this) this.made = update;
+    this.#doc.on('update', (update: Uint8Array, origin: unknown) => {
+      if (origin === this) this.#made = update;
     });
   }
 
   receive(step: PlanStep, op: Wire): void {
     if (!(op instanceof Uint8Array)) throw new TypeError('a yjs patch is bytes');
-    this.unseen.push({ step, update: op });
+    this.#unseen.push({ step, update: op });
   }
 
   edit(step: PlanStep, patches: readonly TracePatch[]): AuthoredPatch {
-    this.see(({ agent, nth }) => nth < (step.seen[agent] ?? 0));
-    this.made = undefined;
-    this.doc.transact(() => {
+    this.#see(({ agent, nth }) => nth < (step.seen[agent] ?? 0));
+    this.#made = undefined;
+    this.#doc.transact(() => {
       for (const [position, deleted, inserted] of patches) {
-        const range = this.view.splice(position, deleted, inserted);
-        if (range.deleted > 0) this.shared.delete(range.position, range.deleted);
-        if (inserted !== '') this.shared.insert(range.position, inserted);
+        const range = this.#view.splice(position, deleted, inserted);
+        if (range.deleted > 0) this.#shared.delete(range.position, range.deleted);
+        if (inserted !== '') this.#shared.insert(range.position, inserted);
       }
     }, this);
-    return { op: this.made ?? EMPTY_UPDATE };
+    return { op: this.#made ?? EMPTY_UPDATE };
   }
 
   text(): string {
-    this.see(() => true);
-    return this.shared.toString();
+    this.#see(() => true);
+    return this.#shared.toString();
   }
 
-  private see(isSeen: (step: PlanStep) => boolean): void {
-    const later: typeof this.unseen = [];
-    this.doc.transact(() => {
-      for (const entry of this.unseen) {
-        if (isSeen(entry.step)) Y.applyUpdate(this.doc, entry.update);
+  #see(isSeen: (step: PlanStep) => boolean): void {
+    const later: { readonly step: PlanStep; readonly update: Uint8Array }[] = [];
+    this.#doc.transact(() => {
+      for (const entry of this.#unseen) {
+        if (isSeen(entry.step)) Y.applyUpdate(this.#doc, entry.update);
         else later.push(entry);
       }
     });
-    this.unseen = later;
+    this.#unseen = later;
   }
 }
 

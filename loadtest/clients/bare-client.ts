@@ -74,21 +74,21 @@ export class BareClient {
   readonly losses = new Map<string, number>();
   /** Errors that the server sent, by code. */
   readonly errors = new Map<string, number>();
-  private mode: Mode = 'idle';
-  private socket: WebSocket | undefined;
-  private readonly codec: Codec;
-  private readonly documents = new Map<string, BareDocument>();
-  private attempt = 0;
+  #mode: Mode = 'idle';
+  #socket: WebSocket | undefined;
+  readonly #codec: Codec;
+  readonly #documents = new Map<string, BareDocument>();
+  #attempt = 0;
   /** Index of the node that it dials. */
-  private place = 0;
-  private leaving: NodeJS.Timeout | undefined;
-  private retry: NodeJS.Timeout | undefined;
-  private heartbeat: NodeJS.Timeout | undefined;
-  private readonly welcomes: { resolve(message: Welcome): void; reject(error: Error): void }[] = [];
+  #place = 0;
+  #leaving: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  readonly #welcomes: { resolve(message: Welcome): void; reject(error: Error): void }[] = [];
 
   constructor(options: BareClientOptions) {
     this.options = options;
-    this.codec = options.encoding === 'json' ? jsonCodec : msgpackCodec;
+    this.#codec = options.encoding === 'json' ? jsonCodec : msgpackCodec;
     this.recorder = new Recorder(options.client, {
       replicas: options.replicas ?? true,
       streams: options.streams ?? true,
@@ -97,14 +97,14 @@ export class BareClient {
   }
 
   get live(): boolean {
-    return this.mode === 'live';
+    return this.#mode === 'live';
   }
 
   /** Connects, and keeps trying. Fulfilled at the first welcome, rejected if the client stops before. */
   connect(): Promise<Welcome> {
-    if (this.mode === 'stopped') return Promise.reject(new Error('the client was stopped'));
-    const welcomed = new Promise<Welcome>((resolve, reject) => this.welcomes.push({ resolve, reject }));
-    if (this.mode === 'idle') this.dial();
+    if (this.#mode === 'stopped') return Promise.reject(new Error('the client was stopped'));
+    const welcomed = new Promise<Welcome>((resolve, reject) => this.#welcomes.push({ resolve, reject }));
+    if (this.#mode === 'idle') this.#dial();
     return welcomed;
   }
 
@@ -117,151 +117,151 @@ export class BareClient {
       listener?: DocumentListener;
     } = {},
   ): BareDocument {
-    if (this.documents.has(doc)) throw new Error(`${doc} is open`);
+    if (this.#documents.has(doc)) throw new Error(`${doc} is open`);
     const document = new BareDocument(doc, options, {
       recorder: this.recorder,
       inflight: () => this.limits?.inflight ?? 1,
       send: (message) => this.send(message),
-      closed: () => this.documents.delete(doc),
-      isLive: () => this.mode === 'live',
+      closed: () => this.#documents.delete(doc),
+      isLive: () => this.#mode === 'live',
       resume: this.options.resume ?? true,
     });
-    this.documents.set(doc, document);
-    if (this.mode === 'live') document.subscribe();
+    this.#documents.set(doc, document);
+    if (this.#mode === 'live') document.subscribe();
     return document;
   }
 
   /** Cuts the connection without a close frame, as a lost network does; the client comes back by itself. */
   drop(): void {
-    this.socket?.terminate();
+    this.#socket?.terminate();
   }
 
   /** Cuts the connection without a close frame, and stays away until comeBack(). Counts as no loss. */
   goAway(): void {
-    if (this.mode === 'idle' || this.mode === 'stopped' || this.mode === 'away') return;
-    const { socket } = this;
-    this.socket = undefined;
-    clearTimeout(this.retry);
-    this.disconnected(false);
-    this.leave('away');
+    if (this.#mode === 'idle' || this.#mode === 'stopped' || this.#mode === 'away') return;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    clearTimeout(this.#retry);
+    this.#disconnected(false);
+    this.#leave('away');
     socket?.terminate();
   }
 
   comeBack(): void {
-    if (this.mode === 'away') this.dial();
+    if (this.#mode === 'away') this.#dial();
   }
 
   /** Stops the client. Submits without an answer stay unknown. */
   stop(): void {
-    this.leave('stopped');
-    clearTimeout(this.retry);
-    clearTimeout(this.leaving);
-    this.socket?.close(1000);
-    this.socket = undefined;
-    for (const document of this.documents.values()) document.abandon();
-    for (const { reject } of this.welcomes.splice(0)) reject(new Error('the client was stopped'));
+    this.#leave('stopped');
+    clearTimeout(this.#retry);
+    clearTimeout(this.#leaving);
+    this.#socket?.close(1000);
+    this.#socket = undefined;
+    for (const document of this.#documents.values()) document.abandon();
+    for (const { reject } of this.#welcomes.splice(0)) reject(new Error('the client was stopped'));
   }
 
   send(message: ClientMessage): void {
-    if (this.mode !== 'live' && message.type !== 'hello') return;
+    if (this.#mode !== 'live' && message.type !== 'hello') return;
     this.recorder.sent(message);
-    this.socket?.send(this.codec.encode(message));
+    this.#socket?.send(this.#codec.encode(message));
   }
 
-  private dial(): void {
-    this.leave('connecting');
+  #dial(): void {
+    this.#leave('connecting');
     const { client, token } = this.options;
-    const socket = new WebSocket(this.url, this.codec.subprotocol, {
+    const socket = new WebSocket(this.url, this.#codec.subprotocol, {
       perMessageDeflate: false,
       maxPayload: RECEIVE_BYTES,
     });
-    this.socket = socket;
+    this.#socket = socket;
     let isMade = false;
     socket.on('open', () => {
       isMade = true;
-      if (this.socket === socket)
+      if (this.#socket === socket)
         this.send({ type: 'hello', client, ...(token === undefined ? {} : { token }) });
     });
     socket.on('message', (data, isBinary) => {
-      if (this.socket === socket && this.mode !== 'stopped') this.frame(data as Buffer, isBinary);
+      if (this.#socket === socket && this.#mode !== 'stopped') this.#frame(data as Buffer, isBinary);
     });
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
-      if (this.socket === socket) this.lost(code, isMade);
+      if (this.#socket === socket) this.#lost(code, isMade);
     });
   }
 
   /** The URL of the node that it is connected to, or dials next. */
   get url(): string {
     const { url, others = [] } = this.options;
-    return [url, ...others][this.place % (1 + others.length)] ?? url;
+    return [url, ...others][this.#place % (1 + others.length)] ?? url;
   }
 
   /** Returns to the first of its nodes. */
   goHome(): void {
     const { others = [] } = this.options;
-    if (this.place % (1 + others.length) !== 0) this.moveTo(0);
+    if (this.#place % (1 + others.length) !== 0) this.#moveTo(0);
   }
 
   /** Moves to another node without waiting for the old socket's end. */
-  private moveTo(place: number): void {
-    const { socket } = this;
-    if (socket === undefined || this.mode !== 'live') return;
-    this.disconnected(false);
-    this.place = place;
+  #moveTo(place: number): void {
+    const socket = this.#socket;
+    if (socket === undefined || this.#mode !== 'live') return;
+    this.#disconnected(false);
+    this.#place = place;
     socket.close(1000);
-    this.dial();
+    this.#dial();
   }
 
-  private anotherPlace(): number {
+  #anotherPlace(): number {
     const { others = [], random } = this.options;
-    return others.length === 0 ? 0 : this.place + 1 + Math.floor(random() * others.length);
+    return others.length === 0 ? 0 : this.#place + 1 + Math.floor(random() * others.length);
   }
 
-  private disconnected(tooLarge: boolean): void {
-    clearTimeout(this.leaving);
-    this.leaving = undefined;
-    this.place = this.anotherPlace();
+  #disconnected(tooLarge: boolean): void {
+    clearTimeout(this.#leaving);
+    this.#leaving = undefined;
+    this.#place = this.#anotherPlace();
     this.recorder.lost();
-    for (const document of this.documents.values()) document.lost(tooLarge);
+    for (const document of this.#documents.values()) document.lost(tooLarge);
   }
 
-  private lost(code: number, isMade: boolean): void {
+  #lost(code: number, isMade: boolean): void {
     const loss = isMade ? `closed ${code}` : 'not connected';
     this.losses.set(loss, (this.losses.get(loss) ?? 0) + 1);
-    this.disconnected(code === CLOSE_CODES.frameTooLarge);
-    if (this.mode === 'stopped') return;
+    this.#disconnected(code === CLOSE_CODES.frameTooLarge);
+    if (this.#mode === 'stopped') return;
     if (CLOSE_WITHOUT_RETRY.has(code)) {
       this.stop();
       return;
     }
-    this.leave('waiting');
+    this.#leave('waiting');
     const { random, backoffFirstMs = 50, backoffMostMs = 30_000 } = this.options;
-    const most = Math.min(backoffMostMs, backoffFirstMs * 2 ** Math.min(this.attempt, 20));
-    this.attempt += 1;
-    this.retry = setTimeout(() => this.dial(), random() * most);
+    const most = Math.min(backoffMostMs, backoffFirstMs * 2 ** Math.min(this.#attempt, 20));
+    this.#attempt += 1;
+    this.#retry = setTimeout(() => this.#dial(), random() * most);
   }
 
-  private frame(data: Buffer, isBinary: boolean): void {
+  #frame(data: Buffer, isBinary: boolean): void {
     let message: ServerMessage | undefined;
     try {
-      if (isBinary !== this.codec.binary) throw new Error('a frame of the other subprotocol');
-      message = readServerMessage(this.codec.decode(isBinary ? data : data.toString('utf8')));
+      if (isBinary !== this.#codec.binary) throw new Error('a frame of the other subprotocol');
+      message = readServerMessage(this.#codec.decode(isBinary ? data : data.toString('utf8')));
     } catch (error) {
       this.recorder.malformed(error instanceof MalformedMessage ? error.message : String(error));
     }
-    if (message !== undefined) this.take(message);
+    if (message !== undefined) this.#take(message);
   }
 
-  private take(message: ServerMessage): void {
+  #take(message: ServerMessage): void {
     this.recorder.received(message);
     switch (message.type) {
       case 'welcome':
-        this.welcomed(message);
+        this.#welcomed(message);
         return;
       case 'error':
         this.errors.set(message.code, (this.errors.get(message.code) ?? 0) + 1);
-        if (message.doc !== undefined) this.documents.get(message.doc)?.failed(message);
+        if (message.doc !== undefined) this.#documents.get(message.doc)?.failed(message);
         return;
       case 'opened':
       case 'commit':
@@ -269,10 +269,10 @@ export class BareClient {
       case 'reject':
       case 'presence':
       case 'closed':
-        this.documents.get(message.doc)?.take(message);
+        this.#documents.get(message.doc)?.take(message);
         return;
       case 'draining':
-        this.leaving ??= setTimeout(() => this.moveTo(this.anotherPlace()), message.reconnectInMs);
+        this.#leaving ??= setTimeout(() => this.#moveTo(this.#anotherPlace()), message.reconnectInMs);
         return;
       case 'role':
       case 'nodes':
@@ -283,18 +283,18 @@ export class BareClient {
     }
   }
 
-  private welcomed(message: Welcome): void {
-    this.leave('live');
-    this.attempt = 0;
+  #welcomed(message: Welcome): void {
+    this.#leave('live');
+    this.#attempt = 0;
     this.limits = message.limits;
-    this.heartbeat = setInterval(() => this.send({ type: 'ping' }), message.limits.pingMs);
-    for (const { resolve } of this.welcomes.splice(0)) resolve(message);
-    for (const document of this.documents.values()) document.subscribe();
+    this.#heartbeat = setInterval(() => this.send({ type: 'ping' }), message.limits.pingMs);
+    for (const { resolve } of this.#welcomes.splice(0)) resolve(message);
+    for (const document of this.#documents.values()) document.subscribe();
   }
 
-  private leave(next: Mode): void {
-    clearInterval(this.heartbeat);
-    if (this.mode !== 'stopped') this.mode = next;
+  #leave(next: Mode): void {
+    clearInterval(this.#heartbeat);
+    if (this.#mode !== 'stopped') this.#mode = next;
   }
 }
 

@@ -49,86 +49,86 @@ export class BareDocument {
   kind: KindName | undefined;
   /** Whether it is subscribed at this moment. */
   live = false;
-  private readonly options: BareDocumentOptions;
-  private readonly link: DocumentLink;
+  readonly #options: BareDocumentOptions;
+  readonly #link: DocumentLink;
   /** Unanswered submits, lowest seq first. */
-  private readonly pending = new Map<number, Pending>();
-  private readonly waiting = new Map<number, (submit: SubmitRecord) => void>();
-  private versionWaiters: { version: number; resolve(): void; reject(error: Error): void }[] = [];
-  private readonly closeWaiters: (() => void)[] = [];
-  private openWaiters: { resolve(message: Opened): void; reject(error: Error): void }[] = [];
-  private over = false;
-  private nextSeq = 1;
-  private unanswered = 0;
-  private retry: NodeJS.Timeout | undefined;
+  readonly #pending = new Map<number, Pending>();
+  readonly #waiting = new Map<number, (submit: SubmitRecord) => void>();
+  #versionWaiters: { version: number; resolve(): void; reject(error: Error): void }[] = [];
+  readonly #closeWaiters: (() => void)[] = [];
+  #openWaiters: { resolve(message: Opened): void; reject(error: Error): void }[] = [];
+  #over = false;
+  #nextSeq = 1;
+  #unanswered = 0;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(doc: string, options: BareDocumentOptions, link: DocumentLink) {
     this.doc = doc;
-    this.options = options;
-    this.link = link;
+    this.#options = options;
+    this.#link = link;
   }
 
   /** The replica built by commits alone. Undefined before `opened`, or if the client keeps none. */
   get replica(): Replica | undefined {
-    return this.link.recorder.replica(this.doc);
+    return this.#link.recorder.replica(this.doc);
   }
 
   /** Submits that have no answer yet, sent or not. */
   get outstanding(): number {
-    return this.pending.size;
+    return this.#pending.size;
   }
 
   /** Fulfilled at the next `opened` (at once if live); rejected when the server refuses. */
   opened(): Promise<void> {
     if (this.live) return Promise.resolve();
-    return new Promise<Opened>((resolve, reject) => this.openWaiters.push({ resolve, reject })).then(
+    return new Promise<Opened>((resolve, reject) => this.#openWaiters.push({ resolve, reject })).then(
       () => undefined,
     );
   }
 
   /** Queues a patch made on `base`; returns its seq. Sent as soon as `inflight` allows. */
   submit(op: Wire, base?: number): number {
-    const seq = this.nextSeq++;
-    this.pending.set(seq, { seq, base, op, sent: false });
-    this.pump();
+    const seq = this.#nextSeq++;
+    this.#pending.set(seq, { seq, base, op, sent: false });
+    this.#pump();
     return seq;
   }
 
   /** The end of a submit: ok, rejected, or unknown when it was given up. */
   decided(seq: number): Promise<SubmitRecord> {
-    const known = this.link.recorder.submit(this.doc, seq);
+    const known = this.#link.recorder.submit(this.doc, seq);
     if (known !== undefined && known.fate.type !== 'unknown') return Promise.resolve(known);
-    return new Promise((resolve) => this.waiting.set(seq, resolve));
+    return new Promise((resolve) => this.#waiting.set(seq, resolve));
   }
 
   /** Fulfilled when every commit up to `version` has been received. */
   until(version: number): Promise<void> {
     if (this.version >= version) return Promise.resolve();
-    return new Promise((resolve, reject) => this.versionWaiters.push({ version, resolve, reject }));
+    return new Promise((resolve, reject) => this.#versionWaiters.push({ version, resolve, reject }));
   }
 
   /** Fulfilled when the server ends the subscription, or the connection is lost. */
   closed(): Promise<void> {
-    return new Promise((resolve) => this.closeWaiters.push(resolve));
+    return new Promise((resolve) => this.#closeWaiters.push(resolve));
   }
 
   presence(data: Json): void {
-    if (this.live) this.link.send({ type: 'presence', doc: this.doc, data });
+    if (this.live) this.#link.send({ type: 'presence', doc: this.doc, data });
   }
 
   /** Unsubscribes. Frames in transit are still taken until the server has answered. */
   close(): void {
-    this.over = true;
+    this.#over = true;
     this.abandon();
-    if (this.link.isLive()) this.link.send({ type: 'close', doc: this.doc });
-    else this.ended();
+    if (this.#link.isLive()) this.#link.send({ type: 'close', doc: this.doc });
+    else this.#ended();
   }
 
   subscribe(): void {
-    const { kind, since } = this.options;
+    const { kind, since } = this.#options;
     const held =
-      this.version >= 0 && this.link.resume ? { version: this.version, history: this.history } : since;
-    this.link.send({
+      this.version >= 0 && this.#link.resume ? { version: this.version, history: this.history } : since;
+    this.#link.send({
       type: 'open',
       doc: this.doc,
       ...(kind === undefined ? {} : { kind }),
@@ -139,23 +139,23 @@ export class BareDocument {
   take(
     message: Extract<ServerMessage, { type: 'opened' | 'commit' | 'ack' | 'reject' | 'presence' | 'closed' }>,
   ): void {
-    const { listener } = this.options;
+    const { listener } = this.#options;
     switch (message.type) {
       case 'opened':
-        this.subscribed(message);
+        this.#subscribed(message);
         return;
       case 'commit':
         this.version = message.version;
         listener?.committed?.(message.version, message.ops);
         for (const entry of message.ops)
-          if (entry.client === this.link.recorder.client) this.answered(entry.seq);
-        this.reached();
-        this.pump();
+          if (entry.client === this.#link.recorder.client) this.#answered(entry.seq);
+        this.#reached();
+        this.#pump();
         return;
       case 'ack':
       case 'reject':
-        this.answered(message.seq);
-        this.pump();
+        this.#answered(message.seq);
+        this.#pump();
         return;
       case 'presence':
         listener?.presence?.(message.states);
@@ -164,7 +164,7 @@ export class BareDocument {
         this.live = false;
         listener?.closed?.(message.code);
         this.abandon();
-        this.ended();
+        this.#ended();
         return;
       default:
         message satisfies never;
@@ -172,31 +172,31 @@ export class BareDocument {
   }
 
   failed(message: ErrorMessage): void {
-    this.options.listener?.error?.(message);
-    const pending = message.seq === undefined ? undefined : this.pending.get(message.seq);
+    this.#options.listener?.error?.(message);
+    const pending = message.seq === undefined ? undefined : this.#pending.get(message.seq);
     if (pending === undefined) {
-      if (!this.live && !message.retryable) this.refused(new Error(`${message.code}: ${message.message}`));
-      else if (!this.live) this.later(message.retryAfterMs, () => this.subscribe());
+      if (!this.live && !message.retryable) this.#refused(new Error(`${message.code}: ${message.message}`));
+      else if (!this.live) this.#later(message.retryAfterMs, () => this.subscribe());
       return;
     }
     if (!isOpenSubmitCode(message.code) || message.code === 'version-too-old') {
-      this.forget(pending);
-      this.pump();
+      this.#forget(pending);
+      this.#pump();
       return;
     }
-    if (pending.sent) this.unanswered -= 1;
+    if (pending.sent) this.#unanswered -= 1;
     pending.sent = false;
-    this.later(message.retryAfterMs, () => this.pump());
+    this.#later(message.retryAfterMs, () => this.#pump());
   }
 
   /** The connection is gone. `tooLarge`: because of a frame of this client, which must not be sent again. */
   lost(tooLarge: boolean): void {
     this.live = false;
-    if (this.over) this.ended();
-    this.stopRetry();
-    this.unanswered = 0;
-    for (const pending of [...this.pending.values()]) {
-      if (tooLarge && pending.sent) this.forget(pending);
+    if (this.#over) this.#ended();
+    this.#stopRetry();
+    this.#unanswered = 0;
+    for (const pending of [...this.#pending.values()]) {
+      if (tooLarge && pending.sent) this.#forget(pending);
       pending.sent = false;
     }
   }
@@ -204,89 +204,89 @@ export class BareDocument {
   /** Gives up waiting for all answers. */
   abandon(): void {
     this.live = false;
-    this.stopRetry();
-    for (const pending of [...this.pending.values()]) this.forget(pending);
-    this.refused(new Error(`${this.doc} was closed`));
-    for (const { reject } of this.versionWaiters.splice(0)) reject(new Error(`${this.doc} was closed`));
+    this.#stopRetry();
+    for (const pending of [...this.#pending.values()]) this.#forget(pending);
+    this.#refused(new Error(`${this.doc} was closed`));
+    for (const { reject } of this.#versionWaiters.splice(0)) reject(new Error(`${this.doc} was closed`));
   }
 
-  private subscribed(message: Opened): void {
-    const { recorder } = this.link;
+  #subscribed(message: Opened): void {
+    const { recorder } = this.#link;
     const again = this.version >= 0;
     this.live = true;
     this.version = message.version;
     this.history = message.history;
     this.kind = message.kind;
-    if (message.lastSeq !== null) this.nextSeq = Math.max(this.nextSeq, message.lastSeq + 1);
-    this.options.listener?.opened?.(message);
+    if (message.lastSeq !== null) this.#nextSeq = Math.max(this.#nextSeq, message.lastSeq + 1);
+    this.#options.listener?.opened?.(message);
     if ('ops' in message) {
-      for (const entry of message.ops) if (entry.client === recorder.client) this.answered(entry.seq);
+      for (const entry of message.ops) if (entry.client === recorder.client) this.#answered(entry.seq);
     }
     if (message.lastSeq === null && again) {
-      for (const pending of [...this.pending.values()]) {
-        if (recorder.submit(this.doc, pending.seq) !== undefined) this.forget(pending);
+      for (const pending of [...this.#pending.values()]) {
+        if (recorder.submit(this.doc, pending.seq) !== undefined) this.#forget(pending);
       }
     }
-    for (const { resolve } of this.openWaiters.splice(0)) resolve(message);
-    this.reached();
-    this.pump();
+    for (const { resolve } of this.#openWaiters.splice(0)) resolve(message);
+    this.#reached();
+    this.#pump();
   }
 
-  private ended(): void {
-    this.link.closed();
-    for (const resolve of this.closeWaiters.splice(0)) resolve();
+  #ended(): void {
+    this.#link.closed();
+    for (const resolve of this.#closeWaiters.splice(0)) resolve();
   }
 
-  private reached(): void {
-    if (this.versionWaiters.length === 0) return;
-    const met = this.versionWaiters.filter((waiter) => waiter.version <= this.version);
-    this.versionWaiters = this.versionWaiters.filter((waiter) => waiter.version > this.version);
+  #reached(): void {
+    if (this.#versionWaiters.length === 0) return;
+    const met = this.#versionWaiters.filter((waiter) => waiter.version <= this.version);
+    this.#versionWaiters = this.#versionWaiters.filter((waiter) => waiter.version > this.version);
     for (const { resolve } of met) resolve();
   }
 
   /** Sends in the order of seqs; after an open error it sends nothing before the wait is over. */
-  private pump(): void {
-    if (!this.live || this.retry !== undefined || this.unanswered === this.pending.size) return;
-    for (const pending of this.pending.values()) {
-      if (this.unanswered >= this.link.inflight()) return;
+  #pump(): void {
+    if (!this.live || this.#retry !== undefined || this.#unanswered === this.#pending.size) return;
+    for (const pending of this.#pending.values()) {
+      if (this.#unanswered >= this.#link.inflight()) return;
       if (pending.sent) continue;
       pending.sent = true;
-      this.unanswered += 1;
+      this.#unanswered += 1;
       const { seq, base, op } = pending;
-      this.link.send({ type: 'submit', doc: this.doc, seq, op, ...(base === undefined ? {} : { base }) });
+      this.#link.send({ type: 'submit', doc: this.doc, seq, op, ...(base === undefined ? {} : { base }) });
     }
   }
 
-  private answered(seq: number): void {
-    const pending = this.pending.get(seq);
-    if (pending !== undefined) this.forget(pending);
+  #answered(seq: number): void {
+    const pending = this.#pending.get(seq);
+    if (pending !== undefined) this.#forget(pending);
   }
 
   /** Removes a submit: it has its answer, or its fate stays unknown. */
-  private forget(pending: Pending): void {
-    this.pending.delete(pending.seq);
-    if (pending.sent) this.unanswered -= 1;
-    const submit = this.link.recorder.submit(this.doc, pending.seq) ?? neverSent(pending);
-    this.waiting.get(pending.seq)?.(submit);
-    this.waiting.delete(pending.seq);
-    this.options.listener?.decided?.(submit);
+  #forget(pending: Pending): void {
+    this.#pending.delete(pending.seq);
+    if (pending.sent) this.#unanswered -= 1;
+    const submit = this.#link.recorder.submit(this.doc, pending.seq) ?? neverSent(pending);
+    this.#waiting.get(pending.seq)?.(submit);
+    this.#waiting.delete(pending.seq);
+    this.#options.listener?.decided?.(submit);
   }
 
-  private refused(error: Error): void {
-    for (const { reject } of this.openWaiters.splice(0)) reject(error);
+  #refused(error: Error): void {
+    for (const { reject } of this.#openWaiters.splice(0)) reject(error);
   }
 
-  private later(delayMs: number | undefined, run: () => void): void {
-    if (this.retry !== undefined) return;
-    this.retry = setTimeout(() => {
-      this.retry = undefined;
+  #later(delayMs: number | undefined, run: () => void): void {
+    if (this.#retry !== undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
       run();
     }, delayMs ?? RETRY_MS);
   }
 
-  private stopRetry(): void {
-    clearTimeout(this.retry);
-    this.retry = undefined;
+  #stopRetry(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
   }
 }
 

@@ -14,12 +14,12 @@ export class Bystanders {
   /** Time from edit to commit, ms. */
   readonly latencies: number[] = [];
   readonly docs: string[] = [];
-  private readonly url: string;
-  private readonly clients: BareClient[] = [];
-  private readonly editors: BareEditor[] = [];
+  readonly #url: string;
+  readonly #clients: BareClient[] = [];
+  readonly #editors: BareEditor[] = [];
 
   constructor(url: string, org: string, random: Random) {
-    this.url = url;
+    this.#url = url;
     for (const [index, kind] of (['json', 'rich-text', 'yjs'] as const).entries()) {
       const doc = `${org}/bystander-${kind}-${Math.floor(random() * 1e9)}`;
       this.docs.push(doc);
@@ -27,38 +27,38 @@ export class Bystanders {
         const client = new BareClient({ url, client: `bystander-${encoding}-${index}`, encoding, random });
         const pace = { type: 'open', perSecond: 10 } as const;
         const onLatency = (ms: number) => this.latencies.push(ms);
-        this.clients.push(client);
-        this.editors.push(new BareEditor({ client, doc, kind, random, pace, onLatency }));
+        this.#clients.push(client);
+        this.#editors.push(new BareEditor({ client, doc, kind, random, pace, onLatency }));
       }
     }
   }
 
   async start(): Promise<void> {
-    for (const client of this.clients) await client.connect();
-    for (const editor of this.editors) {
+    for (const client of this.#clients) await client.connect();
+    for (const editor of this.#editors) {
       await editor.document.opened();
       editor.start();
     }
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.editors.map((editor) => editor.stop()));
+    await Promise.all(this.#editors.map((editor) => editor.stop()));
   }
 
   /** Lost connections, errors, broken promises. Empty if no bystander noticed the attack. */
   async faults(): Promise<string[]> {
     const faults: string[] = [];
-    for (const { losses, errors, options } of this.clients) {
+    for (const { losses, errors, options } of this.#clients) {
       for (const [loss, times] of losses) faults.push(`${options.client}: ${loss}, ${times} times`);
       for (const [code, times] of errors) faults.push(`${options.client} was told ${code}, ${times} times`);
     }
-    const logs = await readLogs({ url: this.url, random: Math.random }, this.docs);
-    const records = this.clients.flatMap((client) => client.recorder.records());
+    const logs = await readLogs({ url: this.#url, random: Math.random }, this.docs);
+    const records = this.#clients.flatMap((client) => client.recorder.records());
     return [...faults, ...check(logs, records).map(toldViolation)];
   }
 
   close(): void {
-    for (const client of this.clients) client.stop();
+    for (const client of this.#clients) client.stop();
   }
 }
 

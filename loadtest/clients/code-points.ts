@@ -22,33 +22,33 @@ export interface DeltaStep {
 }
 
 export class CodePointText {
-  private readonly chunks: Chunk[] = [];
+  readonly #chunks: Chunk[] = [];
 
   /** Code points in the whole text. */
   get points(): number {
-    return this.chunks.reduce((sum, chunk) => sum + chunk.points, 0);
+    return this.#chunks.reduce((sum, chunk) => sum + chunk.points, 0);
   }
 
   /** A range of code points, in UTF-16 units. Throws RangeError past the end. */
   range(position: number, length: number): UnitRange {
-    const from = this.find(position, pointsIn, unitsOfPoints);
-    const to = this.find(position + length, pointsIn, unitsOfPoints);
+    const from = this.#find(position, pointsIn, unitsOfPoints);
+    const to = this.#find(position + length, pointsIn, unitsOfPoints);
     return { position: from.units, deleted: to.units - from.units };
   }
 
   /** Replaces by code points. Throws RangeError past the end. Returns the same range in UTF-16 units. */
   splice(position: number, deleted: number, inserted: string): UnitRange {
-    const from = this.find(position, pointsIn, unitsOfPoints);
-    const to = this.find(position + deleted, pointsIn, unitsOfPoints);
-    this.replace(from, to, inserted);
+    const from = this.#find(position, pointsIn, unitsOfPoints);
+    const to = this.#find(position + deleted, pointsIn, unitsOfPoints);
+    this.#replace(from, to, inserted);
     return { position: from.units, deleted: to.units - from.units };
   }
 
   /** Replaces by UTF-16 units. */
   spliceUnits(position: number, deleted: number, inserted: string): void {
-    const from = this.find(position, unitsIn, unitsOfUnits);
-    const to = this.find(position + deleted, unitsIn, unitsOfUnits);
-    this.replace(from, to, inserted);
+    const from = this.#find(position, unitsIn, unitsOfUnits);
+    const to = this.#find(position + deleted, unitsIn, unitsOfUnits);
+    this.#replace(from, to, inserted);
   }
 
   /** Applies a rich-text patch by UTF-16 units; an embed becomes U+FFFC. */
@@ -65,17 +65,17 @@ export class CodePointText {
   }
 
   toString(): string {
-    return this.chunks.map((chunk) => chunk.text).join('');
+    return this.#chunks.map((chunk) => chunk.text).join('');
   }
 
-  private find(
+  #find(
     target: number,
     sizeOf: (chunk: Chunk) => number,
     offsetIn: (text: string, count: number) => number,
   ): Place {
     let left = target;
     let units = 0;
-    for (const [index, chunk] of this.chunks.entries()) {
+    for (const [index, chunk] of this.#chunks.entries()) {
       const size = sizeOf(chunk);
       if (left <= size) {
         const offset = offsetIn(chunk.text, left);
@@ -85,14 +85,14 @@ export class CodePointText {
       units += chunk.text.length;
     }
     if (left > 0) throw new RangeError(`position ${target} is past the end`);
-    return { index: this.chunks.length, offset: 0, units };
+    return { index: this.#chunks.length, offset: 0, units };
   }
 
-  private replace(from: Place, to: Place, inserted: string): void {
-    const head = this.chunks[from.index]?.text.slice(0, from.offset) ?? '';
-    const tail = this.chunks[to.index]?.text.slice(to.offset) ?? '';
-    const last = Math.min(to.index, this.chunks.length - 1);
-    this.chunks.splice(from.index, last - from.index + 1, ...cut(head + inserted + tail));
+  #replace(from: Place, to: Place, inserted: string): void {
+    const head = this.#chunks[from.index]?.text.slice(0, from.offset) ?? '';
+    const tail = this.#chunks[to.index]?.text.slice(to.offset) ?? '';
+    const last = Math.min(to.index, this.#chunks.length - 1);
+    this.#chunks.splice(from.index, last - from.index + 1, ...cut(head + inserted + tail));
   }
 }
 

@@ -39,43 +39,43 @@ interface View {
 export class SdkEditor {
   /** Edits made, and edits that the SDK could not take or that were refused later. */
   readonly counts = { made: 0, refused: 0 };
-  private readonly options: SdkEditorOptions;
-  private readonly recorder: Recorder;
-  private readonly tap: Tap;
-  private readonly client: TroupeClient;
-  private readonly view: View;
-  private running = false;
-  private timer: NodeJS.Timeout | undefined;
+  readonly #options: SdkEditorOptions;
+  readonly #recorder: Recorder;
+  readonly #tap: Tap;
+  readonly #client: TroupeClient;
+  readonly #view: View;
+  #running = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: SdkEditorOptions) {
-    this.options = options;
-    this.recorder = new Recorder(options.clientId, { replicas: true, now: () => performance.now() });
-    this.tap = tap(this.recorder);
-    this.client = new TroupeClient({
+    this.#options = options;
+    this.#recorder = new Recorder(options.clientId, { replicas: true, now: () => performance.now() });
+    this.#tap = tap(this.#recorder);
+    this.#client = new TroupeClient({
       urls: options.urls,
       clientId: options.clientId,
-      webSocket: this.tap.webSocket,
+      webSocket: this.#tap.webSocket,
     });
-    this.view = this.open();
+    this.#view = this.#open();
   }
 
   /** Begins to edit once the document is ready. */
   async start(): Promise<void> {
-    await this.view.document.ready;
-    this.running = true;
-    this.next();
+    await this.#view.document.ready;
+    this.#running = true;
+    this.#next();
   }
 
   /** Cuts the connection; the SDK comes back by itself. */
   drop(): void {
-    this.tap.drop();
+    this.#tap.drop();
   }
 
   /** Makes no more edits; fulfilled when the SDK reports that all are saved. */
   async stop(): Promise<void> {
-    this.running = false;
-    clearTimeout(this.timer);
-    const { document } = this.view;
+    this.#running = false;
+    clearTimeout(this.#timer);
+    const { document } = this.#view;
     if (!document.pending) return;
     await new Promise<void>((resolve) => {
       const off = document.on('state', () => {
@@ -87,57 +87,58 @@ export class SdkEditor {
   }
 
   close(): void {
-    this.running = false;
-    clearTimeout(this.timer);
-    this.client.close();
+    this.#running = false;
+    clearTimeout(this.#timer);
+    this.#client.close();
   }
 
   /** The frames on the wire, and the view as a replica of its own. Call only when no edit is pending. */
   records(): DocumentRecord[] {
-    const records = this.recorder.records();
+    const records = this.#recorder.records();
     const history = records.at(-1)?.streams.at(-1)?.history ?? '';
-    const { doc, kind, clientId } = this.options;
-    const { version } = this.view.document;
-    const replica = { history, kind, version, content: this.view.content() };
+    const { doc, kind, clientId } = this.#options;
+    const { version } = this.#view.document;
+    const replica = { history, kind, version, content: this.#view.content() };
     return [
       ...records,
       { doc, client: `${clientId} (view)`, submits: new Map(), streams: [], violations: [], replica },
     ];
   }
 
-  private next(): void {
-    if (!this.running) return;
-    const { pace, random } = this.options;
+  #next(): void {
+    if (!this.#running) return;
+    const { pace, random } = this.#options;
     if (pace.type !== 'closed') {
-      this.timer = setTimeout(
+      this.#timer = setTimeout(
         () => {
-          this.edit();
-          this.next();
+          this.#edit();
+          this.#next();
         },
         untilNextEdit(pace, random),
       );
       return;
     }
-    this.edit();
-    const { document } = this.view;
+    this.#edit();
+    const { document } = this.#view;
     const off = document.on('state', () => {
       if (document.pending) return;
       off();
-      this.timer = setTimeout(() => this.next(), 0);
+      this.#timer = setTimeout(() => this.#next(), 0);
     });
   }
 
-  private edit(): void {
+  #edit(): void {
     try {
-      this.view.edit();
+      this.#view.edit();
       this.counts.made += 1;
     } catch {
       this.counts.refused += 1;
     }
   }
 
-  private open(): View {
-    const { client, options } = this;
+  #open(): View {
+    const client = this.#client;
+    const options = this.#options;
     const { doc, kind, random } = options;
     const source = editSource(kind, random);
     const refused = () => {

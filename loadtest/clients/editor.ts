@@ -37,92 +37,93 @@ const MOST_OUTSTANDING = 32;
 export class BareEditor {
   readonly counts: EditorCounts = { submitted: 0, committed: 0, rejected: 0, unknown: 0, skipped: 0 };
   readonly document: BareDocument;
-  private readonly options: EditorOptions;
-  private readonly source: EditSource;
-  private running = false;
-  private timer: NodeJS.Timeout | undefined;
-  private fresh = true;
-  private quiet: (() => void) | undefined;
+  readonly #options: EditorOptions;
+  readonly #source: EditSource;
+  #running = false;
+  #timer: NodeJS.Timeout | undefined;
+  #fresh = true;
+  #quiet: (() => void) | undefined;
   /** seq → time at which its edit was made, which may be before it could be sent. */
-  private readonly madeAt = new Map<number, number>();
+  readonly #madeAt = new Map<number, number>();
 
   constructor(options: EditorOptions) {
-    this.options = options;
-    this.source = editSource(options.kind, options.random);
+    this.#options = options;
+    this.#source = editSource(options.kind, options.random);
     const { client, doc, kind } = options;
     this.document = client.open(doc, {
       kind,
       listener: {
         opened: (message) => {
-          if (!('ops' in message)) this.fresh = true;
-          else for (const entry of message.ops) this.take(entry.op);
-          this.next();
+          if (!('ops' in message)) this.#fresh = true;
+          else for (const entry of message.ops) this.#take(entry.op);
+          this.#next();
         },
         committed: (version, ops) => {
           options.onCommitted?.(version);
-          for (const entry of ops) this.take(entry.op);
+          for (const entry of ops) this.#take(entry.op);
         },
-        decided: (submit) => this.decided(submit),
+        decided: (submit) => this.#decided(submit),
       },
     });
   }
 
   start(): void {
-    this.running = true;
-    this.next();
+    this.#running = true;
+    this.#next();
   }
 
   /** Makes no more edits; fulfilled when every edit made has its answer. */
   async stop(): Promise<void> {
-    this.running = false;
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    if (this.document.outstanding > 0) await new Promise<void>((resolve) => (this.quiet = resolve));
+    this.#running = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.document.outstanding > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
   }
 
-  private take(op: Wire): void {
-    if (this.fresh) return;
-    const bytes = this.options.kind === 'yjs' ? wireBytes(op) : undefined;
-    this.source.take(bytes ?? op);
+  #take(op: Wire): void {
+    if (this.#fresh) return;
+    const bytes = this.#options.kind === 'yjs' ? wireBytes(op) : undefined;
+    this.#source.take(bytes ?? op);
   }
 
-  private next(): void {
-    if (!this.running || this.timer !== undefined) return;
-    const { pace, random } = this.options;
+  #next(): void {
+    if (!this.#running || this.#timer !== undefined) return;
+    const { pace, random } = this.#options;
     if (pace.type === 'closed') {
-      if (this.document.live && this.document.outstanding === 0) this.edit();
+      if (this.document.live && this.document.outstanding === 0) this.#edit();
       return;
     }
-    this.timer = setTimeout(
+    this.#timer = setTimeout(
       () => {
-        this.timer = undefined;
+        this.#timer = undefined;
         if (this.document.outstanding >= MOST_OUTSTANDING || this.document.replica === undefined)
           this.counts.skipped += 1;
-        else this.edit();
-        this.next();
+        else this.#edit();
+        this.#next();
       },
       untilNextEdit(pace, random),
     );
   }
 
-  private edit(): void {
+  #edit(): void {
     const { replica } = this.document;
     if (replica === undefined) return;
-    if (this.fresh) this.source.reset(replica);
-    this.fresh = false;
+    if (this.#fresh) this.#source.reset(replica);
+    this.#fresh = false;
     this.counts.submitted += 1;
-    this.submit(this.source.next(replica), this.options.kind === 'yjs' ? undefined : replica.version);
+    this.#submit(this.#source.next(replica), this.#options.kind === 'yjs' ? undefined : replica.version);
   }
 
-  private submit(op: Wire, base: number | undefined): void {
+  #submit(op: Wire, base: number | undefined): void {
     const made = performance.now();
-    this.madeAt.set(this.document.submit(op, base), made);
+    this.#madeAt.set(this.document.submit(op, base), made);
   }
 
-  private decided(submit: SubmitRecord): void {
-    const { counts, options } = this;
-    const madeAt = this.madeAt.get(submit.seq);
-    this.madeAt.delete(submit.seq);
+  #decided(submit: SubmitRecord): void {
+    const { counts } = this;
+    const options = this.#options;
+    const madeAt = this.#madeAt.get(submit.seq);
+    this.#madeAt.delete(submit.seq);
     switch (submit.fate.type) {
       case 'ok':
         counts.committed += 1;
@@ -131,15 +132,15 @@ export class BareEditor {
         break;
       case 'rejected':
         counts.rejected += 1;
-        if (options.kind === 'yjs' && submit.fate.code === 'seq-used') this.submit(submit.op, undefined);
-        else this.fresh = true;
+        if (options.kind === 'yjs' && submit.fate.code === 'seq-used') this.#submit(submit.op, undefined);
+        else this.#fresh = true;
         break;
       case 'unknown':
         counts.unknown += 1;
-        this.fresh = true;
+        this.#fresh = true;
         break;
     }
-    if (this.document.outstanding === 0) this.quiet?.();
-    if (options.pace.type === 'closed') setImmediate(() => this.next());
+    if (this.document.outstanding === 0) this.#quiet?.();
+    if (options.pace.type === 'closed') setImmediate(() => this.#next());
   }
 }

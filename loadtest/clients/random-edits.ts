@@ -84,24 +84,25 @@ const WORDS = [
 
 /** Types, deletes, replaces and formats, never cutting a character in two. */
 class RichTextEdits implements EditSource {
-  private readonly random: Random;
-  private text = new CodePointText();
+  readonly #random: Random;
+  #text = new CodePointText();
 
   constructor(random: Random) {
-    this.random = random;
+    this.#random = random;
   }
 
   reset(replica: Replica): void {
-    this.text = new CodePointText();
+    this.#text = new CodePointText();
     this.take(replica.content());
   }
 
   take(op: Wire): void {
-    if (Array.isArray(op)) this.text.applyDelta(op as DeltaStep[]);
+    if (Array.isArray(op)) this.#text.applyDelta(op as DeltaStep[]);
   }
 
   next(): Wire {
-    const { random, text } = this;
+    const random = this.#random;
+    const text = this.#text;
     /** The length without the final newline. */
     const points = text.points - 1;
     const from = below(random, points + 1);
@@ -129,10 +130,10 @@ class RichTextEdits implements EditSource {
 
 /** A task board: `{title, tasks: [{text, done}], votes: {…}}`. */
 class JsonEdits implements EditSource {
-  private readonly random: Random;
+  readonly #random: Random;
 
   constructor(random: Random) {
-    this.random = random;
+    this.#random = random;
   }
 
   reset(): void {}
@@ -140,7 +141,7 @@ class JsonEdits implements EditSource {
   take(): void {}
 
   next(replica: Replica): Wire {
-    const { random } = this;
+    const random = this.#random;
     const content = replica.content() as { tasks?: { text: string }[]; votes?: Record<string, number> };
     const task = () => ({ text: pick(random, WORDS), done: random() < 0.5 });
     if (!Array.isArray(content.tasks)) return [{ op: 'add', path: '/tasks', value: [task()] }];
@@ -175,25 +176,26 @@ class JsonEdits implements EditSource {
 
 /** A Y.Doc of its own, edited at random; its updates are the patches. */
 class YjsEdits implements EditSource {
-  private readonly random: Random;
-  private doc = new Y.Doc();
+  readonly #random: Random;
+  #doc = new Y.Doc();
 
   constructor(random: Random) {
-    this.random = random;
+    this.#random = random;
   }
 
   reset(replica: Replica): void {
-    this.doc = new Y.Doc();
-    this.doc.clientID = 1 + below(this.random, 2 ** 31);
-    this.apply(replica.content());
+    this.#doc = new Y.Doc();
+    this.#doc.clientID = 1 + below(this.#random, 2 ** 31);
+    this.#apply(replica.content());
   }
 
   take(op: Wire): void {
-    this.apply(op);
+    this.#apply(op);
   }
 
   next(): Wire {
-    const { doc, random } = this;
+    const doc = this.#doc;
+    const random = this.#random;
     let made: Uint8Array | undefined;
     const keep = (update: Uint8Array) => {
       made = update;
@@ -205,7 +207,7 @@ class YjsEdits implements EditSource {
     return made;
   }
 
-  private apply(update: Wire): void {
-    if (update instanceof Uint8Array) Y.applyUpdate(this.doc, update);
+  #apply(update: Wire): void {
+    if (update instanceof Uint8Array) Y.applyUpdate(this.#doc, update);
   }
 }

@@ -26,34 +26,34 @@ export class CostlyClient {
   readonly answers: Record<string, number> = {};
   readonly faults: string[] = [];
   readonly id: string;
-  private readonly url: string;
-  private readonly codec: Codec;
-  private socket: WebSocket | undefined;
-  private readonly documents = new Map<string, OpenDocument>();
-  private over = false;
+  readonly #url: string;
+  readonly #codec: Codec;
+  #socket: WebSocket | undefined;
+  readonly #documents = new Map<string, OpenDocument>();
+  #over = false;
 
   constructor(url: string, id: string, encoding: 'json' | 'msgpack') {
-    this.url = url;
+    this.#url = url;
     this.id = id;
-    this.codec = encoding === 'json' ? jsonCodec : msgpackCodec;
+    this.#codec = encoding === 'json' ? jsonCodec : msgpackCodec;
   }
 
   /** Opens the document, creates it if it is missing, and returns its version; -1 if that was refused. */
   async open(doc: string, kind: KindName): Promise<number> {
-    await this.connect();
-    const document = this.documents.get(doc) ?? { kind, seq: 0, version: 0, waiting: new Map() };
-    this.documents.set(doc, document);
-    const opened = this.wait(document, OPENED);
-    this.send({ type: 'open', doc, kind });
+    await this.#connect();
+    const document = this.#documents.get(doc) ?? { kind, seq: 0, version: 0, waiting: new Map() };
+    this.#documents.set(doc, document);
+    const opened = this.#wait(document, OPENED);
+    this.#send({ type: 'open', doc, kind });
     const { code, retryMs } = await opened;
     if (code === 'opened') return document.version;
-    this.documents.delete(doc);
+    this.#documents.delete(doc);
     await pause(retryMs);
     return -1;
   }
 
   close(doc: string): void {
-    if (this.documents.delete(doc)) this.send({ type: 'close', doc });
+    if (this.#documents.delete(doc)) this.#send({ type: 'close', doc });
   }
 
   /**
@@ -61,94 +61,94 @@ export class CostlyClient {
    * again, and skips the remaining patches.
    */
   async flood(doc: string, kind: KindName, patches: Iterable<CostlyPatch>): Promise<void> {
-    if (!this.documents.has(doc) && (await this.open(doc, kind)) < 0) return;
-    const document = this.documents.get(doc);
+    if (!this.#documents.has(doc) && (await this.open(doc, kind)) < 0) return;
+    const document = this.#documents.get(doc);
     if (document === undefined) return;
     const underWay = new Set<Promise<void>>();
     let openFor: number | undefined;
     for (const { op, behind } of patches) {
-      if (this.over || openFor !== undefined || this.documents.get(doc) !== document) break;
+      if (this.#over || openFor !== undefined || this.#documents.get(doc) !== document) break;
       const seq = ++document.seq;
       const base = behind === undefined ? undefined : Math.max(0, document.version - behind);
-      const answer = this.wait(document, seq).then(({ open, retryMs }) => {
+      const answer = this.#wait(document, seq).then(({ open, retryMs }) => {
         if (open) openFor = Math.max(openFor ?? 0, retryMs);
         underWay.delete(answer);
       });
       underWay.add(answer);
-      this.send({ type: 'submit', doc, seq, op, ...(base === undefined ? {} : { base }) });
+      this.#send({ type: 'submit', doc, seq, op, ...(base === undefined ? {} : { base }) });
       if (underWay.size >= PIPELINE) await Promise.race(underWay);
     }
     await Promise.all(underWay);
-    if (openFor === undefined || this.over) return;
+    if (openFor === undefined || this.#over) return;
     await pause(openFor);
     await this.open(doc, kind);
   }
 
   /** Sends an old seq again, and waits for its answer. */
   async again(doc: string, kind: KindName, seq: number, op: Wire): Promise<void> {
-    if (!this.documents.has(doc) && (await this.open(doc, kind)) < 0) return;
-    const document = this.documents.get(doc);
+    if (!this.#documents.has(doc) && (await this.open(doc, kind)) < 0) return;
+    const document = this.#documents.get(doc);
     if (document === undefined || seq > document.seq) return;
-    const answer = this.wait(document, seq);
-    this.send({ type: 'submit', doc, seq, op });
+    const answer = this.#wait(document, seq);
+    this.#send({ type: 'submit', doc, seq, op });
     await pause((await answer).retryMs);
   }
 
   presence(doc: string, data: { readonly text: string }): void {
-    this.send({ type: 'presence', doc, data });
+    this.#send({ type: 'presence', doc, data });
   }
 
   stop(): void {
-    this.over = true;
-    this.socket?.terminate();
-    this.settleAll();
+    this.#over = true;
+    this.#socket?.terminate();
+    this.#settleAll();
   }
 
-  private async connect(): Promise<void> {
-    while (!this.over && this.socket?.readyState !== WebSocket.OPEN) {
-      const socket = new WebSocket(this.url, this.codec.subprotocol, {
+  async #connect(): Promise<void> {
+    while (!this.#over && this.#socket?.readyState !== WebSocket.OPEN) {
+      const socket = new WebSocket(this.#url, this.#codec.subprotocol, {
         perMessageDeflate: false,
         maxPayload: RECEIVE_BYTES,
       });
-      this.socket = socket;
+      this.#socket = socket;
       socket.on('error', () => undefined);
-      socket.on('close', (code) => this.lost(socket, code));
+      socket.on('close', (code) => this.#lost(socket, code));
       socket.on('message', (data: Buffer, isBinary) => {
-        if (this.socket === socket) this.take(data, isBinary);
+        if (this.#socket === socket) this.#take(data, isBinary);
       });
       try {
         await once(socket, 'open');
-        this.send({ type: 'hello', client: this.id });
+        this.#send({ type: 'hello', client: this.id });
       } catch {
         await pause(RETRY_MS);
       }
     }
   }
 
-  private lost(socket: WebSocket, code: number): void {
-    if (this.socket !== socket || this.over) return;
-    this.count(`closed ${code}`);
-    this.documents.clear();
-    this.settleAll();
+  #lost(socket: WebSocket, code: number): void {
+    if (this.#socket !== socket || this.#over) return;
+    this.#count(`closed ${code}`);
+    this.#documents.clear();
+    this.#settleAll();
   }
 
-  private settleAll(): void {
-    for (const [, { waiting }] of this.documents) {
+  #settleAll(): void {
+    for (const [, { waiting }] of this.#documents) {
       for (const settle of waiting.values()) settle({ code: 'lost', open: true, retryMs: RETRY_MS });
       waiting.clear();
     }
-    for (const settle of this.pending) settle({ code: 'lost', open: true, retryMs: RETRY_MS });
-    this.pending.clear();
+    for (const settle of this.#pending) settle({ code: 'lost', open: true, retryMs: RETRY_MS });
+    this.#pending.clear();
   }
 
   /** All waiting requests, also those of documents that were closed since. */
-  private readonly pending = new Set<(answer: Answer) => void>();
+  readonly #pending = new Set<(answer: Answer) => void>();
 
-  private wait(document: OpenDocument, what: number): Promise<Answer> {
+  #wait(document: OpenDocument, what: number): Promise<Answer> {
     return new Promise((resolve) => {
       const settle = (answer: Answer): void => {
         clearTimeout(timer);
-        this.pending.delete(settle);
+        this.#pending.delete(settle);
         if (document.waiting.get(what) === settle) document.waiting.delete(what);
         resolve(answer);
       };
@@ -157,20 +157,20 @@ export class CostlyClient {
         settle({ code: 'none', open: true, retryMs: RETRY_MS });
       }, ANSWER_MS);
       document.waiting.set(what, settle);
-      this.pending.add(settle);
+      this.#pending.add(settle);
     });
   }
 
-  private take(data: Buffer, isBinary: boolean): void {
+  #take(data: Buffer, isBinary: boolean): void {
     const codec = isBinary ? msgpackCodec : jsonCodec;
     const message = readServerMessage(codec.decode(isBinary ? data : data.toString('utf8')));
     if (message === undefined) return;
     const document =
-      'doc' in message && message.doc !== undefined ? this.documents.get(message.doc) : undefined;
+      'doc' in message && message.doc !== undefined ? this.#documents.get(message.doc) : undefined;
     const settle = (what: number, answer: Answer): void => document?.waiting.get(what)?.(answer);
     switch (message.type) {
       case 'opened':
-        this.count('opened');
+        this.#count('opened');
         if (document === undefined) return;
         document.version = message.version;
         document.seq = Math.max(document.seq, message.lastSeq ?? 0);
@@ -180,40 +180,40 @@ export class CostlyClient {
         if (document !== undefined) document.version = message.version;
         for (const { client, seq } of message.ops) {
           if (client !== this.id) continue;
-          this.count('commit');
+          this.#count('commit');
           settle(seq, FINE);
         }
         return;
       case 'ack':
-        this.count('ack');
+        this.#count('ack');
         settle(message.seq, FINE);
         return;
       case 'reject':
-        this.count(message.code);
+        this.#count(message.code);
         settle(message.seq, FINE);
         return;
       case 'error': {
-        this.count(message.code);
+        this.#count(message.code);
         if (message.code === 'internal') this.faults.push(`${this.id}: ${message.message}`);
         const retryMs = message.retryAfterMs ?? RETRY_MS;
         settle(message.seq ?? OPENED, { code: message.code, open: true, retryMs });
         return;
       }
       case 'closed':
-        this.count(`closed ${message.code ?? ''}`);
-        if (message.code !== undefined) this.documents.delete(message.doc);
+        this.#count(`closed ${message.code ?? ''}`);
+        if (message.code !== undefined) this.#documents.delete(message.doc);
         return;
       default:
         return;
     }
   }
 
-  private count(code: string): void {
+  #count(code: string): void {
     this.answers[code] = (this.answers[code] ?? 0) + 1;
   }
 
-  private send(message: ClientMessage): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(this.codec.encode(message));
+  #send(message: ClientMessage): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(this.#codec.encode(message));
   }
 }
 

@@ -36,26 +36,26 @@ export class CrashLoad {
   /** Number of commits that the clients on the node itself received. */
   committed = 0;
   readonly docs: readonly string[];
-  private readonly proxies: LossyLines;
-  private readonly clients: BareClient[] = [];
-  private readonly editors: BareEditor[] = [];
-  private readonly forgetful: BareEditor[] = [];
-  private readonly sdkEditors: SdkEditor[] = [];
+  readonly #proxies: LossyLines;
+  readonly #clients: BareClient[] = [];
+  readonly #editors: BareEditor[] = [];
+  readonly #forgetful: BareEditor[] = [];
+  readonly #sdkEditors: SdkEditor[] = [];
 
   constructor(url: string, proxies: LossyLines, random: Random) {
-    this.proxies = proxies;
+    this.#proxies = proxies;
     const docs: string[] = [];
     for (const [index, kind] of [...KINDS, ...KINDS].entries()) {
       const doc = `crash/${kind}-${index}`;
       docs.push(doc);
       const open = { type: 'open', perSecond: PER_SECOND } as const;
       for (const encoding of ENCODINGS) {
-        const client = this.client({ url, client: `bare-${encoding}-${index}`, encoding, random });
+        const client = this.#client({ url, client: `bare-${encoding}-${index}`, encoding, random });
         const pace = encoding === 'json' ? ({ type: 'closed' } as const) : open;
         const onLatency = () => {
           this.committed += 1;
         };
-        this.editors.push(new BareEditor({ client, doc, kind, random, pace, onLatency }));
+        this.#editors.push(new BareEditor({ client, doc, kind, random, pace, onLatency }));
       }
       const encoding = ENCODINGS[Math.floor(index / KINDS.length)] ?? 'json';
       const forgets = {
@@ -65,31 +65,31 @@ export class CrashLoad {
         random,
         resume: false,
       };
-      const client = this.client(forgets);
-      this.forgetful.push(new BareEditor({ client, doc, kind, random, pace: open }));
+      const client = this.#client(forgets);
+      this.#forgetful.push(new BareEditor({ client, doc, kind, random, pace: open }));
       const clientId = `sdk-client-${index}`;
       const urls = [proxies.patient.socketUrl];
-      this.sdkEditors.push(new SdkEditor({ urls, clientId, doc, kind, random, pace: open }));
+      this.#sdkEditors.push(new SdkEditor({ urls, clientId, doc, kind, random, pace: open }));
     }
     this.docs = docs;
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.clients.map((client) => client.connect()));
-    for (const editor of [...this.editors, ...this.forgetful]) editor.start();
-    await Promise.all(this.sdkEditors.map((editor) => editor.start()));
+    await Promise.all(this.#clients.map((client) => client.connect()));
+    for (const editor of [...this.#editors, ...this.#forgetful]) editor.start();
+    await Promise.all(this.#sdkEditors.map((editor) => editor.start()));
   }
 
   /**
    * Takes the answers away from the clients behind the proxy, until they have made edits that get no answer.
    */
   async hush(): Promise<void> {
-    this.proxies.restless.hush();
-    this.proxies.patient.hush();
+    this.#proxies.restless.hush();
+    this.#proxies.patient.hush();
     const committed = this.committed + HUSHED_COMMITS * this.docs.length;
     const latest = performance.now() + HUSH_MOST_MS;
     while (performance.now() < latest) {
-      const made = this.forgetful.every(({ document }) => document.outstanding >= HUSHED_EDITS);
+      const made = this.#forgetful.every(({ document }) => document.outstanding >= HUSHED_EDITS);
       if (made && this.committed >= committed) return;
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
@@ -99,26 +99,26 @@ export class CrashLoad {
    * Makes no more edits; fulfilled when all edits have an answer, and all clients have seen the last of them.
    */
   async stop(): Promise<void> {
-    const bare = [...this.editors, ...this.forgetful];
-    await Promise.all([...bare, ...this.sdkEditors].map((editor) => editor.stop()));
+    const bare = [...this.#editors, ...this.#forgetful];
+    await Promise.all([...bare, ...this.#sdkEditors].map((editor) => editor.stop()));
     for (const { document } of bare) await document.opened();
   }
 
   records(): DocumentRecord[] {
     return [
-      ...this.clients.flatMap((client) => client.recorder.records()),
-      ...this.sdkEditors.flatMap((editor) => editor.records()),
+      ...this.#clients.flatMap((client) => client.recorder.records()),
+      ...this.#sdkEditors.flatMap((editor) => editor.records()),
     ];
   }
 
   close(): void {
-    for (const client of this.clients) client.stop();
-    for (const editor of this.sdkEditors) editor.close();
+    for (const client of this.#clients) client.stop();
+    for (const editor of this.#sdkEditors) editor.close();
   }
 
-  private client(options: BareClientOptions): BareClient {
+  #client(options: BareClientOptions): BareClient {
     const client = new BareClient({ ...options, backoffMostMs: BACKOFF_MOST_MS });
-    this.clients.push(client);
+    this.#clients.push(client);
     return client;
   }
 }

@@ -23,59 +23,59 @@ export interface CuttingProxyOptions {
 }
 
 export class CuttingProxy {
-  private readonly server: Server;
-  private readonly lines = new Set<Line>();
-  private readonly options: CuttingProxyOptions;
+  readonly #server: Server;
+  readonly #lines = new Set<Line>();
+  readonly #options: CuttingProxyOptions;
 
   private constructor(options: CuttingProxyOptions) {
-    this.options = options;
-    this.server = createServer((down) => this.join(down, dial(options.nodePort, '127.0.0.1')));
+    this.#options = options;
+    this.#server = createServer((down) => this.#join(down, dial(options.nodePort, '127.0.0.1')));
   }
 
   /** Listens on a port of its own; forwards to `nodePort` of this machine, also after that port was away. */
   static async open(options: CuttingProxyOptions): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(options);
-    proxy.server.listen(0, '127.0.0.1');
-    await once(proxy.server, 'listening');
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
     return proxy;
   }
 
   get socketUrl(): string {
-    const address = this.server.address();
+    const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the proxy is closed');
     return `ws://127.0.0.1:${address.port}/v1/socket`;
   }
 
   /** From now on no answer passes the present lines; they are cut when the node ends, or late. */
   hush(): void {
-    for (const line of this.lines) line.hush(true);
+    for (const line of this.#lines) line.hush(true);
   }
 
   close(): void {
-    this.server.close();
-    for (const line of [...this.lines]) line.cut();
+    this.#server.close();
+    for (const line of [...this.#lines]) line.cut();
   }
 
-  private join(down: Socket, up: Socket): void {
-    const line = new Line(down, up, this.options, () => this.lines.delete(line));
-    this.lines.add(line);
+  #join(down: Socket, up: Socket): void {
+    const line = new Line(down, up, this.#options, () => this.#lines.delete(line));
+    this.#lines.add(line);
   }
 }
 
 /** Moves only forward: talking → hushed → cut. */
 class Line {
-  private mode: 'talking' | 'hushed' | 'cut' = 'talking';
-  private readonly down: Socket;
-  private readonly up: Socket;
-  private readonly random: Random;
-  private readonly onCut: () => void;
-  private timer: NodeJS.Timeout | undefined;
+  #mode: 'talking' | 'hushed' | 'cut' = 'talking';
+  readonly #down: Socket;
+  readonly #up: Socket;
+  readonly #random: Random;
+  readonly #onCut: () => void;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(down: Socket, up: Socket, options: CuttingProxyOptions, onCut: () => void) {
-    this.down = down;
-    this.up = up;
-    this.random = options.random;
-    this.onCut = onCut;
+    this.#down = down;
+    this.#up = up;
+    this.#random = options.random;
+    this.#onCut = onCut;
     for (const socket of [down, up]) {
       socket.setNoDelay(true);
       socket.on('error', () => undefined);
@@ -84,35 +84,35 @@ class Line {
     up.pipe(down);
     down.on('close', () => this.cut());
     up.on('close', () => this.cut());
-    if (options.restless) this.timer = setTimeout(() => this.hush(false), this.random() * TALK_MOST_MS);
+    if (options.restless) this.#timer = setTimeout(() => this.hush(false), this.#random() * TALK_MOST_MS);
   }
 
   /** `held`: the line is not cut at the first lost answer. */
   hush(held: boolean): void {
-    if (this.mode === 'cut') return;
-    this.mode = 'hushed';
-    this.up.unpipe(this.down);
-    this.up.removeAllListeners('data');
-    if (held) this.up.resume();
-    else this.up.once('data', () => this.cutWithin(CUT_SOON_MS)).resume();
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.cut(), CUT_LATE_MS);
+    if (this.#mode === 'cut') return;
+    this.#mode = 'hushed';
+    this.#up.unpipe(this.#down);
+    this.#up.removeAllListeners('data');
+    if (held) this.#up.resume();
+    else this.#up.once('data', () => this.#cutWithin(CUT_SOON_MS)).resume();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.cut(), CUT_LATE_MS);
   }
 
   cut(): void {
-    if (this.mode === 'cut') return;
-    const said = this.mode === 'talking';
-    this.mode = 'cut';
-    clearTimeout(this.timer);
-    this.up.destroy();
+    if (this.#mode === 'cut') return;
+    const said = this.#mode === 'talking';
+    this.#mode = 'cut';
+    clearTimeout(this.#timer);
+    this.#up.destroy();
     // Data that the node sent before it ended still arrives.
-    if (said) this.down.destroySoon();
-    else this.down.destroy();
-    this.onCut();
+    if (said) this.#down.destroySoon();
+    else this.#down.destroy();
+    this.#onCut();
   }
 
-  private cutWithin(mostMs: number): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.cut(), this.random() * mostMs);
+  #cutWithin(mostMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.cut(), this.#random() * mostMs);
   }
 }

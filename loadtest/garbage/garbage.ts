@@ -59,22 +59,22 @@ export async function garbageRun(options: GarbageOptions): Promise<GarbageResult
 }
 
 class GarbageRun {
-  private readonly options: GarbageOptions;
-  private readonly random: Random;
-  private readonly answers: Record<string, number> = {};
-  private readonly closes: Record<string, number> = {};
-  private readonly faults: string[] = [];
-  private readonly sockets = new Set<WebSocket>();
-  private thrown = 0;
-  private over = false;
+  readonly #options: GarbageOptions;
+  readonly #random: Random;
+  readonly #answers: Record<string, number> = {};
+  readonly #closes: Record<string, number> = {};
+  readonly #faults: string[] = [];
+  readonly #sockets = new Set<WebSocket>();
+  #thrown = 0;
+  #over = false;
 
   constructor(options: GarbageOptions) {
-    this.options = options;
-    this.random = seededRandom(options.seed);
+    this.#options = options;
+    this.#random = seededRandom(options.seed);
   }
 
   async play(): Promise<GarbageResult> {
-    const { options } = this;
+    const options = this.#options;
     const before = (await options.memory?.()) ?? 0;
     let peak = before;
     const watch = setInterval(() => {
@@ -82,63 +82,63 @@ class GarbageRun {
         peak = Math.max(peak, bytes);
       });
     }, 200);
-    const bystanders = new Bystanders(options.url, 'garbage', this.random);
+    const bystanders = new Bystanders(options.url, 'garbage', this.#random);
     try {
       await bystanders.start();
-      for (const doc of bystanders.docs) await this.sleeper(doc);
-      const glutton = await this.glutton();
-      await Promise.all(Array.from({ length: options.throwers }, (_, index) => this.thrower(index)));
-      await this.brokenWire();
-      await this.mustBeClosed(glutton);
+      for (const doc of bystanders.docs) await this.#sleeper(doc);
+      const glutton = await this.#glutton();
+      await Promise.all(Array.from({ length: options.throwers }, (_, index) => this.#thrower(index)));
+      await this.#brokenWire();
+      await this.#mustBeClosed(glutton);
       await bystanders.stop();
       const after = (await options.memory?.()) ?? 0;
       peak = Math.max(peak, after);
-      if (peak - before > MOST_GROWTH_BYTES) this.faults.push(`memory grew by ${peak - before} bytes`);
-      this.faults.push(...(await bystanders.faults()));
+      if (peak - before > MOST_GROWTH_BYTES) this.#faults.push(`memory grew by ${peak - before} bytes`);
+      this.#faults.push(...(await bystanders.faults()));
       return {
-        thrown: this.thrown,
-        answers: this.answers,
-        closes: this.closes,
-        faults: this.faults,
+        thrown: this.#thrown,
+        answers: this.#answers,
+        closes: this.#closes,
+        faults: this.#faults,
         bystanders: summarize(bystanders.latencies),
         memory: options.memory === undefined ? undefined : { before, peak, after },
       };
     } finally {
       clearInterval(watch);
-      this.over = true;
-      for (const socket of this.sockets) socket.terminate();
+      this.#over = true;
+      for (const socket of this.#sockets) socket.terminate();
       bystanders.close();
     }
   }
 
   /** Reconnects after each close, until all frames have been thrown. */
-  private async thrower(index: number): Promise<void> {
-    for (let round = 0; !this.over && this.thrown < this.options.frames; round++) {
+  async #thrower(index: number): Promise<void> {
+    for (let round = 0; !this.#over && this.#thrown < this.#options.frames; round++) {
       const encoding = (index + round) % 2 === 0 ? 'json' : 'msgpack';
-      const socket = await this.dial(encoding);
-      if (this.random() < 0.9) await this.greet(socket, encoding, index);
-      await this.burst(socket, encoding, index);
+      const socket = await this.#dial(encoding);
+      if (this.#random() < 0.9) await this.#greet(socket, encoding, index);
+      await this.#burst(socket, encoding, index);
       socket.terminate();
-      this.options.onProgress?.(this.thrown);
+      this.#options.onProgress?.(this.#thrown);
     }
   }
 
   /** Throws until the socket is closed or the server has answered a ping behind all the frames. */
-  private async burst(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
+  async #burst(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
     for (let sent = 0; sent < BURST && socket.readyState === WebSocket.OPEN; sent++) {
       const doc = `garbage/doc-${index}`;
-      const big = this.random() < 0.002;
-      const payload = big ? oversize(encoding, 2 << 20) : badMessage(this.random, encoding, doc).payload;
-      const wrongType = this.random() < 0.01;
-      this.thrown += 1;
+      const big = this.#random() < 0.002;
+      const payload = big ? oversize(encoding, 2 << 20) : badMessage(this.#random, encoding, doc).payload;
+      const wrongType = this.#random() < 0.01;
+      this.#thrown += 1;
       socket.send(payload, { binary: wrongType ? encoding === 'json' : encoding === 'msgpack' });
       // Lets answers arrive between the frames.
       if (sent % 8 === 7) await new Promise((resolve) => setImmediate(resolve));
     }
-    await this.answered(socket, `a burst in ${encoding}`);
+    await this.#answered(socket, `a burst in ${encoding}`);
   }
 
-  private async answered(socket: WebSocket, what: string): Promise<void> {
+  async #answered(socket: WebSocket, what: string): Promise<void> {
     if (socket.readyState === WebSocket.CLOSED) return;
     const answer = new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), ANSWER_MS);
@@ -150,48 +150,48 @@ class GarbageRun {
       socket.once('close', heard);
       if (socket.readyState === WebSocket.OPEN) socket.ping();
     });
-    if (!(await answer)) this.faults.push(`no answer to ${what}`);
+    if (!(await answer)) this.#faults.push(`no answer to ${what}`);
   }
 
-  private async dial(encoding: 'json' | 'msgpack'): Promise<WebSocket> {
+  async #dial(encoding: 'json' | 'msgpack'): Promise<WebSocket> {
     const subprotocol = encoding === 'json' ? SUBPROTOCOL_JSON : SUBPROTOCOL_MSGPACK;
-    const socket = new WebSocket(this.options.url, subprotocol, { perMessageDeflate: false });
-    this.sockets.add(socket);
+    const socket = new WebSocket(this.#options.url, subprotocol, { perMessageDeflate: false });
+    this.#sockets.add(socket);
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
-      this.sockets.delete(socket);
-      this.closes[code] = (this.closes[code] ?? 0) + 1;
-      if (!CLOSES.has(code)) this.faults.push(`closed with ${code}`);
+      this.#sockets.delete(socket);
+      this.#closes[code] = (this.#closes[code] ?? 0) + 1;
+      if (!CLOSES.has(code)) this.#faults.push(`closed with ${code}`);
     });
-    socket.on('message', (data: Buffer, isBinary) => this.heard(data, isBinary));
+    socket.on('message', (data: Buffer, isBinary) => this.#heard(data, isBinary));
     await once(socket, 'open');
     return socket;
   }
 
-  private heard(data: Buffer, isBinary: boolean): void {
+  #heard(data: Buffer, isBinary: boolean): void {
     const message = isBinary ? msgpackCodec.decode(data) : jsonCodec.decode(data.toString('utf8'));
     const code =
       message.type === 'error' || message.type === 'reject' ? String(message.code) : String(message.type);
-    this.answers[code] = (this.answers[code] ?? 0) + 1;
+    this.#answers[code] = (this.#answers[code] ?? 0) + 1;
     if (message.type !== 'error' && message.type !== 'reject') return;
     if (!Object.hasOwn(ERROR_CODES, code) || code === 'internal')
-      this.faults.push(`told ${JSON.stringify(message).slice(0, 300)}`);
+      this.#faults.push(`told ${JSON.stringify(message).slice(0, 300)}`);
   }
 
-  private async greet(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
+  async #greet(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
     const codec = encoding === 'json' ? jsonCodec : msgpackCodec;
     const kind = (['json', 'rich-text', 'yjs'] as const)[index % 3] ?? 'json';
     socket.send(codec.encode({ type: 'hello', client: `garbage-${index}` }));
     socket.send(codec.encode({ type: 'open', doc: `garbage/doc-${index}`, kind }));
-    await this.answered(socket, 'a hello');
+    await this.#answered(socket, 'a hello');
   }
 
   /**
    * Subscribes and never reads again: the server has to close the socket, and may not buffer without bound.
    */
-  private async sleeper(doc: string): Promise<void> {
-    const socket = await this.dial('json');
-    socket.send(jsonCodec.encode({ type: 'hello', client: `sleeper-${Math.floor(this.random() * 1e6)}` }));
+  async #sleeper(doc: string): Promise<void> {
+    const socket = await this.#dial('json');
+    socket.send(jsonCodec.encode({ type: 'hello', client: `sleeper-${Math.floor(this.#random() * 1e6)}` }));
     socket.send(jsonCodec.encode({ type: 'open', doc }));
     await once(socket, 'message');
     socket.pause();
@@ -201,21 +201,21 @@ class GarbageRun {
    * Subscribes to a document of large patches and reads nothing; then opens it again and again on another
    * socket.
    */
-  private async glutton(): Promise<WebSocket> {
-    const { url } = this.options;
-    const doc = `garbage/large-${Math.floor(this.random() * 1e9)}`;
+  async #glutton(): Promise<WebSocket> {
+    const { url } = this.#options;
+    const doc = `garbage/large-${Math.floor(this.#random() * 1e9)}`;
     const author = new BareClient({
       url,
       client: 'large-author',
       encoding: 'json',
-      random: this.random,
+      random: this.#random,
       replicas: false,
     });
     await author.connect();
     const document = author.open(doc, { kind: 'rich-text' });
     await document.opened();
     await document.decided(document.submit([{ insert: LARGE }], 0));
-    const socket = await this.dial('json');
+    const socket = await this.#dial('json');
     socket.send(jsonCodec.encode({ type: 'hello', client: 'glutton-01' }));
     socket.send(jsonCodec.encode({ type: 'open', doc }));
     await once(socket, 'message');
@@ -224,13 +224,13 @@ class GarbageRun {
       await document.decided(document.submit([{ insert: LARGE }, { delete: LARGE.length }]));
     }
     author.stop();
-    await this.askAgain(doc);
+    await this.#askAgain(doc);
     return socket;
   }
 
   /** Opens and closes as fast as it can send, and reads nothing meanwhile. */
-  private async askAgain(doc: string): Promise<void> {
-    const socket = await this.dial('msgpack');
+  async #askAgain(doc: string): Promise<void> {
+    const socket = await this.#dial('msgpack');
     socket.send(msgpackCodec.encode({ type: 'hello', client: 'asker-0001' }));
     await once(socket, 'message');
     socket.pause();
@@ -239,12 +239,12 @@ class GarbageRun {
       socket.send(msgpackCodec.encode({ type: 'close', doc }));
     }
     socket.resume();
-    await this.answered(socket, 'a flood of opens');
+    await this.#answered(socket, 'a flood of opens');
     socket.terminate();
   }
 
   /** Checks a socket that the server had to give up: once it reads again it finds itself closed. */
-  private async mustBeClosed(socket: WebSocket): Promise<void> {
+  async #mustBeClosed(socket: WebSocket): Promise<void> {
     const closed = new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), ANSWER_MS);
       socket.once('close', () => {
@@ -253,15 +253,15 @@ class GarbageRun {
       });
     });
     socket.resume();
-    if (!(await closed)) this.faults.push('a client that reads nothing was not closed');
+    if (!(await closed)) this.#faults.push('a client that reads nothing was not closed');
   }
 
   /**
    * Sends each breach of RFC 6455 on a socket of its own; the server must close it or wait for more, and
    * live.
    */
-  private async brokenWire(): Promise<void> {
-    const { hostname, port, pathname } = new URL(this.options.url);
+  async #brokenWire(): Promise<void> {
+    const { hostname, port, pathname } = new URL(this.#options.url);
     for (const { bytes } of [...BAD_WIRE, ...BAD_WIRE]) {
       const socket = connect(Number(port), hostname);
       socket.on('error', () => undefined);
@@ -272,7 +272,7 @@ class GarbageRun {
       await firstBytes(socket);
       socket.resume();
       socket.write(bytes);
-      this.thrown += 1;
+      this.#thrown += 1;
       await new Promise((resolve) => setImmediate(resolve));
       socket.end();
       socket.destroySoon();

@@ -32,74 +32,79 @@ const MOVE_MS = 1000;
 const SETTLE_MS = 3000;
 
 class Readers {
-  private readonly order: PresenceOrder;
-  private readonly sockets: WebSocket[] = [];
-  private readonly sentAt = new Map<string, number>();
-  private readonly latencies: number[] = [];
-  private readonly faults: string[] = [];
-  private readonly timers: NodeJS.Timeout[] = [];
-  private sent = 0;
-  private received = 0;
-  private frames = 0;
-  private bytes = 0;
-  private isCounting = false;
-  private isOver = false;
+  readonly #order: PresenceOrder;
+  readonly #sockets: WebSocket[] = [];
+  readonly #sentAt = new Map<string, number>();
+  readonly #latencies: number[] = [];
+  readonly #faults: string[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #sent = 0;
+  #received = 0;
+  #frames = 0;
+  #bytes = 0;
+  #isCounting = false;
+  #isOver = false;
   /** Bytes of a frame beyond its states, and bytes of a state. Known from the shapes below. */
-  private readonly around: number;
-  private readonly each: number;
+  readonly #around: number;
+  readonly #each: number;
 
   constructor(order: PresenceOrder) {
-    this.order = order;
-    this.around = frameOf(order.doc, []).length;
-    this.each = frameOf(order.doc, [stateOf(0, 0)]).length - this.around;
+    this.#order = order;
+    this.#around = frameOf(order.doc, []).length;
+    this.#each = frameOf(order.doc, [stateOf(0, 0)]).length - this.#around;
   }
 
   async open(): Promise<void> {
-    const { readers } = this.order;
+    const { readers } = this.#order;
     for (let from = 0; from < readers; from += AT_ONCE) {
       const many = Math.min(AT_ONCE, readers - from);
-      await Promise.all(Array.from({ length: many }, (_, place) => this.openOne(from + place)));
+      await Promise.all(Array.from({ length: many }, (_, place) => this.#openOne(from + place)));
     }
   }
 
   /** From here on states are counted. Every reader begins to move at its own time within a second. */
   begin(): void {
-    this.isCounting = true;
-    for (const [index, socket] of this.sockets.entries()) {
+    this.#isCounting = true;
+    for (const [index, socket] of this.#sockets.entries()) {
       let number = 0;
       const move = (): void => {
-        if (this.isOver || socket.readyState !== WebSocket.OPEN) return;
+        if (this.#isOver || socket.readyState !== WebSocket.OPEN) return;
         number++;
         const [client, data] = stateOf(index, number);
-        this.sentAt.set(`${client}/${data.at}`, performance.now());
-        this.sent++;
-        socket.send(jsonCodec.encode({ type: 'presence', doc: this.order.doc, data }));
+        this.#sentAt.set(`${client}/${data.at}`, performance.now());
+        this.#sent++;
+        socket.send(jsonCodec.encode({ type: 'presence', doc: this.#order.doc, data }));
       };
       const first = setTimeout(
         () => {
           move();
-          this.timers.push(setInterval(move, MOVE_MS));
+          this.#timers.push(setInterval(move, MOVE_MS));
         },
-        (MOVE_MS * index) / this.order.readers,
+        (MOVE_MS * index) / this.#order.readers,
       );
-      this.timers.push(first);
+      this.#timers.push(first);
     }
   }
 
   async end(): Promise<PresenceReport> {
-    this.isOver = true;
-    for (const timer of this.timers) clearTimeout(timer);
+    this.#isOver = true;
+    for (const timer of this.#timers) clearTimeout(timer);
     await pause(SETTLE_MS);
-    this.isCounting = false;
-    const { sent, received, frames, bytes, latencies, faults } = this;
-    for (const socket of this.sockets) socket.terminate();
+    this.#isCounting = false;
+    const sent = this.#sent;
+    const received = this.#received;
+    const frames = this.#frames;
+    const bytes = this.#bytes;
+    const latencies = this.#latencies;
+    const faults = this.#faults;
+    for (const socket of this.#sockets) socket.terminate();
     return { sent, received, frames, bytes, latencies, faults };
   }
 
-  private openOne(index: number): Promise<void> {
-    const { url, doc, witnesses } = this.order;
+  #openOne(index: number): Promise<void> {
+    const { url, doc, witnesses } = this.#order;
     const socket = new WebSocket(url, jsonCodec.subprotocol, { perMessageDeflate: false });
-    this.sockets[index] = socket;
+    this.#sockets[index] = socket;
     const [client] = stateOf(index, 0);
     const witness = index < witnesses ? new Map<string, number>() : undefined;
     return new Promise((resolve, reject) => {
@@ -109,43 +114,43 @@ class Readers {
         socket.send(jsonCodec.encode({ type: 'open', doc, kind: 'json' }));
       });
       socket.on('close', (code) => {
-        if (!this.isOver) this.fault(`${client}: closed ${code}`);
+        if (!this.#isOver) this.#fault(`${client}: closed ${code}`);
       });
       socket.on('message', (data: Buffer) => {
         const head = data.toString('latin1', 0, 20);
         if (head.startsWith('{"type":"opened"')) resolve();
-        else if (head.startsWith('{"type":"error"')) this.fault(`${client}: ${data.toString()}`);
-        else if (head.startsWith('{"type":"presence"')) this.take(client, data, witness);
+        else if (head.startsWith('{"type":"error"')) this.#fault(`${client}: ${data.toString()}`);
+        else if (head.startsWith('{"type":"presence"')) this.#take(client, data, witness);
       });
     });
   }
 
-  private take(client: string, data: Buffer, witness: Map<string, number> | undefined): void {
-    if (!this.isCounting) return;
+  #take(client: string, data: Buffer, witness: Map<string, number> | undefined): void {
+    if (!this.#isCounting) return;
     // The states have commas between them.
-    const states = (data.length - this.around + 1) / (this.each + 1);
-    if (!Number.isInteger(states)) this.fault(`${client}: a frame of ${data.length} bytes`);
-    this.received += states;
-    this.frames++;
-    this.bytes += data.length;
-    if (witness !== undefined) this.examine(client, data, witness);
+    const states = (data.length - this.#around + 1) / (this.#each + 1);
+    if (!Number.isInteger(states)) this.#fault(`${client}: a frame of ${data.length} bytes`);
+    this.#received += states;
+    this.#frames++;
+    this.#bytes += data.length;
+    if (witness !== undefined) this.#examine(client, data, witness);
   }
 
-  private examine(client: string, data: Buffer, witness: Map<string, number>): void {
+  #examine(client: string, data: Buffer, witness: Map<string, number>): void {
     const now = performance.now();
     const { states } = JSON.parse(data.toString()) as { states: Record<string, { at: string }> };
     for (const [mover, { at }] of Object.entries(states)) {
       const number = Number(at);
       const last = witness.get(mover) ?? 0;
-      if (number !== last + 1) this.fault(`${client} got ${number} of ${mover} after ${last}`);
+      if (number !== last + 1) this.#fault(`${client} got ${number} of ${mover} after ${last}`);
       witness.set(mover, number);
-      const sent = this.sentAt.get(`${mover}/${at}`);
-      if (sent !== undefined) this.latencies.push(now - sent);
+      const sent = this.#sentAt.get(`${mover}/${at}`);
+      if (sent !== undefined) this.#latencies.push(now - sent);
     }
   }
 
-  private fault(line: string): void {
-    if (this.faults.length < 100) this.faults.push(line);
+  #fault(line: string): void {
+    if (this.#faults.length < 100) this.#faults.push(line);
   }
 }
 

@@ -42,38 +42,38 @@ export class AgentRun {
   readonly client: BareClient;
   readonly author: Author;
   readonly document: BareDocument;
-  private readonly shared: SharedRun;
-  private readonly agent: number;
-  private readonly own: readonly PlanStep[];
+  readonly #shared: SharedRun;
+  readonly #agent: number;
+  readonly #own: readonly PlanStep[];
   /** For each own step, the newest version by another author before it. */
-  private readonly waitsFor: readonly number[];
-  private readonly seqs = new Map<number, PlanStep>();
-  private readonly underway = new Map<number, Sent>();
-  private again: Sent[] = [];
-  private next = 0;
-  private committed = 0;
+  readonly #waitsFor: readonly number[];
+  readonly #seqs = new Map<number, PlanStep>();
+  readonly #underway = new Map<number, Sent>();
+  #again: Sent[] = [];
+  #next = 0;
+  #committed = 0;
   /** For each agent, its received steps, and how many of them from the first on are without gap. */
-  private readonly received: { readonly nth: Set<number>; upTo: number }[];
-  private began = 0;
-  private sentCount = 0;
-  private timer: NodeJS.Timeout | undefined;
-  private readonly done = deferred<void>();
+  readonly #received: { readonly nth: Set<number>; upTo: number }[];
+  #began = 0;
+  #sentCount = 0;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #done = deferred<void>();
 
   constructor(shared: SharedRun, agent: number, client: BareClient, author: Author) {
-    this.shared = shared;
-    this.agent = agent;
+    this.#shared = shared;
+    this.#agent = agent;
     this.client = client;
     this.author = author;
-    this.own = shared.plan.byAgent[agent] ?? [];
-    this.waitsFor = newestOfOthers(shared.plan, agent);
-    this.received = shared.plan.byAgent.map(() => ({ nth: new Set(), upTo: 0 }));
-    shared.steps.set(client.options.client, this.seqs);
+    this.#own = shared.plan.byAgent[agent] ?? [];
+    this.#waitsFor = newestOfOthers(shared.plan, agent);
+    this.#received = shared.plan.byAgent.map(() => ({ nth: new Set(), upTo: 0 }));
+    shared.steps.set(client.options.client, this.#seqs);
     this.document = client.open(shared.doc, {
       kind: shared.kind,
       listener: {
-        opened: (message) => this.guarded(() => this.opened(message)),
-        committed: (version, ops) => this.guarded(() => this.take(version, ops)),
-        decided: (submit) => this.guarded(() => this.decided(submit)),
+        opened: (message) => this.#guarded(() => this.#opened(message)),
+        committed: (version, ops) => this.#guarded(() => this.#take(version, ops)),
+        decided: (submit) => this.#guarded(() => this.#decided(submit)),
       },
     });
   }
@@ -85,23 +85,24 @@ export class AgentRun {
 
   /** Fulfilled when every own step has been committed. */
   play(): Promise<void> {
-    this.began = performance.now();
-    if (this.own.length === 0) this.done.resolve();
-    this.guarded(() => this.pump());
-    return this.done.promise;
+    this.#began = performance.now();
+    if (this.#own.length === 0) this.#done.resolve();
+    this.#guarded(() => this.#pump());
+    return this.#done.promise;
   }
 
-  private opened(message: Opened): void {
-    if ('ops' in message) this.take(message.version, message.ops);
+  #opened(message: Opened): void {
+    if ('ops' in message) this.#take(message.version, message.ops);
     else if (message.version > 0) {
       throw new Error(
-        `${this.shared.doc} is at version ${message.version}: it has been edited, or its history is gone`,
+        `${this.#shared.doc} is at version ${message.version}: it has been edited, or its history is gone`,
       );
     }
   }
 
-  private take(version: number, ops: readonly CommittedOp[]): void {
-    const { shared, agent } = this;
+  #take(version: number, ops: readonly CommittedOp[]): void {
+    const shared = this.#shared;
+    const agent = this.#agent;
     for (const [place, { client, seq, op }] of ops.entries()) {
       const at = version - ops.length + 1 + place;
       const step = shared.steps.get(client)?.get(seq);
@@ -109,84 +110,84 @@ export class AgentRun {
       if (shared.kind === 'rich-text' && step.version !== at) {
         throw new Error(`version ${at} is the step that was to become ${step.version}`);
       }
-      this.note(step);
+      this.#note(step);
       if (step.agent !== agent) this.author.receive(step, shared.kind === 'yjs' ? (wireBytes(op) ?? op) : op);
     }
     if (agent === 0) shared.onProgress?.(version);
-    this.pump();
+    this.#pump();
   }
 
-  private note(step: PlanStep): void {
-    const received = this.received[step.agent];
+  #note(step: PlanStep): void {
+    const received = this.#received[step.agent];
     if (received === undefined) return;
     received.nth.add(step.nth);
     while (received.nth.delete(received.upTo)) received.upTo += 1;
   }
 
-  private decided(submit: SubmitRecord): void {
-    const sent = this.underway.get(submit.seq);
+  #decided(submit: SubmitRecord): void {
+    const sent = this.#underway.get(submit.seq);
     if (sent === undefined) return;
-    this.underway.delete(submit.seq);
+    this.#underway.delete(submit.seq);
     const { fate } = submit;
     if (fate.type === 'ok') {
-      this.committed += 1;
-      if (this.committed === this.own.length) this.done.resolve();
+      this.#committed += 1;
+      if (this.#committed === this.#own.length) this.#done.resolve();
     } else if (fate.type === 'rejected' && (fate.code === 'version-unknown' || fate.code === 'seq-used')) {
-      this.again.push(sent);
+      this.#again.push(sent);
     } else {
       throw new Error(`transaction ${sent.step.txn}, seq ${submit.seq}: ${told(fate)}`);
     }
-    this.pump();
+    this.#pump();
   }
 
-  private pump(): void {
-    if (!this.document.live || this.timer !== undefined) return;
-    if (this.again.length > 0) {
-      if (this.underway.size > 0) return;
-      const again = this.again.sort((left, right) => left.step.version - right.step.version);
-      this.again = [];
-      for (const sent of again) this.send(sent);
+  #pump(): void {
+    if (!this.document.live || this.#timer !== undefined) return;
+    if (this.#again.length > 0) {
+      if (this.#underway.size > 0) return;
+      const again = this.#again.sort((left, right) => left.step.version - right.step.version);
+      this.#again = [];
+      for (const sent of again) this.#send(sent);
     }
     const { inflight = 1, submitsPerSecond = 1 } = this.client.limits ?? {};
     for (;;) {
-      const step = this.own[this.next];
-      if (step === undefined || this.underway.size >= inflight || !this.mayMake(step)) return;
-      const due = ((performance.now() - this.began) / 1000) * submitsPerSecond * PACE;
-      if (this.sentCount > due + inflight / 2) {
-        this.timer = setTimeout(() => {
-          this.timer = undefined;
-          this.guarded(() => this.pump());
+      const step = this.#own[this.#next];
+      if (step === undefined || this.#underway.size >= inflight || !this.#mayMake(step)) return;
+      const due = ((performance.now() - this.#began) / 1000) * submitsPerSecond * PACE;
+      if (this.#sentCount > due + inflight / 2) {
+        this.#timer = setTimeout(() => {
+          this.#timer = undefined;
+          this.#guarded(() => this.#pump());
         }, PACE_TICK_MS);
         return;
       }
-      const patch = this.author.edit(step, this.shared.trace.txns[step.txn]?.patches ?? []);
+      const patch = this.author.edit(step, this.#shared.trace.txns[step.txn]?.patches ?? []);
       if (patch.base === step.prefix) this.exact += 1;
       if (patch.base !== undefined && patch.base < step.version - 1) this.transformed += 1;
-      this.next += 1;
-      this.send({ step, patch });
+      this.#next += 1;
+      this.#send({ step, patch });
     }
   }
 
-  private mayMake(step: PlanStep): boolean {
-    if (this.shared.kind === 'rich-text') return this.document.version >= (this.waitsFor[step.nth] ?? 0);
+  #mayMake(step: PlanStep): boolean {
+    if (this.#shared.kind === 'rich-text') return this.document.version >= (this.#waitsFor[step.nth] ?? 0);
     return step.seen.every(
-      (count, agent) => agent === this.agent || (this.received[agent]?.upTo ?? 0) >= count,
+      (count, agent) => agent === this.#agent || (this.#received[agent]?.upTo ?? 0) >= count,
     );
   }
 
-  private send(sent: Sent): void {
+  #send(sent: Sent): void {
     const seq = this.document.submit(sent.patch.op, sent.patch.base);
-    this.seqs.set(seq, sent.step);
-    this.underway.set(seq, sent);
-    this.sentCount += 1;
+    this.#seqs.set(seq, sent.step);
+    this.#underway.set(seq, sent);
+    this.#sentCount += 1;
   }
 
-  private guarded(run: () => void): void {
+  #guarded(run: () => void): void {
     try {
       run();
     } catch (error) {
-      clearTimeout(this.timer);
-      this.shared.fail(error instanceof Error ? error : new Error(String(error)));
+      clearTimeout(this.#timer);
+      this.#shared.fail(error instanceof Error ? error : new Error(String(error)));
     }
   }
 }

@@ -7,21 +7,21 @@ const STEP_MS = 50;
 
 export class Course {
   readonly lastsMs: number;
-  private readonly stages: readonly Stage[];
+  readonly #stages: readonly Stage[];
 
   constructor(stages: readonly Stage[]) {
-    this.stages = stages;
+    this.#stages = stages;
     this.lastsMs = stages.reduce((sum, { lastsMs }) => sum + lastsMs, 0);
   }
 
   /** Share of the clients that are connected. */
   clientsAt(ms: number): number {
-    return this.valueAt(ms, 'clients');
+    return this.#valueAt(ms, 'clients');
   }
 
   /** Factor of the rate of edits. */
   typingAt(ms: number): number {
-    return this.valueAt(ms, 'typing');
+    return this.#valueAt(ms, 'typing');
   }
 
   /** The time at which `workMs` of typing at the factor 1 are over; undefined past the end of the run. */
@@ -38,10 +38,10 @@ export class Course {
     return undefined;
   }
 
-  private valueAt(ms: number, name: 'clients' | 'typing'): number {
+  #valueAt(ms: number, name: 'clients' | 'typing'): number {
     let began = 0;
     let before = 0;
-    for (const stage of this.stages) {
+    for (const stage of this.#stages) {
       const value = stage[name];
       if (ms < began + stage.lastsMs) {
         if (stage.change === 'step') return value;

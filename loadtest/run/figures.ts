@@ -64,31 +64,31 @@ export const decodeHistogram = (text: string): Histogram => decodeFromCompressed
 
 export class Figures {
   readonly counts: Record<CountName, number>;
-  private readonly histograms: Record<TimeName, Histogram>;
-  private readonly loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  private cpu = process.cpuUsage();
-  private since = performance.now();
+  readonly #histograms: Record<TimeName, Histogram>;
+  readonly #loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #cpu = process.cpuUsage();
+  #since = performance.now();
 
   constructor() {
     this.counts = noCounts();
-    this.histograms = {
+    this.#histograms = {
       commit: newHistogram(),
       delivery: newHistogram(),
       open: newHistogram(),
       late: newHistogram(),
     };
-    this.loop.enable();
+    this.#loop.enable();
   }
 
   time(name: TimeName, ms: number): void {
-    recordMs(this.histograms[name], ms);
+    recordMs(this.#histograms[name], ms);
   }
 
   /** The counts and times since the last call. */
   take(second: number, state: Pick<ProcessSecond, 'connected' | 'errors' | 'losses'>): ProcessSecond {
     const times: Partial<Record<TimeName, string>> = {};
     for (const name of TIMES) {
-      const histogram = this.histograms[name];
+      const histogram = this.#histograms[name];
       if (histogram.totalCount === 0) continue;
       times[name] = encodeHistogram(histogram);
       histogram.reset();
@@ -96,13 +96,13 @@ export class Figures {
     const counts = { ...this.counts };
     Object.assign(this.counts, noCounts());
     // The monitor's own timer waits for its resolution each time.
-    const loopDelayMs = Math.max(0, this.loop.percentile(99) / 1e6 - RESOLUTION_MS);
-    this.loop.reset();
+    const loopDelayMs = Math.max(0, this.#loop.percentile(99) / 1e6 - RESOLUTION_MS);
+    this.#loop.reset();
     const now = performance.now();
-    const { user, system } = process.cpuUsage(this.cpu);
-    const cpu = (user + system) / MICROSECONDS / Math.max(1, now - this.since);
-    this.cpu = process.cpuUsage();
-    this.since = now;
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const cpu = (user + system) / MICROSECONDS / Math.max(1, now - this.#since);
+    this.#cpu = process.cpuUsage();
+    this.#since = now;
     return { second, counts, times, loopDelayMs, cpu, ...state };
   }
 }

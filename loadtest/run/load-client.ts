@@ -40,44 +40,44 @@ export class LoadClient {
   dropped = 0;
   /** Rejections by code. */
   readonly rejections = new Map<string, number>();
-  private readonly options: LoadClientOptions;
-  private readonly waiting: { readonly at: number; readonly stroke: Stroke | undefined }[] = [];
+  readonly #options: LoadClientOptions;
+  readonly #waiting: { readonly at: number; readonly stroke: Stroke | undefined }[] = [];
   /** Time at which the beginning of the run was, by performance.now(). */
-  private began = 0;
-  private isTyping = false;
-  private isPresent = false;
-  private hasConnected = false;
+  #began = 0;
+  #isTyping = false;
+  #isPresent = false;
+  #hasConnected = false;
   /** Edits without an answer: the time at which each was due, by its seq. */
-  private readonly unanswered = new Map<number, number>();
+  readonly #unanswered = new Map<number, number>();
   /** Time since which the client is due, until its document is open. */
-  private dueSince: number | undefined;
-  private readonly timers = new Map<'edit' | 'presence' | 'churn', NodeJS.Timeout>();
+  #dueSince: number | undefined;
+  readonly #timers = new Map<'edit' | 'presence' | 'churn', NodeJS.Timeout>();
 
   constructor(options: LoadClientOptions) {
-    this.options = options;
+    this.#options = options;
     this.client = options.client;
     const { doc, kind, editor, figures } = options;
     this.document = options.client.open(doc, {
       kind,
       listener: {
         opened: (message) => {
-          if (this.dueSince !== undefined) figures.time('open', performance.now() - this.dueSince);
-          this.dueSince = undefined;
-          if ('ops' in message) for (const { op } of message.ops) editor?.edits.take(this.bytes(op));
-          else editor?.edits.reset(this.bytes(message.snapshot));
-          this.make();
+          if (this.#dueSince !== undefined) figures.time('open', performance.now() - this.#dueSince);
+          this.#dueSince = undefined;
+          if ('ops' in message) for (const { op } of message.ops) editor?.edits.take(this.#bytes(op));
+          else editor?.edits.reset(this.#bytes(message.snapshot));
+          this.#make();
         },
         committed: (_version, ops) => {
           const now = performance.now();
           for (const { client, seq, op } of ops) {
-            editor?.edits.take(this.bytes(op));
+            editor?.edits.take(this.#bytes(op));
             if (client === this.client.options.client) continue;
             figures.counts.delivered += 1;
             const at = options.due.of(client, seq);
             if (at !== undefined) figures.time('delivery', now - at);
           }
         },
-        decided: (submit) => this.decided(submit),
+        decided: (submit) => this.#decided(submit),
         presence: (states) => {
           figures.counts.presenceReceived += Object.keys(states).length;
         },
@@ -86,130 +86,130 @@ export class LoadClient {
   }
 
   get isConnected(): boolean {
-    return this.isPresent;
+    return this.#isPresent;
   }
 
   /** Edits that have no answer, or are not made yet. */
   get outstanding(): number {
-    return this.waiting.length + this.document.outstanding;
+    return this.#waiting.length + this.document.outstanding;
   }
 
   /** Connects before the run begins; not timed. */
   async arriveEarly(): Promise<void> {
-    this.isPresent = true;
-    this.hasConnected = true;
+    this.#isPresent = true;
+    this.#hasConnected = true;
     await this.client.connect();
     await this.document.opened();
   }
 
   /** `began`: when the run begins. */
   begin(began: number): void {
-    this.began = began;
-    const { editor, scenario, random } = this.options;
-    this.isTyping = true;
-    if (editor !== undefined) this.scheduleEdit(0);
+    this.#began = began;
+    const { editor, scenario, random } = this.#options;
+    this.#isTyping = true;
+    if (editor !== undefined) this.#scheduleEdit(0);
     const { everyMs } = scenario.presence;
-    if (everyMs > 0) this.schedulePresence(random() * everyMs);
-    if (this.isPresent) this.scheduleLeave();
+    if (everyMs > 0) this.#schedulePresence(random() * everyMs);
+    if (this.#isPresent) this.#scheduleLeave();
   }
 
   /** Connects because the course of the run says so. `at`: when it was due. */
   arrive(at: number): void {
-    if (this.isPresent) return;
-    this.isPresent = true;
-    this.dueSince = at;
+    if (this.#isPresent) return;
+    this.#isPresent = true;
+    this.#dueSince = at;
     // A refusal shows in the counts of errors and losses.
-    if (this.hasConnected) this.client.comeBack();
+    if (this.#hasConnected) this.client.comeBack();
     else this.client.connect().catch(() => undefined);
-    this.hasConnected = true;
-    this.scheduleLeave();
+    this.#hasConnected = true;
+    this.#scheduleLeave();
   }
 
   /** Leaves without a close frame, when its edits have their answers. */
   leave(): void {
-    clearTimeout(this.timers.get('churn'));
-    if (!this.isPresent) return;
-    this.isPresent = false;
-    this.goWhenQuiet(() => undefined);
+    clearTimeout(this.#timers.get('churn'));
+    if (!this.#isPresent) return;
+    this.#isPresent = false;
+    this.#goWhenQuiet(() => undefined);
   }
 
   /** The connection is cut at once, as by a fault of the network; the client comes back by itself. */
   drop(): void {
-    if (!this.isPresent || !this.client.live) return;
+    if (!this.#isPresent || !this.client.live) return;
     this.dropped += 1;
-    this.dueSince = performance.now();
+    this.#dueSince = performance.now();
     this.client.drop();
   }
 
   /** Makes no more edits. */
   stop(): void {
-    this.isTyping = false;
-    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.#isTyping = false;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
   /** Counts the edits that have had no answer; their times are as long as they have waited. */
   giveUp(): void {
-    const { figures } = this.options;
+    const { figures } = this.#options;
     const now = performance.now();
-    for (const { at } of this.waiting.splice(0)) {
+    for (const { at } of this.#waiting.splice(0)) {
       figures.counts.failed += 1;
       figures.time('commit', now - at);
     }
-    for (const at of this.unanswered.values()) {
+    for (const at of this.#unanswered.values()) {
       figures.counts.failed += 1;
       figures.time('commit', now - at);
     }
-    this.unanswered.clear();
+    this.#unanswered.clear();
   }
 
-  private bytes(wire: Wire): Wire {
-    return this.options.kind === 'yjs' ? (wireBytes(wire) ?? wire) : wire;
+  #bytes(wire: Wire): Wire {
+    return this.#options.kind === 'yjs' ? (wireBytes(wire) ?? wire) : wire;
   }
 
   /** `last`: time of the edit before, after the beginning of the run. */
-  private scheduleEdit(last: number): void {
-    const { editor, course, figures } = this.options;
-    if (editor === undefined || !this.isTyping) return;
+  #scheduleEdit(last: number): void {
+    const { editor, course, figures } = this.#options;
+    if (editor === undefined || !this.#isTyping) return;
     const { afterMs, stroke } = editor.typing.next();
     // A trace has its own times.
     const at =
       stroke === undefined ? course.afterTyping(last, afterMs) : within(last + afterMs, course.lastsMs);
     if (at === undefined) return;
-    this.later('edit', this.began + at, () => {
+    this.#later('edit', this.#began + at, () => {
       // A person without a connection of their own accord does not type.
-      if (this.isPresent) {
+      if (this.#isPresent) {
         figures.counts.asked += 1;
-        figures.time('late', performance.now() - this.began - at);
-        if (this.waiting.length >= MOST_WAITING) figures.counts.failed += 1;
-        else this.waiting.push({ at: this.began + at, stroke });
-        this.make();
+        figures.time('late', performance.now() - this.#began - at);
+        if (this.#waiting.length >= MOST_WAITING) figures.counts.failed += 1;
+        else this.#waiting.push({ at: this.#began + at, stroke });
+        this.#make();
       }
-      this.scheduleEdit(at);
+      this.#scheduleEdit(at);
     });
   }
 
-  private make(): void {
-    const { editor, kind } = this.options;
+  #make(): void {
+    const { editor, kind } = this.#options;
     const { document } = this;
     while (editor !== undefined && document.live && document.outstanding < MOST_OUTSTANDING) {
-      const next = this.waiting.shift();
+      const next = this.#waiting.shift();
       if (next === undefined) return;
       const op = editor.edits.next(next.stroke);
-      this.submit(op, kind === 'yjs' ? undefined : document.version, next.at);
+      this.#submit(op, kind === 'yjs' ? undefined : document.version, next.at);
     }
   }
 
-  private submit(op: Wire, base: number | undefined, at: number): void {
+  #submit(op: Wire, base: number | undefined, at: number): void {
     // An answer never comes before submit() returns.
     const seq = this.document.submit(op, base);
-    this.unanswered.set(seq, at);
-    this.options.due.set(this.client.options.client, seq, at);
+    this.#unanswered.set(seq, at);
+    this.#options.due.set(this.client.options.client, seq, at);
   }
 
-  private decided(submit: SubmitRecord): void {
-    const { figures, kind } = this.options;
-    const at = this.unanswered.get(submit.seq);
-    if (submit.fate.type !== 'unknown') this.unanswered.delete(submit.seq);
+  #decided(submit: SubmitRecord): void {
+    const { figures, kind } = this.#options;
+    const at = this.#unanswered.get(submit.seq);
+    if (submit.fate.type !== 'unknown') this.#unanswered.delete(submit.seq);
     switch (submit.fate.type) {
       case 'ok':
         figures.counts.committed += 1;
@@ -219,7 +219,7 @@ export class LoadClient {
         const { code } = submit.fate;
         // Later patches of a Y.Doc need this one.
         if (kind === 'yjs' && code === 'seq-used' && at !== undefined) {
-          this.submit(submit.op, undefined, at);
+          this.#submit(submit.op, undefined, at);
           break;
         }
         figures.counts.failed += 1;
@@ -230,49 +230,49 @@ export class LoadClient {
         // Counted by giveUp(): it may still have been committed.
         break;
     }
-    if (this.isTyping) this.make();
+    if (this.#isTyping) this.#make();
   }
 
-  private schedulePresence(at: number): void {
-    const { scenario, course, figures, random } = this.options;
+  #schedulePresence(at: number): void {
+    const { scenario, course, figures, random } = this.#options;
     if (at >= course.lastsMs) return;
-    this.later('presence', this.began + at, () => {
+    this.#later('presence', this.#began + at, () => {
       if (this.document.live) {
         figures.counts.presenceSent += 1;
         this.document.presence({ name: this.client.options.client, at: Math.floor(random() * 2000) });
       }
-      this.schedulePresence(at + scenario.presence.everyMs);
+      this.#schedulePresence(at + scenario.presence.everyMs);
     });
   }
 
   /** Churn: the connection is cut after a time, and the client comes back later. */
-  private scheduleLeave(): void {
-    const { scenario, random } = this.options;
+  #scheduleLeave(): void {
+    const { scenario, random } = this.#options;
     const { stayMs, awayMs } = scenario.churn;
     if (stayMs === 0) return;
     const exponential = (mean: number) => -Math.log(1 - random()) * mean;
-    this.later('churn', performance.now() + exponential(stayMs), () => {
-      this.isPresent = false;
-      this.goWhenQuiet(() => {
+    this.#later('churn', performance.now() + exponential(stayMs), () => {
+      this.#isPresent = false;
+      this.#goWhenQuiet(() => {
         const back = performance.now() + exponential(awayMs);
-        this.later('churn', back, () => this.arrive(back));
+        this.#later('churn', back, () => this.arrive(back));
       });
     });
   }
 
   /** Its edits have no part in a cut that the client makes itself: their times would be those of the pause. */
-  private goWhenQuiet(then: () => void): void {
-    if (this.isPresent) return;
+  #goWhenQuiet(then: () => void): void {
+    if (this.#isPresent) return;
     if (this.outstanding > 0) {
-      this.later('churn', performance.now() + RETRY_MS, () => this.goWhenQuiet(then));
+      this.#later('churn', performance.now() + RETRY_MS, () => this.#goWhenQuiet(then));
       return;
     }
     this.client.goAway();
     then();
   }
 
-  private later(name: 'edit' | 'presence' | 'churn', at: number, run: () => void): void {
-    this.timers.set(name, setTimeout(run, Math.max(0, at - performance.now())));
+  #later(name: 'edit' | 'presence' | 'churn', at: number, run: () => void): void {
+    this.#timers.set(name, setTimeout(run, Math.max(0, at - performance.now())));
   }
 }
 
@@ -283,13 +283,13 @@ const KEPT = 512;
 
 /** When edits were due, for those that see them come: by client and seq, the newest of each client. */
 export class DueTimes {
-  private readonly clients = new Map<string, Map<number, number>>();
+  readonly #clients = new Map<string, Map<number, number>>();
 
   set(client: string, seq: number, at: number): void {
-    let times = this.clients.get(client);
+    let times = this.#clients.get(client);
     if (times === undefined) {
       times = new Map();
-      this.clients.set(client, times);
+      this.#clients.set(client, times);
     }
     times.set(seq, at);
     if (times.size <= KEPT) return;
@@ -300,6 +300,6 @@ export class DueTimes {
   }
 
   of(client: string, seq: number): number | undefined {
-    return this.clients.get(client)?.get(seq);
+    return this.#clients.get(client)?.get(seq);
   }
 }

@@ -35,61 +35,61 @@ const MOVES = 0.1;
 const DELETES = 0.2;
 
 class LengthEdits implements LoadEdits {
-  private readonly random: Random;
-  private readonly target: number;
+  readonly #random: Random;
+  readonly #target: number;
   /** In UTF-16 units, with the final newline. */
-  private length = 1;
-  private cursor = 0;
+  #length = 1;
+  #cursor = 0;
 
   constructor(random: Random, initialLength: number) {
-    this.random = random;
-    this.target = TARGET_LENGTH + initialLength;
+    this.#random = random;
+    this.#target = TARGET_LENGTH + initialLength;
   }
 
   reset(snapshot: Wire): void {
-    this.length = 0;
+    this.#length = 0;
     this.take(snapshot);
-    this.cursor = below(this.random, this.length);
+    this.#cursor = below(this.#random, this.#length);
   }
 
   take(op: Wire): void {
     for (const step of op as { insert?: unknown; delete?: number }[]) {
-      if (typeof step.insert === 'string') this.length += step.insert.length;
-      else if (step.insert !== undefined) this.length += 1;
-      this.length -= step.delete ?? 0;
+      if (typeof step.insert === 'string') this.#length += step.insert.length;
+      else if (step.insert !== undefined) this.#length += 1;
+      this.#length -= step.delete ?? 0;
     }
   }
 
   next(stroke?: Stroke): Wire {
-    const { random } = this;
-    const points = this.length - 1;
-    if (stroke !== undefined) return this.at(this.cursor + stroke.move, stroke.deleted, stroke.inserted);
-    if (random() < MOVES) this.cursor = below(random, points + 1);
-    if (points > 0 && (random() < DELETES || points > this.target))
-      return this.at(this.cursor - 1, 1 + below(random, 8), '');
-    return this.at(this.cursor, 0, pick(random, WORDS));
+    const random = this.#random;
+    const points = this.#length - 1;
+    if (stroke !== undefined) return this.#at(this.#cursor + stroke.move, stroke.deleted, stroke.inserted);
+    if (random() < MOVES) this.#cursor = below(random, points + 1);
+    if (points > 0 && (random() < DELETES || points > this.#target))
+      return this.#at(this.#cursor - 1, 1 + below(random, 8), '');
+    return this.#at(this.#cursor, 0, pick(random, WORDS));
   }
 
   /** The range is moved into the document where it is outside. */
-  private at(position: number, deleted: number, inserted: string): Wire {
-    const points = this.length - 1;
+  #at(position: number, deleted: number, inserted: string): Wire {
+    const points = this.#length - 1;
     const from = Math.min(Math.max(position, 0), points);
     const many = Math.min(deleted, points - from);
-    this.cursor = from + inserted.length;
+    this.#cursor = from + inserted.length;
     const delta: { [key: string]: Json }[] = from > 0 ? [{ retain: from }] : [];
     if (inserted !== '') delta.push({ insert: inserted });
     if (many > 0) delta.push({ delete: many });
-    if (inserted === '' && many === 0) delta.push({ insert: pick(this.random, WORDS) });
+    if (inserted === '' && many === 0) delta.push({ insert: pick(this.#random, WORDS) });
     return delta;
   }
 }
 
 /** A board of cards, each a member with a text and a flag; the later of two writes wins. */
 class MemberEdits implements LoadEdits {
-  private readonly random: Random;
+  readonly #random: Random;
 
   constructor(random: Random) {
-    this.random = random;
+    this.#random = random;
   }
 
   reset(): void {}
@@ -97,19 +97,19 @@ class MemberEdits implements LoadEdits {
   take(): void {}
 
   next(): Wire {
-    const { random } = this;
+    const random = this.#random;
     const value = { text: `${pick(random, WORDS)}${below(random, 1000)}`, done: random() < 0.5 };
     return [{ op: 'add', path: `/card${below(random, 40)}`, value }];
   }
 }
 
 class OwnTextEdits implements LoadEdits {
-  private readonly random: Random;
-  private readonly doc = new Y.Doc({ gc: false });
+  readonly #random: Random;
+  readonly #doc = new Y.Doc({ gc: false });
 
   constructor(random: Random) {
-    this.random = random;
-    this.doc.clientID = 1 + below(random, 2 ** 31);
+    this.#random = random;
+    this.#doc.clientID = 1 + below(random, 2 ** 31);
   }
 
   reset(): void {}
@@ -117,7 +117,8 @@ class OwnTextEdits implements LoadEdits {
   take(): void {}
 
   next(): Wire {
-    const { random, doc } = this;
+    const random = this.#random;
+    const doc = this.#doc;
     const text = doc.getText('text');
     let made: Uint8Array | undefined;
     const keep = (update: Uint8Array) => {

@@ -72,82 +72,82 @@ const TOLD = 50;
 const LARGE_BYTES = 256 * 1024;
 
 class LoadProcess {
-  private readonly order: LoadOrder;
-  private readonly course: Course;
-  private readonly figures = new Figures();
-  private readonly clients: LoadClient[] = [];
-  private readonly wanted: boolean[] = [];
-  private readonly timers: NodeJS.Timeout[] = [];
-  private readonly checked: ReadonlySet<number>;
-  private second = 0;
+  readonly #order: LoadOrder;
+  readonly #course: Course;
+  readonly #figures = new Figures();
+  readonly #clients: LoadClient[] = [];
+  readonly #wanted: boolean[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #checked: ReadonlySet<number>;
+  #second = 0;
 
   constructor(order: LoadOrder, strokes: readonly Stroke[] | undefined) {
-    this.order = order;
-    this.course = new Course(order.scenario.stages);
-    this.checked = new Set(order.checked);
+    this.#order = order;
+    this.#course = new Course(order.scenario.stages);
+    this.#checked = new Set(order.checked);
     const due = new DueTimes();
     const withReplica = new Set<number>();
     for (const [index, member] of order.members.entries()) {
       const hasReplica =
-        this.checked.has(member.document) && (!this.isLarge || !withReplica.has(member.document));
+        this.#checked.has(member.document) && (!this.#isLarge || !withReplica.has(member.document));
       if (hasReplica) withReplica.add(member.document);
-      this.clients.push(this.clientOf(index, member, { hasReplica, due, strokes }));
-      this.wanted.push(false);
+      this.#clients.push(this.#clientOf(index, member, { hasReplica, due, strokes }));
+      this.#wanted.push(false);
     }
   }
 
   /** Connects the clients that are there at the beginning. */
   async open(): Promise<void> {
-    const early = this.clients.filter((_, index) => this.isWanted(index, 0));
+    const early = this.#clients.filter((_, index) => this.#isWanted(index, 0));
     for (let from = 0; from < early.length; from += CONNECTING)
       await Promise.all(early.slice(from, from + CONNECTING).map((client) => client.arriveEarly()));
-    for (const index of this.clients.keys()) this.wanted[index] = this.isWanted(index, 0);
+    for (const index of this.#clients.keys()) this.#wanted[index] = this.#isWanted(index, 0);
   }
 
   begin(at: number): void {
     const began = performance.now() + (at - clock());
     // Figures of the time before the beginning do not count.
-    this.figures.take(0, this.state());
-    for (const client of this.clients) client.begin(began);
-    this.timers.push(setInterval(() => this.callUp(began), ARRIVALS_MS));
+    this.#figures.take(0, this.#state());
+    for (const client of this.#clients) client.begin(began);
+    this.#timers.push(setInterval(() => this.#callUp(began), ARRIVALS_MS));
     const tick = (): void => {
-      this.send({ type: 'second', ...this.figures.take(this.second, this.state()) });
-      this.second += 1;
-      this.timers[1] = setTimeout(tick, began + (this.second + 1) * 1000 - performance.now());
+      this.#send({ type: 'second', ...this.#figures.take(this.#second, this.#state()) });
+      this.#second += 1;
+      this.#timers[1] = setTimeout(tick, began + (this.#second + 1) * 1000 - performance.now());
     };
-    this.timers[1] = setTimeout(tick, began + 1000 - performance.now());
+    this.#timers[1] = setTimeout(tick, began + 1000 - performance.now());
   }
 
   drop(share: number): void {
-    const connected = this.clients.filter((client) => client.isConnected);
+    const connected = this.#clients.filter((client) => client.isConnected);
     for (const client of connected.slice(0, Math.round(connected.length * share))) client.drop();
   }
 
   /** Ends the load, waits for the answers that are due, and checks. */
   async end(): Promise<CheckReport> {
-    for (const timer of this.timers) clearTimeout(timer);
-    for (const client of this.clients) client.stop();
-    const deadline = performance.now() + this.order.patience.settleMs;
-    while (performance.now() < deadline && this.clients.some((client) => client.outstanding > 0))
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const client of this.#clients) client.stop();
+    const deadline = performance.now() + this.#order.patience.settleMs;
+    while (performance.now() < deadline && this.#clients.some((client) => client.outstanding > 0))
       await waitFor(50);
-    for (const client of this.clients) client.giveUp();
-    await this.settle(deadline);
-    this.send({ type: 'second', ...this.figures.take(this.second, this.state()) });
-    const report = await this.check();
-    for (const { client } of this.clients) client.stop();
+    for (const client of this.#clients) client.giveUp();
+    await this.#settle(deadline);
+    this.#send({ type: 'second', ...this.#figures.take(this.#second, this.#state()) });
+    const report = await this.#check();
+    for (const { client } of this.#clients) client.stop();
     return report;
   }
 
-  private get isLarge(): boolean {
-    return this.order.scenario.documents.initialBytes > LARGE_BYTES;
+  get #isLarge(): boolean {
+    return this.#order.scenario.documents.initialBytes > LARGE_BYTES;
   }
 
-  private clientOf(
+  #clientOf(
     index: number,
     member: Member,
     shared: { hasReplica: boolean; due: DueTimes; strokes: readonly Stroke[] | undefined },
   ): LoadClient {
-    const { urls, token, name, docs, scenario } = this.order;
+    const { urls, token, name, docs, scenario } = this.#order;
     const random = seededRandom(member.seed);
     const place = member.rank % urls.length;
     const client = new BareClient({
@@ -157,7 +157,7 @@ class LoadProcess {
       encoding: member.encoding,
       random,
       replicas: shared.hasReplica,
-      streams: this.checked.has(member.document),
+      streams: this.#checked.has(member.document),
       ...(token === undefined ? {} : { token }),
     });
     const kind = kindOf(scenario, member.document);
@@ -167,30 +167,31 @@ class LoadProcess {
           edits: loadEdits(kind, random, scenario.documents.initialBytes),
         }
       : undefined;
-    const { course, figures } = this;
+    const course = this.#course;
+    const figures = this.#figures;
     const doc = docs[member.document] ?? '';
     return new LoadClient({ client, doc, kind, editor, scenario, course, random, figures, due: shared.due });
   }
 
-  private isWanted(index: number, atMs: number): boolean {
-    const { rank = 0 } = this.order.members[index] ?? {};
-    return rank < this.course.clientsAt(atMs) * this.order.total;
+  #isWanted(index: number, atMs: number): boolean {
+    const { rank = 0 } = this.#order.members[index] ?? {};
+    return rank < this.#course.clientsAt(atMs) * this.#order.total;
   }
 
   /** Lets clients arrive and leave as the course says. */
-  private callUp(began: number): void {
+  #callUp(began: number): void {
     const at = performance.now() - began;
-    if (at >= this.course.lastsMs) return;
-    for (const [index, client] of this.clients.entries()) {
-      const isWanted = this.isWanted(index, at);
-      if (isWanted === this.wanted[index]) continue;
-      this.wanted[index] = isWanted;
+    if (at >= this.#course.lastsMs) return;
+    for (const [index, client] of this.#clients.entries()) {
+      const isWanted = this.#isWanted(index, at);
+      if (isWanted === this.#wanted[index]) continue;
+      this.#wanted[index] = isWanted;
       if (isWanted) client.arrive(performance.now());
       else client.leave();
     }
   }
 
-  private state(): Pick<ProcessSecond, 'connected' | 'errors' | 'losses'> {
+  #state(): Pick<ProcessSecond, 'connected' | 'errors' | 'losses'> {
     const errors: Record<string, number> = {};
     const losses: Record<string, number> = {};
     const add = (to: Record<string, number>, name: string, count: number) => {
@@ -198,7 +199,7 @@ class LoadProcess {
     };
     let connected = 0;
     let dropped = 0;
-    for (const { client, rejections, dropped: own, document } of this.clients) {
+    for (const { client, rejections, dropped: own, document } of this.#clients) {
       if (document.live) connected += 1;
       dropped += own;
       for (const [code, count] of client.errors) add(errors, code, count);
@@ -211,24 +212,24 @@ class LoadProcess {
   }
 
   /** Waits until each connected client has the newest version that a client of its document has. */
-  private async settle(deadline: number): Promise<void> {
+  async #settle(deadline: number): Promise<void> {
     const heads = new Map<string, number>();
-    for (const { document } of this.clients)
+    for (const { document } of this.#clients)
       heads.set(document.doc, Math.max(heads.get(document.doc) ?? 0, document.version));
     const isBehind = ({ document }: LoadClient) =>
       document.live && document.version < (heads.get(document.doc) ?? 0);
-    while (performance.now() < deadline && this.clients.some(isBehind)) await waitFor(50);
+    while (performance.now() < deadline && this.#clients.some(isBehind)) await waitFor(50);
   }
 
-  private async check(): Promise<CheckReport> {
-    const { urls, token, docs, members, patience } = this.order;
+  async #check(): Promise<CheckReport> {
+    const { urls, token, docs, members, patience } = this.#order;
     const here = new Set(members.map(({ document }) => document));
-    const records = this.clients.flatMap(({ client }) => client.recorder.records());
+    const records = this.#clients.flatMap(({ client }) => client.recorder.records());
     const replicas = records.filter(({ replica }) => replica !== undefined).length;
     const logs: DocumentLog[] = [];
     const unchecked: string[] = [];
     let isSilent = false;
-    for (const document of this.checked) {
+    for (const document of this.#checked) {
       const doc = docs[document];
       if (doc === undefined || !here.has(document)) continue;
       if (isSilent) {
@@ -255,7 +256,7 @@ class LoadProcess {
       }
     }
     const read = new Set(logs.map(({ doc }) => doc));
-    const violations = check(logs, records, { recommit: !this.isLarge });
+    const violations = check(logs, records, { recommit: !this.#isLarge });
     const ofRead = records.filter(({ doc }) => read.has(doc));
     const acknowledged = ofRead.map(
       ({ submits }) => [...submits.values()].filter(({ fate }) => fate.type === 'ok').length,
@@ -274,7 +275,7 @@ class LoadProcess {
     };
   }
 
-  private send(answer: LoadAnswer): void {
+  #send(answer: LoadAnswer): void {
     process.send?.(answer);
   }
 }

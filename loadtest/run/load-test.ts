@@ -154,34 +154,35 @@ function sumOf(reports: readonly CheckReport[]): Omit<CheckReport, 'type' | 'doc
 class Load {
   readonly merger: Merger;
   readonly marks: Mark[] = [];
-  private readonly options: LoadTestOptions;
-  private readonly course: Course;
-  private readonly children: ChildProcess[];
-  private readonly failure = deferred<never>();
-  private readonly opened = deferred<void>();
-  private readonly reported = deferred<void>();
-  private readonly reports: CheckReport[] = [];
-  private readonly timers: NodeJS.Timeout[] = [];
-  private servers: readonly ServerReading[] = [];
-  private waiting: number;
-  private began = 0;
+  readonly #options: LoadTestOptions;
+  readonly #course: Course;
+  readonly #children: ChildProcess[];
+  readonly #failure = deferred<never>();
+  readonly #opened = deferred<void>();
+  readonly #reported = deferred<void>();
+  readonly #reports: CheckReport[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #servers: readonly ServerReading[] = [];
+  #waiting: number;
+  #began = 0;
 
   constructor(options: LoadTestOptions, processes: number) {
-    this.options = options;
-    this.course = new Course(options.scenario.stages);
+    this.#options = options;
+    this.#course = new Course(options.scenario.stages);
     this.merger = new Merger(processes);
-    this.waiting = processes;
-    this.failure.promise.catch(() => undefined);
+    this.#waiting = processes;
+    this.#failure.promise.catch(() => undefined);
     const module = fileURLToPath(new URL('./load-process.js', import.meta.url));
-    this.children = Array.from({ length: processes }, (_, index) => {
+    this.#children = Array.from({ length: processes }, (_, index) => {
       const child = fork(module, { serialization: 'advanced' });
       let hasReported = false;
       child.on('message', (answer: LoadAnswer) => {
         hasReported ||= answer.type === 'report';
-        this.take(index, answer);
+        this.#take(index, answer);
       });
       child.on('exit', (code) => {
-        if (!hasReported) this.failure.reject(new RunFailure(`a process of the load has ended with ${code}`));
+        if (!hasReported)
+          this.#failure.reject(new RunFailure(`a process of the load has ended with ${code}`));
       });
       return child;
     });
@@ -189,108 +190,108 @@ class Load {
 
   /** Resolves when the clients of the beginning are there. */
   async open(orders: readonly LoadOrder[]): Promise<void> {
-    for (const [index, order] of orders.entries()) this.tell(order, index);
-    await this.within(OPEN_MS, 'the clients were not connected', this.opened.promise);
+    for (const [index, order] of orders.entries()) this.#tell(order, index);
+    await this.#within(OPEN_MS, 'the clients were not connected', this.#opened.promise);
   }
 
   /** Resolves at the end of the course, or when the signal is aborted. */
   async run(): Promise<void> {
-    const { scenario, target, signal } = this.options;
-    this.began = clock() + BEFORE_MS;
-    for (const index of this.children.keys()) this.tell({ type: 'begin', at: this.began }, index);
+    const { scenario, target, signal } = this.#options;
+    this.#began = clock() + BEFORE_MS;
+    for (const index of this.#children.keys()) this.#tell({ type: 'begin', at: this.#began }, index);
     const watched = target.nodes.map((node) => ({ name: node.name, pid: () => node.pid() }));
     const reader = watched.length === 0 ? NO_READER : new ProcReader(watched, clock);
     const read = (): void => {
       void reader.read().then((servers) => {
-        this.servers = servers;
+        this.#servers = servers;
       });
     };
     read();
-    this.timers.push(setInterval(read, 1000));
+    this.#timers.push(setInterval(read, 1000));
     for (const fault of scenario.faults)
-      this.timers.push(setTimeout(() => this.strike(fault), this.began + fault.atMs - clock()));
+      this.#timers.push(setTimeout(() => this.#strike(fault), this.#began + fault.atMs - clock()));
     const over = deferred<void>();
     const end = (): void => over.resolve();
     signal.addEventListener('abort', end);
     if (signal.aborted) end();
     // The last second is told a little after its end.
-    this.timers.push(setTimeout(end, this.began + this.course.lastsMs - clock() + 100));
+    this.#timers.push(setTimeout(end, this.#began + this.#course.lastsMs - clock() + 100));
     try {
-      await Promise.race([over.promise, this.failure.promise]);
+      await Promise.race([over.promise, this.#failure.promise]);
     } finally {
       signal.removeEventListener('abort', end);
-      for (const timer of this.timers) clearTimeout(timer);
+      for (const timer of this.#timers) clearTimeout(timer);
     }
   }
 
   async end(): Promise<readonly CheckReport[]> {
-    for (const index of this.children.keys()) this.tell({ type: 'end' }, index);
-    await this.within(CHECK_MS, 'the check did not end', this.reported.promise);
-    this.merger.closeRest(this.servers);
-    return this.reports;
+    for (const index of this.#children.keys()) this.#tell({ type: 'end' }, index);
+    await this.#within(CHECK_MS, 'the check did not end', this.#reported.promise);
+    this.merger.closeRest(this.#servers);
+    return this.#reports;
   }
 
   close(): void {
-    for (const timer of this.timers) clearTimeout(timer);
-    for (const child of this.children) child.kill('SIGKILL');
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const child of this.#children) child.kill('SIGKILL');
   }
 
-  private take(from: number, answer: LoadAnswer): void {
+  #take(from: number, answer: LoadAnswer): void {
     switch (answer.type) {
       case 'open':
-        this.waiting -= 1;
-        if (this.waiting === 0) this.opened.resolve();
+        this.#waiting -= 1;
+        if (this.#waiting === 0) this.#opened.resolve();
         return;
       case 'failed':
-        this.failure.reject(new RunFailure(answer.message));
+        this.#failure.reject(new RunFailure(answer.message));
         return;
       case 'second': {
-        const second = this.merger.take(from, answer, this.servers);
+        const second = this.merger.take(from, answer, this.#servers);
         const { errors, losses } = this.merger;
-        const progress = { lastsMs: this.course.lastsMs, errors, losses, marks: this.marks };
-        if (second !== undefined) this.options.onSecond?.(second, progress);
+        const progress = { lastsMs: this.#course.lastsMs, errors, losses, marks: this.marks };
+        if (second !== undefined) this.#options.onSecond?.(second, progress);
         return;
       }
       case 'report':
-        this.reports.push(answer);
-        if (this.reports.length === this.children.length) this.reported.resolve();
+        this.#reports.push(answer);
+        if (this.#reports.length === this.#children.length) this.#reported.resolve();
         return;
       default:
         answer satisfies never;
     }
   }
 
-  private strike(fault: ScenarioFault): void {
+  #strike(fault: ScenarioFault): void {
     const { do: what } = fault;
     if (what === 'drop-clients') {
-      this.mark(`${Math.round(fault.share * 100)} % of the clients lose their connections`);
-      for (const index of this.children.keys()) this.tell({ type: 'drop', share: fault.share }, index);
+      this.#mark(`${Math.round(fault.share * 100)} % of the clients lose their connections`);
+      for (const index of this.#children.keys()) this.#tell({ type: 'drop', share: fault.share }, index);
       return;
     }
-    const node = this.options.target.nodes[fault.node - 1];
+    const node = this.#options.target.nodes[fault.node - 1];
     if (node === undefined) return;
     strike(node, what);
-    this.mark(`${STRUCK[what]} ${node.name}`);
+    this.#mark(`${STRUCK[what]} ${node.name}`);
     if (fault.backMs === 0) return;
     const back = async (): Promise<void> => {
       await bringBack(node, what);
-      this.mark(`${node.name} is back`);
+      this.#mark(`${node.name} is back`);
     };
-    this.timers.push(setTimeout(() => void back().catch(this.failure.reject), fault.backMs));
+    this.#timers.push(setTimeout(() => void back().catch(this.#failure.reject), fault.backMs));
   }
 
-  private mark(label: string): void {
-    this.marks.push({ atMs: Math.round(clock() - this.began), label });
+  #mark(label: string): void {
+    this.marks.push({ atMs: Math.round(clock() - this.#began), label });
   }
 
-  private tell(command: LoadCommand, index: number): void {
-    this.children[index]?.send(command);
+  #tell(command: LoadCommand, index: number): void {
+    this.#children[index]?.send(command);
   }
 
-  private async within(ms: number, what: string, done: Promise<void>): Promise<void> {
-    const timer = setTimeout(() => this.failure.reject(new RunFailure(`${what} within ${ms} ms`)), ms);
+  async #within(ms: number, what: string, done: Promise<void>): Promise<void> {
+    const timer = setTimeout(() => this.#failure.reject(new RunFailure(`${what} within ${ms} ms`)), ms);
     try {
-      await Promise.race([done, this.failure.promise]);
+      await Promise.race([done, this.#failure.promise]);
     } finally {
       clearTimeout(timer);
     }

@@ -14,38 +14,38 @@ export interface Output {
 
 /** Shows each second as it comes. */
 export class ProgressView {
-  private readonly out: Output;
+  readonly #out: Output;
   /** Lines of the table that stands on the terminal. */
-  private height = 0;
-  private told = 0;
+  #height = 0;
+  #told = 0;
 
   constructor(out: Output) {
-    this.out = out;
+    this.#out = out;
   }
 
   phase(line: string): void {
     this.clear();
-    this.out.write(`${line}\n`);
+    this.#out.write(`${line}\n`);
   }
 
   second(second: Second, progress: Progress): void {
-    if (this.out.isTTY === true) {
+    if (this.#out.isTTY === true) {
       this.clear();
-      const lines = tableLines(second, progress, this.out.columns || 80);
-      this.out.write(`${lines.join('\n')}\n`);
-      this.height = lines.length;
+      const lines = tableLines(second, progress, this.#out.columns || 80);
+      this.#out.write(`${lines.join('\n')}\n`);
+      this.#height = lines.length;
       return;
     }
-    for (const { atMs, label } of progress.marks.slice(this.told))
-      this.out.write(`${clockTime(atMs)}  ${label}\n`);
-    this.told = progress.marks.length;
-    if ((second.second + 1) % LINE_SECONDS === 0) this.out.write(`${plainLine(second, progress)}\n`);
+    for (const { atMs, label } of progress.marks.slice(this.#told))
+      this.#out.write(`${clockTime(atMs)}  ${label}\n`);
+    this.#told = progress.marks.length;
+    if ((second.second + 1) % LINE_SECONDS === 0) this.#out.write(`${plainLine(second, progress)}\n`);
   }
 
   /** Removes the table, so that other text may follow. */
   clear(): void {
-    if (this.height > 0) this.out.write(`\x1b[${this.height}A\x1b[0J`);
-    this.height = 0;
+    if (this.#height > 0) this.#out.write(`\x1b[${this.#height}A\x1b[0J`);
+    this.#height = 0;
   }
 }
 

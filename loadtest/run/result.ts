@@ -115,15 +115,15 @@ const FULL = 0.9;
 /** Adds up what the processes send, and makes a second when all have sent it. */
 export class Merger {
   readonly seconds: Second[] = [];
-  private readonly processes: number;
-  private readonly open = new Map<number, ProcessSecond[]>();
-  private readonly latest = new Map<number, ProcessSecond>();
-  private readonly all: Record<TimeName, Histogram>;
-  private readonly sums = noCounts();
+  readonly #processes: number;
+  readonly #open = new Map<number, ProcessSecond[]>();
+  readonly #latest = new Map<number, ProcessSecond>();
+  readonly #all: Record<TimeName, Histogram>;
+  readonly #sums = noCounts();
 
   constructor(processes: number) {
-    this.processes = processes;
-    this.all = {
+    this.#processes = processes;
+    this.#all = {
       commit: newHistogram(),
       delivery: newHistogram(),
       open: newHistogram(),
@@ -133,51 +133,51 @@ export class Merger {
 
   /** The second that is now whole, if one is. */
   take(from: number, part: ProcessSecond, servers: readonly ServerReading[]): Second | undefined {
-    this.latest.set(from, part);
-    const parts = [...(this.open.get(part.second) ?? []), part];
-    this.open.set(part.second, parts);
-    return parts.length < this.processes ? undefined : this.close(part.second, servers);
+    this.#latest.set(from, part);
+    const parts = [...(this.#open.get(part.second) ?? []), part];
+    this.#open.set(part.second, parts);
+    return parts.length < this.#processes ? undefined : this.#close(part.second, servers);
   }
 
   /** Seconds that not all processes have sent: the run was ended within them. */
   closeRest(servers: readonly ServerReading[]): void {
-    for (const second of [...this.open.keys()].sort((left, right) => left - right))
-      this.close(second, servers);
+    for (const second of [...this.#open.keys()].sort((left, right) => left - right))
+      this.#close(second, servers);
   }
 
   get totals(): Record<CountName, number> {
-    return { ...this.sums };
+    return { ...this.#sums };
   }
 
   get errors(): Record<string, number> {
-    return tally([...this.latest.values()].map(({ errors }) => errors));
+    return tally([...this.#latest.values()].map(({ errors }) => errors));
   }
 
   get losses(): Record<string, number> {
-    return tally([...this.latest.values()].map(({ losses }) => losses));
+    return tally([...this.#latest.values()].map(({ losses }) => losses));
   }
 
   get times(): Record<TimeName, Distribution> {
     return timesBy((name) => {
-      const histogram = this.all[name];
+      const histogram = this.#all[name];
       const curve = CURVE.map((at): [number, number] => [at, percentileMs(histogram, at)]);
       return { ...percentilesOf(histogram), curve, histogram: encodeHistogram(histogram) };
     });
   }
 
-  private close(second: number, servers: readonly ServerReading[]): Second {
-    const parts = this.open.get(second) ?? [];
-    this.open.delete(second);
+  #close(second: number, servers: readonly ServerReading[]): Second {
+    const parts = this.#open.get(second) ?? [];
+    this.#open.delete(second);
     const counts = noCounts();
     for (const part of parts) for (const name of COUNTS) counts[name] += part.counts[name];
-    for (const name of COUNTS) this.sums[name] += counts[name];
+    for (const name of COUNTS) this.#sums[name] += counts[name];
     const times = timesBy((name) => {
       const merged = newHistogram();
       for (const part of parts) {
         const encoded = part.times[name];
         if (encoded !== undefined) merged.add(decodeHistogram(encoded));
       }
-      this.all[name].add(merged);
+      this.#all[name].add(merged);
       return percentilesOf(merged);
     });
     const loopDelayMs = Math.max(0, ...parts.map((part) => part.loopDelayMs));

@@ -30,21 +30,21 @@ interface Watched {
 const TICKS = 100;
 
 export class ProcReader implements ServerReader {
-  private readonly nodes: readonly Watched[];
-  private readonly last = new Map<number, { readonly ticks: number; readonly at: number }>();
-  private readonly now: () => number;
+  readonly #nodes: readonly Watched[];
+  readonly #last = new Map<number, { readonly ticks: number; readonly at: number }>();
+  readonly #now: () => number;
 
   constructor(nodes: readonly Watched[], now: () => number) {
-    this.nodes = nodes;
-    this.now = now;
+    this.#nodes = nodes;
+    this.#now = now;
   }
 
   async read(): Promise<ServerReading[]> {
-    const readings = await Promise.all(this.nodes.map((node) => this.readOne(node)));
+    const readings = await Promise.all(this.#nodes.map((node) => this.#readOne(node)));
     return readings.filter((reading) => reading !== undefined);
   }
 
-  private async readOne({ name, pid }: Watched): Promise<ServerReading | undefined> {
+  async #readOne({ name, pid }: Watched): Promise<ServerReading | undefined> {
     const id = pid();
     if (id === undefined) return undefined;
     try {
@@ -55,9 +55,9 @@ export class ProcReader implements ServerReader {
       // The name of the process may contain spaces and brackets.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       const ticks = Number(fields[11]) + Number(fields[12]);
-      const at = this.now();
-      const before = this.last.get(id);
-      this.last.set(id, { ticks, at });
+      const at = this.#now();
+      const before = this.#last.get(id);
+      this.#last.set(id, { ticks, at });
       const cpu =
         before === undefined || at <= before.at
           ? undefined

@@ -158,49 +158,49 @@ async function withCluster<T>(
 
 class ClusterNode implements OwnNode {
   readonly name: string;
-  private readonly port: number;
-  private readonly first: number;
-  private readonly directory: string;
-  private readonly again: NodeProcess[];
-  private current: NodeProcess | undefined;
-  private hasEnded = false;
+  readonly #port: number;
+  readonly #first: number;
+  readonly #directory: string;
+  readonly #again: NodeProcess[];
+  #current: NodeProcess | undefined;
+  #hasEnded = false;
 
   constructor(name: string, port: number, pid: number, directory: string, again: NodeProcess[]) {
     this.name = name;
-    this.port = port;
-    this.first = pid;
-    this.directory = directory;
-    this.again = again;
+    this.#port = port;
+    this.#first = pid;
+    this.#directory = directory;
+    this.#again = again;
   }
 
   get socketUrl(): string {
-    return `ws://127.0.0.1:${this.port}/v1/socket`;
+    return `ws://127.0.0.1:${this.#port}/v1/socket`;
   }
 
   pid(): number | undefined {
-    if (this.current !== undefined) return this.current.running ? this.current.pid : undefined;
+    if (this.#current !== undefined) return this.#current.running ? this.#current.pid : undefined;
     // Its number may belong to another process later.
-    this.hasEnded ||= !runs(this.first);
-    return this.hasEnded ? undefined : this.first;
+    this.#hasEnded ||= !runs(this.#first);
+    return this.#hasEnded ? undefined : this.#first;
   }
 
   async restart(): Promise<void> {
-    const text = await readFile(join(this.directory, 'cluster.yaml'), 'utf8');
+    const text = await readFile(join(this.#directory, 'cluster.yaml'), 'utf8');
     const { storage, cluster } = clusterFile.parse(parse(text));
-    this.current = await NodeProcess.start({
+    this.#current = await NodeProcess.start({
       storage: { url: storage.url },
-      port: this.port,
+      port: this.#port,
       detached: true,
       set: [
         'workers=1',
         `node.name=${this.name}`,
-        `listen.publicUrl=ws://127.0.0.1:${this.port}`,
+        `listen.publicUrl=ws://127.0.0.1:${this.#port}`,
         `cluster.redis=${cluster.redis}`,
         `cluster.secret=${cluster.secret}`,
         'cluster.link.port=0',
       ],
     });
-    this.again.push(this.current);
+    this.#again.push(this.#current);
   }
 
   /** A stopped process could not end. */

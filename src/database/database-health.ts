@@ -32,34 +32,34 @@ interface Failure {
 }
 
 export class DatabaseHealth {
-  private readonly options: DatabaseHealthOptions;
+  readonly #options: DatabaseHealthOptions;
   /** The failure of each worker's writes, by slot. */
-  private readonly refused = new Map<number, Failure>();
+  readonly #refused = new Map<number, Failure>();
   /** Time of the first question since the last good answer. Undefined if the last question had one. */
-  private unanswered: number | undefined;
-  private lastCode: string | undefined;
-  private timeline = 0;
-  private isAsking = false;
-  private told: string | undefined;
-  private readonly end: () => void;
+  #unanswered: number | undefined;
+  #lastCode: string | undefined;
+  #timeline = 0;
+  #isAsking = false;
+  #told: string | undefined;
+  readonly #end: () => void;
 
   constructor(options: DatabaseHealthOptions) {
-    this.options = options;
-    this.ask();
-    this.end = options.clock.every(ASK_MS, () => {
-      this.ask();
-      this.tell();
+    this.#options = options;
+    this.#ask();
+    this.#end = options.clock.every(ASK_MS, () => {
+      this.#ask();
+      this.#tell();
     });
   }
 
   /** The reason why the node is not ready, for people. Undefined while the database serves the node. */
   get problem(): string | undefined {
-    const { clock, unreadyMs } = this.options;
+    const { clock, unreadyMs } = this.#options;
     const now = clock.now();
-    const silent = now - (this.unanswered ?? now);
+    const silent = now - (this.#unanswered ?? now);
     if (silent >= unreadyMs)
-      return `PostgreSQL has given no good answer for ${seconds(silent)}${shown(this.lastCode)}`;
-    for (const { since, code } of this.refused.values()) {
+      return `PostgreSQL has given no good answer for ${seconds(silent)}${shown(this.#lastCode)}`;
+    for (const { since, code } of this.#refused.values()) {
       if (now - since >= unreadyMs)
         return `PostgreSQL has taken no edits for ${seconds(now - since)}${shown(code)}`;
     }
@@ -71,49 +71,49 @@ export class DatabaseHealth {
    * accepted, or the worker has ended.
    */
   readonly writes = (slot: number, failure: { readonly code?: string } | undefined): void => {
-    if (failure === undefined) this.refused.delete(slot);
+    if (failure === undefined) this.#refused.delete(slot);
     else {
-      const since = this.refused.get(slot)?.since ?? this.options.clock.now();
-      this.refused.set(slot, { since, code: failure.code });
+      const since = this.#refused.get(slot)?.since ?? this.#options.clock.now();
+      this.#refused.set(slot, { since, code: failure.code });
     }
   };
 
   stop(): void {
-    this.end();
+    this.#end();
   }
 
-  private ask(): void {
-    if (this.isAsking) return;
-    this.isAsking = true;
-    const { control, clock, onRisen } = this.options;
-    this.unanswered ??= clock.now();
+  #ask(): void {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const { control, clock, onRisen } = this.#options;
+    this.#unanswered ??= clock.now();
     control
       .timeline()
       .then(
         ({ highest }) => {
-          this.unanswered = undefined;
-          this.lastCode = undefined;
-          if (highest <= this.timeline) return;
-          this.timeline = highest;
+          this.#unanswered = undefined;
+          this.#lastCode = undefined;
+          if (highest <= this.#timeline) return;
+          this.#timeline = highest;
           onRisen(highest);
         },
         (error: unknown) => {
-          this.lastCode = error instanceof Error ? (codeOf(error.cause) ?? codeOf(error)) : undefined;
+          this.#lastCode = error instanceof Error ? (codeOf(error.cause) ?? codeOf(error)) : undefined;
         },
       )
       .finally(() => {
-        this.isAsking = false;
+        this.#isAsking = false;
       });
   }
 
-  private tell(): void {
+  #tell(): void {
     const { problem } = this;
-    const { log } = this.options;
-    if (problem !== undefined && this.told === undefined)
+    const { log } = this.#options;
+    if (problem !== undefined && this.#told === undefined)
       log.warn({ reason: problem }, 'not ready: the database does not serve this node');
-    else if (problem === undefined && this.told !== undefined)
+    else if (problem === undefined && this.#told !== undefined)
       log.info({}, 'ready again: the database serves this node');
-    this.told = problem;
+    this.#told = problem;
   }
 }
 

@@ -40,11 +40,11 @@ export function sweepNowAndThen(options: SweepingOptions): () => void {
 }
 
 export class Sweeping {
-  private readonly options: SweepingOptions;
-  private rows = MOST_ROWS;
+  readonly #options: SweepingOptions;
+  #rows = MOST_ROWS;
 
   constructor(options: SweepingOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /**
@@ -52,30 +52,30 @@ export class Sweeping {
    * pass continues.
    */
   async pass(signal?: AbortSignal): Promise<void> {
-    const { control, retention, everyMs, answerTimeoutMs, clock, log } = this.options;
+    const { control, retention, everyMs, answerTimeoutMs, clock, log } = this.#options;
     const sliceMs = answerTimeoutMs / SLICE_SHARE;
     const isEnded = (): boolean => signal?.aborted === true;
     let removed = 0;
     for (let more = true; more && !isEnded(); ) {
       const from = clock.now();
       try {
-        const slice = await control.sweep({ retention, limit: this.rows, sliceMs, everyMs });
+        const slice = await control.sweep({ retention, limit: this.#rows, sliceMs, everyMs });
         more = slice.type === 'more';
         if (slice.type === 'more' || slice.type === 'done') removed += slice.removed;
-        this.judge(clock.now() - from, sliceMs);
+        this.#judge(clock.now() - from, sliceMs);
       } catch (error) {
         if (isEnded()) return;
-        log('warn', 'a slice of the sweep failed and is tried again later', { err: error, rows: this.rows });
-        more = this.rows > 1;
-        this.rows = Math.ceil(this.rows / 10);
+        log('warn', 'a slice of the sweep failed and is tried again later', { err: error, rows: this.#rows });
+        more = this.#rows > 1;
+        this.#rows = Math.ceil(this.#rows / 10);
       }
       if (more) await pause(clock, PAUSE_MS, signal);
     }
     if (removed > 0) log('info', 'the sweep has removed old history and clients', { rows: removed });
   }
 
-  private judge(tookMs: number, sliceMs: number): void {
-    if (tookMs > sliceMs) this.rows = Math.ceil(this.rows / 2);
-    else if (tookMs < sliceMs / 4) this.rows = Math.min(2 * this.rows, MOST_ROWS);
+  #judge(tookMs: number, sliceMs: number): void {
+    if (tookMs > sliceMs) this.#rows = Math.ceil(this.#rows / 2);
+    else if (tookMs < sliceMs / 4) this.#rows = Math.min(2 * this.#rows, MOST_ROWS);
   }
 }

@@ -19,35 +19,35 @@ const ASKED_TOO_MUCH = 4;
 
 /** By name. The document found last is found again at once. */
 class OpenDocuments extends Map<string, Subscription> {
-  private lastDoc = '';
-  private last: Subscription | undefined;
+  #lastDoc = '';
+  #last: Subscription | undefined;
 
   override get(doc: string): Subscription | undefined {
-    if (doc === this.lastDoc) return this.last;
+    if (doc === this.#lastDoc) return this.#last;
     const found = super.get(doc);
     // A name that is not found may be of any length, so it is not kept.
-    if (found !== undefined) this.remember(doc, found);
+    if (found !== undefined) this.#remember(doc, found);
     return found;
   }
 
   override set(doc: string, subscription: Subscription): this {
-    this.remember('', undefined);
+    this.#remember('', undefined);
     return super.set(doc, subscription);
   }
 
   override delete(doc: string): boolean {
-    this.remember('', undefined);
+    this.#remember('', undefined);
     return super.delete(doc);
   }
 
   override clear(): void {
-    this.remember('', undefined);
+    this.#remember('', undefined);
     super.clear();
   }
 
-  private remember(doc: string, subscription: Subscription | undefined): void {
-    this.lastDoc = doc;
-    this.last = subscription;
+  #remember(doc: string, subscription: Subscription | undefined): void {
+    this.#lastDoc = doc;
+    this.#last = subscription;
   }
 }
 
@@ -57,18 +57,18 @@ export class ClientConnection {
   readonly codec: Codec;
   closed = false;
   /** Undefined if all frames go through the stream. */
-  private readonly direct: DirectWrites | undefined;
+  readonly #direct: DirectWrites | undefined;
   /** Bytes of snapshots under way, for which a reader may take its time. */
-  private grace = 0;
+  #grace = 0;
   /**
    * A large answer that waits for its turn, as its parts, and everything that comes behind it. Undefined if
    * nothing is held back.
    */
-  private heldBack: (Uint8Array | readonly Uint8Array[])[] | undefined;
+  #heldBack: (Uint8Array | readonly Uint8Array[])[] | undefined;
   /** Bytes held back behind large answers. */
-  private heldBytes = 0;
-  private readonly outboxBytes: number;
-  private readonly window: PatchWindow<ClientConnection> | undefined;
+  #heldBytes = 0;
+  readonly #outboxBytes: number;
+  readonly #window: PatchWindow<ClientConnection> | undefined;
   /** When the socket last gave a sign of life, in ms of the gateway's clock. */
   heard: number;
   pinged = false;
@@ -122,12 +122,12 @@ export class ClientConnection {
     direct?: DirectWrites,
     window?: PatchWindow<ClientConnection>,
   ) {
-    this.window = window;
+    this.#window = window;
     this.socket = socket;
     this.stream = stream;
-    this.direct = direct?.takes(stream) ? direct : undefined;
+    this.#direct = direct?.takes(stream) ? direct : undefined;
     this.codec = codec;
-    this.outboxBytes = outboxBytes;
+    this.#outboxBytes = outboxBytes;
     this.since = now;
     this.heard = now;
     this.refilled = now;
@@ -141,8 +141,8 @@ export class ClientConnection {
    * slow.
    */
   write(frame: Uint8Array): void {
-    if (this.closed || (this.grace > 0 && this.goesBehind(frame))) return;
-    if (this.direct === undefined || !this.direct.write(this.stream, frame)) this.push(frame);
+    if (this.closed || (this.#grace > 0 && this.#goesBehind(frame))) return;
+    if (this.#direct === undefined || !this.#direct.write(this.stream, frame)) this.#push(frame);
   }
 
   /**
@@ -152,29 +152,29 @@ export class ClientConnection {
   writeLarge(parts: readonly Uint8Array[], bytes: number): void {
     if (this.closed) return;
     const waiting = this.stream.writableLength;
-    if (waiting > ASKED_TOO_MUCH * this.outboxBytes) {
+    if (waiting > ASKED_TOO_MUCH * this.#outboxBytes) {
       this.close(CLOSE_CODES.slowReader, 'reader too slow');
       return;
     }
-    this.grace = (waiting === 0 ? 0 : this.grace) + bytes;
+    this.#grace = (waiting === 0 ? 0 : this.#grace) + bytes;
     const { stream } = this;
     // The parts become one write, and are judged together: no frame ends in the middle.
     stream.cork();
     for (const part of parts) stream.write(part);
     stream.uncork();
-    this.judge(bytes);
+    this.#judge(bytes);
   }
 
   get isHeldBack(): boolean {
-    return this.heldBack !== undefined;
+    return this.#heldBack !== undefined;
   }
 
   /** Holds a large answer back, and everything that is written after it, until `writeHeldBack`. */
   holdBack(parts: readonly Uint8Array[], bytes: number): void {
     if (this.closed) return;
-    this.heldBack ??= [];
-    this.heldBack.push(parts);
-    this.grace += bytes;
+    this.#heldBack ??= [];
+    this.#heldBack.push(parts);
+    this.#grace += bytes;
   }
 
   /**
@@ -182,51 +182,51 @@ export class ClientConnection {
    * the bytes of the answer.
    */
   writeHeldBack(): number {
-    const [answer, ...rest] = this.heldBack ?? [];
+    const [answer, ...rest] = this.#heldBack ?? [];
     if (this.closed || !Array.isArray(answer)) return 0;
     const parts: readonly Uint8Array[] = answer;
     const next = rest.findIndex((held) => Array.isArray(held));
     const behind = next < 0 ? rest : rest.slice(0, next);
-    this.heldBack = next < 0 ? undefined : rest.slice(next);
+    this.#heldBack = next < 0 ? undefined : rest.slice(next);
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-    this.grace -= bytes;
+    this.#grace -= bytes;
     this.writeLarge(parts, bytes);
     for (const frame of behind) {
       if (!(frame instanceof Uint8Array)) continue;
-      this.heldBytes -= frame.length;
-      if (!this.closed) this.push(frame);
+      this.#heldBytes -= frame.length;
+      if (!this.closed) this.#push(frame);
     }
     return bytes;
   }
 
   /** True if the frame has to wait behind a large answer that is held back. */
-  private goesBehind(frame: Uint8Array): boolean {
-    if (this.heldBack === undefined) {
-      if (this.stream.writableLength === 0) this.grace = 0;
+  #goesBehind(frame: Uint8Array): boolean {
+    if (this.#heldBack === undefined) {
+      if (this.stream.writableLength === 0) this.#grace = 0;
       return false;
     }
-    this.heldBack.push(frame);
-    this.heldBytes += frame.length;
+    this.#heldBack.push(frame);
+    this.#heldBytes += frame.length;
     // The stream may hold as much as this. It counts what waits, and closes the socket of a slow reader.
-    if (this.heldBytes > this.outboxBytes) this.writeAllHeldBack();
+    if (this.#heldBytes > this.#outboxBytes) this.#writeAllHeldBack();
     return true;
   }
 
-  private writeAllHeldBack(): void {
-    while (this.heldBack !== undefined && !this.closed) this.writeHeldBack();
+  #writeAllHeldBack(): void {
+    while (this.#heldBack !== undefined && !this.closed) this.writeHeldBack();
   }
 
-  private push(frame: Uint8Array): void {
+  #push(frame: Uint8Array): void {
     // While the stream is below its high-water mark, which is never above the bound, it need not be asked.
-    if (!this.stream.write(frame)) this.judge(frame.length);
+    if (!this.stream.write(frame)) this.#judge(frame.length);
   }
 
   /**
    * Closes the socket if its reader is too slow. Only bytes that waited before the last `bytes` count, so a
    * first frame that is large is no sign of a slow reader.
    */
-  private judge(bytes: number): void {
-    if (this.stream.writableLength - bytes > this.outboxBytes + this.grace)
+  #judge(bytes: number): void {
+    if (this.stream.writableLength - bytes > this.#outboxBytes + this.#grace)
       this.close(CLOSE_CODES.slowReader, 'reader too slow');
   }
 
@@ -248,13 +248,13 @@ export class ClientConnection {
 
   /** True if messages that may be lost are worth sending. */
   get keepsUp(): boolean {
-    return this.heldBack === undefined && this.stream.writableLength < this.outboxBytes * PRESENCE_SHARE;
+    return this.#heldBack === undefined && this.stream.writableLength < this.#outboxBytes * PRESENCE_SHARE;
   }
 
   /** Reports that more bytes of the connection's patches wait for an answer, or fewer. */
   countUnanswered(bytes: number): void {
-    if (this.window === undefined) this.unansweredBytes += bytes;
-    else this.window.changed(this, bytes);
+    if (this.#window === undefined) this.unansweredBytes += bytes;
+    else this.#window.changed(this, bytes);
   }
 
   /**
@@ -262,7 +262,7 @@ export class ClientConnection {
    */
   close(code: number, reason: string): void {
     if (this.closed) return;
-    this.writeAllHeldBack();
+    this.#writeAllHeldBack();
     if (this.closed) return;
     this.closed = true;
     this.socket.close(code, reason);

@@ -44,20 +44,20 @@ const OWNER_WAIT_MS = 10_000;
 const SNAPSHOT_BYTES = 256 * 1024 * 1024;
 
 export class Gateway implements OwnerLinkListener {
-  private readonly options: GatewayOptions;
-  private readonly replies: Replies;
-  private readonly subscriptions: Subscriptions;
-  private readonly owners: OwnerChanges;
-  private readonly requests: Requests;
-  private readonly answers: Answers;
+  readonly #options: GatewayOptions;
+  readonly #replies: Replies;
+  readonly #subscriptions: Subscriptions;
+  readonly #owners: OwnerChanges;
+  readonly #requests: Requests;
+  readonly #answers: Answers;
   /**
    * Limit of one socket's messages of all types: far above the number that the other limits allow an honest
    * client.
    */
-  private readonly messagesPerSecond: number;
+  readonly #messagesPerSecond: number;
 
   constructor(options: GatewayOptions) {
-    this.options = options;
+    this.#options = options;
     const { router, random, now, after = systemClock.after, ownerWaitMs = OWNER_WAIT_MS } = options;
     const channels = new Channels();
     const replies = new Replies(random);
@@ -68,13 +68,13 @@ export class Gateway implements OwnerLinkListener {
       { channels, subscriptions, replies },
     );
     const parts = { channels, subscriptions, owners, replies, large };
-    this.replies = replies;
-    this.subscriptions = subscriptions;
-    this.owners = owners;
-    this.requests = new Requests(options, parts);
-    this.answers = new Answers({ ...parts, after });
+    this.#replies = replies;
+    this.#subscriptions = subscriptions;
+    this.#owners = owners;
+    this.#requests = new Requests(options, parts);
+    this.#answers = new Answers({ ...parts, after });
     const { submitsPerSecond, presencesPerSecond, openDocuments } = options.limits;
-    this.messagesPerSecond = 2 * (submitsPerSecond + presencesPerSecond) + 4 * openDocuments + 1000;
+    this.#messagesPerSecond = 2 * (submitsPerSecond + presencesPerSecond) + 4 * openDocuments + 1000;
   }
 
   // From clients.
@@ -82,7 +82,7 @@ export class Gateway implements OwnerLinkListener {
   /** Takes one message of a client. A text frame is valid UTF-8. */
   receive(connection: ClientConnection, frame: Uint8Array, isText: boolean): void {
     if (connection.closed) return;
-    connection.heard = this.options.now();
+    connection.heard = this.#options.now();
     connection.pinged = false;
     this.counts(connection);
     if (connection.closed) return;
@@ -92,21 +92,21 @@ export class Gateway implements OwnerLinkListener {
     }
     let message: Record<string, unknown>;
     try {
-      message = this.decode(connection, frame, isText);
+      message = this.#decode(connection, frame, isText);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.replies.error(connection, 'bad-message', error.message, {});
+      this.#replies.error(connection, 'bad-message', error.message, {});
       connection.close(CLOSE_CODES.badMessage, error.message);
       return;
     }
-    if (connection.client === undefined) this.first(connection, message);
-    else this.dispatch(connection, message, frame.length);
+    if (connection.client === undefined) this.#first(connection, message);
+    else this.#dispatch(connection, message, frame.length);
   }
 
   /** The patch of a submit is left as it came, if that can be. */
-  private decode(connection: ClientConnection, frame: Uint8Array, isText: boolean): Record<string, unknown> {
+  #decode(connection: ClientConnection, frame: Uint8Array, isText: boolean): Record<string, unknown> {
     // `notPlain` allows a patch as many levels.
-    const depth = this.options.limits.depth + BEYOND_DEPTH;
+    const depth = this.#options.limits.depth + BEYOND_DEPTH;
     if (!isText) return cutMsgpackSubmit(frame, depth) ?? connection.codec.decode(frame);
     return (
       cutJsonSubmit(frame, depth) ??
@@ -116,14 +116,14 @@ export class Gateway implements OwnerLinkListener {
 
   /** Counts a message or a control frame. Past the limit of all of them together the socket is closed. */
   counts(connection: ClientConnection): void {
-    if (++connection.messages > this.messagesPerSecond)
+    if (++connection.messages > this.#messagesPerSecond)
       connection.close(CLOSE_CODES.rateLimited, 'too many messages');
   }
 
   /** Ends all subscriptions of a socket that is closed. */
   disconnected(connection: ClientConnection): void {
     connection.closed = true;
-    for (const subscription of connection.open.values()) this.subscriptions.unsubscribe(subscription);
+    for (const subscription of connection.open.values()) this.#subscriptions.unsubscribe(subscription);
     connection.open.clear();
   }
 
@@ -132,79 +132,79 @@ export class Gateway implements OwnerLinkListener {
    * while.
    */
   setHidden(connection: ClientConnection, isHidden: boolean): void {
-    if (isHidden) this.subscriptions.hide(connection);
-    else this.subscriptions.show(connection);
+    if (isHidden) this.#subscriptions.hide(connection);
+    else this.#subscriptions.show(connection);
   }
 
   // From owners.
 
   messages(link: OwnerLink, messages: readonly ToGateway[]): void {
-    this.answers.take(link, messages);
+    this.#answers.take(link, messages);
   }
 
   lost(link: OwnerLink): void {
-    this.answers.lost(link);
-    this.owners.lost(link);
+    this.#answers.lost(link);
+    this.#owners.lost(link);
   }
 
   changed(shards?: readonly number[]): void {
-    this.owners.changed(shards);
+    this.#owners.changed(shards);
   }
 
-  private first(connection: ClientConnection, message: Record<string, unknown>): void {
+  #first(connection: ClientConnection, message: Record<string, unknown>): void {
     if (message.type !== 'hello') {
-      this.replies.error(connection, 'bad-message', 'the first message is hello', echo(message));
+      this.#replies.error(connection, 'bad-message', 'the first message is hello', echo(message));
       connection.close(CLOSE_CODES.badMessage, 'the first message is hello');
       return;
     }
-    this.hello(connection, message);
+    this.#hello(connection, message);
     if (connection.client === undefined) connection.close(CLOSE_CODES.badMessage, 'no valid client id');
   }
 
-  private hello(connection: ClientConnection, message: Record<string, unknown>): void {
+  #hello(connection: ClientConnection, message: Record<string, unknown>): void {
     // A client may leave its id to the server. A number counts as no id.
     const isOpen =
       message.client === undefined || message.client === null || typeof message.client === 'number';
-    const client = isOpen ? (connection.client ?? this.options.newClientId()) : message.client;
+    const client = isOpen ? (connection.client ?? this.#options.newClientId()) : message.client;
     if (!isClientId(client)) {
-      this.replies.error(connection, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
+      this.#replies.error(connection, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
       return;
     }
     if (connection.client !== undefined && connection.client !== client) {
-      this.replies.error(connection, 'bad-message', 'a socket keeps its client id', echo(message));
+      this.#replies.error(connection, 'bad-message', 'a socket keeps its client id', echo(message));
       return;
     }
     connection.client = client;
     connection.hasOwnId ||= !isOpen;
     connection.user = USER;
-    const { node, limits, time } = this.options;
-    const nodes = this.options.nodes?.();
+    const { node, limits, time } = this.#options;
+    const nodes = this.#options.nodes?.();
     const others = nodes === undefined ? {} : { nodes };
     connection.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits, ...others });
   }
 
-  private dispatch(connection: ClientConnection, message: Record<string, unknown>, bytes: number): void {
+  #dispatch(connection: ClientConnection, message: Record<string, unknown>, bytes: number): void {
     switch (message.type) {
       case 'submit':
-        this.requests.submit(connection, message, bytes);
+        this.#requests.submit(connection, message, bytes);
         return;
       case 'open':
-        this.requests.open(connection, message);
+        this.#requests.open(connection, message);
         return;
       case 'presence':
-        this.requests.presence(connection, message);
+        this.#requests.presence(connection, message);
         return;
       case 'close':
-        this.requests.close(connection, message);
+        this.#requests.close(connection, message);
         return;
       case 'ping':
         connection.send({ type: 'pong', ...idOf(message) });
         return;
       case 'hello':
-        this.hello(connection, message);
+        this.#hello(connection, message);
         return;
       default:
-        this.replies.error(connection, 'bad-message', 'unknown type', echo(message));
+        this.#replies.error(connection, 'bad-message', 'unknown type', echo(message));
     }
   }
 }

@@ -47,16 +47,16 @@ export class JsonScan {
    * repeated keys, or keys that JSON.parse would put in another order.
    */
   isLoose = false;
-  private readonly bytes: Uint8Array;
+  readonly #bytes: Uint8Array;
   /** Starts and ends of the keys of the objects around the place. */
-  private readonly keys: number[] = [];
+  readonly #keys: number[] = [];
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+    this.#bytes = bytes;
   }
 
   skipSpace(): void {
-    const { bytes } = this;
+    const bytes = this.#bytes;
     for (;;) {
       const byte = bytes[this.at];
       if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return;
@@ -68,21 +68,21 @@ export class JsonScan {
   /** Skips space and this byte, if it comes next. */
   takes(byte: number): boolean {
     this.skipSpace();
-    if (this.bytes[this.at] !== byte) return false;
+    if (this.#bytes[this.at] !== byte) return false;
     this.at++;
     return true;
   }
 
   isAtEnd(): boolean {
     this.skipSpace();
-    return this.at === this.bytes.length;
+    return this.at === this.#bytes.length;
   }
 
   /** Skips space and the name of a member. Undefined if it is none of `names`, or is written with escapes. */
   memberName<Name extends string>(names: readonly Named<Name>[]): Name | undefined {
     if (!this.takes(QUOTE)) return undefined;
     for (const { name, bytes } of names) {
-      if (this.bytes[this.at + bytes.length] !== QUOTE || !this.has(bytes)) continue;
+      if (this.#bytes[this.at + bytes.length] !== QUOTE || !this.#has(bytes)) continue;
       this.at += bytes.length + 1;
       return name;
     }
@@ -91,7 +91,7 @@ export class JsonScan {
 
   /** A string of printable ASCII without escapes. */
   plainText(): string | undefined {
-    const { bytes } = this;
+    const bytes = this.#bytes;
     if (bytes[this.at] !== QUOTE) return undefined;
     const start = this.at + 1;
     for (let at = start; at < bytes.length; at++) {
@@ -106,7 +106,7 @@ export class JsonScan {
   }
 
   natural(): number | undefined {
-    const { bytes } = this;
+    const bytes = this.#bytes;
     const start = this.at;
     let value = 0;
     for (;;) {
@@ -123,34 +123,34 @@ export class JsonScan {
   }
 
   takesNull(): boolean {
-    if (!this.has(NULL)) return false;
+    if (!this.#has(NULL)) return false;
     this.at += NULL.length;
     return true;
   }
 
   /** Scans a value that nests at most `depth` levels. */
   value(depth: number): boolean {
-    const { bytes } = this;
+    const bytes = this.#bytes;
     const byte = bytes[this.at];
     switch (byte) {
       case QUOTE:
-        return this.text();
+        return this.#text();
       case OPENING_BRACE:
-        return depth > 0 && this.object(depth);
+        return depth > 0 && this.#object(depth);
       case OPENING_BRACKET:
-        return depth > 0 && this.list(depth);
+        return depth > 0 && this.#list(depth);
       case LETTER_T:
-        return this.literal(TRUE);
+        return this.#literal(TRUE);
       case LETTER_F:
-        return this.literal(FALSE);
+        return this.#literal(FALSE);
       case LETTER_N:
-        return this.literal(NULL);
+        return this.#literal(NULL);
       default:
-        return this.number();
+        return this.#number();
     }
   }
 
-  private list(depth: number): boolean {
+  #list(depth: number): boolean {
     this.at++;
     if (this.takes(CLOSING_BRACKET)) return true;
     do {
@@ -160,16 +160,16 @@ export class JsonScan {
     return this.takes(CLOSING_BRACKET);
   }
 
-  private object(depth: number): boolean {
+  #object(depth: number): boolean {
     this.at++;
     if (this.takes(CLOSING_BRACE)) return true;
-    const { keys } = this;
+    const keys = this.#keys;
     const first = keys.length;
     do {
       this.skipSpace();
       const start = this.at;
-      if (this.bytes[start] !== QUOTE || !this.text()) return false;
-      if (!this.isLoose) this.noteKey(first, start + 1, this.at - 1);
+      if (this.#bytes[start] !== QUOTE || !this.#text()) return false;
+      if (!this.isLoose) this.#noteKey(first, start + 1, this.at - 1);
       if (!this.takes(COLON)) return false;
       this.skipSpace();
       if (!this.value(depth - 1)) return false;
@@ -179,8 +179,9 @@ export class JsonScan {
   }
 
   /** JSON.parse puts keys that are numbers first, and keeps the last of equal keys. */
-  private noteKey(first: number, start: number, end: number): void {
-    const { bytes, keys } = this;
+  #noteKey(first: number, start: number, end: number): void {
+    const bytes = this.#bytes;
+    const keys = this.#keys;
     const byte = bytes[start] ?? 0;
     const isNumeric = start < end && byte >= ZERO && byte <= NINE;
     if (isNumeric || keys.length - first >= 2 * MOST_KEYS) {
@@ -197,8 +198,8 @@ export class JsonScan {
     keys.push(start, end);
   }
 
-  private text(): boolean {
-    const { bytes } = this;
+  #text(): boolean {
+    const bytes = this.#bytes;
     const { length } = bytes;
     let at = this.at + 1;
     while (at < length) {
@@ -214,7 +215,7 @@ export class JsonScan {
       }
       const letter = bytes[at + 1] ?? 0;
       if (letter === LETTER_U) {
-        if (!this.isUnit(at + 2)) return false;
+        if (!this.#isUnit(at + 2)) return false;
         this.isLoose = true;
         at += 6;
       } else {
@@ -227,10 +228,10 @@ export class JsonScan {
   }
 
   /** True if four hexadecimal digits stand here that are not half of a surrogate pair. */
-  private isUnit(at: number): boolean {
+  #isUnit(at: number): boolean {
     let unit = 0;
     for (let i = at; i < at + 4; i++) {
-      const byte = this.bytes[i] ?? 0;
+      const byte = this.#bytes[i] ?? 0;
       const letter = byte | 0x20;
       if (byte >= ZERO && byte <= NINE) unit = unit * 16 + byte - ZERO;
       else if (letter >= 0x61 && letter <= 0x66) unit = unit * 16 + letter - 0x57;
@@ -239,17 +240,17 @@ export class JsonScan {
     return unit < 0xd800 || unit > 0xdfff;
   }
 
-  private number(): boolean {
-    const { bytes } = this;
+  #number(): boolean {
+    const bytes = this.#bytes;
     const start = this.at;
     if (bytes[start] === MINUS) this.at++;
     const first = this.at;
-    if (!this.digits() || this.at - first > MOST_DIGITS) return false;
+    if (!this.#digits() || this.at - first > MOST_DIGITS) return false;
     if (bytes[first] === ZERO && this.at - first > 1) return false;
     const isFraction = bytes[this.at] === POINT;
     if (isFraction) {
       this.at++;
-      if (!this.digits()) return false;
+      if (!this.#digits()) return false;
     }
     // Only a fraction or -0 may be written in another way.
     if (!this.isLoose && (isFraction || (first > start && bytes[first] === ZERO))) {
@@ -260,23 +261,23 @@ export class JsonScan {
   }
 
   /** Skips digits. False if there is none. */
-  private digits(): boolean {
+  #digits(): boolean {
     const start = this.at;
     for (;;) {
-      const byte = this.bytes[this.at] ?? 0;
+      const byte = this.#bytes[this.at] ?? 0;
       if (byte < ZERO || byte > NINE) return this.at > start;
       this.at++;
     }
   }
 
-  private literal(word: Uint8Array): boolean {
-    if (!this.has(word)) return false;
+  #literal(word: Uint8Array): boolean {
+    if (!this.#has(word)) return false;
     this.at += word.length;
     return true;
   }
 
-  private has(word: Uint8Array): boolean {
-    for (let i = 0; i < word.length; i++) if (this.bytes[this.at + i] !== word[i]) return false;
+  #has(word: Uint8Array): boolean {
+    for (let i = 0; i < word.length; i++) if (this.#bytes[this.at + i] !== word[i]) return false;
     return true;
   }
 }

@@ -16,38 +16,38 @@ const JSON_END = Buffer.from('}}');
 const NOWHERE = { start: 0, end: 0 };
 
 export class PresenceFrames {
-  private readonly doc: string;
-  private readonly states: ReadonlyMap<string, string | null>;
-  private readonly rows = new Map<Codec, Row>();
+  readonly #doc: string;
+  readonly #states: ReadonlyMap<string, string | null>;
+  readonly #rows = new Map<Codec, Row>();
   /** The frames of readers that have not moved. */
-  private readonly whole = new Map<Codec, Uint8Array>();
+  readonly #whole = new Map<Codec, Uint8Array>();
 
   /** @param states client, JSON text of its state or null for a client that has left, client, … */
   constructor(doc: string, states: readonly (string | null)[]) {
-    this.doc = doc;
+    this.#doc = doc;
     const all = new Map<string, string | null>();
     for (let at = 0; at < states.length; at += 2) all.set(states[at] ?? '', states[at + 1] ?? null);
-    this.states = all;
+    this.#states = all;
   }
 
   /** The frame for a reader. Undefined if no client but the reader itself has moved. */
   frameFor(codec: Codec, reader: string | undefined): Uint8Array | undefined {
-    if (reader !== undefined && this.states.has(reader))
-      return this.states.size === 1 ? undefined : this.frame(codec, reader);
-    let frame = this.whole.get(codec);
+    if (reader !== undefined && this.#states.has(reader))
+      return this.#states.size === 1 ? undefined : this.#frame(codec, reader);
+    let frame = this.#whole.get(codec);
     if (frame === undefined) {
-      frame = this.frame(codec, undefined);
-      this.whole.set(codec, frame);
+      frame = this.#frame(codec, undefined);
+      this.#whole.set(codec, frame);
     }
     return frame;
   }
 
-  private frame(codec: Codec, reader: string | undefined): Uint8Array {
-    const { bytes, places } = this.rowIn(codec);
+  #frame(codec: Codec, reader: string | undefined): Uint8Array {
+    const { bytes, places } = this.#rowIn(codec);
     const own = reader === undefined ? undefined : places.get(reader);
     const { start, end } = own ?? NOWHERE;
-    const entries = this.states.size - (own === undefined ? 0 : 1);
-    const { head, tail } = codec.binary ? packedMessage(this.doc, entries) : textMessage(this.doc);
+    const entries = this.#states.size - (own === undefined ? 0 : 1);
+    const { head, tail } = codec.binary ? packedMessage(this.#doc, entries) : textMessage(this.#doc);
     // The comma before the first entry is left out.
     const first = codec.binary ? 0 : 1;
     const parts =
@@ -64,20 +64,20 @@ export class PresenceFrames {
     return frame;
   }
 
-  private rowIn(codec: Codec): Row {
-    const known = this.rows.get(codec);
+  #rowIn(codec: Codec): Row {
+    const known = this.#rows.get(codec);
     if (known !== undefined) return known;
     const entries: Uint8Array[] = [];
     const places = new Map<string, { start: number; end: number }>();
     let start = 0;
-    for (const [client, text] of this.states) {
+    for (const [client, text] of this.#states) {
       const entry = codec.binary ? packedEntry(client, text) : Buffer.from(`,"${client}":${text}`, 'utf8');
       entries.push(entry);
       places.set(client, { start, end: start + entry.length });
       start += entry.length;
     }
     const row = { bytes: Buffer.concat(entries), places };
-    this.rows.set(codec, row);
+    this.#rows.set(codec, row);
     return row;
   }
 }

@@ -13,10 +13,10 @@ const RETRY_AFTER_MS = 500;
 
 export class Replies {
   /** 0 ≤ x < 1. */
-  private readonly random: () => number;
+  readonly #random: () => number;
 
   constructor(random: () => number) {
-    this.random = random;
+    this.#random = random;
   }
 
   error(connection: ClientConnection, code: ErrorCode, message: string, about: About): void {
@@ -29,7 +29,7 @@ export class Replies {
    */
   later(connection: ClientConnection, code: ErrorCode, message: string, about: About): void {
     const { retryAfterMs: atLeastMs = 0, ...rest } = about;
-    const retryAfterMs = Math.ceil(atLeastMs + RETRY_AFTER_MS * (0.5 + this.random()));
+    const retryAfterMs = Math.ceil(atLeastMs + RETRY_AFTER_MS * (0.5 + this.#random()));
     this.error(connection, code, message, ERROR_CODES[code] ? { ...rest, retryAfterMs } : rest);
   }
 }

@@ -54,38 +54,38 @@ export const BEYOND_DEPTH = 2;
 const TOO_LARGE = refusedOp('too-large', 'the patch is above limits.opBytes');
 
 export class Requests {
-  private readonly options: RequestsOptions;
-  private readonly limits: Limits;
-  private readonly channels: Channels;
-  private readonly subscriptions: Subscriptions;
-  private readonly owners: OwnerChanges;
-  private readonly replies: Replies;
-  private readonly large: LargeAnswers;
+  readonly #options: RequestsOptions;
+  readonly #limits: Limits;
+  readonly #channels: Channels;
+  readonly #subscriptions: Subscriptions;
+  readonly #owners: OwnerChanges;
+  readonly #replies: Replies;
+  readonly #large: LargeAnswers;
 
   constructor(options: RequestsOptions, parts: RequestsParts) {
-    this.options = options;
-    this.limits = options.limits;
-    this.channels = parts.channels;
-    this.subscriptions = parts.subscriptions;
-    this.owners = parts.owners;
-    this.replies = parts.replies;
-    this.large = parts.large;
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#channels = parts.channels;
+    this.#subscriptions = parts.subscriptions;
+    this.#owners = parts.owners;
+    this.#replies = parts.replies;
+    this.#large = parts.large;
   }
 
   open(connection: ClientConnection, message: Message): void {
     const { kind, since, history } = message;
-    const name = this.nameOf(connection, message);
-    if (name === undefined || !this.mayOpen(connection, name, message)) return;
+    const name = this.#nameOf(connection, message);
+    if (name === undefined || !this.#mayOpen(connection, name, message)) return;
     const before = connection.open.get(name);
     if (before !== undefined) rootOf(before).unanswered?.openedAnew();
-    const channel = this.channels.of(name);
-    if (channel.subs.size === 0) this.owners.enter(channel);
+    const channel = this.#channels.of(name);
+    if (channel.subs.size === 0) this.#owners.enter(channel);
     const subscription: Subscription = {
       connection,
       channel,
       subscriptionId: 0,
       mode: 'opening',
-      askedAt: this.options.time(),
+      askedAt: this.#options.time(),
       asked: false,
       request: {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
@@ -102,12 +102,12 @@ export class Requests {
       before,
     };
     connection.open.set(name, subscription);
-    if (!this.subscriptions.subscribe(subscription))
-      this.owners.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
-    else if (channel.link === undefined) this.owners.waitForOwner(channel);
+    if (!this.#subscriptions.subscribe(subscription))
+      this.#owners.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
+    else if (channel.link === undefined) this.#owners.waitForOwner(channel);
   }
 
-  private mayOpen(connection: ClientConnection, name: string, message: Message): boolean {
+  #mayOpen(connection: ClientConnection, name: string, message: Message): boolean {
     const { kind, since, history } = message;
     const wrong =
       kind !== undefined && kind !== null && !KINDS.has(kind)
@@ -117,24 +117,24 @@ export class Requests {
           : history !== undefined && history !== null && typeof history !== 'string'
             ? 'history: as `opened` told it'
             : undefined;
-    const { openDocuments } = this.limits;
+    const { openDocuments } = this.#limits;
     if (wrong !== undefined) {
-      this.replies.error(connection, 'bad-message', wrong, echo(message));
+      this.#replies.error(connection, 'bad-message', wrong, echo(message));
       return false;
     }
     if (!connection.open.has(name) && connection.open.size >= openDocuments) {
       const text = `a socket may have ${openDocuments} documents open`;
-      this.replies.error(connection, 'overloaded', text, echo(message));
+      this.#replies.error(connection, 'overloaded', text, echo(message));
       return false;
     }
-    const wait = takeOpen(connection, this.limits, this.options.now());
+    const wait = takeOpen(connection, this.#limits, this.#options.now());
     if (wait > 0) {
       const about = { ...echo(message), retryAfterMs: wait };
-      this.replies.error(connection, 'rate-limited', 'too many opens', about);
+      this.#replies.error(connection, 'rate-limited', 'too many opens', about);
       return false;
     }
-    if (this.large.isNearlyFull) {
-      this.replies.later(connection, 'overloaded', 'too many large answers are on their way', echo(message));
+    if (this.#large.isNearlyFull) {
+      this.#replies.later(connection, 'overloaded', 'too many large answers are on their way', echo(message));
       return false;
     }
     return true;
@@ -143,48 +143,51 @@ export class Requests {
   submit(connection: ClientConnection, message: Message, bytes: number): void {
     const { doc, seq, base, op } = message;
     if (!isSeq(seq)) {
-      this.replies.error(connection, 'bad-message', 'seq: an integer from 1 to 2^53 - 1', echo(message));
+      this.#replies.error(connection, 'bad-message', 'seq: an integer from 1 to 2^53 - 1', echo(message));
       return;
     }
     const current = typeof doc === 'string' ? connection.open.get(doc) : undefined;
     if (current === undefined) {
-      if (this.nameOf(connection, message) !== undefined) {
-        this.replies.error(connection, 'not-open', 'open the document first', { doc: String(doc), seq });
+      if (this.#nameOf(connection, message) !== undefined) {
+        this.#replies.error(connection, 'not-open', 'open the document first', { doc: String(doc), seq });
       }
       return;
     }
     const subscription = rootOf(current);
     const { channel } = subscription;
     if (base !== undefined && base !== null && !isVersion(base)) {
-      this.replies.error(connection, 'bad-message', 'base: a version', { doc: channel.doc, seq });
+      this.#replies.error(connection, 'bad-message', 'base: a version', { doc: channel.doc, seq });
       return;
     }
     subscription.unanswered ??= new Unanswered();
     const { unanswered } = subscription;
-    const wait = takeSubmit(connection, this.limits, this.options.now());
+    const wait = takeSubmit(connection, this.#limits, this.#options.now());
     const behind = unanswered.arrives(seq);
     if (behind !== undefined) {
-      this.replies.later(connection, behind, BEHIND_OPEN, { doc: channel.doc, seq });
+      this.#replies.later(connection, behind, BEHIND_OPEN, { doc: channel.doc, seq });
       return;
     }
     if (wait > 0) {
       unanswered.leave(seq, 'rate-limited');
       const about = { doc: channel.doc, seq, retryAfterMs: wait };
-      this.replies.error(connection, 'rate-limited', 'too many submits', about);
+      this.#replies.error(connection, 'rate-limited', 'too many submits', about);
       return;
     }
-    const linkOp = this.linkOp(connection.codec, op, bytes);
-    if (unanswered.size >= this.limits.inflight && unanswered.get(seq) === undefined) {
-      this.overloaded(subscription, unanswered, seq, 'too many submits without an answer');
+    const linkOp = this.#linkOp(connection.codec, op, bytes);
+    if (unanswered.size >= this.#limits.inflight && unanswered.get(seq) === undefined) {
+      this.#overloaded(subscription, unanswered, seq, 'too many submits without an answer');
       return;
     }
-    if (connection.unansweredBytes + linkOp[1].length > this.options.unansweredBytes && unanswered.size > 0) {
-      this.overloaded(subscription, unanswered, seq, 'too many bytes without an answer');
+    if (
+      connection.unansweredBytes + linkOp[1].length > this.#options.unansweredBytes &&
+      unanswered.size > 0
+    ) {
+      this.#overloaded(subscription, unanswered, seq, 'too many bytes without an answer');
       return;
     }
     const submit = { seq, base: isVersion(base) ? base : -1, op: linkOp };
     const { link } = channel;
-    if (link === undefined && this.owners.refusesSubmit(channel, subscription, seq)) {
+    if (link === undefined && this.#owners.refusesSubmit(channel, subscription, seq)) {
       unanswered.leave(seq, 'unavailable');
       return;
     }
@@ -193,7 +196,7 @@ export class Requests {
       goesOn &&
       !link.offer([SUBMIT, channel.channelId, subscription.subscriptionId, seq, submit.base, submit.op])
     ) {
-      this.overloaded(subscription, unanswered, seq, 'the owner of this document is behind');
+      this.#overloaded(subscription, unanswered, seq, 'the owner of this document is behind');
       return;
     }
     connection.countUnanswered(linkOp[1].length - (unanswered.get(seq)?.op[1].length ?? 0));
@@ -204,100 +207,100 @@ export class Requests {
    * The patch, or the reason why it is refused. The owner answers refused patches too, because it knows the
    * fate of the seq.
    */
-  private linkOp(codec: Codec, op: unknown, frameBytes: number): LinkOp {
+  #linkOp(codec: Codec, op: unknown, frameBytes: number): LinkOp {
     if (op instanceof CutPatch)
-      return op.bytes.length > this.limits.opBytes ? TOO_LARGE : [op.encoding, unpinned(op.bytes)];
-    if (op instanceof Uint8Array) return op.length > this.limits.opBytes ? TOO_LARGE : [UPDATE_OP, op];
+      return op.bytes.length > this.#limits.opBytes ? TOO_LARGE : [op.encoding, unpinned(op.bytes)];
+    if (op instanceof Uint8Array) return op.length > this.#limits.opBytes ? TOO_LARGE : [UPDATE_OP, op];
     if (op === undefined) return refusedOp('bad-op', 'op is missing');
     if (typeof op === 'string' && codec.binary) return refusedOp('bad-op', 'bytes are bin in MessagePack');
     // The size is checked first, so that a patch that is too large is neither walked further nor written
     // again.
-    if (frameBytes > this.limits.opBytes && isLarger(op, this.limits.opBytes)) return TOO_LARGE;
+    if (frameBytes > this.#limits.opBytes && isLarger(op, this.#limits.opBytes)) return TOO_LARGE;
     // The gateway looks no deeper than the walk needs. The kind interprets the patch.
-    const wrong = notPlain(op, this.limits.depth + BEYOND_DEPTH);
+    const wrong = notPlain(op, this.#limits.depth + BEYOND_DEPTH);
     if (wrong !== undefined) return refusedOp('bad-op', wrong);
     const text = JSON.stringify(op);
-    if (frameBytes > this.limits.opBytes && codec.encodedBytes(op) > this.limits.opBytes) return TOO_LARGE;
+    if (frameBytes > this.#limits.opBytes && codec.encodedBytes(op) > this.#limits.opBytes) return TOO_LARGE;
     return jsonOp(text);
   }
 
   presence(connection: ClientConnection, message: Message): void {
-    const subscription = this.openOf(connection, message);
+    const subscription = this.#openOf(connection, message);
     if (subscription === undefined) return;
     const { data } = message;
-    if (isLarger(data, this.limits.presenceBytes)) {
-      this.presenceTooLarge(connection, message);
+    if (isLarger(data, this.#limits.presenceBytes)) {
+      this.#presenceTooLarge(connection, message);
       return;
     }
-    const wrong = data === undefined ? 'data is missing' : notPlain(data, this.limits.depth);
+    const wrong = data === undefined ? 'data is missing' : notPlain(data, this.#limits.depth);
     if (wrong !== undefined) {
-      this.replies.error(connection, 'bad-message', wrong, echo(message));
+      this.#replies.error(connection, 'bad-message', wrong, echo(message));
       return;
     }
-    const wait = takePresence(connection, this.limits, this.options.now());
+    const wait = takePresence(connection, this.#limits, this.#options.now());
     if (wait > 0) {
       const about = { ...echo(message), retryAfterMs: wait };
-      this.replies.error(connection, 'rate-limited', 'too many presence messages', about);
+      this.#replies.error(connection, 'rate-limited', 'too many presence messages', about);
       return;
     }
-    const { presenceBytes } = this.limits;
+    const { presenceBytes } = this.#limits;
     const text = data === null ? null : JSON.stringify(data);
     if (text !== null && Buffer.byteLength(text) > presenceBytes) {
-      this.presenceTooLarge(connection, message);
+      this.#presenceTooLarge(connection, message);
       return;
     }
     const { channel } = subscription;
     const { mode, subscriptionId } = rootOf(subscription);
     if (mode === 'resuming' && text === null && subscription.presence !== undefined)
-      this.subscriptions.tellGone(channel, connection);
+      this.#subscriptions.tellGone(channel, connection);
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
       each.presence = text ?? undefined;
     if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.channelId, subscriptionId, text]);
   }
 
-  private presenceTooLarge(connection: ClientConnection, message: Message): void {
-    const text = `presence: at most ${this.limits.presenceBytes} bytes`;
-    this.replies.error(connection, 'too-large', text, echo(message));
+  #presenceTooLarge(connection: ClientConnection, message: Message): void {
+    const text = `presence: at most ${this.#limits.presenceBytes} bytes`;
+    this.#replies.error(connection, 'too-large', text, echo(message));
   }
 
   close(connection: ClientConnection, message: Message): void {
-    const subscription = this.openOf(connection, message);
+    const subscription = this.#openOf(connection, message);
     if (subscription === undefined) return;
     connection.open.delete(subscription.channel.doc);
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
       if (each.request?.id !== undefined && !each.opened)
-        this.replies.error(connection, 'not-open', 'closed before it was open', {
+        this.#replies.error(connection, 'not-open', 'closed before it was open', {
           doc: each.channel.doc,
           id: each.request.id,
         });
-    this.subscriptions.unsubscribe(subscription);
+    this.#subscriptions.unsubscribe(subscription);
     connection.send({ type: 'closed', ...idOf(message), doc: subscription.channel.doc });
   }
 
-  private openOf(connection: ClientConnection, message: Message): Subscription | undefined {
-    const name = this.nameOf(connection, message);
+  #openOf(connection: ClientConnection, message: Message): Subscription | undefined {
+    const name = this.#nameOf(connection, message);
     if (name === undefined) return undefined;
     const subscription = connection.open.get(name);
     if (subscription === undefined)
-      this.replies.error(connection, 'not-open', 'open the document first', echo(message));
+      this.#replies.error(connection, 'not-open', 'open the document first', echo(message));
     return subscription;
   }
 
-  private nameOf(connection: ClientConnection, message: Message): string | undefined {
+  #nameOf(connection: ClientConnection, message: Message): string | undefined {
     const { doc } = message;
     if (typeof doc === 'string' && parseDocumentName(doc) !== undefined) return doc;
-    this.replies.error(connection, 'bad-name', 'no name of a document', echo(message));
+    this.#replies.error(connection, 'bad-name', 'no name of a document', echo(message));
     return undefined;
   }
 
-  private overloaded(
+  #overloaded(
     { connection, channel }: Subscription,
     unanswered: Unanswered,
     seq: number,
     message: string,
   ): void {
     unanswered.leave(seq, 'overloaded');
-    this.replies.later(connection, 'overloaded', message, { doc: channel.doc, seq });
+    this.#replies.later(connection, 'overloaded', message, { doc: channel.doc, seq });
   }
 }
 

@@ -17,16 +17,16 @@ export interface LeavingOptions {
 }
 
 export class Leaving {
-  private readonly options: LeavingOptions;
-  private left: Promise<void> | undefined;
-  private isDone = false;
+  readonly #options: LeavingOptions;
+  #left: Promise<void> | undefined;
+  #isDone = false;
 
   constructor(options: LeavingOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   get hasBegun(): boolean {
-    return this.left !== undefined;
+    return this.#left !== undefined;
   }
 
   /**
@@ -34,21 +34,21 @@ export class Leaving {
    * clients are gone.
    */
   begin(): Promise<void> {
-    this.left ??= this.leave();
-    return this.left;
+    this.#left ??= this.#leave();
+    return this.#left;
   }
 
   progress(): { readonly clients: number; readonly isDone: boolean } {
-    return { clients: this.options.clients.size, isDone: this.isDone };
+    return { clients: this.#options.clients.size, isDone: this.#isDone };
   }
 
-  private async leave(): Promise<void> {
-    const { handOver, handOverMs, clients } = this.options;
+  async #leave(): Promise<void> {
+    const { handOver, handOverMs, clients } = this.#options;
     try {
       await handOver(handOverMs);
     } finally {
       await clients.drain(CLIENTS_SPREAD_MS, CLIENTS_GRACE_MS);
-      this.isDone = true;
+      this.#isDone = true;
     }
   }
 }

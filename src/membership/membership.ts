@@ -47,20 +47,20 @@ const ROUTED_WITHIN_MS = 15_000;
 const LOOK_MS = 50;
 
 export class Membership {
-  private readonly options: MembershipOptions;
-  private readonly rings = new Rings();
-  private mode: Mode = 'starting';
-  private current: JoinedRun | undefined;
+  readonly #options: MembershipOptions;
+  readonly #rings = new Rings();
+  #mode: Mode = 'starting';
+  #current: JoinedRun | undefined;
   /** Settles when the run that is starting has started or failed. Never rejects. */
-  private joining: Promise<void> = Promise.resolve();
-  private ending: Promise<void> = Promise.resolve();
+  #joining: Promise<void> = Promise.resolve();
+  #ending: Promise<void> = Promise.resolve();
   /** Aborted when no further run may start. */
-  private readonly noMore = new AbortController();
-  private failures = 0;
-  private startedAt = 0;
+  readonly #noMore = new AbortController();
+  #failures = 0;
+  #startedAt = 0;
 
   constructor(options: MembershipOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /**
@@ -68,118 +68,122 @@ export class Membership {
    * if the node is stopped before.
    */
   async start(): Promise<void> {
-    await this.join().catch((error: unknown) => {
+    await this.#join().catch((error: unknown) => {
       // The run was fenced while it started. Another run follows.
-      if (this.mode !== 'fenced') throw error;
+      if (this.#mode !== 'fenced') throw error;
     });
     const until = systemClock.now() + ROUTED_WITHIN_MS;
-    while (this.current?.controller.isRouted !== true && systemClock.now() < until && this.mode !== 'stopped')
-      await pause(systemClock, LOOK_MS, this.noMore.signal);
-    if (this.mode === 'member') this.tellUnreached();
+    while (
+      this.#current?.controller.isRouted !== true &&
+      systemClock.now() < until &&
+      this.#mode !== 'stopped'
+    )
+      await pause(systemClock, LOOK_MS, this.#noMore.signal);
+    if (this.#mode === 'member') this.#tellUnreached();
   }
 
   /**
    * Logs the nodes that are not reached. This node is ready nevertheless: their documents are `unavailable`
    * here, all others are served.
    */
-  private tellUnreached(): void {
-    const { current } = this;
+  #tellUnreached(): void {
+    const current = this.#current;
     if (current === undefined || current.controller.isRouted) return;
     const nodes = current.controller
       .status()
       .members.filter(({ connected }) => !connected)
       .map(({ node, address }) => `${node} at ${address}`);
-    this.options.log('warn', 'some documents are not reached: see cluster.advertise, here and there', {
+    this.#options.log('warn', 'some documents are not reached: see cluster.advertise, here and there', {
       nodes,
     });
   }
 
   /** True for a member that other nodes know and that is not about to leave. */
   get isMember(): boolean {
-    return this.mode === 'member' && this.current?.controller.isCutOff === false;
+    return this.#mode === 'member' && this.#current?.controller.isCutOff === false;
   }
 
   get address(): string | undefined {
-    return this.current?.address;
+    return this.#current?.address;
   }
 
   tellClients(count: number): void {
-    this.current?.controller.clients.setOwn(count);
+    this.#current?.controller.clients.setOwn(count);
   }
 
   clientShares(): ReturnType<ClientDirectory['shares']> {
-    return this.current?.controller.clients.shares();
+    return this.#current?.controller.clients.shares();
   }
 
   clientUrls(): readonly string[] | undefined {
-    return this.current?.controller.clients.otherUrls();
+    return this.#current?.controller.clients.otherUrls();
   }
 
   unreachedShards(): readonly number[] {
-    return this.current?.controller.unreachedShards() ?? [];
+    return this.#current?.controller.unreachedShards() ?? [];
   }
 
   status(): ReturnType<ClusterRun['controller']['status']> | undefined {
-    return this.current?.controller.status();
+    return this.#current?.controller.status();
   }
 
   /** Hands all shards over. The node stays in the cluster and routes, but takes no shards again. */
   async drain(timeoutMs: number): Promise<void> {
-    this.setMode('leaving');
-    this.noMore.abort();
-    await this.current?.controller.drain(timeoutMs);
+    this.#setMode('leaving');
+    this.#noMore.abort();
+    await this.#current?.controller.drain(timeoutMs);
   }
 
   refuseBelow(timeline: number): void {
-    this.current?.refuseBelow(timeline);
+    this.#current?.refuseBelow(timeline);
   }
 
   /** Gives up a run that is starting. A run that has started commits its accepted patches. */
   async stop(): Promise<void> {
-    this.setMode('stopped');
-    this.noMore.abort();
-    await this.joining;
-    await this.ending;
-    await this.current?.stop(false);
-    this.current = undefined;
+    this.#setMode('stopped');
+    this.#noMore.abort();
+    await this.#joining;
+    await this.#ending;
+    await this.#current?.stop(false);
+    this.#current = undefined;
   }
 
-  private join(): Promise<void> {
-    const joined = this.beginRun();
-    this.joining = joined.catch(() => undefined);
+  #join(): Promise<void> {
+    const joined = this.#beginRun();
+    this.#joining = joined.catch(() => undefined);
     return joined;
   }
 
-  private async beginRun(): Promise<void> {
-    this.startedAt = systemClock.now();
+  async #beginRun(): Promise<void> {
+    this.#startedAt = systemClock.now();
     const run = randomUUID();
-    this.setMode('starting');
-    const started = await this.options.startRun({
+    this.#setMode('starting');
+    const started = await this.#options.startRun({
       run,
-      rings: this.rings,
-      signal: this.noMore.signal,
-      onFenced: () => this.fenced(),
+      rings: this.#rings,
+      signal: this.#noMore.signal,
+      onFenced: () => this.#fenced(),
     });
-    if (this.mode === 'starting') {
-      this.current = started;
-      this.setMode('member');
-      this.options.log('info', 'joined the cluster', { run, address: started.address });
+    if (this.#mode === 'starting') {
+      this.#current = started;
+      this.#setMode('member');
+      this.#options.log('info', 'joined the cluster', { run, address: started.address });
     } else await started.stop(true);
   }
 
-  private fenced(): void {
-    if (this.mode === 'stopped' || this.mode === 'fenced') return;
+  #fenced(): void {
+    if (this.#mode === 'stopped' || this.#mode === 'fenced') return;
     const message =
-      this.mode === 'leaving' ? 'fenced while leaving' : 'fenced: starting over under a new run';
-    this.options.log('error', message, {});
-    this.setMode('fenced');
-    const ended = this.current;
-    this.current = undefined;
-    this.ending = this.rejoin(ended);
+      this.#mode === 'leaving' ? 'fenced while leaving' : 'fenced: starting over under a new run';
+    this.#options.log('error', message, {});
+    this.#setMode('fenced');
+    const ended = this.#current;
+    this.#current = undefined;
+    this.#ending = this.#rejoin(ended);
   }
 
-  private async rejoin(ended: JoinedRun | undefined): Promise<void> {
-    const { router, gateway, log } = this.options;
+  async #rejoin(ended: JoinedRun | undefined): Promise<void> {
+    const { router, gateway, log } = this.#options;
     router.setOwner(
       Array.from({ length: SHARDS }, (_, shard) => shard),
       undefined,
@@ -187,34 +191,34 @@ export class Membership {
     gateway.changed();
     // A run that was fenced while it started is stopped first: two runs of one node must never exist
     // together.
-    await this.joining;
+    await this.#joining;
     await ended?.stop(true);
-    if (systemClock.now() - this.startedAt > STEADY_MS) this.failures = 0;
-    while (this.mode === 'fenced') {
-      const backOffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.failures++);
-      await pause(systemClock, backOffMs, this.noMore.signal);
-      if (this.mode !== 'fenced') return;
+    if (systemClock.now() - this.#startedAt > STEADY_MS) this.#failures = 0;
+    while (this.#mode === 'fenced') {
+      const backOffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#failures++);
+      await pause(systemClock, backOffMs, this.#noMore.signal);
+      if (this.#mode !== 'fenced') return;
       try {
-        await this.join();
+        await this.#join();
         return;
       } catch (error) {
-        if (this.noMore.signal.aborted) return;
+        if (this.#noMore.signal.aborted) return;
         log('warn', 'the node could not rejoin the cluster yet', { error: String(error) });
         // The run was fenced while it started, so the next run is on its way already.
-        if (!this.isStarting) return;
-        this.setMode('fenced');
+        if (!this.#isStarting) return;
+        this.#setMode('fenced');
       }
     }
   }
 
-  private get isStarting(): boolean {
-    return this.mode === 'starting';
+  get #isStarting(): boolean {
+    return this.#mode === 'starting';
   }
 
-  private setMode(mode: Mode): void {
+  #setMode(mode: Mode): void {
     // Events of a run that is still ending change nothing once the node leaves or stops.
-    if (this.mode === 'stopped' || (this.mode === 'leaving' && mode !== 'stopped')) return;
-    assertMove('a node in its cluster', MOVES, this.mode, mode);
-    this.mode = mode;
+    if (this.#mode === 'stopped' || (this.#mode === 'leaving' && mode !== 'stopped')) return;
+    assertMove('a node in its cluster', MOVES, this.#mode, mode);
+    this.#mode = mode;
   }
 }

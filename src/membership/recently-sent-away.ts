@@ -6,29 +6,29 @@ import type { Clock } from '../../actors/clock.ts';
 const MOST_CLIENTS = 100_000;
 
 export class RecentlySentAway {
-  private readonly clock: Pick<Clock, 'now'>;
-  private readonly againMs: number;
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #againMs: number;
   /** In the order of the times. */
-  private readonly sentAt = new Map<string, number>();
+  readonly #sentAt = new Map<string, number>();
 
   /** A client is remembered for `againMs`. */
   constructor(clock: Pick<Clock, 'now'>, againMs: number) {
-    this.clock = clock;
-    this.againMs = againMs;
+    this.#clock = clock;
+    this.#againMs = againMs;
   }
 
   has(client: string): boolean {
-    const at = this.sentAt.get(client);
-    return at !== undefined && this.clock.now() - at <= this.againMs;
+    const at = this.#sentAt.get(client);
+    return at !== undefined && this.#clock.now() - at <= this.#againMs;
   }
 
   add(client: string): void {
-    const now = this.clock.now();
-    this.sentAt.delete(client);
-    this.sentAt.set(client, now);
-    for (const [first, at] of this.sentAt) {
-      if (this.sentAt.size <= MOST_CLIENTS && now - at <= this.againMs) break;
-      this.sentAt.delete(first);
+    const now = this.#clock.now();
+    this.#sentAt.delete(client);
+    this.#sentAt.set(client, now);
+    for (const [first, at] of this.#sentAt) {
+      if (this.#sentAt.size <= MOST_CLIENTS && now - at <= this.#againMs) break;
+      this.#sentAt.delete(first);
     }
   }
 }

@@ -37,9 +37,9 @@ export class ActorHarness {
   readonly actor: DocumentActor;
   readonly log: StoredDelta[] = [];
   /** What it told its links since it was taken last. */
-  private got: ToGateway[] = [];
-  private questions: (() => void)[] = [];
-  private loaded: Document | undefined;
+  #got: ToGateway[] = [];
+  #questions: (() => void)[] = [];
+  #loaded: Document | undefined;
   /** Whether the document is there to be loaded, or made. */
   exists = true;
   /** Whether the store is out of reach of who loads it. */
@@ -50,19 +50,19 @@ export class ActorHarness {
     readonly made: MadeSnapshot | undefined;
     readonly done: (bytes: number | undefined) => void;
   }[] = [];
-  private chans = 0;
+  #chans = 0;
 
   constructor(changed: Partial<ActorLimits> = {}) {
     const limits = { ...LIMITS, ...changed };
     this.actor = new DocumentActor(
       DOC,
       {
-        send: (_link, message) => this.got.push(message),
+        send: (_link, message) => this.#got.push(message),
         full: false,
         append: (_actor, { version, client, seq }, _user, op) =>
           this.log.push({ version, client, seq, op, epoch: 1 }),
         load: (_actor, _create, done) =>
-          this.ask(() => {
+          this.#ask(() => {
             if (this.unavailable) {
               done({ type: 'failed', code: 'unavailable', message: 'out of reach' });
               return;
@@ -73,11 +73,11 @@ export class ActorHarness {
             }
             const loaded = { id: ID, snapshotVersion: 0, snapshot: undefined, deltas: [...this.log] };
             const kind: AnyKind = kindOf('rich-text');
-            this.loaded = new Document(kind, loaded, { clients: [], someForgotten: false }, limits);
-            done({ type: 'loaded', document: this.loaded, loaded });
+            this.#loaded = new Document(kind, loaded, { clients: [], someForgotten: false }, limits);
+            done({ type: 'loaded', document: this.#loaded, loaded });
           }),
         history: (_actor, after, upTo, maxBytes, done) =>
-          this.ask(() => {
+          this.#ask(() => {
             const wanted = this.log.slice(after, upTo);
             let count = 0;
             for (let bytes = 0; count < wanted.length; count++) {
@@ -91,34 +91,34 @@ export class ActorHarness {
           return true;
         },
         clientSeqs: (_actor, client, upTo, done) =>
-          this.ask(() => {
+          this.#ask(() => {
             const own = this.log.filter((delta) => delta.client === client && delta.version <= upTo);
             const pairs = own.map(({ seq, version }) => [seq, version] as const).reverse();
             done({ pairs: pairs.slice(0, REMEMBERED_SEQS), lastSeq: pairs[0]?.[0] ?? 0 });
           }),
         seqVersion: (_actor, client, seq, done) =>
-          this.ask(() =>
+          this.#ask(() =>
             done(this.log.find((delta) => delta.client === client && delta.seq === seq)?.version ?? 0),
           ),
-        whenLive: (_actor, then) => this.ask(then),
+        whenLive: (_actor, then) => this.#ask(then),
         fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
-        merge: (_actor, updates, done) => this.ask(() => done(mergeAll(updates))),
+        merge: (_actor, updates, done) => this.#ask(() => done(mergeAll(updates))),
         pack: (_actor, json, done) =>
-          this.ask(() => done(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }))),
+          this.#ask(() => done(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }))),
         share: (_actor, _link, _bytes, then) => {
-          this.ask(then);
+          this.#ask(then);
           return true;
         },
         sharedNumber: () => undefined,
         presenceChanged: () => undefined,
         rooms: { loads: new WaitingRoom(limits.mailbox), turns: new WaitingRoom(limits.mailbox) },
         mustYield: false,
-        later: (_actor, act) => this.ask(act),
-        next: (_actor, act) => this.ask(act),
+        later: (_actor, act) => this.#ask(act),
+        next: (_actor, act) => this.#ask(act),
         postponed: () => undefined,
         settled: () => undefined,
         wantTurn: (actor) =>
-          this.ask(() => {
+          this.#ask(() => {
             while (actor.takeTurn());
           }),
       },
@@ -127,8 +127,8 @@ export class ActorHarness {
   }
 
   get document(): Document {
-    if (this.loaded === undefined) throw new Error('not loaded');
-    return this.loaded;
+    if (this.#loaded === undefined) throw new Error('not loaded');
+    return this.#loaded;
   }
 
   /** Over link 0 unless told otherwise, as client `client-<subscriptionId>`. */
@@ -140,12 +140,12 @@ export class ActorHarness {
       subscriptionId,
       { doc: DOC, client, user: 'u', role: 'owner', codec: JSON_FRAMES, ...request },
     ]);
-    this.answer();
+    this.#answer();
   }
 
   /** As a host does with an open over a channel that it does not know yet. */
   openOnNewChannel(subscriptionId: number, request: Partial<OpenRequest> = {}, link = 0): void {
-    const channelId = 100 + ++this.chans;
+    const channelId = 100 + ++this.#chans;
     this.actor.channels.push({ link, channelId });
     this.open(subscriptionId, request, link, channelId);
   }
@@ -168,13 +168,13 @@ export class ActorHarness {
 
   send(message: ToOwner): void {
     this.actor.handle(0, message);
-    this.answer();
+    this.#answer();
   }
 
   /** Everything logged is durable. */
   commit(): void {
     this.actor.durableTo(this.log.length);
-    this.answer();
+    this.#answer();
   }
 
   /** `count` edits of one subscriber, each durable; they are far more than one frame takes. */
@@ -187,8 +187,8 @@ export class ActorHarness {
 
   /** What was told since the last call. */
   taken(): readonly ToGateway[] {
-    const got = this.got;
-    this.got = [];
+    const got = this.#got;
+    this.#got = [];
     return got;
   }
 
@@ -201,16 +201,16 @@ export class ActorHarness {
       this.actor.flushPresence();
       for (const message of this.taken()) if (message[0] === STATES) Object.assign(all, statesOf(message[2]));
     }
-    this.got.push(...before);
+    this.#got.push(...before);
     return all;
   }
 
-  private ask(answer: () => void): void {
-    this.questions.push(answer);
+  #ask(answer: () => void): void {
+    this.#questions.push(answer);
   }
 
-  private answer(): void {
-    for (let next = this.questions.shift(); next !== undefined; next = this.questions.shift()) next();
+  #answer(): void {
+    for (let next = this.#questions.shift(); next !== undefined; next = this.#questions.shift()) next();
   }
 }
 

@@ -17,22 +17,22 @@ class Bench {
   now = 0;
   readonly timers: { readonly ms: number; readonly run: () => void }[] = [];
   readonly batches: (readonly DeltaRow[])[] = [];
-  private readonly versions = new Map<number, number>();
-  private end: (outcome: AppendOutcome) => void = () => undefined;
+  readonly #versions = new Map<number, number>();
+  #end: (outcome: AppendOutcome) => void = () => undefined;
   readonly committer: Committer;
 
   constructor(limits = LIMITS) {
-    this.committer = this.make(limits);
+    this.committer = this.#make(limits);
   }
 
-  private readonly make = (limits: typeof LIMITS): Committer =>
+  readonly #make = (limits: typeof LIMITS): Committer =>
     new Committer(
       {
         connectionEpoch: 1,
         append: (rows: readonly DeltaRow[]) =>
           new Promise<AppendOutcome>((resolve) => {
             this.batches.push(rows);
-            this.end = resolve;
+            this.#end = resolve;
           }),
       } as Pick<WorkerStore, 'append' | 'connectionEpoch'> as WorkerStore,
       limits,
@@ -49,8 +49,8 @@ class Bench {
     );
 
   give(doc: number, bytes: number): void {
-    const version = (this.versions.get(doc) ?? 0) + 1;
-    this.versions.set(doc, version);
+    const version = (this.#versions.get(doc) ?? 0) + 1;
+    this.#versions.set(doc, version);
     const row = {
       doc,
       version,
@@ -67,7 +67,7 @@ class Bench {
   async commit(ms: number): Promise<void> {
     await Promise.resolve();
     this.now += ms;
-    this.end({ type: 'committed' });
+    this.#end({ type: 'committed' });
     for (let i = 0; i < 10; i++) await Promise.resolve();
   }
 

@@ -28,10 +28,10 @@ class Thread {
   pauses = 0;
   /** Rests that have begun and not ended. */
   readonly rests: { readonly ms: number; readonly until: number; readonly run: () => void }[] = [];
-  private soon: (() => void)[] = [];
+  #soon: (() => void)[] = [];
   readonly turns = new Turns<Doc>({
     clock: {
-      soon: (run) => void this.soon.push(run),
+      soon: (run) => void this.#soon.push(run),
       after: (ms, run) => {
         this.rests.push({ ms, until: this.now + ms, run });
         return () => undefined;
@@ -39,7 +39,7 @@ class Thread {
     },
     spentMs: () => this.now,
     take: (doc) => {
-      this.work(doc, doc.pieces.shift());
+      this.#work(doc, doc.pieces.shift());
       return doc.pieces.length > 0;
     },
     onPause: () => this.pauses++,
@@ -55,15 +55,15 @@ class Thread {
         continue;
       }
       this.turns.begin();
-      this.work(doc, piece);
+      this.#work(doc, piece);
       this.turns.charge(doc);
     }
   }
 
   /** One turn of the event loop. */
   loop(): void {
-    const { soon } = this;
-    this.soon = [];
+    const soon = this.#soon;
+    this.#soon = [];
     for (const run of soon) run();
     // A rest ends when its time has passed, or nothing else happens.
     const isOver = ({ until }: { readonly until: number }): boolean => soon.length === 0 || until <= this.now;
@@ -74,10 +74,10 @@ class Thread {
   }
 
   get isIdle(): boolean {
-    return this.soon.length === 0 && this.rests.length === 0;
+    return this.#soon.length === 0 && this.rests.length === 0;
   }
 
-  private work(doc: Doc, piece: Piece | undefined): void {
+  #work(doc: Doc, piece: Piece | undefined): void {
     if (piece === undefined) return;
     this.now += piece.ms;
     this.done.push(doc.name);

@@ -36,7 +36,7 @@ export class Node {
 
   constructor(network: PeerNetwork) {
     this.network = network;
-    network.onEvent((event) => this.event(event));
+    network.onEvent((event) => this.#event(event));
   }
 
   async listen(): Promise<this> {
@@ -66,7 +66,7 @@ export class Node {
     return index;
   }
 
-  private event(event: PeerEvent): void {
+  #event(event: PeerEvent): void {
     this.events.push(event.type === 'down' ? `down ${event.reason}` : event.type);
     if (event.type !== 'up') return;
     const { peer } = event;

@@ -22,7 +22,7 @@ class MemoryWorld implements World {
   };
   readonly fabric: MemoryFabric;
   readonly log: string[] = [];
-  private ports = 1;
+  #ports = 1;
 
   constructor(seed = 1, maxDelayMs = 5) {
     this.fabric = new MemoryFabric({
@@ -36,7 +36,7 @@ class MemoryWorld implements World {
     const node = run.replace('run-', 'node-');
     return this.fabric.network({
       identity: { cluster: 'test', node, run },
-      address: address ?? { host: 'memory', port: this.ports++ },
+      address: address ?? { host: 'memory', port: this.#ports++ },
       log: (level, message, fields) =>
         this.log.push(`${this.time.now} ${node} ${level} ${message} ${JSON.stringify(fields)}`),
       ...(limits === undefined ? {} : { limits }),

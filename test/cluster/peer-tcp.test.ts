@@ -27,12 +27,12 @@ interface Settings {
 
 class TcpWorld implements World {
   readonly log: string[] = [];
-  private readonly credentials: PeerCredentials;
-  private readonly networks: PeerNetwork[] = [];
-  private readonly closers: (() => unknown)[] = [];
+  readonly #credentials: PeerCredentials;
+  readonly #networks: PeerNetwork[] = [];
+  readonly #closers: (() => unknown)[] = [];
 
   constructor(credentials: PeerCredentials) {
-    this.credentials = credentials;
+    this.#credentials = credentials;
   }
 
   network(run: string, address?: PeerAddress, limits?: Partial<PeerLimits>): PeerNetwork {
@@ -44,13 +44,13 @@ class TcpWorld implements World {
       identity: { cluster: cluster ?? 'test', node: run.replace('run-', 'node-'), run },
       host: HOST,
       port: address?.port ?? 0,
-      credentials: credentials ?? this.credentials,
+      credentials: credentials ?? this.#credentials,
       clock: systemClock,
       random: Math.random,
       log: (level, message, fields) => this.log.push(`${run} ${level} ${message} ${JSON.stringify(fields)}`),
       ...(limits === undefined ? {} : { limits }),
     });
-    this.networks.push(network);
+    this.#networks.push(network);
     return network;
   }
 
@@ -66,12 +66,12 @@ class TcpWorld implements World {
   }
 
   onEnd(close: () => unknown): void {
-    this.closers.push(close);
+    this.#closers.push(close);
   }
 
   async end(): Promise<void> {
-    for (const close of this.closers.reverse()) await close();
-    await Promise.all(this.networks.map((network) => network.close()));
+    for (const close of this.#closers.reverse()) await close();
+    await Promise.all(this.#networks.map((network) => network.close()));
   }
 }
 

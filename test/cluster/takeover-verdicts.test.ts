@@ -120,7 +120,7 @@ class Harness {
   probes = 0;
   readonly takeover: Takeover;
   probeResult: ProbeResult = 'no-answer';
-  private sessions = 100;
+  #sessions = 100;
 
   constructor() {
     this.takeover = new Takeover({
@@ -157,9 +157,9 @@ class Harness {
   }
 
   join(run: string, { connected = false, beatsUntilMs = Number.POSITIVE_INFINITY } = {}): void {
-    const row = { id: ++this.sessions, run, node: run, slot: -1, state: 'live', address: 'host:1' } as const;
-    this.rows.push(row);
-    this.members.sync(this.rows);
+    const row = { id: ++this.#sessions, run, node: run, slot: -1, state: 'live', address: 'host:1' } as const;
+    this.#rows.push(row);
+    this.members.sync(this.#rows);
     this.members.learn(lease({ run }), this.clock.now());
     const member = this.members.get(run);
     if (connected && member !== undefined) member.peer = {} as NonNullable<typeof member.peer>;
@@ -176,5 +176,5 @@ class Harness {
     await this.clock.run({ until: () => false, untilMs: this.clock.now() + ms });
   }
 
-  private readonly rows: Parameters<Members['sync']>[0][number][] = [];
+  readonly #rows: Parameters<Members['sync']>[0][number][] = [];
 }

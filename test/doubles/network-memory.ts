@@ -36,19 +36,19 @@ export interface MemoryNetworkOptions {
  * as with TCP. A node that is killed refuses; a node that is cut off first and then killed is merely silent.
  */
 export class MemoryFabric {
-  private readonly space: Space;
+  readonly #space: Space;
 
   constructor({ clock, random, delay }: FabricOptions) {
-    this.space = new Space(clock, random, delay);
+    this.#space = new Space(clock, random, delay);
   }
 
   /** Starts a new life of the node. An earlier life must have been killed or closed. */
   network({ identity, address, log, limits }: MemoryNetworkOptions): PeerNetwork {
-    const host = new Host(identity, address, this.space.clock);
-    this.space.hosts.set(identity.node, host);
+    const host = new Host(identity, address, this.#space.clock);
+    this.#space.hosts.set(identity.node, host);
     const all = { ...PEER_LIMITS, ...limits };
-    const wires = new MemoryWires(host, this.space);
-    return new Peers({ wires, clock: host.clock, random: this.space.random, limits: all, log });
+    const wires = new MemoryWires(host, this.#space);
+    return new Peers({ wires, clock: host.clock, random: this.#space.random, limits: all, log });
   }
 
   /**
@@ -56,65 +56,65 @@ export class MemoryFabric {
    * killed.
    */
   clockOf(node: string): Timers {
-    return this.host(node).clock;
+    return this.#host(node).clock;
   }
 
   /** Cuts one direction. The way back stays open. */
   cut(from: string, to: string): void {
-    this.space.cuts.add(way(from, to));
+    this.#space.cuts.add(way(from, to));
   }
 
   heal(from: string, to: string): void {
-    this.space.cuts.delete(way(from, to));
-    for (const connection of this.space.between(from, to)) connection.pump();
+    this.#space.cuts.delete(way(from, to));
+    for (const connection of this.#space.between(from, to)) connection.pump();
   }
 
   /** Refuses dials between the two at once, both ways, as if nobody listened. Open connections stay. */
   refuse(a: string, b: string): void {
-    this.space.refusals.add(way(a, b)).add(way(b, a));
+    this.#space.refusals.add(way(a, b)).add(way(b, a));
   }
 
   admit(a: string, b: string): void {
-    this.space.refusals.delete(way(a, b));
-    this.space.refusals.delete(way(b, a));
+    this.#space.refusals.delete(way(a, b));
+    this.#space.refusals.delete(way(b, a));
   }
 
   healAll(): void {
-    this.space.cuts.clear();
-    this.space.refusals.clear();
-    for (const connection of [...this.space.connections]) connection.pump();
+    this.#space.cuts.clear();
+    this.#space.refusals.clear();
+    for (const connection of [...this.#space.connections]) connection.pump();
   }
 
   /** Applies to frames sent from now on. Undefined restores the fabric's delay. */
   setDelay(from: string, to: string, delay: Delay | undefined): void {
-    if (delay === undefined) this.space.delays.delete(way(from, to));
-    else this.space.delays.set(way(from, to), delay);
+    if (delay === undefined) this.#space.delays.delete(way(from, to));
+    else this.#space.delays.set(way(from, to), delay);
   }
 
   /** Breaks all connections between the two. Both ends notice, and some frames on their way are lost. */
   drop(a: string, b: string): void {
-    for (const connection of this.space.between(a, b)) connection.breakOff();
+    for (const connection of this.#space.between(a, b)) connection.breakOff();
   }
 
   /** Like SIGSTOP: nothing runs there, and arriving frames wait. */
   pause(node: string): void {
-    this.host(node).paused = true;
+    this.#host(node).paused = true;
   }
 
   resume(node: string): void {
-    this.host(node).resume();
+    this.#host(node).resume();
   }
 
   /** Like kill -9: the node never runs again, and its connections end at the other nodes. */
   kill(node: string): void {
-    const host = this.host(node);
+    const host = this.#host(node);
     host.alive = false;
     host.accept = undefined;
-    for (const connection of this.space.connections) if (connection.touches(host)) connection.breakOff();
+    for (const connection of this.#space.connections) if (connection.touches(host)) connection.breakOff();
   }
 
-  private host(node: string): Host {
-    const host = this.space.hosts.get(node);
+  #host(node: string): Host {
+    const host = this.#space.hosts.get(node);
     if (host === undefined) throw new Error(`no node ${node}`);
     return host;
   }

@@ -18,13 +18,13 @@ type After = Pick<TestContext, 'after'>;
 
 /** A node for the tests of one file, started before the first and stopped after the last. */
 export class FileNode {
-  private running: TestNode | undefined;
-  private names = 0;
+  #running: TestNode | undefined;
+  #names = 0;
 
   constructor(config: object = {}) {
     const closers: (() => unknown)[] = [];
     before(async () => {
-      this.running = await startTestNode(
+      this.#running = await startTestNode(
         { after: (close) => void closers.push(close as () => unknown) },
         { config },
       );
@@ -35,8 +35,8 @@ export class FileNode {
   }
 
   get node(): TestNode {
-    assert.ok(this.running, 'the node is not started');
-    return this.running;
+    assert.ok(this.#running, 'the node is not started');
+    return this.#running;
   }
 
   get url(): string {
@@ -44,11 +44,11 @@ export class FileNode {
   }
 
   newDoc(): string {
-    return `acme/doc-${++this.names}`;
+    return `acme/doc-${++this.#names}`;
   }
 
   newClient(): string {
-    return `client-${++this.names}`.padEnd(12, '_');
+    return `client-${++this.#names}`.padEnd(12, '_');
   }
 
   /** A client that has been welcomed. */

@@ -162,24 +162,24 @@ export const opened = (
 /** Time that stands still until it is told to go on. */
 class Time {
   now = 0;
-  private readonly timers = new Set<{ at: number; run: () => void }>();
+  readonly #timers = new Set<{ at: number; run: () => void }>();
 
   readonly after = (ms: number, run: () => void): (() => void) => {
     const timer = { at: this.now + ms, run };
-    this.timers.add(timer);
-    return () => this.timers.delete(timer);
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
   };
 
   get running(): number {
-    return this.timers.size;
+    return this.#timers.size;
   }
 
   readonly tick = (ms: number): void => {
     const end = this.now + ms;
     for (;;) {
-      const [next] = [...this.timers].sort((a, b) => a.at - b.at);
+      const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
       if (next === undefined || next.at > end) break;
-      this.timers.delete(next);
+      this.#timers.delete(next);
       this.now = next.at;
       next.run();
     }

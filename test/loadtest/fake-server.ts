@@ -103,19 +103,19 @@ const LIMITS: Limits = {
 class Connection {
   client = '';
   readonly opened = new Set<FakeDocument>();
-  private readonly socket: WebSocket;
-  private readonly codec: Codec;
-  private readonly documents: Map<string, FakeDocument>;
-  private readonly faults: FakeFaults;
+  readonly #socket: WebSocket;
+  readonly #codec: Codec;
+  readonly #documents: Map<string, FakeDocument>;
+  readonly #faults: FakeFaults;
 
   constructor(socket: WebSocket, documents: Map<string, FakeDocument>, faults: FakeFaults) {
-    this.socket = socket;
-    this.documents = documents;
-    this.faults = faults;
-    this.codec = socket.protocol === SUBPROTOCOL_MSGPACK ? msgpackCodec : jsonCodec;
+    this.#socket = socket;
+    this.#documents = documents;
+    this.#faults = faults;
+    this.#codec = socket.protocol === SUBPROTOCOL_MSGPACK ? msgpackCodec : jsonCodec;
     socket.on('message', (data, isBinary) => {
       const frame = isBinary ? (data as Buffer) : data.toString();
-      this.take(this.codec.decode(frame) as object as ClientMessage);
+      this.#take(this.#codec.decode(frame) as object as ClientMessage);
     });
     socket.on('close', () => {
       for (const document of this.opened) document.subscribers.delete(this);
@@ -123,20 +123,20 @@ class Connection {
   }
 
   send(message: ServerMessage): void {
-    this.socket.send(this.codec.encode(message));
+    this.#socket.send(this.#codec.encode(message));
   }
 
-  private take(message: ClientMessage): void {
+  #take(message: ClientMessage): void {
     switch (message.type) {
       case 'hello':
         this.client = message.client;
         this.send({ type: 'welcome', client: message.client, node: 'fake', time: 0, limits: LIMITS });
         return;
       case 'open': {
-        let document = this.documents.get(message.doc);
+        let document = this.#documents.get(message.doc);
         if (document === undefined && message.kind !== undefined) {
-          document = createDocument(message.doc, message.kind, this.faults);
-          this.documents.set(message.doc, document);
+          document = createDocument(message.doc, message.kind, this.#faults);
+          this.#documents.set(message.doc, document);
         }
         if (document === undefined) {
           const { doc } = message;
@@ -148,13 +148,13 @@ class Connection {
         return;
       }
       case 'submit': {
-        const document = this.documents.get(message.doc);
-        if (document?.holds(this, message) === true) this.socket.terminate();
+        const document = this.#documents.get(message.doc);
+        if (document?.holds(this, message) === true) this.#socket.terminate();
         else document?.submit(this, message);
         return;
       }
       case 'close': {
-        const document = this.documents.get(message.doc);
+        const document = this.#documents.get(message.doc);
         if (document !== undefined) this.opened.delete(document);
         document?.subscribers.delete(this);
         this.send({ type: 'closed', doc: message.doc });
@@ -203,32 +203,35 @@ let lives = 0;
 class KindDocument<State, Op, Undo> implements FakeDocument {
   readonly history = `life${++lives}`;
   readonly subscribers = new Set<Connection>();
-  private readonly doc: string;
-  private readonly kind: DocumentKind<State, Op, Undo>;
-  private readonly faults: FakeFaults;
-  private state: State;
-  private log: { entry: CommittedOp; op: Op }[] = [];
-  private readonly seqs = new Map<string, { highest: number; readonly versions: Map<number, number> }>();
-  private durable = 0;
-  private flushing = false;
-  private waiting: (() => void)[] = [];
-  private frames = 0;
-  private submits = 0;
-  private arrivals = 0;
-  private readonly held = new Map<string, () => void>();
+  readonly #doc: string;
+  readonly #kind: DocumentKind<State, Op, Undo>;
+  readonly #faults: FakeFaults;
+  #state: State;
+  #log: { entry: CommittedOp; op: Op }[] = [];
+  readonly #seqs = new Map<string, { highest: number; readonly versions: Map<number, number> }>();
+  #durable = 0;
+  #flushing = false;
+  #waiting: (() => void)[] = [];
+  #frames = 0;
+  #submits = 0;
+  #arrivals = 0;
+  readonly #held = new Map<string, () => void>();
 
   constructor(doc: string, kind: DocumentKind<State, Op, Undo>, faults: FakeFaults) {
-    this.doc = doc;
-    this.kind = kind;
-    this.faults = faults;
-    this.state = kind.create();
+    this.#doc = doc;
+    this.#kind = kind;
+    this.#faults = faults;
+    this.#state = kind.create();
   }
 
   open(connection: Connection, since: number | undefined): void {
-    this.afterFlush(() => {
-      const { doc, history, kind, log } = this;
-      const version = this.durable;
-      const lastSeq = this.seqs.get(connection.client)?.highest ?? 0;
+    this.#afterFlush(() => {
+      const { history } = this;
+      const doc = this.#doc;
+      const kind = this.#kind;
+      const log = this.#log;
+      const version = this.#durable;
+      const lastSeq = this.#seqs.get(connection.client)?.highest ?? 0;
       const base = {
         type: 'opened',
         doc,
@@ -241,111 +244,111 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
       if (since !== undefined && since <= version) {
         const ops = log.slice(since, version).map(({ entry }) => entry);
         connection.send({ ...base, presence: {}, since, ops });
-      } else connection.send({ ...base, presence: {}, snapshot: this.kind.snapshot(this.state) });
+      } else connection.send({ ...base, presence: {}, snapshot: this.#kind.snapshot(this.#state) });
       this.subscribers.add(connection);
     });
   }
 
   holds(connection: Connection, message: Submit): boolean {
-    this.arrivals += 1;
-    const { holdEvery } = this.faults;
+    this.#arrivals += 1;
+    const { holdEvery } = this.#faults;
     const key = `${connection.client} ${message.seq}`;
-    if (holdEvery === undefined || this.arrivals % holdEvery !== 0 || this.held.has(key)) return false;
-    this.held.set(key, () => this.arrive(connection, message));
+    if (holdEvery === undefined || this.#arrivals % holdEvery !== 0 || this.#held.has(key)) return false;
+    this.#held.set(key, () => this.#arrive(connection, message));
     return true;
   }
 
   submit(connection: Connection, message: Submit): void {
-    this.arrive(connection, message);
+    this.#arrive(connection, message);
     const key = `${connection.client} ${message.seq}`;
-    const late = this.held.get(key);
-    this.held.delete(key);
+    const late = this.#held.get(key);
+    this.#held.delete(key);
     late?.();
   }
 
-  private arrive(connection: Connection, message: Submit): void {
-    const code = this.refusal(connection, message);
-    const { doc } = this;
+  #arrive(connection: Connection, message: Submit): void {
+    const code = this.#refusal(connection, message);
+    const doc = this.#doc;
     const { seq } = message;
     if (code !== undefined) {
-      this.afterFlush(() => connection.send({ type: 'reject', doc, seq, code, message: code }));
+      this.#afterFlush(() => connection.send({ type: 'reject', doc, seq, code, message: code }));
     }
   }
 
   /** Commits it, or tells why not. */
-  private refusal(connection: Connection, message: Submit): FinalSubmitCode | undefined {
-    const { doc } = this;
+  #refusal(connection: Connection, message: Submit): FinalSubmitCode | undefined {
+    const doc = this.#doc;
     const { seq } = message;
-    this.submits += 1;
-    if (this.faults.overloadEvery !== undefined && this.submits % this.faults.overloadEvery === 0) {
+    this.#submits += 1;
+    if (this.#faults.overloadEvery !== undefined && this.#submits % this.#faults.overloadEvery === 0) {
       const text = { code: 'overloaded', message: 'come back', retryable: true, retryAfterMs: 1 } as const;
       connection.send({ type: 'error', ...text, doc, seq });
       return undefined;
     }
-    const own = this.seqs.get(connection.client) ?? { highest: 0, versions: new Map<number, number>() };
-    this.seqs.set(connection.client, own);
+    const own = this.#seqs.get(connection.client) ?? { highest: 0, versions: new Map<number, number>() };
+    this.#seqs.set(connection.client, own);
     const before = own.versions.get(seq);
-    if (this.faults.duplicates !== 'out') {
+    if (this.#faults.duplicates !== 'out') {
       if (before !== undefined) {
-        this.afterFlush(() => connection.send({ type: 'ack', doc, seq, version: before }));
+        this.#afterFlush(() => connection.send({ type: 'ack', doc, seq, version: before }));
         return undefined;
       }
       if (own.highest > seq) return 'seq-used';
     }
-    const base = this.kind.name === 'yjs' ? this.log.length : (message.base ?? this.log.length);
-    if (base > this.log.length) return 'version-unknown';
-    const wire: Wire = this.kind.name === 'yjs' ? (wireBytes(message.op) ?? message.op) : message.op;
-    const parsed = this.kind.parse(wire, KIND_LIMITS);
+    const base = this.#kind.name === 'yjs' ? this.#log.length : (message.base ?? this.#log.length);
+    if (base > this.#log.length) return 'version-unknown';
+    const wire: Wire = this.#kind.name === 'yjs' ? (wireBytes(message.op) ?? message.op) : message.op;
+    const parsed = this.#kind.parse(wire, KIND_LIMITS);
     if (!parsed.ok) return parsed.code;
-    const past = this.faults.transform === 'out' ? [] : this.log.slice(base).map(({ op }) => op);
-    const committed = this.kind.commit(this.state, parsed.value, past, KIND_LIMITS);
+    const past = this.#faults.transform === 'out' ? [] : this.#log.slice(base).map(({ op }) => op);
+    const committed = this.#kind.commit(this.#state, parsed.value, past, KIND_LIMITS);
     // Histories here are too short to be too old.
     if (!committed.ok) return committed.code === 'version-too-old' ? 'conflict' : committed.code;
     const { op } = committed.value;
-    this.log.push({ entry: { client: connection.client, seq, op: this.kind.wire(op) }, op });
-    own.versions.set(seq, this.log.length);
+    this.#log.push({ entry: { client: connection.client, seq, op: this.#kind.wire(op) }, op });
+    own.versions.set(seq, this.#log.length);
     own.highest = Math.max(own.highest, seq);
-    if (this.faults.gate === 'out') this.tell(this.log.length - 1);
-    this.afterFlush(() => undefined);
+    if (this.#faults.gate === 'out') this.#tell(this.#log.length - 1);
+    this.#afterFlush(() => undefined);
     return undefined;
   }
 
   forget(): void {
-    this.log = this.log.slice(0, this.durable);
-    this.state = this.kind.create();
-    for (const { op } of this.log) this.kind.apply(this.state, op);
-    this.waiting = [];
-    for (const own of this.seqs.values()) {
-      for (const [seq, version] of own.versions) if (version > this.durable) own.versions.delete(seq);
+    this.#log = this.#log.slice(0, this.#durable);
+    this.#state = this.#kind.create();
+    for (const { op } of this.#log) this.#kind.apply(this.#state, op);
+    this.#waiting = [];
+    for (const own of this.#seqs.values()) {
+      for (const [seq, version] of own.versions) if (version > this.#durable) own.versions.delete(seq);
       own.highest = Math.max(0, ...own.versions.keys());
     }
   }
 
   /** One flush a turn: what depends on it waits for it. */
-  private afterFlush(run: () => void): void {
-    this.waiting.push(run);
-    if (this.flushing) return;
-    this.flushing = true;
-    const { flushMs } = this.faults;
+  #afterFlush(run: () => void): void {
+    this.#waiting.push(run);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    const { flushMs } = this.#faults;
     const later = (run: () => void) => (flushMs === undefined ? setImmediate(run) : setTimeout(run, flushMs));
     later(() => {
-      this.flushing = false;
-      const from = this.durable;
-      this.durable = this.log.length;
-      if (this.faults.gate !== 'out') this.tell(from);
-      for (const waiting of this.waiting.splice(0)) waiting();
+      this.#flushing = false;
+      const from = this.#durable;
+      this.#durable = this.#log.length;
+      if (this.#faults.gate !== 'out') this.#tell(from);
+      for (const waiting of this.#waiting.splice(0)) waiting();
     });
   }
 
-  private tell(from: number): void {
-    const ops = this.log.slice(from).map(({ entry }) => entry);
+  #tell(from: number): void {
+    const ops = this.#log.slice(from).map(({ entry }) => entry);
     if (ops.length === 0) return;
-    this.frames += 1;
-    const { dropEvery } = this.faults;
-    const drops = dropEvery !== undefined && this.frames % dropEvery === 0;
+    this.#frames += 1;
+    const { dropEvery } = this.#faults;
+    const drops = dropEvery !== undefined && this.#frames % dropEvery === 0;
     for (const [place, connection] of [...this.subscribers].entries()) {
       if (drops && place % 2 === 0) continue;
-      connection.send({ type: 'commit', doc: this.doc, version: this.log.length, ops });
+      connection.send({ type: 'commit', doc: this.#doc, version: this.#log.length, ops });
     }
   }
 }

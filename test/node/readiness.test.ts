@@ -169,11 +169,11 @@ const unreadyFor = (node: TestNode, reason: RegExp): Promise<Readiness> =>
 
 /** Time that passes by hand. */
 class HandClock implements Clock {
-  private time = 0;
-  private readonly repeated: { every: number; next: number; run: () => void }[] = [];
+  #time = 0;
+  readonly #repeated: { every: number; next: number; run: () => void }[] = [];
 
   now(): number {
-    return this.time;
+    return this.#time;
   }
 
   after(): () => void {
@@ -181,8 +181,8 @@ class HandClock implements Clock {
   }
 
   every(ms: number, run: () => void): () => void {
-    this.repeated.push({ every: ms, next: this.time + ms, run });
-    return () => this.repeated.splice(0);
+    this.#repeated.push({ every: ms, next: this.#time + ms, run });
+    return () => this.#repeated.splice(0);
   }
 
   soon(run: () => void): void {
@@ -191,14 +191,14 @@ class HandClock implements Clock {
 
   /** With all that is due meanwhile. */
   pass(ms: number): void {
-    const until = this.time + ms;
-    for (const each of this.repeated) {
+    const until = this.#time + ms;
+    for (const each of this.#repeated) {
       while (each.next <= until) {
-        this.time = each.next;
+        this.#time = each.next;
         each.next += each.every;
         each.run();
       }
     }
-    this.time = until;
+    this.#time = until;
   }
 }

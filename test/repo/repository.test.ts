@@ -71,6 +71,16 @@ test('a file of more than 400 lines says why at its top', () => {
   assert.deepEqual(unexplained, []);
 });
 
+test('a private member is a #member; only a constructor is marked private', () => {
+  const marked = [...FLOORS, 'test'].flatMap(sources).flatMap((file) =>
+    read(file)
+      .split('\n')
+      .filter((line) => /^\s*private (?!constructor\()/.test(line))
+      .map((line) => `${file}: ${line.trim()}`),
+  );
+  assert.deepEqual(marked, []);
+});
+
 test('every link in the documents leads somewhere', () => {
   const documents = ['README.md', 'CHANGELOG.md', ...below('docs', /\.md$/)];
   const dead = documents.flatMap((document) =>

@@ -21,14 +21,14 @@ export interface ClientEnd {
 const OUTBOX_BYTES = 256 * 1024;
 
 export class Connection {
-  private readonly gateway: Gateway;
-  private readonly main: Thread;
-  private readonly codec: Codec;
-  private readonly end: ClientEnd;
-  private readonly toServer: Pipe;
-  private readonly toClient: Pipe;
-  private readonly onOver: () => void;
-  private over = false;
+  readonly #gateway: Gateway;
+  readonly #main: Thread;
+  readonly #codec: Codec;
+  readonly #end: ClientEnd;
+  readonly #toServer: Pipe;
+  readonly #toClient: Pipe;
+  readonly #onOver: () => void;
+  #over = false;
   session: ClientConnection | undefined;
 
   constructor(
@@ -42,69 +42,69 @@ export class Connection {
     const random = world.random(`connection ${world.counts.get('connections') ?? 0}`);
     world.count('connections');
     const delay = (): number => between(random, delays.client);
-    this.gateway = server.gateway;
-    this.main = server.main;
-    this.codec = codec;
-    this.end = end;
-    this.onOver = onOver;
-    this.toServer = new Pipe(scheduler, server.main, delay);
-    this.toClient = new Pipe(scheduler, undefined, delay);
-    this.toServer.send(() => this.accept(server.now()));
+    this.#gateway = server.gateway;
+    this.#main = server.main;
+    this.#codec = codec;
+    this.#end = end;
+    this.#onOver = onOver;
+    this.#toServer = new Pipe(scheduler, server.main, delay);
+    this.#toClient = new Pipe(scheduler, undefined, delay);
+    this.#toServer.send(() => this.#accept(server.now()));
   }
 
   send(message: string | Uint8Array<ArrayBuffer>): void {
-    this.toServer.send(() => {
+    this.#toServer.send(() => {
       if (this.session !== undefined)
-        this.gateway.receive(this.session, Buffer.from(message), typeof message === 'string');
+        this.#gateway.receive(this.session, Buffer.from(message), typeof message === 'string');
     });
   }
 
   /** By the client. */
   close(): void {
-    this.toServer.end(() => this.disconnected());
-    this.over = true;
+    this.#toServer.end(() => this.#disconnected());
+    this.#over = true;
   }
 
   /** The network, or the server's process, has ended it. */
   breakOff(share: number): void {
-    this.toServer.breakOff(share, () => this.disconnected());
-    this.toClient.breakOff(share, () => this.closed(1006));
+    this.#toServer.breakOff(share, () => this.#disconnected());
+    this.#toClient.breakOff(share, () => this.#closed(1006));
   }
 
-  private accept(now: number): void {
+  #accept(now: number): void {
     const stream = new Duplex({
       read: () => undefined,
       write: (chunk: Buffer, _encoding, done) => {
-        const sentAtMs = this.main.scheduler.now();
-        this.toClient.send(() => {
-          if (!this.over) this.end.frame(payloadOf(chunk), chunk[0] === 0x82, sentAtMs);
+        const sentAtMs = this.#main.scheduler.now();
+        this.#toClient.send(() => {
+          if (!this.#over) this.#end.frame(payloadOf(chunk), chunk[0] === 0x82, sentAtMs);
         });
         done();
       },
     });
     const socket: SimSocket = Reflect.construct(SimSocket, [null, undefined, {}]);
     socket.onClose = (code) => {
-      this.toClient.end(() => this.closed(code));
-      this.main.scheduler.soon(() => this.main.run(() => this.disconnected()));
+      this.#toClient.end(() => this.#closed(code));
+      this.#main.scheduler.soon(() => this.#main.run(() => this.#disconnected()));
     };
     const rates = {
       opens: opensAtOnce(LIMITS),
       submits: LIMITS.submitsPerSecond,
       presences: LIMITS.presencesPerSecond,
     };
-    this.session = new ClientConnection(socket, stream, this.codec, OUTBOX_BYTES, now, rates);
+    this.session = new ClientConnection(socket, stream, this.#codec, OUTBOX_BYTES, now, rates);
   }
 
-  private disconnected(): void {
-    if (this.session !== undefined) this.gateway.disconnected(this.session);
+  #disconnected(): void {
+    if (this.session !== undefined) this.#gateway.disconnected(this.session);
     this.session = undefined;
-    this.onOver();
+    this.#onOver();
   }
 
-  private closed(code: number): void {
-    if (this.over) return;
-    this.over = true;
-    this.end.closed(code);
+  #closed(code: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#end.closed(code);
   }
 }
 

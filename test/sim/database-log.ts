@@ -26,10 +26,10 @@ export class DatabaseLog {
   fromFenced = 0;
   /** Told of those that were taken. */
   onZombie: (session: SessionId) => void = () => undefined;
-  private readonly hooks = { begins: new Set<Hook>(), written: new Set<Hook>() };
-  private readonly sessions = new Map<DocumentId, Map<number, SessionId>>();
+  readonly #hooks = { begins: new Set<Hook>(), written: new Set<Hook>() };
+  readonly #sessions = new Map<DocumentId, Map<number, SessionId>>();
   /** When each patch was written, by document, client and seq. */
-  private readonly times = new Map<string, number>();
+  readonly #times = new Map<string, number>();
 
   constructor(database: MemoryCluster, now: () => number) {
     const tables: unknown = Reflect.get(database, 'tables');
@@ -40,7 +40,7 @@ export class DatabaseLog {
     const hold = locks.hold.bind(locks);
     locks.hold = (ids) => {
       const [first] = ids;
-      if (first !== undefined) this.tell('begins', first);
+      if (first !== undefined) this.#tell('begins', first);
       return hold(ids);
     };
     const { sessions } = tables;
@@ -62,10 +62,10 @@ export class DatabaseLog {
         this.batches++;
         this.rows += rows.length;
         for (const { doc, version, client, seq } of rows) {
-          this.of(doc).set(version, me.id);
-          this.times.set(`${doc} ${client} ${seq}`, now());
+          this.#of(doc).set(version, me.id);
+          this.#times.set(`${doc} ${client} ${seq}`, now());
         }
-        this.tell('written', me.id);
+        this.#tell('written', me.id);
       }
       return result;
     };
@@ -75,7 +75,7 @@ export class DatabaseLog {
   committedAt(name: string, client: string, seq: number): number | undefined {
     const slash = name.indexOf('/');
     const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
-    return row === undefined ? undefined : this.times.get(`${row.id} ${client} ${seq}`);
+    return row === undefined ? undefined : this.#times.get(`${row.id} ${client} ${seq}`);
   }
 
   /** undefined: nobody has created it. */
@@ -85,7 +85,7 @@ export class DatabaseLog {
     if (row === undefined) return undefined;
     const kind: AnyKind = kindOf(row.kind);
     const deltas = this.tables.history(row.id, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-    const sessions = this.of(row.id);
+    const sessions = this.#of(row.id);
     const { snapshot, snapshotVersion } = this.tables.load(row.id);
     return {
       doc: name,
@@ -129,21 +129,21 @@ export class DatabaseLog {
 
   /** Told when an append or a hand-off of a session begins to run, or when an append has been written. */
   hook(what: 'begins' | 'written', hook: Hook): { readonly end: () => void } {
-    this.hooks[what].add(hook);
-    return { end: () => this.hooks[what].delete(hook) };
+    this.#hooks[what].add(hook);
+    return { end: () => this.#hooks[what].delete(hook) };
   }
 
-  private tell(what: 'begins' | 'written', id: SessionId): void {
-    if (this.hooks[what].size === 0) return;
+  #tell(what: 'begins' | 'written', id: SessionId): void {
+    if (this.#hooks[what].size === 0) return;
     const session = this.tables.sessions.list().find((row) => row.id === id);
-    if (session !== undefined) for (const hook of [...this.hooks[what]]) hook(session);
+    if (session !== undefined) for (const hook of [...this.#hooks[what]]) hook(session);
   }
 
-  private of(doc: DocumentId): Map<number, SessionId> {
-    let versions = this.sessions.get(doc);
+  #of(doc: DocumentId): Map<number, SessionId> {
+    let versions = this.#sessions.get(doc);
     if (versions === undefined) {
       versions = new Map();
-      this.sessions.set(doc, versions);
+      this.#sessions.set(doc, versions);
     }
     return versions;
   }

@@ -5,61 +5,61 @@ import type { Lease, LeaseStore, MapEntry, StateListener } from '../../cluster/l
 import type { Thread } from './thread.ts';
 
 export class GatedLeases implements LeaseStore {
-  private readonly store: LeaseStore;
-  private readonly thread: Thread;
+  readonly #store: LeaseStore;
+  readonly #thread: Thread;
 
   constructor(store: LeaseStore, thread: Thread) {
-    this.store = store;
-    this.thread = thread;
+    this.#store = store;
+    this.#thread = thread;
     thread.join({ stop: () => undefined, goOn: () => undefined, kill: () => void store.close() });
   }
 
   renew(lease: Lease): Promise<void> {
-    return this.thread.gate(this.store.renew(lease));
+    return this.#thread.gate(this.#store.renew(lease));
   }
 
   list(): Promise<readonly Lease[]> {
-    return this.thread.gate(this.store.list());
+    return this.#thread.gate(this.#store.list());
   }
 
   release(run: string): Promise<void> {
-    return this.thread.gate(this.store.release(run));
+    return this.#thread.gate(this.#store.release(run));
   }
 
   publish(event: string): Promise<void> {
-    return this.thread.gate(this.store.publish(event));
+    return this.#thread.gate(this.#store.publish(event));
   }
 
   subscribe(listener: EventListener): () => void {
-    return this.store.subscribe({
-      onEvent: (event) => this.thread.run(() => listener.onEvent(event)),
-      onGap: () => this.thread.run(() => listener.onGap()),
+    return this.#store.subscribe({
+      onEvent: (event) => this.#thread.run(() => listener.onEvent(event)),
+      onGap: () => this.#thread.run(() => listener.onGap()),
     });
   }
 
   writeMap(entries: readonly MapEntry[]): Promise<void> {
-    return this.thread.gate(this.store.writeMap(entries));
+    return this.#thread.gate(this.#store.writeMap(entries));
   }
 
   readMap(): Promise<readonly MapEntry[]> {
-    return this.thread.gate(this.store.readMap());
+    return this.#thread.gate(this.#store.readMap());
   }
 
   onState(listener: StateListener): () => void {
-    return this.store.onState((state, reason) => this.thread.run(() => listener(state, reason)));
+    return this.#store.onState((state, reason) => this.#thread.run(() => listener(state, reason)));
   }
 
   get state(): LeaseStore['state'] {
-    return this.store.state;
+    return this.#store.state;
   }
 
   steadySince(): number | undefined {
-    const since = this.store.steadySince();
-    const { offsetMs, rate } = this.thread.time;
+    const since = this.#store.steadySince();
+    const { offsetMs, rate } = this.#thread.time;
     return since === undefined ? undefined : offsetMs + since * rate;
   }
 
   close(): Promise<void> {
-    return this.thread.gate(this.store.close());
+    return this.#thread.gate(this.#store.close());
   }
 }

@@ -6,118 +6,123 @@ import type { Thread } from './thread.ts';
 
 /** One way. Where no thread is given it leads to somebody who is always there. */
 export class Pipe {
-  private readonly scheduler: Scheduler;
-  private readonly to: Thread | undefined;
-  private readonly delayMs: () => number;
-  private queue: { readonly due: number; readonly work: () => void }[] = [];
-  private lastDue = 0;
-  private over = false;
-  private scheduled = false;
+  readonly #scheduler: Scheduler;
+  readonly #to: Thread | undefined;
+  readonly #delayMs: () => number;
+  #queue: { readonly due: number; readonly work: () => void }[] = [];
+  #lastDue = 0;
+  #over = false;
+  #scheduled = false;
 
   constructor(scheduler: Scheduler, to: Thread | undefined, delayMs: () => number) {
-    this.scheduler = scheduler;
-    this.to = to;
-    this.delayMs = delayMs;
+    this.#scheduler = scheduler;
+    this.#to = to;
+    this.#delayMs = delayMs;
   }
 
   send(work: () => void): void {
-    if (this.over) return;
-    const due = Math.max(this.lastDue, this.scheduler.now() + this.delayMs());
-    this.lastDue = due;
-    this.queue.push({ due, work });
-    this.pump();
+    if (this.#over) return;
+    const due = Math.max(this.#lastDue, this.#scheduler.now() + this.#delayMs());
+    this.#lastDue = due;
+    this.#queue.push({ due, work });
+    this.#pump();
   }
 
   /** The last thing that comes through it. */
   end(work: () => void): void {
     this.send(work);
-    this.over = true;
+    this.#over = true;
   }
 
   /** What was on its way arrives in part (`share` of it, from the start), then the end. */
   breakOff(share: number, work: () => void): void {
-    if (this.over) return;
-    this.queue.splice(Math.floor(this.queue.length * share));
+    if (this.#over) return;
+    this.#queue.splice(Math.floor(this.#queue.length * share));
     this.end(work);
   }
 
-  private pump(): void {
-    const [head] = this.queue;
-    if (this.scheduled || head === undefined) return;
-    this.scheduled = true;
-    this.scheduler.after(head.due - this.scheduler.now(), () => {
-      this.scheduled = false;
-      const item = this.queue.shift();
-      this.pump();
+  #pump(): void {
+    const [head] = this.#queue;
+    if (this.#scheduled || head === undefined) return;
+    this.#scheduled = true;
+    this.#scheduler.after(head.due - this.#scheduler.now(), () => {
+      this.#scheduled = false;
+      const item = this.#queue.shift();
+      this.#pump();
       if (item === undefined) return;
-      if (this.to === undefined) item.work();
-      else this.to.run(item.work);
+      if (this.#to === undefined) item.work();
+      else this.#to.run(item.work);
     });
   }
 }
 
 /** One end of a message channel between threads. Batches that come before there is a listener wait. */
 export class Port implements Transport {
-  private readonly scheduler: Scheduler;
-  private readonly own: Thread;
-  private readonly out: Pipe;
-  private other: Port | undefined;
-  private listener: ((batch: Uint8Array<ArrayBuffer>) => void) | undefined;
-  private waiting: (() => void)[] = [];
-  private closed = false;
+  readonly #scheduler: Scheduler;
+  readonly #own: Thread;
+  readonly #out: Pipe;
+  #other: Port | undefined;
+  #listener: ((batch: Uint8Array<ArrayBuffer>) => void) | undefined;
+  #waiting: (() => void)[] = [];
+  #closed = false;
   onClose: () => void = () => undefined;
 
   private constructor(scheduler: Scheduler, own: Thread, out: Pipe) {
-    this.scheduler = scheduler;
-    this.own = own;
-    this.out = out;
+    this.#scheduler = scheduler;
+    this.#own = own;
+    this.#out = out;
   }
 
   static pair(scheduler: Scheduler, near: Thread, far: Thread, delayMs: () => number): readonly [Port, Port] {
     const a = new Port(scheduler, near, new Pipe(scheduler, far, delayMs));
     const b = new Port(scheduler, far, new Pipe(scheduler, near, delayMs));
-    a.other = b;
-    b.other = a;
+    a.#other = b;
+    b.#other = a;
     return [a, b];
   }
 
   post(batch: Uint8Array<ArrayBuffer>): void {
-    if (!this.closed && this.own.isAlive) this.out.send(() => this.other?.arrived(batch));
+    if (this.#closed || !this.#own.isAlive) return;
+    this.#out.send(() => {
+      if (this.#other) this.#other.#arrived(batch);
+    });
   }
 
   /** What came before is told in a later turn. */
   onBatch(listener: (batch: Uint8Array<ArrayBuffer>) => void): void {
-    this.listener = listener;
-    if (this.waiting.length > 0) this.scheduler.soon(() => this.own.run(() => this.release()));
+    this.#listener = listener;
+    if (this.#waiting.length > 0) this.#scheduler.soon(() => this.#own.run(() => this.#release()));
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.waiting = [];
-    this.out.end(() => this.other?.ended());
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#waiting = [];
+    this.#out.end(() => {
+      if (this.#other) this.#other.#ended();
+    });
     this.onClose();
   }
 
-  private arrived(batch: Uint8Array<ArrayBuffer>): void {
-    this.take(() => this.listener?.(batch));
+  #arrived(batch: Uint8Array<ArrayBuffer>): void {
+    this.#take(() => this.#listener?.(batch));
   }
 
   /** Behind all that came. */
-  private ended(): void {
-    this.take(() => {
-      this.closed = true;
+  #ended(): void {
+    this.#take(() => {
+      this.#closed = true;
       this.onClose();
     });
   }
 
-  private take(work: () => void): void {
-    if (this.closed) return;
-    if (this.listener === undefined || this.waiting.length > 0) this.waiting.push(work);
+  #take(work: () => void): void {
+    if (this.#closed) return;
+    if (this.#listener === undefined || this.#waiting.length > 0) this.#waiting.push(work);
     else work();
   }
 
-  private release(): void {
-    while (!this.closed && this.waiting.length > 0) this.waiting.shift()?.();
+  #release(): void {
+    while (!this.#closed && this.#waiting.length > 0) this.#waiting.shift()?.();
   }
 }

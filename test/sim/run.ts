@@ -77,38 +77,38 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 }
 
 class Run {
-  private readonly options: RunOptions;
-  private readonly world: World;
-  private readonly nodes: readonly SimNode[];
+  readonly #options: RunOptions;
+  readonly #world: World;
+  readonly #nodes: readonly SimNode[];
   /** Of those, so many are there from the start. */
-  private readonly first: number;
-  private readonly clients: readonly SimClient[];
-  private readonly faults: Faults;
+  readonly #first: number;
+  readonly #clients: readonly SimClient[];
+  readonly #faults: Faults;
   /** document -> version -> when the first client had it. */
-  private readonly firstSeen = new Map<string, number[]>();
+  readonly #firstSeen = new Map<string, number[]>();
 
   constructor(options: RunOptions) {
-    this.options = options;
+    this.#options = options;
     const { seed, seconds, lines = 0 } = options;
-    this.world = new World(seed, { lines });
-    const { world } = this;
-    world.log.onZombie = (session) => this.world.violated('zombie-row', `of session ${session}`);
+    this.#world = new World(seed, { lines });
+    const world = this.#world;
+    world.log.onZombie = (session) => this.#world.violated('zombie-row', `of session ${session}`);
     const random = world.random('shape');
     const dice = random();
     const slowest = DATABASE_MS[Math.floor(random() * DATABASE_MS.length)] ?? 1;
     world.delays.database = [slowest / 10, slowest];
     const count = dice < 0.15 ? 2 : dice < 0.25 ? 5 : dice < 0.35 ? 4 : 3;
-    this.nodes = Array.from(
+    this.#nodes = Array.from(
       { length: count },
       (_, at) =>
         new SimNode(world, `n${at + 1}`, random() < 0.5 ? 1 : 2, NODE_SLOWER[at % NODE_SLOWER.length] ?? 1),
     );
-    this.first = random() < JOIN_CHANCE ? count - 1 : count;
-    this.clients = this.makeClients(random);
-    this.faults = new Faults({
+    this.#first = random() < JOIN_CHANCE ? count - 1 : count;
+    this.#clients = this.#makeClients(random);
+    this.#faults = new Faults({
       world,
-      nodes: this.nodes,
-      clients: this.clients,
+      nodes: this.#nodes,
+      clients: this.#clients,
       fromMs: FAULTS_FROM_MS,
       toMs: FAULTS_FROM_MS + seconds * 1000,
       everyMs: between(random, FAULT_EVERY_MS),
@@ -117,15 +117,16 @@ class Run {
   }
 
   async result(): Promise<RunResult> {
-    const { world, options } = this;
-    const onRejection = (error: unknown): void => this.crashed(error);
+    const world = this.#world;
+    const options = this.#options;
+    const onRejection = (error: unknown): void => this.#crashed(error);
     process.on('unhandledRejection', onRejection);
     const restore = options.mutation === undefined ? undefined : mutate(options.mutation, world.log.tables);
     try {
-      await this.simulate();
-      if (!this.world.failures.some(({ rule }) => STRAIGHT.has(rule))) this.check();
+      await this.#simulate();
+      if (!this.#world.failures.some(({ rule }) => STRAIGHT.has(rule))) this.#check();
     } catch (error) {
-      this.crashed(error);
+      this.#crashed(error);
     } finally {
       restore?.();
       process.off('unhandledRejection', onRejection);
@@ -142,55 +143,57 @@ class Run {
     };
   }
 
-  private async simulate(): Promise<void> {
-    const { world, nodes, clients } = this;
+  async #simulate(): Promise<void> {
+    const world = this.#world;
+    const nodes = this.#nodes;
+    const clients = this.#clients;
     const { scheduler } = world;
     const random = world.random('start');
-    for (const node of nodes.slice(0, this.first))
+    for (const node of nodes.slice(0, this.#first))
       scheduler.after(between(random, [0, 400]), () => node.start());
-    for (const node of nodes.slice(this.first))
-      scheduler.after(between(random, [FAULTS_FROM_MS, FAULTS_FROM_MS + this.options.seconds * 700]), () => {
+    for (const node of nodes.slice(this.#first))
+      scheduler.after(between(random, [FAULTS_FROM_MS, FAULTS_FROM_MS + this.#options.seconds * 700]), () => {
         world.count('nodes that joined');
         node.start();
       });
     for (const client of clients) client.start();
-    this.faults.schedule();
-    const faultsEndMs = FAULTS_FROM_MS + this.options.seconds * 1000;
+    this.#faults.schedule();
+    const faultsEndMs = FAULTS_FROM_MS + this.#options.seconds * 1000;
     await scheduler.run({ until: () => world.failures.length > 0, untilMs: faultsEndMs + 1 });
     if (world.failures.length > 0) return;
     for (const client of clients) client.quiet();
-    if (!(await this.live(LIVE_WITHIN_MS, 'after the faults'))) return;
+    if (!(await this.#live(LIVE_WITHIN_MS, 'after the faults'))) return;
     for (const client of clients) client.editAll();
-    await this.live(LAST_EDITS_WITHIN_MS, 'after the last edits');
+    await this.#live(LAST_EDITS_WITHIN_MS, 'after the last edits');
   }
 
-  private async live(withinMs: number, when: string): Promise<boolean> {
-    const { scheduler, failures } = this.world;
+  async #live(withinMs: number, when: string): Promise<boolean> {
+    const { scheduler, failures } = this.#world;
     let isLive = false;
     const stop = scheduler.every(LOOK_MS, () => {
-      isLive = this.whatIsNotLive() === undefined;
+      isLive = this.#whatIsNotLive() === undefined;
     });
     await scheduler.run({
       until: () => isLive || failures.length > 0,
       untilMs: scheduler.now() + withinMs,
     });
     stop();
-    const missing = this.whatIsNotLive();
+    const missing = this.#whatIsNotLive();
     if (missing === undefined || failures.length > 0) return missing === undefined;
-    this.world.violated('not-live', `${when}: ${missing}`);
+    this.#world.violated('not-live', `${when}: ${missing}`);
     return false;
   }
 
-  private whatIsNotLive(): string | undefined {
-    for (const node of this.nodes)
+  #whatIsNotLive(): string | undefined {
+    for (const node of this.#nodes)
       if (!node.isMember || !node.isRouted) return `${node.name} is ${JSON.stringify(node.status())}`;
-    for (const client of this.clients) {
+    for (const client of this.#clients) {
       const { client: name } = client.recorder;
       if (!client.isConnected) return `${name} is not connected`;
       for (const { doc, live, outstanding, version } of client.documents.values()) {
         if (!live || outstanding > 0) return `${name} has ${outstanding} edits of ${doc}, live: ${live}`;
-        if (this.faults.lossyDocuments.has(doc)) continue;
-        const head = this.world.log.stateOf(doc)?.head;
+        if (this.#faults.lossyDocuments.has(doc)) continue;
+        const head = this.#world.log.stateOf(doc)?.head;
         if (version !== head) return `${name} has ${doc} at ${version} of ${head}`;
         const replica = client.recorder.replica(doc);
         if (replica?.version !== version) return `${name} has a replica of ${doc} at ${replica?.version}`;
@@ -199,22 +202,23 @@ class Run {
     return undefined;
   }
 
-  private check(): void {
-    const { world, faults } = this;
+  #check(): void {
+    const world = this.#world;
+    const faults = this.#faults;
     const gaps = world.counts.get('worker ended: gap') ?? 0;
-    if (gaps > 0 && faults.lossyDocuments.size === 0) this.world.violated('needless-gap', `${gaps} times`);
+    if (gaps > 0 && faults.lossyDocuments.size === 0) this.#world.violated('needless-gap', `${gaps} times`);
     world.count('batches', world.log.batches);
     world.count('batches of fenced sessions', world.log.fromFenced);
     world.count('batches that had committed', world.log.again);
     world.count('batches refused', world.log.refused);
     world.count('fences by the fenced', world.log.fencesLost);
-    const docs = [...new Set(this.clients.flatMap(({ documents }) => [...documents.keys()]))];
+    const docs = [...new Set(this.#clients.flatMap(({ documents }) => [...documents.keys()]))];
     const logs = docs.map((doc) => world.log.read(doc)).filter((log) => log !== undefined);
     const isExcused = ({ doc, rule }: Violation): boolean =>
       faults.lossyDocuments.has(doc) && !NEVER_EXCUSED.has(rule);
     const found = check(
       logs,
-      this.clients.flatMap((client) => client.recorder.records()),
+      this.#clients.flatMap((client) => client.recorder.records()),
     );
     for (const violation of found) {
       if (isExcused(violation)) continue;
@@ -223,15 +227,15 @@ class Run {
     }
   }
 
-  private makeClients(random: Random): readonly SimClient[] {
+  #makeClients(random: Random): readonly SimClient[] {
     const all = Array.from({ length: DOCUMENTS }, (_, at) => {
       const kind = KINDS[at % KINDS.length] ?? 'json';
       return { doc: `sim/${kind}-${Math.floor(random() * 1e6)}`, kind };
     });
     // Pinned shards come and go with their node: the documents of this run move more often than chance has it.
     if (random() < PINNED_CHANCE)
-      this.world.pins = all.map(({ doc }) => {
-        const node = this.nodes[Math.floor(random() * this.nodes.length)];
+      this.#world.pins = all.map(({ doc }) => {
+        const node = this.#nodes[Math.floor(random() * this.#nodes.length)];
         return { match: doc, node: node?.name ?? '', slot: Math.floor(random() * 2) };
       });
     const editMs = EDIT_MS[Math.floor(random() * EDIT_MS.length)] ?? [30, 400];
@@ -240,46 +244,46 @@ class Run {
       const first = Math.floor(random() * DOCUMENTS);
       const documents = Array.from({ length: count }, (_, next) => all[(first + next) % DOCUMENTS]);
       return new SimClient({
-        world: this.world,
+        world: this.#world,
         name: `client-${at + 1}`,
-        nodes: this.nodes,
+        nodes: this.#nodes,
         editMs,
         documents: documents.filter((document) => document !== undefined),
-        onOpened: (doc, version, askedAtMs) => this.opened(doc, version, askedAtMs),
-        onVersion: (doc, version) => this.seen(doc, version),
-        onPassed: (passed) => this.passed(passed),
+        onOpened: (doc, version, askedAtMs) => this.#opened(doc, version, askedAtMs),
+        onVersion: (doc, version) => this.#seen(doc, version),
+        onPassed: (passed) => this.#passed(passed),
       });
     });
   }
 
-  private seen(doc: string, version: number): void {
-    const seen = this.firstSeen.get(doc) ?? [];
-    this.firstSeen.set(doc, seen);
-    for (let at = version; at > 0 && seen[at] === undefined; at--) seen[at] = this.world.scheduler.now();
+  #seen(doc: string, version: number): void {
+    const seen = this.#firstSeen.get(doc) ?? [];
+    this.#firstSeen.set(doc, seen);
+    for (let at = version; at > 0 && seen[at] === undefined; at--) seen[at] = this.#world.scheduler.now();
   }
 
   /**
    * An edit that had committed before the lower seq was left open has not passed it: an owner that ended had decided
    * on both, and its rejection of the lower one was not told.
    */
-  private passed({ doc, client, seq, open, openSinceMs }: Passed): void {
-    const committedAtMs = this.world.log.committedAt(doc, client, seq);
-    if (committedAtMs !== undefined && committedAtMs <= openSinceMs) this.world.count('passed before');
-    else this.world.violated('open-passed', `${doc}: seq ${seq} of ${client} has passed ${open}`);
+  #passed({ doc, client, seq, open, openSinceMs }: Passed): void {
+    const committedAtMs = this.#world.log.committedAt(doc, client, seq);
+    if (committedAtMs !== undefined && committedAtMs <= openSinceMs) this.#world.count('passed before');
+    else this.#world.violated('open-passed', `${doc}: seq ${seq} of ${client} has passed ${open}`);
   }
 
-  private opened(doc: string, version: number, askedAtMs: number): void {
-    if (this.faults.lossyDocuments.has(doc)) return;
-    const newer = this.firstSeen.get(doc)?.[version + 1];
+  #opened(doc: string, version: number, askedAtMs: number): void {
+    if (this.#faults.lossyDocuments.has(doc)) return;
+    const newer = this.#firstSeen.get(doc)?.[version + 1];
     if (newer === undefined || newer >= askedAtMs - STALE_MS) return;
-    this.world.violated(
+    this.#world.violated(
       'stale-read',
       `${doc} opened at ${version}, asked for at ${askedAtMs}; ${version + 1} was known at ${newer}`,
     );
   }
 
-  private crashed(error: unknown): void {
+  #crashed(error: unknown): void {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.world.violated('crash', detail);
+    this.#world.violated('crash', detail);
   }
 }

@@ -18,19 +18,19 @@ const nextTurn = globalThis.setImmediate;
 const TURNS = 64;
 
 export class Scheduler implements Clock {
-  private readonly heap: Event[] = [];
-  private sequence = 0;
-  private nowMs = 0;
+  readonly #heap: Event[] = [];
+  #sequence = 0;
+  #nowMs = 0;
   /** Events that were run. */
   count = 0;
   /** Told of each event before it runs. */
   onEvent: (timeMs: number, sequence: number) => void = () => undefined;
 
-  readonly now = (): number => this.nowMs;
+  readonly now = (): number => this.#nowMs;
 
   readonly after = (ms: number, run: () => void): (() => void) => {
-    const event = { time: this.nowMs + Math.max(0, ms), sequence: ++this.sequence, run };
-    this.push(event);
+    const event = { time: this.#nowMs + Math.max(0, ms), sequence: ++this.#sequence, run };
+    this.#push(event);
     return () => {
       event.run = NOTHING;
     };
@@ -72,13 +72,13 @@ export class Scheduler implements Clock {
             end(() => resolve(true));
             return;
           }
-          const event = this.pop(untilMs);
+          const event = this.#pop(untilMs);
           if (event === undefined) {
-            this.nowMs = Math.max(this.nowMs, untilMs);
+            this.#nowMs = Math.max(this.#nowMs, untilMs);
             end(() => resolve(false));
             return;
           }
-          this.nowMs = event.time;
+          this.#nowMs = event.time;
           this.count++;
           this.onEvent(event.time, event.sequence);
           event.run();
@@ -96,17 +96,17 @@ export class Scheduler implements Clock {
   }
 
   /** The first event that has not been taken back, if it is due. */
-  private pop(untilMs: number): Event | undefined {
+  #pop(untilMs: number): Event | undefined {
     for (;;) {
-      const first = this.heap[0];
+      const first = this.#heap[0];
       if (first === undefined || first.time > untilMs) return undefined;
-      this.removeFirst();
+      this.#removeFirst();
       if (first.run !== NOTHING) return first;
     }
   }
 
-  private push(event: Event): void {
-    const { heap } = this;
+  #push(event: Event): void {
+    const heap = this.#heap;
     let at = heap.push(event) - 1;
     while (at > 0) {
       const above = (at - 1) >> 1;
@@ -118,8 +118,8 @@ export class Scheduler implements Clock {
     heap[at] = event;
   }
 
-  private removeFirst(): void {
-    const { heap } = this;
+  #removeFirst(): void {
+    const heap = this.#heap;
     const last = heap.pop();
     if (last === undefined || heap.length === 0) return;
     let at = 0;

@@ -49,22 +49,22 @@ const SILENT_MS = 4000;
 export class SimClient {
   readonly recorder: Recorder;
   readonly documents: ReadonlyMap<string, SimDocument>;
-  private readonly options: SimClientOptions;
-  private readonly random: Random;
-  private readonly codec: Codec;
-  private readonly pipelines: boolean;
-  private connection: Connection | undefined;
-  private editing = true;
-  private welcomed = false;
-  private heardAtMs = 0;
+  readonly #options: SimClientOptions;
+  readonly #random: Random;
+  readonly #codec: Codec;
+  readonly #pipelines: boolean;
+  #connection: Connection | undefined;
+  #editing = true;
+  #welcomed = false;
+  #heardAtMs = 0;
 
   constructor(options: SimClientOptions) {
     const { world, name } = options;
     const { scheduler } = world;
-    this.options = options;
-    this.random = world.random(`client ${name}`);
-    this.codec = this.random() < 0.5 ? jsonCodec : msgpackCodec;
-    this.pipelines = this.random() < 0.25;
+    this.#options = options;
+    this.#random = world.random(`client ${name}`);
+    this.#codec = this.#random() < 0.5 ? jsonCodec : msgpackCodec;
+    this.#pipelines = this.#random() < 0.25;
     this.recorder = new Recorder(name, { replicas: true, now: scheduler.now });
     const documents = new Map<string, SimDocument>();
     for (const { doc, kind } of options.documents) {
@@ -73,12 +73,16 @@ export class SimClient {
         new SimDocument({
           doc,
           kind,
-          random: this.random,
+          random: this.#random,
           recorder: this.recorder,
           scheduler,
-          inflight: this.pipelines ? PIPELINED : this.random() < 0.5 ? 1 : 2 + Math.floor(this.random() * 8),
-          eager: this.random() < 0.5,
-          send: (message) => this.send(message),
+          inflight: this.#pipelines
+            ? PIPELINED
+            : this.#random() < 0.5
+              ? 1
+              : 2 + Math.floor(this.#random() * 8),
+          eager: this.#random() < 0.5,
+          send: (message) => this.#send(message),
           onOpened: (version, askedAtMs) => options.onOpened(doc, version, askedAtMs),
           onVersion: (version) => options.onVersion(doc, version),
           onPassed: (seq, open, openSinceMs) =>
@@ -90,15 +94,15 @@ export class SimClient {
   }
 
   start(): void {
-    const { scheduler } = this.options.world;
-    scheduler.after(between(this.random, BACKOFF_MS), () => this.dial());
-    this.editSoon();
-    scheduler.every(PING_MS, () => this.ping());
+    const { scheduler } = this.#options.world;
+    scheduler.after(between(this.#random, BACKOFF_MS), () => this.#dial());
+    this.#editSoon();
+    scheduler.every(PING_MS, () => this.#ping());
   }
 
   /** Makes no more edits. */
   quiet(): void {
-    this.editing = false;
+    this.#editing = false;
   }
 
   /** Edits again, all documents once. */
@@ -107,96 +111,99 @@ export class SimClient {
   }
 
   get isConnected(): boolean {
-    return this.welcomed;
+    return this.#welcomed;
   }
 
   /** The network drops its connection; of what is under way so much still arrives. */
-  drop(share = this.random()): void {
-    this.connection?.breakOff(share);
+  drop(share = this.#random()): void {
+    this.#connection?.breakOff(share);
   }
 
-  private editSoon(): void {
-    this.options.world.scheduler.after(between(this.random, this.options.editMs), () => {
-      if (!this.editing) return;
-      this.editSoon();
+  #editSoon(): void {
+    this.#options.world.scheduler.after(between(this.#random, this.#options.editMs), () => {
+      if (!this.#editing) return;
+      this.#editSoon();
       const all = [...this.documents.values()];
-      const document = all[Math.floor(this.random() * all.length)];
-      const dice = this.random();
+      const document = all[Math.floor(this.#random() * all.length)];
+      const dice = this.#random();
       if (document === undefined) return;
       if (dice < REOPEN_CHANCE) document.reopen();
       else if (dice < REOPEN_CHANCE + PRESENCE_CHANCE && document.live)
-        this.send({ type: 'presence', doc: document.doc, data: { at: Math.floor(dice * 1e6) } });
-      else for (let left = this.burst(); left > 0; left--) document.edit();
+        this.#send({ type: 'presence', doc: document.doc, data: { at: Math.floor(dice * 1e6) } });
+      else for (let left = this.#burst(); left > 0; left--) document.edit();
     });
   }
 
-  private burst(): number {
-    if (this.pipelines && this.random() < PIPELINE_CHANCE) return PIPELINED;
-    return this.random() < BURST_CHANCE ? MOST_IN_BURST : 1;
+  #burst(): number {
+    if (this.#pipelines && this.#random() < PIPELINE_CHANCE) return PIPELINED;
+    return this.#random() < BURST_CHANCE ? MOST_IN_BURST : 1;
   }
 
-  private dial(): void {
-    const { nodes, world } = this.options;
-    const node = nodes[Math.floor(this.random() * nodes.length)];
+  #dial(): void {
+    const { nodes, world } = this.#options;
+    const node = nodes[Math.floor(this.#random() * nodes.length)];
     let dialled: Connection | undefined;
-    const isCurrent = (): boolean => this.connection === dialled;
+    const isCurrent = (): boolean => this.#connection === dialled;
     const end: ClientEnd = {
       frame: (payload, binary, sentAtMs) => {
-        if (isCurrent()) this.frame(payload, binary, sentAtMs);
+        if (isCurrent()) this.#frame(payload, binary, sentAtMs);
       },
       closed: (code) => {
-        if (isCurrent()) this.lost(code);
+        if (isCurrent()) this.#lost(code);
       },
     };
-    dialled = node?.dial(this.codec, end);
+    dialled = node?.dial(this.#codec, end);
     if (dialled === undefined) {
-      world.scheduler.after(between(this.random, BACKOFF_MS), () => this.dial());
+      world.scheduler.after(between(this.#random, BACKOFF_MS), () => this.#dial());
       return;
     }
-    this.connection = dialled;
-    this.heardAtMs = world.scheduler.now();
+    this.#connection = dialled;
+    this.#heardAtMs = world.scheduler.now();
     world.trace.line(() => `${this.recorder.client} dials ${node?.name}`);
-    this.send({ type: 'hello', client: this.recorder.client });
+    this.#send({ type: 'hello', client: this.recorder.client });
   }
 
-  private lost(code: number): void {
-    const { world } = this.options;
+  #lost(code: number): void {
+    const { world } = this.#options;
     world.trace.line(() => `${this.recorder.client} lost ${code}`);
     world.count(`told: closed ${code}`);
-    this.connection = undefined;
-    this.welcomed = false;
+    this.#connection = undefined;
+    this.#welcomed = false;
     this.recorder.lost();
     for (const document of this.documents.values()) document.lost();
-    world.scheduler.after(between(this.random, BACKOFF_MS), () => this.dial());
+    world.scheduler.after(between(this.#random, BACKOFF_MS), () => this.#dial());
   }
 
-  private ping(): void {
-    const { connection, options } = this;
+  #ping(): void {
+    const connection = this.#connection;
+    const options = this.#options;
     if (connection === undefined) return;
-    if (options.world.scheduler.now() - this.heardAtMs < SILENT_MS) {
-      this.send({ type: 'ping' });
+    if (options.world.scheduler.now() - this.#heardAtMs < SILENT_MS) {
+      this.#send({ type: 'ping' });
       return;
     }
     connection.close();
-    this.lost(0);
+    this.#lost(0);
   }
 
-  private send(message: ClientMessage): void {
-    if (this.connection === undefined) return;
+  #send(message: ClientMessage): void {
+    if (this.#connection === undefined) return;
     this.recorder.sent(message);
-    this.options.world.trace.line(() => `${this.recorder.client} > ${JSON.stringify(message).slice(0, 160)}`);
-    this.connection.send(this.codec.encode(message));
+    this.#options.world.trace.line(
+      () => `${this.recorder.client} > ${JSON.stringify(message).slice(0, 160)}`,
+    );
+    this.#connection.send(this.#codec.encode(message));
   }
 
-  private frame(payload: Uint8Array, binary: boolean, sentAtMs: number): void {
-    const { trace, scheduler } = this.options.world;
-    this.heardAtMs = scheduler.now();
+  #frame(payload: Uint8Array, binary: boolean, sentAtMs: number): void {
+    const { trace, scheduler } = this.#options.world;
+    this.#heardAtMs = scheduler.now();
     trace.bytes(payload);
     let message: ServerMessage | undefined;
     try {
-      if (binary !== this.codec.binary) throw new Error('a frame of the other subprotocol');
+      if (binary !== this.#codec.binary) throw new Error('a frame of the other subprotocol');
       message = readServerMessage(
-        this.codec.decode(binary ? payload : Buffer.from(payload).toString('utf8')),
+        this.#codec.decode(binary ? payload : Buffer.from(payload).toString('utf8')),
       );
     } catch (error) {
       this.recorder.malformed(String(error));
@@ -205,17 +212,17 @@ export class SimClient {
     const told = message;
     trace.line(() => `${this.recorder.client} < ${JSON.stringify(told).slice(0, 160)}`);
     this.recorder.received(message);
-    this.take(message, sentAtMs);
+    this.#take(message, sentAtMs);
   }
 
-  private take(message: ServerMessage, sentAtMs: number): void {
+  #take(message: ServerMessage, sentAtMs: number): void {
     switch (message.type) {
       case 'welcome':
-        this.welcomed = true;
+        this.#welcomed = true;
         for (const document of this.documents.values()) document.subscribe();
         return;
       case 'error':
-        this.options.world.count(`told: error ${message.code}`);
+        this.#options.world.count(`told: error ${message.code}`);
         if (message.doc !== undefined) this.documents.get(message.doc)?.failed(message, sentAtMs);
         return;
       case 'opened':
@@ -224,8 +231,8 @@ export class SimClient {
       case 'reject':
       case 'closed':
         if (message.type === 'closed' && message.code !== undefined)
-          this.options.world.count(`told: closed ${message.code}`);
-        if (message.type === 'ack') this.options.world.count('acks of duplicates');
+          this.#options.world.count(`told: closed ${message.code}`);
+        if (message.type === 'ack') this.#options.world.count('acks of duplicates');
         this.documents.get(message.doc)?.take(message);
         return;
       case 'presence':

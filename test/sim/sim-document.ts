@@ -55,92 +55,92 @@ export class SimDocument {
   /** -1: it was never opened. */
   version = -1;
   live = false;
-  private readonly options: SimDocumentOptions;
-  private readonly source: EditSource;
-  private readonly pending = new Map<number, Pending>();
-  private history = '';
-  private nextSeq = 1;
-  private fresh = true;
-  private cancelRetry: (() => void) | undefined;
-  private askedAtMs = 0;
+  readonly #options: SimDocumentOptions;
+  readonly #source: EditSource;
+  readonly #pending = new Map<number, Pending>();
+  #history = '';
+  #nextSeq = 1;
+  #fresh = true;
+  #cancelRetry: (() => void) | undefined;
+  #askedAtMs = 0;
   /** An open is on its way, or its answer. */
-  private asking = false;
+  #asking = false;
   /** How often it has been opened. */
-  private opening = 0;
+  #opening = 0;
 
   constructor(options: SimDocumentOptions) {
     this.doc = options.doc;
-    this.options = options;
-    this.source = editSource(options.kind, options.random);
+    this.#options = options;
+    this.#source = editSource(options.kind, options.random);
   }
 
   /** Edits without an answer. */
   get outstanding(): number {
-    return this.pending.size;
+    return this.#pending.size;
   }
 
   subscribe(): void {
-    const { doc, kind, scheduler } = this.options;
-    this.askedAtMs = scheduler.now();
-    this.asking = true;
-    this.opening++;
-    this.options.send({
+    const { doc, kind, scheduler } = this.#options;
+    this.#askedAtMs = scheduler.now();
+    this.#asking = true;
+    this.#opening++;
+    this.#options.send({
       type: 'open',
       doc,
       kind,
-      ...(this.version < 0 ? {} : { since: this.version, history: this.history }),
+      ...(this.version < 0 ? {} : { since: this.version, history: this.#history }),
     });
-    if (this.options.eager) this.sendAll();
+    if (this.#options.eager) this.#sendAll();
   }
 
   /** Makes an edit, where there is room for one. */
   edit(): void {
-    const replica = this.options.recorder.replica(this.doc);
-    if (!this.live || replica === undefined || this.pending.size >= this.options.inflight) return;
-    if (this.fresh) this.source.reset(replica);
-    this.fresh = false;
-    const op = this.source.next(replica);
-    this.submit(op, this.options.kind === 'yjs' ? undefined : replica.version);
+    const replica = this.#options.recorder.replica(this.doc);
+    if (!this.live || replica === undefined || this.#pending.size >= this.#options.inflight) return;
+    if (this.#fresh) this.#source.reset(replica);
+    this.#fresh = false;
+    const op = this.#source.next(replica);
+    this.#submit(op, this.#options.kind === 'yjs' ? undefined : replica.version);
   }
 
   /** Closes it, and opens it again from its snapshot. */
   reopen(): void {
-    if (!this.live || this.pending.size > 0) return;
+    if (!this.live || this.#pending.size > 0) return;
     this.live = false;
     this.version = -1;
-    this.fresh = true;
-    this.options.send({ type: 'close', doc: this.doc });
+    this.#fresh = true;
+    this.#options.send({ type: 'close', doc: this.doc });
     this.subscribe();
   }
 
   take(message: Taken): void {
     switch (message.type) {
       case 'opened':
-        this.opened(message);
+        this.#opened(message);
         return;
       case 'commit':
-        this.reached(message.version);
+        this.#reached(message.version);
         for (const { client, seq, op } of message.ops) {
-          this.seen(op);
-          if (client === this.options.recorder.client) this.answered(seq);
+          this.#seen(op);
+          if (client === this.#options.recorder.client) this.#answered(seq);
         }
-        this.pump();
+        this.#pump();
         return;
       case 'ack':
-        this.answered(message.seq);
-        this.pump();
+        this.#answered(message.seq);
+        this.#pump();
         return;
       case 'reject':
-        this.rejected(message.seq, message.code);
+        this.#rejected(message.seq, message.code);
         return;
       case 'closed':
         // By the server: another socket of ours that was given up has opened it late.
         if (message.code === undefined) return;
         this.live = false;
         // It may be what an open is answered with.
-        this.asking = false;
-        this.unsend();
-        this.later(RETRY_MS);
+        this.#asking = false;
+        this.#unsend();
+        this.#later(RETRY_MS);
         return;
       default:
         message satisfies never;
@@ -148,114 +148,114 @@ export class SimDocument {
   }
 
   failed({ seq, code, retryable, retryAfterMs }: ErrorMessage, sentAtMs: number): void {
-    const pending = seq === undefined ? undefined : this.pending.get(seq);
+    const pending = seq === undefined ? undefined : this.#pending.get(seq);
     if (pending !== undefined) {
       if (!OPEN_CODES.has(code) && code !== 'not-open') throw new Error(`seq ${seq}: ${code}`);
       pending.sent = false;
-      pending.openIn = code === 'not-open' ? 0 : this.opening;
+      pending.openIn = code === 'not-open' ? 0 : this.#opening;
       pending.openSinceMs = sentAtMs;
-      this.later(retryAfterMs ?? RETRY_MS);
+      this.#later(retryAfterMs ?? RETRY_MS);
       return;
     }
     if (seq !== undefined || this.live) return;
-    this.asking = false;
+    this.#asking = false;
     if (!retryable) throw new Error(`${this.doc} is not opened: ${code}`);
-    this.later(retryAfterMs ?? RETRY_MS);
+    this.#later(retryAfterMs ?? RETRY_MS);
   }
 
   /** The connection is gone. */
   lost(): void {
     this.live = false;
-    this.asking = false;
-    this.cancelRetry?.();
-    this.cancelRetry = undefined;
-    this.unsend();
+    this.#asking = false;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    this.#unsend();
   }
 
-  private opened(message: Opened): void {
+  #opened(message: Opened): void {
     const again = this.version >= 0;
     this.live = true;
-    this.asking = false;
-    this.history = message.history;
-    this.reached(message.version);
-    this.options.onOpened(message.version, this.askedAtMs);
+    this.#asking = false;
+    this.#history = message.history;
+    this.#reached(message.version);
+    this.#options.onOpened(message.version, this.#askedAtMs);
     if ('ops' in message) {
       for (const { client, seq, op } of message.ops) {
-        this.seen(op);
-        if (client === this.options.recorder.client) this.answered(seq);
+        this.#seen(op);
+        if (client === this.#options.recorder.client) this.#answered(seq);
       }
-    } else if (again) this.fresh = true;
-    if (message.lastSeq !== null) this.nextSeq = Math.max(this.nextSeq, message.lastSeq + 1);
-    this.pump();
+    } else if (again) this.#fresh = true;
+    if (message.lastSeq !== null) this.#nextSeq = Math.max(this.#nextSeq, message.lastSeq + 1);
+    this.#pump();
   }
 
-  private reached(version: number): void {
+  #reached(version: number): void {
     this.version = version;
-    this.options.onVersion(version);
+    this.#options.onVersion(version);
   }
 
-  private seen(op: Wire): void {
-    if (this.fresh) return;
-    const { kind } = this.options;
+  #seen(op: Wire): void {
+    if (this.#fresh) return;
+    const { kind } = this.#options;
     try {
-      this.source.take(kind === 'yjs' ? (wireBytes(op) ?? op) : op);
+      this.#source.take(kind === 'yjs' ? (wireBytes(op) ?? op) : op);
     } catch {
       // Where the database lost commits. Elsewhere the checker finds what was wrong with it.
-      this.fresh = true;
+      this.#fresh = true;
     }
   }
 
-  private submit(op: Wire, base: number | undefined): void {
-    const seq = this.nextSeq++;
-    this.pending.set(seq, { seq, base, op, sent: false, firstSentIn: 0, openIn: 0, openSinceMs: 0 });
-    this.pump();
+  #submit(op: Wire, base: number | undefined): void {
+    const seq = this.#nextSeq++;
+    this.#pending.set(seq, { seq, base, op, sent: false, firstSentIn: 0, openIn: 0, openSinceMs: 0 });
+    this.#pump();
   }
 
   /** In order of seq; after an error nothing goes out before its wait is over. */
-  private pump(): void {
-    if (this.live && this.cancelRetry === undefined) this.sendAll();
+  #pump(): void {
+    if (this.live && this.#cancelRetry === undefined) this.#sendAll();
   }
 
-  private sendAll(): void {
-    for (const pending of this.pending.values()) {
+  #sendAll(): void {
+    for (const pending of this.#pending.values()) {
       if (pending.sent) continue;
       pending.sent = true;
-      pending.firstSentIn ||= this.opening;
+      pending.firstSentIn ||= this.#opening;
       pending.openIn = 0;
       const { seq, base, op } = pending;
-      this.options.send({ type: 'submit', doc: this.doc, seq, op, ...(base === undefined ? {} : { base }) });
+      this.#options.send({ type: 'submit', doc: this.doc, seq, op, ...(base === undefined ? {} : { base }) });
     }
   }
 
-  private answered(seq: number): void {
+  #answered(seq: number): void {
     // One that was sent over an earlier connection may have committed before the lower one was refused over this.
-    if (this.pending.get(seq)?.firstSentIn === this.opening)
-      for (const { seq: open, openIn, openSinceMs } of this.pending.values())
-        if (open < seq && openIn === this.opening) this.options.onPassed(seq, open, openSinceMs);
-    this.pending.delete(seq);
+    if (this.#pending.get(seq)?.firstSentIn === this.#opening)
+      for (const { seq: open, openIn, openSinceMs } of this.#pending.values())
+        if (open < seq && openIn === this.#opening) this.#options.onPassed(seq, open, openSinceMs);
+    this.#pending.delete(seq);
   }
 
-  private rejected(seq: number, code: string): void {
-    const pending = this.pending.get(seq);
-    this.pending.delete(seq);
+  #rejected(seq: number, code: string): void {
+    const pending = this.#pending.get(seq);
+    this.#pending.delete(seq);
     if (pending === undefined) return;
     // A yjs update that is missing would be missed by all that follow it.
-    if (this.options.kind === 'yjs' && code === 'seq-used') this.submit(pending.op, undefined);
-    else this.fresh = true;
-    this.pump();
+    if (this.#options.kind === 'yjs' && code === 'seq-used') this.#submit(pending.op, undefined);
+    else this.#fresh = true;
+    this.#pump();
   }
 
-  private unsend(): void {
-    for (const pending of this.pending.values()) pending.sent = false;
+  #unsend(): void {
+    for (const pending of this.#pending.values()) pending.sent = false;
   }
 
   /** Then what is still wanted is asked for again. */
-  private later(ms: number): void {
-    if (this.cancelRetry !== undefined) return;
-    this.cancelRetry = this.options.scheduler.after(ms, () => {
-      this.cancelRetry = undefined;
-      if (this.live) this.pump();
-      else if (!this.asking) this.subscribe();
+  #later(ms: number): void {
+    if (this.#cancelRetry !== undefined) return;
+    this.#cancelRetry = this.#options.scheduler.after(ms, () => {
+      this.#cancelRetry = undefined;
+      if (this.live) this.#pump();
+      else if (!this.#asking) this.subscribe();
     });
   }
 }

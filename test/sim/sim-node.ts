@@ -10,149 +10,149 @@ import { between, type World } from './world.ts';
 
 export class SimNode {
   readonly name: string;
-  private readonly world: World;
-  private readonly slots: number;
-  private readonly slower: number;
-  private readonly random: Random;
-  private readonly databases = new Set<MemoryNode>();
-  private process: SimProcess | undefined;
-  private lives = 0;
-  private leaving = false;
-  private reach: Reach = 'all';
-  private slow: readonly [number, number] | undefined;
-  private lossRate = 0;
+  readonly #world: World;
+  readonly #slots: number;
+  readonly #slower: number;
+  readonly #random: Random;
+  readonly #databases = new Set<MemoryNode>();
+  #process: SimProcess | undefined;
+  #lives = 0;
+  #leaving = false;
+  #reach: Reach = 'all';
+  #slow: readonly [number, number] | undefined;
+  #lossRate = 0;
   wallOffsetMs = 0;
 
   constructor(world: World, name: string, slots: number, slower: number) {
-    this.world = world;
+    this.#world = world;
     this.name = name;
-    this.slots = slots;
-    this.slower = slower;
-    this.random = world.random(`node ${name}`);
+    this.#slots = slots;
+    this.#slower = slower;
+    this.#random = world.random(`node ${name}`);
   }
 
   get isUp(): boolean {
-    return this.process !== undefined;
+    return this.#process !== undefined;
   }
 
   /** Part of the cluster, and not about to leave. */
   get isMember(): boolean {
-    return this.process?.isMember === true && !this.leaving;
+    return this.#process?.isMember === true && !this.#leaving;
   }
 
   get isRouted(): boolean {
-    return this.process?.isRouted === true;
+    return this.#process?.isRouted === true;
   }
 
   status(): unknown {
-    return this.process?.status();
+    return this.#process?.status();
   }
 
   start(): void {
-    if (this.process !== undefined) return;
-    this.leaving = false;
-    this.process = new SimProcess({
-      world: this.world,
+    if (this.#process !== undefined) return;
+    this.#leaving = false;
+    this.#process = new SimProcess({
+      world: this.#world,
       node: this.name,
       port: 7000,
-      slots: this.slots,
-      life: ++this.lives,
+      slots: this.#slots,
+      life: ++this.#lives,
       wallOffsetMs: () => this.wallOffsetMs,
-      database: () => this.connect(),
+      database: () => this.#connect(),
     });
   }
 
   kill(): void {
-    this.process?.kill(this.random);
-    this.process = undefined;
-    this.databases.clear();
+    this.#process?.kill(this.#random);
+    this.#process = undefined;
+    this.#databases.clear();
   }
 
   /** As SIGSTOP. */
   stop(holding: boolean): void {
-    this.process?.stop(holding);
+    this.#process?.stop(holding);
   }
 
   goOn(): void {
-    this.process?.goOn();
+    this.#process?.goOn();
   }
 
   /** The main thread does not get on, while the others do. What comes back ends it. */
   stall(): () => void {
-    return stalled(this.process?.main);
+    return stalled(this.#process?.main);
   }
 
   /** Likewise one worker. undefined: any. */
   stallWorker(slot: number | undefined): () => void {
-    return stalled(this.process?.worker(slot ?? this.anySlot()));
+    return stalled(this.#process?.worker(slot ?? this.#anySlot()));
   }
 
   crashWorker(slot: number | undefined): void {
-    this.process?.crashWorker(slot ?? this.anySlot());
+    this.#process?.crashWorker(slot ?? this.#anySlot());
   }
 
   /** Documents that are out of service here. */
   quarantined(): readonly string[] {
-    return this.process?.quarantined() ?? [];
+    return this.#process?.quarantined() ?? [];
   }
 
   /** As SIGTERM, and a start when it has ended. */
   restart(drainMs: number, downMs: number, killMs: number): void {
-    const { process } = this;
-    if (process === undefined || this.leaving) return;
-    this.leaving = true;
+    const process = this.#process;
+    if (process === undefined || this.#leaving) return;
+    this.#leaving = true;
     let ended = false;
     const over = (): void => {
-      if (ended || this.process !== process) return;
+      if (ended || this.#process !== process) return;
       ended = true;
       this.kill();
-      this.world.scheduler.after(downMs, () => this.start());
+      this.#world.scheduler.after(downMs, () => this.start());
     };
     process.leave(drainMs).then(over, over);
     // Whoever stops it does not wait for ever.
-    this.world.scheduler.after(killMs, over);
+    this.#world.scheduler.after(killMs, over);
   }
 
   setReach(reach: Reach): void {
-    this.reach = reach;
-    for (const database of this.databases) database.setReach(reach);
+    this.#reach = reach;
+    for (const database of this.#databases) database.setReach(reach);
   }
 
   /** Of each way to the database and back, ms. */
   setSlow(delay: readonly [number, number] | undefined): void {
-    this.slow = delay;
+    this.#slow = delay;
   }
 
   /** Of statements, so many lose their connection. */
   setLossRate(rate: number): void {
-    this.lossRate = rate;
+    this.#lossRate = rate;
   }
 
   /** undefined: nothing listens there. */
   dial(codec: Codec, end: ClientEnd): Connection | undefined {
-    const { process } = this;
+    const process = this.#process;
     return process?.isOpen === true ? process.connect(codec, end) : undefined;
   }
 
-  private anySlot(): number {
-    return Math.floor(this.random() * this.slots);
+  #anySlot(): number {
+    return Math.floor(this.#random() * this.#slots);
   }
 
-  private connect(): MemoryNode {
-    const { scheduler, delays } = this.world;
-    const database = this.world.database.node();
-    database.setReach(this.reach);
+  #connect(): MemoryNode {
+    const { scheduler, delays } = this.#world;
+    const database = this.#world.database.node();
+    database.setReach(this.#reach);
     database.setDelay(() =>
-      scheduler.sleep(this.slower * between(this.random, this.slow ?? delays.database)),
+      scheduler.sleep(this.#slower * between(this.#random, this.#slow ?? delays.database)),
     );
-    database.setLoss(() => this.loss());
-    this.databases.add(database);
+    database.setLoss(() => this.#loss());
+    this.#databases.add(database);
     return database;
   }
 
-  private loss(): LostConnection | undefined {
-    if (this.lossRate === 0 || this.random() >= this.lossRate) return undefined;
-    return this.random() < 0.5 ? 'before-commit' : 'after-commit';
+  #loss(): LostConnection | undefined {
+    if (this.#lossRate === 0 || this.#random() >= this.#lossRate) return undefined;
+    return this.#random() < 0.5 ? 'before-commit' : 'after-commit';
   }
 }
 

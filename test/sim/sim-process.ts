@@ -37,150 +37,150 @@ const STEADY_MS = 60_000;
 
 export class SimProcess {
   readonly main: Thread;
-  private readonly options: SimProcessOptions;
-  private readonly router = new Router();
-  private readonly gateway: Gateway;
-  private readonly connections = new Set<Connection>();
-  private readonly clock: Clock;
-  private readonly control;
-  private mode: Mode = 'starting';
-  private current: SimRun | undefined;
-  private joining: Promise<void> = Promise.resolve();
-  private threads: () => readonly Thread[] = () => [];
-  private stopped: readonly Thread[] = [];
-  private runs = 0;
-  private failures = 0;
-  private startedAt = 0;
+  readonly #options: SimProcessOptions;
+  readonly #router = new Router();
+  readonly #gateway: Gateway;
+  readonly #connections = new Set<Connection>();
+  readonly #clock: Clock;
+  readonly #control;
+  #mode: Mode = 'starting';
+  #current: SimRun | undefined;
+  #joining: Promise<void> = Promise.resolve();
+  #threads: () => readonly Thread[] = () => [];
+  #stopped: readonly Thread[] = [];
+  #runs = 0;
+  #failures = 0;
+  #startedAt = 0;
   /** Takes new sockets. */
   isOpen = false;
 
   constructor(options: SimProcessOptions) {
-    this.options = options;
+    this.#options = options;
     const { world, node, life } = options;
     const random = world.random(`process ${node} ${life}`);
     const rate = between(random, [0.985, 1.015]);
     this.main = new Thread(world.scheduler, { offsetMs: random() * 1e6, rate });
-    this.clock = this.main.clock;
+    this.#clock = this.main.clock;
     this.main.join({
-      stop: () => this.fabric((fabric) => fabric.pause(node)),
-      goOn: () => this.fabric((fabric) => fabric.resume(node)),
-      kill: () => this.fabric((fabric) => fabric.kill(node)),
+      stop: () => this.#fabric((fabric) => fabric.pause(node)),
+      goOn: () => this.#fabric((fabric) => fabric.resume(node)),
+      kill: () => this.#fabric((fabric) => fabric.kill(node)),
     });
-    this.control = this.connectDatabase(this.main).control();
-    this.gateway = new Gateway({
+    this.#control = this.#connectDatabase(this.main).control();
+    this.#gateway = new Gateway({
       node,
       limits: LIMITS,
-      router: this.router,
+      router: this.#router,
       unansweredBytes: 256 * 1024,
       now: this.now,
-      time: () => EPOCH_MS + this.clock.now() + this.options.wallOffsetMs(),
+      time: () => EPOCH_MS + this.#clock.now() + this.#options.wallOffsetMs(),
       newClientId: () => `unnamed-${node}`,
       random,
-      after: (ms, run) => this.clock.after(ms, run),
+      after: (ms, run) => this.#clock.after(ms, run),
     });
-    this.clock.every(1000, () => {
-      for (const { session } of this.connections) if (session !== undefined) session.messages = 0;
+    this.#clock.every(1000, () => {
+      for (const { session } of this.#connections) if (session !== undefined) session.messages = 0;
     });
-    this.attempt(true).catch((error: unknown) => {
+    this.#attempt(true).catch((error: unknown) => {
       throw error;
     });
   }
 
-  readonly now = (): number => this.clock.now();
+  readonly now = (): number => this.#clock.now();
 
   get isMember(): boolean {
-    return this.mode === 'member';
+    return this.#mode === 'member';
   }
 
   get isRouted(): boolean {
-    return this.current?.controller.isRouted === true;
+    return this.#current?.controller.isRouted === true;
   }
 
   status(): unknown {
-    return { mode: this.mode, ...this.current?.controller.status() };
+    return { mode: this.#mode, ...this.#current?.controller.status() };
   }
 
   connect(codec: Codec, end: ClientEnd): Connection {
-    const server = { gateway: this.gateway, main: this.main, now: this.now };
-    const connection = new Connection(this.options.world, server, codec, end, () =>
-      this.connections.delete(connection),
+    const server = { gateway: this.#gateway, main: this.main, now: this.now };
+    const connection = new Connection(this.#options.world, server, codec, end, () =>
+      this.#connections.delete(connection),
     );
-    this.connections.add(connection);
+    this.#connections.add(connection);
     return connection;
   }
 
   /** As SIGSTOP. */
   stop(holding: boolean): void {
-    if (this.stopped.length > 0) return;
-    this.stopped = [this.main, ...this.threads()].filter((thread) => thread.isAlive);
-    for (const thread of this.stopped) thread.stop(holding);
+    if (this.#stopped.length > 0) return;
+    this.#stopped = [this.main, ...this.#threads()].filter((thread) => thread.isAlive);
+    for (const thread of this.#stopped) thread.stop(holding);
   }
 
   goOn(): void {
-    for (const thread of this.stopped) thread.goOn();
-    this.stopped = [];
+    for (const thread of this.#stopped) thread.goOn();
+    this.#stopped = [];
   }
 
   /** As kill -9. */
   kill(random: () => number): void {
     this.isOpen = false;
-    for (const connection of [...this.connections]) connection.breakOff(random());
-    for (const thread of [...this.threads(), this.main]) thread.kill();
+    for (const connection of [...this.#connections]) connection.breakOff(random());
+    for (const thread of [...this.#threads(), this.main]) thread.kill();
   }
 
   crashWorker(slot: number): void {
-    this.current?.slots.crash(slot);
+    this.#current?.slots.crash(slot);
   }
 
   worker(slot: number): Thread | undefined {
-    return this.current?.slots.threads()[slot];
+    return this.#current?.slots.threads()[slot];
   }
 
   /** Documents that are out of service here. */
   quarantined(): readonly string[] {
-    return this.current?.slots.quarantined().map(({ doc }) => doc) ?? [];
+    return this.#current?.slots.quarantined().map(({ doc }) => doc) ?? [];
   }
 
   /** As SIGTERM: resolves when the process may end. */
   async leave(timeoutMs: number): Promise<void> {
-    await this.current?.controller.drain(timeoutMs);
+    await this.#current?.controller.drain(timeoutMs);
     this.isOpen = false;
-    for (const { session } of [...this.connections]) session?.close(CLOSE_CODES.shutdown, 'the node stops');
-    this.mode = 'stopped';
-    await this.current?.stop(false);
+    for (const { session } of [...this.#connections]) session?.close(CLOSE_CODES.shutdown, 'the node stops');
+    this.#mode = 'stopped';
+    await this.#current?.stop(false);
   }
 
-  private async attempt(first: boolean): Promise<void> {
-    while (first || this.mode === 'fenced') {
+  async #attempt(first: boolean): Promise<void> {
+    while (first || this.#mode === 'fenced') {
       if (!first) {
-        await pause(this.clock, Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.failures++));
-        if (this.mode !== 'fenced') return;
+        await pause(this.#clock, Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#failures++));
+        if (this.#mode !== 'fenced') return;
       }
       first = false;
       try {
-        await this.join();
+        await this.#join();
         return;
       } catch (error) {
-        this.log('warn', 'not in the cluster yet', { error: String(error) });
-        if (this.mode !== 'starting') return;
-        this.mode = 'fenced';
+        this.#log('warn', 'not in the cluster yet', { error: String(error) });
+        if (this.#mode !== 'starting') return;
+        this.#mode = 'fenced';
       }
     }
   }
 
-  private join(): Promise<void> {
-    const joined = this.beginRun();
-    this.joining = joined.catch(() => undefined);
+  #join(): Promise<void> {
+    const joined = this.#beginRun();
+    this.#joining = joined.catch(() => undefined);
     return joined;
   }
 
-  private async beginRun(): Promise<void> {
-    const { world, node, port, slots, life } = this.options;
-    this.startedAt = this.clock.now();
+  async #beginRun(): Promise<void> {
+    const { world, node, port, slots, life } = this.#options;
+    this.#startedAt = this.#clock.now();
     // Neither the order of nodes nor of lives.
-    const mark = Math.floor(world.random(`run ${node} ${life} ${++this.runs}`)() * 1e6);
-    const run = `r${String(mark).padStart(6, '0')}-${node}-${life}-${this.runs}`;
-    this.mode = 'starting';
+    const mark = Math.floor(world.random(`run ${node} ${life} ${++this.#runs}`)() * 1e6);
+    const run = `r${String(mark).padStart(6, '0')}-${node}-${life}-${this.#runs}`;
+    this.#mode = 'starting';
     const started = await SimRun.start(
       {
         world,
@@ -189,49 +189,49 @@ export class SimProcess {
         port,
         slots,
         main: this.main,
-        control: this.control,
-        router: this.router,
-        gateway: this.gateway,
-        connect: (thread) => this.connectDatabase(thread),
-        log: (level, message, fields) => this.log(level, message, { run, ...fields }),
-        onFenced: () => this.fenced(),
+        control: this.#control,
+        router: this.#router,
+        gateway: this.#gateway,
+        connect: (thread) => this.#connectDatabase(thread),
+        log: (level, message, fields) => this.#log(level, message, { run, ...fields }),
+        onFenced: () => this.#fenced(),
       },
       (threads) => {
-        this.threads = threads;
+        this.#threads = threads;
       },
     );
-    if (this.mode !== 'starting') {
+    if (this.#mode !== 'starting') {
       await started.stop(true);
       return;
     }
-    this.current = started;
-    this.mode = 'member';
+    this.#current = started;
+    this.#mode = 'member';
     this.isOpen = true;
-    this.log('info', 'joined', { run });
+    this.#log('info', 'joined', { run });
   }
 
-  private fenced(): void {
-    if (this.mode === 'stopped' || this.mode === 'fenced') return;
-    const { world } = this.options;
+  #fenced(): void {
+    if (this.#mode === 'stopped' || this.#mode === 'fenced') return;
+    const { world } = this.#options;
     world.count('runs fenced');
-    this.log('error', 'fenced: starting over under a new run', {});
-    this.mode = 'fenced';
-    const ended = this.current;
-    this.current = undefined;
-    void this.rejoin(ended);
+    this.#log('error', 'fenced: starting over under a new run', {});
+    this.#mode = 'fenced';
+    const ended = this.#current;
+    this.#current = undefined;
+    void this.#rejoin(ended);
   }
 
-  private async rejoin(ended: SimRun | undefined): Promise<void> {
-    this.router.setOwner(ALL_SHARDS, undefined);
-    this.gateway.changed();
-    await this.joining;
+  async #rejoin(ended: SimRun | undefined): Promise<void> {
+    this.#router.setOwner(ALL_SHARDS, undefined);
+    this.#gateway.changed();
+    await this.#joining;
     await ended?.stop(true);
-    if (this.clock.now() - this.startedAt > STEADY_MS) this.failures = 0;
-    await this.attempt(false);
+    if (this.#clock.now() - this.#startedAt > STEADY_MS) this.#failures = 0;
+    await this.#attempt(false);
   }
 
-  private connectDatabase(thread: Thread): MemoryNode {
-    const database = this.options.database();
+  #connectDatabase(thread: Thread): MemoryNode {
+    const database = this.#options.database();
     thread.join({
       stop: (holding) => database.pause({ holding }),
       goOn: () => database.resume(),
@@ -241,12 +241,12 @@ export class SimProcess {
   }
 
   /** There is no host before the first network. */
-  private fabric(act: (fabric: World['fabric']) => void): void {
-    if (this.runs > 0) act(this.options.world.fabric);
+  #fabric(act: (fabric: World['fabric']) => void): void {
+    if (this.#runs > 0) act(this.#options.world.fabric);
   }
 
-  private log(level: string, message: string, fields: object): void {
-    const { world, node } = this.options;
+  #log(level: string, message: string, fields: object): void {
+    const { world, node } = this.#options;
     world.count(`log: ${message}`);
     if (message === FENCED && 'evidence' in fields) world.count(`fenced for: ${fields.evidence}`);
     world.trace.line(() => `${node} ${level} ${message} ${JSON.stringify(fields)}`);

@@ -76,20 +76,20 @@ const BEATS_LEFT_OUT = 5;
 export class SimRun {
   readonly controller: Controller;
   readonly slots: SimSlots;
-  private readonly options: SimRunOptions;
-  private readonly lease: Thread;
-  private readonly closers: ((now: boolean) => Promise<unknown>)[];
+  readonly #options: SimRunOptions;
+  readonly #lease: Thread;
+  readonly #closers: ((now: boolean) => Promise<unknown>)[];
 
   private constructor(
     options: SimRunOptions,
     parts: { controller: Controller; slots: SimSlots; lease: Thread },
     closers: ((now: boolean) => Promise<unknown>)[],
   ) {
-    this.options = options;
+    this.#options = options;
     this.controller = parts.controller;
     this.slots = parts.slots;
-    this.lease = parts.lease;
-    this.closers = closers;
+    this.#lease = parts.lease;
+    this.#closers = closers;
   }
 
   /** `threads` is told of the run's threads, whether or not it ever starts. */
@@ -115,12 +115,12 @@ export class SimRun {
   }
 
   threads(): readonly Thread[] {
-    return [this.lease, ...this.slots.threads()];
+    return [this.#lease, ...this.slots.threads()];
   }
 
   /** Commits what was taken and ends; `now`: ends. */
   stop(now: boolean): Promise<void> {
-    return stopAll(this.closers, now, this.options);
+    return stopAll(this.#closers, now, this.#options);
   }
 }
 

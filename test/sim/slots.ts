@@ -92,29 +92,29 @@ const LOCAL_LINK = 0;
 const BEATS_LEFT_OUT = 5;
 
 export class SimSlots implements SlotHost {
-  private readonly options: SimSlotsOptions;
-  private readonly slots: readonly Slot[];
-  private readonly quarantine: Quarantine;
+  readonly #options: SimSlotsOptions;
+  readonly #slots: readonly Slot[];
+  readonly #quarantine: Quarantine;
   /** Of this run's workers alone, since the document was in service last. */
-  private readonly ownDeaths = new Map<string, number>();
-  private stopping = false;
-  private lastLink = LOCAL_LINK;
+  readonly #ownDeaths = new Map<string, number>();
+  #stopping = false;
+  #lastLink = LOCAL_LINK;
 
   constructor(options: SimSlotsOptions) {
-    this.options = options;
-    this.quarantine = new Quarantine(options.limits.quarantine);
-    this.slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
+    this.#options = options;
+    this.#quarantine = new Quarantine(options.limits.quarantine);
+    this.#slots = Array.from({ length: options.slots }, (_, slot) => new Slot(slot));
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.slots.map((slot) => this.launch(slot)));
+    await Promise.all(this.#slots.map((slot) => this.#launch(slot)));
   }
 
   /** Workers commit what they have taken, then end. */
   async stop(): Promise<void> {
-    this.stopping = true;
+    this.#stopping = true;
     await Promise.all(
-      this.slots.map(async (slot) => {
+      this.#slots.map(async (slot) => {
         const { worker, mode } = slot;
         slot.mode = 'stopped';
         if (mode !== 'live' || worker === undefined) return;
@@ -134,63 +134,63 @@ export class SimSlots implements SlotHost {
 
   /** Ends all threads at once. */
   kill(): void {
-    this.stopping = true;
-    for (const slot of this.slots) slot.thread?.kill();
+    this.#stopping = true;
+    for (const slot of this.#slots) slot.thread?.kill();
   }
 
   /** A worker dies, and the main thread hears of it. */
   crash(slot: number): void {
-    const found = this.slots[slot % this.slots.length];
+    const found = this.#slots[slot % this.#slots.length];
     if (found?.thread?.isAlive === true) found.end('crashed');
   }
 
   /** The threads that there are now. */
   threads(): readonly Thread[] {
-    return this.slots.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
+    return this.#slots.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   }
 
   countFailure(doc: string): void {
-    const { main, slotListener } = this.options;
-    const { putOut } = this.quarantine.failed(doc, main.clock.now());
+    const { main, slotListener } = this.#options;
+    const { putOut } = this.#quarantine.failed(doc, main.clock.now());
     if (putOut === undefined) return;
-    this.options.count('quarantines');
-    this.tellQuarantined(putOut);
+    this.#options.count('quarantines');
+    this.#tellQuarantined(putOut);
     slotListener.quarantined(putOut);
   }
 
   adoptQuarantined(quarantined: Quarantined): void {
-    const now = this.options.main.clock.now();
-    if (this.quarantine.leftMs(quarantined.doc, now) >= quarantined.forMs) return;
-    this.quarantine.adopt(quarantined, now);
-    this.tellQuarantined(quarantined);
+    const now = this.#options.main.clock.now();
+    if (this.#quarantine.leftMs(quarantined.doc, now) >= quarantined.forMs) return;
+    this.#quarantine.adopt(quarantined, now);
+    this.#tellQuarantined(quarantined);
   }
 
   releaseQuarantined(doc: string): boolean {
-    const wasOut = this.quarantine.release(doc, this.options.main.clock.now());
-    this.ownDeaths.delete(doc);
-    for (const { worker } of this.slots) worker?.toWorker.send(() => worker.host.releaseQuarantined(doc));
+    const wasOut = this.#quarantine.release(doc, this.#options.main.clock.now());
+    this.#ownDeaths.delete(doc);
+    for (const { worker } of this.#slots) worker?.toWorker.send(() => worker.host.releaseQuarantined(doc));
     return wasOut;
   }
 
   quarantined(most?: number): readonly Quarantined[] {
-    return this.quarantine.list(this.options.main.clock.now(), most);
+    return this.#quarantine.list(this.#options.main.clock.now(), most);
   }
 
-  private tellQuarantined(quarantined: Quarantined): void {
-    for (const { worker } of this.slots) worker?.toWorker.send(() => worker.host.quarantine(quarantined));
+  #tellQuarantined(quarantined: Quarantined): void {
+    for (const { worker } of this.#slots) worker?.toWorker.send(() => worker.host.quarantine(quarantined));
   }
 
   claim(slot: number, shards: readonly number[]): Promise<Epochs> {
-    return this.ask(slot, async ({ store, host }) => {
+    return this.#ask(slot, async ({ store, host }) => {
       const epochs = await store.claim(shards);
-      this.options.count('shards claimed', epochs.size);
+      this.#options.count('shards claimed', epochs.size);
       host.own(epochs);
       return epochs;
     });
   }
 
   adopt(slot: number, shards: readonly number[]): Promise<Epochs> {
-    return this.ask(slot, async ({ store, host }) => {
+    return this.#ask(slot, async ({ store, host }) => {
       const epochs = await store.adopt(shards);
       host.own(epochs);
       return epochs;
@@ -198,16 +198,16 @@ export class SimSlots implements SlotHost {
   }
 
   release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs> {
-    return this.ask(slot, async ({ host }) => {
+    return this.#ask(slot, async ({ host }) => {
       const epochs = await host.release(shards, to);
-      this.options.count('shards handed over', epochs.size);
+      this.#options.count('shards handed over', epochs.size);
       return epochs;
     });
   }
 
   attach(session: SessionId, stream: PeerStream): boolean {
-    const { main, delayMs } = this.options;
-    const slot = this.slots.find((each) => each.mode === 'live' && each.worker?.session.id === session);
+    const { main, delayMs } = this.#options;
+    const slot = this.#slots.find((each) => each.mode === 'live' && each.worker?.session.id === session);
     const worker = slot?.worker;
     if (worker === undefined) return false;
     const [near, far] = Port.pair(main.scheduler, main, worker.thread, delayMs);
@@ -215,7 +215,7 @@ export class SimSlots implements SlotHost {
     near.onBatch((batch) => stream.post(batch));
     stream.onClose(() => near.close());
     near.onClose = () => stream.close();
-    const id = ++this.lastLink;
+    const id = ++this.#lastLink;
     // A port whose other end's thread is dead closes.
     worker.thread.join({
       stop: () => undefined,
@@ -230,12 +230,12 @@ export class SimSlots implements SlotHost {
   }
 
   /** Asks in the worker, and answers on the main thread. */
-  private ask(slot: number, what: (worker: Worker) => Promise<Epochs>): Promise<Epochs> {
-    const found = this.slots[slot];
+  #ask(slot: number, what: (worker: Worker) => Promise<Epochs>): Promise<Epochs> {
+    const found = this.#slots[slot];
     const worker = found?.worker;
     if (found?.mode !== 'live' || worker === undefined)
       return Promise.reject(new StoreUnavailable(`worker ${slot} is not there`));
-    const back = new Pipe(this.options.main.scheduler, this.options.main, this.options.delayMs);
+    const back = new Pipe(this.#options.main.scheduler, this.#options.main, this.#options.delayMs);
     return new Promise((resolve, reject) => {
       const fail = (error: Error): void => {
         found.asked.delete(fail);
@@ -257,8 +257,8 @@ export class SimSlots implements SlotHost {
     });
   }
 
-  private async launch(slot: Slot): Promise<void> {
-    const { options } = this;
+  async #launch(slot: Slot): Promise<void> {
+    const options = this.#options;
     const { main, delayMs } = options;
     const { scheduler } = main;
     slot.mode = 'starting';
@@ -275,18 +275,18 @@ export class SimSlots implements SlotHost {
           // Behind all that it has said.
           toMain.end(() => {
             done();
-            this.ended(slot, how).then(resolve, () => resolve());
+            this.#ended(slot, how).then(resolve, () => resolve());
           });
         };
       });
-      this.serve(slot, thread, toMain, resolve).catch((error: unknown) => slot.end(String(error)));
+      this.#serve(slot, thread, toMain, resolve).catch((error: unknown) => slot.end(String(error)));
     });
     await up;
   }
 
   /** The worker's thread: opens its session, runs a host. */
-  private async serve(slot: Slot, thread: Thread, toMain: Pipe, live: () => void): Promise<void> {
-    const { options } = this;
+  async #serve(slot: Slot, thread: Thread, toMain: Pipe, live: () => void): Promise<void> {
+    const options = this.#options;
     const { liveness, main, delayMs } = options;
     const { scheduler } = main;
     const database = options.connect(thread);
@@ -320,7 +320,7 @@ export class SimSlots implements SlotHost {
           options.slotListener.docFailed(doc);
           this.countFailure(doc);
         }),
-      fold: (request: FoldRequest) => thread.gate(this.folded(fold(folds, request))),
+      fold: (request: FoldRequest) => thread.gate(this.#folded(fold(folds, request))),
       snapshotJob: (job) => thread.gate(Promise.resolve(new Uint8Array(doSnapshotJob(job)))),
       onLost: (reason) => {
         host.dispose();
@@ -352,48 +352,48 @@ export class SimSlots implements SlotHost {
     });
   }
 
-  private async folded(folding: Promise<number | undefined>): Promise<number | undefined> {
+  async #folded(folding: Promise<number | undefined>): Promise<number | undefined> {
     const bytes = await folding;
-    if (bytes !== undefined) this.options.count('snapshots');
+    if (bytes !== undefined) this.#options.count('snapshots');
     return bytes;
   }
 
-  private async ended(slot: Slot, how: string): Promise<void> {
-    const { slotListener, log } = this.options;
+  async #ended(slot: Slot, how: string): Promise<void> {
+    const { slotListener, log } = this.#options;
     for (const fail of [...slot.asked]) fail(new StoreUnavailable('the worker has ended'));
     const { link, mode } = slot;
     slot.link = undefined;
     slot.worker = undefined;
     if (link !== undefined) slotListener.down(slot.number, link);
-    if (mode === 'stopped' || this.stopping) return;
+    if (mode === 'stopped' || this.#stopping) return;
     slot.mode = 'ended';
-    this.options.onEnded(how);
+    this.#options.onEnded(how);
     log('error', 'a worker ended', { slot: slot.number, how });
-    this.blame(slot);
-    await this.relaunch(slot);
+    this.#blame(slot);
+    await this.#relaunch(slot);
   }
 
   /** What the real pool does with what stands in the progress that a dead worker leaves. */
-  private blame(slot: Slot): void {
+  #blame(slot: Slot): void {
     const { poison: doc } = slot;
     slot.poison = undefined;
     if (doc === undefined) return;
-    const { slotListener, onDeath } = this.options;
-    const deaths = (this.ownDeaths.get(doc) ?? 0) + 1;
-    this.ownDeaths.set(doc, deaths);
+    const { slotListener, onDeath } = this.#options;
+    const deaths = (this.#ownDeaths.get(doc) ?? 0) + 1;
+    this.#ownDeaths.set(doc, deaths);
     onDeath(doc, deaths);
     slotListener.docFailed(doc);
     this.countFailure(doc);
   }
 
-  private async relaunch(slot: Slot): Promise<void> {
-    const { main, log, slotListener } = this.options;
+  async #relaunch(slot: Slot): Promise<void> {
+    const { main, log, slotListener } = this.#options;
     for (;;) {
       const delay = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** slot.failures++);
       if (slot.failures > 1) await new Promise<void>((wake) => void main.clock.after(delay, wake));
-      if (this.stopping) return;
+      if (this.#stopping) return;
       try {
-        if (await this.fence(slot)) break;
+        if (await this.#fence(slot)) break;
         log('error', 'this node has been fenced', { slot: slot.number });
         slotListener.fenced();
         return;
@@ -401,11 +401,11 @@ export class SimSlots implements SlotHost {
         log('warn', 'a dead worker is not fenced yet', { slot: slot.number, error: String(error) });
       }
     }
-    if (!this.stopping) await this.launch(slot);
+    if (!this.#stopping) await this.#launch(slot);
   }
 
-  private async fence(slot: Slot): Promise<boolean> {
-    const { control, controlSession, run } = this.options;
+  async #fence(slot: Slot): Promise<boolean> {
+    const { control, controlSession, run } = this.#options;
     for (const session of await control.sessions()) {
       if (session.run !== run || session.slot !== slot.number) continue;
       if (!(await control.fence(controlSession, { session: session.id }))) return false;
@@ -416,15 +416,15 @@ export class SimSlots implements SlotHost {
 
 /** Tells which document the worker turns to. */
 class Watched extends Progress {
-  private readonly onEnter: (doc: string) => void;
+  readonly #onEnter: (doc: string) => void;
 
   constructor(onEnter: (doc: string) => void) {
     super(new SharedArrayBuffer(Progress.BYTES));
-    this.onEnter = onEnter;
+    this.#onEnter = onEnter;
   }
 
   override enter(doc: string): void {
     super.enter(doc);
-    this.onEnter(doc);
+    this.#onEnter(doc);
   }
 }

@@ -20,11 +20,11 @@ export class Thread {
   readonly scheduler: Scheduler;
   readonly time: TimeBase;
   readonly clock: Clock;
-  private readonly companions = new Set<Companion>();
-  private stops = 0;
-  private alive = true;
-  private late: (() => void)[] = [];
-  private pumping = false;
+  readonly #companions = new Set<Companion>();
+  #stops = 0;
+  #alive = true;
+  #late: (() => void)[] = [];
+  #pumping = false;
 
   constructor(scheduler: Scheduler, time: TimeBase) {
     this.scheduler = scheduler;
@@ -33,18 +33,18 @@ export class Thread {
   }
 
   get isAlive(): boolean {
-    return this.alive;
+    return this.#alive;
   }
 
   get isStopped(): boolean {
-    return this.stops > 0;
+    return this.#stops > 0;
   }
 
   /** Now, when it goes on, or never. In order. */
   run(work: () => void): void {
-    if (!this.alive) return;
-    if (this.stops === 0 && this.late.length === 0) work();
-    else this.late.push(work);
+    if (!this.#alive) return;
+    if (this.#stops === 0 && this.#late.length === 0) work();
+    else this.#late.push(work);
   }
 
   /** Resolves, or rejects, in this thread. */
@@ -58,59 +58,59 @@ export class Thread {
   }
 
   join(companion: Companion): void {
-    this.companions.add(companion);
-    if (!this.alive) companion.kill();
+    this.#companions.add(companion);
+    if (!this.#alive) companion.kill();
   }
 
   /** As often as this is called `goOn` must be. `holding`: also what is being sent stays half sent. */
   stop(holding = false): void {
-    if (this.stops++ === 0) for (const companion of this.companions) companion.stop(holding);
+    if (this.#stops++ === 0) for (const companion of this.#companions) companion.stop(holding);
   }
 
   goOn(): void {
-    if (--this.stops > 0) return;
-    for (const companion of this.companions) companion.goOn();
-    this.pump();
+    if (--this.#stops > 0) return;
+    for (const companion of this.#companions) companion.goOn();
+    this.#pump();
   }
 
   kill(): void {
-    if (!this.alive) return;
-    this.alive = false;
-    this.late = [];
-    for (const companion of this.companions) companion.kill();
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.#late = [];
+    for (const companion of this.#companions) companion.kill();
   }
 
   /** What waited comes one event after the other, ahead of what is new. */
-  private pump(): void {
-    if (this.pumping || this.late.length === 0) return;
-    this.pumping = true;
+  #pump(): void {
+    if (this.#pumping || this.#late.length === 0) return;
+    this.#pumping = true;
     this.scheduler.soon(() => {
-      this.pumping = false;
-      if (this.stops > 0 || !this.alive) return;
-      const work = this.late.shift();
-      this.pump();
+      this.#pumping = false;
+      if (this.#stops > 0 || !this.#alive) return;
+      const work = this.#late.shift();
+      this.#pump();
       work?.();
     });
   }
 }
 
 class ThreadClock implements Clock {
-  private readonly thread: Thread;
+  readonly #thread: Thread;
 
   constructor(thread: Thread) {
-    this.thread = thread;
+    this.#thread = thread;
   }
 
   now(): number {
-    const { offsetMs, rate } = this.thread.time;
-    return offsetMs + this.thread.scheduler.now() * rate;
+    const { offsetMs, rate } = this.#thread.time;
+    return offsetMs + this.#thread.scheduler.now() * rate;
   }
 
   after(ms: number, run: () => void): () => void {
-    const { scheduler, time } = this.thread;
+    const { scheduler, time } = this.#thread;
     let cancelled = false;
     const cancel = scheduler.after(ms / time.rate, () =>
-      this.thread.run(() => {
+      this.#thread.run(() => {
         if (!cancelled) run();
       }),
     );

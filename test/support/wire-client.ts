@@ -17,7 +17,7 @@ export class WireClient {
   /** Everything that came and was not taken, in order. */
   readonly received: Message[] = [];
   closed: { code: number; reason: string } | undefined;
-  private wake: () => void = () => undefined;
+  #wake: () => void = () => undefined;
 
   private constructor(socket: WebSocket, codec: Codec, id: string | undefined) {
     this.socket = socket;
@@ -25,11 +25,11 @@ export class WireClient {
     this.codec = codec;
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       this.received.push(codec.decode(isBinary ? data : data.toString('utf8')) as Message);
-      this.wake();
+      this.#wake();
     });
     socket.on('close', (code: number, reason: Buffer) => {
       this.closed = { code, reason: reason.toString() };
-      this.wake();
+      this.#wake();
     });
     socket.on('error', () => undefined);
   }
@@ -99,14 +99,14 @@ export class WireClient {
         throw new Error(`closed with ${this.closed.code} before ${what}; came: ${came()}`);
       }
       if (seconds >= PATIENCE_S) throw new Error(`no ${what}; came: ${came()}`);
-      if (!(await this.change())) seconds++;
+      if (!(await this.#change())) seconds++;
     }
   }
 
   async untilClosed(): Promise<{ code: number; reason: string }> {
     for (let seconds = 0; this.closed === undefined; ) {
       if (seconds >= PATIENCE_S) throw new Error('the socket stays open');
-      if (!(await this.change())) seconds++;
+      if (!(await this.#change())) seconds++;
     }
     return this.closed;
   }
@@ -123,10 +123,10 @@ export class WireClient {
   }
 
   /** Whether something has changed before a second has passed. */
-  private change(): Promise<boolean> {
+  #change(): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), 1_000);
-      this.wake = () => {
+      this.#wake = () => {
         clearTimeout(timer);
         resolve(true);
       };

@@ -46,11 +46,11 @@ interface StreamBinding {
 }
 
 export class DirectWrites {
-  private readonly binding: StreamBinding;
+  readonly #binding: StreamBinding;
   /** For the next write. A write that waits keeps it, and the next write gets a new one. */
-  private request: WriteRequest;
+  #request: WriteRequest;
   /** Streams with a frame that waits in the handle. */
-  private readonly waiting = new Set<Duplex>();
+  readonly #waiting = new Set<Duplex>();
 
   /** Undefined if this Node does not offer the internals. */
   static create(): DirectWrites | undefined {
@@ -59,8 +59,8 @@ export class DirectWrites {
   }
 
   private constructor(binding: StreamBinding) {
-    this.binding = binding;
-    this.request = new binding.WriteWrap();
+    this.#binding = binding;
+    this.#request = new binding.WriteWrap();
   }
 
   /** True if this stream can be written to directly. */
@@ -76,22 +76,22 @@ export class DirectWrites {
   write(stream: Duplex, frame: Uint8Array): boolean {
     const handle = (stream as OpenSocket)._handle;
     if (handle === null || frame.length > MAX_BYTES || stream.writableLength > 0) return false;
-    if (this.waiting.size > 0 && this.waiting.has(stream)) return false;
+    if (this.#waiting.size > 0 && this.#waiting.has(stream)) return false;
     // After an error the stream tries to write too, and ends with the error.
-    if (handle.writeBuffer(this.request, frame) !== 0) return false;
-    const { streamBaseState, kLastWriteWasAsync } = this.binding;
-    if (streamBaseState[kLastWriteWasAsync] !== 0) this.wait(stream, frame);
+    if (handle.writeBuffer(this.#request, frame) !== 0) return false;
+    const { streamBaseState, kLastWriteWasAsync } = this.#binding;
+    if (streamBaseState[kLastWriteWasAsync] !== 0) this.#wait(stream, frame);
     return true;
   }
 
-  private wait(stream: Duplex, frame: Uint8Array): void {
-    const { request } = this;
+  #wait(stream: Duplex, frame: Uint8Array): void {
+    const request = this.#request;
     // Node aborts if a request that waits is used for another write.
-    this.request = new this.binding.WriteWrap();
-    this.waiting.add(stream);
+    this.#request = new this.#binding.WriteWrap();
+    this.#waiting.add(stream);
     request.buffer = frame;
     request.oncomplete = (status) => {
-      this.waiting.delete(stream);
+      this.#waiting.delete(stream);
       if (status !== 0) stream.destroy();
     };
   }

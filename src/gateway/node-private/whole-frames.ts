@@ -50,20 +50,20 @@ interface Tapped<Socket> extends Duplex {
 }
 
 export class WholeFrames<Socket extends FrameProgress> {
-  private readonly maxPayload: number;
-  private readonly taken: Taken<Socket>;
-  private readonly spent: Spent<Socket>;
-  private readonly tapped: Listener & { listener?: unknown };
+  readonly #maxPayload: number;
+  readonly #taken: Taken<Socket>;
+  readonly #spent: Spent<Socket>;
+  readonly #tapped: Listener & { listener?: unknown };
   /** The listener of ws, one function for all its sockets. */
-  private toWs: Listener | undefined;
+  #toWs: Listener | undefined;
 
   /** `maxPayload`: the same limit as that of ws. */
   constructor(maxPayload: number, taken: Taken<Socket>, spent: Spent<Socket> = () => undefined) {
-    this.maxPayload = maxPayload;
-    this.taken = taken;
-    this.spent = spent;
-    const data = (stream: Tapped<Socket>, chunk: Bytes): void => this.data(stream, chunk);
-    this.tapped = function (chunk) {
+    this.#maxPayload = maxPayload;
+    this.#taken = taken;
+    this.#spent = spent;
+    const data = (stream: Tapped<Socket>, chunk: Bytes): void => this.#data(stream, chunk);
+    this.#tapped = function (chunk) {
       data(this, chunk);
     };
   }
@@ -74,42 +74,42 @@ export class WholeFrames<Socket extends FrameProgress> {
    */
   tap(stream: Duplex, socket: Socket): void {
     const [toWs, ...others] = stream.listeners('data') as Listener[];
-    if (toWs === undefined || others.length > 0 || toWs !== (this.toWs ?? toWs)) return;
-    this.toWs = toWs;
+    if (toWs === undefined || others.length > 0 || toWs !== (this.#toWs ?? toWs)) return;
+    this.#toWs = toWs;
     (stream as Tapped<Socket>)[SOCKET] = socket;
     stream.removeListener('data', toWs);
     // The same property as `once` sets: when ws removes its listener after a close or an error, this listener
     // goes.
-    this.tapped.listener = toWs;
-    stream.on('data', this.tapped);
+    this.#tapped.listener = toWs;
+    stream.on('data', this.#tapped);
   }
 
-  private data(stream: Tapped<Socket>, chunk: Bytes): void {
+  #data(stream: Tapped<Socket>, chunk: Bytes): void {
     const socket = stream[SOCKET];
     const isTimed = chunk.length >= TIMED_BYTES;
     const began = isTimed ? performance.now() : 0;
-    const toWs = this.split(stream, socket, chunk);
+    const toWs = this.#split(stream, socket, chunk);
     if (socket === undefined) return;
     const ms = isTimed ? performance.now() - began : (toWs / LEAST_FRAME_BYTES) * WS_FRAME_MS;
-    this.spent(socket, chunk.length, ms);
+    this.#spent(socket, chunk.length, ms);
   }
 
   /** Returns the number of bytes that were left to ws. */
-  private split(stream: Tapped<Socket>, socket: Socket | undefined, chunk: Bytes): number {
+  #split(stream: Tapped<Socket>, socket: Socket | undefined, chunk: Bytes): number {
     let at = 0;
     if (socket !== undefined && socket.passing !== EVERYTHING) {
-      if (socket.passing === 0) at = this.take(socket, chunk);
+      if (socket.passing === 0) at = this.#take(socket, chunk);
       if (at === chunk.length) return 0;
       // Bytes after a frame of ws go to ws too, because it reports an error and lets go of the stream only
       // after this turn. Nothing more is read within the turn.
-      if (socket.passing !== EVERYTHING) socket.passing = this.leftOver(chunk, at + socket.passing);
+      if (socket.passing !== EVERYTHING) socket.passing = this.#leftOver(chunk, at + socket.passing);
     }
-    this.toWs?.call(stream, at === 0 ? chunk : chunk.subarray(at));
+    this.#toWs?.call(stream, at === 0 ? chunk : chunk.subarray(at));
     return chunk.length - at;
   }
 
   /** Takes the messages at the start of the chunk, and returns where they end. */
-  private take(socket: Socket, chunk: Bytes): number {
+  #take(socket: Socket, chunk: Bytes): number {
     let at = 0;
     while (at + 2 + MASK_BYTES <= chunk.length) {
       const first = chunk[at];
@@ -123,7 +123,7 @@ export class WholeFrames<Socket extends FrameProgress> {
         start += 2;
       }
       const end = start + bytes;
-      if (end > chunk.length || bytes > this.maxPayload) break;
+      if (end > chunk.length || bytes > this.#maxPayload) break;
       mask(chunk, start, end);
       const payload = chunk.subarray(start, end);
       const isText = first === FINAL_TEXT;
@@ -132,7 +132,7 @@ export class WholeFrames<Socket extends FrameProgress> {
         socket.passing = EVERYTHING;
         break;
       }
-      this.taken(socket, payload, isText);
+      this.#taken(socket, payload, isText);
       at = end;
     }
     return at;
@@ -142,10 +142,10 @@ export class WholeFrames<Socket extends FrameProgress> {
    * How far the last of the frames from `at` on reaches beyond the chunk. EVERYTHING if that depends on how
    * ws handles them.
    */
-  private leftOver(chunk: Bytes, at: number): number {
+  #leftOver(chunk: Bytes, at: number): number {
     let next = at;
     while (next < chunk.length) {
-      const end = this.endOf(chunk, next);
+      const end = this.#endOf(chunk, next);
       if (end === undefined) return EVERYTHING;
       next = end;
     }
@@ -156,7 +156,7 @@ export class WholeFrames<Socket extends FrameProgress> {
    * The end of a message in one frame, a ping or a pong. Undefined for other frames, and for an incomplete
    * header.
    */
-  private endOf(chunk: Bytes, at: number): number | undefined {
+  #endOf(chunk: Bytes, at: number): number | undefined {
     const first = chunk[at];
     const second = chunk[at + 1] ?? 0;
     const isData = first === FINAL_TEXT || first === FINAL_BINARY;
@@ -169,7 +169,7 @@ export class WholeFrames<Socket extends FrameProgress> {
     if (start > chunk.length) return undefined;
     if (bytes === LENGTH_16) bytes = chunk.readUInt16BE(at + 2);
     else if (bytes === LENGTH_64) bytes = Number(chunk.readBigUInt64BE(at + 2));
-    return bytes > this.maxPayload ? undefined : start + bytes;
+    return bytes > this.#maxPayload ? undefined : start + bytes;
   }
 }
 

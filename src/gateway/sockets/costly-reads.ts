@@ -16,45 +16,45 @@ const COSTLY_MS = 8;
 const REST = 2;
 
 export class CostlyReads<Socket> {
-  private readonly options: CostlyReadsOptions<Socket>;
+  readonly #options: CostlyReadsOptions<Socket>;
   /** In the order in which they are released. */
-  private readonly held = new Set<Socket>();
+  readonly #held = new Set<Socket>();
   /** Pauses due for reads since the last pause began, ms. */
-  private owedMs = 0;
-  private pausing = false;
+  #owedMs = 0;
+  #pausing = false;
 
   constructor(options: CostlyReadsOptions<Socket>) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Reports a read of this socket and its time. */
   read(socket: Socket, ms: number): void {
     if (ms < COSTLY_MS) return;
-    this.owedMs += REST * ms;
-    if (!this.held.has(socket)) {
-      this.held.add(socket);
-      this.options.hold(socket);
+    this.#owedMs += REST * ms;
+    if (!this.#held.has(socket)) {
+      this.#held.add(socket);
+      this.#options.hold(socket);
     }
-    this.pause();
+    this.#pause();
   }
 
   closed(socket: Socket): void {
-    this.held.delete(socket);
+    this.#held.delete(socket);
   }
 
-  private pause(): void {
-    if (this.pausing) return;
-    this.pausing = true;
-    const ms = this.owedMs;
-    this.owedMs = 0;
-    this.options.after(ms, () => {
-      this.pausing = false;
-      const [first] = this.held;
+  #pause(): void {
+    if (this.#pausing) return;
+    this.#pausing = true;
+    const ms = this.#owedMs;
+    this.#owedMs = 0;
+    this.#options.after(ms, () => {
+      this.#pausing = false;
+      const [first] = this.#held;
       if (first === undefined) return;
-      this.held.delete(first);
-      this.options.letGo(first);
+      this.#held.delete(first);
+      this.#options.letGo(first);
       // The next socket is released even if this one sends nothing more.
-      if (this.held.size > 0) this.pause();
+      if (this.#held.size > 0) this.#pause();
     });
   }
 }

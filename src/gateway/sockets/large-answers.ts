@@ -36,132 +36,132 @@ interface Share {
 }
 
 export class LargeAnswers {
-  private readonly limitBytes: number;
-  private readonly after: Clock['after'];
-  private readonly shares = new Map<ClientConnection, Share>();
+  readonly #limitBytes: number;
+  readonly #after: Clock['after'];
+  readonly #shares = new Map<ClientConnection, Share>();
   /** How many answers that wait have each shared snapshot. Its bytes count once. */
-  private readonly holders = new Map<OwnerSnapshot, number>();
-  private waiting = 0;
+  readonly #holders = new Map<OwnerSnapshot, number>();
+  #waiting = 0;
   /** Sessions whose next answer waits for its turn, in order. */
-  private readonly queue = new Set<ClientConnection>();
+  readonly #queue = new Set<ClientConnection>();
   /** Sessions that take an answer now, with the end of the time for which they count. */
-  private readonly taking = new Map<ClientConnection, () => void>();
-  private restDue = 0;
-  private resting = false;
+  readonly #taking = new Map<ClientConnection, () => void>();
+  #restDue = 0;
+  #resting = false;
 
   constructor(limitBytes: number, after: Clock['after']) {
-    this.limitBytes = limitBytes;
-    this.after = after;
+    this.#limitBytes = limitBytes;
+    this.#after = after;
   }
 
   get isNearlyFull(): boolean {
-    return this.waiting > this.limitBytes * NEARLY;
+    return this.#waiting > this.#limitBytes * NEARLY;
   }
 
   /** An answer that is larger than the limit is sent alone. */
   fits({ bytes, shared }: LargeAnswer): boolean {
-    const more = shared !== undefined && this.holders.has(shared) ? bytes - shared.bytes : bytes;
-    return this.waiting === 0 || this.waiting + more <= this.limitBytes;
+    const more = shared !== undefined && this.#holders.has(shared) ? bytes - shared.bytes : bytes;
+    return this.#waiting === 0 || this.#waiting + more <= this.#limitBytes;
   }
 
   /** Writes the answer to the connection, at once or in its turn. It counts until the socket has taken it. */
   write(connection: ClientConnection, answer: LargeAnswer): void {
     if (connection.closed) return;
     const isLarge = answer.bytes > TURN_BYTES;
-    if (connection.isHeldBack || (isLarge && !this.hasTurn)) {
-      this.count(connection, answer);
+    if (connection.isHeldBack || (isLarge && !this.#hasTurn)) {
+      this.#count(connection, answer);
       connection.holdBack(answer.parts, answer.bytes);
-      this.queue.add(connection);
+      this.#queue.add(connection);
       return;
     }
     connection.writeLarge(answer.parts, answer.bytes);
     if (!connection.stream.writableNeedDrain) {
-      if (isLarge) this.rest(answer.bytes);
+      if (isLarge) this.#rest(answer.bytes);
       return;
     }
-    this.count(connection, answer);
-    if (isLarge) this.taken(connection, answer.bytes);
+    this.#count(connection, answer);
+    if (isLarge) this.#taken(connection, answer.bytes);
   }
 
-  private get hasTurn(): boolean {
-    return !this.resting && this.queue.size === 0 && this.taking.size < AT_ONCE;
+  get #hasTurn(): boolean {
+    return !this.#resting && this.#queue.size === 0 && this.#taking.size < AT_ONCE;
   }
 
-  private next(): void {
-    while (!this.resting && this.taking.size < AT_ONCE) {
-      const [first] = this.queue;
+  #next(): void {
+    while (!this.#resting && this.#taking.size < AT_ONCE) {
+      const [first] = this.#queue;
       if (first === undefined) return;
-      this.queue.delete(first);
+      this.#queue.delete(first);
       if (first.closed) continue;
       const bytes = first.writeHeldBack();
-      if (first.isHeldBack) this.queue.add(first);
-      if (first.stream.writableNeedDrain) this.taken(first, bytes);
+      if (first.isHeldBack) this.#queue.add(first);
+      if (first.stream.writableNeedDrain) this.#taken(first, bytes);
       else {
-        this.rest(bytes);
-        if (!first.isHeldBack) this.shares.get(first)?.end();
+        this.#rest(bytes);
+        if (!first.isHeldBack) this.#shares.get(first)?.end();
       }
     }
   }
 
   /** The socket has begun to take an answer of so many bytes. */
-  private taken(connection: ClientConnection, bytes: number): void {
-    this.taking.get(connection)?.();
-    this.taking.set(
+  #taken(connection: ClientConnection, bytes: number): void {
+    this.#taking.get(connection)?.();
+    this.#taking.set(
       connection,
-      this.after(HOLD_MS, () => this.letGo(connection)),
+      this.#after(HOLD_MS, () => this.#letGo(connection)),
     );
-    this.rest(bytes);
+    this.#rest(bytes);
   }
 
-  private letGo(connection: ClientConnection): void {
-    const cancel = this.taking.get(connection);
+  #letGo(connection: ClientConnection): void {
+    const cancel = this.#taking.get(connection);
     if (cancel === undefined) return;
     cancel();
-    this.taking.delete(connection);
-    this.next();
+    this.#taking.delete(connection);
+    this.#next();
   }
 
-  private rest(bytes: number): void {
-    this.restDue += Math.min(bytes, KERNEL_BYTES);
-    if (this.resting || this.restDue < REST_BYTES) return;
-    this.resting = true;
-    const ms = this.restDue / REST_BYTES;
-    this.restDue = 0;
-    this.after(ms, () => {
-      this.resting = false;
-      this.next();
+  #rest(bytes: number): void {
+    this.#restDue += Math.min(bytes, KERNEL_BYTES);
+    if (this.#resting || this.#restDue < REST_BYTES) return;
+    this.#resting = true;
+    const ms = this.#restDue / REST_BYTES;
+    this.#restDue = 0;
+    this.#after(ms, () => {
+      this.#resting = false;
+      this.#next();
     });
   }
 
-  private count(connection: ClientConnection, { bytes, shared }: LargeAnswer): void {
-    let share = this.shares.get(connection);
+  #count(connection: ClientConnection, { bytes, shared }: LargeAnswer): void {
+    let share = this.#shares.get(connection);
     if (share === undefined) {
-      share = this.shareOf(connection);
-      this.shares.set(connection, share);
+      share = this.#shareOf(connection);
+      this.#shares.set(connection, share);
     }
     let own = bytes;
     if (shared !== undefined) {
-      const holders = this.holders.get(shared) ?? 0;
-      this.holders.set(shared, holders + 1);
+      const holders = this.#holders.get(shared) ?? 0;
+      this.#holders.set(shared, holders + 1);
       share.snapshots.push(shared);
       own -= shared.bytes;
-      if (holders === 0) this.waiting += shared.bytes;
+      if (holders === 0) this.#waiting += shared.bytes;
     }
     share.bytes += own;
-    this.waiting += own;
+    this.#waiting += own;
   }
 
-  private shareOf(connection: ClientConnection): Share {
+  #shareOf(connection: ClientConnection): Share {
     const { stream } = connection;
     const end = (): void => {
       stream.off('drain', drained);
       stream.off('close', end);
-      this.queue.delete(connection);
-      this.release(connection);
-      this.letGo(connection);
+      this.#queue.delete(connection);
+      this.#release(connection);
+      this.#letGo(connection);
     };
     const drained = (): void => {
-      if (connection.isHeldBack) this.letGo(connection);
+      if (connection.isHeldBack) this.#letGo(connection);
       else end();
     };
     stream.on('drain', drained);
@@ -169,17 +169,17 @@ export class LargeAnswers {
     return { bytes: 0, snapshots: [], end };
   }
 
-  private release(connection: ClientConnection): void {
-    const share = this.shares.get(connection);
+  #release(connection: ClientConnection): void {
+    const share = this.#shares.get(connection);
     if (share === undefined) return;
-    this.shares.delete(connection);
-    this.waiting -= share.bytes;
+    this.#shares.delete(connection);
+    this.#waiting -= share.bytes;
     for (const shared of share.snapshots) {
-      const holders = (this.holders.get(shared) ?? 1) - 1;
-      if (holders > 0) this.holders.set(shared, holders);
+      const holders = (this.#holders.get(shared) ?? 1) - 1;
+      if (holders > 0) this.#holders.set(shared, holders);
       else {
-        this.holders.delete(shared);
-        this.waiting -= shared.bytes;
+        this.#holders.delete(shared);
+        this.#waiting -= shared.bytes;
       }
     }
   }

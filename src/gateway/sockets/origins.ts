@@ -35,24 +35,24 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {
 };
 
 export class Origins {
-  private readonly allowed: ReadonlySet<string>;
-  private readonly published: string | undefined;
-  private readonly publishedHost: string | undefined;
-  private readonly isOpen: boolean;
+  readonly #allowed: ReadonlySet<string>;
+  readonly #published: string | undefined;
+  readonly #publishedHost: string | undefined;
+  readonly #isOpen: boolean;
 
   constructor({ origins, publicUrl, auth }: OriginsOptions) {
-    this.allowed = new Set(origins.map((origin) => normal(origin) ?? origin.toLowerCase()));
+    this.#allowed = new Set(origins.map((origin) => normal(origin) ?? origin.toLowerCase()));
     const url = publicUrl === null ? undefined : new URL(publicUrl.replace(/^ws/i, 'http'));
-    this.published = url?.origin;
-    this.publishedHost = url && bare(url.hostname);
-    this.isOpen = auth === 'none';
+    this.#published = url?.origin;
+    this.#publishedHost = url && bare(url.hostname);
+    this.#isOpen = auth === 'none';
   }
 
   /** The reason to refuse a request. Undefined if it may go on. */
   refusal({ origin, host }: RequestNames): string | undefined {
-    const refused = this.refusedHost(host);
+    const refused = this.#refusedHost(host);
     if (refused !== undefined || origin === undefined) return refused;
-    return this.isTaken(origin, host)
+    return this.#isTaken(origin, host)
       ? undefined
       : `pages of ${shown(origin)} may not talk to this node: listen.origins names those that may`;
   }
@@ -64,19 +64,19 @@ export class Origins {
     return origin === undefined ? undefined : this.refusal({ origin, host });
   }
 
-  private refusedHost(host: string | undefined): string | undefined {
+  #refusedHost(host: string | undefined): string | undefined {
     // HTTP/1.0 has no `Host`. Every browser sends it.
-    if (!this.isOpen || host === undefined) return undefined;
+    if (!this.#isOpen || host === undefined) return undefined;
     const place = placeOf(host);
-    if (place !== undefined && (isLoopbackName(place.host) || place.host === this.publishedHost))
+    if (place !== undefined && (isLoopbackName(place.host) || place.host === this.#publishedHost))
       return undefined;
     return `this node is not found under ${shown(host)}: with auth.mode none only under a loopback name or listen.publicUrl`;
   }
 
-  private isTaken(origin: string, host: string | undefined): boolean {
+  #isTaken(origin: string, host: string | undefined): boolean {
     const page = normal(origin);
-    if (page === undefined) return this.allowed.has(origin.toLowerCase());
-    if (page === this.published || this.allowed.has(page)) return true;
+    if (page === undefined) return this.#allowed.has(origin.toLowerCase());
+    if (page === this.#published || this.#allowed.has(page)) return true;
     const own = host === undefined ? undefined : placeOf(host, page);
     const { hostname, port, protocol } = new URL(page);
     const from: Place = { host: bare(hostname), port: port || (DEFAULT_PORTS[protocol] ?? '') };

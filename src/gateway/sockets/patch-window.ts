@@ -28,56 +28,56 @@ const MUCH_BYTES = 16 * 1024;
 const NEXT_BYTES = 64 * 1024;
 
 export class PatchWindow<Socket extends WindowState> {
-  private readonly options: PatchWindowOptions<Socket>;
-  private bytes = 0;
+  readonly #options: PatchWindowOptions<Socket>;
+  #bytes = 0;
   /** In the order in which they are released. Each held socket is in the set once. */
-  private readonly held = new Set<Socket>();
+  readonly #held = new Set<Socket>();
 
   constructor(options: PatchWindowOptions<Socket>) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Reports that more bytes of the socket's patches wait for an answer, or fewer. */
   changed(socket: Socket, bytes: number): void {
     socket.unansweredBytes += bytes;
-    this.bytes += bytes;
-    if (socket.unansweredBytes === 0) this.expect(socket, 0);
-    if (bytes < 0) this.letGo();
+    this.#bytes += bytes;
+    if (socket.unansweredBytes === 0) this.#expect(socket, 0);
+    if (bytes < 0) this.#letGo();
   }
 
   /** Reports a read of this socket. */
   read(socket: Socket): void {
-    if (socket.expectedBytes > 0) this.expect(socket, 0);
-    if (socket.unansweredBytes < MUCH_BYTES || this.bytes < this.options.bytes || this.held.has(socket))
+    if (socket.expectedBytes > 0) this.#expect(socket, 0);
+    if (socket.unansweredBytes < MUCH_BYTES || this.#bytes < this.#options.bytes || this.#held.has(socket))
       return;
-    this.held.add(socket);
-    this.options.hold(socket);
-    this.options.after(this.options.holdMs, () => {
-      if (this.held.has(socket)) this.release(socket);
+    this.#held.add(socket);
+    this.#options.hold(socket);
+    this.#options.after(this.#options.holdMs, () => {
+      if (this.#held.has(socket)) this.#release(socket);
     });
   }
 
   /** Reports that the socket is closed. Its patches have been subtracted before. */
   closed(socket: Socket): void {
-    this.held.delete(socket);
-    this.expect(socket, 0);
+    this.#held.delete(socket);
+    this.#expect(socket, 0);
   }
 
-  private letGo(): void {
-    for (const socket of this.held) {
-      if (this.bytes >= this.options.bytes) return;
-      this.release(socket);
+  #letGo(): void {
+    for (const socket of this.#held) {
+      if (this.#bytes >= this.#options.bytes) return;
+      this.#release(socket);
     }
   }
 
-  private release(socket: Socket): void {
-    this.held.delete(socket);
-    this.expect(socket, NEXT_BYTES);
-    this.options.letGo(socket);
+  #release(socket: Socket): void {
+    this.#held.delete(socket);
+    this.#expect(socket, NEXT_BYTES);
+    this.#options.letGo(socket);
   }
 
-  private expect(socket: Socket, bytes: number): void {
-    this.bytes += bytes - socket.expectedBytes;
+  #expect(socket: Socket, bytes: number): void {
+    this.#bytes += bytes - socket.expectedBytes;
     socket.expectedBytes = bytes;
   }
 }

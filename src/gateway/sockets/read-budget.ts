@@ -21,15 +21,15 @@ export interface ReadBudgetOptions<Socket extends ReadState> {
 }
 
 export class ReadBudget<Socket extends ReadState> {
-  private readonly options: ReadBudgetOptions<Socket>;
+  readonly #options: ReadBudgetOptions<Socket>;
 
   constructor(options: ReadBudgetOptions<Socket>) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** The budgets of a new socket: one second's worth. */
   get full(): ReadState {
-    const { bytesPerSecond, msPerSecond, now } = this.options;
+    const { bytesPerSecond, msPerSecond, now } = this.#options;
     return { readBytesLeft: bytesPerSecond, readMsLeft: msPerSecond, readFilled: now() };
   }
 
@@ -38,7 +38,7 @@ export class ReadBudget<Socket extends ReadState> {
     socket.readBytesLeft -= bytes;
     socket.readMsLeft -= ms;
     if (socket.readBytesLeft >= 0 && socket.readMsLeft >= 0) return;
-    const { bytesPerSecond, msPerSecond, now, pause } = this.options;
+    const { bytesPerSecond, msPerSecond, now, pause } = this.#options;
     const seconds = Math.max(0, now() - socket.readFilled) / 1000;
     socket.readFilled = now();
     // Before this read the budgets held at most one second's worth.

@@ -52,22 +52,22 @@ const PING_PRESENT_MS = 1_500;
 const HIDE_MS = 3_500;
 
 export class Sockets {
-  private readonly options: SocketsOptions;
-  private readonly server: Server<typeof ClientSocket>;
-  private readonly wholeFrames: WholeFrames<ClientConnection>;
-  private readonly readBudget: ReadBudget<ClientConnection>;
-  private readonly window: PatchWindow<ClientConnection>;
-  private readonly costlyReads: CostlyReads<ClientConnection>;
-  private readonly directWrites = DirectWrites.create();
-  private readonly connections = new Set<ClientConnection>();
-  private readonly clock: NodeJS.Timeout;
-  private ticks = 0;
-  private lastLook = steadyNow();
-  private stopping = false;
+  readonly #options: SocketsOptions;
+  readonly #server: Server<typeof ClientSocket>;
+  readonly #wholeFrames: WholeFrames<ClientConnection>;
+  readonly #readBudget: ReadBudget<ClientConnection>;
+  readonly #window: PatchWindow<ClientConnection>;
+  readonly #costlyReads: CostlyReads<ClientConnection>;
+  readonly #directWrites = DirectWrites.create();
+  readonly #connections = new Set<ClientConnection>();
+  readonly #clock: NodeJS.Timeout;
+  #ticks = 0;
+  #lastLook = steadyNow();
+  #stopping = false;
   /** The node cannot serve for the time being. */
-  private away = false;
+  #away = false;
   /** Clients that were told to go and are still here. */
-  private going = 0;
+  #going = 0;
   /**
    * ms that never go back, refreshed by the clock: exact enough for limits in seconds, and cheap on the hot
    * path.
@@ -75,31 +75,31 @@ export class Sockets {
   now = steadyNow();
 
   constructor(options: SocketsOptions) {
-    this.options = options;
+    this.#options = options;
     const { gateway, limits } = options;
-    this.received = receivedBy(gateway);
+    this.#received = receivedBy(gateway);
     const readBudget = new ReadBudget<ClientConnection>({
       bytesPerSecond: options.readBytes,
       msPerSecond: options.readMs,
       now: () => this.now,
-      pause: (connection, ms) => this.rest(connection, ms),
+      pause: (connection, ms) => this.#rest(connection, ms),
     });
-    this.readBudget = readBudget;
+    this.#readBudget = readBudget;
     const window = new PatchWindow<ClientConnection>({
       bytes: options.patchBytes,
       holdMs: HOLD_MS,
       after: (ms, call) => setTimeout(call, ms).unref(),
-      hold: (connection) => this.pause(connection),
-      letGo: (connection) => this.resume(connection),
+      hold: (connection) => this.#pause(connection),
+      letGo: (connection) => this.#resume(connection),
     });
-    this.window = window;
+    this.#window = window;
     const costlyReads = new CostlyReads<ClientConnection>({
       after: (ms, call) => setTimeout(call, ms).unref(),
-      hold: (connection) => this.pause(connection),
-      letGo: (connection) => this.resume(connection),
+      hold: (connection) => this.#pause(connection),
+      letGo: (connection) => this.#resume(connection),
     });
-    this.costlyReads = costlyReads;
-    this.wholeFrames = new WholeFrames(
+    this.#costlyReads = costlyReads;
+    this.#wholeFrames = new WholeFrames(
       limits.frameBytes,
       (connection, payload, isText) => gateway.receive(connection, payload, isText),
       (connection, bytes, ms) => {
@@ -118,22 +118,22 @@ export class Sockets {
       // The offered subprotocols have been checked before the upgrade.
       handleProtocols: (offered) => offeredCodec([...offered])?.subprotocol ?? false,
     };
-    this.server = new WebSocketServer(server);
-    this.clock = setInterval(() => this.tick(), CLOCK_MS);
+    this.#server = new WebSocketServer(server);
+    this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
   }
 
   get size(): number {
-    return this.connections.size;
+    return this.#connections.size;
   }
 
   /** Sockets without those that have been sent away. */
   get staying(): number {
-    return this.connections.size - this.going;
+    return this.#connections.size - this.#going;
   }
 
   /** For the HTTP server's `upgrade` event. */
   readonly upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
-    const refusal = this.options.origins.refusal(request.headers);
+    const refusal = this.#options.origins.refusal(request.headers);
     if (refusal !== undefined) {
       refuse(stream, 403, 'Forbidden', 'forbidden', refusal);
       return;
@@ -143,7 +143,7 @@ export class Sockets {
       refuse(stream, 404, 'Not Found', 'not-found');
       return;
     }
-    if (this.stopping || this.away) {
+    if (this.#stopping || this.#away) {
       refuse(stream, 503, 'Service Unavailable', 'unavailable');
       return;
     }
@@ -154,8 +154,8 @@ export class Sockets {
       refuse(stream, 400, 'Bad Request', 'bad-message');
       return;
     }
-    this.server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
-      this.accept(socket, stream, codec),
+    this.#server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
+      this.#accept(socket, stream, codec),
     );
   };
 
@@ -164,18 +164,18 @@ export class Sockets {
    * gone, or have been closed `graceMs` after the end of the spread. No socket is accepted after the call.
    */
   async drain(spreadMs: number, graceMs: number): Promise<void> {
-    this.stopping = true;
-    await this.empty(spreadMs, graceMs, () => true);
+    this.#stopping = true;
+    await this.#empty(spreadMs, graceMs, () => true);
   }
 
   /** Same as `drain`, but new sockets are accepted again after `takeAgain`. */
   async sendAway(spreadMs: number): Promise<void> {
-    this.away = true;
-    await this.empty(spreadMs, AWAY_GRACE_MS, () => this.away);
+    this.#away = true;
+    await this.#empty(spreadMs, AWAY_GRACE_MS, () => this.#away);
   }
 
   takeAgain(): void {
-    this.away = false;
+    this.#away = false;
   }
 
   /**
@@ -187,7 +187,7 @@ export class Sockets {
     spreadMs: number,
     mayGo: (client: string, connection: ClientConnection) => boolean,
   ): readonly string[] {
-    const left = [...this.connections].filter((connection) => {
+    const left = [...this.#connections].filter((connection) => {
       const { client, closed, goesBy } = connection;
       return client !== undefined && !closed && goesBy === undefined && mayGo(client, connection);
     });
@@ -198,7 +198,7 @@ export class Sockets {
       const last = left.pop();
       if (connection?.client === undefined || last === undefined) break;
       if (chosen < left.length) left[chosen] = last;
-      this.going++;
+      this.#going++;
       connection.goesBy = steadyNow() + spreadMs + AWAY_GRACE_MS;
       connection.send({ type: 'draining', reconnectInMs: Math.floor(Math.random() * spreadMs) });
       told.push(connection.client);
@@ -209,7 +209,7 @@ export class Sockets {
   /** Sends to all clients that have been welcomed. */
   tellNodes(nodes: readonly string[]): void {
     const frames = new Map<Codec, Uint8Array>();
-    for (const connection of this.connections) {
+    for (const connection of this.#connections) {
       if (connection.client === undefined || connection.closed) continue;
       const frame = frames.get(connection.codec) ?? connection.frame({ type: 'nodes', nodes });
       frames.set(connection.codec, frame);
@@ -217,36 +217,37 @@ export class Sockets {
     }
   }
 
-  private async empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
-    for (const connection of this.connections) {
+  async #empty(spreadMs: number, graceMs: number, goOn: () => boolean): Promise<void> {
+    for (const connection of this.#connections) {
       const reconnectInMs = Math.floor(Math.random() * spreadMs);
       connection.send({ type: 'draining', reconnectInMs });
     }
     const until = steadyNow() + spreadMs + graceMs;
-    while (this.connections.size > 0 && steadyNow() < until && goOn())
+    while (this.#connections.size > 0 && steadyNow() < until && goOn())
       await new Promise((look) => setTimeout(look, CLOCK_MS / 4));
     if (!goOn()) return;
-    for (const connection of this.connections) connection.close(CLOSE_CODES.draining, 'the node is draining');
+    for (const connection of this.#connections)
+      connection.close(CLOSE_CODES.draining, 'the node is draining');
   }
 
   /** Tells every socket that the node stops, and gives each a moment to answer. */
   async close(timeoutMs: number): Promise<void> {
-    this.stopping = true;
-    clearInterval(this.clock);
-    const all = [...this.connections];
+    this.#stopping = true;
+    clearInterval(this.#clock);
+    const all = [...this.#connections];
     for (const connection of all) connection.close(CLOSE_CODES.shutdown, 'the node stops');
     const ended = Promise.all(
       all.map((connection) => new Promise((done) => connection.socket.once('close', done))),
     );
     const late = new Promise((done) => setTimeout(done, timeoutMs).unref());
     await Promise.race([ended, late]);
-    for (const connection of this.connections) connection.socket.terminate();
+    for (const connection of this.#connections) connection.socket.terminate();
   }
 
-  private accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
-    const { limits, outboxBytes, connections } = this.options;
+  #accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
+    const { limits, outboxBytes, connections } = this.#options;
     socket.on('error', ignore);
-    if (this.connections.size >= connections) {
+    if (this.#connections.size >= connections) {
       socket.close(CLOSE_CODES.overloaded, 'too many connections');
       return;
     }
@@ -262,65 +263,65 @@ export class Sockets {
       outboxBytes,
       this.now,
       rates,
-      this.directWrites,
-      this.window,
+      this.#directWrites,
+      this.#window,
     );
     socket.connection = connection;
-    Object.assign(connection, this.readBudget.full);
-    this.connections.add(connection);
-    this.wholeFrames.tap(stream, connection);
-    socket.on('message', this.received);
-    socket.on('ping', this.pinged);
+    Object.assign(connection, this.#readBudget.full);
+    this.#connections.add(connection);
+    this.#wholeFrames.tap(stream, connection);
+    socket.on('message', this.#received);
+    socket.on('ping', this.#pinged);
     socket.on('pong', heard);
-    socket.on('pong', this.pinged);
-    socket.on('close', this.closed);
+    socket.on('pong', this.#pinged);
+    socket.on('close', this.#closed);
   }
 
-  private readonly received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
+  readonly #received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
 
   /** ws answers a ping. A ping counts as a message, and so does a pong. */
-  private readonly pinged = toldBy((connection) => this.options.gateway.counts(connection));
+  readonly #pinged = toldBy((connection) => this.#options.gateway.counts(connection));
 
-  private readonly closed = toldBy((connection) => {
-    this.connections.delete(connection);
-    if (connection.goesBy !== undefined) this.going--;
-    this.options.gateway.disconnected(connection);
-    this.window.closed(connection);
-    this.costlyReads.closed(connection);
+  readonly #closed = toldBy((connection) => {
+    this.#connections.delete(connection);
+    if (connection.goesBy !== undefined) this.#going--;
+    this.#options.gateway.disconnected(connection);
+    this.#window.closed(connection);
+    this.#costlyReads.closed(connection);
   });
 
-  private rest(connection: ClientConnection, ms: number): void {
+  #rest(connection: ClientConnection, ms: number): void {
     if (connection.closed || connection.isResting) return;
     connection.isResting = true;
-    this.pause(connection);
+    this.#pause(connection);
     setTimeout(() => {
       connection.isResting = false;
-      this.resume(connection);
+      this.#resume(connection);
     }, ms).unref();
   }
 
-  private pause(connection: ClientConnection): void {
+  #pause(connection: ClientConnection): void {
     if (connection.pauses++ === 0) connection.socket.pause();
   }
 
-  private resume(connection: ClientConnection): void {
+  #resume(connection: ClientConnection): void {
     if (--connection.pauses > 0) return;
     // Messages that came meanwhile have not been read yet.
     connection.heard = this.now;
     connection.socket.resume();
   }
 
-  private tick(): void {
+  #tick(): void {
     this.now = steadyNow();
-    if (++this.ticks % (LOOK_MS / CLOCK_MS) !== 0) return;
-    const { helloMs, limits } = this.options;
+    if (++this.#ticks % (LOOK_MS / CLOCK_MS) !== 0) return;
+    const { helloMs, limits } = this.#options;
     // Messages that came while this thread was busy have not been read yet.
-    const isLate = this.now - this.lastLook > 1.5 * LOOK_MS;
-    this.lastLook = this.now;
-    for (const connection of this.connections) {
+    const isLate = this.now - this.#lastLook > 1.5 * LOOK_MS;
+    this.#lastLook = this.now;
+    for (const connection of this.#connections) {
       connection.messages = 0;
       // A reader that stands still does not answer our close for long. Its subscriptions end now.
-      if (connection.closed) this.options.gateway.disconnected(connection);
+      if (connection.closed) this.#options.gateway.disconnected(connection);
       if (connection.goesBy !== undefined && this.now > connection.goesBy)
         connection.close(CLOSE_CODES.draining, 'another node has room');
       const silent = this.now - connection.heard;
@@ -333,7 +334,7 @@ export class Sockets {
         connection.socket.ping();
       }
       if (connection.isHidden ? silent < HIDE_MS : !isLate && silent > HIDE_MS && connection.hasPresence)
-        this.options.gateway.setHidden(connection, !connection.isHidden);
+        this.#options.gateway.setHidden(connection, !connection.isHidden);
     }
   }
 }

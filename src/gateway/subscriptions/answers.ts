@@ -63,53 +63,53 @@ export interface AnswersParts {
 }
 
 export class Answers {
-  private readonly after: Clock['after'];
-  private readonly channels: Channels;
-  private readonly subscriptions: Subscriptions;
-  private readonly owners: OwnerChanges;
-  private readonly replies: Replies;
-  private readonly large: LargeAnswers;
-  private readonly snapshots = new OwnerSnapshots();
+  readonly #after: Clock['after'];
+  readonly #channels: Channels;
+  readonly #subscriptions: Subscriptions;
+  readonly #owners: OwnerChanges;
+  readonly #replies: Replies;
+  readonly #large: LargeAnswers;
+  readonly #snapshots = new OwnerSnapshots();
 
   constructor(parts: AnswersParts) {
-    this.after = parts.after;
-    this.channels = parts.channels;
-    this.subscriptions = parts.subscriptions;
-    this.owners = parts.owners;
-    this.replies = parts.replies;
-    this.large = parts.large;
+    this.#after = parts.after;
+    this.#channels = parts.channels;
+    this.#subscriptions = parts.subscriptions;
+    this.#owners = parts.owners;
+    this.#replies = parts.replies;
+    this.#large = parts.large;
   }
 
   take(link: OwnerLink, messages: readonly ToGateway[]): void {
     for (const message of messages) {
       if (message[0] === SNAPSHOT) {
-        this.snapshots.add(link, message[1], message[2]);
+        this.#snapshots.add(link, message[1], message[2]);
         continue;
       }
       if (message[0] === FORGET) {
-        this.snapshots.forget(link, message[1]);
+        this.#snapshots.forget(link, message[1]);
         continue;
       }
-      const channel = this.channels.numbered(message[1]);
-      if (channel !== undefined) this.takeOne(link, channel, message);
+      const channel = this.#channels.numbered(message[1]);
+      if (channel !== undefined) this.#takeOne(link, channel, message);
     }
   }
 
   /** The owner behind the link is gone. */
   lost(link: OwnerLink): void {
-    this.snapshots.lost(link);
+    this.#snapshots.lost(link);
   }
 
-  private takeOne(link: OwnerLink, channel: Channel, message: ForChannel): void {
+  #takeOne(link: OwnerLink, channel: Channel, message: ForChannel): void {
     switch (message[0]) {
       case COMMIT: {
         const [, , version, json, msgpack, acks] = message;
-        this.commit(channel, version, json, msgpack, acks);
+        this.#commit(channel, version, json, msgpack, acks);
         return;
       }
       case OPENED: {
         const subscription = channel.subs.get(message[2]);
-        if (subscription !== undefined) this.opened(link, channel, subscription, message);
+        if (subscription !== undefined) this.#opened(link, channel, subscription, message);
         return;
       }
       case ACK: {
@@ -123,45 +123,45 @@ export class Answers {
       case REFUSED: {
         const [, , subscriptionId, seq, code, text] = message;
         const subscription = channel.subs.get(subscriptionId);
-        if (subscription !== undefined) this.refused(channel, subscription, seq, code, text);
+        if (subscription !== undefined) this.#refused(channel, subscription, seq, code, text);
         return;
       }
       case STATES:
-        this.states(channel, message[2]);
+        this.#states(channel, message[2]);
         return;
       case CLOSED: {
         const subscription = channel.subs.get(message[2]);
         if (subscription === undefined) return;
         // The subscription ends together with those that it was to replace. If the document is being opened
         // again, that open answers the client.
-        this.subscriptions.absorb(subscription);
-        if (this.subscriptions.end(subscription))
+        this.#subscriptions.absorb(subscription);
+        if (this.#subscriptions.end(subscription))
           subscription.connection.send({
             type: 'closed',
             doc: channel.doc,
             code: message[3],
             message: ENDED[message[3]],
           });
-        this.channels.dispose(channel);
+        this.#channels.dispose(channel);
         return;
       }
       case OPEN_FAILED: {
         const [, , subscriptionId, code, text, retryAfterMs] = message;
         const subscription = channel.subs.get(subscriptionId);
         if (subscription !== undefined)
-          this.owners.openFailed(channel, subscription, code, text, retryAfterMs);
+          this.#owners.openFailed(channel, subscription, code, text, retryAfterMs);
         return;
       }
       case RESET:
       case NOT_OWNER:
-        this.owners.dropped(channel);
+        this.#owners.dropped(channel);
         return;
       case LOST: {
         const subscription = channel.subs.get(message[2]);
         if (subscription === undefined) return;
-        this.subscriptions.end(subscription);
+        this.#subscriptions.end(subscription);
         subscription.connection.close(CLOSE_CODES.draining, 'open again');
-        this.channels.dispose(channel);
+        this.#channels.dispose(channel);
         return;
       }
       default:
@@ -169,7 +169,7 @@ export class Answers {
     }
   }
 
-  private commit(
+  #commit(
     channel: Channel,
     version: number,
     json: Uint8Array | null,
@@ -190,7 +190,7 @@ export class Answers {
     }
   }
 
-  private opened(
+  #opened(
     link: OwnerLink,
     channel: Channel,
     subscription: Subscription,
@@ -199,19 +199,19 @@ export class Answers {
     const [, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, number] = message;
     const { connection } = subscription;
     channel.endWait();
-    const shared = number === undefined ? undefined : this.snapshots.get(link, number);
+    const shared = number === undefined ? undefined : this.#snapshots.get(link, number);
     if (number !== undefined && shared === undefined)
       throw new Error(`an owner refers to snapshot ${number}, which it has not sent`);
     const answer = answerOf(frames, shared);
     // An open of a document that this socket had open already has replaced the earlier one at the owner: it
     // cannot be refused any more.
     const mayRefuse = !subscription.opened && subscription.before === undefined;
-    if (mayRefuse && !this.large.fits(answer)) {
+    if (mayRefuse && !this.#large.fits(answer)) {
       channel.link?.send([CLOSE, channelId, subscriptionId]);
-      this.owners.openFailed(channel, subscription, 'overloaded', 'too many large answers are on their way');
+      this.#owners.openFailed(channel, subscription, 'overloaded', 'too many large answers are on their way');
       return;
     }
-    this.subscriptions.absorb(subscription);
+    this.#subscriptions.absorb(subscription);
     const resumed = subscription.mode === 'resuming';
     channel.history = history;
     for (const seq of seqs) settle(subscription, seq);
@@ -219,32 +219,32 @@ export class Answers {
     subscription.opened = true;
     subscription.request = undefined;
     subscription.version = version;
-    this.large.write(connection, answer);
+    this.#large.write(connection, answer);
     if (connection.closed) return;
     if (complete) {
       subscription.mode = 'joined';
       channel.version = version;
       channel.join(subscription);
     } else if (!resumed) subscription.mode = 'catching-up';
-    if (resumed && complete) this.subscriptions.sendAgain(subscription);
-    if (!complete) this.pull(channel, subscription);
+    if (resumed && complete) this.#subscriptions.sendAgain(subscription);
+    if (!complete) this.#pull(channel, subscription);
   }
 
   /** Asks for the next chunk once the reader has taken most of the last. */
-  private pull(channel: Channel, subscription: Subscription): void {
+  #pull(channel: Channel, subscription: Subscription): void {
     const { channelId } = channel;
     if (subscription.connection.keepsUp) {
       channel.link?.send([PULL, channelId, subscription.subscriptionId]);
       return;
     }
-    this.after(PULL_MS, () => {
+    this.#after(PULL_MS, () => {
       const isStill =
         channel.channelId === channelId && channel.subs.get(subscription.subscriptionId) === subscription;
-      if (isStill && !subscription.connection.closed) this.pull(channel, subscription);
+      if (isStill && !subscription.connection.closed) this.#pull(channel, subscription);
     });
   }
 
-  private refused(
+  #refused(
     channel: Channel,
     subscription: Subscription,
     seq: number,
@@ -257,10 +257,10 @@ export class Answers {
     const { doc } = channel;
     if (FINAL.has(code))
       connection.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
-    else this.replies.later(connection, code, message, { doc, seq });
+    else this.#replies.later(connection, code, message, { doc, seq });
   }
 
-  private states(channel: Channel, states: readonly (string | null)[]): void {
+  #states(channel: Channel, states: readonly (string | null)[]): void {
     const frames = new PresenceFrames(channel.doc, states);
     const { missedPresence } = channel;
     for (const connection of channel.readers) {
@@ -269,14 +269,14 @@ export class Answers {
     }
     if (missedPresence.isEmpty) return;
     missedPresence.add(states);
-    if (!missedPresence.isWatched) this.tellMissed(channel);
+    if (!missedPresence.isWatched) this.#tellMissed(channel);
   }
 
   /** Tells slow readers what they have missed once they keep up again. */
-  private tellMissed(channel: Channel): void {
+  #tellMissed(channel: Channel): void {
     const { missedPresence } = channel;
     missedPresence.isWatched = true;
-    this.after(PULL_MS, () => {
+    this.#after(PULL_MS, () => {
       missedPresence.isWatched = false;
       for (const connection of [...missedPresence.readers]) {
         if (connection.closed) missedPresence.forget(connection);
@@ -285,7 +285,7 @@ export class Answers {
         if (states === undefined) connection.close(CLOSE_CODES.draining, 'open again');
         else if (states.length > 0) writeStates(connection, new PresenceFrames(channel.doc, states));
       }
-      if (!missedPresence.isEmpty) this.tellMissed(channel);
+      if (!missedPresence.isEmpty) this.#tellMissed(channel);
     });
   }
 }

@@ -51,11 +51,11 @@ export class Channel {
   readonly doc: string;
   readonly shard: number;
   channelId: number;
-  private ownership = WAITING;
+  #ownership = WAITING;
   /** The link to the owner while linked; kept for the hot path. */
-  private linked: OwnerLink | undefined;
+  #linked: OwnerLink | undefined;
   readonly subs = new Map<number, Subscription>();
-  private readonly joined: Subscription[] = [];
+  readonly #joined: Subscription[] = [];
   /** Sessions of the joined subscriptions, in the same order. */
   readonly readers: ClientConnection[] = [];
   readonly missedPresence = new MissedPresence();
@@ -79,26 +79,26 @@ export class Channel {
   }
 
   get mode(): Ownership['mode'] {
-    return this.ownership.mode;
+    return this.#ownership.mode;
   }
 
   /** Undefined if nothing can be sent now. */
   get link(): OwnerLink | undefined {
-    return this.linked;
+    return this.#linked;
   }
 
   /** The owner to which the channel belongs as far as it knows, linked or not. */
   get owner(): OwnerLink | undefined {
-    return this.ownership.mode === 'waiting' ? undefined : this.ownership.link;
+    return this.#ownership.mode === 'waiting' ? undefined : this.#ownership.link;
   }
 
   setOwnership(next: Ownership): void {
-    const { ownership } = this;
+    const ownership = this.#ownership;
     if (next.mode === ownership.mode || (ownership.mode === 'waiting' && next.mode === 'backing-off'))
       throw new Error(`a channel that is ${ownership.mode} cannot be ${next.mode}`);
     if (ownership.mode === 'backing-off') ownership.cancel();
-    this.ownership = next;
-    this.linked = next.mode === 'linked' ? next.link : undefined;
+    this.#ownership = next;
+    this.#linked = next.mode === 'linked' ? next.link : undefined;
   }
 
   /** Called when an owner has opened the document, or when no socket here has it open any more. */
@@ -114,17 +114,17 @@ export class Channel {
     if (subscription.index >= 0) return;
     // The owner has shown it all states.
     this.missedPresence.forget(subscription.connection);
-    subscription.index = this.joined.push(subscription) - 1;
+    subscription.index = this.#joined.push(subscription) - 1;
     this.readers.push(subscription.connection);
   }
 
   leave(subscription: Subscription): void {
     const { index } = subscription;
     if (index < 0) return;
-    const last = this.joined.pop();
+    const last = this.#joined.pop();
     this.readers.pop();
     if (last !== undefined && last !== subscription) {
-      this.joined[index] = last;
+      this.#joined[index] = last;
       this.readers[index] = last.connection;
       last.index = index;
     }

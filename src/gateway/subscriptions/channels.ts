@@ -4,22 +4,22 @@ import { shardOf } from '../../../actors/shard.ts';
 import { Channel } from './channel.ts';
 
 export class Channels {
-  private readonly byName = new Map<string, Channel>();
-  private readonly byNumber = new Map<number, Channel>();
-  private readonly byShard = new Map<number, Set<Channel>>();
-  private lastChan = 0;
+  readonly #byName = new Map<string, Channel>();
+  readonly #byNumber = new Map<number, Channel>();
+  readonly #byShard = new Map<number, Set<Channel>>();
+  #lastChan = 0;
 
   /** The document's channel; a new one waits for an owner. */
   of(doc: string): Channel {
-    let channel = this.byName.get(doc);
+    let channel = this.#byName.get(doc);
     if (channel === undefined) {
-      channel = new Channel(doc, shardOf(doc), ++this.lastChan);
-      this.byName.set(doc, channel);
-      this.byNumber.set(channel.channelId, channel);
-      let neighbours = this.byShard.get(channel.shard);
+      channel = new Channel(doc, shardOf(doc), ++this.#lastChan);
+      this.#byName.set(doc, channel);
+      this.#byNumber.set(channel.channelId, channel);
+      let neighbours = this.#byShard.get(channel.shard);
       if (neighbours === undefined) {
         neighbours = new Set();
-        this.byShard.set(channel.shard, neighbours);
+        this.#byShard.set(channel.shard, neighbours);
       }
       neighbours.add(channel);
     }
@@ -27,7 +27,7 @@ export class Channels {
   }
 
   numbered(channelId: number): Channel | undefined {
-    return this.byNumber.get(channelId);
+    return this.#byNumber.get(channelId);
   }
 
   /**
@@ -35,26 +35,26 @@ export class Channels {
    * `shards` omitted: all channels.
    */
   list(shards?: readonly number[]): readonly Channel[] {
-    if (shards === undefined) return [...this.byName.values()];
-    return shards.flatMap((shard) => [...(this.byShard.get(shard) ?? [])]);
+    if (shards === undefined) return [...this.#byName.values()];
+    return shards.flatMap((shard) => [...(this.#byShard.get(shard) ?? [])]);
   }
 
   /** Gives the channel a new number. Messages for its old number find no channel from now on. */
   renumber(channel: Channel): void {
-    this.byNumber.delete(channel.channelId);
-    channel.channelId = ++this.lastChan;
-    this.byNumber.set(channel.channelId, channel);
+    this.#byNumber.delete(channel.channelId);
+    channel.channelId = ++this.#lastChan;
+    this.#byNumber.set(channel.channelId, channel);
   }
 
   /** Drops the channel if no socket has it open. */
   dispose(channel: Channel): void {
-    if (channel.subs.size > 0 || this.byName.get(channel.doc) !== channel) return;
+    if (channel.subs.size > 0 || this.#byName.get(channel.doc) !== channel) return;
     channel.endWait();
     if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
-    this.byName.delete(channel.doc);
-    this.byNumber.delete(channel.channelId);
-    const neighbours = this.byShard.get(channel.shard);
+    this.#byName.delete(channel.doc);
+    this.#byNumber.delete(channel.channelId);
+    const neighbours = this.#byShard.get(channel.shard);
     neighbours?.delete(channel);
-    if (neighbours?.size === 0) this.byShard.delete(channel.shard);
+    if (neighbours?.size === 0) this.#byShard.delete(channel.shard);
   }
 }

@@ -8,62 +8,62 @@ export const CLIENTS_KEPT = 4096;
 
 export class MissedPresence {
   /** The newest state of each client that has changed, the oldest change first. */
-  private readonly states = new Map<string, { readonly change: number; readonly data: string | null }>();
+  readonly #states = new Map<string, { readonly change: number; readonly data: string | null }>();
   /** Slow readers, with the number of the last change that each of them knows. */
-  private readonly slow = new Map<ClientConnection, number>();
+  readonly #slow = new Map<ClientConnection, number>();
   /** A timer looks whether slow readers keep up again. */
   isWatched = false;
   /** Number of changes so far. */
-  private changes = 0;
+  #changes = 0;
   /** The latest change among those that are no longer kept. */
-  private forgotten = 0;
+  #forgotten = 0;
 
   get isEmpty(): boolean {
-    return this.slow.size === 0;
+    return this.#slow.size === 0;
   }
 
   get readers(): IterableIterator<ClientConnection> {
-    return this.slow.keys();
+    return this.#slow.keys();
   }
 
   has(reader: ClientConnection): boolean {
-    return this.slow.has(reader);
+    return this.#slow.has(reader);
   }
 
   /** Notes that the reader is told of no changes that are added from now on. */
   begin(reader: ClientConnection): void {
-    if (!this.slow.has(reader)) this.slow.set(reader, this.changes);
+    if (!this.#slow.has(reader)) this.#slow.set(reader, this.#changes);
   }
 
   /** @param states client, JSON text of its state or null for a client that has left, client, … */
   add(states: readonly (string | null)[]): void {
     for (let at = 0; at < states.length; at += 2) {
       const client = states[at] ?? '';
-      this.states.delete(client);
-      this.states.set(client, { change: ++this.changes, data: states[at + 1] ?? null });
+      this.#states.delete(client);
+      this.#states.set(client, { change: ++this.#changes, data: states[at + 1] ?? null });
     }
-    for (const [client, { change }] of this.states) {
-      if (this.states.size <= CLIENTS_KEPT) break;
-      this.states.delete(client);
-      this.forgotten = change;
+    for (const [client, { change }] of this.#states) {
+      if (this.#states.size <= CLIENTS_KEPT) break;
+      this.#states.delete(client);
+      this.#forgotten = change;
     }
   }
 
   /** Ends the reader's absence. Returns what it has missed, or undefined if that is no longer known. */
   end(reader: ClientConnection): (string | null)[] | undefined {
-    const known = this.slow.get(reader) ?? this.changes;
+    const known = this.#slow.get(reader) ?? this.#changes;
     const missed: (string | null)[] = [];
-    for (const [client, { change, data }] of this.states) if (change > known) missed.push(client, data);
-    const isComplete = known >= this.forgotten;
+    for (const [client, { change, data }] of this.#states) if (change > known) missed.push(client, data);
+    const isComplete = known >= this.#forgotten;
     this.forget(reader);
     return isComplete ? missed : undefined;
   }
 
   /** Call it when the reader has left or is shown all states. */
   forget(reader: ClientConnection): void {
-    this.slow.delete(reader);
-    if (this.slow.size > 0) return;
-    this.states.clear();
-    this.forgotten = 0;
+    this.#slow.delete(reader);
+    if (this.#slow.size > 0) return;
+    this.#states.clear();
+    this.#forgotten = 0;
   }
 }

@@ -38,73 +38,73 @@ const LOST_TOO_OFTEN =
 const LOST_TOO_OFTEN_MS = 5000;
 
 export class OwnerChanges {
-  private readonly options: OwnerChangesOptions;
-  private readonly channels: Channels;
-  private readonly subscriptions: Subscriptions;
-  private readonly replies: Replies;
+  readonly #options: OwnerChangesOptions;
+  readonly #channels: Channels;
+  readonly #subscriptions: Subscriptions;
+  readonly #replies: Replies;
 
   constructor(
     options: OwnerChangesOptions,
     parts: { channels: Channels; subscriptions: Subscriptions; replies: Replies },
   ) {
-    this.options = options;
-    this.channels = parts.channels;
-    this.subscriptions = parts.subscriptions;
-    this.replies = parts.replies;
+    this.#options = options;
+    this.#channels = parts.channels;
+    this.#subscriptions = parts.subscriptions;
+    this.#replies = parts.replies;
   }
 
   /** The owner behind the link is gone. */
   lost(link: OwnerLink): void {
-    for (const channel of this.channels.list()) {
+    for (const channel of this.#channels.list()) {
       if (channel.owner !== link) continue;
-      for (const subscription of channel.subs.values()) this.giveUpSubmits(subscription);
-      this.follow(channel);
+      for (const subscription of channel.subs.values()) this.#giveUpSubmits(subscription);
+      this.#follow(channel);
     }
   }
 
   /** See `OwnerLinkListener.changed`. */
   changed(shards?: readonly number[]): void {
-    for (const channel of this.channels.list(shards)) {
+    for (const channel of this.#channels.list(shards)) {
       const { owner } = channel;
-      if (this.options.router.linkOfShard(channel.shard) === owner) continue;
+      if (this.#options.router.linkOfShard(channel.shard) === owner) continue;
       // The former owner may live on, and need not keep the subscriptions under the old number.
       for (const subscriptionId of channel.link === undefined ? [] : channel.subs.keys())
         channel.link?.send([CLOSE, channel.channelId, subscriptionId]);
-      this.follow(channel);
+      this.#follow(channel);
     }
   }
 
   /** The owner has dropped the channel. It returns to the same owner after a delay, to another at once. */
   dropped(channel: Channel): void {
-    if (this.options.router.linkOfShard(channel.shard) === channel.owner) this.backOff(channel);
-    else this.follow(channel);
+    if (this.#options.router.linkOfShard(channel.shard) === channel.owner) this.#backOff(channel);
+    else this.#follow(channel);
   }
 
   /** Links a channel that no socket had open to its owner, if there is one. */
   enter(channel: Channel): void {
-    const link = this.options.router.linkOfShard(channel.shard);
+    const link = this.#options.router.linkOfShard(channel.shard);
     if (link !== undefined) channel.setOwnership({ mode: 'linked', link });
   }
 
   /** A request waits for the channel's owner. */
   waitForOwner(channel: Channel): void {
-    if (channel.overdue || this.outMs(channel) > 0) {
-      this.giveUp(channel);
+    if (channel.overdue || this.#outMs(channel) > 0) {
+      this.#giveUp(channel);
       return;
     }
-    channel.ownerWait ??= this.options.after(this.options.ownerWaitMs, () => {
+    channel.ownerWait ??= this.#options.after(this.#options.ownerWaitMs, () => {
       channel.overdue = true;
       // If the channel is linked again, the answer of that owner counts.
-      if (channel.link === undefined) this.giveUp(channel);
+      if (channel.link === undefined) this.#giveUp(channel);
     });
   }
 
   /** True if the submit need not wait. The client has then been told to try again. */
   refusesSubmit(channel: Channel, subscription: Subscription, seq: number): boolean {
     if (channel.link !== undefined) return false;
-    const outMs = this.outMs(channel);
+    const outMs = this.#outMs(channel);
     if (!channel.overdue && outMs === 0) return false;
-    this.replies.later(subscription.connection, 'unavailable', outMs > 0 ? QUARANTINED : NO_OWNER, {
+    this.#replies.later(subscription.connection, 'unavailable', outMs > 0 ? QUARANTINED : NO_OWNER, {
       doc: channel.doc,
       seq,
       retryAfterMs: outMs,
@@ -125,11 +125,11 @@ export class OwnerChanges {
   ): void {
     const { connection } = subscription;
     const { doc } = channel;
-    if (retryAfterMs > 0) channel.outUntil = this.options.now() + retryAfterMs;
+    if (retryAfterMs > 0) channel.outUntil = this.#options.now() + retryAfterMs;
     const comesBack = subscription.opened && (ERROR_CODES[code] || code === 'internal');
     // The unanswered submits are told to try again. The subscription itself goes on.
     if (comesBack || connection.open.get(doc) === subscription)
-      this.refuseUnanswered(
+      this.#refuseUnanswered(
         subscription,
         ERROR_CODES[code] ? 'unavailable' : 'not-open',
         message,
@@ -141,62 +141,62 @@ export class OwnerChanges {
       for (const other of channel.subs.values()) {
         if (other !== subscription) channel.link?.send([CLOSE, channel.channelId, other.subscriptionId]);
       }
-      this.backOff(channel);
+      this.#backOff(channel);
       return;
     }
-    this.endOpen(subscription, code, message, retryAfterMs);
-    this.channels.dispose(channel);
+    this.#endOpen(subscription, code, message, retryAfterMs);
+    this.#channels.dispose(channel);
   }
 
   /**
    * Moves the channel from its former owner to the one to which the router leads now. The channel waits if
    * there is none.
    */
-  private follow(channel: Channel): void {
-    if (channel.mode === 'linked') this.subscriptions.suspend(channel);
+  #follow(channel: Channel): void {
+    if (channel.mode === 'linked') this.#subscriptions.suspend(channel);
     if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
     channel.failures = 0;
     channel.outUntil = 0;
-    this.resume(channel);
+    this.#resume(channel);
   }
 
-  private backOff(channel: Channel): void {
+  #backOff(channel: Channel): void {
     const { link } = channel;
     if (link === undefined) return;
-    this.subscriptions.suspend(channel);
+    this.#subscriptions.suspend(channel);
     const delay = Math.min(RESUME_MAX_MS, RESUME_FIRST_MS * 2 ** channel.failures++);
-    const cancel = this.options.after(delay * (0.5 + this.options.random() / 2), () => {
+    const cancel = this.#options.after(delay * (0.5 + this.#options.random() / 2), () => {
       channel.setOwnership({ mode: 'waiting' });
-      this.resume(channel);
+      this.#resume(channel);
     });
     channel.setOwnership({ mode: 'backing-off', link, cancel });
     this.waitForOwner(channel);
   }
 
   /** Resumes a channel that waits. */
-  private resume(channel: Channel): void {
-    const { router } = this.options;
+  #resume(channel: Channel): void {
+    const { router } = this.#options;
     const link = router.linkOfShard(channel.shard);
     if (link === undefined) {
       this.waitForOwner(channel);
       return;
     }
     channel.setOwnership({ mode: 'linked', link });
-    this.subscriptions.subscribeAgain(channel);
+    this.#subscriptions.subscribeAgain(channel);
   }
 
   /** Ends the wait for an owner: all waiting requests are refused. */
-  private giveUp(channel: Channel): void {
-    const outMs = this.outMs(channel);
+  #giveUp(channel: Channel): void {
+    const outMs = this.#outMs(channel);
     const message = outMs > 0 ? QUARANTINED : NO_OWNER;
     for (const subscription of [...channel.subs.values()]) {
-      this.refuseUnanswered(subscription, 'unavailable', message, outMs);
-      if (!subscription.opened) this.endOpen(subscription, 'unavailable', message, outMs);
+      this.#refuseUnanswered(subscription, 'unavailable', message, outMs);
+      if (!subscription.opened) this.#endOpen(subscription, 'unavailable', message, outMs);
     }
-    this.channels.dispose(channel);
+    this.#channels.dispose(channel);
   }
 
-  private refuseUnanswered(
+  #refuseUnanswered(
     subscription: Subscription,
     code: 'unavailable' | 'not-open',
     message: string,
@@ -206,7 +206,7 @@ export class OwnerChanges {
     for (const { seq } of [...(unanswered?.all() ?? [])]) {
       if (code === 'unavailable') leaveOpen(subscription, seq, code);
       else settle(subscription, seq);
-      this.replies.later(connection, code, message, { doc: channel.doc, seq, retryAfterMs });
+      this.#replies.later(connection, code, message, { doc: channel.doc, seq, retryAfterMs });
     }
   }
 
@@ -214,11 +214,11 @@ export class OwnerChanges {
    * Refuses submits that were unanswered when too many owners ended. The first of them may be the reason, so
    * its client has to send it again.
    */
-  private giveUpSubmits(subscription: Subscription): void {
+  #giveUpSubmits(subscription: Subscription): void {
     const { connection, channel, unanswered } = subscription;
     for (const seq of unanswered?.ownerLost(OWNERS_LOST_MOST) ?? []) {
       leaveOpen(subscription, seq, 'unavailable');
-      this.replies.later(connection, 'unavailable', LOST_TOO_OFTEN, {
+      this.#replies.later(connection, 'unavailable', LOST_TOO_OFTEN, {
         doc: channel.doc,
         seq,
         retryAfterMs: LOST_TOO_OFTEN_MS,
@@ -227,13 +227,13 @@ export class OwnerChanges {
   }
 
   /** Time until the quarantine of the document ends, ms. 0 if none is known. */
-  private outMs(channel: Channel): number {
-    return Math.max(0, channel.outUntil - this.options.now());
+  #outMs(channel: Channel): number {
+    return Math.max(0, channel.outUntil - this.#options.now());
   }
 
-  private endOpen(subscription: Subscription, code: ErrorCode, message: string, retryAfterMs: number): void {
+  #endOpen(subscription: Subscription, code: ErrorCode, message: string, retryAfterMs: number): void {
     const { connection, channel, request, opened } = subscription;
-    this.subscriptions.end(subscription);
+    this.#subscriptions.end(subscription);
     if (opened) connection.close(CLOSE_CODES.draining, 'open again');
     else {
       const about = {
@@ -241,7 +241,7 @@ export class OwnerChanges {
         doc: channel.doc,
         retryAfterMs,
       };
-      this.replies.later(connection, code, message, about);
+      this.#replies.later(connection, code, message, about);
     }
   }
 }

@@ -10,13 +10,13 @@ export interface OwnerSnapshot {
 }
 
 export class OwnerSnapshots {
-  private readonly byLink = new Map<OwnerLink, Map<number, OwnerSnapshot>>();
+  readonly #byLink = new Map<OwnerLink, Map<number, OwnerSnapshot>>();
 
   add(link: OwnerLink, number: number, piece: Uint8Array): void {
-    let numbered = this.byLink.get(link);
+    let numbered = this.#byLink.get(link);
     if (numbered === undefined) {
       numbered = new Map();
-      this.byLink.set(link, numbered);
+      this.#byLink.set(link, numbered);
     }
     let snapshot = numbered.get(number);
     if (snapshot === undefined) {
@@ -29,14 +29,14 @@ export class OwnerSnapshots {
   }
 
   get(link: OwnerLink, number: number): OwnerSnapshot | undefined {
-    return this.byLink.get(link)?.get(number);
+    return this.#byLink.get(link)?.get(number);
   }
 
   forget(link: OwnerLink, number: number): void {
-    this.byLink.get(link)?.delete(number);
+    this.#byLink.get(link)?.delete(number);
   }
 
   lost(link: OwnerLink): void {
-    this.byLink.delete(link);
+    this.#byLink.delete(link);
   }
 }

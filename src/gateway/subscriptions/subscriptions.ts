@@ -22,13 +22,13 @@ import type { Channels } from './channels.ts';
 const ROLE: Role = 'owner';
 
 export class Subscriptions {
-  private readonly channels: Channels;
-  private readonly replies: Replies;
-  private lastSub = 0;
+  readonly #channels: Channels;
+  readonly #replies: Replies;
+  #lastSub = 0;
 
   constructor(channels: Channels, replies: Replies) {
-    this.channels = channels;
-    this.replies = replies;
+    this.#channels = channels;
+    this.#replies = replies;
   }
 
   /**
@@ -37,7 +37,7 @@ export class Subscriptions {
    */
   subscribe(subscription: Subscription, again = false): boolean {
     const { channel, connection } = subscription;
-    subscription.subscriptionId = ++this.lastSub;
+    subscription.subscriptionId = ++this.#lastSub;
     channel.subs.set(subscription.subscriptionId, subscription);
     if (channel.link === undefined) return true;
     const { version, before } = subscription;
@@ -92,7 +92,7 @@ export class Subscriptions {
       if (behind === undefined) link?.send([SUBMIT, channelId, subscriptionId, seq, base, op]);
       else {
         leaveOpen(subscription, seq, behind);
-        this.replies.later(connection, behind, BEHIND_OPEN, { doc: channel.doc, seq });
+        this.#replies.later(connection, behind, BEHIND_OPEN, { doc: channel.doc, seq });
       }
     }
     if (presence !== undefined && !connection.isHidden)
@@ -128,7 +128,7 @@ export class Subscriptions {
       subscription.mode = subscription.opened ? 'resuming' : 'opening';
       channel.leave(subscription);
     }
-    this.channels.renumber(channel);
+    this.#channels.renumber(channel);
   }
 
   /** Ends the subscription and those that it was to replace: the socket no longer wants the document. */
@@ -136,11 +136,11 @@ export class Subscriptions {
     const { channel } = subscription;
     const unknown = rootOf(subscription).mode === 'resuming' && subscription.presence !== undefined;
     for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before) {
-      this.forget(each);
+      this.#forget(each);
       channel.link?.send([CLOSE, channel.channelId, each.subscriptionId]);
     }
     if (unknown) this.tellGone(channel, subscription.connection);
-    this.channels.dispose(channel);
+    this.#channels.dispose(channel);
   }
 
   /**
@@ -167,13 +167,13 @@ export class Subscriptions {
     if (current === subscription) {
       if (before === undefined) connection.open.delete(channel.doc);
       else connection.open.set(channel.doc, before);
-      this.forget(subscription);
+      this.#forget(subscription);
       return before === undefined;
     }
     let after = current;
     while (after !== undefined && after.before !== subscription) after = after.before;
     if (after === undefined) {
-      this.forget(subscription);
+      this.#forget(subscription);
       return true;
     }
     after.before = before;
@@ -183,7 +183,7 @@ export class Subscriptions {
       subscription.unanswered = undefined;
       if (after.mode !== 'resuming') this.sendAgain(after);
     }
-    this.forget(subscription);
+    this.#forget(subscription);
     return false;
   }
 
@@ -194,12 +194,12 @@ export class Subscriptions {
     subscription.unanswered = root.unanswered;
     root.unanswered = undefined;
     if (root.mode === 'resuming') subscription.mode = 'resuming';
-    for (let old = subscription.before; old !== undefined; old = old.before) this.forget(old);
+    for (let old = subscription.before; old !== undefined; old = old.before) this.#forget(old);
     subscription.before = undefined;
   }
 
   /** Drops the subscription here. The owner is not told. */
-  private forget(subscription: Subscription): void {
+  #forget(subscription: Subscription): void {
     const { channel } = subscription;
     for (const { op } of subscription.unanswered?.all() ?? [])
       subscription.connection.countUnanswered(-op[1].length);

@@ -26,31 +26,31 @@ interface Sent extends UnansweredSubmit {
 }
 
 export class Unanswered {
-  private readonly submits: Sent[] = [];
-  private leftOpen: LeftOpen | undefined;
-  private opens = 0;
+  readonly #submits: Sent[] = [];
+  #leftOpen: LeftOpen | undefined;
+  #opens = 0;
 
   get size(): number {
-    return this.submits.length;
+    return this.#submits.length;
   }
 
   all(): readonly Readonly<Sent>[] {
-    return this.submits;
+    return this.#submits;
   }
 
   get(seq: number): UnansweredSubmit | undefined {
-    return this.submits[this.indexOf(seq)];
+    return this.#submits[this.#indexOf(seq)];
   }
 
   /** See `LeftOpen.arrives`: the code to refuse a submit of this seq with. Undefined if it may go on. */
   arrives(seq: number): OpenSubmitCode | undefined {
-    return this.leftOpen?.arrives(seq);
+    return this.#leftOpen?.arrives(seq);
   }
 
   /** Records that the gateway has refused the submit, which may come again. */
   leave(seq: number, code: OpenSubmitCode): void {
-    this.leftOpen ??= new LeftOpen();
-    this.leftOpen.add(seq, code);
+    this.#leftOpen ??= new LeftOpen();
+    this.#leftOpen.add(seq, code);
   }
 
   /**
@@ -58,14 +58,14 @@ export class Unanswered {
    * the repetition of that seq.
    */
   set({ seq, base, op }: UnansweredSubmit): void {
-    const sent = { seq, base, op, opens: this.opens, behind: undefined, owners: 0 };
-    const at = this.indexOf(seq);
-    if (at >= 0 && this.submits[at]?.behind === undefined) {
-      this.submits[at] = sent;
+    const sent = { seq, base, op, opens: this.#opens, behind: undefined, owners: 0 };
+    const at = this.#indexOf(seq);
+    if (at >= 0 && this.#submits[at]?.behind === undefined) {
+      this.#submits[at] = sent;
       return;
     }
-    if (at >= 0) this.submits.splice(at, 1);
-    this.submits.push(sent);
+    if (at >= 0) this.#submits.splice(at, 1);
+    this.#submits.push(sent);
   }
 
   /**
@@ -73,8 +73,8 @@ export class Unanswered {
    * answer already.
    */
   settle(seq: number): UnansweredSubmit | undefined {
-    this.leftOpen?.delete(seq);
-    return this.remove(seq);
+    this.#leftOpen?.delete(seq);
+    return this.#remove(seq);
   }
 
   /**
@@ -82,10 +82,10 @@ export class Unanswered {
    * had an answer before.
    */
   refused(seq: number, code: OpenSubmitCode): UnansweredSubmit | undefined {
-    const submit = this.remove(seq);
+    const submit = this.#remove(seq);
     // If the document has been opened anew since, the refusal of an earlier submit holds up nothing.
-    if (submit === undefined || submit.opens === this.opens) this.leave(seq, code);
-    for (const other of this.submits)
+    if (submit === undefined || submit.opens === this.#opens) this.leave(seq, code);
+    for (const other of this.#submits)
       if (other.seq > seq && other.opens === submit?.opens) other.behind ??= code;
     return submit;
   }
@@ -94,27 +94,27 @@ export class Unanswered {
    * Records the end of an owner. Returns the seqs that were unanswered at the end of `most` owners or more.
    */
   ownerLost(most: number): readonly number[] {
-    return this.submits.filter((submit) => ++submit.owners >= most).map(({ seq }) => seq);
+    return this.#submits.filter((submit) => ++submit.owners >= most).map(({ seq }) => seq);
   }
 
   /** See `LeftOpen.committedTo`. */
   committedTo(seq: number): void {
-    this.leftOpen?.committedTo(seq);
+    this.#leftOpen?.committedTo(seq);
   }
 
   openedAnew(): void {
-    this.opens++;
-    this.leftOpen?.clear();
+    this.#opens++;
+    this.#leftOpen?.clear();
   }
 
-  private remove(seq: number): Sent | undefined {
-    const at = this.indexOf(seq);
-    if (at === 0) return this.submits.shift();
-    return at < 0 ? undefined : this.submits.splice(at, 1)[0];
+  #remove(seq: number): Sent | undefined {
+    const at = this.#indexOf(seq);
+    if (at === 0) return this.#submits.shift();
+    return at < 0 ? undefined : this.#submits.splice(at, 1)[0];
   }
 
-  private indexOf(seq: number): number {
-    for (let at = 0; at < this.submits.length; at++) if (this.submits[at]?.seq === seq) return at;
+  #indexOf(seq: number): number {
+    for (let at = 0; at < this.#submits.length; at++) if (this.#submits[at]?.seq === seq) return at;
     return -1;
   }
 }

@@ -16,12 +16,12 @@ export class Space implements Surroundings {
   readonly refusals = new Set<string>();
   readonly delays = new Map<string, Delay>();
   readonly connections = new Set<MemoryConnection>();
-  private readonly delay: Delay;
+  readonly #delay: Delay;
 
   constructor(clock: Timers, random: () => number, delay: Delay) {
     this.clock = clock;
     this.random = random;
-    this.delay = delay;
+    this.#delay = delay;
   }
 
   isCut(from: End, to: End): boolean {
@@ -33,7 +33,7 @@ export class Space implements Surroundings {
   }
 
   delayMs(from: End, to: End): number {
-    const { minMs, maxMs } = this.delays.get(way(from.identity.node, to.identity.node)) ?? this.delay;
+    const { minMs, maxMs } = this.delays.get(way(from.identity.node, to.identity.node)) ?? this.#delay;
     return minMs + this.random() * (maxMs - minMs);
   }
 
@@ -71,7 +71,7 @@ export class Host implements End {
   accept: ((pair: WirePair) => void) | undefined;
   alive = true;
   paused = false;
-  private late: (() => void)[] = [];
+  #late: (() => void)[] = [];
 
   constructor(identity: PeerIdentity, address: PeerAddress, clock: Timers) {
     this.identity = identity;
@@ -96,14 +96,14 @@ export class Host implements End {
   /** Runs the work now, or once the host resumes, or never if the host is killed. */
   run(work: () => void): void {
     if (!this.alive) return;
-    if (this.paused) this.late.push(work);
+    if (this.paused) this.#late.push(work);
     else work();
   }
 
   resume(): void {
     this.paused = false;
-    const late = this.late;
-    this.late = [];
+    const late = this.#late;
+    this.#late = [];
     // Work that comes due meanwhile keeps its place, also if the host is paused again meanwhile.
     for (const work of late) this.run(work);
   }

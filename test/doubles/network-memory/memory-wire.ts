@@ -21,12 +21,12 @@ export interface Surroundings {
 export class MemoryConnection {
   readonly near: MemoryWire;
   readonly far: MemoryWire;
-  private readonly a: End;
-  private readonly b: End;
+  readonly #a: End;
+  readonly #b: End;
 
   constructor(around: Surroundings, a: End, b: End, onOver: () => void) {
-    this.a = a;
-    this.b = b;
+    this.#a = a;
+    this.#b = b;
     const check = (): void => {
       if (this.near.isDone && this.far.isDone) onOver();
     };
@@ -37,11 +37,11 @@ export class MemoryConnection {
   }
 
   touches(host: End): boolean {
-    return this.a === host || this.b === host;
+    return this.#a === host || this.#b === host;
   }
 
   isBetween(a: string, b: string): boolean {
-    const [near, far] = [this.a.identity.node, this.b.identity.node];
+    const [near, far] = [this.#a.identity.node, this.#b.identity.node];
     return (near === a && far === b) || (near === b && far === a);
   }
 
@@ -61,129 +61,132 @@ type Item = { readonly due: number; readonly frame: Frame | undefined };
 
 /** The wire of `from`; its queue leads to `to`. */
 export class MemoryWire implements Wire {
-  private readonly around: Surroundings;
-  private readonly from: End;
-  private readonly to: End;
-  private readonly onDone: () => void;
-  private other: MemoryWire | undefined;
-  private queue: Item[] = [];
-  private queuedBytes = 0;
-  private lastDue = 0;
-  private scheduled = false;
+  readonly #around: Surroundings;
+  readonly #from: End;
+  readonly #to: End;
+  readonly #onDone: () => void;
+  #other: MemoryWire | undefined;
+  #queue: Item[] = [];
+  #queuedBytes = 0;
+  #lastDue = 0;
+  #scheduled = false;
   /** The end of the wire is in the queue, or has been delivered. */
-  private ending = false;
-  private handlers: WireHandlers | undefined;
-  private held: (Frame | undefined)[] = [];
-  private over = false;
+  #ending = false;
+  #handlers: WireHandlers | undefined;
+  #held: (Frame | undefined)[] = [];
+  #over = false;
 
   constructor(around: Surroundings, from: End, to: End, onDone: () => void) {
-    this.around = around;
-    this.from = from;
-    this.to = to;
-    this.onDone = onDone;
+    this.#around = around;
+    this.#from = from;
+    this.#to = to;
+    this.#onDone = onDone;
   }
 
   join(other: MemoryWire): void {
-    this.other = other;
+    this.#other = other;
   }
 
   get bufferedBytes(): number {
-    return this.queuedBytes;
+    return this.#queuedBytes;
   }
 
   get isDone(): boolean {
-    return this.ending && this.queue.length === 0;
+    return this.#ending && this.#queue.length === 0;
   }
 
   /** Held frames arrive in a later turn. */
   start(handlers: WireHandlers): void {
-    this.handlers = handlers;
-    if (this.held.length > 0) this.from.clock.after(0, () => this.release());
+    this.#handlers = handlers;
+    if (this.#held.length > 0) this.#from.clock.after(0, () => this.#release());
   }
 
   hold(): void {
-    this.handlers = undefined;
+    this.#handlers = undefined;
   }
 
   send(type: number, stream: number, payload: Uint8Array<ArrayBuffer>): void {
-    if (this.over || this.ending) return;
-    this.queuedBytes += payload.length;
+    if (this.#over || this.#ending) return;
+    this.#queuedBytes += payload.length;
     // A copy, as a network would make: sender and receiver must not share a buffer.
-    this.enqueue({ type, stream, payload: payload.slice() });
+    this.#enqueue({ type, stream, payload: payload.slice() });
   }
 
   finish(): void {
-    if (this.over) return;
-    this.over = true;
-    this.end();
+    if (this.#over) return;
+    this.#over = true;
+    this.#end();
   }
 
   destroy(): void {
-    if (this.over) return;
-    this.over = true;
+    if (this.#over) return;
+    this.#over = true;
     this.breakOff();
   }
 
   /** Part of the frames on their way still arrive, then the end. */
   breakOff(): void {
-    if (this.ending) return;
-    const kept = Math.floor(this.around.random() * (this.queue.length + 1));
-    for (const { frame } of this.queue.splice(kept)) this.queuedBytes -= frame?.payload.length ?? 0;
-    this.end();
+    if (this.#ending) return;
+    const kept = Math.floor(this.#around.random() * (this.#queue.length + 1));
+    for (const { frame } of this.#queue.splice(kept)) this.#queuedBytes -= frame?.payload.length ?? 0;
+    this.#end();
   }
 
   pump(): void {
-    const [head] = this.queue;
-    if (this.scheduled || head === undefined || this.around.isCut(this.from, this.to)) return;
-    this.scheduled = true;
-    const { clock } = this.around;
+    const [head] = this.#queue;
+    if (this.#scheduled || head === undefined || this.#around.isCut(this.#from, this.#to)) return;
+    this.#scheduled = true;
+    const { clock } = this.#around;
     clock.after(Math.max(0, head.due - clock.now()), () => {
-      this.scheduled = false;
-      if (this.around.isCut(this.from, this.to)) return;
+      this.#scheduled = false;
+      if (this.#around.isCut(this.#from, this.#to)) return;
       const now = clock.now();
       // The first frame is always due here, even if rounding puts its time a little later.
       let count = 1;
-      while ((this.queue[count]?.due ?? Number.POSITIVE_INFINITY) <= now) count++;
-      for (const { frame } of this.queue.splice(0, count))
-        this.to.run(() => {
-          this.queuedBytes -= frame?.payload.length ?? 0;
-          this.other?.arrived(frame);
+      while ((this.#queue[count]?.due ?? Number.POSITIVE_INFINITY) <= now) count++;
+      for (const { frame } of this.#queue.splice(0, count))
+        this.#to.run(() => {
+          this.#queuedBytes -= frame?.payload.length ?? 0;
+          if (this.#other) this.#other.#arrived(frame);
         });
       this.pump();
-      if (this.isDone) this.onDone();
+      if (this.isDone) this.#onDone();
     });
   }
 
-  private end(): void {
-    if (this.ending) return;
-    this.ending = true;
-    this.enqueue(undefined);
+  #end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#enqueue(undefined);
   }
 
-  private enqueue(frame: Frame | undefined): void {
-    const due = Math.max(this.lastDue, this.around.clock.now() + this.around.delayMs(this.from, this.to));
-    this.lastDue = due;
-    this.queue.push({ due, frame });
+  #enqueue(frame: Frame | undefined): void {
+    const due = Math.max(
+      this.#lastDue,
+      this.#around.clock.now() + this.#around.delayMs(this.#from, this.#to),
+    );
+    this.#lastDue = due;
+    this.#queue.push({ due, frame });
     this.pump();
   }
 
   /** Called by the other wire. Undefined means its end. */
-  private arrived(item: Frame | undefined): void {
-    if (this.over) return;
-    this.held.push(item);
-    this.release();
+  #arrived(item: Frame | undefined): void {
+    if (this.#over) return;
+    this.#held.push(item);
+    this.#release();
   }
 
-  private release(): void {
-    while (!this.over && this.handlers !== undefined && this.held.length > 0) {
-      const item = this.held.shift();
+  #release(): void {
+    while (!this.#over && this.#handlers !== undefined && this.#held.length > 0) {
+      const item = this.#held.shift();
       if (item !== undefined) {
-        this.handlers.frame(item);
+        this.#handlers.frame(item);
         continue;
       }
-      this.over = true;
-      this.end();
-      this.handlers.end('lost', 'connection ended');
+      this.#over = true;
+      this.#end();
+      this.#handlers.end('lost', 'connection ended');
     }
   }
 }

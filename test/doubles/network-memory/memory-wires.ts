@@ -11,33 +11,33 @@ import type { DialResult, WirePair, Wires } from '../../../cluster/peer/wire.ts'
 import type { Host, Space } from './memory-space.ts';
 
 export class MemoryWires implements Wires {
-  private readonly host: Host;
-  private readonly space: Space;
-  private readonly attempts = new Set<() => void>();
+  readonly #host: Host;
+  readonly #space: Space;
+  readonly #attempts = new Set<() => void>();
 
   constructor(host: Host, space: Space) {
-    this.host = host;
-    this.space = space;
+    this.#host = host;
+    this.#space = space;
   }
 
   get identity(): PeerIdentity {
-    return this.host.identity;
+    return this.#host.identity;
   }
 
   listen(onPair: (pair: WirePair) => void): Promise<PeerAddress> {
-    this.host.accept = onPair;
-    return Promise.resolve(this.host.address);
+    this.#host.accept = onPair;
+    return Promise.resolve(this.#host.address);
   }
 
   dial(target: PeerTarget, timeoutMs: number, done: (result: DialResult) => void): () => void {
     const late: DialResult = { type: 'unreachable', reason: 'no answer in time' };
-    return this.attempt<DialResult>(
+    return this.#attempt<DialResult>(
       target,
       timeoutMs,
       { late, refused: { type: 'refused' } },
       done,
       (there, answer) => {
-        const { identity } = this.host;
+        const { identity } = this.#host;
         const wrong = there.identity.cluster !== identity.cluster ? 'cluster' : undefined;
         const refusal = wrong ?? (dials(identity.run, there.identity.run) ? undefined : 'direction');
         if (refusal !== undefined) {
@@ -48,8 +48,8 @@ export class MemoryWires implements Wires {
           answer({ type: 'replaced' });
           return;
         }
-        const link = this.space.join(this.host, there);
-        const heartbeat = this.space.join(this.host, there);
+        const link = this.#space.join(this.#host, there);
+        const heartbeat = this.#space.join(this.#host, there);
         there.accept?.({ remote: identity, link: link.far, heartbeat: heartbeat.far });
         const pair = { remote: there.identity, link: link.near, heartbeat: heartbeat.near };
         answer({ type: 'up', pair }, () => {
@@ -61,22 +61,22 @@ export class MemoryWires implements Wires {
   }
 
   probe(target: PeerTarget, timeoutMs: number, done: (result: ProbeResult) => void): () => void {
-    return this.attempt<ProbeResult>(
+    return this.#attempt<ProbeResult>(
       target,
       timeoutMs,
       { late: 'no-answer', refused: 'refused' },
       done,
       (there, answer) => {
         const { cluster, run } = there.identity;
-        if (cluster !== this.host.identity.cluster) answer('no-answer');
+        if (cluster !== this.#host.identity.cluster) answer('no-answer');
         else answer(run === target.run ? 'connected' : 'replaced');
       },
     );
   }
 
   close(): Promise<void> {
-    this.host.accept = undefined;
-    for (const cancel of [...this.attempts]) cancel();
+    this.#host.accept = undefined;
+    for (const cancel of [...this.#attempts]) cancel();
     return Promise.resolve();
   }
 
@@ -84,28 +84,29 @@ export class MemoryWires implements Wires {
    * Travels to the target, runs `arrive` in its process, and travels back. `undo` runs if the dialler no
    * longer waits for the answer.
    */
-  private attempt<Result>(
+  #attempt<Result>(
     target: PeerTarget,
     timeoutMs: number,
     { late, refused }: { readonly late: Result; readonly refused: Result },
     done: (result: Result) => void,
     arrive: (there: Host, answer: (result: Result, undo?: () => void) => void) => void,
   ): () => void {
-    const { space, host } = this;
+    const space = this.#space;
+    const host = this.#host;
     let over = false;
     let undone: (() => void) | undefined;
     const cancel = (): void => {
       if (over) return;
       over = true;
       cancelDeadline();
-      this.attempts.delete(cancel);
+      this.#attempts.delete(cancel);
       undone?.();
     };
     const cancelDeadline = host.clock.after(timeoutMs, () => {
       cancel();
       done(late);
     });
-    this.attempts.add(cancel);
+    this.#attempts.add(cancel);
     const finish = (result: Result): void => {
       if (over) return;
       undone = undefined;

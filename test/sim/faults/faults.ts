@@ -34,33 +34,33 @@ const LOOK_MS = 50;
 const OPERATOR_MS = 500;
 
 export class Faults {
-  private readonly options: FaultsOptions;
-  private readonly random: Random;
-  private over = false;
-  private readonly mending = new Set<() => void>();
+  readonly #options: FaultsOptions;
+  readonly #random: Random;
+  #over = false;
+  readonly #mending = new Set<() => void>();
   /** Those of which commits were lost. */
   readonly lossyDocuments = new Set<string>();
 
   constructor(options: FaultsOptions) {
-    this.options = options;
-    this.random = options.world.random('faults');
+    this.#options = options;
+    this.#random = options.world.random('faults');
   }
 
   schedule(): void {
-    const { world, fromMs, toMs, everyMs } = this.options;
+    const { world, fromMs, toMs, everyMs } = this.#options;
     for (let at = fromMs; ; ) {
-      at += -Math.log(1 - this.random()) * everyMs;
+      at += -Math.log(1 - this.#random()) * everyMs;
       if (at >= toMs) break;
-      const kind = this.kind();
-      world.scheduler.after(at, () => this.strike(kind));
+      const kind = this.#kind();
+      world.scheduler.after(at, () => this.#strike(kind));
     }
-    world.scheduler.after(toMs, () => this.mendAll());
+    world.scheduler.after(toMs, () => this.#mendAll());
   }
 
-  private kind(): FaultKind {
-    const kinds = this.options.lossy ? [...KINDS, LOSSY] : KINDS;
+  #kind(): FaultKind {
+    const kinds = this.#options.lossy ? [...KINDS, LOSSY] : KINDS;
     const total = kinds.reduce((sum, { weight }) => sum + weight, 0);
-    let dice = this.random() * total;
+    let dice = this.#random() * total;
     for (const kind of kinds) {
       if (dice < kind.weight) return kind;
       dice -= kind.weight;
@@ -68,9 +68,9 @@ export class Faults {
     throw new Error('no kind of fault');
   }
 
-  private strike(kind: FaultKind): void {
-    const { world } = this.options;
-    const told = kind.strike(this, this.random);
+  #strike(kind: FaultKind): void {
+    const { world } = this.#options;
+    const told = kind.strike(this, this.#random);
     if (told === undefined) return;
     world.count(`fault: ${kind.name}`);
     world.trace.line(() => `*** ${kind.name}: ${told}`);
@@ -84,9 +84,9 @@ export class Faults {
       const hook = log.hook(moment === 'behind its next write' ? 'written' : 'begins', (session) => {
         if (session.node !== node.name) return;
         hook.end();
-        const afterMs = moment === 'around its next write' ? this.random() * 2 * delays.database[1] : 0;
+        const afterMs = moment === 'around its next write' ? this.#random() * 2 * delays.database[1] : 0;
         scheduler.after(afterMs, () => {
-          if (!this.over) strike(session.slot);
+          if (!this.#over) strike(session.slot);
         });
       });
       scheduler.after(ARMED_MS, hook.end);
@@ -105,7 +105,7 @@ export class Faults {
     const left = [...nodes];
     let current: SimNode | undefined;
     const stop = this.world.scheduler.every(LOOK_MS, () => {
-      if (this.over) stop();
+      if (this.#over) stop();
       else if (current === undefined || isOver(current)) {
         current = left.shift();
         if (current === undefined) stop();
@@ -115,19 +115,19 @@ export class Faults {
   }
 
   get world(): World {
-    return this.options.world;
+    return this.#options.world;
   }
 
   get nodes(): readonly SimNode[] {
-    return this.options.nodes;
+    return this.#options.nodes;
   }
 
   get clients(): readonly SimClient[] {
-    return this.options.clients;
+    return this.#options.clients;
   }
 
   pick<T>(all: readonly T[]): T {
-    const one = all[Math.floor(this.random() * all.length)];
+    const one = all[Math.floor(this.#random() * all.length)];
     if (one === undefined) throw new Error('nothing to pick from');
     return one;
   }
@@ -141,34 +141,34 @@ export class Faults {
 
   shuffled<T>(all: readonly T[]): readonly T[] {
     return all
-      .map((one) => [this.random(), one] as const)
+      .map((one) => [this.#random(), one] as const)
       .sort(([a], [b]) => a - b)
       .map(([, one]) => one);
   }
 
   /** Mostly short, now and then long. */
   duration(least: number, most: number): number {
-    const share = this.random();
+    const share = this.#random();
     return least + (most - least) * share * share;
   }
 
   /** Undoes it after a while, or when the time of faults is over. */
   readonly mend = (afterMs: number, undo: () => void): void => {
-    if (this.over) {
+    if (this.#over) {
       undo();
       return;
     }
     const once = (): void => {
-      if (this.mending.delete(once)) undo();
+      if (this.#mending.delete(once)) undo();
     };
-    this.mending.add(once);
-    this.options.world.scheduler.after(afterMs, once);
+    this.#mending.add(once);
+    this.#options.world.scheduler.after(afterMs, once);
   };
 
-  private mendAll(): void {
-    const { world, nodes } = this.options;
-    this.over = true;
-    for (const undo of [...this.mending]) undo();
+  #mendAll(): void {
+    const { world, nodes } = this.#options;
+    this.#over = true;
+    for (const undo of [...this.#mending]) undo();
     world.fabric.healAll();
     world.redis.setAway(undefined);
     world.poison.clear();
