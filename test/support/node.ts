@@ -27,6 +27,8 @@ export interface TestNodeOptions {
   readonly workerModule?: URL;
   /** Of a node that has stopped, to start again where it was. Default: a free one. */
   readonly port?: number;
+  /** Is given each log line of `warn` and above, parsed. */
+  readonly onLogLine?: (line: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Starts a node; what the log would say at `warn` goes to stderr where TROUPE_TEST_LOG is set. */
@@ -48,7 +50,11 @@ export async function startTestNode(
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
     storage: { ...options.storage, url: storageUrl },
   });
-  const log = pino({ level: process.env.TROUPE_TEST_LOG ?? 'silent' }, pino.destination(2));
+  const { onLogLine } = options;
+  const log =
+    onLogLine === undefined
+      ? pino({ level: process.env.TROUPE_TEST_LOG ?? 'silent' }, pino.destination(2))
+      : pino({ level: 'warn' }, { write: (line: string) => onLogLine(JSON.parse(line)) });
   node = await startNode(config, {
     log,
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
