@@ -23,7 +23,7 @@ export function checkMsgpack(frame: Uint8Array, depth: number): MsgpackFindings 
   return walk;
 }
 
-/** A walk that stands at `at`. What it has found so far is in its other fields. */
+/** A walk that stands at `at`. Its other fields have its findings so far. */
 export class MsgpackWalk implements MsgpackFindings {
   at = 0;
   protoKey = false;

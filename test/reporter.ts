@@ -1,5 +1,5 @@
-// Prints the output of `npm test`: node's own report, and after it one paragraph for each test that failed, so that
-// the failures and their reasons are the last lines on the screen.
+// Prints the output of `npm test`: node's own report, and after it one paragraph for each failed test, so
+// that the failures and their reasons are the last lines on the screen.
 import { relative } from 'node:path';
 import { Readable } from 'node:stream';
 import type { TestEvent } from 'node:test/reporters';
@@ -19,7 +19,10 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
   if (failed.length > 0) yield `\nFailed: ${failed.length}\n\n${failed.join('\n\n')}\n`;
 }
 
-/** Its file, its name and its message. A test that failed only because of a test within it has none of its own. */
+/**
+ * The file, name and message of a failed test. A test that failed only because of a test within it has no
+ * message of its own.
+ */
 function failureIn(event: TestEvent): string | undefined {
   if (event.type !== 'test:fail') return undefined;
   const { name, file, todo, details } = event.data;

@@ -17,13 +17,13 @@ import { memoryDirectory } from './support/memory.ts';
 import { startTestPostgres } from './support/postgres.ts';
 import { type Requirement, requirementsOf } from './support/requirements.ts';
 
-/** A process of one file, or of the files of a folder, that takes longer hangs, and fails by this. */
+/** A process of one file, or of the files of a folder, that takes longer than this hangs, and fails. */
 const TIMEOUT_MS = 900_000;
 const FULL_TIMEOUT_MS = 1_800_000;
 
 /**
- * Files and folders that take longest first, so that none is left to run alone at the end. Those that wait alternate
- * with those that keep the processors busy.
+ * The slowest files and folders start first, so that none of them runs alone at the end. Those that wait
+ * alternate with those that keep the processors busy.
  */
 const SLOW = [
   'sim/',
@@ -46,8 +46,8 @@ const SLOW = [
 const PURE = ['config/', 'kinds/', 'protocol/'];
 
 /**
- * Folders whose files have a process each. Their tests start processes of their own and wait for them. The files of
- * every other folder run one after the other in one process, where all tests run: a process of its own costs a file more
+ * Folders whose files have a process each. Their tests start processes of their own and wait for them. The
+ * files of every other folder run one after the other in one process: a process of its own costs a file more
  * than most of its tests take.
  */
 const APART = ['chaos', 'cli', 'package', 'sim'];
@@ -69,7 +69,7 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const { ready, lacking } = await findRequirements(files);
   if (ready.length === 0) return 1;
-  // Times the number of runs of a test of properties.
+  // Multiplies the number of runs of property tests.
   if (full) process.env.FUZZ_RUNS ??= FULL_FUZZ_RUNS;
   const memory = memoryDirectory();
   if (memory !== undefined) process.env.TMPDIR = memory;
@@ -92,8 +92,8 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 /**
- * Finds or brings the programs that the tests need. Files whose programs are missing are not run: a line tells which
- * program, and is printed now and at the end.
+ * Finds or installs the programs that the tests need. Files whose programs are missing are not run: a line
+ * names the program, and is printed now and at the end.
  */
 async function findRequirements(
   files: readonly string[],
@@ -124,7 +124,7 @@ function findTests(patterns: readonly string[], full: boolean): string[] {
     .map((name) => join(here, name));
 }
 
-/** A compiled test whose source has gone is a left-over of an earlier build. */
+/** A compiled test whose source has gone is left over from an earlier build. */
 function sourceOf(name: string): string {
   return join(packageDirectory(), 'test', name.replace(/\.js$/, '.ts'));
 }
@@ -134,7 +134,10 @@ function needsPostgres(file: string): boolean {
   return !PURE.some((prefix) => name.startsWith(prefix));
 }
 
-/** Gives `use` the modules to run: a folder's are imported by one, in the place of the first, but for those of APART. */
+/**
+ * Calls `use` with the modules to run. The files of a folder are imported by one module in the place of the
+ * first, except in the folders of APART.
+ */
 async function together<T>(
   files: readonly string[],
   use: (modules: readonly string[]) => Promise<T>,
@@ -158,11 +161,11 @@ async function together<T>(
   }
 }
 
-/** In the order of `files`. */
+/** Runs the files in their order. */
 async function runTests(files: readonly string[], timeoutMs: number): Promise<number> {
   const ended = new AbortController();
   const end = (): void => ended.abort();
-  // Each file under way listens to it.
+  // Each running file listens to the signal.
   setMaxListeners(0, ended.signal);
   process.on('SIGINT', end);
   process.on('SIGTERM', end);

@@ -4,7 +4,7 @@
 // cluster's name, or because only one end uses a secret, says hello first, so that the log of a wrongly
 // configured node can name the other end.
 //
-// What is protected, and what is not:
+// The protection that each setting gives:
 // - With a shared secret both ends prove that they know it (HMAC-SHA256 over both hellos, so over both
 //   nonces, names, run ids and the purpose, by role). The secret never crosses the wire, and a listener
 //   proves nothing to a dialler that has not proved itself. This authenticates the ends at the time of

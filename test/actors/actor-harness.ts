@@ -1,5 +1,5 @@
-// One document's actor without a host: the log, the store's answers and what is durable are in the
-// test's hands, and so is each tick of presence. Everything happens within the calls made here.
+// One document's actor without a host. The test controls the log, the store's answers, durability and each
+// tick of presence. Everything happens within the calls made here.
 import { doSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import { type ActorLimits, DocumentActor } from '../../actors/document/actor.ts';
 import { REMEMBERED_SEQS } from '../../actors/document/client-memory.ts';
@@ -36,15 +36,15 @@ const LIMITS = { ...HOST_LIMITS.actor, receiveBytes: 16 * 1024, residentOps: 16 
 export class ActorHarness {
   readonly actor: DocumentActor;
   readonly log: StoredDelta[] = [];
-  /** What it told its links since it was taken last. */
+  /** The messages to the links since they were taken last. */
   #got: ToGateway[] = [];
   #questions: (() => void)[] = [];
   #loaded: Document | undefined;
-  /** Whether the document is there to be loaded, or made. */
+  /** True if the document can be loaded or made. */
   exists = true;
-  /** Whether the store is out of reach of who loads it. */
+  /** True if the store cannot be reached when the document is loaded. */
   unavailable = false;
-  /** Snapshots that it asked for. */
+  /** The snapshots that the actor has asked for. */
   readonly folds: {
     readonly version: number;
     readonly made: MadeSnapshot | undefined;
@@ -131,7 +131,7 @@ export class ActorHarness {
     return this.#loaded;
   }
 
-  /** Over link 0 unless told otherwise, as client `client-<subscriptionId>`. */
+  /** Opens over link 0 by default, as client `client-<subscriptionId>`. */
   open(subscriptionId: number, request: Partial<OpenRequest> = {}, link = 0, channelId = 1): void {
     const client = `client-${subscriptionId}`;
     this.actor.handle(link, [
@@ -143,7 +143,7 @@ export class ActorHarness {
     this.#answer();
   }
 
-  /** As a host does with an open over a channel that it does not know yet. */
+  /** Opens as a host does over a channel that it does not know yet. */
   openOnNewChannel(subscriptionId: number, request: Partial<OpenRequest> = {}, link = 0): void {
     const channelId = 100 + ++this.#chans;
     this.actor.channels.push({ link, channelId });
@@ -171,13 +171,13 @@ export class ActorHarness {
     this.#answer();
   }
 
-  /** Everything logged is durable. */
+  /** Makes everything in the log durable. */
   commit(): void {
     this.actor.durableTo(this.log.length);
     this.#answer();
   }
 
-  /** `count` edits of one subscriber, each durable; they are far more than one frame takes. */
+  /** Writes `count` edits of one subscriber, each durable. They are far more than one frame holds. */
   write(subscriptionId: number, count: number): void {
     for (let seq = 1; seq <= count; seq++) {
       this.submit(subscriptionId, seq, `edit ${seq} `.repeat(4));
@@ -185,14 +185,14 @@ export class ActorHarness {
     }
   }
 
-  /** What was told since the last call. */
+  /** Takes the messages since the last call. */
   taken(): readonly ToGateway[] {
     const got = this.#got;
     this.#got = [];
     return got;
   }
 
-  /** All ticks of presence that are due: what the links are told to tell everyone. */
+  /** Runs the tick of presence that is due. Returns the states that the links are to tell. */
   tick(): Record<string, unknown> {
     const before = this.taken();
     const all: Record<string, unknown> = {};
@@ -224,7 +224,7 @@ export function lastOpened(
   return found;
 }
 
-/** What a client knows of the others' presence after these frames. */
+/** The presence of the others that a client knows after these frames. */
 export function presenceIn(
   frames: readonly Uint8Array[],
   known: Record<string, unknown> = {},

@@ -1,4 +1,4 @@
-// PRES: what a reader that is being caught up hears of the others' presence, and what it costs them.
+// PRES: the presence that a reader hears while it is being caught up, and what the wait costs the document.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GONE_KEPT } from '../../actors/document/presence.ts';
@@ -19,7 +19,7 @@ function longDocument(): ActorHarness {
   return harness;
 }
 
-/** Pulls until the subscription has joined; what its client was sent meanwhile. */
+/** Pulls until the subscription has joined. Returns the frames that its client was sent meanwhile. */
 function pullAll(harness: ActorHarness, subscriptionId: number): Uint8Array[] {
   const frames: Uint8Array[] = [];
   for (let chunks = 0; chunks < 100; chunks++) {
@@ -48,7 +48,7 @@ test('PRES-3 while one reader never pulls, a join tells the others nothing that 
   assert.deepEqual(harness.tick(), {});
 });
 
-test('PRES-3 PRES-4 who was caught up in chunks hears at the end what it missed, and that alone', () => {
+test('PRES-3 PRES-4 a client that was caught up in chunks hears at the end the states that it missed, and only these', () => {
   const harness = longDocument();
   harness.open(5);
   harness.presence(5, 'still');
@@ -64,7 +64,7 @@ test('PRES-3 PRES-4 who was caught up in chunks hears at the end what it missed,
   assert.deepEqual(harness.tick(), {}, 'nobody else is told again');
 });
 
-test('PRES-3 who opens again and is caught up in chunks misses no presence', () => {
+test('PRES-3 a client that opens again and is caught up in chunks misses no presence', () => {
   const harness = longDocument();
   harness.open(30, { ...SINCE_0, client: 'client-2', replaces: 2 });
   assert.ok(!isComplete(lastOpened(harness.taken(), 30)));
@@ -73,7 +73,7 @@ test('PRES-3 who opens again and is caught up in chunks misses no presence', () 
   assert.deepEqual(presenceIn(pullAll(harness, 30)), { 'client-1': 'new' });
 });
 
-test('PRES-3 who opens again anew in the midst of it is told by that open', () => {
+test('PRES-3 a client that opens again while it is caught up is told by that open', () => {
   const harness = longDocument();
   harness.open(30, { ...SINCE_0, client: 'client-2', replaces: 2 });
   harness.presence(1, 'new');
@@ -85,7 +85,7 @@ test('PRES-3 who opens again anew in the midst of it is told by that open', () =
   assert.deepEqual(presenceIn(opened[3]), { 'client-1': 'new' });
 });
 
-test('PRES-3 who resumes hears all states, in chunks or at once, and who has gone since', () => {
+test('PRES-3 a client that resumes hears all states, in chunks or at once, and which clients have gone since', () => {
   for (const since of [0, 200]) {
     const harness = longDocument();
     harness.open(3, { since, history: HISTORY, resume: true });
@@ -112,7 +112,7 @@ test('PRES-2 PRES-3 an `opened` that waits for the store shows the presence of w
   }
 });
 
-test('PRES-4 who was shown more clients that have gone since than are remembered opens afresh', () => {
+test('PRES-4 a client that was shown more clients that have gone since than are remembered opens afresh', () => {
   for (const [gone, ends] of [
     [GONE_KEPT, false],
     [GONE_KEPT + 1, true],
@@ -139,7 +139,7 @@ test('PRES-4 who was shown more clients that have gone since than are remembered
         break;
       }
     }
-    // With nobody behind there is nothing to remember.
+    // The actor remembers nothing while no reader is behind.
     harness.open(4, SINCE_0);
     harness.taken();
     assert.ok(pullAll(harness, 4).length > 0);

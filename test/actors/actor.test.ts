@@ -1,5 +1,5 @@
-// A document's actor: acks while a client is caught up, channels that nobody is on, and what it
-// remembers of its clients.
+// A document's actor: acks while a client is caught up, channels without a subscriber, and the actor's memory
+// of clients.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KEPT_CLIENTS } from '../../actors/document/document.ts';
@@ -75,7 +75,8 @@ test('a gateway that resumes what its client has left for another does not take 
   const closed = () => harness.taken().flatMap((m) => (m[0] === CLOSED ? [m[1]] : []));
   harness.open(1, { client, askedAt: 2000 }, 1, 11);
   harness.taken();
-  // What the client has opened at this owner is the newer one, whatever the clocks of the gateways say.
+  // The subscription that the client has opened at this owner counts as the newer one, whatever the gateways'
+  // clocks say.
   harness.open(2, { ...again, askedAt: 1000 }, 2, 12);
   assert.deepEqual(harness.taken(), [[CLOSED, 12, 2, 'replaced']], 'the socket it had before is told');
   harness.open(3, { ...again, askedAt: 3000 }, 3, 13);
@@ -83,12 +84,12 @@ test('a gateway that resumes what its client has left for another does not take 
   // The same socket, over a new connection between the nodes.
   harness.open(4, { ...again, askedAt: 2000 }, 1, 14);
   assert.deepEqual(closed(), [11]);
-  // Of two that gateways have brought along the clocks decide.
+  // Of two subscriptions that gateways have brought along, the later by the clocks counts.
   harness.open(5, { ...again, askedAt: 1000 }, 2, 15);
   assert.deepEqual(closed(), [15]);
   harness.open(6, { ...again, askedAt: 3000 }, 3, 16);
   assert.deepEqual(closed(), [14]);
-  // The client itself may always ask.
+  // An open of the client itself always succeeds.
   harness.open(7, { client, askedAt: 1000 }, 2, 17);
   assert.deepEqual(closed(), [16]);
 });
@@ -118,7 +119,7 @@ test('ONCE-1 of clients that are away so many are remembered, and those forgotte
   }
   harness.taken();
   const { length } = harness.log;
-  // The oldest, and the latest.
+  // The oldest client, and the latest.
   for (const subscriptionId of [2, total]) {
     harness.open(subscriptionId, { since: length, history: HISTORY });
     harness.submit(subscriptionId, 1, 'x');
@@ -131,7 +132,7 @@ test('ONCE-1 of clients that are away so many are remembered, and those forgotte
   assert.equal(harness.log.length, length, 'nothing commits twice');
 });
 
-test('ONCE-1 who is here, and what is not durable, is never forgotten', () => {
+test('ONCE-1 present clients, and patches that are not durable, are never forgotten', () => {
   const harness = new ActorHarness();
   harness.open(1);
   harness.submit(1, 1, 'first of all');
@@ -141,11 +142,11 @@ test('ONCE-1 who is here, and what is not durable, is never forgotten', () => {
     harness.open(subscriptionId);
     harness.submit(subscriptionId, 1, 'x');
     harness.close(subscriptionId);
-    // Nothing past the first is durable yet.
+    // Nothing after the first is durable yet.
     harness.actor.durableTo(1);
   }
   assert.equal(harness.document.rememberedClients, total);
-  // Looked through again when as many new ones have come.
+  // The memory is looked through again after as many new clients.
   for (let subscriptionId = total + 1; subscriptionId <= total + KEPT_CLIENTS; subscriptionId++) {
     harness.open(subscriptionId);
     harness.submit(subscriptionId, 1, 'x');
@@ -158,7 +159,7 @@ test('ONCE-1 who is here, and what is not durable, is never forgotten', () => {
   assert.equal(harness.document.lastSeqAt('client-2', total), undefined, 'only the log knows');
 });
 
-test('what was refused by the store sends everybody to open again', () => {
+test('a patch that the store refused makes every client open again', () => {
   const harness = new ActorHarness();
   harness.open(1);
   harness.submit(1, 1, 'x');
@@ -167,7 +168,7 @@ test('what was refused by the store sends everybody to open again', () => {
   assert.ok(!tags(harness.taken()).includes(COMMIT));
 });
 
-test('OPEN-6 ORDER-1 who opens a large document while it is edited gets the last snapshot and what followed', () => {
+test('OPEN-6 ORDER-1 a client that opens a large document while it is edited gets the last snapshot and the patches since', () => {
   const harness = new ActorHarness({ receiveBytes: 1024 * 1024, residentOps: 1000 });
   harness.open(1);
   harness.submit(1, 1, 'a'.repeat(100_000));
@@ -200,7 +201,8 @@ test('OPEN-6 ORDER-1 who opens a large document while it is edited gets the last
     );
     assert.deepEqual([frames.length, version, own, complete], [2, 3, seqs, true]);
   }
-  // Past an eighth of its size the rest would cost its readers more than a snapshot costs here.
+  // If the patches since exceed an eighth of the document, they would cost readers more than a snapshot costs
+  // here.
   harness.submit(4, 4, 'd'.repeat(20_000));
   harness.commit();
   harness.open(5);

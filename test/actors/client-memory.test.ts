@@ -1,4 +1,4 @@
-// ONCE: what a document remembers of a client's seqs.
+// ONCE: a document's memory of a client's seqs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClientMemory, REMEMBERED_SEQS } from '../../actors/document/client-memory.ts';
@@ -20,7 +20,7 @@ test('ONCE-3 a seq below the highest that did not commit is used, one that was r
   assert.deepEqual(memory.answer(5), { type: 'burnt' });
 });
 
-test('ONCE-2 what is beyond the latest 64 only the log knows, and what the store recalls goes below', () => {
+test('ONCE-2 only the log knows the seqs beyond the latest 64, and the recalled seqs go below', () => {
   const memory = new ClientMemory(true);
   memory.committed(900, 5000);
   const pairs = Array.from({ length: REMEMBERED_SEQS }, (_, i) => [890 - i, 4000 - i] as const);

@@ -1,4 +1,5 @@
-// When commits may begin: at once up to a rate, and above it as seldom as keeps to that rate.
+// The times at which commits may begin: at once up to a rate, and above it just seldom enough to keep the
+// rate.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CommitBudget } from '../../actors/commit-budget.ts';
@@ -7,7 +8,10 @@ function bench(perSecond: number) {
   let ms = 0;
   const budget = new CommitBudget(perSecond, { now: () => ms });
   return {
-    /** Edits come at these times. Edits that come while others are gathered go with those. Times of the commits. */
+    /**
+     * Edits come at `times`; edits that come while others are gathered commit with them. Returns the times of
+     * the commits.
+     */
     commits(times: readonly number[]): number[] {
       const begun: number[] = [];
       for (const time of times) {

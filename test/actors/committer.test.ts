@@ -1,4 +1,4 @@
-// Which rows a batch of the group commit takes, and in which order.
+// The rows that a batch of the group commit takes, and their order.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Committer } from '../../actors/committer.ts';
@@ -63,7 +63,7 @@ class Bench {
     this.committer.enqueue({ durableTo: () => undefined, refusedByStore: () => assert.fail() }, row);
   }
 
-  /** The batch under way takes so long, and commits; the next one begins. */
+  /** The batch under way commits after `ms`, and the next one begins. */
   async commit(ms: number): Promise<void> {
     await Promise.resolve();
     this.now += ms;

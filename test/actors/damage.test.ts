@@ -1,4 +1,4 @@
-// A host whose store gives it the bytes of a document damaged, or refuses to give them.
+// A host whose store returns damaged bytes of a document, or refuses to return them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OPEN_FAILED, OPENED } from '../../actors/link/link-messages.ts';

@@ -1,5 +1,5 @@
-// A host when something goes wrong at one document: the log stays whole, nobody is left without an
-// answer, and its neighbours go on.
+// A host when one document fails: the log stays whole, every message is answered, and the other documents go
+// on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Clock, systemClock } from '../../actors/clock.ts';
@@ -25,13 +25,13 @@ import { frameMessage, gate, HOST_LIMITS, startHost, withStore } from './host-ha
 
 const DOC = 'acme/plan';
 
-/** Such a session takes nothing over. */
+/** The id of a session that takes no shards over. */
 const NO_SESSION = 999_999;
 
 const historyIn = (messages: readonly ToGateway[]): string =>
   messages.flatMap((m) => (m[0] === OPENED ? [m[5]] : []))[0] ?? '';
 
-test('ORDER-1 what follows a patch that the store refuses is not committed without it', async (t) => {
+test('ORDER-1 patches behind one that the store refuses are not committed without it', async (t) => {
   const database = createMemoryDatabase();
   const host = await startHost(database);
   t.after(() => host.host.dispose());
@@ -69,11 +69,11 @@ test('a document that fails while its patches are on their way takes no other do
   await host.idle();
   host.submit(1, 1, -1, [{ insert: 'a' }]);
   await host.idle();
-  // No JSON: the document throws.
+  // The patch is no JSON, so the document throws.
   host.send([SUBMIT, 1, 1, 2, -1, jsonOp('{')]);
   await host.idle();
   assert.ok(host.got.some((m) => m[0] === RESET));
-  // What a gateway does then.
+  // A gateway now opens the document again.
   const request = { doc: DOC, client: 'client-1', user: 'u', role: 'owner', codec: JSON_FRAMES } as const;
   host.send([OPEN, 2, 2, request]);
   host.send([SUBMIT, 2, 2, 1, -1, jsonOp(JSON.stringify([{ insert: 'a' }]))]);
@@ -83,7 +83,7 @@ test('a document that fails while its patches are on their way takes no other do
   assert.deepEqual(host.lost, [], 'the worker goes on');
 });
 
-test('what throws when the store has answered drops that document alone', async (t) => {
+test('an exception after an answer of the store drops that document alone', async (t) => {
   const database = withStore(createMemoryDatabase(), (store) => ({
     history: async (...asked) =>
       (await store.history(...asked)).map((delta) => ({ ...delta, op: Buffer.from('no JSON') })),
@@ -107,7 +107,7 @@ test('what throws when the store has answered drops that document alone', async 
   );
 });
 
-test('PRES-4 who closes a document that has left memory is gone, also while the database is away', async (t) => {
+test('PRES-4 a client that closes a document that has left memory is gone, also while the database is away', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const database = createMemoryDatabase();
   const host = await startHost(database, { ...HOST_LIMITS, memoryBytes: 0 });
@@ -208,7 +208,7 @@ test('a load that the store answers late, when its actor has gone, leaves the pa
   t.after(() => host.host.dispose());
   host.open(1, DOC);
   await host.idle();
-  // Nobody takes it: its actor starts over here.
+  // No session takes the shard, so the document starts over here.
   await host.host.release([shardOf(DOC)], NO_SESSION);
   host.open(2, DOC);
   await host.idle();
@@ -268,7 +268,7 @@ test('a document whose handling throws three times is quarantined, and each time
   for (let time = 1; time <= 3; time++) {
     host.open(time, DOC);
     await host.idle();
-    // No JSON: the document throws.
+    // The patch is no JSON, so the document throws.
     host.send([SUBMIT, 1, time, 1, -1, jsonOp('{')]);
     await host.idle();
   }
@@ -299,7 +299,7 @@ test('patches of a document that has started over do not follow the hand-over of
   host.submit(1, 1, -1, [{ insert: 'a' }]);
   await host.idle();
   host.submit(1, 2, -1, [{ insert: 'b' }]);
-  // No JSON: the document throws, while one patch is on its way and one waits.
+  // The patch is no JSON, so the document throws, while one patch is on its way and one waits.
   host.send([SUBMIT, 1, 1, 3, -1, jsonOp('{')]);
   await host.idle();
   const other = memory.worker();
@@ -320,7 +320,7 @@ test('every request whose answer is dropped with the queue of a link that is too
   const host = await startHost(createMemoryDatabase(), { ...HOST_LIMITS, link });
   t.after(() => host.host.dispose());
   const channels = Array.from({ length: 20 }, (_, i) => 100 + i);
-  // None of them is open, so the answers are on channels that the host does not keep.
+  // None of them is open, so the answers go over channels that the host does not keep.
   for (const channelId of channels) host.send([SUBMIT, channelId, 1, 1, 0, jsonOp('[]')]);
   await host.idle();
   await host.turn();

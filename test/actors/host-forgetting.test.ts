@@ -1,4 +1,4 @@
-// OPEN-7 and ONCE-2 where retention has forgotten clients: nobody is told 0 who may have committed.
+// OPEN-7 and ONCE-2 where retention has forgotten clients: no client that may have committed is told 0.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OPENED, type ToGateway } from '../../actors/link/link-messages.ts';

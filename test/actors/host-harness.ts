@@ -1,4 +1,4 @@
-// A host on the memory store, in this thread, with a gateway's end of a link in the test's hands.
+// A host on the memory store, in this thread. The test controls the gateway's end of a link.
 import { type Clock, systemClock } from '../../actors/clock.ts';
 import { doSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import { Host, type HostLimits } from '../../actors/host/host.ts';
@@ -90,11 +90,11 @@ export interface Harness {
   backlog(): number;
 }
 
-/** Each subscription is client `client-<subscriptionId>`; one channel, number 1. */
+/** Starts a host. Each subscription is client `client-<subscriptionId>`, over channel 1. */
 export async function startHost(
   database: MemoryDatabase,
   limits: HostLimits = HOST_LIMITS,
-  /** What the thread has spent; by itself no work takes any time here, so that nothing waits for a turn. */
+  /** The time that the thread has spent. By default work takes no time, so no message waits for a turn. */
   spentMs: () => number = () => 0,
   clock: Clock = turnClock(),
   merge: (updates: readonly Uint8Array[]) => Promise<Uint8Array<ArrayBuffer>> = async (updates) =>
@@ -194,14 +194,14 @@ const openOf = (
   },
 ];
 
-/** A frame's message: the WebSocket header cut off. */
+/** The message of a frame, without the WebSocket header. */
 export function frameMessage(frame: Uint8Array): Record<string, unknown> {
   const length = (frame[1] ?? 0) & 0x7f;
   const start = length < 126 ? 2 : length === 126 ? 4 : 10;
   return JSON.parse(Buffer.from(frame.subarray(start)).toString('utf8')) as Record<string, unknown>;
 }
 
-/** Something that waits until it is opened. */
+/** A promise that waits until `open` is called. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {

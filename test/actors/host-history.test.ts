@@ -32,7 +32,7 @@ async function write(host: Harness, count: number): Promise<void> {
   host.got.length = 0;
 }
 
-/** The database, and how many patches each read of history asked for. */
+/** A database, and how many patches each read of history asked for. */
 function counted() {
   const reads: number[] = [];
   const database = withStore(createMemoryDatabase(), (store) => {

@@ -1,5 +1,6 @@
-// What a host says for good it says as the owner: not before the database has seen its session live since, and not
-// at all once it is fenced, whatever it believes itself. Found by the simulation with seed 6908.
+// A host gives final answers only as the owner: not before the database has seen its session live since the
+// request, and never once the session is fenced, even if the session does not know of the fence. Found by the
+// simulation with seed 6908.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import {
@@ -20,15 +21,15 @@ import { gate, type Harness, HOST_LIMITS, startHost, withStore } from './host-ha
 
 const DOC = 'acme/plan';
 
-/** [seq, code] of what was refused. */
+/** The refusals, as [seq, code]. */
 const refusals = (messages: readonly ToGateway[]): (readonly [number, string])[] =>
   messages.flatMap((m) => (m[0] === REFUSED ? [[m[3], m[4]] as const] : []));
 const historyIn = (messages: readonly ToGateway[]): string =>
   messages.flatMap((m) => (m[0] === OPENED ? [m[5]] : []))[0] ?? '';
 
 /**
- * The document is open for client 1, whose seqs 1 and 3 are versions 1 and 2, and for `others`. From then on each question
- * waits for its gate.
+ * The document is open for client 1, whose seqs 1 and 3 are versions 1 and 2, and for `others`. Afterwards
+ * each question whether the session lives waits for its gate.
  */
 async function withQuestions(t: TestContext, limits = HOST_LIMITS, others?: (host: Harness) => void) {
   const questions: ReturnType<typeof gate>[] = [];
@@ -68,7 +69,7 @@ test('ONCE-1 a patch is rejected only after the database has seen the session li
   await host.idle();
   assert.deepEqual(host.got, []);
   assert.equal(questions.length, 1, 'one question for all of a turn');
-  // Its answer may be older than this one.
+  // The answer of the first question may be older than this submit.
   host.submit(1, 6, 99, [{ insert: 'c' }]);
   await host.idle();
   questions[0]?.open();
@@ -95,7 +96,7 @@ test('a fenced session rejects nothing, and ends', async (t) => {
   assert.deepEqual(host.lost, ['fenced']);
 });
 
-test('ONCE-1 what its successor has committed is not rejected by a session that does not know yet that it is fenced', async (t) => {
+test('ONCE-1 a session that does not know yet that it is fenced rejects no patch that its successor has committed', async (t) => {
   const database = createMemoryDatabase();
   const control = database.control();
   const me = await control.openSession({ run: 'control', node: 'test', slot: -1 });
@@ -113,7 +114,7 @@ test('ONCE-1 what its successor has committed is not rejected by a session that 
   second.open(1, DOC);
   await write(second, 2, 1);
   await write(second, 3, 2);
-  // The answer is lost, and the client back at the first one, which has seen nothing of it.
+  // The answer is lost, and the client is back at the first host, which has seen nothing of the commit.
   first.got.length = 0;
   await write(first, 3, 2);
   assert.deepEqual(first.got, []);
@@ -207,7 +208,7 @@ test('an open that waits keeps neither what its client sent after it has left, n
     host.submit(1, seq, -1, [{ insert: 'a' }]);
     await host.idle();
   }
-  // Patches so old are fetched, where they have left memory: the answer comes in a chunk, not with the head.
+  // Such old patches have left memory and are fetched, so the answer comes in a chunk, not with the head.
   host.got.length = 0;
   host.open(23, DOC, { since: 2, history });
   await host.idle();
@@ -296,9 +297,9 @@ test('a rejection that waits holds up no hand-over, and is not told after it', a
   );
 });
 
-test('a submit at which its document fails is rejected after the database has seen the session live; what comes meanwhile is sent again', async (t) => {
+test('a submit at which its document fails is rejected after the database has seen the session live; submits that come meanwhile are sent again', async (t) => {
   const { host, questions } = await withQuestions(t);
-  // No JSON: the document throws.
+  // The patch is no JSON, so the document throws.
   host.send([SUBMIT, 1, 1, 4, -1, jsonOp('{')]);
   host.submit(1, 5, -1, [{ insert: 'c' }]);
   await host.idle();

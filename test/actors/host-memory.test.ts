@@ -1,4 +1,4 @@
-// Which documents a worker unloads where they take more memory than they may.
+// The documents that a worker unloads when they take more memory than allowed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonOp, SUBMIT } from '../../actors/link/link-messages.ts';
@@ -7,7 +7,10 @@ import { HOST_LIMITS, openOn, startHost, withStore } from './host-harness.ts';
 
 const KiB = 1024;
 
-/** Edits both documents, lets two sweeps pass, edits the small one, then the large one; returns whose were loaded then. */
+/**
+ * Edits both documents, lets two sweeps pass, and edits the small one and then the large one. Returns the
+ * documents that were loaded then.
+ */
 async function reloaded(
   mock: { enable(options: { apis: ['setInterval'] }): void; tick(ms: number): void },
   small: string,

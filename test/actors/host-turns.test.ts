@@ -1,4 +1,4 @@
-// A host whose work takes more time than a slice has: turns, their bounds, and what they leave in order.
+// A host whose work takes more time than a slice: turns, their bounds, and the order of messages.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -19,7 +19,7 @@ const edit = (text: string): string => JSON.stringify([{ insert: text }]);
 const versions = (got: readonly ToGateway[], channelId: number): number[] =>
   got.flatMap((m) => (m[0] === COMMIT && m[1] === channelId ? [m[2]] : []));
 
-/** Each reading of the thread's time is `ms` after the last: so much each message costs. */
+/** Each reading of the thread's time is `ms` after the last, so each message costs that much. */
 function costing(): { ms: number; readonly spentMs: () => number } {
   let now = 0;
   const cost = {
@@ -32,7 +32,10 @@ function costing(): { ms: number; readonly spentMs: () => number } {
   return cost;
 }
 
-/** Turns of the event loop, until it is so. Between costly patches the thread rests by the clock. */
+/**
+ * Runs turns of the event loop until the condition holds. Between costly patches the thread rests by the
+ * clock.
+ */
 async function until(host: Harness, holds: () => boolean): Promise<void> {
   for (let turn = 0; turn < 50_000 && !holds(); turn++)
     await (turn % 10 === 9 ? new Promise((resolve) => setTimeout(resolve, 1)) : host.turn());
@@ -65,7 +68,7 @@ test('a document gets its turn between two costly patches of another, and both k
   );
 });
 
-test('SUBMIT-10 what waits for its turn is bounded for each document, and its clients are told so', async (t) => {
+test('SUBMIT-10 the messages that wait for a turn are bounded for each document, and its clients are told so', async (t) => {
   const cost = costing();
   const limits = {
     ...HOST_LIMITS,
@@ -100,7 +103,7 @@ test('a link counts a message as handled when its document has had its turn', as
   await host.turn();
   assert.ok(host.backlog() > 20, `${host.backlog()} are not handled`);
   await until(host, () => versions(host.got, 1).at(-1) === 30);
-  // Told with what goes the other way.
+  // The credits are told with the messages of the other direction.
   assert.ok(host.backlog() <= 20, `${host.backlog()} are not handled`);
 });
 

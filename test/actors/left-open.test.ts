@@ -1,4 +1,4 @@
-// Seqs left open at the owner: what is on its way behind a refused submit is refused as well.
+// Seqs left open at the owner: submits on their way behind a refused submit are refused as well.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LeftOpen, MOST_LEFT_OPEN } from '../../actors/link/left-open.ts';
@@ -50,7 +50,7 @@ test('SUBMIT-16 submits behind one that found the mailbox full are turned away, 
     1,
     { doc: DOC, client: 'client-1', user: 'u', role: 'owner', codec: JSON_FRAMES },
   ]);
-  // It is still being loaded.
+  // The document is still being loaded.
   actor.handle(0, submit(1, 'a'));
   actor.handle(0, submit(2, 'b'.repeat(800)));
   actor.handle(0, submit(3, 'c'));

@@ -1,4 +1,4 @@
-// A link end: order, credits, and refusing at the door.
+// One end of a link: order, credits, and refusals when it is full.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../actors/clock.ts';
@@ -53,7 +53,7 @@ test('past its window a link keeps the rest, past its queue it refuses; credits 
   assert.equal(a.backlog, 0);
 });
 
-test('the same in bytes; what is larger than the window has its turn', async () => {
+test('the same in bytes; a message that is larger than the window has its turn', async () => {
   const { near, far } = loopback();
   const got: number[] = [];
   const batches: number[] = [];
@@ -89,7 +89,7 @@ test('the same in bytes; what is larger than the window has its turn', async () 
   assert.deepEqual(batches.slice(-3), [1, 1, 1], 'a large one waits for its turn');
 });
 
-test('what may not be refused and waits for long is an overflow, told once; what is dropped is not sent', async () => {
+test('too many waiting messages that may not be refused are an overflow, told once; dropped messages are not sent', async () => {
   const { near, far } = loopback();
   const got: number[] = [];
   let overflows = 0;

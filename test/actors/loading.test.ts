@@ -1,5 +1,5 @@
-// How a host brings many documents into memory at once, as after a takeover: in few statements, those first
-// for which somebody waits with an edit, and none through another's fault.
+// A host brings many documents into memory at once, as after a takeover: in few statements, documents with a
+// waiting edit first, and none fails through the fault of another.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Clock, systemClock } from '../../actors/clock.ts';
@@ -22,7 +22,7 @@ import { gate, type Harness, startHost, withStore } from './host-harness.ts';
 const nameOf = (channelId: number): string => `acme/plan-${channelId}`;
 const edit = (text: string): string => JSON.stringify([{ insert: text }]);
 
-/** Each document over a channel of its own, by which answers are told apart. */
+/** Opens each document over a channel of its own, which identifies the answers. */
 function open(host: Harness, channelId: number, kind?: 'rich-text' | 'yjs'): void {
   const request = {
     doc: nameOf(channelId),
@@ -43,7 +43,7 @@ const openedOf = (messages: readonly ToGateway[]): number[] =>
 
 const chans = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
 
-/** A database that has so many documents of one patch, by a host that is gone; ids by channel. */
+/** A database with `count` documents of one patch each, written by a host that has ended. Ids by channel. */
 async function withDocuments(count: number): Promise<{ database: MemoryDatabase; ids: Map<number, number> }> {
   const database = createMemoryDatabase();
   const control = database.control();
@@ -70,7 +70,7 @@ interface Asked {
   readonly calls: string[];
 }
 
-/** Notes what the host's store is asked for, and lets `change` answer. */
+/** Notes the calls of the host's store, and lets `change` answer them. */
 function watched(
   database: MemoryDatabase,
   change: (store: WorkerStore) => Partial<WorkerStore> = () => ({}),
@@ -135,7 +135,7 @@ test('after a takeover documents are read by hundreds, those with waiting edits 
   for (const channelId of urgent) host.send([SUBMIT, channelId, 1, 2, -1, jsonOp(edit('more'))]);
   await host.idle();
   held.open();
-  // The host rests while it opens so many.
+  // The host rests between slices while it opens so many documents.
   await until(() => openedOf(host.got).length >= COUNT);
   await host.idle();
   assert.deepEqual(
@@ -170,7 +170,7 @@ test('a document that is opened alone is read at once, by the statements that na
   assert.deepEqual(asked.calls, ['find', 'load', 'find', 'find', 'load', 'load']);
 });
 
-test('of many documents the one that is broken fails alone; new and missing ones come among them', async (t) => {
+test('a broken document among many fails alone; new and missing ones come among them', async (t) => {
   const COUNT = 60;
   const before = await withDocuments(COUNT);
   const [gap, strange] = [before.ids.get(40) ?? 0, nameOf(50).split('/')[1]];
@@ -269,7 +269,7 @@ test('a document that has started over while many were read is not told twice, n
   for (const channelId of chans(COUNT)) open(host, channelId);
   await host.idle();
   assert.ok(asked.calls.includes('findAll'));
-  // Nobody takes it: its actor starts over here.
+  // No session takes the shard, so the document starts over here.
   await host.host.release([shardOf(nameOf(30))], 999_999);
   held = false;
   host.send([
@@ -305,7 +305,7 @@ test('many documents do not wait for the one whose last patches are still on the
   await host.idle();
   host.send([SUBMIT, 30, 1, 2, -1, jsonOp(edit('more'))]);
   await host.idle();
-  // No JSON: the document throws, and starts over while a patch of it is on its way.
+  // The patch is no JSON, so the document throws and starts over while one of its patches is on its way.
   host.send([SUBMIT, 30, 1, 3, -1, jsonOp('{')]);
   await host.idle();
   host.got.length = 0;
@@ -334,7 +334,7 @@ test('a document with a long log is brought into memory in pieces, and others co
   writer.host.dispose();
   let ms = 0;
   const rests: number[] = [];
-  // Each piece takes 20 ms by this clock, and a rest no time.
+  // Each piece takes 20 ms by this clock, and a rest takes no time.
   const clock: Clock = {
     ...systemClock,
     now: () => (ms += 20),

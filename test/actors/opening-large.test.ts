@@ -1,5 +1,6 @@
-// Opening a large document takes tenths of a second of work. Nobody else waits for it: a json document is written and
-// read in pieces, between which others have their turns, and the updates of a yjs document are merged elsewhere.
+// Opening a large document takes tenths of a second of work, and no other document waits for it. A json
+// document is written and read in pieces, with turns of other documents between them. The updates of a yjs
+// document are merged by another thread.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unpack } from 'msgpackr';
@@ -130,7 +131,7 @@ test('a large json document is brought into memory in pieces', async (t) => {
   assert.deepEqual(frameMessage(frame).snapshot, JSON.parse(content));
 });
 
-/** Updates of so many letters, each by an author of its own. */
+/** An update with these letters, each by an author of its own. */
 function update(letter: string): Uint8Array {
   const doc = new Y.Doc();
   doc.getText('text').insert(0, letter.repeat(30_000));
@@ -183,7 +184,7 @@ test('the updates of a large yjs document are merged elsewhere, once for all who
   assert.equal(merges, 1);
 });
 
-test('where updates cannot be merged, those who open the document are told, and the next one tries again', async (t) => {
+test('if updates cannot be merged, the clients that open the document are told, and the next one tries again', async (t) => {
   let fails = true;
   const host = await withLargeYjs(async (updates) => {
     if (fails) throw new Error('no thread');
@@ -250,7 +251,7 @@ test('while a large yjs document grows faster than it is merged, clients that op
   t.after(() => host.host.dispose());
   let seq = 3;
   grow = async () => {
-    // More than one frame holds.
+    // The patches exceed one frame.
     const upTo = seq + 6;
     while (seq < upTo) host.send([SUBMIT, 1, 1, ++seq, -1, [UPDATE_OP, update('d')]]);
     await until(host, () => commitsOn(host.got, 1).includes(upTo));
@@ -336,7 +337,7 @@ test('a large json document is written as MessagePack elsewhere, once for all wh
   }
 });
 
-test('where a snapshot cannot be packed, those who open the document are told, and the next one tries again', async (t) => {
+test('if a snapshot cannot be packed, the clients that open the document are told, and the next one tries again', async (t) => {
   let fails = true;
   const host = await withPacking(async (json) => {
     if (fails) throw new Error('no thread');
@@ -351,7 +352,7 @@ test('where a snapshot cannot be packed, those who open the document are told, a
   await until(host, () => openedOf(host.got).length === 1);
 });
 
-test('of the documents that wait for the other thread the oldest and the smallest take turns', async (t) => {
+test('the oldest and the smallest of the documents that wait for the other thread take turns', async (t) => {
   const first = gate();
   const order: number[] = [];
   const host = await startHost(createMemoryDatabase(), LIMITS, undefined, undefined, async (updates) => {

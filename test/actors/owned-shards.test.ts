@@ -1,4 +1,4 @@
-// Which shards a session has: what is told late, or twice, never brings back what somebody else has.
+// The shards of a session: late or repeated news never bring back a shard that another session has.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OwnedShards } from '../../actors/owned-shards.ts';

@@ -1,5 +1,5 @@
-// The forms of one patch: as it came over the link, in the log, and in commit frames of both subprotocols. Patches that
-// commit as they came keep their bytes; all forms hold the same patch.
+// The forms of one patch: as it came over the link, in the log, and in commit frames of both subprotocols.
+// Patches that commit as they came keep their bytes; all forms hold the same patch.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -59,7 +59,10 @@ function framed(document: Document, run: readonly Entry[]): unknown[] {
   return (message.ops as { op: unknown }[]).map(({ op }) => op);
 }
 
-/** The same patch as it may come: with members in another order, unknown members, spaces, or in MessagePack. */
+/**
+ * The same patch in a form that may come: with members in another order, unknown members, spaces, or in
+ * MessagePack.
+ */
 function sent(random: Random, steps: readonly { [key: string]: Json }[]): LinkOp {
   const odd = random(4);
   const all = odd === 0 ? steps.map((step) => ({ comment: 'é', ...step })) : steps;

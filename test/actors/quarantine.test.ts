@@ -1,4 +1,4 @@
-// Which documents are out of service, and for how long.
+// The documents that are out of service, and for how long.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Quarantine } from '../../actors/quarantine.ts';
@@ -7,7 +7,9 @@ const MINUTE = 60_000;
 const LIMITS = { firstMs: MINUTE, mostMs: 4 * MINUTE };
 const DOC = 'acme/plan';
 
-/** Fails at `now` as often as it takes to be put out; for how long it is. */
+/**
+ * Fails at `now` until the document is put out of service. Returns the failures and for how long it is out.
+ */
 function putOut(quarantine: Quarantine, now: number): { failures: number; forMs: number } {
   for (let failures = 1; ; failures++) {
     const { putOut: out } = quarantine.failed(DOC, now);
@@ -65,7 +67,7 @@ test('a release forgets its failures', () => {
   assert.deepEqual(putOut(quarantine, 2), { failures: 3, forMs: MINUTE });
 });
 
-test('what another has put out is out for the rest of its time, and one failure after that is enough here too', () => {
+test('a document that another node has put out is out for the rest of its time, and one failure after that is enough here too', () => {
   const theirs = new Quarantine(LIMITS);
   putOut(theirs, 0);
   const ours = new Quarantine(LIMITS);
@@ -75,7 +77,7 @@ test('what another has put out is out for the rest of its time, and one failure 
   assert.deepEqual(putOut(ours, 5_000_000 + MINUTE), { failures: 1, forMs: 2 * MINUTE });
 });
 
-test('what is told of those out of service is bounded, the latest first', () => {
+test('the report on documents out of service is bounded, the latest first', () => {
   const quarantine = new Quarantine(LIMITS);
   for (let n = 0; n < 5; n++) for (let failure = 0; failure < 3; failure++) quarantine.failed(`acme/${n}`, n);
   assert.deepEqual(

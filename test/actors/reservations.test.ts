@@ -1,4 +1,5 @@
-// The bound on history in memory: who gets it, who waits, and that nothing stays reserved for those who are gone.
+// The bound on history in memory: which requests get room, which wait, and that nothing stays reserved for
+// requesters that are gone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Reservations } from '../../actors/loading/reservations.ts';
@@ -26,7 +27,7 @@ test('bytes are given in the order of asking, and never more than there are', ()
   assert.deepEqual(begun, ['a', 'b', 'c', 'd']);
 });
 
-test('one that is gone gives back what it holds, and waits no more', () => {
+test('a requester that is gone gives back its bytes, and waits no more', () => {
   const reservations = new Reservations<string>(10, 100);
   const begun: string[] = [];
   for (const [name, bytes] of [

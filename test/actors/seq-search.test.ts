@@ -1,4 +1,5 @@
-// Searches for old seqs over random logs: the answers are the log's, and what they read is bounded and shared.
+// Searches for old seqs over random logs: the answers agree with the log, and the reads are bounded and
+// shared.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_SEARCHES, SeqSearches } from '../../actors/loading/seq-search.ts';
@@ -13,7 +14,7 @@ interface Row {
   readonly seq: number;
 }
 
-/** A log of `length` versions, of which those up to `folded` are gone; the seqs of each client rise with holes. */
+/** A log of `length` versions without those up to `folded`. The seqs of each client rise with holes. */
 function logOf(random: Random, length: number, folded = 0) {
   const seqs = new Map<string, number>();
   const rows: Row[] = [];
@@ -88,7 +89,7 @@ test('the log is read through once: then each old seq costs a page at most, and 
   }
 });
 
-test('one page is read at a time, and a short search does not wait for a long one', async () => {
+test('pages are read one at a time, and a short search does not wait for a long one', async () => {
   const log = logOf(seededRandom(2), 2_000);
   const searches = new SeqSearches(log.read);
   const ended: string[] = [];

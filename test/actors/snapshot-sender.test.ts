@@ -8,7 +8,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 const WINDOW = 2 * MiB;
 
-/** A sender with the other end of its link, and the turns of the event loop, in the test's hands. */
+/** A sender. The test controls the other end of its link, and the turns of the event loop. */
 function start() {
   const sent: ToGateway[] = [];
   const turns: (() => void)[] = [];
@@ -26,7 +26,7 @@ function start() {
     windowBytes: WINDOW,
     clock: { now: () => state.now, soon: (run) => turns.push(run) },
   });
-  /** Runs turns until no more is to do without credit. */
+  /** Runs turns until nothing more can be sent without credit. */
   const run = (): void => {
     for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) turn();
   };

@@ -1,5 +1,6 @@
-// Snapshots as an actor asks for them: a small document is written down as it is, and leaves when it is
-// durable; a large one, or one of which memory does not know enough, is left to the log.
+// Snapshots as an actor asks for them. The actor writes a small document itself, and the snapshot leaves when
+// its version is durable. A large document is folded from the log, and so is one of which memory does not
+// know enough.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KEPT_CLIENTS } from '../../actors/document/document.ts';

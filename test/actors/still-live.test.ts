@@ -1,4 +1,4 @@
-// Who asks whether the session lives waits in bounds, and a store that fails is told of once.
+// Questions whether the session lives: their number is bounded, and a failing store is reported once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StillLive } from '../../actors/liveness/still-live.ts';

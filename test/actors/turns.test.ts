@@ -1,4 +1,4 @@
-// In whose turn a worker does what has come, and how much of it at once.
+// The turns of a worker: which document's turn is next, and how much work it does at once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SLICE_MS, TurnMark, Turns } from '../../actors/turns/turns.ts';
@@ -12,7 +12,7 @@ class Doc {
   readonly turn = new TurnMark();
   readonly name: string;
   readonly pieces: Piece[] = [];
-  /** Whether it is known before that its pieces take long. */
+  /** True if it is known in advance that its pieces take long. */
   isCostlyNext = false;
 
   constructor(name: string) {
@@ -20,7 +20,7 @@ class Doc {
   }
 }
 
-/** Turns at a thread whose time passes only by the work that is done in it. */
+/** Turns at a thread whose time passes only by the work done in it. */
 class Thread {
   now = 0;
   readonly done: string[] = [];
@@ -45,7 +45,10 @@ class Thread {
     onPause: () => this.pauses++,
   });
 
-  /** As a host takes messages: at once while nobody waits and the slice lasts, else in the document's turn. */
+  /**
+   * Takes work as a host takes messages: at once while no work waits and the slice lasts, otherwise in the
+   * document's turn.
+   */
   give(doc: Doc, ms: number, times = 1): void {
     for (let i = 0; i < times; i++) {
       const piece = { name: doc.name, ms };
@@ -65,7 +68,7 @@ class Thread {
     const soon = this.#soon;
     this.#soon = [];
     for (const run of soon) run();
-    // A rest ends when its time has passed, or nothing else happens.
+    // A rest ends when its time has passed, or when nothing else happens.
     const isOver = ({ until }: { readonly until: number }): boolean => soon.length === 0 || until <= this.now;
     const over = this.rests.filter(isOver);
     const left = this.rests.filter((rest) => !isOver(rest));
@@ -147,7 +150,7 @@ test('many documents with costly patches do not keep one with cheap ones waiting
   assert.ok(thread.now - before <= 51, `it waited ${thread.now - before} ms`);
 });
 
-test('one with cheap patches waits for the turn under way, and not for a round of those that came with it', () => {
+test('a document with cheap patches waits for the turn under way, and not for a round of the others', () => {
   const thread = new Thread();
   const light = new Doc('light');
   for (let i = 0; i < 10; i++) thread.give(light, 0.1);
@@ -237,7 +240,7 @@ test('documents with short turns that always want more leave a quarter of the ti
   assert.ok(Math.abs(share(one) - share(two)) < 0.02);
 });
 
-test('one with short turns goes before long ones also where it has used more time than each of them', () => {
+test('a document with short turns goes before those with long turns even if it has used more time than each of them', () => {
   const thread = new Thread();
   const light = new Doc('light');
   const heavy = Array.from({ length: 20 }, (_, at) => new Doc(`heavy-${at}`));
@@ -255,7 +258,7 @@ test('one with short turns goes before long ones also where it has used more tim
   assert.ok(worst <= 50 + 10, `it waited ${worst} ms`);
 });
 
-test('what is known to take long comes behind what does not, however short the turns before were', () => {
+test('work that is known to take long comes behind other work, however short the turns before were', () => {
   const thread = new Thread();
   const light = new Doc('light');
   const mixed = Array.from({ length: 20 }, (_, at) => new Doc(`mixed-${at}`));

@@ -1,4 +1,4 @@
-// The board as a json document: how concurrent edits come out, through the json kind itself.
+// The board as a json document: the results of concurrent edits, computed by the json kind itself.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';

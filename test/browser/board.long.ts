@@ -73,7 +73,7 @@ async function columnMenu(page: Page, column: string, item: string): Promise<voi
 
 /** Drags a card to just above the middle of another. */
 async function drag(page: Page, card: string, onto: string): Promise<void> {
-  // Cards glide to their places after a drop: where they are is asked once they stand still.
+  // Cards glide to their places after a drop, so the test waits until they stand still.
   for (const title of [card, onto]) await cardOf(page, title).hover({ trial: true });
   const from = await cardOf(page, card).boundingBox();
   const to = await cardOf(page, onto).boundingBox();

@@ -1,5 +1,5 @@
-// The page's board view in a real browser against a real node: what people at one board see.
-// board.long.ts has more cases.
+// The page's board view in a real browser against a real node, seen by several people. board.long.ts has more
+// cases.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';

@@ -1,5 +1,5 @@
-// The first minute, as README.md describes it, in a real browser: the page's own address in two windows
-// of one profile and in a window of another, and how a document is found again.
+// The first minute as README.md describes it, in a real browser: the page's own address in two windows of one
+// profile and in a window of another, and the ways to find a document again.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

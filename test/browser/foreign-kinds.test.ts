@@ -1,5 +1,5 @@
-// Documents that another program has made, in the page: a `json` one as a tree that can be edited, a `yjs` one as its
-// text. The other program is a client of the SDK in this process.
+// The page shows documents that another program has made: a `json` document as a tree that can be edited, a
+// `yjs` document as its text. The other program is a client of the SDK in this process.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -44,7 +44,7 @@ test('documents that another program has made', async (file) => {
 
       await change(ada, 'title: Tasks', 'Our tasks');
       await change(ada, 'a/b~c: 1', '2.5');
-      // A line break is written by Shift+Enter, and spaces stay.
+      // Shift+Enter writes a line break, and spaces stay.
       await value(ada, 'notes: one\n two').click();
       await ada.keyboard.press('End');
       await ada.keyboard.press('Control+End');
@@ -81,7 +81,7 @@ test('documents that another program has made', async (file) => {
       await value(grace, 'list: 3 items').waitFor({ state: 'hidden' });
       await ada.getByRole('button', { name: 'Bring back' }).click();
       await value(grace, 'list: 3 items').waitFor();
-      // Undo of the page takes back what was done in this window alone.
+      // The page's undo takes back the edits of this window alone.
       await change(grace, 'title: Our tasks', 'Everyone’s tasks');
       await value(ada, 'title: Everyone’s tasks').waitFor();
       await ada.getByRole('button', { name: 'Undo' }).click();
@@ -110,7 +110,7 @@ test('documents that another program has made', async (file) => {
       await value(ada, 'Item 4: three').click();
       doc.edit([{ op: 'remove', path: '/rows/3' }]);
       await ada.getByText('Someone deleted what you were editing.').waitFor();
-      // As JSON it can become anything.
+      // Edited as JSON, a value can become any other value.
       await choose(ada, 'Item 3', 'Edit as JSON');
       await ada.keyboard.type('[null]');
       await ada.keyboard.press('Enter');
@@ -213,7 +213,7 @@ async function choose(page: Page, name: string, item: string): Promise<void> {
   await page.getByRole('menuitem', { name: item }).click();
 }
 
-/** Waits until the other program has it. */
+/** Waits until the other program has this value. */
 async function equals(
   doc: { content: Json; on(event: 'change', listener: () => void): () => void },
   expected: Json,

@@ -1,4 +1,4 @@
-// A page of another origin in a real browser: it neither reads nor writes a document of this node, and the node's own
+// A page of another origin in a real browser neither reads nor writes a document of this node. The node's own
 // page does.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -8,7 +8,10 @@ import type { Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.ts';
 import { startTestNode } from '../support/node.ts';
 
-/** What a page gets that opens a document and writes to it: types of messages, in order, or how it was closed. */
+/**
+ * A page opens a document and writes to it. Returns the types of the messages that it gets, in order, or how
+ * its socket was closed.
+ */
 const edit = (page: Page, url: string): Promise<string[]> =>
   page.evaluate(
     (socketUrl) =>
@@ -57,7 +60,7 @@ test('ORIGIN-1 a page of another origin cannot edit, and the page of the node ca
   const address = elsewhere.address();
   assert.ok(typeof address === 'object' && address !== null);
 
-  // What the browser says of refused requests is told on its console.
+  // The browser reports refused requests on its console.
   const foreign = await chromium.window(file, { expectedErrors: /./ });
   await foreign.goto(`http://localhost:${address.port}/`);
   for (const host of ['127.0.0.1', 'localhost']) {

@@ -1,6 +1,6 @@
-// The document view by keys alone, and what it makes of things as they are typed, in a real browser
-// against a real node. What counts is what the document holds, so a second window is looked at.
-// keys.long.ts has more cases.
+// The document view by keys alone, and its formatting of text as it is typed, in a real browser against a
+// real node. The tests look at a second window too, because the content of the document counts. keys.long.ts
+// has more cases.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -118,7 +118,7 @@ test('the document view by keys', async (file) => {
   });
 });
 
-/** The accessible name of what has the focus, without its shortcut. */
+/** The accessible name of the focused element, without its shortcut. */
 function focusName(page: Page): Promise<string> {
   return page.evaluate(() => {
     const focused = document.activeElement;

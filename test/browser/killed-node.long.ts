@@ -62,7 +62,7 @@ test('a node is killed while somebody types at its page: the window goes on, not
   await ada.keyboard.type('Ada.');
   assert.equal(await settled(textOf, ada, grace), `${words.join(' ')} Ada.`);
 
-  // Nobody is at a page when the other nodes stop.
+  // No window is open when the other nodes stop.
   await Promise.all([ada.close(), grace.close()]);
   cluster.child.kill('SIGINT');
   assert.equal((await cluster.ended).code, 0);

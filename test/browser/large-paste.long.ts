@@ -17,7 +17,8 @@ import {
 } from './windows.ts';
 
 test('a large text in the document view', async (file) => {
-  // The browser first: it is then closed before the node stops, which its windows would report.
+  // The browser comes first, so it is closed before the node stops. Its windows would report the end of the
+  // node.
   const chromium = await launchChromium(file);
   const node = await startTestNode(file);
   const ada = await openAs(file, chromium, ADA, DESKTOP);

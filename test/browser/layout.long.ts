@@ -1,5 +1,5 @@
-// The page's layout in a real browser with one person, from a phone to a wide window: nothing in the bar lies over
-// anything else.
+// The page's layout in a real browser with one person, from a phone to a wide window: the parts of the bar do
+// not overlap.
 import { test } from 'node:test';
 import { launchChromium } from '../support/chromium.ts';
 import { startTestNode } from '../support/node.ts';

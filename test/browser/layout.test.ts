@@ -1,5 +1,5 @@
-// The page's layout in a real browser with ten people, from a phone to a wide window: nothing lies over anything else,
-// nothing shrinks to less than can be pressed. layout.long.ts has one person alone.
+// The page's layout in a real browser with ten people, from a phone to a wide window: controls do not
+// overlap, and none is too small to be pressed. layout.long.ts has one person alone.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -83,7 +83,7 @@ function colourOf(page: Page, selector: string): Promise<string> {
   return page.locator(selector).evaluate((avatar) => avatar.style.getPropertyValue('--person'));
 }
 
-/** Visible controls that a finger would miss. A tool may be scrolled out of sight, not shrunk. */
+/** Visible controls that are too small for a finger. A tool may be scrolled out of sight, but not shrunk. */
 function smallTargets(page: Page): Promise<string[]> {
   return page.evaluate((least) => {
     const controls = 'button, a, select, input:not([type=radio]), .swatch, [role=menuitem], li.card';

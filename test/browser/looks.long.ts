@@ -1,4 +1,4 @@
-// Text and board with several people, in light, in dark and on a phone. The tests take pictures of them where
+// Text and board with several people, in light, in dark and on a phone. The tests take pictures if
 // TROUPE_TEST_SCREENSHOTS names a folder, and check that the page does not scroll sideways.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -23,8 +23,9 @@ import {
   waitForText,
 } from './windows.ts';
 
-test('what the page looks like', async (file) => {
-  // The browser first: it is then closed before the node stops, which its windows would report.
+test('the looks of the page', async (file) => {
+  // The browser comes first, so it is closed before the node stops. Its windows would report the end of the
+  // node.
   const chromium = await launchChromium(file);
   const node = await startTestNode(file);
   const ada = await openAs(file, chromium, ADA, DESKTOP);

@@ -1,4 +1,4 @@
-// Order keys of the board: whatever the sequence of inserts, a new key lies in its gap.
+// Order keys of the board: after any sequence of inserts, a new key lies in its gap.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { compareKeys, isOrderKey, keyBetween } from '../../web/board/order.ts';
 
 const RUNS = 300 * Number(process.env.FUZZ_RUNS ?? 1);
 
-/** Where the next key goes, as a share of the list, and what the random source says. */
+/** The place of the next key, as a share of the list, and the number from the random source. */
 const step = fc.record({
   at: fc.double({ min: 0, max: 1, noNaN: true }),
   random: fc.double({ min: 0, max: 0.999_999, noNaN: true }),

@@ -1,4 +1,5 @@
-// The page's pure parts: addresses, names, presence data, states as words, what the editor is shown.
+// The page's pure parts: addresses, names, presence data, states as words, and the content that the editor
+// shows.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -72,7 +73,7 @@ test('presence: data of any shape becomes a person with a name and a readable co
   assert.equal(initials('🦊'), '?');
 });
 
-test('names: what is too long ends after a whole character, and no half of one is kept', () => {
+test('names: a name that is too long ends after a whole character, and no half of one is kept', () => {
   const family = '👨‍👩‍👧‍👦';
   assert.equal(cleanName(family.repeat(50)), family.repeat(34));
   assert.equal(cleanName('é'.normalize('NFD').repeat(50)), 'é'.normalize('NFD').repeat(40));
@@ -155,7 +156,7 @@ const op = fc.oneof(
   fc.record({ delete: fc.integer({ min: 1, max: 9 }) }),
 );
 
-/** What stands at each position: i for inserted, r for kept, d for deleted. */
+/** The operation at each position: i for inserted, r for kept, d for deleted. */
 const shape = (delta: Delta): string =>
   delta.ops
     .map((one) => {
@@ -179,7 +180,7 @@ const FORMATS: EditorFormats = {
   showsEmbed: () => false,
 };
 
-test('editor: what it is shown has every position of the document, and only formats it knows', () => {
+test('editor: its content has every position of the document, and only formats that it knows', () => {
   fc.assert(
     fc.property(fc.array(op), (ops) => {
       const delta = (ops as Delta['ops']).reduce((all, one) => all.push(one), new Delta());
@@ -201,7 +202,7 @@ const lineFormat = fc.constantFrom(
   { 'code-block': true },
 );
 
-test('editor: two people who format one line at once leave it one format, whoever is first', () => {
+test('editor: two people who format one line at once leave it one format, in either order', () => {
   fc.assert(
     fc.property(fc.option(lineFormat), lineFormat, lineFormat, (before, one, other) => {
       const base = new Delta().insert('line').insert('\n', before ?? {});

@@ -1,5 +1,5 @@
-// What is pasted into the page's text from other programs, in a real browser: what Quill holds is kept, and
-// what it cannot hold is put otherwise and said.
+// Text of other programs is pasted into the page's text, in a real browser. The page keeps the formats that
+// Quill has, replaces the others, and says so.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -66,7 +66,7 @@ test('pasted content', async (file) => {
   });
 });
 
-/** Each line of the text: the kind of a list's item with its depth, or the element, and the words. */
+/** Each line of the text: its words, and before them the element, or the kind and depth of a list's item. */
 function linesOf(page: Page): Promise<string[]> {
   return page.locator(EDITOR).evaluate((editor) =>
     [...editor.querySelectorAll('h2, li, blockquote, p, .ql-code-block')].map((line) => {

@@ -1,5 +1,5 @@
-// `troupe/quill` with a stock Quill in a real browser, beside a second client of the same document: which
-// embeds are shown, what a pasted chip may be, and how a binding ends.
+// `troupe/quill` with a stock Quill in a real browser, beside a second client of the same document: the
+// embeds that are shown, the chips that may be pasted, and the end of a binding.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -51,7 +51,7 @@ Object.assign(window, { app });
   return { page, doc };
 }
 
-/** Resolves once the client's document is this. */
+/** Resolves once the client's document is `ops`. */
 async function becomes(doc: RichTextDocument, ops: object[]): Promise<void> {
   const wanted = JSON.stringify(ops);
   const deadline = AbortSignal.timeout(30_000);
@@ -91,7 +91,7 @@ test('troupe/quill', async (file) => {
       await page.keyboard.type('!');
       await becomes(doc, [{ insert: 'x' }, ...embeds, { insert: 'y!\n' }]);
 
-      // Cut and pasted, a chip is the embed that it stands for.
+      // A chip that is cut and pasted is the embed that it stands for.
       await page.keyboard.press('Control+a');
       await page.keyboard.press('Control+x');
       await becomes(doc, [{ insert: '\n' }]);

@@ -1,5 +1,5 @@
-// The SDK under React in a real browser against a real node: useSyncExternalStore over what documents hand out,
-// StrictMode, and two components that hold one document.
+// The SDK under React in a real browser against a real node: useSyncExternalStore over the values of
+// documents, StrictMode, and two components that hold one document.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -26,7 +26,7 @@ async function bundle(): Promise<string> {
   return outputFiles[0]?.text ?? '';
 }
 
-/** The application, on an address of the node itself: a page that comes from elsewhere may not reach loopback. */
+/** The application, on an address of the node itself: a page from elsewhere may not reach loopback. */
 async function visit(page: Page, url: string): Promise<void> {
   await page.goto(`${url}healthz?doc=${NAME}`);
   await page.setContent('<!doctype html><link rel="icon" href="data:,"><div id="root"></div>');

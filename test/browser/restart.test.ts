@@ -5,7 +5,7 @@ import { launchChromium } from '../support/chromium.ts';
 import { startTestNode } from '../support/node.ts';
 import { ADA, DESKTOP, EDITOR, openAs, picture, visit, waitForStatus } from './windows.ts';
 
-/** What a browser logs by itself for each socket and request that finds no server. */
+/** The errors that a browser logs by itself for each socket and request that finds no server. */
 const expectedErrors = /ERR_CONNECTION|WebSocket connection to|Failed to load resource/;
 
 test('the page and a server that is away', async (file) => {
@@ -47,7 +47,7 @@ test('the page and a server that is away', async (file) => {
     await waitForStatus(page, 'Saved');
     assert.equal(await online.getAttribute('data-connection'), 'on');
     await page.locator('.toast').waitFor({ state: 'detached' });
-    // An attempt that was under way already may have come first; otherwise the answer is followed by one.
+    // An attempt that was under way may have come first. Otherwise one follows the answer.
     const ready = tries.indexOf('ready');
     if (ready >= 0) assert.ok(tries[ready + 1] === 'socket' || tries[ready - 1] === 'socket', tries.join());
     await page.reload();

@@ -1,4 +1,4 @@
-// A node, a browser and the windows of two people, for tests of what two people at one document see.
+// A node, a browser and the windows of two people, for tests of two people at one document.
 import type { TestContext } from 'node:test';
 import type { Page } from 'playwright-core';
 import { type Chromium, launchChromium } from '../support/chromium.ts';
@@ -15,7 +15,8 @@ export interface Stage {
 }
 
 export async function startStage(t: TestContext): Promise<Stage> {
-  // The browser first: it is then closed before the node stops, which its windows would report.
+  // The browser comes first, so it is closed before the node stops. Its windows would report the end of the
+  // node.
   const chromium = await launchChromium(t);
   const node = await startTestNode(t);
   const ada = await openAs(t, chromium, ADA, DESKTOP);

@@ -1,5 +1,5 @@
-// The page's document view in a real browser against a real node: what two people at one text see. text.long.ts,
-// looks.long.ts and large-paste.long.ts have more cases.
+// The page's document view in a real browser against a real node, seen by two people at one text.
+// text.long.ts, looks.long.ts and large-paste.long.ts have more cases.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -192,7 +192,7 @@ test('the document view', async (file) => {
   });
 });
 
-/** Buttons, links and fields without a name for those who cannot see them. */
+/** Buttons, links and fields without an accessible name. */
 function namelessControls(page: Page): Promise<string[]> {
   return page.evaluate(() =>
     [...document.querySelectorAll('button, a, input, select, textarea')]

@@ -1,12 +1,12 @@
-// The parts of the page's JSON tree that need no browser: what words mean as values, pointers, and which items of a list
-// are still there after others have edited it.
+// The parts of the page's JSON tree that need no browser: words read as values, pointers, and the items of a
+// list that are left after edits of others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isBoard } from '../../web/board/model.ts';
 import { matchItems, pointerTo, summaryOf, typedValue, wordsOf } from '../../web/tree/model.ts';
 
-test('tree: what is written in the place of a text is a text, and of anything else JSON where it can be', () => {
+test('tree: words in the place of a text are a text, and in the place of any other value JSON if possible', () => {
   assert.equal(typedValue('42', 'a text'), '42');
   assert.equal(typedValue('42', 1), 42);
   assert.deepEqual(typedValue('{"a":[]}', null), { a: [] });

@@ -1,5 +1,5 @@
-// Windows of the page for its tests: opens them as different people, waits for what a person would
-// see, and takes pictures where TROUPE_TEST_SCREENSHOTS names a folder.
+// Windows of the page for its tests: opens them as different people, waits for content to appear, and takes
+// pictures if TROUPE_TEST_SCREENSHOTS names a folder.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export const PHONE: WindowOptions = {
 
 export const EDITOR = '.ql-editor';
 
-/** A window of `who`, empty as yet. */
+/** Opens an empty window of the person `who`. */
 export async function openAs(
   t: TestContext,
   chromium: Chromium,
@@ -83,7 +83,7 @@ export async function waitForStatus(page: Page, label: string): Promise<void> {
   await page.locator('.status').getByText(label, { exact: true }).waitFor();
 }
 
-/** Waits until the windows show the same, and returns it. */
+/** Waits until the windows show the same, and returns what they show. */
 export async function settled(
   show: (page: Page) => Promise<string>,
   ...pages: readonly Page[]
@@ -108,7 +108,7 @@ async function waitForStatusIn(page: Page, labels: readonly string[]): Promise<v
   );
 }
 
-/** Everything that the status says from now on; ends with the window. */
+/** Records everything that the status says from now on. The recording ends with the window. */
 export async function recordStatus(page: Page): Promise<() => Promise<string[]>> {
   const seen = await page.evaluateHandle(() => {
     const status = document.querySelector('.status');
@@ -156,7 +156,7 @@ export async function addCards(page: Page, column: string, ...titles: readonly s
   await page.keyboard.press('Escape');
 }
 
-/** The owner's caret in the other's window, to two pixels of where the owner's browser draws it. */
+/** The owner's caret stands in the other window within two pixels of its place in the owner's window. */
 export async function caretStandsWhereItsOwnerHasIt(owner: Page, other: Page): Promise<void> {
   const own = await owner.evaluate(() => {
     const range = getSelection()?.getRangeAt(0);
@@ -182,7 +182,7 @@ export async function moveByMenu(page: Page, card: string, item: string): Promis
 
 const folder = process.env.TROUPE_TEST_SCREENSHOTS;
 
-/** A picture for a person to look at; nothing without a folder to put it into. */
+/** Takes a picture for a person to look at, if a folder for pictures is named. */
 export async function picture(page: Page, name: string): Promise<void> {
   if (folder === undefined) return;
   mkdirSync(folder, { recursive: true });

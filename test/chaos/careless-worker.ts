@@ -1,4 +1,5 @@
-// A worker thread without one of the guarantees, which TROUPE_TEST_WITHOUT names, to prove that chaos runs miss it.
+// A worker thread without the guarantee that TROUPE_TEST_WITHOUT names, to prove that chaos runs detect its
+// absence.
 import { Committer } from '../../actors/committer.ts';
 import { ClientMemory } from '../../actors/document/client-memory.ts';
 import { WriteConnection } from '../../actors/storage/postgres/connection/write-connection.ts';
@@ -15,7 +16,7 @@ export const GUARANTEES = {
       queueMicrotask(() => owner.durableTo(row.version));
     };
   },
-  /** Batches neither look whether their session is fenced, nor lock it. */
+  /** Batches neither check whether their session is fenced, nor lock it. */
   fence: () => {
     const { open } = WriteConnection.prototype;
     WriteConnection.prototype.open = async function () {

@@ -1,4 +1,4 @@
-// Chaos on real processes with more faults than chaos.test.ts has time for.
+// Chaos on real processes with the faults for which chaos.test.ts has no time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freezeOwner, killOwner, slowTurns } from '../../loadtest/chaos/chaos-kills.ts';
@@ -14,7 +14,7 @@ test('a node is killed, one stands still, a document kills workers, turns take l
   assert.equal(frozen?.seen[0]?.fences.runs, 1, 'one that stands still likewise');
   const { runs, workers } = poisoned?.seen[0]?.fences ?? { runs: -1, workers: -1 };
   assert.equal(runs, 0, 'no node dies of a document');
-  // The third death may be told when a fourth worker has it already.
+  // A fourth worker may have the document before the third death has been reported.
   assert.ok(workers === 3 || workers === 4, `${workers} workers die of it`);
   assert.equal(slow?.seen[0]?.fences.runs, 0, 'a node that takes its time is not dead');
   assert.equal(restarted?.seen[0]?.fences.runs, 0, 'a node that leaves in good order is not fenced');

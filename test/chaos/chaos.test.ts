@@ -1,4 +1,5 @@
-// Chaos on real processes, short: chaos.long.ts has more faults, and `npm run test:chaos` all of them at full length.
+// Chaos on real processes, short. chaos.long.ts has more faults, and `npm run test:chaos` runs all of them at
+// full length.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeFrame, HELLO } from '../../cluster/peer/frames.ts';

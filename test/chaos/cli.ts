@@ -1,4 +1,5 @@
-// `npm run test:chaos`: a cluster of processes, many clients, and one fault after the other; a table in the end.
+// `npm run test:chaos`: a cluster of processes, many clients, one fault after the other, and a table at the
+// end.
 import { mkdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chaosRun } from '../../loadtest/chaos/chaos.ts';
@@ -30,7 +31,7 @@ await runCommand(USAGE, async () => {
   interrupted.catch(() => undefined);
   onStopSignals({
     onWish: () => interrupt(new Interrupted()),
-    // What has been started ends with this process.
+    // Everything that was started ends with this process.
     onInsist: (_signal, code) => process.exit(code),
   });
   try {
@@ -44,7 +45,7 @@ await runCommand(USAGE, async () => {
     for (const close of closers.reverse()) await close();
   }
 });
-// What an interrupted run still waits for does not come.
+// An interrupted run may still wait for answers that never come.
 process.exit();
 
 function optionsOf() {

@@ -1,4 +1,4 @@
-// The load of the tests of a failover: editors at documents of each kind, on two nodes.
+// The load of the failover tests: editors of documents of each kind, on two nodes.
 import type { TestContext } from 'node:test';
 import { BareClient } from '../../loadtest/clients/bare-client.ts';
 import { BareEditor } from '../../loadtest/clients/editor.ts';
@@ -13,7 +13,7 @@ const CLIENTS_EACH = 2;
 const PER_SECOND = 15;
 const EDITS = 24;
 
-/** A node stops while its database is there. */
+/** The nodes stop before their database does. */
 export function closingInReverse(t: TestContext): Afterwards {
   const closers: (() => Promise<void>)[] = [];
   t.after(async () => {
@@ -27,11 +27,11 @@ export interface Load {
   readonly docs: readonly string[];
   readonly clients: readonly BareClient[];
   readonly editors: readonly BareEditor[];
-  /** Until each document has been edited by everyone some more. */
+  /** Resolves when each editor has edited each document some more. */
   moreEdits(): Promise<void>;
-  /** Everybody has all. */
+  /** Resolves when every editor has every edit. */
   stop(): Promise<void>;
-  /** Document -> histories under which clients were told of it. */
+  /** Per document, the histories under which it was told to clients. */
   historiesOf(): ReadonlyMap<string, ReadonlySet<string>>;
 }
 

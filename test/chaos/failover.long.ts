@@ -1,5 +1,5 @@
-// PostgreSQL fails over to an asynchronous standby under load, with two nodes: what it lacks is another history to every
-// client, and no client ends with another document than the others.
+// PostgreSQL fails over to an asynchronous standby under load, with two nodes: clients get another history if
+// commits are missing, and all clients end with the same document.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readLogs } from '../../loadtest/checker/log.ts';
@@ -7,7 +7,7 @@ import { sameContent } from '../../loadtest/checker/replica.ts';
 import { startReplicated } from '../support/replicated-postgres.ts';
 import { closingInReverse, startLoad } from './failover-load.ts';
 
-test('failover to an asynchronous standby: what is lost is another history, never a fork', async (context) => {
+test('failover to an asynchronous standby: lost commits lead to another history, never to a fork', async (context) => {
   const t = closingInReverse(context);
   const database = await startReplicated(t, { synchronous: false });
   const load = await startLoad(t, database.url);

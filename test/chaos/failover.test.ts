@@ -1,4 +1,4 @@
-// PostgreSQL fails over to a synchronous standby under load, with two nodes: nothing that was acknowledged is lost.
+// PostgreSQL fails over to a synchronous standby under load, with two nodes: no acknowledged edit is lost.
 // failover.long.ts has an asynchronous standby.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

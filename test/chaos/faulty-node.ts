@@ -1,5 +1,5 @@
-// `troupe serve` whose workers die of certain patches (faulty-worker.ts), or, with TROUPE_TEST_WITHOUT, lack a guarantee
-// (careless-worker.ts). On SIGUSR2 a turn of its main thread takes long. For chaos runs.
+// `troupe serve` for chaos runs. Its workers die of certain patches (faulty-worker.ts), or lack the guarantee
+// that TROUPE_TEST_WITHOUT names (careless-worker.ts). On SIGUSR2 a turn of its main thread takes long.
 import { loadConfig } from '../../config/load.ts';
 import { parseCommand } from '../../src/cli/args.ts';
 import { serve } from '../../src/cli/serve.ts';

@@ -1,4 +1,5 @@
-// The output gate on real processes: with it a node killed in mid-batch has told nothing that is lost, without it it has.
+// The output gate on real processes: a node that is killed in mid-batch has told clients nothing that is
+// lost. Without the gate it has.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { killInBatch } from '../../loadtest/chaos/chaos-kills.ts';

@@ -1,4 +1,4 @@
-// Redis and PostgreSQL for chaos runs: real ones, of the run's own, that can be killed.
+// A real Redis and a real PostgreSQL of a chaos run's own, which the run can kill.
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
@@ -8,7 +8,7 @@ import { startTestRedis } from '../support/redis.ts';
 
 const GONE_LOOK_MS = 5;
 
-/** Ended by what `after` is given. */
+/** Starts the services. The closers given to `after` end them. */
 export async function startServices(t: { after(close: () => Promise<void>): void }): Promise<ChaosServices> {
   const server = await startTestPostgres();
   t.after(() => server.stop());

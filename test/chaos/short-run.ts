@@ -1,4 +1,4 @@
-// A chaos run that is small: the machine that tests has other things to do.
+// A small chaos run: the machine that runs the tests has other work.
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { chaosRun, type FaultResult } from '../../loadtest/chaos/chaos.ts';
@@ -6,7 +6,7 @@ import type { Fault } from '../../loadtest/chaos/chaos-fault.ts';
 import { report } from '../../loadtest/chaos/chaos-report.ts';
 import { startServices } from './services.ts';
 
-/** On services of its own, which end with the test. */
+/** Runs on services of its own, which end with the test. */
 export async function shortRun(
   t: TestContext,
   faults: readonly Fault[],
@@ -34,7 +34,7 @@ export async function shortRun(
   return results;
 }
 
-/** Runs the faults, and fails where a promise was not kept, or a client at another node saw an error. */
+/** Runs the faults. Fails if a promise was broken, or if a client at another node saw an error. */
 export async function keepsPromises(
   t: TestContext,
   ...faults: readonly Fault[]

@@ -1,4 +1,4 @@
-// What the command line means, and what the commands without a node print and return.
+// The command line: the meaning of its arguments, and the output and exit codes of commands without a node.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '../../actors/shard.ts';

@@ -1,4 +1,5 @@
-// The commands of a cluster beside two nodes that are processes: what they say, what comes of it, and their exit codes.
+// The commands of a cluster beside two nodes that are processes: their output, their effects and their exit
+// codes.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
@@ -70,7 +71,7 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
     await client.open('acme/plan', 'json');
     await client.open('acme/list', 'json');
     const shards = ['acme/plan', 'acme/list'].map(shardOf);
-    // The pin of the shard, from the move, goes before the organisation's.
+    // The pin of the shard, set by the move, has precedence over the organisation's.
     const pinned = await command('pin', 'acme', 'a:1');
     assert.deepEqual(
       [pinned.code, pinned.stdout],
@@ -92,7 +93,7 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
     client.close();
   });
 
-  await t.test('pins: whose they are and what is wrong with them', async () => {
+  await t.test('pins: their owners, and the messages about wrong ones', async () => {
     const forced = await command('pin', 'other', 'nowhere', '--force');
     assert.deepEqual(
       [forced.code, forced.stdout],
@@ -125,7 +126,7 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
     );
   });
 
-  await t.test('what is not there is one clear line and exit code 1', async () => {
+  await t.test('a missing service is one clear line and exit code 1', async () => {
     for (const [args, line] of [
       [['drain', 'c'], 'there is no node c: there are a, b'],
       [['move', '1', 'c'], 'there is no node c: there are a, b'],
@@ -156,7 +157,8 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
       assert.deepEqual(await told.untilClosed(), { code: 1012, reason: 'another node has room' });
       const again = await WireClient.connect(t, a.socketUrl, { client: told.id ?? '' });
       const others = clients.filter((client) => client !== told);
-      // Those above the tolerance go, the others stay; who came back is not asked again.
+      // Clients above the tolerance are sent away and the others stay. A client that came back is not sent
+      // away again.
       while (others.filter(({ closed }) => closed !== undefined).length < 5)
         await Promise.any(
           others.filter(({ closed }) => closed === undefined).map((client) => client.untilClosed()),
@@ -232,7 +234,7 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
       refused.stderr,
       /^troupe: nodes run on this database \(\d+ connections of theirs\): stop them first\..*\n$/,
     );
-    // What a restored backup has of a node that ran when it was made.
+    // A restored backup has the session of a node that ran when the backup was made.
     a.child.kill('SIGKILL');
     await a.ended;
     await until(async () => {
@@ -274,7 +276,7 @@ interface Cluster {
   readonly redis: TestRedis;
   readonly databaseUrl: string;
   readonly admin: postgres.Sql;
-  /** `troupe cluster …` to its end. */
+  /** Runs `troupe cluster …` to its end. */
   command(...args: string[]): Promise<Commanded>;
   statusOf(): Promise<ClusterStatus>;
 }
@@ -301,7 +303,7 @@ async function startCluster(t: TestContext): Promise<Cluster> {
   return { a, b, redis, databaseUrl, admin, command, statusOf };
 }
 
-/** The command line in this process: a process for each would take most of the test's time. */
+/** Runs the command line in this process: a process for each command would take most of the test's time. */
 async function commanded(...args: string[]): Promise<Commanded> {
   const [stdout, stderr]: [string[], string[]] = [[], []];
   const code = await run(args, {
@@ -313,8 +315,8 @@ async function commanded(...args: string[]): Promise<Commanded> {
 }
 
 /**
- * The status once the leases of `count` nodes are in Redis. A node is ready before its first lease is there, and on
- * a busy machine a lease may lapse for a moment, so that one look proves nothing.
+ * The status once the leases of `count` nodes are in Redis. A node is ready before its first lease is there,
+ * and on a busy machine a lease may lapse for a moment, so that one look proves nothing.
  */
 async function leasesSeen({ statusOf }: Cluster, count: number): Promise<ClusterStatus> {
   let status = await statusOf();

@@ -18,7 +18,7 @@ export async function launch(t: TestContext, nodes: number, port?: number) {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-local-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const from = port ?? (await freePorts(nodes));
-  // Also after a test that failed it stops what it has started.
+  // The launcher stops its processes also after a failed test.
   t.after(async () => {
     if (launcher.child.exitCode !== null || launcher.child.signalCode !== null) return;
     const exited = once(launcher.child, 'exit');
@@ -32,7 +32,7 @@ export async function launch(t: TestContext, nodes: number, port?: number) {
     `--directory=${relative(process.cwd(), directory)}`,
   ]);
   const pid = Number(launcher.child.pid);
-  /** PostgreSQL, Redis and the nodes, as far as they are there. */
+  /** The processes of PostgreSQL, Redis and the nodes that exist. */
   const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   return { ...launcher, children };
 }

@@ -1,5 +1,5 @@
-// `npm run cluster` as a process whose terminal is closed, and one whose node does not stop: nothing that it has started
-// outlives it.
+// `npm run cluster` as a process whose terminal is closed, and one with a node that does not stop: no process
+// that it has started outlives it.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -23,7 +23,7 @@ test('told again, a second later, it waits for nobody and leaves nobody', LIMIT,
   const [, node = ''] = await cluster.line(/^node-1: .*\(process (\d+)\)/);
   await cluster.line(/^The cluster is ready/);
   const children = cluster.children();
-  // It does not stop by itself.
+  // The node does not stop by itself.
   process.kill(Number(node), 'SIGSTOP');
   const again = setInterval(() => cluster.child.kill('SIGINT'), 100);
   const { code } = await cluster.ended;

@@ -1,5 +1,5 @@
-// `npm run cluster` as a process: after Ctrl-C nothing that it has started outlives it. local-cluster.long.ts has other
-// ways to end it.
+// `npm run cluster` as a process: after Ctrl-C no process that it has started outlives it.
+// local-cluster.long.ts has other ways to end it.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
@@ -38,7 +38,7 @@ test('its last lines are commands to try, and they find the cluster', LIMIT, asy
   assert.match(status.stdout, /^Cluster troupe: 1 node;/);
   const file = words.split(' ').at(-1) ?? '';
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  // In the default place it is found without being named.
+  // In its default place the file is found without being named.
   const directory = await mkdtemp(join(tmpdir(), 'troupe-found-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   mkdirSync(join(directory, 'data', 'cluster'), { recursive: true });

@@ -1,4 +1,5 @@
-// Where a node's log goes: in order, never waited for, and with a count of what was lost. The pipe is a real one.
+// The destination of a node's log: lines stay in order, the node never waits for it, and lost lines are
+// counted. The pipe is a real one.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
@@ -42,7 +43,7 @@ test('a line is written when it is told', (t) => {
   assert.equal(read(), 'one\ntwo\n');
 });
 
-test('what a reader that is behind has not taken waits, and comes whole and in order', async (t) => {
+test('lines that a slow reader has not taken wait, and come whole and in order', async (t) => {
   const { writer, read } = pipe(t);
   const log = new LogDestination(writer);
   const told = lines(0, 300);
@@ -87,7 +88,7 @@ test('past a megabyte that waits lines are dropped; their number is told when li
   assert.equal(got, lines(0, kept).join(''));
 });
 
-test('what cannot be written is dropped at once, and a line that was cut off spoils none', () => {
+test('lines that cannot be written are dropped at once, and a line that was cut off spoils no other', () => {
   let room = 10;
   const written: string[] = [];
   const resumed: number[] = [];

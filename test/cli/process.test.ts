@@ -1,4 +1,4 @@
-// The `troupe` command as a process: ready line, signals, exit codes, and one clear line for what a
+// The `troupe` command as a process: ready line, signals, exit codes, and one clear line for a failure that a
 // person can mend.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -13,10 +13,10 @@ import postgres from 'postgres';
 import { freshDatabase, testPostgresUrl } from '../support/postgres.ts';
 import { MAIN, serve, serving, start, troupe } from './spawn.ts';
 
-/** What is on standard error besides the log. */
+/** The lines on standard error besides the log. */
 const told = (stderr: string) => stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
 
-/** What hangs fails here, and what it started is ended. */
+/** A process that hangs fails the test, which ends it. */
 const LIMIT = { timeout: 120_000 };
 
 test('serve says where it is ready, and ends with 0 on SIGINT and on SIGTERM', LIMIT, async (t) => {
@@ -43,7 +43,7 @@ test('a node whose terminal has gone stops, with 0', LIMIT, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-terminal-'));
   t.after(() => rm(directory, { recursive: true }));
   const settings = `--set listen.port=0 --set storage.url=${await freshDatabase(t)}`;
-  // A shell that outlives the terminal tells how the node has ended.
+  // The shell outlives the terminal and reports how the node has ended.
   const line = `"${process.execPath}" "${MAIN}" serve ${settings} & node=$!
     trap 'kill -HUP $node' HUP
     wait $node; wait $node; echo $? >"${directory}/code"`;
@@ -60,7 +60,7 @@ test('told to stop while its workers start it ends with 0, and nothing keeps it'
   const node = serve(t, url);
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
   t.after(() => sql.end());
-  // Its own session: the next thing it does is to start its workers.
+  // The node has its session, and starts its workers next.
   while ((await sql`SELECT 1 FROM session`).length === 0) await new Promise((look) => setTimeout(look, 5));
   node.child.kill('SIGTERM');
   const { code, stdout, stderr } = await node.ended;
@@ -90,7 +90,7 @@ test('a busy port is one clear line and exit code 1', LIMIT, async (t) => {
   );
 });
 
-test('where standard error cannot be written the exit code is the same', LIMIT, async (t) => {
+test('if standard error cannot be written, the exit code is the same', LIMIT, async (t) => {
   const script = 'exec "$0" "$@" 2>/dev/full';
   const wrong = ['config', 'check', '--set', 'listen.prot=1'];
   const { code } = await start(t, ['-c', script, process.execPath, MAIN, ...wrong], '/bin/sh').ended;

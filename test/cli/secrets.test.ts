@@ -1,5 +1,5 @@
-// Secrets are planted wherever an operator may write one, also where it does not belong, and all that the commands
-// write is searched for them.
+// Secrets stand wherever an operator may write one, also in wrong places. The tests search the output of all
+// commands for them.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { MAIN, serve, start, troupe } from './spawn.ts';
 
 const LIMIT = { timeout: 120_000 };
 
-/** Of 16 characters and more, as cluster.secret must be. Nothing else that is written has it. */
+/** It has at least 16 characters, as cluster.secret must have. Nothing else that is written contains it. */
 const SECRET = 'ZweiundvierzigKraniche';
 
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
@@ -27,10 +27,10 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'storage restore': [MAIN],
 };
 
-/** What the command line begins with, for each command. */
+/** The first arguments of each command. */
 const commandLines = COMMANDS.map((name) => [...name.split(' '), ...(ARGUMENTS[name] ?? [])]);
 
-/** A database that is not there, and every secret where it belongs. */
+/** A configuration with a database that does not exist, and every secret in its place. */
 const COMPLETE = [
   `storage.url=postgres://troupe:${SECRET}@127.0.0.1:1/troupe`,
   'cluster.redis.sentinels=["127.0.0.1:1"]',
@@ -65,7 +65,7 @@ const REFUSED = [
   `cluster secret=${SECRET}`,
 ];
 
-/** Files that are no YAML, or say something else than was meant, because a secret is not in quotes. */
+/** Files that are no YAML, or mean something else than intended, because a secret is not in quotes. */
 const FILES = [
   ...['*', '&', '!', '%', '@', '`', '|', '>', '[', '{', '"', "'", '- ', '? ', '\t', '"\\q'].map(
     (first) => `cluster:\n  secret: ${first}${SECRET}\n`,
@@ -88,7 +88,7 @@ test('a configuration that is refused is refused without its secrets, by every c
   for (const text of FILES) {
     await writeFile(file, text);
     for (const what of ['check', 'print']) {
-      // Some are valid, and say something else than was meant.
+      // Some of them are valid, and mean something else than intended.
       const { output } = await captured(['config', what, '--config', file]);
       assert.ok(!output.includes(SECRET), output);
     }
@@ -112,7 +112,7 @@ test('commands that reach no database tell so without a secret', LIMIT, async ()
   await Promise.all(commands.map(tellsNone));
 });
 
-test('what PostgreSQL and Redis refuse is logged without the password, at every level', LIMIT, async (t) => {
+test('refusals of PostgreSQL and Redis are logged without the password, at every level', LIMIT, async (t) => {
   const { admin } = await ordinaryDatabase(t);
   const wrong = new URL(admin);
   wrong.password = SECRET;
@@ -156,7 +156,7 @@ test(
     const defect = `
     const error = new Error('at postgres://u:${SECRET}@h');
     error.options = { password: '${SECRET}', url: 'redis://u:${SECRET}#@h' };
-    // By then the configuration has been read.
+    // The configuration has been read by then.
     setTimeout(() => { throw error; }, 1_500);`;
     const node = start(t, [
       ...['--import', `data:text/javascript,${encodeURIComponent(defect)}`, MAIN, 'serve'],

@@ -1,4 +1,5 @@
-// `troupe serve` around a node: the ready line, signals, failures. The node is a stand-in, the clock is ours.
+// `troupe serve` around a node: the ready line, signals, failures. The node is a stand-in, and the clock is
+// virtual.
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
@@ -21,7 +22,7 @@ function deferred<T>() {
   return { promise, resolve };
 }
 
-/** A node and a process in the test's hands. */
+/** A node and a process that the test controls. */
 class Stage {
   readonly signals = new EventEmitter();
   readonly timers = new Map<() => void, number>();
@@ -62,7 +63,7 @@ class Stage {
   }
 }
 
-/** Every promise that can settle now has. */
+/** Resolves when every promise that can settle has settled. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test('the ready line has the URL and the storage, without a password', async () => {

@@ -19,7 +19,7 @@ export interface Running {
   readonly child: ChildProcess;
   /** Resolves with the first line of standard output that matches; rejects when the process ends without one. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
-  /** The same of standard error, where the log goes. */
+  /** The same for standard error, which has the log. */
   told(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<Ended>;
 }
@@ -63,7 +63,7 @@ function linesOf(stream: Readable) {
     lines.push(line);
     for (const look of waiting) look();
   });
-  /** The first line that does, of those that have come too. */
+  /** The first line that matches, also among lines that came before. */
   const matching = (pattern: RegExp) =>
     new Promise<RegExpExecArray>((resolve) => {
       const look = () => {
@@ -85,7 +85,7 @@ export const troupe = (t: TestContext, ...args: string[]): Running => start(t, [
 export const serve = (t: TestContext, databaseUrl: string, ...args: string[]): Running =>
   troupe(t, 'serve', '--set', 'listen.port=0', '--set', `storage.url=${databaseUrl}`, ...args);
 
-/** The same, once it is ready. */
+/** Starts `troupe serve` and resolves once it is ready. */
 export async function serving(t: TestContext, databaseUrl: string, ...args: string[]) {
   const running = serve(t, databaseUrl, ...args);
   const [, url = ''] = await running.line(/^Troupe is ready: (http:\/\/\S+) {2}\(PostgreSQL at .*\)$/);

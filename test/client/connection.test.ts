@@ -1,5 +1,5 @@
-// How a client finds, keeps and leaves its server. Over 400 lines, because the rules of one connection are read as
-// one list.
+// The connection of a client: how it finds, keeps and leaves its server. Over 400 lines, because the rules of
+// one connection are read as one list.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TroupeClient, TroupeError } from '../../client/index.ts';
@@ -130,7 +130,7 @@ test('an unreachable server is tried again, over all URLs, with growing pauses',
   assert.equal(client.state, 'live');
 });
 
-/** The URLs that are dialled, in order. */
+/** Collects the URLs that are dialled, in order. */
 function dialled(h: Harness): { urls: string[]; webSocket: Harness['server']['webSocket'] } {
   const urls: string[] = [];
   const webSocket = class extends h.server.webSocket {
@@ -212,7 +212,7 @@ test('HELLO: a client whose node is gone goes on at one that welcome.nodes told,
   assert.equal(client.state, 'live');
   assert.deepEqual(urls.slice(0, 2), ['ws://one/v1/socket', 'ws://one/v1/socket']);
   assert.match(urls[2] ?? '', /^ws:\/\/(two|three)\/v1\/socket$/);
-  // It stays there; the next time that it loses its node it asks at home first.
+  // The client stays there. When it loses its node again, it asks at home first.
   h.server.gone.clear();
   h.settle(60_000);
   assert.equal(urls.length, 3);
@@ -422,7 +422,7 @@ test("the user's switch: offline leaves at once and stays away, online comes bac
   assert.equal(client.state, 'live');
 });
 
-test('odd frames crash nothing: unknown types are ignored, what is no message reconnects', () => {
+test('odd frames crash nothing: unknown types are ignored, and a frame that is no message reconnects', () => {
   const h = new Harness();
   const client = h.client();
   const doc = client.open('acme/a', 'rich-text');

@@ -1,5 +1,5 @@
-// Documents that come back as a snapshot: the difference to what was here is a patch of whole code points, and
-// pending edits, undo and what is told of them outlive it.
+// Documents that come back as a snapshot: the difference to the local document is a patch of whole code
+// points. Pending edits, undo and their reports outlive it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -16,7 +16,7 @@ import { Harness, heard } from './harness.ts';
 const NAME = 'acme/plan';
 const LIMITS = { documentBytes: Number.POSITIVE_INFINITY, depth: 100, workMs: 50 };
 
-/** The document that scripts of edits lead to. */
+/** The document after the edits of these scripts. */
 function documentOf(scripts: readonly Script[], from: Wire = [{ insert: '\n' }]) {
   const state = richTextKind.load(from);
   for (const edits of scripts) {
@@ -124,7 +124,7 @@ function opened() {
   return { h, client, doc };
 }
 
-/** An application's copy, kept by `change` events alone. */
+/** An application's copy of the document, kept by `change` events alone. */
 function mirror(doc: RichTextDocument): () => void {
   let copy = doc.content;
   doc.on('change', ({ delta }) => {
@@ -165,7 +165,7 @@ test('VALUE-5: an edit that cuts pairs is taken where the text that it leads to 
   const other = h.client().open(NAME, 'rich-text');
   doc.edit([{ insert: 'a😀😀b' }]);
   const sameAsView = mirror(doc);
-  // As an editor tells that 😁 has taken the place of 😀: the first half is the same.
+  // An editor reports in this way that 😁 has taken the place of 😀: the first half of both is the same.
   doc.edit([{ retain: 2 }, { insert: '\ude01' }, { delete: 1 }]);
   doc.edit([{ retain: 2 }, { insert: '\ude03\ud83d' }]);
   h.settle();
@@ -214,7 +214,7 @@ test('OPEN-7: where a snapshot does not load, the patch that lastSeq proves is n
   assert.equal(rejected.length, 0);
 });
 
-test('OPEN-7: what lastSeq proves committed is not told as lost when the document ends', () => {
+test('OPEN-7: an edit that lastSeq proves committed is not reported lost when the document ends', () => {
   const { h, client, doc } = opened();
   const rejected = heard(doc, 'rejected');
   h.server.faults.latencyMs = [10, 10];

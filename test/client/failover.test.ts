@@ -1,5 +1,5 @@
-// The SDK against a cluster of real processes: the node of a page, the only one that the page was given, is killed, and
-// the page goes on at another, of which it was told.
+// The SDK against a cluster of real processes: a page knows the URL of one node only, that node is killed,
+// and the page goes on at another node, of which the first had told it.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ test(
 
     const [first, second] = nodes;
     assert.ok(first !== undefined && second !== undefined);
-    // What each tells of the other, once their connection is up.
+    // Resolves when the node tells its clients of the other, after the two have connected.
     const tells = async (from: string, client: string, other: string): Promise<WireClient> => {
       const watcher = await WireClient.connect(t, from);
       watcher.send({ type: 'hello', client });

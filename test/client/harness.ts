@@ -32,12 +32,12 @@ export class Harness {
     });
   }
 
-  /** Long enough for anything on a good network, too short for a backoff to grow. */
+  /** The default is long enough for any exchange on a good network, and too short for a backoff to grow. */
   settle(ms = 1_000): void {
     this.time.advance(ms);
   }
 
-  /** Virtual time for what needs promises too: tokens. */
+  /** The same for exchanges that need promises too, such as tokens. */
   async settleSlowly(ms = 1_000): Promise<void> {
     for (let i = 0; i < 20; i++) {
       this.time.advance(ms / 20);
@@ -63,7 +63,7 @@ export class Harness {
 
 type Told<Change, Patch> = DocumentEvents<Change, Patch>;
 
-/** Collects what an emitter tells. */
+/** Collects the events of an emitter. */
 export function heard<N extends keyof ClientEvents>(source: TroupeClient, name: N): ClientEvents[N][];
 export function heard<N extends keyof PresenceEvents>(source: Presence, name: N): PresenceEvents[N][];
 export function heard<N extends keyof Told<RichTextChange, Delta>>(

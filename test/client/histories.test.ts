@@ -1,4 +1,4 @@
-// Thousands of random histories against the simulated server. FUZZ_RUNS multiplies how many.
+// Thousands of random histories against the simulated server. FUZZ_RUNS multiplies their number.
 import { test } from 'node:test';
 import type { KindName } from '../../client/index.ts';
 import { type HistoryOptions, ROUGH, runHistory } from './histories.ts';

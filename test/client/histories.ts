@@ -1,5 +1,5 @@
-// Random histories: clients that edit, undo, go away and come back while everything fails that may,
-// and then what must hold when it has calmed down. One seed, one history.
+// Random histories. Clients edit, undo, go away and come back while every kind of failure happens; then the
+// checks run when all has calmed down. A seed determines its history.
 import assert from 'node:assert/strict';
 import * as Y from 'yjs';
 import {
@@ -23,11 +23,11 @@ export interface HistoryOptions {
   readonly clients?: number;
   readonly steps?: number;
   readonly faults?: Partial<Faults>;
-  /** Edits only add, each its own mark; so what became of each can be told from the log. */
+  /** Edits only add, and each adds a mark of its own, so the log shows the fate of each edit. */
   readonly audit?: boolean;
-  /** The document is rewound to an earlier version now and then. */
+  /** The document is rewound to an earlier version at random times. */
   readonly rewinds?: boolean;
-  /** The history is trimmed, and with it what is known of clients that are away. */
+  /** The history is trimmed, and with it the server's memory of clients that are away. */
   readonly trims?: boolean;
 }
 
@@ -42,11 +42,11 @@ export const ROUGH: Partial<Faults> = {
 
 type AnyDocument = RichTextDocument | JsonDocument | YjsDocument;
 const NAME = 'acme/plan';
-/** A mark is one UTF-16 unit, so that no other edit can come to stand inside it. */
+/** A mark is one UTF-16 unit, so no other edit can split it. */
 const FIRST_MARK = 0xe000;
 const MARKS_EACH = 1000;
 
-/** Runs one history and asserts what must hold of it. Returns what it was made of. */
+/** Runs one history and asserts its properties. Returns counts of its events. */
 export function runHistory(options: HistoryOptions): { edits: number; versions: number; rejected: number } {
   const random = seeded(options.seed);
   const time = new VirtualTime();
@@ -85,7 +85,7 @@ export function runHistory(options: HistoryOptions): { edits: number; versions: 
   };
 }
 
-/** Forgets the older half, and every client's seqs, as a server may after a day. */
+/** Forgets the older half of the history, and every client's seqs, as a server may after a day. */
 function trim(document: SimulatedDocument | undefined, random: () => number): void {
   if (document === undefined) return;
   const from = Math.floor(document.log.length * (0.5 + random() / 2));
@@ -159,7 +159,7 @@ class Editor {
     edit();
   }
 
-  /** What goes wrong in a listener would not fail the history by itself. */
+  /** An exception in a listener would not fail the history by itself, so it is kept. */
   #noting(check: () => void): void {
     try {
       check();
@@ -209,13 +209,13 @@ class Editor {
     }
   }
 
-  /** Each mark that was not reported lost is in the log once; each that was refused is not. */
+  /** Each mark that was not reported lost is in the log once. No refused mark is in the log. */
   #assertMarks(document: SimulatedDocument, settled: boolean): void {
     const texts = document.log
       .filter((entry) => entry.client === this.client.id)
       .map((entry) => (this.#options.kind === 'yjs' ? yjsText(entry.op) : JSON.stringify(entry.op)));
     const count = (mark: string) => texts.filter((text) => text.includes(mark)).length;
-    // A Yjs update of which the server forgot everything is sent again: applied twice, it is there once.
+    // A Yjs update that the server has forgotten is sent again. Applied twice, it has effect once.
     const again = this.#options.kind === 'yjs' && this.#options.trims === true;
     for (const mark of this.#marks) {
       const times = count(mark);
@@ -334,19 +334,19 @@ class Editor {
   }
 }
 
-/** Pairs that share a half, combining marks, joined characters. */
+/** Characters that share a half, combining marks, joined characters. */
 const CHARACTERS = ['😀', '😁', '😀😀', '𝒳', 'e\u0301', '👨‍👩‍👧', '🇩🇪'];
 
 const textOf = (content: RichTextDocument['content']): string =>
   content.ops.map(({ insert }) => (typeof insert === 'string' ? insert : '\uFFFC')).join('');
 
-/** The position, or the next one where it lies between the halves of a surrogate pair. */
+/** The position, or the next one if it lies between the halves of a surrogate pair. */
 const wholeCharacter = (text: string, at: number): number => {
   const unit = text.charCodeAt(at);
   return unit >= 0xdc00 && unit <= 0xdfff ? at + 1 : at;
 };
 
-/** A Yjs update as text, which is searched for marks. */
+/** A Yjs update as text, in which marks are searched. */
 function yjsText(update: unknown): string {
   const bytes = wireBytes(update);
   return bytes === undefined ? '' : new TextDecoder().decode(bytes);

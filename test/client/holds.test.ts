@@ -1,4 +1,4 @@
-// Several holders of one document, the promises of being ready and saved, and values that never change in place.
+// Several holders of one document, the promises `ready` and `saved`, and values that never change in place.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonDocument, RichTextDocument } from '../../client/index.ts';
@@ -14,7 +14,7 @@ function opened() {
   return { h, client, doc };
 }
 
-/** How a promise stands once everything that is due has run. */
+/** The state of a promise after everything that is due has run. */
 async function standing(promise: Promise<void>): Promise<string> {
   let how = 'pending';
   promise.then(
@@ -72,7 +72,7 @@ test('opened, closed and opened again in one go, as React StrictMode does: the s
   assert.equal(second.state, 'saved');
 });
 
-test('what ends the document ends every hold', () => {
+test('the end of the document ends every hold', () => {
   const { h, client, doc } = opened();
   const other = client.open(NAME, 'rich-text');
   const ends = [heard(doc, 'closed'), heard(other, 'closed')];
@@ -93,7 +93,7 @@ test('whenSaved waits for the edits made so far, and for no later one', async ()
   doc.edit([{ insert: 'a' }]);
   const first = doc.whenSaved();
   assert.equal(await standing(first), 'pending');
-  // The first is in flight, so these go with the next patch.
+  // The first edit is in flight, so these go with the next patch.
   doc.edit([{ insert: 'b' }]);
   const second = doc.whenSaved();
   while (h.log(NAME).length < 1) h.settle(1);
@@ -224,14 +224,14 @@ test('readyTimeoutMs: ready is rejected with a retryable code and the reason, an
 
 // ---- values
 
-/** Values of a document that are handed out. */
+/** All values that a document hands out. */
 const valuesOf = (doc: RichTextDocument | JsonDocument) => ({
   content: doc.content,
   states: doc.presence.states,
   cursors: doc.kind === 'rich-text' ? doc.cursors : undefined,
 });
 
-test('what is handed out keeps its identity while nothing changed, and is another object when it did', () => {
+test('a value that is handed out keeps its identity until it changes, and then is another object', () => {
   const { h, client, doc } = opened();
   const ann = h.client();
   const theirs = ann.open(NAME, 'rich-text');
@@ -284,7 +284,8 @@ test('cursors: each change is told, also where the view does not change', () => 
   assert.equal(told.length, 2);
   assert.equal(told.at(-1)?.get(ann.id)?.length, 4);
   h.settle();
-  // A place in a version that is not here yet is shown once that version is, though it is an own edit.
+  // A position in a version that has not arrived is shown once the version arrives, even if the edit was the
+  // client's own.
   h.server.faults.latencyMs = [50, 50];
   doc.edit([{ insert: 'x' }]);
   const before = told.length;

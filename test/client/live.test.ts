@@ -1,4 +1,4 @@
-// The SDK against a node of ours: real sockets, real time, a real database.
+// The SDK against a real node: real sockets, real time, a real database.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -17,7 +17,7 @@ import { seeded } from './virtual-time.ts';
 
 type AnyDocument = RichTextDocument | JsonDocument | YjsDocument;
 
-/** Resolves once the condition holds, looking whenever the document tells of something. */
+/** Resolves once the condition holds. It is checked at each event of the document. */
 function until(doc: AnyDocument, holds: () => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const look = () => {

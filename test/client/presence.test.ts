@@ -1,4 +1,4 @@
-// Presence and cursors: what others see, at which pace, and where positions go when text moves.
+// Presence and cursors: the states that others see, their pace, and positions when text moves.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { positionAfter, positionBefore } from '../../client/rich-text-algebra.ts';

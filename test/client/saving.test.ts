@@ -1,4 +1,4 @@
-// The meaning of "saved", and the fate of edits that get another answer or none. This file is over 400 lines because
+// The meaning of "saved", and the fate of edits that get another answer or none. Over 400 lines, because
 // every answer to a submit has its case here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -60,7 +60,7 @@ test('until ready content throws not-open and role is undefined; the event state
   assert.deepEqual(shown, {});
 });
 
-test('one submit is in flight, and what is typed meanwhile goes as one', () => {
+test('one submit is in flight, and the edits made meanwhile go as one', () => {
   const { h, doc } = opened();
   for (const [at, letter] of [...'hello'].entries()) {
     doc.edit(at === 0 ? [{ insert: letter }] : [{ retain: at }, { insert: letter }]);
@@ -69,7 +69,7 @@ test('one submit is in flight, and what is typed meanwhile goes as one', () => {
   assert.deepEqual(h.log(NAME), [[{ insert: 'h' }], [{ retain: 1 }, { insert: 'ello' }]]);
 });
 
-test('what undoes itself before it was sent is never sent', () => {
+test('an edit that is undone before it was sent is never sent', () => {
   const { h, client, doc } = opened();
   client.goOffline();
   doc.edit([{ insert: 'oops' }]);
@@ -111,7 +111,7 @@ test('ONCE-1: the same when the document comes back as a snapshot', () => {
   );
 });
 
-test('SUBMIT-9: a refused edit is taken out of the view and told; what was built on it is moved past', () => {
+test('SUBMIT-9: a refused edit is taken out of the view and reported; later edits are moved past its inverse', () => {
   const { h, doc } = opened();
   const rejected = heard(doc, 'rejected');
   const changes = heard(doc, 'change');
@@ -194,7 +194,7 @@ test('SUBMIT-10: version-too-old where nothing newer comes makes the document co
   assert.ok(document);
   const other = h.client().open(NAME, 'rich-text');
   h.settle();
-  // The commits of others do not reach this subscription.
+  // This subscription does not receive the commits of others.
   document.subscribers.delete(h.socketOf(client));
   other.edit([{ insert: 'theirs ' }]);
   h.settle();
@@ -236,7 +236,7 @@ test('SUBMIT-10: version-too-old is answered with the patch rebased', () => {
   assert.deepEqual(other.content, doc.content);
 });
 
-test('ONCE-2: what was in flight when the server forgot the client is told, not sent again', () => {
+test('ONCE-2: an edit in flight when the server forgot the client is reported, and not sent again', () => {
   const { h, client, doc } = opened();
   const rejected = heard(doc, 'rejected');
   doc.edit([{ insert: 'before' }]);
@@ -324,7 +324,7 @@ test('LIMIT: a text above opBytes travels as several patches, is one change and 
 
 test('LIMIT: a text that could only arrive as another one when it is divided throws, and changes nothing', () => {
   const { h, doc } = opened();
-  // After the last newline: each part but the last would get a newline of its own.
+  // The text goes after the last newline, so each part but the last would get a newline of its own.
   const after = [{ retain: 1 }, { insert: `${'x'.repeat(h.server.limits.opBytes)}\n` }];
   assert.throws(() => doc.edit(after), { code: 'too-large' });
   assert.equal(doc.content.length(), 1);
@@ -374,7 +374,7 @@ test('LIMIT: past pendingBytes edit throws overloaded, and what is queued is kep
   assert.equal(doc.state, 'saved');
 });
 
-test('FRAME: what was closed with 1009 is not sent again, and the rest goes on', () => {
+test('FRAME: a patch that was closed with 1009 is not sent again, and the rest goes on', () => {
   const { h, client, doc } = opened();
   h.server.proxyBytes = 1_000;
   const small = client.open('acme/small', 'rich-text');

@@ -1,7 +1,7 @@
-// A server of the wire contract in memory, on virtual time: versions, transforming, duplicates,
-// resuming, and everything that may go wrong on the way. It decides as docs/protocol.md has it, from the
-// kinds alone, so that the SDK is held to the contract and not to this project's own server.
-// Over 400 lines, because it is a whole server: one that left parts out would hold the SDK to less.
+// A server of the wire contract in memory, on virtual time: versions, transforming, duplicates, resuming, and
+// all faults of the way. It follows docs/protocol.md and uses the kinds alone, so the SDK is tested against
+// the contract and not against this project's own server. Over 400 lines, because it is a whole server: a
+// partial one would test the SDK less.
 import type { WebSocketConstructor, WebSocketLike } from '../../client/index.ts';
 import { jsonKind } from '../../kinds/json/json.ts';
 import type { DocumentKind } from '../../kinds/kind.ts';
@@ -41,18 +41,18 @@ export const SIMULATED_LIMITS: Limits = {
   idleMs: 60_000,
 };
 
-/** Chances are per message, in [0, 1]. */
+/** Each chance is per message, in [0, 1]. */
 export interface Faults {
   latencyMs: [number, number];
-  /** The connection is lost, with everything under way on it. */
+  /** The connection is lost, with all frames under way on it. */
   drop: number;
-  /** A submit meets `overloaded`, `rate-limited` or `unavailable`. */
+  /** A submit is answered `overloaded`, `rate-limited` or `unavailable`. */
   openError: number;
-  /** A submit is refused for good. */
+  /** A submit gets a final refusal. */
   reject: number;
-  /** An `open` meets `unavailable`. */
+  /** An `open` is answered `unavailable`. */
   openFails: number;
-  /** A resumable `open` is answered with a snapshot all the same. */
+  /** An `open` that could resume is answered with a snapshot. */
   snapshot: number;
 }
 
@@ -69,7 +69,7 @@ export interface LogEntry extends CommittedOp {
   readonly version: number;
 }
 
-/** A kind with its type parameters closed over. */
+/** A kind whose type parameters are hidden. */
 interface Engine {
   readonly kind: KindName;
   snapshot(): Wire;
@@ -111,7 +111,7 @@ export class SimulatedDocument {
   engine: Engine;
   history: string;
   readonly log: LogEntry[] = [];
-  /** Versions up to here can no longer be resumed from or based on. */
+  /** A client can no longer resume or base a patch on versions up to here. */
   trimmed = 0;
   readonly seqs = new Map<string, Map<number, number>>();
   readonly highest = new Map<string, number>();
@@ -135,23 +135,23 @@ export class SimulatedServer {
   faults: Faults = { ...NO_FAULTS };
   limits: Limits = SIMULATED_LIMITS;
   role: Role = 'owner';
-  /** Frames above this are closed with 1009, whatever the limits say: a proxy in between. */
+  /** A proxy in between closes a connection with 1009 at a frame above this size, whatever the limits say. */
   proxyBytes = Number.POSITIVE_INFINITY;
   /** New sockets fail. */
   unreachable = false;
-  /** With every open error. */
+  /** Sent with every open error. */
   retryAfterMs = 20;
-  /** Which open error a submit meets; left out: any. */
+  /** The open error that a submit meets. Undefined: any. */
   openErrorCode: OpenSubmitCode | undefined;
-  /** `nodes` of each welcome. */
+  /** The field `nodes` of each welcome. */
   nodes: string[] | undefined;
-  /** URLs at which nobody answers. */
+  /** URLs at which no server answers. */
   readonly gone = new Set<string>();
-  /** Sockets stay open, and nothing comes out of them. */
+  /** Sockets stay open, and no frame comes out of them. */
   silent = false;
-  /** What a `hello` is answered with instead of `welcome`: a close code. */
+  /** The close code with which a `hello` is answered instead of `welcome`. */
   refuse: ((token: string | undefined) => number | undefined) | undefined;
-  /** Every message of clients, as it arrives. */
+  /** Every message of clients, in the order of arrival. */
   readonly received: ClientMessage[] = [];
   connects = 0;
   #histories = 0;
@@ -176,7 +176,7 @@ export class SimulatedServer {
     return document;
   }
 
-  /** The document begins another life, as its log up to `version` made it. */
+  /** Takes the document back to `version`, from which it goes on in another history. */
   rewind(name: string, version: number): void {
     const old = this.documents.get(name);
     if (old === undefined) return;
@@ -194,7 +194,7 @@ export class SimulatedServer {
     for (const socket of [...this.sockets]) socket.die(code);
   }
 
-  /** Tells everyone subscribed. */
+  /** Sends a message. */
   send(socket: SimulatedSocket, message: ServerMessage): void {
     socket.deliver(message);
   }
@@ -298,7 +298,7 @@ export class SimulatedServer {
       since >= document.trimmed &&
       since <= head &&
       !this.#chance(this.faults.snapshot);
-    // A resumed subscription may begin below the head: the rest follows as commits.
+    // A resumed subscription may begin below the head. The rest follows as commits.
     const version = resumes ? since + Math.floor(this.random() * (head - since + 1)) : head;
     const remembered = document.seqs.has(socket.client) || document.trimmed === 0;
     const base = {
@@ -404,7 +404,10 @@ export class SimulatedServer {
 
 const plain = ({ client, seq, op }: LogEntry): CommittedOp => ({ client, seq, op });
 
-/** One connection, as the client's side sees it. Frames keep their order, but for those of different documents. */
+/**
+ * One connection as the client sees it. Frames of one document keep their order; frames of different
+ * documents may not.
+ */
 export class SimulatedSocket implements WebSocketLike {
   binaryType = 'blob';
   readyState = 0;
@@ -417,7 +420,7 @@ export class SimulatedSocket implements WebSocketLike {
   readonly url: string;
   readonly #server: SimulatedServer;
   #codec: Codec = jsonCodec;
-  /** When the last frame of each stream arrives, so that streams keep their order. */
+  /** The times at which the last frame of each stream arrives, so that streams keep their order. */
   readonly #arrivals = new Map<string, number>();
 
   constructor(server: SimulatedServer, url: string, protocols: string[]) {
@@ -457,7 +460,7 @@ export class SimulatedSocket implements WebSocketLike {
     this.#server.left(this);
   }
 
-  /** The server's side sends. */
+  /** Sends a message from the server. */
   deliver(message: ServerMessage): void {
     const frame = this.#codec.encode(message);
     this.#after('doc' in message && message.doc !== undefined ? message.doc : '', () => {
@@ -467,12 +470,12 @@ export class SimulatedSocket implements WebSocketLike {
     });
   }
 
-  /** Hands the client any frame. */
+  /** Hands any data to the client as a frame. */
   raw(data: unknown): void {
     if (this.readyState === 1) this.onmessage?.({ data } as never);
   }
 
-  /** The connection is gone, for both sides. */
+  /** Ends the connection for both sides. */
   die(code: number): void {
     if (this.readyState === 3) return;
     this.#server.left(this);

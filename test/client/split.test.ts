@@ -1,4 +1,5 @@
-// A large rich-text patch as two: one after the other they do the same, and cut no character.
+// A large rich-text patch is split in two patches, which together do the same, and the split cuts no
+// character.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -24,7 +24,10 @@ doc.on('change', ({ delta }) => {
 });
 `;
 
-/** The examples of docs/client.md as modules, with what they take for granted of an application. */
+/**
+ * The examples of docs/client.md as modules, with declarations of the names that they expect of an
+ * application.
+ */
 function examples(): Record<string, string> {
   const quill = blockWith('docs/client.md', 'bindQuill(') + blockWith('docs/client.md', "client.on('failed'");
   const react = blockWith('docs/client.md', 'useSyncExternalStore(');

@@ -1,4 +1,4 @@
-// Undo and redo: one's own edits, grouped as editors expect, and never what others did.
+// Undo and redo take back a client's own edits, grouped as editors expect, and never the edits of others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Harness, heard } from './harness.ts';
@@ -166,7 +166,7 @@ test('undo of an edit that is still pending, offline too', () => {
   assert.equal(doc.state, 'saved');
 });
 
-test('whoever undoes everything leaves exactly what the others typed', () => {
+test('a client that undoes everything leaves exactly the text that the others typed', () => {
   for (let seed = 1; seed <= 60; seed++) {
     const random = seeded(seed);
     const { h, a, b } = two('rich-text');
@@ -192,7 +192,7 @@ test('whoever undoes everything leaves exactly what the others typed', () => {
   }
 });
 
-test('json: whoever undoes everything leaves the members that the others wrote', () => {
+test('json: a client that undoes everything leaves the members that the others wrote', () => {
   for (let seed = 1; seed <= 60; seed++) {
     const random = seeded(seed);
     const { h, a, b } = two('json');

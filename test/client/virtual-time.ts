@@ -1,8 +1,8 @@
-// Time and randomness for simulations: timers run when the simulation says so, in order, and every
-// number follows from the seed.
+// Time and randomness for simulations: timers run when the simulation advances time, in order, and the seed
+// determines every random number.
 import type { Platform, Timer } from '../../client/index.ts';
 
-/** mulberry32: a small generator whose whole state is its seed. */
+/** mulberry32: a small generator with 32 bits of state. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -46,7 +46,7 @@ export class VirtualTime {
     return timer;
   }
 
-  /** Runs what is due in the next milliseconds. */
+  /** Runs the timers that are due in the next milliseconds. */
   advance(ms: number): void {
     const until = this.#now + ms;
     for (let next = this.#due[0]; next !== undefined && next.at <= until; next = this.#due[0]) {

@@ -25,7 +25,7 @@ for (const encoding of ['json', 'msgpack'] as const) {
   });
 }
 
-test('what was edited before the document was here is sent too', () => {
+test('edits made before the document was loaded are sent too', () => {
   const h = new Harness();
   const early = h.client().open(NAME, 'yjs');
   early.content.getText('t').insert(0, 'early');

@@ -1,5 +1,6 @@
-// What a node claims, and when: shards that fall to it at once, those of others after a while, and what falls to it
-// while its worker is busy as soon as that is free.
+// The shards that a node claims, and the times of its claims. It claims shards that fall to it at once, and
+// shards that fall to others after a while. Shards that fall to it while its worker is busy are claimed as
+// soon as the worker is free.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
@@ -12,7 +13,7 @@ import { Scheduler } from '../sim/scheduler.ts';
 
 const LINK = { offer: () => true, send: () => undefined };
 
-/** Node a, whose one worker has session 1; the first shard is to be another node's. */
+/** Node a, whose one worker has session 1. The first shard should be another node's. */
 function node() {
   const clock = new Scheduler();
   const pins = new PinBoard({
@@ -50,7 +51,7 @@ function node() {
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('what falls to the node while its worker is busy is claimed as soon as that is free', async () => {
+test('shards that fall to the node while its worker is busy are claimed as soon as it is free', async () => {
   const { view, acquisition, claimed, calls } = node();
   let end = (): void => undefined;
   view.own.occupy(
@@ -104,7 +105,7 @@ test('an orphan of another node is claimed when that one has not taken it for a 
   assert.deepEqual(calls, []);
 });
 
-test('what is answered when the run is over changes nothing', async () => {
+test('an answer that comes after the end of the run changes nothing', async () => {
   const { view, acquisition } = node();
   acquisition.claimOrphans();
   acquisition.end();

@@ -1,6 +1,6 @@
-// A controller and the runs of other nodes: those it hears of too early, those that have ended half, and its
-// own when it is over; and what it does where events, claims or streams come or fail all the time. Over 400 lines with the
-// stage, a network and workers that the test moves, which all of these share.
+// A controller and the runs of other nodes: runs that it hears of too early, runs that have ended in part,
+// and its own run at its end. Events, claims and streams may come or fail at any time. Over 400 lines with
+// the stage: a network and workers that the test controls, which all tests share.
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
@@ -104,13 +104,13 @@ async function startNode(
   };
 }
 
-test('who has connected before the controller listens is closed: it dials again, and says its piece again', async () => {
+test('a peer that has connected before the controller listens is closed: it dials again, and repeats its news', async () => {
   const peer = new FakePeer();
   await startNode(createMemoryDatabase(), { peers: [peer] });
   assert.equal(peer.isUp, false);
 });
 
-test('what a node says before the database shows it is kept, and leads to its shards once it does', async () => {
+test('the news of a node that the database does not show yet are kept, and lead to its shards once it does', async () => {
   const database = createMemoryDatabase();
   const peers: Peer[] = [];
   const node = await startNode(database, { peers });
@@ -138,7 +138,7 @@ test('what a node says before the database shows it is kept, and leads to its sh
   assert.notEqual(node.router.linkOfShard(SHARD), undefined);
 });
 
-test('what nodes say of their clients is shared; a node that is not reached, or has not said, leaves it open', async () => {
+test('the counts of clients are shared; a node that is not reached, or has not reported, leaves the sum open', async () => {
   const database = createMemoryDatabase();
   const peers: Peer[] = [];
   const node = await startNode(database, { peers });
@@ -211,7 +211,7 @@ test('addresses for clients are those of the nodes that serve and are reached, e
   assert.equal(controller.clients.otherUrls(), undefined, 'b leaves');
 });
 
-/** What a node counts of b, which said this of itself before the database showed it. */
+/** The number of clients that a node counts for b. Node b reported it before the database showed b's run. */
 async function clientsOf(lease: Lease) {
   const database = createMemoryDatabase();
   const peers: Peer[] = [];
@@ -227,12 +227,12 @@ async function clientsOf(lease: Lease) {
   const other = database.node();
   await other.control().openSession({ run: 'run-b', node: 'b', slot: -1, address: 'b:1' });
   await other.worker().open({ run: 'run-b', node: 'b', slot: 0 });
-  // Long enough for shards to be planned with it.
+  // After this time shards are planned with the node.
   await node.pass(5000);
   return node.controller.clients.shares()?.others;
 }
 
-test('what a node says of its clients before the database shows it is kept', async () => {
+test('the count of clients of a node that the database does not show yet is kept', async () => {
   assert.deepEqual(await clientsOf(LEASE_OF_B), [{ node: 'b', clients: 0, weight: 2 }]);
 });
 
@@ -357,7 +357,7 @@ test('a session that a worker opens after its run was fenced does not keep its s
   assert.equal(await database.control().sessionState(id), 'fenced');
 });
 
-test('what has gone on from the new owner before the hand-over is answered still leads to where it is', async () => {
+test('a shard that has gone on from the new owner before the hand-over is answered still leads to its owner', async () => {
   const database = createMemoryDatabase();
   const own = database.node().worker();
   const peers: Peer[] = [];

@@ -1,5 +1,5 @@
-// The failure detector: it never takes delay or its own pauses for deaths, and always finds the dead in time. Over 400
-// lines, because it goes through the verdicts by their evidence, one list beside that of detector.ts.
+// The failure detector never takes delay or its own pauses for a death, and always finds a death in time.
+// Over 400 lines, because the tests go through the verdicts by their evidence, in the order of detector.ts.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -33,7 +33,7 @@ class Watch {
         this.effects.push({ ...effect, atMs: this.nowMs });
   }
 
-  /** Time goes by with punctual ticks; `beating` are heard at each. */
+  /** Lets time pass with punctual ticks. Heartbeats of `beating` come at each tick. */
   run(ms: number, ...beating: readonly string[]): void {
     for (const endMs = this.nowMs + ms; this.nowMs < endMs; ) {
       this.nowMs += tickMs;
@@ -127,7 +127,7 @@ describe('hard evidence', () => {
     assert.deepEqual(watch.dead(), ['a refused hard 37']);
   });
 
-  test('one that was never linked may not listen yet; one that came back is not refused any more', () => {
+  test('a run that was never linked may not listen yet; one that came back is not refused any more', () => {
     const watch = new Watch();
     watch.tell({ type: 'known', run: 'a' }, { type: 'refused', run: 'a' });
     watch.tell({ type: 'link-up', run: 'a' }, { type: 'refused', run: 'a' });
@@ -178,7 +178,7 @@ describe('leases', () => {
     assert.deepEqual(watch.dead(), [`a lease hard ${SILENT_MS + tickMs}`]);
   });
 
-  test('one that died before it was ever heard', () => {
+  test('a run that died before it was ever heard', () => {
     const watch = new Watch();
     watch.tell({ type: 'known', run: 'a' });
     watch.run(10 * SILENT_MS);
@@ -206,39 +206,39 @@ describe('two observers', () => {
     assert.deepEqual(watch.dead(), []);
   });
 
-  test('who pulses lives, and who only pulses is no witness: it could not take back what it said', () => {
+  test('a node that pulses lives, and a node that only pulses is no witness: it could not take back its suspicion', () => {
     const watch = new Watch('a', 'b');
     const pulses = (...runs: readonly string[]): void => {
       watch.nowMs += tickMs;
       watch.tell(...runs.map((run): DetectorEvent => ({ type: 'pulse', run })), { type: 'tick' });
     };
     watch.tell(suspects('a', 'b'));
-    // a is silent, and b in a long turn.
+    // Node a is silent, and node b is in a long turn.
     for (let ms = 0; ms < 2 * BOUND_MS; ms += tickMs) pulses('b');
     assert.deepEqual([watch.dead(), watch.told()], [[], ['suspect a']]);
     watch.tell({ type: 'heartbeat', run: 'b' });
     pulses('b');
     assert.deepEqual(watch.dead(), [`a observers soft ${watch.nowMs}`]);
-    // It pulses again.
+    // Node a pulses again.
     pulses('a', 'b');
     assert.equal(watch.told().at(-1), 'unsuspect a');
   });
 
-  test('who hears nobody is no witness, whatever it was told before', () => {
+  test('a node that hears no other node is no witness, whatever it was told before', () => {
     const watch = new Watch('a', 'b', 'c');
     watch.tell(suspects('a', 'b'), suspects('b', 'a'), suspects('c', 'a'));
     watch.run(20 * SILENT_MS);
     assert.deepEqual(watch.dead(), []);
   });
 
-  test('what was told over a link that closed does not count', () => {
+  test('suspicions that came over a link that has closed do not count', () => {
     const watch = new Watch('a', 'b');
     watch.tell(suspects('a', 'b'), { type: 'link-closed', run: 'b' }, { type: 'link-up', run: 'b' });
     watch.run(2 * SILENT_MS, 'b');
     assert.deepEqual(watch.dead(), []);
   });
 
-  test('one fence in fenceGapMs, counted from anybody’s last', () => {
+  test('one fence in fenceGapMs, counted from the last fence of any node', () => {
     const watch = new Watch('a', 'b', 'c');
     watch.tell({ type: 'fenced', run: 'x' }, suspects('a', 'c'), suspects('b', 'c'));
     watch.run(4 * fenceGapMs, 'c');
@@ -257,7 +257,7 @@ describe('two observers', () => {
 });
 
 describe('own pauses', () => {
-  test('what was missed before one must be missed again after it', () => {
+  test('heartbeats that were missed before a late timer must be missed again after it', () => {
     const watch = new Watch('a', 'b');
     watch.run(2 * SILENT_MS, 'b');
     watch.nowMs += 10_000;
@@ -312,7 +312,7 @@ describe('properties', () => {
     const step = fc.record({
       workMs: fc.integer({ min: 0, max: 400 }),
       pauseMs: fc.integer({ min: 0, max: 20_000 }),
-      /** After the pause, until something is read. */
+      /** The time after the pause until something is read. */
       blindMs: fc.integer({ min: 0, max: heartbeatMs }),
     });
     fc.assert(
@@ -361,7 +361,7 @@ describe('properties', () => {
     );
   });
 
-  test('three nodes: who stops is found by both others within the bound, and nobody else is', () => {
+  test('three nodes: both others find a stopped one within the bound, and suspect no other', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 3000 }),
@@ -414,7 +414,7 @@ describe('properties', () => {
       { type: 'database', run, reached: true },
       ...runs.flatMap((by) => [suspects(run, by), suspects(run, by), suspects(run, by, false)]),
     ]);
-    // What happens, then some ticks, punctual or not, with the heartbeats of some.
+    // One event, then some ticks, punctual or not, with heartbeats of some nodes.
     const turn = fc.record({
       event: fc.constantFrom(...events),
       ticks: fc.integer({ min: 0, max: 12 }),

@@ -1,4 +1,4 @@
-// A peer that a test plays itself: it keeps what it was sent, and says what the test lets it say.
+// A peer that the test controls: it keeps the messages that it was sent, and sends the messages of the test.
 import type { ControlMessage } from '../../cluster/peer/control-messages.ts';
 import type { Peer, PeerStream } from '../../cluster/peer/network.ts';
 

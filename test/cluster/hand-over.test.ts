@@ -1,4 +1,5 @@
-// What a node hands over: a few shards at a time to one target, to the next where the first does not take any.
+// The shards that a node hands over: a few at a time to one target, and to the next target if the first takes
+// none.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
@@ -15,7 +16,7 @@ const OWN = 1;
 const B = 20;
 const C = 30;
 
-/** Node a, whose one worker owns shards 0 to 4: 0 and 1 are to be b's, 2 and 3 c's. */
+/** Node a, whose one worker owns shards 0 to 4. Shards 0 and 1 should be b's, and 2 and 3 c's. */
 function node({ taken = (shards: readonly number[]) => shards } = {}) {
   const clock = new Scheduler();
   const pins = new PinBoard({

@@ -1,4 +1,4 @@
-// The lease's keeper, over Redis in memory and a clock in the test's hands.
+// The lease's keeper, over Redis in memory and a clock that the test controls.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Timers } from '../../actors/clock.ts';
@@ -36,7 +36,7 @@ for (const [who, slot] of [
     await h.run(2_000 + 3_000);
     assert.deepEqual(await h.leases(), []);
     assert.deepEqual(h.faults(), [{ type: 'stalled', slots: [slot] }]);
-    // What reads may be served is another question: the sessions are live.
+    // The sessions are live; whether reads may be served is another question.
     assert.ok(h.liveness.isConfirmed(0, h.clock.now()));
     h.silent.delete(slot);
     await h.run(3_000);
@@ -86,7 +86,7 @@ test('after the whole process was stopped it does not renew before its threads h
   assert.deepEqual(h.faults()[0], { type: 'stalled', slots: [MAIN] });
 });
 
-test('what the lease says is told at once, and again after Redis was away or came back empty', async () => {
+test('a change of the lease is published at once, and again after Redis was away or came back empty', async () => {
   const h = await start({});
   await h.run(1_000);
   h.keeper.setLease({ ...h.lease, state: 'draining' });
@@ -199,7 +199,7 @@ async function start(changes: Partial<Lease>, workerStallMs = STALL_MS) {
     answerMs: 0 as number | 'never' | 'error',
     renewals: () => renewals,
     faults: () => events.filter(({ type }) => type === 'stalled' || type === 'fenced'),
-    /** Time goes on, and threads beat that are not silent. */
+    /** Lets time pass. Threads that are not silent beat. */
     run: async (ms: number) => {
       for (let left = ms; left > 0; left -= 10) {
         if (Math.floor(clock.now()) % 100 < 10) {
@@ -247,7 +247,10 @@ async function start(changes: Partial<Lease>, workerStallMs = STALL_MS) {
   return Object.assign(h, { keeper });
 }
 
-/** Moves when told to; what is due runs in order of its time, and promises settle in between. */
+/**
+ * A clock that moves when the test says so. Due timers run in the order of their times, and promises settle
+ * between them.
+ */
 class TestClock implements Timers {
   readonly #due = new Set<{ at: number; run: () => void }>();
   #now = 1_000;
@@ -262,7 +265,7 @@ class TestClock implements Timers {
     return () => this.#due.delete(entry);
   }
 
-  /** As for a process that was stopped: nothing ran meanwhile. */
+  /** Jumps as the clock of a process that was stopped: no timer ran meanwhile. */
   jump(ms: number): void {
     this.#now += ms;
   }

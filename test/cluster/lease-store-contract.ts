@@ -1,5 +1,5 @@
-// What every lease store must do, as one suite: an implementation's test file hands in how its stores are
-// made and how Redis is taken away.
+// The contract of every lease store, as one suite. An implementation's test file supplies functions that make
+// its stores and take Redis away.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -15,20 +15,20 @@ import { untilSeen } from '../support/until.ts';
 /** One empty Redis. The stores are closed after the test. */
 export interface LeaseHarness {
   open(settings?: LeaseStoreSettings): LeaseStore;
-  /** No connection is accepted, and those there are end. */
+  /** Refuses new connections, and ends the present ones. */
   stop(): Promise<void>;
-  /** After `stop`, with what was in it. */
+  /** Starts Redis again after `stop`, with its data. */
   start(): Promise<void>;
-  /** It ends without a word and comes back with nothing in it. */
+  /** Ends Redis without a word and starts it again with no data. */
   loseAll(): Promise<void>;
-  /** Emptied while connections stand. */
+  /** Deletes the data while connections stand. */
   empty(): Promise<void>;
-  /** Connections stand, nothing is answered. */
+  /** Connections stand, and no call is answered. */
   freeze(): void;
   thaw(): void;
 }
 
-/** So that no lease ends by itself in a test that is not about it. */
+/** No lease ends by itself in a test of something else. */
 const LONG_MS = 60_000;
 /** Time limit of a call that is answered: a machine that is busy or stopped for seconds does not exceed it. */
 export const ANSWERED_MS = 10_000;
@@ -91,7 +91,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
   });
 
   rule(
-    'whoever has unsubscribed hears nothing; whoever joins a subscription is told that it stands',
+    'a listener that has unsubscribed hears nothing; one that joins a subscription is told that it stands',
     async (h) => {
       const store = h.open();
       const first = listen(store);
@@ -106,7 +106,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     },
   );
 
-  rule('whoever subscribes as soon as it is up hears what is published once that is told', async (h) => {
+  rule('a subscriber that subscribes as soon as the store is up hears all later news', async (h) => {
     const [store, other] = [h.open(), h.open()];
     let heard: ReturnType<typeof listen> | undefined;
     store.onState(() => {
@@ -225,7 +225,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<LeaseHa
     assert.equal(store.steadySince(), undefined);
     h.thaw();
     await untilSeen('it is up', () => store.state === 'up');
-    // What was sent into the silence may have been taken since.
+    // A call that was sent into the silence may have taken effect since.
     const listed = async () => (await store.list()).some(({ run }) => run === mine.run);
     await untilSeen('it is listed', () => listed().catch(() => false));
   });

@@ -1,4 +1,4 @@
-// The lease store over a Redis in memory: the contract, and the faults that only it can bring about.
+// The lease store over a Redis in memory: the contract, and the faults that only it can cause.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../actors/clock.ts';

@@ -1,5 +1,5 @@
-// The lease store in a real Redis: the contract with one server and with a Redis Cluster, the same calls
-// through a Sentinel, TLS and an ACL user, and what is left behind: nothing.
+// The lease store in a real Redis: the contract with one server and with a Redis Cluster; the same calls
+// through a Sentinel, TLS and an ACL user. A store leaves no data behind.
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ contract('redis', async (t) => {
   return harness(t, redis, at({ url: redis.url }));
 });
 
-// A Redis Cluster takes seconds to come up: one serves all of the contract, emptied each time.
+// A Redis Cluster takes seconds to start, so all tests of the contract share one, which is emptied each time.
 const closers: (() => Promise<void>)[] = [];
 let oneCluster: Promise<TestRedis> | undefined;
 after(async () => {
@@ -54,7 +54,7 @@ test('redis: clusters of different names do not see each other', async (t) => {
   assert.deepEqual(await b.readMap(), []);
 });
 
-test('redis: what is not a lease is left out of the list', async (t) => {
+test('redis: a value that is not a lease is left out of the list', async (t) => {
   const redis = await startTestRedis(t);
   const store = open(t, at({ url: redis.url }));
   const mine = lease();
@@ -76,7 +76,7 @@ test('redis: what is not a lease is left out of the list', async (t) => {
 test('redis: a user that may use no more than the documented commands', async (t) => {
   const redis = await startTestRedis(t);
   const admin = await redis.admin();
-  // The line of the guide, for the cluster of this test.
+  // The command of the operations guide, for the cluster of this test.
   const guide = await readFile('docs/operations.md', 'utf8');
   const [, rights = ''] = /^ACL (SETUSER troupe on .*)$/m.exec(guide) ?? [];
   const words = rights.replace('>password', '>secret').replaceAll('{troupe}', '{test}').split(' ');
@@ -91,7 +91,7 @@ test('redis: a user that may use no more than the documented commands', async (t
   ]) {
     await assertUnavailable(open(t, wrong));
   }
-  // The refusal says why.
+  // The refusal names its reason.
   await assert.rejects(open(t, at({ url: redis.url, password: 'wrong' })).list(), /WRONGPASS|NOAUTH/);
 });
 
@@ -175,7 +175,7 @@ test('redis: a closed store leaves no connection, wherever it was', async (t) =>
   await untilSeen('so are those that were being made', async () => (await clients()) === before);
 });
 
-/** All that a node asks, once. */
+/** Makes every call of a node once. */
 async function works(store: LeaseStore): Promise<void> {
   let gaps = 0;
   const events: string[] = [];

@@ -1,4 +1,5 @@
-// The lease's thread against a real Redis and a real PostgreSQL, and what threads share with it.
+// The lease's thread against a real Redis and a real PostgreSQL, and the memory that it shares with other
+// threads.
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -40,7 +41,7 @@ test('the monotonic time of two threads is one', async (t) => {
   }
 });
 
-test('what is confirmed is never taken back, and each part is its own', () => {
+test('a confirmation is never taken back, and each part has its own', () => {
   const liveness = new Liveness(Liveness.allocate(3).memory);
   assert.equal(liveness.slots, 3);
   for (const slot of [MAIN, 0, 1, 2]) assert.ok(!liveness.isConfirmed(slot, 1));
@@ -99,7 +100,7 @@ test('a worker that does not beat, and a main thread that is stuck, end the leas
   assert.ok(h.events.some((event) => event.type === 'stalled' && event.slots.includes(0)));
   h.thread.setLease(h.lease);
   await untilSeen('it is there again', async () => (await h.leases()).length === 1);
-  // Nothing else of this thread runs meanwhile; the messages of the other one wait.
+  // This thread does nothing else meanwhile, so the messages of the other thread wait.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
   await untilSeen('it was noticed', () =>
     h.events.some((event) => event.type === 'stalled' && event.slots.includes(MAIN)),

@@ -1,4 +1,4 @@
-// How a node follows the other runs: leases that come before the database shows their run, connections, dials,
+// A node follows the other runs: leases that come before the database shows their run, connections, dials,
 // and runs that end.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// A node's runs, one after the other: here they are the test's to start and to fence.
+// A node's runs, one after the other. The test starts and fences them.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Router } from '../../cluster/shards/router.ts';
@@ -52,7 +52,7 @@ function membership() {
   return { begun, node: new Membership(options) };
 }
 
-/** Lets everything that has settled go on. */
+/** Lets every settled promise run its reactions. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 for (const how of ['started', 'failed'] as const) {
@@ -83,7 +83,7 @@ for (const how of ['started', 'failed'] as const) {
   });
 }
 
-/** Fenced once, and on its way back. */
+/** A membership that was fenced once and is about to rejoin. */
 async function rejoining(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { begun, node } = membership();

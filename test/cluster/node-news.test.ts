@@ -1,4 +1,4 @@
-// The news of a node: its messages about itself, the ways that they go, and the counts of clients of other nodes.
+// The news of a node: its messages about itself, their ways, and the counts of clients of other nodes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Lease } from '../../cluster/liveness/lease-store.ts';

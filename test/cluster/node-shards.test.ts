@@ -1,4 +1,5 @@
-// The shards as a node sees them: news of owners become routes, and what a fenced session leaves is claimed.
+// The shards as a node sees them: news of owners become routes, and the shards of a fenced session are
+// claimed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';

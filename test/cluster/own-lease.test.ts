@@ -1,4 +1,4 @@
-// The lease of a node about itself: its state makes legal moves only, and its timeline never falls.
+// A node's lease about itself: its state makes legal moves only, and its timeline never falls.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OwnLease } from '../../cluster/liveness/own-lease.ts';

@@ -1,4 +1,5 @@
-// Certificates for tests: a CA, and what it certifies, made with node:crypto alone. Ed25519, valid for a day.
+// Certificates for tests: a CA and certificates of its own, made with node:crypto alone. Ed25519, valid for a
+// day.
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 
 export interface Authority {

@@ -1,4 +1,4 @@
-// What every PeerNetwork does, run against each implementation.
+// The contract of every PeerNetwork, run against each implementation.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Link } from '../../actors/link/link.ts';
@@ -13,15 +13,15 @@ import type {
 } from '../../cluster/peer/network.ts';
 
 export interface World {
-  /** A network of that run that does not listen yet. */
+  /** A network of `run` that does not listen yet. */
   network(run: string, address: PeerAddress | undefined, limits?: Partial<PeerLimits>): PeerNetwork;
   until(condition: () => boolean): Promise<void>;
-  /** Lets promised time pass. */
+  /** Lets time pass until the promise settles. */
   settle<T>(promise: Promise<T>): Promise<T>;
   end(): Promise<void>;
 }
 
-/** A node of the test: keeps all that it is told. */
+/** A node of the test, which keeps all events. */
 export class Node {
   readonly network: PeerNetwork;
   address: PeerAddress = { host: '', port: 0 };
@@ -54,7 +54,7 @@ export class Node {
     return peer;
   }
 
-  /** Records what comes on a stream; answers its number in the arrays. */
+  /** Records the events of a stream. Returns its index in the arrays. */
   watch(stream: PeerStream): number {
     const index = this.streams.push(stream) - 1;
     this.batches.push([]);
@@ -137,7 +137,7 @@ export function peerContract(name: string, create: () => World): void {
       );
     });
 
-    test('streams keep their order and do not mix, whoever opened them', async () => {
+    test('streams keep their order and do not mix, whichever end opened them', async () => {
       const [a, b] = await connected();
       for (let i = 0; i < 4; i++) a.watch(a.peer.openStream({ session: 2 ** 40 + i }));
       for (let i = 0; i < 4; i++) b.watch(b.peer.openStream({ session: i }));
@@ -151,7 +151,7 @@ export function peerContract(name: string, create: () => World): void {
       await world.until(() => [...a.batches, ...b.batches].every((batches) => batches.length === 200));
       for (const node of [a, b])
         node.batches.forEach((batches, i) => {
-          // What one end has opened as its first four are the other's last four.
+          // The first four streams that one end has opened are the last four of the other end.
           assert.deepEqual(
             batches,
             Array.from({ length: 200 }, (_, n) => bytes((i + 4) % 8, n)),
@@ -177,7 +177,7 @@ export function peerContract(name: string, create: () => World): void {
       assert.equal(last.buffer.byteLength, last.length, 'it can be transferred');
     });
 
-    test('closing a stream: what was posted before arrives, nothing after; told once on each side', async () => {
+    test('closing a stream: messages posted before arrive, later ones do not; each side is told once', async () => {
       const [a, b] = await connected();
       const here = a.watch(a.peer.openStream({ session: 1 }));
       const stream = a.peer.openStream({ session: 2 });
@@ -261,7 +261,7 @@ export function peerContract(name: string, create: () => World): void {
       );
     });
 
-    test('a peer that is closed: what was sent arrives, then streams, peer and event, once each, at both ends', async () => {
+    test('a peer that is closed: sent messages arrive, then streams, peer and event end, once each, at both ends', async () => {
       const [a, b] = await connected();
       const order: string[] = [];
       a.watch(a.peer.openStream({ session: 1 }));

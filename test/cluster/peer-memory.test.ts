@@ -76,7 +76,7 @@ async function pair(world: MemoryWorld): Promise<[Node, Node, PeerDial, PeerDial
   return [a, b, ...dials];
 }
 
-test('a cut of one way: the other way goes on, what was sent arrives after it heals', async () => {
+test('a cut of one way: the other way goes on, and the held frames arrive after the cut heals', async () => {
   const world = new MemoryWorld();
   const [a, b] = await pair(world);
   world.fabric.cut('node-a', 'node-b');
@@ -122,7 +122,7 @@ test('a paused node sends nothing and hears all when it resumes; its own pause d
   assert.ok(!b.events.includes('down silent'), 'it does not blame its peer');
 });
 
-test('who did not run could not hear: a late timer of our own is no silence of the other', async () => {
+test('a node that did not run could not hear: its own late timer is no silence of the other', async () => {
   const world = new MemoryWorld();
   const a = await new Node(world.network('run-a', undefined, { silenceMs: 60_000 })).listen();
   const b = await new Node(world.network('run-b', undefined, { silenceMs: 1000 })).listen();
@@ -155,7 +155,7 @@ test('a killed node refuses, and its connections are lost; one that is cut off f
   assert.deepEqual([c.events.slice(0, 3), d.events], [['up', 'down silent', 'unreachable'], ['up']]);
 });
 
-test('who is refused is told at once, both ways, also by probes; what is open stands until it breaks', async () => {
+test('a refused dialler is told at once, both ways, also by probes; open connections stand until they break', async () => {
   const world = new MemoryWorld();
   const [a, b, dial, back] = await pair(world);
   world.fabric.refuse('node-a', 'node-b');
@@ -181,7 +181,7 @@ test('a dropped connection loses a tail, never something in between', async () =
       b.controls,
       Array.from({ length: b.controls.length }, (_, i) => i),
     );
-    // Or superseded, where the new connection is quicker than the news of the end.
+    // The connection is superseded if the new one is quicker than the news of the end.
     for (const { events } of [a, b]) assert.match(events[1] ?? '', /^down (lost|superseded)$/);
     tails.add(b.controls.length);
   }

@@ -1,5 +1,6 @@
-// A node in a process of its own, for tests that stop it or kill it, or that stand still themselves. Its parent says
-// where to dial, and is told when pulses come.
+// A node in a process of its own, for tests that stop or kill it, or in which the test itself stands still.
+// Its parent tells it the address to dial, and hears of its pulses.
+//
 //   node peer-process.js RUN SECRET PEER_RUN PEER_PORT
 
 import { systemClock } from '../../actors/clock.ts';

@@ -1,4 +1,5 @@
-// The network over TCP: the contract, who gets in, what strangers cost, stopped and killed processes.
+// The network over TCP: the contract, admission of peers, the cost of strangers, stopped and killed
+// processes.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -132,7 +133,8 @@ test('certificates of the same authority are enough; of another one, or none, ar
     { credentials: { tls: stranger } },
     { credentials: { tls } },
   );
-  // It knows our authority, and we do not know its: it has nothing to show.
+  // The dialler knows our authority, and we do not know its authority, so it has no certificate that we
+  // accept.
   const halfway = { ...stranger, ca: tls.ca };
   await refusedWith(
     /run-b warn peer connection refused/,
@@ -172,7 +174,7 @@ test('garbage, a frame too large, silence, an end: closed with a reason, and oth
   await world.until(() => a.ups.length === 1 && b.ups.length === 1);
 });
 
-test('who ends before TLS stands is told by its address, however it ends', async () => {
+test('a connection that ends before TLS is established is logged with its address, however it ends', async () => {
   const world = openWorld();
   const b = await new Node(world.create('run-b', { credentials: { tls: authority.issue('b') } })).listen();
   for (const end of ['resetAndDestroy', 'end'] as const) {
@@ -180,7 +182,7 @@ test('who ends before TLS stands is told by its address, however it ends', async
     await once(socket, 'connect');
     const from = `"from":"127.0.0.1 ${socket.localPort}"`;
     socket.resume()[end]();
-    // The second is the same one again as far as the log goes.
+    // In the log the second attempt equals the first.
     if (end === 'resetAndDestroy') await world.until(() => world.log.some((line) => line.includes(from)));
   }
   const a = new Node(world.create('run-a', { credentials: { tls: authority.issue('a') } }));
@@ -189,7 +191,7 @@ test('who ends before TLS stands is told by its address, however it ends', async
   assert.ok(!world.log.join().includes('undefined'), world.log.join('\n'));
 });
 
-test('who is refused again and again is named, told why and told once', async () => {
+test('a dialler that is refused again and again is named with the reason, and logged once', async () => {
   const world = openWorld();
   const b = await new Node(world.create('run-b', {})).listen();
   const a = await new Node(world.create('run-a', { cluster: 'other' })).listen();
@@ -221,7 +223,7 @@ test('handshakes under way are bounded, and so is the log', async () => {
   await world.until(() => a.ups.length === 1);
 });
 
-/** Passes bytes on, keeps what the dialler sent, and can fall silent without closing. */
+/** A proxy that passes bytes on, keeps the bytes of the dialler, and can fall silent without closing. */
 async function proxy(world: TcpWorld, to: PeerAddress) {
   const heard: Buffer[][] = [];
   const all: Buffer[] = [];
@@ -312,7 +314,7 @@ test('heartbeats do not wait behind large frames', async () => {
 let child: ChildProcess | undefined;
 after(() => child?.kill('SIGKILL'));
 
-test('a stopped process: heartbeats end, nobody answers, nothing refuses; a killed one refuses', async () => {
+test('a stopped process: heartbeats end, and dials are neither answered nor refused; a killed one refuses', async () => {
   const world = openWorld();
   const limits = { silenceMs: 600 };
   const b = await new Node(world.create('run-b', { limits })).listen();

@@ -1,4 +1,5 @@
-// What nodes say before the database shows them: kept until it does, and not for ever where it never does.
+// Leases that nodes report before the database shows their runs: they are kept until it does, and dropped if
+// it never does.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -8,7 +9,7 @@ import {
 } from '../../cluster/liveness/pending-leases.ts';
 import { lease } from './lease-store-contract.ts';
 
-test('what a run has said last is kept until it is asked for', () => {
+test('the last news of a run are kept until they are asked for', () => {
   const early = new PendingLeases();
   early.keep(lease({ run: 'a' }), 0);
   const last = lease({ run: 'a', weight: 7 });

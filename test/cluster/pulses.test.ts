@@ -1,4 +1,4 @@
-// Pulses: whom they reach, what ends them, and that a main thread which takes its time does not.
+// Pulses: their targets, their end, and their independence of the main thread's long turns.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { afterEach, test } from 'node:test';
@@ -43,7 +43,7 @@ for (const [kind, credentials] of [
   });
 }
 
-test('one that dialled us is sent pulses as soon as it is known where it listens', async () => {
+test('a peer that dialled us is sent pulses as soon as its address is known', async () => {
   const a = await node('run-a', { secret: SECRET });
   const b = await node('run-b', { secret: SECRET });
   a.network.dial(b.target);
@@ -54,13 +54,13 @@ test('one that dialled us is sent pulses as soon as it is known where it listens
   await until(() => a.pulses.length > 0);
 });
 
-test('who does not know the secret gets no wire', async () => {
+test('a dialler that does not know the secret gets no wire', async () => {
   const b = await node('run-b', { secret: SECRET });
   assert.equal(await wireTo(b.target, { secret: SECRET.toUpperCase() }), undefined);
   await until(() => b.log.some((line) => line.includes('authentication')));
 });
 
-test('each pulse is answered; what is none, or says anything, ends the connection and is no sign of life', async () => {
+test('each pulse is answered; any other frame, and a pulse with content, ends the connection and is no sign of life', async () => {
   const a = await node('run-a', { secret: SECRET });
   const b = await node('run-b', { secret: SECRET });
   a.network.dial(b.target);
@@ -83,7 +83,7 @@ test('each pulse is answered; what is none, or says anything, ends the connectio
     await until(() => ended);
     assert.deepEqual([answers, b.pulses.length], [1, length]);
   }
-  // The third is cut off before it is read.
+  // The third connection is cut off before it is read.
   assert.equal(b.log.filter((line) => line.includes('among pulses')).length, 2);
 });
 
@@ -128,7 +128,7 @@ test('pulses are sent while the main thread turns, to whom they are to go', asyn
   assert.equal(h.open(), 0);
 });
 
-test('where a peer cannot be reached, or the connection is lost, it is dialled again', async () => {
+test('if a peer cannot be reached, or the connection is lost, it is dialled again', async () => {
   const h = harness();
   h.reachable = false;
   h.sender.setTargets([A]);

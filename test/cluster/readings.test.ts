@@ -1,6 +1,6 @@
-// The readings of the cluster: one at a time with a pause between them, an action that is requested many times
-// and runs once, the runs and sessions that a reading finds, and the map that is read only when it may be
-// wrong.
+// The readings of the cluster: one at a time with a pause between them; an action that is requested many
+// times and runs once; the runs and sessions that a reading finds; and the map, which is read only when it
+// may be wrong.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';

@@ -1,4 +1,5 @@
-// The ring places evenly and in every process alike; rebalancing moves no more than it must.
+// The ring spreads shards evenly, and equally in every process; rebalancing moves no more shards than it
+// must.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -54,7 +55,10 @@ function assertBounded(placement: Placement, members: readonly RingNode[]): void
 }
 
 describe('the ring', () => {
-  /** Changing one of these makes nodes of two versions disagree: a rolling upgrade would move shards to and fro. */
+  /**
+   * A change of one of these makes nodes of two versions disagree: a rolling upgrade would move shards to and
+   * fro.
+   */
   const GOLDEN: readonly (readonly [readonly RingNode[], string])[] = [
     [nodes(3), 'f42eb3aa74ffb3c2be707e19ff9c56d9'],
     [addresses(17), '3f059f63173291c765e7fa3242f1a5d1'],
@@ -144,7 +148,7 @@ describe('3 to 100 nodes', () => {
       assertBounded(ring.place(), ring.members);
       note('ringLoad', Math.max(...loadsOf(ring.place()).values()), LOAD_LIMIT);
       note('ringJoin', moved(before.place(), ring.place()));
-      // Joins from what a row of joins led to, and from a start of all others at once.
+      // A join to the result of several joins, and a join to all others placed at once.
       const fresh = rebalance(before, []);
       assertBounded(fresh, before.members);
       for (const current of [settled, fresh]) {
@@ -183,7 +187,7 @@ describe('rebalancing', () => {
     );
   });
 
-  test('nobody owns anything: as the ring places, with few exceptions; there is nobody: nobody owns anything', () => {
+  test('without owners shards go as the ring places them, with few exceptions; without members no shard has an owner', () => {
     const placed = placeOnRing(nodes(30));
     assert.ok(moved(placed, rebalance(new Ring(nodes(30)), [])) < SHARDS / 20);
     assert.ok(rebalance(new Ring([]), placed).every((node) => node === undefined));

@@ -1,4 +1,4 @@
-// The router: whom it leads to, by shard and by slot.
+// The router: the links to which it leads, by shard and by slot.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS, shardOf } from '../../actors/shard.ts';
@@ -9,7 +9,7 @@ const DOC = 'acme/plan';
 const SHARD = shardOf(DOC);
 const link = (): OwnerLink => ({ offer: () => true, send: () => undefined });
 
-test('a document is its shard’s owner’s, whoever that is now', () => {
+test('a document belongs to the present owner of its shard', () => {
   const router = new Router();
   assert.equal(router.linkOf(DOC), undefined);
   const [a, b] = [link(), link()];

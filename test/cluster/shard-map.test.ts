@@ -1,4 +1,5 @@
-// Whose shards a node takes which for: epochs order the news, and who is fenced owns nothing, however late its news come.
+// The owners of shards as a node knows them: epochs order the news, and a fenced session owns nothing,
+// however late its news come.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
@@ -9,11 +10,11 @@ const DEAD = 7;
 const HEIR = 8;
 const SHARD = 5;
 
-/** The whole map, as the database has it. */
+/** The rows of the whole map, as the database has them. */
 const rows = (owner: SessionId, epoch: number, ownerState: ShardRow['ownerState'] = 'live'): ShardRow[] =>
   Array.from({ length: SHARDS }, (_, shard) => ({ shard, owner, epoch, ownerState }));
 
-/** The map does not have to be told of its fence again. */
+/** True if the map still remembers that the session is fenced. */
 function isRemembered(map: ShardMap, session: SessionId): boolean {
   const { revision } = map;
   map.fence([session]);
@@ -41,7 +42,8 @@ test('a fenced session is remembered while the database has it as an owner', () 
 test('a fenced session is remembered by the map that may have been read before its fence', () => {
   const map = new ShardMap();
   map.applyRows(rows(HEIR, 1));
-  // While the map is read again it claims a shard, and is fenced; of its claim nobody has told yet.
+  // The dead session claims a shard while the map is read again, and is fenced. No news of its claim has
+  // come.
   map.fence([DEAD]);
   map.applyRows(rows(HEIR, 1));
   map.apply([[SHARD, DEAD, 2]]);

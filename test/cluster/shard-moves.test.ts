@@ -1,5 +1,5 @@
-// When a node claims shards and hands them over: never while the map may be wrong, except for shards that a
-// fenced node has just freed.
+// The times at which a node claims shards and hands them over: never while the map may be wrong, except for
+// shards that a fenced node has just freed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NodeState } from '../../cluster/liveness/own-lease.ts';

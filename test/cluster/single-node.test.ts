@@ -1,4 +1,4 @@
-// A node without a cluster claims again what it could not claim, until it has it or ends.
+// A node without a cluster repeats a failed claim until it has the shards or ends.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../actors/clock.ts';
@@ -43,7 +43,7 @@ test('nor does a claim that fails when it has ended', async () => {
   assert.equal(due.size, 0);
 });
 
-/** One worker. What waits is woken by the test. */
+/** A node with one worker. The test wakes its waits. */
 function stage() {
   const due = new Set<() => void>();
   const database = {

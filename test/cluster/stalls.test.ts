@@ -1,4 +1,4 @@
-// Workers whose thread hangs: when silence counts as a stall, and what becomes of the documents.
+// Workers whose thread hangs: the silence that counts as a stall, and the fate of the documents.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { WireClient } from '../support/wire-client.ts';
 
 const workerModule = new URL('../support/faulty-worker.js', import.meta.url);
 
-/** Two workers that are watched with a stall time of 1 s, and so looked at each 100 ms. */
+/** Two workers under watch with a stall time of 1 s, which is checked every 100 ms. */
 function bench() {
   let now = 0;
   let look = (): void => undefined;
@@ -29,7 +29,7 @@ function bench() {
   return {
     watch,
     stalled,
-    /** So many looks, each `ms` after the last; these workers beat before each. */
+    /** Checks `count` times, each `ms` after the last. The workers `alive` beat before each check. */
     looks(count: number, alive: readonly number[], ms = 100): void {
       for (let at = 0; at < count; at++) {
         for (const slot of alive) beats[slot] = (beats[slot] ?? 0) + 1;

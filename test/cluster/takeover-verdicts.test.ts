@@ -1,5 +1,5 @@
-// Whom a node fences, and when it does not: the detector's verdicts carried out, with everything around in the
-// test's hands.
+// The nodes that a node fences, and the times of its fences: the detector's verdicts carried out. The test
+// controls everything around.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ControlStore } from '../../actors/storage/store.ts';
@@ -28,9 +28,9 @@ test('a run that never gets a lease, and is never heard, is fenced in the end', 
   assert.deepEqual(h.fenced, [OTHER]);
 });
 
-test('who shows a sign of life before its turn to be fenced has come is not fenced', async () => {
+test('a node that shows a sign of life before its turn to be fenced is not fenced', async () => {
   const h = new Harness();
-  // It comes before this node in the order of survivors.
+  // Run a-run comes before this node in the order of survivors.
   h.join('a-run', { connected: true });
   h.join(OTHER);
   h.takeover.linkUp(OTHER);
@@ -45,7 +45,7 @@ test('who shows a sign of life before its turn to be fenced has come is not fenc
   assert.deepEqual(h.fenced, [OTHER]);
 });
 
-test('who comes late in the order fences all the same, where those before do not', async () => {
+test('a survivor that is late in the order fences if those before it do not', async () => {
   const h = new Harness();
   for (const run of ['a', 'b', 'c', 'd', 'e', 'f']) h.join(run, { connected: true });
   h.join(OTHER);
@@ -70,7 +70,7 @@ for (const reason of ['silent', 'slow', 'oversize', 'violation'] as const) {
   });
 }
 
-test('of many that fall silent at once, and do not come back, none waits for the others for more than 5 s', async () => {
+test('of many nodes that fall silent at once for good, none waits for the others for more than 5 s', async () => {
   const h = new Harness();
   const runs = ['v', 'w', 'x', 'y', 'z'].map((name) => `${name}-run`);
   for (const run of runs) h.join(run, { connected: true, beatsUntilMs: 60_000 });
@@ -80,7 +80,7 @@ test('of many that fall silent at once, and do not come back, none waits for the
   assert.deepEqual(h.fenced, runs);
 });
 
-test('what has ended at the other side is fenced at once where the leases are gone too', async () => {
+test('runs whose connections ended are fenced at once if their leases are gone too', async () => {
   const h = new Harness();
   for (const run of [OTHER, 'x-run']) h.join(run, { connected: true, beatsUntilMs: 60_000 });
   await h.run(60_000);
@@ -89,7 +89,7 @@ test('what has ended at the other side is fenced at once where the leases are go
   assert.deepEqual([h.fenced, h.soft], [[OTHER, 'x-run'], []]);
 });
 
-test('a connection that gives way to a newer one of the same run is no end: nobody is asked, nobody fenced', async () => {
+test('a connection that gives way to a newer one of the same run is no end: no node is probed or fenced', async () => {
   const h = new Harness();
   h.join(OTHER, { connected: true });
   await h.run(60_000);
@@ -99,7 +99,7 @@ test('a connection that gives way to a newer one of the same run is no end: nobo
   assert.deepEqual([h.probes, h.fenced], [0, []]);
 });
 
-test('what a node said of its database is over with the connection that it said it on', async () => {
+test('the report of a node on its database ends with the connection on which it came', async () => {
   const h = new Harness();
   h.join(OTHER, { connected: true });
   h.takeover.database(true);
@@ -115,7 +115,7 @@ class Harness {
   readonly clock = new Scheduler();
   readonly members = new Members();
   readonly fenced: string[] = [];
-  /** Those of them that were fenced without hard evidence. */
+  /** The fenced runs for which there was no hard evidence. */
   readonly soft: string[] = [];
   probes = 0;
   readonly takeover: Takeover;

@@ -1,4 +1,4 @@
-// What a node makes of a fence that it is refused: fenced itself it is over, draining it lives on.
+// A node whose fence is refused: if it is fenced itself, its run is over; if it is draining, it lives on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock as clock, systemClock } from '../../actors/clock.ts';
@@ -36,7 +36,7 @@ async function stage(t: { after(close: () => Promise<void>): void }) {
       tell();
     },
   });
-  /** What comes of the other's death. */
+  /** Carries out the takeover after the other's death. */
   const death = () =>
     new Promise<readonly string[]>((resolve) => {
       tell = () => resolve(told);
@@ -60,7 +60,7 @@ test('a draining node leaves the fencing to others, and is not over', async (t) 
   const { store, me, other, told, takeover } = await stage(t);
   await store.setState(me, 'draining');
   takeover.predecessor('other');
-  // It asks twice; its questions are before these.
+  // The takeover asks twice, and these questions come before its own.
   for (let question = 0; question < 3; question++) await store.sessionState(me.id);
   assert.deepEqual(told, []);
   assert.equal(await store.sessionState(other.id), 'live');

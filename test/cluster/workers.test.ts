@@ -1,5 +1,5 @@
-// A worker's death: only its documents pause, no client notices, and a document that kills its worker
-// three times is left alone while its neighbours live.
+// A worker's death: only its documents pause, and no client notices. A document that kills its worker three
+// times is put out of service, and the other documents live.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ test('a worker that dies in mid-edit is replaced: its clients see a pause, each 
     author.send({ type: 'submit', doc: 'acme/plan', seq: index + 2, base: 1, op: [{ insert }] });
   }
   const versions: number[] = [];
-  /** Reads commits, of one version or of several each, up to that one. */
+  /** Reads commits of one or several versions until `last`. */
   const readTo = async (last: number): Promise<void> => {
     while ((versions.at(-1) ?? 0) < last) {
       const commit = await reader.next('commit');
@@ -92,7 +92,7 @@ test('ERR-6 a quarantined document comes back by itself, and an operator brings 
   });
   const poisoner = await WireClient.connect(t, node.socketUrl, { client: 'poisoner' });
   await poisoner.open('acme/poison', 'rich-text');
-  /** Opens it as a client does that comes back when it is told to. */
+  /** Opens the document as a client does that comes back after the announced time. */
   const openLater = async (client: WireClient): Promise<Message> => {
     for (;;) {
       client.send({ type: 'open', doc: 'acme/poison', id: 1 });
@@ -104,7 +104,7 @@ test('ERR-6 a quarantined document comes back by itself, and an operator brings 
   await poisoner.submit('acme/poison', 1, [{ insert: 'KILL' }], 0);
   const back = await WireClient.connect(t, node.socketUrl, { client: 'back-001' });
   assert.equal((await openLater(back)).version, 0);
-  // One more death is enough now.
+  // One more death now suffices.
   const again = await back.submit('acme/poison', 1, [{ insert: 'KILL' }], 0);
   assert.ok(Number(again.retryAfterMs) > 0, 'it is told when to come again');
   // The answer tells what is left of the time, so the time itself is read from the log.
@@ -113,7 +113,8 @@ test('ERR-6 a quarantined document comes back by itself, and an operator brings 
     [3000, 6000].map((forMs) => ['acme/poison', forMs]),
     'the second time is twice as long',
   );
-  // A gateway that waits for the document asks its owner again within 2 s; one that does not asks at once.
+  // A gateway that waits for the document asks its owner again within 2 s. A gateway that does not wait asks
+  // at once.
   for (const client of [poisoner, back]) {
     client.send({ type: 'close', doc: 'acme/poison' });
     await client.next('closed');
@@ -135,7 +136,7 @@ test('ERR-6 a quarantined document comes back by itself, and an operator brings 
   const { doc, wasQuarantined } = JSON.parse(await answered) as { doc: string; wasQuarantined: boolean };
   assert.deepEqual([doc, wasQuarantined], ['acme/poison', true]);
   const released = await WireClient.connect(t, node.socketUrl, { client: 'released' });
-  // The worker hears of it over a port of its own, which an open may overtake.
+  // The worker hears of it over a port of its own, and an `open` may arrive earlier.
   for (let tries = 1; ; tries++) {
     released.send({ type: 'open', doc: 'acme/poison', id: tries });
     const answer = await released.take((m) => m.id === tries, 'an answer to the open');
@@ -172,21 +173,22 @@ test('a worker of a run that others have fenced is not replaced: the run is over
 
 test('a worker that is starting when a document is quarantined hears of it', async (t) => {
   const { workers, listed, threads } = await stage(t);
-  // Not waited for: the worker may end before it is heard that it was ready, and then another one would have to start.
+  // The test does not wait: the worker may end before the pool has heard that it was ready, and another one
+  // would then have to start.
   void workers.start();
   for (let death = 1; death <= 3; death++) workers.countFailure('acme/poison');
-  // It ends at the first thing that it hears.
+  // The worker ends at its first message.
   await listed;
   assert.equal(threads.length, 1);
 });
 
-/** One worker, which ends at the first thing that it is told. What sessions there are then is answered by the test. */
+/** A pool of one worker, which ends at its first message. The test answers which sessions exist then. */
 async function stage(t: TestContext) {
   const control = createMemoryDatabase().control();
   const controlSession = await control.openSession({ run: 'run-a', node: 'a', slot: -1, address: 'a:1' });
   const rows = await control.sessions();
   let ask: (answer: (isLive: boolean) => void) => void = () => undefined;
-  /** Resolves when somebody asks, with what answers: is the run live? */
+  /** Resolves when the pool asks whether the run is live, with the function that answers. */
   const listed = new Promise<(isLive: boolean) => void>((resolve) => {
     ask = resolve;
   });
@@ -229,5 +231,5 @@ async function stage(t: TestContext) {
   return { workers, listed, told, threads };
 }
 
-/** What was answered has been taken up. */
+/** Lets the reactions to an answer run. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-// The files of certificates and keys: what is wrong with them is told at the key that names them.
+// The files of certificates and keys: a problem with a file is reported at the key that names the file.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// docs/configuration.md and the YAML files say what config/schema.ts says. UPDATE_DOCS=1 writes the table.
+// docs/configuration.md and the YAML files agree with config/schema.ts. UPDATE_DOCS=1 writes the table.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

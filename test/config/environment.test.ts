@@ -1,4 +1,4 @@
-// Keys of the configuration from the environment: names, order, and what is said of a variable that is wrong.
+// Keys of the configuration from the environment: names, order, and the message about a wrong variable.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { variableOf } from '../../config/environment.ts';

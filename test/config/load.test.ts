@@ -1,4 +1,4 @@
-// Reading the configuration: sources, their order, units, and what is said when something is wrong.
+// Reading the configuration: sources, their order, units, and the messages about problems.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -116,7 +116,7 @@ test('times and sizes may carry a unit', () => {
   for (const bytes of [0, 1, 1_000, 1_024, 1_536, 5_242_880]) assert.equal(readSize(showSize(bytes)), bytes);
 });
 
-test('a wrong value: the path, what was expected, what was found, where it stands', () => {
+test('a wrong value: the message has the path, the expected value, the found value and the place', () => {
   const [first] = problemsOf({ files: ['/a'] }, { '/a': 'listen: { port: http }' });
   assert.equal(first, 'listen.port: expected an integer from 0 to 65535; found "http" (/a)');
   const [unit] = problemsOf({ set: ['limits.pingMs=20 parsecs'] });
@@ -213,7 +213,7 @@ test('keys that contradict one another are refused, each at the key to change', 
   assert.deepEqual(crossCheck(schema.parse({})), []);
 });
 
-/** What a node of a cluster needs beside its Redis. */
+/** The settings that a node of a cluster needs beside its Redis. */
 const MEMBER = ['cluster.secret=0123456789abcdef', 'storage.url=postgres://h/d'];
 
 test('cluster.redis may be a URL, and another source may add to it', () => {
@@ -254,7 +254,7 @@ test('pins name a document or an organisation, a node, and perhaps a worker', ()
   }
 });
 
-test('what a node of a cluster needs is demanded, each at the key to change', () => {
+test('the settings that a node of a cluster needs are demanded, each at the key to change', () => {
   const redis = 'cluster.redis=redis://h:1';
   const cases: [path: string, set: string[]][] = [
     ['cluster.secret', [redis, 'storage.url=postgres://h/d']],

@@ -1,4 +1,5 @@
-// URLs of services: what is read from them, what is refused, and that no refusal tells a part of them.
+// URLs of services: the parts that are read, the URLs that are refused, and refusals that repeat no part of
+// the URL.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

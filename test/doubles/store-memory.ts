@@ -1,6 +1,6 @@
 // The store in memory, for tests and simulations: it gives the same guarantees as PostgreSQL, and the same
-// faults on demand (memory/way.ts). Any number of nodes in one process share a database. Time, delays and
-// randomness come through the options; if they are deterministic, so is each run. Nothing is durable.
+// faults on demand (store-memory/way.ts). Any number of nodes in one process share a database. Time, delays
+// and randomness come through the options; if they are deterministic, so is each run. Nothing is durable.
 import { checkComplete } from '../../actors/storage/log.ts';
 import { MIGRATIONS } from '../../actors/storage/migrations/index.ts';
 import {

@@ -29,14 +29,14 @@ export function blockWith(file: string, part: string): string {
   return block.text;
 }
 
-/** A block with the address of a test's node in the place of the one that `npm start` has. */
+/** A block with the address of a test's node in the place of the default address of `npm start`. */
 export function at(socketUrl: string, block: string): string {
   const text = block.replaceAll('ws://127.0.0.1:8080/v1/socket', socketUrl);
   assert.notEqual(text, block, 'the block names the address of a node');
   return text;
 }
 
-/** What a bundler makes of a module for the browser: its script and its styles. */
+/** The output of a bundler for a module for the browser: its script and its styles. */
 export async function bundle(source: string): Promise<{ script: string; styles: string }> {
   const { outputFiles } = await build({
     stdin: { contents: source, resolveDir: root, loader: 'tsx' },

@@ -1,5 +1,5 @@
-// The examples of docs/client.md, as they are printed there, against a real node: those for the browser in
-// Chromium in several windows, those for Node in a process of their own.
+// The examples of docs/client.md, as they are printed there, against a real node. The examples for the
+// browser run in several windows of Chromium, and those for Node in a process of their own.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { build } from 'esbuild';
@@ -44,7 +44,7 @@ test('the example of an editor is shared by its windows, and each undoes its own
   await first.locator(EDITOR).press('Control+End');
   await first.keyboard.type('Three. ');
   await shows(second, 'One. Two. Three. ');
-  // One step or two, by how fast it was typed; there is no third.
+  // There are one or two steps, depending on the speed of typing. There is never a third.
   for (let step = 0; step < 3; step += 1) await first.keyboard.press('Control+z');
   for (const page of [first, second]) await shows(page, 'Two. ');
   for (let step = 0; step < 3; step += 1) await first.keyboard.press('Control+Shift+z');
@@ -99,7 +99,7 @@ createRoot(document.body).render(<StrictMode><App /></StrictMode>);
   await page.getByText('0 others').waitFor();
 });
 
-/** A window with a page on the node's own address, where nothing is but this body. */
+/** A window with a page at the node's own address, which has nothing but this body. */
 async function visit(
   t: Parameters<Chromium['window']>[0],
   chromium: Chromium,

@@ -1,4 +1,5 @@
-// Every command that the documentation names exists, with its options, and what it is told is a valid configuration.
+// Every command that the documentation names exists, with its options, and the settings in it are a valid
+// configuration.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,9 +14,9 @@ const root = packageDirectory();
 const { name, version, scripts, bin, peerDependencies, devDependencies } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8'),
 );
-/** What `npm` knows by itself, of the commands used here. */
+/** The commands of `npm` itself that are used here. */
 const NPM = ['ci', 'install', 'pack'];
-/** Where a document has a word in capitals for the reader's own. */
+/** The values for the words in capitals that a document leaves to the reader. */
 const VALUES = {
   '[:SLOT]': ':0',
   SHARD: '7',
@@ -73,7 +74,7 @@ function check({ file, text, words }: DocumentedCommand): void {
       return;
     case 'docker': {
       assert.ok(existsSync(join(root, 'Dockerfile')), said);
-      // What follows the image is for its entry point.
+      // The words after the image are for its entry point.
       const image = words.indexOf(name, 2);
       if (first === 'run') checkTroupe(said, words.slice(image + 1));
       return;
@@ -109,7 +110,7 @@ function checkNpm(said: string, first: string, rest: readonly string[]): void {
   } else {
     const [, main = ''] = /node .*?dist\/(\S+)\.js/.exec(scripts[script]) ?? [];
     const source = args.length > 0 ? readFileSync(join(root, `${main}.ts`), 'utf8') : '';
-    // In its usage, or as a key of `parseArgs`.
+    // An option stands in the command's usage, or is a key of `parseArgs`.
     for (const option of args.filter((word) => word.startsWith('--')))
       assert.match(source, new RegExp(`${option}\\b|^\\s*${option.slice(2)}: `, 'm'), said);
   }

@@ -1,5 +1,5 @@
-// The commands in the documentation, as a shell would divide them into words: those of its shell blocks, and those that
-// stand in the text as code.
+// The commands in the documentation, divided into words as a shell divides them: those of its shell blocks,
+// and those that stand in the text as code.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageDirectory } from '../../src/cli/version.ts';
@@ -16,7 +16,7 @@ export const DOCUMENTS: readonly string[] = [
 
 export interface DocumentedCommand {
   readonly file: string;
-  /** As it is printed. */
+  /** The command as it is printed. */
   readonly text: string;
   readonly words: readonly string[];
 }

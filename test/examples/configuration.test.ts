@@ -1,5 +1,5 @@
-// The shell blocks and the configuration of the documentation, as they are printed: the commands are run by a shell, YAML
-// is loaded, settings of PostgreSQL are read by a server of their own.
+// The shell blocks and the configuration of the documentation, as they are printed. A shell runs the
+// commands, the loader reads the YAML, and a PostgreSQL of their own reads its settings.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -53,7 +53,7 @@ for (const [file, part] of [
   test(`the commands of the configuration in ${file} do what they say`, async (t) => {
     const { directory, environment, at } = await checkout(t, await freshDatabase(t));
     const [serve = '', check = '', print = ''] = blockWith(file, part).trim().split('\n');
-    // The port that it names may be another program's.
+    // Another program may have the port of the documentation.
     const port = await freePort();
     const changed = at(serve).replace('listen.port=9000', `listen.port=${port}`);
     assert.notEqual(changed, at(serve));
@@ -76,7 +76,7 @@ for (const [file, part] of [
   });
 }
 
-test('what is wrong with a configuration is said as docs/configuration.md has it', async (t) => {
+test('a wrong configuration is reported as docs/configuration.md shows it', async (t) => {
   const { directory } = await checkout(t, '');
   await writeFile(join(directory, 'my.yaml'), 'limits: { opByte: 1 }\n');
   const block = blockWith('docs/configuration.md', 'the configuration cannot be used');
@@ -101,7 +101,7 @@ test('a backup is taken and restored by the commands of the guide', async (t) =>
   const backups = join(directory, 'backups');
   await mkdir(backups);
   const [backup = '', restore = ''] = blockWith(OPERATIONS, '/backups/').trim().split('\n');
-  // The day is part of the name: the second command is for another one than today's.
+  // The day is part of the name, and the second command has another day than today.
   const named = restore.replace(/\d{4}-\d\d-\d\d/, '$(date +%F)');
   for (const command of [backup, named])
     await run('/bin/sh', ['-c', command.replaceAll('/backups/', `${backups}/`)], {
@@ -121,7 +121,7 @@ test('the configuration of docs/operations.md is one that a node takes', async (
   const yaml = blocksOf(OPERATIONS).filter(({ language }) => language === 'yaml');
   assert.ok(yaml.length >= 2);
   for (const { text } of yaml) {
-    // Where each line is the whole of a section, each is one way to have it.
+    // If each line is a whole section, the lines are alternatives.
     const lines = text.trim().split('\n');
     const ways = lines.every((line) => /^\w+: \{/.test(line)) ? lines : [text];
     for (const way of ways) {
@@ -153,7 +153,7 @@ test('PostgreSQL takes the settings for standbys', async (t) => {
   );
 });
 
-/** A directory with what a checkout has after a build, `troupe` on the path, and the reader's own files. */
+/** A directory with the files of a built checkout, `troupe` on the path, and the reader's own files. */
 async function checkout(t: TestContext, storageUrl: string) {
   const directory = await folder(t);
   for (const name of ['dist', 'config', 'package.json', 'node_modules'])
@@ -177,7 +177,7 @@ const socketOf = (url: string): string => `${url.replace('http', 'ws')}v1/socket
 
 async function folder(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-documented-'));
-  // Started by root PostgreSQL runs as another user.
+  // PostgreSQL that is started by root runs as another user.
   await chmod(directory, 0o755);
   t.after(() => rm(directory, { recursive: true, force: true }));
   return directory;

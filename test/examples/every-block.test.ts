@@ -1,4 +1,5 @@
-// The account of the code blocks in the documentation: each has a test that runs it, or checks that what it names exists.
+// The account of the code blocks in the documentation: each block has a test that runs it, or that checks the
+// names in it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,20 +8,20 @@ import { packageDirectory } from '../../src/cli/version.ts';
 import { blocksOf } from './blocks.ts';
 import { DOCUMENTS } from './commands.ts';
 
-/** Checks commands in all blocks alike, without naming one. */
+/** This test checks the commands of all blocks, without naming the blocks. */
 const COMMANDS = 'test/examples/commands.test.ts';
 const CONFIGURATION = 'test/examples/configuration.test.ts';
 const CLIENT = 'test/examples/client.test.ts';
 
-/** By file: a part of each block, in their order, and the test that runs it. */
+/** For each file: a part of each block, in order, and the test that runs the block. */
 const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: string])[]>> = {
   'README.md': [
     ['npm ci && npm start', COMMANDS],
     ['Troupe is ready', CONFIGURATION],
     ['npm ci && npm test', COMMANDS],
-    // test/browser/killed-node.long.ts does what the text below it says.
+    // test/browser/killed-node.long.ts follows the text below the block.
     ['npm run cluster', COMMANDS],
-    // test/package/installed.long.ts does it, with the network.
+    // test/package/installed.long.ts runs it, with the network.
     ['npx troupe serve', COMMANDS],
     ["from 'ws'", 'test/examples/readme.test.ts'],
     ['config check', CONFIGURATION],

@@ -1,4 +1,4 @@
-// docs/examples/python/edit.py against a real node, beside another client: both hold the same text.
+// docs/examples/python/edit.py against a real node, beside another client: both end with the same text.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { findPython } from '../support/python.ts';
 
 const SCRIPT = join(packageDirectory(), 'docs/examples/python/edit.py');
 
-/** What hangs fails here, and what it started is ended. */
+/** A process that hangs fails the test, which ends it. */
 const LIMIT = { timeout: 120_000 };
 
 test('VALUE-4 SUBMIT-7 the client in Python edits along, and counts UTF-16 code units', LIMIT, async (t) => {
@@ -43,7 +43,7 @@ test('VALUE-4 SUBMIT-7 the client in Python edits along, and counts UTF-16 code 
 
   const edit = start(t, [SCRIPT, url, 'demo/notes', 'hé', '👨‍👩‍👧', 'end'], python);
   await edit.line(/^4 😀￼hé 👨‍👩‍👧 end $/);
-  // Made on version 1: past the embed, before all that Python has written.
+  // The patch is made on version 1: after the embed, before the text that Python has written.
   send({
     type: 'submit',
     doc: 'demo/notes',

@@ -1,4 +1,5 @@
-// The session that docs/protocol.md shows whole, played against a real node with the frames as they are printed.
+// The whole session that docs/protocol.md shows, played against a real node with the frames as they are
+// printed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startTestNode } from '../support/node.ts';
@@ -11,7 +12,7 @@ test('OPEN-4 SUBMIT-7 the session of the contract goes as it is printed', async 
   const node = await startTestNode(t);
   const bob = await WireClient.connect(t, node.socketUrl, { client: BOB });
   let ada: WireClient | undefined;
-  /** What differs from node to node, as the contract prints it. */
+  /** The values that differ from node to node, by the value that the contract prints. */
   const printed = new Map<unknown, unknown>();
 
   for (const line of blockWith('docs/protocol.md', 'GET /v1/socket').split('\n')) {
@@ -50,7 +51,7 @@ test('OPEN-4 SUBMIT-7 the session of the contract goes as it is printed', async 
   }
 });
 
-/** Bob's patch is first, while Ada's is on its way. */
+/** Bob's patch commits first, while Ada's is on its way. */
 async function beforeAda(bob: WireClient): Promise<void> {
   await bob.open('acme/plan', 'rich-text');
   await bob.submit('acme/plan', 1, [{ insert: 'Oh. ' }], 1);
@@ -63,7 +64,7 @@ async function whileAdaIsAway(bob: WireClient): Promise<void> {
   await bob.settled();
 }
 
-/** The next message of this type. Commits that another batch has divided are put together again. */
+/** The next message of this type. Commits that were divided between batches are joined. */
 async function answerLike(ada: WireClient, expected: Message): Promise<Message> {
   const came = await ada.next(expected.type);
   if (came.type !== 'commit') return came;

@@ -1,4 +1,4 @@
-// Long histories: what memory no longer holds is read from the database, in chunks, while others edit.
+// Long histories: patches that have left memory are read from the database, in chunks, while others edit.
 // Memory holds few patches here, and frames are small.
 import assert from 'node:assert/strict';
 import jsonpatch from 'fast-json-patch';
@@ -19,7 +19,7 @@ const file = new FileNode({
   snapshot: { minBytes: KiB },
 });
 
-/** A list that `count` patches push to and that keeps its last twenty. */
+/** Makes a list to which `count` patches push, and which keeps its last twenty values. */
 async function longHistory(client: WireClient, doc: string, count: number): Promise<Op[]> {
   const all: Op[] = [];
   client.send({ type: 'submit', doc, seq: 1, base: 0, op: [{ op: 'add', path: '/list', value: [] }] });
@@ -47,7 +47,7 @@ const replay = (ops: readonly Op[]): unknown => {
   return value;
 };
 
-/** Opens with `since` and takes everything up to `head`, `opened` and commits together. */
+/** Opens with `since` and takes everything up to `head`, the `opened` and the commits together. */
 async function takeAll(
   client: WireClient,
   doc: string,
@@ -86,7 +86,7 @@ inBoth(
 );
 
 inBoth(
-  'SUBMIT-8 ORDER-1 what a client sends while it is caught up is answered behind the commits that it depends on',
+  'SUBMIT-8 ORDER-1 a submit of a client that is being caught up is answered behind the commits that it depends on',
   async (t, codec) => {
     const HEAD = 1200;
     const id = file.newClient();
@@ -134,7 +134,7 @@ inBoth('OPEN-9 CLOSE-1 opening again, and closing, in the middle of catching up'
     (m) => m.id === 'second' || (m.type === 'commit' && Number(m.version) > HEAD),
     'the second',
   );
-  // What came in between belongs to the first.
+  // The commits between the two belong to the first subscription.
   const own = reader.received.filter((m) => Number(m.version) > Number(second.version));
   reader.received.length = 0;
   reader.received.push(...own);
@@ -163,7 +163,7 @@ inBoth(
       await commits(writer, doc, at, at + 60);
     }
     await commits(other, doc, 0, 300);
-    // Behind a submit that waits for the database the next ones wait their turn.
+    // Submits behind one that waits for the database wait for their turn.
     other.send({ type: 'submit', doc, seq: 1, base: 0, op: [{ insert: 'old' }] });
     other.send({ type: 'submit', doc, seq: 2, base: 299, op: [{ insert: 'less old' }] });
     other.send({ type: 'submit', doc, seq: 3, base: 1, op: [{ retain: 4 }, { insert: 'x' }] });

@@ -1,4 +1,5 @@
-// What a gateway keeps of documents and sockets: who reads one, and which one a socket edits.
+// A gateway's state of documents and sockets: the sockets that read a document, and the document that a
+// socket edits.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '../../actors/shard.ts';
@@ -7,7 +8,7 @@ import { Channel, type Subscription } from '../../src/gateway/subscriptions/chan
 import { heapBytes } from '../support/heap.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';
 
-test('who leaves reads no more, and everybody else does', () => {
+test('a subscription that leaves reads no more, and all others do', () => {
   const channel = new Channel('acme/plan', 1, 1);
   const all = ['a', 'b', 'c', 'd'].map((name) => {
     const connection = { client: name } as ClientConnection;
@@ -68,7 +69,7 @@ test('a document that was closed and opened again is edited through its new subs
   assert.equal(client.answers('error').at(-1)?.code, 'bad-name');
 });
 
-test('of what is no name of a document nothing is kept', () => {
+test('the gateway keeps nothing of a text that is no document name', () => {
   const { connect } = startGateway();
   const clients = Array.from({ length: 20 }, (_, n) => connect(`client-${n + 10}`));
   const before = heapBytes();

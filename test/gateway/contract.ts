@@ -1,5 +1,5 @@
-// What the tests of the wire contract share: one node per file, names nobody else uses, and the ways
-// to look at what came. It says nothing about what should come.
+// Support for the tests of the wire contract: one node for each file, unique names, and ways to look at
+// received messages. It says nothing about the messages that should come.
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import postgres from 'postgres';
@@ -51,26 +51,23 @@ export class FileNode {
     return `client-${++this.#names}`.padEnd(12, '_');
   }
 
-  /** A client that has been welcomed. */
+  /** Connects a client, which says hello and takes the welcome. */
   connect(t: After, codec: Codec = jsonCodec, client = this.newClient()): Promise<WireClient> {
     return WireClient.connect(t, this.url, { codec, client });
   }
 
-  /** A client that has said nothing. */
+  /** Connects a client that has not said hello. */
   connectSilent(t: After, codec: Codec = jsonCodec, protocols?: string[]): Promise<WireClient> {
     return WireClient.connect(t, this.url, { codec, ...(protocols === undefined ? {} : { protocols }) });
   }
 }
 
-/** The test once in each subprotocol. */
+/** Declares the test once in each subprotocol. */
 export function inBoth(title: string, run: (t: TestContext, codec: Codec) => Promise<void>): void {
   for (const codec of CODECS_UNDER_TEST) test(`${title} [${codec.subprotocol}]`, (t) => run(t, codec));
 }
 
-/**
- * Takes the commits of a document from just after `from` up to `to`, each next to the one before:
- * no gap and no repeat.
- */
+/** Takes the commits of a document from just after `from` up to `to`, without a gap and without a repeat. */
 export async function commits(client: WireClient, doc: string, from: number, to: number): Promise<Op[]> {
   const all: Op[] = [];
   for (let at = from; at < to; ) {
@@ -84,22 +81,22 @@ export async function commits(client: WireClient, doc: string, from: number, to:
   return all;
 }
 
-/** The commits of one document that have come and were not taken. */
+/** The commits of one document that have come and have not been taken. */
 export const pendingCommits = (client: WireClient, doc: string): Message[] =>
   client.received.filter((m) => m.type === 'commit' && m.doc === doc);
 
-/** An error or reject by its code; everything else by its type. */
+/** Shows an error or reject by its code, and every other message by its type. */
 export const outcome = (message: Message): unknown =>
   message.type === 'error' || message.type === 'reject' ? `${message.type} ${message.code}` : message.type;
 
-/** Resolves once the owner of the document has handled all that this client sent to it before. */
+/** Resolves once the owner of the document has handled all earlier messages of this client for it. */
 export async function settledAt(client: WireClient, doc: string): Promise<void> {
-  // A seq of 2^53 - 1 with a base above every head is refused in its turn, behind what was sent before.
+  // A seq of 2^53 - 1 with a base above every head is refused in its turn, after all earlier messages.
   client.send({ type: 'submit', doc, seq: Number.MAX_SAFE_INTEGER, base: Number.MAX_SAFE_INTEGER, op: [] });
   await client.next('reject', (m) => m.doc === doc && m.seq === Number.MAX_SAFE_INTEGER);
 }
 
-/** Nothing commits in this database until the function that it resolves to has been called. */
+/** Holds all commits in this database until the returned function is called. */
 export async function holdCommits(t: After, storageUrl: string): Promise<() => Promise<void>> {
   const sql = postgres(storageUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
   await sql`BEGIN`;
@@ -115,7 +112,7 @@ export async function holdCommits(t: After, storageUrl: string): Promise<() => P
   return release;
 }
 
-/** One question to the node's database. */
+/** Runs one query on the node's database. */
 export async function query<T>(storageUrl: string, ask: (sql: postgres.Sql) => PromiseLike<T>): Promise<T> {
   const sql = postgres(storageUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
   try {

@@ -12,7 +12,7 @@ function costlyReads() {
     hold: (socket) => told.push(`hold ${socket}`),
     letGo: (socket) => told.push(`let go ${socket}`),
   });
-  /** The pause that has begun ends; returns how long it was. */
+  /** Ends the pause that has begun. Returns its length. */
   const pass = (): number => {
     const [timer] = timers.splice(0);
     timer?.run();
@@ -56,7 +56,7 @@ inBoth('LIMIT-3 frames that cost and are refused are answered, and others go on'
   const doc = file.newDoc();
   const own = file.newDoc();
   await other.open(own, 'json');
-  // Large, and none of it a patch.
+  // A large array without any step of a patch.
   const op = Array.from({ length: 60 * KiB }, () => ({}));
   const answers = clients.map(async (client) => {
     await client.open(doc, 'json');

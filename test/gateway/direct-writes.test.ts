@@ -1,5 +1,5 @@
-// What is written past a socket's stream, and what goes through it, reaches the reader whole and in the order of the
-// calls, however slowly it reads; and a socket that ends lets go of what waited.
+// Frames that are written past a socket's stream, and frames that go through it, reach the reader whole and
+// in the order of the calls, however slowly it reads. A socket that ends lets go of the frames that waited.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -80,11 +80,11 @@ test('a frame that nobody would count while it waits is left to the stream', asy
   assert.ok(direct.write(near, FRAME));
 });
 
-test('what waits ends the socket when the other end breaks off, and nothing more is written', async (t) => {
+test('a waiting frame ends the socket when the other end breaks off, and nothing more is written', async (t) => {
   const direct = created();
   const { near, far } = await pair(t);
   fill(direct, near);
-  // Nothing is read from it: its frame alone tells.
+  // Nothing is read from the socket, so only the frame that waits shows that the other end is gone.
   const closed = new Promise((resolve) => near.on('close', resolve));
   far.resetAndDestroy();
   await closed;
@@ -103,7 +103,7 @@ test('after an error the stream is to write, and ends as it does', async (t) => 
   await closed;
 });
 
-test('what waits goes out before the end of a socket that is ended', async (t) => {
+test('a waiting frame goes out before the end of a socket that is ended', async (t) => {
   const direct = created();
   const { near, far } = await pair(t);
   const bytes = fill(direct, near);
@@ -131,7 +131,7 @@ function created(): DirectWrites {
   return direct;
 }
 
-/** Writes until a frame waits in the handle; returns how many bytes. */
+/** Writes until a frame waits in the handle. Returns the number of bytes. */
 function fill(direct: DirectWrites, socket: Socket): number {
   let bytes = 0;
   while (direct.write(socket, FRAME)) bytes += FRAME.length;
@@ -139,7 +139,7 @@ function fill(direct: DirectWrites, socket: Socket): number {
   return bytes;
 }
 
-/** Two ends of a connection from which nothing is read yet. */
+/** Two ends of a connection that nobody reads yet. */
 async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
   const server = createServer({ pauseOnConnect: true });
   t.after(() => server.close());
@@ -157,7 +157,7 @@ async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
   return { near, far };
 }
 
-/** Resolves with so many bytes more. */
+/** Returns a function that resolves with the next `bytes` bytes. */
 function reading(socket: Socket): (bytes: number) => Promise<Buffer> {
   let chunks: Buffer[] = [];
   let length = 0;

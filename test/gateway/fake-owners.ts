@@ -1,5 +1,5 @@
-// A gateway whose owners come and go, with the owners' ends of the links, the router and the time in the
-// test's hands. Clients are sessions over a stream that the test can stop reading.
+// A gateway whose owners come and go. The test controls the owners' ends of the links, the router and the
+// time. Clients are sessions over a stream that the test can stop reading.
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import {
@@ -79,7 +79,7 @@ export interface Answer {
   [field: string]: unknown;
 }
 
-/** `options`: of the gateway. */
+/** Starts the gateway with these options. */
 export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: number } = {}) {
   const router = new Router();
   const time = new Time();
@@ -108,7 +108,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
         else resume = done;
       },
     });
-    // A server's end, as ws makes it; the types do not tell of its options.
+    // A server's end, as ws makes it. The types do not declare its options.
     const socket: ClientSocket = Reflect.construct(ClientSocket, [null, undefined, {}]);
     const rates = { opens: 100, submits: 1000, presences: 1000 };
     const session = new ClientConnection(socket, stream, jsonCodec, MiB, 0, rates);
@@ -123,12 +123,12 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
       send,
       text,
       submit: (doc: string, seq: number): void => send({ type: 'submit', doc, seq, base: 0, op: [] }),
-      /** What came of one type. */
+      /** The messages of one type that have come. */
       answers: (type: string): Answer[] => framesIn(Buffer.concat(written)).filter((m) => m.type === type),
       stopReading: (): void => {
         reads = false;
       },
-      /** All that waits is read before it resolves. */
+      /** Resolves when everything that waited has been read. */
       readOn: async (): Promise<void> => {
         reads = true;
         const drained = new Promise((resolve) => stream.once('drain', resolve));
@@ -137,7 +137,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
       },
     };
   };
-  /** These shards have this owner from now on, or nobody. */
+  /** Gives these shards to this owner, or to none. */
   const place = (shards: readonly number[], owner: Owner | undefined): void => {
     router.setOwner(shards, owner);
     gateway.changed(shards);
@@ -159,7 +159,7 @@ export const opened = (
   return [OPENED, at.channelId, at.subscriptionId, frames, version, HISTORY, [], true, lastSeq];
 };
 
-/** Time that stands still until it is told to go on. */
+/** A clock that stands still until the test advances it. */
 class Time {
   now = 0;
   readonly #timers = new Set<{ at: number; run: () => void }>();
@@ -187,7 +187,7 @@ class Time {
   };
 }
 
-/** The JSON messages of a server's frames; frames that a test made up are left out. */
+/** The JSON messages of a server's frames, without frames that a test made up. */
 function framesIn(bytes: Buffer): Answer[] {
   const found: Answer[] = [];
   for (let at = 0; at < bytes.length && bytes[at] === 0x81; ) {

@@ -68,7 +68,7 @@ test('OPEN-10 the room of a reader that goes is free again', async () => {
   assert.equal(next.answers('opened').length, 1);
 });
 
-test('OPEN-9 what has been open is brought on whatever waits', () => {
+test('OPEN-9 a document that was open is brought on whatever waits', () => {
   const { connect, open, owner, gateway, place } = start();
   const [slow, next] = [connect('client-1'), connect('client-2')];
   open(next, 1);
@@ -128,7 +128,7 @@ test('OPEN-10 the frames of readers that share a snapshot hold it whole, and its
       [bytes],
     );
   }
-  // Three of them would not have fitted one by one, and all of their room is free again.
+  // These answers did not fit one by one, and all of their room is free again.
   const next = connect('client-4');
   next.send({ type: 'open', doc: DOC, id: 1 });
   gateway.messages(owner, [opened(owner.opens.at(-1), 0, [snapshot(95 * KiB)])]);
@@ -158,7 +158,7 @@ test('OPEN-10 ORDER-1 eight large answers are begun at once; the next waits for 
   assert.ok(first);
   await first.readOn();
   assert.equal(late.answers('opened').length, 1, 'a reader that has taken its answer makes room');
-  // Frames are counted by their types, in order.
+  // The frames are counted by type, in this order.
   const types = ['opened', 'commit', 'pong'];
   assert.deepEqual(
     types.toSorted((a, b) => late.text().indexOf(`"${a}"`) - late.text().indexOf(`"${b}"`)),
@@ -205,7 +205,7 @@ test('ERR-5 a socket that is closed while its large answer waits gets the answer
   assert.equal(last.answers('opened').length, 1);
 });
 
-/** Without a bound that these answers reach. */
+/** Starts a gateway with a bound that these answers do not reach. */
 function startUnbounded() {
   const started = startGateway();
   const owner = new Owner();

@@ -10,7 +10,7 @@ import { Owner, opened, startGateway } from './fake-owners.ts';
 
 const file = new FileNode({ limits: { submitsPerSecond: 200 } });
 
-/** Answers to seqs, in order. */
+/** Returns the answers to these seqs, in order. */
 const answers = async (client: WireClient, doc: string, seqs: readonly number[]): Promise<unknown[]> => {
   const all: unknown[] = [];
   for (const seq of seqs) all.push(outcome(await client.answer(doc, seq)));
@@ -20,7 +20,7 @@ const answers = async (client: WireClient, doc: string, seqs: readonly number[])
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-inBoth('SUBMIT-16 what follows an overloaded submit is overloaded, and no edit is lost', async (t, codec) => {
+inBoth('SUBMIT-16 submits behind an overloaded one are overloaded, and no edit is lost', async (t, codec) => {
   const client = await file.connect(t, codec);
   const doc = file.newDoc();
   await client.open(doc, 'json');
@@ -29,7 +29,7 @@ inBoth('SUBMIT-16 what follows an overloaded submit is overloaded, and no edit i
   assert.equal(outcome(await client.next('error')), 'error overloaded');
   await release();
   await commits(client, doc, 0, 64);
-  // There is room again, and it is not for these.
+  // There is room again, but these seqs stand behind a refused one.
   for (const seq of [66, 67]) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
   const behind = [await client.next('error'), await client.next('error')];
   assert.deepEqual(
@@ -55,7 +55,7 @@ inBoth('SUBMIT-16 each seq that was left open holds up those above it until it c
   for (let left = 3; left > 0; left--) await client.next('error');
   await release();
   await commits(client, doc, 0, 64);
-  // Sent again in another order: 67 before 66.
+  // The client sends them again in another order: 67 before 66.
   for (const seq of [65, 67, 66]) client.send({ type: 'submit', doc, seq, base: 0, op: [] });
   assert.equal(outcome(await client.next('error', (m) => m.seq === 67)), 'error overloaded');
   await commits(client, doc, 64, 66);
@@ -63,7 +63,7 @@ inBoth('SUBMIT-16 each seq that was left open holds up those above it until it c
 });
 
 inBoth(
-  'SUBMIT-16 what follows a rate-limited submit is rate-limited, and no edit is lost',
+  'SUBMIT-16 submits behind a rate-limited one are rate-limited, and no edit is lost',
   async (t, codec) => {
     const client = await file.connect(t, codec);
     const doc = file.newDoc();
@@ -76,7 +76,7 @@ inBoth(
     const send = (): void => {
       if (pause !== undefined) return;
       for (const [seq, sent] of wanted) {
-        // A client that keeps to limits.inflight, and not to limits.submitsPerSecond.
+        // The client keeps to limits.inflight, but not to limits.submitsPerSecond.
         if ([...wanted.values()].filter((is) => is).length >= 60) break;
         if (sent) continue;
         wanted.set(seq, true);
@@ -110,7 +110,7 @@ inBoth(
 );
 
 inBoth(
-  'SUBMIT-16 what follows a submit on too old a base is too old, until it comes rebased',
+  'SUBMIT-16 submits behind one on too old a base are too old, until that one comes rebased',
   async (t, codec) => {
     const client = await file.connect(t, codec);
     const doc = file.newDoc();
@@ -118,7 +118,8 @@ inBoth(
     const many = (name: string) =>
       Array.from({ length: 1100 }, () => ({ op: 'add', path: `/${name}`, value: 1 }));
     assert.equal((await client.submit(doc, 1, many('a'), 0)).type, 'commit');
-    // On their way together: the owner refuses the first, and what follows it though that would pass.
+    // Both are on their way together: the owner refuses the first, and the second too, though it would pass
+    // alone.
     client.send({ type: 'submit', doc, seq: 2, base: 0, op: many('b') });
     for (const seq of [3, 4]) client.send({ type: 'submit', doc, seq, base: 1, op: [] });
     assert.deepEqual(await answers(client, doc, [2, 3, 4]), Array(3).fill('error version-too-old'));
@@ -168,7 +169,7 @@ function start(options: Parameters<typeof startGateway>[0] = {}) {
   return { ...started, owner, client, subscriptionId, refuse, errors };
 }
 
-test('SUBMIT-16 what an owner has refused holds up what comes later, and nothing lower', () => {
+test('SUBMIT-16 a seq that an owner has refused holds up later seqs, and no lower one', () => {
   const { client, owner, refuse, errors } = start();
   client.submit(DOC, 5);
   refuse(5);
@@ -183,13 +184,13 @@ test('SUBMIT-16 what an owner has refused holds up what comes later, and nothing
   ]);
 });
 
-test('SUBMIT-16 what was on its way behind a refused submit does not reach the next owner before it', () => {
+test('SUBMIT-16 submits on their way behind a refused one do not reach the next owner before it', () => {
   const { gateway, client, refuse, errors, place } = start();
   for (const seq of [1, 2, 3]) client.submit(DOC, seq);
   refuse(1);
   client.submit(DOC, 1);
   client.submit(DOC, 4);
-  // The first owner goes before it has answered 2 and 3, which it would have refused, as 4.
+  // The first owner ends before it has answered 2 and 3, which it would have refused, as it did 4.
   const next = new Owner();
   place(HERE, next);
   gateway.messages(next, [opened(next.opens[0])]);
@@ -207,7 +208,7 @@ test('SUBMIT-16 seqs sent again before their own answer came are in the order se
   const { gateway, client, refuse, errors, place } = start();
   for (const seq of [1, 2, 3]) client.submit(DOC, seq);
   refuse(1);
-  // By the rule 2 and 3 are refused as well: a client need not wait to be told.
+  // By the rule 2 and 3 are refused as well: a client need not wait for the answer to 1.
   for (const seq of [1, 2, 3]) client.submit(DOC, seq);
   const next = new Owner();
   place(HERE, next);
@@ -244,7 +245,7 @@ test('SUBMIT-16 a late refusal of what was sent before the document was opened a
   assert.deepEqual(owner.submits, [1, 2, 3]);
 });
 
-test('SUBMIT-16 what waits past ownerWaitMs stays in its order when an owner comes', () => {
+test('SUBMIT-16 submits that wait past ownerWaitMs stay in their order when an owner comes', () => {
   const { gateway, client, owner, errors, place, lose, tick } = start({ ownerWaitMs: 1000 });
   lose(HERE, owner);
   for (const seq of [1, 2]) client.submit(DOC, seq);
@@ -286,7 +287,8 @@ function sendsAllAgain(lastSeq: number) {
     ['overloaded', 65],
     ['overloaded', 66],
   ]);
-  // The document comes as a snapshot, which names no seqs; `lastSeq` tells the client what has committed.
+  // The document comes as a snapshot, which names no seqs. `lastSeq` tells the client which of them have
+  // committed.
   const acks = Array.from(
     { length: 64 },
     (_, n): ToGateway => [ACK, owner.channelId, at?.subscriptionId ?? 0, n + 1, n + 1],
@@ -296,13 +298,13 @@ function sendsAllAgain(lastSeq: number) {
   return { refused, reached: owner.submits.includes(67) };
 }
 
-test('SUBMIT-16 what had committed before it was left open holds up nothing: its client does not send it again', () => {
+test('SUBMIT-16 a seq that had committed before it was left open holds up nothing: its client does not send it again', () => {
   const { refused, reached } = sendsAllAgain(66);
   assert.equal(reached, true);
   assert.equal(refused().length, 2);
 });
 
-test('SUBMIT-16 what has not committed holds up later seqs also after a snapshot', () => {
+test('SUBMIT-16 a seq that has not committed holds up later seqs also after a snapshot', () => {
   const { refused, reached } = sendsAllAgain(65);
   assert.equal(reached, false);
   assert.deepEqual(refused().at(-1), ['overloaded', 67]);

@@ -1,4 +1,4 @@
-// Limits: every one that a client can run into, with what comes of it. Limits are small here.
+// Every limit that a client can reach, and its consequence. Limits are small here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode as rawMsgpack } from 'msgpackr';
@@ -58,16 +58,16 @@ inBoth(
     const doc = file.newDoc();
     await client.open(doc, 'json');
     assert.equal(outcome(await client.submit(doc, 1, opOf(3 * KiB))), 'reject too-large');
-    // 900 characters, 2,700 bytes.
+    // The text has 900 characters and 2,700 bytes.
     assert.equal(outcome(await client.submit(doc, 2, opOf(2700, '€'))), 'reject too-large');
     if (!codec.binary) {
       assert.equal(outcome(await client.submit(doc, 3, opOf(LIMITS.opBytes + 1))), 'reject too-large');
       assert.equal((await client.submit(doc, 4, opOf(LIMITS.opBytes))).type, 'commit');
     }
-    // Its seq is answered as any other's: refused before, committed before.
+    // The seq of a submit that was too large is answered as any other: refused before, committed before.
     assert.equal(outcome(await client.submit(doc, 2, opOf(100))), 'reject seq-used');
     if (!codec.binary) assert.equal((await client.submit(doc, 4, opOf(3 * KiB))).type, 'ack');
-    // A thousand small numbers are a byte each in MessagePack, and two in JSON.
+    // Each of a thousand small numbers takes one byte in MessagePack, and two in JSON.
     const numbers = [{ op: 'add', path: '/n', value: new Array(1500).fill(7) }];
     assert.equal(outcome(await client.submit(doc, 5, numbers)), codec.binary ? 'commit' : 'reject too-large');
   },
@@ -177,13 +177,16 @@ inBoth(
   },
 );
 
-inBoth('HELLO-1 ERR-3 no hello in time closes with 4408; who has said it stays', async (t, codec) => {
-  const [silent, welcomed] = [await file.connectSilent(t, codec), await file.connect(t, codec)];
-  const beat = setInterval(() => welcomed.send({ type: 'ping' }), LIMITS.pingMs);
-  t.after(() => clearInterval(beat));
-  assert.equal((await silent.untilClosed()).code, 4408);
-  await welcomed.settled();
-});
+inBoth(
+  'HELLO-1 ERR-3 a socket without a hello in time closes with 4408; one that has said it stays',
+  async (t, codec) => {
+    const [silent, welcomed] = [await file.connectSilent(t, codec), await file.connect(t, codec)];
+    const beat = setInterval(() => welcomed.send({ type: 'ping' }), LIMITS.pingMs);
+    t.after(() => clearInterval(beat));
+    assert.equal((await silent.untilClosed()).code, 4408);
+    await welcomed.settled();
+  },
+);
 
 test('PING-2 a socket from which nothing comes for idleMs is dropped; one that answers pings is not', async (t) => {
   const answering = await file.connect(t);
@@ -197,7 +200,7 @@ test('PING-2 a socket from which nothing comes for idleMs is dropped; one that a
 });
 
 inBoth(
-  'SUBMIT-12 LIMIT-1 what is refused for a limit leaves no trace and blocks nobody else',
+  'SUBMIT-12 LIMIT-1 a message that is refused for a limit leaves no trace and blocks no other client',
   async (t, codec) => {
     const [flooding, calm] = [await file.connect(t, codec), await file.connect(t, codec)];
     const doc = file.newDoc();

@@ -1,5 +1,5 @@
-// How concurrent patches meet, over the wire: a few of each kind's rules, submitted on one base by two
-// clients in different subprotocols. All of them are in test/kinds.
+// Concurrent patches over the wire: a few of each kind's rules, submitted on one base by two clients in
+// different subprotocols. test/kinds has all rules.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
@@ -13,7 +13,7 @@ interface Meeting {
   readonly start: unknown;
   readonly first: unknown;
   readonly second: unknown;
-  /** As committed, or the outcome of a patch that is not. */
+  /** The patch as committed, or its outcome if it was not. */
   readonly committed: unknown;
 }
 

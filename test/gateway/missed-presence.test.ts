@@ -15,7 +15,7 @@ const snapshot = websocketFrame(
   false,
 );
 
-/** Two readers, one of which stands still with a snapshot in front of it. */
+/** Two readers. One of them stands still with a snapshot in front of it. */
 function start() {
   const { connect, gateway, place, tick, timers } = startGateway();
   const owner = new Owner();

@@ -1,4 +1,4 @@
-// Opening and closing documents: names, kinds, what `opened` tells, opening again, one client id in two
+// Opening and closing documents: names, kinds, the content of `opened`, opening again, one client id in two
 // places. Catching up over a long history is in catching-up.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -35,7 +35,7 @@ const BAD_NAMES: readonly unknown[] = [
   { toString: 'acme/plan' },
 ];
 
-inBoth('NAME-1 what is no name is bad-name, whatever is asked of it', async (t, codec) => {
+inBoth('NAME-1 a text that is no name is bad-name in every message', async (t, codec) => {
   const client = await file.connect(t, codec);
   for (const doc of BAD_NAMES) {
     for (const message of [
@@ -307,7 +307,7 @@ inBoth('SOCK-8 an open that is closed before it was answered is answered too', a
   const refused = await client.next('error');
   assert.deepEqual([refused.code, refused.id, refused.doc], ['not-open', 'open', doc]);
   assert.equal((await client.next('closed')).id, 'close');
-  // One that was answered is not answered again.
+  // An open that was answered is not answered again.
   await client.open(doc, 'json', { id: 'again' });
   client.send({ type: 'close', doc, id: 'last' });
   await client.next('closed');
@@ -338,7 +338,8 @@ inBoth(
     assert.equal((await second.submit(doc, 2, add('c'))).type, 'commit');
     await first.settled();
     assert.deepEqual(first.received, []);
-    // And back again, which is no ping-pong: the server never opens by itself.
+    // The client takes the document back. This cannot go on by itself, because the server never opens a
+    // document.
     assert.equal((await first.open(doc)).lastSeq, 2);
     assert.equal((await second.next('closed')).code, 'replaced');
   },

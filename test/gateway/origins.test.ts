@@ -1,4 +1,4 @@
-// Which web pages may talk to a node: rules by themselves, then over sockets and HTTP.
+// The web pages that may talk to a node: the rules by themselves, then over sockets and HTTP.
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
@@ -68,7 +68,7 @@ test('ORIGIN-1 ORIGIN-2 listen.publicUrl is the node, and what a proxy says of i
   const origins = new Origins({ ...OPEN, publicUrl: 'wss://Docs.example' });
   const page = 'https://docs.example';
   assert.equal(origins.refusal({ origin: page, host: 'docs.example' }), undefined);
-  // A proxy that keeps its own name of the node.
+  // The proxy leaves the name by which it reaches the node.
   assert.equal(origins.refusal({ origin: page, host: HERE }), undefined);
   assert.notEqual(origins.refusal({ origin: 'http://docs.example', host: HERE }), undefined);
   assert.notEqual(origins.refusal({ origin: 'https://docs.example:444', host: HERE }), undefined);
@@ -92,7 +92,7 @@ test('ORIGIN-2 a probe may name the node as it likes, and a page may not probe i
 
 const file = new FileNode();
 
-/** Status and body; of an upgrade that is taken 101 and nothing. */
+/** Returns status and body. An upgrade that succeeds gives 101 and no body. */
 function ask(path: string, headers: Record<string, string>): Promise<{ status: number; body: unknown }> {
   return new Promise((resolve, reject) => {
     const upgrading = {

@@ -1,4 +1,4 @@
-// Owners come and go, and refuse: what a gateway does so that clients see no more than a pause. Over 400 lines,
+// Owners come, go and refuse, and the gateway hides it: clients see no more than a pause. Over 400 lines,
 // because the ways to lose an owner are read as one list.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -122,7 +122,7 @@ test('ORDER-1 a change tells of its shards only, and one without a change distur
   assert.equal(next.opens.length, 1);
 });
 
-test('ORDER-1 who is suspended while the shard has no owner is resumed where it finds one', () => {
+test('ORDER-1 a subscription that is suspended while the shard has no owner is resumed when there is one', () => {
   const { gateway, owner, place, clients } = withOpen({}, 'client-1');
   const old = owner.channelId;
   place(HERE, undefined);
@@ -198,7 +198,7 @@ test('SUBMIT-10 past ownerWaitMs without an owner who waits is told to try again
   assert.deepEqual(a.answers('error').map(told), [1, 2, 1]);
   b.send({ type: 'open', doc: DOC, id: 8 });
   assert.deepEqual(b.answers('error').map(told), [1, 'open 7', 'open 8']);
-  // What was open stays, and goes on where an owner comes.
+  // The open subscription stays, and goes on when an owner comes.
   const next = new Owner();
   place(HERE, next);
   assert.deepEqual(
@@ -291,7 +291,7 @@ test('OPEN-9 an open again that finds no owner leaves what was open', () => {
   assert.deepEqual(next.submits, [2]);
 });
 
-test('who goes while nobody owns the document leaves nothing that waits', () => {
+test('a client that goes while the document has no owner leaves nothing that waits', () => {
   const { gateway, owner, place, lose, timers, clients } = withOpen({}, 'client-1');
   const [a] = clients;
   assert.ok(a);
@@ -306,7 +306,7 @@ test('who goes while nobody owns the document leaves nothing that waits', () => 
   assert.deepEqual(next.heard, []);
 });
 
-test('PRES-4 who leaves while another of the document is told to wait is gone at the owner', () => {
+test('PRES-4 a client that leaves while another client of the document is told to wait is gone at the owner', () => {
   const { gateway, owner, place, lose, tick, clients } = withOpen({}, 'client-1', 'client-2');
   lose(HERE, owner);
   const second = new Owner();
@@ -325,7 +325,7 @@ test('PRES-4 who leaves while another of the document is told to wait is gone at
   );
 });
 
-test('PRES-4 who leaves while the document has no owner is gone for the others', () => {
+test('PRES-4 a client that leaves while the document has no owner is gone for the others', () => {
   const { gateway, owner, place, lose, clients } = withOpen({}, 'client-1', 'client-2');
   const [a, b] = clients;
   assert.ok(a && b);
@@ -340,7 +340,7 @@ test('PRES-4 who leaves while the document has no owner is gone for the others',
   assert.match(b.text(), /"client-1":null/);
 });
 
-test('SUBMIT-4 what is sent again meanwhile keeps its place when the owner changes', () => {
+test('SUBMIT-4 a submit that is sent again meanwhile keeps its place when the owner changes', () => {
   const { gateway, owner, place, lose, clients } = withOpen({}, 'client-1');
   for (const seq of [5, 6, 5]) clients[0]?.submit(DOC, seq);
   lose(HERE, owner);
@@ -405,7 +405,8 @@ test('ERR-6 a document that its owner has taken out of service keeps nobody wait
   assert.deepEqual(told(a).at(-1), [1, 60]);
   assert.deepEqual(told(c), [['open 7', 60]]);
   assert.deepEqual([a.session.unansweredBytes, b.session.unansweredBytes], [0, 0]);
-  // It has been released: the owner takes it when it is asked again, long before the time is over.
+  // An operator has released the document: the owner opens it when it is asked again, long before the
+  // quarantine would end.
   const asked = owner.opens.length;
   tick(2000);
   assert.equal(owner.opens.length, asked + 2, 'the two who have it open');

@@ -1,4 +1,5 @@
-// The patches that are on their way through a node: which sockets are held because of them, and when they are let go.
+// The patches on their way through a node: the sockets that are held because of them, and the times of their
+// release.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PatchWindow } from '../../src/gateway/sockets/patch-window.ts';
@@ -12,7 +13,7 @@ interface Socket {
   expectedBytes: number;
 }
 
-/** A window of 256 KiB, with the timers in the test's hands. */
+/** A window of 256 KiB. The test controls the timers. */
 function windowOf() {
   const told: string[] = [];
   const timers: (() => void)[] = [];
@@ -24,7 +25,7 @@ function windowOf() {
     letGo: ({ name }) => told.push(`let go ${name}`),
   });
   const socket = (name: string): Socket => ({ name, unansweredBytes: 0, expectedBytes: 0 });
-  /** So many bytes of a patch are read, and are on their way. */
+  /** Reads this many bytes of a patch, which are then on their way. */
   const comes = (from: Socket, bytes: number): void => {
     patches.changed(from, bytes);
     patches.read(from);
@@ -44,7 +45,7 @@ test('LIMIT-3 above the window sockets with much on its way are held, and let go
   patches.changed(a, -100 * KiB);
   assert.deepEqual(told, [], 'there is no room yet');
   patches.changed(a, -100 * KiB);
-  // The room is for one: 64 KiB are expected of each.
+  // There is room for one socket: the window expects 64 KiB of each.
   assert.deepEqual(told.splice(0), ['let go b']);
   comes(b, 150 * KiB);
   assert.deepEqual(told.splice(0), ['hold b']);
@@ -73,7 +74,7 @@ test('LIMIT-3 a held socket is let go in time, also where nothing is answered', 
   assert.deepEqual(told, ['hold heavy', 'let go heavy']);
   comes(heavy, 10);
   assert.deepEqual(told, ['hold heavy', 'let go heavy', 'hold heavy']);
-  // The first timer's time is over.
+  // The time of the first timer has passed.
   timers[0]?.();
   timers[1]?.();
   assert.equal(told.length, 4);

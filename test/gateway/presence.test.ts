@@ -1,4 +1,4 @@
-// Presence: told to the others, never to oneself, gone with its subscription.
+// Presence: others are told of it, its own client never, and it ends with its subscription.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
@@ -43,20 +43,23 @@ inBoth(
   },
 );
 
-inBoth('PRES-2 OPEN-8 who opens later finds the states of the others, not its own', async (t, codec) => {
-  const id = file.newClient();
-  const [ada, bob] = [await file.connect(t, codec), await file.connect(t, codec, id)];
-  const doc = file.newDoc();
-  await ada.open(doc, 'json');
-  await bob.open(doc);
-  ada.send({ type: 'presence', doc, data: { name: 'Ada' } });
-  bob.send({ type: 'presence', doc, data: 'Bob' });
-  await told(bob, ada, { name: 'Ada' });
-  await told(ada, bob, 'Bob');
-  const eve = await file.connect(t, codec);
-  assert.deepEqual((await eve.open(doc)).presence, { [String(ada.id)]: { name: 'Ada' }, [id]: 'Bob' });
-  assert.deepEqual((await bob.open(doc)).presence, { [String(ada.id)]: { name: 'Ada' } });
-});
+inBoth(
+  'PRES-2 OPEN-8 a client that opens later finds the states of the others, not its own',
+  async (t, codec) => {
+    const id = file.newClient();
+    const [ada, bob] = [await file.connect(t, codec), await file.connect(t, codec, id)];
+    const doc = file.newDoc();
+    await ada.open(doc, 'json');
+    await bob.open(doc);
+    ada.send({ type: 'presence', doc, data: { name: 'Ada' } });
+    bob.send({ type: 'presence', doc, data: 'Bob' });
+    await told(bob, ada, { name: 'Ada' });
+    await told(ada, bob, 'Bob');
+    const eve = await file.connect(t, codec);
+    assert.deepEqual((await eve.open(doc)).presence, { [String(ada.id)]: { name: 'Ada' }, [id]: 'Bob' });
+    assert.deepEqual((await bob.open(doc)).presence, { [String(ada.id)]: { name: 'Ada' } });
+  },
+);
 
 inBoth('PRES-3 many states in one tick: the newest counts, and each client has its own', async (t, codec) => {
   const [ada, bob] = [await file.connect(t, codec), await file.connect(t, codec)];
@@ -100,7 +103,8 @@ test('PRES-4 the presence of a socket that has gone silent is hidden, and is the
   await told(ada, bob, 'bob');
   eve.send({ type: 'presence', doc, data: 'eve' });
   await told(ada, eve, 'eve');
-  // It answers nothing, as one whose network is gone; the other says nothing either, and answers.
+  // Bob answers nothing, as a client whose network is gone. The other client sends nothing either, but
+  // answers pings.
   bob.socket.pause();
   await told(ada, bob, null);
   const late = await file.connect(t);

@@ -1,4 +1,4 @@
-// What one socket may make a node read: budgets by themselves, then floods over real sockets.
+// The amount that one socket may make a node read: budgets by themselves, then floods over real sockets.
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -10,7 +10,7 @@ import { FileNode, inBoth, outcome } from './contract.ts';
 
 const KiB = 1024;
 
-/** A budget of 1000 bytes and 100 ms a second, with the time in the test's hands. */
+/** A budget of 1000 bytes and 100 ms a second. The test controls the time. */
 function budget() {
   const time = { now: 0 };
   const pauses: number[] = [];
@@ -32,7 +32,7 @@ test('LIMIT-3 a socket beyond its bytes is left alone until they are there again
   time.now = 500;
   all.spend(socket, 250, 0);
   assert.deepEqual(pauses, [500, 250]);
-  // What was not used adds up to a second's worth and no more.
+  // Unused budget adds up to one second's worth and no more.
   time.now = 60_000;
   all.spend(socket, 1250, 0);
   assert.deepEqual(pauses, [500, 250, 250]);
@@ -45,7 +45,7 @@ test('LIMIT-3 a socket whose frames take long is left alone, however few bytes t
   time.now = 1000;
   all.spend(socket, 1, 0);
   assert.deepEqual(pauses, [1000]);
-  // Far below its budget no clock is asked and no pause comes.
+  // Far below the budget no clock is read and no pause comes.
   const calm = { ...all.full };
   for (let i = 0; i < 90; i++) all.spend(calm, 1, 1);
   assert.deepEqual(pauses, [1000]);
@@ -64,7 +64,7 @@ test('LIMIT-3 frames that are left to ws cost by their number where they are sma
   frames.tap(duplex, socket);
   const whole = Buffer.from([0x82, 0x80, 0, 0, 0, 0]);
   duplex.emit('data', whole);
-  // Continuations without a byte.
+  // Continuation frames without a byte.
   duplex.emit('data', Buffer.concat(Array(100).fill(Buffer.from([0x00, 0x80, 0, 0, 0, 0]))));
   duplex.emit('data', Buffer.concat(Array(1000).fill(Buffer.from([0x00, 0x80, 0, 0, 0, 0]))));
   assert.deepEqual(spent[0], [6, 0]);
@@ -122,7 +122,7 @@ inBoth(
 inBoth('LIMIT-3 ERR-3 pings and pongs count as messages', async (t, codec) => {
   for (const kind of ['ping', 'pong'] as const) {
     const { socket, ...client } = await connected(t, codec);
-    // No more at a time than ws answers.
+    // The client waits for the answers of ws before it sends more.
     const more = (): void => {
       for (let i = 0; i < 50 && socket.readyState === socket.OPEN; i++) socket[kind]();
       if (socket.readyState === socket.OPEN) socket.ping('more');
@@ -140,13 +140,13 @@ async function connected(t: TestContext, codec: Codec) {
 }
 
 inBoth(
-  'SUBMIT-14 PRES-5 what is too large is too-large, whatever else is wrong with it',
+  'SUBMIT-14 PRES-5 a message that is too large is too-large, whatever else is wrong with it',
   async (t, codec) => {
     const client = await file.connect(t, codec);
     const doc = file.newDoc();
     await client.open(doc, 'json');
     const many = Array.from({ length: 2000 }, () => 'four');
-    // Nested too deep, behind what is too large already.
+    // The patch is nested too deep, but only after the point at which it is too large.
     assert.equal(outcome(await client.submit(doc, 1, [...many, nested(150)])), 'reject too-large');
     client.send({ type: 'presence', doc, data: [...many, nested(150)], id: 1 });
     assert.equal((await client.next('error')).code, 'too-large');

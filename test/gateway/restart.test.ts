@@ -1,5 +1,5 @@
-// What outlives memory: a restart, a document that nobody has open, and one that left memory while it
-// was open. The log and the snapshots must be enough, exactly once included.
+// State that outlives memory: after a restart, in a document that no client has open, and in one that left
+// memory while it was open. The log and the snapshots must suffice, also for exactly once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startTestNode } from '../support/node.ts';
@@ -69,7 +69,7 @@ test('ONCE-1 OPEN-7 a document that leaves memory while nobody has it open comes
   await ada.submit(doc, 1, [{ insert: 'x'.repeat(8 * KiB) }], 0);
   ada.send({ type: 'close', doc });
   await ada.next('closed');
-  // Written as it leaves.
+  // The snapshot is written when the document leaves memory.
   await snapshotAt(node.storageUrl, doc, 1);
   const opened = await ada.open(doc);
   assert.deepEqual([opened.history, opened.version, opened.lastSeq], [history, 1, 1]);
@@ -98,7 +98,7 @@ test('ONCE-1 ORDER-1 documents beyond the memory budget leave while they are ope
     await bob.open(doc);
     assert.equal((await ada.submit(doc, 7, add('v', value), 0)).type, 'commit');
   }
-  // Each is folded before it leaves, and there is room for fewer than five.
+  // Each document is folded before it leaves memory, which has room for fewer than five.
   for (const doc of documents.slice(0, 3)) await snapshotAt(node.storageUrl, doc, 1);
   for (const doc of documents.slice(0, 3)) {
     assert.deepEqual(await ada.submit(doc, 7, add('v', 'twice'), 0), {

@@ -6,7 +6,7 @@ import { Channel } from '../../src/gateway/subscriptions/channel.ts';
 import { SEND_AWAY_AFTER_MS, sendClientsAway } from '../../src/membership/sending-away.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
-test('a pause is no reason to send clients away; what lasts is, once, and it ends', async () => {
+test('a pause is no reason to send clients away; a lasting outage is, once, and it ends', async () => {
   const clock = new Scheduler();
   const ownership = { isServing: true };
   const done: string[] = [];
@@ -44,7 +44,7 @@ test('a pause is no reason to send clients away; what lasts is, once, and it end
   assert.deepEqual(done, ['away', 'back']);
 });
 
-test('who has a document open whose owner lives and is not reached for long goes to another node', async () => {
+test('a client with an open document whose live owner is not reached for long goes to another node', async () => {
   const clock = new Scheduler();
   let unreached: readonly number[] = [];
   const ownership = { isServing: true, neighbours: { unreachedShards: () => unreached } };

@@ -1,10 +1,10 @@
-// A reader that does not read: closed with 4508 while the others go on, and it comes back by `since`.
+// A client that does not read is closed with 4508 while the others go on, and comes back by `since`.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { commits, FileNode, inBoth, type Op } from './contract.ts';
 
 const MiB = 1024 * 1024;
-/** More than two kernels and an outbox hold. */
+/** More bytes than the buffers of two kernels and an outbox hold. */
 const MOST_BUFFERED = 24 * MiB;
 const file = new FileNode({ gateway: { outboxBytes: MiB }, commit: { queueBytes: 64 * MiB } });
 
@@ -17,7 +17,8 @@ test('ERR-5 ORDER-1 PRES-4 a reader that stands still is closed with 4508, and n
   slow.send({ type: 'presence', doc, data: 'standing still' });
   await writer.next('presence');
   slow.socket.pause();
-  // Until the buffers of both kernels and the outbox are full: its presence goes while it still stands.
+  // The buffers of both kernels and the outbox fill up. The presence of the client ends while the client
+  // still stands.
   const value = 'x'.repeat(200_000);
   const isGone = () => writer.received.some((m) => m.type === 'presence');
   let writes = 0;

@@ -1,4 +1,4 @@
-// The socket: subprotocols, frames, hello, ping, and what a message looks like that is wrong.
+// The socket: subprotocols, frames, hello, ping, and the answers to wrong messages.
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { FileNode, inBoth, outcome } from './contract.ts';
 
 const file = new FileNode();
 
-/** The HTTP status that an upgrade ends with; 101 where it succeeds. */
+/** Returns the HTTP status with which an upgrade ends, 101 if it succeeds. */
 function upgrade(
   port: number,
   path: string,

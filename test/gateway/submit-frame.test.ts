@@ -14,7 +14,7 @@ import { cutJsonSubmit, cutMsgpackSubmit, type SubmitFrame } from '../../src/gat
 
 const DEPTH = 6;
 
-/** The frame decoded as a whole. Undefined if that is refused, or if the patch is. */
+/** The frame decoded as a whole. Undefined if the frame or its patch is refused. */
 function reference(frame: Uint8Array, isText: boolean): Record<string, unknown> | undefined {
   try {
     const message = isText

@@ -1,4 +1,4 @@
-// Submitting: answers, order, exactly once, durable before told.
+// Submitting: answers, order, exactly once, and durability before any answer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
@@ -100,7 +100,7 @@ inBoth('SUBMIT-6 SUBMIT-7 everyone gets the same commit, the author too, as comm
 });
 
 inBoth(
-  'SUBMIT-8 ONCE-1 what was committed and is sent again gets an ack with its version, whatever it holds now',
+  'SUBMIT-8 ONCE-1 a committed submit that is sent again gets an ack with its version, whatever it holds now',
   async (t, codec) => {
     const client = await file.connect(t, codec);
     const doc = file.newDoc();
@@ -224,18 +224,21 @@ inBoth(
   },
 );
 
-inBoth('SUBMIT-9 what is no value at all burns its seq like any other rejection', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  assert.equal(
-    outcome(await client.submit(doc, 1, [{ op: 'add', path: '/a', value: '\ud800' }])),
-    'reject bad-op',
-  );
-  assert.equal(outcome(await client.submit(doc, 1, add('a'))), 'reject seq-used');
-  assert.equal(outcome(await client.submit(doc, 2, undefined)), 'reject bad-op');
-  assert.equal((await client.submit(doc, 3, add('a'))).version, 1);
-});
+inBoth(
+  'SUBMIT-9 a patch that is no value at all burns its seq like any other rejection',
+  async (t, codec) => {
+    const client = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await client.open(doc, 'json');
+    assert.equal(
+      outcome(await client.submit(doc, 1, [{ op: 'add', path: '/a', value: '\ud800' }])),
+      'reject bad-op',
+    );
+    assert.equal(outcome(await client.submit(doc, 1, add('a'))), 'reject seq-used');
+    assert.equal(outcome(await client.submit(doc, 2, undefined)), 'reject bad-op');
+    assert.equal((await client.submit(doc, 3, add('a'))).version, 1);
+  },
+);
 
 test('VALUE-7 bytes are bin in MessagePack: base64 is refused there, and taken in JSON', async (t) => {
   for (const codec of [jsonCodec, msgpackCodec]) {

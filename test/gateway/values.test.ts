@@ -1,5 +1,5 @@
-// Values on the wire: numbers, keys, depth, text, bytes; what a patch may not hold is bad-op, in both
-// subprotocols alike. Frames are written by hand where an honest encoder would not write them.
+// Values on the wire: numbers, keys, depth, text, bytes. A value that a patch may not hold is bad-op, in both
+// subprotocols alike. Frames are written by hand if an honest encoder would not write them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode as rawMsgpack } from 'msgpackr';
@@ -56,7 +56,7 @@ function submitBytes(
   return client.answer(doc, seq);
 }
 
-test('VALUE-1 VALUE-2 VALUE-5 JSON: what is no number, or no text, of the contract is bad-op', async (t) => {
+test('VALUE-1 VALUE-2 VALUE-5 JSON: a number or text outside the contract is bad-op', async (t) => {
   const client = await file.connect(t);
   const doc = file.newDoc();
   await client.open(doc, 'json');
@@ -130,7 +130,7 @@ inBoth('VALUE-3 a value may nest up to limits.depth; deeper is bad-op, however d
   const client = await file.connect(t, codec);
   const doc = file.newDoc();
   await client.open(doc, 'json');
-  // The member that is written is one level of the document by itself.
+  // The written member itself is one level of the document.
   assert.equal((await client.submit(doc, 1, add(nested(99)))).type, 'commit');
   for (const [n, depth] of [100, 101, 102, 103, 300].entries())
     assert.equal(outcome(await client.submit(doc, 2 + n, add(nested(depth)))), 'reject bad-op', `${depth}`);
@@ -208,7 +208,9 @@ inBoth(
   },
 );
 
-/** msgpackr leaves `__proto__` out or renames it in some versions: written as `__prot0__` and patched. */
+/**
+ * Some versions of msgpackr leave `__proto__` out or rename it, so it is written as `__prot0__` and patched.
+ */
 function rawProto(message: object): Uint8Array {
   const bytes = rawMsgpack(JSON.parse(JSON.stringify(message).replaceAll('__proto__', '__prot0__')));
   for (let at = bytes.indexOf('__prot0__'); at >= 0; at = bytes.indexOf('__prot0__')) bytes[at + 6] = 0x6f;

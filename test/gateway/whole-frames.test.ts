@@ -1,5 +1,5 @@
-// What stands before ws changes nothing that anybody could see: the same bytes, however they are cut, give the same
-// messages, answers and closings with it and without.
+// The reader before ws changes no visible behaviour: the same bytes, however they are cut, give the same
+// messages, answers and closings with it and without it.
 import assert from 'node:assert/strict';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
@@ -17,9 +17,9 @@ interface Frame {
   readonly first: number;
   readonly payload: Buffer;
   readonly isMasked: boolean;
-  /** The length is told in more bytes than it takes. */
+  /** The number of bytes that state the length where fewer would do. 0: as few as possible. */
   readonly wide: 0 | 2 | 8;
-  /** What the length says beyond what comes. */
+  /** The difference between the stated length and the real one. */
   readonly lie: number;
 }
 
@@ -88,7 +88,7 @@ const odd = fc.oneof(
   usual.map((frames) => frames.map((each) => ({ ...each, wide: 8 as const }))),
   usual.map((frames) => frames.map((each) => ({ ...each, wide: 2 as const }))),
   usual.map((frames) => frames.map((each) => ({ ...each, isMasked: false }))),
-  // What is in it looks like messages on its way.
+  // The payload looks like messages on their way.
   frame(
     0x82,
     text.map((payload) => masked(encode({ ...honest, first: 0x81, payload }))),
@@ -97,7 +97,10 @@ const odd = fc.oneof(
 const frames = fc
   .array(fc.oneof({ weight: 3, arbitrary: usual }, { weight: 1, arbitrary: odd }), { maxLength: 12 })
   .map((all) => all.flat().map(encode));
-/** Behind each header, behind each frame and at some places: whether it is cut there, and whether the rest comes in the same turn. */
+/**
+ * Possible cuts behind each header, behind each frame and at some other places, and whether the rest comes in
+ * the same turn.
+ */
 const cuts = fc.record({
   maxPayload: fc.constantFrom(1000, 70_000),
   hows: fc.infiniteStream(fc.constantFrom('none', 'none', 'none', 'same turn', 'later')),
@@ -169,7 +172,10 @@ function cut(bytes: Buffer, places: readonly (readonly [at: number, sameTurn: bo
   return pieces;
 }
 
-/** What a server with ws says to these pieces, and what it hears; `onTaken`: with what stands before ws. */
+/**
+ * Plays these pieces to a server with ws. Returns what the server sends and receives. With `onTaken` the
+ * reader stands before ws.
+ */
 async function played(pieces: readonly Piece[], maxPayload: number, onTaken?: () => void) {
   const messages: string[] = [];
   const answers: Buffer[] = [];
@@ -215,7 +221,7 @@ async function played(pieces: readonly Piece[], maxPayload: number, onTaken?: ()
     });
   });
   for (const [bytes, sameTurn] of pieces) {
-    // It is unmasked in place.
+    // The frame is unmasked in place, so each run gets a copy.
     stream.push(Buffer.from(bytes));
     if (!sameTurn) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,4 +1,5 @@
-// Objects of many members in buckets behave as a Map does, and patches do the same to them as to plain objects.
+// An object of many members in buckets behaves as a Map does, and patches change it as they change plain
+// objects.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
@@ -57,7 +58,7 @@ test('keys that differ at one end, or in the middle of a short key, are spread o
   ]) {
     const members = new BucketedMembers<number>();
     for (let i = 0; i < 20_000; i++) members.set(keyOf(i), i);
-    // With one bucket the order would be that of the numbers.
+    // With a single bucket the order would be that of the numbers.
     const order = [...members.entries()].map(([, value]) => value);
     const descents = order.filter((value, i) => value < (order[i - 1] ?? -1)).length;
     assert.ok(descents >= 100, `${descents} times from one bucket to the next`);

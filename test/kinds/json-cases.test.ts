@@ -133,7 +133,7 @@ describe('JSON-7 list indices', () => {
     assert.equal(meet(document, [add('/l/4', 'n')], [replace('/l/4', 1)]).op, 'bad-op');
     assert.equal(meet(document, [add('/l/0', 'n'), add('/l/0', 'n')], [add('/l/5', 1)]).op, 'bad-op');
   });
-  test('what an author put somewhere is found there again', () => {
+  test('a value that an author put somewhere is found there again', () => {
     const met = meet(document, [add('/l/2', 'a')], [add('/l/2', {}), add('/l/2/k', 1)]);
     assert.deepEqual(met.document, { l: [0, 1, 'a', { k: 1 }, 2, 3] });
   });
@@ -154,7 +154,7 @@ describe('JSON-8 `-`', () => {
       o: { '-': 3 },
     });
   });
-  test('what it put there is named by number in the same patch', () => {
+  test('a value that a patch put into a list is named by number in the same patch', () => {
     const met = meet(
       { l: [1], x: { k: 1 } },
       [add('/l/0', 0), remove('/x/k')],
@@ -206,7 +206,7 @@ describe('JSON-9 digit keys: the container decides', () => {
 });
 
 describe('JSON-10 JSON-11 JSON-12 move × move', () => {
-  test('of one value: the later wins', () => {
+  test('of two writes to one value the later wins', () => {
     assert.deepEqual(meet({ x: 1 }, [move('/x', '/a')], [move('/x', '/b')]), {
       document: { b: 1 },
       op: [move('/a', '/b')],

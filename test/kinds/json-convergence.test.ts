@@ -1,4 +1,5 @@
-// Random histories of a server and optimistic clients: whatever meets, all hold the same document.
+// Random histories of a server and optimistic clients: after any concurrent patches all hold the same
+// document.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -31,11 +32,11 @@ test('json: replicas converge version by version under every kind of step, wrong
     { numRuns: RUNS },
   );
   t.diagnostic(JSON.stringify(counted));
-  // Moves and copies into containers that are gone leave a few in ten thousand to guess.
+  // Moves and copies into containers that no longer exist leave a few patches in ten thousand to a guess.
   assert.ok(counted.misjudged + counted.guessed <= 2 + counted.commits / 1000);
 });
 
-// Histories that once went wrong, by what was wrong.
+// Seeds of histories that once failed, with the fault of each.
 const REGRESSIONS: readonly [seed: number, mix: StepMix, what: string][] = [
   [8, EVERYTHING, 'a copy into what it copies kept the copy’s own later content'],
   [2557, MOVES, 'a committed patch still held its `-`'],

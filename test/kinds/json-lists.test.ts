@@ -1,4 +1,4 @@
-// Long lists of kind json are held in chunks: everything that a patch can do with a list does the same.
+// Long lists of kind json are held in chunks. Every patch has the same effect on them as on plain lists.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

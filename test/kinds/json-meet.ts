@@ -1,4 +1,4 @@
-// Short hand for tests of how two JSON Patches meet.
+// Shorthand for tests of concurrent JSON Patches.
 import { type JsonOp, jsonKind } from '../../kinds/json/json.ts';
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { Json, Wire } from '../../protocol/messages.ts';
@@ -13,7 +13,7 @@ export function parsed(wire: unknown): JsonOp {
 
 export interface Met {
   readonly document: Wire;
-  /** The last patch as committed, or the code it was refused with. */
+  /** The last patch as committed, or the code with which it was refused. */
   readonly op: Wire | string;
 }
 
@@ -26,14 +26,14 @@ export function meet(document: Json, ...patches: readonly Json[]): Met {
     const committed = jsonKind.commit(state, parsed(patch), log, LIMITS);
     if (committed.ok) {
       op = jsonKind.wire(committed.value.op);
-      // As after a restart: nothing but what the log keeps.
+      // As after a restart, the server knows only the log.
       log.push(jsonKind.recall(JSON.parse(JSON.stringify(op)), jsonKind.note(committed.value.op)));
     } else op = committed.code;
   }
   return { document: jsonKind.snapshot(state), op };
 }
 
-/** What comes of one patch, or the code it is refused with. */
+/** Commits one patch. Returns it as committed, or the code with which it was refused. */
 export function patch(document: Json, steps: unknown): Wire | string {
   const op = jsonKind.parse(steps, LIMITS);
   if (!op.ok) return op.code;

@@ -1,5 +1,5 @@
-// What RFC 6902 and RFC 6901 ask of one patch on one document (appendix A and beyond), what is no
-// patch at all, and that values are nobody else's.
+// The requirements of RFC 6902 and RFC 6901 for one patch on one document (appendix A and beyond), values
+// that are no patch at all, and the independence of values after a patch.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

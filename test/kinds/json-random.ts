@@ -1,5 +1,5 @@
-// Random JSON documents and patches from a seed. Owns what the property tests of the kind `json`
-// throw at it: digit keys, `-`, escapes, lists of lists, root writes, and places that do not exist.
+// Random JSON documents and patches from a seed. Owns the input of the property tests of the kind `json`:
+// digit keys, `-`, escapes, lists of lists, root writes, and places that do not exist.
 import type { Json } from '../../protocol/messages.ts';
 
 export type Random = (below: number) => number;
@@ -43,9 +43,9 @@ export function randomDocument(random: Random): Json {
 }
 
 interface Places {
-  /** Everything that is there, but the root. */
+  /** The pointers of all values except the root. */
   readonly values: string[];
-  /** Where something can be put. */
+  /** The pointers of all places for a new value. */
   readonly slots: string[];
 }
 
@@ -71,9 +71,9 @@ function collect(value: Json, at: string, random: Random, into: Places): Places 
 }
 
 export interface StepMix {
-  /** Steps to choose from; listed twice is twice as likely. */
+  /** The operations to choose from. An operation that is listed twice is twice as likely. */
   readonly ops: readonly string[];
-  /** One in so many steps names a place that may not be there; 0: none. */
+  /** One in this many steps names a place that may not exist. 0: none does. */
   readonly wrongOneIn: number;
 }
 
@@ -126,7 +126,7 @@ function read(document: Json, path: string): Json | undefined {
   return node;
 }
 
-/** Text that is equal where the documents are: keys sorted. */
+/** A text that is equal for equal documents: keys are sorted. */
 export function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

@@ -1,6 +1,6 @@
-// A server and optimistic clients of one `json` document in one thread, driven by a seed. Owns the
-// client algorithm that docs/protocol.md sketches (confirmed, inflight, rest) and checks after every
-// event what must hold; never asserts with anything but thrown errors.
+// A server and optimistic clients of one `json` document in one thread, driven by a seed. Owns the client
+// algorithm that docs/protocol.md sketches (confirmed, inflight, rest), and checks the invariants after every
+// event. It reports a failure by throwing an Error.
 import { HELD_SHAPE, type Held, HeldList, isContainer, membersOf, plain } from '../../kinds/json/held.ts';
 import { type JsonOp, type JsonState, type JsonUndo, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import { bytesOf } from '../../kinds/json/value.ts';
@@ -10,7 +10,7 @@ import { canonical, type Random, randomDocument, randomOf, randomStep, type Step
 
 export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
 
-/** Chunks of so few elements that small lists have several; the size of every container is known. */
+/** Chunks hold so few elements that small lists have several, and the size of every container is known. */
 const SHAPE = { ...HELD_SHAPE, plainItems: 2, fanOut: 4, largeBytes: 0, plainBytes: 24 };
 const inChunks = jsonKindOf(SHAPE);
 
@@ -20,11 +20,11 @@ export interface Tally {
   commits: number;
   rejects: Record<string, number>;
   dropped: number;
-  /** Refused as bad-op though they apply at their base. */
+  /** Patches refused as bad-op although they apply at their base. */
   misjudged: number;
-  /** Committed otherwise than with the document at their base at hand. */
+  /** Patches whose result differs from the result with the document at their base. */
   guessed: number;
-  /** Clients whose view was what the server committed, at their own commit. */
+  /** Own commits at which a client's view equalled the server's document. */
   predicted: number;
 }
 
@@ -48,7 +48,7 @@ const unwrap = (wire: unknown): JsonOp => {
   return parsed.value;
 };
 
-/** Every list is held in its form, and what is known of sizes is true. */
+/** Checks that every list is held in its form, and that all known sizes are right. */
 function checkHeld(state: JsonState, value: Held): number {
   if (!isContainer(value)) return 0;
   const children =
@@ -68,7 +68,7 @@ function checkHeld(state: JsonState, value: Held): number {
 class Server {
   readonly state: JsonState;
   readonly log: Logged[] = [];
-  /** Canonical document of each version. */
+  /** The canonical document of each version. */
   readonly documents: string[];
   readonly #tally: Tally;
 
@@ -115,16 +115,19 @@ class Server {
     return { type: 'commit', version: this.log.length, author, wire: text };
   }
 
-  /** The patch with its tokens classified against the document it was made on; undefined where it does not apply there. */
+  /**
+   * The patch with its tokens classified against the document on which it was made. Undefined if it does not
+   * apply there.
+   */
   #atBase(op: JsonOp, base: number): JsonOp | undefined {
     const applied = jsonKind.apply(jsonKind.load(JSON.parse(this.documents[base] ?? '')), op);
     return applied.ok ? applied.value.op : undefined;
   }
 
-  /** The slow way, with the document at `base`: what has to come of a patch. */
+  /** The expected result of a patch, computed the slow way with the document at `base`. */
   #commitClassified(op: JsonOp, past: readonly Logged[]): string | undefined {
-    // How long a list was that is gone now only its document tells: steps after a move or copy to its
-    // `-` that name what was put there by number can not be recognised.
+    // Only the document tells the length of a list that is gone. So steps after a move or copy to its `-`
+    // that name the moved value by number cannot be recognised.
     if (op.steps.slice(0, -1).some((step) => 'from' in step && 'end' in step)) return undefined;
     const copy = jsonKind.load(jsonKind.snapshot(this.state));
     const result = jsonKind.commit(
@@ -152,7 +155,7 @@ class Server {
   }
 }
 
-/** confirmed (the state without `undos`), inflight, rest. */
+/** A client: confirmed (the state without `undos`), inflight, rest. */
 class Client {
   version = 0;
   readonly inbox: Message[] = [];
@@ -180,7 +183,7 @@ class Client {
     const applied = jsonKind.apply(this.#state, op);
     if (!applied.ok) {
       check(contentOf(this.#state) === before, 'a patch that fails has left a trace');
-      // Half of the wrong ones go out all the same, as a client without a model would send them.
+      // Half of the wrong patches are sent all the same, as a client without a model would send them.
       if (!this.#inflight && !this.#rest && random(2) === 0) {
         this.#inflight = op;
         this.outbox.push({ base: this.version, wire: jsonKind.wire(op) });
@@ -202,7 +205,9 @@ class Client {
     return patch;
   }
 
-  /** Leaves the state as it was, and returns what takes the patch back now. */
+  /**
+   * Checks that the inverse undoes the patch, without changing the state. Returns the undo that now applies.
+   */
   #checkInverse(before: string, op: JsonOp, undo: JsonUndo): JsonUndo {
     const after = contentOf(this.#state);
     jsonKind.revert(this.#state, undo);
@@ -295,7 +300,7 @@ class Client {
   }
 }
 
-/** One history. Throws where something does not hold. */
+/** Runs one history. Throws if an invariant does not hold. */
 export function simulate(seed: number, mix: StepMix, tally: Tally): void {
   const random = randomOf(seed);
   const document = randomDocument(random);

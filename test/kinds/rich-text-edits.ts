@@ -6,10 +6,10 @@ import type { Delta, Step } from '../../kinds/rich-text/delta.ts';
 import { parseDelta } from '../../kinds/rich-text/parse.ts';
 import { type Runs, richTextKind } from '../../kinds/rich-text/rich-text.ts';
 
-/** Multiplies the runs of every property: FUZZ_RUNS=100 for a long one. */
+/** FUZZ_RUNS multiplies the runs of every property: FUZZ_RUNS=100 makes a long run. */
 export const runs = (count: number): number => Math.ceil(count * Number(process.env.FUZZ_RUNS ?? '1'));
 
-/** The document, as who loads its snapshot has it. */
+/** The document as a client that loads its snapshot has it. */
 export function snapshotOf(state: Runs): Delta {
   const parsed = parseDelta(richTextKind.snapshot(state), Number.POSITIVE_INFINITY);
   if (!parsed.ok) throw new Error(`not a rich-text snapshot: ${parsed.message}`);
@@ -49,11 +49,11 @@ export const script = (maxLength = 4): fc.Arbitrary<Script> =>
     { maxLength, minLength: 1 },
   ) as fc.Arbitrary<Script>;
 
-/** The text of a document, an embed as one placeholder. */
+/** The text of a document, with a placeholder for each embed. */
 export const textOf = (document: Delta): string =>
   document.map((step) => (typeof step.insert === 'string' ? step.insert : '\uFFFC')).join('');
 
-/** The patch that a script stands for on a document with this text. Positions wrap around. */
+/** The patch of a script on a document with this text. Positions wrap around. */
 export function patchFor(edits: Script, text: string): Delta {
   const out: Step[] = [];
   let index = 0;

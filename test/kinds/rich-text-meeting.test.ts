@@ -1,5 +1,5 @@
-// Kind rich-text among several: a server that commits and optimistic clients behind random latency,
-// and the rules of how concurrent patches meet.
+// Kind rich-text among several clients: a server that commits, optimistic clients behind random latency, and
+// the rules for concurrent patches.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -24,14 +24,16 @@ class Server {
     const past = this.log.slice(base).map((entry) => entry.op);
     const result = richTextKind.commit(this.state, op, past, LIMITS);
     assert.ok(result.ok, result.ok ? '' : result.message);
-    // Through JSON, as the log and the wire have it.
+    // The patch goes through JSON, as in the log and on the wire.
     const wire: unknown = JSON.parse(JSON.stringify(richTextKind.wire(result.value.op)));
     this.log.push({ author, op: richTextKind.recall(wire as never, undefined) });
     assert.match(textOf(snapshotOf(this.state)), /\n$/);
   }
 }
 
-/** One submit in flight, the rest composed; the view is confirmed, then inflight, then rest. */
+/**
+ * A client with one submit in flight and the rest composed. Its view is confirmed, then inflight, then rest.
+ */
 class Client {
   readonly confirmed = richTextKind.create();
   readonly view = richTextKind.create();
@@ -62,7 +64,7 @@ class Client {
       const predicted = richTextKind.load(before as never);
       apply(predicted, this.inflight.op);
       this.inflight = undefined;
-      // The one thing that a client does not foresee is the newline that the server adds.
+      // The newline that the server adds is the only thing that a client does not foresee.
       foreign = predicted.endsWithNewline() ? [] : [{ retain: predicted.length }, { insert: '\n' }];
       apply(predicted, foreign);
       assert.deepEqual(snapshotOf(predicted), snapshotOf(this.confirmed));
@@ -147,7 +149,7 @@ test("undo by the inverse, as the losing side, takes back one's own edit and kee
       const op = patchFor(mine, before);
       let undo = richTextKind.invert(op, state);
       apply(state, op);
-      // Others type letters that stand nowhere else, between whole characters.
+      // Others insert letters that occur nowhere else, between whole characters.
       for (const at of others) {
         const text = textOf(snapshotOf(state));
         const theirs = patchFor([{ skip: at, action: 'insert', length: 1, pick: 0 }], text);
@@ -236,7 +238,7 @@ test('an embed at the end is followed by a newline', () => {
 });
 
 test('two harmless patches that meet without a final newline commit with one', () => {
-  // One deletes the old newline after adding its own in front; the other deletes what is in front.
+  // One patch deletes the old newline after adding its own in front. The other deletes the text in front.
   const first: Delta = [{ retain: 1 }, { delete: 1 }, { insert: '\n' }];
   const { text } = committed(
     'a\n',

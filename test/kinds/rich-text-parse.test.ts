@@ -1,4 +1,4 @@
-// Kind rich-text: which patches are bad-op for their shape alone.
+// Kind rich-text: patches that are bad-op for their shape alone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,5 @@
-// RT-4: carrying an edit at one place past many patches says what transforming it past each says.
+// RT-4: carrying an edit at one place past many patches gives the same result as transforming it past each of
+// them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -22,7 +23,7 @@ const step = fc.oneof(
   },
 );
 const retain = record({ retain: fc.integer({ min: 1, max: 12 }) });
-/** Mostly one place, sometimes several. */
+/** Most patches edit one place, some edit several. */
 const patch: fc.Arbitrary<Delta> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(retain, step) },
   { weight: 2, arbitrary: fc.tuple(step) },

@@ -1,5 +1,5 @@
-// Kind rich-text alone against a document: its content is what quill-delta composes, patches apply
-// whole or not at all, and undo undoes.
+// Kind rich-text alone against a document: its content is that of quill-delta's compose, patches apply whole
+// or not at all, and undo takes them back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -152,7 +152,7 @@ test('a patch that does not fit leaves the document as it was', () => {
       for (const result of [
         richTextKind.apply(state, tooLong),
         richTextKind.commit(state, tooLong, [], LIMITS),
-        // More than any of these documents has, whatever of it is deleted.
+        // More characters than any of these documents has after its deletions.
         richTextKind.commit(state, [...op, { insert: 'x'.repeat(40_000) }], [], {
           ...LIMITS,
           documentBytes: 300,
@@ -194,7 +194,7 @@ test('a patch longer than its base is bad-op even where the head is long enough'
   assert.ok(!result.ok && result.code === 'bad-op');
 });
 
-test('RT-6 what is retained unchanged at the end changes nothing', () => {
+test('RT-6 a retain without attributes at the end changes nothing', () => {
   const past: Delta = [{ retain: 1 }, { insert: 'xy' }];
   const committed = [[], [{ retain: 2 }]].map((rest: Delta) => {
     const state = richTextKind.load([{ insert: 'abcd\n' }] as never);

@@ -1,5 +1,5 @@
-// Text lengths and indices are UTF-16 code units: the vectors that clients in other languages check
-// themselves against.
+// Text lengths and indices are UTF-16 code units. Clients in other languages check themselves against these
+// vectors.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Delta } from '../../kinds/rich-text/delta.ts';

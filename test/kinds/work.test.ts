@@ -1,4 +1,4 @@
-// limits.workMs: a patch is refused before its work is done, with the code that says what its author can do.
+// limits.workMs: a patch is refused before its work is done, with a code that tells its author how to go on.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { jsonKind } from '../../kinds/json/json.ts';
@@ -18,7 +18,7 @@ function parsed<State, Op, Undo>(kind: DocumentKind<State, Op, Undo>, wire: Wire
   return op.value;
 }
 
-/** What becomes of `patch`, made before all of `history`. */
+/** The outcome of `patch`, made before all of `history`. */
 function answer<State, Op, Undo>(
   kind: DocumentKind<State, Op, Undo>,
   document: Wire,
@@ -121,7 +121,7 @@ describe('SUBMIT-14 a patch that is too costly by itself: too-large', () => {
     assert.equal(answer(richTextKind, [{ insert: '\n' }], [], patch.slice(0, 10), little), 'committed');
   });
 
-  test('rich-text: what the document holds counts, before anything is changed', () => {
+  test('rich-text: the size of the document counts, before anything is changed', () => {
     const runs: Json = [...times(2_000, (i) => ({ insert: 'x', attributes: { b: i } })), { insert: '\n' }];
     for (const patch of [[{ delete: 2_000 }], [{ retain: 2_000, attributes: { i: 1 } }]]) {
       assert.equal(answer(richTextKind, runs, [], patch), 'committed');

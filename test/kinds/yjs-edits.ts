@@ -1,9 +1,9 @@
-// Random concurrent editing with real Y.Docs, for the tests of kind yjs: every sort of content, and
-// the updates it makes.
+// Random concurrent editing with real Y.Docs, for the tests of kind yjs: every sort of content, and the
+// updates of the edits.
 import fc from 'fast-check';
 import * as Y from 'yjs';
 
-/** Multiplies the runs of every property: FUZZ_RUNS=100 for a long one. */
+/** FUZZ_RUNS multiplies the runs of every property: FUZZ_RUNS=100 makes a long run. */
 export const runs = (count: number): number => Math.ceil(count * Number(process.env.FUZZ_RUNS ?? '1'));
 
 export interface Edit {
@@ -24,7 +24,10 @@ export const editsOf = (clients: number, maxLength: number): fc.Arbitrary<Edit[]
     { maxLength },
   );
 
-/** An index into a text that wraps around and lies between whole characters: Yjs replaces halves of one. */
+/**
+ * An index into a text that wraps around and lies between whole characters, because Yjs replaces halves of a
+ * character.
+ */
 function place(text: Y.Text, at: number): number {
   const index = at % (text.length + 1);
   const low = charAt(text, index);
@@ -91,7 +94,7 @@ const EDITS: Record<string, (doc: Y.Doc, at: number, length: number) => void> = 
   },
 };
 
-/** Edits in turn; `sync` gives an editor everything that all the others have. */
+/** Makes the edits in turn. `sync` gives an editor all edits of the others. */
 export function edit(clients: number, edits: readonly Edit[]): { docs: Y.Doc[]; updates: Uint8Array[] } {
   const updates: Uint8Array[] = [];
   const docs = Array.from({ length: clients }, (_, i) => {

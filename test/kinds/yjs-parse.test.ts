@@ -1,5 +1,5 @@
-// Kind yjs: an update must decode to its last byte, and no bytes that somebody sends may hurt the
-// server or the readers of the document.
+// Kind yjs: an update must decode to its last byte, and no bytes of a client may harm the server or the
+// readers of the document.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -17,14 +17,14 @@ const refused = (bytes: Uint8Array | number[], message: RegExp) => {
   assert.match(result.message, message);
 };
 
-/** What Yjs's own decoder says: accepted, and every byte read. */
+/** True if Yjs's own decoder accepts the update and reads every byte. */
 function yjsDecodes(bytes: Uint8Array): boolean {
   try {
     Y.decodeUpdate(bytes);
   } catch {
     return false;
   }
-  // Left-over bytes make no difference to it; fewer bytes do.
+  // Yjs ignores left-over bytes, but not missing ones.
   try {
     Y.decodeUpdate(bytes.subarray(0, bytes.length - 1));
     return false;
@@ -33,7 +33,7 @@ function yjsDecodes(bytes: Uint8Array): boolean {
   }
 }
 
-/** Everybody gets through: a reader with nothing, a reader with a document, and whoever merges. */
+/** Applies the bytes for a reader with nothing and for a reader with a document, and merges them. */
 function applies(bytes: Uint8Array): void {
   Y.applyUpdate(new Y.Doc(), bytes);
   const reader = new Y.Doc();
@@ -68,7 +68,7 @@ test('whatever Yjs writes is accepted: updates, merged ones, differences, whole 
         ...docs.map((doc) => Y.encodeStateAsUpdate(doc)),
         ...docs.map((doc) => Y.encodeStateAsUpdate(doc, Y.encodeStateVector(docs[0] ?? doc))),
       ];
-      // With holes: merged without some in between.
+      // Merges without some of the updates, which leaves holes.
       if (updates.length > 0) written.push(Y.mergeUpdates(updates.filter((_, i) => (i + from) % 3 !== 0)));
       if (updates.length > from) written.push(Y.mergeUpdates(updates.slice(from)));
       for (const update of written) {
@@ -90,7 +90,7 @@ test('an update cut short or with a byte left over is bad-op, wherever it is cut
   refused([], /too early/);
 });
 
-test('mutated updates: what is accepted, Yjs decodes to the last byte, applies and merges', () => {
+test('mutated updates: Yjs decodes every accepted one to the last byte, applies and merges it', () => {
   const mutation = fc.record({
     at: fc.nat(),
     byte: fc.nat(255),
@@ -139,7 +139,7 @@ test('random bytes never throw, and what is accepted Yjs decodes', () => {
   );
 });
 
-test('what is no bytes is bad-op', () => {
+test('a value that is no bytes is bad-op', () => {
   for (const wire of [null, undefined, 'AAA=', [0, 0], {}, new ArrayBuffer(2), new Uint16Array(2)]) {
     const result = parse(wire);
     assert.ok(!result.ok && result.code === 'bad-op');
@@ -212,7 +212,7 @@ test('values nested too deeply are refused, without using up the stack', () => {
   refused(json('{'), /JSON/);
 });
 
-test('what makes Y.applyUpdate throw or forget is refused', () => {
+test('an update that makes Y.applyUpdate throw or forget is refused', () => {
   refused([1, 1, 1, 0, 0x84, 1, 0, 1, 0x61, 0], /depends/); // its own left neighbour
   refused([1, 1, 1, 0, 0x44, 1, 5, 1, 0x61, 0], /depends/); // right of its own future
   refused([1, 1, 1, 0, 0x04, 0, 1, 3, 1, 0x61, 0], /depends/); // inside its own future

@@ -1,4 +1,4 @@
-// Kind yjs as a document: what is committed in any order is what Yjs makes of the same updates.
+// Kind yjs as a document: commits in any order give the same document as Yjs makes of the same updates.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -156,7 +156,7 @@ test('a document at its limit refuses more with too-large, after merging what it
   const updates: Uint8Array[] = [];
   doc.on('update', (update: Uint8Array) => updates.push(update));
   for (let i = 0; i < 300; i++) doc.getText('text').insert(i, 'x');
-  // Room for what they are when merged, which is about half of what they are singly.
+  // Room for the merged updates, which take about half the bytes of the single ones.
   const merged = btoa(String.fromCharCode(...Y.mergeUpdates(updates))).length;
   const limits = { ...LIMITS, documentBytes: Math.ceil(merged * 1.1) };
   assert.ok(updates.reduce((sum, update) => sum + update.length, 0) > limits.documentBytes);

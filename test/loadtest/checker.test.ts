@@ -1,5 +1,5 @@
-// Every rule of the checker, by one broken record each: the untouched story is clean, and each
-// change to it is found as exactly what it is.
+// Every rule of the checker, by one broken record each: the unchanged story is clean, and the checker finds
+// exactly the fault of each change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { check, type DocumentLog, type StoredRow } from '../../loadtest/checker/checker.ts';
@@ -11,7 +11,7 @@ const ALICE = 'alice-01';
 const BOB = 'bob-0001';
 
 interface Story {
-  /** In the order of things: who, and what was sent or received. */
+  /** All frames in their order: the client, and the frame that it sent or received. */
   frames: [client: string, frame: ClientMessage | ServerMessage][];
   rows: { version: number; client: string; seq: number; op: Wire }[];
   stored: { shard: number; rows: StoredRow[] };
@@ -115,7 +115,7 @@ test('a story in which every promise was kept is clean', () => {
   assert.deepEqual(verdict(story()), []);
 });
 
-/** Puts another frame in place of the nth. */
+/** Replaces the nth frame. */
 const put =
   (nth: number, ...frames: Story['frames']) =>
   (tale: Story) =>
@@ -124,7 +124,7 @@ const row = (nth: number, change: Partial<StoredRow>) => (tale: Story) => {
   const found = tale.stored.rows[nth];
   if (found !== undefined) tale.stored.rows[nth] = { ...found, ...change };
 };
-/** The database and the log over the socket lose a patch, and what comes after takes its place. */
+/** The database and the log over the socket lose a patch, and the next one takes its version. */
 const lose = (nth: number) => (tale: Story) => {
   tale.rows.splice(nth, 1);
   tale.stored.rows.splice(nth, 1);

@@ -1,5 +1,5 @@
-// The virtual editors and the checker together, against a server that keeps the contract, and
-// against ones that break it in one way each: what the checker is for.
+// The virtual editors and the checker together, against a server that keeps the contract and against servers
+// that break it in one way each. The checker must find each breach.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { check } from '../../loadtest/checker/checker.ts';
@@ -18,7 +18,10 @@ interface OpenedDocument {
   readonly resent: number;
 }
 
-/** Two bare editors and, if asked for, one on the SDK, until `edits` have committed; `disturb` is called along the way. */
+/**
+ * Two bare editors, and one on the SDK if asked for, run until `edits` have committed. `disturb` is called
+ * along the way.
+ */
 async function session(
   kind: KindName,
   faults: FakeFaults,

@@ -1,6 +1,6 @@
-// The smallest server that keeps the wire contract, in memory, for testing what drives and checks
-// servers; and one that breaks it on request, to see the checker notice. Documents flush once a
-// turn; `crash` forgets whatever had not flushed. No limits, no presence, no authentication.
+// The smallest server that keeps the wire contract, in memory, for tests of load and of the checker. On
+// request it breaks the contract, which the checker must notice. Documents flush once a turn; `crash` forgets
+// everything that was not flushed. It has no limits, no presence, no authentication.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -29,11 +29,11 @@ export interface FakeFaults {
   transform?: 'out';
   /** Every nth commit frame to every second subscriber is left out. */
   dropEvery?: number;
-  /** A flush takes this long; otherwise until the next turn. */
+  /** The duration of a flush. Undefined: until the next turn. */
   flushMs?: number;
   /**
-   * Every nth submit is lost with its connection, and arrives once it has been sent again, as from a
-   * network that held it up.
+   * Every nth submit is lost with its connection. It arrives once it has been sent again, as from a network
+   * that held it up.
    */
   holdEvery?: number;
   /** Every nth submit is answered `overloaded`. */
@@ -45,7 +45,7 @@ export interface FakeServer {
   readonly faults: FakeFaults;
   /** Cuts every socket without a word. */
   cut(): void;
-  /** Cuts every socket and forgets what is not durable. */
+  /** Cuts every socket and forgets everything that is not durable. */
   crash(): void;
   close(): Promise<void>;
 }
@@ -178,7 +178,7 @@ interface FakeDocument {
   open(connection: Connection, since: number | undefined): void;
   submit(connection: Connection, message: Submit): void;
   forget(): void;
-  /** Whether this submit is held up, until it comes again. */
+  /** True if this submit is held up until it comes again. */
   holds(connection: Connection, message: Submit): boolean;
 }
 
@@ -275,7 +275,7 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
     }
   }
 
-  /** Commits it, or tells why not. */
+  /** Commits the submit, or returns the reason for a refusal. */
   #refusal(connection: Connection, message: Submit): FinalSubmitCode | undefined {
     const doc = this.#doc;
     const { seq } = message;
@@ -302,7 +302,7 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
     if (!parsed.ok) return parsed.code;
     const past = this.#faults.transform === 'out' ? [] : this.#log.slice(base).map(({ op }) => op);
     const committed = this.#kind.commit(this.#state, parsed.value, past, KIND_LIMITS);
-    // Histories here are too short to be too old.
+    // Histories here are too short for a base that is too old.
     if (!committed.ok) return committed.code === 'version-too-old' ? 'conflict' : committed.code;
     const { op } = committed.value;
     this.#log.push({ entry: { client: connection.client, seq, op: this.#kind.wire(op) }, op });
@@ -324,7 +324,7 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
     }
   }
 
-  /** One flush a turn: what depends on it waits for it. */
+  /** Runs after the flush of this turn, on which the output depends. */
   #afterFlush(run: () => void): void {
     this.#waiting.push(run);
     if (this.#flushing) return;

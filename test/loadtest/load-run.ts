@@ -33,5 +33,5 @@ export async function against(
   return await run(server.url, yaml, 1, settleMs);
 }
 
-/** No bound on times: the machine of a test may be busy. */
+/** No bound on times, because the machine that runs the tests may be busy. */
 export const ANY_TIME = 'criteria: {commitP95Ms: null, edits: 20}';

@@ -1,4 +1,4 @@
-// Load tests on servers that break their promises, or answer nothing: the run fails and says why.
+// Load tests on servers that break their promises, or answer nothing: the run fails and names the reason.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { against } from './load-run.ts';

@@ -57,7 +57,7 @@ typing: {model: even, everyMs: 50ms}
 stages: [{lastsMs: 1500ms}]
 ${ANY_TIME}`,
   );
-  // A closed loop would have come to three edits each.
+  // A closed loop would have made three edits each.
   assert.ok(result.totals.asked >= 58 && result.totals.asked <= 60, `${result.totals.asked}`);
   assert.equal(result.totals.committed, result.totals.asked);
   assert.ok(result.times.commit.p50 > 200, `${result.times.commit.p50}`);

@@ -1,5 +1,5 @@
-// The order of a trace of real authors, which is long: each can have seen exactly what it saw, and transformation commits
-// what a CRDT merges.
+// The order of a long trace of real authors: each can have seen exactly the edits that it saw, and
+// transformation commits the same text as a CRDT merges.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readTrace } from '../../loadtest/replay/trace.ts';

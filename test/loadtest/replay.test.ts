@@ -1,6 +1,5 @@
-// Replaying recorded sessions: the order in which every author can have seen what it saw, and the texts
-// that come of it, on a server in memory. replay.long.ts has
-// the trace of real authors.
+// Replaying recorded sessions: an order in which every author can have seen the edits that it saw, and the
+// resulting texts, on a server in memory. replay.long.ts has the trace of real authors.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -15,7 +14,7 @@ import { type FakeFaults, startFakeServer } from './fake-server.ts';
 import { fuzzRuns, randomTrace } from './support.ts';
 import { transformOffline } from './transform-offline.ts';
 
-test('where authors exchange through a server, transformation commits what a CRDT merges, at every version', () => {
+test('if authors exchange through a server, transformation commits the same as a CRDT merges, at every version', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 2, max: 4 }), (seed, agents) => {
       const trace = randomTrace(seededRandom(seed), agents, 60, 'server');
@@ -88,7 +87,7 @@ test('a document that somebody has edited is refused', async () => {
   await server.close();
 });
 
-/** The whole replay against a fake server, with the checker's word on it. */
+/** Runs the whole replay against a fake server, and the checker on its record. */
 async function replayChecked(
   trace: Trace,
   kind: ReplayOptions['kind'],

@@ -10,7 +10,7 @@ import { startTestNode } from '../support/node.ts';
 
 const REPLAY = { limits: { submitsPerSecond: 1_000_000 } };
 
-/** Declares the test: the node has what the authors wrote, and told every client the truth. */
+/** Declares the test: the node ends with the authors' text, and told every client the truth. */
 export function endsAsItsAuthorsLeftIt(name: string, kind: 'rich-text' | 'yjs'): void {
   test(`${name} replayed as ${kind} ends as its authors left it`, async (t) => {
     const node = await startTestNode(t, { config: REPLAY });

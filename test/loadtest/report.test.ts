@@ -13,7 +13,7 @@ import { judge, verdictOf } from '../../loadtest/run/verdict.ts';
 import { parseScenario } from '../../loadtest/scenarios/read-scenario.ts';
 import { launchChromium } from '../support/chromium.ts';
 
-/** A run of `length` seconds whose edits take about `ms`. */
+/** The result of a run of `length` seconds whose edits take about `ms`. */
 function resultOf(ms: number, length = 20, description = 'A run.'): LoadResult {
   const scenario = { ...parseScenario('', 'x.yaml'), description };
   const merger = new Merger(1);
@@ -119,7 +119,7 @@ test('a change beyond the noise of a run is marked, and one within it is not', (
   assert.equal(slower['edit → commit, p95'], 'worse');
   assert.equal(slower['edits committed'], 'same');
   assert.equal(verdicts(resultOf(10), [resultOf(20)])['edit → commit, p50'], 'better');
-  // Old runs that differ among themselves as much as the new one differs from them.
+  // The old runs differ among themselves as much as the new one differs from them.
   assert.equal(verdicts(resultOf(14), [resultOf(8), resultOf(12)])['edit → commit, p95'], 'same');
   assert.deepEqual(compareRuns(resultOf(10), []), []);
 });

@@ -1,5 +1,5 @@
-// Scenarios: what a file may say, what is told of one that makes no sense, and that docs/capacity.md lists every
-// key. UPDATE_DOCS=1 writes the table.
+// Scenarios: the content of their files, the messages about wrong ones, and the list of all keys in
+// docs/capacity.md. UPDATE_DOCS=1 writes the table.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,14 +1,14 @@
-// What the tests of the load test share: numbers of runs, and traces made up on the spot.
+// Support for the tests of the load test: numbers of runs, and generated traces.
 import * as Y from 'yjs';
 import { below, pick, type Random } from '../../loadtest/clients/random-edits.ts';
 import type { Trace, TracePatch, TraceTxn } from '../../loadtest/replay/trace.ts';
 
-/** `FUZZ_RUNS` times as many where it is set. */
+/** `FUZZ_RUNS` multiplies the number of runs. */
 export const fuzzRuns = (runs: number): number => runs * Number(process.env.FUZZ_RUNS ?? 1);
 
 /**
- * `server`: authors exchange their edits through one log, each of them anywhere behind its head, so
- * that a common order exists. `peers`: everyone merges with anyone.
+ * `server`: authors exchange their edits through one log, each author at some version of it, so a common
+ * order exists. `peers`: each author merges with any other.
  */
 export type Exchange = 'server' | 'peers';
 

@@ -1,4 +1,4 @@
-// What the recorder hears of the SDK's sockets: of each until the SDK has the next, and no longer.
+// The recorder hears each socket of the SDK until the SDK has the next one, and no longer.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';

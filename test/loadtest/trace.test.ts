@@ -1,4 +1,5 @@
-// Reading recorded sessions: formats, positions in code points, and merges of what authors had seen.
+// Reading recorded sessions: formats, positions in code points, and merges of the edits that authors had
+// seen.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -5,8 +5,8 @@ import type { Trace } from '../../loadtest/replay/trace.ts';
 import type { TracePlan } from '../../loadtest/replay/trace-plan.ts';
 
 /**
- * Returns the log, the text of each author, how many edits were made at their place in the log (`exact`), and how many
- * were transformed over later ones (`carried`).
+ * Returns the log, the text of each author, how many edits were made at their place in the log (`exact`), and
+ * how many were transformed past later ones (`carried`).
  */
 export function transformOffline(trace: Trace, plan: TracePlan) {
   const authors = plan.byAgent.map(() => new RichTextAuthor());

@@ -1,4 +1,4 @@
-// What the commands of the runs say to arguments that make no sense.
+// The answers of the load commands to arguments that make no sense.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,5 @@
-// What a node that starts makes of the answers of those which the database lists: listeners of this process, and rows that
-// the test invents. Whole processes are admission.test.ts's.
+// A node that starts judges the answers of the nodes that the database lists. The answers come from listeners
+// of this process, and the rows are the test's. admission.test.ts has whole processes.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import { type Authority, createAuthority } from '../cluster/peer-certificates.ts
 const SECRET = 'a secret of the tests';
 const STORAGE = { url: 'postgres://db/troupe' };
 
-test('where some take it and some refuse, a node joins, and says who refuses', async (t) => {
+test('if some nodes accept it and some refuse, a node joins, and names the nodes that refuse', async (t) => {
   const rows = [
     await listening(t, 'a', { secret: SECRET }),
     await listening(t, 'b', { secret: 'another secret' }),
@@ -73,7 +73,7 @@ const member = (more: object = {}): object => ({
 interface Asking {
   readonly rows: readonly SessionRow[];
   readonly cluster: object;
-  /** Runs with connections to the database. */
+  /** The runs that have connections to the database. */
   readonly connected?: readonly string[];
 }
 
@@ -92,7 +92,7 @@ async function ask({
   return { warnings };
 }
 
-/** A node that listens, as the database would list it. */
+/** Starts a node that listens, as the database would list it. */
 async function listening(t: TestContext, node: string, credentials: PeerCredentials): Promise<SessionRow> {
   const network = createTcpNetwork({
     identity: { cluster: 'tests', node, run: `run-${node}` },

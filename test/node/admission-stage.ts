@@ -8,7 +8,7 @@ import { startTestRedis } from '../support/redis.ts';
 
 const CONFIG = 78;
 
-/** A Redis, a database, and what they know; `of` are the settings of a node of their cluster. */
+/** A Redis and a database with their content. `of` returns the settings of a node of their cluster. */
 export async function startStage(t: TestContext) {
   const redis = await startTestRedis(t);
   const databaseUrl = await freshDatabase(t);
@@ -25,7 +25,7 @@ export async function startStage(t: TestContext) {
       ...more,
     ].flatMap((setting) => ['--set', setting]);
   const runs = async () => (await control.sessions()).filter(({ slot }) => slot < 0);
-  /** Whose shards there are, once each; of one that is fenced not. */
+  /** The nodes that own shards, once each, without nodes that are fenced. */
   const shards = async () => {
     const nodes = new Map((await control.sessions()).map(({ id, node }) => [id, node]));
     return [...new Set((await control.shardMap()).map(({ owner }) => owner && nodes.get(owner)))];
@@ -33,7 +33,7 @@ export async function startStage(t: TestContext) {
   return { databaseUrl, of, runs, shards };
 }
 
-/** It has ended because of its configuration, with one line for people. The log is JSON. */
+/** The node ended because of its configuration, with one line for people. Its log is JSON. */
 export function ends({ code, stderr }: Ended, line: RegExp): void {
   assert.equal(code, CONFIG, stderr);
   const said = stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));

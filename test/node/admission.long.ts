@@ -1,5 +1,5 @@
-// Nodes at one address, and nodes that do not reach each other: the next one waits for answers that do not come. All are
-// processes on a real PostgreSQL and a real Redis.
+// Nodes at one address, and nodes that do not reach each other: the next node waits for answers that do not
+// come. All are processes on a real PostgreSQL and a real Redis.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serve, serving } from '../cli/spawn.ts';
@@ -46,7 +46,7 @@ test(
     );
     await Promise.race(
       [a, b].map((node) =>
-        // Which of the two dials the other is left to chance.
+        // Chance decides which of the two dials the other.
         node.told(/"address":"127\.0\.0\.1:[12]".*"a node is not reached where it says that it is"/),
       ),
     );

@@ -1,5 +1,5 @@
-// Nodes that are configured wrongly, started beside a cluster that serves: they end with one line that says what to mend,
-// and the cluster does not notice. All are processes on a real PostgreSQL and a real Redis.
+// Nodes with a wrong configuration, started beside a cluster that serves: they end with one line that names
+// the remedy, and the cluster does not notice. All are processes on a real PostgreSQL and a real Redis.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -76,14 +76,14 @@ test(
   },
 );
 
-test('one that has died, and a stranger at its address, keep nobody from starting', LIMIT, async (t) => {
+test('a node that has died, and a stranger at its address, keep no node from starting', LIMIT, async (t) => {
   const { databaseUrl, of, runs } = await startStage(t);
   const dead = await serving(t, databaseUrl, ...of('a'));
   dead.child.kill('SIGKILL');
   await dead.ended;
   const [row] = await runs();
   const port = Number(row?.address?.split(':')[1]);
-  // It takes connections, and ends them.
+  // The server accepts connections, and ends them.
   const stranger = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
   await once(stranger, 'listening');
   t.after(() => stranger.close());
@@ -121,7 +121,7 @@ test(
   },
 );
 
-/** Settings, with files that are there until the test has ended. */
+/** Settings with files that exist until the test has ended. */
 function certificates(t: TestContext): string[] {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-tls-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));

@@ -8,7 +8,7 @@ import { Scheduler } from '../sim/scheduler.ts';
 
 const share = (node: string, clients: number, weight = 1): ClientShare => ({ node, clients, weight });
 
-test('what is above the share counts, by weight, and a little above it does not', () => {
+test('clients above the share count, by weight, and a few above it do not', () => {
   assert.equal(surplus(share('a', 300), [share('b', 0), share('c', 0)]), 200);
   assert.equal(surplus(share('a', 120), [share('b', 120), share('c', 60)]), 0);
   assert.equal(surplus(share('a', 183), [share('b', 117), share('c', 0)]), 83);
@@ -25,7 +25,7 @@ test('what is above the share counts, by weight, and a little above it does not'
   assert.equal(surplus(share('a', 105), [share('b', 135), share('c', 60)], true), 0);
 });
 
-/** Node a with its clients; they are gone as soon as they are told. */
+/** Node a with its clients, which leave as soon as they are asked to. */
 function node(clients: number) {
   const clock = new Scheduler();
   const names = Array.from({ length: clients }, (_, at) => `client-${at}`);
@@ -82,7 +82,7 @@ test('a few at a time, down to the share and a handful, and never below it', asy
   a.stop();
 });
 
-test('nobody is sent away while nodes come and go, or are not known', async () => {
+test('no client is sent away while nodes come and go, or are not known', async () => {
   const a = node(1000);
   a.others = undefined;
   await a.run(20_000);

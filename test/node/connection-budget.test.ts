@@ -1,4 +1,4 @@
-// A node counts the connections that it will take before it takes them.
+// A node counts the connections that it will need before it opens them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import postgres from 'postgres';
@@ -20,7 +20,7 @@ const member = configFrom({
   cluster: { redis: 'redis://redis', secret: 'sixteen characters' },
 });
 
-/** Time goes on by waiting. */
+/** Time passes by waiting. */
 function patientClock(): Clock {
   let now = 0;
   return {
@@ -47,7 +47,7 @@ async function check(config: typeof alone, ...budgets: ConnectionBudget[]) {
   return warnings;
 }
 
-/** One of `used` is the connection that asks. */
+/** One of the `used` connections is that of the query. */
 const budget = (max: number, used: number): ConnectionBudget => ({ max, reserved: 3, used, ours: 1 });
 
 test('a node takes a connection to write and some to read for each worker, and what its planes take', () => {

@@ -11,7 +11,7 @@ import { startTestNode } from '../support/node.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { WireClient } from '../support/wire-client.ts';
 
-// No thread starts in a folder that is gone.
+// No thread can start in a deleted folder.
 test('a folding thread that cannot start is told of, and does not end the process', async () => {
   const program = `
     import { mkdtempSync, rmdirSync } from 'node:fs';
@@ -37,7 +37,10 @@ test('a folding thread that cannot start is told of, and does not end the proces
 /** Bytes of patches after which a snapshot is due. */
 const SNAPSHOT_BYTES = 1_024;
 
-/** Updates of so many clients, each with one struct whose origin never comes: Yjs takes their number squared to build them. */
+/**
+ * Updates of this many clients, each with one struct whose origin never comes: Yjs takes time with the square
+ * of their number to build them.
+ */
 function waitingStructs(clients: number, firstClient: number): Uint8Array {
   const encoder = encoding.createEncoder();
   encoding.writeVarUint(encoder, clients);
@@ -79,7 +82,7 @@ test('a fold that takes too long is stopped, and a yjs document is folded withou
   later.getText('text').insert(0, 'x'.repeat(SNAPSHOT_BYTES));
   const more = Y.encodeStateAsUpdate(later);
   let snapshot = await newest();
-  // On a busy machine the second fold also may take too long. The next patch starts another.
+  // On a busy machine the second fold may also take too long. The next patch starts another.
   for (let seq = 2; snapshot === undefined; seq++) {
     await client.submit('acme/costly', seq, more);
     await sql`SELECT pg_sleep(0.05)`;

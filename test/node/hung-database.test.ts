@@ -1,4 +1,5 @@
-// A node whose database hangs: what has to be read is answered `unavailable`, edits wait, and all goes on after.
+// A node whose database hangs: requests that need a read are answered `unavailable`, edits wait, and
+// everything goes on afterwards.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startTestNode } from '../support/node.ts';
@@ -7,7 +8,7 @@ import { startSilentProxy } from '../support/silent-proxy.ts';
 import { WireClient } from '../support/wire-client.ts';
 
 test('a hung database: opening is unavailable within its time, an edit waits and commits once', async (t) => {
-  // Database and proxy go after the node, which can end only where its database answers.
+  // Database and proxy end after the node, which can end only if its database answers.
   const afterwards: (() => unknown)[] = [];
   const later = { after: (close: () => unknown) => void afterwards.unshift(close) };
   const proxy = await startSilentProxy(later, await freshDatabase(later));

@@ -1,4 +1,4 @@
-// A node leaves once: documents first, then clients, and it says how far it is.
+// A node leaves once: documents first, then clients. It reports its progress.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configFrom } from '../../config/load.ts';

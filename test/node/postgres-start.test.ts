@@ -1,4 +1,5 @@
-// The first contact with PostgreSQL: one that is not there yet is waited for, one that cannot be used ends the start.
+// The first contact with PostgreSQL: the start waits for a server that is not there yet, and ends at one that
+// cannot be used.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -10,7 +11,7 @@ import { startPgBouncer } from '../support/pgbouncer.ts';
 import { freshDatabase } from '../support/postgres.ts';
 
 const LIMIT = { timeout: 120_000 };
-/** All that a connection begins with. */
+/** The settings with which every connection begins. */
 const STARTUP = ['statement_timeout', 'idle_in_transaction_session_timeout', 'tcp_user_timeout']
   .concat(['tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count'])
   .join();
@@ -20,7 +21,7 @@ const LONG_MS = 600_000;
 test('a PostgreSQL that is not there yet is waited for, and that is told', LIMIT, async (t) => {
   const url = await freshDatabase(t);
   const { hostname, port } = new URL(url);
-  // A port at which nobody listens until the wait has been told.
+  // A port at which no server listens until the wait has been reported.
   const door = createServer().listen(0, '127.0.0.1');
   await once(door, 'listening');
   const address = door.address();
@@ -57,7 +58,7 @@ test('the wait ends with one line that says how long it was', LIMIT, async () =>
   );
 });
 
-test('what does not pass by itself is not waited for', LIMIT, async (t) => {
+test('the start does not wait at a failure that does not pass by itself', LIMIT, async (t) => {
   const url = new URL(await freshDatabase(t));
   const of = (change: Partial<URL>): string => Object.assign(new URL(url), change).href;
   for (const [wrong, line] of [
@@ -95,7 +96,7 @@ test('a pooler that keeps the settings is seen by the backends that it shares', 
   const url = new URL(await freshDatabase(t));
   const database = url.pathname.slice(1);
   const sql = postgres(url.href, { max: 1, onnotice: () => undefined });
-  // As a pooler that forwards the settings: each backend begins with them by itself.
+  // As with a pooler that forwards the settings, each backend begins with them by itself.
   await sql.unsafe(`ALTER DATABASE ${database} SET idle_in_transaction_session_timeout = 30000`);
   await sql.end();
   const shares = await startPgBouncer(t, { url: url.href, mode: 'transaction', ignored: STARTUP });

@@ -1,4 +1,5 @@
-// `/readyz` and the database: a node whose PostgreSQL is stopped, hangs or takes no edits says so, and is ready again by itself.
+// `/readyz` and the database: a node whose PostgreSQL is stopped, hangs or takes no edits reports it, and is
+// ready again by itself.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import postgres from 'postgres';
@@ -167,7 +168,7 @@ const unreadyFor = (node: TestNode, reason: RegExp): Promise<Readiness> =>
     return answer.status === 503 && reason.test(String(answer.body.message)) ? answer : undefined;
   });
 
-/** Time that passes by hand. */
+/** A clock that the test advances. */
 class HandClock implements Clock {
   #time = 0;
   readonly #repeated: { every: number; next: number; run: () => void }[] = [];
@@ -189,7 +190,7 @@ class HandClock implements Clock {
     run();
   }
 
-  /** With all that is due meanwhile. */
+  /** Advances the clock, and runs all timers that are due meanwhile. */
   pass(ms: number): void {
     const until = this.#time + ms;
     for (const each of this.#repeated) {

@@ -1,4 +1,5 @@
-// Nodes with the rights that docs/operations.md lists, with those of another node's role, and without.
+// Nodes with the rights that docs/operations.md lists, with the rights of another node's role, and without
+// rights.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -18,13 +19,13 @@ test('a node runs, commits and takes over with the rights that the guide lists',
   const storage = { storageUrl: database.other, storage: { migrate: false } };
   const first = await startTestNode(t, storage);
   await edits(t, first.socketUrl);
-  // The second one fences the first.
+  // The second node fences the first.
   const second = await startTestNode(t, storage);
   assert.match((await first.failed).message, /taken over|another node|fenced/i);
   await edits(t, second.socketUrl);
 });
 
-test('where nothing is to be migrated storage.migrate needs no right to create', LIMIT, async (t) => {
+test('without pending migrations storage.migrate needs no right to create', LIMIT, async (t) => {
   const database = await migrated(t);
   await grant(database);
   const { socketUrl } = await startTestNode(t, { storageUrl: database.other });
@@ -106,7 +107,7 @@ async function edits(t: TestContext, socketUrl: string): Promise<void> {
   await client.next('commit');
 }
 
-/** What is on standard error besides the log. */
+/** The lines on standard error besides the log. */
 const told = (stderr: string): string =>
   stderr
     .split('\n')

@@ -1,4 +1,4 @@
-// What a node asks of itself before it says that it is ready, against servers that answer as the test wants.
+// A node's test of itself before it reports that it is ready, against servers that answer as the test wants.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
@@ -21,7 +21,7 @@ test('without an owner that is reached, before or meanwhile, a welcome is enough
   assert.ok(asked.includes('open'));
 });
 
-test('who is silent is named', async (t) => {
+test('a silent part is named', async (t) => {
   const mute = await server(t, { welcome: false, open: false });
   const options = { host: HOST, timeoutMs: 50, isLed: () => true };
   await assert.rejects(testSelf({ ...options, port: mute.port }), /no answer to hello within 50 ms/);

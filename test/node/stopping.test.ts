@@ -1,5 +1,5 @@
-// Ending while the database does not answer: what starts is given up, whatever it waits for, and nothing of it is
-// left. A process that took all its time would be ended with exit code 1.
+// A node ends while its database does not answer: every step of its start is given up, and nothing of it is
+// left. A process that took all its time would end with exit code 1.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ import { startTestRedis } from '../support/redis.ts';
 import { type SilentProxy, startSilentProxy } from '../support/silent-proxy.ts';
 
 const LIMIT = { timeout: 120_000 };
-/** None of the node's own time-outs ends what hangs here. */
+/** None of the node's own time-outs ends the calls that hang here. */
 const PATIENT = {
   connectTimeoutMs: 600_000,
   answerTimeoutMs: 600_000,
@@ -27,7 +27,7 @@ const PATIENT = {
 };
 const SECRET = 'a secret of the tests';
 
-/** The call at which the database falls silent, and what the start then waits for. */
+/** The call at which the database falls silent, and for which the start then waits. */
 type Calls = Pick<ControlStore, 'openSession' | 'sessions' | 'listen' | 'pins'>;
 type Silencing = (control: Calls, proxy: SilentProxy, waits: () => void) => Partial<Calls>;
 const SILENCINGS: Readonly<Record<string, Silencing>> = {
@@ -160,7 +160,7 @@ test(
   },
 );
 
-test('one that has been fenced and does not get back ends with 0 on SIGTERM', LIMIT, async (t) => {
+test('a node that was fenced and cannot rejoin ends with 0 on SIGTERM', LIMIT, async (t) => {
   const { node, proxy, databaseUrl } = await member(t);
   const control = createControlStore({ url: databaseUrl });
   t.after(() => control.close());
@@ -174,7 +174,10 @@ test('one that has been fenced and does not get back ends with 0 on SIGTERM', LI
   assert.equal(code, 0, stderr);
 });
 
-/** The proxy goes first: a server waits for clients that are silent while they log in before it drops a database. */
+/**
+ * The proxy ends first: before it drops a database, a server waits for clients that are silent while they log
+ * in.
+ */
 async function silentDatabase(t: TestContext) {
   const closers: (() => unknown)[] = [];
   const later = { after: (close: () => unknown) => void closers.unshift(close) };

@@ -1,4 +1,5 @@
-// What a document leaves in PostgreSQL: its snapshots stay in proportion to it and its log, however often it is opened.
+// The bytes of a document in PostgreSQL: its snapshots stay in proportion to it and its log, however often it
+// is opened.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import postgres from 'postgres';
@@ -12,7 +13,7 @@ const TYPED = 5_000;
 
 test('a document of 1 MB that is opened six times for 5 kB of typing has snapshots of less than it and its log', async (t) => {
   const storageUrl = await freshDatabase(t);
-  /** One stay: the node stops afterwards, and writes what an idle document is worth. */
+  /** One stay: the node stops afterwards, and writes the snapshot of an idle document if one is due. */
   const stay = async (edit: (client: WireClient) => Promise<void>) => {
     const node = await startTestNode(t, { storageUrl, config: { limits: { submitsPerSecond: 100_000 } } });
     const client = await WireClient.connect(t, node.socketUrl, { client: 'somebody' });

@@ -158,7 +158,7 @@ console.log(content);
     write('quill.ts', EDITOR.replace('window.binding = ', 'export const binding = '));
     // A bundler brings such a declaration, as in vite/client.
     write('styles.d.ts', `declare module '*.css';\n`);
-    // The types of Quill 2 itself do not pass a check under nodenext.
+    // The types of Quill 2 do not pass a check under nodenext.
     const flags = resolution === 'nodenext' ? ['--skipLibCheck'] : [];
     await typeCheck('quill.ts', module, resolution, 'styles.d.ts', ...flags);
   });
@@ -173,14 +173,17 @@ async function typeCheck(file: string, module: string, resolution: string, ...mo
   );
 }
 
-/** `npx troupe serve` with these arguments, once it is ready, in a process group of its own, as in a terminal. */
+/**
+ * Starts `npx troupe serve` with these arguments in a process group of its own, as in a terminal. Resolves
+ * once it is ready.
+ */
 async function npxServe(t: TestContext, ...args: string[]) {
   const child = spawn('npx', ['troupe', 'serve', ...args], {
     cwd: folder,
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  // After npx, which ends at once, the node has its standard output.
+  // npx ends at once, and then the node has its standard output.
   const closed = once(child, 'close');
   const signal = (name: NodeJS.Signals): void => {
     try {
@@ -195,7 +198,7 @@ async function npxServe(t: TestContext, ...args: string[]) {
     if (host === undefined) continue;
     return {
       host,
-      /** Ctrl-C; resolves when the node has stopped, and fails unless it gave its directory back. */
+      /** Sends Ctrl-C. Resolves when the node has stopped, and fails if the node left its lock file. */
       interrupt: async (): Promise<void> => {
         signal('SIGINT');
         await closed;
@@ -214,7 +217,7 @@ function npm(cwd: string, ...args: string[]): Promise<{ stdout: string; stderr: 
   return execute('npm', args, cwd);
 }
 
-/** Its install script puts the program itself in the place of the script. */
+/** The install script of esbuild puts the program itself in the place of the script. */
 const esbuild = (...args: string[]) => execute(join(folder, 'node_modules/.bin/esbuild'), args, folder);
 
 const program = (...args: string[]) => execute(process.execPath, args, folder);

@@ -1,4 +1,5 @@
-// What `npm pack` packs: the modules that the entries of the package reach, the page, and what a reader needs.
+// The content of `npm pack`: the modules that the entries of the package reach, the page, and the files for a
+// reader.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -13,7 +14,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 let packed: readonly string[] = [];
 
 before(async () => {
-  // Without scripts: `prepack` builds, and the other tests run what is built.
+  // Scripts are off: `prepack` would build, and the other tests run the present build.
   const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,
   });
@@ -30,7 +31,7 @@ test('the package holds the modules that its entries reach, and no others: no te
     modules.includes('dist/actors/worker.js') && modules.includes('dist/cluster/liveness/lease-worker.js'),
   );
   assert.deepEqual(
-    // A module of types alone is imported by none.
+    // No module imports a module of types alone.
     modules.filter((path) => !reached.includes(path) && !/^export \{\};$/m.test(read(path))),
     [],
     'packed, and reached by no entry',
@@ -89,7 +90,7 @@ test('package.json can be imported, and a package that is made runs the build fi
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-/** What `exports` names under a condition. */
+/** The files that `exports` names under a condition. */
 function entries(condition: 'default' | 'types'): string[] {
   return Object.values<Record<string, string> | string>(manifest.exports)
     .flatMap((entry) => (typeof entry === 'string' ? [] : [entry[condition] ?? '']))
@@ -97,7 +98,7 @@ function entries(condition: 'default' | 'types'): string[] {
     .map((path) => relative(root, join(root, path)));
 }
 
-/** The files that those import, or name by URL as a thread's module, with themselves. */
+/** These files, and all files that they import or name by URL as a thread's module. */
 function reachable(from: readonly string[], ending: RegExp): string[] {
   const found = new Set(from);
   for (const path of found) {

@@ -1,5 +1,5 @@
-// The two codecs: what goes in comes out, what is no frame of the contract is refused, whatever bytes
-// come, and a frame of the server is one.
+// The two codecs: decoding gives the encoded value, frames outside the contract are refused whatever bytes
+// come, and a frame of the server is a frame of the contract.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -12,7 +12,7 @@ import { websocketFrame } from '../../protocol/websocket-frame.ts';
 
 const RUNS = 300 * Number(process.env.FUZZ_RUNS ?? 1);
 
-/** JSON values with text in all planes; -0 is left out, JSON has none. */
+/** JSON values with text in all planes. -0 is left out, because JSON has none. */
 const value = fc
   .jsonValue({ maxDepth: 5, stringUnit: 'binary' })
   .filter((any) => !JSON.stringify(any).includes('__proto'))
@@ -71,7 +71,7 @@ test('SOCK-7 any bytes are a map or a FrameError, in time that their length boun
   );
 });
 
-test('VALUE-1 VALUE-5 what MessagePack can say and the contract forbids is there for the receiver to see', () => {
+test('VALUE-1 VALUE-5 the receiver sees the values that MessagePack allows and the contract forbids', () => {
   const decode = (...bytes: number[]) => msgpackCodec.decode(Uint8Array.from([0x81, 0xa1, 0x61, ...bytes])).a;
   assert.ok(notPlain(decode(0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0), 9));
   assert.ok(notPlain(decode(0xa1, 0xff), 9));

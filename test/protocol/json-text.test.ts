@@ -1,4 +1,5 @@
-// Parsing JSON text gives the keys that stand in it, also those with escapes, which V8's JSON.parse can take for others.
+// Parsing JSON text gives the keys that stand in it, also those with escapes, which V8's JSON.parse can take
+// for others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -25,7 +26,7 @@ const KEYS = [
   '\ue0000',
 ];
 
-/** Keys of all objects, in their order, and all else that is no object. */
+/** The keys of all objects, in their order, and all values that are no object. */
 const shown = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(shown);
   if (typeof value !== 'object' || value === null) return value;
@@ -84,7 +85,7 @@ test('any value comes back as it was', () => {
   );
 });
 
-test('what is no JSON is a SyntaxError, also with escapes in it', () => {
+test('a text that is no JSON is a SyntaxError, also with escapes in it', () => {
   for (const text of [
     '',
     '"\\',

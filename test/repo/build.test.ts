@@ -1,5 +1,5 @@
-// build.js, in a small project of the same folders: it builds what has changed and nothing else, and says in one line
-// what is missing.
+// build.js, in a small project of the same folders: it builds the changed files and nothing else, and reports
+// in one line what is missing.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -36,7 +36,7 @@ test('a build makes modules and page once, and again what has changed since', (t
   assert.ok(existsSync(join(project.folder, 'dist/kinds/index.js')), 'what was deleted is there again');
 });
 
-test('what was compiled from a source that is gone is removed', (t) => {
+test('the output of a source that is gone is removed', (t) => {
   const project = makeProject(t);
   project.write('test/gone.test.ts', 'export {};\n');
   project.build();
@@ -73,9 +73,9 @@ test('without a compiler one line says what to run, unless everything is built',
   assert.deepEqual(built.build(), { code: 0, said: '' });
 });
 
-test('where dist/ cannot be written one line says so', (t) => {
+test('if dist/ cannot be written, one line says so', (t) => {
   const project = makeProject(t);
-  // Root may write everything; not a file that is a folder.
+  // Root may write everything, except into a file as if it were a folder.
   project.write('dist/.build.json/file', '');
   assert.deepEqual(project.build(), {
     code: 1,
@@ -129,7 +129,7 @@ console.log('page');
     folder,
     write,
     madeAt: (name: string) => statSync(join(folder, name)).mtimeMs,
-    /** Exit code, and everything that was printed. */
+    /** Returns the exit code, and everything that was printed. */
     build: (...args: string[]) => {
       const { status, stdout, stderr } = spawnSync(process.execPath, ['build.js', ...args], {
         cwd: folder,

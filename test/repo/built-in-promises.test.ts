@@ -1,12 +1,13 @@
-// No promise of a Node built-in floats. The linter's rule sees those of our own functions and of packages, and not
-// those that come from `node:` modules: here statements that begin with a call of one are found by their text.
+// No promise of a Node built-in floats. The linter's rule sees the promises of our own functions and of
+// packages, but not those of `node:` modules. This test finds statements that begin with a call of one by
+// their text.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FOLDERS, root, sources } from './sources.ts';
 
-/** Everything that these export, or these names alone. */
+/** The exports of each module that return a promise: all, or these names. */
 const PROMISING: Readonly<Record<string, readonly string[] | 'all'>> = {
   'node:fs/promises': 'all',
   'node:timers/promises': 'all',
@@ -24,7 +25,7 @@ test('no statement is a call of a built-in that returns a promise, without await
 });
 
 test('such statements are found, and only those', () => {
-  // Behind a margin: this file is looked through too.
+  // The text stands behind a margin, because this file is looked through too.
   const text = `| import { writeFile as write, rm } from 'node:fs/promises';
 | import * as fs from 'node:fs/promises';
 | import { setTimeout } from 'node:timers/promises';
@@ -75,7 +76,7 @@ function floatingIn(text: string): string[] {
   return found;
 }
 
-/** What a file may call that returns a promise of a built-in, as it names it there. */
+/** The names in a file under which it may call a built-in that returns a promise. */
 function promisingNames(text: string): string[] {
   const names: string[] = [];
   for (const [, clause = '', module = ''] of text.matchAll(

@@ -1,5 +1,5 @@
-// The rules of the house bite: Biome, with the repository's own configuration, runs over small files
-// that each break one, in a folder of their own.
+// The linter's rules find violations: Biome, with the repository's own configuration, checks small files that
+// each break one rule, in a folder of their own.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { FOLDERS, root, sources } from './sources.ts';
 
-/** What each floor may import, besides itself. */
+/** The floors that each floor may import, besides itself. */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   kinds: ['protocol'],
@@ -22,7 +22,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   tools: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src'],
   test: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src', 'client', 'web', 'loadtest', 'tools'],
 };
-/** Of what the product depends on. */
+/** The dependencies of the product that run in browsers. */
 const IN_BROWSERS = new Set(['fast-json-patch', 'msgpackr', 'quill-delta', 'yjs']);
 const BROWSER = ['protocol', 'kinds', 'client', 'web'];
 
@@ -40,7 +40,7 @@ test('a folder imports only from the floors below it, from any depth', async () 
   assert.deepEqual(await offenders(files, 'lint/style/noRestrictedImports'), forbidden.sort());
 });
 
-test('what runs in a browser imports neither Node built-ins nor server libraries', async () => {
+test('code that runs in a browser imports neither Node built-ins nor server libraries', async () => {
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const modules = ['node:fs', ...Object.keys({ ...dependencies, ...optionalDependencies })];
   const files: Record<string, string> = {};
@@ -121,7 +121,7 @@ async function lint(files: Record<string, string>): Promise<Finding[]> {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-floors-'));
   try {
     const configuration = JSON.parse(readFileSync(join(root, 'biome.json'), 'utf8'));
-    // The folder is no repository, and the schema's path is none of its own.
+    // The folder is no repository, and has no schema of its own.
     const { $schema: _, vcs: __, ...rest } = configuration;
     const all = { 'biome.json': JSON.stringify(rest), ...files };
     for (const [name, text] of Object.entries(all)) {
@@ -147,7 +147,7 @@ async function lint(files: Record<string, string>): Promise<Finding[]> {
   }
 }
 
-/** What it prints, whatever its exit code: a linter that finds something exits with 1. */
+/** Returns the output, whatever the exit code: a linter that finds something exits with 1. */
 function run(file: string, args: readonly string[], cwd: string): Promise<{ stdout: string }> {
   return new Promise((resolve, reject) => {
     execFile(file, args, { cwd, maxBuffer: 64 * 1_024 * 1_024 }, (error, stdout) => {

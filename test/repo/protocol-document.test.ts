@@ -1,5 +1,5 @@
-// docs/protocol.md against the code: the same errors, close codes, limits and defaults; ids that are
-// unique; and no test that cites a rule which does not exist.
+// docs/protocol.md against the code: the same errors, close codes, limits and defaults; ids that are unique;
+// and no test that cites a rule which does not exist.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const text = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
 const RULE =
   /\b(?:NAME|VALUE|SOCK|HELLO|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|ORIGIN|PRES|READY|MEET|RT|JSON|YJS|ERR|LIMIT)-\d+\b/g;
 
-/** The rows of the table under a heading cell, each as its cells. */
+/** The rows of the table whose first head is `firstHead`, each as its cells. */
 function table(firstHead: string): string[][] {
   const lines = text.split('\n');
   const at = lines.findIndex((line) => line.startsWith(`| ${firstHead} |`));
@@ -91,7 +91,7 @@ test('every rule has one place, and its number follows the one before', () => {
   }
 });
 
-test('what cites a rule cites one that exists', () => {
+test('a test that cites a rule cites one that exists', () => {
   const known = new Set([...text.matchAll(/^- \*\*([A-Z]+-\d+)\*\*/gm)].map((match) => match[1]));
   const wrong: string[] = [];
   for (const name of [...FOLDERS, 'docs'].flatMap((folder) => filesBelow(folder))) {
@@ -110,7 +110,7 @@ test('every rule that is served is cited by a test of what it says', () => {
   const cited = new Set([...titles.matchAll(RULE)].map(([id]) => id));
   const rules = [...text.matchAll(/^- \*\*([A-Z]+-\d+)\*\*/gm)].map((match) => match[1] ?? '');
   assert.ok(rules.length > 100);
-  // Of these nothing is served until there are users.
+  // These rules are not served before there are users.
   const later = new Set(['HELLO-6', 'NAME-3']);
   assert.deepEqual(
     rules.filter((id) => !cited.has(id) && !later.has(id)),

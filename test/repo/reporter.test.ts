@@ -26,7 +26,7 @@ test('the last lines name each test that failed, with its message, and no test t
   );
 });
 
-test('where nothing failed nothing follows the summary', (t) => {
+test('if nothing failed, nothing follows the summary', (t) => {
   const output = report(t, "import { test } from 'node:test';\ntest('all is well', () => {});\n");
   assert.match(output, /duration_ms [\d.]+\s*$/);
 });

@@ -1,5 +1,5 @@
-// The repository as others get it: licence, scripts, links in the documents, and a production install
-// without what is optional.
+// The repository as others receive it: licence, scripts, links in the documents, and a production install
+// without optional packages.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -39,8 +39,9 @@ test('every dependency is imported by the product', () => {
       .flatMap(sources)
       .flatMap((file) => packagesOf(read(file))),
   );
-  // Fastify depends on any light-my-request 6, and its later releases on a package that wants Node 22. A direct
-  // dependency on 6.6 decides for those, too, that depend on Troupe; an override would be for this folder alone.
+  // Fastify depends on any light-my-request 6, and its later releases depend on a package that needs Node 22.
+  // A direct dependency on 6.6 also decides for projects that depend on Troupe. An override would decide for
+  // this folder alone.
   const pinned = ['light-my-request'];
   assert.deepEqual(
     Object.keys(manifest.dependencies).filter((name) => !used.has(name)),
@@ -97,7 +98,7 @@ test('npm start and npm test leave no shell between npm and node, which would no
     assert.match(manifest.scripts[script], /^exec node [^&|;]*$/, script);
 });
 
-test('what the package contains and the CI runs is there', () => {
+test('the files that the package contains and the CI runs exist', () => {
   for (const name of [
     'README.md',
     'CHANGELOG.md',
@@ -121,7 +122,7 @@ function leadsSomewhere(document: string, target: string): boolean {
   return anchor === undefined || !file.endsWith('.md') || anchors(read(file)).includes(anchor);
 }
 
-/** Package names of static and dynamic imports: not relative, not built in. */
+/** Package names of static and dynamic imports, without relative and built-in ones. */
 function packagesOf(text: string): string[] {
   return [
     ...text.matchAll(
@@ -138,7 +139,7 @@ function packagesOf(text: string): string[] {
     );
 }
 
-/** The anchors that GitHub gives to headings. */
+/** The anchors that GitHub makes of headings. */
 function anchors(markdown: string): string[] {
   return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading

@@ -1,4 +1,4 @@
-// How tests get the programs that they need: found, unpacked for a user who may install nothing, or asked for in one line.
+// The programs that tests need: found, unpacked for a user who may install nothing, or asked for in one line.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -35,7 +35,7 @@ test('a test file needs the programs of the modules that it imports, also throug
   }
 });
 
-test('where a program cannot be had, its files are not run, a line says what to run, and the run fails', (t) => {
+test('if a program cannot be had, its files are not run, a line names the command to run, and the run fails', (t) => {
   const cache = scratch(t);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -55,7 +55,7 @@ if (apt !== undefined) {
     const folder = useRepository(t);
     const wanted = { package: 'troupe-tested', unpacked: ['usr/bin/none', 'usr/bin/tested'] };
     assert.equal(await unpackedDebian('troupe-tested'), undefined);
-    // Two test files at once.
+    // Two test files ask at once.
     await Promise.all([unpackDebian(apt, wanted), unpackDebian(apt, wanted)]);
     const script = await unpackedDebian('troupe-tested');
     assert.ok(script !== undefined);
@@ -83,7 +83,10 @@ function scratch(t: TestContext): string {
   return folder;
 }
 
-/** A repository of a program and of a package that it depends on, known to apt alone of this process; an empty cache. */
+/**
+ * A repository of a program and of a package that it depends on, which only the apt of this process knows,
+ * and an empty cache.
+ */
 function useRepository(t: TestContext): string {
   const folder = scratch(t);
   const repository = join(folder, 'repository');
@@ -109,7 +112,7 @@ function useRepository(t: TestContext): string {
   return folder;
 }
 
-/** Returns what the index of the repository says of it. */
+/** Returns the entry of the package in the index of the repository. */
 function makePackage(repository: string, name: string, depends: string, file: string, text: string): string {
   const source = join(repository, name);
   const control = `Package: ${name}\nVersion: 1\nArchitecture: all\nMaintainer: none\n${depends}Description: of a test\n`;

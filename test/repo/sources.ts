@@ -1,11 +1,11 @@
-// The source folders of the repository and what is in them, for tests that look through the text of all.
+// The source folders of the repository and their files, for tests that search the text of all.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageDirectory } from '../../src/cli/version.ts';
 
 export const root = packageDirectory();
 
-/** The floors of the product, the load that is driven against it, and tools for trying it. */
+/** The floors of the product, the load tests, and tools for trying it. */
 export const FLOORS = [
   'protocol',
   'kinds',

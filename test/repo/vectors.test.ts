@@ -1,4 +1,5 @@
-// The test vectors of docs/protocol.md, run: a client author who checks against them checks against us.
+// The test vectors of docs/protocol.md, run against this code: a client author who checks against them checks
+// against this server.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,10 @@ import { packageDirectory } from '../../src/cli/version.ts';
 const text = readFileSync(join(packageDirectory(), 'docs/protocol.md'), 'utf8');
 const section = text.slice(text.indexOf('## 12. Test vectors'));
 
-/** Rows of the n-th table of the section, code marks taken off, `\n` made a newline. */
+/**
+ * The rows of the n-th table of the section, without code marks and with newlines for `
+ * `.
+ */
 function rows(n: number): string[][] {
   const tables = section.split('\n\n').filter((block) => block.startsWith('|'));
   return (tables[n] ?? '')
@@ -33,7 +37,10 @@ const newlines = (cell: string | undefined) => (cell ?? '').replaceAll('\\n', '\
 const json = (cell: string | undefined): Json => JSON.parse(cell ?? '');
 const LIMITS = { documentBytes: 65_536, depth: 100, workMs: 50 };
 
-/** Commits the patches, all made on the snapshot, one after the other; the last as committed, and the document. */
+/**
+ * Commits the patches, all made on the snapshot, one after the other. Returns the last patch as committed,
+ * and the document.
+ */
 function meet<State, Op, Undo>(
   kind: DocumentKind<State, Op, Undo>,
   snapshot: Json,

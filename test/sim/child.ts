@@ -1,4 +1,4 @@
-// A child of children.ts: runs the seeds that it is sent, one after the other, and tells of each.
+// A child of children.ts: runs the seeds that it is sent, one after the other, and reports each run.
 import type { Task, Told } from './children.ts';
 import { runSeed } from './run.ts';
 
@@ -9,7 +9,7 @@ process.on('message', (task: Task) => {
   });
 });
 
-// Nobody is left to be told: the parent was killed.
+// The parent was killed, so no process waits for a report.
 process.on('disconnect', () => process.exit());
 
 async function serve({ seeds, seconds, mutation }: Task): Promise<void> {

@@ -1,5 +1,5 @@
-// Simulations spread over child processes: each asks for a few seeds at a time, in order, until there are no
-// more or somebody has seen enough. It judges nothing.
+// Simulations spread over child processes. Each child asks for a few seeds at a time, in order, until there
+// are no more or the caller has seen enough. It judges nothing.
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -9,27 +9,30 @@ import type { RunResult } from './run.ts';
 export interface Spread {
   readonly from: number;
   readonly count: number;
-  /** Time of faults in each, s. */
+  /** Duration of the faults in each run, s. */
   readonly seconds: number;
   readonly mutation?: Mutation | undefined;
-  /** The default: as many as there are processors. */
+  /** The default is the number of processors. */
   readonly processes?: number | undefined;
 }
 
-/** To a child. */
+/** A message to a child. */
 export interface Task {
   readonly seeds: readonly number[];
   readonly seconds: number;
   readonly mutation: Mutation | undefined;
 }
 
-/** From a child. Maps do not cross. */
+/** A message from a child. Messages cannot carry Maps. */
 export type Told = Omit<RunResult, 'counts'> & { readonly counts: readonly (readonly [string, number])[] };
 
-/** Seeds that a child is given at a time. */
+/** The number of seeds that a child is given at a time. */
 const SHARE = 2;
 
-/** `take` is told of each run as it ends, and says whether to give out no more seeds: those given out still come. */
+/**
+ * Calls `take` with each run as it ends. If `take` returns true, no more seeds are given out; the runs under
+ * way still come.
+ */
 export function spread(what: Spread, take: (result: RunResult) => boolean): Promise<void> {
   const { from, count, seconds, mutation, processes = availableParallelism() } = what;
   let next = from;
@@ -55,7 +58,10 @@ export function spread(what: Spread, take: (result: RunResult) => boolean): Prom
   return Promise.all(children).then(() => undefined);
 }
 
-/** The first seed, from 1 on, that misses a guarantee that is taken out; undefined: none of so many does. */
+/**
+ * The first seed, from 1 on, whose run detects that a guarantee is taken out. Undefined if no seed of the
+ * range does.
+ */
 export async function firstThatMisses(
   mutation: Mutation,
   { within, seconds }: { readonly within: number; readonly seconds: number },

@@ -1,5 +1,5 @@
-// `npm run test:sim -- --seeds 1000`: simulations by seed, spread over the processors. A line for each seed that
-// fails, then a summary; the exit code is 1 where one failed.
+// `npm run test:sim -- --seeds 1000`: simulations by seed, spread over the processors. It prints a line for
+// each seed that fails, then a summary. The exit code is 1 if a seed failed.
 import { parseArgs } from 'node:util';
 import { countOption, runCommand, UsageError } from '../../loadtest/cli-options.ts';
 import { type Spread, spread } from './children.ts';

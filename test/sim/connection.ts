@@ -1,5 +1,5 @@
-// A client's WebSocket in a simulation, both ends: frames go each way in order, with a network's delays, until
-// somebody closes it or it breaks. The server's end is a real ClientConnection.
+// A client's WebSocket in a simulation, both ends: frames go each way in order, with a network's delays,
+// until one end closes it or it breaks. The server's end is a real ClientConnection.
 import { Duplex } from 'node:stream';
 import type { Codec } from '../../protocol/codec.ts';
 import { ClientConnection } from '../../src/gateway/client-connection.ts';
@@ -10,11 +10,11 @@ import { Pipe } from './pipe.ts';
 import type { Thread } from './thread.ts';
 import { between, LIMITS, type World } from './world.ts';
 
-/** What the client is told. Nothing comes after `closed`. */
+/** The events at the client's end. None comes after `closed`. */
 export interface ClientEnd {
-  /** `sentAtMs`: when the server wrote it. */
+  /** `sentAtMs`: the time at which the server wrote it. */
   frame(payload: Uint8Array, binary: boolean, sentAtMs: number): void;
-  /** 1006: it broke. */
+  /** Code 1006: the connection broke. */
   closed(code: number): void;
 }
 
@@ -59,13 +59,13 @@ export class Connection {
     });
   }
 
-  /** By the client. */
+  /** The client closes the connection. */
   close(): void {
     this.#toServer.end(() => this.#disconnected());
     this.#over = true;
   }
 
-  /** The network, or the server's process, has ended it. */
+  /** The network, or the end of the server's process, has ended the connection. */
   breakOff(share: number): void {
     this.#toServer.breakOff(share, () => this.#disconnected());
     this.#toClient.breakOff(share, () => this.#closed(1006));
@@ -108,7 +108,7 @@ export class Connection {
   }
 }
 
-/** The server's end as ClientConnection closes it. */
+/** The server's end, as ClientConnection closes it. */
 class SimSocket extends ClientSocket {
   onClose: (code: number) => void = () => undefined;
 
@@ -117,7 +117,7 @@ class SimSocket extends ClientSocket {
   }
 }
 
-/** A frame's message: the WebSocket header cut off. */
+/** The message of a frame, without the WebSocket header. */
 function payloadOf(frame: Uint8Array): Uint8Array {
   const length = (frame[1] ?? 0) & 0x7f;
   return frame.subarray(length < 126 ? 2 : length === 126 ? 4 : 10);

@@ -1,5 +1,6 @@
 // The log as the memory database holds it after a run: every row with its epoch and the session that wrote
-// it, and the newest snapshots. The tables do not tell sessions, so the batches are watched as they are written.
+// it, and the newest snapshots. The tables do not record sessions, so this class watches the batches as they
+// are written.
 import { type AnyKind, atOnce, fromStored, stateOf } from '../../actors/document/entry.ts';
 import { historyOf } from '../../actors/document/frames.ts';
 import { shardOf } from '../../actors/shard.ts';
@@ -14,21 +15,24 @@ type Hook = (session: SessionRow) => void;
 
 export class DatabaseLog {
   readonly tables: MemoryTables;
-  /** Rows written, those that vanished included. */
+  /** Rows written, including those that vanished. */
   rows = 0;
   batches = 0;
-  /** Sent again though they had committed; refused for want of a predecessor, or by a fence. */
+  /**
+   * Rows sent again after they had committed; rows refused because their predecessor was missing, or by a
+   * fence.
+   */
   again = 0;
   refused = 0;
-  /** Fences by who had been fenced itself: of two that fence each other one. */
+  /** Fences by sessions that had been fenced themselves: one of two that fence each other. */
   fencesLost = 0;
-  /** Batches of fenced sessions that came. */
+  /** Batches of fenced sessions that arrived. */
   fromFenced = 0;
-  /** Told of those that were taken. */
+  /** Called with the session of each such batch that was written. */
   onZombie: (session: SessionId) => void = () => undefined;
   readonly #hooks = { begins: new Set<Hook>(), written: new Set<Hook>() };
   readonly #sessions = new Map<DocumentId, Map<number, SessionId>>();
-  /** When each patch was written, by document, client and seq. */
+  /** The time at which each patch was written, by document, client and seq. */
   readonly #times = new Map<string, number>();
 
   constructor(database: MemoryCluster, now: () => number) {
@@ -71,14 +75,14 @@ export class DatabaseLog {
     };
   }
 
-  /** When the patch was written, ms. Undefined if it never was. */
+  /** The time at which the patch was written, ms. Undefined if it never was. */
   committedAt(name: string, client: string, seq: number): number | undefined {
     const slash = name.indexOf('/');
     const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
     return row === undefined ? undefined : this.#times.get(`${row.id} ${client} ${seq}`);
   }
 
-  /** undefined: nobody has created it. */
+  /** The document's log. Undefined if the document does not exist. */
   read(name: string): DocumentLog | undefined {
     const slash = name.indexOf('/');
     const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
@@ -116,7 +120,10 @@ export class DatabaseLog {
     };
   }
 
-  /** How far it has got, and how far its newest snapshot; undefined: nobody has created it. */
+  /**
+   * The head of the document and the version of its newest snapshot. Undefined if the document does not
+   * exist.
+   */
   stateOf(
     name: string,
   ): { readonly id: DocumentId; readonly head: number; readonly snapshot: number } | undefined {
@@ -127,7 +134,9 @@ export class DatabaseLog {
     return { id: row.id, head: deltas.at(-1)?.version ?? snapshotVersion, snapshot: snapshotVersion };
   }
 
-  /** Told when an append or a hand-off of a session begins to run, or when an append has been written. */
+  /**
+   * Calls `hook` when an append or a hand-off of a session begins to run, or when an append has been written.
+   */
   hook(what: 'begins' | 'written', hook: Hook): { readonly end: () => void } {
     this.#hooks[what].add(hook);
     return { end: () => this.#hooks[what].delete(hook) };

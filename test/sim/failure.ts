@@ -1,4 +1,4 @@
-// What a run can find: a rule of the checker that is broken, or one that only a simulation can see broken.
+// The findings of a run: a broken rule of the checker, or a broken rule that only a simulation can detect.
 import type { Rule } from '../../loadtest/checker/records.ts';
 
 export interface Failure {
@@ -7,13 +7,12 @@ export interface Failure {
 }
 
 /**
- * not-live: mended for long, and not all edits are answered, or some replica is behind.
- * stale-read: a document was opened as it had not been for longer than an unconfirmed owner may serve it.
- * needless-gap: a worker had to start over for a version that was missing, and the database had lost none.
- * zombie-row: the database took rows of a session that was fenced.
- * not-quarantined: workers of one run died of one document oftener than they may.
- * open-passed: an edit committed while a lower one of its client was left open.
- * crash: something threw that must not.
+ * not-live: long after the last repair some edits have no answer, or some replica is behind. stale-read: a
+ * document was opened at a state older than an unconfirmed owner may serve. needless-gap: a worker had to
+ * start over because a version was missing, and the database had lost none. zombie-row: the database took
+ * rows of a fenced session. not-quarantined: more workers of one run died at one document than the quarantine
+ * allows. open-passed: an edit committed while a lower seq of its client was left open. crash: an exception
+ * that must not occur.
  */
 export type SimRule =
   | 'not-live'

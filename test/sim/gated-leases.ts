@@ -1,4 +1,4 @@
-// A lease store as a thread of a simulated process has it: answers and events come in that thread, while it
+// A lease store as a thread of a simulated process sees it: answers and events come in that thread, while it
 // runs, and by its clock.
 import type { EventListener } from '../../actors/storage/store.ts';
 import type { Lease, LeaseStore, MapEntry, StateListener } from '../../cluster/liveness/lease-store.ts';

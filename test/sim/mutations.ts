@@ -1,5 +1,5 @@
-// Guarantees taken out one at a time, to prove that the simulation misses them: each is a method replaced for
-// the length of one run.
+// Guarantees taken out one at a time, to prove that the simulation detects their absence. Each is a method
+// that is replaced during one run.
 import { Committer } from '../../actors/committer.ts';
 import { ClientMemory } from '../../actors/document/client-memory.ts';
 import type { MemoryTables } from '../doubles/store-memory/database.ts';
@@ -34,7 +34,7 @@ export const MUTATIONS = {
       tables.insertBatch = insert;
     };
   },
-  /** A seq that comes again is taken for new. */
+  /** A repeated seq is taken for a new one. */
   duplicates: () => {
     const { prototype } = ClientMemory;
     const answer = prototype.answer;
@@ -66,7 +66,7 @@ export type Mutation = keyof typeof MUTATIONS;
 
 export const isMutation = (name: string): name is Mutation => Object.hasOwn(MUTATIONS, name);
 
-/** The function that comes back undoes it. */
+/** Takes the guarantee out. The returned function puts it back. */
 export function mutate(name: Mutation, tables: MemoryTables): () => void {
   const apply: (tables: MemoryTables) => () => void = MUTATIONS[name];
   return apply(tables);

@@ -1,10 +1,11 @@
-// What is sent from one thread to another arrives in the order sent, each after a delay of its own, until
-// the pipe breaks: then some of what was on its way is lost. And ports: two pipes with a transport at each end.
+// A pipe from one thread to another: messages arrive in the order sent, each after a delay of its own, until
+// the pipe breaks; then some of the messages under way are lost. A port is two pipes with a transport at each
+// end.
 import type { Transport } from '../../actors/link/link.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Thread } from './thread.ts';
 
-/** One way. Where no thread is given it leads to somebody who is always there. */
+/** One direction. Without a thread the pipe leads to a receiver that never stops. */
 export class Pipe {
   readonly #scheduler: Scheduler;
   readonly #to: Thread | undefined;
@@ -28,13 +29,13 @@ export class Pipe {
     this.#pump();
   }
 
-  /** The last thing that comes through it. */
+  /** Sends the last event of the pipe. */
   end(work: () => void): void {
     this.send(work);
     this.#over = true;
   }
 
-  /** What was on its way arrives in part (`share` of it, from the start), then the end. */
+  /** Breaks the pipe: the first `share` of the messages under way arrives, then the end. */
   breakOff(share: number, work: () => void): void {
     if (this.#over) return;
     this.#queue.splice(Math.floor(this.#queue.length * share));
@@ -56,7 +57,7 @@ export class Pipe {
   }
 }
 
-/** One end of a message channel between threads. Batches that come before there is a listener wait. */
+/** One end of a message channel between threads. Batches wait until there is a listener. */
 export class Port implements Transport {
   readonly #scheduler: Scheduler;
   readonly #own: Thread;
@@ -88,7 +89,7 @@ export class Port implements Transport {
     });
   }
 
-  /** What came before is told in a later turn. */
+  /** Batches that came earlier are delivered in a later turn. */
   onBatch(listener: (batch: Uint8Array<ArrayBuffer>) => void): void {
     this.#listener = listener;
     if (this.#waiting.length > 0) this.#scheduler.soon(() => this.#own.run(() => this.#release()));
@@ -108,7 +109,7 @@ export class Port implements Transport {
     this.#take(() => this.#listener?.(batch));
   }
 
-  /** Behind all that came. */
+  /** The end follows all batches that have arrived. */
   #ended(): void {
     this.#take(() => {
       this.#closed = true;

@@ -1,5 +1,5 @@
-// One simulation, made of a seed alone: a cluster and its clients, a time of faults, then the time in which
-// all must become live again, then the checker. The same seed does the same, event by event.
+// One simulation, made of a seed alone: a cluster and its clients, a time of faults, then a time in which
+// everything must become live again, then the checker. The same seed gives the same run, event by event.
 import { check } from '../../loadtest/checker/checker.ts';
 import type { Violation } from '../../loadtest/checker/records.ts';
 import type { Random } from '../../loadtest/clients/random-edits.ts';
@@ -13,18 +13,18 @@ import { between, World } from './world.ts';
 
 export interface RunOptions {
   readonly seed: number;
-  /** Time of faults, s. */
+  /** Duration of the faults, s. */
   readonly seconds: number;
-  /** Lines of the trace that are kept. */
+  /** The number of lines of the trace that are kept. */
   readonly lines?: number;
-  /** A guarantee that is taken out, to see that it is missed. */
+  /** A guarantee that is taken out, to prove that its absence is detected. */
   readonly mutation?: Mutation;
 }
 
 export interface RunResult {
   readonly seed: number;
   readonly failures: readonly Failure[];
-  /** Of all events and frames. */
+  /** Hash over all events and frames. */
   readonly hash: string;
   readonly events: number;
   readonly virtualMs: number;
@@ -33,37 +33,37 @@ export interface RunResult {
   readonly lines: readonly string[];
 }
 
-/** What was found while it ran says all, and the checker is not asked what came of it. */
+/** After such a finding the run ends, and the checker is not asked about its consequences. */
 const STRAIGHT: ReadonlySet<string> = new Set<SimRule>(['crash', 'zombie-row']);
 
 const KINDS: readonly KindName[] = ['json', 'rich-text', 'yjs'];
 const DOCUMENTS = 6;
 const CLIENTS = 8;
 const PINNED_CHANCE = 0.5;
-/** Between two edits of one client: busy documents, and such as rest now and then. */
+/** Time between two edits of one client: busy documents, and documents that rest at times. */
 const EDIT_MS: readonly (readonly [number, number])[] = [
   [30, 400],
   [30, 400],
   [200, 1500],
   [500, 4000],
 ];
-/** Each way to the database and back takes at most so long. */
+/** The longest time of each way to the database and back. */
 const DATABASE_MS = [1, 2, 6, 20];
-/** Times as slow is the way from a node to the database. */
+/** Factors by which the way from a node to the database is slower. */
 const NODE_SLOWER = [1, 1, 4];
 const FAULTS_FROM_MS = 1500;
 const FAULT_EVERY_MS = [400, 2000] as const;
-/** In so many runs one node more comes while all this goes on. */
+/** The share of runs in which one more node joins during the faults. */
 const JOIN_CHANCE = 0.3;
-/** One run in so many has a database that loses commits. */
+/** One run in this many has a database that loses commits. */
 const LOSSY_EVERY = 8;
-/** After this all is to be live, and once more after each client's last edit. */
+/** Everything must be live within this time after the faults, and again after each client's last edit. */
 const LIVE_WITHIN_MS = 90_000;
 const LAST_EDITS_WITHIN_MS = 30_000;
 const LOOK_MS = 50;
-/** An owner that is not confirmed serves no longer than CONFIRM_MS, by a clock that may be slow. */
+/** An unconfirmed owner serves for CONFIRM_MS at most, by a clock that may be slow. */
 const STALE_MS = 3200;
-/** What a database that lost commits does not excuse. */
+/** The rules that also hold if the database lost commits. */
 const NEVER_EXCUSED: ReadonlySet<string> = new Set([
   'log-gap',
   'epoch-decreased',
@@ -80,11 +80,11 @@ class Run {
   readonly #options: RunOptions;
   readonly #world: World;
   readonly #nodes: readonly SimNode[];
-  /** Of those, so many are there from the start. */
+  /** The number of nodes that start at the beginning. */
   readonly #first: number;
   readonly #clients: readonly SimClient[];
   readonly #faults: Faults;
-  /** document -> version -> when the first client had it. */
+  /** For each document and version, the time at which the first client had it. */
   readonly #firstSeen = new Map<string, number[]>();
 
   constructor(options: RunOptions) {
@@ -232,7 +232,7 @@ class Run {
       const kind = KINDS[at % KINDS.length] ?? 'json';
       return { doc: `sim/${kind}-${Math.floor(random() * 1e6)}`, kind };
     });
-    // Pinned shards come and go with their node: the documents of this run move more often than chance has it.
+    // Pinned shards come and go with their node, so the documents of this run move more often than by chance.
     if (random() < PINNED_CHANCE)
       this.#world.pins = all.map(({ doc }) => {
         const node = this.#nodes[Math.floor(random() * this.#nodes.length)];
@@ -263,8 +263,8 @@ class Run {
   }
 
   /**
-   * An edit that had committed before the lower seq was left open has not passed it: an owner that ended had decided
-   * on both, and its rejection of the lower one was not told.
+   * An edit that had committed before the lower seq was left open has not passed it: an owner that ended had
+   * decided on both, and its rejection of the lower one was lost.
    */
   #passed({ doc, client, seq, open, openSinceMs }: Passed): void {
     const committedAtMs = this.#world.log.committedAt(doc, client, seq);

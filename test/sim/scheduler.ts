@@ -1,18 +1,18 @@
-// Virtual time: one queue of events, in order of their time and then of their making. It jumps from event to
-// event, and lets everything that an event sets off in promises and ticks end before the next. The same
-// events are run in the same order whenever the same things were asked of it.
+// Virtual time: one queue of events, ordered by their times and then by the order of their creation. It jumps
+// from event to event, and lets all promises and ticks of an event end before the next event. If the same
+// work is scheduled, the same events run in the same order.
 import type { Clock } from '../../actors/clock.ts';
 
 export interface Run {
-  /** Asked after each event. */
+  /** Asked after each event. True ends the run. */
   readonly until: () => boolean;
   /** No event after this time is run. */
   readonly untilMs: number;
 }
 
 /**
- * Between two immediates node runs all ticks and promises, also where both were asked for at once: many at a
- * time spare most of the rounds of the real event loop, which would be a quarter of a run.
+ * Node runs all ticks and promises between two immediates, also if both were requested at once. Many at a
+ * time save most of the rounds of the real event loop, which would be a quarter of a run.
  */
 const nextTurn = globalThis.setImmediate;
 const TURNS = 64;
@@ -21,9 +21,9 @@ export class Scheduler implements Clock {
   readonly #heap: Event[] = [];
   #sequence = 0;
   #nowMs = 0;
-  /** Events that were run. */
+  /** The number of events that have run. */
   count = 0;
-  /** Told of each event before it runs. */
+  /** Called before each event. */
   onEvent: (timeMs: number, sequence: number) => void = () => undefined;
 
   readonly now = (): number => this.#nowMs;
@@ -57,7 +57,7 @@ export class Scheduler implements Clock {
       this.after(ms, resolve);
     });
 
-  /** Runs events until there is reason to stop; true where `until` was. */
+  /** Runs events until there is a reason to stop. Returns true if `until` was the reason. */
   run({ until, untilMs }: Run): Promise<boolean> {
     return new Promise((resolve, reject) => {
       let over = false;
@@ -95,7 +95,7 @@ export class Scheduler implements Clock {
     });
   }
 
-  /** The first event that has not been taken back, if it is due. */
+  /** The first event that was not cancelled, if it is due. */
   #pop(untilMs: number): Event | undefined {
     for (;;) {
       const first = this.#heap[0];

@@ -1,5 +1,6 @@
-// A simulated editor: a client of the wire contract with some documents open, which edits them at random,
-// notes all that it sends and gets, and comes back to some node whenever its connection is gone.
+// A simulated editor: a client of the wire contract with some documents open. It edits them at random,
+// records everything that it sends and receives, and connects to some node again whenever its connection
+// ends.
 
 import { Recorder } from '../../loadtest/checker/records.ts';
 import type { Random } from '../../loadtest/clients/random-edits.ts';
@@ -11,7 +12,7 @@ import { SimDocument } from './sim-document.ts';
 import type { SimNode } from './sim-node.ts';
 import { between, type World } from './world.ts';
 
-/** An edit has committed though a lower seq was left open at that time. */
+/** An edit that committed while a lower seq was left open. */
 export interface Passed {
   readonly doc: string;
   readonly client: string;
@@ -24,26 +25,28 @@ export interface SimClientOptions {
   readonly world: World;
   readonly name: string;
   readonly nodes: readonly SimNode[];
-  /** Between two edits, ms. */
+  /** Time between two edits, ms. */
   readonly editMs: readonly [number, number];
   readonly documents: readonly { readonly doc: string; readonly kind: KindName }[];
-  /** What a version that some client has, or asks for again, says about what others may still be told. */
+  /** Called when a document was opened, with its version and the time of the request. */
   readonly onOpened: (doc: string, version: number, askedAtMs: number) => void;
   readonly onVersion: (doc: string, version: number) => void;
   readonly onPassed: (passed: Passed) => void;
 }
 
-/** Several edits in one turn, so that some wait while others are on their way. */
+/** The chance of several edits in one turn, so that some wait while others are on their way. */
 const BURST_CHANCE = 0.25;
 const MOST_IN_BURST = 5;
-/** Some pipeline far beyond limits.inflight, and keep to what the contract says of the seqs that are refused. */
+/**
+ * The submits of a client that pipelines far beyond limits.inflight. It follows the contract on refused seqs.
+ */
 const PIPELINED = 100;
 const PIPELINE_CHANCE = 0.02;
 const PRESENCE_CHANCE = 0.03;
 const REOPEN_CHANCE = 0.01;
 const BACKOFF_MS = [20, 400] as const;
 const PING_MS = 1500;
-/** Nothing has come for so long: the connection is given up. */
+/** A connection on which nothing has come for this long is given up. */
 const SILENT_MS = 4000;
 
 export class SimClient {
@@ -100,12 +103,12 @@ export class SimClient {
     scheduler.every(PING_MS, () => this.#ping());
   }
 
-  /** Makes no more edits. */
+  /** Ends the edits. */
   quiet(): void {
     this.#editing = false;
   }
 
-  /** Edits again, all documents once. */
+  /** Makes one more edit in each document. */
   editAll(): void {
     for (const document of this.documents.values()) document.edit();
   }
@@ -114,7 +117,7 @@ export class SimClient {
     return this.#welcomed;
   }
 
-  /** The network drops its connection; of what is under way so much still arrives. */
+  /** The network drops the connection. The first `share` of the frames under way still arrives. */
   drop(share = this.#random()): void {
     this.#connection?.breakOff(share);
   }

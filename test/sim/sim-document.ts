@@ -1,5 +1,5 @@
-// One document of a simulated client: its subscription, and its edits that have no answer yet, in order. Edits
-// without an answer are sent again, as they are, over whatever connection there is.
+// One document of a simulated client: its subscription, and its unanswered edits in order. Unanswered edits
+// are sent again unchanged over the current connection.
 
 import type { Recorder } from '../../loadtest/checker/records.ts';
 import { type EditSource, editSource, type Random } from '../../loadtest/clients/random-edits.ts';
@@ -21,15 +21,15 @@ export interface SimDocumentOptions {
   readonly random: Random;
   readonly recorder: Recorder;
   readonly scheduler: Scheduler;
-  /** Edits without an answer. */
+  /** The most unanswered edits. */
   readonly inflight: number;
-  /** Sends what has no answer right behind its open. */
+  /** Unanswered edits are sent right behind the open. */
   readonly eager: boolean;
   readonly send: (message: ClientMessage) => void;
-  /** Told of each `opened`: its version, and when it was asked for. */
+  /** Called at each `opened` with its version, and the time of the request. */
   readonly onOpened: (version: number, askedAtMs: number) => void;
   readonly onVersion: (version: number) => void;
-  /** An edit has committed past one that was left open, which can only be `seq-used` now. */
+  /** Called when an edit has committed past one that was left open, which can only be `seq-used` now. */
   readonly onPassed: (seq: number, open: number, openSinceMs: number) => void;
 }
 
@@ -38,10 +38,13 @@ interface Pending {
   readonly base: number | undefined;
   readonly op: Wire;
   sent: boolean;
-  /** The opening in which it was sent first, and the one in which it was left open and has not been sent since; 0: none. */
+  /**
+   * The opening in which the edit was sent first, and the one in which it was left open and has not been sent
+   * since. 0: none.
+   */
   firstSentIn: number;
   openIn: number;
-  /** When the server left it open. */
+  /** The time at which the server left it open. */
   openSinceMs: number;
 }
 
@@ -52,7 +55,7 @@ const OPEN_CODES: ReadonlySet<string> = new Set(OPEN_SUBMIT_CODES);
 
 export class SimDocument {
   readonly doc: string;
-  /** -1: it was never opened. */
+  /** -1: the document was never opened. */
   version = -1;
   live = false;
   readonly #options: SimDocumentOptions;
@@ -63,9 +66,9 @@ export class SimDocument {
   #fresh = true;
   #cancelRetry: (() => void) | undefined;
   #askedAtMs = 0;
-  /** An open is on its way, or its answer. */
+  /** An open, or its answer, is on its way. */
   #asking = false;
-  /** How often it has been opened. */
+  /** The number of opens. */
   #opening = 0;
 
   constructor(options: SimDocumentOptions) {
@@ -74,7 +77,7 @@ export class SimDocument {
     this.#source = editSource(options.kind, options.random);
   }
 
-  /** Edits without an answer. */
+  /** The number of unanswered edits. */
   get outstanding(): number {
     return this.#pending.size;
   }
@@ -93,7 +96,7 @@ export class SimDocument {
     if (this.#options.eager) this.#sendAll();
   }
 
-  /** Makes an edit, where there is room for one. */
+  /** Makes an edit if there is room for one. */
   edit(): void {
     const replica = this.#options.recorder.replica(this.doc);
     if (!this.live || replica === undefined || this.#pending.size >= this.#options.inflight) return;
@@ -103,7 +106,7 @@ export class SimDocument {
     this.#submit(op, this.#options.kind === 'yjs' ? undefined : replica.version);
   }
 
-  /** Closes it, and opens it again from its snapshot. */
+  /** Closes the document, and opens it again from its snapshot. */
   reopen(): void {
     if (!this.live || this.#pending.size > 0) return;
     this.live = false;
@@ -134,10 +137,10 @@ export class SimDocument {
         this.#rejected(message.seq, message.code);
         return;
       case 'closed':
-        // By the server: another socket of ours that was given up has opened it late.
+        // The server closed it: another socket of this client that was given up has opened it late.
         if (message.code === undefined) return;
         this.live = false;
-        // It may be what an open is answered with.
+        // This may be the answer to an open.
         this.#asking = false;
         this.#unsend();
         this.#later(RETRY_MS);
@@ -200,7 +203,7 @@ export class SimDocument {
     try {
       this.#source.take(kind === 'yjs' ? (wireBytes(op) ?? op) : op);
     } catch {
-      // Where the database lost commits. Elsewhere the checker finds what was wrong with it.
+      // The database may have lost commits. Otherwise the checker finds the fault.
       this.#fresh = true;
     }
   }
@@ -211,7 +214,7 @@ export class SimDocument {
     this.#pump();
   }
 
-  /** In order of seq; after an error nothing goes out before its wait is over. */
+  /** Sends edits in the order of their seqs. After an error it sends nothing before the wait is over. */
   #pump(): void {
     if (this.live && this.#cancelRetry === undefined) this.#sendAll();
   }
@@ -228,7 +231,8 @@ export class SimDocument {
   }
 
   #answered(seq: number): void {
-    // One that was sent over an earlier connection may have committed before the lower one was refused over this.
+    // An edit that was sent over an earlier connection may have committed before the lower one was refused
+    // over this one.
     if (this.#pending.get(seq)?.firstSentIn === this.#opening)
       for (const { seq: open, openIn, openSinceMs } of this.#pending.values())
         if (open < seq && openIn === this.#opening) this.#options.onPassed(seq, open, openSinceMs);
@@ -239,7 +243,7 @@ export class SimDocument {
     const pending = this.#pending.get(seq);
     this.#pending.delete(seq);
     if (pending === undefined) return;
-    // A yjs update that is missing would be missed by all that follow it.
+    // All later yjs updates would miss a missing one, so it is sent as another edit.
     if (this.#options.kind === 'yjs' && code === 'seq-used') this.#submit(pending.op, undefined);
     else this.#fresh = true;
     this.#pump();
@@ -249,7 +253,7 @@ export class SimDocument {
     for (const pending of this.#pending.values()) pending.sent = false;
   }
 
-  /** Then what is still wanted is asked for again. */
+  /** Sends the unsent edits after a delay, or opens the document if it is not open. */
   #later(ms: number): void {
     if (this.#cancelRetry !== undefined) return;
     this.#cancelRetry = this.#options.scheduler.after(ms, () => {

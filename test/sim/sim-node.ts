@@ -1,4 +1,4 @@
-// One simulated machine: the processes that run on it one after the other, and how it reaches the database.
+// One simulated machine: the processes that run on it one after the other, and its way to the database.
 
 import type { Random } from '../../loadtest/clients/random-edits.ts';
 import type { Codec } from '../../protocol/codec.ts';
@@ -35,7 +35,7 @@ export class SimNode {
     return this.#process !== undefined;
   }
 
-  /** Part of the cluster, and not about to leave. */
+  /** True if the node is part of the cluster and not about to leave. */
   get isMember(): boolean {
     return this.#process?.isMember === true && !this.#leaving;
   }
@@ -68,7 +68,7 @@ export class SimNode {
     this.#databases.clear();
   }
 
-  /** As SIGSTOP. */
+  /** Stops the process as SIGSTOP does. */
   stop(holding: boolean): void {
     this.#process?.stop(holding);
   }
@@ -77,12 +77,12 @@ export class SimNode {
     this.#process?.goOn();
   }
 
-  /** The main thread does not get on, while the others do. What comes back ends it. */
+  /** Stalls the main thread while the other threads go on. The returned function ends the stall. */
   stall(): () => void {
     return stalled(this.#process?.main);
   }
 
-  /** Likewise one worker. undefined: any. */
+  /** Stalls one worker in the same way. Undefined: any worker. */
   stallWorker(slot: number | undefined): () => void {
     return stalled(this.#process?.worker(slot ?? this.#anySlot()));
   }
@@ -91,12 +91,12 @@ export class SimNode {
     this.#process?.crashWorker(slot ?? this.#anySlot());
   }
 
-  /** Documents that are out of service here. */
+  /** The documents that are out of service on this node. */
   quarantined(): readonly string[] {
     return this.#process?.quarantined() ?? [];
   }
 
-  /** As SIGTERM, and a start when it has ended. */
+  /** Ends the process as SIGTERM does, and starts it after its end. */
   restart(drainMs: number, downMs: number, killMs: number): void {
     const process = this.#process;
     if (process === undefined || this.#leaving) return;
@@ -109,7 +109,7 @@ export class SimNode {
       this.#world.scheduler.after(downMs, () => this.start());
     };
     process.leave(drainMs).then(over, over);
-    // Whoever stops it does not wait for ever.
+    // The operator does not wait for ever.
     this.#world.scheduler.after(killMs, over);
   }
 
@@ -118,17 +118,17 @@ export class SimNode {
     for (const database of this.#databases) database.setReach(reach);
   }
 
-  /** Of each way to the database and back, ms. */
+  /** Sets the time of each way to the database and back, ms. */
   setSlow(delay: readonly [number, number] | undefined): void {
     this.#slow = delay;
   }
 
-  /** Of statements, so many lose their connection. */
+  /** Sets the share of statements that lose their connection. */
   setLossRate(rate: number): void {
     this.#lossRate = rate;
   }
 
-  /** undefined: nothing listens there. */
+  /** Dials the node. Undefined: no process listens there. */
   dial(codec: Codec, end: ClientEnd): Connection | undefined {
     const process = this.#process;
     return process?.isOpen === true ? process.connect(codec, end) : undefined;

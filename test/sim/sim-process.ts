@@ -1,6 +1,5 @@
-// One life of a simulated node's process: its gateway and sockets, and its place in the cluster, one run after
-// the other as src/membership/membership.ts has it. It is started, stopped for a while, drained and killed from outside.
-//
+// One life of a simulated node's process: its gateway and sockets, and its place in the cluster, one run
+// after the other as in src/membership/membership.ts. The simulation starts, stops, drains and kills it.
 // Modes of the place: starting -> member -> fenced -> (back-off) starting; any -> stopped.
 import type { Clock } from '../../actors/clock.ts';
 import { pause } from '../../actors/clock.ts';
@@ -19,17 +18,17 @@ export interface SimProcessOptions {
   readonly node: string;
   readonly port: number;
   readonly slots: number;
-  /** How many lives of the node there were. */
+  /** The number of this life of the node. */
   readonly life: number;
-  /** Added to the wall clock. */
+  /** The offset of this node's wall clock. */
   readonly wallOffsetMs: () => number;
-  /** The database as this node reaches it now. */
+  /** The database as this node can reach it now. */
   readonly database: () => MemoryNode;
 }
 
 type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
 
-/** As takeover.ts says it. */
+/** The log line of takeover.ts. */
 const FENCED = 'a node was fenced';
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15_000;
@@ -51,7 +50,7 @@ export class SimProcess {
   #runs = 0;
   #failures = 0;
   #startedAt = 0;
-  /** Takes new sockets. */
+  /** The process takes new sockets. */
   isOpen = false;
 
   constructor(options: SimProcessOptions) {
@@ -109,7 +108,7 @@ export class SimProcess {
     return connection;
   }
 
-  /** As SIGSTOP. */
+  /** Stops the process as SIGSTOP does. */
   stop(holding: boolean): void {
     if (this.#stopped.length > 0) return;
     this.#stopped = [this.main, ...this.#threads()].filter((thread) => thread.isAlive);
@@ -121,7 +120,7 @@ export class SimProcess {
     this.#stopped = [];
   }
 
-  /** As kill -9. */
+  /** Ends the process as kill -9 does. */
   kill(random: () => number): void {
     this.isOpen = false;
     for (const connection of [...this.#connections]) connection.breakOff(random());
@@ -136,12 +135,12 @@ export class SimProcess {
     return this.#current?.slots.threads()[slot];
   }
 
-  /** Documents that are out of service here. */
+  /** The documents that are out of service in this process. */
   quarantined(): readonly string[] {
     return this.#current?.slots.quarantined().map(({ doc }) => doc) ?? [];
   }
 
-  /** As SIGTERM: resolves when the process may end. */
+  /** Ends the process as SIGTERM does. Resolves when the process may end. */
   async leave(timeoutMs: number): Promise<void> {
     await this.#current?.controller.drain(timeoutMs);
     this.isOpen = false;
@@ -177,7 +176,7 @@ export class SimProcess {
   async #beginRun(): Promise<void> {
     const { world, node, port, slots, life } = this.#options;
     this.#startedAt = this.#clock.now();
-    // Neither the order of nodes nor of lives.
+    // A number that orders runs neither by node nor by life.
     const mark = Math.floor(world.random(`run ${node} ${life} ${++this.#runs}`)() * 1e6);
     const run = `r${String(mark).padStart(6, '0')}-${node}-${life}-${this.#runs}`;
     this.#mode = 'starting';

@@ -1,5 +1,5 @@
 // One run of a simulated node: peers, lease, control session, workers and controller, put together and taken
-// apart as src/membership/cluster-run.ts does it, over the adapters in memory.
+// apart as in src/membership/cluster-run.ts, over the adapters in memory.
 import type { HostLimits } from '../../actors/host/host.ts';
 import { BEAT_MS, Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
@@ -18,7 +18,7 @@ import { between, type World } from './world.ts';
 
 const MiB = 1024 * 1024;
 
-/** Little stays in memory, so that all that loads, folds and asks for history has its turn in a short run. */
+/** Little stays in memory, so that loading, folding and reading of history all occur in a short run. */
 export const HOST_LIMITS: HostLimits = {
   actor: {
     documentBytes: MiB,
@@ -48,7 +48,10 @@ export const HOST_LIMITS: HostLimits = {
   quarantine: { firstMs: 60_000, mostMs: 3_600_000 },
 };
 
-/** The fourth root of what a worker's thread spends on a message: most cost little, some more than a slice. */
+/**
+ * The fourth root of the time that a worker's thread spends on a message: most messages cost little, some
+ * more than a slice.
+ */
 const WORK_MS = [0, 1.9] as const;
 
 export interface SimRunOptions {
@@ -61,7 +64,7 @@ export interface SimRunOptions {
   readonly control: ControlStore;
   readonly router: Router;
   readonly gateway: OwnerLinkListener;
-  /** Another process of the database, which lives and dies with that thread. */
+  /** Makes a further process of the database, which lives and dies with that thread. */
   readonly connect: (thread: Thread) => MemoryNode;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly onFenced: () => void;
@@ -70,7 +73,7 @@ export interface SimRunOptions {
 const RENEW_MS = 1000;
 const ANSWER_TIMEOUT_MS = 2000;
 const DEATHS_TO_QUARANTINE = 3;
-/** As slots.ts has it. */
+/** The same as in slots.ts. */
 const BEATS_LEFT_OUT = 5;
 
 export class SimRun {
@@ -92,7 +95,7 @@ export class SimRun {
     this.#closers = closers;
   }
 
-  /** `threads` is told of the run's threads, whether or not it ever starts. */
+  /** Starts a run. `threads` is called with the threads of the run, even if the start fails. */
   static async start(
     options: SimRunOptions,
     threads: (all: () => readonly Thread[]) => void,
@@ -118,7 +121,7 @@ export class SimRun {
     return [this.#lease, ...this.slots.threads()];
   }
 
-  /** Commits what was taken and ends; `now`: ends. */
+  /** Commits everything that was taken, and ends. With `now` it ends at once. */
   stop(now: boolean): Promise<void> {
     return stopAll(this.#closers, now, this.#options);
   }
@@ -224,7 +227,7 @@ async function assemble(
     log,
     setLease: (next) => {
       told = next;
-      // Told later, it is still the newest that counts.
+      // The message may come late, but the newest lease counts.
       toLease(() => told && keeper.setLease(told));
     },
     onFenced: fenced,
@@ -249,7 +252,7 @@ async function assemble(
     poison: world.poison,
     onDeath: (doc, deaths) => {
       world.count('deaths of poison');
-      // What was sent to the other workers may still be under way.
+      // Messages to the other workers may still be under way.
       if (deaths >= DEATHS_TO_QUARANTINE + options.slots)
         world.violated('not-quarantined', `${doc}, ${deaths} deaths on ${node}`);
     },

@@ -1,4 +1,5 @@
-// The simulation at length: the guarantees that few seeds miss, and as many seeds as two processors do in a few minutes.
+// The simulation at length: the guarantees that few seeds detect, and as many seeds as two processors run in
+// a few minutes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findNothing, isMissed, SECONDS } from './guarantees.ts';
@@ -16,7 +17,8 @@ for (const [mutation, within] of [
     isMissed(mutation, within));
 }
 
-// Found far beyond the seeds that run below; each has a test of its own at the component that was wrong.
+// These seeds were found far beyond the range below. Each also has a test of its own at the component that
+// was wrong.
 for (const [seed, found] of [
   [1113, 'a seq that was left open though it had committed: actors/left-open.test.ts'],
   [6908, 'a fenced worker that rejected what its successor had committed: actors/host-live.test.ts'],

@@ -1,5 +1,5 @@
-// The simulation itself: that a seed always does the same, that nothing real has a part in it, that a guarantee
-// taken out is missed, and a number of seeds in which nothing may be found.
+// Tests of the simulation itself: a seed always gives the same run, nothing real takes part, a missing
+// guarantee is detected, and a number of seeds find nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findNothing, isMissed } from './guarantees.ts';
@@ -7,7 +7,7 @@ import { runSeed } from './run.ts';
 import { Scheduler } from './scheduler.ts';
 import { Thread } from './thread.ts';
 
-/** A few; sim.long.ts has more, and `npm run test:sim` does any number. */
+/** A few seeds. sim.long.ts has more, and `npm run test:sim` runs any number. */
 const SEEDS = 6;
 
 test('events run in order of time, then of their making, each with all its promises behind it', async () => {
@@ -73,7 +73,10 @@ test('gate taken out is missed within 20 seeds; whole, the same seed finds nothi
 
 test(`${SEEDS} seeds find nothing`, () => findNothing(1, SEEDS));
 
-/** The globals that a run might lean on throw while it runs. What yjs draws for documents that are never sent is harmless. */
+/**
+ * Makes the globals that a run might use throw while it runs. Random numbers that yjs draws for documents
+ * that are never sent are harmless.
+ */
 function outOfReach(): () => void {
   const { setTimeout, setInterval } = globalThis;
   const { now } = Date;

@@ -1,8 +1,8 @@
-// The workers of one simulated run: what actors/worker.ts does in a thread and cluster/workers/workers.ts on the main
-// thread, here in threads of the simulation. Each has a session and a Host of its own; one that ends is fenced,
-// and another takes its place. Over 400 lines, because it stands for both ends of a thread at once.
-//
-// A slot's modes: ended -> starting -> live -> ended; any -> stopped.
+// The workers of one simulated run: the work of actors/worker.ts in a thread and of
+// cluster/workers/workers.ts on the main thread, here in threads of the simulation. Each worker has a session
+// and a Host of its own. A worker that ends is fenced, and another takes its place. Over 400 lines, because
+// it stands for both ends of a thread at once. The modes of a slot: ended -> starting -> live -> ended; any
+// -> stopped.
 
 import { type FoldRequest, fold } from '../../actors/compute/fold.ts';
 import { doSnapshotJob } from '../../actors/compute/snapshot-job.ts';
@@ -28,7 +28,7 @@ import type { MemoryNode } from '../doubles/store-memory.ts';
 import { Pipe, Port } from './pipe.ts';
 import { Thread } from './thread.ts';
 
-/** So that also a handful of documents is read together. */
+/** With this limit even a handful of documents is read together. */
 const FEW_ALONE: LoadLimits = { alone: 1, together: 1 };
 
 export interface SimSlotsOptions {
@@ -42,19 +42,24 @@ export interface SimSlotsOptions {
   readonly liveness: Liveness;
   readonly slotListener: SlotListener;
   readonly messages: OwnerLinkListener['messages'];
-  /** Another process of the database, which lives and dies with that thread. */
+  /** Makes a further process of the database, which lives and dies with that thread. */
   readonly connect: (thread: Thread) => MemoryNode;
-  /** Between two threads of a process. */
+  /** Delay between two threads of a process. */
   readonly delayMs: () => number;
-  /** What a worker's thread spends on a piece of work, as its turns count it: no simulated time goes by. */
+  /**
+   * The time that a worker's thread spends on a piece of work, as its turns count it. No simulated time
+   * passes.
+   */
   readonly workMs: () => number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly count: (what: string, by?: number) => void;
-  /** Documents at which a worker dies. */
+  /** The documents at which a worker dies. */
   readonly poison: ReadonlySet<string>;
-  /** One has died at that document, of this run's for the so-and-so-manieth time. */
+  /**
+   * Called when a worker has died at that document, with the number of such deaths among this run's workers.
+   */
   readonly onDeath: (doc: string, deaths: number) => void;
-  /** A worker has ended by itself, or was ended. */
+  /** Called when a worker has ended or was ended. */
   readonly onEnded: (how: string) => void;
 }
 
@@ -74,7 +79,7 @@ class Slot {
   link: OwnerLink | undefined;
   readonly asked = new Set<(error: Error) => void>();
   failures = 0;
-  /** Of which its worker has died. */
+  /** The document at which its worker has died. */
   poison: string | undefined;
   /** Resolves the task of the thread, as the pool does. */
   end: (how: string) => void = () => undefined;
@@ -88,14 +93,17 @@ class Slot {
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 const LOCAL_LINK = 0;
-/** Beats are for stalls of seconds: fewer than in a real process do, and are most of what an idle node does. */
+/**
+ * Beats serve to find stalls of seconds, and are most of the events of an idle node, so fewer are sent than
+ * in a real process.
+ */
 const BEATS_LEFT_OUT = 5;
 
 export class SimSlots implements SlotHost {
   readonly #options: SimSlotsOptions;
   readonly #slots: readonly Slot[];
   readonly #quarantine: Quarantine;
-  /** Of this run's workers alone, since the document was in service last. */
+  /** Deaths of this run's workers alone, since the document was last in service. */
   readonly #ownDeaths = new Map<string, number>();
   #stopping = false;
   #lastLink = LOCAL_LINK;
@@ -138,13 +146,13 @@ export class SimSlots implements SlotHost {
     for (const slot of this.#slots) slot.thread?.kill();
   }
 
-  /** A worker dies, and the main thread hears of it. */
+  /** Kills a worker, and tells the main thread. */
   crash(slot: number): void {
     const found = this.#slots[slot % this.#slots.length];
     if (found?.thread?.isAlive === true) found.end('crashed');
   }
 
-  /** The threads that there are now. */
+  /** The threads that exist now. */
   threads(): readonly Thread[] {
     return this.#slots.flatMap(({ thread }) => (thread === undefined ? [] : [thread]));
   }
@@ -216,7 +224,7 @@ export class SimSlots implements SlotHost {
     stream.onClose(() => near.close());
     near.onClose = () => stream.close();
     const id = ++this.#lastLink;
-    // A port whose other end's thread is dead closes.
+    // A port closes when the thread at its other end dies.
     worker.thread.join({
       stop: () => undefined,
       goOn: () => undefined,
@@ -229,7 +237,7 @@ export class SimSlots implements SlotHost {
     return true;
   }
 
-  /** Asks in the worker, and answers on the main thread. */
+  /** Runs `what` in the worker, and resolves on the main thread. */
   #ask(slot: number, what: (worker: Worker) => Promise<Epochs>): Promise<Epochs> {
     const found = this.#slots[slot];
     const worker = found?.worker;
@@ -272,7 +280,7 @@ export class SimSlots implements SlotHost {
           if (over) return;
           over = true;
           thread.kill();
-          // Behind all that it has said.
+          // The end follows all messages of the worker.
           toMain.end(() => {
             done();
             this.#ended(slot, how).then(resolve, () => resolve());
@@ -373,7 +381,7 @@ export class SimSlots implements SlotHost {
     await this.#relaunch(slot);
   }
 
-  /** What the real pool does with what stands in the progress that a dead worker leaves. */
+  /** Judges the progress that a dead worker leaves, as the real pool does. */
   #blame(slot: Slot): void {
     const { poison: doc } = slot;
     slot.poison = undefined;
@@ -414,7 +422,7 @@ export class SimSlots implements SlotHost {
   }
 }
 
-/** Tells which document the worker turns to. */
+/** Records the document to which the worker turns. */
 class Watched extends Progress {
   readonly #onEnter: (doc: string) => void;
 

@@ -1,4 +1,4 @@
-// What many runs came to.
+// The summary of many runs.
 import type { RunResult } from './run.ts';
 
 export class Summary {
@@ -37,7 +37,7 @@ export class Summary {
     ].join('\n');
   }
 
-  /** Of counts that begin with it; those of no other group where it is empty. */
+  /** The counts whose names begin with `prefix`. For an empty prefix, those of no other group. */
   #group(prefix: string): string {
     const counts = [...this.#counts]
       .filter(([what]) => (GROUPS.find((each) => each !== '' && what.startsWith(each)) ?? '') === prefix)
@@ -47,5 +47,5 @@ export class Summary {
   }
 }
 
-/** What runs count, by how its name begins. */
+/** The groups of counts, by the beginning of their names. */
 const GROUPS = ['fault: ', 'fenced for: ', 'worker ended: ', 'told: ', 'log: ', ''];

@@ -1,5 +1,6 @@
-// One thread of a simulated process: what is to run in it waits while it is stopped and never runs once it
-// is dead, timers included. Its clock is its process's, which need not go as fast as the simulation's.
+// One thread of a simulated process. While the thread is stopped its work waits, and once it is dead its work
+// never runs; both hold for timers too. Its clock is that of its process, which may run faster or slower than
+// the simulation's.
 import type { Clock } from '../../actors/clock.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -9,7 +10,7 @@ export interface TimeBase {
   readonly rate: number;
 }
 
-/** What stops, goes on and dies with the thread. */
+/** A part that stops, resumes and dies with the thread. */
 export interface Companion {
   stop(holding: boolean): void;
   goOn(): void;
@@ -40,14 +41,14 @@ export class Thread {
     return this.#stops > 0;
   }
 
-  /** Now, when it goes on, or never. In order. */
+  /** Runs the work now, or when the thread resumes, or never if it is dead. Works run in order. */
   run(work: () => void): void {
     if (!this.#alive) return;
     if (this.#stops === 0 && this.#late.length === 0) work();
     else this.#late.push(work);
   }
 
-  /** Resolves, or rejects, in this thread. */
+  /** The same promise, settled in this thread. */
   gate<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       promise.then(
@@ -62,7 +63,10 @@ export class Thread {
     if (!this.#alive) companion.kill();
   }
 
-  /** As often as this is called `goOn` must be. `holding`: also what is being sent stays half sent. */
+  /**
+   * Stops the thread. `goOn` must be called as often as this. With `holding`, statements that are being sent
+   * stay half sent.
+   */
   stop(holding = false): void {
     if (this.#stops++ === 0) for (const companion of this.#companions) companion.stop(holding);
   }
@@ -80,7 +84,7 @@ export class Thread {
     for (const companion of this.#companions) companion.kill();
   }
 
-  /** What waited comes one event after the other, ahead of what is new. */
+  /** Waiting works run one event after the other, ahead of new ones. */
   #pump(): void {
     if (this.#pumping || this.#late.length === 0) return;
     this.#pumping = true;

@@ -1,8 +1,8 @@
-// What happened in a run, as a hash over every event and every frame to a client, and where it is wanted as
-// the last lines of text. Two runs with the same hash did the same.
+// The events of a run as a hash over every event and every frame to a client, and on request the last lines
+// as text. Two runs with the same hash had the same events.
 
 export interface TraceOptions {
-  /** Lines kept; 0: none are made. */
+  /** The number of lines to keep. 0: no line is made. */
   readonly lines: number;
 }
 
@@ -22,13 +22,13 @@ export class Trace {
     return this.#most > 0;
   }
 
-  /** 64 bits, in hex. */
+  /** The hash: 64 bits, in hex. */
   get hash(): string {
     return [this.#a, this.#b].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
   }
 
   number(value: number): void {
-    // Fractions of a millisecond count.
+    // The hash covers fractions of a millisecond.
     this.#word(value);
     this.#word((value % 1) * 0x1_0000_0000);
   }
@@ -41,7 +41,7 @@ export class Trace {
     for (let i = 0; i < value.length; i++) this.#word(value[i] ?? 0);
   }
 
-  /** A line of the story; made only where it is kept. */
+  /** Adds a line of text, which is made only if lines are kept. */
   line(make: () => string): void {
     if (this.#most === 0) return;
     this.#kept.push(`${(this.#now() / 1000).toFixed(4)} ${make()}`);

@@ -1,5 +1,5 @@
-// What the processes and clients of one simulation share: time, randomness, the database, Redis, the network
-// between nodes, the trace and the counts. Each kind of chance has a stream of random numbers of its own.
+// The state that the processes and clients of one simulation share: time, randomness, the database, Redis,
+// the network between nodes, the trace and the counts. Each kind of chance has a random stream of its own.
 import { SHARDS } from '../../actors/shard.ts';
 import type { Pin } from '../../cluster/placement/pins.ts';
 import { Rings } from '../../cluster/placement/rings.ts';
@@ -16,7 +16,7 @@ import { Trace, type TraceOptions } from './trace.ts';
 
 const MiB = 1024 * 1024;
 
-/** The wire's limits in a simulation. History is never folded away: the checker reads all of it. */
+/** The wire's limits in a simulation. History is never folded away, because the checker reads all of it. */
 export const LIMITS: Limits = {
   frameBytes: MiB,
   opBytes: MiB,
@@ -39,7 +39,7 @@ export const LIMITS: Limits = {
 /** The wall clock at the beginning. */
 export const EPOCH_MS = 1_790_000_000_000;
 
-/** Milliseconds, each drawn anew. */
+/** Delays in milliseconds, each drawn when it is needed. */
 export interface Delays {
   database: readonly [least: number, most: number];
   readonly redis: readonly [least: number, most: number];
@@ -56,12 +56,12 @@ export class World {
   readonly redis: MemoryRedis;
   readonly fabric: MemoryFabric;
   readonly delays: Delays = { database: [0.1, 1.5], redis: [0.1, 1], client: [0.2, 4], thread: [0.02, 0.3] };
-  /** What is the same for all nodes. */
+  /** The same for all nodes. */
   readonly rings = new Rings();
   pins: readonly Pin[] = [];
-  /** Documents at which workers die. */
+  /** The documents at which workers die. */
   readonly poison = new Set<string>();
-  /** Faults by kind, and whatever else is worth counting. */
+  /** Counts of faults by kind, and of other events. */
   readonly counts = new Map<string, number>();
   readonly failures: Failure[] = [];
 
@@ -103,7 +103,7 @@ export class World {
     return seededRandom(mixed ^ (mixed >>> 15));
   }
 
-  /** All connections are lost, those that rest too: what is sent next finds that out. */
+  /** All connections are lost, also idle ones. Their next statement detects it. */
   loseConnections(): void {
     for (const { id } of this.log.tables.sessions.list()) this.database.loseConnection(id, 'before-commit');
   }

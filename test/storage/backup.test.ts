@@ -1,4 +1,5 @@
-// `troupe storage backup` and `restore`: a database that is edited meanwhile, at one moment of it, into another database.
+// `troupe storage backup` and `restore`: one moment of a database that is being edited is copied into another
+// database.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,7 +51,7 @@ test(
         Array.from({ length: here.version }, (_, n) => n + 1),
       );
       assert.deepEqual(here.patches, here.content);
-      // And the document goes on from there.
+      // The document can be edited further.
       const client = await editor(t, restored, doc);
       await client.until(here.version + 1);
       await client.stop();
@@ -79,7 +80,7 @@ test(
     };
     for (const cut of [0, 10, 40, whole.length >> 1, whole.length - 200, whole.length - 1])
       await refuses(whole.subarray(0, cut), /cut off/);
-    // Within what PostgreSQL copies: the value itself is believed by nobody but the checksum.
+    // The damaged byte stands in data that PostgreSQL would accept, so only the checksum detects it.
     const changed = Buffer.from(whole);
     const place = changed.indexOf('acme');
     changed.write('acne', place);
@@ -122,7 +123,7 @@ test(
     const copy = await startEmbeddedPostgres({ directory: to });
     t.after(() => copy.stop());
     assert.equal(await documentsIn(copy.url), 1);
-    // What runs in the folder ends before it goes.
+    // The processes in the folder end before it is removed.
     await node.stop();
     await server.stop();
     await copy.stop();
@@ -162,7 +163,7 @@ async function troupe(...argv: string[]): Promise<{ code: number; output: string
   return { code, output };
 }
 
-/** Appends 1, 2, 3 … to a list, each when the one before is committed. */
+/** Appends 1, 2, 3 … to a list, each after the commit of the one before. */
 async function editor(t: TestContext, node: TestNode, doc: string) {
   const id = `editor-${Math.random().toString(36).slice(2)}`;
   const client = await WireClient.connect(t, node.socketUrl, { client: id });

@@ -1,5 +1,5 @@
-// The contract's rules of what a database tells a cluster: events, its timeline, its history after a restore,
-// and how many connections it has.
+// The contract's rules about the database's news for a cluster: events, its timeline, its history after a
+// restore, and its number of connections.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type EventListener, MAX_EVENT_BYTES, StoreUnavailable } from '../../actors/storage/store.ts';
@@ -28,7 +28,7 @@ export function cluster(rule: Rule): void {
     assert.deepEqual(heard.heard, [GAP, 'after']);
   });
 
-  rule('who listens subscribes again after a lost connection, and is told of the gap', async (h) => {
+  rule('a listener subscribes again after a lost connection, and is told of the gap', async (h) => {
     const [a, b] = [h.control(), h.control()];
     const heard = recorder();
     await a.listen(heard);
@@ -43,7 +43,7 @@ export function cluster(rule: Rule): void {
     assert.deepEqual(heard.heard, ['before', GAP, 'after 1', GAP, 'after 2', GAP, 'after 3']);
   });
 
-  rule('who has closed hears nothing more', async (h) => {
+  rule('a closed listener hears nothing more', async (h) => {
     const control = h.control();
     const [closed, open] = [recorder(), recorder()];
     const subscription = await control.listen(closed);
@@ -145,7 +145,7 @@ const GAP = Symbol('gap');
 
 interface Recorder extends EventListener {
   readonly heard: readonly (string | typeof GAP)[];
-  /** Resolves once so many were heard. */
+  /** Resolves once `count` events have come. */
   until(count: number): Promise<void>;
 }
 

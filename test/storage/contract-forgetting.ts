@@ -1,5 +1,6 @@
-// What every store must do about clients that have not committed for long: they are remembered as long as a patch
-// of theirs is in the log, forgotten whole after that, and never taken for clients that have not committed.
+// The contract's rules about clients that have not committed for long: a store remembers them as long as one
+// of their patches is in the log, then forgets them whole, and never takes them for clients that have not
+// committed.
 import assert from 'node:assert/strict';
 import {
   compact,
@@ -30,33 +31,39 @@ export function forgetting(rule: Rule): void {
     assert.equal(await compact(control, { ...ALL, keepOps: 1 }), 0);
   });
 
-  rule('ONCE-2 forgetting: nobody while his last is kept, by age or by number', async (h) => {
-    const { control, worker, doc, append, snapshot } = await stage(h);
-    await append('ann', 'bob', 'cid', 'cid');
-    await snapshot(2);
-    await snapshot(4);
-    assert.equal(await compact(control, { ...ALL, olderThanMs: 3_600_000 }), 0);
-    assert.equal(await compact(control, { ...ALL, keepOps: 4 }), 0);
-    const { clients, someForgotten } = await worker.clients(doc, 10);
-    assert.deepEqual([clients?.toSorted(), someForgotten], [['ann', 'bob', 'cid'], false]);
-    assert.equal(await worker.clientSeqs(doc, 'stranger', 4), undefined);
-    assert.equal(await compact(control, { ...ALL, keepOps: 2 }), 2 + 2);
-    assert.deepEqual(await worker.clients(doc, 10), { clients: ['cid'], someForgotten: true });
-    assert.deepEqual((await worker.clientSeqs(doc, 'cid', 4))?.lastSeq, 4);
-  });
+  rule(
+    'ONCE-2 forgetting: no client is forgotten while its last patch is kept, by age or by number',
+    async (h) => {
+      const { control, worker, doc, append, snapshot } = await stage(h);
+      await append('ann', 'bob', 'cid', 'cid');
+      await snapshot(2);
+      await snapshot(4);
+      assert.equal(await compact(control, { ...ALL, olderThanMs: 3_600_000 }), 0);
+      assert.equal(await compact(control, { ...ALL, keepOps: 4 }), 0);
+      const { clients, someForgotten } = await worker.clients(doc, 10);
+      assert.deepEqual([clients?.toSorted(), someForgotten], [['ann', 'bob', 'cid'], false]);
+      assert.equal(await worker.clientSeqs(doc, 'stranger', 4), undefined);
+      assert.equal(await compact(control, { ...ALL, keepOps: 2 }), 2 + 2);
+      assert.deepEqual(await worker.clients(doc, 10), { clients: ['cid'], someForgotten: true });
+      assert.deepEqual((await worker.clientSeqs(doc, 'cid', 4))?.lastSeq, 4);
+    },
+  );
 
-  rule('ONCE-2 forgetting: who has come back keeps all, also where only the log has it', async (h) => {
-    const { control, worker, doc, append, snapshot } = await stage(h);
-    await append('ann', 'bob', 'ann', 'bob', 'bob');
-    await snapshot(4);
-    const before = await worker.clientSeqs(doc, 'bob', 5);
-    assert.deepEqual(before?.pairs.length, 3);
-    assert.equal(await compact(control, ALL), 4 + 1);
-    assert.deepEqual(await worker.clientSeqs(doc, 'bob', 5), before);
-    assert.deepEqual(await worker.clients(doc, 10), { clients: ['bob'], someForgotten: true });
-  });
+  rule(
+    'ONCE-2 forgetting: a client that has come back keeps all seqs, also those that only the log has',
+    async (h) => {
+      const { control, worker, doc, append, snapshot } = await stage(h);
+      await append('ann', 'bob', 'ann', 'bob', 'bob');
+      await snapshot(4);
+      const before = await worker.clientSeqs(doc, 'bob', 5);
+      assert.deepEqual(before?.pairs.length, 3);
+      assert.equal(await compact(control, ALL), 4 + 1);
+      assert.deepEqual(await worker.clientSeqs(doc, 'bob', 5), before);
+      assert.deepEqual(await worker.clients(doc, 10), { clients: ['bob'], someForgotten: true });
+    },
+  );
 
-  rule('ONCE-2 forgetting: who commits again is known again', async (h) => {
+  rule('ONCE-2 forgetting: a client that commits again is known again', async (h) => {
     const { control, worker, doc, append, snapshot } = await stage(h);
     await append('ann', 'bob');
     await snapshot(1);
@@ -116,7 +123,7 @@ export function forgetting(rule: Rule): void {
   });
 }
 
-/** An empty document, whose versions are appended by the names of their clients. */
+/** An empty document, to which versions are appended by naming their clients. */
 async function stage(h: StoreHarness) {
   const { control, me, run } = await node(h);
   const a = await openWorker(h, run);

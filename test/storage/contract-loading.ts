@@ -1,4 +1,4 @@
-// Rules of reading many documents at once, as after a takeover.
+// The contract's rules about reading many documents at once, as after a takeover.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { LogGap } from '../../actors/storage/store.ts';
@@ -11,7 +11,7 @@ export function loading(rule: Rule): void {
       const { a, fold, doc: folded, epoch } = await snapshotted(h, 6);
       const [x, empty] = [await document(a, 'x'), await document(a, 'empty')];
       const rows = Array.from({ length: 6 }, (_, i) => row(x, i + 1, { op: Uint8Array.of(i, 255 - i, 0) }));
-      // In runs of several patches and of one.
+      // The log has a run of several patches, and runs of one.
       await a.store.append(rows.slice(0, 3), new Map([[x, 0]]));
       for (const one of rows.slice(3)) await a.store.append([one], new Map());
       const inside = await document(a, 'a "name", {null} \\ and more');
@@ -19,7 +19,7 @@ export function loading(rule: Rule): void {
         Array.from({ length: 4 }, (_, i) => row(inside, i + 1, { client: `client-${i}` })),
         new Map([[inside, 0]]),
       );
-      // Inside a run.
+      // The snapshot's version is inside a run.
       assert.equal(await writeSnapshot(fold, a.session, inside, 2, epoch, 0), true);
       const names = ['x', 'nothing', 'd', 'a "name", {null} \\ and more', 'null', 'empty'];
       const found = await a.store.findAll(names.map((name) => ['org', name] as const));
@@ -48,7 +48,7 @@ export function loading(rule: Rule): void {
     const docs = await Promise.all(Array.from({ length: 5 }, (_, i) => document(a, `d${i}`)));
     const rows = docs.flatMap((doc) => [1, 2].map((v) => row(doc, v, { op: new Uint8Array(1_000) })));
     await a.store.append(rows, new Map(docs.map((doc) => [doc, 0])));
-    // One has its bytes in the snapshot.
+    // This document has its bytes in the snapshot.
     const state = new Uint8Array(2_000);
     assert.equal(await writeSnapshot(fold, a.session, docs[1] ?? 0, 2, 1, 0, state), true);
     const fits = async (bytes: number, of = docs) =>
@@ -61,7 +61,7 @@ export function loading(rule: Rule): void {
     assert.deepEqual(await fits(1, docs.slice(1)), [1]);
   });
 
-  rule('load: a gap of one of many is an error to whoever loads them together', async (h) => {
+  rule('load: a gap of one of many is an error when they are loaded together', async (h) => {
     const { a, doc } = await snapshotted(h, 0);
     const other = await document(a, 'other');
     await a.store.append([row(other, 1)], new Map([[other, 0]]));

@@ -1,4 +1,5 @@
-// The contract's rules of who may write: sessions, shards, claims, fences, and the hand-off of shards.
+// The contract's rules about the right to write: sessions, shards, claims, fences, and the hand-off of
+// shards.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { SOFT_FENCE_GAP_MS, StoreUnavailable } from '../../actors/storage/store.ts';
@@ -90,19 +91,22 @@ export function ownership(rule: Rule): void {
     await assert.rejects(b.store.isLive(), StoreUnavailable);
   });
 
-  rule('whoever asks whether it lives while it is fenced is not told so after the fence', async (h) => {
-    const { me, control } = await node(h);
-    for (let i = 0; i < 10; i++) {
-      const a = await openWorker(h, randomUUID());
-      let isFenced = false;
-      const fencing = control.fence(me, { session: a.session.id }).then(() => {
-        isFenced = true;
-      });
-      while (!isFenced) await a.store.isLive();
-      assert.equal(await a.store.isLive(), false);
-      await fencing;
-    }
-  });
+  rule(
+    'a session that asks whether it lives while it is fenced is not told so after the fence',
+    async (h) => {
+      const { me, control } = await node(h);
+      for (let i = 0; i < 10; i++) {
+        const a = await openWorker(h, randomUUID());
+        let isFenced = false;
+        const fencing = control.fence(me, { session: a.session.id }).then(() => {
+          isFenced = true;
+        });
+        while (!isFenced) await a.store.isLive();
+        assert.equal(await a.store.isLive(), false);
+        await fencing;
+      }
+    },
+  );
 
   rule('fencing a run fences all its sessions, its control session too, and no other', async (h) => {
     const { me, control } = await node(h);
@@ -127,7 +131,7 @@ export function ownership(rule: Rule): void {
     assert.equal(await a.control.sessionState(a.me.id), 'live');
   });
 
-  rule('of two nodes that fence each other one is left', async (h) => {
+  rule('if two nodes fence each other, one is left', async (h) => {
     for (let i = 0; i < 10; i++) {
       const a = await node(h);
       const b = await node(h);
@@ -281,7 +285,7 @@ export function ownership(rule: Rule): void {
     const b = await openWorker(h, randomUUID());
     await a.store.claim([1, 2, 3]);
     assert.deepEqual([...(await b.store.adopt([1, 2]))], []);
-    // 4 is nobody's.
+    // Shard 4 has no owner.
     assert.deepEqual([...(await a.store.handOff([1, 2, 4], b.session.id))].toSorted(), [
       [1, 2],
       [2, 2],
@@ -329,7 +333,7 @@ export function ownership(rule: Rule): void {
     const moved = a.store.handOff([1], b.session.id).then(({ size }) => order.push(`hand-off ${size}`));
     const again = a.store.handOff([2], b.session.id).then(({ size }) => order.push(`hand-off ${size}`));
     await first;
-    // While the hand-offs are under way.
+    // This append comes while the hand-offs are under way.
     const last = a.store.append([row(y, 2)], new Map()).then(({ type }) => order.push(`append ${type}`));
     await Promise.all([moved, again, last]);
     assert.deepEqual(order, ['append committed', 'hand-off 1', 'hand-off 1', 'append committed']);

@@ -1,4 +1,5 @@
-// The contract's rules of pins that operators set, and of the shards in which organisations have documents.
+// The contract's rules about pins that operators set, and about the shards in which organisations have
+// documents.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { openWorker, type Rule } from './contract-support.ts';

@@ -1,5 +1,5 @@
-// What the rules of the contract are made of: the harness that an implementation hands in, and the sessions
-// and documents that rules begin with.
+// Support for the rules of the contract: the harness that an implementation supplies, and the sessions and
+// documents with which rules begin.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -15,20 +15,26 @@ import type {
   WorkerStore,
 } from '../../actors/storage/store.ts';
 
-/** One empty, migrated database. Whatever it hands out is closed after the test. */
+/** One empty, migrated database. All its stores are closed after the test. */
 export interface StoreHarness {
   control(): ControlStore;
   worker(): WorkerStore;
   fold(run: string): FoldStore;
-  /** The session's write connection is lost at an unknown moment of its next append, or of the one in flight. */
+  /**
+   * The session's write connection is lost at an unknown moment of its next append, or of the append in
+   * flight.
+   */
   loseConnection(session: SessionId): Promise<void>;
   /** Rows of the document above `version` vanish, as when a database fails over to one that lacks them. */
   loseAbove(doc: DocumentId, version: number): Promise<void>;
-  /** A process of the session's stops with a statement half sent: its row stays locked. Returns what undoes it. */
+  /**
+   * A process of the session stops with a statement half sent, so its row stays locked. The returned function
+   * ends that.
+   */
   holdLock(worker: Worker): Promise<() => Promise<void>>;
   /** Every connection is lost; the database is there again at once. */
   loseAllConnections(): Promise<void>;
-  /** What the database remembers with a time becomes so much older. */
+  /** Makes everything that the database stores with a time older by `ms`. */
   age(ms: number): Promise<void>;
 }
 
@@ -88,7 +94,7 @@ export async function snapshotted(h: StoreHarness, version: number) {
   return { a, fold, doc, epoch };
 }
 
-/** With the pairs that the log has between. */
+/** Writes a snapshot, with the pairs of the log in between. */
 export async function writeSnapshot(
   fold: FoldStore,
   session: SessionRef,
@@ -107,7 +113,7 @@ export async function writeSnapshot(
   return await fold.writeSnapshot(session, { doc, version, epoch, previous, logged, state, clients });
 }
 
-/** Slices of the sweep until one has removed something, or a pass is over. */
+/** Runs slices of the sweep until one has removed something, or a pass is over. */
 export async function compact(
   control: ControlStore,
   { olderThanMs, keepOps, limit }: { olderThanMs: number; keepOps: number; limit: number },

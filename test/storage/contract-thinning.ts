@@ -1,5 +1,5 @@
-// What every store must do about snapshots that pile up: writing one removes those that it makes superfluous, all
-// of a document take less than its newest one and its log, and every version stays readable.
+// The contract's rules about many snapshots: writing one removes those that it makes superfluous, the
+// snapshots of a document take less than its newest one and its log, and every version stays readable.
 import assert from 'node:assert/strict';
 import type { SessionRef } from '../../actors/storage/store.ts';
 import { type Random, seededRandom } from '../../loadtest/clients/random-edits.ts';
@@ -69,7 +69,7 @@ export function thinning(rule: Rule): void {
   });
 }
 
-/** A document that grows by patches and snapshots of given sizes, all of whose versions are looked at. */
+/** A document that grows by patches and snapshots of given sizes, and whose versions are all read. */
 async function stage(h: StoreHarness) {
   const { control, me, run } = await node(h);
   const a = await openWorker(h, run);
@@ -84,7 +84,7 @@ async function stage(h: StoreHarness) {
     doc,
     fold,
     session,
-    /** Patches of up to `most` bytes. */
+    /** Appends patches of up to `most` bytes. */
     append: async (random: Random, patches: number, most: number) => {
       const rows = Array.from({ length: patches }, (_, i) =>
         row(doc, head + i + 1, { op: Buffer.alloc(1 + Math.floor(most * random())) }),
@@ -93,12 +93,14 @@ async function stage(h: StoreHarness) {
       assert.deepEqual(await a.store.append(rows, heads), { type: 'committed' });
       head += patches;
     },
-    /** At the head. */
+    /** Writes a snapshot at the head. */
     snapshot: async (bytes: number) => {
       assert.equal(await writeSnapshot(fold, session, doc, head, 1, newest, Buffer.alloc(bytes)), true);
       newest = head;
     },
-    /** Reads every version from `from` on: what is kept follows from what each is folded from. */
+    /**
+     * Reads every version from `from` on. The snapshots from which they are folded are those that were kept.
+     */
     kept: async (from = 0) => {
       const found = new Map<number, number>();
       let log = 0;

@@ -1,6 +1,7 @@
-// What every store must do, as one suite: an implementation's test file hands in how its stores are made
-// and how its faults are brought about. Here are the rules of documents and their log; those of ownership and
-// of the cluster stand beside. Over 400 lines, because it is one list of rules that is read as one.
+// The contract of every store, as one suite. An implementation's test file supplies functions that make its
+// stores and cause their faults. This file has the rules about documents and their log; the files beside it
+// have those about ownership and the cluster. Over 400 lines, because it is one list of rules that is read as
+// one.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
@@ -26,7 +27,7 @@ import { thinning } from './contract-thinning.ts';
 
 export { row } from './contract-support.ts';
 
-/** Times a connection is lost in mid-append. */
+/** The number of connections that are lost in mid-append. */
 const LOSSES = 30;
 
 export function contract(name: string, open: (t: TestContext) => Promise<StoreHarness>): void {
@@ -65,7 +66,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     assert.equal(await a.store.find('org', 'd'), undefined);
   });
 
-  rule('what was appended is loaded, byte for byte and in order', async (h) => {
+  rule('appended patches are loaded byte for byte and in order', async (h) => {
     const a = await openWorker(h, randomUUID());
     const [x, y, empty] = [await document(a, 'x'), await document(a, 'y'), await document(a, 'empty')];
     const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
@@ -74,7 +75,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
       row(x, 1, { op: bytes, user }),
       row(y, 1, { op: new Uint8Array(0), user: '' }),
       row(x, 2, { client: 'null-NULL', user: 'null' }),
-      // A view into a larger buffer, as messages are.
+      // A view into a larger buffer, as in messages.
       row(x, 3, { op: new Uint8Array(bytes.buffer, 65, 3) }),
     ];
     assert.deepEqual(
@@ -173,7 +174,8 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     const before = a.store.connectionEpoch;
     await h.loseAbove(doc, 1);
     await h.loseConnection(a.session.id);
-    // The caller does not prove: it may not have heard of the loss. The store does.
+    // The caller does not ask for the proof, since it may not have heard of the loss. The store proves it by
+    // itself.
     assert.deepEqual(await a.store.append([row(doc, 3)], new Map()), { type: 'gap' });
     assert.ok(a.store.connectionEpoch > before);
   });
@@ -274,7 +276,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     assert.deepEqual(await versions(10, 20, 1_000), []);
   });
 
-  rule('a gap in the log is an error to whoever loads it', async (h) => {
+  rule('a gap in the log is an error when it is loaded', async (h) => {
     const { fold, a, doc } = await snapshotted(h, 0);
     await h.loseAbove(doc, 4);
     await a.store.append([row(doc, 6)], new Map());
@@ -369,7 +371,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     assert.deepEqual(await a.store.clients(doc, 1), { clients: undefined, someForgotten: false });
   });
 
-  rule('seqPage: what a client has in the log, backwards, in pages that end', async (h) => {
+  rule('seqPage: the seqs of a client in the log, backwards, in pages that end', async (h) => {
     const { a, doc } = await snapshotted(h, 6);
     const pairsOf = async (client: string) => {
       const found: (readonly [number, number])[] = [];
@@ -430,7 +432,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   rule('compact: never the head, for the next version proves itself by it', async (h) => {
     const { control } = await node(h);
     const { a, doc } = await snapshotted(h, 10);
-    // And the clients.
+    // The clients are removed too.
     assert.equal(await compact(control, { olderThanMs: 0, keepOps: 0, limit: 1_000 }), 9 + 2);
     assert.deepEqual(await a.store.append([row(doc, 11)], new Map([[doc, 10]])), { type: 'committed' });
   });

@@ -1,4 +1,5 @@
-// The embedded PostgreSQL: started, killed, stopped, shared by nobody, as whoever runs the tests.
+// The embedded PostgreSQL: started, killed, stopped, and used by one process only, under the user of the
+// test.
 import assert from 'node:assert/strict';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,7 +50,7 @@ void test('embedded: durable, on the loopback, with a password; data survives st
     return true;
   });
 
-  // A killed postmaster is started again by itself, under the same URL.
+  // A killed postmaster is started again automatically, under the same URL.
   const killed = first.pid;
   // The server does not keep the process alive, as sockets of a node would.
   const alive = setInterval(() => undefined, 1_000);
@@ -58,7 +59,7 @@ void test('embedded: durable, on the loopback, with a password; data survives st
   process.kill(killed, 'SIGKILL');
   assert.deepEqual(await exited, { code: null, signal: 'SIGKILL' });
   await untilAnswers(first.url);
-  // It may answer before whoever started it has seen that it is ready.
+  // The server may answer before the supervisor has seen that it is ready.
   await until(() => first.pid !== killed);
   await query(first.url, (sql) => sql`INSERT INTO kept VALUES (2)`);
 
@@ -77,7 +78,7 @@ void test('embedded: durable, on the loopback, with a password; data survives st
 
 void test('embedded: what killed starts and servers left behind is taken over', async (t) => {
   const { directory } = await scratch(t);
-  // An initdb cut short, a lock of a process that is gone, both from another start.
+  // An initdb that was cut short and a lock of a process that has ended, both of another start.
   await mkdir(join(directory, 'postgres.new-0123'), { recursive: true });
   await writeFile(join(directory, 'postgres.new-0123', 'PG_VERSION'), '18');
   await writeFile(join(directory, 'troupe.lock'), '999999999 1\n');
@@ -87,7 +88,7 @@ void test('embedded: what killed starts and servers left behind is taken over', 
     [],
   );
   await server.stop();
-  // A crash's postmaster.pid whose number is another process's by now: ours.
+  // A postmaster.pid that a crash left, with a number that another process, this one, has now.
   const data = join(directory, 'postgres');
   await writeFile(
     join(data, 'postmaster.pid'),
@@ -111,7 +112,7 @@ void test('embedded: an initdb that fails leaves nothing, not even the directory
   const { parent, directory } = await scratch(t);
   const found = await findBinaries(directory);
   const paths = pathsIn(directory);
-  // An initdb that finds no postgres beside it.
+  // An initdb without a postgres beside it.
   const alone = join(parent, 'alone');
   await mkdir(alone);
   await copyFile(found.initdb, join(alone, 'initdb'));
@@ -124,7 +125,7 @@ void test('embedded: an initdb that fails leaves nothing, not even the directory
   const identity = await chooseIdentity(binaries, directory);
   await assert.rejects(prepareData(paths, binaries, identity), /initdb failed: .*postgres/);
   assert.deepEqual(await readdir(directory), []);
-  // PostgreSQL would cut this path off, and an initdb of an ordinary user make folders at what is left of it.
+  // PostgreSQL would cut this path off, and an ordinary user's initdb would make folders at the rest of it.
   const deep = join(parent, 'not', ...Array.from({ length: 12 }, () => 'd'.repeat(100)));
   await assert.rejects(startEmbeddedPostgres({ directory: deep }), (error) => {
     assert.ok(error instanceof EmbeddedPostgresError);
@@ -136,7 +137,7 @@ void test('embedded: an initdb that fails leaves nothing, not even the directory
 
 if (process.platform === 'linux') {
   void test('embedded: a directory that cannot be written is an error that names the key', async () => {
-    // Not even root makes a folder there.
+    // Even root cannot make a folder there.
     await assert.rejects(startEmbeddedPostgres({ directory: '/sys/troupe' }), (error) => {
       assert.ok(error instanceof EmbeddedPostgresError);
       assert.match(
@@ -150,7 +151,7 @@ if (process.platform === 'linux') {
 
 void test('embedded: links to libraries follow a package whose folder has moved', async (t) => {
   const { parent, directory } = await scratch(t);
-  // A package that lists a link which cannot be made beside the library, because that folder is not there.
+  // A package with a link that cannot be made beside the library, because that folder does not exist.
   const links = [{ source: 'native/lib/libx.so.1.2', target: 'native/none/libx.so.1' }];
   for (const name of ['before', 'after']) {
     const native = join(parent, name, 'native');
@@ -197,7 +198,7 @@ async function query<T>(url: string, ask: (sql: postgres.Sql) => PromiseLike<T>)
   }
 }
 
-/** Each try is a dial of the port; the runner's time-out ends what never answers. */
+/** Dials the port until it answers. The runner's time-out ends a server that never answers. */
 async function untilAnswers(url: string): Promise<void> {
   await until(() =>
     query(url, (sql) => sql`SELECT 1`).then(

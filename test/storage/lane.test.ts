@@ -1,4 +1,5 @@
-// A lane lets so many reads run at once, in order; what fails frees its place, and what waits is bounded.
+// A lane runs a fixed number of reads at once, in order. A failed read frees its place, and the number of
+// waiting reads is bounded.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Lane, MAX_WAITING } from '../../actors/storage/postgres/connection/lane.ts';

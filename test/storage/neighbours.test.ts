@@ -1,5 +1,5 @@
-// Two databases of Troupe on one PostgreSQL server. Session ids begin at 1 in each, so the sessions of both have the same
-// ids; what one database fences or ends must not touch a connection of the other.
+// Two databases of Troupe on one PostgreSQL server. Session ids begin at 1 in each, so the sessions of both
+// have the same ids. Fences and terminations of one database must not touch a connection of the other.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -40,11 +40,11 @@ void test('neighbours: names of connections stay within the 63 bytes of PostgreS
   for (const whole of [name, `${name}:pool`, `troupe:fold:${run}`]) assert.ok(known.includes(whole), whole);
 });
 
-/** Kills a connection of ours, and fences a session of ours that is held by a stopped process. */
+/** Kills a connection of our database, and fences a session of it that a stopped process holds. */
 async function leavesTheNeighbourAlone(t: TestContext, ours: string, theirs: string): Promise<void> {
   const run = randomUUID();
   const us = await running(t, ours, run);
-  // The run's id is random in each database; equal ones must not matter either.
+  // The run's id is random in each database. Equal ids must do no harm either.
   const they = await running(t, theirs, run);
   assert.deepEqual(us.session.id, they.session.id, 'the sessions have the same id');
   const before = await backends(they.admin);
@@ -90,7 +90,7 @@ async function running(t: TestContext, url: string, run: string) {
   return { worker, session, doc, admin };
 }
 
-/** Of the nodes, and not of those who look on. */
+/** The backends of the nodes, without those of observers. */
 async function backends(admin: postgres.Sql): Promise<readonly { pid: number; name: string }[]> {
   const rows = await admin<{ pid: number; name: string }[]>`
     SELECT pid, application_name AS name FROM pg_stat_activity

@@ -1,5 +1,6 @@
-// Failover between two real servers: the stores find the primary of a URL with several hosts, lose nothing to
-// a synchronous standby, notice what an asynchronous one lacks, and leave a primary that missed the failover.
+// Failover between two real servers: the stores find the primary of a URL with several hosts, lose nothing
+// with a synchronous standby, detect missing commits of an asynchronous one, and leave a primary that missed
+// the failover.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
@@ -22,7 +23,7 @@ void test('failover to a synchronous standby: stores go on by themselves, and no
     onGap: () => events.emit('gap'),
   });
 
-  // Batches one after the other, through the failover and beyond.
+  // Appends batches one after the other, through the failover and beyond.
   let version = 0;
   let stop = false;
   const writing = (async () => {
@@ -63,7 +64,7 @@ void test('failover to a synchronous standby: stores go on by themselves, and no
   const kept = await after.open({ run: randomUUID(), node: 'node', slot: 0 });
   assert.equal(kept.historyTag, '', 'nothing is lost: the histories go on');
 
-  // The old primary comes back, first in the URL, and takes connections.
+  // The old primary, which is the first in the URL, comes back and takes connections.
   await primary.start({ synchronous_standby_names: '' });
   const late = createControlStore({ url });
   t.after(() => late.close());
@@ -115,7 +116,7 @@ void test('an ordinary user may ask for the timeline, the connections, and the e
   const me = await control.openSession({ run: randomUUID(), node: 'node', slot: -1 });
   assert.deepEqual(await control.timeline(), { timeline: 1, highest: 1 });
   const { max, reserved, used, ours } = await control.connectionBudget();
-  // The administrator's connection is seen, and is not ours.
+  // The administrator's connection is counted, but not as ours.
   assert.ok(used > ours && ours >= 1 && max > used && reserved > 0);
   const worker = createWorkerStore({ url: ordinary.href });
   const session = await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
@@ -126,7 +127,7 @@ void test('an ordinary user may ask for the timeline, the connections, and the e
   await worker.close();
   assert.match(await control.renewHistory(), /^[0-9a-f]{12}$/);
   await control.close();
-  // Users are the server's, and outlive the database.
+  // Users belong to the server, and outlive the database.
   await admin.unsafe(`DROP OWNED BY ${name} CASCADE; DROP ROLE ${name};`);
 });
 
@@ -153,7 +154,7 @@ void test('another life of the database is noticed by whoever may only read and 
   await before.store.claim([1]);
   const doc = (await before.store.create('org', 'd', 1, 'json'))?.row.id ?? 0;
   assert.deepEqual(await before.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'committed' });
-  // As after an upgrade, or a dump restored elsewhere: timelines begin anew.
+  // Timelines begin anew, as after an upgrade, or a dump restored elsewhere.
   await admin.unsafe('UPDATE cluster SET timeline = 5');
   const after = await open();
   assert.match(after.session.historyTag, /^[0-9a-f]{12}$/);

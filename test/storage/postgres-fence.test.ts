@@ -1,6 +1,6 @@
-// The two moments at which a fence can meet a batch, each held still by a lock of a third party: before
-// the batch has locked its session's row, and after. Whoever fences, and whichever lock he takes, what he
-// finds in the log when he is done is all that there ever will be of the session.
+// The two moments at which a fence can meet a batch: before the batch has locked its session's row, and
+// after. A lock of a third party holds each moment still. Whichever lock the fence takes, the log that is
+// there after the fence is final for the fenced session.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -39,7 +39,8 @@ for (const fencer of FENCERS) {
 
   void test(`fence by ${fencer}: a batch whose snapshot is older than the fence writes nothing`, async (t) => {
     const { worker, name, doc, admin, holder, fence } = await setting(t, fencer);
-    // The statement has its snapshot, in which the session is live, before the trigger waits, and its row lock after.
+    // The statement takes its snapshot, in which the session is live, before the trigger waits, and its row
+    // lock afterwards.
     await admin.unsafe(`
       CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
@@ -54,7 +55,7 @@ for (const fencer of FENCERS) {
   });
 }
 
-/** A session with a document of one version, and somebody who fences it. */
+/** A session with a document of one version, and a function that fences the session. */
 async function setting(t: TestContext, fencer: (typeof FENCERS)[number]) {
   const { url, admin } = await database(t);
   const { admin: holder } = await database(t, url);
@@ -72,7 +73,7 @@ async function otherFence(t: TestContext, url: string, session: SessionRef): Pro
   return async () => assert.equal(await control.fence(me, { session: session.id }), true);
 }
 
-/** A store does it only when nothing is under way; here something is. */
+/** A store fences its own session only when nothing is under way. Here something is. */
 async function selfFence(t: TestContext, url: string, session: SessionRef): Promise<() => Promise<void>> {
   const bigint = {
     to: 20,

@@ -1,4 +1,4 @@
-// A hand-off whose answer is lost after it has committed, which a killed backend shows too rarely.
+// A hand-off whose answer is lost after it has committed. A killed backend shows this too rarely.
 import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -17,7 +17,7 @@ void test('hand-off: one whose answer was lost says what it moved, also when tha
   await worker.claim([2, 3, 9]);
   assert.deepEqual(await worker.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'committed' });
   const [b, c] = [await openWorker(t, url, 1), await openWorker(t, url, 2)];
-  // Prepares the statement, so that what is lost next is the answer to its execution.
+  // Prepares the statement, so that the answer to its execution is the next to be lost.
   assert.deepEqual([...(await worker.handOff([9], c.session.id))], [[9, 2]]);
   relay.mute();
   const moved = worker.handOff([1, 2, 3], b.session.id);
@@ -31,7 +31,7 @@ void test('hand-off: one whose answer was lost says what it moved, also when tha
   assert.deepEqual(await append, { type: 'committed' });
 });
 
-/** Between a store and its server; `mute`: the connections there are now bring nothing back any more. */
+/** A relay between a store and its server. After `mute` the present connections bring nothing back. */
 async function openRelay(t: TestContext, url: string): Promise<{ readonly url: string; mute(): void }> {
   const target = new URL(url);
   const pairs = new Set<{ readonly up: Socket; readonly down: Socket }>();

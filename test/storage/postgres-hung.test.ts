@@ -1,5 +1,5 @@
-// A database that hangs: calls end as unavailable within their time, batches wait and land once, and what every
-// connection asks of the server.
+// A database that hangs: calls end as unavailable in time, batches wait and land once, and every connection
+// asks the server for its limits.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -18,10 +18,10 @@ import { row } from './contract.ts';
 import { database } from './postgres-support.ts';
 
 const PATIENCE = { answerTimeoutMs: 1_000, connectTimeoutMs: 1_000 };
-/** Two attempts, and what a busy machine takes. */
+/** Time for two attempts on a busy machine. */
 const LIMIT = { timeout: 30_000 };
 
-/** A busy machine may be late for one attempt's patience: asks again, as callers do. */
+/** Asks again, as callers do: on a busy machine one attempt may end too early. */
 async function untilAnswered(call: () => Promise<unknown>): Promise<void> {
   for (;;) {
     try {
@@ -155,7 +155,7 @@ test(
         assert.match(error.message, /statement timeout|no answer within/);
         return true;
       });
-      // The server ends it by its own clock, which may be after the worker has given up.
+      // The server ends it by its own clock, perhaps after the worker has given up.
       await until(async () => {
         await sql`SELECT pg_stat_clear_snapshot()`;
         const waiting = await sql`

@@ -1,5 +1,5 @@
-// What only a real PostgreSQL can show: fences that race batches, backends that die or stop in
-// mid-statement, servers that go and come back, and connections that are all closed at the end.
+// Behaviour that only a real PostgreSQL can show: fences that race batches, backends that die or stop in
+// mid-statement, servers that go and come back, and the end of all connections.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
@@ -31,7 +31,7 @@ void test('fence: no row of a session lands after its fence has said true', asyn
     const doc = await document(worker, `d${lap}`, lap);
     let version = 0;
     let outcome = 'committed';
-    // Batches one after the other, until one is told that it is fenced.
+    // Appends batches one after the other until one is refused because of the fence.
     const writing = (async () => {
       while (outcome === 'committed') {
         const rows = [row(doc, version + 1), row(doc, version + 2)];
@@ -57,7 +57,7 @@ void test('fence: raced by single batches that wait on the server, none lands be
   const control = createControlStore({ url });
   t.after(() => control.close());
   const me = await control.openSession({ run: randomUUID(), node: 'fencer', slot: -1 });
-  // A statement's snapshot is older than its row lock: the longer between, the wider the race.
+  // A statement's snapshot is older than its row lock. The longer the time between them, the wider the race.
   await admin.unsafe(`
     CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_sleep(random() * 0.004); RETURN NULL; END $$;
@@ -69,7 +69,7 @@ void test('fence: raced by single batches that wait on the server, none lands be
       Array.from({ length: sessions }, async (_, i) => {
         const { worker, session } = await openWorker(t, url, lap * sessions + i);
         const doc = await document(worker, `r${lap}-${i}`, lap * sessions + i);
-        // Connects, so that the race is between the statements alone.
+        // The worker connects here, so that the race is between the statements alone.
         assert.equal((await worker.append([row(doc, 1)], new Map([[doc, 0]]))).type, 'committed');
         return { worker, session, doc };
       }),
@@ -96,7 +96,7 @@ void test('fence: a session whose batch is half sent and stopped is fenced all t
   t.after(() => control.close());
   const me = await control.openSession({ run: randomUUID(), node: 'fencer', slot: -1 });
   const { session } = await openWorker(t, url, 1);
-  // As a stopped process leaves it: the row locked by an open transaction of the session's backend.
+  // A stopped process leaves the row locked by an open transaction of the session's backend.
   const stopped = postgres(url, {
     max: 1,
     fetch_types: false,
@@ -140,7 +140,7 @@ void test('unknown outcome: backends killed anywhere in large batches lose nothi
 
 void test('unknown outcome: an answer that never comes is given up, and the batch sent again lands once', async (t) => {
   const { worker, doc, proxy } = await proxied(t);
-  // The way back falls silent: the server commits, and nobody hears of it.
+  // The way back falls silent: the server commits, and the answer is lost.
   proxy.mute();
   assert.deepEqual(await worker.append([row(doc, 3)], new Map()), { type: 'committed' });
   const [loaded] = await worker.load([doc]);
@@ -215,7 +215,7 @@ void test('closing: stores leave no connection behind', async (t) => {
   await fold.read(1, 0);
   assert.ok((await connections(admin)) >= 5);
   await Promise.all([control.close(), fold.close(), ...workers.map(({ worker }) => worker.close())]);
-  // The server needs a moment to see its clients go.
+  // The server needs a moment to notice that its clients have gone.
   await until(async () => (await connections(admin)) === 0);
 });
 
@@ -234,7 +234,7 @@ void test('migrate: several at once apply each migration once', async (t) => {
   assert.equal(shards?.n, 4_096);
 });
 
-/** A document of two versions, written through a proxy; both shapes of the batch's statement are prepared. */
+/** A document of two versions, written through a proxy. Both forms of the batch's statement are prepared. */
 async function proxied(t: TestContext) {
   const { url, admin } = await database(t);
   const proxy = await openProxy(t, url);
@@ -254,7 +254,10 @@ async function connections(admin: postgres.Sql): Promise<number> {
   return found?.n;
 }
 
-/** Between a store and its server: may fall silent on the way back, go away, and come back on the same port. */
+/**
+ * A proxy between a store and its server, which may fall silent on the way back, go away, and come back on
+ * the same port.
+ */
 async function openProxy(t: TestContext, url: string) {
   const target = new URL(url);
   const sockets = new Set<Socket>();
@@ -297,7 +300,7 @@ async function openProxy(t: TestContext, url: string) {
     url: through.href,
     open,
     close,
-    /** Of the connections there are now. */
+    /** Mutes the present connections. */
     mute: (): void => {
       for (const { up, down } of pairs) {
         up.unpipe(down);

@@ -1,4 +1,4 @@
-// Runs: what a batch carries for a document comes back as it was, from our reader and from the schema's.
+// Runs: the patches of a batch for a document come back unchanged, from our reader and from the schema's.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -25,7 +25,7 @@ import { compact, row, writeSnapshot } from './contract-support.ts';
 
 const RUNS = 200 * Number(process.env.FUZZ_RUNS ?? 1);
 
-/** Also longer than a length of one byte, and of characters of several. */
+/** Patches may be longer than a length of one byte can state, and have characters of several bytes. */
 const text = fc
   .oneof(fc.constantFrom('', 'a', 'b'), fc.string({ unit: 'grapheme', maxLength: 150 }))
   .map((value) => value.replaceAll('\0', '-'));
@@ -114,7 +114,7 @@ void test('of a run only the versions asked for are given', () => {
   ]);
   assert.equal(versions(0, 99).length, 5);
   assert.deepEqual(versions(15, 99), []);
-  // What compaction left of it: the last of first … last.
+  // The rest that compaction left of the run: the last of first … last.
   const cut = { ...run, ops: encodeRun(decodeRun(run.ops).slice(3)) };
   assert.deepEqual(
     deltasOf(cut, 0, 99).map(({ version, seq }) => [version, seq]),
@@ -147,7 +147,7 @@ void test('the schema unpacks runs as we do', async (t) => {
   const { admin } = await database(t);
   await fc.assert(
     fc.asyncProperty(patches, async (given) => {
-      // PostgreSQL's text and ours agree where UTF-16 has no half of a pair.
+      // PostgreSQL's order of text agrees with ours if no half of a surrogate pair occurs.
       const rows = await admin`
         SELECT version::float8, client, seq::float8, usr AS user, op FROM troupe_patches(1000, ${encodeRun(given)})`;
       const base = 1000 - given.length;
@@ -170,19 +170,19 @@ void test('a session behind the log meets its key, by the row or by the proof', 
   const { url, admin } = await database(t);
   const owner = await openWorker(t, url);
   const doc = await document(owner);
-  // Opened before the owner goes on, with the head as it is then; nothing here fences it.
+  // The stale worker opens before the owner goes on, with the head of that time. Nothing here fences it.
   const stale = await openWorker(t, url);
   await owner.append([row(doc, 1), row(doc, 2)], new Map([[doc, 0]]));
   const other = await document(stale, 'other', 2);
   await stale.append([row(other, 1)], new Map([[other, 0]]));
   await owner.append([row(doc, 3), row(doc, 4), row(doc, 5)], new Map());
-  // Shorter and longer than the owner's run from there.
+  // Runs that are shorter and longer than the owner's run from there.
   for (const length of [1, 3, 4]) {
     const rows = Array.from({ length }, (_, i) => row(doc, 3 + i, { client: 'stale' }));
     assert.deepEqual(await stale.append(rows, new Map()), { type: 'gap' }, 'by the key');
     assert.deepEqual(await stale.append(rows, new Map([[doc, 2]])), { type: 'gap' }, 'by the proof');
   }
-  // Heads that no writer can have, for they are inside a run: the proof knows them too.
+  // No writer can have these heads, because they are inside a run. The proof detects them too.
   assert.deepEqual(await stale.append([row(doc, 5)], new Map([[doc, 4]])), { type: 'gap' });
   assert.deepEqual(await stale.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'gap' });
   const runs = await admin`SELECT first::int, last::int FROM delta WHERE doc = ${doc} ORDER BY first`;

@@ -1,5 +1,5 @@
-// What tests of races in PostgreSQL have in common: a database with a connection that looks on, a
-// worker's store in it, a document. Asserts nothing about the stores.
+// Support for tests of races in PostgreSQL: a database with an observer's connection, a worker's store in it,
+// a document. It asserts nothing about the stores.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';

@@ -1,4 +1,5 @@
-// The sweep on a real PostgreSQL: by several nodes, on a slow database, over what earlier versions have left.
+// The sweep on a real PostgreSQL: by several nodes, on a slow database, and over the data of earlier
+// versions.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -12,9 +13,9 @@ import { database, document, openWorker } from './postgres-support.ts';
 
 const RETENTION = { olderThanMs: 0, keepOps: 10 };
 const VERSIONS = 60;
-/** Where each document's snapshots stand. */
+/** Versions between two snapshots of a document. */
 const EVERY = 10;
-/** Of a document: those up to its newest snapshot that is `keepOps` behind. */
+/** A document is folded up to its newest snapshot that is `keepOps` behind. */
 const FOLDED = VERSIONS - EVERY;
 
 async function control(t: TestContext, url: string, answerTimeoutMs = 10_000): Promise<ControlStore> {
@@ -43,7 +44,7 @@ async function documents(t: TestContext, url: string, count: number): Promise<Do
   return docs;
 }
 
-/** A sweep as a node does it, and the slices that it was answered. */
+/** A sweep as a node makes it, and the answers to its slices. */
 function sweeping(store: ControlStore, answerTimeoutMs = 10_000) {
   const slices: SweepSlice[] = [];
   const problems: object[] = [];
@@ -74,7 +75,7 @@ async function left(admin: postgres.Sql): Promise<{ patches: number; floors: num
   return found ?? assert.fail('nothing');
 }
 
-test('of several nodes one is at a slice at a time, each patch goes once, and the pass is over for all', async (t) => {
+test('one of several nodes runs a slice at a time, each patch is removed once, and the pass is over for all', async (t) => {
   const { url, admin } = await database(t);
   await documents(t, url, 8);
   const nodes = [];
@@ -97,7 +98,7 @@ test('of several nodes one is at a slice at a time, each patch goes once, and th
   for (const node of nodes) assert.deepEqual(node.slices.at(-1), { type: 'idle' });
 });
 
-test('where a node ends in the middle of a pass another goes on', async (t) => {
+test('if a node ends in the middle of a pass, another goes on', async (t) => {
   const { url, admin } = await database(t);
   await documents(t, url, 4);
   const first = await control(t, url);
@@ -113,13 +114,13 @@ test('where a node ends in the middle of a pass another goes on', async (t) => {
 test('a database on which a pass takes far longer than an answer may take is swept all the same', async (t) => {
   const { url, admin } = await database(t);
   await documents(t, url, 2);
-  // All in all 2 s of deleting, where an answer may take 400 ms.
+  // All deletions take 2 s together, and an answer may take 400 ms.
   await admin.unsafe(`
     CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN OLD; END $$;
     CREATE TRIGGER slow BEFORE DELETE ON delta FOR EACH ROW EXECUTE FUNCTION slow()`);
   const node = sweeping(await control(t, url, 400), 400);
-  // A slice that was given up may be under way for a moment: then the pass ends, and the next one goes on. It may
-  // also have ended the pass.
+  // A slice that was given up may be under way for a moment. Then the pass ends and the next one goes on, or
+  // the slice has ended the pass.
   const isOver = (): boolean => ['done', 'idle'].includes(node.slices.at(-1)?.type ?? '');
   for (let passes = 0; !isOver(); passes++) {
     assert.ok(passes < 1_000, 'it does not come to an end');

@@ -24,14 +24,15 @@ contract('postgres', async (t) => {
     worker: () => closedAfter(createWorkerStore({ url })),
     fold: (run) => closedAfter(createFoldStore({ url, run })),
     loseConnection: async (session) => {
-      // At once, or somewhere in the statement or its commit: the sleep is on the server and spreads the moments.
+      // The connection is lost at once, or somewhere in the statement or its commit. The sleep is on the
+      // server and spreads the moments.
       const seconds = (losses++ % 10) * 0.000_4;
       await admin`
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity, pg_sleep(${seconds})
         WHERE application_name = ${await writeNameOf(admin, session)}`;
     },
     holdLock: async ({ session }) => {
-      // As a stopped process leaves it: the row locked by an open transaction of the session's backend.
+      // A stopped process leaves the row locked by an open transaction of the session's backend.
       const stopped = postgres(url, {
         max: 1,
         fetch_types: false,

@@ -1,4 +1,4 @@
-// Which snapshots stay, over random histories: the room that they take and the log that is between them are bounded.
+// Thinning over random histories: the room of the snapshots that stay, and the log between them, are bounded.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -11,11 +11,11 @@ import {
 import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 
 interface History {
-  /** Log between two snapshots, and the size of the later. */
+  /** The log between two snapshots, and the size of the later one. */
   next(i: number): { readonly log: number; readonly bytes: number };
 }
 
-/** Writes snapshot after snapshot, judged as the stores do, and shows what is kept after each. */
+/** Writes snapshot after snapshot, thins them as the stores do, and shows the kept ones after each. */
 function play(count: number, history: History, check: (kept: readonly SnapshotPlace[]) => void): void {
   let kept: SnapshotPlace[] = [];
   let logged = 0;

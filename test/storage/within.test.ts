@@ -1,4 +1,4 @@
-// The time that the database has for an answer does not run while the thread that asked is held up.
+// The time limit of the database's answer does not run while the thread that asked is held up.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { within } from '../../actors/storage/postgres/connection/connect.ts';

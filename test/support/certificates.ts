@@ -1,4 +1,5 @@
-// A certificate authority, and a certificate for 127.0.0.1 that is both the server's and the client's, made by openssl.
+// A certificate authority, and a certificate for 127.0.0.1 that serves both server and client, made by
+// openssl.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { promisify } from 'node:util';
 import { findProgram } from './install.ts';
 import { OPENSSL } from './requirements.ts';
 
-/** Files, and what a client needs to connect. */
+/** The files, and the options with which a client connects. */
 export interface Certificates {
   readonly ca: string;
   readonly cert: string;
@@ -14,7 +15,7 @@ export interface Certificates {
   readonly client: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
 }
 
-/** Written into `directory`. */
+/** Writes the files into `directory`. */
 export async function makeCertificates(directory: string): Promise<Certificates> {
   const program = await findProgram(OPENSSL);
   const file = (name: string): string => join(directory, name);

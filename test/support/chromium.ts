@@ -25,7 +25,7 @@ let shared: Promise<Browser> | undefined;
 
 after(async () => (await shared)?.close());
 
-/** All its windows are closed after `t`: give it the test around those that open windows. */
+/** All its windows are closed after `t`, which must be the test around those that open windows. */
 export async function launchChromium(t: TestContext): Promise<Chromium> {
   const browser = await sharedBrowser();
   const windows = new Set<BrowserContext>();
@@ -33,7 +33,7 @@ export async function launchChromium(t: TestContext): Promise<Chromium> {
   return { window: (test, options = {}) => openWindow(browser, windows, test, options) };
 }
 
-/** One that has crashed is replaced, for the tests that follow. */
+/** A browser that has crashed is replaced, for the tests that follow. */
 async function sharedBrowser(): Promise<Browser> {
   const there = await shared;
   if (there?.isConnected()) return there;

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const COMMAND_TIMEOUT_MS = 300_000;
 
-/** Whether the command ran, and ended with exit code 0. */
+/** True if the command ran and ended with exit code 0. */
 export async function succeeds([program = '', ...args]: readonly string[]): Promise<boolean> {
   return run(program, args, { timeout: COMMAND_TIMEOUT_MS }).then(
     () => true,

@@ -1,4 +1,5 @@
-// A worker thread that serves nothing, and ends at its first message as one that finds its session fenced does.
+// A worker thread that serves nothing, and ends at its first message as a worker does that finds its session
+// fenced.
 import { once } from 'node:events';
 import { threadId } from 'node:worker_threads';
 import type { FromWorker, WorkerEnd, WorkerTask } from '../../actors/worker.ts';

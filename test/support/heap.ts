@@ -1,4 +1,4 @@
-// What is kept in this process's JavaScript heap, after a collection.
+// The bytes in this process's JavaScript heap that are left after a collection.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 

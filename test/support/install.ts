@@ -1,12 +1,12 @@
-// Finds a program that a test needs, or brings it: root, and a user with sudo that asks no password, install its Debian
-// package; every other user has it unpacked into a cache. Where none of it works, one line says what to run. Nothing
-// here asks a question or starts a service.
+// Finds a program that a test needs, or installs it. Root, and a user with sudo that asks no password,
+// install its Debian package. For every other user it is unpacked into a cache. If none of this works, one
+// line names the command to run. Nothing here asks a question or starts a service.
 import { isAbsolute } from 'node:path';
 import { isExecutable, onPath, succeeds } from './command.ts';
 import type { Requirement } from './requirements.ts';
 import { unpackDebian, unpackedDebian } from './unpack.ts';
 
-/** The path of the program. Rejects with the line that says what to run. */
+/** The path of the program. Rejects with the line that names the command to run. */
 export async function findProgram(requirement: Requirement): Promise<string> {
   const found = await find(requirement);
   if (found !== undefined) return found;
@@ -27,13 +27,14 @@ async function find({ programs, works, debian }: Requirement): Promise<string | 
   return undefined;
 }
 
-/** Returns why the program is not there after all, where that is so. */
+/** Returns the reason if the program is not there afterwards. */
 async function bring({ debian }: Requirement): Promise<string> {
   const apt = await onPath('apt-get');
   if (apt === undefined) return 'there is no apt-get to do it with';
   const root = process.getuid?.() === 0;
   if (!root && !(await succeeds(['sudo', '-n', 'true']))) return unpackDebian(apt, debian);
-  // RUNLEVEL=1: packages that bring a service do not start it. The lock: test files run side by side.
+  // RUNLEVEL=1 keeps packages that bring a service from starting it. The lock is needed because test files
+  // run side by side.
   const environment = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
   const aptGet = [...(root ? [] : ['sudo', '-n']), ...environment, apt, '-qq'];
   const lock = ['-o', 'DPkg::Lock::Timeout=240'];

@@ -1,8 +1,8 @@
-// A pair of link transports in one thread, which can be paused, and told when both are idle.
+// A pair of link transports in one thread, which can be paused, and which report when both are idle.
 import type { Transport } from '../../actors/link/link.ts';
 
 export interface LoopbackEnd extends Transport {
-  /** Batches for this end wait. */
+  /** Batches for this end wait from now on. */
   pause(): void;
   resume(): void;
   /** Resolves when neither end has had anything to do for some turns of the event loop. */

@@ -1,15 +1,17 @@
-// Where temporary files of the tests lie in memory. A database that is made on a disk takes several times the processor
+// A folder in memory for temporary files of the tests. A database on a disk takes several times the processor
 // time of one in memory, and the tests make hundreds.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Linux keeps it in memory. Containers often have a small one, or one from which nothing can be executed. */
+/** Linux keeps it in memory. In a container it is often small, or does not allow programs to be executed. */
 const MEMORY = '/dev/shm';
 /** The tests of three files at a time take less than a third of it. */
 const LEAST_BYTES = 3 * 1024 ** 3;
 
-/** A directory in memory with enough room for the tests. undefined: they use that of the system. */
+/**
+ * A directory in memory with enough room for the tests. Undefined: the tests use the directory of the system.
+ */
 export function memoryDirectory(): string | undefined {
   if (process.platform !== 'linux' || process.env.TMPDIR !== undefined) return undefined;
   if (process.availableMemory() < 2 * LEAST_BYTES) return undefined;

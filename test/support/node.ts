@@ -1,5 +1,5 @@
-// A real node for tests: in this process with its worker threads, on a database of its own and a free
-// port; stopped when the test ends.
+// A real node for tests: in this process with its worker threads, on a database of its own and a free port.
+// It stops when the test ends.
 import type { TestContext } from 'node:test';
 import pino from 'pino';
 import { configFrom } from '../../config/load.ts';
@@ -18,26 +18,26 @@ export interface TestNode {
 }
 
 export interface TestNodeOptions {
-  /** Configuration over the tests' own defaults, as in a file. */
+  /** Configuration over the tests' own defaults, in the form of a file. */
   readonly config?: object;
-  /** Of the section `storage`, beside the URL. */
+  /** Keys of the section `storage`, beside the URL. */
   readonly storage?: object;
-  /** Another node's database instead of a fresh one. */
+  /** The URL of another node's database, used instead of a fresh one. */
   readonly storageUrl?: string;
   readonly workerModule?: URL;
-  /** Of a node that has stopped, to start again where it was. Default: a free one. */
+  /** The port of a node that has stopped, to start again at the same place. The default is a free one. */
   readonly port?: number;
   /** Is given each log line of `warn` and above, parsed. */
   readonly onLogLine?: (line: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Starts a node; what the log would say at `warn` goes to stderr where TROUPE_TEST_LOG is set. */
+/** Starts a node. Its log from `warn` on goes to stderr if TROUPE_TEST_LOG is set. */
 export async function startTestNode(
   t: Pick<TestContext, 'after'>,
   options: TestNodeOptions = {},
 ): Promise<TestNode> {
   let node: RunningNode | undefined;
-  // The database goes after the node that uses it.
+  // The database is dropped after the node that uses it has ended.
   const dropDatabase: (() => unknown)[] = [];
   const storageUrl =
     options.storageUrl ?? (await freshDatabase({ after: (drop) => void dropDatabase.push(drop) }));

@@ -1,4 +1,4 @@
-// A real PgBouncer before a PostgreSQL, for tests of what a pooler does. It ends after the test.
+// A real PgBouncer before a PostgreSQL, for tests of the behaviour of a pooler. It ends after the test.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ export async function startPgBouncer(
 ): Promise<string> {
   const program = await findProgram(PGBOUNCER);
   const directory = await mkdtemp(join(tmpdir(), 'troupe-pgbouncer-'));
-  // It does not run as root, and the user that it then is must read its files.
+  // PgBouncer does not run as root, and the user under whom it runs must read its files.
   await chmod(directory, 0o755);
   const target = new URL(url);
   const port = await freePort();
@@ -55,7 +55,7 @@ export async function startPgBouncer(
   return Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href;
 }
 
-/** Of the user nobody, where this process is root's. */
+/** The ids of the user nobody, if this process runs as root. */
 const unprivileged = (): { uid?: number; gid?: number } =>
   process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 

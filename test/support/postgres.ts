@@ -1,6 +1,6 @@
-// A PostgreSQL for tests: one server per process (or one for all test files, where the runner names it in
-// TROUPE_TEST_POSTGRES), and a database of its own for each test, cloned from a migrated template.
-// No process and no directory outlives us, however we end: a watcher sees our end of its pipe close.
+// A PostgreSQL for tests: one server per process (or one for all test files, if the runner names it in
+// TROUPE_TEST_POSTGRES), and a database for each test, cloned from a migrated template. No process and no
+// directory outlives this process, however it ends: a watcher sees its end of a pipe close.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
@@ -12,15 +12,15 @@ import { MIGRATIONS } from '../../actors/storage/migrations/index.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 
 export interface TestPostgres {
-  /** Of a database that nothing is in; its user may make others. */
+  /** The URL of an empty database, whose user may create others. */
   readonly url: string;
   readonly directory: string;
-  /** The postmaster's, now. */
+  /** The current process id of the postmaster. */
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** A server of its own. `fsync: false` is for tests that ask nothing of durability. */
+/** Starts a server. `fsync: false` is for tests that need no durability. */
 export async function startTestPostgres(
   options: {
     readonly fsync?: boolean /** Beside TCP, in `directory`. */;
@@ -28,7 +28,7 @@ export async function startTestPostgres(
   } = {},
 ): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-test-'));
-  // Started by root it runs as another user.
+  // A server that root starts runs as another user.
   await chmod(directory, options.unixSocket ? 0o777 : 0o755);
   const watcher = watch(directory);
   try {
@@ -85,7 +85,10 @@ function watch(directory: string): ChildProcess {
 
 let shared: Promise<string> | undefined;
 
-/** URL of the server of this process, started when first asked for; it ends with the process. It survives being killed, not a power cut. */
+/**
+ * URL of the server of this process. It starts at the first call and ends with the process. Its data survive
+ * a kill, but not a power cut.
+ */
 export function testPostgresUrl(): Promise<string> {
   shared ??= process.env.TROUPE_TEST_POSTGRES
     ? Promise.resolve(process.env.TROUPE_TEST_POSTGRES)
@@ -93,7 +96,7 @@ export function testPostgresUrl(): Promise<string> {
   return shared;
 }
 
-/** URL of a migrated, empty database, dropped after the test with whatever is still connected to it. */
+/** URL of a migrated, empty database. It is dropped after the test, and all its connections are ended. */
 export async function freshDatabase(t: { after(drop: () => unknown): void }): Promise<string> {
   const server = await testPostgresUrl();
   const name = `test_${randomUUID().replaceAll('-', '')}`;
@@ -107,7 +110,10 @@ export async function freshDatabase(t: { after(drop: () => unknown): void }): Pr
 }
 
 export interface OrdinaryDatabase {
-  /** URLs of the one database: of the server's superuser, of the role that owns it, of a role with no right in it. */
+  /**
+   * URLs of the same database: of the server's superuser, of the role that owns it, and of a role without
+   * rights in it.
+   */
   readonly admin: string;
   readonly owner: string;
   readonly other: string;
@@ -144,7 +150,7 @@ const DROP_ATTEMPTS = 12;
 /** PostgreSQL's `object_in_use`. */
 const IN_USE = '55006';
 
-/** The server ends those that are connected and waits 5 s for them, which on a busy machine may be too short. */
+/** The server ends the connections and waits 5 s for them, which may be too short on a busy machine. */
 async function dropDatabase(sql: postgres.Sql, name: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -159,7 +165,7 @@ async function dropDatabase(sql: postgres.Sql, name: string): Promise<void> {
 
 let template: Promise<string> | undefined;
 
-/** Named after what is in it: a server may outlive a change of the migrations. */
+/** The template is named after its content, since a server may outlive a change of the migrations. */
 function migratedTemplate(server: string): Promise<string> {
   template ??= makeTemplate(server);
   return template;
@@ -169,7 +175,7 @@ async function makeTemplate(server: string): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(MIGRATIONS.map((migration) => migration.up)));
   const name = `troupe_template_${hash.digest('hex').slice(0, 16)}`;
   await asAdmin(server, async (sql) => {
-    // Other test files do the same at the same time; the lock ends with the connection.
+    // Other test files do the same at the same time. The lock ends with the connection.
     await sql`SELECT pg_advisory_lock(7273617)`;
     const [there] = await sql`SELECT 1 FROM pg_database WHERE datname = ${name}`;
     if (there) return;

@@ -2,5 +2,5 @@
 import { findProgram } from './install.ts';
 import { PYTHON_WEBSOCKETS } from './requirements.ts';
 
-/** Its path. */
+/** The path of the program. */
 export const findPython = (): Promise<string> => findProgram(PYTHON_WEBSOCKETS);

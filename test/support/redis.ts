@@ -1,6 +1,6 @@
-// Redis servers for tests: of a test's own, on a free port of the loopback address, in one of the forms that
-// Troupe knows (one server, a Redis Cluster of one node, a Sentinel with its primary, TLS). Whatever was
-// started is killed after the test, and when this process ends.
+// Redis servers for tests: each of one test, on a free port of the loopback address, in one of the forms that
+// Troupe supports (one server, a Redis Cluster of one node, a Sentinel with its primary, TLS). Every server
+// is killed after its test, and when this process ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -19,28 +19,30 @@ export interface TestRedis {
   /** redis://127.0.0.1:port */
   readonly url: string;
   readonly directory: string;
-  /** kill -9: everything that was in it is lost. */
+  /** Ends the server as kill -9 does: its data are lost. */
   kill(): Promise<void>;
-  /** Ends it in good order; `start` finds what was in it. */
+  /** Ends the server in good order. `start` finds its data. */
   stop(): Promise<void>;
-  /** On the same port, after `kill` or `stop`. */
+  /** Starts the server on the same port, after `kill` or `stop`. */
   start(): Promise<void>;
-  /** SIGSTOP and SIGCONT: connections stand, nothing is answered. */
+  /** Sends SIGSTOP; `thaw` sends SIGCONT. Connections stand, and no call is answered. */
   freeze(): void;
   thaw(): void;
-  /** A client with all permissions, closed after the test. For what a test looks at or brings about. */
+  /**
+   * A client with all permissions, closed after the test. A test uses it to look at data or to change them.
+   */
   admin(): Promise<Redis>;
 }
 
-/** A test, or whatever else runs these in the end. */
+/** A test, or another owner that runs these functions at its end. */
 export interface Afterwards {
   after(close: () => Promise<void>): void;
 }
 
 export interface TestRedisOptions {
-  /** More arguments of redis-server. */
+  /** Further arguments of redis-server. */
   readonly args?: readonly string[];
-  /** With `--tls-port`: the server speaks TLS only, with certificates from here (`makeCertificates`). */
+  /** Used with `--tls-port`: the server speaks TLS only, with certificates of `makeCertificates`. */
   readonly tls?: Certificates;
   readonly sentinel?: boolean;
 }
@@ -54,7 +56,7 @@ export async function startTestRedis(t: Afterwards, options: TestRedisOptions = 
   return server;
 }
 
-/** Puts redis-server on the PATH of this process, and so of those that it starts. */
+/** Puts redis-server on the PATH of this process, and so of its child processes. */
 export async function putRedisOnPath(): Promise<void> {
   process.env.PATH = [dirname(await findProgram(REDIS)), process.env.PATH].filter(Boolean).join(delimiter);
 }
@@ -84,7 +86,7 @@ class Server implements TestRedis {
   async start(): Promise<void> {
     const { args = [], tls, sentinel } = this.#options;
     const port = String(this.port);
-    // A Sentinel's file is its state: it writes to it.
+    // A Sentinel keeps its state in its configuration file, and writes to it.
     const all = [
       ...(sentinel
         ? [join(this.directory, 'sentinel.conf'), '--sentinel']
@@ -113,7 +115,7 @@ class Server implements TestRedis {
   async stop(): Promise<void> {
     const client = this.#client();
     await client.connect();
-    // Saves although nothing else does.
+    // SAVE writes the data although no save point is configured.
     await client.shutdown('SAVE').catch(() => undefined);
     client.disconnect();
     await this.#gone('SIGTERM');
@@ -168,7 +170,7 @@ function watchExit(): void {
   });
 }
 
-/** What a server says, and a Sentinel, when it takes connections. */
+/** The line that a server, or a Sentinel, logs when it takes connections. */
 const READY = /Ready to accept connections|Sentinel ID is/;
 
 function saysReady(child: ChildProcess & { readonly stdout: Readable }): Promise<void> {
@@ -188,7 +190,7 @@ function saysReady(child: ChildProcess & { readonly stdout: Readable }): Promise
 export async function startTestRedisCluster(t: Afterwards): Promise<TestRedis> {
   const bus = await freePort();
   const node = await startTestRedis(t, {
-    // A node learns its address from those it meets, and this one meets nobody.
+    // A node learns its address from other nodes, and this one has none.
     args: ['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-announce-ip', HOST],
   });
   const admin = await node.admin();
@@ -217,7 +219,7 @@ export interface TestSentinel {
   readonly master: string;
 }
 
-/** One Sentinel, whose word is enough, over that primary and its replicas. */
+/** One Sentinel, whose vote alone decides, over that primary and its replicas. */
 export async function startTestSentinel(
   t: Afterwards,
   primary: TestRedis,

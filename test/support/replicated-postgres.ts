@@ -1,5 +1,6 @@
 // Two PostgreSQL servers for a test, a primary and a standby that streams from it, made with the binaries of
-// the embedded one. Neither is started again by itself. No process and no directory outlives the test, nor us.
+// the embedded one. Neither is restarted automatically. No process and no directory outlives the test or this
+// process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,13 +15,13 @@ import { pathsIn, prepareData, USER } from '../../actors/storage/embedded/data.t
 import { chooseIdentity, type Identity } from '../../actors/storage/embedded/identity.ts';
 
 export interface ReplicatedPostgres {
-  /** Both hosts, the first primary first. */
+  /** A URL with both hosts, the first primary first. */
   readonly url: string;
   readonly primary: PostgresServer;
   readonly standby: PostgresServer;
-  /** Resolves when the standby has all that the primary has written so far. */
+  /** Resolves when the standby has everything that the primary has written so far. */
   caughtUp(): Promise<void>;
-  /** The standby receives nothing more. */
+  /** Stops replication: the standby receives nothing more. */
   stopReplication(): Promise<void>;
 }
 
@@ -28,14 +29,14 @@ export interface PostgresServer {
   readonly url: string;
   readonly port: number;
   start(changes?: Readonly<Record<string, string>>): Promise<void>;
-  /** As by a crash: at once, with recovery at the next start. */
+  /** Ends the server at once, as a crash does, with recovery at the next start. */
   crash(): Promise<void>;
   promote(): Promise<void>;
-  /** One statement on a connection of its own. */
+  /** Runs one statement on a connection of its own. */
   ask(text: string): Promise<readonly Record<string, unknown>[]>;
 }
 
-/** `synchronous`: the primary acknowledges what the standby has. */
+/** With `synchronous`, the primary acknowledges only commits that the standby has. */
 export async function startReplicated(
   t: Pick<TestContext, 'after'>,
   { synchronous }: { readonly synchronous: boolean },
@@ -68,7 +69,7 @@ export async function startReplicated(
   };
   const primary = await make(pathsIn(first).data, () => ({
     wal_keep_size: '512MB',
-    // Named by the standby's connection; a standby that is promoted waits for nobody.
+    // The standby's connection has this name. A promoted standby waits for no other server.
     ...(synchronous ? { synchronous_standby_names: 'standby' } : {}),
   }));
   const standby = await make(standbyData, () => ({
@@ -91,7 +92,7 @@ export async function startReplicated(
     standby,
     caughtUp,
     stopReplication: async () => {
-      // A setting of the command line cannot be changed: the process that receives is stopped as a whole.
+      // A setting of the command line cannot be changed, so the whole receiving server is stopped.
       await standby.crash();
       await standby.start({ primary_conninfo: '' });
     },
@@ -129,9 +130,9 @@ class Server implements PostgresServer {
       listen_addresses: '127.0.0.1',
       unix_socket_directories: '',
       shared_buffers: '16MB',
-      // A crash of the server loses nothing that it has written; only a power cut would.
+      // A crash of the server loses nothing that it has written. Only a power cut would.
       fsync: 'off',
-      // A standby that is up before its primary asks again at once, not in 5 s.
+      // A standby that starts before its primary asks again soon, not after 5 s.
       wal_retrieve_retry_interval: '100ms',
       ...this.#settings,
       ...changes,
@@ -178,7 +179,7 @@ class Server implements PostgresServer {
 
 const POLL_MS = 20;
 
-/** The runner's time-out ends what never comes true. */
+/** The runner's time-out ends the wait if the condition never holds. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(POLL_MS);
 }
@@ -192,7 +193,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Ends the servers and removes the directory when its stdin closes, however we end. */
+/** Ends the servers and removes the directory when its stdin closes, however this process ends. */
 function watch(directory: string): ChildProcess {
   const script = `
     cat >/dev/null

@@ -1,22 +1,22 @@
-// The programs that tests need beside Node, and which of them a test file needs: it needs those of the modules that it
-// imports, directly or through others.
+// The programs that tests need beside Node, and the programs that a test file needs: those of the modules
+// that it imports, directly or through others.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { succeeds } from './command.ts';
 
 export interface Requirement {
-  /** For people. */
+  /** The name for messages. */
   readonly name: string;
   /** Names looked for on the PATH, and absolute paths. The first that works is taken. */
   readonly programs: readonly string[];
-  /** Whether the program at `path` will do. Without it every one does. */
+  /** Tells whether the program at `path` is suitable. Without it every one is. */
   readonly works?: (path: string) => Promise<boolean>;
   readonly debian: {
     readonly package: string;
-    /** Paths of the program in the unpacked package and what it depends on. */
+    /** Paths of the program in the unpacked package and its dependencies. */
     readonly unpacked: readonly string[];
   };
-  /** The command on macOS. */
+  /** The command to install it on macOS. */
   readonly macos: string;
 }
 
@@ -41,7 +41,7 @@ export const CHROMIUM: Requirement = {
     ...['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
     '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   ],
-  // The script of that name knows only the place where the system has it.
+  // The script of that name works only with the path of the system's installation.
   debian: {
     package: 'chromium-headless-shell',
     unpacked: ['usr/lib/chromium/chromium-headless-shell'],
@@ -56,7 +56,7 @@ export const OPENSSL: Requirement = {
   macos: 'brew install openssl',
 };
 
-/** Debian's packages are for Debian's python3, which need not be the first on the PATH. */
+/** Debian's packages are for Debian's python3, which may not be the first on the PATH. */
 const DEBIAN_PYTHON = '/usr/bin/python3';
 
 export const PYTHON_WEBSOCKETS: Requirement = {
@@ -67,7 +67,7 @@ export const PYTHON_WEBSOCKETS: Requirement = {
   macos: 'python3 -m pip install websockets',
 };
 
-/** By the module, next to this one, whose users need it. */
+/** The requirement of each module next to this one. Test files that import the module need it. */
 const NEEDED_BY = new Map([
   ['redis.js', REDIS],
   ['pgbouncer.js', PGBOUNCER],
@@ -76,7 +76,7 @@ const NEEDED_BY = new Map([
   ['python.js', PYTHON_WEBSOCKETS],
 ]);
 
-/** What the compiled test `file` needs. */
+/** The programs that the compiled test `file` needs. */
 export function requirementsOf(file: string): Set<Requirement> {
   const found = new Set<Requirement>();
   const seen = new Set<string>();
@@ -95,7 +95,7 @@ export function requirementsOf(file: string): Set<Requirement> {
 const TESTS = join(import.meta.dirname, '..');
 const IMPORT = /^(?:import|export|\}) .*?'(\.{1,2}\/[^']+)';$/gm;
 
-/** Modules below test/ that it imports. The others need nothing. */
+/** The modules below test/ that it imports. Other modules need no program. */
 function importsOf(path: string): string[] {
   return [...readFileSync(path, 'utf8').matchAll(IMPORT)]
     .map(([, specifier = '']) => resolve(dirname(path), specifier))

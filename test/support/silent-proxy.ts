@@ -1,5 +1,5 @@
-// A way to a server that can fall silent: connections stand and are taken, and nothing comes through, as with
-// a network that drops everything or a server that is stopped. Nothing is lost: later it all comes through.
+// A proxy before a server that can fall silent: connections stand and are accepted, and no byte passes, as
+// with a network that drops everything or a server that is stopped. No byte is lost: all pass later.
 import { once } from 'node:events';
 import { createServer, connect as dial, type Socket } from 'node:net';
 
@@ -8,7 +8,7 @@ export interface SilentProxy {
   readonly url: string;
   silence(): void;
   speak(): void;
-  /** Resolves with the next connection that it takes. */
+  /** Resolves with the next connection that the proxy accepts. */
   taken(): Promise<void>;
 }
 

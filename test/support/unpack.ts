@@ -1,6 +1,7 @@
-// Debian packages for a user who may not install any: apt fetches a package and those dependencies that the system lacks,
-// with lists of its own, and dpkg unpacks them into a cache. A script there runs the program with its libraries.
-// Several processes may do it at once: each works in a folder of its own, and the first to finish gives it its name.
+// Debian packages for a user who may not install any: apt fetches a package and the dependencies that the
+// system lacks, with lists of its own, and dpkg unpacks them into a cache. A script there runs the program
+// with its libraries. Several processes may do this at once: each works in a folder of its own, and the first
+// to finish gives it its name.
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -8,13 +9,15 @@ import { join } from 'node:path';
 import { isExecutable, succeeds } from './command.ts';
 import type { Requirement } from './requirements.ts';
 
-/** The script that runs the program of `name`, an unpacked package; undefined where it is not unpacked. */
+/**
+ * The script that runs the program of the unpacked package `name`. Undefined if the package is not unpacked.
+ */
 export async function unpackedDebian(name: string): Promise<string | undefined> {
   const script = scriptIn(join(await cacheFolder(), name), name);
   return (await isExecutable(script)) ? script : undefined;
 }
 
-/** Returns what went wrong, where something did. `apt` is the path of apt-get. */
+/** Returns the reason if the unpacking failed. `apt` is the path of apt-get. */
 export async function unpackDebian(apt: string, wanted: Requirement['debian']): Promise<string> {
   const cache = await cacheFolder();
   let draft: string;
@@ -34,7 +37,7 @@ export async function unpackDebian(apt: string, wanted: Requirement['debian']): 
     if (program === undefined) return 'its package does not have it';
     await writeScript(root, place, wanted.package, join(place, program));
     await rename(root, place).catch(async (error: unknown) => {
-      // Another process was the first.
+      // Another process has finished first.
       if ((await unpackedDebian(wanted.package)) === undefined) throw error;
     });
     return 'it was unpacked, and does not run';
@@ -43,7 +46,7 @@ export async function unpackDebian(apt: string, wanted: Requirement['debian']): 
   }
 }
 
-/** Into `draft/archives`. */
+/** Fetches packages into `draft/archives`. */
 async function fetch(apt: string, name: string, draft: string): Promise<string | undefined> {
   for (const folder of ['lists/partial', 'archives/partial', 'root']) {
     await mkdir(join(draft, folder), { recursive: true });
@@ -52,13 +55,13 @@ async function fetch(apt: string, name: string, draft: string): Promise<string |
     'Dir::State::Lists': join(draft, 'lists'),
     'Dir::Cache': draft,
     'Dir::Cache::archives': join(draft, 'archives'),
-    // Only the system's own state is locked, and only read here.
+    // Only the system's own state is locked, and this call only reads it.
     'Debug::NoLocking': 'true',
     'APT::Sandbox::User': '',
   };
   const options = Object.entries(own).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
   if (!(await succeeds([apt, '-qq', ...options, 'update']))) return 'apt-get update failed, without root';
-  // Also a package that is installed, whose program is not found.
+  // Fetches also an installed package whose program was not found.
   const install = ['install', '--download-only', '--reinstall', '--no-install-recommends', '-y', name];
   return (await succeeds([apt, '-qq', ...options, ...install]))
     ? undefined
@@ -67,14 +70,14 @@ async function fetch(apt: string, name: string, draft: string): Promise<string |
 
 async function unpack(archives: string, root: string): Promise<string | undefined> {
   for (const file of await readdir(archives)) {
-    // A program runs with the C library that its loader belongs to: the system's.
+    // A program runs with the C library to which its loader belongs, which is the system's.
     if (!file.endsWith('.deb') || file.startsWith('libc6_')) continue;
     if (!(await succeeds(['dpkg', '-x', join(archives, file), root]))) return `dpkg cannot unpack ${file}`;
   }
   return undefined;
 }
 
-/** `place`: the path that `root` will have. */
+/** `place`: the path that `root` will have at the end. */
 async function writeScript(root: string, place: string, name: string, program: string): Promise<void> {
   const libraries = (await libraryFolders(root)).map((folder) => join(place, folder));
   const lines = [
@@ -103,7 +106,7 @@ async function libraryFolders(root: string): Promise<string[]> {
   return [...new Set(folders)].sort();
 }
 
-/** The system's fonts, where it has any, and those that came with the package. */
+/** The system's fonts, if it has any, and those of the package. */
 function fontsOf(place: string): string {
   const escaped = place.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   return `<?xml version="1.0"?>
@@ -115,7 +118,10 @@ function fontsOf(place: string): string {
 `;
 }
 
-/** Has the unpacked packages, each below its name: of one distribution, in one version of it, for one architecture. */
+/**
+ * The folder of the unpacked packages, each below its name, for one version of one distribution and one
+ * architecture.
+ */
 async function cacheFolder(): Promise<string> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const value = (key: string): string | undefined =>

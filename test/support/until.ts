@@ -1,8 +1,8 @@
-// Waits until a condition holds, for tests of what tells nobody when it has happened. Looks are a few milliseconds apart:
-// a wait without pauses takes the processor, and PostgreSQL's, from all that run beside it.
+// Waits until a condition holds, for tests of events that are not reported. The condition is checked every
+// few milliseconds: a wait without pauses would take the processor from everything else, and from PostgreSQL.
 const LOOK_MS = 5;
 
-/** Has no limit of its own: the time-out of the test ends what never comes true. */
+/** Has no limit of its own: the time-out of the test ends a wait whose condition never holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((look) => setTimeout(look, LOOK_MS));
 }
@@ -11,8 +11,9 @@ const LOOKS = 6_000;
 const SLOW_LOOK_MS = 10;
 
 /**
- * Looks until the answer is neither undefined nor false, and returns it. The number of looks is limited, not the time:
- * a machine that stands still for minutes makes none meanwhile. `what` is for the message of the failure.
+ * Checks until the answer is neither undefined nor false, and returns it. The number of checks is limited,
+ * not the time: a machine that stands still for minutes makes none meanwhile. `what` is for the message of
+ * the failure.
  */
 export async function untilSeen<T>(
   what: string | (() => string),

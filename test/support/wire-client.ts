@@ -1,20 +1,23 @@
-// A client for tests of the wire contract: sends what it is told, keeps what comes, and waits for
-// what a test expects. No retries, no cleverness.
+// A client for tests of the wire contract: sends the messages of a test, keeps the received ones, and waits
+// for those that the test expects. It retries nothing and infers nothing.
 import type { TestContext } from 'node:test';
 import { WebSocket } from 'ws';
 import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
 
 export type Message = Record<string, unknown> & { type: string };
 
-/** Seconds in which nothing comes. They are counted one by one: a machine that stands still counts none meanwhile. */
+/**
+ * Seconds without a message. They are counted one by one, so a machine that stands still counts none
+ * meanwhile.
+ */
 const PATIENCE_S = 60;
 
 export class WireClient {
   readonly socket: WebSocket;
   readonly codec: Codec;
-  /** The id it said hello with; undefined where it has said none by `connect`. */
+  /** The id in its hello. Undefined if `connect` sent no hello. */
   readonly id: string | undefined;
-  /** Everything that came and was not taken, in order. */
+  /** Every received message that was not taken, in order. */
   readonly received: Message[] = [];
   closed: { code: number; reason: string } | undefined;
   #wake: () => void = () => undefined;
@@ -34,7 +37,7 @@ export class WireClient {
     socket.on('error', () => undefined);
   }
 
-  /** Connects; with `client` also says hello and takes the welcome. */
+  /** Connects. With `client` it also says hello and takes the welcome. */
   static async connect(
     t: Pick<TestContext, 'after'>,
     url: string,
@@ -59,13 +62,13 @@ export class WireClient {
     this.socket.send(this.codec.encode(message as Parameters<Codec['encode']>[0]));
   }
 
-  /** Opens a document and takes its `opened`. */
+  /** Opens a document and takes the `opened`. */
   async open(doc: string, kind?: string, more: object = {}): Promise<Message> {
     this.send({ type: 'open', doc, ...(kind === undefined ? {} : { kind }), ...more });
     return this.next('opened', (m) => m.doc === doc);
   }
 
-  /** Submits, and takes the answer: its commit, ack, reject or error. */
+  /** Submits, and takes the answer: a commit, ack, reject or error. */
   async submit(doc: string, seq: number, op: unknown, base?: number): Promise<Message> {
     this.send({ type: 'submit', doc, seq, ...(base === undefined ? {} : { base }), op });
     return this.answer(doc, seq);
@@ -88,7 +91,7 @@ export class WireClient {
     return this.take((m) => m.type === type && is(m), type);
   }
 
-  /** Takes the first message that fits, waiting for it. */
+  /** Takes the first message that fits, and waits for it if necessary. */
   async take(is: (message: Message) => boolean, what: string): Promise<Message> {
     for (let seconds = 0; ; ) {
       const at = this.received.findIndex(is);
@@ -111,7 +114,7 @@ export class WireClient {
     return this.closed;
   }
 
-  /** Resolves when the server has handled all that was sent before. */
+  /** Resolves when the server has handled all earlier messages. */
   async settled(): Promise<void> {
     const id = `settled-${Math.random()}`;
     this.send({ type: 'ping', id });
@@ -122,7 +125,7 @@ export class WireClient {
     this.socket.close();
   }
 
-  /** Whether something has changed before a second has passed. */
+  /** True if something has changed within a second. */
   #change(): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), 1_000);

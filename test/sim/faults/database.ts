@@ -4,7 +4,7 @@ import type { FaultKind } from './fault-kind.ts';
 
 export const DATABASE: readonly FaultKind[] = [
   {
-    // Two-way, or one-way: what is sent is done, and nobody hears of it.
+    // Both ways are cut, or only the way back: then statements take effect and their answers are lost.
     name: 'database out of reach',
     weight: 2,
     strike: (faults, random) => {
@@ -68,7 +68,9 @@ export const DATABASE: readonly FaultKind[] = [
   },
 ];
 
-/** A failover to a standby that lacks the last commits of one document. What was acknowledged may be gone then. */
+/**
+ * A failover to a standby that lacks the last commits of one document. Acknowledged edits may be lost then.
+ */
 export const LOSSY: FaultKind = {
   name: 'lossy failover',
   weight: 8,

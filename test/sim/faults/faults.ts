@@ -1,5 +1,5 @@
-// What goes wrong in a run, and when: drawn from the seed alone, before the run begins. Every fault ends by
-// itself; when the time of faults is over all that is still broken is mended.
+// The faults of a run and their times: drawn from the seed alone, before the run begins. Every fault ends by
+// itself. When the time of faults is over, every fault that is left is ended.
 import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
 import type { Random } from '../../../loadtest/clients/random-edits.ts';
 import type { SimClient } from '../sim-client.ts';
@@ -15,20 +15,23 @@ export interface FaultsOptions {
   readonly world: World;
   readonly nodes: readonly SimNode[];
   readonly clients: readonly SimClient[];
-  /** The time of faults, ms. */
+  /** Begin and end of the time of faults, ms. */
   readonly fromMs: number;
   readonly toMs: number;
-  /** Between two faults, on average, ms. */
+  /** Time between two faults, on average, ms. */
   readonly everyMs: number;
   /** The database may come back without its last commits. */
   readonly lossy: boolean;
 }
 
-/** Of a node: while a batch of it runs, some time around that, or when it has committed and nobody knows yet. */
+/**
+ * A moment of a node: while one of its batches runs, around that time, or when the batch has committed and no
+ * answer has come.
+ */
 export type Moment = 'at once' | 'in its next write' | 'around its next write' | 'behind its next write';
 
 const KINDS: readonly FaultKind[] = [...PROCESSES, ...NETWORK, ...DATABASE, ...REDIS];
-/** For a moment that does not come. */
+/** An armed fault is given up if its moment does not come within this time. */
 const ARMED_MS = 3000;
 const LOOK_MS = 50;
 const OPERATOR_MS = 500;
@@ -38,7 +41,7 @@ export class Faults {
   readonly #random: Random;
   #over = false;
   readonly #mending = new Set<() => void>();
-  /** Those of which commits were lost. */
+  /** The documents of which commits were lost. */
   readonly lossyDocuments = new Set<string>();
 
   constructor(options: FaultsOptions) {
@@ -76,7 +79,10 @@ export class Faults {
     world.trace.line(() => `*** ${kind.name}: ${told}`);
   }
 
-  /** Strikes at that moment; not at all where it does not come soon. `slot`: whose write it is. Tells when. */
+  /**
+   * Strikes at that moment, or not at all if the moment does not come soon. `slot` is the worker that writes.
+   * Returns the moment.
+   */
   at(node: SimNode, moment: Moment, strike: (slot: number | undefined) => unknown): Moment {
     const { log, scheduler, delays } = this.world;
     if (moment === 'at once') strike(undefined);
@@ -94,7 +100,7 @@ export class Faults {
     return moment;
   }
 
-  /** Each begins when the one before is over, until the time of faults is. */
+  /** Draws faults one after the other until the time of faults is over. */
   oneByOne(
     nodes: readonly SimNode[],
     {
@@ -132,7 +138,7 @@ export class Faults {
     return one;
   }
 
-  /** Two that are not the same; undefined: there are not so many. */
+  /** Two different nodes. Undefined if there are fewer. */
   pair(): readonly [SimNode, SimNode] | undefined {
     const a = this.pick(this.nodes);
     const others = this.nodes.filter((node) => node !== a);
@@ -146,13 +152,13 @@ export class Faults {
       .map(([, one]) => one);
   }
 
-  /** Mostly short, now and then long. */
+  /** A duration that is mostly short and sometimes long. */
   duration(least: number, most: number): number {
     const share = this.#random();
     return least + (most - least) * share * share;
   }
 
-  /** Undoes it after a while, or when the time of faults is over. */
+  /** Undoes a fault after `afterMs`, or when the time of faults is over. */
   readonly mend = (afterMs: number, undo: () => void): void => {
     if (this.#over) {
       undo();
@@ -181,7 +187,8 @@ export class Faults {
       node.start();
       world.redis.setAway(undefined, node.name);
     }
-    // The operator releases what is out of service, and looks again: the last of the deaths may still be told.
+    // The operator releases the documents that are out of service, and looks again later: the report of the
+    // last death may still be under way.
     world.scheduler.every(OPERATOR_MS, () => {
       for (const doc of new Set(nodes.flatMap((node) => node.quarantined()))) {
         world.count('releases');

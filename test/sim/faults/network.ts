@@ -1,4 +1,5 @@
-// Faults between nodes. A cut direction holds back what is sent, as TCP does; a refusing one resets.
+// Faults between nodes. A cut direction holds back all frames, as TCP does. A refusing one resets
+// connections.
 import { between } from '../world.ts';
 import type { FaultKind } from './fault-kind.ts';
 import type { Faults } from './faults.ts';
@@ -18,7 +19,7 @@ export const NETWORK: readonly FaultKind[] = [
     },
   },
   {
-    // From peers and Redis alone: it still writes while the others declare it dead.
+    // The node is cut off from peers and Redis only, so it still writes while the others declare it dead.
     name: 'isolation',
     weight: 2,
     strike: (faults, random) => {
@@ -39,7 +40,7 @@ export const NETWORK: readonly FaultKind[] = [
     },
   },
   {
-    // Each side has its witnesses: both may fence the other.
+    // Each side has witnesses, so both may fence the other.
     name: 'split',
     weight: 1,
     strike: (faults) => {
@@ -52,7 +53,7 @@ export const NETWORK: readonly FaultKind[] = [
     },
   },
   {
-    // As a firewall that rejects: each takes the other for dead at once, and both are wrong.
+    // A firewall rejects connections: each node takes the other for dead at once, and both are wrong.
     name: 'refused both ways',
     weight: 1.5,
     strike: (faults) => {
@@ -93,7 +94,7 @@ export const NETWORK: readonly FaultKind[] = [
   },
 ];
 
-/** From each of the ones to each of the others. */
+/** Cuts the way from each node of `from` to each node of `to`. */
 export function cut(
   faults: Faults,
   ones: readonly string[],

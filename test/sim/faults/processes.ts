@@ -1,4 +1,4 @@
-// Faults of nodes and their threads: they die, stop, stall, leave, come, and have clocks of their own.
+// Faults of nodes and their threads: they die, stop, stall, leave, join, and have clocks of their own.
 import { between } from '../world.ts';
 import type { FaultKind } from './fault-kind.ts';
 import type { Faults, Moment } from './faults.ts';
@@ -20,7 +20,7 @@ export const PROCESSES: readonly FaultKind[] = [
     },
   },
   {
-    // A machine that is gone does not refuse: it is silent.
+    // A machine that has failed does not refuse connections: it is silent.
     name: 'lost machine',
     weight: 1,
     strike: (faults) => {
@@ -55,7 +55,8 @@ export const PROCESSES: readonly FaultKind[] = [
     },
   },
   {
-    // For as long as the others need to take over, and mostly no longer than it may still answer for itself.
+    // The pause lasts as long as the others need for a takeover, and mostly no longer than the node may still
+    // answer for itself.
     name: 'pause in mid-batch',
     weight: 5,
     strike: (faults, random) =>
@@ -92,7 +93,7 @@ export const PROCESSES: readonly FaultKind[] = [
     },
   },
   {
-    // Whichever worker works at it dies.
+    // Every worker that handles the document dies.
     name: 'poison document',
     weight: 1,
     strike: (faults) => {
@@ -112,7 +113,7 @@ export const PROCESSES: readonly FaultKind[] = [
       if (!node.isMember) return undefined;
       const downMs = random() < 0.2 ? between(random, [3000, 9000]) : between(random, [50, 1500]);
       const slowMs = random() < 0.7 ? between(random, [5, 60]) : 0;
-      // What it writes while it hands over takes its time.
+      // Its writes during the hand-over take this long.
       if (slowMs > 0) {
         node.setSlow([1, slowMs]);
         faults.mend(RESTART_MS, () => node.setSlow(undefined));
@@ -158,7 +159,7 @@ export const PROCESSES: readonly FaultKind[] = [
     },
   },
   {
-    // What has committed is sent again by who never heard of it.
+    // Clients that did not hear of their commits send the patches again.
     name: 'sockets lost behind a write',
     weight: 1,
     strike: (faults) => {
