@@ -1,23 +1,13 @@
 // The secrets of a configuration, which it removes from texts. This is the last protection before output is
 // written: print.ts, problems.ts and redact.ts mask keys and URLs where they are shown, but an error of a
-// driver or of a defect may still carry a secret.
+// driver or of a defect may still carry a secret. This module does not load the schema, which a help does not need;
+// walk.ts finds the secrets of a configuration.
 import { redact } from './redact.ts';
-import type { Config } from './schema.ts';
 import { parseServiceUrl } from './service-url.ts';
-import { ALL_KEYS, valueAt } from './walk.ts';
 
 /** Learns secrets and removes them from texts. */
 export class Secrets {
   readonly #forms = new Set<string>();
-
-  learn(config: Config): void {
-    for (const { path, secret, url } of ALL_KEYS) {
-      const value = valueAt(config, path);
-      if (typeof value !== 'string') continue;
-      if (secret) this.add(value);
-      if (url) this.addUrl(value);
-    }
-  }
 
   /** Learns the password of a URL, such as that of the embedded PostgreSQL. */
   addUrl(url: string): void {

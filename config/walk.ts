@@ -1,6 +1,7 @@
 // The schema as a flat list of keys, for modules that show keys or look them up by name.
 import { type Key, keysIn } from './key.ts';
 import { type Config, schema } from './schema.ts';
+import type { Secrets } from './secrets.ts';
 
 export type { Key } from './key.ts';
 
@@ -21,4 +22,14 @@ export function valueAt(config: Config, path: string): unknown {
   for (const name of path.split('.'))
     at = typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined;
   return at;
+}
+
+/** Tells `secrets` every secret of the configuration. */
+export function learnSecrets(config: Config, secrets: Secrets): void {
+  for (const { path, secret, url } of ALL_KEYS) {
+    const value = valueAt(config, path);
+    if (typeof value !== 'string') continue;
+    if (secret) secrets.add(value);
+    if (url) secrets.addUrl(value);
+  }
 }

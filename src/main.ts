@@ -8,6 +8,12 @@ import { run } from './cli/cli.ts';
 
 // If standard error is gone, the exit code still tells of a failure.
 process.stderr.on('error', () => undefined);
+// A reader such as `head` may stop early. Every other error means that a result is lost.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`troupe: the output could not be written: ${error.code ?? error.message}\n`);
+  process.exitCode = EXIT.failure;
+});
 
 const LAST_WORDS_MS = 500;
 

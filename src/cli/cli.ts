@@ -1,24 +1,15 @@
 // The `troupe` command: chooses the command to run, the destination of its output, and its exit code.
 // Expected failures end here as text without a stack; all other errors are thrown on.
 
-import { checkCertificates } from '../../config/certificates.ts';
+// Modules that only some commands need are loaded by those commands, so that a help is there at once.
+
+import { explainMisuse } from '../../config/command-line/command-line.ts';
+import { completionScript, type Values } from '../../config/command-line/completion.ts';
 import type { Environment } from '../../config/environment.ts';
 import { ConfigError, EXIT, type ExitCode, type StartError } from '../../config/fatal.ts';
-import { type LoadedConfig, loadWithSources } from '../../config/load.ts';
-import { printConfig } from '../../config/print.ts';
+import type { LoadedConfig } from '../../config/load.ts';
 import { Secrets } from '../../config/secrets.ts';
-import { type Command, HELP, parseCommand } from './args.ts';
-import { backup, restore } from './backup.ts';
-import { drain } from './cluster/drain.ts';
-import { localClusterFile } from './cluster/local.ts';
-import { move, pin, unpin } from './cluster/pin.ts';
-import { release } from './cluster/release.ts';
-import { showPins, status } from './cluster/status.ts';
-import { explain } from './failure.ts';
-import { migrate } from './migrate.ts';
-import { renewHistory } from './renew-history.ts';
-import { serve } from './serve.ts';
-import { version } from './version.ts';
+import { type ConfiguredCommand, commandTree, parseCommand, type Sources } from './commands.ts';
 
 /** The parts of the process that a command uses. */
 export interface Io {
@@ -37,13 +28,19 @@ export async function run(
   secrets = new Secrets(),
 ): Promise<ExitCode> {
   const command = parseCommand(argv);
-  if (command.name === 'usage') {
-    io.stderr.write(`troupe: ${command.message} (see troupe --help)\n`);
-    return EXIT.usage;
+  if (command.name === 'usage') return explainMisuse(command, 'troupe', (text) => io.stderr.write(text));
+  if (command.name === 'print') {
+    io.stdout.write(command.text);
+    return EXIT.ok;
+  }
+  if (command.name === 'completion') {
+    io.stdout.write(completionScript(command.shell, commandTree(), await completionValues()));
+    return EXIT.ok;
   }
   try {
     return await runCommand(command, io, secrets);
   } catch (error) {
+    const { explain } = await import('./failure.ts');
     const expected = explain(error);
     if (expected === undefined) throw error;
     io.stderr.write(`${secrets.hide(report(expected))}\n`);
@@ -51,46 +48,64 @@ export async function run(
   }
 }
 
-async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<ExitCode> {
-  if (command.name === 'help' || command.name === 'version') {
-    io.stdout.write(command.name === 'help' ? HELP : `${version()}\n`);
-    return EXIT.ok;
-  }
-  const { config, sourceOf } = loadForCommand(command, io);
-  secrets.learn(config);
+type Configured = ConfiguredCommand & { readonly sources: Sources };
+
+async function runCommand(command: Configured, io: Io, secrets: Secrets): Promise<ExitCode> {
+  const { config, sourceOf } = await loadForCommand(command, io);
+  const { learnSecrets } = await import('../../config/walk.ts');
+  learnSecrets(config, secrets);
   switch (command.name) {
-    case 'config check':
+    case 'config check': {
+      const { checkCertificates } = await import('../../config/certificates.ts');
       checkCertificates(config);
       io.stdout.write('The configuration is valid.\n');
       return EXIT.ok;
-    case 'config print':
+    }
+    case 'config print': {
+      const { printConfig } = await import('../../config/print.ts');
       io.stdout.write(printConfig(config, sourceOf));
       return EXIT.ok;
-    case 'migrate':
+    }
+    case 'migrate': {
+      const { migrate } = await import('./migrate.ts');
       return await migrate(config, io);
-    case 'serve':
+    }
+    case 'serve': {
+      const { checkCertificates } = await import('../../config/certificates.ts');
       checkCertificates(config);
+      const { serve } = await import('./serve.ts');
       return await serve(config, { secrets });
+    }
     case 'cluster status':
-      return await status(config, command, io);
-    case 'cluster pins':
-      return await showPins(config, command, io);
-    case 'cluster drain':
+    case 'cluster pins': {
+      const { showPins, status } = await import('./cluster/status.ts');
+      return await (command.name === 'cluster status' ? status : showPins)(config, command, io);
+    }
+    case 'cluster drain': {
+      const { drain } = await import('./cluster/drain.ts');
       return await drain(config, command, io);
+    }
     case 'cluster move':
-      return await move(config, command, io);
     case 'cluster pin':
-      return await pin(config, command, io);
-    case 'cluster unpin':
+    case 'cluster unpin': {
+      const { move, pin, unpin } = await import('./cluster/pin.ts');
+      if (command.name === 'cluster move') return await move(config, command, io);
+      if (command.name === 'cluster pin') return await pin(config, command, io);
       return await unpin(config, command.matches, io);
-    case 'cluster release':
+    }
+    case 'cluster release': {
+      const { release } = await import('./cluster/release.ts');
       return await release(config, command, io);
-    case 'storage renew-history':
+    }
+    case 'storage renew-history': {
+      const { renewHistory } = await import('./renew-history.ts');
       return await renewHistory(config, command, io);
+    }
     case 'storage backup':
-      return await backup(config, command.file, io);
-    case 'storage restore':
-      return await restore(config, command.file, io);
+    case 'storage restore': {
+      const { backup, restore } = await import('./backup.ts');
+      return await (command.name === 'storage backup' ? backup : restore)(config, command.file, io);
+    }
   }
 }
 
@@ -98,14 +113,25 @@ async function runCommand(command: Command, io: Io, secrets: Secrets): Promise<E
  * Commands of a cluster use the cluster that `npm run cluster` runs in this directory, unless a database is
  * configured.
  */
-function loadForCommand(command: Exclude<Command, { name: 'help' | 'version' }>, io: Io): LoadedConfig {
+async function loadForCommand(command: Configured, io: Io): Promise<LoadedConfig> {
+  const { loadWithSources } = await import('../../config/load.ts');
   const sources = { ...command.sources, env: io.env };
   const loaded = loadWithSources(sources);
   if (!command.name.startsWith('cluster ') || loaded.sourceOf('storage.url') !== undefined) return loaded;
+  const { localClusterFile } = await import('./cluster/local.ts');
   const file = localClusterFile();
   if (file === undefined) return loaded;
   io.stderr.write(`Using the cluster of npm run cluster (${file})\n`);
   return loadWithSources({ ...sources, files: [file, ...sources.files] });
+}
+
+/** The keys of the configuration for `--set`, and the commands for `help`. */
+async function completionValues(): Promise<Values> {
+  const { ALL_KEYS } = await import('../../config/walk.ts');
+  return {
+    'KEY=VALUE': ALL_KEYS.map(({ path }) => `${path}=`),
+    COMMAND: commandTree().commands.map((command) => command.name()),
+  };
 }
 
 function report(error: StartError): string {

@@ -1,7 +1,7 @@
 // `troupe serve` for chaos runs. Its workers die of certain patches (faulty-worker.ts), or lack the guarantee
 // that TROUPE_TEST_WITHOUT names (careless-worker.ts). On SIGUSR2 a turn of its main thread takes long.
 import { loadConfig } from '../../config/load.ts';
-import { parseCommand } from '../../src/cli/args.ts';
+import { parseCommand } from '../../src/cli/commands.ts';
 import { serve } from '../../src/cli/serve.ts';
 import { startNode } from '../../src/node.ts';
 

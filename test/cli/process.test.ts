@@ -97,6 +97,19 @@ test('if standard error cannot be written, the exit code is the same', LIMIT, as
   assert.equal(code, 78);
 });
 
+test(
+  'a reader that stops early is no failure, and a result that cannot be written is one',
+  LIMIT,
+  async (t) => {
+    const shell = (script: string) =>
+      start(t, ['-c', `set -o pipefail; ${script}`, process.execPath, MAIN], 'bash').ended;
+    const early = await shell('"$0" "$1" config print | (read -r line; exec <&-; cat >/dev/null 2>&1; true)');
+    assert.deepEqual([early.code, early.stderr], [0, '']);
+    const full = await shell('"$0" "$1" help >/dev/full');
+    assert.deepEqual([full.code, full.stderr], [1, 'troupe: the output could not be written: ENOSPC\n']);
+  },
+);
+
 test('a busy port for other nodes is told by its own key', LIMIT, async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   t.after(() => server.close());

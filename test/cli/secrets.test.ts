@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Secrets } from '../../config/secrets.ts';
-import { COMMANDS } from '../../src/cli/args.ts';
 import { run } from '../../src/cli/cli.ts';
+import { commandNames } from '../../src/cli/commands.ts';
 import { ordinaryDatabase, testPostgresUrl } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { MAIN, serve, start, troupe } from './spawn.ts';
@@ -27,8 +27,13 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'storage restore': [MAIN],
 };
 
-/** The first arguments of each command. */
-const commandLines = COMMANDS.map((name) => [...name.split(' '), ...(ARGUMENTS[name] ?? [])]);
+/** The commands that read no configuration. */
+const UNCONFIGURED = ['completion', 'version', 'help'];
+
+/** The first arguments of each other command. */
+const commandLines = commandNames()
+  .filter((name) => !UNCONFIGURED.includes(name))
+  .map((name) => [...name.split(' '), ...(ARGUMENTS[name] ?? [])]);
 
 /** A configuration with a database that does not exist, and every secret in its place. */
 const COMPLETE = [

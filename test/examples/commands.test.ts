@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../config/load.ts';
-import { COMMANDS, parseCommand } from '../../src/cli/args.ts';
+import { commandNames, parseCommand } from '../../src/cli/commands.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
 import { PYTHON_WEBSOCKETS } from '../support/requirements.ts';
 import { commandsOf, DOCUMENTS, type DocumentedCommand } from './commands.ts';
@@ -121,7 +121,7 @@ function checkTroupe(said: string, words: readonly string[]): void {
   const named = words.join(' ').replace(/ ?…$/, ' ');
   if (
     named === '' ||
-    COMMANDS.some((command) => command === named || (/ $/.test(named) && command.startsWith(named)))
+    commandNames().some((command) => command === named || (/ $/.test(named) && command.startsWith(named)))
   )
     return;
   let line = words.join('\n');

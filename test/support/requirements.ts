@@ -67,6 +67,20 @@ export const PYTHON_WEBSOCKETS: Requirement = {
   macos: 'python3 -m pip install websockets',
 };
 
+export const ZSH: Requirement = {
+  name: 'zsh',
+  programs: ['zsh'],
+  debian: { package: 'zsh', unpacked: ['bin/zsh', 'usr/bin/zsh'] },
+  macos: 'brew install zsh',
+};
+
+export const FISH: Requirement = {
+  name: 'fish',
+  programs: ['fish'],
+  debian: { package: 'fish', unpacked: ['usr/bin/fish'] },
+  macos: 'brew install fish',
+};
+
 /** The requirement of each module next to this one. Test files that import the module need it. */
 const NEEDED_BY = new Map([
   ['redis.js', REDIS],
@@ -74,6 +88,8 @@ const NEEDED_BY = new Map([
   ['chromium.js', CHROMIUM],
   ['certificates.js', OPENSSL],
   ['python.js', PYTHON_WEBSOCKETS],
+  ['zsh.js', ZSH],
+  ['fish.js', FISH],
 ]);
 
 /** The programs that the compiled test `file` needs. */

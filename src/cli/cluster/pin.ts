@@ -56,10 +56,9 @@ export function unpin(config: Config, matches: readonly string[], io: Output): P
 export interface MoveOptions {
   readonly shard: number;
   readonly node: string;
-  readonly timeoutMs: number | undefined;
+  readonly timeoutMs: number;
 }
 
-const MOVE_TIMEOUT_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 
 export function move(config: Config, { shard, node, timeoutMs }: MoveOptions, io: Output): Promise<ExitCode> {
@@ -68,15 +67,14 @@ export function move(config: Config, { shard, node, timeoutMs }: MoveOptions, io
     demandShard(match);
     demandLive(node, await readNodes(store));
     await set(store, { match, node, slot: null });
-    const patienceMs = timeoutMs ?? MOVE_TIMEOUT_MS;
-    const until = systemClock.now() + patienceMs;
+    const until = systemClock.now() + timeoutMs;
     for (;;) {
       const at = nodeOf(await readNodes(store), (await readShards(store)).owners[shard]);
       if (at === node) break;
       if (systemClock.now() >= until) {
         const where = at === undefined ? 'it has no owner' : `it is on ${at}`;
         throw new StartError(
-          `shard ${shard} is not on ${node} after ${showDuration(patienceMs)}: ${where}. Its pin stays`,
+          `shard ${shard} is not on ${node} after ${showDuration(timeoutMs)}: ${where}. Its pin stays`,
         );
       }
       await pause(systemClock, LOOK_EVERY_MS);

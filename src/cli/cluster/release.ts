@@ -11,10 +11,9 @@ import { readNodes } from './nodes.ts';
 
 export interface ReleaseOptions {
   readonly doc: string;
-  readonly timeoutMs: number | undefined;
+  readonly timeoutMs: number;
 }
 
-const TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 /** The question is repeated after so many looks, because it or its answer may be lost. */
 const LOOKS_PER_QUESTION = 10;
@@ -32,8 +31,7 @@ export function release(config: Config, { doc, timeoutMs }: ReleaseOptions, io: 
       onGap: () => undefined,
     });
     try {
-      const patienceMs = timeoutMs ?? TIMEOUT_MS;
-      const until = systemClock.now() + patienceMs;
+      const until = systemClock.now() + timeoutMs;
       for (let look = 0; ; look++) {
         const nodes = await readNodes(store);
         if (nodes.length === 0) throw new StartError('no node runs');
@@ -41,7 +39,7 @@ export function release(config: Config, { doc, timeoutMs }: ReleaseOptions, io: 
         if (silent.length === 0) break;
         if (systemClock.now() >= until)
           throw new StartError(
-            `no answer within ${showDuration(patienceMs)} from ${silent.join(', ')}; the other nodes have released ${doc}`,
+            `no answer within ${showDuration(timeoutMs)} from ${silent.join(', ')}; the other nodes have released ${doc}`,
           );
         if (look % LOOKS_PER_QUESTION === 0)
           await store.notify(encodeOperatorEvent({ type: 'release', doc }));

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '../../actors/shard.ts';
-import { COMMANDS, HELP, parseCommand } from '../../src/cli/args.ts';
+import { commandsOf, fullName } from '../../config/command-line/command-line.ts';
 import { run } from '../../src/cli/cli.ts';
+import { commandNames, commandTree, parseCommand } from '../../src/cli/commands.ts';
 import { version } from '../../src/cli/version.ts';
 
 async function runCaptured(argv: readonly string[], env: { TROUPE_CONFIG?: string } = {}) {
@@ -17,6 +18,13 @@ async function runCaptured(argv: readonly string[], env: { TROUPE_CONFIG?: strin
   return { code, stdout: out.join(''), stderr: err.join('') };
 }
 
+/** The standard output of a command that does nothing but print. */
+async function printed(argv: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCaptured(argv);
+  assert.deepEqual([code, stderr], [0, ''], argv.join(' '));
+  return stdout;
+}
+
 test('a command with its sources, in the order given', () => {
   assert.deepEqual(parseCommand(['serve', '-c', 'a', '--set', 'x=1', '--config=b', '--set', 'y=2']), {
     name: 'serve',
@@ -24,7 +32,11 @@ test('a command with its sources, in the order given', () => {
   });
   assert.equal(parseCommand(['config', 'print']).name, 'config print');
   assert.equal(parseCommand(['config', 'check', '--set', 'a=b=c']).name, 'config check');
-  assert.equal(parseCommand(['serve', '--help']).name, 'help');
+  assert.deepEqual(parseCommand(['--set', 'x=1', '-c', 'a', 'serve', '--set', 'y=2']), {
+    name: 'serve',
+    sources: { files: ['a'], set: ['x=1', 'y=2'] },
+  });
+  assert.equal(parseCommand(['serve', '--help']).name, 'print');
 });
 
 test('commands of a cluster, with what they are told', () => {
@@ -36,8 +48,8 @@ test('commands of a cluster, with what they are told', () => {
     ['cluster status --json', { name: 'cluster status', json: true }],
     ['cluster pins', { name: 'cluster pins', json: false }],
     ['cluster drain node-1 --timeout 90s', { name: 'cluster drain', node: 'node-1', timeoutMs: 90_000 }],
-    ['cluster move 17 b', { name: 'cluster move', shard: 17, node: 'b', timeoutMs: undefined }],
-    ['cluster move shard:17 b', { name: 'cluster move', shard: 17, node: 'b', timeoutMs: undefined }],
+    ['cluster move 17 b', { name: 'cluster move', shard: 17, node: 'b', timeoutMs: 30_000 }],
+    ['cluster move shard:17 b', { name: 'cluster move', shard: 17, node: 'b', timeoutMs: 30_000 }],
     [
       'cluster move acme/plan b --timeout 500',
       { name: 'cluster move', shard: shardOf('acme/plan'), node: 'b', timeoutMs: 500 },
@@ -51,6 +63,7 @@ test('commands of a cluster, with what they are told', () => {
       'cluster pin shard:9 b',
       { name: 'cluster pin', match: 'shard:9', node: 'b', slot: undefined, force: false },
     ],
+    ['cluster release acme/plan', { name: 'cluster release', doc: 'acme/plan', timeoutMs: 10_000 }],
     [
       'cluster release acme/plan --timeout 5s',
       { name: 'cluster release', doc: 'acme/plan', timeoutMs: 5_000 },
@@ -76,6 +89,12 @@ test('a command line that makes no sense is told in one line, with exit code 2',
     ['config', 'check', 'x'],
     ['serve', '--prot', '1'],
     ['serve', '--set'],
+    ['serve', '--set', 'listen.port'],
+    ['help', 'surve'],
+    ['surve', '--help'],
+    ['cluster', 'statsu', '--help'],
+    ['completion'],
+    ['completion', 'tcsh'],
     ['serve', '--json'],
     ['cluster'],
     ['cluster', 'statsu'],
@@ -95,7 +114,7 @@ test('a command line that makes no sense is told in one line, with exit code 2',
   ]) {
     const { code, stderr, stdout } = await runCaptured(argv);
     assert.equal(code, 2, argv.join(' '));
-    assert.match(stderr, /^troupe: [^\n]+\n$/, argv.join(' '));
+    assert.match(stderr, /^troupe: [^\n]+; see troupe [a-z -]*--help\n$/, argv.join(' '));
     assert.equal(stdout, '');
   }
 });
@@ -114,19 +133,57 @@ test('certificates that cannot be used end serve and config check with 78', asyn
   }
 });
 
-test('--help tells every command, --version the version', async () => {
-  assert.deepEqual(await runCaptured(['--help']), { code: 0, stdout: HELP, stderr: '' });
-  for (const command of COMMANDS) assert.ok(HELP.includes(`troupe ${command} `), command);
-  for (const argv of [['help'], ['help', 'cluster'], ['cluster', '--help'], ['storage', '-h']])
-    assert.deepEqual(await runCaptured(argv), { code: 0, stdout: HELP, stderr: '' });
-  for (const command of COMMANDS)
-    assert.deepEqual(await runCaptured([...command.split(' '), '--help']), {
-      code: 0,
-      stdout: HELP,
-      stderr: '',
-    });
-  assert.deepEqual(await runCaptured(['version']), { code: 0, stdout: `${version()}\n`, stderr: '' });
-  assert.deepEqual(await runCaptured(['-v']), { code: 0, stdout: `${version()}\n`, stderr: '' });
+test('a misuse is told with the word that was probably meant, and the help that explains it', async () => {
+  const rows: [line: string, message: string][] = [
+    ['sevre', "unknown command 'sevre' (Did you mean serve?); see troupe --help"],
+    ['cluster statsu', "unknown command 'statsu' (Did you mean status?); see troupe cluster --help"],
+    [
+      'cluster status --jsn',
+      "unknown option '--jsn' (Did you mean --json?); see troupe cluster status --help",
+    ],
+    ['cluster move 17', "missing required argument 'NODE'; see troupe cluster move --help"],
+    [
+      'cluster move acme a',
+      'SHARD: Expected a shard, from 0 to 4095, or a document, org/name; see troupe cluster move --help',
+    ],
+    ['storage', 'a command is missing: backup, restore, renew-history; see troupe storage --help'],
+  ];
+  for (const [line, message] of rows)
+    assert.equal((await runCaptured(line.split(' '))).stderr, `troupe: ${message}\n`);
+});
+
+test('help names every command, and the help of a command every option and an example that is right', async () => {
+  const help = await printed(['--help']);
+  for (const argv of [['help'], ['-h']]) assert.equal(await printed(argv), help);
+  for (const name of commandNames()) assert.match(help, new RegExp(`^  ${name}`, 'm'));
+  for (const [name, command] of commandsOf(commandTree())) {
+    const words = name.split(' ');
+    const own = await printed([...words, '--help']);
+    assert.equal(await printed(['help', ...words]), own);
+    assert.match(own, new RegExp(`^Usage: ${fullName(command)}`));
+    for (const { long } of [...command.options, ...commandTree().options])
+      assert.ok(own.includes(`${long}`), name);
+    for (const { argChoices, name: argument } of command.registeredArguments.map((each) => ({
+      argChoices: each.argChoices,
+      name: each.name(),
+    })))
+      assert.ok(own.includes(`  ${argument}  `) || argChoices !== undefined, `${name} ${argument}`);
+    const [, examples = ''] = own.split('\nExamples:\n');
+    const lines = [...examples.matchAll(/troupe ([^|>\n]*)/g)].map(([, line = '']) => line.trim());
+    assert.ok(lines.length > 0, name);
+    for (const line of lines) assert.notEqual(parseCommand(line.split(' ')).name, 'usage', line);
+  }
+});
+
+test('a group of commands has a help with its commands', async () => {
+  const help = await printed(['cluster', '--help']);
+  assert.equal(await printed(['help', 'cluster']), help);
+  assert.match(help, /^ {2}cluster drain NODE +Have a node hand its shards over/m);
+});
+
+test('the version', async () => {
+  for (const argv of [['version'], ['--version'], ['-v']])
+    assert.equal(await printed(argv), `${version()}\n`);
   assert.match(version(), /^\d+\.\d+\.\d+/);
 });
 
@@ -136,6 +193,10 @@ test('a word that is no command is not shown where it may be a secret', async ()
     ['--set', 'storage.url', url, 'serve'],
     ['--set', 'cluster.secret', 'Kraniche42', 'serve'],
     ['cluster', '--set', 'cluster.secret', 'Kraniche42'],
+    ['serve', '--pasword=Kraniche42'],
+    ['cluster', 'drain', url],
+    ['cluster', 'drain', 'a', '--timeout', 'Kraniche42'],
+    ['serve', '--set', 'Kraniche42'],
     [url],
     ['config', url],
   ]) {
@@ -143,8 +204,10 @@ test('a word that is no command is not shown where it may be a secret', async ()
     assert.equal(code, 2);
     assert.doesNotMatch(stderr, /Kraniche42/);
   }
-  assert.match((await runCaptured(['--set', 'a', 'b'])).stderr, /--set takes path=value as one word/);
-  assert.match((await runCaptured(['sevre'])).stderr, /there is no command sevre/);
+  assert.match(
+    (await runCaptured(['--set', 'a', 'b'])).stderr,
+    /--set <KEY=VALUE>': Expected path=value as one word/,
+  );
 });
 
 test('config check: 0, or 78 and every problem on a line', async () => {
