@@ -377,6 +377,11 @@ const gateway = z.strictObject({
     HOUR,
     'How long a socket may take to say hello; then it is closed with 4408.',
   ),
+  nodePrivate: choice(
+    'auto',
+    ['auto', 'off'],
+    'Whether sockets are read and written by private parts of Node and of the ws library, which takes a tenth less CPU for an edit (`docs/performance.md`). `auto`: if this Node has these parts. `off`: never.',
+  ),
 });
 
 const HOST_PORT = /^(\[[0-9A-Fa-f:.%]+\]|[^\s:[\]]+):\d{1,5}$/;

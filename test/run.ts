@@ -52,6 +52,12 @@ const PURE = ['config/', 'kinds/', 'protocol/'];
  */
 const APART = ['chaos', 'cli', 'package', 'sim'];
 
+/**
+ * Files of the gateway that run a second time with `gateway.nodePrivate: off`. With --full all of its files do. For other
+ * files, TROUPE_TEST_NODE_PRIVATE=off in the environment has the same effect.
+ */
+const TWICE = ['gateway/node-private', 'gateway/read-budget', 'gateway/slow-reader', 'gateway/socket'];
+
 const here = import.meta.dirname;
 
 const FULL = '--full';
@@ -82,7 +88,7 @@ async function main(words: readonly string[]): Promise<number> {
     const timeoutMs = full ? FULL_TIMEOUT_MS : TIMEOUT_MS;
     const code =
       patterns.length === 0
-        ? await together(ready, (modules) => runTests(modules, timeoutMs))
+        ? await together(ready, full, (modules) => runTests(modules, timeoutMs))
         : await runTests(ready, timeoutMs);
     for (const line of lacking) console.error(line);
     return lacking.length > 0 ? 1 : code;
@@ -140,6 +146,7 @@ function needsPostgres(file: string): boolean {
  */
 async function together<T>(
   files: readonly string[],
+  full: boolean,
   use: (modules: readonly string[]) => Promise<T>,
 ): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-test-'));
@@ -150,6 +157,11 @@ async function together<T>(
       const module = APART.includes(folder) ? file : join(directory, `${folder}.mjs`);
       modules.set(module, [...(modules.get(module) ?? []), file]);
     }
+    const nodePrivateOff = join(directory, 'node-private-off.mjs');
+    writeFileSync(nodePrivateOff, "process.env.TROUPE_TEST_NODE_PRIVATE = 'off';\n");
+    const twice = files.filter((file) => runsTwice(file, full));
+    if (twice.length > 0)
+      modules.set(join(directory, 'gateway-without-node-private.mjs'), [nodePrivateOff, ...twice]);
     for (const [module, imported] of modules) {
       if (module === imported[0]) continue;
       const lines = imported.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
@@ -159,6 +171,11 @@ async function together<T>(
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function runsTwice(file: string, full: boolean): boolean {
+  const name = relative(here, file).replaceAll(sep, '/');
+  return full ? name.startsWith('gateway/') : TWICE.some((prefix) => name.startsWith(prefix));
 }
 
 /** Runs the files in their order. */

@@ -6,6 +6,7 @@ import type { Codec } from '../../protocol/codec.ts';
 import { isLarger } from '../../protocol/plain-value.ts';
 import { WholeFrames } from '../../src/gateway/node-private/whole-frames.ts';
 import { ReadBudget } from '../../src/gateway/sockets/read-budget.ts';
+import { TimedReads } from '../../src/gateway/sockets/timed-reads.ts';
 import { FileNode, inBoth, outcome } from './contract.ts';
 
 const KiB = 1024;
@@ -71,6 +72,32 @@ test('LIMIT-3 frames that are left to ws cost by their number where they are sma
   assert.deepEqual(spent[1]?.[0], 600);
   assert.ok((spent[1]?.[1] ?? 0) > 0.1);
   assert.ok((spent[2]?.[1] ?? 0) > 0);
+});
+
+test('LIMIT-3 without private parts of Node, the bytes of all reads and the time that ws takes for them are spent', () => {
+  const socket = {};
+  const spent: [socket: object, bytes: number, ms: number][] = [];
+  const reads = new TimedReads<object>((of, bytes, ms) => spent.push([of, bytes, ms]));
+  const duplex = new PassThrough();
+  const busyMs = 5;
+  let spentBefore = -1;
+  duplex.on('data', () => {
+    spentBefore = spent.length;
+    const until = performance.now() + busyMs;
+    while (performance.now() < until);
+  });
+  reads.watch(duplex, socket);
+  duplex.emit('data', Buffer.alloc(600));
+  assert.equal(spentBefore, 0, 'a read is reported after ws has had it');
+  duplex.emit('data', Buffer.alloc(1));
+  assert.deepEqual(
+    spent.map(([of, bytes]) => [of, bytes]),
+    [
+      [socket, 600],
+      [socket, 1],
+    ],
+  );
+  for (const [, , ms] of spent) assert.ok(ms >= busyMs, `${ms} ms`);
 });
 
 test('SUBMIT-14 a value is known to be too large without a look at all of it, and never when it is not', () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -129,6 +129,20 @@ test('the same bytes give the same messages and the same end, with and without i
     { numRuns: RUNS },
   );
   assert.ok(taken > RUNS / 2, `it has taken ${taken} messages`);
+});
+
+test('a stream to which ws does not listen as expected is left as it is, and the caller is told', () => {
+  const frames = new WholeFrames<FrameProgress>(1024, () => assert.fail('taken'));
+  const listens = (): void => undefined;
+  const others = (): void => undefined;
+  const untouched = (stream: Duplex, listeners: readonly unknown[]): void => {
+    assert.equal(frames.tap(stream, { passing: 0 }), false);
+    assert.deepEqual(stream.listeners('data'), listeners);
+  };
+  untouched(new PassThrough(), []);
+  untouched(new PassThrough().on('data', listens).on('data', others), [listens, others]);
+  assert.equal(frames.tap(new PassThrough().on('data', listens), { passing: 0 }), true);
+  untouched(new PassThrough().on('data', others), [others]);
 });
 
 test('a socket whose frames came in parts gives whole ones again', async () => {

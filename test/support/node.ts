@@ -46,7 +46,7 @@ export async function startTestNode(
     for (const drop of dropDatabase) await drop();
   });
   const config = configFrom({
-    ...options.config,
+    ...withNodePrivate(options.config),
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
     storage: { ...options.storage, url: storageUrl },
   });
@@ -68,4 +68,12 @@ export async function startTestNode(
     stop: () => running.stop(),
     failed: running.failed,
   };
+}
+
+/** The suites of the gateway run a second time with TROUPE_TEST_NODE_PRIVATE=off (test/run.ts). */
+function withNodePrivate(config: TestNodeOptions['config'] = {}): object {
+  const nodePrivate = process.env.TROUPE_TEST_NODE_PRIVATE;
+  if (nodePrivate === undefined) return config;
+  const gateway = 'gateway' in config && typeof config.gateway === 'object' ? config.gateway : {};
+  return { ...config, gateway: { nodePrivate, ...gateway } };
 }

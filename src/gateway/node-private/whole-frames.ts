@@ -4,6 +4,7 @@
 // finds where frames end.
 import { isUtf8 } from 'node:buffer';
 import type { Duplex } from 'node:stream';
+import type { Spent } from '../sockets/read-budget.ts';
 
 /**
  * The state of a socket: the bytes that ws still has to get of a frame that it has begun. EVERYTHING means
@@ -15,9 +16,6 @@ export interface FrameProgress {
 
 /** Called with the payload of a data frame. That of a text frame is valid UTF-8. */
 export type Taken<Socket> = (socket: Socket, payload: Buffer, isText: boolean) => void;
-
-/** Called with the cost of a socket's bytes: their number, and the ms that they took here. */
-export type Spent<Socket> = (socket: Socket, bytes: number, ms: number) => void;
 
 const EVERYTHING = -1;
 /** Smaller chunks that hold only whole messages are not timed, because their number is bounded elsewhere. */
@@ -70,11 +68,12 @@ export class WholeFrames<Socket extends FrameProgress> {
 
   /**
    * Puts this listener before that of ws, which listens to the stream already. Nothing has been read from the
-   * stream. If ws does not listen with one function for all its sockets, all bytes are left to ws.
+   * stream. False if ws does not listen with one function for all its sockets: then all bytes are left to
+   * ws, and nothing is reported as spent.
    */
-  tap(stream: Duplex, socket: Socket): void {
+  tap(stream: Duplex, socket: Socket): boolean {
     const [toWs, ...others] = stream.listeners('data') as Listener[];
-    if (toWs === undefined || others.length > 0 || toWs !== (this.#toWs ?? toWs)) return;
+    if (toWs === undefined || others.length > 0 || toWs !== (this.#toWs ?? toWs)) return false;
     this.#toWs = toWs;
     (stream as Tapped<Socket>)[SOCKET] = socket;
     stream.removeListener('data', toWs);
@@ -82,6 +81,7 @@ export class WholeFrames<Socket extends FrameProgress> {
     // goes.
     this.#tapped.listener = toWs;
     stream.on('data', this.#tapped);
+    return true;
   }
 
   #data(stream: Tapped<Socket>, chunk: Bytes): void {

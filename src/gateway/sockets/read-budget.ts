@@ -20,6 +20,9 @@ export interface ReadBudgetOptions<Socket extends ReadState> {
   readonly pause: (socket: Socket, ms: number) => void;
 }
 
+/** Called after a read of a socket, with its bytes and the ms that they took of this thread. */
+export type Spent<Socket> = (socket: Socket, bytes: number, ms: number) => void;
+
 export class ReadBudget<Socket extends ReadState> {
   readonly #options: ReadBudgetOptions<Socket>;
 

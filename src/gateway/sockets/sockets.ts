@@ -9,28 +9,17 @@ import type { Limits } from '../../../protocol/limits.ts';
 import { ClientConnection } from '../client-connection.ts';
 import type { Gateway } from '../gateway.ts';
 import { DirectWrites } from '../node-private/direct-writes.ts';
-import { WholeFrames } from '../node-private/whole-frames.ts';
 import { ClientSocket } from './client-socket.ts';
-import { CostlyReads } from './costly-reads.ts';
 import type { Origins } from './origins.ts';
-import { PatchWindow } from './patch-window.ts';
 import { opensAtOnce } from './rates.ts';
-import { ReadBudget } from './read-budget.ts';
+import { Reads, type ReadsOptions } from './reads.ts';
 
-export interface SocketsOptions {
+export interface SocketsOptions extends Omit<ReadsOptions, 'maxPayload' | 'now' | 'receive'> {
   readonly gateway: Gateway;
   readonly limits: Limits;
   readonly outboxBytes: number;
   readonly connections: number;
   readonly helloMs: number;
-  /** Bytes per second that are read of one socket, and ms per second that its frames may take here. */
-  readonly readBytes: number;
-  readonly readMs: number;
-  /**
-   * While more bytes of patches than this are under way through the node, sockets that send many are not
-   * read.
-   */
-  readonly patchBytes: number;
   readonly origins: Pick<Origins, 'refusal'>;
 }
 
@@ -40,8 +29,6 @@ const CLOCK_MS = 250;
 const AWAY_GRACE_MS = 500;
 /** How long a socket may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 10_000;
-/** Longest time that a socket is held while the patches of others are under way. */
-const HOLD_MS = 1_000;
 /** Interval at which sockets are examined. */
 const LOOK_MS = 1_000;
 /**
@@ -54,11 +41,8 @@ const HIDE_MS = 3_500;
 export class Sockets {
   readonly #options: SocketsOptions;
   readonly #server: Server<typeof ClientSocket>;
-  readonly #wholeFrames: WholeFrames<ClientConnection>;
-  readonly #readBudget: ReadBudget<ClientConnection>;
-  readonly #window: PatchWindow<ClientConnection>;
-  readonly #costlyReads: CostlyReads<ClientConnection>;
-  readonly #directWrites = DirectWrites.create();
+  readonly #reads: Reads;
+  readonly #directWrites: DirectWrites | undefined;
   readonly #connections = new Set<ClientConnection>();
   readonly #clock: NodeJS.Timeout;
   #ticks = 0;
@@ -78,36 +62,13 @@ export class Sockets {
     this.#options = options;
     const { gateway, limits } = options;
     this.#received = receivedBy(gateway);
-    const readBudget = new ReadBudget<ClientConnection>({
-      bytesPerSecond: options.readBytes,
-      msPerSecond: options.readMs,
+    this.#reads = new Reads({
+      ...options,
+      maxPayload: limits.frameBytes,
       now: () => this.now,
-      pause: (connection, ms) => this.#rest(connection, ms),
+      receive: (connection, payload, isText) => gateway.receive(connection, payload, isText),
     });
-    this.#readBudget = readBudget;
-    const window = new PatchWindow<ClientConnection>({
-      bytes: options.patchBytes,
-      holdMs: HOLD_MS,
-      after: (ms, call) => setTimeout(call, ms).unref(),
-      hold: (connection) => this.#pause(connection),
-      letGo: (connection) => this.#resume(connection),
-    });
-    this.#window = window;
-    const costlyReads = new CostlyReads<ClientConnection>({
-      after: (ms, call) => setTimeout(call, ms).unref(),
-      hold: (connection) => this.#pause(connection),
-      letGo: (connection) => this.#resume(connection),
-    });
-    this.#costlyReads = costlyReads;
-    this.#wholeFrames = new WholeFrames(
-      limits.frameBytes,
-      (connection, payload, isText) => gateway.receive(connection, payload, isText),
-      (connection, bytes, ms) => {
-        readBudget.spend(connection, bytes, ms);
-        window.read(connection);
-        costlyReads.read(connection, ms);
-      },
-    );
+    this.#directWrites = options.nodePrivate === 'auto' ? DirectWrites.create() : undefined;
     const server: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
       noServer: true,
       WebSocket: ClientSocket,
@@ -264,12 +225,11 @@ export class Sockets {
       this.now,
       rates,
       this.#directWrites,
-      this.#window,
+      this.#reads.window,
     );
     socket.connection = connection;
-    Object.assign(connection, this.#readBudget.full);
     this.#connections.add(connection);
-    this.#wholeFrames.tap(stream, connection);
+    this.#reads.begin(connection, stream);
     socket.on('message', this.#received);
     socket.on('ping', this.#pinged);
     socket.on('pong', heard);
@@ -286,30 +246,8 @@ export class Sockets {
     this.#connections.delete(connection);
     if (connection.goesBy !== undefined) this.#going--;
     this.#options.gateway.disconnected(connection);
-    this.#window.closed(connection);
-    this.#costlyReads.closed(connection);
+    this.#reads.closed(connection);
   });
-
-  #rest(connection: ClientConnection, ms: number): void {
-    if (connection.closed || connection.isResting) return;
-    connection.isResting = true;
-    this.#pause(connection);
-    setTimeout(() => {
-      connection.isResting = false;
-      this.#resume(connection);
-    }, ms).unref();
-  }
-
-  #pause(connection: ClientConnection): void {
-    if (connection.pauses++ === 0) connection.socket.pause();
-  }
-
-  #resume(connection: ClientConnection): void {
-    if (--connection.pauses > 0) return;
-    // Messages that came meanwhile have not been read yet.
-    connection.heard = this.now;
-    connection.socket.resume();
-  }
 
   #tick(): void {
     this.now = steadyNow();
