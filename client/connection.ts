@@ -2,12 +2,12 @@
 // socket, the token and the time of attempts (addresses.ts owns their order); knows nothing of documents.
 // Over 400 lines, since every part of it changes the one mode.
 //
-// Modes, changed by #enter alone:
-//   idle     -> dialing                       goOnline
+// Modes, changed by #enter alone and by the moves of MOVES:
+//   idle     -> waiting                       goOnline
+//   waiting  -> dialing | waiting             its timer; the network is back
 //   dialing  -> live | waiting | refused      welcome; socket lost; refusal
-//   live     -> dialing | waiting | refused   draining is over; socket lost; refusal
-//   waiting  -> dialing                       its timer, or the network is back
-//   refused  -> dialing                       goOnline, a new token
+//   live     -> waiting | refused             socket lost, or draining is over; refusal
+//   refused  -> waiting                       goOnline, a new token
 //   any      -> idle, ended                   goOffline; close (for good)
 import { type Codec, FrameError, jsonCodec, msgpackCodec } from '../protocol/codec.ts';
 import { CLOSE_CODES, CLOSE_WITHOUT_RETRY } from '../protocol/errors.ts';
@@ -56,6 +56,16 @@ type Mode =
   | { readonly name: 'live'; readonly socket: WebSocketLike; readonly since: number }
   | { readonly name: 'refused' }
   | { readonly name: 'ended' };
+
+/** For each mode, the modes that may follow it. Any other move is a fault of this program. */
+const MOVES: Readonly<Record<Mode['name'], readonly Mode['name'][]>> = {
+  idle: ['waiting', 'idle', 'ended'],
+  waiting: ['dialing', 'waiting', 'idle', 'ended'],
+  dialing: ['live', 'waiting', 'refused', 'idle', 'ended'],
+  live: ['waiting', 'refused', 'idle', 'ended'],
+  refused: ['waiting', 'idle', 'ended'],
+  ended: [],
+};
 
 /** From the token to the `welcome`. */
 const DIAL_MS = 15_000;
@@ -422,10 +432,15 @@ export class Connection {
     }
   }
 
+  /** Ends the connection for good if the move is not legal: its state can no longer be trusted. */
   #enter(mode: Mode): void {
     const before = this.#mode;
-    if (before.name === 'ended') {
+    if (!MOVES[before.name].includes(mode.name)) {
       if (mode.name === 'waiting' || mode.name === 'dialing') this.#platform.clearTimer(mode.timer);
+      if (before.name === 'ended') return;
+      const moved = `the connection does not go from ${before.name} to ${mode.name}`;
+      this.#leave({ name: 'ended' });
+      this.#handlers.error(new TroupeError('internal', moved));
       return;
     }
     if (before.name === 'waiting' || before.name === 'dialing') this.#platform.clearTimer(before.timer);

@@ -27,6 +27,15 @@ type Phase =
   | { readonly name: 'open' }
   | { readonly name: 'closed' };
 
+/** For each phase, the phases that may follow it. Any other move is a fault of this program. */
+const MOVES: Readonly<Record<Phase['name'], readonly Phase['name'][]>> = {
+  idle: ['opening', 'idle', 'closed'],
+  opening: ['open', 'waiting', 'idle', 'closed'],
+  waiting: ['opening', 'idle', 'closed'],
+  open: ['waiting', 'idle', 'closed'],
+  closed: [],
+};
+
 /** After this time without `opened` the document is asked for again. */
 const ANSWER_MS = 30_000;
 const BACKOFF_MS = 500;
@@ -183,6 +192,7 @@ export class DocumentSync<Patch> {
     const id = this.#host.requestId();
     const timer = this.#host.platform.setTimer(() => this.#resync(), ANSWER_MS);
     this.#enter({ name: 'opening', id, timer });
+    if (this.closed) return;
     const resume =
       this.#replica.loaded && !this.#afresh && this.#history !== undefined
         ? { since: this.#version, history: this.#history }
@@ -254,7 +264,8 @@ export class DocumentSync<Patch> {
         return false;
       }
       this.#afresh = true;
-      this.#resync();
+      // A listener may have gone offline. Then the next connection opens the document.
+      if (this.#phase.name !== 'idle') this.#resync();
       return false;
     }
   }
@@ -266,6 +277,7 @@ export class DocumentSync<Patch> {
     }
     const wait = this.#backoff.next(atLeastMs);
     this.#enter({ name: 'waiting', timer: this.#host.platform.setTimer(() => this.#open(), wait) });
+    if (this.closed) return;
     this.#handlers.down();
     this.refresh();
   }
@@ -389,10 +401,12 @@ export class DocumentSync<Patch> {
     this.#handlers.closed(end, error, (lost.flight ?? lost.followers[0])?.edit);
   }
 
+  /** Ends the document if the move is not legal: its state can no longer be trusted. */
   #enter(phase: Phase): void {
     const before = this.#phase;
-    if (before.name === 'closed') {
+    if (!MOVES[before.name].includes(phase.name)) {
       if (phase.name === 'opening' || phase.name === 'waiting') this.#host.platform.clearTimer(phase.timer);
+      this.fail(new TroupeError('internal', `${this.name} does not go from ${before.name} to ${phase.name}`));
       return;
     }
     if (before.name === 'opening' || before.name === 'waiting') this.#host.platform.clearTimer(before.timer);

@@ -30,6 +30,14 @@ import type { JsonDocumentOfClient, RichTextDocumentOfClient } from './ot-docume
 import type { Timer } from './platform.ts';
 import type { YjsDocumentOfClient } from './yjs-document.ts';
 
+type Mode = 'held' | 'closing' | 'left';
+
+const MOVES: Readonly<Record<Mode, readonly Mode[]>> = {
+  held: ['closing', 'left'],
+  closing: ['left'],
+  left: [],
+};
+
 abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
   implements SharedDocument<Change, Patch>
 {
@@ -44,7 +52,7 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
   #settleReady: { resolve: () => void; reject: (error: TroupeError) => void } | undefined;
   #readyTimer: Timer | undefined;
   /** `held` takes edits; `closing` waits for them to be saved; `left` has ended. */
-  #mode: 'held' | 'closing' | 'left' = 'held';
+  #mode: Mode = 'held';
 
   constructor(held: Held, readyTimeoutMs: number | undefined) {
     this.held = held;
@@ -120,7 +128,7 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
   close(options: { when: 'saved' }): Promise<void>;
   close(options: { when?: 'now' | 'saved' } = {}): undefined | Promise<void> {
     if (options.when === 'saved') {
-      if (this.#mode === 'held') this.#mode = 'closing';
+      if (this.#mode === 'held') this.#enter('closing');
       const saved = this.held.whenSaved().finally(() => this.#leave());
       // Without a waiter the rejection would be uncaught; events report it.
       saved.catch(() => {});
@@ -136,10 +144,16 @@ abstract class Hold<Change, Patch, Held extends DocumentBase<Change, Patch>>
     throw new TroupeError('not-open', `${this.name} is closed here`);
   }
 
+  #enter(mode: Mode): void {
+    if (!MOVES[this.#mode].includes(mode))
+      throw new Error(`a hold does not go from ${this.#mode} to ${mode}`);
+    this.#mode = mode;
+  }
+
   #leave(): void {
     if (this.#mode === 'left') return;
     const over = this.held.state === 'closed';
-    this.#mode = 'left';
+    this.#enter('left');
     if (over) return;
     const othersHold = this.#release();
     if (!othersHold) {

@@ -125,6 +125,7 @@ export class Controller implements SlotListener {
     this.#links = new PeerLinks({
       link: options.link,
       clock,
+      log: options.log,
       listener,
       onLost: (link) => this.#shards.linkLost(link),
       attach: (session, stream) => this.#slots?.attach(session, stream) ?? false,

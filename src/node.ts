@@ -166,6 +166,7 @@ async function assemble(
     time: Date.now,
     newClientId: () => randomBytes(12).toString('base64url'),
     random: Math.random,
+    log: (level, message, fields) => log[level](fields, message),
   });
   const sockets = new Sockets({ gateway, origins, limits: config.limits, ...config.gateway });
   const leaving = new Leaving({

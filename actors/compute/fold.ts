@@ -1,5 +1,6 @@
 // Folds a document's log into its next snapshot. It reads and writes committed rows only, through its
 // store. So it needs nothing of the actor's memory and runs beside the threads that serve edits.
+import assert from 'node:assert/strict';
 import { kindOf } from '../../kinds/registry.ts';
 import { collectGarbage } from '../../kinds/yjs/yjs.ts';
 import type { KindName } from '../../protocol/messages.ts';
@@ -29,7 +30,10 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
   if (last.version !== version) return undefined;
   const kind: AnyKind = kindOf(request.kind);
   const state = atOnce(stateOf(kind, snapshot));
+  let at = snapshotVersion;
   for (const delta of deltas) {
+    assert(delta.version === at + 1, `version ${delta.version} follows ${at} in the log that is folded`);
+    at = delta.version;
     const applied = kind.apply(state, fromStored(kind, delta.op));
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
   }

@@ -5,12 +5,12 @@
 //
 // Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes
 // the mode, by a move of the table MOVES.
-import assert from 'node:assert/strict';
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../committer.ts';
 import { BEHIND_OPEN } from '../link/left-open.ts';
 import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { assertMove, type Moves } from '../modes.ts';
 import { Mailbox } from '../turns/mailbox.ts';
 import { TurnMark } from '../turns/turns.ts';
 import { Audience } from './audience.ts';
@@ -32,8 +32,7 @@ export interface ActorChannel {
 
 type Mode = 'cold' | 'loading' | 'active' | 'halted' | 'dropped';
 
-/** The modes to which each mode may change. */
-const MOVES: Readonly<Record<Mode, readonly Mode[]>> = {
+const MOVES: Moves<Mode> = {
   cold: ['loading', 'halted', 'dropped'],
   loading: ['active', 'cold'],
   active: ['cold'],
@@ -316,10 +315,8 @@ export class DocumentActor {
   }
 
   #setMode(mode: Mode): void {
-    assert(
-      mode === this.#mode || MOVES[this.#mode].includes(mode),
-      `a document goes from ${this.#mode} to ${mode}`,
-    );
+    if (mode === this.#mode) return;
+    assertMove(`the actor of ${this.name}`, MOVES, this.#mode, mode);
     this.#mode = mode;
   }
 

@@ -21,6 +21,8 @@ export interface GatewayLinksOptions {
   readonly onMessages: (from: GatewayLink, messages: readonly ToOwner[]) => void;
   /** Called when a gateway has fallen far behind. */
   readonly onSlow: (id: number) => void;
+  /** Called when the link to a gateway of another node has broken its rules. It is removed. */
+  readonly onBroken: (id: number, error: Error) => void;
 }
 
 /** Number of the link to the node's own gateway. Peers get later numbers. */
@@ -46,6 +48,11 @@ export class GatewayLinks {
     const { windowBytes } = this.#options.link;
     const snapshots = new SnapshotSender({ link, windowBytes, clock });
     link.onCredit = () => snapshots.credited();
+    if (id !== LOCAL_LINK)
+      link.onBroken = (error) => {
+        this.#options.onBroken(id, error);
+        this.remove(id);
+      };
     const added: GatewayLink = { id, link, channels: new Map(), snapshots };
     this.#links.set(id, added);
   }

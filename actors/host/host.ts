@@ -121,6 +121,8 @@ export class Host {
         progress.clear();
       },
       onSlow: (link) => log('warn', 'a gateway is too slow: its documents are opened again', { link }),
+      onBroken: (link, error) =>
+        log('error', 'the link of a gateway is broken: it ends', { link, error: error.message }),
     });
     const appends = {
       forget: ({ id }: DocumentActor): void => {

@@ -1,5 +1,9 @@
 // One end of a link. It batches the messages of a tick into one binary message per direction. It uses
 // credits, because ports have no backpressure. It does not know the meaning of messages.
+//
+// The credits that the other end tells never fall, and never exceed what this end has sent. A link that is told
+// other credits closes before it hands on the messages of that batch: its window no longer bounds anything.
+import assert from 'node:assert/strict';
 import { Packr } from 'msgpackr';
 import { type Clock, systemClock } from '../clock.ts';
 
@@ -56,6 +60,8 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   #handledBytes = 0;
   #creditTold = 0;
   #creditBytesTold = 0;
+  /** Messages that have arrived, wait at this end and do not count as handled. */
+  #postponed = 0;
   #lastFlush = 0;
   #recentMs = 0;
   #recentMessages = 0;
@@ -64,6 +70,13 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   readonly #onOverflow: () => void;
   /** Called after each batch, which tells what the other end has handled. */
   onCredit: () => void = () => undefined;
+  /**
+   * Called when the other end has told credits that cannot be. The link has been closed. The default throws,
+   * which ends a worker's thread.
+   */
+  onBroken: (error: Error) => void = (error) => {
+    throw error;
+  };
   #closed = false;
   readonly #packr = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: true });
 
@@ -81,6 +94,11 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     transport.onBatch((batch) => {
       if (this.#closed) return;
       const [credit, creditBytes, bytes, messages] = this.#packr.unpack(batch) as Batch<In>;
+      if (!this.#isPossible(credit, creditBytes)) {
+        this.close();
+        this.onBroken(new Error(`a link is told that ${credit} messages of ${this.#sent} were handled`));
+        return;
+      }
       this.#handledByPeer = credit;
       this.#handledBytesByPeer = creditBytes;
       this.#handled += messages.length;
@@ -96,12 +114,15 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
    * called for it.
    */
   postpone(message: In): void {
+    this.#postponed++;
     this.#handled--;
     this.#handledBytes -= bytesOf(message);
   }
 
   /** Notes that a postponed message has been handled. */
   settle(message: In): void {
+    assert(this.#postponed > 0, 'a message of a link is handled twice');
+    this.#postponed--;
     this.#handled++;
     this.#handledBytes += bytesOf(message);
     this.#tellWhenDue();
@@ -152,6 +173,15 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.#transport.close();
   }
 
+  #isPossible(credit: number, creditBytes: number): boolean {
+    return (
+      credit >= this.#handledByPeer &&
+      credit <= this.#sent &&
+      creditBytes >= this.#handledBytesByPeer &&
+      creditBytes <= this.#sentBytes
+    );
+  }
+
   #tellWhenDue(): void {
     const { windowMessages, windowBytes } = this.#options;
     const due =
@@ -176,6 +206,7 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     const bytesBefore = this.#sentBytes;
     const messages = this.#taken();
     if (messages.length === 0 && this.#handled === this.#creditTold) return;
+    assert(this.#handled >= this.#creditTold, 'a link takes back credits that it has told');
     this.#sent += messages.length;
     this.#creditTold = this.#handled;
     this.#creditBytesTold = this.#handledBytes;

@@ -2,11 +2,13 @@
 // is not in our process group, so a Ctrl-C in the terminal reaches us alone. It outlives us if we are
 // killed; the next start then takes the directory over. Modes: starting -> running -> restarting -> running
 // … -> stopped. Only #setMode changes the mode.
+
 import type { ChildProcess } from 'node:child_process';
 import { open, readFile, realpath, rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
+import { assertMove, type Moves } from '../modes.ts';
 import { type Binaries, findBinaries } from './embedded/binaries.ts';
 import {
   DATABASE,
@@ -138,6 +140,13 @@ type Mode =
   | { readonly type: 'running'; readonly child: ChildProcess; readonly pid: number }
   | { readonly type: 'restarting'; readonly pid: number }
   | { readonly type: 'stopped'; readonly pid: number };
+
+const MOVES: Moves<Mode['type']> = {
+  starting: ['running', 'stopped'],
+  running: ['restarting', 'stopped'],
+  restarting: ['running', 'stopped'],
+  stopped: [],
+};
 
 class Server implements EmbeddedPostgres {
   readonly #options: EmbeddedPostgresOptions;
@@ -322,6 +331,7 @@ class Server implements EmbeddedPostgres {
 
   #setMode(mode: Mode): void {
     if (this.#mode.type === 'stopped') return;
+    assertMove('the embedded PostgreSQL', MOVES, this.#mode.type, mode.type);
     this.#mode = mode;
   }
 }

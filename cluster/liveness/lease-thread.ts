@@ -1,7 +1,9 @@
 // The lease thread as the main thread sees it: this module starts the thread, sends it the lease, and beats
 // for the main thread. The thread's work is in lease-keeper.ts, its entry in lease-worker.ts.
+
 import { Worker } from 'node:worker_threads';
 import { BEAT_MS, type Liveness, MAIN } from '../../actors/liveness/liveness.ts';
+import { assertMove, type Moves } from '../../actors/modes.ts';
 import type { WorkerTask } from '../../actors/worker.ts';
 import type { PeerTarget } from '../peer/network.ts';
 import type { TcpDialContext } from '../peer/tcp-context.ts';
@@ -59,6 +61,15 @@ export interface LeaseTask extends LeaseKeeperSettings {
  */
 const STOP_TIMEOUT_MS = 3_000;
 
+type Mode = 'running' | 'stopping' | 'ended';
+
+const MOVES: Moves<Mode> = {
+  running: ['stopping', 'ended'],
+  stopping: ['ended'],
+  // An error is followed by the exit of the thread.
+  ended: ['ended'],
+};
+
 export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
   const { liveness, onEvent, onFailed, redis, storage, lease, pulses, renewMs } = options;
   const { stallMs, workerStallMs } = options;
@@ -74,11 +85,15 @@ export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
   };
   const worker = new Worker(new URL('./lease-worker.js', import.meta.url), { workerData, name: 'lease' });
   const beats = setInterval(() => liveness.beat(MAIN), BEAT_MS);
-  let mode: 'running' | 'stopping' | 'ended' = 'running';
+  let mode: Mode = 'running';
+  const setMode = (next: Mode): void => {
+    assertMove('the lease thread', MOVES, mode, next);
+    mode = next;
+  };
   const ended = (error: Error): void => {
     clearInterval(beats);
     const failed = mode === 'running';
-    mode = 'ended';
+    setMode('ended');
     if (failed) onFailed(error);
   };
   const stopped = new Promise<void>((resolve) => {
@@ -101,7 +116,7 @@ export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
     pulse: (targets) => tell({ type: 'pulse', targets }),
     stop: async (release) => {
       tell({ type: 'stop', release });
-      if (mode === 'running') mode = 'stopping';
+      if (mode === 'running') setMode('stopping');
       const timer = setTimeout(() => void worker.terminate(), STOP_TIMEOUT_MS);
       await stopped;
       clearTimeout(timer);

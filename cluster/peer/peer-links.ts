@@ -13,6 +13,7 @@ export interface PeerLinksOptions {
   readonly link: LinkOptions;
   readonly clock: Clock;
   readonly listener: Pick<OwnerLinkListener, 'messages'>;
+  readonly log: (level: 'error', message: string, fields: object) => void;
   /** Called when the link has ended and no shard may be routed over it. */
   readonly onLost: (link: OwnerLink) => void;
   /** Attaches a peer's stream to the worker with that session. False if no worker here has it. */
@@ -61,6 +62,13 @@ export class PeerLinks {
       (messages) => listener.messages(link, messages),
       clock,
     );
+    // The stream is closed then, which the node of the worker takes for the end of this gateway.
+    link.onBroken = (error) =>
+      this.#options.log('error', 'a link is broken: it ends', {
+        peer: peer.node,
+        session,
+        error: error.message,
+      });
     stream.onClose(() => {
       if (links.get(session) === link) links.delete(session);
       link.close();

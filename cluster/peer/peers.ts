@@ -1,6 +1,7 @@
 // The PeerNetwork over any Wires: the runs to connect with, one peer per run, redials with back-off. It never
 // touches a socket, and knows nothing of frames.
 import type { Timers } from '../../actors/clock.ts';
+import { assertMove, type Moves } from '../../actors/modes.ts';
 import { PeerConnection } from './connection.ts';
 import {
   dials,
@@ -132,9 +133,19 @@ interface DialEvents {
   ended(): void;
 }
 
+type DialMode = 'resting' | 'waiting' | 'attempting' | 'closed';
+
+/** Resting: the run is connected, or the other end dials. */
+const MOVES: Moves<DialMode> = {
+  resting: ['waiting', 'closed'],
+  waiting: ['attempting', 'closed'],
+  attempting: ['resting', 'waiting', 'closed'],
+  closed: [],
+};
+
 /**
- * Modes: resting (connected, or the other end dials) -> waiting -> attempting -> resting | waiting; any ->
- * closed. `cancel` stops the wait or the attempt under way.
+ * The dials to one run. Only `#setMode` changes the mode, by a move of MOVES. `#cancel` stops the wait or the attempt
+ * under way.
  */
 class Dial implements PeerDial {
   readonly target: PeerTarget;
@@ -142,7 +153,7 @@ class Dial implements PeerDial {
   readonly #options: PeersOptions;
   readonly #events: DialEvents;
   readonly #probes = new Set<() => void>();
-  #mode: 'resting' | 'waiting' | 'attempting' | 'closed' = 'resting';
+  #mode: DialMode = 'resting';
   #cancel: () => void = () => {};
   #failures = 0;
   /** Since when no dial has succeeded, and when that was last logged. */
@@ -188,19 +199,19 @@ class Dial implements PeerDial {
 
   close(): void {
     if (this.#mode === 'closed') return;
-    this.#mode = 'closed';
+    this.#setMode('closed');
     this.#cancel();
     for (const abandon of [...this.#probes]) abandon();
     this.#events.ended();
   }
 
   #wait(ms: number): void {
-    this.#mode = 'waiting';
+    this.#setMode('waiting');
     this.#cancel = this.#options.clock.after(ms, () => this.#attempt());
   }
 
   #attempt(): void {
-    this.#mode = 'attempting';
+    this.#setMode('attempting');
     const { wires, limits } = this.#options;
     this.#cancel = wires.dial(this.target, limits.handshakeMs, (result) => this.#attempted(result));
   }
@@ -208,7 +219,7 @@ class Dial implements PeerDial {
   #attempted(result: DialResult): void {
     const { target } = this;
     if (result.type === 'up') {
-      this.#mode = 'resting';
+      this.#setMode('resting');
       this.#failures = 0;
       this.#failingMs = undefined;
       this.#events.connected(result.pair);
@@ -219,6 +230,11 @@ class Dial implements PeerDial {
     if (result.type === 'unreachable')
       this.#events.failed({ type: 'unreachable', target, reason: result.reason });
     else this.#events.failed({ type: result.type, target });
+  }
+
+  #setMode(mode: DialMode): void {
+    assertMove(`the dial to run ${this.target.run}`, MOVES, this.#mode, mode);
+    this.#mode = mode;
   }
 
   /** A run whose process has died is fenced long before this logs it. */

@@ -5,6 +5,7 @@
 // Modes: connecting -> up | down; up <-> down; any -> closed. Only `enter` changes it.
 
 import type { Timers } from '../../actors/clock.ts';
+import { assertMove, type Moves } from '../../actors/modes.ts';
 import type { EventListener } from '../../actors/storage/store.ts';
 import {
   DEFAULT_CALL_TIMEOUT_MS,
@@ -43,6 +44,14 @@ const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 1_000;
 
 type Mode = 'connecting' | 'up' | 'down' | 'closed';
+
+const MOVES: Moves<Mode> = {
+  connecting: ['up', 'down', 'closed'],
+  // Redis may be another one than before, or empty, over the same connection.
+  up: ['up', 'down', 'closed'],
+  down: ['up', 'down', 'closed'],
+  closed: [],
+};
 
 export class ConnectedLeaseStore implements LeaseStore {
   readonly #backend: Backend;
@@ -311,6 +320,7 @@ export class ConnectedLeaseStore implements LeaseStore {
   #enter(mode: Mode, reason: string | undefined, told: LeaseStoreState = 'down'): void {
     const changed = mode !== this.#mode || mode === 'up';
     if (this.#mode === 'closed') return;
+    assertMove('the connection to Redis', MOVES, this.#mode, mode);
     this.#mode = mode;
     this.#reason = reason ?? '';
     this.#steadySince = mode === 'up' ? this.#clock.now() : undefined;

@@ -247,7 +247,7 @@ export class Workers implements SlotHost {
             if (slot.mode === 'stopped') return;
             slot.thread = message.thread;
             slot.setMode('live');
-            ownerLink = this.#openLink(link.port1);
+            ownerLink = this.#openLink(slot.number, link.port1);
             options.slotListener.up(slot.number, message.session, ownerLink);
             resolve();
             return;
@@ -370,17 +370,24 @@ export class Workers implements SlotHost {
     this.#slots[slot]?.abort?.abort();
   }
 
+  /** Ends a worker whose link tells credits that cannot be. */
+  #endBroken(slot: number, error: Error): void {
+    this.#options.log('error', 'the link of a worker is broken: it is ended', { slot, error: error.message });
+    this.#slots[slot]?.abort?.abort();
+  }
+
   #failedAt(doc: string | undefined): void {
     if (doc === undefined) return;
     this.#options.slotListener.docFailed(doc);
     this.countFailure(doc);
   }
 
-  #openLink(port: MessagePort): OwnerLink {
+  #openLink(slot: number, port: MessagePort): OwnerLink {
     const gathering = { ...this.#options.limits.link, gatherMs: GATHER_MS };
     const link = new Link<ToOwner, ToGateway>(portTransport(port), gathering, (messages) =>
       this.#options.messages(link, messages),
     );
+    link.onBroken = (error) => this.#endBroken(slot, error);
     return link;
   }
 }

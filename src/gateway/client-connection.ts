@@ -8,7 +8,7 @@ import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
 import type { ClientSocket } from './sockets/client-socket.ts';
 import type { PatchWindow } from './sockets/patch-window.ts';
-import type { Subscription } from './subscriptions/channel.ts';
+import type { Subscription } from './subscriptions/subscription.ts';
 
 const encoder = new TextEncoder();
 

@@ -19,12 +19,13 @@ import { cutJsonSubmit, cutMsgpackSubmit } from './submit-frame.ts';
 import { Answers } from './subscriptions/answers.ts';
 import { Channels } from './subscriptions/channels.ts';
 import { OwnerChanges } from './subscriptions/owner-changes.ts';
-import { Subscriptions } from './subscriptions/subscriptions.ts';
+import { type GatewayLog, Subscriptions } from './subscriptions/subscriptions.ts';
 
 export interface GatewayOptions extends RequestsOptions {
   readonly node: string;
   /** Base URLs of the other nodes, for clients. Undefined if clients are told none. */
   readonly nodes?: () => readonly string[] | undefined;
+  readonly log: GatewayLog;
   /** Makes an id for a client that leaves its id to the server. */
   readonly newClientId: () => string;
   /** 0 ≤ x < 1. */
@@ -61,7 +62,7 @@ export class Gateway implements OwnerLinkListener {
     const { router, random, now, after = systemClock.after, ownerWaitMs = OWNER_WAIT_MS } = options;
     const channels = new Channels();
     const replies = new Replies(random);
-    const subscriptions = new Subscriptions(channels, replies);
+    const subscriptions = new Subscriptions(channels, replies, options.log);
     const large = new LargeAnswers(options.snapshotBytes ?? SNAPSHOT_BYTES, after);
     const owners = new OwnerChanges(
       { router, random, after, ownerWaitMs, now },

@@ -21,9 +21,9 @@ import { echo, idOf, type Replies } from './replies.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
 import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
 import { CutPatch } from './submit-frame.ts';
-import type { Subscription } from './subscriptions/channel.ts';
 import type { Channels } from './subscriptions/channels.ts';
 import type { OwnerChanges } from './subscriptions/owner-changes.ts';
+import { Subscription } from './subscriptions/subscription.ts';
 import { rootOf, type Subscriptions } from './subscriptions/subscriptions.ts';
 import { Unanswered } from './subscriptions/unanswered.ts';
 
@@ -80,27 +80,18 @@ export class Requests {
     if (before !== undefined) rootOf(before).unanswered?.openedAnew();
     const channel = this.#channels.of(name);
     if (channel.subs.size === 0) this.#owners.enter(channel);
-    const subscription: Subscription = {
+    const subscription = new Subscription({
       connection,
       channel,
-      subscriptionId: 0,
-      mode: 'opening',
       askedAt: this.#options.time(),
-      asked: false,
       request: {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
         ...(isVersion(since) ? { since } : {}),
         ...(typeof history === 'string' ? { history } : {}),
         ...idOf(message),
       },
-      version: 0,
-      opened: false,
-      unanswered: undefined,
-      presence: before?.presence,
-      index: -1,
-      // An earlier subscription stays open until this one is opened: a refused open changes nothing.
       before,
-    };
+    });
     connection.open.set(name, subscription);
     if (!this.#subscriptions.subscribe(subscription))
       this.#owners.openFailed(channel, subscription, 'overloaded', 'the owner is behind');

@@ -2,11 +2,13 @@
 // anything wrong is committed or told.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fold } from '../../actors/compute/fold.ts';
 import { ClientMemory } from '../../actors/document/client-memory.ts';
 import { Document } from '../../actors/document/document.ts';
 import type { Entry } from '../../actors/document/entry.ts';
 import { Gate } from '../../actors/document/gate.ts';
 import { jsonOp } from '../../actors/link/link-messages.ts';
+import { assertMove } from '../../actors/modes.ts';
 import { kindOf } from '../../kinds/registry.ts';
 
 const LIMITS = { documentBytes: 1_000_000, depth: 100, workMs: 1000 };
@@ -28,8 +30,9 @@ const delta = (version: number, epoch: number, seq = version) => ({
   op: Buffer.from(PATCH),
 });
 
-function load(deltas: readonly ReturnType<typeof delta>[]): Document {
-  const loaded = { id: 1, snapshotVersion: 0, snapshot: undefined, deltas };
+function load(deltas: readonly ReturnType<typeof delta>[], snapshotVersion = 0): Document {
+  const snapshot = snapshotVersion === 0 ? undefined : Buffer.from('[{"insert":"\\n"}]');
+  const loaded = { id: 1, snapshotVersion, snapshot, deltas };
   return new Document(kindOf('rich-text'), loaded, { clients: [], someForgotten: false }, LIMITS);
 }
 
@@ -66,4 +69,37 @@ test('ONCE-1 the seqs of a client rise along versions, also in the log', () => {
   assert.throws(() => memory.committed(3, 11), /do not rise/);
   assert.throws(() => memory.committed(4, 10), /do not rise/);
   assert.throws(() => load([delta(1, 1, 7), delta(2, 1, 7)]), /do not rise/);
+});
+
+test('DUR-1 the log that is loaded or folded begins right after the snapshot, and has no gap', async () => {
+  assert.equal(load([delta(6, 1)], 5).head, 6);
+  assert.throws(() => load([delta(7, 1)], 5), /version 7 follows 5/);
+  assert.throws(() => load([delta(5, 1)], 5), /version 5 follows 5/);
+  const written: number[] = [];
+  const folded = (versions: readonly number[]): Promise<number | undefined> =>
+    fold(
+      {
+        read: async () => ({
+          id: 1,
+          snapshotVersion: 5,
+          snapshot: Buffer.from('[{"insert":"\\n"}]'),
+          deltas: versions.map((version) => delta(version, 1)),
+        }),
+        writeSnapshot: async (_session, { version }) => written.push(version) > 0,
+        refuseBelow: () => undefined,
+        close: async () => undefined,
+      },
+      { session: { id: 1, nonce: 'n' }, doc: 1, kind: 'rich-text', version: 7 },
+    );
+  await assert.rejects(folded([7]), /version 7 follows 5/);
+  await assert.rejects(folded([5, 6, 7]), /version 5 follows 5/);
+  assert.deepEqual(written, []);
+  await folded([6, 7]);
+  assert.deepEqual(written, [7]);
+});
+
+test('a lifecycle makes the moves of its table only', () => {
+  const moves = { on: ['off'], off: [] } as const;
+  assertMove('a lamp', moves, 'on', 'off');
+  assert.throws(() => assertMove('a lamp', moves, 'off', 'on'), /a lamp does not go from off to on/);
 });

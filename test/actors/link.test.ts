@@ -1,6 +1,7 @@
 // One end of a link: order, credits, and refusals when it is full.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pack } from 'msgpackr';
 import { systemClock } from '../../actors/clock.ts';
 import { Link, type LinkOptions } from '../../actors/link/link.ts';
 import { loopback } from '../support/loopback.ts';
@@ -128,4 +129,43 @@ test('a closed link sends nothing and hears nothing', async () => {
   a.send([2]);
   await near.idle();
   assert.deepEqual(got, []);
+});
+
+test('credits that cannot be close the link before it hands on their messages', () => {
+  for (const [credit, creditBytes] of [
+    [3, 0],
+    [-1, 0],
+    [2, 1_000],
+    [2, -1],
+  ]) {
+    let arrive: (batch: Uint8Array) => void = () => undefined;
+    let closed = 0;
+    const got: unknown[] = [];
+    const broken: string[] = [];
+    const link = new Link<[string], [number]>(
+      { post: () => undefined, onBatch: (listener) => (arrive = listener), close: () => closed++ },
+      options(100, 100),
+      (messages) => got.push(...messages),
+    );
+    link.onBroken = ({ message }) => broken.push(message);
+    for (const text of ['a', 'b']) link.send([text]);
+    link.flush();
+    arrive(pack([1, 1, 0, [[7]]]));
+    arrive(pack([credit, creditBytes, 0, [[8]]]));
+    arrive(pack([2, 2, 0, [[9]]]));
+    assert.deepEqual([got, closed, broken.length], [[[7]], 1, 1], `${credit} ${creditBytes}`);
+  }
+});
+
+test('a link that nobody guards throws at credits that cannot be, and at a message that is handled twice', () => {
+  let arrive: (batch: Uint8Array) => void = () => undefined;
+  const link = new Link<[number], [number]>(
+    { post: () => undefined, onBatch: (listener) => (arrive = listener), close: () => undefined },
+    options(100, 100),
+    ([message]) => message && link.postpone(message),
+  );
+  arrive(pack([0, 0, 0, [[1]]]));
+  link.settle([1]);
+  assert.throws(() => link.settle([1]), /handled twice/);
+  assert.throws(() => arrive(pack([1, 0, 0, []])), /1 messages of 0/);
 });

@@ -55,6 +55,7 @@ function node() {
   const links = new PeerLinks({
     link: { windowMessages: 10, windowBytes: 1e6, queueMessages: 10, queueBytes: 1e6, gatherMs: 0 },
     clock,
+    log: () => undefined,
     listener,
     onLost: (link) => shards.linkLost(link),
     attach: () => false,

@@ -83,6 +83,8 @@ export interface Answer {
 export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: number } = {}) {
   const router = new Router();
   const time = new Time();
+  /** Lines about states that must not occur. */
+  const broken: string[] = [];
   const gateway = new Gateway({
     node: 'test',
     limits: LIMITS,
@@ -93,6 +95,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
     newClientId: () => 'client-new',
     random: () => 0.5,
     after: time.after,
+    log: (_level, message, fields) => void broken.push(`${message} ${JSON.stringify(fields)}`),
     ...options,
   });
   const connect = (client: string) => {
@@ -146,7 +149,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
     router.setOwner(shards, undefined);
     gateway.lost(owner);
   };
-  return { gateway, router, connect, place, lose, tick: time.tick, timers: () => time.running };
+  return { gateway, router, connect, place, lose, broken, tick: time.tick, timers: () => time.running };
 }
 
 export const opened = (

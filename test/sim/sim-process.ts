@@ -76,6 +76,9 @@ export class SimProcess {
       newClientId: () => `unnamed-${node}`,
       random,
       after: (ms, run) => this.#clock.after(ms, run),
+      log: (_level, message, fields) => {
+        throw new Error(`${message}: ${JSON.stringify(fields)}`);
+      },
     });
     this.#clock.every(1000, () => {
       for (const { session } of this.#connections) if (session !== undefined) session.messages = 0;

@@ -32,10 +32,11 @@ import type { ClientConnection } from '../client-connection.ts';
 import { PresenceFrames } from '../presence-frames.ts';
 import type { Replies } from '../replies.ts';
 import type { LargeAnswer, LargeAnswers } from '../sockets/large-answers.ts';
-import type { Channel, Subscription } from './channel.ts';
+import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { OwnerChanges } from './owner-changes.ts';
 import { type OwnerSnapshot, OwnerSnapshots } from './owner-snapshots.ts';
+import type { Subscription } from './subscription.ts';
 import { leaveOpen, rootOf, type Subscriptions, settle } from './subscriptions.ts';
 
 const ENDED = {
@@ -50,6 +51,9 @@ const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
  * told what presence it has missed once it keeps up. This is how often that is checked.
  */
 const PULL_MS = 20;
+
+/** Messages about one subscription, whose number stands behind that of the channel. */
+const ABOUT_ONE: ReadonlySet<number> = new Set([OPENED, ACK, REFUSED, CLOSED, OPEN_FAILED, LOST]);
 
 type ForChannel = Exclude<ToGateway, { readonly 0: typeof SNAPSHOT | typeof FORGET }>;
 
@@ -91,8 +95,21 @@ export class Answers {
         continue;
       }
       const channel = this.#channels.numbered(message[1]);
-      if (channel !== undefined) this.#takeOne(link, channel, message);
+      if (channel === undefined) continue;
+      try {
+        this.#takeOne(link, channel, message);
+      } catch (error) {
+        this.#breakOff(channel, message, error);
+      }
     }
+  }
+
+  /** Ends the subscription that the message is about, or all of the channel if it is about no single one. */
+  #breakOff(channel: Channel, message: ForChannel, error: unknown): void {
+    const one = ABOUT_ONE.has(message[0]) && typeof message[2] === 'number' ? message[2] : undefined;
+    for (const subscription of [...channel.subs.values()])
+      if (one === undefined || subscription.subscriptionId === one)
+        this.#subscriptions.breakOff(subscription, error);
   }
 
   /** The owner behind the link is gone. */
@@ -222,10 +239,10 @@ export class Answers {
     this.#large.write(connection, answer);
     if (connection.closed) return;
     if (complete) {
-      subscription.mode = 'joined';
+      subscription.setMode('joined');
       channel.version = version;
       channel.join(subscription);
-    } else if (!resumed) subscription.mode = 'catching-up';
+    } else if (!resumed) subscription.setMode('catching-up');
     if (resumed && complete) this.#subscriptions.sendAgain(subscription);
     if (!complete) this.#pull(channel, subscription);
   }

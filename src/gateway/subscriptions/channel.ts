@@ -1,43 +1,13 @@
 // One document as this gateway sees it: its owner, and the sockets that have it open. It holds the state that
 // a change of owner must not lose: the version told last, and the unanswered submits. It sends nothing.
 //
-// Modes: waiting (no owner) -> linked; linked -> waiting, backing-off (the owner would not take it, and a
-// timer runs); backing-off -> waiting, linked. A change from one owner to the next passes through waiting.
-// Only `setOwnership` changes it.
-import type { OpenRequest } from '../../../actors/link/link-messages.ts';
+// Modes, changed by `setOwnership` alone and by the moves of MOVES: waiting (no owner), linked, and backing-off (the
+// owner would not take it, and a timer runs). A change from one owner to the next passes through waiting.
+import { assertMove, type Moves } from '../../../actors/modes.ts';
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import { MissedPresence } from './missed-presence.ts';
-import type { Unanswered } from './unanswered.ts';
-
-/**
- * One socket's subscription. Modes: opening -> catching-up -> joined, opening -> joined;
- * joined, catching-up, opening -> resuming -> catching-up, joined. Only the gateway sets it.
- */
-export interface Subscription {
-  readonly connection: ClientConnection;
-  readonly channel: Channel;
-  /** A new number for each open. */
-  subscriptionId: number;
-  mode: 'opening' | 'catching-up' | 'joined' | 'resuming';
-  /** ms since 1970, by this node's clock. */
-  readonly askedAt: number;
-  /** An owner has been asked to open it. */
-  asked: boolean;
-  /** The client's request, until the client has its `opened`. */
-  request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'> | undefined;
-  /** The version that this socket has reached while the subscription is not joined. */
-  version: number;
-  /** The client has its `opened`. */
-  opened: boolean;
-  unanswered: Unanswered | undefined;
-  /** JSON text. */
-  presence: string | undefined;
-  /** The same socket's earlier subscription, which this one replaces once it is opened. */
-  before: Subscription | undefined;
-  /** Index in the channel's list of joined subscriptions; -1 if it is not in the list. */
-  index: number;
-}
+import type { Subscription } from './subscription.ts';
 
 export type Ownership =
   | { readonly mode: 'waiting' }
@@ -46,6 +16,12 @@ export type Ownership =
   | { readonly mode: 'backing-off'; readonly link: OwnerLink; readonly cancel: () => void };
 
 const WAITING: Ownership = { mode: 'waiting' };
+
+const MOVES: Moves<Ownership['mode']> = {
+  waiting: ['linked'],
+  linked: ['waiting', 'backing-off'],
+  'backing-off': ['waiting', 'linked'],
+};
 
 export class Channel {
   readonly doc: string;
@@ -92,10 +68,10 @@ export class Channel {
     return this.#ownership.mode === 'waiting' ? undefined : this.#ownership.link;
   }
 
+  /** Throws at a move that is not legal. */
   setOwnership(next: Ownership): void {
     const ownership = this.#ownership;
-    if (next.mode === ownership.mode || (ownership.mode === 'waiting' && next.mode === 'backing-off'))
-      throw new Error(`a channel that is ${ownership.mode} cannot be ${next.mode}`);
+    assertMove(`the channel of ${this.doc}`, MOVES, ownership.mode, next.mode);
     if (ownership.mode === 'backing-off') ownership.cancel();
     this.#ownership = next;
     this.#linked = next.mode === 'linked' ? next.link : undefined;

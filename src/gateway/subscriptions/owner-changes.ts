@@ -14,8 +14,9 @@ import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import type { Router } from '../../../cluster/shards/router.ts';
 import { CLOSE_CODES, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
 import type { Replies } from '../replies.ts';
-import type { Channel, Subscription } from './channel.ts';
+import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
+import type { Subscription } from './subscription.ts';
 import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
 
 export interface OwnerChangesOptions {

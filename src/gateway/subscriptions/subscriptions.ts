@@ -11,12 +11,16 @@ import {
   SUBMIT,
 } from '../../../actors/link/link-messages.ts';
 import { jsonCodec } from '../../../protocol/codec.ts';
-import type { OpenSubmitCode } from '../../../protocol/errors.ts';
+import { CLOSE_CODES, type OpenSubmitCode } from '../../../protocol/errors.ts';
 import type { Role } from '../../../protocol/messages.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Replies } from '../replies.ts';
-import type { Channel, Subscription } from './channel.ts';
+import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Reports a state that must not occur. */
+export type GatewayLog = (level: 'error', message: string, fields: object) => void;
 
 /** Every client has this role, because roles are not implemented. */
 const ROLE: Role = 'owner';
@@ -24,11 +28,13 @@ const ROLE: Role = 'owner';
 export class Subscriptions {
   readonly #channels: Channels;
   readonly #replies: Replies;
+  readonly #log: GatewayLog;
   #lastSub = 0;
 
-  constructor(channels: Channels, replies: Replies) {
+  constructor(channels: Channels, replies: Replies, log: GatewayLog) {
     this.#channels = channels;
     this.#replies = replies;
+    this.#log = log;
   }
 
   /**
@@ -123,12 +129,33 @@ export class Subscriptions {
 
   /** Suspends the subscriptions: later messages of the former owner about this channel do not count. */
   suspend(channel: Channel): void {
-    for (const subscription of channel.subs.values()) {
-      if (subscription.mode === 'joined') subscription.version = channel.version;
-      subscription.mode = subscription.opened ? 'resuming' : 'opening';
-      channel.leave(subscription);
+    for (const subscription of [...channel.subs.values()]) {
+      try {
+        if (subscription.mode === 'joined') subscription.version = channel.version;
+        subscription.setMode(subscription.opened ? 'resuming' : 'opening');
+        channel.leave(subscription);
+      } catch (error) {
+        this.breakOff(subscription, error);
+      }
     }
     this.#channels.renumber(channel);
+  }
+
+  /**
+   * Ends a subscription whose state is broken, and closes its socket. The client comes back with its unanswered
+   * submits and opens the document afresh. The subscriptions of other sockets go on.
+   */
+  breakOff(subscription: Subscription, error: unknown): void {
+    const { channel, connection, subscriptionId } = subscription;
+    this.#log('error', 'a subscription is broken: its socket is closed', {
+      doc: channel.doc,
+      client: connection.client,
+      error: String(error),
+    });
+    channel.link?.send([CLOSE, channel.channelId, subscriptionId]);
+    this.end(subscription);
+    connection.close(CLOSE_CODES.draining, 'open again');
+    this.#channels.dispose(channel);
   }
 
   /** Ends the subscription and those that it was to replace: the socket no longer wants the document. */
@@ -193,7 +220,7 @@ export class Subscriptions {
     if (root === subscription) return;
     subscription.unanswered = root.unanswered;
     root.unanswered = undefined;
-    if (root.mode === 'resuming') subscription.mode = 'resuming';
+    if (root.mode === 'resuming') subscription.setMode('resuming');
     for (let old = subscription.before; old !== undefined; old = old.before) this.#forget(old);
     subscription.before = undefined;
   }

@@ -2,7 +2,9 @@
 // and end its backend. Modes: down -> up (connect) -> down (lost, or given up) … -> closed. Only #setMode
 // changes the mode. A connection is used only after it has proved itself, every older backend of that name
 // is gone, and its server's timeline is believed.
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertMove, type Moves } from '../../../modes.ts';
 import {
   connect,
   DEFAULT_ANSWER_TIMEOUT_MS,
@@ -18,6 +20,8 @@ type Mode =
   | { readonly type: 'down' }
   | { readonly type: 'up'; readonly sql: Sql; readonly timeline: number }
   | { readonly type: 'closed' };
+
+const MOVES: Moves<Mode['type']> = { down: ['up', 'closed'], up: ['down', 'closed'], closed: [] };
 
 /** Rounds in which older backends are told to end before the attempt to connect fails, after 5 s. */
 const TERMINATE_ROUNDS = 500;
@@ -132,7 +136,8 @@ export class WriteConnection {
 
   #setMode(mode: Mode): void {
     if (this.#mode.type === 'closed') return;
-    if (mode.type !== this.#mode.type) this.#epoch++;
+    assertMove(`the write connection ${this.#name}`, MOVES, this.#mode.type, mode.type);
+    this.#epoch++;
     this.#mode = mode;
   }
 }

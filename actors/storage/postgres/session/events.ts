@@ -1,6 +1,7 @@
 // Events between nodes by LISTEN and NOTIFY, on one channel of the database. Owns the listening connection:
 // it is proved every few seconds, and made again for as long as that takes. No part of the edit path is
 // here. A subscription's modes: down -> up -> down …; any -> closed. Only #setMode changes the mode.
+import { assertMove, type Moves } from '../../../modes.ts';
 import { type EventListener, MAX_EVENT_BYTES, StoreUnavailable } from '../../store.ts';
 import {
   connect,
@@ -47,6 +48,8 @@ type Mode =
   | { readonly type: 'down' }
   | { readonly type: 'up'; readonly sql: Sql; readonly timeline: number }
   | { readonly type: 'closed' };
+
+const MOVES: Moves<Mode['type']> = { down: ['up', 'closed'], up: ['down', 'closed'], closed: [] };
 
 class Events implements Subscription {
   readonly #options: PostgresStoreOptions;
@@ -170,6 +173,8 @@ class Events implements Subscription {
   }
 
   #setMode(mode: Mode): void {
-    if (this.#mode.type !== 'closed') this.#mode = mode;
+    if (this.#mode.type === 'closed') return;
+    assertMove('the subscription to events', MOVES, this.#mode.type, mode.type);
+    this.#mode = mode;
   }
 }
