@@ -1,6 +1,6 @@
 // One document as an actor. It takes the messages of its links one by one. It keeps them in the mailbox
 // while the document is being loaded, and while the document waits for its turn at the worker's thread. It
-// is synchronous and does no I/O: it sends its requests to `ActorEffects`, and the answers come back as
+// is synchronous and does no I/O: it sends its requests to `DocumentEffects`, and the answers come back as
 // calls. Other files of this folder carry out the messages.
 //
 // Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes
@@ -14,15 +14,12 @@ import { assertMove, type Moves } from '../modes.ts';
 import { Mailbox } from '../turns/mailbox.ts';
 import { TurnMark } from '../turns/turns.ts';
 import { Audience } from './audience.ts';
-import { type ActorLimits, DocumentEffects, type Effects, type LoadResult } from './effects.ts';
+import type { ActorLimits, DocumentEffects, LoadResult } from './effects.ts';
 import type { Entry } from './entry.ts';
 import { ResidentDocument } from './resident-document.ts';
 import { TurnedAway } from './turned-away.ts';
 
 export type { ActorLimits, LoadResult } from './effects.ts';
-
-/** The effects that an actor asks of its host. */
-export type ActorEffects = Effects<DocumentActor>;
 
 /** One gateway's channel to this document. */
 export interface ActorChannel {
@@ -51,7 +48,7 @@ export interface Arrived {
 
 export class DocumentActor {
   readonly name: string;
-  readonly #effects: DocumentEffects<DocumentActor>;
+  readonly #effects: DocumentEffects;
   readonly #limits: ActorLimits;
   readonly #mailbox: Mailbox<Arrived>;
   readonly #audience: Audience;
@@ -77,9 +74,10 @@ export class DocumentActor {
   /** The listener for the outcome of this document's appends. Kept by the host. */
   listener: CommitListener | undefined;
 
-  constructor(name: string, effects: ActorEffects, limits: ActorLimits) {
+  /** `effectsOf` makes the effects of this actor. */
+  constructor(name: string, effectsOf: (actor: DocumentActor) => DocumentEffects, limits: ActorLimits) {
     this.name = name;
-    this.#effects = new DocumentEffects(effects, this);
+    this.#effects = effectsOf(this);
     this.#limits = limits;
     this.#mailbox = new Mailbox(limits.mailbox, (item) => {
       if (item.postponed) this.#effects.settled(item);

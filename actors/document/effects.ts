@@ -1,5 +1,5 @@
 // The effects that a document's actor asks of its host, and the limits within which it works. This file has
-// only shapes, and `DocumentEffects`, through which the parts of an actor ask in its name.
+// only shapes. host/actor-effects.ts carries the effects out.
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
@@ -43,77 +43,69 @@ export type MadeSnapshot = Pick<NewSnapshot, 'previous' | 'logged' | 'state' | '
 export type HistoryAnswer = readonly StoredDelta[] | undefined;
 export type ClientSeqsAnswer = ClientSeqs | undefined;
 
-/** Answers come later through the callback, never within the call. A dropped actor ignores them. */
-export interface Effects<Actor> {
+/**
+ * The effects of one actor. Answers come later through the callback, never within the call. A dropped actor
+ * ignores them.
+ */
+export interface DocumentEffects {
   send(link: number, message: ToGateway): void;
   /**
    * `append` logs a patch; the host then calls `durableTo`, or resets the actor. `full` is true if too much
    * is waiting for the store.
    */
   readonly full: boolean;
-  append(actor: Actor, entry: Entry, user: string, stored: Uint8Array): void;
+  append(entry: Entry, user: string, stored: Uint8Array): void;
   /** `create` is the kind with which to create the document if it does not exist. */
-  load(actor: Actor, create: KindName | undefined, done: (result: LoadResult) => void): void;
-  history(
-    actor: Actor,
-    after: number,
-    upTo: number,
-    maxBytes: number,
-    done: (deltas: HistoryAnswer) => void,
-  ): void;
+  load(create: KindName | undefined, done: (result: LoadResult) => void): void;
+  history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void;
   /**
    * `then` runs once these bytes of the worker's memory for history are reserved, at once or later;
    * `release` frees them. False if too many requests wait.
    */
-  reserve(actor: Actor, bytes: number, then: (release: () => void) => void): boolean;
-  clientSeqs(actor: Actor, client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
+  reserve(bytes: number, then: (release: () => void) => void): boolean;
+  clientSeqs(client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void;
   /** The version is 0 if the seq did not commit, undefined if the store is out of reach. */
-  seqVersion(actor: Actor, client: string, seq: number, done: (version: number | undefined) => void): void;
+  seqVersion(client: string, seq: number, done: (version: number | undefined) => void): void;
   /**
    * `then` runs once the database has seen this session live, at a time after this call. It never runs if
    * the session is fenced. While the database is out of reach it is asked again, or `outOfReach` is called
    * once.
    */
-  whenLive(actor: Actor, then: () => void, outOfReach?: () => void): void;
+  whenLive(then: () => void, outOfReach?: () => void): void;
   /**
    * Writes a snapshot at `version`, which is durable: the snapshot `made`, or one folded from the log on
    * another thread. `done` gets the bytes of the snapshot in the store, or undefined if none was written.
    */
-  fold(
-    actor: Actor,
-    version: number,
-    made: MadeSnapshot | undefined,
-    done: (bytes: number | undefined) => void,
-  ): void;
+  fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void;
   /** Merges many Yjs updates into one on another thread. `done` gets undefined if that failed. */
-  merge(actor: Actor, updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
+  merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
   /**
    * Writes a JSON text as MessagePack on another thread. `done` gets undefined if that failed. The caller
    * asks for one text of a document at a time.
    */
-  pack(actor: Actor, json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void;
+  pack(json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void;
   /**
    * Sends an encoded snapshot over a link, once for all its subscribers. `then` runs when the other end has
    * all of it before every later message. False if too many subscribers wait, or if the link is gone.
    */
-  share(actor: Actor, link: number, bytes: Uint8Array, then: () => void): boolean;
+  share(link: number, bytes: Uint8Array, then: () => void): boolean;
   /** The number of a snapshot that the other end of the link has. Undefined if it does not have it. */
   sharedNumber(link: number, bytes: Uint8Array): number | undefined;
-  presenceChanged(actor: Actor): void;
+  presenceChanged(): void;
   /** The rooms in which this actor's messages wait together with those of all documents of the worker. */
   readonly rooms: Rooms;
   /** True if other documents wait: leave the rest of a piece of work with several parts to `later`. */
   readonly mustYield: boolean;
   /** Runs `act` in a turn of this actor, before the messages that wait for a turn. */
-  later(actor: Actor, act: () => void): void;
+  later(act: () => void): void;
   /** Runs `act` in a turn of this actor, before everything else of it that waits for a turn. */
-  next(actor: Actor, act: () => void): void;
+  next(act: () => void): void;
   /** Reports that a message waits for the actor's turn. */
-  postponed(actor: Actor, item: Arrived): void;
+  postponed(item: Arrived): void;
   /** Reports that the message no longer waits. */
   settled(item: Arrived): void;
   /** Reports that messages in the mailbox wait for nothing but a turn. */
-  wantTurn(actor: Actor): void;
+  wantTurn(): void;
 }
 
 export interface Rooms {
@@ -121,103 +113,4 @@ export interface Rooms {
   readonly loads: WaitingRoom;
   /** For messages that wait for a turn. */
   readonly turns: WaitingRoom;
-}
-
-/** The effects of one actor: the same as `Effects`, without the actor in each call. */
-export class DocumentEffects<Actor = unknown> {
-  readonly #effects: Effects<Actor>;
-  readonly #actor: Actor;
-
-  constructor(effects: Effects<Actor>, actor: Actor) {
-    this.#effects = effects;
-    this.#actor = actor;
-  }
-
-  get full(): boolean {
-    return this.#effects.full;
-  }
-
-  send(link: number, message: ToGateway): void {
-    this.#effects.send(link, message);
-  }
-
-  append(entry: Entry, user: string, stored: Uint8Array): void {
-    this.#effects.append(this.#actor, entry, user, stored);
-  }
-
-  load(create: KindName | undefined, done: (result: LoadResult) => void): void {
-    this.#effects.load(this.#actor, create, done);
-  }
-
-  history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void {
-    this.#effects.history(this.#actor, after, upTo, maxBytes, done);
-  }
-
-  reserve(bytes: number, then: (release: () => void) => void): boolean {
-    return this.#effects.reserve(this.#actor, bytes, then);
-  }
-
-  clientSeqs(client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void {
-    this.#effects.clientSeqs(this.#actor, client, upTo, done);
-  }
-
-  seqVersion(client: string, seq: number, done: (version: number | undefined) => void): void {
-    this.#effects.seqVersion(this.#actor, client, seq, done);
-  }
-
-  whenLive(then: () => void, outOfReach?: () => void): void {
-    this.#effects.whenLive(this.#actor, then, outOfReach);
-  }
-
-  fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void {
-    this.#effects.fold(this.#actor, version, made, done);
-  }
-
-  merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void {
-    this.#effects.merge(this.#actor, updates, done);
-  }
-
-  pack(json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
-    this.#effects.pack(this.#actor, json, done);
-  }
-
-  share(link: number, bytes: Uint8Array, then: () => void): boolean {
-    return this.#effects.share(this.#actor, link, bytes, then);
-  }
-
-  sharedNumber(link: number, bytes: Uint8Array): number | undefined {
-    return this.#effects.sharedNumber(link, bytes);
-  }
-
-  presenceChanged(): void {
-    this.#effects.presenceChanged(this.#actor);
-  }
-
-  get rooms(): Rooms {
-    return this.#effects.rooms;
-  }
-
-  get mustYield(): boolean {
-    return this.#effects.mustYield;
-  }
-
-  later(act: () => void): void {
-    this.#effects.later(this.#actor, act);
-  }
-
-  next(act: () => void): void {
-    this.#effects.next(this.#actor, act);
-  }
-
-  postponed(item: Arrived): void {
-    this.#effects.postponed(this.#actor, item);
-  }
-
-  settled(item: Arrived): void {
-    this.#effects.settled(item);
-  }
-
-  wantTurn(): void {
-    this.#effects.wantTurn(this.#actor);
-  }
 }

@@ -7,7 +7,7 @@ import { BEHIND_OPEN } from '../link/left-open.ts';
 import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { LoadedDocument } from '../storage/store.ts';
 import type { Audience } from './audience.ts';
-import { CatchingUp } from './catching-up.ts';
+import { CatchingUp } from './catching-up/catching-up.ts';
 import type { Document } from './document.ts';
 import type { ActorLimits, DocumentEffects } from './effects.ts';
 import { Gate } from './gate.ts';

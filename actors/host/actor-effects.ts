@@ -1,8 +1,19 @@
-// The effects that actors ask of their worker (see `Effects`), each carried out by the part of the worker that
-// can. Every answer of the store comes back in a turn of the document that asked.
+// Carries out the effects of actors (see `DocumentEffects`), each by the part of the worker that can. Every answer of
+// the store comes back in a turn of the document that asked.
+import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener, Committer } from '../committer.ts';
-import type { ActorEffects, DocumentActor, LoadResult } from '../document/actor.ts';
+import type { Arrived, DocumentActor } from '../document/actor.ts';
+import type {
+  ClientSeqsAnswer,
+  DocumentEffects,
+  HistoryAnswer,
+  LoadResult,
+  MadeSnapshot,
+  Rooms,
+} from '../document/effects.ts';
+import type { Entry } from '../document/entry.ts';
 import type { LinkOptions } from '../link/link.ts';
+import type { ToGateway } from '../link/link-messages.ts';
 import type { StillLive } from '../liveness/still-live.ts';
 import type { LoadQueue } from '../loading/load-queue.ts';
 import type { Reservations } from '../loading/reservations.ts';
@@ -36,14 +47,13 @@ export interface ActorEffectsParts {
 }
 
 /**
- * Messages that wait for a turn take at most this share of a link's window, so that other documents'
- * messages get through.
+ * Messages that wait for a turn take at most this share of a link's window, so that other documents' messages get
+ * through.
  */
 const POSTPONED_SHARE = 1 / 2;
 
-export function actorEffects(parts: ActorEffectsParts): ActorEffects {
-  const { store, links, committer, shards, work, loads, history, seqs, live, sideJobs, presence, log } =
-    parts;
+/** Returns a function that makes the effects of an actor. */
+export function actorEffects(parts: ActorEffectsParts): (actor: DocumentActor) => DocumentEffects {
   const { windowMessages, windowBytes } = parts.limits.link;
   const rooms = {
     loads: new WaitingRoom(parts.limits.loadsWaiting),
@@ -52,11 +62,146 @@ export function actorEffects(parts: ActorEffectsParts): ActorEffects {
       bytes: windowBytes * POSTPONED_SHARE,
     }),
   };
-  const orUndefined = <T>(
-    actor: DocumentActor,
-    answer: Promise<T>,
-    done: (value: T | undefined) => void,
-  ): void => {
+  return (actor) => new ActorEffects(parts, rooms, actor);
+}
+
+class ActorEffects implements DocumentEffects {
+  readonly #parts: ActorEffectsParts;
+  readonly #actor: DocumentActor;
+  readonly rooms: Rooms;
+
+  constructor(parts: ActorEffectsParts, rooms: Rooms, actor: DocumentActor) {
+    this.#parts = parts;
+    this.#actor = actor;
+    this.rooms = rooms;
+  }
+
+  send(link: number, message: ToGateway): void {
+    this.#parts.links.send(link, message);
+  }
+
+  get full(): boolean {
+    const { committer, live } = this.#parts;
+    return committer.full || live.full;
+  }
+
+  append({ version, client, seq }: Entry, user: string, op: Uint8Array): void {
+    const { shards, committer } = this.#parts;
+    const actor = this.#actor;
+    const epoch = shards.epochOf(actor.name);
+    if (epoch === undefined) throw new Error('a patch for a document that is not owned');
+    actor.listener ??= this.#listener();
+    committer.enqueue(actor.listener, { doc: this.#id, version, epoch, client, seq, user, op });
+  }
+
+  load(create: KindName | undefined, done: (result: LoadResult) => void): void {
+    const { loads, work } = this.#parts;
+    const actor = this.#actor;
+    loads.add({ actor, create, done: (result) => work.answered(actor, () => done(result)) });
+  }
+
+  history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void {
+    this.#whenAnswered(this.#parts.store.history(this.#id, after, upTo, maxBytes), done);
+  }
+
+  reserve(bytes: number, then: (release: () => void) => void): boolean {
+    return this.#parts.history.ask(this.#actor, bytes, then);
+  }
+
+  clientSeqs(client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void {
+    const found = this.#parts.store.clientSeqs(this.#id, client, upTo);
+    this.#whenAnswered(
+      found.then((seqs) => seqs ?? { lastSeq: 0, pairs: [] }),
+      done,
+    );
+  }
+
+  seqVersion(client: string, seq: number, done: (version: number | undefined) => void): void {
+    const found = this.#parts.seqs.find(this.#id, client, seq);
+    this.#whenAnswered(
+      found.then((version) => version ?? 0),
+      done,
+    );
+  }
+
+  whenLive(then: () => void, outOfReach?: () => void): void {
+    const { live, work } = this.#parts;
+    const actor = this.#actor;
+    live.ask(actor, () => work.answered(actor, then), outOfReach && (() => work.answered(actor, outOfReach)));
+  }
+
+  fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void {
+    this.#parts.sideJobs.fold(this.#actor, version, made, done);
+  }
+
+  merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void {
+    this.#parts.sideJobs.merge(this.#actor, updates, done);
+  }
+
+  pack(json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
+    this.#parts.sideJobs.pack(this.#actor, json, done);
+  }
+
+  share(link: number, bytes: Uint8Array, then: () => void): boolean {
+    const { links, work } = this.#parts;
+    return links.snapshotsOf(link)?.send(bytes, () => work.answered(this.#actor, then)) === true;
+  }
+
+  sharedNumber(link: number, bytes: Uint8Array): number | undefined {
+    return this.#parts.links.snapshotsOf(link)?.numberOf(bytes);
+  }
+
+  presenceChanged(): void {
+    this.#parts.presence.add(this.#actor);
+  }
+
+  get mustYield(): boolean {
+    return this.#parts.work.mustYield;
+  }
+
+  later(act: () => void): void {
+    this.#parts.work.later(this.#actor, act);
+  }
+
+  next(act: () => void): void {
+    this.#parts.work.next(this.#actor, act);
+  }
+
+  postponed({ link, message }: Arrived): void {
+    const { links, work } = this.#parts;
+    links.postpone(link, message);
+    work.wantTurn(this.#actor);
+  }
+
+  settled({ link, message }: Arrived): void {
+    this.#parts.links.settle(link, message);
+  }
+
+  wantTurn(): void {
+    this.#parts.work.wantTurn(this.#actor);
+  }
+
+  get #id(): number {
+    return this.#actor.id ?? 0;
+  }
+
+  /** Passes the committer's reports to the actor. A dropped actor is never woken. */
+  #listener(): CommitListener {
+    const { work } = this.#parts;
+    const actor = this.#actor;
+    return {
+      durableTo: (version) => {
+        work.begin();
+        work.doNow(actor, () => actor.durableTo(version));
+      },
+      refusedByStore: (rows) => work.startOver(actor, () => actor.refusedByStore(rows)),
+    };
+  }
+
+  /** Passes an answer of the store to `done`. Undefined: the store is out of reach. */
+  #whenAnswered<T>(answer: Promise<T>, done: (value: T | undefined) => void): void {
+    const { work, log } = this.#parts;
+    const actor = this.#actor;
     answer.then(
       (value) => work.answered(actor, () => done(value)),
       (error: unknown) => {
@@ -65,69 +210,5 @@ export function actorEffects(parts: ActorEffectsParts): ActorEffects {
         work.answered(actor, () => done(undefined));
       },
     );
-  };
-  /** Passes the committer's reports to an actor. A dropped actor is never woken. */
-  const listenerOf = (actor: DocumentActor): CommitListener => ({
-    durableTo: (version) => {
-      work.begin();
-      work.doNow(actor, () => actor.durableTo(version));
-    },
-    refusedByStore: (rows) => work.startOver(actor, () => actor.refusedByStore(rows)),
-  });
-  return {
-    send: (link, message) => links.send(link, message),
-    get full() {
-      return committer.full || live.full;
-    },
-    append: (actor, { version, client, seq }, user, op) => {
-      const epoch = shards.epochOf(actor.name);
-      if (epoch === undefined) throw new Error('a patch for a document that is not owned');
-      actor.listener ??= listenerOf(actor);
-      committer.enqueue(actor.listener, { doc: actor.id ?? 0, version, epoch, client, seq, user, op });
-    },
-    load: (actor, create, done) => {
-      const told = (result: LoadResult): void => work.answered(actor, () => done(result));
-      loads.add({ actor, create, done: told });
-    },
-    history: (actor, after, upTo, maxBytes, done) =>
-      orUndefined(actor, store.history(actor.id ?? 0, after, upTo, maxBytes), done),
-    reserve: (actor, bytes, then) => history.ask(actor, bytes, then),
-    clientSeqs: (actor, client, upTo, done) =>
-      orUndefined(
-        actor,
-        store.clientSeqs(actor.id ?? 0, client, upTo).then((found) => found ?? { lastSeq: 0, pairs: [] }),
-        done,
-      ),
-    seqVersion: (actor, client, seq, done) =>
-      orUndefined(
-        actor,
-        seqs.find(actor.id ?? 0, client, seq).then((version) => version ?? 0),
-        done,
-      ),
-    whenLive: (actor, then, outOfReach) =>
-      live.ask(
-        actor,
-        () => work.answered(actor, then),
-        outOfReach && (() => work.answered(actor, outOfReach)),
-      ),
-    fold: (actor, version, made, done) => sideJobs.fold(actor, version, made, done),
-    merge: (actor, updates, done) => sideJobs.merge(actor, updates, done),
-    pack: (actor, json, done) => sideJobs.pack(actor, json, done),
-    share: (actor, link, bytes, then) =>
-      links.snapshotsOf(link)?.send(bytes, () => work.answered(actor, then)) === true,
-    sharedNumber: (link, bytes) => links.snapshotsOf(link)?.numberOf(bytes),
-    rooms,
-    get mustYield() {
-      return work.mustYield;
-    },
-    later: (actor, act) => work.later(actor, act),
-    next: (actor, act) => work.next(actor, act),
-    postponed: (actor, { link, message }) => {
-      links.postpone(link, message);
-      work.wantTurn(actor);
-    },
-    settled: ({ link, message }) => links.settle(link, message),
-    wantTurn: (actor) => work.wantTurn(actor),
-    presenceChanged: (actor) => presence.add(actor),
-  };
+  }
 }

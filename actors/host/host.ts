@@ -5,7 +5,8 @@ import type { Clock } from '../clock.ts';
 import { type CommitLimits, Committer } from '../committer.ts';
 import type { FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob } from '../compute/snapshot-job.ts';
-import type { ActorEffects, ActorLimits, DocumentActor } from '../document/actor.ts';
+import type { ActorLimits, DocumentActor } from '../document/actor.ts';
+import type { DocumentEffects } from '../document/effects.ts';
 import type { LinkOptions, Transport } from '../link/link.ts';
 import { NOT_OWNER, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { Progress } from '../liveness/progress.ts';
@@ -91,7 +92,7 @@ export class Host {
   readonly #presence: PresenceTicks<DocumentActor>;
   readonly #quarantined: Quarantine;
   readonly #shards = new OwnedShards();
-  readonly #effects: ActorEffects;
+  readonly #effectsOf: (actor: DocumentActor) => DocumentEffects;
   readonly #stopSweeping: () => void;
   #stopping = false;
   #isLost = false;
@@ -172,7 +173,7 @@ export class Host {
     this.#sideJobs = sideJobs;
     this.#loads = loads;
     this.#passivation = new Passivation({ limits, residents, work, clock, onPause: () => progress.clear() });
-    this.#effects = actorEffects({
+    this.#effectsOf = actorEffects({
       store,
       links,
       committer,
@@ -319,7 +320,7 @@ export class Host {
       this.#refuse(from, message, 'unavailable', QUARANTINED, outMs);
       return undefined;
     }
-    const actor = this.#residents.getOrMake(name, this.#effects);
+    const actor = this.#residents.getOrMake(name, this.#effectsOf);
     this.#links.open(from, message[1], actor);
     return actor;
   }

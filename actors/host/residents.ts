@@ -1,6 +1,7 @@
 // The actors of a worker's documents, by name. An actor is made for the first message of its document, and
 // forgotten with all that other parts of the worker keep for it.
-import { type ActorEffects, type ActorLimits, DocumentActor } from '../document/actor.ts';
+import { type ActorLimits, DocumentActor } from '../document/actor.ts';
+import type { DocumentEffects } from '../document/effects.ts';
 
 /** A part of the worker that keeps something for actors. */
 export interface KeepsForActors {
@@ -26,10 +27,10 @@ export class Residents {
     return this.#actors.get(name);
   }
 
-  getOrMake(name: string, effects: ActorEffects): DocumentActor {
+  getOrMake(name: string, effectsOf: (actor: DocumentActor) => DocumentEffects): DocumentActor {
     let actor = this.#actors.get(name);
     if (actor === undefined) {
-      actor = new DocumentActor(name, effects, this.#limits);
+      actor = new DocumentActor(name, effectsOf, this.#limits);
       this.#actors.set(name, actor);
     }
     return actor;

@@ -48,7 +48,7 @@ export class SideJobs {
     this.#ended = true;
   }
 
-  /** As `Effects.fold`. */
+  /** As `DocumentEffects.fold`. */
   fold(
     actor: DocumentActor,
     version: number,
@@ -76,7 +76,7 @@ export class SideJobs {
     void folding.finally(() => this.#folds.delete(folding));
   }
 
-  /** As `Effects.merge`. */
+  /** As `DocumentEffects.merge`. */
   merge(
     actor: DocumentActor,
     updates: readonly Uint8Array[],
@@ -90,7 +90,7 @@ export class SideJobs {
     this.#enqueue({ actor, bytes, job, done });
   }
 
-  /** As `Effects.pack`. */
+  /** As `DocumentEffects.pack`. */
   pack(actor: DocumentActor, json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
     const job = (): SnapshotJob => ({ type: 'pack', json: new Uint8Array(json) });
     this.#enqueue({ actor, bytes: json.length, job, done });

@@ -56,12 +56,12 @@ export class ActorHarness {
     const limits = { ...LIMITS, ...changed };
     this.actor = new DocumentActor(
       DOC,
-      {
+      () => ({
         send: (_link, message) => this.#got.push(message),
         full: false,
-        append: (_actor, { version, client, seq }, _user, op) =>
+        append: ({ version, client, seq }, _user, op) =>
           this.log.push({ version, client, seq, op, epoch: 1 }),
-        load: (_actor, _create, done) =>
+        load: (_create, done) =>
           this.#ask(() => {
             if (this.unavailable) {
               done({ type: 'failed', code: 'unavailable', message: 'out of reach' });
@@ -76,7 +76,7 @@ export class ActorHarness {
             this.#loaded = new Document(kind, loaded, { clients: [], someForgotten: false }, limits);
             done({ type: 'loaded', document: this.#loaded, loaded });
           }),
-        history: (_actor, after, upTo, maxBytes, done) =>
+        history: (after, upTo, maxBytes, done) =>
           this.#ask(() => {
             const wanted = this.log.slice(after, upTo);
             let count = 0;
@@ -86,26 +86,26 @@ export class ActorHarness {
             }
             done(wanted.slice(0, count));
           }),
-        reserve: (_actor, _bytes, then) => {
+        reserve: (_bytes, then) => {
           then(() => undefined);
           return true;
         },
-        clientSeqs: (_actor, client, upTo, done) =>
+        clientSeqs: (client, upTo, done) =>
           this.#ask(() => {
             const own = this.log.filter((delta) => delta.client === client && delta.version <= upTo);
             const pairs = own.map(({ seq, version }) => [seq, version] as const).reverse();
             done({ pairs: pairs.slice(0, REMEMBERED_SEQS), lastSeq: pairs[0]?.[0] ?? 0 });
           }),
-        seqVersion: (_actor, client, seq, done) =>
+        seqVersion: (client, seq, done) =>
           this.#ask(() =>
             done(this.log.find((delta) => delta.client === client && delta.seq === seq)?.version ?? 0),
           ),
-        whenLive: (_actor, then) => this.#ask(then),
-        fold: (_actor, version, made, done) => this.folds.push({ version, made, done }),
-        merge: (_actor, updates, done) => this.#ask(() => done(mergeAll(updates))),
-        pack: (_actor, json, done) =>
+        whenLive: (then) => this.#ask(then),
+        fold: (version, made, done) => this.folds.push({ version, made, done }),
+        merge: (updates, done) => this.#ask(() => done(mergeAll(updates))),
+        pack: (json, done) =>
           this.#ask(() => done(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }))),
-        share: (_actor, _link, _bytes, then) => {
+        share: (_link, _bytes, then) => {
           this.#ask(then);
           return true;
         },
@@ -113,15 +113,15 @@ export class ActorHarness {
         presenceChanged: () => undefined,
         rooms: { loads: new WaitingRoom(limits.mailbox), turns: new WaitingRoom(limits.mailbox) },
         mustYield: false,
-        later: (_actor, act) => this.#ask(act),
-        next: (_actor, act) => this.#ask(act),
+        later: (act) => this.#ask(act),
+        next: (act) => this.#ask(act),
         postponed: () => undefined,
         settled: () => undefined,
-        wantTurn: (actor) =>
+        wantTurn: () =>
           this.#ask(() => {
-            while (actor.takeTurn());
+            while (this.actor.takeTurn());
           }),
-      },
+      }),
       limits,
     );
   }

@@ -1,0 +1,143 @@
+// The end of every way by which a subscriber comes to the head: its answer leaves once everything in it is durable,
+// and from the same moment the subscriber takes the commits. So it misses no version and gets none twice.
+import { OPENED } from '../../link/link-messages.ts';
+import { SHARED_BYTES } from '../../link/snapshot-sender.ts';
+import type { Audience } from '../audience.ts';
+import type { Document } from '../document.ts';
+import type { DocumentEffects } from '../effects.ts';
+import type { EncodedSnapshot } from '../encoded-snapshot.ts';
+import type { Entry } from '../entry.ts';
+import { aroundSnapshot, commitFrame, type OpenedHead, openedSnapshot, presenceFrame } from '../frames.ts';
+import type { Gate } from '../gate.ts';
+import type { SubmitAnswers } from '../submit-answers.ts';
+import type { Subscriber } from '../subscribers.ts';
+
+export type Frames = readonly Uint8Array[];
+
+/** An answer to a subscriber. With `shared` the first two frames are parts of one frame around that snapshot. */
+export interface Answer {
+  readonly frames: Frames;
+  readonly shared?: number | undefined;
+  /** As in the `opened` frame among `frames`. Undefined if there is none, or if the seq is not known. */
+  readonly lastSeq?: number | undefined;
+}
+
+export interface JoiningParts {
+  readonly document: Document;
+  readonly gate: Gate;
+  readonly audience: Audience;
+  readonly effects: DocumentEffects;
+  readonly answers: SubmitAnswers;
+}
+
+export class Joining {
+  readonly #parts: JoiningParts;
+
+  constructor(parts: JoiningParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Lets the subscriber take the channel's commits from `version` on. `answer` is called when all patches that it
+   * shows are durable. `run` has the patches that it shows.
+   */
+  join(subscriber: Subscriber, version: number, run: readonly Entry[], answer: () => Answer): void {
+    const { gate, audience, answers } = this.#parts;
+    const { subscriptionId } = subscriber;
+    gate.hold(version, () => {
+      // The socket has opened the document again and has already been answered on that.
+      if (subscriber.gone || subscriptionId < subscriber.answered) return;
+      const { frames, ...rest } = answer();
+      const missed = audience.presence.caughtUp(subscriber.client);
+      if (missed === undefined) {
+        audience.lose(subscriber);
+        return;
+      }
+      audience.subscribers.join(subscriber);
+      // The request is dropped once it has been answered, since thousands of sockets may have the document
+      // open.
+      if (subscriber.subscriptionId === subscriptionId) subscriber.request = undefined;
+      const all =
+        missed.length === 0 ? frames : [...frames, presenceFrame(subscriber.codec, audience.name, missed)];
+      this.send(subscriber, subscriptionId, { ...rest, frames: all }, version, run, true);
+      const acks = subscriber.heldAcks ?? [];
+      subscriber.heldAcks = undefined;
+      for (const [seq, at] of acks) answers.acknowledge(subscriber, seq, at);
+    });
+  }
+
+  /** Sends an answer that reaches `version`. `complete`: the subscriber takes commits from now on. */
+  send(
+    subscriber: Subscriber,
+    subscriptionId: number,
+    { frames, shared, lastSeq = 0 }: Answer,
+    version: number,
+    run: readonly Entry[],
+    complete: boolean,
+  ): void {
+    const { document, audience } = this.#parts;
+    const seqs = run.filter((entry) => entry.client === subscriber.client).map((entry) => entry.seq);
+    const { history } = document;
+    subscriber.answered = subscriptionId;
+    const { channelId } = subscriber.link;
+    audience.tell(
+      subscriber,
+      shared === undefined
+        ? [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq]
+        : [OPENED, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, shared],
+    );
+  }
+
+  /** An answer with this `opened` frame, which is about to be sent and shows the current presence. */
+  showing(subscriber: Subscriber, { lastSeq }: OpenedHead, opened: Uint8Array): Answer {
+    this.#parts.audience.presence.shown(subscriber.client);
+    return { frames: [opened], lastSeq: lastSeq ?? undefined };
+  }
+
+  /** The same for a snapshot. A snapshot that the link has is referred to, any other is in the frame. */
+  showingSnapshot(subscriber: Subscriber, head: OpenedHead, snapshot: EncodedSnapshot): Answer {
+    const { codec } = subscriber;
+    const bytes = snapshot.in(codec);
+    const shared =
+      bytes.length < SHARED_BYTES ? undefined : this.#parts.effects.sharedNumber(subscriber.link.link, bytes);
+    if (shared === undefined) return this.showing(subscriber, head, openedSnapshot(codec, head, snapshot));
+    this.#parts.audience.presence.shown(subscriber.client);
+    const frames = aroundSnapshot(codec, head, bytes.length);
+    return { frames, shared, lastSeq: head.lastSeq ?? undefined };
+  }
+
+  /** The frame of the patches of `run`, which ends at `version`. No frame if there are none. */
+  commits(subscriber: Subscriber, version: number, run: readonly Entry[]): Frames {
+    const { document, audience } = this.#parts;
+    return run.length === 0
+      ? []
+      : [commitFrame(subscriber.codec, document.kind, audience.name, version, run)];
+  }
+
+  openedHead(subscriber: Subscriber, version: number, lastSeq: number | null): OpenedHead {
+    const { document, audience } = this.#parts;
+    return {
+      doc: audience.name,
+      kind: document.kind.name,
+      history: document.history,
+      version,
+      role: subscriber.role,
+      lastSeq,
+      presence: audience.presence.states,
+      client: subscriber.client,
+      id: subscriber.request?.id,
+    };
+  }
+}
+
+/** Takes as many durable patches from the start as fit in `bytes`, at least one. */
+export function takeFitting(run: readonly Entry[], bytes: number, durable: number): readonly Entry[] {
+  let sum = 0;
+  let count = 0;
+  for (const entry of run) {
+    sum += entry.size;
+    if (entry.version > durable || (count > 0 && sum > bytes)) break;
+    count++;
+  }
+  return run.slice(0, count);
+}
