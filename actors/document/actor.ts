@@ -13,11 +13,11 @@ import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link
 import { assertMove, type Moves } from '../modes.ts';
 import { Mailbox } from '../turns/mailbox.ts';
 import { TurnMark } from '../turns/turns.ts';
-import { Audience } from './audience.ts';
 import type { ActorLimits, DocumentEffects, LoadResult } from './effects.ts';
 import type { Entry } from './entry.ts';
 import { ResidentDocument } from './resident-document.ts';
-import { TurnedAway } from './turned-away.ts';
+import { TurnedAway } from './submits/turned-away.ts';
+import { Audience } from './subscribers/audience.ts';
 
 export type { ActorLimits, LoadResult } from './effects.ts';
 

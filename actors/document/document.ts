@@ -24,7 +24,7 @@ import {
   stateOf,
   storedFromLink,
 } from './entry.ts';
-import { historyOf } from './frames.ts';
+import { historyOf } from './subscribers/frames.ts';
 
 /**
  * Most absent clients whose seqs stay in memory. Beyond that number the clients that committed longest ago

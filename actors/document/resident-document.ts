@@ -6,15 +6,15 @@
 import { BEHIND_OPEN } from '../link/left-open.ts';
 import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { LoadedDocument } from '../storage/store.ts';
-import type { Audience } from './audience.ts';
 import { CatchingUp } from './catching-up/catching-up.ts';
 import type { Document } from './document.ts';
 import type { ActorLimits, DocumentEffects } from './effects.ts';
 import { Gate } from './gate.ts';
 import { Snapshots } from './snapshots.ts';
-import { SubmitAnswers } from './submit-answers.ts';
-import { Submitting } from './submitting.ts';
-import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
+import { SubmitAnswers } from './submits/submit-answers.ts';
+import { Submitting } from './submits/submitting.ts';
+import type { Audience } from './subscribers/audience.ts';
+import { type Subscriber, WAITING_MESSAGES } from './subscribers/subscribers.ts';
 import { Waits } from './waits.ts';
 
 /** A document keeps this many windows' worth of patches while a fetch needs them to stay. */

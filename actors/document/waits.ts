@@ -6,7 +6,7 @@ import type { ToOwner } from '../link/link-messages.ts';
 import type { Document } from './document.ts';
 import type { DocumentEffects } from './effects.ts';
 import type { Pieces } from './entry.ts';
-import type { Subscriber } from './subscribers.ts';
+import type { Subscriber } from './subscribers/subscribers.ts';
 
 export class Waits {
   readonly #document: Document;

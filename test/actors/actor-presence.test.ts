@@ -1,7 +1,7 @@
 // PRES: the presence that a reader hears while it is being caught up, and what the wait costs the document.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GONE_KEPT } from '../../actors/document/presence.ts';
+import { GONE_KEPT } from '../../actors/document/subscribers/presence.ts';
 import { LOST, OPENED, type ToGateway } from '../../actors/link/link-messages.ts';
 import { ActorHarness, HISTORY, lastOpened, presenceIn } from './actor-harness.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EncodedSnapshot } from '../../actors/document/encoded-snapshot.ts';
-import { type OpenedHead, openedSnapshot } from '../../actors/document/frames.ts';
+import { type OpenedHead, openedSnapshot } from '../../actors/document/subscribers/frames.ts';
 import { JSON_FRAMES, MSGPACK_FRAMES } from '../../actors/link/link-messages.ts';
 import { jsonCodec, msgpackCodec, wireBytes } from '../../protocol/codec.ts';
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { encode as rawMsgpack } from 'msgpackr';
 import { Document } from '../../actors/document/document.ts';
 import { type Entry, fromStored, kept } from '../../actors/document/entry.ts';
-import { commitFrame } from '../../actors/document/frames.ts';
+import { commitFrame } from '../../actors/document/subscribers/frames.ts';
 import {
   JSON_FRAMES,
   JSON_OP,

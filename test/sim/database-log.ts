@@ -2,7 +2,7 @@
 // it, and the newest snapshots. The tables do not record sessions, so this class watches the batches as they
 // are written.
 import { type AnyKind, atOnce, fromStored, stateOf } from '../../actors/document/entry.ts';
-import { historyOf } from '../../actors/document/frames.ts';
+import { historyOf } from '../../actors/document/subscribers/frames.ts';
 import { shardOf } from '../../actors/shard.ts';
 import type { DocumentId, SessionId, SessionRow } from '../../actors/storage/store.ts';
 import { kindOf } from '../../kinds/registry.ts';

@@ -4,8 +4,8 @@
 import type { OpenRequest } from '../../link/link-messages.ts';
 import type { StoredDelta } from '../../storage/store.ts';
 import { type Entry, entryOf } from '../entry.ts';
-import { openedSince } from '../frames.ts';
-import type { Subscriber } from '../subscribers.ts';
+import { openedSince } from '../subscribers/frames.ts';
+import type { Subscriber } from '../subscribers/subscribers.ts';
 import type { Waits } from '../waits.ts';
 import { type Answer, Joining, type JoiningParts, takeFitting } from './joining.ts';
 import { OUT_OF_REACH, SnapshotAnswers } from './snapshot-answers.ts';

@@ -2,15 +2,21 @@
 // and from the same moment the subscriber takes the commits. So it misses no version and gets none twice.
 import { OPENED } from '../../link/link-messages.ts';
 import { SHARED_BYTES } from '../../link/snapshot-sender.ts';
-import type { Audience } from '../audience.ts';
 import type { Document } from '../document.ts';
 import type { DocumentEffects } from '../effects.ts';
 import type { EncodedSnapshot } from '../encoded-snapshot.ts';
 import type { Entry } from '../entry.ts';
-import { aroundSnapshot, commitFrame, type OpenedHead, openedSnapshot, presenceFrame } from '../frames.ts';
 import type { Gate } from '../gate.ts';
-import type { SubmitAnswers } from '../submit-answers.ts';
-import type { Subscriber } from '../subscribers.ts';
+import type { SubmitAnswers } from '../submits/submit-answers.ts';
+import type { Audience } from '../subscribers/audience.ts';
+import {
+  aroundSnapshot,
+  commitFrame,
+  type OpenedHead,
+  openedSnapshot,
+  presenceFrame,
+} from '../subscribers/frames.ts';
+import type { Subscriber } from '../subscribers/subscribers.ts';
 
 export type Frames = readonly Uint8Array[];
 

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../../protocol/errors.ts';
 import { SHARED_BYTES } from '../../link/snapshot-sender.ts';
 import type { RecentSnapshot, Unmerged } from '../document.ts';
 import type { EncodedSnapshot } from '../encoded-snapshot.ts';
-import type { Subscriber } from '../subscribers.ts';
+import type { Subscriber } from '../subscribers/subscribers.ts';
 import type { Waits } from '../waits.ts';
 import { type Joining, type JoiningParts, takeFitting } from './joining.ts';
 

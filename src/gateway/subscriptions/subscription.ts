@@ -5,8 +5,9 @@
 // - catching-up: an owner has opened it, and sends the patches up to the head in chunks.
 // - joined: it takes all commits of its channel.
 // - resuming: it was opened, its owner is gone, and no later owner has brought it to the head. Its submits wait.
-import { assertMove, type Moves } from '../../../actors/modes.ts';
+
 import type { OpenRequest } from '../../../actors/link/link-messages.ts';
+import { assertMove, type Moves } from '../../../actors/modes.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Channel } from './channel.ts';
 import type { Unanswered } from './unanswered.ts';

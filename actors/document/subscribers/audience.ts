@@ -1,8 +1,8 @@
 // The subscribers of one document and everything that they are told: their subscriptions, their presence,
 // and the messages to their links. It stays while the document leaves memory and comes back. It decides
 // nothing about versions; its callers decide when a message may be sent.
-import { type ErrorCode, isOpenSubmitCode } from '../../protocol/errors.ts';
-import { LeftOpen } from '../link/left-open.ts';
+import { type ErrorCode, isOpenSubmitCode } from '../../../protocol/errors.ts';
+import { LeftOpen } from '../../link/left-open.ts';
 import {
   CLOSE,
   CLOSED,
@@ -21,9 +21,9 @@ import {
   SUBMIT,
   type ToGateway,
   type ToOwner,
-} from '../link/link-messages.ts';
-import type { ActorLimits, DocumentEffects } from './effects.ts';
-import type { AnyKind, Entry } from './entry.ts';
+} from '../../link/link-messages.ts';
+import type { ActorLimits, DocumentEffects } from '../effects.ts';
+import type { AnyKind, Entry } from '../entry.ts';
 import { commitFrame } from './frames.ts';
 import { Presence } from './presence.ts';
 import { type Subscriber, Subscribers } from './subscribers.ts';

@@ -1,8 +1,8 @@
 // The sockets that have one document open: one entry per socket, grouped by the link over which it came. It
 // holds who they are and the version to which each has been brought; it sends nothing.
-import type { Role } from '../../protocol/messages.ts';
-import type { LeftOpen } from '../link/left-open.ts';
-import { type FrameCodec, JSON_FRAMES, type OpenRequest, type ToOwner } from '../link/link-messages.ts';
+import type { Role } from '../../../protocol/messages.ts';
+import type { LeftOpen } from '../../link/left-open.ts';
+import { type FrameCodec, JSON_FRAMES, type OpenRequest, type ToOwner } from '../../link/link-messages.ts';
 
 /**
  * Most messages of one subscriber that wait for an answer of the store, and most acks that wait until it

@@ -1,14 +1,15 @@
 // Brings a submit to the log. `Document` orders the patch. If it commits, it goes to the gate and to the store; if
 // history or seqs are missing for it, they are fetched and it is ordered then; otherwise its author is answered.
-import type { Audience } from './audience.ts';
-import type { Document, Submission } from './document.ts';
-import type { ActorLimits, DocumentEffects } from './effects.ts';
-import { fromStored } from './entry.ts';
-import type { Gate } from './gate.ts';
-import type { Snapshots } from './snapshots.ts';
+
+import type { Document, Submission } from '../document.ts';
+import type { ActorLimits, DocumentEffects } from '../effects.ts';
+import { fromStored } from '../entry.ts';
+import type { Gate } from '../gate.ts';
+import type { Snapshots } from '../snapshots.ts';
+import type { Audience } from '../subscribers/audience.ts';
+import type { Subscriber } from '../subscribers/subscribers.ts';
+import type { Waits } from '../waits.ts';
 import type { SubmitAnswers } from './submit-answers.ts';
-import type { Subscriber } from './subscribers.ts';
-import type { Waits } from './waits.ts';
 
 /**
  * A submit's base may reach back this many times historyOps before its author is told to rebase, because

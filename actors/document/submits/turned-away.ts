@@ -2,9 +2,9 @@
 // submits of the same subscription are turned away too, even if there is room again. The subscription's
 // `open` may still wait in the mailbox, so there may be no subscriber yet that could remember this. Nearly
 // always empty.
-import type { OpenSubmitCode } from '../../protocol/errors.ts';
-import { LeftOpen } from '../link/left-open.ts';
-import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import type { OpenSubmitCode } from '../../../protocol/errors.ts';
+import { LeftOpen } from '../../link/left-open.ts';
+import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../../link/link-messages.ts';
 
 export class TurnedAway {
   /** By link, then by subscription. */

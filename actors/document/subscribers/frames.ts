@@ -2,12 +2,12 @@
 // `presence` for readers that have missed some of it. It makes them in both subprotocols, with the
 // WebSocket header. Pure.
 import { Packr } from 'msgpackr';
-import { parseJson } from '../../protocol/json-text.ts';
-import type { KindName, Role } from '../../protocol/messages.ts';
-import { headerLength, websocketFrame, writeHeader } from '../../protocol/websocket-frame.ts';
-import { type FrameCodec, JSON_FRAMES } from '../link/link-messages.ts';
-import type { EncodedSnapshot } from './encoded-snapshot.ts';
-import { type AnyKind, type Entry, frameText, opOf } from './entry.ts';
+import { parseJson } from '../../../protocol/json-text.ts';
+import type { KindName, Role } from '../../../protocol/messages.ts';
+import { headerLength, websocketFrame, writeHeader } from '../../../protocol/websocket-frame.ts';
+import { type FrameCodec, JSON_FRAMES } from '../../link/link-messages.ts';
+import type { EncodedSnapshot } from '../encoded-snapshot.ts';
+import { type AnyKind, type Entry, frameText, opOf } from '../entry.ts';
 
 /** The `history` of the wire: the id of one life of a document. */
 export const historyOf = (id: number, tag = ''): string => id.toString(36) + (tag === '' ? '' : `-${tag}`);

@@ -1,12 +1,12 @@
 // The answers to submits that do not come as a commit: acks and rejections. Each leaves when everything that it depends
 // on is durable. The gate keeps their order; the audience sends them.
-import type { FinalSubmitCode } from '../../protocol/errors.ts';
-import { ACK } from '../link/link-messages.ts';
-import type { Audience } from './audience.ts';
-import type { Document } from './document.ts';
-import type { Gate } from './gate.ts';
-import { type Subscriber, WAITING_MESSAGES } from './subscribers.ts';
-import type { Waits } from './waits.ts';
+import type { FinalSubmitCode } from '../../../protocol/errors.ts';
+import { ACK } from '../../link/link-messages.ts';
+import type { Document } from '../document.ts';
+import type { Gate } from '../gate.ts';
+import type { Audience } from '../subscribers/audience.ts';
+import { type Subscriber, WAITING_MESSAGES } from '../subscribers/subscribers.ts';
+import type { Waits } from '../waits.ts';
 
 export class SubmitAnswers {
   readonly #document: Document;
