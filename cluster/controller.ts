@@ -10,17 +10,17 @@ import { ClusterView } from './cluster-view.ts';
 import type { Lease, LeaseStore, MapEntry } from './liveness/lease-store.ts';
 import { MemberTracker } from './liveness/member-tracker.ts';
 import { OwnLease } from './liveness/own-lease.ts';
-import { type LeaveProgress, OperatorEvents } from './operator-events.ts';
-import { Announcements } from './peer/announcements.ts';
-import { ClientDirectory } from './peer/client-directory.ts';
+import { Announcements } from './news/announcements.ts';
+import { ClientDirectory } from './news/client-directory.ts';
 import {
   type ControlMessage,
   controlMessage,
   controlMessageOfText,
   quarantinedMessage,
-} from './peer/control-messages.ts';
+} from './news/control-messages.ts';
+import { OwnNews } from './news/own-news.ts';
+import { type LeaveProgress, OperatorEvents } from './operator-events.ts';
 import type { Peer, PeerEnd, PeerNetwork } from './peer/network.ts';
-import { OwnNews } from './peer/own-news.ts';
 import { PeerLinks } from './peer/peer-links.ts';
 import { PinBoard } from './placement/pin-board.ts';
 import type { Pin } from './placement/pins.ts';

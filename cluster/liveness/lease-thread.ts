@@ -6,7 +6,7 @@ import { BEAT_MS, type Liveness, MAIN } from '../../actors/liveness/liveness.ts'
 import { assertMove, type Moves } from '../../actors/modes.ts';
 import type { WorkerTask } from '../../actors/worker.ts';
 import type { PeerTarget } from '../peer/network.ts';
-import type { TcpDialContext } from '../peer/tcp-context.ts';
+import type { TcpDialContext } from '../peer/tcp/tcp-context.ts';
 import type { LeaseEvent, LeaseKeeperSettings } from './lease-keeper.ts';
 import type { Lease } from './lease-store.ts';
 import type { RedisLeaseStoreOptions } from './lease-store-redis.ts';

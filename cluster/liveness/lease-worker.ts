@@ -7,7 +7,7 @@ import { Liveness, MAIN, monotonicMs } from '../../actors/liveness/liveness.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { PEER_LIMITS } from '../peer/network.ts';
 import { PulseSender } from '../peer/pulse-sender.ts';
-import { TcpDialler } from '../peer/tcp-dialler.ts';
+import { TcpDialler } from '../peer/tcp/tcp-dialler.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { createRedisLeaseStore } from './lease-store-redis.ts';
 import type { FromLeaseThread, LeaseTask, ToLeaseThread } from './lease-thread.ts';

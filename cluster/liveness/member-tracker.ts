@@ -3,7 +3,7 @@
 // answers what has changed; the caller moves shards and routes.
 import type { Clock } from '../../actors/clock.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../../actors/storage/store.ts';
-import type { ControlMessage } from '../peer/control-messages.ts';
+import type { ControlMessage } from '../news/control-messages.ts';
 import type { Peer, PeerEnd, PeerNetwork } from '../peer/network.ts';
 import { PeerDials } from '../peer/peer-dials.ts';
 import type { Lease, LeaseStore } from './lease-store.ts';

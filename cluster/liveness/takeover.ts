@@ -3,7 +3,7 @@
 // survivors may fence the same run: the first in order fences at once, the others only if the first has not.
 import type { Clock } from '../../actors/clock.ts';
 import type { ControlStore, OpenedSession } from '../../actors/storage/store.ts';
-import type { ControlMessage } from '../peer/control-messages.ts';
+import type { ControlMessage } from '../news/control-messages.ts';
 import type { PeerEnd, ProbeResult } from '../peer/network.ts';
 import {
   DETECTOR_TIMES,

@@ -1,6 +1,6 @@
 // The port through which a node reaches the other nodes: peers, each the life of one connection, with control
 // messages, streams and heartbeats. This file has interfaces and limits only. Implementations:
-// network-tcp.ts, network-memory.ts.
+// tcp/network-tcp.ts, and network-memory.ts of the tests.
 //
 // A *run* is one life of a node's process. Of two runs the one with the smaller id dials, so a pair has one
 // connection, used in both directions; the other run waits to be dialled. Each run may dial the other to

@@ -8,7 +8,7 @@ import { Backoff } from '../backoff.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import { DelayedAction } from '../delayed-action.ts';
 import type { LeaseStore, MapEntry } from '../liveness/lease-store.ts';
-import type { ControlMessage } from '../peer/control-messages.ts';
+import type { ControlMessage } from '../news/control-messages.ts';
 import type { Planner } from '../placement/planner.ts';
 import type { Epochs } from '../workers/slot-host.ts';
 import type { Routes } from './routes.ts';

@@ -6,7 +6,7 @@ import type { SessionId } from '../../actors/storage/store.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { MapEntry } from '../liveness/lease-store.ts';
 import type { Member } from '../liveness/members.ts';
-import type { ControlMessage } from '../peer/control-messages.ts';
+import type { ControlMessage } from '../news/control-messages.ts';
 import type { Planner } from '../placement/planner.ts';
 import type { Epochs } from '../workers/slot-host.ts';
 import type { Routes } from './routes.ts';

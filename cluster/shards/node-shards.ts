@@ -9,7 +9,7 @@ import { DelayedAction } from '../delayed-action.ts';
 import type { LeaseStore, MapEntry } from '../liveness/lease-store.ts';
 import type { Member } from '../liveness/members.ts';
 import type { NodeState } from '../liveness/own-lease.ts';
-import type { ControlMessage } from '../peer/control-messages.ts';
+import type { ControlMessage } from '../news/control-messages.ts';
 import type { PeerLinks } from '../peer/peer-links.ts';
 import { Planner } from '../placement/planner.ts';
 import type { Rings } from '../placement/rings.ts';

@@ -9,7 +9,7 @@ import type { ControlStore, SessionRef, SessionRow } from '../../actors/storage/
 import { LeaseStoreUnavailable } from '../../cluster/liveness/lease-store.ts';
 import { CONTROL_SLOT } from '../../cluster/liveness/members.ts';
 import { addressOf, PEER_LIMITS, type PeerAddress } from '../../cluster/peer/network.ts';
-import { type Answer, TcpDialler } from '../../cluster/peer/tcp-dialler.ts';
+import { type Answer, TcpDialler } from '../../cluster/peer/tcp/tcp-dialler.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { EXIT, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';

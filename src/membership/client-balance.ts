@@ -2,7 +2,7 @@
 // clients. Otherwise the node that is restarted last in a rolling restart would have no clients until new
 // ones come. This module decides which clients go and how fast; the clients choose their next node.
 import type { Clock } from '../../actors/clock.ts';
-import type { ClientShare } from '../../cluster/peer/client-directory.ts';
+import type { ClientShare } from '../../cluster/news/client-directory.ts';
 import type { Sockets } from '../gateway/sockets/sockets.ts';
 import type { Neighbours } from './ownership.ts';
 import { RecentlySentAway } from './recently-sent-away.ts';

@@ -14,7 +14,7 @@ import type { Lease } from '../../cluster/liveness/lease-store.ts';
 import { createRedisLeaseStore } from '../../cluster/liveness/lease-store-redis.ts';
 import { type LeaseThread, startLeaseThread } from '../../cluster/liveness/lease-thread.ts';
 import type { LeaveProgress } from '../../cluster/operator-events.ts';
-import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
+import { createTcpNetwork } from '../../cluster/peer/tcp/network-tcp.ts';
 import type { Rings } from '../../cluster/placement/rings.ts';
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Router } from '../../cluster/shards/router.ts';

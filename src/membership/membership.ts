@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../../actors/clock.ts';
 import { assertMove, type Moves } from '../../actors/modes.ts';
 import { SHARDS } from '../../actors/shard.ts';
-import type { ClientDirectory } from '../../cluster/peer/client-directory.ts';
+import type { ClientDirectory } from '../../cluster/news/client-directory.ts';
 import { Rings } from '../../cluster/placement/rings.ts';
 import type { ClusterRun, ClusterRunOptions } from './cluster-run.ts';
 

@@ -1,6 +1,6 @@
 // The address and credentials that a node presents to other nodes, from its configuration.
 import { readFileSync } from 'node:fs';
-import type { PeerCredentials } from '../../cluster/peer/tcp-context.ts';
+import type { PeerCredentials } from '../../cluster/peer/tcp/tcp-context.ts';
 import type { Config } from '../../config/schema.ts';
 
 /** The host:port that other nodes dial, for a node that listens on `port`. */

@@ -1,5 +1,5 @@
 // A peer that the test controls: it keeps the messages that it was sent, and sends the messages of the test.
-import type { ControlMessage } from '../../cluster/peer/control-messages.ts';
+import type { ControlMessage } from '../../cluster/news/control-messages.ts';
 import type { Peer, PeerStream } from '../../cluster/peer/network.ts';
 
 export const STREAM: PeerStream = {

@@ -13,7 +13,7 @@ import type { LeaseEvent } from '../../cluster/liveness/lease-keeper.ts';
 import type { Lease, LeaseStore } from '../../cluster/liveness/lease-store.ts';
 import { createRedisLeaseStore } from '../../cluster/liveness/lease-store-redis.ts';
 import { startLeaseThread } from '../../cluster/liveness/lease-thread.ts';
-import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
+import { createTcpNetwork } from '../../cluster/peer/tcp/network-tcp.ts';
 import type { RedisAddress } from '../../cluster/redis/client.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';

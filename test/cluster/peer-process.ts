@@ -5,7 +5,7 @@
 
 import { systemClock } from '../../actors/clock.ts';
 import { monotonicMs } from '../../actors/liveness/liveness.ts';
-import { createTcpNetwork } from '../../cluster/peer/network-tcp.ts';
+import { createTcpNetwork } from '../../cluster/peer/tcp/network-tcp.ts';
 
 const [run = '', secret = '', peerRun = '', peerPort = ''] = process.argv.slice(2);
 const host = '127.0.0.1';

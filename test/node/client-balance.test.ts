@@ -1,7 +1,7 @@
 // A node with more than its share of the clients sends some away, slowly, while the cluster is steady.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClientShare } from '../../cluster/peer/client-directory.ts';
+import type { ClientShare } from '../../cluster/news/client-directory.ts';
 import type { ClientConnection } from '../../src/gateway/client-connection.ts';
 import { balanceClients, STEADY_MS, surplus } from '../../src/membership/client-balance.ts';
 import { Scheduler } from '../sim/scheduler.ts';

@@ -12,11 +12,11 @@ import {
   PULSES,
   type Purpose,
   type Refusal,
-} from './handshake.ts';
-import type { PeerAddress, PeerIdentity, PeerTarget, ProbeResult } from './network.ts';
+} from '../handshake.ts';
+import type { PeerAddress, PeerIdentity, PeerTarget, ProbeResult } from '../network.ts';
+import type { DialResult, Wire } from '../wire.ts';
 import { channelOf, type TcpDialContext } from './tcp-context.ts';
 import { TcpWire } from './tcp-wire.ts';
-import type { DialResult, Wire } from './wire.ts';
 
 type Reached =
   | { readonly type: 'reached'; readonly wire: TcpWire; readonly introduced: Introduced }

@@ -1,10 +1,10 @@
 // A Wire over a socket, plain or TLS. Writes of one turn of the event loop are sent together; reading pauses
 // while the wire has not been started. It never decides which nodes may connect.
 import type { Socket } from 'node:net';
-import type { Timers } from '../../actors/clock.ts';
-import { encodeFrame, FrameReader } from './frames.ts';
-import { HANDSHAKE_FRAME_BYTES } from './handshake.ts';
-import type { Frame, Wire, WireHandlers } from './wire.ts';
+import type { Timers } from '../../../actors/clock.ts';
+import { encodeFrame, FrameReader } from '../frames.ts';
+import { HANDSHAKE_FRAME_BYTES } from '../handshake.ts';
+import type { Frame, Wire, WireHandlers } from '../wire.ts';
 
 /** The detail of a wire that the other end has closed. */
 export const HUNG_UP = 'connection ended';

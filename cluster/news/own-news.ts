@@ -3,9 +3,9 @@
 import type { Quarantined } from '../../actors/quarantine.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Lease } from '../liveness/lease-store.ts';
+import type { Peer } from '../peer/network.ts';
 import type { Announcements } from './announcements.ts';
 import { type ControlMessage, quarantinedMessage } from './control-messages.ts';
-import type { Peer } from './network.ts';
 
 export interface OwnNewsOptions {
   readonly view: Pick<ClusterView, 'own' | 'map'>;

@@ -1,7 +1,7 @@
 // The clients of the cluster's nodes: how many are connected to each, and the URL at which clients reach it.
 // Each node tells its peers both. This class sends nothing.
 import type { Members } from '../liveness/members.ts';
-import type { Peer } from './network.ts';
+import type { Peer } from '../peer/network.ts';
 
 /** The number of clients connected to a node, and the node's weight, which sets its share. */
 export interface ClientShare {

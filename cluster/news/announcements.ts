@@ -3,8 +3,8 @@
 import type { ControlStore } from '../../actors/storage/store.ts';
 import type { LeaseStore } from '../liveness/lease-store.ts';
 import type { Members } from '../liveness/members.ts';
+import type { PeerNetwork } from '../peer/network.ts';
 import type { ControlMessage } from './control-messages.ts';
-import type { PeerNetwork } from './network.ts';
 
 export interface AnnouncementsOptions {
   readonly network: Pick<PeerNetwork, 'peers'>;

@@ -1,6 +1,6 @@
 // The PeerNetwork over TCP, or over TLS with certificates on both ends. `close` ends all that it has opened.
 import { randomBytes } from 'node:crypto';
-import { checkIdentity } from './handshake.ts';
+import { checkIdentity } from '../handshake.ts';
 import {
   PEER_LIMITS,
   type PeerAddress,
@@ -9,12 +9,12 @@ import {
   type PeerNetwork,
   type PeerTarget,
   type ProbeResult,
-} from './network.ts';
-import { Peers } from './peers.ts';
+} from '../network.ts';
+import { Peers } from '../peers.ts';
+import type { DialResult, WirePair, Wires } from '../wire.ts';
 import type { TcpContext } from './tcp-context.ts';
 import { TcpDialler } from './tcp-dialler.ts';
 import { TcpListener } from './tcp-listener.ts';
-import type { DialResult, WirePair, Wires } from './wire.ts';
 
 export interface TcpNetworkOptions extends Omit<TcpContext, 'limits' | 'randomBytes'> {
   /** In [0, 1), for the back-off. */

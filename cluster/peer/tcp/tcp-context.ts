@@ -1,8 +1,8 @@
 // The settings that listener and dialler of the TCP network share.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Timers } from '../../actors/clock.ts';
-import type { PeerIdentity, PeerLimits, PeerLog } from './network.ts';
+import type { Timers } from '../../../actors/clock.ts';
+import type { PeerIdentity, PeerLimits, PeerLog } from '../network.ts';
 
 export interface TcpContext extends TcpDialContext {
   /** The address to listen at. */

@@ -1,7 +1,7 @@
 // The log lines about connections that a listener refuses: the other end, the reason, and where to look. Each
 // is logged once a minute, so that a node that tries for hours causes few lines. This class refuses nothing.
-import type { Timers } from '../../actors/clock.ts';
-import type { PeerLog } from './network.ts';
+import type { Timers } from '../../../actors/clock.ts';
+import type { PeerLog } from '../network.ts';
 import { HUNG_UP } from './tcp-wire.ts';
 
 export interface Refused {

@@ -2,13 +2,13 @@
 // connections, their time and log lines are bounded. The listener never dials.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { HEARTBEAT, NO_PAYLOAD } from './frames.ts';
-import { HEARTBEATS, type Introduced, LINK, PROBE, PULSES, type Refusal, receive } from './handshake.ts';
-import type { PeerAddress } from './network.ts';
+import { HEARTBEAT, NO_PAYLOAD } from '../frames.ts';
+import { HEARTBEATS, type Introduced, LINK, PROBE, PULSES, type Refusal, receive } from '../handshake.ts';
+import type { PeerAddress } from '../network.ts';
+import type { WirePair } from '../wire.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { channelOf, type TcpContext } from './tcp-context.ts';
 import { TcpWire } from './tcp-wire.ts';
-import type { WirePair } from './wire.ts';
 
 /** Keys of the configuration that may differ on the other node, by the refusal that they cause. */
 const KEYS: Partial<Readonly<Record<Refusal, string>>> = {
