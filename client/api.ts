@@ -3,10 +3,10 @@
 
 import type * as Y from 'yjs';
 import type { Json, KindName, Role } from '../protocol/messages.ts';
-import type { Delta } from './delta.ts';
+import type { ConnectionFailure } from './connection/failure.ts';
 import type { Listenable } from './emitter.ts';
 import type { TroupeError } from './errors.ts';
-import type { ConnectionFailure } from './failure.ts';
+import type { Delta } from './ot/delta.ts';
 import type { Platform, WebSocketConstructor } from './platform.ts';
 
 /**

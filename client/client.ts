@@ -6,17 +6,17 @@ import type { Limits } from '../protocol/limits.ts';
 import type { ClientMessage, KindName } from '../protocol/messages.ts';
 import { isClientId, parseDocumentName } from '../protocol/names.ts';
 import type { ClientEvents, ClientOptions, ClientState, DocumentsByKind, TokenSource } from './api.ts';
-import { Connection, type SendResult } from './connection.ts';
-import type { DocumentHost, Driven } from './document.ts';
+import { Connection, type SendResult } from './connection/connection.ts';
+import type { ConnectionFailure } from './connection/failure.ts';
+import type { DocumentHost, Driven } from './document/document.ts';
+import { JsonHold, RichTextHold, YjsHold } from './document/hold.ts';
 import { Emitter, type Listenable } from './emitter.ts';
 import { knownCode, TroupeError } from './errors.ts';
-import type { ConnectionFailure } from './failure.ts';
-import { JsonHold, RichTextHold, YjsHold } from './hold.ts';
 import { LONGEST_TIMER_MS } from './limits.ts';
-import { JsonDocumentOfClient, RichTextDocumentOfClient } from './ot-document.ts';
+import { JsonDocumentOfClient, RichTextDocumentOfClient } from './ot/ot-document.ts';
 import { defaultPlatform, defaultWebSocket, type Platform, randomClientId } from './platform.ts';
 import { RateGate } from './rate.ts';
-import { YjsDocumentOfClient } from './yjs-document.ts';
+import { YjsDocumentOfClient } from './yjs/yjs-document.ts';
 
 const PENDING_BYTES = 8 * 1024 * 1024;
 

@@ -27,6 +27,6 @@ export type {
   YjsDocument,
 } from './api.ts';
 export { TroupeClient } from './client.ts';
+export type { ConnectionFailure, FailureReason } from './connection/failure.ts';
 export { TroupeError } from './errors.ts';
-export type { ConnectionFailure, FailureReason } from './failure.ts';
 export type { Platform, Timer, WebSocketConstructor, WebSocketLike } from './platform.ts';

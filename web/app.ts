@@ -1,19 +1,26 @@
 // The page as a whole: one client, the two documents of a place, the frame around their views. It passes
 // events between them and holds no content of its own.
 import { type KindName, TroupeClient, TroupeError } from '../client/index.ts';
-import { askPerson } from './dialogs.ts';
 import { el } from './dom.ts';
 import { describe } from './errors.ts';
-import { Header } from './header.ts';
-import type { MenuItem } from './menu.ts';
-import { isOurs, nextKind, type OpenedDocument, openAs, viewOfContent } from './opening.ts';
-import { everyone, loadPerson, type Me, savePerson } from './people.ts';
-import { addressOf, addressOfDocument, documentOf, NEW_DOCUMENT, type Place, type View } from './place.ts';
-import { noteRecent, readRecent } from './recent.ts';
+import { askPerson } from './frame/dialogs.ts';
+import { Header } from './frame/header.ts';
+import type { MenuItem } from './frame/menu.ts';
+import { everyone, loadPerson, type Me, savePerson } from './frame/people.ts';
+import { announcementOf, statusOf } from './frame/status.ts';
+import { Toasts } from './frame/toasts.ts';
+import { isOurs, nextKind, type OpenedDocument, openAs, viewOfContent } from './place/opening.ts';
+import {
+  addressOf,
+  addressOfDocument,
+  documentOf,
+  NEW_DOCUMENT,
+  type Place,
+  type View,
+} from './place/place.ts';
+import { noteRecent, readRecent } from './place/recent.ts';
 import { Return } from './return.ts';
-import { announcementOf, statusOf } from './status.ts';
-import { Toasts } from './toasts.ts';
-import type { DocumentView, ViewEvents } from './view.ts';
+import type { DocumentView, ViewEvents } from './views/view.ts';
 
 export interface AppOptions {
   root: HTMLElement;

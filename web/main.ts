@@ -1,8 +1,8 @@
 // The page's entry: reads the address, leads to the shared document or to a new one, starts the app.
 import { TroupeError } from '../client/index.ts';
 import { App, failurePanel } from './app.ts';
-import { randomBelow } from './people.ts';
-import { addressOf, newPlace, placeOf, SHARED_PLACE } from './place.ts';
+import { randomBelow } from './frame/people.ts';
+import { addressOf, newPlace, placeOf, SHARED_PLACE } from './place/place.ts';
 
 const root = document.querySelector<HTMLElement>('#app');
 if (root === null) throw new Error('the page has no #app');

@@ -3,8 +3,8 @@
 // since a change of the text under it would break the word.
 
 import type Quill from 'quill';
-import { Delta } from '../delta.ts';
 import type { RichTextChange, RichTextDocument } from '../index.ts';
+import { Delta } from '../ot/delta.ts';
 import { withWholeCharacters } from './characters.ts';
 import {
   changesLines,

@@ -1,6 +1,6 @@
 // Makes edits contain whole characters. An editor that finds changes by comparing text finds single UTF-16
 // units, and half an emoji is no text that a document would take. Pure.
-import { Delta } from '../delta.ts';
+import { Delta } from '../ot/delta.ts';
 
 /**
  * The patch with no character cut in two: if it would cut one, the whole changed stretch is written anew,

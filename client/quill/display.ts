@@ -4,7 +4,7 @@
 // Pure.
 
 import { parseJson } from '../../protocol/json-text.ts';
-import { Delta } from '../delta.ts';
+import { Delta } from '../ot/delta.ts';
 import { type EditorFormats, isShowable } from './formats.ts';
 
 /** The embed that stands for every embed the editor has no blot for; its value is the original's JSON. */

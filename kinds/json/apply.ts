@@ -25,9 +25,9 @@ import {
   removeMember,
   setItem,
   setMember,
-} from './held.ts';
+} from './held/held.ts';
+import type { Size, Sizes } from './held/sizes.ts';
 import { locate, type Place, valueAt, valueIn } from './place.ts';
-import type { Size, Sizes } from './sizes.ts';
 import { type JsonState, type JsonUndo, memoryOf, revert, type UndoEdit } from './state.ts';
 import {
   type AddStep,

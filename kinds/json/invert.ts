@@ -3,9 +3,9 @@
 // takes them all back.
 import type { Json } from '../../protocol/messages.ts';
 import { applySteps } from './apply.ts';
-import { isList, plain } from './held.ts';
+import { isList, plain } from './held/held.ts';
+import { toFull } from './meeting/pointers.ts';
 import { valueAt } from './place.ts';
-import { toFull } from './pointers.ts';
 import { type JsonState, type JsonUndo, revert } from './state.ts';
 import { endsInList, type JsonOp, type Step, within } from './step.ts';
 

@@ -2,16 +2,16 @@
 // transforming and applying together.
 import type { DocumentKind } from '../kind.ts';
 import { applySteps } from './apply.ts';
-import { commit } from './commit.ts';
 import { compose } from './compose.ts';
-import { HELD_SHAPE, type HeldShape, plain } from './held.ts';
+import { HELD_SHAPE, type HeldShape, plain } from './held/held.ts';
+import { Sizes } from './held/sizes.ts';
+import { readPieces, writePieces } from './held/text.ts';
 import { invert } from './invert.ts';
+import { commit } from './meeting/commit.ts';
+import { carry, transform } from './meeting/transform.ts';
 import { isAsSent, noteOf, parse, recall, wireOf } from './parse.ts';
-import { Sizes } from './sizes.ts';
 import { type JsonState, type JsonUndo, memoryOf, revert, stateOf, stateWith } from './state.ts';
 import type { JsonOp } from './step.ts';
-import { readPieces, writePieces } from './text.ts';
-import { carry, transform } from './transform.ts';
 import { copyChecked } from './value.ts';
 import { work } from './work.ts';
 

@@ -2,7 +2,7 @@
 // keeps beside it. Owns every check that needs no document; never applies anything.
 import type { Json, Wire } from '../../protocol/messages.ts';
 import type { KindFailure, KindLimits, Result } from '../kind.ts';
-import { toFull } from './pointers.ts';
+import { toFull } from './meeting/pointers.ts';
 import {
   isAmbiguous,
   type JsonOp,

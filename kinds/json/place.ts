@@ -10,7 +10,7 @@ import {
   type List,
   type Members,
   memberOf,
-} from './held.ts';
+} from './held/held.ts';
 import { type Pointer, type Token, toIndex } from './step.ts';
 
 /** The value at `pointer`. Undefined if there is none. */

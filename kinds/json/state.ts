@@ -11,8 +11,8 @@ import {
   putMember,
   removeItem,
   setItem,
-} from './held.ts';
-import { type KnownSize, type Size, Sizes } from './sizes.ts';
+} from './held/held.ts';
+import { type KnownSize, type Size, Sizes } from './held/sizes.ts';
 
 export interface JsonState {
   root: Held;

@@ -8,10 +8,10 @@ import type { Violation } from '../checker/records.ts';
 import { seededRandom } from '../clients/random-edits.ts';
 import { ChaosCluster, type ChaosServices } from './chaos-cluster.ts';
 import { ChaosDatabase } from './chaos-database.ts';
-import type { Fault } from './chaos-fault.ts';
 import { ChaosLoad } from './chaos-load.ts';
 import { isWithin } from './chaos-pauses.ts';
 import { Scene, type Seen } from './chaos-scene.ts';
+import type { Fault } from './faults/fault.ts';
 
 export interface ChaosOptions {
   readonly services: ChaosServices;

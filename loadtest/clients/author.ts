@@ -2,7 +2,7 @@
 // plan into the patch to submit and the version it is made on, using only the commits that it was given. It
 // never sends or waits, and does not choose the time.
 import * as Y from 'yjs';
-import { Delta } from '../../client/delta.ts';
+import { Delta } from '../../client/ot/delta.ts';
 import type { Json, Wire } from '../../protocol/messages.ts';
 import type { TracePatch } from '../replay/trace.ts';
 import type { PlanStep } from '../replay/trace-plan.ts';

@@ -2,7 +2,7 @@
 // whose plan has no common order, and as a second opinion on traces that have one. Uses Yjs, which can hold
 // any set of transactions that contains its causes; never uses the product's kinds.
 import * as Y from 'yjs';
-import { Delta } from '../../client/delta.ts';
+import { Delta } from '../../client/ot/delta.ts';
 import { YjsAuthor } from '../clients/author.ts';
 import type { Trace } from './trace.ts';
 import type { TracePlan } from './trace-plan.ts';

@@ -19,7 +19,7 @@ import {
   type ToGateway,
   UPDATE_OP,
 } from '../../actors/link/link-messages.ts';
-import { HELD_SHAPE } from '../../kinds/json/held.ts';
+import { HELD_SHAPE } from '../../kinds/json/held/held.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { createMemoryDatabase, type MemoryDatabase } from '../doubles/store-memory.ts';
 import { frameMessage, gate, type Harness, HOST_LIMITS, openOn, startHost } from './host-harness.ts';

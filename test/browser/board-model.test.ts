@@ -18,7 +18,7 @@ import {
   removeColumn,
   renameCard,
   renameColumn,
-} from '../../web/board/model.ts';
+} from '../../web/views/board/model.ts';
 
 const LIMITS: KindLimits = { documentBytes: 1 << 24, depth: 100, workMs: 50 };
 const RUNS = 200 * Number(process.env.FUZZ_RUNS ?? 1);

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import WebSocket from 'ws';
 import { TroupeClient } from '../../client/index.ts';
-import { COLOURS } from '../../web/people.ts';
+import { COLOURS } from '../../web/frame/people.ts';
 import { type Chromium, launchChromium } from '../support/chromium.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { nothingOverlaps } from './bar.ts';

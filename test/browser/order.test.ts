@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { compareKeys, isOrderKey, keyBetween } from '../../web/board/order.ts';
+import { compareKeys, isOrderKey, keyBetween } from '../../web/views/board/order.ts';
 
 const RUNS = 300 * Number(process.env.FUZZ_RUNS ?? 1);
 

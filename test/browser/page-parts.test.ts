@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { Delta } from '../../client/delta.ts';
+import { Delta } from '../../client/ot/delta.ts';
 import { withWholeCharacters } from '../../client/quill/characters.ts';
 import {
   documentInEditor,
@@ -14,12 +14,26 @@ import {
 } from '../../client/quill/display.ts';
 import type { EditorFormats, FormatSort } from '../../client/quill/formats.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
+import {
+  COLOURS,
+  cleanName,
+  everyone,
+  initials,
+  readPresence,
+  writePresence,
+} from '../../web/frame/people.ts';
+import { announcementOf, statusOf } from '../../web/frame/status.ts';
 import { firstCharacters } from '../../web/graphemes.ts';
-import { COLOURS, cleanName, everyone, initials, readPresence, writePresence } from '../../web/people.ts';
-import { addressOf, documentOf, newPersonName, newPlace, placeOf, SHARED_PLACE } from '../../web/place.ts';
-import { MOST_RECENT, noteRecent, readRecent } from '../../web/recent.ts';
-import { announcementOf, statusOf } from '../../web/status.ts';
-import { addressesIn, markedBefore } from '../../web/text/typing.ts';
+import {
+  addressOf,
+  documentOf,
+  newPersonName,
+  newPlace,
+  placeOf,
+  SHARED_PLACE,
+} from '../../web/place/place.ts';
+import { MOST_RECENT, noteRecent, readRecent } from '../../web/place/recent.ts';
+import { addressesIn, markedBefore } from '../../web/views/text/typing.ts';
 
 const below = (limit: number): number => Math.floor(Math.random() * limit);
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { newPlace } from '../../web/place.ts';
+import { newPlace } from '../../web/place/place.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { startTestNode } from '../support/node.ts';
 import { ADA, EDITOR, openAs, pasteInto, textOf, visit, waitForStatus } from './windows.ts';

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isBoard } from '../../web/board/model.ts';
-import { matchItems, pointerTo, summaryOf, typedValue, wordsOf } from '../../web/tree/model.ts';
+import { isBoard } from '../../web/views/board/model.ts';
+import { matchItems, pointerTo, summaryOf, typedValue, wordsOf } from '../../web/views/tree/model.ts';
 
 test('tree: words in the place of a text are a text, and in the place of any other value JSON if possible', () => {
   assert.equal(typedValue('42', 'a text'), '42');

@@ -1,9 +1,9 @@
 // Chaos on real processes with the faults for which chaos.test.ts has no time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freezeOwner, killOwner, slowTurns } from '../../loadtest/chaos/chaos-kills.ts';
-import { rollingRestart } from '../../loadtest/chaos/chaos-restarts.ts';
-import { poison } from '../../loadtest/chaos/chaos-workers.ts';
+import { freezeOwner, killOwner, slowTurns } from '../../loadtest/chaos/faults/kills.ts';
+import { rollingRestart } from '../../loadtest/chaos/faults/restarts.ts';
+import { poison } from '../../loadtest/chaos/faults/workers.ts';
 import { keepsPromises } from './short-run.ts';
 
 test('a node is killed, one stands still, a document kills workers, turns take long, a node is restarted: no acknowledged edit is lost or doubled, and the others go on', async (t) => {

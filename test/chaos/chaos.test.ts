@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { encodeFrame, HELLO } from '../../cluster/peer/frames.ts';
 import { introduce, LINK } from '../../cluster/peer/handshake.ts';
 import { callerOf } from '../../loadtest/chaos/chaos-cluster.ts';
-import { killOwner } from '../../loadtest/chaos/chaos-kills.ts';
 import { isWithin, Pauses } from '../../loadtest/chaos/chaos-pauses.ts';
+import { killOwner } from '../../loadtest/chaos/faults/kills.ts';
 import { keepsPromises } from './short-run.ts';
 
 test('a node is killed: no acknowledged edit is lost or doubled, and the others go on', async (t) => {

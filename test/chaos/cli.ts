@@ -3,8 +3,8 @@
 import { mkdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chaosRun } from '../../loadtest/chaos/chaos.ts';
-import { FAULTS } from '../../loadtest/chaos/chaos-faults.ts';
 import { isClean, isPrompt, report } from '../../loadtest/chaos/chaos-report.ts';
+import { FAULTS } from '../../loadtest/chaos/faults/faults.ts';
 import { countOption, Interrupted, runCommand, UsageError } from '../../loadtest/cli-options.ts';
 import { onStopSignals } from '../../src/cli/stop-signals.ts';
 import { outliveTerminal } from '../../src/cli/terminal.ts';

@@ -2,7 +2,7 @@
 // lost. Without the gate it has.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { killInBatch } from '../../loadtest/chaos/chaos-kills.ts';
+import { killInBatch } from '../../loadtest/chaos/faults/kills.ts';
 import { shortRun } from './short-run.ts';
 
 test('a node is killed in mid-batch: nothing that was told is lost, and the batch never lands', async (t) => {

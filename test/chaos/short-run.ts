@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { chaosRun, type FaultResult } from '../../loadtest/chaos/chaos.ts';
-import type { Fault } from '../../loadtest/chaos/chaos-fault.ts';
 import { report } from '../../loadtest/chaos/chaos-report.ts';
+import type { Fault } from '../../loadtest/chaos/faults/fault.ts';
 import { startServices } from './services.ts';
 
 /** Runs on services of its own, which end with the test. */

@@ -1,5 +1,5 @@
 // A simulated server with clients on virtual time, for tests that tell one story.
-import type { Delta } from '../../client/delta.ts';
+
 import {
   type ClientEvents,
   type ClientOptions,
@@ -15,6 +15,7 @@ import {
   type YjsChange,
   type YjsDocument,
 } from '../../client/index.ts';
+import type { Delta } from '../../client/ot/delta.ts';
 import { SimulatedServer, type SimulatedSocket } from './simulated-server.ts';
 import { seeded, VirtualTime } from './virtual-time.ts';
 

@@ -9,7 +9,7 @@ import {
   TroupeClient,
   type YjsDocument,
 } from '../../client/index.ts';
-import { toDelta } from '../../client/rich-text-algebra.ts';
+import { toDelta } from '../../client/ot/rich-text-algebra.ts';
 import { type JsonState, jsonKind } from '../../kinds/json/json.ts';
 import { equal } from '../../kinds/json/value.ts';
 import { wireBytes } from '../../protocol/codec.ts';

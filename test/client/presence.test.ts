@@ -1,7 +1,7 @@
 // Presence and cursors: the states that others see, their pace, and positions when text moves.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { positionAfter, positionBefore } from '../../client/rich-text-algebra.ts';
+import { positionAfter, positionBefore } from '../../client/ot/rich-text-algebra.ts';
 import { Harness, heard } from './harness.ts';
 
 const NAME = 'acme/plan';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { halve } from '../../client/rich-text-split.ts';
+import { halve } from '../../client/ot/rich-text-split.ts';
 import { composeDelta, DeltaBuilder, type Step } from '../../kinds/rich-text/delta.ts';
 
 const attributes = fc.constantFrom(undefined, { bold: true }, { link: 'x' });

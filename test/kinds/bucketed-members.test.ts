@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { BucketedMembers } from '../../kinds/json/bucketed-members.ts';
-import { HELD_SHAPE, HeldMembers } from '../../kinds/json/held.ts';
+import { BucketedMembers } from '../../kinds/json/held/bucketed-members.ts';
+import { HELD_SHAPE, HeldMembers } from '../../kinds/json/held/held.ts';
 import { jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 
 const RUNS = 200 * Number(process.env.FUZZ_RUNS ?? 1);

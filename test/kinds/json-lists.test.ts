@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { ChunkedList } from '../../kinds/json/chunked-list.ts';
-import { HELD_SHAPE, HeldList, isList, memberOf } from '../../kinds/json/held.ts';
+import { ChunkedList } from '../../kinds/json/held/chunked-list.ts';
+import { HELD_SHAPE, HeldList, isList, memberOf } from '../../kinds/json/held/held.ts';
 import { type JsonState, jsonKind } from '../../kinds/json/json.ts';
 import type { Json } from '../../protocol/messages.ts';
 import { LIMITS, parsed } from './json-meet.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { HELD_SHAPE } from '../../kinds/json/held.ts';
+import { HELD_SHAPE } from '../../kinds/json/held/held.ts';
 import { jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import type { Json } from '../../protocol/messages.ts';
 import { LIMITS, parsed, patch } from './json-meet.ts';

@@ -1,7 +1,14 @@
 // A server and optimistic clients of one `json` document in one thread, driven by a seed. Owns the client
 // algorithm that docs/protocol.md sketches (confirmed, inflight, rest), and checks the invariants after every
 // event. It reports a failure by throwing an Error.
-import { HELD_SHAPE, type Held, HeldList, isContainer, membersOf, plain } from '../../kinds/json/held.ts';
+import {
+  HELD_SHAPE,
+  type Held,
+  HeldList,
+  isContainer,
+  membersOf,
+  plain,
+} from '../../kinds/json/held/held.ts';
 import { type JsonOp, type JsonState, type JsonUndo, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import { bytesOf } from '../../kinds/json/value.ts';
 import type { KindLimits } from '../../kinds/kind.ts';

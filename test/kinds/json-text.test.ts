@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HELD_SHAPE, HeldMembers, membersOf } from '../../kinds/json/held.ts';
+import { HELD_SHAPE, HeldMembers, membersOf } from '../../kinds/json/held/held.ts';
 import { type JsonState, jsonKind, jsonKindOf } from '../../kinds/json/json.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { Json } from '../../protocol/messages.ts';

@@ -1,5 +1,5 @@
 // The clients and the server of a planned replay without sockets, for tests of what transformation commits.
-import { Delta } from '../../client/delta.ts';
+import { Delta } from '../../client/ot/delta.ts';
 import { RichTextAuthor } from '../../loadtest/clients/author.ts';
 import type { Trace } from '../../loadtest/replay/trace.ts';
 import type { TracePlan } from '../../loadtest/replay/trace-plan.ts';
