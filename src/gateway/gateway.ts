@@ -4,7 +4,7 @@
 //
 // This file handles frames and greetings and joins the parts: requests.ts checks the clients' requests,
 // subscriptions.ts keeps which sockets have which documents open, answers.ts brings the owners' messages,
-// ownership.ts changes owners.
+// owner-changes.ts changes owners.
 import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link/link-messages.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';

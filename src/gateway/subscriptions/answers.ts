@@ -1,6 +1,6 @@
 // Brings the owners' messages to the sockets: commits and answers as ready-made frames, presence composed for
 // each reader. It records the state that a change of owner must not lose (the version told last and the
-// unanswered submits), and leaves the change itself to ownership.ts.
+// unanswered submits), and leaves the change itself to owner-changes.ts.
 import type { Clock } from '../../../actors/clock.ts';
 import type { ToGateway } from '../../../actors/link/link-messages.ts';
 import {
