@@ -12,10 +12,10 @@ import { run } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { packageDirectory } from '../src/cli/version.ts';
 import report from './reporter.ts';
-import { findProgram } from './support/install.ts';
 import { memoryDirectory } from './support/memory.ts';
 import { startTestPostgres } from './support/postgres.ts';
-import { type Requirement, requirementsOf } from './support/requirements.ts';
+import { findProgram } from './support/programs/install.ts';
+import { type Requirement, requirementsOf } from './support/programs/requirements.ts';
 
 /** A process of one file, or of the files of a folder, that takes longer than this hangs, and fails. */
 const TIMEOUT_MS = 900_000;

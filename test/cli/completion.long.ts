@@ -6,8 +6,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { findFish } from '../support/fish.ts';
-import { findZsh } from '../support/zsh.ts';
+import { findFish } from '../support/programs/fish.ts';
+import { findZsh } from '../support/programs/zsh.ts';
 import { COMPLETION_CASES, completionStage } from './completion-cases.ts';
 
 const run = promisify(execFile);

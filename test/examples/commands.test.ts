@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { loadConfig } from '../../config/load.ts';
 import { commandNames, parseCommand } from '../../src/cli/commands.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
-import { PYTHON_WEBSOCKETS } from '../support/requirements.ts';
+import { PYTHON_WEBSOCKETS } from '../support/programs/requirements.ts';
 import { commandsOf, DOCUMENTS, type DocumentedCommand } from './commands.ts';
 
 const root = packageDirectory();

@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 import { packageDirectory } from '../../src/cli/version.ts';
 import { serving, start } from '../cli/spawn.ts';
 import { freshDatabase } from '../support/postgres.ts';
-import { findPython } from '../support/python.ts';
+import { findPython } from '../support/programs/python.ts';
 
 const SCRIPT = join(packageDirectory(), 'docs/examples/python/edit.py');
 

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { onPath } from '../support/command.ts';
+import { onPath } from '../support/programs/command.ts';
 import {
   CHROMIUM,
   OPENSSL,
@@ -15,8 +15,8 @@ import {
   REDIS,
   type Requirement,
   requirementsOf,
-} from '../support/requirements.ts';
-import { unpackDebian, unpackedDebian } from '../support/unpack.ts';
+} from '../support/programs/requirements.ts';
+import { unpackDebian, unpackedDebian } from '../support/programs/unpack.ts';
 
 const tests = join(import.meta.dirname, '..');
 const apt = (await onPath('dpkg-deb')) === undefined ? undefined : await onPath('apt-get');

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findProgram } from './install.ts';
-import { OPENSSL } from './requirements.ts';
+import { findProgram } from './programs/install.ts';
+import { OPENSSL } from './programs/requirements.ts';
 
 /** The files, and the options with which a client connects. */
 export interface Certificates {

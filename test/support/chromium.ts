@@ -8,8 +8,8 @@ import {
   chromium,
   type Page,
 } from 'playwright-core';
-import { findProgram } from './install.ts';
-import { CHROMIUM } from './requirements.ts';
+import { findProgram } from './programs/install.ts';
+import { CHROMIUM } from './programs/requirements.ts';
 
 export interface Chromium {
   /**

@@ -5,8 +5,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram } from './install.ts';
-import { PGBOUNCER } from './requirements.ts';
+import { findProgram } from './programs/install.ts';
+import { PGBOUNCER } from './programs/requirements.ts';
 
 export interface PgBouncerOptions {
   /** URL of the database behind it. */

@@ -10,8 +10,8 @@ import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Certificates } from './certificates.ts';
-import { findProgram } from './install.ts';
-import { REDIS } from './requirements.ts';
+import { findProgram } from './programs/install.ts';
+import { REDIS } from './programs/requirements.ts';
 
 export interface TestRedis {
   readonly host: string;

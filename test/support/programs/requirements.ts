@@ -1,7 +1,7 @@
 // The programs that tests need beside Node, and the programs that a test file needs: those of the modules
 // that it imports, directly or through others.
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { succeeds } from './command.ts';
 
 export interface Requirement {
@@ -81,15 +81,17 @@ export const FISH: Requirement = {
   macos: 'brew install fish',
 };
 
-/** The requirement of each module next to this one. Test files that import the module need it. */
+const SUPPORT = join(import.meta.dirname, '..');
+
+/** The requirement of each module of SUPPORT. Test files that import the module need it. */
 const NEEDED_BY = new Map([
   ['redis.js', REDIS],
   ['pgbouncer.js', PGBOUNCER],
   ['chromium.js', CHROMIUM],
   ['certificates.js', OPENSSL],
-  ['python.js', PYTHON_WEBSOCKETS],
-  ['zsh.js', ZSH],
-  ['fish.js', FISH],
+  ['programs/python.js', PYTHON_WEBSOCKETS],
+  ['programs/zsh.js', ZSH],
+  ['programs/fish.js', FISH],
 ]);
 
 /** The programs that the compiled test `file` needs. */
@@ -99,8 +101,7 @@ export function requirementsOf(file: string): Set<Requirement> {
   const visit = (path: string): void => {
     if (seen.has(path)) return;
     seen.add(path);
-    const requirement =
-      dirname(path) === import.meta.dirname ? NEEDED_BY.get(path.slice(dirname(path).length + 1)) : undefined;
+    const requirement = NEEDED_BY.get(relative(SUPPORT, path).replaceAll(sep, '/'));
     if (requirement !== undefined) found.add(requirement);
     for (const imported of importsOf(path)) visit(imported);
   };
@@ -108,7 +109,7 @@ export function requirementsOf(file: string): Set<Requirement> {
   return found;
 }
 
-const TESTS = join(import.meta.dirname, '..');
+const TESTS = join(SUPPORT, '..');
 const IMPORT = /^(?:import|export|\}) .*?'(\.{1,2}\/[^']+)';$/gm;
 
 /** The modules below test/ that it imports. Other modules need no program. */
