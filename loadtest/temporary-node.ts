@@ -1,46 +1,45 @@
-// A node for one run of a command: either the node that `--url` names, or a new one with an embedded database
+// A node for one run of a command: either the node that `--target` names, or a new one with an embedded database
 // in a temporary directory, which is stopped and removed afterwards.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Interrupted } from './cli-options.ts';
+import { UsageError } from './cli-options.ts';
+import { demandAnswer } from './demand-answer.ts';
 import { NodeProcess } from './node-process.ts';
 
-/** Runs `use` with the socket URL, and with the process if this function started one. */
+/**
+ * Runs `use` with the socket URL, and with the process if this function started one. A node that is named has to
+ * answer: else it rejects at once, with RunFailure. Ctrl-C at a terminal does not reach the process of the node.
+ */
 export async function withNode<T>(
   url: string | undefined,
   set: readonly string[],
   use: (socketUrl: string, node: NodeProcess | undefined) => Promise<T>,
 ): Promise<T> {
-  if (url !== undefined) return await use(socketUrlOf(url), undefined);
+  if (url !== undefined) {
+    const socketUrl = namedUrl(url);
+    await demandAnswer(socketUrl, undefined);
+    return await use(socketUrl, undefined);
+  }
   return await withDataDirectory(async (directory) => {
-    let node: NodeProcess | undefined;
-    let interrupt: (why: Interrupted) => void = () => undefined;
-    const interrupted = new Promise<never>((_, reject) => {
-      interrupt = reject;
-    });
-    interrupted.catch(() => undefined);
-    // Every signal is passed on: the node recognises repeated signals as one request.
-    const onSignal = (): void => {
-      // The terminal may be gone; the node and its directory must be removed all the same.
-      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-      node?.stop().catch(() => undefined);
-      interrupt(new Interrupted());
-    };
-    for (const signal of SIGNALS) process.on(signal, onSignal);
+    const node = await NodeProcess.start({ storage: { directory }, set, detached: true });
     try {
-      node = await NodeProcess.start({ storage: { directory }, set });
-      return await Promise.race([interrupted, use(node.socketUrl, node)]);
+      return await use(node.socketUrl, node);
     } finally {
-      await node?.stop();
+      await node.stop();
       // A node that ended abruptly leaves its postmaster behind.
-      await node?.killPostmaster();
-      for (const signal of SIGNALS) process.off(signal, onSignal);
+      await node.killPostmaster();
     }
   });
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+function namedUrl(url: string): string {
+  try {
+    return socketUrlOf(url);
+  } catch {
+    throw new UsageError(`--target is a URL such as http://127.0.0.1:8080, not ${JSON.stringify(url)}`);
+  }
+}
 
 export async function withDataDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-load-'));

@@ -9,16 +9,22 @@ import { realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { unlessAborted } from '../actors/abortable.ts';
 import { isPostmasterOf, pathsIn, readPostmaster } from '../actors/storage/embedded/data.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
+import {
+  commandLine,
+  examples,
+  explainMisuse,
+  readWords,
+  wholeNumber,
+} from '../config/command-line/command-line.ts';
+import { onStopSignals } from '../config/command-line/stop-signals.ts';
+import { outliveTerminal } from '../config/command-line/terminal.ts';
 import { EXIT } from '../config/fatal.ts';
 import { describePostgresUrl } from '../config/postgres-url.ts';
 import { configFileIn, LOCAL_CLUSTER_DIRECTORY, localClusterFile } from '../src/cli/cluster/local.ts';
-import { onStopSignals } from '../src/cli/stop-signals.ts';
-import { outliveTerminal } from '../src/cli/terminal.ts';
 
 interface Options {
   readonly nodes: number;
@@ -28,9 +34,6 @@ interface Options {
 }
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
-const USAGE =
-  'npm run cluster -- [--nodes 3] [--port 8080] [--workers 1] [--directory ./data/cluster]\n' +
-  'Nodes listen on 127.0.0.1, on ports from --port on.\n';
 const MAX_NODES = 16;
 /** Time for a node to stop: more than its default configuration allows it. */
 const STOP_MS = 50_000;
@@ -223,32 +226,24 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function optionsOf(argv: readonly string[]): Options | undefined {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        nodes: { type: 'string', default: '3' },
-        port: { type: 'string', default: '8080' },
-        workers: { type: 'string', default: '1' },
-        directory: { type: 'string', default: LOCAL_CLUSTER_DIRECTORY },
-      },
-    });
-    const [nodes, port, workers] = [values.nodes, values.port, values.workers].map(Number);
-    const isWhole = (count: number | undefined, most: number): count is number =>
-      Number.isInteger(count) && Number(count) >= 1 && Number(count) <= most;
-    if (!isWhole(nodes, MAX_NODES) || !isWhole(port, 65_000) || !isWhole(workers, 64)) return undefined;
-    return { nodes, port, workers, directory: normalize(values.directory) };
-  } catch {
-    return undefined;
-  }
-}
-
-const options = optionsOf(process.argv.slice(2));
-if (options === undefined) {
-  process.stderr.write(USAGE);
-  process.exitCode = EXIT.usage;
-} else {
+const command = commandLine('npm run cluster --', (text) => process.stdout.write(text))
+  .description(
+    'Run a cluster on this machine: PostgreSQL, Redis and nodes on 127.0.0.1. It needs redis-server. Ctrl-C ends it.',
+  )
+  .option('--nodes <N>', 'number of nodes', wholeNumber(1, MAX_NODES), 3)
+  .option('--port <PORT>', 'port of the first node; the others follow', wholeNumber(1, 65_000), 8080)
+  .option('--workers <N>', 'worker threads of each node', wholeNumber(1, 64), 1)
+  .option(
+    '--directory <DIRECTORY>',
+    'for the database and the file that the nodes share',
+    LOCAL_CLUSTER_DIRECTORY,
+  )
+  .addHelpText('after', examples('npm run cluster -- --nodes 2 --port 9000'));
+const found = readWords(command, process.argv.slice(2));
+if (typeof found === 'object') {
+  process.exitCode = explainMisuse(found, 'npm run cluster', (text) => process.stderr.write(text));
+} else if (found === 'read') {
+  const options = { ...command.opts(), directory: normalize(command.opts().directory) };
   outliveTerminal();
   const running: Running = {
     children: [],

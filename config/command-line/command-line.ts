@@ -8,7 +8,7 @@ import { redact } from '../redact.ts';
 import { DURATION_HINT, readDuration } from '../units.ts';
 
 /** Prints one text, such as a help. */
-export type Print = (text: string) => void;
+export type Print = (text: string) => unknown;
 
 /** A command line that cannot be understood. `message` is one line. */
 export interface Misuse {
@@ -26,7 +26,11 @@ export function commandLine(name: string, print: Print): Command {
     .exitOverride()
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
-    .configureOutput({ writeOut: print, writeErr: () => undefined, outputError: () => undefined })
+    .configureOutput({
+      writeOut: (text) => void print(text),
+      writeErr: () => undefined,
+      outputError: () => undefined,
+    })
     .configureHelp({
       showGlobalOptions: true,
       visibleCommands: (command) => [...commandsOf(command).values()],
@@ -42,18 +46,18 @@ export function examples(...lines: readonly string[]): string {
 }
 
 /**
- * Parses the words behind the program's name, and calls the action of the command that they name. Returns
- * undefined if that was possible or a help was printed, and the misuse otherwise.
+ * Parses the words behind the program's name, and calls the action of the command that they name. `printed`: they ask
+ * for a help or the version, which was printed.
  */
-export function readWords(root: CommandUnknownOpts, words: readonly string[]): Misuse | undefined {
+export function readWords(root: CommandUnknownOpts, words: readonly string[]): 'read' | 'printed' | Misuse {
   const [first, ...rest] = words;
   if (first === 'help' && root.commands.length > 0 && !rest.some(isHelp)) words = [...rest, '--help'];
   try {
     root.parse(withoutVainHelp(root, words), { from: 'user' });
-    return undefined;
+    return 'read';
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === EXIT.ok ? undefined : misuse(error, commandNamed(root, words));
+    return error.exitCode === EXIT.ok ? 'printed' : misuse(error, commandNamed(root, words));
   }
 }
 

@@ -32,6 +32,8 @@ export interface ChaosOptions {
   /** Directory for the nodes' output. */
   readonly logs?: string;
   readonly onLine?: (line: string) => void;
+  /** Called with the result of each fault. */
+  readonly onResult?: (result: FaultResult) => void;
 }
 
 export interface FaultResult {
@@ -73,6 +75,7 @@ export async function chaosRun(options: ChaosOptions): Promise<readonly FaultRes
       options.onLine?.(`${fault.name} (${place + 1}/${options.faults.length})`);
       const result = await runFault(options, cluster, fault, random);
       results.push(result);
+      options.onResult?.(result);
       // A broken cluster would break the next fault too.
       if (result.unmet.length > 0) {
         await cluster.stop();

@@ -105,7 +105,9 @@ export class YjsAuthor implements Author {
   #unseen: { readonly step: PlanStep; readonly update: Uint8Array }[] = [];
   #made: Uint8Array | undefined;
 
-  constructor() {
+  /** `clientId`: the id by which Yjs orders two insertions at one place (default: a random one). */
+  constructor(clientId?: number) {
+    if (clientId !== undefined) this.#doc.clientID = clientId;
     this.#shared.observe((event, transaction) => {
       if (!transaction.local) this.#view.applyDelta(event.delta);
     });
@@ -163,7 +165,7 @@ export function applyPatches(view: CodePointText, patches: readonly TracePatch[]
   return delta;
 }
 
-function deltaOps(op: unknown): Delta['ops'] {
+export function deltaOps(op: unknown): Delta['ops'] {
   if (!Array.isArray(op)) throw new TypeError('a rich-text patch is an array');
   return op;
 }

@@ -1,41 +1,48 @@
-// `npm run costly -- [--seconds N] [--clients N] [--shapes A,B] [--seed N] [--url URL]`
-import { countOption, readOptions, runCommand, UsageError } from '../cli-options.ts';
+// `npm run costly`: its options and its output.
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
+import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command.ts';
 import { megabytes } from '../statistics.ts';
 import { withNode } from '../temporary-node.ts';
 import { costlyRun } from './costly.ts';
 import { SHAPES } from './costly-patches.ts';
 
-const USAGE = `usage: npm run costly -- [--seconds 60] [--clients 20] [--shapes ${Object.keys(SHAPES).slice(0, 2).join()}] [--p99 150] [--memory 1536] [--seed 1] [--url URL]
-  --shapes  which of ${Object.keys(SHAPES).join(', ')}; all without it
-  --p99     most milliseconds from edit to commit of the bystanders, at the 99th percentile
-  --memory  most resident mebibytes of the node`;
+const names = Object.keys(SHAPES);
 
-await runCommand(USAGE, async () => {
-  const { values } = readOptions(['seconds', 'clients', 'shapes', 'p99', 'memory', 'seed', 'url'], 0);
-  const seconds = countOption('seconds', values.seconds, 60);
-  const clients = countOption('clients', values.clients, 20);
-  const boundMs = countOption('p99', values.p99, 150);
-  const memoryBound = countOption('memory', values.memory, 1_536) * 2 ** 20;
-  const seed = countOption('seed', values.seed, Date.now() % 1_000_000, 0);
-  const shapes = values.shapes?.split(',') ?? [];
-  for (const name of shapes)
-    if (!Object.hasOwn(SHAPES, name)) throw new UsageError(`there is no shape ${name}`);
-  return await withNode(values.url, [], async (url, node) => {
+const command = toolCommand('costly')
+  .description(
+    'Clients send legal messages that are as expensive as the limits allow, while other clients edit. It fails when they notice, or when the node needs too much memory.',
+  )
+  .option('--seconds <N>', 'length of the run', wholeNumber(), 60)
+  .option('--clients <N>', 'clients that send', wholeNumber(), 20)
+  .option(
+    '--shapes <NAMES>',
+    `messages to send, separated by commas (default: all): ${names.join(', ')}`,
+    shapesOf,
+  )
+  .option('--p99 <MS>', 'longest edit → commit of the others, at the 99th percentile', wholeNumber(), 150)
+  .option('--memory <MIB>', 'most resident mebibytes of the node', wholeNumber(), 1536)
+  .option('--seed <N>', 'seed of all random choices (default: another one each time)', seed)
+  .option(TARGET, TARGET_TELLS)
+  .addHelpText('after', examples(`npm run costly -- --seconds 20 --shapes ${names.slice(0, 2).join(',')}`));
+
+function shapesOf(text: string): readonly string[] {
+  const wanted = text.split(',');
+  if (wanted.every((name) => Object.hasOwn(SHAPES, name))) return wanted;
+  throw new InvalidArgumentError(`Expected names of shapes, separated by commas: ${names.join(', ')}.`);
+}
+
+await runTool(command, async (signal) => {
+  const { seconds, clients, p99, shapes = [], target, seed = Date.now() % 1_000_000 } = command.opts();
+  const memoryBound = command.opts().memory * 2 ** 20;
+  return await withNode(target, [], async (url, node) => {
     const memory = node === undefined ? {} : { memory: () => node.residentBytes() };
     const onProgress = (line: string) => process.stdout.write(`${line}\n`);
-    const result = await costlyRun({
-      url,
-      seconds,
-      clients,
-      shapes,
-      seed,
-      memoryBound,
-      onProgress,
-      ...memory,
-    });
+    const run = { url, seconds, clients, shapes, seed, memoryBound, onProgress, signal };
+    const result = await costlyRun({ ...run, ...memory });
     const { answers, played, bystanders, ownDelayMs } = result;
     const faults = [...result.faults];
-    if (bystanders.p99 > boundMs) faults.push(`p99 of the bystanders is above ${boundMs} ms`);
+    if (bystanders.p99 > p99) faults.push(`p99 of the bystanders is above ${p99} ms`);
     if (node !== undefined && !node.running) faults.push('the node has ended');
     for (const line of node?.log.split('\n') ?? [])
       if (/a worker ended|"level":50/.test(line)) faults.push(line);
@@ -51,7 +58,7 @@ await runCommand(USAGE, async () => {
       );
     }
     for (const fault of faults.slice(0, 50)) process.stdout.write(`  ${fault}\n`);
-    process.stdout.write(faults.length === 0 ? 'nobody noticed\n' : 'FAILED\n');
+    process.stdout.write(faults.length === 0 ? 'the bystanders noticed nothing\n' : 'FAILED\n');
     return faults.length === 0 ? 0 : 1;
   });
 });

@@ -7,8 +7,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { Bystanders } from '../clients/bystanders.ts';
 import { seededRandom } from '../clients/random-edits.ts';
+import { lasted } from '../command.ts';
 import { type Summary, summarize } from '../statistics.ts';
-import { pause } from './costly-client.ts';
 import type { CostlyOrder, CostlyReport } from './costly-process.ts';
 
 export interface CostlyOptions extends CostlyOrder {
@@ -18,6 +18,8 @@ export interface CostlyOptions extends CostlyOrder {
   /** Most resident bytes that it may have. */
   readonly memoryBound: number;
   readonly onProgress?: (line: string) => void;
+  /** Aborted: the run ends early, and judges what there was. */
+  readonly signal?: AbortSignal;
 }
 
 export interface CostlyResult extends CostlyReport {
@@ -32,13 +34,13 @@ const WATCH_MS = 250;
 const TOLD_EACH_MS = 30_000;
 
 export async function costlyRun(options: CostlyOptions): Promise<CostlyResult> {
-  const { url, clients, seed, shapes, seconds } = options;
+  const { url, clients, seed, shapes, seconds, signal = new AbortController().signal } = options;
   const faults: string[] = [];
   const before = (await options.memory?.()) ?? 0;
   let peak = before;
   const bystanders = new Bystanders(url, `bystanders-${seed}`, seededRandom(seed));
   const delay = monitorEventLoopDelay({ resolution: 5 });
-  const child = fork(fileURLToPath(new URL('./costly-process.js', import.meta.url)));
+  const child = fork(fileURLToPath(new URL('./costly-process.js', import.meta.url)), { detached: true });
   const watch = setInterval(() => {
     options.memory?.().then(
       (bytes) => {
@@ -52,21 +54,24 @@ export async function costlyRun(options: CostlyOptions): Promise<CostlyResult> {
     delay.enable();
     child.send({ url, clients, seed, shapes } satisfies CostlyOrder);
     let told = 0;
-    for (let left = seconds * 1000; left > 0; left -= TOLD_EACH_MS) {
-      await pause(Math.min(left, TOLD_EACH_MS));
+    const began = performance.now();
+    for (let left = seconds * 1000; left > 0 && !signal.aborted; left -= TOLD_EACH_MS) {
+      await lasted(Math.min(left, TOLD_EACH_MS), signal);
       const { count, p50, p99, max } = summarize(bystanders.latencies.slice(told));
       told += count;
       options.onProgress?.(
         `${count} edits of bystanders: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, longest ${max.toFixed(0)} ms`,
       );
     }
+    const passed = (performance.now() - began) / 1000;
     const report = await reportOf(child);
     await bystanders.stop();
     faults.push(...report.faults, ...(await bystanders.faults()));
     const after = (await options.memory?.()) ?? 0;
     peak = Math.max(peak, after);
     if (peak > options.memoryBound) faults.push(`memory: ${peak} bytes, ${options.memoryBound} are allowed`);
-    if (bystanders.latencies.length < 20 * seconds) faults.push('the bystanders made too few edits');
+    if (bystanders.latencies.length < 20 * (passed - 1) || bystanders.latencies.length === 0)
+      faults.push('the bystanders made too few edits');
     return {
       answers: report.answers,
       played: report.played,

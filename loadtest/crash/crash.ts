@@ -6,6 +6,7 @@ import { check } from '../checker/checker.ts';
 import { readLogs, readStored } from '../checker/log.ts';
 import type { SubmitRecord, Violation } from '../checker/records.ts';
 import { seededRandom } from '../clients/random-edits.ts';
+import { lasted } from '../command.ts';
 import type { NodeProcess } from '../node-process.ts';
 import { CrashLoad } from './crash-load.ts';
 import { CuttingProxy } from './crash-proxy.ts';
@@ -18,6 +19,8 @@ export interface CrashOptions {
   readonly secondsPerRound: number;
   readonly seed: number;
   readonly onRound?: (line: string) => void;
+  /** Aborted: no kill follows, and what there was is judged. */
+  readonly signal?: AbortSignal;
 }
 
 export interface CrashResult {
@@ -55,6 +58,7 @@ const TICK_MS = 5;
 /** Rejects when the node does not come back, or edits do not end. */
 export async function crashRun(options: CrashOptions): Promise<CrashResult> {
   const { node, rounds, secondsPerRound, seed, onRound = () => undefined } = options;
+  const { signal = new AbortController().signal } = options;
   const random = seededRandom(seed);
   const restless = await CuttingProxy.open({ nodePort: node.port, random, restless: true });
   const patient = await CuttingProxy.open({ nodePort: node.port, random, restless: false });
@@ -64,7 +68,7 @@ export async function crashRun(options: CrashOptions): Promise<CrashResult> {
     const pausesMs: number[] = [];
     const nodeKills: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      await sleep(secondsPerRound * 1000);
+      if (!(await lasted(secondsPerRound * 1000, signal))) break;
       const fault = FAULTS[round % FAULTS.length] ?? 'node';
       await load.hush();
       if (fault !== 'postmaster') nodeKills.push(performance.now());
@@ -74,7 +78,7 @@ export async function crashRun(options: CrashOptions): Promise<CrashResult> {
         `${round + 1}/${rounds}: killed ${fault}, first commit after ${Math.round(pause)} ms, ${load.committed} so far`,
       );
     }
-    await sleep(secondsPerRound * 1000);
+    await lasted(secondsPerRound * 1000, signal);
     await within(DRAIN_MS, 'edits did not end', load.stop());
     const logs = await readLogs({ url: node.socketUrl, random: Math.random }, load.docs);
     const complete = await readStored(await node.storageUrl(), logs);

@@ -1,19 +1,25 @@
-// `npm run garbage -- [--frames N] [--throwers N] [--seed N] [--url URL]`
-import { countOption, readOptions, runCommand } from '../cli-options.ts';
+// `npm run garbage`: its options and its output.
+import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
+import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command.ts';
 import { megabytes } from '../statistics.ts';
 import { withNode } from '../temporary-node.ts';
 import { garbageRun } from './garbage.ts';
 
-const USAGE = 'usage: npm run garbage -- [--frames 100000] [--throwers 8] [--seed 1] [--url URL]';
+const command = toolCommand('garbage')
+  .description(
+    'Throw malformed, cut off and oversize frames at a node while other clients edit. It fails when they notice, or when the node dies, grows or answers anything but a code of the contract.',
+  )
+  .option('--frames <N>', 'frames to throw', wholeNumber(), 100_000)
+  .option('--throwers <N>', 'sockets that throw at once', wholeNumber(), 8)
+  .option('--seed <N>', 'seed of all random choices (default: another one each time)', seed)
+  .option(TARGET, TARGET_TELLS)
+  .addHelpText('after', examples('npm run garbage -- --frames 5000 --seed 7'));
 
-await runCommand(USAGE, async () => {
-  const { values } = readOptions(['frames', 'throwers', 'seed', 'url'], 0);
-  const frames = countOption('frames', values.frames, 100_000);
-  const throwers = countOption('throwers', values.throwers, 8);
-  const seed = countOption('seed', values.seed, Date.now() % 1_000_000, 0);
-  return await withNode(values.url, [], async (url, node) => {
+await runTool(command, async (signal) => {
+  const { frames, throwers, target, seed = Date.now() % 1_000_000 } = command.opts();
+  return await withNode(target, [], async (url, node) => {
     const memory = node === undefined ? {} : { memory: () => node.residentBytes() };
-    const result = await garbageRun({ url, frames, throwers, seed, ...memory });
+    const result = await garbageRun({ url, frames, throwers, seed, signal, ...memory });
     const { thrown, answers, closes, faults, bystanders } = result;
     process.stdout.write(
       `seed ${seed}: ${thrown} frames thrown; answers ${JSON.stringify(answers)}; closes ${JSON.stringify(closes)}\n` +
@@ -28,7 +34,11 @@ await runCommand(USAGE, async () => {
     for (const fault of faults.slice(0, 50)) process.stdout.write(`  ${fault}\n`);
     const lives = node === undefined || node.running;
     process.stdout.write(
-      lives && faults.length === 0 ? 'nobody noticed\n' : lives ? 'FAILED\n' : `THE NODE DIED\n${node.log}\n`,
+      lives && faults.length === 0
+        ? 'the bystanders noticed nothing\n'
+        : lives
+          ? 'FAILED\n'
+          : `THE NODE DIED\n${node.log}\n`,
     );
     return lives && faults.length === 0 ? 0 : 1;
   });

@@ -24,6 +24,8 @@ export interface GarbageOptions {
   /** Returns the resident bytes of the server; undefined if its memory is not watched. */
   readonly memory?: () => Promise<number>;
   readonly onProgress?: (thrown: number) => void;
+  /** Aborted: the run ends early, and judges what there was. */
+  readonly signal?: AbortSignal;
 }
 
 export interface GarbageResult {
@@ -89,12 +91,14 @@ class GarbageRun {
       const glutton = await this.#glutton();
       await Promise.all(Array.from({ length: options.throwers }, (_, index) => this.#thrower(index)));
       await this.#brokenWire();
-      await this.#mustBeClosed(glutton);
+      if (!this.#isOver) await this.#mustBeClosed(glutton);
       await bystanders.stop();
       const after = (await options.memory?.()) ?? 0;
       peak = Math.max(peak, after);
       if (peak - before > MOST_GROWTH_BYTES) this.#faults.push(`memory grew by ${peak - before} bytes`);
       this.#faults.push(...(await bystanders.faults()));
+      if (this.#thrown === 0) this.#faults.push('no frame was thrown');
+      if (bystanders.latencies.length === 0) this.#faults.push('the bystanders made no edit');
       return {
         thrown: this.#thrown,
         answers: this.#answers,
@@ -111,9 +115,13 @@ class GarbageRun {
     }
   }
 
+  get #isOver(): boolean {
+    return this.#over || this.#options.signal?.aborted === true;
+  }
+
   /** Reconnects after each close, until all frames have been thrown. */
   async #thrower(index: number): Promise<void> {
-    for (let round = 0; !this.#over && this.#thrown < this.#options.frames; round++) {
+    for (let round = 0; !this.#isOver && this.#thrown < this.#options.frames; round++) {
       const encoding = (index + round) % 2 === 0 ? 'json' : 'msgpack';
       const socket = await this.#dial(encoding);
       if (this.#random() < 0.9) await this.#greet(socket, encoding, index);
@@ -220,7 +228,7 @@ class GarbageRun {
     socket.send(jsonCodec.encode({ type: 'open', doc }));
     await once(socket, 'message');
     socket.pause();
-    for (let sent = 0; sent < LARGE_PATCHES; sent++) {
+    for (let sent = 0; sent < LARGE_PATCHES && !this.#isOver; sent++) {
       await document.decided(document.submit([{ insert: LARGE }, { delete: LARGE.length }]));
     }
     author.stop();

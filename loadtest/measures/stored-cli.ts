@@ -1,12 +1,15 @@
-// `npm run stored -- TRACE [--edits N] [--main FILE]`
-import { countOption, readOptions, runCommand } from '../cli-options.ts';
+// `npm run stored`: its options and its output.
+import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
+import { runTool, toolCommand } from '../command.ts';
 import { readTrace } from '../replay/trace.ts';
 import { type Stored, stored, WORKLOAD_NAMES } from './stored.ts';
 
-const USAGE = `usage: npm run stored -- TRACE [--edits N] [--main FILE]
-  TRACE     a .json or .json.gz file of the editing-traces collection
-  --edits   of each workload but that of visits; default 5000
-  --main    dist/src/main.js of another build, to compare with`;
+const command = toolCommand('stored')
+  .description('Measure the bytes that edits take in PostgreSQL, for several workloads on nodes of its own.')
+  .argument('<FILE>', 'a recorded trace: .json or .json.gz of the editing-traces collection')
+  .option('--edits <N>', 'edits of each workload but that of visits', wholeNumber(), 5_000)
+  .option('--main <FILE>', 'dist/src/main.js of another build, to compare with (default: this build)')
+  .addHelpText('after', examples('npm run stored -- test/data/traces/sveltecomponent.json.gz --edits 1000'));
 
 const HEADINGS = [
   'workload',
@@ -20,13 +23,14 @@ const HEADINGS = [
   'WAL/edit',
 ];
 
-await runCommand(USAGE, async () => {
-  const { values, positionals } = readOptions(['edits', 'main'], 1);
-  const edits = countOption('edits', values.edits, 5_000);
-  const trace = await readTrace(positionals[0] ?? '');
+await runTool(command, async (signal) => {
+  const { edits, main } = command.opts();
+  const [file] = command.processedArgs;
+  const trace = await readTrace(file);
   process.stdout.write(`${row(HEADINGS)}\n`);
   for (const workload of WORKLOAD_NAMES) {
-    const options = { trace, edits, ...(values.main === undefined ? {} : { main: values.main }) };
+    if (signal.aborted) break;
+    const options = { trace, edits, signal, ...(main === undefined ? {} : { main }) };
     process.stdout.write(`${report(await stored(workload, options))}\n`);
   }
   return 0;

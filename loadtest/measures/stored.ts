@@ -16,6 +16,8 @@ export interface StoredOptions {
   readonly edits: number;
   /** Entry point of the build to measure; default: this one. */
   readonly main?: string;
+  /** Aborted: the workload under way rejects with the reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Stored {
@@ -54,14 +56,19 @@ type Visit = (kind: KindName, edits: Iterable<Wire>) => Promise<void>;
 
 export async function stored(workload: WorkloadName, options: StoredOptions): Promise<Stored> {
   return await withDataDirectory(async (directory) => {
-    const { main } = options;
+    const { main, signal } = options;
     const storage = { directory };
-    const node = await NodeProcess.start({ storage, set: SETTINGS, ...(main === undefined ? {} : { main }) });
+    const node = await NodeProcess.start({
+      storage,
+      set: SETTINGS,
+      detached: true,
+      ...(main === undefined ? {} : { main }),
+    });
     const sql = postgres(await node.storageUrl(), { max: 1, onnotice: () => undefined });
     try {
       const before = await sizes(sql);
       const count = { edits: 0, bytes: 0 };
-      await WORKLOADS[workload](visitor(node.socketUrl, count), options);
+      await WORKLOADS[workload](visitor(node.socketUrl, count, signal), options);
       const walBytes = (await wal(sql)) - before.wal;
       await sql`VACUUM`;
       const after = await sizes(sql);
@@ -85,7 +92,11 @@ export async function stored(workload: WorkloadName, options: StoredOptions): Pr
   });
 }
 
-function visitor(url: string, count: { edits: number; bytes: number }): Visit {
+function visitor(
+  url: string,
+  count: { edits: number; bytes: number },
+  signal: AbortSignal | undefined,
+): Visit {
   let visits = 0;
   return async (kind, edits) => {
     const client = new BareClient({
@@ -99,6 +110,7 @@ function visitor(url: string, count: { edits: number; bytes: number }): Visit {
     const document = client.open(DOC, { kind });
     await document.opened();
     for (const op of edits) {
+      signal?.throwIfAborted();
       const { fate } = await document.decided(document.submit(op));
       if (fate.type !== 'ok') throw new Error(`an edit was ${fate.type}`);
       count.edits++;

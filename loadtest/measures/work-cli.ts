@@ -1,27 +1,37 @@
-// `npm run work [--filter TEXT]`: the processor time that costly patches of each kind take on this machine beside what
+// `npm run work`: the processor time that costly patches of each kind take on this machine beside what
 // `DocumentKind.work` estimates, and whether `commit` refuses them with the default limits. The constants
 // of the estimates are chosen by this table. It needs no server.
+
+import { examples } from '../../config/command-line/command-line.ts';
 import { type JsonState, jsonKind } from '../../kinds/json/json.ts';
 import type { DocumentKind, KindLimits } from '../../kinds/kind.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
 import { yjsKind } from '../../kinds/yjs/yjs.ts';
 import type { Wire } from '../../protocol/messages.ts';
-import { readOptions, runCommand } from '../cli-options.ts';
+import { UsageError } from '../cli-options.ts';
+import { runTool, toolCommand } from '../command.ts';
 import { WORK_CASES, type WorkCase } from './work-cases.ts';
 
-const USAGE = 'usage: npm run work [-- --filter TEXT]   only cases whose name contains TEXT';
+const command = toolCommand('work')
+  .description('List the measured time of costly patches beside the estimated time. It needs no server.')
+  .option('--filter <TEXT>', 'only cases whose name contains TEXT (default: all)')
+  .addHelpText('after', examples('npm run work -- --filter json'));
 
 const LIMITS: KindLimits = { documentBytes: 16 * 1024 * 1024, depth: 100, workMs: 50 };
 /** No limit, so that patches above the limit are timed too. */
 const UNBOUNDED: KindLimits = { ...LIMITS, workMs: Number.POSITIVE_INFINITY };
 const ROUNDS = 3;
 
-await runCommand(USAGE, async () => {
-  const { values } = readOptions(['filter'], 0);
+await runTool(command, async (signal) => {
+  const { filter = '' } = command.opts();
+  const cases = WORK_CASES.filter(({ name }) => name.includes(filter));
+  if (cases.length === 0) throw new UsageError(`no case has ${JSON.stringify(filter)} in its name`);
   process.stdout.write(row('case', 'estimate', 'took', 'refusing', 'answer'));
-  for (const each of WORK_CASES) {
-    if (values.filter === undefined || each.name.includes(values.filter))
-      process.stdout.write(measured(each));
+  for (const each of cases) {
+    // A signal arrives between two cases.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (signal.aborted) break;
+    process.stdout.write(measured(each));
   }
   return 0;
 });

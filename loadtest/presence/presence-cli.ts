@@ -1,27 +1,31 @@
-// `npm run presence -- [--readers N] [--seconds N] [--p99 N] [--seed N] [--url URL]`
-import { countOption, readOptions, runCommand } from '../cli-options.ts';
+// `npm run presence`: its options and its output.
+import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
+import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command.ts';
 import { megabytes, type Summary } from '../statistics.ts';
 import { withNode } from '../temporary-node.ts';
 import { presenceRun } from './presence.ts';
 
-const USAGE = `usage: npm run presence -- [--readers 1500] [--seconds 30] [--p99 50] [--seed 1] [--url URL]
-  --readers  clients of one document; each moves its presence once a second
-  --p99      most milliseconds from edit to commit in other documents, at the 99th percentile`;
+const command = toolCommand('presence')
+  .description(
+    'Many readers of one document move their cursors, while others edit elsewhere. It fails when a reader misses a move, or when the others notice.',
+  )
+  .option('--readers <N>', 'clients of the document; each moves once a second', wholeNumber(2), 1500)
+  .option('--seconds <N>', 'length of the run', wholeNumber(), 30)
+  .option('--p99 <MS>', 'longest edit → commit elsewhere, at the 99th percentile', wholeNumber(), 50)
+  .option('--seed <N>', 'seed of all random choices (default: another one each time)', seed)
+  .option(TARGET, TARGET_TELLS)
+  .addHelpText('after', examples('npm run presence -- --readers 300 --seconds 10'));
 
 const told = ({ p50, p99, max }: Summary): string =>
   `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, longest ${max.toFixed(0)} ms`;
 
-await runCommand(USAGE, async () => {
-  const { values } = readOptions(['readers', 'seconds', 'p99', 'seed', 'url'], 0);
-  const readers = countOption('readers', values.readers, 1500, 2);
-  const seconds = countOption('seconds', values.seconds, 30);
-  const boundMs = countOption('p99', values.p99, 50);
-  const seed = countOption('seed', values.seed, Date.now() % 1_000_000, 0);
-  return await withNode(values.url, [], async (url) => {
-    const result = await presenceRun({ url, readers, seconds, seed });
+await runTool(command, async (signal) => {
+  const { readers, seconds, p99, target, seed = Date.now() % 1_000_000 } = command.opts();
+  return await withNode(target, [], async (url) => {
+    const result = await presenceRun({ url, readers, seconds, seed, signal });
     const { sent, received, frames, bytes, delivery, bystanders } = result;
     const faults = [...result.faults];
-    if (bystanders.p99 > boundMs) faults.push(`p99 of the edits elsewhere is above ${boundMs} ms`);
+    if (bystanders.p99 > p99) faults.push(`p99 of the edits elsewhere is above ${p99} ms`);
     process.stdout.write(
       `seed ${seed}: ${sent} states sent, ${received} received in ${frames} frames of ${megabytes(bytes)} in all\n` +
         `state → reader: ${told(delivery)}\n` +

@@ -9,6 +9,7 @@
 import { wireBytes } from '../../protocol/codec.ts';
 import type { CommittedOp, Opened } from '../../protocol/messages.ts';
 import { type SubmitRecord, told } from '../checker/records.ts';
+import { RunFailure } from '../cli-options.ts';
 import type { Author, AuthoredPatch } from '../clients/author.ts';
 import type { BareClient } from '../clients/bare-client.ts';
 import type { BareDocument } from '../clients/bare-document.ts';
@@ -37,6 +38,8 @@ const PACE = 0.9;
 const PACE_TICK_MS = 20;
 
 export class AgentRun {
+  /** Own steps that were committed. */
+  committed = 0;
   exact = 0;
   transformed = 0;
   readonly client: BareClient;
@@ -51,7 +54,6 @@ export class AgentRun {
   readonly #underway = new Map<number, Sent>();
   #again: Sent[] = [];
   #next = 0;
-  #committed = 0;
   /** For each agent, its received steps, and how many of them from the first on are without gap. */
   readonly #received: { readonly nth: Set<number>; upTo: number }[];
   #began = 0;
@@ -130,8 +132,8 @@ export class AgentRun {
     this.#underway.delete(submit.seq);
     const { fate } = submit;
     if (fate.type === 'ok') {
-      this.#committed += 1;
-      if (this.#committed === this.#own.length) this.#done.resolve();
+      this.committed += 1;
+      if (this.committed === this.#own.length) this.#done.resolve();
     } else if (fate.type === 'rejected' && (fate.code === 'version-unknown' || fate.code === 'seq-used')) {
       this.#again.push(sent);
     } else {
@@ -187,7 +189,8 @@ export class AgentRun {
       run();
     } catch (error) {
       clearTimeout(this.#timer);
-      this.#shared.fail(error instanceof Error ? error : new Error(String(error)));
+      const message = error instanceof Error ? error.message : String(error);
+      this.#shared.fail(new RunFailure(message, { cause: error }));
     }
   }
 }

@@ -1,82 +1,126 @@
-// `npm run replay -- TRACE [--kind rich-text|yjs] [--url URL] [--encoding json|msgpack]`
+// `npm run replay`: its options and its output.
 import { basename } from 'node:path';
+import { Option } from '@commander-js/extra-typings';
+import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
 import { check } from '../checker/checker.ts';
 import { readLogs } from '../checker/log.ts';
-import { readOptions, runCommand, UsageError } from '../cli-options.ts';
+import { runTool, TARGET, TARGET_TELLS, toolCommand } from '../command.ts';
 import { withNode } from '../temporary-node.ts';
-import { type ReplayOptions, type ReplayResult, replayTrace } from './replay.ts';
-import { readTrace } from './trace.ts';
+import { type ReplayResult, replayTrace } from './replay.ts';
+import { beginningOf, readTrace } from './trace.ts';
+import { judgeReplay, type ReplayVerdict } from './verdict.ts';
 
-const USAGE = `usage: npm run replay -- TRACE [--kind rich-text|yjs] [--encoding json|msgpack] [--url URL]
-  TRACE       a .json or .json.gz file of the editing-traces collection
-  --kind      both, one after the other, unless given
-  --url       http://HOST:PORT of a running node; without it one is started with a database of its own`;
+const KINDS = ['rich-text', 'yjs'] as const;
+
+const command = toolCommand('replay')
+  .description(
+    'Replay a recorded editing trace as real clients, one for each author, and compare the document with a merge of the same patches by Quill or Yjs, with the fold of its log, and with every author.',
+  )
+  .argument('<FILE>', 'a recorded trace: .json or .json.gz of the editing-traces collection')
+  .addOption(
+    new Option('--kind <KIND>', 'kind of the document (default: both, one after the other)').choices(KINDS),
+  )
+  .addOption(
+    new Option('--encoding <ENCODING>', 'subprotocol (default: json for rich-text, msgpack for yjs)').choices(
+      ['json', 'msgpack'],
+    ),
+  )
+  .option('--transactions <N>', 'only the first N transactions of the trace (default: all)', wholeNumber())
+  .option(TARGET, TARGET_TELLS)
+  .addHelpText(
+    'after',
+    examples('npm run replay -- test/data/traces/clownschool.json.gz --kind yjs --transactions 5000'),
+  );
 
 /** A replay is a pipeline of one person's keystrokes, sent as fast as they are taken. */
 const NODE_SETTINGS = ['limits.submitsPerSecond=1000000'];
 
-await runCommand(USAGE, async () => {
-  const { values, positionals } = readOptions(['kind', 'url', 'encoding'], 1);
-  const kinds = kindsOf(values.kind);
-  const encoding = encodingOf(values.encoding);
-  const [path = ''] = positionals;
-  const trace = await readTrace(path);
-  return await withNode(values.url, NODE_SETTINGS, async (url) => {
+const ENDS: Readonly<Record<ReplayVerdict['end'], string>> = {
+  recorded: 'the end is the recorded one',
+  tied: 'the end is not the recorded one, which hangs on ties: authors inserted at one place, and each order is right',
+  transformed:
+    'the end is not the recorded one: transformation has ties that Yjs does not have, where text between two insertions was deleted',
+  other: 'the end is not the recorded one, although it hangs on no tie',
+  unknown: 'the end was not compared with a recorded one',
+};
+
+/** A line that counts up, on a terminal alone. */
+class Progress {
+  readonly #total: number;
+  #isShown = false;
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  show(committed: number): void {
+    if (!process.stderr.isTTY) return;
+    this.#isShown = true;
+    process.stderr.write(`\r${committed} of ${this.#total}`);
+  }
+
+  end(): void {
+    if (this.#isShown) process.stderr.write('\n');
+  }
+}
+
+await runTool(command, async (signal) => {
+  const { kind: only, encoding, transactions = Number.POSITIVE_INFINITY, target } = command.opts();
+  const [file] = command.processedArgs;
+  const trace = beginningOf(await readTrace(file), transactions);
+  const name = basename(file)
+    .replace(/\.json(\.gz)?$/, '')
+    .replace(/[^A-Za-z0-9._~:@-]/g, '-');
+  return await withNode(target, NODE_SETTINGS, async (url) => {
     let failures = 0;
-    for (const kind of kinds) {
-      const name = basename(path)
-        .replace(/\.json(\.gz)?$/, '')
-        .replace(/[^A-Za-z0-9._~:@-]/g, '-');
+    for (const kind of KINDS) {
+      if (signal.aborted || (only !== undefined && kind !== only)) continue;
       const doc = `replay/${name}-${kind}-${Date.now().toString(36)}`;
-      const random = Math.random;
+      const { random } = Math;
+      const progress = new Progress(trace.txns.length);
       const result = await replayTrace({
         url,
         trace,
         kind,
         doc,
         random,
-        ...encoding,
-        onProgress: progress(trace.txns.length),
-      });
-      const violations = check(await readLogs({ url, random }, [doc]), result.records);
-      process.stdout.write(`${report(path, kind, result)}\n`);
-      for (const { rule, detail } of violations.slice(0, 20)) process.stdout.write(`  ${rule}: ${detail}\n`);
-      if (!result.equal || violations.length > 0) failures += 1;
+        signal,
+        ...(encoding === undefined ? {} : { encoding }),
+        onProgress: (committed) => progress.show(committed),
+      }).finally(() => progress.end());
+      const logs = await readLogs({ url, random }, [doc]);
+      const [log] = logs;
+      if (log === undefined) throw new Error(`${doc} has no log`);
+      const verdict = judgeReplay(trace, result, log);
+      const faults = [
+        ...check(logs, result.records).map(({ rule, detail }) => `${rule}: ${detail}`),
+        ...verdict.faults,
+      ];
+      process.stdout.write(report(`${basename(file)} as ${kind}`, result, verdict, faults));
+      if (faults.length > 0) failures += 1;
     }
     return failures === 0 ? 0 : 1;
   });
 });
 
-function kindsOf(kind: string | undefined): readonly ReplayOptions['kind'][] {
-  if (kind === undefined) return ['rich-text', 'yjs'];
-  if (kind === 'rich-text' || kind === 'yjs') return [kind];
-  throw new UsageError(`--kind is rich-text or yjs, not ${JSON.stringify(kind)}`);
-}
-
-function encodingOf(encoding: string | undefined): Pick<ReplayOptions, 'encoding'> {
-  if (encoding === undefined) return {};
-  if (encoding === 'json' || encoding === 'msgpack') return { encoding };
-  throw new UsageError(`--encoding is json or msgpack, not ${JSON.stringify(encoding)}`);
-}
-
-function report(path: string, kind: string, result: ReplayResult): string {
-  const { clients, transactions, elapsedMs, equal, mode, exact, transformed, text } = result;
+function report(
+  what: string,
+  result: ReplayResult,
+  verdict: ReplayVerdict,
+  faults: readonly string[],
+): string {
+  const { clients, transactions, committed, elapsedMs, isComplete, plan, exact, transformed } = result;
   const seconds = elapsedMs / 1000;
   const made =
-    kind === 'yjs'
-      ? 'each on exactly the updates its author had seen'
-      : mode === 'merged'
-        ? 'merged before they were sent, for lack of a common order'
-        : `${exact} on the version their author had seen, the others on a later one of its own; ${transformed} carried on by the server`;
-  return [
-    `${equal ? 'equal' : 'DIFFERENT'}: ${basename(path)} as ${kind}: ${text.length} characters`,
-    `  ${transactions} transactions by ${clients} client(s) in ${seconds.toFixed(1)} s, ${Math.round(transactions / seconds)} a second`,
-    `  ${made}`,
-  ].join('\n');
-}
-
-/** Only on a terminal: a line that counts up. */
-function progress(total: number): (committed: number) => void {
-  if (!process.stderr.isTTY) return () => undefined;
-  return (committed) => process.stderr.write(`\r${committed} of ${total}${committed === total ? '\n' : ''}`);
+    plan.mode === 'merged'
+      ? 'edits were merged before they were sent, for lack of a common order'
+      : `${exact} on the version that their author had seen, the others on a later one of its own; ${transformed} carried on by the server`;
+  const head = faults.length > 0 ? 'WRONG' : isComplete ? 'right' : 'right so far';
+  const lines = [
+    `${head}: ${what}: ${committed} of ${transactions} transactions by ${clients} clients in ${seconds.toFixed(1)} s, ${Math.round(committed / seconds)} a second`,
+    ...(what.endsWith('yjs') ? [] : [`  ${made}`]),
+    `  ${ENDS[verdict.end]}`,
+    ...faults.slice(0, 20).map((fault) => `  ${fault.slice(0, 1_000)}`),
+  ];
+  return `${lines.join('\n')}\n`;
 }

@@ -1,14 +1,12 @@
 // Replays a recorded trace as real clients over sockets: one client per agent, every transaction one submit,
 // each made on exactly the state that its author had seen. Owns the waiting between clients; replay-agent.ts
-// plays one client's part, author.ts makes the edits, trace-plan.ts finds the order.
-import * as Y from 'yjs';
-import type { Wire } from '../../protocol/messages.ts';
+// plays one client's part, author.ts makes the edits, trace-plan.ts finds the order, verdict.ts judges.
 import type { DocumentRecord } from '../checker/records.ts';
 import { type Author, MergedRichTextAuthor, RichTextAuthor, YjsAuthor } from '../clients/author.ts';
 import { BareClient } from '../clients/bare-client.ts';
 import { deferred } from '../clients/deferred.ts';
 import { AgentRun, type SharedRun } from './replay-agent.ts';
-import { type Trace, withoutFinalNewline } from './trace.ts';
+import type { Trace } from './trace.ts';
 import { mergeTrace } from './trace-merge.ts';
 import { planTrace, type TracePlan } from './trace-plan.ts';
 
@@ -22,18 +20,22 @@ export interface ReplayOptions {
   readonly random: () => number;
   /** Default: json for rich-text, msgpack for yjs. */
   readonly encoding?: 'json' | 'msgpack';
+  /** Aborted: the replay ends, and is not complete. */
+  readonly signal?: AbortSignal;
   /** Called after each commit with the number of committed transactions. */
   readonly onProgress?: (committed: number) => void;
 }
 
 export interface ReplayResult {
-  /** The document's text, without its final newline. */
-  readonly text: string;
-  /** Whether the text equals the trace's `endContent`. */
-  readonly equal: boolean;
-  readonly mode: TracePlan['mode'];
+  /** The text of each author at the end, by client id. Empty if the replay is not complete. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Whether every transaction was committed, and every author got all of them. */
+  readonly isComplete: boolean;
+  readonly plan: TracePlan;
   readonly clients: number;
   readonly transactions: number;
+  /** Transactions of which the author knows that they were committed. */
+  readonly committed: number;
   readonly elapsedMs: number;
   /**
    * rich-text: submits on exactly the version that their author had seen, not on a later version of its own.
@@ -45,23 +47,26 @@ export interface ReplayResult {
   readonly records: readonly DocumentRecord[];
 }
 
-/**
- * Rejects if the server refuses, reorders or loses a step, or if a client ends with another text than the
- * others.
- */
+/** Rejects with RunFailure if the server refuses, reorders or loses a step. */
 export async function replayTrace(options: ReplayOptions): Promise<ReplayResult> {
   const plan = planTrace(options.trace);
   const began = performance.now();
   const agents = new Set<AgentRun>();
   const failure = deferred<never>();
+  const { signal = new AbortController().signal } = options;
+  const aborted = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
   try {
-    const text = await Promise.race([play(options, plan, agents, failure.reject), failure.promise]);
+    const texts = await Promise.race([play(options, plan, agents, failure.reject), aborted, failure.promise]);
     return {
-      text,
-      equal: text === options.trace.endContent,
-      mode: plan.mode,
+      texts: texts ?? new Map(),
+      isComplete: texts !== undefined,
+      plan,
       clients: agents.size,
       transactions: plan.steps.length,
+      committed: sum(agents, (agent) => agent.committed),
       elapsedMs: performance.now() - began,
       exact: sum(agents, (agent) => agent.exact),
       transformed: sum(agents, (agent) => agent.transformed),
@@ -72,12 +77,13 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplayResult>
   }
 }
 
+/** Returns the text of each author. */
 async function play(
   options: ReplayOptions,
   plan: TracePlan,
   agents: Set<AgentRun>,
   fail: (error: Error) => void,
-): Promise<string> {
+): Promise<ReadonlyMap<string, string>> {
   const authorOf = authors(options, plan);
   const shared: SharedRun = { ...options, plan, steps: new Map(), fail };
   for (const [agent, steps] of plan.byAgent.entries()) {
@@ -87,20 +93,15 @@ async function play(
       client: `agent-${agent}-${Math.floor(options.random() * 36 ** 6).toString(36)}`,
       encoding: options.encoding ?? (options.kind === 'yjs' ? 'msgpack' : 'json'),
       random: options.random,
+      // The checker compares the replica with the log.
       replicas: agents.size === 0,
     });
     agents.add(new AgentRun(shared, agent, client, authorOf()));
   }
   for (const agent of agents) await agent.open();
   await Promise.all([...agents].map((agent) => agent.play()));
-  let text: string | undefined;
-  for (const agent of agents) {
-    await agent.document.until(plan.steps.length);
-    text ??= textOf(agent.document.replica?.content());
-    if (agent.author.text() !== text)
-      throw new Error(`${agent.client.options.client} holds another text than the document`);
-  }
-  return text ?? '';
+  for (const agent of agents) await agent.document.until(plan.steps.length);
+  return new Map([...agents].map(({ client, author }) => [client.options.client, author.text()]));
 }
 
 function authors({ kind, trace }: ReplayOptions, plan: TracePlan): () => Author {
@@ -108,16 +109,6 @@ function authors({ kind, trace }: ReplayOptions, plan: TracePlan): () => Author 
   if (plan.mode === 'ordered') return () => new RichTextAuthor();
   const onHead = mergeTrace(trace, plan);
   return () => new MergedRichTextAuthor(onHead);
-}
-
-function textOf(content: Wire | undefined): string {
-  if (content instanceof Uint8Array) {
-    const doc = new Y.Doc();
-    Y.applyUpdate(doc, content);
-    return doc.getText('text').toString();
-  }
-  if (!Array.isArray(content)) throw new Error('no replica to read the text from');
-  return withoutFinalNewline(content.map((step) => (step as { insert: string }).insert).join(''));
 }
 
 function sum(agents: ReadonlySet<AgentRun>, of: (agent: AgentRun) => number): number {

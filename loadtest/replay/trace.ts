@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { UsageError } from '../cli-options.ts';
 
 /** Position and number of deleted characters in Unicode code points, and the text inserted there. */
 export type TracePatch = readonly [position: number, deleted: number, inserted: string];
@@ -18,15 +19,26 @@ export interface TraceTxn {
 export interface Trace {
   readonly txns: readonly TraceTxn[];
   readonly agents: number;
-  readonly endContent: string;
+  /** Undefined: it is not known, as for the beginning of a trace. */
+  readonly endContent: string | undefined;
+}
+
+/** The first transactions of a trace. */
+export function beginningOf(trace: Trace, transactions: number): Trace {
+  if (transactions >= trace.txns.length) return trace;
+  return { ...trace, txns: trace.txns.slice(0, transactions), endContent: undefined };
 }
 
 /** Longest text one submit carries, UTF-16 units: its frame stays far below `opBytes` in every encoding. */
 const PIECE_UNITS = 20_000;
 
-/** Reads a `.json` or `.json.gz` file. Throws if it is not a trace. */
+/** Reads a `.json` or `.json.gz` file. Rejects with UsageError if it is not a trace. */
 export async function readTrace(path: string): Promise<Trace> {
-  return parseTrace(await readTraceFile(path));
+  try {
+    return parseTrace(await readTraceFile(path));
+  } catch (error) {
+    throw new UsageError(`${path} is no trace: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** The value in a `.json` or `.json.gz` file. */

@@ -70,8 +70,8 @@ export function parseCommand(argv: readonly string[]): Command | UsageError {
     },
     take: (command) => found.push(command),
   });
-  const misuse = readWords(root, argv);
-  if (misuse !== undefined) return { name: 'usage', ...misuse };
+  const read = readWords(root, argv);
+  if (typeof read === 'object') return { name: 'usage', ...read };
   return found[0] ?? { name: 'print', text };
 }
 
@@ -218,7 +218,7 @@ export function commandTree({ print, take: takeAny }: Reader = NOBODY) {
     .command('version')
     .description('Print the version.')
     .addHelpText('after', examples('troupe version'))
-    .action(() => print(`${version()}\n`));
+    .action(() => void print(`${version()}\n`));
   // readWords reads `help COMMAND` as `COMMAND --help`.
   root
     .command('help')

@@ -5,6 +5,12 @@
 // stopping.
 import pino, { type Logger } from 'pino';
 import { isClustered } from '../../config/clustered.ts';
+import {
+  onStopSignals,
+  type Signal,
+  type StopSignalsOptions,
+} from '../../config/command-line/stop-signals.ts';
+import { outliveTerminal } from '../../config/command-line/terminal.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
 import { describePostgresUrl } from '../../config/postgres-url.ts';
 import type { Config } from '../../config/schema.ts';
@@ -12,8 +18,6 @@ import { Secrets } from '../../config/secrets.ts';
 import { stopTimeoutMs } from '../membership/leaving.ts';
 import type { RunningNode } from '../node.ts';
 import { LogDestination } from './log-destination.ts';
-import { onStopSignals, type Signal, type StopSignalsOptions } from './stop-signals.ts';
-import { outliveTerminal } from './terminal.ts';
 
 /** The parts of a node that serving uses. */
 export type ServedNode = Pick<RunningNode, 'url' | 'stop' | 'failed'>;

@@ -1,45 +1,78 @@
 // `npm run test:chaos`: a cluster of processes, many clients, one fault after the other, and a table at the
 // end.
 import { mkdirSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { chaosRun } from '../../loadtest/chaos/chaos.ts';
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
+import { chaosRun, type FaultResult } from '../../loadtest/chaos/chaos.ts';
 import { isClean, isPrompt, report } from '../../loadtest/chaos/chaos-report.ts';
 import { FAULTS } from '../../loadtest/chaos/faults/faults.ts';
-import { countOption, Interrupted, runCommand, UsageError } from '../../loadtest/cli-options.ts';
-import { onStopSignals } from '../../src/cli/stop-signals.ts';
-import { outliveTerminal } from '../../src/cli/terminal.ts';
+import { runTool, seed, toolCommand } from '../../loadtest/command.ts';
 import { GUARANTEES } from './careless-worker.ts';
 import { startServices } from './services.ts';
 
-const USAGE = `usage: npm run test:chaos -- [--fault NAME]... [--nodes 3] [--clients 300] [--sdk 12] [--rate 1000]
-    [--rounds 3] [--seconds 5] [--length 100] [--seed N] [--logs DIRECTORY] [--without GUARANTEE]
-  --rate     edits per second, by all clients together
-  --rounds   strikes of the faults that strike more than once
-  --seconds  load before, between and after strikes
-  --length   percent of the full length of faults that last a while
-  --without  takes a guarantee out of the nodes, to see that the run fails: ${Object.keys(GUARANTEES).join(', ')}
-  faults: ${FAULTS.map(({ name }) => name).join(', ')}`;
+const faultNames = FAULTS.map(({ name }) => name);
 
-await runCommand(USAGE, async () => {
-  const options = optionsOf();
+const command = toolCommand('test:chaos')
+  .description(
+    'Run a cluster of processes under load, with one fault after the other, and check every promise.',
+  )
+  .option('--fault <NAME>', `repeatable (default: all): ${faultNames.join(', ')}`, faultsOf)
+  .option('--nodes <N>', 'nodes of the cluster', wholeNumber(2), 3)
+  .option('--clients <N>', 'clients of the wire contract', wholeNumber(), 300)
+  .option('--sdk <N>', 'clients of the SDK', wholeNumber(0), 12)
+  .option('--rate <N>', 'edits per second of all clients together', wholeNumber(), 1000)
+  .option('--rounds <N>', 'strikes of the faults that strike more than once', wholeNumber(), 3)
+  .option('--seconds <N>', 'load before, between and after strikes', wholeNumber(), 5)
+  .option('--length <PERCENT>', 'of the full length of faults that last a while', wholeNumber(), 100)
+  .option('--seed <N>', 'seed of all random choices (default: another one each time)', seed)
+  .option('--logs <DIRECTORY>', 'for the output of the nodes (default: it is not kept)')
+  .addOption(
+    new Option(
+      '--without <GUARANTEE>',
+      'take a guarantee out of the nodes, to see that the run fails',
+    ).choices(Object.keys(GUARANTEES)),
+  )
+  .addHelpText('after', examples(`npm run test:chaos -- --fault ${faultNames[0]} --rounds 1`));
+
+function faultsOf(name: string, before: readonly string[] = []): readonly string[] {
+  if (faultNames.includes(name)) return [...before, name];
+  throw new InvalidArgumentError(`Expected one of ${faultNames.join(', ')}.`);
+}
+
+await runTool(command, async (signal) => {
+  const {
+    fault: wished = faultNames,
+    sdk: sdkClients,
+    seconds,
+    length,
+    logs,
+    without,
+    ...more
+  } = command.opts();
+  const { seed = Date.now() % 1_000_000 } = more;
+  if (without !== undefined) process.env.TROUPE_TEST_WITHOUT = without;
+  const faults = FAULTS.filter(({ name }) => wished.includes(name));
   const closers: (() => Promise<void>)[] = [];
-  outliveTerminal();
-  let interrupt: (why: Interrupted) => void = () => undefined;
-  const interrupted = new Promise<never>((_, reject) => {
-    interrupt = reject;
-  });
-  interrupted.catch(() => undefined);
-  onStopSignals({
-    onWish: () => interrupt(new Interrupted()),
-    // Everything that was started ends with this process.
-    onInsist: (_signal, code) => process.exit(code),
-  });
+  const results: FaultResult[] = [];
+  const interrupted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
   try {
-    if (options.logs !== undefined) mkdirSync(options.logs, { recursive: true });
+    if (logs !== undefined) mkdirSync(logs, { recursive: true });
     const services = await startServices({ after: (close) => void closers.push(close) });
-    const onLine = (line: string) => process.stdout.write(`${line}\n`);
-    const results = await Promise.race([chaosRun({ ...options, services, onLine }), interrupted]);
-    process.stdout.write(`\nseed ${options.seed}\n${report(results)}`);
+    const run = chaosRun({
+      ...more,
+      services,
+      faults,
+      sdkClients,
+      seed,
+      calmMs: seconds * 1000,
+      length: length / 100,
+      faulty: without !== undefined,
+      ...(logs === undefined ? {} : { logs }),
+      onLine: (line) => process.stdout.write(`${line}\n`),
+      onResult: (result) => results.push(result),
+    });
+    await Promise.race([run, interrupted]);
+    process.stdout.write(`\nseed ${seed}\n${report(results)}`);
     return results.every((result) => isClean(result) && isPrompt(result)) ? 0 : 1;
   } finally {
     for (const close of closers.reverse()) await close();
@@ -47,49 +80,3 @@ await runCommand(USAGE, async () => {
 });
 // An interrupted run may still wait for answers that never come.
 process.exit();
-
-function optionsOf() {
-  const text = { type: 'string' as const };
-  const names = [
-    'nodes',
-    'clients',
-    'sdk',
-    'rate',
-    'rounds',
-    'seconds',
-    'length',
-    'seed',
-    'logs',
-    'without',
-  ] as const;
-  let values: Readonly<Partial<Record<(typeof names)[number], string>>> & { readonly fault?: string[] };
-  try {
-    const options = Object.fromEntries(names.map((name) => [name, text]));
-    ({ values } = parseArgs({ options: { ...options, fault: { ...text, multiple: true } } }) as {
-      values: typeof values;
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-  const wished = values.fault ?? FAULTS.map(({ name }) => name);
-  const unknown = wished.find((name) => !FAULTS.some((fault) => fault.name === name));
-  if (unknown !== undefined) throw new UsageError(`there is no fault ${unknown}`);
-  const { logs, without } = values;
-  if (without !== undefined) {
-    if (!Object.hasOwn(GUARANTEES, without)) throw new UsageError(`there is no guarantee ${without}`);
-    process.env.TROUPE_TEST_WITHOUT = without;
-  }
-  return {
-    faulty: without !== undefined,
-    faults: FAULTS.filter(({ name }) => wished.includes(name)),
-    nodes: countOption('nodes', values.nodes, 3, 2),
-    clients: countOption('clients', values.clients, 300),
-    sdkClients: countOption('sdk', values.sdk, 12, 0),
-    rate: countOption('rate', values.rate, 1000),
-    rounds: countOption('rounds', values.rounds, 3),
-    calmMs: countOption('seconds', values.seconds, 5) * 1000,
-    length: countOption('length', values.length, 100) / 100,
-    seed: countOption('seed', values.seed, Date.now() % 1_000_000, 0),
-    ...(logs === undefined ? {} : { logs }),
-  };
-}

@@ -111,7 +111,7 @@ function checkNpm(said: string, first: string, rest: readonly string[]): void {
     const [, main = ''] = /node .*?dist\/(\S+)\.js/.exec(scripts[script]) ?? [];
     const source = args.length > 0 ? readFileSync(join(root, `${main}.ts`), 'utf8') : '';
     // An option stands in the command's usage, or is a key of `parseArgs`.
-    for (const option of args.filter((word) => word.startsWith('--')))
+    for (const option of args.filter((word) => word.startsWith('--') && word !== '--help'))
       assert.match(source, new RegExp(`${option}\\b|^\\s*${option.slice(2)}: `, 'm'), said);
   }
 }

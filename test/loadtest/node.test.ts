@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { garbageRun } from '../../loadtest/garbage/garbage.ts';
-import { soakRun } from '../../loadtest/measures/soak.ts';
 import { presenceRun } from '../../loadtest/presence/presence.ts';
 import { startTestNode } from '../support/node.ts';
 import { endsAsItsAuthorsLeftIt } from './replayed-trace.ts';
@@ -15,24 +14,6 @@ test('frames of garbage are answered with codes, and nobody else notices', async
   assert.deepEqual(result.faults, []);
   assert.ok(result.thrown >= 1_500);
   assert.ok((result.closes[4400] ?? 0) > 0 && (result.answers['bad-message'] ?? 0) > 0);
-});
-
-test('a steady rate of edits on many documents ends without error or gap', async (t) => {
-  const node = await startTestNode(t);
-  const options = {
-    url: node.socketUrl,
-    node: undefined,
-    sockets: 60,
-    documents: 6,
-    seconds: 2,
-    rate: 10,
-    seed: 1,
-  };
-  const result = await soakRun(options);
-  assert.deepEqual(result.violations, []);
-  assert.deepEqual({ errors: result.errors, losses: result.losses }, { errors: {}, losses: {} });
-  assert.equal(result.edits.unknown, 0);
-  assert.ok(result.latency.count > 0);
 });
 
 test('every state of readers who move reaches every other reader', async (t) => {

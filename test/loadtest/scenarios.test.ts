@@ -22,6 +22,7 @@ test('the ready-made scenarios are valid, and each says what it stands for', () 
     'office',
     'reconnect-storm',
     'smoke',
+    'soak',
   ]);
   for (const name of readyMade()) {
     const { scenario } = readScenario(name);

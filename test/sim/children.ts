@@ -39,7 +39,11 @@ export function spread(what: Spread, take: (result: RunResult) => boolean): Prom
   let end = from + count;
   const share = Math.min(SHARE, Math.ceil(count / processes));
   const children = Array.from({ length: Math.min(count, processes) }, () => {
-    const child = fork(join(import.meta.dirname, 'child.js'), { execArgv: [] });
+    const child = fork(join(import.meta.dirname, 'child.js'), {
+      execArgv: [],
+      // Ctrl-C at a terminal reaches this process alone, which lets the runs under way end.
+      detached: true,
+    });
     let left = 0;
     const give = (): void => {
       const seeds: number[] = [];

@@ -1,7 +1,8 @@
 // `npm run test:sim -- --seeds 1000`: simulations by seed, spread over the processors. It prints a line for
 // each seed that fails, then a summary. The exit code is 1 if a seed failed.
-import { parseArgs } from 'node:util';
-import { countOption, runCommand, UsageError } from '../../loadtest/cli-options.ts';
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
+import { runTool, toolCommand } from '../../loadtest/command.ts';
 import { type Spread, spread } from './children.ts';
 import { isMutation, MUTATIONS, type Mutation } from './mutations.ts';
 import { type RunResult, runSeed } from './run.ts';
@@ -10,56 +11,41 @@ import { Summary } from './summary.ts';
 const TRACE_LINES = 4000;
 const DETAIL = 300;
 
-const USAGE = `usage: npm run test:sim -- [--seeds 300] [--from 1] [--seconds 17] [--processes P] [--mutation M]
-       npm run test:sim -- --seed N [--seconds 17] [--trace] [--mutation M]
-  --seeds      how many, from --from on; --seed is one alone, and --trace prints what happened in it
-  --seconds    time of faults in each
-  --processes  at a time; as many as there are processors unless given
-  --mutation   takes a guarantee out, to see that the run fails: ${Object.keys(MUTATIONS).join(', ')}`;
+const command = toolCommand('test:sim')
+  .description(
+    'Simulate clusters with faults, by seed. A seed that fails is a line, and the exit code is then 1.',
+  )
+  .option('--seeds <N>', 'how many seeds', wholeNumber(), 300)
+  .option('--from <SEED>', 'the first of them', wholeNumber(), 1)
+  .option('--seed <SEED>', 'this seed alone', wholeNumber())
+  .option('--trace', 'with --seed: print what happened (default: the result alone)')
+  .option('--seconds <N>', 'time of faults in each simulation', wholeNumber(), 17)
+  .option(
+    '--processes <N>',
+    'simulations at a time (default: as many as there are processors)',
+    wholeNumber(),
+  )
+  .option(
+    '--mutation <NAME>',
+    `takes a guarantee out, to see that the run fails: ${Object.keys(MUTATIONS).join(', ')}`,
+    mutationOf,
+  )
+  .addHelpText('after', examples('npm run test:sim -- --seeds 50', 'npm run test:sim -- --seed 17 --trace'));
 
-await runCommand(USAGE, async () => {
-  const values = read();
-  const what = {
-    seconds: countOption('seconds', values.seconds, 17),
-    mutation: mutationOf(values.mutation),
-  };
-  if (values.seed !== undefined)
-    return await one({ ...what, seed: countOption('seed', values.seed, 1), trace: values.trace === true });
-  const { processes } = values;
-  return await many({
-    ...what,
-    from: countOption('from', values.from, 1),
-    count: countOption('seeds', values.seeds, 300),
-    processes: processes === undefined ? undefined : countOption('processes', processes, 1),
-  });
+await runTool(command, async (signal) => {
+  const { seeds: count, from, seed, trace = false, seconds, processes, mutation } = command.opts();
+  const what = { seconds, mutation };
+  if (seed !== undefined) return await one({ ...what, seed, trace });
+  return await many({ ...what, from, count, processes }, signal);
 });
 
-function read() {
-  const text = { type: 'string' as const };
-  try {
-    return parseArgs({
-      options: {
-        seeds: text,
-        from: text,
-        seconds: text,
-        processes: text,
-        seed: text,
-        trace: { type: 'boolean' },
-        mutation: text,
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-async function many(what: Spread): Promise<number> {
+async function many(what: Spread, signal: AbortSignal): Promise<number> {
   const summary = new Summary();
   const started = performance.now();
   await spread(what, (result) => {
     summary.add(result);
     if (result.failures.length > 0) console.log(line(result));
-    return false;
+    return signal.aborted;
   });
   console.log(summary.text((performance.now() - started) / 1000));
   return summary.failed === 0 ? 0 : 1;
@@ -83,7 +69,7 @@ function line({ seed, failures }: RunResult): string {
   return `seed ${seed}: ${first?.rule} ${first?.detail.slice(0, DETAIL)}${more}`;
 }
 
-function mutationOf(name: string | undefined): Mutation | undefined {
-  if (name === undefined || isMutation(name)) return name;
-  throw new UsageError(`there is no guarantee ${name}`);
+function mutationOf(name: string): Mutation {
+  if (isMutation(name)) return name;
+  throw new InvalidArgumentError(`Expected one of ${Object.keys(MUTATIONS).join(', ')}.`);
 }
