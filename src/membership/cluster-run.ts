@@ -18,12 +18,13 @@ import { createTcpNetwork } from '../../cluster/peer/tcp/network-tcp.ts';
 import type { Rings } from '../../cluster/placement/rings.ts';
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Router } from '../../cluster/shards/router.ts';
-import { Workers, type WorkersOptions } from '../../cluster/workers/workers.ts';
+import type { WorkersOptions } from '../../cluster/workers/workers.ts';
 import type { Config } from '../../config/schema.ts';
 import { ListenError } from '../listen-error.ts';
 import { fenceLoners } from './admission.ts';
 import { advertisedAddress, credentialsOf } from './peer-credentials.ts';
 import { clientUrlOf } from './told-nodes.ts';
+import { workerPool } from './worker-pool.ts';
 
 export interface ClusterRunOptions {
   readonly run: string;
@@ -180,24 +181,12 @@ async function assemble(
     onFenced: fenced,
     onLeaveAsked: options.onLeaveAsked,
   });
-  const workers = new Workers({
-    slots: config.workers,
+  const workers = workerPool(options, {
     run,
     node,
-    heapMb: config.worker.heapMb,
-    stallMs: config.worker.stallMs,
-    storage,
-    limits: options.limits,
-    control,
     controlSession: session,
     liveness: liveness.memory,
     slotListener: controller,
-    messages: (link, messages) => gateway.messages(link, messages),
-    fold: (request) => options.fold(run, request),
-    snapshotJob: options.snapshotJob,
-    log,
-    onWrites: options.onWrites,
-    ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
   });
   onStop((now) => (now ? workers.kill() : workers.stop()));
   onStop(() => controller.stop());

@@ -12,12 +12,13 @@ import { answerRelease, type LeaveProgress, operatorEvent } from '../../cluster/
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Router } from '../../cluster/shards/router.ts';
 import { SingleNode } from '../../cluster/single-node.ts';
-import { Workers, type WorkersOptions } from '../../cluster/workers/workers.ts';
+import type { Workers, WorkersOptions } from '../../cluster/workers/workers.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
 import { askAdmission } from './admission.ts';
 import { Membership } from './membership.ts';
+import { workerPool } from './worker-pool.ts';
 
 export interface OwnershipOptions {
   readonly config: Config;
@@ -112,7 +113,7 @@ const SESSION_POLL_MS = 1000;
 const FAREWELL_MS = 3000;
 
 async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
-  const { config, control, storage, router, gateway, log, signal } = options;
+  const { config, control, router, gateway, log, signal } = options;
   const run = randomUUID();
   const node = config.node.name;
   const session = await unlessAborted(signal, takeOver(control, { run, node, slot: MAIN }, log, signal));
@@ -126,24 +127,12 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
     log,
     onFenced: takenOver,
   });
-  const workers = new Workers({
-    slots: config.workers,
+  const workers = workerPool(options, {
     run,
     node,
-    heapMb: config.worker.heapMb,
-    stallMs: config.worker.stallMs,
-    storage,
-    limits: options.limits,
-    control,
     controlSession: session,
     liveness: null,
     slotListener: alone,
-    messages: (link, messages) => gateway.messages(link, messages),
-    fold: (request) => options.fold(run, request),
-    snapshotJob: options.snapshotJob,
-    log,
-    onWrites: options.onWrites,
-    ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
   });
   let events: { close(): Promise<void> } | undefined;
   try {
