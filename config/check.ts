@@ -163,7 +163,7 @@ function checkCluster({ cluster, storage }: Settings): Problem[] {
     demand(
       !isWildcard(host) && port >= 1 && port <= 65_535,
       'cluster.advertise',
-      `nobody can dial ${advertise}: expected a host or an address of this machine's, and a port from 1 to 65535`,
+      `no other node can dial ${advertise}: expected a host or an address of this machine's, and a port from 1 to 65535`,
     );
   }
   if (ways === 0) return problems;
@@ -175,7 +175,7 @@ function checkCluster({ cluster, storage }: Settings): Problem[] {
   demand(
     advertise !== null || !isWildcard(link.host),
     'cluster.advertise',
-    `nobody can dial cluster.link.host, which is ${link.host}: expected host:port where other nodes reach this one`,
+    `no other node can dial cluster.link.host, which is ${link.host}: expected host:port where other nodes reach this one`,
   );
   demand(
     storage.url !== 'embedded',
