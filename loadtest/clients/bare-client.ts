@@ -44,6 +44,8 @@ export interface BareClientOptions {
   readonly backoffFirstMs?: number;
   readonly backoffMostMs?: number;
   readonly token?: string;
+  /** Local address of its connections; without it the system chooses. */
+  readonly localAddress?: string;
 }
 
 /** Called in the order of the frames; a handler must not throw. */
@@ -70,6 +72,8 @@ export class BareClient {
   readonly recorder: Recorder;
   readonly options: BareClientOptions;
   limits: Limits | undefined;
+  /** Bytes of the frames that it has received. */
+  receivedBytes = 0;
   /** Connections that were lost, as `closed CODE`, or never made, as `not connected`. */
   readonly losses = new Map<string, number>();
   /** Errors that the server sent, by code. */
@@ -170,10 +174,11 @@ export class BareClient {
 
   #dial(): void {
     this.#leave('connecting');
-    const { client, token } = this.options;
+    const { client, token, localAddress } = this.options;
     const socket = new WebSocket(this.url, this.#codec.subprotocol, {
       perMessageDeflate: false,
       maxPayload: RECEIVE_BYTES,
+      ...(localAddress === undefined ? {} : { localAddress }),
     });
     this.#socket = socket;
     let isMade = false;
@@ -244,6 +249,7 @@ export class BareClient {
 
   #frame(data: Buffer, isBinary: boolean): void {
     let message: ServerMessage | undefined;
+    this.receivedBytes += data.length;
     try {
       if (isBinary !== this.#codec.binary) throw new Error('a frame of the other subprotocol');
       message = readServerMessage(this.#codec.decode(isBinary ? data : data.toString('utf8')));

@@ -1,5 +1,6 @@
 // The script of the report, in the browser: draws what the element `data` holds. It has no imports at run time,
-// because it stands in the report as it is compiled; uPlot is a global there.
+// because it stands in the report as it is compiled; uPlot is a global there. It is over 400 lines for the same
+// reason: the report holds one script.
 import type uPlotType from 'uplot';
 import type { Percentiles, Second } from '../run/result.ts';
 import type { ReportData } from './report.ts';
@@ -37,7 +38,15 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
 
 function draw(): void {
   const root = document.getElementById('report');
-  root?.replaceChildren(...header(), ...criteria(), ...comparison(), ...charts(), ...check(), ...settings());
+  root?.replaceChildren(
+    ...header(),
+    ...criteria(),
+    ...comparison(),
+    ...charts(),
+    ...check(),
+    ...used(),
+    ...settings(),
+  );
 }
 
 function header(): Child[] {
@@ -334,6 +343,44 @@ function check(): Child[] {
     ...(checked.unchecked.length === 0 ? [] : [el('p', {}, `Not checked: ${checked.unchecked.join('; ')}`)]),
     el('p', {}, `Errors: ${told(errors)}. Lost connections: ${told(losses)}.`),
   ];
+}
+
+/** Memory and processor time that clients and edits took. */
+function used(): Child[] {
+  const { memory, usage, totals, seconds: all } = result;
+  const lines: Child[] = [];
+  const kib = (value: number) => `${number(value / 1024)} KiB`;
+  if (memory !== undefined) {
+    const server = memory.serverBytes === undefined ? '' : `${kib(memory.serverBytes)} in the nodes, `;
+    lines.push(
+      el(
+        'p',
+        {},
+        `Memory of each of the ${memory.clients} clients of the beginning: ${server}${kib(memory.loadBytes)} in the load.`,
+      ),
+    );
+  }
+  if (usage !== undefined && totals.committed > 0 && all.length > 0) {
+    const edits = totals.committed / usage.seconds;
+    const micro = (cpu: number) => `${number((cpu / edits) * 1e6)} µs`;
+    const { postgres, redis } = usage;
+    const databases =
+      postgres === undefined
+        ? ''
+        : ` PostgreSQL: ${micro(postgres.cpu)} of a processor, ${number(postgres.commits / edits)} commits, ${number(postgres.rows / edits)} rows and ${number(postgres.walBytes / edits)} bytes of WAL for an edit; ${kib(postgres.storedBytes)} stored a second.`;
+    const redisTold =
+      redis === undefined
+        ? ''
+        : ` Redis: ${number(redis.commands)} commands and ${kib(redis.bytes)} a second.`;
+    lines.push(
+      el(
+        'p',
+        {},
+        `Processor time of an edit with its deliveries: ${micro(usage.mainCpu)} in the main threads of the nodes, ${micro(usage.othersCpu)} in their other threads.${databases}${redisTold}`,
+      ),
+    );
+  }
+  return lines.length === 0 ? [] : [el('h2', {}, 'What it took'), ...lines];
 }
 
 function settings(): Child[] {

@@ -19,8 +19,11 @@ export function kindOf({ documents }: Scenario, document: number): (typeof KINDS
   return kinds[document % kinds.length] ?? 'json';
 }
 
+/** `shuffled`: clients of any document arrive next. `by-document`: all of one, then all of another. */
+export type Arrival = 'shuffled' | 'by-document';
+
 /** The members of each process. Those of a small document share a process; large documents are split. */
-export function crowdOf(scenario: Scenario, processes: number): Member[][] {
+export function crowdOf(scenario: Scenario, processes: number, arrival: Arrival = 'shuffled'): Member[][] {
   const { clients, documents } = scenario;
   const random = seededRandom(scenario.seed);
   const total = clients.editors + clients.readers;
@@ -28,7 +31,8 @@ export function crowdOf(scenario: Scenario, processes: number): Member[][] {
     ...spread(clients.editors, documents.count, clients.skew).map((document) => ({ document, edits: true })),
     ...spread(clients.readers, documents.count, clients.skew).map((document) => ({ document, edits: false })),
   ];
-  const ranks = shuffled(total, random);
+  const shuffle = shuffled(total, random);
+  const ranks = arrival === 'shuffled' ? shuffle : ranksByDocument(places, documents.count, random);
   const byDocument = new Map<number, Member[]>();
   for (const [index, { document, edits }] of places.entries()) {
     const other = index % 2 === 0 ? 'json' : 'msgpack';
@@ -66,6 +70,17 @@ function spread(clients: number, documents: number, skew: number): number[] {
     .sort((one, other) => other.rest - one.rest || one.index - other.index);
   for (const { index } of byRemainder.slice(0, left)) counts[index] = (counts[index] ?? 0) + 1;
   return counts.flatMap((many, document) => new Array<number>(many).fill(document));
+}
+
+/** Documents in any order, so that large and small ones come by turns. */
+function ranksByDocument(places: readonly { document: number }[], count: number, random: Random): number[] {
+  const order = shuffled(count, random);
+  const sorted = places
+    .map(({ document }, index) => ({ index, at: order[document] ?? 0 }))
+    .sort((left, right) => left.at - right.at);
+  const ranks = new Array<number>(places.length).fill(0);
+  for (const [rank, { index }] of sorted.entries()) ranks[index] = rank;
+  return ranks;
 }
 
 function shuffled(length: number, random: Random): number[] {

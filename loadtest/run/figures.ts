@@ -23,8 +23,12 @@ export const COUNTS = [
   'delivered',
   'presenceSent',
   'presenceReceived',
+  'bytesReceived',
 ] as const;
-/** `asked`: edits that were due. `failed`: edits that were rejected, given up or never made. */
+/**
+ * `asked`: edits that were due. `failed`: edits that were rejected, given up or never made. `bytesReceived`: bytes of all
+ * frames that clients received.
+ */
 export type CountName = (typeof COUNTS)[number];
 
 /** One second of one process. Histograms are encoded. */
@@ -114,4 +118,5 @@ export const noCounts = (): Record<CountName, number> => ({
   delivered: 0,
   presenceSent: 0,
   presenceReceived: 0,
+  bytesReceived: 0,
 });

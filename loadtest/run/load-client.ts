@@ -45,6 +45,8 @@ export class LoadClient {
   /** Time at which the beginning of the run was, by performance.now(). */
   #began = 0;
   #isTyping = false;
+  /** When its presence goes with its next edit, by performance.now(). */
+  #presenceDue = 0;
   #isPresent = false;
   #hasConnected = false;
   /** Edits without an answer: the time at which each was due, by its seq. */
@@ -196,6 +198,7 @@ export class LoadClient {
       if (next === undefined) return;
       const op = editor.edits.next(next.stroke);
       this.#submit(op, kind === 'yjs' ? undefined : document.version, next.at);
+      this.#presentTyping();
     }
   }
 
@@ -233,16 +236,28 @@ export class LoadClient {
     if (this.#isTyping) this.#make();
   }
 
+  /** A cursor moves as its owner types. */
+  #presentTyping(): void {
+    const { typingMs } = this.#options.scenario.presence;
+    const now = performance.now();
+    if (typingMs === 0 || now < this.#presenceDue) return;
+    this.#presenceDue = now + typingMs;
+    this.#sendPresence();
+  }
+
   #schedulePresence(at: number): void {
-    const { scenario, course, figures, random } = this.#options;
+    const { scenario, course } = this.#options;
     if (at >= course.lastsMs) return;
     this.#later('presence', this.#began + at, () => {
-      if (this.document.live) {
-        figures.counts.presenceSent += 1;
-        this.document.presence({ name: this.client.options.client, at: Math.floor(random() * 2000) });
-      }
+      if (this.document.live) this.#sendPresence();
       this.#schedulePresence(at + scenario.presence.everyMs);
     });
+  }
+
+  #sendPresence(): void {
+    const { figures, random } = this.#options;
+    figures.counts.presenceSent += 1;
+    this.document.presence({ name: this.client.options.client, at: Math.floor(random() * 2000) });
   }
 
   /** Churn: the connection is cut after a time, and the client comes back later. */

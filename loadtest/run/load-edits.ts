@@ -15,15 +15,21 @@ export interface LoadEdits {
   next(stroke?: Stroke): Wire;
 }
 
-/** `initialLength`: the length at the beginning, around which the text is kept. */
-export function loadEdits(kind: KindName, random: Random, initialLength: number): LoadEdits {
+export interface EditSizes {
+  /** The length at the beginning, around which the text is kept. */
+  readonly initialLength: number;
+  /** Characters that an edit puts in; 0: a word. */
+  readonly characters: number;
+}
+
+export function loadEdits(kind: KindName, random: Random, sizes: EditSizes): LoadEdits {
   switch (kind) {
     case 'rich-text':
-      return new LengthEdits(random, initialLength);
+      return new LengthEdits(random, sizes);
     case 'json':
-      return new MemberEdits(random);
+      return new MemberEdits(random, sizes);
     case 'yjs':
-      return new OwnTextEdits(random);
+      return new OwnTextEdits(random, sizes);
   }
 }
 
@@ -33,17 +39,28 @@ const WORDS = ['the ', 'plan ', 'river ', 'a', 'n', 'e', ' ', 'é', '漢', 'zwö
 /** Share of the edits at which the cursor moves to another place. */
 const MOVES = 0.1;
 const DELETES = 0.2;
+/** Edits of the text at most, when `characters` are given. */
+const MOST_INSERTS = 4;
+
+const textOf = (random: Random, characters: number): string =>
+  characters === 0 ? pick(random, WORDS) : pick(random, LETTERS).repeat(characters);
+const LETTERS = ['a', 'e', 'n', 'é'];
+
+const mostLength = ({ initialLength, characters }: EditSizes): number =>
+  Math.max(TARGET_LENGTH, MOST_INSERTS * characters) + initialLength;
 
 class LengthEdits implements LoadEdits {
   readonly #random: Random;
   readonly #target: number;
+  readonly #characters: number;
   /** In UTF-16 units, with the final newline. */
   #length = 1;
   #cursor = 0;
 
-  constructor(random: Random, initialLength: number) {
+  constructor(random: Random, sizes: EditSizes) {
     this.#random = random;
-    this.#target = TARGET_LENGTH + initialLength;
+    this.#target = mostLength(sizes);
+    this.#characters = sizes.characters;
   }
 
   reset(snapshot: Wire): void {
@@ -65,9 +82,11 @@ class LengthEdits implements LoadEdits {
     const points = this.#length - 1;
     if (stroke !== undefined) return this.#at(this.#cursor + stroke.move, stroke.deleted, stroke.inserted);
     if (random() < MOVES) this.#cursor = below(random, points + 1);
-    if (points > 0 && (random() < DELETES || points > this.#target))
-      return this.#at(this.#cursor - 1, 1 + below(random, 8), '');
-    return this.#at(this.#cursor, 0, pick(random, WORDS));
+    if (points > 0 && (random() < DELETES || points > this.#target)) {
+      const many = this.#characters === 0 ? 1 + below(random, 8) : this.#characters;
+      return this.#at(this.#cursor - 1, many, '');
+    }
+    return this.#at(this.#cursor, 0, textOf(random, this.#characters));
   }
 
   /** The range is moved into the document where it is outside. */
@@ -87,9 +106,11 @@ class LengthEdits implements LoadEdits {
 /** A board of cards, each a member with a text and a flag; the later of two writes wins. */
 class MemberEdits implements LoadEdits {
   readonly #random: Random;
+  readonly #characters: number;
 
-  constructor(random: Random) {
+  constructor(random: Random, { characters }: EditSizes) {
     this.#random = random;
+    this.#characters = characters;
   }
 
   reset(): void {}
@@ -98,7 +119,8 @@ class MemberEdits implements LoadEdits {
 
   next(): Wire {
     const random = this.#random;
-    const value = { text: `${pick(random, WORDS)}${below(random, 1000)}`, done: random() < 0.5 };
+    const text = `${textOf(random, this.#characters)}${below(random, 1000)}`;
+    const value = { text, done: random() < 0.5 };
     return [{ op: 'add', path: `/card${below(random, 40)}`, value }];
   }
 }
@@ -106,9 +128,11 @@ class MemberEdits implements LoadEdits {
 class OwnTextEdits implements LoadEdits {
   readonly #random: Random;
   readonly #doc = new Y.Doc({ gc: false });
+  readonly #sizes: EditSizes;
 
-  constructor(random: Random) {
+  constructor(random: Random, sizes: EditSizes) {
     this.#random = random;
+    this.#sizes = { ...sizes, initialLength: 0 };
     this.#doc.clientID = 1 + below(random, 2 ** 31);
   }
 
@@ -125,9 +149,11 @@ class OwnTextEdits implements LoadEdits {
       made = update;
     };
     doc.on('update', keep);
-    if (text.length > 0 && (random() < DELETES || text.length > TARGET_LENGTH))
-      text.delete(below(random, text.length), 1);
-    else text.insert(below(random, text.length + 1), pick(random, WORDS));
+    const { characters } = this.#sizes;
+    if (text.length > 0 && (random() < DELETES || text.length > mostLength(this.#sizes))) {
+      const from = below(random, text.length);
+      text.delete(from, Math.min(Math.max(1, characters), text.length - from));
+    } else text.insert(below(random, text.length + 1), textOf(random, characters));
     doc.off('update', keep);
     if (made === undefined) throw new Error('a yjs edit produced no update');
     return made;

@@ -12,6 +12,7 @@ import { kindOf, type Member } from './crowd.ts';
 import { Figures, type ProcessSecond } from './figures.ts';
 import { DueTimes, LoadClient } from './load-client.ts';
 import { loadEdits } from './load-edits.ts';
+import { localAddress } from './open-files.ts';
 import { readStrokes, type Stroke, typingOf } from './typing.ts';
 
 export interface Patience {
@@ -26,6 +27,8 @@ export interface LoadOrder {
   /** Socket URLs; clients are spread over them. */
   readonly urls: readonly string[];
   readonly token: string | undefined;
+  /** Number of this process, from 0. */
+  readonly index: number;
   /** Distinguishes the clients of this process and run. */
   readonly name: string;
   readonly docs: readonly string[];
@@ -36,6 +39,8 @@ export interface LoadOrder {
   /** Documents whose clients keep full records. */
   readonly checked: readonly number[];
   readonly patience: Patience;
+  /** Clients of all processes at the beginning; undefined: the course decides. */
+  readonly ordered: number | undefined;
 }
 
 export type LoadCommand =
@@ -43,6 +48,8 @@ export type LoadCommand =
   /** `at`: the beginning, by clock(). */
   | { readonly type: 'begin'; readonly at: number }
   | { readonly type: 'drop'; readonly share: number }
+  /** Clients of all processes to be connected from now on, whatever the course says. */
+  | { readonly type: 'clients'; readonly count: number }
   | { readonly type: 'end' };
 
 export interface CheckReport {
@@ -59,14 +66,24 @@ export interface CheckReport {
   readonly unchecked: readonly string[];
 }
 
+/** The clients of the beginning are there. */
+export interface OpenReport {
+  readonly type: 'open';
+  readonly clients: number;
+  /** Resident memory that they have added to the process. */
+  readonly addedBytes: number;
+}
+
 export type LoadAnswer =
-  | { readonly type: 'open' }
+  | OpenReport
   | { readonly type: 'failed'; readonly message: string }
   | ({ readonly type: 'second' } & ProcessSecond)
   | CheckReport;
 
 const CONNECTING = 50;
 const ARRIVALS_MS = 50;
+/** Most clients that arrive or leave at once where a number of clients is ordered: a thousand a second. */
+const MOST_AT_ONCE = 50;
 const TOLD = 50;
 /** Above this size only one client of a document keeps a replica, and commits are not computed again. */
 const LARGE_BYTES = 256 * 1024;
@@ -76,7 +93,12 @@ class LoadProcess {
   readonly #course: Course;
   readonly #figures = new Figures();
   readonly #clients: LoadClient[] = [];
-  readonly #wanted: boolean[] = [];
+  /** The clients in the order of their arrival, and how many of them are called up. */
+  readonly #byRank: readonly { readonly rank: number; readonly index: number }[];
+  #called = 0;
+  /** Ordered clients of all processes; undefined: the course decides. */
+  #ordered: number | undefined;
+  #receivedBytes = 0;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #checked: ReadonlySet<number>;
   #second = 0;
@@ -92,16 +114,26 @@ class LoadProcess {
         this.#checked.has(member.document) && (!this.#isLarge || !withReplica.has(member.document));
       if (hasReplica) withReplica.add(member.document);
       this.#clients.push(this.#clientOf(index, member, { hasReplica, due, strokes }));
-      this.#wanted.push(false);
     }
+    this.#ordered = order.ordered;
+    this.#byRank = order.members
+      .map(({ rank }, index) => ({ rank, index }))
+      .sort((left, right) => left.rank - right.rank);
   }
 
   /** Connects the clients that are there at the beginning. */
-  async open(): Promise<void> {
-    const early = this.#clients.filter((_, index) => this.#isWanted(index, 0));
+  async open(): Promise<OpenReport> {
+    const before = process.memoryUsage.rss();
+    const count = this.#wantedAt(0);
+    const early = this.#byRank.slice(0, count).map(({ index }) => this.#clients[index]);
     for (let from = 0; from < early.length; from += CONNECTING)
-      await Promise.all(early.slice(from, from + CONNECTING).map((client) => client.arriveEarly()));
-    for (const index of this.#clients.keys()) this.#wanted[index] = this.#isWanted(index, 0);
+      await Promise.all(early.slice(from, from + CONNECTING).map((client) => client?.arriveEarly()));
+    this.#called = count;
+    return { type: 'open', clients: count, addedBytes: Math.max(0, process.memoryUsage.rss() - before) };
+  }
+
+  order(count: number): void {
+    this.#ordered = count;
   }
 
   begin(at: number): void {
@@ -147,9 +179,10 @@ class LoadProcess {
     member: Member,
     shared: { hasReplica: boolean; due: DueTimes; strokes: readonly Stroke[] | undefined },
   ): LoadClient {
-    const { urls, token, name, docs, scenario } = this.#order;
+    const { urls, token, name, docs, scenario, total } = this.#order;
     const random = seededRandom(member.seed);
     const place = member.rank % urls.length;
+    const address = localAddress(urls[place] ?? '', total, this.#order.index);
     const client = new BareClient({
       url: urls[place] ?? '',
       others: [...urls.slice(place + 1), ...urls.slice(0, place)],
@@ -158,13 +191,17 @@ class LoadProcess {
       random,
       replicas: shared.hasReplica,
       streams: this.#checked.has(member.document),
+      ...(address === undefined ? {} : { localAddress: address }),
       ...(token === undefined ? {} : { token }),
     });
     const kind = kindOf(scenario, member.document);
     const editor = member.edits
       ? {
           typing: typingOf(scenario.typing, shared.strokes, random),
-          edits: loadEdits(kind, random, scenario.documents.initialBytes),
+          edits: loadEdits(kind, random, {
+            initialLength: scenario.documents.initialBytes,
+            characters: scenario.typing.characters,
+          }),
         }
       : undefined;
     const course = this.#course;
@@ -173,21 +210,28 @@ class LoadProcess {
     return new LoadClient({ client, doc, kind, editor, scenario, course, random, figures, due: shared.due });
   }
 
-  #isWanted(index: number, atMs: number): boolean {
-    const { rank = 0 } = this.#order.members[index] ?? {};
-    return rank < this.#course.clientsAt(atMs) * this.#order.total;
+  /** Clients of this process that are to be connected. */
+  #wantedAt(atMs: number): number {
+    const most = this.#ordered ?? this.#course.clientsAt(atMs) * this.#order.total;
+    let count = this.#called;
+    while (count > 0 && (this.#byRank[count - 1]?.rank ?? 0) >= most) count -= 1;
+    while (count < this.#byRank.length && (this.#byRank[count]?.rank ?? 0) < most) count += 1;
+    return count;
   }
 
   /** Lets clients arrive and leave as the course says. */
   #callUp(began: number): void {
     const at = performance.now() - began;
     if (at >= this.#course.lastsMs) return;
-    for (const [index, client] of this.#clients.entries()) {
-      const isWanted = this.#isWanted(index, at);
-      if (isWanted === this.#wanted[index]) continue;
-      this.#wanted[index] = isWanted;
-      if (isWanted) client.arrive(performance.now());
-      else client.leave();
+    const wanted = this.#wantedAt(at);
+    const most = this.#ordered === undefined ? Number.POSITIVE_INFINITY : MOST_AT_ONCE;
+    for (let moved = 0; this.#called !== wanted && moved < most; moved++) {
+      const arrives = this.#called < wanted;
+      if (!arrives) this.#called -= 1;
+      const client = this.#clients[this.#byRank[this.#called]?.index ?? -1];
+      if (arrives) this.#called += 1;
+      if (arrives) client?.arrive(performance.now());
+      else client?.leave();
     }
   }
 
@@ -199,13 +243,17 @@ class LoadProcess {
     };
     let connected = 0;
     let dropped = 0;
+    let received = 0;
     for (const { client, rejections, dropped: own, document } of this.#clients) {
       if (document.live) connected += 1;
       dropped += own;
+      received += client.receivedBytes;
       for (const [code, count] of client.errors) add(errors, code, count);
       for (const [code, count] of rejections) add(errors, `rejected ${code}`, count);
       for (const [reason, count] of client.losses) add(losses, reason, count);
     }
+    this.#figures.counts.bytesReceived += received - this.#receivedBytes;
+    this.#receivedBytes = received;
     if (losses[CUT] !== undefined) losses[CUT] = Math.max(0, losses[CUT] - dropped);
     for (const [reason, count] of Object.entries(losses)) if (count === 0) delete losses[reason];
     return { connected, errors, losses };
@@ -293,8 +341,7 @@ if (process.send !== undefined) {
       case 'order': {
         const { trace } = command.scenario.typing;
         load = new LoadProcess(command, trace === null ? undefined : await readStrokes(trace));
-        await load.open();
-        process.send?.({ type: 'open' } satisfies LoadAnswer);
+        process.send?.((await load.open()) satisfies LoadAnswer);
         return;
       }
       case 'begin':
@@ -302,6 +349,9 @@ if (process.send !== undefined) {
         return;
       case 'drop':
         load?.drop(command.share);
+        return;
+      case 'clients':
+        load?.order(command.count);
         return;
       case 'end': {
         const report = await load?.end();

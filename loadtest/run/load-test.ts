@@ -3,20 +3,28 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import * as Y from 'yjs';
-import type { KindName, Wire } from '../../protocol/messages.ts';
 import { RunFailure, UsageError } from '../cli-options.ts';
-import { BareClient } from '../clients/bare-client.ts';
 import { deferred } from '../clients/deferred.ts';
 import type { NamedScenario } from '../scenarios/read-scenario.ts';
 import type { ScenarioFault } from '../scenarios/scenario.ts';
 import { clock } from './clock.ts';
 import { Course } from './course.ts';
-import { checkedDocuments, crowdOf, kindOf, type Member } from './crowd.ts';
-import type { CheckReport, LoadAnswer, LoadCommand, LoadOrder, Patience } from './load-process.ts';
-import { FORMAT, type LoadResult, type Mark, Merger, type Second } from './result.ts';
+import { type Arrival, checkedDocuments, crowdOf, type Member } from './crowd.ts';
+import { fillDocuments } from './fill.ts';
+import type {
+  CheckReport,
+  LoadAnswer,
+  LoadCommand,
+  LoadOrder,
+  OpenReport,
+  Patience,
+} from './load-process.ts';
+import { MOST_FROM_ADDRESS, mostSockets } from './open-files.ts';
+import { FORMAT, type LoadResult, type Mark, Merger, type Second, type SocketMemory } from './result.ts';
 import { NO_READER, ProcReader, type ServerReading } from './server-readings.ts';
+import type { MeasuredStretch, Steering } from './steering.ts';
 import { bringBack, strike, type Target } from './target.ts';
+import { type Counters, type Usage, UsageReader, usageBetween } from './usage.ts';
 import { judge, verdictOf } from './verdict.ts';
 
 export interface LoadTestOptions extends NamedScenario {
@@ -31,6 +39,8 @@ export interface LoadTestOptions extends NamedScenario {
   readonly signal: AbortSignal;
   readonly onPhase?: (line: string) => void;
   readonly onSecond?: (second: Second, progress: Progress) => void;
+  /** Decides instead of the course how many clients there are and when the load ends. */
+  readonly steering?: Steering;
 }
 
 /** The state of the run so far. */
@@ -45,16 +55,20 @@ const PATIENCE: Patience = { settleMs: 15_000, readMs: 60_000 };
 const CLIENTS_A_PROCESS = 1000;
 /** Time between the order to begin and the beginning, so that all processes have the order by then. */
 const BEFORE_MS = 300;
-/** Longest time until all clients of the beginning are there, and until the check has ended. */
+/** Longest time until all clients of the beginning are there, at least and for each of them. */
 const OPEN_MS = 300_000;
+const OPEN_MS_EACH = 10;
+/** Longest time until the check has ended. */
 const CHECK_MS = 600_000;
+const ARRIVE_MS = 30_000;
 
 export async function runLoadTest(options: LoadTestOptions): Promise<LoadResult> {
   const { scenario, target, signal, org, onPhase = () => undefined } = options;
   demandOwnNodes(options);
   const total = scenario.clients.editors + scenario.clients.readers;
   const processes = options.processes ?? processesFor(total);
-  const crowd = crowdOf(scenario, processes);
+  const arrival: Arrival = options.steering === undefined ? 'shuffled' : 'by-document';
+  const crowd = crowdOf(scenario, processes, arrival);
   const run = Math.floor(Date.now() % 36 ** 6).toString(36);
   const docs = Array.from({ length: scenario.documents.count }, (_, index) => `${org}/${run}-${index}`);
   if (scenario.documents.initialBytes > 0) {
@@ -66,12 +80,13 @@ export async function runLoadTest(options: LoadTestOptions): Promise<LoadResult>
   const load = new Load(options, processes);
   try {
     const order = { run, docs, checked, total };
-    await load.open(crowd.map((members, index) => orderOf(options, order, members, index)));
+    const orders = crowd.map((members, index) => orderOf(options, order, members, index));
+    const memory = await load.open(orders, total);
     const startedAt = new Date();
     await load.run();
     onPhase(signal.aborted ? 'interrupted: checking what was done' : 'checking');
     const reports = await load.end();
-    const { merger, marks } = load;
+    const { merger, marks, usage } = load;
     const late = merger.seconds.filter(({ generator }) => generator.isLate).length;
     const used = new Set(crowd.flat().map(({ document }) => document)).size;
     const measured = {
@@ -103,11 +118,13 @@ export async function runLoadTest(options: LoadTestOptions): Promise<LoadResult>
       target: { urls: target.urls, isOwn: target.nodes.length > 0 },
       ...measured,
       marks,
+      ...(memory === undefined ? {} : { memory }),
+      ...(usage === undefined ? {} : { usage }),
       criteria,
       verdict: verdictOf(criteria, signal.aborted),
     };
   } finally {
-    load.close();
+    await load.close();
   }
 }
 
@@ -123,18 +140,23 @@ function demandOwnNodes({ scenario, target }: LoadTestOptions): void {
   }
 }
 
-const processesFor = (clients: number): number =>
-  Math.max(1, Math.min(availableParallelism(), Math.ceil(clients / CLIENTS_A_PROCESS)));
+/** More than the processors only where one process may not have so many sockets. */
+function processesFor(clients: number): number {
+  const most = Math.min(MOST_FROM_ADDRESS, mostSockets() ?? MOST_FROM_ADDRESS);
+  const useful = Math.min(availableParallelism(), Math.ceil(clients / CLIENTS_A_PROCESS));
+  return Math.max(1, useful, Math.ceil(clients / most));
+}
 
 function orderOf(
-  { target, token, scenario, patience = PATIENCE }: LoadTestOptions,
+  { target, token, scenario, steering, patience = PATIENCE }: LoadTestOptions,
   { run, docs, checked, total }: { run: string; docs: string[]; checked: number[]; total: number },
   members: readonly Member[],
   index: number,
 ): LoadOrder {
   const name = `load-${run}-${index}`;
-  const shares = { urls: target.urls, token, docs, scenario, total, checked, patience };
-  return { type: 'order', name, members, ...shares };
+  const ordered = steering?.first;
+  const shares = { urls: target.urls, token, docs, scenario, total, checked, patience, ordered };
+  return { type: 'order', index, name, members, ...shares };
 }
 
 function sumOf(reports: readonly CheckReport[]): Omit<CheckReport, 'type' | 'documents'> {
@@ -163,14 +185,18 @@ class Load {
   readonly #reports: CheckReport[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   #servers: readonly ServerReading[] = [];
-  #waiting: number;
+  readonly #usage: UsageReader;
+  readonly #opens: OpenReport[] = [];
+  readonly #secondWaiters = new Set<() => void>();
+  #used: Usage | undefined;
   #began = 0;
 
   constructor(options: LoadTestOptions, processes: number) {
     this.#options = options;
     this.#course = new Course(options.scenario.stages);
     this.merger = new Merger(processes);
-    this.#waiting = processes;
+    const { nodes, services } = options.target;
+    this.#usage = new UsageReader(nodes, services, clock);
     this.#failure.promise.catch(() => undefined);
     const module = fileURLToPath(new URL('./load-process.js', import.meta.url));
     this.#children = Array.from({ length: processes }, (_, index) => {
@@ -188,15 +214,32 @@ class Load {
     });
   }
 
-  /** Resolves when the clients of the beginning are there. */
-  async open(orders: readonly LoadOrder[]): Promise<void> {
-    for (const [index, order] of orders.entries()) this.#tell(order, index);
-    await this.#within(OPEN_MS, 'the clients were not connected', this.#opened.promise);
+  /** The use of nodes and databases during the course. */
+  get usage(): Usage | undefined {
+    return this.#used;
   }
 
-  /** Resolves at the end of the course, or when the signal is aborted. */
+  /** Resolves when the clients of the beginning are there, with the memory that they take. */
+  async open(orders: readonly LoadOrder[], total: number): Promise<SocketMemory | undefined> {
+    const before = await this.#usage.read();
+    for (const [index, order] of orders.entries()) this.#tell(order, index);
+    const patience = Math.max(OPEN_MS, total * OPEN_MS_EACH);
+    await this.#within(patience, 'the clients were not connected', this.#opened.promise);
+    const used = residentOf(await this.#usage.read());
+    const clients = this.#opens.reduce((sum, report) => sum + report.clients, 0);
+    if (clients === 0) return undefined;
+    const load = this.#opens.reduce((sum, { addedBytes }) => sum + addedBytes, 0);
+    return {
+      clients,
+      loadBytes: load / clients,
+      serverBytes: used === 0 ? undefined : Math.max(0, used - residentOf(before)) / clients,
+    };
+  }
+
+  /** Resolves at the end of the course or of the steering, or when the signal is aborted. */
   async run(): Promise<void> {
-    const { scenario, target, signal } = this.#options;
+    const { scenario, target, signal, steering } = this.#options;
+    const before = await this.#usage.read();
     this.#began = clock() + BEFORE_MS;
     for (const index of this.#children.keys()) this.#tell({ type: 'begin', at: this.#began }, index);
     const watched = target.nodes.map((node) => ({ name: node.name, pid: () => node.pid() }));
@@ -215,9 +258,19 @@ class Load {
     signal.addEventListener('abort', end);
     if (signal.aborted) end();
     // The last second is told a little after its end.
-    this.#timers.push(setTimeout(end, this.#began + this.#course.lastsMs - clock() + 100));
+    if (steering === undefined)
+      this.#timers.push(setTimeout(end, this.#began + this.#course.lastsMs - clock() + 100));
+    const steered =
+      steering === undefined
+        ? over.promise
+        : steering.steer({
+            setClients: (count) => this.#setClients(count),
+            measure: (seconds) => this.#measure(seconds),
+          });
+    steered.catch(() => undefined);
     try {
-      await Promise.race([over.promise, this.#failure.promise]);
+      await Promise.race([over.promise, steered, this.#failure.promise]);
+      this.#used = usageBetween(before, await this.#usage.read());
     } finally {
       signal.removeEventListener('abort', end);
       for (const timer of this.#timers) clearTimeout(timer);
@@ -231,16 +284,46 @@ class Load {
     return this.#reports;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
     for (const child of this.#children) child.kill('SIGKILL');
+    await this.#usage.close();
+  }
+
+  async #setClients(count: number): Promise<void> {
+    for (const index of this.#children.keys()) this.#tell({ type: 'clients', count }, index);
+    const until = clock() + ARRIVE_MS;
+    for (;;) {
+      await this.#nextSecond();
+      if (this.merger.seconds.at(-1)?.clients === count || clock() >= until) return;
+    }
+  }
+
+  async #measure(seconds: number): Promise<MeasuredStretch> {
+    // The second that runs belongs to what was before.
+    await this.#nextSecond();
+    const troubles = this.#troubles();
+    const before: Counters = await this.#usage.read();
+    this.merger.beginStretch();
+    for (let second = 0; second < seconds; second++) await this.#nextSecond();
+    const usage = usageBetween(before, await this.#usage.read());
+    return { ...this.merger.stretch, errors: this.#troubles() - troubles, usage };
+  }
+
+  #nextSecond(): Promise<void> {
+    return new Promise((resolve) => this.#secondWaiters.add(resolve));
+  }
+
+  #troubles(): number {
+    const counts = [...Object.values(this.merger.errors), ...Object.values(this.merger.losses)];
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   #take(from: number, answer: LoadAnswer): void {
     switch (answer.type) {
       case 'open':
-        this.#waiting -= 1;
-        if (this.#waiting === 0) this.#opened.resolve();
+        this.#opens.push(answer);
+        if (this.#opens.length === this.#children.length) this.#opened.resolve();
         return;
       case 'failed':
         this.#failure.reject(new RunFailure(answer.message));
@@ -249,7 +332,10 @@ class Load {
         const second = this.merger.take(from, answer, this.#servers);
         const { errors, losses } = this.merger;
         const progress = { lastsMs: this.#course.lastsMs, errors, losses, marks: this.marks };
-        if (second !== undefined) this.#options.onSecond?.(second, progress);
+        if (second === undefined) return;
+        this.#options.onSecond?.(second, progress);
+        for (const resolve of this.#secondWaiters) resolve();
+        this.#secondWaiters.clear();
         return;
       }
       case 'report':
@@ -298,67 +384,11 @@ class Load {
   }
 }
 
+const residentOf = ({ nodes }: Counters): number =>
+  nodes.reduce((sum, { residentBytes }) => sum + residentBytes, 0);
+
 const STRUCK: Readonly<Record<Exclude<ScenarioFault['do'], 'drop-clients'>, string>> = {
   'kill-node': 'kill -9 of',
   'stop-node': 'stop of',
   'freeze-node': 'freeze of',
 };
-
-/** Characters of one patch while documents are filled: below `opBytes` in every encoding. */
-const FILL_CHARACTERS = 200_000;
-
-/** Fills each document with text up to its size. */
-async function fillDocuments(
-  { scenario, target, token }: LoadTestOptions,
-  docs: readonly string[],
-): Promise<void> {
-  const [url = '', ...others] = target.urls;
-  const client = new BareClient({
-    url,
-    others,
-    client: `load-fill-${docs[0]?.split('/')[1] ?? ''}`,
-    encoding: 'msgpack',
-    replicas: false,
-    streams: false,
-    random: Math.random,
-    ...(token === undefined ? {} : { token }),
-  });
-  try {
-    await client.connect();
-    for (const [index, doc] of docs.entries()) {
-      const kind = kindOf(scenario, index);
-      const document = client.open(doc, { kind });
-      await document.opened();
-      for (const op of fillOf(kind, scenario.documents.initialBytes)) {
-        const { fate } = await document.decided(
-          document.submit(op, kind === 'yjs' ? undefined : document.version),
-        );
-        if (fate.type !== 'ok')
-          throw new RunFailure(
-            `${doc} was not filled: ${fate.type === 'rejected' ? fate.code : 'no answer'}`,
-          );
-      }
-      const closed = document.closed();
-      document.close();
-      await closed;
-    }
-  } finally {
-    client.stop();
-  }
-}
-
-function* fillOf(kind: KindName, bytes: number): Generator<Wire> {
-  const line = 'Lines of a document that was long before the run began.\n';
-  const doc = new Y.Doc();
-  for (let done = 0, part = 0; done < bytes; done += FILL_CHARACTERS, part++) {
-    const length = Math.min(FILL_CHARACTERS, bytes - done);
-    const text = line.repeat(Math.ceil(length / line.length)).slice(0, length);
-    if (kind === 'rich-text') yield [{ insert: text }];
-    else if (kind === 'json') yield [{ op: 'add', path: `/part${part}`, value: text }];
-    else {
-      const before = Y.encodeStateVector(doc);
-      doc.getText('text').insert(0, text);
-      yield Y.encodeStateAsUpdate(doc, before);
-    }
-  }
-}

@@ -15,6 +15,7 @@ import {
   type TimeName,
 } from './figures.ts';
 import type { ServerReading } from './server-readings.ts';
+import type { Usage } from './usage.ts';
 
 /** Milliseconds. */
 export interface Percentiles {
@@ -78,6 +79,14 @@ export interface Distribution extends Percentiles {
   readonly histogram: string;
 }
 
+/** Resident memory that the clients of the beginning added, for each. */
+export interface SocketMemory {
+  readonly clients: number;
+  readonly loadBytes: number;
+  /** Of all nodes together; undefined: not read. */
+  readonly serverBytes: number | undefined;
+}
+
 /** Changes with every change of the shape below that an older result does not fit. */
 export const FORMAT = 'troupe-loadtest-1';
 
@@ -102,6 +111,10 @@ export interface LoadResult {
   readonly errors: Readonly<Record<string, number>>;
   readonly losses: Readonly<Record<string, number>>;
   readonly marks: readonly Mark[];
+  /** Undefined if nobody was connected before the beginning. */
+  readonly memory?: SocketMemory;
+  /** Use of the nodes and the databases during the course; undefined if the run did not start them. */
+  readonly usage?: Usage;
   readonly checked: Checked;
   readonly criteria: readonly Judgement[];
   readonly verdict: 'passed' | 'failed' | 'unsure' | 'interrupted';
@@ -112,6 +125,12 @@ const LATE_MS = 20;
 /** Share of a processor above which a process of the load counts as full. */
 const FULL = 0.9;
 
+/** The figures of a stretch of the run. */
+export interface Stretch {
+  readonly seconds: readonly Second[];
+  readonly times: Readonly<Record<TimeName, Percentiles>>;
+}
+
 /** Adds up what the processes send, and makes a second when all have sent it. */
 export class Merger {
   readonly seconds: Second[] = [];
@@ -119,16 +138,25 @@ export class Merger {
   readonly #open = new Map<number, ProcessSecond[]>();
   readonly #latest = new Map<number, ProcessSecond>();
   readonly #all: Record<TimeName, Histogram>;
+  #stretch = newHistograms();
+  #stretchFrom = 0;
   readonly #sums = noCounts();
 
   constructor(processes: number) {
     this.#processes = processes;
-    this.#all = {
-      commit: newHistogram(),
-      delivery: newHistogram(),
-      open: newHistogram(),
-      late: newHistogram(),
-    };
+    this.#all = newHistograms();
+  }
+
+  /** A stretch begins with the next second. */
+  beginStretch(): void {
+    this.#stretch = newHistograms();
+    this.#stretchFrom = this.seconds.length;
+  }
+
+  /** The stretch up to now. */
+  get stretch(): Stretch {
+    const times = timesBy((name) => percentilesOf(this.#stretch[name]));
+    return { seconds: this.seconds.slice(this.#stretchFrom), times };
   }
 
   /** The second that is now whole, if one is. */
@@ -178,6 +206,7 @@ export class Merger {
         if (encoded !== undefined) merged.add(decodeHistogram(encoded));
       }
       this.#all[name].add(merged);
+      this.#stretch[name].add(merged);
       return percentilesOf(merged);
     });
     const loopDelayMs = Math.max(0, ...parts.map((part) => part.loopDelayMs));
@@ -194,6 +223,8 @@ export class Merger {
     return made;
   }
 }
+
+const newHistograms = (): Record<TimeName, Histogram> => timesBy(() => newHistogram());
 
 const CURVE = [0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 100];
 

@@ -13,6 +13,7 @@ import { freePorts } from '../free-ports.ts';
 import { NodeProcess } from '../node-process.ts';
 import type { ScenarioFault } from '../scenarios/scenario.ts';
 import { socketUrlOf, withDataDirectory } from '../temporary-node.ts';
+import type { Services } from './usage.ts';
 
 /** A node that the run started. */
 export interface OwnNode {
@@ -28,6 +29,8 @@ export interface Target {
   readonly urls: readonly string[];
   /** Empty if the run did not start them. */
   readonly nodes: readonly OwnNode[];
+  /** PostgreSQL and Redis of the run; undefined if it did not start them. */
+  readonly services?: Services;
 }
 
 export interface TargetOptions {
@@ -66,7 +69,12 @@ async function withOneNode<T>(directory: string, use: (target: Target) => Promis
       pid: () => (node.running ? node.pid : undefined),
       restart: () => node.restart(),
     };
-    return await use({ urls: [node.socketUrl], nodes: [own] });
+    const services: Services = {
+      postgresUrl: await node.storageUrl(),
+      postmaster: async () => (await node.postmaster())?.pid,
+      redisUrl: undefined,
+    };
+    return await use({ urls: [node.socketUrl], nodes: [own], services });
   } finally {
     node.thaw();
     await node.stop();
@@ -110,7 +118,8 @@ async function withCluster<T>(
     nodes = [...output.matchAll(STARTED)].map(
       ([, name = '', at, pid]) => new ClusterNode(name, Number(at), Number(pid), directory, again),
     );
-    return await use({ urls: nodes.map((node) => node.socketUrl), nodes });
+    const services = await servicesIn(directory);
+    return await use({ urls: nodes.map((node) => node.socketUrl), nodes, services });
   } finally {
     for (const node of nodes) node.thaw();
     await Promise.all(again.map((node) => node.stop()));
@@ -121,6 +130,20 @@ async function withCluster<T>(
     }
     process.off('exit', end);
   }
+}
+
+async function servicesIn(directory: string): Promise<Services> {
+  const text = await readFile(join(directory, 'cluster.yaml'), 'utf8');
+  const { storage, cluster } = clusterFile.parse(parse(text));
+  const pidFile = join(directory, 'postgres', 'postgres', 'postmaster.pid');
+  return {
+    postgresUrl: storage.url,
+    postmaster: async () => {
+      const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0]);
+      return pid > 1 ? pid : undefined;
+    },
+    redisUrl: cluster.redis,
+  };
 }
 
 class ClusterNode implements OwnNode {

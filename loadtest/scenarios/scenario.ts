@@ -58,6 +58,12 @@ const typing = z.strictObject({
   ),
   burstEdits: ratio(8, 1, 1_000, 'Edits of a burst, on average.'),
   burstEveryMs: duration(200, 10, MINUTE, 'Time between two edits of a burst.'),
+  characters: count(
+    0,
+    0,
+    100_000,
+    'Characters of the text that an edit puts in. 0: a word. Edits of a `trace` have the text of the trace.',
+  ),
   trace: textOrNull(
     /\S/,
     'a path',
@@ -70,7 +76,13 @@ const presence = z.strictObject({
     0,
     0,
     DAY,
-    'Time from one presence message of a client to its next. 0: no presence. Editors and readers both send it.',
+    'Time from one presence message of a client to its next, whatever it does. 0: none of these. Editors and readers both send them.',
+  ),
+  typingMs: duration(
+    0,
+    0,
+    DAY,
+    'Least time from one presence message of an editor that types to its next, which goes with an edit, as a cursor moves. 0: none of these.',
   ),
 });
 

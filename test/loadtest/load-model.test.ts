@@ -101,7 +101,7 @@ test('edits made without a replica apply to the document, at every place and len
     fc.property(fc.integer(), fc.integer({ min: 1, max: 3 }), (seed, many) => {
       const replica = replicaOf('rich-text', [{ insert: 'abc\n' }], 0);
       const editors = Array.from({ length: many }, (_, place) => {
-        const edits = loadEdits('rich-text', seededRandom(seed + place), 0);
+        const edits = loadEdits('rich-text', seededRandom(seed + place), { initialLength: 0, characters: 0 });
         edits.reset(replica.content());
         return edits;
       });

@@ -1,7 +1,17 @@
-// Load tests on servers that break their promises, or answer nothing: the run fails and names the reason.
+// Load tests on servers that break their promises, or answer nothing: the run fails and names the reason. And a
+// capacity test.
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { CapacityResult } from '../../loadtest/capacity/find-capacity.ts';
+import { start } from '../cli/spawn.ts';
+import { startFakeServer } from './fake-server.ts';
 import { against } from './load-run.ts';
+
+const COMMAND = fileURLToPath(new URL('../../loadtest/run/load-test-cli.js', import.meta.url));
 
 test('a server that applies an edit twice, or leaves commits out, has failed', async (t) => {
   const yaml = `documents: {count: 1, kinds: [rich-text]}
@@ -28,4 +38,22 @@ stages: [{lastsMs: 1s}]`;
   assert.equal(result.totals.committed, 0);
   assert.equal(result.totals.failed, result.totals.asked);
   assert.equal(result.times.commit.count, result.totals.asked);
+});
+
+test('a capacity test raises the load level by level, and writes a page and its levels', async (t) => {
+  const server = await startFakeServer();
+  t.after(() => server.close());
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-capacity-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [report, json] = [join(folder, 'plan.html'), join(folder, 'plan.json')];
+  const args = ['smoke', '--find-capacity', '--passes', '1', '--level', '1s', '--most', '160'];
+  const files = ['--target', server.url, '--report', report, '--json', json];
+  const { code, stdout, stderr } = await start(t, [COMMAND, ...args, ...files]).ended;
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /the knee is at least 1\d\d clients .*broken promises: 0/);
+  const result: CapacityResult = JSON.parse(readFileSync(json, 'utf8'));
+  const levels = result.searches[0]?.levels.map(({ clients }) => clients) ?? [];
+  assert.ok(levels.length >= 2 && (levels.at(-1) ?? 0) > 150, levels.join());
+  assert.ok(result.searches[0]?.levels.every(({ committed }) => committed > 0));
+  assert.match(readFileSync(report, 'utf8'), /^<!doctype html>[\s\S]*<svg/);
 });

@@ -103,7 +103,10 @@ test('a scenario that strikes nodes is refused for nodes that the run did not st
 test('the help names every scenario, with exit code 0', async (t) => {
   const { code, stdout } = await start(t, [COMMAND, '--help']).ended;
   assert.equal(code, 0);
-  assert.match(stdout, /classroom, large-documents, launch, office, reconnect-storm, smoke/);
+  assert.match(
+    stdout,
+    /busy, classroom, hundred-thousand, large-documents, launch, node-loss, office, reconnect-storm, smoke, soak, ten-thousand/,
+  );
 });
 
 test('CPU and memory of a process are read, and a process that is gone has no reading', {

@@ -16,13 +16,17 @@ import { packageDirectory } from '../../src/cli/version.ts';
 
 test('the ready-made scenarios are valid, and each says what it stands for', () => {
   assert.deepEqual(readyMade(), [
+    'busy',
     'classroom',
+    'hundred-thousand',
     'large-documents',
     'launch',
+    'node-loss',
     'office',
     'reconnect-storm',
     'smoke',
     'soak',
+    'ten-thousand',
   ]);
   for (const name of readyMade()) {
     const { scenario } = readScenario(name);

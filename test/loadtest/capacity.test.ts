@@ -1,0 +1,271 @@
+// The computations of a capacity test: the knee, the scalability law, the costs and the plan.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KneeSearch, type Level } from '../../loadtest/capacity/knee.ts';
+import { fitNonNegative } from '../../loadtest/capacity/least-squares.ts';
+import { planOf } from '../../loadtest/capacity/plan.ts';
+import { fitScalability } from '../../loadtest/capacity/scalability.ts';
+import { seededRandom } from '../../loadtest/clients/random-edits.ts';
+import { fitCosts, hopsOf, type Window } from '../../loadtest/model/costs.ts';
+import { busyOf, type Deployment, kneeOf, p95Of, scaled } from '../../loadtest/model/model.ts';
+import { stampede } from '../../loadtest/model/stampede.ts';
+
+/** A service that is a queue: its times rise as its capacity is approached. */
+const queueLevel = (clients: number, capacity: number, noise = 1): Level => {
+  const asked = clients / 2;
+  const busy = asked / capacity;
+  const p95Ms = busy < 1 ? (10 / (1 - busy)) * noise : 2_000 * busy * noise;
+  return { clients, asked, committed: Math.min(asked, capacity), p95Ms, errors: 0 };
+};
+
+function searched(capacity: number, noise: () => number, most = 100_000): KneeSearch {
+  const search = new KneeSearch({ first: 200, most, boundMs: 200, repeats: 2 });
+  for (let next = search.next(); next !== undefined; next = search.next())
+    search.take(queueLevel(next, capacity, noise()));
+  return search;
+}
+
+test('the knee of a queue is found where its 95th percentile meets the bound', () => {
+  const search = searched(3_000, () => 1);
+  // 10 / (1 - busy) = 200 at 0.95 of the capacity.
+  const { knee } = search;
+  assert.ok(Math.abs((knee?.clients ?? 0) / 5_700 - 1) < 0.06, `${knee?.clients}`);
+  assert.ok(Math.abs((knee?.edits ?? 0) / 2_850 - 1) < 0.06);
+  assert.ok(search.levels.length <= 16, `${search.levels.length} levels`);
+  assert.equal(knee?.isAtLeast, false);
+});
+
+test('two searches agree within 20 % although one level in eight is disturbed', () => {
+  const random = seededRandom(5);
+  const noise = () => (random() < 1 / 8 ? 4 : 0.8 + random() * 0.4);
+  const found = Array.from({ length: 40 }, () => searched(3_000, noise).knee?.clients ?? 0).sort(
+    (left, right) => left - right,
+  );
+  const [low = 0, high = 0] = [found[4], found[35]];
+  assert.ok(high / low < 1.2, `${low} to ${high}`);
+});
+
+test('a search that comes to its most clients says that the knee is above', () => {
+  const { knee } = searched(3_000, () => 1, 1_000);
+  assert.deepEqual([knee?.clients, knee?.isAtLeast], [1_000, true]);
+});
+
+test('errors end a level as a long time does, and no good level gives no knee', () => {
+  const search = new KneeSearch({ first: 100, most: 10_000, boundMs: 200, repeats: 0 });
+  for (let next = search.next(); next !== undefined; next = search.next())
+    search.take({ ...queueLevel(next, 1e6), errors: next > 1_500 ? 3 : 0 });
+  assert.ok(
+    (search.knee?.clients ?? 0) > 1_400 && (search.knee?.clients ?? 0) <= 1_700,
+    `${search.knee?.clients}`,
+  );
+  const none = new KneeSearch({ first: 100, most: 10_000, boundMs: 200, repeats: 0 });
+  for (let next = none.next(); next !== undefined; next = none.next())
+    none.take({ ...queueLevel(next, 1e6), errors: 1 });
+  assert.equal(none.knee, undefined);
+});
+
+test('least squares have no negative coefficients', () => {
+  assert.deepEqual(
+    fitNonNegative(
+      [
+        [1, 0],
+        [0, 1],
+        [1, 1],
+      ],
+      [2, 3, 5],
+    ).map((value) => Math.round(value * 1e6) / 1e6),
+    [2, 3],
+  );
+  // The best line of all falls.
+  const [base = 0, slope = 0] = fitNonNegative(
+    [
+      [1, 1],
+      [1, 2],
+      [1, 3],
+    ],
+    [3, 2, 1],
+  );
+  assert.ok(base > 1 && slope === 0);
+});
+
+test('the scalability law is found again, with an interval that has the true throughput in it', () => {
+  const law = (nodes: number) => (1000 * nodes) / (1 + 0.05 * (nodes - 1) + 0.002 * nodes * (nodes - 1));
+  const exact = fitScalability([1, 2, 3].map((nodes) => ({ nodes, throughput: law(nodes) })));
+  assert.ok(Math.abs(exact.sigma.value - 0.05) < 1e-6 && Math.abs(exact.kappa.value - 0.002) < 1e-6);
+  assert.ok(Math.abs(exact.throughputOf(10).value / law(10) - 1) < 1e-6);
+  const random = seededRandom(3);
+  const noisy = fitScalability(
+    [1, 1, 1, 2, 2, 2, 3, 3, 3].map((nodes) => ({ nodes, throughput: law(nodes) * (0.95 + random() * 0.1) })),
+  );
+  const { low, value, high } = noisy.throughputOf(5);
+  assert.ok(low < value && value < high);
+  assert.ok(low < law(5) * 1.03 && law(5) * 0.97 < high, `${low} ${law(5)} ${high}`);
+});
+
+test('nodes that get in each other’s way have a largest throughput, and no number of nodes has more', () => {
+  const friction = fitScalability(
+    [1, 2, 3].map((nodes) => ({ nodes, throughput: (100 * nodes) / (1 + 0.1 * nodes * (nodes - 1)) })),
+  );
+  assert.equal(friction.nodesFor(120), 2);
+  assert.equal(friction.nodesFor(10_000), undefined);
+});
+
+/** Windows of a system whose costs are known. */
+const TRUE = {
+  base: 0.01,
+  peer: 0.001,
+  socket: 2e-6,
+  edit: 1e-4,
+  delivery: 1e-5,
+  open: 1e-3,
+  megabyte: 0.004,
+  hop: 5e-5,
+};
+
+function windowFor(
+  nodes: number,
+  sockets: number,
+  edits: number,
+  together: number,
+  opens: number,
+  bytes: number,
+): Window {
+  const deliveries = edits * together;
+  const megabytes = (deliveries * bytes) / 1e6;
+  const hops = edits * hopsOf(nodes, together);
+  const cpu =
+    nodes * TRUE.base +
+    nodes * (nodes - 1) * TRUE.peer +
+    sockets * TRUE.socket +
+    edits * TRUE.edit +
+    deliveries * TRUE.delivery +
+    opens * TRUE.open +
+    megabytes * TRUE.megabyte +
+    hops * TRUE.hop;
+  const commits = edits === 0 ? 0 : 100 + edits / 20;
+  const shared = { nodes, sockets, edits, deliveries, opens, megabytes, together, commits };
+  return {
+    ...shared,
+    mainCpu: cpu,
+    workersCpu: cpu / 2,
+    loadCpu: cpu,
+    foreignCpu: 0,
+    postgresCpu: 0.01 + edits * 5e-5 + commits * 2e-4,
+  };
+}
+
+const WINDOWS = [
+  windowFor(1, 2000, 0, 10, 0, 100),
+  windowFor(1, 500, 0, 10, 100, 100),
+  windowFor(1, 200, 400, 1, 0, 100),
+  windowFor(1, 400, 1600, 1, 0, 100),
+  windowFor(1, 500, 100, 25, 0, 100),
+  windowFor(1, 100, 100, 1, 0, 8000),
+  windowFor(2, 2000, 0, 10, 0, 100),
+  windowFor(2, 500, 100, 25, 0, 100),
+  windowFor(2, 400, 800, 5, 0, 100),
+];
+
+test('costs of an edit, a delivery, a socket, a byte and a hop are told apart by runs of different mixes', () => {
+  const { main, postgres, errors } = fitCosts(WINDOWS);
+  for (const name of ['socket', 'edit', 'delivery', 'open', 'megabyte', 'hop'] as const)
+    assert.ok(Math.abs(main[name] / TRUE[name] - 1) < 0.02, `${name}: ${main[name]}`);
+  assert.ok(Math.abs(postgres.edit / 5e-5 - 1) < 0.02 && Math.abs(postgres.commit / 2e-4 - 1) < 0.02);
+  assert.ok(errors.main < 1e-6);
+});
+
+const basis = {
+  costs: fitCosts(WINDOWS),
+  quietMs: 10,
+  commitsPerEdit: 0.1,
+  bytesPerNode: 2e8,
+  bytesPerSocket: 2e4,
+};
+const machine: Deployment = {
+  nodes: 1,
+  workers: 3,
+  processors: 4,
+  postgresProcessors: 4,
+  shared: undefined,
+  sockets: undefined,
+  memoryBytes: 8e9,
+};
+const client = { sockets: 1, edits: 0.1, together: 10, opens: 0, bytes: 100 };
+
+test('the model is a queue at its busiest resource', () => {
+  const { share } = kneeOf(basis, machine, client, 200);
+  assert.ok(p95Of(basis, machine, scaled(client, share * 0.99)) < 200);
+  assert.ok(p95Of(basis, machine, scaled(client, share * 1.01)) >= 200);
+  const [busiest] = busyOf(basis, machine, scaled(client, share));
+  assert.equal(busiest?.resource, 'main thread of a node');
+  assert.ok(Math.abs((busiest?.utilisation ?? 0) - 0.95) < 0.01);
+  const few = { ...machine, sockets: 500 };
+  assert.deepEqual(kneeOf(basis, few, client, 200).resource, 'open files of a node');
+  assert.ok(Math.abs(kneeOf(basis, few, client, 200).share - 500) < 1);
+});
+
+test('everything on one machine has less room than each on its own', () => {
+  const alone = kneeOf(basis, machine, client, 200).share;
+  const { share, resource } = kneeOf(basis, { ...machine, shared: 2 }, client, 200);
+  assert.ok(share < alone);
+  assert.equal(resource, 'processors of the machine, the load included');
+});
+
+test('the plan has one node to spare, a price, and more databases when one is too busy', () => {
+  const scalability = fitScalability([1, 2, 3].map((nodes) => ({ nodes, throughput: nodes })));
+  const perThousand = {
+    commits: 50,
+    rows: 100,
+    walBytes: 1e5,
+    storedBytesADay: 1e9,
+    redisCommands: 9,
+    redisBytes: 100,
+  };
+  const prices = { currency: 'EUR', node: 100, postgres: 200, redis: 50, storedGiB: 0 };
+  const input = {
+    basis,
+    deployment: machine,
+    client,
+    editorsAClient: 1,
+    boundMs: 200,
+  };
+  const { editorsANode, rows, givesOutFirst } = planOf({ ...input, scalability, perThousand, prices });
+  assert.equal(givesOutFirst, 'main thread of a node');
+  const [ten, hundred] = rows;
+  assert.equal(ten?.nodes, Math.ceil(10_000 / editorsANode.value));
+  assert.equal(ten?.nodesWithSpare, (ten?.nodes ?? 0) + 1);
+  assert.equal(ten?.price, 100 * (ten?.nodesWithSpare ?? 0) + 200 * (ten?.postgres ?? 0) + 50);
+  assert.ok((hundred?.nodes ?? 0) > (ten?.nodes ?? 0));
+  assert.equal(hundred?.storedBytesADay, 1e11);
+  const busy = planOf({ ...input, scalability, perThousand, prices, editors: [1_000_000] });
+  assert.ok((busy.rows[0]?.postgres ?? 0) > 1 && (busy.rows[0]?.postgresUtilisation ?? 1) <= 0.7);
+});
+
+const STORM = {
+  clients: 10_000,
+  opensPerSecond: 2_000,
+  readyAfterMs: 0,
+  backoffMs: 500,
+  ceilingMs: 30_000,
+  timeoutMs: 10_000,
+};
+
+test('a stampede within what the nodes can serve is over with the first waits; more clients take turns', () => {
+  const few = stampede({ ...STORM, clients: 500 });
+  assert.ok((few.backMs.all ?? Infinity) <= 600, `${few.backMs.all}`);
+  assert.equal(few.attempts, 500);
+  const many = stampede(STORM);
+  // Five seconds of work.
+  assert.ok(Math.abs((many.backMs.all ?? 0) / 5_000 - 1) < 0.1, `${many.backMs.all}`);
+  assert.ok(many.longestQueue > 8_000);
+});
+
+test('clients that are not served in time come again, later each time, and all are back in the end', () => {
+  const { attempts, backMs, mostAttemptsASecond } = stampede({ ...STORM, clients: 50_000 });
+  assert.ok(attempts > 50_000);
+  assert.ok((backMs.all ?? Infinity) < 90_000, `${backMs.all}`);
+  assert.ok(mostAttemptsASecond <= 50_000);
+  assert.deepEqual(stampede({ ...STORM, clients: 5_000 }), stampede({ ...STORM, clients: 5_000 }));
+  const late = stampede({ ...STORM, clients: 500, readyAfterMs: 3_000 });
+  assert.ok((late.backMs.half ?? 0) > 3_000);
+});

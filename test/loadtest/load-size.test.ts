@@ -1,0 +1,85 @@
+// The size of a load: a scenario made shorter or smaller, clients that arrive document by document, and the limits of the system.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { crowdOf } from '../../loadtest/run/crowd.ts';
+import { demandRoom, localAddress, MOST_FROM_ADDRESS, mostSockets } from '../../loadtest/run/open-files.ts';
+import { type Counters, usageBetween } from '../../loadtest/run/usage.ts';
+import { parseScenario } from '../../loadtest/scenarios/read-scenario.ts';
+import { resize } from '../../loadtest/scenarios/resize.ts';
+
+test('a shorter run has its stages, faults and counted criteria in proportion, and its rates as before', () => {
+  const scenario = parseScenario(
+    `clients: {editors: 100, readers: 0}
+documents: {count: 10}
+stages: [{lastsMs: 60s, change: ramp}, {lastsMs: 4m}]
+faults: [{atMs: 150s, do: drop-clients}]
+criteria: {edits: 1000, errors: null, lostConnections: 30}`,
+    'x.yaml',
+  );
+  const short = resize(scenario, { lastsMs: 30_000 });
+  assert.deepEqual(
+    short.stages.map(({ lastsMs }) => lastsMs),
+    [6_000, 24_000],
+  );
+  assert.equal(short.faults[0]?.atMs, 15_000);
+  assert.deepEqual([short.criteria.edits, short.clients.editors, short.typing], [100, 100, scenario.typing]);
+  const small = resize(scenario, { share: 0.1 });
+  assert.deepEqual([small.clients.editors, small.clients.readers, small.documents.count], [10, 0, 1]);
+  assert.deepEqual(
+    [small.criteria.edits, small.criteria.errors, small.criteria.lostConnections],
+    [100, null, 3],
+  );
+  assert.deepEqual(resize(scenario, {}), scenario);
+});
+
+test('clients that arrive by document fill one document before the next', () => {
+  const scenario = parseScenario('clients: {editors: 60, readers: 30}\ndocuments: {count: 9}', 'x.yaml');
+  const members = crowdOf(scenario, 2, 'by-document')
+    .flat()
+    .sort((left, right) => left.rank - right.rank);
+  assert.deepEqual(
+    members.map(({ rank }) => rank),
+    Array.from({ length: 90 }, (_, index) => index),
+  );
+  const changes = members.filter(({ document }, index) => document !== members[index - 1]?.document);
+  assert.equal(changes.length, 9);
+});
+
+test('more sockets than the processes may have are refused with the number of nodes that can', () => {
+  const most = mostSockets();
+  if (most === undefined) return;
+  const clients = { editors: most * 2, readers: 1 };
+  const refused = { name: 'UsageError', message: /need 3 nodes \(--nodes\)/ };
+  assert.throws(() => demandRoom(parseScenario(`clients: ${JSON.stringify(clients)}`, 'x.yaml'), 2), refused);
+  demandRoom(parseScenario(`clients: ${JSON.stringify(clients)}`, 'x.yaml'), 3);
+});
+
+test('processes of a large load on this machine have local addresses of their own', () => {
+  const url = 'ws://127.0.0.1:8080/v1/socket';
+  assert.equal(localAddress(url, MOST_FROM_ADDRESS, 1), undefined);
+  assert.deepEqual(
+    [0, 1, 2].map((process) => localAddress(url, 100_000, process)),
+    ['127.0.0.2', '127.0.0.3', '127.0.0.4'],
+  );
+  assert.equal(localAddress('wss://docs.example.com/v1/socket', 100_000, 1), undefined);
+});
+
+test('a use is the difference of two readings, without a node that was started anew', () => {
+  const reading = (at: number, main: number, other: number): Counters => ({
+    at,
+    machine: at / 1000,
+    nodes: [
+      { node: 'node-1', main, others: 2 * main, residentBytes: 100 },
+      { node: 'node-2', main: other, others: 0, residentBytes: 100 },
+    ],
+    postgres: { cpu: main, commits: 10 * main, rows: 0, walBytes: 0, storedBytes: 0 },
+    redis: undefined,
+  });
+  const used = usageBetween(reading(0, 1, 5), reading(10_000, 2, 1));
+  assert.deepEqual(
+    [used?.mainCpu, used?.othersCpu, used?.busiestMainCpu, used?.machineCpu],
+    [0.1, 0.2, 0.1, 1],
+  );
+  assert.deepEqual([used?.postgres?.commits, used?.redis], [1, undefined]);
+  assert.equal(usageBetween(reading(0, 1, 1), { ...reading(1_000, 2, 2), nodes: [] }), undefined);
+});
