@@ -4,6 +4,8 @@
 
 import type { Clock } from './clock.ts';
 import { CommitBudget } from './commit-budget.ts';
+import { METRICS } from './metrics/metrics.ts';
+import { ThreadCounts } from './metrics/thread-counts.ts';
 import type { AppendOutcome, DeltaRow, DocumentId, WorkerStore } from './storage/store.ts';
 
 export interface CommitLimits {
@@ -49,6 +51,7 @@ export class Committer {
    * commit.
    */
   readonly #onLost: (reason: 'fenced' | 'gap') => void;
+  readonly #counts: ThreadCounts;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #arrived = 0;
@@ -69,12 +72,19 @@ export class Committer {
     limits: CommitLimits,
     clock: Clock,
     onLost: (reason: 'fenced' | 'gap') => void,
+    counts = new ThreadCounts(),
   ) {
     this.#store = store;
     this.#limits = limits;
     this.#clock = clock;
     this.#onLost = onLost;
+    this.#counts = counts;
     this.#budget = new CommitBudget(limits.perSecond, clock);
+  }
+
+  /** Bytes that wait for the next batch. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   get full(): boolean {
@@ -166,7 +176,7 @@ export class Committer {
     const since = this.#clock.now();
     this.#store.append(rows, heads).then(
       (outcome) => {
-        this.#measure(batch, this.#clock.now() - since);
+        this.#measure(batch, this.#clock.now() - since, outcome);
         this.#settled(batch, outcome);
       },
       (error: unknown) => {
@@ -235,11 +245,24 @@ export class Committer {
       : Math.min(maxBytes, Math.max(LEAST_BYTES, BATCH_MS * this.#bytesPerMs));
   }
 
-  #measure(batch: readonly Waiting[], ms: number): void {
+  #measure(batch: readonly Waiting[], ms: number, outcome: AppendOutcome): void {
     const bytes = batch.reduce((sum, item) => sum + bytesOf(item), 0);
+    this.#count(batch, bytes, ms, outcome);
     if (bytes < LARGE_BYTES) return;
     const rate = bytes / Math.max(1, ms);
     this.#bytesPerMs += (this.#bytesPerMs === 0 ? 1 : SMOOTHING) * (rate - this.#bytesPerMs);
+  }
+
+  #count(batch: readonly Waiting[], bytes: number, ms: number, outcome: AppendOutcome): void {
+    const counts = this.#counts;
+    if (outcome.type !== 'committed') counts.countAs(METRICS.commitFailures, outcome.type);
+    if (outcome.type === 'fenced' || outcome.type === 'gap') return;
+    const refused = outcome.type === 'refused' ? new Set(outcome.docs) : undefined;
+    const committed = refused ? batch.filter(({ row }) => !refused.has(row.doc)).length : batch.length;
+    counts.count(METRICS.editsCommitted, committed);
+    counts.observe(METRICS.commitSeconds, ms / 1_000);
+    counts.observe(METRICS.commitEdits, committed);
+    counts.observe(METRICS.commitBytes, bytes);
   }
 
   #settled(batch: readonly Waiting[], outcome: AppendOutcome): void {

@@ -12,6 +12,9 @@ import { BEAT_MS, CONFIRM_MS, Liveness, monotonicMs } from './liveness/liveness.
 import { Progress } from './liveness/progress.ts';
 import { loadLimits } from './loading/load-queue.ts';
 import { warmUp } from './loading/warm-up.ts';
+import { ThreadCounts } from './metrics/thread-counts.ts';
+import { ThreadSampler } from './metrics/thread-sampler.ts';
+import { threadUsage } from './metrics/thread-usage.ts';
 import type { Quarantined } from './quarantine.ts';
 import { codeOf } from './storage/postgres/connection/errors.ts';
 import type { OpenedSession, SessionIdentity, WorkerStore } from './storage/store.ts';
@@ -29,6 +32,8 @@ export interface WorkerTask {
   };
   readonly limits: HostLimits;
   readonly progress: SharedArrayBuffer;
+  /** Memory of the ThreadCounts of this slot. */
+  readonly counts: SharedArrayBuffer;
   /** Memory of a Liveness. Null if the node is alone, so that no other node can own its documents. */
   readonly liveness: SharedArrayBuffer | null;
   /** Documents that are out of service when the worker starts. */
@@ -105,9 +110,13 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
   const liveness = task.liveness === null ? undefined : new Liveness(task.liveness);
   const time = threadTime(systemClock.now);
   const progress = new Progress(task.progress);
+  const counts = new ThreadCounts(task.counts);
+  const usage = threadUsage();
+  const sampler = new ThreadSampler(counts, usage, monotonicMs);
   const beating = setInterval(() => {
     progress.beat();
     liveness?.beat(slot);
+    sampler.beat();
   }, BEAT_MS);
   try {
     const openingAt = monotonicMs();
@@ -115,9 +124,10 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
     liveness?.confirm(slot, openingAt + CONFIRM_MS);
     tell({ type: 'session', session: session.id });
     await warmUp(store, task.storage.readConnections);
-    return await serve(task, store, session, { liveness, spentMs: time.spentMs }, tell, log);
+    return await serve(task, store, session, { liveness, counts, spentMs: time.spentMs }, tell, log);
   } finally {
     time.close();
+    usage.close();
     clearInterval(beating);
     store.abort();
     control.close();
@@ -125,11 +135,18 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
   }
 }
 
+/** Parts of the task's thread. */
+interface ThreadParts {
+  readonly liveness: Liveness | undefined;
+  readonly counts: ThreadCounts;
+  readonly spentMs: () => number;
+}
+
 function serve(
   task: WorkerTask,
   store: WorkerStore,
   session: OpenedSession,
-  { liveness, spentMs }: { readonly liveness: Liveness | undefined; readonly spentMs: () => number },
+  { liveness, counts, spentMs }: ThreadParts,
   tell: (message: FromWorker) => void,
   log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void,
 ): Promise<WorkerEnd> {
@@ -145,6 +162,7 @@ function serve(
       limits: task.limits,
       progress: new Progress(task.progress),
       clock: systemClock,
+      counts,
       spentMs,
       confirmed: () => liveness?.isConfirmed(slot, monotonicMs()) ?? true,
       log,

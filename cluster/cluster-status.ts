@@ -19,11 +19,14 @@ export interface ClusterStatus {
   readonly members: readonly MemberStatus[];
   /** Shards without an owner that could still write. */
   readonly orphans: number;
+  /** Shards of this node that are placed elsewhere, by the node on which they are placed. */
+  readonly moving: ReadonlyMap<string, number>;
 }
 
 export function clusterStatus(
   { map, members, ownedShards }: ClusterView,
   { node, run, address, state }: Pick<Lease, 'node' | 'run' | 'address' | 'state'>,
+  moving: ReadonlyMap<string, number>,
 ): ClusterStatus {
   const loads = map.loads();
   const shardsOf = (sessions: Iterable<SessionId>): number =>
@@ -42,5 +45,6 @@ export function clusterStatus(
       })),
     ],
     orphans: map.orphans,
+    moving,
   };
 }

@@ -1,8 +1,10 @@
 // The part of a node in the cluster. The controller ties the rooms of this folder together: it passes each
 // event of peers, Redis, the database and the node's workers to the rooms that need it, and carries on with
 // their answers. It decides nothing that a room decides, and runs no documents.
+// The file has over 400 lines because it joins all rooms of this folder.
 import type { Clock } from '../actors/clock.ts';
 import type { LinkOptions } from '../actors/link/link.ts';
+import { ThreadCounts } from '../actors/metrics/thread-counts.ts';
 import type { Quarantined } from '../actors/quarantine.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/store.ts';
 import { type ClusterStatus, clusterStatus } from './cluster-status.ts';
@@ -19,7 +21,7 @@ import {
   quarantinedMessage,
 } from './news/control-messages.ts';
 import { OwnNews } from './news/own-news.ts';
-import { type LeaveProgress, OperatorEvents } from './operator-events.ts';
+import { OperatorEvents, type OperatorEventsOptions } from './operator-events.ts';
 import type { Peer, PeerEnd, PeerNetwork } from './peer/network.ts';
 import { PeerLinks } from './peer/peer-links.ts';
 import { PinBoard } from './placement/pin-board.ts';
@@ -31,7 +33,7 @@ import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
 import type { Router } from './shards/router.ts';
 import type { SlotHost, SlotListener } from './workers/slot-host.ts';
 
-export interface ControllerOptions {
+export interface ControllerOptions extends Pick<OperatorEventsOptions, 'onLeaveAsked' | 'figures'> {
   readonly run: string;
   readonly node: string;
   /** host:port that peers dial. */
@@ -50,13 +52,13 @@ export interface ControllerOptions {
   readonly listener: OwnerLinkListener;
   readonly link: LinkOptions;
   readonly clock: Clock;
+  /** The counts of this thread. */
+  readonly counts?: ThreadCounts;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** Sets the lease that the lease thread writes from now on. */
   readonly setLease: (lease: Lease) => void;
   /** Called when this run is fenced: none of its later writes will be accepted. */
   readonly onFenced: () => void;
-  /** Called when an operator wants the node to leave; returns the progress. May be called again. */
-  readonly onLeaveAsked?: () => LeaveProgress;
 }
 
 const SWEEP_MS = 2000;
@@ -85,7 +87,7 @@ export class Controller implements SlotListener {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { network, clock, listener, leases, store, log } = options;
+    const { network, clock, listener, leases, store, log, counts = new ThreadCounts() } = options;
     const pinBoard = new PinBoard({
       store,
       configured: options.pins,
@@ -105,7 +107,8 @@ export class Controller implements SlotListener {
       isServing: () => lease.state === 'live',
       onChange: (count) => announcements.toPeers({ type: 'clients', count }),
     });
-    this.#operators = new OperatorEvents({ ...options, pinBoard, workers: () => this.#slots });
+    const moving = (): ReadonlyMap<string, number> => this.#shards.moving();
+    this.#operators = new OperatorEvents({ ...options, pinBoard, moving, workers: () => this.#slots });
     this.#news = new OwnNews({
       view,
       announcements,
@@ -117,6 +120,7 @@ export class Controller implements SlotListener {
     });
     this.#members = new MemberTracker({
       ...options,
+      counts,
       members,
       tell: (message) => announcements.toPeers(message),
       onFenced: (run) => this.#runFenced(run),
@@ -132,6 +136,7 @@ export class Controller implements SlotListener {
     });
     this.#shards = new NodeShards({
       ...options,
+      counts,
       view,
       links: this.#links,
       state: () => lease.state,
@@ -218,7 +223,7 @@ export class Controller implements SlotListener {
   }
 
   status(): ClusterStatus {
-    return clusterStatus(this.#view, this.#lease.current());
+    return clusterStatus(this.#view, this.#lease.current(), this.#shards.moving());
   }
 
   /** Whether the database answers about this node's sessions. */

@@ -11,6 +11,10 @@ export type OperatorEvent =
    * answer.
    */
   | { readonly type: 'drain'; readonly run: string }
+  /** All nodes are asked for their figures. */
+  | { readonly type: 'status' }
+  /** The answer of each node to `status`. */
+  | ({ readonly type: 'figures'; readonly run: string } & NodeFigures & MovingShards)
   /** This document returns to service if it was quarantined, and its failures are forgotten. */
   | { readonly type: 'release'; readonly doc: string }
   /** The answer of each node to `release`. */
@@ -22,6 +26,22 @@ export type OperatorEvent =
     }
   /** The answer to `drain`. */
   | ({ readonly type: 'leaving'; readonly run: string } & LeaveProgress);
+
+/** The figures of a node at the moment. */
+export interface NodeFigures {
+  /** Sockets that are open. */
+  readonly clients: number;
+  /** Documents in memory. */
+  readonly documents: number;
+  /** Edits that its workers commit, averaged over the last seconds. */
+  readonly editsPerSecond: number;
+  readonly uptimeMs: number;
+}
+
+export interface MovingShards {
+  /** Shards of the node that are placed elsewhere, by the node on which they are placed. */
+  readonly moving: Readonly<Record<string, number>>;
+}
 
 export interface LeaveProgress {
   /** Clients connected now. */
@@ -42,12 +62,13 @@ export function operatorEvent(text: string): OperatorEvent | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null || !('type' in value)) return undefined;
-  if (value.type === 'pins') return { type: 'pins' };
+  if (value.type === 'pins' || value.type === 'status') return { type: value.type };
   if (value.type === 'release')
     return 'doc' in value && typeof value.doc === 'string' ? { type: 'release', doc: value.doc } : undefined;
   if (!('run' in value) || typeof value.run !== 'string') return undefined;
   const { run } = value;
   if (value.type === 'drain') return { type: 'drain', run };
+  if (value.type === 'figures') return figuresOf(run, value);
   if (value.type === 'released') {
     if (!('doc' in value) || !('wasQuarantined' in value)) return undefined;
     const { doc, wasQuarantined } = value;
@@ -58,6 +79,38 @@ export function operatorEvent(text: string): OperatorEvent | undefined {
   const { clients, isDone } = value;
   if (typeof clients !== 'number' || typeof isDone !== 'boolean') return undefined;
   return { type: 'leaving', run, clients, isDone };
+}
+
+function figuresOf(run: string, value: object): OperatorEvent | undefined {
+  const { clients, documents, editsPerSecond, uptimeMs, moving } = value as Record<string, unknown>;
+  if (typeof clients !== 'number' || typeof documents !== 'number') return undefined;
+  if (typeof editsPerSecond !== 'number' || typeof uptimeMs !== 'number') return undefined;
+  if (typeof moving !== 'object' || moving === null) return undefined;
+  const counts = Object.entries(moving).filter((entry): entry is [string, number] =>
+    Number.isInteger(entry[1]),
+  );
+  return {
+    type: 'figures',
+    run,
+    ...{ clients, documents, editsPerSecond, uptimeMs },
+    moving: Object.fromEntries(counts),
+  };
+}
+
+/** A payload of NOTIFY is bounded, and the names of so many nodes fit. */
+const MOST_TARGETS = 50;
+
+/** Answers `status`. If the answer is lost, the command asks again. */
+export function answerStatus(
+  store: Pick<ControlStore, 'notify'>,
+  run: string,
+  figures: NodeFigures,
+  moving: ReadonlyMap<string, number>,
+): void {
+  const targets = Object.fromEntries([...moving].slice(0, MOST_TARGETS));
+  store
+    .notify(encodeOperatorEvent({ type: 'figures', run, ...figures, moving: targets }))
+    .catch(() => undefined);
 }
 
 /** Releases the document on this node and answers. If the answer is lost, the command asks again. */
@@ -80,6 +133,10 @@ export interface OperatorEventsOptions {
   readonly workers: () => { releaseQuarantined(doc: string): boolean } | undefined;
   /** Called when an operator wants the node to leave; returns the progress. May be called again. */
   readonly onLeaveAsked?: () => LeaveProgress;
+  /** The figures for an operator who asks for the state of the cluster. */
+  readonly figures?: () => NodeFigures;
+  /** As `MovingShards`. */
+  readonly moving: () => ReadonlyMap<string, number>;
 }
 
 /** The handling of operators' events by a node of a cluster. */
@@ -92,11 +149,12 @@ export class OperatorEvents {
 
   /** False if the text is no operator's event. */
   handle(text: string): boolean {
-    const { store, run, pinBoard, onLeaveAsked } = this.#options;
+    const { store, run, pinBoard, onLeaveAsked, figures, moving } = this.#options;
     const workers = this.#options.workers();
     const event = operatorEvent(text);
     if (event === undefined) return false;
     if (event.type === 'pins') void pinBoard.read();
+    else if (event.type === 'status' && figures !== undefined) answerStatus(store, run, figures(), moving());
     else if (event.type === 'release' && workers !== undefined) answerRelease(store, run, workers, event.doc);
     else if (event.type === 'drain' && event.run === run && onLeaveAsked !== undefined) {
       const answer = encodeOperatorEvent({ type: 'leaving', run, ...onLeaveAsked() });

@@ -1,6 +1,7 @@
 // The rules between keys, checked after each key is valid by itself. Pure.
 import { BlockList, isIP } from 'node:net';
 import type { Problem } from './fatal.ts';
+import { parseHostPort } from './host-port.ts';
 import type { Settings } from './schema.ts';
 
 /** Every rule that is broken. The path is the key to change. */
@@ -15,6 +16,12 @@ export function crossCheck(settings: Settings): Problem[] {
     settings.auth.mode !== 'none' || isLoopback(settings.listen.host),
     'auth.mode',
     `none lets everyone in as an owner, so it is allowed on a loopback address only (127.0.0.1, ::1, localhost), and listen.host is ${settings.listen.host}`,
+  );
+  const { listen: metricsAddress } = settings.metrics;
+  demand(
+    metricsAddress === null || parseHostPort(metricsAddress).port <= 65_535,
+    'metrics.listen',
+    `${metricsAddress} is no address to listen on: expected a port from 0 to 65535`,
   );
   demand(
     limits.opBytes + ENVELOPE_BYTES <= limits.frameBytes,
@@ -157,9 +164,7 @@ function checkCluster({ cluster, storage }: Settings): Problem[] {
     `one lost renewal must not end a lease: expected at least 2 × cluster.renewMs = ${2 * cluster.renewMs}, found ${cluster.leaseTtlMs}`,
   );
   if (advertise !== null) {
-    const colon = advertise.lastIndexOf(':');
-    const port = Number(advertise.slice(colon + 1));
-    const host = advertise.slice(0, colon).replace(/^\[|\]$/g, '');
+    const { host, port } = parseHostPort(advertise);
     demand(
       !isWildcard(host) && port >= 1 && port <= 65_535,
       'cluster.advertise',

@@ -513,6 +513,14 @@ const shutdown = z.strictObject({
   ),
 });
 
+const metrics = z.strictObject({
+  listen: textOrNull(
+    HOST_PORT,
+    'host:port',
+    'The address on which `/metrics` is served, and nothing else. Everyone who reaches it may read. null: on the main listener, to programs of the same machine only. Port 0: any free port, told in the log.',
+  ),
+});
+
 const log = z.strictObject({
   level: choice(
     'info',
@@ -544,6 +552,7 @@ export const schema = z.strictObject({
   cluster: cluster.prefault({}),
   drain: drain.prefault({}),
   shutdown: shutdown.prefault({}),
+  metrics: metrics.prefault({}),
   log: log.prefault({}),
 });
 

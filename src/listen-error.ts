@@ -2,8 +2,8 @@
 
 export class ListenError extends Error {
   override name = 'ListenError';
-  /** The section with the keys `host` and `port`. */
-  readonly section: 'listen' | 'cluster.link';
+  /** The section with the keys of the address. */
+  readonly section: 'listen' | 'cluster.link' | 'metrics';
 
   /** `cause`: the error of the attempt to listen. */
   constructor(section: ListenError['section'], cause: unknown) {

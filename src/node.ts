@@ -6,6 +6,7 @@ import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/compute/fold.ts';
 import type { HostLimits } from '../actors/host/host.ts';
+import { METRICS } from '../actors/metrics/metrics.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
@@ -18,6 +19,7 @@ import { startSnapshotPool } from './compute/snapshot-pool.ts';
 import { DatabaseHealth } from './database/database-health.ts';
 import { waitForPostgres } from './database/postgres-start.ts';
 import { sweepNowAndThen } from './database/sweeping.ts';
+import { EditClock } from './gateway/edit-clock.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Origins } from './gateway/sockets/origins.ts';
 import { Sockets } from './gateway/sockets/sockets.ts';
@@ -29,6 +31,9 @@ import { type Neighbours, startOwnership } from './membership/ownership.ts';
 import { testSelf } from './membership/self-test.ts';
 import { sendClientsAway } from './membership/sending-away.ts';
 import { tellChangedNodes } from './membership/told-nodes.ts';
+import { EditRate } from './observability/edit-rate.ts';
+import { nodeFigures, nodeReadings } from './observability/node-readings.ts';
+import { startMetrics } from './observability/start-metrics.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -44,6 +49,8 @@ export interface RunningNode {
   /** URL of the page. */
   readonly url: string;
   readonly port: number;
+  /** URL of `/metrics`. */
+  readonly metricsUrl: string;
   /** URL of the database. */
   readonly storageUrl: string;
   /** Commits the accepted patches, closes the sockets, and ends all that was started. */
@@ -110,7 +117,15 @@ async function assemble(
   let unready = (): string | undefined => 'the node is starting';
   // The port is opened first, so that a port in use is reported before anything else starts.
   const origins = new Origins({ ...config.listen, auth: config.auth.mode });
-  const http = await createHttpServer({ ...config.listen, origins, unready: () => unready() });
+  const observed = await startMetrics(config, log);
+  onStop(() => observed.close());
+  const { metrics } = observed;
+  const http = await createHttpServer({
+    ...config.listen,
+    origins,
+    unready: () => unready(),
+    ...(observed.url === undefined ? { metrics } : {}),
+  });
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
@@ -167,8 +182,16 @@ async function assemble(
     newClientId: () => randomBytes(12).toString('base64url'),
     random: Math.random,
     log: (level, message, fields) => log[level](fields, message),
+    counts: metrics.thread('main'),
+    editClock: new EditClock(systemClock),
   });
-  const sockets = new Sockets({ gateway, origins, limits: config.limits, ...config.gateway });
+  const sockets = new Sockets({
+    ...config.gateway,
+    gateway,
+    origins,
+    limits: config.limits,
+    counts: metrics.thread('main'),
+  });
   const leaving = new Leaving({
     handOver: async (timeoutMs) => (await starting).drain(timeoutMs),
     handOverMs: config.drain.timeoutMs,
@@ -178,6 +201,7 @@ async function assemble(
     control,
     unreadyMs: config.storage.unreadyMs,
     clock: systemClock,
+    counts: metrics.thread('main'),
     log,
     onRisen: (timeline) => {
       storage.lowestTimeline = timeline;
@@ -188,10 +212,14 @@ async function assemble(
     },
   });
   onStop(async () => database.stop());
+  const rate = new EditRate(() => metrics.total(METRICS.editsCommitted), systemClock);
+  onStop(async () => rate.stop());
   const starting = startOwnership({
     config,
     storage,
     limits: hostLimits(config),
+    counts: metrics.thread,
+    figures: () => nodeFigures({ sockets }, metrics, rate),
     control,
     router,
     gateway,
@@ -228,6 +256,7 @@ async function assemble(
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';
   };
+  metrics.readBy(nodeReadings({ gateway, sockets, ownership, unready: () => unready() }));
   neighbours = ownership.neighbours;
   const watches: (() => void)[] = [];
   if (neighbours !== undefined) {
@@ -250,7 +279,8 @@ async function assemble(
     if (isClustered(config)) await leaving.begin();
   });
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
-  return { url: `http://${host}:${port}/`, port, storageUrl, stop, failed };
+  const url = `http://${host}:${port}/`;
+  return { url, port, metricsUrl: observed.url ?? `${url}metrics`, storageUrl, stop, failed };
 }
 
 async function openStorage(

@@ -1,6 +1,7 @@
 // Carries out the effects of actors (see `DocumentEffects`), each by the part of the worker that can. Every answer of
 // the store comes back in a turn of the document that asked.
 import type { KindName } from '../../protocol/messages.ts';
+import type { Clock } from '../clock.ts';
 import type { CommitListener, Committer } from '../committer.ts';
 import type { Arrived, DocumentActor } from '../document/actor.ts';
 import type {
@@ -18,6 +19,8 @@ import type { StillLive } from '../liveness/still-live.ts';
 import type { LoadQueue } from '../loading/load-queue.ts';
 import type { Reservations } from '../loading/reservations.ts';
 import type { SeqSearches } from '../loading/seq-search.ts';
+import { METRICS } from '../metrics/metrics.ts';
+import type { ThreadCounts } from '../metrics/thread-counts.ts';
 import type { OwnedShards } from '../owned-shards.ts';
 import { StoreUnavailable, type WorkerStore } from '../storage/store.ts';
 import { type MailboxLimits, WaitingRoom } from '../turns/mailbox.ts';
@@ -38,12 +41,16 @@ export interface ActorEffectsParts {
   readonly live: StillLive<DocumentActor>;
   readonly sideJobs: SideJobs;
   readonly presence: PresenceTicks<DocumentActor>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly counts: ThreadCounts;
   readonly log: (level: 'error', message: string, fields: object) => void;
-  readonly limits: {
-    readonly link: LinkOptions;
-    /** Messages that wait for documents that are being loaded, for all documents together. */
-    readonly loadsWaiting: MailboxLimits;
-  };
+  readonly rooms: Rooms;
+}
+
+export interface WaitingLimits {
+  readonly link: LinkOptions;
+  /** Messages that wait for documents that are being loaded, for all documents together. */
+  readonly loadsWaiting: MailboxLimits;
 }
 
 /**
@@ -54,15 +61,19 @@ const POSTPONED_SHARE = 1 / 2;
 
 /** Returns a function that makes the effects of an actor. */
 export function actorEffects(parts: ActorEffectsParts): (actor: DocumentActor) => DocumentEffects {
-  const { windowMessages, windowBytes } = parts.limits.link;
-  const rooms = {
-    loads: new WaitingRoom(parts.limits.loadsWaiting),
+  return (actor) => new ActorEffects(parts, actor);
+}
+
+/** The rooms of a worker in which messages of all its documents wait. */
+export function waitingRooms({ link, loadsWaiting }: WaitingLimits): Rooms {
+  const { windowMessages, windowBytes } = link;
+  return {
+    loads: new WaitingRoom(loadsWaiting),
     turns: new WaitingRoom({
       messages: windowMessages * POSTPONED_SHARE,
       bytes: windowBytes * POSTPONED_SHARE,
     }),
   };
-  return (actor) => new ActorEffects(parts, rooms, actor);
 }
 
 class ActorEffects implements DocumentEffects {
@@ -70,10 +81,10 @@ class ActorEffects implements DocumentEffects {
   readonly #actor: DocumentActor;
   readonly rooms: Rooms;
 
-  constructor(parts: ActorEffectsParts, rooms: Rooms, actor: DocumentActor) {
+  constructor(parts: ActorEffectsParts, actor: DocumentActor) {
     this.#parts = parts;
     this.#actor = actor;
-    this.rooms = rooms;
+    this.rooms = parts.rooms;
   }
 
   send(link: number, message: ToGateway): void {
@@ -95,9 +106,15 @@ class ActorEffects implements DocumentEffects {
   }
 
   load(create: KindName | undefined, done: (result: LoadResult) => void): void {
-    const { loads, work } = this.#parts;
+    const { loads, work, clock, counts } = this.#parts;
     const actor = this.#actor;
-    loads.add({ actor, create, done: (result) => work.answered(actor, () => done(result)) });
+    const since = clock.now();
+    const told = (result: LoadResult): void => {
+      counts.countAs(METRICS.loads, result.type);
+      if (result.type !== 'failed') counts.observe(METRICS.loadSeconds, (clock.now() - since) / 1_000);
+      work.answered(actor, () => done(result));
+    };
+    loads.add({ actor, create, done: told });
   }
 
   history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void {

@@ -6,7 +6,7 @@ import { type CommitLimits, Committer } from '../committer.ts';
 import type { FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob } from '../compute/snapshot-job.ts';
 import type { ActorLimits, DocumentActor } from '../document/actor.ts';
-import type { DocumentEffects } from '../document/effects.ts';
+import type { DocumentEffects, Rooms } from '../document/effects.ts';
 import type { LinkOptions, Transport } from '../link/link.ts';
 import { NOT_OWNER, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { Progress } from '../liveness/progress.ts';
@@ -15,6 +15,8 @@ import { type LoadLimits, LoadQueue } from '../loading/load-queue.ts';
 import { Loader } from '../loading/loader.ts';
 import { Reservations } from '../loading/reservations.ts';
 import { SeqSearches } from '../loading/seq-search.ts';
+import { METRICS } from '../metrics/metrics.ts';
+import { ThreadCounts } from '../metrics/thread-counts.ts';
 import { OwnedShards } from '../owned-shards.ts';
 import {
   type CountedFailure,
@@ -25,10 +27,10 @@ import {
 } from '../quarantine.ts';
 import type { Epoch, OpenedSession, SessionId, WorkerStore } from '../storage/store.ts';
 import type { MailboxLimits } from '../turns/mailbox.ts';
-import { actorEffects } from './actor-effects.ts';
+import { actorEffects, waitingRooms } from './actor-effects.ts';
 import { DocumentWork } from './document-work.ts';
 import { type GatewayLink, GatewayLinks } from './gateway-links.ts';
-import { Passivation, type PassivationLimits } from './passivation.ts';
+import { type InMemory, Passivation, type PassivationLimits } from './passivation.ts';
 import { PresenceTicks } from './presence-ticks.ts';
 import { answerRefused } from './refusals.ts';
 import { Residents } from './residents.ts';
@@ -52,6 +54,8 @@ export interface HostOptions {
   readonly limits: HostLimits;
   readonly progress: Progress;
   readonly clock: Clock;
+  /** The counts of this thread. */
+  readonly counts?: ThreadCounts;
   /** As in `TurnsOptions`. The default is the clock. */
   readonly spentMs?: () => number;
   /**
@@ -91,7 +95,9 @@ export class Host {
   readonly #live: StillLive<DocumentActor>;
   readonly #presence: PresenceTicks<DocumentActor>;
   readonly #quarantined: Quarantine;
+  readonly #counts: ThreadCounts;
   readonly #shards = new OwnedShards();
+  readonly #rooms: Rooms;
   readonly #effectsOf: (actor: DocumentActor) => DocumentEffects;
   readonly #stopSweeping: () => void;
   #stopping = false;
@@ -102,7 +108,8 @@ export class Host {
     const shards = this.#shards;
     const { store, session, clock, limits, progress, confirmed, log } = options;
     const quarantine = new Quarantine(limits.quarantine);
-    const committer = new Committer(store, limits.commit, clock, (reason) => this.#lost(reason));
+    const counts = options.counts ?? new ThreadCounts();
+    const committer = new Committer(store, limits.commit, clock, (reason) => this.#lost(reason), counts);
     const live = new StillLive<DocumentActor>({
       store,
       clock,
@@ -121,7 +128,10 @@ export class Host {
         else this.#turnAway(from, messages);
         progress.clear();
       },
-      onSlow: (link) => log('warn', 'a gateway is too slow: its documents are opened again', { link }),
+      onSlow: (link) => {
+        counts.count(METRICS.slowLinks);
+        log('warn', 'a gateway is too slow: its documents are opened again', { link });
+      },
       onBroken: (link, error) =>
         log('error', 'the link of a gateway is broken: it ends', { link, error: error.message }),
     });
@@ -131,6 +141,7 @@ export class Host {
       },
     };
     const countFailure = (doc: string): CountedFailure => {
+      counts.count(METRICS.documentFailures);
       const { times, putOut } = quarantine.failed(doc, clock.now());
       options.onFailed(doc);
       return { times, quarantinedForMs: putOut?.forMs };
@@ -148,7 +159,7 @@ export class Host {
       spentMs: options.spentMs ?? clock.now,
     });
     const answered = (actor: DocumentActor, act: () => void): void => work.answered(actor, act);
-    const sideJobs = new SideJobs({ ...options, shards, isCurrent, answered });
+    const sideJobs = new SideJobs({ ...options, counts, shards, isCurrent, answered });
     const loader = new Loader({
       store,
       committer,
@@ -163,6 +174,7 @@ export class Host {
     });
     const loads = new LoadQueue(loader.load, options.loads);
     const seqs = new SeqSearches((doc, client, upTo) => store.seqPage(doc, client, upTo));
+    this.#counts = counts;
     this.#quarantined = quarantine;
     this.#committer = committer;
     this.#live = live;
@@ -173,6 +185,8 @@ export class Host {
     this.#sideJobs = sideJobs;
     this.#loads = loads;
     this.#passivation = new Passivation({ limits, residents, work, clock, onPause: () => progress.clear() });
+    const rooms = waitingRooms(limits);
+    this.#rooms = rooms;
     this.#effectsOf = actorEffects({
       store,
       links,
@@ -185,8 +199,10 @@ export class Host {
       live,
       sideJobs,
       presence,
+      clock,
+      counts,
       log,
-      limits,
+      rooms,
     });
     this.#stopSweeping = clock.every(SWEEP_MS, () => this.#sweep());
   }
@@ -343,11 +359,26 @@ export class Host {
   }
 
   #sweep(): void {
-    if (!this.#options.confirmed()) {
-      this.#residents.moveAway(this.#residents.all());
+    if (this.#options.confirmed()) {
+      this.#links.sweep();
+      this.#tell(this.#passivation.sweep());
       return;
     }
-    this.#links.sweep();
-    this.#passivation.sweep();
+    this.#residents.moveAway(this.#residents.all());
+    this.#tell({ actors: 0, resident: 0, bytes: 0 });
+  }
+
+  /** Tells the gauges of this thread. */
+  #tell({ actors, resident, bytes }: InMemory): void {
+    const { loads, turns } = this.#rooms;
+    const counts = this.#counts;
+    counts.set(METRICS.mailboxes, actors);
+    counts.set(METRICS.documentsResident, resident);
+    counts.set(METRICS.documentBytes, bytes);
+    counts.set(METRICS.commitWaitingBytes, this.#committer.waitingBytes);
+    counts.setAs(METRICS.mailboxMessages, 'load', loads.waiting.messages);
+    counts.setAs(METRICS.mailboxMessages, 'turn', turns.waiting.messages);
+    counts.setAs(METRICS.mailboxBytes, 'load', loads.waiting.bytes);
+    counts.setAs(METRICS.mailboxBytes, 'turn', turns.waiting.bytes);
   }
 }

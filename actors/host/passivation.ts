@@ -16,6 +16,15 @@ export interface PassivationLimits {
   readonly idleMs: number;
 }
 
+/** The documents of a worker at a sweep, before it frees any memory. */
+export interface InMemory {
+  readonly actors: number;
+  /** Actors whose document is in memory. */
+  readonly resident: number;
+  /** Approximate bytes of all actors. */
+  readonly bytes: number;
+}
+
 export interface PassivationOptions {
   readonly limits: PassivationLimits;
   readonly residents: Residents;
@@ -38,13 +47,17 @@ export class Passivation {
     this.#options = options;
   }
 
-  sweep(): void {
+  sweep(): InMemory {
     const { limits, residents, clock } = this.#options;
     const oldest = clock.now() - limits.idleMs;
     const small = limits.memoryBytes * SMALL_SHARE;
+    let actors = 0;
+    let resident = 0;
     let bytes = 0;
     let smallBytes = 0;
     for (const actor of residents.all()) {
+      actors++;
+      if (actor.isResident) resident++;
       bytes += actor.bytes;
       if (actor.bytes < small) smallBytes += actor.bytes;
     }
@@ -57,6 +70,7 @@ export class Passivation {
     });
     quiet.sort((a, b) => a.lastUsed - b.lastUsed);
     this.#unload(quiet, oldest, Math.max(0, bytes - limits.memoryBytes));
+    return { actors, resident, bytes };
   }
 
   /** `above`: bytes to free of documents that are not idle. */

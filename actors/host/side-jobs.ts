@@ -5,6 +5,8 @@ import type { FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob, SnapshotJob } from '../compute/snapshot-job.ts';
 import type { DocumentActor } from '../document/actor.ts';
 import type { MadeSnapshot } from '../document/effects.ts';
+import { METRICS } from '../metrics/metrics.ts';
+import type { ThreadCounts } from '../metrics/thread-counts.ts';
 import type { OwnedShards } from '../owned-shards.ts';
 import type { OpenedSession, WorkerStore } from '../storage/store.ts';
 
@@ -26,6 +28,7 @@ export interface SideJobsOptions {
   readonly fold: (request: FoldRequest) => Promise<number | undefined>;
   readonly snapshotJob: RunSnapshotJob;
   readonly clock: Pick<Clock, 'after'>;
+  readonly counts: ThreadCounts;
   readonly log: (level: 'warn', message: string, fields: object) => void;
 }
 
@@ -55,7 +58,7 @@ export class SideJobs {
     made: MadeSnapshot | undefined,
     done: (bytes: number | undefined) => void,
   ): void {
-    const { session, shards, fold, store, answered, log } = this.#options;
+    const { session, shards, fold, store, answered, counts, log } = this.#options;
     const { id, kindName } = actor;
     const epoch = shards.epochOf(actor.name);
     if (id === undefined || kindName === undefined || epoch === undefined) return;
@@ -66,7 +69,10 @@ export class SideJobs {
             .writeSnapshot({ ...made, doc: id, version, epoch })
             .then((written) => (written ? made.state.length : undefined));
     const folding = making.then(
-      (bytes) => answered(actor, () => done(bytes)),
+      (bytes) => {
+        if (bytes !== undefined) counts.count(METRICS.snapshots);
+        answered(actor, () => done(bytes));
+      },
       (error: unknown) => {
         log('warn', 'a snapshot was not made', { doc: actor.name, version, error: String(error) });
         answered(actor, () => done(undefined));

@@ -23,6 +23,11 @@ export class WaitingRoom {
     this.#limits = limits;
   }
 
+  /** All messages in this room. */
+  get waiting(): MailboxLimits {
+    return { messages: this.#messages, bytes: this.#bytes };
+  }
+
   /** False if there is no room. `own` has the messages of the same mailbox that are in this room already. */
   enter(bytes: number, own: MailboxLimits, always: boolean): boolean {
     if (!always && !this.#hasRoom(bytes, own)) return false;

@@ -2,10 +2,8 @@
 // thread waits for a processor in the midst of a patch, and that time counts as no document's work. Linux
 // reports the time for each thread; elsewhere the clock stands in for it. The turns of a worker use it
 // (turns.ts).
-import { closeSync, openSync, readSync } from 'node:fs';
+import { openProcessorTime } from '../metrics/processor-time.ts';
 
-/** The first of three numbers in this file is the nanoseconds on a processor. */
-const FILE = '/proc/thread-self/schedstat';
 /**
  * Linux is asked after this much time has passed, because each question costs microseconds. In between the
  * clock is exact enough.
@@ -20,13 +18,9 @@ export interface ThreadTime {
 
 /** Call it in the thread whose time is wanted. `nowMs` is a clock that never goes back. */
 export function threadTime(nowMs: () => number): ThreadTime {
-  const file = openFile();
-  if (file === undefined) return { spentMs: nowMs, close: () => undefined };
-  const buffer = Buffer.alloc(64);
-  const onProcessorMs = (): number => {
-    const length = readSync(file, buffer, 0, buffer.length, 0);
-    return Number.parseInt(buffer.toString('latin1', 0, length), 10) / 1e6;
-  };
+  const processor = openProcessorTime('thread-self');
+  if (processor === undefined) return { spentMs: nowMs, close: () => undefined };
+  const onProcessorMs = (): number => 1e3 * (processor.seconds() ?? 0);
   let askedAt = nowMs();
   let asked = onProcessorMs();
   let told = asked;
@@ -41,14 +35,6 @@ export function threadTime(nowMs: () => number): ThreadTime {
       }
       return told;
     },
-    close: () => closeSync(file),
+    close: () => processor.close(),
   };
-}
-
-function openFile(): number | undefined {
-  try {
-    return openSync(FILE, 'r');
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,8 @@
 
 import type { Timers } from '../../actors/clock.ts';
 import { CONFIRM_MS, type Liveness, MAIN } from '../../actors/liveness/liveness.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { SessionId, SessionState } from '../../actors/storage/store.ts';
 import type { Lease, LeaseStore, LeaseStoreState } from './lease-store.ts';
 
@@ -26,6 +28,8 @@ export interface LeaseKeeperOptions extends LeaseKeeperSettings {
   /** `now` is `monotonicMs`, or the clock of a simulation. */
   readonly clock: Timers;
   readonly lease: Lease;
+  /** The counts of this thread. */
+  readonly counts?: ThreadCounts;
   readonly tell: (event: LeaseEvent) => void;
 }
 
@@ -54,6 +58,7 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #stallMs: number;
   readonly #workerStallMs: number;
+  readonly #counts: ThreadCounts;
   readonly #pulses = new Map<number, Pulse>();
   readonly #fenced = new Set<SessionId>();
   #lease: Lease;
@@ -70,6 +75,7 @@ export class LeaseKeeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+    this.#counts = options.counts ?? new ThreadCounts();
     this.#lease = options.lease;
     this.#stallMs = options.stallMs ?? DEFAULT_STALL_MS;
     this.#workerStallMs = options.workerStallMs ?? this.#stallMs;
@@ -142,14 +148,17 @@ export class LeaseKeeper {
   }
 
   async #renew(store: LeaseStore): Promise<void> {
-    const { tell } = this.#options;
+    const { tell, clock } = this.#options;
+    const since = clock.now();
     let reason: string | undefined;
     try {
       await store.renew(this.#lease);
+      this.#counts.observe(METRICS.redisSeconds, (clock.now() - since) / 1_000);
     } catch (error) {
       reason = String(error);
     }
     const succeeds = reason === undefined;
+    this.#counts.set(METRICS.redisUp, succeeds ? 1 : 0);
     if (succeeds === this.#succeeds) return;
     this.#succeeds = succeeds;
     tell({ type: 'renewing', succeeds, reason });

@@ -20,6 +20,8 @@ export interface LeaseThreadOptions extends LeaseKeeperSettings {
   readonly pulses: PulseTask;
   /** One place per worker slot. This module makes the beats of the main thread; workers make their own. */
   readonly liveness: Liveness;
+  /** Memory of the thread's ThreadCounts. */
+  readonly counts: SharedArrayBuffer;
   readonly onEvent: (event: LeaseEvent) => void;
   /** The thread ended by itself, so the lease and the sessions are kept no longer. Called once. */
   readonly onFailed: (error: Error) => void;
@@ -53,6 +55,7 @@ export interface LeaseTask extends LeaseKeeperSettings {
   readonly lease: Lease;
   readonly pulses: PulseTask;
   readonly liveness: SharedArrayBuffer;
+  readonly counts: SharedArrayBuffer;
 }
 
 /**
@@ -72,7 +75,7 @@ const MOVES: Moves<Mode> = {
 
 export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
   const { liveness, onEvent, onFailed, redis, storage, lease, pulses, renewMs } = options;
-  const { stallMs, workerStallMs } = options;
+  const { stallMs, workerStallMs, counts } = options;
   const workerData: LeaseTask = {
     redis,
     storage,
@@ -82,6 +85,7 @@ export function startLeaseThread(options: LeaseThreadOptions): LeaseThread {
     ...(stallMs === undefined ? {} : { stallMs }),
     ...(workerStallMs === undefined ? {} : { workerStallMs }),
     liveness: liveness.memory,
+    counts,
   };
   const worker = new Worker(new URL('./lease-worker.js', import.meta.url), { workerData, name: 'lease' });
   const beats = setInterval(() => liveness.beat(MAIN), BEAT_MS);

@@ -3,7 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock, type Timers } from '../../actors/clock.ts';
-import { Liveness, MAIN, monotonicMs } from '../../actors/liveness/liveness.ts';
+import { BEAT_MS, Liveness, MAIN, monotonicMs } from '../../actors/liveness/liveness.ts';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
+import { ThreadSampler } from '../../actors/metrics/thread-sampler.ts';
+import { threadUsage } from '../../actors/metrics/thread-usage.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { PEER_LIMITS } from '../peer/network.ts';
 import { PulseSender } from '../peer/pulse-sender.ts';
@@ -23,12 +26,17 @@ function keepLease(task: LeaseTask, port: NonNullable<typeof parentPort>): void 
   const store = task.redis === undefined ? undefined : createRedisLeaseStore({ ...task.redis, clock });
   const control = createControlStore({ ...task.storage, answerTimeoutMs: ANSWER_TIMEOUT_MS });
   const liveness = new Liveness(task.liveness);
+  const counts = new ThreadCounts(task.counts);
+  const usage = threadUsage();
+  const sampler = new ThreadSampler(counts, usage, monotonicMs);
+  const beats = setInterval(() => sampler.beat(), BEAT_MS);
   const keeper = new LeaseKeeper({
     ...task,
     store,
     sessionState: (session) => control.sessionState(session),
     liveness,
     clock,
+    counts,
     tell,
   });
   keeper.start();
@@ -47,6 +55,9 @@ function keepLease(task: LeaseTask, port: NonNullable<typeof parentPort>): void 
     dialler.close();
     await keeper.stop(release);
     await Promise.all([store?.close(), control.close()]);
+    clearInterval(beats);
+    usage.close();
+    counts.forgetGauges();
     tell({ type: 'stopped' });
     port.close();
   };

@@ -2,6 +2,7 @@
 // the news of peers, leases and the database, dials each member, and feeds the takeover with signs of life. It
 // answers what has changed; the caller moves shards and routes.
 import type { Clock } from '../../actors/clock.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { ControlStore, OpenedSession, SessionId } from '../../actors/storage/store.ts';
 import type { ControlMessage } from '../news/control-messages.ts';
 import type { Peer, PeerEnd, PeerNetwork } from '../peer/network.ts';
@@ -22,6 +23,7 @@ export interface MemberTrackerOptions {
   readonly leases: LeaseStore;
   readonly network: PeerNetwork;
   readonly clock: Clock;
+  readonly counts: ThreadCounts;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** Sends to all peers. */
   readonly tell: (message: ControlMessage) => void;

@@ -2,6 +2,8 @@
 // the nodes that the detector declares dead. The controller decides which node takes over which shard. All
 // survivors may fence the same run: the first in order fences at once, the others only if the first has not.
 import type { Clock } from '../../actors/clock.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { ControlStore, OpenedSession } from '../../actors/storage/store.ts';
 import type { ControlMessage } from '../news/control-messages.ts';
 import type { PeerEnd, ProbeResult } from '../peer/network.ts';
@@ -21,6 +23,7 @@ export interface TakeoverOptions {
   readonly store: ControlStore;
   readonly leases: LeaseStore;
   readonly clock: Clock;
+  readonly counts: ThreadCounts;
   readonly members: Members;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly probe: (run: string, timeoutMs: number) => Promise<ProbeResult> | undefined;
@@ -169,8 +172,8 @@ export class Takeover {
     return before;
   }
 
-  async #fence(run: string, soft: boolean, evidence: string): Promise<void> {
-    const { store, session, members, log, tell, leases, onSelfFenced } = this.#options;
+  async #fence(run: string, soft: boolean, evidence: Evidence | 'predecessor'): Promise<void> {
+    const { store, session, members, counts, log, tell, leases, onSelfFenced } = this.#options;
     if (this.#fencing.has(run) || members.get(run) === undefined) return;
     this.#fencing.add(run);
     try {
@@ -183,6 +186,7 @@ export class Takeover {
         if ((await store.sessionState(session.id)) !== 'draining') onSelfFenced();
         return;
       }
+      counts.countAs(METRICS.nodesFenced, evidence);
       log('warn', 'a node was fenced', { run, victim: members.get(run)?.node, evidence });
       const message = { type: 'fenced', run } as const;
       tell(message);

@@ -2,6 +2,8 @@
 // workers have handed to them. Afterwards the module routes the shards to the worker and announces them to
 // all nodes. It decides no ownership: PostgreSQL does.
 import type { Clock } from '../../actors/clock.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
 import { Backoff } from '../backoff.ts';
@@ -20,6 +22,7 @@ export interface AcquisitionOptions {
   /** The name of this node. */
   readonly node: string;
   readonly clock: Clock;
+  readonly counts: ThreadCounts;
   readonly slots: {
     claim(slot: number, shards: readonly number[]): Promise<Epochs>;
     adopt(slot: number, shards: readonly number[]): Promise<Epochs>;
@@ -104,11 +107,13 @@ export class Acquisition {
 
   /** Adopts shards that were handed to this session, if it belongs to a worker of this node. */
   async adopt(session: SessionId, shards: readonly number[]): Promise<void> {
-    const { view, slots, log } = this.#options;
+    const { view, slots, counts, log } = this.#options;
     const slot = view.own.slotOf(session);
     if (slot === undefined) return;
     try {
-      this.#owned(slot, await slots.adopt(slot, shards));
+      const adopted = await slots.adopt(slot, shards);
+      counts.countAs(METRICS.shardsTaken, 'handed', adopted.size);
+      this.#owned(slot, adopted);
     } catch (error) {
       // The next reading of the map finds these shards.
       this.#retry.request();
@@ -117,9 +122,10 @@ export class Acquisition {
   }
 
   async #claim(slot: number, shards: readonly number[]): Promise<void> {
-    const { slots, log, onStale } = this.#options;
+    const { slots, counts, log, onStale } = this.#options;
     try {
       const won = await slots.claim(slot, shards);
+      counts.countAs(METRICS.shardsTaken, 'claimed', won.size);
       this.#owned(slot, won);
       if (won.size > 0) log('info', 'shards claimed', { slot, shards: won.size });
       // Another node was faster. The map names the new owner.

@@ -2,6 +2,8 @@
 // few at a time. The worker announces the change of owner to its gateways after its last commits. This module
 // tells the new owner, and stores nothing itself.
 import type { Clock } from '../../actors/clock.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { MapEntry } from '../liveness/lease-store.ts';
@@ -13,11 +15,12 @@ import type { Routes } from './routes.ts';
 
 export interface HandOverOptions {
   readonly view: ClusterView;
-  readonly planner: Pick<Planner, 'wanted' | 'memberFor'>;
+  readonly planner: Pick<Planner, 'wanted' | 'memberFor' | 'placeable'>;
   readonly routes: Pick<Routes, 'drop' | 'leadsHome'>;
   /** The name of this node. */
   readonly node: string;
   readonly clock: Clock;
+  readonly counts: ThreadCounts;
   readonly slots: {
     release(slot: number, shards: readonly number[], to: SessionId): Promise<Epochs>;
   };
@@ -45,21 +48,13 @@ export class HandOver {
    * of them go to one target: the first that can take shards.
    */
   move(most: number): void {
-    const { view, planner, node } = this.#options;
+    const { view, planner } = this.#options;
     const { placement, pins } = planner.wanted();
-    for (const [slot, { session }] of view.own.all()) {
+    const slotOf = (shard: number): number | undefined => pins.shards.get(shard)?.slot;
+    for (const [slot] of view.own.all()) {
       if (view.own.busyWith(slot) !== undefined) continue;
-      const slotOf = (shard: number): number | undefined => pins.shards.get(shard)?.slot;
-      const leaving = view.map
-        .shardsOf(session)
-        .filter((shard) =>
-          placement[shard] === node
-            ? this.#ownSlot(slotOf(shard), slot) !== undefined
-            : planner.memberFor(placement[shard]) !== undefined,
-        )
-        // Shards that an operator has pinned come first.
-        .sort((a, b) => Number(pins.shards.has(b)) - Number(pins.shards.has(a)));
-      let rest = leaving;
+      // Shards that an operator has pinned come first.
+      let rest = this.#leaving(slot).sort((a, b) => Number(pins.shards.has(b)) - Number(pins.shards.has(a)));
       for (let first = rest[0]; first !== undefined; first = rest[0]) {
         const target = placement[first];
         const pinned = slotOf(first);
@@ -69,6 +64,36 @@ export class HandOver {
         rest = rest.filter((shard) => !goesAlong(shard));
       }
     }
+  }
+
+  /** The number of shards of this node that are placed elsewhere, by the node on which they are placed. */
+  moving(): ReadonlyMap<string, number> {
+    const { view, planner } = this.#options;
+    const moving = new Map<string, number>();
+    if (planner.placeable().length === 0) return moving;
+    const { placement } = planner.wanted();
+    for (const [slot] of view.own.all()) {
+      for (const shard of this.#leaving(slot)) {
+        const target = placement[shard] ?? '';
+        moving.set(target, (moving.get(target) ?? 0) + 1);
+      }
+    }
+    return moving;
+  }
+
+  /** The shards of a worker that are placed elsewhere, where a session can take them. */
+  #leaving(slot: number): number[] {
+    const { view, planner, node } = this.#options;
+    const { placement, pins } = planner.wanted();
+    const own = view.own.get(slot);
+    if (own === undefined) return [];
+    return view.map
+      .shardsOf(own.session)
+      .filter((shard) =>
+        placement[shard] === node
+          ? this.#ownSlot(pins.shards.get(shard)?.slot, slot) !== undefined
+          : planner.memberFor(placement[shard]) !== undefined,
+      );
   }
 
   /**
@@ -94,7 +119,7 @@ export class HandOver {
     to: SessionId,
     member: Member | undefined,
   ): Promise<void> {
-    const { view, routes, slots, adopt, log, onStale } = this.#options;
+    const { view, routes, slots, adopt, counts, log, onStale } = this.#options;
     try {
       const moved = await slots.release(slot, shards, to);
       // A live session takes all shards; a missing shard was not owned by this worker. If no shard moved, the
@@ -103,6 +128,7 @@ export class HandOver {
       if (moved.size < shards.length) onStale();
       view.map.apply([...moved].map(([shard, epoch]): MapEntry => [shard, to, epoch]));
       const handed = [...moved.keys()];
+      counts.count(METRICS.shardsHandedOver, handed.length);
       // Until the new owner announces the shards they have no route, since it would turn away earlier
       // messages. A shard that is routed elsewhere by now has already moved on from there, and keeps its
       // route.

@@ -2,6 +2,7 @@
 // that belong here, and hands over those that do not. It ties the modules of this folder together. PostgreSQL
 // decides which session owns a shard.
 import type { Clock } from '../../actors/clock.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { ControlStore, SessionId } from '../../actors/storage/store.ts';
 import { Backoff } from '../backoff.ts';
 import type { ClusterView } from '../cluster-view.ts';
@@ -37,6 +38,7 @@ export interface NodeShardsOptions {
   readonly store: Pick<ControlStore, 'orphans' | 'shardMap'>;
   readonly leases: Pick<LeaseStore, 'writeMap'>;
   readonly clock: Clock;
+  readonly counts: ThreadCounts;
   /** Sends the message to all nodes. */
   readonly announce: (message: ControlMessage) => void;
   /** Asks for a reading of the cluster, because the map may differ from the truth in PostgreSQL. */
@@ -55,6 +57,7 @@ export class NodeShards {
   readonly #planner: Planner;
   readonly #routes: Routes;
   readonly #acquisition: Acquisition;
+  readonly #handOver: HandOver;
   readonly #moves: ShardMoves;
   readonly #mapReading: MapReading;
   readonly #rerouting: DelayedAction;
@@ -90,6 +93,7 @@ export class NodeShards {
     this.#planner = planner;
     this.#routes = routes;
     this.#acquisition = acquisition;
+    this.#handOver = handOver;
     this.#mapReading = new MapReading(options.store, view.map);
     this.#moves = new ShardMoves({
       clock,
@@ -120,6 +124,11 @@ export class NodeShards {
     this.#rerouting.stop();
     this.#routes.end();
     this.#acquisition.end();
+  }
+
+  /** As `HandOver.moving`. */
+  moving(): ReadonlyMap<string, number> {
+    return this.#handOver.moving();
   }
 
   /** True if every shard is routed to an owner. */

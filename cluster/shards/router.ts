@@ -20,6 +20,11 @@ export class Router {
     return this.#links.every((link) => link === undefined);
   }
 
+  /** The number of shards without an owner that this node reaches. */
+  get shardsNowhere(): number {
+    return this.#links.filter((link) => link === undefined).length;
+  }
+
   setOwner(shards: Iterable<number>, link: OwnerLink | undefined): void {
     for (const shard of shards) {
       if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) throw new Error(`no shard: ${shard}`);

@@ -3,7 +3,7 @@
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
 import { assertMove, type Moves } from '../../actors/modes.ts';
 import { type Epoch, type SessionId, StoreUnavailable } from '../../actors/storage/store.ts';
-import type { FromWorker, ToWorker } from '../../actors/worker.ts';
+import type { FromWorker, ToWorker, WorkerEnd } from '../../actors/worker.ts';
 import type { Epochs } from './slot-host.ts';
 
 type Mode = 'starting' | 'live' | 'ended' | 'stopped';
@@ -100,3 +100,7 @@ function pairs(flat: readonly number[]): Epochs {
   for (let i = 0; i < flat.length; i += 2) epochs.set(flat[i] ?? 0, flat[i + 1] ?? 0);
   return epochs;
 }
+
+/** A worker that was not told to stop, and stopped all the same, has failed. */
+export const endedBy = (end: WorkerEnd | undefined): 'error' | 'fenced' | 'gap' =>
+  end === 'fenced' || end === 'gap' ? end : 'error';

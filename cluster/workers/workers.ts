@@ -15,6 +15,8 @@ import type { HostLimits } from '../../actors/host/host.ts';
 import { Link } from '../../actors/link/link.ts';
 import type { ToGateway, ToOwner } from '../../actors/link/link-messages.ts';
 import { Progress } from '../../actors/liveness/progress.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import { type CountsByThread, workerThread } from '../../actors/metrics/thread-counts.ts';
 import type { Quarantined } from '../../actors/quarantine.ts';
 import {
   type ControlStore,
@@ -35,7 +37,7 @@ import { answerFold, answerSnapshotJob } from './compute-requests.ts';
 import { NodeQuarantine } from './node-quarantine.ts';
 import type { Epochs, SlotHost, SlotListener } from './slot-host.ts';
 import { StallWatch } from './stalls.ts';
-import { WorkerSlot } from './worker-slot.ts';
+import { endedBy, WorkerSlot } from './worker-slot.ts';
 
 export interface WorkersOptions {
   readonly slots: number;
@@ -46,6 +48,7 @@ export interface WorkersOptions {
   readonly stallMs: number;
   readonly storage: WorkerTask['storage'];
   readonly limits: HostLimits;
+  readonly counts: CountsByThread;
   readonly control: ControlStore;
   readonly controlSession: SessionRef;
   /** See `WorkerTask`. */
@@ -71,9 +74,7 @@ const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 /** A worker that lived this long restarts with the first delay. */
 const STEADY_MS = 30_000;
-/**
- * Longest pause between two batches to a busy worker. Fewer batches cost less CPU, at the price of latency.
- */
+/** Longest pause between two batches to a busy worker. Fewer batches cost less CPU, and take longer. */
 const GATHER_MS = 8;
 
 export class Workers implements SlotHost {
@@ -196,7 +197,7 @@ export class Workers implements SlotHost {
     return this.#quarantine.list(most);
   }
 
-  /** Running workers are told here; workers that start later get the timeline with `storage`. */
+  /** Workers that start later get the timeline with `storage`. */
   refuseBelow(timeline: number): void {
     this.#tellAll({ type: 'refuseBelow', timeline });
   }
@@ -230,6 +231,7 @@ export class Workers implements SlotHost {
       storage: options.storage,
       limits: options.limits,
       progress,
+      counts: options.counts(workerThread(slot.number)).memory,
       liveness: options.liveness,
       quarantined: this.quarantined(),
       link: link.port2,
@@ -279,7 +281,7 @@ export class Workers implements SlotHost {
         try {
           received(message);
         } catch (error) {
-          // The state of the worker here may be wrong. A new worker starts from what is durable.
+          // A new worker starts from what is durable.
           options.log('error', 'a message of a worker could not be handled: the worker is ended', {
             slot: slot.number,
             type: message.type,
@@ -290,6 +292,7 @@ export class Workers implements SlotHost {
       });
       const ended = (end: WorkerEnd | undefined, error: unknown): void => {
         this.#stalls.forget(slot.number);
+        options.counts(workerThread(slot.number)).forgetGauges();
         link.port1.close();
         control.port1.close();
         slot.rejectAll();
@@ -300,6 +303,7 @@ export class Workers implements SlotHost {
           return;
         }
         const wasLive = slot.mode === 'live';
+        options.counts('main').countAs(METRICS.workerEnds, endedBy(end));
         slot.setMode('ended');
         options.log('error', 'a worker ended', {
           slot: slot.number,

@@ -19,10 +19,16 @@ function explainSystem(error: unknown, section: ListenError['section']): StartEr
   return line === undefined ? undefined : new StartError(line, { cause: error });
 }
 
+/** The address of the metrics is one key. */
+const portKeyOf = (section: ListenError['section']): string =>
+  section === 'metrics' ? 'metrics.listen' : `${section}.port`;
+const hostKeyOf = (section: ListenError['section']): string =>
+  section === 'metrics' ? 'metrics.listen' : `${section}.host`;
+
 const SYSTEM: Readonly<Record<string, (address: string, section: ListenError['section']) => string>> = {
   EADDRINUSE: (address, section) =>
-    `${address} is in use by another program; choose another port with --set ${section}.port=…`,
-  EADDRNOTAVAIL: (address, section) => `${address} is no address of this machine; see ${section}.host`,
+    `${address} is in use by another program; choose another port with --set ${portKeyOf(section)}=…`,
+  EADDRNOTAVAIL: (address, section) => `${address} is no address of this machine; see ${hostKeyOf(section)}`,
   EACCES: (address) => `permission denied for ${address}`,
   ENOTFOUND: (address) => `the name ${address} does not resolve`,
   // The next two concern a directory that cannot be made.

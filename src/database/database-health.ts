@@ -4,6 +4,8 @@
 // no document. The question is the one for the timeline, so that all threads learn of a failover that this
 // connection has met.
 import type { Clock } from '../../actors/clock.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { codeOf } from '../../actors/storage/postgres/connection/errors.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
 
@@ -11,6 +13,7 @@ export interface DatabaseHealthOptions {
   readonly control: Pick<ControlStore, 'timeline'>;
   readonly unreadyMs: number;
   readonly clock: Clock;
+  readonly counts?: ThreadCounts;
   readonly log: {
     warn(fields: object, message: string): void;
     info(fields: object, message: string): void;
@@ -33,6 +36,7 @@ interface Failure {
 
 export class DatabaseHealth {
   readonly #options: DatabaseHealthOptions;
+  readonly #counts: ThreadCounts;
   /** The failure of each worker's writes, by slot. */
   readonly #refused = new Map<number, Failure>();
   /** Time of the first question since the last good answer. Undefined if the last question had one. */
@@ -45,6 +49,7 @@ export class DatabaseHealth {
 
   constructor(options: DatabaseHealthOptions) {
     this.#options = options;
+    this.#counts = options.counts ?? new ThreadCounts();
     this.#ask();
     this.#end = options.clock.every(ASK_MS, () => {
       this.#ask();
@@ -86,18 +91,22 @@ export class DatabaseHealth {
     if (this.#isAsking) return;
     this.#isAsking = true;
     const { control, clock, onRisen } = this.#options;
-    this.#unanswered ??= clock.now();
+    const askedAt = clock.now();
+    this.#unanswered ??= askedAt;
     control
       .timeline()
       .then(
         ({ highest }) => {
           this.#unanswered = undefined;
           this.#lastCode = undefined;
+          this.#counts.set(METRICS.postgresUp, 1);
+          this.#counts.observe(METRICS.postgresSeconds, (clock.now() - askedAt) / 1_000);
           if (highest <= this.#timeline) return;
           this.#timeline = highest;
           onRisen(highest);
         },
         (error: unknown) => {
+          this.#counts.set(METRICS.postgresUp, 0);
           this.#lastCode = error instanceof Error ? (codeOf(error.cause) ?? codeOf(error)) : undefined;
         },
       )

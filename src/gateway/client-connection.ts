@@ -1,6 +1,8 @@
 // One socket: its client, its open documents, its rates, and the frames that wait for its reader. It writes
 // frames; it does not know their meaning.
 import type { Duplex } from 'node:stream';
+import { CLOSE_REASONS, METRICS } from '../../actors/metrics/metrics.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
@@ -69,6 +71,7 @@ export class ClientConnection {
   #heldBytes = 0;
   readonly #outboxBytes: number;
   readonly #window: PatchWindow<ClientConnection> | undefined;
+  readonly #counts: ThreadCounts | undefined;
   /** When the socket last gave a sign of life, in ms of the gateway's clock. */
   heard: number;
   pinged = false;
@@ -121,7 +124,9 @@ export class ClientConnection {
     rates: { opens: number; submits: number; presences: number },
     direct?: DirectWrites,
     window?: PatchWindow<ClientConnection>,
+    counts?: ThreadCounts,
   ) {
+    this.#counts = counts;
     this.#window = window;
     this.socket = socket;
     this.stream = stream;
@@ -246,6 +251,11 @@ export class ClientConnection {
     return false;
   }
 
+  /** Bytes that wait for the reader. */
+  get waitingBytes(): number {
+    return this.stream.writableLength + this.#heldBytes;
+  }
+
   /** True if messages that may be lost are worth sending. */
   get keepsUp(): boolean {
     return this.#heldBack === undefined && this.stream.writableLength < this.#outboxBytes * PRESENCE_SHARE;
@@ -265,6 +275,7 @@ export class ClientConnection {
     this.#writeAllHeldBack();
     if (this.closed) return;
     this.closed = true;
+    this.#counts?.countAs(METRICS.socketsClosed, CLOSE_REASONS.get(code) ?? '');
     this.socket.close(code, reason);
   }
 }

@@ -7,11 +7,13 @@
 // owner-changes.ts changes owners.
 import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link/link-messages.ts';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import { FrameError } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
 import { isClientId } from '../../protocol/names.ts';
 import type { ClientConnection } from './client-connection.ts';
+import { EditClock } from './edit-clock.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
 import { LargeAnswers } from './sockets/large-answers.ts';
@@ -33,6 +35,10 @@ export interface GatewayOptions extends RequestsOptions {
   readonly after?: Clock['after'];
   /** How long opens and submits wait for a document that has no owner, ms. */
   readonly ownerWaitMs?: number;
+  /** The counts of this thread. */
+  readonly counts?: ThreadCounts;
+  /** Measures how long edits take. The default is a clock that goes by `now`. */
+  readonly editClock?: EditClock;
   /**
    * Bytes of snapshots and other large answers that may wait in all sockets together. Past it opens are
    * `overloaded`.
@@ -46,6 +52,7 @@ const SNAPSHOT_BYTES = 256 * 1024 * 1024;
 
 export class Gateway implements OwnerLinkListener {
   readonly #options: GatewayOptions;
+  readonly #channels: Channels;
   readonly #replies: Replies;
   readonly #subscriptions: Subscriptions;
   readonly #owners: OwnerChanges;
@@ -61,14 +68,17 @@ export class Gateway implements OwnerLinkListener {
     this.#options = options;
     const { router, random, now, after = systemClock.after, ownerWaitMs = OWNER_WAIT_MS } = options;
     const channels = new Channels();
-    const replies = new Replies(random);
+    const counts = options.counts ?? new ThreadCounts();
+    const editClock = options.editClock ?? new EditClock({ now, soon: queueMicrotask });
+    const replies = new Replies(random, counts);
     const subscriptions = new Subscriptions(channels, replies, options.log);
     const large = new LargeAnswers(options.snapshotBytes ?? SNAPSHOT_BYTES, after);
     const owners = new OwnerChanges(
       { router, random, after, ownerWaitMs, now },
       { channels, subscriptions, replies },
     );
-    const parts = { channels, subscriptions, owners, replies, large };
+    const parts = { channels, subscriptions, owners, replies, large, counts, editClock };
+    this.#channels = channels;
     this.#replies = replies;
     this.#subscriptions = subscriptions;
     this.#owners = owners;
@@ -135,6 +145,16 @@ export class Gateway implements OwnerLinkListener {
   setHidden(connection: ClientConnection, isHidden: boolean): void {
     if (isHidden) this.#subscriptions.hide(connection);
     else this.#subscriptions.show(connection);
+  }
+
+  /** Documents that at least one socket has open. */
+  get documents(): number {
+    return this.#channels.size;
+  }
+
+  /** The documents that sockets have open, each counted once for each socket. */
+  get subscriptions(): number {
+    return this.#channels.subscriptions;
   }
 
   // From owners.

@@ -1,6 +1,8 @@
 // The gateway's own answers to requests that fail: errors in the words of the contract, with the request that
 // they concern. Answers of owners take another way.
-import { ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
+import { ERROR_CODES, type ErrorCode, isOpenSubmitCode } from '../../protocol/errors.ts';
 import type { RequestId } from '../../protocol/messages.ts';
 import { isSeq } from '../../protocol/names.ts';
 import type { ClientConnection } from './client-connection.ts';
@@ -14,12 +16,15 @@ const RETRY_AFTER_MS = 500;
 export class Replies {
   /** 0 ≤ x < 1. */
   readonly #random: () => number;
+  readonly #counts: ThreadCounts;
 
-  constructor(random: () => number) {
+  constructor(random: () => number, counts: ThreadCounts) {
     this.#random = random;
+    this.#counts = counts;
   }
 
   error(connection: ClientConnection, code: ErrorCode, message: string, about: About): void {
+    if (about.seq !== undefined && isOpenSubmitCode(code)) this.#counts.countAs(METRICS.editsLeftOpen, code);
     connection.send({ type: 'error', code, message, retryable: ERROR_CODES[code], ...about });
   }
 

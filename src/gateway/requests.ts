@@ -10,6 +10,8 @@ import {
   SUBMIT,
   UPDATE_OP,
 } from '../../actors/link/link-messages.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Router } from '../../cluster/shards/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import type { Limits } from '../../protocol/limits.ts';
@@ -17,6 +19,7 @@ import type { KindName } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
 import { isLarger, notPlain } from '../../protocol/plain-value.ts';
 import type { ClientConnection } from './client-connection.ts';
+import type { EditClock } from './edit-clock.ts';
 import { echo, idOf, type Replies } from './replies.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
 import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
@@ -44,6 +47,8 @@ export interface RequestsParts {
   readonly owners: OwnerChanges;
   readonly replies: Replies;
   readonly large: LargeAnswers;
+  readonly counts: ThreadCounts;
+  readonly editClock: EditClock;
 }
 
 type Message = Record<string, unknown>;
@@ -61,6 +66,8 @@ export class Requests {
   readonly #owners: OwnerChanges;
   readonly #replies: Replies;
   readonly #large: LargeAnswers;
+  readonly #counts: ThreadCounts;
+  readonly #editClock: EditClock;
 
   constructor(options: RequestsOptions, parts: RequestsParts) {
     this.#options = options;
@@ -70,6 +77,8 @@ export class Requests {
     this.#owners = parts.owners;
     this.#replies = parts.replies;
     this.#large = parts.large;
+    this.#counts = parts.counts;
+    this.#editClock = parts.editClock;
   }
 
   open(connection: ClientConnection, message: Message): void {
@@ -191,7 +200,8 @@ export class Requests {
       return;
     }
     connection.countUnanswered(linkOp[1].length - (unanswered.get(seq)?.op[1].length ?? 0));
-    unanswered.set(submit);
+    unanswered.set(submit, this.#editClock.arrival());
+    this.#counts.count(METRICS.editsTaken);
   }
 
   /**

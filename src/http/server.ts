@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Origins } from '../gateway/sockets/origins.ts';
+import { type MetricsText, serveMetrics } from './metrics.ts';
 
 export interface HttpOptions {
   readonly host: string;
@@ -15,6 +16,8 @@ export interface HttpOptions {
    */
   readonly unready: () => string | undefined;
   readonly origins: Pick<Origins, 'refusal' | 'refusalOfProbe'>;
+  /** Left out if the metrics have an address of their own. */
+  readonly metrics?: MetricsText;
 }
 
 /** Probes reveal nothing of documents, so a request for them may use any host name. */
@@ -46,6 +49,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     if (message === undefined) return { status: 'ready' };
     return reply.code(503).send({ code: 'unavailable', message, retryable: true });
   });
+  if (options.metrics !== undefined) serveMetrics(app, options.metrics);
   app.setNotFoundHandler(async (_request, reply) =>
     reply.code(404).send({ code: 'not-found', message: 'there is nothing here', retryable: false }),
   );

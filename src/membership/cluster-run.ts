@@ -6,6 +6,8 @@ import type { FoldRequest } from '../../actors/compute/fold.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
 import type { LinkOptions } from '../../actors/link/link.ts';
 import { Liveness, MAIN } from '../../actors/liveness/liveness.ts';
+import { METRICS } from '../../actors/metrics/metrics.ts';
+import type { CountsByThread } from '../../actors/metrics/thread-counts.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
 import type { WorkerTask } from '../../actors/worker.ts';
 import { Controller } from '../../cluster/controller.ts';
@@ -13,7 +15,7 @@ import { DEFAULT_STALL_MS, type LeaseEvent } from '../../cluster/liveness/lease-
 import type { Lease } from '../../cluster/liveness/lease-store.ts';
 import { createRedisLeaseStore } from '../../cluster/liveness/lease-store-redis.ts';
 import { type LeaseThread, startLeaseThread } from '../../cluster/liveness/lease-thread.ts';
-import type { LeaveProgress } from '../../cluster/operator-events.ts';
+import type { LeaveProgress, NodeFigures } from '../../cluster/operator-events.ts';
 import { createTcpNetwork } from '../../cluster/peer/tcp/network-tcp.ts';
 import type { Rings } from '../../cluster/placement/rings.ts';
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
@@ -32,6 +34,7 @@ export interface ClusterRunOptions {
   readonly node: string;
   readonly storage: WorkerTask['storage'];
   readonly limits: HostLimits;
+  readonly counts: CountsByThread;
   readonly link: LinkOptions;
   readonly control: ControlStore;
   readonly router: Router;
@@ -50,6 +53,7 @@ export interface ClusterRunOptions {
   /** Called once when the run is fenced: none of its later writes will be accepted. */
   readonly onFenced: () => void;
   readonly onLeaveAsked: () => LeaveProgress;
+  readonly figures: () => NodeFigures;
 }
 
 export interface ClusterRun {
@@ -94,6 +98,7 @@ async function assemble(
   const fenced = (): void => {
     if (over) return;
     over = true;
+    options.counts('main').count(METRICS.selfFenced);
     options.onFenced();
   };
   const pulses = { identity: { cluster: cluster.name, node, run }, credentials: credentialsOf(config) };
@@ -144,6 +149,7 @@ async function assemble(
     lease: first,
     pulses,
     liveness,
+    counts: options.counts('lease').memory,
     renewMs: cluster.renewMs,
     // The node ends a stalled worker itself. Its other workers keep their documents, unless that fails.
     workerStallMs: config.worker.stallMs + DEFAULT_STALL_MS,
@@ -174,12 +180,14 @@ async function assemble(
     network,
     router,
     listener: gateway,
+    counts: options.counts('main'),
     link: options.link,
     clock: systemClock,
     log,
     setLease: (lease) => keeper.setLease(lease),
     onFenced: fenced,
     onLeaveAsked: options.onLeaveAsked,
+    figures: options.figures,
   });
   const workers = workerPool(options, {
     run,

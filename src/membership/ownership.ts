@@ -6,9 +6,17 @@ import { systemClock } from '../../actors/clock.ts';
 import type { FoldRequest } from '../../actors/compute/fold.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
 import { MAIN } from '../../actors/liveness/liveness.ts';
+import type { CountsByThread } from '../../actors/metrics/thread-counts.ts';
+import { SHARDS } from '../../actors/shard.ts';
 import type { ControlStore, SessionRef } from '../../actors/storage/store.ts';
 import type { WorkerTask } from '../../actors/worker.ts';
-import { answerRelease, type LeaveProgress, operatorEvent } from '../../cluster/operator-events.ts';
+import {
+  answerRelease,
+  answerStatus,
+  type LeaveProgress,
+  type NodeFigures,
+  operatorEvent,
+} from '../../cluster/operator-events.ts';
 import type { OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import type { Router } from '../../cluster/shards/router.ts';
 import { SingleNode } from '../../cluster/single-node.ts';
@@ -24,6 +32,7 @@ export interface OwnershipOptions {
   readonly config: Config;
   readonly storage: WorkerTask['storage'];
   readonly limits: HostLimits;
+  readonly counts: CountsByThread;
   readonly control: ControlStore;
   readonly router: Router;
   readonly gateway: OwnerLinkListener;
@@ -38,12 +47,25 @@ export interface OwnershipOptions {
    * In a cluster: called when an operator wants the node to leave; returns the progress. May be called again.
    */
   readonly onLeaveAsked: () => LeaveProgress;
+  readonly figures: () => NodeFigures;
   /** Aborted: the start is given up at once. `stop` ends what has started. */
   readonly signal: AbortSignal;
 }
 
 /** The parts of the membership that concern clients. */
 export type Neighbours = Pick<Membership, 'tellClients' | 'clientShares' | 'clientUrls' | 'unreachedShards'>;
+
+/** The place of a node among the others. */
+export interface Place {
+  /** Shards that its workers own. */
+  readonly shards: number;
+  /** Shards of this node that are placed elsewhere, by the node on which they are placed. */
+  readonly moving: ReadonlyMap<string, number>;
+  /** Shards without an owner, as far as the node knows. */
+  readonly unowned: number;
+  /** The other live nodes. Undefined on a node without a cluster. */
+  readonly peers?: readonly { readonly connected: boolean }[];
+}
 
 export interface Ownership {
   /**
@@ -53,6 +75,8 @@ export interface Ownership {
   readonly isServing: boolean;
   /** Undefined on a node without a cluster. */
   readonly neighbours?: Neighbours;
+  /** Undefined while the node has no place in its cluster. */
+  place(): Place | undefined;
   /** In a cluster: hands all shards to other nodes within `timeoutMs`. The node takes none again. */
   drain(timeoutMs: number): Promise<void>;
   /** Tells all threads. Threads that start later read it from `storage`. */
@@ -87,6 +111,7 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
       return membership.isMember && !options.router.leadsNowhere;
     },
     neighbours: membership,
+    place: () => placeOf(membership.status()),
     drain: (timeoutMs) => membership.drain(timeoutMs),
     refuseBelow: (timeline) => membership.refuseBelow(timeline),
     stop: () => membership.stop(),
@@ -106,6 +131,13 @@ async function joinCluster(options: OwnershipOptions): Promise<Ownership> {
     signal.removeEventListener('abort', giveUp);
   }
   return ownership;
+}
+
+function placeOf(status: ReturnType<Membership['status']>): Place | undefined {
+  const [own, ...others] = status?.members ?? [];
+  if (status === undefined || own === undefined) return undefined;
+  const peers = others.filter(({ state }) => state === 'live');
+  return { shards: own.shards, moving: status.moving, unowned: status.orphans, peers };
 }
 
 const SESSION_POLL_MS = 1000;
@@ -137,7 +169,7 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
   let events: { close(): Promise<void> } | undefined;
   try {
     await unlessAborted(signal, alone.serve(workers));
-    events = await unlessAborted(signal, hearOperators(control, run, workers));
+    events = await unlessAborted(signal, hearOperators(control, run, workers, options.figures));
   } catch (error) {
     alone.stop();
     await workers.kill();
@@ -146,6 +178,10 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
   const stopWatching = watchSession(control, session, log, takenOver);
   return {
     isServing: true,
+    place: () => {
+      const unowned = router.shardsNowhere;
+      return { shards: SHARDS - unowned, moving: new Map(), unowned };
+    },
     drain: () => Promise.resolve(),
     refuseBelow: (timeline) => workers.refuseBelow(timeline),
     stop: async () => {
@@ -163,16 +199,18 @@ async function serveAlone(options: OwnershipOptions): Promise<Ownership> {
   };
 }
 
-/** Hears the one operators' command that concerns a node without a cluster: the release of a document. */
+/** Hears the operators' commands that concern a node without a cluster. */
 function hearOperators(
   control: ControlStore,
   run: string,
   workers: Workers,
+  figures: () => NodeFigures,
 ): Promise<{ close(): Promise<void> }> {
   return control.listen({
     onEvent: (text) => {
       const event = operatorEvent(text);
       if (event?.type === 'release') answerRelease(control, run, workers, event.doc);
+      else if (event?.type === 'status') answerStatus(control, run, figures(), new Map());
     },
     // An event that was missed here is repeated by the command.
     onGap: () => undefined,

@@ -10,6 +10,7 @@ export type PoolOfNode = Pick<
   | 'config'
   | 'storage'
   | 'limits'
+  | 'counts'
   | 'control'
   | 'gateway'
   | 'fold'
@@ -20,7 +21,8 @@ export type PoolOfNode = Pick<
 >;
 
 export function workerPool(node: PoolOfNode, run: PoolOfRun): Workers {
-  const { config, storage, limits, control, gateway, snapshotJob, log, onWrites, workerModule } = node;
+  const { config, storage, limits, counts, control, gateway, snapshotJob, log, onWrites, workerModule } =
+    node;
   return new Workers({
     ...run,
     slots: config.workers,
@@ -28,6 +30,7 @@ export function workerPool(node: PoolOfNode, run: PoolOfRun): Workers {
     stallMs: config.worker.stallMs,
     storage,
     limits,
+    counts,
     control,
     messages: (link, messages) => gateway.messages(link, messages),
     fold: (request) => node.fold(run.run, request),

@@ -257,6 +257,10 @@ test('expected failures are explained in one line; a defect is not', () => {
       new ListenError('cluster.link', system('EADDRNOTAVAIL', { address: '10.9.9.9', port: 7101 })),
       /^10\.9\.9\.9:7101 is no address of this machine; see cluster\.link\.host/,
     ],
+    [
+      new ListenError('metrics', system('EADDRINUSE', { address: '127.0.0.1', port: 9464 })),
+      /^127\.0\.0\.1:9464 is in use by another program;.*metrics\.listen=/,
+    ],
     [new ListenError('cluster.link', new TypeError('x is not a function')), undefined],
     [system('EEXIST', { path: '/file' }), /^\/file is there, and is no directory$/],
     [system('ENOTDIR', { path: '/file/data' }), /^\/file\/data cannot be a directory/],

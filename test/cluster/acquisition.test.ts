@@ -3,6 +3,7 @@
 // soon as the worker is free.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import { ClusterView } from '../../cluster/cluster-view.ts';
 import { PinBoard } from '../../cluster/placement/pin-board.ts';
@@ -28,6 +29,7 @@ function node() {
   const claimed: number[][] = [];
   const calls: string[] = [];
   const acquisition = new Acquisition({
+    counts: new ThreadCounts(),
     view,
     planner: { wanted: () => ({ placement, pins: { shards: new Map(), problems: [] } }) },
     routes: { leadHome: () => undefined },

@@ -2,6 +2,7 @@
 // none.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
 import { ClusterView } from '../../cluster/cluster-view.ts';
@@ -46,8 +47,10 @@ function node({ taken = (shards: readonly number[]) => shards } = {}) {
   const placement = Array.from({ length: SHARDS }, (_, shard) => 'bbcc'[shard] ?? 'a');
   const asked: string[] = [];
   const handOver = new HandOver({
+    counts: new ThreadCounts(),
     view,
     planner: {
+      placeable: () => ['a', 'b', 'c'].map((name) => ({ name, weight: 1 })),
       wanted: () => ({ placement, pins: { shards: new Map(), problems: [] } }),
       memberFor: (name) => [...members.all()].find((member) => member.node === name),
     },

@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../actors/clock.ts';
 import { CONFIRM_MS, Liveness, MAIN, monotonicMs } from '../../actors/liveness/liveness.ts';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import type { LeaseEvent } from '../../cluster/liveness/lease-keeper.ts';
 import type { Lease, LeaseStore } from '../../cluster/liveness/lease-store.ts';
@@ -183,6 +184,7 @@ async function start(t: TestContext, changes: Partial<Lease>, options: Changes =
     renewMs: 50,
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
     liveness,
+    counts: new ThreadCounts().memory,
     onEvent: (event) => events.push(event),
     onFailed: (error) => failures.push(error),
   });

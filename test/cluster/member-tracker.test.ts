@@ -2,6 +2,7 @@
 // and runs that end.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Lease } from '../../cluster/liveness/lease-store.ts';
 import { MemberTracker } from '../../cluster/liveness/member-tracker.ts';
 import { Members } from '../../cluster/liveness/members.ts';
@@ -36,6 +37,7 @@ async function tracker() {
   const members = new Members();
   const fenced: string[] = [];
   const tracked = new MemberTracker({
+    counts: new ThreadCounts(),
     run: 'run-a',
     address: 'a:1',
     session,

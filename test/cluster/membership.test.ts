@@ -26,7 +26,7 @@ function membership() {
             controller: {
               isRouted: true,
               isCutOff: false,
-              status: () => ({ state: 'live', members: [], orphans: 0 }),
+              status: () => ({ state: 'live', members: [], orphans: 0, moving: new Map() }),
               drain: () => Promise.resolve(),
               clients: { setOwn: () => undefined, shares: () => undefined, otherUrls: () => undefined },
               unreachedShards: () => [],

@@ -2,6 +2,7 @@
 // claimed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import { ClusterView } from '../../cluster/cluster-view.ts';
 import type { MapEntry } from '../../cluster/liveness/lease-store.ts';
@@ -64,6 +65,7 @@ function node() {
   const claimed: number[] = [];
   const calls = { stale: 0 };
   const shards = new NodeShards({
+    counts: new ThreadCounts(),
     view,
     node: 'a',
     weight: 1,

@@ -2,6 +2,7 @@
 // controls everything around.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
 import type { LeaseStore } from '../../cluster/liveness/lease-store.ts';
 import { Members } from '../../cluster/liveness/members.ts';
@@ -124,6 +125,7 @@ class Harness {
 
   constructor() {
     this.takeover = new Takeover({
+      counts: new ThreadCounts(),
       run: 'm-own-run',
       session: { id: 1, nonce: '', historyTag: '' },
       store: {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock as clock, systemClock } from '../../actors/clock.ts';
+import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { Members } from '../../cluster/liveness/members.ts';
 import { Takeover } from '../../cluster/liveness/takeover.ts';
 import { MemoryRedis } from '../doubles/lease-store-memory.ts';
@@ -18,6 +19,7 @@ async function stage(t: { after(close: () => Promise<void>): void }) {
   const told: string[] = [];
   let tell = (): void => undefined;
   const takeover = new Takeover({
+    counts: new ThreadCounts(),
     run: 'me',
     session: me,
     store,

@@ -12,6 +12,7 @@ import { encodeOperatorEvent } from '../../cluster/operator-events.ts';
 import { Workers } from '../../cluster/workers/workers.ts';
 import { configFrom } from '../../config/load.ts';
 import { hostLimits } from '../../src/node.ts';
+import { NodeMetrics } from '../../src/observability/node-metrics.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { startTestNode } from '../support/node.ts';
 import { type Message, WireClient } from '../support/wire-client.ts';
@@ -204,6 +205,7 @@ async function stage(t: TestContext) {
   });
   const told: string[] = [];
   const workers = new Workers({
+    counts: new NodeMetrics().thread,
     slots: 1,
     run: 'run-a',
     node: 'a',

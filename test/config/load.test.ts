@@ -265,6 +265,8 @@ test('the settings that a node of a cluster needs are demanded, each at the key 
     ['cluster.advertise', ['cluster.advertise=[::]:7101']],
     ['cluster.advertise', ['cluster.advertise=h:70000']],
     ['cluster.advertise', ['cluster.advertise=h:0']],
+    ['metrics.listen', ['metrics.listen=h:70000']],
+    ['metrics.listen', ['metrics.listen=9464']],
     ['cluster.redis', [redis, ...MEMBER, 'cluster.redis.nodes=[a:1]']],
     ['cluster.redis.master', [...MEMBER, 'cluster.redis.sentinels=[a:1]']],
     ['cluster.redis.sentinels', [redis, ...MEMBER, 'cluster.redis.master=m']],

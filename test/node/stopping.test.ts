@@ -12,6 +12,7 @@ import { Router } from '../../cluster/shards/router.ts';
 import { configFrom } from '../../config/load.ts';
 import { startClusterRun } from '../../src/membership/cluster-run.ts';
 import { hostLimits } from '../../src/node.ts';
+import { NodeMetrics } from '../../src/observability/node-metrics.ts';
 import { serving, troupe } from '../cli/spawn.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';
@@ -100,6 +101,7 @@ for (const [what, silencing] of Object.entries(SILENCINGS)) {
       config,
       storage,
       limits: hostLimits(config),
+      counts: new NodeMetrics().thread,
       link: hostLimits(config).link,
       control,
       router: new Router(),
@@ -112,6 +114,7 @@ for (const [what, silencing] of Object.entries(SILENCINGS)) {
       signal: giveUp.signal,
       onFenced: () => assert.fail('fenced'),
       onLeaveAsked: () => ({ clients: 0, isDone: false }),
+      figures: () => ({ clients: 0, documents: 0, editsPerSecond: 0, uptimeMs: 0 }),
     });
     await Promise.race([waiting, starting.then(() => assert.fail('it started'))]);
     giveUp.abort(new Error('given up'));

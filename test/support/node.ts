@@ -12,6 +12,7 @@ export interface TestNode {
   /** `ws://127.0.0.1:PORT/v1/socket` */
   readonly socketUrl: string;
   readonly port: number;
+  readonly metricsUrl: string;
   readonly storageUrl: string;
   stop(): Promise<void>;
   readonly failed: Promise<Error>;
@@ -64,6 +65,7 @@ export async function startTestNode(
     url: running.url,
     socketUrl: `ws://127.0.0.1:${running.port}/v1/socket`,
     port: running.port,
+    metricsUrl: running.metricsUrl,
     storageUrl,
     stop: () => running.stop(),
     failed: running.failed,

@@ -37,6 +37,11 @@ export class PatchWindow<Socket extends WindowState> {
     this.#options = options;
   }
 
+  /** Bytes of patches under way. */
+  get underWay(): number {
+    return this.#bytes;
+  }
+
   /** Reports that more bytes of the socket's patches wait for an answer, or fewer. */
   changed(socket: Socket, bytes: number): void {
     socket.unansweredBytes += bytes;

@@ -3,6 +3,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type Server, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { CLOSE_REASONS, METRICS } from '../../../actors/metrics/metrics.ts';
+import { ThreadCounts } from '../../../actors/metrics/thread-counts.ts';
 import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
 import { CLOSE_CODES, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
 import type { Limits } from '../../../protocol/limits.ts';
@@ -21,6 +23,8 @@ export interface SocketsOptions extends Omit<ReadsOptions, 'maxPayload' | 'now' 
   readonly connections: number;
   readonly helloMs: number;
   readonly origins: Pick<Origins, 'refusal'>;
+  /** The counts of this thread. */
+  readonly counts?: ThreadCounts;
 }
 
 const PATH = '/v1/socket';
@@ -43,6 +47,7 @@ export class Sockets {
   readonly #server: Server<typeof ClientSocket>;
   readonly #reads: Reads;
   readonly #directWrites: DirectWrites | undefined;
+  readonly #counts: ThreadCounts;
   readonly #connections = new Set<ClientConnection>();
   readonly #clock: NodeJS.Timeout;
   #ticks = 0;
@@ -60,6 +65,7 @@ export class Sockets {
 
   constructor(options: SocketsOptions) {
     this.#options = options;
+    this.#counts = options.counts ?? new ThreadCounts();
     const { gateway, limits } = options;
     this.#received = receivedBy(gateway);
     this.#reads = new Reads({
@@ -81,6 +87,11 @@ export class Sockets {
     };
     this.#server = new WebSocketServer(server);
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
+  }
+
+  /** Bytes of patches that wait for an answer. */
+  get patchBytes(): number {
+    return this.#reads.window.underWay;
   }
 
   get size(): number {
@@ -207,8 +218,10 @@ export class Sockets {
 
   #accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
     const { limits, outboxBytes, connections } = this.#options;
-    socket.on('error', ignore);
+    socket.on('error', this.#failed);
+    this.#counts.count(METRICS.socketsAccepted);
     if (this.#connections.size >= connections) {
+      this.#countClosed(CLOSE_CODES.overloaded);
       socket.close(CLOSE_CODES.overloaded, 'too many connections');
       return;
     }
@@ -226,6 +239,7 @@ export class Sockets {
       rates,
       this.#directWrites,
       this.#reads.window,
+      this.#counts,
     );
     socket.connection = connection;
     this.#connections.add(connection);
@@ -249,6 +263,16 @@ export class Sockets {
     this.#reads.closed(connection);
   });
 
+  /** ws closes the socket itself after an error in its frames. */
+  readonly #failed = (error: Error): void => {
+    if ('code' in error && error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
+      this.#countClosed(CLOSE_CODES.frameTooLarge);
+  };
+
+  #countClosed(code: number): void {
+    this.#counts.countAs(METRICS.socketsClosed, CLOSE_REASONS.get(code) ?? '');
+  }
+
   #tick(): void {
     this.now = steadyNow();
     if (++this.#ticks % (LOOK_MS / CLOCK_MS) !== 0) return;
@@ -256,8 +280,10 @@ export class Sockets {
     // Messages that came while this thread was busy have not been read yet.
     const isLate = this.now - this.#lastLook > 1.5 * LOOK_MS;
     this.#lastLook = this.now;
+    let waiting = 0;
     for (const connection of this.#connections) {
       connection.messages = 0;
+      waiting += connection.waitingBytes;
       // A reader that stands still does not answer our close for long. Its subscriptions end now.
       if (connection.closed) this.#options.gateway.disconnected(connection);
       if (connection.goesBy !== undefined && this.now > connection.goesBy)
@@ -274,6 +300,7 @@ export class Sockets {
       if (connection.isHidden ? silent < HIDE_MS : !isLate && silent > HIDE_MS && connection.hasPresence)
         this.#options.gateway.setHidden(connection, !connection.isHidden);
     }
+    this.#counts.set(METRICS.outboxBytes, waiting);
   }
 }
 

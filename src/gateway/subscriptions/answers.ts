@@ -19,6 +19,8 @@ import {
   SNAPSHOT,
   STATES,
 } from '../../../actors/link/link-messages.ts';
+import { METRICS } from '../../../actors/metrics/metrics.ts';
+import type { ThreadCounts } from '../../../actors/metrics/thread-counts.ts';
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import { jsonCodec } from '../../../protocol/codec.ts';
 import {
@@ -29,6 +31,7 @@ import {
   isOpenSubmitCode,
 } from '../../../protocol/errors.ts';
 import type { ClientConnection } from '../client-connection.ts';
+import { type EditClock, secondsBetween } from '../edit-clock.ts';
 import { PresenceFrames } from '../presence-frames.ts';
 import type { Replies } from '../replies.ts';
 import type { LargeAnswer, LargeAnswers } from '../sockets/large-answers.ts';
@@ -64,6 +67,8 @@ export interface AnswersParts {
   readonly owners: OwnerChanges;
   readonly replies: Replies;
   readonly large: LargeAnswers;
+  readonly counts: ThreadCounts;
+  readonly editClock: EditClock;
 }
 
 export class Answers {
@@ -73,7 +78,11 @@ export class Answers {
   readonly #owners: OwnerChanges;
   readonly #replies: Replies;
   readonly #large: LargeAnswers;
+  readonly #counts: ThreadCounts;
+  readonly #editClock: EditClock;
   readonly #snapshots = new OwnerSnapshots();
+  /** When the messages that are taken now came, in ticks of the clock of edits. */
+  #now = 0;
 
   constructor(parts: AnswersParts) {
     this.#after = parts.after;
@@ -82,9 +91,12 @@ export class Answers {
     this.#owners = parts.owners;
     this.#replies = parts.replies;
     this.#large = parts.large;
+    this.#counts = parts.counts;
+    this.#editClock = parts.editClock;
   }
 
   take(link: OwnerLink, messages: readonly ToGateway[]): void {
+    this.#now = this.#editClock.now();
     for (const message of messages) {
       if (message[0] === SNAPSHOT) {
         this.#snapshots.add(link, message[1], message[2]);
@@ -134,6 +146,7 @@ export class Answers {
         const subscription = channel.subs.get(subscriptionId);
         if (subscription === undefined) return;
         settle(subscription, seq);
+        this.#counts.count(METRICS.editsRepeated);
         subscription.connection.send({ type: 'ack', doc: channel.doc, seq, version });
         return;
       }
@@ -193,18 +206,29 @@ export class Answers {
     msgpack: Uint8Array | null,
     acks: readonly number[],
   ): void {
+    const counts = this.#counts;
     channel.version = version;
     for (let i = 0; i < acks.length; i += 2) {
       const author = channel.subs.get(acks[i] ?? 0);
-      if (author !== undefined) settle(author, acks[i + 1] ?? 0);
+      if (author !== undefined) this.#committed(author, acks[i + 1] ?? 0);
     }
     // A stream copies bytes that are no Buffer into one, anew for each reader.
     const text = json && asBuffer(json);
     const packed = msgpack && asBuffer(msgpack);
+    let bytes = 0;
     for (const connection of channel.readers) {
       const frame = connection.codec === jsonCodec ? text : packed;
-      if (frame !== null) connection.write(frame);
+      if (frame === null) continue;
+      connection.write(frame);
+      bytes += frame.length;
     }
+    counts.count(METRICS.deliveries, channel.readers.length);
+    counts.count(METRICS.deliveredBytes, bytes);
+  }
+
+  #committed(author: Subscription, seq: number): void {
+    const takenAt = settle(author, seq);
+    if (takenAt !== undefined) this.#counts.observe(METRICS.editSeconds, secondsBetween(takenAt, this.#now));
   }
 
   #opened(
@@ -231,7 +255,7 @@ export class Answers {
     this.#subscriptions.absorb(subscription);
     const resumed = subscription.mode === 'resuming';
     channel.history = history;
-    for (const seq of seqs) settle(subscription, seq);
+    for (const seq of seqs) this.#committed(subscription, seq);
     rootOf(subscription).unanswered?.committedTo(lastSeq);
     subscription.opened = true;
     subscription.request = undefined;
@@ -272,9 +296,10 @@ export class Answers {
     else settle(subscription, seq);
     const { connection } = subscription;
     const { doc } = channel;
-    if (FINAL.has(code))
+    if (FINAL.has(code)) {
+      this.#counts.countAs(METRICS.editsRejected, code as FinalSubmitCode);
       connection.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
-    else this.#replies.later(connection, code, message, { doc, seq });
+    } else this.#replies.later(connection, code, message, { doc, seq });
   }
 
   #states(channel: Channel, states: readonly (string | null)[]): void {

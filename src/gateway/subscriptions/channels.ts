@@ -26,6 +26,18 @@ export class Channels {
     return channel;
   }
 
+  /** The number of documents. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** Subscriptions of all channels. */
+  get subscriptions(): number {
+    let count = 0;
+    for (const { subs } of this.#byName.values()) count += subs.size;
+    return count;
+  }
+
   numbered(channelId: number): Channel | undefined {
     return this.#byNumber.get(channelId);
   }

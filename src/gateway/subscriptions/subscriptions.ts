@@ -236,10 +236,15 @@ export class Subscriptions {
   }
 }
 
-/** Records that a submit has its final answer. */
-export function settle(subscription: Subscription, seq: number): void {
+/**
+ * Records that a submit has its final answer. Returns when the gateway took it, in ticks of the clock of
+ * edits; undefined if it had its answer already.
+ */
+export function settle(subscription: Subscription, seq: number): number | undefined {
   const submit = rootOf(subscription).unanswered?.settle(seq);
-  if (submit !== undefined) subscription.connection.countUnanswered(-submit.op[1].length);
+  if (submit === undefined) return undefined;
+  subscription.connection.countUnanswered(-submit.op[1].length);
+  return submit.takenAt;
 }
 
 /** Records that a submit which was sent to an owner is refused, and may come again. */

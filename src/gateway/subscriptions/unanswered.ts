@@ -14,6 +14,8 @@ export interface UnansweredSubmit {
 }
 
 interface Sent extends UnansweredSubmit {
+  /** When the gateway took it, in ticks of the clock of edits (edit-clock.ts). */
+  readonly takenAt: number;
   /** How often the document had been opened anew when this was sent. */
   readonly opens: number;
   /**
@@ -57,8 +59,8 @@ export class Unanswered {
    * A repeated seq keeps its place. If a lower seq before it was refused, it moves to the end instead, behind
    * the repetition of that seq.
    */
-  set({ seq, base, op }: UnansweredSubmit): void {
-    const sent = { seq, base, op, opens: this.#opens, behind: undefined, owners: 0 };
+  set({ seq, base, op }: UnansweredSubmit, takenAt: number): void {
+    const sent = { seq, base, op, takenAt, opens: this.#opens, behind: undefined, owners: 0 };
     const at = this.#indexOf(seq);
     if (at >= 0 && this.#submits[at]?.behind === undefined) {
       this.#submits[at] = sent;
@@ -72,7 +74,7 @@ export class Unanswered {
    * Records the final answer, or that none is awaited any more. Returns the submit; undefined if it had its
    * answer already.
    */
-  settle(seq: number): UnansweredSubmit | undefined {
+  settle(seq: number): Readonly<Sent> | undefined {
     this.#leftOpen?.delete(seq);
     return this.#remove(seq);
   }
