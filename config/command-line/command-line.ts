@@ -114,6 +114,9 @@ function misuse(error: CommanderError, command: CommandUnknownOpts): Misuse {
   // Commander puts its suggestion on a second line. A value may be a secret, and is not shown.
   const message = error.message
     .replace(/^error: /, '')
+    .replace(/^unknown option '([^=']*)=[\s\S]*?'(?=$|\n)/, (unknown, flag: string) =>
+      command.options.some(({ long }) => long === flag) ? `option '${flag}' takes no value` : unknown,
+    )
     .replace(/^(unknown option '[^=']*)=[\s\S]*?'(?=$|\n)/, "$1'")
     .replace(/^(option '.*?') argument '[\s\S]*' is invalid\. /, '$1: ')
     .replace(/^command-argument value '[\s\S]*' is invalid for argument '(.*?)'\. /, '$1: ')

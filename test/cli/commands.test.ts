@@ -141,6 +141,7 @@ test('a misuse is told with the word that was probably meant, and the help that 
       'cluster status --jsn',
       "unknown option '--jsn' (Did you mean --json?); see troupe cluster status --help",
     ],
+    ['cluster status --json=yes', "option '--json' takes no value; see troupe cluster status --help"],
     ['cluster move 17', "missing required argument 'NODE'; see troupe cluster move --help"],
     [
       'cluster move acme a',
