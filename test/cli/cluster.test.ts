@@ -9,7 +9,7 @@ import type { PinView } from '../../src/cli/cluster/pins-view.ts';
 import type { ClusterStatus } from '../../src/cli/cluster/status.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { until } from '../support/until.ts';
+import { until, untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
 import { type Ended, serving, troupe } from './spawn.ts';
 
@@ -39,13 +39,44 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
       status.nodes.reduce((sum, { shards }) => sum + shards, 0),
       4096,
     );
-    assert.deepEqual(status.shards, { all: 4096, unowned: 0 });
+    assert.deepEqual([status.shards.all, status.shards.unowned], [4096, 0]);
+    for (const node of status.nodes) {
+      assert.deepEqual([node.clients, node.documents, node.editsPerSecond], [0, 0, 0], node.node);
+      assert.ok((node.uptimeMs ?? 0) > 0, node.node);
+      const moving = Object.values(node.moving ?? {}).reduce((sum, count) => sum + count, 0);
+      assert.ok(moving <= node.shards, node.node);
+    }
     assert.deepEqual(status.redis, { reachable: true, reason: null });
     const { code, stdout } = await command('status');
     assert.equal(code, 0);
-    assert.match(stdout, /^Cluster tests: 2 nodes; 4,096 shards, each with an owner\n/);
-    assert.match(stdout, /^NODE +STATE +LEASE +WORKERS +SHARDS +ADDRESS +RUN$/m);
-    assert.match(stdout, /^a +live +seen +2 +\d+ +127\.0\.0\.1:\d+ +[0-9a-f-]{36}$/m);
+    assert.match(
+      stdout,
+      /^Cluster tests: 2 nodes; 4,096 shards, each with an owner(, [\d,]+ on the move)?\n/,
+    );
+    assert.match(
+      stdout,
+      /^NODE +STATE +LEASE +CLIENTS +DOCUMENTS +EDITS\/S +UPTIME +WORKERS +SHARDS +MOVING +ADDRESS +RUN$/m,
+    );
+    assert.match(
+      stdout,
+      /^a +live +seen +0 +0 +0 +(\d+m )?\d+s +2 +\d+ +(none|\d+ to b) +127\.0\.0\.1:\d+ +[0-9a-f-]{36}$/m,
+    );
+  });
+
+  await t.test('status tells the clients, documents and edits of each node', async () => {
+    const client = await WireClient.connect(t, a.socketUrl, { client: 'client-st' });
+    await client.open('figures/one', 'json');
+    for (let seq = 1; seq <= 20; seq++)
+      await client.submit('figures/one', seq, [{ op: 'add', path: '/x', value: seq }], seq - 1);
+    const { nodes } = await untilSeen('an edit and a document', async () => {
+      const found = await statusOf();
+      return found.nodes.some((node) => node.documents === 1 && (node.editsPerSecond ?? 0) > 0) && found;
+    });
+    assert.deepEqual(
+      nodes.map((node) => node.clients),
+      [1, 0],
+    );
+    client.close();
   });
 
   await t.test('move: a shard, and the one of a document, is there when the command ends', async () => {

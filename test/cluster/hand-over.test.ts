@@ -2,6 +2,7 @@
 // none.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { METRICS } from '../../actors/metrics/metrics.ts';
 import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
@@ -46,8 +47,9 @@ function node({ taken = (shards: readonly number[]) => shards } = {}) {
   };
   const placement = Array.from({ length: SHARDS }, (_, shard) => 'bbcc'[shard] ?? 'a');
   const asked: string[] = [];
+  const counts = new ThreadCounts();
   const handOver = new HandOver({
-    counts: new ThreadCounts(),
+    counts,
     view,
     planner: {
       placeable: () => ['a', 'b', 'c'].map((name) => ({ name, weight: 1 })),
@@ -72,7 +74,7 @@ function node({ taken = (shards: readonly number[]) => shards } = {}) {
     await new Promise((resolve) => setImmediate(resolve));
   };
   const pass = (ms: number) => clock.run({ until: () => false, untilMs: clock.now() + ms });
-  return { serve, asked, move, pass };
+  return { serve, asked, move, pass, counts, moving: () => Object.fromEntries(handOver.moving()) };
 }
 
 test('shards go to one target after the other', async () => {
@@ -83,6 +85,18 @@ test('shards go to one target after the other', async () => {
   await move();
   await move();
   assert.deepEqual(asked, [`0,1 to ${B}`, `2,3 to ${C}`]);
+});
+
+test('shards that are still to go are told by their target, and shards that went are counted', async () => {
+  const { serve, move, moving, counts } = node();
+  serve('b', B);
+  serve('c', C);
+  assert.deepEqual(moving(), { b: 2, c: 2 });
+  await move();
+  assert.deepEqual(moving(), { c: 2 });
+  await move();
+  assert.deepEqual(moving(), {});
+  assert.equal(counts.cell(METRICS.shardsHandedOver.at), 4);
 });
 
 test('a target without a worker keeps nobody else waiting', async () => {
