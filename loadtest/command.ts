@@ -15,6 +15,8 @@ import { Interrupted, RunFailure, UsageError } from './cli-options.ts';
 /** As shells report a program that SIGINT has ended. */
 const INTERRUPTED = 130;
 const FAILED = 1;
+/** Time for output to be written before the process ends. */
+const LAST_WORDS_MS = 500;
 
 /** A command that `npm run SCRIPT --` runs, without options. */
 export const toolCommand = (script: string) =>
@@ -61,6 +63,8 @@ export async function runTool(
     process.exitCode = exitCodeOf(error, command, print);
   } finally {
     stopListening();
+    // Clients of a run that has failed may dial on.
+    setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
   }
 }
 

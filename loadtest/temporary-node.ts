@@ -3,13 +3,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { UsageError } from './cli-options.ts';
+import { RunFailure, UsageError } from './cli-options.ts';
+import { lasted } from './command.ts';
 import { demandAnswer } from './demand-answer.ts';
 import { NodeProcess } from './node-process.ts';
 
 /**
  * Runs `use` with the socket URL, and with the process if this function started one. A node that is named has to
- * answer: else it rejects at once, with RunFailure. Ctrl-C at a terminal does not reach the process of the node.
+ * answer, before the run and during it: else it rejects with RunFailure. Ctrl-C at a terminal does not reach the process
+ * of the node.
  */
 export async function withNode<T>(
   url: string | undefined,
@@ -19,7 +21,12 @@ export async function withNode<T>(
   if (url !== undefined) {
     const socketUrl = namedUrl(url);
     await demandAnswer(socketUrl, undefined);
-    return await use(socketUrl, undefined);
+    const over = new AbortController();
+    try {
+      return await Promise.race([use(socketUrl, undefined), untilSilent(socketUrl, over.signal)]);
+    } finally {
+      over.abort();
+    }
   }
   return await withDataDirectory(async (directory) => {
     const node = await NodeProcess.start({ storage: { directory }, set, detached: true });
@@ -31,6 +38,25 @@ export async function withNode<T>(
       await node.killPostmaster();
     }
   });
+}
+
+const PROBE_EACH_MS = 1_000;
+/** A node that does not answer so many probes in a row is gone: clients would dial it for ever. */
+const SILENT_PROBES = 3;
+
+/** Rejects with RunFailure once the node does not answer any more. Does not settle otherwise. */
+async function untilSilent(socketUrl: string, over: AbortSignal): Promise<never> {
+  for (let silent = 0; await lasted(PROBE_EACH_MS, over); ) {
+    try {
+      await demandAnswer(socketUrl, undefined);
+      silent = 0;
+    } catch (error) {
+      if (!(error instanceof RunFailure)) throw error;
+      silent += 1;
+      if (silent === SILENT_PROBES) throw new RunFailure(`the run is over: ${error.message}`);
+    }
+  }
+  return await new Promise<never>(() => undefined);
 }
 
 function namedUrl(url: string): string {
