@@ -237,6 +237,11 @@ export class SimDocument {
       for (const { seq: open, openIn, openSinceMs } of this.#pending.values())
         if (open < seq && openIn === this.#opening) this.#options.onPassed(seq, open, openSinceMs);
     this.#pending.delete(seq);
+    // A wait that the server has asked for is over with the edits that it was asked for.
+    if ([...this.#pending.values()].every(({ sent }) => sent)) {
+      this.#cancelRetry?.();
+      this.#cancelRetry = undefined;
+    }
   }
 
   #rejected(seq: number, code: string): void {
