@@ -81,6 +81,13 @@ export const FISH: Requirement = {
   macos: 'brew install fish',
 };
 
+export const PROMTOOL: Requirement = {
+  name: 'promtool',
+  programs: ['promtool'],
+  debian: { package: 'prometheus', unpacked: ['usr/bin/promtool'] },
+  macos: 'brew install prometheus',
+};
+
 const SUPPORT = join(import.meta.dirname, '..');
 
 /** The requirement of each module of SUPPORT. Test files that import the module need it. */
@@ -92,6 +99,7 @@ const NEEDED_BY = new Map([
   ['programs/python.js', PYTHON_WEBSOCKETS],
   ['programs/zsh.js', ZSH],
   ['programs/fish.js', FISH],
+  ['programs/promtool.js', PROMTOOL],
 ]);
 
 /** The programs that the compiled test `file` needs. */
