@@ -1,7 +1,7 @@
 // The directory of an embedded PostgreSQL: made if it is missing, locked, fit for the server, and removed again if
 // the server never ran in it.
-import { mkdir, readdir, realpath, rm, rmdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { LIBRARIES } from './binaries.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { EmbeddedPostgresError } from './errors.ts';
@@ -20,13 +20,40 @@ export interface TakenDirectory {
 /** Makes the directory if it is missing, and locks it. Rejects with EmbeddedPostgresError. */
 export async function takeDirectory(path: string): Promise<TakenDirectory> {
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o755 });
+    const made = await makeDirectory(resolve(path));
     const directory = await realpath(path);
     return { made, directory, unlock: await lockDirectory(directory) };
   } catch (error) {
     throw demandWritable(error, path);
   }
 }
+
+/**
+ * Makes the directory and its missing parents, and returns the first that was made. Node's own recursive mkdir never
+ * returns below a directory in which the system makes none, such as /proc.
+ */
+async function makeDirectory(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+    return path;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && (await isDirectory(path))) return undefined;
+    if (code !== 'ENOENT' || (await isDirectory(dirname(path)))) throw error;
+    const first = await makeDirectory(dirname(path));
+    const own = await makeDirectory(path);
+    return first ?? own;
+  }
+}
+
+const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : '';
 
 /** Removes `directory` and its parents up to `first`, as long as they hold nothing but links to libraries. */
 export async function removeMade(directory: string, first: string): Promise<void> {
@@ -55,8 +82,8 @@ export function demandShortPath(directory: string): void {
  * other error as it is.
  */
 function demandWritable(error: unknown, directory: string): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  // A recursive mkdir says ENOENT of some file systems that are read-only.
+  const code = codeOf(error);
+  // Some file systems that are read-only answer ENOENT.
   if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT'].includes(code)) return error;
   return new EmbeddedPostgresError(
     'cannot-run',
