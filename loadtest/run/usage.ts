@@ -124,7 +124,7 @@ export class UsageReader {
 
   async read(): Promise<Counters> {
     const [nodes, machine, postgres, redis] = await Promise.all([
-      Promise.all(this.#nodes.map(nodeCounters)),
+      Promise.all(this.#nodes.map((node) => nodeCounters(node))),
       machineSeconds().catch(() => undefined),
       this.#readPostgres().catch(() => undefined),
       this.#readRedis().catch(() => undefined),
@@ -173,8 +173,8 @@ export class UsageReader {
 /** Clock ticks a second in which Linux counts processor time. */
 const TICKS = 100;
 
-async function nodeCounters({ name, pid }: Watched): Promise<NodeCounters | undefined> {
-  const id = pid();
+async function nodeCounters(watched: Watched): Promise<NodeCounters | undefined> {
+  const id = watched.pid();
   if (id === undefined) return undefined;
   try {
     const [whole, main, status] = await Promise.all([
@@ -183,7 +183,7 @@ async function nodeCounters({ name, pid }: Watched): Promise<NodeCounters | unde
       readFile(`/proc/${id}/status`, 'utf8'),
     ]);
     const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
-    return { node: name, main: main.own, others: whole.own - main.own, residentBytes: kilobytes * 1024 };
+    return { node: watched.name, main: main.own, others: whole.own - main.own, residentBytes: kilobytes * 1024 };
   } catch {
     // It has ended, or the system has no /proc.
     return undefined;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crowdOf } from '../../loadtest/run/crowd.ts';
 import { demandRoom, localAddress, MOST_FROM_ADDRESS, mostSockets } from '../../loadtest/run/open-files.ts';
-import { type Counters, usageBetween } from '../../loadtest/run/usage.ts';
+import { type Counters, UsageReader, usageBetween } from '../../loadtest/run/usage.ts';
 import { parseScenario } from '../../loadtest/scenarios/read-scenario.ts';
 import { resize } from '../../loadtest/scenarios/resize.ts';
 
@@ -82,4 +82,31 @@ test('a use is the difference of two readings, without a node that was started a
   );
   assert.deepEqual([used?.postgres?.commits, used?.redis], [1, undefined]);
   assert.equal(usageBetween(reading(0, 1, 1), { ...reading(1_000, 2, 2), nodes: [] }), undefined);
+});
+
+test('the processor time of a node is read by thread, and a node that is gone is left out', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  class Node {
+    readonly name: string;
+    readonly #pid: number;
+
+    constructor(name: string, pid: number) {
+      this.name = name;
+      this.#pid = pid;
+    }
+
+    pid(): number {
+      return this.#pid;
+    }
+  }
+  const nodes = [new Node('node-1', process.pid), new Node('node-2', 2 ** 22 + 1)];
+  const { nodes: read, machine, postgres } = await new UsageReader(nodes, undefined, () => 0).read();
+  assert.deepEqual(
+    read.map(({ node }) => node),
+    ['node-1'],
+  );
+  assert.ok((read[0]?.main ?? 0) > 0 && (read[0]?.residentBytes ?? 0) > 1e6);
+  assert.ok((machine ?? 0) >= (read[0]?.main ?? 0));
+  assert.equal(postgres, undefined);
 });
