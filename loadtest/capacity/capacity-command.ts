@@ -53,7 +53,7 @@ function summaryOf({ plan, checks }: CapacityResult): string {
       const nodes =
         row.nodes === undefined ? 'no number of nodes is enough' : `${row.nodes} node(s), and one to spare`;
       const price = row.price === undefined ? '' : `, ${Math.round(row.price)} ${plan.currency} a month`;
-      lines.push(`${row.editors} editors: ${nodes}; PostgreSQL ${row.postgres}${price}.`);
+      lines.push(`${row.editors} editors: ${nodes}; PostgreSQL ${row.postgres ?? 'not read'}${price}.`);
     }
   }
   for (const { nodes, predicted, measured, error } of checks)

@@ -92,7 +92,7 @@ ${table(
     row.nodes === undefined ? 'no number is enough' : `${row.nodes}`,
     row.nodesWithSpare === undefined ? '–' : `${row.nodesWithSpare}`,
     `${row.busiest} ${percent(row.utilisation)}`,
-    `${row.postgres} at ${percent(row.postgresUtilisation)}`,
+    row.postgres === undefined ? '–' : `${row.postgres} at ${percent(row.postgresUtilisation)}`,
     row.storedBytesADay === undefined ? '–' : bytes(row.storedBytesADay),
     ...(hasPrice ? [row.price === undefined ? '–' : number(row.price)] : []),
   ]),

@@ -125,9 +125,11 @@ export async function findCapacity(options: CapacityOptions): Promise<CapacityRe
       scalability === undefined
         ? []
         : [...counts, 10, 100].map((at) => ({ nodes: at, edits: scalability.throughputOf(at) })),
-    checks: checksOf(searches, costWindows, { client, quiet, boundMs }),
+    // Other machines have processors that this one does not know.
+    checks: urls.length > 0 ? [] : checksOf(searches, costWindows, { client, quiet, boundMs }),
     plan,
-    beyond: basis === undefined ? undefined : beyond({ basis, deployment, client, boundMs }),
+    beyond:
+      basis === undefined || urls.length > 0 ? undefined : beyond({ basis, deployment, client, boundMs }),
   };
 }
 

@@ -32,8 +32,8 @@ export interface PlanFor {
   /** With the spare one gone, the resource that is busiest, and how busy it is. */
   readonly busiest: string;
   readonly utilisation: number;
-  /** Databases that the editors need, each with the processors of the plan. */
-  readonly postgres: number;
+  /** Databases that the editors need, each with the processors of the plan; undefined: PostgreSQL was not read. */
+  readonly postgres: number | undefined;
   readonly postgresUtilisation: number;
   readonly storedBytesADay: number | undefined;
   /** A month, with what a month stores. */
@@ -88,7 +88,7 @@ export function planOf(input: PlanInput): Plan {
     const isOfPostgres = ({ resource: name }: { resource: string }) => name === 'processors of PostgreSQL';
     const [busiest] = busy.filter((each) => !isOfPostgres(each));
     const postgresUtilisation = busy.find(isOfPostgres)?.utilisation ?? 0;
-    const postgres = Math.max(1, Math.ceil(postgresUtilisation / POSTGRES_SHARE));
+    const databases = Math.max(1, Math.ceil(postgresUtilisation / POSTGRES_SHARE));
     const storedBytesADay =
       perThousand === undefined ? undefined : (perThousand.storedBytesADay * editors) / 1000;
     const nodesWithSpare = nodes === undefined ? undefined : nodes + 1;
@@ -96,7 +96,7 @@ export function planOf(input: PlanInput): Plan {
       prices === undefined || nodesWithSpare === undefined
         ? undefined
         : prices.node * nodesWithSpare +
-          prices.postgres * postgres +
+          prices.postgres * databases +
           prices.redis +
           (prices.storedGiB * DAYS_A_MONTH * (storedBytesADay ?? 0)) / GIB;
     return {
@@ -105,8 +105,8 @@ export function planOf(input: PlanInput): Plan {
       nodesWithSpare,
       busiest: busiest?.resource ?? '',
       utilisation: busiest?.utilisation ?? 0,
-      postgres,
-      postgresUtilisation: postgresUtilisation / postgres,
+      postgres: perThousand === undefined ? undefined : databases,
+      postgresUtilisation: postgresUtilisation / databases,
       storedBytesADay,
       price,
     };

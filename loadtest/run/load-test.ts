@@ -19,9 +19,10 @@ import type {
   OpenReport,
   Patience,
 } from './load-process.ts';
+import { MetricsReader } from './metrics-reader.ts';
 import { MOST_FROM_ADDRESS, mostSockets } from './open-files.ts';
 import { FORMAT, type LoadResult, type Mark, Merger, type Second, type SocketMemory } from './result.ts';
-import { NO_READER, ProcReader, type ServerReading } from './server-readings.ts';
+import { ProcReader, type ServerReading } from './server-readings.ts';
 import type { MeasuredStretch, Steering } from './steering.ts';
 import { bringBack, strike, type Target } from './target.ts';
 import { type Counters, type Usage, UsageReader, usageBetween } from './usage.ts';
@@ -186,6 +187,7 @@ class Load {
   readonly #timers: NodeJS.Timeout[] = [];
   #servers: readonly ServerReading[] = [];
   readonly #usage: UsageReader;
+  readonly #metrics: MetricsReader;
   readonly #opens: OpenReport[] = [];
   readonly #secondWaiters = new Set<() => void>();
   #used: Usage | undefined;
@@ -196,7 +198,8 @@ class Load {
     this.#course = new Course(options.scenario.stages);
     this.merger = new Merger(processes);
     const { nodes, services } = options.target;
-    this.#usage = new UsageReader(nodes, services, clock);
+    this.#metrics = new MetricsReader(options.target.urls, clock);
+    this.#usage = new UsageReader(nodes.length === 0 ? this.#metrics : nodes, services, clock);
     this.#failure.promise.catch(() => undefined);
     const module = fileURLToPath(new URL('./load-process.js', import.meta.url));
     this.#children = Array.from({ length: processes }, (_, index) => {
@@ -243,7 +246,7 @@ class Load {
     this.#began = clock() + BEFORE_MS;
     for (const index of this.#children.keys()) this.#tell({ type: 'begin', at: this.#began }, index);
     const watched = target.nodes.map((node) => ({ name: node.name, pid: () => node.pid() }));
-    const reader = watched.length === 0 ? NO_READER : new ProcReader(watched, clock);
+    const reader = watched.length === 0 ? this.#metrics : new ProcReader(watched, clock);
     const read = (): void => {
       void reader.read().then((servers) => {
         this.#servers = servers;

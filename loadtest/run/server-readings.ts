@@ -17,9 +17,6 @@ export interface ServerReader {
   read(): Promise<ServerReading[]>;
 }
 
-/** No server can be read. */
-export const NO_READER: ServerReader = { read: () => Promise.resolve([]) };
-
 interface Watched {
   readonly name: string;
   /** Undefined while it does not run. */

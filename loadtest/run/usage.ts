@@ -104,15 +104,20 @@ interface Watched {
   pid(): number | undefined;
 }
 
+/** Nodes that tell their counters themselves. */
+interface Telling {
+  counters(): Promise<readonly NodeCounters[]>;
+}
+
 /** Reads the counters. It has one connection to each database, and close() ends them. */
 export class UsageReader {
-  readonly #nodes: readonly Watched[];
+  readonly #nodes: readonly Watched[] | Telling;
   readonly #services: Services | undefined;
   readonly #now: () => number;
   readonly #sql: postgres.Sql | undefined;
   readonly #redis: Redis | undefined;
 
-  constructor(nodes: readonly Watched[], services: Services | undefined, now: () => number) {
+  constructor(nodes: readonly Watched[] | Telling, services: Services | undefined, now: () => number) {
     this.#nodes = nodes;
     this.#services = services;
     this.#now = now;
@@ -124,7 +129,7 @@ export class UsageReader {
 
   async read(): Promise<Counters> {
     const [nodes, machine, postgres, redis] = await Promise.all([
-      Promise.all(this.#nodes.map((node) => nodeCounters(node))),
+      'counters' in this.#nodes ? this.#nodes.counters() : Promise.all(this.#nodes.map(nodeCounters)),
       machineSeconds().catch(() => undefined),
       this.#readPostgres().catch(() => undefined),
       this.#readRedis().catch(() => undefined),
@@ -183,7 +188,12 @@ async function nodeCounters(watched: Watched): Promise<NodeCounters | undefined>
       readFile(`/proc/${id}/status`, 'utf8'),
     ]);
     const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
-    return { node: watched.name, main: main.own, others: whole.own - main.own, residentBytes: kilobytes * 1024 };
+    return {
+      node: watched.name,
+      main: main.own,
+      others: whole.own - main.own,
+      residentBytes: kilobytes * 1024,
+    };
   } catch {
     // It has ended, or the system has no /proc.
     return undefined;

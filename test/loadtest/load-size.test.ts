@@ -1,7 +1,10 @@
 // The size of a load: a scenario made shorter or smaller, clients that arrive document by document, and the limits of the system.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { crowdOf } from '../../loadtest/run/crowd.ts';
+import { MetricsReader, parseMetrics } from '../../loadtest/run/metrics-reader.ts';
 import { demandRoom, localAddress, MOST_FROM_ADDRESS, mostSockets } from '../../loadtest/run/open-files.ts';
 import { type Counters, UsageReader, usageBetween } from '../../loadtest/run/usage.ts';
 import { parseScenario } from '../../loadtest/scenarios/read-scenario.ts';
@@ -109,4 +112,43 @@ test('the processor time of a node is read by thread, and a node that is gone is
   assert.ok((read[0]?.main ?? 0) > 0 && (read[0]?.residentBytes ?? 0) > 1e6);
   assert.ok((machine ?? 0) >= (read[0]?.main ?? 0));
   assert.equal(postgres, undefined);
+});
+
+/** `cpu`: seconds of the whole node, half of them of its main thread. */
+const metricsText = (cpu: number, delays: number) => `# HELP process_cpu_seconds_total CPU
+process_cpu_seconds_total ${cpu}
+troupe_thread_cpu_seconds_total{thread="main"} ${cpu / 2}
+troupe_thread_cpu_seconds_total{thread="worker-0"} ${cpu / 2}
+process_resident_memory_bytes 1000
+troupe_event_loop_delay_seconds_bucket{thread="main",le="0.005"} 1
+troupe_event_loop_delay_seconds_sum{thread="main"} ${delays * 0.02}
+troupe_event_loop_delay_seconds_count{thread="main"} ${delays}
+troupe_event_loop_delay_seconds_sum{thread="worker-0"} 0
+troupe_event_loop_delay_seconds_count{thread="worker-0"} ${delays}
+`;
+
+test('nodes that the run did not start are read from their metrics; a node without metrics has no figures', async (t) => {
+  let text = metricsText(10, 100);
+  const server = createServer((request, response) => {
+    response.writeHead(request.url === '/metrics' ? 200 : 404).end(text);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const host = `127.0.0.1:${address.port}`;
+  let now = 0;
+  const urls = [`ws://${host}/v1/socket`, 'ws://127.0.0.1:1/v1/socket'];
+  const reader = new MetricsReader(urls, () => now);
+  assert.deepEqual(await reader.read(), [
+    { node: host, cpu: undefined, residentBytes: 1000, loopDelayMs: undefined },
+  ]);
+  now = 2_000;
+  text = metricsText(11, 120);
+  const [reading] = await reader.read();
+  assert.equal(reading?.cpu, 0.5);
+  assert.ok(Math.abs((reading?.loopDelayMs ?? 0) - 20) < 1e-6);
+  const [counters] = (await new UsageReader(reader, undefined, () => now).read()).nodes;
+  assert.deepEqual([counters?.main, counters?.others], [5.5, 5.5]);
+  assert.equal(parseMetrics('x', 'no metrics'), undefined);
 });
