@@ -8,9 +8,9 @@ import { CLOSE_CODES } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
+import { OpenDocuments } from './open-documents.ts';
 import type { ClientSocket } from './sockets/client-socket.ts';
 import type { PatchWindow } from './sockets/patch-window.ts';
-import type { Subscription } from './subscriptions/subscription.ts';
 
 const encoder = new TextEncoder();
 
@@ -18,40 +18,6 @@ const encoder = new TextEncoder();
 const PRESENCE_SHARE = 1 / 4;
 /** A reader that asks for more while this many outboxes wait is not reading. */
 const ASKED_TOO_MUCH = 4;
-
-/** By name. The document found last is found again at once. */
-class OpenDocuments extends Map<string, Subscription> {
-  #lastDoc = '';
-  #last: Subscription | undefined;
-
-  override get(doc: string): Subscription | undefined {
-    if (doc === this.#lastDoc) return this.#last;
-    const found = super.get(doc);
-    // A name that is not found may be of any length, so it is not kept.
-    if (found !== undefined) this.#remember(doc, found);
-    return found;
-  }
-
-  override set(doc: string, subscription: Subscription): this {
-    this.#remember('', undefined);
-    return super.set(doc, subscription);
-  }
-
-  override delete(doc: string): boolean {
-    this.#remember('', undefined);
-    return super.delete(doc);
-  }
-
-  override clear(): void {
-    this.#remember('', undefined);
-    super.clear();
-  }
-
-  #remember(doc: string, subscription: Subscription | undefined): void {
-    this.#lastDoc = doc;
-    this.#last = subscription;
-  }
-}
 
 export class ClientConnection {
   // The fields are in this order in memory, first those that each frame needs.
@@ -88,7 +54,7 @@ export class ClientConnection {
   /** Set by hello. */
   client: string | undefined;
   /** The documents that the socket has open. */
-  readonly open: Map<string, Subscription> = new OpenDocuments();
+  readonly open = new OpenDocuments();
   /** Bytes of the socket's patches that wait for an answer. */
   unansweredBytes = 0;
   /** See `WindowState`. */

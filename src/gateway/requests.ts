@@ -101,7 +101,7 @@ export class Requests {
       },
       before,
     });
-    connection.open.set(name, subscription);
+    connection.open.set(subscription);
     if (!this.#subscriptions.subscribe(subscription))
       this.#owners.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
     else if (channel.link === undefined) this.#owners.waitForOwner(channel);
@@ -122,7 +122,7 @@ export class Requests {
       this.#replies.error(connection, 'bad-message', wrong, echo(message));
       return false;
     }
-    if (!connection.open.has(name) && connection.open.size >= openDocuments) {
+    if (connection.open.get(name) === undefined && connection.open.size >= openDocuments) {
       const text = `a socket may have ${openDocuments} documents open`;
       this.#replies.error(connection, 'overloaded', text, echo(message));
       return false;

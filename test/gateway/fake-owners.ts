@@ -19,7 +19,7 @@ import { ClientSocket } from '../../src/gateway/sockets/client-socket.ts';
 
 const MiB = 1024 * 1024;
 const HISTORY = 'h1';
-const LIMITS = {
+export const LIMITS = {
   frameBytes: MiB,
   opBytes: MiB,
   receiveBytes: MiB,

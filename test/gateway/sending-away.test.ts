@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClientConnection } from '../../src/gateway/client-connection.ts';
+import { OpenDocuments } from '../../src/gateway/open-documents.ts';
 import { Channel } from '../../src/gateway/subscriptions/channel.ts';
+import { Subscription } from '../../src/gateway/subscriptions/subscription.ts';
 import { SEND_AWAY_AFTER_MS, sendClientsAway } from '../../src/membership/sending-away.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
@@ -51,9 +53,15 @@ test('a client with an open document whose live owner is not reached for long go
   const sent: (readonly boolean[])[] = [];
   const timesSent = () => sent.filter((chosen) => chosen.includes(true)).length;
   const log = { info: () => undefined, warn: () => undefined };
-  const has = (...docs: [doc: string, shard: number][]) => ({
-    open: new Map(docs.map(([doc, shard]) => [doc, { channel: new Channel(doc, shard, 1) }])),
-  });
+  const has = (...docs: [doc: string, shard: number][]) => {
+    const open = new OpenDocuments();
+    const connection = { open } as ClientConnection;
+    for (const [doc, shard] of docs) {
+      const channel = new Channel(doc, shard, 1);
+      open.set(new Subscription({ connection, channel, askedAt: 0, request: {}, before: undefined }));
+    }
+    return connection;
+  };
   const sessions = [has(), has(['acme/a', 1]), has(['acme/a', 1], ['acme/b', 2]), has(['acme/c', 3])];
   const sockets = {
     sendAway: () => Promise.reject(new Error('it serves')),
@@ -63,7 +71,7 @@ test('a client with an open document whose live owner is not reached for long go
       _spreadMs: number,
       mayGo: (client: string, session: ClientConnection) => boolean,
     ) => {
-      const chosen = sessions.map((session, at) => mayGo(`client-${at}`, session as ClientConnection));
+      const chosen = sessions.map((session, at) => mayGo(`client-${at}`, session));
       sent.push(chosen);
       return chosen.flatMap((goes, at) => (goes ? [`client-${at}`] : []));
     },

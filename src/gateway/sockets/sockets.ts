@@ -2,7 +2,7 @@
 // dead or late. gateway.ts interprets the messages.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type RawData, type Server, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type Server, type ServerOptions, WebSocketServer } from 'ws';
 import { CLOSE_REASONS, METRICS } from '../../../actors/metrics/metrics.ts';
 import { ThreadCounts } from '../../../actors/metrics/thread-counts.ts';
 import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
@@ -11,7 +11,7 @@ import type { Limits } from '../../../protocol/limits.ts';
 import { ClientConnection } from '../client-connection.ts';
 import type { Gateway } from '../gateway.ts';
 import { DirectWrites } from '../node-private/direct-writes.ts';
-import { ClientSocket } from './client-socket.ts';
+import { ClientSocket, type SocketEvents } from './client-socket.ts';
 import type { Origins } from './origins.ts';
 import { opensAtOnce } from './rates.ts';
 import { Reads, type ReadsOptions } from './reads.ts';
@@ -67,7 +67,6 @@ export class Sockets {
     this.#options = options;
     this.#counts = options.counts ?? new ThreadCounts();
     const { gateway, limits } = options;
-    this.#received = receivedBy(gateway);
     this.#reads = new Reads({
       ...options,
       maxPayload: limits.frameBytes,
@@ -218,7 +217,7 @@ export class Sockets {
 
   #accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
     const { limits, outboxBytes, connections } = this.#options;
-    socket.on('error', this.#failed);
+    socket.events = this.#events;
     this.#counts.count(METRICS.socketsAccepted);
     if (this.#connections.size >= connections) {
       this.#countClosed(CLOSE_CODES.overloaded);
@@ -244,29 +243,29 @@ export class Sockets {
     socket.connection = connection;
     this.#connections.add(connection);
     this.#reads.begin(connection, stream);
-    socket.on('message', this.#received);
-    socket.on('ping', this.#pinged);
-    socket.on('pong', heard);
-    socket.on('pong', this.#pinged);
-    socket.on('close', this.#closed);
   }
 
-  readonly #received: (this: WebSocket, data: RawData, isBinary: boolean) => void;
-
-  /** ws answers a ping. A ping counts as a message, and so does a pong. */
-  readonly #pinged = toldBy((connection) => this.#options.gateway.counts(connection));
-
-  readonly #closed = toldBy((connection) => {
-    this.#connections.delete(connection);
-    if (connection.goesBy !== undefined) this.#going--;
-    this.#options.gateway.disconnected(connection);
-    this.#reads.closed(connection);
-  });
-
-  /** ws closes the socket itself after an error in its frames. */
-  readonly #failed = (error: Error): void => {
-    if ('code' in error && error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
-      this.#countClosed(CLOSE_CODES.frameTooLarge);
+  readonly #events: SocketEvents = {
+    message: (connection, data, isText) => {
+      if (Buffer.isBuffer(data)) this.#options.gateway.receive(connection, data, isText);
+    },
+    // A ping counts as a message, and so does a pong.
+    ping: (connection) => this.#options.gateway.counts(connection),
+    pong: (connection) => {
+      connection.heard = steadyNow();
+      connection.pinged = false;
+      this.#options.gateway.counts(connection);
+    },
+    close: (connection) => {
+      this.#connections.delete(connection);
+      if (connection.goesBy !== undefined) this.#going--;
+      this.#options.gateway.disconnected(connection);
+      this.#reads.closed(connection);
+    },
+    error: (error) => {
+      if ('code' in error && error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
+        this.#countClosed(CLOSE_CODES.frameTooLarge);
+    },
   };
 
   #countClosed(code: number): void {
@@ -312,36 +311,6 @@ function isDue(connection: ClientConnection, silent: number, { idleMs }: Limits)
 /** Whole ms, for the times kept with each socket. */
 const steadyNow = (): number => Math.round(performance.now());
 
-// All sockets share these functions, which find the connection on the socket.
-
-const connectionOf = (socket: WebSocket): ClientConnection | undefined =>
-  socket instanceof ClientSocket ? socket.connection : undefined;
-
-function receivedBy(gateway: Gateway): (this: WebSocket, data: RawData, isBinary: boolean) => void {
-  return function (data, isBinary) {
-    const connection = connectionOf(this);
-    if (connection === undefined || !Buffer.isBuffer(data)) return;
-    gateway.receive(connection, data, !isBinary);
-  };
-}
-
-function heard(this: WebSocket): void {
-  const connection = connectionOf(this);
-  if (connection === undefined) return;
-  connection.heard = steadyNow();
-  connection.pinged = false;
-}
-
-function toldBy(tell: (connection: ClientConnection) => void): (this: WebSocket) => void {
-  return function () {
-    const connection = connectionOf(this);
-    if (connection !== undefined) tell(connection);
-  };
-}
-
-/** ws closes the socket itself after a protocol error, and `close` follows. */
-const ignore = (): void => undefined;
-
 /** The first of the offered subprotocols that the node supports. */
 function offeredCodec(offered: readonly string[]): Codec | undefined {
   for (const name of offered) {
@@ -352,7 +321,7 @@ function offeredCodec(offered: readonly string[]): Codec | undefined {
 
 function refuse(stream: Duplex, status: number, reason: string, code: ErrorCode, message = reason): void {
   const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
-  stream.once('error', ignore);
+  stream.once('error', () => undefined);
   stream.end(
     `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
       `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -193,7 +193,7 @@ export class Subscriptions {
     const current = connection.open.get(channel.doc);
     if (current === subscription) {
       if (before === undefined) connection.open.delete(channel.doc);
-      else connection.open.set(channel.doc, before);
+      else connection.open.set(before);
       this.#forget(subscription);
       return before === undefined;
     }
