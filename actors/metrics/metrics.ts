@@ -26,7 +26,7 @@ export const METRICS = declare();
 export const ALL_METRICS = layout.all;
 /** Cells in which a thread tells the main thread about itself (thread-sampler.ts). */
 export const OF_THREAD = {
-  /** The number by which the operating system knows the thread. */
+  /** The number by which the operating system knows the thread. 0 until the thread has told it. */
   osThread: layout.cell(),
   /** Its processor time, as it was added to the counter last, s. */
   cpuSeconds: layout.cell(),

@@ -49,7 +49,7 @@ class ThreadCpu {
       const counted = counts.cell(METRICS.threadCpu.at);
       const osThread = counts.cell(OF_THREAD.osThread);
       // A thread counts once a second, and not at all while it hangs. The rest is read here.
-      const now = Number.isNaN(osThread) ? undefined : cpuSecondsOf(osThread);
+      const now = osThread > 0 ? cpuSecondsOf(osThread) : undefined;
       const since = now === undefined ? 0 : now - counts.cell(OF_THREAD.cpuSeconds);
       if (counted > 0) seconds.set(thread, this.#rising(thread, counted + Math.max(0, since)));
     }
