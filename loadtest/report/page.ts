@@ -376,7 +376,7 @@ function used(): Child[] {
       el(
         'p',
         {},
-        `Processor time of an edit with its deliveries: ${micro(usage.mainCpu)} in the main threads of the nodes, ${micro(usage.othersCpu)} in their other threads.${databases}${redisTold}`,
+        `Processor time, divided by the edits, of deliveries and of idle threads too: ${micro(usage.mainCpu)} in the main threads of the nodes, ${micro(usage.othersCpu)} in their other threads.${databases}${redisTold}`,
       ),
     );
   }
