@@ -74,7 +74,7 @@ test('beside the modules the package holds the page, the configurations and the 
   for (const path of [...expected, 'config/production.yaml', 'docs/protocol.md']) {
     assert.ok(rest.includes(path), path);
   }
-  const allowed = /^(docs\/|config\/\w+\.yaml$|dist\/web\/public\/)/;
+  const allowed = /^(docs\/|config\/[\w-]+\.yaml$|dist\/web\/public\/)/;
   assert.deepEqual(
     rest.filter((path) => !allowed.test(path) && !expected.includes(path)),
     [],
