@@ -1,10 +1,11 @@
 // `npm run loadtest -- SCENARIO …`: its arguments, its output, its files and its exit code.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { readDuration } from '../../config/units.ts';
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { collect, examples, time, wholeNumber } from '../../config/command-line/command-line.ts';
 import { capacityCommand, readPrices } from '../capacity/capacity-command.ts';
-import { countOption, runCommand, UsageError } from '../cli-options.ts';
+import { UsageError } from '../cli-options.ts';
+import { runTool, toolCommand } from '../command.ts';
 import { type Compared, compareRuns } from '../report/compare.ts';
 import { reportHtml } from '../report/report.ts';
 import { readScenario, readyMade } from '../scenarios/read-scenario.ts';
@@ -16,125 +17,97 @@ import { FORMAT, type LoadResult, type SocketMemory } from './result.ts';
 import { withTarget } from './target.ts';
 import { EXIT_CODES } from './verdict.ts';
 
-const USAGE = `usage: npm run loadtest -- SCENARIO [--target URL]… [--nodes 1] [--token JWT] [--org loadtest] [--processes N] [--report FILE] [--json FILE] [--compare FILE]… [--lasts 30s] [--share 1]
-       npm run loadtest -- SCENARIO --find-capacity [--nodes 1] [--passes 2] [--level 8s] [--most 20000] [--prices FILE] [--node-processors N]
-  SCENARIO     ${readyMade().join(', ')}, or the path of a YAML file (docs/capacity.md)
-  --target     URL of a running node, such as http://127.0.0.1:8080; once for each node. Without it the run starts nodes of its own
-  --nodes      nodes that the run starts; from 2 on a cluster, which needs redis-server
-  --token      JWT with the role editor for the documents ORG/*
-  --org        organisation of the documents
-  --processes  processes of the load; without it as many as the clients need and the machine has processors
-  --report     HTML file of the report; without it one in data/loadtest/
-  --json       JSON file of the result; without it one beside the report
-  --compare    JSON file of an older run, which the report and the output put beside this one; once for each
-  --lasts      length of the run; stages, faults and criteria of the scenario change in proportion
-  --share      factor of the clients and documents of the scenario, such as 0.1
-  --find-capacity    raise the load until edits take too long, with one node, then two, up to --nodes; write what to buy
-  --passes     how often the knee of each number of nodes is searched
-  --level      time for which each level is measured
-  --most       most clients of a level
-  --prices     YAML file with the prices of a month: currency, node, postgres, redis, storedGiB
-  --node-processors  processors of a node that is to be bought; without it those of this machine
-exit code: 0 passed, 1 failed, 2 wrong arguments, 3 unsure (the load itself was too late to tell), 130 interrupted
-example: npm run loadtest -- smoke --compare data/loadtest/before.json`;
-
 const MOST_NODES = 16;
 
-interface Arguments {
-  readonly scenario: string;
-  readonly targets: readonly string[];
-  readonly nodes: number;
-  readonly token: string | undefined;
-  readonly org: string;
-  readonly processes: number | undefined;
-  readonly report: string;
-  readonly json: string;
-  readonly compare: readonly string[];
-  readonly lastsMs: number | undefined;
-  readonly share: number;
-  /** Undefined: run the scenario once. */
-  readonly capacity: CapacityArguments | undefined;
-}
+const command = toolCommand('loadtest')
+  .description(
+    'Put the load of a scenario on nodes, time every edit from when it was due, check every promise, and write a report.',
+  )
+  .argument('<SCENARIO>', `${readyMade().join(', ')}, or the path of a YAML file (docs/capacity.md)`)
+  .option(
+    '--target <URL>',
+    'a running node, once for each (default: start nodes with an embedded PostgreSQL)',
+    collect,
+  )
+  .option(
+    '--nodes <N>',
+    'nodes to start, from 2 on a cluster, which needs redis-server (default: 1)',
+    wholeNumber(1, MOST_NODES),
+  )
+  .option('--token <JWT>', 'with the role editor for the documents ORG/* (default: none)')
+  .option('--org <ORG>', 'organisation of the documents', organisation, 'loadtest')
+  .option(
+    '--processes <N>',
+    'processes of the load (default: as many as the clients need and the machine has processors)',
+    wholeNumber(),
+  )
+  .option('--report <FILE>', 'HTML file of the report (default: one in data/loadtest/)')
+  .option('--json <FILE>', 'JSON file of the result (default: beside the report)')
+  .option(
+    '--compare <FILE>',
+    'JSON file of an older run to put beside this one; repeatable (default: none)',
+    collect,
+  )
+  .option(
+    '--lasts <TIME>',
+    'length of the run; stages, faults and criteria change in proportion (default: that of the scenario)',
+    duration,
+  )
+  .option('--share <FACTOR>', 'of the clients and documents of the scenario, such as 0.1', factor, 1)
+  .option(
+    '--find-capacity',
+    'raise the load until edits take too long, with one node, then two, up to --nodes; write what to buy (default: run the scenario once)',
+  )
+  .option(
+    '--passes <N>',
+    'with --find-capacity: how often the knee of each number of nodes is searched',
+    wholeNumber(),
+    2,
+  )
+  .addOption(
+    new Option('--level <TIME>', 'with --find-capacity: time for which each level is measured')
+      .argParser(duration)
+      .default(8_000, '8s'),
+  )
+  .option('--most <N>', 'with --find-capacity: most clients of a level', wholeNumber(), 20_000)
+  .option(
+    '--prices <FILE>',
+    'with --find-capacity: YAML file with the prices of a month: currency, node, postgres, redis, storedGiB (default: none)',
+  )
+  .option(
+    '--node-processors <N>',
+    'with --find-capacity: processors of a node that is to be bought (default: those of this machine)',
+    wholeNumber(),
+  )
+  .addHelpText(
+    'after',
+    `
+Exit codes:
+  0 passed   1 failed   2 wrong arguments   130 interrupted
+  3 unsure: the load itself was too late to tell
+${examples(
+  'npm run loadtest -- smoke --compare data/loadtest/before.json',
+  'npm run loadtest -- office --nodes 3 --lasts 1m --share 0.1',
+  'npm run loadtest -- busy --find-capacity --nodes 3',
+)}`,
+  );
 
-interface CapacityArguments {
-  readonly passes: number;
-  readonly levelSeconds: number;
-  readonly most: number;
-  readonly prices: string | undefined;
-  readonly nodeProcessors: number | undefined;
-}
-
-function readArguments(): Arguments | 'help' {
-  try {
-    const { values, positionals } = parseArgs({
-      options: {
-        target: { type: 'string', multiple: true, default: [] },
-        nodes: { type: 'string' },
-        token: { type: 'string' },
-        org: { type: 'string', default: 'loadtest' },
-        processes: { type: 'string' },
-        report: { type: 'string' },
-        json: { type: 'string' },
-        compare: { type: 'string', multiple: true, default: [] },
-        lasts: { type: 'string' },
-        share: { type: 'string' },
-        'find-capacity': { type: 'boolean', default: false },
-        passes: { type: 'string' },
-        level: { type: 'string' },
-        most: { type: 'string' },
-        prices: { type: 'string' },
-        'node-processors': { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-      allowPositionals: true,
-    });
-    if (values.help) return 'help';
-    const [scenario] = positionals;
-    if (scenario === undefined || positionals.length > 1) throw new Error('one scenario is expected');
-    if (values.nodes !== undefined && values.target.length > 0)
-      throw new Error('--nodes starts nodes, and --target names running ones: only one of them is possible');
-    const nodes = countOption('nodes', values.nodes, 1);
-    if (nodes > MOST_NODES) throw new Error(`--nodes is at most ${MOST_NODES}`);
-    if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(values.org))
-      throw new Error(`--org is the name of an organisation, not ${JSON.stringify(values.org)}`);
-    const processes =
-      values.processes === undefined ? undefined : countOption('processes', values.processes, 1);
-    const { target: targets, token, org, compare } = values;
-    const report = values.report ?? defaultReport(scenario);
-    const json = values.json ?? report.replace(/(\.html?)?$/, '.json');
-    const lastsMs = values.lasts === undefined ? undefined : durationOption('lasts', values.lasts);
-    const share = Number(values.share ?? 1);
-    if (!(share > 0 && share <= 1000)) throw new Error('--share is a number above 0, such as 0.1');
-    const capacity = values['find-capacity'] ? capacityArguments(values) : undefined;
-    const shared = { scenario, targets, nodes, token, org, processes, report, json, compare };
-    return { ...shared, lastsMs, share, capacity };
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function capacityArguments(values: {
-  readonly passes?: string | undefined;
-  readonly level?: string | undefined;
-  readonly most?: string | undefined;
-  readonly prices?: string | undefined;
-  readonly 'node-processors'?: string | undefined;
-}): CapacityArguments {
-  const own = values['node-processors'];
-  return {
-    passes: countOption('passes', values.passes, 2),
-    levelSeconds: Math.max(1, Math.round(durationOption('level', values.level ?? '8s') / 1000)),
-    most: countOption('most', values.most, 20_000),
-    prices: values.prices,
-    nodeProcessors: own === undefined ? undefined : countOption('node-processors', own, 1),
-  };
+function organisation(text: string): string {
+  if (/^[a-z0-9][a-z0-9_-]{0,62}$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected the name of an organisation.');
 }
 
 /** Milliseconds. */
-function durationOption(name: string, value: string): number {
-  const read = readDuration(value);
-  if (typeof read === 'number' && read >= 1000) return read;
-  throw new Error(`--${name} is a time such as 30s or 10m, not ${JSON.stringify(value)}`);
+function duration(text: string): number {
+  const ms = time(text);
+  if (ms >= 1000) return ms;
+  throw new InvalidArgumentError('Expected a time from 1s on, such as 30s or 10m.');
+}
+
+function factor(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 1000) return value;
+  throw new InvalidArgumentError('Expected a number above 0, such as 0.1.');
 }
 
 /** `data/loadtest/smoke-2026-11-29T14-05-33.html` */
@@ -147,57 +120,62 @@ function defaultReport(scenario: string): string {
   );
 }
 
-await runCommand(USAGE, async () => {
-  const args = readArguments();
-  if (args === 'help') {
-    process.stdout.write(`${USAGE}\n`);
-    return 0;
-  }
-  const { name, scenario: whole } = readScenario(args.scenario);
-  const { lastsMs, share } = args;
+await runTool(command, async (signal) => {
+  const [wanted] = command.processedArgs;
+  const {
+    target: urls = [],
+    nodes = 1,
+    token,
+    org,
+    processes,
+    compare = [],
+    lasts: lastsMs,
+    share,
+  } = command.opts();
+  const { findCapacity, passes, level, most, prices: pricesFile, nodeProcessors } = command.opts();
+  const { report = defaultReport(wanted) } = command.opts();
+  const { json = report.replace(/(\.html?)?$/, '.json') } = command.opts();
+  if (command.opts().nodes !== undefined && urls.length > 0)
+    throw new UsageError(
+      '--nodes starts nodes, and --target names running ones: only one of them is possible',
+    );
+  const { name, scenario: whole } = readScenario(wanted);
   const size = { share, ...(lastsMs === undefined ? {} : { lastsMs }) };
   const named = { name, scenario: resize(whole, size) };
-  const old = args.compare.map(readResult);
-  const { targets: urls, nodes, token, org, processes, capacity } = args;
+  const old = compare.map(readResult);
   raiseOpenFiles();
-  if (capacity === undefined && urls.length === 0) demandRoom(named.scenario, nodes);
+  if (findCapacity !== true && urls.length === 0) demandRoom(named.scenario, nodes);
   const view = new ProgressView(process.stdout);
-  const stop = new AbortController();
-  const release = onSignals(() => {
-    view.phase('ending the load; again: end at once, without a report');
-    stop.abort();
-  });
-  try {
-    if (capacity !== undefined) {
-      const shared = { ...named, urls, nodes, token, org, processes, signal: stop.signal };
-      const prices = capacity.prices === undefined ? undefined : readPrices(capacity.prices);
-      const onPhase = (line: string) => view.phase(line);
-      return await capacityCommand({ ...shared, ...capacity, prices, onPhase }, args);
-    }
-    return await withTarget({ urls, nodes, token }, async (target) => {
-      const result = await runLoadTest({
-        ...named,
-        target,
-        token,
-        org,
-        processes,
-        signal: stop.signal,
-        onPhase: (line) => view.phase(line),
-        onSecond: (second, progress) => view.second(second, progress),
-      });
-      view.clear();
-      const rows = compareRuns(result, old);
-      const compared = old.length === 0 ? undefined : { with: args.compare, rows };
-      for (const file of [args.report, args.json]) mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(args.json, `${JSON.stringify(result)}\n`);
-      writeFileSync(args.report, reportHtml({ result, compared }));
-      process.stdout.write(`${summaryOf(result)}${rows.map(comparedLine).join('')}`);
-      process.stdout.write(`report: ${args.report}\nresult: ${args.json}\n`);
-      return EXIT_CODES[result.verdict];
-    });
-  } finally {
-    release();
+  signal.addEventListener('abort', () => view.phase('ending the load'), { once: true });
+  if (findCapacity === true) {
+    const shared = { ...named, urls, nodes, token, org, processes, signal };
+    const prices = pricesFile === undefined ? undefined : readPrices(pricesFile);
+    const levelSeconds = Math.max(1, Math.round(level / 1000));
+    const onPhase = (line: string) => view.phase(line);
+    const search = { passes, levelSeconds, most, nodeProcessors, prices };
+    return await capacityCommand({ ...shared, ...search, onPhase }, { report, json });
   }
+  return await withTarget({ urls, nodes, token }, async (target) => {
+    const result = await runLoadTest({
+      ...named,
+      target,
+      token,
+      org,
+      processes,
+      signal,
+      onPhase: (line) => view.phase(line),
+      onSecond: (second, progress) => view.second(second, progress),
+    });
+    view.clear();
+    const rows = compareRuns(result, old);
+    const compared = old.length === 0 ? undefined : { with: compare, rows };
+    for (const file of [report, json]) mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(json, `${JSON.stringify(result)}\n`);
+    writeFileSync(report, reportHtml({ result, compared }));
+    process.stdout.write(`${summaryOf(result)}${rows.map(comparedLine).join('')}`);
+    process.stdout.write(`report: ${report}\nresult: ${json}\n`);
+    return EXIT_CODES[result.verdict];
+  });
 });
 
 /** Throws UsageError for a file that is no result. */
@@ -220,21 +198,6 @@ function comparedLine({ figure, unit, old, now, change, noise, verdict }: Compar
       ? ''
       : `, ${change > 0 ? '+' : ''}${percent(change)} (noise ± ${percent(noise)})`;
   return `${verdict.padEnd(6)}  ${figure}: ${now.toFixed(2)} ${unit}, before ${old.toFixed(2)}${changed}\n`;
-}
-
-/** The first signal ends the load, the second the process. */
-function onSignals(end: () => void): () => void {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  let count = 0;
-  const take = (): void => {
-    count += 1;
-    if (count === 1) end();
-    else process.exit(EXIT_CODES.interrupted);
-  };
-  for (const signal of signals) process.on(signal, take);
-  return () => {
-    for (const signal of signals) process.off(signal, take);
-  };
 }
 
 function memoryLine({ clients, loadBytes, serverBytes }: SocketMemory): string {
