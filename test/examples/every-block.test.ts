@@ -26,8 +26,11 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
     ["from 'ws'", 'test/examples/readme.test.ts'],
     ['config check', CONFIGURATION],
   ],
-  // test/loadtest/load-test.test.ts runs the command, with loads of a few seconds.
-  'docs/capacity.md': [['npm run loadtest', COMMANDS]],
+  // test/loadtest/load-test.test.ts and load-test.long.ts run the commands, with loads of a few seconds.
+  'docs/capacity.md': [
+    ['npm run loadtest', COMMANDS],
+    ['--find-capacity', COMMANDS],
+  ],
   'docs/client.md': [
     ['bindQuill(', CLIENT],
     ["from 'ws'", CLIENT],
