@@ -93,7 +93,42 @@ export function crossCheck(settings: Settings): Problem[] {
     'gateway.readBytes',
     `a frame must not hold its socket up for longer than a second: expected at least limits.frameBytes = ${limits.frameBytes}, found ${gateway.readBytes}`,
   );
-  problems.push(...checkCluster(settings));
+  problems.push(...checkAuth(settings), ...checkCluster(settings));
+  return problems;
+}
+
+function checkAuth({ auth: { mode, jwt } }: Settings): Problem[] {
+  const problems: Problem[] = [];
+  const demand = (holds: boolean, path: string, message: string) => {
+    if (!holds) problems.push({ path, message });
+  };
+  demand(
+    mode !== 'jwt' || jwt.secret !== null || jwt.jwks !== null,
+    'auth.jwt',
+    'tokens are checked with a key: expected auth.jwt.secret or auth.jwt.jwks beside auth.mode jwt',
+  );
+  demand(
+    jwt.secret === null || jwt.jwks === null,
+    'auth.jwt',
+    'tokens are signed in one way: expected only one of auth.jwt.secret and auth.jwt.jwks',
+  );
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(jwt.jwks ?? '')?.[1]?.toLowerCase();
+  if (jwt.jwks === null || scheme === undefined) return problems;
+  if ((scheme !== 'http' && scheme !== 'https') || !URL.canParse(jwt.jwks)) {
+    demand(false, 'auth.jwt.jwks', 'expected a path, or a URL such as https://host/jwks.json');
+    return problems;
+  }
+  const url = new URL(jwt.jwks);
+  demand(
+    url.username === '' && url.password === '',
+    'auth.jwt.jwks',
+    'public keys need no login: expected a URL without user and password',
+  );
+  demand(
+    scheme === 'https' || jwt.allowHttp || isLoopback(url.hostname.replace(/^\[|\]$/g, '')),
+    'auth.jwt.jwks',
+    'somebody on the way could replace the keys: expected https, a loopback address, or auth.jwt.allowHttp',
+  );
   return problems;
 }
 

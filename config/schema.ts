@@ -151,9 +151,56 @@ const compute = z.strictObject({
 const auth = z.strictObject({
   mode: choice(
     'none',
-    ['none'],
-    'Who may connect. `none`: everyone, as an owner of every document; allowed on a loopback address only.',
+    ['none', 'jwt'],
+    'Who may connect. `none`: everyone, as an owner of every document; allowed on a loopback address only. `jwt`: clients with a JSON Web Token, whose claim `docs` says what they may do.',
   ),
+  graceMs: duration(
+    5 * SECOND,
+    0,
+    HOUR,
+    'How long a socket whose token has ended stays open for a new one. It takes no edits meanwhile. Then it is closed with 4401.',
+  ),
+  jwt: z
+    .strictObject({
+      secret: secret(
+        32,
+        'The secret that signs tokens with HS256. Either this or `auth.jwt.jwks`. At least 32 random bytes. Not shown.',
+      ),
+      jwks: textOrNull(
+        /\S/,
+        'a path, or a URL with https',
+        'The public keys that sign tokens, as a JSON Web Key Set: a file, or the URL of your identity provider. RS, PS, ES and EdDSA are taken.',
+      ),
+      allowHttp: flag(
+        false,
+        'Whether `auth.jwt.jwks` may be a URL with http on another machine, where somebody on the way could replace the keys.',
+      ),
+      issuer: textOrNull(/\S/, 'text', 'The claim `iss` that a token must have. null: not checked.'),
+      audience: textOrNull(
+        /\S/,
+        'text',
+        'The claim `aud` that a token must have, alone or in a list. null: not checked.',
+      ),
+      toleranceMs: duration(
+        5 * SECOND,
+        0,
+        10 * 60 * SECOND,
+        'How far the clocks of the issuer and of this node may differ: tokens are good for this much longer, and this much earlier.',
+      ),
+      cacheMs: duration(
+        10 * 60 * SECOND,
+        10 * SECOND,
+        DAY,
+        'How old the keys of `auth.jwt.jwks` may become before they are read again. A token of an unknown key has them read at once, every 10 s at most.',
+      ),
+      retiredMs: duration(
+        HOUR,
+        0,
+        30 * DAY,
+        'How long a key that has left `auth.jwt.jwks` is still good on a node that knew it: as long as a token lives. With 0, or by a restart, a stolen key is out at once.',
+      ),
+    })
+    .prefault({}),
 });
 
 const limits = z.strictObject({

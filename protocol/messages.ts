@@ -68,6 +68,8 @@ export interface Welcome {
   limits: Limits;
   /** Base URLs of the other nodes, such as `wss://host:port`. */
   nodes?: readonly string[];
+  /** Time until the token ends. Absent if it never does. */
+  expiresInMs?: number;
   id?: RequestId;
 }
 interface OpenedBase {

@@ -24,11 +24,13 @@ import { Gateway } from './gateway/gateway.ts';
 import { Origins } from './gateway/sockets/origins.ts';
 import { Sockets } from './gateway/sockets/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
+import { SelfIdentity } from './identity/self-identity.ts';
+import { startIdentity } from './identity/start-identity.ts';
 import { balanceClients } from './membership/client-balance.ts';
 import { checkConnections, embeddedSettings } from './membership/connection-budget.ts';
 import { Leaving } from './membership/leaving.ts';
 import { type Neighbours, startOwnership } from './membership/ownership.ts';
-import { testSelf } from './membership/self-test.ts';
+import { SELF_TEST_DOCUMENT, testSelf } from './membership/self-test.ts';
 import { sendClientsAway } from './membership/sending-away.ts';
 import { tellChangedNodes } from './membership/told-nodes.ts';
 import { EditRate } from './observability/edit-rate.ts';
@@ -129,6 +131,15 @@ async function assemble(
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
+  const users = await unlessAborted(
+    signal,
+    startIdentity(config.auth, {
+      time: Date.now,
+      now: systemClock.now,
+      onProblem: (message) => log.warn(message),
+    }),
+  );
+  const identity = new SelfIdentity(users, SELF_TEST_DOCUMENT);
   // The creation of the database is never interrupted, so the next start finds it whole.
   const storageUrl = await openStorage(config, log, onStop);
   signal.throwIfAborted();
@@ -173,6 +184,8 @@ async function assemble(
   let neighbours: Neighbours | undefined;
   const gateway = new Gateway({
     node: config.node.name,
+    identity,
+    graceMs: config.auth.graceMs,
     nodes: () => neighbours?.clientUrls(),
     limits: config.limits,
     router,
@@ -246,11 +259,13 @@ async function assemble(
   sweepHistory(config, control, log, onStop);
   http.server.on('upgrade', sockets.upgrade);
   const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
-  await testSelf({ host: config.listen.host, port, timeoutMs: SELF_TEST_MS, isLed }).catch(
+  const { token } = identity;
+  await testSelf({ host: config.listen.host, port, token, timeoutMs: SELF_TEST_MS, isLed }).catch(
     (error: unknown) => {
       throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
     },
   );
+  identity.end();
   signal.throwIfAborted();
   unready = () => {
     if (leaving.hasBegun) return 'the node is leaving';

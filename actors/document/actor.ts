@@ -10,6 +10,7 @@ import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../committer.ts';
 import { BEHIND_OPEN } from '../link/left-open.ts';
 import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { kindToCreate, NOT_FOUND } from '../link/missing-document.ts';
 import { assertMove, type Moves } from '../modes.ts';
 import { Mailbox } from '../turns/mailbox.ts';
 import { TurnMark } from '../turns/turns.ts';
@@ -321,7 +322,7 @@ export class DocumentActor {
   #load(): void {
     this.#setMode('loading');
     const first = this.#mailbox.find((item) => item.message[0] === OPEN)?.message;
-    const create = first?.[0] === OPEN ? first[3].kind : undefined;
+    const create = first?.[0] === OPEN ? kindToCreate(first[3]) : undefined;
     this.#effects.load(create, (result) => {
       if (this.#mode !== 'loading') return;
       if (result.type === 'loaded') this.#loaded(result);
@@ -346,12 +347,12 @@ export class DocumentActor {
 
   #notLoaded(result: Exclude<LoadResult, { readonly type: 'loaded' }>): void {
     const [code, text]: [ErrorCode, string] =
-      result.type === 'missing' ? ['not-found', 'there is no such document'] : [result.code, result.message];
+      result.type === 'missing' ? ['not-found', NOT_FOUND] : [result.code, result.message];
     this.#setMode('cold');
     let isWanted = false;
     for (const item of this.#mailbox.clear()) {
       // A later open may create the document that the first one only asked for.
-      const creates = item.message[0] === OPEN && item.message[3].kind !== undefined;
+      const creates = item.message[0] === OPEN && kindToCreate(item.message[3]) !== undefined;
       isWanted ||= result.type === 'missing' && creates;
       const { link, message } = item;
       if (!isWanted) this.#audience.turnAway(link, message, code, text);

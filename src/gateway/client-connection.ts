@@ -7,6 +7,7 @@ import type { Codec } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
+import type { User } from '../identity/user.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
 import { OpenDocuments } from './open-documents.ts';
 import type { ClientSocket } from './sockets/client-socket.ts';
@@ -18,6 +19,11 @@ const encoder = new TextEncoder();
 const PRESENCE_SHARE = 1 / 4;
 /** A reader that asks for more while this many outboxes wait is not reading. */
 const ASKED_TOO_MUCH = 4;
+
+export interface HeldFrames {
+  readonly frames: { readonly frame: Uint8Array; readonly isText: boolean }[];
+  bytes: number;
+}
 
 export class ClientConnection {
   // The fields are in this order in memory, first those that each frame needs.
@@ -72,7 +78,16 @@ export class ClientConnection {
   readonly socket: ClientSocket;
   /** The client sent its own id. Otherwise it gets another id at each connect. */
   hasOwnId = false;
-  user = '';
+  /** Set by the first hello. Later ones may bring the same user with other rights. */
+  user: User | undefined;
+  /** The token of the upgrade, until the hello. */
+  bearer: string | undefined;
+  /** The user's token has ended, and a new one is awaited. */
+  hasEnded = false;
+  /** Cancels the wait for the end of the token, or the wait for a new one. */
+  cancelEnd: (() => void) | undefined;
+  /** Frames that wait while a token of this socket is being checked. */
+  held: HeldFrames | undefined;
   /**
    * The client was sent to another node, and is closed if it is still here at this time, in ms of the
    * gateway's clock.
@@ -231,6 +246,19 @@ export class ClientConnection {
   countUnanswered(bytes: number): void {
     if (this.#window === undefined) this.unansweredBytes += bytes;
     else this.#window.changed(this, bytes);
+  }
+
+  /** Stops reading the socket, until `resume` has been called once for each call. */
+  pause(): void {
+    if (this.pauses++ === 0) this.socket.pause();
+  }
+
+  /** `now`: ms of the gateway's clock. */
+  resume(now: number): void {
+    if (--this.pauses > 0) return;
+    // Messages that came meanwhile have not been read yet.
+    this.heard = now;
+    this.socket.resume();
   }
 
   /**

@@ -2,20 +2,21 @@
 // messages to the sockets. It hides changes of owner: it resumes each subscription with the version told
 // last, and sends the unanswered submits again. It orders nothing and stores nothing.
 //
-// This file handles frames and greetings and joins the parts: requests.ts checks the clients' requests,
-// subscriptions.ts keeps which sockets have which documents open, answers.ts brings the owners' messages,
-// owner-changes.ts changes owners.
+// This file handles frames and joins the parts: hellos.ts finds out the users, rights.ts brings changes of their
+// rights to open documents, requests.ts checks the clients' requests, subscriptions.ts keeps which sockets have which
+// documents open, answers.ts brings the owners' messages, owner-changes.ts changes owners.
 import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link/link-messages.ts';
 import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import { FrameError } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
-import { isClientId } from '../../protocol/names.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { EditClock } from './edit-clock.ts';
+import { Hellos, type HellosOptions } from './hellos.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
+import { Rights } from './rights.ts';
 import { LargeAnswers } from './sockets/large-answers.ts';
 import { cutJsonSubmit, cutMsgpackSubmit } from './submit-frame.ts';
 import { Answers } from './subscriptions/answers.ts';
@@ -23,13 +24,8 @@ import { Channels } from './subscriptions/channels.ts';
 import { OwnerChanges } from './subscriptions/owner-changes.ts';
 import { type GatewayLog, Subscriptions } from './subscriptions/subscriptions.ts';
 
-export interface GatewayOptions extends RequestsOptions {
-  readonly node: string;
-  /** Base URLs of the other nodes, for clients. Undefined if clients are told none. */
-  readonly nodes?: () => readonly string[] | undefined;
+export interface GatewayOptions extends RequestsOptions, HellosOptions {
   readonly log: GatewayLog;
-  /** Makes an id for a client that leaves its id to the server. */
-  readonly newClientId: () => string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
   readonly after?: Clock['after'];
@@ -46,7 +42,6 @@ export interface GatewayOptions extends RequestsOptions {
   readonly snapshotBytes?: number;
 }
 
-const USER = 'anonymous';
 const OWNER_WAIT_MS = 10_000;
 const SNAPSHOT_BYTES = 256 * 1024 * 1024;
 
@@ -58,6 +53,7 @@ export class Gateway implements OwnerLinkListener {
   readonly #owners: OwnerChanges;
   readonly #requests: Requests;
   readonly #answers: Answers;
+  readonly #hellos: Hellos;
   /**
    * Limit of one socket's messages of all types: far above the number that the other limits allow an honest
    * client.
@@ -84,6 +80,12 @@ export class Gateway implements OwnerLinkListener {
     this.#owners = owners;
     this.#requests = new Requests(options, parts);
     this.#answers = new Answers({ ...parts, after });
+    this.#hellos = new Hellos(options, {
+      after,
+      replies,
+      rights: new Rights(subscriptions, replies),
+      receive: (connection, frame, isText) => this.receive(connection, frame, isText),
+    });
     const { submitsPerSecond, presencesPerSecond, openDocuments } = options.limits;
     this.#messagesPerSecond = 2 * (submitsPerSecond + presencesPerSecond) + 4 * openDocuments + 1000;
   }
@@ -92,7 +94,7 @@ export class Gateway implements OwnerLinkListener {
 
   /** Takes one message of a client. A text frame is valid UTF-8. */
   receive(connection: ClientConnection, frame: Uint8Array, isText: boolean): void {
-    if (connection.closed) return;
+    if (connection.closed || this.#hellos.holds(connection, frame, isText)) return;
     connection.heard = this.#options.now();
     connection.pinged = false;
     this.counts(connection);
@@ -134,6 +136,7 @@ export class Gateway implements OwnerLinkListener {
   /** Ends all subscriptions of a socket that is closed. */
   disconnected(connection: ClientConnection): void {
     connection.closed = true;
+    this.#hellos.disconnected(connection);
     for (const subscription of connection.open.values()) this.#subscriptions.unsubscribe(subscription);
     connection.open.clear();
   }
@@ -178,30 +181,7 @@ export class Gateway implements OwnerLinkListener {
       connection.close(CLOSE_CODES.badMessage, 'the first message is hello');
       return;
     }
-    this.#hello(connection, message);
-    if (connection.client === undefined) connection.close(CLOSE_CODES.badMessage, 'no valid client id');
-  }
-
-  #hello(connection: ClientConnection, message: Record<string, unknown>): void {
-    // A client may leave its id to the server. A number counts as no id.
-    const isOpen =
-      message.client === undefined || message.client === null || typeof message.client === 'number';
-    const client = isOpen ? (connection.client ?? this.#options.newClientId()) : message.client;
-    if (!isClientId(client)) {
-      this.#replies.error(connection, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
-      return;
-    }
-    if (connection.client !== undefined && connection.client !== client) {
-      this.#replies.error(connection, 'bad-message', 'a socket keeps its client id', echo(message));
-      return;
-    }
-    connection.client = client;
-    connection.hasOwnId ||= !isOpen;
-    connection.user = USER;
-    const { node, limits, time } = this.#options;
-    const nodes = this.#options.nodes?.();
-    const others = nodes === undefined ? {} : { nodes };
-    connection.send({ type: 'welcome', ...idOf(message), client, node, time: time(), limits, ...others });
+    this.#hellos.take(connection, message);
   }
 
   #dispatch(connection: ClientConnection, message: Record<string, unknown>, bytes: number): void {
@@ -222,7 +202,7 @@ export class Gateway implements OwnerLinkListener {
         connection.send({ type: 'pong', ...idOf(message) });
         return;
       case 'hello':
-        this.#hello(connection, message);
+        this.#hellos.take(connection, message);
         return;
       default:
         this.#replies.error(connection, 'bad-message', 'unknown type', echo(message));

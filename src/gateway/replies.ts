@@ -13,6 +13,8 @@ export type About = { id?: RequestId; doc?: string; seq?: number; retryAfterMs?:
 /** Delay told with `overloaded` and `unavailable`, varied at random by up to half. */
 const RETRY_AFTER_MS = 500;
 
+export const TOKEN_ENDED = 'the token has expired: send hello with a new one';
+
 export class Replies {
   /** 0 ≤ x < 1. */
   readonly #random: () => number;
@@ -26,6 +28,17 @@ export class Replies {
   error(connection: ClientConnection, code: ErrorCode, message: string, about: About): void {
     if (about.seq !== undefined && isOpenSubmitCode(code)) this.#counts.countAs(METRICS.editsLeftOpen, code);
     connection.send({ type: 'error', code, message, retryable: ERROR_CODES[code], ...about });
+  }
+
+  /** Answers a request of a user whose token has ended. The same request may succeed after a new hello. */
+  ended(connection: ClientConnection, about: About): void {
+    connection.send({
+      type: 'error',
+      code: 'unauthenticated',
+      message: TOKEN_ENDED,
+      retryable: true,
+      ...about,
+    });
   }
 
   /**

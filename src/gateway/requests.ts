@@ -2,14 +2,8 @@
 // owner, or waits for one within the limits; an invalid one is answered here. A patch is checked only for its
 // shape.
 import { BEHIND_OPEN } from '../../actors/link/left-open.ts';
-import {
-  jsonOp,
-  type LinkOp,
-  PRESENCE,
-  refusedOp,
-  SUBMIT,
-  UPDATE_OP,
-} from '../../actors/link/link-messages.ts';
+import { jsonOp, type LinkOp, refusedOp, SUBMIT, UPDATE_OP } from '../../actors/link/link-messages.ts';
+import { NOT_FOUND } from '../../actors/link/missing-document.ts';
 import { METRICS } from '../../actors/metrics/metrics.ts';
 import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Router } from '../../cluster/shards/router.ts';
@@ -18,9 +12,10 @@ import type { Limits } from '../../protocol/limits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
 import { isLarger, notPlain } from '../../protocol/plain-value.ts';
+import { isAtLeast } from '../../protocol/roles.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { EditClock } from './edit-clock.ts';
-import { echo, idOf, type Replies } from './replies.ts';
+import { echo, idOf, type Replies, TOKEN_ENDED } from './replies.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
 import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
 import { CutPatch } from './submit-frame.ts';
@@ -57,6 +52,7 @@ const KINDS: ReadonlySet<unknown> = new Set<KindName>(['json', 'rich-text', 'yjs
 /** Levels that a patch may nest beyond `limits.depth`: its list of steps, and a step. */
 export const BEYOND_DEPTH = 2;
 const TOO_LARGE = refusedOp('too-large', 'the patch is above limits.opBytes');
+const READ_ONLY = refusedOp('forbidden', 'only an editor or an owner may edit this document');
 
 export class Requests {
   readonly #options: RequestsOptions;
@@ -85,6 +81,12 @@ export class Requests {
     const { kind, since, history } = message;
     const name = this.#nameOf(connection, message);
     if (name === undefined || !this.#mayOpen(connection, name, message)) return;
+    const role = connection.user?.roleIn(name);
+    if (role === undefined) {
+      // The document is not looked for, so not even the time of the answer tells whether it exists.
+      this.#replies.error(connection, 'not-found', NOT_FOUND, echo(message));
+      return;
+    }
     const before = connection.open.get(name);
     if (before !== undefined) rootOf(before).unanswered?.openedAnew();
     const channel = this.#channels.of(name);
@@ -92,6 +94,7 @@ export class Requests {
     const subscription = new Subscription({
       connection,
       channel,
+      role,
       askedAt: this.#options.time(),
       request: {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
@@ -120,6 +123,10 @@ export class Requests {
     const { openDocuments } = this.#limits;
     if (wrong !== undefined) {
       this.#replies.error(connection, 'bad-message', wrong, echo(message));
+      return false;
+    }
+    if (connection.hasEnded) {
+      this.#replies.ended(connection, echo(message));
       return false;
     }
     if (connection.open.get(name) === undefined && connection.open.size >= openDocuments) {
@@ -173,7 +180,15 @@ export class Requests {
       this.#replies.error(connection, 'rate-limited', 'too many submits', about);
       return;
     }
-    const linkOp = this.#linkOp(connection.codec, op, bytes);
+    if (connection.hasEnded) {
+      unanswered.leave(seq, 'unavailable');
+      this.#replies.later(connection, 'unavailable', TOKEN_ENDED, { doc: channel.doc, seq });
+      return;
+    }
+    // The owner answers, because it knows whether this seq was committed before the right was lost.
+    const linkOp = isAtLeast(subscription.role, 'editor')
+      ? this.#linkOp(connection.codec, op, bytes)
+      : READ_ONLY;
     if (unanswered.size >= this.#limits.inflight && unanswered.get(seq) === undefined) {
       this.#overloaded(subscription, unanswered, seq, 'too many submits without an answer');
       return;
@@ -228,6 +243,14 @@ export class Requests {
   presence(connection: ClientConnection, message: Message): void {
     const subscription = this.#openOf(connection, message);
     if (subscription === undefined) return;
+    if (connection.hasEnded) {
+      this.#replies.ended(connection, echo(message));
+      return;
+    }
+    if (!isAtLeast(subscription.role, 'commenter')) {
+      this.#replies.error(connection, 'forbidden', 'a viewer has no presence', echo(message));
+      return;
+    }
     const { data } = message;
     if (isLarger(data, this.#limits.presenceBytes)) {
       this.#presenceTooLarge(connection, message);
@@ -250,13 +273,7 @@ export class Requests {
       this.#presenceTooLarge(connection, message);
       return;
     }
-    const { channel } = subscription;
-    const { mode, subscriptionId } = rootOf(subscription);
-    if (mode === 'resuming' && text === null && subscription.presence !== undefined)
-      this.#subscriptions.tellGone(channel, connection);
-    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
-      each.presence = text ?? undefined;
-    if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.channelId, subscriptionId, text]);
+    this.#subscriptions.setPresence(subscription, text);
   }
 
   #presenceTooLarge(connection: ClientConnection, message: Message): void {

@@ -10,12 +10,14 @@ export interface SelfTest {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
+  /** Lets the test in as a user who may open the document. */
+  readonly token: string;
   /** Whether the document has an owner now that the node reaches. */
   readonly isLed: (document: string) => boolean;
 }
 
 const ROUNDS = 5;
-const DOCUMENT = 'troupe/self-test';
+export const SELF_TEST_DOCUMENT = 'troupe/self-test';
 const LOOK_MS = 100;
 /** Addresses that stand for all addresses, and the address where a socket of this machine reaches them. */
 const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
@@ -27,7 +29,7 @@ export async function testSelf(options: SelfTest): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) await ask(url, options);
 }
 
-function ask(url: string, { timeoutMs, isLed }: SelfTest): Promise<void> {
+function ask(url: string, { timeoutMs, token, isLed }: SelfTest): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, jsonCodec.subprotocol, { perMessageDeflate: false });
     const end = (error?: Error): void => {
@@ -39,22 +41,23 @@ function ask(url: string, { timeoutMs, isLed }: SelfTest): Promise<void> {
     };
     let isWelcome = false;
     const timer = setTimeout(() => {
-      const what = isWelcome ? `open of ${DOCUMENT}, whose owner is silent,` : 'hello';
+      const what = isWelcome ? `open of ${SELF_TEST_DOCUMENT}, whose owner is silent,` : 'hello';
       end(new Error(`no answer to ${what} within ${timeoutMs} ms`));
     }, timeoutMs);
     // The owner may be lost while the answer is awaited.
     const look = setInterval(() => {
-      if (isWelcome && !isLed(DOCUMENT)) end();
+      if (isWelcome && !isLed(SELF_TEST_DOCUMENT)) end();
     }, LOOK_MS);
     socket.on('error', end);
     socket.on('close', (code) => end(new Error(`closed with ${code}`)));
-    socket.on('open', () => socket.send(JSON.stringify({ type: 'hello' })));
+    socket.on('open', () => socket.send(JSON.stringify({ type: 'hello', token })));
     socket.on('message', (frame) => {
       const { type } = jsonCodec.decode(String(frame));
+      if (type !== 'welcome' && !isWelcome) return end(new Error('hello is refused'));
       // Any answer to `open` will do.
-      if (type !== 'welcome' || !isLed(DOCUMENT)) return end();
+      if (type !== 'welcome' || !isLed(SELF_TEST_DOCUMENT)) return end();
       isWelcome = true;
-      socket.send(JSON.stringify({ type: 'open', doc: DOCUMENT }));
+      socket.send(JSON.stringify({ type: 'open', doc: SELF_TEST_DOCUMENT }));
     });
   });
 }

@@ -293,6 +293,40 @@ test('the settings that a node of a cluster needs are demanded, each at the key 
   );
 });
 
+test('keys of tokens are demanded in one way, and from a place that can be trusted', () => {
+  const secret = `auth.jwt.secret=${'x'.repeat(32)}`;
+  const jwt = 'auth.mode=jwt';
+  const cases: [path: string, set: string[]][] = [
+    ['auth.jwt', [jwt]],
+    ['auth.jwt', [jwt, secret, 'auth.jwt.jwks=/jwks.json']],
+    ['auth.jwt.secret', [jwt, `auth.jwt.secret=${'x'.repeat(31)}`]],
+    ['auth.jwt.jwks', [jwt, 'auth.jwt.jwks=http://id.example/jwks']],
+    ['auth.jwt.jwks', [jwt, 'auth.jwt.jwks=http://127.0.0.1.id.example/jwks']],
+    ['auth.jwt.jwks', [jwt, 'auth.jwt.jwks=http://10.0.0.1/jwks']],
+    ['auth.jwt.jwks', [jwt, 'auth.jwt.jwks=https://user:hunter2@id.example/jwks']],
+    ['auth.jwt.jwks', [jwt, 'auth.jwt.jwks=file:///etc/passwd']],
+    ['auth.jwt.jwks', [jwt, 'auth.jwt.jwks=https://']],
+    ['auth.mode', ['auth.mode=cookie']],
+  ];
+  for (const [path, set] of cases) {
+    const problems = problemsOf({ set });
+    assert.equal(problems.length, 1, `${set}: ${problems}`);
+    assert.ok(problems[0]?.startsWith(`${path}: `), problems[0]);
+    assert.ok(!problems[0]?.includes('hunter2'), problems[0]);
+  }
+  for (const set of [
+    [jwt, secret],
+    [jwt, secret, 'listen.host=0.0.0.0'],
+    [jwt, 'auth.jwt.jwks=https://id.example/jwks'],
+    [jwt, 'auth.jwt.jwks=http://127.0.0.1:9/jwks'],
+    [jwt, 'auth.jwt.jwks=http://[::1]:9/jwks'],
+    [jwt, 'auth.jwt.jwks=http://id.example/jwks', 'auth.jwt.allowHttp=true'],
+    [jwt, 'auth.jwt.jwks=/etc/troupe/jwks.json'],
+    [jwt, 'auth.jwt.jwks=C:\\troupe\\jwks.json'],
+  ])
+    assert.deepEqual(problemsOf({ set }), [], String(set));
+});
+
 test('a secret is shown nowhere, whatever is wrong with it', () => {
   for (const set of [
     'cluster.secret=hunter2',

@@ -51,6 +51,7 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
     ['/backups/', CONFIGURATION],
   ],
   'docs/protocol.md': [['GET /v1/socket', 'test/examples/session.test.ts']],
+  'docs/security.md': [['"sub": "ada"', 'test/identity/tokens.test.ts']],
 };
 
 for (const file of DOCUMENTS) {

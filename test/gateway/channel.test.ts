@@ -124,7 +124,7 @@ test('ORDER-1 an owner that answers against the rules ends one subscription, and
 });
 
 function subscriptionOf(connection: ClientConnection, channel: Channel): Subscription {
-  return new Subscription({ connection, channel, askedAt: 0, request: {}, before: undefined });
+  return new Subscription({ connection, channel, askedAt: 0, role: 'owner', request: {}, before: undefined });
 }
 
 const refusal = (at: { channelId: number; subscriptionId: number } | undefined, seq: number): ToGateway => [

@@ -14,8 +14,9 @@ import type { OwnerLink } from '../../cluster/shards/owner-link.ts';
 import { Router } from '../../cluster/shards/router.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
 import { ClientConnection } from '../../src/gateway/client-connection.ts';
-import { Gateway } from '../../src/gateway/gateway.ts';
+import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
 import { ClientSocket } from '../../src/gateway/sockets/client-socket.ts';
+import { NO_LOGIN } from '../../src/identity/identity.ts';
 
 const MiB = 1024 * 1024;
 const HISTORY = 'h1';
@@ -80,13 +81,17 @@ export interface Answer {
 }
 
 /** Starts the gateway with these options. */
-export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: number } = {}) {
+export function startGateway(
+  options: Partial<Pick<GatewayOptions, 'ownerWaitMs' | 'snapshotBytes' | 'identity' | 'graceMs'>> = {},
+) {
   const router = new Router();
   const time = new Time();
   /** Lines about states that must not occur. */
   const broken: string[] = [];
   const gateway = new Gateway({
     node: 'test',
+    identity: NO_LOGIN,
+    graceMs: 0,
     limits: LIMITS,
     router,
     unansweredBytes: MiB,
@@ -98,7 +103,7 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
     log: (_level, message, fields) => void broken.push(`${message} ${JSON.stringify(fields)}`),
     ...options,
   });
-  const connect = (client: string) => {
+  const connect = (client: string, token?: string) => {
     const written: Buffer[] = [];
     let reads = true;
     let resume: () => void = () => undefined;
@@ -112,19 +117,21 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
       },
     });
     // A server's end, as ws makes it. The types do not declare its options.
-    const socket: ClientSocket = Reflect.construct(ClientSocket, [null, undefined, {}]);
+    const socket: EndedSocket = Reflect.construct(EndedSocket, [null, undefined, {}]);
     const rates = { opens: 100, submits: 1000, presences: 1000 };
     const session = new ClientConnection(socket, stream, jsonCodec, MiB, 0, rates);
     const send = (message: object): void => {
       const text = JSON.stringify(message);
       gateway.receive(session, Buffer.from(text), true);
     };
-    send({ type: 'hello', client });
+    send({ type: 'hello', client, ...(token === undefined ? {} : { token }) });
     const text = (): string => Buffer.concat(written).toString('latin1');
     return {
       session,
       send,
       text,
+      /** Undefined while the gateway has not closed the socket. */
+      closeCode: (): number | undefined => socket.code,
       submit: (doc: string, seq: number): void => send({ type: 'submit', doc, seq, base: 0, op: [] }),
       /** The messages of one type that have come. */
       answers: (type: string): Answer[] => framesIn(Buffer.concat(written)).filter((m) => m.type === type),
@@ -149,7 +156,17 @@ export function startGateway(options: { ownerWaitMs?: number; snapshotBytes?: nu
     router.setOwner(shards, undefined);
     gateway.lost(owner);
   };
-  return { gateway, router, connect, place, lose, broken, tick: time.tick, timers: () => time.running };
+  return {
+    gateway,
+    router,
+    connect,
+    place,
+    lose,
+    broken,
+    tick: time.tick,
+    timers: () => time.running,
+    now: () => time.now,
+  };
 }
 
 export const opened = (
@@ -161,6 +178,15 @@ export const opened = (
   assert.ok(at, 'an open');
   return [OPENED, at.channelId, at.subscriptionId, frames, version, HISTORY, [], true, lastSeq];
 };
+
+/** A socket without a network under it. It keeps the code with which it was closed. */
+class EndedSocket extends ClientSocket {
+  code: number | undefined;
+
+  override close(code?: number): void {
+    this.code ??= code;
+  }
+}
 
 /** A clock that stands still until the test advances it. */
 class Time {

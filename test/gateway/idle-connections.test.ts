@@ -145,6 +145,7 @@ function subscriptionTo(doc: string): Subscription {
   return new Subscription({
     connection: {} as ClientConnection,
     channel,
+    role: 'owner',
     askedAt: 0,
     request: {},
     before: undefined,

@@ -345,7 +345,7 @@ inBoth(
   },
 );
 
-test('ROLE-1 everyone is an owner in this version', async (t) => {
+test('AUTH-1 with auth.mode none everyone is an owner', async (t) => {
   const client = await file.connect(t);
   assert.equal((await client.open(file.newDoc(), 'json')).role, 'owner');
 });

@@ -58,7 +58,9 @@ test('a client with an open document whose live owner is not reached for long go
     const connection = { open } as ClientConnection;
     for (const [doc, shard] of docs) {
       const channel = new Channel(doc, shard, 1);
-      open.set(new Subscription({ connection, channel, askedAt: 0, request: {}, before: undefined }));
+      open.set(
+        new Subscription({ connection, channel, askedAt: 0, role: 'owner', request: {}, before: undefined }),
+      );
     }
     return connection;
   };

@@ -9,21 +9,29 @@ const HOST = '127.0.0.1';
 
 test('whatever the owner answers is an answer', async (t) => {
   const { port, asked } = await server(t, { welcome: true, open: true });
-  await testSelf({ host: HOST, port, timeoutMs: 10_000, isLed: () => true });
+  await testSelf({ host: HOST, token: 't', port, timeoutMs: 10_000, isLed: () => true });
   assert.ok(asked.filter((type) => type === 'open').length > 1);
 });
 
 test('without an owner that is reached, before or meanwhile, a welcome is enough', async (t) => {
   const { port, asked } = await server(t, { welcome: true, open: false });
-  await testSelf({ host: HOST, port, timeoutMs: 10_000, isLed: () => false });
+  await testSelf({ host: HOST, token: 't', port, timeoutMs: 10_000, isLed: () => false });
   assert.ok(!asked.includes('open'));
-  await testSelf({ host: HOST, port, timeoutMs: 10_000, isLed: () => !asked.includes('open') });
+  await testSelf({ host: HOST, token: 't', port, timeoutMs: 10_000, isLed: () => !asked.includes('open') });
   assert.ok(asked.includes('open'));
+});
+
+test('a node that refuses its own hello has failed', async (t) => {
+  const { port } = await server(t, { welcome: 'refused', open: true });
+  await assert.rejects(
+    testSelf({ host: HOST, token: 't', port, timeoutMs: 10_000, isLed: () => true }),
+    /hello is refused/,
+  );
 });
 
 test('a silent part is named', async (t) => {
   const mute = await server(t, { welcome: false, open: false });
-  const options = { host: HOST, timeoutMs: 50, isLed: () => true };
+  const options = { host: HOST, token: 't', timeoutMs: 50, isLed: () => true };
   await assert.rejects(testSelf({ ...options, port: mute.port }), /no answer to hello within 50 ms/);
   const ownerless = await server(t, { welcome: true, open: false });
   // The welcome comes within this time.
@@ -33,7 +41,10 @@ test('a silent part is named', async (t) => {
   );
 });
 
-async function server(t: TestContext, answers: { readonly welcome: boolean; readonly open: boolean }) {
+async function server(
+  t: TestContext,
+  answers: { readonly welcome: boolean | 'refused'; readonly open: boolean },
+) {
   const asked: string[] = [];
   const listener = new WebSocketServer({ host: HOST, port: 0 });
   t.after(() => {
@@ -44,7 +55,9 @@ async function server(t: TestContext, answers: { readonly welcome: boolean; read
     socket.on('message', (frame) => {
       const { type } = JSON.parse(String(frame)) as { type: string };
       asked.push(type);
-      if (type === 'hello' && answers.welcome) socket.send(JSON.stringify({ type: 'welcome' }));
+      const greeting =
+        answers.welcome === 'refused' ? { type: 'error', code: 'unauthenticated' } : { type: 'welcome' };
+      if (type === 'hello' && answers.welcome) socket.send(JSON.stringify(greeting));
       if (type === 'open' && answers.open)
         socket.send(JSON.stringify({ type: 'error', code: 'unavailable' }));
     }),

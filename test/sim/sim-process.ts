@@ -7,6 +7,7 @@ import { Router } from '../../cluster/shards/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
+import { NO_LOGIN } from '../../src/identity/identity.ts';
 import type { MemoryNode } from '../doubles/store-memory.ts';
 import { type ClientEnd, Connection } from './connection.ts';
 import { SimRun } from './sim-run.ts';
@@ -68,6 +69,8 @@ export class SimProcess {
     this.#control = this.#connectDatabase(this.main).control();
     this.#gateway = new Gateway({
       node,
+      identity: NO_LOGIN,
+      graceMs: 0,
       limits: LIMITS,
       router: this.#router,
       unansweredBytes: 256 * 1024,

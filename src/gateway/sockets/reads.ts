@@ -43,8 +43,8 @@ export class Reads {
     this.#now = now;
     const holding = {
       after: (ms: number, call: () => void) => setTimeout(call, ms).unref(),
-      hold: (connection: ClientConnection) => this.#pause(connection),
-      letGo: (connection: ClientConnection) => this.#resume(connection),
+      hold: (connection: ClientConnection) => connection.pause(),
+      letGo: (connection: ClientConnection) => connection.resume(now()),
     };
     const budget = new ReadBudget<ClientConnection>({
       bytesPerSecond: readBytes,
@@ -82,21 +82,10 @@ export class Reads {
   #rest(connection: ClientConnection, ms: number): void {
     if (connection.closed || connection.isResting) return;
     connection.isResting = true;
-    this.#pause(connection);
+    connection.pause();
     setTimeout(() => {
       connection.isResting = false;
-      this.#resume(connection);
+      connection.resume(this.#now());
     }, ms).unref();
-  }
-
-  #pause(connection: ClientConnection): void {
-    if (connection.pauses++ === 0) connection.socket.pause();
-  }
-
-  #resume(connection: ClientConnection): void {
-    if (--connection.pauses > 0) return;
-    // Messages that came meanwhile have not been read yet.
-    connection.heard = this.#now();
-    connection.socket.resume();
   }
 }

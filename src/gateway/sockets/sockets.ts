@@ -126,7 +126,7 @@ export class Sockets {
       return;
     }
     this.#server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
-      this.#accept(socket, stream, codec),
+      this.#accept(socket, stream, codec, bearerOf(request)),
     );
   };
 
@@ -215,7 +215,7 @@ export class Sockets {
     for (const connection of this.#connections) connection.socket.terminate();
   }
 
-  #accept(socket: ClientSocket, stream: Duplex, codec: Codec): void {
+  #accept(socket: ClientSocket, stream: Duplex, codec: Codec, bearer: string | undefined): void {
     const { limits, outboxBytes, connections } = this.#options;
     socket.events = this.#events;
     this.#counts.count(METRICS.socketsAccepted);
@@ -240,6 +240,7 @@ export class Sockets {
       this.#reads.window,
       this.#counts,
     );
+    connection.bearer = bearer;
     socket.connection = connection;
     this.#connections.add(connection);
     this.#reads.begin(connection, stream);
@@ -310,6 +311,10 @@ function isDue(connection: ClientConnection, silent: number, { idleMs }: Limits)
 
 /** Whole ms, for the times kept with each socket. */
 const steadyNow = (): number => Math.round(performance.now());
+
+/** The token of the header `Authorization`. */
+const bearerOf = ({ headers }: IncomingMessage): string | undefined =>
+  /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
 
 /** The first of the offered subprotocols that the node supports. */
 function offeredCodec(offered: readonly string[]): Codec | undefined {

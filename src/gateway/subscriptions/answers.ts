@@ -40,13 +40,7 @@ import type { Channels } from './channels.ts';
 import type { OwnerChanges } from './owner-changes.ts';
 import { type OwnerSnapshot, OwnerSnapshots } from './owner-snapshots.ts';
 import type { Subscription } from './subscription.ts';
-import { leaveOpen, rootOf, type Subscriptions, settle } from './subscriptions.ts';
-
-const ENDED = {
-  deleted: 'the document is gone',
-  forbidden: 'you may not see it any more',
-  replaced: 'the same client has opened it on another socket',
-} as const;
+import { ENDED, leaveOpen, rootOf, type Subscriptions, settle } from './subscriptions.ts';
 
 const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 /**
@@ -257,11 +251,14 @@ export class Answers {
     channel.history = history;
     for (const seq of seqs) this.#committed(subscription, seq);
     rootOf(subscription).unanswered?.committedTo(lastSeq);
+    const isFirst = !subscription.opened;
     subscription.opened = true;
     subscription.request = undefined;
     subscription.version = version;
     this.#large.write(connection, answer);
     if (connection.closed) return;
+    if (isFirst && subscription.askedRole !== subscription.role)
+      connection.send({ type: 'role', doc: channel.doc, role: subscription.role });
     if (complete) {
       subscription.setMode('joined');
       channel.version = version;

@@ -8,6 +8,7 @@
 
 import type { OpenRequest } from '../../../actors/link/link-messages.ts';
 import { assertMove, type Moves } from '../../../actors/modes.ts';
+import type { Role } from '../../../protocol/messages.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Channel } from './channel.ts';
 import type { Unanswered } from './unanswered.ts';
@@ -27,6 +28,8 @@ export interface SubscriptionOptions {
   readonly channel: Channel;
   /** ms since 1970, by this node's clock. */
   readonly askedAt: number;
+  /** The role of the socket's user in the document. */
+  readonly role: Role;
   readonly request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'>;
   /** The same socket's earlier subscription, which this one replaces once it is opened. */
   readonly before: Subscription | undefined;
@@ -39,6 +42,10 @@ export class Subscription {
   #mode: Mode = 'opening';
   /** A new number for each open. */
   subscriptionId = 0;
+  /** The role of the socket's user in the document. The same in subscriptions that replace each other. */
+  role: Role;
+  /** The role that stands in the `opened` for which an owner was asked last. */
+  askedRole: Role;
   /** An owner has been asked to open it. */
   asked = false;
   /** The client's request, until the client has its `opened`. */
@@ -54,10 +61,12 @@ export class Subscription {
   /** Index in the channel's list of joined subscriptions; -1 if it is not in the list. */
   index = -1;
 
-  constructor({ connection, channel, askedAt, request, before }: SubscriptionOptions) {
+  constructor({ connection, channel, askedAt, role, request, before }: SubscriptionOptions) {
     this.connection = connection;
     this.channel = channel;
     this.askedAt = askedAt;
+    this.role = role;
+    this.askedRole = role;
     this.request = request;
     this.presence = before?.presence;
     // An earlier subscription stays open until this one is opened: a refused open changes nothing.

@@ -12,7 +12,6 @@ import {
 } from '../../../actors/link/link-messages.ts';
 import { jsonCodec } from '../../../protocol/codec.ts';
 import { CLOSE_CODES, type OpenSubmitCode } from '../../../protocol/errors.ts';
-import type { Role } from '../../../protocol/messages.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Replies } from '../replies.ts';
 import type { Channel } from './channel.ts';
@@ -22,8 +21,12 @@ import type { Subscription } from './subscription.ts';
 /** Reports a state that must not occur. */
 export type GatewayLog = (level: 'error', message: string, fields: object) => void;
 
-/** Every client has this role, because roles are not implemented. */
-const ROLE: Role = 'owner';
+/** The messages of `closed` by its codes. */
+export const ENDED = {
+  deleted: 'the document is gone',
+  forbidden: 'you may not see it any more',
+  replaced: 'the same client has opened it on another socket',
+} as const;
 
 export class Subscriptions {
   readonly #channels: Channels;
@@ -50,8 +53,8 @@ export class Subscriptions {
     const request: OpenRequest = {
       doc: channel.doc,
       client: connection.client ?? '',
-      user: connection.user,
-      role: ROLE,
+      user: connection.user?.sub ?? '',
+      role: subscription.role,
       codec: connection.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
       askedAt: subscription.askedAt,
       ...(subscription.asked ? { again: true } : {}),
@@ -65,6 +68,7 @@ export class Subscriptions {
       ...(before === undefined ? {} : { replaces: rootOf(before).subscriptionId }),
     };
     subscription.asked = true;
+    subscription.askedRole = subscription.role;
     const message: [typeof OPEN, number, number, OpenRequest] = [
       OPEN,
       channel.channelId,
@@ -103,6 +107,17 @@ export class Subscriptions {
     }
     if (presence !== undefined && !connection.isHidden)
       link?.send([PRESENCE, channelId, subscriptionId, presence]);
+  }
+
+  /** Replaces the presence of a subscription's socket. `text`: JSON text, or null for none. */
+  setPresence(subscription: Subscription, text: string | null): void {
+    const { channel, connection } = subscription;
+    const { mode, subscriptionId } = rootOf(subscription);
+    if (mode === 'resuming' && text === null && subscription.presence !== undefined)
+      this.tellGone(channel, connection);
+    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
+      each.presence = text ?? undefined;
+    if (mode !== 'resuming') channel.link?.offer([PRESENCE, channel.channelId, subscriptionId, text]);
   }
 
   /** Hides the presence of a silent connection from the others, until `show`. */
