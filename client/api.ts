@@ -10,8 +10,8 @@ import type { Delta } from './ot/delta.ts';
 import type { Platform, WebSocketConstructor } from './platform.ts';
 
 /**
- * A JWT, or a function that is called for one before each connect. With undefined the client connects without
- * a token.
+ * A JWT, or a function that is called for one: `connect` before each connect, `expired` when the last one is about to
+ * end, has ended, or was refused; then a new one is needed. With undefined the client connects without a token.
  */
 export type TokenSource =
   | string

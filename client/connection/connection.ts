@@ -21,6 +21,7 @@ import { RetryDelay } from '../retry-delay.ts';
 import { type AcceptNodes, Addresses } from './addresses.ts';
 import { type ConnectionFailure, cause, causeOfClose, type FailureCause } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { TokenRenewal } from './token-renewal.ts';
 
 export interface ConnectionOptions {
   readonly client: string;
@@ -75,6 +76,8 @@ const STABLE_MS = 5_000;
 /** The longest `reconnectInMs` that is accepted. */
 const LONGEST_DRAIN_MS = 60_000;
 const NORMAL_CLOSE = 1000;
+/** Marks the hello that renews a token, and its answer. */
+const RENEWAL = 'renewal';
 /** Close codes of a node that leaves: other nodes are tried before it. */
 const LEAVING: ReadonlySet<number> = new Set([CLOSE_CODES.shutdown, CLOSE_CODES.draining]);
 
@@ -84,11 +87,15 @@ export class Connection {
   readonly #handlers: ConnectionHandlers;
   readonly #heartbeat: Heartbeat;
   readonly #backoff: RetryDelay;
+  readonly #renewal: TokenRenewal;
   #mode: Mode = { name: 'idle' };
   #codec: Codec | undefined;
   #limits: Limits = INITIAL_LIMITS;
   #token: TokenSource | undefined;
+  /** The token that the server was given last, at a dial, or that it has taken since. */
   #lastToken: string | undefined;
+  /** The token of a renewal that is not answered yet. */
+  #renewing: string | undefined;
   #tokenReason: 'connect' | 'expired' = 'connect';
   readonly #addresses: Addresses;
   /** Close code of the last lost socket. */
@@ -112,6 +119,13 @@ export class Connection {
     this.#heartbeat = new Heartbeat(this.#platform, {
       ping: () => this.send({ type: 'ping' }),
       dead: () => this.#lost(cause('silent', 'the server did not answer a ping')),
+    });
+    this.#renewal = new TokenRenewal(this.#platform, {
+      ask: () => {
+        if (typeof this.#token !== 'function') return undefined;
+        return Promise.resolve(this.#askForToken('expired'));
+      },
+      send: (token) => token !== this.#lastToken && this.#renew(token),
     });
   }
 
@@ -151,7 +165,9 @@ export class Connection {
     this.#token = token;
     this.#lastToken = undefined;
     if (this.#mode.name === 'refused') this.goOnline();
-    else if (this.#mode.name === 'live') this.#renew();
+    else if (this.#mode.name !== 'live') return;
+    else if (typeof token === 'string') this.#renew(token);
+    else this.#renewal.askNow();
   }
 
   /**
@@ -201,7 +217,7 @@ export class Connection {
     this.#enter(mode);
     this.#codec = undefined;
     this.#lastError = undefined;
-    const token = this.#askForToken();
+    const token = this.#askForToken(this.#tokenReason);
     if (typeof token !== 'object') {
       this.#connect(mode, token);
       return;
@@ -217,11 +233,11 @@ export class Connection {
     );
   }
 
-  #askForToken(): string | undefined | Promise<string | undefined> {
+  #askForToken(reason: 'connect' | 'expired'): string | undefined | Promise<string | undefined> {
     const source = this.#token;
     if (typeof source !== 'function') return source;
     try {
-      return source(this.#tokenReason);
+      return source(reason);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -267,9 +283,9 @@ export class Connection {
     };
   }
 
-  #renew(): void {
-    const token = this.#token;
-    if (typeof token === 'string') this.send({ type: 'hello', client: this.#options.client, token });
+  #renew(token: string): boolean {
+    this.#renewing = token;
+    return this.send({ type: 'hello', client: this.#options.client, token, id: RENEWAL }) === 'sent';
   }
 
   // ---- receiving
@@ -287,6 +303,7 @@ export class Connection {
     const { type } = message;
     if (typeof type !== 'string') return;
     if (type === 'error') this.#noteError(message);
+    if (type === 'error' && this.#isRenewing(message)) return;
     if (type === 'welcome') this.#welcomed(socket, message);
     else if (this.#mode.name !== 'live') return;
     else if (type === 'draining') this.#drained(message.reconnectInMs);
@@ -314,11 +331,24 @@ export class Connection {
     };
   }
 
+  /** True if the error concerns the token of a live connection, and a new token is being asked for. */
+  #isRenewing({ code, id, doc }: Record<string, unknown>): boolean {
+    if (this.#mode.name !== 'live' || doc !== undefined) return false;
+    if (code === 'unauthenticated' && id === undefined) return this.#renewal.askNow();
+    // The former token still counts.
+    if (id === RENEWAL) this.#renewal.askAgain();
+    return false;
+  }
+
   #welcomed(socket: WebSocketLike, message: Record<string, unknown>): void {
     this.#limits = readLimits(message.limits, this.#limits);
     this.#addresses.learn(message.nodes);
-    if (this.#mode.name !== 'dialing') return;
+    const { expiresInMs } = message;
+    this.#renewal.start(typeof expiresInMs === 'number' && expiresInMs >= 0 ? expiresInMs : undefined);
+    if (this.#renewing !== undefined) this.#lastToken = this.#renewing;
+    this.#renewing = undefined;
     this.#tokenReason = 'connect';
+    if (this.#mode.name !== 'dialing') return;
     this.#lastError = undefined;
     this.#failure = undefined;
     this.#addresses.arrived();
@@ -418,6 +448,8 @@ export class Connection {
 
   #abandon(mode: Mode): void {
     this.#heartbeat.stop();
+    this.#renewal.stop();
+    this.#renewing = undefined;
     if (this.#drain !== undefined) this.#platform.clearTimer(this.#drain.timer);
     this.#drain = undefined;
     const socket = mode.name === 'live' || mode.name === 'dialing' ? mode.socket : undefined;

@@ -151,6 +151,8 @@ export class SimulatedServer {
   silent = false;
   /** The close code with which a `hello` is answered instead of `welcome`. */
   refuse: ((token: string | undefined) => number | undefined) | undefined;
+  /** How long each token lasts, as `welcome` tells it. */
+  expiresInMs: number | undefined;
   /** Every message of clients, in the order of arrival. */
   readonly received: ClientMessage[] = [];
   connects = 0;
@@ -212,7 +214,9 @@ export class SimulatedServer {
         socket.client = message.client;
         const { client } = message;
         const nodes = this.nodes === undefined ? {} : { nodes: this.nodes };
-        const welcome = { client, node: 'simulated', time: this.time.now, limits: this.limits, ...nodes };
+        const ends = this.expiresInMs === undefined ? {} : { expiresInMs: this.expiresInMs };
+        const time = this.time.now;
+        const welcome = { client, node: 'simulated', time, limits: this.limits, ...nodes, ...ends };
         socket.deliver({ type: 'welcome', ...welcome });
         return;
       }
