@@ -101,6 +101,10 @@ async function runCommand(command: Configured, io: Io, secrets: Secrets): Promis
       const { renewHistory } = await import('./renew-history.ts');
       return await renewHistory(config, command, io);
     }
+    case 'token': {
+      const { token } = await import('./token.ts');
+      return await token(config, command, io);
+    }
     case 'storage backup':
     case 'storage restore': {
       const { backup, restore } = await import('./backup.ts');

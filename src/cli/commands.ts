@@ -15,6 +15,7 @@ import {
 import { SHELLS, type Shell } from '../../config/command-line/completion.ts';
 import { showDuration } from '../../config/units.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
+import type { TokenClaims } from './token.ts';
 import { version } from './version.ts';
 
 /** The sources for loadConfig, in the order given. */
@@ -51,6 +52,7 @@ export type ConfiguredCommand =
   /** Unpins the first of `matches` that is pinned. */
   | { readonly name: 'cluster unpin'; readonly matches: readonly string[] }
   | { readonly name: 'storage renew-history'; readonly force: boolean }
+  | ({ readonly name: 'token' } & TokenClaims)
   | { readonly name: 'storage backup' | 'storage restore'; readonly file: string };
 
 /** A command line that cannot be understood. `message` is one line, and `help` the command that explains more. */
@@ -209,6 +211,23 @@ export function commandTree({ print, take: takeAny }: Reader = NOBODY) {
     .action(({ force = false }) => take({ name: 'storage renew-history', force }));
 
   root
+    .command('token')
+    .description('Print a token for development, signed with auth.jwt.secret.')
+    .argument('<SUB>', 'the user')
+    .option('--grant <PATTERN=ROLE>', 'a right, such as acme/*=editor; repeatable', grant)
+    .option('--name <NAME>', 'a name that others may be shown')
+    .option('--admin', 'with the right to administer (default: without)')
+    .addOption(
+      new Option('--expires <TIME>', 'how long the token lasts, such as 15m')
+        .argParser(time)
+        .default(HOUR_MS, showDuration(HOUR_MS)),
+    )
+    .addHelpText('after', examples("troupe token ada --grant 'acme/*=editor' --config troupe.yaml"))
+    .action((sub, { grant: docs = {}, name: displayName, admin = false, expires: expiresMs }) =>
+      take({ name: 'token', sub, docs, displayName, admin, expiresMs }),
+    );
+
+  root
     .command('completion')
     .description('Print the completion of `troupe` for a shell.')
     .addArgument(new Argument('<SHELL>', 'the shell').choices(SHELLS))
@@ -263,6 +282,18 @@ function assignment(text: string, before: readonly string[] = []): readonly stri
   if (text.includes('=')) return [...before, text];
   throw new InvalidArgumentError('Expected path=value as one word, such as listen.port=9000.');
 }
+
+/** Collects `--grant`. The command checks the pattern and the role. */
+function grant(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const at = text.lastIndexOf('=');
+  if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  throw new InvalidArgumentError('Expected PATTERN=ROLE as one word, such as acme/*=editor.');
+}
+
+const HOUR_MS = 3_600_000;
 
 const isNumber = (word: string): boolean => /^\d{1,9}$/.test(word);
 const SHARD = /^shard:(\d{1,9})$/;

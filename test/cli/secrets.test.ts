@@ -25,6 +25,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'cluster release': ['acme/plan'],
   'storage backup': [join(tmpdir(), `troupe-secrets-${process.pid}`)],
   'storage restore': [MAIN],
+  token: ['ada'],
 };
 
 /** The commands that read no configuration. */
@@ -43,6 +44,7 @@ const COMPLETE = [
   `cluster.redis.password=${SECRET}`,
   `cluster.redis.sentinelPassword=${SECRET}`,
   `cluster.secret=${SECRET}`,
+  `auth.jwt.secret=${SECRET}${SECRET}`,
   'listen.port=0',
   'storage.startTimeoutMs=0',
 ];
@@ -60,6 +62,9 @@ const REFUSED = [
   `storage.url={url: ${SECRET}}`,
   `storage.url.password=${SECRET}`,
   `cluster.secret.value=${SECRET}`,
+  `auth.jwt.secret=${SECRET}`,
+  `auth.jwt.secret.value=${SECRET}`,
+  `auth.jwt=${SECRET}`,
   `cluster.redis.passwort=${SECRET}`,
   `cluster.sercet=${SECRET}`,
   `cluster=${SECRET}`,
@@ -107,7 +112,7 @@ test('a configuration that is valid is printed without its secrets', async () =>
 });
 
 test('commands that reach no database tell so without a secret', LIMIT, async () => {
-  const commands = commandLines.filter(([name]) => name !== 'serve' && name !== 'config');
+  const commands = commandLines.filter(([name = '']) => !['serve', 'config', 'token'].includes(name));
   const tellsNone = async (command: readonly string[]): Promise<void> => {
     const { code, output } = await captured([...command, ...COMPLETE.flatMap((set) => ['--set', set])]);
     assert.equal(code, 1, output);
