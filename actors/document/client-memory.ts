@@ -1,6 +1,7 @@
 // The memory of one client in one document: its latest committed seqs with their versions, and the seqs
 // that were refused for good. It makes resubmission exactly once; it always keeps the latest 64 seqs.
 import assert from 'node:assert/strict';
+import type { ClientSeqs } from '../storage/store.ts';
 
 /** Number of pairs kept in memory and in the store. A client has at most as many submits in flight. */
 export const REMEMBERED_SEQS = 64;
@@ -21,6 +22,8 @@ export class ClientMemory {
   readonly #pairs: number[] = [];
   /** Highest seq taken, durable or not. 0 for none. */
   lastSeq = 0;
+  /** The user of the client's latest commit. '' if there is none, or if it is not known. */
+  user = '';
   /** Version of the client's latest commit in memory. 0 for none. */
   lastVersion = 0;
   #burnt: number[] | undefined;
@@ -69,7 +72,7 @@ export class ClientMemory {
     return this.#complete && !this.#isForgotten ? 0 : undefined;
   }
 
-  committed(seq: number, version: number): void {
+  committed(seq: number, version: number, user: string): void {
     assert(
       seq > this.lastSeq && version > this.lastVersion,
       'the seqs of a client do not rise along versions',
@@ -77,6 +80,7 @@ export class ClientMemory {
     this.#pairs.push(seq, version);
     this.lastSeq = seq;
     this.lastVersion = version;
+    this.user = user;
     // Half of the pairs are cut off at once, so that a push stays cheap.
     if (this.#pairs.length > 4 * REMEMBERED_SEQS) {
       this.#pairs.splice(0, 2 * REMEMBERED_SEQS);
@@ -90,11 +94,11 @@ export class ClientMemory {
   }
 
   /**
-   * Adds the store's pairs below the pairs in memory. `pairs` are newest first; both arguments are as in
-   * `ClientSeqs`.
+   * Adds the store's pairs below the pairs in memory.
    */
-  recall(pairs: readonly (readonly [seq: number, version: number])[], lastSeq: number | null): void {
+  recall({ pairs, lastSeq, user }: ClientSeqs): void {
     this.#storedLastSeq = lastSeq ?? 0;
+    this.user ||= user;
     this.#isForgotten ||= lastSeq === null;
     const oldest = this.#pairs[1] ?? Number.POSITIVE_INFINITY;
     const older = pairs.filter(([, version]) => version < oldest).reverse();

@@ -156,7 +156,7 @@ export class Document {
     const applied = kind.apply(this.#state, op);
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
     this.#push(kept(kind, { ...entry, op }));
-    this.memory(delta.client).committed(delta.seq, delta.version);
+    this.memory(delta.client).committed(delta.seq, delta.version, delta.user);
     this.durable = this.head;
   }
 
@@ -202,6 +202,12 @@ export class Document {
     const memory = this.#clients.get(client);
     if (memory === undefined) return this.#mayBeStored(client) || this.#someForgotten ? undefined : 0;
     return memory.lastSeqAt(version);
+  }
+
+  /** False if the client's remembered commits are another user's, as far as memory knows them. */
+  mayUse(client: string, user: string): boolean {
+    const known = this.#clients.get(client)?.user ?? '';
+    return known === '' || known === user;
   }
 
   /**
@@ -296,7 +302,7 @@ export class Document {
     const found: ClientPairs[] = [];
     for (const [client, memory] of this.#clients) {
       const pairs = memory.pairsAbove(version);
-      if (pairs[0] !== undefined) found.push({ client, lastSeq: pairs[0][0], pairs });
+      if (pairs[0] !== undefined) found.push({ client, user: memory.user, lastSeq: pairs[0][0], pairs });
     }
     return found;
   }
@@ -324,7 +330,7 @@ export class Document {
         throw new Error(answer satisfies never);
     }
     const result = this.#commit(submission, older);
-    if (result.type === 'committed') memory.committed(submission.seq, result.entry.version);
+    if (result.type === 'committed') memory.committed(submission.seq, result.entry.version, submission.user);
     else if (result.type === 'rejected') memory.refused(submission.seq);
     return result;
   }

@@ -100,7 +100,7 @@ export class Waits {
     this.await(subscriber, (answered) =>
       this.#effects.clientSeqs(subscriber.client, document.durable, (found) =>
         answered(() => {
-          if (found !== undefined) document.memory(subscriber.client).recall(found.pairs, found.lastSeq);
+          if (found !== undefined) document.memory(subscriber.client).recall(found);
           then(found !== undefined);
         }),
       ),

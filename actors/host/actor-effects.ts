@@ -128,7 +128,7 @@ class ActorEffects implements DocumentEffects {
   clientSeqs(client: string, upTo: number, done: (found: ClientSeqsAnswer) => void): void {
     const found = this.#parts.store.clientSeqs(this.#id, client, upTo);
     this.#whenAnswered(
-      found.then((seqs) => seqs ?? { lastSeq: 0, pairs: [] }),
+      found.then((seqs) => seqs ?? { lastSeq: 0, pairs: [], user: '' }),
       done,
     );
   }

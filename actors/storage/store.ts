@@ -22,6 +22,7 @@ export interface StoredDelta {
   readonly version: number;
   readonly client: string;
   readonly seq: number;
+  readonly user: string;
   readonly op: Uint8Array;
   readonly epoch: Epoch;
 }
@@ -367,6 +368,8 @@ export interface ClientSeqs {
   readonly lastSeq: number | null;
   /** The latest pairs, at most PAIRS, newest first. */
   readonly pairs: readonly (readonly [seq: number, version: number])[];
+  /** The user of the latest of them. '' if it is not known. */
+  readonly user: string;
 }
 
 export interface KnownClients {
@@ -379,6 +382,8 @@ export interface KnownClients {
 /** The pairs that a client committed in a stretch of the log. */
 export interface ClientPairs {
   readonly client: string;
+  /** The user of its latest patch in the stretch. */
+  readonly user: string;
   /** The client's highest seq in the stretch. */
   readonly lastSeq: number;
   /** The latest pairs, at most PAIRS, newest first. */

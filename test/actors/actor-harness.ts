@@ -59,8 +59,8 @@ export class ActorHarness {
       () => ({
         send: (_link, message) => this.#got.push(message),
         full: false,
-        append: ({ version, client, seq }, _user, op) =>
-          this.log.push({ version, client, seq, op, epoch: 1 }),
+        append: ({ version, client, seq }, user, op) =>
+          this.log.push({ version, client, seq, user, op, epoch: 1 }),
         load: (_create, done) =>
           this.#ask(() => {
             if (this.unavailable) {
@@ -94,7 +94,11 @@ export class ActorHarness {
           this.#ask(() => {
             const own = this.log.filter((delta) => delta.client === client && delta.version <= upTo);
             const pairs = own.map(({ seq, version }) => [seq, version] as const).reverse();
-            done({ pairs: pairs.slice(0, REMEMBERED_SEQS), lastSeq: pairs[0]?.[0] ?? 0 });
+            done({
+              pairs: pairs.slice(0, REMEMBERED_SEQS),
+              lastSeq: pairs[0]?.[0] ?? 0,
+              user: own.at(-1)?.user ?? '',
+            });
           }),
         seqVersion: (client, seq, done) =>
           this.#ask(() =>

@@ -25,7 +25,7 @@ async function forget(database: MemoryDatabase, host: Harness) {
   await writer.open({ run: 'writer', node: 'test', slot: 1 });
   const { id } = (await writer.find('acme', 'plan')) ?? assert.fail('no document');
   const state = Buffer.from(JSON.stringify([{ insert: 'a\n' }]));
-  const clients = [{ client: 'client-1', lastSeq: 7, pairs: [[7, 1]] as const }];
+  const clients = [{ client: 'client-1', user: 'user', lastSeq: 7, pairs: [[7, 1]] as const }];
   assert.equal(
     await writer.writeSnapshot({ doc: id, version: 1, epoch: 1, previous: 0, logged: 1, state, clients }),
     true,

@@ -27,6 +27,7 @@ const delta = (version: number, epoch: number, seq = version) => ({
   epoch,
   seq,
   client: 'client-1',
+  user: 'user',
   op: Buffer.from(PATCH),
 });
 
@@ -65,9 +66,9 @@ test('ORDER-1 a log in which an epoch falls is not served', () => {
 
 test('ONCE-1 the seqs of a client rise along versions, also in the log', () => {
   const memory = new ClientMemory(false);
-  memory.committed(3, 10);
-  assert.throws(() => memory.committed(3, 11), /do not rise/);
-  assert.throws(() => memory.committed(4, 10), /do not rise/);
+  memory.committed(3, 10, 'user');
+  assert.throws(() => memory.committed(3, 11, 'user'), /do not rise/);
+  assert.throws(() => memory.committed(4, 10, 'user'), /do not rise/);
   assert.throws(() => load([delta(1, 1, 7), delta(2, 1, 7)]), /do not rise/);
 });
 

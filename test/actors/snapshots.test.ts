@@ -27,9 +27,10 @@ test('a small document is written down at its head, and leaves when that is dura
   assert.deepEqual(JSON.parse(Buffer.from(asked?.made?.state ?? []).toString()), content);
   assert.equal(asked?.made?.previous, 0);
   assert.deepEqual(asked?.made?.clients, [
-    { client: 'client-1', lastSeq: 1, pairs: [[1, 1]] },
+    { client: 'client-1', user: 'u', lastSeq: 1, pairs: [[1, 1]] },
     {
       client: 'client-2',
+      user: 'u',
       lastSeq: 2,
       pairs: [
         [2, 3],
@@ -46,6 +47,7 @@ test('a small document is written down at its head, and leaves when that is dura
   assert.deepEqual(harness.folds[1]?.made?.clients, [
     {
       client: 'client-1',
+      user: 'u',
       lastSeq: 3,
       pairs: [
         [3, 5],

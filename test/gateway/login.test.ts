@@ -122,6 +122,23 @@ test('ROLE-1 a submit that had committed before the right was lost is acknowledg
   assert.equal(outcome(await wire.submit(doc, 3, [])), 'commit');
 });
 
+test('NAME-3 the client id of another user opens nothing, and disturbs nobody', async (t) => {
+  const doc = file.newDoc();
+  const ada = await login(t, await tokenOf('ada', { [doc]: 'editor' }));
+  await ada.wire.open(doc, 'json');
+  await ada.wire.submit(doc, 1, []);
+  const eve = await login(t, await tokenOf('eve', { [doc]: 'owner' }), ada.client);
+  eve.wire.send({ type: 'open', doc, id: 1 });
+  assert.equal(outcome(await eve.wire.next('error')), 'error forbidden');
+  assert.equal(outcome(await ada.wire.submit(doc, 2, [])), 'commit');
+  assert.deepEqual(
+    ada.wire.received.filter(({ type }) => type === 'closed'),
+    [],
+  );
+  const other = await login(t, await tokenOf('eve', { [doc]: 'owner' }));
+  assert.equal((await other.wire.open(doc)).version, 2);
+});
+
 test('AUTH-5 a document of another organisation answers as if it were missing, whether it exists or not', async (t) => {
   const doc = file.newDoc();
   const ada = await login(t, await tokenOf('ada', { 'acme/*': 'owner' }));

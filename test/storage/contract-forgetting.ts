@@ -26,8 +26,12 @@ export function forgetting(rule: Rule): void {
     assert.deepEqual(await worker.clientsOfAll([doc], 10), [{ clients: [], someForgotten: true }]);
     assert.deepEqual(bob?.lastSeq, 4);
     for (const client of ['ann', 'bob', 'stranger'])
-      assert.deepEqual(await worker.clientSeqs(doc, client, 5), { lastSeq: null, pairs: [] }, client);
-    assert.deepEqual(await worker.clientSeqs(doc, 'cid', 5), { lastSeq: 5, pairs: [[5, 5]] });
+      assert.deepEqual(
+        await worker.clientSeqs(doc, client, 5),
+        { lastSeq: null, pairs: [], user: '' },
+        client,
+      );
+    assert.deepEqual(await worker.clientSeqs(doc, 'cid', 5), { lastSeq: 5, pairs: [[5, 5]], user: 'user' });
     assert.equal(await compact(control, { ...ALL, keepOps: 1 }), 0);
   });
 
@@ -69,7 +73,7 @@ export function forgetting(rule: Rule): void {
     await snapshot(1);
     await compact(control, ALL);
     await append('ann');
-    const known = { lastSeq: 3, pairs: [[3, 3]] };
+    const known = { lastSeq: 3, pairs: [[3, 3]], user: 'user' };
     assert.deepEqual(await worker.clientSeqs(doc, 'ann', 3), known);
     await snapshot(3);
     assert.deepEqual(await worker.clientSeqs(doc, 'ann', 3), known);
@@ -105,7 +109,11 @@ export function forgetting(rule: Rule): void {
       const steady = await worker.clientSeqs(doc, 'steady', head);
       assert.deepEqual([steady?.lastSeq, steady?.pairs.length], [head, 2 * round + 2]);
       for (const [client, seq] of Object.entries({ [`old-${round}`]: head - 3, [`new-${round}`]: head - 1 }))
-        assert.deepEqual(await worker.clientSeqs(doc, client, head), { lastSeq: seq, pairs: [[seq, seq]] });
+        assert.deepEqual(await worker.clientSeqs(doc, client, head), {
+          lastSeq: seq,
+          pairs: [[seq, seq]],
+          user: 'user',
+        });
     }
     const { clients, someForgotten } = await worker.clients(doc, 1_000);
     assert.equal(someForgotten, true);

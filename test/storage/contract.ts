@@ -339,6 +339,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   rule('clientSeqs: the pairs of a client, newest first, from snapshots and the log alike', async (h) => {
     const { a, fold, doc, epoch } = await snapshotted(h, 0);
     const expected = {
+      user: 'user',
       lastSeq: 9,
       pairs: [
         [9, 9],
@@ -359,6 +360,7 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
       assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 10), expected, `snapshot at ${version}`);
     }
     assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 6), {
+      user: 'user',
       lastSeq: 5,
       pairs: [
         [5, 5],
@@ -393,6 +395,32 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     assert.deepEqual(await pairsOf('client-1'), [13, 12, 11, 9, 7, 5, 3, 1]);
   });
 
+  rule('NAME-3 clientSeqs: the user of a client, from the log and from a snapshot alike', async (h) => {
+    const a = await openWorker(h, randomUUID());
+    const fold = h.fold(randomUUID());
+    const doc = await document(a);
+    const users = ['ada', 'bob', 'ada', 'änn 😀', 'bob', 'ada'];
+    const rows = users.map((user, i) => row(doc, i + 1, { user, client: `client-${user.slice(0, 1)}` }));
+    await a.store.append(rows, new Map([[doc, 0]]));
+    for (const [version, previous] of [
+      [0, 0],
+      [3, 0],
+      [6, 3],
+    ] as const) {
+      if (version > 0) assert.equal(await writeSnapshot(fold, a.session, doc, version, 1, previous), true);
+      for (const user of users) {
+        const found = await a.store.clientSeqs(doc, `client-${user.slice(0, 1)}`, 6);
+        assert.equal(found?.user, user, `snapshot at ${version}`);
+      }
+    }
+    const [loaded] = await a.store.load([doc]);
+    assert.deepEqual(loaded?.deltas, []);
+    assert.deepEqual(
+      (await a.store.history(doc, 0, 6, 1_000)).map(({ user }) => user),
+      users,
+    );
+  });
+
   rule(`clientSeqs: the latest ${PAIRS} pairs`, async (h) => {
     const a = await openWorker(h, randomUUID());
     const fold = h.fold(randomUUID());
@@ -402,11 +430,11 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
     );
     await a.store.append(rows, new Map([[doc, 0]]));
     const pairs = Array.from({ length: PAIRS }, (_, i) => [10 * (199 - i) + 1, 200 - i]);
-    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs, user: 'user' });
     assert.equal(await writeSnapshot(fold, a.session, doc, 100, 1, 0), true);
-    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs, user: 'user' });
     assert.equal(await writeSnapshot(fold, a.session, doc, 190, 1, 100), true);
-    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs });
+    assert.deepEqual(await a.store.clientSeqs(doc, 'client-1', 200), { lastSeq: 1_991, pairs, user: 'user' });
   });
 
   rule('compact: folds away what snapshots hold, keeps the promised operations, and the seqs', async (h) => {

@@ -56,9 +56,11 @@ void test('of a run the pairs of a client are those of its patches', () => {
       const run = { first: 11, last: 10 + given.length, epoch: 1, ops: encodeRun(given) };
       for (const client of new Set([stranger, ...given.map((each) => each.client)])) {
         assert.deepEqual(
-          pairsOfRun(run, client, upTo),
+          pairsOfRun(run, client, upTo).pairs,
           given.flatMap((each, i) => (each.client === client && 11 + i <= upTo ? [[each.seq, 11 + i]] : [])),
         );
+        const last = given.findLast((each, i) => each.client === client && 11 + i <= upTo);
+        assert.equal(pairsOfRun(run, client, upTo).user, last?.user ?? '');
       }
     }),
     { numRuns: RUNS },

@@ -10,6 +10,8 @@ import type { Waits } from '../waits.ts';
 import { type Answer, Joining, type JoiningParts, takeFitting } from './joining.ts';
 import { OUT_OF_REACH, SnapshotAnswers } from './snapshot-answers.ts';
 
+const ANOTHER_USER = 'this client id belongs to another user';
+
 export interface CatchingUpParts extends JoiningParts {
   readonly waits: Waits;
 }
@@ -32,15 +34,22 @@ export class CatchingUp {
       audience.refuseOpen(link, channelId, subscriptionId, 'wrong-kind', `this document is of kind ${name}`);
       return;
     }
+    const { client, user } = request;
+    if (audience.isHeldByAnother(request) || !document.mayUse(client, user)) {
+      audience.refuseOpen(link, channelId, subscriptionId, 'forbidden', ANOTHER_USER);
+      return;
+    }
     const subscriber = audience.subscribe(link, channelId, subscriptionId, request);
     if (subscriber === undefined) return;
-    if (!document.needsRecall(subscriber.client)) {
+    if (!document.needsRecall(client)) {
       this.#begin(subscriber);
       return;
     }
+    // Until the store has answered, the owner of the client id may take the place of this subscriber.
     waits.recall(subscriber, (known) => {
-      if (known) this.#begin(subscriber);
-      else audience.fail(subscriber, ...OUT_OF_REACH);
+      if (!known) audience.fail(subscriber, ...OUT_OF_REACH);
+      else if (!document.mayUse(client, user)) audience.fail(subscriber, 'forbidden', ANOTHER_USER);
+      else this.#begin(subscriber);
     });
   }
 
@@ -72,6 +81,7 @@ export class CatchingUp {
 
   #begin(subscriber: Subscriber): void {
     const { document } = this.#parts;
+    subscriber.holdsClient = true;
     const since = subscriber.request?.since;
     if (since !== undefined && since <= document.head && subscriber.request?.history === document.history) {
       subscriber.at = since;

@@ -52,6 +52,12 @@ export class Audience {
 
   readonly isOpenFor = (client: string): boolean => this.subscribers.ofClient(client) !== undefined;
 
+  /** True if a socket of another user has the document open under this client id, and the id is that user's. */
+  isHeldByAnother({ client, user }: OpenRequest): boolean {
+    const holder = this.subscribers.ofClient(client);
+    return holder?.holdsClient === true && holder.user !== user;
+  }
+
   /**
    * Adds a subscriber. It replaces an earlier subscriber with the same client id. Undefined if a gateway
    * has asked again for a socket that the client has since left for another one, which that gateway may not

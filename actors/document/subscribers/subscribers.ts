@@ -27,6 +27,8 @@ export interface Subscriber {
   again: boolean;
   /** The open request, until the subscriber has joined. */
   request: OpenRequest | undefined;
+  /** The client id is this user's: the store has been asked, and no other user has committed under it. */
+  holdsClient: boolean;
   /** The subscriber takes the channel's commits. Before it joins, it is brought up to the head. */
   joined: boolean;
   /** Version up to which the subscriber has been brought while it has not joined. */
@@ -116,6 +118,7 @@ export class Subscribers {
       askedAt: request.askedAt ?? 0,
       again: request.again === true,
       request,
+      holdsClient: false,
       joined: false,
       at: 0,
       waiting: undefined,

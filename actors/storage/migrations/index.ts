@@ -6,6 +6,7 @@ import * as failover from './0004-failover.ts';
 import * as forgetting from './0005-forgetting.ts';
 import * as thinning from './0006-thinning.ts';
 import * as sweep from './0007-sweep.ts';
+import * as clientUsers from './0008-client-users.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   forgetting,
   thinning,
   sweep,
+  clientUsers,
 ];

@@ -49,7 +49,7 @@ interface Content {
 interface Log {
   readonly rows: Map<number, LoggedRow>;
   readonly snapshots: Snapshot[];
-  readonly seqs: Map<string, { lastSeq: number; pairs: Pair[]; atMs: number }>;
+  readonly seqs: Map<string, { user: string; lastSeq: number; pairs: Pair[]; atMs: number }>;
   someForgotten: boolean;
 }
 
@@ -157,16 +157,18 @@ export class MemoryTables {
     const known = kept?.pairs.filter(([, version]) => version <= upTo) ?? [];
     const newest = log.snapshots.at(-1)?.version ?? 0;
     const fresh = this.#deltas(id, newest, upTo).filter((delta) => delta.client === client);
+    const user = fresh.at(-1)?.user ?? kept?.user ?? '';
     const pairs = [...fresh.reverse().map(({ seq, version }): Pair => [seq, version]), ...known].slice(
       0,
       PAIRS,
     );
     if (pairs.length === 0)
-      return log.someForgotten && kept === undefined ? { lastSeq: null, pairs } : undefined;
+      return log.someForgotten && kept === undefined ? { lastSeq: null, pairs, user: '' } : undefined;
     const keptLast = kept && known.length === kept.pairs.length ? kept.lastSeq : 0;
     return {
       lastSeq: Math.max(keptLast, ...fresh.map(({ seq }) => seq), ...pairs.map(([seq]) => seq)),
       pairs,
+      user,
     };
   }
 
@@ -204,9 +206,10 @@ export class MemoryTables {
     const logged = (newest?.logged ?? 0) + snapshot.logged;
     log.snapshots.push({ version, state: state.slice(), logged, atMs: this.#nowMs() });
     this.#thin(doc, log);
-    for (const { client, lastSeq, pairs } of clients) {
+    for (const { client, user, lastSeq, pairs } of clients) {
       const kept = log.seqs.get(client) ?? { lastSeq: 0, pairs: [] };
       log.seqs.set(client, {
+        user,
         lastSeq: Math.max(kept.lastSeq, lastSeq),
         pairs: [...pairs, ...kept.pairs].slice(0, PAIRS),
         atMs: this.#nowMs(),
@@ -261,7 +264,7 @@ export class MemoryTables {
     return [...(this.#logs.get(id)?.rows.values() ?? [])]
       .filter(({ version }) => version > after && version <= upTo)
       .sort((a, b) => a.version - b.version)
-      .map(({ version, epoch, client, seq, op }) => ({ version, epoch, client, seq, op }));
+      .map(({ version, epoch, client, seq, user, op }) => ({ version, epoch, client, seq, user, op }));
   }
 
   #thin(id: DocumentId, log: Log): void {

@@ -102,36 +102,45 @@ export function deltasOf({ last, epoch, ops }: StoredRun, after: number, upTo: n
   const patches = decodeRun(ops);
   const start = last - patches.length + 1;
   const deltas: StoredDelta[] = [];
-  for (const [i, { client, seq, op }] of patches.entries()) {
+  for (const [i, { client, seq, user, op }] of patches.entries()) {
     const version = start + i;
-    if (version > after && version <= upTo) deltas.push({ version, client, seq, op, epoch });
+    if (version > after && version <= upTo) deltas.push({ version, client, seq, user, op, epoch });
   }
   return deltas;
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
+/** The patches of one client in a run. */
+export interface PairsOfRun {
+  /** In order. */
+  readonly pairs: (readonly [seq: number, version: number])[];
+  /** The user of the last of them. '' if there is none. */
+  readonly user: string;
+}
+
 /**
- * The pairs of one client in a run up to `upTo`, in order. Unlike decodeRun it builds nothing for other
- * clients' patches.
+ * The pairs of one client in a run up to `upTo`. Unlike decodeRun it builds nothing for other clients' patches.
  */
-export function pairsOfRun(
-  { last, ops }: StoredRun,
-  client: string,
-  upTo: number,
-): (readonly [seq: number, version: number])[] {
+export function pairsOfRun({ last, ops }: StoredRun, client: string, upTo: number): PairsOfRun {
   const reader = new Reader(ops);
   const wanted = Buffer.from(client);
   const count = reader.header();
   const pairs: (readonly [number, number])[] = [];
   let theirs = wanted.length === 0;
+  let user: Uint8Array = NO_BYTES;
+  let userOfLast = user;
   for (let version = last - count + 1; version <= last && version <= upTo; version++) {
     const flags = reader.byte();
     if (!(flags & SAME_CLIENT)) theirs = reader.bytes(reader.varint()).equals(wanted);
     const seq = reader.varint();
-    if (!(flags & SAME_USER)) reader.skip(reader.varint());
+    if (!(flags & SAME_USER)) user = reader.bytes(reader.varint());
     reader.skip(reader.varint());
-    if (theirs) pairs.push([seq, version]);
+    if (!theirs) continue;
+    pairs.push([seq, version]);
+    userOfLast = user;
   }
-  return pairs;
+  return { pairs, user: Buffer.from(userOfLast).toString() };
 }
 
 /**

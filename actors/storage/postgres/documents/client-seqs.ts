@@ -21,6 +21,7 @@ interface Kept {
   readonly base: number;
   readonly forgotten: boolean;
   readonly last_seq: number | null;
+  readonly usr: string | null;
   readonly seqs: string | null;
   readonly versions: string | null;
 }
@@ -37,26 +38,29 @@ export async function clientSeqs(
   // crowded document are not transferred.
   const rows = await sql<Row[]>`
     WITH s AS (SELECT coalesce(max(version), 0) AS base FROM snapshot WHERE doc = ${doc})
-    SELECT s.base, coalesce((SELECT forgotten FROM document WHERE id = ${doc}), false) AS forgotten, k.last_seq, k.seqs, k.versions,
+    SELECT s.base, coalesce((SELECT forgotten FROM document WHERE id = ${doc}), false) AS forgotten, k.last_seq, k.usr, k.seqs, k.versions,
       0::bigint AS first, 0::bigint AS last, 0::bigint AS epoch, NULL::bytea AS ops
     FROM s LEFT JOIN client_seq k ON k.doc = ${doc} AND k.client = ${client}
     UNION ALL
-    SELECT s.base, NULL, NULL, NULL, NULL, r.first, r.last, r.epoch, r.ops
+    SELECT s.base, NULL, NULL, NULL, NULL, NULL, r.first, r.last, r.epoch, r.ops
     FROM s CROSS JOIN LATERAL (SELECT first, last, epoch, ops FROM delta
       WHERE doc = ${doc} AND position(${Buffer.from(client)}::bytea IN ops) > 0
         AND last > s.base AND first <= ${upTo} AND first >= coalesce(
         (SELECT max(p.first) FROM delta p WHERE p.doc = ${doc} AND p.first <= s.base + 1), 0)) r
     ORDER BY first`;
-  let kept: Kept = { base: 0, forgotten: false, last_seq: null, seqs: null, versions: null };
+  let kept: Kept = { base: 0, forgotten: false, last_seq: null, usr: null, seqs: null, versions: null };
   const found: Pair[] = [];
   let foundLast = 0;
+  let foundUser = '';
   for (const row of rows) {
     if (row.ops === null) {
       kept = row;
       continue;
     }
-    for (const pair of pairsOfRun(row, client, upTo)) {
+    const ofRun = pairsOfRun(row, client, upTo);
+    for (const pair of ofRun.pairs) {
       if (pair[1] <= kept.base) continue;
+      foundUser = ofRun.user;
       found.push(pair);
       foundLast = Math.max(foundLast, pair[0]);
     }
@@ -67,9 +71,10 @@ export async function clientSeqs(
   // last_seq can belong to a version above upTo only if there are pairs above upTo.
   const keptLast = known.length === before.length ? (kept.last_seq ?? 0) : 0;
   const lastSeq = Math.max(foundLast, keptLast, ...pairs.map(([seq]) => seq));
-  if (pairs.length > 0) return { lastSeq, pairs };
+  const user = foundUser || (kept.usr ?? '');
+  if (pairs.length > 0) return { lastSeq, pairs, user };
   // If the client has pairs above `upTo`, it has not been forgotten.
-  return kept.forgotten && before.length === 0 ? { lastSeq: null, pairs } : undefined;
+  return kept.forgotten && before.length === 0 ? { lastSeq: null, pairs, user: '' } : undefined;
 }
 
 /**
@@ -127,7 +132,7 @@ export async function seqPage(
         WHERE doc = ${doc} AND first <= ${upTo} ORDER BY first DESC LIMIT ${SEQ_PAGE_RUNS}) x) y
     WHERE before < ${bytes} ORDER BY first DESC`;
   const pairs = runs.flatMap(({ ops, ...run }) =>
-    ops === null ? [] : pairsOfRun({ ...run, ops }, client, upTo).reverse(),
+    ops === null ? [] : pairsOfRun({ ...run, ops }, client, upTo).pairs.reverse(),
   );
   return { from: runs.at(-1)?.first ?? 1, pairs };
 }

@@ -80,12 +80,16 @@ async function insertSnapshot(
           WHERE doc = ${doc} AND first <= ${version} ORDER BY first DESC LIMIT 1)
       ON CONFLICT DO NOTHING RETURNING 1),
     seqs AS (
-      INSERT INTO client_seq AS k (doc, client, last_seq, seqs, versions)
-      SELECT ${doc}::bigint, c, l, s::bigint[], v::bigint[]
+      INSERT INTO client_seq AS k (doc, client, usr, last_seq, seqs, versions)
+      SELECT ${doc}::bigint, c, u, l, s::bigint[], v::bigint[]
       FROM unnest(
         ${textArray(
           sql,
           clients.map(({ client }) => client),
+        )},
+        ${textArray(
+          sql,
+          clients.map(({ user }) => user),
         )},
         ${int8Array(
           sql,
@@ -98,10 +102,10 @@ async function insertSnapshot(
         ${textArray(
           sql,
           clients.map(({ pairs }) => arrayText(pairs.map(([, at]) => at))),
-        )}) x(c, l, s, v)
+        )}) x(c, u, l, s, v)
       WHERE EXISTS (SELECT 1 FROM made) ORDER BY c
       ON CONFLICT (doc, client) DO UPDATE SET
-        last_seq = greatest(k.last_seq, EXCLUDED.last_seq), at = now(),
+        last_seq = greatest(k.last_seq, EXCLUDED.last_seq), usr = EXCLUDED.usr, at = now(),
         seqs = (EXCLUDED.seqs || k.seqs)[1:${PAIRS}::int],
         versions = (EXCLUDED.versions || k.versions)[1:${PAIRS}::int])
     SELECT EXISTS (SELECT 1 FROM me)
