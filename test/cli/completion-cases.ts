@@ -14,7 +14,7 @@ export interface CompletionCase {
 export const COMPLETION_CASES: readonly CompletionCase[] = [
   {
     line: 'troupe ',
-    words: ['cluster', 'completion', 'config', 'help', 'migrate', 'serve', 'storage', 'version'],
+    words: ['cluster', 'completion', 'config', 'help', 'migrate', 'serve', 'storage', 'token', 'version'],
   },
   { line: 'troupe con', words: ['config'] },
   { line: 'troupe cluster p', words: ['pin', 'pins'] },
