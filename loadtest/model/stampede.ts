@@ -47,7 +47,7 @@ export function stampede(options: StampedeOptions): Stampede {
 
   const back: (number | undefined)[] = [undefined, undefined, undefined, undefined];
   const wanted = [0.5, 0.95, 0.99, 1].map((share) => Math.ceil(share * clients));
-  /** Those that wait to be served, the longest first; those before `first` are served or gone. */
+  /** Queue of waiting attempts, the longest wait first. Attempts before `first` are served or gone. */
   const queue: { client: number; since: number }[] = [];
   let first = 0;
   let served = 0;

@@ -62,7 +62,10 @@ async function removeStale(path: string, stale: string): Promise<void> {
 const content = (path: string): Promise<string | undefined> => readFile(path, 'utf8').catch(() => undefined);
 
 async function isRunning(pid: number, start: string | undefined): Promise<boolean> {
-  return Number.isSafeInteger(pid) && isAlive(pid) && (await startOf(pid)) === start;
+  if (!Number.isSafeInteger(pid) || !isAlive(pid)) return false;
+  const stat = await statOf(pid);
+  // A killed process stays as a zombie until its parent notices. It holds no file any more.
+  return stat?.state !== 'Z' && (stat?.start ?? NO_START) === start;
 }
 
 export function isAlive(pid: number): boolean {
@@ -74,10 +77,17 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Stands for the start time where the system has no /proc. */
+const NO_START = '-';
+
 /** Start time of a process on Linux; '-' on other systems. */
-async function startOf(pid: number): Promise<string> {
+const startOf = async (pid: number): Promise<string> => (await statOf(pid))?.start ?? NO_START;
+
+/** Undefined on systems without /proc. */
+async function statOf(pid: number): Promise<{ readonly state: string; readonly start: string } | undefined> {
   const stat = await content(`/proc/${pid}/stat`);
-  // The second field is the program's name in brackets, which may hold any text. The 22nd field is the
-  // start time.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
+  // The second field is the program's name in brackets, which may hold any text. The third is the state, and
+  // the 22nd the start time.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields && { state: fields[0] ?? '', start: fields[19] ?? NO_START };
 }
