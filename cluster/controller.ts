@@ -27,10 +27,10 @@ import { PeerLinks } from './peer/peer-links.ts';
 import { PinBoard } from './placement/pin-board.ts';
 import type { Pin } from './placement/pins.ts';
 import type { Rings } from './placement/rings.ts';
-import { SerialReading } from './serial-reading.ts';
 import { NodeShards } from './shards/node-shards.ts';
 import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
 import type { Router } from './shards/router.ts';
+import { SerialReading } from './timing/serial-reading.ts';
 import type { SlotHost, SlotListener } from './workers/slot-host.ts';
 
 export interface ControllerOptions extends Pick<OperatorEventsOptions, 'onLeaveAsked' | 'figures'> {

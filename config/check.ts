@@ -1,8 +1,8 @@
 // The rules between keys, checked after each key is valid by itself. Pure.
 import { BlockList, isIP } from 'node:net';
 import type { Problem } from './fatal.ts';
-import { parseHostPort } from './host-port.ts';
 import type { Settings } from './schema.ts';
+import { parseHostPort } from './urls/host-port.ts';
 
 /** Every rule that is broken. The path is the key to change. */
 export function crossCheck(settings: Settings): Problem[] {

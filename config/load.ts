@@ -7,11 +7,11 @@ import { availableParallelism, hostname } from 'node:os';
 import { delimiter } from 'node:path';
 import { LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 import { crossCheck } from './check.ts';
-import { type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, type Problem } from './fatal.ts';
-import { describeIssue } from './problems.ts';
+import { type Environment, readEnvironment } from './keys/environment.ts';
+import { ALL_KEYS, SECTIONS } from './keys/walk.ts';
 import { type Config, type Settings, schema } from './schema.ts';
-import { ALL_KEYS, SECTIONS } from './walk.ts';
+import { describeIssue } from './showing/problems.ts';
 
 /** The values that `auto` resolves to, and the reader of files. Tests replace it. */
 export interface Machine {

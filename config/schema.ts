@@ -21,10 +21,10 @@ import {
   textOrNull,
   url,
   urlOrNull,
-} from './key.ts';
-import { parsePostgresUrl } from './postgres-url.ts';
-import { problemOfRedisUrl } from './redis-url.ts';
-import { MAX_WEIGHT, MIN_WEIGHT } from './weight.ts';
+} from './keys/key.ts';
+import { MAX_WEIGHT, MIN_WEIGHT } from './keys/weight.ts';
+import { parsePostgresUrl } from './urls/postgres-url.ts';
+import { problemOfRedisUrl } from './urls/redis-url.ts';
 
 const KiB = 1_024;
 const MiB = 1_024 * KiB;

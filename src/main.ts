@@ -3,7 +3,7 @@
 // imports this module goes on while the node starts.
 import { inspect } from 'node:util';
 import { EXIT } from '../config/fatal.ts';
-import { Secrets } from '../config/secrets.ts';
+import { Secrets } from '../config/showing/secrets.ts';
 import { run } from './cli/cli.ts';
 
 // If standard error is gone, the exit code still tells of a failure.

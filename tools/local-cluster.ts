@@ -23,7 +23,7 @@ import {
 import { onStopSignals } from '../config/command-line/stop-signals.ts';
 import { outliveTerminal } from '../config/command-line/terminal.ts';
 import { EXIT } from '../config/fatal.ts';
-import { describePostgresUrl } from '../config/postgres-url.ts';
+import { describePostgresUrl } from '../config/urls/postgres-url.ts';
 import { configFileIn, LOCAL_CLUSTER_DIRECTORY, localClusterFile } from '../src/cli/cluster/local.ts';
 
 interface Options {

@@ -7,7 +7,7 @@
 // the mode, by a move of the table MOVES.
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
-import type { CommitListener } from '../committer.ts';
+import type { CommitListener } from '../commit/committer.ts';
 import { BEHIND_OPEN } from '../link/left-open.ts';
 import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import { kindToCreate, NOT_FOUND } from '../link/missing-document.ts';

@@ -2,7 +2,7 @@
 // the store comes back in a turn of the document that asked.
 import type { KindName } from '../../protocol/messages.ts';
 import type { Clock } from '../clock.ts';
-import type { CommitListener, Committer } from '../committer.ts';
+import type { CommitListener, Committer } from '../commit/committer.ts';
 import type { Arrived, DocumentActor } from '../document/actor.ts';
 import type {
   ClientSeqsAnswer,

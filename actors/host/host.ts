@@ -2,7 +2,7 @@
 // all taken patches committed. The parts of this folder do the rest. The host runs in one thread and owns no
 // sockets; links, store, clock and compute come from outside.
 import type { Clock } from '../clock.ts';
-import { type CommitLimits, Committer } from '../committer.ts';
+import { type CommitLimits, Committer } from '../commit/committer.ts';
 import type { FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob } from '../compute/snapshot-job.ts';
 import type { ActorLimits, DocumentActor } from '../document/actor.ts';

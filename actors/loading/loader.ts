@@ -3,7 +3,7 @@
 // load-queue.ts decides their order and how many are read at once.
 import { kindOf } from '../../kinds/registry.ts';
 import { type Clock, pause } from '../clock.ts';
-import type { Committer } from '../committer.ts';
+import type { Committer } from '../commit/committer.ts';
 import type { ActorLimits, DocumentActor, LoadResult } from '../document/actor.ts';
 import { Document } from '../document/document.ts';
 import { type AnyKind, type Pieces, stateOf } from '../document/entry.ts';

@@ -2,7 +2,7 @@
 // connection is up. The database says which runs exist and are not fenced. Each run publishes its own state,
 // over its peer connection or in its lease. This class decides nothing.
 import type { SessionId, SessionRow } from '../../actors/storage/store.ts';
-import { boundedWeight } from '../../config/weight.ts';
+import { boundedWeight } from '../../config/keys/weight.ts';
 import type { Peer } from '../peer/network.ts';
 import type { Lease } from './lease-store.ts';
 

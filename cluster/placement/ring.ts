@@ -1,5 +1,5 @@
 // Which node should own which shard: consistent hashing with bounded loads. It is a pure function of the set
-// of members, so all processes agree without talking (golden vectors: test/cluster/ring.test.ts). It never
+// of members, so all processes agree without talking (golden vectors: test/cluster/placement/ring.test.ts). It never
 // considers the current owners; rebalance.ts decides which shards move when the members change.
 //
 // The ring of `consistent-hash` is built anew for each membership, from the sorted names, with control points
@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import ConsistentHash from 'consistent-hash';
 import { SHARDS } from '../../actors/shard.ts';
-import { MAX_WEIGHT, MIN_WEIGHT } from '../../config/weight.ts';
+import { MAX_WEIGHT, MIN_WEIGHT } from '../../config/keys/weight.ts';
 
 export interface RingNode {
   readonly name: string;

@@ -6,12 +6,12 @@ import { METRICS } from '../../actors/metrics/metrics.ts';
 import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import { SHARDS } from '../../actors/shard.ts';
 import type { SessionId } from '../../actors/storage/store.ts';
-import { Backoff } from '../backoff.ts';
 import type { ClusterView } from '../cluster-view.ts';
-import { DelayedAction } from '../delayed-action.ts';
 import type { LeaseStore, MapEntry } from '../liveness/lease-store.ts';
 import type { ControlMessage } from '../news/control-messages.ts';
 import type { Planner } from '../placement/planner.ts';
+import { Backoff } from '../timing/backoff.ts';
+import { DelayedAction } from '../timing/delayed-action.ts';
 import type { Epochs } from '../workers/slot-host.ts';
 import type { Routes } from './routes.ts';
 

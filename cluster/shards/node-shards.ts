@@ -4,9 +4,7 @@
 import type { Clock } from '../../actors/clock.ts';
 import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { ControlStore, SessionId } from '../../actors/storage/store.ts';
-import { Backoff } from '../backoff.ts';
 import type { ClusterView } from '../cluster-view.ts';
-import { DelayedAction } from '../delayed-action.ts';
 import type { LeaseStore, MapEntry } from '../liveness/lease-store.ts';
 import type { Member } from '../liveness/members.ts';
 import type { NodeState } from '../liveness/own-lease.ts';
@@ -14,6 +12,8 @@ import type { ControlMessage } from '../news/control-messages.ts';
 import type { PeerLinks } from '../peer/peer-links.ts';
 import { Planner } from '../placement/planner.ts';
 import type { Rings } from '../placement/rings.ts';
+import { Backoff } from '../timing/backoff.ts';
+import { DelayedAction } from '../timing/delayed-action.ts';
 import type { Epochs, ShardWorkers } from '../workers/slot-host.ts';
 import { Acquisition } from './acquisition.ts';
 import { HandOver } from './hand-over.ts';

@@ -3,8 +3,8 @@
 // shards of a node that has just been fenced are claimed at once: documents wait for them, and their freedom
 // is known without a reading of the map.
 import type { Clock } from '../../actors/clock.ts';
-import { DelayedAction } from '../delayed-action.ts';
 import type { NodeState } from '../liveness/own-lease.ts';
+import { DelayedAction } from '../timing/delayed-action.ts';
 
 export interface ShardMovesOptions {
   readonly clock: Pick<Clock, 'after' | 'every'>;

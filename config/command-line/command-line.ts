@@ -4,8 +4,8 @@
 import { Command, type CommandUnknownOpts, InvalidArgumentError } from '@commander-js/extra-typings';
 import { CommanderError } from 'commander';
 import { EXIT, type ExitCode } from '../fatal.ts';
-import { redact } from '../redact.ts';
-import { DURATION_HINT, readDuration } from '../units.ts';
+import { DURATION_HINT, readDuration } from '../keys/units.ts';
+import { redact } from '../showing/redact.ts';
 
 /** Prints one text, such as a help. */
 export type Print = (text: string) => unknown;

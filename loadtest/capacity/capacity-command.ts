@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parse } from 'yaml';
-import { UsageError } from '../cli-options.ts';
+import { UsageError } from '../command-line/cli-options.ts';
 import { capacityHtml } from './capacity-page.ts';
 import { type CapacityOptions, type CapacityResult, findCapacity } from './find-capacity.ts';
 import { type Prices, pricesSchema } from './plan.ts';

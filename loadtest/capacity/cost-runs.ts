@@ -3,7 +3,7 @@
 
 import type { Window } from '../model/costs.ts';
 import type { LoadResult } from '../run/result.ts';
-import type { Usage } from '../run/usage.ts';
+import type { Usage } from '../run/servers/usage.ts';
 import { type Scenario, scenarioSchema } from '../scenarios/scenario.ts';
 
 const LASTS = { stages: [{ lastsMs: 10_000 }], typing: { model: 'random' } };

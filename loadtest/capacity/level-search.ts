@@ -1,9 +1,9 @@
 // One search of a knee: a load of many levels on one target, and the figures of each level.
 import type { Window } from '../model/costs.ts';
 import { runLoadTest } from '../run/load-test.ts';
-import { mostSockets } from '../run/open-files.ts';
+import { mostSockets } from '../run/servers/open-files.ts';
+import type { Target } from '../run/servers/target.ts';
 import type { MeasuredStretch, SteeredLoad } from '../run/steering.ts';
-import type { Target } from '../run/target.ts';
 import type { NamedScenario } from '../scenarios/read-scenario.ts';
 import { resize } from '../scenarios/resize.ts';
 import type { Scenario } from '../scenarios/scenario.ts';

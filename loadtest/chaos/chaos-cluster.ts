@@ -3,7 +3,7 @@
 // their own.
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, NodeProcess } from '../node-process.ts';
+import { freePort, NodeProcess } from '../nodes/node-process.ts';
 import { ChaosProxy } from './chaos-proxy.ts';
 
 /** The services that the nodes run on. They outlive a run. */

@@ -1,9 +1,9 @@
 // `npm run costly`: its options and its output.
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
-import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command.ts';
+import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command-line/command.ts';
+import { withNode } from '../nodes/temporary-node.ts';
 import { megabytes } from '../statistics.ts';
-import { withNode } from '../temporary-node.ts';
 import { costlyRun } from './costly.ts';
 import { SHAPES } from './costly-patches.ts';
 

@@ -7,7 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { Bystanders } from '../clients/bystanders.ts';
 import { seededRandom } from '../clients/random-edits.ts';
-import { lasted } from '../command.ts';
+import { lasted } from '../command-line/command.ts';
 import { type Summary, summarize } from '../statistics.ts';
 import type { CostlyOrder, CostlyReport } from './costly-process.ts';
 

@@ -1,7 +1,7 @@
 // `npm run test:crash`: its options and its output.
 import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
-import { runTool, seed, toolCommand } from '../command.ts';
-import { withNode } from '../temporary-node.ts';
+import { runTool, seed, toolCommand } from '../command-line/command.ts';
+import { withNode } from '../nodes/temporary-node.ts';
 import { crashRun } from './crash.ts';
 
 const command = toolCommand('test:crash')

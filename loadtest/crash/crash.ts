@@ -6,8 +6,8 @@ import { check } from '../checker/checker.ts';
 import { readLogs, readStored } from '../checker/log.ts';
 import type { SubmitRecord, Violation } from '../checker/records.ts';
 import { seededRandom } from '../clients/random-edits.ts';
-import { lasted } from '../command.ts';
-import type { NodeProcess } from '../node-process.ts';
+import { lasted } from '../command-line/command.ts';
+import type { NodeProcess } from '../nodes/node-process.ts';
 import { CrashLoad } from './crash-load.ts';
 import { CuttingProxy } from './crash-proxy.ts';
 

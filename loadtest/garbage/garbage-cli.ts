@@ -1,8 +1,8 @@
 // `npm run garbage`: its options and its output.
 import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
-import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command.ts';
+import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command-line/command.ts';
+import { withNode } from '../nodes/temporary-node.ts';
 import { megabytes } from '../statistics.ts';
-import { withNode } from '../temporary-node.ts';
 import { garbageRun } from './garbage.ts';
 
 const command = toolCommand('garbage')

@@ -1,6 +1,6 @@
 // `npm run stored`: its options and its output.
 import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
-import { runTool, toolCommand } from '../command.ts';
+import { runTool, toolCommand } from '../command-line/command.ts';
 import { readTrace } from '../replay/trace.ts';
 import { type Stored, stored, WORKLOAD_NAMES } from './stored.ts';
 

@@ -6,9 +6,9 @@ import * as Y from 'yjs';
 import type { KindName, Wire } from '../../protocol/messages.ts';
 import { BareClient } from '../clients/bare-client.ts';
 import { type Random, seededRandom } from '../clients/random-edits.ts';
-import { NodeProcess } from '../node-process.ts';
+import { NodeProcess } from '../nodes/node-process.ts';
+import { withDataDirectory } from '../nodes/temporary-node.ts';
 import type { Trace } from '../replay/trace.ts';
-import { withDataDirectory } from '../temporary-node.ts';
 
 export interface StoredOptions {
   readonly trace: Trace;

@@ -8,8 +8,8 @@ import type { DocumentKind, KindLimits } from '../../kinds/kind.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
 import { yjsKind } from '../../kinds/yjs/yjs.ts';
 import type { Wire } from '../../protocol/messages.ts';
-import { UsageError } from '../cli-options.ts';
-import { runTool, toolCommand } from '../command.ts';
+import { UsageError } from '../command-line/cli-options.ts';
+import { runTool, toolCommand } from '../command-line/command.ts';
 import { WORK_CASES, type WorkCase } from './work-cases.ts';
 
 const command = toolCommand('work')

@@ -1,8 +1,8 @@
 // `npm run presence`: its options and its output.
 import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
-import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command.ts';
+import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command-line/command.ts';
+import { withNode } from '../nodes/temporary-node.ts';
 import { megabytes, type Summary } from '../statistics.ts';
-import { withNode } from '../temporary-node.ts';
 import { presenceRun } from './presence.ts';
 
 const command = toolCommand('presence')

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Bystanders } from '../clients/bystanders.ts';
 import { seededRandom } from '../clients/random-edits.ts';
-import { lasted } from '../command.ts';
+import { lasted } from '../command-line/command.ts';
 import { type Summary, summarize } from '../statistics.ts';
 import type { PresenceOrder, PresenceReport } from './presence-process.ts';
 

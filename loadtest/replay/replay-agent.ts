@@ -9,11 +9,11 @@
 import { wireBytes } from '../../protocol/codec.ts';
 import type { CommittedOp, Opened } from '../../protocol/messages.ts';
 import { type SubmitRecord, told } from '../checker/records.ts';
-import { RunFailure } from '../cli-options.ts';
 import type { Author, AuthoredPatch } from '../clients/author.ts';
 import type { BareClient } from '../clients/bare-client.ts';
 import type { BareDocument } from '../clients/bare-document.ts';
 import { deferred } from '../clients/deferred.ts';
+import { RunFailure } from '../command-line/cli-options.ts';
 import type { Trace } from './trace.ts';
 import type { PlanStep, TracePlan } from './trace-plan.ts';
 

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { UsageError } from '../cli-options.ts';
+import { UsageError } from '../command-line/cli-options.ts';
 
 /** Position and number of deleted characters in Unicode code points, and the text inserted there. */
 export type TracePatch = readonly [position: number, deleted: number, inserted: string];

@@ -3,14 +3,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { RunFailure, UsageError } from '../cli-options.ts';
 import { deferred } from '../clients/deferred.ts';
+import { RunFailure, UsageError } from '../command-line/cli-options.ts';
 import type { NamedScenario } from '../scenarios/read-scenario.ts';
 import type { ScenarioFault } from '../scenarios/scenario.ts';
-import { clock } from './clock.ts';
-import { Course } from './course.ts';
-import { type Arrival, checkedDocuments, crowdOf, type Member } from './crowd.ts';
-import { fillDocuments } from './fill.ts';
+import { clock } from './generator/clock.ts';
+import { Course } from './generator/course.ts';
+import { type Arrival, checkedDocuments, crowdOf, type Member } from './generator/crowd.ts';
+import { fillDocuments } from './generator/fill.ts';
 import type {
   CheckReport,
   LoadAnswer,
@@ -18,14 +18,14 @@ import type {
   LoadOrder,
   OpenReport,
   Patience,
-} from './load-process.ts';
-import { MetricsReader } from './metrics-reader.ts';
-import { MOST_FROM_ADDRESS, mostSockets } from './open-files.ts';
+} from './generator/load-process.ts';
 import { FORMAT, type LoadResult, type Mark, Merger, type Second, type SocketMemory } from './result.ts';
-import { ProcReader, type ServerReading } from './server-readings.ts';
+import { MetricsReader } from './servers/metrics-reader.ts';
+import { MOST_FROM_ADDRESS, mostSockets } from './servers/open-files.ts';
+import { ProcReader, type ServerReading } from './servers/server-readings.ts';
+import { bringBack, strike, type Target } from './servers/target.ts';
+import { type Counters, type Usage, UsageReader, usageBetween } from './servers/usage.ts';
 import type { MeasuredStretch, Steering } from './steering.ts';
-import { bringBack, strike, type Target } from './target.ts';
-import { type Counters, type Usage, UsageReader, usageBetween } from './usage.ts';
 import { judge, verdictOf } from './verdict.ts';
 
 export interface LoadTestOptions extends NamedScenario {
@@ -201,7 +201,7 @@ class Load {
     this.#metrics = new MetricsReader(options.target.urls, clock);
     this.#usage = new UsageReader(nodes.length === 0 ? this.#metrics : nodes, services, clock);
     this.#failure.promise.catch(() => undefined);
-    const module = fileURLToPath(new URL('./load-process.js', import.meta.url));
+    const module = fileURLToPath(new URL('./generator/load-process.js', import.meta.url));
     this.#children = Array.from({ length: processes }, (_, index) => {
       const child = fork(module, { serialization: 'advanced' });
       let hasReported = false;

@@ -14,8 +14,8 @@ import {
   TIMES,
   type TimeName,
 } from './figures.ts';
-import type { ServerReading } from './server-readings.ts';
-import type { Usage } from './usage.ts';
+import type { ServerReading } from './servers/server-readings.ts';
+import type { Usage } from './servers/usage.ts';
 
 /** Milliseconds. */
 export interface Percentiles {

@@ -1,6 +1,6 @@
 // A load that somebody steers while it runs, in place of the course of its scenario. Types alone.
 import type { Stretch } from './result.ts';
-import type { Usage } from './usage.ts';
+import type { Usage } from './servers/usage.ts';
 
 export interface Steering {
   /** Clients of the beginning. */

@@ -4,9 +4,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
-import { keysIn } from '../../config/key.ts';
-import { nearest } from '../../config/problems.ts';
-import { UsageError } from '../cli-options.ts';
+import { keysIn } from '../../config/keys/key.ts';
+import { nearest } from '../../config/showing/problems.ts';
+import { UsageError } from '../command-line/cli-options.ts';
 import { type Scenario, scenarioSchema } from './scenario.ts';
 
 export const SCENARIO_KEYS = keysIn(scenarioSchema);

@@ -1,8 +1,8 @@
 // Every key of a scenario of the load test: its default, its bounds, and a sentence that describes it. The unit
 // is in the name. docs/capacity.md and the error messages are made from this list; read-scenario.ts reads files.
 import { z } from 'zod';
-import { choice, count, duration, key, list, ratio, size, text, textOrNull } from '../../config/key.ts';
-import { DURATION_HINT, readDuration } from '../../config/units.ts';
+import { choice, count, duration, key, list, ratio, size, text, textOrNull } from '../../config/keys/key.ts';
+import { DURATION_HINT, readDuration } from '../../config/keys/units.ts';
 
 const MiB = 1_048_576;
 const SECOND = 1_000;

@@ -5,10 +5,10 @@
 
 import { explainMisuse } from '../../config/command-line/command-line.ts';
 import { completionScript, type Values } from '../../config/command-line/completion.ts';
-import type { Environment } from '../../config/environment.ts';
 import { ConfigError, EXIT, type ExitCode, type StartError } from '../../config/fatal.ts';
+import type { Environment } from '../../config/keys/environment.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import { Secrets } from '../../config/secrets.ts';
+import { Secrets } from '../../config/showing/secrets.ts';
 import { type ConfiguredCommand, commandTree, parseCommand, type Sources } from './commands.ts';
 
 /** The parts of the process that a command uses. */
@@ -52,7 +52,7 @@ type Configured = ConfiguredCommand & { readonly sources: Sources };
 
 async function runCommand(command: Configured, io: Io, secrets: Secrets): Promise<ExitCode> {
   const { config, sourceOf } = await loadForCommand(command, io);
-  const { learnSecrets } = await import('../../config/walk.ts');
+  const { learnSecrets } = await import('../../config/keys/walk.ts');
   learnSecrets(config, secrets);
   switch (command.name) {
     case 'config check': {
@@ -62,7 +62,7 @@ async function runCommand(command: Configured, io: Io, secrets: Secrets): Promis
       return EXIT.ok;
     }
     case 'config print': {
-      const { printConfig } = await import('../../config/print.ts');
+      const { printConfig } = await import('../../config/showing/print.ts');
       io.stdout.write(printConfig(config, sourceOf));
       return EXIT.ok;
     }
@@ -131,7 +131,7 @@ async function loadForCommand(command: Configured, io: Io): Promise<LoadedConfig
 
 /** The keys of the configuration for `--set`, and the commands for `help`. */
 async function completionValues(): Promise<Values> {
-  const { ALL_KEYS } = await import('../../config/walk.ts');
+  const { ALL_KEYS } = await import('../../config/keys/walk.ts');
   return {
     'KEY=VALUE': ALL_KEYS.map(({ path }) => `${path}=`),
     COMMAND: commandTree().commands.map((command) => command.name()),

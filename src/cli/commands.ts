@@ -13,7 +13,7 @@ import {
   time,
 } from '../../config/command-line/command-line.ts';
 import { SHELLS, type Shell } from '../../config/command-line/completion.ts';
-import { showDuration } from '../../config/units.ts';
+import { showDuration } from '../../config/keys/units.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
 import type { TokenClaims } from './token.ts';
 import { version } from './version.ts';

@@ -1,8 +1,8 @@
 // `troupe migrate`: brings the schema of the configured PostgreSQL up to date, and nothing else.
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
-import { redact } from '../../config/redact.ts';
+import { showDuration } from '../../config/keys/units.ts';
 import type { Config } from '../../config/schema.ts';
-import { showDuration } from '../../config/units.ts';
+import { redact } from '../../config/showing/redact.ts';
 import { withDatabase } from './database.ts';
 import type { Output } from './output.ts';
 

@@ -12,9 +12,9 @@ import {
 } from '../../config/command-line/stop-signals.ts';
 import { outliveTerminal } from '../../config/command-line/terminal.ts';
 import { EXIT, type ExitCode } from '../../config/fatal.ts';
-import { describePostgresUrl } from '../../config/postgres-url.ts';
 import type { Config } from '../../config/schema.ts';
-import { Secrets } from '../../config/secrets.ts';
+import { Secrets } from '../../config/showing/secrets.ts';
+import { describePostgresUrl } from '../../config/urls/postgres-url.ts';
 import { stopTimeoutMs } from '../membership/leaving.ts';
 import type { RunningNode } from '../node.ts';
 import { LogDestination } from './log-destination.ts';

@@ -5,7 +5,7 @@ import { type Clock, pause, systemClock } from '../../actors/clock.ts';
 import { messageOf } from '../../actors/storage/postgres/connection/errors.ts';
 import { firstContact, type PostgresStoreOptions, Servers } from '../../actors/storage/store-postgres.ts';
 import { StartError } from '../../config/fatal.ts';
-import { showDuration } from '../../config/units.ts';
+import { showDuration } from '../../config/keys/units.ts';
 import { explainPostgres, mayPass } from './postgres-failure.ts';
 
 export interface PostgresStartOptions {

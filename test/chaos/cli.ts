@@ -6,7 +6,7 @@ import { examples, wholeNumber } from '../../config/command-line/command-line.ts
 import { chaosRun, type FaultResult } from '../../loadtest/chaos/chaos.ts';
 import { isClean, isPrompt, report } from '../../loadtest/chaos/chaos-report.ts';
 import { FAULTS } from '../../loadtest/chaos/faults/faults.ts';
-import { runTool, seed, toolCommand } from '../../loadtest/command.ts';
+import { runTool, seed, toolCommand } from '../../loadtest/command-line/command.ts';
 import { GUARANTEES } from './careless-worker.ts';
 import { startServices } from './services.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crashRun } from '../../loadtest/crash/crash.ts';
-import { withNode } from '../../loadtest/temporary-node.ts';
+import { withNode } from '../../loadtest/nodes/temporary-node.ts';
 
 test('kill -9 of node and PostgreSQL under load loses no acknowledged edit, doubles none, and leaves no gap', async () => {
   await withNode(undefined, [], async (_, node) => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../loadtest/free-ports.ts';
+import { freePorts } from '../../loadtest/nodes/free-ports.ts';
 import { putRedisOnPath } from '../support/redis.ts';
 import { start } from './spawn.ts';
 

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Secrets } from '../../config/secrets.ts';
+import { Secrets } from '../../config/showing/secrets.ts';
 import { run } from '../../src/cli/cli.ts';
 import { commandNames } from '../../src/cli/commands.ts';
 import { ordinaryDatabase, testPostgresUrl } from '../support/postgres.ts';

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARDS } from '../../actors/shard.ts';
 import type { ShardRow } from '../../actors/storage/store.ts';
-import { DelayedAction } from '../../cluster/delayed-action.ts';
 import { Members } from '../../cluster/liveness/members.ts';
 import { readSessions } from '../../cluster/liveness/session-reading.ts';
-import { SerialReading } from '../../cluster/serial-reading.ts';
 import { MapReading } from '../../cluster/shards/map-reading.ts';
 import { ShardMap } from '../../cluster/shards/shard-map.ts';
+import { DelayedAction } from '../../cluster/timing/delayed-action.ts';
+import { SerialReading } from '../../cluster/timing/serial-reading.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 

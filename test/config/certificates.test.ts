@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { checkCertificates } from '../../config/certificates.ts';
 import { ConfigError } from '../../config/fatal.ts';
 import { configFrom } from '../../config/load.ts';
-import { createAuthority } from '../cluster/peer-certificates.ts';
+import { createAuthority } from '../cluster/peer/peer-certificates.ts';
 
 type Tls = Readonly<Partial<Record<'cert' | 'key' | 'ca', string>>>;
 

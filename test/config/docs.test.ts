@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { ALL_KEYS } from '../../config/keys/walk.ts';
 import { configFrom, loadConfig } from '../../config/load.ts';
-import { configTable, printConfig } from '../../config/print.ts';
-import { ALL_KEYS } from '../../config/walk.ts';
+import { configTable, printConfig } from '../../config/showing/print.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
 
 const root = packageDirectory();

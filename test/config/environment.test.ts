@@ -1,11 +1,11 @@
 // Keys of the configuration from the environment: names, order, and the message about a wrong variable.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { variableOf } from '../../config/environment.ts';
 import { ConfigError } from '../../config/fatal.ts';
+import { variableOf } from '../../config/keys/environment.ts';
+import { ALL_KEYS } from '../../config/keys/walk.ts';
 import { loadConfig, loadWithSources, type Machine } from '../../config/load.ts';
-import { printConfig } from '../../config/print.ts';
-import { ALL_KEYS } from '../../config/walk.ts';
+import { printConfig } from '../../config/showing/print.ts';
 
 const machine: Machine = {
   hostname: 'h',

@@ -4,12 +4,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { crossCheck, isLoopback } from '../../config/check.ts';
 import { ConfigError, EXIT } from '../../config/fatal.ts';
+import { readDuration, readSize, showDuration, showSize } from '../../config/keys/units.ts';
+import { ALL_KEYS } from '../../config/keys/walk.ts';
 import { configFrom, loadConfig, type Machine, type Sources } from '../../config/load.ts';
-import { nearestKey } from '../../config/problems.ts';
-import { redact } from '../../config/redact.ts';
 import { schema } from '../../config/schema.ts';
-import { readDuration, readSize, showDuration, showSize } from '../../config/units.ts';
-import { ALL_KEYS } from '../../config/walk.ts';
+import { nearestKey } from '../../config/showing/problems.ts';
+import { redact } from '../../config/showing/redact.ts';
 
 function machine(files: Record<string, string> = {}, processors = 8): Machine {
   return {

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ConfigError } from '../../config/fatal.ts';
 import { configFrom } from '../../config/load.ts';
-import { describePostgresUrl, parsePostgresUrl } from '../../config/postgres-url.ts';
-import { problemOfRedisUrl } from '../../config/redis-url.ts';
+import { describePostgresUrl, parsePostgresUrl } from '../../config/urls/postgres-url.ts';
+import { problemOfRedisUrl } from '../../config/urls/redis-url.ts';
 
 const PASSWORD = 'hunter2';
 

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { parse } from 'yaml';
 import { configFrom } from '../../config/load.ts';
-import { freePort } from '../../loadtest/node-process.ts';
+import { freePort } from '../../loadtest/nodes/node-process.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
 import { MAIN, serving, start } from '../cli/spawn.ts';
 import { makeCertificates } from '../support/certificates.ts';

@@ -19,14 +19,14 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
     ['npm ci && npm start', COMMANDS],
     ['Troupe is ready', CONFIGURATION],
     ['npm ci && npm test', COMMANDS],
-    // test/browser/killed-node.long.ts follows the text below the block.
+    // test/browser/page/killed-node.long.ts follows the text below the block.
     ['npm run cluster', COMMANDS],
     // test/package/installed.long.ts runs it, with the network.
     ['npx troupe serve', COMMANDS],
     ["from 'ws'", 'test/examples/readme.test.ts'],
     ['config check', CONFIGURATION],
   ],
-  // test/loadtest/load-test.test.ts and load-test.long.ts run the commands, with loads of a few seconds.
+  // test/loadtest/run/load-test.test.ts and load-test.long.ts run the commands, with loads of a few seconds.
   'docs/capacity.md': [
     ['npm run loadtest', COMMANDS],
     ['--find-capacity', COMMANDS],
@@ -45,8 +45,8 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
   'docs/operations.md': [
     ['name: node-1', CONFIGURATION],
     ['sentinels:', CONFIGURATION],
-    ['SETUSER', 'test/cluster/lease-store-redis.test.ts'],
-    ['GRANT', 'test/node/roles.test.ts'],
+    ['SETUSER', 'test/cluster/liveness/lease-store-redis.test.ts'],
+    ['GRANT', 'test/node/database/roles.test.ts'],
     ['synchronous_standby_names =', CONFIGURATION],
     ['/backups/', CONFIGURATION],
   ],

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Delta } from '../../kinds/rich-text/delta.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
-import { snapshotOf } from './rich-text-edits.ts';
+import { snapshotOf } from './rich-text/rich-text-edits.ts';
 
 const LIMITS = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
 const FAMILY = '\u{1F468}\u200D\u{1F469}\u200D\u{1F467}';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { garbageRun } from '../../loadtest/garbage/garbage.ts';
 import { presenceRun } from '../../loadtest/presence/presence.ts';
 import { startTestNode } from '../support/node.ts';
-import { endsAsItsAuthorsLeftIt } from './replayed-trace.ts';
+import { endsAsItsAuthorsLeftIt } from './replay/replayed-trace.ts';
 
 endsAsItsAuthorsLeftIt('sveltecomponent', 'rich-text');
 

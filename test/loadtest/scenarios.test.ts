@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { keyTable } from '../../config/print.ts';
-import { UsageError } from '../../loadtest/cli-options.ts';
+import { keyTable } from '../../config/showing/print.ts';
+import { UsageError } from '../../loadtest/command-line/cli-options.ts';
 import {
   parseScenario,
   readScenario,

@@ -3,8 +3,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { Mutation } from './mutations.ts';
 import type { RunResult } from './run.ts';
+import type { Mutation } from './verdict/mutations.ts';
 
 export interface Spread {
   readonly from: number;

@@ -2,11 +2,11 @@
 // each seed that fails, then a summary. The exit code is 1 if a seed failed.
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
-import { runTool, toolCommand } from '../../loadtest/command.ts';
+import { runTool, toolCommand } from '../../loadtest/command-line/command.ts';
 import { type Spread, spread } from './children.ts';
-import { isMutation, MUTATIONS, type Mutation } from './mutations.ts';
 import { type RunResult, runSeed } from './run.ts';
-import { Summary } from './summary.ts';
+import { isMutation, MUTATIONS, type Mutation } from './verdict/mutations.ts';
+import { Summary } from './verdict/summary.ts';
 
 const TRACE_LINES = 4000;
 const DETAIL = 300;

@@ -4,11 +4,11 @@ import { check } from '../../loadtest/checker/checker.ts';
 import type { Violation } from '../../loadtest/checker/records.ts';
 import type { Random } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
-import type { Failure, SimRule } from './failure.ts';
+import { type Passed, SimClient } from './clients/sim-client.ts';
 import { Faults } from './faults/faults.ts';
-import { type Mutation, mutate } from './mutations.ts';
-import { type Passed, SimClient } from './sim-client.ts';
-import { SimNode } from './sim-node.ts';
+import { SimNode } from './machines/sim-node.ts';
+import type { Failure, SimRule } from './verdict/failure.ts';
+import { type Mutation, mutate } from './verdict/mutations.ts';
 import { between, World } from './world.ts';
 
 export interface RunOptions {

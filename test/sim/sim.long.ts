@@ -2,8 +2,8 @@
 // a few minutes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findNothing, isMissed, SECONDS } from './guarantees.ts';
 import { runSeed } from './run.ts';
+import { findNothing, isMissed, SECONDS } from './verdict/guarantees.ts';
 
 const SEEDS = 300;
 
@@ -20,8 +20,8 @@ for (const [mutation, within] of [
 // These seeds were found far beyond the range below. Each also has a test of its own at the component that
 // was wrong.
 for (const [seed, found] of [
-  [1113, 'a seq that was left open though it had committed: actors/left-open.test.ts'],
-  [6908, 'a fenced worker that rejected what its successor had committed: actors/host-live.test.ts'],
+  [1113, 'a seq that was left open though it had committed: actors/link/left-open.test.ts'],
+  [6908, 'a fenced worker that rejected what its successor had committed: actors/host/host-live.test.ts'],
 ] as const) {
   test(`seed ${seed} finds no more ${found}`, async () => {
     const { failures } = await runSeed({ seed, seconds: SECONDS });

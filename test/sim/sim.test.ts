@@ -2,10 +2,10 @@
 // guarantee is detected, and a number of seeds find nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findNothing, isMissed } from './guarantees.ts';
+import { Thread } from './machines/thread.ts';
 import { runSeed } from './run.ts';
 import { Scheduler } from './scheduler.ts';
-import { Thread } from './thread.ts';
+import { findNothing, isMissed } from './verdict/guarantees.ts';
 
 /** A few seeds. sim.long.ts has more, and `npm run test:sim` runs any number. */
 const SEEDS = 6;

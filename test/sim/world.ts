@@ -9,10 +9,10 @@ import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { MemoryFabric } from '../doubles/network-memory.ts';
 import type { MemoryCluster } from '../doubles/store-memory.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
-import { DatabaseLog } from './database-log.ts';
-import type { Failure } from './failure.ts';
 import { Scheduler } from './scheduler.ts';
-import { Trace, type TraceOptions } from './trace.ts';
+import { DatabaseLog } from './verdict/database-log.ts';
+import type { Failure } from './verdict/failure.ts';
+import { Trace, type TraceOptions } from './verdict/trace.ts';
 
 const MiB = 1024 * 1024;
 

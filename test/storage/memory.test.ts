@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { StoreUnavailable, type WorkerStore } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryNode } from '../doubles/store-memory.ts';
-import { contract, row } from './contract.ts';
+import { contract, row } from './contract/contract.ts';
 
 contract('memory', async () => {
   // Each way takes some turns of the event loop, so that calls overlap.

@@ -6,8 +6,8 @@ import type { ControlStore, PinRow, SessionId } from '../../../actors/storage/st
 import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
 import { matchOfShard } from '../../../cluster/placement/pins.ts';
 import { EXIT, type ExitCode, StartError } from '../../../config/fatal.ts';
+import { showDuration } from '../../../config/keys/units.ts';
 import type { Config } from '../../../config/schema.ts';
-import { showDuration } from '../../../config/units.ts';
 import { withCluster } from '../database.ts';
 import { type Output, plural } from '../output.ts';
 import { demandLive, type NodeOnRecord, readNodes, readShards } from './nodes.ts';

@@ -1,8 +1,8 @@
 // `troupe cluster release DOC`: asks all nodes to return a quarantined document to service and to forget its
 // failures, and waits until each has answered. It neither reads nor changes the document.
 import { EXIT, type ExitCode, StartError } from '../../../config/fatal.ts';
+import { showDuration } from '../../../config/keys/units.ts';
 import type { Config } from '../../../config/schema.ts';
-import { showDuration } from '../../../config/units.ts';
 import { withCluster } from '../database.ts';
 import { type Output, plural } from '../output.ts';
 import { askNodes } from './ask-nodes.ts';

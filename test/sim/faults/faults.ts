@@ -2,8 +2,8 @@
 // itself. When the time of faults is over, every fault that is left is ended.
 import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
 import type { Random } from '../../../loadtest/clients/random-edits.ts';
-import type { SimClient } from '../sim-client.ts';
-import type { SimNode } from '../sim-node.ts';
+import type { SimClient } from '../clients/sim-client.ts';
+import type { SimNode } from '../machines/sim-node.ts';
 import type { World } from '../world.ts';
 import { DATABASE, LOSSY } from './database.ts';
 import type { FaultKind } from './fault-kind.ts';

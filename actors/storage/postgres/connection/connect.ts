@@ -2,12 +2,12 @@
 // Connections are sessions of PostgreSQL with prepared statements, so a transaction pooler cannot stand
 // between.
 import postgres from 'postgres';
-import type { PostgresServer } from '../../../../config/postgres-url.ts';
+import type { PostgresServer } from '../../../../config/urls/postgres-url.ts';
 import { AnswerTimeout } from './errors.ts';
 
 export interface PostgresStoreOptions {
   /**
-   * The form that config/postgres-url.ts reads. Of several hosts, separated by commas, the primary is used.
+   * The form that config/urls/postgres-url.ts reads. Of several hosts, separated by commas, the primary is used.
    */
   readonly url: string;
   /** Servers of a lower timeline are not used. Default 0. */

@@ -1,7 +1,7 @@
 // A small pool for calls that have no effect or may be made again: reads, claims, creations, folds. A batch
 // never goes this way; it goes over the write connection.
 
-import type { PostgresServer } from '../../../../config/postgres-url.ts';
+import type { PostgresServer } from '../../../../config/urls/postgres-url.ts';
 import { StoreUnavailable } from '../../store.ts';
 import {
   connect,

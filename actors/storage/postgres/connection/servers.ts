@@ -1,7 +1,7 @@
 // The servers that a URL names, the server that is in use, and the lowest timeline that is believed. Opens
 // nothing. The driver's own choice among several hosts is not used: it tries them without end and without a
 // pause, and takes a standby for read-write.
-import { type PostgresServer, serversOf } from '../../../../config/postgres-url.ts';
+import { type PostgresServer, serversOf } from '../../../../config/urls/postgres-url.ts';
 import type { Sql } from './connect.ts';
 import { codeOf } from './errors.ts';
 

@@ -1,0 +1,369 @@
+// One process of the load: its share of the virtual clients, their figures second by second, and the check of
+// their records at the end. The parent sends an order, then `begin`, faults, and `end`.
+import { setTimeout as waitFor } from 'node:timers/promises';
+import { check, type DocumentLog } from '../../checker/checker.ts';
+import { readLogs } from '../../checker/log.ts';
+import { BareClient } from '../../clients/bare-client.ts';
+import { seededRandom } from '../../clients/random-edits.ts';
+import type { Scenario } from '../../scenarios/scenario.ts';
+import { Figures, type ProcessSecond } from '../figures.ts';
+import { localAddress } from '../servers/open-files.ts';
+import { clock } from './clock.ts';
+import { Course } from './course.ts';
+import { kindOf, type Member } from './crowd.ts';
+import { DueTimes, LoadClient } from './load-client.ts';
+import { loadEdits } from './load-edits.ts';
+import { readStrokes, type Stroke, typingOf } from './typing.ts';
+
+export interface Patience {
+  /** Time for the last answers after the end of the load. */
+  readonly settleMs: number;
+  /** Longest time for the log of one document. */
+  readonly readMs: number;
+}
+
+export interface LoadOrder {
+  readonly type: 'order';
+  /** Socket URLs; clients are spread over them. */
+  readonly urls: readonly string[];
+  readonly token: string | undefined;
+  /** Number of this process, from 0. */
+  readonly index: number;
+  /** Distinguishes the clients of this process and run. */
+  readonly name: string;
+  readonly docs: readonly string[];
+  readonly scenario: Scenario;
+  readonly members: readonly Member[];
+  /** Number of clients in all processes. */
+  readonly total: number;
+  /** Documents whose clients keep full records. */
+  readonly checked: readonly number[];
+  readonly patience: Patience;
+  /** Clients of all processes at the beginning; undefined: the course decides. */
+  readonly ordered: number | undefined;
+}
+
+export type LoadCommand =
+  | LoadOrder
+  /** `at`: the beginning, by clock(). */
+  | { readonly type: 'begin'; readonly at: number }
+  | { readonly type: 'drop'; readonly share: number }
+  /** Clients of all processes to be connected from now on, whatever the course says. */
+  | { readonly type: 'clients'; readonly count: number }
+  | { readonly type: 'end' };
+
+export interface CheckReport {
+  readonly type: 'report';
+  readonly documents: number;
+  readonly clients: number;
+  readonly replicas: number;
+  /** Acknowledged edits of these clients that were looked for in the logs. */
+  readonly edits: number;
+  readonly violations: number;
+  /** The first of them. */
+  readonly told: readonly string[];
+  /** Documents that could not be checked, with the reason. */
+  readonly unchecked: readonly string[];
+}
+
+/** The clients of the beginning are there. */
+export interface OpenReport {
+  readonly type: 'open';
+  readonly clients: number;
+  /** Resident memory that they have added to the process. */
+  readonly addedBytes: number;
+}
+
+export type LoadAnswer =
+  | OpenReport
+  | { readonly type: 'failed'; readonly message: string }
+  | ({ readonly type: 'second' } & ProcessSecond)
+  | CheckReport;
+
+const CONNECTING = 50;
+const ARRIVALS_MS = 50;
+/** Most clients that arrive or leave at once where a number of clients is ordered: a thousand a second. */
+const MOST_AT_ONCE = 50;
+const TOLD = 50;
+/** Above this size only one client of a document keeps a replica, and commits are not computed again. */
+const LARGE_BYTES = 256 * 1024;
+
+class LoadProcess {
+  readonly #order: LoadOrder;
+  readonly #course: Course;
+  readonly #figures = new Figures();
+  readonly #clients: LoadClient[] = [];
+  /** The clients in the order of their arrival, and how many of them are called up. */
+  readonly #byRank: readonly { readonly rank: number; readonly index: number }[];
+  #called = 0;
+  /** Ordered clients of all processes; undefined: the course decides. */
+  #ordered: number | undefined;
+  #receivedBytes = 0;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #checked: ReadonlySet<number>;
+  #second = 0;
+
+  constructor(order: LoadOrder, strokes: readonly Stroke[] | undefined) {
+    this.#order = order;
+    this.#course = new Course(order.scenario.stages);
+    this.#checked = new Set(order.checked);
+    const due = new DueTimes();
+    const withReplica = new Set<number>();
+    for (const [index, member] of order.members.entries()) {
+      const hasReplica =
+        this.#checked.has(member.document) && (!this.#isLarge || !withReplica.has(member.document));
+      if (hasReplica) withReplica.add(member.document);
+      this.#clients.push(this.#clientOf(index, member, { hasReplica, due, strokes }));
+    }
+    this.#ordered = order.ordered;
+    this.#byRank = order.members
+      .map(({ rank }, index) => ({ rank, index }))
+      .sort((left, right) => left.rank - right.rank);
+  }
+
+  /** Connects the clients that are there at the beginning. */
+  async open(): Promise<OpenReport> {
+    const before = process.memoryUsage.rss();
+    const count = this.#wantedAt(0);
+    const early = this.#byRank.slice(0, count).map(({ index }) => this.#clients[index]);
+    for (let from = 0; from < early.length; from += CONNECTING)
+      await Promise.all(early.slice(from, from + CONNECTING).map((client) => client?.arriveEarly()));
+    this.#called = count;
+    return { type: 'open', clients: count, addedBytes: Math.max(0, process.memoryUsage.rss() - before) };
+  }
+
+  order(count: number): void {
+    this.#ordered = count;
+  }
+
+  begin(at: number): void {
+    const began = performance.now() + (at - clock());
+    // Figures of the time before the beginning do not count.
+    this.#figures.take(0, this.#state());
+    for (const client of this.#clients) client.begin(began);
+    this.#timers.push(setInterval(() => this.#callUp(began), ARRIVALS_MS));
+    const tick = (): void => {
+      this.#send({ type: 'second', ...this.#figures.take(this.#second, this.#state()) });
+      this.#second += 1;
+      this.#timers[1] = setTimeout(tick, began + (this.#second + 1) * 1000 - performance.now());
+    };
+    this.#timers[1] = setTimeout(tick, began + 1000 - performance.now());
+  }
+
+  drop(share: number): void {
+    const connected = this.#clients.filter((client) => client.isConnected);
+    for (const client of connected.slice(0, Math.round(connected.length * share))) client.drop();
+  }
+
+  /** Ends the load, waits for the answers that are due, and checks. */
+  async end(): Promise<CheckReport> {
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const client of this.#clients) client.stop();
+    const deadline = performance.now() + this.#order.patience.settleMs;
+    while (performance.now() < deadline && this.#clients.some((client) => client.outstanding > 0))
+      await waitFor(50);
+    for (const client of this.#clients) client.giveUp();
+    await this.#settle(deadline);
+    this.#send({ type: 'second', ...this.#figures.take(this.#second, this.#state()) });
+    const report = await this.#check();
+    for (const { client } of this.#clients) client.stop();
+    return report;
+  }
+
+  get #isLarge(): boolean {
+    return this.#order.scenario.documents.initialBytes > LARGE_BYTES;
+  }
+
+  #clientOf(
+    index: number,
+    member: Member,
+    shared: { hasReplica: boolean; due: DueTimes; strokes: readonly Stroke[] | undefined },
+  ): LoadClient {
+    const { urls, token, name, docs, scenario, total } = this.#order;
+    const random = seededRandom(member.seed);
+    const place = member.rank % urls.length;
+    const address = localAddress(urls[place] ?? '', total, this.#order.index);
+    const client = new BareClient({
+      url: urls[place] ?? '',
+      others: [...urls.slice(place + 1), ...urls.slice(0, place)],
+      client: `${name}-${index}`,
+      encoding: member.encoding,
+      random,
+      replicas: shared.hasReplica,
+      streams: this.#checked.has(member.document),
+      ...(address === undefined ? {} : { localAddress: address }),
+      ...(token === undefined ? {} : { token }),
+    });
+    const kind = kindOf(scenario, member.document);
+    const editor = member.edits
+      ? {
+          typing: typingOf(scenario.typing, shared.strokes, random),
+          edits: loadEdits(kind, random, {
+            initialLength: scenario.documents.initialBytes,
+            characters: scenario.typing.characters,
+          }),
+        }
+      : undefined;
+    const course = this.#course;
+    const figures = this.#figures;
+    const doc = docs[member.document] ?? '';
+    return new LoadClient({ client, doc, kind, editor, scenario, course, random, figures, due: shared.due });
+  }
+
+  /** Clients of this process that are to be connected. */
+  #wantedAt(atMs: number): number {
+    const most = this.#ordered ?? this.#course.clientsAt(atMs) * this.#order.total;
+    let count = this.#called;
+    while (count > 0 && (this.#byRank[count - 1]?.rank ?? 0) >= most) count -= 1;
+    while (count < this.#byRank.length && (this.#byRank[count]?.rank ?? 0) < most) count += 1;
+    return count;
+  }
+
+  /** Lets clients arrive and leave as the course says. */
+  #callUp(began: number): void {
+    const at = performance.now() - began;
+    if (at >= this.#course.lastsMs) return;
+    const wanted = this.#wantedAt(at);
+    const most = this.#ordered === undefined ? Number.POSITIVE_INFINITY : MOST_AT_ONCE;
+    for (let moved = 0; this.#called !== wanted && moved < most; moved++) {
+      const arrives = this.#called < wanted;
+      if (!arrives) this.#called -= 1;
+      const client = this.#clients[this.#byRank[this.#called]?.index ?? -1];
+      if (arrives) this.#called += 1;
+      if (arrives) client?.arrive(performance.now());
+      else client?.leave();
+    }
+  }
+
+  #state(): Pick<ProcessSecond, 'connected' | 'errors' | 'losses'> {
+    const errors: Record<string, number> = {};
+    const losses: Record<string, number> = {};
+    const add = (to: Record<string, number>, name: string, count: number) => {
+      to[name] = (to[name] ?? 0) + count;
+    };
+    let connected = 0;
+    let dropped = 0;
+    let received = 0;
+    for (const { client, rejections, dropped: own, document } of this.#clients) {
+      if (document.live) connected += 1;
+      dropped += own;
+      received += client.receivedBytes;
+      for (const [code, count] of client.errors) add(errors, code, count);
+      for (const [code, count] of rejections) add(errors, `rejected ${code}`, count);
+      for (const [reason, count] of client.losses) add(losses, reason, count);
+    }
+    this.#figures.counts.bytesReceived += received - this.#receivedBytes;
+    this.#receivedBytes = received;
+    if (losses[CUT] !== undefined) losses[CUT] = Math.max(0, losses[CUT] - dropped);
+    for (const [reason, count] of Object.entries(losses)) if (count === 0) delete losses[reason];
+    return { connected, errors, losses };
+  }
+
+  /** Waits until each connected client has the newest version that a client of its document has. */
+  async #settle(deadline: number): Promise<void> {
+    const heads = new Map<string, number>();
+    for (const { document } of this.#clients)
+      heads.set(document.doc, Math.max(heads.get(document.doc) ?? 0, document.version));
+    const isBehind = ({ document }: LoadClient) =>
+      document.live && document.version < (heads.get(document.doc) ?? 0);
+    while (performance.now() < deadline && this.#clients.some(isBehind)) await waitFor(50);
+  }
+
+  async #check(): Promise<CheckReport> {
+    const { urls, token, docs, members, patience } = this.#order;
+    const here = new Set(members.map(({ document }) => document));
+    const records = this.#clients.flatMap(({ client }) => client.recorder.records());
+    const replicas = records.filter(({ replica }) => replica !== undefined).length;
+    const logs: DocumentLog[] = [];
+    const unchecked: string[] = [];
+    let isSilent = false;
+    for (const document of this.#checked) {
+      const doc = docs[document];
+      if (doc === undefined || !here.has(document)) continue;
+      if (isSilent) {
+        unchecked.push(`${doc}: no server answers`);
+        continue;
+      }
+      const options = { url: urls[0] ?? '', others: urls.slice(1), random: Math.random };
+      const reading = readLogs({ ...options, ...(token === undefined ? {} : { token }) }, [doc]);
+      const timer = new AbortController();
+      const silence = waitFor(patience.readMs, undefined, { signal: timer.signal });
+      silence.catch(() => undefined);
+      try {
+        const read = await Promise.race([reading, silence]);
+        if (read !== undefined) logs.push(...read);
+        else {
+          isSilent = true;
+          unchecked.push(`${doc}: no answer within ${patience.readMs} ms`);
+        }
+      } catch (error) {
+        unchecked.push(`${doc}: ${error instanceof Error ? error.message : String(error)}`);
+      } finally {
+        reading.catch(() => undefined);
+        timer.abort();
+      }
+    }
+    const read = new Set(logs.map(({ doc }) => doc));
+    const violations = check(logs, records, { recommit: !this.#isLarge });
+    const ofRead = records.filter(({ doc }) => read.has(doc));
+    const acknowledged = ofRead.map(
+      ({ submits }) => [...submits.values()].filter(({ fate }) => fate.type === 'ok').length,
+    );
+    return {
+      type: 'report',
+      documents: read.size,
+      clients: ofRead.length,
+      replicas,
+      edits: acknowledged.reduce((sum, count) => sum + count, 0),
+      violations: violations.length,
+      told: violations
+        .slice(0, TOLD)
+        .map(({ rule, doc, client, detail }) => `${rule} ${doc} ${client ?? ''}: ${detail.slice(0, 300)}`),
+      unchecked: unchecked.slice(0, TOLD),
+    };
+  }
+
+  #send(answer: LoadAnswer): void {
+    process.send?.(answer);
+  }
+}
+
+/** How a connection ends that is cut without a close frame. */
+const CUT = 'closed 1006';
+
+if (process.send !== undefined) {
+  // Ctrl-C reaches all processes of the terminal; the parent decides.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  process.on('disconnect', () => process.exit(0));
+  let load: LoadProcess | undefined;
+  const take = async (command: LoadCommand): Promise<void> => {
+    switch (command.type) {
+      case 'order': {
+        const { trace } = command.scenario.typing;
+        load = new LoadProcess(command, trace === null ? undefined : await readStrokes(trace));
+        process.send?.((await load.open()) satisfies LoadAnswer);
+        return;
+      }
+      case 'begin':
+        load?.begin(command.at);
+        return;
+      case 'drop':
+        load?.drop(command.share);
+        return;
+      case 'clients':
+        load?.order(command.count);
+        return;
+      case 'end': {
+        const report = await load?.end();
+        process.send?.(report, () => process.exit(0));
+        return;
+      }
+    }
+  };
+  process.on('message', (command: LoadCommand) => {
+    take(command).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      process.send?.({ type: 'failed', message } satisfies LoadAnswer, () => process.exit(1));
+    });
+  });
+}

@@ -1,0 +1,127 @@
+// Load tests as a whole: against a real node, against a server that is slow or breaks its promises, and the
+// command with its exit codes.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { LoadResult } from '../../../loadtest/run/result.ts';
+import { ProcReader } from '../../../loadtest/run/servers/server-readings.ts';
+import { start } from '../../cli/spawn.ts';
+import { startTestNode } from '../../support/node.ts';
+import { startFakeServer } from '../fake-server.ts';
+import { ANY_TIME, against, run } from './load-run.ts';
+
+const COMMAND = fileURLToPath(new URL('../../../loadtest/run/load-test-cli.js', import.meta.url));
+
+test('editors of every kind in two processes, readers, presence, churn and a dropped half leave no promise broken', async (t) => {
+  const node = await startTestNode(t);
+  const result = await run(
+    node.socketUrl,
+    `documents: {count: 3}
+clients: {editors: 12, readers: 6}
+typing: {model: random, everyMs: 250ms}
+presence: {everyMs: 500ms}
+churn: {stayMs: 2s, awayMs: 200ms}
+stages: [{lastsMs: 1s, change: ramp}, {lastsMs: 2s}]
+faults: [{atMs: 1500, do: drop-clients, share: 0.5}]
+${ANY_TIME}`,
+    2,
+  );
+  assert.deepEqual(
+    result.criteria.filter(({ verdict }) => verdict !== 'passed'),
+    [],
+  );
+  assert.equal(result.verdict, 'passed');
+  assert.deepEqual([result.checked.documents, result.checked.clients], [3, 18]);
+  assert.equal(result.checked.edits, result.totals.committed);
+  assert.equal(result.times.commit.count, result.totals.committed);
+  assert.ok(result.times.open.count >= 18 && result.times.delivery.count > 0);
+  assert.ok(result.totals.presenceReceived > 0);
+  assert.deepEqual(
+    result.marks.map(({ label }) => label),
+    ['50 % of the clients lose their connections'],
+  );
+});
+
+test('edits are due at their times however slow the answers are, and their times count from then', async (t) => {
+  const result = await against(
+    t,
+    { flushMs: 500 },
+    `documents: {count: 1, kinds: [json]}
+clients: {editors: 2}
+typing: {model: even, everyMs: 50ms}
+stages: [{lastsMs: 1500ms}]
+${ANY_TIME}`,
+  );
+  // A closed loop would have made three edits each.
+  assert.ok(result.totals.asked >= 58 && result.totals.asked <= 60, `${result.totals.asked}`);
+  assert.equal(result.totals.committed, result.totals.asked);
+  assert.ok(result.times.commit.p50 > 200, `${result.times.commit.p50}`);
+});
+
+test('a run that is interrupted checks and tells what was done', async (t) => {
+  const server = await startFakeServer();
+  t.after(() => server.close());
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-loadtest-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const json = join(folder, 'result.json');
+  const report = join(folder, 'report.html');
+  const args = ['smoke', '--target', server.url, '--report', report, '--json', json];
+  const { child, line, ended } = start(t, [COMMAND, ...args]);
+  await line(/^0:05 /);
+  child.kill('SIGINT');
+  const { code, stdout, stderr } = await ended;
+  assert.equal(code, 130, stderr);
+  assert.match(stdout, /smoke: interrupted, \d+ edits committed/);
+  const result: LoadResult = JSON.parse(readFileSync(json, 'utf8'));
+  assert.ok(result.isInterrupted && result.checked.documents > 0 && result.totals.committed > 0);
+  assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/);
+});
+
+test('a target that does not answer is one line and exit code 1', async (t) => {
+  const other = createServer((socket) => socket.end('220 mail\r\n')).listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const address = other.address();
+  assert.ok(address !== null && typeof address === 'object');
+  for (const url of ['http://127.0.0.1:1', `http://127.0.0.1:${address.port}`]) {
+    const { code, stdout, stderr } = await start(t, [COMMAND, 'smoke', '--target', url]).ended;
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^ws:\/\/127\.0\.0\.1:\d+\/v1\/socket does not answer: [^\n]+\n$/);
+  }
+});
+
+test('a scenario that strikes nodes is refused for nodes that the run did not start', async () => {
+  const faults = 'faults: [{atMs: 1s, do: kill-node}]';
+  await assert.rejects(run('ws://127.0.0.1:1/v1/socket', faults), { name: 'UsageError' });
+});
+
+test('the help names every scenario, with exit code 0', async (t) => {
+  const { code, stdout } = await start(t, [COMMAND, '--help']).ended;
+  assert.equal(code, 0);
+  assert.match(
+    stdout.replace(/\s+/g, ' '),
+    /busy, classroom, hundred-thousand, large-documents, launch, node-loss, office, reconnect-storm, smoke, soak, ten-thousand/,
+  );
+});
+
+test('CPU and memory of a process are read, and a process that is gone has no reading', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  let now = 0;
+  let pid: number | undefined = process.pid;
+  const reader = new ProcReader([{ name: 'node-1', pid: () => pid }], () => now);
+  const [first] = await reader.read();
+  assert.equal(first?.cpu, undefined);
+  assert.ok((first?.residentBytes ?? 0) > 1e6);
+  now = 1000;
+  const [second] = await reader.read();
+  assert.ok((second?.cpu ?? -1) >= 0);
+  assert.equal(second?.loopDelayMs, undefined);
+  pid = 2 ** 22 + 1;
+  assert.deepEqual(await reader.read(), []);
+});

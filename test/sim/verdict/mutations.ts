@@ -1,0 +1,73 @@
+// Guarantees taken out one at a time, to prove that the simulation detects their absence. Each is a method
+// that is replaced during one run.
+import { Committer } from '../../../actors/commit/committer.ts';
+import { ClientMemory } from '../../../actors/document/client-memory.ts';
+import type { MemoryTables } from '../../doubles/store-memory/database.ts';
+
+export const MUTATIONS = {
+  /** Frames leave before their patches are durable. */
+  gate: () => {
+    const { prototype } = Committer;
+    const enqueue = prototype.enqueue;
+    prototype.enqueue = function (owner, row) {
+      enqueue.call(this, owner, row);
+      queueMicrotask(() => owner.durableTo(row.version));
+    };
+    return () => {
+      prototype.enqueue = enqueue;
+    };
+  },
+  /** The database takes batches of fenced sessions. */
+  fence: (tables) => {
+    const insert = tables.insertBatch;
+    const { sessions } = tables;
+    tables.insertBatch = (me, batch, rows, heads) => {
+      const isOpen = sessions.isOpen;
+      sessions.isOpen = () => true;
+      try {
+        return insert(me, batch, rows, heads);
+      } finally {
+        sessions.isOpen = isOpen;
+      }
+    };
+    return () => {
+      tables.insertBatch = insert;
+    };
+  },
+  /** A repeated seq is taken for a new one. */
+  duplicates: () => {
+    const { prototype } = ClientMemory;
+    const answer = prototype.answer;
+    prototype.answer = () => ({ type: 'new' });
+    return () => {
+      prototype.answer = answer;
+    };
+  },
+  /** A document's first batch over a new connection does not prove its predecessor. */
+  predecessor: (tables) => {
+    const insert = tables.insertBatch;
+    tables.insertBatch = (me, batch, rows) => insert(me, batch, rows, new Map());
+    return () => {
+      tables.insertBatch = insert;
+    };
+  },
+  /** Shards are handed over while their patches are on the way. */
+  settling: () => {
+    const { prototype } = Committer;
+    const settle = prototype.settle;
+    prototype.settle = () => Promise.resolve();
+    return () => {
+      prototype.settle = settle;
+    };
+  },
+} satisfies Record<string, (tables: MemoryTables) => () => void>;
+
+export type Mutation = keyof typeof MUTATIONS;
+
+export const isMutation = (name: string): name is Mutation => Object.hasOwn(MUTATIONS, name);
+
+/** Takes the guarantee out. The returned function puts it back. */
+export function mutate(name: Mutation, tables: MemoryTables): () => void {
+  const apply: (tables: MemoryTables) => () => void = MUTATIONS[name];
+  return apply(tables);
+}
