@@ -96,10 +96,10 @@ export default async function run(task: WorkerTask): Promise<WorkerEnd> {
   const store = createWorkerStore({
     ...task.storage,
     onProblem: (problem) => {
-      log(problem.type === 'recovered' ? 'info' : 'warn', 'storage', {
-        slot: task.identity.slot,
-        ...asFields(problem),
-      });
+      const fields = { slot: task.identity.slot, ...asFields(problem) };
+      if (problem.type === 'unavailable') log('warn', 'PostgreSQL does not take edits', fields);
+      else if (problem.type === 'refused') log('warn', 'PostgreSQL has refused patches', fields);
+      else log('info', 'PostgreSQL takes edits again', fields);
       if (problem.type === 'refused') return;
       const code = problem.type === 'unavailable' ? codeOf(problem.error) : undefined;
       const failure = code === undefined ? {} : { code };

@@ -170,11 +170,11 @@ async function assemble(
   const folds = startFoldPool({
     threads: config.compute.threads,
     timeoutMs: config.compute.foldTimeoutMs,
-    onEnded: (error) => log.error({ err: error }, 'a folding thread ended'),
+    onEnded: (error) => log.error({ err: error }, 'a folding thread has ended'),
   });
   onStop(() => folds.stop());
   const snapshotJobs = startSnapshotPool(config.compute.foldTimeoutMs, (error) =>
-    log.error({ err: error }, 'a thread for large snapshots ended'),
+    log.error({ err: error }, 'a thread for large snapshots has ended'),
   );
   onStop(() => snapshotJobs.stop());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
@@ -242,8 +242,10 @@ async function assemble(
     onWrites: database.writes,
     onLost: (error) => fail(error),
     onLeaveAsked: () => {
-      if (!leaving.hasBegun) log.info('leaving the cluster at the request of an operator');
-      leaving.begin().catch((error: unknown) => log.error({ err: error }, 'leaving the cluster failed'));
+      if (!leaving.hasBegun) log.info('this node leaves the cluster at the request of an operator');
+      leaving
+        .begin()
+        .catch((error: unknown) => log.error({ err: error }, 'the node could not leave the cluster'));
       return leaving.progress();
     },
     signal,
@@ -316,7 +318,7 @@ async function openStorage(
 async function migrate(config: Config, control: ControlStore, log: Logger): Promise<void> {
   if (config.storage.migrate) {
     const applied = await control.migrate();
-    if (applied.length > 0) log.info({ migrations: applied }, 'schema migrated');
+    if (applied.length > 0) log.info({ migrations: applied }, 'the schema was migrated');
     return;
   }
   const missing = await control.pendingMigrations();

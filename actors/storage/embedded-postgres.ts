@@ -113,7 +113,7 @@ async function stopLeftover(paths: DataPaths, options: EmbeddedPostgresOptions):
   const postmaster = await readPostmaster(paths.data);
   if (!postmaster) return;
   if (await isPostmasterOf(paths.data, postmaster.pid)) {
-    options.log?.(`stopping PostgreSQL ${postmaster.pid}, left running in ${paths.data}`);
+    options.log?.(`PostgreSQL ${postmaster.pid} was left running in ${paths.data}: it is stopped`);
     await shutDown(postmaster.pid, () => isPostmasterOf(paths.data, postmaster.pid));
   }
   await removeMisleadingPid(paths.data);
@@ -288,7 +288,9 @@ class Server implements EmbeddedPostgres {
   #exited(pid: number, exit: PostmasterExit): void {
     if (this.#mode.type !== 'running' || this.#mode.pid !== pid) return;
     this.#setMode({ type: 'restarting', pid });
-    this.#options.log?.(`PostgreSQL ${pid} ended (${exit.signal ?? `code ${exit.code}`}); starting it again`);
+    this.#options.log?.(
+      `PostgreSQL ${pid} has ended (${exit.signal ?? `code ${exit.code}`}): it is started again`,
+    );
     for (const listener of this.#listeners) listener(exit);
     this.#restarting = this.#restart();
   }
@@ -306,7 +308,7 @@ class Server implements EmbeddedPostgres {
       try {
         await removeMisleadingPid(this.#paths.data);
         await this.#launch();
-        this.#options.log?.(`PostgreSQL runs again, ${this.pid}`);
+        this.#options.log?.(`PostgreSQL runs again as process ${this.pid}`);
         return;
       } catch (error) {
         this.#options.log?.(error instanceof Error ? error.message : String(error));

@@ -24,6 +24,11 @@
 // since sockets are read between ticks. A peer that was never heard counts as new, not as silent. A witness
 // must be heard by heartbeats, because it would take back its suspicion over the same way. Pulses prove that
 // a process lives, not that its main thread has read anything.
+//
+// A peer has no table of legal moves. Its fields are the latest observations of sources that know nothing of
+// each other, and every order of them is possible: a link comes up again before its end was reported, a refused
+// dial answers after a new link, a lease expires and is seen again. An assertion about their order would end a
+// node for the delay of a message.
 
 export interface DetectorTimes {
   /** Interval at which peers send heartbeats, and also pulses. */

@@ -100,7 +100,7 @@ export class Peers implements PeerNetwork {
       onDown: (connection, reason, detail) => this.#disconnected(connection, reason, detail),
     });
     this.#connections.set(peer.run, peer);
-    log('info', 'peer up', { peer: peer.node, run: peer.run });
+    log('info', 'a node is connected', { peer: peer.node, run: peer.run });
     this.#listener({ type: 'up', peer });
     peer.start();
     this.#tellPulseTargets();
@@ -110,7 +110,12 @@ export class Peers implements PeerNetwork {
     this.#connections.delete(peer.run);
     this.#tellPulseTargets();
     const level = reason === 'closed-here' || reason === 'closed-there' ? 'info' : 'warn';
-    this.#options.log(level, 'peer down', { peer: peer.node, run: peer.run, reason, detail });
+    this.#options.log(level, 'the connection to a node has ended', {
+      peer: peer.node,
+      run: peer.run,
+      reason,
+      detail,
+    });
     this.#listener({ type: 'down', peer, reason });
     if (reason !== 'superseded') this.#dialling.get(peer.run)?.disconnected();
   }

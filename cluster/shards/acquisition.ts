@@ -127,7 +127,7 @@ export class Acquisition {
       const won = await slots.claim(slot, shards);
       counts.countAs(METRICS.shardsTaken, 'claimed', won.size);
       this.#owned(slot, won);
-      if (won.size > 0) log('info', 'shards claimed', { slot, shards: won.size });
+      if (won.size > 0) log('info', 'this node has claimed shards', { slot, shards: won.size });
       // Another node was faster. The map names the new owner.
       if (won.size < shards.length) onStale();
     } catch (error) {

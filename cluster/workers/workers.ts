@@ -305,7 +305,7 @@ export class Workers implements SlotHost {
         const wasLive = slot.mode === 'live';
         options.counts('main').countAs(METRICS.workerEnds, endedBy(end));
         slot.setMode('ended');
-        options.log('error', 'a worker ended', {
+        options.log('error', 'a worker has ended', {
           slot: slot.number,
           end,
           error: error === undefined ? undefined : String(error),

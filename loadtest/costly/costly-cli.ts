@@ -45,7 +45,7 @@ await runTool(command, async (signal) => {
     if (bystanders.p99 > p99) faults.push(`p99 of the bystanders is above ${p99} ms`);
     if (node !== undefined && !node.running) faults.push('the node has ended');
     for (const line of node?.log.split('\n') ?? [])
-      if (/a worker ended|"level":50/.test(line)) faults.push(line);
+      if (/a worker has ended|"level":50/.test(line)) faults.push(line);
     process.stdout.write(
       `seed ${seed}: answers ${JSON.stringify(answers)}\nshapes played to their end: ${JSON.stringify(played)}\n` +
         `bystanders: ${bystanders.count} edits, p50 ${bystanders.p50.toFixed(1)} ms, p99 ${bystanders.p99.toFixed(1)} ms, ` +

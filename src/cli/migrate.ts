@@ -12,7 +12,7 @@ export function migrate(config: Config, io: Output): Promise<ExitCode> {
     config,
     async (store) => {
       const applied = await store.migrate();
-      for (const name of applied) io.stdout.write(`applied ${name}\n`);
+      for (const name of applied) io.stdout.write(`The migration ${name} was applied.\n`);
       if (applied.length === 0) io.stdout.write('The schema is up to date.\n');
       return EXIT.ok;
     },

@@ -69,13 +69,13 @@ export async function serve(config: Config, replaced: Partial<ServeDeps> = {}): 
     signals: deps.signals,
     now: deps.now,
     onWish: (signal) => {
-      deps.log.info({ signal }, 'stopping');
+      deps.log.info({ signal }, 'this node stops at a signal');
       limit();
       unwanted.abort();
       wishToStop({ signal });
     },
     onInsist: (signal, code) => {
-      deps.stderr.write(`troupe: ${signal} again; not waiting any longer\n`);
+      deps.stderr.write(`troupe: a second signal came (${signal}): the node does not wait any longer\n`);
       deps.exit(code);
     },
   });
@@ -117,7 +117,7 @@ function limitStop(config: Config, deps: ServeDeps): () => void {
 
 function ended(code: ExitCode, deps: ServeDeps): ExitCode {
   deps.later(LEAK_MS, () => {
-    deps.log.warn('stopped, but something keeps the process alive; exiting');
+    deps.log.warn('this node has stopped, but something keeps its process alive: it exits');
     deps.exit(code);
   });
   return code;

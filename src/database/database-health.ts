@@ -119,9 +119,9 @@ export class DatabaseHealth {
     const { problem } = this;
     const { log } = this.#options;
     if (problem !== undefined && this.#told === undefined)
-      log.warn({ reason: problem }, 'not ready: the database does not serve this node');
+      log.warn({ reason: problem }, 'this node is not ready: the database does not serve it');
     else if (problem === undefined && this.#told !== undefined)
-      log.info({}, 'ready again: the database serves this node');
+      log.info({}, 'this node is ready again: the database serves it');
     this.#told = problem;
   }
 }

@@ -164,7 +164,7 @@ export async function fenceLoners(
 ): Promise<void> {
   for (const { run, node } of (await unlessAborted(signal, control.sessions())).filter(isAlone)) {
     if (await unlessAborted(signal, control.fence(session, { run })))
-      log('info', 'fenced a node that was alone', { run, victim: node });
+      log('info', 'a node that was alone was fenced', { run, victim: node });
   }
 }
 

@@ -155,7 +155,7 @@ async function assemble(
     workerStallMs: config.worker.stallMs + DEFAULT_STALL_MS,
     onEvent: (event) => {
       if (event.type === 'fenced') fenced();
-      else log(isGood(event) ? 'info' : 'warn', 'lease', event);
+      else log(isGood(event) ? 'info' : 'warn', leaseLine(event), event);
       if (event.type === 'confirming') controller.database(event.succeeds);
     },
     onFailed: (error) => {
@@ -210,6 +210,25 @@ async function assemble(
     },
     stop,
   };
+}
+
+function leaseLine(event: Exclude<LeaseEvent, { type: 'fenced' }>): string {
+  switch (event.type) {
+    case 'stalled':
+      return event.slots.length === 0 ? 'all threads turn again' : 'threads do not turn';
+    case 'renewing':
+      return event.succeeds ? 'the lease is renewed again' : 'the lease could not be renewed';
+    case 'confirming':
+      return event.succeeds
+        ? 'the database confirms this node again'
+        : 'the database does not confirm this node';
+    case 'pulsing':
+      return event.succeeds ? 'pulses reach a node again' : 'pulses do not reach a node';
+    case 'redis':
+      return event.state === 'up' ? 'Redis is reached' : 'Redis is not reached';
+    default:
+      return event satisfies never;
+  }
 }
 
 function isGood(event: Exclude<LeaseEvent, { type: 'fenced' }>): boolean {

@@ -167,14 +167,16 @@ export class Membership {
     if (this.#mode === 'starting') {
       this.#current = started;
       this.#setMode('member');
-      this.#options.log('info', 'joined the cluster', { run, address: started.address });
+      this.#options.log('info', 'this node has joined the cluster', { run, address: started.address });
     } else await started.stop(true);
   }
 
   #fenced(): void {
     if (this.#mode === 'stopped' || this.#mode === 'fenced') return;
     const message =
-      this.#mode === 'leaving' ? 'fenced while leaving' : 'fenced: starting over under a new run';
+      this.#mode === 'leaving'
+        ? 'this node was fenced while it left'
+        : 'this node was fenced: it starts over under a new run';
     this.#options.log('error', message, {});
     this.#setMode('fenced');
     const ended = this.#current;

@@ -232,7 +232,8 @@ async function takeOver(
       throw new StartError('another node took this database over while this one was starting');
     }
   }
-  if (runs.size > 0) log('info', 'fenced the sessions of earlier runs', { runs: runs.size });
+  if (runs.size > 0)
+    log('info', 'the sessions of earlier runs of this node were fenced', { runs: runs.size });
   return session;
 }
 

@@ -70,7 +70,7 @@ export function sendClientsAway({
       lookAtOthers();
       if (!away) return;
       away = false;
-      log.info('serving again');
+      log.info('this node serves its clients again');
       sockets.takeAgain();
       return;
     }

@@ -174,7 +174,7 @@ test(
     assert.match(told(refused.stderr).join('\n'), /^troupe: [^\n]*migrat[^\n]*$/);
     const first = await troupe(t, 'migrate', '--set', `storage.url=${url}`).ended;
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stdout, /^applied 0001/);
+    assert.match(first.stdout, /^The migration 0001-initial was applied\./);
     const second = await troupe(t, 'migrate', '--set', `storage.url=${url}`).ended;
     assert.deepEqual([second.code, second.stdout], [0, 'The schema is up to date.']);
     await serving(t, url, '--set', 'storage.migrate=false');

@@ -64,3 +64,44 @@ test('a test title names its subject', () => {
   });
   assert.deepEqual(found, []);
 });
+
+/**
+ * Verbs that a line of the log may have. The list is short on purpose: a new verb is added here by the author who needs
+ * it, and a line without a verb, such as "peer up" or "shards claimed", is found.
+ */
+const VERB =
+  /\b(?:is|are|was|were|has|have|can|cannot|could|does|do|would|will|ends|failed|reports|reach|leaves|serves|stops|takes|turn|confirms)\b/;
+/** Words with which a line begins that has no subject. */
+const NO_SUBJECT = /^(?:is|are|was|were|has|have|can|cannot|could|does|do|not|no longer|again|[a-z]+ing)\b/;
+
+/** The messages of the log in a text: the literals of `log('info', …)`, `log.info({…}, …)` and `log.info(…)`. */
+function logLines(text: string): string[] {
+  const calls = [
+    /\b#?log\(\s*(?:'(?:info|warn|error)'|level|[^,'`]{1,60}\? '\w+' : '\w+'),\s*(?:\w+ === '\w+' \? )?(['`])(.*?)\1(?: : (['`])(.*?)\3)?/gs,
+    /\blog(?:ger)?\.(?:info|warn|error|fatal)\((?:\{[^}]*\}|\w+)?,?\s*(['`])(.*?)\1/gs,
+  ];
+  return calls.flatMap((call) =>
+    [...text.matchAll(call)].flatMap((match) => [match[2], match[4]].filter((line) => line !== undefined)),
+  );
+}
+
+test('a line of the log is a sentence, with a subject and a verb', () => {
+  const text = `| log('info', 'peer up', { peer });
+    | this.#log(level, level === 'info' ? 'a node has left' : 'refused', {});
+    | log.warn({ reason: x }, 'is not ready');
+    | log.info('this node serves again');
+    | options.log(
+    |   'warn',
+    |   \`shards claimed\`,`.replaceAll(/^ *\| ?/gm, '');
+  const isSentence = (line: string): boolean => VERB.test(line) && !NO_SUBJECT.test(line);
+  const broken = (source: string): string[] => logLines(source).filter((line) => !isSentence(line));
+  assert.deepEqual(broken(text).sort(), ['is not ready', 'peer up', 'refused', 'shards claimed']);
+  const lines = ['actors', 'cluster', 'src']
+    .flatMap(sources)
+    .flatMap((file) => logLines(readFileSync(join(root, file), 'utf8')).map((line) => ({ file, line })));
+  assert.ok(lines.length > 50, `${lines.length} lines of the log were found`);
+  assert.deepEqual(
+    lines.filter(({ line }) => !isSentence(line)),
+    [],
+  );
+});

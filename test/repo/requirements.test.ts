@@ -23,11 +23,11 @@ const apt = (await onPath('dpkg-deb')) === undefined ? undefined : await onPath(
 
 test('a test file needs the programs of the modules that it imports, also through others', () => {
   const wanted: [string, Requirement[]][] = [
-    ['browser/board.test.js', [CHROMIUM]],
+    ['browser/board/board.test.js', [CHROMIUM]],
     ['chaos/chaos.test.js', [REDIS]],
-    ['cluster/lease-store-redis.test.js', [REDIS, OPENSSL]],
+    ['cluster/liveness/lease-store-redis.test.js', [REDIS, OPENSSL]],
     ['examples/python.test.js', [PYTHON_WEBSOCKETS]],
-    ['node/postgres-start.test.js', [PGBOUNCER]],
+    ['node/database/postgres-start.test.js', [PGBOUNCER]],
     ['repo/floors.test.js', []],
   ];
   for (const [file, requirements] of wanted) {
@@ -39,7 +39,7 @@ test('if a program cannot be had, its files are not run, a line names the comman
   const cache = scratch(t);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(tests, 'run.js'), 'browser/board.test', 'browser/keys.test'],
+    [join(tests, 'run.js'), 'browser/board/board.test', 'browser/text/keys.test'],
     { encoding: 'utf8', env: { PATH: '', HOME: cache, XDG_CACHE_HOME: cache } },
   );
   assert.equal(status, 1);

@@ -50,9 +50,13 @@ export class RefusalLog {
     this.#leftOut = 0;
     // An end that hung up by itself was not refused: it is stopping, or has asked whether this node lives.
     const level = reason === HUNG_UP ? 'info' : 'warn';
-    this.#log(level, level === 'info' ? 'peer connection given up' : 'peer connection refused', {
-      ...refused,
-      ...(leftOut === 0 ? {} : { leftOut }),
-    });
+    this.#log(
+      level,
+      level === 'info' ? 'a node has given its connection up' : 'the connection of a node is refused',
+      {
+        ...refused,
+        ...(leftOut === 0 ? {} : { leftOut }),
+      },
+    );
   }
 }

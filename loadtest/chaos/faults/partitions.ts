@@ -80,7 +80,7 @@ function partition(
       await scene.lasts(LASTS_MS);
       const isFenced = await database.areFenced(sessions);
       const rows = isFenced ? await database.rowsOf(sessions) : undefined;
-      scene.say(`  ${isFenced ? 'fenced' : 'not fenced'} when it ends`);
+      scene.say(`  the node is ${isFenced ? 'fenced' : 'not fenced'} when the cut ends`);
       scene.over();
       await scene.strikes(`${what}: it is over`);
       await end(scene, node);

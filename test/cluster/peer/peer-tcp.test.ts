@@ -106,14 +106,14 @@ async function refusedWith(reason: RegExp, mine: Settings, theirs: Settings): Pr
 
 test('another secret, another cluster, a secret on one side only: refused with a reason', async () => {
   await refusedWith(
-    /run-b warn peer connection refused .*authentication/,
+    /run-b warn the connection of a node is refused .*authentication/,
     {},
     { credentials: { secret: 'x' } },
   );
-  await refusedWith(/run-b warn peer connection refused .*cluster/, { cluster: 'other' }, {});
+  await refusedWith(/run-b warn the connection of a node is refused .*cluster/, { cluster: 'other' }, {});
   const tls = authority.issue('node');
   await refusedWith(
-    /run-b warn peer connection refused .*authentication/,
+    /run-b warn the connection of a node is refused .*authentication/,
     { credentials: { tls } },
     { credentials: { tls, secret: SECRET } },
   );
@@ -129,7 +129,7 @@ test('certificates of the same authority are enough; of another one, or none, ar
 
   const stranger = createAuthority('the cluster').issue('node');
   await refusedWith(
-    /run-b warn peer connection refused/,
+    /run-b warn the connection of a node is refused/,
     { credentials: { tls: stranger } },
     { credentials: { tls } },
   );
@@ -137,12 +137,12 @@ test('certificates of the same authority are enough; of another one, or none, ar
   // accept.
   const halfway = { ...stranger, ca: tls.ca };
   await refusedWith(
-    /run-b warn peer connection refused/,
+    /run-b warn the connection of a node is refused/,
     { credentials: { tls: halfway } },
     { credentials: { tls } },
   );
   await refusedWith(
-    /run-b warn peer connection refused/,
+    /run-b warn the connection of a node is refused/,
     { credentials: { secret: SECRET } },
     { credentials: { tls } },
   );
@@ -197,7 +197,7 @@ test('a dialler that is refused again and again is named with the reason, and lo
   const a = await new Node(world.create('run-a', { cluster: 'other' })).listen();
   const dial = a.dial(b);
   for (let i = 0; i < 5; i++) await dial.redialNow(2000);
-  const told = world.log.filter((line) => line.includes('peer connection refused'));
+  const told = world.log.filter((line) => line.includes('the connection of a node is refused'));
   assert.equal(told.length, 1, told.join('\n'));
   assert.match(told[0] ?? '', /"reason":"cluster","peer":"node-a","cluster":"other","see":"cluster.name"/);
 });

@@ -59,8 +59,8 @@ test('a database that does not answer makes the node unready after unreadyMs, an
   clock.pass(1_000);
   assert.deepEqual(risen, [7]);
   assert.deepEqual(said, [
-    'not ready: the database does not serve this node',
-    'ready again: the database serves this node',
+    'this node is not ready: the database does not serve it',
+    'this node is ready again: the database serves it',
   ]);
   health.stop();
 });

@@ -49,7 +49,7 @@ test(
       new RegExp(`^${place} does not take this node: the connection ends .*; see cluster\\.link\\.tls, `),
     );
     assert.deepEqual(await runs(), before, 'nobody was fenced, and nobody has come');
-    const told = await a.told(/"peer":"c".*"peer connection refused"/);
+    const told = await a.told(/"peer":"c".*"the connection of a node is refused"/);
     assert.match(told.input, /"reason":"authentication".*"see":"cluster\.secret"/);
     a.child.kill('SIGTERM');
     const { code, stderr } = await a.ended;

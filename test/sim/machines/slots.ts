@@ -376,7 +376,7 @@ export class SimSlots implements SlotHost {
     if (mode === 'stopped' || this.#stopping) return;
     slot.mode = 'ended';
     this.#options.onEnded(how);
-    log('error', 'a worker ended', { slot: slot.number, how });
+    log('error', 'a worker has ended', { slot: slot.number, how });
     this.#blame(slot);
     await this.#relaunch(slot);
   }
