@@ -66,6 +66,8 @@ test('the open documents of a socket are found by name, replaced, and listed in 
 });
 
 test('an accepted socket has no listeners, and its messages, pings, pongs and close are heard', async (t) => {
+  // The clock of the sockets stands still: it would begin the count of the messages anew.
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const { sockets, url, heard, disconnected } = await startSockets(t);
   const client = new WebSocket(url);
   await once(client, 'open');
