@@ -59,6 +59,8 @@ export interface ControllerOptions extends Pick<OperatorEventsOptions, 'onLeaveA
   readonly setLease: (lease: Lease) => void;
   /** Called when this run is fenced: none of its later writes will be accepted. */
   readonly onFenced: () => void;
+  /** Called when another node has changed rights of users. A call may be missing. */
+  readonly onRightsChanged?: () => void;
 }
 
 const SWEEP_MS = 2000;
@@ -272,6 +274,11 @@ export class Controller implements SlotListener {
     this.#announcements.toPeers(quarantinedMessage(quarantined));
   }
 
+  /** Gives the other nodes the hint that rights of users have changed. */
+  tellRights(): void {
+    this.#announcements.everywhere({ type: 'rights' });
+  }
+
   fenced(): void {
     if (this.#stopped) return;
     this.#options.log('error', 'this run is fenced', {});
@@ -321,6 +328,9 @@ export class Controller implements SlotListener {
       case 'quarantined':
         this.#slots?.adoptQuarantined(message);
         return;
+      case 'rights':
+        this.#options.onRightsChanged?.();
+        return;
       case 'clients':
         this.clients.setCount(peer, message.count);
         return;
@@ -357,6 +367,10 @@ export class Controller implements SlotListener {
 
   /** Every event that is not an operator's is a hint that something has changed. */
   #notified(event: string): void {
+    if (event === 'rights') {
+      this.#options.onRightsChanged?.();
+      return;
+    }
     if (!this.#operators.handle(event)) this.#reading.request();
   }
 
@@ -365,6 +379,7 @@ export class Controller implements SlotListener {
     if (message?.type === 'map') this.#learnOwners(message.entries);
     else if (message?.type === 'fenced') this.#members.wasFenced(message.run);
     else if (message?.type === 'state') this.#learnLease(message.lease);
+    else if (message?.type === 'rights') this.#options.onRightsChanged?.();
   }
 
   #sweep(): void {

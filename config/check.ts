@@ -97,7 +97,7 @@ export function crossCheck(settings: Settings): Problem[] {
   return problems;
 }
 
-function checkAuth({ auth: { mode, jwt } }: Settings): Problem[] {
+function checkAuth({ auth: { mode, jwt, session } }: Settings): Problem[] {
   const problems: Problem[] = [];
   const demand = (holds: boolean, path: string, message: string) => {
     if (!holds) problems.push({ path, message });
@@ -111,6 +111,16 @@ function checkAuth({ auth: { mode, jwt } }: Settings): Problem[] {
     jwt.secret === null || jwt.jwks === null,
     'auth.jwt',
     'tokens are signed in one way: expected only one of auth.jwt.secret and auth.jwt.jwks',
+  );
+  demand(
+    session.freshMs <= session.idleMs,
+    'auth.session.idleMs',
+    `a cookie that is good can be refreshed: expected at least auth.session.freshMs = ${session.freshMs}, found ${session.idleMs}`,
+  );
+  demand(
+    session.idleMs <= session.lifeMs,
+    'auth.session.lifeMs',
+    `a session lives for as long as it can be refreshed: expected at least auth.session.idleMs = ${session.idleMs}, found ${session.lifeMs}`,
   );
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(jwt.jwks ?? '')?.[1]?.toLowerCase();
   if (jwt.jwks === null || scheme === undefined) return problems;

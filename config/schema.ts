@@ -187,6 +187,12 @@ const auth = z.strictObject({
         10 * 60 * SECOND,
         'How far the clocks of the issuer and of this node may differ: tokens are good for this much longer, and this much earlier.',
       ),
+      longestMs: duration(
+        30 * DAY,
+        60 * SECOND,
+        10 * YEAR,
+        'How long a token is good at most after it was issued, whatever its claim `exp` says. A revocation is remembered for this long. A token without `iat` counts as issued this long before its end.',
+      ),
       cacheMs: duration(
         10 * 60 * SECOND,
         10 * SECOND,
@@ -199,6 +205,29 @@ const auth = z.strictObject({
         30 * DAY,
         'How long a key that has left `auth.jwt.jwks` is still good on a node that knew it: as long as a token lives. With 0, or by a restart, a stolen key is out at once.',
       ),
+    })
+    .prefault({}),
+  session: z
+    .strictObject({
+      freshMs: duration(
+        15 * 60 * SECOND,
+        SECOND,
+        DAY,
+        'How long the cookie of `POST /v1/session` is good until a page has to refresh it. Each refresh replaces it.',
+      ),
+      idleMs: duration(
+        12 * HOUR,
+        SECOND,
+        YEAR,
+        'How long a session can still be refreshed after its last refresh.',
+      ),
+      lifeMs: duration(
+        7 * DAY,
+        SECOND,
+        YEAR,
+        'The longest life of a session, however often it is refreshed.',
+      ),
+      perUser: count(50, 1, 10_000, 'Sessions of one user. With another one the oldest ends.'),
     })
     .prefault({}),
 });

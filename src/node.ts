@@ -7,7 +7,6 @@ import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/compute/fold.ts';
 import type { HostLimits } from '../actors/host/host.ts';
 import { METRICS } from '../actors/metrics/metrics.ts';
-import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
 import { Router } from '../cluster/shards/router.ts';
@@ -17,6 +16,7 @@ import type { Config } from '../config/schema.ts';
 import { startFoldPool } from './compute/fold-pool.ts';
 import { startSnapshotPool } from './compute/snapshot-pool.ts';
 import { DatabaseHealth } from './database/database-health.ts';
+import { migrate, openStorage } from './database/open-database.ts';
 import { waitForPostgres } from './database/postgres-start.ts';
 import { sweepNowAndThen } from './database/sweeping.ts';
 import { EditClock } from './gateway/edit-clock.ts';
@@ -26,8 +26,9 @@ import { Sockets } from './gateway/sockets/sockets.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
 import { startIdentity } from './identity/start-identity.ts';
+import { startUsers } from './identity/start-users.ts';
 import { balanceClients } from './membership/client-balance.ts';
-import { checkConnections, embeddedSettings } from './membership/connection-budget.ts';
+import { checkConnections } from './membership/connection-budget.ts';
 import { Leaving } from './membership/leaving.ts';
 import { type Neighbours, startOwnership } from './membership/ownership.ts';
 import { SELF_TEST_DOCUMENT, testSelf } from './membership/self-test.ts';
@@ -131,7 +132,7 @@ async function assemble(
   const port = await listen(http, config.listen);
   onStop(() => http.close());
 
-  const users = await unlessAborted(
+  const tokens = await unlessAborted(
     signal,
     startIdentity(config.auth, {
       time: Date.now,
@@ -139,7 +140,6 @@ async function assemble(
       onProblem: (message) => log.warn(message),
     }),
   );
-  const identity = new SelfIdentity(users, SELF_TEST_DOCUMENT);
   // The creation of the database is never interrupted, so the next start finds it whole.
   const storageUrl = await openStorage(config, log, onStop);
   signal.throwIfAborted();
@@ -167,6 +167,22 @@ async function assemble(
     checkConnections(config, control, (message, fields) => log.warn(fields, message)),
   );
 
+  let neighbours: Neighbours | undefined;
+  let rightsChanged: Gateway['rightsChanged'] = () => undefined;
+  const users = await unlessAborted(
+    signal,
+    startUsers({
+      auth: config.auth,
+      tokens,
+      storage,
+      onChange: (change) => rightsChanged(change),
+      tell: () => neighbours?.tellRights(),
+      log: (level, message, fields) => log[level](fields, message),
+    }),
+  );
+  onStop(() => users.stop());
+  const identity = new SelfIdentity(users.identity, SELF_TEST_DOCUMENT);
+
   const folds = startFoldPool({
     threads: config.compute.threads,
     timeoutMs: config.compute.foldTimeoutMs,
@@ -181,7 +197,6 @@ async function assemble(
     folds.fold({ storage: { ...storage, run }, request });
 
   const router = new Router();
-  let neighbours: Neighbours | undefined;
   const gateway = new Gateway({
     node: config.node.name,
     identity,
@@ -198,6 +213,7 @@ async function assemble(
     counts: metrics.thread('main'),
     editClock: new EditClock(systemClock),
   });
+  rightsChanged = (change) => gateway.rightsChanged(change);
   const sockets = new Sockets({
     ...config.gateway,
     gateway,
@@ -218,6 +234,7 @@ async function assemble(
     log,
     onRisen: (timeline) => {
       storage.lowestTimeline = timeline;
+      users.refuseBelow(timeline);
       void starting.then(
         (ownership) => ownership.refuseBelow(timeline),
         () => undefined,
@@ -241,6 +258,7 @@ async function assemble(
     log: (level, message, fields) => log[level](fields, message),
     onWrites: database.writes,
     onLost: (error) => fail(error),
+    onRightsChanged: () => users.hint(),
     onLeaveAsked: () => {
       if (!leaving.hasBegun) log.info('this node leaves the cluster at the request of an operator');
       leaving
@@ -298,35 +316,6 @@ async function assemble(
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
   const url = `http://${host}:${port}/`;
   return { url, port, metricsUrl: observed.url ?? `${url}metrics`, storageUrl, stop, failed };
-}
-
-async function openStorage(
-  config: Config,
-  log: Logger,
-  onStop: (close: () => Promise<unknown>) => void,
-): Promise<string> {
-  if (config.storage.url !== 'embedded') return config.storage.url;
-  const embedded = await startEmbeddedPostgres({
-    directory: config.storage.embedded.directory,
-    settings: embeddedSettings(config),
-    log: (message) => log.info({ storage: 'embedded' }, message),
-  });
-  onStop(() => embedded.stop());
-  return embedded.url;
-}
-
-async function migrate(config: Config, control: ControlStore, log: Logger): Promise<void> {
-  if (config.storage.migrate) {
-    const applied = await control.migrate();
-    if (applied.length > 0) log.info({ migrations: applied }, 'the schema was migrated');
-    return;
-  }
-  const missing = await control.pendingMigrations();
-  if (missing.length > 0) {
-    throw new StartError(
-      `the database lacks ${missing.length} migrations (${missing.join(', ')}): run troupe migrate, or set storage.migrate=true`,
-    );
-  }
 }
 
 function sweepHistory(

@@ -30,6 +30,8 @@ export type ControlMessage =
   | ({ readonly type: 'quarantined' } & Quarantined)
   /** The number of clients connected to the sender, without those that it has asked to go elsewhere. */
   | { readonly type: 'clients'; readonly count: number }
+  /** Rights of users have changed. The receiver reads the changes in the database. */
+  | { readonly type: 'rights' }
   /**
    * The URL where clients reach the sender. Sent as soon as a connection is up, if the node has such a URL.
    */
@@ -71,6 +73,8 @@ export function controlMessage(value: unknown): ControlMessage | undefined {
       return typeof value.doc === 'string' && isId(value.forMs) && isId(value.round)
         ? { type: 'quarantined', doc: value.doc, forMs: value.forMs, round: value.round }
         : undefined;
+    case 'rights':
+      return { type: 'rights' };
     case 'clients':
       return isId(value.count) ? { type: 'clients', count: value.count } : undefined;
     case 'url':

@@ -82,6 +82,8 @@ export class ClientConnection {
   user: User | undefined;
   /** The token of the upgrade, until the hello. */
   bearer: string | undefined;
+  /** The cookie of a login that the upgrade carried, until the hello. */
+  cookie: string | undefined;
   /** The user's token has ended, and a new one is awaited. */
   hasEnded = false;
   /** Cancels the wait for the end of the token, or the wait for a new one. */

@@ -11,6 +11,7 @@ import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
 import { FrameError } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
+import type { RightsChange } from '../identity/store.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { EditClock } from './edit-clock.ts';
 import { Hellos, type HellosOptions } from './hellos.ts';
@@ -158,6 +159,11 @@ export class Gateway implements OwnerLinkListener {
   /** The documents that sockets have open, each counted once for each socket. */
   get subscriptions(): number {
     return this.#channels.subscriptions;
+  }
+
+  /** Applies a change of rights to the sockets that it concerns. */
+  rightsChanged(change: RightsChange): void {
+    this.#hellos.rightsChanged(change);
   }
 
   // From owners.

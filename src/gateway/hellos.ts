@@ -1,5 +1,8 @@
-// Takes `hello`, finds out the user of a socket, and ends a socket whose token has ended and was not renewed in time.
-// It does not decide what a user may do: rights.ts does.
+// Takes `hello`, finds out the user of a socket, and ends a socket whose token has ended or was revoked, and was not
+// renewed in time. It does not decide what a user may do: rights.ts does.
+//
+// The socket of a login goes on when the login has been refreshed meanwhile. It is closed at once when the login has ended,
+// because no other token is awaited.
 //
 // A token is checked beside the event loop. Meanwhile the socket is not read, and the frames that had been read already
 // are held, so that messages are handled in their order. Each renewal counts as an open for the rate of the client.
@@ -8,7 +11,9 @@ import { CLOSE_CODES } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { isClientId } from '../../protocol/names.ts';
 import { type Identity, isUser, type Unidentified } from '../identity/identity.ts';
+import type { RightsChange } from '../identity/store.ts';
 import type { User } from '../identity/user.ts';
+import { endsUser, REVOKED } from '../identity/users.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { echo, idOf, type Replies } from './replies.ts';
 import type { Rights } from './rights.ts';
@@ -42,12 +47,15 @@ type Message = Record<string, unknown>;
 
 /** The longest time that setTimeout takes. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const LOGGED_OUT = 'the session has ended: log in again';
 /** Frames that are held of one socket, as a multiple of `limits.frameBytes`. Past it the socket is closed. */
 const HELD_FRAMES = 2;
 
 export class Hellos {
   readonly #options: HellosOptions;
   readonly #parts: HellosParts;
+  /** Sockets whose user is known. */
+  readonly #connections = new Set<ClientConnection>();
 
   constructor(options: HellosOptions, parts: HellosParts) {
     this.#options = options;
@@ -59,8 +67,9 @@ export class Hellos {
     if (client === undefined) return;
     const { replies } = this.#parts;
     const token = tokenOf(connection, message);
-    if (connection.user !== undefined) {
-      if (token === undefined) {
+    const { user } = connection;
+    if (user !== undefined) {
+      if (token === undefined && user.login === undefined) {
         if (connection.hasEnded) replies.ended(connection, idOf(message));
         else this.#welcome(connection, message, client);
         return;
@@ -74,7 +83,11 @@ export class Hellos {
         return;
       }
     }
-    const found = this.#options.identity.identify(token);
+    const { identity } = this.#options;
+    const found =
+      user !== undefined && token === undefined
+        ? identity.renew(user)
+        : identity.identify(token, connection.cookie);
     if (!(found instanceof Promise)) {
       this.#identified(connection, message, client, found);
       return;
@@ -106,9 +119,21 @@ export class Hellos {
 
   /** The socket is closed. */
   disconnected(connection: ClientConnection): void {
+    this.#connections.delete(connection);
     connection.cancelEnd?.();
     connection.cancelEnd = undefined;
     connection.held = undefined;
+  }
+
+  rightsChanged(change: RightsChange): void {
+    for (const connection of this.#connections) {
+      const { user, hasEnded, closed } = connection;
+      if (user === undefined || closed || !endsUser(change, user)) continue;
+      if (change.kind === 'login') {
+        this.#parts.replies.ended(connection, {}, LOGGED_OUT);
+        connection.close(CLOSE_CODES.unauthenticated, 'the session has ended');
+      } else if (!hasEnded) this.#end(connection, REVOKED);
+    }
   }
 
   /** The client id of the hello. Undefined if it is refused; it has then been answered. */
@@ -150,6 +175,8 @@ export class Hellos {
     connection.hasOwnId ||= !hasNoId(message);
     connection.user = found;
     connection.bearer = undefined;
+    connection.cookie = undefined;
+    this.#connections.add(connection);
     connection.hasEnded = false;
     this.#welcome(connection, message, client);
     this.#watch(connection, found);
@@ -178,17 +205,36 @@ export class Hellos {
     connection.cancelEnd?.();
     connection.cancelEnd = undefined;
     if (user.expiresAt === Number.POSITIVE_INFINITY || connection.closed) return;
-    const { after, replies } = this.#parts;
+    const { after } = this.#parts;
     const leftMs = user.expiresAt - this.#options.time();
     if (leftMs > 0) {
       const run = (): void => this.#watch(connection, user);
       connection.cancelEnd = after(Math.min(leftMs, LONGEST_TIMER_MS), run);
       return;
     }
+    if (user.login === undefined) this.#end(connection);
+    else void this.#renew(connection, user);
+  }
+
+  /** The login of the user may have been refreshed. */
+  async #renew(connection: ClientConnection, user: User): Promise<void> {
+    const found = await this.#options.identity.renew(user);
+    // A hello may have come meanwhile.
+    if (connection.closed || connection.user !== user || connection.hasEnded) return;
+    if (!isUser(found) || found.expiresAt <= user.expiresAt) {
+      this.#end(connection);
+      return;
+    }
+    connection.user = found;
+    this.#watch(connection, found);
+  }
+
+  #end(connection: ClientConnection, message?: string): void {
+    connection.cancelEnd?.();
     connection.hasEnded = true;
-    replies.ended(connection, {});
-    connection.cancelEnd = after(this.#options.graceMs, () =>
-      connection.close(CLOSE_CODES.unauthenticated, 'the token has expired'),
+    this.#parts.replies.ended(connection, {}, message);
+    connection.cancelEnd = this.#parts.after(this.#options.graceMs, () =>
+      connection.close(CLOSE_CODES.unauthenticated, 'the token has ended'),
     );
   }
 }

@@ -31,11 +31,11 @@ export class Replies {
   }
 
   /** Answers a request of a user whose token has ended. The same request may succeed after a new hello. */
-  ended(connection: ClientConnection, about: About): void {
+  ended(connection: ClientConnection, about: About, message = TOKEN_ENDED): void {
     connection.send({
       type: 'error',
       code: 'unauthenticated',
-      message: TOKEN_ENDED,
+      message,
       retryable: true,
       ...about,
     });

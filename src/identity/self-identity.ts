@@ -20,14 +20,22 @@ export class SelfIdentity implements Identity {
       name: undefined,
       isAdmin: false,
       expiresAt: Number.POSITIVE_INFINITY,
+      issuedAt: Number.POSITIVE_INFINITY,
+      tokenId: undefined,
+      login: undefined,
+      claims: {},
       roleIn: (name) => (name === document ? 'viewer' : undefined),
     };
   }
 
-  identify(token: string | undefined): User | Promise<User | Unidentified> {
+  identify(token: string | undefined, cookie?: string): User | Promise<User | Unidentified> {
     return !this.#hasEnded && token !== undefined && isEqual(token, this.token)
       ? this.#user
-      : this.#inner.identify(token);
+      : this.#inner.identify(token, cookie);
+  }
+
+  async renew(user: User): Promise<User | Unidentified> {
+    return user === this.#user ? user : this.#inner.renew(user);
   }
 
   /** From now on the token is no token any more. */

@@ -1,9 +1,9 @@
 // Users by their tokens, which are JSON Web Tokens. The claims `sub` and `exp` are required; `docs` has the grants.
 // The algorithms are fixed by the configured keys: a token cannot choose its own.
 import { errors, type JWTPayload, type JWTVerifyOptions } from 'jose';
-import { Grants } from './grants.ts';
-import type { Identity, Unidentified } from './identity.ts';
+import { type Identity, refused, type Unidentified } from './identity.ts';
 import { KeysUnavailable, type TokenKeys } from './token-keys.ts';
+import { userOfClaims } from './token-user.ts';
 import type { User } from './user.ts';
 
 export interface TokenOptions {
@@ -11,17 +11,16 @@ export interface TokenOptions {
   readonly audience: string | null;
   /** How far the clocks of the issuer and of this node may differ. */
   readonly toleranceMs: number;
+  /** How long after it was issued a token is good at most. Infinity: as long as it says. */
+  readonly longestMs: number;
   /** ms since 1970. */
   readonly time: () => number;
 }
 
 /** A longer token is refused unread. */
 const MOST_TOKEN_CHARACTERS = 16 * 1024;
-const MOST_SUB_CHARACTERS = 255;
-const MOST_NAME_CHARACTERS = 200;
 /** The last time that Date knows. Comparisons with it stay exact. */
 const LAST_TIME_MS = 8.64e15;
-const CONTROL_CHARACTER = /\p{Cc}/u;
 
 export class TokenIdentity implements Identity {
   readonly #keys: TokenKeys;
@@ -36,46 +35,48 @@ export class TokenIdentity implements Identity {
     if (token === undefined) return refused('a token is needed');
     if (token.length > MOST_TOKEN_CHARACTERS) return refused('the token is too long');
     const { issuer, audience, toleranceMs, time } = this.#options;
+    const now = time();
     const options: JWTVerifyOptions = {
       requiredClaims: ['sub', 'exp'],
       clockTolerance: toleranceMs / 1000,
-      currentDate: new Date(time()),
+      currentDate: new Date(now),
       ...(issuer === null ? {} : { issuer }),
       ...(audience === null ? {} : { audience }),
     };
     try {
       const { payload } = await this.#keys.verify(token, options);
-      return userOf(payload, toleranceMs);
+      const times = timesOf(payload, this.#options, now);
+      return typeof times === 'string' ? refused(times) : userOfClaims(payload, times);
     } catch (error) {
       if (error instanceof KeysUnavailable)
         return { code: 'unavailable', message: error.message, retryAfterMs: error.retryAfterMs };
       return refused(reasonOf(error));
     }
   }
+
+  async renew(user: User): Promise<User> {
+    return user;
+  }
 }
 
-function userOf(claims: JWTPayload, toleranceMs: number): User | Unidentified {
-  const { sub, exp = 0, name, docs, admin } = claims;
-  if (typeof sub !== 'string' || !isPrintable(sub, MOST_SUB_CHARACTERS))
-    return refused(
-      `the claim sub is not text of 1 to ${MOST_SUB_CHARACTERS} characters without control characters`,
-    );
-  const grants = Grants.read(docs);
-  if (typeof grants === 'string') return refused(grants);
-  return {
-    sub,
-    name: typeof name === 'string' && isPrintable(name, MOST_NAME_CHARACTERS) ? name : undefined,
-    isAdmin: admin === true,
-    expiresAt: Math.min(exp * 1000 + toleranceMs, LAST_TIME_MS),
-    roleIn: (document) => grants.roleIn(document),
-  };
+/**
+ * When the token was issued and when it ends, ms since 1970. A token without `iat` counts as issued as early as its end
+ * allows. Returns a sentence if the token is not good now.
+ */
+function timesOf(
+  { iat, exp = 0 }: JWTPayload,
+  { longestMs, toleranceMs }: TokenOptions,
+  now: number,
+): Pick<User, 'issuedAt' | 'expiresAt'> | string {
+  const issuedAt = iat === undefined ? exp * 1000 - longestMs : iat * 1000;
+  if (issuedAt > now + toleranceMs)
+    return iat === undefined
+      ? 'the token has no claim iat, and lives for too long'
+      : 'the token was issued in the future';
+  const end = Math.min(exp * 1000, issuedAt + longestMs);
+  const expiresAt = Math.min((Number.isNaN(end) ? exp * 1000 : end) + toleranceMs, LAST_TIME_MS);
+  return expiresAt <= now ? 'the token was issued too long ago' : { issuedAt, expiresAt };
 }
-
-/** The database stores the text, and the log shows it in one line. */
-const isPrintable = (text: string, most: number): boolean =>
-  text.length > 0 && text.length <= most && text.isWellFormed() && !CONTROL_CHARACTER.test(text);
-
-const refused = (message: string): Unidentified => ({ code: 'unauthenticated', message, retryAfterMs: 0 });
 
 /** A sentence without any text of the token. */
 function reasonOf(error: unknown): string {

@@ -2,6 +2,9 @@
 // each document.
 import type { Role } from '../../protocol/messages.ts';
 
+/** The claims of a token. Unknown ones are kept, because the callback for rights may need them. */
+export type Claims = Readonly<Record<string, unknown>>;
+
 export interface User {
   /** Identifies the user. Stored with each patch of the user. */
   readonly sub: string;
@@ -10,6 +13,13 @@ export interface User {
   readonly isAdmin: boolean;
   /** When the user has to show a new token, ms since 1970. Infinity: never. */
   readonly expiresAt: number;
+  /** When the token was issued, ms since 1970. */
+  readonly issuedAt: number;
+  /** The claim `jti`: the name of the token, by which it can be revoked. */
+  readonly tokenId: string | undefined;
+  /** The login whose cookie the user has shown. Undefined if the user has shown a token. */
+  readonly login: string | undefined;
+  readonly claims: Claims;
   /** The role in a document with a valid name. Undefined: the user has no right there. */
   roleIn(document: string): Role | undefined;
 }
@@ -20,5 +30,9 @@ export const EVERYONE: User = {
   name: undefined,
   isAdmin: false,
   expiresAt: Number.POSITIVE_INFINITY,
+  issuedAt: Number.POSITIVE_INFINITY,
+  tokenId: undefined,
+  login: undefined,
+  claims: {},
   roleIn: () => 'owner',
 };

@@ -53,6 +53,8 @@ export interface ClusterRunOptions {
   /** Called once when the run is fenced: none of its later writes will be accepted. */
   readonly onFenced: () => void;
   readonly onLeaveAsked: () => LeaveProgress;
+  /** Called when another node has changed rights of users. A call may be missing. */
+  readonly onRightsChanged?: () => void;
   readonly figures: () => NodeFigures;
 }
 
@@ -187,6 +189,7 @@ async function assemble(
     setLease: (lease) => keeper.setLease(lease),
     onFenced: fenced,
     onLeaveAsked: options.onLeaveAsked,
+    ...(options.onRightsChanged === undefined ? {} : { onRightsChanged: options.onRightsChanged }),
     figures: options.figures,
   });
   const workers = workerPool(options, {

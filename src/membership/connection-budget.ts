@@ -6,6 +6,7 @@ import { CONTROL_CONNECTIONS } from '../../actors/storage/store-postgres.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
+import { IDENTITY_CONNECTIONS } from '../identity/store-postgres.ts';
 
 export interface NodeConnections {
   readonly total: number;
@@ -23,6 +24,7 @@ export function connectionsOf(config: Config): NodeConnections {
     ['of the control plane', CONTROL_CONNECTIONS],
     ['to listen', 1],
   ];
+  if (config.auth.mode === 'jwt') parts.push(['for logins', IDENTITY_CONNECTIONS]);
   if (isClustered(config)) parts.push(['of the lease thread', CONTROL_CONNECTIONS]);
   return {
     total: parts.reduce((sum, [, count]) => sum + count, 0),

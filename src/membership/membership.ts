@@ -23,7 +23,7 @@ export interface MembershipOptions extends Pick<ClusterRunOptions, 'router' | 'g
 export interface JoinedRun extends Pick<ClusterRun, 'address' | 'refuseBelow' | 'stop'> {
   readonly controller: Pick<
     ClusterRun['controller'],
-    'isRouted' | 'isCutOff' | 'status' | 'drain' | 'unreachedShards'
+    'isRouted' | 'isCutOff' | 'status' | 'drain' | 'unreachedShards' | 'tellRights'
   > & { readonly clients: Pick<ClientDirectory, 'setOwn' | 'shares' | 'otherUrls'> };
 }
 
@@ -109,6 +109,11 @@ export class Membership {
 
   tellClients(count: number): void {
     this.#current?.controller.clients.setOwn(count);
+  }
+
+  /** Gives the other nodes the hint that rights of users have changed. */
+  tellRights(): void {
+    this.#current?.controller.tellRights();
   }
 
   clientShares(): ReturnType<ClientDirectory['shares']> {

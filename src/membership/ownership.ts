@@ -47,13 +47,18 @@ export interface OwnershipOptions {
    * In a cluster: called when an operator wants the node to leave; returns the progress. May be called again.
    */
   readonly onLeaveAsked: () => LeaveProgress;
+  /** In a cluster: called when another node has changed rights of users. A call may be missing. */
+  readonly onRightsChanged?: () => void;
   readonly figures: () => NodeFigures;
   /** Aborted: the start is given up at once. `stop` ends what has started. */
   readonly signal: AbortSignal;
 }
 
 /** The parts of the membership that concern clients. */
-export type Neighbours = Pick<Membership, 'tellClients' | 'clientShares' | 'clientUrls' | 'unreachedShards'>;
+export type Neighbours = Pick<
+  Membership,
+  'tellClients' | 'clientShares' | 'clientUrls' | 'unreachedShards' | 'tellRights'
+>;
 
 /** The place of a node among the others. */
 export interface Place {

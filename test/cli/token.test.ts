@@ -28,6 +28,7 @@ test('AUTH-1 a printed token has the user, the grants, the name and the time tha
     issuer: 'me',
     audience: 'you',
     toleranceMs: 0,
+    longestMs: Number.POSITIVE_INFINITY,
     time: Date.now,
   });
   const user = await identity.identify(out.trim());

@@ -30,6 +30,7 @@ function membership() {
               drain: () => Promise.resolve(),
               clients: { setOwn: () => undefined, shares: () => undefined, otherUrls: () => undefined },
               unreachedShards: () => [],
+              tellRights: () => undefined,
             },
             refuseBelow: () => undefined,
             stop: () => {

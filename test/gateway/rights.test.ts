@@ -5,8 +5,10 @@ import { test } from 'node:test';
 import { CLOSE, OPEN_FAILED, PRESENCE, refusalOf, SUBMIT } from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import type { Role } from '../../protocol/messages.ts';
+import type { Identity } from '../../src/identity/identity.ts';
 import { secretKey } from '../../src/identity/token-keys.ts';
 import { TokenIdentity } from '../../src/identity/tokens.ts';
+import { EVERYONE } from '../../src/identity/user.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 import { Owner, opened, startGateway } from './fake-owners.ts';
@@ -21,6 +23,7 @@ function startWithLogin() {
     issuer: null,
     audience: null,
     toleranceMs: 0,
+    longestMs: Number.POSITIVE_INFINITY,
     time: () => started.now(),
   });
   const started = startGateway({ identity, graceMs: 5000 });
@@ -327,11 +330,11 @@ test('AUTH-6 a token of many years needs no timer that is too long', async () =>
 });
 
 test('AUTH-4 while no key can be had a first hello is unavailable and comes back, and a renewal changes nothing', async () => {
-  const identity = {
-    identify: async (token: string | undefined) =>
-      token === 'known'
-        ? { sub: 'ada', name: undefined, isAdmin: false, expiresAt: 1e9, roleIn: () => 'editor' as const }
-        : { code: 'unavailable' as const, message: 'no keys', retryAfterMs: 2000 },
+  const known = { ...EVERYONE, sub: 'ada', expiresAt: 1e9 };
+  const identity: Identity = {
+    identify: async (token) =>
+      token === 'known' ? known : { code: 'unavailable', message: 'no keys', retryAfterMs: 2000 },
+    renew: async () => known,
   };
   const { connect } = startGateway({ identity, graceMs: 0 });
   const first = connect('client-1', 'other');

@@ -34,7 +34,13 @@ async function startSource(...keys: JWK[]) {
     onProblem: (message) => state.problems.push(message),
   });
   await jwks.start();
-  const identity = new TokenIdentity(jwks, { issuer: null, audience: null, toleranceMs: 0, time: Date.now });
+  const identity = new TokenIdentity(jwks, {
+    issuer: null,
+    audience: null,
+    toleranceMs: 0,
+    longestMs: Number.POSITIVE_INFINITY,
+    time: Date.now,
+  });
   const outcome = async (token: string): Promise<string> => {
     const found = await identity.identify(token);
     return 'sub' in found ? found.sub : found.code;

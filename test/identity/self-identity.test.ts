@@ -10,6 +10,7 @@ const users = new TokenIdentity(secretKey(TOKEN_SECRET), {
   issuer: null,
   audience: null,
   toleranceMs: 0,
+  longestMs: Number.POSITIVE_INFINITY,
   time: Date.now,
 });
 const subOf = async (identity: SelfIdentity, token: string | undefined): Promise<string> => {

@@ -13,6 +13,7 @@ const identity = (options: object = {}): TokenIdentity =>
     issuer: null,
     audience: null,
     toleranceMs: 5000,
+    longestMs: Number.POSITIVE_INFINITY,
     time: () => NOW * 1000,
     ...options,
   });
@@ -157,4 +158,27 @@ test('AUTH-2 a token whose grants are wrong is refused whole', async () => {
   assert.match(await refusal(await tokenOf('ada', { 'acme/*': 'editor', '*': 'viewer' })), /pattern/);
   assert.match(await refusal(await tokenOf('ada', { 'acme/*': 'god' })), /role/);
   assert.match(await refusal(await tokenOf('ada', ['acme/*'])), /map/);
+});
+
+test('REVOKE-2 a token is good for a limited time after it was issued, whatever its end', async () => {
+  const longestMs = 3_600_000;
+  const at = (now: number) => identity({ longestMs, time: () => now * 1000 });
+  const end = NOW + 1e6;
+  const issued = await tokenOf('ada', {}, { iat: NOW, exp: end });
+  const user = await at(NOW).identify(issued);
+  assert.ok('sub' in user);
+  assert.deepEqual([user.issuedAt, user.expiresAt], [NOW * 1000, (NOW + 3_600) * 1000 + 5_000]);
+  assert.ok('sub' in (await at(NOW + 3_604).identify(issued)));
+  assert.ok('code' in (await at(NOW + 3_605).identify(issued)));
+  assert.ok('code' in (await at(NOW - 6).identify(issued)), 'it was issued in the future');
+  const undated = await tokenOf('ada', {}, { exp: end });
+  assert.ok('code' in (await at(end - 3_606).identify(undated)), 'its beginning is not known');
+  const late = await at(end - 3_600).identify(undated);
+  assert.ok('sub' in late);
+  assert.equal(late.issuedAt, (end - 3_600) * 1000);
+});
+
+test('AUTH-1 a jti that cannot be stored makes the token invalid', async () => {
+  for (const jti of [7, '', 'x'.repeat(256), 'a\nb', null])
+    assert.ok('code' in (await identity().identify(await tokenOf('ada', {}, { jti }))), String(jti));
 });

@@ -48,7 +48,7 @@ export async function startTestNode(
   });
   const config = configFrom({
     ...withNodePrivate(options.config),
-    listen: { host: '127.0.0.1', port: options.port ?? 0 },
+    listen: { ...listenOf(options.config), host: '127.0.0.1', port: options.port ?? 0 },
     storage: { ...options.storage, url: storageUrl },
   });
   const { onLogLine } = options;
@@ -71,6 +71,9 @@ export async function startTestNode(
     failed: running.failed,
   };
 }
+
+const listenOf = (config: TestNodeOptions['config'] = {}): object =>
+  'listen' in config && typeof config.listen === 'object' && config.listen !== null ? config.listen : {};
 
 /** The suites of the gateway run a second time with TROUPE_TEST_NODE_PRIVATE=off (test/run.ts). */
 function withNodePrivate(config: TestNodeOptions['config'] = {}): object {

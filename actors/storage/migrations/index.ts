@@ -7,6 +7,7 @@ import * as forgetting from './0005-forgetting.ts';
 import * as thinning from './0006-thinning.ts';
 import * as sweep from './0007-sweep.ts';
 import * as clientUsers from './0008-client-users.ts';
+import * as logins from './0009-logins.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   thinning,
   sweep,
   clientUsers,
+  logins,
 ];

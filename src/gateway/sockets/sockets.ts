@@ -8,6 +8,7 @@ import { ThreadCounts } from '../../../actors/metrics/thread-counts.ts';
 import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
 import { CLOSE_CODES, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
 import type { Limits } from '../../../protocol/limits.ts';
+import { loginCookieOf } from '../../identity/logins/login-cookie.ts';
 import { ClientConnection } from '../client-connection.ts';
 import type { Gateway } from '../gateway.ts';
 import { DirectWrites } from '../node-private/direct-writes.ts';
@@ -131,7 +132,7 @@ export class Sockets {
       return;
     }
     this.#server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
-      this.#accept(socket, stream, codec, bearerOf(request)),
+      this.#accept(socket, stream, codec, request),
     );
   };
 
@@ -220,7 +221,7 @@ export class Sockets {
     for (const connection of this.#connections) connection.socket.terminate();
   }
 
-  #accept(socket: ClientSocket, stream: Duplex, codec: Codec, bearer: string | undefined): void {
+  #accept(socket: ClientSocket, stream: Duplex, codec: Codec, { headers }: IncomingMessage): void {
     const { limits, outboxBytes, connections } = this.#options;
     socket.events = this.#events;
     this.#counts.count(METRICS.socketsAccepted);
@@ -245,7 +246,9 @@ export class Sockets {
       this.#reads.window,
       this.#counts,
     );
-    connection.bearer = bearer;
+    connection.bearer = bearerOf(headers);
+    // A browser names the page, and its origin has been checked. A cookie without a page is not taken.
+    if (headers.origin !== undefined) connection.cookie = loginCookieOf(headers.cookie);
     socket.connection = connection;
     this.#connections.add(connection);
     this.#reads.begin(connection, stream);
@@ -323,7 +326,7 @@ function isDue(connection: ClientConnection, silent: number, { idleMs }: Limits)
 const steadyNow = (): number => Math.round(performance.now());
 
 /** The token of the header `Authorization`. */
-const bearerOf = ({ headers }: IncomingMessage): string | undefined =>
+const bearerOf = (headers: IncomingMessage['headers']): string | undefined =>
   /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
 
 /** The first of the offered subprotocols that the node supports. */

@@ -1,0 +1,39 @@
+// Makes changes of rights, at the request of an administrator: it writes them down for all nodes, and has them told.
+// Nodes apply them when they read them (rights-news.ts), this node too.
+import type { IdentityStore, RightsChange } from '../store.ts';
+import { TOLD_FOR_MS } from '../store.ts';
+
+export interface RightsChangesOptions {
+  readonly store: Pick<IdentityStore, 'addChange'>;
+  /** How long a revocation has to be remembered: as long as a token or a login may live. */
+  readonly keepMs: number;
+  /** Revocations that are remembered now. */
+  readonly known: () => number;
+  /** ms since 1970. */
+  readonly time: () => number;
+  readonly onAdded: () => void;
+}
+
+/** Revocations that are remembered. Past it further ones are `overloaded`. */
+const MOST_REVOCATIONS = 1_000_000;
+
+export class RightsChanges {
+  readonly #options: RightsChangesOptions;
+
+  constructor(options: RightsChangesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * False if too many are remembered already. A revocation of a time in the future is remembered for that much longer.
+   * Rejects with StoreUnavailable if the database is out of reach; whether the change was made is then unknown.
+   */
+  async add(change: RightsChange): Promise<boolean> {
+    const { store, keepMs, known, time, onAdded } = this.#options;
+    if (change.kind !== 'recheck' && known() >= MOST_REVOCATIONS) return false;
+    const ahead = change.kind === 'user' ? Math.max(0, change.beforeMs - time()) : 0;
+    await store.addChange(change, change.kind === 'recheck' ? TOLD_FOR_MS : keepMs + ahead);
+    onAdded();
+    return true;
+  }
+}
