@@ -93,6 +93,11 @@ export function crossCheck(settings: Settings): Problem[] {
     'gateway.readBytes',
     `a frame must not hold its socket up for longer than a second: expected at least limits.frameBytes = ${limits.frameBytes}, found ${gateway.readBytes}`,
   );
+  demand(
+    settings.http.headersMs <= settings.http.requestMs,
+    'http.headersMs',
+    `the headers are a part of the request: expected at most http.requestMs = ${settings.http.requestMs}, found ${settings.http.headersMs}`,
+  );
   problems.push(...checkAuth(settings), ...checkCluster(settings));
   return problems;
 }

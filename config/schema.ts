@@ -460,6 +460,46 @@ const gateway = z.strictObject({
   ),
 });
 
+const http = z.strictObject({
+  requests: count(
+    1_000,
+    1,
+    1_000_000,
+    'Requests to `/v1` that this node works on at the same time. The next one is answered 503 `overloaded`.',
+  ),
+  requestsPerSecond: count(
+    200,
+    1,
+    1_000_000,
+    'Requests to `/v1` of one user; with `auth.mode: none` of one address. Beyond it the answer is 429 `rate-limited`.',
+  ),
+  waitMs: duration(
+    5 * SECOND,
+    10,
+    10 * 60 * SECOND,
+    'How long a request waits for a document that has no owner at the moment, or whose owner does not answer. Then it is answered 503 `unavailable`.',
+  ),
+  answerBytes: size(
+    256 * MiB,
+    MiB,
+    1_024 * 1_024 * MiB,
+    'Bytes of documents that may be in memory for requests of this node. Past it requests are answered 503 `overloaded`.',
+  ),
+  headersMs: duration(
+    10 * SECOND,
+    100,
+    HOUR,
+    'How long a connection may take to send the headers of a request. Then it is closed.',
+  ),
+  requestMs: duration(
+    60 * SECOND,
+    100,
+    HOUR,
+    'How long a connection may take to send a whole request, body included. Then it is closed.',
+  ),
+  idleMs: duration(30 * SECOND, 100, HOUR, 'How long a connection may stay open between two requests.'),
+});
+
 const HOST_PORT = /^(\[[0-9A-Fa-f:.%]+\]|[^\s:[\]]+):\d{1,5}$/;
 
 /** A Redis in one of three ways: `url`, or `sentinels` with `master`, or `nodes`. */
@@ -625,6 +665,7 @@ export const schema = z.strictObject({
   snapshot: snapshot.prefault({}),
   retention: retention.prefault({}),
   gateway: gateway.prefault({}),
+  http: http.prefault({}),
   cluster: cluster.prefault({}),
   drain: drain.prefault({}),
   shutdown: shutdown.prefault({}),

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   'too-large': false,
   'rate-limited': true,
   overloaded: true,
+  'precondition-failed': false,
   'version-unknown': false,
   'version-too-old': true,
   unavailable: true,

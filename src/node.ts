@@ -13,6 +13,7 @@ import { Router } from '../cluster/shards/router.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { version } from './cli/version.ts';
 import { startFoldPool } from './compute/fold-pool.ts';
 import { startSnapshotPool } from './compute/snapshot-pool.ts';
 import { DatabaseHealth } from './database/database-health.ts';
@@ -23,6 +24,9 @@ import { EditClock } from './gateway/edit-clock.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Origins } from './gateway/sockets/origins.ts';
 import { Sockets } from './gateway/sockets/sockets.ts';
+import { byBearer } from './http/api/access.ts';
+import { RequestCounts } from './http/api/request-counts.ts';
+import type { ApiParts } from './http/api/room.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
 import { startIdentity } from './identity/start-identity.ts';
@@ -123,10 +127,17 @@ async function assemble(
   const observed = await startMetrics(config, log);
   onStop(() => observed.close());
   const { metrics } = observed;
+  let apiParts: ApiParts | undefined;
+  const requests = new RequestCounts();
+  metrics.readBy({ httpRequests: () => requests.all() });
   const http = await createHttpServer({
-    ...config.listen,
+    config,
+    version: version(),
     origins,
     unready: () => unready(),
+    parts: () => apiParts,
+    counts: requests,
+    onInternalError: (error, fields) => log.error({ err: error, ...fields }, 'a request over HTTP failed'),
     ...(observed.url === undefined ? { metrics } : {}),
   });
   const port = await listen(http, config.listen);
@@ -287,6 +298,7 @@ async function assemble(
   );
   identity.end();
   signal.throwIfAborted();
+  apiParts = { callers: [byBearer(users.identity)] };
   unready = () => {
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';

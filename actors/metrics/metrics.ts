@@ -108,6 +108,16 @@ function declare() {
     ),
   };
 
+  layout.section('HTTP');
+  const http = {
+    httpRequests: layout.reading(
+      'counter',
+      'troupe_http_requests_total',
+      'Requests that this node has answered over HTTP, by route and class of status. `none`: a path without a route.',
+      ['route', 'status'],
+    ),
+  };
+
   layout.section('Commits');
   const commits = {
     commitSeconds: layout.histogram(
@@ -321,5 +331,15 @@ function declare() {
       'File descriptors that the process may have open. Only on Linux.',
     ),
   };
-  return { ...edits, ...sockets, ...commits, ...documents, ...cluster, ...stores, ...threads, ...process };
+  return {
+    ...edits,
+    ...sockets,
+    ...http,
+    ...commits,
+    ...documents,
+    ...cluster,
+    ...stores,
+    ...threads,
+    ...process,
+  };
 }

@@ -1,15 +1,20 @@
-// The HTTP side of a node: health, and the page with its assets. It takes no part in editing. Sockets use the
-// same port through the server's `upgrade` event.
+// The HTTP side of a node: health, the API below `/v1` (api/), and the page with its assets. Sockets use the same port
+// through the server's `upgrade` event. Connections that are slow or idle are closed here.
 import { existsSync } from 'node:fs';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
+import type { Config } from '../../config/schema.ts';
 import type { Origins } from '../gateway/sockets/origins.ts';
+import { type ApiOptions, api } from './api/api.ts';
+import { bodyOf, errorHandler } from './api/refusals.ts';
+import type { RequestCounts } from './api/request-counts.ts';
 import { type MetricsText, serveMetrics } from './metrics.ts';
 
-export interface HttpOptions {
-  readonly host: string;
-  readonly port: number;
+export interface HttpOptions extends Omit<ApiOptions, 'config'> {
+  readonly config: Pick<Config, 'http' | 'limits' | 'auth'>;
   /**
    * The reason why the node cannot serve: it starts, leaves, is fenced, or its database fails. Undefined if
    * it can serve.
@@ -18,7 +23,15 @@ export interface HttpOptions {
   readonly origins: Pick<Origins, 'refusal' | 'refusalOfProbe'>;
   /** Left out if the metrics have an address of their own. */
   readonly metrics?: MetricsText;
+  readonly counts?: RequestCounts;
 }
+
+/** How often connections are looked through for those that are too slow, at most. */
+const LOOK_EVERY_MS = 5_000;
+/** A small body. Routes that take more say so. */
+const BODY_BYTES = 64 * 1024;
+/** A path has the name of an organisation and that of a document. */
+const PATH_PART_CHARACTERS = 256;
 
 /** Probes reveal nothing of documents, so a request for them may use any host name. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
@@ -32,7 +45,21 @@ const PAGE_POLICY =
 
 /** The returned server does not listen yet. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
-  const app = fastify({ logger: false, bodyLimit: 1024 * 1024, forceCloseConnections: true });
+  const { http } = options.config;
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES,
+    forceCloseConnections: true,
+    requestTimeout: http.requestMs,
+    keepAliveTimeout: http.idleMs,
+    routerOptions: { maxParamLength: PATH_PART_CHARACTERS },
+    http: {
+      headersTimeout: http.headersMs,
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, http.headersMs),
+    },
+    clientErrorHandler: (error, socket) => refuseConnection(error.code, socket),
+  });
+  options.counts?.watch(app);
   app.addHook('onRequest', async (request, reply) => {
     const { origins } = options;
     const isProbe = PROBES.has(request.url.split('?', 1)[0] ?? '');
@@ -41,7 +68,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
-    if (request.url.startsWith('/v1') || request.url.endsWith('z')) reply.header('cache-control', 'no-store');
+    if (request.url.endsWith('z')) reply.header('cache-control', 'no-store');
   });
   app.get('/healthz', async () => ({ status: 'alive' }));
   app.get('/readyz', async (_request, reply) => {
@@ -53,12 +80,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   app.setNotFoundHandler(async (_request, reply) =>
     reply.code(404).send({ code: 'not-found', message: 'there is nothing here', retryable: false }),
   );
-  app.setErrorHandler(async (error: { statusCode?: number; message: string }, _request, reply) => {
-    const status = error.statusCode ?? 500;
-    return reply
-      .code(status)
-      .send({ code: status < 500 ? 'bad-message' : 'internal', message: error.message, retryable: false });
-  });
+  app.setErrorHandler(errorHandler(options.onInternalError));
+  await app.register(api(options), { prefix: '/v1' });
   if (existsSync(PUBLIC)) {
     await app.register(fastifyStatic, {
       root: PUBLIC,
@@ -74,10 +97,28 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   return app;
 }
 
+/** Answers what is no request, or comes too slowly, and closes its connection. */
+function refuseConnection(code: string, socket: Duplex): void {
+  if (socket.writable) {
+    const [status, message] = REFUSED_CONNECTIONS.get(code) ?? [400, 'this is no HTTP request'];
+    const body = JSON.stringify(bodyOf('bad-message', message));
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+        `cache-control: no-store\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroy();
+}
+
+const REFUSED_CONNECTIONS: ReadonlyMap<string, readonly [status: number, message: string]> = new Map([
+  ['HPE_HEADER_OVERFLOW', [431, 'the headers are too large']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'the request came too slowly']],
+]);
+
 /** Listens, and resolves with the port. */
 export async function listen(
   app: FastifyInstance,
-  options: Pick<HttpOptions, 'host' | 'port'>,
+  options: { readonly host: string; readonly port: number },
 ): Promise<number> {
   await app.listen({ host: options.host, port: options.port });
   const address = app.server.address();

@@ -12,11 +12,12 @@ import {
   FINAL_SUBMIT_CODES,
   OPEN_SUBMIT_CODES,
 } from '../../protocol/errors.ts';
+import { STATUS } from '../../src/http/api/refusals.ts';
 import { below, FOLDERS, root } from './sources.ts';
 
 const text = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
 const RULE =
-  /\b(?:NAME|VALUE|SOCK|HELLO|AUTH|LOGIN|REVOKE|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|ORIGIN|PRES|READY|METRIC|MEET|RT|JSON|YJS|ERR|LIMIT)-\d+\b/g;
+  /\b(?:NAME|VALUE|SOCK|HELLO|AUTH|LOGIN|REVOKE|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|ORIGIN|PRES|READY|HTTP|METRIC|MEET|RT|JSON|YJS|ERR|LIMIT)-\d+\b/g;
 
 /** The rows of the table whose first head is `firstHead`, each as its cells. */
 function table(firstHead: string): string[][] {
@@ -48,6 +49,13 @@ test('ERR-2 lists the codes of protocol/errors.ts, and whether they are retryabl
   const listed = table('code').map(([code, retryable]) => [code?.replaceAll('`', ''), retryable === 'yes']);
   assert.deepEqual(Object.fromEntries(listed), ERROR_CODES);
   assert.equal(listed.length, Object.keys(ERROR_CODES).length);
+});
+
+test('ERR-7 lists the status of every code as the API has it', () => {
+  const listed = [...rule('ERR-7').matchAll(/(\d{3}) ([^·.]+)/g)].flatMap(([, status, codes = '']) =>
+    quoted(codes).map((code) => [code, Number(status)]),
+  );
+  assert.deepEqual(Object.fromEntries(listed), STATUS);
 });
 
 test('ERR-3 lists the close codes of protocol/errors.ts, and which end it', () => {

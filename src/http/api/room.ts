@@ -1,0 +1,38 @@
+// A room of routes is a function that adds them to the API, and this file has the parts that it gets. rooms.ts lists all
+// rooms.
+//
+// A room is written in its own folder below src/http. Its routes have a zod schema of parameters, query, body and
+// answers, from which the OpenAPI document is made, and the access that they demand (access.ts).
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Config } from '../../../config/schema.ts';
+import type { CallerWay } from './access.ts';
+
+export type ApiApp = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** The parts of the node that the API uses. They are there once the node has started. */
+export interface ApiParts {
+  /** The ways in which a caller is known. The first one that knows the caller decides. */
+  readonly callers: readonly CallerWay[];
+}
+
+export interface RoomOptions {
+  readonly config: Pick<Config, 'http' | 'limits'>;
+  /** Throws a Refusal while the node starts. Call it for each request. */
+  readonly parts: () => ApiParts;
+}
+
+/** Adds the routes of one room. Their paths are below `/v1`. */
+export type ApiRoom = (app: ApiApp, options: RoomOptions) => void;

@@ -1,0 +1,245 @@
+// The rules of every route of the API: errors, headers, methods, bodies, callers and rates. A room of the test stands
+// for the rooms of the product.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { z } from 'zod';
+import { configFrom } from '../../config/load.ts';
+import { ERROR_CODES } from '../../protocol/errors.ts';
+import { Origins } from '../../src/gateway/sockets/origins.ts';
+import { byBearer, callerOf, documentOf } from '../../src/http/api/access.ts';
+import { Refusal, STATUS } from '../../src/http/api/refusals.ts';
+import { RequestCounts } from '../../src/http/api/request-counts.ts';
+import type { ApiRoom } from '../../src/http/api/room.ts';
+import { createHttpServer, listen } from '../../src/http/server.ts';
+import { startIdentity } from '../../src/identity/start-identity.ts';
+import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
+
+const JWT = { mode: 'jwt', jwt: { secret: TOKEN_SECRET } };
+
+/** A room that shows its caller, fails as it is asked to, and returns the body that it was sent. */
+const room: ApiRoom = (app, { parts }) => {
+  app.get(
+    '/me',
+    { schema: { response: { 200: z.object({ sub: z.string() }) } }, config: { access: 'caller' } },
+    async (request) => {
+      parts();
+      return { sub: callerOf(request).sub };
+    },
+  );
+  app.get('/admin', { schema: {}, config: { access: 'admin' } }, async () => ({}));
+  app.get('/fails/:code', { schema: {}, config: { access: 'open' } }, async ({ params }) => {
+    const { code } = params as { code: string };
+    if (code === 'thrown') throw new Error('a secret of the node');
+    throw new Refusal(code as keyof typeof ERROR_CODES, 'asked for', 1_500);
+  });
+  app.put(
+    '/docs/:org/:doc',
+    {
+      bodyLimit: 1_000,
+      schema: {
+        body: z.strictObject({ value: z.unknown() }),
+        querystring: z.strictObject({ n: z.coerce.number().optional() }),
+      },
+      config: { access: 'editor' },
+    },
+    async (request) => ({
+      name: documentOf(request).name,
+      value: request.body.value,
+      mark: Reflect.get({}, 'mark') ?? null,
+    }),
+  );
+};
+
+interface Served {
+  readonly counts: RequestCounts;
+  readonly internal: unknown[];
+  at(path: string, init?: RequestInit): Promise<Response>;
+}
+
+async function serve(
+  t: Pick<TestContext, 'after'>,
+  settings: object = {},
+  isStarted = true,
+): Promise<Served> {
+  const config = configFrom(settings);
+  const identity = await startIdentity(config.auth, {
+    time: Date.now,
+    now: performance.now.bind(performance),
+    onProblem: () => undefined,
+  });
+  const counts = new RequestCounts();
+  const internal: unknown[] = [];
+  const app = await createHttpServer({
+    config,
+    version: '1.2.3',
+    origins: new Origins({ ...config.listen, auth: config.auth.mode }),
+    unready: () => undefined,
+    parts: () => (isStarted ? { callers: [byBearer(identity)] } : undefined),
+    onInternalError: (error) => void internal.push(error),
+    rooms: [room],
+    counts,
+  });
+  t.after(() => app.close());
+  const port = await listen(app, { host: '127.0.0.1', port: 0 });
+  return { counts, internal, at: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init) };
+}
+
+const bearer = async (...claims: Parameters<typeof tokenOf>): Promise<RequestInit> => ({
+  headers: { authorization: `Bearer ${await tokenOf(...claims)}` },
+});
+
+const json = (body: string, headers: Record<string, string> = {}): RequestInit => ({
+  method: 'PUT',
+  body,
+  headers: { 'content-type': 'application/json', ...headers },
+});
+
+const codeOf = async (answer: Response): Promise<string> => `${answer.status} ${(await answer.json()).code}`;
+
+test('HTTP-1 ERR-7 every code has its status, a message, and whether the request may come again', async (t) => {
+  const { at } = await serve(t);
+  for (const [code, retryable] of Object.entries(ERROR_CODES)) {
+    const answer = await at(`/v1/fails/${code}`);
+    assert.equal(answer.status, STATUS[code as keyof typeof ERROR_CODES], code);
+    assert.deepEqual(await answer.json(), { code, message: 'asked for', retryable });
+    assert.equal(answer.headers.get('cache-control'), 'no-store', code);
+    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff', code);
+    assert.match(answer.headers.get('content-security-policy') ?? '', /default-src 'none'/, code);
+    assert.equal(answer.headers.get('retry-after'), [429, 503].includes(answer.status) ? '2' : null, code);
+  }
+});
+
+test('HTTP-1 an exception is answered internal without its text, and told to the node', async (t) => {
+  const { at, internal } = await serve(t);
+  const answer = await at('/v1/fails/thrown');
+  assert.equal(answer.status, 500);
+  assert.deepEqual(await answer.json(), {
+    code: 'internal',
+    message: 'the request failed in the node',
+    retryable: false,
+  });
+  assert.match(String(internal[0]), /a secret of the node/);
+});
+
+test('HTTP-2 a path without a route is not-found, and another method is 405 with the methods of the path', async (t) => {
+  const { at } = await serve(t);
+  assert.equal(await codeOf(await at('/v1/nowhere')), '404 not-found');
+  assert.equal(await codeOf(await at('/v1/docs/acme/plan/a/b')), '404 not-found');
+  const answer = await at('/v1/me', { method: 'DELETE' });
+  assert.equal(answer.headers.get('allow'), 'GET, HEAD');
+  assert.equal(await codeOf(answer), '405 bad-message');
+});
+
+test('HTTP-3 a body that is no JSON, too large, of another type or of another shape is refused', async (t) => {
+  const { at } = await serve(t);
+  const put = (init: RequestInit, query = '') => at(`/v1/docs/acme/plan${query}`, init);
+  assert.equal(await codeOf(await put(json('{"value":'))), '400 bad-message');
+  assert.equal(await codeOf(await put(json(''))), '400 bad-message');
+  assert.equal(await codeOf(await put(json('{"value":1,"valve":2}'))), '400 bad-message');
+  assert.equal(await codeOf(await put(json('{"value":1}'), '?m=1')), '400 bad-message');
+  assert.equal(await codeOf(await put(json(JSON.stringify({ value: 'x'.repeat(1_000) })))), '413 too-large');
+  assert.equal(
+    await codeOf(await put(json('{"value":1}', { 'content-type': 'text/plain' }))),
+    '415 bad-message',
+  );
+  const halfUtf8 = { ...json(''), body: new Uint8Array([0x22, 0xc3, 0x22]) };
+  assert.equal(await codeOf(await put(halfUtf8)), '400 bad-message');
+});
+
+test('HTTP-3 a body or a query cannot change the prototypes of the node', async (t) => {
+  const { at } = await serve(t);
+  for (const body of [
+    '{"value":1,"__proto__":{"mark":true}}',
+    '{"value":{"__proto__":{"mark":true}}}',
+    '{"value":1,"constructor":{"prototype":{"mark":true}}}',
+  ])
+    await at('/v1/docs/acme/plan', json(body));
+  await at('/v1/docs/acme/plan?__proto__[mark]=1&__proto__=1', json('{"value":1}'));
+  assert.equal((await (await at('/v1/docs/acme/plan', json('{"value":1}'))).json()).mark, null);
+});
+
+test('HTTP-4 a caller is known by a token; without one the answer is 401 and names the way', async (t) => {
+  const { at } = await serve(t, { auth: JWT });
+  const answer = await at('/v1/me');
+  assert.equal(answer.headers.get('www-authenticate'), 'Bearer');
+  assert.equal(await codeOf(answer), '401 unauthenticated');
+  assert.equal(
+    await codeOf(await at('/v1/me', { headers: { authorization: 'Basic YTpi' } })),
+    '401 unauthenticated',
+  );
+  assert.equal(
+    await codeOf(await at('/v1/me', { headers: { authorization: 'Bearer x.y.z' } })),
+    '401 unauthenticated',
+  );
+  assert.deepEqual(await (await at('/v1/me', await bearer('ada'))).json(), { sub: 'ada' });
+  assert.equal(await codeOf(await at('/v1/admin', await bearer('ada'))), '403 forbidden');
+  assert.equal((await at('/v1/admin', await bearer('ada', {}, { admin: true }))).status, 200);
+});
+
+test('HTTP-4 with auth.mode none every caller is an owner, whatever it sends', async (t) => {
+  const { at } = await serve(t);
+  assert.deepEqual(await (await at('/v1/me', { headers: { authorization: 'Basic YTpi' } })).json(), {
+    sub: 'anonymous',
+  });
+});
+
+test('HTTP-5 a document without any right is not-found before its body is read, a lower role is forbidden', async (t) => {
+  const { at } = await serve(t, { auth: JWT });
+  const put = async (path: string, docs: object, body = '{"value":1}') => {
+    const { headers } = await bearer('ada', docs);
+    return codeOf(await at(path, json(body, headers as Record<string, string>)));
+  };
+  assert.equal(await put('/v1/docs/acme/plan', {}, '{"value":'), '404 not-found');
+  assert.equal(await put('/v1/docs/acme/plan', { 'other/*': 'owner' }), '404 not-found');
+  assert.equal(await put('/v1/docs/acme/plan', { 'acme/*': 'viewer' }, '{"value":'), '403 forbidden');
+  assert.equal(await put('/v1/docs/acme/plan', { 'acme/*': 'editor' }), '200 undefined');
+  assert.equal(await put('/v1/docs/ACME/plan', { 'acme/*': 'editor' }), '400 bad-name');
+  assert.equal(await put('/v1/docs/acme/a%2Fb', { 'acme/*': 'editor' }), '400 bad-name');
+  assert.equal(await put(`/v1/docs/acme/${'a'.repeat(201)}`, { 'acme/*': 'editor' }), '400 bad-name');
+});
+
+test('HTTP-6 past the rate of a user the answer is 429; others are not concerned', async (t) => {
+  const { at } = await serve(t, { auth: JWT, http: { requestsPerSecond: 3 } });
+  const ada = await bearer('ada');
+  const all = await Promise.all(Array.from({ length: 12 }, () => at('/v1/me', ada)));
+  const refused = all.filter(({ status }) => status === 429);
+  assert.ok(refused.length >= 3, 'at most three of a second are taken');
+  assert.equal(refused[0]?.headers.get('retry-after'), '1');
+  assert.equal(await codeOf(refused[0] as Response), '429 rate-limited');
+  assert.equal((await at('/v1/me', await bearer('bob'))).status, 200);
+});
+
+test('HTTP-7 a node that starts answers unavailable, and says when to come again', async (t) => {
+  const { at } = await serve(t, {}, false);
+  const answer = await at('/v1/me');
+  assert.equal(answer.headers.get('retry-after'), '1');
+  assert.equal(await codeOf(answer), '503 unavailable');
+});
+
+test('HTTP-8 the description is valid OpenAPI 3.1, and a page shows it with scripts of the node alone', async (t) => {
+  const { at } = await serve(t);
+  const text = await (await at('/v1/openapi.json')).text();
+  const { errors = [] } = await new Validator().validate(JSON.parse(text));
+  assert.deepEqual(errors, []);
+  assert.match(JSON.parse(text).openapi, /^3\.1/);
+  assert.deepEqual(Object.keys(JSON.parse(text).paths).sort(), [
+    '/v1/admin',
+    '/v1/docs/{org}/{doc}',
+    '/v1/fails/{code}',
+    '/v1/me',
+  ]);
+  const page = await at('/v1/reference/');
+  assert.equal(page.status, 200);
+  assert.match(page.headers.get('content-security-policy') ?? '', /script-src 'self';/);
+  assert.doesNotMatch(await page.text(), /<script(?![^>]*src)[^>]*>[^<]/);
+});
+
+test('HTTP-9 requests are counted by route and class of status', async (t) => {
+  const { at, counts } = await serve(t);
+  await at('/v1/me');
+  await at('/v1/me?x=1');
+  await at('/v1/nowhere/1');
+  const seen = counts.all().map(({ labels: { route, status }, value }) => `${route} ${status} ${value}`);
+  assert.deepEqual(seen.sort(), ['GET /v1/me 2xx 2', 'none 4xx 1']);
+});

@@ -1,0 +1,69 @@
+// Connections that send their requests slowly, not at all, or that send no HTTP: they are closed, and nobody else
+// notices.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { configFrom } from '../../config/load.ts';
+import { Origins } from '../../src/gateway/sockets/origins.ts';
+import { byBearer } from '../../src/http/api/access.ts';
+import { createHttpServer, listen } from '../../src/http/server.ts';
+import { NO_LOGIN } from '../../src/identity/identity.ts';
+
+async function serve(t: Pick<TestContext, 'after'>): Promise<number> {
+  const config = configFrom({ http: { headersMs: '200ms', requestMs: '400ms', idleMs: '300ms' } });
+  const app = await createHttpServer({
+    config,
+    version: '1.2.3',
+    origins: new Origins({ ...config.listen, auth: config.auth.mode }),
+    unready: () => undefined,
+    parts: () => ({ callers: [byBearer(NO_LOGIN)] }),
+    onInternalError: (error) => assert.fail(String(error)),
+  });
+  t.after(() => app.close());
+  return listen(app, { host: '127.0.0.1', port: 0 });
+}
+
+/** All that the node sends until it closes the connection. */
+async function untilClosed(socket: Socket): Promise<string> {
+  let text = '';
+  socket.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  socket.on('error', () => undefined);
+  await once(socket, 'close');
+  return text;
+}
+
+const open = (port: number, first = ''): Socket => {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(first);
+  return socket;
+};
+
+const HEAD = 'GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n';
+
+test('HTTP-10 a connection that sends no request, a part of the headers, or a part of the body is closed', async (t) => {
+  const port = await serve(t);
+  const [silent, slow, part] = await Promise.all([
+    untilClosed(open(port)),
+    untilClosed(open(port, HEAD)),
+    untilClosed(open(port, `PATCH /v1/x HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9\r\n\r\n[`)),
+  ]);
+  for (const text of [silent, slow]) assert.match(text, /^HTTP\/1\.1 408 .*"code":"bad-message"/s);
+  // The path has no route, which needs no body.
+  assert.match(part, /^HTTP\/1\.1 404 /);
+});
+
+test('HTTP-10 a connection that is idle between two requests is closed', async (t) => {
+  const port = await serve(t);
+  const text = await untilClosed(open(port, `${HEAD}\r\n`));
+  assert.match(text, /^HTTP\/1\.1 200 .*"alive"/s);
+});
+
+test('HTTP-10 bytes that are no HTTP, and headers that are too large, are answered with a code, and closed', async (t) => {
+  const port = await serve(t);
+  assert.match(await untilClosed(open(port, 'hello\r\n\r\n')), /^HTTP\/1\.1 400 .*"code":"bad-message"/s);
+  const large = `${HEAD}x-large: ${'x'.repeat(20_000)}\r\n\r\n`;
+  assert.match(await untilClosed(open(port, large)), /^HTTP\/1\.1 431 .*"code":"bad-message"/s);
+});
