@@ -1,14 +1,17 @@
 // The page as a whole: one client, the two documents of a place, the frame around their views. It passes
 // events between them and holds no content of its own.
-import { type KindName, TroupeClient, TroupeError } from '../client/index.ts';
+import { type KindName, type Rejection, TroupeClient, TroupeError } from '../client/index.ts';
 import { el } from './dom.ts';
-import { describe } from './errors.ts';
+import { describe, describeRejection } from './errors.ts';
+import { copyText } from './frame/clipboard.ts';
 import { askPerson } from './frame/dialogs.ts';
 import { Header } from './frame/header.ts';
+import { lostTextOf } from './frame/lost-text.ts';
 import type { MenuItem } from './frame/menu.ts';
 import { everyone, loadPerson, type Me, savePerson } from './frame/people.ts';
 import { announcementOf, statusOf } from './frame/status.ts';
 import { Toasts } from './frame/toasts.ts';
+import { SignIn } from './login/sign-in.ts';
 import { isOurs, nextKind, type OpenedDocument, openAs, viewOfContent } from './place/opening.ts';
 import {
   addressOf,
@@ -52,15 +55,19 @@ export class App {
   readonly #header: Header;
   readonly #toasts = new Toasts();
   readonly #return: Return;
+  readonly #signIn: SignIn;
   readonly #stage = el('div', { class: 'stage' });
   readonly #opened = new Map<View, Opened>();
   #place: Place;
   #me: Me;
   #offline = false;
+  /** The text of edits that the server did not take, until the person has copied it. */
+  #lost = '';
 
   constructor({ root, socket, place, storage }: AppOptions) {
     this.#client = new TroupeClient({ urls: [socket] });
     this.#return = new Return(this.#client, '/readyz');
+    this.#signIn = new SignIn(this.#client, () => this.#showStatus(this.#current()));
     this.#storage = storage;
     this.#place = place;
     this.#me = { client: this.#client.id, person: loadPerson(storage), joined: Date.now() };
@@ -76,7 +83,7 @@ export class App {
       find: (client) => this.#current().view.reveal(client),
     });
     this.#header.setMe(this.#me.person);
-    root.replaceChildren(this.#header.element, this.#stage, this.#toasts.element);
+    root.replaceChildren(this.#header.element, this.#signIn.element, this.#stage, this.#toasts.element);
     this.#client.on('error', (error) => this.#report(error));
     this.#client.on('state', (state) => {
       if (state !== 'connecting') this.#toasts.dismiss('connection');
@@ -192,18 +199,27 @@ export class App {
     else if (doc.kind === 'yjs') doc.on('change', changed);
     else doc.on('change', changed);
     doc.on('history', () => this.#ifCurrent(opened, () => this.#showHistory(opened)));
-    doc.on('rejected', ({ error, outcome }) => {
+    const rejected = ({ error, outcome, patch }: Rejection<unknown>): void => {
       const unknown = 'It is not known whether your last edit was stored; look whether it is there.';
-      this.#toasts.show(outcome === 'unknown' ? unknown : describe(error), {
+      this.#lost += lostTextOf(patch);
+      this.#toasts.show(outcome === 'unknown' ? unknown : describeRejection(error), {
         tone: 'error',
         key: `rejected ${error.code}`,
+        // The document no longer has this text.
+        ...(this.#lost.trim() === ''
+          ? {}
+          : { stays: true, action: { label: 'Copy it', run: () => void this.#copyLost() } }),
       });
-    });
+    };
+    if (doc.kind === 'json') doc.on('rejected', rejected);
+    else if (doc.kind === 'yjs') doc.on('rejected', rejected);
+    else doc.on('rejected', rejected);
+    doc.on('role', () => this.#ifCurrent(opened, () => this.#showRole(opened)));
     doc.on('error', (error) => this.#report(error));
     doc.on('closed', ({ code }) => {
       if (code === 'deleted') this.#toasts.show('This document was deleted.', { tone: 'error' });
       else if (code === 'forbidden')
-        this.#toasts.show('You may no longer open this document.', { tone: 'error' });
+        this.#toasts.show('You may no longer open this document.', { tone: 'error', stays: true });
       else if (code === 'replaced')
         this.#toasts.show('This document is open elsewhere now.', { tone: 'error' });
     });
@@ -230,7 +246,12 @@ export class App {
     this.#showTitle(opened);
     this.#showStatus(opened);
     this.#showHistory(opened);
+    this.#showRole(opened);
     this.#showOthers(opened);
+  }
+
+  #showRole({ doc }: Opened): void {
+    this.#header.setReadOnly(doc.role === 'viewer' || doc.role === 'commenter');
   }
 
   #showTitle({ view, doc, loaded }: Opened): void {
@@ -240,7 +261,8 @@ export class App {
 
   #showStatus({ doc }: Opened): void {
     const connecting = this.#client.state === 'connecting';
-    this.#header.setStatus(statusOf({ state: doc.state, pending: doc.pending, connecting }));
+    const signedOut = this.#signIn.isNeeded;
+    this.#header.setStatus(statusOf({ state: doc.state, pending: doc.pending, connecting, signedOut }));
     this.#header.setOnline(!this.#offline, this.#client.state === 'live');
   }
 
@@ -270,6 +292,9 @@ export class App {
   }
 
   #report(error: TroupeError | unknown): void {
+    if (this.#signIn.takes(error)) return;
+    // Edits wait for the sign-in, and the panel says so.
+    if (this.#signIn.isNeeded && error instanceof TroupeError && error.code === 'unavailable') return;
     const message = describe(error);
     this.#toasts.show(message, { tone: 'error', key: message });
   }
@@ -332,6 +357,13 @@ export class App {
     ];
   }
 
+  async #copyLost(): Promise<void> {
+    const text = this.#lost.trim();
+    this.#lost = '';
+    const copied = await copyText(text);
+    this.#toasts.show(copied ? 'Your text is in the clipboard.' : text, { key: 'copied', stays: !copied });
+  }
+
   async #copyLink(): Promise<void> {
     const link = new URL(addressOf(this.#place), location.href).href;
     const copied = await copyText(link);
@@ -348,23 +380,4 @@ export function failurePanel(error: unknown): HTMLElement {
     el('p', { text: describe(error) }),
     el('a', { class: 'button', text: 'New document', attrs: { href: NEW_DOCUMENT } }),
   );
-}
-
-/**
- * Copies text to the clipboard; without a secure context through a selection. Returns false if neither
- * worked.
- */
-async function copyText(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const box = el('textarea', { class: 'visually-hidden', attrs: { 'aria-hidden': 'true' } });
-    box.value = text;
-    document.body.append(box);
-    box.select();
-    const copied = document.execCommand('copy');
-    box.remove();
-    return copied;
-  }
 }

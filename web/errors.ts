@@ -19,6 +19,13 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
   'version-too-old': 'This window was away too long to catch up by itself. Reload it.',
 };
 
+/** One or two sentences for a person about an edit that the server did not take. */
+export function describeRejection(error: TroupeError): string {
+  return error.code === 'forbidden'
+    ? 'You may only read this document now. An edit of yours had not been stored, and was taken back.'
+    : describe(error);
+}
+
 /** One or two sentences for a person. */
 export function describe(error: unknown): string {
   if (!(error instanceof TroupeError))

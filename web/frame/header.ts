@@ -48,6 +48,12 @@ export class Header {
   readonly #title = el('h1', { class: 'title' });
   readonly #name = el('span', { class: 'doc-name' });
   readonly #status = el('span', { class: 'status' });
+  readonly #readOnly = el('span', {
+    class: 'read-only',
+    text: 'View only',
+    title: 'You may read this document, and not change it',
+    attrs: { hidden: true },
+  });
   readonly #announcer = el('div', {
     class: 'visually-hidden',
     attrs: { role: 'status', 'aria-live': 'polite' },
@@ -116,7 +122,12 @@ export class Header {
       'header',
       { class: 'bar' },
       documents,
-      el('div', { class: 'heading' }, this.#title, el('div', { class: 'subline' }, this.#status, this.#name)),
+      el(
+        'div',
+        { class: 'heading' },
+        this.#title,
+        el('div', { class: 'subline' }, this.#status, this.#readOnly, this.#name),
+      ),
       this.#views,
       el(
         'div',
@@ -174,6 +185,14 @@ export class Header {
     this.#status.dataset.tone = status.tone;
     this.#status.textContent = status.label;
     this.#status.title = status.detail;
+  }
+
+  setReadOnly(readOnly: boolean): void {
+    if (this.#readOnly.hidden !== readOnly) return;
+    this.#readOnly.hidden = !readOnly;
+    this.announce(
+      readOnly ? 'You may read this document, and not change it.' : 'You may edit this document.',
+    );
   }
 
   announce(message: string): void {

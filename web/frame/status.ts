@@ -16,10 +16,17 @@ export interface StatusInput {
   readonly pending: boolean;
   /** Whether the client is trying to connect, rather than staying offline. */
   readonly connecting: boolean;
+  /** The server asks for a token that the person has not given. */
+  readonly signedOut?: boolean;
 }
 
-export function statusOf({ state, pending, connecting }: StatusInput): Status {
+export function statusOf({ state, pending, connecting, signedOut = false }: StatusInput): Status {
   const kept = pending ? ' Your edits are kept in this window and sent when it is back.' : '';
+  if (signedOut && state !== 'closed') {
+    const label = pending ? 'Signed out, edits kept' : 'Signed out';
+    const then = pending ? ' Your edits are kept in this window and sent after that.' : '';
+    return { tone: 'away', label, detail: `Sign in to go on.${then}` };
+  }
   switch (state) {
     case 'connecting':
       return { tone: 'busy', label: 'Connecting…', detail: 'On the way to the server.' };

@@ -14,6 +14,7 @@ import {
 } from '../../../client/quill/display.ts';
 import type { EditorFormats, FormatSort } from '../../../client/quill/formats.ts';
 import { parseDocumentName } from '../../../protocol/names.ts';
+import { lostTextOf } from '../../../web/frame/lost-text.ts';
 import {
   COLOURS,
   cleanName,
@@ -24,6 +25,7 @@ import {
 } from '../../../web/frame/people.ts';
 import { announcementOf, statusOf } from '../../../web/frame/status.ts';
 import { firstCharacters } from '../../../web/graphemes.ts';
+import { userOf } from '../../../web/login/token-user.ts';
 import {
   addressOf,
   documentOf,
@@ -343,4 +345,48 @@ test('editor: the caret after undo stands at the end of what it changed', () => 
   assert.equal(endOfChange(new Delta().retain(3).insert('ab')), 5);
   assert.equal(endOfChange(new Delta().retain(3).delete(2)), 3);
   assert.equal(endOfChange(new Delta().insert('x').retain(4).retain(2, { bold: true })), 7);
+});
+
+test('sign-in: the user of a token is read, and nothing of what is no token', () => {
+  const token = (claims: unknown): string =>
+    ['{"alg":"HS256"}', JSON.stringify(claims), 'signature']
+      .map((part) => Buffer.from(part).toString('base64url'))
+      .join('.');
+  assert.equal(userOf(token({ sub: 'ada' })), 'ada');
+  assert.equal(userOf(token({ sub: 'Zoë>?' })), 'Zoë>?');
+  for (const wrong of [
+    '',
+    'x',
+    'a.b',
+    'a.b.c',
+    `${token({ sub: 'ada' })}.d`,
+    token({}),
+    token({ sub: 1 }),
+    token(null),
+  ])
+    assert.equal(userOf(wrong), undefined, wrong);
+});
+
+test('edits that were not taken: their text is found in patches of each kind', () => {
+  assert.equal(
+    lostTextOf({ ops: [{ retain: 3 }, { insert: 'two ' }, { delete: 1 }, { insert: 'words' }] }),
+    'two words',
+  );
+  assert.equal(
+    lostTextOf([
+      { op: 'remove', path: '/a' },
+      { op: 'add', path: '/b', value: { title: 'A card', order: 1, notes: ['first', 'second'] } },
+    ]),
+    'A card\nfirst\nsecond\n',
+  );
+  for (const none of [
+    undefined,
+    null,
+    7,
+    'text',
+    new Uint8Array(2),
+    { ops: 3 },
+    [null, 1, { insert: { image: 'x' } }],
+  ])
+    assert.equal(lostTextOf(none), '');
 });

@@ -1,0 +1,128 @@
+// The page at a node with `auth.mode: jwt`, in a real browser: signing in by a token, a viewer's window, tokens that end
+// and rights that are lost while a person types.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { launchChromium } from '../../support/chromium.ts';
+import { startTestNode } from '../../support/node.ts';
+import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
+import {
+  ADA,
+  DESKTOP,
+  EDITOR,
+  GRACE,
+  loaded,
+  openAs,
+  PHONE,
+  picture,
+  textOf,
+  waitForStatus,
+  waitForText,
+} from '../windows.ts';
+
+const PANEL = '.sign-in';
+
+async function stage(t: TestContext) {
+  const chromium = await launchChromium(t);
+  const node = await startTestNode(t, {
+    config: { auth: { mode: 'jwt', graceMs: 200, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } } },
+  });
+  return { chromium, address: `${node.url}?doc=acme/plan` };
+}
+
+async function signIn(page: Page, token: string): Promise<void> {
+  await page.locator('#sign-in-token').fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+async function enter(page: Page, address: string, token: string): Promise<void> {
+  await page.goto(address);
+  await page.locator(PANEL).waitFor();
+  await signIn(page, token);
+  await page.locator(PANEL).waitFor({ state: 'hidden' });
+  await loaded(page);
+}
+
+/** A token that ends between one and two seconds from now. */
+const shortToken = (sub: string, docs: object): Promise<string> =>
+  tokenOf(sub, docs, { exp: Math.floor(Date.now() / 1000) + 2 });
+
+test('the page at a node that asks for tokens', async (file) => {
+  const { chromium, address } = await stage(file);
+  const ada = await openAs(file, chromium, ADA, DESKTOP);
+
+  await file.test('the page asks for a token, tells why one is refused, and lets its user in', async () => {
+    await ada.goto(address);
+    await ada.locator(PANEL).waitFor();
+    await waitForStatus(ada, 'Signed out');
+    assert.equal(await ada.evaluate(() => document.activeElement?.id), 'sign-in-token');
+    await picture(ada, 'sign-in');
+    await signIn(ada, 'no token');
+    await ada.getByText('That is no token').waitFor();
+    const forged = await tokenOf('ada', { 'acme/*': 'editor' });
+    await signIn(ada, `${forged.slice(0, -4)}AAAA`);
+    await ada.getByText('The node did not take this token').waitFor();
+    await signIn(ada, await tokenOf('ada', { 'acme/*': 'editor' }));
+    await ada.locator(PANEL).waitFor({ state: 'hidden' });
+    await loaded(ada);
+    await ada.locator(EDITOR).click();
+    await ada.keyboard.type('A plan of two');
+    await waitForStatus(ada, 'Saved');
+    const stored = await ada.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    assert.doesNotMatch(stored, /eyJ/, 'no token is kept in the storage of the browser');
+  });
+
+  await file.test('a viewer sees each edit, cannot type, and the page says so', async (t) => {
+    for (const options of [DESKTOP, PHONE]) {
+      const grace = await openAs(t, chromium, GRACE, options);
+      await enter(grace, address, await tokenOf('grace', { 'acme/*': 'viewer' }));
+      await waitForText(grace, 'A plan of two');
+      await grace.getByText('View only').waitFor();
+      await grace.locator(EDITOR).click();
+      await grace.keyboard.type('mine');
+      assert.doesNotMatch(await textOf(grace), /mine/);
+      await picture(grace, options === PHONE ? 'viewer-phone' : 'viewer');
+    }
+  });
+
+  await file.test('edits are kept when the token ends, and are stored after the next sign-in', async (t) => {
+    const grace = await openAs(t, chromium, GRACE, DESKTOP);
+    await enter(grace, address, await shortToken('grace', { 'acme/*': 'editor' }));
+    await grace.locator(PANEL).waitFor();
+    await grace.locator(EDITOR).press('Control+End');
+    await grace.keyboard.type(' and one');
+    await waitForStatus(grace, 'Signed out, edits kept');
+    await picture(grace, 'sign-in-again');
+    await signIn(grace, await tokenOf('mallory', { 'acme/*': 'editor' }));
+    await grace.getByText('This token is for another user').waitFor();
+    await signIn(grace, await tokenOf('grace', { 'acme/*': 'editor' }));
+    await waitForStatus(grace, 'Saved');
+    await waitForText(ada, 'A plan of two and one');
+  });
+
+  await file.test(
+    'an editor who becomes a viewer is told, and the text that was taken back can be copied',
+    async (t) => {
+      const grace = await openAs(t, chromium, GRACE, DESKTOP);
+      await enter(grace, address, await shortToken('grace', { 'acme/*': 'editor' }));
+      await grace.locator(PANEL).waitFor();
+      await grace.locator(EDITOR).press('Control+End');
+      await grace.keyboard.type(' lost words');
+      await waitForStatus(grace, 'Signed out, edits kept');
+      await signIn(grace, await tokenOf('grace', { 'acme/*': 'viewer' }));
+      await grace.getByText('You may only read this document now').waitFor();
+      await grace.getByText('View only').waitFor();
+      assert.doesNotMatch(await textOf(grace), /lost words/);
+      await picture(grace, 'taken-back');
+      await grace.getByRole('button', { name: 'Copy it' }).click();
+      await grace.getByText(/in the clipboard|lost words/).waitFor();
+    },
+  );
+
+  await file.test('a document without any right looks like a missing one', async (t) => {
+    const grace = await openAs(t, chromium, GRACE, DESKTOP);
+    await grace.goto(address);
+    await signIn(grace, await tokenOf('grace', { 'other/*': 'owner' }));
+    await grace.getByText('This document does not exist.').waitFor();
+  });
+});

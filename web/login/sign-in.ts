@@ -1,0 +1,121 @@
+// Signs the person in where the node asks for tokens: a panel above the document takes a token, also a new one when the
+// former has ended. The document stays in sight and keeps every edit meanwhile. The token is kept in memory alone: a
+// script of another page, or a person who finds this browser, gets none from its storage.
+import { TroupeError } from '../../client/index.ts';
+import { el } from '../dom.ts';
+import { userOf } from './token-user.ts';
+
+export interface SignInClient {
+  readonly state: 'connecting' | 'live' | 'offline';
+  setToken(token: string): void;
+  goOffline(): void;
+  goOnline(): void;
+  on(event: 'state', listener: (state: 'connecting' | 'live' | 'offline') => void): unknown;
+}
+
+const FIRST =
+  'This node asks its users for a token. Your application gives you one; for development, `troupe token` prints one.';
+const ENDED =
+  'Your sign-in has ended. What you write is kept in this window, and is sent once you have signed in again.';
+const OTHER_USER =
+  'This token is for another user. Reload the page to work as that user: what has not been sent is lost then.';
+
+export class SignIn {
+  readonly element: HTMLElement;
+  readonly #client: SignInClient;
+  readonly #changed: () => void;
+  readonly #text = el('p', { class: 'sign-in-text' });
+  readonly #problem = el('p', { class: 'sign-in-problem', attrs: { role: 'alert' } });
+  readonly #token = el('input', {
+    class: 'input',
+    attrs: {
+      id: 'sign-in-token',
+      type: 'password',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      required: true,
+    },
+  });
+  /** The user as whom this page has been let in. Its edits belong to that user. */
+  #user: string | undefined;
+  /** The token that was given last, and whether the server has let the page in since. */
+  #given: { readonly token: string; taken: boolean } | undefined;
+
+  /** `changed` is called when the panel comes or goes. */
+  constructor(client: SignInClient, changed: () => void) {
+    this.#client = client;
+    this.#changed = changed;
+    const form = el(
+      'form',
+      { class: 'sign-in-form' },
+      el('label', { class: 'label', text: 'Token', attrs: { for: 'sign-in-token' } }),
+      this.#token,
+      el('button', { class: 'button', text: 'Sign in', attrs: { type: 'submit' } }),
+    );
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#submit(this.#token.value.trim());
+    });
+    this.element = el(
+      'section',
+      { class: 'sign-in', attrs: { 'aria-labelledby': 'sign-in-title', hidden: true } },
+      el('h2', { text: 'Sign in', attrs: { id: 'sign-in-title' } }),
+      this.#text,
+      form,
+      this.#problem,
+    );
+    client.on('state', (state) => {
+      if (state === 'live') this.#welcomed();
+    });
+  }
+
+  get isNeeded(): boolean {
+    return !this.element.hidden;
+  }
+
+  /** Shows the panel if the error asks for a token. False if it is another error. */
+  takes(error: unknown): boolean {
+    if (!(error instanceof TroupeError) || error.code !== 'unauthenticated') return false;
+    const isRefused = this.#given?.taken === false;
+    this.#problem.textContent = isRefused ? `The node did not take this token: ${error.message}.` : '';
+    if (isRefused && this.isNeeded) this.#token.select();
+    if (isRefused) this.#given = undefined;
+    this.#text.textContent = this.#user === undefined ? FIRST : ENDED;
+    if (this.isNeeded) return true;
+    this.element.hidden = false;
+    this.#changed();
+    // A person who is writing goes on writing.
+    if (this.#user === undefined) this.#token.focus();
+    return true;
+  }
+
+  #submit(token: string): void {
+    if (token === '') return;
+    const user = userOf(token);
+    if (user === undefined) {
+      this.#problem.textContent = 'That is no token: a token has three parts with dots between them.';
+      return;
+    }
+    if (this.#user !== undefined && user !== this.#user) {
+      this.#problem.textContent = OTHER_USER;
+      return;
+    }
+    this.#problem.textContent = '';
+    this.#given = { token, taken: false };
+    // A live connection would renew its token without a word. Dialled anew, it says whether the token was taken.
+    if (this.#client.state === 'live') this.#client.goOffline();
+    this.#client.setToken(token);
+    this.#client.goOnline();
+  }
+
+  #welcomed(): void {
+    if (this.#given !== undefined) {
+      this.#given.taken = true;
+      this.#user = userOf(this.#given.token);
+    }
+    this.#token.value = '';
+    if (!this.isNeeded) return;
+    this.element.hidden = true;
+    this.#changed();
+  }
+}
