@@ -7,6 +7,7 @@ import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/compute/fold.ts';
 import type { HostLimits } from '../actors/host/host.ts';
 import { METRICS } from '../actors/metrics/metrics.ts';
+import { SELF_TEST_DOCUMENT } from '../actors/self-test.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
 import { Router } from '../cluster/shards/router.ts';
@@ -35,7 +36,7 @@ import { balanceClients } from './membership/client-balance.ts';
 import { checkConnections } from './membership/connection-budget.ts';
 import { Leaving } from './membership/leaving.ts';
 import { type Neighbours, startOwnership } from './membership/ownership.ts';
-import { SELF_TEST_DOCUMENT, testSelf } from './membership/self-test.ts';
+import { testSelf } from './membership/self-test.ts';
 import { sendClientsAway } from './membership/sending-away.ts';
 import { tellChangedNodes } from './membership/told-nodes.ts';
 import { EditRate } from './observability/edit-rate.ts';
@@ -231,6 +232,7 @@ async function assemble(
     origins,
     limits: config.limits,
     counts: metrics.thread('main'),
+    isOwn: identity.isOwn,
   });
   const leaving = new Leaving({
     handOver: async (timeoutMs) => (await starting).drain(timeoutMs),

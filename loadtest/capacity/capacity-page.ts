@@ -195,6 +195,10 @@ ${table(
     ['load', busy(of.busy, of.p95Ms)],
     ['most clients', `${number(of.knee.clients)}: ${of.knee.resource}`],
     ['one node lost', busy(of.withoutOne.busy, of.withoutOne.p95Ms)],
+    [
+      'its documents wait',
+      `${seconds(of.withoutOne.takeoverMs)}, ${of.withoutOne.isTakeoverMeasured ? 'the longest time of an edit when a node was killed here' : 'assumed: no run here has lost a node'}`,
+    ],
     ['its clients come back', back(of.withoutOne.comeback)],
     ['all clients come back at once', back(of.allAtOnce)],
     [

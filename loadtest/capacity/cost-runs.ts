@@ -53,6 +53,17 @@ export const COST_RUNS = [
   }),
 ] as const;
 
+/**
+ * One of several nodes is killed and stays away. The longest time of an edit is then that of one whose document lost its
+ * owner, or whose author lost its connection: an upper bound of the time of a takeover.
+ */
+export const TAKEOVER_RUN = costRun('takeover', 'A node is killed, and the others take over.', {
+  documents: { count: 200 },
+  clients: { editors: 200 },
+  typing: random(500),
+  faults: [{ atMs: 4_000, do: 'kill-node', node: 1 }],
+});
+
 /** The events of a stretch of a run. */
 export interface Happened {
   readonly nodes: number;

@@ -8,9 +8,10 @@ import { runLoadTest } from '../run/load-test.ts';
 import type { LoadResult, SocketMemory } from '../run/result.ts';
 import { mostSockets } from '../run/servers/open-files.ts';
 import { type Target, withTarget } from '../run/servers/target.ts';
+import { MOST_LATE } from '../run/verdict.ts';
 import type { NamedScenario } from '../scenarios/read-scenario.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
-import { COST_RUNS, windowOfRun } from './cost-runs.ts';
+import { COST_RUNS, TAKEOVER_RUN, windowOfRun } from './cost-runs.ts';
 import { type MeasuredLevel, type Search, type SearchOptions, search } from './level-search.ts';
 import { type DatabaseLoad, type Plan, type Prices, planOf } from './plan.ts';
 import { fitScalability, type Interval, type Measured } from './scalability.ts';
@@ -69,6 +70,7 @@ export async function findCapacity(options: CapacityOptions): Promise<CapacityRe
   const counts = urls.length > 0 ? [urls.length] : Array.from({ length: nodes }, (_, index) => index + 1);
   const searches: Search[] = [];
   const costWindows: Window[] = [];
+  let takeoverMs: number | undefined;
   let quiet: Quiet = { memory: undefined, residentBytes: 0, p95Ms: undefined };
   for (let pass = 1; pass <= passes; pass++) {
     for (const count of counts) {
@@ -88,6 +90,12 @@ export async function findCapacity(options: CapacityOptions): Promise<CapacityRe
         }
         const before = searches.find((search) => search.nodes === count)?.knee;
         searches.push(await search(options, target, { count, pass, boundMs, before }));
+        if (pass > 1 || count < 2 || target.nodes.length === 0 || signal.aborted) return;
+        onPhase(`takeover with ${count} nodes: ${TAKEOVER_RUN.scenario.description}`);
+        const lost = await quietRun(options, TAKEOVER_RUN, target);
+        // A load that was late itself has not measured the takeover.
+        if (lost.generator.lateSeconds <= MOST_LATE)
+          takeoverMs = Math.max(takeoverMs ?? 0, lost.times.commit.max);
       });
     }
   }
@@ -129,7 +137,9 @@ export async function findCapacity(options: CapacityOptions): Promise<CapacityRe
     checks: urls.length > 0 ? [] : checksOf(searches, costWindows, { client, quiet, boundMs }),
     plan,
     beyond:
-      basis === undefined || urls.length > 0 ? undefined : beyond({ basis, deployment, client, boundMs }),
+      basis === undefined || urls.length > 0
+        ? undefined
+        : beyond({ basis, deployment, client, boundMs, takeoverMs }),
   };
 }
 

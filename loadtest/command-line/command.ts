@@ -43,9 +43,29 @@ export async function runTool(
   const found = readWords(command, process.argv.slice(2));
   if (found === 'printed') return;
   if (found !== 'read') {
-    process.exitCode = explainMisuse(found, programOf(command), print);
+    process.exitCode = explainMisuse(found, named(command).program, print);
     return;
   }
+  process.exitCode = await runWork(named(command), work);
+}
+
+/** The words that start a program, for its messages, and those that print its help. */
+export interface NamedProgram {
+  readonly program: string;
+  readonly help: string;
+}
+
+const named = (command: CommandUnknownOpts): NamedProgram => ({
+  program: command.name().replace(/ --$/, ''),
+  help: `${command.name()} --help`,
+});
+
+/** Runs `work` as runTool does, and resolves with its exit code. The process ends soon after. */
+export async function runWork(
+  program: NamedProgram,
+  work: (signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const print: Print = (text) => process.stderr.write(text);
   outliveTerminal();
   const end = new AbortController();
   const stopListening = onStopSignals({
@@ -58,9 +78,9 @@ export async function runTool(
   });
   try {
     const code = await work(end.signal);
-    process.exitCode = code === 0 && end.signal.aborted ? INTERRUPTED : code;
+    return code === 0 && end.signal.aborted ? INTERRUPTED : code;
   } catch (error) {
-    process.exitCode = exitCodeOf(error, command, print);
+    return exitCodeOf(error, program, print);
   } finally {
     stopListening();
     // Clients of a run that has failed may dial on.
@@ -68,13 +88,8 @@ export async function runTool(
   }
 }
 
-const programOf = (command: CommandUnknownOpts): string => command.name().replace(/ --$/, '');
-
-function exitCodeOf(error: unknown, command: CommandUnknownOpts, print: Print): number {
-  if (error instanceof UsageError) {
-    const misuse = { message: error.message, help: `${command.name()} --help` };
-    return explainMisuse(misuse, programOf(command), print);
-  }
+function exitCodeOf(error: unknown, { program, help }: NamedProgram, print: Print): number {
+  if (error instanceof UsageError) return explainMisuse({ message: error.message, help }, program, print);
   if (error instanceof Interrupted) return INTERRUPTED;
   if (error instanceof RunFailure || isSystemError(error)) print(`${error.message}\n`);
   else print(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

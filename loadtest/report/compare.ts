@@ -61,6 +61,14 @@ const FIGURES: readonly Figure[] = [
       (s) => s.times.delivery.p95,
     ),
   },
+  {
+    name: 'HTTP request, p95',
+    unit: 'ms',
+    ...timed(
+      (s) => s.times.http,
+      (s) => s.times.http.p95,
+    ),
+  },
   { name: 'edits committed', unit: '/s', isBetterHigh: true, of: (second) => second.counts.committed },
   { name: 'CPU of the nodes', unit: 'processors', of: sumOf(({ cpu }) => cpu) },
   { name: 'memory of the nodes', unit: 'MiB', of: sumOf(({ residentBytes }) => mebibytes(residentBytes)) },

@@ -122,7 +122,7 @@ function comparison(): Child[] {
 function charts(): Child[] {
   const of = (value: (second: Second) => number | undefined): Column =>
     seconds.map((second) => value(second) ?? null);
-  const time = (name: 'commit' | 'delivery' | 'open', color: string): Line[] =>
+  const time = (name: 'commit' | 'delivery' | 'open' | 'http', color: string): Line[] =>
     (['p50', 'p95', 'p99'] as const).map((at, index) => ({
       label: at,
       color: [color, '--c2', '--c3'][index] ?? color,
@@ -134,6 +134,7 @@ function charts(): Child[] {
       const reading = servers.find((each) => each.node === node);
       return reading === undefined ? undefined : value(reading);
     });
+  const hasHttp = result.totals.requests > 0;
   const color = (index: number) => `--c${1 + (index % 5)}`;
   const all: Chart[] = [
     { title: 'Edit → commit', unit: 'ms', lines: time('commit', '--c1') },
@@ -192,6 +193,17 @@ function charts(): Child[] {
       ],
     },
     { title: 'Open', unit: 'ms', lines: time('open', '--c1') },
+    { title: 'HTTP request', unit: 'ms', lines: time('http', '--c1') },
+    {
+      title: 'HTTP requests',
+      unit: 'a second',
+      lines: hasHttp
+        ? [
+            { label: 'due', color: '--c2', values: of(({ counts }) => counts.requests), isDashed: true },
+            { label: 'answered', color: '--c1', values: of(({ counts }) => counts.responses) },
+          ]
+        : [],
+    },
   ];
   const measured = all
     .map((chart) => ({ ...chart, lines: chart.lines.filter(({ values }) => values.some(isThere)) }))

@@ -2,7 +2,6 @@
 // page's script in it. page.ts draws it in the browser.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { LoadResult } from '../run/result.ts';
 import type { Compared } from './compare.ts';
 import { STYLE } from './style.ts';
@@ -18,7 +17,7 @@ export function reportHtml(data: ReportData): string {
   const uplot = createRequire(import.meta.url);
   const library = readFileSync(uplot.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8');
   const libraryStyle = readFileSync(uplot.resolve('uplot/dist/uPlot.min.css'), 'utf8');
-  const page = readFileSync(join(import.meta.dirname, 'page.js'), 'utf8');
+  const page = readFileSync(new URL('./page.js', import.meta.url), 'utf8');
   return `<!doctype html>
 <html lang="en">
 <head>

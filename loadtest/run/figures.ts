@@ -8,10 +8,10 @@ import {
   type Histogram,
 } from 'hdr-histogram-js';
 
-export const TIMES = ['commit', 'delivery', 'open', 'late'] as const;
+export const TIMES = ['commit', 'delivery', 'open', 'http', 'late'] as const;
 /**
  * `commit`: an edit until its author sees it committed. `delivery`: an edit until another client has it.
- * `open`: a client until its document is open. `late`: a due edit until this process came to make it, which no
+ * `open`: a client until its document is open. `http`: an HTTP request until its answer. `late`: a due edit until this process came to make it, which no
  * server has caused. All count from the time at which the edit or the client was due.
  */
 export type TimeName = (typeof TIMES)[number];
@@ -24,10 +24,12 @@ export const COUNTS = [
   'presenceSent',
   'presenceReceived',
   'bytesReceived',
+  'requests',
+  'responses',
 ] as const;
 /**
  * `asked`: edits that were due. `failed`: edits that were rejected, given up or never made. `bytesReceived`: bytes of all
- * frames that clients received.
+ * frames that clients received. `requests`: HTTP requests that were due. `responses`: those that were answered.
  */
 export type CountName = (typeof COUNTS)[number];
 
@@ -79,6 +81,7 @@ export class Figures {
       commit: newHistogram(),
       delivery: newHistogram(),
       open: newHistogram(),
+      http: newHistogram(),
       late: newHistogram(),
     };
     this.#loop.enable();
@@ -119,4 +122,6 @@ export const noCounts = (): Record<CountName, number> => ({
   presenceSent: 0,
   presenceReceived: 0,
   bytesReceived: 0,
+  requests: 0,
+  responses: 0,
 });

@@ -59,6 +59,12 @@ export function plainLine({ second, clients, counts, times, generator }: Second,
     `errors ${told(progress.errors)}`,
     `lost ${told(progress.losses)}`,
   ];
+  if (counts.requests > 0)
+    parts.splice(
+      5,
+      0,
+      `HTTP ${counts.responses} of ${counts.requests}/s ${ms(times.http.p50)}/${ms(times.http.p95)}/${ms(times.http.p99)} ms`,
+    );
   return `${parts.join('  ')}${generator.isLate ? '  (the load itself is late)' : ''}`;
 }
 
@@ -81,6 +87,7 @@ export function tableLines(second: Second, progress: Progress, columns: number):
     time('edit → commit', times.commit),
     time('edit → delivery', times.delivery),
     time('open', times.open),
+    ...(counts.requests > 0 ? [time('HTTP', times.http)] : []),
     row('', ['clients', 'CPU', 'memory', 'loop ms']),
     row('load', [
       `${clients}`,

@@ -11,7 +11,7 @@ type Measured = Pick<LoadResult, 'times' | 'totals' | 'errors' | 'losses' | 'che
 /** Share of late seconds up to which a time above its bound counts. */
 export const MOST_LATE = 0.05;
 
-export function judge({ criteria, clients }: Scenario, measured: Measured): Judgement[] {
+export function judge({ criteria, clients, http }: Scenario, measured: Measured): Judgement[] {
   const { times, totals, errors, losses, checked } = measured;
   const isLate = measured.generator.lateSeconds > MOST_LATE;
   const judgements: Judgement[] = [];
@@ -41,6 +41,16 @@ export function judge({ criteria, clients }: Scenario, measured: Measured): Judg
     time('edit → delivery, p95', criteria.deliveryP95Ms, times.delivery.count, times.delivery.p95);
   }
   time('open, p95', criteria.openP95Ms, times.open.count, times.open.p95);
+  if (http.requestsPerSecond > 0) {
+    time('HTTP request, p95', criteria.httpP95Ms, times.http.count, times.http.p95);
+    const answered = totals.requests === 0 ? 0 : totals.responses / totals.requests;
+    add(
+      'HTTP requests answered of those due',
+      `at least ${percent(criteria.achieved)}`,
+      percent(Math.min(1, answered)),
+      answered >= criteria.achieved,
+    );
+  }
   if (hasEditors) {
     const achieved = totals.asked === 0 ? 0 : totals.committed / totals.asked;
     add(

@@ -1,12 +1,13 @@
 // Reads a scenario: a YAML file, validated against scenario.ts. Every problem is told with its line and its
 // key. Knows the scenarios that come with Troupe by their names.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { keysIn } from '../../config/keys/key.ts';
 import { nearest } from '../../config/showing/problems.ts';
 import { UsageError } from '../command-line/cli-options.ts';
+import { readyMade, scenarioDirectory } from './ready-made.ts';
 import { type Scenario, scenarioSchema } from './scenario.ts';
 
 export const SCENARIO_KEYS = keysIn(scenarioSchema);
@@ -16,18 +17,10 @@ export interface NamedScenario {
   readonly scenario: Scenario;
 }
 
-/** Names of the scenarios that come with Troupe. */
-export function readyMade(): string[] {
-  return readdirSync(directory())
-    .filter((file) => file.endsWith('.yaml'))
-    .map((file) => basename(file, '.yaml'))
-    .sort();
-}
-
 /** `name`: a ready-made scenario, or the path of a YAML file. Throws UsageError, which lists all problems. */
 export function readScenario(name: string): NamedScenario {
   const isPath = /[/\\]|\.ya?ml$/.test(name);
-  const path = isPath ? resolve(name) : join(directory(), `${name}.yaml`);
+  const path = isPath ? resolve(name) : join(scenarioDirectory(), `${name}.yaml`);
   let source: string;
   try {
     source = readFileSync(path, 'utf8');
@@ -141,10 +134,4 @@ function placeOf(contents: Node | null, path: readonly PropertyKey[]): number | 
     } else break;
   }
   return place;
-}
-
-/** The sources' folder: YAML files are not compiled into dist/. */
-function directory(): string {
-  const here = import.meta.dirname;
-  return existsSync(join(here, 'smoke.yaml')) ? here : join(here, '../../../loadtest/scenarios');
 }

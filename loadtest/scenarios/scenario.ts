@@ -86,6 +86,26 @@ const presence = z.strictObject({
   ),
 });
 
+const http = z.strictObject({
+  requestsPerSecond: count(
+    0,
+    0,
+    100_000,
+    'HTTP requests a second, of all processes of the load together, at a constant rate over the whole run. 0: none. They need the package autocannon.',
+  ),
+  connections: count(
+    10,
+    1,
+    10_000,
+    'Connections that the requests share, at most one for each request a second.',
+  ),
+  paths: list(
+    z.string().regex(/^\/[^\s#]*$/),
+    'a list of paths that begin with /',
+    'Paths that are asked for in turn with GET. `{doc}` stands for documents of the run, as in `/v1/docs/{doc}`. An empty list: `/` and `/healthz`.',
+  ),
+});
+
 const churn = z.strictObject({
   stayMs: duration(
     0,
@@ -153,9 +173,20 @@ const criteria = z.strictObject({
     null,
     'Most time from the moment at which a client was due to the answer to its open, at the 95th percentile. Clients that were there before the run began do not count.',
   ),
-  achieved: ratio(0.95, 0.01, 1, 'Least share of the edits that were due that must be committed.'),
+  httpP95Ms: bound(
+    null,
+    'Most time that a request of `http` may take, at the 95th percentile. A request that took longer than the time between two of its connection stands also for those that were due meanwhile.',
+  ),
+  achieved: ratio(
+    0.95,
+    0.01,
+    1,
+    'Least share of the edits that were due that must be committed, and of the HTTP requests that must be answered.',
+  ),
   edits: count(1, 0, 1_000_000_000, 'Fewest edits that must be committed. A run with fewer has failed.'),
-  errors: most('Most error messages and rejections that the server may send.'),
+  errors: most(
+    'Most error messages, rejections and HTTP answers from 400 on that the server may send, and HTTP requests that may stay without an answer.',
+  ),
   lostConnections: most('Most connections that may be lost. Those that the run itself cut do not count.'),
 });
 
@@ -171,6 +202,7 @@ export const scenarioSchema = z.strictObject({
   clients: clients.prefault({}),
   typing: typing.prefault({}),
   presence: presence.prefault({}),
+  http: http.prefault({}),
   churn: churn.prefault({}),
   stages: z.array(stage).min(1).max(100).prefault([{}]),
   faults: z.array(fault).max(100).prefault([]),

@@ -26,7 +26,7 @@ export async function run(
   argv: readonly string[],
   io: Io = process,
   secrets = new Secrets(),
-): Promise<ExitCode> {
+): Promise<number> {
   const command = parseCommand(argv);
   if (command.name === 'usage') return explainMisuse(command, 'troupe', (text) => io.stderr.write(text));
   if (command.name === 'print') {
@@ -36,6 +36,14 @@ export async function run(
   if (command.name === 'completion') {
     io.stdout.write(completionScript(command.shell, commandTree(), await completionValues()));
     return EXIT.ok;
+  }
+  if (command.name === 'loadtest') {
+    const [{ runWork }, { runLoadTestCommand }] = await Promise.all([
+      import('../../loadtest/command-line/command.ts'),
+      import('../../loadtest/run/load-test-run.ts'),
+    ]);
+    const program = { program: 'troupe loadtest', help: 'troupe loadtest --help' };
+    return await runWork(program, (signal) => runLoadTestCommand(command.scenario, command.words, signal));
   }
   try {
     return await runCommand(command, io, secrets);

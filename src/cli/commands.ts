@@ -14,6 +14,7 @@ import {
 } from '../../config/command-line/command-line.ts';
 import { SHELLS, type Shell } from '../../config/command-line/completion.ts';
 import { showDuration } from '../../config/keys/units.ts';
+import { describeLoadTest, type LoadTestWords } from '../../loadtest/run/load-test-command.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
 import type { TokenClaims } from './token.ts';
 import { version } from './version.ts';
@@ -28,6 +29,7 @@ export type Command =
   /** A help, or the version. */
   | { readonly name: 'print'; readonly text: string }
   | { readonly name: 'completion'; readonly shell: Shell }
+  | { readonly name: 'loadtest'; readonly scenario: string; readonly words: LoadTestWords }
   | (ConfiguredCommand & { readonly sources: Sources });
 
 /** `timeoutMs` undefined: the time that the configuration gives a node for leaving. */
@@ -226,6 +228,13 @@ export function commandTree({ print, take: takeAny }: Reader = NOBODY) {
     .action((sub, { grant: docs = {}, name: displayName, admin = false, expires: expiresMs }) =>
       take({ name: 'token', sub, docs, displayName, admin, expiresMs }),
     );
+
+  describeLoadTest(root.command('loadtest'), 'troupe loadtest').action((scenario, words) => {
+    const { config: files = [], set = [] } = root.opts();
+    if (files.length + set.length > 0)
+      throw new InvalidArgumentError('loadtest reads no configuration: it has neither --config nor --set');
+    takeAny({ name: 'loadtest', scenario, words });
+  });
 
   root
     .command('completion')

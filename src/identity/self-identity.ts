@@ -29,14 +29,16 @@ export class SelfIdentity implements Identity {
   }
 
   identify(token: string | undefined, cookie?: string): User | Promise<User | Unidentified> {
-    return !this.#hasEnded && token !== undefined && isEqual(token, this.token)
-      ? this.#user
-      : this.#inner.identify(token, cookie);
+    return this.isOwn(token) ? this.#user : this.#inner.identify(token, cookie);
   }
 
   async renew(user: User): Promise<User | Unidentified> {
     return user === this.#user ? user : this.#inner.renew(user);
   }
+
+  /** Whether the node itself shows this token. */
+  readonly isOwn = (token: string | undefined): boolean =>
+    !this.#hasEnded && token !== undefined && isEqual(token, this.token);
 
   /** From now on the token is no token any more. */
   end(): void {

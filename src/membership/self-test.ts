@@ -4,6 +4,7 @@
 // of that document is not reached, a welcome is enough: a node of a cluster serves the documents that it can,
 // and answers `unavailable` for the rest.
 import { WebSocket } from 'ws';
+import { SELF_TEST_DOCUMENT } from '../../actors/self-test.ts';
 import { jsonCodec } from '../../protocol/codec.ts';
 
 export interface SelfTest {
@@ -17,7 +18,6 @@ export interface SelfTest {
 }
 
 const ROUNDS = 5;
-export const SELF_TEST_DOCUMENT = 'troupe/self-test';
 const LOOK_MS = 100;
 /** Addresses that stand for all addresses, and the address where a socket of this machine reaches them. */
 const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
@@ -31,7 +31,9 @@ export async function testSelf(options: SelfTest): Promise<void> {
 
 function ask(url: string, { timeoutMs, token, isLed }: SelfTest): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, jsonCodec.subprotocol, { perMessageDeflate: false });
+    // With the header, so that the sockets are not counted as those of clients.
+    const headers = { authorization: `Bearer ${token}` };
+    const socket = new WebSocket(url, jsonCodec.subprotocol, { perMessageDeflate: false, headers });
     const end = (error?: Error): void => {
       clearTimeout(timer);
       clearInterval(look);

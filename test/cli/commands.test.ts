@@ -39,6 +39,23 @@ test('a command with its sources, in the order given', () => {
   assert.equal(parseCommand(['serve', '--help']).name, 'print');
 });
 
+test('a load test is a command with its scenario and its options, and reads no configuration', async () => {
+  const parsed = parseCommand(['loadtest', 'smoke', '--nodes', '2', '--lasts', '20s']);
+  assert.ok(parsed.name === 'loadtest');
+  assert.deepEqual([parsed.scenario, parsed.words.nodes, parsed.words.lasts], ['smoke', 2, 20_000]);
+  assert.match(await printed(['loadtest', '--help']), /troupe loadtest smoke --compare/);
+  for (const [argv, message] of [
+    [['loadtest', 'smoke', '--set', 'listen.port=9000'], /loadtest reads no configuration/],
+    [['loadtest'], /missing required argument 'SCENARIO'/],
+    [['loadtest', 'smoke', '--nodes', '0'], /--nodes <N>': Expected a whole number from 1 to 16/],
+  ] as const) {
+    const { code, stdout, stderr } = await runCaptured(argv);
+    assert.deepEqual([code, stdout], [2, ''], argv.join(' '));
+    assert.match(stderr, message);
+    assert.match(stderr, /^troupe: [^\n]+; see troupe loadtest --help\n$/);
+  }
+});
+
 test('commands of a cluster, with what they are told', () => {
   const parsed = (...argv: string[]) => {
     const { sources, ...command } = parseCommand(argv) as { sources?: unknown };

@@ -14,7 +14,18 @@ export interface CompletionCase {
 export const COMPLETION_CASES: readonly CompletionCase[] = [
   {
     line: 'troupe ',
-    words: ['cluster', 'completion', 'config', 'help', 'migrate', 'serve', 'storage', 'token', 'version'],
+    words: [
+      'cluster',
+      'completion',
+      'config',
+      'help',
+      'loadtest',
+      'migrate',
+      'serve',
+      'storage',
+      'token',
+      'version',
+    ],
   },
   { line: 'troupe con', words: ['config'] },
   { line: 'troupe cluster p', words: ['pin', 'pins'] },

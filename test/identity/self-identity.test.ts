@@ -31,7 +31,9 @@ test('AUTH-1 the token of a node opens one document, as a viewer, until its test
     assert.equal(await subOf(identity, token), 'unauthenticated');
   assert.equal(await subOf(new SelfIdentity(users, 'a/b'), identity.token), 'unauthenticated');
   assert.equal(await subOf(identity, await tokenOf('ada')), 'ada', 'users come in as always');
+  assert.deepEqual([identity.isOwn(identity.token), identity.isOwn(await tokenOf('ada'))], [true, false]);
   identity.end();
+  assert.equal(identity.isOwn(identity.token), false);
   assert.equal(await subOf(identity, identity.token), 'unauthenticated');
   assert.equal(await subOf(identity, await tokenOf('ada')), 'ada');
 });

@@ -6,12 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { keyTable } from '../../config/showing/print.ts';
 import { UsageError } from '../../loadtest/command-line/cli-options.ts';
-import {
-  parseScenario,
-  readScenario,
-  readyMade,
-  SCENARIO_KEYS,
-} from '../../loadtest/scenarios/read-scenario.ts';
+import { parseScenario, readScenario, SCENARIO_KEYS } from '../../loadtest/scenarios/read-scenario.ts';
+import { readyMade } from '../../loadtest/scenarios/ready-made.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
 
 test('the ready-made scenarios are valid, and each says what it stands for', () => {

@@ -43,6 +43,28 @@ test('the package holds the modules that its entries reach, and no others: no te
   );
 });
 
+test('every module in the package imports only packages that are installed with it, or named as its peers', () => {
+  const { dependencies, optionalDependencies, peerDependencies } = manifest;
+  const there = new Set(Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }));
+  const modules = packed.filter((path) => path.endsWith('.js') && !path.startsWith('dist/web/public/'));
+  for (const path of modules)
+    for (const [, name = ''] of read(path).matchAll(
+      /(?:^|\n)(?:import|export) [^;'"]*?from '((?:@[^'/]+\/)?[^'./][^'/]*)|\bimport\('((?:@[^'/]+\/)?[^'./][^'/]*)/g,
+    ))
+      assert.ok(name === '' || name.startsWith('node:') || there.has(name), `${path} imports ${name}`);
+});
+
+test('the package holds the scenarios, and the load test without the tools that try this repository', () => {
+  for (const path of [
+    'loadtest/scenarios/smoke.yaml',
+    'dist/loadtest/run/generator/load-process.js',
+    'dist/loadtest/report/page.js',
+  ])
+    assert.ok(packed.includes(path), path);
+  for (const tool of ['chaos', 'crash', 'garbage', 'costly', 'measures', 'presence'])
+    assert.ok(!packed.some((path) => path.startsWith(`dist/loadtest/${tool}/`)), tool);
+});
+
 test('the package holds the types that its entries reach', () => {
   const types = packed.filter((path) => path.endsWith('.d.ts'));
   const reached = reachable(entries('types'), /\.d\.ts$/);
@@ -74,7 +96,7 @@ test('beside the modules the package holds the page, the configurations and the 
   for (const path of [...expected, 'config/production.yaml', 'docs/protocol.md']) {
     assert.ok(rest.includes(path), path);
   }
-  const allowed = /^(docs\/|config\/[\w-]+\.yaml$|dist\/web\/public\/)/;
+  const allowed = /^(docs\/|config\/[\w-]+\.yaml$|loadtest\/scenarios\/[\w-]+\.yaml$|dist\/web\/public\/)/;
   assert.deepEqual(
     rest.filter((path) => !allowed.test(path) && !expected.includes(path)),
     [],

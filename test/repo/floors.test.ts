@@ -37,6 +37,11 @@ test('a folder imports only from the floors below it, from any depth', async () 
       if (!allowed.includes(to)) forbidden.push(`${from}/to-${to}.ts`, `${from}/deep/to-${to}.ts`);
     }
   }
+  // `troupe loadtest` is a command of the program, and no part of a node.
+  for (const to of ['loadtest', 'client', 'tools', 'test']) {
+    files[`src/cli/to-${to}.ts`] = `import { x } from '../../${to}/deep/x.ts';\nexport const y = x;\n`;
+    if (to !== 'loadtest') forbidden.push(`src/cli/to-${to}.ts`);
+  }
   assert.deepEqual(await offenders(files, 'lint/style/noRestrictedImports'), forbidden.sort());
 });
 

@@ -35,7 +35,7 @@ test('no dependency is used that is not declared, and production code uses no de
 
 test('every dependency is imported by the product', () => {
   const used = new Set(
-    FLOORS.filter((floor) => floor !== 'loadtest' && floor !== 'tools')
+    FLOORS.filter((floor) => floor !== 'tools')
       .flatMap(sources)
       .flatMap((file) => packagesOf(read(file))),
   );

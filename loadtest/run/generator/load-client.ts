@@ -294,7 +294,7 @@ export class LoadClient {
 const within = (at: number, end: number): number | undefined => (at < end ? at : undefined);
 
 /** Edits of one client whose times are kept: more than can be on their way. */
-const KEPT = 512;
+const KEPT = 128;
 
 /** When edits were due, for those that see them come: by client and seq, the newest of each client. */
 export class DueTimes {

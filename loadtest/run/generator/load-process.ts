@@ -11,6 +11,7 @@ import { localAddress } from '../servers/open-files.ts';
 import { clock } from './clock.ts';
 import { Course } from './course.ts';
 import { kindOf, type Member } from './crowd.ts';
+import { HttpReads } from './http-reads.ts';
 import { DueTimes, LoadClient } from './load-client.ts';
 import { loadEdits } from './load-edits.ts';
 import { readStrokes, type Stroke, typingOf } from './typing.ts';
@@ -29,6 +30,7 @@ export interface LoadOrder {
   readonly token: string | undefined;
   /** Number of this process, from 0. */
   readonly index: number;
+  readonly processes: number;
   /** Distinguishes the clients of this process and run. */
   readonly name: string;
   readonly docs: readonly string[];
@@ -101,6 +103,7 @@ class LoadProcess {
   #receivedBytes = 0;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #checked: ReadonlySet<number>;
+  readonly #http: HttpReads;
   #second = 0;
 
   constructor(order: LoadOrder, strokes: readonly Stroke[] | undefined) {
@@ -115,6 +118,9 @@ class LoadProcess {
       if (hasReplica) withReplica.add(member.document);
       this.#clients.push(this.#clientOf(index, member, { hasReplica, due, strokes }));
     }
+    const { urls, token, docs, index, processes, scenario } = order;
+    const { http } = scenario;
+    this.#http = new HttpReads({ urls, token, docs, http, index, processes, figures: this.#figures });
     this.#ordered = order.ordered;
     this.#byRank = order.members
       .map(({ rank }, index) => ({ rank, index }))
@@ -136,11 +142,12 @@ class LoadProcess {
     this.#ordered = count;
   }
 
-  begin(at: number): void {
+  begin(at: number, onFailure: (error: unknown) => void): void {
     const began = performance.now() + (at - clock());
     // Figures of the time before the beginning do not count.
     this.#figures.take(0, this.#state());
     for (const client of this.#clients) client.begin(began);
+    setTimeout(() => this.#http.begin().catch(onFailure), Math.max(0, began - performance.now()));
     this.#timers.push(setInterval(() => this.#callUp(began), ARRIVALS_MS));
     const tick = (): void => {
       this.#send({ type: 'second', ...this.#figures.take(this.#second, this.#state()) });
@@ -159,6 +166,7 @@ class LoadProcess {
   async end(): Promise<CheckReport> {
     for (const timer of this.#timers) clearTimeout(timer);
     for (const client of this.#clients) client.stop();
+    this.#http.stop();
     const deadline = performance.now() + this.#order.patience.settleMs;
     while (performance.now() < deadline && this.#clients.some((client) => client.outstanding > 0))
       await waitFor(50);
@@ -241,6 +249,8 @@ class LoadProcess {
     const add = (to: Record<string, number>, name: string, count: number) => {
       to[name] = (to[name] ?? 0) + count;
     };
+    this.#http.countDue();
+    for (const [reason, count] of this.#http.errors) add(errors, reason, count);
     let connected = 0;
     let dropped = 0;
     let received = 0;
@@ -336,6 +346,10 @@ if (process.send !== undefined) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit(0));
   let load: LoadProcess | undefined;
+  const fail = (error: unknown): void => {
+    const message = error instanceof Error ? error.message : String(error);
+    process.send?.({ type: 'failed', message } satisfies LoadAnswer, () => process.exit(1));
+  };
   const take = async (command: LoadCommand): Promise<void> => {
     switch (command.type) {
       case 'order': {
@@ -345,7 +359,7 @@ if (process.send !== undefined) {
         return;
       }
       case 'begin':
-        load?.begin(command.at);
+        load?.begin(command.at, fail);
         return;
       case 'drop':
         load?.drop(command.share);
@@ -361,9 +375,6 @@ if (process.send !== undefined) {
     }
   };
   process.on('message', (command: LoadCommand) => {
-    take(command).catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      process.send?.({ type: 'failed', message } satisfies LoadAnswer, () => process.exit(1));
-    });
+    take(command).catch(fail);
   });
 }

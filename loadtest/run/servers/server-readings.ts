@@ -17,7 +17,7 @@ export interface ServerReader {
   read(): Promise<ServerReading[]>;
 }
 
-interface Watched {
+export interface Watched {
   readonly name: string;
   /** Undefined while it does not run. */
   pid(): number | undefined;

@@ -27,6 +27,8 @@ export interface SocketsOptions extends Omit<ReadsOptions, 'maxPayload' | 'now' 
   readonly origins: Pick<Origins, 'refusal'>;
   /** The counts of this thread. */
   readonly counts?: ThreadCounts;
+  /** Whether the node itself has opened a socket with this bearer token. Such a socket is not counted. */
+  readonly isOwn?: (bearer: string | undefined) => boolean;
 }
 
 const PATH = '/v1/socket';
@@ -224,7 +226,8 @@ export class Sockets {
   #accept(socket: ClientSocket, stream: Duplex, codec: Codec, { headers }: IncomingMessage): void {
     const { limits, outboxBytes, connections } = this.#options;
     socket.events = this.#events;
-    this.#counts.count(METRICS.socketsAccepted);
+    const bearer = bearerOf(headers);
+    if (this.#options.isOwn?.(bearer) !== true) this.#counts.count(METRICS.socketsAccepted);
     if (this.#connections.size >= connections) {
       this.#countClosed(CLOSE_CODES.overloaded);
       socket.close(CLOSE_CODES.overloaded, 'too many connections');
@@ -246,7 +249,7 @@ export class Sockets {
       this.#reads.window,
       this.#counts,
     );
-    connection.bearer = bearerOf(headers);
+    connection.bearer = bearer;
     // A browser names the page, and its origin has been checked. A cookie without a page is not taken.
     if (headers.origin !== undefined) connection.cookie = loginCookieOf(headers.cookie);
     socket.connection = connection;

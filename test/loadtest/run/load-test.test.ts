@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { LoadResult } from '../../../loadtest/run/result.ts';
+import { OwnNodesReader } from '../../../loadtest/run/servers/own-nodes-reader.ts';
 import { ProcReader } from '../../../loadtest/run/servers/server-readings.ts';
 import { start } from '../../cli/spawn.ts';
 import { startTestNode } from '../../support/node.ts';
+import { untilSeen } from '../../support/until.ts';
 import { startFakeServer } from '../fake-server.ts';
 import { ANY_TIME, against, run } from './load-run.ts';
 
@@ -124,4 +126,30 @@ test('CPU and memory of a process are read, and a process that is gone has no re
   assert.equal(second?.loopDelayMs, undefined);
   pid = 2 ** 22 + 1;
   assert.deepEqual(await reader.read(), []);
+});
+
+test('the event-loop delay of an own node comes from its metrics, and a node that does not answer has none', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const node = await startTestNode(t);
+  const pid = () => process.pid;
+  const reader = new OwnNodesReader(
+    [
+      { name: 'node-1', pid, url: node.socketUrl },
+      { name: 'node-2', pid, url: 'ws://127.0.0.1:1/v1/socket' },
+    ],
+    () => performance.now(),
+  );
+  const readings = await untilSeen('a delay', async () => {
+    const found = await reader.read();
+    return found[0]?.loopDelayMs !== undefined && found;
+  });
+  assert.deepEqual(
+    readings.map(({ node: name, residentBytes }) => [name, (residentBytes ?? 0) > 1e6]),
+    [
+      ['node-1', true],
+      ['node-2', true],
+    ],
+  );
+  assert.equal(readings[1]?.loopDelayMs, undefined);
 });
