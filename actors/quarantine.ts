@@ -30,6 +30,12 @@ export interface CountedFailure {
   readonly quarantinedForMs?: number | undefined;
 }
 
+/**
+ * The longest time that a client is told to wait, ms. An operator may release the document at any time, and clients
+ * learn of it only when they ask again.
+ */
+export const MOST_TOLD_MS = 10_000;
+
 /** The answer's text for a document that is out of service. */
 export const QUARANTINED = 'this document is quarantined, because workers failed at it';
 

@@ -20,6 +20,7 @@ import { ThreadCounts } from '../metrics/thread-counts.ts';
 import { OwnedShards } from '../owned-shards.ts';
 import {
   type CountedFailure,
+  MOST_TOLD_MS,
   QUARANTINED,
   Quarantine,
   type Quarantined,
@@ -333,7 +334,7 @@ export class Host {
     }
     const outMs = this.#quarantined.leftMs(name, this.#options.clock.now());
     if (outMs > 0) {
-      this.#refuse(from, message, 'unavailable', QUARANTINED, outMs);
+      this.#refuse(from, message, 'unavailable', QUARANTINED, Math.min(outMs, MOST_TOLD_MS));
       return undefined;
     }
     const actor = this.#residents.getOrMake(name, this.#effectsOf);
