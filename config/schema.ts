@@ -421,6 +421,40 @@ const retention = z.strictObject({
   ),
 });
 
+const history = z.strictObject({
+  threads: count(
+    1,
+    1,
+    64,
+    'Threads that fold old versions, find authors, and make the patches that restore or revert.',
+  ),
+  timeoutMs: duration(
+    30 * SECOND,
+    100,
+    HOUR,
+    'How long one such job may take, once it has a thread. Past it the work is stopped, and the request is answered `too-large`.',
+  ),
+  waiting: count(
+    100,
+    1,
+    100_000,
+    'Jobs that may wait for a thread. Past it a request is answered `overloaded`.',
+  ),
+  cacheBytes: size(
+    64 * MiB,
+    64 * KiB,
+    1_024 * 1_024 * MiB,
+    'Memory for old versions and authors that have been asked for. The ones unused longest leave.',
+  ),
+  connections: count(2, 1, 100, 'Connections to PostgreSQL for pages of history and named versions.'),
+  namedVersions: count(
+    1_000,
+    0,
+    1_000_000,
+    'Most named versions of a document. Each keeps a copy of its content. Past it a name is refused as `too-large`.',
+  ),
+});
+
 const gateway = z.strictObject({
   outboxBytes: size(
     8 * MiB,
@@ -664,6 +698,7 @@ export const schema = z.strictObject({
   commit: commit.prefault({}),
   snapshot: snapshot.prefault({}),
   retention: retention.prefault({}),
+  history: history.prefault({}),
   gateway: gateway.prefault({}),
   http: http.prefault({}),
   cluster: cluster.prefault({}),

@@ -2,7 +2,7 @@
 import type { DocumentKind } from '../../kinds/kind.ts';
 import { unpackValue } from '../../protocol/codec.ts';
 import { parseJson } from '../../protocol/json-text.ts';
-import type { Wire } from '../../protocol/messages.ts';
+import type { KindName, Wire } from '../../protocol/messages.ts';
 import { JSON_OP, type LinkOp, MSGPACK_OP, UPDATE_OP } from '../link/link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 
@@ -35,7 +35,7 @@ const ENTRY_BYTES = 400;
 const FORMS_FACTOR = 12;
 
 /** Between the JSON text of a patch in the log and the kind's note. JSON.stringify writes no newline. */
-const NOTE = 0x0a;
+export const NOTE = 0x0a;
 const NOTE_TEXT = '\n';
 
 /**
@@ -170,12 +170,16 @@ function base64Bytes(text: string): Uint8Array | undefined {
 /** JSON text of an entry's patch for a frame, as bytes. */
 export function frameText(kind: AnyKind, entry: Entry): Uint8Array {
   entry.stored ??= storedForm(kind, entry.op);
-  const bytes = entry.stored;
-  if (kind.name !== 'yjs') {
-    const end = bytes.indexOf(NOTE);
-    return end < 0 ? bytes : bytes.subarray(0, end);
+  return patchText(kind.name, entry.stored);
+}
+
+/** JSON text, as bytes, of a patch in the form of the log. */
+export function patchText(kind: KindName, stored: Uint8Array): Uint8Array {
+  if (kind !== 'yjs') {
+    const end = stored.indexOf(NOTE);
+    return end < 0 ? stored : stored.subarray(0, end);
   }
-  return Buffer.from(`"${bufferOf(bytes).toString('base64')}"`, 'latin1');
+  return Buffer.from(`"${bufferOf(stored).toString('base64')}"`, 'latin1');
 }
 
 const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -28,7 +28,7 @@ import { jsonAlgebra, toPatch } from './json-algebra.ts';
 import type { OtAlgebra, OtHooks } from './ot-algebra.ts';
 import { OtReplica } from './ot-replica.ts';
 import { positionAfter, richTextAlgebra, type Steps, toDelta } from './rich-text-algebra.ts';
-import { inWholeCodePoints } from './rich-text-difference.ts';
+import { inWholeCodePoints } from './whole-code-points.ts';
 
 /** A selection that moved since it was sent is sent again to a newcomer, within this time at random. */
 const RETELL_WITHIN_MS = 500;

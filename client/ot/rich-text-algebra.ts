@@ -3,11 +3,11 @@
 
 import { equal } from '../../kinds/json/value.ts';
 import { composeDelta, isPlainRetain, type Delta as Steps, stepLength } from '../../kinds/rich-text/delta.ts';
+import { richTextDifference } from '../../kinds/rich-text/difference.ts';
 import { type Runs, richTextKind, transformAgainst } from '../../kinds/rich-text/rich-text.ts';
 import type { Json, Wire } from '../../protocol/messages.ts';
 import { Delta } from './delta.ts';
 import type { OtAlgebra, Rebase } from './ot-algebra.ts';
-import { richTextDifference } from './rich-text-difference.ts';
 import { halve } from './rich-text-split.ts';
 
 export type { Steps };

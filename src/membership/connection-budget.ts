@@ -16,11 +16,12 @@ export interface NodeConnections {
 
 /** The most connections that a node of this configuration keeps open. */
 export function connectionsOf(config: Config): NodeConnections {
-  const { workers, storage, compute } = config;
+  const { workers, storage, compute, history } = config;
   const parts: [string, number][] = [
     ['to write', workers],
     ['to read', workers * storage.readConnections],
     ['to fold snapshots', compute.threads],
+    ['to read histories', history.threads + history.connections],
     ['of the control plane', CONTROL_CONNECTIONS],
     ['to listen', 1],
   ];

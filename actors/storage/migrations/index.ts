@@ -8,6 +8,7 @@ import * as thinning from './0006-thinning.ts';
 import * as sweep from './0007-sweep.ts';
 import * as clientUsers from './0008-client-users.ts';
 import * as logins from './0009-logins.ts';
+import * as namedVersions from './0010-named-versions.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   sweep,
   clientUsers,
   logins,
+  namedVersions,
 ];

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RichTextDocument } from '../../../client/index.ts';
 import { jsonAlgebra } from '../../../client/ot/json-algebra.ts';
-import { richTextDifference } from '../../../client/ot/rich-text-difference.ts';
 import { jsonKind } from '../../../kinds/json/json.ts';
 import { equal } from '../../../kinds/json/value.ts';
+import { richTextDifference } from '../../../kinds/rich-text/difference.ts';
 import { richTextKind } from '../../../kinds/rich-text/rich-text.ts';
 import type { Json, Wire } from '../../../protocol/messages.ts';
 import {

@@ -84,9 +84,16 @@ export async function create(
   return owned ? 'again' : undefined;
 }
 
-function documentRow(row: Row): DocumentRow {
-  const kind = KIND_NAMES.get(row.kind);
+const documentRow = ({ id, kind, folded }: Row): DocumentRow => ({
+  id,
+  kind: kindOfNumber(id, kind),
+  folded,
+});
+
+/** Throws if this version does not know the stored number of the document's kind. */
+export function kindOfNumber(id: DocumentId, number: number): KindName {
+  const kind = KIND_NAMES.get(number);
   if (kind === undefined)
-    throw new Error(`document ${row.id} has kind ${row.kind}, which this version does not know`);
-  return { id: row.id, kind, folded: row.folded };
+    throw new Error(`document ${id} has kind ${number}, which this version does not know`);
+  return kind;
 }

@@ -2,20 +2,11 @@
 // keeps the patch to whole code points, bounds the work, and compares formats and embeds. It always returns a
 // patch: at worst one that replaces the whole document. Pure.
 
-import { equal } from '../../kinds/json/value.ts';
-import { type Attributes, sameAttributes } from '../../kinds/rich-text/attributes.ts';
-import {
-  composeDelta,
-  consumedLength,
-  DeltaBuilder,
-  type Step,
-  type Delta as Steps,
-  stepLength,
-} from '../../kinds/rich-text/delta.ts';
-import { parseDelta } from '../../kinds/rich-text/parse.ts';
 import type { Json } from '../../protocol/messages.ts';
-import { isRecord } from '../guards.ts';
-import { Delta } from './delta.ts';
+import { equal } from '../json/value.ts';
+import { type Attributes, sameAttributes } from './attributes.ts';
+import { DeltaBuilder, type Step, type Delta as Steps, stepLength } from './delta.ts';
+import { Delta } from './quill-delta.ts';
 
 /** A stretch of text that both documents have, in UTF-16 code units. */
 interface Common {
@@ -45,32 +36,10 @@ export function richTextDifference(before: Steps, after: Steps): Steps {
   return out.chopped();
 }
 
-/**
- * Corrects a patch that is refused only because it cuts surrogate pairs, though its resulting document has no
- * cut pair: returns the same change in whole code points. Undefined if the patch has another fault.
- */
-export function inWholeCodePoints(document: Steps, patch: unknown): Steps | undefined {
-  if (!Array.isArray(patch)) return undefined;
-  const shape = patch.map((step: unknown) =>
-    isRecord(step) && typeof step.insert === 'string'
-      ? { ...step, insert: step.insert.replace(HALF, EMBED) }
-      : step,
-  );
-  const parsed = parseDelta(shape, Number.POSITIVE_INFINITY);
-  const length = document.reduce((sum, step) => sum + stepLength(step), 0);
-  if (!parsed.ok || consumedLength(parsed.value) > length) return undefined;
-  const result = composeDelta(document, patch as Step[]);
-  const whole = result.every(({ insert }) => typeof insert !== 'string' || insert.search(HALF) < 0);
-  return whole ? richTextDifference(document, result) : undefined;
-}
-
-/** One half of a surrogate pair without the other. */
-const HALF = /\p{Surrogate}/gu;
-
 // ---- text
 
 /** Stands for an embed, whose value is compared later. */
-const EMBED = '\u0000';
+export const EMBED = '\u0000';
 
 const plainText = (document: Steps): string =>
   document.map(({ insert }) => (typeof insert === 'string' ? insert : EMBED)).join('');

@@ -1,0 +1,45 @@
+// Starts what a node needs for the past of documents: a store, and threads. Both open nothing before the first request.
+import { randomBytes } from 'node:crypto';
+import type { PastTask } from '../../actors/compute/past-worker.ts';
+import { createPastStore } from '../../actors/storage/past-store-postgres.ts';
+import type { Config } from '../../config/schema.ts';
+import { startPastPool } from '../compute/past-pool.ts';
+import { Past } from './past.ts';
+
+export interface StartedPast {
+  readonly past: Past;
+  /** As in the control store. */
+  refuseBelow(timeline: number): void;
+  /** Gives up the work under way. */
+  close(): Promise<void>;
+}
+
+export interface StartPastOptions {
+  readonly config: Pick<Config, 'history'>;
+  /** The database. Its lowest timeline may rise. */
+  readonly storage: PastTask['storage'];
+  /** Called when a thread could not start, or ended between two jobs. */
+  readonly onEnded: (error: unknown) => void;
+}
+
+export function startPast({ config, storage, onEnded }: StartPastOptions): StartedPast {
+  const { threads, timeoutMs, waiting, connections, cacheBytes, namedVersions } = config.history;
+  const store = createPastStore(storage, connections);
+  const pool = startPastPool({ threads, timeoutMs, waiting, onEnded });
+  const past = new Past({
+    store,
+    pool,
+    storage: () => storage,
+    cacheBytes,
+    namedVersions,
+    newClientId: () => randomBytes(4).readUInt32LE(),
+  });
+  return {
+    past,
+    refuseBelow: (timeline) => store.refuseBelow(timeline),
+    close: async () => {
+      await pool.stop();
+      await store.close();
+    },
+  };
+}
