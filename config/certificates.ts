@@ -10,16 +10,21 @@ import type { Config } from './schema.ts';
 
 type Files = Readonly<Record<'cert' | 'key' | 'ca', string | null>>;
 
-/** Throws ConfigError. A node without a cluster uses no such files, and none is checked then. */
-export function checkCertificates(config: Pick<Config, 'cluster'>): void {
-  if (!isClustered(config)) return;
+/** Throws ConfigError. A node without a cluster uses no files of `cluster`, and none of them is checked then. */
+export function checkCertificates(config: Pick<Config, 'cluster' | 'listen'>): void {
+  const { cert, key } = config.listen.tls;
+  const problems = [...problemsOf('listen.tls', { cert, key, ca: null }), ...problemsOfCluster(config)];
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function problemsOfCluster(config: Pick<Config, 'cluster'>): Problem[] {
+  if (!isClustered(config)) return [];
   const { link, redis } = config.cluster;
-  const problems = [
+  return [
     ...problemsOf('cluster.link.tls', link.tls),
     // check.ts refuses these keys without TLS, so the files are used if they are given.
     ...problemsOf('cluster.redis.tls', redis.tls),
   ];
-  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 function problemsOf(section: string, files: Files): Problem[] {

@@ -98,6 +98,12 @@ export function crossCheck(settings: Settings): Problem[] {
     'http.headersMs',
     `the headers are a part of the request: expected at most http.requestMs = ${settings.http.requestMs}, found ${settings.http.headersMs}`,
   );
+  const { tls } = settings.listen;
+  demand(
+    (tls.cert === null) === (tls.key === null),
+    'listen.tls',
+    'a certificate is shown with its key: expected cert and key, or neither',
+  );
   problems.push(...checkAuth(settings), ...checkCluster(settings));
   return problems;
 }

@@ -63,6 +63,22 @@ const listen = z.strictObject({
     'a list of origins, such as https://app.example.com',
     "Origins of the web pages that may talk to this node, beside the node's own. A request of another page is answered with 403; one without `Origin`, which no browser sent, is not refused for it.",
   ),
+  tls: z
+    .strictObject({
+      cert: textOrNull(
+        /\S/,
+        'a path',
+        'File with the certificate (PEM) that the node shows to clients, and those that lead to its authority. With both files the node speaks TLS alone: `https` and `wss`.',
+      ),
+      key: textOrNull(/\S/, 'a path', 'File with the key (PEM) of that certificate, without a passphrase.'),
+      reloadMs: duration(
+        10_000,
+        10,
+        86_400_000,
+        'How often both files are read again. A changed pair is used for new connections; one that cannot be used is reported, and the one before it stays.',
+      ),
+    })
+    .prefault({}),
 });
 
 const storage = z.strictObject({

@@ -5,7 +5,6 @@ import type { Logger } from 'pino';
 import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/compute/fold.ts';
-import type { HostLimits } from '../actors/host/host.ts';
 import { METRICS } from '../actors/metrics/metrics.ts';
 import { SELF_TEST_DOCUMENT } from '../actors/self-test.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
@@ -14,6 +13,7 @@ import { Router } from '../cluster/shards/router.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
 import type { Config } from '../config/schema.ts';
+import { showHostPort } from '../config/urls/host-port.ts';
 import { version } from './cli/version.ts';
 import { startFoldPool } from './compute/fold-pool.ts';
 import { startSnapshotPool } from './compute/snapshot-pool.ts';
@@ -25,9 +25,11 @@ import { EditClock } from './gateway/edit-clock.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Origins } from './gateway/sockets/origins.ts';
 import { Sockets } from './gateway/sockets/sockets.ts';
+import { hostLimits } from './host-limits.ts';
 import { byBearer } from './http/api/access.ts';
 import { RequestCounts } from './http/api/request-counts.ts';
 import type { ApiParts } from './http/api/room.ts';
+import { certificateOf } from './http/listener-certificate.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
 import { startIdentity } from './identity/start-identity.ts';
@@ -67,24 +69,6 @@ export interface RunningNode {
   readonly failed: Promise<Error>;
 }
 
-const MiB = 1024 * 1024;
-/**
- * The byte limits are above the largest answer, a document of documentBytes as JSON. A peer's connection
- * needs as much again.
- */
-const LINK = {
-  windowMessages: 20_000,
-  windowBytes: 32 * MiB,
-  queueMessages: 20_000,
-  queueBytes: 32 * MiB,
-  gatherMs: 0,
-};
-/** Messages that wait for loads in one worker. After a takeover each socket may open its documents again. */
-const LOADS_WAITING = 1_000_000;
-/**
- * The number of submits of one worker that may each read as much history as one submit may, at the same time.
- */
-const HISTORY_AT_ONCE = 4;
 const SOCKETS_CLOSE_MS = 2000;
 const SELF_TEST_MS = 10_000;
 
@@ -131,8 +115,10 @@ async function assemble(
   let apiParts: ApiParts | undefined;
   const requests = new RequestCounts();
   metrics.readBy({ httpRequests: () => requests.all() });
+  const certificate = await certificateOf(config.listen.tls, systemClock, log);
   const http = await createHttpServer({
     config,
+    ...(certificate === undefined ? {} : { certificate }),
     version: version(),
     origins,
     unready: () => unready(),
@@ -292,8 +278,8 @@ async function assemble(
   sweepHistory(config, control, log, onStop);
   http.server.on('upgrade', sockets.upgrade);
   const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
-  const { token } = identity;
-  await testSelf({ host: config.listen.host, port, token, timeoutMs: SELF_TEST_MS, isLed }).catch(
+  const shown = { host: config.listen.host, port, certificate: certificate?.pair.cert };
+  await testSelf({ ...shown, token: identity.token, timeoutMs: SELF_TEST_MS, isLed }).catch(
     (error: unknown) => {
       throw new StartError(`the node does not answer on its own port ${port}: ${String(error)}`);
     },
@@ -327,8 +313,7 @@ async function assemble(
     for (const end of watches) end();
     if (isClustered(config)) await leaving.begin();
   });
-  const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
-  const url = `http://${host}:${port}/`;
+  const url = `${certificate === undefined ? 'http' : 'https'}://${showHostPort({ host: config.listen.host, port })}/`;
   return { url, port, metricsUrl: observed.url ?? `${url}metrics`, storageUrl, stop, failed };
 }
 
@@ -356,37 +341,6 @@ function sweepHistory(
     log: (level, message, fields) => log[level](fields, message),
   });
   onStop(async () => end());
-}
-
-export function hostLimits(config: Config): HostLimits {
-  const { limits, actors, commit, snapshot } = config;
-  return {
-    actor: {
-      documentBytes: limits.documentBytes,
-      depth: limits.depth,
-      workMs: limits.workMs,
-      receiveBytes: limits.receiveBytes,
-      residentOps: actors.residentOps,
-      historyOps: limits.historyOps,
-      historyBytes: actors.historyBytes,
-      residentBytes: actors.residentBytes,
-      mailbox: { messages: actors.mailboxMessages, bytes: actors.mailboxBytes },
-      snapshotMinBytes: snapshot.minBytes,
-      snapshotRatio: snapshot.ratio,
-    },
-    commit: {
-      maxRows: commit.maxRows,
-      maxBytes: commit.maxBytes,
-      queueBytes: commit.queueBytes,
-      perSecond: commit.perSecond,
-    },
-    link: LINK,
-    historyMemoryBytes: HISTORY_AT_ONCE * actors.historyBytes,
-    loadsWaiting: { messages: LOADS_WAITING, bytes: actors.waitingBytes },
-    memoryBytes: actors.memoryBytes,
-    idleMs: actors.idleMs,
-    quarantine: { firstMs: actors.quarantineMs, mostMs: actors.quarantineMaxMs },
-  };
 }
 
 function once<T>(act: () => Promise<T>): () => Promise<T> {

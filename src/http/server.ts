@@ -1,7 +1,8 @@
 // The HTTP side of a node: health, the API below `/v1` (api/), and the page with its assets. Sockets use the same port
 // through the server's `upgrade` event. Connections that are slow or idle are closed here.
 import { existsSync } from 'node:fs';
-import { STATUS_CODES } from 'node:http';
+import { type RequestListener, STATUS_CODES } from 'node:http';
+import { createServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
@@ -11,6 +12,7 @@ import type { Origins } from '../gateway/sockets/origins.ts';
 import { type ApiOptions, api } from './api/api.ts';
 import { bodyOf, errorHandler } from './api/refusals.ts';
 import type { RequestCounts } from './api/request-counts.ts';
+import { type ListenerCertificate, TLS } from './listener-certificate.ts';
 import { type MetricsText, serveMetrics } from './metrics.ts';
 
 export interface HttpOptions extends Omit<ApiOptions, 'config'> {
@@ -24,6 +26,8 @@ export interface HttpOptions extends Omit<ApiOptions, 'config'> {
   /** Left out if the metrics have an address of their own. */
   readonly metrics?: MetricsText;
   readonly counts?: RequestCounts;
+  /** With it the server speaks TLS alone. */
+  readonly certificate?: ListenerCertificate;
 }
 
 /** How often connections are looked through for those that are too slow, at most. */
@@ -45,7 +49,12 @@ const PAGE_POLICY =
 
 /** The returned server does not listen yet. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
-  const { http } = options.config;
+  const { certificate, config } = options;
+  const { http } = config;
+  const times = {
+    headersTimeout: http.headersMs,
+    connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, http.headersMs),
+  };
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
@@ -53,11 +62,19 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     requestTimeout: http.requestMs,
     keepAliveTimeout: http.idleMs,
     routerOptions: { maxParamLength: PATH_PART_CHARACTERS },
-    http: {
-      headersTimeout: http.headersMs,
-      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, http.headersMs),
-    },
+    http: times,
     clientErrorHandler: (error, socket) => refuseConnection(error.code, socket),
+    ...(certificate === undefined
+      ? {}
+      : {
+          serverFactory: (handler: RequestListener) => {
+            const limits = { ...times, requestTimeout: http.requestMs, keepAliveTimeout: http.idleMs };
+            const handshake = { ...certificate.pair, ...TLS, handshakeTimeout: http.headersMs };
+            const server = createServer({ ...limits, ...handshake }, handler);
+            server.once('close', certificate.watch(server));
+            return server;
+          },
+        }),
   });
   options.counts?.watch(app);
   app.addHook('onRequest', async (request, reply) => {

@@ -84,7 +84,12 @@ test('files that are missing, hold something else or do not belong together are 
   );
 });
 
-test('a node that is alone uses no such file', () => {
+test('a node that is alone uses no file of its cluster, and the files of its own listener', () => {
   const files = { cert: '/no', key: '/no', ca: '/no' };
+  const { cert, key } = files;
   checkCertificates(configFrom({ cluster: { link: { tls: files } } }));
+  assert.deepEqual(problemsOf(configFrom({ listen: { tls: { cert, key } } })), [
+    'listen.tls.cert: cannot read /no: ENOENT: no such file or directory',
+    'listen.tls.key: cannot read /no: ENOENT: no such file or directory',
+  ]);
 });

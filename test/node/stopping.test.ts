@@ -11,7 +11,7 @@ import { Rings } from '../../cluster/placement/rings.ts';
 import { Router } from '../../cluster/shards/router.ts';
 import { configFrom } from '../../config/load.ts';
 import { startClusterRun } from '../../src/membership/cluster-run.ts';
-import { hostLimits } from '../../src/node.ts';
+import { hostLimits } from '../../src/host-limits.ts';
 import { NodeMetrics } from '../../src/observability/node-metrics.ts';
 import { serving, troupe } from '../cli/spawn.ts';
 import { freshDatabase } from '../support/postgres.ts';

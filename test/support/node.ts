@@ -63,7 +63,7 @@ export async function startTestNode(
   const running = node;
   return {
     url: running.url,
-    socketUrl: `ws://127.0.0.1:${running.port}/v1/socket`,
+    socketUrl: `${running.url.startsWith('https') ? 'wss' : 'ws'}://127.0.0.1:${running.port}/v1/socket`,
     port: running.port,
     metricsUrl: running.metricsUrl,
     storageUrl,

@@ -11,7 +11,7 @@ import { createControlStore } from '../../../actors/storage/store-postgres.ts';
 import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
 import { Workers } from '../../../cluster/workers/workers.ts';
 import { configFrom } from '../../../config/load.ts';
-import { hostLimits } from '../../../src/node.ts';
+import { hostLimits } from '../../../src/host-limits.ts';
 import { NodeMetrics } from '../../../src/observability/node-metrics.ts';
 import { createMemoryDatabase } from '../../doubles/store-memory.ts';
 import { startTestNode } from '../../support/node.ts';
