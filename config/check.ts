@@ -108,7 +108,7 @@ export function crossCheck(settings: Settings): Problem[] {
   return problems;
 }
 
-function checkAuth({ auth: { mode, jwt, session } }: Settings): Problem[] {
+function checkAuth({ auth: { mode, jwt, session, callback } }: Settings): Problem[] {
   const problems: Problem[] = [];
   const demand = (holds: boolean, path: string, message: string) => {
     if (!holds) problems.push({ path, message });
@@ -133,24 +133,49 @@ function checkAuth({ auth: { mode, jwt, session } }: Settings): Problem[] {
     'auth.session.lifeMs',
     `a session lives for as long as it can be refreshed: expected at least auth.session.idleMs = ${session.idleMs}, found ${session.lifeMs}`,
   );
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(jwt.jwks ?? '')?.[1]?.toLowerCase();
-  if (jwt.jwks === null || scheme === undefined) return problems;
-  if ((scheme !== 'http' && scheme !== 'https') || !URL.canParse(jwt.jwks)) {
-    demand(false, 'auth.jwt.jwks', 'expected a path, or a URL such as https://host/jwks.json');
-    return problems;
-  }
-  const url = new URL(jwt.jwks);
+  const { jwks } = jwt;
+  if (jwks !== null && /^[a-z][a-z0-9+.-]+:/i.test(jwks))
+    demandSafe('auth.jwt.jwks', jwks, jwt.allowHttp, 'somebody on the way could replace the keys', demand);
+  if (callback.url !== null)
+    demandSafe(
+      'auth.callback.url',
+      callback.url,
+      callback.allowHttp,
+      'somebody on the way could change roles',
+      demand,
+    );
   demand(
-    url.username === '' && url.password === '',
-    'auth.jwt.jwks',
-    'public keys need no login: expected a URL without user and password',
-  );
-  demand(
-    scheme === 'https' || jwt.allowHttp || isLoopback(url.hostname.replace(/^\[|\]$/g, '')),
-    'auth.jwt.jwks',
-    'somebody on the way could replace the keys: expected https, a loopback address, or auth.jwt.allowHttp',
+    callback.url === null || mode === 'jwt',
+    'auth.callback.url',
+    'with auth.mode none everyone is an owner: expected auth.mode jwt beside auth.callback.url',
   );
   return problems;
+}
+
+/** The URL leads to a server that is known to be the right one. `danger` completes the sentence of the problem. */
+function demandSafe(
+  path: string,
+  text: string,
+  allowHttp: boolean,
+  danger: string,
+  demand: (holds: boolean, path: string, message: string) => void,
+): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    const orPath = path === 'auth.jwt.jwks' ? 'a path, or ' : '';
+    demand(false, path, `expected ${orPath}a URL such as https://host/path`);
+    return;
+  }
+  demand(
+    url.username === '' && url.password === '',
+    path,
+    'a URL is shown in the log: expected one without user and password',
+  );
+  demand(
+    url.protocol === 'https:' || allowHttp || isLoopback(url.hostname.replace(/^\[|\]$/g, '')),
+    path,
+    `${danger}: expected https, a loopback address, or ${path.replace(/[^.]+$/, 'allowHttp')}`,
+  );
 }
 
 function checkCluster({ cluster, storage }: Settings): Problem[] {

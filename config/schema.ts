@@ -223,6 +223,34 @@ const auth = z.strictObject({
       ),
     })
     .prefault({}),
+  callback: z
+    .strictObject({
+      url: textOrNull(
+        /^https?:\/\//i,
+        'a URL with https',
+        'Your own service, which decides about roles: it is asked by POST with `{sub, doc, claims}` and answers `{role}`, null for no right. Its answer counts, and not the claim `docs`. null: tokens decide.',
+      ),
+      secret: secret(16, 'Sent to `auth.callback.url` as `Authorization: Bearer`. Not shown.'),
+      allowHttp: flag(
+        false,
+        'Whether `auth.callback.url` may be a URL with http on another machine, where somebody on the way could change roles.',
+      ),
+      timeoutMs: duration(2 * SECOND, 10, 60 * SECOND, 'How long `auth.callback.url` may take to answer.'),
+      cacheMs: duration(
+        60 * SECOND,
+        0,
+        DAY,
+        'How long an answer of `auth.callback.url` counts. Then it is asked again, also about open documents.',
+      ),
+      graceMs: duration(
+        10 * 60 * SECOND,
+        0,
+        7 * DAY,
+        'How long documents stay open with their former role while `auth.callback.url` does not answer. Then their sockets are closed with 1013. Documents that are opened meanwhile are `unavailable`.',
+      ),
+      concurrency: count(32, 1, 10_000, 'Questions to `auth.callback.url` at a time. The others wait.'),
+    })
+    .prefault({}),
   session: z
     .strictObject({
       freshMs: duration(

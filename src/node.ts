@@ -26,7 +26,7 @@ import { Gateway } from './gateway/gateway.ts';
 import { Origins } from './gateway/sockets/origins.ts';
 import { Sockets } from './gateway/sockets/sockets.ts';
 import { hostLimits } from './host-limits.ts';
-import { byBearer } from './http/api/access.ts';
+import { apiPartsOf } from './http/api/parts.ts';
 import { RequestCounts } from './http/api/request-counts.ts';
 import type { ApiParts } from './http/api/room.ts';
 import { certificateOf } from './http/listener-certificate.ts';
@@ -199,6 +199,7 @@ async function assemble(
     node: config.node.name,
     identity,
     graceMs: config.auth.graceMs,
+    roleGraceMs: config.auth.callback.graceMs,
     nodes: () => neighbours?.clientUrls(),
     limits: config.limits,
     router,
@@ -286,7 +287,7 @@ async function assemble(
   );
   identity.end();
   signal.throwIfAborted();
-  apiParts = { callers: [byBearer(users.identity)] };
+  apiParts = apiPartsOf(users);
   unready = () => {
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';

@@ -10,6 +10,7 @@ import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { User } from '../identity/user.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
 import { OpenDocuments } from './open-documents.ts';
+import type { AskedDocuments } from './role-questions.ts';
 import type { ClientSocket } from './sockets/client-socket.ts';
 import type { PatchWindow } from './sockets/patch-window.ts';
 
@@ -88,6 +89,8 @@ export class ClientConnection {
   hasEnded = false;
   /** Cancels the wait for the end of the token, or the wait for a new one. */
   cancelEnd: (() => void) | undefined;
+  /** Documents whose roles are being asked for, with the frames that wait for them. */
+  asked: AskedDocuments | undefined;
   /** Frames that wait while a token of this socket is being checked. */
   held: HeldFrames | undefined;
   /**

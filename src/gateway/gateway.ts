@@ -18,6 +18,7 @@ import { Hellos, type HellosOptions } from './hellos.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
 import { Rights } from './rights.ts';
+import { RoleQuestions } from './role-questions.ts';
 import { LargeAnswers } from './sockets/large-answers.ts';
 import { cutJsonSubmit, cutMsgpackSubmit } from './submit-frame.ts';
 import { Answers } from './subscriptions/answers.ts';
@@ -30,6 +31,8 @@ export interface GatewayOptions extends RequestsOptions, HellosOptions {
   /** 0 ≤ x < 1. */
   readonly random: () => number;
   readonly after?: Clock['after'];
+  /** How long documents stay open while the service that decides about roles does not answer, ms. */
+  readonly roleGraceMs?: number;
   /** How long opens and submits wait for a document that has no owner, ms. */
   readonly ownerWaitMs?: number;
   /** The counts of this thread. */
@@ -55,6 +58,8 @@ export class Gateway implements OwnerLinkListener {
   readonly #requests: Requests;
   readonly #answers: Answers;
   readonly #hellos: Hellos;
+  readonly #rights: Rights;
+  readonly #questions: RoleQuestions;
   /**
    * Limit of one socket's messages of all types: far above the number that the other limits allow an honest
    * client.
@@ -74,7 +79,18 @@ export class Gateway implements OwnerLinkListener {
       { router, random, after, ownerWaitMs, now },
       { channels, subscriptions, replies },
     );
-    const parts = { channels, subscriptions, owners, replies, large, counts, editClock };
+    const rights = new Rights({ subscriptions, replies, after, now, roleGraceMs: options.roleGraceMs ?? 0 });
+    const receive = (connection: ClientConnection, frame: Uint8Array, isText: boolean): void =>
+      this.receive(connection, frame, isText);
+    const questions = new RoleQuestions({
+      limits: options.limits,
+      replies,
+      open: (connection, doc, message, role) => this.#requests.openAs(connection, doc, message, role),
+      receive,
+    });
+    const parts = { channels, subscriptions, owners, replies, large, questions, rights, counts, editClock };
+    this.#rights = rights;
+    this.#questions = questions;
     this.#channels = channels;
     this.#replies = replies;
     this.#subscriptions = subscriptions;
@@ -84,8 +100,8 @@ export class Gateway implements OwnerLinkListener {
     this.#hellos = new Hellos(options, {
       after,
       replies,
-      rights: new Rights(subscriptions, replies),
-      receive: (connection, frame, isText) => this.receive(connection, frame, isText),
+      rights,
+      receive,
     });
     const { submitsPerSecond, presencesPerSecond, openDocuments } = options.limits;
     this.#messagesPerSecond = 2 * (submitsPerSecond + presencesPerSecond) + 4 * openDocuments + 1000;
@@ -114,7 +130,8 @@ export class Gateway implements OwnerLinkListener {
       return;
     }
     if (connection.client === undefined) this.#first(connection, message);
-    else this.#dispatch(connection, message, frame.length);
+    else if (connection.asked === undefined || !this.#questions.holds(connection, message, frame, isText))
+      this.#dispatch(connection, message, frame.length);
   }
 
   /** The patch of a submit is left as it came, if that can be. */
@@ -138,6 +155,8 @@ export class Gateway implements OwnerLinkListener {
   disconnected(connection: ClientConnection): void {
     connection.closed = true;
     this.#hellos.disconnected(connection);
+    this.#rights.disconnected(connection);
+    connection.asked = undefined;
     for (const subscription of connection.open.values()) this.#subscriptions.unsubscribe(subscription);
     connection.open.clear();
   }
@@ -163,7 +182,8 @@ export class Gateway implements OwnerLinkListener {
 
   /** Applies a change of rights to the sockets that it concerns. */
   rightsChanged(change: RightsChange): void {
-    this.#hellos.rightsChanged(change);
+    if (change.kind === 'recheck') this.#rights.askAgain(change);
+    else this.#hellos.rightsChanged(change);
   }
 
   // From owners.

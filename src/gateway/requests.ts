@@ -13,9 +13,12 @@ import type { KindName } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
 import { isLarger, notPlain } from '../../protocol/plain-value.ts';
 import { isAtLeast } from '../../protocol/roles.ts';
+import type { DecidedRole } from '../identity/user.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { EditClock } from './edit-clock.ts';
 import { echo, idOf, type Replies, TOKEN_ENDED } from './replies.ts';
+import type { Rights } from './rights.ts';
+import type { RoleQuestions } from './role-questions.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
 import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
 import { CutPatch } from './submit-frame.ts';
@@ -42,6 +45,8 @@ export interface RequestsParts {
   readonly owners: OwnerChanges;
   readonly replies: Replies;
   readonly large: LargeAnswers;
+  readonly questions: RoleQuestions;
+  readonly rights: Rights;
   readonly counts: ThreadCounts;
   readonly editClock: EditClock;
 }
@@ -62,6 +67,8 @@ export class Requests {
   readonly #owners: OwnerChanges;
   readonly #replies: Replies;
   readonly #large: LargeAnswers;
+  readonly #questions: RoleQuestions;
+  readonly #rights: Rights;
   readonly #counts: ThreadCounts;
   readonly #editClock: EditClock;
 
@@ -73,15 +80,26 @@ export class Requests {
     this.#owners = parts.owners;
     this.#replies = parts.replies;
     this.#large = parts.large;
+    this.#questions = parts.questions;
+    this.#rights = parts.rights;
     this.#counts = parts.counts;
     this.#editClock = parts.editClock;
   }
 
   open(connection: ClientConnection, message: Message): void {
-    const { kind, since, history } = message;
     const name = this.#nameOf(connection, message);
     if (name === undefined || !this.#mayOpen(connection, name, message)) return;
-    const role = connection.user?.roleIn(name);
+    const { user } = connection;
+    const role = user?.roleIn(name);
+    if (user !== undefined && role instanceof Promise)
+      this.#questions.ask(connection, name, message, user, role);
+    else if (!(role instanceof Promise))
+      this.openAs(connection, name, message, { role, until: Number.POSITIVE_INFINITY });
+  }
+
+  /** Opens the document with a role that has been decided. */
+  openAs(connection: ClientConnection, name: string, message: Message, { role, until }: DecidedRole): void {
+    const { kind, since, history } = message;
     if (role === undefined) {
       // The document is not looked for, so not even the time of the answer tells whether it exists.
       this.#replies.error(connection, 'not-found', NOT_FOUND, echo(message));
@@ -105,6 +123,7 @@ export class Requests {
       before,
     });
     connection.open.set(subscription);
+    this.#rights.decided(connection, subscription, until);
     if (!this.#subscriptions.subscribe(subscription))
       this.#owners.openFailed(channel, subscription, 'overloaded', 'the owner is behind');
     else if (channel.link === undefined) this.#owners.waitForOwner(channel);
@@ -129,7 +148,8 @@ export class Requests {
       this.#replies.ended(connection, echo(message));
       return false;
     }
-    if (connection.open.get(name) === undefined && connection.open.size >= openDocuments) {
+    const opening = connection.asked?.held.size ?? 0;
+    if (connection.open.get(name) === undefined && connection.open.size + opening >= openDocuments) {
       const text = `a socket may have ${openDocuments} documents open`;
       this.#replies.error(connection, 'overloaded', text, echo(message));
       return false;

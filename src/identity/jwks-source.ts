@@ -1,6 +1,6 @@
-// Reads a JSON Web Key Set from a file or over HTTP. A request follows no redirect, so an answer cannot lead it to
-// another host, and its time and its size are bounded.
+// Reads a JSON Web Key Set from a file or over HTTP.
 import { readFile } from 'node:fs/promises';
+import { fetchedText } from './bounded-fetch.ts';
 import type { JwksSource } from './jwks.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -30,23 +30,9 @@ async function fileText(path: string): Promise<string> {
   return text;
 }
 
-async function fetched(url: string): Promise<string> {
-  const response = await fetch(url, {
-    redirect: 'manual',
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+const fetched = (url: string): Promise<string> =>
+  fetchedText(url, {
+    timeoutMs: TIMEOUT_MS,
+    mostBytes: MOST_BYTES,
     headers: { accept: 'application/jwk-set+json, application/json' },
   });
-  if (response.status !== 200) {
-    await response.body?.cancel();
-    throw new Error(`the answer has status ${response.status}`);
-  }
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    // Leaving the loop cancels the rest of the body.
-    if (bytes > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}

@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../actors/clock.ts';
 import type { PostgresStoreOptions } from '../../actors/storage/store-postgres.ts';
 import type { Config } from '../../config/schema.ts';
+import { callbackService } from './callback/callback-service.ts';
+import { RoleCallback } from './callback/role-callback.ts';
 import { Revocations } from './changes/revocations.ts';
 import { RightsChanges } from './changes/rights-changes.ts';
 import { RightsNews } from './changes/rights-news.ts';
@@ -50,12 +52,14 @@ export async function startUsers(options: UsersRunOptions): Promise<UsersRun> {
   const { auth, tokens, storage, log } = options;
   if (auth.mode === 'none') return NOBODY_TO_KNOW;
   const store: IdentityStore = new PostgresIdentityStore(storage);
+  const callback = callbackOf(auth.callback, log);
   const revocations = new Revocations(systemClock.now);
   const news = new RightsNews({
     store,
     clock: systemClock,
     onChange: (change, keepMs) => {
       revocations.take(change, keepMs);
+      if (change.kind === 'recheck') callback?.forget(change);
       options.onChange(change);
     },
     onProblem: (message) => log('warn', message, {}),
@@ -104,7 +108,7 @@ export async function startUsers(options: UsersRunOptions): Promise<UsersRun> {
   };
   const stopSweeping = systemClock.every(SWEEP_MS, sweep);
   return {
-    identity: new Users({ tokens, logins, revocations }),
+    identity: new Users({ tokens, logins, revocations, callback }),
     administration: { logins, changes },
     hint: () => news.hint(),
     refuseBelow: (timeline) => store.refuseBelow(timeline),
@@ -114,6 +118,23 @@ export async function startUsers(options: UsersRunOptions): Promise<UsersRun> {
       await store.close();
     },
   };
+}
+
+function callbackOf(
+  { url, secret, timeoutMs, cacheMs, concurrency }: Config['auth']['callback'],
+  log: UsersRunOptions['log'],
+): RoleCallback | undefined {
+  if (url === null) return undefined;
+  return new RoleCallback({
+    ask: callbackService({ url, secret, timeoutMs }),
+    cacheMs,
+    concurrency,
+    now: systemClock.now,
+    onState: (problem) => {
+      if (problem === undefined) log('info', 'The service of auth.callback can be reached again', {});
+      else log('warn', 'The service of auth.callback does not answer, so roles are not decided', { problem });
+    },
+  });
 }
 
 const NOBODY_TO_KNOW: UsersRun = {

@@ -20,8 +20,20 @@ export interface User {
   /** The login whose cookie the user has shown. Undefined if the user has shown a token. */
   readonly login: string | undefined;
   readonly claims: Claims;
-  /** The role in a document with a valid name. Undefined: the user has no right there. */
-  roleIn(document: string): Role | undefined;
+  /**
+   * The role in a document with a valid name. Undefined: the user has no right there. A promise, which never rejects, if
+   * a service decides.
+   */
+  roleIn(document: string): Role | undefined | Promise<RoleAnswer>;
+}
+
+/** The role that a service has decided, or `unavailable` if it does not answer. */
+export type RoleAnswer = DecidedRole | 'unavailable';
+
+export interface DecidedRole {
+  readonly role: Role | undefined;
+  /** When the service is asked again, in ms that never go back. */
+  readonly until: number;
 }
 
 /** The user of every socket with `auth.mode: none`. */

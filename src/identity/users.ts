@@ -1,6 +1,7 @@
 // The identity of `auth.mode: jwt`: users of tokens and of logins, without the revoked ones. It joins the parts of this
 // room; the parts do the checks.
 
+import type { RoleCallback } from './callback/role-callback.ts';
 import type { Revocations } from './changes/revocations.ts';
 import { type Identity, isUser, refused, type Unidentified } from './identity.ts';
 import type { Logins } from './logins/logins.ts';
@@ -11,6 +12,8 @@ export interface UsersOptions {
   readonly tokens: Pick<Identity, 'identify'>;
   readonly logins: Pick<Logins, 'use' | 'renew'>;
   readonly revocations: Pick<Revocations, 'isRevoked'>;
+  /** Undefined if tokens alone decide about roles. */
+  readonly callback: Pick<RoleCallback, 'decidesFor'> | undefined;
 }
 
 export class Users implements Identity {
@@ -34,7 +37,10 @@ export class Users implements Identity {
   }
 
   #standing(found: User | Unidentified): User | Unidentified {
-    return isUser(found) && this.#options.revocations.isRevoked(found) ? refused(REVOKED) : found;
+    const { revocations, callback } = this.#options;
+    if (!isUser(found)) return found;
+    if (revocations.isRevoked(found)) return refused(REVOKED);
+    return callback?.decidesFor(found) ?? found;
   }
 }
 

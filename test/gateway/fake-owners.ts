@@ -82,7 +82,9 @@ export interface Answer {
 
 /** Starts the gateway with these options. */
 export function startGateway(
-  options: Partial<Pick<GatewayOptions, 'ownerWaitMs' | 'snapshotBytes' | 'identity' | 'graceMs'>> = {},
+  options: Partial<
+    Pick<GatewayOptions, 'ownerWaitMs' | 'snapshotBytes' | 'identity' | 'graceMs' | 'roleGraceMs'>
+  > = {},
 ) {
   const router = new Router();
   const time = new Time();

@@ -46,6 +46,10 @@ export class Subscription {
   role: Role;
   /** The role that stands in the `opened` for which an owner was asked last. */
   askedRole: Role;
+  /** When the service that has decided the role is asked again, in ms that never go back. Infinity: a token decides. */
+  roleUntil = Number.POSITIVE_INFINITY;
+  /** When the subscription ends, if the service does not answer until then. */
+  roleEnds = Number.POSITIVE_INFINITY;
   /** An owner has been asked to open it. */
   asked = false;
   /** The client's request, until the client has its `opened`. */

@@ -75,14 +75,20 @@ export function documentOf({ named }: FastifyRequest): NamedDocument {
 }
 
 /** Throws `not-found` for a document in which the user has no right, and `forbidden` for too low a role. */
-export function roleOf(user: User, name: string, least: Role): Role {
-  const role = user.roleIn(name);
+export async function roleOf(user: User, name: string, least: Role): Promise<Role> {
+  const answer = await user.roleIn(name);
+  if (answer === 'unavailable')
+    throw new Refusal(answer, 'your role in this document cannot be decided at the moment', DECIDED_AGAIN_MS);
+  const role = typeof answer === 'object' ? answer.role : answer;
   // The document is not looked for, so not even the time of the answer tells whether it exists.
   if (role === undefined) throw new Refusal('not-found', NOT_FOUND);
   if (!isAtLeast(role, least))
     throw new Refusal('forbidden', `your role in this document is ${role}: at least ${least} is needed`);
   return role;
 }
+
+/** The service that decides about roles may answer by then. */
+const DECIDED_AGAIN_MS = 1_000;
 
 async function callerBy(ways: readonly CallerWay[], request: FastifyRequest): Promise<User> {
   for (const way of ways) {
@@ -95,7 +101,7 @@ async function callerBy(ways: readonly CallerWay[], request: FastifyRequest): Pr
 async function named(request: FastifyRequest, caller: User, least: Role): Promise<NamedDocument> {
   const { org, doc } = namesOf(request.params);
   const name = `${org}/${doc}`;
-  return { org, doc, name, role: roleOf(caller, name, least) };
+  return { org, doc, name, role: await roleOf(caller, name, least) };
 }
 
 function namesOf(params: unknown): { readonly org: string; readonly doc: string } {

@@ -12,6 +12,7 @@ import type {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Config } from '../../../config/schema.ts';
+import type { Administration } from '../../identity/start-users.ts';
 import type { CallerWay } from './access.ts';
 
 export type ApiApp = FastifyInstance<
@@ -26,6 +27,8 @@ export type ApiApp = FastifyInstance<
 export interface ApiParts {
   /** The ways in which a caller is known. The first one that knows the caller decides. */
   readonly callers: readonly CallerWay[];
+  /** Sessions and revocations. Undefined with `auth.mode: none`. */
+  readonly administration?: Administration | undefined;
 }
 
 export interface RoomOptions {
