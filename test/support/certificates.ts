@@ -15,8 +15,8 @@ export interface Certificates {
   readonly client: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
 }
 
-/** Writes the files into `directory`. */
-export async function makeCertificates(directory: string): Promise<Certificates> {
+/** Writes the files into `directory`. `names`: the subjects of the certificate, in openssl's form. */
+export async function makeCertificates(directory: string, names = 'IP:127.0.0.1'): Promise<Certificates> {
   const program = await findProgram(OPENSSL);
   const file = (name: string): string => join(directory, name);
   const openssl = (...args: string[]) => promisify(execFile)(program, args, { cwd: directory });
@@ -32,7 +32,7 @@ export async function makeCertificates(directory: string): Promise<Certificates>
     '-out',
     'request.pem',
   );
-  await writeFile(file('extensions'), 'subjectAltName=IP:127.0.0.1');
+  await writeFile(file('extensions'), `subjectAltName=${names}`);
   const sign = [
     '-CA',
     'ca.pem',

@@ -88,6 +88,20 @@ export const PROMTOOL: Requirement = {
   macos: 'brew install prometheus',
 };
 
+export const NGINX: Requirement = {
+  name: 'nginx',
+  programs: ['nginx', '/usr/sbin/nginx'],
+  debian: { package: 'nginx-light', unpacked: ['usr/sbin/nginx'] },
+  macos: 'brew install nginx',
+};
+
+export const CADDY: Requirement = {
+  name: 'caddy',
+  programs: ['caddy'],
+  debian: { package: 'caddy', unpacked: ['usr/bin/caddy'] },
+  macos: 'brew install caddy',
+};
+
 const SUPPORT = join(import.meta.dirname, '..');
 
 /** The requirement of each module of SUPPORT. Test files that import the module need it. */
@@ -100,6 +114,8 @@ const NEEDED_BY = new Map([
   ['programs/zsh.js', ZSH],
   ['programs/fish.js', FISH],
   ['programs/promtool.js', PROMTOOL],
+  ['programs/nginx.js', NGINX],
+  ['programs/caddy.js', CADDY],
 ]);
 
 /** The programs that the compiled test `file` needs. */
