@@ -457,6 +457,12 @@ const retention = z.strictObject({
     1_000_000_000,
     'The newest versions of a document that are kept whatever their age.',
   ),
+  trashMs: duration(
+    30 * DAY,
+    0,
+    10 * YEAR,
+    'How long a deleted document can be brought back. Then its rows are removed, within `retention.sweepMs`.',
+  ),
   sweepMs: duration(
     10 * 60 * SECOND,
     SECOND,

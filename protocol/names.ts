@@ -23,3 +23,8 @@ export const isSeq = (value: unknown): value is number =>
 
 export const isVersion = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
+
+export const isOrganisation = (name: string): boolean => ORG.test(name);
+
+/** True if some document's name within its organisation may begin so. */
+export const isDocumentPrefix = (prefix: string): boolean => DOC.test(prefix);

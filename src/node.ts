@@ -8,7 +8,7 @@ import type { FoldRequest } from '../actors/compute/fold.ts';
 import { METRICS } from '../actors/metrics/metrics.ts';
 import { SELF_TEST_DOCUMENT } from '../actors/self-test.ts';
 import type { ControlStore } from '../actors/storage/store.ts';
-import { createControlStore } from '../actors/storage/store-postgres.ts';
+import { createControlStore, createRequestStore } from '../actors/storage/store-postgres.ts';
 import { Router } from '../cluster/shards/router.ts';
 import { isClustered } from '../config/clustered.ts';
 import { StartError } from '../config/fatal.ts';
@@ -18,6 +18,7 @@ import { version } from './cli/version.ts';
 import { startFoldPool } from './compute/fold-pool.ts';
 import { startSnapshotPool } from './compute/snapshot-pool.ts';
 import { DatabaseHealth } from './database/database-health.ts';
+import { eraseNowAndThen } from './database/erasing.ts';
 import { migrate, openStorage } from './database/open-database.ts';
 import { waitForPostgres } from './database/postgres-start.ts';
 import { sweepNowAndThen } from './database/sweeping.ts';
@@ -29,6 +30,7 @@ import { hostLimits } from './host-limits.ts';
 import { apiPartsOf } from './http/api/parts.ts';
 import { RequestCounts } from './http/api/request-counts.ts';
 import type { ApiParts } from './http/api/room.ts';
+import { DocumentRequests } from './http/documents/document-requests.ts';
 import { certificateOf } from './http/listener-certificate.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
@@ -204,6 +206,7 @@ async function assemble(
     limits: config.limits,
     router,
     unansweredBytes: config.gateway.outboxBytes,
+    calls: config.http,
     now: () => sockets.now,
     time: Date.now,
     newClientId: () => randomBytes(12).toString('base64url'),
@@ -221,6 +224,9 @@ async function assemble(
     counts: metrics.thread('main'),
     isOwn: identity.isOwn,
   });
+  const documents = new DocumentRequests({ calls: gateway.calls, bytes: config.http.answerBytes });
+  const requestStore = createRequestStore(storage);
+  onStop(() => requestStore.close());
   const leaving = new Leaving({
     handOver: async (timeoutMs) => (await starting).drain(timeoutMs),
     handOverMs: config.drain.timeoutMs,
@@ -235,6 +241,7 @@ async function assemble(
     onRisen: (timeline) => {
       storage.lowestTimeline = timeline;
       users.refuseBelow(timeline);
+      requestStore.refuseBelow(timeline);
       void starting.then(
         (ownership) => ownership.refuseBelow(timeline),
         () => undefined,
@@ -277,6 +284,14 @@ async function assemble(
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());
   sweepHistory(config, control, log, onStop);
+  const endErasing = eraseNowAndThen({
+    store: requestStore,
+    trashMs: config.retention.trashMs,
+    everyMs: config.retention.sweepMs,
+    clock: systemClock,
+    log: (level, message, fields) => log[level](fields, message),
+  });
+  onStop(async () => endErasing());
   http.server.on('upgrade', sockets.upgrade);
   const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
   const shown = { host: config.listen.host, port, certificate: certificate?.pair.cert };
@@ -287,7 +302,7 @@ async function assemble(
   );
   identity.end();
   signal.throwIfAborted();
-  apiParts = apiPartsOf(users);
+  apiParts = apiPartsOf({ users, documents, store: requestStore });
   unready = () => {
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';

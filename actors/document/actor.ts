@@ -3,18 +3,24 @@
 // is synchronous and does no I/O: it sends its requests to `DocumentEffects`, and the answers come back as
 // calls. Other files of this folder carry out the messages.
 //
-// Modes: cold -> loading -> active -> cold; any -> halted -> cold; any -> dropped. Only `setMode` changes
-// the mode, by a move of the table MOVES.
+// Modes: cold -> loading -> active -> cold; cold -> changing -> cold, while the store deletes the document or brings it
+// back; any -> halted -> cold; any -> dropped. Only `setMode` changes the mode, by a move of the table MOVES.
+//
+// The file has over 400 lines, because all moves between the modes stand in it.
 import { type ErrorCode, FINAL_SUBMIT_CODES } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../commit/committer.ts';
+import { AGAIN, type OwnerAnswer, refusedCall } from '../link/calls.ts';
 import { BEHIND_OPEN } from '../link/left-open.ts';
-import { CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link-messages.ts';
-import { kindToCreate, NOT_FOUND } from '../link/missing-document.ts';
+import { ANSWER, CALL, CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { NOT_FOUND } from '../link/missing-document.ts';
 import { assertMove, type Moves } from '../modes.ts';
+import type { Creation } from '../storage/store.ts';
 import { Mailbox } from '../turns/mailbox.ts';
 import { TurnMark } from '../turns/turns.ts';
-import type { ActorLimits, DocumentEffects, LoadResult } from './effects.ts';
+import { type ChangeCall, Changing } from './changing.ts';
+import { creationOf, isCreation } from './creating.ts';
+import type { ActorLimits, ChangeResult, DocumentEffects, LoadResult } from './effects.ts';
 import type { Entry } from './entry.ts';
 import { ResidentDocument } from './resident-document.ts';
 import { TurnedAway } from './submits/turned-away.ts';
@@ -28,12 +34,13 @@ export interface ActorChannel {
   readonly channelId: number;
 }
 
-type Mode = 'cold' | 'loading' | 'active' | 'halted' | 'dropped';
+type Mode = 'cold' | 'loading' | 'active' | 'changing' | 'halted' | 'dropped';
 
 const MOVES: Moves<Mode> = {
-  cold: ['loading', 'halted', 'dropped'],
+  cold: ['loading', 'changing', 'halted', 'dropped'],
   loading: ['active', 'cold'],
   active: ['cold'],
+  changing: ['cold'],
   halted: ['cold'],
   dropped: [],
 };
@@ -54,6 +61,9 @@ export class DocumentActor {
   readonly #mailbox: Mailbox<Arrived>;
   readonly #audience: Audience;
   readonly #turnedAway = new TurnedAway();
+  readonly #changing = new Changing();
+  /** The creations that messages of the mailbox ask for, and that have been checked. */
+  #creations = new WeakMap<ToOwner, Creation>();
   #mode: Mode = 'cold';
   /** Set while the document is active. */
   #resident: ResidentDocument | undefined;
@@ -107,7 +117,9 @@ export class DocumentActor {
   /** True if nothing is under way, so that the memory of the document may be freed. */
   get isQuiet(): boolean {
     return (
-      this.#mode === 'cold' || (this.#mode === 'active' && this.#resident?.isQuiet === true && !this.hasWork)
+      (this.#mode === 'cold' ||
+        (this.#mode === 'active' && this.#resident?.isQuiet === true && !this.hasWork)) &&
+      !this.#changing.isUnderWay
     );
   }
 
@@ -116,9 +128,9 @@ export class DocumentActor {
     return this.#work.length > 0 || !this.#mailbox.isEmpty;
   }
 
-  /** True if a submit waits in the mailbox. */
+  /** True if a submit or a call waits in the mailbox. */
   get hasWaitingSubmits(): boolean {
-    return this.#mailbox.find(({ message }) => message[0] === SUBMIT) !== undefined;
+    return this.#mailbox.find(({ message }) => message[0] === SUBMIT || message[0] === CALL) !== undefined;
   }
 
   get hasSubscribers(): boolean {
@@ -145,7 +157,7 @@ export class DocumentActor {
   handle(link: number, message: ToOwner): void {
     if (this.#mode === 'dropped') return;
     if (!this.#mayEnter(link, message)) return;
-    if (this.#resident !== undefined && this.#mailbox.isEmpty) {
+    if (this.#resident !== undefined && this.#mailbox.isEmpty && !this.#changing.isUnderWay) {
       this.#process(this.#resident, link, message);
       return;
     }
@@ -153,13 +165,20 @@ export class DocumentActor {
       this.#audience.leaveBy(link, message[2]);
       return;
     }
+    const change = this.#mode === 'cold' && !this.#changing.isUnderWay ? changeOf(link, message) : undefined;
+    if (change !== undefined) {
+      // A document that does not load can be deleted too.
+      this.#changing.begin(change);
+      return;
+    }
+    if (!this.#mayCreate(link, message)) return;
     this.#keep({ link, message, postponed: false });
     if (this.#mode === 'cold') this.#load();
   }
 
   /** Queues a message for the turn of a document that is in memory. */
   postpone(link: number, message: ToOwner): void {
-    if (this.#mode === 'dropped' || !this.#mayEnter(link, message)) return;
+    if (this.#mode === 'dropped' || !this.#mayEnter(link, message) || !this.#mayCreate(link, message)) return;
     const item = { link, message, postponed: true };
     if (this.#keep(item)) this.#effects.postponed(item);
   }
@@ -184,7 +203,7 @@ export class DocumentActor {
       act();
       return this.canGoOn;
     }
-    const item = this.#resident === undefined ? undefined : this.#mailbox.take();
+    const item = this.#resident === undefined || this.#changing.isUnderWay ? undefined : this.#mailbox.take();
     if (item !== undefined && this.#resident !== undefined)
       this.#process(this.#resident, item.link, item.message);
     return this.canGoOn;
@@ -192,7 +211,8 @@ export class DocumentActor {
 
   /** True if work or a message waits for nothing but a turn. */
   get canGoOn(): boolean {
-    return this.#work.length > 0 || (this.#resident !== undefined && !this.#mailbox.isEmpty);
+    if (this.#work.length > 0) return true;
+    return this.#resident !== undefined && !this.#mailbox.isEmpty && !this.#changing.isUnderWay;
   }
 
   /** True if the next piece of work goes through a large patch or through a whole large document. */
@@ -202,9 +222,50 @@ export class DocumentActor {
     return this.#resident === undefined || this.#resident.document.bytes > LARGE_DOCUMENT;
   }
 
+  /** Call it after each piece of the actor's work. A change waits for the end of all of them. */
+  settle(): void {
+    if (!this.#changing.waits || this.#work.length > 0) return;
+    if (this.#mode === 'cold' || (this.#mode === 'active' && this.#resident?.isQuiet)) this.#change();
+  }
+
+  #change(): void {
+    const call = this.#changing.sent();
+    this.unload();
+    this.#setMode('changing');
+    this.#effects.change(call.change, (result) => {
+      if (!this.#changing.ended(call)) return;
+      this.#setMode('cold');
+      if (result.type === 'changed') {
+        this.#knownId = undefined;
+        if (call.change.type === 'remove') this.#audience.endAll('deleted');
+      }
+      this.#answer(call, answerTo(result));
+      if (!this.#mailbox.isEmpty) this.#load();
+    });
+  }
+
+  #answer({ link, callId }: Pick<ChangeCall, 'link' | 'callId'>, answer: OwnerAnswer): void {
+    this.#effects.send(link, [ANSWER, callId, answer, null]);
+  }
+
+  /** False if the message would create a document with a patch that is wrong. It has then been answered. */
+  #mayCreate(link: number, message: ToOwner): boolean {
+    if (message[0] !== CALL || this.#resident !== undefined) return true;
+    const found = creationOf(message, this.#limits);
+    if (found === undefined) return true;
+    if (isCreation(found)) this.#creations.set(message, found);
+    else this.#audience.turnAway(link, message, found.code, found.message);
+    return isCreation(found);
+  }
+
+  #creationOf(message: ToOwner): Creation | undefined {
+    const found = this.#creations.get(message) ?? creationOf(message, this.#limits);
+    return isCreation(found) ? found : undefined;
+  }
+
   /** False if the message stands behind one that was turned away. It has then been turned away too. */
   #mayEnter(link: number, message: ToOwner): boolean {
-    const lastSeq = (): number => this.#resident?.lastSeqOf(link, message[2]) ?? 0;
+    const lastSeq = (): number => (message[0] === SUBMIT && this.#resident?.lastSeqOf(link, message[2])) || 0;
     const behind = this.#turnedAway.arrives(link, message, lastSeq);
     if (behind !== undefined) this.#audience.turnAway(link, message, behind, BEHIND_OPEN);
     return behind === undefined;
@@ -223,6 +284,15 @@ export class DocumentActor {
   }
 
   #process(resident: ResidentDocument, link: number, message: ToOwner): void {
+    const change = changeOf(link, message);
+    if (change?.change.type === 'remove') {
+      this.#changing.begin(change);
+      return;
+    }
+    if (change !== undefined) {
+      this.#effects.whenLive(() => this.#answer(change, answerTo({ type: 'exists' })));
+      return;
+    }
     this.handling = { link, message };
     resident.process(link, message);
     this.handling = undefined;
@@ -253,8 +323,9 @@ export class DocumentActor {
   refusedByStore(entries: readonly Pick<Entry, 'client' | 'seq'>[]): void {
     for (const { client, seq } of entries) {
       const author = this.#audience.subscribers.ofClient(client);
-      if (author !== undefined)
-        this.#audience.refuse(author, seq, 'bad-op', 'the store cannot hold this patch');
+      const message = 'the store cannot hold this patch';
+      if (author !== undefined) this.#audience.refuse(author, seq, 'bad-op', message);
+      this.#audience.calls.answerAuthor(client, refusedCall('bad-op', message));
     }
     this.reset();
   }
@@ -266,8 +337,11 @@ export class DocumentActor {
   reset(moved = false): void {
     this.#turnedAway.clear();
     this.#audience.reset();
+    const change = this.#changing.giveUp();
+    if (change !== undefined) this.#answer(change, AGAIN);
     const told = new Set<string>();
     for (const { link, message } of this.#mailbox.clear()) {
+      if (message[0] === CALL) this.#answer({ link, callId: message[1] }, AGAIN);
       if (message[0] !== OPEN && message[0] !== SUBMIT) continue;
       const channel = `${link} ${message[1]}`;
       if (!moved) this.#audience.turnAway(link, message, 'unavailable', 'the document starts over');
@@ -280,7 +354,7 @@ export class DocumentActor {
   /** Tells the senders of all waiting messages to try again. */
   refuseWaiting(why: string): void {
     for (const { link, message } of this.#mailbox.clear()) {
-      if (message[0] === OPEN || message[0] === SUBMIT)
+      if (message[0] === OPEN || message[0] === SUBMIT || message[0] === CALL)
         this.#audience.turnAway(link, message, 'unavailable', why);
     }
   }
@@ -321,8 +395,8 @@ export class DocumentActor {
 
   #load(): void {
     this.#setMode('loading');
-    const first = this.#mailbox.find((item) => item.message[0] === OPEN)?.message;
-    const create = first?.[0] === OPEN ? kindToCreate(first[3]) : undefined;
+    const first = this.#mailbox.find(({ message }) => message[0] === OPEN || message[0] === CALL)?.message;
+    const create = first && this.#creationOf(first);
     this.#effects.load(create, (result) => {
       if (this.#mode !== 'loading') return;
       if (result.type === 'loaded') this.#loaded(result);
@@ -330,12 +404,14 @@ export class DocumentActor {
     });
   }
 
-  #loaded({ document, loaded }: LoadResult & { readonly type: 'loaded' }): void {
-    const resident = new ResidentDocument(document, loaded, this.#audience, this.#effects, this.#limits);
+  #loaded(result: LoadResult & { readonly type: 'loaded' }): void {
+    const { document } = result;
+    const resident = new ResidentDocument(result, this.#audience, this.#effects, this.#limits);
     this.#resident = resident;
     this.#knownId = document.id;
     this.#setMode('active');
     while (this.#resident === resident && this.#work.length === 0 && !this.#effects.mustYield) {
+      if (this.#changing.isUnderWay) return;
       const item = this.#mailbox.take();
       if (item === undefined) break;
       this.#process(resident, item.link, item.message);
@@ -349,12 +425,16 @@ export class DocumentActor {
     const [code, text]: [ErrorCode, string] =
       result.type === 'missing' ? ['not-found', NOT_FOUND] : [result.code, result.message];
     this.#setMode('cold');
+    const isMissing = result.type === 'missing';
     let isWanted = false;
-    for (const item of this.#mailbox.clear()) {
-      // A later open may create the document that the first one only asked for.
-      const creates = item.message[0] === OPEN && kindToCreate(item.message[3]) !== undefined;
-      isWanted ||= result.type === 'missing' && creates;
-      const { link, message } = item;
+    for (const { link, message } of this.#mailbox.clear()) {
+      const change = isMissing && !isWanted ? changeOf(link, message) : undefined;
+      if (change !== undefined && !this.#changing.isUnderWay) {
+        this.#changing.begin(change);
+        continue;
+      }
+      // A later message may create the document that the first one only asked for.
+      isWanted ||= this.#changing.isUnderWay || (isMissing && this.#creationOf(message) !== undefined);
       if (!isWanted) this.#audience.turnAway(link, message, code, text);
       else
         this.#mailbox.put(
@@ -364,6 +444,7 @@ export class DocumentActor {
           true,
         );
     }
+    if (this.#changing.isUnderWay) return;
     if (isWanted) this.#load();
     else this.#forgetTurnedAway();
   }
@@ -389,7 +470,30 @@ const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 
 export const isFinal = (code: ErrorCode): boolean => FINAL.has(code);
 
+/** The change that a message asks for. Undefined for all other messages. */
+function changeOf(link: number, message: ToOwner): ChangeCall | undefined {
+  if (message[0] !== CALL) return undefined;
+  const [, callId, , change] = message;
+  return change.type === 'remove' || change.type === 'bringBack' ? { link, callId, change } : undefined;
+}
+
+function answerTo(result: ChangeResult): OwnerAnswer {
+  switch (result.type) {
+    case 'changed':
+      return result;
+    case 'none':
+      return refusedCall('not-found', NOT_FOUND);
+    case 'exists':
+      return refusedCall('exists', 'there is a document of this name');
+    case 'failed':
+      return refusedCall('unavailable', 'the store is out of reach');
+    default:
+      throw new Error(`unknown result ${String(result satisfies never)}`);
+  }
+}
+
 function sizeOf(message: ToOwner): number {
+  if (message[0] === CALL) return 256 + (message[4]?.[1].length ?? 0);
   if (message[0] === SUBMIT) return 64 + message[5][1].length;
   return message[0] === PRESENCE ? 64 + (message[3]?.length ?? 0) : 256;
 }

@@ -2,9 +2,8 @@
 // only shapes. host/actor-effects.ts carries the effects out.
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
-import type { KindName } from '../../protocol/messages.ts';
 import type { ToGateway } from '../link/link-messages.ts';
-import type { ClientSeqs, LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
+import type { ClientSeqs, Creation, LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
 import type { MailboxLimits, WaitingRoom } from '../turns/mailbox.ts';
 import type { Arrived } from './actor.ts';
 import type { Document } from './document.ts';
@@ -27,14 +26,35 @@ export interface ActorLimits extends KindLimits {
   readonly snapshotRatio: number;
 }
 
+export interface LoadedFromStore {
+  readonly document: Document;
+  readonly loaded: LoadedDocument;
+  /** The mark of the call that created the document. '' if no call did. */
+  readonly creation: string;
+}
+
 export type LoadResult =
-  | {
-      readonly type: 'loaded';
-      readonly document: Document;
-      readonly loaded: LoadedDocument;
-    }
+  | (LoadedFromStore & { readonly type: 'loaded' })
   | { readonly type: 'missing' }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };
+
+/**
+ * A change to whether the document exists. The store keeps the mark of the latest one, so a change that comes twice is
+ * made once.
+ */
+export type Change =
+  | { readonly type: 'remove'; readonly mark: string }
+  | { readonly type: 'bringBack'; readonly mark: string; readonly trashMs: number };
+
+/**
+ * `none`: there is no document to delete, or none to bring back. `exists`: the name is in use. `failed`: the store is
+ * out of reach, or the session is over.
+ */
+export type ChangeResult =
+  | { readonly type: 'changed'; readonly id: number }
+  | { readonly type: 'none' }
+  | { readonly type: 'exists' }
+  | { readonly type: 'failed' };
 
 /** A snapshot made by its actor. The host knows the epoch under which its version was committed. */
 export type MadeSnapshot = Pick<NewSnapshot, 'previous' | 'logged' | 'state' | 'clients'>;
@@ -55,8 +75,13 @@ export interface DocumentEffects {
    */
   readonly full: boolean;
   append(entry: Entry, user: string, stored: Uint8Array): void;
-  /** `create` is the kind with which to create the document if it does not exist. */
-  load(create: KindName | undefined, done: (result: LoadResult) => void): void;
+  /** With `create` the document is created if it does not exist. */
+  load(create: Creation | undefined, done: (result: LoadResult) => void): void;
+  /**
+   * Deletes the document, or brings it back. The actor has nothing under way that the store does not have, and begins
+   * nothing meanwhile.
+   */
+  change(change: Change, done: (result: ChangeResult) => void): void;
   history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void;
   /**
    * `then` runs once these bytes of the worker's memory for history are reserved, at once or later;

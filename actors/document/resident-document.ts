@@ -4,11 +4,11 @@
 // waited.
 
 import { BEHIND_OPEN } from '../link/left-open.ts';
-import { CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
-import type { LoadedDocument } from '../storage/store.ts';
+import { CALL, CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { Calls } from './calls/calls.ts';
 import { CatchingUp } from './catching-up/catching-up.ts';
 import type { Document } from './document.ts';
-import type { ActorLimits, DocumentEffects } from './effects.ts';
+import type { ActorLimits, DocumentEffects, LoadedFromStore } from './effects.ts';
 import { Gate } from './gate.ts';
 import { Snapshots } from './snapshots.ts';
 import { SubmitAnswers } from './submits/submit-answers.ts';
@@ -30,10 +30,10 @@ export class ResidentDocument {
   readonly #snapshots: Snapshots;
   readonly #submitting: Submitting;
   readonly #catchingUp: CatchingUp;
+  readonly #calls: Calls;
 
   constructor(
-    document: Document,
-    loaded: LoadedDocument,
+    { document, loaded, creation }: LoadedFromStore,
     audience: Audience,
     effects: DocumentEffects,
     limits: ActorLimits,
@@ -50,8 +50,11 @@ export class ResidentDocument {
     this.#gate = gate;
     this.#waits = waits;
     this.#snapshots = snapshots;
-    this.#submitting = new Submitting(parts);
-    this.#catchingUp = new CatchingUp(parts);
+    const submitting = new Submitting(parts);
+    const catchingUp = new CatchingUp(parts);
+    this.#submitting = submitting;
+    this.#catchingUp = catchingUp;
+    this.#calls = new Calls({ ...parts, submitting, catchingUp, creation });
   }
 
   get isQuiet(): boolean {
@@ -70,6 +73,12 @@ export class ResidentDocument {
   }
 
   process(link: number, message: ToOwner): void {
+    if (message[0] === CALL) {
+      const [, callId, , call, op] = message;
+      // Every other call has been taken by the actor.
+      if (call.type !== 'remove' && call.type !== 'bringBack') this.#calls.take(link, callId, call, op);
+      return;
+    }
     const { subscribers } = this.#audience;
     // A socket that opens the document again waits behind its own earlier messages.
     const number = message[0] === OPEN ? message[3].replaces : message[2];
@@ -127,7 +136,7 @@ export class ResidentDocument {
     const gate = this.#gate;
     const isDone = gate.release(
       document.durable,
-      (run) => audience.broadcast(document.kind, run),
+      (run) => audience.broadcast(document.kind, document.history, run),
       () => effects.mustYield,
     );
     if (!isDone)
@@ -176,6 +185,7 @@ export class ResidentDocument {
         this.#catchingUp.open(subscriber.link.link, message[1], message[2], message[3]);
         return;
       case CLOSE:
+      case CALL:
         return;
       default:
         throw new Error(`unknown message ${String(message satisfies never)}`);

@@ -1,10 +1,11 @@
 // Carries out the effects of actors (see `DocumentEffects`), each by the part of the worker that can. Every answer of
 // the store comes back in a turn of the document that asked.
-import type { KindName } from '../../protocol/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { CommitListener, Committer } from '../commit/committer.ts';
 import type { Arrived, DocumentActor } from '../document/actor.ts';
 import type {
+  Change,
+  ChangeResult,
   ClientSeqsAnswer,
   DocumentEffects,
   HistoryAnswer,
@@ -23,7 +24,8 @@ import { METRICS } from '../metrics/metrics.ts';
 import type { ThreadCounts } from '../metrics/thread-counts.ts';
 import type { OwnedShards } from '../owned-shards.ts';
 import { SELF_TEST_DOCUMENT } from '../self-test.ts';
-import { StoreUnavailable, type WorkerStore } from '../storage/store.ts';
+import { shardOf } from '../shard.ts';
+import { type Creation, type Existence, StoreUnavailable, type WorkerStore } from '../storage/store.ts';
 import { type MailboxLimits, WaitingRoom } from '../turns/mailbox.ts';
 import type { DocumentWork } from './document-work.ts';
 import type { GatewayLinks } from './gateway-links.ts';
@@ -31,7 +33,7 @@ import type { PresenceTicks } from './presence-ticks.ts';
 import type { SideJobs } from './side-jobs.ts';
 
 export interface ActorEffectsParts {
-  readonly store: Pick<WorkerStore, 'history' | 'clientSeqs'>;
+  readonly store: Pick<WorkerStore, 'history' | 'clientSeqs' | 'remove' | 'bringBack'>;
   readonly links: GatewayLinks;
   readonly committer: Committer;
   readonly shards: OwnedShards;
@@ -106,7 +108,7 @@ class ActorEffects implements DocumentEffects {
     committer.enqueue(actor.listener, { doc: this.#id, version, epoch, client, seq, user, op });
   }
 
-  load(create: KindName | undefined, done: (result: LoadResult) => void): void {
+  load(create: Creation | undefined, done: (result: LoadResult) => void): void {
     const { loads, work, clock, counts } = this.#parts;
     const actor = this.#actor;
     const since = clock.now();
@@ -118,6 +120,21 @@ class ActorEffects implements DocumentEffects {
       work.answered(actor, () => done(result));
     };
     loads.add({ actor, create, done: told });
+  }
+
+  change(change: Change, done: (result: ChangeResult) => void): void {
+    const { store, committer } = this.#parts;
+    const { name } = this.#actor;
+    const slash = name.indexOf('/');
+    const of = [name.slice(0, slash), name.slice(slash + 1), shardOf(name)] as const;
+    const { type, mark } = change;
+    const made: Promise<Existence> =
+      type === 'remove' ? store.remove(...of, mark) : store.bringBack(...of, mark, change.trashMs);
+    this.#whenAnswered(made, (result) => {
+      if (result?.type === 'changed') committer.forget(result.id);
+      if (result === undefined || result.type === 'fenced') done({ type: 'failed' });
+      else done(result);
+    });
   }
 
   history(after: number, upTo: number, maxBytes: number, done: (deltas: HistoryAnswer) => void): void {

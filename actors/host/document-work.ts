@@ -3,7 +3,7 @@
 // not begun.
 import type { Clock } from '../clock.ts';
 import type { DocumentActor } from '../document/actor.ts';
-import { SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { CALL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { Progress } from '../liveness/progress.ts';
 import type { StillLive } from '../liveness/still-live.ts';
 import type { OwnedShards } from '../owned-shards.ts';
@@ -150,6 +150,7 @@ export class DocumentWork {
     this.#options.progress.enter(actor.name);
     try {
       act();
+      actor.settle();
     } catch (error) {
       this.#failed(actor, error);
     }
@@ -169,7 +170,7 @@ export class DocumentWork {
       if (at !== undefined) this.#refuse(at);
       actor.reset();
     };
-    if (at?.message[0] === SUBMIT) this.startOver(actor, told);
+    if (at?.message[0] === SUBMIT || at?.message[0] === CALL) this.startOver(actor, told);
     else {
       told();
       residents.forget(actor);

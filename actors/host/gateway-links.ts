@@ -3,8 +3,9 @@
 // again at the pace that it can take.
 import type { Clock } from '../clock.ts';
 import type { DocumentActor } from '../document/actor.ts';
+import { AGAIN } from '../link/calls.ts';
 import { Link, type LinkOptions, type Transport } from '../link/link.ts';
-import { FORGET, RESET, SNAPSHOT, type ToGateway, type ToOwner } from '../link/link-messages.ts';
+import { ANSWER, FORGET, RESET, SNAPSHOT, type ToGateway, type ToOwner } from '../link/link-messages.ts';
 import { SnapshotSender } from '../link/snapshot-sender.ts';
 
 export interface GatewayLink {
@@ -127,8 +128,10 @@ export class GatewayLinks {
       this.releaseChannels(actor);
     }
     // Refusals are dropped too. They are answers on channels that may have been released since.
-    for (const [tag, channelId] of link.dropQueue())
-      if (tag !== SNAPSHOT && tag !== FORGET) reset.add(channelId);
+    for (const [tag, channelId] of link.dropQueue()) {
+      if (tag === ANSWER) link.send([ANSWER, channelId, AGAIN, null]);
+      else if (tag !== SNAPSHOT && tag !== FORGET) reset.add(channelId);
+    }
     for (const channelId of reset) link.send([RESET, channelId]);
     snapshots.restart();
   }

@@ -1,14 +1,17 @@
 // The documents of one worker: brings messages of its links to their actors, gives shards away, and ends with
 // all taken patches committed. The parts of this folder do the rest. The host runs in one thread and owns no
 // sockets; links, store, clock and compute come from outside.
+//
+// The file has over 400 lines, because it puts all parts of this folder together.
 import type { Clock } from '../clock.ts';
 import { type CommitLimits, Committer } from '../commit/committer.ts';
 import type { FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob } from '../compute/snapshot-job.ts';
 import type { ActorLimits, DocumentActor } from '../document/actor.ts';
 import type { DocumentEffects, Rooms } from '../document/effects.ts';
+import { AGAIN } from '../link/calls.ts';
 import type { LinkOptions, Transport } from '../link/link.ts';
-import { NOT_OWNER, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { ANSWER, CALL, NOT_OWNER, OPEN, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import type { Progress } from '../liveness/progress.ts';
 import { StillLive } from '../liveness/still-live.ts';
 import { type LoadLimits, LoadQueue } from '../loading/load-queue.ts';
@@ -314,9 +317,11 @@ export class Host {
    */
   #addressed(from: GatewayLink, message: ToOwner): DocumentActor | undefined {
     if (this.#stopping) {
-      this.#refuse(from, message, 'unavailable', 'this worker is stopping');
+      if (message[0] === CALL) from.link.send([ANSWER, message[1], AGAIN, null]);
+      else this.#refuse(from, message, 'unavailable', 'this worker is stopping');
       return undefined;
     }
+    if (message[0] === CALL) return this.#called(from, message);
     const known = from.channels.get(message[1]);
     if (known !== undefined) {
       const isLeaving = this.#shards.someLeave && this.#shards.isLeaving(known.name);
@@ -342,6 +347,21 @@ export class Host {
     return actor;
   }
 
+  /** The document of a call. Undefined if the call has been answered. */
+  #called(from: GatewayLink, message: ToOwner & [typeof CALL, ...unknown[]]): DocumentActor | undefined {
+    const [, callId, doc] = message;
+    if (!this.#shards.serves(doc)) {
+      from.link.send([ANSWER, callId, AGAIN, null]);
+      return undefined;
+    }
+    const outMs = this.#quarantined.leftMs(doc, this.#options.clock.now());
+    if (outMs > 0) {
+      this.#refuse(from, message, 'unavailable', QUARANTINED, outMs);
+      return undefined;
+    }
+    return this.#residents.getOrMake(doc, this.#effectsOf);
+  }
+
   #refuse(
     { link }: GatewayLink,
     message: ToOwner,
@@ -356,7 +376,10 @@ export class Host {
   /** This session's ownership is not confirmed. Gateways look for the owner again. */
   #turnAway({ link }: GatewayLink, messages: readonly ToOwner[]): void {
     this.#residents.moveAway(this.#residents.all());
-    for (const channelId of new Set(messages.map((message) => message[1]))) link.send([NOT_OWNER, channelId]);
+    const calls = messages.filter((message) => message[0] === CALL);
+    for (const [, callId] of calls) link.send([ANSWER, callId, AGAIN, null]);
+    const others = messages.filter((message) => message[0] !== CALL);
+    for (const channelId of new Set(others.map((message) => message[1]))) link.send([NOT_OWNER, channelId]);
   }
 
   #sweep(): void {

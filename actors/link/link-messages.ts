@@ -6,6 +6,7 @@
 // channel arrive in the order sent.
 import type { ErrorCode, FinalSubmitCode } from '../../protocol/errors.ts';
 import type { KindName, Role } from '../../protocol/messages.ts';
+import type { OwnerAnswer, OwnerCall } from './calls.ts';
 
 /** The subprotocol of a subscriber. It decides the encoding of its frames. */
 export const JSON_FRAMES = 0;
@@ -63,6 +64,7 @@ export const SUBMIT = 2;
 export const PRESENCE = 3;
 export const CLOSE = 4;
 export const PULL = 5;
+export const CALL = 6;
 
 export interface OpenRequest {
   /** A valid `org/doc`. */
@@ -98,7 +100,9 @@ export type ToOwner =
   | [tag: typeof PRESENCE, channelId: number, subscriptionId: number, data: string | null]
   | [tag: typeof CLOSE, channelId: number, subscriptionId: number]
   /** The subscriber has taken its last catch-up chunk and asks for the next one. */
-  | [tag: typeof PULL, channelId: number, subscriptionId: number];
+  | [tag: typeof PULL, channelId: number, subscriptionId: number]
+  /** Needs no channel. `doc` is a valid name; `op` is the patch of a `write`, or of a `create` that has one. */
+  | [tag: typeof CALL, callId: number, doc: string, call: OwnerCall, op: LinkOp | null];
 
 export const OPENED = 11;
 export const COMMIT = 12;
@@ -112,6 +116,7 @@ export const LOST = 19;
 export const NOT_OWNER = 20;
 export const SNAPSHOT = 21;
 export const FORGET = 22;
+export const ANSWER = 23;
 
 export type ToGateway =
   /**
@@ -194,4 +199,6 @@ export type ToGateway =
    */
   | [tag: typeof SNAPSHOT, number: number, piece: Uint8Array]
   /** No later `OPENED` refers to this snapshot. */
-  | [tag: typeof FORGET, number: number];
+  | [tag: typeof FORGET, number: number]
+  /** Answers a CALL. `content` has the content that the answer speaks of, unless it is shared. */
+  | [tag: typeof ANSWER, callId: number, answer: OwnerAnswer, content: Uint8Array | null];

@@ -2,9 +2,8 @@
 // under way, each document is read at once and by itself. Documents that come later wait until a read has
 // ended. They are then read together, in as many parts at a time as the store has connections. The queue
 // knows neither the store nor the content of a document.
-import type { KindName } from '../../protocol/messages.ts';
 import type { DocumentActor, LoadResult } from '../document/actor.ts';
-import { READ_TOGETHER } from '../storage/store.ts';
+import { type Creation, READ_TOGETHER } from '../storage/store.ts';
 
 /**
  * One document that its actor wants. An actor wants it once at a time, so there are never more of these
@@ -12,8 +11,8 @@ import { READ_TOGETHER } from '../storage/store.ts';
  */
 export interface Wanted {
   readonly actor: DocumentActor;
-  /** The kind with which to create the document if it does not exist. */
-  readonly create: KindName | undefined;
+  /** How to create the document if it does not exist. */
+  readonly create: Creation | undefined;
   readonly done: (result: LoadResult) => void;
 }
 

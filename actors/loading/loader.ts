@@ -96,7 +96,8 @@ export class Loader {
     // The actor was dropped while the store was asked. The patches that wait now are its successor's.
     if (!this.#options.isCurrent(actor)) return STARTS_OVER;
     if (this.#discard({ wanted, row })) return undefined;
-    return created ? this.#build(actor.name, row, EMPTY(row), NOBODY) : this.#loadRow({ wanted, row });
+    const isEmpty = created && create?.first === undefined;
+    return isEmpty ? this.#build(actor.name, row, EMPTY(row), NOBODY) : this.#loadRow({ wanted, row });
   }
 
   /**
@@ -229,7 +230,7 @@ export class Loader {
       next = pieces.next();
     }
     progress.clear();
-    return { type: 'loaded', document: next.value, loaded };
+    return { type: 'loaded', document: next.value, loaded, creation: row.creation };
   }
 
   /**

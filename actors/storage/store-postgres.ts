@@ -1,7 +1,6 @@
 // The store in PostgreSQL. It puts connections and statements (postgres/) together as the three ports; each
 // statement's file states its guarantees.
 import { randomFillSync } from 'node:crypto';
-import type { KindName } from '../../protocol/messages.ts';
 import { randomDocumentId } from './log.ts';
 import { type PostgresStoreOptions, within } from './postgres/connection/connect.ts';
 import { asUnavailable } from './postgres/connection/errors.ts';
@@ -13,9 +12,11 @@ import { type ControlStoreOptions, PostgresControlStore } from './postgres/contr
 import { Appender } from './postgres/documents/append.ts';
 import { clientSeqs, clients, clientsOfAll, seqPage } from './postgres/documents/client-seqs.ts';
 import { create, find, findAll } from './postgres/documents/document.ts';
+import { bringBack, remove } from './postgres/documents/existence.ts';
 import { history } from './postgres/documents/history.ts';
 import { load, loadAt } from './postgres/documents/load.ts';
 import { writeSnapshot } from './postgres/documents/snapshot.ts';
+import { PostgresRequestStore } from './postgres/request-store.ts';
 import { claim } from './postgres/session/claim.ts';
 import {
   fenceSelf,
@@ -29,12 +30,14 @@ import { adopt } from './postgres/session/shards.ts';
 import {
   type AppendOutcome,
   type ControlStore,
+  type Creation,
   type DeltaRow,
   type DocumentId,
   type DocumentRow,
   type FoldStore,
   type NewSnapshot,
   type OpenedSession,
+  type RequestStore,
   type SessionId,
   type SessionIdentity,
   type SessionRef,
@@ -46,11 +49,17 @@ export { backup, restore } from './backup/backup.ts';
 export type { PostgresStoreOptions, StoreProblem } from './postgres/connection/connect.ts';
 export { Servers } from './postgres/connection/servers.ts';
 export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
+export { REQUEST_CONNECTIONS } from './postgres/request-store.ts';
 export { firstContact } from './postgres/session/first-contact.ts';
 
 /** A control store with CONTROL_CONNECTIONS connections, and one more for each `listen`. */
 export function createControlStore(options: ControlStoreOptions): ControlStore {
   return new PostgresControlStore(options);
+}
+
+/** A store of requests with REQUEST_CONNECTIONS connections. */
+export function createRequestStore(options: PostgresStoreOptions): RequestStore {
+  return new PostgresRequestStore(options);
 }
 
 /** A worker's store with one write connection and a pool of `readConnections`. */
@@ -130,14 +139,26 @@ class PostgresWorkerStore implements WorkerStore {
     return this.#opened().pool.run('findAll', (sql) => findAll(sql, names));
   }
 
-  async create(org: string, name: string, shard: number, kind: KindName) {
+  async create(org: string, name: string, shard: number, creation: Creation) {
     const { pool, session } = this.#opened();
     for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
       const id = randomDocumentId((bytes) => randomFillSync(bytes));
-      const made = await pool.run('create', (sql) => create(sql, session, { id, org, name, shard, kind }));
+      const made = await pool.run('create', (sql) =>
+        create(sql, session, { id, org, name, shard, creation }),
+      );
       if (made !== 'again') return made;
     }
     throw new StoreUnavailable(`create: ${org}/${name} is created and deleted all the time`);
+  }
+
+  async remove(org: string, name: string, shard: number, mark: string) {
+    const { pool, session } = this.#opened();
+    return pool.run('remove', (sql) => remove(sql, session, { org, name, shard }, mark));
+  }
+
+  async bringBack(org: string, name: string, shard: number, mark: string, trashMs: number) {
+    const { pool, session } = this.#opened();
+    return pool.run('bringBack', (sql) => bringBack(sql, session, { org, name, shard }, mark, trashMs));
   }
 
   async load(ids: readonly DocumentId[], maxBytes?: number) {

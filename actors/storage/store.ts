@@ -32,7 +32,29 @@ export interface DocumentRow {
   readonly kind: KindName;
   /** Deltas at or below this version have been folded away. */
   readonly folded: number;
+  /** The mark with which it was created. '' if there was none. */
+  readonly creation: string;
 }
+
+export interface Creation {
+  readonly kind: KindName;
+  /** The user who creates the document. */
+  readonly user: string;
+  /** Identifies this creation, so that it is known if its answer was lost. '' if that need not be. */
+  readonly mark: string;
+  /** Becomes durable together with the document, as version 1. */
+  readonly first?: Pick<DeltaRow, 'client' | 'seq' | 'op'>;
+}
+
+/**
+ * `none`: there is no such document to delete, or none to bring back. `exists`: the name is in use. `fenced`: nothing
+ * was done.
+ */
+export type Existence =
+  | { readonly type: 'changed'; readonly id: DocumentId }
+  | { readonly type: 'none' }
+  | { readonly type: 'exists' }
+  | { readonly type: 'fenced' };
 
 /** Most documents in one statement. Reading many together takes less time than a statement for each. */
 export const READ_TOGETHER = 200;
@@ -317,8 +339,18 @@ export interface WorkerStore {
     org: string,
     name: string,
     shard: number,
-    kind: KindName,
+    creation: Creation,
   ): Promise<{ row: DocumentRow; created: boolean } | undefined>;
+  /**
+   * Deletes the document of this name, which keeps all its rows. The caller has nothing under way for it. If the
+   * last document of this name was deleted with this mark, nothing is done, and the answer is the same.
+   */
+  remove(org: string, name: string, shard: number, mark: string): Promise<Existence>;
+  /**
+   * Brings back the document of this name that was deleted last, if that is not longer ago than `trashMs`, and if its
+   * rows are not being removed. A repetition with the same mark does nothing, as in `remove`.
+   */
+  bringBack(org: string, name: string, shard: number, mark: string, trashMs: number): Promise<Existence>;
   /**
    * Loads documents at their heads, in the order of `ids`: as many from the start as fit in `maxBytes` of
    * snapshots and log, at least one, at most READ_TOGETHER. Rejects with LogGap if one of them has a gap.
@@ -402,6 +434,53 @@ export interface NewSnapshot {
   readonly state: Uint8Array;
   /** All clients that committed in (previous, version]. */
   readonly clients: readonly ClientPairs[];
+}
+
+/** Names that begin with `from`, or this one name. */
+export interface NameRange {
+  readonly from: string;
+  readonly isPrefix: boolean;
+}
+
+export interface ListOptions {
+  /** Ranges that do not overlap, in their order. */
+  readonly ranges: readonly NameRange[];
+  /** The last document of the page before. */
+  readonly after: { readonly name: string; readonly id: DocumentId } | undefined;
+  readonly limit: number;
+  /** Deleted documents that can be brought back, in place of the others. */
+  readonly isDeleted: boolean;
+}
+
+export interface ListedDocument {
+  readonly id: DocumentId;
+  readonly name: string;
+  readonly kind: KindName;
+  readonly version: number;
+  /** Bytes of the newest snapshot and of the patches since, as stored. */
+  readonly bytes: number;
+  readonly createdAt: Date;
+  /** When the last patch was committed. */
+  readonly updatedAt: Date;
+  /** '' if it is not known. */
+  readonly createdBy: string;
+  readonly deletedAt: Date | null;
+}
+
+/** The store of a node's requests: for questions about documents that need no owner. */
+export interface RequestStore {
+  /** Documents of the organisation by name, and deleted ones by name and id. They may be a moment old. */
+  list(org: string, options: ListOptions): Promise<readonly ListedDocument[]>;
+  /**
+   * Removes every row of all deleted documents of this name. Resolves to their number once nothing of them is left. A
+   * call that fails half way has begun; it, or `eraseExpired`, goes on.
+   */
+  erase(org: string, name: string): Promise<number>;
+  /** Does the same for documents that were deleted longer than `trashMs` ago, and goes on with those that were begun. */
+  eraseExpired(trashMs: number, limit: number): Promise<number>;
+  /** As in the control store. */
+  refuseBelow(timeline: number): void;
+  close(): Promise<void>;
 }
 
 /** The compute pool's store, for folding. */

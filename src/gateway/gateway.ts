@@ -4,7 +4,7 @@
 //
 // This file handles frames and joins the parts: hellos.ts finds out the users, rights.ts brings changes of their
 // rights to open documents, requests.ts checks the clients' requests, subscriptions.ts keeps which sockets have which
-// documents open, answers.ts brings the owners' messages, owner-changes.ts changes owners.
+// documents open, answers.ts brings the owners' messages, owner-changes.ts changes owners. calls/ asks owners for requests that have no socket.
 import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link/link-messages.ts';
 import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
@@ -12,6 +12,7 @@ import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-li
 import { FrameError } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
 import type { RightsChange } from '../identity/store.ts';
+import { OwnerCalls } from './calls/owner-calls.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { EditClock } from './edit-clock.ts';
 import { Hellos, type HellosOptions } from './hellos.ts';
@@ -44,12 +45,18 @@ export interface GatewayOptions extends RequestsOptions, HellosOptions {
    * `overloaded`.
    */
   readonly snapshotBytes?: number;
+  /** The bounds of calls. Without them the gateway makes none. */
+  readonly calls?: { readonly waitMs: number; readonly requests: number };
 }
 
 const OWNER_WAIT_MS = 10_000;
 const SNAPSHOT_BYTES = 256 * 1024 * 1024;
 
+const NO_CALLS = { waitMs: 0, requests: 0 };
+
 export class Gateway implements OwnerLinkListener {
+  /** Asks the owners of documents without a subscription. */
+  readonly calls: OwnerCalls;
   readonly #options: GatewayOptions;
   readonly #channels: Channels;
   readonly #replies: Replies;
@@ -88,7 +95,21 @@ export class Gateway implements OwnerLinkListener {
       open: (connection, doc, message, role) => this.#requests.openAs(connection, doc, message, role),
       receive,
     });
-    const parts = { channels, subscriptions, owners, replies, large, questions, rights, counts, editClock };
+    const { waitMs, requests: most } = options.calls ?? NO_CALLS;
+    const calls = new OwnerCalls({ router, random, after, waitMs, most });
+    const parts = {
+      channels,
+      subscriptions,
+      owners,
+      calls,
+      replies,
+      large,
+      questions,
+      rights,
+      counts,
+      editClock,
+    };
+    this.calls = calls;
     this.#rights = rights;
     this.#questions = questions;
     this.#channels = channels;
@@ -195,10 +216,12 @@ export class Gateway implements OwnerLinkListener {
   lost(link: OwnerLink): void {
     this.#answers.lost(link);
     this.#owners.lost(link);
+    this.calls.lost(link);
   }
 
   changed(shards?: readonly number[]): void {
     this.#owners.changed(shards);
+    this.calls.changed();
   }
 
   #first(connection: ClientConnection, message: Record<string, unknown>): void {

@@ -42,6 +42,14 @@ export class Grants {
     return list?.find(({ prefix }) => document.startsWith(prefix))?.role;
   }
 
+  /** The patterns of one organisation, without its name: a document's name, or `prefix*`. */
+  patternsIn(org: string): readonly string[] {
+    const start = `${org}/`;
+    const names = [...this.#documents.keys()].filter((name) => name.startsWith(start));
+    const prefixes = this.#prefixes.get(start) ?? [];
+    return [...names, ...prefixes.map(({ prefix }) => `${prefix}*`)].map((name) => name.slice(start.length));
+  }
+
   /** False if the pattern is not valid. */
   #add(pattern: string, role: Role): boolean {
     if (!pattern.endsWith('*')) {

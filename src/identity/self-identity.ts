@@ -25,6 +25,7 @@ export class SelfIdentity implements Identity {
       login: undefined,
       claims: {},
       roleIn: (name) => (name === document ? 'viewer' : undefined),
+      patternsIn: () => [],
     };
   }
 

@@ -32,6 +32,7 @@ export function userOfClaims(
     login: undefined,
     claims,
     roleIn: (document) => grants.roleIn(document),
+    patternsIn: (org) => grants.patternsIn(org),
   };
 }
 

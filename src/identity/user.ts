@@ -25,6 +25,11 @@ export interface User {
    * a service decides.
    */
   roleIn(document: string): Role | undefined | Promise<RoleAnswer>;
+  /**
+   * The user's grants in an organisation as patterns of the documents' names in it: a name, or the beginning of names with
+   * `*` behind it. They say nothing about roles.
+   */
+  patternsIn(org: string): readonly string[];
 }
 
 /** The role that a service has decided, or `unavailable` if it does not answer. */
@@ -47,4 +52,5 @@ export const EVERYONE: User = {
   login: undefined,
   claims: {},
   roleIn: () => 'owner',
+  patternsIn: () => ['*'],
 };

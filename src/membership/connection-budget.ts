@@ -2,7 +2,7 @@
 // connections would stall later, and other nodes with it.
 import { pause, systemClock } from '../../actors/clock.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
-import { CONTROL_CONNECTIONS } from '../../actors/storage/store-postgres.ts';
+import { CONTROL_CONNECTIONS, REQUEST_CONNECTIONS } from '../../actors/storage/store-postgres.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
@@ -23,6 +23,7 @@ export function connectionsOf(config: Config): NodeConnections {
     ['to fold snapshots', compute.threads],
     ['to read histories', history.threads + history.connections],
     ['of the control plane', CONTROL_CONNECTIONS],
+    ['of requests', REQUEST_CONNECTIONS],
     ['to listen', 1],
   ];
   if (config.auth.mode === 'jwt') parts.push(['for logins', IDENTITY_CONNECTIONS]);

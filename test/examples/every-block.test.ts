@@ -12,6 +12,7 @@ import { DOCUMENTS } from './commands.ts';
 const COMMANDS = 'test/examples/commands.test.ts';
 const CONFIGURATION = 'test/examples/configuration.test.ts';
 const CLIENT = 'test/examples/client.test.ts';
+const HTTP = 'test/examples/http.test.ts';
 
 /** For each file: a part of each block, in order, and the test that runs the block. */
 const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: string])[]>> = {
@@ -42,6 +43,27 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
     ['the configuration cannot be used', CONFIGURATION],
   ],
   'docs/examples/python/README.md': [['edit.py', 'test/examples/python.test.ts']],
+  // A block of JSON is the output of the commands before it.
+  'docs/http.md': [
+    ['curl -s -X PUT', HTTP],
+    ['json', HTTP],
+    ['curl -s http', HTTP],
+    ['json', HTTP],
+    ['curl -s -X PATCH', HTTP],
+    ['json', HTTP],
+    ['TAG=$(curl', HTTP],
+    ['json', HTTP],
+    ['curl -s -X PATCH', HTTP],
+    ['json', HTTP],
+    ['for attempt', HTTP],
+    ['json', HTTP],
+    ['curl -s -o', HTTP],
+    ['json', HTTP],
+    ['curl -s -X DELETE', HTTP],
+    ['json', HTTP],
+    ['curl -s -X DELETE', HTTP],
+    ['json', HTTP],
+  ],
   'docs/operations.md': [
     ['name: node-1', CONFIGURATION],
     ['sentinels:', CONFIGURATION],
@@ -60,7 +82,10 @@ for (const file of DOCUMENTS) {
     const blocks = blocksOf(file);
     assert.equal(blocks.length, claims.length, 'a block that is new needs a test that runs it');
     for (const [index, [part, runner]] of claims.entries()) {
-      assert.ok(blocks[index]?.text.includes(part), `block ${index} has ${part}`);
+      assert.ok(
+        part === blocks[index]?.language || blocks[index]?.text.includes(part),
+        `block ${index} has ${part}`,
+      );
       const source = readFileSync(join(packageDirectory(), runner), 'utf8');
       // All YAML of the guide is loaded.
       assert.ok(runner === COMMANDS || blocks[index]?.language === 'yaml' || source.includes(part), runner);

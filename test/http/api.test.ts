@@ -14,6 +14,7 @@ import type { ApiRoom } from '../../src/http/api/room.ts';
 import { createHttpServer, listen } from '../../src/http/server.ts';
 import { startIdentity } from '../../src/identity/start-identity.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
+import { noDocuments } from './no-documents.ts';
 
 const JWT = { mode: 'jwt', jwt: { secret: TOKEN_SECRET } };
 
@@ -75,7 +76,7 @@ async function serve(
     version: '1.2.3',
     origins: new Origins({ ...config.listen, auth: config.auth.mode }),
     unready: () => undefined,
-    parts: () => (isStarted ? { callers: [byBearer(identity)] } : undefined),
+    parts: () => (isStarted ? noDocuments([byBearer(identity)]) : undefined),
     onInternalError: (error) => void internal.push(error),
     rooms: [room],
     counts,

@@ -9,6 +9,7 @@ import { Origins } from '../../src/gateway/sockets/origins.ts';
 import { byBearer } from '../../src/http/api/access.ts';
 import { createHttpServer, listen } from '../../src/http/server.ts';
 import { NO_LOGIN } from '../../src/identity/identity.ts';
+import { noDocuments } from './no-documents.ts';
 
 async function serve(t: Pick<TestContext, 'after'>): Promise<number> {
   const config = configFrom({ http: { headersMs: '200ms', requestMs: '400ms', idleMs: '300ms' } });
@@ -17,7 +18,7 @@ async function serve(t: Pick<TestContext, 'after'>): Promise<number> {
     version: '1.2.3',
     origins: new Origins({ ...config.listen, auth: config.auth.mode }),
     unready: () => undefined,
-    parts: () => ({ callers: [byBearer(NO_LOGIN)] }),
+    parts: () => noDocuments([byBearer(NO_LOGIN)]),
     onInternalError: (error) => assert.fail(String(error)),
   });
   t.after(() => app.close());

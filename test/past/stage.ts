@@ -19,6 +19,7 @@ import { kindOf } from '../../kinds/registry.ts';
 import type { Json, KindName, Wire } from '../../protocol/messages.ts';
 import { Past, type PastOptions, type PastResult } from '../../src/past/past.ts';
 import { database } from '../storage/postgres/support.ts';
+import { plain } from '../support/creations.ts';
 
 export const LIMITS = { documentBytes: 1 << 24, depth: 100, workMs: 1_000 };
 export const NEVER = new AbortController().signal;
@@ -49,7 +50,7 @@ export async function stage(
   t.after(() => worker.abort());
   const session = await worker.open({ run, node: 'node', slot: 0 });
   await worker.claim([1]);
-  const made = await worker.create('acme', 'plan', 1, kindName);
+  const made = await worker.create('acme', 'plan', 1, plain(kindName));
   assert.ok(made);
   const doc = made.row.id;
   const folds = createFoldStore({ url, run });

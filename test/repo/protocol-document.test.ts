@@ -17,7 +17,7 @@ import { below, FOLDERS, root } from './sources.ts';
 
 const text = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
 const RULE =
-  /\b(?:NAME|VALUE|SOCK|HELLO|AUTH|LOGIN|REVOKE|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|ORIGIN|PRES|READY|HTTP|METRIC|HIST|MEET|RT|JSON|YJS|ERR|LIMIT)-\d+\b/g;
+  /\b(?:NAME|VALUE|SOCK|HELLO|AUTH|LOGIN|REVOKE|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|ORIGIN|PRES|READY|HTTP|DOC|METRIC|HIST|MEET|RT|JSON|YJS|ERR|LIMIT)-\d+\b/g;
 
 /** The rows of the table whose first head is `firstHead`, each as its cells. */
 function table(firstHead: string): string[][] {
@@ -56,6 +56,20 @@ test('ERR-7 lists the status of every code as the API has it', () => {
     quoted(codes).map((code) => [code, Number(status)]),
   );
   assert.deepEqual(Object.fromEntries(listed), STATUS);
+});
+
+test('docs/errors.md lists every code with its status, and whether the request may come again', () => {
+  const rows = [
+    ...readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(
+      /^\| `([\w-]+)` \| (\d+) \| (yes|no) \|/gm,
+    ),
+  ];
+  const listed = rows.map(([, code, status, again]) => [code, [Number(status), again === 'yes']]);
+  const wanted = Object.entries(ERROR_CODES).map(([code, retryable]) => [
+    code,
+    [STATUS[code as keyof typeof ERROR_CODES], retryable],
+  ]);
+  assert.deepEqual(Object.fromEntries(listed), Object.fromEntries(wanted));
 });
 
 test('ERR-3 lists the close codes of protocol/errors.ts, and which end it', () => {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { StoreUnavailable, type WorkerStore } from '../../actors/storage/store.ts';
 import { createMemoryDatabase, type MemoryNode } from '../doubles/store-memory.ts';
+import { plain } from '../support/creations.ts';
 import { contract, row } from './contract/contract.ts';
 
 contract('memory', async () => {
@@ -56,7 +57,7 @@ void test('memory: a database out of reach rejects calls, keeps appends open, an
   const worker = database.worker();
   await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
   await worker.claim([1]);
-  const doc = (await worker.create('org', 'd', 1, 'json'))?.row.id ?? 0;
+  const doc = (await worker.create('org', 'd', 1, plain('json')))?.row.id ?? 0;
   database.setAvailable(false);
   await assert.rejects(worker.load([doc]), StoreUnavailable);
   let settled = false;

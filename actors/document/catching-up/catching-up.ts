@@ -3,6 +3,7 @@
 // that is not durable, and leaves neither a gap nor a repeat.
 import type { OpenRequest } from '../../link/link-messages.ts';
 import type { StoredDelta } from '../../storage/store.ts';
+import type { RecentSnapshot } from '../document.ts';
 import { type Entry, entryOf } from '../entry.ts';
 import { openedSince } from '../subscribers/frames.ts';
 import type { Subscriber } from '../subscribers/subscribers.ts';
@@ -77,6 +78,11 @@ export class CatchingUp {
         if (!subscriber.gone) this.bringOn(subscriber, opening);
       });
     }
+  }
+
+  /** See `SnapshotAnswers.whole`. */
+  whole(reader: Subscriber, then: (made: RecentSnapshot | undefined) => void): void {
+    this.#snapshots.whole(reader, then);
   }
 
   #begin(subscriber: Subscriber): void {

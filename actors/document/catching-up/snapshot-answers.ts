@@ -42,6 +42,18 @@ export class SnapshotAnswers {
     );
   }
 
+  /**
+   * Makes a snapshot for a reader without a subscription, which may be of a version before the present head. Undefined
+   * if the document cannot be read now.
+   */
+  whole(reader: Subscriber, then: (made: RecentSnapshot | undefined) => void): void {
+    const { document, waits } = this.#parts;
+    const unmerged = document.unmerged();
+    if (unmerged === undefined) this.#inPieces(reader, then);
+    else
+      waits.await(reader, (answered) => this.#whenMerged(unmerged, (merged) => answered(() => then(merged))));
+  }
+
   /** `merges`: further merges that the subscriber has waited for. */
   #answer(subscriber: Subscriber, merges = 0): void {
     const { document, audience, waits } = this.#parts;

@@ -2,8 +2,11 @@
 // and the messages to their links. It stays while the document leaves memory and comes back. It decides
 // nothing about versions; its callers decide when a message may be sent.
 import { type ErrorCode, isOpenSubmitCode } from '../../../protocol/errors.ts';
+import { AGAIN, refusedCall } from '../../link/calls.ts';
 import { LeftOpen } from '../../link/left-open.ts';
 import {
+  ANSWER,
+  CALL,
   CLOSE,
   CLOSED,
   COMMIT,
@@ -22,6 +25,8 @@ import {
   type ToGateway,
   type ToOwner,
 } from '../../link/link-messages.ts';
+import { NOT_FOUND } from '../../link/missing-document.ts';
+import { OpenCalls } from '../calls/open-calls.ts';
 import type { ActorLimits, DocumentEffects } from '../effects.ts';
 import type { AnyKind, Entry } from '../entry.ts';
 import { commitFrame } from './frames.ts';
@@ -39,6 +44,7 @@ export class Audience {
   readonly name: string;
   readonly subscribers = new Subscribers();
   readonly presence: Presence;
+  readonly calls: OpenCalls;
   /** Most bytes of patches in one commit frame. */
   readonly frameBytes: number;
   readonly #effects: DocumentEffects;
@@ -47,13 +53,15 @@ export class Audience {
     this.name = name;
     this.#effects = effects;
     this.frameBytes = limits.receiveBytes * FRAME_SHARE;
+    this.calls = new OpenCalls((link, message) => effects.send(link, message));
     this.presence = new Presence(limits.receiveBytes * PRESENCE_SHARE);
   }
 
-  readonly isOpenFor = (client: string): boolean => this.subscribers.ofClient(client) !== undefined;
+  readonly isOpenFor = (client: string): boolean =>
+    this.subscribers.ofClient(client) !== undefined || this.calls.has(client);
 
   /** True if a socket of another user has the document open under this client id, and the id is that user's. */
-  isHeldByAnother({ client, user }: OpenRequest): boolean {
+  isHeldByAnother({ client, user }: Pick<OpenRequest, 'client' | 'user'>): boolean {
     const holder = this.subscribers.ofClient(client);
     return holder?.holdsClient === true && holder.user !== user;
   }
@@ -119,6 +127,7 @@ export class Audience {
 
   /** Removes all subscribers of one link. */
   leaveLink(link: number): void {
+    this.calls.linkLost(link);
     for (const subscriber of [...(this.subscribers.links.get(link)?.subs.values() ?? [])])
       this.leave(subscriber);
   }
@@ -129,6 +138,7 @@ export class Audience {
       this.#effects.send(group.link, [RESET, group.channelId]);
       for (const subscriber of [...group.subs.values()]) this.subscribers.remove(subscriber);
     }
+    this.calls.answerAll(AGAIN);
     this.presence.clear();
   }
 
@@ -146,7 +156,8 @@ export class Audience {
   }
 
   tell(subscriber: Subscriber, message: ToGateway): void {
-    this.#effects.send(subscriber.link.link, message);
+    if (subscriber.call !== undefined) subscriber.call.told(message);
+    else this.#effects.send(subscriber.link.link, message);
   }
 
   /**
@@ -192,6 +203,9 @@ export class Audience {
         return;
       case PRESENCE:
         return;
+      case CALL:
+        this.#effects.send(link, [ANSWER, channelId, refusedCall(code, text), null]);
+        return;
       default:
         throw new Error(`unknown message ${String(tag satisfies never)}`);
     }
@@ -225,17 +239,33 @@ export class Audience {
     this.leave(subscriber);
   }
 
+  /**
+   * Ends all subscriptions, because the document is deleted. Their clients are told, and their gateways drop them.
+   */
+  endAll(code: 'deleted'): void {
+    for (const group of [...this.subscribers.links.values()])
+      for (const subscriber of new Set(group.subs.values())) {
+        this.tell(subscriber, [CLOSED, group.channelId, subscriber.subscriptionId, code]);
+        this.subscribers.remove(subscriber);
+      }
+    this.calls.answerAll(refusedCall('not-found', NOT_FOUND));
+    this.presence.clear();
+  }
+
   /** Sends durable patches in a row to all subscribers that have joined, encoded once per subprotocol. */
-  broadcast(kind: AnyKind, run: readonly Entry[]): void {
+  broadcast(kind: AnyKind, history: string, run: readonly Entry[]): void {
     if (
       run.length > 1 &&
       (run.length > FRAME_OPS || run.reduce((sum, entry) => sum + entry.size, 0) > this.frameBytes)
     ) {
       const half = run.length >> 1;
-      this.broadcast(kind, run.slice(0, half));
-      this.broadcast(kind, run.slice(half));
+      this.broadcast(kind, history, run.slice(0, half));
+      this.broadcast(kind, history, run.slice(half));
       return;
     }
+    if (!this.calls.isEmpty)
+      for (const { client, version } of run)
+        this.calls.answerAuthor(client, { type: 'committed', history, version });
     const version = run.at(-1)?.version ?? 0;
     let json: Uint8Array | undefined;
     let msgpack: Uint8Array | undefined;

@@ -2,7 +2,13 @@
 // holds who they are and the version to which each has been brought; it sends nothing.
 import type { Role } from '../../../protocol/messages.ts';
 import type { LeftOpen } from '../../link/left-open.ts';
-import { type FrameCodec, JSON_FRAMES, type OpenRequest, type ToOwner } from '../../link/link-messages.ts';
+import {
+  type FrameCodec,
+  JSON_FRAMES,
+  type OpenRequest,
+  type ToGateway,
+  type ToOwner,
+} from '../../link/link-messages.ts';
 
 /**
  * Most messages of one subscriber that wait for an answer of the store, and most acks that wait until it
@@ -46,6 +52,8 @@ export interface Subscriber {
    */
   heldAcks: (readonly [seq: number, version: number])[] | undefined;
   gone: boolean;
+  /** Set if this stands for a call: it takes what a subscription would be told. */
+  readonly call?: { told(message: ToGateway): void };
 }
 
 /** One gateway's view of the document. */

@@ -9,6 +9,7 @@ import * as sweep from './0007-sweep.ts';
 import * as clientUsers from './0008-client-users.ts';
 import * as logins from './0009-logins.ts';
 import * as namedVersions from './0010-named-versions.ts';
+import * as existence from './0011-existence.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   clientUsers,
   logins,
   namedVersions,
+  existence,
 ];

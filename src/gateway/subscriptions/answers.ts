@@ -5,6 +5,7 @@ import type { Clock } from '../../../actors/clock.ts';
 import type { ToGateway } from '../../../actors/link/link-messages.ts';
 import {
   ACK,
+  ANSWER,
   CLOSE,
   CLOSED,
   COMMIT,
@@ -30,6 +31,7 @@ import {
   type FinalSubmitCode,
   isOpenSubmitCode,
 } from '../../../protocol/errors.ts';
+import type { OwnerCalls } from '../calls/owner-calls.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import { type EditClock, secondsBetween } from '../edit-clock.ts';
 import { PresenceFrames } from '../presence-frames.ts';
@@ -52,13 +54,14 @@ const PULL_MS = 20;
 /** Messages about one subscription, whose number stands behind that of the channel. */
 const ABOUT_ONE: ReadonlySet<number> = new Set([OPENED, ACK, REFUSED, CLOSED, OPEN_FAILED, LOST]);
 
-type ForChannel = Exclude<ToGateway, { readonly 0: typeof SNAPSHOT | typeof FORGET }>;
+type ForChannel = Exclude<ToGateway, { readonly 0: typeof SNAPSHOT | typeof FORGET | typeof ANSWER }>;
 
 export interface AnswersParts {
   readonly after: Clock['after'];
   readonly channels: Channels;
   readonly subscriptions: Subscriptions;
   readonly owners: OwnerChanges;
+  readonly calls: OwnerCalls;
   readonly replies: Replies;
   readonly large: LargeAnswers;
   readonly counts: ThreadCounts;
@@ -70,6 +73,7 @@ export class Answers {
   readonly #channels: Channels;
   readonly #subscriptions: Subscriptions;
   readonly #owners: OwnerChanges;
+  readonly #calls: OwnerCalls;
   readonly #replies: Replies;
   readonly #large: LargeAnswers;
   readonly #counts: ThreadCounts;
@@ -83,6 +87,7 @@ export class Answers {
     this.#channels = parts.channels;
     this.#subscriptions = parts.subscriptions;
     this.#owners = parts.owners;
+    this.#calls = parts.calls;
     this.#replies = parts.replies;
     this.#large = parts.large;
     this.#counts = parts.counts;
@@ -98,6 +103,10 @@ export class Answers {
       }
       if (message[0] === FORGET) {
         this.#snapshots.forget(link, message[1]);
+        continue;
+      }
+      if (message[0] === ANSWER) {
+        this.#calls.answered(link, message[1], message[2], message[3], this.#snapshots);
         continue;
       }
       const channel = this.#channels.numbered(message[1]);

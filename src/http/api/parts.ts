@@ -4,8 +4,13 @@ import { byLogin } from '../sessions/login-caller.ts';
 import { byBearer, type CallerWay } from './access.ts';
 import type { ApiParts } from './room.ts';
 
-export function apiPartsOf({ identity, administration }: UsersRun): ApiParts {
+export interface PartsOfNode extends Pick<ApiParts, 'documents' | 'store'> {
+  readonly users: UsersRun;
+}
+
+export function apiPartsOf({ users, documents, store }: PartsOfNode): ApiParts {
+  const { identity, administration } = users;
   const callers: CallerWay[] = [byBearer(identity)];
   if (administration !== undefined) callers.push(byLogin(identity, administration.logins));
-  return { callers, administration };
+  return { callers, administration, documents, store };
 }

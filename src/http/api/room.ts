@@ -11,8 +11,10 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { RequestStore } from '../../../actors/storage/store.ts';
 import type { Config } from '../../../config/schema.ts';
 import type { Administration } from '../../identity/start-users.ts';
+import type { DocumentRequests } from '../documents/document-requests.ts';
 import type { CallerWay } from './access.ts';
 
 export type ApiApp = FastifyInstance<
@@ -29,10 +31,14 @@ export interface ApiParts {
   readonly callers: readonly CallerWay[];
   /** Sessions and revocations. Undefined with `auth.mode: none`. */
   readonly administration?: Administration | undefined;
+  /** Documents through the actors of their owners. */
+  readonly documents: DocumentRequests;
+  /** Questions to the database that need no owner. */
+  readonly store: RequestStore;
 }
 
 export interface RoomOptions {
-  readonly config: Pick<Config, 'http' | 'limits'>;
+  readonly config: Pick<Config, 'http' | 'limits' | 'retention'>;
   /** Throws a Refusal while the node starts. Call it for each request. */
   readonly parts: () => ApiParts;
 }

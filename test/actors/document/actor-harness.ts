@@ -74,7 +74,13 @@ export class ActorHarness {
             const loaded = { id: ID, snapshotVersion: 0, snapshot: undefined, deltas: [...this.log] };
             const kind: AnyKind = kindOf('rich-text');
             this.#loaded = new Document(kind, loaded, { clients: [], someForgotten: false }, limits);
-            done({ type: 'loaded', document: this.#loaded, loaded });
+            done({ type: 'loaded', document: this.#loaded, loaded, creation: '' });
+          }),
+        change: (_change, done) =>
+          this.#ask(() => {
+            const isThere = this.exists;
+            this.exists = false;
+            done(isThere ? { type: 'changed', id: ID } : { type: 'none' });
           }),
         history: (after, upTo, maxBytes, done) =>
           this.#ask(() => {

@@ -17,6 +17,7 @@ import {
 import { rebalance } from '../../../cluster/placement/rebalance.ts';
 import { placeOnRing, Ring } from '../../../cluster/placement/ring.ts';
 import { createMemoryDatabase } from '../../doubles/store-memory.ts';
+import { plain } from '../../support/creations.ts';
 
 const MEMBERS = ['a', 'b', 'c'].map((name) => ({ name, weight: 1 }));
 const none = () => [];
@@ -127,7 +128,7 @@ test('the board tells each change once: pins, and documents of a pinned organisa
   });
   const pinned = () => [...board.resolve(MEMBERS).shards].map(([shard, { node }]) => [shard, node]);
   await board.read();
-  await worker.create('acme', 'd', 8, 'json');
+  await worker.create('acme', 'd', 8, plain('json'));
   await board.read();
   assert.deepEqual(pinned(), [[8, 'a']]);
   await board.read();

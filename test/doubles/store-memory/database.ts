@@ -5,9 +5,11 @@
 import { withinBytes } from '../../../actors/storage/log.ts';
 import {
   type ClientSeqs,
+  type Creation,
   type DeltaRow,
   type DocumentId,
   type DocumentRow,
+  type Existence,
   type KnownClients,
   type LoadedDocument,
   type NewSnapshot,
@@ -45,6 +47,10 @@ interface Content {
   folded: number;
   /** Up to this version nothing of the log and of clients is left. */
   cleared: number;
+  readonly creation: string;
+  /** Of the latest deletion or return. */
+  mark: string;
+  deletedMs: number;
 }
 interface Log {
   readonly rows: Map<number, LoggedRow>;
@@ -61,6 +67,8 @@ export class MemoryTables {
   readonly pins = new MemoryPins();
   readonly #nowMs: () => number;
   readonly #documents = new Map<string, Content>();
+  /** Deleted documents by name, the oldest first. */
+  readonly #deleted = new Map<string, Content[]>();
   #sweepDueMs = Number.NEGATIVE_INFINITY;
   readonly #logs = new Map<DocumentId, Log>();
 
@@ -111,14 +119,54 @@ export class MemoryTables {
     org: string,
     name: string,
     shard: number,
-    kind: KindName,
+    { kind, user, mark, first }: Creation,
   ): { row: DocumentRow; created: boolean } | undefined {
     if (!this.sessions.isOpen(me)) return undefined;
     const there = this.find(org, name);
     if (there) return { row: there, created: false };
     if (!this.sessions.owns(me, shard)) return undefined;
-    this.#documents.set(`${org}/${name}`, { id, shard, kind, folded: 0, cleared: 0 });
-    return { row: { id, kind, folded: 0 }, created: true };
+    const made: Content = { id, shard, kind, folded: 0, cleared: 0, creation: mark, mark: '', deletedMs: 0 };
+    this.#documents.set(`${org}/${name}`, made);
+    if (first !== undefined) {
+      const epoch = this.sessions.ownedBy(me.id, [shard]).get(shard) ?? 0;
+      const row = { ...first, doc: id, version: 1, epoch, user, op: first.op.slice() };
+      this.#log(id).rows.set(1, { ...row, session: me.id, batch: 0 });
+    }
+    return { row: rowOf(made), created: true };
+  }
+
+  remove(me: SessionRef, org: string, name: string, shard: number, mark: string): Existence {
+    if (!this.sessions.isOpen(me) || !this.sessions.owns(me, shard)) return { type: 'fenced' };
+    const key = `${org}/${name}`;
+    const live = this.#documents.get(key);
+    const deleted = this.#deleted.get(key) ?? [];
+    if (live === undefined) {
+      const last = deleted.at(-1);
+      return last?.mark === mark ? { type: 'changed', id: last.id } : { type: 'none' };
+    }
+    this.#documents.delete(key);
+    this.#deleted.set(key, [...deleted, Object.assign(live, { mark, deletedMs: this.#nowMs() })]);
+    return { type: 'changed', id: live.id };
+  }
+
+  bringBack(
+    me: SessionRef,
+    org: string,
+    name: string,
+    shard: number,
+    mark: string,
+    trashMs: number,
+  ): Existence {
+    if (!this.sessions.isOpen(me) || !this.sessions.owns(me, shard)) return { type: 'fenced' };
+    const key = `${org}/${name}`;
+    const live = this.#documents.get(key);
+    if (live !== undefined) return live.mark === mark ? { type: 'changed', id: live.id } : { type: 'exists' };
+    const deleted = this.#deleted.get(key) ?? [];
+    const last = deleted.at(-1);
+    if (last === undefined || this.#nowMs() - last.deletedMs > trashMs) return { type: 'none' };
+    this.#deleted.set(key, deleted.slice(0, -1));
+    this.#documents.set(key, Object.assign(last, { mark }));
+    return { type: 'changed', id: last.id };
   }
 
   orgShards(orgs: readonly string[]): ReadonlyMap<string, readonly number[]> {
@@ -313,7 +361,7 @@ function forgetClients(log: Log, floor: number, oldEnough: number, limit: number
   return gone.length;
 }
 
-const rowOf = ({ id, kind, folded }: Content): DocumentRow => ({ id, kind, folded });
+const rowOf = ({ id, kind, folded, creation }: Content): DocumentRow => ({ id, kind, folded, creation });
 
 /** PostgreSQL's text has no U+0000, its int8 no fractions, and the schema no version 0. */
 function isRefused({ doc, version, epoch, seq, client, user }: DeltaRow): boolean {

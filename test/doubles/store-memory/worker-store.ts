@@ -4,6 +4,7 @@
 import { checkComplete, headsOf, randomDocumentId } from '../../../actors/storage/log.ts';
 import {
   type AppendOutcome,
+  type Creation,
   type DeltaRow,
   type DocumentId,
   type LoadedDocument,
@@ -16,7 +17,6 @@ import {
   StoreUnavailable,
   type WorkerStore,
 } from '../../../actors/storage/store.ts';
-import type { KindName } from '../../../protocol/messages.ts';
 import type { Backend } from './backend.ts';
 import type { BatchResult, MemoryTables } from './database.ts';
 import { Lost, type LostConnection, type Way } from './way.ts';
@@ -104,10 +104,18 @@ export class MemoryWorkerStore implements WorkerStore {
     return this.#call('findAll', (tables) => names.map(([org, name]) => tables.find(org, name)));
   }
 
-  create(org: string, name: string, shard: number, kind: KindName) {
+  create(org: string, name: string, shard: number, creation: Creation) {
     return this.#call('create', (tables, me) =>
-      tables.create(me, randomDocumentId(this.#memory.random), org, name, shard, kind),
+      tables.create(me, randomDocumentId(this.#memory.random), org, name, shard, creation),
     );
+  }
+
+  remove(org: string, name: string, shard: number, mark: string) {
+    return this.#call('remove', (tables, me) => tables.remove(me, org, name, shard, mark));
+  }
+
+  bringBack(org: string, name: string, shard: number, mark: string, trashMs: number) {
+    return this.#call('bringBack', (tables, me) => tables.bringBack(me, org, name, shard, mark, trashMs));
   }
 
   load(ids: readonly DocumentId[], maxBytes = Number.MAX_SAFE_INTEGER) {

@@ -6,7 +6,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { LogGap, PAIRS, SEQ_PAGE_BYTES, StoreUnavailable } from '../../../actors/storage/store.ts';
+import { plain } from '../../support/creations.ts';
 import { cluster } from './cluster.ts';
+import { existence } from './existence.ts';
 import { forgetting } from './forgetting.ts';
 import { loading } from './loading.ts';
 import { ownership } from './ownership.ts';
@@ -38,16 +40,25 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   forgetting(rule);
   loading(rule);
   thinning(rule);
+  existence(rule);
 
   rule('a document is created once; later calls find it', async (h) => {
     const a = await openWorker(h, randomUUID());
     await a.store.claim([1]);
     assert.equal(await a.store.find('org', 'Doc'), undefined);
-    const made = await a.store.create('org', 'Doc', 1, 'rich-text');
+    const made = await a.store.create('org', 'Doc', 1, plain('rich-text'));
     assert.equal(made?.created, true);
     assert.ok(Number.isSafeInteger(made?.row.id) && (made?.row.id ?? 0) > 0);
-    assert.deepEqual(await a.store.create('org', 'Doc', 1, 'json'), { row: made?.row, created: false });
-    assert.deepEqual(await a.store.find('org', 'Doc'), { id: made?.row.id, kind: 'rich-text', folded: 0 });
+    assert.deepEqual(await a.store.create('org', 'Doc', 1, plain('json')), {
+      row: made?.row,
+      created: false,
+    });
+    assert.deepEqual(await a.store.find('org', 'Doc'), {
+      id: made?.row.id,
+      kind: 'rich-text',
+      folded: 0,
+      creation: '',
+    });
     assert.equal(await a.store.find('org', 'doc'), undefined);
     assert.equal(await a.store.find('or', 'gDoc'), undefined);
   });
@@ -55,14 +66,16 @@ export function contract(name: string, open: (t: TestContext) => Promise<StoreHa
   rule('creations of one name that race make one document', async (h) => {
     const a = await openWorker(h, randomUUID());
     await a.store.claim([1]);
-    const made = await Promise.all(Array.from({ length: 8 }, () => a.store.create('org', 'd', 1, 'yjs')));
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () => a.store.create('org', 'd', 1, plain('yjs'))),
+    );
     assert.equal(made.filter((answer) => answer?.created).length, 1);
     assert.equal(new Set(made.map((answer) => answer?.row.id)).size, 1);
   });
 
   rule('a document is created only by the owner of its shard', async (h) => {
     const a = await openWorker(h, randomUUID());
-    assert.equal(await a.store.create('org', 'd', 1, 'json'), undefined);
+    assert.equal(await a.store.create('org', 'd', 1, plain('json')), undefined);
     assert.equal(await a.store.find('org', 'd'), undefined);
   });
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { SOFT_FENCE_GAP_MS, StoreUnavailable } from '../../../actors/storage/store.ts';
+import { plain } from '../../support/creations.ts';
 import { document, node, openWorker, type Rule, row } from './support.ts';
 
 export function ownership(rule: Rule): void {
@@ -71,7 +72,7 @@ export function ownership(rule: Rule): void {
     const doc = await document(a);
     await control.fence(me, { session: a.session.id });
     assert.deepEqual([...(await a.store.claim([2]))], []);
-    assert.equal(await a.store.create('org', 'other', 1, 'json'), undefined);
+    assert.equal(await a.store.create('org', 'other', 1, plain('json')), undefined);
     assert.deepEqual(await a.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'fenced' });
     assert.equal(await control.sessionState(a.session.id), 'fenced');
   });

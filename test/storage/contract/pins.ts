@@ -2,6 +2,7 @@
 // documents.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { plain } from '../../support/creations.ts';
 import { openWorker, type Rule } from './support.ts';
 
 export function pins(rule: Rule): void {
@@ -57,7 +58,7 @@ export function pins(rule: Rule): void {
       ['acme-2', 'a', 7],
       ['other', 'acme', 3],
     ] as const)
-      assert.ok(await a.store.create(org, name, shard, 'json'));
+      assert.ok(await a.store.create(org, name, shard, plain('json')));
     const shards = await control.orgShards(['acme', 'acme-2', 'nobody', 'acme']);
     assert.deepEqual([...shards].sort(), [
       ['acme', [3, 7, 4_095]],

@@ -14,6 +14,7 @@ import type {
   SessionRef,
   WorkerStore,
 } from '../../../actors/storage/store.ts';
+import { plain } from '../../support/creations.ts';
 
 /** One empty, migrated database. All its stores are closed after the test. */
 export interface StoreHarness {
@@ -73,7 +74,7 @@ export async function openWorker(h: StoreHarness, run: string, slot = 0): Promis
 /** A new document in a shard that the worker claims for it. */
 export async function document(worker: Worker, name = 'd', shard = 1): Promise<DocumentId> {
   await worker.store.claim([shard]);
-  const made = await worker.store.create('org', name, shard, 'json');
+  const made = await worker.store.create('org', name, shard, plain('json'));
   assert.ok(made);
   return made.row.id;
 }

@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
 import { type DocumentId, StoreUnavailable } from '../../../actors/storage/store.ts';
 import { createControlStore, createWorkerStore } from '../../../actors/storage/store-postgres.ts';
+import { plain } from '../../support/creations.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 import { startReplicated } from '../../support/replicated-postgres.ts';
 import { row } from '../contract/contract.ts';
@@ -121,7 +122,7 @@ void test('an ordinary user may ask for the timeline, the connections, and the e
   const worker = createWorkerStore({ url: ordinary.href });
   const session = await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
   await worker.claim([1]);
-  const doc = (await worker.create('org', 'd', 1, 'json'))?.row.id ?? 0;
+  const doc = (await worker.create('org', 'd', 1, plain('json')))?.row.id ?? 0;
   assert.deepEqual(await worker.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'committed' });
   assert.equal(await control.fence(me, { session: session.id }), true);
   await worker.close();
@@ -152,7 +153,7 @@ void test('another life of the database is noticed by whoever may only read and 
   const before = await open();
   assert.equal(before.session.historyTag, '');
   await before.store.claim([1]);
-  const doc = (await before.store.create('org', 'd', 1, 'json'))?.row.id ?? 0;
+  const doc = (await before.store.create('org', 'd', 1, plain('json')))?.row.id ?? 0;
   assert.deepEqual(await before.store.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'committed' });
   // Timelines begin anew, as after an upgrade, or a dump restored elsewhere.
   await admin.unsafe('UPDATE cluster SET timeline = 5');
@@ -172,7 +173,7 @@ async function stores(t: TestContext, url: string) {
   t.after(() => worker.abort());
   await worker.open({ run: randomUUID(), node: 'node', slot: 0 });
   await worker.claim([1]);
-  const made = await worker.create('org', 'd', 1, 'json');
+  const made = await worker.create('org', 'd', 1, plain('json'));
   assert.ok(made);
   const doc: DocumentId = made.row.id;
   return { control, worker, doc };

@@ -11,6 +11,7 @@ import {
   createWorkerStore,
 } from '../../../actors/storage/store-postgres.ts';
 import { serversOf } from '../../../config/urls/postgres-url.ts';
+import { plain } from '../../support/creations.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 import { startSilentProxy } from '../../support/silent-proxy.ts';
 import { until } from '../../support/until.ts';
@@ -102,7 +103,7 @@ test('a batch waits while the database hangs, and lands once', LIMIT, async (t) 
   t.after(() => worker.abort());
   await worker.open({ run: randomUUID(), node: 'a', slot: 0 });
   await worker.claim([1]);
-  const doc = (await worker.create('org', 'd', 1, 'json'))?.row.id ?? 0;
+  const doc = (await worker.create('org', 'd', 1, plain('json')))?.row.id ?? 0;
   assert.deepEqual(await worker.append([row(doc, 1)], new Map([[doc, 0]])), { type: 'committed' });
   proxy.silence();
   let isSettled = false;

@@ -51,6 +51,7 @@ contract('postgres', async (t) => {
     },
     age: async (ms) => {
       await admin`UPDATE fencing SET last_at = last_at - ${ms} * interval '1 millisecond'`;
+      await admin`UPDATE document SET deleted_at = deleted_at - ${ms} * interval '1 millisecond'`;
     },
     loseAbove: async (doc, version) => {
       await admin`DELETE FROM delta WHERE doc = ${doc} AND first > ${version}`;

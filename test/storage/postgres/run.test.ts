@@ -20,6 +20,7 @@ import {
   createFoldStore,
   createWorkerStore,
 } from '../../../actors/storage/store-postgres.ts';
+import { plain as creation } from '../../support/creations.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 import { compact, row, writeSnapshot } from '../contract/support.ts';
 
@@ -263,7 +264,7 @@ async function openWorker(t: Ends, url: string) {
 
 async function document(worker: ReturnType<typeof createWorkerStore>, name = 'd', shard = 1) {
   await worker.claim([shard]);
-  const made = await worker.create('org', name, shard, 'json');
+  const made = await worker.create('org', name, shard, creation('json'));
   assert.ok(made);
   return made.row.id;
 }

@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { writeName } from '../../../actors/storage/postgres/session/session.ts';
 import type { DocumentId, WorkerStore } from '../../../actors/storage/store.ts';
 import { createWorkerStore } from '../../../actors/storage/store-postgres.ts';
+import { plain } from '../../support/creations.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 
 /** A database of its own, or one more connection to `url`. */
@@ -29,7 +30,7 @@ export async function openWorker(t: TestContext, url: string, slot: number) {
 
 export async function document(worker: WorkerStore, name: string, shard: number): Promise<DocumentId> {
   await worker.claim([shard]);
-  const made = await worker.create('org', name, shard, 'json');
+  const made = await worker.create('org', name, shard, plain('json'));
   assert.ok(made);
   return made.row.id;
 }

@@ -1,8 +1,9 @@
 // Statements that find documents by name and create them. The log has their content.
 
 import type { KindName } from '../../../../protocol/messages.ts';
-import type { DocumentId, DocumentRow, SessionRef } from '../../store.ts';
+import type { Creation, DocumentId, DocumentRow, SessionRef } from '../../store.ts';
 import { type Sql, textArray } from '../connection/connect.ts';
+import { encodeRun } from '../connection/run.ts';
 import { sessionState } from '../session/session.ts';
 
 /** Stored numbers of the kinds. A number is never given to another kind. */
@@ -17,11 +18,12 @@ interface Row {
   id: DocumentId;
   kind: number;
   folded: number;
+  creation: string;
 }
 
 export async function find(sql: Sql, org: string, name: string): Promise<DocumentRow | undefined> {
   const [row] = await sql<Row[]>`
-    SELECT id, kind, folded FROM document WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL`;
+    SELECT id, kind, folded, creation FROM document WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL`;
   return row && documentRow(row);
 }
 
@@ -40,8 +42,8 @@ export async function findAll(
   );
   // With LIMIT the index is used for each name, regardless of the planner's estimate of the table.
   const rows = await sql<(Row & { place: number })[]>`
-    SELECT n.place, d.id, d.kind, d.folded FROM unnest(${orgs}, ${rests}) WITH ORDINALITY n(org, name, place)
-    CROSS JOIN LATERAL (SELECT id, kind, folded FROM document
+    SELECT n.place, d.id, d.kind, d.folded, d.creation FROM unnest(${orgs}, ${rests}) WITH ORDINALITY n(org, name, place)
+    CROSS JOIN LATERAL (SELECT id, kind, folded, creation FROM document
       WHERE org = n.org AND name = n.name AND deleted_at IS NULL LIMIT 1) d`;
   const found = new Map(rows.map((row) => [row.place, documentRow(row)]));
   return names.map((_, at) => found.get(at + 1));
@@ -52,31 +54,40 @@ export interface NewDocument {
   readonly org: string;
   readonly name: string;
   readonly shard: number;
-  readonly kind: KindName;
+  readonly creation: Creation;
 }
 
+/** The first patch belongs to no batch of the session. Batches are numbered from 1. */
+const NO_BATCH = 0;
+
 /**
- * Creates the document if its name is free, or returns the existing one. Undefined if the session is fenced
- * or does not own the shard. 'again' if it lost a race or the id is taken: call it again with another id.
+ * Creates the document, with its first patch, if its name is free, or returns the existing one. Undefined if the
+ * session is fenced or does not own the shard. 'again' if it lost a race or the id is taken: call it again with another id.
  */
 export async function create(
   sql: Sql,
   session: SessionRef,
   document: NewDocument,
 ): Promise<{ row: DocumentRow; created: boolean } | 'again' | undefined> {
-  const { id, org, name, shard, kind } = document;
+  const { id, org, name, shard, creation } = document;
+  const { kind, user, mark, first } = creation;
+  const run = first && encodeRun([{ ...first, user }]);
   const [row] = await sql<(Row & { created: boolean })[]>`
     WITH me AS MATERIALIZED (
       SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state <> 'fenced' FOR SHARE),
-    owned AS MATERIALIZED (SELECT 1 FROM shard WHERE id = ${shard} AND owner = ${session.id} FOR SHARE),
+    owned AS MATERIALIZED (SELECT epoch FROM shard WHERE id = ${shard} AND owner = ${session.id} FOR SHARE),
     made AS (
-      INSERT INTO document (id, org, name, shard, kind)
-      SELECT ${id}::bigint, ${org}, ${name}, ${shard}::int, ${KINDS[kind]}::smallint
+      INSERT INTO document (id, org, name, shard, kind, created_by, creation)
+      SELECT ${id}::bigint, ${org}, ${name}, ${shard}::int, ${KINDS[kind]}::smallint, ${user}, ${mark}
       WHERE EXISTS (SELECT 1 FROM me) AND EXISTS (SELECT 1 FROM owned)
-      ON CONFLICT DO NOTHING RETURNING id, kind, folded)
-    SELECT id, kind, folded, true AS created FROM made
+      ON CONFLICT DO NOTHING RETURNING id, kind, folded, creation),
+    logged AS (
+      INSERT INTO delta (doc, first, last, epoch, session, batch, ops)
+      SELECT m.id, 1, 1, o.epoch, ${session.id}, ${NO_BATCH}, ${run ?? null}::bytea
+      FROM made m CROSS JOIN owned o WHERE ${run !== undefined})
+    SELECT id, kind, folded, creation, true AS created FROM made
     UNION ALL
-    SELECT id, kind, folded, false FROM document
+    SELECT id, kind, folded, creation, false FROM document
     WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM me)`;
   if (row) return { row: documentRow(row), created: row.created };
   if ((await sessionState(sql, session.id)) === 'fenced') return undefined;
@@ -84,10 +95,11 @@ export async function create(
   return owned ? 'again' : undefined;
 }
 
-const documentRow = ({ id, kind, folded }: Row): DocumentRow => ({
+const documentRow = ({ id, kind, folded, creation }: Row): DocumentRow => ({
   id,
   kind: kindOfNumber(id, kind),
   folded,
+  creation,
 });
 
 /** Throws if this version does not know the stored number of the document's kind. */

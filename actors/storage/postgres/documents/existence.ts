@@ -1,0 +1,87 @@
+// Deletes documents and brings them back. A deleted document keeps all its rows, and its name is free. Both are
+// statements of the session that owns the document's shard: a session that is fenced, or that has handed the shard
+// over, changes nothing.
+//
+// A transaction locks the document, then the session, in the order of all other transactions.
+import type { Existence, SessionRef } from '../../store.ts';
+import type { Sql, Transaction } from '../connection/connect.ts';
+import { classify } from '../connection/errors.ts';
+
+export interface NamedDocument {
+  readonly org: string;
+  readonly name: string;
+  readonly shard: number;
+}
+
+interface Row {
+  readonly id: number;
+  readonly mark: string;
+}
+
+/** Implements the store's `remove`. */
+export async function remove(
+  sql: Sql,
+  session: SessionRef,
+  { org, name, shard }: NamedDocument,
+  mark: string,
+): Promise<Existence> {
+  return await sql.begin(async (tx): Promise<Existence> => {
+    const [live] = await tx<Row[]>`
+      SELECT id, mark FROM document WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL FOR NO KEY UPDATE`;
+    if (!(await mayChange(tx, session, shard))) return { type: 'fenced' };
+    if (live === undefined) {
+      const last = await lastDeleted(tx, org, name);
+      return last?.mark === mark ? { type: 'changed', id: last.id } : { type: 'none' };
+    }
+    await tx`UPDATE document SET deleted_at = now(), mark = ${mark} WHERE id = ${live.id}`;
+    return { type: 'changed', id: live.id };
+  });
+}
+
+/** Implements the store's `bringBack`. */
+export async function bringBack(
+  sql: Sql,
+  session: SessionRef,
+  { org, name, shard }: NamedDocument,
+  mark: string,
+  trashMs: number,
+): Promise<Existence> {
+  try {
+    return await sql.begin(async (tx): Promise<Existence> => {
+      const last = await lastDeleted(tx, org, name);
+      if (!(await mayChange(tx, session, shard))) return { type: 'fenced' };
+      const [live] = await tx<Row[]>`
+        SELECT id, mark FROM document WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL`;
+      if (live !== undefined)
+        return live.mark === mark ? { type: 'changed', id: live.id } : { type: 'exists' };
+      if (last === undefined || last.ageMs > trashMs || last.erasing) return { type: 'none' };
+      await tx`UPDATE document SET deleted_at = NULL, mark = ${mark} WHERE id = ${last.id}`;
+      return { type: 'changed', id: last.id };
+    });
+  } catch (error) {
+    if (classify(error) === 'duplicate') return { type: 'exists' };
+    throw error;
+  }
+}
+
+/** The document of this name that was deleted last. It stays locked. */
+async function lastDeleted(
+  tx: Transaction,
+  org: string,
+  name: string,
+): Promise<(Row & { readonly ageMs: number; readonly erasing: boolean }) | undefined> {
+  const [last] = await tx<(Row & { ageMs: number; erasing: boolean })[]>`
+    SELECT id, mark, erasing, (extract(epoch FROM now() - deleted_at) * 1000)::float8 AS "ageMs" FROM document
+    WHERE org = ${org} AND name = ${name} AND deleted_at IS NOT NULL
+    ORDER BY deleted_at DESC LIMIT 1 FOR NO KEY UPDATE`;
+  return last;
+}
+
+/** True if the session owns the shard, and does so until the transaction ends. */
+async function mayChange(tx: Transaction, session: SessionRef, shard: number): Promise<boolean> {
+  const [owner] = await tx`
+    SELECT 1 FROM session WHERE id = ${session.id} AND nonce = ${session.nonce} AND state <> 'fenced' FOR SHARE`;
+  if (owner === undefined) return false;
+  const [owned] = await tx`SELECT 1 FROM shard WHERE id = ${shard} AND owner = ${session.id} FOR SHARE`;
+  return owned !== undefined;
+}

@@ -1,0 +1,228 @@
+// The routes of documents: create, read, patch, delete, undelete. Each passes through the document's actor, from any
+// node (document-requests.ts).
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { parseJson } from '../../../protocol/json-text.ts';
+import { parseDocumentName } from '../../../protocol/names.ts';
+import { callerOf, documentOf, roleOf } from '../api/access.ts';
+import { JSON_PATCH } from '../api/bodies.ts';
+import { Refusal } from '../api/refusals.ts';
+import type { ApiRoom } from '../api/room.ts';
+import { type Author, authorOf, type Content, type Place } from './document-requests.ts';
+import { contentPatch, patchOf } from './patches.ts';
+import { CONTENT, DOCUMENT, errors, KIND, PLACE, VERSION } from './schemas.ts';
+import { ANY, etag, ifOf, unlessOf } from './tags.ts';
+
+const PATH = '/docs/:org/:doc';
+/** The rest of a body beside its content or its patch. */
+const ENVELOPE_BYTES = 4 * 1024;
+/** A string may take six characters of JSON for one of the document. Most take one. */
+const ESCAPED = 2;
+
+const IDEMPOTENCY_KEY = z
+  .object({
+    'idempotency-key': z
+      .string()
+      .regex(/^[\x20-\x7e]{1,200}$/, '1 to 200 printable characters')
+      .optional(),
+  })
+  .describe('`Idempotency-Key`: the request is applied once, however often it is sent');
+
+export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, parts }) => {
+  const newDocument = z.union([
+    z.strictObject({ kind: KIND, content: z.unknown().optional() }),
+    z.strictObject({ copyOf: z.string().describe('`org/doc`, another document that the caller may read') }),
+  ]);
+  app.put(
+    PATH,
+    {
+      bodyLimit: ESCAPED * limits.documentBytes + ENVELOPE_BYTES,
+      schema: {
+        summary: 'Create a document',
+        tags: ['documents'],
+        params: DOCUMENT,
+        headers: IDEMPOTENCY_KEY,
+        body: newDocument,
+        response: { 201: CONTENT.omit({ content: true }), ...errors(400, 403, 404, 409, 413, 422) },
+      },
+      config: { access: 'editor' },
+    },
+    async (request, reply) => {
+      const { name } = documentOf(request);
+      const { body } = request;
+      const { documents } = parts();
+      const source =
+        'copyOf' in body ? await documents.readWhole(await sourceOf(request, body.copyOf)) : undefined;
+      try {
+        const kind = source?.kind ?? ('kind' in body ? body.kind : 'json');
+        const content =
+          source === undefined ? ('content' in body ? body.content : undefined) : contentOf(source);
+        const op =
+          content === undefined
+            ? null
+            : patchOf(contentPatch(kind, content), limits, ESCAPED * limits.documentBytes);
+        const place = await documents.create(name, author(request), kind, op);
+        return await placed(reply, place)
+          .code(201)
+          .header('location', `/v1/docs/${name}`)
+          .send({ doc: name, kind, ...place });
+      } finally {
+        source?.release();
+      }
+    },
+  );
+
+  app.get(
+    PATH,
+    {
+      schema: {
+        summary: 'Read a document at its head',
+        tags: ['documents'],
+        params: DOCUMENT,
+        querystring: z.strictObject({}),
+        response: {
+          200: CONTENT,
+          304: z.null().describe('The caller has this version'),
+          ...errors(400, 404),
+        },
+      },
+      config: { access: 'viewer' },
+    },
+    async (request, reply) => {
+      const { name } = documentOf(request);
+      const unless = unlessOf(request);
+      const found = await parts().documents.read(name, unless);
+      placed(reply, found);
+      if (!('content' in found)) return await reply.code(304).send(null);
+      if (unless.includes(ANY)) {
+        found.release();
+        return await reply.code(304).send(null);
+      }
+      return await sendContent(reply, name, found);
+    },
+  );
+
+  app.patch(
+    PATH,
+    {
+      bodyLimit: ESCAPED * limits.opBytes + ENVELOPE_BYTES,
+      schema: {
+        summary: 'Commit a patch',
+        description:
+          `A list of steps as \`${JSON_PATCH}\` for a json document; \`{op, base?}\` as application/json for every kind. ` +
+          'Without `base` the patch is made on the head.',
+        tags: ['documents'],
+        params: DOCUMENT,
+        querystring: z.strictObject({}),
+        headers: IDEMPOTENCY_KEY,
+        body: z.union([
+          z.array(z.unknown()).describe('A JSON Patch (RFC 6902)'),
+          z.strictObject({ op: z.unknown(), base: VERSION.optional() }),
+        ]),
+        response: { 200: PLACE, ...errors(400, 403, 404, 409, 410, 412, 413, 422) },
+      },
+      config: { access: 'editor' },
+    },
+    async (request, reply) => {
+      const { name } = documentOf(request);
+      const { body } = request;
+      const isJsonPatch = request.headers['content-type']?.startsWith(JSON_PATCH) === true;
+      if (Array.isArray(body) !== isJsonPatch)
+        throw new Refusal(
+          'bad-message',
+          `the body is a list of steps as ${JSON_PATCH}, or {op, base} as application/json`,
+        );
+      const { op, base } = Array.isArray(body) ? { op: body, base: undefined } : body;
+      const ifTags = ifOf(request);
+      const write = { ...author(request), op: patchOf(op, limits, limits.opBytes), base, ifTags };
+      const place = await parts().documents.write(name, write);
+      return await placed(reply, place).send({ version: place.version });
+    },
+  );
+
+  app.delete(
+    PATH,
+    {
+      schema: {
+        summary: 'Delete a document',
+        description:
+          'It can be brought back for `retention.trashMs`. With `erase=true` every row of it is gone.',
+        tags: ['documents'],
+        params: DOCUMENT,
+        querystring: z.strictObject({ erase: z.enum(['true', 'false']).optional() }),
+        response: { 204: z.null().describe('It is gone'), ...errors(400, 403, 404) },
+      },
+      config: { access: 'owner' },
+    },
+    async (request, reply) => {
+      const { org, doc, name } = documentOf(request);
+      const { documents, store } = parts();
+      if (request.query.erase !== 'true') await documents.remove(name);
+      else {
+        const wasThere = await documents.remove(name).then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof Refusal && error.code === 'not-found') return false;
+            throw error;
+          },
+        );
+        const erased = await store.erase(org, doc);
+        if (!wasThere && erased === 0) throw new Refusal('not-found', NO_DELETED);
+      }
+      return await reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    `${PATH}/undelete`,
+    {
+      schema: {
+        summary: 'Bring back the document of this name that was deleted last',
+        tags: ['documents'],
+        params: DOCUMENT,
+        response: {
+          204: z.null().describe('It is back, with its history and versions'),
+          ...errors(400, 403, 404, 409),
+        },
+      },
+      config: { access: 'owner' },
+    },
+    async (request, reply) => {
+      await parts().documents.bringBack(documentOf(request).name, retention.trashMs);
+      return await reply.code(204).send(null);
+    },
+  );
+};
+
+const NO_DELETED = 'there is no such document, and none of this name was deleted';
+
+const author = (request: FastifyRequest): Author => {
+  const { 'idempotency-key': key } = request.headers;
+  return authorOf(callerOf(request).sub, typeof key === 'string' ? key : undefined);
+};
+
+/** The caller may read the document that is to be copied. */
+async function sourceOf(request: FastifyRequest, copyOf: string): Promise<string> {
+  if (parseDocumentName(copyOf) === undefined)
+    throw new Refusal('bad-name', 'copyOf is no name of a document');
+  await roleOf(callerOf(request), copyOf, 'viewer');
+  return copyOf;
+}
+
+const contentOf = ({ content }: Content): unknown => parseJson(Buffer.concat(content).toString());
+
+function placed(reply: FastifyReply, { history, version }: Place): FastifyReply {
+  return reply.header('etag', etag(history, version));
+}
+
+/** Sends the document as JSON. Its content is text already, and is not read. */
+export async function sendContent(reply: FastifyReply, name: string, found: Content): Promise<FastifyReply> {
+  const { kind, history, version, content, release } = found;
+  const head = JSON.stringify({ doc: name, kind, history, version }).slice(0, -1);
+  // A reader who has gone leaves no event behind.
+  if (reply.raw.destroyed) release();
+  else reply.raw.once('close', release);
+  return await reply
+    .header('content-type', 'application/json; charset=utf-8')
+    .send(Buffer.concat([Buffer.from(`${head},"content":`), ...content, Buffer.from('}')]));
+}
