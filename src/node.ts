@@ -46,6 +46,7 @@ import { tellChangedNodes } from './membership/told-nodes.ts';
 import { EditRate } from './observability/edit-rate.ts';
 import { nodeFigures, nodeReadings } from './observability/node-readings.ts';
 import { startMetrics } from './observability/start-metrics.ts';
+import { startPast } from './past/start-past.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -193,6 +194,12 @@ async function assemble(
     log.error({ err: error }, 'a thread for large snapshots has ended'),
   );
   onStop(() => snapshotJobs.stop());
+  const pasts = startPast({
+    config,
+    storage,
+    onEnded: (error) => log.error({ err: error }, 'a thread for old versions has ended'),
+  });
+  onStop(() => pasts.close());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
     folds.fold({ storage: { ...storage, run }, request });
 
@@ -241,6 +248,7 @@ async function assemble(
     onRisen: (timeline) => {
       storage.lowestTimeline = timeline;
       users.refuseBelow(timeline);
+      pasts.refuseBelow(timeline);
       requestStore.refuseBelow(timeline);
       void starting.then(
         (ownership) => ownership.refuseBelow(timeline),
@@ -302,7 +310,7 @@ async function assemble(
   );
   identity.end();
   signal.throwIfAborted();
-  apiParts = apiPartsOf({ users, documents, store: requestStore });
+  apiParts = apiPartsOf({ users, documents, store: requestStore, past: pasts.past });
   unready = () => {
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';

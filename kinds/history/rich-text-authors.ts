@@ -44,16 +44,9 @@ export function authoredText(
   authors: RichTextAuthors,
   most = MOST_INSERTS,
 ): AuthoredInsert[] {
-  const pieces = [...authors.runs()];
-  const exact = piecesOf(
-    content,
-    joined(pieces, (a, b) => a === b),
-  );
-  if (exact.length <= most) return exact;
-  return piecesOf(
-    content,
-    joined(pieces, (a, b) => a?.user === b?.user),
-  );
+  const exact = joined([...authors.runs()], (a, b) => a === b);
+  const pieces = exact.length <= most ? exact : joined(exact, (a, b) => a?.user === b?.user);
+  return piecesOf(content, pieces);
 }
 
 type Piece = readonly [length: number, author: AuthorOrNone];

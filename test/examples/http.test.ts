@@ -11,11 +11,13 @@ const FILE = 'docs/http.md';
 const COMMANDS = [
   'curl -s -X PUT',
   'curl -s http',
+  "curl -s 'http",
   'curl -s -X PATCH',
   'TAG=$(curl',
   'for attempt',
   'curl -s -o',
   'curl -s -X DELETE',
+  'curl -s -X POST',
 ];
 /** Values that differ from node to node. */
 const HISTORY = /\b1xk9v0q3c2z\b/g;

@@ -1,10 +1,12 @@
 // The parts of a node without documents: every request for one is unavailable. For tests of what holds for all routes.
+import type { PastStore } from '../../actors/storage/past-store.ts';
 import { type RequestStore, StoreUnavailable } from '../../actors/storage/store.ts';
 import { Router } from '../../cluster/shards/router.ts';
 import { OwnerCalls } from '../../src/gateway/calls/owner-calls.ts';
 import type { CallerWay } from '../../src/http/api/access.ts';
 import type { ApiParts } from '../../src/http/api/room.ts';
 import { DocumentRequests } from '../../src/http/documents/document-requests.ts';
+import { Past } from '../../src/past/past.ts';
 
 const outOfReach = async (): Promise<never> => {
   throw new StoreUnavailable('there is no database');
@@ -18,11 +20,35 @@ const STORE: RequestStore = {
   close: async () => undefined,
 };
 
+const PAST: PastStore = {
+  document: outOfReach,
+  patches: outOfReach,
+  versionAt: outOfReach,
+  snapshot: outOfReach,
+  names: outOfReach,
+  name: outOfReach,
+  putName: outOfReach,
+  removeName: outOfReach,
+  authors: outOfReach,
+  keepAuthors: outOfReach,
+  refuseBelow: () => undefined,
+  close: async () => undefined,
+};
+
 export function noDocuments(callers: readonly CallerWay[]): ApiParts {
   const after = (_ms: number, run: () => void): (() => void) => {
     const soon = setImmediate(run);
     return () => clearImmediate(soon);
   };
   const calls = new OwnerCalls({ router: new Router(), after, random: Math.random, waitMs: 0, most: 10 });
-  return { callers, documents: new DocumentRequests({ calls, bytes: 0 }), store: STORE };
+  const storage = { url: '', lowestTimeline: 0, connectTimeoutMs: 0, answerTimeoutMs: 0 };
+  const past = new Past({
+    store: PAST,
+    pool: { run: outOfReach },
+    storage: () => storage,
+    cacheBytes: 1,
+    namedVersions: 0,
+    newClientId: () => 1,
+  });
+  return { callers, documents: new DocumentRequests({ calls, bytes: 0 }), store: STORE, past };
 }

@@ -14,6 +14,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { RequestStore } from '../../../actors/storage/store.ts';
 import type { Config } from '../../../config/schema.ts';
 import type { Administration } from '../../identity/start-users.ts';
+import type { Past } from '../../past/past.ts';
 import type { DocumentRequests } from '../documents/document-requests.ts';
 import type { CallerWay } from './access.ts';
 
@@ -35,6 +36,8 @@ export interface ApiParts {
   readonly documents: DocumentRequests;
   /** Questions to the database that need no owner. */
   readonly store: RequestStore;
+  /** Documents as they were. */
+  readonly past: Past;
 }
 
 export interface RoomOptions {

@@ -8,9 +8,11 @@ import { callerOf, documentOf, roleOf } from '../api/access.ts';
 import { JSON_PATCH } from '../api/bodies.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { ApiRoom } from '../api/room.ts';
+import { isOfPast, oldContent } from '../past/old-content.ts';
+import { WHICH } from '../past/schemas.ts';
 import { type Author, authorOf, type Content, type Place } from './document-requests.ts';
 import { contentPatch, patchOf } from './patches.ts';
-import { CONTENT, DOCUMENT, errors, KIND, PLACE, VERSION } from './schemas.ts';
+import { CONTENT, DOCUMENT, errors, IDEMPOTENCY_KEY, KIND, PLACE, VERSION } from './schemas.ts';
 import { ANY, etag, ifOf, unlessOf } from './tags.ts';
 
 const PATH = '/docs/:org/:doc';
@@ -18,15 +20,6 @@ const PATH = '/docs/:org/:doc';
 const ENVELOPE_BYTES = 4 * 1024;
 /** A string may take six characters of JSON for one of the document. Most take one. */
 const ESCAPED = 2;
-
-const IDEMPOTENCY_KEY = z
-  .object({
-    'idempotency-key': z
-      .string()
-      .regex(/^[\x20-\x7e]{1,200}$/, '1 to 200 printable characters')
-      .optional(),
-  })
-  .describe('`Idempotency-Key`: the request is applied once, however often it is sent');
 
 export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, parts }) => {
   const newDocument = z.union([
@@ -76,14 +69,15 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
     PATH,
     {
       schema: {
-        summary: 'Read a document at its head',
+        summary: 'Read a document',
+        description: 'At its head, or as it was at a version, at a time, or at a named version.',
         tags: ['documents'],
         params: DOCUMENT,
-        querystring: z.strictObject({}),
+        querystring: WHICH,
         response: {
           200: CONTENT,
           304: z.null().describe('The caller has this version'),
-          ...errors(400, 404),
+          ...errors(400, 404, 410, 413),
         },
       },
       config: { access: 'viewer' },
@@ -91,7 +85,12 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
     async (request, reply) => {
       const { name } = documentOf(request);
       const unless = unlessOf(request);
-      const found = await parts().documents.read(name, unless);
+      const { documents, past } = parts();
+      const read = (): Promise<Content | Place> =>
+        isOfPast(request.query)
+          ? oldContent(past, documentOf(request), request.query, unless, reply)
+          : documents.read(name, unless);
+      const found = await read();
       placed(reply, found);
       if (!('content' in found)) return await reply.code(304).send(null);
       if (unless.includes(ANY)) {

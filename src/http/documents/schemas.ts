@@ -39,3 +39,12 @@ export const CONTENT = z.object({
 });
 
 export const PLACE = z.object({ version: VERSION.describe('The version as which the patch has committed') });
+
+export const IDEMPOTENCY_KEY = z
+  .object({
+    'idempotency-key': z
+      .string()
+      .regex(/^[\x20-\x7e]{1,200}$/, '1 to 200 printable characters')
+      .optional(),
+  })
+  .describe('`Idempotency-Key`: the request is applied once, however often it is sent');

@@ -1,0 +1,219 @@
+// A document's past over HTTP on a real node: pages of history, earlier versions, names, authors, restore and revert.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import * as Y from 'yjs';
+import { startTestNode, type TestNode } from '../support/node.ts';
+import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
+import { Api, json, patch } from './api-client.ts';
+
+async function start(t: TestContext, config: object = {}): Promise<{ node: TestNode; api: Api }> {
+  const node = await startTestNode(t, { config });
+  return { node, api: await Api.of(node.url) };
+}
+
+const JWT = { auth: { mode: 'jwt', jwt: { secret: TOKEN_SECRET } } };
+const PLAN = '/v1/docs/acme/plan';
+const TEXT = '/v1/docs/acme/text';
+const add = (path: string, value: unknown) => [{ op: 'add', path, value }];
+const post = (body: unknown, headers: Record<string, string> = {}) => json(body, 'POST', headers);
+
+/** A json document with three patches on top of an empty one. */
+async function plan(api: Api): Promise<void> {
+  await api.call(`PUT ${PLAN}`, json({ kind: 'json' }));
+  for (const step of [add('/a', 1), add('/b', 2), add('/a', 3)]) {
+    const answer = await api.call(`PATCH ${PLAN}`, patch(step));
+    assert.equal(answer.status, 200);
+  }
+}
+
+test('HIST-1: history comes in pages, with the user and the time of each patch', async (t) => {
+  const { api } = await start(t, JWT);
+  const ada = api.as(await tokenOf('ada', { 'acme/*': 'owner' }));
+  await plan(ada);
+  const first = await ada.call(`GET ${PLAN}/history?limit=2`);
+  const ops = first.body.ops as { version: number; user: string; at: string; op: unknown }[];
+  assert.deepEqual(
+    ops.map(({ version, user, op }) => [version, user, op]),
+    [
+      [1, 'ada', add('/a', 1)],
+      [2, 'ada', add('/b', 2)],
+    ],
+  );
+  const rest = await ada.call(`GET ${PLAN}/history?limit=2&cursor=${String(first.body.next)}`);
+  assert.deepEqual(
+    (rest.body.ops as { version: number }[]).map(({ version }) => version),
+    [3],
+  );
+  assert.equal(rest.body.next, undefined);
+  assert.deepEqual((await ada.call(`GET ${PLAN}/history?from=4`)).body, { ops: [] });
+  assert.equal((await ada.call(`GET ${PLAN}/history?from=9`)).refused, '404 version-unknown');
+  assert.equal((await ada.call(`GET ${PLAN}/history?from=0`)).refused, '400 bad-message');
+  assert.equal((await ada.call('GET /v1/docs/acme/none/history')).refused, '404 not-found');
+});
+
+test('HIST-2: a version is read by its number, by a time and by a name', async (t) => {
+  const { api } = await start(t);
+  await plan(api);
+  const old = await api.call(`GET ${PLAN}?version=2`);
+  assert.deepEqual(old.body.content, { a: 1, b: 2 });
+  assert.equal(old.body.version, 2);
+  assert.equal(old.headers.get('etag'), `"${String(old.body.history)}.2"`);
+  assert.deepEqual((await api.call(`GET ${PLAN}?version=0`)).body.content, {});
+  const { ops } = (await api.call(`GET ${PLAN}/history`)).body as { ops: { at: string }[] };
+  const at = ops[0]?.at ?? '';
+  assert.deepEqual(
+    (await api.call(`GET ${PLAN}?at=${encodeURIComponent('2099-01-01T00:00:00Z')}`)).body.version,
+    3,
+  );
+  assert.ok(Number((await api.call(`GET ${PLAN}?at=${encodeURIComponent(at)}`)).body.version) >= 0);
+  assert.equal((await api.call(`GET ${PLAN}?at=2001-01-01T00:00:00Z`)).refused, '404 version-unknown');
+  assert.equal((await api.call(`GET ${PLAN}?version=4`)).refused, '404 version-unknown');
+  assert.equal((await api.call(`GET ${PLAN}?name=none`)).refused, '404 not-found');
+  assert.equal((await api.call(`GET ${PLAN}?version=1&name=none`)).refused, '400 bad-message');
+});
+
+test('HIST-3: a version gets a name, which is listed, moved and taken away', async (t) => {
+  const { api } = await start(t);
+  await plan(api);
+  const name = encodeURIComponent('first draft / ünï');
+  const put = await api.call(`PUT ${PLAN}/versions/${name}`, json({ version: 1 }));
+  assert.equal(put.status, 201);
+  assert.equal(put.body.name, 'first draft / ünï');
+  assert.deepEqual((await api.call(`GET ${PLAN}?name=${name}`)).body.content, { a: 1 });
+  assert.equal((await api.call(`PUT ${PLAN}/versions/${name}`, json({}))).status, 200);
+  assert.equal((await api.call(`GET ${PLAN}/versions/${name}`)).body.version, 3);
+  await api.call(`PUT ${PLAN}/versions/a`, json({}));
+  const page = await api.call(`GET ${PLAN}/versions?limit=1`);
+  assert.equal(page.body.next, 'a');
+  const rest = await api.call(`GET ${PLAN}/versions?cursor=a`);
+  assert.equal((rest.body.versions as unknown[]).length, 1);
+  assert.equal((await api.call(`DELETE ${PLAN}/versions/a`)).status, 204);
+  assert.equal((await api.call(`DELETE ${PLAN}/versions/a`)).refused, '404 not-found');
+  assert.equal((await api.call(`GET ${PLAN}/versions/a`)).refused, '404 not-found');
+  assert.equal(
+    (await api.call(`PUT ${PLAN}/versions/b`, json({ version: 9 }))).refused,
+    '404 version-unknown',
+  );
+  assert.equal(
+    (await api.call(`PUT ${PLAN}/versions/${'x'.repeat(101)}`, json({}))).refused,
+    '400 bad-message',
+  );
+});
+
+test('HIST-4: authors tell who wrote what is there now', async (t) => {
+  const { api } = await start(t, JWT);
+  const ada = api.as(await tokenOf('ada', { 'acme/*': 'owner' }));
+  const bob = api.as(await tokenOf('bob', { 'acme/*': 'editor' }));
+  await ada.call(`PUT ${TEXT}`, json({ kind: 'rich-text' }));
+  await ada.call(`PATCH ${TEXT}`, json({ op: [{ insert: 'Hello' }] }, 'PATCH'));
+  await bob.call(`PATCH ${TEXT}`, json({ op: [{ retain: 5 }, { insert: ' world' }] }, 'PATCH'));
+  const answer = await ada.call(`GET ${TEXT}/authors`);
+  const authors = answer.body.authors as { insert: string; author?: { user: string; version: number } }[];
+  assert.deepEqual(
+    authors.map(({ insert, author }) => [insert, author?.user, author?.version]),
+    [
+      ['Hello', 'ada', 1],
+      [' world', 'bob', 2],
+      ['\n', undefined, undefined],
+    ],
+  );
+  const tag = answer.headers.get('etag') ?? '';
+  assert.equal((await ada.call(`GET ${TEXT}/authors`, { headers: { 'if-none-match': tag } })).status, 304);
+  await ada.call(`PUT ${PLAN}`, json({ kind: 'json' }));
+  await ada.call(`PATCH ${PLAN}`, patch(add('/a', { b: 1 })));
+  await bob.call(`PATCH ${PLAN}`, patch(add('/a/b', 2)));
+  const byPointer = (await ada.call(`GET ${PLAN}/authors`)).body.authors as Record<
+    string,
+    { user: string } | null
+  >;
+  assert.deepEqual(Object.fromEntries(Object.entries(byPointer).map(([at, author]) => [at, author?.user])), {
+    '': undefined,
+    '/a': 'ada',
+    '/a/b': 'bob',
+  });
+});
+
+test('HIST-5: restoring is one new patch, once for each idempotency key, and the history stays', async (t) => {
+  const { api } = await start(t);
+  await plan(api);
+  const restore = () => api.call(`POST ${PLAN}/restore`, post({ version: 1 }, { 'idempotency-key': 'k1' }));
+  const restored = await restore();
+  assert.deepEqual(restored.body, { version: 4 });
+  assert.deepEqual((await api.call(`GET ${PLAN}`)).body.content, { a: 1 });
+  assert.deepEqual((await restore()).body, { version: 4 }, 'the same request again is the same patch');
+  assert.deepEqual(
+    (await api.call(`POST ${PLAN}/restore`, post({ version: 4 }))).body,
+    { version: 4 },
+    'nothing to do',
+  );
+  assert.deepEqual((await api.call(`GET ${PLAN}?version=3`)).body.content, { a: 3, b: 2 });
+  assert.equal((await api.call(`POST ${PLAN}/restore`, post({ name: 'none' }))).refused, '404 not-found');
+  assert.equal((await api.call(`POST ${PLAN}/restore`, post({ version: 9 }))).refused, '404 version-unknown');
+  assert.equal((await api.call(`POST ${PLAN}/restore`, post({}))).refused, '400 bad-message');
+});
+
+test('HIST-5: yjs: restoring brings the content back', async (t) => {
+  const { api } = await start(t);
+  const doc = new Y.Doc();
+  const text = doc.getText('t');
+  text.insert(0, 'first');
+  const state = () => Buffer.from(Y.encodeStateAsUpdate(doc)).toString('base64');
+  await api.call('PUT /v1/docs/acme/y', json({ kind: 'yjs', content: state() }));
+  text.delete(0, 5);
+  text.insert(0, 'second');
+  await api.call('PATCH /v1/docs/acme/y', json({ op: state() }, 'PATCH'));
+  assert.equal((await api.call('POST /v1/docs/acme/y/restore', post({ version: 1 }))).body.version, 3);
+  Y.applyUpdate(doc, Buffer.from(String((await api.call('GET /v1/docs/acme/y')).body.content), 'base64'));
+  assert.equal(text.toString(), 'first');
+  assert.equal(
+    (await api.call('POST /v1/docs/acme/y/revert', post({ from: 1, to: 2 }))).refused,
+    '409 wrong-kind',
+  );
+  assert.equal((await api.call('GET /v1/docs/acme/y/authors')).refused, '409 wrong-kind');
+});
+
+test('HIST-6: what one user did is taken back, and the edits of others stay', async (t) => {
+  const { api } = await start(t, JWT);
+  const ada = api.as(await tokenOf('ada', { 'acme/*': 'owner' }));
+  const bob = api.as(await tokenOf('bob', { 'acme/*': 'editor' }));
+  await ada.call(`PUT ${TEXT}`, json({ kind: 'rich-text' }));
+  await ada.call(`PATCH ${TEXT}`, json({ op: [{ insert: 'Hello' }] }, 'PATCH'));
+  await bob.call(`PATCH ${TEXT}`, json({ op: [{ retain: 5 }, { insert: ' world' }] }, 'PATCH'));
+  await ada.call(`PATCH ${TEXT}`, json({ op: [{ insert: '> ' }] }, 'PATCH'));
+  const reverted = await bob.call(`POST ${TEXT}/revert`, post({ from: 1, to: 3, user: 'ada' }));
+  assert.deepEqual(reverted.body, { version: 4 });
+  assert.deepEqual((await ada.call(`GET ${TEXT}`)).body.content, [{ insert: ' world\n' }]);
+  assert.equal((await bob.call(`POST ${TEXT}/revert`, post({ from: 3, to: 2 }))).refused, '400 bad-message');
+  assert.equal(
+    (await bob.call(`POST ${TEXT}/revert`, post({ from: 1, to: 9 }))).refused,
+    '404 version-unknown',
+  );
+});
+
+test('HIST-7: each call has its role, and without any right the document does not exist', async (t) => {
+  const { api } = await start(t, JWT);
+  const owner = api.as(await tokenOf('ada', { 'acme/*': 'owner' }));
+  await plan(owner);
+  const calls: [call: string, init: RequestInit, least: 'viewer' | 'editor' | 'owner'][] = [
+    [`GET ${PLAN}/history`, {}, 'viewer'],
+    [`GET ${PLAN}/authors`, {}, 'viewer'],
+    [`GET ${PLAN}/versions`, {}, 'viewer'],
+    [`GET ${PLAN}?version=1`, {}, 'viewer'],
+    [`POST ${PLAN}/revert`, post({ from: 3, to: 3 }), 'editor'],
+    [`PUT ${PLAN}/versions/a`, json({}), 'owner'],
+    [`POST ${PLAN}/restore`, post({ version: 1 }), 'owner'],
+    [`DELETE ${PLAN}/versions/a`, {}, 'owner'],
+  ];
+  const roles = ['viewer', 'editor', 'owner'] as const;
+  const stranger = api.as(await tokenOf('eve', { 'other/*': 'owner' }));
+  for (const [call, init, least] of calls) {
+    assert.equal((await stranger.call(call, init)).refused, '404 not-found', call);
+    for (const role of roles) {
+      const caller = api.as(await tokenOf(`${role}-user`, { 'acme/*': role }));
+      const { refused } = await caller.call(call, init);
+      const mayCall = roles.indexOf(role) >= roles.indexOf(least);
+      assert.equal(refused, mayCall ? undefined : '403 forbidden', `${call} as ${role}`);
+      if (mayCall && call.startsWith('DELETE')) break;
+    }
+  }
+});
