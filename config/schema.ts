@@ -3,12 +3,14 @@
 // from it. load.ts reads files, check.ts has the rules between keys.
 //
 // The file has over 400 lines, because all keys stand in one list.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Limits } from '../protocol/limits.ts';
 import { parseDocumentName } from '../protocol/names.ts';
 import {
   choice,
   count,
+  countOrNone,
   duration,
   durationOrForEver,
   flag,
@@ -17,6 +19,7 @@ import {
   ratio,
   secret,
   size,
+  sizeOrNone,
   text,
   textOrNull,
   url,
@@ -25,6 +28,14 @@ import {
 import { MAX_WEIGHT, MIN_WEIGHT } from './keys/weight.ts';
 import { parsePostgresUrl } from './urls/postgres-url.ts';
 import { problemOfRedisUrl } from './urls/redis-url.ts';
+
+/** An address, or a network as address/bits. */
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
 
 const KiB = 1_024;
 const MiB = 1_024 * KiB;
@@ -63,6 +74,11 @@ const listen = z.strictObject({
     'a list of origins, such as https://app.example.com',
     "Origins of the web pages that may talk to this node, beside the node's own. A request of another page is answered with 403; one without `Origin`, which no browser sent, is not refused for it.",
   ),
+  trustedProxies: list(
+    z.string().refine(isNetwork),
+    'a list of addresses and networks, such as 10.0.0.0/8',
+    'Proxies in front of this node, which tell the address of a client by `X-Forwarded-For`. The header is not believed from other addresses.',
+  ),
   tls: z
     .strictObject({
       cert: textOrNull(
@@ -79,6 +95,66 @@ const listen = z.strictObject({
       ),
     })
     .prefault({}),
+});
+
+const MANY = 100_000_000;
+
+/** The rates that sockets share. `whose` completes the sentences. */
+const rates = (whose: string, opens: number | null, edits: number | null, presences: number | null) => ({
+  opensPerSecond: countOrNone(
+    opens,
+    1,
+    MANY,
+    `Documents that ${whose} may open per second on this node. Beyond it an open is \`rate-limited\`. null: no limit.`,
+  ),
+  editsPerSecond: countOrNone(
+    edits,
+    1,
+    MANY,
+    `Edits per second of ${whose} on this node. Beyond it a submit is \`rate-limited\`. null: no limit.`,
+  ),
+  editBytes: sizeOrNone(
+    KiB,
+    1_024 * 1_024 * MiB,
+    `Bytes of frames with edits per second of ${whose} on this node. Beyond it a submit is \`rate-limited\`. null: no limit.`,
+  ),
+  presencesPerSecond: countOrNone(
+    presences,
+    1,
+    MANY,
+    `Presence messages per second of ${whose} on this node. null: no limit.`,
+  ),
+});
+
+const quotas = z.strictObject({
+  address: z
+    .strictObject({
+      sockets: countOrNone(
+        null,
+        1,
+        MANY,
+        'Sockets that one address may have on this node; of IPv6 the first 64 bits count. Beyond it an upgrade is answered with 429. An office may share one address. null: no limit.',
+      ),
+      upgradesPerSecond: countOrNone(
+        null,
+        1,
+        MANY,
+        'Upgrades per second of one address. Beyond it an upgrade is answered with 429. null: no limit.',
+      ),
+    })
+    .prefault({}),
+  user: z
+    .strictObject({
+      sockets: countOrNone(
+        1_000,
+        1,
+        MANY,
+        'Sockets that one user may have on this node, with `auth.mode: jwt`. The next one is closed with 4429. null: no limit.',
+      ),
+      ...rates('one user', 1_000, 10_000, 10_000),
+    })
+    .prefault({}),
+  organisation: z.strictObject(rates('one organisation', null, null, null)).prefault({}),
 });
 
 const storage = z.strictObject({
@@ -750,6 +826,7 @@ export const schema = z.strictObject({
   retention: retention.prefault({}),
   history: history.prefault({}),
   gateway: gateway.prefault({}),
+  quotas: quotas.prefault({}),
   http: http.prefault({}),
   cluster: cluster.prefault({}),
   drain: drain.prefault({}),

@@ -24,6 +24,8 @@ import { waitForPostgres } from './database/postgres-start.ts';
 import { sweepNowAndThen } from './database/sweeping.ts';
 import { EditClock } from './gateway/edit-clock.ts';
 import { Gateway } from './gateway/gateway.ts';
+import { Addresses } from './gateway/quotas/addresses.ts';
+import { SharedQuotas } from './gateway/quotas/shared-quotas.ts';
 import { Origins } from './gateway/sockets/origins.ts';
 import { Sockets } from './gateway/sockets/sockets.ts';
 import { hostLimits } from './host-limits.ts';
@@ -204,6 +206,8 @@ async function assemble(
     folds.fold({ storage: { ...storage, run }, request });
 
   const router = new Router();
+  const { quotas } = config;
+  const now = (): number => sockets.now;
   const gateway = new Gateway({
     node: config.node.name,
     identity,
@@ -211,10 +215,14 @@ async function assemble(
     roleGraceMs: config.auth.callback.graceMs,
     nodes: () => neighbours?.clientUrls(),
     limits: config.limits,
+    ...(config.auth.mode === 'none'
+      ? {}
+      : { users: new SharedQuotas(quotas.user, quotas.user.sockets, now) }),
+    organisations: new SharedQuotas(quotas.organisation, null, now),
     router,
     unansweredBytes: config.gateway.outboxBytes,
     calls: config.http,
-    now: () => sockets.now,
+    now,
     time: Date.now,
     newClientId: () => randomBytes(12).toString('base64url'),
     random: Math.random,
@@ -227,6 +235,7 @@ async function assemble(
     ...config.gateway,
     gateway,
     origins,
+    addresses: new Addresses(quotas.address, config.listen.trustedProxies, systemClock.now),
     limits: config.limits,
     counts: metrics.thread('main'),
     isOwn: identity.isOwn,

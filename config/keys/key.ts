@@ -78,6 +78,24 @@ export function count(byDefault: number, min: number, max: number, description: 
   });
 }
 
+export function countOrNone(byDefault: number | null, min: number, max: number, description: string) {
+  return key(z.int().min(min).max(max).nullable().default(byDefault), {
+    description,
+    expected: `null, or an integer ${range(min, max)}`,
+    default: byDefault,
+    form: 'plain',
+  });
+}
+
+export function sizeOrNone(min: number, max: number, description: string) {
+  return key(z.preprocess(readSize, z.int().min(min).max(max).nullable()).default(null), {
+    description,
+    expected: `null, or ${SIZE_HINT}; ${range(min, max, showSize)}`,
+    default: null,
+    form: 'size',
+  });
+}
+
 export function ratio(byDefault: number, min: number, max: number, description: string) {
   return key(z.number().min(min).max(max).default(byDefault), {
     description,

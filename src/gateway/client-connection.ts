@@ -10,6 +10,7 @@ import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { User } from '../identity/user.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
 import { OpenDocuments } from './open-documents.ts';
+import type { Quota } from './quotas/quota.ts';
 import type { AskedDocuments } from './role-questions.ts';
 import type { ClientSocket } from './sockets/client-socket.ts';
 import type { PatchWindow } from './sockets/patch-window.ts';
@@ -81,6 +82,10 @@ export class ClientConnection {
   hasOwnId = false;
   /** Set by the first hello. Later ones may bring the same user with other rights. */
   user: User | undefined;
+  /** The rates that all sockets of the user share. Undefined if nothing is limited. */
+  quota: Quota | undefined;
+  /** The address of the client, if addresses are limited. */
+  address: string | undefined;
   /** The token of the upgrade, until the hello. */
   bearer: string | undefined;
   /** The cookie of a login that the upgrade carried, until the hello. */

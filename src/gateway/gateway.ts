@@ -16,6 +16,7 @@ import { OwnerCalls } from './calls/owner-calls.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { EditClock } from './edit-clock.ts';
 import { Hellos, type HellosOptions } from './hellos.ts';
+import type { SharedQuotas } from './quotas/shared-quotas.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
 import { Rights } from './rights.ts';
@@ -32,6 +33,8 @@ export interface GatewayOptions extends RequestsOptions, HellosOptions {
   /** 0 ≤ x < 1. */
   readonly random: () => number;
   readonly after?: Clock['after'];
+  /** The quotas of organisations. Undefined if nothing is limited. */
+  readonly organisations?: SharedQuotas;
   /** How long documents stay open while the service that decides about roles does not answer, ms. */
   readonly roleGraceMs?: number;
   /** How long opens and submits wait for a document that has no owner, ms. */
@@ -76,7 +79,7 @@ export class Gateway implements OwnerLinkListener {
   constructor(options: GatewayOptions) {
     this.#options = options;
     const { router, random, now, after = systemClock.after, ownerWaitMs = OWNER_WAIT_MS } = options;
-    const channels = new Channels();
+    const channels = new Channels(options.organisations);
     const counts = options.counts ?? new ThreadCounts();
     const editClock = options.editClock ?? new EditClock({ now, soon: queueMicrotask });
     const replies = new Replies(random, counts);

@@ -15,6 +15,7 @@ import type { RightsChange } from '../identity/store.ts';
 import type { User } from '../identity/user.ts';
 import { endsUser, REVOKED } from '../identity/users.ts';
 import type { ClientConnection } from './client-connection.ts';
+import type { SharedQuotas } from './quotas/shared-quotas.ts';
 import { echo, idOf, type Replies } from './replies.ts';
 import type { Rights } from './rights.ts';
 import { takeOpen } from './sockets/rates.ts';
@@ -25,6 +26,8 @@ export interface HellosOptions {
   readonly nodes?: () => readonly string[] | undefined;
   readonly limits: Limits;
   readonly identity: Identity;
+  /** The quotas of users. Undefined if nothing is limited. */
+  readonly users?: SharedQuotas;
   /** How long a socket whose token has ended waits for a new one, ms. */
   readonly graceMs: number;
   /** Makes an id for a client that leaves its id to the server. */
@@ -119,7 +122,8 @@ export class Hellos {
 
   /** The socket is closed. */
   disconnected(connection: ClientConnection): void {
-    this.#connections.delete(connection);
+    if (this.#connections.delete(connection) && connection.quota !== undefined)
+      this.#options.users?.release(connection.user?.sub ?? '');
     connection.cancelEnd?.();
     connection.cancelEnd = undefined;
     connection.held = undefined;
@@ -170,6 +174,15 @@ export class Hellos {
     if (before !== undefined && before.sub !== found.sub) {
       replies.error(connection, 'forbidden', 'a socket keeps its user', idOf(message));
       return;
+    }
+    if (before === undefined) {
+      const quota = this.#options.users?.hold(found.sub);
+      if (quota === 'full') {
+        replies.later(connection, 'rate-limited', 'this user has too many sockets', idOf(message));
+        connection.close(CLOSE_CODES.rateLimited, 'too many sockets of this user');
+        return;
+      }
+      connection.quota = quota;
     }
     connection.client = client;
     connection.hasOwnId ||= !hasNoId(message);

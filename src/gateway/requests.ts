@@ -105,9 +105,16 @@ export class Requests {
       this.#replies.error(connection, 'not-found', NOT_FOUND, echo(message));
       return;
     }
+    const channel = this.#channels.of(name);
+    const wait = channel.quota?.takeOpen(this.#options.now()) ?? 0;
+    if (wait > 0) {
+      this.#channels.dispose(channel);
+      const about = { ...echo(message), retryAfterMs: wait };
+      this.#replies.error(connection, 'rate-limited', 'too many opens in this organisation', about);
+      return;
+    }
     const before = connection.open.get(name);
     if (before !== undefined) rootOf(before).unanswered?.openedAnew();
-    const channel = this.#channels.of(name);
     if (channel.subs.size === 0) this.#owners.enter(channel);
     const subscription = new Subscription({
       connection,
@@ -154,7 +161,8 @@ export class Requests {
       this.#replies.error(connection, 'overloaded', text, echo(message));
       return false;
     }
-    const wait = takeOpen(connection, this.#limits, this.#options.now());
+    const now = this.#options.now();
+    const wait = takeOpen(connection, this.#limits, now) || (connection.quota?.takeOpen(now) ?? 0);
     if (wait > 0) {
       const about = { ...echo(message), retryAfterMs: wait };
       this.#replies.error(connection, 'rate-limited', 'too many opens', about);
@@ -188,7 +196,11 @@ export class Requests {
     }
     subscription.unanswered ??= new Unanswered();
     const { unanswered } = subscription;
-    const wait = takeSubmit(connection, this.#limits, this.#options.now());
+    const now = this.#options.now();
+    const wait =
+      takeSubmit(connection, this.#limits, now) ||
+      (connection.quota?.takeEdit(bytes, now) ?? 0) ||
+      (channel.quota?.takeEdit(bytes, now) ?? 0);
     const behind = unanswered.arrives(seq);
     if (behind !== undefined) {
       this.#replies.later(connection, behind, BEHIND_OPEN, { doc: channel.doc, seq });
@@ -281,7 +293,11 @@ export class Requests {
       this.#replies.error(connection, 'bad-message', wrong, echo(message));
       return;
     }
-    const wait = takePresence(connection, this.#limits, this.#options.now());
+    const now = this.#options.now();
+    const wait =
+      takePresence(connection, this.#limits, now) ||
+      (connection.quota?.takePresence(now) ?? 0) ||
+      (subscription.channel.quota?.takePresence(now) ?? 0);
     if (wait > 0) {
       const about = { ...echo(message), retryAfterMs: wait };
       this.#replies.error(connection, 'rate-limited', 'too many presence messages', about);

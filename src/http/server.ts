@@ -16,7 +16,7 @@ import { type ListenerCertificate, TLS } from './listener-certificate.ts';
 import { type MetricsText, serveMetrics } from './metrics.ts';
 
 export interface HttpOptions extends Omit<ApiOptions, 'config'> {
-  readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'auth'>;
+  readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'auth' | 'listen'>;
   /**
    * The reason why the node cannot serve: it starts, leaves, is fenced, or its database fails. Undefined if
    * it can serve.
@@ -50,7 +50,7 @@ const PAGE_POLICY =
 /** The returned server does not listen yet. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
   const { certificate, config } = options;
-  const { http } = config;
+  const { http, listen: listener } = config;
   const times = {
     headersTimeout: http.headersMs,
     connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, http.headersMs),
@@ -58,6 +58,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
+    trustProxy: listener.trustedProxies.length > 0 && [...listener.trustedProxies],
     forceCloseConnections: true,
     requestTimeout: http.requestMs,
     keepAliveTimeout: http.idleMs,

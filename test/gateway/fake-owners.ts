@@ -83,7 +83,10 @@ export interface Answer {
 /** Starts the gateway with these options. */
 export function startGateway(
   options: Partial<
-    Pick<GatewayOptions, 'ownerWaitMs' | 'snapshotBytes' | 'identity' | 'graceMs' | 'roleGraceMs'>
+    Pick<
+      GatewayOptions,
+      'ownerWaitMs' | 'snapshotBytes' | 'identity' | 'graceMs' | 'roleGraceMs' | 'users' | 'organisations'
+    >
   > = {},
 ) {
   const router = new Router();

@@ -12,6 +12,7 @@ import { loginCookieOf } from '../../identity/logins/login-cookie.ts';
 import { ClientConnection } from '../client-connection.ts';
 import type { Gateway } from '../gateway.ts';
 import { DirectWrites } from '../node-private/direct-writes.ts';
+import type { Addresses } from '../quotas/addresses.ts';
 import { ClientSocket, type SocketEvents } from './client-socket.ts';
 import type { Origins } from './origins.ts';
 import { opensAtOnce } from './rates.ts';
@@ -25,6 +26,8 @@ export interface SocketsOptions extends Omit<ReadsOptions, 'maxPayload' | 'now' 
   readonly connections: number;
   readonly helloMs: number;
   readonly origins: Pick<Origins, 'refusal'>;
+  /** The addresses of clients, and the limits of each. Undefined if nothing is limited. */
+  readonly addresses?: Addresses;
   /** The counts of this thread. */
   readonly counts?: ThreadCounts;
   /** Whether the node itself has opened a socket with this bearer token. Such a socket is not counted. */
@@ -126,6 +129,13 @@ export class Sockets {
       refuse(stream, 503, 'Service Unavailable', 'unavailable');
       return;
     }
+    const { addresses } = this.#options;
+    const address = addresses?.of(request);
+    const wait = address === undefined ? 0 : (addresses?.takeUpgrade(address) ?? 0);
+    if (wait > 0) {
+      refuse(stream, 429, 'Too Many Requests', 'rate-limited', 'too many sockets of this address', wait);
+      return;
+    }
     const header = request.headers['sec-websocket-protocol'];
     const offered = header?.split(',').map((name) => name.trim()) ?? [];
     const codec = offered.length === 0 ? jsonCodec : offeredCodec(offered);
@@ -134,7 +144,7 @@ export class Sockets {
       return;
     }
     this.#server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
-      this.#accept(socket, stream, codec, request),
+      this.#accept(socket, stream, codec, request, address),
     );
   };
 
@@ -223,7 +233,13 @@ export class Sockets {
     for (const connection of this.#connections) connection.socket.terminate();
   }
 
-  #accept(socket: ClientSocket, stream: Duplex, codec: Codec, { headers }: IncomingMessage): void {
+  #accept(
+    socket: ClientSocket,
+    stream: Duplex,
+    codec: Codec,
+    { headers }: IncomingMessage,
+    address: string | undefined,
+  ): void {
     const { limits, outboxBytes, connections } = this.#options;
     socket.events = this.#events;
     const bearer = bearerOf(headers);
@@ -250,6 +266,8 @@ export class Sockets {
       this.#counts,
     );
     connection.bearer = bearer;
+    connection.address = address;
+    if (address !== undefined) this.#options.addresses?.connected(address);
     // A browser names the page, and its origin has been checked. A cookie without a page is not taken.
     if (headers.origin !== undefined) connection.cookie = loginCookieOf(headers.cookie);
     socket.connection = connection;
@@ -269,7 +287,8 @@ export class Sockets {
       this.#options.gateway.counts(connection);
     },
     close: (connection) => {
-      this.#connections.delete(connection);
+      if (this.#connections.delete(connection) && connection.address !== undefined)
+        this.#options.addresses?.disconnected(connection.address);
       if (connection.goesBy !== undefined) this.#going--;
       this.#options.gateway.disconnected(connection);
       this.#reads.closed(connection);
@@ -340,11 +359,19 @@ function offeredCodec(offered: readonly string[]): Codec | undefined {
   return undefined;
 }
 
-function refuse(stream: Duplex, status: number, reason: string, code: ErrorCode, message = reason): void {
+function refuse(
+  stream: Duplex,
+  status: number,
+  reason: string,
+  code: ErrorCode,
+  message = reason,
+  retryAfterMs = 0,
+): void {
+  const retryAfter = retryAfterMs > 0 ? `Retry-After: ${Math.ceil(retryAfterMs / 1_000)}\r\n` : '';
   const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
   stream.once('error', () => undefined);
   stream.end(
-    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${retryAfter}Content-Type: application/json\r\n` +
       `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

@@ -6,6 +6,7 @@
 import { assertMove, type Moves } from '../../../actors/modes.ts';
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
 import type { ClientConnection } from '../client-connection.ts';
+import type { Quota } from '../quotas/quota.ts';
 import { MissedPresence } from './missed-presence.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -48,7 +49,11 @@ export class Channel {
   /** The owner has quarantined the document until this time, by the gateway's clock. */
   outUntil = 0;
 
-  constructor(doc: string, shard: number, channelId: number) {
+  /** The rates that all documents of the organisation share. Undefined if nothing is limited. */
+  readonly quota: Quota | undefined;
+
+  constructor(doc: string, shard: number, channelId: number, quota?: Quota) {
+    this.quota = quota;
     this.doc = doc;
     this.shard = shard;
     this.channelId = channelId;

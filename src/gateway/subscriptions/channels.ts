@@ -1,19 +1,29 @@
 // All channels of a gateway, by document, by number and by shard. Each channel gets a number that is never
 // used twice, so a late message of an old owner under an old number finds no channel. It sends nothing.
 import { shardOf } from '../../../actors/shard.ts';
+import type { SharedQuotas } from '../quotas/shared-quotas.ts';
 import { Channel } from './channel.ts';
+
+const organisationOf = (doc: string): string => doc.slice(0, doc.indexOf('/'));
 
 export class Channels {
   readonly #byName = new Map<string, Channel>();
   readonly #byNumber = new Map<number, Channel>();
   readonly #byShard = new Map<number, Set<Channel>>();
+  readonly #organisations: SharedQuotas | undefined;
   #lastChan = 0;
+
+  /** `organisations`: undefined if nothing is limited. */
+  constructor(organisations?: SharedQuotas) {
+    this.#organisations = organisations;
+  }
 
   /** The document's channel; a new one waits for an owner. */
   of(doc: string): Channel {
     let channel = this.#byName.get(doc);
     if (channel === undefined) {
-      channel = new Channel(doc, shardOf(doc), ++this.#lastChan);
+      const quota = this.#organisations?.hold(organisationOf(doc));
+      channel = new Channel(doc, shardOf(doc), ++this.#lastChan, quota === 'full' ? undefined : quota);
       this.#byName.set(doc, channel);
       this.#byNumber.set(channel.channelId, channel);
       let neighbours = this.#byShard.get(channel.shard);
@@ -62,6 +72,7 @@ export class Channels {
   dispose(channel: Channel): void {
     if (channel.subs.size > 0 || this.#byName.get(channel.doc) !== channel) return;
     channel.endWait();
+    if (channel.quota !== undefined) this.#organisations?.release(organisationOf(channel.doc));
     if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
     this.#byName.delete(channel.doc);
     this.#byNumber.delete(channel.channelId);
