@@ -2,7 +2,7 @@
 // configuration.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../config/load.ts';
 import { commandNames, parseCommand } from '../../src/cli/commands.ts';
@@ -109,11 +109,18 @@ function checkNpm(said: string, first: string, rest: readonly string[]): void {
       );
   } else {
     const [, main = ''] = /node .*?dist\/(\S+)\.js/.exec(scripts[script]) ?? [];
-    const source = args.length > 0 ? readFileSync(join(root, `${main}.ts`), 'utf8') : '';
-    // An option stands in the command's usage, or is a key of `parseArgs`.
+    const source = args.length > 0 ? sourceOf(`${main}.ts`) : '';
+    // An option stands in the command's description, or is a key of `parseArgs`.
     for (const option of args.filter((word) => word.startsWith('--') && word !== '--help'))
       assert.match(source, new RegExp(`${option}\\b|^\\s*${option.slice(2)}: `, 'm'), said);
   }
+}
+
+/** The text of a module, and of the modules beside it that it imports: a command is described in one of them. */
+function sourceOf(file: string): string {
+  const text = readFileSync(join(root, file), 'utf8');
+  const beside = [...text.matchAll(/from '(\.\/[^']+)'/g)].map(([, name = '']) => join(dirname(file), name));
+  return [text, ...beside.map((name) => readFileSync(join(root, name), 'utf8'))].join('\n');
 }
 
 function checkTroupe(said: string, words: readonly string[]): void {
