@@ -76,6 +76,8 @@ export class DocumentActor {
    * mailbox.
    */
   #work: (() => void)[] = [];
+  /** The message that had come before the reads of the last load began. */
+  #readAfter: Arrived | undefined;
   /** The message that is being handled. */
   handling: Pick<Arrived, 'link' | 'message'> | undefined;
   /** When the latest message came, in ms of the host's clock. Set by the host. */
@@ -204,8 +206,7 @@ export class DocumentActor {
       return this.canGoOn;
     }
     const item = this.#resident === undefined || this.#changing.isUnderWay ? undefined : this.#mailbox.take();
-    if (item !== undefined && this.#resident !== undefined)
-      this.#process(this.#resident, item.link, item.message);
+    if (item !== undefined && this.#resident !== undefined) this.#processKept(this.#resident, item);
     return this.canGoOn;
   }
 
@@ -283,7 +284,14 @@ export class DocumentActor {
     return false;
   }
 
-  #process(resident: ResidentDocument, link: number, message: ToOwner): void {
+  #processKept(resident: ResidentDocument, item: Arrived): void {
+    const isReadAfter = item === this.#readAfter;
+    if (isReadAfter) this.#readAfter = undefined;
+    this.#process(resident, item.link, item.message, isReadAfter);
+  }
+
+  /** `isReadAfter`: the document was read from the store after the message came. */
+  #process(resident: ResidentDocument, link: number, message: ToOwner, isReadAfter = false): void {
     const change = changeOf(link, message);
     if (change?.change.type === 'remove') {
       this.#changing.begin(change);
@@ -294,7 +302,7 @@ export class DocumentActor {
       return;
     }
     this.handling = { link, message };
-    resident.process(link, message);
+    resident.process(link, message, isReadAfter);
     this.handling = undefined;
   }
 
@@ -366,6 +374,7 @@ export class DocumentActor {
   unload(): void {
     this.#resident?.end();
     this.#resident = undefined;
+    this.#readAfter = undefined;
     if (this.#mode !== 'dropped') this.#setMode('cold');
   }
 
@@ -395,6 +404,7 @@ export class DocumentActor {
 
   #load(): void {
     this.#setMode('loading');
+    this.#readAfter = this.#mailbox.next;
     const first = this.#mailbox.find(({ message }) => message[0] === OPEN || message[0] === CALL)?.message;
     const create = first && this.#creationOf(first);
     this.#effects.load(create, (result) => {
@@ -414,7 +424,7 @@ export class DocumentActor {
       if (this.#changing.isUnderWay) return;
       const item = this.#mailbox.take();
       if (item === undefined) break;
-      this.#process(resident, item.link, item.message);
+      this.#processKept(resident, item);
     }
     if (this.#resident !== resident) return;
     if (this.canGoOn) this.#effects.wantTurn();

@@ -72,7 +72,8 @@ export class ResidentDocument {
     return (subscriber && this.document.lastSeqAt(subscriber.client, this.document.head)) ?? 0;
   }
 
-  process(link: number, message: ToOwner): void {
+  /** `isReadAfter`: the document was read from the store after the message came. */
+  process(link: number, message: ToOwner, isReadAfter = false): void {
     if (message[0] === CALL) {
       const [, callId, , call, op] = message;
       // Every other call has been taken by the actor.
@@ -84,7 +85,7 @@ export class ResidentDocument {
     const number = message[0] === OPEN ? message[3].replaces : message[2];
     const subscriber = number === undefined ? undefined : subscribers.find(link, number);
     if (message[0] === OPEN && subscriber?.waiting === undefined) {
-      this.#catchingUp.open(link, message[1], message[2], message[3]);
+      this.#catchingUp.open(link, message[1], message[2], message[3], isReadAfter);
       return;
     }
     if (subscriber === undefined) {

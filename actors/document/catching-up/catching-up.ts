@@ -28,7 +28,14 @@ export class CatchingUp {
     this.#snapshots = new SnapshotAnswers({ ...parts, joining: this.#joining });
   }
 
-  open(link: number, channelId: number, subscriptionId: number, request: OpenRequest): void {
+  /** `isReadAfter`: the document was read from the store after the request came. */
+  open(
+    link: number,
+    channelId: number,
+    subscriptionId: number,
+    request: OpenRequest,
+    isReadAfter = false,
+  ): void {
     const { document, audience, waits } = this.#parts;
     const { name } = document.kind;
     if (request.kind !== undefined && request.kind !== name) {
@@ -43,14 +50,14 @@ export class CatchingUp {
     const subscriber = audience.subscribe(link, channelId, subscriptionId, request);
     if (subscriber === undefined) return;
     if (!document.needsRecall(client)) {
-      this.#begin(subscriber);
+      this.#begin(subscriber, isReadAfter);
       return;
     }
     // Until the store has answered, the owner of the client id may take the place of this subscriber.
     waits.recall(subscriber, (known) => {
       if (!known) audience.fail(subscriber, ...OUT_OF_REACH);
       else if (!document.mayUse(client, user)) audience.fail(subscriber, 'forbidden', ANOTHER_USER);
-      else this.#begin(subscriber);
+      else this.#begin(subscriber, isReadAfter);
     });
   }
 
@@ -85,14 +92,15 @@ export class CatchingUp {
     this.#snapshots.whole(reader, then);
   }
 
-  #begin(subscriber: Subscriber): void {
+  #begin(subscriber: Subscriber, isReadAfter: boolean): void {
     const { document } = this.#parts;
     subscriber.holdsClient = true;
     const since = subscriber.request?.since;
     if (since !== undefined && since <= document.head && subscriber.request?.history === document.history) {
       subscriber.at = since;
       this.bringOn(subscriber, since);
-    } else this.#snapshots.answerOnceLive(subscriber);
+    } else if (isReadAfter) this.#snapshots.answer(subscriber);
+    else this.#snapshots.answerOnceLive(subscriber);
   }
 
   /** Fetches patches that have left memory, and sends them. */

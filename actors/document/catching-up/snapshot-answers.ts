@@ -35,7 +35,7 @@ export class SnapshotAnswers {
       subscriber,
       (answered) =>
         effects.whenLive(
-          () => answered(() => this.#answer(subscriber)),
+          () => answered(() => this.answer(subscriber)),
           () => answered(() => audience.fail(subscriber, ...OUT_OF_REACH)),
         ),
       'document',
@@ -54,8 +54,11 @@ export class SnapshotAnswers {
       waits.await(reader, (answered) => this.#whenMerged(unmerged, (merged) => answered(() => then(merged))));
   }
 
-  /** `merges`: further merges that the subscriber has waited for. */
-  #answer(subscriber: Subscriber, merges = 0): void {
+  /**
+   * Answers a subscriber whose request came before the document was read from the store: nothing that it may have seen
+   * is missing from that, whether or not the session lives. `merges`: further merges that the subscriber has waited for.
+   */
+  answer(subscriber: Subscriber, merges = 0): void {
     const { document, audience, waits } = this.#parts;
     if (subscriber.request?.resume) {
       audience.lose(subscriber);
@@ -75,7 +78,7 @@ export class SnapshotAnswers {
       this.#whenMerged(unmerged, (merged) =>
         answered(() => {
           if (merged === undefined) audience.fail(subscriber, ...UNREADABLE);
-          else if (this.#isFarBehind(merged) && merges < MOST_MERGES) this.#answer(subscriber, merges + 1);
+          else if (this.#isFarBehind(merged) && merges < MOST_MERGES) this.answer(subscriber, merges + 1);
           else this.#answerFrom(subscriber, merged);
         }),
       ),

@@ -147,6 +147,39 @@ test('OPEN-4 a snapshot is given after the database has seen the session live: t
   );
 });
 
+test('OPEN-4 the open for which a document is read needs no question, and an open that comes during the reads does', async (t) => {
+  const database = createMemoryDatabase();
+  const reads = gate();
+  const questions: ReturnType<typeof gate>[] = [];
+  const host = await startHost(
+    withStore(database, (store) => ({
+      find: async (...asked) => {
+        await reads.opened;
+        return store.find(...asked);
+      },
+      isLive: async () => {
+        const question = gate();
+        questions.push(question);
+        await question.opened;
+        return store.isLive();
+      },
+    })),
+  );
+  t.after(() => host.host.dispose());
+  host.open(1, DOC);
+  await host.idle();
+  host.open(2, DOC);
+  await host.idle();
+  reads.open();
+  await host.idle();
+  const opened = () => host.got.flatMap((m) => (m[0] === OPENED ? [m[2]] : []));
+  assert.deepEqual(opened(), [1]);
+  assert.equal(questions.length, 1);
+  questions[0]?.open();
+  await host.idle();
+  assert.deepEqual(opened(), [1, 2]);
+});
+
 test('OPEN-4 a fenced session gives no snapshot, and ends', async (t) => {
   for (const since of [undefined, 3]) {
     const { host, history, questions, fence } = await withQuestions(t);
