@@ -29,6 +29,7 @@ export interface WorkerTask {
     readonly connectTimeoutMs: number;
     readonly answerTimeoutMs: number;
     readonly readConnections: number;
+    readonly eventsMs?: number;
   };
   readonly limits: HostLimits;
   readonly progress: SharedArrayBuffer;

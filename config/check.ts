@@ -104,6 +104,22 @@ export function crossCheck(settings: Settings): Problem[] {
     'listen.tls',
     'a certificate is shown with its key: expected cert and key, or neither',
   );
+  const { endpoints, secret } = settings.webhooks;
+  demand(
+    endpoints.length === 0 || secret !== null,
+    'webhooks.secret',
+    'receivers know messages by their signature: expected a secret beside webhooks.endpoints',
+  );
+  demand(
+    endpoints.length === 0 || settings.events.enabled,
+    'events.enabled',
+    'webhooks tell events: expected true beside webhooks.endpoints',
+  );
+  demand(
+    new Set(endpoints.map(({ name }) => name)).size === endpoints.length,
+    'webhooks.endpoints',
+    'expected every name once',
+  );
   problems.push(...checkAuth(settings), ...checkCluster(settings));
   return problems;
 }

@@ -660,6 +660,73 @@ const http = z.strictObject({
   idleMs: duration(30 * SECOND, 100, HOUR, 'How long a connection may stay open between two requests.'),
 });
 
+const events = z.strictObject({
+  enabled: flag(
+    true,
+    'Whether created, changed and deleted documents are told, as server-sent events and by webhooks. The same on all nodes: the changes of a node without it are not told.',
+  ),
+  debounceMs: duration(
+    5 * SECOND,
+    100,
+    HOUR,
+    'Time from the first change of a document until it is told; what changes meanwhile is told with it. A document is told as changed at most once in this time.',
+  ),
+  keepMs: duration(
+    DAY,
+    60 * SECOND,
+    YEAR,
+    'How long events are kept for readers that come back with `Last-Event-ID`. What webhooks have not taken is kept longer.',
+  ),
+  readers: count(
+    1_000,
+    1,
+    1_000_000,
+    'Readers of server-sent events that a node takes. The next one is answered 503 `overloaded`.',
+  ),
+  readerBytes: size(
+    MiB,
+    16 * KiB,
+    64 * MiB,
+    'Bytes that may wait for one reader of server-sent events. Past it the reader is ended, and may come back with `Last-Event-ID`.',
+  ),
+});
+
+/** A receiver of webhooks. */
+const isReceiver = (text: string): boolean => {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '';
+};
+
+const MATCH = /^[a-z0-9][a-z0-9_-]{0,62}\/[A-Za-z0-9._~:@-]{0,200}\*?$/;
+
+const webhooks = z.strictObject({
+  endpoints: list(
+    z.strictObject({
+      name: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+      url: z.string().refine(isReceiver),
+      match: z.array(z.string().regex(MATCH)).min(1).exactOptional(),
+    }),
+    'a list of {name: a name, url: a URL with http or https and without a password, match: a list of org/document or org/prefix* (may be left out)}',
+    'Receivers that get events by POST, of all documents or of those that match. The name is kept in the database: a receiver with another name begins with the present.',
+  ),
+  secret: secret(
+    24,
+    'The secret with which messages are signed (Standard Webhooks): `whsec_` and base64, or any text. Demanded with `webhooks.endpoints`. Not shown.',
+  ),
+  allowPrivate: flag(
+    false,
+    'Whether receivers may be at addresses that are not public, such as those of this machine or of its network.',
+  ),
+  timeoutMs: duration(10 * SECOND, 100, 60 * SECOND, 'How long a receiver may take to answer.'),
+  retryForMs: duration(
+    DAY,
+    SECOND,
+    30 * DAY,
+    'How long a message is tried again. Then it is parked: `troupe webhooks retry`, or the next event of the same document and type, has it sent again.',
+  ),
+});
+
 const HOST_PORT = /^(\[[0-9A-Fa-f:.%]+\]|[^\s:[\]]+):\d{1,5}$/;
 
 /** A Redis in one of three ways: `url`, or `sentinels` with `master`, or `nodes`. */
@@ -828,6 +895,8 @@ export const schema = z.strictObject({
   gateway: gateway.prefault({}),
   quotas: quotas.prefault({}),
   http: http.prefault({}),
+  events: events.prefault({}),
+  webhooks: webhooks.prefault({}),
   cluster: cluster.prefault({}),
   drain: drain.prefault({}),
   shutdown: shutdown.prefault({}),

@@ -22,6 +22,7 @@ import { eraseNowAndThen } from './database/erasing.ts';
 import { migrate, openStorage } from './database/open-database.ts';
 import { waitForPostgres } from './database/postgres-start.ts';
 import { sweepNowAndThen } from './database/sweeping.ts';
+import { startEvents } from './events/start-events.ts';
 import { EditClock } from './gateway/edit-clock.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { Addresses } from './gateway/quotas/addresses.ts';
@@ -153,6 +154,7 @@ async function assemble(
     connectTimeoutMs: config.storage.connectTimeoutMs,
     answerTimeoutMs: config.storage.answerTimeoutMs,
     readConnections: config.storage.readConnections,
+    ...(config.events.enabled ? { eventsMs: config.events.debounceMs } : {}),
   };
   if (config.storage.url !== 'embedded') {
     await waitForPostgres({
@@ -309,6 +311,13 @@ async function assemble(
     log: (level, message, fields) => log[level](fields, message),
   });
   onStop(async () => endErasing());
+  const events = startEvents({
+    config,
+    storage,
+    counts: metrics.thread('main'),
+    log: (level, message, fields) => log[level](fields, message),
+  });
+  onStop(async () => events?.stop());
   http.server.on('upgrade', sockets.upgrade);
   const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
   const shown = { host: config.listen.host, port, certificate: certificate?.pair.cert };
@@ -319,12 +328,12 @@ async function assemble(
   );
   identity.end();
   signal.throwIfAborted();
-  apiParts = apiPartsOf({ users, documents, store: requestStore, past: pasts.past });
+  apiParts = apiPartsOf({ users, documents, store: requestStore, past: pasts.past, feed: events?.feed });
   unready = () => {
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';
   };
-  metrics.readBy(nodeReadings({ gateway, sockets, ownership, unready: () => unready() }));
+  metrics.readBy(nodeReadings({ gateway, sockets, ownership, feed: events?.feed, unready: () => unready() }));
   neighbours = ownership.neighbours;
   const watches: (() => void)[] = [];
   if (neighbours !== undefined) {

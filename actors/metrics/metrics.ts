@@ -236,6 +236,24 @@ function declare() {
     ),
   };
 
+  layout.section('Events');
+  const events = {
+    eventsTold: layout.counter(
+      'troupe_events_total',
+      'Events (created, changed, deleted) that this node has written. The sum over all nodes counts every event of the cluster once.',
+    ),
+    webhooks: layout.counter(
+      'troupe_webhooks_total',
+      'Requests of this node to receivers of webhooks. `delivered`: confirmed. `failed`: not confirmed, and tried again. `parked`: given up after `webhooks.retryForMs`, beside `failed`; `troupe webhooks retry` sends them again.',
+      { label: { name: 'outcome', values: ['delivered', 'failed', 'parked'] } },
+    ),
+    eventReaders: layout.reading(
+      'gauge',
+      'troupe_event_readers',
+      'Readers of server-sent events that this node has.',
+    ),
+  };
+
   layout.section('PostgreSQL and Redis');
   const stores = {
     postgresUp: layout.gauge(
@@ -338,6 +356,7 @@ function declare() {
     ...commits,
     ...documents,
     ...cluster,
+    ...events,
     ...stores,
     ...threads,
     ...process,

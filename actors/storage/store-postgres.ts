@@ -48,7 +48,9 @@ import {
 export { backup, restore } from './backup/backup.ts';
 export type { PostgresStoreOptions, StoreProblem } from './postgres/connection/connect.ts';
 export { Servers } from './postgres/connection/servers.ts';
+export type { ControlStoreOptions } from './postgres/control-store.ts';
 export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';
+export { createEventStore, EVENT_CONNECTIONS } from './postgres/events/event-store.ts';
 export { REQUEST_CONNECTIONS } from './postgres/request-store.ts';
 export { firstContact } from './postgres/session/first-contact.ts';
 
@@ -144,7 +146,7 @@ class PostgresWorkerStore implements WorkerStore {
     for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
       const id = randomDocumentId((bytes) => randomFillSync(bytes));
       const made = await pool.run('create', (sql) =>
-        create(sql, session, { id, org, name, shard, creation }),
+        create(sql, session, { id, org, name, shard, creation }, this.#isTold),
       );
       if (made !== 'again') return made;
     }
@@ -153,12 +155,14 @@ class PostgresWorkerStore implements WorkerStore {
 
   async remove(org: string, name: string, shard: number, mark: string) {
     const { pool, session } = this.#opened();
-    return pool.run('remove', (sql) => remove(sql, session, { org, name, shard }, mark));
+    return pool.run('remove', (sql) => remove(sql, session, { org, name, shard }, mark, this.#isTold));
   }
 
   async bringBack(org: string, name: string, shard: number, mark: string, trashMs: number) {
     const { pool, session } = this.#opened();
-    return pool.run('bringBack', (sql) => bringBack(sql, session, { org, name, shard }, mark, trashMs));
+    return pool.run('bringBack', (sql) =>
+      bringBack(sql, session, { org, name, shard }, mark, trashMs, this.#isTold),
+    );
   }
 
   async load(ids: readonly DocumentId[], maxBytes?: number) {
@@ -211,6 +215,11 @@ class PostgresWorkerStore implements WorkerStore {
     this.#open?.appender.abort();
     this.#open?.write.abort();
     this.#open?.pool.abort();
+  }
+
+  /** Whether changes of documents are told as events. */
+  get #isTold(): boolean {
+    return this.#options.eventsMs !== undefined;
   }
 
   #opened(): Opened {

@@ -109,6 +109,12 @@ async function runCommand(command: Configured, io: Io, secrets: Secrets): Promis
       const { renewHistory } = await import('./renew-history.ts');
       return await renewHistory(config, command, io);
     }
+    case 'webhooks list':
+    case 'webhooks retry': {
+      const { listWebhooks, retryWebhooks } = await import('./webhooks.ts');
+      if (command.name === 'webhooks list') return await listWebhooks(config, command, io);
+      return await retryWebhooks(config, command, io);
+    }
     case 'token': {
       const { token } = await import('./token.ts');
       return await token(config, command, io);

@@ -54,6 +54,8 @@ export type ConfiguredCommand =
   /** Unpins the first of `matches` that is pinned. */
   | { readonly name: 'cluster unpin'; readonly matches: readonly string[] }
   | { readonly name: 'storage renew-history'; readonly force: boolean }
+  | { readonly name: 'webhooks list'; readonly json: boolean }
+  | { readonly name: 'webhooks retry'; readonly endpoint: string | undefined }
   | ({ readonly name: 'token' } & TokenClaims)
   | { readonly name: 'storage backup' | 'storage restore'; readonly file: string };
 
@@ -211,6 +213,20 @@ export function commandTree({ print, take: takeAny }: Reader = NOBODY) {
     .option('--force', 'also while nodes seem to run, which are then fenced (default: refuse)')
     .addHelpText('after', examples('troupe storage renew-history --config troupe.yaml'))
     .action(({ force = false }) => take({ name: 'storage renew-history', force }));
+
+  const webhooks = root.command('webhooks').description('Look at messages of webhooks, and send them again.');
+  webhooks
+    .command('list')
+    .description('Show the messages that no receiver has confirmed, those that are parked first.')
+    .option('--json', 'print JSON (default: a table)')
+    .addHelpText('after', examples('troupe webhooks list --config troupe.yaml'))
+    .action(({ json = false }) => take({ name: 'webhooks list', json }));
+  webhooks
+    .command('retry')
+    .description('Have parked messages sent again.')
+    .argument('[ENDPOINT]', 'name of the receiver (default: all)')
+    .addHelpText('after', examples('troupe webhooks retry', 'troupe webhooks retry billing'))
+    .action((endpoint) => take({ name: 'webhooks retry', endpoint }));
 
   root
     .command('token')

@@ -2,7 +2,7 @@
 // database sees its connections as those of a command, not of a node.
 import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
-import { createControlStore } from '../../actors/storage/store-postgres.ts';
+import { type ControlStoreOptions, createControlStore } from '../../actors/storage/store-postgres.ts';
 import { EXIT, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
 import { type PostgresStartOptions, waitForPostgres } from '../database/postgres-start.ts';
@@ -15,7 +15,7 @@ const NAME = 'troupe-command';
  */
 export async function withDatabase<T>(
   config: Config,
-  work: (store: ControlStore) => Promise<T>,
+  work: (store: ControlStore, url: string) => Promise<T>,
   onWaiting?: PostgresStartOptions['onWaiting'],
 ): Promise<T> {
   const { url, embedded, startTimeoutMs, ...timeouts } = config.storage;
@@ -28,6 +28,18 @@ export async function withDatabase<T>(
   } finally {
     await server.stop();
   }
+}
+
+/** For commands that use a store of their own in a database with the present schema. */
+export function withCommandStorage<T>(
+  config: Config,
+  work: (storage: ControlStoreOptions) => Promise<T>,
+): Promise<T> {
+  const { connectTimeoutMs, answerTimeoutMs } = config.storage;
+  return withDatabase(config, async (store, url) => {
+    await demandSchema(store);
+    return await work({ url, connectTimeoutMs, answerTimeoutMs, name: NAME });
+  });
 }
 
 /** For commands that talk to running nodes, or report on them. */
@@ -55,11 +67,11 @@ export async function demandSchema(store: ControlStore): Promise<void> {
 async function withStore<T>(
   url: string,
   { connectTimeoutMs, answerTimeoutMs }: Pick<Config['storage'], 'connectTimeoutMs' | 'answerTimeoutMs'>,
-  work: (store: ControlStore) => Promise<T>,
+  work: (store: ControlStore, url: string) => Promise<T>,
 ): Promise<T> {
   const store = createControlStore({ url, connectTimeoutMs, answerTimeoutMs, name: NAME });
   try {
-    return await work(store);
+    return await work(store, url);
   } finally {
     await store.close();
   }

@@ -16,7 +16,7 @@ import { type ListenerCertificate, TLS } from './listener-certificate.ts';
 import { type MetricsText, serveMetrics } from './metrics.ts';
 
 export interface HttpOptions extends Omit<ApiOptions, 'config'> {
-  readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'auth' | 'listen'>;
+  readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'auth' | 'listen' | 'events'>;
   /**
    * The reason why the node cannot serve: it starts, leaves, is fenced, or its database fails. Undefined if
    * it can serve.

@@ -2,7 +2,11 @@
 // connections would stall later, and other nodes with it.
 import { pause, systemClock } from '../../actors/clock.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
-import { CONTROL_CONNECTIONS, REQUEST_CONNECTIONS } from '../../actors/storage/store-postgres.ts';
+import {
+  CONTROL_CONNECTIONS,
+  EVENT_CONNECTIONS,
+  REQUEST_CONNECTIONS,
+} from '../../actors/storage/store-postgres.ts';
 import { isClustered } from '../../config/clustered.ts';
 import { StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
@@ -27,6 +31,7 @@ export function connectionsOf(config: Config): NodeConnections {
     ['to listen', 1],
   ];
   if (config.auth.mode === 'jwt') parts.push(['for logins', IDENTITY_CONNECTIONS]);
+  if (config.events.enabled) parts.push(['for events', EVENT_CONNECTIONS]);
   if (isClustered(config)) parts.push(['of the lease thread', CONTROL_CONNECTIONS]);
   return {
     total: parts.reduce((sum, [, count]) => sum + count, 0),

@@ -11,16 +11,19 @@ export interface NodeParts {
   readonly gateway: { readonly subscriptions: number; readonly documents: number };
   readonly sockets: { readonly size: number; readonly patchBytes: number };
   readonly ownership: Pick<Ownership, 'place'>;
+  /** Undefined where events are switched off. */
+  readonly feed: { readonly size: number } | undefined;
   /** As `/readyz` has it. */
   readonly unready: () => string | undefined;
 }
 
-export function nodeReadings({ gateway, sockets, ownership, unready }: NodeParts): Readings {
+export function nodeReadings({ gateway, sockets, ownership, feed, unready }: NodeParts): Readings {
   return {
     sockets: () => sockets.size,
     subscriptions: () => gateway.subscriptions,
     documentsOpen: () => gateway.documents,
     patchBytes: () => sockets.patchBytes,
+    eventReaders: () => feed?.size ?? 0,
     ready: () => (unready() === undefined ? 1 : 0),
     shardsOwned: () => ownership.place()?.shards,
     shardsMoving: () => {

@@ -25,6 +25,7 @@ export const COMPLETION_CASES: readonly CompletionCase[] = [
       'storage',
       'token',
       'version',
+      'webhooks',
     ],
   },
   { line: 'troupe con', words: ['config'] },

@@ -10,6 +10,7 @@ import * as clientUsers from './0008-client-users.ts';
 import * as logins from './0009-logins.ts';
 import * as namedVersions from './0010-named-versions.ts';
 import * as existence from './0011-existence.ts';
+import * as events from './0012-events.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   logins,
   namedVersions,
   existence,
+  events,
 ];

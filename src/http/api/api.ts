@@ -15,7 +15,7 @@ import type { ApiApp, ApiParts, ApiRoom } from './room.ts';
 import { ROOMS } from './rooms.ts';
 
 export interface ApiOptions {
-  readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'auth'>;
+  readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'auth' | 'events'>;
   /** The version of this program. */
   readonly version: string;
   /** Undefined while the node starts. */

@@ -13,6 +13,8 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { RequestStore } from '../../../actors/storage/store.ts';
 import type { Config } from '../../../config/schema.ts';
+import type { Feed } from '../../events/feed.ts';
+import type { Identity } from '../../identity/identity.ts';
 import type { Administration } from '../../identity/start-users.ts';
 import type { Past } from '../../past/past.ts';
 import type { DocumentRequests } from '../documents/document-requests.ts';
@@ -38,10 +40,12 @@ export interface ApiParts {
   readonly store: RequestStore;
   /** Documents as they were. */
   readonly past: Past;
+  /** The events of documents, for users that are looked at again and again. Undefined where events are switched off. */
+  readonly events?: { readonly feed: Feed; readonly renew: Identity['renew'] } | undefined;
 }
 
 export interface RoomOptions {
-  readonly config: Pick<Config, 'http' | 'limits' | 'retention'>;
+  readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'events'>;
   /** Throws a Refusal while the node starts. Call it for each request. */
   readonly parts: () => ApiParts;
 }

@@ -1,6 +1,7 @@
 // All rooms of routes of the API.
 import { documentRoutes } from '../documents/documents.ts';
 import { listRoutes } from '../documents/lists.ts';
+import { eventRoutes } from '../events/events.ts';
 import { bringingBackRoutes } from '../past/bringing-back.ts';
 import { historyRoutes } from '../past/history.ts';
 import { namedVersionRoutes } from '../past/named-versions.ts';
@@ -14,6 +15,7 @@ export const ROOMS: readonly ApiRoom[] = [
   historyRoutes,
   namedVersionRoutes,
   bringingBackRoutes,
+  eventRoutes,
   sessionRoutes,
   revocationRoutes,
 ];

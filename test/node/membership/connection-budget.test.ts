@@ -55,17 +55,17 @@ async function check(config: typeof alone, ...budgets: ConnectionBudget[]) {
 const budget = (max: number, used: number): ConnectionBudget => ({ max, reserved: 3, used, ours: 1 });
 
 test('a node takes a connection to write and some to read for each worker, and what its planes take', () => {
-  assert.equal(connectionsOf(alone).total, 3 + 6 + 1 + 3 + 2 + 1);
-  assert.equal(connectionsOf(member).total, 3 + 6 + 1 + 3 + 2 + 1 + 2);
+  assert.equal(connectionsOf(alone).total, 3 + 6 + 1 + 3 + 2 + 2 + 1 + 2);
+  assert.equal(connectionsOf(member).total, 3 + 6 + 1 + 3 + 2 + 2 + 1 + 2 + 2);
 });
 
 test('with room to the last connection a node starts; with one less it says in one line what it takes', async () => {
-  await check(alone, budget(100, 100 - 3 - 16 + 1));
-  await assert.rejects(check(alone, budget(100, 100 - 3 - 16 + 2)), (error: unknown) => {
+  await check(alone, budget(100, 100 - 3 - 20 + 1));
+  await assert.rejects(check(alone, budget(100, 100 - 3 - 20 + 2)), (error: unknown) => {
     assert.ok(error instanceof StartError);
     assert.equal(
       error.message,
-      'PostgreSQL has room for 15 more connections and this node takes 16 (3 to write, 6 to read, 1 to fold snapshots, 3 to read histories, 2 of the control plane, 1 to listen): of max_connections = 100, 3 are reserved and 83 in use. Raise max_connections, or lower workers or storage.readConnections',
+      'PostgreSQL has room for 19 more connections and this node takes 20 (3 to write, 6 to read, 1 to fold snapshots, 3 to read histories, 2 of the control plane, 2 of requests, 1 to listen, 2 for events): of max_connections = 100, 3 are reserved and 79 in use. Raise max_connections, or lower workers or storage.readConnections',
     );
     return true;
   });
@@ -76,14 +76,14 @@ test('connections of a node that has just ended are waited for', async () => {
 });
 
 test('in a cluster a warning says when no second node of this size would fit', async () => {
-  assert.deepEqual(await check(member, budget(100, 100 - 3 - 36 + 1)), []);
-  assert.match((await check(member, budget(100, 100 - 3 - 36 + 2)))[0] ?? '', /no second node of this size/);
-  assert.deepEqual(await check(alone, budget(100, 81)), []);
+  assert.deepEqual(await check(member, budget(100, 100 - 3 - 44 + 1)), []);
+  assert.match((await check(member, budget(100, 100 - 3 - 44 + 2)))[0] ?? '', /no second node of this size/);
+  assert.deepEqual(await check(alone, budget(100, 77)), []);
 });
 
 test('an embedded PostgreSQL allows what a machine of many processors takes', () => {
   assert.deepEqual(embeddedSettings(alone), {});
-  assert.deepEqual(embeddedSettings(configFrom({ workers: 127 })), { max_connections: '438' });
+  assert.deepEqual(embeddedSettings(configFrom({ workers: 127 })), { max_connections: '442' });
 });
 
 test('a running node has no more connections than it counted', async (t) => {
@@ -111,6 +111,6 @@ test('serve ends with 1 and that line where the database has no room', async (t)
   assert.deepEqual([code, stdout], [1, '']);
   assert.match(
     stderr,
-    /^troupe: PostgreSQL has room for \d+ more connections and this node takes 310 \([^\n]*\n$/m,
+    /^troupe: PostgreSQL has room for \d+ more connections and this node takes 314 \([^\n]*\n$/m,
   );
 });

@@ -10,6 +10,9 @@ import { createWorkerStore } from '../../../actors/storage/store-postgres.ts';
 import { plain } from '../../support/creations.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 
+/** Marks are due soon, and nobody tells them. */
+const EVENTS_MS = 1_000;
+
 /** A database of its own, or one more connection to `url`. */
 export async function database(
   t: TestContext,
@@ -22,7 +25,8 @@ export async function database(
 }
 
 export async function openWorker(t: TestContext, url: string, slot: number) {
-  const worker = createWorkerStore({ url });
+  // Events as the product has them, so that every race is also one of marks.
+  const worker = createWorkerStore({ url, eventsMs: EVENTS_MS });
   t.after(() => worker.abort());
   const session = await worker.open({ run: randomUUID(), node: 'node', slot });
   return { worker, session };

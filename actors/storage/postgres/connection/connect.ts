@@ -16,6 +16,11 @@ export interface PostgresStoreOptions {
   readonly connectTimeoutMs?: number;
   /** Longest wait for the answer to a statement, after which its connection is given up. Default 10,000. */
   readonly answerTimeoutMs?: number;
+  /**
+   * Time from a change of a document that is not marked until the change is told (marks.ts). Undefined: nothing is
+   * marked, and there are no events.
+   */
+  readonly eventsMs?: number;
   /** Connections for reading, per store. Default 2. */
   readonly readConnections?: number;
   /**

@@ -10,6 +10,7 @@ import { RefusedValue } from '../connection/run.ts';
 import type { WriteConnection } from '../connection/write-connection.ts';
 import { epochs, handOff, ownedBy } from '../session/shards.ts';
 import { type Batch, countBatch, encodeBatch, insertBatch } from './batch.ts';
+import { Marks } from './marks.ts';
 
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 1_000;
@@ -17,6 +18,9 @@ const BACKOFF_MAX_MS = 1_000;
 const COMMITTED: AppendOutcome = { type: 'committed' };
 const FENCED: AppendOutcome = { type: 'fenced' };
 const GAP: AppendOutcome = { type: 'gap' };
+
+/** Nothing was written, because marks were taken away since; the batch is sent again with new ones. */
+const UNMARKED = 'unmarked';
 
 /** The answer to an attempt. `error` is set if a value was refused. */
 type Answer = AppendOutcome | { readonly type: 'data'; readonly error: unknown };
@@ -26,6 +30,7 @@ export class Appender {
   readonly #session: SessionRef;
   readonly #options: PostgresStoreOptions;
   readonly #aborted = new AbortController();
+  readonly #marks = new Marks();
   #lastBatch = 0;
   /** The connection's epoch when callers decided which heads to prove. */
   #seenEpoch: number;
@@ -109,8 +114,14 @@ export class Appender {
         // On a connection that the caller did not know, no head is proved, neither by the caller nor by the
         // first attempt.
         const proved = this.#connection.epoch === this.#seenEpoch ? heads : headsOf(rows);
-        const written = await this.#answer('append', insertBatch(sql, this.#session, batch, proved));
+        const { eventsMs } = this.#options;
+        const marks = eventsMs === undefined ? [] : this.#marks.needed(batch.from, proved);
+        const marking =
+          eventsMs === undefined ? undefined : { number: this.#marks.number, marks, dueMs: eventsMs };
+        const written = await this.#answer('append', insertBatch(sql, this.#session, batch, proved, marking));
         const answer = written > 0 ? COMMITTED : await this.#whyNothing(sql, uncertain ? batch : undefined);
+        if (answer === UNMARKED) continue;
+        if (written > 0) this.#marks.committed(marks);
         this.#recovered(failures);
         return answer;
       } catch (error) {
@@ -120,6 +131,7 @@ export class Appender {
             return { type: 'data', error };
           case 'duplicate': {
             const answer = sql && (await this.#whoseRows(sql, batch));
+            if (answer === UNMARKED) continue;
             if (answer) {
               this.#recovered(failures);
               return answer;
@@ -178,21 +190,24 @@ export class Appender {
    * Explains an attempt that wrote 0 rows. `batch` is set if an earlier attempt may have written its rows
    * before the session was fenced.
    */
-  async #whyNothing(sql: Sql, batch: Batch | undefined): Promise<AppendOutcome> {
+  async #whyNothing(sql: Sql, batch: Batch | undefined): Promise<AppendOutcome | typeof UNMARKED> {
     const [own] = await this.#answer(
       'append',
-      sql<{ state: string }[]>`
-        SELECT state FROM session WHERE id = ${this.#session.id} AND nonce = ${this.#session.nonce}`,
+      sql<{ state: string; marks: number }[]>`
+        SELECT state, marks FROM session WHERE id = ${this.#session.id} AND nonce = ${this.#session.nonce}`,
     );
     if (batch && (await this.#landed(sql, batch))) return COMMITTED;
-    return own === undefined || own.state === 'fenced' ? FENCED : GAP;
+    if (own === undefined || own.state === 'fenced') return FENCED;
+    if (this.#options.eventsMs === undefined || own.marks === this.#marks.number) return GAP;
+    this.#marks.taken(own.marks);
+    return UNMARKED;
   }
 
   /**
    * Explains a taken key. If all rows are ours, this batch landed before its connection was lost. If not,
    * this session is behind the log. Undefined if the connection was lost meanwhile: try again.
    */
-  async #whoseRows(sql: Sql, batch: Batch): Promise<AppendOutcome | undefined> {
+  async #whoseRows(sql: Sql, batch: Batch): Promise<AppendOutcome | typeof UNMARKED | undefined> {
     try {
       return await this.#whyNothing(sql, batch);
     } catch (error) {

@@ -1,4 +1,4 @@
-// The statement of a batch, in two fixed shapes, and its parameters. This is the hot path: it decides the
+// The statement of a batch, in a few fixed shapes, and its parameters. This is the hot path: it decides the
 // client's and the server's CPU per patch. append.ts decides the meaning of an outcome.
 //
 // A row of the log is a run: a document's consecutive patches of one batch, keyed by its first version. The
@@ -8,6 +8,7 @@
 import type { DeltaRow, DocumentId, SessionRef } from '../../store.ts';
 import { int8Array, type Sql, TYPE } from '../connection/connect.ts';
 import { runSpace, writeRun } from '../connection/run.ts';
+import type { Mark } from './marks.ts';
 
 /**
  * Made once per batch and sent again unchanged after an unknown outcome. The lists are array literals of
@@ -18,6 +19,8 @@ export interface Batch {
   readonly id: number;
   /** Number of runs. */
   readonly size: number;
+  /** The first version of each document. */
+  readonly from: ReadonlyMap<DocumentId, number>;
   readonly docs: string;
   readonly firsts: string;
   readonly lasts: string;
@@ -38,6 +41,7 @@ const RUN_BYTES = 65_536;
 export function encodeBatch(id: number, rows: readonly DeltaRow[]): Batch {
   const runs = runsOf(rows);
   const bytes = Buffer.allocUnsafe(runSpace(rows));
+  const from = new Map<DocumentId, number>();
   let docs = '{';
   let firsts = '{';
   let lasts = '{';
@@ -48,6 +52,7 @@ export function encodeBatch(id: number, rows: readonly DeltaRow[]): Batch {
   let at = 0;
   for (const { doc, epoch, first, patches } of runs) {
     const end = writeRun(bytes, at, patches);
+    if (!from.has(doc)) from.set(doc, first);
     docs += separator + doc;
     firsts += separator + first;
     lasts += separator + (first + patches.length - 1);
@@ -60,6 +65,7 @@ export function encodeBatch(id: number, rows: readonly DeltaRow[]): Batch {
   return {
     id,
     size: runs.length,
+    from,
     docs: `${docs}}`,
     firsts: `${firsts}}`,
     lasts: `${lasts}}`,
@@ -102,28 +108,61 @@ function runsOf(rows: readonly DeltaRow[]): Run[] {
   return runs;
 }
 
-const APPEND = `WITH me AS (SELECT 1 FROM session WHERE id = $1 AND nonce = $2 AND state <> 'fenced' FOR SHARE)
+/** The marks of a batch (marks.ts). */
+export interface BatchMarks {
+  readonly number: number;
+  readonly marks: readonly Mark[];
+  /** Time after which the change of a document that is marked now is told. */
+  readonly dueMs: number;
+}
+
+/** The statements of a batch. Each is prepared once on a connection. */
+const STATEMENTS = new Map<string, string>();
+
+/**
+ * The newest run of a document that is proved must end at the head: then the head exists, and nothing is above it. A
+ * mark of a batch that then writes nothing is harmless: the version has not changed.
+ */
+function statement(isMarked: boolean, hasMarks: boolean, hasProof: boolean): string {
+  const key = `${isMarked} ${hasMarks} ${hasProof}`;
+  const known = STATEMENTS.get(key);
+  if (known !== undefined) return known;
+  let last = 10;
+  const next = (): string => `$${++last}`;
+  const marks = isMarked ? ` AND marks = ${next()}` : '';
+  const mark = hasMarks
+    ? `,
+marked AS (INSERT INTO change (doc, session, told, due)
+  SELECT d, $1, b, clock_timestamp() + ${next()} * interval '1 ms' FROM unnest(${next()}, ${next()}) m(d, b)
+  WHERE EXISTS (SELECT 1 FROM me)
+  ON CONFLICT (doc) DO UPDATE SET session = EXCLUDED.session, due = least(change.due, EXCLUDED.due))`
+    : '';
+  const proof = hasProof
+    ? ` AND NOT EXISTS (SELECT 1 FROM unnest(${next()}, ${next()}) h(d, v)
+WHERE (SELECT p.last FROM delta p WHERE p.doc = h.d ORDER BY p.first DESC LIMIT 1) IS DISTINCT FROM nullif(h.v, 0))`
+    : '';
+  const text = `WITH me AS (SELECT 1 FROM session WHERE id = $1 AND nonce = $2 AND state <> 'fenced'${marks} FOR SHARE)${mark}
 INSERT INTO delta (doc, first, last, epoch, session, batch, ops)
 SELECT d, f, l, e, $1, $3, substring((SELECT decode($10, 'base64')), s, n)
 FROM unnest($4, $5, $6, $7, $8, $9) x(d, f, l, e, s, n)
-WHERE EXISTS (SELECT 1 FROM me)`;
-
-/** The newest run must end at the head: then the head exists, and nothing is above it. */
-const APPEND_WITH_PROOF = `${APPEND} AND NOT EXISTS (SELECT 1 FROM unnest($11, $12) h(d, v)
-WHERE (SELECT p.last FROM delta p WHERE p.doc = h.d ORDER BY p.first DESC LIMIT 1) IS DISTINCT FROM nullif(h.v, 0))`;
+WHERE EXISTS (SELECT 1 FROM me)${proof}`;
+  STATEMENTS.set(key, text);
+  return text;
+}
 
 const PREPARED = { prepare: true };
 
 /**
- * Returns the number of written runs: all of them, or 0 if the session is fenced or a head differs from the
- * log's. Fencing waits for the row lock on the session; without the lock a batch could land after the
- * fence.
+ * Returns the number of written runs: all of them, or 0 if the session is fenced, if marks of it were taken away since
+ * `marks.number`, or if a head differs from the log's. Fencing and taking marks away wait for the row lock on the
+ * session; without the lock a batch could land behind them. `marks` is undefined where events are switched off.
  */
 export async function insertBatch(
   sql: Sql,
   session: SessionRef,
   batch: Batch,
   heads: ReadonlyMap<DocumentId, number>,
+  marks?: BatchMarks,
 ): Promise<number> {
   const parameters = [
     sql.typed(session.id, TYPE.int8),
@@ -137,9 +176,23 @@ export async function insertBatch(
     sql.typed(batch.lengths, TYPE.int4Array),
     sql.typed(batch.packed, TYPE.text),
   ];
-  if (heads.size === 0) return (await sql.unsafe(APPEND, parameters, PREPARED)).count;
-  parameters.push(int8Array(sql, [...heads.keys()]), int8Array(sql, [...heads.values()]));
-  return (await sql.unsafe(APPEND_WITH_PROOF, parameters, PREPARED)).count;
+  const list = marks?.marks ?? [];
+  if (marks !== undefined) parameters.push(sql.typed(marks.number, TYPE.int8));
+  if (marks !== undefined && list.length > 0)
+    parameters.push(
+      sql.typed(marks.dueMs, TYPE.int8),
+      int8Array(
+        sql,
+        list.map(({ doc }) => doc),
+      ),
+      int8Array(
+        sql,
+        list.map(({ before }) => before),
+      ),
+    );
+  if (heads.size > 0) parameters.push(int8Array(sql, [...heads.keys()]), int8Array(sql, [...heads.values()]));
+  const text = statement(marks !== undefined, list.length > 0, heads.size > 0);
+  return (await sql.unsafe(text, parameters, PREPARED)).count;
 }
 
 /** Number of the batch's runs that are in the log under this session and batch. */

@@ -62,12 +62,14 @@ const NO_BATCH = 0;
 
 /**
  * Creates the document, with its first patch, if its name is free, or returns the existing one. Undefined if the
- * session is fenced or does not own the shard. 'again' if it lost a race or the id is taken: call it again with another id.
+ * session is fenced or does not own the shard. `isTold`: marks it,
+ * so that its creation is told as an event. 'again' if it lost a race or the id is taken: call it again with another id.
  */
 export async function create(
   sql: Sql,
   session: SessionRef,
   document: NewDocument,
+  isTold: boolean,
 ): Promise<{ row: DocumentRow; created: boolean } | 'again' | undefined> {
   const { id, org, name, shard, creation } = document;
   const { kind, user, mark, first } = creation;
@@ -84,7 +86,10 @@ export async function create(
     logged AS (
       INSERT INTO delta (doc, first, last, epoch, session, batch, ops)
       SELECT m.id, 1, 1, o.epoch, ${session.id}, ${NO_BATCH}, ${run ?? null}::bytea
-      FROM made m CROSS JOIN owned o WHERE ${run !== undefined})
+      FROM made m CROSS JOIN owned o WHERE ${run !== undefined}),
+    marked AS (
+      INSERT INTO change (doc, session, due, created)
+      SELECT id, ${session.id}::bigint, clock_timestamp(), true FROM made WHERE ${isTold}::boolean)
     SELECT id, kind, folded, creation, true AS created FROM made
     UNION ALL
     SELECT id, kind, folded, creation, false FROM document

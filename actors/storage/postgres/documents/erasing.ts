@@ -6,6 +6,8 @@ import type { Sql, Transaction } from '../connection/connect.ts';
 
 /** Rows that a slice removes of a table. A row of the log may have 64 KiB. */
 const SLICE_ROWS = 2_000;
+/** The stored type of the event that tells the deletion itself. */
+const DELETED = 3;
 
 /** Marks all deleted documents of this name. Returns them. */
 export async function markErasing(sql: Sql, org: string, name: string): Promise<readonly DocumentId[]> {
@@ -54,6 +56,12 @@ const TABLES: readonly ((tx: Transaction, doc: DocumentId) => Promise<number>)[]
       await tx`DELETE FROM snapshot WHERE doc = ${doc} AND version = ANY(ARRAY(
         SELECT version FROM snapshot WHERE doc = ${doc} ORDER BY version LIMIT ${SLICE_ROWS}))`
     ).count,
+  async (tx, doc) =>
+    (
+      await tx`DELETE FROM event WHERE id = ANY(ARRAY(
+        SELECT id FROM event WHERE doc = ${doc} AND type <> ${DELETED} ORDER BY id LIMIT ${SLICE_ROWS}))`
+    ).count,
+  async (tx, doc) => (await tx`DELETE FROM webhook_message WHERE doc = ${doc} AND type <> ${DELETED}`).count,
   async (tx, doc) =>
     (
       await tx`DELETE FROM client_seq WHERE doc = ${doc} AND client = ANY(ARRAY(

@@ -24,6 +24,7 @@ export async function remove(
   session: SessionRef,
   { org, name, shard }: NamedDocument,
   mark: string,
+  isTold: boolean,
 ): Promise<Existence> {
   return await sql.begin(async (tx): Promise<Existence> => {
     const [live] = await tx<Row[]>`
@@ -34,6 +35,7 @@ export async function remove(
       return last?.mark === mark ? { type: 'changed', id: last.id } : { type: 'none' };
     }
     await tx`UPDATE document SET deleted_at = now(), mark = ${mark} WHERE id = ${live.id}`;
+    if (isTold) await markDeleted(tx, session, live.id);
     return { type: 'changed', id: live.id };
   });
 }
@@ -45,6 +47,7 @@ export async function bringBack(
   { org, name, shard }: NamedDocument,
   mark: string,
   trashMs: number,
+  isTold: boolean,
 ): Promise<Existence> {
   try {
     return await sql.begin(async (tx): Promise<Existence> => {
@@ -56,12 +59,34 @@ export async function bringBack(
         return live.mark === mark ? { type: 'changed', id: live.id } : { type: 'exists' };
       if (last === undefined || last.ageMs > trashMs || last.erasing) return { type: 'none' };
       await tx`UPDATE document SET deleted_at = NULL, mark = ${mark} WHERE id = ${last.id}`;
+      if (isTold) await markBroughtBack(tx, session, last.id);
       return { type: 'changed', id: last.id };
     });
   } catch (error) {
     if (classify(error) === 'duplicate') return { type: 'exists' };
     throw error;
   }
+}
+
+/** The deletion is told at once. The document may be erased before: the mark keeps its name. */
+async function markDeleted(tx: Transaction, session: SessionRef, doc: number): Promise<void> {
+  await tx`
+    INSERT INTO change AS c (doc, session, due, deleted, told, org, name)
+    SELECT d.id, ${session.id}, now(), true,
+      coalesce((SELECT p.last FROM delta p WHERE p.doc = d.id ORDER BY p.first DESC LIMIT 1), 0), d.org, d.name
+    FROM document d WHERE d.id = ${doc}
+    ON CONFLICT (doc) DO UPDATE SET session = EXCLUDED.session, due = EXCLUDED.due, deleted = true,
+      org = EXCLUDED.org, name = EXCLUDED.name`;
+}
+
+/** A document that is back is told as created. A deletion that was not told yet is not told any more. */
+async function markBroughtBack(tx: Transaction, session: SessionRef, doc: number): Promise<void> {
+  await tx`
+    INSERT INTO change AS c (doc, session, due, created, told)
+    VALUES (${doc}, ${session.id}, now(), true,
+      coalesce((SELECT p.last FROM delta p WHERE p.doc = ${doc} ORDER BY p.first DESC LIMIT 1), 0))
+    ON CONFLICT (doc) DO UPDATE SET session = EXCLUDED.session, due = EXCLUDED.due,
+      created = c.created OR NOT c.deleted, deleted = false, org = NULL, name = NULL`;
 }
 
 /** The document of this name that was deleted last. It stays locked. */

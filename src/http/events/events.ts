@@ -1,0 +1,164 @@
+// Server-sent events: `GET /v1/events/{org}` and `GET /v1/events/{org}/{doc}`. A reader gets the events of the documents in
+// which it has a right at that moment. It is asked for its rights again and again, and ended when it has none any more.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { parseDocumentName } from '../../../protocol/names.ts';
+import type { Reader, Reading, ToldEvent } from '../../events/feed.ts';
+import { type Identity, isUser } from '../../identity/identity.ts';
+import type { User } from '../../identity/user.ts';
+import { callerOf } from '../api/access.ts';
+import { Refusal } from '../api/refusals.ts';
+import type { ApiRoom } from '../api/room.ts';
+
+/** How often a reader has to show again who it is. */
+const RECHECK_MS = 1_000;
+/** How often a reader is told where it is, if nothing else is told. Proxies close what is silent. */
+const HEARTBEAT_MS = 15_000;
+const OVERLOADED_MS = 5_000;
+
+const LAST_EVENT = /^(0|[1-9]\d{0,15})$/;
+const headers = z.looseObject({
+  'last-event-id': z.string().optional().describe('The id of the last event that the reader has had.'),
+});
+const stream = {
+  200: z
+    .string()
+    .describe(
+      'text/event-stream of the events `created`, `changed` and `deleted`, with `data: {doc, version, users, at}`',
+    ),
+};
+
+export const eventRoutes: ApiRoom = (app, { config, parts }) => {
+  const serve = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    org: string,
+    doc?: string,
+  ): Promise<void> => {
+    const found = parts().events;
+    if (found === undefined) throw new Refusal('not-found', 'this node tells no events: events.enabled');
+    const { feed, renew } = found;
+    if (feed.size >= config.events.readers)
+      throw new Refusal('overloaded', 'this node has too many readers of events', OVERLOADED_MS);
+    const only = doc === undefined ? undefined : `${org}/${doc}`;
+    const stream = new EventStream(request, reply, renew, { only, most: config.events.readerBytes });
+    const reading = await feed.read(org, lastEventId(request), stream);
+    if (reading === undefined)
+      throw new Refusal('version-too-old', 'events after this one are gone: read the documents anew');
+    stream.begin(reading);
+  };
+  app.get(
+    '/events/:org',
+    {
+      schema: {
+        summary: 'Events of the documents of an organisation',
+        params: z.object({ org: z.string() }),
+        headers,
+        response: stream,
+      },
+      config: { access: 'caller', lasts: true },
+    },
+    async (request, reply) => {
+      const { org } = request.params;
+      if (parseDocumentName(`${org}/x`) === undefined)
+        throw new Refusal('bad-name', 'no name of an organisation');
+      await serve(request, reply, org);
+    },
+  );
+  app.get(
+    '/events/:org/:doc',
+    {
+      schema: {
+        summary: 'Events of a document',
+        params: z.object({ org: z.string(), doc: z.string() }),
+        headers,
+        response: stream,
+      },
+      config: { access: 'viewer', lasts: true },
+    },
+    async (request, reply) => serve(request, reply, request.params.org, request.params.doc),
+  );
+};
+
+function lastEventId(request: FastifyRequest): number | undefined {
+  const id = request.headers['last-event-id'];
+  if (id === undefined || id === '') return undefined;
+  if (typeof id !== 'string' || !LAST_EVENT.test(id)) throw new Refusal('bad-message', 'no id of an event');
+  return Number(id);
+}
+
+/** One answer that goes on. */
+class EventStream implements Reader {
+  readonly #reply: FastifyReply;
+  readonly #renew: Identity['renew'];
+  readonly #only: string | undefined;
+  readonly #most: number;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #user: User;
+  #isAsking = false;
+
+  constructor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    renew: Identity['renew'],
+    { only, most }: { readonly only: string | undefined; readonly most: number },
+  ) {
+    this.#reply = reply;
+    this.#renew = renew;
+    this.#only = only;
+    this.#most = most;
+    this.#user = callerOf(request);
+  }
+
+  begin(reading: Reading): void {
+    const { raw } = this.#reply;
+    const sent = Object.entries(this.#reply.getHeaders()).filter(([, value]) => value !== undefined);
+    this.#reply.hijack();
+    raw.writeHead(200, {
+      ...Object.fromEntries(sent),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      // Such as nginx, which would gather events.
+      'x-accel-buffering': 'no',
+    });
+    // An id without data tells where a reader is that has had no event yet.
+    raw.write(`id: ${reading.from}\n\n`);
+    raw.on('close', reading.end);
+    raw.on('error', reading.end);
+    this.#timers.push(
+      setInterval(() => this.#ask(reading), RECHECK_MS),
+      setInterval(() => raw.write(`id: ${reading.position()}\n\n`), HEARTBEAT_MS),
+    );
+    reading.begin();
+  }
+
+  take({ id, type, doc, version, users, at }: ToldEvent): boolean {
+    const { raw } = this.#reply;
+    if (raw.destroyed || raw.writableLength > this.#most) return false;
+    if (this.#only !== undefined && doc !== this.#only) return true;
+    if (this.#user.roleIn(doc) === undefined) return true;
+    raw.write(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify({ doc, version, users, at })}\n\n`);
+    return true;
+  }
+
+  end(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#reply.raw.end();
+  }
+
+  #ask(reading: Reading): void {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    void this.#renew(this.#user)
+      .then((found) => {
+        // A node that cannot tell now is asked again.
+        if (!isUser(found)) return found.code === 'unavailable' ? undefined : reading.end();
+        if (found.expiresAt <= Date.now()) return reading.end();
+        if (this.#only !== undefined && found.roleIn(this.#only) === undefined) return reading.end();
+        this.#user = found;
+      }, reading.end)
+      .finally(() => {
+        this.#isAsking = false;
+      });
+  }
+}

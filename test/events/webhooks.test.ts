@@ -1,0 +1,228 @@
+// Webhooks of a real node: a receiver that is down, one that hangs, a node that is killed. The receivers check
+// signatures with the library of Standard Webhooks.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { Webhook } from 'standardwebhooks';
+import { NodeProcess } from '../../loadtest/nodes/node-process.ts';
+import { addressOf, isPublic, RefusedAddress } from '../../src/events/webhooks/addresses.ts';
+import { bodyOf, post } from '../../src/events/webhooks/post.ts';
+import { startTestNode } from '../support/node.ts';
+import { freshDatabase } from '../support/postgres.ts';
+import { untilSeen } from '../support/until.ts';
+import { WireClient } from '../support/wire-client.ts';
+
+const SECRET = `whsec_${Buffer.from('a secret that only the receiver knows').toString('base64')}`;
+const LIMIT = { timeout: 240_000 };
+
+interface Received {
+  readonly id: string;
+  readonly type: string;
+  readonly doc: string;
+  readonly version: number;
+  readonly users: readonly string[];
+}
+
+/** A receiver that confirms what is signed, unless `refuse` answers otherwise. */
+async function receiver(t: TestContext, refuse: (response: ServerResponse) => boolean = () => false) {
+  const received: Received[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    request.on('end', () => {
+      if (refuse(response)) return;
+      const message = verified(body, request.headers);
+      received.push(message);
+      response.writeHead(204).end();
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return { url: `http://127.0.0.1:${address.port}/hook`, received };
+}
+
+function verified(body: string, headers: IncomingHttpHeaders): Received {
+  const plain = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+  const message = new Webhook(SECRET).verify(body, plain) as Omit<Received, 'id'>;
+  return { id: String(headers['webhook-id']), ...message };
+}
+
+/** The messages of a document without repeats, which have the id of the first. */
+function ofDocument(received: readonly Received[], doc: string): readonly Received[] {
+  const own = received.filter((message) => message.doc === doc);
+  return own.filter(({ id }, index) => own.findIndex((each) => each.id === id) === index);
+}
+
+const add = (value: number) => [{ op: 'add', path: '/x', value }];
+
+test(
+  'EVENT-5 EVENT-6 every change is told to a receiver that is down for a while, although the node is killed meanwhile',
+  LIMIT,
+  async (t) => {
+    let isDown = true;
+    let refused = 0;
+    const { url, received } = await receiver(t, (response) => {
+      if (!isDown) return false;
+      refused += 1;
+      response.writeHead(500).end();
+      return true;
+    });
+    const node = await NodeProcess.start({
+      storage: { url: await freshDatabase(t) },
+      set: [
+        'events.debounceMs=200ms',
+        `webhooks.endpoints=${JSON.stringify([{ name: 'one', url }])}`,
+        `webhooks.secret=${SECRET}`,
+        'webhooks.allowPrivate=true',
+        // The time for which a message stays with a node that has died.
+        'webhooks.timeoutMs=500ms',
+        'workers=1',
+      ],
+    });
+    t.after(() => node.stop());
+    const docs = ['acme/a', 'acme/b', 'acme/c', 'acme/d'];
+    const heads = new Map<string, number>();
+    const edit = async (client: WireClient, doc: string): Promise<void> => {
+      const version = (heads.get(doc) ?? 0) + 1;
+      assert.equal((await client.submit(doc, version, add(version))).type, 'commit');
+      heads.set(doc, version);
+    };
+    const before = await WireClient.connect(t, node.socketUrl, { client: 'client-aa' });
+    for (const doc of docs) await before.open(doc, 'json');
+    for (let lap = 0; lap < 3; lap++) for (const doc of docs) await edit(before, doc);
+    await untilSeen('a refused message', () => refused > 0);
+    // Marked, and not told yet.
+    for (const doc of docs) await edit(before, doc);
+    await node.kill();
+    await node.restart();
+    const after = await WireClient.connect(t, node.socketUrl, { client: 'client-aa' });
+    for (const doc of docs.slice(1)) {
+      await after.open(doc, 'json');
+      await edit(after, doc);
+    }
+    isDown = false;
+    for (const doc of docs)
+      await untilSeen(
+        () => `${doc} at ${heads.get(doc)}: ${JSON.stringify(received)}`,
+        () => ofDocument(received, doc).at(-1)?.version === heads.get(doc),
+      );
+    for (const doc of docs) {
+      const [created, ...changed] = ofDocument(received, doc);
+      assert.equal(created?.type, 'document.created');
+      let last = 0;
+      for (const { type, version, users } of changed) {
+        assert.equal(type, 'document.changed');
+        assert.ok(version > last, 'none twice in a row without a change');
+        assert.deepEqual(users, ['anonymous']);
+        last = version;
+      }
+    }
+  },
+);
+
+test('EVENT-6 a receiver that hangs holds up neither another one nor edits', LIMIT, async (t) => {
+  let hanging = 0;
+  const hangs = await receiver(t, () => {
+    hanging += 1;
+    return true;
+  });
+  const answers = await receiver(t);
+  const node = await startTestNode(t, {
+    config: {
+      events: { debounceMs: 100 },
+      webhooks: {
+        endpoints: [
+          { name: 'hangs', url: hangs.url },
+          { name: 'answers', url: answers.url, match: ['acme/p*'] },
+        ],
+        secret: SECRET,
+        allowPrivate: true,
+        timeoutMs: 60_000,
+      },
+    },
+  });
+  const client = await WireClient.connect(t, node.socketUrl, { client: 'client-aa' });
+  for (const doc of ['acme/plan', 'acme/other']) {
+    await client.open(doc, 'json');
+    assert.equal((await client.submit(doc, 1, add(1))).type, 'commit');
+  }
+  await untilSeen('the change at the other receiver', () =>
+    answers.received.some(({ type }) => type === 'document.changed'),
+  );
+  await untilSeen('a request that hangs', () => hanging > 0);
+  assert.equal((await client.submit('acme/plan', 2, add(2))).type, 'commit');
+  await untilSeen('the next change', () => answers.received.some(({ version }) => version === 2));
+  assert.deepEqual(new Set(answers.received.map(({ doc }) => doc)), new Set(['acme/plan']));
+  assert.deepEqual(hangs.received, []);
+});
+
+const OPTIONS = { secret: SECRET, timeoutMs: 5_000, allowPrivate: false, time: Date.now };
+const BODY = bodyOf({
+  type: 'changed',
+  doc: 'acme/plan',
+  version: 1,
+  users: [],
+  at: '2026-01-02T03:04:05.000Z',
+});
+
+test('EVENT-7 addresses that are not public are refused, in every form and behind every name', async () => {
+  for (const address of [
+    ...['127.0.0.1', '10.0.0.1', '172.16.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0'],
+    ...['224.0.0.1', '255.255.255.255', '192.0.2.1', '::1', '::', 'fe80::1', 'fc00::1', 'ff02::1'],
+    ...['::ffff:127.0.0.1', '::ffff:10.0.0.1', '64:ff9b::7f00:1', '2002:7f00:1::', '2001:db8::1', 'nonsense'],
+  ])
+    assert.equal(isPublic(address), false, address);
+  for (const address of ['93.184.216.34', '2606:2800:220:1:248:1893:25c8:1946'])
+    assert.ok(isPublic(address), address);
+  const none = () => assert.fail('a literal address is not looked up');
+  // A URL writes these forms as 127.0.0.1.
+  for (const host of ['127.0.0.1', '[::1]', '[::ffff:7f00:1]', '0x7f.1', '2130706433', '017700000001'])
+    await assert.rejects(addressOf(new URL(`http://${host}/`).hostname, none, false), RefusedAddress, host);
+  const mixed = async () => [
+    { address: '93.184.216.34', family: 4 as const },
+    { address: '127.0.0.1', family: 4 as const },
+  ];
+  await assert.rejects(addressOf('mixed.example', mixed, false), RefusedAddress);
+  assert.equal((await addressOf('mixed.example', mixed, true)).address, '93.184.216.34');
+});
+
+test('EVENT-7 the connection goes to the address that was checked: a name is looked up once', async (t) => {
+  const { url, received } = await receiver(t);
+  let lookups = 0;
+  const resolve = async () => {
+    lookups += 1;
+    return [{ address: '127.0.0.1', family: 4 as const }];
+  };
+  const named = new URL(url);
+  named.hostname = 'receiver.example';
+  await post(named, 'one-1', BODY, { ...OPTIONS, allowPrivate: true, resolve });
+  assert.deepEqual([lookups, received.map(({ id }) => id)], [1, ['one-1']]);
+  await assert.rejects(post(named, 'one-2', BODY, { ...OPTIONS, resolve }), RefusedAddress);
+  assert.equal(received.length, 1);
+});
+
+test('EVENT-7 redirects are not followed, and long answers are cut off', async (t) => {
+  const elsewhere = await receiver(t);
+  const redirects = await receiver(t, (response) => {
+    response.writeHead(307, { location: elsewhere.url }).end();
+    return true;
+  });
+  const talks = await receiver(t, (response) => {
+    response.writeHead(200);
+    response.end('x'.repeat(1_000_000));
+    return true;
+  });
+  const resolve = async () => [];
+  const options = { ...OPTIONS, allowPrivate: true, resolve };
+  await assert.rejects(post(new URL(redirects.url), 'one-1', BODY, options), /status 307/);
+  await assert.rejects(post(new URL(talks.url), 'one-1', BODY, options), /the answer is too long/);
+  assert.deepEqual(elsewhere.received, []);
+});
