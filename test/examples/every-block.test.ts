@@ -75,6 +75,8 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
     ['json', HTTP],
     ['curl -s -X POST', HTTP],
     ['json', HTTP],
+    ['curl -s -o', HTTP],
+    ['text', HTTP],
   ],
   'docs/operations.md': [
     ['name: node-1', CONFIGURATION],

@@ -109,9 +109,9 @@ export class OwnerCalls {
       this.#sendLater(pending);
     } else if (answer.type === 'content' && answer.shared !== null) {
       const shared = snapshots.get(link, answer.shared);
-      if (shared === undefined)
-        throw new Error(`an owner refers to snapshot ${answer.shared}, which it has not sent`);
-      this.#settle(pending, answer, [...shared.pieces]);
+      // An owner that is far behind drops what it has sent ahead, and sends it again.
+      if (shared === undefined) this.#sendLater(pending);
+      else this.#settle(pending, answer, [...shared.pieces]);
     } else this.#settle(pending, answer, content === null ? [] : [Buffer.from(content)]);
   }
 

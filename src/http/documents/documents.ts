@@ -11,6 +11,7 @@ import type { ApiRoom } from '../api/room.ts';
 import { isOfPast, oldContent } from '../past/old-content.ts';
 import { WHICH } from '../past/schemas.ts';
 import { type Author, authorOf, type Content, type Place } from './document-requests.ts';
+import { FORMATS, type Format, formatted, MOST_BYTES } from './formats/formats.ts';
 import { contentPatch, patchOf } from './patches.ts';
 import { CONTENT, DOCUMENT, errors, IDEMPOTENCY_KEY, KIND, PLACE, VERSION } from './schemas.ts';
 import { ANY, etag, ifOf, unlessOf } from './tags.ts';
@@ -73,11 +74,13 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
         description: 'At its head, or as it was at a version, at a time, or at a named version.',
         tags: ['documents'],
         params: DOCUMENT,
-        querystring: WHICH,
+        querystring: WHICH.extend({
+          format: z.enum(FORMATS).optional().describe('A rich-text document as text, Markdown or HTML'),
+        }),
         response: {
           200: CONTENT,
           304: z.null().describe('The caller has this version'),
-          ...errors(400, 404, 410, 413),
+          ...errors(400, 404, 409, 410, 413),
         },
       },
       config: { access: 'viewer' },
@@ -97,7 +100,10 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
         found.release();
         return await reply.code(304).send(null);
       }
-      return await sendContent(reply, name, found);
+      const { format } = request.query;
+      return format === undefined
+        ? await sendContent(reply, name, found)
+        : await sendAs(reply, found, format);
     },
   );
 
@@ -213,6 +219,27 @@ const contentOf = ({ content }: Content): unknown => parseJson(Buffer.concat(con
 function placed(reply: FastifyReply, { history, version }: Place): FastifyReply {
   return reply.header('etag', etag(history, version));
 }
+
+/** Sends a rich-text document in another form. A browser that shows it runs nothing and asks for nothing but images. */
+async function sendAs(
+  reply: FastifyReply,
+  { kind, content, bytes, release }: Content,
+  format: Format,
+): Promise<FastifyReply> {
+  release();
+  if (kind !== 'rich-text')
+    throw new Refusal('wrong-kind', `only rich-text has formats, and this document is ${kind}`);
+  if (format !== 'text' && bytes > MOST_BYTES)
+    throw new Refusal('too-large', `documents of up to ${MOST_BYTES} bytes have this format`);
+  const { type, text } = formatted(parseJson(Buffer.concat(content).toString()), format);
+  return await reply
+    .header('content-type', `${type}; charset=utf-8`)
+    .header('content-security-policy', SHOWN_POLICY)
+    .send(Buffer.from(text));
+}
+
+const SHOWN_POLICY =
+  "default-src 'none'; img-src http: https:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
 
 /** Sends the document as JSON. Its content is text already, and is not read. */
 export async function sendContent(reply: FastifyReply, name: string, found: Content): Promise<FastifyReply> {

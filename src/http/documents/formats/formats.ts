@@ -1,0 +1,41 @@
+// Rich-text documents as plain text, Markdown or HTML. Libraries write Markdown and HTML, so every character of a
+// document is escaped where it has to be. The HTML is a fragment, with no element, attribute or scheme of a link that is
+// not on the list of its library.
+import { defaultSchema, sanitize } from 'hast-util-sanitize';
+import { toHtml } from 'hast-util-to-html';
+import { toMdast } from 'hast-util-to-mdast';
+import { toMarkdown } from 'mdast-util-to-markdown';
+import { textOf, treeOf } from './delta-tree.ts';
+
+export const FORMATS = ['text', 'markdown', 'html'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** A larger document is not written as Markdown or HTML, because that takes the thread of all sockets. */
+export const MOST_BYTES = 256 * 1024;
+
+export interface Formatted {
+  /** Its media type. */
+  readonly type: string;
+  readonly text: string;
+}
+
+/** Markdown has no mark for these. Their text stays. */
+const NOT_IN_MARKDOWN: ReadonlySet<string> = new Set(['del', 'input']);
+const MARKDOWN_SCHEMA = {
+  ...defaultSchema,
+  tagNames: (defaultSchema.tagNames ?? []).filter((name) => !NOT_IN_MARKDOWN.has(name)),
+};
+
+/** `delta`: the snapshot of a rich-text document. */
+export function formatted(delta: unknown, format: Format): Formatted {
+  switch (format) {
+    case 'text':
+      return { type: 'text/plain', text: textOf(delta) };
+    case 'html':
+      return { type: 'text/html', text: toHtml(sanitize(treeOf(delta))) };
+    case 'markdown':
+      return { type: 'text/markdown', text: toMarkdown(toMdast(sanitize(treeOf(delta), MARKDOWN_SCHEMA))) };
+    default:
+      throw new Error(`unknown format ${String(format satisfies never)}`);
+  }
+}
