@@ -1,13 +1,14 @@
 // Signs the person in where the node asks for tokens: a panel above the document takes a token, also a new one when the
-// former has ended. The document stays in sight and keeps every edit meanwhile. The token is kept in memory alone: a
-// script of another page, or a person who finds this browser, gets none from its storage.
+// former has ended. The document stays in sight and keeps every edit meanwhile. The token begins a session, whose cookie
+// the browser keeps out of the reach of scripts. Where the node begins none, the token is kept in memory alone.
 import { TroupeError } from '../../client/index.ts';
 import { el } from '../dom.ts';
+import { Session } from './session.ts';
 import { userOf } from './token-user.ts';
 
 export interface SignInClient {
   readonly state: 'connecting' | 'live' | 'offline';
-  setToken(token: string): void;
+  setToken(token: string | (() => undefined)): void;
   goOffline(): void;
   goOnline(): void;
   on(event: 'state', listener: (state: 'connecting' | 'live' | 'offline') => void): unknown;
@@ -23,6 +24,9 @@ const OTHER_USER =
 export class SignIn {
   readonly element: HTMLElement;
   readonly #client: SignInClient;
+  readonly #session = new Session();
+  /** Whether the session of this browser has been looked for since the page was let in last. */
+  #hasLooked = false;
   readonly #changed: () => void;
   readonly #text = el('p', { class: 'sign-in-text' });
   readonly #problem = el('p', { class: 'sign-in-problem', attrs: { role: 'alert' } });
@@ -38,8 +42,8 @@ export class SignIn {
   });
   /** The user as whom this page has been let in. Its edits belong to that user. */
   #user: string | undefined;
-  /** The token that was given last, and whether the server has let the page in since. */
-  #given: { readonly token: string; taken: boolean } | undefined;
+  /** The user who signed in last, and whether the server has let the page in since. */
+  #given: { readonly user: string; taken: boolean } | undefined;
 
   /** `changed` is called when the panel comes or goes. */
   constructor(client: SignInClient, changed: () => void) {
@@ -54,7 +58,7 @@ export class SignIn {
     );
     form.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#submit(this.#token.value.trim());
+      void this.#submit(this.#token.value.trim());
     });
     this.element = el(
       'section',
@@ -76,20 +80,33 @@ export class SignIn {
   /** Shows the panel if the error asks for a token. False if it is another error. */
   takes(error: unknown): boolean {
     if (!(error instanceof TroupeError) || error.code !== 'unauthenticated') return false;
+    if (this.#hasLooked) this.#ask(error);
+    else void this.#resume(error);
+    return true;
+  }
+
+  /** Goes on by the session that this browser has, or asks the person. */
+  async #resume(error: TroupeError): Promise<void> {
+    this.#hasLooked = true;
+    const user = await this.#session.resume();
+    if (user === undefined || (this.#user !== undefined && user !== this.#user)) this.#ask(error);
+    else this.#connect(user, () => undefined);
+  }
+
+  #ask(error: TroupeError): void {
     const isRefused = this.#given?.taken === false;
     this.#problem.textContent = isRefused ? `The node did not take this token: ${error.message}.` : '';
     if (isRefused && this.isNeeded) this.#token.select();
     if (isRefused) this.#given = undefined;
     this.#text.textContent = this.#user === undefined ? FIRST : ENDED;
-    if (this.isNeeded) return true;
+    if (this.isNeeded) return;
     this.element.hidden = false;
     this.#changed();
     // A person who is writing goes on writing.
     if (this.#user === undefined) this.#token.focus();
-    return true;
   }
 
-  #submit(token: string): void {
+  async #submit(token: string): Promise<void> {
     if (token === '') return;
     const user = userOf(token);
     if (user === undefined) {
@@ -101,7 +118,13 @@ export class SignIn {
       return;
     }
     this.#problem.textContent = '';
-    this.#given = { token, taken: false };
+    const isBegun = (await this.#session.begin(token)) !== undefined;
+    this.#connect(user, isBegun ? () => undefined : token);
+  }
+
+  /** The token, or a function that has none where the cookie of the session says who the user is. */
+  #connect(user: string, token: string | (() => undefined)): void {
+    this.#given = { user, taken: false };
     // A live connection would renew its token without a word. Dialled anew, it says whether the token was taken.
     if (this.#client.state === 'live') this.#client.goOffline();
     this.#client.setToken(token);
@@ -109,9 +132,10 @@ export class SignIn {
   }
 
   #welcomed(): void {
+    this.#hasLooked = false;
     if (this.#given !== undefined) {
       this.#given.taken = true;
-      this.#user = userOf(this.#given.token);
+      this.#user = this.#given.user;
     }
     this.#token.value = '';
     if (!this.isNeeded) return;

@@ -21,6 +21,8 @@ import {
 } from '../windows.ts';
 
 const PANEL = '.sign-in';
+/** The browser reports each answer of this status, and the page asks whether there is a session. */
+const expectedErrors = /status of 401/;
 
 async function stage(t: TestContext) {
   const chromium = await launchChromium(t);
@@ -43,13 +45,18 @@ async function enter(page: Page, address: string, token: string): Promise<void> 
   await loaded(page);
 }
 
-/** A token that ends between one and two seconds from now. */
-const shortToken = (sub: string, docs: object): Promise<string> =>
-  tokenOf(sub, docs, { exp: Math.floor(Date.now() / 1000) + 2 });
+/** Ends the session of the window's browser, as a logout in another window does. */
+async function logOutElsewhere(page: Page): Promise<void> {
+  const session = new URL('/v1/session', page.url()).href;
+  const found = await page.request.get(session);
+  const { csrf } = (await found.json()) as { csrf: string };
+  const ended = await page.request.delete(session, { headers: { 'x-csrf-token': csrf } });
+  assert.equal(ended.status(), 204);
+}
 
 test('the page at a node that asks for tokens', async (file) => {
   const { chromium, address } = await stage(file);
-  const ada = await openAs(file, chromium, ADA, DESKTOP);
+  const ada = await openAs(file, chromium, ADA, { ...DESKTOP, expectedErrors });
 
   await file.test('the page asks for a token, tells why one is refused, and lets its user in', async () => {
     await ada.goto(address);
@@ -68,13 +75,17 @@ test('the page at a node that asks for tokens', async (file) => {
     await ada.locator(EDITOR).click();
     await ada.keyboard.type('A plan of two');
     await waitForStatus(ada, 'Saved');
+    await ada.reload();
+    await waitForText(ada, 'A plan of two');
+    await waitForStatus(ada, 'Up to date');
     const stored = await ada.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
-    assert.doesNotMatch(stored, /eyJ/, 'no token is kept in the storage of the browser');
+    assert.doesNotMatch(stored, /eyJ/, 'the session is a cookie; no token is kept where scripts can read it');
+    assert.equal(await ada.evaluate(() => document.cookie), '');
   });
 
   await file.test('a viewer sees each edit, cannot type, and the page says so', async (t) => {
     for (const options of [DESKTOP, PHONE]) {
-      const grace = await openAs(t, chromium, GRACE, options);
+      const grace = await openAs(t, chromium, GRACE, { ...options, expectedErrors });
       await enter(grace, address, await tokenOf('grace', { 'acme/*': 'viewer' }));
       await waitForText(grace, 'A plan of two');
       await grace.getByText('View only').waitFor();
@@ -85,26 +96,31 @@ test('the page at a node that asks for tokens', async (file) => {
     }
   });
 
-  await file.test('edits are kept when the token ends, and are stored after the next sign-in', async (t) => {
-    const grace = await openAs(t, chromium, GRACE, DESKTOP);
-    await enter(grace, address, await shortToken('grace', { 'acme/*': 'editor' }));
-    await grace.locator(PANEL).waitFor();
-    await grace.locator(EDITOR).press('Control+End');
-    await grace.keyboard.type(' and one');
-    await waitForStatus(grace, 'Signed out, edits kept');
-    await picture(grace, 'sign-in-again');
-    await signIn(grace, await tokenOf('mallory', { 'acme/*': 'editor' }));
-    await grace.getByText('This token is for another user').waitFor();
-    await signIn(grace, await tokenOf('grace', { 'acme/*': 'editor' }));
-    await waitForStatus(grace, 'Saved');
-    await waitForText(ada, 'A plan of two and one');
-  });
+  await file.test(
+    'edits are kept when the session ends in another window, and are stored after the next sign-in',
+    async (t) => {
+      const grace = await openAs(t, chromium, GRACE, { ...DESKTOP, expectedErrors });
+      await enter(grace, address, await tokenOf('grace', { 'acme/*': 'editor' }));
+      await logOutElsewhere(grace);
+      await grace.locator(PANEL).waitFor();
+      await grace.locator(EDITOR).press('Control+End');
+      await grace.keyboard.type(' and one');
+      await waitForStatus(grace, 'Signed out, edits kept');
+      await picture(grace, 'sign-in-again');
+      await signIn(grace, await tokenOf('mallory', { 'acme/*': 'editor' }));
+      await grace.getByText('This token is for another user').waitFor();
+      await signIn(grace, await tokenOf('grace', { 'acme/*': 'editor' }));
+      await waitForStatus(grace, 'Saved');
+      await waitForText(ada, 'A plan of two and one');
+    },
+  );
 
   await file.test(
     'an editor who becomes a viewer is told, and the text that was taken back can be copied',
     async (t) => {
-      const grace = await openAs(t, chromium, GRACE, DESKTOP);
-      await enter(grace, address, await shortToken('grace', { 'acme/*': 'editor' }));
+      const grace = await openAs(t, chromium, GRACE, { ...DESKTOP, expectedErrors });
+      await enter(grace, address, await tokenOf('grace', { 'acme/*': 'editor' }));
+      await logOutElsewhere(grace);
       await grace.locator(PANEL).waitFor();
       await grace.locator(EDITOR).press('Control+End');
       await grace.keyboard.type(' lost words');
@@ -120,7 +136,7 @@ test('the page at a node that asks for tokens', async (file) => {
   );
 
   await file.test('a document without any right looks like a missing one', async (t) => {
-    const grace = await openAs(t, chromium, GRACE, DESKTOP);
+    const grace = await openAs(t, chromium, GRACE, { ...DESKTOP, expectedErrors });
     await grace.goto(address);
     await signIn(grace, await tokenOf('grace', { 'other/*': 'owner' }));
     await grace.getByText('This document does not exist.').waitFor();
