@@ -80,7 +80,7 @@ async function reads(url: string, kind: (typeof KINDS)[number]): Promise<void> {
 
 async function edit(url: string, doc: string, kind: string): Promise<void> {
   const op = kind === 'json' ? [{ op: 'add', path: '/more', value: 1 }] : [{ insert: 'x' }];
-  const socket = await connect(url, doc);
+  const socket = await connect(url, doc, kind);
   socket.send(JSON.stringify({ type: 'submit', doc, seq: 1, op }));
   await next(socket, 'commit');
   socket.close();
@@ -99,7 +99,7 @@ async function open(url: string, doc: string): Promise<number> {
 /** Edits a document of its own, until `stop`, which gives the times of the acknowledgements. */
 async function editing(url: string): Promise<{ stop(): Promise<number[]> }> {
   const doc = 'acme/other';
-  const socket = await connect(url, doc);
+  const socket = await connect(url, doc, 'json');
   const sent = new Map<number, number>();
   const times: number[] = [];
   let seq = 0;
@@ -131,9 +131,9 @@ async function hello(url: string): Promise<WebSocket> {
   return socket;
 }
 
-async function connect(url: string, doc: string): Promise<WebSocket> {
+async function connect(url: string, doc: string, kind: string): Promise<WebSocket> {
   const socket = await hello(url);
-  socket.send(JSON.stringify({ type: 'open', doc, kind: 'json' }));
+  socket.send(JSON.stringify({ type: 'open', doc, kind }));
   await next(socket, 'opened');
   return socket;
 }

@@ -36,7 +36,8 @@ export interface PastOf {
 export type PastJob = PastOf &
   (
     | { readonly type: 'content'; readonly version: number }
-    | { readonly type: 'authors'; readonly version: number }
+    /** `keepEvery`: the number of patches after which the authors are kept for later jobs. */
+    | { readonly type: 'authors'; readonly version: number; readonly keepEvery?: number }
     /** The patch on `head` that brings the content of `version` back. */
     | { readonly type: 'restore'; readonly version: number; readonly head: number; readonly clientId: number }
     /** The patch on `head` that takes back the patches `from` to `to`, of `user` if there is one. */
@@ -204,6 +205,8 @@ const RICH_TEXT: AnyKind = richTextKind;
 
 /** Authors are kept for later answers when this many patches or more had to be folded. */
 const KEEP_AFTER = 2_000;
+/** They are also kept each time that so many were folded, so that a job which takes too long leaves its next run less. */
+const KEEP_EVERY = 250_000;
 
 async function authorsOf(
   store: PastStore,
@@ -214,44 +217,78 @@ async function authorsOf(
   return Buffer.from(JSON.stringify(answer), 'utf8');
 }
 
-async function textAuthors(store: PastStore, job: PastOf & { version: number }): Promise<AuthoredInsert[]> {
-  const { doc, history, folded, version } = job;
-  const kept = await store.authors(doc, history, version);
-  let from = kept?.version ?? 0;
-  let authors = kept === undefined ? unknownText(1) : readTextAuthors(kept.state);
-  if (from < folded) {
-    from = folded;
-    const floor = (await stateAt(store, job, RICH_TEXT, folded)) as Runs;
-    authors = unknownText(floor.length);
+type AuthorsJob = Extract<PastJob, { type: 'authors' }>;
+
+/** How the authors of a kind are folded and stored. */
+interface AuthorRules<Authors> {
+  /** Those of a new document. */
+  readonly none: () => Authors;
+  /** Those of the document at the floor of its kept history, of which nothing is known. */
+  readonly unknown: () => Authors | Promise<Authors>;
+  readonly read: (stored: Uint8Array) => Authors;
+  readonly form: (authors: Authors) => Uint8Array;
+  readonly fold: (authors: Authors, page: readonly PastPatch[]) => Authors;
+}
+
+async function foldedAuthors<Authors>(
+  store: PastStore,
+  { doc, history, folded, version, keepEvery = KEEP_EVERY }: AuthorsJob,
+  rules: AuthorRules<Authors>,
+): Promise<Authors> {
+  const stored = await store.authors(doc, history, version);
+  let kept = stored?.version ?? 0;
+  let authors = stored === undefined ? rules.none() : rules.read(stored.state);
+  if (kept < folded) {
+    kept = folded;
+    authors = await rules.unknown();
   }
-  for await (const page of pages(store, doc, from, version)) {
-    const ops = opsOfPage<Delta>(page);
-    for (const [i, { user, at, version: of }] of page.entries())
-      foldTextAuthor(authors, ops[i] ?? [], { user, at, version: of });
+  for await (const page of pages(store, doc, kept, version)) {
+    authors = rules.fold(authors, page);
+    const reached = page.at(-1)?.version ?? kept;
+    if (reached - kept < (reached === version ? KEEP_AFTER : keepEvery)) continue;
+    await store.keepAuthors(doc, history, reached, rules.form(authors));
+    kept = reached;
   }
-  if (version - from >= KEEP_AFTER) await store.keepAuthors(doc, history, version, textAuthorsForm(authors));
-  const content = (await stateAt(store, job, RICH_TEXT, version)) as Runs;
+  return authors;
+}
+
+async function textAuthors(store: PastStore, job: AuthorsJob): Promise<AuthoredInsert[]> {
+  const authors = await foldedAuthors(store, job, {
+    none: () => unknownText(1),
+    unknown: async () => {
+      const floor = (await stateAt(store, job, RICH_TEXT, job.folded)) as Runs;
+      return unknownText(floor.length);
+    },
+    read: readTextAuthors,
+    form: textAuthorsForm,
+    fold: (folded, page) => {
+      const ops = opsOfPage<Delta>(page);
+      for (const [i, { user, at, version }] of page.entries())
+        foldTextAuthor(folded, ops[i] ?? [], { user, at, version });
+      return folded;
+    },
+  });
+  const content = (await stateAt(store, job, RICH_TEXT, job.version)) as Runs;
   return authoredText(content.toDelta(), authors);
 }
 
-async function jsonAuthors(store: PastStore, job: PastOf & { version: number }): Promise<AuthorsByPointer> {
-  const { doc, history, folded, version } = job;
-  const kept = await store.authors(doc, history, version);
-  let from = kept?.version ?? 0;
-  let root = kept === undefined ? unknownValue() : readJsonAuthors(kept.state);
-  if (from < folded) {
-    from = folded;
-    root = unknownValue();
-  }
-  for await (const page of pages(store, doc, from, version)) {
-    const wires = opsOfPage<Wire>(page);
-    for (const [i, { user, at, version: of, op }] of page.entries()) {
-      const note = op.indexOf(NOTE);
-      const recalled = jsonKind.recall(wires[i] ?? [], note < 0 ? '' : textOf(op.subarray(note + 1)));
-      root = foldJsonAuthor(root, recalled, { user, at, version: of });
-    }
-  }
-  if (version - from >= KEEP_AFTER) await store.keepAuthors(doc, history, version, jsonAuthorsForm(root));
+async function jsonAuthors(store: PastStore, job: AuthorsJob): Promise<AuthorsByPointer> {
+  const root = await foldedAuthors(store, job, {
+    none: unknownValue,
+    unknown: unknownValue,
+    read: readJsonAuthors,
+    form: jsonAuthorsForm,
+    fold: (before, page) => {
+      const wires = opsOfPage<Wire>(page);
+      let folded = before;
+      for (const [i, { user, at, version, op }] of page.entries()) {
+        const note = op.indexOf(NOTE);
+        const recalled = jsonKind.recall(wires[i] ?? [], note < 0 ? '' : textOf(op.subarray(note + 1)));
+        folded = foldJsonAuthor(folded, recalled, { user, at, version });
+      }
+      return folded;
+    },
+  });
   return authoredValues(root);
 }
 

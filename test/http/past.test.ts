@@ -152,6 +152,30 @@ test('HIST-5: restoring is one new patch, once for each idempotency key, and the
   assert.equal((await api.call(`POST ${PLAN}/restore`, post({}))).refused, '400 bad-message');
 });
 
+test('HIST-5: requests with one key at one time, and edits meanwhile, leave one restored patch in a log without a gap', async (t) => {
+  const { api } = await start(t);
+  await plan(api);
+  const restores = Array.from({ length: 4 }, () =>
+    api.call(`POST ${PLAN}/restore`, post({ version: 1 }, { 'idempotency-key': 'all' })),
+  );
+  const edits = Array.from({ length: 12 }, (_, i) => api.call(`PATCH ${PLAN}`, patch(add(`/e${i}`, i))));
+  const answers = await Promise.all(restores);
+  const edited = await Promise.all(edits);
+  const versions = new Set(answers.map(({ body }) => body.version));
+  assert.equal(versions.size, 1, JSON.stringify(answers.map(({ body }) => body)));
+  for (const { status } of edited) assert.equal(status, 200);
+  const { ops } = (await api.call(`GET ${PLAN}/history?limit=100`)).body as {
+    ops: { version: number; client: string }[];
+  };
+  assert.deepEqual(
+    ops.map(({ version }) => version),
+    Array.from({ length: 3 + 12 + 1 }, (_, i) => i + 1),
+  );
+  const [restored = 0] = [...versions] as number[];
+  const { client } = ops[restored - 1] ?? {};
+  assert.equal(ops.filter((op) => op.client === client).length, 1);
+});
+
 test('HIST-5: yjs: restoring brings the content back', async (t) => {
   const { api } = await start(t);
   const doc = new Y.Doc();

@@ -2,9 +2,13 @@
 // restore and revert.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { doPastJob } from '../../actors/compute/past-job.ts';
+import type { PastStore } from '../../actors/storage/past-store.ts';
+import { createPastStore } from '../../actors/storage/past-store-postgres.ts';
 import type { Wire } from '../../protocol/messages.ts';
 import { codeOf, jsonOf, NEVER, resultOf, stage } from './stage.ts';
 
+const PAGE = { limit: 100, maxBytes: 1 << 20 };
 const add = (path: string, value: number): Wire => [{ op: 'add', path, value }];
 
 test('HIST-1: a page has the patches in order with their users and times, and tells where the next one begins', async (t) => {
@@ -182,6 +186,38 @@ for (const kind of ['rich-text', 'json'] as const)
     const other = { ...plan, history: `${plan.history}-other` };
     assert.deepEqual(jsonOf(resultOf(await past.authors(other, NEVER))), incremental);
   });
+
+test('HIST-4: a job that is stopped leaves its authors so far to the next one', async (t) => {
+  const { url, commit, document, admin } = await stage(t, 'rich-text');
+  await commit('ada', ...Array.from({ length: 900 }, (): Wire => [{ insert: 'a' }]));
+  await commit('bob', [{ insert: 'b' }]);
+  const { id: doc, kind, history, folded, head } = await document();
+  const store = createPastStore({ url }, 1);
+  t.after(() => store.close());
+  let last = 450;
+  const stopped: PastStore = {
+    ...store,
+    patches: (of, after, upTo) =>
+      after >= last ? Promise.reject(new Error('stopped')) : store.patches(of, after, upTo, PAGE),
+  };
+  const job = { doc, kind, history, folded, type: 'authors', version: head, keepEvery: 200 } as const;
+  await assert.rejects(doPastJob(stopped, job), /stopped/);
+  const [kept] = await admin<{ version: string }[]>`SELECT version::text FROM known_authors`;
+  assert.equal(kept?.version, '400');
+  last = head;
+  const outcome = await doPastJob(stopped, job);
+  assert.ok(outcome.ok);
+  const authors = jsonOf(outcome.bytes) as { insert: string; author?: { version: number } }[];
+  assert.deepEqual(
+    authors.slice(0, 3).map(({ insert, author }) => [insert, author?.version]),
+    [
+      ['b', 901],
+      ['a', 900],
+      ['a', 899],
+    ],
+  );
+  assert.equal(authors.length, 902);
+});
 
 test('HIST-4: rich-text: text from before the kept history has no author', async (t) => {
   const { past, commit, snapshot, fold, document } = await stage(t, 'rich-text');
