@@ -24,7 +24,7 @@ const documents = z.strictObject({
     100,
     1,
     1_000_000,
-    'Documents that the checker compares with their logs after the run, evenly chosen among all. The report states how many there were. Clients of the others keep fewer records.',
+    'Documents that the checker compares with their logs after the run, evenly chosen among those that have an editor, then among the others. The report states how many there were. Clients of the others keep fewer records.',
   ),
 });
 

@@ -51,11 +51,26 @@ export function crowdOf(scenario: Scenario, processes: number, arrival: Arrival 
   return lists;
 }
 
-/** Documents that are checked, evenly chosen among those that have clients. */
+/**
+ * Documents that are checked, evenly chosen among those that have an editor. Others follow only if these are too few:
+ * nothing happens in them.
+ */
 export function checkedDocuments(scenario: Scenario, crowd: readonly (readonly Member[])[]): number[] {
-  const used = [...new Set(crowd.flat().map(({ document }) => document))].sort((left, right) => left - right);
-  const many = Math.min(scenario.documents.checked, used.length);
-  return Array.from({ length: many }, (_, index) => used[Math.floor((index * used.length) / many)] ?? 0);
+  const members = crowd.flat();
+  const sorted = (some: readonly Member[]) =>
+    [...new Set(some.map(({ document }) => document))].sort((left, right) => left - right);
+  const edited = sorted(members.filter(({ edits }) => edits));
+  const isEdited = new Set(edited);
+  const others = sorted(members.filter(({ document }) => !isEdited.has(document)));
+  const { checked } = scenario.documents;
+  return [...evenly(edited, checked), ...evenly(others, checked - edited.length)].sort(
+    (left, right) => left - right,
+  );
+}
+
+function evenly(all: readonly number[], most: number): number[] {
+  const many = Math.max(0, Math.min(most, all.length));
+  return Array.from({ length: many }, (_, index) => all[Math.floor((index * all.length) / many)] ?? 0);
 }
 
 /** The document of each of `clients` clients; largest remainders keep the shares exact. */

@@ -96,6 +96,19 @@ test('the checked documents are chosen among those that have clients', () => {
   assert.deepEqual(checkedDocuments(scenario, crowdOf(scenario, 2)), [0, 2, 4, 6]);
 });
 
+test('documents with an editor are checked before those that are only read', () => {
+  const read = (checked: number) => {
+    const scenario = scenarioOf(
+      `{documents: {count: 100, checked: ${checked}}, clients: {editors: 3, readers: 100}}`,
+    );
+    return checkedDocuments(scenario, crowdOf(scenario, 2));
+  };
+  assert.deepEqual(read(2), [0, 1]);
+  assert.deepEqual(read(3), [0, 1, 2]);
+  assert.deepEqual(read(5), [0, 1, 2, 3, 51]);
+  assert.equal(read(1_000).length, 100);
+});
+
 test('edits made without a replica apply to the document, at every place and length', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 1, max: 3 }), (seed, many) => {
