@@ -4,6 +4,7 @@ import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyPluginAsync } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { LOGIN_COOKIE } from '../../identity/logins/login-cookie.ts';
 import type { ApiApp } from './room.ts';
 
 export const OPENAPI = '/openapi.json';
@@ -26,8 +27,18 @@ export async function describeRoutes(app: ApiApp, version: string): Promise<void
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/', description: 'This node' }],
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
-      security: [{ bearer: [] }, {}],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: LOGIN_COOKIE,
+            description: 'Requests that change something need the header x-csrf-token beside it.',
+          },
+        },
+      },
+      security: [{ bearer: [] }, { session: [] }, {}],
     },
     transform: jsonSchemaTransform,
   });
