@@ -24,7 +24,7 @@ export type PastPoolOutcome =
 export interface PastPool {
   /** Rejects if the job fails, or if `signal` is aborted. */
   run(task: PastTask, signal: AbortSignal): Promise<PastPoolOutcome>;
-  /** Gives up the jobs under way. */
+  /** Gives up the jobs under way. They, and later ones, are `overloaded`. */
   stop(): Promise<void>;
 }
 
@@ -43,6 +43,7 @@ export function startPastPool({ threads, timeoutMs, waiting, onEnded }: PastPool
   pool.on('error', onEnded);
   const queue: (() => void)[] = [];
   let running = 0;
+  let isStopped = false;
 
   const turn = async (): Promise<void> => {
     if (running < threads) {
@@ -59,16 +60,19 @@ export function startPastPool({ threads, timeoutMs, waiting, onEnded }: PastPool
 
   return {
     async run(task, signal) {
+      if (isStopped) return STOPPING;
       if (running >= threads && queue.length >= waiting)
         return { ok: false, code: 'overloaded', message: 'too many requests for old versions wait' };
       await turn();
       const late = AbortSignal.timeout(timeoutMs);
       try {
         signal.throwIfAborted();
+        if (isStopped) return STOPPING;
         const made = await pool.run(task, { signal: AbortSignal.any([signal, late]) });
         return made instanceof Uint8Array ? { ok: true, bytes: made } : made;
       } catch (error) {
         signal.throwIfAborted();
+        if (isStopped) return STOPPING;
         if (late.aborted) return tooLarge(`it takes more than ${timeoutMs} ms`);
         if (isOutOfMemory(error)) return tooLarge('it takes too much memory');
         throw error;
@@ -76,9 +80,14 @@ export function startPastPool({ threads, timeoutMs, waiting, onEnded }: PastPool
         release();
       }
     },
-    stop: () => pool.destroy(),
+    stop: async () => {
+      isStopped = true;
+      await pool.destroy();
+    },
   };
 }
+
+const STOPPING: PastPoolOutcome = { ok: false, code: 'overloaded', message: 'the node is stopping' };
 
 const tooLarge = (message: string): PastPoolOutcome => ({ ok: false, code: 'too-large', message });
 
