@@ -4,6 +4,7 @@ import { check } from '../../loadtest/checker/checker.ts';
 import type { Violation } from '../../loadtest/checker/records.ts';
 import type { Random } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
+import { HttpWriter } from './clients/http-writer.ts';
 import { type Passed, SimClient } from './clients/sim-client.ts';
 import { Faults } from './faults/faults.ts';
 import { SimNode } from './machines/sim-node.ts';
@@ -39,6 +40,8 @@ const STRAIGHT: ReadonlySet<string> = new Set<SimRule>(['crash', 'zombie-row']);
 const KINDS: readonly KindName[] = ['json', 'rich-text', 'yjs'];
 const DOCUMENTS = 6;
 const CLIENTS = 8;
+/** Programs that write over HTTP. */
+const WRITERS = 2;
 const PINNED_CHANCE = 0.5;
 /** Time between two edits of one client: busy documents, and documents that rest at times. */
 const EDIT_MS: readonly (readonly [number, number])[] = [
@@ -71,6 +74,11 @@ const NEVER_EXCUSED: ReadonlySet<string> = new Set([
   'log-stuck',
 ]);
 
+interface SimDocumentName {
+  readonly doc: string;
+  readonly kind: KindName;
+}
+
 export async function runSeed(options: RunOptions): Promise<RunResult> {
   const run = new Run(options);
   return await run.result();
@@ -83,6 +91,7 @@ class Run {
   /** The number of nodes that start at the beginning. */
   readonly #first: number;
   readonly #clients: readonly SimClient[];
+  readonly #writers: readonly HttpWriter[];
   readonly #faults: Faults;
   /** For each document and version, the time at which the first client had it. */
   readonly #firstSeen = new Map<string, number[]>();
@@ -104,7 +113,20 @@ class Run {
         new SimNode(world, `n${at + 1}`, random() < 0.5 ? 1 : 2, NODE_SLOWER[at % NODE_SLOWER.length] ?? 1),
     );
     this.#first = random() < JOIN_CHANCE ? count - 1 : count;
-    this.#clients = this.#makeClients(random);
+    const documents = this.#makeDocuments(random);
+    this.#clients = this.#makeClients(random, documents);
+    this.#writers = Array.from(
+      { length: WRITERS },
+      (_, at) =>
+        new HttpWriter({
+          world,
+          name: `writer-${at + 1}`,
+          nodes: this.#nodes,
+          documents,
+          onRead: (doc, version, askedAtMs) => this.#opened(doc, version, askedAtMs),
+          onVersion: (doc, version) => this.#seen(doc, version),
+        }),
+    );
     this.#faults = new Faults({
       world,
       nodes: this.#nodes,
@@ -156,12 +178,12 @@ class Run {
         world.count('nodes that joined');
         node.start();
       });
-    for (const client of clients) client.start();
+    for (const client of [...clients, ...this.#writers]) client.start();
     this.#faults.schedule();
     const faultsEndMs = FAULTS_FROM_MS + this.#options.seconds * 1000;
     await scheduler.run({ until: () => world.failures.length > 0, untilMs: faultsEndMs + 1 });
     if (world.failures.length > 0) return;
-    for (const client of clients) client.quiet();
+    for (const client of [...clients, ...this.#writers]) client.quiet();
     if (!(await this.#live(LIVE_WITHIN_MS, 'after the faults'))) return;
     for (const client of clients) client.editAll();
     await this.#live(LAST_EDITS_WITHIN_MS, 'after the last edits');
@@ -187,6 +209,8 @@ class Run {
   #whatIsNotLive(): string | undefined {
     for (const node of this.#nodes)
       if (!node.isMember || !node.isRouted) return `${node.name} is ${JSON.stringify(node.status())}`;
+    for (const { outstanding } of this.#writers)
+      if (outstanding > 0) return `${outstanding} writes over HTTP have no answer`;
     for (const client of this.#clients) {
       const { client: name } = client.recorder;
       if (!client.isConnected) return `${name} is not connected`;
@@ -216,10 +240,10 @@ class Run {
     const logs = docs.map((doc) => world.log.read(doc)).filter((log) => log !== undefined);
     const isExcused = ({ doc, rule }: Violation): boolean =>
       faults.lossyDocuments.has(doc) && !NEVER_EXCUSED.has(rule);
-    const found = check(
-      logs,
-      this.#clients.flatMap((client) => client.recorder.records()),
-    );
+    const found = check(logs, [
+      ...this.#clients.flatMap((client) => client.recorder.records()),
+      ...this.#writers.flatMap((writer) => writer.records()),
+    ]);
     for (const violation of found) {
       if (isExcused(violation)) continue;
       const { rule, doc, client, detail } = violation;
@@ -227,7 +251,7 @@ class Run {
     }
   }
 
-  #makeClients(random: Random): readonly SimClient[] {
+  #makeDocuments(random: Random): readonly SimDocumentName[] {
     const all = Array.from({ length: DOCUMENTS }, (_, at) => {
       const kind = KINDS[at % KINDS.length] ?? 'json';
       return { doc: `sim/${kind}-${Math.floor(random() * 1e6)}`, kind };
@@ -238,6 +262,10 @@ class Run {
         const node = this.#nodes[Math.floor(random() * this.#nodes.length)];
         return { match: doc, node: node?.name ?? '', slot: Math.floor(random() * 2) };
       });
+    return all;
+  }
+
+  #makeClients(random: Random, all: readonly SimDocumentName[]): readonly SimClient[] {
     const editMs = EDIT_MS[Math.floor(random() * EDIT_MS.length)] ?? [30, 400];
     return Array.from({ length: CLIENTS }, (_, at) => {
       const count = 1 + Math.floor(random() * 3);

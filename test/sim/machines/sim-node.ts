@@ -1,7 +1,10 @@
 // One simulated machine: the processes that run on it one after the other, and its way to the database.
 
+import type { OwnerCall } from '../../../actors/link/calls.ts';
+import type { LinkOp } from '../../../actors/link/link-messages.ts';
 import type { Random } from '../../../loadtest/clients/random-edits.ts';
 import type { Codec } from '../../../protocol/codec.ts';
+import type { Answered } from '../../../src/gateway/calls/owner-calls.ts';
 import type { LostConnection, MemoryNode, Reach } from '../../doubles/store-memory.ts';
 import type { ClientEnd, Connection } from '../clients/connection.ts';
 import { between, type World } from '../world.ts';
@@ -66,6 +69,11 @@ export class SimNode {
     this.#process?.kill(this.#random);
     this.#process = undefined;
     this.#databases.clear();
+  }
+
+  /** See `SimProcess.ask`. */
+  ask(doc: string, call: OwnerCall, op: LinkOp | null, then: (answered: Answered) => void): void {
+    this.#process?.ask(doc, call, op, then);
   }
 
   /** Stops the process as SIGSTOP does. */

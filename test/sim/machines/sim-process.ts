@@ -3,9 +3,12 @@
 // Modes of the place: starting -> member -> fenced -> (back-off) starting; any -> stopped.
 import type { Clock } from '../../../actors/clock.ts';
 import { pause } from '../../../actors/clock.ts';
+import type { OwnerCall } from '../../../actors/link/calls.ts';
+import type { LinkOp } from '../../../actors/link/link-messages.ts';
 import { Router } from '../../../cluster/shards/router.ts';
 import type { Codec } from '../../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../../protocol/errors.ts';
+import type { Answered } from '../../../src/gateway/calls/owner-calls.ts';
 import { Gateway } from '../../../src/gateway/gateway.ts';
 import { NO_LOGIN } from '../../../src/identity/identity.ts';
 import type { MemoryNode } from '../../doubles/store-memory.ts';
@@ -26,6 +29,9 @@ export interface SimProcessOptions {
   /** The database as this node can reach it now. */
   readonly database: () => MemoryNode;
 }
+
+/** The bounds of requests, as they are by default. */
+const CALLS = { waitMs: 5_000, requests: 1_000 };
 
 type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
 
@@ -79,6 +85,7 @@ export class SimProcess {
       newClientId: () => `unnamed-${node}`,
       random,
       after: (ms, run) => this.#clock.after(ms, run),
+      calls: CALLS,
       log: (_level, message, fields) => {
         throw new Error(`${message}: ${JSON.stringify(fields)}`);
       },
@@ -92,6 +99,13 @@ export class SimProcess {
   }
 
   readonly now = (): number => this.#clock.now();
+
+  /** Asks the owner of a document, as a request over HTTP does. `then` never runs if the process has ended. */
+  ask(doc: string, call: OwnerCall, op: LinkOp | null, then: (answered: Answered) => void): void {
+    this.main.run(() => {
+      if (this.isOpen) void this.main.gate(this.#gateway.calls.ask(doc, call, op)).then(then);
+    });
+  }
 
   get isMember(): boolean {
     return this.#mode === 'member';
