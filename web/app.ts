@@ -11,6 +11,8 @@ import type { MenuItem } from './frame/menu.ts';
 import { everyone, loadPerson, type Me, savePerson } from './frame/people.ts';
 import { announcementOf, statusOf } from './frame/status.ts';
 import { Toasts } from './frame/toasts.ts';
+import { Past } from './history/past.ts';
+import { HistoryView } from './history/view.ts';
 import { SignIn } from './login/sign-in.ts';
 import { isOurs, nextKind, type OpenedDocument, openAs, viewOfContent } from './place/opening.ts';
 import {
@@ -348,6 +350,7 @@ export class App {
     const recent = readRecent(this.#storage).filter(({ doc }) => doc !== here);
     return [
       { label: 'New document', run: () => location.assign(NEW_DOCUMENT) },
+      { label: 'Version history', run: () => this.#showPast() },
       { label: 'Open a second window', run: () => this.#openWindow() },
       ...recent.slice(0, RECENT_SHOWN).map(({ doc, title }) => ({
         label: title || 'Untitled',
@@ -355,6 +358,19 @@ export class App {
         run: () => location.assign(addressOfDocument(doc)),
       })),
     ];
+  }
+
+  /** Shows the version history in the place of the document, until it is closed. */
+  #showPast(): void {
+    const { doc } = this.#current();
+    const past = new Past(doc.name, () => this.#signIn.requestHeaders());
+    const view = new HistoryView(doc, past, {
+      notify: (message) => this.#toasts.show(message),
+      failed: (message) => this.#toasts.show(message, { tone: 'error' }),
+      closed: () => this.#show(this.#current()),
+    });
+    this.#stage.replaceChildren(view.element);
+    view.element.querySelector<HTMLButtonElement>('button')?.focus();
   }
 
   async #copyLost(): Promise<void> {

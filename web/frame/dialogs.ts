@@ -76,6 +76,28 @@ export function askLink(current: string): Promise<string | undefined> {
   });
 }
 
+/** A short text, trimmed. */
+export function askText(
+  title: string,
+  label: string,
+  current: string,
+  maxLength: number,
+): Promise<string | undefined> {
+  const text = el('input', {
+    class: 'input',
+    attrs: {
+      id: 'asked-text',
+      type: 'text',
+      required: true,
+      maxlength: String(maxLength),
+      autocomplete: 'off',
+    },
+  });
+  text.value = current;
+  const fields = [el('label', { class: 'label', text: label, attrs: { for: 'asked-text' } }), text];
+  return ask(title, fields, 'Save', () => text.value.trim());
+}
+
 function ask<T>(
   title: string,
   fields: HTMLElement[],

@@ -17,6 +17,12 @@ const ANSWER_TIMEOUT_MS = 10_000;
 
 export class Session {
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #csrf: string | undefined;
+
+  /** The header that a request needs beside the cookie to write. */
+  get headers(): Readonly<Record<string, string>> {
+    return this.#csrf === undefined ? {} : { 'x-csrf-token': this.#csrf };
+  }
 
   /** Begins a session by a token. Resolves with its user, or with undefined if the node begins none. */
   begin(token: string): Promise<string | undefined> {
@@ -36,6 +42,7 @@ export class Session {
   async #ask(method: string, path: string, headers: Record<string, string>): Promise<string | undefined> {
     const answer = await ask(method, path, headers);
     clearTimeout(this.#timer);
+    this.#csrf = answer?.csrf;
     if (answer === undefined) return undefined;
     const inMs = Math.max(SOONEST_MS, (answer.expiresAt - Date.now()) * REFRESH_SHARE);
     this.#timer = setTimeout(() => void this.#refresh(answer), inMs);

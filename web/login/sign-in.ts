@@ -27,6 +27,8 @@ export class SignIn {
   readonly #session = new Session();
   /** Whether the session of this browser has been looked for since the page was let in last. */
   #hasLooked = false;
+  /** Whether the session has been looked for on behalf of requests. */
+  #hasAsked = false;
   readonly #changed: () => void;
   readonly #text = el('p', { class: 'sign-in-text' });
   readonly #problem = el('p', { class: 'sign-in-problem', attrs: { role: 'alert' } });
@@ -43,7 +45,7 @@ export class SignIn {
   /** The user as whom this page has been let in. Its edits belong to that user. */
   #user: string | undefined;
   /** The user who signed in last, and whether the server has let the page in since. */
-  #given: { readonly user: string; taken: boolean } | undefined;
+  #given: { readonly user: string; readonly bearer: string | undefined; taken: boolean } | undefined;
 
   /** `changed` is called when the panel comes or goes. */
   constructor(client: SignInClient, changed: () => void) {
@@ -71,6 +73,17 @@ export class SignIn {
     client.on('state', (state) => {
       if (state === 'live') this.#welcomed();
     });
+  }
+
+  /** Tell the node who asks, in requests beside the connection. The cookie of a session goes by itself. */
+  async requestHeaders(): Promise<Readonly<Record<string, string>>> {
+    if (this.#given?.bearer !== undefined) return { authorization: `Bearer ${this.#given.bearer}` };
+    // The page was let in by a cookie that it found in the browser.
+    if (this.#given === undefined && !this.#hasAsked) {
+      this.#hasAsked = true;
+      await this.#session.resume();
+    }
+    return this.#session.headers;
   }
 
   get isNeeded(): boolean {
@@ -124,7 +137,7 @@ export class SignIn {
 
   /** The token, or a function that has none where the cookie of the session says who the user is. */
   #connect(user: string, token: string | (() => undefined)): void {
-    this.#given = { user, taken: false };
+    this.#given = { user, bearer: typeof token === 'string' ? token : undefined, taken: false };
     // A live connection would renew its token without a word. Dialled anew, it says whether the token was taken.
     if (this.#client.state === 'live') this.#client.goOffline();
     this.#client.setToken(token);

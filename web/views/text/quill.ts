@@ -2,6 +2,7 @@
 // keys.
 
 import Quill from 'quill/core.js';
+import { BackgroundStyle } from 'quill/formats/background.js';
 import BlockQuote from 'quill/formats/blockquote.js';
 import Bold from 'quill/formats/bold.js';
 import CodeBlock, { Code } from 'quill/formats/code.js';
@@ -48,6 +49,16 @@ export function createEditor(options: EditorOptions): Quill {
       toolbar: { container: options.toolbar, handlers: { link: options.link } },
       uploader: { mimetypes: ['*'], handler: options.refuseFiles },
     },
+  });
+}
+
+/** Shows a text to read. Its parts may also have a background. */
+export function createReader(container: HTMLElement): Quill {
+  register();
+  return new Quill(container, {
+    readOnly: true,
+    formats: [...FORMATS, 'background'],
+    modules: { toolbar: false },
   });
 }
 
@@ -112,6 +123,7 @@ function register(): void {
   registered = true;
   Quill.debug('error');
   Quill.register({
+    'formats/background': BackgroundStyle,
     'formats/bold': Bold,
     'formats/italic': Italic,
     'formats/underline': Underline,
