@@ -69,7 +69,7 @@ export class App {
   constructor({ root, socket, place, storage }: AppOptions) {
     this.#client = new TroupeClient({ urls: [socket] });
     this.#return = new Return(this.#client, '/readyz');
-    this.#signIn = new SignIn(this.#client, () => this.#showStatus(this.#current()));
+    this.#signIn = new SignIn(this.#client, storage, () => this.#showStatus(this.#current()));
     this.#storage = storage;
     this.#place = place;
     this.#me = { client: this.#client.id, person: loadPerson(storage), joined: Date.now() };
@@ -352,6 +352,7 @@ export class App {
       { label: 'New document', run: () => location.assign(NEW_DOCUMENT) },
       { label: 'Version history', run: () => this.#showPast() },
       { label: 'Open a second window', run: () => this.#openWindow() },
+      ...(this.#signIn.isSignedIn ? [{ label: 'Sign out', run: () => void this.#signIn.signOut() }] : []),
       ...recent.slice(0, RECENT_SHOWN).map(({ doc, title }) => ({
         label: title || 'Untitled',
         detail: doc,

@@ -1,11 +1,14 @@
 // Shows one version of a document, to read: text as the page shows it, any other content as lines. Parts that were written
 // in the chosen period have the colour of their author. Content only ever becomes text, never markup.
 import * as Y from 'yjs';
-import type { KindName, Wire } from '../../protocol/messages.ts';
+import { TroupeError } from '../../client/index.ts';
+import type { Json, KindName, Wire } from '../../protocol/messages.ts';
 import { el } from '../dom.ts';
+import { isBoard } from '../views/board/model.ts';
 import { createReader } from '../views/text/quill.ts';
 import { partsOf } from '../views/yjs/text.ts';
-import { markedJson, markedText } from './marks.ts';
+import { boardPreview } from './board-preview.ts';
+import { type MarkedJson, markedJson, markedText } from './marks.ts';
 import type { Past, PastPatch } from './past.ts';
 
 export type ColourOf = (author: string) => string;
@@ -27,12 +30,18 @@ export async function previewOf(
   switch (kind) {
     case 'rich-text':
       return textPreview(await past.contentAt(last.version), patches, colourOf);
-    case 'json':
-      return jsonPreview(
-        first.version === 1 ? {} : await past.contentAt(first.version - 1),
-        patches,
-        colourOf,
-      );
+    case 'json': {
+      const before =
+        first.version === 1 ? {} : await past.contentAt(first.version - 1).catch(goneIsUndefined);
+      const marked =
+        before === undefined
+          ? { content: (await past.contentAt(last.version)) as Json, by: new Map() }
+          : markedJson(before, patches);
+      const paint: Paint = (element, author) => {
+        element.style.backgroundColor = `${colourOf(author)}${BEHIND_TEXT}`;
+      };
+      return isBoard(marked.content) ? boardPreview(marked, paint) : jsonPreview(marked, paint);
+    }
     case 'yjs':
       return yjsPreview(await past.contentAt(last.version));
     default:
@@ -54,8 +63,15 @@ function textPreview(content: Wire, patches: readonly PastPatch[], colourOf: Col
   return sheet;
 }
 
-function jsonPreview(before: Wire, patches: readonly PastPatch[], colourOf: ColourOf): HTMLElement {
-  const { content, by } = markedJson(before, patches);
+/** The version before the first patch that is kept is gone: the authors of the patches after it are not known then. */
+function goneIsUndefined(error: unknown): undefined {
+  if (error instanceof TroupeError && error.code === 'version-too-old') return undefined;
+  throw error;
+}
+
+type Paint = (element: HTMLElement, author: string) => void;
+
+function jsonPreview({ content, by }: MarkedJson, paint: Paint): HTMLElement {
   const lines: HTMLElement[] = [];
   const add = (
     value: unknown,
@@ -72,7 +88,7 @@ function jsonPreview(before: Wire, patches: readonly PastPatch[], colourOf: Colo
       : `${name}${JSON.stringify(value)}`;
     const line = el('div', { class: 'history-line', text });
     line.style.paddingInlineStart = `${depth * 18 + 8}px`;
-    if (author !== undefined) line.style.backgroundColor = `${colourOf(author)}${BEHIND_TEXT}`;
+    if (author !== undefined) paint(line, author);
     lines.push(line);
     if (!isContainer) return;
     for (const [key, each] of Object.entries(value))

@@ -1,6 +1,6 @@
 // The version history of the open document: its periods of editing beside a preview of the chosen one, and what can be done
 // with it. It takes the place of the document's view until it is closed; the document goes on behind it.
-import type { KindName, Role } from '../../client/index.ts';
+import { type KindName, type Role, TroupeError } from '../../client/index.ts';
 import { el } from '../dom.ts';
 import { describe } from '../errors.ts';
 import { askText } from '../frame/dialogs.ts';
@@ -38,6 +38,7 @@ export class HistoryView {
   readonly #actions = el('div', { class: 'history-actions' });
   readonly #colours = new Map<string, string>();
   #patches: readonly PastPatch[] = [];
+  #periods: readonly Period[] = [];
   #chosen: Period | undefined;
 
   constructor(doc: HistoryDocument, past: Past, events: HistoryEvents) {
@@ -81,8 +82,6 @@ export class HistoryView {
     });
   }
 
-  #periods: readonly Period[] = [];
-
   async #draw(): Promise<void> {
     this.#periods = periodsOf(this.#patches, await this.#past.names());
     const first = this.#patches[0]?.version ?? 1;
@@ -96,7 +95,7 @@ export class HistoryView {
   }
 
   async #showEarlier(first: number): Promise<void> {
-    const earlier = await this.#past.patches(Math.max(1, first - PAGE), first - 1).catch(() => []);
+    const earlier = await this.#past.patches(Math.max(1, first - PAGE), first - 1).catch(noneIfGone);
     if (earlier.length === 0) this.#events.notify('Nothing earlier is kept.');
     this.#patches = [...earlier, ...this.#patches];
     await this.#draw();
@@ -198,4 +197,9 @@ export class HistoryView {
       this.#events.failed(describe(error));
     }
   }
+}
+
+function noneIfGone(error: unknown): readonly PastPatch[] {
+  if (error instanceof TroupeError && error.code === 'version-too-old') return [];
+  throw error;
 }

@@ -24,11 +24,9 @@ const OTHER_USER =
 export class SignIn {
   readonly element: HTMLElement;
   readonly #client: SignInClient;
-  readonly #session = new Session();
+  readonly #session: Session;
   /** Whether the session of this browser has been looked for since the page was let in last. */
   #hasLooked = false;
-  /** Whether the session has been looked for on behalf of requests. */
-  #hasAsked = false;
   readonly #changed: () => void;
   readonly #text = el('p', { class: 'sign-in-text' });
   readonly #problem = el('p', { class: 'sign-in-problem', attrs: { role: 'alert' } });
@@ -48,8 +46,10 @@ export class SignIn {
   #given: { readonly user: string; readonly bearer: string | undefined; taken: boolean } | undefined;
 
   /** `changed` is called when the panel comes or goes. */
-  constructor(client: SignInClient, changed: () => void) {
+  constructor(client: SignInClient, storage: Storage | undefined, changed: () => void) {
     this.#client = client;
+    this.#session = new Session(storage);
+    if (this.#session.isNoted) void this.#find();
     this.#changed = changed;
     const form = el(
       'form',
@@ -78,12 +78,24 @@ export class SignIn {
   /** Tell the node who asks, in requests beside the connection. The cookie of a session goes by itself. */
   async requestHeaders(): Promise<Readonly<Record<string, string>>> {
     if (this.#given?.bearer !== undefined) return { authorization: `Bearer ${this.#given.bearer}` };
-    // The page was let in by a cookie that it found in the browser.
-    if (this.#given === undefined && !this.#hasAsked) {
-      this.#hasAsked = true;
-      await this.#session.resume();
-    }
+    if (this.#session.isNoted && !this.#session.isKnown) await this.#session.resume();
     return this.#session.headers;
+  }
+
+  get isSignedIn(): boolean {
+    return this.#user !== undefined && !this.isNeeded;
+  }
+
+  /** The server then closes the sockets of all windows of the session. A page with a token alone forgets it. */
+  async signOut(): Promise<void> {
+    if (this.#given?.bearer === undefined) await this.#session.end();
+    else location.reload();
+  }
+
+  /** The page was loaded anew, and the cookie lets it in. Keeps the session fresh from now on. */
+  async #find(): Promise<void> {
+    const user = await this.#session.resume();
+    this.#user ??= user;
   }
 
   get isNeeded(): boolean {

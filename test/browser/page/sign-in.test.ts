@@ -21,13 +21,22 @@ import {
 } from '../windows.ts';
 
 const PANEL = '.sign-in';
+/** The cookie of a session is good for so long, and is refreshed before. */
+const FRESH_MS = 1500;
 /** The browser reports each answer of this status, and the page asks whether there is a session. */
 const expectedErrors = /status of 401/;
 
 async function stage(t: TestContext) {
   const chromium = await launchChromium(t);
   const node = await startTestNode(t, {
-    config: { auth: { mode: 'jwt', graceMs: 200, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } } },
+    config: {
+      auth: {
+        mode: 'jwt',
+        graceMs: 200,
+        jwt: { secret: TOKEN_SECRET, toleranceMs: 0 },
+        session: { freshMs: FRESH_MS },
+      },
+    },
   });
   return { chromium, address: `${node.url}?doc=acme/plan` };
 }
@@ -94,6 +103,39 @@ test('the page at a node that asks for tokens', async (file) => {
       assert.doesNotMatch(await textOf(grace), /mine/);
       await picture(grace, options === PHONE ? 'viewer-phone' : 'viewer');
     }
+  });
+
+  await file.test(
+    'the session is refreshed while the page is open, also after it was loaded anew',
+    async () => {
+      const refreshed = () =>
+        ada.waitForResponse((answer) => answer.url().endsWith('/v1/session/refresh') && answer.ok());
+      for (const words of [' first', ' second']) {
+        await refreshed();
+        await refreshed();
+        await ada.locator(EDITOR).press('Control+End');
+        await ada.keyboard.type(words);
+        await waitForStatus(ada, 'Saved');
+        await ada.locator(EDITOR).press('Control+z');
+        await waitForStatus(ada, 'Saved');
+        assert.equal(await ada.locator(PANEL).isVisible(), false);
+        await ada.reload();
+        await waitForText(ada, 'A plan of two');
+      }
+    },
+  );
+
+  await file.test('signing out ends the session in all windows of the browser', async (t) => {
+    const grace = await openAs(t, chromium, GRACE, { ...DESKTOP, expectedErrors });
+    await enter(grace, address, await tokenOf('grace', { 'acme/*': 'editor' }));
+    const other = await grace.context().newPage();
+    await other.goto(address);
+    await loaded(other);
+    await grace.getByRole('button', { name: 'Documents' }).click();
+    await grace.getByRole('menuitem', { name: 'Sign out' }).click();
+    await Promise.all([grace, other].map((page) => page.locator(PANEL).waitFor()));
+    await grace.reload();
+    await grace.locator(PANEL).waitFor();
   });
 
   await file.test(
