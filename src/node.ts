@@ -311,7 +311,7 @@ async function assemble(
     log: (level, message, fields) => log[level](fields, message),
   });
   onStop(async () => endErasing());
-  const events = startEvents({
+  const events = await startEvents({
     config,
     storage,
     counts: metrics.thread('main'),

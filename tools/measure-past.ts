@@ -7,25 +7,43 @@ import { pino } from 'pino';
 import WebSocket from 'ws';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
+import {
+  commandLine,
+  examples,
+  explainMisuse,
+  readWords,
+  wholeNumber,
+} from '../config/command-line/command-line.ts';
 import { configFrom } from '../config/load.ts';
 import { startNode } from '../src/node.ts';
 import { writeLongDocument } from './long-document.ts';
 
-const EDITS = Number(process.argv[2] ?? 1_000_000);
 const KINDS = ['rich-text', 'json'] as const;
 const EDIT_EVERY_MS = 20;
 const PAGES = 20;
 const VERSIONS = 10;
 
-const directory = await mkdtemp(join(tmpdir(), 'troupe-past-'));
-try {
-  await write();
-  await measure();
-} finally {
-  await rm(directory, { recursive: true, force: true });
+const command = commandLine('npm run past --', (text) => process.stdout.write(text))
+  .description(
+    "Measure reads of a long history, and another document's edits meanwhile, on a node of its own with an embedded PostgreSQL.",
+  )
+  .option('--edits <N>', 'edits of each document', wholeNumber(1), 1_000_000)
+  .addHelpText('after', examples('npm run past -- --edits 200000'));
+const found = readWords(command, process.argv.slice(2));
+const EDITS = command.opts().edits;
+if (typeof found === 'object') {
+  process.exitCode = explainMisuse(found, 'npm run past', (text) => process.stderr.write(text));
+} else if (found === 'read') {
+  const directory = await mkdtemp(join(tmpdir(), 'troupe-past-'));
+  try {
+    await write(directory);
+    await measure(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
-async function write(): Promise<void> {
+async function write(directory: string): Promise<void> {
   const postgres = await startEmbeddedPostgres({ directory, settings: {}, log: () => undefined });
   const control = createControlStore({ url: postgres.url });
   await control.migrate();
@@ -35,7 +53,7 @@ async function write(): Promise<void> {
   await postgres.stop();
 }
 
-async function measure(): Promise<void> {
+async function measure(directory: string): Promise<void> {
   const config = configFrom({
     listen: { port: 0 },
     storage: { embedded: { directory } },

@@ -10,6 +10,7 @@ import { patches, versionAt } from './postgres/past/patches.ts';
 
 /** PostgreSQL knows the connections by this name. */
 const NAME = 'troupe:past';
+const CLOSE_MS = 1_000;
 
 /** Opens nothing yet: the first call connects. */
 export function createPastStore(options: PostgresStoreOptions, connections: number): PastStore {
@@ -32,6 +33,6 @@ export function createPastStore(options: PostgresStoreOptions, connections: numb
     authors: (doc, history, upTo) => pool.run('authors', (sql) => keptAuthors(sql, doc, history, upTo)),
     keepAuthors: (doc, history, version, state) =>
       pool.run('keepAuthors', (sql) => keepAuthors(sql, doc, history, version, state)),
-    close: () => pool.close(),
+    close: () => pool.close(CLOSE_MS),
   };
 }

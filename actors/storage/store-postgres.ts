@@ -207,7 +207,7 @@ class PostgresWorkerStore implements WorkerStore {
       this.abort();
       throw asUnavailable('close', error);
     }
-    await Promise.all([write.close(), pool.close()]);
+    await Promise.all([write.close(), pool.close(CLOSE_MS)]);
   }
 
   abort(): void {
@@ -265,6 +265,6 @@ export function createFoldStore(options: FoldStoreOptions): FoldStore {
     read: (doc, upTo) => pool.run('read', (sql) => loadAt(sql, doc, upTo)),
     writeSnapshot: (session, snapshot) =>
       pool.run('writeSnapshot', (sql) => writeSnapshot(sql, session, snapshot)),
-    close: () => pool.close(),
+    close: () => pool.close(CLOSE_MS),
   };
 }

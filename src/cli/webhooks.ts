@@ -43,7 +43,12 @@ export async function retryWebhooks(
 ): Promise<ExitCode> {
   const { endpoint } = options;
   if (endpoint !== undefined && !config.webhooks.endpoints.some(({ name }) => name === endpoint))
-    throw new StartError(`the configuration has no endpoint ${endpoint}`);
+    throw new StartError(
+      config.webhooks.endpoints.length === 0
+        ? 'the configuration has no endpoints'
+        : `the configuration has no such endpoint, but ${config.webhooks.endpoints.map(({ name }) => name).join(', ')}`,
+      { exitCode: EXIT.usage },
+    );
   const count = await withEvents(config, (store) => store.retry(endpoint));
   output.stdout.write(`${plural(count, 'message')} will be sent again.\n`);
   return EXIT.ok;

@@ -21,14 +21,28 @@ export interface Events {
   stop(): Promise<void>;
 }
 
-/** Undefined where events are switched off. */
-export function startEvents({ config, storage, counts, log }: EventsOptions): Events | undefined {
+/**
+ * Undefined where events are switched off. When it resolves, every endpoint of the configuration is told of the changes
+ * from then on. Rejects if PostgreSQL does not answer.
+ */
+export async function startEvents({
+  config,
+  storage,
+  counts,
+  log,
+}: EventsOptions): Promise<Events | undefined> {
   const { events, webhooks } = config;
   if (!events.enabled) return undefined;
   const store = createEventStore(storage);
   const clock = systemClock;
   const feed = new Feed(store, clock);
   const endpoints = webhooks.endpoints.map(({ name }) => name);
+  try {
+    for (const endpoint of endpoints) await store.addEndpoint(endpoint);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
   const stopTelling = tellNowAndThen({
     ...{ store, clock, counts, log, endpoints, keepMs: events.keepMs },
     onTold: feed.look,

@@ -29,7 +29,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The commands that read no configuration. */
-const UNCONFIGURED = ['completion', 'version', 'help'];
+const UNCONFIGURED = ['completion', 'version', 'help', 'loadtest'];
 
 /** The first arguments of each other command. */
 const commandLines = commandNames()

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
+import { createEventStore } from '../../actors/storage/store-postgres.ts';
 import { NodeProcess } from '../../loadtest/nodes/node-process.ts';
 import { addressOf, isPublic, RefusedAddress } from '../../src/events/webhooks/addresses.ts';
 import { bodyOf, post } from '../../src/events/webhooks/post.ts';
@@ -162,9 +163,19 @@ test('EVENT-6 a receiver that hangs holds up neither another one nor edits', LIM
   await untilSeen('the next change', () => answers.received.some(({ version }) => version === 2));
   assert.deepEqual(new Set(answers.received.map(({ doc }) => doc)), new Set(['acme/plan']));
   assert.deepEqual(hangs.received, []);
+  // A node that stops gives the requests up at once. The next start sends the messages again.
+  await node.stop();
+  const store = createEventStore({ url: node.storageUrl });
+  t.after(() => store.close());
+  const left = await store.waiting(10);
+  assert.deepEqual(new Set(left.map(({ endpoint }) => endpoint)), new Set(['hangs']));
+  assert.ok(left.some(({ problem }) => problem === 'the node stops'));
 });
 
-const OPTIONS = { secret: SECRET, timeoutMs: 5_000, allowPrivate: false, time: Date.now };
+const OPTIONS = {
+  ...{ secret: SECRET, timeoutMs: 5_000, allowPrivate: false, time: Date.now },
+  signal: new AbortController().signal,
+};
 const BODY = bodyOf({
   type: 'changed',
   doc: 'acme/plan',

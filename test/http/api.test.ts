@@ -123,6 +123,31 @@ test('HTTP-1 an exception is answered internal without its text, and told to the
   assert.match(String(internal[0]), /a secret of the node/);
 });
 
+test('HTTP-11 ORIGIN-1 pages of a configured origin may call and read, and others are refused', async (t) => {
+  const origin = 'https://app.example.com';
+  const { at } = await serve(t, { listen: { origins: [origin] } });
+  const preflight = await at('/v1/fails/not-found', {
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': 'PATCH' },
+  });
+  assert.equal(preflight.status, 204);
+  assert.match(preflight.headers.get('access-control-allow-methods') ?? '', /PATCH/);
+  const answers = [preflight, await at('/v1/fails/not-found', { headers: { origin } })];
+  for (const { headers } of answers) {
+    assert.equal(headers.get('access-control-allow-origin'), origin);
+    assert.equal(headers.get('access-control-allow-credentials'), 'true');
+  }
+  assert.match(answers[1]?.headers.get('access-control-expose-headers') ?? '', /ETag/);
+  for (const method of ['OPTIONS', 'GET']) {
+    const refused = await at('/v1/fails/not-found', {
+      method,
+      headers: { origin: 'https://evil.example.com', 'access-control-request-method': 'PATCH' },
+    });
+    assert.equal(await codeOf(refused), '403 forbidden');
+    assert.equal(refused.headers.get('access-control-allow-origin'), null);
+  }
+});
+
 test('HTTP-2 a path without a route is not-found, and another method is 405 with the methods of the path', async (t) => {
   const { at } = await serve(t);
   assert.equal(await codeOf(await at('/v1/nowhere')), '404 not-found');

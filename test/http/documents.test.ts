@@ -102,6 +102,19 @@ test('DOC-3 a copy has the content of another document at its head, which the ca
   );
 });
 
+test('DOC-3 a copy of an older version has its content, also of a deleted member', async (t) => {
+  const { api } = await start(t);
+  await api.call('PUT /v1/docs/acme/a', json({ kind: 'json', content: { a: 1 } }));
+  await api.call('PATCH /v1/docs/acme/a', json({ op: [{ op: 'remove', path: '/a' }] }));
+  const copy = await api.call('PUT /v1/docs/acme/b', json({ copyOf: 'acme/a', version: 1 }));
+  assert.equal(copy.status, 201);
+  assert.deepEqual((await api.call('GET /v1/docs/acme/b')).body.content, { a: 1 });
+  const put = (version: number) => api.call('PUT /v1/docs/acme/c', json({ copyOf: 'acme/a', version }));
+  assert.equal((await put(3)).refused, '404 version-unknown');
+  assert.equal((await put(2)).status, 201);
+  assert.deepEqual((await api.call('GET /v1/docs/acme/c')).body.content, {});
+});
+
 test('DOC-2 a caller that has the version is told so', async (t) => {
   const { api } = await start(t);
   await api.call('PUT /v1/docs/acme/plan', json({ kind: 'json', content: {} }));

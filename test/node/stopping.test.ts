@@ -170,7 +170,7 @@ test('a node that was fenced and cannot rejoin ends with 0 on SIGTERM', LIMIT, a
   const other = randomUUID();
   const me = await control.openSession({ run: other, node: 'other', slot: -1 });
   for (const { run } of await control.foreignSessions(other)) await control.fence(me, { run });
-  await node.told(/starting over under a new run/);
+  await node.told(/it starts over under a new run/);
   proxy.silence();
   node.child.kill('SIGTERM');
   const { code, stderr } = await node.ended;

@@ -75,7 +75,7 @@ export class PostgresControlStore implements ControlStore {
       return await patient.run('migrate', migrate);
     } finally {
       this.#migrating = undefined;
-      await patient.close();
+      await patient.close(CLOSE_MS);
     }
   }
 

@@ -13,6 +13,8 @@ export interface PostOptions {
   readonly resolve: Resolve;
   /** ms since 1970. */
   readonly time: () => number;
+  /** Aborted when the node stops: the request is given up. */
+  readonly signal: AbortSignal;
 }
 
 /** Bytes of an answer that are read: its content means nothing. */
@@ -24,15 +26,32 @@ export const bodyOf = ({ type, doc, version, users, at }: Omit<ToldEvent, 'id'>)
 
 /** Resolves when the receiver has answered with a status from 200 to 299, and rejects with the reason otherwise. */
 export async function post(url: URL, id: string, body: string, options: PostOptions): Promise<void> {
-  const { secret, timeoutMs, allowPrivate, resolve, time } = options;
-  const signal = AbortSignal.timeout(timeoutMs);
+  const { timeoutMs, signal } = options;
+  signal.throwIfAborted();
+  const end = new AbortController();
   const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error(`no answer within ${timeoutMs} ms`)), {
-      once: true,
-    });
+    end.signal.addEventListener('abort', () => reject(end.signal.reason), { once: true });
   });
-  aborted.catch(() => undefined);
-  const address = await Promise.race([addressOf(url.hostname, resolve, allowPrivate), aborted]);
+  const timer = setTimeout(() => end.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const stop = (): void => end.abort(new Error('the node stops'));
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([send(url, id, body, options, end.signal), aborted]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function send(
+  url: URL,
+  id: string,
+  body: string,
+  { secret, allowPrivate, resolve, time }: PostOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const address = await addressOf(url.hostname, resolve, allowPrivate);
+  signal.throwIfAborted();
   const at = new Date(time());
   const signer = new Webhook(secret, secret.startsWith('whsec_') ? {} : { format: 'raw' });
   const headers = {
@@ -43,9 +62,9 @@ export async function post(url: URL, id: string, body: string, options: PostOpti
     'webhook-timestamp': `${Math.floor(at.getTime() / 1000)}`,
     'webhook-signature': signer.sign(id, at, body),
   };
-  const sent = new Promise<void>((done, reject) => {
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const request = send(url, {
+  await new Promise<void>((done, reject) => {
+    const begin = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = begin(url, {
       method: 'POST',
       headers,
       signal,
@@ -72,5 +91,4 @@ export async function post(url: URL, id: string, body: string, options: PostOpti
     });
     request.end(body);
   });
-  await Promise.race([sent, aborted]);
 }

@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly match?: readonly string[];
 }
 
-export interface WebhooksOptions extends Omit<PostOptions, 'secret'> {
+export interface WebhooksOptions extends Omit<PostOptions, 'secret' | 'signal'> {
   readonly endpoints: readonly Endpoint[];
   readonly secret: string;
   readonly retryForMs: number;
@@ -36,12 +36,17 @@ const BACKOFF_MOST_MS = 10 * 60_000;
 /** Statements that make messages, in one look. */
 const QUEUE_ROUNDS = 20;
 
-/** Sends until the returned function is called, which resolves when no request is under way. */
+/**
+ * Sends until the returned function is called. It gives up the requests that are under way, whose messages are sent again
+ * by another node or by the next start, and resolves when none is left.
+ */
 export function sendWebhooks(options: WebhooksOptions): () => Promise<void> {
-  const receivers = options.endpoints.map((endpoint) => new Receiver(endpoint, options));
+  const stopping = new AbortController();
+  const receivers = options.endpoints.map((endpoint) => new Receiver(endpoint, options, stopping.signal));
   const stops = receivers.map((receiver) => options.clock.every(LOOK_MS, () => receiver.look()));
   return async () => {
     for (const stop of stops) stop();
+    stopping.abort();
     await Promise.all(receivers.map((receiver) => receiver.settled()));
   };
 }
@@ -51,18 +56,19 @@ class Receiver {
   readonly #options: WebhooksOptions;
   readonly #likes: readonly string[];
   readonly #underWay = new Set<Promise<void>>();
+  readonly #stopping: AbortSignal;
   #looking: Promise<void> | undefined;
-  #isKnown = false;
   #hasFailed = false;
 
-  constructor(endpoint: Endpoint, options: WebhooksOptions) {
+  constructor(endpoint: Endpoint, options: WebhooksOptions, stopping: AbortSignal) {
     this.#endpoint = endpoint;
     this.#options = options;
+    this.#stopping = stopping;
     this.#likes = (endpoint.match ?? ['*']).map(likeOf);
   }
 
   look(): void {
-    if (this.#looking !== undefined || this.#underWay.size >= AT_ONCE) return;
+    if (this.#stopping.aborted || this.#looking !== undefined || this.#underWay.size >= AT_ONCE) return;
     this.#looking = this.#look()
       .then(
         () => {
@@ -88,9 +94,8 @@ class Receiver {
   async #look(): Promise<void> {
     const { store, timeoutMs } = this.#options;
     const { name } = this.#endpoint;
-    if (!this.#isKnown) await store.addEndpoint(name);
-    this.#isKnown = true;
     for (let round = 0; round < QUEUE_ROUNDS && (await store.queue(name, this.#likes)); round++);
+    if (this.#stopping.aborted) return;
     const messages = await store.take(name, AT_ONCE - this.#underWay.size, timeoutMs + LEASE_SPARE_MS);
     for (const message of messages) {
       const sending = this.#send(message).catch((err: unknown) => {
@@ -113,7 +118,8 @@ class Receiver {
     const users = type === 'changed' ? await store.usersOf(doc, since, version) : [];
     const body = bodyOf({ type, doc: `${org}/${document}`, version, users, at });
     try {
-      await post(new URL(url), `${name}-${message.event}`, body, { ...this.#options, secret });
+      const options = { ...this.#options, secret, signal: this.#stopping };
+      await post(new URL(url), `${name}-${message.event}`, body, options);
     } catch (error) {
       const problem = (error instanceof Error ? error.message : String(error)).slice(0, 200);
       counts.countAs(METRICS.webhooks, 'failed');

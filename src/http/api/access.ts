@@ -17,11 +17,14 @@ import { Refusal } from './refusals.ts';
 export type Access = 'open' | 'caller' | 'admin' | Role;
 
 /** A document that a caller has a right in. */
-export interface NamedDocument {
+export interface DocumentName {
   readonly org: string;
   readonly doc: string;
   /** `org/doc` */
   readonly name: string;
+}
+
+export interface NamedDocument extends DocumentName {
   readonly role: Role;
 }
 

@@ -1,6 +1,7 @@
 // The HTTP API, everything below `/v1` but the socket: what holds for all of its routes. The routes themselves are in
 // rooms (rooms.ts). A request passes, in this order: the bound on requests at one time, the caller and the access that
 // the route demands, the caller's rate, the body, and its schema.
+import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import fastifyUnderPressure from '@fastify/under-pressure';
@@ -36,6 +37,8 @@ const SECOND = 1_000;
 const MOST_DELAY_MS = 1_000;
 /** Users or addresses whose rates are remembered. Beyond it the one that called longest ago is forgotten. */
 const RATES_KEPT = 10_000;
+/** Time for which a browser remembers what it may send, s. */
+const PREFLIGHT_S = 600;
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'];
 
 /** A plugin to be registered with the prefix `/v1`. */
@@ -56,6 +59,7 @@ export function api(options: ApiOptions): FastifyPluginAsync {
     );
     takeJson(app);
     await secure(app);
+    await answerOtherOrigins(app);
     await boundRequests(app, config.http.requests);
     await describeRoutes(app, options.version);
     await app.register(servePage);
@@ -96,6 +100,20 @@ async function secure(app: FastifyInstance): Promise<void> {
   });
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
+  });
+}
+
+/**
+ * Lets pages of `listen.origins` read the answers. Requests of any other origin have been refused by the server before they
+ * come here.
+ */
+async function answerOtherOrigins(app: FastifyInstance): Promise<void> {
+  await app.register(fastifyCors, {
+    origin: true,
+    credentials: true,
+    methods: [...METHODS],
+    exposedHeaders: ['ETag', 'Location', 'Retry-After', 'Allow'],
+    maxAge: PREFLIGHT_S,
   });
 }
 

@@ -4,11 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { parseJson } from '../../../protocol/json-text.ts';
 import { parseDocumentName } from '../../../protocol/names.ts';
-import { callerOf, documentOf, roleOf } from '../api/access.ts';
+import { callerOf, type DocumentName, documentOf, roleOf } from '../api/access.ts';
 import { JSON_PATCH } from '../api/bodies.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { ApiRoom } from '../api/room.ts';
-import { isOfPast, oldContent } from '../past/old-content.ts';
+import { contentAt, isOfPast, oldContent } from '../past/old-content.ts';
 import { WHICH } from '../past/schemas.ts';
 import { type Author, authorOf, type Content, type Place } from './document-requests.ts';
 import { FORMATS, type Format, formatted, MOST_BYTES } from './formats/formats.ts';
@@ -25,7 +25,10 @@ const ESCAPED = 2;
 export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, parts }) => {
   const newDocument = z.union([
     z.strictObject({ kind: KIND, content: z.unknown().optional() }),
-    z.strictObject({ copyOf: z.string().describe('`org/doc`, another document that the caller may read') }),
+    z.strictObject({
+      copyOf: z.string().describe('`org/doc`, another document that the caller may read'),
+      version: VERSION.optional().describe('The version of that document. The default is its head'),
+    }),
   ]);
   app.put(
     PATH,
@@ -37,16 +40,21 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
         params: DOCUMENT,
         headers: IDEMPOTENCY_KEY,
         body: newDocument,
-        response: { 201: CONTENT.omit({ content: true }), ...errors(400, 403, 404, 409, 413, 422) },
+        response: { 201: CONTENT.omit({ content: true }), ...errors(400, 403, 404, 409, 410, 413, 422) },
       },
       config: { access: 'editor' },
     },
     async (request, reply) => {
       const { name } = documentOf(request);
       const { body } = request;
-      const { documents } = parts();
-      const source =
-        'copyOf' in body ? await documents.readWhole(await sourceOf(request, body.copyOf)) : undefined;
+      const { documents, past } = parts();
+      const readSource = async (copyOf: string, version: number | undefined): Promise<Content> => {
+        const from = await sourceOf(request, copyOf);
+        return version === undefined
+          ? await documents.readWhole(from.name)
+          : await contentAt(past, from, { version }, reply);
+      };
+      const source = 'copyOf' in body ? await readSource(body.copyOf, body.version) : undefined;
       try {
         const kind = source?.kind ?? ('kind' in body ? body.kind : 'json');
         const content =
@@ -207,11 +215,11 @@ const author = (request: FastifyRequest): Author => {
 };
 
 /** The caller may read the document that is to be copied. */
-async function sourceOf(request: FastifyRequest, copyOf: string): Promise<string> {
-  if (parseDocumentName(copyOf) === undefined)
-    throw new Refusal('bad-name', 'copyOf is no name of a document');
+async function sourceOf(request: FastifyRequest, copyOf: string): Promise<DocumentName> {
+  const found = parseDocumentName(copyOf);
+  if (found === undefined) throw new Refusal('bad-name', 'copyOf is no name of a document');
   await roleOf(callerOf(request), copyOf, 'viewer');
-  return copyOf;
+  return { ...found, name: copyOf };
 }
 
 const contentOf = ({ content }: Content): unknown => parseJson(Buffer.concat(content).toString());

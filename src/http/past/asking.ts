@@ -5,13 +5,13 @@ import { NOT_FOUND } from '../../../actors/link/missing-document.ts';
 import type { PastDocument } from '../../../actors/storage/past-store.ts';
 import { StoreUnavailable } from '../../../actors/storage/store.ts';
 import type { Past, PastResult } from '../../past/past.ts';
-import type { NamedDocument } from '../api/access.ts';
+import type { DocumentName } from '../api/access.ts';
 import { Refusal } from '../api/refusals.ts';
 
 const AGAIN_MS = 500;
 
 /** Throws a Refusal with `not-found` if there is no such document. */
-export async function pastOf(past: Past, { org, doc }: NamedDocument): Promise<PastDocument> {
+export async function pastOf(past: Past, { org, doc }: DocumentName): Promise<PastDocument> {
   const found = await asked(past.find(org, doc));
   if (found === undefined) throw new Refusal('not-found', NOT_FOUND);
   return found;

@@ -1,8 +1,9 @@
 // A document as it was, for `GET /v1/docs/{org}/{doc}` with a version, a time or a name.
 import type { FastifyReply } from 'fastify';
 import { tagOf } from '../../../actors/link/calls.ts';
+import type { PastDocument } from '../../../actors/storage/past-store.ts';
 import type { Past } from '../../past/past.ts';
-import type { NamedDocument } from '../api/access.ts';
+import type { DocumentName, NamedDocument } from '../api/access.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { Content, Place } from '../documents/document-requests.ts';
 import { gained, pastOf, whileWanted } from './asking.ts';
@@ -30,17 +31,38 @@ export async function oldContent(
   reply: FastifyReply,
 ): Promise<Content | Place> {
   const document = await pastOf(past, named);
-  const { kind, history } = document;
+  const { history } = document;
   const which = { version, at: at === undefined ? undefined : Date.parse(at), name };
   const found = await gained(past.version(document, which));
   // A version never changes: the tag alone tells whether the caller has it.
   if (unless.includes(tagOf(history, found))) return { history, version: found };
-  const bytes = await gained(past.content(document, found, whileWanted(reply)));
+  return await contentOf(past, document, found, reply);
+}
+
+/** The document as it was. */
+export async function contentAt(
+  past: Past,
+  named: DocumentName,
+  { version }: { readonly version: number },
+  reply: FastifyReply,
+): Promise<Content> {
+  const document = await pastOf(past, named);
+  return await contentOf(past, document, await gained(past.version(document, { version })), reply);
+}
+
+async function contentOf(
+  past: Past,
+  document: PastDocument,
+  version: number,
+  reply: FastifyReply,
+): Promise<Content> {
+  const { kind, history } = document;
+  const bytes = await gained(past.content(document, version, whileWanted(reply)));
   const content = kind === 'yjs' ? Buffer.from(`"${Buffer.from(bytes).toString('base64')}"`) : bytes;
   return {
     kind,
     history,
-    version: found,
+    version,
     content: [content],
     bytes: content.length,
     release: () => undefined,

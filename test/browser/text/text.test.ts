@@ -199,6 +199,7 @@ function namelessControls(page: Page): Promise<string[]> {
       .filter(
         (control) =>
           !control.ariaLabel &&
+          !(control instanceof HTMLInputElement && control.labels?.length) &&
           !control.textContent?.trim() &&
           !control.closest('.ql-clipboard, .ql-tooltip'),
       )

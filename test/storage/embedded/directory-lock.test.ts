@@ -22,13 +22,18 @@ const onLinux = process.platform === 'linux' ? test : (): undefined => undefined
 
 onLinux('a killed process whose parent has not noticed holds no directory', async (t) => {
   const directory = await scratch(t);
-  // The shell becomes a program that waits for no child, so its child stays a zombie.
-  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+  // The shell becomes a program that waits for no child, so its child stays a zombie. The child ends after that, since the
+  // shell itself would notice.
+  const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => parent.kill('SIGKILL'));
   const [said] = (await once(parent.stdout, 'data')) as [Buffer];
   const pid = Number(said.toString());
+  await untilSeen('another program in place of the shell', async () => {
+    return (await readFile(`/proc/${parent.pid}/comm`, 'utf8')) === 'sleep\n';
+  });
+  process.kill(pid, 'SIGKILL');
   const zombie = await untilSeen('a zombie', async () => {
     const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ');
     return fields?.[0] === 'Z' ? fields : undefined;

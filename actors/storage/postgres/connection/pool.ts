@@ -77,7 +77,7 @@ export class Pool {
   }
 
   /** Waits for statements under way, at most this long. Then their connections are closed. */
-  async close(waitMs = this.#answerTimeoutMs): Promise<void> {
+  async close(waitMs: number): Promise<void> {
     this.#closed = true;
     await this.#opened.sql.end({ timeout: waitMs / 1_000 });
   }
