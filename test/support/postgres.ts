@@ -38,6 +38,8 @@ export async function startTestPostgres(
         ...(options.fsync === false ? { fsync: 'off', full_page_writes: 'off' } : {}),
         // The directory may be in memory.
         max_wal_size: '256MB',
+        // Test files that run at one time have several nodes each.
+        max_connections: '500',
         ...(options.unixSocket ? { unix_socket_directories: directory } : {}),
       },
     });
