@@ -106,11 +106,11 @@ test('serve ends with 1 and that line where the database has no room', async (t)
   const { code, stdout, stderr } = await troupe(
     t,
     ...['serve', '--set', 'listen.port=0', '--set', `storage.url=${await freshDatabase(t)}`],
-    ...['--set', 'workers=3', '--set', 'storage.readConnections=100'],
+    ...['--set', 'workers=6', '--set', 'storage.readConnections=100'],
   ).ended;
   assert.deepEqual([code, stdout], [1, '']);
   assert.match(
     stderr,
-    /^troupe: PostgreSQL has room for \d+ more connections and this node takes 314 \([^\n]*\n$/m,
+    /^troupe: PostgreSQL has room for \d+ more connections and this node takes 617 \([^\n]*\n$/m,
   );
 });
