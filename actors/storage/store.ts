@@ -1,6 +1,6 @@
 // The storage port: all that the actors, a node's control plane and the compute pool ask of a store.
-// Implementations stand beside it (store-postgres.ts, store-memory.ts) and share one contract suite. It has
-// over 400 lines because the comments state the guarantees of every call.
+// store-postgres.ts implements it; the simulation has an implementation in memory, under the same contract suite. It
+// has over 400 lines because the comments state the guarantees of every call.
 import type { KindName } from '../../protocol/messages.ts';
 
 /** One life of a document. On the wire it is the document's `history`, in base 36. 53 random bits. */
