@@ -23,7 +23,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   test: ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src', 'client', 'web', 'loadtest', 'tools'],
 };
 /** The dependencies of the product that run in browsers. */
-const IN_BROWSERS = new Set(['fast-json-patch', 'msgpackr', 'quill-delta', 'yjs']);
+const IN_BROWSERS = new Set(['fast-json-patch', 'lib0', 'msgpackr', 'quill-delta', 'yjs']);
 const BROWSER = ['protocol', 'kinds', 'client', 'web'];
 
 test('a folder imports only from the floors below it, from any depth', async () => {
