@@ -25,9 +25,12 @@ export interface SearchOptions extends NamedScenario {
 const REPEATS = 2;
 /** Clients of the first level, as a share of the most. */
 const FIRST_SHARE = 1 / 32;
-/** Seconds in which a new number of clients comes to rest, and the longest time after a level that was too much. */
-const REST_SECONDS = 2;
-const RECOVERY_SECONDS = 20;
+/** Seconds in which a new number of clients settles, and the longest time beyond them. */
+const SETTLE_SECONDS = 2;
+const MOST_SETTLE_SECONDS = 5;
+/** Processors that other programs may use while a level fails. Above this the level is measured again, this often in a search. */
+const DISTURBING_CPU = 0.25;
+const MOST_DISTURBED = 6;
 /** A level, and what it used; undefined where the nodes were not read. */
 export interface MeasuredLevel extends Level {
   readonly window: Window | undefined;
@@ -82,14 +85,29 @@ export async function search(
   const first = Math.min(total, Math.max(enoughFor(sized, levelSeconds), Math.round(wanted)));
   const knee = new KneeSearch({ first, most: total, boundMs, repeats: REPEATS });
   const levels: MeasuredLevel[] = [];
+  const measured = async (load: SteeredLoad, clients: number): Promise<MeasuredLevel> => {
+    // What a level before has left undone is no load of this one.
+    await load.rest();
+    await load.setClients(clients);
+    load.goOn();
+    await settle(load, boundMs);
+    return levelOf(clients, await load.measure(levelSeconds), { nodes: count, together });
+  };
   const steer = async (load: SteeredLoad): Promise<void> => {
+    let disturbed = 0;
     for (let next = knee.next(); next !== undefined && !signal.aborted; next = knee.next()) {
-      await load.setClients(next);
-      await rest(load, boundMs);
-      const level = levelOf(next, await load.measure(levelSeconds), { nodes: count, together });
+      const level = await measured(load, next);
+      onPhase(levelLine(count, pass, level, boundMs));
+      // Once more, if other programs may have been the reason.
+      const { foreignCpu = 0 } = level.window ?? {};
+      if (!isGood(level, boundMs) && foreignCpu > DISTURBING_CPU && disturbed++ < MOST_DISTURBED) {
+        onPhase(
+          `${count} node(s), search ${pass}: other programs disturbed this level; it is measured again`,
+        );
+        continue;
+      }
       knee.take(level);
       levels.push(level);
-      onPhase(levelLine(count, pass, level, boundMs));
     }
   };
   const result = await runLoadTest({
@@ -116,14 +134,13 @@ function enoughFor({ clients, typing }: Scenario, levelSeconds: number): number 
 const EDITS_A_LEVEL = 40;
 const FOREVER_MS = 30 * 24 * 3_600_000;
 
-/** Waits until the work of the level before is done. */
-async function rest(load: SteeredLoad, boundMs: number): Promise<void> {
-  await load.measure(REST_SECONDS);
-  for (let waited = 0; waited < RECOVERY_SECONDS; waited++) {
+/** Waits until the new clients have their documents and edits take their usual time. */
+async function settle(load: SteeredLoad, boundMs: number): Promise<void> {
+  await load.measure(SETTLE_SECONDS);
+  for (let waited = 0; waited < MOST_SETTLE_SECONDS; waited++) {
     const { times } = await load.measure(1);
-    if (times.commit.p95 < boundMs) return;
-    // A level that is too much itself never comes to rest.
-    if (waited >= REST_SECONDS && times.commit.p95 > 5 * boundMs) return;
+    // A level that is too much itself becomes slower and slower.
+    if (times.commit.p95 < boundMs || times.commit.p95 > 5 * boundMs) return;
   }
 }
 

@@ -64,6 +64,7 @@ const OPEN_MS_EACH = 10;
 /** Longest time until the check has ended. */
 const CHECK_MS = 600_000;
 const ARRIVE_MS = 30_000;
+const REST_MS = 30_000;
 /**
  * Records of edits live long, frames do not. With the default of 16 MiB frames survive into the old generation, and its
  * collections stop a process of the load for hundreds of milliseconds.
@@ -205,6 +206,8 @@ class Load {
   readonly #secondWaiters = new Set<() => void>();
   #used: Usage | undefined;
   #began = 0;
+  /** Processes of the load that wait for answers before a rest. */
+  #resting = 0;
 
   constructor(options: LoadTestOptions, processes: number) {
     this.#options = options;
@@ -284,6 +287,10 @@ class Load {
       steering === undefined
         ? over.promise
         : steering.steer({
+            rest: () => this.#rest(),
+            goOn: () => {
+              for (const index of this.#children.keys()) this.#tell({ type: 'go-on' }, index);
+            },
             setClients: (count) => this.#setClients(count),
             measure: (seconds) => this.#measure(seconds),
           });
@@ -308,6 +315,13 @@ class Load {
     for (const timer of this.#timers) clearTimeout(timer);
     for (const child of this.#children) child.kill('SIGKILL');
     await this.#usage.close();
+  }
+
+  async #rest(): Promise<void> {
+    this.#resting = this.#children.length;
+    for (const index of this.#children.keys()) this.#tell({ type: 'rest' }, index);
+    const until = clock() + REST_MS;
+    while (this.#resting > 0 && clock() < until) await this.#nextSecond();
   }
 
   async #setClients(count: number): Promise<void> {
@@ -358,6 +372,9 @@ class Load {
         this.#secondWaiters.clear();
         return;
       }
+      case 'rested':
+        this.#resting -= 1;
+        return;
       case 'report':
         this.#reports.push(answer);
         if (this.#reports.length === this.#children.length) this.#reported.resolve();

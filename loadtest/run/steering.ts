@@ -11,6 +11,13 @@ export interface Steering {
 
 /** A load whose number of clients can be changed. Clients arrive and leave document by document. */
 export interface SteeredLoad {
+  /**
+   * Nobody makes an edit until `goOn`. Edits that were due and are not made are forgotten. Resolves when all others have
+   * their answers, or after half a minute.
+   */
+  rest(): Promise<void>;
+  /** The typing begins anew. */
+  goOn(): void;
   /** Resolves when all are connected or gone, or after half a minute. */
   setClients(count: number): Promise<void>;
   /** Figures of the next seconds. */

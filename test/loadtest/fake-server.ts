@@ -52,7 +52,7 @@ export interface FakeServer {
 
 export async function startFakeServer(faults: FakeFaults = {}): Promise<FakeServer> {
   const documents = new Map<string, FakeDocument>();
-  const http = createServer();
+  const http = createServer((_request, response) => response.writeHead(404).end());
   const sockets = new WebSocketServer({
     server: http,
     path: '/v1/socket',

@@ -45,6 +45,7 @@ export class LoadClient {
   /** Time at which the beginning of the run was, by performance.now(). */
   #began = 0;
   #isTyping = false;
+  #isResting = false;
   /** When its presence goes with its next edit, by performance.now(). */
   #presenceDue = 0;
   #isPresent = false;
@@ -143,6 +144,19 @@ export class LoadClient {
     this.client.drop();
   }
 
+  /** Makes no edit until `goOn`, and forgets those that were due. */
+  rest(): void {
+    this.#isResting = true;
+    clearTimeout(this.#timers.get('edit'));
+    this.#waiting.length = 0;
+  }
+
+  goOn(): void {
+    if (!this.#isResting) return;
+    this.#isResting = false;
+    this.#scheduleEdit(performance.now() - this.#began);
+  }
+
   /** Makes no more edits. */
   stop(): void {
     this.#isTyping = false;
@@ -171,7 +185,7 @@ export class LoadClient {
   /** `last`: time of the edit before, after the beginning of the run. */
   #scheduleEdit(last: number): void {
     const { editor, course, figures } = this.#options;
-    if (editor === undefined || !this.#isTyping) return;
+    if (editor === undefined || !this.#isTyping || this.#isResting) return;
     const { afterMs, stroke } = editor.typing.next();
     // A trace has its own times.
     const at =

@@ -52,6 +52,9 @@ export type LoadCommand =
   | { readonly type: 'drop'; readonly share: number }
   /** Clients of all processes to be connected from now on, whatever the course says. */
   | { readonly type: 'clients'; readonly count: number }
+  /** Makes no edits until `go-on`, and answers `rested`. */
+  | { readonly type: 'rest' }
+  | { readonly type: 'go-on' }
   | { readonly type: 'end' };
 
 export interface CheckReport {
@@ -80,6 +83,8 @@ export type LoadAnswer =
   | OpenReport
   | { readonly type: 'failed'; readonly message: string }
   | ({ readonly type: 'second' } & ProcessSecond)
+  /** All edits have their answers. */
+  | { readonly type: 'rested' }
   | CheckReport;
 
 const CONNECTING = 50;
@@ -105,6 +110,7 @@ class LoadProcess {
   readonly #checked: ReadonlySet<number>;
   readonly #http: HttpReads;
   #second = 0;
+  #isResting = false;
 
   constructor(order: LoadOrder, strokes: readonly Stroke[] | undefined) {
     this.#order = order;
@@ -140,6 +146,19 @@ class LoadProcess {
 
   order(count: number): void {
     this.#ordered = count;
+  }
+
+  /** Ends the typing for a while. Resolves when all edits have their answers, or when the typing goes on. */
+  async rest(): Promise<void> {
+    this.#isResting = true;
+    for (const client of this.#clients) client.rest();
+    while (this.#isResting && this.#clients.some((client) => client.outstanding > 0)) await waitFor(50);
+    this.#send({ type: 'rested' });
+  }
+
+  goOn(): void {
+    this.#isResting = false;
+    for (const client of this.#clients) client.goOn();
   }
 
   begin(at: number, onFailure: (error: unknown) => void): void {
@@ -366,6 +385,12 @@ if (process.send !== undefined) {
         return;
       case 'clients':
         load?.order(command.count);
+        return;
+      case 'rest':
+        await load?.rest();
+        return;
+      case 'go-on':
+        load?.goOn();
         return;
       case 'end': {
         const report = await load?.end();

@@ -2,10 +2,17 @@
 import type { TestContext } from 'node:test';
 import { runLoadTest } from '../../../loadtest/run/load-test.ts';
 import type { LoadResult } from '../../../loadtest/run/result.ts';
+import type { Steering } from '../../../loadtest/run/steering.ts';
 import { parseScenario } from '../../../loadtest/scenarios/read-scenario.ts';
 import { type FakeFaults, startFakeServer } from '../fake-server.ts';
 
-export function run(url: string, yaml: string, processes = 1, settleMs = 10_000): Promise<LoadResult> {
+export function run(
+  url: string,
+  yaml: string,
+  processes = 1,
+  settleMs = 10_000,
+  steering?: Steering,
+): Promise<LoadResult> {
   const { signal } = new AbortController();
   const patience = { settleMs, readMs: settleMs };
   const scenario = parseScenario(yaml, 'test.yaml');
@@ -19,6 +26,7 @@ export function run(url: string, yaml: string, processes = 1, settleMs = 10_000)
     processes,
     signal,
     patience,
+    ...(steering === undefined ? {} : { steering }),
   });
 }
 

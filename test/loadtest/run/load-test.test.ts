@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { LoadResult } from '../../../loadtest/run/result.ts';
 import { OwnNodesReader } from '../../../loadtest/run/servers/own-nodes-reader.ts';
 import { ProcReader } from '../../../loadtest/run/servers/server-readings.ts';
+import type { MeasuredStretch } from '../../../loadtest/run/steering.ts';
 import { start } from '../../cli/spawn.ts';
 import { startTestNode } from '../../support/node.ts';
 import { untilSeen } from '../../support/until.ts';
@@ -63,6 +64,48 @@ ${ANY_TIME}`,
   assert.ok(result.totals.asked >= 58 && result.totals.asked <= 60, `${result.totals.asked}`);
   assert.equal(result.totals.committed, result.totals.asked);
   assert.ok(result.times.commit.p50 > 200, `${result.times.commit.p50}`);
+});
+
+test('a steered load forgets at a rest what a slow server has left undone, and the next level has its own edits alone', async (t) => {
+  const server = await startFakeServer({ flushMs: 2000 });
+  t.after(() => server.close());
+  const stretches: MeasuredStretch[] = [];
+  const result = await run(
+    server.url,
+    `documents: {count: 1, kinds: [json]}
+clients: {editors: 2}
+typing: {model: even, everyMs: 10ms}
+stages: [{lastsMs: 1h}]
+${ANY_TIME}`,
+    1,
+    10_000,
+    {
+      first: 2,
+      async steer(load) {
+        stretches.push(await load.measure(2));
+        server.faults.flushMs = 0;
+        await load.rest();
+        stretches.push(await load.measure(1));
+        load.goOn();
+        stretches.push(await load.measure(2));
+      },
+    },
+  );
+  const sums = stretches.map(({ seconds }) => ({
+    asked: seconds.reduce((sum, { counts }) => sum + counts.asked, 0),
+    committed: seconds.reduce((sum, { counts }) => sum + counts.committed, 0),
+  }));
+  const [slow, resting, after] = sums;
+  assert.ok(slow !== undefined && slow.committed < slow.asked / 2, JSON.stringify(sums));
+  assert.deepEqual(resting, { asked: 0, committed: 0 });
+  // The answers of a second may belong to edits of the second before.
+  assert.ok(
+    after !== undefined && after.asked > 0 && after.committed <= after.asked + 10,
+    JSON.stringify(sums),
+  );
+  assert.ok(result.totals.committed < result.totals.asked);
+  assert.equal(result.totals.failed, 0);
+  assert.deepEqual([result.checked.violations, result.checked.edits], [0, result.totals.committed]);
 });
 
 test('a run that is interrupted checks and tells what was done', async (t) => {
