@@ -148,4 +148,32 @@ export interface DocumentKind<State, Op, Undo> {
   invert(op: Op, before: State): Op;
   /** True if the patch changes nothing in any document. */
   isEmpty(op: Op): boolean;
+
+  /** How peers that speak in state vectors are met. Other kinds leave it out. */
+  readonly vectors?: StateVectors<State, Op>;
 }
+
+/**
+ * A state vector tells which patches a peer has. The cost of these calls depends on what is lacking, not on the document,
+ * except as `lackOf` says.
+ */
+export interface StateVectors<State, Op> {
+  /** The document's own state vector. The caller must not change it. */
+  of(state: State): Uint8Array;
+  /**
+   * Tells what a peer with this vector lacks. `recent` has committed patches, the newest first, and is read as far as it
+   * helps. O(deletions of the document) when one has been added. Throws if the bytes are not a state vector.
+   */
+  lackOf(state: State, vector: Uint8Array, recent: Iterable<Op>): Lack;
+  /** Returns the part of a checked patch that the document does not have. Undefined if it has all of it. */
+  newIn(state: State, op: Op): Op | undefined;
+}
+
+/** What a peer lacks of a document. */
+export type Lack =
+  /** The update has all of it. The caller must not change it. */
+  | { readonly type: 'update'; readonly update: Uint8Array }
+  /** A part of the document, which has to be cut out of a snapshot. */
+  | { readonly type: 'part' }
+  /** So much that the whole document may be sent at once, which all such peers share. */
+  | { readonly type: 'most' };

@@ -1,5 +1,6 @@
 // The work on large snapshots that is done beside the threads that serve edits. Pure.
 import { Packr } from 'msgpackr';
+import { diffOf, packUpdates } from '../../kinds/yjs/diff.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 
@@ -9,6 +10,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export type SnapshotJob =
   /** Merges many Yjs updates, oldest first, into one. */
   | { readonly type: 'merge'; readonly updates: readonly Bytes[] }
+  /** Cuts what peers with these state vectors lack out of a Yjs update. The result is packed by `packUpdates`. */
+  | { readonly type: 'diff'; readonly update: Bytes; readonly vectors: readonly Bytes[] }
   /** Writes a JSON text as MessagePack. */
   | { readonly type: 'pack'; readonly json: Bytes };
 
@@ -19,6 +22,8 @@ export function doSnapshotJob(job: SnapshotJob): Uint8Array {
   switch (job.type) {
     case 'merge':
       return mergeAll(job.updates);
+    case 'diff':
+      return packUpdates(job.vectors.map((vector) => diffOf(job.update, vector)));
     case 'pack':
       return packed(parseJson(Buffer.from(job.json.buffer, 0, job.json.length).toString('utf8')));
     default:
@@ -31,5 +36,15 @@ export const packed = (value: unknown): Uint8Array =>
   new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true }).pack(value);
 
 /** The buffers to transfer. */
-export const buffersOf = (job: SnapshotJob): ArrayBuffer[] =>
-  job.type === 'merge' ? job.updates.map(({ buffer }) => buffer) : [job.json.buffer];
+export function buffersOf(job: SnapshotJob): ArrayBuffer[] {
+  switch (job.type) {
+    case 'merge':
+      return job.updates.map(({ buffer }) => buffer);
+    case 'diff':
+      return [job.update.buffer, ...job.vectors.map(({ buffer }) => buffer)];
+    case 'pack':
+      return [job.json.buffer];
+    default:
+      throw new Error(`unknown job ${String(job satisfies never)}`);
+  }
+}

@@ -3,9 +3,9 @@
 // is not durable until `durableTo` says so.
 // Over 400 lines because order, clients' seqs and snapshots of one document change together.
 import assert from 'node:assert/strict';
-import type { KindFailure, KindLimits, TooOld } from '../../kinds/kind.ts';
+import type { KindFailure, KindLimits, Lack, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
-import { type LinkOp, refusalOf } from '../link/link-messages.ts';
+import { type LinkOp, refusalOf, SYNC_OP } from '../link/link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import { EncodedSnapshot } from './encoded-snapshot.ts';
@@ -43,6 +43,8 @@ export type Submitted =
   | { readonly type: 'committed'; readonly entry: Entry; readonly stored: Uint8Array }
   /** This seq was committed before, as `version`. */
   | { readonly type: 'duplicate'; readonly version: number }
+  /** The document has everything in the patch already, so the patch takes no version. */
+  | { readonly type: 'held' }
   | { readonly type: 'rejected'; readonly code: FinalSubmitCode; readonly message: string }
   /** The patch is valid, but so much has been committed since its base that its author must rebase it. */
   | { readonly type: 'too-old'; readonly message: string }
@@ -307,6 +309,31 @@ export class Document {
     return found;
   }
 
+  /** The document's state vector at its head. Undefined if its kind has none. The caller must not change it. */
+  stateVector(): Uint8Array | undefined {
+    return this.kind.vectors?.of(this.#state);
+  }
+
+  /**
+   * What a peer with this state vector lacks of the head. Undefined if the kind has no state vectors, or if the bytes are
+   * none.
+   */
+  lackOf(vector: Uint8Array): Lack | undefined {
+    try {
+      return this.kind.vectors?.lackOf(this.#state, vector, this.#recent());
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The patches in memory, the newest first. */
+  *#recent(): Generator<unknown, void, undefined> {
+    for (let at = this.#entries.length - 1; at >= 0; at--) {
+      const entry = this.#entries[at];
+      if (entry !== undefined) yield opOf(this.kind, entry);
+    }
+  }
+
   /** Patches of the versions from `after` + 1 to `upTo`. All of them must be in memory. */
   slice(after: number, upTo: number): readonly Entry[] {
     return this.#entries.slice(after + 1 - this.#first, upTo + 1 - this.#first);
@@ -348,13 +375,18 @@ export class Document {
     const wire = fromLink(kind, submission.op);
     const parsed = kind.parse(wire, this.#limits);
     if (!parsed.ok) return failed(parsed);
+    const patch =
+      submission.op[0] === SYNC_OP && kind.vectors !== undefined
+        ? kind.vectors.newIn(this.#state, parsed.value)
+        : parsed.value;
+    if (patch === undefined) return { type: 'held' };
     const past: unknown[] = base === this.head ? [] : [...older];
     for (let v = base + older.length + 1; v <= this.head; v++) {
       const entry = this.#entries[v - this.#first];
       if (entry === undefined) throw new Error(`version ${v} is not in memory`);
       past.push(opOf(kind, entry));
     }
-    const applied = kind.commit(this.#state, parsed.value, past, this.#limits);
+    const applied = kind.commit(this.#state, patch, past, this.#limits);
     if (!applied.ok) return failed(applied);
     const { op } = applied.value;
     const stored = storedFromLink(kind, submission.op, wire, parsed.value, op);

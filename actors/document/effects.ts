@@ -105,6 +105,15 @@ export interface DocumentEffects {
   /** Merges many Yjs updates into one on another thread. `done` gets undefined if that failed. */
   merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
   /**
+   * Cuts what peers with these state vectors lack out of a Yjs update, on another thread. `done` gets the parts in the
+   * order of the vectors, undefined if that failed. The caller asks for one job of a document at a time.
+   */
+  diff(
+    update: Uint8Array,
+    vectors: readonly Uint8Array[],
+    done: (parts: readonly Uint8Array[] | undefined) => void,
+  ): void;
+  /**
    * Writes a JSON text as MessagePack on another thread. `done` gets undefined if that failed. The caller
    * asks for one text of a document at a time.
    */

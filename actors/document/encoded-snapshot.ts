@@ -2,7 +2,13 @@
 // it, so that a large document is encoded once per subprotocol and copied for each of them.
 import { parseJson } from '../../protocol/json-text.ts';
 import { packed } from '../compute/snapshot-job.ts';
-import { type FrameCodec, JSON_FRAMES, MSGPACK_FRAMES } from '../link/link-messages.ts';
+import {
+  type FrameCodec,
+  JSON_FRAMES,
+  MSGPACK_FRAMES,
+  type SubscriberCodec,
+  UPDATES,
+} from '../link/link-messages.ts';
 
 /** Reading a longer JSON text and writing it as MessagePack takes milliseconds. */
 const LARGE = 64 * 1024;
@@ -31,7 +37,7 @@ export class EncodedSnapshot {
    * The JSON text to write as MessagePack on another thread before `in` is called for this codec. Undefined
    * if `in` takes no long time.
    */
-  unpacked(codec: FrameCodec): Uint8Array | undefined {
+  unpacked(codec: SubscriberCodec): Uint8Array | undefined {
     if (codec !== MSGPACK_FRAMES || typeof this.value !== 'string' || this.#encoded.has(codec))
       return undefined;
     return this.value.length < LARGE ? undefined : this.in(JSON_FRAMES);
@@ -42,8 +48,12 @@ export class EncodedSnapshot {
     this.#encoded.set(MSGPACK_FRAMES, packed);
   }
 
-  /** The snapshot as it stands in a frame. O(document) at the first call for a codec. The result must not be changed. */
-  in(codec: FrameCodec): Uint8Array {
+  /** The snapshot as it stands in a frame, or the update itself. O(document) at the first call for a codec. The result must not be changed. */
+  in(codec: SubscriberCodec): Uint8Array {
+    if (codec === UPDATES) {
+      if (typeof this.value === 'string') throw new Error('only yjs documents are sent as updates');
+      return this.value;
+    }
     let encoded = this.#encoded.get(codec);
     if (encoded === undefined) {
       encoded =

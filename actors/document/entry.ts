@@ -3,7 +3,7 @@ import type { DocumentKind } from '../../kinds/kind.ts';
 import { unpackValue } from '../../protocol/codec.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { KindName, Wire } from '../../protocol/messages.ts';
-import { JSON_OP, type LinkOp, MSGPACK_OP, UPDATE_OP } from '../link/link-messages.ts';
+import { JSON_OP, type LinkOp, MSGPACK_OP, SYNC_OP, UPDATE_OP } from '../link/link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 
 /** Any kind. The actor never looks inside a state or a patch. */
@@ -141,7 +141,7 @@ export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<
  * if yjs gets anything but an update or its base64. Throws if the text is not JSON.
  */
 export function fromLink(kind: AnyKind, [encoding, bytes]: LinkOp): unknown {
-  if (encoding === UPDATE_OP) return kind.name === 'yjs' ? bytes : undefined;
+  if (encoding === UPDATE_OP || encoding === SYNC_OP) return kind.name === 'yjs' ? bytes : undefined;
   const value = encoding === MSGPACK_OP ? unpackValue(bytes) : parseJson(textOf(bytes));
   if (kind.name !== 'yjs') return value;
   return typeof value === 'string' ? base64Bytes(value) : undefined;
@@ -167,11 +167,15 @@ function base64Bytes(text: string): Uint8Array | undefined {
   return bytes.toString('base64') === text ? bytes : undefined;
 }
 
-/** JSON text of an entry's patch for a frame, as bytes. */
-export function frameText(kind: AnyKind, entry: Entry): Uint8Array {
+/** The patch of an entry in the form of the log. */
+export function storedOf(kind: AnyKind, entry: Entry): Uint8Array {
   entry.stored ??= storedForm(kind, entry.op);
-  return patchText(kind.name, entry.stored);
+  return entry.stored;
 }
+
+/** JSON text of an entry's patch for a frame, as bytes. */
+export const frameText = (kind: AnyKind, entry: Entry): Uint8Array =>
+  patchText(kind.name, storedOf(kind, entry));
 
 /** JSON text, as bytes, of a patch in the form of the log. */
 export function patchText(kind: KindName, stored: Uint8Array): Uint8Array {

@@ -175,6 +175,14 @@ class ActorEffects implements DocumentEffects {
     this.#parts.sideJobs.merge(this.#actor, updates, done);
   }
 
+  diff(
+    update: Uint8Array,
+    vectors: readonly Uint8Array[],
+    done: (parts: readonly Uint8Array[] | undefined) => void,
+  ): void {
+    this.#parts.sideJobs.diff(this.#actor, update, vectors, done);
+  }
+
   pack(json: Uint8Array, done: (packed: Uint8Array | undefined) => void): void {
     this.#parts.sideJobs.pack(this.#actor, json, done);
   }

@@ -1,5 +1,6 @@
 // Jobs for documents that go on beside their edits: snapshots, written here or folded on another thread, and
 // the preparation of large snapshots for clients, also on another thread. An answer is handled in a turn of its document.
+import { unpackUpdates } from '../../kinds/yjs/diff.ts';
 import type { Clock } from '../clock.ts';
 import type { FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob, SnapshotJob } from '../compute/snapshot-job.ts';
@@ -35,7 +36,7 @@ export interface SideJobsOptions {
 export class SideJobs {
   readonly #options: SideJobsOptions;
   readonly #folds = new Set<Promise<void>>();
-  /** In the order in which they came. A document has one merge and one packing in here at most. */
+  /** In the order in which they came. A document has one merge, one difference and one packing in here at most. */
   #waiting: WaitingJob[] = [];
   /** One job runs at a time, because each works on copies. */
   #isWorking = false;
@@ -94,6 +95,26 @@ export class SideJobs {
       updates: updates.map((update) => new Uint8Array(update)),
     });
     this.#enqueue({ actor, bytes, job, done });
+  }
+
+  /** As `DocumentEffects.diff`. */
+  diff(
+    actor: DocumentActor,
+    update: Uint8Array,
+    vectors: readonly Uint8Array[],
+    done: (parts: readonly Uint8Array[] | undefined) => void,
+  ): void {
+    const job = (): SnapshotJob => ({
+      type: 'diff',
+      update: new Uint8Array(update),
+      vectors: vectors.map((vector) => new Uint8Array(vector)),
+    });
+    this.#enqueue({
+      actor,
+      bytes: update.length,
+      job,
+      done: (packed) => done(packed && unpackUpdates(packed)),
+    });
   }
 
   /** As `DocumentEffects.pack`. */

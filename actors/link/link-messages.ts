@@ -8,10 +8,17 @@ import type { ErrorCode, FinalSubmitCode } from '../../protocol/errors.ts';
 import type { KindName, Role } from '../../protocol/messages.ts';
 import type { OwnerAnswer, OwnerCall } from './calls.ts';
 
-/** The subprotocol of a subscriber. It decides the encoding of its frames. */
+/** The subprotocol of frames. */
 export const JSON_FRAMES = 0;
 export const MSGPACK_FRAMES = 1;
 export type FrameCodec = typeof JSON_FRAMES | typeof MSGPACK_FRAMES;
+/**
+ * No frames: the updates of a yjs document as they are, for a subscriber that speaks a protocol of Yjs. Its gateway makes
+ * the frames.
+ */
+export const UPDATES = 2;
+/** The form in which a subscriber is told of patches. */
+export type SubscriberCodec = FrameCodec | typeof UPDATES;
 
 /** JSON text as JSON.stringify writes it. For a yjs update: its base64 in quotes. */
 export const JSON_OP = 0;
@@ -23,13 +30,19 @@ export const MSGPACK_OP = 2;
 export const UPDATE_OP = 3;
 /** No patch but the reason for which the gateway refused one: a code and a sentence. */
 export const REFUSED_OP = 4;
+/**
+ * A yjs update of which the document may have a part, or all. Only what the document lacks is committed. If it lacks
+ * nothing, the submit takes no version, and the answer is `ACK` with the version at which everything in it is durable.
+ */
+export const SYNC_OP = 5;
 
 export type OpEncoding =
   | typeof JSON_OP
   | typeof LOOSE_JSON_OP
   | typeof MSGPACK_OP
   | typeof UPDATE_OP
-  | typeof REFUSED_OP;
+  | typeof REFUSED_OP
+  | typeof SYNC_OP;
 
 /**
  * A patch crossing the link, as the bytes that came in its frame. Its values are those that the contract allows;
@@ -72,11 +85,16 @@ export interface OpenRequest {
   readonly client: string;
   readonly user: string;
   readonly role: Role;
-  readonly codec: FrameCodec;
+  readonly codec: SubscriberCodec;
   /** The kind with which to create the document if it does not exist. */
   readonly kind?: KindName;
   readonly since?: number;
   readonly history?: string;
+  /**
+   * A Yjs state vector: the subscriber gets what it lacks in place of a snapshot. Only with `UPDATES`, where it is empty
+   * if left out, and where `since` counts only with `resume`.
+   */
+  readonly vector?: Uint8Array;
   /** The subscription of the same socket that this one takes over. Work under way for it goes on. */
   readonly replaces?: number;
   /** Echoed in `opened`. */
@@ -118,13 +136,23 @@ export const SNAPSHOT = 21;
 export const FORGET = 22;
 export const ANSWER = 23;
 
+/** What an `OPENED` tells a subscriber of `UPDATES` beside the updates. */
+export interface OpenedState {
+  /** The document's state vector, with all updates of the answer. Empty if the subscription is resumed. */
+  readonly vector: Uint8Array;
+  /** The presence of the others, as in STATES. */
+  readonly states: readonly (string | null)[];
+}
+
 export type ToGateway =
   /**
    * Frames for one subscriber, in order: `opened` and catch-up commits. `version` is the last version that
    * they carry. `seqs` are this client's own seqs among them. With `complete` the subscriber takes the
    * channel's commits from here on; otherwise the gateway pulls. `lastSeq` is
    * the client's highest seq that had committed at `opened`, 0 if that is not known. With `shared` the first two entries of
-   * `frames` are the beginning and the end of one frame, and the snapshot of that number stands between them.
+   * `frames` are the beginning and the end of one frame, and the snapshot of that number stands between them. For a
+   * subscriber of `UPDATES`, `frames` are updates, to be applied in order, and the shared snapshot is one more update
+   * before them.
    */
   | [
       tag: typeof OPENED,
@@ -136,11 +164,12 @@ export type ToGateway =
       seqs: readonly number[],
       complete: boolean,
       lastSeq: number,
-      shared?: number,
+      shared?: number | null,
+      state?: OpenedState,
     ]
   /**
    * One frame per codec that this link's subscribers use. `acks` has subscriptionId, seq, subscriptionId, seq … of the authors on
-   * this link.
+   * this link. `updates` has the updates of the commit, in order, if this link has subscribers of `UPDATES`.
    */
   | [
       tag: typeof COMMIT,
@@ -149,6 +178,7 @@ export type ToGateway =
       json: Uint8Array | null,
       msgpack: Uint8Array | null,
       acks: readonly number[],
+      updates?: readonly Uint8Array[],
     ]
   | [tag: typeof ACK, channelId: number, subscriptionId: number, seq: number, version: number]
   /**

@@ -1,15 +1,16 @@
 // Checks a Yjs patch from outside and copies it into bytes of our own. It never throws.
 import type { KindFailure, Result } from '../kind.ts';
-import { scanUpdate } from './scan.ts';
+import { type IdTaker, scanUpdate } from './scan.ts';
 
 /**
  * Returns an update as bytes of its own, or `bad-op`. The caller may use its buffer again. If a foreign
- * encoder wrote the clients in another order than Yjs does, they are sorted: merging would duplicate them.
+ * encoder wrote the clients in another order than Yjs does, they are sorted: merging would duplicate them. `ids` takes
+ * the ids in the update.
  */
-export function parseUpdate(wire: unknown, depth: number): Result<Uint8Array> {
+export function parseUpdate(wire: unknown, depth: number, ids?: IdTaker): Result<Uint8Array> {
   if (!(wire instanceof Uint8Array)) return bad('a patch is the bytes of a Yjs update');
   try {
-    const { sections, deletes } = scanUpdate(wire, depth);
+    const { sections, deletes } = scanUpdate(wire, depth, ids);
     let sorted = true;
     for (let i = 1; i < sections.length; i++) {
       const [before, section] = [sections[i - 1], sections[i]];

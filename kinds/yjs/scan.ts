@@ -23,23 +23,36 @@ export interface Scan {
   readonly deletes: number;
 }
 
-/** Returns the parts of an update. Throws an Error that says what is wrong with the update. */
-export function scanUpdate(bytes: Uint8Array, depth: number): Scan {
+/**
+ * Takes the ids in an update, as half-open ranges of clocks, in the order of the update. Structs in a row are one
+ * range, and a skip ends a range.
+ */
+export interface IdTaker {
+  structs(client: number, from: number, to: number): void;
+  deletes(client: number, from: number, to: number): void;
+}
+
+/**
+ * Returns the parts of an update. Throws an Error that says what is wrong with the update; `ids` may have taken some of
+ * its ids before.
+ */
+export function scanUpdate(bytes: Uint8Array, depth: number, ids?: IdTaker): Scan {
   const reader = new Reader(bytes, depth);
   const sections: Section[] = [];
   for (let left = reader.varUint(); left > 0; left--) {
     const from = reader.at;
-    const client = readStructs(reader);
+    const client = readStructs(reader, ids);
     sections.push({ client, from, to: reader.at });
   }
   const deletes = reader.at;
   for (let clients = reader.varUint(); clients > 0; clients--) {
-    reader.varUint();
+    const client = reader.varUint();
     for (let ranges = reader.varUint(); ranges > 0; ranges--) {
       const clock = reader.varUint();
       const length = reader.varUint();
       if (length === 0) throw new Error('an empty deletion');
-      clockAfter(clock, length);
+      const after = clockAfter(clock, length);
+      ids?.deletes(client, clock, after);
     }
   }
   if (reader.at !== bytes.length) throw new Error('bytes are left over');
@@ -52,10 +65,11 @@ const HAS_PARENT_KEY = 0x20;
 const CONTENT = 0x1f;
 const SKIP = 10;
 
-function readStructs(reader: Reader): number {
+function readStructs(reader: Reader, ids: IdTaker | undefined): number {
   const count = reader.varUint();
   const client = reader.varUint();
   let clock = reader.varUint();
+  let from = clock;
   for (let i = 0; i < count; i++) {
     const info = reader.byte();
     const content = info & CONTENT;
@@ -73,8 +87,11 @@ function readStructs(reader: Reader): number {
       length = readContent(reader, content);
     }
     if (length === 0) throw new Error('an empty struct');
+    if (info === SKIP && from < clock) ids?.structs(client, from, clock);
     clock = clockAfter(clock, length);
+    if (info === SKIP) from = clock;
   }
+  if (from < clock) ids?.structs(client, from, clock);
   return client;
 }
 

@@ -5,6 +5,7 @@
 // node. Every RAW_PIECES updates are merged once into one piece, which halves their bytes and bounds the
 // number of pieces by the document's size. The whole document is merged only on demand.
 import * as Y from 'yjs';
+import { EMPTY_UPDATE, Known } from './known.ts';
 
 /** Number of updates that are merged into one piece. */
 const RAW_PIECES = 64;
@@ -22,16 +23,15 @@ export interface Piece {
   readonly total: number;
 }
 
-/** The update without content. */
-export const EMPTY_UPDATE = Uint8Array.of(0, 0);
-
 export class Updates {
   #top: Piece;
-  // The state vector of the merged document `of`.
-  #stateVector: { readonly of: Uint8Array; readonly bytes: Uint8Array } | undefined;
+  /** The ids in all pieces. Undefined after a return to an earlier document, until they are asked for. */
+  #known: Known | undefined;
 
-  constructor(snapshot: Uint8Array) {
+  /** `known` has the ids in the snapshot. It belongs to this object from now on. */
+  constructor(snapshot: Uint8Array, known = knownOf([snapshot])) {
     this.#top = pieceOn(undefined, snapshot, false);
+    this.#known = known;
   }
 
   /** Bytes of all pieces. The merged document has no more. */
@@ -55,8 +55,15 @@ export class Updates {
     return bytesDownTo(this.#top, undefined).length;
   }
 
+  /** What the document has. O(document) after `restore`, else O(1). */
+  get known(): Known {
+    this.#known ??= knownOf(this.pieces);
+    return this.#known;
+  }
+
   push(update: Uint8Array): void {
     this.#top = pieceOn(this.#top, update, true);
+    this.#known?.add(update);
     if (this.#top.raw % RAW_PIECES !== 0) return;
     let below: Piece | undefined = this.#top;
     for (let i = 0; i < RAW_PIECES; i++) below = below?.below;
@@ -67,6 +74,7 @@ export class Updates {
   /** Returns to an earlier top. */
   restore(top: Piece): void {
     this.#top = top;
+    this.#known = undefined;
   }
 
   /**
@@ -99,15 +107,12 @@ export class Updates {
     }
     return this.#top.bytes;
   }
+}
 
-  /** The document's state vector in Yjs's encoding. It is kept while the document does not change. */
-  stateVector(): Uint8Array {
-    const of = this.merged();
-    if (this.#stateVector?.of !== of) {
-      this.#stateVector = { of, bytes: Y.encodeStateVectorFromUpdate(of) };
-    }
-    return this.#stateVector.bytes;
-  }
+function knownOf(updates: readonly Uint8Array[]): Known {
+  const known = new Known();
+  for (const update of updates) known.add(update);
+  return known;
 }
 
 function pieceOn(below: Piece | undefined, bytes: Uint8Array, raw: boolean): Piece {

@@ -5,8 +5,9 @@ import * as Y from 'yjs';
 import type { Wire } from '../../protocol/messages.ts';
 import type { Applied, DocumentKind, Result, Work } from '../kind.ts';
 import { refuseWork } from '../work.ts';
+import { EMPTY_UPDATE, Known } from './known.ts';
 import { parseUpdate } from './parse.ts';
-import { EMPTY_UPDATE, type Piece, Updates } from './updates.ts';
+import { type Piece, Updates } from './updates.ts';
 
 export type { Piece, Updates } from './updates.ts';
 
@@ -21,7 +22,10 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
   name: 'yjs',
 
   create: () => new Updates(EMPTY_UPDATE),
-  load: (snapshot) => new Updates(trusted(snapshot, 'snapshot')),
+  load: (snapshot) => {
+    const known = new Known();
+    return new Updates(trusted(snapshot, 'snapshot', known), known);
+  },
   snapshot: (state) => new Uint8Array(state.merged()),
   unmerged: (state) => {
     if (state.bytes < LARGE_BYTES || state.top.below === undefined) return undefined;
@@ -34,7 +38,7 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
     };
   },
   size: (state) => base64Length(state.bytes),
-  memory: (state) => 2 * state.bytes,
+  memory: (state) => 2 * state.bytes + state.known.memory,
 
   parse: (wire, limits) => parseUpdate(wire, limits.depth),
   wire: (op) => op,
@@ -72,30 +76,21 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
   },
 
   isEmpty: (op) => op.length === 2 && op[0] === 0 && op[1] === 0,
+
+  vectors: {
+    of: (state) => state.known.stateVector,
+    lackOf: (state, vector, recent) => state.known.lackOf(vector, recent),
+    newIn: (state, op) => {
+      const update = state.known.newIn(op);
+      return update.length === EMPTY_UPDATE.length ? undefined : update;
+    },
+  },
 };
 
 function apply(state: Updates, op: Uint8Array): Result<Applied<Uint8Array, Piece>> {
   const undo = state.top;
   state.push(op);
   return { ok: true, value: { op, undo } };
-}
-
-/**
- * The document's state vector in Yjs's encoding. Must not be changed. O(document) after a patch, then O(1).
- */
-export const stateVectorOf = (state: Updates): Uint8Array => state.stateVector();
-
-/**
- * Returns one update with everything that the document has beyond a peer's state vector. `bad-op` if the
- * bytes are not a state vector. O(document).
- */
-export function diffUpdate(state: Updates, stateVector: Uint8Array): Result<Uint8Array> {
-  const merged = state.merged();
-  try {
-    return { ok: true, value: Y.diffUpdate(merged, stateVector) };
-  } catch (error) {
-    return { ok: false, code: 'bad-op', message: `not a Yjs state vector: ${String(error)}` };
-  }
 }
 
 /**
@@ -131,8 +126,8 @@ function work(op: Uint8Array): Work {
 /** Bytes in padded base64. */
 const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4;
 
-function trusted(wire: Wire, what: string): Uint8Array {
-  const parsed = parseUpdate(wire, Number.POSITIVE_INFINITY);
+function trusted(wire: Wire, what: string, known?: Known): Uint8Array {
+  const parsed = parseUpdate(wire, Number.POSITIVE_INFINITY, known);
   if (!parsed.ok) throw new Error(`not a yjs ${what}: ${parsed.message}`);
   return parsed.value;
 }

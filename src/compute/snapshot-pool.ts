@@ -1,7 +1,7 @@
 // The snapshot pool: a thread that prepares large snapshots for clients that open documents: it merges the
-// updates of yjs documents, and writes json documents as MessagePack. It is separate from the compute pool,
-// so that an open does not wait for the snapshot of another document in the store. The thread starts on
-// demand, and ends after an idle time.
+// updates of yjs documents, cuts what clients lack out of them, and writes json documents as MessagePack. It is
+// separate from the compute pool, so that an open does not wait for the snapshot of another document in the
+// store. The thread starts on demand, and ends after an idle time.
 import { Piscina } from 'piscina';
 import { buffersOf, type RunSnapshotJob, type SnapshotJob } from '../../actors/compute/snapshot-job.ts';
 

@@ -168,7 +168,7 @@ export class Calls {
       else if (message[0] === ACK) calls.answer(call, { type: 'committed', history, version: message[4] });
     };
     return {
-      link: { link: call.link, channelId: call.callId, subs: new Map(), json: 0, msgpack: 0 },
+      link: { link: call.link, channelId: call.callId, subs: new Map(), json: 0, msgpack: 0, updates: 0 },
       subscriptionId: call.callId,
       answered: 0,
       formerSubs: [],

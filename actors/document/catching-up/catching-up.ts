@@ -1,7 +1,7 @@
 // Brings a subscriber up to the head, where it joins the subscribers that take the commits. It does so by a snapshot
 // (snapshot-answers.ts), by the missing patches, or by chunks of them that the gateway pulls. It never shows a patch
 // that is not durable, and leaves neither a gap nor a repeat.
-import type { OpenRequest } from '../../link/link-messages.ts';
+import { type OpenRequest, UPDATES } from '../../link/link-messages.ts';
 import type { StoredDelta } from '../../storage/store.ts';
 import type { RecentSnapshot } from '../document.ts';
 import { type Entry, entryOf } from '../entry.ts';
@@ -38,8 +38,13 @@ export class CatchingUp {
   ): void {
     const { document, audience, waits } = this.#parts;
     const { name } = document.kind;
-    if (request.kind !== undefined && request.kind !== name) {
+    const isOfAnother = request.codec === UPDATES ? name !== 'yjs' : (request.kind ?? name) !== name;
+    if (isOfAnother) {
       audience.refuseOpen(link, channelId, subscriptionId, 'wrong-kind', `this document is of kind ${name}`);
+      return;
+    }
+    if (request.vector !== undefined && document.lackOf(request.vector) === undefined) {
+      audience.refuseOpen(link, channelId, subscriptionId, 'bad-message', 'not a Yjs state vector');
       return;
     }
     const { client, user } = request;
@@ -95,8 +100,9 @@ export class CatchingUp {
   #begin(subscriber: Subscriber, isReadAfter: boolean): void {
     const { document } = this.#parts;
     subscriber.holdsClient = true;
-    const since = subscriber.request?.since;
-    if (since !== undefined && since <= document.head && subscriber.request?.history === document.history) {
+    const { request } = subscriber;
+    const since = subscriber.codec === UPDATES && !request?.resume ? undefined : request?.since;
+    if (since !== undefined && since <= document.head && request?.history === document.history) {
       subscriber.at = since;
       this.bringOn(subscriber, since);
     } else if (isReadAfter) this.#snapshots.answer(subscriber);
@@ -153,15 +159,14 @@ export class CatchingUp {
     subscriber.heldAcks ??= [];
     const send = (answer: Answer): void =>
       joining.send(subscriber, subscriber.subscriptionId, answer, version, run, false);
-    if (!needsOpened(subscriber, opening)) {
+    const { codec } = subscriber;
+    if (!needsOpened(subscriber, opening) || codec === UPDATES) {
       send({ frames: joining.commits(subscriber, version, run) });
       return;
     }
     const sendOpened = (lastSeq: number | null): void => {
       const head = joining.openedHead(subscriber, version, lastSeq);
-      send(
-        joining.showing(subscriber, head, openedSince(subscriber.codec, document.kind, head, opening, run)),
-      );
+      send(joining.showing(subscriber, head, openedSince(codec, document.kind, head, opening, run)));
     };
     const lastSeq = this.#lastSeqIn(subscriber, version, run);
     if (lastSeq !== undefined) sendOpened(lastSeq);
@@ -177,14 +182,15 @@ export class CatchingUp {
     const { document } = this.#parts;
     const joining = this.#joining;
     const version = document.head;
-    if (!needsOpened(subscriber, opening)) {
+    const { codec } = subscriber;
+    if (!needsOpened(subscriber, opening) || codec === UPDATES) {
       joining.join(subscriber, version, run, () => ({ frames: joining.commits(subscriber, version, run) }));
       return;
     }
     // If only memory knows the head, memory has the client's latest seqs too.
     const head = joining.openedHead(subscriber, version, this.#lastSeqIn(subscriber, version, run) ?? null);
     joining.join(subscriber, version, run, () =>
-      joining.showing(subscriber, head, openedSince(subscriber.codec, document.kind, head, opening, run)),
+      joining.showing(subscriber, head, openedSince(codec, document.kind, head, opening, run)),
     );
   }
 

@@ -2,11 +2,13 @@
 // it, and the long parts of that are done elsewhere or in pieces: merging a yjs document, writing MessagePack, writing
 // a large json document, and sending it over the link.
 import type { ErrorCode } from '../../../protocol/errors.ts';
+import { UPDATES } from '../../link/link-messages.ts';
 import { SHARED_BYTES } from '../../link/snapshot-sender.ts';
 import type { RecentSnapshot, Unmerged } from '../document.ts';
 import type { EncodedSnapshot } from '../encoded-snapshot.ts';
 import type { Subscriber } from '../subscribers/subscribers.ts';
 import type { Waits } from '../waits.ts';
+import { Differences } from './differences.ts';
 import { type Joining, type JoiningParts, takeFitting } from './joining.ts';
 
 export interface SnapshotAnswersParts extends JoiningParts {
@@ -21,8 +23,11 @@ export class SnapshotAnswers {
   /** Callbacks of subscribers that wait for the document to be merged. */
   #waitForMerge: ((recent: RecentSnapshot | undefined) => void)[] = [];
 
+  readonly #differences: Differences;
+
   constructor(parts: SnapshotAnswersParts) {
     this.#parts = parts;
+    this.#differences = new Differences(parts.effects);
   }
 
   /**
@@ -64,6 +69,7 @@ export class SnapshotAnswers {
       audience.lose(subscriber);
       return;
     }
+    if (subscriber.codec === UPDATES && this.#answerAtOnce(subscriber)) return;
     const recent = this.#usableRecent(subscriber);
     if (recent !== undefined) {
       this.#answerFrom(subscriber, recent);
@@ -123,10 +129,51 @@ export class SnapshotAnswers {
     });
   }
 
+  /**
+   * Answers a subscriber of `UPDATES` that lacks nothing, or only what was committed lately. False if it lacks more.
+   */
+  #answerAtOnce(subscriber: Subscriber): boolean {
+    const { document, joining } = this.#parts;
+    const lack = document.lackOf(vectorOf(subscriber));
+    if (lack?.type !== 'update') return false;
+    const version = document.head;
+    const head = joining.openedHead(
+      subscriber,
+      version,
+      document.lastSeqAt(subscriber.client, version) ?? null,
+    );
+    joining.join(subscriber, version, [], () => joining.showingUpdate(subscriber, head, lack.update));
+    return true;
+  }
+
+  /** True if the subscriber lacks a part of the document, which is worth cutting out of it. */
+  #wantsPart(subscriber: Subscriber): boolean {
+    if (subscriber.codec !== UPDATES) return false;
+    const lack = this.#parts.document.lackOf(vectorOf(subscriber));
+    return lack !== undefined && lack.type !== 'most';
+  }
+
+  /** Sends what the subscriber lacks of a snapshot, and the patches since. */
+  #answerPart(subscriber: Subscriber, { version, snapshot }: RecentSnapshot): void {
+    const { audience, waits } = this.#parts;
+    waits.await(subscriber, (answered) =>
+      this.#differences.whenCut(snapshot, vectorOf(subscriber), (part) =>
+        answered(() => {
+          if (part === undefined) audience.fail(subscriber, ...UNREADABLE);
+          else this.#answerEncoded(subscriber, { version, snapshot: part });
+        }),
+      ),
+    );
+  }
+
   /** Sends a snapshot and the patches since. It is encoded for the subscriber first, if it is not yet. */
   #answerFrom(subscriber: Subscriber, recent: RecentSnapshot): void {
     const { audience, waits } = this.#parts;
     const { snapshot } = recent;
+    if (this.#wantsPart(subscriber)) {
+      this.#answerPart(subscriber, recent);
+      return;
+    }
     const json = snapshot.unpacked(subscriber.codec);
     if (json === undefined) {
       this.#answerEncoded(subscriber, recent);
@@ -241,6 +288,11 @@ export class SnapshotAnswers {
  * After that it gets them in several frames.
  */
 const MOST_MERGES = 3;
+
+/** An empty state vector, of a subscriber that has nothing. */
+const NOTHING = Uint8Array.of(0);
+
+const vectorOf = ({ request }: Subscriber): Uint8Array => request?.vector ?? NOTHING;
 
 const UNREADABLE = ['unavailable', 'the document cannot be read now'] as const satisfies [ErrorCode, string];
 export const OUT_OF_REACH = ['unavailable', 'the store is out of reach'] as const satisfies [

@@ -63,6 +63,9 @@ export class Submitting {
       case 'duplicate':
         answers.acknowledge(subscriber, submission.seq, submitted.version);
         return;
+      case 'held':
+        answers.acknowledge(subscriber, submission.seq, document.head);
+        return;
       case 'rejected':
         answers.reject(subscriber, submission.seq, submitted.code, submitted.message);
         return;

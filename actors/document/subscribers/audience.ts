@@ -28,7 +28,7 @@ import {
 import { NOT_FOUND } from '../../link/missing-document.ts';
 import { OpenCalls } from '../calls/open-calls.ts';
 import type { ActorLimits, DocumentEffects } from '../effects.ts';
-import type { AnyKind, Entry } from '../entry.ts';
+import { type AnyKind, type Entry, storedOf } from '../entry.ts';
 import { commitFrame } from './frames.ts';
 import { Presence } from './presence.ts';
 import { type Subscriber, Subscribers } from './subscribers.ts';
@@ -269,23 +269,25 @@ export class Audience {
     const version = run.at(-1)?.version ?? 0;
     let json: Uint8Array | undefined;
     let msgpack: Uint8Array | undefined;
+    let updates: readonly Uint8Array[] | undefined;
     for (const group of this.subscribers.links.values()) {
-      if (group.json + group.msgpack === 0) continue;
+      if (group.json + group.msgpack + group.updates === 0) continue;
       if (group.json > 0) json ??= commitFrame(JSON_FRAMES, kind, this.name, version, run);
       if (group.msgpack > 0) msgpack ??= commitFrame(MSGPACK_FRAMES, kind, this.name, version, run);
+      if (group.updates > 0) updates ??= run.map((entry) => storedOf(kind, entry));
       const acks: number[] = [];
       for (const entry of run) {
         const author = this.subscribers.ofClient(entry.client);
         if (author?.joined && author.link === group) acks.push(author.subscriptionId, entry.seq);
       }
-      this.#effects.send(group.link, [
-        COMMIT,
-        group.channelId,
-        version,
-        group.json > 0 ? (json ?? null) : null,
-        group.msgpack > 0 ? (msgpack ?? null) : null,
-        acks,
-      ]);
+      const text = group.json > 0 ? (json ?? null) : null;
+      const packed = group.msgpack > 0 ? (msgpack ?? null) : null;
+      this.#effects.send(
+        group.link,
+        group.updates > 0 && updates !== undefined
+          ? [COMMIT, group.channelId, version, text, packed, acks, updates]
+          : [COMMIT, group.channelId, version, text, packed, acks],
+      );
     }
   }
 }

@@ -24,6 +24,8 @@ export interface OpenedHead {
   /** The subscriber. It is left out of `presence`. */
   readonly client: string;
   readonly id?: string | number | undefined;
+  /** The document's state vector at its head, for a subscriber of `UPDATES`. */
+  readonly vector?: Uint8Array | undefined;
 }
 
 export function commitFrame(

@@ -3,9 +3,10 @@
 import type { Role } from '../../../protocol/messages.ts';
 import type { LeftOpen } from '../../link/left-open.ts';
 import {
-  type FrameCodec,
   JSON_FRAMES,
+  MSGPACK_FRAMES,
   type OpenRequest,
+  type SubscriberCodec,
   type ToGateway,
   type ToOwner,
 } from '../../link/link-messages.ts';
@@ -26,7 +27,7 @@ export interface Subscriber {
   readonly client: string;
   readonly user: string;
   readonly role: Role;
-  readonly codec: FrameCodec;
+  readonly codec: SubscriberCodec;
   /** The time from the open request. 0 if the request has none. */
   askedAt: number;
   /** The gateway has brought this subscription from an earlier owner. */
@@ -64,6 +65,7 @@ export interface LinkSubscribers {
   /** Joined subscribers by codec. They decide which frames this link needs. */
   json: number;
   msgpack: number;
+  updates: number;
 }
 
 export class Subscribers {
@@ -107,6 +109,7 @@ export class Subscribers {
         subs: group?.subs ?? new Map(),
         json: group?.json ?? 0,
         msgpack: group?.msgpack ?? 0,
+        updates: group?.updates ?? 0,
       };
       this.links.set(link, group);
     }
@@ -176,7 +179,9 @@ export class Subscribers {
   }
 
   #count(subscriber: Subscriber, by: 1 | -1): void {
-    if (subscriber.codec === JSON_FRAMES) subscriber.link.json += by;
-    else subscriber.link.msgpack += by;
+    const { codec, link } = subscriber;
+    if (codec === JSON_FRAMES) link.json += by;
+    else if (codec === MSGPACK_FRAMES) link.msgpack += by;
+    else link.updates += by;
   }
 }

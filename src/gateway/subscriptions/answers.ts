@@ -243,8 +243,8 @@ export class Answers {
     const [, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, number] = message;
     const { connection } = subscription;
     channel.endWait();
-    const shared = number === undefined ? undefined : this.#snapshots.get(link, number);
-    if (number !== undefined && shared === undefined)
+    const shared = typeof number === 'number' ? this.#snapshots.get(link, number) : undefined;
+    if (typeof number === 'number' && shared === undefined)
       throw new Error(`an owner refers to snapshot ${number}, which it has not sent`);
     const answer = answerOf(frames, shared);
     // An open of a document that this socket had open already has replaced the earlier one at the owner: it

@@ -23,6 +23,7 @@ import {
 import type { StoredDelta } from '../../../actors/storage/store.ts';
 import { WaitingRoom } from '../../../actors/turns/mailbox.ts';
 import { kindOf } from '../../../kinds/registry.ts';
+import { diffOf } from '../../../kinds/yjs/diff.ts';
 import { mergeAll } from '../../../kinds/yjs/updates.ts';
 import { frameMessage, HOST_LIMITS } from '../host/host-harness.ts';
 
@@ -113,6 +114,8 @@ export class ActorHarness {
         whenLive: (then) => this.#ask(then),
         fold: (version, made, done) => this.folds.push({ version, made, done }),
         merge: (updates, done) => this.#ask(() => done(mergeAll(updates))),
+        diff: (update, vectors, done) =>
+          this.#ask(() => done(vectors.map((vector) => diffOf(update, vector)))),
         pack: (json, done) =>
           this.#ask(() => done(doSnapshotJob({ type: 'pack', json: new Uint8Array(json) }))),
         share: (_link, _bytes, then) => {

@@ -1,6 +1,6 @@
 // A host on the memory store, in this thread. The test controls the gateway's end of a link.
 import { type Clock, systemClock } from '../../../actors/clock.ts';
-import { doSnapshotJob } from '../../../actors/compute/snapshot-job.ts';
+import { doSnapshotJob, type SnapshotJob } from '../../../actors/compute/snapshot-job.ts';
 import { Host, type HostLimits } from '../../../actors/host/host.ts';
 import { Link } from '../../../actors/link/link.ts';
 import {
@@ -101,6 +101,8 @@ export async function startHost(
     new Uint8Array(mergeAll(updates)),
   pack: (json: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>> = async (json) =>
     new Uint8Array(doSnapshotJob({ type: 'pack', json })),
+  diff: (job: SnapshotJob & { readonly type: 'diff' }) => Promise<Uint8Array<ArrayBuffer>> = async (job) =>
+    new Uint8Array(doSnapshotJob(job)),
 ): Promise<Harness> {
   const store = database.worker();
   const session = await store.open({ run: `run-${Math.random()}`, node: 'test', slot: 0 });
@@ -120,7 +122,10 @@ export async function startHost(
     spentMs,
     confirmed: () => true,
     fold: () => Promise.resolve(undefined),
-    snapshotJob: (job) => (job.type === 'merge' ? merge(job.updates) : pack(job.json)),
+    snapshotJob: (job) => {
+      if (job.type === 'merge') return merge(job.updates);
+      return job.type === 'pack' ? pack(job.json) : diff(job);
+    },
     onFailed: (doc) => failed.push(doc),
     log: (_level, message, fields) => errors.push({ message, ...fields }),
     onLost: (reason) => lost.push(reason),
@@ -160,11 +165,17 @@ function withSnapshot(
   message: ToGateway & { readonly 0: typeof OPENED },
   snapshots: ReadonlyMap<number, readonly Uint8Array[]>,
 ): ToGateway {
-  const [tag, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, shared] = message;
-  const [before, after, ...rest] = frames;
-  if (shared === undefined || before === undefined || after === undefined) return message;
+  const [tag, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, shared, state] =
+    message;
+  if (typeof shared !== 'number') return message;
   const pieces = snapshots.get(shared);
   if (pieces === undefined) throw new Error(`snapshot ${shared} has not come`);
+  const [before, after, ...rest] = frames;
+  if (state !== undefined) {
+    const all = [Buffer.concat(pieces), ...frames];
+    return [tag, channelId, subscriptionId, all, version, history, seqs, complete, lastSeq, null, state];
+  }
+  if (before === undefined || after === undefined) return message;
   const frame = Buffer.concat([before, ...pieces, after]);
   return [tag, channelId, subscriptionId, [frame, ...rest], version, history, seqs, complete, lastSeq];
 }
