@@ -205,6 +205,20 @@ const storage = z.strictObject({
     100,
     'Connections for reads, per worker. Each worker holds one more, for its writes.',
   ),
+  replicas: urlOrNull(
+    (value) => {
+      const parsed = parsePostgresUrl(value);
+      return 'problem' in parsed ? parsed.problem : undefined;
+    },
+    'a URL postgres://user:password@host:port/database',
+    'Streaming replicas of `storage.url`, several hosts separated by commas. Histories, old versions, authors and lists are read from one of them that has replayed all that the answer must show, otherwise from `storage.url`. null: all is read from `storage.url`.',
+  ),
+  replicaWaitMs: duration(
+    50,
+    0,
+    10 * SECOND,
+    'How long a read waits until a replica is connected and has replayed all that the answer must show. Then it goes to `storage.url`, and that replica is not asked for a second.',
+  ),
   unreadyMs: duration(
     5 * SECOND,
     100,

@@ -21,6 +21,7 @@ import { DatabaseHealth } from './database/database-health.ts';
 import { eraseNowAndThen } from './database/erasing.ts';
 import { migrate, openStorage } from './database/open-database.ts';
 import { waitForPostgres } from './database/postgres-start.ts';
+import { replicasOf } from './database/replicas.ts';
 import { sweepNowAndThen } from './database/sweeping.ts';
 import { startEvents } from './events/start-events.ts';
 import { EditClock } from './gateway/edit-clock.ts';
@@ -198,9 +199,12 @@ async function assemble(
     log.error({ err: error }, 'a thread for large snapshots has ended'),
   );
   onStop(() => snapshotJobs.stop());
+  const replicas = replicasOf(config);
+  metrics.readBy({ replicaReads: () => replicas?.reads() });
   const pasts = startPast({
     config,
     storage,
+    replicas: replicas?.options,
     onEnded: (error) => log.error({ err: error }, 'a thread for old versions has ended'),
   });
   onStop(() => pasts.close());
@@ -243,7 +247,7 @@ async function assemble(
     isOwn: identity.isOwn,
   });
   const documents = new DocumentRequests({ calls: gateway.calls, bytes: config.http.answerBytes });
-  const requestStore = createRequestStore(storage);
+  const requestStore = createRequestStore({ ...storage, ...(replicas && { replicas: replicas.options }) });
   onStop(() => requestStore.close());
   const leaving = new Leaving({
     handOver: async (timeoutMs) => (await starting).drain(timeoutMs),

@@ -22,12 +22,11 @@ import { type Delta, type Runs, richTextKind } from '../../kinds/rich-text/rich-
 import { parseJson } from '../../protocol/json-text.ts';
 import type { KindName, Wire } from '../../protocol/messages.ts';
 import { type AnyKind, atOnce, fromStored, NOTE, stateOf, storedSnapshot } from '../document/entry.ts';
-import type { PastPatch, PastStore } from '../storage/past-store.ts';
-import type { DocumentId } from '../storage/store.ts';
+import type { PastPatch, PastStore, SeenDocument } from '../storage/past-store.ts';
 import { jsonAuthorsForm, readJsonAuthors, readTextAuthors, textAuthorsForm } from './authors-form.ts';
 
 export interface PastOf {
-  readonly doc: DocumentId;
+  readonly document: SeenDocument;
   readonly kind: KindName;
   readonly history: string;
   readonly folded: number;
@@ -104,30 +103,35 @@ const PAGE = { limit: 50_000, maxBytes: 2 * 1024 * 1024 };
 /** The log in (after, upTo]. The next page is read while one is worked on. */
 async function* pages(
   store: PastStore,
-  doc: DocumentId,
+  document: SeenDocument,
   after: number,
   upTo: number,
 ): AsyncGenerator<readonly PastPatch[]> {
   let read = after;
-  let next = after < upTo ? store.patches(doc, after, upTo, PAGE) : undefined;
+  let next = after < upTo ? store.patches(document, after, upTo, PAGE) : undefined;
   while (next !== undefined) {
     const page = await next;
     const last = page.at(-1);
     if (last === undefined || page[0]?.version !== read + 1)
       throw new Gone(`version ${read + 1} is before the kept history`);
     read = last.version;
-    next = read < upTo ? store.patches(doc, read, upTo, PAGE) : undefined;
+    next = read < upTo ? store.patches(document, read, upTo, PAGE) : undefined;
     // A failure is reported when the page is asked for.
     next?.catch(() => undefined);
     yield page;
   }
 }
 
-async function stateAt(store: PastStore, { doc }: PastOf, kind: AnyKind, version: number): Promise<unknown> {
-  const base = await store.snapshot(doc, version);
+async function stateAt(
+  store: PastStore,
+  { document }: PastOf,
+  kind: AnyKind,
+  version: number,
+): Promise<unknown> {
+  const base = await store.snapshot(document, version);
   if (base === undefined) throw new Gone(`version ${version} is before the kept history`);
   const state = atOnce(stateOf(kind, base.state));
-  for await (const page of pages(store, doc, base.version, version)) {
+  for await (const page of pages(store, document, base.version, version)) {
     for (const { version: at, op } of page) {
       const applied = kind.apply(state, fromStored(kind, op));
       if (!applied.ok) throw new Error(`version ${at} does not apply: ${applied.message}`);
@@ -165,12 +169,12 @@ async function reverted<State, Op, Undo>(
   kind: DocumentKind<State, Op, Undo>,
   revert: Revert<State, Op>,
 ): Promise<Uint8Array | Refusal> {
-  const { doc, from, to, user, head } = job;
-  const base = await store.snapshot(doc, from - 1);
+  const { document, from, to, user, head } = job;
+  const base = await store.snapshot(document, from - 1);
   if (base === undefined) throw new Gone(`version ${from - 1} is before the kept history`);
   const snapshot = base.state === undefined ? undefined : wireOfStored(base.state);
   const state = snapshot === undefined ? kind.create() : kind.load(snapshot);
-  for await (const page of pages(store, doc, base.version, head)) {
+  for await (const page of pages(store, document, base.version, head)) {
     for (const patch of page) {
       const op = opOfStored(kind, patch.op);
       const isChosen =
@@ -232,21 +236,21 @@ interface AuthorRules<Authors> {
 
 async function foldedAuthors<Authors>(
   store: PastStore,
-  { doc, history, folded, version, keepEvery = KEEP_EVERY }: AuthorsJob,
+  { document, history, folded, version, keepEvery = KEEP_EVERY }: AuthorsJob,
   rules: AuthorRules<Authors>,
 ): Promise<Authors> {
-  const stored = await store.authors(doc, history, version);
+  const stored = await store.authors(document, history, version);
   let kept = stored?.version ?? 0;
   let authors = stored === undefined ? rules.none() : rules.read(stored.state);
   if (kept < folded) {
     kept = folded;
     authors = await rules.unknown();
   }
-  for await (const page of pages(store, doc, kept, version)) {
+  for await (const page of pages(store, document, kept, version)) {
     authors = rules.fold(authors, page);
     const reached = page.at(-1)?.version ?? kept;
     if (reached - kept < (reached === version ? KEEP_AFTER : keepEvery)) continue;
-    await store.keepAuthors(doc, history, reached, rules.form(authors));
+    await store.keepAuthors(document.id, history, reached, rules.form(authors));
     kept = reached;
   }
   return authors;

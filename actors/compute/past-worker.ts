@@ -3,6 +3,7 @@
 import { move } from 'piscina';
 import type { PastStore } from '../storage/past-store.ts';
 import { createPastStore } from '../storage/past-store-postgres.ts';
+import type { ReplicaOptions } from '../storage/store-postgres.ts';
 import { doPastJob, type PastJob } from './past-job.ts';
 import { yieldToOthers } from './thread-priority.ts';
 
@@ -12,6 +13,7 @@ export interface PastTask {
     readonly lowestTimeline: number;
     readonly connectTimeoutMs: number;
     readonly answerTimeoutMs: number;
+    readonly replicas?: ReplicaOptions;
   };
   readonly job: PastJob;
 }

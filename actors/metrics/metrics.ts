@@ -265,6 +265,12 @@ function declare() {
       ANSWER_SECONDS,
       'Time that PostgreSQL took to answer that question. Unanswered questions are not counted.',
     ),
+    replicaReads: layout.reading(
+      'counter',
+      'troupe_replica_reads_total',
+      'Reads that may go to `storage.replicas`, by where they were answered. `replica`: by a replica. By `storage.url`: `behind`, because the replica had not replayed what the answer must show; `away`, because it did not answer in time or refused; `resting`, because each replica was behind or away within the last second. Absent without replicas.',
+      ['outcome'],
+    ),
     redisUp: layout.gauge(
       'troupe_redis_up',
       "1 if the last renewal of this node's lease in Redis has succeeded, else 0. Absent without a cluster.",

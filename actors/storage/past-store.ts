@@ -4,10 +4,18 @@
 // A version is immutable within one `history` of a document. After a failover that lost commits, or a restore of
 // the database, the document has another `history`.
 import type { KindName } from '../../protocol/messages.ts';
+import type { Position } from './replicas.ts';
 import type { DocumentId } from './store.ts';
 
-export interface PastDocument {
+/** A document, and what answers about it must show at least. */
+export interface SeenDocument {
   readonly id: DocumentId;
+  /** Undefined: only the primary shows it. */
+  readonly seen?: Position | undefined;
+}
+
+/** Answers about it show all that the database showed when it was read. */
+export interface PastDocument extends SeenDocument {
   readonly kind: KindName;
   /** As on the wire. */
   readonly history: string;
@@ -55,18 +63,18 @@ export interface PastStore {
    * at most `limit`. Fewer or none if `after` is below the kept history: the caller looks at the versions.
    */
   patches(
-    doc: DocumentId,
+    document: SeenDocument,
     after: number,
     upTo: number,
     bounds: { readonly limit: number; readonly maxBytes: number },
   ): Promise<readonly PastPatch[]>;
   /** The last version that was written at or before this time. 0 if none of the kept history was. */
-  versionAt(doc: PastDocument, at: number): Promise<number>;
+  versionAt(document: PastDocument, at: number): Promise<number>;
   /** The newest snapshot at or below `upTo`. Undefined if that version is below the kept history and has no name. */
-  snapshot(doc: DocumentId, upTo: number): Promise<PastSnapshot | undefined>;
+  snapshot(document: SeenDocument, upTo: number): Promise<PastSnapshot | undefined>;
   /** Named versions in the order of their names, above `after`. */
-  names(doc: DocumentId, after: string, limit: number): Promise<readonly NamedVersion[]>;
-  name(doc: DocumentId, name: string): Promise<NamedVersion | undefined>;
+  names(document: SeenDocument, after: string, limit: number): Promise<readonly NamedVersion[]>;
+  name(document: SeenDocument, name: string): Promise<NamedVersion | undefined>;
   /**
    * Names a version, or moves the name to it. 'full': the document has `most` names already. 'gone': the document
    * is no longer there.
@@ -81,7 +89,7 @@ export interface PastStore {
   removeName(doc: DocumentId, name: string): Promise<boolean>;
   /** The authors that were kept for this history, at or below `upTo`. */
   authors(
-    doc: DocumentId,
+    document: SeenDocument,
     history: string,
     upTo: number,
   ): Promise<{ readonly version: number; readonly state: Uint8Array } | undefined>;

@@ -46,7 +46,7 @@ import {
 } from './store.ts';
 
 export { backup, restore } from './backup/backup.ts';
-export type { PostgresStoreOptions, StoreProblem } from './postgres/connection/connect.ts';
+export type { PostgresStoreOptions, ReplicaOptions, StoreProblem } from './postgres/connection/connect.ts';
 export { Servers } from './postgres/connection/servers.ts';
 export type { ControlStoreOptions } from './postgres/control-store.ts';
 export { CONTROL_CONNECTIONS } from './postgres/control-store.ts';

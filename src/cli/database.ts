@@ -18,7 +18,8 @@ export async function withDatabase<T>(
   work: (store: ControlStore, url: string) => Promise<T>,
   onWaiting?: PostgresStartOptions['onWaiting'],
 ): Promise<T> {
-  const { url, embedded, startTimeoutMs, ...timeouts } = config.storage;
+  const { url, embedded, startTimeoutMs, connectTimeoutMs, answerTimeoutMs } = config.storage;
+  const timeouts = { connectTimeoutMs, answerTimeoutMs };
   if (url !== 'embedded' && onWaiting !== undefined)
     await waitForPostgres({ storage: { url, ...timeouts }, timeoutMs: startTimeoutMs, onWaiting });
   if (url !== 'embedded') return await withStore(url, timeouts, work);

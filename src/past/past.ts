@@ -88,7 +88,7 @@ export class Past {
     const { head, folded, createdAt } = document;
     if (version !== undefined) return version > head ? unknown(version, head) : { ok: true, value: version };
     if (name !== undefined) {
-      const named = await this.#options.store.name(document.id, name);
+      const named = await this.#options.store.name(document, name);
       return named === undefined
         ? { ok: false, code: 'not-found', message: 'no version has this name' }
         : { ok: true, value: named.version };
@@ -102,13 +102,16 @@ export class Past {
   }
 
   async page(document: PastDocument, { from, to, limit }: PageRequest): Promise<PastResult<Page>> {
-    const { id, head, folded } = document;
+    const { head, folded } = document;
     const first = from ?? folded + 1;
     const last = Math.min(to ?? head, head);
     if (first > head + 1) return unknown(first, head);
     if (first <= folded) return tooOld(`the kept history begins at version ${folded + 1}`);
     if (first > last) return { ok: true, value: { patches: [] } };
-    const patches = await this.#options.store.patches(id, first - 1, last, { limit, maxBytes: PAGE_BYTES });
+    const patches = await this.#options.store.patches(document, first - 1, last, {
+      limit,
+      maxBytes: PAGE_BYTES,
+    });
     if (patches[0]?.version !== first) return tooOld(`version ${first} is before the kept history`);
     const reached = patches.at(-1)?.version ?? last;
     return { ok: true, value: reached < last ? { patches, next: reached + 1 } : { patches } };
@@ -155,11 +158,11 @@ export class Past {
   }
 
   names(document: PastDocument, after: string, limit: number): Promise<readonly NamedVersion[]> {
-    return this.#options.store.names(document.id, after, limit);
+    return this.#options.store.names(document, after, limit);
   }
 
   name(document: PastDocument, name: string): Promise<NamedVersion | undefined> {
-    return this.#options.store.name(document.id, name);
+    return this.#options.store.name(document, name);
   }
 
   /** Names a version, whose content is kept from then on. */
@@ -198,18 +201,21 @@ export class Past {
   }
 
   #start(
-    { id, kind, history, folded }: PastDocument,
+    { id, seen, kind, history, folded }: PastDocument,
     job: JobOf,
     signal: AbortSignal,
   ): Promise<PastPoolOutcome> {
     const { pool, storage } = this.#options;
-    return pool.run({ storage: storage(), job: { doc: id, kind, history, folded, ...job } }, signal);
+    return pool.run(
+      { storage: storage(), job: { document: { id, seen }, kind, history, folded, ...job } },
+      signal,
+    );
   }
 }
 
 type JobOf = PastJob extends infer Job
   ? Job extends PastJob
-    ? Omit<Job, 'doc' | 'kind' | 'history' | 'folded'>
+    ? Omit<Job, 'document' | 'kind' | 'history' | 'folded'>
     : never
   : never;
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { PastTask } from '../../actors/compute/past-worker.ts';
 import { createPastStore } from '../../actors/storage/past-store-postgres.ts';
+import type { ReplicaOptions } from '../../actors/storage/store-postgres.ts';
 import type { Config } from '../../config/schema.ts';
 import { startPastPool } from '../compute/past-pool.ts';
 import { Past } from './past.ts';
@@ -18,18 +19,21 @@ export interface StartPastOptions {
   readonly config: Pick<Config, 'history'>;
   /** The database. Its lowest timeline may rise. */
   readonly storage: PastTask['storage'];
+  /** Replicas for reads, also of the threads. */
+  readonly replicas?: ReplicaOptions | undefined;
   /** Called when a thread could not start, or ended between two jobs. */
   readonly onEnded: (error: unknown) => void;
 }
 
-export function startPast({ config, storage, onEnded }: StartPastOptions): StartedPast {
+export function startPast({ config, storage, replicas, onEnded }: StartPastOptions): StartedPast {
   const { threads, timeoutMs, waiting, connections, cacheBytes, namedVersions } = config.history;
-  const store = createPastStore(storage, connections);
+  const storageNow = (): PastTask['storage'] => (replicas === undefined ? storage : { ...storage, replicas });
+  const store = createPastStore(storageNow(), connections);
   const pool = startPastPool({ threads, timeoutMs, waiting, onEnded });
   const past = new Past({
     store,
     pool,
-    storage: () => storage,
+    storage: storageNow,
     cacheBytes,
     namedVersions,
     newClientId: () => randomBytes(4).readUInt32LE(),

@@ -48,8 +48,11 @@ test('HIST-2: a job that takes longer than it may is stopped, and is told as too
   const pool = startPastPool({ threads: 1, timeoutMs: 1, waiting: 1, onEnded: () => undefined });
   t.after(() => pool.stop());
   const storage = { url, lowestTimeline: 0, connectTimeoutMs: 5_000, answerTimeoutMs: 10_000 };
-  const { id: doc, kind, history, folded } = plan;
-  const task = { storage, job: { doc, kind, history, folded, type: 'content', version: 1 } } as const;
+  const { id, kind, history, folded } = plan;
+  const task = {
+    storage,
+    job: { document: { id }, kind, history, folded, type: 'content', version: 1 },
+  } as const;
   const outcome = await pool.run(task, NEVER);
   assert.equal(outcome.ok ? 'made' : outcome.code, 'too-large');
 });
@@ -57,10 +60,13 @@ test('HIST-2: a job that takes longer than it may is stopped, and is told as too
 test('HIST-7: jobs of a pool that stops are told as overloaded, those under way too', async (t) => {
   const { url, commit, document } = await stage(t, 'json');
   await commit('ada', [{ op: 'add', path: '/a', value: 1 }]);
-  const { id: doc, kind, history, folded } = await document();
+  const { id, kind, history, folded } = await document();
   const pool = startPastPool({ threads: 1, timeoutMs: 60_000, waiting: 1, onEnded: () => undefined });
   const storage = { url, lowestTimeline: 0, connectTimeoutMs: 5_000, answerTimeoutMs: 10_000 };
-  const task = { storage, job: { doc, kind, history, folded, type: 'content', version: 1 } } as const;
+  const task = {
+    storage,
+    job: { document: { id }, kind, history, folded, type: 'content', version: 1 },
+  } as const;
   const jobs = [pool.run(task, NEVER), pool.run(task, NEVER)];
   await pool.stop();
   for (const job of [...jobs, pool.run(task, NEVER)]) {

@@ -191,7 +191,7 @@ test('HIST-4: a job that is stopped leaves its authors so far to the next one', 
   const { url, commit, document, admin } = await stage(t, 'rich-text');
   await commit('ada', ...Array.from({ length: 900 }, (): Wire => [{ insert: 'a' }]));
   await commit('bob', [{ insert: 'b' }]);
-  const { id: doc, kind, history, folded, head } = await document();
+  const { id, kind, history, folded, head } = await document();
   const store = createPastStore({ url }, 1);
   t.after(() => store.close());
   let last = 450;
@@ -200,7 +200,15 @@ test('HIST-4: a job that is stopped leaves its authors so far to the next one', 
     patches: (of, after, upTo) =>
       after >= last ? Promise.reject(new Error('stopped')) : store.patches(of, after, upTo, PAGE),
   };
-  const job = { doc, kind, history, folded, type: 'authors', version: head, keepEvery: 200 } as const;
+  const job = {
+    document: { id },
+    kind,
+    history,
+    folded,
+    type: 'authors',
+    version: head,
+    keepEvery: 200,
+  } as const;
   await assert.rejects(doPastJob(stopped, job), /stopped/);
   const [kept] = await admin<{ version: string }[]>`SELECT version::text FROM known_authors`;
   assert.equal(kept?.version, '400');

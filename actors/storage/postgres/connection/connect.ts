@@ -23,11 +23,22 @@ export interface PostgresStoreOptions {
   readonly eventsMs?: number;
   /** Connections for reading, per store. Default 2. */
   readonly readConnections?: number;
+  /** Replicas for the reads of reads.ts. */
+  readonly replicas?: ReplicaOptions;
   /**
    * Called for each failed attempt to reach the database while a call keeps trying, and once an attempt has
    * succeeded again.
    */
   readonly onProblem?: (problem: StoreProblem) => void;
+}
+
+export interface ReplicaOptions {
+  /** In the form of the store's URL. Each host is a replica. */
+  readonly url: string;
+  /** Longest time that a read waits until a replica is connected and has replayed what the answer must show. */
+  readonly waitMs: number;
+  /** The memory of ReplicaCounts. */
+  readonly counts: SharedArrayBuffer;
 }
 
 export type StoreProblem =
@@ -40,6 +51,8 @@ const NUMBERS = {
   bigint: { to: 20, from: [20], serialize: (x: number) => String(x), parse: (x: string) => Number(x) },
 };
 export type Sql = postgres.Sql<{ bigint: number }>;
+/** A connection, or a transaction, over which a statement can run. */
+export type Reader = postgres.ISql<{ bigint: number }>;
 export type Transaction = postgres.TransactionSql<{ bigint: number }>;
 
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
@@ -79,6 +92,8 @@ export interface ConnectOptions {
   readonly max: number;
   /** The server ends a statement after this time. 0 stands for never. */
   readonly statementTimeoutMs: number;
+  /** A standby is accepted. */
+  readonly isReplica?: boolean;
   readonly onclose?: () => void;
   readonly onnotify?: (channel: string, payload: string) => void;
 }
@@ -95,7 +110,7 @@ export function connect(store: PostgresStoreOptions, options: ConnectOptions): S
     ...(server.database === undefined ? {} : { database: server.database }),
     // A connection to a standby ends at once, like a failed attempt. (The driver takes a standby for
     // read-write.)
-    target_session_attrs: 'primary',
+    ...(options.isReplica === true ? {} : { target_session_attrs: 'primary' }),
     max: options.max,
     connect_timeout: (store.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS) / 1_000,
     // The stores pace their attempts themselves. The driver would add up to 20 s.

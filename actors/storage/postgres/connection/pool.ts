@@ -14,7 +14,7 @@ import { asUnavailable, classify } from './errors.ts';
 import type { Servers } from './servers.ts';
 
 /** A statement ends a little before its caller's time-out, so that the server can tell the reason. */
-const STATEMENT_SHARE = 0.9;
+export const STATEMENT_SHARE = 0.9;
 
 /** The present connections, all to one server. A change of server or a loss makes another `Opened`. */
 interface Opened {

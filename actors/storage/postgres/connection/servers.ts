@@ -73,7 +73,7 @@ export const TIMELINE = `CASE WHEN pg_is_in_recovery() THEN -1
  * Servers that speak the protocol and keep another kind of log report these codes: not supported, not
  * there, not allowed.
  */
-const NOT_TOLD = new Set(['0A000', '42883', '42501', '55000']);
+export const NOT_TOLD = new Set(['0A000', '42883', '42501', '55000']);
 
 export async function readTimeline(sql: Sql): Promise<number> {
   try {

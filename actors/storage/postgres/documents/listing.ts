@@ -1,7 +1,7 @@
 // Lists documents by name. Every part is a look-up in an index: the names by ranges, and for each document of the page
 // its newest run and its newest snapshot. So a page costs what it shows, however many documents there are.
 import type { ListedDocument, ListOptions } from '../../store.ts';
-import { type Sql, textArray } from '../connection/connect.ts';
+import { type Reader, textArray } from '../connection/connect.ts';
 import { kindOfNumber } from './document.ts';
 
 interface Row extends Omit<ListedDocument, 'kind' | 'createdAt' | 'updatedAt' | 'deletedAt'> {
@@ -17,7 +17,7 @@ const BEHIND = '\x7f';
 
 /** Implements the store's `list`. */
 export async function list(
-  sql: Sql,
+  sql: Reader,
   org: string,
   { ranges, after, limit, isDeleted }: ListOptions,
 ): Promise<readonly ListedDocument[]> {

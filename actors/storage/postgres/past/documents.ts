@@ -1,7 +1,7 @@
 // Statements that find a document with the reach of its history, its snapshots, and its known authors.
 import type { PastDocument, PastSnapshot } from '../../past-store.ts';
 import type { DocumentId } from '../../store.ts';
-import type { Sql } from '../connection/connect.ts';
+import type { Reader, Sql } from '../connection/connect.ts';
 import { kindOfNumber } from '../documents/document.ts';
 import { historyTag } from '../session/session.ts';
 import { EPOCH_MS } from './patches.ts';
@@ -28,7 +28,11 @@ export async function pastDocument(sql: Sql, org: string, name: string): Promise
   return { id, kind: kindOfNumber(id, row.kind), history, folded, head: head ?? 0, createdAt };
 }
 
-export async function snapshotAt(sql: Sql, doc: DocumentId, upTo: number): Promise<PastSnapshot | undefined> {
+export async function snapshotAt(
+  sql: Reader,
+  doc: DocumentId,
+  upTo: number,
+): Promise<PastSnapshot | undefined> {
   const [row] = await sql<{ folded: number; version: number | null; state: Buffer | null }[]>`
     SELECT d.folded, s.version, s.state FROM document d LEFT JOIN LATERAL (
       (SELECT version, state FROM snapshot WHERE doc = ${doc} AND version <= ${upTo} ORDER BY version DESC LIMIT 1)
@@ -43,7 +47,7 @@ export async function snapshotAt(sql: Sql, doc: DocumentId, upTo: number): Promi
 }
 
 export async function keptAuthors(
-  sql: Sql,
+  sql: Reader,
   doc: DocumentId,
   history: string,
   upTo: number,

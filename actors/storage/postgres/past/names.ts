@@ -1,14 +1,14 @@
 // Statements about named versions. The content of a named version is stored with the name.
 import type { NamedVersion } from '../../past-store.ts';
 import type { DocumentId } from '../../store.ts';
-import type { Sql } from '../connection/connect.ts';
+import type { Reader, Sql } from '../connection/connect.ts';
 import { codeOf } from '../connection/errors.ts';
 import { EPOCH_MS } from './patches.ts';
 
 const COLUMNS = `name, version, usr AS "user", ${EPOCH_MS('at')} AS at`;
 
 export async function names(
-  sql: Sql,
+  sql: Reader,
   doc: DocumentId,
   after: string,
   limit: number,
@@ -19,7 +19,7 @@ export async function names(
   return [...rows];
 }
 
-export async function nameOf(sql: Sql, doc: DocumentId, name: string): Promise<NamedVersion | undefined> {
+export async function nameOf(sql: Reader, doc: DocumentId, name: string): Promise<NamedVersion | undefined> {
   const [row] = await sql<NamedVersion[]>`
     SELECT ${sql.unsafe(COLUMNS)} FROM named_version WHERE doc = ${doc} AND name = ${name}`;
   return row;

@@ -1,7 +1,7 @@
 // Reads stretches of a document's log with the time of each patch, and finds the version of a moment.
 import type { PastDocument, PastPatch } from '../../past-store.ts';
 import type { DocumentId } from '../../store.ts';
-import type { Sql } from '../connection/connect.ts';
+import type { Reader } from '../connection/connect.ts';
 import { decodeRun } from '../connection/run.ts';
 
 /** Most runs per statement. */
@@ -17,7 +17,7 @@ interface TimedRun {
 export const EPOCH_MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::bigint`;
 
 export async function patches(
-  sql: Sql,
+  sql: Reader,
   doc: DocumentId,
   after: number,
   upTo: number,
@@ -58,7 +58,11 @@ export async function patches(
  * The times of runs rise with the versions, because the next batch of a document begins after the one before has
  * committed. So this is a binary search over the primary key.
  */
-export async function versionAt(sql: Sql, { id, folded, head }: PastDocument, at: number): Promise<number> {
+export async function versionAt(
+  sql: Reader,
+  { id, folded, head }: PastDocument,
+  at: number,
+): Promise<number> {
   // Every kept version up to `low` was written in time, and every version above `high` too late.
   let low = folded;
   let high = head;
