@@ -634,6 +634,15 @@ const gateway = z.strictObject({
   ),
 });
 
+const yjs = z.strictObject({
+  updateBytes: size(
+    4 * MiB,
+    KiB,
+    32 * MiB,
+    'Largest update of a Yjs client at `/yjs` or `/hocuspocus`, in place of `limits.opBytes`: such a client sends everything that it did while it was offline, or a picture, as one update. It is committed as one patch, and all documents of a worker wait for it, 10 to 40 ms for each MiB. It is less where `actors.mailboxBytes`, `gateway.outboxBytes` or `limits.receiveBytes` leave less room.',
+  ),
+});
+
 const http = z.strictObject({
   requests: count(
     1_000,
@@ -907,6 +916,7 @@ export const schema = z.strictObject({
   retention: retention.prefault({}),
   history: history.prefault({}),
   gateway: gateway.prefault({}),
+  yjs: yjs.prefault({}),
   quotas: quotas.prefault({}),
   http: http.prefault({}),
   events: events.prefault({}),

@@ -83,6 +83,8 @@ export class Document {
    */
   readonly history: string;
   readonly #limits: KindLimits;
+  /** A Yjs client cannot send its edits in smaller parts. The bytes that its gateway takes bound the work. */
+  readonly #syncLimits: KindLimits;
   readonly #state: unknown;
   /**
    * Patches of the versions `first` to `head`, without a gap. All patches that are not durable are among
@@ -137,6 +139,7 @@ export class Document {
     this.#someForgotten = stored.someForgotten;
     this.id = loaded.id;
     this.#limits = limits;
+    this.#syncLimits = { ...limits, workMs: Number.POSITIVE_INFINITY };
     this.#state = state;
     this.#first = loaded.snapshotVersion + 1;
     this.head = loaded.snapshotVersion;
@@ -375,10 +378,9 @@ export class Document {
     const wire = fromLink(kind, submission.op);
     const parsed = kind.parse(wire, this.#limits);
     if (!parsed.ok) return failed(parsed);
-    const patch =
-      submission.op[0] === SYNC_OP && kind.vectors !== undefined
-        ? kind.vectors.newIn(this.#state, parsed.value)
-        : parsed.value;
+    const { vectors } = kind;
+    const isSync = submission.op[0] === SYNC_OP && vectors !== undefined;
+    const patch = isSync ? vectors.newIn(this.#state, parsed.value) : parsed.value;
     if (patch === undefined) return { type: 'held' };
     const past: unknown[] = base === this.head ? [] : [...older];
     for (let v = base + older.length + 1; v <= this.head; v++) {
@@ -386,7 +388,7 @@ export class Document {
       if (entry === undefined) throw new Error(`version ${v} is not in memory`);
       past.push(opOf(kind, entry));
     }
-    const applied = kind.commit(this.#state, patch, past, this.#limits);
+    const applied = kind.commit(this.#state, patch, past, isSync ? this.#syncLimits : this.#limits);
     if (!applied.ok) return failed(applied);
     const { op } = applied.value;
     const stored = storedFromLink(kind, submission.op, wire, parsed.value, op);

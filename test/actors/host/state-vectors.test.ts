@@ -12,6 +12,7 @@ import {
   OPEN_FAILED,
   OPENED,
   PRESENCE,
+  REFUSED,
   SUBMIT,
   SYNC_OP,
   type ToGateway,
@@ -152,6 +153,24 @@ test('an update of which the document has all is acknowledged once that is durab
   assert.deepEqual(acks, [2, 2]);
   assert.ok((updates[0]?.length ?? 0) < Y.encodeStateAsUpdate(doc).length, 'old content was committed again');
   assert.equal(textOf(follow(host, 1, new Y.Doc())), textOf(doc));
+});
+
+test('what a Yjs client did while it was offline commits as one patch, also above limits.workMs', async (t) => {
+  const limits = { ...LIMITS, actor: { ...LIMITS.actor, workMs: 1 } };
+  const host = await startHost(createMemoryDatabase(), limits);
+  t.after(() => host.host.dispose());
+  const { doc, take } = author();
+  host.open(1, DOC, { kind: 'yjs' });
+  openUpdates(host, 2);
+  await until(host, () => openedOf(host).length === 2);
+  for (let i = 0; i < 20_000; i++) doc.getText('text').insert(i % 2 === 0 ? 0 : i, 'x');
+  const update = take();
+  host.send([SUBMIT, 1, 1, 1, -1, [UPDATE_OP, update]]);
+  await until(host, () => host.got.some((message) => message[0] === REFUSED));
+  assert.equal(host.got.find((message) => message[0] === REFUSED)?.[4], 'too-large');
+  send(host, 2, 1, update);
+  await until(host, () => commitsOf(host).length === 1);
+  assert.equal(textOf(follow(host, 2, new Y.Doc())), textOf(doc));
 });
 
 test('subscribers of frames and of updates share a document', async (t) => {
