@@ -119,6 +119,14 @@ async function runCommand(command: Configured, io: Io, secrets: Secrets): Promis
       const { token } = await import('./token.ts');
       return await token(config, command, io);
     }
+    case 'import': {
+      const { importDocuments } = await import('./moving/import.ts');
+      return await importDocuments(config, command, io);
+    }
+    case 'export': {
+      const { exportDocuments } = await import('./moving/export.ts');
+      return await exportDocuments(config, command, io);
+    }
     case 'storage backup':
     case 'storage restore': {
       const { backup, restore } = await import('./backup.ts');

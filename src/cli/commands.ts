@@ -16,6 +16,7 @@ import { SHELLS, type Shell } from '../../config/command-line/completion.ts';
 import { showDuration } from '../../config/keys/units.ts';
 import { describeLoadTest, type LoadTestWords } from '../../loadtest/run/load-test-command.ts';
 import { parseDocumentName } from '../../protocol/names.ts';
+import { describeExport, describeImport, type ExportWords, type ImportWords } from './moving/words.ts';
 import type { TokenClaims } from './token.ts';
 import { version } from './version.ts';
 
@@ -57,7 +58,9 @@ export type ConfiguredCommand =
   | { readonly name: 'webhooks list'; readonly json: boolean }
   | { readonly name: 'webhooks retry'; readonly endpoint: string | undefined }
   | ({ readonly name: 'token' } & TokenClaims)
-  | { readonly name: 'storage backup' | 'storage restore'; readonly file: string };
+  | { readonly name: 'storage backup' | 'storage restore'; readonly file: string }
+  | ({ readonly name: 'import' } & ImportWords)
+  | ({ readonly name: 'export' } & ExportWords);
 
 /** A command line that cannot be understood. `message` is one line, and `help` the command that explains more. */
 export interface UsageError {
@@ -244,6 +247,9 @@ export function commandTree({ print, take: takeAny }: Reader = NOBODY) {
     .action((sub, { grant: docs = {}, name: displayName, admin = false, expires: expiresMs }) =>
       take({ name: 'token', sub, docs, displayName, admin, expiresMs }),
     );
+
+  describeImport(root.command('import'), (words) => take({ name: 'import', ...words }));
+  describeExport(root.command('export'), (words) => take({ name: 'export', ...words }));
 
   describeLoadTest(root.command('loadtest'), 'troupe loadtest').action((scenario, words) => {
     const { config: files = [], set = [] } = root.opts();

@@ -14,6 +14,13 @@ export interface TokenClaims {
   readonly expiresMs: number;
 }
 
+/** The part of `auth.jwt` by which a node checks what is signed here. */
+export interface SigningKeys {
+  readonly secret: string;
+  readonly issuer: string | null;
+  readonly audience: string | null;
+}
+
 export async function token(
   { auth: { jwt } }: Config,
   { sub, docs, displayName, admin, expiresMs }: TokenClaims,
@@ -25,6 +32,16 @@ export async function token(
     );
   const grants = Grants.read(docs);
   if (typeof grants === 'string') throw new StartError(grants, { exitCode: EXIT.usage });
+  const text = await signToken({ ...jwt, secret: jwt.secret }, { sub, docs, displayName, admin, expiresMs });
+  io.stdout.write(`${text}\n`);
+  return EXIT.ok;
+}
+
+/** Signs a token that a node with this configuration takes. */
+export function signToken(
+  { secret, issuer, audience }: SigningKeys,
+  { sub, docs, displayName, admin, expiresMs }: TokenClaims,
+): Promise<string> {
   const now = Date.now();
   const signer = new SignJWT({
     sub,
@@ -33,10 +50,8 @@ export async function token(
     exp: Math.ceil((now + expiresMs) / 1000),
     ...(displayName === undefined ? {} : { name: displayName }),
     ...(admin ? { admin } : {}),
-    ...(jwt.issuer === null ? {} : { iss: jwt.issuer }),
-    ...(jwt.audience === null ? {} : { aud: jwt.audience }),
+    ...(issuer === null ? {} : { iss: issuer }),
+    ...(audience === null ? {} : { aud: audience }),
   });
-  const text = await signer.setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(jwt.secret));
-  io.stdout.write(`${text}\n`);
-  return EXIT.ok;
+  return signer.setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(secret));
 }

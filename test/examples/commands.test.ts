@@ -94,7 +94,7 @@ function checkNpm(said: string, first: string, rest: readonly string[]): void {
   if (script === undefined || NPM.includes(script)) {
     const packages = { ...peerDependencies, ...devDependencies };
     for (const word of rest.filter((each) => script === 'install' && !each.startsWith('-')))
-      assert.ok(word in packages || word === `./${name}-${version}.tgz`, said);
+      assert.ok(word.replace(/@\d+$/, '') in packages || word === `./${name}-${version}.tgz`, said);
     return;
   }
   assert.ok(script in scripts, said);

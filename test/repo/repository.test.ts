@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { below, FLOORS, FOLDERS, root, sources } from './sources.ts';
+import { ALL_FOLDERS, below, FLOORS, root, sources } from './sources.ts';
 
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const manifest = JSON.parse(read('package.json'));
+const optionalPeers = Object.keys(manifest.peerDependenciesMeta);
 
 test('the licence is MIT, in the file and in the manifest', () => {
   assert.equal(manifest.license, 'MIT');
@@ -19,13 +20,15 @@ test('no dependency is used that is not declared, and production code uses no de
     ...Object.keys(manifest.dependencies),
     ...Object.keys(manifest.optionalDependencies),
   ]);
+  // Commands load these when they need them, and say what to install.
+  const peers = new Set(optionalPeers);
   // The tests name the package by its own name, as applications do.
   const all = new Set([...runtime, ...Object.keys(manifest.devDependencies), manifest.name]);
-  for (const folder of FOLDERS) {
+  for (const folder of ALL_FOLDERS) {
     for (const file of sources(folder)) {
       for (const name of packagesOf(read(file))) {
         const allowed = ['protocol', 'kinds', 'config', 'actors', 'cluster', 'src'].includes(folder)
-          ? runtime
+          ? new Set([...runtime, ...(folder === 'src' ? peers : [])])
           : all;
         assert.ok(allowed.has(name), `${file} imports ${name}`);
       }
@@ -51,7 +54,8 @@ test('every dependency is imported by the product', () => {
 
 test('an optional dependency is loaded when it is needed, never by a static import', () => {
   for (const file of FLOORS.flatMap(sources)) {
-    for (const name of Object.keys(manifest.optionalDependencies)) {
+    const peers = file.startsWith('src/') ? optionalPeers : [];
+    for (const name of [...Object.keys(manifest.optionalDependencies), ...peers]) {
       assert.doesNotMatch(read(file), new RegExp(`^import (?!type)[^;]*from '${name}`, 'm'), file);
     }
   }

@@ -19,6 +19,8 @@ export const FLOORS = [
   'tools',
 ] as const;
 export const FOLDERS = [...FLOORS, 'test'] as const;
+/** Also the pages of examples/, which belong to no floor. */
+export const ALL_FOLDERS = [...FOLDERS, 'examples'] as const;
 
 /** Paths below the root. */
 export function below(folder: string, pattern: RegExp): string[] {
@@ -28,4 +30,4 @@ export function below(folder: string, pattern: RegExp): string[] {
     .map((name) => join(folder, name));
 }
 
-export const sources = (folder: string): string[] => below(folder, /\.ts$/);
+export const sources = (folder: string): string[] => below(folder, /\.tsx?$/);

@@ -1,0 +1,373 @@
+// `troupe import` and `troupe export` against a real node, with stores that the other servers' own packages write and
+// read.
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Level } from 'level';
+import postgres from 'postgres';
+import { getLevelUpdates, keyEncoding } from 'y-leveldb';
+import * as Y from 'yjs';
+import { parseCommand } from '../../../src/cli/commands.ts';
+import { inBatches } from '../../../src/cli/moving/in-batches.ts';
+import { startTestNode, type TestNode } from '../../support/node.ts';
+import { freshDatabase } from '../../support/postgres.ts';
+import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
+import {
+  files,
+  hocuspocusOnPostgres,
+  hocuspocusOnSqlite,
+  leveldb,
+  newFolder,
+  type OtherServer,
+  textOf,
+  troupe,
+  updateOf,
+} from './stores.ts';
+
+const SERVERS: readonly ((t: TestContext) => Promise<OtherServer>)[] = [
+  hocuspocusOnPostgres,
+  hocuspocusOnSqlite,
+  leveldb,
+  files,
+];
+
+const LIMIT = { timeout: 120_000 };
+
+async function call(
+  node: TestNode,
+  method: string,
+  doc: string,
+  body?: object,
+  token = '',
+): Promise<Response> {
+  return await fetch(new URL(`v1/docs/${doc}`, node.url), {
+    method,
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+async function read(node: TestNode, doc: string, token = ''): Promise<{ text: string; version: number }> {
+  const response = await call(node, 'GET', doc, undefined, token);
+  assert.equal(response.status, 200, doc);
+  const { content, version } = (await response.json()) as { content: string; version: number };
+  return { text: textOf(Buffer.from(content, 'base64')), version };
+}
+
+const base64 = (update: Uint8Array): string => Buffer.from(update).toString('base64');
+
+for (const start of SERVERS)
+  test(`${start.name}: documents come in, grow on both sides, and go back`, LIMIT, async (t) => {
+    const [node, server] = [await startTestNode(t), await start(t)];
+    const run = (...args: string[]) => troupe([...args, '--node', node.url]);
+    const names = ['acme/plan', 'acme/Notes.2026', 'beta/x'];
+    for (const name of names) await server.type(name, `This is ${name}. `);
+
+    const first = await run('import', server.form, server.place);
+    assert.deepEqual([first.code, first.err], [0, '']);
+    assert.match(
+      first.out,
+      /^3 documents imported \(\d.\d MB\): 3 new, 0 with .* 0 the same; 0 left out\.\n$/,
+    );
+    for (const name of names)
+      assert.deepEqual(await read(node, name), { text: `This is ${name}. `, version: 1 });
+
+    const second = await run('import', server.form, server.place);
+    assert.match(second.out, /^3 documents .* 0 new, 0 with something new, 3 the same; 0 left out\.\n$/);
+    for (const name of names) assert.equal((await read(node, name)).version, 1);
+
+    await server.type('acme/plan', 'It grows there. ');
+    const third = await run('import', server.form, server.place);
+    assert.match(third.out, /^3 documents .* 0 new, 1 with something new, 2 the same; 0 left out\.\n$/);
+    assert.equal((await read(node, 'acme/plan')).text, 'This is acme/plan. It grows there. ');
+
+    // The node and the other server both go on.
+    const here = updateOf('And here. ');
+    assert.equal((await call(node, 'PATCH', 'acme/plan', { op: base64(here) })).status, 200);
+    await server.type('acme/plan', 'And there. ');
+    const back = await run('export', server.form, server.place, 'acme', 'beta/x');
+    assert.deepEqual([back.code, back.err], [0, '']);
+    assert.match(
+      back.out,
+      /^3 documents exported .* 0 new, 1 with something new, 2 the same; 0 left out\.\n$/,
+    );
+    const both = await server.read('acme/plan');
+    for (const part of ['This is acme/plan. ', 'It grows there. ', 'And here. ', 'And there. '])
+      assert.ok(both.includes(part), `${part} in ${both}`);
+    const again = await run('export', server.form, server.place, 'acme', 'beta/x');
+    assert.match(again.out, /^3 documents .* 0 new, 0 with something new, 3 the same; 0 left out\.\n$/);
+  });
+
+for (const start of SERVERS)
+  test(
+    `${start.name}: an export makes a store that was not there, with names of its own`,
+    LIMIT,
+    async (t) => {
+      const [node, server] = [await startTestNode(t), await start(t)];
+      for (const name of ['acme/plan', 'acme/plan-b', 'acme/other'])
+        assert.equal(
+          (await call(node, 'PUT', name, { kind: 'yjs', content: base64(updateOf(name)) })).status,
+          201,
+        );
+      assert.equal((await call(node, 'PUT', 'acme/planned', { kind: 'json', content: {} })).status, 201);
+      const { code, out } = await troupe([
+        ...['export', server.form, server.place, 'acme/plan*', 'acme/plan'],
+        ...['--without-org', '--rename', '^plan-(.)$=version-$1', '--node', node.url],
+      ]);
+      assert.equal(code, 1);
+      assert.match(
+        out,
+        /^left out: "acme\/planned": it is of the kind json\n2 documents exported .* 2 new, /,
+      );
+      assert.equal(await server.read('plan'), 'acme/plan');
+      assert.equal(await server.read('version-b'), 'acme/plan-b');
+    },
+  );
+
+test(
+  'names that do not fit, content that is none, and other kinds are left out and told',
+  LIMIT,
+  async (t) => {
+    const node = await startTestNode(t);
+    const folder = await newFolder(t);
+    mkdirSync(join(folder, 'a b'));
+    const put = (name: string, content: string | Uint8Array) =>
+      writeFileSync(join(folder, `${name}.bin`), content);
+    put('good', updateOf('good'));
+    put('room 1', updateOf('room'));
+    put('a b/c', updateOf('c'));
+    put('acme.one', updateOf('one'));
+    put('acme-one', updateOf('the other one'));
+    put('text', 'no update');
+    put('taken', updateOf('taken'));
+    writeFileSync(join(folder, 'readme.txt'), 'not looked at');
+    assert.equal((await call(node, 'PUT', 'acme/taken', { kind: 'json', content: {} })).status, 201);
+    const args = [
+      'import',
+      'bin',
+      folder,
+      '--org',
+      'acme',
+      '--rename',
+      '^acme[.-](.*)$=$1',
+      '--node',
+      node.url,
+    ];
+
+    const dry = await troupe([...args, '--dry-run']);
+    assert.match(dry.out, /\n2 documents read .* 2 new, /);
+    assert.equal((await call(node, 'GET', 'acme/good')).status, 404);
+
+    const { code, out, err } = await troupe(args);
+    assert.deepEqual([code, err], [1, '']);
+    assert.deepEqual(out.split('\n').slice(0, -2).sort(), [
+      'left out: "a b/c": "acme/a b/c" is no name for a document (org/doc)',
+      'left out: "acme.one": "acme-one" has become acme/one already',
+      'left out: "room 1": "acme/room 1" is no name for a document (org/doc)',
+      'left out: "taken": acme/taken is there, and is of the kind json',
+      'left out: "text": its content is no Yjs update (v1)',
+    ]);
+    assert.match(out, /\n2 documents imported .* 5 left out\.\n$/);
+    assert.equal((await read(node, 'acme/one')).text, 'the other one');
+    assert.equal((await call(node, 'GET', 'acme/text')).status, 404);
+
+    const rest = await troupe([...args, '--after', 'good']);
+    assert.match(rest.out, /\n0 documents imported .* 3 left out\.\n$/);
+  },
+);
+
+test(
+  'one file comes in under its name, and an export writes no file outside its folder',
+  LIMIT,
+  async (t) => {
+    const node = await startTestNode(t);
+    const folder = await newFolder(t);
+    writeFileSync(join(folder, 'plan.bin'), updateOf('plan'));
+    writeFileSync(join(folder, 'other.bin'), updateOf('other'));
+    const file = join(folder, 'plan.bin');
+    const { out } = await troupe(['import', 'bin', file, '--org', 'acme', '--node', node.url]);
+    assert.match(out, /^1 document imported .* 1 new, /);
+    assert.equal((await read(node, 'acme/plan')).text, 'plan');
+
+    const inner = join(folder, 'inner');
+    const escaping = ['export', 'bin', inner, 'acme', '--rename', '^acme/=../outside/', '--node', node.url];
+    const { code, out: told } = await troupe(escaping);
+    assert.equal(code, 1);
+    assert.match(told, /^left out: "acme\/plan": "..\/outside\/plan": it is no name for a file\n/);
+    assert.deepEqual(readdirSync(folder).sort(), ['other.bin', 'plan.bin']);
+  },
+);
+
+test(
+  'with auth.mode jwt the command signs its token, or reads one; without a right documents are left out',
+  LIMIT,
+  async (t) => {
+    const auth = { mode: 'jwt', jwt: { secret: TOKEN_SECRET } };
+    const node = await startTestNode(t, { config: { auth } });
+    const folder = await newFolder(t);
+    mkdirSync(join(folder, 'acme'));
+    mkdirSync(join(folder, 'beta'));
+    writeFileSync(join(folder, 'acme/plan.bin'), updateOf('plan'));
+    writeFileSync(join(folder, 'beta/plan.bin'), updateOf('plan'));
+    const args = ['import', 'bin', folder, '--node', node.url];
+    const tokenFile = join(await newFolder(t), 'token');
+
+    writeFileSync(tokenFile, `${await tokenOf('ada', { 'acme/*': 'editor' })}\n`);
+    const some = await troupe([...args, '--token-file', tokenFile]);
+    assert.deepEqual([some.code, some.err], [1, '']);
+    assert.match(
+      some.out,
+      /^left out: "beta\/plan": beta\/plan: not-found: .*\n1 document imported .* 1 new, /,
+    );
+
+    const env = { TROUPE_AUTH_MODE: 'jwt', TROUPE_AUTH_JWT_SECRET: TOKEN_SECRET };
+    const all = await troupe(args, env);
+    assert.deepEqual([all.code, all.err], [0, '']);
+    assert.match(all.out, /^2 documents imported .* 1 new, 0 with something new, 1 the same; /);
+    const token = await tokenOf('ada', { 'beta/*': 'viewer' });
+    assert.equal((await read(node, 'beta/plan', token)).text, 'plan');
+
+    writeFileSync(tokenFile, 'no token');
+    const none = await troupe([...args, '--token-file', tokenFile]);
+    assert.equal(none.code, 1);
+    assert.match(none.err, /^troupe: the node does not take the token: .*\n$/);
+  },
+);
+
+test('a store or a node that is not there is one clear line', LIMIT, async (t) => {
+  const node = await startTestNode(t);
+  const folder = await newFolder(t);
+  const server = await hocuspocusOnSqlite(t);
+  await server.type('acme/plan', 'x');
+  const wrong: readonly [args: string[], line: RegExp][] = [
+    [['bin', join(folder, 'nothing')], /nothing is not there$/],
+    [['y-leveldb', folder], /is no folder of y-leveldb$/],
+    [['hocuspocus-sqlite', join(folder, 'no.sqlite')], /ENOENT/],
+    [['hocuspocus-sqlite', server.place, '--table', 'docs'], /no such table: docs$/],
+    [['hocuspocus-postgres', node.storageUrl, '--table', 'docs'], /relation "docs" does not exist$/],
+    [['bin', folder, '--node', 'ftp://x'], /^troupe: --node: the URL of a node, such as http:/],
+  ];
+  for (const [args, line] of wrong) {
+    const { code, out, err } = await troupe(['import', '--node', node.url, ...args]);
+    assert.notEqual(code, 0, args.join(' '));
+    assert.equal(out, '');
+    assert.match(err.trimEnd(), line);
+    assert.equal(err.split('\n').length, 2, err);
+  }
+  // Nothing was made in the place of what is missing.
+  assert.deepEqual(readdirSync(folder), []);
+
+  writeFileSync(join(folder, 'plan.bin'), updateOf('plan'));
+  await node.stop();
+  const away = await troupe(['import', 'bin', folder, '--org', 'acme', '--node', node.url]);
+  assert.equal(away.code, 1);
+  assert.match(away.err, /^troupe: no node answers at http:.*: .*ECONNREFUSED.*\n$/);
+});
+
+test('the table of y-redis comes in: several rows make one document, in v2 encoding', LIMIT, async (t) => {
+  const node = await startTestNode(t);
+  const url = await freshDatabase(t);
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  t.after(() => sql.end());
+  await sql`CREATE TABLE yredis_docs_v1
+    (room text, doc text, r serial, update bytea, sv bytea, PRIMARY KEY (room, doc, r))`;
+  const doc = new Y.Doc();
+  for (const part of ['One. ', 'Two. ']) {
+    doc.getText('t').insert(doc.getText('t').length, part);
+    const update = Buffer.from(Y.encodeStateAsUpdateV2(doc));
+    await sql`INSERT INTO yredis_docs_v1 (room, doc, update) VALUES ('plan', 'index', ${update})`;
+  }
+  await sql`INSERT INTO yredis_docs_v1 (room, doc, update) VALUES ('bad', 'index', ${Buffer.from('{}')})`;
+  const { code, out } = await troupe([
+    ...['import', 'hocuspocus-postgres', url, '--org', 'acme', '--node', node.url, '--encoding', 'v2'],
+    ...['--table', 'yredis_docs_v1', '--name-column', 'room', '--data-column', 'update'],
+  ]);
+  assert.equal(code, 1);
+  assert.match(out, /^left out: "bad": its content is no Yjs update \(v2\)\n1 document imported .* 1 new, /);
+  assert.equal((await read(node, 'acme/plan')).text, 'One. Two. ');
+
+  const folder = await newFolder(t);
+  await troupe(['export', 'bin', folder, 'acme', '--node', node.url, '--encoding', 'v2']);
+  const written = Y.convertUpdateFormatV2ToV1(readFileSync(join(folder, 'acme/plan.bin')));
+  assert.equal(textOf(written), 'One. Two. ');
+});
+
+test('a run that breaks off tells the last name up to which everything was done', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
+  async function* items() {
+    for (const name of names) yield { name };
+  }
+  const done: string[] = [];
+  const told: string[] = [];
+  const work = async ({ name }: { readonly name: string }): Promise<void> => {
+    if (name === 'f') throw new Error('away');
+    done.push(name);
+  };
+  await assert.rejects(
+    inBatches(items(), work, (name) => told.push(name)),
+    /away/,
+  );
+  // The others of the batch are not left half done.
+  assert.deepEqual(done, ['a', 'b', 'c', 'd', 'e', 'g', 'h']);
+  assert.deepEqual(told, ['e']);
+});
+
+test('the words of the commands', () => {
+  const parsed = parseCommand([
+    ...['import', 'hocuspocus-postgres', 'postgres://h/app', '--org', 'acme', '--table', 'docs.live'],
+    ...['--name-column', 'id', '--data-column', 'state', '--rename', 'a=b', '--rename', 'c=', '--after', 'x'],
+  ]);
+  assert.ok(parsed.name === 'import');
+  assert.deepEqual(
+    [parsed.form, parsed.place, parsed.org, parsed.after, parsed.dryRun, parsed.table],
+    [
+      ...['hocuspocus-postgres', 'postgres://h/app', 'acme', 'x', false],
+      { table: 'docs.live', nameColumn: 'id', dataColumn: 'state' },
+    ],
+  );
+  assert.deepEqual(
+    parsed.renamings.map(({ pattern, replacement }) => [pattern.source, replacement]),
+    [
+      ['a', 'b'],
+      ['c', ''],
+    ],
+  );
+  const exported = parseCommand(['export', 'bin', 'out', 'acme', 'beta/x', 'beta/y-*']);
+  assert.ok(exported.name === 'export');
+  assert.deepEqual(exported.patterns, [
+    { org: 'acme', doc: '', isPrefix: true },
+    { org: 'beta', doc: 'x', isPrefix: false },
+    { org: 'beta', doc: 'y-', isPrefix: true },
+  ]);
+  for (const words of [
+    ['import', 'docx', 'x'],
+    ['import', 'bin'],
+    ['import', 'bin', 'x', '--org', 'A b'],
+    ['import', 'bin', 'x', '--rename', '(=x'],
+    ['export', 'bin', 'x'],
+    ['export', 'bin', 'x', '*'],
+  ])
+    assert.equal(parseCommand(words).name, 'usage', words.join(' '));
+});
+
+test(
+  'a folder of y-leveldb is read without being written, however many updates a document has',
+  LIMIT,
+  async (t) => {
+    const [node, server] = [await startTestNode(t), await leveldb(t)];
+    // y-leveldb itself merges the updates of a document that it reads when there are more than 500.
+    const text = 'x'.repeat(600);
+    await server.type('acme/long', text);
+    const { out } = await troupe(['import', 'y-leveldb', server.place, '--node', node.url]);
+    assert.match(out, /^1 document imported .* 1 new, /);
+    assert.equal((await read(node, 'acme/long')).text, text);
+    const database = new Level<readonly (string | number)[], Uint8Array>(server.place, {
+      keyEncoding,
+      valueEncoding: 'view',
+    });
+    t.after(() => database.close());
+    const updates = await getLevelUpdates(database, 'acme/long');
+    assert.equal(updates.length, 600);
+  },
+);
