@@ -1,6 +1,6 @@
 // The work on large snapshots that is done beside the threads that serve edits. Pure.
 import { Packr } from 'msgpackr';
-import { diffOf, packUpdates } from '../../kinds/yjs/diff.ts';
+import { diffsOf, packUpdates } from '../../kinds/yjs/diff.ts';
 import { mergeAll } from '../../kinds/yjs/updates.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 
@@ -23,7 +23,7 @@ export function doSnapshotJob(job: SnapshotJob): Uint8Array {
     case 'merge':
       return mergeAll(job.updates);
     case 'diff':
-      return packUpdates(job.vectors.map((vector) => diffOf(job.update, vector)));
+      return packUpdates(diffsOf(job.update, job.vectors));
     case 'pack':
       return packed(parseJson(Buffer.from(job.json.buffer, 0, job.json.length).toString('utf8')));
     default:

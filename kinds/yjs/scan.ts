@@ -9,11 +9,27 @@
 // - values nested too deeply (they are written again by recursion), `__proto__` in a value (lost when
 //   written again), a sub-document without options (throws when decoded).
 
-/** The structs of one client: bytes `from` to `to` of the update. */
-interface Section {
+/** The structs of one client: bytes `from` to `to` of the update, clocks `clock` to `end`. */
+export interface Section {
   readonly client: number;
   readonly from: number;
   readonly to: number;
+  /** Number of structs. */
+  readonly count: number;
+  readonly clock: number;
+  readonly end: number;
+}
+
+/** A struct of a section. */
+export interface Place {
+  /** Bytes of the update, from the first of the struct to the one behind it. */
+  readonly from: number;
+  readonly to: number;
+  readonly clock: number;
+  readonly end: number;
+  /** Number of structs before it in its section. */
+  readonly index: number;
+  readonly isSkip: boolean;
 }
 
 export interface Scan {
@@ -30,6 +46,10 @@ export interface Scan {
 export interface IdTaker {
   structs(client: number, from: number, to: number): void;
   deletes(client: number, from: number, to: number): void;
+  /** Clocks of a client whose structs are to be told, in rising order. */
+  wanted?(client: number): readonly number[];
+  /** Takes the struct with a clock that is wanted. */
+  found?(client: number, clock: number, place: Place): void;
 }
 
 /**
@@ -40,9 +60,7 @@ export function scanUpdate(bytes: Uint8Array, depth: number, ids?: IdTaker): Sca
   const reader = new Reader(bytes, depth);
   const sections: Section[] = [];
   for (let left = reader.varUint(); left > 0; left--) {
-    const from = reader.at;
-    const client = readStructs(reader, ids);
-    sections.push({ client, from, to: reader.at });
+    sections.push(readStructs(reader, ids));
   }
   const deletes = reader.at;
   for (let clients = reader.varUint(); clients > 0; clients--) {
@@ -65,12 +83,19 @@ const HAS_PARENT_KEY = 0x20;
 const CONTENT = 0x1f;
 const SKIP = 10;
 
-function readStructs(reader: Reader, ids: IdTaker | undefined): number {
+const NONE: readonly number[] = [];
+
+function readStructs(reader: Reader, ids: IdTaker | undefined): Section {
+  const start = reader.at;
   const count = reader.varUint();
   const client = reader.varUint();
-  let clock = reader.varUint();
+  const first = reader.varUint();
+  const wanted = ids?.wanted?.(client) ?? NONE;
+  let nextWanted = 0;
+  let clock = first;
   let from = clock;
   for (let i = 0; i < count; i++) {
+    const structAt = reader.at;
     const info = reader.byte();
     const content = info & CONTENT;
     let length: number;
@@ -88,11 +113,16 @@ function readStructs(reader: Reader, ids: IdTaker | undefined): number {
     }
     if (length === 0) throw new Error('an empty struct');
     if (info === SKIP && from < clock) ids?.structs(client, from, clock);
-    clock = clockAfter(clock, length);
+    const after = clockAfter(clock, length);
+    for (; nextWanted < wanted.length && (wanted[nextWanted] ?? 0) < after; nextWanted++) {
+      const place = { from: structAt, to: reader.at, clock, end: after, index: i, isSkip: info === SKIP };
+      if ((wanted[nextWanted] ?? 0) >= clock) ids?.found?.(client, wanted[nextWanted] ?? 0, place);
+    }
+    clock = after;
     if (info === SKIP) from = clock;
   }
   if (from < clock) ids?.structs(client, from, clock);
-  return client;
+  return { client, from: start, to: reader.at, count, clock: first, end: clock };
 }
 
 function readDependency(reader: Reader, client: number, clock: number): void {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import * as Y from 'yjs';
-import { diffOf, packUpdates, unpackUpdates } from '../../../kinds/yjs/diff.ts';
+import { diffOf, diffsOf, packUpdates, unpackUpdates } from '../../../kinds/yjs/diff.ts';
 import { EMPTY_UPDATE, Known } from '../../../kinds/yjs/known.ts';
 import { mergeAll } from '../../../kinds/yjs/updates.ts';
 import { collectGarbage, type Updates, yjsKind } from '../../../kinds/yjs/yjs.ts';
@@ -173,6 +173,31 @@ test('merging, garbage collection, loading and going back leave what a document 
 });
 
 const vectorOf = (state: Updates) => Y.decodeStateVector(state.known.stateVector);
+
+test('the parts that peers lack are those of Y.diffUpdate, byte by byte', () => {
+  fc.assert(
+    fc.property(
+      history,
+      fc.array(fc.tuple(fc.nat(60), fc.nat(20)), { maxLength: 5 }),
+      ({ edits, order, seen }, peers) => {
+        const updates = shuffled(edit(3, edits).updates, order);
+        const merged = mergeAll(updates.slice(0, seen));
+        const clocks = Y.decodeStateVector(Y.encodeStateVectorFromUpdate(mergeAll(updates)));
+        // Vectors within structs, behind gaps and beyond the document too.
+        const vectors = peers.map(([share, more]) =>
+          Y.encodeStateVector(
+            new Map(
+              [...clocks].map(([client, clock]) => [client, Math.floor((clock * share) / 50) + (more % 3)]),
+            ),
+          ),
+        );
+        const expected = vectors.map((vector) => Y.diffUpdate(merged, vector));
+        assert.deepEqual(diffsOf(merged, vectors), expected);
+      },
+    ),
+    { numRuns: runs(300) },
+  );
+});
 
 test('packed updates come out as they went in', () => {
   fc.assert(

@@ -94,8 +94,14 @@ const EDITS: Record<string, (doc: Y.Doc, at: number, length: number) => void> = 
   },
 };
 
-/** Makes the edits in turn. `sync` gives an editor all edits of the others. */
-export function edit(clients: number, edits: readonly Edit[]): { docs: Y.Doc[]; updates: Uint8Array[] } {
+/**
+ * Makes the edits in turn. `sync` gives an editor all edits of the others. `more` makes further edits, whose updates are
+ * not among `updates`.
+ */
+export function edit(
+  clients: number,
+  edits: readonly Edit[],
+): { docs: Y.Doc[]; updates: readonly Uint8Array[]; more: (edits: readonly Edit[]) => void } {
   const updates: Uint8Array[] = [];
   const docs = Array.from({ length: clients }, (_, i) => {
     const doc = new Y.Doc();
@@ -105,14 +111,17 @@ export function edit(clients: number, edits: readonly Edit[]): { docs: Y.Doc[]; 
     });
     return doc;
   });
-  for (const { who, what, at, length } of edits) {
-    const doc = docs[who];
-    if (doc === undefined) continue;
-    if (what === 'sync') {
-      for (const other of docs) if (other !== doc) Y.applyUpdate(doc, Y.encodeStateAsUpdate(other), 'sync');
-    } else {
-      EDITS[what]?.(doc, at, length);
+  const make = (list: readonly Edit[]): void => {
+    for (const { who, what, at, length } of list) {
+      const doc = docs[who];
+      if (doc === undefined) continue;
+      if (what === 'sync') {
+        for (const other of docs) if (other !== doc) Y.applyUpdate(doc, Y.encodeStateAsUpdate(other), 'sync');
+      } else {
+        EDITS[what]?.(doc, at, length);
+      }
     }
-  }
-  return { docs, updates };
+  };
+  make(edits);
+  return { docs, updates: [...updates], more: make };
 }
