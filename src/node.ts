@@ -51,6 +51,7 @@ import { EditRate } from './observability/edit-rate.ts';
 import { nodeFigures, nodeReadings } from './observability/node-readings.ts';
 import { startMetrics } from './observability/start-metrics.ts';
 import { startPast } from './past/start-past.ts';
+import { yjsEndpoints } from './yjs/endpoints.ts';
 
 export interface NodeOptions {
   readonly log: Logger;
@@ -245,6 +246,7 @@ async function assemble(
     limits: config.limits,
     counts: metrics.thread('main'),
     isOwn: identity.isOwn,
+    ...yjsEndpoints(config, gateway),
   });
   const documents = new DocumentRequests({ calls: gateway.calls, bytes: config.http.answerBytes });
   const requestStore = createRequestStore({ ...storage, ...(replicas && { replicas: replicas.options }) });

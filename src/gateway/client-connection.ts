@@ -4,10 +4,11 @@ import type { Duplex } from 'node:stream';
 import { CLOSE_REASONS, METRICS } from '../../actors/metrics/metrics.ts';
 import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Codec } from '../../protocol/codec.ts';
-import { CLOSE_CODES } from '../../protocol/errors.ts';
+import { CLOSE_CODES, type ErrorCode } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { User } from '../identity/user.ts';
+import type { Conversation, Receiver } from './foreign.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
 import { OpenDocuments } from './open-documents.ts';
 import type { Quota } from './quotas/quota.ts';
@@ -30,7 +31,8 @@ export interface HeldFrames {
 export class ClientConnection {
   // The fields are in this order in memory, first those that each frame needs.
   readonly stream: Duplex;
-  readonly codec: Codec;
+  /** Undefined if the socket speaks another protocol than the contract's. */
+  readonly codec: Codec | undefined;
   closed = false;
   /** Undefined if all frames go through the stream. */
   readonly #direct: DirectWrites | undefined;
@@ -59,6 +61,10 @@ export class ClientConnection {
   readBytesLeft = 0;
   readMsLeft = 0;
   readFilled = 0;
+  /** Takes the frames of a socket that speaks another protocol. */
+  receiver: Receiver | undefined;
+  /** Is told, in another protocol, what is about a document. */
+  conversation: Conversation | undefined;
   /** Set by hello. */
   client: string | undefined;
   /** The documents that the socket has open. */
@@ -109,7 +115,7 @@ export class ClientConnection {
   constructor(
     socket: ClientSocket,
     stream: Duplex,
-    codec: Codec,
+    codec: Codec | undefined,
     outboxBytes: number,
     now: number,
     rates: { opens: number; submits: number; presences: number },
@@ -227,13 +233,9 @@ export class ClientConnection {
   }
 
   send(message: ServerMessage): void {
-    this.write(this.frame(message));
-  }
-
-  /** The message as a frame of this connection's subprotocol. */
-  frame(message: ServerMessage): Uint8Array {
-    const encoded = this.codec.encode(message);
-    return websocketFrame(typeof encoded === 'string' ? encoder.encode(encoded) : encoded, this.codec.binary);
+    if (this.codec !== undefined) this.write(frameOf(this.codec, message));
+    else if (message.type === 'draining') this.receiver?.leave(message.reconnectInMs);
+    else this.conversation?.told(message);
   }
 
   /** True if others see a presence of this connection, or did before it was hidden. */
@@ -271,6 +273,12 @@ export class ClientConnection {
     this.socket.resume();
   }
 
+  /** Closes a socket that is not accepted. A client of another protocol may have to be told first. */
+  turnAway(code: ErrorCode, closeCode: number, reason: string): void {
+    if (this.conversation === undefined) this.close(closeCode, reason);
+    else this.conversation.turnedAway(code, reason);
+  }
+
   /**
    * Closes the socket. Nothing is written after this. The gateway learns of it by the socket's `close` event.
    */
@@ -282,4 +290,10 @@ export class ClientConnection {
     this.#counts?.countAs(METRICS.socketsClosed, CLOSE_REASONS.get(code) ?? '');
     this.socket.close(code, reason);
   }
+}
+
+/** The message as a frame of the subprotocol. */
+export function frameOf(codec: Codec, message: ServerMessage): Uint8Array {
+  const encoded = codec.encode(message);
+  return websocketFrame(typeof encoded === 'string' ? encoder.encode(encoded) : encoded, codec.binary);
 }

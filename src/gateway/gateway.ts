@@ -9,7 +9,7 @@ import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link/link-messages.ts';
 import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { OwnerLink, OwnerLinkListener } from '../../cluster/shards/owner-link.ts';
-import { FrameError } from '../../protocol/codec.ts';
+import { type Codec, FrameError } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
 import type { RightsChange } from '../identity/store.ts';
 import { OwnerCalls } from './calls/owner-calls.ts';
@@ -120,7 +120,7 @@ export class Gateway implements OwnerLinkListener {
     this.#subscriptions = subscriptions;
     this.#owners = owners;
     this.#requests = new Requests(options, parts);
-    this.#answers = new Answers({ ...parts, after });
+    this.#answers = new Answers({ ...parts, after, time: options.time });
     this.#hellos = new Hellos(options, {
       after,
       replies,
@@ -135,18 +135,24 @@ export class Gateway implements OwnerLinkListener {
 
   /** Takes one message of a client. A text frame is valid UTF-8. */
   receive(connection: ClientConnection, frame: Uint8Array, isText: boolean): void {
-    if (connection.closed || this.#hellos.holds(connection, frame, isText)) return;
+    if (connection.closed) return;
+    const { codec, receiver } = connection;
+    if (codec !== undefined && this.#hellos.holds(connection, frame, isText)) return;
     connection.heard = this.#options.now();
     connection.pinged = false;
     this.counts(connection);
     if (connection.closed) return;
-    if (connection.codec.binary === isText) {
+    if (codec === undefined) {
+      receiver?.receive(frame, isText);
+      return;
+    }
+    if (codec.binary === isText) {
       connection.close(CLOSE_CODES.badMessage, 'wrong frame type for the subprotocol');
       return;
     }
     let message: Record<string, unknown>;
     try {
-      message = this.#decode(connection, frame, isText);
+      message = this.#decode(codec, frame, isText);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.#replies.error(connection, 'bad-message', error.message, {});
@@ -158,14 +164,21 @@ export class Gateway implements OwnerLinkListener {
       this.#dispatch(connection, message, frame.length);
   }
 
+  /** Takes a request that came in another protocol. `bytes`: the size of a patch. */
+  request(connection: ClientConnection, message: Record<string, unknown>, bytes: number): void {
+    if (connection.closed) return;
+    if (connection.client === undefined) this.#first(connection, message);
+    else this.#dispatch(connection, message, bytes);
+  }
+
   /** The patch of a submit is left as it came, if that can be. */
-  #decode(connection: ClientConnection, frame: Uint8Array, isText: boolean): Record<string, unknown> {
+  #decode(codec: Codec, frame: Uint8Array, isText: boolean): Record<string, unknown> {
     // `notPlain` allows a patch as many levels.
     const depth = this.#options.limits.depth + BEYOND_DEPTH;
-    if (!isText) return cutMsgpackSubmit(frame, depth) ?? connection.codec.decode(frame);
+    if (!isText) return cutMsgpackSubmit(frame, depth) ?? codec.decode(frame);
     return (
       cutJsonSubmit(frame, depth) ??
-      connection.codec.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString())
+      codec.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString())
     );
   }
 
@@ -178,6 +191,7 @@ export class Gateway implements OwnerLinkListener {
   /** Ends all subscriptions of a socket that is closed. */
   disconnected(connection: ClientConnection): void {
     connection.closed = true;
+    connection.receiver?.disconnected();
     this.#hellos.disconnected(connection);
     this.#rights.disconnected(connection);
     connection.asked = undefined;

@@ -168,7 +168,7 @@ export class Hellos {
       });
       if (before !== undefined) return;
       const code = found.code === 'unavailable' ? CLOSE_CODES.overloaded : CLOSE_CODES.unauthenticated;
-      connection.close(code, found.message);
+      connection.turnAway(found.code, code, found.message);
       return;
     }
     if (before !== undefined && before.sub !== found.sub) {
@@ -179,7 +179,7 @@ export class Hellos {
       const quota = this.#options.users?.hold(found.sub);
       if (quota === 'full') {
         replies.later(connection, 'rate-limited', 'this user has too many sockets', idOf(message));
-        connection.close(CLOSE_CODES.rateLimited, 'too many sockets of this user');
+        connection.turnAway('rate-limited', CLOSE_CODES.rateLimited, 'too many sockets of this user');
         return;
       }
       connection.quota = quota;

@@ -1,6 +1,7 @@
 // The `presence` frames of one tick of a document. All states are encoded once per subprotocol, in one row of bytes. The
 // frame of a reader is a copy of that row without the reader's own state.
 import { Packr } from 'msgpackr';
+import { stateText } from '../../actors/link/presence-text.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import { headerLength, writeHeader } from '../../protocol/websocket-frame.ts';
@@ -71,7 +72,9 @@ export class PresenceFrames {
     const places = new Map<string, { start: number; end: number }>();
     let start = 0;
     for (const [client, text] of this.#states) {
-      const entry = codec.binary ? packedEntry(client, text) : Buffer.from(`,"${client}":${text}`, 'utf8');
+      const entry = codec.binary
+        ? packedEntry(client, text)
+        : Buffer.from(`,"${client}":${text && stateText(text)}`, 'utf8');
       entries.push(entry);
       places.set(client, { start, end: start + entry.length });
       start += entry.length;
@@ -97,7 +100,7 @@ function packedMessage(doc: string, entries: number): { head: Uint8Array; tail: 
 }
 
 const packedEntry = (client: string, text: string | null): Uint8Array =>
-  Buffer.concat([copyOf(packr.pack(client)), packr.pack(text === null ? null : parseJson(text))]);
+  Buffer.concat([copyOf(packr.pack(client)), packr.pack(text === null ? null : parseJson(stateText(text)))]);
 
 /** A Packr writes into the same buffer again. */
 const copyOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);

@@ -2,8 +2,16 @@
 // owner, or waits for one within the limits; an invalid one is answered here. A patch is checked only for its
 // shape.
 import { BEHIND_OPEN } from '../../actors/link/left-open.ts';
-import { jsonOp, type LinkOp, refusedOp, SUBMIT, UPDATE_OP } from '../../actors/link/link-messages.ts';
+import {
+  jsonOp,
+  type LinkOp,
+  refusedOp,
+  SUBMIT,
+  SYNC_OP,
+  UPDATE_OP,
+} from '../../actors/link/link-messages.ts';
 import { NOT_FOUND } from '../../actors/link/missing-document.ts';
+import { markedText, type PresenceMark } from '../../actors/link/presence-text.ts';
 import { METRICS } from '../../actors/metrics/metrics.ts';
 import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Router } from '../../cluster/shards/router.ts';
@@ -99,7 +107,7 @@ export class Requests {
 
   /** Opens the document with a role that has been decided. */
   openAs(connection: ClientConnection, name: string, message: Message, { role, until }: DecidedRole): void {
-    const { kind, since, history } = message;
+    const { kind, since, history, vector } = message;
     if (role === undefined) {
       // The document is not looked for, so not even the time of the answer tells whether it exists.
       this.#replies.error(connection, 'not-found', NOT_FOUND, echo(message));
@@ -125,6 +133,7 @@ export class Requests {
         ...(KINDS.has(kind) ? { kind: kind as KindName } : {}),
         ...(isVersion(since) ? { since } : {}),
         ...(typeof history === 'string' ? { history } : {}),
+        ...(connection.codec === undefined && vector instanceof Uint8Array ? { vector } : {}),
         ...idOf(message),
       },
       before,
@@ -252,14 +261,16 @@ export class Requests {
   }
 
   /**
-   * The patch, or the reason why it is refused. The owner answers refused patches too, because it knows the
+   * The patch, or the reason why it is refused. The size of a SYNC_OP has been checked. The owner answers refused patches too, because it knows the
    * fate of the seq.
    */
-  #linkOp(codec: Codec, op: unknown, frameBytes: number): LinkOp {
+  #linkOp(codec: Codec | undefined, op: unknown, frameBytes: number): LinkOp {
     if (op instanceof CutPatch)
-      return op.bytes.length > this.#limits.opBytes ? TOO_LARGE : [op.encoding, unpinned(op.bytes)];
+      return op.encoding !== SYNC_OP && op.bytes.length > this.#limits.opBytes
+        ? TOO_LARGE
+        : [op.encoding, unpinned(op.bytes)];
     if (op instanceof Uint8Array) return op.length > this.#limits.opBytes ? TOO_LARGE : [UPDATE_OP, op];
-    if (op === undefined) return refusedOp('bad-op', 'op is missing');
+    if (op === undefined || codec === undefined) return refusedOp('bad-op', 'op is missing');
     if (typeof op === 'string' && codec.binary) return refusedOp('bad-op', 'bytes are bin in MessagePack');
     // The size is checked first, so that a patch that is too large is neither walked further nor written
     // again.
@@ -309,7 +320,11 @@ export class Requests {
       this.#presenceTooLarge(connection, message);
       return;
     }
-    this.#subscriptions.setPresence(subscription, text);
+    const mark = connection.codec === undefined ? (message.mark as PresenceMark | undefined) : undefined;
+    this.#subscriptions.setPresence(
+      subscription,
+      text === null || mark === undefined ? text : markedText(mark, text),
+    );
   }
 
   #presenceTooLarge(connection: ClientConnection, message: Message): void {

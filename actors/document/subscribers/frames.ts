@@ -6,6 +6,7 @@ import { parseJson } from '../../../protocol/json-text.ts';
 import type { KindName, Role } from '../../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../../link/link-messages.ts';
+import { stateText } from '../../link/presence-text.ts';
 import type { EncodedSnapshot } from '../encoded-snapshot.ts';
 import { type AnyKind, type Entry, frameText, opOf } from '../entry.ts';
 
@@ -81,11 +82,11 @@ export function presenceFrame(
   changes: readonly (readonly [client: string, data: string | null])[],
 ): Uint8Array {
   if (codec === JSON_FRAMES) {
-    const states = changes.map(([client, data]) => `"${client}":${data}`).join(',');
+    const states = changes.map(([client, data]) => `"${client}":${data && stateText(data)}`).join(',');
     return textFrame(`{"type":"presence","doc":"${doc}","states":{${states}}}`);
   }
   const states: Record<string, unknown> = {};
-  for (const [client, data] of changes) states[client] = data === null ? null : parseJson(data);
+  for (const [client, data] of changes) states[client] = data === null ? null : parseJson(stateText(data));
   return packedFrame({ type: 'presence', doc, states });
 }
 
@@ -154,7 +155,7 @@ const opsValue = (kind: AnyKind, run: readonly Entry[]): object[] =>
 function headText(head: OpenedHead): string {
   let states = '';
   for (const [client, text] of head.presence) {
-    if (client !== head.client) states += `${states === '' ? '' : ','}"${client}":${text}`;
+    if (client !== head.client) states += `${states === '' ? '' : ','}"${client}":${stateText(text)}`;
   }
   const id = head.id === undefined ? '' : `"id":${JSON.stringify(head.id)},`;
   return (
@@ -166,7 +167,7 @@ function headText(head: OpenedHead): string {
 function headValue(head: OpenedHead): object {
   const presence: Record<string, unknown> = {};
   for (const [client, text] of head.presence) {
-    if (client !== head.client) presence[client] = parseJson(text);
+    if (client !== head.client) presence[client] = parseJson(stateText(text));
   }
   const { doc, kind, history, version, role, lastSeq, id } = head;
   return {

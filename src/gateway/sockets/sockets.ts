@@ -5,19 +5,21 @@ import type { Duplex } from 'node:stream';
 import { type Server, type ServerOptions, WebSocketServer } from 'ws';
 import { CLOSE_REASONS, METRICS } from '../../../actors/metrics/metrics.ts';
 import { ThreadCounts } from '../../../actors/metrics/thread-counts.ts';
-import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
-import { CLOSE_CODES, ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
+import { type Codec, jsonCodec } from '../../../protocol/codec.ts';
+import { CLOSE_CODES } from '../../../protocol/errors.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import { loginCookieOf } from '../../identity/logins/login-cookie.ts';
-import { ClientConnection } from '../client-connection.ts';
+import { ClientConnection, frameOf } from '../client-connection.ts';
 import type { Gateway } from '../gateway.ts';
 import { DirectWrites } from '../node-private/direct-writes.ts';
 import type { Addresses } from '../quotas/addresses.ts';
 import { ClientSocket, type SocketEvents } from './client-socket.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { Origins } from './origins.ts';
 import { opensAtOnce } from './rates.ts';
 import { Reads, type ReadsOptions } from './reads.ts';
 import { Rounds } from './rounds.ts';
+import { bearerOf, offeredCodec, pathOf, refuse, tokenIn } from './upgrade-request.ts';
 
 export interface SocketsOptions extends Omit<ReadsOptions, 'maxPayload' | 'now' | 'receive'> {
   readonly gateway: Gateway;
@@ -30,6 +32,10 @@ export interface SocketsOptions extends Omit<ReadsOptions, 'maxPayload' | 'now' 
   readonly addresses?: Addresses;
   /** The counts of this thread. */
   readonly counts?: ThreadCounts;
+  /** Further paths, whose sockets speak other protocols. */
+  readonly endpoints?: readonly Endpoint[];
+  /** Largest frame of such a socket. The default is `limits.frameBytes`. */
+  readonly endpointFrameBytes?: number;
   /** Whether the node itself has opened a socket with this bearer token. Such a socket is not counted. */
   readonly isOwn?: (bearer: string | undefined) => boolean;
 }
@@ -54,6 +60,7 @@ const HIDE_MS = 3_500;
 export class Sockets {
   readonly #options: SocketsOptions;
   readonly #server: Server<typeof ClientSocket>;
+  readonly #endpointServer: Server<typeof ClientSocket>;
   readonly #reads: Reads;
   readonly #directWrites: DirectWrites | undefined;
   readonly #counts: ThreadCounts;
@@ -95,6 +102,13 @@ export class Sockets {
       handleProtocols: (offered) => offeredCodec([...offered])?.subprotocol ?? false,
     };
     this.#server = new WebSocketServer(server);
+    const forEndpoints: typeof server = {
+      ...server,
+      maxPayload: options.endpointFrameBytes ?? limits.frameBytes,
+      // A provider of Yjs takes any of the subprotocols that its application offers.
+      handleProtocols: ([first]) => first ?? false,
+    };
+    this.#endpointServer = new WebSocketServer(forEndpoints);
     this.#rounds = new Rounds(this.#connections, LOOK_MS, this.now);
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
   }
@@ -120,8 +134,8 @@ export class Sockets {
       refuse(stream, 403, 'Forbidden', 'forbidden', refusal);
       return;
     }
-    const path = request.url?.split('?', 1)[0];
-    if (path !== PATH) {
+    const endpoint = this.#endpointOf(request);
+    if (endpoint === undefined && pathOf(request) !== PATH) {
       refuse(stream, 404, 'Not Found', 'not-found');
       return;
     }
@@ -139,12 +153,13 @@ export class Sockets {
     const header = request.headers['sec-websocket-protocol'];
     const offered = header?.split(',').map((name) => name.trim()) ?? [];
     const codec = offered.length === 0 ? jsonCodec : offeredCodec(offered);
-    if (codec === undefined) {
+    if (codec === undefined && endpoint === undefined) {
       refuse(stream, 400, 'Bad Request', 'bad-message');
       return;
     }
-    this.#server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
-      this.#accept(socket, stream, codec, request, address),
+    const server = endpoint === undefined ? this.#server : this.#endpointServer;
+    server.handleUpgrade(request, stream, head, (socket: ClientSocket) =>
+      this.#accept(socket, stream, endpoint ?? codec, request, address),
     );
   };
 
@@ -200,8 +215,10 @@ export class Sockets {
     const frames = new Map<Codec, Uint8Array>();
     for (const connection of this.#connections) {
       if (connection.client === undefined || connection.closed) continue;
-      const frame = frames.get(connection.codec) ?? connection.frame({ type: 'nodes', nodes });
-      frames.set(connection.codec, frame);
+      const { codec } = connection;
+      if (codec === undefined) continue;
+      const frame = frames.get(codec) ?? frameOf(codec, { type: 'nodes', nodes });
+      frames.set(codec, frame);
       connection.write(frame);
     }
   }
@@ -236,12 +253,14 @@ export class Sockets {
   #accept(
     socket: ClientSocket,
     stream: Duplex,
-    codec: Codec,
-    { headers }: IncomingMessage,
+    protocol: Codec | Endpoint | undefined,
+    request: IncomingMessage,
     address: string | undefined,
   ): void {
     const { limits, outboxBytes, connections } = this.#options;
     socket.events = this.#events;
+    const { headers } = request;
+    const endpoint = protocol !== undefined && 'attach' in protocol ? protocol : undefined;
     const bearer = bearerOf(headers);
     if (this.#options.isOwn?.(bearer) !== true) this.#counts.count(METRICS.socketsAccepted);
     if (this.#connections.size >= connections) {
@@ -257,7 +276,7 @@ export class Sockets {
     const connection = new ClientConnection(
       socket,
       stream,
-      codec,
+      protocol !== undefined && 'attach' in protocol ? undefined : protocol,
       outboxBytes,
       this.now,
       rates,
@@ -273,6 +292,13 @@ export class Sockets {
     socket.connection = connection;
     this.#connections.add(connection);
     this.#reads.begin(connection, stream);
+    if (endpoint === undefined) return;
+    endpoint.attach(connection, pathOf(request), bearer === undefined ? tokenIn(request) : undefined);
+  }
+
+  #endpointOf(request: IncomingMessage): Endpoint | undefined {
+    const path = pathOf(request);
+    return this.#options.endpoints?.find((endpoint) => endpoint.takes(path));
   }
 
   readonly #events: SocketEvents = {
@@ -320,6 +346,7 @@ export class Sockets {
   #examine(connection: ClientConnection, isLate: boolean): void {
     const { helloMs, limits } = this.#options;
     connection.messages = 0;
+    if (!connection.closed) connection.receiver?.look();
     this.#waitingBytes += connection.waitingBytes;
     // A reader that stands still does not answer our close for long. Its subscriptions end now.
     if (connection.closed) this.#options.gateway.disconnected(connection);
@@ -346,32 +373,3 @@ function isDue(connection: ClientConnection, silent: number, { idleMs }: Limits)
 
 /** Whole ms, for the times kept with each socket. */
 const steadyNow = (): number => Math.round(performance.now());
-
-/** The token of the header `Authorization`. */
-const bearerOf = (headers: IncomingMessage['headers']): string | undefined =>
-  /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
-
-/** The first of the offered subprotocols that the node supports. */
-function offeredCodec(offered: readonly string[]): Codec | undefined {
-  for (const name of offered) {
-    for (const codec of [jsonCodec, msgpackCodec]) if (codec.subprotocol === name) return codec;
-  }
-  return undefined;
-}
-
-function refuse(
-  stream: Duplex,
-  status: number,
-  reason: string,
-  code: ErrorCode,
-  message = reason,
-  retryAfterMs = 0,
-): void {
-  const retryAfter = retryAfterMs > 0 ? `Retry-After: ${Math.ceil(retryAfterMs / 1_000)}\r\n` : '';
-  const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
-  stream.once('error', () => undefined);
-  stream.end(
-    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${retryAfter}Content-Type: application/json\r\n` +
-      `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
-}

@@ -1,5 +1,5 @@
-// Brings the owners' messages to the sockets: commits and answers as ready-made frames, presence composed for
-// each reader. It records the state that a change of owner must not lose (the version told last and the
+// Brings the owners' messages to the sockets: commits and answers as ready-made frames, presence by
+// presence-answers.ts. It records the state that a change of owner must not lose (the version told last and the
 // unanswered submits), and leaves the change itself to owner-changes.ts.
 import type { Clock } from '../../../actors/clock.ts';
 import type { ToGateway } from '../../../actors/link/link-messages.ts';
@@ -31,33 +31,38 @@ import {
   type FinalSubmitCode,
   isOpenSubmitCode,
 } from '../../../protocol/errors.ts';
+import { SharedFrames } from '../../yjs/shared-frames.ts';
+import { UPDATE_TYPES } from '../../yjs/wire/body.ts';
 import type { OwnerCalls } from '../calls/owner-calls.ts';
-import type { ClientConnection } from '../client-connection.ts';
 import { type EditClock, secondsBetween } from '../edit-clock.ts';
-import { PresenceFrames } from '../presence-frames.ts';
 import type { Replies } from '../replies.ts';
 import type { LargeAnswer, LargeAnswers } from '../sockets/large-answers.ts';
 import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { OwnerChanges } from './owner-changes.ts';
 import { type OwnerSnapshot, OwnerSnapshots } from './owner-snapshots.ts';
+import { PresenceAnswers } from './presence-answers.ts';
 import type { Subscription } from './subscription.ts';
 import { ENDED, leaveOpen, rootOf, type Subscriptions, settle } from './subscriptions.ts';
 
 const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 /**
- * A catch-up asks for its next chunk only after the reader has taken most of the last, and a slow reader is
- * told what presence it has missed once it keeps up. This is how often that is checked.
+ * A catch-up asks for its next chunk only after the reader has taken most of the last. This is how often that is checked.
  */
 const PULL_MS = 20;
 
 /** Messages about one subscription, whose number stands behind that of the channel. */
 const ABOUT_ONE: ReadonlySet<number> = new Set([OPENED, ACK, REFUSED, CLOSED, OPEN_FAILED, LOST]);
 
+/** The state vector of a document without content. */
+const EMPTY_VECTOR = Uint8Array.of(0);
+
 type ForChannel = Exclude<ToGateway, { readonly 0: typeof SNAPSHOT | typeof FORGET | typeof ANSWER }>;
 
 export interface AnswersParts {
   readonly after: Clock['after'];
+  /** ms since 1970. */
+  readonly time: () => number;
   readonly channels: Channels;
   readonly subscriptions: Subscriptions;
   readonly owners: OwnerChanges;
@@ -70,6 +75,7 @@ export interface AnswersParts {
 
 export class Answers {
   readonly #after: Clock['after'];
+  readonly #presence: PresenceAnswers;
   readonly #channels: Channels;
   readonly #subscriptions: Subscriptions;
   readonly #owners: OwnerChanges;
@@ -84,6 +90,7 @@ export class Answers {
 
   constructor(parts: AnswersParts) {
     this.#after = parts.after;
+    this.#presence = new PresenceAnswers(parts.after, parts.time);
     this.#channels = parts.channels;
     this.#subscriptions = parts.subscriptions;
     this.#owners = parts.owners;
@@ -135,8 +142,8 @@ export class Answers {
   #takeOne(link: OwnerLink, channel: Channel, message: ForChannel): void {
     switch (message[0]) {
       case COMMIT: {
-        const [, , version, json, msgpack, acks] = message;
-        this.#commit(channel, version, json, msgpack, acks);
+        const [, , version, json, msgpack, acks, updates] = message;
+        this.#commit(channel, version, json, msgpack, acks, updates);
         return;
       }
       case OPENED: {
@@ -160,7 +167,7 @@ export class Answers {
         return;
       }
       case STATES:
-        this.#states(channel, message[2]);
+        this.#presence.states(channel, message[2]);
         return;
       case CLOSED: {
         const subscription = channel.subs.get(message[2]);
@@ -208,6 +215,7 @@ export class Answers {
     json: Uint8Array | null,
     msgpack: Uint8Array | null,
     acks: readonly number[],
+    updates: readonly Uint8Array[] | undefined,
   ): void {
     const counts = this.#counts;
     channel.version = version;
@@ -218,9 +226,15 @@ export class Answers {
     // A stream copies bytes that are no Buffer into one, anew for each reader.
     const text = json && asBuffer(json);
     const packed = msgpack && asBuffer(msgpack);
+    const shared = updates && new SharedFrames(UPDATE_TYPES, updates);
     let bytes = 0;
     for (const connection of channel.readers) {
-      const frame = connection.codec === jsonCodec ? text : packed;
+      const { codec, conversation } = connection;
+      if (codec === undefined) {
+        if (shared !== undefined) bytes += conversation?.write(shared) ?? 0;
+        continue;
+      }
+      const frame = codec === jsonCodec ? text : packed;
       if (frame === null) continue;
       connection.write(frame);
       bytes += frame.length;
@@ -231,7 +245,9 @@ export class Answers {
 
   #committed(author: Subscription, seq: number): void {
     const takenAt = settle(author, seq);
-    if (takenAt !== undefined) this.#counts.observe(METRICS.editSeconds, secondsBetween(takenAt, this.#now));
+    if (takenAt === undefined) return;
+    author.connection.conversation?.committed(seq);
+    this.#counts.observe(METRICS.editSeconds, secondsBetween(takenAt, this.#now));
   }
 
   #opened(
@@ -240,13 +256,25 @@ export class Answers {
     subscription: Subscription,
     message: ToGateway & [typeof OPENED, ...unknown[]],
   ): void {
-    const [, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, number] = message;
+    const [, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, number, state] =
+      message;
     const { connection } = subscription;
+    const { conversation } = connection;
     channel.endWait();
     const shared = typeof number === 'number' ? this.#snapshots.get(link, number) : undefined;
     if (typeof number === 'number' && shared === undefined)
       throw new Error(`an owner refers to snapshot ${number}, which it has not sent`);
-    const answer = answerOf(frames, shared);
+    const answer =
+      conversation === undefined
+        ? answerOf(frames, shared)
+        : conversation.answer({
+            updates: frames,
+            shared,
+            isComplete: complete,
+            isResumed: subscription.opened,
+            vector: state?.vector ?? EMPTY_VECTOR,
+            states: this.#presence.awarenessFor(channel, subscription, state?.states ?? []),
+          });
     // An open of a document that this socket had open already has replaced the earlier one at the owner: it
     // cannot be refused any more.
     const mayRefuse = !subscription.opened && subscription.before === undefined;
@@ -274,6 +302,7 @@ export class Answers {
       channel.join(subscription);
     } else if (!resumed) subscription.setMode('catching-up');
     if (resumed && complete) this.#subscriptions.sendAgain(subscription);
+    conversation?.opened(complete);
     if (!complete) this.#pull(channel, subscription);
   }
 
@@ -307,40 +336,6 @@ export class Answers {
       connection.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
     } else this.#replies.later(connection, code, message, { doc, seq });
   }
-
-  #states(channel: Channel, states: readonly (string | null)[]): void {
-    const frames = new PresenceFrames(channel.doc, states);
-    const { missedPresence } = channel;
-    for (const connection of channel.readers) {
-      if (!connection.keepsUp) missedPresence.begin(connection);
-      else if (!missedPresence.has(connection)) writeStates(connection, frames);
-    }
-    if (missedPresence.isEmpty) return;
-    missedPresence.add(states);
-    if (!missedPresence.isWatched) this.#tellMissed(channel);
-  }
-
-  /** Tells slow readers what they have missed once they keep up again. */
-  #tellMissed(channel: Channel): void {
-    const { missedPresence } = channel;
-    missedPresence.isWatched = true;
-    this.#after(PULL_MS, () => {
-      missedPresence.isWatched = false;
-      for (const connection of [...missedPresence.readers]) {
-        if (connection.closed) missedPresence.forget(connection);
-        if (connection.closed || !connection.keepsUp) continue;
-        const states = missedPresence.end(connection);
-        if (states === undefined) connection.close(CLOSE_CODES.draining, 'open again');
-        else if (states.length > 0) writeStates(connection, new PresenceFrames(channel.doc, states));
-      }
-      if (!missedPresence.isEmpty) this.#tellMissed(channel);
-    });
-  }
-}
-
-function writeStates(connection: ClientConnection, frames: PresenceFrames): void {
-  const frame = frames.frameFor(connection.codec, connection.client);
-  if (frame !== undefined) connection.write(frame);
 }
 
 /** A shared snapshot stands between the first two of `frames`, which are the rest of its frame. */

@@ -5,6 +5,7 @@
 // owner would not take it, and a timer runs). A change from one owner to the next passes through waiting.
 import { assertMove, type Moves } from '../../../actors/modes.ts';
 import type { OwnerLink } from '../../../cluster/shards/owner-link.ts';
+import type { ChannelAwareness } from '../../yjs/channel-awareness.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Quota } from '../quotas/quota.ts';
 import { MissedPresence } from './missed-presence.ts';
@@ -36,6 +37,8 @@ export class Channel {
   /** Sessions of the joined subscriptions, in the same order. */
   readonly readers: ClientConnection[] = [];
   readonly missedPresence = new MissedPresence();
+  /** The presence as readers that speak a protocol of Yjs know it. Undefined until there is one. */
+  awareness: ChannelAwareness | undefined;
   /** The version that all joined subscriptions have been told. */
   version = 0;
   /** The history of the document, once an owner has opened it. */

@@ -30,7 +30,7 @@ export interface SubscriptionOptions {
   readonly askedAt: number;
   /** The role of the socket's user in the document. */
   readonly role: Role;
-  readonly request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id'>;
+  readonly request: Pick<OpenRequest, 'kind' | 'since' | 'history' | 'id' | 'vector'>;
   /** The same socket's earlier subscription, which this one replaces once it is opened. */
   readonly before: Subscription | undefined;
 }

@@ -9,11 +9,14 @@ import {
   type OpenRequest,
   PRESENCE,
   SUBMIT,
+  type SubscriberCodec,
+  UPDATES,
 } from '../../../actors/link/link-messages.ts';
 import { jsonCodec } from '../../../protocol/codec.ts';
 import { CLOSE_CODES, type OpenSubmitCode } from '../../../protocol/errors.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Replies } from '../replies.ts';
+import { writeAwarenessTo } from './awareness-frames.ts';
 import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { Subscription } from './subscription.ts';
@@ -55,7 +58,7 @@ export class Subscriptions {
       client: connection.client ?? '',
       user: connection.user?.sub ?? '',
       role: subscription.role,
-      codec: connection.codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES,
+      codec: framesOf(connection),
       askedAt: subscription.askedAt,
       ...(subscription.asked ? { again: true } : {}),
       ...(subscription.opened
@@ -192,8 +195,10 @@ export class Subscriptions {
   tellGone(channel: Channel, connection: ClientConnection): void {
     const { client } = connection;
     if (client === undefined) return;
+    const states = channel.awareness?.take([client, null]) ?? [];
+    if (states.length > 0) writeAwarenessTo(channel, states);
     for (const other of channel.subs.values()) {
-      if (other.opened && other.connection !== connection) {
+      if (other.opened && other.connection !== connection && other.connection.codec !== undefined) {
         other.connection.send({ type: 'presence', doc: channel.doc, states: { [client]: null } });
       }
     }
@@ -250,6 +255,9 @@ export class Subscriptions {
     channel.subs.delete(subscription.subscriptionId);
   }
 }
+
+const framesOf = ({ codec }: ClientConnection): SubscriberCodec =>
+  codec === undefined ? UPDATES : codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES;
 
 /**
  * Records that a submit has its final answer. Returns when the gateway took it, in ticks of the clock of

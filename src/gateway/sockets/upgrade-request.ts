@@ -1,0 +1,43 @@
+// The parts of a request for an upgrade that sockets.ts decides by, and the answer to one that is refused.
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
+import { ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
+
+/** The path of the request, without its query. */
+export const pathOf = ({ url = '' }: IncomingMessage): string => url.split('?', 1)[0] ?? '';
+
+/** The token of the query. Providers of Yjs have no other place for one. */
+export function tokenIn({ url = '' }: IncomingMessage): string | undefined {
+  const start = url.indexOf('?');
+  return start < 0 ? undefined : (new URLSearchParams(url.slice(start)).get('token') ?? undefined);
+}
+
+/** The token of the header `Authorization`. */
+export const bearerOf = (headers: IncomingMessage['headers']): string | undefined =>
+  /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
+
+/** The first of the offered subprotocols that the node supports. */
+export function offeredCodec(offered: readonly string[]): Codec | undefined {
+  for (const name of offered) {
+    for (const codec of [jsonCodec, msgpackCodec]) if (codec.subprotocol === name) return codec;
+  }
+  return undefined;
+}
+
+export function refuse(
+  stream: Duplex,
+  status: number,
+  reason: string,
+  code: ErrorCode,
+  message = reason,
+  retryAfterMs = 0,
+): void {
+  const retryAfter = retryAfterMs > 0 ? `Retry-After: ${Math.ceil(retryAfterMs / 1_000)}\r\n` : '';
+  const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
+  stream.once('error', () => undefined);
+  stream.end(
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${retryAfter}Content-Type: application/json\r\n` +
+      `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

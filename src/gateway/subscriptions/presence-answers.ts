@@ -1,0 +1,97 @@
+// Brings the presence of documents to the sockets: composed for each reader of the contract, and as one frame for all readers
+// that speak a protocol of Yjs. A reader that does not keep up is told later what it has missed.
+import type { Clock } from '../../../actors/clock.ts';
+import { CLOSE_CODES } from '../../../protocol/errors.ts';
+import { ChannelAwareness } from '../../yjs/channel-awareness.ts';
+import type { AwarenessState } from '../../yjs/wire/awareness.ts';
+import type { ClientConnection } from '../client-connection.ts';
+import { PresenceFrames } from '../presence-frames.ts';
+import { awarenessFrames, writeAwarenessTo } from './awareness-frames.ts';
+import type { Channel } from './channel.ts';
+import type { Subscription } from './subscription.ts';
+
+/** How often it is checked whether a slow reader keeps up again. */
+const LOOK_MS = 20;
+/** Clients of Yjs forget a presence that they have not been told for 30 s. */
+const RENEW_MS = 10_000;
+
+export class PresenceAnswers {
+  readonly #after: Clock['after'];
+  /** ms since 1970. */
+  readonly #time: () => number;
+
+  constructor(after: Clock['after'], time: () => number) {
+    this.#after = after;
+    this.#time = time;
+  }
+
+  /** Tells the readers of changes: client, JSON text or null, client, … */
+  states(channel: Channel, states: readonly (string | null)[]): void {
+    const frames = new PresenceFrames(channel.doc, states);
+    const { missedPresence } = channel;
+    const news = channel.awareness?.take(states) ?? [];
+    const shared = news.length === 0 ? undefined : awarenessFrames(news);
+    this.#renew(channel);
+    for (const connection of channel.readers) {
+      if (!connection.keepsUp) missedPresence.begin(connection);
+      else if (missedPresence.has(connection)) continue;
+      else if (connection.codec !== undefined) writeStates(connection, frames);
+      else if (shared !== undefined) connection.conversation?.write(shared);
+    }
+    if (missedPresence.isEmpty) return;
+    missedPresence.add(states);
+    if (!missedPresence.isWatched) this.#tellMissed(channel);
+  }
+
+  /** The presence that a reader which speaks a protocol of Yjs is told with its `opened`. */
+  awarenessFor(
+    channel: Channel,
+    { opened }: Subscription,
+    states: readonly (string | null)[],
+  ): readonly AwarenessState[] {
+    channel.awareness ??= new ChannelAwareness(this.#time);
+    const news = channel.awareness.take(states);
+    this.#renew(channel);
+    return opened ? news : channel.awareness.all();
+  }
+
+  /** Tells the presence of clients of the contract again and again, as clients of Yjs tell theirs. */
+  #renew(channel: Channel): void {
+    const { awareness } = channel;
+    if (awareness === undefined || awareness.isRenewed || !awareness.hasPlain) return;
+    awareness.isRenewed = true;
+    this.#after(RENEW_MS, () => {
+      awareness.isRenewed = false;
+      if (channel.subs.size === 0) return;
+      const states = awareness.renewed();
+      if (states.length > 0) writeAwarenessTo(channel, states);
+      this.#renew(channel);
+    });
+  }
+
+  /** Tells slow readers what they have missed once they keep up again. */
+  #tellMissed(channel: Channel): void {
+    const { missedPresence } = channel;
+    missedPresence.isWatched = true;
+    this.#after(LOOK_MS, () => {
+      missedPresence.isWatched = false;
+      for (const connection of [...missedPresence.readers]) {
+        if (connection.closed) missedPresence.forget(connection);
+        if (connection.closed || !connection.keepsUp) continue;
+        const states = missedPresence.end(connection);
+        if (states === undefined) connection.close(CLOSE_CODES.draining, 'open again');
+        else if (states.length === 0) continue;
+        else if (connection.codec !== undefined)
+          writeStates(connection, new PresenceFrames(channel.doc, states));
+        else connection.conversation?.write(awarenessFrames(channel.awareness?.of(states) ?? []));
+      }
+      if (!missedPresence.isEmpty) this.#tellMissed(channel);
+    });
+  }
+}
+
+function writeStates(connection: ClientConnection, frames: PresenceFrames): void {
+  if (connection.codec === undefined) return;
+  const frame = frames.frameFor(connection.codec, connection.client);
+  if (frame !== undefined) connection.write(frame);
+}

@@ -1,0 +1,362 @@
+// One document of one client that speaks a protocol of Yjs's providers. It translates: the client's messages become the
+// requests of a client of the contract, and what such a client would be told becomes the messages of the provider. The
+// gateway checks rights, rates and limits, and hides changes of owner. `out` has the differences of the two protocols.
+//
+// Modes, changed by `#setMode` alone and by the moves of MOVES:
+//
+// - identifying: the gateway finds out the user. Messages are held.
+// - identified: the client has not asked for the document yet. Messages are held.
+// - opening: the document is being opened. Messages are held.
+// - open: updates are submitted. While too many of them are without an answer, messages are held.
+// - ended: the client has been told why. Nothing more is taken.
+//
+// Messages that are held have a bound, past which the conversation ends with `overloaded`.
+import type { Clock } from '../../actors/clock.ts';
+import { SYNC_OP, UPDATE_OP } from '../../actors/link/link-messages.ts';
+import { assertMove, type Moves } from '../../actors/modes.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type { Role, ServerMessage } from '../../protocol/messages.ts';
+import { isAtLeast } from '../../protocol/roles.ts';
+import type { ClientConnection } from '../gateway/client-connection.ts';
+import type { Conversation, OpenedUpdates } from '../gateway/foreign.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import type { LargeAnswer } from '../gateway/sockets/large-answers.ts';
+import { CutPatch } from '../gateway/submit-frame.ts';
+import { awarenessFrames } from '../gateway/subscriptions/awareness-frames.ts';
+import type { Subscription } from '../gateway/subscriptions/subscription.ts';
+import { type ConversationOut, endOf } from './conversation-out.ts';
+import { HeldMessages } from './held-messages.ts';
+import { OwnPresence } from './own-presence.ts';
+import { type Address, frameHead, SharedFrames } from './shared-frames.ts';
+import { type SharedMessage, STEP_1_TYPES, STEP_2_TYPES, UPDATE_TYPES } from './wire/body.ts';
+
+export interface ConversationOptions {
+  readonly gateway: Pick<Gateway, 'request'>;
+  readonly connection: ClientConnection;
+  /** It may be no valid name. */
+  readonly doc: string;
+  readonly address: Address;
+  readonly limits: Limits;
+  /** See `largestUpdate`. */
+  readonly updateBytes: number;
+  readonly after: Clock['after'];
+  readonly out: ConversationOut;
+}
+
+type Mode = 'identifying' | 'identified' | 'opening' | 'open' | 'ended';
+
+const MOVES: Moves<Mode> = {
+  identifying: ['identified', 'ended'],
+  identified: ['opening', 'ended'],
+  opening: ['open', 'ended'],
+  open: ['ended'],
+  ended: [],
+};
+
+/** Bytes that are held of one client, as a multiple of its largest update. */
+const HELD_UPDATES = 2;
+/** The socket is not read while more bytes than this are held. */
+const PAUSE_BYTES = 64 * 1024;
+
+/** The `id` of each kind of request, which stands in the error about it. */
+const HELLO = 'hello';
+const OPEN = 'open';
+const PRESENCE = 'presence';
+
+export class YjsConversation implements Conversation {
+  readonly #options: ConversationOptions;
+  #mode: Mode = 'identifying';
+  /** Something was written since this was last reset. */
+  hasSpoken = false;
+  readonly #held = new HeldMessages();
+  #isPaused = false;
+  #lastSeq = 0;
+  /** Seqs of submits without an answer. */
+  readonly #unanswered = new Set<number>();
+  /** Opens without an answer. */
+  #opens = 0;
+  readonly #presence: OwnPresence;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    options.connection.conversation = this;
+    this.#presence = new OwnPresence(options.after, (data, mark) =>
+      this.#request({ type: 'presence', id: PRESENCE, doc: options.doc, data, mark }),
+    );
+  }
+
+  /** Shows who the client is. Without a token the header and the cookie of the upgrade count. */
+  begin(token?: string): void {
+    this.#hello(token);
+  }
+
+  /** Shows a new token while the document is open. */
+  renew(token: string): void {
+    if (this.#mode !== 'ended') this.#hello(token);
+  }
+
+  receive(message: SharedMessage): void {
+    if (this.#mode === 'ended') return;
+    if (message.type === 'awareness') this.#presence.hears(message.update, this.#mode === 'open');
+    if (this.#mode === 'identified' && message.type === 'step-1') this.#open(message.stateVector);
+    else if (this.#goesOn(message)) this.#take(message);
+    else this.#hold(message);
+  }
+
+  /** The client has closed the document. */
+  close(): void {
+    this.#leave();
+  }
+
+  // From the gateway.
+
+  told(message: ServerMessage): void {
+    if (this.#mode === 'ended') return;
+    switch (message.type) {
+      case 'welcome':
+        this.#welcomed();
+        return;
+      case 'error':
+        this.#failed(message);
+        return;
+      case 'ack':
+        this.committed(message.seq);
+        return;
+      case 'reject':
+        this.#rejected(message);
+        return;
+      case 'role':
+        this.#options.out.role(isReader(message.role));
+        return;
+      case 'closed':
+        if (message.code !== undefined)
+          this.#end(
+            message.code === 'forbidden' ? 'forbidden' : 'not-found',
+            message.message ?? message.code,
+          );
+        return;
+      default:
+        // The rest is told by `answer` and `write`, or says nothing to a provider.
+        return;
+    }
+  }
+
+  turnedAway(code: ErrorCode, message: string): void {
+    this.#end(code, message);
+  }
+
+  answer(opened: OpenedUpdates): LargeAnswer {
+    const { out, address } = this.#options;
+    if (!opened.isResumed && this.#mode === 'opening') {
+      this.#setMode('open');
+      out.opened(this.#isReader);
+    }
+    const isAsked = !opened.isResumed && this.#opens > 0;
+    const { shared, isComplete } = opened;
+    const parts: Uint8Array[] = [];
+    const rest = [...opened.updates];
+    // The client takes its step 2 for the sign that it has everything, so that is the last of the updates.
+    const last = isAsked && isComplete ? rest.pop() : undefined;
+    if (shared !== undefined) {
+      const isLast = isAsked && isComplete && last === undefined;
+      parts.push(
+        frameHead(address.part, isLast ? STEP_2_TYPES : UPDATE_TYPES, shared.bytes),
+        ...shared.pieces,
+      );
+    }
+    if (rest.length > 0) parts.push(new SharedFrames(UPDATE_TYPES, rest).framesFor(address));
+    if (isAsked && isComplete) {
+      this.#opens--;
+      if (last !== undefined || shared === undefined)
+        parts.push(...this.#frame(STEP_2_TYPES, last ?? EMPTY_UPDATE));
+      // A reader has nothing to add. Its answer would be refused.
+      if (!this.#isReader) parts.push(...this.#frame(STEP_1_TYPES, opened.vector));
+    }
+    const gone = this.#presence.takeGone();
+    const states = gone === undefined ? opened.states : [...opened.states, gone];
+    if (states.length > 0) parts.push(awarenessFrames(states).framesFor(address));
+    return { parts, bytes: parts.reduce((sum, part) => sum + part.length, 0), shared };
+  }
+
+  opened(isComplete: boolean): void {
+    if (isComplete) this.#release();
+  }
+
+  committed(seq: number): void {
+    if (!this.#unanswered.delete(seq)) return;
+    this.#options.out.saved(true);
+    this.#release();
+  }
+
+  write(frames: SharedFrames): number {
+    this.hasSpoken = true;
+    const bytes = frames.framesFor(this.#options.address);
+    this.#options.connection.write(bytes);
+    return bytes.length;
+  }
+
+  #hello(token: string | undefined): void {
+    this.#request({ type: 'hello', id: HELLO, ...(token === undefined ? {} : { token }) });
+  }
+
+  #welcomed(): void {
+    if (this.#mode !== 'identifying') return;
+    this.#setMode('identified');
+    const message = this.#held.take('step-1');
+    if (message?.type === 'step-1') this.#open(message.stateVector);
+  }
+
+  #open(stateVector: Uint8Array): void {
+    if (this.#mode === 'identified') this.#setMode('opening');
+    this.#opens++;
+    const vector = Uint8Array.from(stateVector);
+    this.#request({ type: 'open', id: OPEN, doc: this.#options.doc, kind: 'yjs', vector });
+  }
+
+  #take(message: SharedMessage): void {
+    switch (message.type) {
+      case 'step-1':
+        this.#open(message.stateVector);
+        return;
+      case 'step-2':
+        if (isEmpty(message.update)) this.#options.out.saved(true);
+        else this.#submit(message.update, SYNC_OP);
+        return;
+      case 'update':
+        // It may be above `limits.opBytes`, as a step 2 may.
+        this.#submit(
+          message.update,
+          message.update.length > this.#options.limits.opBytes ? SYNC_OP : UPDATE_OP,
+        );
+        return;
+      case 'awareness':
+        this.#presence.take(message.update, this.#subscription?.channel.awareness);
+        return;
+      case 'query-awareness':
+        this.#answerQuery();
+        return;
+      default:
+        throw new Error(`unknown message ${String(message satisfies never)}`);
+    }
+  }
+
+  #answerQuery(): void {
+    const states = this.#subscription?.channel.awareness?.all() ?? [];
+    this.write(awarenessFrames(states));
+  }
+
+  #submit(update: Uint8Array, encoding: typeof SYNC_OP | typeof UPDATE_OP): void {
+    const { doc, updateBytes, out } = this.#options;
+    if (update.length > updateBytes) {
+      out.saved(false);
+      this.#end('too-large', `an update has at most ${updateBytes} bytes`);
+      return;
+    }
+    const seq = ++this.#lastSeq;
+    this.#unanswered.add(seq);
+    this.#request({ type: 'submit', doc, seq, op: new CutPatch(encoding, update) }, update.length);
+  }
+
+  /** True if the message need not wait. */
+  #goesOn(message: SharedMessage): boolean {
+    if (this.#mode !== 'open' || !this.#held.isEmpty) return false;
+    return !isUpdate(message) || this.#unanswered.size < this.#options.limits.inflight;
+  }
+
+  #hold(message: SharedMessage): void {
+    const { connection, updateBytes } = this.#options;
+    this.#held.add(message);
+    if (this.#held.bytes > HELD_UPDATES * updateBytes) {
+      this.#end('overloaded', 'too much was sent before the document was open');
+      return;
+    }
+    if (this.#held.bytes <= PAUSE_BYTES || this.#isPaused) return;
+    this.#isPaused = true;
+    connection.pause();
+  }
+
+  /** Takes the messages that need not wait any more. */
+  #release(): void {
+    const { limits, connection } = this.#options;
+    const held = this.#held;
+    while (this.#mode === 'open') {
+      const { first } = held;
+      if (first === undefined || (isUpdate(first) && this.#unanswered.size >= limits.inflight)) break;
+      held.take();
+      this.#take(first);
+    }
+    if (!this.#isPaused || held.bytes > PAUSE_BYTES / 2) return;
+    this.#isPaused = false;
+    connection.resume(connection.heard);
+  }
+
+  #failed(error: ServerMessage & { type: 'error' }): void {
+    const { code, message, seq, id } = error;
+    if (id === PRESENCE && code === 'rate-limited') {
+      // The newest state is told as soon as the rates allow.
+      this.#presence.tellLater(error.retryAfterMs ?? 0);
+      return;
+    }
+    // The client brings a submit that was refused for the moment with its next step 2, as it brings all that is lacking.
+    if (seq !== undefined || id === OPEN || id === HELLO) this.#end(code, message);
+    else if (code === 'unauthenticated') this.#end(code, message, true);
+  }
+
+  #rejected({ seq, code, message }: ServerMessage & { type: 'reject' }): void {
+    if (!this.#unanswered.delete(seq)) return;
+    const { out } = this.#options;
+    out.saved(false);
+    if (code === 'forbidden') out.refusedAsReader(message);
+    else this.#end(code, message);
+    this.#release();
+  }
+
+  #end(code: ErrorCode, message: string, isShort = false): void {
+    if (this.#mode === 'ended') return;
+    this.#leave();
+    this.#options.out.ended(endOf(code, message, isShort));
+  }
+
+  #leave(): void {
+    const { connection, doc } = this.#options;
+    if (this.#mode === 'ended') return;
+    this.#setMode('ended');
+    this.#held.clear();
+    this.#presence.end();
+    this.#release();
+    if (connection.open.get(doc) !== undefined) this.#request({ type: 'close', doc });
+  }
+
+  #request(message: Record<string, unknown>, bytes = 0): void {
+    const { gateway, connection } = this.#options;
+    gateway.request(connection, message, bytes);
+  }
+
+  #frame(types: readonly number[], bytes: Uint8Array): readonly Uint8Array[] {
+    return [frameHead(this.#options.address.part, types, bytes.length), bytes];
+  }
+
+  get #subscription(): Subscription | undefined {
+    const { connection, doc } = this.#options;
+    return connection.open.get(doc);
+  }
+
+  get #isReader(): boolean {
+    return isReader(this.#subscription?.role);
+  }
+
+  /** Throws at a move that is not legal. */
+  #setMode(mode: Mode): void {
+    assertMove('a conversation', MOVES, this.#mode, mode);
+    this.#mode = mode;
+  }
+}
+
+const EMPTY_UPDATE = Uint8Array.of(0, 0);
+
+const isUpdate = ({ type }: SharedMessage): boolean => type === 'update' || type === 'step-2';
+
+const isReader = (role: Role | undefined): boolean => role !== undefined && !isAtLeast(role, 'editor');
+
+const isEmpty = (update: Uint8Array): boolean => update.length === 2 && update[0] === 0 && update[1] === 0;
