@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { StartError } from '../../../config/fatal.ts';
 import type { NodeTokens } from './node-tokens.ts';
+import { partsOf } from './parts.ts';
 
 /** The node has refused a request, and will refuse it again. */
 export class Refused extends Error {
@@ -32,6 +33,9 @@ const PATIENCE_MS = 60_000;
 const PAUSE_MS = 500;
 const ANSWER_MS = 120_000;
 const PAGE = 1_000;
+/** A creation costs a node no more than `limits.workMs`, and a patch has no more than `limits.opBytes` in base64. */
+const CONTENT_BYTES = 1_048_576;
+const PATCH_BYTES = 131_072;
 
 const REFUSAL = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
 const CONTENT = z.object({ kind: z.string(), content: z.unknown() });
@@ -66,11 +70,14 @@ export class NodeDocuments {
 
   /** Refused with `exists` if the name is in use. */
   async create(doc: string, update: Uint8Array): Promise<void> {
-    await this.#call('PUT', doc, { kind: 'yjs', content: base64(update) });
+    const [first = update, ...rest] = partsOf(update, CONTENT_BYTES, PATCH_BYTES);
+    await this.#call('PUT', doc, { kind: 'yjs', content: base64(first) });
+    for (const part of rest) await this.#call('PATCH', doc, { op: base64(part) });
   }
 
   async add(doc: string, update: Uint8Array): Promise<void> {
-    await this.#call('PATCH', doc, { op: base64(update) });
+    for (const part of partsOf(update, PATCH_BYTES, PATCH_BYTES))
+      await this.#call('PATCH', doc, { op: base64(part) });
   }
 
   /** The documents of an organisation whose names begin with `prefix`. */

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import * as Y from 'yjs';
+import { parseUpdate } from '../../../kinds/yjs/parse.ts';
 import { growth } from '../../../src/cli/moving/growth.ts';
+import { partsOf } from '../../../src/cli/moving/parts.ts';
 import { updateOf } from './stores.ts';
 
 /** An edit at a place in the text: letters, or the number of letters to delete. */
@@ -88,4 +90,51 @@ test('bytes that are no update are bad, whatever is there', () => {
     whole: Uint8Array.of(0, 0),
     added: Uint8Array.of(0, 0),
   });
+});
+
+test('an update in parts is the same document, and its parts keep their bound', () => {
+  const bytes = 60;
+  fc.assert(
+    fc.property(edits, edits, edits, (common, left, right) => {
+      const [one, other] = [new Y.Doc(), new Y.Doc()];
+      apply(one, common);
+      Y.applyUpdate(other, Y.encodeStateAsUpdate(one));
+      apply(other, right);
+      apply(one, left);
+      one.getMap('m').set('list', ['x'.repeat(3), 1, null, { y: true }]);
+      one.getArray('a').push(Array.from({ length: 40 }, (_, at) => at));
+      one.getText('t').insert(0, 'a😀é👨‍👩‍👧'.repeat(12));
+      Y.applyUpdate(one, Y.encodeStateAsUpdate(other));
+      const update = Y.encodeStateAsUpdate(one);
+      const parts = partsOf(update, bytes, bytes);
+      for (const part of parts) {
+        assert.ok(part.length <= bytes, `${part.length} bytes`);
+        assert.ok(parseUpdate(part, 100).ok);
+      }
+      for (const order of [parts, parts.toReversed()]) {
+        const doc = new Y.Doc();
+        for (const part of order) Y.applyUpdate(doc, part);
+        assert.equal(doc.getText('t').toString(), one.getText('t').toString());
+        assert.deepEqual(doc.getMap('m').toJSON(), one.getMap('m').toJSON());
+        assert.deepEqual(doc.getArray('a').toJSON(), one.getArray('a').toJSON());
+        assert.ok(Y.equalSnapshots(Y.snapshot(doc), Y.snapshot(one)));
+        assert.equal(growth(Y.encodeStateAsUpdate(doc), update), undefined);
+      }
+      assert.equal(growth(Y.mergeUpdates(parts), update), undefined);
+    }),
+  );
+});
+
+test('parts of an update with holes have its holes', () => {
+  const doc = new Y.Doc();
+  const updates = apply(
+    doc,
+    Array.from({ length: 30 }, () => [0, 'some text '] as const),
+  );
+  const some = Y.mergeUpdates(updates.filter((_, at) => at % 3 !== 1));
+  const parts = partsOf(some, 80, 80);
+  assert.ok(parts.length > 5);
+  for (const part of parts) assert.ok(parseUpdate(part, 100).ok && part.length <= 80);
+  const rest = updates.filter((_, at) => at % 3 === 1);
+  assert.equal(contentOf(...parts, ...rest), doc.getText('t').toString());
 });

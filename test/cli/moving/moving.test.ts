@@ -313,6 +313,26 @@ test('a run that breaks off tells the last name up to which everything was done'
   assert.deepEqual(told, ['e']);
 });
 
+test('a document of several MiB comes in as several patches, and is whole', LIMIT, async (t) => {
+  const [node, folder] = [await startTestNode(t), await newFolder(t)];
+  const doc = new Y.Doc();
+  for (let at = 0; at < 40; at++) doc.getText('t').insert(0, `${at} ${'long '.repeat(20_000)}`);
+  doc.getText('t').delete(5, 100_000);
+  const update = Y.encodeStateAsUpdate(doc);
+  assert.ok(update.length > 3_000_000);
+  writeFileSync(join(folder, 'long.bin'), update);
+  const args = ['import', 'bin', folder, '--org', 'acme', '--node', node.url];
+  assert.match((await troupe(args)).out, /^1 document imported .* 1 new, /);
+  const { text, version } = await read(node, 'acme/long');
+  assert.equal(text, doc.getText('t').toString());
+  assert.ok(version > 10);
+  assert.match((await troupe(args)).out, /^1 document imported .* 1 the same; /);
+  doc.getText('t').insert(0, 'wide '.repeat(100_000));
+  writeFileSync(join(folder, 'long.bin'), Y.encodeStateAsUpdate(doc));
+  assert.match((await troupe(args)).out, /^1 document imported .* 1 with something new, /);
+  assert.equal((await read(node, 'acme/long')).text, doc.getText('t').toString());
+});
+
 test('the words of the commands', () => {
   const parsed = parseCommand([
     ...['import', 'hocuspocus-postgres', 'postgres://h/app', '--org', 'acme', '--table', 'docs.live'],
