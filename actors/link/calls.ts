@@ -7,20 +7,22 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { KindName } from '../../protocol/messages.ts';
 
-/** The seq of every patch of a call. Its client commits nothing else in the document. */
+/** The seq of a patch whose client commits nothing else in the document. */
 export const CALL_SEQ = 1;
 
 export type OwnerCall =
   /** The document at its head. `unless`: tags of content that the caller has, as `tagOf` writes them. */
   | { readonly type: 'read'; readonly unless: readonly string[] }
   /**
-   * Commits a patch under `client` and CALL_SEQ. A base of -1 stands for the head on arrival. With `ifTag` the head
-   * must have one of these tags when the patch comes to its turn, unless the patch has committed before.
+   * Commits a patch under `client` and `seq`. No other call has the client at the same time. A base of -1 stands for
+   * the head on arrival. With `ifTag` the head must have one of these tags when the patch comes to its turn, unless the
+   * patch has committed before.
    */
   | {
       readonly type: 'write';
       readonly client: string;
       readonly user: string;
+      readonly seq: number;
       readonly base: number;
       readonly ifTag: readonly string[] | null;
     }

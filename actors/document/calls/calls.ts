@@ -1,7 +1,7 @@
 // Carries out calls for a document in memory: reads, and writes, which are ordered as submits are. A call sees what the
 // document is when its turn comes, and its answer waits until all of that is durable, and until the session is known to
 // live. It has no subscription: a subscriber of its own, which nobody else sees, stands for it.
-import { CALL_SEQ, type OwnerCall, tagOf } from '../../link/calls.ts';
+import { type OwnerCall, tagOf } from '../../link/calls.ts';
 import { ACK, JSON_FRAMES, type LinkOp, REFUSED, type ToGateway } from '../../link/link-messages.ts';
 import { SHARED_BYTES } from '../../link/snapshot-sender.ts';
 import type { CatchingUp } from '../catching-up/catching-up.ts';
@@ -78,20 +78,20 @@ export class Calls {
     );
   }
 
-  #submit(call: OpenCall, { client, user, base, ifTag }: Call<'write'>, op: LinkOp): void {
+  #submit(call: OpenCall, { client, user, seq, base, ifTag }: Call<'write'>, op: LinkOp): void {
     const { document, audience, submitting } = this.#parts;
     if (audience.isHeldByAnother({ client, user }) || !document.mayUse(client, user)) {
       audience.calls.refuse(call, 'forbidden', ANOTHER_USER);
       return;
     }
-    const isNew = document.memory(client).answer(CALL_SEQ).type === 'new';
+    const isNew = document.memory(client).answer(seq).type === 'new';
     if (isNew && ifTag !== null && !ifTag.includes(tagOf(document.history, document.head))) {
       this.#finally(() =>
         audience.calls.refuse(call, 'precondition-failed', 'the document is not at the version of If-Match'),
       );
       return;
     }
-    submitting.submit(this.#subscriberOf(call, client, user), { client, user, seq: CALL_SEQ, base, op }, []);
+    submitting.submit(this.#subscriberOf(call, client, user), { client, user, seq, base, op }, []);
   }
 
   #read(call: OpenCall, { unless }: Call<'read'>): void {

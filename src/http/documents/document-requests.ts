@@ -1,11 +1,13 @@
 // Documents for HTTP requests, through the actors of their owners on whichever node. Failures are thrown as Refusals.
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { OwnerCall } from '../../../actors/link/calls.ts';
 import type { LinkOp } from '../../../actors/link/link-messages.ts';
+import type { ErrorCode } from '../../../protocol/errors.ts';
 import type { KindName } from '../../../protocol/messages.ts';
 import type { Answered, OwnerCalls } from '../../gateway/calls/owner-calls.ts';
 import { Refusal } from '../api/refusals.ts';
 import { ANY } from './tags.ts';
+import { clientOfKey, WriteClients } from './write-clients.ts';
 
 export interface DocumentRequestsOptions {
   readonly calls: Pick<OwnerCalls, 'ask'>;
@@ -31,11 +33,11 @@ export interface Place {
   readonly version: number;
 }
 
-/** Identifies a write, so that it is applied once however often it comes. */
+/** The user who writes, and the key of the write. */
 export interface Author {
   readonly user: string;
-  /** The client id of the patch. See `authorOf`. */
-  readonly client: string;
+  /** A write with a key that the user has chosen is applied once, however often it comes. */
+  readonly key: string | undefined;
 }
 
 export interface Write extends Author {
@@ -46,26 +48,12 @@ export interface Write extends Author {
   readonly ifTags?: readonly string[] | undefined;
 }
 
-const CLIENT_BYTES = 18;
+const MARK_BYTES = 18;
 const AGAIN_MS = 500;
-
-/**
- * The author of a write. A key that the user has chosen makes the same author again; without a key each author is a new
- * one.
- */
-export function authorOf(user: string, key: string | undefined): Author {
-  const bytes =
-    key === undefined
-      ? randomBytes(CLIENT_BYTES)
-      : createHash('sha256')
-          .update(JSON.stringify([user, key]))
-          .digest()
-          .subarray(0, CLIENT_BYTES);
-  return { user, client: `http-${bytes.toString('base64url')}` };
-}
 
 export class DocumentRequests {
   readonly #options: DocumentRequestsOptions;
+  readonly #writeClients = new WriteClients();
   #bytes = 0;
 
   constructor(options: DocumentRequestsOptions) {
@@ -95,38 +83,41 @@ export class DocumentRequests {
   }
 
   /** Commits the patch, and returns its place. */
-  async write(name: string, { client, user, op, base = -1, ifTags }: Write): Promise<Place> {
+  async write(name: string, { user, key, op, base = -1, ifTags }: Write): Promise<Place> {
     // Any version of a document that exists will do.
     const ifTag = ifTags === undefined || ifTags.includes(ANY) ? null : ifTags;
-    return this.#place(name, { type: 'write', client, user, base, ifTag }, op);
+    const writer = key === undefined ? this.#writeClients.take(user) : clientOfKey(user, key);
+    const { client, seq } = writer;
+    const call: OwnerCall = { type: 'write', client, user, seq, base, ifTag };
+    const answered = await this.#options.calls.ask(name, call, op);
+    const { answer } = answered;
+    // After any other answer the patch may still be on its way. Its id is not used any more.
+    const isDone = answer.type === 'committed' || (answer.type === 'refused' && isFinal(answer.code));
+    if (key === undefined && isDone) this.#writeClients.giveBack(writer);
+    return placeOf(answer);
   }
 
   /** Creates the document, with its first patch if there is one. */
-  async create(name: string, { user, client }: Author, kind: KindName, op: LinkOp | null): Promise<Place> {
-    return this.#place(name, { type: 'create', client, user, kind }, op);
+  async create(name: string, { user, key }: Author, kind: KindName, op: LinkOp | null): Promise<Place> {
+    const { client } = clientOfKey(user, key);
+    const { answer } = await this.#options.calls.ask(name, { type: 'create', client, user, kind }, op);
+    return placeOf(answer);
   }
 
   /** Deletes the document. */
   async remove(name: string): Promise<void> {
-    await this.#ask(name, { type: 'remove', mark: randomBytes(CLIENT_BYTES).toString('base64url') });
+    await this.#ask(name, { type: 'remove', mark: randomBytes(MARK_BYTES).toString('base64url') });
   }
 
   /** Brings back the document that was deleted last. */
   async bringBack(name: string, trashMs: number): Promise<void> {
-    const mark = randomBytes(CLIENT_BYTES).toString('base64url');
+    const mark = randomBytes(MARK_BYTES).toString('base64url');
     await this.#ask(name, { type: 'bringBack', mark, trashMs });
   }
 
-  async #place(name: string, call: OwnerCall, op: LinkOp | null): Promise<Place> {
-    const { answer } = await this.#ask(name, call, op);
-    if (answer.type !== 'committed') throw unexpected(answer);
-    return { history: answer.history, version: answer.version };
-  }
-
-  async #ask(name: string, call: OwnerCall, op: LinkOp | null = null): Promise<Answered> {
-    const answered = await this.#options.calls.ask(name, call, op);
-    const { answer } = answered;
-    if (answer.type === 'refused') throw new Refusal(answer.code, answer.message, answer.retryAfterMs);
+  async #ask(name: string, call: OwnerCall): Promise<Answered> {
+    const answered = await this.#options.calls.ask(name, call);
+    if (answered.answer.type === 'refused') throw refusalOf(answered.answer);
     return answered;
   }
 
@@ -141,5 +132,19 @@ export class DocumentRequests {
     return { ...found, bytes, release };
   }
 }
+
+/** Throws a Refusal if the owner has refused. */
+function placeOf(answer: Answered['answer']): Place {
+  if (answer.type === 'refused') throw refusalOf(answer);
+  if (answer.type !== 'committed') throw unexpected(answer);
+  return { history: answer.history, version: answer.version };
+}
+
+const refusalOf = ({ code, message, retryAfterMs }: Answered['answer'] & { type: 'refused' }): Refusal =>
+  new Refusal(code, message, retryAfterMs);
+
+const FINAL: readonly ErrorCode[] = ['bad-op', 'test-failed', 'conflict', 'too-large', 'precondition-failed'];
+/** The owner has looked at the patch and will not commit it. */
+const isFinal = (code: ErrorCode): boolean => FINAL.includes(code);
 
 const unexpected = (answer: Answered['answer']): Error => new Error(`an owner has answered ${answer.type}`);

@@ -10,7 +10,7 @@ import { Refusal } from '../api/refusals.ts';
 import type { ApiRoom } from '../api/room.ts';
 import { contentAt, isOfPast, oldContent } from '../past/old-content.ts';
 import { WHICH } from '../past/schemas.ts';
-import { type Author, authorOf, type Content, type Place } from './document-requests.ts';
+import type { Author, Content, Place } from './document-requests.ts';
 import { FORMATS, type Format, formatted, MOST_BYTES } from './formats/formats.ts';
 import { contentPatch, patchOf } from './patches.ts';
 import { CONTENT, DOCUMENT, errors, IDEMPOTENCY_KEY, KIND, PLACE, VERSION } from './schemas.ts';
@@ -211,7 +211,7 @@ const NO_DELETED = 'there is no such document, and none of this name was deleted
 
 const author = (request: FastifyRequest): Author => {
   const { 'idempotency-key': key } = request.headers;
-  return authorOf(callerOf(request).sub, typeof key === 'string' ? key : undefined);
+  return { user: callerOf(request).sub, key: typeof key === 'string' ? key : undefined };
 };
 
 /** The caller may read the document that is to be copied. */

@@ -13,7 +13,7 @@ import type { PatchFromPast } from '../../past/past.ts';
 import { callerOf, documentOf } from '../api/access.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { ApiParts, ApiRoom } from '../api/room.ts';
-import { type Author, authorOf, type Place } from '../documents/document-requests.ts';
+import type { Author, Place } from '../documents/document-requests.ts';
 import { DOCUMENT, errors, IDEMPOTENCY_KEY, PLACE, VERSION } from '../documents/schemas.ts';
 import { etag } from '../documents/tags.ts';
 import { gained, pastOf, whileWanted } from './asking.ts';
@@ -83,7 +83,7 @@ async function bringBack(
   const named = documentOf(request);
   const { 'idempotency-key': key } = request.headers;
   const hasKey = typeof key === 'string';
-  const author: Author = authorOf(callerOf(request).sub, hasKey ? key : undefined);
+  const author: Author = { user: callerOf(request).sub, key: hasKey ? key : undefined };
   for (let attempt = 1; ; attempt++) {
     const document = await pastOf(past, named);
     const { history } = document;

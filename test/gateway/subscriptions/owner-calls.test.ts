@@ -81,7 +81,7 @@ test('DOC-4 a call is sent again to the next owner, as it was, until one answers
   const { calls, place, lose, answer, timers } = start();
   const [a, b] = [new Owner(), new Owner()];
   place(a);
-  const write = { type: 'write', client: 'client-1', user: 'ada', base: -1, ifTag: null } as const;
+  const write = { type: 'write', client: 'client-1', user: 'ada', seq: 1, base: -1, ifTag: null } as const;
   const asked = calls.ask(DOC, write, jsonOp('[]'));
   lose(a);
   assert.equal(b.numbers.length, 0);

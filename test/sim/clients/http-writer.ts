@@ -1,8 +1,7 @@
 // A program that writes documents over HTTP in a simulation. Each write has a client of its own, as a request with an
 // Idempotency-Key has, and is sent to one node after the other until it has a final answer. Some read the document
 // before, and commit only on the version that they have read.
-import type { OwnerCall } from '../../../actors/link/calls.ts';
-import { tagOf } from '../../../actors/link/calls.ts';
+import { CALL_SEQ, type OwnerCall, tagOf } from '../../../actors/link/calls.ts';
 import { jsonOp } from '../../../actors/link/link-messages.ts';
 import type { DocumentRecord, Fate, SubmitRecord } from '../../../loadtest/checker/records.ts';
 import type { Random } from '../../../loadtest/clients/random-edits.ts';
@@ -128,7 +127,7 @@ export class HttpWriter {
 
   #write(write: Write): void {
     const { doc, client, submit, ifTag } = write;
-    const call: OwnerCall = { type: 'write', client, user: 'http', base: -1, ifTag };
+    const call: OwnerCall = { type: 'write', client, user: 'http', seq: CALL_SEQ, base: -1, ifTag };
     submit.sends++;
     submit.lastSentAt = this.#options.world.scheduler.now();
     this.#ask(doc, call, submit.op, (answered) => this.#answered(write, answered?.answer));
