@@ -5,7 +5,9 @@ import type { Violation } from '../../loadtest/checker/records.ts';
 import type { Random } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { HttpWriter } from './clients/http-writer.ts';
+import { Intruder } from './clients/intruder.ts';
 import { type Passed, SimClient } from './clients/sim-client.ts';
+import { ROLES, type Sub } from './clients/sim-users.ts';
 import { Faults } from './faults/faults.ts';
 import { SimNode } from './machines/sim-node.ts';
 import type { Failure, SimRule } from './verdict/failure.ts';
@@ -92,6 +94,7 @@ class Run {
   readonly #first: number;
   readonly #clients: readonly SimClient[];
   readonly #writers: readonly HttpWriter[];
+  readonly #intruders: readonly Intruder[];
   readonly #faults: Faults;
   /** For each document and version, the time at which the first client had it. */
   readonly #firstSeen = new Map<string, number[]>();
@@ -127,6 +130,7 @@ class Run {
           onVersion: (doc, version) => this.#seen(doc, version),
         }),
     );
+    this.#intruders = this.#makeIntruders(documents);
     this.#faults = new Faults({
       world,
       nodes: this.#nodes,
@@ -178,12 +182,15 @@ class Run {
         world.count('nodes that joined');
         node.start();
       });
-    for (const client of [...clients, ...this.#writers]) client.start();
+    for (const client of [...clients, ...this.#writers, ...this.#intruders]) client.start();
+    scheduler.after(between(random, [FAULTS_FROM_MS, FAULTS_FROM_MS + this.#options.seconds * 700]), () =>
+      world.rights.revoke('leaver'),
+    );
     this.#faults.schedule();
     const faultsEndMs = FAULTS_FROM_MS + this.#options.seconds * 1000;
     await scheduler.run({ until: () => world.failures.length > 0, untilMs: faultsEndMs + 1 });
     if (world.failures.length > 0) return;
-    for (const client of [...clients, ...this.#writers]) client.quiet();
+    for (const client of [...clients, ...this.#writers, ...this.#intruders]) client.quiet();
     if (!(await this.#live(LIVE_WITHIN_MS, 'after the faults'))) return;
     for (const client of clients) client.editAll();
     await this.#live(LAST_EDITS_WITHIN_MS, 'after the last edits');
@@ -236,6 +243,7 @@ class Run {
     world.count('batches that had committed', world.log.again);
     world.count('batches refused', world.log.refused);
     world.count('fences by the fenced', world.log.fencesLost);
+    for (const intruder of this.#intruders) intruder.judge();
     const docs = [...new Set(this.#clients.flatMap(({ documents }) => [...documents.keys()]))];
     const logs = docs.map((doc) => world.log.read(doc)).filter((log) => log !== undefined);
     const isExcused = ({ doc, rule }: Violation): boolean =>
@@ -243,6 +251,7 @@ class Run {
     const found = check(logs, [
       ...this.#clients.flatMap((client) => client.recorder.records()),
       ...this.#writers.flatMap((writer) => writer.records()),
+      ...this.#intruders.flatMap((intruder) => intruder.records()),
     ]);
     for (const violation of found) {
       if (isExcused(violation)) continue;
@@ -282,6 +291,24 @@ class Run {
         onPassed: (passed) => this.#passed(passed),
       });
     });
+  }
+
+  /** In a run in which commits may be lost, an id may become free again, so nobody shows the id of another. */
+  #makeIntruders(documents: readonly SimDocumentName[]): readonly Intruder[] {
+    const victim = 'client-1';
+    const isLossy = this.#options.seed % LOSSY_EVERY === 0;
+    const subs = (Object.keys(ROLES) as Sub[]).filter((sub) => sub !== 'thief' || !isLossy);
+    return subs.map(
+      (sub) =>
+        new Intruder({
+          world: this.#world,
+          sub,
+          client: sub === 'thief' ? victim : `${sub}-0001`,
+          nodes: this.#nodes,
+          documents,
+          isTaken: (doc) => this.#world.log.hasCommitted(doc, victim),
+        }),
+    );
   }
 
   #seen(doc: string, version: number): void {

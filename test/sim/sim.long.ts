@@ -12,6 +12,8 @@ for (const [mutation, within] of [
   ['fence', 120],
   ['predecessor', 100],
   ['settling', 300],
+  ['ids', 10],
+  ['revocation', 10],
 ] as const) {
   test(`${mutation} taken out is missed within ${within} seeds; whole, the same seed finds nothing`, () =>
     isMissed(mutation, within));

@@ -9,6 +9,7 @@ import { MemoryRedis } from '../doubles/lease-store-memory.ts';
 import { MemoryFabric } from '../doubles/network-memory.ts';
 import type { MemoryCluster } from '../doubles/store-memory.ts';
 import { createMemoryDatabase } from '../doubles/store-memory.ts';
+import { RightsTable } from './clients/sim-users.ts';
 import { Scheduler } from './scheduler.ts';
 import { DatabaseLog } from './verdict/database-log.ts';
 import type { Failure } from './verdict/failure.ts';
@@ -55,6 +56,7 @@ export class World {
   readonly log: DatabaseLog;
   readonly redis: MemoryRedis;
   readonly fabric: MemoryFabric;
+  readonly rights = new RightsTable();
   readonly delays: Delays = { database: [0.1, 1.5], redis: [0.1, 1], client: [0.2, 4], thread: [0.02, 0.3] };
   /** The same for all nodes. */
   readonly rings = new Rings();

@@ -12,6 +12,9 @@ import { between, type World } from '../world.ts';
 import type { ClientEnd, Connection } from './connection.ts';
 import { SimDocument } from './sim-document.ts';
 
+/** Clients whose user may show no presence. */
+const isIntruder = (client: string): boolean => /^(viewer|stranger)-/.test(client);
+
 /** An edit that committed while a lower seq was left open. */
 export interface Passed {
   readonly doc: string;
@@ -239,6 +242,10 @@ export class SimClient {
         this.documents.get(message.doc)?.take(message);
         return;
       case 'presence':
+        for (const name of Object.keys(message.states))
+          if (isIntruder(name))
+            this.#options.world.violated('rights-broken', `${message.doc}: the presence of ${name} was told`);
+        return;
       case 'role':
       case 'draining':
       case 'nodes':

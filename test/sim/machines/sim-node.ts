@@ -7,6 +7,7 @@ import type { Codec } from '../../../protocol/codec.ts';
 import type { Answered } from '../../../src/gateway/calls/owner-calls.ts';
 import type { LostConnection, MemoryNode, Reach } from '../../doubles/store-memory.ts';
 import type { ClientEnd, Connection } from '../clients/connection.ts';
+import type { Sub } from '../clients/sim-users.ts';
 import { between, type World } from '../world.ts';
 import { SimProcess } from './sim-process.ts';
 import type { Thread } from './thread.ts';
@@ -41,6 +42,11 @@ export class SimNode {
   /** True if the node is part of the cluster and not about to leave. */
   get isMember(): boolean {
     return this.#process?.isMember === true && !this.#leaving;
+  }
+
+  /** See `SimProcess.isRevoked`. Undefined: no process runs. */
+  isRevoked(sub: Sub): boolean | undefined {
+    return this.#process?.isRevoked(sub);
   }
 
   get isRouted(): boolean {

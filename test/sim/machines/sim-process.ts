@@ -10,9 +10,9 @@ import type { Codec } from '../../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../../protocol/errors.ts';
 import type { Answered } from '../../../src/gateway/calls/owner-calls.ts';
 import { Gateway } from '../../../src/gateway/gateway.ts';
-import { NO_LOGIN } from '../../../src/identity/identity.ts';
 import type { MemoryNode } from '../../doubles/store-memory.ts';
 import { type ClientEnd, Connection } from '../clients/connection.ts';
+import { SimIdentity, type Sub } from '../clients/sim-users.ts';
 import { ALL_SHARDS, between, EPOCH_MS, LIMITS, type World } from '../world.ts';
 import { SimRun } from './sim-run.ts';
 import { Thread } from './thread.ts';
@@ -33,6 +33,11 @@ export interface SimProcessOptions {
 /** The bounds of requests, as they are by default. */
 const CALLS = { waitMs: 5_000, requests: 1_000 };
 
+/** Sockets of revoked users stay for so long. */
+const GRACE_MS = 1_500;
+/** How long a change of rights takes to reach a process. */
+const NEWS_MS = [1, 900] as const;
+
 type Mode = 'starting' | 'member' | 'fenced' | 'stopped';
 
 /** The log line of takeover.ts. */
@@ -46,6 +51,7 @@ export class SimProcess {
   readonly #options: SimProcessOptions;
   readonly #router = new Router();
   readonly #gateway: Gateway;
+  readonly #identity: SimIdentity;
   readonly #connections = new Set<Connection>();
   readonly #clock: Clock;
   readonly #control;
@@ -73,10 +79,11 @@ export class SimProcess {
       kill: () => this.#fabric((fabric) => fabric.kill(node)),
     });
     this.#control = this.#connectDatabase(this.main).control();
+    this.#identity = new SimIdentity(world.rights.changes);
     this.#gateway = new Gateway({
       node,
-      identity: NO_LOGIN,
-      graceMs: 0,
+      identity: this.#identity,
+      graceMs: GRACE_MS,
       limits: LIMITS,
       router: this.#router,
       unansweredBytes: 256 * 1024,
@@ -93,6 +100,12 @@ export class SimProcess {
     this.#clock.every(1000, () => {
       for (const { session } of this.#connections) if (session !== undefined) session.messages = 0;
     });
+    world.rights.listeners.add((change) =>
+      this.#clock.after(between(random, NEWS_MS), () => {
+        this.#identity.learn(change);
+        this.#gateway.rightsChanged(change);
+      }),
+    );
     this.#attempt(true).catch((error: unknown) => {
       throw error;
     });
@@ -105,6 +118,11 @@ export class SimProcess {
     this.main.run(() => {
       if (this.isOpen) void this.main.gate(this.#gateway.calls.ask(doc, call, op)).then(then);
     });
+  }
+
+  /** The process knows that the user's right was taken away. */
+  isRevoked(sub: Sub): boolean {
+    return this.#identity.isRevoked(sub);
   }
 
   get isMember(): boolean {

@@ -34,6 +34,8 @@ export class DatabaseLog {
   readonly #sessions = new Map<DocumentId, Map<number, SessionId>>();
   /** The time at which each patch was written, by document, client and seq. */
   readonly #times = new Map<string, number>();
+  /** The clients that have committed, by document. */
+  readonly #clients = new Set<string>();
 
   constructor(database: MemoryCluster, now: () => number) {
     const tables: unknown = Reflect.get(database, 'tables');
@@ -68,11 +70,19 @@ export class DatabaseLog {
         for (const { doc, version, client, seq } of rows) {
           this.#of(doc).set(version, me.id);
           this.#times.set(`${doc} ${client} ${seq}`, now());
+          this.#clients.add(`${doc} ${client}`);
         }
         this.#tell('written', me.id);
       }
       return result;
     };
+  }
+
+  /** True if a patch of the client was written. */
+  hasCommitted(name: string, client: string): boolean {
+    const slash = name.indexOf('/');
+    const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
+    return row !== undefined && this.#clients.has(`${row.id} ${client}`);
   }
 
   /** The time at which the patch was written, ms. Undefined if it never was. */

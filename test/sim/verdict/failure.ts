@@ -11,7 +11,8 @@ export interface Failure {
  * document was opened at a state older than an unconfirmed owner may serve. needless-gap: a worker had to
  * start over because a version was missing, and the database had lost none. zombie-row: the database took
  * rows of a fenced session. not-quarantined: more workers of one run died at one document than the quarantine
- * allows. if-match-broken: a write over HTTP committed on another version than the one of its If-Match. open-passed: an edit committed while a lower seq of its client was left open. crash: an exception
+ * allows. if-match-broken: a write over HTTP committed on another version than the one of its If-Match.
+ * rights-broken: a user without the right was let in, or an edit or the presence of one appeared. open-passed: an edit committed while a lower seq of its client was left open. crash: an exception
  * that must not occur.
  */
 export type SimRule =
@@ -22,4 +23,5 @@ export type SimRule =
   | 'not-quarantined'
   | 'open-passed'
   | 'if-match-broken'
+  | 'rights-broken'
   | 'crash';

@@ -2,6 +2,9 @@
 // that is replaced during one run.
 import { Committer } from '../../../actors/commit/committer.ts';
 import { ClientMemory } from '../../../actors/document/client-memory.ts';
+import { Document } from '../../../actors/document/document.ts';
+import { Audience } from '../../../actors/document/subscribers/audience.ts';
+import { Hellos } from '../../../src/gateway/hellos.ts';
 import type { MemoryTables } from '../../doubles/store-memory/database.ts';
 
 export const MUTATIONS = {
@@ -58,6 +61,26 @@ export const MUTATIONS = {
     prototype.settle = () => Promise.resolve();
     return () => {
       prototype.settle = settle;
+    };
+  },
+  /** A client id belongs to nobody. */
+  ids: () => {
+    const { mayUse } = Document.prototype;
+    const { isHeldByAnother } = Audience.prototype;
+    Document.prototype.mayUse = () => true;
+    Audience.prototype.isHeldByAnother = () => false;
+    return () => {
+      Document.prototype.mayUse = mayUse;
+      Audience.prototype.isHeldByAnother = isHeldByAnother;
+    };
+  },
+  /** A revocation does not reach the sockets that are open. */
+  revocation: () => {
+    const { prototype } = Hellos;
+    const rightsChanged = prototype.rightsChanged;
+    prototype.rightsChanged = () => undefined;
+    return () => {
+      prototype.rightsChanged = rightsChanged;
     };
   },
 } satisfies Record<string, (tables: MemoryTables) => () => void>;
