@@ -13,12 +13,14 @@ import {
   type AuthoredInsert,
   authoredText,
   foldTextAuthor,
+  foldTextLengths,
   unknownText,
 } from '../../kinds/history/rich-text-authors.ts';
 import { jsonKind } from '../../kinds/json/json.ts';
 import type { DocumentKind } from '../../kinds/kind.ts';
 import { kindOf } from '../../kinds/registry.ts';
 import { type Delta, type Runs, richTextKind } from '../../kinds/rich-text/rich-text.ts';
+import { readStepLengths } from '../../kinds/rich-text/step-lengths.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { KindName, Wire } from '../../protocol/messages.ts';
 import { type AnyKind, atOnce, fromStored, NOTE, stateOf, storedSnapshot } from '../document/entry.ts';
@@ -98,7 +100,7 @@ class Gone extends Error {
   override name = 'Gone';
 }
 
-const PAGE = { limit: 50_000, maxBytes: 2 * 1024 * 1024 };
+const PAGE = { limit: 10_000, maxBytes: 2 * 1024 * 1024 };
 
 /** The log in (after, upTo]. The next page is read while one is worked on. */
 async function* pages(
@@ -229,7 +231,8 @@ interface AuthorRules<Authors> {
   readonly none: () => Authors;
   /** Those of the document at the floor of its kept history, of which nothing is known. */
   readonly unknown: () => Authors | Promise<Authors>;
-  readonly read: (stored: Uint8Array) => Authors;
+  /** Undefined if the authors have to be folded anew. */
+  readonly read: (stored: Uint8Array) => Authors | undefined;
   readonly form: (authors: Authors) => Uint8Array;
   readonly fold: (authors: Authors, page: readonly PastPatch[]) => Authors;
 }
@@ -240,8 +243,9 @@ async function foldedAuthors<Authors>(
   rules: AuthorRules<Authors>,
 ): Promise<Authors> {
   const stored = await store.authors(document, history, version);
-  let kept = stored?.version ?? 0;
-  let authors = stored === undefined ? rules.none() : rules.read(stored.state);
+  const known = stored && rules.read(stored.state);
+  let kept = known === undefined ? 0 : (stored?.version ?? 0);
+  let authors = known ?? rules.none();
   if (kept < folded) {
     kept = folded;
     authors = await rules.unknown();
@@ -266,9 +270,13 @@ async function textAuthors(store: PastStore, job: AuthorsJob): Promise<AuthoredI
     read: readTextAuthors,
     form: textAuthorsForm,
     fold: (folded, page) => {
-      const ops = opsOfPage<Delta>(page);
-      for (const [i, { user, at, version }] of page.entries())
-        foldTextAuthor(folded, ops[i] ?? [], { user, at, version });
+      const lengths: number[] = [];
+      for (const { user, at, version, op } of page) {
+        const count = readStepLengths(op, op.length, lengths);
+        const author = { user, at, version };
+        if (count >= 0) foldTextLengths(folded, lengths, count, author);
+        else foldTextAuthor(folded, fromStored(RICH_TEXT, op) as Delta, author);
+      }
       return folded;
     },
   });

@@ -4,26 +4,51 @@
 // The author of text is the user who inserted it. A format changes no author.
 import type { Delta, Step } from '../rich-text/delta.ts';
 import { stepLength } from '../rich-text/delta.ts';
-import type { AuthorOrNone } from './author.ts';
+import { DELETE, INSERT } from '../rich-text/step-lengths.ts';
+import type { Author, AuthorOrNone } from './author.ts';
+import { AuthorTable, NOBODY } from './author-table.ts';
 import { RunList } from './run-list.ts';
 
-export type RichTextAuthors = RunList<AuthorOrNone>;
+export interface RichTextAuthors {
+  /** The lengths of text, each with the version that inserted it, or NOBODY. */
+  readonly runs: RunList<number>;
+  /** The authors of these versions. */
+  readonly table: AuthorTable;
+}
 
 /** The authors of a document of this length of which nothing is known. A new document has length 1. */
 export function unknownText(length: number): RichTextAuthors {
-  const authors: RichTextAuthors = new RunList();
-  authors.insert(0, length, undefined);
-  return authors;
+  const runs = new RunList<number>();
+  runs.insert(0, length, NOBODY);
+  return { runs, table: new AuthorTable() };
 }
 
 /** Folds the next committed patch. Throws if it does not fit. */
-export function foldTextAuthor(authors: RichTextAuthors, op: Delta, author: AuthorOrNone): void {
+export function foldTextAuthor({ runs, table }: RichTextAuthors, op: Delta, author: Author): void {
+  table.add(author);
   let index = 0;
   for (const step of op) {
     const length = stepLength(step);
-    if (step.insert !== undefined) authors.insert(index, length, author);
-    else if (step.delete !== undefined) authors.remove(index, length);
+    if (step.insert !== undefined) runs.insert(index, length, author.version);
+    else if (step.delete !== undefined) runs.remove(index, length);
     if (step.delete === undefined) index += length;
+  }
+}
+
+/** Folds a patch by its `steps`: what each does and its length, in turn, as readStepLengths writes them. */
+export function foldTextLengths(
+  { runs, table }: RichTextAuthors,
+  steps: readonly number[],
+  count: number,
+  author: Author,
+): void {
+  table.add(author);
+  let index = 0;
+  for (let i = 0; i < count; i += 2) {
+    const length = steps[i + 1] ?? 0;
+    if (steps[i] === INSERT) runs.insert(index, length, author.version);
+    else if (steps[i] === DELETE) runs.remove(index, length);
+    if (steps[i] !== DELETE) index += length;
   }
 }
 
@@ -41,37 +66,44 @@ export const MOST_INSERTS = 10_000;
  */
 export function authoredText(
   content: Delta,
-  authors: RichTextAuthors,
+  { runs, table }: RichTextAuthors,
   most = MOST_INSERTS,
 ): AuthoredInsert[] {
-  const exact = joined([...authors.runs()], (a, b) => a === b);
-  const pieces = exact.length <= most ? exact : joined(exact, (a, b) => a?.user === b?.user);
-  return piecesOf(content, pieces);
+  const exact = joined(runs.runs(), (version) => version);
+  const pieces = exact.length <= most ? exact : joined(exact, (version) => table.userOf(version));
+  return piecesOf(content, pieces, table);
 }
 
-type Piece = readonly [length: number, author: AuthorOrNone];
+type Piece = readonly [length: number, version: number];
 
-function joined(pieces: readonly Piece[], same: (a: AuthorOrNone, b: AuthorOrNone) => boolean): Piece[] {
-  const out: Piece[] = [];
-  for (const [length, author] of pieces) {
-    const last = out.at(-1);
-    if (last === undefined || !same(last[1], author)) out.push([length, author]);
-    else out[out.length - 1] = [last[0] + length, later(last[1], author)];
+/** Joins neighbours for which `of` has the same answer. */
+function joined(pieces: Iterable<Piece>, of: (version: number) => unknown): Piece[] {
+  const out: [length: number, version: number][] = [];
+  let last: [length: number, version: number] | undefined;
+  let before: unknown;
+  for (const [length, version] of pieces) {
+    const mark = of(version);
+    if (last === undefined || mark !== before) {
+      last = [length, version];
+      out.push(last);
+    } else {
+      last[0] += length;
+      last[1] = Math.max(last[1], version);
+    }
+    before = mark;
   }
   return out;
 }
 
-const later = (a: AuthorOrNone, b: AuthorOrNone): AuthorOrNone =>
-  (a?.version ?? 0) > (b?.version ?? 0) ? a : b;
-
-function piecesOf(content: Delta, pieces: readonly Piece[]): AuthoredInsert[] {
+function piecesOf(content: Delta, pieces: readonly Piece[], table: AuthorTable): AuthoredInsert[] {
   const out: AuthoredInsert[] = [];
   let piece = 0;
   let used = 0;
   for (const step of content) {
     const length = stepLength(step);
     for (let from = 0; from < length; ) {
-      const [pieceLength, author] = pieces[piece] ?? [Number.POSITIVE_INFINITY, undefined];
+      const [pieceLength, version] = pieces[piece] ?? [Number.POSITIVE_INFINITY, NOBODY];
+      const author = table.of(version);
       let taken = Math.min(length - from, pieceLength - used);
       const { insert } = step;
       // Two patches never meet inside a surrogate pair; a pair stays whole all the same.

@@ -15,10 +15,12 @@ interface Chunk<Value> {
 export class RunList<Value> {
   #chunks: Chunk<Value>[] = [];
   // The place that `#seek` found: run `#at` of chunk `#chunk`, `#offset` into it, or the end of the last chunk.
-  // `#start` is the index at which that chunk begins. The next search starts there.
+  // `#start` is the index at which that chunk begins, and `#before` the length of its runs before that run. The next
+  // search starts there.
   #chunk = 0;
   #start = 0;
   #at = 0;
+  #before = 0;
   #offset = 0;
 
   insert(index: number, length: number, value: Value): void {
@@ -42,6 +44,7 @@ export class RunList<Value> {
       values.splice(this.#at, 1, around, value, around);
     } else if (this.#at > 0 && values[this.#at - 1] === value) {
       lengths[this.#at - 1] = (lengths[this.#at - 1] ?? 0) + length;
+      this.#before += length;
       return;
     } else if (this.#at < values.length && values[this.#at] === value) {
       lengths[this.#at] = (lengths[this.#at] ?? 0) + length;
@@ -84,8 +87,7 @@ export class RunList<Value> {
       left -= whole;
       if (chunk.lengths.length === 0) {
         this.#chunks.splice(this.#chunk, 1);
-        this.#chunk = 0;
-        this.#start = 0;
+        this.#goTo(0, 0);
       }
     }
   }
@@ -128,21 +130,33 @@ export class RunList<Value> {
       start += chunk.length;
       chunk = chunks[++c];
     }
-    this.#chunk = c;
-    this.#start = start;
-    let at = 0;
-    let offset = index - start;
+    if (c !== this.#chunk || index - start < this.#before / 2) this.#goTo(c, start);
+    let at = this.#at;
+    let before = this.#before;
+    const inChunk = index - start;
     if (chunk !== undefined) {
       const { lengths } = chunk;
-      for (let run = lengths[0]; run !== undefined && offset >= run; run = lengths[at]) {
-        offset -= run;
+      while (inChunk < before) before -= lengths[--at] ?? 0;
+      for (let run = lengths[at]; run !== undefined && inChunk >= before + run; run = lengths[at]) {
+        before += run;
         at++;
       }
     }
-    if (chunk === undefined ? index > 0 : offset > 0 && at >= chunk.lengths.length)
-      throw new RangeError('place outside of the sequence');
     this.#at = at;
-    this.#offset = offset;
+    this.#before = before;
+    this.#offset = inChunk - before;
+    if (chunk === undefined ? index > 0 : this.#offset > 0 && at >= chunk.lengths.length) {
+      this.#goTo(0, 0);
+      throw new RangeError('place outside of the sequence');
+    }
+  }
+
+  /** The next search starts at the beginning of this chunk. */
+  #goTo(chunk: number, start: number): void {
+    this.#chunk = chunk;
+    this.#start = start;
+    this.#at = 0;
+    this.#before = 0;
   }
 
   #halve(c: number, chunk: Chunk<Value>): void {
@@ -152,5 +166,6 @@ export class RunList<Value> {
     const length = lengths.reduce((sum, each) => sum + each, 0);
     chunk.length -= length;
     this.#chunks.splice(c + 1, 0, { lengths, values, length });
+    this.#goTo(c, this.#start);
   }
 }

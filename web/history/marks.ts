@@ -26,7 +26,11 @@ export function markedText(content: Wire, patches: readonly PastPatch[]): readon
   const lengthAfter = inserts.reduce((sum, step) => sum + stepLength(step), 0);
   const authors = unknownText(lengthAfter - deltas.reduce((sum, delta) => sum + growthOf(delta), 0));
   for (const [at, patch] of patches.entries())
-    foldTextAuthor(authors, deltas[at] ?? [], { user: authorOf(patch).key, at: 0, version: 0 });
+    foldTextAuthor(authors, deltas[at] ?? [], {
+      user: authorOf(patch).key,
+      at: 0,
+      version: patch.version,
+    });
   return authoredText(inserts, authors).map(({ author, ...step }) => ({ ...step, by: author?.user }));
 }
 

@@ -91,14 +91,14 @@ test('HIST-4: rich-text: the authors are those of a model with an author for eac
 test('HIST-4: rich-text: above the number of inserts, neighbours of one user are joined and carry the latest version', () => {
   const authors = unknownText(0);
   for (const [i, user] of ['ada', 'ada', 'bob', 'ada'].entries())
-    authors.insert(i, 1, { user, at: AT + i, version: [5, 9, 7, 8][i] ?? 0 });
+    foldTextAuthor(authors, [{ insert: 'x' }], { user, at: AT + i, version: i + 1 });
   const inserts = authoredText([{ insert: 'abcd' }], authors, 3);
   assert.deepEqual(
     inserts.map(({ insert, author }) => [insert, author?.user, author?.version]),
     [
-      ['ab', 'ada', 9],
-      ['c', 'bob', 7],
-      ['d', 'ada', 8],
+      ['a', 'ada', 4],
+      ['b', 'bob', 3],
+      ['cd', 'ada', 2],
     ],
   );
 });

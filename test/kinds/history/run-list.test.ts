@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RunList } from '../../../kinds/history/run-list.ts';
+import { seededRandom } from '../../../loadtest/clients/random-edits.ts';
 import { runs } from '../rich-text/rich-text-edits.ts';
 
 const flat = <T>(list: RunList<T>): T[] =>
@@ -53,4 +54,30 @@ test('a sequence of many runs stays right where chunks are halved and emptied', 
   list.insert(model.length, 2, -1);
   assert.deepEqual(flat(list), [...model, -1, -1]);
   assert.throws(() => list.remove(0, model.length + 3), RangeError);
+});
+
+test('a sequence of many runs stays right where edits follow each other and jump', () => {
+  const random = seededRandom(7);
+  const below = (limit: number): number => Math.floor(random() * limit);
+  const list = new RunList<number>();
+  const model: number[] = [];
+  let place = 0;
+  for (let i = 0; i < 6_000; i++) {
+    if (i % 20 === 0) place = below(model.length + 1);
+    const dice = below(10);
+    if (dice < 3) {
+      const gone = Math.min(1 + below(dice === 0 ? 40 : 2), model.length - place);
+      list.remove(place, gone);
+      model.splice(place, gone);
+    } else {
+      const length = 1 + below(3);
+      const value = below(dice < 6 ? 3 : 1_000);
+      list.insert(place, length, value);
+      model.splice(place, 0, ...Array.from({ length }, () => value));
+      if (below(2) === 0) place += length;
+    }
+    place = Math.min(place, model.length);
+    if (dice === 9 && place > 0) place--;
+  }
+  assert.deepEqual(flat(list), model);
 });

@@ -24,6 +24,8 @@ export async function patches(
   { limit, maxBytes }: { readonly limit: number; readonly maxBytes: number },
 ): Promise<readonly PastPatch[]> {
   if (upTo <= after) return [];
+  // Without the bound of `limit`, PostgreSQL may read and sort the whole rest of the log for each page.
+  const least = Math.min(upTo, after + limit);
   const runs = await sql<TimedRun[]>`
     SELECT last, at, ops FROM (
       SELECT first, last, ops, ${sql.unsafe(EPOCH_MS('at'))} AS at,
@@ -31,7 +33,7 @@ export async function patches(
         sum(last - first + 1) OVER w - (last - first + 1) - first_value(last - first + 1) OVER w AS patches
       FROM (
         SELECT first, last, at, ops FROM delta
-        WHERE doc = ${doc} AND first <= ${upTo} AND first >= coalesce(
+        WHERE doc = ${doc} AND first <= ${least} AND first >= coalesce(
           (SELECT max(first) FROM delta WHERE doc = ${doc} AND first <= ${after}::bigint + 1), 0)
         ORDER BY first LIMIT ${Math.min(RUNS, limit + 1)}) x
       WINDOW w AS (ORDER BY first)) y
