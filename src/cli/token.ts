@@ -2,7 +2,7 @@
 import { SignJWT } from 'jose';
 import { EXIT, type ExitCode, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
-import { Grants } from '../identity/grants.ts';
+import { Grants } from '../identity/tokens/grants.ts';
 import type { Output } from './output.ts';
 
 export interface TokenClaims {

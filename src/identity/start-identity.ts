@@ -1,10 +1,10 @@
 // The identity as the configuration says.
 import type { Config } from '../../config/schema.ts';
 import { type Identity, NO_LOGIN } from './identity.ts';
-import { Jwks } from './jwks.ts';
-import { jwksSource } from './jwks-source.ts';
-import { secretKey, type TokenKeys } from './token-keys.ts';
-import { TokenIdentity } from './tokens.ts';
+import { Jwks } from './tokens/jwks.ts';
+import { jwksSource } from './tokens/jwks-source.ts';
+import { secretKey, type TokenKeys } from './tokens/token-keys.ts';
+import { TokenIdentity } from './tokens/tokens.ts';
 
 export interface IdentityOptions {
   /** ms since 1970. */

@@ -13,7 +13,7 @@ import { type Identity, NO_LOGIN } from './identity.ts';
 import { Logins } from './logins/logins.ts';
 import type { IdentityStore, RightsChange } from './store.ts';
 import { PostgresIdentityStore } from './store-postgres.ts';
-import { userOfClaims } from './token-user.ts';
+import { userOfClaims } from './tokens/token-user.ts';
 import { Users } from './users.ts';
 
 export interface UsersRunOptions {

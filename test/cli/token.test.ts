@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../../src/cli/cli.ts';
-import { secretKey } from '../../src/identity/token-keys.ts';
-import { TokenIdentity } from '../../src/identity/tokens.ts';
+import { secretKey } from '../../src/identity/tokens/token-keys.ts';
+import { TokenIdentity } from '../../src/identity/tokens/tokens.ts';
 import { TOKEN_SECRET } from '../support/tokens.ts';
 
 /** Runs the command, with the secret from the environment. */

@@ -87,7 +87,7 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
     ['/backups/', CONFIGURATION],
   ],
   'docs/protocol.md': [['GET /v1/socket', 'test/examples/session.test.ts']],
-  'docs/security.md': [['"sub": "ada"', 'test/identity/tokens.test.ts']],
+  'docs/security.md': [['"sub": "ada"', 'test/identity/tokens/tokens.test.ts']],
   'docs/yjs.md': [
     ['troupe import hocuspocus-sqlite', COMMANDS],
     ['is no name for a document (org/doc)', 'test/cli/moving/moving.test.ts'],

@@ -6,8 +6,8 @@ import { CLOSE, OPEN_FAILED, PRESENCE, refusalOf, SUBMIT } from '../../actors/li
 import { shardOf } from '../../actors/shard.ts';
 import type { Role } from '../../protocol/messages.ts';
 import type { Identity } from '../../src/identity/identity.ts';
-import { secretKey } from '../../src/identity/token-keys.ts';
-import { TokenIdentity } from '../../src/identity/tokens.ts';
+import { secretKey } from '../../src/identity/tokens/token-keys.ts';
+import { TokenIdentity } from '../../src/identity/tokens/tokens.ts';
 import { EVERYONE } from '../../src/identity/user.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/until.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SelfIdentity } from '../../src/identity/self-identity.ts';
-import { secretKey } from '../../src/identity/token-keys.ts';
-import { TokenIdentity } from '../../src/identity/tokens.ts';
+import { secretKey } from '../../src/identity/tokens/token-keys.ts';
+import { TokenIdentity } from '../../src/identity/tokens/tokens.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 
 const users = new TokenIdentity(secretKey(TOKEN_SECRET), {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { StoreUnavailable } from '../../../actors/storage/store.ts';
 import { parseDocumentName } from '../../../protocol/names.ts';
 import type { RightsChange } from '../../identity/store.ts';
-import { isSubject } from '../../identity/token-user.ts';
+import { isSubject } from '../../identity/tokens/token-user.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { ApiRoom, RoomOptions } from '../api/room.ts';
 

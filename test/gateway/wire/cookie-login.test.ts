@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { LOGIN_COOKIE } from '../../../src/identity/logins/login-cookie.ts';
 import { Logins } from '../../../src/identity/logins/logins.ts';
 import { PostgresIdentityStore } from '../../../src/identity/store-postgres.ts';
-import { userOfClaims } from '../../../src/identity/token-user.ts';
+import { userOfClaims } from '../../../src/identity/tokens/token-user.ts';
 import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
 import { FileNode, outcome } from './contract.ts';
 

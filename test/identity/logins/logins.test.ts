@@ -12,7 +12,7 @@ import {
 } from '../../../src/identity/logins/login-cookie.ts';
 import { type LoginAnswer, Logins, REUSE_MS } from '../../../src/identity/logins/logins.ts';
 import { PostgresIdentityStore } from '../../../src/identity/store-postgres.ts';
-import { userOfClaims } from '../../../src/identity/token-user.ts';
+import { userOfClaims } from '../../../src/identity/tokens/token-user.ts';
 import type { User } from '../../../src/identity/user.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 

@@ -1,7 +1,7 @@
 // The grants of a token: which patterns there are, and which of them decides.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Grants } from '../../src/identity/grants.ts';
+import { Grants } from '../../../src/identity/tokens/grants.ts';
 
 function read(claim: unknown): Grants {
   const grants = Grants.read(claim);

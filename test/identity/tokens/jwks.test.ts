@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JWK } from 'jose';
-import { Jwks } from '../../src/identity/jwks.ts';
-import { TokenIdentity } from '../../src/identity/tokens.ts';
-import { claimsOf, newSigner } from '../support/tokens.ts';
+import { Jwks } from '../../../src/identity/tokens/jwks.ts';
+import { TokenIdentity } from '../../../src/identity/tokens/tokens.ts';
+import { claimsOf, newSigner } from '../../support/tokens.ts';
 
 const MINUTE = 60_000;
 

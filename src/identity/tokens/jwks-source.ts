@@ -1,6 +1,6 @@
 // Reads a JSON Web Key Set from a file or over HTTP.
 import { readFile } from 'node:fs/promises';
-import { fetchedText } from './bounded-fetch.ts';
+import { fetchedText } from '../bounded-fetch.ts';
 import type { JwksSource } from './jwks.ts';
 
 const TIMEOUT_MS = 5_000;

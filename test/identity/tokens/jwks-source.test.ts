@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { StartError } from '../../config/fatal.ts';
-import { configFrom } from '../../config/load.ts';
-import { jwksSource } from '../../src/identity/jwks-source.ts';
-import { startIdentity } from '../../src/identity/start-identity.ts';
-import { claimsOf, newSigner } from '../support/tokens.ts';
+import { StartError } from '../../../config/fatal.ts';
+import { configFrom } from '../../../config/load.ts';
+import { jwksSource } from '../../../src/identity/tokens/jwks-source.ts';
+import { startIdentity } from '../../../src/identity/start-identity.ts';
+import { claimsOf, newSigner } from '../../support/tokens.ts';
 
 async function serve(t: TestContext, answer: RequestListener): Promise<string> {
   const server = createServer(answer);

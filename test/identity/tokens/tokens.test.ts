@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SignJWT, UnsecuredJWT } from 'jose';
-import { secretKey } from '../../src/identity/token-keys.ts';
-import { TokenIdentity } from '../../src/identity/tokens.ts';
-import { blocksOf } from '../examples/blocks.ts';
-import { claimsOf, newSigner, TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
+import { secretKey } from '../../../src/identity/tokens/token-keys.ts';
+import { TokenIdentity } from '../../../src/identity/tokens/tokens.ts';
+import { blocksOf } from '../../examples/blocks.ts';
+import { claimsOf, newSigner, TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
 
 const NOW = Math.floor(Date.now() / 1000);
 const identity = (options: object = {}): TokenIdentity =>

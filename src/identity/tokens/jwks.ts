@@ -15,7 +15,7 @@ import {
   jwtVerify,
   type LocalJWKSet,
 } from 'jose';
-import { StartError } from '../../config/fatal.ts';
+import { StartError } from '../../../config/fatal.ts';
 import { KeysUnavailable, type TokenKeys } from './token-keys.ts';
 
 export interface JwksOptions {

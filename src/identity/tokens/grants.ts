@@ -1,9 +1,9 @@
 // The grants of a token, claim `docs`: a map from patterns of documents to roles. A pattern is `org/doc`, one
 // document, or `org/prefix*`, all documents of the organisation whose names begin with the prefix, which may be
 // empty. An organisation is never a pattern. The pattern with the most characters that match decides.
-import type { Role } from '../../protocol/messages.ts';
-import { parseDocumentName } from '../../protocol/names.ts';
-import { isRole } from '../../protocol/roles.ts';
+import type { Role } from '../../../protocol/messages.ts';
+import { parseDocumentName } from '../../../protocol/names.ts';
+import { isRole } from '../../../protocol/roles.ts';
 
 interface PrefixGrant {
   readonly prefix: string;
