@@ -97,26 +97,21 @@ function valuesByFlag(places: readonly Place[]): Map<string, Value> {
 const anyOf = (words: readonly string[]): string => words.map(quote).join('|');
 const pathsOf = (places: readonly Place[]): string[] => places.map(({ path }) => path).filter(Boolean);
 
-function bash(name: string, places: readonly Place[]): string {
-  const f = `_${name}`;
-  const words = (list: readonly string[]): string => `${f}_words ${quote(list.join(' '))}`;
-  const offer = (value: Value | undefined): string =>
-    value?.type === 'file' ? `${f}_files` : value?.type === 'words' ? words(value.words) : ':';
-  const flags = valuesByFlag(places);
-  return `# bash completion of ${name}
-${f}_words() { local IFS=$' \\n'; COMPREPLY=($(compgen -W "$1" -- "$cur")); }
-${f}_files() { local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); }
-${f}() {
-  local cur at= flag= word nth=0 line=\${COMP_LINE:0:COMP_POINT}
-  local -a words
-  read -ra words <<<"$line"
-  if [[ $line == *[[:space:]] ]]; then words+=(''); fi
-  while ((\${#words[@]} > 2)) && [[ \${words[0]##*/} != ${name} ]]; do words=("\${words[@]:1}"); done
-  cur=\${words[\${#words[@]} - 1]}
-  for word in "\${words[@]:1:\${#words[@]}-2}"; do
-    if [[ $flag ]]; then flag=; continue; fi
+/** Commands of a shell that complete the current word. */
+interface Offers {
+  flags(options: readonly OptionWords[]): string;
+  commands(commands: Place['commands']): string;
+  value(value: Value): string;
+}
+
+/**
+ * The lines with which bash and zsh read the words before the current one. `at` becomes the command, `nth` the number of its
+ * arguments, and `flag` the flag that waits for its value.
+ */
+const readWord = (places: readonly Place[]): string => `
+    if [[ -n $flag ]]; then flag=; continue; fi
     case $word in
-    ${anyOf([...flags.keys()])}) flag=$word ;;
+    ${anyOf([...valuesByFlag(places).keys()])}) flag=$word ;;
     -*) ;;
     *)
       case "\${at:+$at }$word" in
@@ -124,19 +119,51 @@ ${f}() {
       *) nth=$((nth + 1)) ;;
       esac
       ;;
-    esac
-  done
-  if [[ ! $flag && $cur == --*=* ]]; then flag=\${cur%%=*} cur=\${cur#*=}; fi
-  if [[ $cur == -* ]]; then nth=-; fi
-  COMPREPLY=()
+    esac`;
+
+/** The lines with which bash and zsh offer words. `kind` is `-` for a flag, else the number of the argument. */
+function offerWords(places: readonly Place[], offers: Offers): string {
+  const at = ({ path, commands, options, values }: Place): string[] => [
+    `    ${quote(`${path} -`)}) ${offers.flags(options)} ;;`,
+    ...(commands.length > 0 ? [`    ${quote(`${path} 0`)}) ${offers.commands(commands)} ;;`] : []),
+    ...values.map((value, nth) => `    ${quote(`${path} ${nth}`)}) ${offers.value(value)} ;;`),
+  ];
+  const flags = [...valuesByFlag(places)];
+  return `
   case "$flag" in
   '')
-    case "$at $nth" in
-${places.flatMap((place) => bashPlace(place, words, offer)).join('\n')}
+    case "$at $kind" in
+${places.flatMap(at).join('\n')}
     esac
     ;;
-${[...flags].map(([flag, value]) => `  ${quote(flag)}) ${offer(value)} ;;`).join('\n')}
-  esac
+${flags.map(([flag, value]) => `  ${quote(flag)}) ${offers.value(value)} ;;`).join('\n')}
+  esac`;
+}
+
+function bash(name: string, places: readonly Place[]): string {
+  const f = `_${name}`;
+  const words = (list: readonly string[]): string => `${f}_words ${quote(list.join(' '))}`;
+  const offers: Offers = {
+    flags: (options) => words(options.map(({ flags: [long = ''] }) => long)),
+    commands: (commands) => words(commands.map((each) => each.name)),
+    value: (value) =>
+      value.type === 'file' ? `${f}_files` : value.type === 'words' ? words(value.words) : ':',
+  };
+  return `# bash completion of ${name}
+${f}_words() { local IFS=$' \\n'; COMPREPLY=($(compgen -W "$1" -- "$cur")); }
+${f}_files() { local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); }
+${f}() {
+  local cur at= flag= word kind nth=0 line=\${COMP_LINE:0:COMP_POINT}
+  local -a words
+  read -ra words <<<"$line"
+  if [[ $line == *[[:space:]] ]]; then words+=(''); fi
+  while ((\${#words[@]} > 2)) && [[ \${words[0]##*/} != ${name} ]]; do words=("\${words[@]:1}"); done
+  cur=\${words[\${#words[@]} - 1]}
+  for word in "\${words[@]:1:\${#words[@]}-2}"; do${readWord(places)}
+  done
+  if [[ ! $flag && $cur == --*=* ]]; then flag=\${cur%%=*} cur=\${cur#*=}; fi
+  if [[ $cur == -* ]]; then kind=-; else kind=$nth; fi
+  COMPREPLY=()${offerWords(places, offers)}
   # Bash replaces only the part of the word behind the last = or :.
   local before=\${cur%"\${cur##*[=:]}"}
   if [[ $before ]]; then COMPREPLY=("\${COMPREPLY[@]#"$before"}"); fi
@@ -146,79 +173,39 @@ complete -F ${f} ${name}
 `;
 }
 
-function bashPlace(
-  { path, commands, options, values }: Place,
-  words: (list: readonly string[]) => string,
-  offer: (value: Value) => string,
-): string[] {
-  const flags = options.map(({ flags: [long = ''] }) => long);
-  return [
-    `    ${quote(`${path} -`)}) ${words(flags)} ;;`,
-    ...(commands.length > 0
-      ? [`    ${quote(`${path} 0`)}) ${words(commands.map((each) => each.name))} ;;`]
-      : []),
-    ...values.flatMap((value, nth) =>
-      value.type === 'other' ? [] : [`    ${quote(`${path} ${nth}`)}) ${offer(value)} ;;`],
-    ),
-  ];
-}
-
 function zsh(name: string, places: readonly Place[]): string {
-  const flags = valuesByFlag(places);
-  const offer = (value: Value): string => {
-    if (value.type === 'file') return '_files';
-    if (value.type === 'other') return '_message value';
-    const suffix = value.words.every((word) => word.endsWith('=')) ? "-S '' " : '';
-    return `compadd ${suffix}-- ${value.words.map(quote).join(' ')}`;
-  };
   const described = (what: string, list: readonly (readonly [string, string])[]): string => {
     const entries = list.map(([word, tells]) => quote(`${word.replaceAll(':', '\\:')}:${tells}`));
     return `list=(${entries.join(' ')}); _describe ${what} list`;
   };
-  const at = ({ path, commands, options, values }: Place): string[] => [
-    `    ${quote(`${path} -`)}) ${described(
-      '-o option',
-      options.map(({ flags: [long = ''], tells }) => [long, tells]),
-    )} ;;`,
-    ...(commands.length > 0
-      ? [
-          `    ${quote(`${path} 0`)}) ${described(
-            'command',
-            commands.map((each) => [each.name, each.tells]),
-          )} ;;`,
-        ]
-      : []),
-    ...values.map((value, nth) => `    ${quote(`${path} ${nth}`)}) ${offer(value)} ;;`),
-  ];
+  const offers: Offers = {
+    flags: (options) =>
+      described(
+        '-o option',
+        options.map(({ flags: [long = ''], tells }) => [long, tells]),
+      ),
+    commands: (commands) =>
+      described(
+        'command',
+        commands.map((each) => [each.name, each.tells]),
+      ),
+    value: (value) => {
+      if (value.type === 'file') return '_files';
+      if (value.type === 'other') return '_message value';
+      const suffix = value.words.every((word) => word.endsWith('=')) ? "-S '' " : '';
+      return `compadd ${suffix}-- ${value.words.map(quote).join(' ')}`;
+    },
+  };
   return `#compdef ${name}
 # zsh completion of ${name}
 _${name}() {
   local at= flag= word kind
   local -a list
   integer nth=0
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    if [[ -n $flag ]]; then flag=; continue; fi
-    case $word in
-    ${anyOf([...flags.keys()])}) flag=$word ;;
-    -*) ;;
-    *)
-      case "\${at:+$at }$word" in
-      ${anyOf(pathsOf(places))}) at="\${at:+$at }$word" ;;
-      *) ((nth += 1)) ;;
-      esac
-      ;;
-    esac
+  for word in "\${(@)words[2,CURRENT-1]}"; do${readWord(places)}
   done
   if [[ -z $flag && $PREFIX == --*=* ]]; then flag=\${PREFIX%%=*}; compset -P 1 '*='; fi
-  if [[ $PREFIX == -* ]]; then kind=-; else kind=$nth; fi
-  case "$flag" in
-  '')
-    case "$at $kind" in
-${places.flatMap(at).join('\n')}
-    esac
-    ;;
-${[...flags].map(([flag, value]) => `  ${quote(flag)}) ${offer(value)} ;;`).join('\n')}
-  esac
+  if [[ $PREFIX == -* ]]; then kind=-; else kind=$nth; fi${offerWords(places, offers)}
 }
 # From a directory of completions the file is the function; evaluated, it defines it.
 if [[ \${funcstack[1]} == _${name} ]]; then _${name} "$@"; else compdef _${name} ${name}; fi

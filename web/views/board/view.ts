@@ -11,6 +11,7 @@ import {
   readPresence,
   writePresence,
 } from '../../frame/people.ts';
+import { JsonEdits } from '../json-edits.ts';
 import type { DocumentView, ViewEvents } from '../view.ts';
 import { arrange, gliding, keepingFocus } from './arrange.ts';
 import { CardElement } from './card.ts';
@@ -43,6 +44,7 @@ export class BoardView implements DocumentView {
   title = '';
   readonly #doc: JsonDocument;
   readonly #events: ViewEvents;
+  readonly #edits: JsonEdits;
   readonly #heading: HTMLButtonElement;
   readonly #summary = el('p', { class: 'board-summary' });
   readonly #strip = el('div', { class: 'strip' });
@@ -53,13 +55,13 @@ export class BoardView implements DocumentView {
   #me: Me;
   #visible = false;
   #loaded = false;
-  #drawDue = false;
   #cardInHand: string | undefined;
 
   constructor(doc: JsonDocument, me: Me, events: ViewEvents) {
     this.#doc = doc;
     this.#me = me;
     this.#events = events;
+    this.#edits = new JsonEdits(doc, events, () => this.#draw());
     this.#heading = el('button', {
       class: 'board-title',
       title: 'Rename the board',
@@ -85,18 +87,14 @@ export class BoardView implements DocumentView {
 
   ready(): void {
     this.#loaded = true;
-    this.#doc.on('change', () => this.#schedule());
     this.#doc.presence.on('change', () => this.#drawPeople());
-    this.#doc.on('role', () => this.#allow());
-    this.#doc.on('closed', () => this.#allow());
-    this.#allow();
-    this.#draw();
+    this.#edits.begin(() => this.#allow());
   }
 
   shown(): void {
     this.#visible = true;
     this.#doc.presence.set(writePresence(this.#me));
-    if (this.#loaded) this.#draw();
+    if (this.#loaded) this.#edits.draw();
   }
 
   hidden(): void {
@@ -116,37 +114,14 @@ export class BoardView implements DocumentView {
   }
 
   #allow(): void {
-    const writable = this.#doc.role === 'editor' || this.#doc.role === 'owner';
-    this.element.inert = !writable || this.#doc.state === 'closed';
+    this.element.inert = !this.#edits.mayEdit || this.#doc.state === 'closed';
   }
 
-  /** Makes an edit as a step of undo of its own, and shows it at once. */
   #edit(patch: readonly JsonStep[]): boolean {
-    if (patch.length === 0) return false;
-    this.#events.withdrawUndo();
-    try {
-      this.#doc.undoGroup();
-      this.#doc.edit(patch);
-      return true;
-    } catch (error) {
-      this.#events.refused(error);
-      return false;
-    } finally {
-      this.#draw();
-    }
-  }
-
-  /** Schedules one drawing for all the changes of a turn. */
-  #schedule(): void {
-    if (this.#drawDue) return;
-    this.#drawDue = true;
-    queueMicrotask(() => {
-      if (this.#drawDue) this.#draw();
-    });
+    return patch.length > 0 && this.#edits.make(patch);
   }
 
   #draw(): void {
-    this.#drawDue = false;
     this.#board = readBoard(this.#doc.content);
     if (this.#board.title !== this.title) {
       this.title = this.#board.title;

@@ -1,63 +1,35 @@
 // The view of a `json` document that another program has made: a tree in which every value can be edited.
-import type { JsonDocument, JsonStep } from '../../../client/index.ts';
+import type { JsonDocument } from '../../../client/index.ts';
 import { el } from '../../dom.ts';
 import type { Me } from '../../frame/people.ts';
 import { keepingFocus } from '../board/arrange.ts';
 import { ForeignView } from '../foreign-view.ts';
+import { JsonEdits } from '../json-edits.ts';
 import type { ViewEvents } from '../view.ts';
 import { isContainer } from './model.ts';
 import { TreeRow } from './row.ts';
 
 export class TreeView extends ForeignView<JsonDocument> {
   readonly untitled = 'JSON document';
+  readonly #edits: JsonEdits;
   #root: TreeRow | undefined;
-  #drawDue = false;
 
   constructor(doc: JsonDocument, me: Me, events: ViewEvents) {
     const note = 'A JSON document that another program has made. What you change here, it sees at once.';
     super(doc, me, events, { class: 'tree-view', note });
+    this.#edits = new JsonEdits(doc, events, () => this.#draw());
   }
 
   ready(): void {
-    this.doc.on('change', () => this.#schedule());
-    this.doc.on('role', () => this.#allow());
-    this.doc.on('closed', () => this.#allow());
-    this.#allow();
-    this.#draw();
+    this.#edits.begin(() => this.#allow());
   }
 
   #allow(): void {
-    const writable = this.doc.role === 'editor' || this.doc.role === 'owner';
-    this.sheet.toggleAttribute('data-readonly', !writable);
+    this.sheet.toggleAttribute('data-readonly', !this.#edits.mayEdit);
     this.sheet.inert = this.doc.state === 'closed';
   }
 
-  /** Makes an edit as a step of undo of its own, and shows it at once. */
-  #edit(patch: readonly JsonStep[]): boolean {
-    this.events.withdrawUndo();
-    try {
-      this.doc.undoGroup();
-      this.doc.edit(patch);
-      return true;
-    } catch (error) {
-      this.events.refused(error);
-      return false;
-    } finally {
-      this.#draw();
-    }
-  }
-
-  /** Schedules one drawing for all the changes of a turn. */
-  #schedule(): void {
-    if (this.#drawDue) return;
-    this.#drawDue = true;
-    queueMicrotask(() => {
-      if (this.#drawDue) this.#draw();
-    });
-  }
-
   #draw(): void {
-    this.#drawDue = false;
     const { content } = this.doc;
     const title = isContainer(content) && !Array.isArray(content) ? content.title : undefined;
     this.setTitle(typeof title === 'string' ? title : '');
@@ -68,7 +40,7 @@ export class TreeView extends ForeignView<JsonDocument> {
     }
     this.#root = new TreeRow(
       {
-        edit: (patch) => this.#edit(patch),
+        edit: (patch) => this.#edits.make(patch),
         notify: (message) => this.events.notify(message),
         offerUndo: (message) => this.events.offerUndo(message),
       },
