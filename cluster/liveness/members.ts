@@ -60,8 +60,9 @@ export class Members {
     readonly fenced: readonly SessionId[];
   } {
     const come: Member[] = [];
-    this.revision++;
+    let isNew = false;
     for (const row of rows) {
+      isNew ||= this.#runOf.get(row.id) !== row.run;
       this.#runOf.set(row.id, row.run);
       this.#seen.add(row.id);
       if (row.slot !== CONTROL_SLOT || row.address === null || this.#byRun.has(row.run)) continue;
@@ -86,6 +87,7 @@ export class Members {
       .map((member) => ({ member, sessions: this.sessionsOf(member.run) }));
     for (const { member } of gone) this.#byRun.delete(member.run);
     for (const session of fenced) this.#forget(session);
+    if (isNew || come.length > 0 || gone.length > 0 || fenced.length > 0) this.revision++;
     return { come, gone, fenced };
   }
 

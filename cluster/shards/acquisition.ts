@@ -36,6 +36,8 @@ export interface AcquisitionOptions {
   readonly log: (level: 'info' | 'warn', message: string, fields: object) => void;
 }
 
+/** In place of a time: the shard has an owner. */
+const OWNED = -1;
 /** How long a shard that is placed on another node stays an orphan before any node may claim it. */
 const ORPHAN_MS = 3000;
 /**
@@ -46,7 +48,8 @@ const RETRY = { firstMs: 50, mostMs: 2000 };
 
 export class Acquisition {
   readonly #options: AcquisitionOptions;
-  readonly #orphanSince = new Map<number, number>();
+  /** Since when each shard has had no owner, by shard. OWNED if it has one. */
+  readonly #orphanSince = new Float64Array(SHARDS).fill(OWNED);
   /** Nothing is claimed while a retry is pending. */
   readonly #retry: DelayedAction;
   #ended = false;
@@ -69,7 +72,7 @@ export class Acquisition {
 
   /** Notes that these shards have owners. */
   areOwned(shards: readonly number[]): void {
-    for (const shard of shards) this.#orphanSince.delete(shard);
+    for (const shard of shards) this.#orphanSince[shard] = OWNED;
   }
 
   /** Claims the orphans that are placed on this node, and orphans that stayed unclaimed for ORPHAN_MS. */
@@ -79,7 +82,7 @@ export class Acquisition {
     if (own.size === 0 || this.#retry.isPending) return;
     const { placement, pins } = planner.wanted();
     if (map.orphans === 0) {
-      this.#orphanSince.clear();
+      this.#orphanSince.fill(OWNED);
       return;
     }
     const now = clock.now();
@@ -87,11 +90,12 @@ export class Acquisition {
     const loads = new Map([...own.all()].map(([slot, { session }]) => [slot, map.shardsOf(session).length]));
     for (let shard = 0; shard < SHARDS; shard++) {
       if (map.ownerOf(shard) !== undefined) {
-        this.#orphanSince.delete(shard);
+        this.#orphanSince[shard] = OWNED;
         continue;
       }
-      const since = this.#orphanSince.get(shard) ?? now;
-      this.#orphanSince.set(shard, since);
+      const before = this.#orphanSince[shard] ?? OWNED;
+      const since = before === OWNED ? now : before;
+      this.#orphanSince[shard] = since;
       if (placement[shard] !== node && now - since < ORPHAN_MS) continue;
       const slot = slotFor(pins.shards.get(shard)?.slot, loads);
       const shards = bySlot.get(slot) ?? [];

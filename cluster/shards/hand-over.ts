@@ -54,12 +54,21 @@ export class HandOver {
     for (const [slot] of view.own.all()) {
       if (view.own.busyWith(slot) !== undefined) continue;
       // Shards that an operator has pinned come first.
-      let rest = this.#leaving(slot).sort((a, b) => Number(pins.shards.has(b)) - Number(pins.shards.has(a)));
+      let rest = this.#leaving(slot);
+      if (pins.shards.size > 0)
+        rest = [
+          ...rest.filter((shard) => pins.shards.has(shard)),
+          ...rest.filter((shard) => !pins.shards.has(shard)),
+        ];
       for (let first = rest[0]; first !== undefined; first = rest[0]) {
         const target = placement[first];
         const pinned = slotOf(first);
         const goesAlong = (shard: number): boolean => placement[shard] === target && slotOf(shard) === pinned;
-        const shards = rest.filter(goesAlong).slice(0, most);
+        const shards: number[] = [];
+        for (const shard of rest) {
+          if (goesAlong(shard)) shards.push(shard);
+          if (shards.length === most) break;
+        }
         if (this.#handOver(slot, shards, planner.memberFor(target), pinned)) break;
         rest = rest.filter((shard) => !goesAlong(shard));
       }
@@ -87,12 +96,21 @@ export class HandOver {
     const { placement, pins } = planner.wanted();
     const own = view.own.get(slot);
     if (own === undefined) return [];
+    const canTake = new Map<string | undefined, boolean>();
+    const takes = (name: string | undefined): boolean => {
+      let can = canTake.get(name);
+      if (can === undefined) {
+        can = planner.memberFor(name) !== undefined;
+        canTake.set(name, can);
+      }
+      return can;
+    };
     return view.map
       .shardsOf(own.session)
       .filter((shard) =>
         placement[shard] === node
           ? this.#ownSlot(pins.shards.get(shard)?.slot, slot) !== undefined
-          : planner.memberFor(placement[shard]) !== undefined,
+          : takes(placement[shard]),
       );
   }
 

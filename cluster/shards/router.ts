@@ -6,6 +6,9 @@ import type { OwnerLink } from './owner-link.ts';
 export class Router {
   readonly #links: (OwnerLink | undefined)[] = new Array<OwnerLink | undefined>(SHARDS).fill(undefined);
 
+  /** The number of shards without an owner that this node reaches. */
+  #nowhere = SHARDS;
+
   /** The link to the owner. Undefined if the document has no owner at the moment. */
   linkOf(doc: string): OwnerLink | undefined {
     return this.#links[shardOf(doc)];
@@ -17,17 +20,18 @@ export class Router {
 
   /** True if this node reaches the owner of no shard. */
   get leadsNowhere(): boolean {
-    return this.#links.every((link) => link === undefined);
+    return this.#nowhere === SHARDS;
   }
 
   /** The number of shards without an owner that this node reaches. */
   get shardsNowhere(): number {
-    return this.#links.filter((link) => link === undefined).length;
+    return this.#nowhere;
   }
 
   setOwner(shards: Iterable<number>, link: OwnerLink | undefined): void {
     for (const shard of shards) {
       if (!Number.isInteger(shard) || shard < 0 || shard >= SHARDS) throw new Error(`no shard: ${shard}`);
+      this.#nowhere += Number(link === undefined) - Number(this.#links[shard] === undefined);
       this.#links[shard] = link;
     }
   }

@@ -33,9 +33,7 @@ export class Routes {
 
   /** True if every shard is routed to an owner. */
   get isComplete(): boolean {
-    for (let shard = 0; shard < SHARDS; shard++)
-      if (this.#options.router.linkOfShard(shard) === undefined) return false;
-    return true;
+    return this.#options.router.shardsNowhere === 0;
   }
 
   /** True if the shard is routed to one of this node's workers. */

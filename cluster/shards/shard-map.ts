@@ -38,9 +38,13 @@ export class ShardMap {
     for (const { owner, ownerState } of rows)
       if (owner !== null && ownerState === 'fenced') fenced.add(owner);
     const changed = new Set(this.fence(fenced));
-    for (const { shard, owner, epoch } of rows)
-      if (this.#take(shard, owner ?? NOBODY, epoch)) changed.add(shard);
-    this.revision++;
+    let isNew = false;
+    for (const { shard, owner, epoch } of rows) {
+      if (!this.#take(shard, owner ?? NOBODY, epoch)) continue;
+      changed.add(shard);
+      isNew = true;
+    }
+    if (isNew) this.revision++;
     this.#forgetFenced(rows);
     return [...changed];
   }
@@ -119,9 +123,12 @@ export class ShardMap {
    * known under a higher epoch by now, so late news about them is older and is dropped.
    */
   #forgetFenced(rows: readonly ShardRow[]): void {
-    const owners = new Set<SessionId | null>(this.#owners);
-    for (const { owner } of rows) owners.add(owner);
-    for (const session of this.#fencedBefore) if (!owners.has(session)) this.#fenced.delete(session);
+    if (this.#fencedBefore.size > 0) {
+      const ownNothing = new Set<SessionId | null>(this.#fencedBefore);
+      for (const owner of this.#owners) ownNothing.delete(owner);
+      for (const { owner } of rows) ownNothing.delete(owner);
+      for (const session of this.#fencedBefore) if (ownNothing.has(session)) this.#fenced.delete(session);
+    }
     this.#fencedBefore = new Set(this.#fenced);
   }
 

@@ -37,6 +37,12 @@ export const LIMITS: Limits = {
   idleMs: 60_000,
 };
 
+/**
+ * A ring depends on its members alone, so all simulations of a process share the rings. Making them would be a twentieth
+ * of a run.
+ */
+const RINGS = new Rings();
+
 /** The wall clock at the beginning. */
 export const EPOCH_MS = 1_790_000_000_000;
 
@@ -58,8 +64,7 @@ export class World {
   readonly fabric: MemoryFabric;
   readonly rights = new RightsTable();
   readonly delays: Delays = { database: [0.1, 1.5], redis: [0.1, 1], client: [0.2, 4], thread: [0.02, 0.3] };
-  /** The same for all nodes. */
-  readonly rings = new Rings();
+  readonly rings = RINGS;
   pins: readonly Pin[] = [];
   /** The documents at which workers die. */
   readonly poison = new Set<string>();

@@ -22,6 +22,19 @@ test('a document belongs to the present owner of its shard', () => {
   assert.equal(router.linkOf(DOC), undefined);
 });
 
+test('the shards that lead nowhere are counted, however often an owner is set', () => {
+  const router = new Router();
+  const nowhere = (): number[] => [router.shardsNowhere, Number(router.leadsNowhere)];
+  assert.deepEqual(nowhere(), [SHARDS, 1]);
+  router.setOwner([0, 1, 1], link());
+  router.setOwner([1], link());
+  assert.deepEqual(nowhere(), [SHARDS - 2, 0]);
+  router.setOwner([1, 2], undefined);
+  assert.deepEqual(nowhere(), [SHARDS - 1, 0]);
+  router.setOwner([0], undefined);
+  assert.deepEqual(nowhere(), [SHARDS, 1]);
+});
+
 test('a shard that there is not is a mistake', () => {
   const router = new Router();
   for (const shard of [-1, SHARDS, 1.5, Number.NaN]) assert.throws(() => router.setOwner([shard], link()));

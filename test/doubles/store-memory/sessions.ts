@@ -39,6 +39,8 @@ export class MemorySessions {
    */
   #orphans: readonly number[] | undefined;
   #rows: readonly ShardRow[] | undefined;
+  /** The rows of the last reading of the map. Most of them are the same in the next one. */
+  #lastRows: readonly ShardRow[] = [];
   /** The server's timeline. */
   timeline = 1;
 
@@ -162,13 +164,19 @@ export class MemorySessions {
   }
 
   shardMap(): readonly ShardRow[] {
-    this.#rows ??= this.#shards.map(({ owner, epoch }, shard) => ({
-      shard,
-      owner: owner ?? null,
-      epoch,
-      ownerState: owner === undefined ? null : (this.stateOf(owner) ?? null),
-    }));
-    return this.#rows;
+    if (this.#rows !== undefined) return this.#rows;
+    const states = new Map<SessionId | undefined, SessionState | null>([[undefined, null]]);
+    for (const { id, state } of this.#sessions.values()) states.set(id, state);
+    const rows = this.#shards.map(({ owner: ownerId, epoch }, shard): ShardRow => {
+      const ownerState = states.get(ownerId) ?? null;
+      const owner = ownerId ?? null;
+      const last = this.#lastRows[shard];
+      const isSame = last?.owner === owner && last.epoch === epoch && last.ownerState === ownerState;
+      return isSame ? last : { shard, owner, epoch, ownerState };
+    });
+    this.#rows = rows;
+    this.#lastRows = rows;
+    return rows;
   }
 
   orphans(): readonly number[] {
@@ -176,7 +184,7 @@ export class MemorySessions {
     const fenced = new Set<SessionId | undefined>([undefined]);
     for (const { id, state } of this.#sessions.values()) if (state === 'fenced') fenced.add(id);
     const orphans: number[] = [];
-    for (const [id, { owner }] of this.#shards.entries()) if (fenced.has(owner)) orphans.push(id);
+    for (let id = 0; id < SHARDS; id++) if (fenced.has(this.#shards[id]?.owner)) orphans.push(id);
     this.#orphans = orphans;
     return orphans;
   }

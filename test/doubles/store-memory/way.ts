@@ -155,7 +155,8 @@ export class Way {
   }
 
   async send(): Promise<Sent> {
-    if (this.#life.type !== 'paused' || !this.#life.holding) await this.awake();
+    if (this.#life.type === 'gone' || (this.#life.type === 'paused' && !this.#life.holding))
+      await this.awake();
     await this.#travel();
     if (!this.#reaches) {
       if (this.#server.isAvailable && this.#reach === 'none') await this.#server.sleep(ANSWER_TIMEOUT_MS);
@@ -174,7 +175,7 @@ export class Way {
 
   async answer({ generation, loss }: Sent): Promise<void> {
     await this.#travel();
-    await this.awake();
+    if (this.#life.type !== 'running') await this.awake();
     if (loss !== undefined || generation !== this.#server.generation)
       throw new Lost('the connection was lost');
     if (this.isWhole) return;
