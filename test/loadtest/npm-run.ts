@@ -1,4 +1,5 @@
 // The commands of package.json's scripts, run without the build before them, for tests of these commands.
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -14,4 +15,17 @@ export const scripts: Readonly<Record<string, string>> = JSON.parse(
 export function npmRun(t: TestContext, name: string, ...args: string[]) {
   const [, options = '', file = ''] = /exec node (.*?)(dist\/\S+\.js)$/.exec(scripts[name] ?? '') ?? [];
   return start(t, [...options.split(' ').filter(Boolean), join(root, file), ...args]);
+}
+
+/** Runs each command with arguments that are wrong. Each must be one line with a hint, and the exit code 2. */
+export async function areRefused(
+  t: TestContext,
+  cases: readonly (readonly [name: string, args: readonly string[]])[],
+): Promise<void> {
+  for (const [name, args] of cases) {
+    const { code, stdout, stderr } = await npmRun(t, name, ...args).ended;
+    assert.deepEqual([code, stdout], [2, ''], `${name} ${args.join(' ')}`);
+    assert.match(stderr, /^npm run [^\n]+; see npm run [a-z:]+ -- --help\n$/);
+    assert.doesNotMatch(stderr, /^ +at /m);
+  }
 }

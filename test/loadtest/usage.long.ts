@@ -1,10 +1,24 @@
-// Runs of the attack commands that end early: the target goes away, or a signal comes.
+// More wrong arguments, and runs of the attack commands that end early: the target goes away, or a signal comes.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import postgres from 'postgres';
 import { startTestNode } from '../support/node.ts';
 import { until } from '../support/until.ts';
-import { npmRun } from './npm-run.ts';
+import { areRefused, npmRun, root } from './npm-run.ts';
+
+test('more wrong arguments are one line with a hint, and exit code 2', (t) =>
+  areRefused(t, [
+    ['presence', ['--nope']],
+    ['garbage', ['--frames=-1']],
+    ['loadtest', []],
+    ['loadtest', ['smoke', '--nodes', '0']],
+    ['loadtest', ['smoke', '--nodes', '2', '--target', 'http://x']],
+    ['loadtest', ['smoke', '--compare', 'nope.json']],
+    ['replay', []],
+    ['replay', [join(root, 'package.json')]],
+    ['stored', ['nope.json']],
+  ]));
 
 test('a run whose target goes away ends with one line and exit code 1', async (t) => {
   const node = await startTestNode(t);
