@@ -1,7 +1,8 @@
 // The user that the claims of a token describe. The signature and the times of the token have been checked before.
-import { Grants } from './grants.ts';
+
 import { refused, type Unidentified } from '../identity.ts';
 import type { Claims, User } from '../user.ts';
+import { Grants } from './grants.ts';
 
 const MOST_SUB_CHARACTERS = 255;
 const MOST_NAME_CHARACTERS = 200;

@@ -2,9 +2,9 @@
 // The algorithms are fixed by the configured keys: a token cannot choose its own.
 import { errors, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { type Identity, refused, type Unidentified } from '../identity.ts';
+import type { User } from '../user.ts';
 import { KeysUnavailable, type TokenKeys } from './token-keys.ts';
 import { userOfClaims } from './token-user.ts';
-import type { User } from '../user.ts';
 
 export interface TokenOptions {
   readonly issuer: string | null;

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { StartError } from '../../../config/fatal.ts';
 import { configFrom } from '../../../config/load.ts';
-import { jwksSource } from '../../../src/identity/tokens/jwks-source.ts';
 import { startIdentity } from '../../../src/identity/start-identity.ts';
+import { jwksSource } from '../../../src/identity/tokens/jwks-source.ts';
 import { claimsOf, newSigner } from '../../support/tokens.ts';
 
 async function serve(t: TestContext, answer: RequestListener): Promise<string> {
