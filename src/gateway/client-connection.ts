@@ -18,6 +18,15 @@ import type { PatchWindow } from './sockets/patch-window.ts';
 
 const encoder = new TextEncoder();
 
+/**
+ * Providers of Yjs stop at codes from 4400 to 4499. These are for clients that may come back, so such a provider gets another
+ * code.
+ */
+const COMES_BACK: ReadonlyMap<number, number> = new Map([
+  [CLOSE_CODES.rateLimited, CLOSE_CODES.overloaded],
+  [CLOSE_CODES.noHello, CLOSE_CODES.overloaded],
+]);
+
 /** Presence is left out while more than this part of outboxBytes waits for the reader. */
 const PRESENCE_SHARE = 1 / 4;
 /** A reader that asks for more while this many outboxes wait is not reading. */
@@ -288,7 +297,7 @@ export class ClientConnection {
     if (this.closed) return;
     this.closed = true;
     this.#counts?.countAs(METRICS.socketsClosed, CLOSE_REASONS.get(code) ?? '');
-    this.socket.close(code, reason);
+    this.socket.close(this.codec === undefined ? (COMES_BACK.get(code) ?? code) : code, reason);
   }
 }
 

@@ -29,7 +29,7 @@ const CLOSES: ReadonlyMap<ErrorCode, number> = new Map<ErrorCode, number>([
   ['forbidden', CLOSE_CODES.forbidden],
   ['not-found', CLOSE_CODES.forbidden],
   ['too-large', CLOSE_CODES.frameTooLarge],
-  ['rate-limited', CLOSE_CODES.rateLimited],
+  ['rate-limited', CLOSE_CODES.overloaded],
   ['overloaded', CLOSE_CODES.overloaded],
   ['unavailable', CLOSE_CODES.overloaded],
   ['version-too-old', CLOSE_CODES.overloaded],

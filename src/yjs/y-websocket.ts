@@ -1,8 +1,8 @@
 // The endpoint `/yjs/{org}/{doc}` for y-websocket's clients, unchanged: the path names the document, and a socket has this
 // one. It translates frames and ends; conversation.ts does everything else.
 //
-// No version of y-websocket stops at a close: it comes back after 100 ms, or up to 2.5 s if the upgrade has failed. So a
-// client that would fail again is told why, and its socket stays for a while before it is closed.
+// Versions before 3.1 stop at no close: they come back after 100 ms, or up to 2.5 s if the upgrade has failed. So a client
+// that would fail again is told why, and its socket stays for a while before it is closed.
 import type { Clock } from '../../actors/clock.ts';
 import { FrameError } from '../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
@@ -40,9 +40,6 @@ const LATER_MS = 1_000;
 const SILENT_LOOKS = 10;
 /** A message that changes nothing: the presence of nobody. */
 const NOTHING_NEW = websocketFrame(awarenessBody(writeAwareness([])), true);
-
-/** The ends after which a client may be taken when it comes back. */
-const LATER: ReadonlySet<number> = new Set([CLOSE_CODES.overloaded, CLOSE_CODES.rateLimited]);
 
 export class YWebsocketEndpoint implements Endpoint {
   readonly #options: YWebsocketOptions;
@@ -138,9 +135,10 @@ class YWebsocketSocket implements Receiver, ConversationOut {
       this.#connection.close(closeCode, message);
       return;
     }
-    this.#deny(message);
     const { random } = this.#options;
-    const isLater = LATER.has(closeCode);
+    const isLater = closeCode === CLOSE_CODES.overloaded;
+    // Providers show the message as a refusal, which an end that passes is not.
+    if (!isLater) this.#deny(message);
     this.#closeAfter(isLater ? LATER_MS * (0.5 + random()) : REFUSED_MS, closeCode, message);
   }
 

@@ -225,3 +225,10 @@ test('YWS-10 a client to which nothing happens is told something', async (t) => 
   const ada = await YwsClient.synced(t, port, file.newDoc());
   await ada.next('awareness', ({ states }) => states.length === 0);
 });
+
+test('YWS-8 a client that sends too many frames is closed with a code after which it comes back', async (t) => {
+  const { port } = file.node;
+  const ada = await YwsClient.synced(t, port, file.newDoc());
+  for (let i = 0; i < 10_000 && ada.closed === undefined; i++) ada.queryAwareness();
+  assert.equal((await ada.untilClosed()).code, 1013);
+});
