@@ -169,7 +169,7 @@ export interface StateVectors<State, Op> {
   newIn(state: State, op: Op): Op | undefined;
 }
 
-/** What a peer lacks of a document. */
+/** The part of a document that a peer lacks. */
 export type Lack =
   /** The update has all of it. The caller must not change it. */
   | { readonly type: 'update'; readonly update: Uint8Array }

@@ -318,7 +318,7 @@ export class Document {
   }
 
   /**
-   * What a peer with this state vector lacks of the head. Undefined if the kind has no state vectors, or if the bytes are
+   * Tells the part of the head that a peer with this state vector lacks. Undefined if the kind has no state vectors, or if the bytes are
    * none.
    */
   lackOf(vector: Uint8Array): Lack | undefined {

@@ -136,7 +136,7 @@ export const SNAPSHOT = 21;
 export const FORGET = 22;
 export const ANSWER = 23;
 
-/** What an `OPENED` tells a subscriber of `UPDATES` beside the updates. */
+/** The part of an `OPENED` that only a subscriber of `UPDATES` gets, beside the updates. */
 export interface OpenedState {
   /** The document's state vector, with all updates of the answer. Empty if the subscription is resumed. */
   readonly vector: Uint8Array;

@@ -55,7 +55,7 @@ export class Updates {
     return bytesDownTo(this.#top, undefined).length;
   }
 
-  /** What the document has. O(document) after `restore`, else O(1). */
+  /** The ids in the document. O(document) after `restore`, else O(1). */
   get known(): Known {
     this.#known ??= knownOf(this.pieces);
     return this.#known;

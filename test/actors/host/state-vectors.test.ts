@@ -155,7 +155,7 @@ test('an update of which the document has all is acknowledged once that is durab
   assert.equal(textOf(follow(host, 1, new Y.Doc())), textOf(doc));
 });
 
-test('what a Yjs client did while it was offline commits as one patch, also above limits.workMs', async (t) => {
+test('the edits that a Yjs client made while it was offline commit as one patch, also above limits.workMs', async (t) => {
   const limits = { ...LIMITS, actor: { ...LIMITS.actor, workMs: 1 } };
   const host = await startHost(createMemoryDatabase(), limits);
   t.after(() => host.host.dispose());
@@ -248,7 +248,7 @@ async function withLarge(
   return { host, doc, parts };
 }
 
-test('what peers lack of a large document is cut out of it elsewhere, once for all with one vector, and edits go on', async (t) => {
+test('the part of a large document that peers lack is cut out of it elsewhere, once for all with one vector, and edits go on', async (t) => {
   const cutting = gate();
   const jobs: number[] = [];
   const { host, doc, parts } = await withLarge(async (job) => {

@@ -1,4 +1,4 @@
-// What a Yjs document knows of itself without a Y.Doc: its state vector, what a peer lacks, and what an update brings.
+// The ids that a Yjs document keeps tell its state vector, what a peer lacks and what an update brings, without a Y.Doc.
 // Every answer is compared with what Yjs makes of the same updates.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -107,7 +107,7 @@ test('bytes that are no state vector are refused', () => {
   assert.throws(() => new Known().lackOf(Uint8Array.of(9, 1), []));
 });
 
-test('what is new in an update is all that a document with it needs, and nothing is new in it afterwards', () => {
+test('the new part of an update is all that a document needs of it, and nothing is new in it afterwards', () => {
   fc.assert(
     fc.property(history, fc.nat(60), ({ edits, order, seen }, other) => {
       const all = shuffled(edit(3, edits).updates, order);
