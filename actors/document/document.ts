@@ -37,6 +37,9 @@ const RECENT_FROM = 64 * 1024;
 /** Most bytes of patches since a kept snapshot, as a share of its length. They go out behind it. */
 const RECENT_SHARE = 1 / 8;
 
+/** Bytes of the latest patches that are searched for what a peer lacks. */
+const SEARCHED_BYTES = 64 * 1024;
+
 /** The outcome of a submit, before the gate. */
 export type Submitted =
   /** `stored` is the patch in the form of the log. */
@@ -329,11 +332,14 @@ export class Document {
     }
   }
 
-  /** The patches in memory, the newest first. */
+  /** The latest patches in memory, the newest first. A large one would take milliseconds to read. */
   *#recent(): Generator<unknown, void, undefined> {
+    let bytes = 0;
     for (let at = this.#entries.length - 1; at >= 0; at--) {
       const entry = this.#entries[at];
-      if (entry !== undefined) yield opOf(this.kind, entry);
+      bytes += entry?.size ?? 0;
+      if (entry === undefined || bytes > SEARCHED_BYTES) return;
+      yield opOf(this.kind, entry);
     }
   }
 

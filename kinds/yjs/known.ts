@@ -12,8 +12,6 @@ export const EMPTY_UPDATE = Uint8Array.of(0, 0);
 
 /** A peer that lacks a larger share of the clocks gets the whole document, which all such peers share. */
 const MOST_SHARE = 1 / 2;
-/** Recent updates of at most so many bytes are searched for what a peer lacks. */
-const RECENT_BYTES = 64 * 1024;
 /** Bytes of memory for a range. */
 const RANGE_BYTES = 24;
 
@@ -151,10 +149,7 @@ function updatesWith(
   const found: Uint8Array[] = [];
   const covered = new IdRanges();
   let missing = clocks;
-  let bytes = 0;
   for (const update of recent) {
-    bytes += update.length;
-    if (bytes > RECENT_BYTES) return undefined;
     const before = missing;
     scanUpdate(update, Number.POSITIVE_INFINITY, {
       structs: (client, from, to) => {
