@@ -12,7 +12,17 @@ import type { KindName } from '../../protocol/messages.ts';
 import type { CommitListener } from '../commit/committer.ts';
 import { AGAIN, type OwnerAnswer, refusedCall } from '../link/calls.ts';
 import { BEHIND_OPEN } from '../link/left-open.ts';
-import { ANSWER, CALL, CLOSE, OPEN, PRESENCE, RESET, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import {
+  ANSWER,
+  CALL,
+  CLOSE,
+  OPEN,
+  PRESENCE,
+  RESET,
+  STATELESS,
+  SUBMIT,
+  type ToOwner,
+} from '../link/link-messages.ts';
 import { NOT_FOUND } from '../link/missing-document.ts';
 import { assertMove, type Moves } from '../modes.ts';
 import type { Creation } from '../storage/store.ts';
@@ -505,5 +515,6 @@ function answerTo(result: ChangeResult): OwnerAnswer {
 function sizeOf(message: ToOwner): number {
   if (message[0] === CALL) return 256 + (message[4]?.[1].length ?? 0);
   if (message[0] === SUBMIT) return 64 + message[5][1].length;
+  if (message[0] === STATELESS) return 64 + message[3].length;
   return message[0] === PRESENCE ? 64 + (message[3]?.length ?? 0) : 256;
 }

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { KindFailure, KindLimits, Lack, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
-import { type LinkOp, refusalOf, SYNC_OP } from '../link/link-messages.ts';
+import { CHECK_OP, type LinkOp, READ_ONLY, refusalOf, SYNC_OP } from '../link/link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../storage/store.ts';
 import { ClientMemory } from './client-memory.ts';
 import { EncodedSnapshot } from './encoded-snapshot.ts';
@@ -385,9 +385,11 @@ export class Document {
     const parsed = kind.parse(wire, this.#limits);
     if (!parsed.ok) return failed(parsed);
     const { vectors } = kind;
-    const isSync = submission.op[0] === SYNC_OP && vectors !== undefined;
+    const [encoding] = submission.op;
+    const isSync = (encoding === SYNC_OP || encoding === CHECK_OP) && vectors !== undefined;
     const patch = isSync ? vectors.newIn(this.#state, parsed.value) : parsed.value;
     if (patch === undefined) return { type: 'held' };
+    if (encoding === CHECK_OP) return rejected('forbidden', READ_ONLY);
     const past: unknown[] = base === this.head ? [] : [...older];
     for (let v = base + older.length + 1; v <= this.head; v++) {
       const entry = this.#entries[v - this.#first];

@@ -3,7 +3,7 @@ import type { DocumentKind } from '../../kinds/kind.ts';
 import { unpackValue } from '../../protocol/codec.ts';
 import { parseJson } from '../../protocol/json-text.ts';
 import type { KindName, Wire } from '../../protocol/messages.ts';
-import { JSON_OP, type LinkOp, MSGPACK_OP, SYNC_OP, UPDATE_OP } from '../link/link-messages.ts';
+import { CHECK_OP, JSON_OP, type LinkOp, MSGPACK_OP, SYNC_OP, UPDATE_OP } from '../link/link-messages.ts';
 import type { StoredDelta } from '../storage/store.ts';
 
 /** Any kind. The actor never looks inside a state or a patch. */
@@ -141,7 +141,8 @@ export function* stateOf(kind: AnyKind, stored: Uint8Array | undefined): Pieces<
  * if yjs gets anything but an update or its base64. Throws if the text is not JSON.
  */
 export function fromLink(kind: AnyKind, [encoding, bytes]: LinkOp): unknown {
-  if (encoding === UPDATE_OP || encoding === SYNC_OP) return kind.name === 'yjs' ? bytes : undefined;
+  if (encoding === UPDATE_OP || encoding === SYNC_OP || encoding === CHECK_OP)
+    return kind.name === 'yjs' ? bytes : undefined;
   const value = encoding === MSGPACK_OP ? unpackValue(bytes) : parseJson(textOf(bytes));
   if (kind.name !== 'yjs') return value;
   return typeof value === 'string' ? base64Bytes(value) : undefined;

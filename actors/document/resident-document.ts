@@ -4,7 +4,7 @@
 // waited.
 
 import { BEHIND_OPEN } from '../link/left-open.ts';
-import { CALL, CLOSE, OPEN, PRESENCE, PULL, SUBMIT, type ToOwner } from '../link/link-messages.ts';
+import { CALL, CLOSE, OPEN, PRESENCE, PULL, STATELESS, SUBMIT, type ToOwner } from '../link/link-messages.ts';
 import { Calls } from './calls/calls.ts';
 import { CatchingUp } from './catching-up/catching-up.ts';
 import type { Document } from './document.ts';
@@ -176,6 +176,9 @@ export class ResidentDocument {
       }
       case PRESENCE:
         this.#audience.setPresence(subscriber.client, message[3]);
+        return;
+      case STATELESS:
+        this.#audience.passOn(subscriber, message[3]);
         return;
       case PULL:
         // The pull belongs to a subscription that has been opened again since. The new one pulls for

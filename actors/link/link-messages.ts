@@ -35,6 +35,8 @@ export const REFUSED_OP = 4;
  * nothing, the submit takes no version, and the answer is `ACK` with the version at which everything in it is durable.
  */
 export const SYNC_OP = 5;
+/** As SYNC_OP, from a client that may only read: `forbidden` if the document lacks anything in the update. */
+export const CHECK_OP = 6;
 
 export type OpEncoding =
   | typeof JSON_OP
@@ -42,7 +44,8 @@ export type OpEncoding =
   | typeof MSGPACK_OP
   | typeof UPDATE_OP
   | typeof REFUSED_OP
-  | typeof SYNC_OP;
+  | typeof SYNC_OP
+  | typeof CHECK_OP;
 
 /**
  * A patch crossing the link, as the bytes that came in its frame. Its values are those that the contract allows;
@@ -62,6 +65,9 @@ export const refusedOp = (code: FinalSubmitCode, message: string): LinkOp => [
   Buffer.from(`${code} ${message}`),
 ];
 
+/** The message of `forbidden` for a patch of a client that may only read. */
+export const READ_ONLY = 'only an editor or an owner may edit this document';
+
 /** The reason for which the gateway refused the patch. Undefined if `op` is a patch. */
 export function refusalOf([encoding, bytes]: LinkOp):
   | { readonly code: FinalSubmitCode; readonly message: string }
@@ -78,6 +84,7 @@ export const PRESENCE = 3;
 export const CLOSE = 4;
 export const PULL = 5;
 export const CALL = 6;
+export const STATELESS = 7;
 
 export interface OpenRequest {
   /** A valid `org/doc`. */
@@ -116,6 +123,8 @@ export type ToOwner =
   | [tag: typeof SUBMIT, channelId: number, subscriptionId: number, seq: number, base: number, op: LinkOp]
   /** JSON text of the state. Null removes it. */
   | [tag: typeof PRESENCE, channelId: number, subscriptionId: number, data: string | null]
+  /** A message to the other subscribers of updates. It is passed on at once, and kept nowhere. */
+  | [tag: typeof STATELESS, channelId: number, subscriptionId: number, payload: string]
   | [tag: typeof CLOSE, channelId: number, subscriptionId: number]
   /** The subscriber has taken its last catch-up chunk and asks for the next one. */
   | [tag: typeof PULL, channelId: number, subscriptionId: number]
@@ -135,6 +144,7 @@ export const NOT_OWNER = 20;
 export const SNAPSHOT = 21;
 export const FORGET = 22;
 export const ANSWER = 23;
+export const STATELESS_FROM = 24;
 
 /** The part of an `OPENED` that only a subscriber of `UPDATES` gets, beside the updates. */
 export interface OpenedState {
@@ -194,6 +204,8 @@ export type ToGateway =
     ]
   /** Alternating client, and JSON text or null. */
   | [tag: typeof STATES, channelId: number, states: readonly (string | null)[]]
+  /** A message for all subscribers of updates but its author, whose number is 0 if the author has another link. */
+  | [tag: typeof STATELESS_FROM, channelId: number, authorId: number, payload: string]
   | [
       tag: typeof CLOSED,
       channelId: number,

@@ -20,6 +20,8 @@ import {
   PULL,
   REFUSED,
   RESET,
+  STATELESS,
+  STATELESS_FROM,
   STATES,
   SUBMIT,
   type ToGateway,
@@ -155,6 +157,18 @@ export class Audience {
       this.#effects.send(group.link, [STATES, group.channelId, states]);
   }
 
+  /** Passes a message on to the other subscribers of updates. */
+  passOn({ link: from, subscriptionId }: Subscriber, payload: string): void {
+    for (const group of this.subscribers.links.values())
+      if (group.updates > 0)
+        this.#effects.send(group.link, [
+          STATELESS_FROM,
+          group.channelId,
+          group === from ? subscriptionId : 0,
+          payload,
+        ]);
+  }
+
   tell(subscriber: Subscriber, message: ToGateway): void {
     if (subscriber.call !== undefined) subscriber.call.told(message);
     else this.#effects.send(subscriber.link.link, message);
@@ -202,6 +216,7 @@ export class Audience {
         this.leaveBy(link, subscriptionId);
         return;
       case PRESENCE:
+      case STATELESS:
         return;
       case CALL:
         this.#effects.send(link, [ANSWER, channelId, refusedCall(code, text), null]);

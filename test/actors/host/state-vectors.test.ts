@@ -6,6 +6,7 @@ import * as Y from 'yjs';
 import { doSnapshotJob } from '../../../actors/compute/snapshot-job.ts';
 import {
   ACK,
+  CHECK_OP,
   COMMIT,
   JSON_FRAMES,
   OPEN,
@@ -13,6 +14,8 @@ import {
   OPENED,
   PRESENCE,
   REFUSED,
+  STATELESS,
+  STATELESS_FROM,
   SUBMIT,
   SYNC_OP,
   type ToGateway,
@@ -221,6 +224,41 @@ test('a subscription that is taken up again gets the updates since its version',
   await until(host, () => openedOf(host).length === 2);
   const [, , , updates, version, , , complete] = openedOf(host)[1] ?? [];
   assert.deepEqual([updates?.length, version, complete], [2, 3, true]);
+});
+
+test('an update of a reader is acknowledged if the document has everything in it, and refused otherwise', async (t) => {
+  const host = await startHost(createMemoryDatabase(), LIMITS);
+  t.after(() => host.host.dispose());
+  const { doc, take } = author();
+  openUpdates(host, 1);
+  doc.getText('text').insert(0, 'abc');
+  doc.getText('text').delete(1, 1);
+  send(host, 1, 1, take());
+  await until(host, () => commitsOf(host).length === 1);
+  const check = (seq: number): void =>
+    host.send([SUBMIT, 1, 1, seq, -1, [CHECK_OP, Y.encodeStateAsUpdate(doc)]]);
+  check(2);
+  await until(host, () => host.got.some((m) => m[0] === ACK && m[3] === 2));
+  // A deletion adds nothing to the state vector.
+  doc.getText('text').delete(0, 1);
+  check(3);
+  await until(host, () => host.got.some((m) => m[0] === REFUSED && m[3] === 3 && m[4] === 'forbidden'));
+  doc.getText('text').insert(0, 'd');
+  check(4);
+  await until(host, () => host.got.some((m) => m[0] === REFUSED && m[3] === 4 && m[4] === 'forbidden'));
+  assert.equal(commitsOf(host).length, 1);
+});
+
+test('a stateless message reaches the links with subscribers of updates once, with its author', async (t) => {
+  const host = await startHost(createMemoryDatabase(), LIMITS);
+  t.after(() => host.host.dispose());
+  openUpdates(host, 1);
+  openUpdates(host, 2);
+  await until(host, () => openedOf(host).length === 2);
+  host.send([STATELESS, 1, 2, 'hello']);
+  const told = (): ToGateway[] => host.got.filter((m) => m[0] === STATELESS_FROM);
+  await until(host, () => told().length > 0);
+  assert.deepEqual(told(), [[STATELESS_FROM, 1, 2, 'hello']]);
 });
 
 /** A document of 400 kB by one author, of which `peers` have the first parts. */
