@@ -32,6 +32,13 @@ const PRESENCE_SHARE = 1 / 4;
 /** A reader that asks for more while this many outboxes wait is not reading. */
 const ASKED_TOO_MUCH = 4;
 
+/** Tokens of one second. */
+interface Rates {
+  readonly opens: number;
+  readonly submits: number;
+  readonly presences: number;
+}
+
 export interface HeldFrames {
   readonly frames: { readonly frame: Uint8Array; readonly isText: boolean }[];
   bytes: number;
@@ -57,6 +64,7 @@ export class ClientConnection {
   readonly #outboxBytes: number;
   readonly #window: PatchWindow<ClientConnection> | undefined;
   readonly #counts: ThreadCounts | undefined;
+  readonly #rates: Rates;
   /** When the socket last gave a sign of life, in ms of the gateway's clock. */
   heard: number;
   pinged = false;
@@ -127,7 +135,7 @@ export class ClientConnection {
     codec: Codec | undefined,
     outboxBytes: number,
     now: number,
-    rates: { opens: number; submits: number; presences: number },
+    rates: Rates,
     direct?: DirectWrites,
     window?: PatchWindow<ClientConnection>,
     counts?: ThreadCounts,
@@ -142,9 +150,26 @@ export class ClientConnection {
     this.since = now;
     this.heard = now;
     this.refilled = now;
+    this.#rates = rates;
     this.openTokens = rates.opens;
     this.submitTokens = rates.submits;
     this.presenceTokens = rates.presences;
+  }
+
+  /** Gives the arguments of a further connection over the same socket. It has rates of its own. */
+  another(): ConstructorParameters<typeof ClientConnection> {
+    const { socket, stream, codec, heard } = this;
+    return [
+      socket,
+      stream,
+      codec,
+      this.#outboxBytes,
+      heard,
+      this.#rates,
+      this.#direct,
+      undefined,
+      this.#counts,
+    ];
   }
 
   /**
@@ -250,6 +275,7 @@ export class ClientConnection {
   /** True if others see a presence of this connection, or did before it was hidden. */
   get hasPresence(): boolean {
     for (const { presence } of this.open.values()) if (presence !== undefined) return true;
+    for (const { hasPresence } of this.receiver?.connections?.() ?? []) if (hasPresence) return true;
     return false;
   }
 

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
 import type { SharedFrames } from '../yjs/shared-frames.ts';
 import type { AwarenessState } from '../yjs/wire/awareness.ts';
+import type { ClientConnection } from './client-connection.ts';
 import type { LargeAnswer } from './sockets/large-answers.ts';
 import type { OwnerSnapshot } from './subscriptions/owner-snapshots.ts';
 
@@ -14,6 +15,8 @@ export interface Receiver {
   leave(afterMs: number): void;
   /** Called about once a second while the socket is open. */
   look(): void;
+  /** The connections of the documents that share the socket, if it may carry several. */
+  connections?(): Iterable<ClientConnection>;
   /** The socket is closed. */
   disconnected(): void;
 }
@@ -46,4 +49,6 @@ export interface Conversation {
   committed(seq: number): void;
   /** Returns the bytes that were written. */
   write(frames: SharedFrames): number;
+  /** A stateless message of another client. A protocol without such messages leaves it out. */
+  writeStateless(frames: SharedFrames): void;
 }

@@ -204,8 +204,9 @@ export class Gateway implements OwnerLinkListener {
    * while.
    */
   setHidden(connection: ClientConnection, isHidden: boolean): void {
-    if (isHidden) this.#subscriptions.hide(connection);
-    else this.#subscriptions.show(connection);
+    for (const each of [connection, ...(connection.receiver?.connections?.() ?? [])])
+      if (isHidden) this.#subscriptions.hide(each);
+      else this.#subscriptions.show(each);
   }
 
   /** Documents that at least one socket has open. */
@@ -263,6 +264,10 @@ export class Gateway implements OwnerLinkListener {
         return;
       case 'close':
         this.#requests.close(connection, message);
+        return;
+      case 'stateless':
+        if (connection.codec === undefined) this.#requests.stateless(connection, message);
+        else this.#replies.error(connection, 'bad-message', 'unknown type', echo(message));
         return;
       case 'ping':
         connection.send({ type: 'pong', ...idOf(message) });

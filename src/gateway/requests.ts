@@ -1,11 +1,15 @@
 // Checks the clients' requests: names, values, rates and limits. A valid request goes to the document's
 // owner, or waits for one within the limits; an invalid one is answered here. A patch is checked only for its
 // shape.
+// Over 400 lines because all requests share one order of checks, and one table of parts.
 import { BEHIND_OPEN } from '../../actors/link/left-open.ts';
 import {
+  CHECK_OP,
   jsonOp,
   type LinkOp,
+  READ_ONLY,
   refusedOp,
+  STATELESS,
   SUBMIT,
   SYNC_OP,
   UPDATE_OP,
@@ -65,7 +69,7 @@ const KINDS: ReadonlySet<unknown> = new Set<KindName>(['json', 'rich-text', 'yjs
 /** Levels that a patch may nest beyond `limits.depth`: its list of steps, and a step. */
 export const BEYOND_DEPTH = 2;
 const TOO_LARGE = refusedOp('too-large', 'the patch is above limits.opBytes');
-const READ_ONLY = refusedOp('forbidden', 'only an editor or an owner may edit this document');
+const REFUSED_READER = refusedOp('forbidden', READ_ONLY);
 
 export class Requests {
   readonly #options: RequestsOptions;
@@ -229,7 +233,7 @@ export class Requests {
     // The owner answers, because it knows whether this seq was committed before the right was lost.
     const linkOp = isAtLeast(subscription.role, 'editor')
       ? this.#linkOp(connection.codec, op, bytes)
-      : READ_ONLY;
+      : readersOp(op);
     if (unanswered.size >= this.#limits.inflight && unanswered.get(seq) === undefined) {
       this.#overloaded(subscription, unanswered, seq, 'too many submits without an answer');
       return;
@@ -332,6 +336,30 @@ export class Requests {
     this.#replies.error(connection, 'too-large', text, echo(message));
   }
 
+  /** Passes on a message that is kept nowhere. It counts as a presence message. */
+  stateless(connection: ClientConnection, message: Message): void {
+    const subscription = this.#openOf(connection, message);
+    if (subscription === undefined) return;
+    if (connection.hasEnded) {
+      this.#replies.ended(connection, echo(message));
+      return;
+    }
+    if (!isAtLeast(subscription.role, 'commenter')) {
+      this.#replies.error(connection, 'forbidden', 'a viewer sends nothing to the others', echo(message));
+      return;
+    }
+    const now = this.#options.now();
+    const wait =
+      takePresence(connection, this.#limits, now) ||
+      (connection.quota?.takePresence(now) ?? 0) ||
+      (subscription.channel.quota?.takePresence(now) ?? 0);
+    const { channel, mode, subscriptionId } = rootOf(subscription);
+    const { payload } = message;
+    if (wait > 0) this.#replies.error(connection, 'rate-limited', 'too many messages', echo(message));
+    else if (typeof payload === 'string' && mode !== 'resuming')
+      channel.link?.offer([STATELESS, channel.channelId, subscriptionId, payload]);
+  }
+
   close(connection: ClientConnection, message: Message): void {
     const subscription = this.#openOf(connection, message);
     if (subscription === undefined) return;
@@ -372,6 +400,13 @@ export class Requests {
     this.#replies.later(connection, 'overloaded', message, { doc: channel.doc, seq });
   }
 }
+
+/**
+ * The patch of a client that may only read. The owner tells whether the document has everything in it already; then it is
+ * acknowledged.
+ */
+const readersOp = (op: unknown): LinkOp =>
+  op instanceof CutPatch && op.encoding === SYNC_OP ? [CHECK_OP, unpinned(op.bytes)] : REFUSED_READER;
 
 /** Memory beyond the patch that an unanswered patch may keep alive: the rest of its frame. */
 const PINNED_BYTES = 1024;

@@ -19,6 +19,10 @@ export interface ConversationOut {
   role(isReadOnly: boolean): void;
   /** An update was refused because the client may only read. */
   refusedAsReader(message: string): void;
+  /** The client is told the fate of its step 2, so a reader is asked for one too. */
+  readonly hasSyncStatus: boolean;
+  /** The token has ended. True if the client has been asked for another one. Otherwise the conversation ends. */
+  asksForToken(): boolean;
   /** Called at most once. The document is not subscribed to any more. */
   ended(end: End): void;
 }

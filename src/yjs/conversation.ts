@@ -63,6 +63,7 @@ const PAUSE_BYTES = 64 * 1024;
 const HELLO = 'hello';
 const OPEN = 'open';
 const PRESENCE = 'presence';
+const STATELESS = 'stateless';
 
 export class YjsConversation implements Conversation {
   readonly #options: ConversationOptions;
@@ -77,6 +78,8 @@ export class YjsConversation implements Conversation {
   /** Opens without an answer. */
   #opens = 0;
   readonly #presence: OwnPresence;
+  /** The token has ended, and the client has been asked for another one. Messages are held. */
+  #awaitsToken = false;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -92,8 +95,14 @@ export class YjsConversation implements Conversation {
   }
 
   /** Shows a new token while the document is open. */
-  renew(token: string): void {
-    if (this.#mode !== 'ended') this.#hello(token);
+  renew(token: string | undefined): void {
+    if (this.#mode !== 'ended' && this.#mode !== 'identifying') this.#hello(token);
+  }
+
+  /** Sends a message to the others that have the document open in the same protocol. */
+  tell(payload: string): void {
+    const { doc } = this.#options;
+    if (this.#mode === 'open') this.#request({ type: 'stateless', id: STATELESS, doc, payload });
   }
 
   receive(message: SharedMessage): void {
@@ -170,8 +179,8 @@ export class YjsConversation implements Conversation {
       this.#opens--;
       if (last !== undefined || shared === undefined)
         parts.push(...this.#frame(STEP_2_TYPES, last ?? EMPTY_UPDATE));
-      // A reader has nothing to add. Its answer would be refused.
-      if (!this.#isReader) parts.push(...this.#frame(STEP_1_TYPES, opened.vector));
+      // A reader has nothing to add. It is asked only to tell it so.
+      if (!this.#isReader || out.hasSyncStatus) parts.push(...this.#frame(STEP_1_TYPES, opened.vector));
     }
     const gone = this.#presence.takeGone();
     const states = gone === undefined ? opened.states : [...opened.states, gone];
@@ -196,11 +205,19 @@ export class YjsConversation implements Conversation {
     return bytes.length;
   }
 
+  writeStateless(frames: SharedFrames): void {
+    if (this.#options.out.hasSyncStatus) this.write(frames);
+  }
+
   #hello(token: string | undefined): void {
     this.#request({ type: 'hello', id: HELLO, ...(token === undefined ? {} : { token }) });
   }
 
   #welcomed(): void {
+    if (this.#awaitsToken) {
+      this.#awaitsToken = false;
+      this.#release();
+    }
     if (this.#mode !== 'identifying') return;
     this.#setMode('identified');
     const message = this.#held.take('step-1');
@@ -260,7 +277,7 @@ export class YjsConversation implements Conversation {
 
   /** True if the message need not wait. */
   #goesOn(message: SharedMessage): boolean {
-    if (this.#mode !== 'open' || !this.#held.isEmpty) return false;
+    if (this.#mode !== 'open' || this.#awaitsToken || !this.#held.isEmpty) return false;
     return !isUpdate(message) || this.#unanswered.size < this.#options.limits.inflight;
   }
 
@@ -280,7 +297,7 @@ export class YjsConversation implements Conversation {
   #release(): void {
     const { limits, connection } = this.#options;
     const held = this.#held;
-    while (this.#mode === 'open') {
+    while (this.#mode === 'open' && !this.#awaitsToken) {
       const { first } = held;
       if (first === undefined || (isUpdate(first) && this.#unanswered.size >= limits.inflight)) break;
       held.take();
@@ -300,7 +317,13 @@ export class YjsConversation implements Conversation {
     }
     // The client brings a submit that was refused for the moment with its next step 2, as it brings all that is lacking.
     if (seq !== undefined || id === OPEN || id === HELLO) this.#end(code, message);
-    else if (code === 'unauthenticated') this.#end(code, message, true);
+    else if (code === 'unauthenticated') this.#tokenEnded(message);
+  }
+
+  #tokenEnded(message: string): void {
+    if (this.#awaitsToken) return;
+    if (this.#mode === 'open' && this.#options.out.asksForToken()) this.#awaitsToken = true;
+    else this.#end('unauthenticated', message, true);
   }
 
   #rejected({ seq, code, message }: ServerMessage & { type: 'reject' }): void {

@@ -3,6 +3,7 @@ import { systemClock } from '../../actors/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { SocketsOptions } from '../gateway/sockets/sockets.ts';
+import { HocuspocusEndpoint } from './hocuspocus.ts';
 import { largestUpdate } from './update-bytes.ts';
 import { YWebsocketEndpoint } from './y-websocket.ts';
 
@@ -15,9 +16,9 @@ export function yjsEndpoints(
 ): Pick<SocketsOptions, 'endpoints' | 'endpointFrameBytes'> {
   const { limits } = config;
   const updateBytes = largestUpdate(config);
-  const options = { gateway, limits, updateBytes, after: systemClock.after, random: Math.random };
+  const options = { gateway, limits, updateBytes, ...systemClock, random: Math.random };
   return {
-    endpoints: [new YWebsocketEndpoint(options)],
+    endpoints: [new YWebsocketEndpoint(options), new HocuspocusEndpoint(options)],
     endpointFrameBytes: Math.max(limits.frameBytes, updateBytes + BYTES_BESIDE),
   };
 }

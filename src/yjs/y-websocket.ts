@@ -126,6 +126,12 @@ class YWebsocketSocket implements Receiver, ConversationOut {
 
   role(): void {}
 
+  readonly hasSyncStatus = false;
+
+  asksForToken(): boolean {
+    return false;
+  }
+
   refusedAsReader(message: string): void {
     this.#deny(message);
   }

@@ -17,7 +17,7 @@ import { below, FOLDERS, root } from './sources.ts';
 
 const text = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
 const RULE =
-  /\b(?:NAME|VALUE|SOCK|HELLO|AUTH|LOGIN|REVOKE|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|ORIGIN|PRES|READY|HTTP|EVENT|DOC|METRIC|HIST|MEET|RT|JSON|YJS|YWS|AWARE|ERR|LIMIT)-\d+\b/g;
+  /\b(?:NAME|VALUE|SOCK|HELLO|AUTH|LOGIN|REVOKE|PING|DRAIN|OPEN|CLOSE|ROLE|SUBMIT|DUR|ORDER|ONCE|ORIGIN|PRES|READY|HTTP|EVENT|DOC|METRIC|HIST|MEET|RT|JSON|YJS|YWS|HOC|AWARE|ERR|LIMIT)-\d+\b/g;
 
 /** The rows of the table whose first head is `firstHead`, each as its cells. */
 function table(firstHead: string): string[][] {

@@ -1,6 +1,7 @@
 // The providers of Yjs as their packages are published, each behind the same small interface. Tests edit one text through
 // them. The packages are used as they are; only their WebSocket is given to them, as every application in Node does. It
 // sends the headers of the test, and lets the test cut the connection.
+// Over 400 lines because seven packages have one interface, and their differences are best read side by side.
 import * as Y14 from '@y/y';
 import * as hocuspocus2 from 'hocuspocus-provider-2';
 import * as hocuspocus3 from 'hocuspocus-provider-3';
@@ -18,6 +19,8 @@ export interface ProviderOptions {
   readonly doc: string;
   /** In `?token=`, or in the auth message, where a function is asked at each connect. */
   readonly token?: string | (() => string);
+  /** A query for the URL of Hocuspocus, such as `token=x`. */
+  readonly query?: string;
   /** Headers of the upgrade. */
   readonly headers?: Readonly<Record<string, string>>;
   /** A text of an earlier provider, which this one continues: another start of the same application. */
@@ -290,6 +293,8 @@ interface HocuspocusLike {
 }
 
 interface HocuspocusSocket {
+  connect: () => Promise<unknown>;
+  cancelWebsocketRetry?: (() => void) | undefined;
   destroy(): void;
 }
 
@@ -307,9 +312,10 @@ class Hocuspocus extends Stock<Text13> {
 
   constructor(shared: Text13, options: ProviderOptions, { socket, provider }: HocuspocusPackage) {
     super(shared, options);
-    const { port, doc, token = null } = options;
+    const { port, doc, token = null, query } = options;
+    const more = query === undefined ? '' : `?${query}`;
     this.#socket = socket({
-      url: `ws://127.0.0.1:${port}/hocuspocus`,
+      url: `ws://127.0.0.1:${port}/hocuspocus${more}`,
       WebSocketPolyfill: this.sockets.Socket,
     });
     this.#provider = provider(this.#socket, { doc: shared.doc, name: doc, token });
@@ -337,7 +343,10 @@ class Hocuspocus extends Stock<Text13> {
   }
   destroy(): void {
     this.#provider.destroy();
+    this.#socket.cancelWebsocketRetry?.();
     this.#socket.destroy();
+    // Version 3 would still come back, if its connection was lost shortly before.
+    this.#socket.connect = async () => undefined;
   }
 }
 

@@ -18,6 +18,7 @@ import {
   REFUSED,
   RESET,
   SNAPSHOT,
+  STATELESS_FROM,
   STATES,
 } from '../../../actors/link/link-messages.ts';
 import { METRICS } from '../../../actors/metrics/metrics.ts';
@@ -33,6 +34,7 @@ import {
 } from '../../../protocol/errors.ts';
 import { SharedFrames } from '../../yjs/shared-frames.ts';
 import { UPDATE_TYPES } from '../../yjs/wire/body.ts';
+import { STATELESS_TYPES } from '../../yjs/wire/hocuspocus.ts';
 import type { OwnerCalls } from '../calls/owner-calls.ts';
 import { type EditClock, secondsBetween } from '../edit-clock.ts';
 import type { Replies } from '../replies.ts';
@@ -168,6 +170,9 @@ export class Answers {
       }
       case STATES:
         this.#presence.states(channel, message[2]);
+        return;
+      case STATELESS_FROM:
+        passOn(channel, message[2], message[3]);
         return;
       case CLOSED: {
         const subscription = channel.subs.get(message[2]);
@@ -337,6 +342,16 @@ export class Answers {
     } else this.#replies.later(connection, code, message, { doc, seq });
   }
 }
+
+/** A message is left out for a reader that does not keep up, as presence is. */
+function passOn({ subs }: Channel, authorId: number, payload: string): void {
+  const frames = new SharedFrames(STATELESS_TYPES, [encoder.encode(payload)]);
+  for (const { subscriptionId, connection, opened } of subs.values())
+    if (opened && subscriptionId !== authorId && connection.keepsUp)
+      connection.conversation?.writeStateless(frames);
+}
+
+const encoder = new TextEncoder();
 
 /** A shared snapshot stands between the first two of `frames`, which are the rest of its frame. */
 function answerOf(frames: readonly Uint8Array[], shared: OwnerSnapshot | undefined): LargeAnswer {

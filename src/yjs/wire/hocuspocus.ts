@@ -6,6 +6,8 @@ import { AUTH, readShared, type SharedMessage, withText } from './body.ts';
 import { FrameReader } from './frame-reader.ts';
 
 const STATELESS = 5;
+/** The type before a stateless message, whose text is its bytes. */
+export const STATELESS_TYPES: readonly number[] = [STATELESS];
 const CLOSE = 7;
 const SYNC_STATUS = 8;
 const PING = 9;
