@@ -111,12 +111,12 @@ const rates = (whose: string, opens: number | null, edits: number | null, presen
     edits,
     1,
     MANY,
-    `Edits per second of ${whose} on this node. Beyond it a submit is \`rate-limited\`. null: no limit.`,
+    `Edits per second of ${whose} on this node, writes over HTTP included. Beyond it they are \`rate-limited\`. null: no limit.`,
   ),
   editBytes: sizeOrNone(
     KiB,
     1_024 * 1_024 * MiB,
-    `Bytes of frames with edits per second of ${whose} on this node. Beyond it a submit is \`rate-limited\`. null: no limit.`,
+    `Bytes per second of frames with edits, and of patches over HTTP, of ${whose} on this node. Beyond it they are \`rate-limited\`. null: no limit.`,
   ),
   presencesPerSecond: countOrNone(
     presences,

@@ -215,6 +215,12 @@ async function assemble(
   const router = new Router();
   const { quotas } = config;
   const now = (): number => sockets.now;
+  const shared = {
+    ...(config.auth.mode === 'none'
+      ? {}
+      : { users: new SharedQuotas(quotas.user, quotas.user.sockets, now) }),
+    organisations: new SharedQuotas(quotas.organisation, null, now),
+  };
   const gateway = new Gateway({
     node: config.node.name,
     identity,
@@ -222,10 +228,7 @@ async function assemble(
     roleGraceMs: config.auth.callback.graceMs,
     nodes: () => neighbours?.clientUrls(),
     limits: config.limits,
-    ...(config.auth.mode === 'none'
-      ? {}
-      : { users: new SharedQuotas(quotas.user, quotas.user.sockets, now) }),
-    organisations: new SharedQuotas(quotas.organisation, null, now),
+    ...shared,
     router,
     unansweredBytes: config.gateway.outboxBytes,
     calls: config.http,
@@ -248,7 +251,12 @@ async function assemble(
     isOwn: identity.isOwn,
     ...yjsEndpoints(config, gateway),
   });
-  const documents = new DocumentRequests({ calls: gateway.calls, bytes: config.http.answerBytes });
+  const documents = new DocumentRequests({
+    calls: gateway.calls,
+    bytes: config.http.answerBytes,
+    ...shared,
+    now,
+  });
   const requestStore = createRequestStore({ ...storage, ...(replicas && { replicas: replicas.options }) });
   onStop(() => requestStore.close());
   const leaving = new Leaving({

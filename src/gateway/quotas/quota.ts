@@ -41,6 +41,17 @@ export class Quota {
     this.#refilled = now;
   }
 
+  /** True if it has everything back that was taken: a new one would be the same. */
+  isFull(now: number): boolean {
+    this.#refill(now);
+    return (
+      this.#opens === this.#opensPerSecond &&
+      this.#edits === this.#editsPerSecond &&
+      this.#bytes === this.#bytesPerSecond &&
+      this.#presences === this.#presencesPerSecond
+    );
+  }
+
   /** 0 if the open is taken. Otherwise the ms until the next one is. */
   takeOpen(now: number): number {
     this.#refill(now);

@@ -4,7 +4,7 @@ import { shardOf } from '../../../actors/shard.ts';
 import type { SharedQuotas } from '../quotas/shared-quotas.ts';
 import { Channel } from './channel.ts';
 
-const organisationOf = (doc: string): string => doc.slice(0, doc.indexOf('/'));
+export const organisationOf = (doc: string): string => doc.slice(0, doc.indexOf('/'));
 
 export class Channels {
   readonly #byName = new Map<string, Channel>();

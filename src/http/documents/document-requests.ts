@@ -5,6 +5,9 @@ import type { LinkOp } from '../../../actors/link/link-messages.ts';
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import type { KindName } from '../../../protocol/messages.ts';
 import type { Answered, OwnerCalls } from '../../gateway/calls/owner-calls.ts';
+import type { Quota } from '../../gateway/quotas/quota.ts';
+import type { SharedQuotas } from '../../gateway/quotas/shared-quotas.ts';
+import { organisationOf } from '../../gateway/subscriptions/channels.ts';
 import { Refusal } from '../api/refusals.ts';
 import { ANY } from './tags.ts';
 import { clientOfKey, WriteClients } from './write-clients.ts';
@@ -13,6 +16,11 @@ export interface DocumentRequestsOptions {
   readonly calls: Pick<OwnerCalls, 'ask'>;
   /** Bytes of content that may be in memory for requests. */
   readonly bytes: number;
+  /** The quotas that HTTP shares with sockets. Undefined: no limit. */
+  readonly users?: Pick<SharedQuotas, 'once'> | undefined;
+  readonly organisations?: Pick<SharedQuotas, 'once'> | undefined;
+  /** ms that never go back. */
+  readonly now?: () => number;
 }
 
 /** Content of a document, and its place. */
@@ -84,6 +92,7 @@ export class DocumentRequests {
 
   /** Commits the patch, and returns its place. */
   async write(name: string, { user, key, op, base = -1, ifTags }: Write): Promise<Place> {
+    this.#takeEdit(name, user, op);
     // Any version of a document that exists will do.
     const ifTag = ifTags === undefined || ifTags.includes(ANY) ? null : ifTags;
     const writer = key === undefined ? this.#writeClients.take(user) : clientOfKey(user, key);
@@ -99,6 +108,7 @@ export class DocumentRequests {
 
   /** Creates the document, with its first patch if there is one. */
   async create(name: string, { user, key }: Author, kind: KindName, op: LinkOp | null): Promise<Place> {
+    this.#takeEdit(name, user, op);
     const { client } = clientOfKey(user, key);
     const { answer } = await this.#options.calls.ask(name, { type: 'create', client, user, kind }, op);
     return placeOf(answer);
@@ -113,6 +123,15 @@ export class DocumentRequests {
   async bringBack(name: string, trashMs: number): Promise<void> {
     const mark = randomBytes(MARK_BYTES).toString('base64url');
     await this.#ask(name, { type: 'bringBack', mark, trashMs });
+  }
+
+  /** Throws a Refusal if the user or the organisation has written too much. */
+  #takeEdit(name: string, user: string, op: LinkOp | null): void {
+    const { users, organisations, now = () => 0 } = this.#options;
+    const bytes = op?.[1].length ?? 0;
+    const take = (quota: Quota): number => quota.takeEdit(bytes, now());
+    const waitMs = (users?.once(user, take) ?? 0) || (organisations?.once(organisationOf(name), take) ?? 0);
+    if (waitMs > 0) throw new Refusal('rate-limited', 'too many edits', waitMs);
   }
 
   async #ask(name: string, call: OwnerCall): Promise<Answered> {

@@ -50,6 +50,27 @@ test('LIMIT-4 a table of quotas holds those in use alone, and nothing where noth
   assert.equal(new SharedQuotas(NONE, null, () => 0).hold('ada'), undefined);
 });
 
+test('LIMIT-4 a quota that nobody holds is kept until it is full again, for sockets and for requests without one', () => {
+  let now = 0;
+  const shared = new SharedQuotas({ ...NONE, editsPerSecond: 2 }, null, () => now);
+  const once = (name: string): number => shared.once(name, (quota) => quota.takeEdit(1, now));
+  const held = shared.hold('ada');
+  assert.ok(held instanceof Quota);
+  assert.equal(held.takeEdit(1, now), 0);
+  shared.release('ada');
+  assert.equal(once('ada'), 0);
+  assert.equal(once('ada'), 500);
+  assert.equal(shared.hold('ada'), held);
+  assert.equal(once('ada'), 500);
+  shared.release('ada');
+  now = 500;
+  assert.equal(once('ada'), 0);
+  for (let i = 0; i < 1_000; i++) assert.equal(once(`user-${i}`), 0);
+  now = 2_000;
+  for (let i = 0; i < 1_000; i++) once('ada');
+  assert.ok(shared.size <= 2, String(shared.size));
+});
+
 function requestFrom(remoteAddress: string, forwarded?: string): IncomingMessage {
   const socket = new Socket();
   Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress });
@@ -153,6 +174,13 @@ test('LIMIT-4 the sockets of one user share its rates, and another user has its 
   one.submit(DOC, refused[0]?.seq ?? 0);
   assert.equal(owner.submits.length, 4, 'the same seq goes on');
   for (const client of [one, two, other]) gateway.disconnected(client.session);
+  const again = connect('ada');
+  open(again);
+  again.submit(DOC, 1);
+  assert.equal(again.answers('error').length, 1, 'a new socket has the rate of the one before');
+  gateway.disconnected(again.session);
+  tick(1_000);
+  for (const user of ['eve', 'eve']) gateway.disconnected(connect(user).session);
   assert.equal(shared.size, 0);
 });
 
