@@ -17,6 +17,7 @@ import {
   unknownText,
 } from '../../kinds/history/rich-text-authors.ts';
 import { jsonKind } from '../../kinds/json/json.ts';
+import { placesOf } from '../../kinds/json/places.ts';
 import type { DocumentKind } from '../../kinds/kind.ts';
 import { kindOf } from '../../kinds/registry.ts';
 import { type Delta, type Runs, richTextKind } from '../../kinds/rich-text/rich-text.ts';
@@ -295,8 +296,8 @@ async function jsonAuthors(store: PastStore, job: AuthorsJob): Promise<AuthorsBy
       let folded = before;
       for (const [i, { user, at, version, op }] of page.entries()) {
         const note = op.indexOf(NOTE);
-        const recalled = jsonKind.recall(wires[i] ?? [], note < 0 ? '' : textOf(op.subarray(note + 1)));
-        folded = foldJsonAuthor(folded, recalled, { user, at, version });
+        const steps = placesOf(wires[i] ?? [], note < 0 ? '' : textOf(op.subarray(note + 1)));
+        folded = foldJsonAuthor(folded, { steps }, { user, at, version });
       }
       return folded;
     },

@@ -2,7 +2,8 @@
 // document's values. Owns no value: a node stands for a value and all in it that has no node of its own. Pure.
 //
 // The author of a value is the user who put it there. A value that is moved keeps its authors.
-import type { JsonOp, Pointer, Step, Token } from '../json/step.ts';
+import type { PlacedStep } from '../json/places.ts';
+import type { Pointer, Token } from '../json/step.ts';
 import { escapeToken } from '../json/step.ts';
 import type { Author, AuthorOrNone } from './author.ts';
 import { shown } from './rich-text-authors.ts';
@@ -26,13 +27,17 @@ const ENDLESS = 2 ** 50;
 export const unknownValue = (): JsonAuthors => ({ author: undefined });
 
 /** Folds the next committed patch and returns the root. Throws if the patch was not classified. */
-export function foldJsonAuthor(root: JsonAuthors, op: JsonOp, author: AuthorOrNone): JsonAuthors {
+export function foldJsonAuthor(
+  root: JsonAuthors,
+  op: { readonly steps: readonly PlacedStep[] },
+  author: AuthorOrNone,
+): JsonAuthors {
   let node = root;
   for (const step of op.steps) node = foldStep(node, step, author);
   return node;
 }
 
-function foldStep(root: JsonAuthors, step: Step, author: AuthorOrNone): JsonAuthors {
+function foldStep(root: JsonAuthors, step: PlacedStep, author: AuthorOrNone): JsonAuthors {
   switch (step.op) {
     case 'test':
       return root;

@@ -7,6 +7,7 @@ import type { Author, AuthorOrNone } from '../../../kinds/history/author.ts';
 import { authoredValues, foldJsonAuthor, unknownValue } from '../../../kinds/history/json-authors.ts';
 import { authoredText, foldTextAuthor, unknownText } from '../../../kinds/history/rich-text-authors.ts';
 import { jsonKind } from '../../../kinds/json/json.ts';
+import { placesOf } from '../../../kinds/json/places.ts';
 import type { JsonOp, Pointer } from '../../../kinds/json/step.ts';
 import { escapeToken } from '../../../kinds/json/step.ts';
 import { stepLength } from '../../../kinds/rich-text/delta.ts';
@@ -196,11 +197,17 @@ test('HIST-4: json: the authors are those of a model with an author for each val
         const committed = jsonKind.commit(state, parsed.value, [], LIMITS);
         if (!committed.ok) continue;
         // The log's form: the copy is an add, and the note tells the indices.
-        const op = jsonKind.recall(
-          jsonKind.wire(committed.value.op),
-          jsonKind.note(committed.value.op) ?? '',
+        const wire = jsonKind.wire(committed.value.op);
+        const note = jsonKind.note(committed.value.op) ?? '';
+        const op = jsonKind.recall(wire, note);
+        const steps = placesOf(wire, note);
+        assert.deepEqual(
+          steps,
+          op.steps.map(({ op: name, path, ...step }) =>
+            name === 'move' && 'from' in step ? { op: name, from: step.from, path } : { op: name, path },
+          ),
         );
-        root = foldJsonAuthor(root, op, authorOf(version));
+        root = foldJsonAuthor(root, { steps }, authorOf(version));
         model = foldModel(model, op, authorOf(version));
       }
       const listed = authoredValues(root);
