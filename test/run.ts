@@ -15,7 +15,7 @@ import report from './reporter.ts';
 import { memoryDirectory } from './support/memory.ts';
 import { startTestPostgres } from './support/postgres.ts';
 import { findProgram } from './support/programs/install.ts';
-import { type Requirement, requirementsOf } from './support/programs/requirements.ts';
+import { CHROMIUM, type Requirement, requirementsOf } from './support/programs/requirements.ts';
 
 /** A process of one file, or of the files of a folder, that takes longer than this hangs, and fails. */
 const TIMEOUT_MS = 900_000;
@@ -28,13 +28,14 @@ const FULL_TIMEOUT_MS = 1_800_000;
 const SLOW = [
   'sim/',
   'node/',
-  'browser/',
+  'http/',
   'chaos/',
+  'browser/',
+  'yjs/',
+  'gateway/',
   'loadtest/',
   'cluster/',
-  'http/',
   'storage/',
-  'gateway/',
   'cli/cluster',
   'cli/process',
   'events/',
@@ -67,6 +68,7 @@ const TWICE = [
 ];
 
 const here = import.meta.dirname;
+const BROWSER = join(here, 'support/chromium.js');
 
 const FULL = '--full';
 const FULL_FUZZ_RUNS = '4';
@@ -149,8 +151,9 @@ function needsPostgres(file: string): boolean {
 }
 
 /**
- * Calls `use` with the modules to run. The files of a folder are imported by one module in the place of the
- * first, except in the folders of APART.
+ * Calls `use` with the modules to run. The files of a folder are the suites of one module in the place of the
+ * first, except in the folders of APART. So the nodes and clients that a file starts for its tests end before the next
+ * file begins: idle nodes of other files took the processors from the tests.
  */
 async function together<T>(
   files: readonly string[],
@@ -165,20 +168,37 @@ async function together<T>(
       const module = APART.includes(folder) ? file : join(directory, `${folder}.mjs`);
       modules.set(module, [...(modules.get(module) ?? []), file]);
     }
+    /** Modules that are imported before any suite, by the module of the suites. */
+    const first = new Map<string, readonly string[]>();
     const nodePrivateOff = join(directory, 'node-private-off.mjs');
     writeFileSync(nodePrivateOff, "process.env.TROUPE_TEST_NODE_PRIVATE = 'off';\n");
     const twice = files.filter((file) => runsTwice(file, full));
-    if (twice.length > 0)
-      modules.set(join(directory, 'gateway-without-node-private.mjs'), [nodePrivateOff, ...twice]);
+    if (twice.length > 0) {
+      const module = join(directory, 'gateway-without-node-private.mjs');
+      modules.set(module, twice);
+      first.set(module, [nodePrivateOff]);
+    }
     for (const [module, imported] of modules) {
       if (module === imported[0]) continue;
-      const lines = imported.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
-      writeFileSync(module, lines.join(''));
+      // The browser is shared by all files of a process, and closed at its end.
+      const shared = imported.some((file) => requirementsOf(file).has(CHROMIUM)) ? [BROWSER] : [];
+      writeFileSync(module, suites([...(first.get(module) ?? []), ...shared], imported));
     }
     return await use([...modules.keys()]);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** A module with a suite for each file. */
+function suites(first: readonly string[], files: readonly string[]): string {
+  const url = (file: string): string => JSON.stringify(pathToFileURL(file).href);
+  return [
+    "import { describe } from 'node:test';",
+    ...first.map((file) => `import ${url(file)};`),
+    ...files.map((file) => `describe(${JSON.stringify(relative(here, file))}, () => import(${url(file)}));`),
+    '',
+  ].join('\n');
 }
 
 function runsTwice(file: string, full: boolean): boolean {

@@ -10,9 +10,9 @@ endsAsItsAuthorsLeftIt('sveltecomponent', 'rich-text');
 
 test('frames of garbage are answered with codes, and nobody else notices', async (t) => {
   const node = await startTestNode(t);
-  const result = await garbageRun({ url: node.socketUrl, frames: 1_500, throwers: 4, seed: 1 });
+  const result = await garbageRun({ url: node.socketUrl, frames: 800, throwers: 4, seed: 1 });
   assert.deepEqual(result.faults, []);
-  assert.ok(result.thrown >= 1_500);
+  assert.ok(result.thrown >= 800);
   assert.ok((result.closes[4400] ?? 0) > 0 && (result.answers['bad-message'] ?? 0) > 0);
 });
 
