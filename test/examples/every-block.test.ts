@@ -12,6 +12,7 @@ import { DOCUMENTS } from './commands.ts';
 const COMMANDS = 'test/examples/commands.test.ts';
 const CONFIGURATION = 'test/examples/configuration.test.ts';
 const CLIENT = 'test/examples/client.test.ts';
+const YJS = 'test/examples/yjs.test.ts';
 const HTTP = 'test/examples/http.test.ts';
 
 /** For each file: a part of each block, in order, and the test that runs the block. */
@@ -89,6 +90,9 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
   'docs/protocol.md': [['GET /v1/socket', 'test/examples/session.test.ts']],
   'docs/security.md': [['"sub": "ada"', 'test/identity/tokens/tokens.test.ts']],
   'docs/yjs.md': [
+    ['npm start', COMMANDS],
+    ['new WebsocketProvider(', YJS],
+    ['new HocuspocusProvider(', YJS],
     ['troupe import hocuspocus-sqlite', COMMANDS],
     ['is no name for a document (org/doc)', 'test/cli/moving/moving.test.ts'],
     ['troupe export bin', COMMANDS],
