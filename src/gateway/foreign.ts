@@ -45,6 +45,8 @@ export interface Conversation {
   answer(opened: OpenedUpdates): LargeAnswer;
   /** The frames have been written. */
   opened(isComplete: boolean): void;
+  /** Others see the client's presence again, which was hidden while its socket was silent. */
+  shown(): void;
   /** The client's own submit is durable. */
   committed(seq: number): void;
   /** Returns the bytes that were written. */

@@ -204,9 +204,13 @@ export class Gateway implements OwnerLinkListener {
    * while.
    */
   setHidden(connection: ClientConnection, isHidden: boolean): void {
-    for (const each of [connection, ...(connection.receiver?.connections?.() ?? [])])
+    for (const each of [connection, ...(connection.receiver?.connections?.() ?? [])]) {
       if (isHidden) this.#subscriptions.hide(each);
-      else this.#subscriptions.show(each);
+      else {
+        this.#subscriptions.show(each);
+        each.conversation?.shown();
+      }
+    }
   }
 
   /** Documents that at least one socket has open. */

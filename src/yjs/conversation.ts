@@ -192,6 +192,11 @@ export class YjsConversation implements Conversation {
     if (isComplete) this.#release();
   }
 
+  shown(): void {
+    const gone = this.#presence.goneNow();
+    if (gone !== undefined) this.write(awarenessFrames([gone]));
+  }
+
   committed(seq: number): void {
     if (!this.#unanswered.delete(seq)) return;
     this.#options.out.saved(true);

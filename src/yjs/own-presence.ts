@@ -51,6 +51,11 @@ export class OwnPresence {
     return gone;
   }
 
+  /** The same message while the client has a state. */
+  goneNow(): AwarenessState | undefined {
+    return this.#mark === undefined || this.#state === null ? undefined : { ...this.#mark, text: null };
+  }
+
   /** Takes the client's own state out of the update. Throws FrameError. */
   take(update: Uint8Array, others: ChannelAwareness | undefined): void {
     const { yjsClient: own, clock: last = -1 } = this.#mark ?? {};

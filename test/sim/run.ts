@@ -1,5 +1,7 @@
 // One simulation, made of a seed alone: a cluster and its clients, a time of faults, then a time in which
 // everything must become live again, then the checker. The same seed gives the same run, event by event.
+
+import * as Y from 'yjs';
 import { check } from '../../loadtest/checker/checker.ts';
 import type { Violation } from '../../loadtest/checker/records.ts';
 import type { Random } from '../../loadtest/clients/random-edits.ts';
@@ -8,6 +10,7 @@ import { HttpWriter } from './clients/http-writer.ts';
 import { Intruder } from './clients/intruder.ts';
 import { type Passed, SimClient } from './clients/sim-client.ts';
 import { ROLES, type Sub } from './clients/sim-users.ts';
+import { YjsClient } from './clients/yjs-client.ts';
 import { Faults } from './faults/faults.ts';
 import { SimNode } from './machines/sim-node.ts';
 import type { Failure, SimRule } from './verdict/failure.ts';
@@ -42,6 +45,8 @@ const STRAIGHT: ReadonlySet<string> = new Set<SimRule>(['crash', 'zombie-row']);
 const KINDS: readonly KindName[] = ['json', 'rich-text', 'yjs'];
 const DOCUMENTS = 6;
 const CLIENTS = 8;
+/** Clients that speak the protocol of y-websocket. */
+const YJS_CLIENTS = 2;
 /** Programs that write over HTTP. */
 const WRITERS = 2;
 const PINNED_CHANCE = 0.5;
@@ -93,6 +98,7 @@ class Run {
   /** The number of nodes that start at the beginning. */
   readonly #first: number;
   readonly #clients: readonly SimClient[];
+  readonly #yjsClients: readonly YjsClient[];
   readonly #writers: readonly HttpWriter[];
   readonly #intruders: readonly Intruder[];
   readonly #faults: Faults;
@@ -118,6 +124,7 @@ class Run {
     this.#first = random() < JOIN_CHANCE ? count - 1 : count;
     const documents = this.#makeDocuments(random);
     this.#clients = this.#makeClients(random, documents);
+    this.#yjsClients = this.#makeYjsClients(documents);
     this.#writers = Array.from(
       { length: WRITERS },
       (_, at) =>
@@ -135,6 +142,7 @@ class Run {
       world,
       nodes: this.#nodes,
       clients: this.#clients,
+      yjsClients: this.#yjsClients,
       fromMs: FAULTS_FROM_MS,
       toMs: FAULTS_FROM_MS + seconds * 1000,
       everyMs: between(random, FAULT_EVERY_MS),
@@ -182,7 +190,8 @@ class Run {
         world.count('nodes that joined');
         node.start();
       });
-    for (const client of [...clients, ...this.#writers, ...this.#intruders]) client.start();
+    for (const client of [...clients, ...this.#yjsClients, ...this.#writers, ...this.#intruders])
+      client.start();
     scheduler.after(between(random, [FAULTS_FROM_MS, FAULTS_FROM_MS + this.#options.seconds * 700]), () =>
       world.rights.revoke('leaver'),
     );
@@ -190,9 +199,11 @@ class Run {
     const faultsEndMs = FAULTS_FROM_MS + this.#options.seconds * 1000;
     await scheduler.run({ until: () => world.failures.length > 0, untilMs: faultsEndMs + 1 });
     if (world.failures.length > 0) return;
-    for (const client of [...clients, ...this.#writers, ...this.#intruders]) client.quiet();
+    for (const client of [...clients, ...this.#yjsClients, ...this.#writers, ...this.#intruders])
+      client.quiet();
     if (!(await this.#live(LIVE_WITHIN_MS, 'after the faults'))) return;
     for (const client of clients) client.editAll();
+    for (const client of this.#yjsClients) client.edit();
     await this.#live(LAST_EDITS_WITHIN_MS, 'after the last edits');
   }
 
@@ -230,7 +241,21 @@ class Run {
         if (replica?.version !== version) return `${name} has a replica of ${doc} at ${replica?.version}`;
       }
     }
+    for (const client of this.#yjsClients) {
+      const missing = this.#faults.lossyDocuments.has(client.doc)
+        ? undefined
+        : client.missing(this.#inLog(client.doc));
+      if (missing !== undefined) return missing;
+    }
     return undefined;
+  }
+
+  /** A document of kind yjs as the log has it. */
+  #inLog(doc: string): Y.Doc {
+    const whole = new Y.Doc();
+    for (const { op } of this.#world.log.read(doc)?.rows ?? [])
+      if (op instanceof Uint8Array) Y.applyUpdate(whole, op);
+    return whole;
   }
 
   #check(): void {
@@ -244,7 +269,12 @@ class Run {
     world.count('batches refused', world.log.refused);
     world.count('fences by the fenced', world.log.fencesLost);
     for (const intruder of this.#intruders) intruder.judge();
-    const docs = [...new Set(this.#clients.flatMap(({ documents }) => [...documents.keys()]))];
+    const docs = [
+      ...new Set([
+        ...this.#clients.flatMap(({ documents }) => [...documents.keys()]),
+        ...this.#yjsClients.map(({ doc }) => doc),
+      ]),
+    ];
     const logs = docs.map((doc) => world.log.read(doc)).filter((log) => log !== undefined);
     const isExcused = ({ doc, rule }: Violation): boolean =>
       faults.lossyDocuments.has(doc) && !NEVER_EXCUSED.has(rule);
@@ -253,6 +283,10 @@ class Run {
       ...this.#writers.flatMap((writer) => writer.records()),
       ...this.#intruders.flatMap((intruder) => intruder.records()),
     ]);
+    for (const client of this.#yjsClients) {
+      if (!faults.lossyDocuments.has(client.doc) && !client.isToldIn(this.#inLog(client.doc)))
+        world.violated('yjs-lost', client.doc);
+    }
     for (const violation of found) {
       if (isExcused(violation)) continue;
       const { rule, doc, client, detail } = violation;
@@ -272,6 +306,15 @@ class Run {
         return { match: doc, node: node?.name ?? '', slot: Math.floor(random() * 2) };
       });
     return all;
+  }
+
+  #makeYjsClients(all: readonly SimDocumentName[]): readonly YjsClient[] {
+    const documents = all.filter(({ kind }) => kind === 'yjs');
+    return Array.from({ length: YJS_CLIENTS }, (_, at) => {
+      const name = `yjs-client-${at + 1}`;
+      const { doc } = documents[at % documents.length] ?? { doc: 'sim/yjs' };
+      return new YjsClient({ world: this.#world, name, yjsClient: 1_000_000 + at, nodes: this.#nodes, doc });
+    });
   }
 
   #makeClients(random: Random, all: readonly SimDocumentName[]): readonly SimClient[] {

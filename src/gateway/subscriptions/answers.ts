@@ -276,7 +276,7 @@ export class Answers {
             updates: frames,
             shared,
             isComplete: complete,
-            isResumed: subscription.opened,
+            isResumed: subscription.mode === 'resuming',
             vector: state?.vector ?? EMPTY_VECTOR,
             states: this.#presence.awarenessFor(channel, subscription, state?.states ?? []),
           });

@@ -14,6 +14,8 @@ import type { Subscription } from './subscription.ts';
 const LOOK_MS = 20;
 /** Clients of Yjs forget a presence that they have not been told for 30 s. */
 const RENEW_MS = 10_000;
+/** How long the clients of other nodes have to tell their presence to a new owner of a document. */
+const DOUBT_MS = 4_000;
 
 export class PresenceAnswers {
   readonly #after: Clock['after'];
@@ -46,13 +48,26 @@ export class PresenceAnswers {
   /** The presence that a reader which speaks a protocol of Yjs is told with its `opened`. */
   awarenessFor(
     channel: Channel,
-    { opened }: Subscription,
+    { opened, mode }: Subscription,
     states: readonly (string | null)[],
   ): readonly AwarenessState[] {
     channel.awareness ??= new ChannelAwareness(this.#time);
+    if (mode === 'resuming') this.#doubt(channel, channel.awareness);
     const news = channel.awareness.take(states);
     this.#renew(channel);
     return opened ? news : channel.awareness.all();
+  }
+
+  /** Ends the presence of clients whose node has ended together with the former owner: the new one never hears of them. */
+  #doubt(channel: Channel, awareness: ChannelAwareness): void {
+    if (awareness.isDoubtful) return;
+    awareness.isDoubtful = true;
+    awareness.doubt();
+    this.#after(DOUBT_MS, () => {
+      awareness.isDoubtful = false;
+      const states = awareness.endDoubted();
+      if (states.length > 0) writeAwarenessTo(channel, states);
+    });
   }
 
   /** Tells the presence of clients of the contract again and again, as clients of Yjs tell theirs. */

@@ -12,6 +12,7 @@ import { between, LIMITS, type World } from '../world.ts';
 
 /** The events at the client's end. None comes after `closed`. */
 export interface ClientEnd {
+  /** Without a codec, `payload` is bytes as they were written: parts of frames, and several frames. */
   /** `sentAtMs`: the time at which the server wrote it. */
   frame(payload: Uint8Array, binary: boolean, sentAtMs: number): void;
   /** Code 1006: the connection broke. */
@@ -23,7 +24,8 @@ const OUTBOX_BYTES = 256 * 1024;
 export class Connection {
   readonly #gateway: Gateway;
   readonly #main: Thread;
-  readonly #codec: Codec;
+  readonly #codec: Codec | undefined;
+  readonly #attach: ((session: ClientConnection) => void) | undefined;
   readonly #end: ClientEnd;
   readonly #toServer: Pipe;
   readonly #toClient: Pipe;
@@ -34,10 +36,13 @@ export class Connection {
   constructor(
     world: World,
     server: { readonly gateway: Gateway; readonly main: Thread; readonly now: () => number },
-    codec: Codec,
+    /** Undefined: `attach` gives the server's end its protocol. */
+    codec: Codec | undefined,
     end: ClientEnd,
     onOver: () => void,
+    attach?: (session: ClientConnection) => void,
   ) {
+    this.#attach = attach;
     const { scheduler, delays } = world;
     const random = world.random(`connection ${world.counts.get('connections') ?? 0}`);
     world.count('connections');
@@ -77,7 +82,8 @@ export class Connection {
       write: (chunk: Buffer, _encoding, done) => {
         const sentAtMs = this.#main.scheduler.now();
         this.#toClient.send(() => {
-          if (!this.#over) this.#end.frame(payloadOf(chunk), chunk[0] === 0x82, sentAtMs);
+          const payload = this.#codec === undefined ? chunk : payloadOf(chunk);
+          if (!this.#over) this.#end.frame(payload, chunk[0] === 0x82, sentAtMs);
         });
         done();
       },
@@ -93,6 +99,7 @@ export class Connection {
       presences: LIMITS.presencesPerSecond,
     };
     this.session = new ClientConnection(socket, stream, this.#codec, OUTBOX_BYTES, now, rates);
+    this.#attach?.(this.session);
   }
 
   #disconnected(): void {

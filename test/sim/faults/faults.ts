@@ -3,6 +3,7 @@
 import { encodeOperatorEvent } from '../../../cluster/operator-events.ts';
 import type { Random } from '../../../loadtest/clients/random-edits.ts';
 import type { SimClient } from '../clients/sim-client.ts';
+import type { YjsClient } from '../clients/yjs-client.ts';
 import type { SimNode } from '../machines/sim-node.ts';
 import type { World } from '../world.ts';
 import { DATABASE, LOSSY } from './database.ts';
@@ -15,6 +16,7 @@ export interface FaultsOptions {
   readonly world: World;
   readonly nodes: readonly SimNode[];
   readonly clients: readonly SimClient[];
+  readonly yjsClients: readonly YjsClient[];
   /** Begin and end of the time of faults, ms. */
   readonly fromMs: number;
   readonly toMs: number;
@@ -126,6 +128,10 @@ export class Faults {
 
   get nodes(): readonly SimNode[] {
     return this.#options.nodes;
+  }
+
+  get yjsClients(): readonly YjsClient[] {
+    return this.#options.yjsClients;
   }
 
   get clients(): readonly SimClient[] {

@@ -150,7 +150,7 @@ export const PROCESSES: readonly FaultKind[] = [
     weight: 2,
     strike: (faults, random) => {
       if (random() < 0.2) {
-        for (const client of faults.clients) client.drop();
+        for (const client of [...faults.clients, ...faults.yjsClients]) client.drop();
         return 'of all clients';
       }
       const client = faults.pick(faults.clients);

@@ -148,6 +148,12 @@ export class SimNode {
     return process?.isOpen === true ? process.connect(codec, end) : undefined;
   }
 
+  /** Dials the node as a client of y-websocket does. */
+  dialYjs(doc: string, end: ClientEnd): Connection | undefined {
+    const process = this.#process;
+    return process?.isOpen === true ? process.connectYjs(doc, end) : undefined;
+  }
+
   #anySlot(): number {
     return Math.floor(this.#random() * this.#slots);
   }

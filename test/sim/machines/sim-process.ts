@@ -10,6 +10,7 @@ import type { Codec } from '../../../protocol/codec.ts';
 import { CLOSE_CODES } from '../../../protocol/errors.ts';
 import type { Answered } from '../../../src/gateway/calls/owner-calls.ts';
 import { Gateway } from '../../../src/gateway/gateway.ts';
+import { YWebsocketEndpoint } from '../../../src/yjs/y-websocket.ts';
 import type { MemoryNode } from '../../doubles/store-memory.ts';
 import { type ClientEnd, Connection } from '../clients/connection.ts';
 import { SimIdentity, type Sub } from '../clients/sim-users.ts';
@@ -51,6 +52,7 @@ export class SimProcess {
   readonly #options: SimProcessOptions;
   readonly #router = new Router();
   readonly #gateway: Gateway;
+  readonly #yjs: YWebsocketEndpoint;
   readonly #identity: SimIdentity;
   readonly #connections = new Set<Connection>();
   readonly #clock: Clock;
@@ -61,6 +63,8 @@ export class SimProcess {
   #threads: () => readonly Thread[] = () => [];
   #stopped: readonly Thread[] = [];
   #runs = 0;
+  /** Clients that leave their ids to the server. */
+  #unnamed = 0;
   #failures = 0;
   #startedAt = 0;
   /** The process takes new sockets. */
@@ -89,7 +93,7 @@ export class SimProcess {
       unansweredBytes: 256 * 1024,
       now: this.now,
       time: () => EPOCH_MS + this.#clock.now() + this.#options.wallOffsetMs(),
-      newClientId: () => `unnamed-${node}`,
+      newClientId: () => `unnamed-${node}-${life}-${++this.#unnamed}`,
       random,
       after: (ms, run) => this.#clock.after(ms, run),
       calls: CALLS,
@@ -97,8 +101,19 @@ export class SimProcess {
         throw new Error(`${message}: ${JSON.stringify(fields)}`);
       },
     });
+    this.#yjs = new YWebsocketEndpoint({
+      gateway: this.#gateway,
+      limits: LIMITS,
+      updateBytes: LIMITS.opBytes,
+      after: (ms, run) => this.#clock.after(ms, run),
+      random,
+    });
     this.#clock.every(1000, () => {
-      for (const { session } of this.#connections) if (session !== undefined) session.messages = 0;
+      for (const { session } of this.#connections) {
+        if (session === undefined) continue;
+        session.messages = 0;
+        if (!session.closed) session.receiver?.look();
+      }
     });
     world.rights.listeners.add((change) =>
       this.#clock.after(between(random, NEWS_MS), () => {
@@ -141,6 +156,21 @@ export class SimProcess {
     const server = { gateway: this.#gateway, main: this.main, now: this.now };
     const connection = new Connection(this.#options.world, server, codec, end, () =>
       this.#connections.delete(connection),
+    );
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Connects a client of y-websocket. */
+  connectYjs(doc: string, end: ClientEnd): Connection {
+    const server = { gateway: this.#gateway, main: this.main, now: this.now };
+    const connection = new Connection(
+      this.#options.world,
+      server,
+      undefined,
+      end,
+      () => this.#connections.delete(connection),
+      (session) => this.#yjs.attach(session, `/yjs/${doc}`, undefined),
     );
     this.#connections.add(connection);
     return connection;

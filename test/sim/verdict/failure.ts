@@ -12,7 +12,8 @@ export interface Failure {
  * start over because a version was missing, and the database had lost none. zombie-row: the database took
  * rows of a fenced session. not-quarantined: more workers of one run died at one document than the quarantine
  * allows. if-match-broken: a write over HTTP committed on another version than the one of its If-Match.
- * rights-broken: a user without the right was let in, or an edit or the presence of one appeared. open-passed: an edit committed while a lower seq of its client was left open. crash: an exception
+ * rights-broken: a user without the right was let in, or an edit or the presence of one appeared. yjs-lost: a client of Yjs was told of an
+ * edit that is not in the log. open-passed: an edit committed while a lower seq of its client was left open. crash: an exception
  * that must not occur.
  */
 export type SimRule =
@@ -24,4 +25,5 @@ export type SimRule =
   | 'open-passed'
   | 'if-match-broken'
   | 'rights-broken'
+  | 'yjs-lost'
   | 'crash';
