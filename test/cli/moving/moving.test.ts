@@ -333,6 +333,26 @@ test('a document of several MiB comes in as several patches, and is whole', LIMI
   assert.equal((await read(node, 'acme/long')).text, doc.getText('t').toString());
 });
 
+test(
+  'HTTP-6 a run waits where the node limits its rate, and an empty document is a document',
+  LIMIT,
+  async (t) => {
+    const node = await startTestNode(t, { config: { http: { requestsPerSecond: 5 } } });
+    const folder = await newFolder(t);
+    const names = Array.from({ length: 8 }, (_, at) => `doc-${at}`);
+    for (const name of names) writeFileSync(join(folder, `${name}.bin`), updateOf(name));
+    writeFileSync(join(folder, 'empty.bin'), Y.encodeStateAsUpdate(new Y.Doc()));
+    const args = ['import', 'bin', folder, '--org', 'acme', '--node', node.url];
+    const { code, out, err } = await troupe(args);
+    assert.deepEqual([code, err], [0, '']);
+    assert.match(out, /^9 documents imported .* 9 new, /);
+    assert.match(
+      (await troupe(args)).out,
+      /^9 documents imported .* 0 new, 0 with something new, 9 the same; /,
+    );
+  },
+);
+
 test('the words of the commands', () => {
   const parsed = parseCommand([
     ...['import', 'hocuspocus-postgres', 'postgres://h/app', '--org', 'acme', '--table', 'docs.live'],
