@@ -12,7 +12,7 @@ import {
 } from '../../actors/link/link-messages.ts';
 import type { OwnerLink } from '../../cluster/shards/owner-link.ts';
 import { Router } from '../../cluster/shards/router.ts';
-import { jsonCodec } from '../../protocol/codec.ts';
+import { type Codec, jsonCodec } from '../../protocol/codec.ts';
 import { ClientConnection } from '../../src/gateway/client-connection.ts';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
 import { ClientSocket } from '../../src/gateway/sockets/client-socket.ts';
@@ -108,7 +108,8 @@ export function startGateway(
     log: (_level, message, fields) => void broken.push(`${message} ${JSON.stringify(fields)}`),
     ...options,
   });
-  const connect = (client: string, token?: string) => {
+  /** A connection over a stream that can stop reading, in a subprotocol or none. */
+  const newSession = (codec: Codec | undefined) => {
     const written: Buffer[] = [];
     let reads = true;
     let resume: () => void = () => undefined;
@@ -124,7 +125,26 @@ export function startGateway(
     // A server's end, as ws makes it. The types do not declare its options.
     const socket: EndedSocket = Reflect.construct(EndedSocket, [null, undefined, {}]);
     const rates = { opens: 100, submits: 1000, presences: 1000 };
-    const session = new ClientConnection(socket, stream, jsonCodec, MiB, 0, rates);
+    const session = new ClientConnection(socket, stream, codec, MiB, 0, rates);
+    return {
+      session,
+      written,
+      closeCode: (): number | undefined => socket.code,
+      isPaused: (): boolean => session.pauses > 0,
+      stopReading: (): void => {
+        reads = false;
+      },
+      /** Resolves when everything that waited has been read. */
+      readOn: async (): Promise<void> => {
+        reads = true;
+        const drained = new Promise((resolve) => stream.once('drain', resolve));
+        resume();
+        await drained;
+      },
+    };
+  };
+  const connect = (client: string, token?: string) => {
+    const { session, written, closeCode, stopReading, readOn } = newSession(jsonCodec);
     const send = (message: object): void => {
       const text = JSON.stringify(message);
       gateway.receive(session, Buffer.from(text), true);
@@ -136,20 +156,12 @@ export function startGateway(
       send,
       text,
       /** Undefined while the gateway has not closed the socket. */
-      closeCode: (): number | undefined => socket.code,
+      closeCode,
       submit: (doc: string, seq: number): void => send({ type: 'submit', doc, seq, base: 0, op: [] }),
       /** The messages of one type that have come. */
       answers: (type: string): Answer[] => framesIn(Buffer.concat(written)).filter((m) => m.type === type),
-      stopReading: (): void => {
-        reads = false;
-      },
-      /** Resolves when everything that waited has been read. */
-      readOn: async (): Promise<void> => {
-        reads = true;
-        const drained = new Promise((resolve) => stream.once('drain', resolve));
-        resume();
-        await drained;
-      },
+      stopReading,
+      readOn,
     };
   };
   /** Gives these shards to this owner, or to none. */
@@ -165,6 +177,8 @@ export function startGateway(
     gateway,
     router,
     connect,
+    newSession,
+    after: time.after,
     place,
     lose,
     broken,
