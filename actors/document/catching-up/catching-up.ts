@@ -11,6 +11,8 @@ import type { Waits } from '../waits.ts';
 import { type Answer, Joining, type JoiningParts, takeFitting } from './joining.ts';
 import { OUT_OF_REACH, SnapshotAnswers } from './snapshot-answers.ts';
 
+/** Bytes of a subscriber's state vector, some ten for each author of the document. It is read several times. */
+const VECTOR_BYTES = 1024 * 1024;
 const ANOTHER_USER = 'this client id belongs to another user';
 
 export interface CatchingUpParts extends JoiningParts {
@@ -43,7 +45,13 @@ export class CatchingUp {
       audience.refuseOpen(link, channelId, subscriptionId, 'wrong-kind', `this document is of kind ${name}`);
       return;
     }
-    if (request.vector !== undefined && document.lackOf(request.vector) === undefined) {
+    const { vector } = request;
+    if (vector !== undefined && vector.length > VECTOR_BYTES) {
+      const text = `a state vector has at most ${VECTOR_BYTES} bytes`;
+      audience.refuseOpen(link, channelId, subscriptionId, 'too-large', text);
+      return;
+    }
+    if (vector !== undefined && document.lackOf(vector) === undefined) {
       audience.refuseOpen(link, channelId, subscriptionId, 'bad-message', 'not a Yjs state vector');
       return;
     }

@@ -203,9 +203,10 @@ test('a document of another kind, and bytes that are no state vector, are refuse
   await until(host, () => openedOf(host).length === 1);
   host.send([OPEN, 2, 2, { ...request, client: 'client-2', codec: UPDATES, kind: 'yjs' }]);
   openUpdates(host, 3, Uint8Array.of(9, 1));
-  await until(host, () => host.got.filter((message) => message[0] === OPEN_FAILED).length === 2);
+  openUpdates(host, 4, new Uint8Array(MiB + 1));
+  await until(host, () => host.got.filter((message) => message[0] === OPEN_FAILED).length === 3);
   const codes = host.got.flatMap((message) => (message[0] === OPEN_FAILED ? [message[3]] : []));
-  assert.deepEqual(codes.toSorted(), ['bad-message', 'wrong-kind']);
+  assert.deepEqual(codes.toSorted(), ['bad-message', 'too-large', 'wrong-kind']);
   assert.deepEqual(host.failed, []);
 });
 
