@@ -86,7 +86,7 @@ export async function search(
   const knee = new KneeSearch({ first, most: total, boundMs, repeats: REPEATS });
   const levels: MeasuredLevel[] = [];
   const measured = async (load: SteeredLoad, clients: number): Promise<MeasuredLevel> => {
-    // What a level before has left undone is no load of this one.
+    // The work that an earlier level left undone is no load of this level.
     await load.rest();
     await load.setClients(clients);
     load.goOn();

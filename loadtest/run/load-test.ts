@@ -19,7 +19,7 @@ import type {
   LoadOrder,
   OpenReport,
   Patience,
-} from './generator/load-process.ts';
+} from './generator/load-messages.ts';
 import { FORMAT, type LoadResult, type Mark, Merger, type Second, type SocketMemory } from './result.ts';
 import { MetricsReader } from './servers/metrics-reader.ts';
 import { MOST_FROM_ADDRESS, mostSockets } from './servers/open-files.ts';
