@@ -26,6 +26,7 @@ import { CutPatch } from '../gateway/submit-frame.ts';
 import { awarenessFrames } from '../gateway/subscriptions/awareness-frames.ts';
 import type { Subscription } from '../gateway/subscriptions/subscription.ts';
 import { type ConversationOut, endOf } from './conversation-out.ts';
+import { CountedUpdates } from './counted-updates.ts';
 import { HeldMessages } from './held-messages.ts';
 import { OwnPresence } from './own-presence.ts';
 import { type Address, frameHead, SharedFrames } from './shared-frames.ts';
@@ -75,6 +76,7 @@ export class YjsConversation implements Conversation {
   #lastSeq = 0;
   /** Seqs of submits without an answer. */
   readonly #unanswered = new Set<number>();
+  readonly #counted = new CountedUpdates();
   /** Opens without an answer. */
   #opens = 0;
   readonly #presence: OwnPresence;
@@ -199,7 +201,7 @@ export class YjsConversation implements Conversation {
 
   committed(seq: number): void {
     if (!this.#unanswered.delete(seq)) return;
-    this.#options.out.saved(true);
+    if (this.#counted.answers(seq)) this.#options.out.saved(true);
     this.#release();
   }
 
@@ -233,6 +235,7 @@ export class YjsConversation implements Conversation {
     if (this.#mode === 'identified') this.#setMode('opening');
     this.#opens++;
     const vector = Uint8Array.from(stateVector);
+    if (this.#options.out.hasSyncStatus) this.#counted.begin(vector, this.#unanswered);
     this.#request({ type: 'open', id: OPEN, doc: this.#options.doc, kind: 'yjs', vector });
   }
 
@@ -242,6 +245,7 @@ export class YjsConversation implements Conversation {
         this.#open(message.stateVector);
         return;
       case 'step-2':
+        this.#counted.end();
         if (isEmpty(message.update)) this.#options.out.saved(true);
         else this.#submit(message.update, SYNC_OP);
         return;
@@ -277,6 +281,7 @@ export class YjsConversation implements Conversation {
     }
     const seq = ++this.#lastSeq;
     this.#unanswered.add(seq);
+    this.#counted.add(seq, update);
     this.#request({ type: 'submit', doc, seq, op: new CutPatch(encoding, update) }, update.length);
   }
 
@@ -334,6 +339,7 @@ export class YjsConversation implements Conversation {
   #rejected({ seq, code, message }: ServerMessage & { type: 'reject' }): void {
     if (!this.#unanswered.delete(seq)) return;
     const { out } = this.#options;
+    this.#counted.answers(seq);
     out.saved(false);
     if (code === 'forbidden') out.refusedAsReader(message);
     else this.#end(code, message);

@@ -6,6 +6,7 @@ import * as Y14 from '@y/y';
 import * as hocuspocus2 from 'hocuspocus-provider-2';
 import * as hocuspocus3 from 'hocuspocus-provider-3';
 import * as hocuspocus4 from 'hocuspocus-provider-4';
+import * as decoding from 'lib0/decoding';
 import { WebSocket } from 'ws';
 import { WebsocketProvider as YWebsocket1 } from 'y-websocket-1';
 import { WebsocketProvider as YWebsocket2 } from 'y-websocket-2';
@@ -36,6 +37,8 @@ export interface SharedText {
   remove(at: number, length: number): void;
   /** Everything in the document, as one update. */
   state(): Uint8Array;
+  /** The next clock of its own edits. */
+  readonly clock: number;
 }
 
 export type PresenceState = Readonly<Record<string, unknown>>;
@@ -46,6 +49,8 @@ export interface StockProvider extends SharedText {
   readonly isSynced: boolean;
   /** The provider says that the server has stored everything. Undefined if it never says so. */
   readonly isSaved: boolean | undefined;
+  /** The clock up to which a server of y-websocket has sent its own edits back. Zero for Hocuspocus. */
+  readonly echoedClock: number;
   /** The provider says that it may only read. Undefined if it never says so. */
   readonly isReadOnly: boolean | undefined;
   /** Sets the own presence. Null removes it. */
@@ -94,6 +99,9 @@ class Text13 implements SharedText {
   state(): Uint8Array {
     return Y.encodeStateAsUpdate(this.doc);
   }
+  get clock(): number {
+    return Y.getState(this.doc.store, this.doc.clientID);
+  }
 }
 
 class Text14 implements SharedText {
@@ -115,6 +123,9 @@ class Text14 implements SharedText {
   state(): Uint8Array {
     return Y14.encodeStateAsUpdate(this.doc);
   }
+  get clock(): number {
+    return Y14.decodeStateVector(Y14.encodeStateVector(this.doc)).get(this.doc.clientID) ?? 0;
+  }
 }
 
 type WebSocketClass = new (url: string | URL, protocols?: string | string[]) => WebSocket;
@@ -124,10 +135,11 @@ class Sockets {
   readonly made: WebSocket[] = [];
   readonly closes: number[] = [];
   readonly denied: string[] = [];
+  readonly heard: ((frame: Uint8Array) => void)[] = [];
   readonly Socket: WebSocketClass;
 
   constructor(headers: Readonly<Record<string, string>> = {}) {
-    const { made, closes, denied } = this;
+    const { made, closes, denied, heard } = this;
     this.Socket = class extends WebSocket {
       constructor(url: string | URL, protocols?: string | string[]) {
         super(url, protocols ?? [], { headers: { ...headers }, perMessageDeflate: false });
@@ -138,6 +150,7 @@ class Sockets {
           const bytes = new Uint8Array(data);
           // y-websocket's message of a refusal, which the provider only prints.
           if (bytes[0] === 2 && bytes[1] === 0) denied.push(Buffer.from(bytes.subarray(3)).toString());
+          for (const hear of heard) hear(bytes);
         });
       }
     };
@@ -159,6 +172,7 @@ abstract class Stock<T extends SharedText> implements StockProvider {
   readonly shared: T;
   readonly sockets: Sockets;
   readonly stateless: string[] = [];
+  readonly echoedClock: number = 0;
   abstract readonly isSynced: boolean;
   abstract readonly isSaved: boolean | undefined;
   abstract readonly isReadOnly: boolean | undefined;
@@ -184,6 +198,9 @@ abstract class Stock<T extends SharedText> implements StockProvider {
   }
   state(): Uint8Array {
     return this.shared.state();
+  }
+  get clock(): number {
+    return this.shared.clock;
   }
   setPresence(state: PresenceState | null): void {
     this.awareness.setLocalState(state === null ? null : { ...state });
@@ -214,6 +231,7 @@ interface YWebsocketLike {
 
 class YWebsocket<T extends SharedText> extends Stock<T> {
   readonly #provider: YWebsocketLike;
+  override echoedClock = 0;
   readonly isSaved = undefined;
   readonly isReadOnly = undefined;
 
@@ -224,6 +242,9 @@ class YWebsocket<T extends SharedText> extends Stock<T> {
   ) {
     super(shared, options);
     const { port, doc, token } = options;
+    this.sockets.heard.push((frame) => {
+      this.echoedClock = Math.max(this.echoedClock, clockIn(frame, shared.yjsClient));
+    });
     this.#provider = make(`ws://127.0.0.1:${port}/yjs`, doc, {
       params: token === undefined ? {} : { token: typeof token === 'string' ? token : token() },
       // The type of the browser's class.
@@ -247,6 +268,19 @@ class YWebsocket<T extends SharedText> extends Stock<T> {
     // Its timer would keep the process.
     this.awareness.destroy();
   }
+}
+
+/** The clock of a client after the edits of a sync frame. Step 1 tells it itself. */
+function clockIn(frame: Uint8Array, yjsClient: number): number {
+  const decoder = decoding.createDecoder(frame);
+  if (decoding.readVarUint(decoder) !== 0) return 0;
+  const isStep1 = decoding.readVarUint(decoder) === 0;
+  const bytes = decoding.readVarUint8Array(decoder);
+  if (isStep1) return Y.decodeStateVector(bytes).get(yjsClient) ?? 0;
+  return Y.decodeUpdate(bytes).structs.reduce(
+    (most, { id, length }) => (id.client === yjsClient ? Math.max(most, id.clock + length) : most),
+    0,
+  );
 }
 
 interface YWebsocketOptions {

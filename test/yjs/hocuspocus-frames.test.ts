@@ -145,6 +145,32 @@ test('HOC-4 each step 2 and update gets exactly one sync status, in any number a
   assert.equal(raw.statuses(doc), 202);
 });
 
+test('HOC-4 an update that was made before the step 1 and comes behind it gets no sync status, because the step 2 has it', async (t) => {
+  const docName = file.newDoc();
+  const doc = new Y.Doc();
+  doc.getText('t').insert(0, 'kept while the connection was lost');
+  const kept = Y.encodeStateAsUpdate(doc);
+  const vector = Y.encodeStateVector(doc);
+  doc.getText('t').insert(0, 'made after the step 1; ');
+  const later = Y.encodeStateAsUpdate(doc, vector);
+  const raw = await Raw.connect(t);
+  raw.send(docName, AUTH);
+  raw.send(docName, step1Body(vector));
+  raw.send(docName, updateBody(kept));
+  raw.send(docName, updateBody(later));
+  await untilSeen('the sync status of the later update', () => raw.statuses(docName) === 1);
+  raw.send(docName, step2Body(Y.encodeStateAsUpdate(doc)));
+  await untilSeen('the sync status of the step 2', () => raw.statuses(docName) === 2);
+  raw.send(docName, queryAwarenessBody());
+  await raw.next(docName, 1);
+  assert.equal(raw.statuses(docName), 2);
+  // Another step 1 sets the count anew. What comes behind its step 2 is counted.
+  raw.send(docName, step1Body(Y.encodeStateVector(doc)));
+  raw.send(docName, step2Body(Uint8Array.of(0, 0)));
+  raw.send(docName, updateBody(later));
+  await untilSeen('two more sync statuses', () => raw.statuses(docName) === 4);
+});
+
 test('HOC-2 messages before the token are left out, and those behind it wait for the document', async (t) => {
   const doc = file.newDoc();
   const raw = await Raw.connect(t);
