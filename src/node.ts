@@ -7,7 +7,6 @@ import { systemClock } from '../actors/clock.ts';
 import type { FoldRequest } from '../actors/compute/fold.ts';
 import { METRICS } from '../actors/metrics/metrics.ts';
 import { SELF_TEST_DOCUMENT } from '../actors/self-test.ts';
-import type { ControlStore } from '../actors/storage/store.ts';
 import { createControlStore, createRequestStore } from '../actors/storage/store-postgres.ts';
 import { Router } from '../cluster/shards/router.ts';
 import { isClustered } from '../config/clustered.ts';
@@ -22,7 +21,7 @@ import { eraseNowAndThen } from './database/erasing.ts';
 import { migrate, openStorage } from './database/open-database.ts';
 import { waitForPostgres } from './database/postgres-start.ts';
 import { replicasOf } from './database/replicas.ts';
-import { sweepNowAndThen } from './database/sweeping.ts';
+import { sweepHistory } from './database/sweeping.ts';
 import { startEvents } from './events/start-events.ts';
 import { EditClock } from './gateway/edit-clock.ts';
 import { Gateway } from './gateway/gateway.ts';
@@ -316,7 +315,8 @@ async function assemble(
   onStop(() => ownership.kill());
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
   onStop(() => ownership.stop());
-  sweepHistory(config, control, log, onStop);
+  const endSweeping = sweepHistory(config, control, log);
+  onStop(async () => endSweeping());
   const endErasing = eraseNowAndThen({
     store: requestStore,
     trashMs: config.retention.trashMs,
@@ -371,32 +371,6 @@ async function assemble(
   });
   const url = `${certificate === undefined ? 'http' : 'https'}://${showHostPort({ host: config.listen.host, port })}/`;
   return { url, port, metricsUrl: observed.url ?? `${url}metrics`, storageUrl, stop, failed };
-}
-
-function sweepHistory(
-  config: Config,
-  control: ControlStore,
-  log: Logger,
-  onStop: (close: () => Promise<unknown>) => void,
-): void {
-  const { keepMs, keepOps, sweepMs } = config.retention;
-  const { historyMs, historyOps, clientMemoryMs } = config.limits;
-  const retention =
-    keepMs === null
-      ? null
-      : {
-          olderThanMs: Math.max(keepMs, historyMs, clientMemoryMs),
-          keepOps: Math.max(keepOps, historyOps),
-        };
-  const end = sweepNowAndThen({
-    control,
-    retention,
-    everyMs: sweepMs,
-    answerTimeoutMs: config.storage.answerTimeoutMs,
-    clock: systemClock,
-    log: (level, message, fields) => log[level](fields, message),
-  });
-  onStop(async () => end());
 }
 
 function once<T>(act: () => Promise<T>): () => Promise<T> {

@@ -2,8 +2,10 @@
 // Every node asks regularly whether a pass is due. One node at a time does it; the others get `busy`. The
 // size of a slice follows from the time of the previous one, so that each slice ends well before its time-out
 // on any database.
-import { type Clock, pause } from '../../actors/clock.ts';
+import type { Logger } from 'pino';
+import { type Clock, pause, systemClock } from '../../actors/clock.ts';
 import type { ControlStore, SweepOptions } from '../../actors/storage/store.ts';
+import type { Config } from '../../config/schema.ts';
 
 export interface SweepingOptions {
   readonly control: Pick<ControlStore, 'sweep'>;
@@ -20,6 +22,30 @@ const MOST_ROWS = 10_000;
 const SLICE_SHARE = 20;
 /** Pause between two slices, because other queries use the connection too. */
 const PAUSE_MS = 20;
+
+/** Sweeps as the configuration says, until the returned function is called. */
+export function sweepHistory(
+  { retention: { keepMs, keepOps, sweepMs }, limits, storage }: Config,
+  control: SweepingOptions['control'],
+  log: Logger,
+): () => void {
+  const { historyMs, historyOps, clientMemoryMs } = limits;
+  const retention =
+    keepMs === null
+      ? null
+      : {
+          olderThanMs: Math.max(keepMs, historyMs, clientMemoryMs),
+          keepOps: Math.max(keepOps, historyOps),
+        };
+  return sweepNowAndThen({
+    control,
+    retention,
+    everyMs: sweepMs,
+    answerTimeoutMs: storage.answerTimeoutMs,
+    clock: systemClock,
+    log: (level, message, fields) => log[level](fields, message),
+  });
+}
 
 /** Sweeps until the returned function is called. A slice under way ends by itself. */
 export function sweepNowAndThen(options: SweepingOptions): () => void {
