@@ -7,7 +7,7 @@ import { poison } from '../../loadtest/chaos/faults/workers.ts';
 import { keepsPromises } from './short-run.ts';
 
 test('a node is killed, one stands still, a document kills workers, turns take long, a node is restarted: no acknowledged edit is lost or doubled, and the others go on', async (t) => {
-  const results = await keepsPromises(t, killOwner, freezeOwner, poison, slowTurns, rollingRestart);
+  const results = await keepsPromises(t, [killOwner, freezeOwner, poison, slowTurns, rollingRestart]);
   const [killed, frozen, poisoned, slow, restarted] = results;
   assert.ok((killed?.acknowledged ?? 0) > 100, 'edits are made');
   assert.equal(killed?.seen[0]?.fences.runs, 1, 'a killed node is fenced, once');

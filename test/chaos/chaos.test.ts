@@ -10,7 +10,7 @@ import { killOwner } from '../../loadtest/chaos/faults/kills.ts';
 import { keepsPromises } from './short-run.ts';
 
 test('a node is killed: no acknowledged edit is lost or doubled, and the others go on', async (t) => {
-  const [killed] = await keepsPromises(t, killOwner);
+  const [killed] = await keepsPromises(t, [killOwner], { clients: 24, rate: 60 });
   assert.ok((killed?.acknowledged ?? 0) > 100, 'edits are made');
   assert.equal(killed?.seen[0]?.fences.runs, 1, 'a killed node is fenced, once');
 });

@@ -6,11 +6,20 @@ import { report } from '../../loadtest/chaos/chaos-report.ts';
 import type { Fault } from '../../loadtest/chaos/faults/fault.ts';
 import { startServices } from './services.ts';
 
+export interface Load {
+  readonly clients: number;
+  /** Edits per second of all clients together. */
+  readonly rate: number;
+}
+
+/** The load of the runs of `npm run test:full`. */
+const MANY: Load = { clients: 48, rate: 120 };
+
 /** Runs on services of its own, which end with the test. */
 export async function shortRun(
   t: TestContext,
   faults: readonly Fault[],
-  { faulty = false } = {},
+  { faulty = false, load = MANY } = {},
 ): Promise<readonly FaultResult[]> {
   const closers: (() => Promise<void>)[] = [];
   t.after(async () => {
@@ -21,9 +30,8 @@ export async function shortRun(
     services,
     faults,
     nodes: 3,
-    clients: 48,
+    ...load,
     sdkClients: 3,
-    rate: 120,
     rounds: 1,
     calmMs: 1000,
     length: 0.2,
@@ -37,9 +45,10 @@ export async function shortRun(
 /** Runs the faults. Fails if a promise was broken, or if a client at another node saw an error. */
 export async function keepsPromises(
   t: TestContext,
-  ...faults: readonly Fault[]
+  faults: readonly Fault[],
+  load = MANY,
 ): Promise<readonly FaultResult[]> {
-  const results = await shortRun(t, faults);
+  const results = await shortRun(t, faults, { load });
   for (const { fault, violations, unmet, seen } of results) {
     assert.deepEqual(violations, [], fault);
     assert.deepEqual(unmet, [], fault);

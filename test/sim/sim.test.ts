@@ -8,7 +8,7 @@ import { Scheduler } from './scheduler.ts';
 import { findNothing, isMissed } from './verdict/guarantees.ts';
 
 /** A few seeds. sim.long.ts has more, and `npm run test:sim` runs any number. */
-const SEEDS = 6;
+const SEEDS = 4;
 
 test('events run in order of time, then of their making, each with all its promises behind it', async () => {
   const scheduler = new Scheduler();
