@@ -14,6 +14,7 @@
 import type { Clock } from '../../actors/clock.ts';
 import { SYNC_OP, UPDATE_OP } from '../../actors/link/link-messages.ts';
 import { assertMove, type Moves } from '../../actors/modes.ts';
+import { FrameError } from '../../protocol/codec.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Role, ServerMessage } from '../../protocol/messages.ts';
@@ -311,11 +312,21 @@ export class YjsConversation implements Conversation {
       const { first } = held;
       if (first === undefined || (isUpdate(first) && this.#unanswered.size >= limits.inflight)) break;
       held.take();
-      this.#take(first);
+      this.#takeHeld(first);
     }
     if (!this.#isPaused || held.bytes > PAUSE_BYTES / 2) return;
     this.#isPaused = false;
     connection.resume(connection.heard);
+  }
+
+  /** A frame that is malformed ends its own client: others may be told something in the same turn. */
+  #takeHeld(message: SharedMessage): void {
+    try {
+      this.#take(message);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#end('bad-message', error.message);
+    }
   }
 
   #failed(error: ServerMessage & { type: 'error' }): void {

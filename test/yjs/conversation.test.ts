@@ -15,7 +15,8 @@ import {
 import { shardOf } from '../../actors/shard.ts';
 import type { Identity } from '../../src/identity/identity.ts';
 import { EVERYONE } from '../../src/identity/user.ts';
-import { step1Body, step2Body, updateBody } from '../../src/yjs/wire/body.ts';
+import { writeAwareness } from '../../src/yjs/wire/awareness.ts';
+import { awarenessBody, step1Body, step2Body, updateBody } from '../../src/yjs/wire/body.ts';
 import { YWebsocketEndpoint } from '../../src/yjs/y-websocket.ts';
 import { LIMITS, Owner, startGateway } from '../gateway/fake-owners.ts';
 import { until } from '../support/until.ts';
@@ -112,6 +113,20 @@ test('updates beyond limits.inflight wait, without being refused, until earlier 
   gateway.messages(owner, [[ACK, owner.channelId, subscription, 3, 2]]);
   assert.deepEqual(owner.submits.slice(-2), [LIMITS.inflight + 2, LIMITS.inflight + 3]);
   assert.equal(client.closeCode(), undefined);
+});
+
+test('YWS-7 a malformed message that was held ends its own client, and the others go on', () => {
+  const { owner, open, gateway, tick, broken } = start();
+  const [client, other] = [open(), open()];
+  const [{ subscriptionId = 0 } = {}] = owner.opens;
+  client.send(awarenessBody(writeAwareness([{ yjsClient: 1, clock: 1, text: '{}' }])));
+  for (let i = 0; i < LIMITS.inflight + 1; i++) client.send(updateBody(update(1)));
+  client.send(awarenessBody(writeAwareness([{ yjsClient: 1, clock: 2, text: 'no JSON' }])));
+  gateway.messages(owner, [[COMMIT, owner.channelId, 1, null, null, [subscriptionId, 1], [update(1)]]]);
+  tick(10_000);
+  assert.equal(client.closeCode(), 4400);
+  assert.equal(other.closeCode(), undefined);
+  assert.deepEqual(broken, []);
 });
 
 test('a socket of which much is held is not read, and one that sends more still ends with 1013', () => {
