@@ -20,6 +20,8 @@ export class SnapshotAnswers {
   readonly #parts: SnapshotAnswersParts;
   /** Callbacks of subscribers that wait for a snapshot to be packed. */
   readonly #waitForPack = new Map<EncodedSnapshot, ((isPacked: boolean) => void)[]>();
+  /** Subscribers that wait for a part of the document, or for its way over the link, with the most bytes it may have. */
+  #waitForParts: { readonly subscriber: Subscriber; readonly bytes: number }[] = [];
   /** Callbacks of subscribers that wait for the document to be merged. */
   #waitForMerge: ((recent: RecentSnapshot | undefined) => void)[] = [];
 
@@ -146,11 +148,22 @@ export class SnapshotAnswers {
     return true;
   }
 
-  /** True if the subscriber lacks a part of the document, which is worth cutting out of it. */
-  #wantsPart(subscriber: Subscriber): boolean {
+  /**
+   * True if the subscriber lacks a part of the document, which is worth cutting out of it. Each part is memory of its own,
+   * so beyond PARTS_BYTES further subscribers share the whole.
+   */
+  #wantsPart(subscriber: Subscriber, { snapshot }: RecentSnapshot): boolean {
     if (subscriber.codec !== UPDATES) return false;
     const lack = this.#parts.document.lackOf(vectorOf(subscriber));
-    return lack !== undefined && lack.type !== 'most';
+    if (lack === undefined || lack.type === 'most') return false;
+    this.#waitForParts = this.#waitForParts.filter(
+      (waiting) => !waiting.subscriber.gone && waiting.subscriber.request !== undefined,
+    );
+    // A larger part would not be cut out.
+    const bytes = snapshot.length / 2;
+    if (this.#waitForParts.reduce((sum, waiting) => sum + waiting.bytes, bytes) > PARTS_BYTES) return false;
+    this.#waitForParts.push({ subscriber, bytes });
+    return true;
   }
 
   /** Sends what the subscriber lacks of a snapshot, and the patches since. */
@@ -170,7 +183,7 @@ export class SnapshotAnswers {
   #answerFrom(subscriber: Subscriber, recent: RecentSnapshot): void {
     const { audience, waits } = this.#parts;
     const { snapshot } = recent;
-    if (this.#wantsPart(subscriber)) {
+    if (this.#wantsPart(subscriber, recent)) {
       this.#answerPart(subscriber, recent);
       return;
     }
@@ -288,6 +301,9 @@ export class SnapshotAnswers {
  * After that it gets them in several frames.
  */
 const MOST_MERGES = 3;
+
+/** Most bytes of the parts of one document that are made for subscribers and are not answered yet. */
+const PARTS_BYTES = 128 * 1024 * 1024;
 
 /** An empty state vector, of a subscriber that has nothing. */
 const NOTHING = Uint8Array.of(0);

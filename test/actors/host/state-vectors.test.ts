@@ -316,6 +316,29 @@ test('the part of a large document that peers lack is cut out of it elsewhere, o
   }
 });
 
+test('beyond a bound of memory further peers get the whole of a large document in place of a part', async (t) => {
+  const cutting = gate();
+  const { host, doc, parts } = await withLarge(async (job) => {
+    await cutting.opened;
+    return new Uint8Array(doSnapshotJob(job));
+  });
+  t.after(() => host.host.dispose());
+  const peer = parts[5] ?? new Y.Doc();
+  const vector = Y.encodeStateVector(peer);
+  // Each part may have 200 kB, and all together 128 MiB.
+  for (let subscriptionId = 2; subscriptionId <= 750; subscriptionId++) {
+    openUpdates(host, subscriptionId, vector);
+    if (subscriptionId % 50 === 0) await host.idle();
+  }
+  await until(host, () => openedOf(host).length > 1);
+  const last = openedOf(host).at(-1);
+  assert.ok((last?.[3][0]?.length ?? 0) > 400_000);
+  assert.ok(openedOf(host).length < 120, `${openedOf(host).length} got the whole`);
+  cutting.open();
+  await until(host, () => openedOf(host).length === 750);
+  assert.equal(textOf(follow(host, 2, peer)), textOf(doc));
+});
+
 test('peers that have nothing of a large document share the whole of it', async (t) => {
   const { host, doc } = await withLarge(() => Promise.reject(new Error('not asked for')));
   t.after(() => host.host.dispose());
