@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { garbageRun } from '../../loadtest/garbage/garbage.ts';
+import { yjsGarbageRun } from '../../loadtest/garbage/yjs-garbage.ts';
 import { presenceRun } from '../../loadtest/presence/presence.ts';
 import { startTestNode } from '../support/node.ts';
 import { endsAsItsAuthorsLeftIt } from './replay/replayed-trace.ts';
@@ -14,6 +15,14 @@ test('frames of garbage are answered with codes, and nobody else notices', async
   assert.deepEqual(result.faults, []);
   assert.ok(result.thrown >= 800);
   assert.ok((result.closes[4400] ?? 0) > 0 && (result.answers['bad-message'] ?? 0) > 0);
+});
+
+test('HOC-8 YWS-7 garbage at the endpoints for Yjs providers is closed with codes, and nobody else notices', async (t) => {
+  const node = await startTestNode(t);
+  const result = await yjsGarbageRun({ url: node.socketUrl, seconds: 4, throwers: 4, seed: 1 });
+  assert.deepEqual(result.faults, []);
+  assert.ok(result.thrown > 100 && (result.closes[4400] ?? 0) > 0);
+  assert.ok(result.editors.count > 0);
 });
 
 test('every state of readers who move reaches every other reader', async (t) => {
