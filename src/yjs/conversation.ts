@@ -10,7 +10,8 @@
 // - open: updates are submitted. While too many of them are without an answer, messages are held.
 // - ended: the client has been told why. Nothing more is taken.
 //
-// Messages that are held have a bound, past which the conversation ends with `overloaded`.
+// Messages that are held have a bound, past which the conversation ends with `overloaded`. Over 400 lines because one mode decides
+// about all messages, of the client and of the gateway.
 import type { Clock } from '../../actors/clock.ts';
 import { SYNC_OP, UPDATE_OP } from '../../actors/link/link-messages.ts';
 import { assertMove, type Moves } from '../../actors/modes.ts';

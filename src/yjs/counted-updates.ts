@@ -24,7 +24,7 @@ export class CountedUpdates {
     }
   }
 
-  /** The step 2 has come. What comes later was made later. */
+  /** The step 2 has come. Later messages were made later. */
   end(): void {
     this.#announced = undefined;
   }

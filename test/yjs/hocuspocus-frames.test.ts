@@ -164,7 +164,7 @@ test('HOC-4 an update that was made before the step 1 and comes behind it gets n
   raw.send(docName, queryAwarenessBody());
   await raw.next(docName, 1);
   assert.equal(raw.statuses(docName), 2);
-  // Another step 1 sets the count anew. What comes behind its step 2 is counted.
+  // Another step 1 sets the count anew. The updates behind its step 2 are counted.
   raw.send(docName, step1Body(Y.encodeStateVector(doc)));
   raw.send(docName, step2Body(Uint8Array.of(0, 0)));
   raw.send(docName, updateBody(later));
