@@ -1,14 +1,14 @@
 // The process of the readers: each of them opens one document and sets its own presence once a second. Every
-// state carries a number, and all states have the same length, so a reader counts the states of a frame
-// without parsing it. A few readers parse every frame, and miss no number of any client.
+// state carries a number. Most readers count the states of a frame. A few read every frame, and miss no number of any client.
 import { setPriority } from 'node:os';
 import { WebSocket } from 'ws';
-import { jsonCodec } from '../../protocol/codec.ts';
 import { pause } from '../costly/costly-client.ts';
+import { PRESENCE_WIRES, type PresenceWire, type PresenceWireName } from './presence-wire.ts';
 
 export interface PresenceOrder {
   readonly url: string;
   readonly doc: string;
+  readonly wire: PresenceWireName;
   readonly readers: number;
   /** Readers that parse every frame. */
   readonly witnesses: number;
@@ -44,14 +44,11 @@ class Readers {
   #bytes = 0;
   #isCounting = false;
   #isOver = false;
-  /** Bytes of a frame beyond its states, and bytes of a state. Known from the shapes below. */
-  readonly #around: number;
-  readonly #each: number;
+  readonly #wire: PresenceWire;
 
   constructor(order: PresenceOrder) {
     this.#order = order;
-    this.#around = frameOf(order.doc, []).length;
-    this.#each = frameOf(order.doc, [stateOf(0, 0)]).length - this.#around;
+    this.#wire = PRESENCE_WIRES[order.wire];
   }
 
   async open(): Promise<void> {
@@ -70,10 +67,9 @@ class Readers {
       const move = (): void => {
         if (this.#isOver || socket.readyState !== WebSocket.OPEN) return;
         number++;
-        const [client, data] = stateOf(index, number);
-        this.#sentAt.set(`${client}/${data.at}`, performance.now());
+        this.#sentAt.set(`${index}/${number}`, performance.now());
         this.#sent++;
-        socket.send(jsonCodec.encode({ type: 'presence', doc: this.#order.doc, data }));
+        socket.send(this.#wire.move(index, number, this.#order.doc));
       };
       const first = setTimeout(
         () => {
@@ -103,48 +99,44 @@ class Readers {
 
   #openOne(index: number): Promise<void> {
     const { url, doc, witnesses } = this.#order;
-    const socket = new WebSocket(url, jsonCodec.subprotocol, { perMessageDeflate: false });
+    const wire = this.#wire;
+    const socket = new WebSocket(wire.urlFor(url, doc), wire.subprotocol ?? [], { perMessageDeflate: false });
     this.#sockets[index] = socket;
-    const [client] = stateOf(index, 0);
-    const witness = index < witnesses ? new Map<string, number>() : undefined;
+    const witness = index < witnesses ? new Map<number, number>() : undefined;
     return new Promise((resolve, reject) => {
       socket.on('error', reject);
       socket.on('open', () => {
-        socket.send(jsonCodec.encode({ type: 'hello', client }));
-        socket.send(jsonCodec.encode({ type: 'open', doc, kind: 'json' }));
+        for (const frame of wire.begin(index, doc)) socket.send(frame);
       });
       socket.on('close', (code) => {
-        if (!this.#isOver) this.#fault(`${client}: closed ${code}`);
+        if (!this.#isOver) this.#fault(`reader ${index}: closed ${code}`);
       });
       socket.on('message', (data: Buffer) => {
-        const head = data.toString('latin1', 0, 20);
-        if (head.startsWith('{"type":"opened"')) resolve();
-        else if (head.startsWith('{"type":"error"')) this.#fault(`${client}: ${data.toString()}`);
-        else if (head.startsWith('{"type":"presence"')) this.#take(client, data, witness);
+        const heard = wire.hear(data);
+        if (heard === 'opened') resolve();
+        else if (heard === 'presence') this.#take(index, data, witness);
+        else if (heard !== undefined) this.#fault(`reader ${index}: ${heard.error}`);
       });
     });
   }
 
-  #take(client: string, data: Buffer, witness: Map<string, number> | undefined): void {
+  #take(reader: number, frame: Buffer, witness: Map<number, number> | undefined): void {
     if (!this.#isCounting) return;
-    // The states have commas between them.
-    const states = (data.length - this.#around + 1) / (this.#each + 1);
-    if (!Number.isInteger(states)) this.#fault(`${client}: a frame of ${data.length} bytes`);
-    this.#received += states;
+    const states = this.#wire.count(frame, this.#order.doc);
+    if (Number.isNaN(states)) this.#fault(`reader ${reader}: a frame of ${frame.length} bytes`);
+    else this.#received += states;
     this.#frames++;
-    this.#bytes += data.length;
-    if (witness !== undefined) this.#examine(client, data, witness);
+    this.#bytes += frame.length;
+    if (witness !== undefined) this.#examine(reader, frame, witness);
   }
 
-  #examine(client: string, data: Buffer, witness: Map<string, number>): void {
+  #examine(reader: number, frame: Buffer, witness: Map<number, number>): void {
     const now = performance.now();
-    const { states } = JSON.parse(data.toString()) as { states: Record<string, { at: string }> };
-    for (const [mover, { at }] of Object.entries(states)) {
-      const number = Number(at);
+    for (const [mover, number] of this.#wire.read(frame)) {
       const last = witness.get(mover) ?? 0;
-      if (number !== last + 1) this.#fault(`${client} got ${number} of ${mover} after ${last}`);
+      if (number !== last + 1) this.#fault(`reader ${reader} got ${number} of ${mover} after ${last}`);
       witness.set(mover, number);
-      const sent = this.#sentAt.get(`${mover}/${at}`);
+      const sent = this.#sentAt.get(`${mover}/${number}`);
       if (sent !== undefined) this.#latencies.push(now - sent);
     }
   }
@@ -153,20 +145,6 @@ class Readers {
     if (this.#faults.length < 100) this.#faults.push(line);
   }
 }
-
-type State = readonly [client: string, data: { readonly at: string; readonly name: string; color: string }];
-
-/** A cursor as editors have it, of the same length for every client and number. */
-function stateOf(index: number, number: number): State {
-  const client = String(index).padStart(6, '0');
-  return [
-    `presence-${client}`,
-    { at: String(number).padStart(8, '0'), name: `Reader ${client}`, color: '#4078c0' },
-  ];
-}
-
-const frameOf = (doc: string, states: readonly State[]): string =>
-  JSON.stringify({ type: 'presence', doc, states: Object.fromEntries(states) });
 
 /** The parent sends an order, then `begin`, then `end`. It is told `open` and, at the end, the report. */
 if (process.send !== undefined) {

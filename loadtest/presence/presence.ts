@@ -9,9 +9,11 @@ import { seededRandom } from '../clients/random-edits.ts';
 import { lasted } from '../command-line/command.ts';
 import { type Summary, summarize } from '../statistics.ts';
 import type { PresenceOrder, PresenceReport } from './presence-process.ts';
+import { PRESENCE_WIRES, type PresenceWireName } from './presence-wire.ts';
 
 export interface PresenceOptions {
   readonly url: string;
+  readonly wire: PresenceWireName;
   readonly readers: number;
   readonly seconds: number;
   readonly seed: number;
@@ -35,12 +37,12 @@ export interface PresenceResult {
 const WITNESSES = 8;
 
 export async function presenceRun(options: PresenceOptions): Promise<PresenceResult> {
-  const { url, readers, seconds, seed, signal = new AbortController().signal } = options;
+  const { url, wire, readers, seconds, seed, signal = new AbortController().signal } = options;
   const bystanders = new Bystanders(url, `bystanders-${seed}`, seededRandom(seed));
   const child = fork(fileURLToPath(new URL('./presence-process.js', import.meta.url)), { detached: true });
   try {
     const doc = `presence/all-${seed}`;
-    const order: PresenceOrder = { url, doc, readers, witnesses: Math.min(WITNESSES, readers) };
+    const order: PresenceOrder = { url, doc, wire, readers, witnesses: Math.min(WITNESSES, readers) };
     await told(child, order);
     await bystanders.start();
     bystanders.latencies.length = 0;
@@ -53,7 +55,7 @@ export async function presenceRun(options: PresenceOptions): Promise<PresenceRes
     await bystanders.stop();
     const faults = [...report.faults, ...(await bystanders.faults())];
     const { sent, received, frames, bytes } = report;
-    const due = sent * (readers - 1);
+    const due = sent * (PRESENCE_WIRES[wire].hasOwn ? readers : readers - 1);
     if (received !== due) faults.push(`readers got ${received} states, ${due} were due`);
     if (sent < (readers * (passed - 1)) / 2 || sent === 0) faults.push('the readers moved too little');
     const delivery = summarize(report.latencies);
