@@ -28,7 +28,7 @@ import { assertMove, type Moves } from '../modes.ts';
 import type { Creation } from '../storage/store.ts';
 import { Mailbox } from '../turns/mailbox.ts';
 import { TurnMark } from '../turns/turns.ts';
-import { type ChangeCall, Changing } from './changing.ts';
+import { type ChangeCall, Changing } from './calls/changing.ts';
 import { creationOf, isCreation } from './creating.ts';
 import type { ActorLimits, ChangeResult, DocumentEffects, LoadResult } from './effects.ts';
 import type { Entry } from './entry.ts';

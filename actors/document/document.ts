@@ -7,8 +7,6 @@ import type { KindFailure, KindLimits, Lack, TooOld } from '../../kinds/kind.ts'
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import { CHECK_OP, type LinkOp, READ_ONLY, refusalOf, SYNC_OP } from '../link/link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../storage/store.ts';
-import { ClientMemory } from './client-memory.ts';
-import { EncodedSnapshot } from './encoded-snapshot.ts';
 import {
   type AnyKind,
   atOnce,
@@ -24,6 +22,8 @@ import {
   stateOf,
   storedFromLink,
 } from './entry.ts';
+import { EncodedSnapshot } from './snapshots/encoded-snapshot.ts';
+import { ClientMemory } from './submits/client-memory.ts';
 import { historyOf } from './subscribers/frames.ts';
 
 /**

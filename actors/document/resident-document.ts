@@ -10,7 +10,7 @@ import { CatchingUp } from './catching-up/catching-up.ts';
 import type { Document } from './document.ts';
 import type { ActorLimits, DocumentEffects, LoadedFromStore } from './effects.ts';
 import { Gate } from './gate.ts';
-import { Snapshots } from './snapshots.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
 import { SubmitAnswers } from './submits/submit-answers.ts';
 import { Submitting } from './submits/submitting.ts';
 import type { Audience } from './subscribers/audience.ts';

@@ -5,8 +5,8 @@
 import { kindOf } from '../../kinds/registry.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { Document } from '../document/document.ts';
-import { EncodedSnapshot } from '../document/encoded-snapshot.ts';
 import type { AnyKind } from '../document/entry.ts';
+import { EncodedSnapshot } from '../document/snapshots/encoded-snapshot.ts';
 import { commitFrame, openedSnapshot } from '../document/subscribers/frames.ts';
 import { JSON_FRAMES, jsonOp, type LinkOp, MSGPACK_FRAMES, UPDATE_OP } from '../link/link-messages.ts';
 import type { WorkerStore } from '../storage/store.ts';

@@ -1,4 +1,4 @@
-// What the readers of the presence run say and hear: over `/v1/socket`, or over `/yjs` as clients of y-websocket. All states have
+// The messages that the readers of the presence run send and receive: over `/v1/socket`, or over `/yjs` as clients of y-websocket. All states have
 // the same length, so most readers count the states of a frame without reading them.
 import { createDecoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding';
 import { encode, writeVarString, writeVarUint, writeVarUint8Array } from 'lib0/encoding';

@@ -12,9 +12,9 @@ import type { Conversation, Receiver } from './foreign.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
 import { OpenDocuments } from './open-documents.ts';
 import type { Quota } from './quotas/quota.ts';
-import type { AskedDocuments } from './role-questions.ts';
 import type { ClientSocket } from './sockets/client-socket.ts';
 import type { PatchWindow } from './sockets/patch-window.ts';
+import type { AskedDocuments } from './users/role-questions.ts';
 
 const encoder = new TextEncoder();
 

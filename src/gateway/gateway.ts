@@ -2,9 +2,9 @@
 // messages to the sockets. It hides changes of owner: it resumes each subscription with the version told
 // last, and sends the unanswered submits again. It orders nothing and stores nothing.
 //
-// This file handles frames and joins the parts: hellos.ts finds out the users, rights.ts brings changes of their
-// rights to open documents, requests.ts checks the clients' requests, subscriptions.ts keeps which sockets have which
-// documents open, answers.ts brings the owners' messages, owner-changes.ts changes owners. calls/ asks owners for requests that have no socket.
+// This file handles frames and joins the parts: users/ finds out the users, and brings changes of their rights to open
+// documents; requests.ts checks the clients' requests; subscriptions/ keeps which sockets have which documents open,
+// brings the owners' messages, and changes owners; calls/ asks owners for requests that have no socket.
 import { type Clock, systemClock } from '../../actors/clock.ts';
 import type { ToGateway } from '../../actors/link/link-messages.ts';
 import { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
@@ -15,18 +15,18 @@ import type { RightsChange } from '../identity/store.ts';
 import { OwnerCalls } from './calls/owner-calls.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { EditClock } from './edit-clock.ts';
-import { Hellos, type HellosOptions } from './hellos.ts';
+import { cutJsonSubmit, cutMsgpackSubmit } from './frames/submit-frame.ts';
 import type { SharedQuotas } from './quotas/shared-quotas.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
-import { Rights } from './rights.ts';
-import { RoleQuestions } from './role-questions.ts';
 import { LargeAnswers } from './sockets/large-answers.ts';
-import { cutJsonSubmit, cutMsgpackSubmit } from './submit-frame.ts';
 import { Answers } from './subscriptions/answers.ts';
 import { Channels } from './subscriptions/channels.ts';
 import { OwnerChanges } from './subscriptions/owner-changes.ts';
 import { type GatewayLog, Subscriptions } from './subscriptions/subscriptions.ts';
+import { Hellos, type HellosOptions } from './users/hellos.ts';
+import { Rights } from './users/rights.ts';
+import { RoleQuestions } from './users/role-questions.ts';
 
 export interface GatewayOptions extends RequestsOptions, HellosOptions {
   readonly log: GatewayLog;

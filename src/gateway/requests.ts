@@ -28,17 +28,17 @@ import { isAtLeast } from '../../protocol/roles.ts';
 import type { DecidedRole } from '../identity/user.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { EditClock } from './edit-clock.ts';
+import { CutPatch } from './frames/submit-frame.ts';
 import { echo, idOf, type Replies, TOKEN_ENDED } from './replies.ts';
-import type { Rights } from './rights.ts';
-import type { RoleQuestions } from './role-questions.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
 import { takeOpen, takePresence, takeSubmit } from './sockets/rates.ts';
-import { CutPatch } from './submit-frame.ts';
 import type { Channels } from './subscriptions/channels.ts';
 import type { OwnerChanges } from './subscriptions/owner-changes.ts';
 import { Subscription } from './subscriptions/subscription.ts';
 import { rootOf, type Subscriptions } from './subscriptions/subscriptions.ts';
 import { Unanswered } from './subscriptions/unanswered.ts';
+import type { Rights } from './users/rights.ts';
+import type { RoleQuestions } from './users/role-questions.ts';
 
 export interface RequestsOptions {
   readonly limits: Limits;

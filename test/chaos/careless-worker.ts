@@ -1,7 +1,7 @@
 // A worker thread without the guarantee that TROUPE_TEST_WITHOUT names, to prove that chaos runs detect its
 // absence.
 import { Committer } from '../../actors/commit/committer.ts';
-import { ClientMemory } from '../../actors/document/client-memory.ts';
+import { ClientMemory } from '../../actors/document/submits/client-memory.ts';
 import { WriteConnection } from '../../actors/storage/postgres/connection/write-connection.ts';
 import run from '../../actors/worker.ts';
 

@@ -3,7 +3,7 @@
 // vectors share one update.
 import { diffOf } from '../../../kinds/yjs/diff.ts';
 import type { DocumentEffects } from '../effects.ts';
-import { EncodedSnapshot } from '../encoded-snapshot.ts';
+import { EncodedSnapshot } from '../snapshots/encoded-snapshot.ts';
 
 /** From this size on, cutting takes milliseconds. */
 const LARGE_BYTES = 64 * 1024;

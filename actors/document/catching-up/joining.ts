@@ -4,9 +4,9 @@ import { OPENED, type OpenedState, UPDATES } from '../../link/link-messages.ts';
 import { SHARED_BYTES } from '../../link/snapshot-sender.ts';
 import type { Document } from '../document.ts';
 import type { DocumentEffects } from '../effects.ts';
-import type { EncodedSnapshot } from '../encoded-snapshot.ts';
 import { type Entry, storedOf } from '../entry.ts';
 import type { Gate } from '../gate.ts';
+import type { EncodedSnapshot } from '../snapshots/encoded-snapshot.ts';
 import type { SubmitAnswers } from '../submits/submit-answers.ts';
 import type { Audience } from '../subscribers/audience.ts';
 import {

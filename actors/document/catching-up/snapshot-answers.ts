@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../../protocol/errors.ts';
 import { UPDATES } from '../../link/link-messages.ts';
 import { SHARED_BYTES } from '../../link/snapshot-sender.ts';
 import type { RecentSnapshot, Unmerged } from '../document.ts';
-import type { EncodedSnapshot } from '../encoded-snapshot.ts';
+import type { EncodedSnapshot } from '../snapshots/encoded-snapshot.ts';
 import type { Subscriber } from '../subscribers/subscribers.ts';
 import type { Waits } from '../waits.ts';
 import { Differences } from './differences.ts';

@@ -5,7 +5,7 @@ import type { Document, Submission } from '../document.ts';
 import type { ActorLimits, DocumentEffects } from '../effects.ts';
 import { fromStored } from '../entry.ts';
 import type { Gate } from '../gate.ts';
-import type { Snapshots } from '../snapshots.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
 import type { Audience } from '../subscribers/audience.ts';
 import type { Subscriber } from '../subscribers/subscribers.ts';
 import type { Waits } from '../waits.ts';

@@ -7,8 +7,8 @@ import type { KindName, Role } from '../../../protocol/messages.ts';
 import { headerLength, websocketFrame, writeHeader } from '../../../protocol/websocket-frame.ts';
 import { type FrameCodec, JSON_FRAMES } from '../../link/link-messages.ts';
 import { stateText } from '../../link/presence-text.ts';
-import type { EncodedSnapshot } from '../encoded-snapshot.ts';
 import { type AnyKind, type Entry, frameText, opOf } from '../entry.ts';
+import type { EncodedSnapshot } from '../snapshots/encoded-snapshot.ts';
 
 /** The `history` of the wire: the id of one life of a document. */
 export const historyOf = (id: number, tag = ''): string => id.toString(36) + (tag === '' ? '' : `-${tag}`);

@@ -5,7 +5,7 @@ import { CLOSE_CODES } from '../../../protocol/errors.ts';
 import { ChannelAwareness } from '../../yjs/channel-awareness.ts';
 import type { AwarenessState } from '../../yjs/wire/awareness.ts';
 import type { ClientConnection } from '../client-connection.ts';
-import { PresenceFrames } from '../presence-frames.ts';
+import { PresenceFrames } from '../frames/presence-frames.ts';
 import { awarenessFrames, writeAwarenessTo } from './awareness-frames.ts';
 import type { Channel } from './channel.ts';
 import type { Subscription } from './subscription.ts';

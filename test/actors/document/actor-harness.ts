@@ -2,10 +2,10 @@
 // tick of presence. Everything happens within the calls made here.
 import { doSnapshotJob } from '../../../actors/compute/snapshot-job.ts';
 import { type ActorLimits, DocumentActor } from '../../../actors/document/actor.ts';
-import { REMEMBERED_SEQS } from '../../../actors/document/client-memory.ts';
 import { Document } from '../../../actors/document/document.ts';
 import type { MadeSnapshot } from '../../../actors/document/effects.ts';
 import type { AnyKind } from '../../../actors/document/entry.ts';
+import { REMEMBERED_SEQS } from '../../../actors/document/submits/client-memory.ts';
 import {
   CLOSE,
   JSON_FRAMES,

@@ -1,7 +1,7 @@
 // ONCE: a document's memory of a client's seqs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClientMemory, REMEMBERED_SEQS } from '../../../actors/document/client-memory.ts';
+import { ClientMemory, REMEMBERED_SEQS } from '../../../actors/document/submits/client-memory.ts';
 
 test('ONCE-1 a committed seq is answered with its version', () => {
   const memory = new ClientMemory(false);

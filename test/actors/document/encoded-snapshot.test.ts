@@ -1,7 +1,7 @@
 // The encodings of a snapshot for frames: each is made once, and a frame around it carries the snapshot.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EncodedSnapshot } from '../../../actors/document/encoded-snapshot.ts';
+import { EncodedSnapshot } from '../../../actors/document/snapshots/encoded-snapshot.ts';
 import { type OpenedHead, openedSnapshot } from '../../../actors/document/subscribers/frames.ts';
 import { JSON_FRAMES, MSGPACK_FRAMES } from '../../../actors/link/link-messages.ts';
 import { jsonCodec, msgpackCodec, wireBytes } from '../../../protocol/codec.ts';

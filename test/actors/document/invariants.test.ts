@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fold } from '../../../actors/compute/fold.ts';
-import { ClientMemory } from '../../../actors/document/client-memory.ts';
 import { Document } from '../../../actors/document/document.ts';
 import type { Entry } from '../../../actors/document/entry.ts';
 import { Gate } from '../../../actors/document/gate.ts';
+import { ClientMemory } from '../../../actors/document/submits/client-memory.ts';
 import { jsonOp } from '../../../actors/link/link-messages.ts';
 import { assertMove } from '../../../actors/modes.ts';
 import { kindOf } from '../../../kinds/registry.ts';

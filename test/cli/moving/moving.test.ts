@@ -1,5 +1,5 @@
 // `troupe import` and `troupe export` against a real node, with stores that the other servers' own packages write and
-// read.
+// read. Over 400 lines, because every kind of store goes both ways here.
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

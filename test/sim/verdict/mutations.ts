@@ -1,10 +1,10 @@
 // Guarantees taken out one at a time, to prove that the simulation detects their absence. Each is a method
 // that is replaced during one run.
 import { Committer } from '../../../actors/commit/committer.ts';
-import { ClientMemory } from '../../../actors/document/client-memory.ts';
 import { Document } from '../../../actors/document/document.ts';
+import { ClientMemory } from '../../../actors/document/submits/client-memory.ts';
 import { Audience } from '../../../actors/document/subscribers/audience.ts';
-import { Hellos } from '../../../src/gateway/hellos.ts';
+import { Hellos } from '../../../src/gateway/users/hellos.ts';
 import type { MemoryTables } from '../../doubles/store-memory/database.ts';
 
 export const MUTATIONS = {

@@ -2,16 +2,16 @@
 // renewed and expired tokens, and how a change of rights reaches the documents that are open.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLOSE, OPEN_FAILED, PRESENCE, refusalOf, SUBMIT } from '../../actors/link/link-messages.ts';
-import { shardOf } from '../../actors/shard.ts';
-import type { Role } from '../../protocol/messages.ts';
-import type { Identity } from '../../src/identity/identity.ts';
-import { secretKey } from '../../src/identity/tokens/token-keys.ts';
-import { TokenIdentity } from '../../src/identity/tokens/tokens.ts';
-import { EVERYONE } from '../../src/identity/user.ts';
-import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
-import { until } from '../support/until.ts';
-import { Owner, opened, startGateway } from './fake-owners.ts';
+import { CLOSE, OPEN_FAILED, PRESENCE, refusalOf, SUBMIT } from '../../../actors/link/link-messages.ts';
+import { shardOf } from '../../../actors/shard.ts';
+import type { Role } from '../../../protocol/messages.ts';
+import type { Identity } from '../../../src/identity/identity.ts';
+import { secretKey } from '../../../src/identity/tokens/token-keys.ts';
+import { TokenIdentity } from '../../../src/identity/tokens/tokens.ts';
+import { EVERYONE } from '../../../src/identity/user.ts';
+import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
+import { until } from '../../support/until.ts';
+import { Owner, opened, startGateway } from '../fake-owners.ts';
 
 const DOC = 'acme/plan';
 const HERE = [shardOf(DOC), shardOf('acme/notes')];

@@ -1,10 +1,10 @@
 // The `presence` frames of one tick of a document. All states are encoded once per subprotocol, in one row of bytes. The
 // frame of a reader is a copy of that row without the reader's own state.
 import { Packr } from 'msgpackr';
-import { stateText } from '../../actors/link/presence-text.ts';
-import type { Codec } from '../../protocol/codec.ts';
-import { parseJson } from '../../protocol/json-text.ts';
-import { headerLength, writeHeader } from '../../protocol/websocket-frame.ts';
+import { stateText } from '../../../actors/link/presence-text.ts';
+import type { Codec } from '../../../protocol/codec.ts';
+import { parseJson } from '../../../protocol/json-text.ts';
+import { headerLength, writeHeader } from '../../../protocol/websocket-frame.ts';
 
 /** All entries of `states`, one behind the other. An entry in JSON begins with a comma. */
 interface Row {

@@ -1,7 +1,7 @@
 // The memory of one client in one document: its latest committed seqs with their versions, and the seqs
 // that were refused for good. It makes resubmission exactly once; it always keeps the latest 64 seqs.
 import assert from 'node:assert/strict';
-import type { ClientSeqs } from '../storage/store.ts';
+import type { ClientSeqs } from '../../storage/store.ts';
 
 /** Number of pairs kept in memory and in the store. A client has at most as many submits in flight. */
 export const REMEMBERED_SEQS = 64;

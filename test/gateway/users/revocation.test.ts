@@ -2,11 +2,11 @@
 // are open, and to whom nothing happens.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { shardOf } from '../../actors/shard.ts';
-import { type Identity, refused } from '../../src/identity/identity.ts';
-import { EVERYONE, type User } from '../../src/identity/user.ts';
-import { until } from '../support/until.ts';
-import { Owner, opened, startGateway } from './fake-owners.ts';
+import { shardOf } from '../../../actors/shard.ts';
+import { type Identity, refused } from '../../../src/identity/identity.ts';
+import { EVERYONE, type User } from '../../../src/identity/user.ts';
+import { until } from '../../support/until.ts';
+import { Owner, opened, startGateway } from '../fake-owners.ts';
 
 const DOC = 'acme/plan';
 const GRACE_MS = 5_000;

@@ -2,13 +2,13 @@
 // of frames behind them, and changes that reach open documents.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLOSE, OPEN, refusalOf, SUBMIT } from '../../actors/link/link-messages.ts';
-import { shardOf } from '../../actors/shard.ts';
-import type { Role } from '../../protocol/messages.ts';
-import type { Identity } from '../../src/identity/identity.ts';
-import { EVERYONE, type RoleAnswer } from '../../src/identity/user.ts';
-import { until } from '../support/until.ts';
-import { Owner, opened, startGateway } from './fake-owners.ts';
+import { CLOSE, OPEN, refusalOf, SUBMIT } from '../../../actors/link/link-messages.ts';
+import { shardOf } from '../../../actors/shard.ts';
+import type { Role } from '../../../protocol/messages.ts';
+import type { Identity } from '../../../src/identity/identity.ts';
+import { EVERYONE, type RoleAnswer } from '../../../src/identity/user.ts';
+import { until } from '../../support/until.ts';
+import { Owner, opened, startGateway } from '../fake-owners.ts';
 
 const [DOC, OTHER] = ['acme/plan', 'acme/notes'];
 const GRACE_MS = 5_000;

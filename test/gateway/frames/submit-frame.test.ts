@@ -6,11 +6,15 @@ import { isUtf8 } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { encode as rawMsgpack } from 'msgpackr';
-import { JSON_OP, LOOSE_JSON_OP, MSGPACK_OP, UPDATE_OP } from '../../actors/link/link-messages.ts';
-import { FrameError, jsonCodec, msgpackCodec, unpackValue } from '../../protocol/codec.ts';
-import type { Json } from '../../protocol/messages.ts';
-import { notPlain } from '../../protocol/plain-value.ts';
-import { cutJsonSubmit, cutMsgpackSubmit, type SubmitFrame } from '../../src/gateway/submit-frame.ts';
+import { JSON_OP, LOOSE_JSON_OP, MSGPACK_OP, UPDATE_OP } from '../../../actors/link/link-messages.ts';
+import { FrameError, jsonCodec, msgpackCodec, unpackValue } from '../../../protocol/codec.ts';
+import type { Json } from '../../../protocol/messages.ts';
+import { notPlain } from '../../../protocol/plain-value.ts';
+import {
+  cutJsonSubmit,
+  cutMsgpackSubmit,
+  type SubmitFrame,
+} from '../../../src/gateway/frames/submit-frame.ts';
 
 const DEPTH = 6;
 

@@ -9,8 +9,8 @@ import {
   MSGPACK_OP,
   type OpEncoding,
   UPDATE_OP,
-} from '../../actors/link/link-messages.ts';
-import { MsgpackWalk } from '../../protocol/msgpack-check.ts';
+} from '../../../actors/link/link-messages.ts';
+import { MsgpackWalk } from '../../../protocol/msgpack-check.ts';
 import { CLOSING_BRACE, COLON, COMMA, JsonScan, named, OPENING_BRACE } from './json-scan.ts';
 
 /** The patch of a submit as bytes of its frame, in the place of a decoded `op`. */

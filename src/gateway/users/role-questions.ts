@@ -1,11 +1,11 @@
 // Opens whose role a service decides. Until it has answered, the open and everything that the client sends about this
 // document is held, in its order; other documents of the socket go on. For users whose token decides, nothing is held and
 // nothing is asked.
-import { CLOSE_CODES } from '../../protocol/errors.ts';
-import type { Limits } from '../../protocol/limits.ts';
-import type { DecidedRole, RoleAnswer, User } from '../identity/user.ts';
-import type { ClientConnection, HeldFrames } from './client-connection.ts';
-import { echo, type Replies } from './replies.ts';
+import { CLOSE_CODES } from '../../../protocol/errors.ts';
+import type { Limits } from '../../../protocol/limits.ts';
+import type { DecidedRole, RoleAnswer, User } from '../../identity/user.ts';
+import type { ClientConnection, HeldFrames } from '../client-connection.ts';
+import { echo, type Replies } from '../replies.ts';
 
 type Message = Record<string, unknown>;
 

@@ -1,14 +1,14 @@
 // A snapshot of a document with its encodings for frames. All subscribers that open the document at one version share
 // it, so that a large document is encoded once per subprotocol and copied for each of them.
-import { parseJson } from '../../protocol/json-text.ts';
-import { packed } from '../compute/snapshot-job.ts';
+import { parseJson } from '../../../protocol/json-text.ts';
+import { packed } from '../../compute/snapshot-job.ts';
 import {
   type FrameCodec,
   JSON_FRAMES,
   MSGPACK_FRAMES,
   type SubscriberCodec,
   UPDATES,
-} from '../link/link-messages.ts';
+} from '../../link/link-messages.ts';
 
 /** Reading a longer JSON text and writing it as MessagePack takes milliseconds. */
 const LARGE = 64 * 1024;

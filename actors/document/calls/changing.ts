@@ -1,6 +1,6 @@
 // A change to whether the document exists, while its actor carries it out: deleting it, or bringing it back. Before,
 // everything that the actor has taken becomes durable; meanwhile all messages wait in the mailbox. It sends nothing.
-import type { Change } from './effects.ts';
+import type { Change } from '../effects.ts';
 
 export interface ChangeCall {
   readonly link: number;

@@ -4,16 +4,16 @@
 //
 // A role that a service has decided counts for a time. Then the service is asked again. While it does not answer, the
 // document stays open with its former role for `roleGraceMs`; then the socket is closed, and its client comes back later.
-import type { Clock } from '../../actors/clock.ts';
-import { NOT_FOUND } from '../../actors/link/missing-document.ts';
-import { CLOSE_CODES } from '../../protocol/errors.ts';
-import type { Role } from '../../protocol/messages.ts';
-import { isAtLeast } from '../../protocol/roles.ts';
-import type { DecidedRole, RoleAnswer } from '../identity/user.ts';
-import type { ClientConnection } from './client-connection.ts';
-import type { Replies } from './replies.ts';
-import type { Subscription } from './subscriptions/subscription.ts';
-import { ENDED, rootOf, type Subscriptions } from './subscriptions/subscriptions.ts';
+import type { Clock } from '../../../actors/clock.ts';
+import { NOT_FOUND } from '../../../actors/link/missing-document.ts';
+import { CLOSE_CODES } from '../../../protocol/errors.ts';
+import type { Role } from '../../../protocol/messages.ts';
+import { isAtLeast } from '../../../protocol/roles.ts';
+import type { DecidedRole, RoleAnswer } from '../../identity/user.ts';
+import type { ClientConnection } from '../client-connection.ts';
+import type { Replies } from '../replies.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
+import { ENDED, rootOf, type Subscriptions } from '../subscriptions/subscriptions.ts';
 
 export interface RightsOptions {
   readonly subscriptions: Subscriptions;

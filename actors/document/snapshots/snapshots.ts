@@ -5,9 +5,9 @@
 // A snapshot is worth writing when the log since the last one exceeds a share of the document, also when
 // the document goes idle. All snapshots ever written are then in proportion to the log. The rule also
 // bounds the log that a cold document reads.
-import type { LoadedDocument } from '../storage/store.ts';
-import type { Document } from './document.ts';
-import type { ActorLimits, DocumentEffects, MadeSnapshot } from './effects.ts';
+import type { LoadedDocument } from '../../storage/store.ts';
+import type { Document } from '../document.ts';
+import type { ActorLimits, DocumentEffects, MadeSnapshot } from '../effects.ts';
 
 /** Bytes of log from which a small document that goes idle is worth a snapshot. */
 const IDLE_SNAPSHOT_BYTES = 4096;

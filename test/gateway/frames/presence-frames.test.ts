@@ -1,8 +1,8 @@
 // The frames of one tick of presence: each reader gets the states of the others, in its subprotocol.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Codec, jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
-import { PresenceFrames } from '../../src/gateway/presence-frames.ts';
+import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
+import { PresenceFrames } from '../../../src/gateway/frames/presence-frames.ts';
 
 const STATES = [1, 15, 16, 17, 64, 300].map((count) =>
   Array.from(

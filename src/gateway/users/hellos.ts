@@ -6,19 +6,19 @@
 //
 // A token is checked beside the event loop. Meanwhile the socket is not read, and the frames that had been read already
 // are held, so that messages are handled in their order. Each renewal counts as an open for the rate of the client.
-import type { Clock } from '../../actors/clock.ts';
-import { CLOSE_CODES } from '../../protocol/errors.ts';
-import type { Limits } from '../../protocol/limits.ts';
-import { isClientId } from '../../protocol/names.ts';
-import { type Identity, isUser, type Unidentified } from '../identity/identity.ts';
-import type { RightsChange } from '../identity/store.ts';
-import type { User } from '../identity/user.ts';
-import { endsUser, REVOKED } from '../identity/users.ts';
-import type { ClientConnection } from './client-connection.ts';
-import type { SharedQuotas } from './quotas/shared-quotas.ts';
-import { echo, idOf, type Replies } from './replies.ts';
+import type { Clock } from '../../../actors/clock.ts';
+import { CLOSE_CODES } from '../../../protocol/errors.ts';
+import type { Limits } from '../../../protocol/limits.ts';
+import { isClientId } from '../../../protocol/names.ts';
+import { type Identity, isUser, type Unidentified } from '../../identity/identity.ts';
+import type { RightsChange } from '../../identity/store.ts';
+import type { User } from '../../identity/user.ts';
+import { endsUser, REVOKED } from '../../identity/users.ts';
+import type { ClientConnection } from '../client-connection.ts';
+import type { SharedQuotas } from '../quotas/shared-quotas.ts';
+import { echo, idOf, type Replies } from '../replies.ts';
+import { takeOpen } from '../sockets/rates.ts';
 import type { Rights } from './rights.ts';
-import { takeOpen } from './sockets/rates.ts';
 
 export interface HellosOptions {
   readonly node: string;
