@@ -8,8 +8,6 @@ import { Level } from 'level';
 import postgres from 'postgres';
 import { getLevelUpdates, keyEncoding } from 'y-leveldb';
 import * as Y from 'yjs';
-import { parseCommand } from '../../../src/cli/commands.ts';
-import { inBatches } from '../../../src/cli/moving/in-batches.ts';
 import { startTestNode, type TestNode } from '../../support/node.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
@@ -293,26 +291,6 @@ test('the table of y-redis comes in: several rows make one document, in v2 encod
   assert.equal(textOf(written), 'One. Two. ');
 });
 
-test('a run that breaks off tells the last name up to which everything was done', async () => {
-  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
-  async function* items() {
-    for (const name of names) yield { name };
-  }
-  const done: string[] = [];
-  const told: string[] = [];
-  const work = async ({ name }: { readonly name: string }): Promise<void> => {
-    if (name === 'f') throw new Error('away');
-    done.push(name);
-  };
-  await assert.rejects(
-    inBatches(items(), work, (name) => told.push(name)),
-    /away/,
-  );
-  // The others of the batch are not left half done.
-  assert.deepEqual(done, ['a', 'b', 'c', 'd', 'e', 'g', 'h']);
-  assert.deepEqual(told, ['e']);
-});
-
 test('a document of several MiB comes in as several patches, and is whole', LIMIT, async (t) => {
   const [node, folder] = [await startTestNode(t), await newFolder(t)];
   const doc = new Y.Doc();
@@ -352,44 +330,6 @@ test(
     );
   },
 );
-
-test('the words of the commands', () => {
-  const parsed = parseCommand([
-    ...['import', 'hocuspocus-postgres', 'postgres://h/app', '--org', 'acme', '--table', 'docs.live'],
-    ...['--name-column', 'id', '--data-column', 'state', '--rename', 'a=b', '--rename', 'c=', '--after', 'x'],
-  ]);
-  assert.ok(parsed.name === 'import');
-  assert.deepEqual(
-    [parsed.form, parsed.place, parsed.org, parsed.after, parsed.dryRun, parsed.table],
-    [
-      ...['hocuspocus-postgres', 'postgres://h/app', 'acme', 'x', false],
-      { table: 'docs.live', nameColumn: 'id', dataColumn: 'state' },
-    ],
-  );
-  assert.deepEqual(
-    parsed.renamings.map(({ pattern, replacement }) => [pattern.source, replacement]),
-    [
-      ['a', 'b'],
-      ['c', ''],
-    ],
-  );
-  const exported = parseCommand(['export', 'bin', 'out', 'acme', 'beta/x', 'beta/y-*']);
-  assert.ok(exported.name === 'export');
-  assert.deepEqual(exported.patterns, [
-    { org: 'acme', doc: '', isPrefix: true },
-    { org: 'beta', doc: 'x', isPrefix: false },
-    { org: 'beta', doc: 'y-', isPrefix: true },
-  ]);
-  for (const words of [
-    ['import', 'docx', 'x'],
-    ['import', 'bin'],
-    ['import', 'bin', 'x', '--org', 'A b'],
-    ['import', 'bin', 'x', '--rename', '(=x'],
-    ['export', 'bin', 'x'],
-    ['export', 'bin', 'x', '*'],
-  ])
-    assert.equal(parseCommand(words).name, 'usage', words.join(' '));
-});
 
 test(
   'a folder of y-leveldb is read without being written, however many updates a document has',
