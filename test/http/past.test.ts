@@ -152,6 +152,26 @@ test('HIST-5: restoring is one new patch, once for each idempotency key, and the
   assert.equal((await api.call(`POST ${PLAN}/restore`, post({}))).refused, '400 bad-message');
 });
 
+test('HIST-5 HIST-6 DOC-6: a request that has been applied is answered again after its version is out of reach', async (t) => {
+  const { api } = await start(t);
+  await plan(api);
+  await api.call(`PUT ${PLAN}/versions/first`, json({ version: 1 }));
+  const restore = (key: string) =>
+    api.call(`POST ${PLAN}/restore`, post({ name: 'first' }, { 'idempotency-key': key }));
+  assert.deepEqual((await restore('k1')).body, { version: 4 });
+  await api.call(`DELETE ${PLAN}/versions/first`);
+  const again = await restore('k1');
+  assert.deepEqual([again.body, again.headers.get('etag')?.endsWith('.4"')], [{ version: 4 }, true]);
+  assert.equal((await restore('k2')).refused, '404 not-found');
+  // The key alone decides, also where the body alone would be refused.
+  const revert = (to: number, key: string) =>
+    api.call(`POST ${PLAN}/revert`, post({ from: 4, to }, { 'idempotency-key': key }));
+  assert.deepEqual((await revert(4, 'k3')).body, { version: 5 });
+  assert.deepEqual((await revert(99, 'k3')).body, { version: 5 });
+  assert.equal((await revert(99, 'k4')).refused, '404 version-unknown');
+  assert.deepEqual((await api.call(`GET ${PLAN}`)).body.version, 5);
+});
+
 test('HIST-5: requests with one key at one time, and edits meanwhile, leave one restored patch in a log without a gap', async (t) => {
   const { api } = await start(t);
   await plan(api);

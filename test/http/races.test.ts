@@ -2,78 +2,18 @@
 // a node: each acknowledged write is in the document once, each key is applied once, each If-Match is honoured.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import postgres from 'postgres';
-import { shardOf } from '../../actors/shard.ts';
-import { troupe } from '../cli/spawn.ts';
-import { startTestNode, type TestNode } from '../support/node.ts';
-import { freshDatabase } from '../support/postgres.ts';
-import { startTestRedis } from '../support/redis.ts';
+import type { TestNode } from '../support/node.ts';
 import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
 import { json, patch } from './api-client.ts';
+import { raceNodes, untilAnswered } from './race-nodes.ts';
 
 const LIMIT = { timeout: 180_000 };
-const SECRET = 'a secret of the tests';
 const DOCS = 6;
 const WRITERS = 4;
-/** Where the documents move as soon as that node is there. Shards that are pinned move before all others. */
-const PINS = [{ match: 'acme', node: 'b' }];
 /** The lists to which writers append, and the counters that they raise by If-Match. */
 const names = Array.from({ length: DOCS }, (_, n) => `doc-${n}`);
-
-interface Stage {
-  readonly storageUrl: string;
-  readonly redisUrl: string;
-  join(name: string): Promise<TestNode>;
-}
-
-async function stage(t: TestContext): Promise<Stage> {
-  const later: (() => unknown)[] = [];
-  const redis = await startTestRedis(t);
-  const storageUrl = await freshDatabase({ after: (drop) => void later.push(drop) });
-  t.after(async () => {
-    for (const drop of later) await drop();
-  });
-  const join = (name: string): Promise<TestNode> =>
-    startTestNode(t, {
-      storageUrl,
-      config: {
-        node: { name },
-        workers: 1,
-        http: { requestsPerSecond: 100_000 },
-        cluster: {
-          redis: redis.url,
-          secret: SECRET,
-          name: 'tests',
-          pins: PINS,
-          link: { port: 0 },
-          leaseTtlMs: '1s',
-          renewMs: '200ms',
-        },
-      },
-    });
-  return { storageUrl, redisUrl: redis.url, join };
-}
-
-/** Sends the request until it has an answer that is final. A node that is gone is left for another one. */
-async function untilAnswered(
-  bases: () => readonly string[],
-  path: string,
-  init: RequestInit,
-): Promise<Response> {
-  for (let attempt = 0; ; attempt++) {
-    const all = bases();
-    const base = all[attempt % all.length] ?? '';
-    try {
-      const answer = await fetch(new URL(path, base), { ...init, signal: AbortSignal.timeout(20_000) });
-      if (answer.status !== 503 && answer.status !== 429) return answer;
-      await answer.arrayBuffer();
-    } catch (error) {
-      if (attempt > 2_000) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const paths = names.map((name) => `acme/${name}`);
 
 interface Written {
   readonly acked: Map<string, string[]>;
@@ -114,22 +54,6 @@ async function write(
     if (answered.status === 200) raised.set(name, (raised.get(name) ?? 0) + 1);
   }
   return { acked, raised };
-}
-
-/** Resolves when the node owns the shards of all documents. */
-async function hasAll(storageUrl: string, node: string): Promise<void> {
-  const sql = postgres(storageUrl, { max: 1, onnotice: () => undefined });
-  const shards = names.map((name) => shardOf(`acme/${name}`));
-  try {
-    await untilSeen(`all documents on ${node}`, async () => {
-      const elsewhere = await sql`
-        SELECT FROM shard LEFT JOIN session ON session.id = shard.owner
-        WHERE shard.id = ANY(${shards}) AND session.node IS DISTINCT FROM ${node}`;
-      return elsewhere.length === 0;
-    });
-  } finally {
-    await sql.end();
-  }
 }
 
 /** Races writers while `meanwhile` runs, and checks what is there in the end. */
@@ -178,17 +102,17 @@ async function race(
 }
 
 test('DOC-4 DOC-5 DOC-6 writers on both nodes, while documents move to a node and back', LIMIT, async (t) => {
-  const { join, storageUrl } = await stage(t);
-  const a = await join('a');
+  const nodes = await raceNodes(t);
+  const a = await nodes.join('a');
   const urls = [a.url];
   await race(
     t,
     a,
     () => urls,
     async () => {
-      const b = await join('b');
+      const b = await nodes.join('b');
       urls.push(b.url);
-      await hasAll(storageUrl, 'b');
+      await nodes.hasAll(paths, 'b');
       urls.pop();
       await b.stop();
     },
@@ -199,35 +123,17 @@ test(
   'DOC-4 DOC-5 DOC-6 writers through the node that lives, while the other one is killed',
   LIMIT,
   async (t) => {
-    const { join, storageUrl, redisUrl } = await stage(t);
-    const a = await join('a');
-    const settings = {
-      'storage.url': storageUrl,
-      'listen.port': '0',
-      'node.name': 'b',
-      workers: '1',
-      'cluster.redis.url': redisUrl,
-      'cluster.secret': SECRET,
-      'cluster.name': 'tests',
-      'cluster.pins': JSON.stringify(PINS),
-      'cluster.link.port': '0',
-      'cluster.leaseTtlMs': '1s',
-      'cluster.renewMs': '200ms',
-    };
-    const b = troupe(
-      t,
-      'serve',
-      ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
-    );
-    const [, url = ''] = await b.line(/(http:\/\/\S+)/);
-    const urls = [a.url, url];
+    const nodes = await raceNodes(t);
+    const a = await nodes.join('a');
+    const b = await nodes.joinMortal('b');
+    const urls = [a.url, b.url];
     await race(
       t,
       a,
       () => urls,
       async (counts) => {
-        await hasAll(storageUrl, 'b');
-        b.child.kill('SIGKILL');
+        await nodes.hasAll(paths, 'b');
+        b.kill();
         urls.pop();
         const { written } = counts;
         await untilSeen('writes after the takeover', async () => counts.written > written + 100);

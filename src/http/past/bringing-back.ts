@@ -8,12 +8,13 @@ import { z } from 'zod';
 import { tagOf } from '../../../actors/link/calls.ts';
 import { JSON_OP, type LinkOp, UPDATE_OP } from '../../../actors/link/link-messages.ts';
 import type { PastDocument } from '../../../actors/storage/past-store.ts';
+import { ERROR_CODES } from '../../../protocol/errors.ts';
 import type { KindName } from '../../../protocol/messages.ts';
 import type { PatchFromPast } from '../../past/past.ts';
 import { callerOf, documentOf } from '../api/access.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { ApiParts, ApiRoom } from '../api/room.ts';
-import type { Author, Place } from '../documents/document-requests.ts';
+import type { Author, DocumentRequests, Place, Write } from '../documents/document-requests.ts';
 import { DOCUMENT, errors, IDEMPOTENCY_KEY, PLACE, VERSION } from '../documents/schemas.ts';
 import { etag } from '../documents/tags.ts';
 import { gained, pastOf, whileWanted } from './asking.ts';
@@ -87,7 +88,19 @@ async function bringBack(
   for (let attempt = 1; ; attempt++) {
     const document = await pastOf(past, named);
     const { history } = document;
-    const { base, op } = await make(document);
+    const made = await make(document).catch((error: unknown) => {
+      if (hasKey && error instanceof Refusal && !ERROR_CODES[error.code]) return error;
+      throw error;
+    });
+    if (made instanceof Refusal) {
+      const done = await doneBefore(documents, named.name, {
+        ...author,
+        op: linkOp(document.kind, undefined),
+      });
+      if (done === undefined) throw made;
+      return placed(reply, done);
+    }
+    const { base, op } = made;
     // With a key it may be done already; the owner tells.
     if (op === undefined && !hasKey) return placed(reply, { history, version: base });
     const ifTags = attempt < TRIES ? [tagOf(history, base)] : undefined;
@@ -97,6 +110,24 @@ async function bringBack(
     } catch (error) {
       if (!(error instanceof Refusal && error.code === 'precondition-failed' && attempt < TRIES)) throw error;
     }
+  }
+}
+
+/**
+ * The place of the patch with this key, if the request has come before. The patch may be impossible to make again, because
+ * the name of the version has been taken away, or the history has been folded.
+ */
+async function doneBefore(
+  documents: Pick<DocumentRequests, 'write'>,
+  name: string,
+  write: Author & Pick<Write, 'op'>,
+): Promise<Place | undefined> {
+  try {
+    // No head has one of these tags, so nothing is committed now.
+    return await documents.write(name, { ...write, ifTags: [] });
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'precondition-failed') return undefined;
+    throw error;
   }
 }
 
