@@ -13,6 +13,8 @@ const OP = [{ op: 'add', path: '/x', value: 1 }];
 
 /** Metrics that a node without a cluster does not have. */
 const OF_CLUSTERS = new Set(['troupe_redis_up', 'troupe_peers']);
+/** Metrics that a node without replicas of its database does not have. */
+const OF_REPLICAS = new Set(['troupe_replica_reads_total']);
 /** Metrics that not every system tells. */
 const OF_SYSTEMS = new Set(['process_open_fds', 'process_max_fds']);
 
@@ -68,7 +70,7 @@ test('METRIC-1 edits, readers and documents of a node are told', LIMIT, async (t
   }
   const text = [...values.keys()];
   for (const { name } of ALL_METRICS)
-    if (!OF_CLUSTERS.has(name) && !OF_SYSTEMS.has(name))
+    if (![OF_CLUSTERS, OF_REPLICAS, OF_SYSTEMS].some((some) => some.has(name)))
       assert.ok(
         text.some((line) => line.replace(/(_bucket)?(\{.*|$)/, '') === name),
         name,
