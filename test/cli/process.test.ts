@@ -3,10 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import postgres from 'postgres';
@@ -27,32 +24,6 @@ test('serve says where it is ready, and ends with 0 on SIGINT and on SIGTERM', L
     const { code, stderr } = await node.ended;
     assert.deepEqual([code, told(stderr)], [0, []]);
   }
-});
-
-test('a log that cannot be written holds nothing up: it serves, and ends with 0', LIMIT, async (t) => {
-  const settings = ['--set', 'listen.port=0', '--set', `storage.url=${await freshDatabase(t)}`];
-  const script = 'exec "$0" "$@" 2>/dev/full';
-  const node = start(t, ['-c', script, process.execPath, MAIN, 'serve', ...settings], '/bin/sh');
-  const [, url = ''] = await node.line(/^Troupe is ready: (http:\S+)/);
-  assert.equal((await fetch(new URL('/readyz', url))).status, 200);
-  node.child.kill('SIGTERM');
-  assert.equal((await node.ended).code, 0);
-});
-
-test('a node whose terminal has gone stops, with 0', LIMIT, async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'troupe-terminal-'));
-  t.after(() => rm(directory, { recursive: true }));
-  const settings = `--set listen.port=0 --set storage.url=${await freshDatabase(t)}`;
-  // The shell outlives the terminal and reports how the node has ended.
-  const line = `"${process.execPath}" "${MAIN}" serve ${settings} & node=$!
-    trap 'kill -HUP $node' HUP
-    wait $node; wait $node; echo $? >"${directory}/code"`;
-  const terminal = start(t, ['-qfec', line, '/dev/null'], 'script');
-  await terminal.line(/^Troupe is ready/);
-  terminal.child.kill('SIGKILL');
-  const code = () => readFile(join(directory, 'code'), 'utf8').catch(() => '');
-  while ((await code()) === '') await new Promise((look) => setTimeout(look, 20));
-  assert.equal(await code(), '0\n');
 });
 
 test('told to stop while its workers start it ends with 0, and nothing keeps it', LIMIT, async (t) => {
@@ -88,60 +59,6 @@ test('a busy port is one clear line and exit code 1', LIMIT, async (t) => {
     told(stderr)[0] ?? '',
     new RegExp(`^troupe: .*127\\.0\\.0\\.1:${address.port}.*--set listen\\.port=`),
   );
-});
-
-test('if standard error cannot be written, the exit code is the same', LIMIT, async (t) => {
-  const script = 'exec "$0" "$@" 2>/dev/full';
-  const wrong = ['config', 'check', '--set', 'listen.prot=1'];
-  const { code } = await start(t, ['-c', script, process.execPath, MAIN, ...wrong], '/bin/sh').ended;
-  assert.equal(code, 78);
-});
-
-test(
-  'a reader that stops early is no failure, and a result that cannot be written is one',
-  LIMIT,
-  async (t) => {
-    const shell = (script: string) =>
-      start(t, ['-c', `set -o pipefail; ${script}`, process.execPath, MAIN], 'bash').ended;
-    const early = await shell('"$0" "$1" config print | (read -r line; exec <&-; cat >/dev/null 2>&1; true)');
-    assert.deepEqual([early.code, early.stderr], [0, '']);
-    const full = await shell('"$0" "$1" help >/dev/full');
-    assert.deepEqual([full.code, full.stderr], [1, 'troupe: the output could not be written: ENOSPC\n']);
-  },
-);
-
-test('a busy port for other nodes is told by its own key', LIMIT, async (t) => {
-  const server = createServer().listen(0, '127.0.0.1');
-  t.after(() => server.close());
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  const settings = [
-    'listen.port=0',
-    `storage.url=${await freshDatabase(t)}`,
-    'cluster.redis=redis://127.0.0.1:1',
-    'cluster.secret=a secret of the tests',
-    `cluster.link.port=${address.port}`,
-  ];
-  const { code, stderr } = await troupe(t, 'serve', ...settings.flatMap((set) => ['--set', set])).ended;
-  assert.equal(code, 1);
-  assert.match(told(stderr).join('\n'), /^troupe: [^\n]+ in use [^\n]+--set cluster\.link\.port=…$/);
-});
-
-test('a file where a directory is configured is one clear line', LIMIT, async (t) => {
-  for (const [directory, line] of [
-    [MAIN, /^troupe: [^\n]+main\.js is there, and is no directory$/],
-    // In /proc no program can make a directory.
-    ...(process.platform === 'linux'
-      ? [['/proc/troupe', /^troupe: \/proc\/troupe cannot be written \(ENOENT\): [^\n]+$/] as const]
-      : []),
-    [`${MAIN}/data`, /^troupe: [^\n]+main\.js\/data cannot be a directory: [^\n]+$/],
-  ] as const) {
-    const settings = ['listen.port=0', `storage.embedded.directory=${directory}`];
-    const { code, stderr } = await troupe(t, 'serve', ...settings.flatMap((set) => ['--set', set])).ended;
-    assert.equal(code, 1);
-    assert.match(told(stderr).join('\n'), line);
-  }
 });
 
 test('a database out of reach is one clear line and exit code 1, without its password', LIMIT, async (t) => {

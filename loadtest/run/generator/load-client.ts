@@ -46,6 +46,10 @@ export class LoadClient {
   #began = 0;
   #isTyping = false;
   #isResting = false;
+  /** When the rest began, after the beginning of the run. */
+  #restedAt = 0;
+  /** The next edit, at its time after the beginning of the run. */
+  #nextEdit: { readonly at: number; readonly stroke: Stroke | undefined } | undefined;
   /** When its presence goes with its next edit, by performance.now(). */
   #presenceDue = 0;
   #isPresent = false;
@@ -146,15 +150,22 @@ export class LoadClient {
 
   /** Makes no edit until `goOn`, and forgets those that were due. */
   rest(): void {
+    if (this.#isResting) return;
     this.#isResting = true;
+    this.#restedAt = performance.now() - this.#began;
     clearTimeout(this.#timers.get('edit'));
     this.#waiting.length = 0;
   }
 
+  /** The typing goes on where it was. A client in a pause stays in it for as long as it would have. */
   goOn(): void {
     if (!this.#isResting) return;
     this.#isResting = false;
-    this.#scheduleEdit(performance.now() - this.#began);
+    const next = this.#nextEdit;
+    const now = performance.now() - this.#began;
+    if (next !== undefined && next.at > this.#restedAt)
+      this.#editAt(now + next.at - this.#restedAt, next.stroke);
+    else this.#scheduleEdit(now);
   }
 
   /** Makes no more edits. */
@@ -184,13 +195,19 @@ export class LoadClient {
 
   /** `last`: time of the edit before, after the beginning of the run. */
   #scheduleEdit(last: number): void {
-    const { editor, course, figures } = this.#options;
+    const { editor, course } = this.#options;
     if (editor === undefined || !this.#isTyping || this.#isResting) return;
     const { afterMs, stroke } = editor.typing.next();
     // A trace has its own times.
     const at =
       stroke === undefined ? course.afterTyping(last, afterMs) : within(last + afterMs, course.lastsMs);
-    if (at === undefined) return;
+    if (at !== undefined) this.#editAt(at, stroke);
+  }
+
+  /** `at`: time after the beginning of the run. */
+  #editAt(at: number, stroke: Stroke | undefined): void {
+    const { figures } = this.#options;
+    this.#nextEdit = { at, stroke };
     this.#later('edit', this.#began + at, () => {
       // A person without a connection of their own accord does not type.
       if (this.#isPresent) {
