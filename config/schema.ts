@@ -572,13 +572,13 @@ const history = z.strictObject({
     30 * SECOND,
     100,
     HOUR,
-    'How long one such job may take, once it has a thread. Past it the work is stopped, and the request is answered `too-large`.',
+    'How long one such job, or the writing of a document as text, Markdown or HTML, may take, once it has a thread. Past it the work is stopped, and the request is answered `too-large`.',
   ),
   waiting: count(
     100,
     1,
     100_000,
-    'Jobs that may wait for a thread. Past it a request is answered `overloaded`.',
+    'Jobs that may wait for a thread, and documents that may wait to be written as text, Markdown or HTML. Past it a request is answered `overloaded`.',
   ),
   cacheBytes: size(
     64 * MiB,

@@ -34,6 +34,7 @@ import { apiPartsOf } from './http/api/parts.ts';
 import { RequestCounts } from './http/api/request-counts.ts';
 import type { ApiParts } from './http/api/room.ts';
 import { DocumentRequests } from './http/documents/document-requests.ts';
+import { startFormatPool } from './http/documents/formats/format-pool.ts';
 import { certificateOf } from './http/listener-certificate.ts';
 import { createHttpServer, listen } from './http/server.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
@@ -208,6 +209,13 @@ async function assemble(
     onEnded: (error) => log.error({ err: error }, 'a thread for old versions has ended'),
   });
   onStop(() => pasts.close());
+  const formats = startFormatPool({
+    timeoutMs: config.history.timeoutMs,
+    waiting: config.history.waiting,
+    onEnded: (error) =>
+      log.error({ err: error }, 'the thread that writes documents in other formats has ended'),
+  });
+  onStop(() => formats.stop());
   const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
     folds.fold({ storage: { ...storage, run }, request });
 
@@ -342,7 +350,14 @@ async function assemble(
   );
   identity.end();
   signal.throwIfAborted();
-  apiParts = apiPartsOf({ users, documents, store: requestStore, past: pasts.past, feed: events?.feed });
+  apiParts = apiPartsOf({
+    users,
+    documents,
+    store: requestStore,
+    past: pasts.past,
+    formats,
+    feed: events?.feed,
+  });
   unready = () => {
     if (leaving.hasBegun) return 'the node is leaving';
     return ownership.isServing ? database.problem : 'the node has no place in its cluster at the moment';

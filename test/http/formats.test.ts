@@ -1,12 +1,14 @@
 // Rich-text documents as text, Markdown and HTML. No content of a document becomes markup of its own.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { formatted } from '../../src/http/documents/formats/formats.ts';
+import type { JobOutcome } from '../../src/compute/job-pool.ts';
+import { startFormatPool } from '../../src/http/documents/formats/format-pool.ts';
+import { FORMATS, formatted } from '../../src/http/documents/formats/formats.ts';
 import { startTestNode } from '../support/node.ts';
 import { Api, json } from './api-client.ts';
 
-const html = (delta: unknown): string => formatted(delta, 'html').text;
-const markdown = (delta: unknown): string => formatted(delta, 'markdown').text;
+const html = (delta: unknown): string => formatted(delta, 'html');
+const markdown = (delta: unknown): string => formatted(delta, 'markdown');
 
 const DOCUMENT = [
   { insert: 'The plan' },
@@ -62,7 +64,7 @@ test('DOC-12 Markdown and text have them too, as far as they can', () => {
     ].join('\n'),
   );
   assert.equal(
-    formatted(DOCUMENT, 'text').text,
+    formatted(DOCUMENT, 'text'),
     'The plan\nRead this at home.\none\ninner\ntwo\na < b\nc && d\nsaid\n',
   );
 });
@@ -113,14 +115,52 @@ test('DOC-12 over HTTP a format has its media type, runs nothing, and is for ric
     assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
     assert.match(answer.headers.get('content-security-policy') ?? '', /default-src 'none'.*; sandbox$/);
     assert.match(answer.headers.get('etag') ?? '', /\.1"$/);
-    assert.equal(await answer.text(), formatted(DOCUMENT, format).text);
+    assert.equal(await answer.text(), formatted(DOCUMENT, format));
   }
   await api.call('PUT /v1/docs/acme/data', json({ kind: 'json' }));
   assert.equal((await api.call('GET /v1/docs/acme/data?format=html')).refused, '409 wrong-kind');
   assert.equal((await api.call('GET /v1/docs/acme/text?format=pdf')).refused, '400 bad-message');
-  await api.call(
-    'PUT /v1/docs/acme/large',
-    json({ kind: 'rich-text', content: [{ insert: `${'x'.repeat(300_000)}\n` }] }),
-  );
-  assert.equal((await api.call('GET /v1/docs/acme/large?format=html')).refused, '413 too-large');
 });
+
+/** A document of these bytes and more, with marks and lists. */
+function large(bytes: number): unknown[] {
+  const delta: unknown[] = [];
+  for (let size = 0; size < bytes; size += 90)
+    delta.push(
+      { insert: 'a < b', attributes: { bold: true } },
+      { insert: '\n', attributes: { list: 'bullet' } },
+    );
+  return delta;
+}
+
+test('DOC-12 over HTTP a document above 256 KiB has every format', async (t: TestContext) => {
+  const node = await startTestNode(t);
+  const content = large(400 * 1024);
+  const api = await Api.of(node.url);
+  await api.call('PUT /v1/docs/acme/large', json({ kind: 'rich-text', content }));
+  for (const format of FORMATS) {
+    const answer = await fetch(new URL(`/v1/docs/acme/large?format=${format}`, node.url));
+    assert.equal(answer.status, 200);
+    assert.equal(await answer.text(), formatted(content, format));
+  }
+});
+
+test('DOC-12 a thread writes large documents: one that takes too long is too-large, one that nobody waits for is stopped, and too many are overloaded', async (t: TestContext) => {
+  const pieces = [Buffer.from(JSON.stringify(large(64 * 1024)))];
+  const wanted = new AbortController();
+  const start = (timeoutMs: number) => {
+    const pool = startFormatPool({ timeoutMs, waiting: 1, onEnded: () => undefined });
+    t.after(() => pool.stop());
+    return (signal = wanted.signal) => pool.write(pieces, 'markdown', signal);
+  };
+  assert.equal(codeOf(await start(1)()), 'too-large');
+  const write = start(60_000);
+  const given = new AbortController();
+  const [gone, waits, tooMany] = [write(given.signal), write(), write()];
+  assert.equal(codeOf(await tooMany), 'overloaded');
+  given.abort(new Error('the client has gone'));
+  await assert.rejects(gone, /the client has gone/);
+  assert.equal(codeOf(await waits), 'written');
+});
+
+const codeOf = (outcome: JobOutcome): string => (outcome.ok ? 'written' : outcome.code);

@@ -50,5 +50,6 @@ export function noDocuments(callers: readonly CallerWay[]): ApiParts {
     namedVersions: 0,
     newClientId: () => 1,
   });
-  return { callers, documents: new DocumentRequests({ calls, bytes: 0 }), store: STORE, past };
+  const formats = { write: outOfReach, stop: async () => undefined };
+  return { callers, documents: new DocumentRequests({ calls, bytes: 0 }), store: STORE, past, formats };
 }

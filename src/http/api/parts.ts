@@ -6,16 +6,16 @@ import { byLogin } from '../sessions/login-caller.ts';
 import { byBearer, type CallerWay } from './access.ts';
 import type { ApiParts } from './room.ts';
 
-export interface PartsOfNode extends Pick<ApiParts, 'documents' | 'store' | 'past'> {
+export interface PartsOfNode extends Pick<ApiParts, 'documents' | 'store' | 'past' | 'formats'> {
   readonly users: UsersRun;
   /** Undefined where events are switched off. */
   readonly feed: Feed | undefined;
 }
 
-export function apiPartsOf({ users, documents, store, past, feed }: PartsOfNode): ApiParts {
+export function apiPartsOf({ users, documents, store, past, formats, feed }: PartsOfNode): ApiParts {
   const { identity, administration } = users;
   const callers: CallerWay[] = [byBearer(identity)];
   if (administration !== undefined) callers.push(byLogin(identity, administration.logins));
   const events = feed && { feed, renew: (user: User) => identity.renew(user) };
-  return { callers, administration, documents, store, past, events };
+  return { callers, administration, documents, store, past, formats, events };
 }

@@ -18,6 +18,7 @@ import type { Identity } from '../../identity/identity.ts';
 import type { Administration } from '../../identity/start-users.ts';
 import type { Past } from '../../past/past.ts';
 import type { DocumentRequests } from '../documents/document-requests.ts';
+import type { FormatPool } from '../documents/formats/format-pool.ts';
 import type { CallerWay } from './access.ts';
 
 export type ApiApp = FastifyInstance<
@@ -40,6 +41,8 @@ export interface ApiParts {
   readonly store: RequestStore;
   /** Documents as they were. */
   readonly past: Past;
+  /** Documents in other forms. */
+  readonly formats: FormatPool;
   /** The events of documents, for users that are looked at again and again. Undefined where events are switched off. */
   readonly events?: { readonly feed: Feed; readonly renew: Identity['renew'] } | undefined;
 }

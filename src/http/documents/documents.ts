@@ -8,10 +8,12 @@ import { callerOf, type DocumentName, documentOf, roleOf } from '../api/access.t
 import { JSON_PATCH } from '../api/bodies.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { ApiRoom } from '../api/room.ts';
+import { whileWanted } from '../past/asking.ts';
 import { contentAt, isOfPast, oldContent } from '../past/old-content.ts';
 import { WHICH } from '../past/schemas.ts';
 import type { Author, Content, Place } from './document-requests.ts';
-import { FORMATS, type Format, formatted, MOST_BYTES } from './formats/formats.ts';
+import type { FormatPool } from './formats/format-pool.ts';
+import { FORMATS, type Format, MEDIA_TYPES } from './formats/formats.ts';
 import { contentPatch, patchOf } from './patches.ts';
 import { CONTENT, DOCUMENT, errors, IDEMPOTENCY_KEY, KIND, PLACE, VERSION } from './schemas.ts';
 import { ANY, etag, ifOf, unlessOf } from './tags.ts';
@@ -96,7 +98,7 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
     async (request, reply) => {
       const { name } = documentOf(request);
       const unless = unlessOf(request);
-      const { documents, past } = parts();
+      const { documents, past, formats } = parts();
       const read = (): Promise<Content | Place> =>
         isOfPast(request.query)
           ? oldContent(past, documentOf(request), request.query, unless, reply)
@@ -111,7 +113,7 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
       const { format } = request.query;
       return format === undefined
         ? await sendContent(reply, name, found)
-        : await sendAs(reply, found, format);
+        : await sendAs(reply, found, format, formats);
     },
   );
 
@@ -231,20 +233,22 @@ function placed(reply: FastifyReply, { history, version }: Place): FastifyReply 
 /** Sends a rich-text document in another form. A browser that shows it runs nothing and asks for nothing but images. */
 async function sendAs(
   reply: FastifyReply,
-  { kind, content, bytes, release }: Content,
+  { kind, content, release }: Content,
   format: Format,
+  formats: FormatPool,
 ): Promise<FastifyReply> {
-  release();
+  releaseAtEnd(reply, release);
   if (kind !== 'rich-text')
     throw new Refusal('wrong-kind', `only rich-text has formats, and this document is ${kind}`);
-  if (format !== 'text' && bytes > MOST_BYTES)
-    throw new Refusal('too-large', `documents of up to ${MOST_BYTES} bytes have this format`);
-  const { type, text } = formatted(parseJson(Buffer.concat(content).toString()), format);
+  const written = await formats.write(content, format, whileWanted(reply));
+  if (!written.ok) throw new Refusal(written.code, written.message, AGAIN_MS);
   return await reply
-    .header('content-type', `${type}; charset=utf-8`)
+    .header('content-type', `${MEDIA_TYPES[format]}; charset=utf-8`)
     .header('content-security-policy', SHOWN_POLICY)
-    .send(Buffer.from(text));
+    .send(Buffer.from(written.bytes.buffer, written.bytes.byteOffset, written.bytes.length));
 }
+
+const AGAIN_MS = 500;
 
 const SHOWN_POLICY =
   "default-src 'none'; img-src http: https:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
@@ -253,10 +257,14 @@ const SHOWN_POLICY =
 export async function sendContent(reply: FastifyReply, name: string, found: Content): Promise<FastifyReply> {
   const { kind, history, version, content, release } = found;
   const head = JSON.stringify({ doc: name, kind, history, version }).slice(0, -1);
-  // A reader who has gone leaves no event behind.
-  if (reply.raw.destroyed) release();
-  else reply.raw.once('close', release);
+  releaseAtEnd(reply, release);
   return await reply
     .header('content-type', 'application/json; charset=utf-8')
     .send(Buffer.concat([Buffer.from(`${head},"content":`), ...content, Buffer.from('}')]));
+}
+
+function releaseAtEnd({ raw }: FastifyReply, release: () => void): void {
+  // A reader who has gone leaves no event behind.
+  if (raw.destroyed) release();
+  else raw.once('close', release);
 }

@@ -5,19 +5,17 @@ import { defaultSchema, sanitize } from 'hast-util-sanitize';
 import { toHtml } from 'hast-util-to-html';
 import { toMdast } from 'hast-util-to-mdast';
 import { toMarkdown } from 'mdast-util-to-markdown';
+import { parseJson } from '../../../../protocol/json-text.ts';
 import { textOf, treeOf } from './delta-tree.ts';
 
 export const FORMATS = ['text', 'markdown', 'html'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** A larger document is not written as Markdown or HTML, because that takes the thread of all sockets. */
-export const MOST_BYTES = 256 * 1024;
-
-export interface Formatted {
-  /** Its media type. */
-  readonly type: string;
-  readonly text: string;
-}
+export const MEDIA_TYPES: Readonly<Record<Format, string>> = {
+  text: 'text/plain',
+  markdown: 'text/markdown',
+  html: 'text/html',
+};
 
 /** Markdown has no mark for these. Their text stays. */
 const NOT_IN_MARKDOWN: ReadonlySet<string> = new Set(['del', 'input']);
@@ -27,15 +25,19 @@ const MARKDOWN_SCHEMA = {
 };
 
 /** `delta`: the snapshot of a rich-text document. */
-export function formatted(delta: unknown, format: Format): Formatted {
+export function formatted(delta: unknown, format: Format): string {
   switch (format) {
     case 'text':
-      return { type: 'text/plain', text: textOf(delta) };
+      return textOf(delta);
     case 'html':
-      return { type: 'text/html', text: toHtml(sanitize(treeOf(delta))) };
+      return toHtml(sanitize(treeOf(delta)));
     case 'markdown':
-      return { type: 'text/markdown', text: toMarkdown(toMdast(sanitize(treeOf(delta), MARKDOWN_SCHEMA))) };
+      return toMarkdown(toMdast(sanitize(treeOf(delta), MARKDOWN_SCHEMA)));
     default:
       throw new Error(`unknown format ${String(format satisfies never)}`);
   }
 }
+
+/** `content`: the JSON text of the snapshot, in pieces. */
+export const formattedBytes = (content: readonly Uint8Array[], format: Format): Buffer =>
+  Buffer.from(formatted(parseJson(Buffer.concat(content).toString()), format));
