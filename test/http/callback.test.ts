@@ -1,50 +1,21 @@
 // A whole node whose roles a real HTTP service decides: over HTTP and sockets, when the service changes its mind, and
 // when it is away. And the quota of an organisation, over HTTP.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { startTestNode } from '../support/node.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 import { WireClient } from '../support/wire-client.ts';
 import { Api, json, patch } from './api-client.ts';
+import { roleService, SERVICE_SECRET } from './role-service.ts';
 
 const PLAN = '/v1/docs/acme/plan';
-const SECRET = 'a secret of the service';
 const JWT = { mode: 'jwt', jwt: { secret: TOKEN_SECRET } };
 const set = (value: number) => [{ op: 'add', path: '/n', value }];
-
-/** A service that answers from a table of `user document` to role. */
-async function roleService(t: TestContext) {
-  const roles = new Map<string, string>();
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => void chunks.push(chunk));
-    request.on('end', () => {
-      if (request.headers.authorization !== `Bearer ${SECRET}`) {
-        response.writeHead(401).end();
-        return;
-      }
-      const { sub, doc } = JSON.parse(Buffer.concat(chunks).toString());
-      response.end(JSON.stringify({ role: roles.get(`${sub} ${doc}`) ?? null }));
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const stop = () => {
-    server.closeAllConnections();
-    server.close();
-  };
-  t.after(stop);
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  return { roles, stop, url: `http://127.0.0.1:${address.port}/roles` };
-}
 
 test('AUTH-8 AUTH-9 AUTH-10 a service decides over HTTP and sockets, also when it changes its mind, and is away', async (t) => {
   const service = await roleService(t);
   const node = await startTestNode(t, {
-    config: { auth: { ...JWT, callback: { url: service.url, secret: SECRET } } },
+    config: { auth: { ...JWT, callback: { url: service.url, secret: SERVICE_SECRET } } },
   });
   const nobody = await Api.of(node.url);
   const token = await tokenOf('ada');
