@@ -2,6 +2,7 @@
 // place where a client may put one, origins, and a node that is away.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ const NAME = 'docs.example.com';
 const PROXIES = { 'nginx.conf': startNginx, Caddyfile: startCaddy };
 
 for (const [sample, start] of Object.entries(PROXIES)) {
-  test(`docs/examples/proxies/${sample}: sockets and requests with tokens reach a node through it`, async (t) => {
+  test(`docs/examples/proxies/${sample}: sockets and requests with tokens and cookies reach a node through it`, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'troupe-proxy-'));
     t.after(() => rmSync(directory, { recursive: true }));
     const certificates = await makeCertificates(directory, `DNS:${NAME}`);
@@ -50,6 +51,17 @@ for (const [sample, start] of Object.entries(PROXIES)) {
       const answers = await client.talk(socket, hello);
       assert.deepEqual(answers, ['welcome', 'opened', 'commit']);
     }
+    const session = await client.login(token);
+    assert.match(session.cookie, /^__Host-/);
+    assert.deepEqual(await client.talk(client.socket(client.origin, { cookie: session.cookie }), {}), [
+      'welcome',
+      'opened',
+      'commit',
+    ]);
+    assert.equal(await client.status('/v1/session', { cookie: session.cookie }), 200);
+    const evil = { cookie: session.cookie, origin: 'https://evil.example' };
+    assert.equal(await client.status('/v1/session', evil), 403);
+    await assert.rejects(client.talk(client.socket(evil.origin, { cookie: session.cookie }), {}), /403/);
     assert.deepEqual(await client.talk(client.socket(client.origin, {}), {}), ['error', 4401]);
     await assert.rejects(client.talk(client.socket('https://evil.example', {}), { token }), /403/);
   });
@@ -59,17 +71,32 @@ for (const [sample, start] of Object.entries(PROXIES)) {
 function clientOf(t: TestContext, { client: { ca } }: Certificates, port: number) {
   const host = `${NAME}:${port}`;
   const to = { host: '127.0.0.1', port, servername: NAME, ca };
+  const call = (
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      request({ ...to, method, path, headers: { ...headers, host } }, (answer) => {
+        answer.resume();
+        resolve(answer);
+      })
+        .once('error', reject)
+        .end();
+    });
   return {
     origin: `https://${host}`,
-    status: (path: string) =>
-      new Promise<number | undefined>((resolve, reject) => {
-        request({ ...to, path, headers: { host } }, (answer) => {
-          answer.resume();
-          resolve(answer.statusCode);
-        })
-          .once('error', reject)
-          .end();
-      }),
+    status: async (path: string, headers: Readonly<Record<string, string>> = {}) =>
+      (await call('GET', path, headers)).statusCode,
+    /** Begins a session, as a page does. The cookie is what a browser would send back. */
+    login: async (token: string): Promise<{ readonly cookie: string }> => {
+      const { statusCode, headers } = await call('POST', '/v1/session', { authorization: `Bearer ${token}` });
+      assert.equal(statusCode, 200);
+      const [set = ''] = headers['set-cookie'] ?? [];
+      for (const attribute of ['HttpOnly', 'Secure', 'SameSite=Strict'])
+        assert.ok(set.includes(attribute), set);
+      return { cookie: set.slice(0, set.indexOf(';')) };
+    },
     socket: (origin: string | undefined, headers: Readonly<Record<string, string>>): WebSocket => {
       const socket = new WebSocket(`wss://127.0.0.1:${port}/v1/socket`, 'troupe.v1.json', {
         agent: new Agent({ ca, servername: NAME }),
