@@ -15,16 +15,20 @@ export class Bystanders {
   readonly latencies: number[] = [];
   readonly docs: string[] = [];
   readonly #url: string;
+  readonly #token: string | undefined;
   readonly #clients: BareClient[] = [];
   readonly #editors: BareEditor[] = [];
 
-  constructor(url: string, org: string, random: Random) {
+  /** `token`: of a user who may create and edit documents of the organisation, for a server that demands one. */
+  constructor(url: string, org: string, random: Random, token?: string) {
     this.#url = url;
+    this.#token = token;
     for (const [index, kind] of (['json', 'rich-text', 'yjs'] as const).entries()) {
       const doc = `${org}/bystander-${kind}-${Math.floor(random() * 1e9)}`;
       this.docs.push(doc);
       for (const encoding of ['json', 'msgpack'] as const) {
-        const client = new BareClient({ url, client: `bystander-${encoding}-${index}`, encoding, random });
+        const name = `bystander-${encoding}-${index}`;
+        const client = new BareClient({ url, client: name, encoding, random, ...tokenOf(token) });
         const pace = { type: 'open', perSecond: 10 } as const;
         const onLatency = (ms: number) => this.latencies.push(ms);
         this.#clients.push(client);
@@ -52,8 +56,12 @@ export class Bystanders {
       for (const [loss, times] of losses) faults.push(`${options.client}: ${loss}, ${times} times`);
       for (const [code, times] of errors) faults.push(`${options.client} was told ${code}, ${times} times`);
     }
-    const logs = await readLogs({ url: this.#url, random: Math.random }, this.docs);
+    const logs = await readLogs({ url: this.#url, random: Math.random, ...tokenOf(this.#token) }, this.docs);
     const records = this.#clients.flatMap((client) => client.recorder.records());
+    const own = new Set(this.#clients.map(({ options }) => options.client));
+    for (const { doc, rows } of logs)
+      for (const { client, version } of rows)
+        if (!own.has(client)) faults.push(`${doc}: version ${version} is a patch of ${client}, a stranger`);
     return [...faults, ...check(logs, records).map(toldViolation)];
   }
 
@@ -61,6 +69,9 @@ export class Bystanders {
     for (const client of this.#clients) client.stop();
   }
 }
+
+const tokenOf = (token: string | undefined): { readonly token?: string } =>
+  token === undefined ? {} : { token };
 
 const toldViolation = ({ rule, doc, client, detail }: Violation) =>
   `${rule} ${doc} ${client ?? ''}: ${detail}`;

@@ -1,45 +1,22 @@
-// `npm run garbage`: its options and its output.
+// `npm run garbage`: its options.
 import { examples, wholeNumber } from '../../config/command-line/command-line.ts';
-import { runTool, seed, TARGET, TARGET_TELLS, toolCommand } from '../command-line/command.ts';
-import { withNode } from '../nodes/temporary-node.ts';
-import { megabytes } from '../statistics.ts';
+import { runTool } from '../command-line/command.ts';
 import { garbageRun } from './garbage.ts';
+import { garbageCommand, runGarbage, TOKEN, TOKEN_TELLS, tokenText } from './garbage-command.ts';
 
-const command = toolCommand('garbage')
+const command = garbageCommand('garbage')
   .description(
-    'Throw malformed, cut off and oversize frames at a node while other clients edit. It fails when they notice, or when the node dies, grows or answers anything but a code of the contract.',
+    'Throw malformed, cut off and oversize frames and wrong tokens at a node while other clients edit. It fails when they notice, or when the node dies, grows or answers anything but a code of the contract.',
   )
   .option('--frames <N>', 'frames to throw', wholeNumber(), 100_000)
-  .option('--throwers <N>', 'sockets that throw at once', wholeNumber(), 8)
-  .option('--seed <N>', 'seed of all random choices (default: another one each time)', seed)
-  .option(TARGET, TARGET_TELLS)
+  .option('--seconds <N>', 'length of the run, in place of --frames', wholeNumber())
+  .option(TOKEN, TOKEN_TELLS, tokenText)
   .addHelpText('after', examples('npm run garbage -- --frames 5000 --seed 7'));
 
 await runTool(command, async (signal) => {
-  const { frames, throwers, target, seed = Date.now() % 1_000_000 } = command.opts();
-  return await withNode(target, [], async (url, node) => {
-    const memory = node === undefined ? {} : { memory: () => node.residentBytes() };
-    const result = await garbageRun({ url, frames, throwers, seed, signal, ...memory });
-    const { thrown, answers, closes, faults, bystanders } = result;
-    process.stdout.write(
-      `seed ${seed}: ${thrown} frames thrown; answers ${JSON.stringify(answers)}; closes ${JSON.stringify(closes)}\n` +
-        `bystanders: ${bystanders.count} edits, p50 ${bystanders.p50.toFixed(1)} ms, p99 ${bystanders.p99.toFixed(1)} ms\n`,
-    );
-    if (result.memory !== undefined) {
-      const { before, peak, after } = result.memory;
-      process.stdout.write(
-        `memory of the node: ${megabytes(before)} before, ${megabytes(peak)} at most, ${megabytes(after)} after\n`,
-      );
-    }
-    for (const fault of faults.slice(0, 50)) process.stdout.write(`  ${fault}\n`);
-    const lives = node === undefined || node.running;
-    process.stdout.write(
-      lives && faults.length === 0
-        ? 'the bystanders noticed nothing\n'
-        : lives
-          ? 'FAILED\n'
-          : `THE NODE DIED\n${node.log}\n`,
-    );
-    return lives && faults.length === 0 ? 0 : 1;
-  });
+  const { frames, seconds, ...choices } = command.opts();
+  const length = seconds === undefined ? { frames } : { seconds };
+  return await runGarbage({ ...choices, isLogin: true, signal }, (options) =>
+    garbageRun({ ...options, ...length }),
+  );
 });

@@ -1,197 +1,166 @@
-// The garbage run: malformed, truncated, oversize and wrongly typed frames, broken WebSocket bytes and
-// readers that never read, while other clients edit. Owns the sending and the watching: the server must live,
-// answer with codes of the catalogue alone and keep within its memory, and no other client may notice. The
-// input is made in garbage-frames.ts.
+// The garbage run: malformed, truncated, oversize and wrongly typed frames, wrong tokens, broken WebSocket bytes and
+// readers that never read, while other clients edit. The server must live, answer with codes of the catalogue alone and
+// keep within its memory, and no other client may notice (garbage-scene.ts). The input is made in garbage-frames.ts.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { jsonCodec, msgpackCodec } from '../../protocol/codec.ts';
-import { CLOSE_CODES, ERROR_CODES } from '../../protocol/errors.ts';
+import { ERROR_CODES } from '../../protocol/errors.ts';
 import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from '../../protocol/messages.ts';
 import { BareClient } from '../clients/bare-client.ts';
-import { Bystanders } from '../clients/bystanders.ts';
-import { type Random, seededRandom } from '../clients/random-edits.ts';
-import { type Summary, summarize } from '../statistics.ts';
+import { pick, type Random } from '../clients/random-edits.ts';
 import { BAD_WIRE, badMessage, oversize } from './garbage-frames.ts';
+import { type GarbageOptions, type GarbageResult, GarbageScene } from './garbage-scene.ts';
+import type { GarbageTokens } from './garbage-tokens.ts';
 
-export interface GarbageOptions {
-  readonly url: string;
-  /** Number of frames to throw. */
-  readonly frames: number;
-  /** Number of sockets that throw at once. */
-  readonly throwers: number;
-  readonly seed: number;
-  /** Returns the resident bytes of the server; undefined if its memory is not watched. */
-  readonly memory?: () => Promise<number>;
-  readonly onProgress?: (thrown: number) => void;
-  /** Aborted: the run ends early, and judges what there was. */
-  readonly signal?: AbortSignal;
-}
+/** The length of the run. Without `seconds` it ends with the last of the frames. */
+export type FrameGarbageOptions = GarbageOptions &
+  ({ readonly frames: number } | { readonly seconds: number });
 
-export interface GarbageResult {
-  readonly thrown: number;
-  /** The server's answers by code, and its closes by code. */
-  readonly answers: Readonly<Record<string, number>>;
-  readonly closes: Readonly<Record<string, number>>;
-  /**
-   * Everything that must not happen: unknown codes, `internal`, a lost bystander, a broken promise. Empty if
-   * the run passed.
-   */
-  readonly faults: readonly string[];
-  /** Time from edit to commit of the bystanders, milliseconds. */
-  readonly bystanders: Summary;
-  readonly memory: { readonly before: number; readonly peak: number; readonly after: number } | undefined;
-}
+type Encoding = 'json' | 'msgpack';
 
-/** Growth of resident memory that the frames may cause while they arrive. */
-const MOST_GROWTH_BYTES = 512 * 1024 * 1024;
 /** Patches of 60 kB, until some 24 MB wait unread: more than outbox and kernel hold together. */
 const LARGE = 'large '.repeat(10_000);
 const LARGE_PATCHES = 400;
 const ASK_ROUNDS = 1_000;
 /** Messages on one socket before the thrower waits for the server's answers. */
 const BURST = 40;
-/** A socket hangs when it answers neither a ping nor with a close for this long. */
-const ANSWER_MS = 30_000;
-const CLOSES: ReadonlySet<number> = new Set([1002, 1007, 1006, ...Object.values(CLOSE_CODES)]);
 
-export async function garbageRun(options: GarbageOptions): Promise<GarbageResult> {
+export async function garbageRun(options: FrameGarbageOptions): Promise<GarbageResult> {
   const run = new GarbageRun(options);
   return await run.play();
 }
 
 class GarbageRun {
-  readonly #options: GarbageOptions;
+  readonly #options: FrameGarbageOptions;
+  readonly #scene: GarbageScene;
   readonly #random: Random;
-  readonly #answers: Record<string, number> = {};
-  readonly #closes: Record<string, number> = {};
-  readonly #faults: string[] = [];
-  readonly #sockets = new Set<WebSocket>();
-  #thrown = 0;
-  #over = false;
+  readonly #tokens: GarbageTokens | undefined;
+  readonly #until: number;
 
-  constructor(options: GarbageOptions) {
+  constructor(options: FrameGarbageOptions) {
     this.#options = options;
-    this.#random = seededRandom(options.seed);
+    this.#scene = new GarbageScene(options);
+    this.#random = this.#scene.random;
+    this.#tokens = options.tokens;
+    this.#until =
+      'seconds' in options ? performance.now() + options.seconds * 1_000 : Number.POSITIVE_INFINITY;
   }
 
   async play(): Promise<GarbageResult> {
-    const options = this.#options;
-    const before = (await options.memory?.()) ?? 0;
-    let peak = before;
-    const watch = setInterval(() => {
-      void options.memory?.().then((bytes) => {
-        peak = Math.max(peak, bytes);
-      });
-    }, 200);
-    const bystanders = new Bystanders(options.url, 'garbage', this.#random);
-    try {
-      await bystanders.start();
-      for (const doc of bystanders.docs) await this.#sleeper(doc);
+    const { throwers } = this.#options;
+    return await this.#scene.play(async () => {
+      for (const doc of this.#scene.bystanders.docs) await this.#sleeper(doc);
       const glutton = await this.#glutton();
-      await Promise.all(Array.from({ length: options.throwers }, (_, index) => this.#thrower(index)));
+      await Promise.all(Array.from({ length: throwers }, (_, index) => this.#thrower(index)));
       await this.#brokenWire();
-      if (!this.#isOver) await this.#mustBeClosed(glutton);
-      await bystanders.stop();
-      const after = (await options.memory?.()) ?? 0;
-      peak = Math.max(peak, after);
-      if (peak - before > MOST_GROWTH_BYTES) this.#faults.push(`memory grew by ${peak - before} bytes`);
-      this.#faults.push(...(await bystanders.faults()));
-      if (this.#thrown === 0) this.#faults.push('no frame was thrown');
-      if (bystanders.latencies.length === 0) this.#faults.push('the bystanders made no edit');
-      return {
-        thrown: this.#thrown,
-        answers: this.#answers,
-        closes: this.#closes,
-        faults: this.#faults,
-        bystanders: summarize(bystanders.latencies),
-        memory: options.memory === undefined ? undefined : { before, peak, after },
-      };
-    } finally {
-      clearInterval(watch);
-      this.#over = true;
-      for (const socket of this.#sockets) socket.terminate();
-      bystanders.close();
-    }
+      if (!this.#scene.isOver)
+        await this.#scene.demandClose(glutton, 'a client that reads nothing was not closed');
+    });
   }
 
   get #isOver(): boolean {
-    return this.#over || this.#options.signal?.aborted === true;
+    const { isOver, thrown } = this.#scene;
+    return (
+      isOver ||
+      performance.now() >= this.#until ||
+      ('frames' in this.#options && thrown >= this.#options.frames)
+    );
   }
 
   /** Reconnects after each close, until all frames have been thrown. */
   async #thrower(index: number): Promise<void> {
-    for (let round = 0; !this.#isOver && this.#thrown < this.#options.frames; round++) {
+    for (let round = 0; !this.#isOver; round++) {
       const encoding = (index + round) % 2 === 0 ? 'json' : 'msgpack';
+      if (this.#tokens !== undefined && round % 4 === 3) {
+        await this.#knock(this.#tokens, encoding);
+        continue;
+      }
       const socket = await this.#dial(encoding);
       if (this.#random() < 0.9) await this.#greet(socket, encoding, index);
       await this.#burst(socket, encoding, index);
       socket.terminate();
-      this.#options.onProgress?.(this.#thrown);
     }
   }
 
   /** Throws until the socket is closed or the server has answered a ping behind all the frames. */
-  async #burst(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
+  async #burst(socket: WebSocket, encoding: Encoding, index: number): Promise<void> {
     for (let sent = 0; sent < BURST && socket.readyState === WebSocket.OPEN; sent++) {
-      const doc = `garbage/doc-${index}`;
-      const big = this.#random() < 0.002;
-      const payload = big ? oversize(encoding, 2 << 20) : badMessage(this.#random, encoding, doc).payload;
+      this.#scene.thrown += 1;
       const wrongType = this.#random() < 0.01;
-      this.#thrown += 1;
-      socket.send(payload, { binary: wrongType ? encoding === 'json' : encoding === 'msgpack' });
+      socket.send(this.#frame(encoding, index), {
+        binary: wrongType ? encoding === 'json' : encoding === 'msgpack',
+      });
       // Lets answers arrive between the frames.
       if (sent % 8 === 7) await new Promise((resolve) => setImmediate(resolve));
     }
-    await this.#answered(socket, `a burst in ${encoding}`);
+    await this.#scene.demandAnswer(socket, `a burst in ${encoding}`);
   }
 
-  async #answered(socket: WebSocket, what: string): Promise<void> {
-    if (socket.readyState === WebSocket.CLOSED) return;
-    const answer = new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), ANSWER_MS);
-      const heard = () => {
-        clearTimeout(timer);
-        resolve(true);
-      };
-      socket.once('pong', heard);
-      socket.once('close', heard);
-      if (socket.readyState === WebSocket.OPEN) socket.ping();
-    });
-    if (!(await answer)) this.#faults.push(`no answer to ${what}`);
+  #frame(encoding: Encoding, index: number): string | Uint8Array {
+    const dice = this.#random();
+    if (dice < 0.002) return oversize(encoding, 2 << 20);
+    if (dice > 0.02 || this.#tokens === undefined)
+      return badMessage(this.#random, encoding, `garbage/doc-${index}`).payload;
+    // A renewal, with a token of this user or another one, or with none that counts.
+    const { valid, viewer = valid, foreign = valid, admin = valid, invalid } = this.#tokens;
+    const token = pick(this.#random, [valid, valid, viewer, foreign, admin, pick(this.#random, invalid)]);
+    return codecOf(encoding).encode({ type: 'hello', client: `garbage-${index}`, token });
   }
 
-  async #dial(encoding: 'json' | 'msgpack'): Promise<WebSocket> {
+  /** Says hello with a token that is not valid, or that has no right in the documents of the bystanders. */
+  async #knock({ foreign, admin, invalid }: GarbageTokens, encoding: Encoding): Promise<void> {
+    const codec = codecOf(encoding);
+    const isWrong = this.#random() < 0.7 || foreign === undefined || admin === undefined;
+    const token = isWrong ? pick(this.#random, invalid) : pick(this.#random, [foreign, admin]);
+    const seen: string[] = [];
+    const socket = await this.#dial(encoding, (answer) => seen.push(answer));
+    socket.send(codec.encode({ type: 'hello', client: 'garbage-knocker', token }));
+    for (const doc of this.#scene.bystanders.docs) {
+      socket.send(codec.encode({ type: 'open', doc, since: 0 }));
+      socket.send(codec.encode({ type: 'submit', doc, seq: 1, op: [] }));
+    }
+    this.#scene.thrown += 1;
+    await this.#scene.demandAnswer(socket, 'a hello with another token');
+    for (const answer of isWrong ? ['welcome', 'opened', 'commit'] : ['opened', 'commit'])
+      if (seen.includes(answer))
+        this.#scene.fault(`${answer} for ${isWrong ? 'a wrong' : 'a foreign'} token: ${token}`);
+    socket.terminate();
+  }
+
+  /** `onAnswer` is called with the type of each message of the server, or the code of an error. */
+  async #dial(encoding: Encoding, onAnswer?: (answer: string) => void): Promise<WebSocket> {
     const subprotocol = encoding === 'json' ? SUBPROTOCOL_JSON : SUBPROTOCOL_MSGPACK;
-    const socket = new WebSocket(this.#options.url, subprotocol, { perMessageDeflate: false });
-    this.#sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.on('close', (code) => {
-      this.#sockets.delete(socket);
-      this.#closes[code] = (this.#closes[code] ?? 0) + 1;
-      if (!CLOSES.has(code)) this.#faults.push(`closed with ${code}`);
+    const socket = await this.#scene.dial(this.#options.url, [subprotocol]);
+    socket.on('message', (data: Buffer, isBinary) => {
+      const answer = this.#heard(data, isBinary);
+      onAnswer?.(answer);
     });
-    socket.on('message', (data: Buffer, isBinary) => this.#heard(data, isBinary));
-    await once(socket, 'open');
     return socket;
   }
 
-  #heard(data: Buffer, isBinary: boolean): void {
+  #heard(data: Buffer, isBinary: boolean): string {
     const message = isBinary ? msgpackCodec.decode(data) : jsonCodec.decode(data.toString('utf8'));
-    const code =
-      message.type === 'error' || message.type === 'reject' ? String(message.code) : String(message.type);
-    this.#answers[code] = (this.#answers[code] ?? 0) + 1;
-    if (message.type !== 'error' && message.type !== 'reject') return;
-    if (!Object.hasOwn(ERROR_CODES, code) || code === 'internal')
-      this.#faults.push(`told ${JSON.stringify(message).slice(0, 300)}`);
+    const isError = message.type === 'error' || message.type === 'reject';
+    const answer = isError ? String(message.code) : String(message.type);
+    this.#scene.count(answer);
+    if (isError && (!Object.hasOwn(ERROR_CODES, answer) || answer === 'internal'))
+      this.#scene.fault(`told ${JSON.stringify(message).slice(0, 300)}`);
+    return answer;
   }
 
-  async #greet(socket: WebSocket, encoding: 'json' | 'msgpack', index: number): Promise<void> {
-    const codec = encoding === 'json' ? jsonCodec : msgpackCodec;
+  /** A hello with a valid token, if the server demands one. */
+  #hello(client: string): { type: 'hello'; client: string; token?: string } {
+    const token = this.#tokens?.valid;
+    return { type: 'hello', client, ...(token === undefined ? {} : { token }) };
+  }
+
+  async #greet(socket: WebSocket, encoding: Encoding, index: number): Promise<void> {
+    const codec = codecOf(encoding);
     const kind = (['json', 'rich-text', 'yjs'] as const)[index % 3] ?? 'json';
-    socket.send(codec.encode({ type: 'hello', client: `garbage-${index}` }));
+    socket.send(codec.encode(this.#hello(`garbage-${index}`)));
     socket.send(codec.encode({ type: 'open', doc: `garbage/doc-${index}`, kind }));
-    await this.#answered(socket, 'a hello');
+    await this.#scene.demandAnswer(socket, 'a hello');
   }
 
   /**
@@ -199,7 +168,7 @@ class GarbageRun {
    */
   async #sleeper(doc: string): Promise<void> {
     const socket = await this.#dial('json');
-    socket.send(jsonCodec.encode({ type: 'hello', client: `sleeper-${Math.floor(this.#random() * 1e6)}` }));
+    socket.send(jsonCodec.encode(this.#hello(`sleeper-${Math.floor(this.#random() * 1e6)}`)));
     socket.send(jsonCodec.encode({ type: 'open', doc }));
     await once(socket, 'message');
     socket.pause();
@@ -218,13 +187,14 @@ class GarbageRun {
       encoding: 'json',
       random: this.#random,
       replicas: false,
+      ...(this.#tokens === undefined ? {} : { token: this.#tokens.valid }),
     });
     await author.connect();
     const document = author.open(doc, { kind: 'rich-text' });
     await document.opened();
     await document.decided(document.submit([{ insert: LARGE }], 0));
     const socket = await this.#dial('json');
-    socket.send(jsonCodec.encode({ type: 'hello', client: 'glutton-01' }));
+    socket.send(jsonCodec.encode(this.#hello('glutton-01')));
     socket.send(jsonCodec.encode({ type: 'open', doc }));
     await once(socket, 'message');
     socket.pause();
@@ -239,7 +209,7 @@ class GarbageRun {
   /** Opens and closes as fast as it can send, and reads nothing meanwhile. */
   async #askAgain(doc: string): Promise<void> {
     const socket = await this.#dial('msgpack');
-    socket.send(msgpackCodec.encode({ type: 'hello', client: 'asker-0001' }));
+    socket.send(msgpackCodec.encode(this.#hello('asker-0001')));
     await once(socket, 'message');
     socket.pause();
     for (let round = 0; round < ASK_ROUNDS; round++) {
@@ -247,21 +217,8 @@ class GarbageRun {
       socket.send(msgpackCodec.encode({ type: 'close', doc }));
     }
     socket.resume();
-    await this.#answered(socket, 'a flood of opens');
+    await this.#scene.demandAnswer(socket, 'a flood of opens');
     socket.terminate();
-  }
-
-  /** Checks a socket that the server had to give up: once it reads again it finds itself closed. */
-  async #mustBeClosed(socket: WebSocket): Promise<void> {
-    const closed = new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), ANSWER_MS);
-      socket.once('close', () => {
-        clearTimeout(timer);
-        resolve(true);
-      });
-    });
-    socket.resume();
-    if (!(await closed)) this.#faults.push('a client that reads nothing was not closed');
   }
 
   /**
@@ -280,13 +237,15 @@ class GarbageRun {
       await firstBytes(socket);
       socket.resume();
       socket.write(bytes);
-      this.#thrown += 1;
+      this.#scene.thrown += 1;
       await new Promise((resolve) => setImmediate(resolve));
       socket.end();
       socket.destroySoon();
     }
   }
 }
+
+const codecOf = (encoding: Encoding) => (encoding === 'json' ? jsonCodec : msgpackCodec);
 
 async function firstBytes(socket: Socket): Promise<void> {
   await Promise.race([once(socket, 'data'), once(socket, 'close')]);

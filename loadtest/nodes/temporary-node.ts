@@ -11,19 +11,20 @@ import { NodeProcess } from './node-process.ts';
 /**
  * Runs `use` with the socket URL, and with the process if this function started one. A node that is named has to
  * answer, before the run and during it: else it rejects with RunFailure. Ctrl-C at a terminal does not reach the process
- * of the node.
+ * of the node. `token`: for a named node that demands one.
  */
 export async function withNode<T>(
   url: string | undefined,
   set: readonly string[],
   use: (socketUrl: string, node: NodeProcess | undefined) => Promise<T>,
+  token?: string,
 ): Promise<T> {
   if (url !== undefined) {
     const socketUrl = namedUrl(url);
-    await demandAnswer(socketUrl, undefined);
+    await demandAnswer(socketUrl, token);
     const over = new AbortController();
     try {
-      return await Promise.race([use(socketUrl, undefined), untilSilent(socketUrl, over.signal)]);
+      return await Promise.race([use(socketUrl, undefined), untilSilent(socketUrl, token, over.signal)]);
     } finally {
       over.abort();
     }
@@ -45,10 +46,10 @@ const PROBE_EACH_MS = 1_000;
 const SILENT_PROBES = 3;
 
 /** Rejects with RunFailure once the node does not answer any more. Does not settle otherwise. */
-async function untilSilent(socketUrl: string, over: AbortSignal): Promise<never> {
+async function untilSilent(socketUrl: string, token: string | undefined, over: AbortSignal): Promise<never> {
   for (let silent = 0; await lasted(PROBE_EACH_MS, over); ) {
     try {
-      await demandAnswer(socketUrl, undefined);
+      await demandAnswer(socketUrl, token);
       silent = 0;
     } catch (error) {
       if (!(error instanceof RunFailure)) throw error;

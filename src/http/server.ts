@@ -1,17 +1,17 @@
 // The HTTP side of a node: health, the API below `/v1` (api/), and the page with its assets. Sockets use the same port
 // through the server's `upgrade` event. Connections that are slow or idle are closed here.
 import { existsSync } from 'node:fs';
-import { type RequestListener, STATUS_CODES } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
-import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Config } from '../../config/schema.ts';
 import type { Origins } from '../gateway/sockets/origins.ts';
 import { type ApiOptions, api } from './api/api.ts';
-import { bodyOf, errorHandler } from './api/refusals.ts';
+import { answer, errorHandler, Refusal } from './api/refusals.ts';
 import type { RequestCounts } from './api/request-counts.ts';
+import { Connections, refuseExpectation } from './connections.ts';
 import { type ListenerCertificate, TLS } from './listener-certificate.ts';
 import { type MetricsText, serveMetrics } from './metrics.ts';
 
@@ -54,7 +54,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   const times = {
     headersTimeout: http.headersMs,
     connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, http.headersMs),
+    // Node would answer without a code.
+    requireHostHeader: false,
   };
+  const connections = new Connections();
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
@@ -64,7 +67,12 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     keepAliveTimeout: http.idleMs,
     routerOptions: { maxParamLength: PATH_PART_CHARACTERS },
     http: times,
-    clientErrorHandler: (error, socket) => refuseConnection(error.code, socket),
+    clientErrorHandler: (error, socket) => connections.end(socket, error.code),
+    // These errors come before all hooks: for paths that cannot be decoded, and for parts of paths that are too long.
+    frameworkErrors: ({ statusCode = 400 }, _request, reply) => {
+      reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+      void answer(reply, new Refusal('bad-message', 'the path is wrong, or too long'), statusCode);
+    },
     ...(certificate === undefined
       ? {}
       : {
@@ -77,9 +85,17 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
           },
         }),
   });
+  app.server.on('request', (request, response) => connections.watch(request, response));
+  app.server.on('checkExpectation', refuseExpectation);
   options.counts?.watch(app);
   app.addHook('onRequest', async (request, reply) => {
     const { origins } = options;
+    // Also for answers of /v1 that come before the hooks of the API.
+    if (request.url.startsWith('/v1')) reply.header('cache-control', 'no-store');
+    if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
+      const refusal = new Refusal('bad-message', 'the header Host is missing');
+      return await answer(reply, refusal);
+    }
     const isProbe = PROBES.has(request.url.split('?', 1)[0] ?? '');
     const message = isProbe ? origins.refusalOfProbe(request.headers) : origins.refusal(request.headers);
     if (message !== undefined) return reply.code(403).send({ code: 'forbidden', message, retryable: false });
@@ -114,24 +130,6 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   }
   return app;
 }
-
-/** Answers what is no request, or comes too slowly, and closes its connection. */
-function refuseConnection(code: string, socket: Duplex): void {
-  if (socket.writable) {
-    const [status, message] = REFUSED_CONNECTIONS.get(code) ?? [400, 'this is no HTTP request'];
-    const body = JSON.stringify(bodyOf('bad-message', message));
-    socket.write(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-        `cache-control: no-store\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
-  }
-  socket.destroy();
-}
-
-const REFUSED_CONNECTIONS: ReadonlyMap<string, readonly [status: number, message: string]> = new Map([
-  ['HPE_HEADER_OVERFLOW', [431, 'the headers are too large']],
-  ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'the request came too slowly']],
-]);
 
 /** Listens, and resolves with the port. */
 export async function listen(

@@ -1,6 +1,7 @@
 // The rules of every route of the API: errors, headers, methods, bodies, callers and rates. A room of the test stands
 // for the rooms of the product.
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { z } from 'zod';
@@ -14,6 +15,7 @@ import type { ApiRoom } from '../../src/http/api/room.ts';
 import { createHttpServer, listen } from '../../src/http/server.ts';
 import { startIdentity } from '../../src/identity/start-identity.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
+import { until } from '../support/until.ts';
 import { noDocuments } from './no-documents.ts';
 
 const JWT = { mode: 'jwt', jwt: { secret: TOKEN_SECRET } };
@@ -27,6 +29,11 @@ const room: ApiRoom = (app, { parts }) => {
       parts();
       return { sub: callerOf(request).sub };
     },
+  );
+  app.get(
+    '/waits',
+    { schema: { hide: true }, config: { access: 'open' } },
+    () => new Promise(() => undefined),
   );
   app.get('/admin', { schema: {}, config: { access: 'admin' } }, async () => ({}));
   app.get('/fails/:code', { schema: {}, config: { access: 'open' } }, async ({ params }) => {
@@ -53,6 +60,7 @@ const room: ApiRoom = (app, { parts }) => {
 };
 
 interface Served {
+  readonly port: number;
   readonly counts: RequestCounts;
   readonly internal: unknown[];
   at(path: string, init?: RequestInit): Promise<Response>;
@@ -83,7 +91,7 @@ async function serve(
   });
   t.after(() => app.close());
   const port = await listen(app, { host: '127.0.0.1', port: 0 });
-  return { counts, internal, at: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init) };
+  return { port, counts, internal, at: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init) };
 }
 
 const bearer = async (...claims: Parameters<typeof tokenOf>): Promise<RequestInit> => ({
@@ -164,6 +172,8 @@ test('HTTP-3 a body that is no JSON, too large, of another type or of another sh
   assert.equal(await codeOf(await put(json(''))), '400 bad-message');
   assert.equal(await codeOf(await put(json('{"value":1,"valve":2}'))), '400 bad-message');
   assert.equal(await codeOf(await put(json('{"value":1}'), '?m=1')), '400 bad-message');
+  // A route that describes no parameters takes none.
+  assert.equal(await codeOf(await at('/v1/me?m=1')), '400 bad-message');
   assert.equal(await codeOf(await put(json(JSON.stringify({ value: 'x'.repeat(1_000) })))), '413 too-large');
   assert.equal(
     await codeOf(await put(json('{"value":1}', { 'content-type': 'text/plain' }))),
@@ -236,6 +246,16 @@ test('HTTP-6 past the rate of a user the answer is 429; others are not concerned
   assert.equal((await at('/v1/me', await bearer('bob'))).status, 200);
 });
 
+test('HTTP-6 requests whose connection has closed count no more, also those that waited behind another', async (t) => {
+  const { at, port } = await serve(t, { http: { requests: 3 } });
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET /v1/waits HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(3));
+  const isOverloaded = async (): Promise<boolean> => (await codeOf(await at('/v1/me'))) === '503 overloaded';
+  await until(isOverloaded);
+  socket.destroy();
+  await until(async () => !(await isOverloaded()));
+});
+
 test('HTTP-7 a node that starts answers unavailable, and says when to come again', async (t) => {
   const { at } = await serve(t, {}, false);
   const answer = await at('/v1/me');
@@ -267,5 +287,5 @@ test('HTTP-9 requests are counted by route and class of status', async (t) => {
   await at('/v1/me?x=1');
   await at('/v1/nowhere/1');
   const seen = counts.all().map(({ labels: { route, status }, value }) => `${route} ${status} ${value}`);
-  assert.deepEqual(seen.sort(), ['GET /v1/me 2xx 2', 'none 4xx 1']);
+  assert.deepEqual(seen.sort(), ['GET /v1/me 2xx 1', 'GET /v1/me 4xx 1', 'none 4xx 1']);
 });

@@ -1,5 +1,5 @@
 // Connections that send their requests slowly, not at all, or that send no HTTP: they are closed, and nobody else
-// notices.
+// notices. Requests that end before any route sees them are answered with a code.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -67,4 +67,38 @@ test('HTTP-10 bytes that are no HTTP, and headers that are too large, are answer
   assert.match(await untilClosed(open(port, 'hello\r\n\r\n')), /^HTTP\/1\.1 400 .*"code":"bad-message"/s);
   const large = `${HEAD}x-large: ${'x'.repeat(20_000)}\r\n\r\n`;
   assert.match(await untilClosed(open(port, large)), /^HTTP\/1\.1 431 .*"code":"bad-message"/s);
+});
+
+test('HTTP-10 bytes that are no HTTP do not answer the request before them', async (t) => {
+  const port = await serve(t);
+  const text = await untilClosed(open(port, `${HEAD}\r\nhello\r\n\r\n`));
+  assert.doesNotMatch(text, /HTTP\/1\.1 400/);
+});
+
+test('HTTP-10 a request whose body is no chunked one is answered with a code', async (t) => {
+  const port = await serve(t);
+  const head = 'PUT /v1/session HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n';
+  const text = await untilClosed(open(port, `${head}content-type: application/json\r\n\r\nzz\r\n`));
+  assert.match(text, /^HTTP\/1\.1 4\d\d .*"code":"bad-message"/s);
+});
+
+test('HTTP-1 errors that come before every route have a code', async (t) => {
+  const port = await serve(t);
+  const ask = (first: string, headers = 'host: 127.0.0.1\r\n'): Promise<string> =>
+    untilClosed(open(port, `${first} HTTP/1.1\r\n${headers}connection: close\r\n\r\n`));
+  const answers: readonly (readonly [status: number, answer: string])[] = [
+    [400, await ask('GET /v1/docs/acme/%zz')],
+    [400, await ask('GET /%ff')],
+    [414, await ask(`PUT /v1/docs/acme/${'x'.repeat(300)}`)],
+    [400, await ask('GET /v1/session', '')],
+    [417, await ask('GET /v1/session', 'host: 127.0.0.1\r\nexpect: miracles\r\n')],
+  ];
+  for (const [status, answer] of answers) {
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    assert.match(head, new RegExp(`^HTTP/1.1 ${status} `), answer);
+    assert.match(head, /cache-control: no-store/, answer);
+    const { code, message, retryable } = JSON.parse(body.replace(/^[0-9a-f]+\r\n|\r\n0$/g, ''));
+    assert.deepEqual([code, typeof message, retryable], ['bad-message', 'string', false], answer);
+  }
+  assert.match(await ask('OPTIONS /v1/session'), /^HTTP\/1\.1 204 /);
 });

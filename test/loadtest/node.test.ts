@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { garbageRun } from '../../loadtest/garbage/garbage.ts';
+import { ORG } from '../../loadtest/garbage/garbage-scene.ts';
+import { newSecret, tokensOfSecret } from '../../loadtest/garbage/garbage-tokens.ts';
 import { yjsGarbageRun } from '../../loadtest/garbage/yjs-garbage.ts';
 import { presenceRun } from '../../loadtest/presence/presence.ts';
 import { startTestNode } from '../support/node.ts';
@@ -9,12 +11,16 @@ import { endsAsItsAuthorsLeftIt } from './replay/replayed-trace.ts';
 
 endsAsItsAuthorsLeftIt('sveltecomponent', 'rich-text');
 
-test('frames of garbage are answered with codes, and nobody else notices', async (t) => {
-  const node = await startTestNode(t);
-  const result = await garbageRun({ url: node.socketUrl, frames: 400, throwers: 4, seed: 1 });
+test('frames of garbage and wrong tokens are answered with codes, and nobody else notices', async (t) => {
+  const secret = newSecret();
+  const node = await startTestNode(t, { config: { auth: { mode: 'jwt', jwt: { secret } } } });
+  const tokens = await tokensOfSecret(secret, ORG);
+  const result = await garbageRun({ url: node.socketUrl, frames: 400, throwers: 4, seed: 1, tokens });
   assert.deepEqual(result.faults, []);
   assert.ok(result.thrown >= 400);
-  assert.ok((result.closes[4400] ?? 0) > 0 && (result.answers['bad-message'] ?? 0) > 0);
+  for (const code of [4400, 4401]) assert.ok((result.closes[code] ?? 0) > 0, `closes with ${code}`);
+  for (const code of ['bad-message', 'unauthenticated', 'not-found'])
+    assert.ok((result.answers[code] ?? 0) > 0, code);
 });
 
 test('HOC-8 YWS-7 garbage at the endpoints for Yjs providers is closed with codes, and nobody else notices', async (t) => {

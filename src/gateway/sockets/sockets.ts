@@ -109,6 +109,10 @@ export class Sockets {
       handleProtocols: ([first]) => first ?? false,
     };
     this.#endpointServer = new WebSocketServer(forEndpoints);
+    for (const server of [this.#server, this.#endpointServer])
+      server.on('wsClientError', (error, stream) =>
+        refuse(stream, 400, 'Bad Request', 'bad-message', error.message),
+      );
     this.#rounds = new Rounds(this.#connections, LOOK_MS, this.now);
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
   }

@@ -25,6 +25,9 @@ export function offeredCodec(offered: readonly string[]): Codec | undefined {
   return undefined;
 }
 
+/** Told with 429 and 503 if no other time is known. HTTP counts in whole seconds. */
+const LEAST_RETRY_AFTER_S = 1;
+
 export function refuse(
   stream: Duplex,
   status: number,
@@ -33,11 +36,13 @@ export function refuse(
   message = reason,
   retryAfterMs = 0,
 ): void {
-  const retryAfter = retryAfterMs > 0 ? `Retry-After: ${Math.ceil(retryAfterMs / 1_000)}\r\n` : '';
+  const waitS = Math.max(LEAST_RETRY_AFTER_S, Math.ceil(retryAfterMs / 1_000));
+  const retryAfter = status === 429 || status === 503 ? `Retry-After: ${waitS}\r\n` : '';
   const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
   stream.once('error', () => undefined);
   stream.end(
-    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${retryAfter}Content-Type: application/json\r\n` +
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${retryAfter}Sec-WebSocket-Version: 13\r\n` +
+      'Content-Type: application/json\r\n' +
       `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

@@ -7,6 +7,7 @@ import fastifyRateLimit from '@fastify/rate-limit';
 import fastifyUnderPressure from '@fastify/under-pressure';
 import type { FastifyInstance, FastifyPluginAsync, HTTPMethods, RouteOptions } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import type { Config } from '../../../config/schema.ts';
 import { demandAccess } from './access.ts';
 import { takeJson } from './bodies.ts';
@@ -41,6 +42,8 @@ const RATES_KEPT = 10_000;
 const PREFLIGHT_S = 600;
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'];
 
+const NO_QUERY = z.strictObject({});
+
 /** A plugin to be registered with the prefix `/v1`. */
 export function api(options: ApiOptions): FastifyPluginAsync {
   const { config, rooms = ROOMS } = options;
@@ -68,8 +71,10 @@ export function api(options: ApiOptions): FastifyPluginAsync {
     const methodsOf = new Map<string, Set<string>>();
     app.addHook(
       'onRoute',
-      ({ routePath, method, config: { access } = {} }: RouteOptions & { routePath: string }) => {
+      ({ routePath, method, schema, config: { access } = {} }: RouteOptions & { routePath: string }) => {
         if (access === undefined) return;
+        // A route takes the query parameters that it describes and no others.
+        if (schema !== undefined && schema.hide !== true) schema.querystring ??= NO_QUERY;
         const known = methodsOf.get(routePath) ?? new Set<string>();
         for (const each of [method].flat()) known.add(each);
         methodsOf.set(routePath, known);
@@ -111,6 +116,8 @@ async function answerOtherOrigins(app: FastifyInstance): Promise<void> {
   await app.register(fastifyCors, {
     origin: true,
     credentials: true,
+    // Else a request with the method OPTIONS that is no preflight gets an answer without a code.
+    strictPreflight: false,
     methods: [...METHODS],
     exposedHeaders: ['ETag', 'Location', 'Retry-After', 'Allow'],
     maxAge: PREFLIGHT_S,

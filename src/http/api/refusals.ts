@@ -101,9 +101,17 @@ function read(error: FastifyError | Refusal): { readonly status?: number; readon
       status,
       refusal: new Refusal('bad-message', 'the body is of a media type that is not taken here'),
     };
-  if (status >= 400 && status < 500) return { status, refusal: new Refusal('bad-message', error.message) };
+  if (status >= 400 && status < 500)
+    return { status, refusal: new Refusal(CODES.get(status) ?? 'bad-message', error.message) };
   return { refusal: new Refusal('internal', 'the request failed in the node') };
 }
+
+/** The codes of errors that a library answers with a status. Any other status of a wrong request is `bad-message`. */
+const CODES: ReadonlyMap<number, ErrorCode> = new Map([
+  [403, 'forbidden'],
+  [404, 'not-found'],
+  [412, 'precondition-failed'],
+]);
 
 interface Invalid {
   readonly validation: readonly { readonly instancePath: string; readonly message?: string | undefined }[];

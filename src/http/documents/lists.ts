@@ -113,7 +113,7 @@ const cursorOf = ({ name, id }: { readonly name: string; readonly id: number }):
 function readCursor(cursor: string): { readonly name: string; readonly id: number } {
   try {
     const read: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    const [name, id] = z.tuple([z.string().max(200), z.int()]).parse(read);
+    const [name, id] = z.tuple([z.string().refine(isDocumentPrefix), z.int()]).parse(read);
     return { name, id };
   } catch {
     throw new Refusal('bad-message', 'cursor: the `next` of another page');

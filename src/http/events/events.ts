@@ -16,6 +16,7 @@ const RECHECK_MS = 1_000;
 const HEARTBEAT_MS = 15_000;
 const OVERLOADED_MS = 5_000;
 
+const EVENT_STREAM = 'text/event-stream; charset=utf-8';
 const LAST_EVENT = /^(0|[1-9]\d{0,15})$/;
 const headers = z.looseObject({
   'last-event-id': z.string().optional().describe('The id of the last event that the reader has had.'),
@@ -40,6 +41,11 @@ export const eventRoutes: ApiRoom = (app, { config, parts }) => {
     const { feed, renew } = found;
     if (feed.size >= config.events.readers)
       throw new Refusal('overloaded', 'this node has too many readers of events', OVERLOADED_MS);
+    // An answer without a body would never be ended.
+    if (request.method === 'HEAD') {
+      await reply.header('content-type', EVENT_STREAM).send();
+      return;
+    }
     const only = doc === undefined ? undefined : `${org}/${doc}`;
     const stream = new EventStream(request, reply, renew, { only, most: config.events.readerBytes });
     const reading = await feed.read(org, lastEventId(request), stream);
@@ -114,9 +120,14 @@ class EventStream implements Reader {
     const { raw } = this.#reply;
     const sent = Object.entries(this.#reply.getHeaders()).filter(([, value]) => value !== undefined);
     this.#reply.hijack();
+    // The reader has gone while its place was looked for.
+    if (raw.destroyed) {
+      reading.end();
+      return;
+    }
     raw.writeHead(200, {
       ...Object.fromEntries(sent),
-      'content-type': 'text/event-stream; charset=utf-8',
+      'content-type': EVENT_STREAM,
       'cache-control': 'no-store',
       // Such as nginx, which would gather events.
       'x-accel-buffering': 'no',

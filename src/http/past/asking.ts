@@ -42,6 +42,8 @@ export const sendJson = (reply: FastifyReply, ...parts: readonly Uint8Array[]): 
 /** Aborted when the connection of the request ends. */
 export function whileWanted(reply: FastifyReply): AbortSignal {
   const end = new AbortController();
-  reply.raw.once('close', () => end.abort(new Refusal('unavailable', 'the client has gone')));
+  const gone = (): void => end.abort(new Refusal('unavailable', 'the client has gone'));
+  if (reply.raw.destroyed) gone();
+  else reply.raw.once('close', gone);
   return end.signal;
 }

@@ -156,3 +156,17 @@ test('ORIGIN-1 ORIGIN-2 without Origin, and from the page of the node, all is as
   }
   assert.equal((await ask('/readyz', { host: 'pod-7.internal' })).status, 200);
 });
+
+test('SOCK-1 SOCK-2 an upgrade that is no WebSocket handshake is answered with a code', async () => {
+  for (const headers of [
+    { 'sec-websocket-key': 'short' },
+    { 'sec-websocket-version': '7' },
+    { 'sec-websocket-protocol': 'unknown' },
+    { 'sec-websocket-protocol': 'troupe.v1.json,,troupe.v1.json' },
+  ] satisfies Record<string, string>[]) {
+    const { status, body } = await ask('/v1/socket', headers);
+    assert.equal(status, 400, JSON.stringify(headers));
+    const { code, message, retryable } = body as Record<string, unknown>;
+    assert.deepEqual([code, typeof message, retryable], ['bad-message', 'string', false]);
+  }
+});
