@@ -1,4 +1,4 @@
-// Writes rich-text documents in other forms, beside the thread of all sockets: Markdown of 256 KiB takes it 0.4 s. Small
+// Writes rich-text documents in other forms, beside the thread of all sockets, which a large one would hold up. Small
 // documents are written at once.
 import { type JobOutcome, type JobPoolOptions, startJobPool } from '../../../compute/job-pool.ts';
 import type { FormatTask } from './format-worker.ts';
@@ -14,7 +14,7 @@ export interface FormatPool {
   stop(): Promise<void>;
 }
 
-/** A document of these bytes takes some 10 ms at most. */
+/** A document of these bytes is written on the thread of the sockets. */
 const AT_ONCE_BYTES = 2 * 1024;
 
 export function startFormatPool(
