@@ -67,7 +67,7 @@ export class HttpConnection {
   }
 
   destroy(): void {
-    this.#socket.resetAndDestroy();
+    this.#socket.destroy();
   }
 
   /** The next answer to a request with this method. Of an answer that goes on, only what has come. */

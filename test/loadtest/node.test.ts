@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { garbageRun } from '../../loadtest/garbage/garbage.ts';
 import { ORG } from '../../loadtest/garbage/garbage-scene.ts';
 import { newSecret, tokensOfSecret } from '../../loadtest/garbage/garbage-tokens.ts';
+import { HTTP_GARBAGE_SETTINGS, httpGarbageRun } from '../../loadtest/garbage/http-garbage.ts';
 import { yjsGarbageRun } from '../../loadtest/garbage/yjs-garbage.ts';
 import { presenceRun } from '../../loadtest/presence/presence.ts';
 import { startTestNode } from '../support/node.ts';
@@ -21,6 +22,18 @@ test('frames of garbage and wrong tokens are answered with codes, and nobody els
   for (const code of [4400, 4401]) assert.ok((result.closes[code] ?? 0) > 0, `closes with ${code}`);
   for (const code of ['bad-message', 'unauthenticated', 'not-found'])
     assert.ok((result.answers[code] ?? 0) > 0, code);
+});
+
+test('HTTP-1 HTTP-5 odd and broken requests are answered with codes, and nobody else notices', async (t) => {
+  const secret = newSecret();
+  const config = { auth: { mode: 'jwt', jwt: { secret } }, http: HTTP_GARBAGE_SETTINGS };
+  const node = await startTestNode(t, { config });
+  const tokens = await tokensOfSecret(secret, ORG);
+  const result = await httpGarbageRun({ url: node.socketUrl, requests: 1_000, throwers: 4, seed: 1, tokens });
+  assert.deepEqual(result.faults, []);
+  assert.ok(result.thrown >= 1_000);
+  for (const answer of ['200', '400 bad-message', '401 unauthenticated', '404 not-found'])
+    assert.ok((result.answers[answer] ?? 0) > 0, answer);
 });
 
 test('HOC-8 YWS-7 garbage at the endpoints for Yjs providers is closed with codes, and nobody else notices', async (t) => {
