@@ -231,6 +231,7 @@ export class YjsConversation implements Conversation {
     this.#setMode('identified');
     const message = this.#held.take('step-1');
     if (message?.type === 'step-1') this.#open(message.stateVector);
+    else this.#resume();
   }
 
   #open(stateVector: Uint8Array): void {
@@ -301,13 +302,18 @@ export class YjsConversation implements Conversation {
       return;
     }
     if (this.#held.bytes <= PAUSE_BYTES || this.#isPaused) return;
+    // The socket has to be read until the step 1 comes.
+    if (this.#mode === 'identified') {
+      this.#end('overloaded', 'too much was sent before the step 1');
+      return;
+    }
     this.#isPaused = true;
     connection.pause();
   }
 
   /** Takes the messages that need not wait any more. */
   #release(): void {
-    const { limits, connection } = this.#options;
+    const { limits } = this.#options;
     const held = this.#held;
     while (this.#mode === 'open' && !this.#awaitsToken) {
       const { first } = held;
@@ -315,7 +321,12 @@ export class YjsConversation implements Conversation {
       held.take();
       this.#takeHeld(first);
     }
-    if (!this.#isPaused || held.bytes > PAUSE_BYTES / 2) return;
+    if (held.bytes <= PAUSE_BYTES / 2) this.#resume();
+  }
+
+  #resume(): void {
+    const { connection } = this.#options;
+    if (!this.#isPaused) return;
     this.#isPaused = false;
     connection.resume(connection.heard);
   }

@@ -66,21 +66,14 @@ const submitsOf = (owner: Owner) =>
 const update = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(7);
 
 test('YWS-3 messages wait for the user and for the document, in their order, and step 2 comes last', async () => {
-  let letIn: (user: typeof EVERYONE) => void = () => undefined;
-  const identity: Identity = {
-    identify: () =>
-      new Promise((resolve) => {
-        letIn = resolve;
-      }),
-    renew: async (user) => user,
-  };
+  const { identity, letIn } = slowIdentity();
   const { owner, connectYjs, gateway } = start(identity);
   const client = connectYjs();
   client.send(updateBody(update(1)));
   client.send(step1Body(EMPTY));
   client.send(step2Body(update(2)));
   assert.equal(owner.opens.length, 0);
-  letIn(EVERYONE);
+  letIn();
   await until(() => owner.opens.length === 1);
   assert.deepEqual(owner.submits, []);
   gateway.messages(owner, [openedBy(owner, [update(3), update(4)])]);
@@ -129,19 +122,52 @@ test('YWS-7 a malformed message that was held ends its own client, and the other
   assert.deepEqual(broken, []);
 });
 
-test('a socket of which much is held is not read, and one that sends more still ends with 1013', () => {
-  const { owner, connectYjs, tick } = start();
+/** An identity whose answer the test gives. */
+function slowIdentity() {
+  let letIn: (user: typeof EVERYONE) => void = () => undefined;
+  const identity: Identity = {
+    identify: () =>
+      new Promise((resolve) => {
+        letIn = resolve;
+      }),
+    renew: async (user) => user,
+  };
+  return { identity, letIn: () => letIn(EVERYONE) };
+}
+
+test('a client of which too much is held while its user is looked up ends with 1013', () => {
+  const { owner, connectYjs, tick } = start(slowIdentity().identity);
   const client = connectYjs();
-  client.send(updateBody(update(60 * KiB)));
-  assert.equal(client.isPaused(), false);
-  client.send(updateBody(update(60 * KiB)));
-  assert.equal(client.isPaused(), true);
-  for (let i = 0; i < 10; i++) client.send(updateBody(update(60 * KiB)));
-  assert.equal(client.isPaused(), false);
+  for (let i = 0; i < 12; i++) client.send(updateBody(update(60 * KiB)));
   tick(10_000);
   assert.equal(client.closeCode(), 1013);
   assert.deepEqual(owner.heard, []);
   assert.equal(client.bytes().length, 0);
+});
+
+test('a socket is read again when its user is known, because its step 1 may be still to come', async () => {
+  const { identity, letIn } = slowIdentity();
+  const { owner, connectYjs } = start(identity);
+  const client = connectYjs();
+  client.send(updateBody(update(60 * KiB)));
+  client.send(updateBody(update(60 * KiB)));
+  assert.equal(client.isPaused(), true);
+  letIn();
+  await until(() => !client.isPaused());
+  client.send(step1Body(EMPTY));
+  await until(() => owner.opens.length === 1);
+  assert.equal(client.closeCode(), undefined);
+});
+
+test('a client whose user is known, and that sends much in place of a step 1, ends with 1013', () => {
+  const { owner, connectYjs, tick } = start();
+  const client = connectYjs();
+  client.send(updateBody(update(60 * KiB)));
+  client.send(updateBody(update(60 * KiB)));
+  assert.equal(client.isPaused(), false);
+  tick(10_000);
+  assert.equal(client.closeCode(), 1013);
+  assert.deepEqual(owner.heard, []);
 });
 
 test('YWS-6 an update above the largest ends with 1009, one that may come later with 1013', () => {
