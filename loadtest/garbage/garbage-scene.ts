@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../protocol/errors.ts';
 import { Bystanders } from '../clients/bystanders.ts';
 import { type Random, seededRandom } from '../clients/random-edits.ts';
+import { lasted } from '../command-line/command.ts';
 import { type Summary, summarize } from '../statistics.ts';
 import type { GarbageTokens } from './garbage-tokens.ts';
 
@@ -96,7 +97,7 @@ export class GarbageScene {
     try {
       await bystanders.start();
       await attack();
-      await bystanders.stop();
+      await this.#stopBystanders();
       await look();
       const used = memoryOf(resident);
       if (used.peak - used.before > MOST_GROWTH_BYTES)
@@ -119,6 +120,16 @@ export class GarbageScene {
       for (const socket of this.#sockets) socket.terminate();
       bystanders.close();
     }
+  }
+
+  /** A bystander that has lost its document waits for ever for the answer to its last edit. */
+  async #stopBystanders(): Promise<void> {
+    const patience = new AbortController();
+    const stopped = this.bystanders.stop().then(() => true);
+    const late = lasted(ANSWER_MS, patience.signal).then(() => false);
+    const isStopped = await Promise.race([stopped, late]);
+    patience.abort();
+    if (!isStopped) this.fault('edits of the bystanders have no answer');
   }
 
   count(answer: string): void {

@@ -188,7 +188,16 @@ class HttpGarbageRun {
     const request = (target: string): RequestParts => {
       const route = { method: 'GET', path: target, query: [] };
       const caller = tokens === undefined ? 'anyone' : 'valid';
-      return { method: 'GET', target, version: 'HTTP/1.1', headers, body: undefined, caller, route };
+      return {
+        method: 'GET',
+        target,
+        version: 'HTTP/1.1',
+        headers,
+        body: undefined,
+        isLive: true,
+        caller,
+        route,
+      };
     };
     const live = bystanders.docs;
     const choices: readonly (readonly [target: string, status: number, text: string])[] = [
@@ -275,13 +284,16 @@ class HttpGarbageRun {
     if (tokens === undefined) return;
     const url = new URL('/v1/session', this.#url);
     const [before, csrf] = [this.#cookie, this.#csrf];
-    const begun = await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${tokens.valid}` } });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const headers = { authorization: `Bearer ${tokens.valid}` };
+    const begun = await fetch(url, { method: 'POST', headers, signal });
     const text = await begun.text();
     if (begun.status !== 200) return;
     this.#cookie = begun.headers.get('set-cookie')?.split(';', 1)[0];
     this.#csrf = z.object({ csrf: z.string() }).parse(JSON.parse(text)).csrf;
     if (before === undefined) return;
-    const ended = await fetch(url, { method: 'DELETE', headers: { cookie: before, 'x-csrf-token': csrf } });
+    const login = { cookie: before, 'x-csrf-token': csrf };
+    const ended = await fetch(url, { method: 'DELETE', headers: login, signal });
     await ended.arrayBuffer();
   }
 

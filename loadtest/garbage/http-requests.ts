@@ -34,6 +34,8 @@ export interface RequestParts {
   version: string;
   readonly headers: [name: string, value: string][];
   body: Buffer | undefined;
+  /** The target is a document of the bystanders: the request stays one that only reads, or that is refused. */
+  readonly isLive: boolean;
   readonly caller: HttpCaller;
   readonly route: Route;
 }
@@ -51,6 +53,7 @@ export interface HttpGarbageSources {
 
 const DOCUMENTS = 24;
 const KINDS = ['json', 'rich-text', 'yjs'] as const;
+const READING = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
 const METHODS = [
   'GET',
   'HEAD',
@@ -120,6 +123,7 @@ export function validRequest(sources: HttpGarbageSources, route: Route): Request
       ...(random() < 0.1 ? [['if-match', random() < 0.5 ? '*' : '"abc.1"'] satisfies [string, string]] : []),
     ],
     body: content?.bytes,
+    isLive,
     caller,
     route,
   };
@@ -296,7 +300,8 @@ function mutatedJson(body: Buffer, random: Random): Buffer {
 /** Faults that leave the framing right. */
 const FAULTS: readonly Fault[] = [
   (parts, random) => {
-    parts.method = pick(random, METHODS);
+    const mayWrite = ['valid', 'cookie', 'anyone'].includes(parts.caller);
+    parts.method = pick(random, parts.isLive && mayWrite ? READING : METHODS);
   },
   (parts, random) => {
     const segments = parts.target.split('/');
