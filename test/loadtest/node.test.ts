@@ -16,9 +16,9 @@ test('frames of garbage and wrong tokens are answered with codes, and nobody els
   const secret = newSecret();
   const node = await startTestNode(t, { config: { auth: { mode: 'jwt', jwt: { secret } } } });
   const tokens = await tokensOfSecret(secret, ORG);
-  const result = await garbageRun({ url: node.socketUrl, frames: 400, throwers: 4, seed: 1, tokens });
+  const result = await garbageRun({ url: node.socketUrl, frames: 800, throwers: 4, seed: 1, tokens });
   assert.deepEqual(result.faults, []);
-  assert.ok(result.thrown >= 400);
+  assert.ok(result.thrown >= 800);
   for (const code of [4400, 4401]) assert.ok((result.closes[code] ?? 0) > 0, `closes with ${code}`);
   for (const code of ['bad-message', 'unauthenticated', 'not-found'])
     assert.ok((result.answers[code] ?? 0) > 0, code);
