@@ -115,10 +115,14 @@ test('EVENT-6 a receiver that hangs holds up neither another one nor edits', LIM
   await untilSeen('the next change', () => answers.received.some(({ version }) => version === 2));
   assert.deepEqual(new Set(answers.received.map(({ doc }) => doc)), new Set(['acme/plan']));
   assert.deepEqual(hangs.received, []);
-  // A node that stops gives the requests up at once. The next start sends the messages again.
-  await node.stop();
   const store = createEventStore({ url: node.storageUrl });
   t.after(() => store.close());
+  // The node removes a message after its answer has come.
+  await untilSeen('no message for the other receiver', async () =>
+    (await store.waiting(10)).every(({ endpoint }) => endpoint === 'hangs'),
+  );
+  // A node that stops gives the requests up at once. The next start sends the messages again.
+  await node.stop();
   const left = await store.waiting(10);
   assert.deepEqual(new Set(left.map(({ endpoint }) => endpoint)), new Set(['hangs']));
   assert.ok(left.some(({ problem }) => problem === 'the node stops'));
