@@ -288,16 +288,8 @@ export class Requests {
   }
 
   presence(connection: ClientConnection, message: Message): void {
-    const subscription = this.#openOf(connection, message);
+    const subscription = this.#speaking(connection, message, 'a viewer has no presence');
     if (subscription === undefined) return;
-    if (connection.hasEnded) {
-      this.#replies.ended(connection, echo(message));
-      return;
-    }
-    if (!isAtLeast(subscription.role, 'commenter')) {
-      this.#replies.error(connection, 'forbidden', 'a viewer has no presence', echo(message));
-      return;
-    }
     const { data } = message;
     if (isLarger(data, this.#limits.presenceBytes)) {
       this.#presenceTooLarge(connection, message);
@@ -308,11 +300,7 @@ export class Requests {
       this.#replies.error(connection, 'bad-message', wrong, echo(message));
       return;
     }
-    const now = this.#options.now();
-    const wait =
-      takePresence(connection, this.#limits, now) ||
-      (connection.quota?.takePresence(now) ?? 0) ||
-      (subscription.channel.quota?.takePresence(now) ?? 0);
+    const wait = this.#takePresence(connection, subscription);
     if (wait > 0) {
       const about = { ...echo(message), retryAfterMs: wait };
       this.#replies.error(connection, 'rate-limited', 'too many presence messages', about);
@@ -338,26 +326,34 @@ export class Requests {
 
   /** Passes on a message that is kept nowhere. It counts as a presence message. */
   stateless(connection: ClientConnection, message: Message): void {
-    const subscription = this.#openOf(connection, message);
+    const subscription = this.#speaking(connection, message, 'a viewer sends nothing to the others');
     if (subscription === undefined) return;
-    if (connection.hasEnded) {
-      this.#replies.ended(connection, echo(message));
-      return;
-    }
-    if (!isAtLeast(subscription.role, 'commenter')) {
-      this.#replies.error(connection, 'forbidden', 'a viewer sends nothing to the others', echo(message));
-      return;
-    }
-    const now = this.#options.now();
-    const wait =
-      takePresence(connection, this.#limits, now) ||
-      (connection.quota?.takePresence(now) ?? 0) ||
-      (subscription.channel.quota?.takePresence(now) ?? 0);
+    const wait = this.#takePresence(connection, subscription);
     const { channel, mode, subscriptionId } = rootOf(subscription);
     const { payload } = message;
     if (wait > 0) this.#replies.error(connection, 'rate-limited', 'too many messages', echo(message));
     else if (typeof payload === 'string' && mode !== 'resuming')
       channel.link?.offer([STATELESS, channel.channelId, subscriptionId, payload]);
+  }
+
+  /** The open document in which the user may say something to the others. Otherwise the client is told why not. */
+  #speaking(connection: ClientConnection, message: Message, refusal: string): Subscription | undefined {
+    const subscription = this.#openOf(connection, message);
+    if (subscription === undefined) return undefined;
+    if (connection.hasEnded) this.#replies.ended(connection, echo(message));
+    else if (isAtLeast(subscription.role, 'commenter')) return subscription;
+    else this.#replies.error(connection, 'forbidden', refusal, echo(message));
+    return undefined;
+  }
+
+  /** Takes one presence message from all rates that bound it. Returns 0, or the ms after which there is one. */
+  #takePresence(connection: ClientConnection, subscription: Subscription): number {
+    const now = this.#options.now();
+    return (
+      takePresence(connection, this.#limits, now) ||
+      (connection.quota?.takePresence(now) ?? 0) ||
+      (subscription.channel.quota?.takePresence(now) ?? 0)
+    );
   }
 
   close(connection: ClientConnection, message: Message): void {
