@@ -1,5 +1,5 @@
-// The sides of a socket that speaks another protocol than the contract's, as the gateway uses them. src/yjs/ has these protocols; the
-// gateway knows none of them.
+// The sides of a socket that speaks another protocol than the contract's, as the gateway uses them. src/yjs/ has these protocols. The
+// gateway knows of them the frames that readers share, and the states of awareness.
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { ServerMessage } from '../../protocol/messages.ts';
 import type { SharedFrames } from '../yjs/shared-frames.ts';
