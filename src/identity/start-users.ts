@@ -69,8 +69,8 @@ export async function startUsers(options: UsersRunOptions): Promise<UsersRun> {
     keepMs: Math.max(auth.jwt.longestMs, auth.session.lifeMs) + auth.jwt.toleranceMs,
     known: () => revocations.size,
     time: Date.now,
-    onAdded: () => {
-      news.hint();
+    onAdded: (added) => {
+      news.take(added);
       options.tell();
     },
   });

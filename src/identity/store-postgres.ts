@@ -94,15 +94,16 @@ export class PostgresIdentityStore implements IdentityStore {
     });
   }
 
-  async addChange(change: RightsChange, keepMs: number): Promise<void> {
+  async addChange(change: RightsChange, keepMs: number): Promise<StoredChange> {
     const { kind, subject, beforeMs, org, doc } = columnsOf(change);
-    await this.#pool.run(
-      'addChange',
-      (sql) => sql`
+    return this.#pool.run('addChange', async (sql) => {
+      const rows = await sql<StoredRow[]>`
         INSERT INTO rights_change (kind, subject, before, org, doc, keep_until)
         VALUES (${kind}, ${subject}, to_timestamp(${beforeMs}::float8 / 1000), ${org}, ${doc},
-          clock_timestamp() + ${span(keepMs)}::interval)`,
-    );
+          clock_timestamp() + ${span(keepMs)}::interval)
+        RETURNING ${columns(sql)}`;
+      return only(pageOf(rows, 1).changes);
+    });
   }
 
   standingChanges(after: ChangePlace | undefined, limit: number): Promise<ChangePage> {

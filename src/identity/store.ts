@@ -95,7 +95,7 @@ export interface IdentityStore {
   rotateLogin(rotation: Rotation, spans: LoginSpans): Promise<LoginTimes | undefined>;
   /** False if there was none. */
   endLogin(id: LoginId): Promise<boolean>;
-  addChange(change: RightsChange, keepMs: number): Promise<void>;
+  addChange(change: RightsChange, keepMs: number): Promise<StoredChange>;
   /** Changes that still have to be remembered, oldest first. */
   standingChanges(after: ChangePlace | undefined, limit: number): Promise<ChangePage>;
   /** Changes of the last `agoMs`, oldest first. */

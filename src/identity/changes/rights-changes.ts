@@ -1,6 +1,6 @@
-// Makes changes of rights, at the request of an administrator: it writes them down for all nodes, and has them told.
-// Nodes apply them when they read them (rights-news.ts), this node too.
-import type { IdentityStore, RightsChange } from '../store.ts';
+// Makes changes of rights, at the request of an administrator: it writes them down for all nodes, and has them told. This
+// node applies them before the administrator has an answer, and the other nodes when they read them (rights-news.ts).
+import type { IdentityStore, RightsChange, StoredChange } from '../store.ts';
 import { TOLD_FOR_MS } from '../store.ts';
 
 export interface RightsChangesOptions {
@@ -11,7 +11,8 @@ export interface RightsChangesOptions {
   readonly known: () => number;
   /** ms since 1970. */
   readonly time: () => number;
-  readonly onAdded: () => void;
+  /** Applies the change at this node, and has the other nodes told. */
+  readonly onAdded: (added: StoredChange) => void;
 }
 
 /** Revocations that are remembered. Past it further ones are `overloaded`. */
@@ -32,8 +33,7 @@ export class RightsChanges {
     const { store, keepMs, known, time, onAdded } = this.#options;
     if (change.kind !== 'recheck' && known() >= MOST_REVOCATIONS) return false;
     const ahead = change.kind === 'user' ? Math.max(0, change.beforeMs - time()) : 0;
-    await store.addChange(change, change.kind === 'recheck' ? TOLD_FOR_MS : keepMs + ahead);
-    onAdded();
+    onAdded(await store.addChange(change, change.kind === 'recheck' ? TOLD_FOR_MS : keepMs + ahead));
     return true;
   }
 }

@@ -31,6 +31,8 @@ export class RightsNews {
   #readAt = Number.NEGATIVE_INFINITY;
   /** The ids that the last reading has seen. */
   #seen: ReadonlySet<number> = new Set();
+  /** The ids of changes that this node has made and that no later reading has seen yet. */
+  readonly #own = new Set<number>();
   #hasProblem = false;
 
   constructor(options: RightsNewsOptions) {
@@ -49,6 +51,12 @@ export class RightsNews {
     this.#readAt = clock.now();
     this.#seen = await this.#take((after) => store.standingChanges(after, PAGE));
     this.#stopLooking = clock.every(LOOK_MS, () => this.#reading.request());
+  }
+
+  /** Applies a change that this node has just made. */
+  take(added: StoredChange): void {
+    this.#own.add(added.id);
+    this.#options.onChange(added.change, added.keepMs);
   }
 
   /** Another node may have made a change, or this one has. */
@@ -83,7 +91,7 @@ export class RightsNews {
 
   #takeOne({ id, change, keepMs }: StoredChange, seen: Set<number>): void {
     seen.add(id);
-    if (!this.#seen.has(id)) this.#options.onChange(change, keepMs);
+    if (!this.#own.delete(id) && !this.#seen.has(id)) this.#options.onChange(change, keepMs);
   }
 
   #ended(error: unknown): void {

@@ -73,6 +73,24 @@ test('REVOKE-3 with a hint, and without one at the next look, each node takes ea
   for (const { came } of [hinted, looking]) assert.deepEqual(came.slice(0, -1), ALL);
 });
 
+test('REVOKE-3 a node takes its own change at once, and not again when it reads it', async (t) => {
+  const { store, node } = await start(t);
+  const { news, came, look } = await node(false);
+  const added = await store.addChange({ kind: 'token', tokenId: 'own' }, MINUTE);
+  news.take(added);
+  assert.deepEqual(came, [{ kind: 'token', tokenId: 'own' }]);
+  await store.addChange({ kind: 'token', tokenId: 'another' }, MINUTE);
+  for (const length of [2, 3]) {
+    look();
+    await until(() => came.length === length);
+    await store.addChange({ kind: 'token', tokenId: 'last' }, MINUTE);
+  }
+  assert.deepEqual(
+    came.map((change) => change.kind === 'token' && change.tokenId),
+    ['own', 'another', 'last'],
+  );
+});
+
 test('REVOKE-3 a change that becomes visible behind later ones is not missed', async (t) => {
   const { store, sql, node } = await start(t);
   const { came, look } = await node(false);
