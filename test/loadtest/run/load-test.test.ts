@@ -108,6 +108,33 @@ ${ANY_TIME}`,
   assert.deepEqual([result.checked.violations, result.checked.edits], [0, result.totals.committed]);
 });
 
+test('after a rest each client of a steered load is where it was in its pause', async (t) => {
+  const server = await startFakeServer({});
+  t.after(() => server.close());
+  let after: MeasuredStretch | undefined;
+  await run(
+    server.url,
+    `documents: {count: 1, kinds: [json]}
+clients: {editors: 40}
+typing: {model: even, everyMs: 4s}
+stages: [{lastsMs: 1h}]
+${ANY_TIME}`,
+    1,
+    10_000,
+    {
+      first: 40,
+      async steer(load) {
+        await load.rest();
+        load.goOn();
+        after = await load.measure(2);
+      },
+    },
+  );
+  const asked = after?.seconds.reduce((sum, { counts }) => sum + counts.asked, 0) ?? 0;
+  // If all of them began a pause anew, nobody would make an edit for four seconds.
+  assert.ok(asked >= 5, `${asked} of 40`);
+});
+
 test('a run that is interrupted checks and tells what was done', async (t) => {
   const server = await startFakeServer();
   t.after(() => server.close());
