@@ -276,8 +276,9 @@ export class DocumentActor {
 
   /** False if the message stands behind one that was turned away. It has then been turned away too. */
   #mayEnter(link: number, message: ToOwner): boolean {
-    const lastSeq = (): number => (message[0] === SUBMIT && this.#resident?.lastSeqOf(link, message[2])) || 0;
-    const behind = this.#turnedAway.arrives(link, message, lastSeq);
+    if (this.#turnedAway.isEmpty) return true;
+    if (this.#mailbox.isEmpty) this.#handOverTurnedAway();
+    const behind = this.#turnedAway.arrives(link, message);
     if (behind !== undefined) this.#audience.turnAway(link, message, behind, BEHIND_OPEN);
     return behind === undefined;
   }
@@ -438,7 +439,7 @@ export class DocumentActor {
     }
     if (this.#resident !== resident) return;
     if (this.canGoOn) this.#effects.wantTurn();
-    else this.#forgetTurnedAway();
+    else this.#handOverTurnedAway();
   }
 
   #notLoaded(result: Exclude<LoadResult, { readonly type: 'loaded' }>): void {
@@ -466,17 +467,16 @@ export class DocumentActor {
     }
     if (this.#changing.isUnderWay) return;
     if (isWanted) this.#load();
-    else this.#forgetTurnedAway();
+    else this.#handOverTurnedAway();
   }
 
   /**
-   * Call it when all waiting opens have been answered. Forgets refused submits of opens that made no
-   * subscriber.
+   * Call it when all waiting opens have been answered. The subscribers have their refused submits from now on. They alone
+   * can learn from the store which of these have committed.
    */
-  #forgetTurnedAway(): void {
-    this.#turnedAway.keep(
-      (link, subscriptionId) => this.#audience.subscribers.find(link, subscriptionId) !== undefined,
-    );
+  #handOverTurnedAway(): void {
+    for (const { link, subscriptionId, leftOpen } of this.#turnedAway.takeAll())
+      this.#audience.leaveOpen(link, subscriptionId, leftOpen);
   }
 }
 

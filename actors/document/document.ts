@@ -212,6 +212,11 @@ export class Document {
     return memory.lastSeqAt(version);
   }
 
+  /** Highest seq of this client that is known to have committed or to be about to. 0 if none is known. */
+  highestSeqOf(client: string): number {
+    return this.#clients.get(client)?.highestSeq ?? 0;
+  }
+
   /** False if the client's remembered commits are another user's, as far as memory knows them. */
   mayUse(client: string, user: string): boolean {
     const known = this.#clients.get(client)?.user ?? '';

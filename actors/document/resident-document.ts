@@ -66,12 +66,6 @@ export class ResidentDocument {
     this.#waits.end();
   }
 
-  /** Highest committed seq of the subscriber's client. 0 if there is none, or if it is not known. */
-  lastSeqOf(link: number, sub: number): number {
-    const subscriber = this.#audience.subscribers.find(link, sub);
-    return (subscriber && this.document.lastSeqAt(subscriber.client, this.document.head)) ?? 0;
-  }
-
   /** `isReadAfter`: the document was read from the store after the message came. */
   process(link: number, message: ToOwner, isReadAfter = false): void {
     if (message[0] === CALL) {
@@ -152,25 +146,30 @@ export class ResidentDocument {
     return this.#snapshots.isFolding;
   }
 
+  /** True if a lower seq was left open. The submit of this seq has been left open then, too. */
+  #isBehindOpen(subscriber: Subscriber, seq: number): boolean {
+    const behind = subscriber.leftOpen?.arrives(seq);
+    if (behind !== undefined) this.#audience.refuse(subscriber, seq, behind, BEHIND_OPEN);
+    return behind !== undefined;
+  }
+
   #take(subscriber: Subscriber, message: ToOwner): void {
     switch (message[0]) {
       case SUBMIT: {
         const [, , , seq, base, op] = message;
         const { client, user } = subscriber;
-        subscriber.leftOpen?.committedTo(this.document.lastSeqAt(client, this.document.head) ?? 0);
-        const behind = subscriber.leftOpen?.arrives(seq);
-        if (behind !== undefined) {
-          this.#audience.refuse(subscriber, seq, behind, BEHIND_OPEN);
-          return;
-        }
-        // The document has left memory since the socket opened it.
+        // The document has left memory since the socket opened it. The store is asked before anything else, because it
+        // alone may know that the open seqs have committed.
         if (this.document.needsRecall(client)) {
           this.#waits.recall(subscriber, (known) => {
             if (known) this.#take(subscriber, message);
-            else this.#audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
+            else if (!this.#isBehindOpen(subscriber, seq))
+              this.#audience.refuse(subscriber, seq, 'unavailable', 'the store is out of reach');
           });
           return;
         }
+        subscriber.leftOpen?.committedTo(this.document.highestSeqOf(client));
+        if (this.#isBehindOpen(subscriber, seq)) return;
         this.#submitting.submit(subscriber, { client, user, seq, base, op }, []);
         return;
       }

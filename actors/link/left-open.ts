@@ -43,6 +43,11 @@ export class LeftOpen {
     return this.#code;
   }
 
+  /** Notes all seqs that are open in the other list. */
+  addAll(other: LeftOpen): void {
+    for (const seq of other.#seqs) this.add(seq, other.#code);
+  }
+
   /** Notes that the seq has had its final answer after all. */
   delete(seq: number): void {
     const at = this.#seqs.indexOf(seq);

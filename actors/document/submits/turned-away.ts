@@ -1,7 +1,7 @@
-// Submits that were turned away at a full mailbox, by link and subscription, in the order of arrival. Later
-// submits of the same subscription are turned away too, even if there is room again. The subscription's
-// `open` may still wait in the mailbox, so there may be no subscriber yet that could remember this. Nearly
-// always empty.
+// Submits that were turned away at a full mailbox, by link and subscription, in the order of arrival. While messages
+// wait in the mailbox, later submits of the same subscription are turned away too, even if there is room again: the
+// subscription's `open` may be among those messages, so there may be no subscriber yet that could remember this. When
+// the mailbox is empty, the subscribers take their seqs over. Nearly always empty.
 import type { OpenSubmitCode } from '../../../protocol/errors.ts';
 import { LeftOpen } from '../../link/left-open.ts';
 import { CLOSE, OPEN, SUBMIT, type ToOwner } from '../../link/link-messages.ts';
@@ -10,17 +10,16 @@ export class TurnedAway {
   /** By link, then by subscription. */
   readonly #links = new Map<number, Map<number, LeftOpen>>();
 
-  /**
-   * The code with which this message must be turned away. Undefined if the message may enter. `lastSeq` tells the
-   * highest committed seq of the sender, 0 if it is not known.
-   */
-  arrives(link: number, message: ToOwner, lastSeq: () => number): OpenSubmitCode | undefined {
-    if (this.#links.size === 0) return undefined;
+  get isEmpty(): boolean {
+    return this.#links.size === 0;
+  }
+
+  /** The code with which this message must be turned away. Undefined if the message may enter. */
+  arrives(link: number, message: ToOwner): OpenSubmitCode | undefined {
     if (message[0] === OPEN) this.#forget(link, message[3].replaces);
     else if (message[0] === CLOSE) this.#forget(link, message[2]);
     if (message[0] !== SUBMIT) return undefined;
     const leftOpen = this.#links.get(link)?.get(message[2]);
-    leftOpen?.committedTo(lastSeq());
     const code = leftOpen?.arrives(message[3]);
     if (leftOpen?.isEmpty) this.#forget(link, message[2]);
     return code;
@@ -44,11 +43,13 @@ export class TurnedAway {
     this.#links.clear();
   }
 
-  /** Forgets the subscriptions that no longer exist. */
-  keep(isThere: (link: number, subscriptionId: number) => boolean): void {
-    for (const [link, subs] of this.#links)
-      for (const subscriptionId of subs.keys())
-        if (!isThere(link, subscriptionId)) this.#forget(link, subscriptionId);
+  /** Removes and returns everything. */
+  takeAll(): { link: number; subscriptionId: number; leftOpen: LeftOpen }[] {
+    const all = [...this.#links].flatMap(([link, subs]) =>
+      [...subs].map(([subscriptionId, leftOpen]) => ({ link, subscriptionId, leftOpen })),
+    );
+    this.clear();
+    return all;
   }
 
   #forget(link: number, subscriptionId: number | undefined): void {

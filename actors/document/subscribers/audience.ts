@@ -180,7 +180,7 @@ export class Audience {
    */
   refuse(subscriber: Subscriber, seq: number, code: ErrorCode, message: string): void {
     if (subscriber.gone) return;
-    leaveOpen(subscriber, seq, code);
+    refusedSeq(subscriber, seq, code);
     this.tell(subscriber, [
       REFUSED,
       subscriber.link.channelId,
@@ -189,6 +189,14 @@ export class Audience {
       code,
       message,
     ]);
+  }
+
+  /** Gives a subscriber seqs that were left open before it was there. */
+  leaveOpen(link: number, subscriptionId: number, seqs: LeftOpen): void {
+    const subscriber = this.subscribers.find(link, subscriptionId);
+    if (subscriber === undefined) return;
+    subscriber.leftOpen ??= new LeftOpen();
+    subscriber.leftOpen.addAll(seqs);
   }
 
   /**
@@ -204,7 +212,7 @@ export class Audience {
       case SUBMIT: {
         const subscriber = this.subscribers.find(link, subscriptionId);
         const [, , , seq] = message;
-        if (subscriber !== undefined) leaveOpen(subscriber, seq, submitCode(code));
+        if (subscriber !== undefined) refusedSeq(subscriber, seq, submitCode(code));
         this.#effects.send(link, [REFUSED, channelId, subscriptionId, seq, submitCode(code), text]);
         return;
       }
@@ -307,7 +315,7 @@ export class Audience {
   }
 }
 
-function leaveOpen(subscriber: Subscriber, seq: number, code: ErrorCode): void {
+function refusedSeq(subscriber: Subscriber, seq: number, code: ErrorCode): void {
   if (!isOpenSubmitCode(code)) return;
   subscriber.leftOpen ??= new LeftOpen();
   subscriber.leftOpen.add(seq, code);

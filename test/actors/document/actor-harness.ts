@@ -45,6 +45,10 @@ export class ActorHarness {
   exists = true;
   /** True if the store cannot be reached when the document is loaded. */
   unavailable = false;
+  /** Version up to which the log is read as a snapshot, so that the document does not know the authors below it. */
+  folded = 0;
+  /** Clients that are known to the store alone. */
+  storedClients: readonly string[] = [];
   /** The snapshots that the actor has asked for. */
   readonly folds: {
     readonly version: number;
@@ -72,9 +76,24 @@ export class ActorHarness {
               done({ type: 'missing' });
               return;
             }
-            const loaded = { id: ID, snapshotVersion: 0, snapshot: undefined, deltas: [...this.log] };
             const kind: AnyKind = kindOf('rich-text');
-            this.#loaded = new Document(kind, loaded, { clients: [], someForgotten: false }, limits);
+            const whole = { id: ID, snapshotVersion: 0, snapshot: undefined, deltas: [...this.log] };
+            const known = { clients: this.storedClients, someForgotten: false };
+            const text = (upTo: number): Uint8Array =>
+              asBytes(
+                new Document(kind, { ...whole, deltas: this.log.slice(0, upTo) }, known, limits).snapshot(),
+              );
+            const { folded } = this;
+            const loaded =
+              folded === 0
+                ? whole
+                : {
+                    ...whole,
+                    snapshotVersion: folded,
+                    snapshot: text(folded),
+                    deltas: this.log.slice(folded),
+                  };
+            this.#loaded = new Document(kind, loaded, known, limits);
             done({ type: 'loaded', document: this.#loaded, loaded, creation: '' });
           }),
         change: (_change, done) =>
@@ -226,6 +245,9 @@ export class ActorHarness {
     for (let next = this.#questions.shift(); next !== undefined; next = this.#questions.shift()) next();
   }
 }
+
+const asBytes = (snapshot: string | Uint8Array): Uint8Array =>
+  typeof snapshot === 'string' ? Buffer.from(snapshot) : snapshot;
 
 /** The last `opened`, chunk or resumption that a subscription was sent. */
 export function lastOpened(

@@ -144,3 +144,43 @@ test('SUBMIT-16 a seq that had committed before it was turned away holds up noth
     [1, 2, 3, 4],
   );
 });
+
+/** A document whose log is folded: only the store knows that client-1 has committed three seqs. */
+function folded(): ActorHarness {
+  const harness = new ActorHarness({ mailbox: { messages: 100, bytes: 1000 } });
+  harness.open(1);
+  for (const seq of [1, 2, 3]) harness.send(submit(seq, 'a'));
+  harness.commit();
+  harness.actor.unload();
+  harness.folded = 3;
+  harness.storedClients = ['client-1'];
+  harness.taken();
+  return harness;
+}
+
+test('SUBMIT-16 the same holds if the document leaves memory before the client goes on', () => {
+  const harness = folded();
+  const request = { doc: DOC, client: 'client-1', user: 'u', role: 'owner', codec: JSON_FRAMES } as const;
+  harness.actor.handle(0, [OPEN, 1, 1, { ...request, replaces: 1 }]);
+  harness.actor.handle(0, submit(2, 'b'.repeat(800)));
+  harness.send(submit(3, 'a'));
+  assert.deepEqual(refusals(harness), [
+    [2, 'overloaded'],
+    [3, 'overloaded'],
+  ]);
+  harness.actor.unload();
+  harness.send(submit(4, 'new'));
+  assert.deepEqual(refusals(harness), []);
+  assert.equal(harness.log.at(-1)?.seq, 4);
+});
+
+test('SUBMIT-16 a seq that was left open while the document was out of memory holds up nothing if it had committed', () => {
+  const harness = folded();
+  harness.unavailable = true;
+  harness.send(submit(3, 'a'));
+  harness.unavailable = false;
+  assert.deepEqual(refusals(harness), [[3, 'unavailable']]);
+  harness.send(submit(4, 'new'));
+  assert.deepEqual(refusals(harness), []);
+  assert.equal(harness.log.at(-1)?.seq, 4);
+});
