@@ -1,11 +1,13 @@
 // The load of a chaos run: documents of all kinds, on each of them one steady writer at every node, whose
 // commits measure pauses, and many clients that read and sometimes write. Some clients are on the SDK, some
-// behind connections that lose answers. Owns the clients; breaks nothing and judges nothing.
+// behind connections that lose answers, and some programs write over HTTP. Owns the clients; breaks nothing and judges nothing.
 
+import type { HttpRecord } from '../checker/http-records.ts';
 import type { DocumentRecord } from '../checker/records.ts';
 import { BareClient } from '../clients/bare-client.ts';
 import { BareEditor } from '../clients/editor.ts';
 import { SdkEditor } from '../clients/editor-sdk.ts';
+import { HttpWriter } from '../clients/http-writer.ts';
 import type { Random } from '../clients/random-edits.ts';
 import { CuttingProxy } from '../crash/crash-proxy.ts';
 import type { ChaosCluster } from './chaos-cluster.ts';
@@ -17,6 +19,8 @@ export interface ChaosLoadOptions {
   readonly org: string;
   readonly clients: number;
   readonly sdkClients: number;
+  /** Programs that write over HTTP, each one document, through all nodes. */
+  readonly httpWriters: number;
   /** Edits per second of all clients together. */
   readonly rate: number;
   /** Whether a part of the clients that write only sometimes lose answers, and send again. */
@@ -44,6 +48,7 @@ const CLIENTS_PER_DOCUMENT = 8;
 /** The share of the rate that steady writers make. */
 const STEADY_SHARE = 0.9;
 const SDK_PER_SECOND = 1;
+const HTTP_PER_SECOND = 4;
 const CONNECTING = 50;
 const BACKOFF_MOST_MS = 1000;
 const DRAIN_MS = 60_000;
@@ -63,6 +68,7 @@ export class ChaosLoad {
   readonly #options: ChaosLoadOptions;
   readonly #members: ChaosClient[] = [];
   readonly #sdkEditors: SdkEditor[] = [];
+  readonly #httpWriters: HttpWriter[];
   readonly #proxies: CuttingProxy[] = [];
   #startedAt = 0;
   /** The time at which it was told to make no more edits. */
@@ -72,6 +78,7 @@ export class ChaosLoad {
     this.#options = options;
     const count = Math.max(KINDS.length, Math.round(options.clients / CLIENTS_PER_DOCUMENT));
     this.docs = Array.from({ length: count }, (_, place) => `${options.org}/${this.#kindOf(place)}-${place}`);
+    this.#httpWriters = Array.from({ length: options.httpWriters }, (_, n) => this.#httpWriter(n));
   }
 
   /** Starts all clients; fulfilled when all have opened their documents and edit. */
@@ -91,6 +98,7 @@ export class ChaosLoad {
     }
     await this.#joinOnSdk();
     for (const { editor } of this.#members) editor.start();
+    for (const writer of this.#httpWriters) writer.start();
     this.#startedAt = performance.now();
   }
 
@@ -101,7 +109,9 @@ export class ChaosLoad {
     this.stoppedAt = performance.now();
     const ended = async (): Promise<void> => {
       await Promise.all(
-        [...this.#members.map(({ editor }) => editor), ...this.#sdkEditors].map((each) => each.stop()),
+        [...this.#members.map(({ editor }) => editor), ...this.#sdkEditors, ...this.#httpWriters].map(
+          (each) => each.stop(),
+        ),
       );
       const heads = new Map<string, number>();
       for (const { editor } of this.#members) {
@@ -128,6 +138,7 @@ export class ChaosLoad {
   close(): void {
     for (const { client } of this.#members) client.stop();
     for (const editor of this.#sdkEditors) editor.close();
+    for (const writer of this.#httpWriters) writer.close();
     for (const proxy of this.#proxies) proxy.close();
   }
 
@@ -136,6 +147,10 @@ export class ChaosLoad {
       ...this.#members.flatMap(({ client }) => client.recorder.records()),
       ...this.#sdkEditors.flatMap((editor) => editor.records()),
     ];
+  }
+
+  httpRecords(): HttpRecord[] {
+    return this.#httpWriters.map(({ record }) => record);
   }
 
   /** Acknowledged edits so far, and per second. */
@@ -244,6 +259,19 @@ export class ChaosLoad {
       );
     }
     await Promise.all(this.#sdkEditors.map((editor) => editor.start()));
+  }
+
+  #httpWriter(n: number): HttpWriter {
+    const { cluster, random } = this.#options;
+    const place = n % this.docs.length;
+    return new HttpWriter({
+      urls: cluster.nodes.map(({ process }) => `http://127.0.0.1:${process.port}`),
+      doc: this.docs[place] ?? '',
+      kind: this.#kindOf(place),
+      name: n.toString(36),
+      writesPerSecond: HTTP_PER_SECOND,
+      random,
+    });
   }
 
   #kindOf(place: number): (typeof KINDS)[number] {

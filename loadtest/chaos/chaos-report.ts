@@ -59,6 +59,7 @@ function details({
   acknowledged,
   perSecond,
   repeated,
+  http,
   lagMs,
   violations,
   unmet,
@@ -66,6 +67,7 @@ function details({
 }: FaultResult): string[] {
   return [
     `${fault}: ${acknowledged} edits acknowledged, ${perSecond.toFixed(0)} per second; ${repeated} had committed before they were sent again; the measuring process was late by ${lagMs.toFixed(0)} ms at most`,
+    `  over HTTP: ${http.acknowledged} writes acknowledged, ${http.repeated} of them sent more than once; If-Match kept ${http.matched} and refused ${http.refused}`,
     ...[...unmet, ...overlong].map((what) => `  NOT SO: ${what}`),
     ...violations
       .slice(0, SHOWN_VIOLATIONS)

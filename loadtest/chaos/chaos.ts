@@ -1,8 +1,9 @@
 // The chaos run: a cluster of real processes under the load of many clients, and one fault after the other.
-// After each fault everything that any client was ever told is compared with the log. It judges by checker.ts
-// and by the demands of the faults; the faults are in files of their own.
+// After each fault everything that any client was ever told is compared with the log. It judges by the
+// checker and by the demands of the faults; the faults are in files of their own.
 import { randomBytes } from 'node:crypto';
-import { check } from '../checker/checker.ts';
+import { checkWithHttp } from '../checker/http-check.ts';
+import type { HttpRecord } from '../checker/http-records.ts';
 import { readLogs, readStored } from '../checker/log.ts';
 import type { Violation } from '../checker/records.ts';
 import { seededRandom } from '../clients/random-edits.ts';
@@ -19,6 +20,8 @@ export interface ChaosOptions {
   readonly nodes: number;
   readonly clients: number;
   readonly sdkClients: number;
+  /** Programs that write over HTTP. */
+  readonly httpWriters: number;
   /** Edits per second of all clients together. */
   readonly rate: number;
   readonly rounds: number;
@@ -44,6 +47,7 @@ export interface FaultResult {
   readonly perSecond: number;
   /** Submits that had committed before they were sent again. */
   readonly repeated: number;
+  readonly http: HttpCounts;
   readonly violations: readonly Violation[];
   /** Strikes by which documents stood still for longer than the fault's bound. */
   readonly overlong: readonly string[];
@@ -54,6 +58,16 @@ export interface FaultResult {
    * exactly.
    */
   readonly lagMs: number;
+}
+
+/** The writes over HTTP of a run. */
+export interface HttpCounts {
+  readonly acknowledged: number;
+  /** Acknowledged ones that were sent more than once, under their key. */
+  readonly repeated: number;
+  /** Those with `If-Match` that were committed, and those that were refused for it. */
+  readonly matched: number;
+  readonly refused: number;
 }
 
 /** Rejects when a cluster does not start. A fault that cannot be carried through is an unmet demand. */
@@ -109,7 +123,7 @@ async function runFault(
   fault: Fault,
   random: () => number,
 ): Promise<FaultResult> {
-  const { clients, sdkClients, rate, services, rounds, calmMs, length } = options;
+  const { clients, sdkClients, httpWriters, rate, services, rounds, calmMs, length } = options;
   const org = `${fault.name}-${Math.floor(random() * 36 ** 4).toString(36)}`;
   const database = new ChaosDatabase(cluster.storageUrl);
   const load = new ChaosLoad({
@@ -117,6 +131,7 @@ async function runFault(
     org,
     clients,
     sdkClients,
+    httpWriters,
     rate,
     lossy: fault.lossy === true,
     crowded: fault.crowded === true,
@@ -169,6 +184,7 @@ async function runFault(
       acknowledged: edits,
       perSecond,
       repeated: repeated.length,
+      http: httpCounts(load.httpRecords()),
       violations,
       unmet: scene.unmet,
       lagMs,
@@ -178,6 +194,18 @@ async function runFault(
     load.close();
     await database.close();
   }
+}
+
+function httpCounts(records: readonly HttpRecord[]): HttpCounts {
+  const writes = records.flatMap((record) => record.writes).filter(({ isUsed }) => !isUsed);
+  const kept = writes.filter(({ fate }) => fate.type === 'ok');
+  return {
+    acknowledged: kept.length,
+    repeated: kept.filter(({ sends }) => sends > 1).length,
+    matched: kept.filter(({ ifVersion }) => ifVersion !== undefined).length,
+    refused: writes.filter(({ fate }) => fate.type === 'rejected' && fate.code === 'precondition-failed')
+      .length,
+  };
 }
 
 function overlong({ pauseBound }: Fault, seen: readonly Seen[], lagMs: number): readonly string[] {
@@ -195,7 +223,7 @@ async function judge(
   const reader = cluster.nodes.find(({ process }) => process.running);
   if (reader === undefined) throw new Error('no node is left');
   const logs = await readLogs({ url: reader.process.socketUrl, random }, load.docs);
-  return check(await readStored(cluster.storageUrl, logs), load.records());
+  return checkWithHttp(await readStored(cluster.storageUrl, logs), load.records(), load.httpRecords());
 }
 
 const LAG_TICK_MS = 10;

@@ -32,6 +32,8 @@ export type Rule =
   | 'two-fates'
   | 'resume-wrong'
   | 'replica-stuck'
+  | 'read-behind'
+  | 'answer-wrong'
   /** Violations seen by comparison with the log. */
   | 'log-gap'
   | 'acked-lost'
@@ -49,6 +51,9 @@ export type Rule =
   | 'snapshot-differs'
   | 'commit-differs'
   | 'store-differs'
+  | 'key-used-twice'
+  | 'if-match-broken'
+  | 'if-match-refused'
   | 'log-stuck';
 
 /** ok: committed as `version`. unknown: no answer came. */

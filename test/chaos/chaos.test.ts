@@ -13,6 +13,9 @@ test('a node is killed: no acknowledged edit is lost or doubled, and the others 
   const [killed] = await keepsPromises(t, [killOwner], { clients: 24, rate: 60 });
   assert.ok((killed?.acknowledged ?? 0) > 100, 'edits are made');
   assert.equal(killed?.seen[0]?.fences.runs, 1, 'a killed node is fenced, once');
+  const { repeated = 0, matched = 0, refused = 0 } = killed?.http ?? {};
+  assert.ok(repeated > 0, 'some writes over HTTP are sent again under their key');
+  assert.ok(matched + refused > 0, 'some writes have an If-Match');
 });
 
 test('the proxies know who dials by the hello of the links between nodes', () => {

@@ -20,6 +20,7 @@ const command = toolCommand('test:chaos')
   .option('--nodes <N>', 'nodes of the cluster', wholeNumber(2), 3)
   .option('--clients <N>', 'clients of the wire contract', wholeNumber(), 300)
   .option('--sdk <N>', 'clients of the SDK', wholeNumber(0), 12)
+  .option('--http <N>', 'programs that write over HTTP', wholeNumber(0), 12)
   .option('--rate <N>', 'edits per second of all clients together', wholeNumber(), 1000)
   .option('--rounds <N>', 'strikes of the faults that strike more than once', wholeNumber(), 3)
   .option('--seconds <N>', 'load before, between and after strikes', wholeNumber(), 5)
@@ -43,6 +44,7 @@ await runTool(command, async (signal) => {
   const {
     fault: wished = faultNames,
     sdk: sdkClients,
+    http: httpWriters,
     seconds,
     length,
     logs,
@@ -63,6 +65,7 @@ await runTool(command, async (signal) => {
       services,
       faults,
       sdkClients,
+      httpWriters,
       seed,
       calmMs: seconds * 1000,
       length: length / 100,

@@ -32,6 +32,7 @@ export async function shortRun(
     nodes: 3,
     ...load,
     sdkClients: 3,
+    httpWriters: 3,
     rounds: 1,
     calmMs: 1000,
     length: 0.2,
