@@ -1,15 +1,13 @@
 // The part of a node in the cluster. The controller ties the rooms of this folder together: it passes each
 // event of peers, Redis, the database and the node's workers to the rooms that need it, and carries on with
 // their answers. It decides nothing that a room decides, and runs no documents.
-// The file has over 400 lines because it joins all rooms of this folder.
-import type { Clock } from '../actors/clock.ts';
-import type { LinkOptions } from '../actors/link/link.ts';
 import { ThreadCounts } from '../actors/metrics/thread-counts.ts';
 import type { Quarantined } from '../actors/quarantine.ts';
-import type { ControlStore, OpenedSession, SessionId } from '../actors/storage/store.ts';
+import type { SessionId } from '../actors/storage/store.ts';
 import { type ClusterStatus, clusterStatus } from './cluster-status.ts';
 import { ClusterView } from './cluster-view.ts';
-import type { Lease, LeaseStore, MapEntry } from './liveness/lease-store.ts';
+import type { ControllerOptions } from './controller-options.ts';
+import type { Lease, MapEntry } from './liveness/lease-store.ts';
 import { MemberTracker } from './liveness/member-tracker.ts';
 import { OwnLease } from './liveness/own-lease.ts';
 import { Announcements } from './news/announcements.ts';
@@ -21,47 +19,14 @@ import {
   quarantinedMessage,
 } from './news/control-messages.ts';
 import { OwnNews } from './news/own-news.ts';
-import { OperatorEvents, type OperatorEventsOptions } from './operator-events.ts';
-import type { Peer, PeerEnd, PeerNetwork } from './peer/network.ts';
+import { OperatorEvents } from './operator-events.ts';
+import type { Peer, PeerEnd } from './peer/network.ts';
 import { PeerLinks } from './peer/peer-links.ts';
 import { PinBoard } from './placement/pin-board.ts';
-import type { Pin } from './placement/pins.ts';
-import type { Rings } from './placement/rings.ts';
 import { NodeShards } from './shards/node-shards.ts';
-import type { OwnerLink, OwnerLinkListener } from './shards/owner-link.ts';
-import type { Router } from './shards/router.ts';
+import type { OwnerLink } from './shards/owner-link.ts';
 import { SerialReading } from './timing/serial-reading.ts';
 import type { SlotHost, SlotListener } from './workers/slot-host.ts';
-
-export interface ControllerOptions extends Pick<OperatorEventsOptions, 'onLeaveAsked' | 'figures'> {
-  readonly run: string;
-  readonly node: string;
-  /** host:port that peers dial. */
-  readonly address: string;
-  readonly weight: number;
-  /** The `wss://host:port` where clients reach this node. Undefined if the other nodes are not told one. */
-  readonly clientUrl?: string;
-  readonly session: OpenedSession;
-  /** Pins of the configuration. */
-  readonly pins: readonly Pin[];
-  readonly rings: Rings;
-  readonly store: ControlStore;
-  readonly leases: LeaseStore;
-  readonly network: PeerNetwork;
-  readonly router: Router;
-  readonly listener: OwnerLinkListener;
-  readonly link: LinkOptions;
-  readonly clock: Clock;
-  /** The counts of this thread. */
-  readonly counts?: ThreadCounts;
-  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
-  /** Sets the lease that the lease thread writes from now on. */
-  readonly setLease: (lease: Lease) => void;
-  /** Called when this run is fenced: none of its later writes will be accepted. */
-  readonly onFenced: () => void;
-  /** Called when another node has changed rights of users. A call may be missing. */
-  readonly onRightsChanged?: () => void;
-}
 
 const SWEEP_MS = 2000;
 /** The number of sweeps after which the whole map is read from the database. */
