@@ -162,7 +162,7 @@ export type ToGateway =
    * the client's highest seq that had committed at `opened`, 0 if that is not known. With `shared` the first two entries of
    * `frames` are the beginning and the end of one frame, and the snapshot of that number stands between them. For a
    * subscriber of `UPDATES`, `frames` are updates, to be applied in order, and the shared snapshot is one more update
-   * before them.
+   * before them. `present` has the clients whose presence the frames show, if the link has not been told of them before.
    */
   | [
       tag: typeof OPENED,
@@ -175,7 +175,8 @@ export type ToGateway =
       complete: boolean,
       lastSeq: number,
       shared?: number | null,
-      state?: OpenedState,
+      state?: OpenedState | null,
+      present?: readonly string[],
     ]
   /**
    * One frame per codec that this link's subscribers use. `acks` has subscriptionId, seq, subscriptionId, seq … of the authors on

@@ -120,7 +120,7 @@ export class Gateway implements OwnerLinkListener {
     this.#subscriptions = subscriptions;
     this.#owners = owners;
     this.#requests = new Requests(options, parts);
-    this.#answers = new Answers({ ...parts, after, time: options.time });
+    this.#answers = new Answers({ ...parts, after, now: options.now, time: options.time });
     this.#hellos = new Hellos(options, {
       after,
       replies,

@@ -30,15 +30,11 @@ export class ChannelAwareness {
   readonly #numbers = new Map<string, number>();
   /** In the order in which they went. */
   readonly #gone = new Set<number>();
-  /** Clients whose states an earlier owner has told, and the present one has not. */
-  readonly #doubted = new Set<string>();
   #lastClock = 0;
   /** Clients of the contract that are here. */
   #plain = 0;
   /** A timer runs after which they are told again. */
   isRenewed = false;
-  /** A timer runs after which the states in doubt end. */
-  isDoubtful = false;
 
   /** `time`: ms since 1970. */
   constructor(time: () => number) {
@@ -56,7 +52,6 @@ export class ChannelAwareness {
     for (let at = 0; at < changes.length; at += 2) {
       const client = changes[at] ?? '';
       const text = changes[at + 1] ?? null;
-      this.#doubted.delete(client);
       if (text === null) this.#leave(client, told);
       else this.#set(client, text, told);
     }
@@ -66,19 +61,6 @@ export class ChannelAwareness {
   /** The states of all clients that are here. */
   all(): readonly AwarenessState[] {
     return [...this.#numbers.values()].flatMap((yjsClient) => this.#stateOf(yjsClient) ?? []);
-  }
-
-  /** The document has another owner: no state counts as told any more, until its client tells it there. */
-  doubt(): void {
-    for (const client of this.#numbers.keys()) this.#doubted.add(client);
-  }
-
-  /** Ends the states that are still in doubt. Returns what readers have to be told. */
-  endDoubted(): readonly AwarenessState[] {
-    const told: AwarenessState[] = [];
-    for (const client of this.#doubted) this.#leave(client, told);
-    this.#doubted.clear();
-    return told;
   }
 
   /** The present states of the clients among these changes, which are as those of `take`. */

@@ -79,18 +79,6 @@ test('numbers that are gone are forgotten past a bound, those that are here neve
   assert.deepEqual(awareness.all(), [{ yjsClient: 1, clock: 1, text: '{}' }]);
 });
 
-test('AWARE-4 a client that a new owner is not told of ends, and the others stay', () => {
-  const awareness = new ChannelAwareness(() => 0);
-  awareness.take(['conn-aaa', marked(1, 3, {}), 'conn-bbb', marked(2, 3, {}), 'conn-ccc', marked(3, 3, {})]);
-  awareness.doubt();
-  awareness.take(['conn-bbb', marked(2, 3, {}), 'conn-ddd', marked(4, 1, {}), 'conn-ccc', null]);
-  assert.deepEqual(awareness.endDoubted(), [{ yjsClient: 1, clock: 3, text: null }]);
-  assert.deepEqual(
-    awareness.all().map(({ yjsClient }) => yjsClient),
-    [2, 4],
-  );
-});
-
 test('a client that changes its number leaves the former one', () => {
   const awareness = new ChannelAwareness(() => 0);
   awareness.take(['conn-aaa', marked(7, 3, {})]);

@@ -30,6 +30,8 @@ export interface Answer {
   readonly shared?: number | undefined;
   /** For a subscriber of `UPDATES`, in its first answer. */
   readonly state?: OpenedState | undefined;
+  /** See `OPENED`. */
+  readonly present?: readonly string[] | undefined;
   /** As in the `opened` frame among `frames`. Undefined if there is none, or if the seq is not known. */
   readonly lastSeq?: number | undefined;
 }
@@ -65,15 +67,24 @@ export class Joining {
         audience.lose(subscriber);
         return;
       }
+      const present = this.#present(subscriber);
       audience.subscribers.join(subscriber);
       // The request is dropped once it has been answered, since thousands of sockets may have the document
       // open.
       if (subscriber.subscriptionId === subscriptionId) subscriber.request = undefined;
-      this.send(subscriber, subscriptionId, this.#withMissed(subscriber, made, missed), version, run, true);
+      const whole = { ...this.#withMissed(subscriber, made, missed), present };
+      this.send(subscriber, subscriptionId, whole, version, run, true);
       const acks = subscriber.heldAcks ?? [];
       subscriber.heldAcks = undefined;
       for (const [seq, at] of acks) answers.acknowledge(subscriber, seq, at);
     });
+  }
+
+  /** The clients of whose presence the subscriber's gateway learns by the answer. Frames do not tell it to the gateway. */
+  #present({ codec, link }: Subscriber): readonly string[] | undefined {
+    if (codec === UPDATES || link.json + link.msgpack + link.updates > 0) return undefined;
+    const { states } = this.#parts.audience.presence;
+    return states.size === 0 ? undefined : [...states.keys()];
   }
 
   /** The answer with the changes of presence that the subscriber has missed. */
@@ -91,7 +102,7 @@ export class Joining {
   send(
     subscriber: Subscriber,
     subscriptionId: number,
-    { frames, shared, state, lastSeq = 0 }: Answer,
+    { frames, shared, state, present, lastSeq = 0 }: Answer,
     version: number,
     run: readonly Entry[],
     complete: boolean,
@@ -112,7 +123,8 @@ export class Joining {
       complete,
       lastSeq,
     ] as const;
-    if (state !== undefined) audience.tell(subscriber, [...opened, shared ?? null, state]);
+    if (present !== undefined) audience.tell(subscriber, [...opened, shared ?? null, state ?? null, present]);
+    else if (state !== undefined) audience.tell(subscriber, [...opened, shared ?? null, state]);
     else if (shared !== undefined) audience.tell(subscriber, [...opened, shared]);
     else audience.tell(subscriber, [...opened]);
   }

@@ -63,6 +63,7 @@ type ForChannel = Exclude<ToGateway, { readonly 0: typeof SNAPSHOT | typeof FORG
 
 export interface AnswersParts {
   readonly after: Clock['after'];
+  readonly now: Clock['now'];
   /** ms since 1970. */
   readonly time: () => number;
   readonly channels: Channels;
@@ -92,7 +93,7 @@ export class Answers {
 
   constructor(parts: AnswersParts) {
     this.#after = parts.after;
-    this.#presence = new PresenceAnswers(parts.after, parts.time);
+    this.#presence = new PresenceAnswers(parts, parts.time);
     this.#channels = parts.channels;
     this.#subscriptions = parts.subscriptions;
     this.#owners = parts.owners;
@@ -261,8 +262,8 @@ export class Answers {
     subscription: Subscription,
     message: ToGateway & [typeof OPENED, ...unknown[]],
   ): void {
-    const [, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq, number, state] =
-      message;
+    const [, channelId, subscriptionId, frames, version, history, seqs, complete, lastSeq] = message;
+    const [, , , , , , , , , number, state, present = []] = message;
     const { connection } = subscription;
     const { conversation } = connection;
     channel.endWait();
@@ -291,6 +292,8 @@ export class Answers {
     this.#subscriptions.absorb(subscription);
     const resumed = subscription.mode === 'resuming';
     channel.history = history;
+    channel.present.add(present);
+    if (resumed) this.#presence.resumed(channel);
     for (const seq of seqs) this.#committed(subscription, seq);
     rootOf(subscription).unanswered?.committedTo(lastSeq);
     const isFirst = !subscription.opened;

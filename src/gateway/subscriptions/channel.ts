@@ -9,6 +9,7 @@ import type { ChannelAwareness } from '../../yjs/channel-awareness.ts';
 import type { ClientConnection } from '../client-connection.ts';
 import type { Quota } from '../quotas/quota.ts';
 import { MissedPresence } from './missed-presence.ts';
+import { PresentClients } from './present-clients.ts';
 import type { Subscription } from './subscription.ts';
 
 export type Ownership =
@@ -37,6 +38,7 @@ export class Channel {
   /** Sessions of the joined subscriptions, in the same order. */
   readonly readers: ClientConnection[] = [];
   readonly missedPresence = new MissedPresence();
+  readonly present = new PresentClients();
   /** The presence as readers that speak a protocol of Yjs know it. Undefined until there is one. */
   awareness: ChannelAwareness | undefined;
   /** The version that all joined subscriptions have been told. */

@@ -154,7 +154,7 @@ export class OwnerChanges {
    * there is none.
    */
   #follow(channel: Channel): void {
-    if (channel.mode === 'linked') this.#subscriptions.suspend(channel);
+    if (channel.mode === 'linked') this.#suspend(channel);
     if (channel.mode !== 'waiting') channel.setOwnership({ mode: 'waiting' });
     channel.failures = 0;
     channel.outUntil = 0;
@@ -164,7 +164,7 @@ export class OwnerChanges {
   #backOff(channel: Channel): void {
     const { link } = channel;
     if (link === undefined) return;
-    this.#subscriptions.suspend(channel);
+    this.#suspend(channel);
     const delay = Math.min(RESUME_MAX_MS, RESUME_FIRST_MS * 2 ** channel.failures++);
     const cancel = this.#options.after(delay * (0.5 + this.#options.random() / 2), () => {
       channel.setOwnership({ mode: 'waiting' });
@@ -172,6 +172,11 @@ export class OwnerChanges {
     });
     channel.setOwnership({ mode: 'backing-off', link, cancel });
     this.waitForOwner(channel);
+  }
+
+  #suspend(channel: Channel): void {
+    this.#subscriptions.suspend(channel);
+    channel.present.doubt(this.#options.now());
   }
 
   /** Resumes a channel that waits. */

@@ -14,16 +14,22 @@ import type { Subscription } from './subscription.ts';
 const LOOK_MS = 20;
 /** Clients of Yjs forget a presence that they have not been told for 30 s. */
 const RENEW_MS = 10_000;
-/** How long the clients of other nodes have to tell their presence to a new owner of a document. */
+/**
+ * How long the clients of other nodes have to tell their presence to a new owner of a document: so long since the former owner was
+ * lost, but at least so long since the first reader here has gone over to the new one.
+ */
 const DOUBT_MS = 4_000;
+const RESUMED_MS = 1_500;
 
 export class PresenceAnswers {
   readonly #after: Clock['after'];
+  readonly #now: Clock['now'];
   /** ms since 1970. */
   readonly #time: () => number;
 
-  constructor(after: Clock['after'], time: () => number) {
+  constructor({ after, now }: Pick<Clock, 'after' | 'now'>, time: () => number) {
     this.#after = after;
+    this.#now = now;
     this.#time = time;
   }
 
@@ -31,6 +37,7 @@ export class PresenceAnswers {
   states(channel: Channel, states: readonly (string | null)[]): void {
     const frames = new PresenceFrames(channel.doc, states);
     const { missedPresence } = channel;
+    channel.present.take(states);
     const news = channel.awareness?.take(states) ?? [];
     const shared = news.length === 0 ? undefined : awarenessFrames(news);
     this.#renew(channel);
@@ -48,26 +55,46 @@ export class PresenceAnswers {
   /** The presence that a reader which speaks a protocol of Yjs is told with its `opened`. */
   awarenessFor(
     channel: Channel,
-    { opened, mode }: Subscription,
+    { opened }: Subscription,
     states: readonly (string | null)[],
   ): readonly AwarenessState[] {
     channel.awareness ??= new ChannelAwareness(this.#time);
-    if (mode === 'resuming') this.#doubt(channel, channel.awareness);
+    channel.present.take(states);
     const news = channel.awareness.take(states);
     this.#renew(channel);
     return opened ? news : channel.awareness.all();
   }
 
-  /** Ends the presence of clients whose node has ended together with the former owner: the new one never hears of them. */
-  #doubt(channel: Channel, awareness: ChannelAwareness): void {
-    if (awareness.isDoubtful) return;
-    awareness.isDoubtful = true;
-    awareness.doubt();
-    this.#after(DOUBT_MS, () => {
-      awareness.isDoubtful = false;
-      const states = awareness.endDoubted();
-      if (states.length > 0) writeAwarenessTo(channel, states);
+  /**
+   * A new owner has taken a reader of this channel. Later this ends the presence of clients whose node has ended together with the
+   * former owner: the new one never hears of them.
+   */
+  resumed(channel: Channel): void {
+    const { present } = channel;
+    if (!present.hasDoubts || present.isEnding) return;
+    present.isEnding = true;
+    const { changes } = present;
+    const left = DOUBT_MS - (this.#now() - present.doubtedAt);
+    this.#after(Math.max(RESUMED_MS, left), () => {
+      // The owner has changed again since, and the readers that its successor takes begin another wait.
+      if (present.changes !== changes) return;
+      present.isEnding = false;
+      const ends = present.endDoubted();
+      if (ends.length > 0) this.#end(channel, ends);
     });
+  }
+
+  /** Tells the ends to all readers, also to those that the new owner has not brought to the head yet. */
+  #end(channel: Channel, ends: readonly (string | null)[]): void {
+    const known = channel.awareness?.of(ends) ?? [];
+    this.states(channel, ends);
+    const frames = new PresenceFrames(channel.doc, ends);
+    const shared = awarenessFrames(known.map((state) => ({ ...state, text: null })));
+    for (const { connection, opened, index } of channel.subs.values()) {
+      if (!opened || index >= 0) continue;
+      if (connection.codec !== undefined) writeStates(connection, frames);
+      else if (known.length > 0) connection.conversation?.write(shared);
+    }
   }
 
   /** Tells the presence of clients of the contract again and again, as clients of Yjs tell theirs. */

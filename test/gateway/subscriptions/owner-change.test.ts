@@ -7,9 +7,11 @@ import {
   COMMIT,
   NOT_OWNER,
   OPEN_FAILED,
+  OPENED,
   PRESENCE,
   RESET,
   STATES,
+  type ToGateway,
 } from '../../../actors/link/link-messages.ts';
 import { shardOf } from '../../../actors/shard.ts';
 import { websocketFrame } from '../../../protocol/websocket-frame.ts';
@@ -22,6 +24,13 @@ const ELSEWHERE = [(SHARD + 1) % 4096];
 const frame = (message: object) => websocketFrame(Buffer.from(JSON.stringify(message)), false);
 const commit = (version: number) =>
   frame({ type: 'commit', doc: DOC, version, ops: [{ client: 'other', seq: version, op: [] }] });
+
+/** The answer to the last open, whose frame shows the presence of these clients. */
+const showing = (owner: Owner, present: readonly string[]): ToGateway => {
+  const at = owner.opens.at(-1);
+  assert.ok(at, 'an open');
+  return [OPENED, at.channelId, at.subscriptionId, [], 0, 'h', [], true, 0, null, null, present];
+};
 
 /** A gateway with one owner, at which these clients have the document open. */
 function withOpen(options: Parameters<typeof startGateway>[0], ...names: string[]) {
@@ -338,6 +347,55 @@ test('PRES-4 a client that leaves while the document has no owner is gone for th
   place(HERE, second);
   gateway.messages(second, [opened(second.opens[0])]);
   assert.match(b.text(), /"client-1":null/);
+});
+
+test('PRES-4 clients of whom a new owner never tells are gone for readers, 4 s after the loss of the former owner', () => {
+  const { gateway, place, lose, connect, tick } = startGateway();
+  const first = new Owner();
+  place(HERE, first);
+  const reader = connect('client-1');
+  reader.send({ type: 'open', doc: DOC });
+  // The reader's own frame shows these two. The gateway knows them by their names only.
+  gateway.messages(first, [showing(first, ['lost-1', 'stays-1'])]);
+  gateway.messages(first, [[STATES, first.channelId, ['lost-2', '"b"', 'stays-2', '"c"', 'left', '"d"']]]);
+  gateway.messages(first, [[STATES, first.channelId, ['left', null]]]);
+  lose(HERE, first);
+  tick(700);
+  const second = new Owner();
+  place(HERE, second);
+  gateway.messages(second, [showing(second, ['stays-1'])]);
+  gateway.messages(second, [[STATES, second.channelId, ['stays-2', '"c"']]]);
+  tick(3_299);
+  assert.doesNotMatch(reader.text(), /"lost-[12]":null/);
+  tick(1);
+  assert.deepEqual(reader.answers('presence').at(-1)?.states, { 'lost-1': null, 'lost-2': null });
+  tick(60_000);
+  assert.doesNotMatch(reader.text(), /"stays-[12]":null/);
+});
+
+test('PRES-4 a new owner has at least 1.5 s to tell of the clients of a former one', () => {
+  const { gateway, place, lose, connect, tick } = startGateway();
+  const first = new Owner();
+  place(HERE, first);
+  const reader = connect('client-1');
+  reader.send({ type: 'open', doc: DOC });
+  gateway.messages(first, [showing(first, ['lost-1'])]);
+  lose(HERE, first);
+  tick(3_900);
+  const second = new Owner();
+  place(HERE, second);
+  gateway.messages(second, [opened(second.opens[0])]);
+  tick(1_000);
+  // The second owner ends too, before it could tell of anybody.
+  lose(HERE, second);
+  tick(3_900);
+  const third = new Owner();
+  place(HERE, third);
+  gateway.messages(third, [opened(third.opens[0])]);
+  tick(1_499);
+  assert.doesNotMatch(reader.text(), /null/);
+  tick(1);
+  assert.match(reader.text(), /"lost-1":null/);
 });
 
 test('SUBMIT-4 a submit that is sent again meanwhile keeps its place when the owner changes', () => {
