@@ -31,10 +31,10 @@ export interface OwnerChangesOptions {
 
 const RESUME_FIRST_MS = 50;
 const RESUME_MAX_MS = 2000;
-const NO_OWNER = 'the document has no owner at the moment';
+export const NO_OWNER = 'the document has no owner at the moment';
 /** A submit that was unanswered when this many owners in a row ended is not sent to the next. */
 const OWNERS_LOST_MOST = 5;
-const LOST_TOO_OFTEN =
+export const LOST_TOO_OFTEN =
   'the owners of this document have ended again and again before they answered this submit';
 const LOST_TOO_OFTEN_MS = 5000;
 

@@ -10,19 +10,10 @@ import type { ClientMessage, KindName, ServerMessage } from '../../../protocol/m
 import type { SimNode } from '../machines/sim-node.ts';
 import { between, type World } from '../world.ts';
 import type { ClientEnd, Connection } from './connection.ts';
-import { SimDocument } from './sim-document.ts';
+import { type Passed, SimDocument } from './sim-document.ts';
 
 /** Clients whose user may show no presence. */
 const isIntruder = (client: string): boolean => /^(viewer|stranger)-/.test(client);
-
-/** An edit that committed while a lower seq was left open. */
-export interface Passed {
-  readonly doc: string;
-  readonly client: string;
-  readonly seq: number;
-  readonly open: number;
-  readonly openSinceMs: number;
-}
 
 export interface SimClientOptions {
   readonly world: World;
@@ -91,8 +82,7 @@ export class SimClient {
           send: (message) => this.#send(message),
           onOpened: (version, askedAtMs) => options.onOpened(doc, version, askedAtMs),
           onVersion: (version) => options.onVersion(doc, version),
-          onPassed: (seq, open, openSinceMs) =>
-            options.onPassed({ doc, client: name, seq, open, openSinceMs }),
+          onPassed: (passed) => options.onPassed({ doc, client: name, ...passed }),
         }),
       );
     }

@@ -13,6 +13,7 @@ import type {
   ServerMessage,
   Wire,
 } from '../../../protocol/messages.ts';
+import { LOST_TOO_OFTEN, NO_OWNER } from '../../../src/gateway/subscriptions/owner-changes.ts';
 import type { Scheduler } from '../scheduler.ts';
 
 export interface SimDocumentOptions {
@@ -30,7 +31,21 @@ export interface SimDocumentOptions {
   readonly onOpened: (version: number, askedAtMs: number) => void;
   readonly onVersion: (version: number) => void;
   /** Called when an edit has committed past one that was left open, which can only be `seq-used` now. */
-  readonly onPassed: (seq: number, open: number, openSinceMs: number) => void;
+  readonly onPassed: (passed: Omit<Passed, 'doc' | 'client'>) => void;
+}
+
+/** An edit that committed while a lower seq was left open. */
+export interface Passed {
+  readonly doc: string;
+  readonly client: string;
+  readonly seq: number;
+  readonly open: number;
+  readonly openSinceMs: number;
+  /**
+   * Both were on their way when the gateway gave up the owner that had them. That owner may have decided on both, and its
+   * rejection of the lower one is lost with it.
+   */
+  readonly wasWithLostOwner: boolean;
 }
 
 interface Pending {
@@ -44,13 +59,18 @@ interface Pending {
    */
   firstSentIn: number;
   openIn: number;
+  /** The time at which it was sent last. */
+  sentMs: number;
   /** The time at which the server left it open. */
   openSinceMs: number;
+  /** A gateway left it open because it has lost the owner. */
+  isOwnerLost: boolean;
 }
 
 type Taken = Extract<ServerMessage, { type: 'opened' | 'commit' | 'ack' | 'reject' | 'closed' }>;
 
 const RETRY_MS = 100;
+const OWNER_LOST: ReadonlySet<string> = new Set([NO_OWNER, LOST_TOO_OFTEN]);
 const OPEN_CODES: ReadonlySet<string> = new Set(OPEN_SUBMIT_CODES);
 
 export class SimDocument {
@@ -150,13 +170,14 @@ export class SimDocument {
     }
   }
 
-  failed({ seq, code, retryable, retryAfterMs }: ErrorMessage, sentAtMs: number): void {
+  failed({ seq, code, message, retryable, retryAfterMs }: ErrorMessage, sentAtMs: number): void {
     const pending = seq === undefined ? undefined : this.#pending.get(seq);
     if (pending !== undefined) {
       if (!OPEN_CODES.has(code) && code !== 'not-open') throw new Error(`seq ${seq}: ${code}`);
       pending.sent = false;
       pending.openIn = code === 'not-open' ? 0 : this.#opening;
       pending.openSinceMs = sentAtMs;
+      pending.isOwnerLost = OWNER_LOST.has(message);
       this.#later(retryAfterMs ?? RETRY_MS);
       return;
     }
@@ -210,7 +231,8 @@ export class SimDocument {
 
   #submit(op: Wire, base: number | undefined): void {
     const seq = this.#nextSeq++;
-    this.#pending.set(seq, { seq, base, op, sent: false, firstSentIn: 0, openIn: 0, openSinceMs: 0 });
+    const unsent = { sent: false, firstSentIn: 0, openIn: 0, sentMs: 0, openSinceMs: 0, isOwnerLost: false };
+    this.#pending.set(seq, { seq, base, op, ...unsent });
     this.#pump();
   }
 
@@ -225,6 +247,7 @@ export class SimDocument {
       pending.sent = true;
       pending.firstSentIn ||= this.#opening;
       pending.openIn = 0;
+      pending.sentMs = this.#options.scheduler.now();
       const { seq, base, op } = pending;
       this.#options.send({ type: 'submit', doc: this.doc, seq, op, ...(base === undefined ? {} : { base }) });
     }
@@ -233,9 +256,13 @@ export class SimDocument {
   #answered(seq: number): void {
     // An edit that was sent over an earlier connection may have committed before the lower one was refused
     // over this one.
-    if (this.#pending.get(seq)?.firstSentIn === this.#opening)
-      for (const { seq: open, openIn, openSinceMs } of this.#pending.values())
-        if (open < seq && openIn === this.#opening) this.#options.onPassed(seq, open, openSinceMs);
+    const pending = this.#pending.get(seq);
+    if (pending?.firstSentIn === this.#opening)
+      for (const { seq: open, openIn, openSinceMs, isOwnerLost } of this.#pending.values())
+        if (open < seq && openIn === this.#opening) {
+          const wasWithLostOwner = isOwnerLost && pending.sentMs <= openSinceMs;
+          this.#options.onPassed({ seq, open, openSinceMs, wasWithLostOwner });
+        }
     this.#pending.delete(seq);
     // A wait that the server has asked for is over with the edits that it was asked for.
     if ([...this.#pending.values()].every(({ sent }) => sent)) {
