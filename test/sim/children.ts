@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { RunResult } from './run.ts';
+import type { Failure } from './verdict/failure.ts';
 import type { Mutation } from './verdict/mutations.ts';
 
 export interface Spread {
@@ -63,16 +64,21 @@ export function spread(what: Spread, take: (result: RunResult) => boolean): Prom
 }
 
 /**
- * The first seed, from 1 on, whose run detects that a guarantee is taken out. Undefined if no seed of the
+ * The first seed, from 1 on, whose run detects that a guarantee is taken out, by this rule if there is one. Undefined if no seed of the
  * range does.
  */
 export async function firstThatMisses(
   mutation: Mutation,
-  { within, seconds }: { readonly within: number; readonly seconds: number },
+  {
+    within,
+    seconds,
+    rule,
+  }: { readonly within: number; readonly seconds: number; readonly rule: Failure['rule'] | undefined },
 ): Promise<RunResult | undefined> {
   let first: RunResult | undefined;
   await spread({ from: 1, count: within, seconds, mutation }, (result) => {
-    if (result.failures.length > 0 && result.seed < (first?.seed ?? Number.POSITIVE_INFINITY)) first = result;
+    const isMissed = result.failures.some((failure) => rule === undefined || failure.rule === rule);
+    if (isMissed && result.seed < (first?.seed ?? Number.POSITIVE_INFINITY)) first = result;
     return first !== undefined;
   });
   return first;

@@ -14,6 +14,7 @@ for (const [mutation, within] of [
   ['settling', 300],
   ['ids', 10],
   ['revocation', 10],
+  ['step2', 10],
 ] as const) {
   test(`${mutation} taken out is missed within ${within} seeds; whole, the same seed finds nothing`, () =>
     isMissed(mutation, within));

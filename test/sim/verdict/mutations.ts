@@ -4,7 +4,11 @@ import { Committer } from '../../../actors/commit/committer.ts';
 import { Document } from '../../../actors/document/document.ts';
 import { ClientMemory } from '../../../actors/document/submits/client-memory.ts';
 import { Audience } from '../../../actors/document/subscribers/audience.ts';
+import { EMPTY_UPDATE, Known } from '../../../kinds/yjs/known.ts';
 import { Hellos } from '../../../src/gateway/users/hellos.ts';
+import { YjsConversation } from '../../../src/yjs/conversation.ts';
+import { SharedFrames } from '../../../src/yjs/shared-frames.ts';
+import { UPDATE_TYPES } from '../../../src/yjs/wire/body.ts';
 import type { MemoryTables } from '../../doubles/store-memory/database.ts';
 
 export const MUTATIONS = {
@@ -81,6 +85,27 @@ export const MUTATIONS = {
     prototype.rightsChanged = () => undefined;
     return () => {
       prototype.rightsChanged = rightsChanged;
+    };
+  },
+  /** An update of a Yjs client comes back to it as if it were stored, and is dropped. */
+  echo: () => {
+    const { prototype } = YjsConversation;
+    const receive = prototype.receive;
+    prototype.receive = function (message) {
+      if (message.type === 'update') this.write(new SharedFrames(UPDATE_TYPES, [message.update]));
+      else receive.call(this, message);
+    };
+    return () => {
+      prototype.receive = receive;
+    };
+  },
+  /** The step 2 of a Yjs client is taken for one that brings nothing new. */
+  step2: () => {
+    const { prototype } = Known;
+    const newIn = prototype.newIn;
+    prototype.newIn = () => EMPTY_UPDATE;
+    return () => {
+      prototype.newIn = newIn;
     };
   },
 } satisfies Record<string, (tables: MemoryTables) => () => void>;
