@@ -3,7 +3,7 @@
 // not throw at import: that would empty the pool for good.
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
-import type { FoldRequest } from './compute/fold.ts';
+import type { Folded, FoldRequest } from './compute/fold.ts';
 import { buffersOf, type SnapshotJob } from './compute/snapshot-job.ts';
 import { LOCAL_LINK } from './host/gateway-links.ts';
 import { Host, type HostLimits } from './host/host.ts';
@@ -49,7 +49,7 @@ export type ShardEpochs = readonly number[];
 
 export type ToWorker =
   | { type: 'stop' }
-  | { type: 'folded'; token: number; bytes: number | undefined }
+  | { type: 'folded'; token: number; folded: Folded | undefined }
   | { type: 'snapshotJobDone'; token: number; bytes: Uint8Array<ArrayBuffer> | undefined }
   /** Claims the free ones among these shards. Answered by `claimed`. */
   | { type: 'claim'; token: number; shards: readonly number[] }
@@ -153,7 +153,7 @@ function serve(
 ): Promise<WorkerEnd> {
   return new Promise((resolve, reject) => {
     const { slot } = task.identity;
-    const folds = new Map<number, (bytes: number | undefined) => void>();
+    const folds = new Map<number, (folded: Folded | undefined) => void>();
     const snapshotJobs = new Map<number, (bytes: Uint8Array<ArrayBuffer> | undefined) => void>();
     let lastToken = 0;
     const host = new Host({
@@ -230,7 +230,7 @@ function serve(
           store.refuseBelow(message.timeline);
           return;
         case 'folded':
-          folds.get(message.token)?.(message.bytes);
+          folds.get(message.token)?.(message.folded);
           folds.delete(message.token);
           return;
         case 'snapshotJobDone':

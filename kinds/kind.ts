@@ -90,6 +90,12 @@ export interface DocumentKind<State, Op, Undo> {
   unmerged?(
     state: State,
   ): { readonly updates: readonly Uint8Array[]; readonly adopt: (merged: Uint8Array) => void } | undefined;
+  /**
+   * Marks the present state, of which another thread may make a smaller form while the state goes on. `adopt` takes that form: updates
+   * that have together what the state had at the mark. False if they are not smaller, or if the state has been merged since.
+   * A kind without garbage leaves it out.
+   */
+  mark?(state: State): { readonly adopt: (smaller: readonly Uint8Array[]) => boolean };
   /** Estimated bytes of the snapshot in JSON. O(1). */
   size(state: State): number;
   /** Estimated bytes of memory that the document takes. O(1). */

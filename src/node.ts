@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { unlessAborted } from '../actors/abortable.ts';
 import { systemClock } from '../actors/clock.ts';
-import type { FoldRequest } from '../actors/compute/fold.ts';
+import type { Folded, FoldRequest } from '../actors/compute/fold.ts';
 import { METRICS } from '../actors/metrics/metrics.ts';
 import { SELF_TEST_DOCUMENT } from '../actors/self-test.ts';
 import { createControlStore, createRequestStore } from '../actors/storage/store-postgres.ts';
@@ -216,7 +216,7 @@ async function assemble(
       log.error({ err: error }, 'the thread that writes documents in other formats has ended'),
   });
   onStop(() => formats.stop());
-  const fold = (run: string, request: FoldRequest): Promise<number | undefined> =>
+  const fold = (run: string, request: FoldRequest): Promise<Folded | undefined> =>
     folds.fold({ storage: { ...storage, run }, request });
 
   const router = new Router();

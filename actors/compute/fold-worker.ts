@@ -1,6 +1,7 @@
 // The compute pool's task: makes snapshots beside the threads that serve edits. Its thread has a lower
 // priority than theirs.
 
+import { move } from 'piscina';
 import type { FoldStore } from '../storage/store.ts';
 import { createFoldStore } from '../storage/store-postgres.ts';
 import { type FoldRequest, fold } from './fold.ts';
@@ -22,9 +23,10 @@ let store: FoldStore | undefined;
 
 yieldToOthers();
 
-/** Runs `fold`. */
-export default async function run({ storage, request }: FoldTask): Promise<number | undefined> {
+/** Runs `fold`. Returns the state of a yjs document (moved), or the bytes of a snapshot of another kind. */
+export default async function run({ storage, request }: FoldTask): Promise<unknown> {
   store ??= createFoldStore(storage);
   store.refuseBelow(storage.lowestTimeline);
-  return await fold(store, request);
+  const folded = await fold(store, request);
+  return folded?.state === undefined ? folded?.bytes : move(folded.state);
 }

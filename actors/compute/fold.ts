@@ -2,7 +2,7 @@
 // store. So it needs nothing of the actor's memory and runs beside the threads that serve edits.
 import assert from 'node:assert/strict';
 import { kindOf } from '../../kinds/registry.ts';
-import { collectGarbage } from '../../kinds/yjs/yjs.ts';
+import { withoutGarbage } from '../../kinds/yjs/yjs.ts';
 import type { KindName } from '../../protocol/messages.ts';
 import { type AnyKind, atOnce, fromStored, stateOf, storedSnapshot } from '../document/entry.ts';
 import { clientPairs } from '../storage/client-pairs.ts';
@@ -18,15 +18,20 @@ export interface FoldRequest {
   readonly keepGarbage?: boolean;
 }
 
-/**
- * Returns the bytes of the snapshot that the store now has. Undefined if the session is fenced, or if there
- * was nothing to fold.
- */
-export async function fold(store: FoldStore, request: FoldRequest): Promise<number | undefined> {
+/** A snapshot that the store has now. */
+export interface Folded {
+  readonly bytes: number;
+  /** The snapshot itself, of a yjs document: the owner may take it in place of its own form, which has the garbage. */
+  readonly state?: Uint8Array<ArrayBuffer>;
+}
+
+/** Returns the snapshot that the store has now. Undefined if the session is fenced, or if there was nothing to fold. */
+export async function fold(store: FoldStore, request: FoldRequest): Promise<Folded | undefined> {
   const { session, doc, version } = request;
   const { snapshot, snapshotVersion, deltas } = await store.read(doc, version);
   const last = deltas.at(-1);
-  if (last === undefined) return snapshotVersion === version ? snapshot?.length : undefined;
+  if (last === undefined)
+    return snapshotVersion === version && snapshot !== undefined ? { bytes: snapshot.length } : undefined;
   if (last.version !== version) return undefined;
   const kind: AnyKind = kindOf(request.kind);
   const state = atOnce(stateOf(kind, snapshot));
@@ -38,7 +43,7 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
   }
   const folded = storedSnapshot(kind, state);
-  const bytes = request.kind === 'yjs' && !request.keepGarbage ? collectGarbage(folded) : folded;
+  const bytes = request.kind === 'yjs' && !request.keepGarbage ? withoutGarbage(folded) : folded;
   const written = await store.writeSnapshot(session, {
     doc,
     version,
@@ -48,5 +53,8 @@ export async function fold(store: FoldStore, request: FoldRequest): Promise<numb
     state: bytes,
     clients: clientPairs(deltas),
   });
-  return written ? bytes.length : undefined;
+  if (!written) return undefined;
+  return request.kind === 'yjs'
+    ? { bytes: bytes.length, state: new Uint8Array(bytes) }
+    : { bytes: bytes.length };
 }

@@ -21,6 +21,7 @@ import {
   snapshotOf,
   stateOf,
   storedFromLink,
+  storedOf,
 } from './entry.ts';
 import { EncodedSnapshot } from './snapshots/encoded-snapshot.ts';
 import { ClientMemory } from './submits/client-memory.ts';
@@ -278,13 +279,34 @@ export class Document {
       updates: found.updates,
       merged: (bytes) => {
         found.adopt(bytes);
-        const since = this.#entries.slice(version + 1 - this.#first);
-        const loggedSince = since.reduce((sum, { size }) => sum + size, 0);
-        const snapshot = new EncodedSnapshot(bytes);
-        this.#cached = { version, snapshot, loggedSince };
-        return { version, snapshot };
+        return this.#cache(version, new EncodedSnapshot(bytes));
       },
     };
+  }
+
+  /**
+   * Returns a function that takes a snapshot of `version`, made elsewhere from now on, in place of the document's own form, which
+   * may have much that was deleted. Undefined if the kind has only one form. `version` is durable.
+   */
+  renewal(version: number): ((snapshot: Uint8Array) => void) | undefined {
+    const { kind } = this;
+    const mark = kind.mark?.(this.#state);
+    if (mark === undefined) return undefined;
+    const ahead = this.#entries.slice(version + 1 - this.#first).map((entry) => storedOf(kind, entry));
+    return (snapshot) => {
+      if (!mark.adopt([snapshot, ...ahead])) return;
+      this.#cached = undefined;
+      if (version + 1 < this.#first || snapshot.length < RECENT_FROM) return;
+      const { loggedSince } = this.#cache(version, new EncodedSnapshot(snapshot));
+      if (loggedSince > snapshot.length * RECENT_SHARE) this.#cached = undefined;
+    };
+  }
+
+  #cache(version: number, snapshot: EncodedSnapshot): RecentSnapshot & { readonly loggedSince: number } {
+    const since = this.#entries.slice(version + 1 - this.#first);
+    const loggedSince = since.reduce((sum, { size }) => sum + size, 0);
+    this.#cached = { version, snapshot, loggedSince };
+    return this.#cached;
   }
 
   /**

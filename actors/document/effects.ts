@@ -2,6 +2,7 @@
 // only shapes. host/actor-effects.ts carries the effects out.
 import type { KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Folded } from '../compute/fold.ts';
 import type { ToGateway } from '../link/link-messages.ts';
 import type { ClientSeqs, Creation, LoadedDocument, NewSnapshot, StoredDelta } from '../storage/store.ts';
 import type { MailboxLimits, WaitingRoom } from '../turns/mailbox.ts';
@@ -99,9 +100,9 @@ export interface DocumentEffects {
   whenLive(then: () => void, outOfReach?: () => void): void;
   /**
    * Writes a snapshot at `version`, which is durable: the snapshot `made`, or one folded from the log on
-   * another thread. `done` gets the bytes of the snapshot in the store, or undefined if none was written.
+   * another thread. `done` gets the snapshot in the store, or undefined if none was written.
    */
-  fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void;
+  fold(version: number, made: MadeSnapshot | undefined, done: (folded: Folded | undefined) => void): void;
   /** Merges many Yjs updates into one on another thread. `done` gets undefined if that failed. */
   merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
   /**

@@ -2,6 +2,7 @@
 // the store comes back in a turn of the document that asked.
 import type { Clock } from '../clock.ts';
 import type { CommitListener, Committer } from '../commit/committer.ts';
+import type { Folded } from '../compute/fold.ts';
 import type { Arrived, DocumentActor } from '../document/actor.ts';
 import type {
   Change,
@@ -167,7 +168,7 @@ class ActorEffects implements DocumentEffects {
     live.ask(actor, () => work.answered(actor, then), outOfReach && (() => work.answered(actor, outOfReach)));
   }
 
-  fold(version: number, made: MadeSnapshot | undefined, done: (bytes: number | undefined) => void): void {
+  fold(version: number, made: MadeSnapshot | undefined, done: (folded: Folded | undefined) => void): void {
     this.#parts.sideJobs.fold(this.#actor, version, made, done);
   }
 

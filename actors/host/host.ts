@@ -5,7 +5,7 @@
 // The file has over 400 lines, because it puts all parts of this folder together.
 import type { Clock } from '../clock.ts';
 import { type CommitLimits, Committer } from '../commit/committer.ts';
-import type { FoldRequest } from '../compute/fold.ts';
+import type { Folded, FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob } from '../compute/snapshot-job.ts';
 import type { ActorLimits, DocumentActor } from '../document/actor.ts';
 import type { DocumentEffects, Rooms } from '../document/effects.ts';
@@ -68,7 +68,7 @@ export interface HostOptions {
    */
   readonly confirmed: () => boolean;
   /** Folds on another thread. Resolves to the bytes of the snapshot, or to undefined if none was made. */
-  readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  readonly fold: (request: FoldRequest) => Promise<Folded | undefined>;
   /** Works on a large snapshot on another thread. */
   readonly snapshotJob: RunSnapshotJob;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;

@@ -2,7 +2,7 @@
 // the preparation of large snapshots for clients, also on another thread. An answer is handled in a turn of its document.
 import { unpackUpdates } from '../../kinds/yjs/diff.ts';
 import type { Clock } from '../clock.ts';
-import type { FoldRequest } from '../compute/fold.ts';
+import type { Folded, FoldRequest } from '../compute/fold.ts';
 import type { RunSnapshotJob, SnapshotJob } from '../compute/snapshot-job.ts';
 import type { DocumentActor } from '../document/actor.ts';
 import type { MadeSnapshot } from '../document/effects.ts';
@@ -26,7 +26,7 @@ export interface SideJobsOptions {
   readonly shards: Pick<OwnedShards, 'epochOf'>;
   readonly isCurrent: (actor: DocumentActor) => boolean;
   readonly answered: (actor: DocumentActor, act: () => void) => void;
-  readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  readonly fold: (request: FoldRequest) => Promise<Folded | undefined>;
   readonly snapshotJob: RunSnapshotJob;
   readonly clock: Pick<Clock, 'after'>;
   readonly counts: ThreadCounts;
@@ -57,22 +57,22 @@ export class SideJobs {
     actor: DocumentActor,
     version: number,
     made: MadeSnapshot | undefined,
-    done: (bytes: number | undefined) => void,
+    done: (folded: Folded | undefined) => void,
   ): void {
     const { session, shards, fold, store, answered, counts, log } = this.#options;
     const { id, kindName } = actor;
     const epoch = shards.epochOf(actor.name);
     if (id === undefined || kindName === undefined || epoch === undefined) return;
-    const making =
+    const making: Promise<Folded | undefined> =
       made === undefined
         ? fold({ session, doc: id, kind: kindName, version })
         : store
             .writeSnapshot({ ...made, doc: id, version, epoch })
-            .then((written) => (written ? made.state.length : undefined));
+            .then((written) => (written ? { bytes: made.state.length } : undefined));
     const folding = making.then(
-      (bytes) => {
-        if (bytes !== undefined) counts.count(METRICS.snapshots);
-        answered(actor, () => done(bytes));
+      (folded) => {
+        if (folded !== undefined) counts.count(METRICS.snapshots);
+        answered(actor, () => done(folded));
       },
       (error: unknown) => {
         log('warn', 'a snapshot was not made', { doc: actor.name, version, error: String(error) });

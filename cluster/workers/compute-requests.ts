@@ -1,12 +1,12 @@
 // Requests of a worker for work on other threads, passed on by the main thread: folds of snapshots, and jobs on
 // large ones. Every request is answered, also when the work fails.
 import type { MessagePort } from 'node:worker_threads';
-import type { FoldRequest } from '../../actors/compute/fold.ts';
+import type { Folded, FoldRequest } from '../../actors/compute/fold.ts';
 import type { RunSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import type { FromWorker, ToWorker } from '../../actors/worker.ts';
 
 export interface ComputeRequestsOptions {
-  readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  readonly fold: (request: FoldRequest) => Promise<Folded | undefined>;
   readonly snapshotJob: RunSnapshotJob;
   readonly log: (level: 'warn', message: string, fields: object) => void;
 }
@@ -18,14 +18,16 @@ export async function answerFold(
   port: MessagePort,
   { token, request }: Request<'fold'>,
 ): Promise<void> {
-  let bytes: number | undefined;
+  let folded: Folded | undefined;
   try {
-    bytes = await fold(request);
+    folded = await fold(request);
   } catch (error) {
     const { doc, version } = request;
     log('warn', 'a snapshot was not made', { doc, version, error: String(error) });
   }
-  port.postMessage({ type: 'folded', token, bytes } satisfies ToWorker);
+  const { state } = folded ?? {};
+  const message = { type: 'folded', token, folded } satisfies ToWorker;
+  port.postMessage(message, state === undefined ? [] : [state.buffer]);
 }
 
 export async function answerSnapshotJob(

@@ -9,7 +9,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { systemClock } from '../../actors/clock.ts';
-import type { FoldRequest } from '../../actors/compute/fold.ts';
+import type { Folded, FoldRequest } from '../../actors/compute/fold.ts';
 import type { RunSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
 import { Link } from '../../actors/link/link.ts';
@@ -56,7 +56,7 @@ export interface WorkersOptions {
   readonly slotListener: SlotListener;
   /** Messages of this node's owners to the node's own gateway. */
   readonly messages: OwnerLinkListener['messages'];
-  readonly fold: (request: FoldRequest) => Promise<number | undefined>;
+  readonly fold: (request: FoldRequest) => Promise<Folded | undefined>;
   readonly snapshotJob: RunSnapshotJob;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   /** Called with the failure of a worker's last write, or undefined once its writes succeed. */

@@ -43,7 +43,7 @@ export class Updates {
     return this.#top;
   }
 
-  /** The piece under all others: the document at its last merge. O(pieces). */
+  /** The piece under all others: the document at its last merge, or as it was read. O(pieces). */
   get bottom(): Piece {
     let piece = this.#top;
     while (piece.below !== undefined) piece = piece.below;
@@ -77,16 +77,24 @@ export class Updates {
     this.#known = undefined;
   }
 
+  /** The top, which stays a piece of its own until the whole document is merged. */
+  mark(): Piece {
+    this.#top = { ...this.#top, raw: 0 };
+    return this.#top;
+  }
+
   /**
-   * Replaces `last` and all pieces below it by other bytes of the same meaning. False if `last` is no
+   * Replaces `last` and all pieces below it by other updates of the same meaning, oldest first. False if `last` is no
    * longer in the stack.
    */
-  replace(last: Piece, bytes: Uint8Array): boolean {
+  replace(last: Piece, updates: readonly Uint8Array[]): boolean {
     const above: Piece[] = [];
     let piece: Piece | undefined = this.#top;
     for (; piece !== undefined && piece !== last; piece = piece.below) above.push(piece);
     if (piece === undefined) return false;
-    let top = pieceOn(undefined, bytes, false);
+    const [oldest = EMPTY_UPDATE, ...rest] = updates;
+    let top = pieceOn(undefined, oldest, false);
+    for (const update of rest) top = pieceOn(top, update, true);
     for (const each of above.reverse()) top = pieceOn(top, each.bytes, each.raw > 0);
     this.#top = top;
     return true;

@@ -33,8 +33,15 @@ export const yjsKind: DocumentKind<Updates, Uint8Array, Piece> = {
     return {
       updates: pieces,
       adopt: (merged) => {
-        state.replace(top, merged);
+        state.replace(top, [merged]);
       },
+    };
+  },
+  mark: (state) => {
+    const mark = state.mark();
+    return {
+      adopt: (smaller) =>
+        smaller.reduce((sum, { length }) => sum + length, 0) < mark.total && state.replace(mark, smaller),
     };
   },
   size: (state) => base64Length(state.bytes),
@@ -108,12 +115,15 @@ export function collectGarbage(snapshot: Uint8Array): Uint8Array {
 }
 
 /**
- * Replaces the snapshot from which `collected` was made, while the document went on. Take `state.bottom`
- * right after `snapshot(state)` and pass it here. Returns false, with nothing done, if the document has
- * been merged anew since. Merging alone never joins text that was typed letter by letter.
+ * The same as `collectGarbage` if the result has all structs and deletions of the snapshot, and the snapshot itself
+ * otherwise: what a client has written is never given up.
  */
-export const adoptCollected = (state: Updates, bottom: Piece, collected: Uint8Array): boolean =>
-  state.replace(bottom, collected);
+export function withoutGarbage(snapshot: Uint8Array): Uint8Array {
+  const collected = collectGarbage(snapshot);
+  const known = new Known();
+  known.add(collected);
+  return known.newIn(snapshot).length === EMPTY_UPDATE.length ? collected : snapshot;
+}
 
 /** Microseconds for checking, keeping and encoding one byte of an update (`npm run work`). */
 const BYTE_US = 0.02;

@@ -6,6 +6,7 @@
 // meanwhile. A fold that takes longer is stopped together with its thread, and repeated once without garbage
 // collection: such a fold builds no document.
 import { Piscina } from 'piscina';
+import type { Folded } from '../../actors/compute/fold.ts';
 import type { FoldTask } from '../../actors/compute/fold-worker.ts';
 
 export interface FoldPoolOptions {
@@ -21,10 +22,10 @@ export interface FoldPoolOptions {
 
 export interface FoldPool {
   /**
-   * Resolves with the bytes of the snapshot; undefined if none was needed. Rejects if the fold fails, takes
+   * Resolves with the snapshot; undefined if none was needed. Rejects if the fold fails, takes
    * too long, or too many folds wait.
    */
-  fold(task: FoldTask): Promise<number | undefined>;
+  fold(task: FoldTask): Promise<Folded | undefined>;
   /** Gives up the folds under way. */
   stop(): Promise<void>;
 }
@@ -37,7 +38,7 @@ const IDLE_MS = 60_000;
 const TOO_COSTLY = 10_000;
 
 export function startFoldPool({ threads, timeoutMs, onEnded }: FoldPoolOptions): FoldPool {
-  const pool = new Piscina({
+  const pool = new Piscina<FoldTask, Uint8Array<ArrayBuffer> | number | undefined>({
     filename: new URL('../../actors/compute/fold-worker.js', import.meta.url).href,
     minThreads: 0,
     maxThreads: threads,
@@ -49,13 +50,15 @@ export function startFoldPool({ threads, timeoutMs, onEnded }: FoldPoolOptions):
   let running = 0;
 
   /** The time limit starts when a thread is free. */
-  const run = async (task: FoldTask): Promise<number | undefined> => {
+  const run = async (task: FoldTask): Promise<Folded | undefined> => {
     if (running >= threads) {
       if (waiting.length >= WAITING) throw new Error('too many folds wait');
       await new Promise<void>((resolve) => waiting.push(resolve));
     } else running++;
     try {
-      return await pool.run(task, { signal: AbortSignal.timeout(timeoutMs) });
+      const made = await pool.run(task, { signal: AbortSignal.timeout(timeoutMs) });
+      if (made instanceof Uint8Array) return { bytes: made.length, state: made };
+      return made === undefined ? undefined : { bytes: made };
     } finally {
       const next = waiting.shift();
       if (next === undefined) running--;

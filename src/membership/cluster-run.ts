@@ -2,7 +2,7 @@
 // them in reverse order. A fenced run is over; the next run is another object (membership.ts).
 import { unlessAborted } from '../../actors/abortable.ts';
 import { systemClock } from '../../actors/clock.ts';
-import type { FoldRequest } from '../../actors/compute/fold.ts';
+import type { Folded, FoldRequest } from '../../actors/compute/fold.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
 import type { LinkOptions } from '../../actors/link/link.ts';
 import { Liveness, MAIN } from '../../actors/liveness/liveness.ts';
@@ -40,7 +40,7 @@ export interface ClusterRunOptions {
   readonly router: Router;
   readonly rings: Rings;
   readonly gateway: OwnerLinkListener;
-  readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
+  readonly fold: (run: string, request: FoldRequest) => Promise<Folded | undefined>;
   readonly snapshotJob: WorkersOptions['snapshotJob'];
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly onWrites: WorkersOptions['onWrites'];

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { unlessAborted } from '../../actors/abortable.ts';
 import { systemClock } from '../../actors/clock.ts';
-import type { FoldRequest } from '../../actors/compute/fold.ts';
+import type { Folded, FoldRequest } from '../../actors/compute/fold.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
 import { MAIN } from '../../actors/liveness/liveness.ts';
 import type { CountsByThread } from '../../actors/metrics/thread-counts.ts';
@@ -36,7 +36,7 @@ export interface OwnershipOptions {
   readonly control: ControlStore;
   readonly router: Router;
   readonly gateway: OwnerLinkListener;
-  readonly fold: (run: string, request: FoldRequest) => Promise<number | undefined>;
+  readonly fold: (run: string, request: FoldRequest) => Promise<Folded | undefined>;
   readonly snapshotJob: WorkersOptions['snapshotJob'];
   readonly log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
   readonly onWrites: WorkersOptions['onWrites'];

@@ -77,13 +77,15 @@ export class Snapshots {
     const version = made === undefined ? document.durable : document.head;
     const counted = this.#bytesSince;
     this.#folding = true;
+    const renew = made === undefined ? document.renewal(version) : undefined;
     const send = (): void =>
-      this.#effects.fold(version, made, (bytes) => {
+      this.#effects.fold(version, made, (folded) => {
         this.#folding = false;
-        this.#doubtful = bytes === undefined;
-        if (bytes !== undefined) {
+        this.#doubtful = folded === undefined;
+        if (folded !== undefined) {
           this.#version = version;
-          this.#bytes = bytes;
+          this.#bytes = folded.bytes;
+          if (folded.state !== undefined) renew?.(folded.state);
         }
         // A failed snapshot is tried again after as much log again.
         this.#bytesSince -= counted;

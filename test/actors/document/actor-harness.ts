@@ -1,5 +1,6 @@
 // One document's actor without a host. The test controls the log, the store's answers, durability and each
 // tick of presence. Everything happens within the calls made here.
+import type { Folded } from '../../../actors/compute/fold.ts';
 import { doSnapshotJob } from '../../../actors/compute/snapshot-job.ts';
 import { type ActorLimits, DocumentActor } from '../../../actors/document/actor.ts';
 import { Document } from '../../../actors/document/document.ts';
@@ -53,7 +54,7 @@ export class ActorHarness {
   readonly folds: {
     readonly version: number;
     readonly made: MadeSnapshot | undefined;
-    readonly done: (bytes: number | undefined) => void;
+    readonly done: (folded: Folded | undefined) => void;
   }[] = [];
   #chans = 0;
 

@@ -38,7 +38,7 @@ test('a small document is written down at its head, and leaves when that is dura
       ],
     },
   ]);
-  asked?.done(100);
+  asked?.done({ bytes: 100 });
   harness.commit();
   assert.equal(harness.folds.length, 1, 'the next one has its own log to wait for');
   harness.submit(1, 3, 'd'.repeat(60));
@@ -92,7 +92,7 @@ test('after one that failed the next is folded from the log, which finds what th
     harness.submit(1, seq, 'a'.repeat(60));
     harness.commit();
     // The second one's answer is lost.
-    harness.folds.at(-1)?.done(seq === 2 ? undefined : 100);
+    harness.folds.at(-1)?.done(seq === 2 ? undefined : { bytes: 100 });
   }
   assert.deepEqual(
     harness.folds.map(({ version, made }) => [version, made?.previous]),
@@ -111,7 +111,7 @@ test('an idle document is written down for a share of its size, and at least 4 K
   harness.submit(1, 1, 'a'.repeat(25_000));
   harness.commit();
   harness.actor.foldWhenIdle();
-  harness.folds.at(-1)?.done(25_000);
+  harness.folds.at(-1)?.done({ bytes: 25_000 });
   assert.equal(harness.folds.length, 1);
   harness.submit(1, 2, 'b'.repeat(10_000));
   harness.commit();

@@ -71,7 +71,7 @@ test('only the threads for folds and for the past build a Y.Doc', async () => {
       // Commands are no part of a node.
       if (!entry.endsWith('.ts') || (folder === 'src' && entry.startsWith('cli'))) continue;
       const text = await readFile(join(root, folder, entry), 'utf8');
-      if (/new Y\.Doc\(|\bcollectGarbage\(/.test(text)) users.push(`${folder}/${entry}`);
+      if (/new Y\.Doc\(|\b(collectGarbage|withoutGarbage)\(/.test(text)) users.push(`${folder}/${entry}`);
     }
   assert.deepEqual(users.sort(), ['actors/compute/fold.ts', 'kinds/history/restore.ts', 'kinds/yjs/yjs.ts']);
   const imports = await importersOf('kinds/history/restore.ts');

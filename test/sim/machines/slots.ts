@@ -4,7 +4,7 @@
 // it stands for both ends of a thread at once. The modes of a slot: ended -> starting -> live -> ended; any
 // -> stopped.
 
-import { type FoldRequest, fold } from '../../../actors/compute/fold.ts';
+import { type Folded, type FoldRequest, fold } from '../../../actors/compute/fold.ts';
 import { doSnapshotJob } from '../../../actors/compute/snapshot-job.ts';
 import type { HostLimits } from '../../../actors/host/host.ts';
 import { Host } from '../../../actors/host/host.ts';
@@ -360,10 +360,10 @@ export class SimSlots implements SlotHost {
     });
   }
 
-  async #folded(folding: Promise<number | undefined>): Promise<number | undefined> {
-    const bytes = await folding;
-    if (bytes !== undefined) this.#options.count('snapshots');
-    return bytes;
+  async #folded(folding: Promise<Folded | undefined>): Promise<Folded | undefined> {
+    const folded = await folding;
+    if (folded !== undefined) this.#options.count('snapshots');
+    return folded;
   }
 
   async #ended(slot: Slot, how: string): Promise<void> {
