@@ -11,6 +11,7 @@ import { join, relative, sep } from 'node:path';
 import { run } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { packageDirectory } from '../src/cli/version.ts';
+import { bundle } from './bundles.ts';
 import report from './reporter.ts';
 import { memoryDirectory } from './support/memory.ts';
 import { startTestPostgres } from './support/postgres.ts';
@@ -72,6 +73,7 @@ const BROWSER = join(here, 'support/chromium.js');
 
 const FULL = '--full';
 const FULL_FUZZ_RUNS = '4';
+const WHOLE_FUZZ_RUNS = '0.3';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -85,8 +87,9 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const { ready, lacking } = await findRequirements(files);
   if (ready.length === 0) return 1;
+  const whole = patterns.length === 0;
   // Multiplies the number of runs of property tests.
-  if (full) process.env.FUZZ_RUNS ??= FULL_FUZZ_RUNS;
+  if (full || whole) process.env.FUZZ_RUNS ??= full ? FULL_FUZZ_RUNS : WHOLE_FUZZ_RUNS;
   const memory = memoryDirectory();
   if (memory !== undefined) process.env.TMPDIR = memory;
   const postgres =
@@ -96,10 +99,9 @@ async function main(words: readonly string[]): Promise<number> {
   if (postgres !== undefined) process.env.TROUPE_TEST_POSTGRES = postgres.url;
   try {
     const timeoutMs = full ? FULL_TIMEOUT_MS : TIMEOUT_MS;
-    const code =
-      patterns.length === 0
-        ? await together(ready, full, (modules) => runTests(modules, timeoutMs))
-        : await runTests(ready, timeoutMs);
+    const code = whole
+      ? await together(ready, full, (modules) => runTests(modules, timeoutMs))
+      : await runTests(ready, timeoutMs);
     for (const line of lacking) console.error(line);
     return lacking.length > 0 ? 1 : code;
   } finally {
@@ -184,7 +186,11 @@ async function together<T>(
       const shared = imported.some((file) => requirementsOf(file).has(CHROMIUM)) ? [BROWSER] : [];
       writeFileSync(module, suites([...(first.get(module) ?? []), ...shared], imported));
     }
-    return await use([...modules.keys()]);
+    const all = [...modules.keys()];
+    // With --full the modules run as they ship.
+    if (full) return await use(all);
+    const bundled = await bundle(all, directory);
+    return await use(all.map((module) => bundled.get(module) ?? module));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

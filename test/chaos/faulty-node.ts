@@ -7,9 +7,10 @@ import { startNode } from '../../src/node.ts';
 
 const SLOW_TURN_MS = 1_500;
 
-const module =
-  process.env.TROUPE_TEST_WITHOUT === undefined ? '../support/faulty-worker.js' : './careless-worker.js';
-const workerModule = new URL(module, import.meta.url);
+const workerModule =
+  process.env.TROUPE_TEST_WITHOUT === undefined
+    ? new URL('../support/faulty-worker.js', import.meta.url)
+    : new URL('./careless-worker.js', import.meta.url);
 process.on('SIGUSR2', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_TURN_MS));
 const command = parseCommand(process.argv.slice(2));
 if (command.name !== 'serve') throw new Error('only serve');

@@ -5,10 +5,15 @@ import { test } from 'node:test';
 import postgres from 'postgres';
 import { startTestNode } from '../support/node.ts';
 import { until } from '../support/until.ts';
-import { areRefused, npmRun, root } from './npm-run.ts';
+import { areRefused, isOutOfReach, npmRun, root } from './npm-run.ts';
 
 test('more wrong arguments are one line with a hint, and exit code 2', (t) =>
   areRefused(t, [
+    ['test:crash', ['--rounds', '0']],
+    ['test:chaos', ['--fault', 'foo']],
+    ['costly', ['--shapes', 'nope']],
+    ['work', ['--filter', 'nope']],
+    ['stored', []],
     ['presence', ['--nope']],
     ['garbage', ['--frames=-1']],
     ['loadtest', []],
@@ -19,6 +24,10 @@ test('more wrong arguments are one line with a hint, and exit code 2', (t) =>
     ['replay', [join(root, 'package.json')]],
     ['stored', ['nope.json']],
   ]));
+
+test('no command reaches a target that does not answer: one line and exit code 1', async (t) => {
+  for (const name of ['costly', 'presence']) await isOutOfReach(t, name);
+});
 
 test('a run whose target goes away ends with one line and exit code 1', async (t) => {
   const node = await startTestNode(t);

@@ -2,7 +2,6 @@
 // are no more or the caller has seen enough. It judges nothing.
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { RunResult } from './run.ts';
 import type { Failure } from './verdict/failure.ts';
 import type { Mutation } from './verdict/mutations.ts';
@@ -40,7 +39,7 @@ export function spread(what: Spread, take: (result: RunResult) => boolean): Prom
   let end = from + count;
   const share = Math.min(SHARE, Math.ceil(count / processes));
   const children = Array.from({ length: Math.min(count, processes) }, () => {
-    const child = fork(join(import.meta.dirname, 'child.js'), {
+    const child = fork(new URL('./child.js', import.meta.url), {
       execArgv: [],
       // Ctrl-C at a terminal reaches this process alone, which lets the runs under way end.
       detached: true,
