@@ -18,13 +18,13 @@ test('a scenario reads the page and the health of a node, and judges the answers
     `documents: {count: 1}
 clients: {editors: 2}
 typing: {model: even, everyMs: 100ms}
-http: {requestsPerSecond: 40, connections: 4}
+http: {requestsPerSecond: 15, connections: 4}
 stages: [{lastsMs: 3s}]
 criteria: {commitP95Ms: null, httpP95Ms: 1h, edits: 20}`,
     2,
   );
   assert.equal(result.verdict, 'passed', JSON.stringify(result.criteria));
-  assert.ok(result.totals.requests >= 60 && result.totals.responses >= 60, JSON.stringify(result.totals));
+  assert.ok(result.totals.requests >= 20 && result.totals.responses >= 20, JSON.stringify(result.totals));
   assert.ok(result.times.http.count >= result.totals.responses);
   assert.ok(result.criteria.some(({ name }) => name === 'HTTP request, p95'));
 });

@@ -108,14 +108,16 @@ function makeProject(t: TestContext, dependencies: Record<string, string> = {}) 
     outDir: 'dist',
     module: 'nodenext',
     target: 'es2023',
-    types: ['node'],
+    // Checking the types of Node takes the compiler longer than all else.
+    types: [],
     strict: true,
   };
   write('tsconfig.json', JSON.stringify({ compilerOptions, include: FOLDERS }));
   for (const name of FOLDERS) write(`${name}/index.ts`, 'export {};\n');
   write(
     'web/build.ts',
-    `import { mkdirSync, writeFileSync } from 'node:fs';
+    `// @ts-nocheck: the types of Node are not there
+import { mkdirSync, writeFileSync } from 'node:fs';
 mkdirSync('dist/web/public', { recursive: true });
 writeFileSync('dist/web/public/index.html', '');
 console.log('page');

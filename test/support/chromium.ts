@@ -56,7 +56,8 @@ async function openWindow(
   t: TestContext,
   { expectedErrors, ...options }: WindowOptions,
 ): Promise<Page> {
-  const context = await browser.newContext(options);
+  // Transitions take frames, and all frames are drawn by the processor.
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
   windows.add(context);
   const errors: string[] = [];
   t.after(async () => {
