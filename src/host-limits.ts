@@ -12,7 +12,6 @@ const LINK = {
   windowBytes: 32 * MiB,
   queueMessages: 20_000,
   queueBytes: 32 * MiB,
-  gatherMs: 0,
 };
 /** Messages that wait for loads in one worker. After a takeover each socket may open its documents again. */
 const LOADS_WAITING = 1_000_000;

@@ -26,25 +26,23 @@ export interface LinkOptions {
   readonly queueMessages: number;
   /** The same limit in bytes. */
   readonly queueBytes: number;
-  /**
-   * Longest time between two batches at a high rate of messages, in ms. 0 sends a batch per turn. Waking
-   * the other thread costs tens of microseconds, and the owner commits messages in groups anyway.
-   */
-  readonly gatherMs: number;
 }
 
-/** Messages per ms for which a link waits one ms. For twice as many it waits two. */
-const THICK_PER_MS = 3;
+/** Decides which messages wait for others, and how long (gathering.ts). */
+export interface Gatherer<Out> {
+  mayWait(message: Out): boolean;
+  readonly waitMs: number;
+  sent(messages: number): void;
+}
+
 /** Waiting bytes beyond this many windows are an overflow: the reader is far slower than its writers. */
 const OVERFLOW = 4;
-/** Weight that the earlier batches keep in the running rate when a new batch is counted. */
-const REMEMBERED = 0.9;
 
 /**
  * Messages arrive in the order in which they were offered. `offer` refuses (false) when the other end is
  * too far behind. `send` never refuses. It is for messages whose number is bounded elsewhere (answers to
  * admitted messages, closes), or for an end that handles `onOverflow`. A batch is sent at the end of the
- * event-loop turn, at once by `flush`, and no sooner than `gatherMs` after the last one.
+ * event-loop turn, at once by `flush`, or later if all its messages may wait for others.
  */
 export class Link<Out extends readonly unknown[], In extends readonly unknown[]> {
   readonly #transport: Transport;
@@ -62,12 +60,13 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
   #creditBytesTold = 0;
   /** Messages that have arrived, wait at this end and do not count as handled. */
   #postponed = 0;
-  #lastFlush = 0;
-  #recentMs = 0;
-  #recentMessages = 0;
   #scheduled = false;
+  /** Cancels the wait for more messages. Undefined if nothing is being gathered. */
+  #endGathering: (() => void) | undefined;
   #overflowed = false;
   readonly #onOverflow: () => void;
+  /** Undefined if each message is sent at the end of its turn. */
+  gatherer: Gatherer<Out> | undefined;
   /** Called after each batch, which tells what the other end has handled. */
   onCredit: () => void = () => undefined;
   /**
@@ -144,7 +143,9 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
       this.#overflowed = true;
       this.#clock.soon(() => !this.#closed && this.#onOverflow());
     }
-    this.#schedule();
+    if (this.#scheduled) this.#endWaitFor(message);
+    else if (this.gatherer?.mayWait(message) === true) this.#schedule(this.gatherer.waitMs);
+    else this.#schedule();
   }
 
   /** Drops all waiting messages and returns them. The caller makes their receivers start over. */
@@ -190,18 +191,25 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     if (this.#queue.length > 0 || due) this.#schedule();
   }
 
-  #schedule(): void {
+  #schedule(waitMs = 0): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    const { gatherMs } = this.#options;
-    const rate = gatherMs === 0 || this.#recentMs === 0 ? 0 : this.#recentMessages / this.#recentMs;
-    const wait = Math.min(gatherMs, Math.floor(rate / THICK_PER_MS));
-    if (wait > 0 && this.#clock.now() - this.#lastFlush < wait) this.#clock.after(wait, this.flush);
+    if (waitMs > 0) this.#endGathering = this.#clock.after(waitMs, this.flush);
     else this.#clock.soon(this.flush);
+  }
+
+  /** Ends the wait of other messages if this one may not wait. */
+  #endWaitFor(message: Out): void {
+    if (this.#endGathering === undefined || this.gatherer?.mayWait(message) === true) return;
+    this.#endGathering();
+    this.#endGathering = undefined;
+    this.#clock.soon(this.flush);
   }
 
   readonly flush = (): void => {
     this.#scheduled = false;
+    this.#endGathering?.();
+    this.#endGathering = undefined;
     if (this.#closed) return;
     const bytesBefore = this.#sentBytes;
     const messages = this.#taken();
@@ -210,7 +218,7 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.#sent += messages.length;
     this.#creditTold = this.#handled;
     this.#creditBytesTold = this.#handledBytes;
-    if (this.#options.gatherMs > 0) this.#observe(messages.length);
+    if (messages.length > 0) this.gatherer?.sent(messages.length);
     this.#transport.post(
       new Uint8Array(
         this.#packr.pack([this.#handled, this.#handledBytes, this.#sentBytes - bytesBefore, messages]),
@@ -244,13 +252,6 @@ export class Link<Out extends readonly unknown[], In extends readonly unknown[]>
     this.#sentBytes += bytes;
     this.#queuedBytes -= bytes;
     return this.#queue.splice(0, count);
-  }
-
-  #observe(messages: number): void {
-    const now = this.#clock.now();
-    this.#recentMs = REMEMBERED * this.#recentMs + now - this.#lastFlush;
-    this.#recentMessages = REMEMBERED * this.#recentMessages + messages;
-    this.#lastFlush = now;
   }
 }
 

@@ -12,6 +12,7 @@ import { systemClock } from '../../actors/clock.ts';
 import type { Folded, FoldRequest } from '../../actors/compute/fold.ts';
 import type { RunSnapshotJob } from '../../actors/compute/snapshot-job.ts';
 import type { HostLimits } from '../../actors/host/host.ts';
+import { Gathering } from '../../actors/link/gathering.ts';
 import { Link } from '../../actors/link/link.ts';
 import type { ToGateway, ToOwner } from '../../actors/link/link-messages.ts';
 import { Progress } from '../../actors/liveness/progress.ts';
@@ -74,8 +75,6 @@ const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 /** A worker that lived this long restarts with the first delay. */
 const STEADY_MS = 30_000;
-/** Longest pause between two batches to a busy worker. Fewer batches cost less CPU, and take longer. */
-const GATHER_MS = 8;
 
 export class Workers implements SlotHost {
   readonly #options: WorkersOptions;
@@ -387,10 +386,11 @@ export class Workers implements SlotHost {
   }
 
   #openLink(slot: number, port: MessagePort): OwnerLink {
-    const gathering = { ...this.#options.limits.link, gatherMs: GATHER_MS };
-    const link = new Link<ToOwner, ToGateway>(portTransport(port), gathering, (messages) =>
-      this.#options.messages(link, messages),
+    const { limits, messages } = this.#options;
+    const link = new Link<ToOwner, ToGateway>(portTransport(port), limits.link, (taken) =>
+      messages(link, taken),
     );
+    link.gatherer = new Gathering(limits.commit.perSecond, systemClock);
     link.onBroken = (error) => this.#endBroken(slot, error);
     return link;
   }

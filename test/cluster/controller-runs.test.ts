@@ -76,7 +76,7 @@ async function startNode(
     network,
     router,
     listener: { messages: () => undefined, lost: () => undefined, changed: () => undefined },
-    link: { windowMessages: 10, windowBytes: 1e6, queueMessages: 10, queueBytes: 1e6, gatherMs: 0 },
+    link: { windowMessages: 10, windowBytes: 1e6, queueMessages: 10, queueBytes: 1e6 },
     clock: scheduler,
     log: () => undefined,
     setLease: () => undefined,

@@ -11,6 +11,7 @@ import * as logins from './0009-logins.ts';
 import * as namedVersions from './0010-named-versions.ts';
 import * as existence from './0011-existence.ts';
 import * as events from './0012-events.ts';
+import * as logChecks from './0013-log-checks.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly Migration[] = [
   namedVersions,
   existence,
   events,
+  logChecks,
 ];

@@ -40,7 +40,7 @@ export const HOST_LIMITS: HostLimits = {
     snapshotRatio: 0.5,
   },
   commit: { maxRows: 100, maxBytes: MiB, queueBytes: MiB, perSecond: Number.POSITIVE_INFINITY },
-  link: { windowMessages: 1000, windowBytes: 8 * MiB, queueMessages: 1000, queueBytes: 8 * MiB, gatherMs: 0 },
+  link: { windowMessages: 1000, windowBytes: 8 * MiB, queueMessages: 1000, queueBytes: 8 * MiB },
   historyMemoryBytes: 4 * MiB,
   loadsWaiting: { messages: 100_000, bytes: 8 * MiB },
   memoryBytes: 100 * MiB,

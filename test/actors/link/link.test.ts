@@ -13,7 +13,6 @@ const options = (windowMessages: number, queueMessages: number): LinkOptions => 
   windowBytes: 1000,
   queueMessages,
   queueBytes: 2000,
-  gatherMs: 0,
 });
 
 test('messages arrive in order and whole, in one batch per turn', async () => {

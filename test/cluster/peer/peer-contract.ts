@@ -236,7 +236,6 @@ export function peerContract(name: string, create: () => World): void {
         windowBytes: 1e6,
         queueMessages: 10_000,
         queueBytes: 1e6,
-        gatherMs: 0,
       };
       const got: number[] = [];
       const answers: number[] = [];

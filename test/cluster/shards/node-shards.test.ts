@@ -54,7 +54,7 @@ function node() {
     changed: () => undefined,
   };
   const links = new PeerLinks({
-    link: { windowMessages: 10, windowBytes: 1e6, queueMessages: 10, queueBytes: 1e6, gatherMs: 0 },
+    link: { windowMessages: 10, windowBytes: 1e6, queueMessages: 10, queueBytes: 1e6 },
     clock,
     log: () => undefined,
     listener,

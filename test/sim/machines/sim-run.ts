@@ -39,7 +39,6 @@ export const HOST_LIMITS: HostLimits = {
     windowBytes: 64 * 1024,
     queueMessages: 200,
     queueBytes: 64 * 1024,
-    gatherMs: 0,
   },
   historyMemoryBytes: MiB,
   loadsWaiting: { messages: 1000, bytes: 256 * 1024 },

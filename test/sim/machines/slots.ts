@@ -8,6 +8,7 @@ import { type Folded, type FoldRequest, fold } from '../../../actors/compute/fol
 import { doSnapshotJob } from '../../../actors/compute/snapshot-job.ts';
 import type { HostLimits } from '../../../actors/host/host.ts';
 import { Host } from '../../../actors/host/host.ts';
+import { Gathering } from '../../../actors/link/gathering.ts';
 import { Link } from '../../../actors/link/link.ts';
 import type { ToGateway, ToOwner } from '../../../actors/link/link-messages.ts';
 import { BEAT_MS, CONFIRM_MS, type Liveness } from '../../../actors/liveness/liveness.ts';
@@ -354,6 +355,7 @@ export class SimSlots implements SlotHost {
         (messages) => options.messages(link, messages),
         main.clock,
       );
+      link.gatherer = new Gathering(options.limits.commit.perSecond, main.clock);
       slot.link = link;
       options.slotListener.up(slot.number, session.id, link);
       live();

@@ -146,6 +146,18 @@ void test('a batch has one run a document; another epoch, a version that does no
   assert.equal(shape([1, 2, 3, 4].map((version) => row(1, version, { op: big }))).lasts, '{2,4}');
 });
 
+void test('the log has no constraint that each commit would have to compile: the batch refuses a version below 1 itself', async (t) => {
+  const { admin } = await database(t);
+  const checks = await admin`
+    SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text ~ '^delta'`;
+  assert.deepEqual([...checks], []);
+  for (const version of [0, -1, Number.NaN])
+    assert.throws(
+      () => encodeBatch(1, [row(1, 1), row(2, version)]),
+      (error) => error instanceof RefusedValue && error.code === '22003',
+    );
+});
+
 void test('the schema unpacks runs as we do', async (t) => {
   const { admin } = await database(t);
   await fc.assert(

@@ -7,7 +7,7 @@
 // first version. A run that begins inside another cannot come from a head; the proof catches that too.
 import type { DeltaRow, DocumentId, SessionRef } from '../../store.ts';
 import { int8Array, type Sql, TYPE } from '../connection/connect.ts';
-import { runSpace, writeRun } from '../connection/run.ts';
+import { RefusedValue, runSpace, writeRun } from '../connection/run.ts';
 import type { Mark } from './marks.ts';
 
 /**
@@ -51,6 +51,8 @@ export function encodeBatch(id: number, rows: readonly DeltaRow[]): Batch {
   let separator = '';
   let at = 0;
   for (const { doc, epoch, first, patches } of runs) {
+    // The log has no constraint of its own for this.
+    if (!(first > 0)) throw new RefusedValue('22003', `version ${first} is out of range`);
     const end = writeRun(bytes, at, patches);
     if (!from.has(doc)) from.set(doc, first);
     docs += separator + doc;
