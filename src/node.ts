@@ -36,7 +36,7 @@ import type { ApiParts } from './http/api/room.ts';
 import { DocumentRequests } from './http/documents/document-requests.ts';
 import { startFormatPool } from './http/documents/formats/format-pool.ts';
 import { certificateOf } from './http/listener-certificate.ts';
-import { createHttpServer, listen } from './http/server.ts';
+import { createHttpServer, listen, upgradeTo } from './http/server.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
 import { startIdentity } from './identity/start-identity.ts';
 import { startUsers } from './identity/start-users.ts';
@@ -340,7 +340,7 @@ async function assemble(
     log: (level, message, fields) => log[level](fields, message),
   });
   onStop(async () => events?.stop());
-  http.server.on('upgrade', sockets.upgrade);
+  upgradeTo(http, sockets.upgrade);
   const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
   const shown = { host: config.listen.host, port, certificate: certificate?.pair.cert };
   await testSelf({ ...shown, token: identity.token, timeoutMs: SELF_TEST_MS, isLed }).catch(

@@ -30,6 +30,13 @@ export class Connections {
     response.once('close', () => ofSocket.delete(request));
   }
 
+  /** Runs when all requests that have come on this connection have ended. */
+  whenAnswered(socket: Duplex, run: () => void): void {
+    const last = [...(this.#underWay.get(socket)?.values() ?? [])].at(-1);
+    if (last === undefined) run();
+    else last.once('close', () => this.whenAnswered(socket, run));
+  }
+
   /** Answers the bytes that came last, unless others wait for an answer, and closes the connection. */
   end(socket: Duplex, errorCode: string): void {
     if (socket.writable && this.#mayAnswer(socket)) {

@@ -14,6 +14,7 @@ import type { RequestCounts } from './api/request-counts.ts';
 import { Connections, refuseExpectation } from './connections.ts';
 import { type ListenerCertificate, TLS } from './listener-certificate.ts';
 import { type MetricsText, serveMetrics } from './metrics.ts';
+import { takeUpgrades, UPGRADES, type UpgradeListener } from './upgrades.ts';
 
 export interface HttpOptions extends Omit<ApiOptions, 'config'> {
   readonly config: Pick<Config, 'http' | 'limits' | 'retention' | 'auth' | 'listen' | 'events'>;
@@ -47,6 +48,9 @@ const PAGE_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self'; connect-src 'self' ws: wss:; " +
   "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/** The name under which the server keeps its connections. */
+const CONNECTIONS = 'connections';
+
 /** The returned server does not listen yet. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
   const { certificate, config } = options;
@@ -56,6 +60,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, http.headersMs),
     // Node would answer without a code.
     requireHostHeader: false,
+    ...UPGRADES,
   };
   const connections = new Connections();
   const app = fastify({
@@ -85,6 +90,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
           },
         }),
   });
+  app.decorate(CONNECTIONS, connections);
   app.server.on('request', (request, response) => connections.watch(request, response));
   app.server.on('checkExpectation', refuseExpectation);
   options.counts?.watch(app);
@@ -92,6 +98,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     const { origins } = options;
     // Also for answers of /v1 that come before the hooks of the API.
     if (request.url.startsWith('/v1')) reply.header('cache-control', 'no-store');
+    // Node has served it by itself, and drops what came in one packet with its end. The client learns so that it was not served.
+    if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
     if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
       const refusal = new Refusal('bad-message', 'the header Host is missing');
       return await answer(reply, refusal);
@@ -129,6 +137,11 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     });
   }
   return app;
+}
+
+/** Upgrades to WebSocket go to this listener from now on. Until then they are requests as any other. */
+export function upgradeTo(app: FastifyInstance, toSockets: UpgradeListener): void {
+  takeUpgrades(app.server, app.getDecorator<Connections>(CONNECTIONS), toSockets);
 }
 
 /** Listens, and resolves with the port. */

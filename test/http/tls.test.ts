@@ -60,6 +60,20 @@ function shownBy(port: number, trusted: Trusted): Promise<string> {
   });
 }
 
+test('HTTP-12 a request for another protocol is served over TLS too', async (t) => {
+  const { node, trusted } = await stage(t);
+  const headers = { connection: 'Upgrade', upgrade: 'h2c' };
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    request(`${node.url}healthz`, { ...trusted, headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
+  assert.equal(status, 200);
+});
+
 test('with listen.tls a node serves pages and sockets over TLS, and nothing in the clear', async (t) => {
   const { node, trusted } = await stage(t);
   assert.match(node.url, /^https:\/\/127\.0\.0\.1:\d+\/$/);
