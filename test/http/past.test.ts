@@ -172,6 +172,28 @@ test('HIST-5 HIST-6 DOC-6: a request that has been applied is answered again aft
   assert.deepEqual((await api.call(`GET ${PLAN}`)).body.version, 5);
 });
 
+test('HIST-5 HIST-6: with nothing to do nothing is committed, with a key too, and the key stands for that answer', async (t) => {
+  const { api } = await start(t);
+  await plan(api);
+  const keyed = async (path: string, body: object, key: string) => {
+    const { body: answer, headers } = await api.call(
+      `POST ${PLAN}/${path}`,
+      post(body, { 'idempotency-key': key }),
+    );
+    assert.ok(headers.get('etag')?.endsWith(`.${answer.version}"`));
+    return answer;
+  };
+  const nobody = { from: 1, to: 3, user: 'nobody' };
+  assert.deepEqual(await keyed('restore', { version: 3 }, 'k1'), { version: 3 });
+  assert.deepEqual(await keyed('revert', nobody, 'k2'), { version: 3 });
+  assert.equal((await api.call(`GET ${PLAN}`)).body.version, 3);
+  await api.call(`PATCH ${PLAN}`, patch(add('/c', 4)));
+  assert.deepEqual(await keyed('restore', { version: 3 }, 'k1'), { version: 3 });
+  assert.deepEqual((await api.call(`GET ${PLAN}`)).body.content, { a: 3, b: 2, c: 4 }, 'later edits stay');
+  assert.deepEqual(await keyed('restore', { version: 3 }, 'k3'), { version: 5 });
+  assert.deepEqual(await keyed('restore', { version: 5 }, 'k3'), { version: 5 });
+});
+
 test('HIST-5: requests with one key at one time, and edits meanwhile, leave one restored patch in a log without a gap', async (t) => {
   const { api } = await start(t);
   await plan(api);

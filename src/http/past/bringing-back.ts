@@ -18,9 +18,11 @@ import type { Author, DocumentRequests, Place, Write } from '../documents/docume
 import { DOCUMENT, errors, IDEMPOTENCY_KEY, PLACE, VERSION } from '../documents/schemas.ts';
 import { etag } from '../documents/tags.ts';
 import { gained, pastOf, whileWanted } from './asking.ts';
+import { NothingDone } from './nothing-done.ts';
 import { VERSION_NAME } from './schemas.ts';
 
-export const bringingBackRoutes: ApiRoom = (app, { parts }) => {
+export const bringingBackRoutes: ApiRoom = (app, { config: { limits }, parts }) => {
+  const idle = new NothingDone(limits.clientMemoryMs);
   app.post(
     '/docs/:org/:doc/restore',
     {
@@ -38,7 +40,7 @@ export const bringingBackRoutes: ApiRoom = (app, { parts }) => {
       const { past } = parts();
       const { body } = request;
       const wanted = whileWanted(reply);
-      return bringBack(parts(), request, reply, async (document) => {
+      return bringBack({ ...parts(), idle }, request, reply, async (document) => {
         const version = await gained(past.version(document, body));
         return gained(past.patchToRestore(document, version, wanted));
       });
@@ -65,7 +67,7 @@ export const bringingBackRoutes: ApiRoom = (app, { parts }) => {
     async (request, reply) => {
       const { past } = parts();
       const wanted = whileWanted(reply);
-      return bringBack(parts(), request, reply, (document) =>
+      return bringBack({ ...parts(), idle }, request, reply, (document) =>
         gained(past.patchToRevert(document, request.body, wanted)),
       );
     },
@@ -76,7 +78,7 @@ export const bringingBackRoutes: ApiRoom = (app, { parts }) => {
 const TRIES = 3;
 
 async function bringBack(
-  { past, documents }: Pick<ApiParts, 'past' | 'documents'>,
+  { past, documents, idle }: Pick<ApiParts, 'past' | 'documents'> & { readonly idle: NothingDone },
   request: FastifyRequest,
   reply: FastifyReply,
   make: (document: PastDocument) => Promise<PatchFromPast>,
@@ -88,21 +90,21 @@ async function bringBack(
   for (let attempt = 1; ; attempt++) {
     const document = await pastOf(past, named);
     const { history } = document;
+    const before = hasKey ? idle.find(history, author) : undefined;
+    if (before !== undefined) return placed(reply, { history, version: before });
     const made = await make(document).catch((error: unknown) => {
       if (hasKey && error instanceof Refusal && !ERROR_CODES[error.code]) return error;
       throw error;
     });
-    if (made instanceof Refusal) {
-      const done = await doneBefore(documents, named.name, {
-        ...author,
-        op: linkOp(document.kind, undefined),
-      });
-      if (done === undefined) throw made;
-      return placed(reply, done);
+    if (made instanceof Refusal || made.op === undefined) {
+      const nothing = { ...author, op: linkOp(document.kind, undefined) };
+      const done = hasKey ? await doneBefore(documents, named.name, nothing) : undefined;
+      if (done !== undefined) return placed(reply, done);
+      if (made instanceof Refusal) throw made;
+      idle.add({ history, version: made.base }, author);
+      return placed(reply, { history, version: made.base });
     }
     const { base, op } = made;
-    // With a key it may be done already; the owner tells.
-    if (op === undefined && !hasKey) return placed(reply, { history, version: base });
     const ifTags = attempt < TRIES ? [tagOf(history, base)] : undefined;
     try {
       const write = { ...author, op: linkOp(document.kind, op), base, ifTags };
@@ -115,7 +117,7 @@ async function bringBack(
 
 /**
  * The place of the patch with this key, if the request has come before. The patch may be impossible to make again, because
- * the name of the version has been taken away, or the history has been folded.
+ * the name of the version has been taken away, or the history has been folded; or it would change nothing any more.
  */
 async function doneBefore(
   documents: Pick<DocumentRequests, 'write'>,
