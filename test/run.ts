@@ -61,12 +61,7 @@ const APART = ['chaos', 'cli', 'package', 'sim'];
  * Files of the gateway that run a second time with `gateway.nodePrivate: off`. With --full all of its files do. For other
  * files, TROUPE_TEST_NODE_PRIVATE=off in the environment has the same effect.
  */
-const TWICE = [
-  'gateway/node-private/',
-  'gateway/sockets/read-budget',
-  'gateway/wire/slow-reader',
-  'gateway/wire/socket',
-];
+const TWICE = ['gateway/sockets/read-budget', 'gateway/wire/slow-reader', 'gateway/wire/socket'];
 
 const here = import.meta.dirname;
 const BROWSER = join(here, 'support/chromium.js');

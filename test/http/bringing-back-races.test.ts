@@ -2,6 +2,7 @@
 // the documents: each acknowledged one is in the history once, at the version of its answer, with its effect.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { clientOfKey } from '../../src/http/documents/write-clients.ts';
 import { untilSeen } from '../support/until.ts';
@@ -10,6 +11,8 @@ import { json, patch } from './api-client.ts';
 import { raceNodes, untilAnswered } from './race-nodes.ts';
 
 const WRITERS = 2;
+/** Between two rounds of a writer. Without it the writers would take the processors from the nodes that join and take over. */
+const PAUSE_MS = 20;
 const USER = 'anonymous';
 const RESTORED = ['acme/restored-0', 'acme/restored-1'];
 const REVERTED = ['acme/reverted-0', 'acme/reverted-1'];
@@ -43,6 +46,7 @@ class Race {
   /** Appends a value and takes it out again, by turns in each document, until the race is over. */
   async write(writer: number): Promise<void> {
     for (let n = 0; !this.isOver; n++) {
+      await setTimeout(PAUSE_MS);
       const doc = DOCS[(n + writer) % DOCS.length] ?? '';
       const written = this.written.get(doc);
       assert.ok(written);
@@ -141,6 +145,7 @@ async function typed(t: TestContext, url: string, race: Race): Promise<number> {
   for (const doc of DOCS) await socket.open(doc);
   let seq = 0;
   while (!race.isOver) {
+    await setTimeout(PAUSE_MS);
     seq++;
     const op = [{ op: 'add', path: '/list/-', value: `socket-${seq}` }];
     for (const { type } of await Promise.all(DOCS.map((doc) => socket.submit(doc, seq, op))))

@@ -2,6 +2,7 @@
 // a node: each acknowledged write is in the document once, each key is applied once, each If-Match is honoured.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { TestNode } from '../support/node.ts';
 import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
@@ -11,6 +12,8 @@ import { raceNodes, untilAnswered } from './race-nodes.ts';
 const LIMIT = { timeout: 180_000 };
 const DOCS = 6;
 const WRITERS = 4;
+/** Between two rounds of a writer. Without it the writers would take the processors from the nodes that join and take over. */
+const PAUSE_MS = 20;
 /** The lists to which writers append, and the counters that they raise by If-Match. */
 const names = Array.from({ length: DOCS }, (_, n) => `doc-${n}`);
 const paths = names.map((name) => `acme/${name}`);
@@ -30,6 +33,7 @@ async function write(
   const acked = new Map(names.map((name) => [name, [] as string[]]));
   const raised = new Map(names.map((name) => [name, 0]));
   for (let n = 0; !isOver(); n++) {
+    await setTimeout(PAUSE_MS);
     const name = names[(n + writer) % DOCS] ?? '';
     const path = `/v1/docs/acme/${name}`;
     const value = `${writer}-${n}`;
@@ -76,6 +80,7 @@ async function race(
     let seq = 0;
     while (!isOver) {
       seq++;
+      await setTimeout(PAUSE_MS);
       const op = [{ op: 'add', path: '/list/-', value: `socket-${seq}` }];
       const answers = await Promise.all(names.map((name) => socket.submit(`acme/${name}`, seq, op)));
       for (const { type } of answers) assert.ok(type === 'commit' || type === 'ack', type);

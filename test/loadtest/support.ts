@@ -1,10 +1,7 @@
-// Support for the tests of the load test: numbers of runs, and generated traces.
+// Generated traces for the tests of the load test.
 import * as Y from 'yjs';
 import { below, pick, type Random } from '../../loadtest/clients/random-edits.ts';
 import type { Trace, TracePatch, TraceTxn } from '../../loadtest/replay/trace.ts';
-
-/** `FUZZ_RUNS` multiplies the number of runs. */
-export const fuzzRuns = (runs: number): number => runs * Number(process.env.FUZZ_RUNS ?? 1);
 
 /**
  * `server`: authors exchange their edits through one log, each author at some version of it, so a common

@@ -159,14 +159,14 @@ test('an update of which the document has all is acknowledged once that is durab
 });
 
 test('the edits that a Yjs client made while it was offline commit as one patch, also above limits.workMs', async (t) => {
-  const limits = { ...LIMITS, actor: { ...LIMITS.actor, workMs: 0.2 } };
+  const limits = { ...LIMITS, actor: { ...LIMITS.actor, workMs: 0.05 } };
   const host = await startHost(createMemoryDatabase(), limits);
   t.after(() => host.host.dispose());
   const { doc, take } = author();
   host.open(1, DOC, { kind: 'yjs' });
   openUpdates(host, 2);
   await until(host, () => openedOf(host).length === 2);
-  for (let i = 0; i < 4_000; i++) doc.getText('text').insert(i % 2 === 0 ? 0 : i, 'x');
+  for (let i = 0; i < 1_000; i++) doc.getText('text').insert(i % 2 === 0 ? 0 : i, 'x');
   const update = take();
   host.send([SUBMIT, 1, 1, 1, -1, [UPDATE_OP, update]]);
   await until(host, () => host.got.some((message) => message[0] === REFUSED));

@@ -9,6 +9,7 @@ import {
   type DetectorEffect,
   type DetectorEvent,
 } from '../../../cluster/liveness/detector.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 
 const { heartbeatMs, missedHeartbeats, tickMs, fenceGapMs, repeatMs } = DETECTOR_TIMES;
 const SILENT_MS = heartbeatMs * missedHeartbeats;
@@ -304,7 +305,7 @@ describe('properties', () => {
         }
         assert.deepEqual(watch.effects, []);
       }),
-      { numRuns: 100 },
+      { numRuns: fuzzRuns(100) },
     );
   });
 
@@ -357,7 +358,7 @@ describe('properties', () => {
           assert.deepEqual(watch.effects, []);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: fuzzRuns(500) },
     );
   });
 
@@ -393,7 +394,7 @@ describe('properties', () => {
           }
         },
       ),
-      { numRuns: 200 },
+      { numRuns: fuzzRuns(200) },
     );
   });
 
@@ -450,7 +451,7 @@ describe('properties', () => {
           }
         }
       }),
-      { numRuns: 100 },
+      { numRuns: fuzzRuns(100) },
     );
     assert.ok(verdicts > 0, 'the histories led to no soft verdict');
   });

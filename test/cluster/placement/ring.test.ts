@@ -15,6 +15,7 @@ import {
   type RingNode,
 } from '../../../cluster/placement/ring.ts';
 import { configFrom } from '../../../config/load.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 
 const MOST_NODES = 100;
 const JOIN_LIMIT = 1.3;
@@ -92,7 +93,7 @@ describe('the ring', () => {
       fc.property(fc.shuffledSubarray(members, { minLength: members.length }), (shuffled) => {
         assert.equal(digest(placeOnRing(shuffled)), expected);
       }),
-      { numRuns: 10 },
+      { numRuns: fuzzRuns(10) },
     );
   });
 
@@ -151,20 +152,23 @@ describe('3 to 100 nodes', () => {
       // A join to the result of several joins, and a join to all others placed at once.
       const fresh = rebalance(before, []);
       assertBounded(fresh, before.members);
-      for (const current of [settled, fresh]) {
-        const joined = rebalance(ring, current);
+      const next = rebalance(ring, settled);
+      for (const [current, joined] of [
+        [settled, next],
+        [fresh, rebalance(ring, fresh)],
+      ] as const) {
         assertBounded(joined, ring.members);
         note('load', Math.max(...loadsOf(joined).values()), LOAD_LIMIT);
         note('join', moved(current, joined), JOIN_LIMIT);
         assert.ok((loadsOf(joined).get(`node-${count}`) ?? 0) >= Math.floor(share));
       }
       const all = rebalance(ring, []);
-      for (const current of [rebalance(ring, settled), all]) {
+      for (const current of [next, all]) {
         const left = rebalance(before, current);
         assertBounded(left, before.members);
         note('leave', moved(current, left), JOIN_LIMIT);
       }
-      settled = rebalance(ring, settled);
+      settled = next;
       before = ring;
     }
     t.diagnostic(`at worst, in fair shares: ${JSON.stringify(worst)}`);
@@ -183,7 +187,7 @@ describe('rebalancing', () => {
         const settled = rebalance(ring, rebalance(new Ring(membersOf(first)), []));
         assert.deepEqual(rebalance(ring, settled), settled);
       }),
-      { numRuns: 30 },
+      { numRuns: fuzzRuns(30) },
     );
   });
 
@@ -209,7 +213,7 @@ describe('rebalancing', () => {
           current = next;
         }
       }),
-      { numRuns: 10 },
+      { numRuns: fuzzRuns(10) },
     );
   });
 
@@ -227,7 +231,7 @@ describe('rebalancing', () => {
           if (node !== start[shard]) assert.equal(rest[shard], node);
         });
       }),
-      { numRuns: 20 },
+      { numRuns: fuzzRuns(20) },
     );
   });
 

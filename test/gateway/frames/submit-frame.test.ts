@@ -15,6 +15,7 @@ import {
   cutMsgpackSubmit,
   type SubmitFrame,
 } from '../../../src/gateway/frames/submit-frame.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 
 const DEPTH = 6;
 
@@ -223,7 +224,7 @@ test('SOCK-4 SUBMIT-1 JSON: a patch that is cut out of any frame is the patch of
       // The socket refuses a text frame that is not UTF-8.
       if (isUtf8(bytes)) compare(bytes, true);
     }),
-    { numRuns: 5000 },
+    { numRuns: fuzzRuns(5000) },
   );
 });
 
@@ -311,7 +312,7 @@ test('SOCK-4 SUBMIT-1 MessagePack: a patch that is cut out of any frame is the p
       compare(frame, false);
       compare(damaged(frame, changes), false);
     }),
-    { numRuns: 5000 },
+    { numRuns: fuzzRuns(5000) },
   );
   const honest = { type: 'submit', doc: 'acme/plan', seq: 70_000, base: 300 };
   const cut = (op: unknown) => compare(rawMsgpack({ ...honest, op }), false)?.op.encoding;

@@ -11,8 +11,9 @@ import type { Trace } from '../../../loadtest/replay/trace.ts';
 import { mergeTrace } from '../../../loadtest/replay/trace-merge.ts';
 import { planTrace } from '../../../loadtest/replay/trace-plan.ts';
 import { judgeReplay } from '../../../loadtest/replay/verdict.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 import { type FakeFaults, startFakeServer } from '../fake-server.ts';
-import { fuzzRuns, randomTrace } from '../support.ts';
+import { randomTrace } from '../support.ts';
 import { transformOffline } from './transform-offline.ts';
 
 test('if authors exchange through a server, transformation commits the same as a CRDT merges, at every version', () => {

@@ -7,7 +7,7 @@ import { applyPatches } from '../../../loadtest/clients/author.ts';
 import { CodePointText } from '../../../loadtest/clients/code-points.ts';
 import { parseTrace, type TracePatch } from '../../../loadtest/replay/trace.ts';
 import { planTrace } from '../../../loadtest/replay/trace-plan.ts';
-import { fuzzRuns } from '../support.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 
 test('a sequential trace is one agent, and its startContent the first transaction', () => {
   const trace = parseTrace({
