@@ -1,29 +1,39 @@
-// Measures how many Yjs clients that join one large document at once get what they lack, and how long edits of others take
-// meanwhile. The clients speak y-websocket's protocol with a node of its own; they keep no document, because twenty of
-// them would occupy this process. It judges nothing.
-import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'lib0/encoding';
+// Measures how many Yjs clients that join one large document at once get what they lack, and how long edits of others
+// take meanwhile. The clients have a process of their own, and so does the node. Each round has a new document, so nothing
+// of it has been prepared by an earlier join. It judges nothing.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import * as Y from 'yjs';
-import { BareClient } from '../clients/bare-client.ts';
 import { NodeProcess } from '../nodes/node-process.ts';
 import { withDataDirectory } from '../nodes/temporary-node.ts';
+import type { JoiningOrder, JoiningReport } from './joining-process.ts';
+import { JOINING_WIRES, type JoiningWire, type JoiningWireName } from './joining-wire.ts';
 
 export interface JoiningOptions {
+  readonly wire: JoiningWireName;
   readonly clients: number;
   /** Bytes of the document. */
   readonly bytes: number;
+  readonly rounds: number;
+  /** Compiled entry point of the node; default: that of this build. */
+  readonly main: string | undefined;
   readonly signal: AbortSignal;
 }
 
 /** Times in ms, not in order. */
 export interface JoiningTimes {
   /** From the first step of each client to its second step. */
-  readonly synced: readonly number[];
-  /** From submit to commit of edits of another document, and of the large one. */
-  readonly elsewhere: readonly number[];
-  readonly inside: readonly number[];
+  readonly synced: number[];
+  /** From the sending of an edit to its return, of another document and of the large one. */
+  readonly elsewhere: number[];
+  readonly inside: number[];
   /** Bytes that all clients got. */
-  readonly received: number;
+  received: number;
+  /** Processor time of the node while clients joined, in ms. Linux. */
+  cpuMs: number;
 }
 
 export interface Joining {
@@ -33,160 +43,215 @@ export interface Joining {
   readonly away: JoiningTimes;
 }
 
-const LARGE = 'measured/large';
 const OTHER = 'measured/other';
+/** The unit of times in /proc. */
+const TICK_MS = 10;
 /** Letters of a struct, authors of the document, and most bytes of an update. */
 const LETTERS = 40;
 const AUTHORS = 5;
 const UPDATE_BYTES = 2 * 1024 * 1024;
 const EDIT_EVERY_MS = 20;
+/** Between two rounds, so that the node is at rest when the next one begins. */
+const REST_MS = 1_000;
 
-export async function joining({ clients, bytes, signal }: JoiningOptions): Promise<Joining> {
+export async function joining({
+  wire,
+  clients,
+  bytes,
+  rounds,
+  main,
+  signal,
+}: JoiningOptions): Promise<Joining> {
   return await withDataDirectory(async (directory) => {
     const documentBytes = Math.max(1024 * 1024, 2 * bytes);
     const node = await NodeProcess.start({
       storage: { directory },
       detached: true,
       set: [`limits.documentBytes=${documentBytes}`, `limits.receiveBytes=${2 * documentBytes}`],
+      ...(main === undefined ? {} : { main }),
     });
+    const joiners = fork(fileURLToPath(new URL('./joining-process.js', import.meta.url)), { detached: true });
     try {
-      const url = `ws://127.0.0.1:${node.port}/yjs/${LARGE}`;
-      const vectors = await write(url, bytes);
-      const vectorOf = (share: number): Uint8Array =>
-        Y.encodeStateVector(
-          new Map([...vectors].map(([client, clock]) => [client, Math.floor(clock * share)])),
-        );
-      const joins = (shareOf: (at: number) => number): Promise<JoiningTimes> =>
-        meanwhile(
-          node.socketUrl,
-          Array.from({ length: clients }, (_, at) => ({ url, vector: vectorOf(shareOf(at)) })),
-        );
-      signal.throwIfAborted();
-      const empty = await joins(() => 0);
-      signal.throwIfAborted();
-      const away = await joins((at) => 0.6 + (0.35 * at) / clients);
-      return { empty, away };
+      const origin = `ws://127.0.0.1:${node.port}`;
+      const found = { empty: noTimes(), away: noTimes() };
+      for (let round = 0; round < rounds; round++) {
+        for (const [name, times] of Object.entries(found)) {
+          signal.throwIfAborted();
+          const doc = `measured/${name}-${round}`;
+          const vectors = await write(origin, doc, bytes);
+          const vectorOf = (share: number): string =>
+            Buffer.from(
+              Y.encodeStateVector(
+                new Map([...vectors].map(([client, clock]) => [client, Math.floor(clock * share)])),
+              ),
+            ).toString('base64');
+          const shareOf = (at: number): number => (name === 'empty' ? 0 : 0.6 + (0.35 * at) / clients);
+          const order: JoiningOrder = {
+            wire,
+            origin,
+            doc,
+            vectors: Array.from({ length: clients }, (_, at) => vectorOf(shareOf(at))),
+          };
+          await new Promise((resolve) => setTimeout(resolve, REST_MS));
+          await join(joiners, order, vectorOf(1), times, node.pid);
+        }
+      }
+      return found;
     } finally {
+      joiners.kill('SIGKILL');
       await node.stop();
     }
   });
 }
 
+const noTimes = (): JoiningTimes => ({ synced: [], elsewhere: [], inside: [], received: 0, cpuMs: 0 });
+
 /** Writes the document and returns the clocks of its authors. */
-async function write(url: string, bytes: number): Promise<Map<number, number>> {
-  const writer = await connect(url);
-  await told(writer, STEP_2, () => writer.send(frame(STEP_1, NOTHING)));
+async function write(origin: string, doc: string, bytes: number): Promise<Map<number, number>> {
+  const writer = await Editor.open(JOINING_WIRES['y-websocket'], origin, doc, NOTHING);
   const docs = Array.from({ length: AUTHORS }, () => new Y.Doc());
   let written = 0;
   for (let turn = 0; written < bytes; turn++) {
-    const doc = docs[turn % AUTHORS] ?? new Y.Doc();
-    const before = Y.encodeStateVector(doc);
-    doc.transact(() => {
-      const text = doc.getText('text');
+    const author = docs[turn % AUTHORS] ?? new Y.Doc();
+    const before = Y.encodeStateVector(author);
+    author.transact(() => {
+      const text = author.getText('text');
       for (let size = 0; size < UPDATE_BYTES - 4096; size += LETTERS + 20)
         text.insert(0, `${Math.random().toString(36).slice(2)} `.repeat(LETTERS / 10).slice(0, LETTERS));
     });
-    const update = Y.encodeStateAsUpdate(doc, before);
+    const update = Y.encodeStateAsUpdate(author, before);
     written += update.length;
-    // It comes back once it is durable.
-    await told(writer, UPDATE, () => writer.send(frame(UPDATE, update)));
+    await writer.edit(update);
   }
   writer.close();
-  return new Map(docs.map((doc) => [doc.clientID, Y.getState(doc.store, doc.clientID)]));
+  return new Map(docs.map((author) => [author.clientID, Y.getState(author.store, author.clientID)]));
 }
 
-/** Does `act`, and resolves with the next message of the type. */
-function told(socket: WebSocket, type: number, act: () => void): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const closed = (code: number, reason: Buffer): void =>
-      reject(new Error(`closed: ${code} ${reason.toString()}`));
-    const listen = (data: Buffer): void => {
-      if (data[0] !== SYNC || data[1] !== type) return;
-      socket.off('message', listen);
-      socket.off('close', closed);
-      resolve(data);
-    };
-    socket.on('message', listen);
-    socket.on('close', closed);
-    act();
-  });
+/** Lets the clients join, and adds what was measured to `times`. `all`: the state vector of the whole document. */
+async function join(
+  joiners: ChildProcess,
+  order: JoiningOrder,
+  all: string,
+  times: JoiningTimes,
+  pid: number,
+): Promise<void> {
+  const wire = JOINING_WIRES[order.wire];
+  const inside = await Editor.open(wire, order.origin, order.doc, Buffer.from(all, 'base64'));
+  const elsewhere = await Editor.open(wire, order.origin, OTHER, NOTHING);
+  await told(joiners, order);
+  inside.type();
+  elsewhere.type();
+  const before = await cpuMs(pid);
+  const { synced, received } = (await told(joiners, 'join')) as JoiningReport;
+  times.cpuMs += (await cpuMs(pid)) - before;
+  times.synced.push(...synced);
+  times.received += received;
+  times.inside.push(...(await inside.typed()));
+  times.elsewhere.push(...(await elsewhere.typed()));
+  inside.close();
+  elsewhere.close();
 }
 
-async function meanwhile(
-  socketUrl: string,
-  peers: readonly { readonly url: string; readonly vector: Uint8Array }[],
-): Promise<JoiningTimes> {
-  const inside = await edit(socketUrl, LARGE);
-  const elsewhere = await edit(socketUrl, OTHER);
-  const sockets = await Promise.all(peers.map(({ url }) => connect(url)));
-  let received = 0;
-  const synced = await Promise.all(
-    sockets.map(async (socket, at) => {
-      const from = performance.now();
-      socket.on('message', (data: Buffer) => {
-        received += data.length;
-      });
-      await told(socket, STEP_2, () => socket.send(frame(STEP_1, peers[at]?.vector ?? NOTHING)));
-      return performance.now() - from;
-    }),
+/** Processor time of all threads of a process, in ms. */
+async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return TICK_MS * (Number(fields[11]) + Number(fields[12]));
+}
+
+async function told(child: ChildProcess, message: JoiningOrder | 'join'): Promise<unknown> {
+  const over = new AbortController();
+  const ended = once(child, 'exit', { signal: over.signal }).then(() =>
+    Promise.reject(new Error('the process of the clients has ended')),
   );
-  const times = { synced, inside: await inside(), elsewhere: await elsewhere(), received };
-  for (const socket of sockets) socket.close();
-  return times;
-}
-
-/** Edits a document of kind yjs until the returned function is called, which returns the times of the commits. */
-async function edit(url: string, name: string): Promise<() => Promise<number[]>> {
-  const client = new BareClient({
-    url,
-    client: `editor-${Math.random().toString(36).slice(2)}`,
-    encoding: 'msgpack',
-    replicas: false,
-    random: Math.random,
-  });
-  await client.connect();
-  const document = client.open(name, { kind: 'yjs' });
-  await document.opened();
-  const doc = new Y.Doc();
-  const times: Promise<number>[] = [];
-  const timer = setInterval(() => {
-    const before = Y.encodeStateVector(doc);
-    doc.getText('edits').insert(0, 'x');
-    const from = performance.now();
-    const seq = document.submit(Y.encodeStateAsUpdate(doc, before));
-    times.push(
-      document.decided(seq).then(({ fate }) => {
-        if (fate.type !== 'ok') throw new Error(`an edit was ${fate.type}`);
-        return performance.now() - from;
-      }),
-    );
-  }, EDIT_EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    const found = await Promise.all(times);
-    client.stop();
-    return found;
-  };
-}
-
-async function connect(url: string): Promise<WebSocket> {
-  const socket = new WebSocket(url, { perMessageDeflate: false });
-  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
-  return socket;
+  const answered = once(child, 'message', { signal: over.signal });
+  child.send(message);
+  try {
+    return (await Promise.race([answered, ended]))[0];
+  } finally {
+    ended.catch(() => undefined);
+    over.abort();
+  }
 }
 
 /** The state vector of a client that has nothing. */
 const NOTHING = Uint8Array.of(0);
-/** Types of y-websocket's messages. */
-const SYNC = 0;
-const STEP_1 = 0;
-const STEP_2 = 1;
-const UPDATE = 2;
 
-function frame(type: number, bytes: Uint8Array): Uint8Array {
-  const encoder = createEncoder();
-  writeVarUint(encoder, SYNC);
-  writeVarUint(encoder, type);
-  writeVarUint8Array(encoder, bytes);
-  return toUint8Array(encoder);
+interface Pending {
+  readonly update: Uint8Array;
+  readonly back: () => void;
+  readonly lost: (error: Error) => void;
+}
+
+/** A client that sends updates and waits for their return, by which they are durable. */
+class Editor {
+  readonly #wire: JoiningWire;
+  readonly #socket: WebSocket;
+  readonly #name: string;
+  /** Updates that have not come back, in order. */
+  readonly #pending: Pending[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #times: Promise<number>[] = [];
+
+  private constructor(wire: JoiningWire, socket: WebSocket, name: string) {
+    this.#wire = wire;
+    this.#socket = socket;
+    this.#name = name;
+    socket.on('message', (data: Buffer) => {
+      const update = wire.hear(data)?.update;
+      const [first] = this.#pending;
+      if (update === undefined || first === undefined || Buffer.compare(update, first.update) !== 0) return;
+      this.#pending.shift();
+      first.back();
+    });
+    socket.once('close', (code) => {
+      for (const { lost } of this.#pending) lost(new Error(`an editor was closed: ${code}`));
+    });
+  }
+
+  static async open(wire: JoiningWire, origin: string, doc: string, vector: Uint8Array): Promise<Editor> {
+    const socket = new WebSocket(wire.urlFor(origin, doc), { perMessageDeflate: false });
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    const opened = new Promise<void>((resolve, reject) => {
+      const listen = (data: Buffer): void => {
+        if (wire.hear(data)?.isStep2 !== true) return;
+        socket.off('message', listen);
+        resolve();
+      };
+      socket.on('message', listen);
+      socket.once('close', (code) => reject(new Error(`an editor was closed: ${code}`)));
+    });
+    for (const frame of wire.join(doc, vector)) socket.send(frame);
+    await opened;
+    return new Editor(wire, socket, doc);
+  }
+
+  /** Resolves when the update has come back. */
+  edit(update: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ update, back: resolve, lost: reject });
+      this.#socket.send(this.#wire.update(this.#name, update));
+    });
+  }
+
+  /** Types a letter every 20 ms from now on. */
+  type(): void {
+    const doc = new Y.Doc();
+    this.#timer = setInterval(() => {
+      const before = Y.encodeStateVector(doc);
+      doc.getText('edits').insert(0, 'x');
+      const from = performance.now();
+      this.#times.push(this.edit(Y.encodeStateAsUpdate(doc, before)).then(() => performance.now() - from));
+    }, EDIT_EVERY_MS);
+  }
+
+  /** Types no more, and returns the times of all edits. */
+  async typed(): Promise<number[]> {
+    clearInterval(this.#timer);
+    return await Promise.all(this.#times);
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
 }

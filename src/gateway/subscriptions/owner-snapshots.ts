@@ -9,6 +9,12 @@ export interface OwnerSnapshot {
   bytes: number;
 }
 
+/**
+ * A piece is a part of a batch, which stays in memory as a whole while the piece does. Most batches that have pieces of a
+ * snapshot have four of them and little else. A piece with a smaller share of its batch is copied.
+ */
+const MOST_OF_BATCH = 5;
+
 export class OwnerSnapshots {
   readonly #byLink = new Map<OwnerLink, Map<number, OwnerSnapshot>>();
 
@@ -23,8 +29,7 @@ export class OwnerSnapshots {
       snapshot = { pieces: [], bytes: 0 };
       numbered.set(number, snapshot);
     }
-    // A copy: the piece is a part of a batch, which would stay in memory as a whole.
-    snapshot.pieces.push(Buffer.from(piece));
+    snapshot.pieces.push(unpinned(piece));
     snapshot.bytes += piece.length;
   }
 
@@ -40,3 +45,8 @@ export class OwnerSnapshots {
     this.#byLink.delete(link);
   }
 }
+
+const unpinned = (piece: Uint8Array): Buffer =>
+  MOST_OF_BATCH * piece.length >= piece.buffer.byteLength
+    ? Buffer.from(piece.buffer, piece.byteOffset, piece.length)
+    : Buffer.from(piece);
