@@ -93,6 +93,8 @@ export function startGateway(
   const time = new Time();
   /** Lines about states that must not occur. */
   const broken: string[] = [];
+  /** The connections in the order in which frames were written to them. */
+  const writes: ClientConnection[] = [];
   const gateway = new Gateway({
     node: 'test',
     identity: NO_LOGIN,
@@ -118,6 +120,7 @@ export function startGateway(
       read: () => undefined,
       write: (chunk: Buffer, _encoding, done) => {
         written.push(chunk);
+        writes.push(session);
         if (reads) done();
         else resume = done;
       },
@@ -182,6 +185,7 @@ export function startGateway(
     place,
     lose,
     broken,
+    writes,
     tick: time.tick,
     timers: () => time.running,
     now: () => time.now,

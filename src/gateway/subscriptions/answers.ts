@@ -36,6 +36,7 @@ import { SharedFrames } from '../../yjs/shared-frames.ts';
 import { UPDATE_TYPES } from '../../yjs/wire/body.ts';
 import { STATELESS_TYPES } from '../../yjs/wire/hocuspocus.ts';
 import type { OwnerCalls } from '../calls/owner-calls.ts';
+import type { ClientConnection } from '../client-connection.ts';
 import { type EditClock, secondsBetween } from '../edit-clock.ts';
 import type { Replies } from '../replies.ts';
 import type { LargeAnswer, LargeAnswers } from '../sockets/large-answers.ts';
@@ -225,26 +226,22 @@ export class Answers {
   ): void {
     const counts = this.#counts;
     channel.version = version;
+    let author: Subscription | undefined;
     for (let i = 0; i < acks.length; i += 2) {
-      const author = channel.subs.get(acks[i] ?? 0);
+      author = channel.subs.get(acks[i] ?? 0);
       if (author !== undefined) this.#committed(author, acks[i + 1] ?? 0);
     }
-    // A stream copies bytes that are no Buffer into one, anew for each reader.
-    const text = json && asBuffer(json);
-    const packed = msgpack && asBuffer(msgpack);
-    const shared = updates && new SharedFrames(UPDATE_TYPES, updates);
-    let bytes = 0;
-    for (const connection of channel.readers) {
-      const { codec, conversation } = connection;
-      if (codec === undefined) {
-        if (shared !== undefined) bytes += conversation?.write(shared) ?? 0;
-        continue;
-      }
-      const frame = codec === jsonCodec ? text : packed;
-      if (frame === null) continue;
-      connection.write(frame);
-      bytes += frame.length;
-    }
+    const frames: CommitFrames = {
+      // A stream copies bytes that are no Buffer into one, anew for each reader.
+      text: json && asBuffer(json),
+      packed: msgpack && asBuffer(msgpack),
+      shared: updates && new SharedFrames(UPDATE_TYPES, updates),
+    };
+    // An author who waits for the answer comes before the other readers: each write takes some microseconds.
+    const first = author !== undefined && author.index >= 0 ? author.connection : undefined;
+    let bytes = first === undefined ? 0 : writeCommit(first, frames);
+    for (const connection of channel.readers)
+      if (connection !== first) bytes += writeCommit(connection, frames);
     counts.count(METRICS.deliveries, channel.readers.length);
     counts.count(METRICS.deliveredBytes, bytes);
   }
@@ -344,6 +341,23 @@ export class Answers {
       connection.send({ type: 'reject', doc, seq, code: code as FinalSubmitCode, message });
     } else this.#replies.later(connection, code, message, { doc, seq });
   }
+}
+
+/** One commit as the readers of each protocol get it. What no reader needs is not there. */
+interface CommitFrames {
+  readonly text: Buffer | null;
+  readonly packed: Buffer | null;
+  readonly shared: SharedFrames | undefined;
+}
+
+/** Returns the bytes that were written. */
+function writeCommit(connection: ClientConnection, { text, packed, shared }: CommitFrames): number {
+  const { codec, conversation } = connection;
+  if (codec === undefined) return shared === undefined ? 0 : (conversation?.write(shared) ?? 0);
+  const frame = codec === jsonCodec ? text : packed;
+  if (frame === null) return 0;
+  connection.write(frame);
+  return frame.length;
 }
 
 /** A message is left out for a reader that does not keep up, as presence is. */

@@ -61,6 +61,19 @@ test('ORDER-1 a document that starts over is resumed once, also when an owner co
   assert.equal(owner.opens.length, 2, 'an open with a since that has been passed brings commits twice');
 });
 
+test('SUBMIT-5 a commit goes to its author first, and to each reader once', () => {
+  const { gateway, owner, clients, writes } = withOpen({}, 'client-1', 'client-2', 'client-3');
+  const author = owner.opens[2]?.subscriptionId ?? 0;
+  clients[2]?.submit(DOC, 1);
+  writes.length = 0;
+  gateway.messages(owner, [[COMMIT, owner.channelId, 1, commit(1), null, [author, 1]]]);
+  assert.equal(writes[0], clients[2]?.session);
+  assert.deepEqual(
+    clients.map(({ session }) => writes.filter((each) => each === session).length),
+    [1, 1, 1],
+  );
+});
+
 test('a document that its owner drops again and again comes back less and less often', () => {
   const { gateway, owner, tick } = withOpen({}, 'client-1');
   gateway.messages(owner, [[RESET, owner.channelId]]);
