@@ -343,7 +343,7 @@ export class Answers {
   }
 }
 
-/** One commit as the readers of each protocol get it. What no reader needs is not there. */
+/** One commit, in each form that a reader of it needs. */
 interface CommitFrames {
   readonly text: Buffer | null;
   readonly packed: Buffer | null;
