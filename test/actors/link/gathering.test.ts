@@ -102,6 +102,19 @@ test('at a high rate edits share batches, fewer than the commits of the budget, 
   assert.ok(bench.batches.length <= 0.8 * 300 * 5 + 13, `${bench.batches.length} batches`);
 });
 
+test('at a very high rate a batch holds some ms of edits, whatever the budget is', () => {
+  const bench = new Bench(Number.POSITIVE_INFINITY);
+  for (const index of range(6_000)) bench.edit(index / 30);
+  bench.to(300);
+  const late = bench.batches.filter(({ at }) => at >= 100 && at < 200);
+  assert.ok(late.length <= 13, `${late.length} batches in 100 ms`);
+  assert.ok(late.length >= 11, `${late.length} batches in 100 ms`);
+  assert.equal(
+    bench.batches.reduce((sum, { tags }) => sum + tags.length, 0),
+    6_000,
+  );
+});
+
 test('a message of another kind does not wait, and takes along the edits before it', () => {
   const bench = new Bench(20);
   // The budget has one commit, which the first edit takes.
