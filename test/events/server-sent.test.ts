@@ -180,6 +180,22 @@ test(
 );
 
 test(
+  'EVENT-3 HEAD is answered like a reader, without events, and takes no place of one',
+  LIMIT,
+  async (t) => {
+    const node = await startTestNode(t, { config: { events: { ...EVENTS, readers: 1 } } });
+    for (const path of ['acme', 'acme/plan', 'acme']) {
+      const answer = await fetch(new URL(`/v1/events/${path}`, node.url), { method: 'HEAD' });
+      assert.equal(answer.status, 200, path);
+      assert.equal(answer.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+      assert.equal(answer.headers.get('cache-control'), 'no-store');
+      assert.equal(await answer.text(), '');
+    }
+    await read(t, node, 'acme');
+  },
+);
+
+test(
   'EVENT-3 a reader is told of the documents in which it has a right, and ended with its token',
   LIMIT,
   async (t) => {

@@ -7,11 +7,13 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { z } from 'zod';
 import { configFrom } from '../../config/load.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
+import type { Reader, Reading } from '../../src/events/feed.ts';
 import { Origins } from '../../src/gateway/sockets/origins.ts';
 import { byBearer, callerOf, documentOf } from '../../src/http/api/access.ts';
 import { Refusal, STATUS } from '../../src/http/api/refusals.ts';
 import { RequestCounts } from '../../src/http/api/request-counts.ts';
-import type { ApiRoom } from '../../src/http/api/room.ts';
+import type { ApiParts, ApiRoom } from '../../src/http/api/room.ts';
+import { eventRoutes } from '../../src/http/events/events.ts';
 import { createHttpServer, listen } from '../../src/http/server.ts';
 import { startIdentity } from '../../src/identity/start-identity.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
@@ -39,6 +41,11 @@ const room: ApiRoom = (app, { parts }) => {
   app.get('/fails/:code', { schema: {}, config: { access: 'open' } }, async ({ params }) => {
     const { code } = params as { code: string };
     if (code === 'thrown') throw new Error('a secret of the node');
+    if (/^\d+$/.test(code))
+      throw Object.assign(new Error('of a library'), {
+        statusCode: Number(code),
+        code: 'FST_ERR_OF_A_LIBRARY',
+      });
     throw new Refusal(code as keyof typeof ERROR_CODES, 'asked for', 1_500);
   });
   app.put(
@@ -70,6 +77,7 @@ async function serve(
   t: Pick<TestContext, 'after'>,
   settings: object = {},
   isStarted = true,
+  events?: ApiParts['events'],
 ): Promise<Served> {
   const config = configFrom(settings);
   const identity = await startIdentity(config.auth, {
@@ -84,9 +92,9 @@ async function serve(
     version: '1.2.3',
     origins: new Origins({ ...config.listen, auth: config.auth.mode }),
     unready: () => undefined,
-    parts: () => (isStarted ? noDocuments([byBearer(identity)]) : undefined),
+    parts: () => (isStarted ? { ...noDocuments([byBearer(identity)]), events } : undefined),
     onInternalError: (error) => void internal.push(error),
-    rooms: [room],
+    rooms: events === undefined ? [room] : [room, eventRoutes],
     counts,
   });
   t.after(() => app.close());
@@ -117,6 +125,51 @@ test('HTTP-1 ERR-7 every code has its status, a message, and whether the request
     assert.match(answer.headers.get('content-security-policy') ?? '', /default-src 'none'/, code);
     assert.equal(answer.headers.get('retry-after'), [429, 503].includes(answer.status) ? '2' : null, code);
   }
+});
+
+test('HTTP-1 an error of a library has the code of its status', async (t) => {
+  const { at, internal } = await serve(t);
+  const codes = {
+    400: 'bad-message',
+    403: 'forbidden',
+    404: 'not-found',
+    412: 'precondition-failed',
+    418: 'bad-message',
+  };
+  for (const [status, code] of Object.entries(codes)) {
+    const answer = await at(`/v1/fails/${status}`);
+    assert.equal(answer.status, Number(status));
+    assert.deepEqual(await answer.json(), { code, message: 'of a library', retryable: false });
+    assert.equal(answer.headers.get('cache-control'), 'no-store');
+  }
+  assert.deepEqual(internal, []);
+});
+
+test('EVENT-3 a reader that has gone before its answer began keeps no place', {
+  timeout: 20_000,
+}, async (t) => {
+  const wanted: Reader[] = [];
+  const found: ((reading: Reading) => void)[] = [];
+  const feed = {
+    size: 0,
+    read: (_org: string, _after: number | undefined, reader: Reader) => {
+      wanted.push(reader);
+      return new Promise<Reading>((resolve) => found.push(resolve));
+    },
+  };
+  const renew = () => Promise.reject(new Error('a reader that is gone is not asked'));
+  const { at } = await serve(t, {}, true, { feed, renew });
+  const leaving = new AbortController();
+  const asked = at('/v1/events/acme/plan', { signal: leaving.signal });
+  await until(() => wanted.length === 1);
+  leaving.abort();
+  await assert.rejects(asked);
+  // An event of another document tells whether the node knows that the connection has gone, and is not sent.
+  const other = { id: 1, type: 'changed', doc: 'acme/other', version: 1, users: [], at: '' } as const;
+  await until(() => wanted[0]?.take(other) === false);
+  await new Promise<void>((end) =>
+    found[0]?.({ from: 1, begin: () => assert.fail('it begins'), position: () => 1, end }),
+  );
 });
 
 test('HTTP-1 an exception is answered internal without its text, and told to the node', async (t) => {

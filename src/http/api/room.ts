@@ -44,7 +44,9 @@ export interface ApiParts {
   /** Documents in other forms. */
   readonly formats: FormatPool;
   /** The events of documents, for users that are looked at again and again. Undefined where events are switched off. */
-  readonly events?: { readonly feed: Feed; readonly renew: Identity['renew'] } | undefined;
+  readonly events?:
+    | { readonly feed: Pick<Feed, 'read' | 'size'>; readonly renew: Identity['renew'] }
+    | undefined;
 }
 
 export interface RoomOptions {
