@@ -15,6 +15,7 @@ import {
   openAs,
   PHONE,
   picture,
+  settled,
   textOf,
   waitForStatus,
   waitForText,
@@ -174,6 +175,31 @@ test('the page at a node that asks for tokens', async (file) => {
       await picture(grace, 'taken-back');
       await grace.getByRole('button', { name: 'Copy it' }).click();
       await grace.getByText(/in the clipboard|lost words/).waitFor();
+    },
+  );
+
+  await file.test(
+    'a person who is revoked while typing is told, and every word is kept for the next sign-in',
+    async (t) => {
+      const grace = await openAs(t, chromium, GRACE, { ...DESKTOP, expectedErrors });
+      const issued = Math.floor(Date.now() / 1_000) - 5;
+      await enter(grace, address, await tokenOf('hedy', { 'acme/*': 'editor' }, { iat: issued }));
+      await grace.locator(EDITOR).press('Control+End');
+      const words = ' one two three four five six';
+      const typing = grace.keyboard.type(words, { delay: 20 });
+      const admin = await tokenOf('root', {}, { admin: true });
+      const revoked = await fetch(new URL('/v1/revocations', address), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${admin}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ sub: 'hedy', before: (issued + 1) * 1_000 }),
+      });
+      assert.equal(revoked.status, 200);
+      await typing;
+      await grace.locator(PANEL).waitFor();
+      await signIn(grace, await tokenOf('hedy', { 'acme/*': 'editor' }, { iat: issued + 1 }));
+      await grace.locator(PANEL).waitFor({ state: 'hidden' });
+      const shown = await settled(textOf, grace, ada);
+      assert.ok(shown.includes(words.trim()), shown);
     },
   );
 
