@@ -9,7 +9,6 @@ import { SYNC_OP, UPDATE_OP } from '../../../actors/link/link-messages.ts';
 import { kindOf } from '../../../kinds/registry.ts';
 import { mergeAll } from '../../../kinds/yjs/updates.ts';
 import { withoutGarbage } from '../../../kinds/yjs/yjs.ts';
-import { edit, editsOf, runs } from '../../kinds/yjs/yjs-edits.ts';
 
 const LIMITS = { documentBytes: 10_000_000, depth: 100, workMs: 1000 };
 
@@ -92,9 +91,9 @@ test('YJS-3 a document that has taken its snapshot is the one that Yjs makes of 
         }
       },
     ),
-    { numRuns: runs(150) },
+    { numRuns: 150 },
   );
-  assert.ok(smaller > 0, `${smaller} documents have become smaller`);
+  assert.ok(smaller > 10, `${smaller} documents have become smaller`);
 });
 
 test('readers share the snapshot that the document has taken, and it is used until much has been committed since', () => {
