@@ -20,9 +20,17 @@ for (const [mutation, within] of [
     isMissed(mutation, within));
 }
 
+test('an update that comes back to a Yjs client and is dropped is missed by yjs-lost within 5 seeds', () =>
+  isMissed('echo', 5, 'yjs-lost'));
+
 // These seeds were found far beyond the range below. Each also has a test of its own at the component that
 // was wrong.
 for (const [seed, found] of [
+  [
+    1598,
+    'a seq that was left open though it had committed, in a document that left memory: actors/link/left-open.test.ts',
+  ],
+  [2297, 'a commit of a lost owner above a seq that it had rejected: docs/protocol.md, SUBMIT-16'],
   [1113, 'a seq that was left open though it had committed: actors/link/left-open.test.ts'],
   [6908, 'a fenced worker that rejected what its successor had committed: actors/host/host-live.test.ts'],
 ] as const) {

@@ -9,6 +9,7 @@ import { SYNC_OP, UPDATE_OP } from '../../../actors/link/link-messages.ts';
 import { kindOf } from '../../../kinds/registry.ts';
 import { mergeAll } from '../../../kinds/yjs/updates.ts';
 import { withoutGarbage } from '../../../kinds/yjs/yjs.ts';
+import { edit, editsOf } from '../../kinds/yjs/yjs-edits.ts';
 
 const LIMITS = { documentBytes: 10_000_000, depth: 100, workMs: 1000 };
 
