@@ -141,7 +141,7 @@ test(
         b.kill();
         urls.pop();
         const { written } = counts;
-        await untilSeen('writes after the takeover', async () => counts.written > written + 100);
+        await untilSeen('writes after the takeover', async () => counts.written > written + 40);
       },
     );
   },

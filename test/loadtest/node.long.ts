@@ -1,5 +1,6 @@
-// Traces that take longer to replay than the one of node.test.ts, in both kinds of text.
+// Recorded traces, replayed on a real node in both kinds of text.
 import { endsAsItsAuthorsLeftIt } from './replay/replayed-trace.ts';
 
+endsAsItsAuthorsLeftIt('sveltecomponent', 'rich-text');
 endsAsItsAuthorsLeftIt('clownschool', 'rich-text');
 endsAsItsAuthorsLeftIt('clownschool', 'yjs');

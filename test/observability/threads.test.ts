@@ -33,7 +33,8 @@ test('a worker that dies takes no total with it, and its end is counted', LIMIT,
 
 test('a worker that hangs is seen by its silence, and its processor time goes on', LIMIT, async (t) => {
   const node = await startTestNode(t, {
-    config: { workers: 1 },
+    // The stop of the node waits until the worker is ended for its silence.
+    config: { workers: 1, worker: { stallMs: '4s' } },
     workerModule: FAULTY,
   });
   const client = await WireClient.connect(t, node.socketUrl, { client: 'client-aa' });

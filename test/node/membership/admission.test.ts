@@ -1,9 +1,7 @@
 // Nodes with a wrong configuration, started beside a cluster that serves: they end with one line that names
 // the remedy, and the cluster does not notice. All are processes on a real PostgreSQL and a real Redis.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -75,22 +73,6 @@ test(
     assert.equal((await first.ended).code, 0);
   },
 );
-
-test('a node that has died, and a stranger at its address, keep no node from starting', LIMIT, async (t) => {
-  const { databaseUrl, of, runs } = await startStage(t);
-  const dead = await serving(t, databaseUrl, ...of('a'));
-  dead.child.kill('SIGKILL');
-  await dead.ended;
-  const [row] = await runs();
-  const port = Number(row?.address?.split(':')[1]);
-  // The server accepts connections, and ends them.
-  const stranger = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
-  await once(stranger, 'listening');
-  t.after(() => stranger.close());
-  const other = await serving(t, databaseUrl, ...of('a', 'cluster.name=other'));
-  other.child.kill('SIGTERM');
-  assert.equal((await other.ended).code, 0);
-});
 
 test('a node that was alone is on record no more when it has ended', LIMIT, async (t) => {
   const { databaseUrl, runs } = await startStage(t);
