@@ -27,10 +27,20 @@ export const UPGRADES = {
 /** Upgrades to WebSocket from now on. */
 export function takeUpgrades(server: Server, connections: Connections, toSockets: UpgradeListener): void {
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    if (asksForWebSocket(request)) toSockets(request, stream, head);
-    else connections.whenAnswered(stream, () => serveAgain(server, request, stream, head));
+    if (asksForWebSocket(request)) {
+      toSockets(request, stream, head);
+      return;
+    }
+    // Node no longer listens for errors of the connection. Its end is told to the requests that are under way.
+    stream.on('error', ignore);
+    connections.whenAnswered(stream, () => {
+      stream.off('error', ignore);
+      serveAgain(server, request, stream, head);
+    });
   });
 }
+
+const ignore = (): void => undefined;
 
 /**
  * Node has read the head of the request and has left the connection. The connection is given back to the server as a new one

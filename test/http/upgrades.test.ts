@@ -89,6 +89,16 @@ test('HTTP-12 a request for another protocol is served, with its body, after tho
   );
 });
 
+test('HTTP-12 a client that goes away while such a request waits for the answer before it harms nobody', async (t) => {
+  const { port, url } = await nodeWithPlan(t);
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`GET /v1/events/acme/plan HTTP/1.1\r\n${HOST}\r\nGET /healthz HTTP/1.1\r\n${HOST}${H2C}\r\n`);
+  await once(socket, 'data');
+  socket.resetAndDestroy();
+  await once(socket, 'close');
+  for (let n = 0; n < 3; n++) assert.equal((await fetch(`${url}healthz`)).status, 200);
+});
+
 test('HTTP-12 SOCK-1 a request that asks for WebSocket too, and is no right handshake, has its coded answer', async (t) => {
   const { port } = await startTestNode(t);
   const ask = (path: string, protocols: string) =>

@@ -10,6 +10,7 @@ import { partsOf } from '../views/yjs/text.ts';
 import { boardPreview } from './board-preview.ts';
 import { type MarkedJson, markedJson, markedText } from './marks.ts';
 import type { Past, PastPatch } from './past.ts';
+import { bytesOf, markedItems } from './yjs-marks.ts';
 
 export type ColourOf = (author: string) => string;
 
@@ -26,6 +27,9 @@ export async function previewOf(
   colourOf: ColourOf,
 ): Promise<HTMLElement> {
   const [first, last] = [patches[0], patches.at(-1)];
+  const paint: Paint = (element, author) => {
+    element.style.backgroundColor = `${colourOf(author)}${BEHIND_TEXT}`;
+  };
   if (first === undefined || last === undefined) return el('p', { text: 'There is nothing to show.' });
   switch (kind) {
     case 'rich-text':
@@ -37,13 +41,10 @@ export async function previewOf(
         before === undefined
           ? { content: (await past.contentAt(last.version)) as Json, by: new Map() }
           : markedJson(before, patches);
-      const paint: Paint = (element, author) => {
-        element.style.backgroundColor = `${colourOf(author)}${BEHIND_TEXT}`;
-      };
       return isBoard(marked.content) ? boardPreview(marked, paint) : jsonPreview(marked, paint);
     }
     case 'yjs':
-      return yjsPreview(await past.contentAt(last.version));
+      return yjsPreview(await past.contentAt(last.version), patches, paint);
     default:
       throw new TypeError(`no such kind: ${String(kind satisfies never)}`);
   }
@@ -104,12 +105,16 @@ function jsonPreview({ content, by }: MarkedJson, paint: Paint): HTMLElement {
   return el('div', { class: 'history-lines' }, ...lines);
 }
 
-function yjsPreview(content: Wire): HTMLElement {
+function yjsPreview(content: Wire, patches: readonly PastPatch[], paint: Paint): HTMLElement {
   const doc = new Y.Doc();
-  if (typeof content === 'string')
-    Y.applyUpdate(
-      doc,
-      Uint8Array.from(atob(content), (character) => character.charCodeAt(0)),
-    );
-  return el('div', {}, ...partsOf(doc).map(({ text }) => el('pre', { text })));
+  Y.applyUpdate(doc, bytesOf(content));
+  const parts = partsOf(doc, markedItems(patches)).map(({ pieces }) => {
+    const shown = pieces.map(({ text, by }) => {
+      const element = el('span', { text });
+      if (by !== undefined) paint(element, by);
+      return element;
+    });
+    return el('pre', {}, ...shown);
+  });
+  return el('div', {}, ...parts);
 }

@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import * as Y from 'yjs';
 import { Delta } from '../../../client/ot/delta.ts';
 import type { Json } from '../../../protocol/messages.ts';
 import { markedJson, markedText } from '../../../web/history/marks.ts';
 import type { PastPatch } from '../../../web/history/past.ts';
 import { authorOf, periodsOf } from '../../../web/history/periods.ts';
+import { markedItems } from '../../../web/history/yjs-marks.ts';
+import { partsOf } from '../../../web/views/yjs/text.ts';
 
 const MINUTE = 60_000;
 
@@ -119,4 +122,71 @@ test('values of a period have their authors, older values have none', () => {
     [by.get(''), by.get('/list/0'), by.get('/list/0/title'), by.get('/list/1'), by.get('/kept')],
     [undefined, 'ada', 'grace', undefined, undefined],
   );
+});
+
+test('the parts of a yjs document that were written in a period have their authors, and others have none', () => {
+  const doc = new Y.Doc();
+  const patches: PastPatch[] = [];
+  let user = 'ada';
+  doc.on('update', (update: Uint8Array) => {
+    const op = Buffer.from(update).toString('base64');
+    patches.push(patch(patches.length + 1, 0, user, op));
+  });
+  const text = doc.getText('text');
+  const map = doc.getMap('tasks');
+  const list = doc.getArray('list');
+  const paragraph = new Y.XmlElement('p');
+  text.insert(0, 'before ');
+  map.set('first', 1);
+  doc.getXmlFragment('xml').insert(0, [paragraph]);
+  const beforePeriod = patches.length;
+  text.insert(7, 'ada writes');
+  text.insertEmbed(17, { image: 'a.png' });
+  list.push(['a', { b: 1 }]);
+  user = 'grace';
+  text.insert(10, '😀');
+  text.delete(0, 1);
+  map.set('second', { deep: [2] });
+  paragraph.insert(0, [new Y.XmlText('grace')]);
+  const shown = partsOf(doc, markedItems(patches.slice(beforePeriod))).map(({ name, pieces }) => [
+    name,
+    pieces.map(({ text: each, by }) => [each, by]),
+  ]);
+  const [ada, grace] = ['ada', 'grace'].map((name) => authorOf(patch(1, 0, name)).key);
+  assert.deepEqual(shown, [
+    [
+      'list',
+      [
+        ['[', undefined],
+        ['\n  ', undefined],
+        ['"a"', ada],
+        [',\n  ', undefined],
+        ['{\n    "b": 1\n  }', ada],
+        ['\n]', undefined],
+      ],
+    ],
+    [
+      'tasks',
+      [
+        ['{', undefined],
+        ['\n  ', undefined],
+        ['"first": 1', undefined],
+        [',\n  ', undefined],
+        ['"second": {\n    "deep": [\n      2\n    ]\n  }', grace],
+        ['\n}', undefined],
+      ],
+    ],
+    [
+      'text',
+      [
+        ['efore ', undefined],
+        ['ada', ada],
+        ['😀', grace],
+        [' writes', ada],
+        ['\uFFFC', ada],
+      ],
+    ],
+    ['xml', [['grace', grace]]],
+  ]);
+  assert.equal(partsOf(doc)[1]?.text, JSON.stringify(map.toJSON(), null, 2));
 });

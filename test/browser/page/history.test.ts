@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import * as Y from 'yjs';
 import { launchChromium } from '../../support/chromium.ts';
 import { startTestNode } from '../../support/node.ts';
 import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
@@ -124,5 +125,31 @@ test('the version history', async (file) => {
     await picture(viewer, 'history-phone');
     await viewer.keyboard.press('Escape');
     await viewer.locator('.board-view').waitFor();
+  });
+
+  await file.test('a document of an editor of Yjs is previewed with its authors in colour, too', async () => {
+    const doc = new Y.Doc();
+    const text = doc.getText('text');
+    const write = async (user: string, method: string, words: string): Promise<void> => {
+      const before = Y.encodeStateVector(doc);
+      text.insert(text.length, words);
+      const update = Buffer.from(Y.encodeStateAsUpdate(doc, before)).toString('base64');
+      const body = method === 'PUT' ? { kind: 'yjs', content: update } : { op: update };
+      const { ok } = await fetch(`${node.url}v1/docs/acme/notes`, {
+        method,
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${await tokenOf(user, { 'acme/*': 'owner' })}`,
+        },
+        body: JSON.stringify(body),
+      });
+      assert.ok(ok);
+    };
+    await write('ada', 'PUT', 'Written by Ada. ');
+    await write('grace', 'PATCH', 'And by Grace.');
+    await ada.goto(`${node.url}?doc=acme/notes`);
+    await openHistory(ada);
+    assert.deepEqual(await coloured(ada), ['Written by Ada. ', 'And by Grace.']);
+    await picture(ada, 'history-yjs');
   });
 });

@@ -1,4 +1,4 @@
-// What holds for the store of every other server: its documents come in and go back, and a store that was not there is made.
+// Tests of the store of any other server: its documents come in and go back, and an export makes a store that was not there.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startTestNode, type TestNode } from '../../support/node.ts';
