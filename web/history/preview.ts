@@ -114,7 +114,7 @@ function yjsPreview(content: Wire, patches: readonly PastPatch[], paint: Paint):
       if (by !== undefined) paint(element, by);
       return element;
     });
-    return el('pre', {}, ...shown);
+    return el('pre', { class: 'history-text' }, ...shown);
   });
-  return el('div', {}, ...parts);
+  return el('div', { class: 'history-lines' }, ...parts);
 }
