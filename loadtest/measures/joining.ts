@@ -2,11 +2,11 @@
 // take meanwhile. The clients have a process of their own, and so does the node. Each round has a new document, so nothing
 // of it has been prepared by an earlier join. It judges nothing.
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import * as Y from 'yjs';
+import { answerOf } from '../clients/answer-of.ts';
 import { NodeProcess } from '../nodes/node-process.ts';
 import { withDataDirectory } from '../nodes/temporary-node.ts';
 import type { JoiningOrder, JoiningReport } from './joining-process.ts';
@@ -138,11 +138,11 @@ async function join(
   const wire = JOINING_WIRES[order.wire];
   const inside = await Editor.open(wire, order.origin, order.doc, Buffer.from(all, 'base64'));
   const elsewhere = await Editor.open(wire, order.origin, OTHER, NOTHING);
-  await told(joiners, order);
+  await answerOf(joiners, order);
   inside.type();
   elsewhere.type();
   const before = await cpuMs(pid);
-  const { synced, received } = (await told(joiners, 'join')) as JoiningReport;
+  const { synced, received } = (await answerOf(joiners, 'join')) as JoiningReport;
   times.cpuMs += (await cpuMs(pid)) - before;
   times.synced.push(...synced);
   times.received += received;
@@ -157,21 +157,6 @@ async function cpuMs(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return TICK_MS * (Number(fields[11]) + Number(fields[12]));
-}
-
-async function told(child: ChildProcess, message: JoiningOrder | 'join'): Promise<unknown> {
-  const over = new AbortController();
-  const ended = once(child, 'exit', { signal: over.signal }).then(() =>
-    Promise.reject(new Error('the process of the clients has ended')),
-  );
-  const answered = once(child, 'message', { signal: over.signal });
-  child.send(message);
-  try {
-    return (await Promise.race([answered, ended]))[0];
-  } finally {
-    ended.catch(() => undefined);
-    over.abort();
-  }
 }
 
 /** The state vector of a client that has nothing. */

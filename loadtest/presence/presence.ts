@@ -1,9 +1,9 @@
 // The presence run: many readers of one document, each with a presence that moves once a second, while
 // bystanders edit documents of their own on the same node. It owns the verdict: every state reaches every
 // other reader, and no bystander notices.
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { answerOf } from '../clients/answer-of.ts';
 import { Bystanders } from '../clients/bystanders.ts';
 import { seededRandom } from '../clients/random-edits.ts';
 import { lasted } from '../command-line/command.ts';
@@ -43,7 +43,7 @@ export async function presenceRun(options: PresenceOptions): Promise<PresenceRes
   try {
     const doc = `presence/all-${seed}`;
     const order: PresenceOrder = { url, doc, wire, readers, witnesses: Math.min(WITNESSES, readers) };
-    await told(child, order);
+    await answerOf(child, order);
     await bystanders.start();
     bystanders.latencies.length = 0;
     child.send('begin');
@@ -51,7 +51,7 @@ export async function presenceRun(options: PresenceOptions): Promise<PresenceRes
     await lasted(1000 * seconds, signal);
     const passed = (performance.now() - began) / 1000;
     const latencies = bystanders.latencies.slice();
-    const report = (await told(child, 'end')) as PresenceReport;
+    const report = (await answerOf(child, 'end')) as PresenceReport;
     await bystanders.stop();
     const faults = [...report.faults, ...(await bystanders.faults())];
     const { sent, received, frames, bytes } = report;
@@ -63,20 +63,5 @@ export async function presenceRun(options: PresenceOptions): Promise<PresenceRes
   } finally {
     child.kill('SIGKILL');
     bystanders.close();
-  }
-}
-
-async function told(child: ChildProcess, message: PresenceOrder | 'end'): Promise<unknown> {
-  const over = new AbortController();
-  const ended = once(child, 'exit', { signal: over.signal }).then(() =>
-    Promise.reject(new Error('the process of the readers has ended')),
-  );
-  const answered = once(child, 'message', { signal: over.signal });
-  child.send(message);
-  try {
-    return (await Promise.race([answered, ended]))[0];
-  } finally {
-    ended.catch(() => undefined);
-    over.abort();
   }
 }
