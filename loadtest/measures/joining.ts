@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import * as Y from 'yjs';
-import { answerOf } from '../clients/answer-of.ts';
 import { NodeProcess } from '../nodes/node-process.ts';
 import { withDataDirectory } from '../nodes/temporary-node.ts';
+import { answerOf } from '../presence/answer-of.ts';
 import type { JoiningOrder, JoiningReport } from './joining-process.ts';
 import { JOINING_WIRES, type JoiningWire, type JoiningWireName } from './joining-wire.ts';
 

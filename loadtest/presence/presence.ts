@@ -3,11 +3,11 @@
 // other reader, and no bystander notices.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { answerOf } from '../clients/answer-of.ts';
 import { Bystanders } from '../clients/bystanders.ts';
 import { seededRandom } from '../clients/random-edits.ts';
 import { lasted } from '../command-line/command.ts';
 import { type Summary, summarize } from '../statistics.ts';
+import { answerOf } from './answer-of.ts';
 import type { PresenceOrder, PresenceReport } from './presence-process.ts';
 import { PRESENCE_WIRES, type PresenceWireName } from './presence-wire.ts';
 
