@@ -191,6 +191,14 @@ export class MemoryTables {
     };
   }
 
+  /** The version of the newest row above the newest snapshot, or of that snapshot if there is none. */
+  headOf(id: DocumentId): number {
+    const log = this.#logs.get(id);
+    let head = log?.snapshots.at(-1)?.version ?? 0;
+    for (const version of log?.rows.keys() ?? []) if (version > head) head = version;
+    return head;
+  }
+
   history(id: DocumentId, after: number, upTo: number, maxBytes: number): readonly StoredDelta[] {
     const document = this.#byId(id);
     if (!document || after < document.folded) return [];

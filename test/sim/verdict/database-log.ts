@@ -144,6 +144,13 @@ export class DatabaseLog {
     return { id: row.id, head: deltas.at(-1)?.version ?? snapshotVersion, snapshot: snapshotVersion };
   }
 
+  /** The head of the document. Undefined if the document does not exist. */
+  headOf(name: string): number | undefined {
+    const slash = name.indexOf('/');
+    const row = this.tables.find(name.slice(0, slash), name.slice(slash + 1));
+    return row === undefined ? undefined : this.tables.headOf(row.id);
+  }
+
   /**
    * Calls `hook` when an append or a hand-off of a session begins to run, or when an append has been written.
    */
