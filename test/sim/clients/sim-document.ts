@@ -181,7 +181,8 @@ export class SimDocument {
       this.#later(retryAfterMs ?? RETRY_MS);
       return;
     }
-    if (seq !== undefined || this.live) return;
+    // `not-open` answers a presence or a close that another socket's `open` has overtaken, never an `open`.
+    if (seq !== undefined || this.live || code === 'not-open') return;
     this.#asking = false;
     if (!retryable) throw new Error(`${this.doc} is not opened: ${code}`);
     this.#later(retryAfterMs ?? RETRY_MS);
