@@ -1,6 +1,8 @@
 // A client of the HTTP API for tests. It holds every answer against the description of the node (/v1/openapi.json).
 import assert from 'node:assert/strict';
 import { z } from 'zod';
+import { FileNode } from '../gateway/wire/contract.ts';
+import type { TestNode } from '../support/node.ts';
 
 export interface Answer {
   readonly status: number;
@@ -68,6 +70,24 @@ export class Api {
     if (body === undefined || schema === undefined) return;
     const held = z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(body);
     assert.ok(held.success, `${method} ${path}: ${held.error?.message}`);
+  }
+}
+
+/** A node for the tests of one file, with its API: started before the first and stopped after the last. */
+export class FileApi {
+  readonly #file: FileNode;
+  #api: Promise<Api> | undefined;
+  #organisations = 0;
+
+  constructor(config: object = {}) {
+    this.#file = new FileNode(config);
+  }
+
+  /** `org` is an organisation that no other test has. */
+  async use(): Promise<{ readonly node: TestNode; readonly api: Api; readonly org: string }> {
+    const { node } = this.#file;
+    this.#api ??= Api.of(node.url);
+    return { node, api: await this.#api, org: `acme-${++this.#organisations}` };
   }
 }
 

@@ -4,8 +4,9 @@ import { type TestContext, test } from 'node:test';
 import type { JobOutcome } from '../../src/compute/job-pool.ts';
 import { startFormatPool } from '../../src/http/documents/formats/format-pool.ts';
 import { FORMATS, formatted } from '../../src/http/documents/formats/formats.ts';
-import { startTestNode } from '../support/node.ts';
-import { Api, json } from './api-client.ts';
+import { FileApi, json } from './api-client.ts';
+
+const file = new FileApi();
 
 const html = (delta: unknown): string => formatted(delta, 'html');
 const markdown = (delta: unknown): string => formatted(delta, 'markdown');
@@ -101,25 +102,24 @@ test('DOC-12 no content of a document becomes markup, in HTML and in what Markdo
   }
 });
 
-test('DOC-12 over HTTP a format has its media type, runs nothing, and is for rich-text alone', async (t: TestContext) => {
-  const node = await startTestNode(t);
-  const api = await Api.of(node.url);
-  await api.call('PUT /v1/docs/acme/text', json({ kind: 'rich-text', content: DOCUMENT }));
+test('DOC-12 over HTTP a format has its media type, runs nothing, and is for rich-text alone', async () => {
+  const { node, api, org } = await file.use();
+  await api.call(`PUT /v1/docs/${org}/text`, json({ kind: 'rich-text', content: DOCUMENT }));
   for (const [format, type] of [
     ['text', 'text/plain; charset=utf-8'],
     ['markdown', 'text/markdown; charset=utf-8'],
     ['html', 'text/html; charset=utf-8'],
   ] as const) {
-    const answer = await fetch(new URL(`/v1/docs/acme/text?format=${format}`, node.url));
+    const answer = await fetch(new URL(`/v1/docs/${org}/text?format=${format}`, node.url));
     assert.equal(answer.headers.get('content-type'), type);
     assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
     assert.match(answer.headers.get('content-security-policy') ?? '', /default-src 'none'.*; sandbox$/);
     assert.match(answer.headers.get('etag') ?? '', /\.1"$/);
     assert.equal(await answer.text(), formatted(DOCUMENT, format));
   }
-  await api.call('PUT /v1/docs/acme/data', json({ kind: 'json' }));
-  assert.equal((await api.call('GET /v1/docs/acme/data?format=html')).refused, '409 wrong-kind');
-  assert.equal((await api.call('GET /v1/docs/acme/text?format=pdf')).refused, '400 bad-message');
+  await api.call(`PUT /v1/docs/${org}/data`, json({ kind: 'json' }));
+  assert.equal((await api.call(`GET /v1/docs/${org}/data?format=html`)).refused, '409 wrong-kind');
+  assert.equal((await api.call(`GET /v1/docs/${org}/text?format=pdf`)).refused, '400 bad-message');
 });
 
 /** A document of these bytes and more, with marks and lists. */
@@ -133,13 +133,12 @@ function large(bytes: number): unknown[] {
   return delta;
 }
 
-test('DOC-12 over HTTP a document above 256 KiB has every format', async (t: TestContext) => {
-  const node = await startTestNode(t);
-  const content = large(400 * 1024);
-  const api = await Api.of(node.url);
-  await api.call('PUT /v1/docs/acme/large', json({ kind: 'rich-text', content }));
+test('DOC-12 over HTTP a document above 256 KiB has every format', async () => {
+  const { node, api, org } = await file.use();
+  const content = large(300 * 1024);
+  await api.call(`PUT /v1/docs/${org}/large`, json({ kind: 'rich-text', content }));
   for (const format of FORMATS) {
-    const answer = await fetch(new URL(`/v1/docs/acme/large?format=${format}`, node.url));
+    const answer = await fetch(new URL(`/v1/docs/${org}/large?format=${format}`, node.url));
     assert.equal(answer.status, 200);
     assert.equal(await answer.text(), formatted(content, format));
   }

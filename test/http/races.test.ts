@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { racePauseMs } from '../support/fuzz-runs.ts';
 import type { TestNode } from '../support/node.ts';
 import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
@@ -13,7 +14,7 @@ const LIMIT = { timeout: 180_000 };
 const DOCS = 6;
 const WRITERS = 4;
 /** Between two rounds of a writer. Without it the writers would take the processors from the nodes that join and take over. */
-const PAUSE_MS = 20;
+const PAUSE_MS = racePauseMs(30);
 /** The lists to which writers append, and the counters that they raise by If-Match. */
 const names = Array.from({ length: DOCS }, (_, n) => `doc-${n}`);
 const paths = names.map((name) => `acme/${name}`);

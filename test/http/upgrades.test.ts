@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { startTestNode } from '../support/node.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 
 const run = promisify(execFile);
 const H2C =
@@ -37,21 +37,25 @@ async function answersTo(
   return found;
 }
 
-async function nodeWithPlan(t: TestContext) {
-  const node = await startTestNode(t);
-  const made = await fetch(`${node.url}v1/docs/acme/plan`, {
+const file = new FileNode();
+
+/** Makes a document with an empty list. Returns its path, and the node of the file. */
+async function plan() {
+  const { url, port } = file.node;
+  const path = `/v1/docs/${file.newDoc()}`;
+  const made = await fetch(new URL(path, url), {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ kind: 'json', content: { list: [] } }),
   });
   assert.equal(made.status, 201);
-  return node;
+  return { path, url, port };
 }
 
-test('HTTP-12 a request for another protocol is served, with its body, after those before it', async (t) => {
-  const { port } = await nodeWithPlan(t);
+test('HTTP-12 a request for another protocol is served, with its body, after those before it', async () => {
+  const { path, port } = await plan();
   const alive = `GET /healthz HTTP/1.1\r\n${HOST}`;
-  const patch = `PATCH /v1/docs/acme/plan HTTP/1.1\r\n${HOST}${AS_PATCH}`;
+  const patch = `PATCH ${path} HTTP/1.1\r\n${HOST}${AS_PATCH}`;
   const last = `${alive}connection: close\r\n\r\n`;
   const OK = [200, '{"status":"alive"}'] as const;
   assert.deepEqual(await answersTo(port, `${alive}${H2C}\r\n`, last), [OK, OK]);
@@ -70,7 +74,7 @@ test('HTTP-12 a request for another protocol is served, with its body, after tho
   const chunked = patch.replace(/content-length.*\r\n/, 'transfer-encoding: chunked\r\n');
   const chunks = `${PATCHED.length.toString(16)}\r\n${PATCHED}\r\n0\r\n\r\n`;
   await begins([OK, [200, '{"version":5}'], OK], `${alive}\r\n${chunked}${H2C}\r\n${chunks}`, last);
-  const none = `POST /v1/docs/acme/plan/undelete HTTP/1.1\r\n${HOST}content-length: 0\r\n${H2C}\r\n`;
+  const none = `POST ${path}/undelete HTTP/1.1\r\n${HOST}content-length: 0\r\n${H2C}\r\n`;
   assert.deepEqual(
     (await answersTo(port, none, last)).map(([code]) => code),
     [409, 200],
@@ -89,18 +93,20 @@ test('HTTP-12 a request for another protocol is served, with its body, after tho
   );
 });
 
-test('HTTP-12 a client that goes away while such a request waits for the answer before it harms nobody', async (t) => {
-  const { port, url } = await nodeWithPlan(t);
+test('HTTP-12 a client that goes away while such a request waits for the answer before it harms nobody', async () => {
+  const { path, port, url } = await plan();
   const socket = connect(port, '127.0.0.1');
-  socket.write(`GET /v1/events/acme/plan HTTP/1.1\r\n${HOST}\r\nGET /healthz HTTP/1.1\r\n${HOST}${H2C}\r\n`);
+  socket.write(
+    `GET ${path.replace('/docs/', '/events/')} HTTP/1.1\r\n${HOST}\r\nGET /healthz HTTP/1.1\r\n${HOST}${H2C}\r\n`,
+  );
   await once(socket, 'data');
   socket.resetAndDestroy();
   await once(socket, 'close');
   for (let n = 0; n < 3; n++) assert.equal((await fetch(`${url}healthz`)).status, 200);
 });
 
-test('HTTP-12 SOCK-1 a request that asks for WebSocket too, and is no right handshake, has its coded answer', async (t) => {
-  const { port } = await startTestNode(t);
+test('HTTP-12 SOCK-1 a request that asks for WebSocket too, and is no right handshake, has its coded answer', async () => {
+  const { port } = file.node;
   const ask = (path: string, protocols: string) =>
     answersTo(port, `GET ${path} HTTP/1.1\r\n${HOST}connection: Upgrade\r\nupgrade: ${protocols}\r\n\r\n`);
   for (const protocols of ['websocket', 'WebSocket', 'h2c, websocket']) {
@@ -111,10 +117,10 @@ test('HTTP-12 SOCK-1 a request that asks for WebSocket too, and is no right hand
   assert.equal((await ask('/v1/elsewhere', 'websocket'))[0]?.[0], 404);
 });
 
-test('HTTP-12 curl with --http2 reads and edits a document', async (t) => {
-  const { url } = await nodeWithPlan(t);
-  const path = `${url}v1/docs/acme/plan`;
-  const curl = async (...more: string[]) => (await run('curl', ['-sS', '--http2', ...more, path])).stdout;
+test('HTTP-12 curl with --http2 reads and edits a document', async () => {
+  const { path, url } = await plan();
+  const curl = async (...more: string[]) =>
+    (await run('curl', ['-sS', '--http2', ...more, new URL(path, url).href])).stdout;
   const type = 'content-type: application/json-patch+json';
   assert.equal(await curl('-X', 'PATCH', '-H', type, '-d', PATCHED), '{"version":2}');
   assert.deepEqual(JSON.parse(await curl()).content, { list: ['a'] });
