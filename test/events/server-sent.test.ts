@@ -1,6 +1,7 @@
 // Server-sent events of a real node: what readers get, where they go on, and what they may see.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 import { untilSeen } from '../support/until.ts';
@@ -8,6 +9,9 @@ import { WireClient } from '../support/wire-client.ts';
 
 const LIMIT = { timeout: 120_000 };
 const EVENTS = { debounceMs: 100 };
+
+/** The node of the tests with these settings alone. Each has organisations of its own. */
+const file = new FileNode({ events: EVENTS });
 
 interface Told {
   readonly id: number;
@@ -81,7 +85,7 @@ test(
   'EVENT-1 EVENT-3 readers of an organisation and of a document are told, and go on after their last event',
   LIMIT,
   async (t) => {
-    const node = await startTestNode(t, { config: { events: EVENTS } });
+    const { node } = file;
     const all = await read(t, node, 'acme');
     const one = await read(t, node, 'acme/plan');
     const other = await read(t, node, 'globex');
@@ -124,17 +128,17 @@ test(
   'EVENT-3 a reader that comes back while documents change misses nothing and gets nothing twice',
   LIMIT,
   async (t) => {
-    const node = await startTestNode(t, { config: { events: EVENTS } });
+    const { node } = file;
     // That reader goes on, and its id with it.
-    const { lastId: start } = await read(t, node, 'acme');
+    const { lastId: start } = await read(t, node, 'initech');
     const client = await WireClient.connect(t, node.socketUrl, { client: 'client-aa' });
-    const docs = ['acme/a', 'acme/b', 'acme/c'];
+    const docs = ['initech/a', 'initech/b', 'initech/c'];
     for (const doc of docs) await client.open(doc, 'json');
-    const steady = await read(t, node, 'acme', { last: start });
+    const steady = await read(t, node, 'initech', { last: start });
     const told: Told[] = [];
     let last = start;
     for (let seq = 1; seq <= 12; seq++) {
-      const reader = await read(t, node, 'acme', { last });
+      const reader = await read(t, node, 'initech', { last });
       for (const doc of docs) assert.equal((await client.submit(doc, seq, add(seq))).type, 'commit');
       await untilSeen('something is told', () => reader.told.length > 0);
       reader.leave();
@@ -142,7 +146,7 @@ test(
       told.push(...reader.told);
       last = reader.lastId;
     }
-    const rest = await read(t, node, 'acme', { last });
+    const rest = await read(t, node, 'initech', { last });
     for (const doc of docs)
       await untilSeen(`${doc} at 12`, () =>
         [...told, ...rest.told].some((event) => event.doc === doc && event.version === 12),
@@ -242,10 +246,10 @@ test(
   'EVENT-1 EVENT-4 a document that is made, deleted, brought back and erased over HTTP is told each time',
   LIMIT,
   async (t) => {
-    const node = await startTestNode(t, { config: { events: EVENTS } });
-    const reader = await read(t, node, 'acme/plan');
+    const { node } = file;
+    const reader = await read(t, node, 'hooli/plan');
     const call = async (method: string, path: string, body?: object) => {
-      const response = await fetch(new URL(`/v1/docs/acme/plan${path}`, node.url), {
+      const response = await fetch(new URL(`/v1/docs/hooli/plan${path}`, node.url), {
         method,
         ...(body === undefined
           ? {}
@@ -268,13 +272,13 @@ test(
     await call('DELETE', '?erase=true');
     await told(5);
     assert.deepEqual(facts(reader), [
-      ['created', 'acme/plan', 0],
-      ['changed', 'acme/plan', 1],
-      ['deleted', 'acme/plan', 1],
-      ['created', 'acme/plan', 1],
-      ['deleted', 'acme/plan', 1],
+      ['created', 'hooli/plan', 0],
+      ['changed', 'hooli/plan', 1],
+      ['deleted', 'hooli/plan', 1],
+      ['created', 'hooli/plan', 1],
+      ['deleted', 'hooli/plan', 1],
     ]);
-    const late = await read(t, node, 'acme/plan', { last: '0' });
+    const late = await read(t, node, 'hooli/plan', { last: '0' });
     await untilSeen('the deletions alone are kept', () => late.told.length > 0);
     assert.deepEqual(new Set(late.told.map(({ type }) => type)), new Set(['deleted']));
   },
