@@ -73,11 +73,12 @@ export class Api {
   }
 }
 
-/** A node for the tests of one file, with its API: started before the first and stopped after the last. */
+let organisations = 0;
+
+/** A node with its API, shared as a FileNode is. */
 export class FileApi {
   readonly #file: FileNode;
   #api: Promise<Api> | undefined;
-  #organisations = 0;
 
   constructor(config: object = {}) {
     this.#file = new FileNode(config);
@@ -87,7 +88,7 @@ export class FileApi {
   async use(): Promise<{ readonly node: TestNode; readonly api: Api; readonly org: string }> {
     const { node } = this.#file;
     this.#api ??= Api.of(node.url);
-    return { node, api: await this.#api, org: `acme-${++this.#organisations}` };
+    return { node, api: await this.#api, org: `acme-${++organisations}` };
   }
 }
 

@@ -1,4 +1,4 @@
-// Support for the tests of the wire contract: one node for each file, unique names, and ways to look at
+// Support for the tests of the wire contract: one node for each configuration, unique names, and ways to look at
 // received messages. It says nothing about the messages that should come.
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
@@ -16,21 +16,40 @@ export interface Op {
 
 type After = Pick<TestContext, 'after'>;
 
-/** A node for the tests of one file, started before the first and stopped after the last. */
+interface SharedNode {
+  users: number;
+  readonly closers: (() => unknown)[];
+  running: Promise<TestNode> | undefined;
+}
+
+/** The nodes of this process, by their configuration. */
+const nodes = new Map<string, SharedNode>();
+let names = 0;
+
+/**
+ * A node for the tests of one file, started before the first and stopped after the last. Files with the same
+ * configuration share it where they have one process, because a node costs more processor time to start than most
+ * tests take.
+ */
 export class FileNode {
   #running: TestNode | undefined;
-  #names = 0;
 
   constructor(config: object = {}) {
-    const closers: (() => unknown)[] = [];
+    const key = JSON.stringify([config, process.env.TROUPE_TEST_NODE_PRIVATE]);
+    const shared: SharedNode = nodes.get(key) ?? { users: 0, closers: [], running: undefined };
+    nodes.set(key, shared);
+    shared.users++;
     before(async () => {
-      this.#running = await startTestNode(
-        { after: (close) => void closers.push(close as () => unknown) },
+      shared.running ??= startTestNode(
+        { after: (close) => void shared.closers.push(close as () => unknown) },
         { config },
       );
+      this.#running = await shared.running;
     });
     after(async () => {
-      for (const close of closers) await close();
+      if (--shared.users > 0) return;
+      shared.running = undefined;
+      for (const close of shared.closers.splice(0)) await close();
     });
   }
 
@@ -44,11 +63,11 @@ export class FileNode {
   }
 
   newDoc(): string {
-    return `acme/doc-${++this.#names}`;
+    return `acme/doc-${++names}`;
   }
 
   newClient(): string {
-    return `client-${++this.#names}`.padEnd(12, '_');
+    return `client-${++names}`.padEnd(12, '_');
   }
 
   /** Connects a client, which says hello and takes the welcome. */
