@@ -1,4 +1,5 @@
-// Documents over HTTP on a real node: create, read, patch, delete, undelete, erase, list.
+// Documents over HTTP on a real node: create, read, patch, delete, undelete, erase, list. Over 400 lines, because it is one
+// list of rules.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import * as Y from 'yjs';

@@ -63,6 +63,8 @@ void test('fence: raced by single batches that wait on the server, none lands be
     BEGIN PERFORM pg_sleep(random() * 0.004); RETURN NULL; END $$;
     CREATE TRIGGER dawdle BEFORE INSERT ON delta FOR EACH STATEMENT EXECUTE FUNCTION dawdle();`);
   const counts = { committed: 0, fenced: 0 };
+  // The longest wait before a fence. It follows the outcomes, so that both happen on a slow machine too.
+  let longestMs = 6;
   const sessions = 20;
   for (let lap = 0; lap < RACES / sessions; lap++) {
     const racers = await Promise.all(
@@ -76,7 +78,7 @@ void test('fence: raced by single batches that wait on the server, none lands be
     );
     for (const { worker, session, doc } of racers) {
       const append = worker.append([row(doc, 2)], new Map());
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 6));
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * longestMs));
       assert.equal(await control.fence(me, { session: session.id }), true);
       const atFence = await headOf(admin, doc);
       const outcome = await append;
@@ -84,6 +86,7 @@ void test('fence: raced by single batches that wait on the server, none lands be
       assert.ok(outcome.type === 'committed' || outcome.type === 'fenced');
       assert.equal(atFence, outcome.type === 'committed' ? 2 : 1);
       counts[outcome.type]++;
+      longestMs *= outcome.type === 'fenced' ? 1.25 : 0.8;
       worker.abort();
     }
   }
