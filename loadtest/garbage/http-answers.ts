@@ -32,15 +32,27 @@ const SUCCESSES: ReadonlySet<number> = new Set([200, 201, 204, 206, 302, 304]);
 const PROGRAM_TEXT = /node_modules|\/dist\/|\n\s+at |\.[jt]s:\d+|FST_|SELECT |PostgresError|ZodError|ECONN/;
 /** The description of the API and its page, which everyone may read. */
 const OPEN = /^\/v1\/(openapi\.json|reference)/;
+/** The files of that page. They and the files of the page at `/` are the only answers that may be stored. */
+const FILES = /^\/v1\/reference\/static\//;
+/** A letter or digit that is written as `%` and its number. The path is the same without it (RFC 3986, 6.2.2.2). */
+const NEEDLESS_ESCAPE = /%(3\d|[46][1-9a-f]|[57][\da])/gi;
 
 /** The reason why the server may not answer this; undefined if it may. */
 export function wrongAnswer(answer: RawAnswer, asked: Asked): string | undefined {
   const { status, headers } = answer;
-  if (/^\/v1\//.test(asked.target) && !OPEN.test(asked.target) && headers.get('cache-control') !== 'no-store')
+  const path = pathOf(asked);
+  // Also an error of another path: a request of broken bytes may be for any.
+  const mayBeStored = status < 400 && (!path.startsWith('/v1/') || FILES.test(path));
+  if (!mayBeStored && headers.get('cache-control') !== 'no-store')
     return `${status} without cache-control: no-store`;
   if (status < 400) return wrongSuccess(answer, asked);
   return asked.method === 'HEAD' ? wrongStatus(status) : wrongError(answer);
 }
+
+const pathOf = ({ target }: Pick<Asked, 'target'>): string =>
+  (target.split('?', 1)[0] ?? '').replace(NEEDLESS_ESCAPE, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
 
 const wrongStatus = (status: number): string | undefined =>
   STATUSES[status] === undefined && !OF_HTTP.has(status) ? `status ${status}` : undefined;
@@ -103,7 +115,7 @@ const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Whether this caller may succeed there. Paths outside the API are open, and OPTIONS tells only what browsers may send. */
 function mayPass({ method, target, caller }: Asked): boolean {
-  const path = target.split('?', 1)[0] ?? '';
+  const path = pathOf({ target });
   if (!path.startsWith('/v1') || OPEN.test(path) || method === 'OPTIONS') return true;
   if (/^\/v1\/(revocations|recheck)/.test(path)) return caller === 'admin' || caller === 'anyone';
   const isOfDocument = /^\/v1\/(docs|events)\/[^/]+\/[^/]/.test(path);

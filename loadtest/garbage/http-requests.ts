@@ -311,6 +311,13 @@ const FAULTS: readonly Fault[] = [
   (parts, random) => {
     parts.target = parts.target.replace(/(?=\?|$)/, pick(random, STRANGE_PATHS));
   },
+  // The same path, written in another way.
+  (parts, random) => {
+    const [path = ''] = parts.target.split('?', 1);
+    const at = below(random, path.length);
+    const escaped = path.slice(at).replace(/[a-z\d]/i, (letter) => `%${letter.charCodeAt(0).toString(16)}`);
+    parts.target = path.slice(0, at) + escaped + parts.target.slice(path.length);
+  },
   (parts, random) => {
     const { query } = parts.route;
     const name = random() < 0.7 && query.length > 0 ? pick(random, query) : pick(random, STRANGE_TEXTS);

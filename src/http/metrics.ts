@@ -4,6 +4,7 @@
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { isLoopback } from '../../config/check.ts';
 import { Origins } from '../gateway/sockets/origins.ts';
+import { Connections } from './connections.ts';
 
 export interface MetricsText {
   readonly contentType: string;
@@ -20,7 +21,14 @@ export function serveMetrics(app: FastifyInstance, metrics: MetricsText): void {
 
 /** A listener that serves nothing else. The returned server does not listen yet. */
 export function createMetricsServer(metrics: MetricsText, host: string): FastifyInstance {
-  const app = fastify({ logger: false, bodyLimit: 1024, forceCloseConnections: true });
+  const connections = new Connections();
+  const app = fastify({
+    logger: false,
+    bodyLimit: 1024,
+    forceCloseConnections: true,
+    clientErrorHandler: (error, socket) => connections.end(socket, error),
+  });
+  app.server.on('request', (request, response) => connections.watch(request, response));
   // Where only programs of this machine reach the address, a web page must not, under whatever name it calls it.
   const auth = isLoopback(host) ? 'none' : 'jwt';
   const origins = new Origins({ origins: [], publicUrl: null, auth });

@@ -72,7 +72,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     keepAliveTimeout: http.idleMs,
     routerOptions: { maxParamLength: PATH_PART_CHARACTERS },
     http: times,
-    clientErrorHandler: (error, socket) => connections.end(socket, error.code),
+    clientErrorHandler: (error, socket) => connections.end(socket, error),
     // These errors come before all hooks: for paths that cannot be decoded, and for parts of paths that are too long.
     frameworkErrors: ({ statusCode = 400 }, _request, reply) => {
       reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
@@ -96,8 +96,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   options.counts?.watch(app);
   app.addHook('onRequest', async (request, reply) => {
     const { origins } = options;
-    // Also for answers of /v1 that come before the hooks of the API.
-    if (request.url.startsWith('/v1')) reply.header('cache-control', 'no-store');
+    // For every answer: a path can be written in many ways. The files of the page replace it.
+    reply.header('cache-control', 'no-store');
     // Node has served it by itself, and drops what came in one packet with its end. The client learns so that it was not served.
     if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
     if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
@@ -108,9 +108,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     const message = isProbe ? origins.refusalOfProbe(request.headers) : origins.refusal(request.headers);
     if (message !== undefined) return reply.code(403).send({ code: 'forbidden', message, retryable: false });
   });
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
-    if (request.url.endsWith('z')) reply.header('cache-control', 'no-store');
   });
   app.get('/healthz', async () => ({ status: 'alive' }));
   app.get('/readyz', async (_request, reply) => {

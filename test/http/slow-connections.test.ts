@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { configFrom } from '../../config/load.ts';
 import { Origins } from '../../src/gateway/sockets/origins.ts';
 import { byBearer } from '../../src/http/api/access.ts';
+import { createMetricsServer } from '../../src/http/metrics.ts';
 import { createHttpServer, listen } from '../../src/http/server.ts';
 import { NO_LOGIN } from '../../src/identity/identity.ts';
 import { noDocuments } from './no-documents.ts';
@@ -80,6 +81,71 @@ test('HTTP-10 a request whose body is no chunked one is answered with a code', a
   const head = 'PUT /v1/session HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n';
   const text = await untilClosed(open(port, `${head}content-type: application/json\r\n\r\nzz\r\n`));
   assert.match(text, /^HTTP\/1\.1 4\d\d .*"code":"bad-message"/s);
+});
+
+test('HTTP-1 HTTP-10 an error of a HEAD request has no body, also where Node has refused its bytes', async (t) => {
+  const port = await serve(t);
+  const host = 'host: 127.0.0.1\r\n';
+  const ask = async (bytes: string, more = ''): Promise<string> => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(Buffer.from(bytes, 'latin1'));
+    socket.write(Buffer.from(more, 'latin1'));
+    return await untilClosed(socket);
+  };
+  const body = 'transfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\n';
+  const refused: readonly (readonly [status: number, head: string])[] = [
+    [400, ` /v1/docs/acme/\u00e9 HTTP/1.1\r\n${host}\r\n`],
+    [400, ` /v1/session HTTP/1.1\r\n${host}no colon\r\n\r\n`],
+    [431, ` /v1/session HTTP/1.1\r\n${host}x-large: ${'x'.repeat(20_000)}\r\n\r\n`],
+    [417, ` /v1/session HTTP/1.1\r\n${host}expect: miracles\r\nconnection: close\r\n\r\n`],
+  ];
+  for (const [status, head] of refused)
+    for (const before of ['', '\r\n']) {
+      assert.match(await ask(`${before}HEAD${head}`), ofStatus(status, ''), head.slice(0, 80));
+      assert.match(
+        await ask(`${before}GET${head}`),
+        ofStatus(status, '.*"bad-message".*'),
+        head.slice(0, 80),
+      );
+    }
+  const [first, second] = [`HEAD /v1/docs/acme/x HTTP/1.1\r\n${host}${body}`, 'zz\r\n'];
+  assert.match(await ask(`${first}${second}`), ofStatus('4..', ''));
+});
+
+/** An answer of which the head is followed by this body. */
+const ofStatus = (status: number | string, body: string): RegExp =>
+  new RegExp(`^HTTP/1\\.1 ${status} (?:[^\\r]|\\r\\n(?!\\r))*\\r\\n\\r\\n${body}$`, 's');
+
+test('HTTP-1 the listener of the metrics answers bytes that are no HTTP as the main one does', async (t) => {
+  const app = createMetricsServer({ contentType: 'text/plain', text: async () => '' }, '127.0.0.1');
+  t.after(() => app.close());
+  const port = await listen(app, { host: '127.0.0.1', port: 0 });
+  assert.match(
+    await untilClosed(open(port, 'HEAD /metrics HTTP/1.1\r\nno colon\r\n\r\n')),
+    ofStatus(400, ''),
+  );
+  assert.match(await untilClosed(open(port, 'hello\r\n\r\n')), ofStatus(400, '.*"bad-message".*'));
+});
+
+test('HTTP-1 no answer to a path below /v1 is stored, in whatever way the path is written', async (t) => {
+  const port = await serve(t);
+  const ask = (first: string, host: string): Promise<string> =>
+    untilClosed(open(port, `${first} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`));
+  for (const host of ['127.0.0.1', 'evil.example'])
+    for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'PROPFIND'])
+      for (const path of [
+        '/v1/session',
+        '/%761/session',
+        '/v%31/nothing',
+        '//v1/session',
+        'http://127.0.0.1/v1/session',
+        '/V1/session',
+      ])
+        assert.match(
+          await ask(`${method} ${path}`, host),
+          /^HTTP\/1\.1 .*\r\ncache-control: no-store\r\n/s,
+          `${method} ${path} ${host}`,
+        );
 });
 
 test('HTTP-1 errors that come before every route have a code', async (t) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { FileNode } from '../gateway/wire/contract.ts';
@@ -115,6 +116,20 @@ test('HTTP-12 SOCK-1 a request that asks for WebSocket too, and is no right hand
     assert.match(body, /"bad-message"/, protocols);
   }
   assert.equal((await ask('/v1/elsewhere', 'websocket'))[0]?.[0], 404);
+});
+
+test('HTTP-1 SOCK-1 a refused upgrade with the method HEAD is answered without a body', async () => {
+  const { port } = file.node;
+  for (const [path, status] of [
+    ['/v1/elsewhere', 404],
+    ['/v1/socket', 400],
+  ] as const) {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`HEAD ${path} HTTP/1.1\r\n${HOST}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`);
+    const answer = await text(socket);
+    assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} .*\r\n\r\n$`, 's'));
+    assert.doesNotMatch(answer, /\r\n\r\n./s);
+  }
 });
 
 test('HTTP-12 curl with --http2 reads and edits a document', async () => {

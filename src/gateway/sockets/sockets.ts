@@ -110,8 +110,8 @@ export class Sockets {
     };
     this.#endpointServer = new WebSocketServer(forEndpoints);
     for (const server of [this.#server, this.#endpointServer])
-      server.on('wsClientError', (error, stream) =>
-        refuse(stream, 400, 'Bad Request', 'bad-message', error.message),
+      server.on('wsClientError', (error, stream, request) =>
+        refuse(request, stream, 400, 'bad-message', error.message),
       );
     this.#rounds = new Rounds(this.#connections, LOOK_MS, this.now);
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
@@ -135,30 +135,30 @@ export class Sockets {
   readonly upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const refusal = this.#options.origins.refusal(request.headers);
     if (refusal !== undefined) {
-      refuse(stream, 403, 'Forbidden', 'forbidden', refusal);
+      refuse(request, stream, 403, 'forbidden', refusal);
       return;
     }
     const endpoint = this.#endpointOf(request);
     if (endpoint === undefined && pathOf(request) !== PATH) {
-      refuse(stream, 404, 'Not Found', 'not-found');
+      refuse(request, stream, 404, 'not-found', 'Not Found');
       return;
     }
     if (this.#stopping || this.#away) {
-      refuse(stream, 503, 'Service Unavailable', 'unavailable');
+      refuse(request, stream, 503, 'unavailable', 'Service Unavailable');
       return;
     }
     const { addresses } = this.#options;
     const address = addresses?.of(request);
     const wait = address === undefined ? 0 : (addresses?.takeUpgrade(address) ?? 0);
     if (wait > 0) {
-      refuse(stream, 429, 'Too Many Requests', 'rate-limited', 'too many sockets of this address', wait);
+      refuse(request, stream, 429, 'rate-limited', 'too many sockets of this address', wait);
       return;
     }
     const header = request.headers['sec-websocket-protocol'];
     const offered = header?.split(',').map((name) => name.trim()) ?? [];
     const codec = offered.length === 0 ? jsonCodec : offeredCodec(offered);
     if (codec === undefined && endpoint === undefined) {
-      refuse(stream, 400, 'Bad Request', 'bad-message');
+      refuse(request, stream, 400, 'bad-message', 'Bad Request');
       return;
     }
     const server = endpoint === undefined ? this.#server : this.#endpointServer;

@@ -2,7 +2,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Codec, jsonCodec, msgpackCodec } from '../../../protocol/codec.ts';
-import { ERROR_CODES, type ErrorCode } from '../../../protocol/errors.ts';
+import type { ErrorCode } from '../../../protocol/errors.ts';
+import { bareAnswer } from '../../bare-answer.ts';
 
 /** The path of the request, without its query. */
 export const pathOf = ({ url = '' }: IncomingMessage): string => url.split('?', 1)[0] ?? '';
@@ -29,20 +30,16 @@ export function offeredCodec(offered: readonly string[]): Codec | undefined {
 const LEAST_RETRY_AFTER_S = 1;
 
 export function refuse(
+  { method }: Pick<IncomingMessage, 'method'>,
   stream: Duplex,
   status: number,
-  reason: string,
   code: ErrorCode,
-  message = reason,
+  message: string,
   retryAfterMs = 0,
 ): void {
   const waitS = Math.max(LEAST_RETRY_AFTER_S, Math.ceil(retryAfterMs / 1_000));
-  const retryAfter = status === 429 || status === 503 ? `Retry-After: ${waitS}\r\n` : '';
-  const body = JSON.stringify({ code, message, retryable: ERROR_CODES[code] });
+  const retryAfter = status === 429 || status === 503 ? `retry-after: ${waitS}\r\n` : '';
+  const headers = `${retryAfter}sec-websocket-version: 13\r\n`;
   stream.once('error', () => undefined);
-  stream.end(
-    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${retryAfter}Sec-WebSocket-Version: 13\r\n` +
-      'Content-Type: application/json\r\n' +
-      `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  stream.end(bareAnswer({ method, status, code, message, headers }));
 }
