@@ -48,6 +48,30 @@ test('HIST-1: history comes in pages, with the user and the time of each patch',
   assert.equal((await ada.call(`GET /v1/docs/${org}/none/history`)).refused, '404 not-found');
 });
 
+test('DOC-11 HIST-1 HIST-3: a forged cursor, also one with the character 0, is refused with a code', async () => {
+  const { api, org } = await open.use();
+  const doc = await plan(api, org);
+  await api.call(`PUT ${doc}/versions/a`, json({}));
+  const forged: (readonly [list: string, cursor: string])[] = [];
+  for (const list of [`${doc}/history`, `${doc}/versions`])
+    for (const cursor of ['%00', 'a%00', '', 'x'.repeat(101)]) forged.push([list, cursor]);
+  for (const text of [
+    '["\\u0000",1]',
+    '["a\\u0000b",1]',
+    '["\\ud800",1]',
+    '["a",1e300]',
+    '["a"]',
+    '{}',
+    'null',
+    'x',
+  ])
+    forged.push([`/v1/docs/${org}`, Buffer.from(text).toString('base64url')]);
+  for (const [list, cursor] of forged) {
+    const { refused } = await api.call(`GET ${list}?cursor=${cursor}`);
+    assert.equal(refused, '400 bad-message', `${list} ${cursor}`);
+  }
+});
+
 test('HIST-2: a version is read by its number, by a time and by a name', async () => {
   const { api, org } = await open.use();
   const doc = await plan(api, org);
