@@ -66,10 +66,11 @@ export async function runGarbage(
         (told === undefined ? '' : `${told}\n`),
     );
     if (memory !== undefined) {
-      const { before, peak, after, quarters } = memory;
+      const { before, peak, after, quarters, usual } = memory;
       process.stdout.write(
         `memory of the node: ${megabytes(before)} before, ${megabytes(peak)} at most, ${megabytes(after)} after; ` +
-          `most in each quarter of the run: ${quarters.map(megabytes).join(', ')}\n`,
+          `most in each quarter of the run: ${quarters.map(megabytes).join(', ')}; ` +
+          `usual in each: ${usual.map(megabytes).join(', ')}\n`,
       );
     }
     for (const fault of faults.slice(0, 50)) process.stdout.write(`  ${fault}\n`);

@@ -7,6 +7,7 @@ import { Bystanders } from '../clients/bystanders.ts';
 import { type Random, seededRandom } from '../clients/random-edits.ts';
 import { lasted } from '../command-line/command.ts';
 import { type Summary, summarize } from '../statistics.ts';
+import { type GarbageMemory, memoryOf, wrongMemory } from './garbage-memory.ts';
 import type { GarbageTokens } from './garbage-tokens.ts';
 
 export interface GarbageOptions {
@@ -19,6 +20,8 @@ export interface GarbageOptions {
   readonly tokens?: GarbageTokens;
   /** Returns the resident bytes of the server; undefined if its memory is not watched. */
   readonly memory?: () => Promise<number>;
+  /** Whether the memory must have stopped growing in the later half of a long run. */
+  readonly demandsFlat?: boolean;
   /** Aborted: the run ends early, and judges what there was. */
   readonly signal?: AbortSignal;
 }
@@ -36,20 +39,10 @@ export interface GarbageResult {
   readonly memory: GarbageMemory | undefined;
 }
 
-/** Resident bytes of the server. `quarters`: the most in each quarter of the run. */
-export interface GarbageMemory {
-  readonly before: number;
-  readonly peak: number;
-  readonly after: number;
-  readonly quarters: readonly number[];
-}
-
 /** The organisation of all documents of a run. */
 export const ORG = 'garbage';
 /** A server hangs when it neither answers nor closes for this long. */
 export const ANSWER_MS = 30_000;
-/** Growth of resident memory that the garbage may cause while it arrives. */
-const MOST_GROWTH_BYTES = 512 * 1024 * 1024;
 const MEMORY_MS = 200;
 /** Faults that are kept. A server that is wrong once is often wrong each time. */
 const MOST_FAULTS = 200;
@@ -86,7 +79,8 @@ export class GarbageScene {
 
   /** Runs the throwers beside the bystanders, and judges. `attack` resolves when all is thrown. */
   async play(attack: () => Promise<void>): Promise<GarbageResult> {
-    const { memory } = this.#options;
+    const { memory, demandsFlat } = this.#options;
+    const began = performance.now();
     const resident: number[] = [(await memory?.()) ?? 0];
     const look = async (): Promise<void> => {
       if (memory !== undefined) resident.push(await memory());
@@ -100,8 +94,8 @@ export class GarbageScene {
       await this.#stopBystanders();
       await look();
       const used = memoryOf(resident);
-      if (used.peak - used.before > MOST_GROWTH_BYTES)
-        this.fault(`memory grew by ${used.peak - used.before} bytes`);
+      const tookMs = performance.now() - began;
+      for (const fault of wrongMemory(used, demandsFlat === true ? tookMs : undefined)) this.fault(fault);
       for (const fault of await bystanders.faults()) this.fault(fault);
       if (this.thrown === 0) this.fault('nothing was thrown');
       if (bystanders.latencies.length === 0) this.fault('the bystanders made no edit');
@@ -177,11 +171,4 @@ async function isHeard(
     for (const event of events) socket.once(event, heard);
     if (socket.readyState === WebSocket.OPEN) ask();
   });
-}
-
-function memoryOf(resident: readonly number[]): GarbageMemory {
-  const quarter = Math.ceil(resident.length / 4);
-  const quarters = [0, 1, 2, 3].map((at) => Math.max(0, ...resident.slice(at * quarter, (at + 1) * quarter)));
-  const before = resident[0] ?? 0;
-  return { before, peak: Math.max(...quarters), after: resident.at(-1) ?? 0, quarters };
 }

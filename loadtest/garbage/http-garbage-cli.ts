@@ -14,7 +14,9 @@ const command = garbageCommand('garbage:http')
 
 await runTool(command, async (signal) => {
   const { seconds, ...choices } = command.opts();
-  const set = Object.entries(HTTP_GARBAGE_SETTINGS).map(([key, value]) => `http.${key}=${value}`);
+  const set = Object.entries(HTTP_GARBAGE_SETTINGS).flatMap(([section, keys]) =>
+    Object.entries(keys).map(([key, value]) => `${section}.${key}=${value}`),
+  );
   return await runGarbage({ ...choices, set, isLogin: true, signal }, (options) =>
     httpGarbageRun({ ...options, seconds }),
   );

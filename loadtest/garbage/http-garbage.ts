@@ -23,12 +23,13 @@ import {
 export type HttpGarbageOptions = GarbageOptions &
   ({ readonly seconds: number } | { readonly requests: number });
 
-/** Settings under which a node answers each request, and ends slow ones while the run goes on. */
+/**
+ * Settings under which a node answers each request, ends slow ones while the run goes on, and has filled its cache of old
+ * versions soon: growth after that is none of a cache.
+ */
 export const HTTP_GARBAGE_SETTINGS = {
-  requestsPerSecond: 1_000_000,
-  headersMs: 2_000,
-  requestMs: 3_000,
-  idleMs: 10_000,
+  http: { requestsPerSecond: 1_000_000, headersMs: 2_000, requestMs: 3_000, idleMs: 10_000 },
+  history: { cacheBytes: 4 * 1024 * 1024 },
 } as const;
 
 /** Connections beside the throwers. */
@@ -90,7 +91,7 @@ class HttpGarbageRun {
 
   constructor(options: HttpGarbageOptions, routes: readonly Route[]) {
     this.#options = options;
-    this.#scene = new GarbageScene(options);
+    this.#scene = new GarbageScene({ ...options, demandsFlat: true });
     this.#url = new URL(options.url.replace(/^ws/, 'http'));
     this.#until =
       'seconds' in options ? performance.now() + options.seconds * 1_000 : Number.POSITIVE_INFINITY;

@@ -14,7 +14,7 @@ const secret = newSecret();
  * The nodes of this file: one with tokens, and one that lets everyone in. Runs on one node have seeds of their own, since
  * their documents are named after the seed.
  */
-const guarded = new FileNode({ auth: { mode: 'jwt', jwt: { secret } }, http: HTTP_GARBAGE_SETTINGS });
+const guarded = new FileNode({ auth: { mode: 'jwt', jwt: { secret } }, ...HTTP_GARBAGE_SETTINGS });
 const open = new FileNode();
 
 test('frames of garbage and wrong tokens are answered with codes, and nobody else notices', async () => {
