@@ -68,7 +68,8 @@ test('no real clock, timer or chance has a part in a run', async () => {
   }
 });
 
-test('gate taken out is missed within 4 seeds; whole, the same seed finds nothing', () => isMissed('gate', 4));
+test('gate taken out is missed within 4 seeds; whole, the same seed finds nothing', () =>
+  isMissed('gate', 4));
 
 test(`${SEEDS} seeds find nothing`, () => findNothing(1, SEEDS));
 
