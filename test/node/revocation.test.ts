@@ -2,9 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
-import { startTestNode, type TestNode } from '../support/node.ts';
-import { freshDatabase } from '../support/postgres.ts';
-import { startTestRedis } from '../support/redis.ts';
+import { testCluster } from '../support/cluster.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 import { WireClient } from '../support/wire-client.ts';
 
@@ -14,19 +12,9 @@ test(
   'REVOKE-3 LOGIN-7 tokens and sessions that one node ends are ended at the other, and for a node that starts later',
   LIMIT,
   async (t) => {
-    const later: (() => unknown)[] = [];
-    const redis = await startTestRedis(t);
-    const storageUrl = await freshDatabase({ after: (drop) => void later.push(drop) });
-    const start = (name: string): Promise<TestNode> =>
-      startTestNode(t, {
-        storageUrl,
-        config: {
-          node: { name },
-          workers: 1,
-          auth: { mode: 'jwt', graceMs: 0, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } },
-          cluster: { redis: redis.url, secret: 'a secret of the tests', name: 'tests', link: { port: 0 } },
-        },
-      });
+    const start = await testCluster(t, {
+      auth: { mode: 'jwt', graceMs: 0, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } },
+    });
     const [a, b] = [await start('a'), await start('b')];
     const call = async (path: string, headers: Record<string, string>, method = 'POST', body?: object) => {
       const response = await fetch(new URL(`v1/${path}`, a.url), {
@@ -67,7 +55,5 @@ test(
     const again = await WireClient.connect(t, c.socketUrl);
     again.send({ type: 'hello', client: 'client-3', token });
     assert.equal((await again.untilClosed()).code, 4401);
-    for (const node of [c, a]) await node.stop();
-    for (const drop of later) await drop();
   },
 );

@@ -1,27 +1,14 @@
 // The metrics of two nodes of a cluster: shards, links, Redis, and the hand-over to a node that joins.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startTestNode, type TestNode } from '../support/node.ts';
-import { freshDatabase } from '../support/postgres.ts';
-import { startTestRedis } from '../support/redis.ts';
+import { testCluster } from '../support/cluster.ts';
 import { untilSeen } from '../support/until.ts';
 import { metricsAt } from './metrics-text.ts';
 
 const LIMIT = { timeout: 120_000 };
 
 test('shards, hand-overs, links, Redis and its lease thread are told', LIMIT, async (t) => {
-  const later: (() => unknown)[] = [];
-  const redis = await startTestRedis(t);
-  const storageUrl = await freshDatabase({ after: (drop) => void later.push(drop) });
-  const start = (name: string): Promise<TestNode> =>
-    startTestNode(t, {
-      storageUrl,
-      config: {
-        node: { name },
-        workers: 1,
-        cluster: { redis: redis.url, secret: 'a secret of the tests', name: 'tests', link: { port: 0 } },
-      },
-    });
+  const start = await testCluster(t);
   const a = await start('a');
   const alone = await metricsAt(a.metricsUrl);
   assert.equal(alone.get('troupe_shards_owned'), 4096);
@@ -45,7 +32,4 @@ test('shards, hand-overs, links, Redis and its lease thread are told', LIMIT, as
     assert.ok((values.get('troupe_redis_answer_seconds_count') ?? 0) > 0);
     assert.ok((values.get('troupe_heap_used_bytes{thread="lease"}') ?? 0) > 100_000);
   }
-  await b.stop();
-  await a.stop();
-  for (const drop of later) await drop();
 });

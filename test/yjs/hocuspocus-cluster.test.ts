@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { closingInReverse } from '../chaos/failover-load.ts';
 import { roleService, SERVICE_SECRET } from '../http/role-service.ts';
-import { startTestNode, type TestNode } from '../support/node.ts';
-import { freshDatabase } from '../support/postgres.ts';
-import { type Afterwards, startTestRedis } from '../support/redis.ts';
+import { testCluster } from '../support/cluster.ts';
+import type { TestNode } from '../support/node.ts';
+import type { Afterwards } from '../support/redis.ts';
 import { STOCK_PACKAGES, type StockProvider } from '../support/stock-providers.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
@@ -14,19 +14,7 @@ import { until } from '../support/until.ts';
 const HOCUSPOCUS = STOCK_PACKAGES.filter(({ protocol }) => protocol === 'hocuspocus');
 
 async function twoNodes(t: Afterwards, auth: object): Promise<readonly [TestNode, TestNode]> {
-  const redis = await startTestRedis(t);
-  const storageUrl = await freshDatabase({ after: (drop) => t.after(async () => void (await drop())) });
-  const join = (name: string): Promise<TestNode> =>
-    startTestNode(t, {
-      storageUrl,
-      config: {
-        node: { name },
-        workers: 1,
-        drain: { timeoutMs: 1000 },
-        auth,
-        cluster: { redis: { url: redis.url }, secret: 'a secret of the tests', link: { port: 0 } },
-      },
-    });
+  const join = await testCluster(t, { drain: { timeoutMs: 1000 }, auth });
   return [await join('one'), await join('two')];
 }
 

@@ -3,9 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Page, WebSocket } from 'playwright-core';
 import { launchChromium } from '../../support/chromium.ts';
-import { startTestNode, type TestNode } from '../../support/node.ts';
-import { freshDatabase } from '../../support/postgres.ts';
-import { startTestRedis } from '../../support/redis.ts';
+import { testCluster } from '../../support/cluster.ts';
 import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
 import { ADA, DESKTOP, loaded, openAs } from '../windows.ts';
 
@@ -23,24 +21,10 @@ const expectedErrors = /status of 401/;
 /** Two nodes of one cluster. The browser is closed before they stop. */
 async function stage(t: TestContext) {
   const chromium = await launchChromium(t);
-  const redis = await startTestRedis(t);
-  const dropDatabase: (() => unknown)[] = [];
-  const storageUrl = await freshDatabase({ after: (drop) => void dropDatabase.push(drop) });
-  const start = (name: string): Promise<TestNode> =>
-    startTestNode(t, {
-      storageUrl,
-      config: {
-        node: { name },
-        workers: 1,
-        auth: { mode: 'jwt', graceMs: 0, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } },
-        cluster: { redis: redis.url, secret: 'a secret of the tests', name: 'tests', link: { port: 0 } },
-      },
-    });
-  const [near, far] = [await start('near'), await start('far')];
-  t.after(async () => {
-    for (const node of [near, far]) await node.stop();
-    for (const drop of dropDatabase) await drop();
+  const start = await testCluster(t, {
+    auth: { mode: 'jwt', graceMs: 0, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } },
   });
+  const [near, far] = [await start('near'), await start('far')];
   return { near, far, ada: await openAs(t, chromium, ADA, { ...DESKTOP, expectedErrors }) };
 }
 
