@@ -14,7 +14,7 @@ const LIMIT = { timeout: 180_000 };
 const DOCS = 6;
 const WRITERS = 4;
 /** Between two rounds of a writer. Without it the writers would take the processors from the nodes that join and take over. */
-const PAUSE_MS = racePauseMs(30);
+const PAUSE_MS = racePauseMs(20);
 /** The lists to which writers append, and the counters that they raise by If-Match. */
 const names = Array.from({ length: DOCS }, (_, n) => `doc-${n}`);
 const paths = names.map((name) => `acme/${name}`);
