@@ -213,9 +213,12 @@ export class Document {
     return memory.lastSeqAt(version);
   }
 
-  /** Highest seq of this client that is known to have committed or to be about to. 0 if none is known. */
-  highestSeqOf(client: string): number {
-    return this.#clients.get(client)?.highestSeq ?? 0;
+  /**
+   * True if it is known that this seq of the client has committed or is about to, or never will because it was rejected or
+   * a higher one has committed.
+   */
+  isDecided(client: string, seq: number): boolean {
+    return (this.#clients.get(client)?.answer(seq).type ?? 'new') !== 'new';
   }
 
   /** False if the client's remembered commits are another user's, as far as memory knows them. */

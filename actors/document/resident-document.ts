@@ -168,7 +168,7 @@ export class ResidentDocument {
           });
           return;
         }
-        subscriber.leftOpen?.committedTo(this.document.highestSeqOf(client));
+        subscriber.leftOpen?.forget((open) => this.document.isDecided(client, open));
         if (this.#isBehindOpen(subscriber, seq)) return;
         this.#submitting.submit(subscriber, { client, user, seq, base, op }, []);
         return;

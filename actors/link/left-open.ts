@@ -54,12 +54,10 @@ export class LeftOpen {
     if (at >= 0) this.#seqs.splice(at, 1);
   }
 
-  /**
-   * Notes that this seq of the client has committed. Open seqs up to it can no longer commit, and their client
-   * does not send them again if it knows that.
-   */
-  committedTo(seq: number): void {
-    while (this.#seqs[0] !== undefined && this.#seqs[0] <= seq) this.#seqs.shift();
+  /** Forgets the open seqs that have been decided after all. Their client does not send them again. */
+  forget(isDecided: (seq: number) => boolean): void {
+    for (let at = this.#seqs.length - 1; at >= 0; at--)
+      if (isDecided(this.#seqs[at] ?? 0)) this.#seqs.splice(at, 1);
   }
 
   /** Forgets all open seqs, since the document has been opened anew. */

@@ -31,6 +31,7 @@ for (const [seed, found] of [
     'a seq that was left open though it had committed, in a document that left memory: actors/link/left-open.test.ts',
   ],
   [2297, 'a commit of a lost owner above a seq that it had rejected: docs/protocol.md, SUBMIT-16'],
+  [8788, 'a seq that was left open after its commit had been told: gateway/subscriptions/left-open.test.ts'],
   [1113, 'a seq that was left open though it had committed: actors/link/left-open.test.ts'],
   [6908, 'a fenced worker that rejected what its successor had committed: actors/host/host-live.test.ts'],
 ] as const) {

@@ -72,11 +72,6 @@ export class ClientMemory {
     return this.#complete && !this.#isForgotten ? 0 : undefined;
   }
 
-  /** Highest seq taken, also if the store knows no more of it than the number. 0 for none. */
-  get highestSeq(): number {
-    return Math.max(this.lastSeq, this.#storedLastSeq);
-  }
-
   committed(seq: number, version: number, user: string): void {
     assert(
       seq > this.lastSeq && version > this.lastVersion,

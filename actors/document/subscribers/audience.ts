@@ -316,7 +316,10 @@ export class Audience {
 }
 
 function refusedSeq(subscriber: Subscriber, seq: number, code: ErrorCode): void {
-  if (!isOpenSubmitCode(code)) return;
+  if (!isOpenSubmitCode(code)) {
+    subscriber.leftOpen?.delete(seq);
+    return;
+  }
   subscriber.leftOpen ??= new LeftOpen();
   subscriber.leftOpen.add(seq, code);
 }

@@ -46,7 +46,7 @@ import type { OwnerChanges } from './owner-changes.ts';
 import { type OwnerSnapshot, OwnerSnapshots } from './owner-snapshots.ts';
 import { PresenceAnswers } from './presence-answers.ts';
 import type { Subscription } from './subscription.ts';
-import { ENDED, leaveOpen, rootOf, type Subscriptions, settle } from './subscriptions.ts';
+import { committed, committedTo, ENDED, leaveOpen, rejected, type Subscriptions } from './subscriptions.ts';
 
 const FINAL: ReadonlySet<string> = new Set(FINAL_SUBMIT_CODES);
 /**
@@ -159,7 +159,7 @@ export class Answers {
         const [, , subscriptionId, seq, version] = message;
         const subscription = channel.subs.get(subscriptionId);
         if (subscription === undefined) return;
-        settle(subscription, seq);
+        committed(subscription, seq);
         this.#counts.count(METRICS.editsRepeated);
         subscription.connection.send({ type: 'ack', doc: channel.doc, seq, version });
         return;
@@ -247,7 +247,7 @@ export class Answers {
   }
 
   #committed(author: Subscription, seq: number): void {
-    const takenAt = settle(author, seq);
+    const takenAt = committed(author, seq);
     if (takenAt === undefined) return;
     author.connection.conversation?.committed(seq);
     this.#counts.observe(METRICS.editSeconds, secondsBetween(takenAt, this.#now));
@@ -292,7 +292,7 @@ export class Answers {
     channel.present.add(present);
     if (resumed) this.#presence.resumed(channel);
     for (const seq of seqs) this.#committed(subscription, seq);
-    rootOf(subscription).unanswered?.committedTo(lastSeq);
+    committedTo(subscription, lastSeq);
     const isFirst = !subscription.opened;
     subscription.opened = true;
     subscription.request = undefined;
@@ -333,7 +333,7 @@ export class Answers {
     message: string,
   ): void {
     if (isOpenSubmitCode(code)) leaveOpen(subscription, seq, code);
-    else settle(subscription, seq);
+    else rejected(subscription, seq);
     const { connection } = subscription;
     const { doc } = channel;
     if (FINAL.has(code)) {

@@ -17,7 +17,7 @@ import type { Replies } from '../replies.ts';
 import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { Subscription } from './subscription.ts';
-import { leaveOpen, type Subscriptions, settle } from './subscriptions.ts';
+import { leaveOpen, rejected, type Subscriptions } from './subscriptions.ts';
 
 export interface OwnerChangesOptions {
   readonly router: Router;
@@ -211,7 +211,7 @@ export class OwnerChanges {
     const { connection, channel, unanswered } = subscription;
     for (const { seq } of [...(unanswered?.all() ?? [])]) {
       if (code === 'unavailable') leaveOpen(subscription, seq, code);
-      else settle(subscription, seq);
+      else rejected(subscription, seq);
       this.#replies.later(connection, code, message, { doc: channel.doc, seq, retryAfterMs });
     }
   }

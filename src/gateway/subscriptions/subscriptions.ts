@@ -20,6 +20,7 @@ import { writeAwarenessTo } from './awareness-frames.ts';
 import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { Subscription } from './subscription.ts';
+import { Unanswered } from './unanswered.ts';
 
 /** Reports a state that must not occur. */
 export type GatewayLog = (level: 'error', message: string, fields: object) => void;
@@ -260,14 +261,30 @@ const framesOf = ({ codec }: ClientConnection): SubscriberCodec =>
   codec === undefined ? UPDATES : codec === jsonCodec ? JSON_FRAMES : MSGPACK_FRAMES;
 
 /**
- * Records that a submit has its final answer. Returns when the gateway took it, in ticks of the clock of
- * edits; undefined if it had its answer already.
+ * Records that a submit has committed. Returns when the gateway took it, in ticks of the clock of edits; undefined
+ * if it had its answer already.
  */
-export function settle(subscription: Subscription, seq: number): number | undefined {
-  const submit = rootOf(subscription).unanswered?.settle(seq);
+export function committed(subscription: Subscription, seq: number): number | undefined {
+  const submit = rootOf(subscription).unanswered?.committed(seq);
   if (submit === undefined) return undefined;
   subscription.connection.countUnanswered(-submit.op[1].length);
   return submit.takenAt;
+}
+
+/** Records that a submit was rejected, or that its document is not open any more. */
+export function rejected(subscription: Subscription, seq: number): void {
+  const submit = rootOf(subscription).unanswered?.rejected(seq);
+  if (submit !== undefined) subscription.connection.countUnanswered(-submit.op[1].length);
+}
+
+/**
+ * Records the highest seq of the client that has committed, 0 for none. It counts for submits of the client that come
+ * later, too: it may have sent them before it learnt of this seq.
+ */
+export function committedTo(subscription: Subscription, seq: number): void {
+  const root = rootOf(subscription);
+  if (seq > 0) root.unanswered ??= new Unanswered();
+  root.unanswered?.committedTo(seq);
 }
 
 /** Records that a submit which was sent to an owner is refused, and may come again. */

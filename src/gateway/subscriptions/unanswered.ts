@@ -1,7 +1,8 @@
 // The submits of one client to one document that have no final answer: submits without any answer, in the
 // order sent, which are sent to the next owner in that order; and seqs that were refused and may come again,
 // which hold up higher seqs. Mostly one submit is without an answer, and never more than limits.inflight, so
-// they are kept as a list.
+// they are kept as a list. A seq whose final answer has passed here holds up nothing: its client does not send it
+// again, even if a copy of it that was on its way is refused afterwards.
 import { LeftOpen } from '../../../actors/link/left-open.ts';
 import type { LinkOp } from '../../../actors/link/link-messages.ts';
 import type { OpenSubmitCode } from '../../../protocol/errors.ts';
@@ -27,9 +28,16 @@ interface Sent extends UnansweredSubmit {
   owners: number;
 }
 
+/** Number of rejected seqs that are remembered. A client has about as many submits on their way. */
+const MOST_REJECTED = 64;
+
 export class Unanswered {
   readonly #submits: Sent[] = [];
   #leftOpen: LeftOpen | undefined;
+  /** Highest seq of the client that is known to have committed. 0 for none. */
+  #committedTo = 0;
+  /** The latest seqs that were rejected. */
+  #rejected: number[] | undefined;
   #opens = 0;
 
   get size(): number {
@@ -51,6 +59,7 @@ export class Unanswered {
 
   /** Records that the gateway has refused the submit, which may come again. */
   leave(seq: number, code: OpenSubmitCode): void {
+    if (seq <= this.#committedTo || this.#rejected?.includes(seq)) return;
     this.#leftOpen ??= new LeftOpen();
     this.#leftOpen.add(seq, code);
   }
@@ -70,12 +79,17 @@ export class Unanswered {
     this.#submits.push(sent);
   }
 
-  /**
-   * Records the final answer, or that none is awaited any more. Returns the submit; undefined if it had its
-   * answer already.
-   */
-  settle(seq: number): Readonly<Sent> | undefined {
+  /** Records that the seq has committed. Returns the submit; undefined if it had its answer already. */
+  committed(seq: number): Readonly<Sent> | undefined {
+    this.committedTo(seq);
+    return this.#remove(seq);
+  }
+
+  /** Records that the seq was rejected. Returns the submit; undefined if it had its answer already. */
+  rejected(seq: number): Readonly<Sent> | undefined {
     this.#leftOpen?.delete(seq);
+    this.#rejected ??= [];
+    if (this.#rejected.push(seq) > MOST_REJECTED) this.#rejected.shift();
     return this.#remove(seq);
   }
 
@@ -99,14 +113,18 @@ export class Unanswered {
     return this.#submits.filter((submit) => ++submit.owners >= most).map(({ seq }) => seq);
   }
 
-  /** See `LeftOpen.committedTo`. */
+  /** Records that this is the highest seq of the client that has committed so far. 0 for none. */
   committedTo(seq: number): void {
-    this.#leftOpen?.committedTo(seq);
+    if (seq <= this.#committedTo) return;
+    this.#committedTo = seq;
+    this.#leftOpen?.forget((open) => open <= seq);
   }
 
   openedAnew(): void {
     this.#opens++;
     this.#leftOpen?.clear();
+    this.#committedTo = 0;
+    this.#rejected = undefined;
   }
 
   #remove(seq: number): Sent | undefined {

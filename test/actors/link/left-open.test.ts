@@ -184,3 +184,30 @@ test('SUBMIT-16 a seq that was left open while the document was out of memory ho
   assert.deepEqual(refusals(harness), []);
   assert.equal(harness.log.at(-1)?.seq, 4);
 });
+
+test('SUBMIT-16 a copy that is turned away while its seq waits in the mailbox holds up nothing once that is rejected', () => {
+  const harness = new ActorHarness({ mailbox: { messages: 100, bytes: 1000 } });
+  // The document is still being loaded.
+  harness.actor.handle(0, [
+    OPEN,
+    1,
+    1,
+    { doc: DOC, client: 'client-1', user: 'u', role: 'owner', codec: JSON_FRAMES },
+  ]);
+  const wrong = (padding: string): ToOwner => [
+    SUBMIT,
+    1,
+    1,
+    1,
+    -1,
+    jsonOp(JSON.stringify([{ insert: 'a', attributes: padding }])),
+  ];
+  harness.actor.handle(0, wrong(''));
+  harness.actor.handle(0, wrong('b'.repeat(800)));
+  assert.deepEqual(refusals(harness), [[1, 'overloaded']]);
+  harness.commit();
+  assert.deepEqual(refusals(harness), [[1, 'bad-op']]);
+  harness.send(submit(2, 'b'));
+  assert.deepEqual(refusals(harness), []);
+  assert.equal(harness.log.at(-1)?.seq, 2);
+});

@@ -311,3 +311,54 @@ test('SUBMIT-16 a seq that has not committed holds up later seqs also after a sn
   assert.equal(reached, false);
   assert.deepEqual(refused().at(-1), ['overloaded', 67]);
 });
+
+test('SUBMIT-16 a copy that is refused after its seq has had its final answer holds up nothing', () => {
+  const { gateway, client, owner, subscriptionId, refuse, errors } = start();
+  const commit: ToGateway = [COMMIT, owner.channelId, 1, new Uint8Array(), null, [subscriptionId, 1]];
+  const reject: ToGateway = [REFUSED, owner.channelId, subscriptionId, 2, 'test-failed', 'no'];
+  for (const [seq, answer] of [
+    [1, commit],
+    [2, reject],
+  ] as const) {
+    // The client sends the seq again while the answer is on its way, so it learns from that answer not to send it a third time.
+    client.submit(DOC, seq);
+    gateway.messages(owner, [answer]);
+    client.submit(DOC, seq);
+    refuse(seq);
+  }
+  client.submit(DOC, 3);
+  assert.deepEqual(owner.submits, [1, 1, 2, 2, 3]);
+  assert.deepEqual(errors(), [
+    ['unavailable', 1],
+    ['unavailable', 2],
+  ]);
+});
+
+test('SUBMIT-16 a copy that is sent before the client learns its last seq, and is refused, holds up nothing', () => {
+  const { gateway, connect, owner } = start();
+  const back = connect('client-2');
+  back.send({ type: 'open', doc: DOC });
+  const at = owner.opens.at(-1);
+  gateway.messages(owner, [opened(at, 9, [], 9)]);
+  back.submit(DOC, 9);
+  gateway.messages(owner, [
+    [REFUSED, owner.channelId, at?.subscriptionId ?? 0, 9, 'overloaded', 'too many messages'],
+  ]);
+  back.submit(DOC, 10);
+  assert.deepEqual(owner.submits, [9, 10]);
+});
+
+test('SUBMIT-16 after the document was opened anew the seqs of its earlier content do not count as decided', () => {
+  const { gateway, client, owner, subscriptionId } = start();
+  client.submit(DOC, 5);
+  gateway.messages(owner, [[COMMIT, owner.channelId, 1, new Uint8Array(), null, [subscriptionId, 5]]]);
+  client.send({ type: 'open', doc: DOC });
+  const again = owner.opens.at(-1);
+  gateway.messages(owner, [opened(again)]);
+  client.submit(DOC, 1);
+  gateway.messages(owner, [
+    [REFUSED, owner.channelId, again?.subscriptionId ?? 0, 1, 'unavailable', 'not now'],
+  ]);
+  client.submit(DOC, 2);
+  assert.deepEqual(owner.submits, [5, 1]);
+});
