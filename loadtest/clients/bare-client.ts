@@ -74,7 +74,10 @@ export class BareClient {
   limits: Limits | undefined;
   /** Bytes of the frames that it has received. */
   receivedBytes = 0;
-  /** Connections that were lost, as `closed CODE`, or never made, as `not connected`. */
+  /**
+   * Connections that were lost, as `closed CODE`, or never made, as `not connected: REASON`. The reason is the
+   * system's code of the error (`ECONNREFUSED`) or the HTTP status of the refusal.
+   */
   readonly losses = new Map<string, number>();
   /** Errors that the server sent, by code. */
   readonly errors = new Map<string, number>();
@@ -181,18 +184,21 @@ export class BareClient {
       ...(localAddress === undefined ? {} : { localAddress }),
     });
     this.#socket = socket;
-    let isMade = false;
+    /** `undefined` once the connection is made. */
+    let refusal: string | undefined = 'no answer';
     socket.on('open', () => {
-      isMade = true;
+      refusal = undefined;
       if (this.#socket === socket)
         this.send({ type: 'hello', client, ...(token === undefined ? {} : { token }) });
     });
     socket.on('message', (data, isBinary) => {
       if (this.#socket === socket && this.#mode !== 'stopped') this.#frame(data as Buffer, isBinary);
     });
-    socket.on('error', () => undefined);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (refusal !== undefined) refusal = reasonOf(error);
+    });
     socket.on('close', (code) => {
-      if (this.#socket === socket) this.#lost(code, isMade);
+      if (this.#socket === socket) this.#lost(code, refusal);
     });
   }
 
@@ -231,8 +237,8 @@ export class BareClient {
     for (const document of this.#documents.values()) document.lost(tooLarge);
   }
 
-  #lost(code: number, isMade: boolean): void {
-    const loss = isMade ? `closed ${code}` : 'not connected';
+  #lost(code: number, refusal: string | undefined): void {
+    const loss = refusal === undefined ? `closed ${code}` : `not connected: ${refusal}`;
     this.losses.set(loss, (this.losses.get(loss) ?? 0) + 1);
     this.#disconnected(code === CLOSE_CODES.frameTooLarge);
     if (this.#mode === 'stopped') return;
@@ -303,6 +309,10 @@ export class BareClient {
     if (this.#mode !== 'stopped') this.#mode = next;
   }
 }
+
+/** The HTTP status of the refusal, which the library `ws` tells in its message alone, or the system's code. */
+const reasonOf = ({ code, message }: NodeJS.ErrnoException): string =>
+  /^Unexpected server response: (\d{3})$/.exec(message)?.[1] ?? code ?? 'no answer';
 
 /** Largest frame that is accepted; above the size of any document. */
 const RECEIVE_BYTES = 256 * 1024 * 1024;
