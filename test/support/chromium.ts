@@ -21,6 +21,21 @@ export interface Chromium {
 
 export type WindowOptions = BrowserContextOptions & { expectedErrors?: RegExp };
 
+/**
+ * Pages are laid out and not drawn, unless TROUPE_TEST_SCREENSHOTS asks for pictures. Without a graphics card
+ * the drawing takes half of the processor time of a page. Events, scrolling and animation frames do not depend on it.
+ */
+const DRAWN = process.env.TROUPE_TEST_SCREENSHOTS !== undefined;
+
+/** The settings of Playwright, which gives the pointer of a desktop by them. A later switch replaces the whole list. */
+const SETTINGS = [
+  'primaryHoverType=2',
+  'availableHoverTypes=2',
+  'primaryPointerType=4',
+  'availablePointerTypes=4',
+  'acceleratedCompositingEnabled=false',
+];
+
 let shared: Promise<Browser> | undefined;
 
 after(async () => (await shared)?.close());
@@ -46,7 +61,12 @@ async function launch(): Promise<Browser> {
   const root = process.getuid?.() === 0;
   return chromium.launch({
     executablePath,
-    args: ['--disable-gpu', '--disable-dev-shm-usage', ...(root ? ['--no-sandbox'] : [])],
+    args: [
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      ...(DRAWN ? [] : [`--blink-settings=${SETTINGS.join()}`]),
+      ...(root ? ['--no-sandbox'] : []),
+    ],
   });
 }
 
