@@ -15,6 +15,8 @@ export interface SceneOptions {
   /** Load between strikes, and the length of faults that last for a time: 1 is the full length. */
   readonly calmMs: number;
   readonly length: number;
+  /** The part of its mean number of shards that each node has before and after a strike, at least. The default is one half. */
+  readonly leastShare?: number | undefined;
   readonly onLine: (line: string) => void;
 }
 
@@ -139,9 +141,10 @@ export class Scene {
     await this.until('everyone is at home', HOME_MS, () => this.load.isOpen());
   }
 
-  /** Waits until every node has at least half of its part. */
+  /** Waits until every node has the least share of its part. */
   async hasShards(): Promise<void> {
-    const least = SHARDS / this.cluster.nodes.length / 2;
+    const { leastShare = 0.5 } = this.#options;
+    const least = (SHARDS / this.cluster.nodes.length) * leastShare;
     const tookMs = await this.until('every node has its part of the shards again', HEAL_MS, async () => {
       const shards = await this.database.shardsByNode();
       return this.cluster.nodes.every(({ name }) => (shards.get(name) ?? 0) >= least);

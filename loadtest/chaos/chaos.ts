@@ -29,6 +29,7 @@ export interface ChaosOptions {
   readonly calmMs: number;
   /** Length of faults that last for a time: 1 is the full length. */
   readonly length: number;
+  readonly leastShare?: number | undefined;
   readonly seed: number;
   /** Whether all nodes are faulty ones, also for faults that ask for others. */
   readonly faulty?: boolean;
@@ -123,7 +124,7 @@ async function runFault(
   fault: Fault,
   random: () => number,
 ): Promise<FaultResult> {
-  const { clients, sdkClients, httpWriters, rate, services, rounds, calmMs, length } = options;
+  const { clients, sdkClients, httpWriters, rate, services, rounds, calmMs, length, leastShare } = options;
   const org = `${fault.name}-${Math.floor(random() * 36 ** 4).toString(36)}`;
   const database = new ChaosDatabase(cluster.storageUrl);
   const load = new ChaosLoad({
@@ -146,6 +147,7 @@ async function runFault(
     rounds,
     calmMs,
     length,
+    leastShare,
     onLine: (line) => options.onLine?.(line),
   });
   const lag = watchLag();

@@ -10,16 +10,20 @@ export interface Load {
   readonly clients: number;
   /** Edits per second of all clients together. */
   readonly rate: number;
+  /** Load before and after a strike. */
+  readonly calmMs: number;
+  /** As in ChaosOptions. */
+  readonly leastShare?: number;
 }
 
 /** The load of the runs of `npm run test:full`. */
-const MANY: Load = { clients: 48, rate: 120 };
+const MANY: Load = { clients: 48, rate: 120, calmMs: 1000 };
 
 /** Runs on services of its own, which end with the test. */
 export async function shortRun(
   t: TestContext,
   faults: readonly Fault[],
-  { faulty = false, load = MANY } = {},
+  { faulty = false, load = MANY }: { readonly faulty?: boolean; readonly load?: Load } = {},
 ): Promise<readonly FaultResult[]> {
   const closers: (() => Promise<void>)[] = [];
   t.after(async () => {
@@ -34,7 +38,6 @@ export async function shortRun(
     sdkClients: 3,
     httpWriters: 3,
     rounds: 1,
-    calmMs: 1000,
     length: 0.2,
     seed: 1,
     faulty,

@@ -7,6 +7,7 @@ import { stockRun } from './stock-editors.ts';
 test('all stock providers and the SDK stay equal through drops, kill -9 and restarts, and what they called saved survives the end of all nodes', async (t) => {
   await stockRun({
     services: await startServices(closingInReverse(t)),
+    nodes: 3,
     each: 2,
     faults: [
       'drops',

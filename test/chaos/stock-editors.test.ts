@@ -12,6 +12,7 @@ test('stock providers of Yjs and the SDK stay equal through drops and kill -9 of
   await stockRun({
     services: await startServices(closingInReverse(t)),
     packages: STOCK_PACKAGES.filter(({ name }) => PACKAGES.includes(name)),
+    nodes: 2,
     each: 1,
     faults: ['kill-node'],
     editMs: 500,

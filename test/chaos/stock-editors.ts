@@ -1,4 +1,4 @@
-// Editors on the stock providers of Yjs and on this project's SDK, all in one document of a cluster of three nodes, while
+// Editors on the stock providers of Yjs and on this project's SDK, all in one document of a cluster, while
 // connections, nodes and the database are killed. It looks at two promises. All copies become equal. And nothing is
 // missing that a provider called saved, when everything is killed in one moment and no copy of an editor survives.
 import assert from 'node:assert/strict';
@@ -16,6 +16,7 @@ export type StockFault = 'drops' | 'kill-node' | 'kill-postgres' | 'rolling-rest
 export interface StockRun {
   readonly services: ChaosServices;
   readonly packages?: readonly StockPackage[];
+  readonly nodes: number;
   /** Editors of each package. */
   readonly each: number;
   readonly faults: readonly StockFault[];
@@ -48,7 +49,7 @@ const AWAY_MS = 500;
 export async function stockRun(run: StockRun): Promise<void> {
   const cluster = await ChaosCluster.start({
     services: run.services,
-    nodes: 3,
+    nodes: run.nodes,
     secret: 'a secret of the tests',
     proxied: false,
     faulty: false,
