@@ -3,11 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { startStage } from '../stage.ts';
 import { addCards, boardOf, cardOf, columnOf, moveByMenu, picture, settled, visit } from '../windows.ts';
 
+const shared = new FileNode();
+
 test('more of the board view', async (file) => {
-  const { ada, grace, newAddress } = await startStage(file);
+  const { ada, grace, newAddress } = await startStage(file, shared.node);
 
   await file.test('a card goes where it is dragged to, in both windows', async () => {
     await visit(newAddress('plan', '.board'), ada, grace);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { startStage } from '../stage.ts';
 import {
   addCards,
@@ -16,8 +17,10 @@ import {
   waitForStatus,
 } from '../windows.ts';
 
+const shared = new FileNode();
+
 test('the board view', async (file) => {
-  const { ada, grace, newAddress } = await startStage(file);
+  const { ada, grace, newAddress } = await startStage(file, shared.node);
 
   await file.test(
     'a new board has three columns and says that it is empty; cards come by Enter',

@@ -6,13 +6,15 @@ import type { Page } from 'playwright-core';
 import { WebSocket } from 'ws';
 import * as Y from 'yjs';
 import { type Json, TroupeClient } from '../../../client/index.ts';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { launchChromium } from '../../support/chromium.ts';
-import { startTestNode } from '../../support/node.ts';
 import { ADA, DESKTOP, EDITOR, GRACE, openAs, picture, visit, waitForStatus } from '../windows.ts';
+
+const shared = new FileNode();
 
 test('documents that another program has made', async (file) => {
   const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
+  const { node } = shared;
   const program = new TroupeClient({ urls: [node.socketUrl], webSocket: WebSocket });
   file.after(() => program.close());
   const ada = await openAs(file, chromium, ADA, DESKTOP);

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { launchChromium } from '../../support/chromium.ts';
-import { startTestNode } from '../../support/node.ts';
 
 /**
  * A page opens a document and writes to it. Returns the types of the messages that it gets, in order, or how
@@ -48,9 +48,11 @@ const read = (page: Page, url: string): Promise<string> =>
     url,
   );
 
+const shared = new FileNode();
+
 test('ORIGIN-1 a page of another origin cannot edit, and the page of the node can', async (file) => {
   const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
+  const { node } = shared;
   const elsewhere = createServer((_request, response) => {
     response.setHeader('content-type', 'text/html');
     response.end('<!doctype html><title>elsewhere</title>');

@@ -6,16 +6,19 @@ import type { Page } from 'playwright-core';
 import WebSocket from 'ws';
 import { TroupeClient } from '../../../client/index.ts';
 import { COLOURS } from '../../../web/frame/people.ts';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { type Chromium, launchChromium } from '../../support/chromium.ts';
-import { startTestNode, type TestNode } from '../../support/node.ts';
+import type { TestNode } from '../../support/node.ts';
 import { ADA, addCards, openAs, PHONE, visit } from '../windows.ts';
 import { nothingOverlaps } from './bar.ts';
 
 const FINGER = 44;
 
+const shared = new FileNode();
+
 test('the layout of the page', async (file) => {
   const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
+  const { node } = shared;
   const crowd = join(file, node, 'page/crowd', 9);
   await Promise.all(crowd);
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { launchChromium } from '../../support/chromium.ts';
-import { startTestNode } from '../../support/node.ts';
 import {
   ADA,
   addCards,
@@ -23,11 +23,11 @@ import {
   waitForText,
 } from '../windows.ts';
 
+const shared = new FileNode();
+
 test('the looks of the page', async (file) => {
-  // The browser comes first, so it is closed before the node stops. Its windows would report the end of the
-  // node.
   const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
+  const { node } = shared;
   const ada = await openAs(file, chromium, ADA, DESKTOP);
   const grace = await openAs(file, chromium, GRACE, DESKTOP);
 

@@ -7,8 +7,9 @@ import type { Page } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { type RichTextDocument, TroupeClient } from '../../../client/index.ts';
 import { bundle } from '../../examples/blocks.ts';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { type Chromium, launchChromium } from '../../support/chromium.ts';
-import { startTestNode, type TestNode } from '../../support/node.ts';
+import type { TestNode } from '../../support/node.ts';
 import { EDITOR } from '../windows.ts';
 
 const PICTURE = 'data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==';
@@ -16,12 +17,30 @@ const PICTURE = 'data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAA
 interface Stage {
   readonly chromium: Chromium;
   readonly node: TestNode;
+  /** The bundle of PAGE. */
+  readonly script: string;
 }
+
+/** A page with an editor. The element of the editor names the node and the document. */
+const PAGE = `import Quill from 'quill';
+import { TroupeClient } from 'troupe/client';
+import { bindQuill } from 'troupe/quill';
+const { url, name } = document.querySelector('#editor').dataset;
+const doc = new TroupeClient({ urls: [url] }).open(name, 'rich-text');
+const editor = new Quill('#editor', { theme: 'snow' });
+const user = { name: 'Ada', color: '#be123c' };
+const app = { doc, editor, bind() { app.binding = bindQuill(editor, doc, { user }); } };
+// A binding that ends before the document is there leaves nothing behind.
+app.bind();
+app.binding.destroy();
+app.bind();
+Object.assign(window, { app });
+`;
 
 /** An editor at a new document, and a second client of that document. */
 async function begin(
   t: TestContext,
-  { chromium, node }: Stage,
+  { chromium, node, script }: Stage,
 ): Promise<{ page: Page; doc: RichTextDocument }> {
   const name = `acme/plan-${randomUUID()}`;
   const client = new TroupeClient({ urls: [node.socketUrl], webSocket: WebSocket });
@@ -32,20 +51,8 @@ async function begin(
   const page = await chromium.window(t, { bypassCSP: true, expectedErrors: /status of 404/ });
   page.setDefaultTimeout(30_000);
   await page.goto(`${node.url}healthz`);
-  await page.setContent('<!doctype html><link rel="icon" href="data:,"><div id="editor"></div>');
-  const { script } = await bundle(`import Quill from 'quill';
-import { TroupeClient } from 'troupe/client';
-import { bindQuill } from 'troupe/quill';
-const doc = new TroupeClient({ urls: ['${node.socketUrl}'] }).open('${name}', 'rich-text');
-const editor = new Quill('#editor', { theme: 'snow' });
-const user = { name: 'Ada', color: '#be123c' };
-const app = { doc, editor, bind() { app.binding = bindQuill(editor, doc, { user }); } };
-// A binding that ends before the document is there leaves nothing behind.
-app.bind();
-app.binding.destroy();
-app.bind();
-Object.assign(window, { app });
-`);
+  const names = `data-url="${node.socketUrl}" data-name="${name}"`;
+  await page.setContent(`<!doctype html><link rel="icon" href="data:,"><div id="editor" ${names}></div>`);
   await page.addScriptTag({ content: script });
   await page.locator(`${EDITOR}[contenteditable=true]`).waitFor();
   return { page, doc };
@@ -68,10 +75,13 @@ async function becomes(doc: RichTextDocument, ops: object[]): Promise<void> {
   }
 }
 
+const shared = new FileNode();
+
 test('troupe/quill', async (file) => {
   const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
-  const on = { chromium, node };
+  const { node } = shared;
+  const { script } = await bundle(PAGE);
+  const on = { chromium, node, script };
 
   await file.test(
     'a stock editor shows the embeds that it knows and chips for others, and all come back as they were',

@@ -7,8 +7,8 @@ import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { TroupeClient } from '../../../client/index.ts';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { launchChromium } from '../../support/chromium.ts';
-import { startTestNode } from '../../support/node.ts';
 
 const NAME = 'acme/react';
 
@@ -33,9 +33,11 @@ async function visit(page: Page, url: string): Promise<void> {
   await page.addScriptTag({ content: await bundle() });
 }
 
+const shared = new FileNode();
+
 test('React renders each change of presence, cursors and content, and components close their own hold', async (t) => {
   const chromium = await launchChromium(t);
-  const node = await startTestNode(t);
+  const { node } = shared;
   // Chromium asks for an icon, which that address does not have.
   const page = await chromium.window(t, { bypassCSP: true, expectedErrors: /status of 404/ });
   page.setDefaultTimeout(30_000);

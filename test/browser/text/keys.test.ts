@@ -4,11 +4,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { startStage } from '../stage.ts';
 import { EDITOR, focusIn, settled, textOf, visit, waitForText } from '../windows.ts';
 
+const shared = new FileNode();
+
 test('the document view by keys', async (file) => {
-  const { node, ada, grace, newAddress } = await startStage(file);
+  const { node } = shared;
+  const { ada, grace, newAddress } = await startStage(file, node);
   const begin = async (): Promise<void> => {
     await visit(newAddress('keys'), ada, grace);
     await ada.locator(EDITOR).press('Control+Home');

@@ -1,8 +1,8 @@
 // A very large text pasted into the page: the editor takes seconds for it, in both windows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { launchChromium } from '../../support/chromium.ts';
-import { startTestNode } from '../../support/node.ts';
 import {
   ADA,
   DESKTOP,
@@ -16,11 +16,13 @@ import {
   waitForStatus,
 } from '../windows.ts';
 
+const shared = new FileNode();
+
 test('a large text in the document view', async (file) => {
   // The browser comes first, so it is closed before the node stops. Its windows would report the end of the
   // node.
   const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
+  const { node } = shared;
   const ada = await openAs(file, chromium, ADA, DESKTOP);
   const grace = await openAs(file, chromium, GRACE, DESKTOP);
 

@@ -4,13 +4,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { newPlace } from '../../../web/place/place.ts';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { launchChromium } from '../../support/chromium.ts';
-import { startTestNode } from '../../support/node.ts';
 import { ADA, EDITOR, openAs, pasteInto, textOf, visit, waitForStatus } from '../windows.ts';
+
+const shared = new FileNode();
 
 test('pasted content', async (file) => {
   const chromium = await launchChromium(file);
-  const node = await startTestNode(file);
+  const { node } = shared;
   const page = await openAs(file, chromium, ADA);
   const paste = async (html: string): Promise<void> => {
     const { text } = newPlace((below) => Math.floor(Math.random() * below));

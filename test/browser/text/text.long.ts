@@ -2,6 +2,7 @@
 // server, and changed names.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { startStage } from '../stage.ts';
 import {
   caretStandsWhereItsOwnerHasIt,
@@ -17,8 +18,10 @@ import {
   waitForText,
 } from '../windows.ts';
 
+const shared = new FileNode();
+
 test('more of the document view', async (file) => {
-  const { chromium, ada, grace, newAddress } = await startStage(file);
+  const { chromium, ada, grace, newAddress } = await startStage(file, shared.node);
 
   await file.test("another's caret stays at its word while text before it changes", async () => {
     await visit(newAddress('text'), ada, grace);
