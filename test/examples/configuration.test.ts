@@ -2,7 +2,6 @@
 // commands, the loader reads the YAML, and a PostgreSQL of their own reads its settings.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { appendFile, chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,14 +12,18 @@ import { parse } from 'yaml';
 import { configFrom } from '../../config/load.ts';
 import { freePort } from '../../loadtest/nodes/node-process.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
-import { MAIN, serving, start } from '../cli/spawn.ts';
+import { MAIN, start } from '../cli/spawn.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { makeCertificates } from '../support/certificates.ts';
+import { startTestNode } from '../support/node.ts';
 import { freshDatabase, startTestPostgres } from '../support/postgres.ts';
 import { WireClient } from '../support/wire-client.ts';
 import { blocksOf, blockWith } from './blocks.ts';
 
 const OPERATIONS = 'docs/operations.md';
 const run = promisify(execFile);
+
+const shared = new FileNode();
 
 test('npm start prints what the README says that it prints, in a new directory', async (t) => {
   const directory = await folder(t);
@@ -46,35 +49,38 @@ test('npm start prints what the README says that it prints, in a new directory',
   assert.equal((await node.ended).code, 0);
 });
 
-for (const [file, part] of [
-  ['README.md', 'config check'],
-  ['docs/configuration.md', 'config check'],
-] as const) {
-  test(`the commands of the configuration in ${file} do what they say`, async (t) => {
-    const { directory, environment, at } = await checkout(t, await freshDatabase(t));
-    const [serve = '', check = '', print = ''] = blockWith(file, part).trim().split('\n');
-    // Another program may have the port of the documentation.
-    const port = await freePort();
-    const changed = at(serve).replace('listen.port=9000', `listen.port=${port}`);
-    assert.notEqual(changed, at(serve));
-    const node = start(
-      t,
-      ['-c', `cd "$1" && PATH="$2" && exec ${changed}`, 'sh', directory, environment.PATH],
-      '/bin/sh',
-    );
-    await node.line(new RegExp(`^Troupe is ready: http://127\\.0\\.0\\.1:${port}/`));
-    node.child.kill('SIGTERM');
-    assert.equal((await node.ended).code, 0);
+test('the commands of the configuration in README.md do what they say', async (t) => {
+  const { directory, environment, at } = await checkout(t, await freshDatabase(t));
+  const [serve = '', check = '', print = ''] = commandsOf('README.md');
+  // Another program may have the port of the documentation.
+  const port = await freePort();
+  const changed = at(serve).replace('listen.port=9000', `listen.port=${port}`);
+  assert.notEqual(changed, at(serve));
+  const node = start(
+    t,
+    ['-c', `cd "$1" && PATH="$2" && exec ${changed}`, 'sh', directory, environment.PATH],
+    '/bin/sh',
+  );
+  await node.line(new RegExp(`^Troupe is ready: http://127\\.0\\.0\\.1:${port}/`));
+  node.child.kill('SIGTERM');
+  assert.equal((await node.ended).code, 0);
 
-    const shell = (command: string) =>
-      run('/bin/sh', ['-c', at(command)], { cwd: directory, env: environment });
-    await shell(check);
-    const { stdout } = await shell(print);
-    assert.match(stdout, /^limits:$/m);
-    await writeFile(join(directory, 'my.yaml'), 'limits: { opByte: 1 }\n');
-    await assert.rejects(shell(check), { code: 78 });
-  });
-}
+  const shell = (command: string) =>
+    run('/bin/sh', ['-c', at(command)], { cwd: directory, env: environment });
+  await shell(check);
+  const { stdout } = await shell(print);
+  assert.match(stdout, /^limits:$/m);
+  await writeFile(join(directory, 'my.yaml'), 'limits: { opByte: 1 }\n');
+  await assert.rejects(shell(check), { code: 78 });
+});
+
+test('docs/configuration.md has the commands of README.md, for an installed package', () => {
+  const installed = commandsOf('README.md').map((command) =>
+    command.replace(/^node dist\/src\/main\.js /, 'troupe '),
+  );
+  assert.equal(installed.length, 3);
+  assert.deepEqual(commandsOf('docs/configuration.md'), installed);
+});
 
 test('a wrong configuration is reported as docs/configuration.md shows it', async (t) => {
   const { directory } = await checkout(t, '');
@@ -88,15 +94,12 @@ test('a wrong configuration is reported as docs/configuration.md shows it', asyn
 });
 
 test('a backup is taken and restored by the commands of the guide', async (t) => {
-  const from = await freshDatabase(t);
-  const node = await serving(t, from);
-  const client = await WireClient.connect(t, socketOf(node.url), {
-    client: `client-${randomUUID()}`,
-  });
-  await client.open('acme/plan', 'json');
-  await client.submit('acme/plan', 1, [{ op: 'add', path: '/kept', value: true }]);
+  const client = await shared.connect(t);
+  const doc = shared.newDoc();
+  await client.open(doc, 'json');
+  await client.submit(doc, 1, [{ op: 'add', path: '/kept', value: true }]);
   const to = await freshDatabase(t);
-  const { directory, environment } = await checkout(t, from);
+  const { directory, environment } = await checkout(t, shared.node.storageUrl);
   await writeFile(join(directory, 'other.yaml'), `storage: { url: "${to}" }\n`);
   const backups = join(directory, 'backups');
   await mkdir(backups);
@@ -108,11 +111,11 @@ test('a backup is taken and restored by the commands of the guide', async (t) =>
       cwd: directory,
       env: environment,
     });
-  const other = await serving(t, to);
-  const reader = await WireClient.connect(t, socketOf(other.url), {
-    client: `client-${randomUUID()}`,
-  });
-  assert.deepEqual((await reader.open('acme/plan', 'json')).snapshot, { kept: true });
+  const other = await startTestNode(t, { storageUrl: to });
+  const reader = await WireClient.connect(t, other.socketUrl, { client: shared.newClient() });
+  assert.deepEqual((await reader.open(doc, 'json')).snapshot, { kept: true });
+  // The node ends before its database is dropped.
+  await other.stop();
 });
 
 test('the configuration of docs/operations.md is one that a node takes', async (t) => {
@@ -153,6 +156,13 @@ test('PostgreSQL takes the settings for standbys', async (t) => {
   );
 });
 
+/** The commands of the configuration in a file, without the comments behind them. */
+const commandsOf = (file: string): string[] =>
+  blockWith(file, 'config check')
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/\s+#.*/, ''));
+
 /** A directory with the files of a built checkout, `troupe` on the path, and the reader's own files. */
 async function checkout(t: TestContext, storageUrl: string) {
   const directory = await folder(t);
@@ -172,8 +182,6 @@ async function checkout(t: TestContext, storageUrl: string) {
     at: (command: string): string => command.replace('/run/secrets/troupe.yaml', secrets),
   };
 }
-
-const socketOf = (url: string): string => `${url.replace('http', 'ws')}v1/socket`;
 
 async function folder(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-documented-'));

@@ -11,7 +11,7 @@ import { DOCUMENTS } from './commands.ts';
 /** This test checks the commands of all blocks, without naming the blocks. */
 const COMMANDS = 'test/examples/commands.test.ts';
 const CONFIGURATION = 'test/examples/configuration.test.ts';
-const CLIENT = 'test/examples/client.test.ts';
+const CLIENT = 'test/browser/sdk/documented.test.ts';
 const YJS = 'test/examples/yjs.test.ts';
 const HTTP = 'test/examples/http.test.ts';
 
@@ -35,7 +35,7 @@ const RUN_BY: Readonly<Record<string, readonly (readonly [part: string, test: st
   ],
   'docs/client.md': [
     ['bindQuill(', CLIENT],
-    ["from 'ws'", CLIENT],
+    ["from 'ws'", 'test/examples/client.test.ts'],
     ["client.on('failed'", CLIENT],
     ['useSyncExternalStore(', CLIENT],
   ],

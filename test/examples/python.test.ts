@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import WebSocket from 'ws';
 import { packageDirectory } from '../../src/cli/version.ts';
-import { serving, start } from '../cli/spawn.ts';
-import { freshDatabase } from '../support/postgres.ts';
+import { start } from '../cli/spawn.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { findPython } from '../support/programs/python.ts';
 
 const SCRIPT = join(packageDirectory(), 'docs/examples/python/edit.py');
@@ -13,10 +13,11 @@ const SCRIPT = join(packageDirectory(), 'docs/examples/python/edit.py');
 /** A process that hangs fails the test, which ends it. */
 const LIMIT = { timeout: 120_000 };
 
+const shared = new FileNode();
+
 test('VALUE-4 SUBMIT-7 the client in Python edits along, and counts UTF-16 code units', LIMIT, async (t) => {
   const python = await findPython();
-  const node = await serving(t, await freshDatabase(t));
-  const url = node.url.replace(/^http/, 'ws').replace(/\/$/, '');
+  const url = shared.node.url.replace(/^http/, 'ws').replace(/\/$/, '');
 
   const socket = new WebSocket(`${url}/v1/socket`, 'troupe.v1.json');
   t.after(() => socket.terminate());

@@ -2,14 +2,16 @@
 // printed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startTestNode } from '../support/node.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { type Message, WireClient } from '../support/wire-client.ts';
 import { blockWith } from './blocks.ts';
 
 const BOB = 'bob-x1x2x3x4';
 
+const shared = new FileNode();
+
 test('OPEN-4 SUBMIT-7 the session of the contract goes as it is printed', async (t) => {
-  const node = await startTestNode(t);
+  const { node } = shared;
   const bob = await WireClient.connect(t, node.socketUrl, { client: BOB });
   let ada: WireClient | undefined;
   /** The values that differ from node to node, by the value that the contract prints. */
