@@ -1,7 +1,7 @@
 // `troupe storage backup` and `restore`: one moment of a database that is being edited is copied into another
 // database.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -10,6 +10,7 @@ import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts
 import { run } from '../../src/cli/cli.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { freshDatabase, ordinaryDatabase } from '../support/postgres.ts';
+import { placeData } from '../support/postgres-data.ts';
 import { WireClient } from '../support/wire-client.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -111,6 +112,8 @@ test(
     const to = join(directory, 'to');
     const file = join(directory, 'backup');
     const of = (place: string): string[] => ['--set', `storage.embedded.directory=${place}`];
+    await mkdir(from);
+    await placeData(from);
     const server = await startEmbeddedPostgres({ directory: from });
     t.after(() => server.stop());
     const node = await startTestNode(t, { storageUrl: server.url });

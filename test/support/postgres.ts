@@ -10,6 +10,7 @@ import postgres from 'postgres';
 import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
 import { MIGRATIONS } from '../../actors/storage/migrations/index.ts';
 import { createControlStore } from '../../actors/storage/store-postgres.ts';
+import { placeData } from './postgres-data.ts';
 
 export interface TestPostgres {
   /** The URL of an empty database, whose user may create others. */
@@ -32,6 +33,7 @@ export async function startTestPostgres(
   await chmod(directory, options.unixSocket ? 0o777 : 0o755);
   const watcher = watch(directory);
   try {
+    await placeData(directory);
     const server = await startEmbeddedPostgres({
       directory,
       settings: {

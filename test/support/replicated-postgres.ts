@@ -3,7 +3,7 @@
 // process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +11,9 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { type Binaries, findBinaries } from '../../actors/storage/embedded/binaries.ts';
-import { pathsIn, prepareData, USER } from '../../actors/storage/embedded/data.ts';
+import { pathsIn, USER } from '../../actors/storage/embedded/data.ts';
 import { chooseIdentity, type Identity } from '../../actors/storage/embedded/identity.ts';
+import { placeData } from './postgres-data.ts';
 
 export interface ReplicatedPostgres {
   /** A URL with both hosts, the first primary first. */
@@ -53,12 +54,13 @@ export async function startReplicated(
   const binaries = await findBinaries(directory);
   const identity = await chooseIdentity(binaries, directory);
   const [first, second] = [join(directory, 'first'), join(directory, 'second')];
-  await mkdir(first, { mode: 0o755 });
-  const password = await prepareData(pathsIn(first), binaries, identity);
-  await cp(first, second, { recursive: true, preserveTimestamps: true });
+  for (const place of [first, second]) {
+    await mkdir(place, { mode: 0o755 });
+    await placeData(place);
+  }
+  const password = (await readFile(pathsIn(first).password, 'utf8')).trim();
   const standbyData = pathsIn(second).data;
   await writeFile(join(standbyData, 'standby.signal'), '');
-  await chmod(standbyData, 0o700);
   await identity.own(standbyData);
 
   const make = async (data: string, settings: (port: number) => Record<string, string>): Promise<Server> => {
