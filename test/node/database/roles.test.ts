@@ -6,10 +6,11 @@ import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
 import { createControlStore } from '../../../actors/storage/store-postgres.ts';
-import { serve, troupe } from '../../cli/spawn.ts';
+import { run } from '../../../src/cli/cli.ts';
 import { startTestNode } from '../../support/node.ts';
 import { type OrdinaryDatabase, ordinaryDatabase } from '../../support/postgres.ts';
 import { WireClient } from '../../support/wire-client.ts';
+import { refusedStart } from '../refused-start.ts';
 
 const LIMIT = { timeout: 120_000 };
 
@@ -34,18 +35,18 @@ test('without pending migrations storage.migrate needs no right to create', LIMI
 
 test('a right that is missing is one line with the object and the GRANT', LIMIT, async (t) => {
   const database = await migrated(t);
-  const { code, stderr } = await serve(t, database.other, '--set', 'storage.migrate=false').ended;
-  assert.equal(code, 1);
+  const { exitCode, message } = await refusedStart(database.other, 'storage.migrate=false');
+  assert.equal(exitCode, 1);
   assert.match(
-    told(stderr),
-    /^troupe: a right is missing in PostgreSQL: permission denied for table \S+\. Run as its owner: GRANT SELECT, INSERT, UPDATE, DELETE ON \S+ TO [^\n]+$/,
+    message,
+    /^a right is missing in PostgreSQL: permission denied for table \S+\. Run as its owner: GRANT SELECT, INSERT, UPDATE, DELETE ON \S+ TO [^\n]+$/,
   );
   const empty = await ordinaryDatabase(t);
-  const migrate = await troupe(t, 'migrate', '--set', `storage.url=${empty.other}`).ended;
-  assert.equal(migrate.code, 1);
+  const { code, stderr } = await migrate(empty.other);
+  assert.equal(code, 1);
   assert.match(
-    told(migrate.stderr),
-    /^troupe: a right is missing in PostgreSQL: permission denied for schema public\. Run as its owner: GRANT USAGE, CREATE ON SCHEMA public TO [^\n]+$/,
+    stderr,
+    /^troupe: a right is missing in PostgreSQL: permission denied for schema public\. Run as its owner: GRANT USAGE, CREATE ON SCHEMA public TO [^\n]+\n$/,
   );
 });
 
@@ -58,11 +59,11 @@ test(
     await sql`REVOKE USAGE ON SCHEMA public FROM PUBLIC`;
     await sql.end();
     for (const migrate of ['true', 'false']) {
-      const { code, stderr } = await serve(t, database.other, '--set', `storage.migrate=${migrate}`).ended;
-      assert.equal(code, 1);
+      const { exitCode, message } = await refusedStart(database.other, `storage.migrate=${migrate}`);
+      assert.equal(exitCode, 1);
       assert.match(
-        told(stderr),
-        /^troupe: a right is missing in PostgreSQL: [^\n]+ Run as its owner: GRANT USAGE ON SCHEMA public TO [^\n]+$/,
+        message,
+        /^a right is missing in PostgreSQL: [^\n]+ Run as its owner: GRANT USAGE ON SCHEMA public TO [^\n]+$/,
       );
     }
   },
@@ -73,11 +74,11 @@ test('a schema that the migrating role may not use is told with the GRANT', LIMI
   const sql = postgres(database.admin, { max: 1 });
   await sql`REVOKE ALL ON SCHEMA public FROM PUBLIC`;
   await sql.end();
-  const { code, stderr } = await troupe(t, 'migrate', '--set', `storage.url=${database.other}`).ended;
+  const { code, stderr } = await migrate(database.other);
   assert.equal(code, 1);
   assert.match(
-    told(stderr),
-    /^troupe: PostgreSQL has no schema that the role of storage\.url may use: [^\n]+ GRANT USAGE, CREATE ON SCHEMA public TO [^\n]+$/,
+    stderr,
+    /^troupe: PostgreSQL has no schema that the role of storage\.url may use: [^\n]+ GRANT USAGE, CREATE ON SCHEMA public TO [^\n]+\n$/,
   );
 });
 
@@ -107,9 +108,13 @@ async function edits(t: TestContext, socketUrl: string): Promise<void> {
   await client.next('commit');
 }
 
-/** The lines on standard error besides the log. */
-const told = (stderr: string): string =>
-  stderr
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('{'))
-    .join('\n');
+/** Runs `troupe migrate` in this process. */
+async function migrate(databaseUrl: string): Promise<{ code: number; stderr: string }> {
+  let stderr = '';
+  const code = await run(['migrate', '--set', `storage.url=${databaseUrl}`], {
+    stdout: { write: () => true },
+    stderr: { write: (text: string) => (stderr += text) },
+    env: {},
+  });
+  return { code, stderr };
+}

@@ -3,14 +3,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { serving } from '../../cli/spawn.ts';
 import { startStage } from './admission-stage.ts';
 
 const LIMIT = { timeout: 120_000 };
 
 test('a node that has died, and a stranger at its address, keep no node from starting', LIMIT, async (t) => {
-  const { databaseUrl, of, runs } = await startStage(t);
-  const dead = await serving(t, databaseUrl, ...of('a'));
+  const { of, serving, runs } = await startStage(t);
+  const dead = await serving(...of('a'));
   dead.child.kill('SIGKILL');
   await dead.ended;
   const [row] = await runs();
@@ -19,7 +18,7 @@ test('a node that has died, and a stranger at its address, keep no node from sta
   const stranger = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
   await once(stranger, 'listening');
   t.after(() => stranger.close());
-  const other = await serving(t, databaseUrl, ...of('a', 'cluster.name=other'));
+  const other = await serving(...of('a', 'cluster.name=other'));
   other.child.kill('SIGTERM');
   assert.equal((await other.ended).code, 0);
 });
