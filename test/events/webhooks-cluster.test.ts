@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NodeProcess } from '../../loadtest/nodes/node-process.ts';
+import { startTestNode } from '../support/node.ts';
 import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { untilSeen } from '../support/until.ts';
@@ -21,36 +22,41 @@ test('EVENT-5 EVENT-6 every change is told once in a row, although the receiver 
     response.writeHead(500).end();
     return true;
   });
-  const later: (() => unknown)[] = [];
-  const redis = await startTestRedis(t);
-  const storageUrl = await freshDatabase({ after: (drop) => void later.push(drop) });
+  const closers: (() => unknown)[] = [];
+  const atEnd = { after: (close: () => unknown) => void closers.unshift(close) };
   t.after(async () => {
-    for (const drop of later) await drop();
+    for (const close of closers) await close();
   });
-  const join = async (name: string): Promise<NodeProcess> => {
-    const node = await NodeProcess.start({
-      storage: { url: storageUrl },
-      set: [
-        `node.name=${name}`,
-        'workers=1',
-        'events.debounceMs=200ms',
-        `webhooks.endpoints=${JSON.stringify([{ name: 'one', url }])}`,
-        `webhooks.secret=${SECRET}`,
-        'webhooks.allowPrivate=true',
-        // The time for which a message stays with a node that has died.
-        'webhooks.timeoutMs=500ms',
-        `cluster.redis=${redis.url}`,
-        'cluster.secret=a secret of the tests',
-        'cluster.link.port=0',
-        'cluster.leaseTtlMs=1s',
-        'cluster.renewMs=200ms',
-      ],
-    });
-    t.after(() => node.stop());
-    return node;
+  const storageUrl = await freshDatabase(atEnd);
+  const redis = await startTestRedis(atEnd);
+  const config = {
+    workers: 1,
+    events: { debounceMs: 200 },
+    webhooks: {
+      endpoints: [{ name: 'one', url }],
+      secret: SECRET,
+      allowPrivate: true,
+      // The time for which a message stays with a node that has died.
+      timeoutMs: 500,
+    },
+    cluster: {
+      redis: redis.url,
+      secret: 'a secret of the tests',
+      link: { port: 0 },
+      leaseTtlMs: 1_000,
+      renewMs: 200,
+    },
   };
-  const one = await join('one');
-  const other = await join('other');
+  const one = await NodeProcess.start({
+    storage: { url: storageUrl },
+    set: [
+      'node.name=one',
+      ...Object.entries(config).map(([key, value]) => `${key}=${JSON.stringify(value)}`),
+    ],
+  });
+  closers.unshift(() => one.stop());
+  const other = await startTestNode(t, { storageUrl, config: { ...config, node: { name: 'other' } } });
+  closers.unshift(() => other.stop());
   const heads = new Map<string, number>();
   const client = await WireClient.connect(t, other.socketUrl, { client: 'client-other' });
   const doomed = await WireClient.connect(t, one.socketUrl, { client: 'client-one1' });
@@ -84,8 +90,9 @@ test('EVENT-5 EVENT-6 every change is told once in a row, although the receiver 
     const [created, ...changed] = ofDocument(received, doc);
     assert.equal(created?.type, 'document.created');
     let last = 0;
-    for (const { type, version } of changed) {
+    for (const { type, version, users } of changed) {
       assert.equal(type, 'document.changed');
+      assert.deepEqual(users, ['anonymous']);
       assert.ok(version > last, 'none twice in a row without a change');
       last = version;
     }
