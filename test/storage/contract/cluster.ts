@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type EventListener, MAX_EVENT_BYTES, StoreUnavailable } from '../../../actors/storage/store.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 import { document, node, openWorker, type Rule, row } from './support.ts';
 
 export function cluster(rule: Rule): void {
@@ -105,7 +106,7 @@ export function cluster(rule: Rule): void {
 
   rule('renewing the history: a session that opens meanwhile has the new tag, or is fenced', async (h) => {
     const control = h.control();
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < fuzzRuns(5); i++) {
       const stores = Array.from({ length: 6 }, () => h.worker());
       const [tag, ...opened] = await Promise.all([
         control.renewHistory(),

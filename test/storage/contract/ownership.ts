@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { SOFT_FENCE_GAP_MS, StoreUnavailable } from '../../../actors/storage/store.ts';
 import { plain } from '../../support/creations.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 import { document, node, openWorker, type Rule, row } from './support.ts';
 
 export function ownership(rule: Rule): void {
@@ -96,7 +97,7 @@ export function ownership(rule: Rule): void {
     'a session that asks whether it lives while it is fenced is not told so after the fence',
     async (h) => {
       const { me, control } = await node(h);
-      for (let i = 0; i < 10; i++) {
+      for (let i = 0; i < fuzzRuns(10); i++) {
         const a = await openWorker(h, randomUUID());
         let isFenced = false;
         const fencing = control.fence(me, { session: a.session.id }).then(() => {
@@ -133,7 +134,7 @@ export function ownership(rule: Rule): void {
   });
 
   rule('if two nodes fence each other, one is left', async (h) => {
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < fuzzRuns(10); i++) {
       const a = await node(h);
       const b = await node(h);
       const answers = await Promise.all([
@@ -268,7 +269,7 @@ export function ownership(rule: Rule): void {
   });
 
   rule('soft fence: of several at once one is let through', async (h) => {
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < fuzzRuns(5); i++) {
       await h.age(SOFT_FENCE_GAP_MS);
       const fencers = await Promise.all(Array.from({ length: 4 }, () => node(h)));
       const victims = await Promise.all(Array.from({ length: 4 }, () => node(h)));
@@ -358,7 +359,7 @@ export function ownership(rule: Rule): void {
   });
 
   rule('hand-off: raced by a fence of either side, every shard has one owner', async (h) => {
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < fuzzRuns(12); i++) {
       const { me, control } = await node(h);
       const a = await openWorker(h, randomUUID());
       const b = await openWorker(h, randomUUID());

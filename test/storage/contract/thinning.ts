@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { SessionRef } from '../../../actors/storage/store.ts';
 import { type Random, seededRandom } from '../../../loadtest/clients/random-edits.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 import {
   compact,
   document,
@@ -15,7 +16,7 @@ import {
 } from './support.ts';
 
 export function thinning(rule: Rule): void {
-  for (const seed of [1, 2, 3]) {
+  for (let seed = 1; seed <= fuzzRuns(3); seed++) {
     rule(`thinning: all snapshots take less than the newest and the log, history ${seed}`, async (h) => {
       const random = seededRandom(seed);
       const { append, snapshot, kept } = await stage(h);
