@@ -17,10 +17,10 @@ test('shards, hand-overs, links, Redis and its lease thread are told', LIMIT, as
   const b = await start('b');
   const [ofA, ofB] = await untilSeen('shards on the move', async () => {
     const other = await metricsAt(b.metricsUrl);
-    const one = await metricsAt(a.metricsUrl);
-    const isOnTheWay = (one.get('troupe_shards_moving') ?? 0) > 0;
     const handed = other.get('troupe_shards_taken_total{how="handed"}') ?? 0;
-    return isOnTheWay && handed > 0 && other.get('troupe_redis_up') === 1 && ([one, other] as const);
+    if (handed === 0 || other.get('troupe_redis_up') !== 1) return false;
+    const one = await metricsAt(a.metricsUrl);
+    return (one.get('troupe_shards_moving') ?? 0) > 0 && ([one, other] as const);
   });
   const handed = ofB.get('troupe_shards_taken_total{how="handed"}') ?? 0;
   assert.ok((ofA.get('troupe_shards_handed_over_total') ?? 0) >= handed);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
 import { ALL_METRICS } from '../../actors/metrics/metrics.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { startTestNode } from '../support/node.ts';
 import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
@@ -18,8 +19,11 @@ const OF_REPLICAS = new Set(['troupe_replica_reads_total']);
 /** Metrics that not every system tells. */
 const OF_SYSTEMS = new Set(['process_open_fds', 'process_max_fds']);
 
+/** The node of the tests without settings that are their own. The first test counts from its start. */
+const file = new FileNode({ workers: 2 });
+
 test('METRIC-1 edits, readers and documents of a node are told', LIMIT, async (t) => {
-  const node = await startTestNode(t, { config: { workers: 2 } });
+  const { node } = file;
   const fresh = await metricsAt(node.metricsUrl);
   for (const name of [
     'troupe_sockets_accepted_total',
@@ -78,8 +82,8 @@ test('METRIC-1 edits, readers and documents of a node are told', LIMIT, async (t
   for (const line of text) assert.doesNotMatch(line, /acme|plan|client-/, 'no document, client or user');
 });
 
-test('METRIC-1 the main listener gives the metrics to programs of this machine alone', LIMIT, async (t) => {
-  const node = await startTestNode(t);
+test('METRIC-1 the main listener gives the metrics to programs of this machine alone', LIMIT, async () => {
+  const { node } = file;
   const asked = (headers: Record<string, string>) => statusOf(node.port, headers);
   assert.equal(await asked({}), 200);
   assert.equal(await asked({ host: 'localhost:1' }), 200);

@@ -1,6 +1,6 @@
 // A worker thread that dies on demand: a rich-text patch that inserts KILL ends the thread, as running
-// out of memory would; KILL-ONCE does so the first time that it is seen by this process. HANG and HANG-ONCE keep the
-// thread busy for ever.
+// out of memory would; KILL-ONCE does so the first time that it is seen by this process. After HANG and HANG-ONCE the
+// thread never takes another message.
 
 import { existsSync, writeFileSync } from 'node:fs';
 import run from '../../actors/worker.ts';
@@ -28,8 +28,14 @@ richTextKind.commit = (state, op, past, limits) => {
   return commit(state, op, past, limits);
 };
 
+/** Never comes back to its event loop. It rests nine tenths of the time, so that other threads have the processor. */
 function hang(): never {
-  for (;;);
+  const rest = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    const end = performance.now() + 5;
+    while (performance.now() < end);
+    Atomics.wait(rest, 0, 0, 45);
+  }
 }
 
 const inserts = (op: Delta): string[] =>
