@@ -3,7 +3,9 @@
 // directory outlives this process, however it ends: a watcher sees its end of a pipe close.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -120,13 +122,53 @@ export async function freshDatabase(t: { after(drop: () => unknown): void }): Pr
   const server = await testPostgresUrl();
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const template = await migratedTemplate(server);
-  await asAdmin(
-    server,
-    (sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template)} STRATEGY file_copy`,
-  );
-  t.after(() => asAdmin(server, (sql) => dropDatabase(sql, name)));
+  administration ??= new Administration(server);
+  const { run } = administration;
+  await run((sql) => sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template)} STRATEGY file_copy`);
+  t.after(() => run((sql) => dropDatabase(sql, name)));
   return databaseUrl(server, name);
 }
+
+/**
+ * The connection that makes and drops the databases of this process's tests. A connection of its own for each statement would
+ * take as much processor time as the statement. It keeps the process alive only while it is in use.
+ */
+class Administration {
+  readonly #sql: postgres.Sql;
+  #socket: Socket | undefined;
+  #users = 0;
+
+  constructor(server: string) {
+    const { hostname, port } = new URL(server);
+    const socket = async (): Promise<Socket> => {
+      this.#socket = connect(Number(port), hostname);
+      await once(this.#socket, 'connect');
+      return this.#socket;
+    };
+    this.#sql = postgres(server, {
+      max: 1,
+      max_lifetime: null,
+      fetch_types: false,
+      // Each text has the name of a database, and is sent once.
+      prepare: false,
+      onnotice: () => undefined,
+      // The types of the library do not have this option.
+      ...{ socket },
+    });
+  }
+
+  readonly run = async <T>(work: (sql: postgres.Sql) => PromiseLike<T>): Promise<T> => {
+    this.#users++;
+    this.#socket?.ref();
+    try {
+      return await work(this.#sql);
+    } finally {
+      if (--this.#users === 0) this.#socket?.unref();
+    }
+  };
+}
+
+let administration: Administration | undefined;
 
 export interface OrdinaryDatabase {
   /**
