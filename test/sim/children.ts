@@ -26,7 +26,7 @@ export interface Task {
 /** A message from a child. Messages cannot carry Maps. */
 export type Told = Omit<RunResult, 'counts'> & { readonly counts: readonly (readonly [string, number])[] };
 
-/** The number of seeds that a child is given at a time. */
+/** The most seeds that a child is given at a time. Of few seeds it is given fewer, since `take` may have seen enough. */
 const SHARE = 2;
 
 /**
@@ -37,7 +37,7 @@ export function spread(what: Spread, take: (result: RunResult) => boolean): Prom
   const { from, count, seconds, mutation, processes = availableParallelism() } = what;
   let next = from;
   let end = from + count;
-  const share = Math.min(SHARE, Math.ceil(count / processes));
+  const share = Math.min(SHARE, Math.ceil(count / processes / 4));
   const children = Array.from({ length: Math.min(count, processes) }, () => {
     const child = fork(new URL('./child.js', import.meta.url), {
       execArgv: [],
@@ -72,10 +72,14 @@ export async function firstThatMisses(
     within,
     seconds,
     rule,
-  }: { readonly within: number; readonly seconds: number; readonly rule: Failure['rule'] | undefined },
+    processes,
+  }: Pick<Spread, 'seconds' | 'processes'> & {
+    readonly within: number;
+    readonly rule: Failure['rule'] | undefined;
+  },
 ): Promise<RunResult | undefined> {
   let first: RunResult | undefined;
-  await spread({ from: 1, count: within, seconds, mutation }, (result) => {
+  await spread({ from: 1, count: within, seconds, mutation, processes }, (result) => {
     const isMissed = result.failures.some((failure) => rule === undefined || failure.rule === rule);
     if (isMissed && result.seed < (first?.seed ?? Number.POSITIVE_INFINITY)) first = result;
     return first !== undefined;

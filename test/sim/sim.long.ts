@@ -21,7 +21,7 @@ for (const [mutation, within] of [
 }
 
 test('an update that comes back to a Yjs client and is dropped is missed by yjs-lost within 5 seeds', () =>
-  isMissed('echo', 5, 'yjs-lost'));
+  isMissed('echo', 5, { rule: 'yjs-lost' }));
 
 // These seeds were found far beyond the range below. Each also has a test of its own at the component that
 // was wrong.

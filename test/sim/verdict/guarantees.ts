@@ -14,10 +14,14 @@ export const SECONDS = 17;
  * mutation. Of 20 seeds all detected a missing gate. Of 150 seeds 8 per cent detected a missing fence, 31 missing
  * duplicates, 9 a missing predecessor and 3 missing settling; for the predecessor only every eighth seed can. Within
  * ten times the average number of seeds only one search in twenty thousand finds none. With `rule` only a failure of
- * that rule counts.
+ * that rule counts. `processes` is as in Spread.
  */
-export async function isMissed(mutation: Mutation, within: number, rule?: Failure['rule']): Promise<void> {
-  const missed = await firstThatMisses(mutation, { within, seconds: SECONDS, rule });
+export async function isMissed(
+  mutation: Mutation,
+  within: number,
+  { rule, processes }: { readonly rule?: Failure['rule']; readonly processes?: number } = {},
+): Promise<void> {
+  const missed = await firstThatMisses(mutation, { within, seconds: SECONDS, rule, processes });
   assert.ok(missed !== undefined, `no seed up to ${within} misses ${mutation}`);
   const { failures } = await runSeed({ seed: missed.seed, seconds: SECONDS });
   assert.deepEqual(failures, []);
