@@ -5,16 +5,17 @@ import { createServer, type RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { decodeHistogram, Figures, percentileMs } from '../../loadtest/run/figures.ts';
 import { HttpReads } from '../../loadtest/run/generator/http-reads.ts';
-import { startTestNode } from '../support/node.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { untilSeen } from '../support/until.ts';
 import { run } from './run/load-run.ts';
 
+const file = new FileNode();
+
 const NONE = { connected: 0, errors: {}, losses: {} };
 
-test('a scenario reads the page and the health of a node, and judges the answers', async (t) => {
-  const node = await startTestNode(t);
+test('a scenario reads the page and the health of a node, and judges the answers', async () => {
   const result = await run(
-    node.socketUrl,
+    file.url,
     `documents: {count: 1}
 clients: {editors: 2}
 typing: {model: even, everyMs: 100ms}

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { areRefused, isOutOfReach, npmRun, root, scripts } from './npm-run.ts';
+import { areRefused, inTurn, isOutOfReach, npmRun, root, scripts } from './npm-run.ts';
 
 /** The scripts of package.json that run a command line of their own. */
 const COMMANDS = Object.keys(scripts).filter((name) =>
@@ -12,8 +12,12 @@ const COMMANDS = Object.keys(scripts).filter((name) =>
 
 test('every command has a help with its options and an example, and exit code 0', async (t) => {
   assert.ok(COMMANDS.includes('replay') && COMMANDS.includes('cluster') && COMMANDS.includes('test:sim'));
-  for (const name of COMMANDS) {
-    const { code, stdout, stderr } = await npmRun(t, name, '--help').ended;
+  const helps = await inTurn(
+    t,
+    COMMANDS.map((name) => [name, ['--help']]),
+  );
+  for (const [place, name] of COMMANDS.entries()) {
+    const { code, stdout, stderr } = helps[place] ?? { code: -1, stdout: '', stderr: '' };
     assert.deepEqual([code, stderr], [0, ''], name);
     assert.match(stdout, new RegExp(`^usage: npm run ${name} `, 'i'), name);
     assert.match(stdout, new RegExp(`npm run ${name} -- `), name);

@@ -2,7 +2,7 @@
 // command with its exit codes.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,17 +13,18 @@ import { OwnNodesReader } from '../../../loadtest/run/servers/own-nodes-reader.t
 import { ProcReader } from '../../../loadtest/run/servers/server-readings.ts';
 import type { MeasuredStretch } from '../../../loadtest/run/steering.ts';
 import { start } from '../../cli/spawn.ts';
-import { startTestNode } from '../../support/node.ts';
+import { FileNode } from '../../gateway/wire/contract.ts';
 import { untilSeen } from '../../support/until.ts';
 import { startFakeServer } from '../fake-server.ts';
 import { ANY_TIME, against, run } from './load-run.ts';
 
+const file = new FileNode();
+
 const COMMAND = fileURLToPath(new URL('../../../loadtest/run/load-test-cli.js', import.meta.url));
 
-test('editors of every kind in two processes, readers, presence, churn and a dropped half leave no promise broken', async (t) => {
-  const node = await startTestNode(t);
+test('editors of every kind in two processes, readers, presence, churn and a dropped half leave no promise broken', async () => {
   const result = await run(
-    node.socketUrl,
+    file.url,
     `documents: {count: 3}
 clients: {editors: 12, readers: 6}
 typing: {model: random, everyMs: 250ms}
@@ -140,15 +141,20 @@ test('a run that is interrupted checks and tells what was done', async (t) => {
   t.after(() => server.close());
   const folder = mkdtempSync(join(tmpdir(), 'troupe-loadtest-'));
   t.after(() => rmSync(folder, { recursive: true }));
+  const scenario = join(folder, 'small.yaml');
+  writeFileSync(
+    scenario,
+    'documents: {count: 3}\nclients: {editors: 12, readers: 3}\ntyping: {everyMs: 200ms}\nstages: [{lastsMs: 1h}]\n',
+  );
   const json = join(folder, 'result.json');
   const report = join(folder, 'report.html');
-  const args = ['smoke', '--target', server.url, '--report', report, '--json', json];
+  const args = [scenario, '--target', server.url, '--report', report, '--json', json];
   const { child, line, ended } = start(t, [COMMAND, ...args]);
   await line(/^0:05 /);
   child.kill('SIGINT');
   const { code, stdout, stderr } = await ended;
   assert.equal(code, 130, stderr);
-  assert.match(stdout, /smoke: interrupted, \d+ edits committed/);
+  assert.match(stdout, /small: interrupted, \d+ edits committed/);
   const result: LoadResult = JSON.parse(readFileSync(json, 'utf8'));
   assert.ok(result.isInterrupted && result.checked.documents > 0 && result.totals.committed > 0);
   assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/);
@@ -200,8 +206,8 @@ test('CPU and memory of a process are read, and a process that is gone has no re
 
 test('the event-loop delay of an own node comes from its metrics, and a node that does not answer has none', {
   skip: process.platform !== 'linux',
-}, async (t) => {
-  const node = await startTestNode(t);
+}, async () => {
+  const { node } = file;
   const pid = () => process.pid;
   const reader = new OwnNodesReader(
     [
