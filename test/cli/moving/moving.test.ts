@@ -11,7 +11,7 @@ import * as Y from 'yjs';
 import { startTestNode } from '../../support/node.ts';
 import { freshDatabase } from '../../support/postgres.ts';
 import { TOKEN_SECRET, tokenOf } from '../../support/tokens.ts';
-import { call, goesBothWays, makesStore, read } from './server-cases.ts';
+import { call, goesBothWays, makesStore, read, shared } from './server-cases.ts';
 import {
   files,
   hocuspocusOnPostgres,
@@ -34,7 +34,7 @@ test(
   'names that do not fit, content that is none, and other kinds are left out and told',
   LIMIT,
   async (t) => {
-    const node = await startTestNode(t);
+    const { node, org } = shared();
     const folder = await newFolder(t);
     mkdirSync(join(folder, 'a b'));
     const put = (name: string, content: string | Uint8Array) =>
@@ -47,35 +47,25 @@ test(
     put('text', 'no update');
     put('taken', updateOf('taken'));
     writeFileSync(join(folder, 'readme.txt'), 'not looked at');
-    assert.equal((await call(node, 'PUT', 'acme/taken', { kind: 'json', content: {} })).status, 201);
-    const args = [
-      'import',
-      'bin',
-      folder,
-      '--org',
-      'acme',
-      '--rename',
-      '^acme[.-](.*)$=$1',
-      '--node',
-      node.url,
-    ];
+    assert.equal((await call(node, 'PUT', `${org}/taken`, { kind: 'json', content: {} })).status, 201);
+    const args = ['import', 'bin', folder, '--org', org, '--rename', '^acme[.-](.*)$=$1', '--node', node.url];
 
     const dry = await troupe([...args, '--dry-run']);
     assert.match(dry.out, /\n2 documents read .* 2 new, /);
-    assert.equal((await call(node, 'GET', 'acme/good')).status, 404);
+    assert.equal((await call(node, 'GET', `${org}/good`)).status, 404);
 
     const { code, out, err } = await troupe(args);
     assert.deepEqual([code, err], [1, '']);
     assert.deepEqual(out.split('\n').slice(0, -2).sort(), [
-      'left out: "a b/c": "acme/a b/c" is no name for a document (org/doc)',
-      'left out: "acme.one": "acme-one" has become acme/one already',
-      'left out: "room 1": "acme/room 1" is no name for a document (org/doc)',
-      'left out: "taken": acme/taken is there, and is of the kind json',
+      `left out: "a b/c": "${org}/a b/c" is no name for a document (org/doc)`,
+      `left out: "acme.one": "acme-one" has become ${org}/one already`,
+      `left out: "room 1": "${org}/room 1" is no name for a document (org/doc)`,
+      `left out: "taken": ${org}/taken is there, and is of the kind json`,
       'left out: "text": its content is no Yjs update (v1)',
     ]);
     assert.match(out, /\n2 documents imported .* 5 left out\.\n$/);
-    assert.equal((await read(node, 'acme/one')).text, 'the other one');
-    assert.equal((await call(node, 'GET', 'acme/text')).status, 404);
+    assert.equal((await read(node, `${org}/one`)).text, 'the other one');
+    assert.equal((await call(node, 'GET', `${org}/text`)).status, 404);
 
     const rest = await troupe([...args, '--after', 'good']);
     assert.match(rest.out, /\n0 documents imported .* 3 left out\.\n$/);
@@ -86,20 +76,20 @@ test(
   'one file comes in under its name, and an export writes no file outside its folder',
   LIMIT,
   async (t) => {
-    const node = await startTestNode(t);
+    const { node, org } = shared();
     const folder = await newFolder(t);
     writeFileSync(join(folder, 'plan.bin'), updateOf('plan'));
     writeFileSync(join(folder, 'other.bin'), updateOf('other'));
     const file = join(folder, 'plan.bin');
-    const { out } = await troupe(['import', 'bin', file, '--org', 'acme', '--node', node.url]);
+    const { out } = await troupe(['import', 'bin', file, '--org', org, '--node', node.url]);
     assert.match(out, /^1 document imported .* 1 new, /);
-    assert.equal((await read(node, 'acme/plan')).text, 'plan');
+    assert.equal((await read(node, `${org}/plan`)).text, 'plan');
 
     const inner = join(folder, 'inner');
-    const escaping = ['export', 'bin', inner, 'acme', '--rename', '^acme/=../outside/', '--node', node.url];
+    const escaping = ['export', 'bin', inner, org, '--rename', `^${org}/=../outside/`, '--node', node.url];
     const { code, out: told } = await troupe(escaping);
     assert.equal(code, 1);
-    assert.match(told, /^left out: "acme\/plan": "..\/outside\/plan": it is no name for a file\n/);
+    assert.equal(told.split('\n')[0], `left out: "${org}/plan": "../outside/plan": it is no name for a file`);
     assert.deepEqual(readdirSync(folder).sort(), ['other.bin', 'plan.bin']);
   },
 );
@@ -171,7 +161,7 @@ test('a store or a node that is not there is one clear line', LIMIT, async (t) =
 });
 
 test('the table of y-redis comes in: several rows make one document, in v2 encoding', LIMIT, async (t) => {
-  const node = await startTestNode(t);
+  const { node, org } = shared();
   const url = await freshDatabase(t);
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
   t.after(() => sql.end());
@@ -185,37 +175,38 @@ test('the table of y-redis comes in: several rows make one document, in v2 encod
   }
   await sql`INSERT INTO yredis_docs_v1 (room, doc, update) VALUES ('bad', 'index', ${Buffer.from('{}')})`;
   const { code, out } = await troupe([
-    ...['import', 'hocuspocus-postgres', url, '--org', 'acme', '--node', node.url, '--encoding', 'v2'],
+    ...['import', 'hocuspocus-postgres', url, '--org', org, '--node', node.url, '--encoding', 'v2'],
     ...['--table', 'yredis_docs_v1', '--name-column', 'room', '--data-column', 'update'],
   ]);
   assert.equal(code, 1);
   assert.match(out, /^left out: "bad": its content is no Yjs update \(v2\)\n1 document imported .* 1 new, /);
-  assert.equal((await read(node, 'acme/plan')).text, 'One. Two. ');
+  assert.equal((await read(node, `${org}/plan`)).text, 'One. Two. ');
 
   const folder = await newFolder(t);
-  await troupe(['export', 'bin', folder, 'acme', '--node', node.url, '--encoding', 'v2']);
-  const written = Y.convertUpdateFormatV2ToV1(readFileSync(join(folder, 'acme/plan.bin')));
+  await troupe(['export', 'bin', folder, org, '--node', node.url, '--encoding', 'v2']);
+  const written = Y.convertUpdateFormatV2ToV1(readFileSync(join(folder, org, 'plan.bin')));
   assert.equal(textOf(written), 'One. Two. ');
 });
 
 test('a document of several MiB comes in as several patches, and is whole', LIMIT, async (t) => {
-  const [node, folder] = [await startTestNode(t), await newFolder(t)];
+  const { node, org } = shared();
+  const folder = await newFolder(t);
   const doc = new Y.Doc();
   for (let at = 0; at < 40; at++) doc.getText('t').insert(0, `${at} ${'long '.repeat(20_000)}`);
   doc.getText('t').delete(5, 100_000);
   const update = Y.encodeStateAsUpdate(doc);
   assert.ok(update.length > 3_000_000);
   writeFileSync(join(folder, 'long.bin'), update);
-  const args = ['import', 'bin', folder, '--org', 'acme', '--node', node.url];
+  const args = ['import', 'bin', folder, '--org', org, '--node', node.url];
   assert.match((await troupe(args)).out, /^1 document imported .* 1 new, /);
-  const { text, version } = await read(node, 'acme/long');
+  const { text, version } = await read(node, `${org}/long`);
   assert.equal(text, doc.getText('t').toString());
   assert.ok(version > 10);
   assert.match((await troupe(args)).out, /^1 document imported .* 1 the same; /);
   doc.getText('t').insert(0, 'wide '.repeat(100_000));
   writeFileSync(join(folder, 'long.bin'), Y.encodeStateAsUpdate(doc));
   assert.match((await troupe(args)).out, /^1 document imported .* 1 with something new, /);
-  assert.equal((await read(node, 'acme/long')).text, doc.getText('t').toString());
+  assert.equal((await read(node, `${org}/long`)).text, doc.getText('t').toString());
 });
 
 test(
@@ -242,19 +233,21 @@ test(
   'a folder of y-leveldb is read without being written, however many updates a document has',
   LIMIT,
   async (t) => {
-    const [node, server] = [await startTestNode(t), await leveldb(t)];
+    const { node, org } = shared();
+    const server = await leveldb(t);
+    const long = `${org}/long`;
     // y-leveldb itself merges the updates of a document that it reads when there are more than 500.
     const text = 'x'.repeat(600);
-    await server.type('acme/long', text);
+    await server.type(long, text);
     const { out } = await troupe(['import', 'y-leveldb', server.place, '--node', node.url]);
     assert.match(out, /^1 document imported .* 1 new, /);
-    assert.equal((await read(node, 'acme/long')).text, text);
+    assert.equal((await read(node, long)).text, text);
     const database = new Level<readonly (string | number)[], Uint8Array>(server.place, {
       keyEncoding,
       valueEncoding: 'view',
     });
     t.after(() => database.close());
-    const updates = await getLevelUpdates(database, 'acme/long');
+    const updates = await getLevelUpdates(database, long);
     assert.equal(updates.length, 600);
   },
 );
