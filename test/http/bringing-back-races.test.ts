@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { clientOfKey } from '../../src/http/documents/write-clients.ts';
+import { racePauseMs, raceRounds } from '../support/fuzz-runs.ts';
 import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
 import { json, patch } from './api-client.ts';
@@ -12,7 +13,7 @@ import { raceNodes, untilAnswered } from './race-nodes.ts';
 
 const WRITERS = 2;
 /** Between two rounds of a writer. Without it the writers would take the processors from the nodes that join and take over. */
-const PAUSE_MS = 20;
+const PAUSE_MS = racePauseMs(20);
 const USER = 'anonymous';
 const RESTORED = ['acme/restored-0', 'acme/restored-1'];
 const REVERTED = ['acme/reverted-0', 'acme/reverted-1'];
@@ -115,11 +116,11 @@ test('HIST-5 HIST-6 DOC-6 restores and reverts through the node that lives, whil
   await nodes.hasAll(DOCS, 'b');
   const typing = typed(t, a.socketUrl, race);
   const writing = Array.from({ length: WRITERS }, (_, writer) => race.write(writer));
-  await untilSeen('some are brought back', () => race.broughtBack >= 12);
+  await untilSeen('some are brought back', () => race.broughtBack >= raceRounds(12));
   b.kill();
   urls.pop();
   const { broughtBack } = race;
-  await untilSeen('more after the takeover', () => race.broughtBack >= broughtBack + 24);
+  await untilSeen('more after the takeover', () => race.broughtBack >= broughtBack + raceRounds(24));
   race.isOver = true;
   await Promise.all(writing);
   const seqs = await typing;

@@ -135,7 +135,7 @@ function large(bytes: number): unknown[] {
 
 test('DOC-12 over HTTP a document above 256 KiB has every format', async () => {
   const { node, api, org } = await file.use();
-  const content = large(300 * 1024);
+  const content = large(260 * 1024);
   await api.call(`PUT /v1/docs/${org}/large`, json({ kind: 'rich-text', content }));
   for (const format of FORMATS) {
     const answer = await fetch(new URL(`/v1/docs/${org}/large?format=${format}`, node.url));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { racePauseMs } from '../support/fuzz-runs.ts';
+import { racePauseMs, raceRounds } from '../support/fuzz-runs.ts';
 import type { TestNode } from '../support/node.ts';
 import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
@@ -142,7 +142,7 @@ test(
         b.kill();
         urls.pop();
         const { written } = counts;
-        await untilSeen('writes after the takeover', async () => counts.written > written + 40);
+        await untilSeen('writes after the takeover', async () => counts.written > written + raceRounds(40));
       },
     );
   },

@@ -5,7 +5,7 @@ import { request } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { WebSocket } from 'ws';
 import { createAuthority } from '../cluster/peer/peer-certificates.ts';
@@ -15,7 +15,7 @@ import { until } from '../support/until.ts';
 const RELOAD_MS = 20;
 
 /** A node with TLS, the authority of its certificates, and a function that writes the files of the next pair. */
-async function stage(t: TestContext) {
+async function stage(t: Pick<TestContext, 'after'>) {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-tls-'));
   t.after(() => rmSync(directory, { recursive: true }));
   const authority = createAuthority('authority');
@@ -46,6 +46,16 @@ async function stage(t: TestContext) {
   };
 }
 
+/** The stage of the tests that leave the certificate as it is. */
+let unchanged: Awaited<ReturnType<typeof stage>>;
+const closers: (() => unknown)[] = [];
+before(async () => {
+  unchanged = await stage({ after: (close) => void closers.push(close as () => unknown) });
+});
+after(async () => {
+  for (const close of closers.reverse()) await close();
+});
+
 type Trusted = Awaited<ReturnType<typeof stage>>['trusted'];
 
 /** The name in the certificate that the node shows now. */
@@ -60,8 +70,8 @@ function shownBy(port: number, trusted: Trusted): Promise<string> {
   });
 }
 
-test('HTTP-12 a request for another protocol is served over TLS too', async (t) => {
-  const { node, trusted } = await stage(t);
+test('HTTP-12 a request for another protocol is served over TLS too', async () => {
+  const { node, trusted } = unchanged;
   const headers = { connection: 'Upgrade', upgrade: 'h2c' };
   const status = await new Promise<number | undefined>((resolve, reject) => {
     request(`${node.url}healthz`, { ...trusted, headers }, (answer) => {
@@ -74,8 +84,8 @@ test('HTTP-12 a request for another protocol is served over TLS too', async (t) 
   assert.equal(status, 200);
 });
 
-test('with listen.tls a node serves pages and sockets over TLS, and nothing in the clear', async (t) => {
-  const { node, trusted } = await stage(t);
+test('with listen.tls a node serves pages and sockets over TLS, and nothing in the clear', async () => {
+  const { node, trusted } = unchanged;
   assert.match(node.url, /^https:\/\/127\.0\.0\.1:\d+\/$/);
   const status = await new Promise<number | undefined>((resolve, reject) => {
     request(`${node.url}readyz`, trusted, (answer) => {

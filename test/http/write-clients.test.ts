@@ -6,8 +6,9 @@ import { JSON_OP, type LinkOp } from '../../actors/link/link-messages.ts';
 import type { Answered } from '../../src/gateway/calls/owner-calls.ts';
 import { Refusal } from '../../src/http/api/refusals.ts';
 import { DocumentRequests } from '../../src/http/documents/document-requests.ts';
-import { startTestNode } from '../support/node.ts';
-import { Api, json, patch } from './api-client.ts';
+import { FileApi, json, patch } from './api-client.ts';
+
+const file = new FileApi();
 
 const OP: LinkOp = [JSON_OP, new TextEncoder().encode('[]')];
 const COMMITTED: Answered['answer'] = { type: 'committed', history: 'h', version: 1 };
@@ -95,17 +96,17 @@ test('DOC-6: a key gives one id to one user, which no other write has', async ()
   assert.ok(!(await write('ada', COMMITTED)).startsWith(keyed.replace(/ 1$/, '')));
 });
 
-test('DOC-4: writes without a key, one after the other, come into the history under one client id', async (t) => {
-  const node = await startTestNode(t);
-  const api = await Api.of(node.url);
-  await api.call('PUT /v1/docs/acme/plan', json({ kind: 'json' }));
+test('DOC-4: writes without a key, one after the other, come into the history under one client id', async () => {
+  const { api, org } = await file.use();
+  const plan = `/v1/docs/${org}/plan`;
+  await api.call(`PUT ${plan}`, json({ kind: 'json' }));
   for (let n = 1; n <= 20; n++) {
     const steps =
       n % 5 === 0 ? [{ op: 'test', path: '/n', value: 'other' }] : [{ op: 'add', path: '/n', value: n }];
-    const answer = await api.call('PATCH /v1/docs/acme/plan', patch(steps));
+    const answer = await api.call(`PATCH ${plan}`, patch(steps));
     assert.equal(answer.refused, n % 5 === 0 ? '409 test-failed' : undefined);
   }
-  const { ops } = (await api.call('GET /v1/docs/acme/plan/history')).body as { ops: { client: string }[] };
+  const { ops } = (await api.call(`GET ${plan}/history`)).body as { ops: { client: string }[] };
   assert.equal(ops.length, 16);
   assert.equal(new Set(ops.map(({ client }) => client)).size, 1);
 });

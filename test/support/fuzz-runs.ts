@@ -3,7 +3,13 @@
 /** FUZZ_RUNS multiplies the runs: a whole run of the tests makes fewer than a narrow one, `npm run test:full` more. */
 export const fuzzRuns = (runs: number): number => Math.ceil(runs * factor());
 
-/** The pause between two rounds of a writer in a race. In a whole run it is longer, and there are fewer rounds. */
-export const racePauseMs = (ms: number): number => ms / Math.min(1, factor());
+/** The pause between two rounds of a writer in a race. In a whole run it is ten times as long, and there are fewer rounds. */
+export const racePauseMs = (ms: number): number => (factor() < 1 ? 10 * ms : ms);
+
+/** The rounds of a race for which a test waits. A whole run waits for half of them. */
+export const raceRounds = (rounds: number): number => (factor() < 1 ? Math.ceil(rounds / 2) : rounds);
+
+/** For runs that each cost much: a whole run makes a tenth of those of a narrow one. */
+export const costlyRuns = (runs: number): number => (factor() < 1 ? Math.ceil(runs / 10) : fuzzRuns(runs));
 
 const factor = (): number => Number(process.env.FUZZ_RUNS ?? '1');

@@ -1,8 +1,8 @@
 // The page that describes the API, in a real browser: it shows every call under its strict policy, and asks nobody else.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { launchChromium } from '../support/chromium.ts';
-import { startTestNode } from '../support/node.ts';
+import { launchChromium } from '../../support/chromium.ts';
+import { startTestNode } from '../../support/node.ts';
 
 test('HTTP-8 the page of the description shows the calls, and loads nothing from elsewhere', async (t) => {
   const chromium = await launchChromium(t);

@@ -11,10 +11,10 @@ inBoth('OPEN-6 clients that open a large json document at once get all of it', a
   const doc = file.newDoc();
   await writer.open(doc, 'json');
   const members = (from: number) =>
-    Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`member ${from + i}`, [i, 'é😀']]));
+    Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`member ${from + i}`, [i, 'é😀']]));
   const whole: Record<string, unknown> = {};
   for (let seq = 1; seq <= 6; seq++) {
-    const value = members(seq * 5000);
+    const value = members(seq * 3000);
     whole[`o${seq}`] = value;
     await writer.submit(doc, seq, [{ op: 'add', path: `/o${seq}`, value }]);
   }
