@@ -12,8 +12,10 @@ import {
   TroupeClient,
   type YjsDocument,
 } from '../../client/index.ts';
-import { startTestNode } from '../support/node.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { seeded } from './virtual-time.ts';
+
+const shared = new FileNode();
 
 type AnyDocument = RichTextDocument | JsonDocument | YjsDocument;
 
@@ -35,7 +37,7 @@ function until(doc: AnyDocument, holds: () => boolean): Promise<void> {
 const settled = (doc: AnyDocument) => until(doc, () => doc.state === 'saved' || doc.state === 'live');
 
 test('two clients edit, go offline and come back, over both subprotocols and in all kinds', async (t) => {
-  const node = await startTestNode(t);
+  const { node } = shared;
   const clients = (['json', 'msgpack'] as const).map(
     (encoding) => new TroupeClient({ urls: [node.socketUrl], webSocket: WebSocket, encoding }),
   );
@@ -107,7 +109,7 @@ test('a refused connection and an HTTP status are told as what they are', async 
 });
 
 test('presence reaches the others, and a deleted socket takes it along', async (t) => {
-  const node = await startTestNode(t);
+  const { node } = shared;
   const open = () => {
     const client = new TroupeClient({ urls: [node.socketUrl], webSocket: WebSocket });
     t.after(() => client.close());

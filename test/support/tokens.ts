@@ -3,6 +3,11 @@ import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from '
 
 export const TOKEN_SECRET = 'a secret of the tests, with more than 32 bytes';
 
+/** The configuration of a node that demands tokens, and ends a session half a second after its token. */
+export const WITH_TOKENS = {
+  auth: { mode: 'jwt', graceMs: 500, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } },
+};
+
 const inSeconds = (ms: number): number => Math.floor(ms / 1000);
 
 /** Claims of a token that is good for a minute from now on. */

@@ -9,13 +9,11 @@ import {
   type StockPackage,
   type StockProvider,
 } from '../support/stock-providers.ts';
-import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
+import { tokenOf, WITH_TOKENS } from '../support/tokens.ts';
 import { until } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
 
-const file = new FileNode({
-  auth: { mode: 'jwt', graceMs: 500, jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } },
-});
+const file = new FileNode(WITH_TOKENS);
 
 const HOCUSPOCUS = STOCK_PACKAGES.filter(({ protocol }) => protocol === 'hocuspocus');
 

@@ -5,13 +5,16 @@ import { type TestContext, test } from 'node:test';
 import * as Y from 'yjs';
 import { msgpackCodec } from '../../protocol/codec.ts';
 import { FileNode } from '../gateway/wire/contract.ts';
+import { fuzzRuns } from '../support/fuzz-runs.ts';
 import { startTestNode } from '../support/node.ts';
 import { STOCK_PACKAGES, type StockPackage, type StockProvider } from '../support/stock-providers.ts';
-import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
+import { tokenOf, WITH_TOKENS } from '../support/tokens.ts';
 import { untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
 
 const file = new FileNode();
+/** A node that demands tokens. */
+const withTokens = new FileNode(WITH_TOKENS);
 const VERSIONS = STOCK_PACKAGES.filter(({ protocol }) => protocol === 'y-websocket');
 /** Versions that do not come back after a code from 4400 to 4499. */
 const STOPS: ReadonlySet<string> = new Set(['y-websocket 3']);
@@ -84,7 +87,7 @@ test('YWS-3 YWS-4 all versions and a client of the contract converge over random
   const providers = [...VERSIONS, ...VERSIONS].map((version) => start(t, version, { port, doc }));
   await synced(providers);
   const eve = await contractClient(t, file.url, doc, file.newClient());
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < fuzzRuns(12); round++) {
     for (let i = 0; i < 40; i++) {
       const provider = providers[Math.floor(random() * providers.length)];
       if (provider !== undefined) edit(provider, random);
@@ -164,11 +167,8 @@ test('AWARE-1 AWARE-5 presence goes between all versions and clients of the cont
 });
 
 test('YWS-5 YWS-8 YWS-9 a provider that is refused is told why, and stops, or comes back now and then', async (t) => {
-  const node = await startTestNode(t, {
-    config: { auth: { mode: 'jwt', jwt: { secret: TOKEN_SECRET, toleranceMs: 0 } } },
-  });
-  const { port } = node;
-  const doc = 'acme/plan';
+  const { port } = withTokens.node;
+  const doc = withTokens.newDoc();
   const editor = await tokenOf('ada', { [doc]: 'editor' });
   const viewer = await tokenOf('eve', { [doc]: 'viewer' });
   const short = await tokenOf('bob', { [doc]: 'editor' }, { exp: Math.floor(Date.now() / 1000) + 4 });
