@@ -11,7 +11,7 @@ import { freshDatabase } from '../support/postgres.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { until, untilSeen } from '../support/until.ts';
 import { WireClient } from '../support/wire-client.ts';
-import { type Ended, serving, troupe } from './spawn.ts';
+import { type Ended, serving } from './spawn.ts';
 
 const LIMIT = { timeout: 200_000 };
 const SECRET = 'a secret of the tests';
@@ -258,7 +258,7 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
 
   await t.test('renew-history refuses while a node runs, and renews after it', async () => {
     const renew = (...args: string[]) =>
-      troupe(t, 'storage', 'renew-history', '--set', `storage.url=${cluster.databaseUrl}`, ...args).ended;
+      commanded('storage', 'renew-history', '--set', `storage.url=${cluster.databaseUrl}`, ...args);
     const refused = await renew();
     assert.deepEqual([refused.code, refused.stdout], [1, '']);
     assert.match(
@@ -285,13 +285,13 @@ test('status, pins, moves and drains of a cluster of two', LIMIT, async (t) => {
 });
 
 test('commands of a cluster: an embedded database is 78, one that lacks migrations 1', LIMIT, async (t) => {
-  const embedded = await troupe(t, 'cluster', 'status').ended;
+  const embedded = await commanded('cluster', 'status');
   assert.deepEqual([embedded.code, embedded.stdout], [78, '']);
   assert.match(embedded.stderr, /^troupe: an embedded PostgreSQL belongs to one node alone; [^\n]*\n$/);
   const url = await freshDatabase(t);
   const admin = adminOf(t, url);
   await admin`DELETE FROM troupe_migration WHERE name = '0003-pins'`;
-  const lacking = await troupe(t, 'cluster', 'pins', '--set', `storage.url=${url}`).ended;
+  const lacking = await commanded('cluster', 'pins', '--set', `storage.url=${url}`);
   assert.deepEqual(
     [lacking.code, lacking.stderr],
     [1, 'troupe: the database lacks 1 migrations (0003-pins): run troupe migrate\n'],

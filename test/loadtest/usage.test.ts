@@ -33,10 +33,9 @@ test('wrong arguments are one line with a hint, and exit code 2', async (t) => {
     ['loadtest', ['nope']],
     ['replay', ['nope.json']],
   ]);
-  assert.match(
-    (await npmRun(t, 'garbage', '--fraems', '3').ended).stderr,
-    /unknown option '--fraems' \(Did you mean --frames\?\)/,
-  );
+  const { code, stderr } = await npmRun(t, 'garbage', '--fraems', '3').ended;
+  assert.equal(code, 2);
+  assert.match(stderr, /unknown option '--fraems' \(Did you mean --frames\?\)/);
 });
 
 test('a target that does not answer is one line and exit code 1', async (t) => {
