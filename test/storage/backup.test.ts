@@ -8,29 +8,32 @@ import { type TestContext, test } from 'node:test';
 import postgres from 'postgres';
 import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
 import { run } from '../../src/cli/cli.ts';
+import { FileNode } from '../gateway/wire/contract.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { freshDatabase, ordinaryDatabase } from '../support/postgres.ts';
 import { placeData } from '../support/postgres-data.ts';
 import { WireClient } from '../support/wire-client.ts';
 
 const LIMIT = { timeout: 120_000 };
+/** The node of the first two tests. */
+const file = new FileNode();
 const DOCUMENTS = ['acme/a', 'acme/b', 'acme/c'];
 
 test(
   'a backup taken while edits run holds all that was acknowledged before it, and a prefix of the rest',
   LIMIT,
   async (t) => {
-    const node = await startTestNode(t);
+    const { node } = file;
     const clients = await Promise.all(DOCUMENTS.map((doc) => editor(t, node, doc)));
     for (const client of clients) await client.until(20);
     const before = clients.map((client) => client.acked);
-    const file = await backedUp(t, node.storageUrl);
+    const backup = await backedUp(t, node.storageUrl);
     for (const client of clients) await client.until(client.acked + 20);
     await Promise.all(clients.map((client) => client.stop()));
-    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.equal((await stat(backup)).mode & 0o777, 0o600);
 
     const { admin: url } = await ordinaryDatabase(t);
-    const { code, output } = await troupe('storage', 'restore', file, '--set', `storage.url=${url}`);
+    const { code, output } = await troupe('storage', 'restore', backup, '--set', `storage.url=${url}`);
     assert.equal(code, 0, output);
     assert.match(
       output,
@@ -64,14 +67,15 @@ test(
   'a file that is cut off, changed or something else restores nothing, and a whole one does afterwards',
   LIMIT,
   async (t) => {
-    const node = await startTestNode(t);
-    const client = await editor(t, node, 'acme/a');
+    const { node } = file;
+    const client = await editor(t, node, 'acme/d');
     await client.until(5);
     await client.stop();
-    const file = await backedUp(t, node.storageUrl);
-    const whole = await readFile(file);
+    const documents = await documentsIn(node.storageUrl);
+    const backup = await backedUp(t, node.storageUrl);
+    const whole = await readFile(backup);
     const { admin: url } = await ordinaryDatabase(t);
-    const damaged = `${file}.damaged`;
+    const damaged = `${backup}.damaged`;
     const refuses = async (bytes: Uint8Array, line: RegExp): Promise<void> => {
       await writeFile(damaged, bytes);
       const { code, output } = await troupe('storage', 'restore', damaged, '--set', `storage.url=${url}`);
@@ -91,14 +95,14 @@ test(
     await refuses(Buffer.from('troupe-backup 2\n'.repeat(10)), /of another version of Troupe/);
     assert.equal(await documentsIn(url), 0);
 
-    assert.equal((await troupe('storage', 'restore', file, '--set', `storage.url=${url}`)).code, 0);
-    assert.equal(await documentsIn(url), 1);
-    const again = await troupe('storage', 'restore', file, '--set', `storage.url=${url}`);
+    assert.equal((await troupe('storage', 'restore', backup, '--set', `storage.url=${url}`)).code, 0);
+    assert.equal(await documentsIn(url), documents);
+    const again = await troupe('storage', 'restore', backup, '--set', `storage.url=${url}`);
     assert.deepEqual(
       [again.code, again.output],
       [1, 'troupe: the database is not empty: create another one, and restore into that\n'],
     );
-    const twice = await troupe('storage', 'backup', file, '--set', `storage.url=${url}`);
+    const twice = await troupe('storage', 'backup', backup, '--set', `storage.url=${url}`);
     assert.match(twice.output, /is there already: choose another name/);
   },
 );
