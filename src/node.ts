@@ -57,6 +57,8 @@ export interface NodeOptions {
   readonly log: Logger;
   /** The module of the worker threads. Tests run a module that injects faults. */
   readonly workerModule?: URL;
+  /** The module of the threads that fold snapshots, in the same way. */
+  readonly foldModule?: URL;
   /**
    * Aborted while the node starts: the start is given up at once, and `startNode` rejects with the reason.
    */
@@ -106,7 +108,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
 
 async function assemble(
   config: Config,
-  { log, workerModule, signal = new AbortController().signal }: NodeOptions,
+  { log, workerModule, foldModule, signal = new AbortController().signal }: NodeOptions,
   onStop: (close: () => Promise<unknown>) => void,
   stop: () => Promise<void>,
 ): Promise<RunningNode> {
@@ -194,6 +196,7 @@ async function assemble(
     threads: config.compute.threads,
     timeoutMs: config.compute.foldTimeoutMs,
     onEnded: (error) => log.error({ err: error }, 'a folding thread has ended'),
+    foldModule,
   });
   onStop(() => folds.stop());
   const snapshotJobs = startSnapshotPool(config.compute.foldTimeoutMs, (error) =>

@@ -18,6 +18,8 @@ export interface FoldPoolOptions {
    * task.
    */
   readonly onEnded: (error: unknown) => void;
+  /** The module of the threads. Tests run a module whose folds take too long. */
+  readonly foldModule?: URL | undefined;
 }
 
 export interface FoldPool {
@@ -37,9 +39,9 @@ const IDLE_MS = 60_000;
  */
 const TOO_COSTLY = 10_000;
 
-export function startFoldPool({ threads, timeoutMs, onEnded }: FoldPoolOptions): FoldPool {
+export function startFoldPool({ threads, timeoutMs, onEnded, foldModule }: FoldPoolOptions): FoldPool {
   const pool = new Piscina<FoldTask, Uint8Array<ArrayBuffer> | number | undefined>({
-    filename: new URL('../../actors/compute/fold-worker.js', import.meta.url).href,
+    filename: (foldModule ?? new URL('../../actors/compute/fold-worker.js', import.meta.url)).href,
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: IDLE_MS,

@@ -1,9 +1,9 @@
 // A folding thread that cannot start, and a fold that takes too long: the process that serves edits lives on.
+// fold-pool.long.ts has a document for which Yjs takes too long.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import * as encoding from 'lib0/encoding';
 import postgres from 'postgres';
 import * as Y from 'yjs';
 import { msgpackCodec } from '../../protocol/codec.ts';
@@ -37,33 +37,13 @@ test('a folding thread that cannot start is told of, and does not end the proces
 /** Bytes of patches after which a snapshot is due. */
 const SNAPSHOT_BYTES = 1_024;
 
-/**
- * Updates of this many clients, each with one struct whose origin never comes: Yjs takes time with the square
- * of their number to build them.
- */
-function waitingStructs(clients: number, firstClient: number): Uint8Array {
-  const encoder = encoding.createEncoder();
-  encoding.writeVarUint(encoder, clients);
-  for (let at = clients - 1; at >= 0; at--) {
-    encoding.writeVarUint(encoder, 1);
-    encoding.writeVarUint(encoder, firstClient + at);
-    encoding.writeVarUint(encoder, 5);
-    encoding.writeUint8(encoder, 0x84);
-    encoding.writeVarUint(encoder, 77);
-    encoding.writeVarUint(encoder, 1_000 + at);
-    encoding.writeVarString(encoder, 'x');
-  }
-  encoding.writeVarUint(encoder, 0);
-  return encoding.toUint8Array(encoder);
-}
-
 test('a fold that takes too long is stopped, and a yjs document is folded without garbage collection', async (t) => {
   const storageUrl = await freshDatabase(t);
   const node = await startTestNode(t, {
     storageUrl,
+    foldModule: new URL('../support/slow-fold.js', import.meta.url),
     config: {
       compute: { foldTimeoutMs: 2_000 },
-      limits: { opBytes: 600_000 },
       snapshot: { minBytes: SNAPSHOT_BYTES },
     },
   });
@@ -72,8 +52,7 @@ test('a fold that takes too long is stopped, and a yjs document is folded withou
   const doc = new Y.Doc({ gc: false });
   doc.getText('text').insert(0, 'garbage');
   doc.getText('text').delete(0, 7);
-  const update = Y.mergeUpdates([waitingStructs(36_000, 1_000_000), Y.encodeStateAsUpdate(doc)]);
-  const answer = await client.submit('acme/costly', 1, update);
+  const answer = await client.submit('acme/costly', 1, Y.encodeStateAsUpdate(doc));
   assert.equal(answer.type, 'commit');
   const sql = postgres(storageUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
   t.after(() => sql.end({ timeout: 1 }));

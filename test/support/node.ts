@@ -26,6 +26,7 @@ export interface TestNodeOptions {
   /** The URL of another node's database, used instead of a fresh one. */
   readonly storageUrl?: string;
   readonly workerModule?: URL;
+  readonly foldModule?: URL;
   /** The port of a node that has stopped, to start again at the same place. The default is a free one. */
   readonly port?: number;
   /** Is given each log line of `warn` and above, parsed. */
@@ -59,6 +60,7 @@ export async function startTestNode(
   node = await startNode(config, {
     log,
     ...(options.workerModule === undefined ? {} : { workerModule: options.workerModule }),
+    ...(options.foldModule === undefined ? {} : { foldModule: options.foldModule }),
   });
   const running = node;
   return {
