@@ -3,7 +3,8 @@
 // their own.
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, NodeProcess } from '../nodes/node-process.ts';
+import { freePort } from '../nodes/free-ports.ts';
+import { NodeProcess } from '../nodes/node-process.ts';
 import { ChaosProxy } from './chaos-proxy.ts';
 
 /** The services that the nodes run on. They outlive a run. */

@@ -1,4 +1,4 @@
-// Ports for programs that take several in a row. They lie below those that systems give to connections and to servers
+// Ports for programs that are told theirs, and that keep it over restarts. They lie below those that systems give to connections and to servers
 // that ask for any port, so that nobody else gets one of them meanwhile.
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -17,6 +17,9 @@ export async function freePorts(count: number): Promise<number> {
   }
   throw new Error(`no ${count} ports in a row are free`);
 }
+
+/** A port of 127.0.0.1 that is free. */
+export const freePort = (): Promise<number> => freePorts(1);
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1');

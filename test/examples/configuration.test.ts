@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { parse } from 'yaml';
 import { configFrom } from '../../config/load.ts';
-import { freePort } from '../../loadtest/nodes/node-process.ts';
+import { freePort } from '../../loadtest/nodes/free-ports.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
 import { MAIN, start } from '../cli/spawn.ts';
 import { FileNode } from '../gateway/wire/contract.ts';

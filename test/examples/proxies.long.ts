@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { freePort } from '../../loadtest/nodes/node-process.ts';
+import { freePort } from '../../loadtest/nodes/free-ports.ts';
 import { packageDirectory } from '../../src/cli/version.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
 import { startTestNode } from '../support/node.ts';

@@ -10,6 +10,7 @@ import { createControlStore } from '../../actors/storage/store-postgres.ts';
 import { Rings } from '../../cluster/placement/rings.ts';
 import { Router } from '../../cluster/shards/router.ts';
 import { configFrom } from '../../config/load.ts';
+import { freePort } from '../../loadtest/nodes/free-ports.ts';
 import { hostLimits } from '../../src/host-limits.ts';
 import { startClusterRun } from '../../src/membership/cluster-run.ts';
 import { NodeMetrics } from '../../src/observability/node-metrics.ts';
@@ -207,13 +208,3 @@ const clustered = (redis: string): string[] =>
     'cluster.link.port=0',
     'workers=1',
   ].flatMap((setting) => ['--set', setting]);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}

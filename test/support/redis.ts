@@ -3,12 +3,12 @@
 // is killed after its test, and when this process ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { freePort } from '../../loadtest/nodes/free-ports.ts';
 import type { Certificates } from './certificates.ts';
 import { findProgram } from './programs/install.ts';
 import { REDIS } from './programs/requirements.ts';
@@ -231,13 +231,4 @@ export async function startTestSentinel(
   await admin.call('SENTINEL', 'MONITOR', master, primary.host, primary.port, 1);
   await admin.call('SENTINEL', 'SET', master, 'down-after-milliseconds', downAfterMs);
   return { sentinel, master };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, HOST, resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -4,7 +4,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -13,6 +12,7 @@ import postgres from 'postgres';
 import { type Binaries, findBinaries } from '../../actors/storage/embedded/binaries.ts';
 import { pathsIn, USER } from '../../actors/storage/embedded/data.ts';
 import { chooseIdentity, type Identity } from '../../actors/storage/embedded/identity.ts';
+import { freePort } from '../../loadtest/nodes/free-ports.ts';
 import { placeData } from './postgres-data.ts';
 
 export interface ReplicatedPostgres {
@@ -184,15 +184,6 @@ const POLL_MS = 20;
 /** The runner's time-out ends the wait if the condition never holds. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(POLL_MS);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = address !== null && typeof address === 'object' ? address.port : 0;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Ends the servers and removes the directory when its stdin closes, however this process ends. */
