@@ -37,7 +37,9 @@ export interface SearchOptions {
 const FINE = 1.12;
 const LEAST_ACHIEVED = 0.95;
 /** Most levels of one search; past it the knee is what they say. */
-const MOST_LEVELS = 24;
+const MOST_LEVELS = 36;
+/** Measurements of a level, of which most decide: a pause of the machine may spoil one of them. */
+const JURY = 3;
 
 export class KneeSearch {
   readonly levels: Level[] = [];
@@ -50,10 +52,13 @@ export class KneeSearch {
 
   /** Clients of the next level; undefined when the knee is known. */
   next(): number | undefined {
-    const { first, most, boundMs, repeats } = this.#options;
+    const { first, most, repeats } = this.#options;
     if (this.levels.length >= MOST_LEVELS) return undefined;
-    const good = Math.max(0, ...this.#clients((level) => isGood(level, boundMs)));
-    const bad = Math.min(...this.#clients((level) => !isGood(level, boundMs)));
+    const verdicts = this.#verdicts();
+    const undecided = verdicts.find(({ isHeld }) => isHeld === undefined);
+    if (this.#repeats === undefined && undecided !== undefined) return undecided.clients;
+    const good = Math.max(0, ...verdicts.flatMap(({ clients, isHeld }) => (isHeld ? clients : [])));
+    const bad = Math.min(...verdicts.flatMap(({ clients, isHeld }) => (isHeld ? [] : clients)));
     if (this.#repeats === undefined) {
       if (good >= most) return undefined;
       if (bad === Infinity) return Math.min(most, good === 0 ? first : good * 2);
@@ -88,8 +93,19 @@ export class KneeSearch {
     };
   }
 
-  #clients(has: (level: Level) => boolean): number[] {
-    return this.levels.filter(has).map(({ clients }) => clients);
+  /**
+   * Whether each number of clients was held. One measurement that was good is enough; one that was not is repeated until
+   * most of JURY agree, and the answer is undefined meanwhile.
+   */
+  #verdicts(): { readonly clients: number; readonly isHeld: boolean | undefined }[] {
+    const { boundMs } = this.#options;
+    return [...new Set(this.levels.map(({ clients }) => clients))].map((clients) => {
+      const measured = this.levels.filter((level) => level.clients === clients);
+      const good = measured.filter((level) => isGood(level, boundMs)).length;
+      const bad = measured.length - good;
+      if (bad === 0 || good > JURY / 2) return { clients, isHeld: true };
+      return { clients, isHeld: bad > JURY / 2 ? false : undefined };
+    });
   }
 }
 

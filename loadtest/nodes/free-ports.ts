@@ -1,5 +1,5 @@
-// Ports for programs that are told theirs, and that keep it over restarts. They lie below those that systems give to connections and to servers
-// that ask for any port, so that nobody else gets one of them meanwhile.
+// Ports for programs that are told theirs, and that keep it over restarts. They lie below those that systems give to
+// connections and to servers that ask for any port, so that nobody else gets one of them meanwhile.
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
