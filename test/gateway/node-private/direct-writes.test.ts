@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { TLSSocket } from 'node:tls';
 import fc from 'fast-check';
 import { DirectWrites, MAX_BYTES } from '../../../src/gateway/node-private/direct-writes.ts';
-import { costlyRuns } from '../../support/fuzz-runs.ts';
+import { fuzzRuns } from '../../support/fuzz-runs.ts';
 
 const FRAME = Buffer.alloc(MAX_BYTES, 'a');
 
@@ -45,7 +45,7 @@ test('frames come in the order in which they were written, past the stream or th
       assert.ok((await received(sent.length)).equals(sent));
       while (near.writableLength > 0) await nextTurn();
     }),
-    { numRuns: costlyRuns(300) },
+    { numRuns: fuzzRuns(300) },
   );
   assert.ok(counts.direct > 500, `${counts.direct} were written past the stream`);
   assert.ok(counts.left > 20, `${counts.left} were left to the stream`);
