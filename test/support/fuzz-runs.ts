@@ -9,7 +9,4 @@ export const racePauseMs = (ms: number): number => (factor() < 1 ? 10 * ms : ms)
 /** The rounds of a race for which a test waits. A whole run waits for half of them. */
 export const raceRounds = (rounds: number): number => (factor() < 1 ? Math.ceil(rounds / 2) : rounds);
 
-/** For runs that each cost much: a whole run makes a tenth of those of a narrow one. */
-export const costlyRuns = (runs: number): number => (factor() < 1 ? Math.ceil(runs / 10) : fuzzRuns(runs));
-
 const factor = (): number => Number(process.env.FUZZ_RUNS ?? '1');
