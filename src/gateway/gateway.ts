@@ -95,7 +95,7 @@ export class Gateway implements OwnerLinkListener {
     const questions = new RoleQuestions({
       limits: options.limits,
       replies,
-      open: (connection, doc, message, role) => this.#requests.openAs(connection, doc, message, role),
+      decided: (connection, doc, message, role) => this.#requests.decided(connection, doc, message, role),
       receive,
     });
     const { waitMs, requests: most } = options.calls ?? NO_CALLS;
@@ -270,8 +270,12 @@ export class Gateway implements OwnerLinkListener {
         this.#requests.close(connection, message);
         return;
       case 'stateless':
-        if (connection.codec === undefined) this.#requests.stateless(connection, message);
-        else this.#replies.error(connection, 'bad-message', 'unknown type', echo(message));
+      case 'access':
+        // The protocols of Yjs's providers alone have them.
+        if (connection.codec !== undefined)
+          this.#replies.error(connection, 'bad-message', 'unknown type', echo(message));
+        else if (message.type === 'access') this.#requests.access(connection, message);
+        else this.#requests.stateless(connection, message);
         return;
       case 'ping':
         connection.send({ type: 'pong', ...idOf(message) });

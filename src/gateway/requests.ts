@@ -21,7 +21,7 @@ import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Router } from '../../cluster/shards/router.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import type { KindName } from '../../protocol/messages.ts';
+import type { KindName, Role } from '../../protocol/messages.ts';
 import { isSeq, isVersion, parseDocumentName } from '../../protocol/names.ts';
 import { isLarger, notPlain } from '../../protocol/plain-value.ts';
 import { isAtLeast } from '../../protocol/roles.ts';
@@ -101,22 +101,37 @@ export class Requests {
   open(connection: ClientConnection, message: Message): void {
     const name = this.#nameOf(connection, message);
     if (name === undefined || !this.#mayOpen(connection, name, message)) return;
+    this.#decide(connection, name, message);
+  }
+
+  /** Tells the user's role in a document, which need not be open and may not exist. It takes no part in the rates of opens. */
+  access(connection: ClientConnection, message: Message): void {
+    const name = this.#nameOf(connection, message);
+    if (name === undefined) return;
+    if (connection.hasEnded) this.#replies.ended(connection, echo(message));
+    else this.#decide(connection, name, message);
+  }
+
+  #decide(connection: ClientConnection, name: string, message: Message): void {
     const { user } = connection;
     const role = user?.roleIn(name);
     if (user !== undefined && role instanceof Promise)
       this.#questions.ask(connection, name, message, user, role);
     else if (!(role instanceof Promise))
-      this.openAs(connection, name, message, { role, until: Number.POSITIVE_INFINITY });
+      this.decided(connection, name, message, { role, until: Number.POSITIVE_INFINITY });
   }
 
-  /** Opens the document with a role that has been decided. */
-  openAs(connection: ClientConnection, name: string, message: Message, { role, until }: DecidedRole): void {
+  /** Goes on with an `open` or `access` whose role has been decided. */
+  decided(connection: ClientConnection, name: string, message: Message, decided: DecidedRole): void {
+    const { role, until } = decided;
+    // The document is not looked for, so not even the time of the answer tells whether it exists.
+    if (role === undefined) this.#replies.error(connection, 'not-found', NOT_FOUND, echo(message));
+    else if (message.type === 'access') connection.send({ type: 'role', doc: name, role });
+    else this.#openAs(connection, name, message, role, until);
+  }
+
+  #openAs(connection: ClientConnection, name: string, message: Message, role: Role, until: number): void {
     const { kind, since, history, vector } = message;
-    if (role === undefined) {
-      // The document is not looked for, so not even the time of the answer tells whether it exists.
-      this.#replies.error(connection, 'not-found', NOT_FOUND, echo(message));
-      return;
-    }
     const channel = this.#channels.of(name);
     const wait = channel.quota?.takeOpen(this.#options.now()) ?? 0;
     if (wait > 0) {
@@ -160,6 +175,7 @@ export class Requests {
             ? 'history: as `opened` told it'
             : undefined;
     const { openDocuments } = this.#limits;
+    const { asked } = connection;
     if (wrong !== undefined) {
       this.#replies.error(connection, 'bad-message', wrong, echo(message));
       return false;
@@ -168,8 +184,8 @@ export class Requests {
       this.#replies.ended(connection, echo(message));
       return false;
     }
-    const opening = connection.asked?.held.size ?? 0;
-    if (connection.open.get(name) === undefined && connection.open.size + opening >= openDocuments) {
+    const isFurther = connection.open.get(name) === undefined && asked?.held.has(name) !== true;
+    if (isFurther && connection.open.size + (asked?.held.size ?? 0) >= openDocuments) {
       const text = `a socket may have ${openDocuments} documents open`;
       this.#replies.error(connection, 'overloaded', text, echo(message));
       return false;

@@ -16,6 +16,7 @@ export interface ConversationOut {
   saved(isSaved: boolean): void;
   /** The document is about to be shown for the first time. */
   opened(isReadOnly: boolean): void;
+  /** The client's role in the document, before it is shown for the first time, and at each change afterwards. */
   role(isReadOnly: boolean): void;
   /** An update was refused because the client may only read. */
   refusedAsReader(message: string): void;

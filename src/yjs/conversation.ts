@@ -5,7 +5,7 @@
 // Modes, changed by `#setMode` alone and by the moves of MOVES:
 //
 // - identifying: the gateway finds out the user. Messages are held.
-// - identified: the client has not asked for the document yet. Messages are held.
+// - identified: the client has been told whether it may have the document, and has not asked for it yet. Messages are held.
 // - opening: the document is being opened. Messages are held.
 // - open: updates are submitted. While too many of them are without an answer, messages are held.
 // - ended: the client has been told why. Nothing more is taken.
@@ -64,6 +64,7 @@ const PAUSE_BYTES = 64 * 1024;
 
 /** The `id` of each kind of request, which stands in the error about it. */
 const HELLO = 'hello';
+const ACCESS = 'access';
 const OPEN = 'open';
 const PRESENCE = 'presence';
 const STATELESS = 'stateless';
@@ -227,11 +228,14 @@ export class YjsConversation implements Conversation {
       this.#awaitsToken = false;
       this.#release();
     }
-    if (this.#mode !== 'identifying') return;
-    this.#setMode('identified');
-    const message = this.#held.take('step-1');
-    if (message?.type === 'step-1') this.#open(message.stateVector);
-    else this.#resume();
+    if (this.#mode === 'identifying') {
+      this.#setMode('identified');
+      const message = this.#held.take('step-1');
+      if (message?.type === 'step-1') this.#open(message.stateVector);
+      else this.#resume();
+    }
+    // A client may wait for the answer to its token before it sends its step 1.
+    if (this.#mode === 'identified') this.#request({ type: 'access', id: ACCESS, doc: this.#options.doc });
   }
 
   #open(stateVector: Uint8Array): void {
@@ -349,7 +353,7 @@ export class YjsConversation implements Conversation {
       return;
     }
     // The client brings a submit that was refused for the moment with its next step 2, as it brings all that is lacking.
-    if (seq !== undefined || id === OPEN || id === HELLO) this.#end(code, message);
+    if (seq !== undefined || id === OPEN || id === HELLO || id === ACCESS) this.#end(code, message);
     else if (code === 'unauthenticated') this.#tokenEnded(message);
   }
 

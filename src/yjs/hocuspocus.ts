@@ -200,6 +200,8 @@ class HocuspocusDocument implements ConversationOut {
   readonly #address: string;
   readonly #part: Uint8Array;
   #isOpened = false;
+  /** The scope that the client was told last. */
+  #isReadOnly: boolean | undefined;
   readonly #tellsVersion: boolean;
 
   constructor(
@@ -260,10 +262,11 @@ class HocuspocusDocument implements ConversationOut {
   opened(isReadOnly: boolean): void {
     this.#isOpened = true;
     this.#socket.takeClient(this.connection);
-    this.#write(authenticatedBody(isReadOnly));
+    if (isReadOnly !== this.#isReadOnly) this.role(isReadOnly);
   }
 
   role(isReadOnly: boolean): void {
+    this.#isReadOnly = isReadOnly;
     this.#write(authenticatedBody(isReadOnly));
   }
 

@@ -85,7 +85,14 @@ export function startGateway(
   options: Partial<
     Pick<
       GatewayOptions,
-      'ownerWaitMs' | 'snapshotBytes' | 'identity' | 'graceMs' | 'roleGraceMs' | 'users' | 'organisations'
+      | 'ownerWaitMs'
+      | 'snapshotBytes'
+      | 'identity'
+      | 'graceMs'
+      | 'roleGraceMs'
+      | 'users'
+      | 'organisations'
+      | 'limits'
     >
   > = {},
 ) {

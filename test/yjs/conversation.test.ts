@@ -170,6 +170,19 @@ test('a client whose user is known, and that sends much in place of a step 1, en
   assert.deepEqual(owner.heard, []);
 });
 
+test('YWS-8 a user without a right is told before any step 1', async () => {
+  const { owner, connectYjs, tick } = start({
+    identify: async () => ({ ...EVERYONE, roleIn: () => undefined }),
+    renew: async (user) => user,
+  });
+  const client = connectYjs();
+  await until(() => client.bytes().length > 0);
+  assert.ok(client.bytes().includes(Buffer.of(2, 0)));
+  tick(10_000);
+  assert.equal(client.closeCode(), 4403);
+  assert.deepEqual(owner.heard, []);
+});
+
 test('YWS-6 an update above the largest ends with 1009, one that may come later with 1013', () => {
   for (const [bytes, code] of [
     [UPDATE_BYTES + 1, 1009],

@@ -8,6 +8,7 @@ import * as Y from 'yjs';
 import { queryAwarenessBody, step1Body, step2Body, updateBody } from '../../src/yjs/wire/body.ts';
 import {
   addressPart,
+  authenticatedBody,
   pongBody,
   statelessBody,
   syncStatusBody,
@@ -127,6 +128,27 @@ test('HOC-1 one socket carries several documents, and two sessions of one docume
   assert.equal(denied.body[1], 1);
   raw.send(two, updateBody(updateOf('x')));
   await raw.next(two, 8);
+});
+
+test('HOC-3 a client that waits for the answer to its token gets what it lacks, and is asked for what it has', async (t) => {
+  const name = file.newDoc();
+  const writer = await Raw.connect(t);
+  await writer.open(name);
+  const doc = new Y.Doc();
+  doc.getText('t').insert(0, 'abcdef');
+  const vector = Y.encodeStateVector(doc);
+  writer.send(name, updateBody(Y.encodeStateAsUpdate(doc)));
+  await writer.next(name, 8);
+  doc.getText('t').insert(3, '!');
+  writer.send(name, updateBody(Y.encodeStateAsUpdate(doc, vector)));
+  await writer.next(name, 8);
+  const raw = await Raw.connect(t);
+  raw.send(name, AUTH);
+  assert.deepEqual((await raw.next(name, 2)).body, authenticatedBody(false));
+  raw.send(name, step1Body(vector));
+  const [step2, step1] = [await raw.next(name, 0), await raw.next(name, 0)];
+  assert.deepEqual(step2.body, step2Body(Y.encodeStateAsUpdate(doc, vector)));
+  assert.deepEqual(step1.body, step1Body(Y.encodeStateVector(doc)));
 });
 
 test('HOC-4 each step 2 and update gets exactly one sync status, in any number at once', async (t) => {

@@ -1,4 +1,4 @@
-// Opens whose role a service decides. Until it has answered, the open and everything that the client sends about this
+// Opens, and questions about the access to a document, whose role a service decides. Until it has answered, the open and everything that the client sends about this
 // document is held, in its order; other documents of the socket go on. For users whose token decides, nothing is held and
 // nothing is asked.
 import { CLOSE_CODES } from '../../../protocol/errors.ts';
@@ -12,8 +12,8 @@ type Message = Record<string, unknown>;
 export interface RoleQuestionsParts {
   readonly limits: Limits;
   readonly replies: Replies;
-  /** Goes on with the open. Without a role the document is answered like a missing one. */
-  readonly open: (connection: ClientConnection, doc: string, message: Message, role: DecidedRole) => void;
+  /** Goes on with the request. Without a role the document is answered like a missing one. */
+  readonly decided: (connection: ClientConnection, doc: string, message: Message, role: DecidedRole) => void;
   /** Handles a frame that was held. */
   readonly receive: (connection: ClientConnection, frame: Uint8Array, isText: boolean) => void;
 }
@@ -35,7 +35,7 @@ export class RoleQuestions {
     this.#parts = parts;
   }
 
-  /** Takes an open that is valid but for its role. */
+  /** Takes a request that is valid but for its role. */
   ask(
     connection: ClientConnection,
     doc: string,
@@ -85,7 +85,7 @@ export class RoleQuestions {
   }
 
   #answered(connection: ClientConnection, doc: string, message: Message, answer: RoleAnswer): void {
-    const { replies, open, receive } = this.#parts;
+    const { replies, decided, receive } = this.#parts;
     const { asked } = connection;
     const frames = asked?.held.get(doc) ?? [];
     asked?.held.delete(doc);
@@ -93,7 +93,7 @@ export class RoleQuestions {
     else if (asked !== undefined) for (const { frame } of frames) asked.bytes -= frame.length;
     if (connection.hasEnded) replies.ended(connection, echo(message));
     else if (answer === 'unavailable') replies.later(connection, answer, UNDECIDED, echo(message));
-    else open(connection, doc, message, answer);
+    else decided(connection, doc, message, answer);
     for (const { frame, isText } of frames) receive(connection, frame, isText);
   }
 }
