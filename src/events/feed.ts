@@ -17,8 +17,11 @@ export interface ToldEvent {
 }
 
 export interface Reader {
-  /** False: the reader does not keep up, and is ended. */
-  take(event: ToldEvent): boolean;
+  /**
+   * False: the reader does not keep up, or cannot be told this event now, and is ended. A promise, which never rejects, if
+   * that has to be found out. Later events may be given before it resolves.
+   */
+  take(event: ToldEvent): boolean | Promise<boolean>;
   end(): void;
 }
 
@@ -119,7 +122,7 @@ export class Feed {
       const missed = await this.#store.page(at, PAGE, org);
       for (const event of missed) {
         if (reading.hasEnded) return;
-        if (!reader.take(await this.#told(event))) return end();
+        if (!(await reader.take(await this.#told(event)))) return end();
       }
       at = missed.at(-1)?.id ?? at;
       if (missed.length === PAGE || reading.hasEnded) continue;
@@ -162,7 +165,7 @@ export class Feed {
         if (this.#position === undefined) return;
         this.#position = Math.max(this.#position, event.id);
         if (told === undefined) continue;
-        for (const reader of [...(this.#readers.get(event.org) ?? [])]) if (!reader.take(told)) reader.end();
+        for (const reader of [...(this.#readers.get(event.org) ?? [])]) give(told, reader);
       }
     }
   }
@@ -182,4 +185,11 @@ export class Feed {
     if (this.#users.size > USERS_KEPT && oldest !== undefined) this.#users.delete(oldest);
     return asked;
   }
+}
+
+/** No reader waits for another one. */
+function give(event: ToldEvent, reader: Reader): void {
+  const isTaken = reader.take(event);
+  if (isTaken === false) reader.end();
+  else if (isTaken !== true) void isTaken.then((isTold) => isTold || reader.end());
 }

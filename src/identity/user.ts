@@ -41,6 +41,10 @@ export interface DecidedRole {
   readonly until: number;
 }
 
+/** The role of an answer that has one; undefined: no right. */
+export const decidedRole = (answer: Role | undefined | DecidedRole): Role | undefined =>
+  typeof answer === 'object' ? answer.role : answer;
+
 /** The user of every socket with `auth.mode: none`. */
 export const EVERYONE: User = {
   sub: 'anonymous',

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { FileNode } from '../gateway/wire/contract.ts';
+import { Api, json, patch } from '../http/api-client.ts';
+import { roleService, SERVICE_SECRET } from '../http/role-service.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
 import { untilSeen } from '../support/until.ts';
@@ -230,6 +232,67 @@ test(
     await untilSeen('its token has ended', () => short.isOver);
     assert.deepEqual([all.isOver, part.isOver], [false, false]);
     assert.deepEqual(foreign.told, []);
+  },
+);
+
+test(
+  'EVENT-3 AUTH-8 AUTH-10 where a service decides about roles, a reader is told of its documents alone, in order, also when the service changes its mind or is away',
+  LIMIT,
+  async (t) => {
+    const service = await roleService(t);
+    const callback = { url: service.url, secret: SERVICE_SECRET, cacheMs: 0 };
+    const auth = { mode: 'jwt', jwt: { secret: TOKEN_SECRET }, callback };
+    const node = await startTestNode(t, { config: { auth, events: EVENTS } });
+    const nobody = await Api.of(node.url);
+    const owner = nobody.as(await tokenOf('own'));
+    const admin = nobody.as(await tokenOf('root', {}, { admin: true }));
+    const change = (doc: string) => owner.call(`PATCH /v1/docs/${doc}`, patch(add(1)));
+    for (const doc of ['acme/plan', 'acme/secret']) service.roles.set(`own ${doc}`, 'owner');
+    service.roles.set('ada acme/plan', 'viewer');
+    const [ada, eve] = [
+      await tokenOf('ada', { 'acme/*': 'viewer' }),
+      await tokenOf('eve', { 'acme/*': 'owner' }),
+    ];
+    const all = await read(t, node, 'acme', { token: await tokenOf('own', { 'acme/*': 'viewer' }) });
+    const [some, none] = [
+      await read(t, node, 'acme', { token: ada }),
+      await read(t, node, 'acme', { token: eve }),
+    ];
+    const one = await read(t, node, 'acme/plan', { token: ada });
+    for (const doc of ['acme/secret', 'acme/plan']) {
+      assert.equal((await owner.call(`PUT /v1/docs/${doc}`, json({ kind: 'json' }))).status, 201);
+      assert.equal((await change(doc)).status, 200);
+    }
+    await untilSeen('all are told', () => all.told.length === 4);
+    for (const reader of [some, one]) await untilSeen('those of its role', () => reader.told.length === 2);
+    const told = ({ told }: Reader) => told.map(({ type, doc }) => `${type} ${doc}`);
+    assert.deepEqual(told(some), ['created acme/plan', 'changed acme/plan']);
+    assert.deepEqual(
+      all.told.map(({ id }) => id),
+      all.told.map(({ id }) => id).sort((left, right) => left - right),
+    );
+    // What was missed is judged in the same way.
+    const again = await read(t, node, 'acme', { token: ada, last: '0' });
+    await untilSeen('what was missed', () => again.told.length === 2);
+    assert.deepEqual(again.told, some.told);
+
+    service.roles.delete('ada acme/plan');
+    assert.equal((await admin.call('POST /v1/recheck', json({ org: 'acme' }, 'POST'))).status, 200);
+    await untilSeen('the end of the stream of the document', () => one.isOver);
+    assert.equal((await change('acme/plan')).status, 200);
+    await untilSeen('the owner is told', () => all.told.length === 5);
+    assert.deepEqual([some.told.length, none.told.length, some.isOver], [2, 0, false]);
+
+    // A role that cannot be decided ends the stream before the event, and the reader goes on there.
+    const client = await WireClient.connect(t, node.socketUrl);
+    client.send({ type: 'hello', client: 'client-aa', token: await tokenOf('own') });
+    await client.next('welcome');
+    await client.open('acme/plan');
+    service.stop();
+    assert.equal((await client.submit('acme/plan', 1, add(2))).type, 'commit');
+    await untilSeen('the streams have ended', () => all.isOver && some.isOver);
+    assert.deepEqual([all.told.length, some.told.length], [5, 2]);
+    assert.equal(all.lastId, String(all.told.at(-1)?.id));
   },
 );
 

@@ -7,7 +7,7 @@ import type { Role } from '../../../protocol/messages.ts';
 import { parseDocumentName } from '../../../protocol/names.ts';
 import { isAtLeast, isRole } from '../../../protocol/roles.ts';
 import { type Identity, isUser } from '../../identity/identity.ts';
-import type { User } from '../../identity/user.ts';
+import { decidedRole, type User } from '../../identity/user.ts';
 import { Refusal } from './refusals.ts';
 
 /**
@@ -82,7 +82,7 @@ export async function roleOf(user: User, name: string, least: Role): Promise<Rol
   const answer = await user.roleIn(name);
   if (answer === 'unavailable')
     throw new Refusal(answer, 'your role in this document cannot be decided at the moment', DECIDED_AGAIN_MS);
-  const role = typeof answer === 'object' ? answer.role : answer;
+  const role = decidedRole(answer);
   // The document is not looked for, so not even the time of the answer tells whether it exists.
   if (role === undefined) throw new Refusal('not-found', NOT_FOUND);
   if (!isAtLeast(role, least))

@@ -2,10 +2,11 @@
 // which it has a right at that moment. It is asked for its rights again and again, and ended when it has none any more.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Role } from '../../../protocol/messages.ts';
 import { parseDocumentName } from '../../../protocol/names.ts';
 import type { Reader, Reading, ToldEvent } from '../../events/feed.ts';
 import { type Identity, isUser } from '../../identity/identity.ts';
-import type { User } from '../../identity/user.ts';
+import { decidedRole, type RoleAnswer, type User } from '../../identity/user.ts';
 import { callerOf } from '../api/access.ts';
 import { Refusal } from '../api/refusals.ts';
 import type { ApiRoom } from '../api/room.ts';
@@ -15,6 +16,8 @@ const RECHECK_MS = 1_000;
 /** How often a reader is told where it is, if nothing else is told. Proxies close what is silent. */
 const HEARTBEAT_MS = 15_000;
 const OVERLOADED_MS = 5_000;
+/** Events of one reader that may wait for a service which decides about roles. */
+const MOST_UNDECIDED = 1_000;
 
 const EVENT_STREAM = 'text/event-stream; charset=utf-8';
 const LAST_EVENT = /^(0|[1-9]\d{0,15})$/;
@@ -102,6 +105,10 @@ class EventStream implements Reader {
   readonly #timers: NodeJS.Timeout[] = [];
   #user: User;
   #isAsking = false;
+  /** Events that wait for a service which decides about roles. */
+  #undecided = 0;
+  /** Whether the last of them has been told. */
+  #told = Promise.resolve(true);
 
   constructor(
     request: FastifyRequest,
@@ -138,18 +145,45 @@ class EventStream implements Reader {
     raw.on('error', reading.end);
     this.#timers.push(
       setInterval(() => this.#ask(reading), RECHECK_MS),
-      setInterval(() => raw.write(`id: ${reading.position()}\n\n`), HEARTBEAT_MS),
+      setInterval(() => {
+        // The position is beyond the events that wait. A comment keeps the connection open too.
+        raw.write(this.#undecided > 0 ? ':\n\n' : `id: ${reading.position()}\n\n`);
+      }, HEARTBEAT_MS),
     );
     reading.begin();
   }
 
-  take({ id, type, doc, version, users, at }: ToldEvent): boolean {
-    const { raw } = this.#reply;
-    if (raw.destroyed || raw.writableLength > this.#most) return false;
-    if (this.#only !== undefined && doc !== this.#only) return true;
-    if (this.#user.roleIn(doc) === undefined) return true;
-    raw.write(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify({ doc, version, users, at })}\n\n`);
+  take(event: ToldEvent): boolean | Promise<boolean> {
+    if (!this.#keepsUp()) return false;
+    if (this.#only !== undefined && event.doc !== this.#only) return true;
+    if (this.#undecided === 0) {
+      const role = this.#user.roleIn(event.doc);
+      if (!(role instanceof Promise)) return this.#tell(event, role);
+    }
+    // A service decides about roles. Events behind one that waits for it wait too, so that their order stays.
+    if (this.#undecided >= MOST_UNDECIDED) return false;
+    this.#undecided++;
+    const told = this.#told
+      .then(async (isTold) => isTold && this.#tell(event, await this.#user.roleIn(event.doc)))
+      .finally(() => this.#undecided--);
+    this.#told = told;
+    return told;
+  }
+
+  /** False if the reader has gone, does not keep up, or has a role that cannot be decided. It comes back and goes on here. */
+  #tell({ id, type, doc, version, users, at }: ToldEvent, answer: Role | undefined | RoleAnswer): boolean {
+    if (answer === 'unavailable' || !this.#keepsUp()) return false;
+    if (decidedRole(answer) === undefined) return true;
+    this.#reply.raw.write(
+      `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify({ doc, version, users, at })}\n\n`,
+    );
     return true;
+  }
+
+  /** Whether the reader is there and takes what it is sent. */
+  #keepsUp(): boolean {
+    const { raw } = this.#reply;
+    return !raw.destroyed && !raw.writableEnded && raw.writableLength <= this.#most;
   }
 
   end(): void {
@@ -161,13 +195,16 @@ class EventStream implements Reader {
     if (this.#isAsking) return;
     this.#isAsking = true;
     void this.#renew(this.#user)
-      .then((found) => {
-        // A node that cannot tell now is asked again.
+      .then(async (found) => {
+        // A node or a service that cannot tell now is asked again.
         if (!isUser(found)) return found.code === 'unavailable' ? undefined : reading.end();
         if (found.expiresAt <= Date.now()) return reading.end();
-        if (this.#only !== undefined && found.roleIn(this.#only) === undefined) return reading.end();
         this.#user = found;
-      }, reading.end)
+        if (this.#only === undefined) return;
+        const answer = await found.roleIn(this.#only);
+        if (answer !== 'unavailable' && decidedRole(answer) === undefined) reading.end();
+      })
+      .catch(reading.end)
       .finally(() => {
         this.#isAsking = false;
       });
