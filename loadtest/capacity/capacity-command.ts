@@ -3,8 +3,16 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parse } from 'yaml';
 import { UsageError } from '../command-line/cli-options.ts';
+import { readJson } from '../command-line/read-json.ts';
 import { capacityHtml } from './capacity-page.ts';
-import { type CapacityOptions, type CapacityResult, findCapacity } from './find-capacity.ts';
+import {
+  CAPACITY_FORMAT,
+  type CapacityMeasured,
+  type CapacityOptions,
+  type CapacityResult,
+  capacityOf,
+  findCapacity,
+} from './find-capacity.ts';
 import { type Prices, pricesSchema } from './plan.ts';
 
 export interface CapacityFiles {
@@ -14,15 +22,52 @@ export interface CapacityFiles {
 
 /** The exit code: 0 if every knee was found and no promise was broken, 1 if not, 130 after Ctrl-C. */
 export async function capacityCommand(options: CapacityOptions, files: CapacityFiles): Promise<number> {
-  const result = await findCapacity(options);
-  for (const file of [files.report, files.json]) mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(files.json, `${JSON.stringify(result)}\n`);
+  makeDirectories(files);
+  // A search takes minutes. What it has found is in the file, should the command end before its plan.
+  const result = await findCapacity(options, (soFar) => writeJson(files.json, soFar));
+  return writeResult(result, files);
+}
+
+/** Makes the plan again from the file of an earlier run, with other prices or processors. Throws UsageError. */
+export function planAgain(
+  file: string,
+  options: Pick<CapacityOptions, 'name' | 'prices' | 'nodeProcessors'>,
+  files: CapacityFiles,
+): number {
+  const measured = readMeasured(file);
+  if (measured.scenario !== options.name)
+    throw new UsageError(`${file} has measurements of the scenario ${measured.scenario}`);
+  makeDirectories(files);
+  return writeResult(capacityOf(measured, options), files);
+}
+
+function writeResult(result: CapacityResult, files: CapacityFiles): number {
+  writeJson(files.json, result);
   writeFileSync(files.report, capacityHtml(result));
   process.stdout.write(`${summaryOf(result)}report: ${files.report}\nresult: ${files.json}\n`);
   if (result.isInterrupted) return 130;
-  const { searches } = result;
+  const { searches } = result.measurements;
   const isSound = searches.every(({ knee, violations }) => knee !== undefined && violations === 0);
   return searches.length > 0 && isSound ? 0 : 1;
+}
+
+function makeDirectories(files: CapacityFiles): void {
+  for (const file of [files.report, files.json]) mkdirSync(dirname(file), { recursive: true });
+}
+
+const writeJson = (file: string, value: CapacityMeasured): void =>
+  writeFileSync(file, `${JSON.stringify(value)}\n`);
+
+function readMeasured(file: string): CapacityMeasured {
+  const value = readJson(file);
+  const isMeasured =
+    typeof value === 'object' &&
+    value !== null &&
+    Reflect.get(value, 'format') === CAPACITY_FORMAT &&
+    Reflect.get(value, 'measurements') !== undefined;
+  if (!isMeasured)
+    throw new UsageError(`${file} has no measurements of a search for the capacity by this version`);
+  return value as CapacityMeasured;
 }
 
 /** Throws UsageError. */

@@ -9,7 +9,8 @@ import type { Search } from './level-search.ts';
 import type { DatabaseLoad, Plan } from './plan.ts';
 
 export function capacityHtml(result: CapacityResult): string {
-  const { scenario, settings, searches, boundMs, processors, startedAt, isInterrupted } = result;
+  const { scenario, settings, measurements, boundMs, startedAt, isInterrupted } = result;
+  const { searches, machine } = measurements;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -29,7 +30,7 @@ svg .line { fill: none; stroke-width: 1.5; }
 <main>
 <h1>Capacity: ${text(scenario)}${isInterrupted ? ' <span class="badge interrupted">interrupted</span>' : ''}</h1>
 <p class="faint">${text(settings.description)}</p>
-<p class="faint">${text(startedAt)} · ${processors} processors · bound: edit → commit, p95 below ${boundMs} ms</p>
+<p class="faint">${text(startedAt)} · ${machine.processors} processors · bound: edit → commit, p95 below ${boundMs} ms</p>
 ${tilesOf(result)}
 <h2>Knees</h2>
 <p>A level of the load holds when its 95th percentile is below the bound, no error came, and the edits that were due were committed.
@@ -57,7 +58,7 @@ ${result.beyond === undefined ? '' : beyondOf(result.beyond)}
 `;
 }
 
-function tilesOf({ plan, searches }: CapacityResult): string {
+function tilesOf({ plan, measurements: { searches } }: CapacityResult): string {
   const tiles: [string, string][] = [];
   const knees = searches.flatMap(({ nodes, knee }) =>
     nodes === 1 && knee !== undefined ? [knee.clients] : [],

@@ -1,27 +1,20 @@
-// The capacity test: searches the knee with one, two, … nodes, more than once, measures what an edit, a delivery, a socket and a byte
-// cost, fits the scalability law, holds the model against what was measured, and makes the plan.
-import { availableParallelism, totalmem } from 'node:os';
+// The capacity test: from what was measured it fits the scalability law, holds the model against the knees, and makes the plan.
 import { type Beyond, beyond } from '../model/beyond.ts';
 import { type Costs, fitCosts, type Window } from '../model/costs.ts';
 import { type Basis, type Demand, type Deployment, kneeOf } from '../model/model.ts';
-import { runLoadTest } from '../run/load-test.ts';
-import type { LoadResult, SocketMemory } from '../run/result.ts';
-import { mostSockets } from '../run/servers/open-files.ts';
-import { type Target, withTarget } from '../run/servers/target.ts';
-import { MOST_LATE } from '../run/verdict.ts';
-import type { NamedScenario } from '../scenarios/read-scenario.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
-import { COST_RUNS, TAKEOVER_RUN, windowOfRun } from './cost-runs.ts';
-import { type MeasuredLevel, type Search, type SearchOptions, search } from './level-search.ts';
+import type { MeasuredLevel, Search } from './level-search.ts';
+import {
+  type Machine,
+  type Measurements,
+  type MeasureOptions,
+  measureCapacity,
+  type Quiet,
+} from './measure-capacity.ts';
 import { type DatabaseLoad, type Plan, type Prices, planOf } from './plan.ts';
 import { fitScalability, type Interval, type Measured } from './scalability.ts';
 
-export interface CapacityOptions extends SearchOptions {
-  /** URLs of running nodes; empty: the test starts one node, then two, up to `nodes`. */
-  readonly urls: readonly string[];
-  readonly nodes: number;
-  /** How often each knee is searched. */
-  readonly passes: number;
+export interface CapacityOptions extends MeasureOptions {
   readonly prices: Prices | undefined;
   /** Processors of a node of the plan; undefined: as many as this machine has. */
   readonly nodeProcessors: number | undefined;
@@ -38,15 +31,19 @@ export interface ModelCheck {
 
 export const CAPACITY_FORMAT = 'troupe-capacity-1';
 
-export interface CapacityResult {
+/** What was measured, of which a later run can make a plan again. */
+export interface CapacityMeasured {
   readonly format: typeof CAPACITY_FORMAT;
   readonly scenario: string;
   readonly settings: Scenario;
   readonly startedAt: string;
-  readonly processors: number;
-  readonly boundMs: number;
+  /** Searches are missing. */
   readonly isInterrupted: boolean;
-  readonly searches: readonly Search[];
+  readonly measurements: Measurements;
+}
+
+export interface CapacityResult extends CapacityMeasured {
+  readonly boundMs: number;
   /** Undefined where the nodes were not read. */
   readonly costs: Costs | undefined;
   readonly scalability:
@@ -63,47 +60,39 @@ const DEFAULT_BOUND_MS = 200;
 /** Share of a machine's thread up to which it is used: 200 ms at a queue that takes 10 ms when it is idle. */
 const USED_SHARE = 0.95;
 
-export async function findCapacity(options: CapacityOptions): Promise<CapacityResult> {
-  const { scenario, urls, nodes, token, passes, signal, onPhase } = options;
-  const startedAt = new Date().toISOString();
-  const boundMs = scenario.criteria.commitP95Ms ?? DEFAULT_BOUND_MS;
-  const counts = urls.length > 0 ? [urls.length] : Array.from({ length: nodes }, (_, index) => index + 1);
-  const searches: Search[] = [];
-  const costWindows: Window[] = [];
-  let takeoverMs: number | undefined;
-  let quiet: Quiet = { memory: undefined, residentBytes: 0, p95Ms: undefined };
-  for (let pass = 1; pass <= passes; pass++) {
-    for (const count of counts) {
-      if (signal.aborted) break;
-      await withTarget({ urls, nodes: count, token }, async (target) => {
-        if (pass === 1 && count <= 2 && target.nodes.length > 0) {
-          for (const run of COST_RUNS) {
-            if (signal.aborted) return;
-            onPhase(`costs with ${count} node(s): ${run.scenario.description}`);
-            const result = await quietRun(options, run, target);
-            const window = windowOfRun(result, count);
-            if (window !== undefined) costWindows.push(window);
-            if (run.name === 'sockets' && count === 1)
-              quiet = { ...quiet, memory: result.memory, residentBytes: result.usage?.residentBytes ?? 0 };
-            if (run.name === 'edits' && count === 1) quiet = { ...quiet, p95Ms: result.times.commit.p95 };
-          }
-        }
-        const before = searches.find((search) => search.nodes === count)?.knee;
-        searches.push(await search(options, target, { count, pass, boundMs, before }));
-        if (pass > 1 || count < 2 || target.nodes.length === 0 || signal.aborted) return;
-        onPhase(`takeover with ${count} nodes: ${TAKEOVER_RUN.scenario.description}`);
-        const lost = await quietRun(options, TAKEOVER_RUN, target);
-        // A load that was late itself has not measured the takeover.
-        if (lost.generator.lateSeconds <= MOST_LATE)
-          takeoverMs = Math.max(takeoverMs ?? 0, lost.times.commit.max);
-      });
-    }
-  }
+/** `onMeasured` gets everything so far after each search. */
+export async function findCapacity(
+  options: CapacityOptions,
+  onMeasured: (soFar: CapacityMeasured) => void,
+): Promise<CapacityResult> {
+  const head = {
+    format: CAPACITY_FORMAT,
+    scenario: options.name,
+    settings: options.scenario,
+    startedAt: new Date().toISOString(),
+  } as const;
+  const measurements = await measureCapacity(options, boundOf(options.scenario), (soFar) =>
+    onMeasured({ ...head, isInterrupted: true, measurements: soFar }),
+  );
+  return capacityOf({ ...head, isInterrupted: options.signal.aborted, measurements }, options);
+}
+
+const boundOf = ({ criteria }: Scenario): number => criteria.commitP95Ms ?? DEFAULT_BOUND_MS;
+
+/** The plan and all else that follows from what was measured. */
+export function capacityOf(
+  measured: CapacityMeasured,
+  { prices, nodeProcessors }: Pick<CapacityOptions, 'prices' | 'nodeProcessors'>,
+): CapacityResult {
+  const { settings: scenario, measurements } = measured;
+  const { searches, costWindows, quiet, takeoverMs, machine } = measurements;
+  const boundMs = boundOf(scenario);
   const client = demandOfClient(scenario, searches);
   const basis = basisOf(searches, costWindows, quiet);
-  const measured = ownMachines(searches, options.nodeProcessors ?? availableParallelism());
-  const scalability = measured.length === 0 ? undefined : fitScalability(measured);
-  const deployment = deploymentOf(options.nodeProcessors ?? availableParallelism());
+  const processors = nodeProcessors ?? machine.processors;
+  const ofNodes = ownMachines(searches, processors);
+  const scalability = ofNodes.length === 0 ? undefined : fitScalability(ofNodes);
+  const deployment = deploymentOf(machine, processors);
   const { editors, readers } = scenario.clients;
   const plan =
     basis === undefined || scalability === undefined
@@ -116,17 +105,12 @@ export async function findCapacity(options: CapacityOptions): Promise<CapacityRe
           boundMs,
           scalability,
           perThousand: perThousandOf(searches, scenario),
-          prices: options.prices,
+          prices,
         });
+  const counts = [...new Set(searches.map(({ nodes }) => nodes))];
   return {
-    format: CAPACITY_FORMAT,
-    scenario: options.name,
-    settings: scenario,
-    startedAt,
-    processors: availableParallelism(),
+    ...measured,
     boundMs,
-    isInterrupted: signal.aborted,
-    searches,
     costs: basis?.costs,
     scalability,
     throughput:
@@ -134,18 +118,13 @@ export async function findCapacity(options: CapacityOptions): Promise<CapacityRe
         ? []
         : [...counts, 10, 100].map((at) => ({ nodes: at, edits: scalability.throughputOf(at) })),
     // Other machines have processors that this one does not know.
-    checks: urls.length > 0 ? [] : checksOf(searches, costWindows, { client, quiet, boundMs }),
+    checks: measurements.isElsewhere ? [] : checksOf(measurements, client, boundMs),
     plan,
     beyond:
-      basis === undefined || urls.length > 0
+      basis === undefined || measurements.isElsewhere
         ? undefined
         : beyond({ basis, deployment, client, boundMs, takeoverMs }),
   };
-}
-
-function quietRun(options: CapacityOptions, run: NamedScenario, target: Target): Promise<LoadResult> {
-  const { token, org, processes, signal } = options;
-  return runLoadTest({ ...run, target, token, org, processes, signal });
 }
 
 /** Levels from half of their knee on that held. */
@@ -176,13 +155,6 @@ function demandOfClient(scenario: Scenario, searches: readonly Search[]): Demand
   };
 }
 
-/** Figures of the cost runs for a node that has little to do. */
-interface Quiet {
-  readonly memory: SocketMemory | undefined;
-  readonly residentBytes: number;
-  readonly p95Ms: number | undefined;
-}
-
 function basisOf(
   searches: readonly Search[],
   costWindows: readonly Window[],
@@ -206,14 +178,14 @@ function basisOf(
   };
 }
 
-const deploymentOf = (processors: number): Deployment => ({
+const deploymentOf = ({ sockets, memoryBytes }: Machine, processors: number): Deployment => ({
   nodes: 1,
   workers: Math.max(1, processors - 1),
   processors,
   postgresProcessors: processors,
   shared: undefined,
-  sockets: mostSockets(),
-  memoryBytes: totalmem(),
+  sockets,
+  memoryBytes,
 });
 
 /** The throughput that nodes would have with machines of their own: from the processor time that an edit takes them. */
@@ -232,9 +204,9 @@ function ownMachines(searches: readonly Search[], processors: number): Measured[
 
 /** The model knows the costs of fewer nodes, and of none of the levels that it is held against. */
 function checksOf(
-  searches: readonly Search[],
-  costWindows: readonly Window[],
-  { client, quiet, boundMs }: { client: Demand; quiet: Quiet; boundMs: number },
+  { searches, costWindows, quiet, machine }: Measurements,
+  client: Demand,
+  boundMs: number,
 ): ModelCheck[] {
   return [...new Set(searches.map(({ nodes }) => nodes))].flatMap((nodes) => {
     const here = searches.filter((each) => each.nodes === nodes);
@@ -246,11 +218,11 @@ function checksOf(
       quiet,
     );
     if (basis === undefined || knees.length === 0) return [];
-    const processors = availableParallelism();
+    const { processors } = machine;
     // Processors that other programs used were not there for the run.
     const foreign = here.flatMap((each) => each.levels.map(({ window }) => window?.foreignCpu ?? 0));
     const shared = Math.max(0.1, processors - mean(foreign));
-    const deployment = { ...deploymentOf(processors), nodes, workers: 1, shared };
+    const deployment = { ...deploymentOf(machine, processors), nodes, workers: 1, shared };
     const predicted = kneeOf(basis, deployment, client, boundMs).share;
     const measured = mean(knees);
     return [{ nodes, predicted, measured, error: predicted / measured - 1 }];

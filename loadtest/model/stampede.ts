@@ -72,6 +72,11 @@ export function stampede(options: StampedeOptions): Stampede {
       first += 1;
       wait(head.client, step);
     }
+    // Clients of which few are served dial for an hour, so the attempts that have ended leave the memory.
+    if (first > queue.length / 2) {
+      queue.splice(0, first);
+      first = 0;
+    }
     longestQueue = Math.max(longestQueue, queue.length - first);
     if (now < readyAfterMs) continue;
     // Unused time is lost: a node cannot serve those who have not come yet.

@@ -64,6 +64,10 @@ export const describeLoadTest = (command: Command, program: string) =>
       'with --find-capacity: YAML file with the prices of a month: currency, node, postgres, redis, storedGiB (default: none)',
     )
     .option(
+      '--measured <FILE>',
+      'with --find-capacity: JSON file of an earlier run; make the plan from its measurements, and measure nothing (default: measure)',
+    )
+    .option(
       '--node-processors <N>',
       'with --find-capacity: processors of a node that is to be bought (default: those of this machine)',
       wholeNumber(),

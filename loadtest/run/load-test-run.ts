@@ -1,9 +1,11 @@
 // A load test as a command: reads the scenario and older results, runs the load or searches the capacity, shows the
 // progress, and writes the report and the result.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { capacityCommand, readPrices } from '../capacity/capacity-command.ts';
+import { capacityCommand, planAgain, readPrices } from '../capacity/capacity-command.ts';
+import type { Prices } from '../capacity/plan.ts';
 import { UsageError } from '../command-line/cli-options.ts';
+import { readJson } from '../command-line/read-json.ts';
 import { type Compared, compareRuns } from '../report/compare.ts';
 import { reportHtml } from '../report/report.ts';
 import { readScenario } from '../scenarios/read-scenario.ts';
@@ -39,8 +41,14 @@ export async function runLoadTestCommand(
   const view = new ProgressView(process.stdout);
   signal.addEventListener('abort', () => view.phase('ending the load'), { once: true });
   if (findCapacity === true) {
+    if (words.measured !== undefined)
+      return planAgain(
+        words.measured,
+        { name, prices: pricesOf(pricesFile), nodeProcessors },
+        { report, json },
+      );
     const shared = { ...named, urls, nodes, token, org, processes, signal };
-    const prices = pricesFile === undefined ? undefined : readPrices(pricesFile);
+    const prices = pricesOf(pricesFile);
     const levelSeconds = Math.max(1, Math.round(level / 1000));
     const onPhase = (line: string) => view.phase(line);
     const search = { passes, levelSeconds, most, nodeProcessors, prices };
@@ -69,6 +77,9 @@ export async function runLoadTestCommand(
   });
 }
 
+const pricesOf = (file: string | undefined): Prices | undefined =>
+  file === undefined ? undefined : readPrices(file);
+
 /** `data/loadtest/smoke-2026-11-29T14-05-33.html` */
 function defaultReport(scenario: string): string {
   const name = basename(scenario).replace(/\.ya?ml$/, '');
@@ -81,12 +92,7 @@ function defaultReport(scenario: string): string {
 
 /** Throws UsageError for a file that is no result. */
 function readResult(file: string): LoadResult {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
+  const value = readJson(file);
   if (typeof value !== 'object' || value === null || Reflect.get(value, 'format') !== FORMAT)
     throw new UsageError(`${file} is not the result of a load test of this version`);
   return value as LoadResult;

@@ -1,6 +1,17 @@
 // The computations of a capacity test: the knee, the scalability law, the costs and the plan.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { planAgain } from '../../loadtest/capacity/capacity-command.ts';
+import {
+  CAPACITY_FORMAT,
+  type CapacityMeasured,
+  type CapacityResult,
+} from '../../loadtest/capacity/find-capacity.ts';
 import { KneeSearch, type Level } from '../../loadtest/capacity/knee.ts';
 import { fitNonNegative } from '../../loadtest/capacity/least-squares.ts';
 import { planOf } from '../../loadtest/capacity/plan.ts';
@@ -9,6 +20,7 @@ import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 import { fitCosts, hopsOf, type Window } from '../../loadtest/model/costs.ts';
 import { busyOf, type Deployment, kneeOf, p95Of, scaled } from '../../loadtest/model/model.ts';
 import { stampede } from '../../loadtest/model/stampede.ts';
+import { readScenario } from '../../loadtest/scenarios/read-scenario.ts';
 
 /** A service that is a queue: its times rise as its capacity is approached. */
 const queueLevel = (clients: number, capacity: number, noise = 1): Level => {
@@ -282,4 +294,76 @@ test('clients that are not served in time come again, later each time, and all a
   assert.deepEqual(stampede({ ...STORM, clients: 5_000 }), stampede({ ...STORM, clients: 5_000 }));
   const late = stampede({ ...STORM, clients: 500, readyAfterMs: 3_000 });
   assert.ok((late.backMs.half ?? 0) > 3_000);
+});
+
+test('clients of which hardly any are served dial for an hour, and the simulation keeps no attempt that has ended', async (t) => {
+  const options = { ...STORM, clients: 30_000, opensPerSecond: 1 };
+  const code =
+    "const { parentPort, workerData } = require('node:worker_threads');" +
+    'import(workerData.module).then(({ stampede }) => parentPort.postMessage(stampede(workerData.options)));';
+  const worker = new Worker(code, {
+    eval: true,
+    workerData: { module: new URL('../../loadtest/model/stampede.js', import.meta.url).href, options },
+    resourceLimits: { maxOldGenerationSizeMb: 48 },
+  });
+  t.after(() => worker.terminate());
+  const [{ backMs, attempts }] = (await once(worker, 'message')) as [ReturnType<typeof stampede>];
+  assert.equal(backMs.half, undefined);
+  assert.ok(attempts > 3_000_000, `${attempts}`);
+});
+
+test('a plan is made again from the measurements of an earlier run, which are also there when it ended too early', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-plan-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const at = (name: string) => join(folder, name);
+  const knee = { clients: 4_000, edits: 400, low: 3_900, high: 4_100, isAtLeast: false };
+  const windows = [windowFor(1, 2_000, 200, 10, 0, 100), windowFor(1, 4_000, 400, 10, 0, 100)];
+  const levels = windows.map((window) => ({
+    clients: window.sockets,
+    asked: window.edits,
+    committed: window.edits,
+    p95Ms: 50,
+    errors: 0,
+    window,
+    walBytes: 1e5,
+    storedBytes: 1e5,
+    rows: 300,
+    redisCommands: undefined,
+    redisBytes: undefined,
+  }));
+  const { scenario: settings } = readScenario('busy');
+  const measured: CapacityMeasured = {
+    format: CAPACITY_FORMAT,
+    scenario: 'busy',
+    settings,
+    startedAt: new Date().toISOString(),
+    isInterrupted: true,
+    measurements: {
+      machine: { processors: 2, sockets: 20_000, memoryBytes: 8e9 },
+      isElsewhere: false,
+      searches: [{ nodes: 1, pass: 1, knee, levels, violations: 0 }],
+      costWindows: WINDOWS,
+      quiet: { residentBytes: 2e8, p95Ms: 10 },
+    },
+  };
+  writeFileSync(at('old.json'), JSON.stringify(measured));
+  const planned = (price: number): CapacityResult => {
+    const prices = { currency: 'EUR', node: price, postgres: 0, redis: 0, storedGiB: 0 };
+    const files = { report: at('plan.html'), json: at('plan.json') };
+    const code = planAgain(at('old.json'), { name: 'busy', prices, nodeProcessors: 4 }, files);
+    assert.equal(code, 130, 'searches are missing');
+    return JSON.parse(readFileSync(at('plan.json'), 'utf8'));
+  };
+  const [cheap, dear] = [planned(10), planned(20)];
+  assert.deepEqual(cheap.measurements, JSON.parse(JSON.stringify(measured.measurements)));
+  const [one, two] = [cheap.plan?.rows[0], dear.plan?.rows[0]];
+  assert.ok((one?.nodesWithSpare ?? 0) > 1);
+  assert.equal(one?.price, 10 * (one?.nodesWithSpare ?? 0));
+  assert.equal(two?.price, 2 * (one?.price ?? 0));
+  assert.match(readFileSync(at('plan.html'), 'utf8'), /^<!doctype html>/);
+  const again = { name: 'office', prices: undefined, nodeProcessors: undefined };
+  const files = { report: at('x.html'), json: at('x.json') };
+  assert.throws(() => planAgain(at('old.json'), again, files), /has measurements of the scenario busy/);
+  writeFileSync(at('other.json'), '{}');
+  assert.throws(() => planAgain(at('other.json'), again, files), /no measurements of a search/);
 });

@@ -52,8 +52,8 @@ test('a capacity test raises the load level by level, and writes a page and its 
   assert.equal(code, 0, stderr);
   assert.match(stdout, /the knee is at least 1\d\d clients .*broken promises: 0/);
   const result: CapacityResult = JSON.parse(readFileSync(json, 'utf8'));
-  const levels = result.searches[0]?.levels.map(({ clients }) => clients) ?? [];
+  const levels = result.measurements.searches[0]?.levels.map(({ clients }) => clients) ?? [];
   assert.ok(levels.length >= 2 && (levels.at(-1) ?? 0) > 150, levels.join());
-  assert.ok(result.searches[0]?.levels.every(({ committed }) => committed > 0));
+  assert.ok(result.measurements.searches[0]?.levels.every(({ committed }) => committed > 0));
   assert.match(readFileSync(report, 'utf8'), /^<!doctype html>[\s\S]*<svg/);
 });
