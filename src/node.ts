@@ -36,7 +36,8 @@ import type { ApiParts } from './http/api/room.ts';
 import { DocumentRequests } from './http/documents/document-requests.ts';
 import { startFormatPool } from './http/documents/formats/format-pool.ts';
 import { certificateOf } from './http/listener-certificate.ts';
-import { createHttpServer, listen, upgradeTo } from './http/server.ts';
+import { createHttpServer, listen } from './http/server.ts';
+import type { UpgradeListener } from './http/upgrades.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
 import { startIdentity } from './identity/start-identity.ts';
 import { startUsers } from './identity/start-users.ts';
@@ -123,6 +124,7 @@ async function assemble(
   onStop(() => observed.close());
   const { metrics } = observed;
   let apiParts: ApiParts | undefined;
+  let takeUpgrade: UpgradeListener | undefined;
   const requests = new RequestCounts();
   metrics.readBy({ httpRequests: () => requests.all() });
   const certificate = await certificateOf(config.listen.tls, systemClock, log);
@@ -132,6 +134,7 @@ async function assemble(
     version: version(),
     origins,
     unready: () => unready(),
+    toSockets: () => takeUpgrade,
     parts: () => apiParts,
     counts: requests,
     onInternalError: (error, fields) => log.error({ err: error, ...fields }, 'a request over HTTP failed'),
@@ -343,7 +346,7 @@ async function assemble(
     log: (level, message, fields) => log[level](fields, message),
   });
   onStop(async () => events?.stop());
-  upgradeTo(http, sockets.upgrade);
+  takeUpgrade = sockets.upgrade;
   const isLed = (document: string): boolean => router.linkOf(document) !== undefined;
   const shown = { host: config.listen.host, port, certificate: certificate?.pair.cert };
   await testSelf({ ...shown, token: identity.token, timeoutMs: SELF_TEST_MS, isLed }).catch(

@@ -24,6 +24,8 @@ export interface HttpOptions extends Omit<ApiOptions, 'config'> {
    */
   readonly unready: () => string | undefined;
   readonly origins: Pick<Origins, 'refusal' | 'refusalOfProbe'>;
+  /** Returns what takes the upgrades to WebSocket, or undefined while the node starts. */
+  readonly toSockets: () => UpgradeListener | undefined;
   /** Left out if the metrics have an address of their own. */
   readonly metrics?: MetricsText;
   readonly counts?: RequestCounts;
@@ -35,11 +37,14 @@ export interface HttpOptions extends Omit<ApiOptions, 'config'> {
 const LOOK_EVERY_MS = 5_000;
 /** A small body. Routes that take more say so. */
 const BODY_BYTES = 64 * 1024;
-/** A path has the name of an organisation and that of a document. */
-const PATH_PART_CHARACTERS = 256;
+/** More than Node reads of a head, so that a name which is too long is told to be no name. */
+const PATH_PART_CHARACTERS = 64 * 1024;
 
 /** Probes reveal nothing of documents, so a request for them may use any host name. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+/** A node that is not ready may be asked again after this time. */
+const READY_AGAIN_MS = 1_000;
 
 /** The files are bundled by web/build.ts. */
 const PUBLIC = fileURLToPath(new URL('../../web/public/', import.meta.url));
@@ -47,9 +52,6 @@ const HASHED = /-[A-Za-z0-9_]{8,}\.(?:js|css|woff2|svg)(?:\.(?:map|br|gz))?$/;
 const PAGE_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self'; connect-src 'self' ws: wss:; " +
   "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-
-/** The name under which the server keeps its connections. */
-const CONNECTIONS = 'connections';
 
 /** The returned server does not listen yet. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
@@ -73,10 +75,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     routerOptions: { maxParamLength: PATH_PART_CHARACTERS },
     http: times,
     clientErrorHandler: (error, socket) => connections.end(socket, error),
-    // These errors come before all hooks: for paths that cannot be decoded, and for parts of paths that are too long.
+    // These errors come before all hooks: for paths that cannot be decoded.
     frameworkErrors: ({ statusCode = 400 }, _request, reply) => {
       reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
-      void answer(reply, new Refusal('bad-message', 'the path is wrong, or too long'), statusCode);
+      void answer(reply, new Refusal('bad-message', 'the path cannot be decoded'), statusCode);
     },
     ...(certificate === undefined
       ? {}
@@ -90,7 +92,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
           },
         }),
   });
-  app.decorate(CONNECTIONS, connections);
+  takeUpgrades(app.server, connections, options.toSockets);
   app.server.on('request', (request, response) => connections.watch(request, response));
   app.server.on('checkExpectation', refuseExpectation);
   options.counts?.watch(app);
@@ -115,7 +117,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   app.get('/readyz', async (_request, reply) => {
     const message = options.unready();
     if (message === undefined) return { status: 'ready' };
-    return reply.code(503).send({ code: 'unavailable', message, retryable: true });
+    return await answer(reply, new Refusal('unavailable', message, READY_AGAIN_MS));
   });
   if (options.metrics !== undefined) serveMetrics(app, options.metrics);
   app.setNotFoundHandler(async (_request, reply) =>
@@ -136,11 +138,6 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     });
   }
   return app;
-}
-
-/** Upgrades to WebSocket go to this listener from now on. Until then they are requests as any other. */
-export function upgradeTo(app: FastifyInstance, toSockets: UpgradeListener): void {
-  takeUpgrades(app.server, app.getDecorator<Connections>(CONNECTIONS), toSockets);
 }
 
 /** Listens, and resolves with the port. */

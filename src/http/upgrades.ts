@@ -1,9 +1,11 @@
 // Requests with an `Upgrade` header. Those that ask for WebSocket go to the sockets. A server may ignore any other protocol
 // (RFC 9110, 7.8), and curl asks for HTTP/2 in this way with its first request: such a request is served as if it had no
-// `Upgrade` header.
+// `Upgrade` header. While the node starts, nobody takes the sockets: they are told to come back. A 404 would make load balancers
+// and clients believe that there is no such path.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { refuse } from '../gateway/sockets/upgrade-request.ts';
 import type { Connections } from './connections.ts';
 
 export type UpgradeListener = (request: IncomingMessage, stream: Duplex, head: Buffer) => void;
@@ -24,11 +26,17 @@ export const UPGRADES = {
     asksForWebSocket(request) || !hasBody(request),
 };
 
-/** Upgrades to WebSocket from now on. */
-export function takeUpgrades(server: Server, connections: Connections, toSockets: UpgradeListener): void {
+/** `toSockets` returns undefined while the node starts. */
+export function takeUpgrades(
+  server: Server,
+  connections: Connections,
+  toSockets: () => UpgradeListener | undefined,
+): void {
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (asksForWebSocket(request)) {
-      toSockets(request, stream, head);
+      const take = toSockets();
+      if (take === undefined) refuse(request, stream, 503, 'unavailable', 'the node is starting');
+      else take(request, stream, head);
       return;
     }
     // Node no longer listens for errors of the connection. Its end is told to the requests that are under way.

@@ -92,6 +92,7 @@ async function serve(
     version: '1.2.3',
     origins: new Origins({ ...config.listen, auth: config.auth.mode }),
     unready: () => undefined,
+    toSockets: () => undefined,
     parts: () => (isStarted ? { ...noDocuments([byBearer(identity)]), events } : undefined),
     onInternalError: (error) => void internal.push(error),
     rooms: events === undefined ? [room] : [room, eventRoutes],
@@ -285,7 +286,8 @@ test('HTTP-5 a document without any right is not-found before its body is read, 
   assert.equal(await put('/v1/docs/acme/plan', { 'acme/*': 'editor' }), '200 undefined');
   assert.equal(await put('/v1/docs/ACME/plan', { 'acme/*': 'editor' }), '400 bad-name');
   assert.equal(await put('/v1/docs/acme/a%2Fb', { 'acme/*': 'editor' }), '400 bad-name');
-  assert.equal(await put(`/v1/docs/acme/${'a'.repeat(201)}`, { 'acme/*': 'editor' }), '400 bad-name');
+  for (const length of [201, 257, 10_000])
+    assert.equal(await put(`/v1/docs/acme/${'a'.repeat(length)}`, { 'acme/*': 'editor' }), '400 bad-name');
 });
 
 test('HTTP-6 past the rate of a user the answer is 429; others are not concerned', async (t) => {
@@ -328,10 +330,19 @@ test('HTTP-8 the description is valid OpenAPI 3.1, and a page shows it with scri
     '/v1/fails/{code}',
     '/v1/me',
   ]);
-  const page = await at('/v1/reference/');
-  assert.equal(page.status, 200);
-  assert.match(page.headers.get('content-security-policy') ?? '', /script-src 'self';/);
-  assert.doesNotMatch(await page.text(), /<script(?![^>]*src)[^>]*>[^<]/);
+  for (const address of ['/v1/reference', '/v1/reference/']) {
+    const page = await at(address);
+    assert.equal(page.status, 200);
+    assert.match(page.headers.get('content-security-policy') ?? '', /script-src 'self';/);
+    const shown = await page.text();
+    assert.doesNotMatch(shown, /<script(?![^>]*src)[^>]*>[^<]/);
+    const files = [...shown.matchAll(/(?:src|href)="([^"]+\.(?:js|css))"/g)].map(([, file = '']) => file);
+    assert.ok(files.length > 1);
+    for (const file of files) {
+      const found = await fetch(new URL(file, page.url));
+      assert.deepEqual([found.status, found.headers.get('cache-control')], [200, 'no-store'], file);
+    }
+  }
 });
 
 test('HTTP-9 requests are counted by route and class of status', async (t) => {

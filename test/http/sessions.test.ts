@@ -201,6 +201,35 @@ test('REVOKE-1 REVOKE-4 a revoked user loses sockets, tokens and sessions, and c
   assert.equal((await browser.call('POST', 'session', { authorization: `Bearer ${newer}` })).status, 200);
 });
 
+test('REVOKE-3 the time of a revocation is in ms, in s or ISO 8601, and has no effect for one token', async () => {
+  const browser = new Browser();
+  const iat = Math.floor(Date.now() / 1000) - 60;
+  const before = (iat + 1) * 1000;
+  for (const [sub, written] of [
+    ['of-s', iat + 1],
+    ['of-ms', before],
+    ['of-text', new Date(before).toISOString()],
+  ] as const) {
+    const made = await browser.call('POST', 'revocations', await bearer(admin()), { sub, before: written });
+    assert.deepEqual([made.status, made.body], [200, { sub, before }], sub);
+    for (const [issued, status] of [
+      [iat, 401],
+      [iat + 1, 200],
+    ] as const) {
+      const authorization = `Bearer ${await tokenOf(sub, {}, { iat: issued })}`;
+      assert.equal(
+        (await browser.call('POST', 'session', { authorization })).status,
+        status,
+        `${sub} ${issued}`,
+      );
+    }
+  }
+  const one = { jti: 'the-one', before: 5 };
+  assert.equal((await browser.call('POST', 'revocations', await bearer(admin()), one)).status, 200);
+  const authorization = `Bearer ${await tokenOf('dan', {}, { jti: 'the-one' })}`;
+  assert.equal((await browser.call('POST', 'session', { authorization })).status, 401);
+});
+
 test('REVOKE-3 only administrators revoke, and a request that is wrong changes nothing', async () => {
   const browser = new Browser();
   const root = await bearer(admin());
@@ -214,6 +243,7 @@ test('REVOKE-3 only administrators revoke, and a request that is wrong changes n
     [root, { sub: 7 }, 400],
     [root, { sub: 'bob', before: Date.now() + 1e9 }, 400],
     [root, { sub: 'bob', before: -1 }, 400],
+    [root, { sub: 'bob', before: 'yesterday' }, 400],
   ] as const) {
     assert.equal(
       (await browser.call('POST', 'revocations', headers, body)).status,

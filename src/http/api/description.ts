@@ -46,6 +46,14 @@ export async function describeRoutes(app: ApiApp, version: string): Promise<void
 
 /** Serves the page. Its routes are open, so call it before the access of routes is demanded. */
 export const servePage: FastifyPluginAsync = async (app) => {
+  app.addHook('onRequest', async (request, reply) => {
+    // The page names its files from where it is.
+    if (request.url.replace(/\?.*/, '').endsWith(PAGE)) return await reply.redirect(`${app.prefix}${PAGE}/`);
+  });
+  // The library sets headers of its own for files.
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+  });
   await app.register(fastifySwaggerUi, {
     routePrefix: PAGE,
     staticCSP: PAGE_POLICY,

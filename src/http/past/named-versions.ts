@@ -71,7 +71,7 @@ export const namedVersionRoutes: ApiRoom = (app, { parts }) => {
         summary: 'Name a version, or move a name to it',
         tags: ['history'],
         params: NAMED_PARAMS,
-        body: z.strictObject({ version: VERSION.optional().describe('Default: the head') }),
+        body: z.strictObject({ version: VERSION.optional().describe('Default: the head') }).nullish(),
         response: { 200: NAMED_VERSION, 201: NAMED_VERSION, ...errors(400, 403, 404, 410, 413) },
       },
       config: { access: 'owner' },
@@ -79,7 +79,7 @@ export const namedVersionRoutes: ApiRoom = (app, { parts }) => {
     async (request, reply) => {
       const { past } = parts();
       const document = await pastOf(past, documentOf(request));
-      const { version = document.head } = request.body;
+      const { version = document.head } = request.body ?? {};
       const { name } = request.params;
       const user = callerOf(request).sub;
       const { named, created } = await gained(

@@ -28,8 +28,11 @@ export const NAMED_VERSION = z.object({
   at: AT.describe('When the name was given. ISO 8601, UTC'),
 });
 
-/** A version in a query string. */
-export const QUERIED_VERSION = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** A version in a query string. Number would take also empty text, `0x1` and `1e0` for one. */
+export const QUERIED_VERSION = z.preprocess(
+  (text) => (typeof text === 'string' && !/^\d+$/.test(text) ? undefined : Number(text)),
+  z.int('a version is digits').min(0),
+);
 
 /** Which version is meant: one of these, or none for the head. */
 export const WHICH = z.strictObject({

@@ -13,17 +13,26 @@ const MOST_AHEAD_MS = 24 * 3_600_000;
 const SUBJECT = z
   .string()
   .refine(isSubject, 'expected text of 1 to 255 characters without control characters');
+/** Numbers below it are seconds: as milliseconds they would be times of 1973 and before, and would revoke nothing. */
+const LEAST_MS = 1e11;
 const BEFORE = z
-  .int()
-  .min(0)
+  .union([z.int().min(0), z.iso.datetime({ offset: true })])
   .describe(
-    'Tokens that were issued before this time are not valid, in milliseconds since 1970. Left out: now.',
+    'Tokens that were issued before this time are not valid: milliseconds or seconds since 1970, or ISO 8601. Left out: now.',
   );
 
 const REVOCATION = z.union([
   z.strictObject({ sub: SUBJECT.describe('All tokens of this user.'), before: BEFORE.optional() }),
-  z.strictObject({ jti: SUBJECT.describe('The token with this claim jti.') }),
+  z.strictObject({
+    jti: SUBJECT.describe('The token with this claim jti.'),
+    before: BEFORE.optional().describe('Without effect: one token is revoked, whenever it was issued.'),
+  }),
 ]);
+
+const timeOf = (before: z.infer<typeof BEFORE>): number => {
+  if (typeof before === 'string') return Date.parse(before);
+  return before < LEAST_MS ? before * 1000 : before;
+};
 
 const RECHECK = z.strictObject({
   org: z.string().describe('The organisation.'),
@@ -49,7 +58,8 @@ export const revocationRoutes: ApiRoom = (app, options) => {
         return body;
       }
       const now = Date.now();
-      const { sub, before = now } = body;
+      const { sub } = body;
+      const before = body.before === undefined ? now : timeOf(body.before);
       if (before > now + MOST_AHEAD_MS)
         throw new Refusal('bad-message', 'before: a time that is no more than a day ahead');
       await add(options, { kind: 'user', sub, beforeMs: before });

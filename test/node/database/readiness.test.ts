@@ -1,11 +1,18 @@
 // `/readyz` and the database: a node whose PostgreSQL is stopped, hangs or takes no edits reports it, and is
 // ready again by itself.
 import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import pino from 'pino';
 import postgres from 'postgres';
+import { WebSocket } from 'ws';
 import type { Clock } from '../../../actors/clock.ts';
 import { StoreUnavailable } from '../../../actors/storage/store.ts';
+import { loadConfig } from '../../../config/load.ts';
+import { freePort } from '../../../loadtest/nodes/free-ports.ts';
 import { DatabaseHealth } from '../../../src/database/database-health.ts';
+import { startNode } from '../../../src/node.ts';
 import { startTestNode, type TestNode } from '../../support/node.ts';
 import { freshDatabase, startTestPostgres } from '../../support/postgres.ts';
 import { startSilentProxy } from '../../support/silent-proxy.ts';
@@ -94,6 +101,34 @@ test('batches of one worker that are refused make the node unready until they ar
   health.stop();
 });
 
+test('READY-1 a node that is starting sends sockets away with 503, at every endpoint', LIMIT, async (t) => {
+  const port = await freePort();
+  const given = new AbortController();
+  // Nothing listens at port 1, so the start waits for PostgreSQL.
+  const config = loadConfig({
+    set: [`listen.port=${port}`, 'storage.url=postgres://u@127.0.0.1:1/d', 'storage.startTimeoutMs=10m'],
+  });
+  const starting = startNode(config, { log: pino({ level: 'silent' }), signal: given.signal });
+  t.after(async () => {
+    given.abort(new Error('given up'));
+    await assert.rejects(starting, /given up/);
+  });
+  for (const path of ['/v1/socket', '/yjs/acme/plan', '/hocuspocus']) {
+    const { status, headers, body } = await untilSeen('an answer', () => refusedUpgrade(port, path));
+    assert.equal(status, 503, path);
+    assert.equal(headers['retry-after'], '1');
+    assert.deepEqual(JSON.parse(body), {
+      code: 'unavailable',
+      message: 'the node is starting',
+      retryable: true,
+    });
+  }
+  const probe = await fetch(`http://127.0.0.1:${port}/readyz`);
+  assert.deepEqual([probe.status, probe.headers.get('retry-after')], [503, '1']);
+  // Other requests are served as before.
+  assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+});
+
 test('READY-2 a stopped PostgreSQL: 503 with the reason, and the sockets stay', LIMIT, async (t) => {
   const afterwards: (() => unknown)[] = [];
   const server = await startTestPostgres({ fsync: false });
@@ -148,6 +183,23 @@ test(
     await ready(node);
   },
 );
+
+interface RefusedUpgrade {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** The answer to an upgrade that is refused. Undefined if nobody listens at the port. */
+async function refusedUpgrade(port: number, path: string): Promise<RefusedUpgrade | undefined> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+  const answer = await new Promise<IncomingMessage | undefined>((resolve) => {
+    socket.once('unexpected-response', (_request, response) => resolve(response));
+    socket.once('error', () => resolve(undefined));
+  });
+  if (answer === undefined) return undefined;
+  return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
+}
 
 interface Readiness {
   readonly status: number;
