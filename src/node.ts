@@ -37,7 +37,6 @@ import { DocumentRequests } from './http/documents/document-requests.ts';
 import { startFormatPool } from './http/documents/formats/format-pool.ts';
 import { certificateOf } from './http/listener-certificate.ts';
 import { createHttpServer, listen } from './http/server.ts';
-import type { UpgradeListener } from './http/upgrades.ts';
 import { SelfIdentity } from './identity/self-identity.ts';
 import { startIdentity } from './identity/start-identity.ts';
 import { startUsers } from './identity/start-users.ts';
@@ -51,6 +50,7 @@ import { tellChangedNodes } from './membership/told-nodes.ts';
 import { EditRate } from './observability/edit-rate.ts';
 import { nodeFigures, nodeReadings } from './observability/node-readings.ts';
 import { startMetrics } from './observability/start-metrics.ts';
+import { once } from './once.ts';
 import { startPast } from './past/start-past.ts';
 import { yjsEndpoints } from './yjs/endpoints.ts';
 
@@ -124,7 +124,7 @@ async function assemble(
   onStop(() => observed.close());
   const { metrics } = observed;
   let apiParts: ApiParts | undefined;
-  let takeUpgrade: UpgradeListener | undefined;
+  let takeUpgrade: Sockets['upgrade'] | undefined;
   const requests = new RequestCounts();
   metrics.readBy({ httpRequests: () => requests.all() });
   const certificate = await certificateOf(config.listen.tls, systemClock, log);
@@ -392,12 +392,4 @@ async function assemble(
   });
   const url = `${certificate === undefined ? 'http' : 'https'}://${showHostPort({ host: config.listen.host, port })}/`;
   return { url, port, metricsUrl: observed.url ?? `${url}metrics`, storageUrl, stop, failed };
-}
-
-function once<T>(act: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | undefined;
-  return () => {
-    result ??= act();
-    return result;
-  };
 }

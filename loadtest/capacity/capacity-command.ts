@@ -23,7 +23,7 @@ export interface CapacityFiles {
 /** The exit code: 0 if every knee was found and no promise was broken, 1 if not, 130 after Ctrl-C. */
 export async function capacityCommand(options: CapacityOptions, files: CapacityFiles): Promise<number> {
   makeDirectories(files);
-  // A search takes minutes. What it has found is in the file, should the command end before its plan.
+  // A search takes minutes. Its result is in the file, should the command end before its plan.
   const result = await findCapacity(options, (soFar) => writeJson(files.json, soFar));
   return writeResult(result, files);
 }

@@ -31,7 +31,7 @@ export interface ModelCheck {
 
 export const CAPACITY_FORMAT = 'troupe-capacity-1';
 
-/** What was measured, of which a later run can make a plan again. */
+/** The measurements, of which a later run can make a plan again. */
 export interface CapacityMeasured {
   readonly format: typeof CAPACITY_FORMAT;
   readonly scenario: string;

@@ -271,7 +271,7 @@ test(
       all.told.map(({ id }) => id),
       all.told.map(({ id }) => id).sort((left, right) => left - right),
     );
-    // What was missed is judged in the same way.
+    // Events that were missed are judged in the same way.
     const again = await read(t, node, 'acme', { token: ada, last: '0' });
     await untilSeen('what was missed', () => again.told.length === 2);
     assert.deepEqual(again.told, some.told);
