@@ -68,17 +68,24 @@ forEach('HOC-2 HOC-6 a provider without a good token is refused once, and stops'
   }
 });
 
-forEach('HOC-2 the token is that of the message, of the header or of the query', async (t, stock) => {
-  const doc = file.newDoc();
-  const ada = start(t, stock, doc, { token: await editor('ada') });
-  ada.insert(0, 'abc');
-  const bob = start(t, stock, doc, { headers: { authorization: `Bearer ${await editor('bob')}` } });
-  await saved(ada, bob);
-  await until(() => bob.text() === 'abc');
-  const eve = start(t, stock, doc, { query: `token=${await editor('eve')}` });
-  await saved(eve);
-  assert.equal(eve.text(), 'abc');
-});
+forEach(
+  'HOC-2 the token is that of the message, of the header, of the query or of a session',
+  async (t, stock) => {
+    const doc = file.newDoc();
+    const ada = start(t, stock, doc, { token: await editor('ada') });
+    ada.insert(0, 'abc');
+    const bob = start(t, stock, doc, { headers: { authorization: `Bearer ${await editor('bob')}` } });
+    await saved(ada, bob);
+    await until(() => bob.text() === 'abc');
+    const eve = start(t, stock, doc, { query: `token=${await editor('eve')}` });
+    const headers = { authorization: `Bearer ${await editor('joe')}` };
+    const session = await fetch(new URL('v1/session', file.node.url), { method: 'POST', headers });
+    const [cookie = ''] = (session.headers.get('set-cookie') ?? '').split(';');
+    const joe = start(t, stock, doc, { headers: { cookie } });
+    await saved(eve, joe);
+    assert.deepEqual([eve.text(), joe.text()], ['abc', 'abc']);
+  },
+);
 
 forEach(
   'HOC-3 HOC-4 a reader is told so at once, is synced, and none of its edits is acknowledged',

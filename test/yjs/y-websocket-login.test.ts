@@ -26,7 +26,7 @@ const api = async (path: string, token: string, body?: object): Promise<Response
   return response;
 };
 
-test('YWS-2 a token in the query, in the header, or behind a cookie with an allowed page lets its user in', async (t) => {
+test('YWS-2 a token in the query, in the header, or behind a cookie of an allowed page or of a program lets its user in', async (t) => {
   const { port } = file.node;
   const doc = file.newDoc();
   const token = await tokenOf('ada', { 'acme/*': 'editor' });
@@ -38,6 +38,7 @@ test('YWS-2 a token in the query, in the header, or behind a cookie with an allo
     [`${doc}?a=b&token=${token}`, {}],
     [doc, { authorization: `Bearer ${token}` }],
     [doc, { cookie, origin }],
+    [doc, { cookie }],
   ];
   for (const [path, headers] of ways) {
     const client = await YwsClient.connect(t, port, path, headers);

@@ -291,8 +291,8 @@ export class Sockets {
     connection.bearer = bearer;
     connection.address = address;
     if (address !== undefined) this.#options.addresses?.connected(address);
-    // A browser names the page, and its origin has been checked. A cookie without a page is not taken.
-    if (headers.origin !== undefined) connection.cookie = loginCookieOf(headers.cookie);
+    // A browser always names the page, and its origin has been checked. Without one the cookie is that of a program.
+    connection.cookie = loginCookieOf(headers.cookie);
     socket.connection = connection;
     this.#connections.add(connection);
     this.#reads.begin(connection, stream);

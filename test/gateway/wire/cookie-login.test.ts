@@ -65,7 +65,7 @@ async function outcomes(
   return came;
 }
 
-test('LOGIN-9 a cookie opens a socket for an allowed page alone', async (t) => {
+test('LOGIN-9 a cookie opens a socket for allowed pages, and for programs', async (t) => {
   const { cookie } = await loginElsewhere(t);
   const header = { cookie: `a=b; ${LOGIN_COOKIE}=${cookie}` };
   const own = `http://127.0.0.1:${file.node.port}`;
@@ -74,8 +74,9 @@ test('LOGIN-9 a cookie opens a socket for an allowed page alone', async (t) => {
     [{ ...header, origin: 'https://app.example.com' }, ['welcome', 'opened']],
     [{ ...header, origin: 'https://evil.example.com' }, [403]],
     [{ ...header, origin: 'null' }, [403]],
-    [header, ['error unauthenticated']],
+    [header, ['welcome', 'opened']],
     [{ cookie: `${LOGIN_COOKIE}=nonsense`, origin: own }, ['error unauthenticated']],
+    [{ cookie: `${LOGIN_COOKIE}=nonsense` }, ['error unauthenticated']],
     [{ origin: own }, ['error unauthenticated']],
     [
       { cookie: `${LOGIN_COOKIE}=${cookie.replace(/\..*/, `.${'x'.repeat(43)}`)}`, origin: own },
