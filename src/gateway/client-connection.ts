@@ -9,12 +9,12 @@ import type { ServerMessage } from '../../protocol/messages.ts';
 import { websocketFrame } from '../../protocol/websocket-frame.ts';
 import type { User } from '../identity/user.ts';
 import type { Conversation, Receiver } from './foreign.ts';
+import type { HeldDocuments } from './held-documents.ts';
 import type { DirectWrites } from './node-private/direct-writes.ts';
 import { OpenDocuments } from './open-documents.ts';
 import type { Quota } from './quotas/quota.ts';
 import type { ClientSocket } from './sockets/client-socket.ts';
 import type { PatchWindow } from './sockets/patch-window.ts';
-import type { AskedDocuments } from './users/role-questions.ts';
 
 const encoder = new TextEncoder();
 
@@ -117,8 +117,8 @@ export class ClientConnection {
   hasEnded = false;
   /** Cancels the wait for the end of the token, or the wait for a new one. */
   cancelEnd: (() => void) | undefined;
-  /** Documents whose roles are being asked for, with the frames that wait for them. */
-  asked: AskedDocuments | undefined;
+  /** Documents whose roles are being asked for, or whose close waits, with the frames behind that. */
+  waiting: HeldDocuments | undefined;
   /** Frames that wait while a token of this socket is being checked. */
   held: HeldFrames | undefined;
   /**

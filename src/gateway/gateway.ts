@@ -24,6 +24,7 @@ import { Answers } from './subscriptions/answers.ts';
 import { Channels } from './subscriptions/channels.ts';
 import { OwnerChanges } from './subscriptions/owner-changes.ts';
 import { type GatewayLog, Subscriptions } from './subscriptions/subscriptions.ts';
+import { WaitingCloses } from './subscriptions/waiting-closes.ts';
 import { Hellos, type HellosOptions } from './users/hellos.ts';
 import { Rights } from './users/rights.ts';
 import { RoleQuestions } from './users/role-questions.ts';
@@ -55,6 +56,9 @@ export interface GatewayOptions extends RequestsOptions, HellosOptions {
 const OWNER_WAIT_MS = 10_000;
 const SNAPSHOT_BYTES = 256 * 1024 * 1024;
 
+/** Frames that wait of one socket, as a multiple of `limits.frameBytes`. Past it the socket is closed. */
+const HELD_FRAMES = 2;
+
 const NO_CALLS = { waitMs: 0, requests: 0 };
 
 export class Gateway implements OwnerLinkListener {
@@ -69,7 +73,6 @@ export class Gateway implements OwnerLinkListener {
   readonly #answers: Answers;
   readonly #hellos: Hellos;
   readonly #rights: Rights;
-  readonly #questions: RoleQuestions;
   /**
    * Limit of one socket's messages of all types: far above the number that the other limits allow an honest
    * client.
@@ -90,13 +93,17 @@ export class Gateway implements OwnerLinkListener {
       { channels, subscriptions, replies },
     );
     const rights = new Rights({ subscriptions, replies, after, now, roleGraceMs: options.roleGraceMs ?? 0 });
-    const receive = (connection: ClientConnection, frame: Uint8Array, isText: boolean): void =>
-      this.receive(connection, frame, isText);
+    const handle = (connection: ClientConnection, frame: Uint8Array, isText: boolean): void =>
+      this.#handle(connection, frame, isText);
     const questions = new RoleQuestions({
-      limits: options.limits,
       replies,
       decided: (connection, doc, message, role) => this.#requests.decided(connection, doc, message, role),
-      receive,
+      handle,
+    });
+    const closes = new WaitingCloses({
+      after,
+      close: (connection, message) => this.#requests.close(connection, message),
+      handle,
     });
     const { waitMs, requests: most } = options.calls ?? NO_CALLS;
     const calls = new OwnerCalls({ router, random, after, waitMs, most });
@@ -108,13 +115,13 @@ export class Gateway implements OwnerLinkListener {
       replies,
       large,
       questions,
+      closes,
       rights,
       counts,
       editClock,
     };
     this.calls = calls;
     this.#rights = rights;
-    this.#questions = questions;
     this.#channels = channels;
     this.#replies = replies;
     this.#subscriptions = subscriptions;
@@ -125,7 +132,7 @@ export class Gateway implements OwnerLinkListener {
       after,
       replies,
       rights,
-      receive,
+      receive: handle,
     });
     const { submitsPerSecond, presencesPerSecond, openDocuments } = options.limits;
     this.#messagesPerSecond = 2 * (submitsPerSecond + presencesPerSecond) + 4 * openDocuments + 1000;
@@ -136,8 +143,14 @@ export class Gateway implements OwnerLinkListener {
   /** Takes one message of a client. A text frame is valid UTF-8. */
   receive(connection: ClientConnection, frame: Uint8Array, isText: boolean): void {
     if (connection.closed) return;
+    if (connection.codec !== undefined && this.#hellos.holds(connection, frame, isText)) return;
+    this.#handle(connection, frame, isText);
+  }
+
+  /** Handles a frame for which no hello is waited. */
+  #handle(connection: ClientConnection, frame: Uint8Array, isText: boolean): void {
+    if (connection.closed) return;
     const { codec, receiver } = connection;
-    if (codec !== undefined && this.#hellos.holds(connection, frame, isText)) return;
     connection.heard = this.#options.now();
     connection.pinged = false;
     this.counts(connection);
@@ -160,8 +173,24 @@ export class Gateway implements OwnerLinkListener {
       return;
     }
     if (connection.client === undefined) this.#first(connection, message);
-    else if (connection.asked === undefined || !this.#questions.holds(connection, message, frame, isText))
+    else if (connection.waiting === undefined || !this.#holds(connection, message, frame, isText))
       this.#dispatch(connection, message, frame.length);
+  }
+
+  /** True if the frame waits, because earlier messages about its document do. */
+  #holds(
+    connection: ClientConnection,
+    message: Record<string, unknown>,
+    frame: Uint8Array,
+    isText: boolean,
+  ): boolean {
+    const { waiting } = connection;
+    if (waiting?.takes(message, frame, isText) !== true) return false;
+    // It is counted when it is handled.
+    connection.messages--;
+    if (waiting.bytes > HELD_FRAMES * this.#options.limits.frameBytes)
+      connection.close(CLOSE_CODES.overloaded, 'too much was sent behind an open or a close');
+    return true;
   }
 
   /** Takes a request that came in another protocol. `bytes`: the size of a patch. */
@@ -194,7 +223,7 @@ export class Gateway implements OwnerLinkListener {
     connection.receiver?.disconnected();
     this.#hellos.disconnected(connection);
     this.#rights.disconnected(connection);
-    connection.asked = undefined;
+    connection.waiting = undefined;
     for (const subscription of connection.open.values()) this.#subscriptions.unsubscribe(subscription);
     connection.open.clear();
   }

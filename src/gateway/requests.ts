@@ -37,6 +37,7 @@ import type { OwnerChanges } from './subscriptions/owner-changes.ts';
 import { Subscription } from './subscriptions/subscription.ts';
 import { rootOf, type Subscriptions } from './subscriptions/subscriptions.ts';
 import { Unanswered } from './subscriptions/unanswered.ts';
+import { isAnswered, type WaitingCloses } from './subscriptions/waiting-closes.ts';
 import type { Rights } from './users/rights.ts';
 import type { RoleQuestions } from './users/role-questions.ts';
 
@@ -58,6 +59,7 @@ export interface RequestsParts {
   readonly replies: Replies;
   readonly large: LargeAnswers;
   readonly questions: RoleQuestions;
+  readonly closes: WaitingCloses;
   readonly rights: Rights;
   readonly counts: ThreadCounts;
   readonly editClock: EditClock;
@@ -80,6 +82,7 @@ export class Requests {
   readonly #replies: Replies;
   readonly #large: LargeAnswers;
   readonly #questions: RoleQuestions;
+  readonly #closes: WaitingCloses;
   readonly #rights: Rights;
   readonly #counts: ThreadCounts;
   readonly #editClock: EditClock;
@@ -93,6 +96,7 @@ export class Requests {
     this.#replies = parts.replies;
     this.#large = parts.large;
     this.#questions = parts.questions;
+    this.#closes = parts.closes;
     this.#rights = parts.rights;
     this.#counts = parts.counts;
     this.#editClock = parts.editClock;
@@ -175,7 +179,7 @@ export class Requests {
             ? 'history: as `opened` told it'
             : undefined;
     const { openDocuments } = this.#limits;
-    const { asked } = connection;
+    const { waiting } = connection;
     if (wrong !== undefined) {
       this.#replies.error(connection, 'bad-message', wrong, echo(message));
       return false;
@@ -184,8 +188,8 @@ export class Requests {
       this.#replies.ended(connection, echo(message));
       return false;
     }
-    const isFurther = connection.open.get(name) === undefined && asked?.held.has(name) !== true;
-    if (isFurther && connection.open.size + (asked?.held.size ?? 0) >= openDocuments) {
+    const isFurther = connection.open.get(name) === undefined && waiting?.holds(name) !== true;
+    if (isFurther && openOrAskedFor(connection) >= openDocuments) {
       const text = `a socket may have ${openDocuments} documents open`;
       this.#replies.error(connection, 'overloaded', text, echo(message));
       return false;
@@ -372,18 +376,22 @@ export class Requests {
     );
   }
 
+  /**
+   * A close waits for the answers to what the client sent about the document before. A client of another protocol
+   * awaits no `closed`, and is gone.
+   */
   close(connection: ClientConnection, message: Message): void {
     const subscription = this.#openOf(connection, message);
     if (subscription === undefined) return;
-    connection.open.delete(subscription.channel.doc);
-    for (let each: Subscription | undefined = subscription; each !== undefined; each = each.before)
-      if (each.request?.id !== undefined && !each.opened)
-        this.#replies.error(connection, 'not-open', 'closed before it was open', {
-          doc: each.channel.doc,
-          id: each.request.id,
-        });
+    const { doc } = subscription.channel;
+    if (connection.codec !== undefined && !isAnswered(connection, doc)) {
+      if (subscription.presence !== undefined) this.#subscriptions.setPresence(subscription, null);
+      this.#closes.wait(connection, doc, message);
+      return;
+    }
+    connection.open.delete(doc);
     this.#subscriptions.unsubscribe(subscription);
-    connection.send({ type: 'closed', ...idOf(message), doc: subscription.channel.doc });
+    connection.send({ type: 'closed', ...idOf(message), doc });
   }
 
   #openOf(connection: ClientConnection, message: Message): Subscription | undefined {
@@ -411,6 +419,13 @@ export class Requests {
     unanswered.leave(seq, 'overloaded');
     this.#replies.later(connection, 'overloaded', message, { doc: channel.doc, seq });
   }
+}
+
+/** Documents of the socket that are open, or whose role is being asked for. */
+function openOrAskedFor({ open, waiting }: ClientConnection): number {
+  let count = open.size;
+  for (const doc of waiting?.names() ?? []) if (open.get(doc) === undefined) count++;
+  return count;
 }
 
 /**

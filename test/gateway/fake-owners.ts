@@ -170,6 +170,8 @@ export function startGateway(
       submit: (doc: string, seq: number): void => send({ type: 'submit', doc, seq, base: 0, op: [] }),
       /** The messages of one type that have come. */
       answers: (type: string): Answer[] => framesIn(Buffer.concat(written)).filter((m) => m.type === type),
+      /** All messages that have come, in their order. */
+      all: (): Answer[] => framesIn(Buffer.concat(written)),
       stopReading,
       readOn,
     };

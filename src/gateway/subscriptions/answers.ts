@@ -296,6 +296,7 @@ export class Answers {
     const isFirst = !subscription.opened;
     subscription.opened = true;
     subscription.request = undefined;
+    connection.waiting?.changed(channel.doc);
     subscription.version = version;
     this.#large.write(connection, answer);
     if (connection.closed) return;

@@ -20,7 +20,7 @@ import { writeAwarenessTo } from './awareness-frames.ts';
 import type { Channel } from './channel.ts';
 import type { Channels } from './channels.ts';
 import type { Subscription } from './subscription.ts';
-import { Unanswered } from './unanswered.ts';
+import { Unanswered, type UnansweredSubmit } from './unanswered.ts';
 
 /** Reports a state that must not occur. */
 export type GatewayLog = (level: 'error', message: string, fields: object) => void;
@@ -254,6 +254,7 @@ export class Subscriptions {
     subscription.unanswered = undefined;
     channel.leave(subscription);
     channel.subs.delete(subscription.subscriptionId);
+    subscription.connection.waiting?.changed(channel.doc);
   }
 }
 
@@ -267,14 +268,14 @@ const framesOf = ({ codec }: ClientConnection): SubscriberCodec =>
 export function committed(subscription: Subscription, seq: number): number | undefined {
   const submit = rootOf(subscription).unanswered?.committed(seq);
   if (submit === undefined) return undefined;
-  subscription.connection.countUnanswered(-submit.op[1].length);
+  answered(subscription, submit);
   return submit.takenAt;
 }
 
 /** Records that a submit was rejected, or that its document is not open any more. */
 export function rejected(subscription: Subscription, seq: number): void {
   const submit = rootOf(subscription).unanswered?.rejected(seq);
-  if (submit !== undefined) subscription.connection.countUnanswered(-submit.op[1].length);
+  if (submit !== undefined) answered(subscription, submit);
 }
 
 /**
@@ -290,7 +291,12 @@ export function committedTo(subscription: Subscription, seq: number): void {
 /** Records that a submit which was sent to an owner is refused, and may come again. */
 export function leaveOpen(subscription: Subscription, seq: number, code: OpenSubmitCode): void {
   const submit = rootOf(subscription).unanswered?.refused(seq, code);
-  if (submit !== undefined) subscription.connection.countUnanswered(-submit.op[1].length);
+  if (submit !== undefined) answered(subscription, submit);
+}
+
+function answered({ connection, channel }: Subscription, { op }: UnansweredSubmit): void {
+  connection.countUnanswered(-op[1].length);
+  connection.waiting?.changed(channel.doc);
 }
 
 /**

@@ -2,7 +2,7 @@
 // socket edits.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { REFUSED, type ToGateway } from '../../../actors/link/link-messages.ts';
+import { ACK, REFUSED, type ToGateway } from '../../../actors/link/link-messages.ts';
 import { shardOf } from '../../../actors/shard.ts';
 import { CLOSE_CODES } from '../../../protocol/errors.ts';
 import type { ClientConnection } from '../../../src/gateway/client-connection.ts';
@@ -53,6 +53,7 @@ test('a document that was closed and opened again is edited through its new subs
   const first = open('acme/plan');
   client.submit('acme/plan', 1);
   assert.equal(subOfLast(), first);
+  started.gateway.messages(owner, [[ACK, owner.channelId, first, 1, 1]]);
   client.send({ type: 'close', doc: 'acme/plan' });
   client.submit('acme/plan', 2);
   assert.equal(client.answers('error').at(-1)?.code, 'not-open');

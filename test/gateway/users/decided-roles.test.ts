@@ -2,7 +2,7 @@
 // of frames behind them, and changes that reach open documents.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLOSE, OPEN, refusalOf, SUBMIT } from '../../../actors/link/link-messages.ts';
+import { ACK, CLOSE, OPEN, refusalOf, SUBMIT, type ToGateway } from '../../../actors/link/link-messages.ts';
 import { shardOf } from '../../../actors/shard.ts';
 import type { Role } from '../../../protocol/messages.ts';
 import type { Identity } from '../../../src/identity/identity.ts';
@@ -53,7 +53,7 @@ function startWithService() {
 }
 
 test('AUTH-8 an open waits for the service, and everything behind it keeps its order', async () => {
-  const { connect, answer, owner } = startWithService();
+  const { connect, answer, owner, gateway, tick } = startWithService();
   const client = await connect();
   client.send({ type: 'open', doc: DOC, id: 'o' });
   client.submit(DOC, 1);
@@ -62,6 +62,10 @@ test('AUTH-8 an open waits for the service, and everything behind it keeps its o
   client.send({ type: 'ping', id: 'p' });
   assert.deepEqual([owner.heard.length, client.answers('pong').length], [0, 1], 'other messages go on');
   await answer('editor');
+  const [at] = owner.opens;
+  const acks = [1, 2].map((seq): ToGateway => [ACK, owner.channelId, at?.subscriptionId ?? 0, seq, seq]);
+  gateway.messages(owner, [opened(at), ...acks]);
+  tick(0);
   assert.deepEqual(
     owner.heard.map(([type]) => type),
     [OPEN, SUBMIT, SUBMIT, CLOSE],

@@ -88,6 +88,8 @@ export class SimDocument {
   #askedAtMs = 0;
   /** An open, or its answer, is on its way. */
   #asking = false;
+  /** A close is on its way, with edits before it. */
+  #closing = false;
   /** The number of opens. */
   #opening = 0;
 
@@ -126,14 +128,21 @@ export class SimDocument {
     this.#submit(op, this.#options.kind === 'yjs' ? undefined : replica.version);
   }
 
-  /** Closes the document, and opens it again from its snapshot. */
+  /**
+   * Closes the document, and opens it again from its snapshot: at once, or behind the answers to the edits that are on
+   * their way.
+   */
   reopen(): void {
-    if (!this.live || this.#pending.size > 0) return;
+    if (!this.live) return;
     this.live = false;
     this.version = -1;
     this.#fresh = true;
     this.#options.send({ type: 'close', doc: this.doc });
-    this.subscribe();
+    if (this.#pending.size === 0) this.subscribe();
+    else {
+      this.#closing = true;
+      this.#asking = true;
+    }
   }
 
   take(message: Taken): void {
@@ -157,8 +166,12 @@ export class SimDocument {
         this.#rejected(message.seq, message.code);
         return;
       case 'closed':
+        if (message.code === undefined) {
+          this.#closed();
+          return;
+        }
         // The server closed it: another socket of this client that was given up has opened it late.
-        if (message.code === undefined) return;
+        this.#closing = false;
         this.live = false;
         // This may be the answer to an open.
         this.#asking = false;
@@ -191,10 +204,20 @@ export class SimDocument {
   /** The connection is gone. */
   lost(): void {
     this.live = false;
+    this.#closing = false;
     this.#asking = false;
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     this.#unsend();
+  }
+
+  /** Its own close is answered. */
+  #closed(): void {
+    if (!this.#closing) return;
+    this.#closing = false;
+    for (const { seq, sent } of this.#pending.values())
+      if (sent) throw new Error(`${this.doc} is closed, and seq ${seq} has no answer`);
+    this.subscribe();
   }
 
   #opened(message: Opened): void {
