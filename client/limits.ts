@@ -9,6 +9,7 @@ export const INITIAL_LIMITS: Limits = {
   receiveBytes: 67_108_864,
   documentBytes: 16_777_216,
   openDocuments: 100,
+  opensPerSecond: 100,
   submitsPerSecond: 50,
   presencesPerSecond: 10,
   presenceBytes: 4_096,

@@ -387,6 +387,12 @@ const limits = z.strictObject({
     'Largest document, as its snapshot in JSON; an edit that would outgrow it is `too-large`. So is one after which a document of kind `json` would take more than eight times as much memory, for its lists and objects.',
   ),
   openDocuments: count(100, 1, 100_000, 'Documents that one socket may have open at once.'),
+  opensPerSecond: count(
+    100,
+    1,
+    1_000_000,
+    'Opens per second of one socket, and as many at once, or `limits.openDocuments` at once if that is more. A hello that brings a token anew counts as an open.',
+  ),
   submitsPerSecond: count(
     1_000,
     1,

@@ -13,6 +13,8 @@ export interface Limits {
   readonly documentBytes: number;
   /** Documents one socket may have open at once. */
   readonly openDocuments: number;
+  /** Opens per second of one socket. As many may come at once, or `openDocuments` if that is more. */
+  readonly opensPerSecond: number;
   /** Submits per second of one client, over all its documents. */
   readonly submitsPerSecond: number;
   /** Presence messages per second of one client, over all its documents. */

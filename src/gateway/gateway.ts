@@ -20,6 +20,7 @@ import type { SharedQuotas } from './quotas/shared-quotas.ts';
 import { echo, idOf, Replies } from './replies.ts';
 import { BEYOND_DEPTH, Requests, type RequestsOptions } from './requests.ts';
 import { LargeAnswers } from './sockets/large-answers.ts';
+import { opensAtOnce } from './sockets/rates.ts';
 import { Answers } from './subscriptions/answers.ts';
 import { Channels } from './subscriptions/channels.ts';
 import { OwnerChanges } from './subscriptions/owner-changes.ts';
@@ -134,8 +135,9 @@ export class Gateway implements OwnerLinkListener {
       rights,
       receive: handle,
     });
-    const { submitsPerSecond, presencesPerSecond, openDocuments } = options.limits;
-    this.#messagesPerSecond = 2 * (submitsPerSecond + presencesPerSecond) + 4 * openDocuments + 1000;
+    const { submitsPerSecond, presencesPerSecond } = options.limits;
+    this.#messagesPerSecond =
+      2 * (submitsPerSecond + presencesPerSecond) + 4 * opensAtOnce(options.limits) + 1000;
   }
 
   // From clients.

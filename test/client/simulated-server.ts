@@ -28,6 +28,7 @@ export const SIMULATED_LIMITS: Limits = {
   receiveBytes: 67_108_864,
   documentBytes: 16_777_216,
   openDocuments: 100,
+  opensPerSecond: 100,
   submitsPerSecond: 200,
   presencesPerSecond: 20,
   presenceBytes: 4_096,

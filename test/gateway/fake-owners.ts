@@ -26,6 +26,7 @@ export const LIMITS = {
   receiveBytes: MiB,
   documentBytes: MiB,
   openDocuments: 100,
+  opensPerSecond: 100,
   submitsPerSecond: 1000,
   presencesPerSecond: 1000,
   presenceBytes: 4096,

@@ -87,6 +87,7 @@ const LIMITS: Limits = {
   receiveBytes: 1 << 25,
   documentBytes: 1 << 24,
   openDocuments: 100,
+  opensPerSecond: 100,
   submitsPerSecond: 1e6,
   presencesPerSecond: 1e6,
   presenceBytes: 4096,

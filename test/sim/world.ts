@@ -24,6 +24,7 @@ export const LIMITS: Limits = {
   receiveBytes: MiB,
   documentBytes: MiB,
   openDocuments: 20,
+  opensPerSecond: 100,
   submitsPerSecond: 1000,
   presencesPerSecond: 30,
   presenceBytes: 4096,

@@ -1,4 +1,5 @@
-// The rates of one client's messages: token buckets that hold the tokens of one second.
+// The rates of one client's messages: token buckets that hold the tokens of one second. That of opens holds at least as
+// many as the socket may have documents open.
 import { CLOSE_CODES } from '../../../protocol/errors.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { ClientConnection } from '../client-connection.ts';
@@ -25,25 +26,18 @@ export function takePresence(connection: ClientConnection, limits: Limits, now: 
   return refuse(connection, limits.presencesPerSecond);
 }
 
-/**
- * Opens are expensive, because a whole document may be sent. All documents may be opened at once after a
- * reconnect, but not again and again.
- */
+/** Opens are expensive: a whole document may be read and sent. */
 export function takeOpen(connection: ClientConnection, limits: Limits, now: number): number {
   refill(connection, limits, now);
   if (connection.openTokens >= 1) {
     connection.openTokens--;
     return 0;
   }
-  return refuse(connection, opensAtOnce(limits) * OPENS_PER_SECOND);
+  return refuse(connection, limits.opensPerSecond);
 }
 
-/** Opens that may come at once: as many as the socket may have documents open, and at least this many. */
-const LEAST_OPENS = 100;
-/** Part of that number that may be opened per second. */
-const OPENS_PER_SECOND = 0.1;
-
-export const opensAtOnce = (limits: Limits): number => Math.max(limits.openDocuments, LEAST_OPENS);
+/** Opens that may come at once. A client that reconnects opens all its documents. */
+export const opensAtOnce = (limits: Limits): number => Math.max(limits.openDocuments, limits.opensPerSecond);
 
 function refill(connection: ClientConnection, limits: Limits, now: number): void {
   const seconds = (now - connection.refilled) / 1000;
@@ -59,7 +53,7 @@ function refill(connection: ClientConnection, limits: Limits, now: number): void
   );
   connection.openTokens = Math.min(
     opensAtOnce(limits),
-    connection.openTokens + seconds * opensAtOnce(limits) * OPENS_PER_SECOND,
+    connection.openTokens + seconds * limits.opensPerSecond,
   );
   connection.refusals = Math.max(0, connection.refusals - seconds * limits.submitsPerSecond);
 }

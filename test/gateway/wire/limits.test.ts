@@ -13,6 +13,7 @@ const LIMITS = {
   documentBytes: 4 * KiB,
   receiveBytes: 64 * KiB,
   openDocuments: 3,
+  opensPerSecond: 40,
   submitsPerSecond: 50,
   presencesPerSecond: 5,
   presenceBytes: 64,
