@@ -30,7 +30,7 @@ export interface HellosOptions {
   readonly users?: SharedQuotas;
   /** How long a socket whose token has ended waits for a new one, ms. */
   readonly graceMs: number;
-  /** Makes an id for a client that leaves its id to the server. */
+  /** Makes an id for a client of another protocol, whose hello has none. */
   readonly newClientId: () => string;
   /** ms that never go back. Their zero has no meaning. */
   readonly now: () => number;
@@ -143,7 +143,8 @@ export class Hellos {
   /** The client id of the hello. Undefined if it is refused; it has then been answered. */
   #clientOf(connection: ClientConnection, message: Message): string | undefined {
     const { replies } = this.#parts;
-    const client = hasNoId(message) ? (connection.client ?? this.#options.newClientId()) : message.client;
+    const client =
+      connection.codec === undefined ? (connection.client ?? this.#options.newClientId()) : message.client;
     if (!isClientId(client))
       replies.error(connection, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
     else if (connection.client !== undefined && connection.client !== client)
@@ -185,7 +186,6 @@ export class Hellos {
       connection.quota = quota;
     }
     connection.client = client;
-    connection.hasOwnId ||= !hasNoId(message);
     connection.user = found;
     connection.bearer = undefined;
     connection.cookie = undefined;
@@ -251,10 +251,6 @@ export class Hellos {
     );
   }
 }
-
-/** A client may leave its id to the server. A number counts as no id. */
-const hasNoId = ({ client }: Message): boolean =>
-  client === undefined || client === null || typeof client === 'number';
 
 /** A value of another type is no token that could be right. */
 function tokenOf(connection: ClientConnection, { token }: Message): string | undefined {
