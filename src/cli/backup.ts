@@ -3,10 +3,10 @@
 // node runs.
 import { access, open, rename, rm } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { runningEmbeddedUrl, startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
 import * as database from '../../actors/storage/store-postgres.ts';
 import { EXIT, type ExitCode, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
+import { withRunningDatabase } from './database.ts';
 import type { Output } from './output.ts';
 
 /** The file gets its name once it is complete. */
@@ -24,7 +24,7 @@ export async function backup(config: Config, file: string, io: Output): Promise<
   const written = finished(sink);
   written.catch(() => undefined);
   try {
-    const summary = await withUrl(config, async (options) => {
+    const summary = await withRunningDatabase(config, async (options) => {
       const made = await database.backup(options, sink);
       sink.end();
       await written;
@@ -46,7 +46,7 @@ export async function restore(config: Config, file: string, io: Output): Promise
   });
   const source = handle.createReadStream({ highWaterMark: READ_BYTES });
   try {
-    const summary = await withUrl(config, (options) => database.restore(options, source));
+    const summary = await withRunningDatabase(config, (options) => database.restore(options, source));
     io.stdout.write(
       `${file} is restored: ${size(summary.bytes)}, ${summary.tables} tables. The history is renewed (${summary.history}): clients load their documents anew.\n`,
     );
@@ -59,24 +59,6 @@ export async function restore(config: Config, file: string, io: Output): Promise
 }
 
 const READ_BYTES = 1_048_576;
-
-/** Starts the embedded PostgreSQL for the command, unless its node runs. */
-async function withUrl<T>(
-  { storage }: Config,
-  work: (options: database.PostgresStoreOptions) => Promise<T>,
-): Promise<T> {
-  const { url, embedded, connectTimeoutMs, answerTimeoutMs } = storage;
-  const timeouts = { connectTimeoutMs, answerTimeoutMs };
-  if (url !== 'embedded') return await work({ url, ...timeouts });
-  const running = await runningEmbeddedUrl(embedded.directory);
-  if (running !== undefined) return await work({ url: running, ...timeouts });
-  const server = await startEmbeddedPostgres({ directory: embedded.directory });
-  try {
-    return await work({ url: server.url, ...timeouts });
-  } finally {
-    await server.stop();
-  }
-}
 
 /** The error of the file system as one line. */
 function fileProblem(error: unknown, file: string): unknown {

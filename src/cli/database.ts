@@ -1,8 +1,12 @@
 // The database for commands: a control store of the configured PostgreSQL for as long as a command runs. The
 // database sees its connections as those of a command, not of a node.
-import { startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
+import { runningEmbeddedUrl, startEmbeddedPostgres } from '../../actors/storage/embedded-postgres.ts';
 import type { ControlStore } from '../../actors/storage/store.ts';
-import { type ControlStoreOptions, createControlStore } from '../../actors/storage/store-postgres.ts';
+import {
+  type ControlStoreOptions,
+  createControlStore,
+  type PostgresStoreOptions,
+} from '../../actors/storage/store-postgres.ts';
 import { EXIT, StartError } from '../../config/fatal.ts';
 import type { Config } from '../../config/schema.ts';
 import { type PostgresStartOptions, waitForPostgres } from '../database/postgres-start.ts';
@@ -15,7 +19,7 @@ const NAME = 'troupe-command';
  */
 export async function withDatabase<T>(
   config: Config,
-  work: (store: ControlStore, url: string) => Promise<T>,
+  work: (store: ControlStore) => Promise<T>,
   onWaiting?: PostgresStartOptions['onWaiting'],
 ): Promise<T> {
   const { url, embedded, startTimeoutMs, connectTimeoutMs, answerTimeoutMs } = config.storage;
@@ -31,16 +35,33 @@ export async function withDatabase<T>(
   }
 }
 
-/** For commands that use a store of their own in a database with the present schema. */
+/** For commands that use a store of their own in a database with the present schema, also beside an embedded node that runs. */
 export function withCommandStorage<T>(
   config: Config,
   work: (storage: ControlStoreOptions) => Promise<T>,
 ): Promise<T> {
-  const { connectTimeoutMs, answerTimeoutMs } = config.storage;
-  return withDatabase(config, async (store, url) => {
-    await demandSchema(store);
-    return await work({ url, connectTimeoutMs, answerTimeoutMs, name: NAME });
+  return withRunningDatabase(config, async (options) => {
+    await withStore(options.url, config.storage, demandSchema);
+    return await work({ ...options, name: NAME });
   });
+}
+
+/** The embedded PostgreSQL is that of the node that runs; if none does, it is started for the command. */
+export async function withRunningDatabase<T>(
+  { storage }: Config,
+  work: (options: PostgresStoreOptions) => Promise<T>,
+): Promise<T> {
+  const { url, embedded, connectTimeoutMs, answerTimeoutMs } = storage;
+  const timeouts = { connectTimeoutMs, answerTimeoutMs };
+  if (url !== 'embedded') return await work({ url, ...timeouts });
+  const running = await runningEmbeddedUrl(embedded.directory);
+  if (running !== undefined) return await work({ url: running, ...timeouts });
+  const server = await startEmbeddedPostgres({ directory: embedded.directory });
+  try {
+    return await work({ url: server.url, ...timeouts });
+  } finally {
+    await server.stop();
+  }
 }
 
 /** For commands that talk to running nodes, or report on them. */
@@ -68,11 +89,11 @@ export async function demandSchema(store: ControlStore): Promise<void> {
 async function withStore<T>(
   url: string,
   { connectTimeoutMs, answerTimeoutMs }: Pick<Config['storage'], 'connectTimeoutMs' | 'answerTimeoutMs'>,
-  work: (store: ControlStore, url: string) => Promise<T>,
+  work: (store: ControlStore) => Promise<T>,
 ): Promise<T> {
   const store = createControlStore({ url, connectTimeoutMs, answerTimeoutMs, name: NAME });
   try {
-    return await work(store, url);
+    return await work(store);
   } finally {
     await store.close();
   }
