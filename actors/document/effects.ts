@@ -44,8 +44,8 @@ export type LoadResult =
  * made once.
  */
 export type Change =
-  | { readonly type: 'remove'; readonly mark: string }
-  | { readonly type: 'bringBack'; readonly mark: string; readonly trashMs: number };
+  | { readonly type: 'remove'; readonly mark: string; readonly user?: string }
+  | { readonly type: 'bringBack'; readonly mark: string; readonly trashMs: number; readonly user?: string };
 
 /**
  * `none`: there is no document to delete, or none to bring back. `exists`: the name is in use. `failed`: the store is

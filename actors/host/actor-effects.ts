@@ -128,9 +128,11 @@ class ActorEffects implements DocumentEffects {
     const { name } = this.#actor;
     const slash = name.indexOf('/');
     const of = [name.slice(0, slash), name.slice(slash + 1), shardOf(name)] as const;
-    const { type, mark } = change;
+    const { type, mark, user } = change;
     const made: Promise<Existence> =
-      type === 'remove' ? store.remove(...of, mark) : store.bringBack(...of, mark, change.trashMs);
+      type === 'remove'
+        ? store.remove(...of, mark, user)
+        : store.bringBack(...of, mark, change.trashMs, user);
     this.#whenAnswered(made, (result) => {
       if (result?.type === 'changed') committer.forget(result.id);
       if (result === undefined || result.type === 'fenced') done({ type: 'failed' });

@@ -28,10 +28,10 @@ export type OwnerCall =
     }
   /** Creates the document. With a patch, the document and the patch become durable together. */
   | { readonly type: 'create'; readonly client: string; readonly user: string; readonly kind: KindName }
-  /** Deletes the document: its subscriptions end, and its name is free. */
-  | { readonly type: 'remove'; readonly mark: string }
+  /** Deletes the document: its subscriptions end, and its name is free. Nodes of earlier versions state no user. */
+  | { readonly type: 'remove'; readonly mark: string; readonly user?: string }
   /** Brings back the document of this name that was deleted last, unless that is longer ago than `trashMs`. */
-  | { readonly type: 'bringBack'; readonly mark: string; readonly trashMs: number };
+  | { readonly type: 'bringBack'; readonly mark: string; readonly trashMs: number; readonly user?: string };
 
 export type OwnerAnswer =
   /** The content stands beside the answer as JSON text, or in the snapshot of that number (see SNAPSHOT). */

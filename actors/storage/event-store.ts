@@ -16,7 +16,9 @@ export interface StoredEvent {
   /** `changed`: the patches in (since, version] are new. */
   readonly since: number;
   readonly version: number;
-  /** ISO 8601. */
+  /** The user who created the document, brought it back or deleted it. Null: not known, or a change. */
+  readonly by: string | null;
+  /** When it happened, or if that is not known, when it was told. ISO 8601. */
   readonly at: string;
 }
 
@@ -77,8 +79,8 @@ export interface EventStore {
    */
   queue(endpoint: string, likes: readonly string[]): Promise<boolean>;
   /**
-   * Messages that are due, for `leaseMs`. After that time another node may take them. Of a document the oldest message
-   * alone is taken; those that are parked hold nothing up.
+   * Messages that are due, for `leaseMs`. After that time another node may take them. Of all documents of one name the
+   * oldest message alone is taken, and none while another one is being sent; those that are parked hold nothing up.
    */
   take(endpoint: string, limit: number, leaseMs: number): Promise<readonly WebhookMessage[]>;
   delivered(endpoint: string, message: WebhookMessage): Promise<void>;

@@ -153,15 +153,24 @@ class PostgresWorkerStore implements WorkerStore {
     throw new StoreUnavailable(`create: ${org}/${name} is created and deleted all the time`);
   }
 
-  async remove(org: string, name: string, shard: number, mark: string) {
+  async remove(org: string, name: string, shard: number, mark: string, user: string | null = null) {
     const { pool, session } = this.#opened();
-    return pool.run('remove', (sql) => remove(sql, session, { org, name, shard }, mark, this.#isTold));
+    return pool.run('remove', (sql) =>
+      remove(sql, session, { org, name, shard }, { mark, user }, this.#isTold),
+    );
   }
 
-  async bringBack(org: string, name: string, shard: number, mark: string, trashMs: number) {
+  async bringBack(
+    org: string,
+    name: string,
+    shard: number,
+    mark: string,
+    trashMs: number,
+    user: string | null = null,
+  ) {
     const { pool, session } = this.#opened();
     return pool.run('bringBack', (sql) =>
-      bringBack(sql, session, { org, name, shard }, mark, trashMs, this.#isTold),
+      bringBack(sql, session, { org, name, shard }, { mark, user }, trashMs, this.#isTold),
     );
   }
 

@@ -343,14 +343,22 @@ export interface WorkerStore {
   ): Promise<{ row: DocumentRow; created: boolean } | undefined>;
   /**
    * Deletes the document of this name, which keeps all its rows. The caller has nothing under way for it. If the
-   * last document of this name was deleted with this mark, nothing is done, and the answer is the same.
+   * last document of this name was deleted with this mark, nothing is done, and the answer is the same. The event of
+   * the deletion names the user.
    */
-  remove(org: string, name: string, shard: number, mark: string): Promise<Existence>;
+  remove(org: string, name: string, shard: number, mark: string, user?: string | null): Promise<Existence>;
   /**
    * Brings back the document of this name that was deleted last, if that is not longer ago than `trashMs`, and if its
    * rows are not being removed. A repetition with the same mark does nothing, as in `remove`.
    */
-  bringBack(org: string, name: string, shard: number, mark: string, trashMs: number): Promise<Existence>;
+  bringBack(
+    org: string,
+    name: string,
+    shard: number,
+    mark: string,
+    trashMs: number,
+    user?: string | null,
+  ): Promise<Existence>;
   /**
    * Loads documents at their heads, in the order of `ids`: as many from the start as fit in `maxBytes` of
    * snapshots and log, at least one, at most READ_TOGETHER. Rejects with LogGap if one of them has a gap.

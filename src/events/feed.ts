@@ -10,7 +10,10 @@ export interface ToldEvent {
   /** `org/name` */
   readonly doc: string;
   readonly version: number;
-  /** Users whose patches are new since the last event of the document. */
+  /**
+   * `changed`: the users whose patches are new since the last event of the document. Otherwise the user who created it,
+   * brought it back or deleted it, or none if that is not known.
+   */
   readonly users: readonly string[];
   /** ISO 8601. */
   readonly at: string;
@@ -170,8 +173,8 @@ export class Feed {
     }
   }
 
-  async #told({ id, type, org, name, doc, since, version, at }: StoredEvent): Promise<ToldEvent> {
-    const users = type === 'changed' ? await this.#usersOf(id, doc, since, version) : [];
+  async #told({ id, type, org, name, doc, since, version, by, at }: StoredEvent): Promise<ToldEvent> {
+    const users = type === 'changed' ? await this.#usersOf(id, doc, since, version) : byOne(by);
     return { id, type, doc: `${org}/${name}`, version, users, at };
   }
 
@@ -193,3 +196,6 @@ function give(event: ToldEvent, reader: Reader): void {
   if (isTaken === false) reader.end();
   else if (isTaken !== true) void isTaken.then((isTold) => isTold || reader.end());
 }
+
+/** The users of an event that one user has made, if that user is known. */
+export const byOne = (by: string | null): readonly string[] => (by === null ? [] : [by]);

@@ -332,6 +332,10 @@ test(
       ['created', 'hooli/plan', 1],
       ['deleted', 'hooli/plan', 1],
     ]);
+    assert.deepEqual(
+      reader.told.map(({ users }) => users),
+      reader.told.map(() => ['anonymous']),
+    );
     const late = await read(t, node, 'hooli/plan', { last: '0' });
     await untilSeen('the deletions alone are kept', () => late.told.length > 0);
     assert.deepEqual(new Set(late.told.map(({ type }) => type)), new Set(['deleted']));

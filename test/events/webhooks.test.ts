@@ -48,6 +48,7 @@ test('EVENT-6 a receiver that hangs holds up neither another one nor edits', LIM
   await untilSeen('the next change', () => answers.received.some(({ version }) => version === 2));
   assert.deepEqual(new Set(answers.received.map(({ doc }) => doc)), new Set(['acme/plan']));
   assert.deepEqual(hangs.received, []);
+  assert.deepEqual(answers.received.find(({ type }) => type === 'document.created')?.users, ['anonymous']);
   const store = createEventStore({ url: node.storageUrl });
   t.after(() => store.close());
   // The node removes a message after its answer has come.

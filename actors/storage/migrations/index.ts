@@ -12,6 +12,7 @@ import * as namedVersions from './0010-named-versions.ts';
 import * as existence from './0011-existence.ts';
 import * as events from './0012-events.ts';
 import * as logChecks from './0013-log-checks.ts';
+import * as eventOrder from './0014-event-order.ts';
 
 export interface Migration {
   /** Number and words, as recorded in the database. */
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly Migration[] = [
   existence,
   events,
   logChecks,
+  eventOrder,
 ];

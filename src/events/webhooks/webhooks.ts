@@ -5,6 +5,7 @@ import type { Clock } from '../../../actors/clock.ts';
 import { METRICS } from '../../../actors/metrics/metrics.ts';
 import type { ThreadCounts } from '../../../actors/metrics/thread-counts.ts';
 import type { EventStore, WebhookMessage } from '../../../actors/storage/event-store.ts';
+import { byOne } from '../feed.ts';
 import { bodyOf, type PostOptions, post } from './post.ts';
 
 export interface Endpoint {
@@ -114,8 +115,8 @@ class Receiver {
   async #send(message: WebhookMessage): Promise<void> {
     const { store, secret, counts, random, retryForMs } = this.#options;
     const { name, url } = this.#endpoint;
-    const { type, org, name: document, doc, since, version, at } = message;
-    const users = type === 'changed' ? await store.usersOf(doc, since, version) : [];
+    const { type, org, name: document, doc, since, version, by, at } = message;
+    const users = type === 'changed' ? await store.usersOf(doc, since, version) : byOne(by);
     const body = bodyOf({ type, doc: `${org}/${document}`, version, users, at });
     try {
       const options = { ...this.#options, secret, signal: this.#stopping };

@@ -115,14 +115,14 @@ export class DocumentRequests {
   }
 
   /** Deletes the document. */
-  async remove(name: string): Promise<void> {
-    await this.#ask(name, { type: 'remove', mark: randomBytes(MARK_BYTES).toString('base64url') });
+  async remove(name: string, user: string): Promise<void> {
+    await this.#ask(name, { type: 'remove', mark: randomBytes(MARK_BYTES).toString('base64url'), user });
   }
 
   /** Brings back the document that was deleted last. */
-  async bringBack(name: string, trashMs: number): Promise<void> {
+  async bringBack(name: string, trashMs: number, user: string): Promise<void> {
     const mark = randomBytes(MARK_BYTES).toString('base64url');
-    await this.#ask(name, { type: 'bringBack', mark, trashMs });
+    await this.#ask(name, { type: 'bringBack', mark, trashMs, user });
   }
 
   /** Throws a Refusal if the user or the organisation has written too much. */

@@ -172,9 +172,10 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
     async (request, reply) => {
       const { org, doc, name } = documentOf(request);
       const { documents, store } = parts();
-      if (request.query.erase !== 'true') await documents.remove(name);
+      const { sub } = callerOf(request);
+      if (request.query.erase !== 'true') await documents.remove(name, sub);
       else {
-        const wasThere = await documents.remove(name).then(
+        const wasThere = await documents.remove(name, sub).then(
           () => true,
           (error: unknown) => {
             if (error instanceof Refusal && error.code === 'not-found') return false;
@@ -203,7 +204,7 @@ export const documentRoutes: ApiRoom = (app, { config: { limits, retention }, pa
       config: { access: 'owner' },
     },
     async (request, reply) => {
-      await parts().documents.bringBack(documentOf(request).name, retention.trashMs);
+      await parts().documents.bringBack(documentOf(request).name, retention.trashMs, callerOf(request).sub);
       return await reply.code(204).send(null);
     },
   );

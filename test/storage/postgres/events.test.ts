@@ -2,50 +2,26 @@
 // untold, and nothing is told twice, however batches, tellers, fences and hand-overs race.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
-import type { EventStore, StoredEvent } from '../../../actors/storage/event-store.ts';
+import { test } from 'node:test';
+import type { StoredEvent } from '../../../actors/storage/event-store.ts';
 import type { DocumentId, WorkerStore } from '../../../actors/storage/store.ts';
 import {
   createControlStore,
   createEventStore,
+  createRequestStore,
   createWorkerStore,
 } from '../../../actors/storage/store-postgres.ts';
 import { deferred } from '../../../loadtest/clients/deferred.ts';
+import { plain } from '../../support/creations.ts';
 import { row } from '../contract/support.ts';
 import { database, document, headOf } from './support.ts';
+import { append, DAY_MS, stage, tellAll, worker } from './telling.ts';
+
+/** The events of a name in order. */
+const ofName = (events: readonly StoredEvent[], name: string) =>
+  events.filter((event) => event.name === name).map(({ type, version }) => `${type} ${version}`);
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 1);
-/** Due at once. */
-const AT_ONCE = 0;
-
-async function stage(t: TestContext) {
-  const { url, admin } = await database(t);
-  // The first store makes the schema in the template; this one only reads and tells.
-  const events = createEventStore({ url });
-  t.after(() => events.close());
-  return { url, admin, events };
-}
-
-async function worker(t: TestContext, url: string, slot: number, eventsMs = AT_ONCE) {
-  const store = createWorkerStore({ url, eventsMs });
-  t.after(() => store.abort());
-  const session = await store.open({ run: randomUUID(), node: 'node', slot });
-  return { store, session };
-}
-
-/** Tells until nothing is due. */
-async function tellAll(events: EventStore): Promise<void> {
-  for (;;) {
-    const told = await events.tell([]);
-    if (told.type === 'nothing') return;
-    assert.notEqual(told.type, 'locked');
-  }
-}
-
-async function append(store: WorkerStore, doc: DocumentId, version: number, isFirst = version === 1) {
-  const outcome = await store.append([row(doc, version)], new Map(isFirst ? [[doc, version - 1]] : []));
-  assert.equal(outcome.type, 'committed');
-}
 
 const facts = (events: readonly StoredEvent[]) =>
   events.map(({ type, name, since, version }) => [type, name, since, version]);
@@ -238,52 +214,137 @@ void test('EVENT-4 events are kept for their time, and until the endpoints have 
   );
 });
 
-void test('EVENT-6 messages: one of a document at a time, the newest change, again after the time of a node that died', async (t) => {
+void test('EVENT-2 a name that is deleted and created again at once is told in that order', async (t) => {
   const { url, events } = await stage(t);
   const { store } = await worker(t, url, 0);
-  await events.addEndpoint('one');
-  const doc = await document(store, 'plan', 1);
-  await append(store, doc, 1);
-  await append(store, await document(store, 'other', 2), 1);
+  // The ids of documents have no order, so that the order of one name proves little.
+  const names = Array.from({ length: 12 }, (_, index) => `d${index}`);
+  for (const [shard, name] of names.entries()) await append(store, await document(store, name, shard), 1);
   await tellAll(events);
-  assert.equal(await events.queue('one', ['org/plan']), true);
-  assert.equal(await events.queue('one', ['org/plan']), false);
-  const [created, ...none] = await events.take('one', 10, 60_000);
-  assert.ok(created);
-  assert.deepEqual([created.type, none.length], ['created', 0], 'the change waits for the creation');
-  await append(store, doc, 2);
+  const { newest } = await events.bounds();
+  for (const [shard, name] of names.entries()) {
+    assert.equal((await store.remove('org', name, shard, 'm')).type, 'changed');
+    await append(store, await document(store, name, shard), 1);
+  }
   await tellAll(events);
-  await events.queue('one', ['org/plan']);
-  await events.delivered('one', created);
-  const [changed] = await events.take('one', 10, 0);
-  assert.deepEqual([changed?.type, changed?.since, changed?.version], ['changed', 0, 2]);
-  // Its time with the first node is over at once.
-  const [again] = await events.take('one', 10, 60_000);
-  assert.ok(again);
-  assert.deepEqual([again.event, again.attempts], [changed?.event, 2]);
-  assert.deepEqual(await events.take('one', 10, 60_000), []);
-  // A change while it is being sent is sent afterwards.
-  await append(store, doc, 3);
+  const told = await events.page(newest, 1_000);
+  for (const name of names)
+    assert.deepEqual(ofName(told, name), ['deleted 1', 'created 0', 'changed 1'], name);
+});
+
+void test('EVENT-2 a creation waits until the deletion of the same name is told, which another session has marked', async (t) => {
+  const { url, events } = await stage(t);
+  const { admin } = await database(t, url);
+  const [one, two] = await Promise.all([worker(t, url, 0), worker(t, url, 1)]);
+  await document(one.store, 'plan', 7);
   await tellAll(events);
-  await events.queue('one', ['org/plan']);
-  await events.delivered('one', again);
-  const [next] = await events.take('one', 10, 60_000);
-  assert.ok(next);
-  assert.deepEqual([next.since, next.version], [2, 3]);
-  assert.equal(
-    await events.failed('one', next, { problem: 'status 500', againMs: 0, retryForMs: 60_000 }),
-    false,
-  );
-  const [last] = await events.take('one', 10, 0);
-  assert.ok(last);
-  assert.equal(await events.failed('one', last, { problem: 'status 500', againMs: 0, retryForMs: 0 }), true);
-  assert.deepEqual(await events.take('one', 10, 0), []);
-  assert.equal(await events.parkedCount(), 1);
+  // The second session has the mark that has waited longest.
+  await document(two.store, 'other', 8);
+  assert.equal((await one.store.remove('org', 'plan', 7, 'm')).type, 'changed');
+  assert.equal((await one.store.handOff([7], two.session.id)).size, 1);
+  await document(two.store, 'plan', 7);
+  const release = deferred<void>();
+  const held = deferred<void>();
+  const holding = admin.begin(async (tx) => {
+    await tx`SELECT 1 FROM session WHERE id = ${one.session.id} FOR SHARE`;
+    held.resolve();
+    await release.promise;
+  });
+  await held.promise;
+  assert.equal((await events.tell([])).type, 'told');
+  assert.equal((await events.tell([two.session.id])).type, 'locked');
+  assert.deepEqual(facts(await events.page(1, 10)), [['created', 'other', 0, 0]]);
+  release.resolve();
+  await holding;
+  await tellAll(events);
+  assert.deepEqual(ofName(await events.page(1, 10), 'plan'), ['deleted 0', 'created 0']);
+});
+
+void test('EVENT-1 a document that is deleted and brought back before it is told is told as both', async (t) => {
+  const { url, events } = await stage(t);
+  const { store } = await worker(t, url, 0);
+  await append(store, await document(store, 'plan', 1), 1);
+  await tellAll(events);
+  await store.remove('org', 'plan', 1, 'm-1');
+  await store.bringBack('org', 'plan', 1, 'm-2', DAY_MS);
+  await tellAll(events);
+  assert.deepEqual(ofName(await events.page(2, 10), 'plan'), ['deleted 1', 'created 1']);
+  await store.bringBack('org', 'plan', 1, 'm-2', DAY_MS);
+  await store.remove('org', 'plan', 1, 'm-3');
+  await store.bringBack('org', 'plan', 1, 'm-4', DAY_MS);
+  await store.remove('org', 'plan', 1, 'm-5');
+  await tellAll(events);
+  assert.deepEqual(ofName(await events.page(4, 10), 'plan'), ['created 1', 'deleted 1']);
+  assert.equal((await events.tell([])).type, 'nothing');
+  await document(store, 'new', 2);
+  for (let lap = 0; lap < 2; lap++) {
+    await store.remove('org', 'new', 2, `m-${lap}`, 'bob');
+    await store.bringBack('org', 'new', 2, `n-${lap}`, DAY_MS, 'bob');
+  }
+  await tellAll(events);
+  const told = await events.page(6, 10);
   assert.deepEqual(
-    (await events.waiting(10)).map(({ problem, parkedAt }) => [problem, parkedAt !== null]),
-    [['status 500', true]],
+    told.map(({ type, by }) => [type, by]),
+    [['created', 'ada']],
+    'a document of which nothing was told begins with its creation',
   );
-  assert.equal(await events.retry('other'), 0);
-  assert.equal(await events.retry(undefined), 1);
-  assert.equal((await events.take('one', 10, 0)).length, 1);
+});
+
+void test('EVENT-4 nothing of an erased document stays in the marks once its deletion is told', async (t) => {
+  const { url, admin, events } = await stage(t);
+  const { store } = await worker(t, url, 0);
+  const requests = createRequestStore({ url });
+  t.after(() => requests.close());
+  for (const [shard, name] of ['told', 'untold'].entries()) {
+    await document(store, name, shard);
+    await store.remove('org', name, shard, 'm');
+    if (name === 'told') await tellAll(events);
+    assert.equal(await requests.erase('org', name), 1);
+  }
+  await tellAll(events);
+  assert.deepEqual([...(await admin`SELECT 1 FROM change`)], []);
+  assert.deepEqual(
+    (await events.page(0, 10)).filter(({ type }) => type === 'deleted').map(({ name }) => name),
+    ['told', 'untold'],
+  );
+});
+
+void test('EVENT-1 an event tells its user and the time at which it happened', async (t) => {
+  const { url, admin, events } = await stage(t);
+  const { store } = await worker(t, url, 0);
+  await store.claim([1]);
+  const made = await store.create('org', 'plan', 1, { ...plain('json'), user: 'ada' });
+  assert.ok(made);
+  const { id } = made.row;
+  await append(store, id, 1);
+  const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+  const times = { created: ago(50), changed: ago(40), deleted: ago(30), back: ago(20) };
+  await admin`UPDATE document SET created_at = ${times.created}`;
+  await admin`UPDATE delta SET at = ${times.changed}`;
+  await tellAll(events);
+  await store.remove('org', 'plan', 1, 'm-1', 'bob');
+  await store.bringBack('org', 'plan', 1, 'm-2', DAY_MS, 'cyd');
+  await admin`UPDATE change SET deleted_at = ${times.deleted}, returned_at = ${times.back}`;
+  await tellAll(events);
+  await store.remove('org', 'plan', 1, 'm-3');
+  await tellAll(events);
+  const told = await events.page(0, 10);
+  assert.deepEqual(
+    told.slice(0, 4).map(({ type, by, at }) => [type, by, at]),
+    [
+      ['created', 'ada', times.created.toISOString()],
+      ['changed', null, times.changed.toISOString()],
+      ['deleted', 'bob', times.deleted.toISOString()],
+      ['created', 'cyd', times.back.toISOString()],
+    ],
+  );
+  const [last] = told.slice(4);
+  assert.deepEqual([last?.type, last?.by], ['deleted', null], 'the users of before are not told again');
+  assert.deepEqual(
+    [...(await admin`SELECT 1 FROM change WHERE coalesce(deleted_by, returned_by) IS NOT NULL`)],
+    [],
+    'no mark that was told keeps a user',
+  );
+  // An event is kept for its time from when it was told, however long ago it happened.
+  assert.equal(await events.prune(60_000, 100, []), 0);
 });

@@ -36,6 +36,8 @@ export async function eraseSlice(sql: Sql, doc: DocumentId): Promise<boolean> {
     const [marked] = await tx`SELECT 1 FROM document WHERE id = ${doc} AND erasing FOR UPDATE`;
     if (marked === undefined) return true;
     for (const remove of TABLES) if ((await remove(tx, doc)) >= SLICE_ROWS) return false;
+    // A mark that is due keeps the name until the deletion is told, and goes then.
+    await tx`DELETE FROM change WHERE doc = ${doc} AND due IS NULL`;
     await tx`DELETE FROM document WHERE id = ${doc}`;
     return true;
   });

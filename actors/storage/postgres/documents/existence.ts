@@ -13,6 +13,12 @@ export interface NamedDocument {
   readonly shard: number;
 }
 
+/** The mark of the request, and its user, as far as it is known. */
+export interface Change {
+  readonly mark: string;
+  readonly user: string | null;
+}
+
 interface Row {
   readonly id: number;
   readonly mark: string;
@@ -23,7 +29,7 @@ export async function remove(
   sql: Sql,
   session: SessionRef,
   { org, name, shard }: NamedDocument,
-  mark: string,
+  { mark, user }: Change,
   isTold: boolean,
 ): Promise<Existence> {
   return await sql.begin(async (tx): Promise<Existence> => {
@@ -35,7 +41,7 @@ export async function remove(
       return last?.mark === mark ? { type: 'changed', id: last.id } : { type: 'none' };
     }
     await tx`UPDATE document SET deleted_at = now(), mark = ${mark} WHERE id = ${live.id}`;
-    if (isTold) await markDeleted(tx, session, live.id);
+    if (isTold) await markDeleted(tx, session, live.id, user);
     return { type: 'changed', id: live.id };
   });
 }
@@ -45,7 +51,7 @@ export async function bringBack(
   sql: Sql,
   session: SessionRef,
   { org, name, shard }: NamedDocument,
-  mark: string,
+  { mark, user }: Change,
   trashMs: number,
   isTold: boolean,
 ): Promise<Existence> {
@@ -59,7 +65,7 @@ export async function bringBack(
         return live.mark === mark ? { type: 'changed', id: live.id } : { type: 'exists' };
       if (last === undefined || last.ageMs > trashMs || last.erasing) return { type: 'none' };
       await tx`UPDATE document SET deleted_at = NULL, mark = ${mark} WHERE id = ${last.id}`;
-      if (isTold) await markBroughtBack(tx, session, last.id);
+      if (isTold) await markBroughtBack(tx, session, last.id, user);
       return { type: 'changed', id: last.id };
     });
   } catch (error) {
@@ -69,24 +75,40 @@ export async function bringBack(
 }
 
 /** The deletion is told at once. The document may be erased before: the mark keeps its name. */
-async function markDeleted(tx: Transaction, session: SessionRef, doc: number): Promise<void> {
+async function markDeleted(
+  tx: Transaction,
+  session: SessionRef,
+  doc: number,
+  user: string | null,
+): Promise<void> {
   await tx`
-    INSERT INTO change AS c (doc, session, due, deleted, told, org, name)
+    INSERT INTO change AS c (doc, session, due, deleted, told, org, name, deleted_at, deleted_by)
     SELECT d.id, ${session.id}, now(), true,
-      coalesce((SELECT p.last FROM delta p WHERE p.doc = d.id ORDER BY p.first DESC LIMIT 1), 0), d.org, d.name
+      coalesce((SELECT p.last FROM delta p WHERE p.doc = d.id ORDER BY p.first DESC LIMIT 1), 0), d.org, d.name,
+      now(), ${user}
     FROM document d WHERE d.id = ${doc}
     ON CONFLICT (doc) DO UPDATE SET session = EXCLUDED.session, due = EXCLUDED.due, deleted = true,
-      org = EXCLUDED.org, name = EXCLUDED.name`;
+      org = EXCLUDED.org, name = EXCLUDED.name, deleted_at = EXCLUDED.deleted_at, deleted_by = EXCLUDED.deleted_by`;
 }
 
-/** A document that is back is told as created. A deletion that was not told yet is not told any more. */
-async function markBroughtBack(tx: Transaction, session: SessionRef, doc: number): Promise<void> {
+/**
+ * A document that is back is told as created, after a deletion that was not told yet. If its first creation was not told
+ * yet, that alone is told.
+ */
+async function markBroughtBack(
+  tx: Transaction,
+  session: SessionRef,
+  doc: number,
+  user: string | null,
+): Promise<void> {
   await tx`
-    INSERT INTO change AS c (doc, session, due, created, told)
+    INSERT INTO change AS c (doc, session, due, created, told, returned_at, returned_by)
     VALUES (${doc}, ${session.id}, now(), true,
-      coalesce((SELECT p.last FROM delta p WHERE p.doc = ${doc} ORDER BY p.first DESC LIMIT 1), 0))
-    ON CONFLICT (doc) DO UPDATE SET session = EXCLUDED.session, due = EXCLUDED.due,
-      created = c.created OR NOT c.deleted, deleted = false, org = NULL, name = NULL`;
+      coalesce((SELECT p.last FROM delta p WHERE p.doc = ${doc} ORDER BY p.first DESC LIMIT 1), 0), now(), ${user})
+    ON CONFLICT (doc) DO UPDATE SET session = EXCLUDED.session, due = EXCLUDED.due, created = true,
+      deleted = c.deleted AND NOT (c.created AND c.returned_at IS NULL),
+      returned_at = CASE WHEN c.created AND c.returned_at IS NULL THEN NULL ELSE EXCLUDED.returned_at END,
+      returned_by = CASE WHEN c.created AND c.returned_at IS NULL THEN NULL ELSE EXCLUDED.returned_by END`;
 }
 
 /** The document of this name that was deleted last. It stays locked. */

@@ -1,4 +1,4 @@
-// Statements that write events (the function troupe_tell of the migration 0012-events), read them, and remove old ones.
+// Statements that write events (the function troupe_tell of the migration 0014-event-order), read them, and remove old ones.
 import {
   EVENT_TYPES,
   type EventBounds,
@@ -18,6 +18,7 @@ export interface EventRow {
   type: number;
   since: number;
   version: number;
+  by: string | null;
   at: Date;
 }
 
@@ -45,12 +46,16 @@ export async function page(
   const rows =
     org === undefined
       ? await sql<EventRow[]>`
-          SELECT id, doc, org, name, type, since, version, at FROM event WHERE id > ${after} ORDER BY id LIMIT ${limit}`
+          SELECT ${toldColumns(sql)} FROM event WHERE id > ${after} ORDER BY id LIMIT ${limit}`
       : await sql<EventRow[]>`
-          SELECT id, doc, org, name, type, since, version, at FROM event
+          SELECT ${toldColumns(sql)} FROM event
           WHERE org = ${org} AND id > ${after} ORDER BY id LIMIT ${limit}`;
   return rows.map(storedEvent);
 }
+
+/** The columns of an event as it is told. */
+export const toldColumns = (sql: Sql) =>
+  sql`id, doc, org, name, type, since, version, by_user AS by, coalesce(happened_at, at) AS at`;
 
 export function storedEvent({ type, at, ...row }: EventRow): StoredEvent {
   return { ...row, type: typeOf(type), at: at.toISOString() };

@@ -1,7 +1,7 @@
 // Statements for the messages of webhooks: made from events, taken by one node for a time, confirmed, tried again, parked.
 import type { WebhookMessage, WebhookRow } from '../../event-store.ts';
 import { type Sql, textArray } from '../connection/connect.ts';
-import { type EventRow, typeOf } from './events.ts';
+import { type EventRow, toldColumns, typeOf } from './events.ts';
 
 /** Events that become messages in one statement. */
 const QUEUED_AT_ONCE = 500;
@@ -20,19 +20,19 @@ export async function queue(sql: Sql, endpoint: string, likes: readonly string[]
     WITH mine AS MATERIALIZED (
       SELECT position FROM webhook WHERE endpoint = ${endpoint} FOR UPDATE SKIP LOCKED),
     fresh AS MATERIALIZED (
-      SELECT * FROM event WHERE id > (SELECT position FROM mine) ORDER BY id LIMIT ${QUEUED_AT_ONCE}),
+      SELECT ${toldColumns(sql)} FROM event WHERE id > (SELECT position FROM mine) ORDER BY id LIMIT ${QUEUED_AT_ONCE}),
     moved AS (
       UPDATE webhook SET position = (SELECT max(id) FROM fresh)
       WHERE endpoint = ${endpoint} AND EXISTS (SELECT 1 FROM fresh) RETURNING 1),
     newest AS (
-      SELECT DISTINCT ON (doc, type) doc, type, id, org, name, version, at,
+      SELECT DISTINCT ON (doc, type) doc, type, id, org, name, version, by, at,
         min(since) OVER (PARTITION BY doc, type) AS since
       FROM fresh WHERE org || '/' || name LIKE ANY (${textArray(sql, likes)}) ORDER BY doc, type, id DESC),
     made AS (
-      INSERT INTO webhook_message AS w (endpoint, doc, type, event, org, name, since, version, at)
-      SELECT ${endpoint}, doc, type, id, org, name, since, version, at FROM newest
+      INSERT INTO webhook_message AS w (endpoint, doc, type, event, org, name, since, version, by_user, at)
+      SELECT ${endpoint}, doc, type, id, org, name, since, version, by, at FROM newest
       ON CONFLICT (endpoint, doc, type) DO UPDATE SET event = EXCLUDED.event, version = EXCLUDED.version,
-        at = EXCLUDED.at, since = least(w.since, EXCLUDED.since), parked_at = NULL,
+        by_user = EXCLUDED.by_user, at = EXCLUDED.at, since = least(w.since, EXCLUDED.since), parked_at = NULL,
         queued_at = CASE WHEN w.parked_at IS NULL THEN w.queued_at ELSE now() END,
         next_at = CASE WHEN w.parked_at IS NULL THEN w.next_at ELSE now() END)
     SELECT count(*) AS moved FROM moved`;
@@ -52,15 +52,16 @@ export async function take(
 ): Promise<readonly WebhookMessage[]> {
   const rows = await sql<MessageRow[]>`
     UPDATE webhook_message m
-    SET attempts = m.attempts + 1, next_at = now() + ${leaseMs}::float8 * interval '1 ms'
+    SET attempts = m.attempts + 1, next_at = now() + ${leaseMs}::float8 * interval '1 ms',
+      leased_until = now() + ${leaseMs}::float8 * interval '1 ms'
     FROM (
       SELECT doc, type FROM webhook_message w
       WHERE endpoint = ${endpoint} AND parked_at IS NULL AND next_at <= now() AND NOT EXISTS (
-        SELECT 1 FROM webhook_message e WHERE e.endpoint = w.endpoint AND e.doc = w.doc AND e.event < w.event
-          AND e.parked_at IS NULL)
+        SELECT 1 FROM webhook_message e WHERE e.endpoint = w.endpoint AND e.org = w.org AND e.name = w.name
+          AND e.parked_at IS NULL AND (e.event < w.event OR (e.event > w.event AND e.leased_until > now())))
       ORDER BY next_at LIMIT ${limit} FOR UPDATE SKIP LOCKED) due
     WHERE m.endpoint = ${endpoint} AND m.doc = due.doc AND m.type = due.type
-    RETURNING m.doc, m.type, m.event, m.org, m.name, m.since, m.version, m.at, m.attempts`;
+    RETURNING m.doc, m.type, m.event, m.org, m.name, m.since, m.version, m.by_user AS by, m.at, m.attempts`;
   return rows.map(message);
 }
 
@@ -82,7 +83,7 @@ export async function delivered(
     WITH gone AS (
       DELETE FROM webhook_message
       WHERE endpoint = ${endpoint} AND doc = ${doc} AND type = ${TYPES[type]} AND event = ${event})
-    UPDATE webhook_message SET attempts = 0, next_at = now(), queued_at = now(), problem = NULL, since = ${version}
+    UPDATE webhook_message SET attempts = 0, next_at = now(), queued_at = now(), leased_until = NULL, problem = NULL, since = ${version}
     WHERE endpoint = ${endpoint} AND doc = ${doc} AND type = ${TYPES[type]} AND event > ${event}`;
 }
 
@@ -93,7 +94,7 @@ export async function failed(
   how: { readonly problem: string; readonly againMs: number; readonly retryForMs: number },
 ): Promise<boolean> {
   const [row] = await sql<{ isParked: boolean }[]>`
-    UPDATE webhook_message SET problem = ${how.problem},
+    UPDATE webhook_message SET problem = ${how.problem}, leased_until = NULL,
       next_at = now() + ${how.againMs}::float8 * interval '1 ms',
       parked_at = CASE WHEN queued_at <= now() - ${how.retryForMs}::float8 * interval '1 ms' THEN now() END
     WHERE endpoint = ${endpoint} AND doc = ${doc} AND type = ${TYPES[type]}
@@ -105,7 +106,7 @@ export async function waiting(sql: Sql, limit: number): Promise<readonly Webhook
   const rows = await sql<
     (MessageRow & { endpoint: string; next: Date; parked: Date | null; problem: string | null })[]
   >`
-    SELECT endpoint, doc, type, event, org, name, since, version, at, attempts, problem, next_at AS next,
+    SELECT endpoint, doc, type, event, org, name, since, version, by_user AS by, at, attempts, problem, next_at AS next,
       parked_at AS parked
     FROM webhook_message ORDER BY parked_at NULLS LAST, queued_at LIMIT ${limit}`;
   return rows.map(({ endpoint, next, parked, problem, ...row }) => ({
