@@ -96,6 +96,8 @@ export class Audience {
       (replaced.link.link !== link || replaced.subscriptionId !== subscriptionId)
     ) {
       this.tell(replaced, [CLOSED, replaced.link.channelId, replaced.subscriptionId, 'replaced']);
+      // The presence belonged to that subscription.
+      if (this.presence.states.has(client)) this.setPresence(client, null);
     }
     if (request.resume) this.presence.unknownTo(client);
     else this.presence.forget(client);

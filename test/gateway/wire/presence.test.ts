@@ -72,28 +72,34 @@ inBoth('PRES-3 many states in one tick: the newest counts, and each client has i
   assert.deepEqual((await ada.next('presence')).states, { [String(bob.id)]: 'bob' });
 });
 
-inBoth('PRES-4 presence goes at once with close, with the socket, and when it is lost', async (t, codec) => {
-  const ada = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await ada.open(doc, 'json');
-  for (const leave of ['close', 'goodbye', 'cut', 'replace'] as const) {
-    const bob = await file.connect(t, codec);
-    await bob.open(doc);
-    bob.send({ type: 'presence', doc, data: leave });
-    await told(ada, bob, leave);
-    if (leave === 'close') bob.send({ type: 'close', doc });
-    else if (leave === 'goodbye') bob.close();
-    else if (leave === 'cut') bob.socket.terminate();
-    else {
-      const again = await file.connect(t, codec, String(bob.id));
-      await again.open(doc);
-      again.close();
+inBoth(
+  'PRES-4 presence goes at once with close, with the socket, when it is lost, and when it is replaced',
+  async (t, codec) => {
+    const ada = await file.connect(t, codec);
+    const doc = file.newDoc();
+    await ada.open(doc, 'json');
+    for (const leave of ['close', 'goodbye', 'cut', 'replace'] as const) {
+      const bob = await file.connect(t, codec);
+      await bob.open(doc);
+      bob.send({ type: 'presence', doc, data: leave });
+      await told(ada, bob, leave);
+      if (leave === 'close') bob.send({ type: 'close', doc });
+      else if (leave === 'goodbye') bob.close();
+      else if (leave === 'cut') bob.socket.terminate();
+      else {
+        const again = await file.connect(t, codec, String(bob.id));
+        await again.open(doc);
+        await told(ada, bob, null);
+        again.send({ type: 'presence', doc, data: 'again' });
+        await told(ada, bob, 'again');
+        again.send({ type: 'presence', doc, data: null });
+      }
+      await told(ada, bob, null);
     }
-    await told(ada, bob, null);
-  }
-  const late = await file.connect(t, codec);
-  assert.deepEqual((await late.open(doc)).presence, {});
-});
+    const late = await file.connect(t, codec);
+    assert.deepEqual((await late.open(doc)).presence, {});
+  },
+);
 
 test('PRES-4 the presence of a socket that has gone silent is hidden, and is there again when it is heard', async (t) => {
   const [ada, bob, eve] = [await file.connect(t), await file.connect(t), await file.connect(t)];
