@@ -174,7 +174,7 @@ export class ResidentDocument {
         return;
       }
       case PRESENCE:
-        this.#audience.setPresence(subscriber.client, message[3]);
+        this.#audience.takePresence(subscriber, message[3]);
         return;
       case STATELESS:
         this.#audience.passOn(subscriber, message[3]);

@@ -59,6 +59,51 @@ test('YWS-2 ORIGIN-1 an upgrade from another page is refused with 403', async (t
   assert.equal(response.statusCode, 403);
 });
 
+test('AWARE-2 a number is not taken from a client of another user, and passes to one of the same user', async (t) => {
+  const { port } = file.node;
+  const doc = file.newDoc();
+  const connect = async (sub: string): Promise<YwsClient> =>
+    YwsClient.connect(t, port, `${doc}?token=${await tokenOf(sub, { 'acme/*': 'editor' })}`);
+  const synced = async (sub: string): Promise<YwsClient> => {
+    const client = await connect(sub);
+    await client.sync();
+    return client;
+  };
+  const [ada, bob, eve] = [await synced('ada'), await synced('bob'), await connect('eve')];
+  ada.aware({ yjsClient: 7, clock: 1, text: '{"at":1}' });
+  await bob.state(7, '{"at":1}');
+  // One forges the number in its first message, the other once the document is open.
+  eve.aware({ yjsClient: 7, clock: 99, text: '{"at":"forged"}' });
+  await eve.sync();
+  const joe = await synced('joe');
+  for (const forger of [eve, joe]) {
+    forger.aware({ yjsClient: 7, clock: 100, text: '{"at":"forged"}' });
+    forger.insert('x');
+    await forger.next('update');
+  }
+  ada.aware({ yjsClient: 7, clock: 2, text: '{"at":2}' });
+  await bob.state(7, '{"at":2}');
+  // The page of ada connects anew, before its first socket is known to be lost.
+  const again = await connect('ada');
+  again.aware({ yjsClient: 7, clock: 2, text: '{"at":2}' });
+  await again.sync();
+  await again.state(7, null);
+  again.aware({ yjsClient: 7, clock: 3, text: '{"at":3}' });
+  await bob.state(7, '{"at":3}');
+  ada.socket.terminate();
+  joe.aware({ yjsClient: 7, clock: 200, text: '{"at":"forged"}' });
+  joe.insert('x');
+  await joe.next('update');
+  again.aware({ yjsClient: 7, clock: 4, text: '{"at":4}' });
+  await bob.state(7, '{"at":4}');
+  assert.equal(JSON.stringify(bob.received).includes('forged'), false);
+  // Nobody has the number any more.
+  again.socket.terminate();
+  await bob.state(7, null);
+  joe.aware({ yjsClient: 7, clock: 201, text: '{"at":5}' });
+  await bob.state(7, '{"at":5}');
+});
+
 test('YWS-8 a client without a valid token, or without a right, is told and closed with 4401 or 4403', async (t) => {
   const { port } = file.node;
   const doc = file.newDoc();

@@ -203,6 +203,30 @@ test('AWARE-2 states that a client repeats of others are not taken for its own',
   );
 });
 
+test('AWARE-2 of two numbers that nobody has told the first is taken for the own, before and after the document is open', async (t) => {
+  const { port } = file.node;
+  const doc = file.newDoc();
+  const [ada, bob] = [await YwsClient.synced(t, port, doc), await YwsClient.connect(t, port, doc)];
+  const [gone, first, second] = [
+    { yjsClient: 10, clock: 1, text: null },
+    { yjsClient: 11, clock: 1, text: '{"at":"first"}' },
+    { yjsClient: 12, clock: 1, text: '{"at":"second"}' },
+  ];
+  const raised = [first, second].map((state) => ({ ...state, clock: 2 }));
+  ada.aware(gone, first, second);
+  await ada.state(11, first.text);
+  ada.socket.terminate();
+  const eve = await YwsClient.synced(t, port, doc);
+  bob.aware(second, first);
+  bob.step1();
+  bob.aware(...raised);
+  await eve.state(12, second.text);
+  assert.equal(
+    ada.received.some((m) => m.type === 'awareness' && m.states.some(({ yjsClient }) => yjsClient === 12)),
+    false,
+  );
+});
+
 test('AWARE-5 a client that comes back with a state of before is told that it is gone', async (t) => {
   const { port } = file.node;
   const doc = file.newDoc();

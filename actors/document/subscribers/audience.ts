@@ -28,12 +28,14 @@ import {
   type ToOwner,
 } from '../../link/link-messages.ts';
 import { NOT_FOUND } from '../../link/missing-document.ts';
+import { markOf } from '../../link/presence-text.ts';
 import { OpenCalls } from '../calls/open-calls.ts';
 import type { ActorLimits, DocumentEffects } from '../effects.ts';
 import { type AnyKind, type Entry, storedOf } from '../entry.ts';
 import { commitFrame } from './frames.ts';
 import { Presence } from './presence.ts';
 import { type Subscriber, Subscribers } from './subscribers.ts';
+import { YjsNumbers } from './yjs-numbers.ts';
 
 /** Patches in one commit frame. */
 const FRAME_OPS = 512;
@@ -46,6 +48,7 @@ export class Audience {
   readonly name: string;
   readonly subscribers = new Subscribers();
   readonly presence: Presence;
+  readonly #yjsNumbers = new YjsNumbers();
   readonly calls: OpenCalls;
   /** Most bytes of patches in one commit frame. */
   readonly frameBytes: number;
@@ -97,7 +100,7 @@ export class Audience {
     ) {
       this.tell(replaced, [CLOSED, replaced.link.channelId, replaced.subscriptionId, 'replaced']);
       // The presence belonged to that subscription.
-      if (this.presence.states.has(client)) this.setPresence(client, null);
+      if (this.presence.states.has(client)) this.#setPresence(client, null);
     }
     if (request.resume) this.presence.unknownTo(client);
     else this.presence.forget(client);
@@ -120,7 +123,8 @@ export class Audience {
     this.subscribers.remove(subscriber);
     if (this.subscribers.ofClient(client) !== undefined) return;
     this.presence.forget(client);
-    if (this.presence.states.has(client)) this.setPresence(client, null);
+    this.#yjsNumbers.leave(client);
+    if (this.presence.states.has(client)) this.#setPresence(client, null);
   }
 
   /** Removes the subscriber that has this number on this link, if there is one. */
@@ -144,9 +148,17 @@ export class Audience {
     }
     this.calls.answerAll(AGAIN);
     this.presence.clear();
+    this.#yjsNumbers.clear();
   }
 
-  setPresence(client: string, data: string | null): void {
+  /** Takes the presence that a subscriber tells. One with the number of a Yjs client of another user is left out. */
+  takePresence({ client, user }: Subscriber, data: string | null): void {
+    const mark = data === null ? undefined : markOf(data);
+    if (mark === undefined || this.#yjsNumbers.take(mark.yjsClient, client, user))
+      this.#setPresence(client, data);
+  }
+
+  #setPresence(client: string, data: string | null): void {
     const allTold = !this.presence.hasUntold;
     this.presence.set(client, data);
     if (allTold && this.presence.hasUntold) this.#effects.presenceChanged();
@@ -275,6 +287,7 @@ export class Audience {
       }
     this.calls.answerAll(refusedCall('not-found', NOT_FOUND));
     this.presence.clear();
+    this.#yjsNumbers.clear();
   }
 
   /** Sends durable patches in a row to all subscribers that have joined, encoded once per subprotocol. */

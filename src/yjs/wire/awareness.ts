@@ -52,8 +52,9 @@ export function writeAwareness(states: readonly AwarenessState[]): Uint8Array {
 }
 
 /**
- * The last state in the update that is wanted. The texts of the others are not decoded: providers repeat the states of all
- * others to the server. Throws FrameError if the update is malformed, or has more states than `most`.
+ * The newest state of the first number in the update that is wanted and has a state. A number that is wanted and gone is found if there is
+ * no such number. The texts of the others are not decoded: providers repeat the states of all others to the server. Throws
+ * FrameError if the update is malformed, or has more states than `most`.
  */
 export function findState(
   update: Uint8Array,
@@ -67,7 +68,9 @@ export function findState(
   for (let i = 0; i < count; i++) {
     const yjsClient = reader.varUint();
     const clock = reader.varUint();
-    if (isWanted(yjsClient, clock)) {
+    const isBetter =
+      found === undefined || (found.yjsClient === yjsClient ? found.clock < clock : found.text === null);
+    if (isBetter && isWanted(yjsClient, clock)) {
       const text = reader.text();
       found = { yjsClient, clock, text: text === GONE ? null : text };
     } else reader.bytes();

@@ -58,6 +58,29 @@ test('an awareness update is read and written as y-protocols does', () => {
   );
 });
 
+test('the first wanted number that has a state is found, with its newest state', () => {
+  const states = [
+    { yjsClient: 1, clock: 9, text: null },
+    { yjsClient: 2, clock: 1, text: '{"at":1}' },
+    { yjsClient: 3, clock: 7, text: '{"at":7}' },
+    { yjsClient: 2, clock: 3, text: '{"at":3}' },
+    { yjsClient: 2, clock: 2, text: '{"at":2}' },
+  ];
+  const update = writeAwareness(states);
+  assert.deepEqual(
+    findState(update, 8, () => true),
+    states[3],
+  );
+  assert.deepEqual(
+    findState(update, 8, (yjsClient) => yjsClient === 1),
+    states[0],
+  );
+  assert.equal(
+    findState(update, 8, () => false),
+    undefined,
+  );
+});
+
 test('an awareness update above its bounds is a FrameError', () => {
   const state = { yjsClient: 1, clock: 1, text: '{}' };
   const many = writeAwareness(Array.from({ length: 65 }, (_, yjsClient) => ({ ...state, yjsClient })));
