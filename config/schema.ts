@@ -373,7 +373,12 @@ const limits = z.strictObject({
     64 * MiB,
     'Largest frame a client may send. Above it the socket is closed with 1009.',
   ),
-  opBytes: size(256 * KiB, KiB, 32 * MiB, 'Largest patch a client may send, as encoded in its subprotocol.'),
+  opBytes: size(
+    256 * KiB,
+    KiB,
+    32 * MiB,
+    'Largest patch a client may send, as encoded in its subprotocol. Of kind yjs the bytes of the update count, also where they are sent as base64.',
+  ),
   receiveBytes: size(
     32 * MiB,
     64 * KiB,

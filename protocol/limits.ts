@@ -5,7 +5,7 @@
 export interface Limits {
   /** Largest frame a client may send. */
   readonly frameBytes: number;
-  /** Largest patch a client may send, encoded in the client's subprotocol. */
+  /** Largest patch a client may send, encoded in the client's subprotocol. Of kind yjs: the bytes of the update. */
   readonly opBytes: number;
   /** Largest frame a client must be able to take. */
   readonly receiveBytes: number;

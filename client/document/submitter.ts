@@ -248,6 +248,7 @@ export class Submitter<Patch> {
 
 /** Bytes of a submit's patch as encoded in the subprotocol in use; never an underestimate. */
 export function patchBytes(host: Pick<SessionHost, 'measure'>, submit: Submit): number {
+  if (submit.op instanceof Uint8Array) return submit.op.length;
   return host.measure(submit) - host.measure({ ...submit, op: null }) + 'null'.length;
 }
 

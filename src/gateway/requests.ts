@@ -19,6 +19,7 @@ import { markedText, type PresenceMark } from '../../actors/link/presence-text.t
 import { METRICS } from '../../actors/metrics/metrics.ts';
 import type { ThreadCounts } from '../../actors/metrics/thread-counts.ts';
 import type { Router } from '../../cluster/shards/router.ts';
+import { base64Size } from '../../protocol/base64.ts';
 import type { Codec } from '../../protocol/codec.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { KindName, Role } from '../../protocol/messages.ts';
@@ -28,6 +29,7 @@ import { isAtLeast } from '../../protocol/roles.ts';
 import type { DecidedRole } from '../identity/user.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { EditClock } from './edit-clock.ts';
+import { isPatchLarger } from './frames/patch-size.ts';
 import { CutPatch } from './frames/submit-frame.ts';
 import { echo, idOf, type Replies, TOKEN_ENDED } from './replies.ts';
 import type { LargeAnswers } from './sockets/large-answers.ts';
@@ -290,7 +292,7 @@ export class Requests {
    */
   #linkOp(codec: Codec | undefined, op: unknown, frameBytes: number): LinkOp {
     if (op instanceof CutPatch)
-      return op.encoding !== SYNC_OP && op.bytes.length > this.#limits.opBytes
+      return op.encoding !== SYNC_OP && isPatchLarger(op, this.#limits.opBytes)
         ? TOO_LARGE
         : [op.encoding, unpinned(op.bytes)];
     if (op instanceof Uint8Array) return op.length > this.#limits.opBytes ? TOO_LARGE : [UPDATE_OP, op];
@@ -298,12 +300,14 @@ export class Requests {
     if (typeof op === 'string' && codec.binary) return refusedOp('bad-op', 'bytes are bin in MessagePack');
     // The size is checked first, so that a patch that is too large is neither walked further nor written
     // again.
-    if (frameBytes > this.#limits.opBytes && isLarger(op, this.#limits.opBytes)) return TOO_LARGE;
+    const { opBytes } = this.#limits;
+    if (frameBytes > opBytes && (typeof op === 'string' ? base64Size(op) > opBytes : isLarger(op, opBytes)))
+      return TOO_LARGE;
     // The gateway looks no deeper than the walk needs. The kind interprets the patch.
     const wrong = notPlain(op, this.#limits.depth + BEYOND_DEPTH);
     if (wrong !== undefined) return refusedOp('bad-op', wrong);
     const text = JSON.stringify(op);
-    if (frameBytes > this.#limits.opBytes && codec.encodedBytes(op) > this.#limits.opBytes) return TOO_LARGE;
+    if (frameBytes > opBytes && typeof op !== 'string' && codec.encodedBytes(op) > opBytes) return TOO_LARGE;
     return jsonOp(text);
   }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import * as Y from 'yjs';
+import { patchOf } from '../../src/http/documents/patches.ts';
 import { query } from '../gateway/wire/contract.ts';
 import { startTestNode, type TestNode } from '../support/node.ts';
 import { TOKEN_SECRET, tokenOf } from '../support/tokens.ts';
@@ -416,4 +417,10 @@ test('DOC-2 a document of megabytes is read whole, and many at once', async (t) 
   assert.equal(made.status, 201);
   const all = await Promise.all(Array.from({ length: 5 }, () => api.call('GET /v1/docs/acme/large')));
   for (const { body } of all) assert.deepEqual(body.content, content);
+});
+
+test('DOC-4 SUBMIT-14 of a yjs update in a body the bytes count, and not its base64', () => {
+  const text = Buffer.alloc(301).toString('base64');
+  assert.ok(patchOf(text, { depth: 10 }, 301));
+  assert.throws(() => patchOf(text, { depth: 10 }, 300), { code: 'too-large' });
 });

@@ -1,5 +1,6 @@
 // Patches in the bodies of requests, as they go to a document's owner.
 import { jsonOp, type LinkOp } from '../../../actors/link/link-messages.ts';
+import { base64Size } from '../../../protocol/base64.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { KindName } from '../../../protocol/messages.ts';
 import { notPlain } from '../../../protocol/plain-value.ts';
@@ -12,7 +13,8 @@ export function patchOf(op: unknown, { depth }: Pick<Limits, 'depth'>, bytes: nu
   const wrong = notPlain(op, depth + BEYOND_DEPTH);
   if (wrong !== undefined) throw new Refusal('bad-op', wrong);
   const text = JSON.stringify(op);
-  if (Buffer.byteLength(text) > bytes) throw new Refusal('too-large', `the patch is above ${bytes} bytes`);
+  const size = typeof op === 'string' ? base64Size(op) : Buffer.byteLength(text);
+  if (size > bytes) throw new Refusal('too-large', `the patch is above ${bytes} bytes`);
   return jsonOp(text);
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode as rawMsgpack } from 'msgpackr';
 import { WebSocket } from 'ws';
+import * as Y from 'yjs';
 import { untilSeen } from '../../support/until.ts';
 import { commits, FileNode, inBoth, outcome } from './contract.ts';
 
@@ -75,6 +76,47 @@ inBoth(
     assert.equal(outcome(await client.submit(doc, 5, numbers)), codec.binary ? 'commit' : 'reject too-large');
   },
 );
+
+inBoth('SUBMIT-14 of a yjs update the bytes count, in whichever form they are sent', async (t, codec) => {
+  const client = await file.connect(t, codec);
+  const updateOf = (bytes: number): Uint8Array => {
+    const ydoc = new Y.Doc();
+    ydoc.clientID = 1;
+    const empty = 14;
+    ydoc.getText('text').insert(0, 'x'.repeat(bytes - empty));
+    const update = Y.encodeStateAsUpdate(ydoc);
+    assert.equal(update.length, bytes);
+    return update;
+  };
+  const [fits, larger] = [updateOf(LIMITS.opBytes), updateOf(LIMITS.opBytes + 1)];
+  const base64 = (update: Uint8Array): string => Buffer.from(update).toString('base64');
+  /** A frame that is scanned, one that is decoded as a whole, and one with escapes. */
+  const frames = (doc: string, seq: number, update: Uint8Array): (string | Uint8Array)[] => {
+    const message = { type: 'submit', doc, seq, op: update } as const;
+    const more = { ...message, more: 1 };
+    if (codec.binary) return [codec.encode(message), codec.encode(more)];
+    const escaped = base64(update).replaceAll('/', '\\/').replace('e', '\\u0065');
+    return [
+      codec.encode(message),
+      codec.encode(more),
+      `{"type":"submit","doc":"${doc}","seq":${seq},"op":"${escaped}"}`,
+    ];
+  };
+  for (const [update, expected] of [
+    [fits, 'commit'],
+    [larger, 'reject too-large'],
+  ] as const)
+    for (const frame of frames('', 0, update).keys()) {
+      const doc = file.newDoc();
+      await client.open(doc, 'yjs');
+      const bytes = frames(doc, 1, update)[frame];
+      assert.ok(bytes);
+      client.socket.send(bytes);
+      assert.equal(outcome(await client.answer(doc, 1)), expected, `${frame}`);
+      client.send({ type: 'close', doc });
+      await client.next('closed');
+    }
+});
 
 inBoth(
   'SUBMIT-14 a patch that makes the document larger than documentBytes is too-large, in every kind',
