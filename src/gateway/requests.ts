@@ -73,6 +73,7 @@ const KINDS: ReadonlySet<unknown> = new Set<KindName>(['json', 'rich-text', 'yjs
 /** Levels that a patch may nest beyond `limits.depth`: its list of steps, and a step. */
 export const BEYOND_DEPTH = 2;
 const TOO_LARGE = refusedOp('too-large', 'the patch is above limits.opBytes');
+const WRONG_BASE = refusedOp('bad-op', 'base: a version');
 const REFUSED_READER = refusedOp('forbidden', READ_ONLY);
 
 export class Requests {
@@ -225,10 +226,6 @@ export class Requests {
     }
     const subscription = rootOf(current);
     const { channel } = subscription;
-    if (base !== undefined && base !== null && !isVersion(base)) {
-      this.#replies.error(connection, 'bad-message', 'base: a version', { doc: channel.doc, seq });
-      return;
-    }
     subscription.unanswered ??= new Unanswered();
     const { unanswered } = subscription;
     const now = this.#options.now();
@@ -254,7 +251,9 @@ export class Requests {
     }
     // The owner answers, because it knows whether this seq was committed before the right was lost.
     const linkOp = isAtLeast(subscription.role, 'editor')
-      ? this.#linkOp(connection.codec, op, bytes)
+      ? isWrongBase(base, op)
+        ? WRONG_BASE
+        : this.#linkOp(connection.codec, op, bytes)
       : readersOp(op);
     if (unanswered.size >= this.#limits.inflight && unanswered.get(seq) === undefined) {
       this.#overloaded(subscription, unanswered, seq, 'too many submits without an answer');
@@ -438,6 +437,14 @@ function openOrAskedFor({ open, waiting }: ClientConnection): number {
  */
 const readersOp = (op: unknown): LinkOp =>
   op instanceof CutPatch && op.encoding === SYNC_OP ? [CHECK_OP, unpinned(op.bytes)] : REFUSED_READER;
+
+/** True if the base is no version. It has no meaning for bytes, or their base64: only `yjs` takes such a patch. */
+const isWrongBase = (base: unknown, op: unknown): boolean =>
+  base !== undefined &&
+  base !== null &&
+  !isVersion(base) &&
+  typeof op !== 'string' &&
+  !(op instanceof Uint8Array);
 
 /** Memory beyond the patch that an unanswered patch may keep alive: the rest of its frame. */
 const PINNED_BYTES = 1024;

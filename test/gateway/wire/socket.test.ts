@@ -183,9 +183,6 @@ inBoth(
       { type: 'submit', doc, seq: '1', op: [] },
       { type: 'submit', doc, seq: 2 ** 53, op: [] },
       { type: 'submit', doc, seq: null, op: [] },
-      { type: 'submit', doc, seq: 1, base: -1, op: [] },
-      { type: 'submit', doc, seq: 1, base: '0', op: [] },
-      { type: 'submit', doc, seq: 1, base: 0.5, op: [] },
       { type: 'presence', doc },
     ];
     for (const message of wrong) {

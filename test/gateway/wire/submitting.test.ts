@@ -24,26 +24,6 @@ inBoth(
   },
 );
 
-inBoth('SUBMIT-2 base left out, or null, is the head on arrival', async (t, codec) => {
-  const client = await file.connect(t, codec);
-  const doc = file.newDoc();
-  await client.open(doc, 'json');
-  client.send({ type: 'submit', doc, seq: 1, op: add('a', []) });
-  client.send({ type: 'submit', doc, seq: 2, op: [{ op: 'add', path: '/a/0', value: 'one' }] });
-  client.send({
-    type: 'submit',
-    doc,
-    seq: 3,
-    base: null,
-    op: [{ op: 'replace', path: '/a/0', value: 'two' }],
-  });
-  const ops = await commits(client, doc, 0, 3);
-  assert.deepEqual(
-    ops.map((entry) => entry.seq),
-    [1, 2, 3],
-  );
-});
-
 inBoth('SUBMIT-3 seqs may leave gaps, up to 2^53 - 1', async (t, codec) => {
   const client = await file.connect(t, codec);
   const doc = file.newDoc();
