@@ -33,6 +33,29 @@ export interface TooOld {
   readonly message: string;
 }
 
+/** Only the document at the base of the patch tells whether the patch was right there, and it is not at hand. */
+export interface NeedsBase {
+  readonly ok: false;
+  readonly code: 'needs-base';
+  readonly message: string;
+}
+
+/** How far a patch applies to the document on which it was made. */
+export interface Fit {
+  /** The number of its first steps that apply there, each on the result of the ones before. */
+  readonly steps: number;
+  /** The reason for which the next step does not apply. '' if all steps apply. */
+  readonly message: string;
+}
+
+/** Facts for a commit about the document at the base of the patch. */
+export interface Hindsight<Undo> {
+  /** The undos of the latest patches since the base, the oldest first: of all of them, or of those that are kept. */
+  readonly undos: readonly Undo[];
+  /** The answer of `LooksBack.fit` for the document at the base. */
+  readonly fit?: Fit | undefined;
+}
+
 /** Estimated milliseconds of one thread. */
 export interface Work {
   /**
@@ -137,9 +160,16 @@ export interface DocumentKind<State, Op, Undo> {
    * failure leaves `state` as it was. It returns the patch as committed (tests left out, `-` resolved,
    * final newline added). Failures: `bad-op`, the patch was wrong already at its base; `conflict`, it does
    * not apply after transformation; `test-failed`; `too-large`, also for more work than `limits.workMs`;
-   * `TooOld`, if that work comes from `past`. O(size of op x past), not of the document.
+   * `TooOld`, if that work comes from `past`; `NeedsBase`, if `hindsight` does not tell whether the patch was
+   * right. O(size of op x past), not of the document.
    */
-  commit(state: State, op: Op, past: readonly Op[], limits: KindLimits): Result<Applied<Op, Undo>> | TooOld;
+  commit(
+    state: State,
+    op: Op,
+    past: readonly Op[],
+    limits: KindLimits,
+    hindsight?: Hindsight<Undo>,
+  ): Result<Applied<Op, Undo>> | TooOld | NeedsBase;
 
   /** Applies a patch in place, whole or not at all. A committed patch on its own version always applies. */
   apply(state: State, op: Op): Result<Applied<Op, Undo>>;
@@ -155,8 +185,19 @@ export interface DocumentKind<State, Op, Undo> {
   /** True if the patch changes nothing in any document. */
   isEmpty(op: Op): boolean;
 
+  /** For a kind whose commits may need the document at the base of a patch. Other kinds leave it out. */
+  readonly looksBack?: LooksBack<State, Op, Undo>;
   /** How peers that speak in state vectors are met. Other kinds leave it out. */
   readonly vectors?: StateVectors<State, Op>;
+}
+
+export interface LooksBack<State, Op, Undo> {
+  /** The part of an undo that a later commit may need. It is valid as long as the state lives. */
+  kept(undo: Undo): Undo;
+  /** Estimated bytes of memory that only a kept undo holds. O(1). */
+  memory(undo: Undo): number;
+  /** Tells how far a patch applies to `state`, the document at its base, which stays as it is. */
+  fit(state: State, op: Op): Fit;
 }
 
 /**

@@ -23,10 +23,11 @@ let store: FoldStore | undefined;
 
 yieldToOthers();
 
-/** Runs `fold`. Returns the state of a yjs document (moved), or the bytes of a snapshot of another kind. */
+/** Runs `fold`. Returns the state of a yjs document (moved), the bytes of a snapshot of another kind, or how far a patch fits. */
 export default async function run({ storage, request }: FoldTask): Promise<unknown> {
   store ??= createFoldStore(storage);
   store.refuseBelow(storage.lowestTimeline);
   const folded = await fold(store, request);
+  if (folded?.fit !== undefined) return folded.fit;
   return folded?.state === undefined ? folded?.bytes : move(folded.state);
 }

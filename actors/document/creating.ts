@@ -31,6 +31,9 @@ function firstPatch(kind: AnyKind, op: LinkOp, limits: KindLimits): { readonly o
   const parsed = kind.parse(wire, limits);
   if (!parsed.ok) return parsed;
   const committed = kind.commit(kind.create(), parsed.value, [], limits);
-  if (!committed.ok) return committed;
+  if (!committed.ok) {
+    if (committed.code === 'needs-base') throw new Error('a patch without newer ones is in doubt');
+    return committed;
+  }
   return { op: storedFromLink(kind, op, wire, parsed.value, committed.value.op) };
 }

@@ -3,7 +3,7 @@
 // is not durable until `durableTo` says so.
 // Over 400 lines because order, clients' seqs and snapshots of one document change together.
 import assert from 'node:assert/strict';
-import type { KindFailure, KindLimits, Lack, TooOld } from '../../kinds/kind.ts';
+import type { Fit, KindFailure, KindLimits, Lack, TooOld } from '../../kinds/kind.ts';
 import type { FinalSubmitCode } from '../../protocol/errors.ts';
 import { CHECK_OP, type LinkOp, READ_ONLY, refusalOf, SYNC_OP } from '../link/link-messages.ts';
 import type { ClientPairs, KnownClients, LoadedDocument, StoredDelta } from '../storage/store.ts';
@@ -23,6 +23,7 @@ import {
   storedFromLink,
   storedOf,
 } from './entry.ts';
+import { RecentUndos } from './recent-undos.ts';
 import { EncodedSnapshot } from './snapshots/encoded-snapshot.ts';
 import { ClientMemory } from './submits/client-memory.ts';
 import { historyOf } from './subscribers/frames.ts';
@@ -54,6 +55,8 @@ export type Submitted =
   | { readonly type: 'too-old'; readonly message: string }
   /** The patches in (after, upTo] are needed first and are not in memory. */
   | { readonly type: 'needs-history'; readonly after: number; readonly upTo: number }
+  /** Only the document as it was at this version tells whether the patch was right there. `op` is its JSON text. */
+  | { readonly type: 'needs-base'; readonly base: number; readonly op: Uint8Array }
   /** Only the log knows whether this seq was committed. */
   | { readonly type: 'needs-log' };
 
@@ -99,6 +102,7 @@ export class Document {
   #entryBytes = 0;
   #entryMemory = 0;
   #first: number;
+  readonly #undos: RecentUndos;
   head: number;
   durable: number;
   /** The epoch of the last patch that was replayed. Along versions epochs never fall. */
@@ -146,6 +150,7 @@ export class Document {
     this.#syncLimits = { ...limits, workMs: Number.POSITIVE_INFINITY };
     this.#state = state;
     this.#first = loaded.snapshotVersion + 1;
+    this.#undos = new RecentUndos(kind, this.#first);
     this.head = loaded.snapshotVersion;
     this.durable = this.head;
     for (const delta of loaded.deltas) this.replay(delta);
@@ -164,7 +169,7 @@ export class Document {
     const op = opOf(kind, entry);
     const applied = kind.apply(this.#state, op);
     if (!applied.ok) throw new Error(`version ${delta.version} does not apply: ${applied.message}`);
-    this.#push(kept(kind, { ...entry, op }));
+    this.#push(kept(kind, { ...entry, op }), applied.value.undo);
     this.memory(delta.client).committed(delta.seq, delta.version, delta.user);
     this.durable = this.head;
   }
@@ -172,7 +177,8 @@ export class Document {
   /** Approximate bytes that this document holds in memory. */
   get bytes(): number {
     const cached = this.#cached?.snapshot.memory ?? 0;
-    return 2048 + this.kind.memory(this.#state) + cached + this.#entryMemory + 256 * this.#clients.size;
+    const recent = this.#entryMemory + this.#undos.bytes;
+    return 2048 + this.kind.memory(this.#state) + cached + recent + 256 * this.#clients.size;
   }
 
   /** The oldest version whose patch is in memory. It is head + 1 if no patch is. */
@@ -378,8 +384,11 @@ export class Document {
     return this.#entries.slice(after + 1 - this.#first, upTo + 1 - this.#first);
   }
 
-  /** `older` has the patches between the submission's base and the window, if they were fetched. */
-  submit(submission: Submission, older: readonly unknown[] = []): Submitted {
+  /**
+   * `older` has the patches between the submission's base and the window, if they were fetched. `fit` tells how far the
+   * patch applies at its base, if that was asked.
+   */
+  submit(submission: Submission, older: readonly unknown[] = [], fit?: Fit): Submitted {
     const memory = this.memory(submission.client);
     const answer = memory.answer(submission.seq);
     switch (answer.type) {
@@ -395,13 +404,13 @@ export class Document {
       default:
         throw new Error(answer satisfies never);
     }
-    const result = this.#commit(submission, older);
+    const result = this.#commit(submission, older, fit);
     if (result.type === 'committed') memory.committed(submission.seq, result.entry.version, submission.user);
     else if (result.type === 'rejected') memory.refused(submission.seq);
     return result;
   }
 
-  #commit(submission: Submission, older: readonly unknown[]): Submitted {
+  #commit(submission: Submission, older: readonly unknown[], fit: Fit | undefined): Submitted {
     const { kind } = this;
     const refusal = refusalOf(submission.op);
     if (refusal !== undefined) return rejected(refusal.code, refusal.message);
@@ -426,19 +435,24 @@ export class Document {
       if (entry === undefined) throw new Error(`version ${v} is not in memory`);
       past.push(opOf(kind, entry));
     }
-    const applied = kind.commit(this.#state, patch, past, isSync ? this.#syncLimits : this.#limits);
-    if (!applied.ok) return failed(applied);
-    const { op } = applied.value;
+    const limits = isSync ? this.#syncLimits : this.#limits;
+    const applied = kind.commit(this.#state, patch, past, limits, { undos: this.#undos.above(base), fit });
+    if (!applied.ok) {
+      if (applied.code !== 'needs-base') return failed(applied);
+      return { type: 'needs-base', base, op: Buffer.from(JSON.stringify(kind.wire(parsed.value)), 'utf8') };
+    }
+    const { op, undo } = applied.value;
     const stored = storedFromLink(kind, submission.op, wire, parsed.value, op);
     const { client, seq } = submission;
     const entry: Entry = { version: this.head + 1, client, seq, size: stored.length, op, stored };
-    this.#push(isLarge(entry) ? entry : kept(kind, entry));
+    this.#push(isLarge(entry) ? entry : kept(kind, entry), undo);
     return { type: 'committed', entry, stored };
   }
 
-  #push(entry: Entry): void {
+  #push(entry: Entry, undo: unknown): void {
     assert(entry.version === this.head + 1, 'a version is left out');
     this.#entries.push(entry);
+    this.#undos.add(undo);
     this.#entryBytes += entry.size;
     this.#entryMemory += memoryOf(entry);
     this.head = entry.version;
@@ -475,6 +489,7 @@ export class Document {
     if (drop <= 0) return;
     this.#entries = this.#entries.slice(drop);
     this.#first += drop;
+    this.#undos.dropBelow(this.#first);
   }
 }
 

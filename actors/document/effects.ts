@@ -1,6 +1,6 @@
 // The effects that a document's actor asks of its host, and the limits within which it works. This file has
 // only shapes. host/actor-effects.ts carries the effects out.
-import type { KindLimits } from '../../kinds/kind.ts';
+import type { Fit, KindLimits } from '../../kinds/kind.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Folded } from '../compute/fold.ts';
 import type { ToGateway } from '../link/link-messages.ts';
@@ -103,6 +103,11 @@ export interface DocumentEffects {
    * another thread. `done` gets the snapshot in the store, or undefined if none was written.
    */
   fold(version: number, made: MadeSnapshot | undefined, done: (folded: Folded | undefined) => void): void;
+  /**
+   * Tells how far a patch, as JSON text, applies to the document at the version `base`. Another thread folds that
+   * document. `done` gets undefined if that failed.
+   */
+  fitAt(base: number, op: Uint8Array, done: (fit: Fit | undefined) => void): void;
   /** Merges many Yjs updates into one on another thread. `done` gets undefined if that failed. */
   merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void;
   /**

@@ -1,5 +1,6 @@
 // Carries out the effects of actors (see `DocumentEffects`), each by the part of the worker that can. Every answer of
 // the store comes back in a turn of the document that asked.
+import type { Fit } from '../../kinds/kind.ts';
 import type { Clock } from '../clock.ts';
 import type { CommitListener, Committer } from '../commit/committer.ts';
 import type { Folded } from '../compute/fold.ts';
@@ -172,6 +173,10 @@ class ActorEffects implements DocumentEffects {
 
   fold(version: number, made: MadeSnapshot | undefined, done: (folded: Folded | undefined) => void): void {
     this.#parts.sideJobs.fold(this.#actor, version, made, done);
+  }
+
+  fitAt(base: number, op: Uint8Array, done: (fit: Fit | undefined) => void): void {
+    this.#parts.sideJobs.fitAt(this.#actor, base, op, done);
   }
 
   merge(updates: readonly Uint8Array[], done: (merged: Uint8Array | undefined) => void): void {

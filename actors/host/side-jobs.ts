@@ -1,5 +1,6 @@
 // Jobs for documents that go on beside their edits: snapshots, written here or folded on another thread, and
 // the preparation of large snapshots for clients, also on another thread. An answer is handled in a turn of its document.
+import type { Fit } from '../../kinds/kind.ts';
 import { unpackUpdates } from '../../kinds/yjs/diff.ts';
 import type { Clock } from '../clock.ts';
 import type { Folded, FoldRequest } from '../compute/fold.ts';
@@ -36,6 +37,8 @@ export interface SideJobsOptions {
 export class SideJobs {
   readonly #options: SideJobsOptions;
   readonly #folds = new Set<Promise<void>>();
+  /** The last patch to be judged. One is judged after the other, so that snapshots do not wait for many of them. */
+  #judged: Promise<unknown> = Promise.resolve();
   /** In the order in which they came. A document has one merge, one difference and one packing in here at most. */
   #waiting: WaitingJob[] = [];
   /** One job runs at a time, because each works on copies. */
@@ -81,6 +84,24 @@ export class SideJobs {
     );
     this.#folds.add(folding);
     void folding.finally(() => this.#folds.delete(folding));
+  }
+
+  /** As `DocumentEffects.fitAt`. */
+  fitAt(actor: DocumentActor, version: number, op: Uint8Array, done: (fit: Fit | undefined) => void): void {
+    const { session, fold, isCurrent, answered, log } = this.#options;
+    const { id, kindName: kind } = actor;
+    if (id === undefined || kind === undefined) throw new Error('a patch for a document that is not loaded');
+    const judged = this.#judged.then(() =>
+      isCurrent(actor) ? fold({ session, doc: id, kind, version, op: new Uint8Array(op) }) : undefined,
+    );
+    this.#judged = judged.catch(() => undefined);
+    judged.then(
+      (folded) => answered(actor, () => done(folded?.fit)),
+      (error: unknown) => {
+        log('warn', 'a patch was not judged', { doc: actor.name, version, error: String(error) });
+        answered(actor, () => done(undefined));
+      },
+    );
   }
 
   /** As `DocumentEffects.merge`. */

@@ -92,6 +92,9 @@ const MEMORY_FACTOR = 8;
 const COPY_BYTE_US = 0.05;
 /** The same for a text, which is not walked but only written. */
 const COPY_TEXT_BYTE_US = 0.01;
+/** Estimated bytes of memory for one edit of the undo log, and for a container that is held in another form since. */
+const EDIT_BYTES = 64;
+const EXCHANGED_BYTES = 64 * 1024;
 /** Microseconds for one byte of a value that is read. */
 const LOOK_BYTE_US = 0.01;
 
@@ -109,6 +112,9 @@ class Run {
   readonly #number: number;
   readonly #before: Pick<Size, 'bytes' | 'containers'>;
   #copiedBytes = 0;
+  /** The size of the values that only the undo log holds. */
+  #goneBytes = 0;
+  #goneContainers = 0;
   /**
    * Time left for costs that depend on the document. `work` has counted the costs that depend on the patch
    * alone.
@@ -125,7 +131,10 @@ class Run {
   }
 
   undo(): JsonUndo {
-    return { edits: this.#edits, ...this.#before, sizes: this.#noted };
+    const { bytes, containers } = this.#before;
+    const gone = memoryOf({ bytes: this.#goneBytes, containers: this.#goneContainers });
+    const memory = EDIT_BYTES * this.#edits.length + gone;
+    return { edits: this.#edits, bytes, containers, sizes: this.#noted, memory };
   }
 
   /** Returns a sentence if the document is too large now. A document that was too large before may shrink. */
@@ -198,6 +207,8 @@ class Run {
   #setRoot(step: AddStep | ReplaceStep): undefined {
     const { value, size } = this.#sizes.hold(clone(step.value));
     this.#edits.push({ type: 'root', old: this.#state.root });
+    this.#goneBytes += this.#state.bytes;
+    this.#goneContainers += this.#state.containers;
     this.#state.root = value;
     this.#state.bytes = size.bytes;
     this.#state.containers = size.containers;
@@ -251,6 +262,8 @@ class Run {
       if (refused !== undefined) return refused;
     }
     this.#takeOut(source, size);
+    this.#goneBytes -= size.bytes;
+    this.#goneContainers -= size.containers;
     const place = locate(this.#state.root, targetOf(step), true);
     if (typeof place === 'string') return noPlace(place);
     this.#put(place, value, size, false);
@@ -337,6 +350,8 @@ class Run {
       const { key } = place;
       const old = valueIn(place);
       const gone = old === undefined ? { bytes: -memberBytes(key), containers: 0 } : this.#sizeOf(old);
+      if (old !== undefined) this.#goneBytes += gone.bytes;
+      this.#goneContainers += gone.containers;
       this.#count(place.around, size.bytes - gone.bytes, size.containers - gone.containers, size);
       const held = this.#bucketed(place);
       this.#edits.push({ type: 'member', at: held, key, old });
@@ -345,6 +360,8 @@ class Run {
       const { list, index } = place;
       const old = itemOf(list, index);
       const gone = this.#sizeOf(old);
+      this.#goneBytes += gone.bytes;
+      this.#goneContainers += gone.containers;
       this.#count(place.around, size.bytes - gone.bytes, size.containers - gone.containers, size);
       this.#edits.push({ type: 'item', at: list, index, old });
       setItem(list, index, value);
@@ -380,6 +397,7 @@ class Run {
 
   /** Puts another form of the container of `place` in its place. */
   #exchange({ around, pointer }: Place, old: Container, container: Container): void {
+    this.#goneBytes += EXCHANGED_BYTES;
     const parent = around.at(-2);
     const token = pointer.at(-2);
     if (parent === undefined || token === undefined) {
@@ -398,6 +416,8 @@ class Run {
 
   /** Takes the value at `place` out of its container. The value has the given size. */
   #takeOut(place: Place, { bytes, containers }: Size): void {
+    this.#goneBytes += bytes;
+    this.#goneContainers += containers;
     if (place.list === undefined) {
       const { members, key } = place;
       this.#count(place.around, -bytes - memberBytes(key), -containers, undefined);

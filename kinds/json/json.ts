@@ -7,6 +7,7 @@ import { HELD_SHAPE, type HeldShape, plain } from './held/held.ts';
 import { Sizes } from './held/sizes.ts';
 import { readPieces, writePieces } from './held/text.ts';
 import { invert } from './invert.ts';
+import { fitAt } from './meeting/at-base.ts';
 import { commit } from './meeting/commit.ts';
 import { carry, transform } from './meeting/transform.ts';
 import { isAsSent, noteOf, parse, recall, wireOf } from './parse.ts';
@@ -24,6 +25,8 @@ export interface JsonKind extends DocumentKind<JsonState, JsonOp, JsonUndo> {
    */
   carry(past: JsonOp, op: JsonOp): JsonOp;
 }
+
+const NO_SIZES: JsonUndo['sizes'] = [];
 
 /** The kind, with its documents held in the given shape. */
 export const jsonKindOf = (shape: HeldShape): JsonKind => ({
@@ -66,6 +69,13 @@ export const jsonKindOf = (shape: HeldShape): JsonKind => ({
   compose,
   invert,
   isEmpty: (op) => op.steps.length === 0,
+
+  looksBack: {
+    // Sizes serve only the taking back.
+    kept: ({ edits, bytes, containers, memory }) => ({ edits, bytes, containers, sizes: NO_SIZES, memory }),
+    memory: (undo) => undo.memory,
+    fit: (state, op) => fitAt(state, op),
+  },
 });
 
 export const jsonKind: JsonKind = jsonKindOf(HELD_SHAPE);

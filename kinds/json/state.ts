@@ -65,6 +65,8 @@ export interface JsonUndo {
   readonly containers: number;
   /** The earlier sizes of the containers that were edited. */
   readonly sizes: readonly (Size & { readonly of: KnownSize })[];
+  /** Estimated bytes of memory of `edits` and of the values that only they hold. */
+  readonly memory: number;
 }
 
 export function revert(state: JsonState, undo: JsonUndo): void {

@@ -84,6 +84,7 @@ class KindReplay<State, Op, Undo> implements Replay {
   readonly #of: DocumentKind<State, Op, Undo>;
   readonly #state: State;
   readonly #log: Op[] = [];
+  readonly #undos: Undo[] = [];
 
   constructor(of: DocumentKind<State, Op, Undo>, start: Start) {
     this.#of = of;
@@ -102,6 +103,7 @@ class KindReplay<State, Op, Undo> implements Replay {
       throw new Error(`version ${this.version + 1} does not apply: ${applied.code} ${applied.message}`);
     }
     this.#log.push(applied.value.op);
+    this.#undos.push(applied.value.undo);
     this.version += 1;
   }
 
@@ -112,7 +114,9 @@ class KindReplay<State, Op, Undo> implements Replay {
   expected(wire: Wire, base: number): { readonly op: Wire } | { readonly code: string } {
     const parsed = this.#of.parse(wire, LIMITS);
     if (!parsed.ok) return { code: parsed.code };
-    const committed = this.#of.commit(this.#state, parsed.value, this.#log.slice(base), LIMITS);
+    const past = this.#log.slice(base);
+    const undos = this.#undos.slice(base);
+    const committed = this.#of.commit(this.#state, parsed.value, past, LIMITS, { undos });
     if (!committed.ok) return { code: committed.code };
     const op = this.#of.wire(committed.value.op);
     this.#of.revert(this.#state, committed.value.undo);

@@ -8,6 +8,7 @@
 import { Piscina } from 'piscina';
 import type { Folded } from '../../actors/compute/fold.ts';
 import type { FoldTask } from '../../actors/compute/fold-worker.ts';
+import type { Fit } from '../../kinds/kind.ts';
 
 export interface FoldPoolOptions {
   readonly threads: number;
@@ -24,7 +25,7 @@ export interface FoldPoolOptions {
 
 export interface FoldPool {
   /**
-   * Resolves with the snapshot; undefined if none was needed. Rejects if the fold fails, takes
+   * Resolves with the snapshot, or with the judgement of a patch; undefined if no snapshot was needed. Rejects if the fold fails, takes
    * too long, or too many folds wait.
    */
   fold(task: FoldTask): Promise<Folded | undefined>;
@@ -40,7 +41,7 @@ const IDLE_MS = 60_000;
 const TOO_COSTLY = 10_000;
 
 export function startFoldPool({ threads, timeoutMs, onEnded, foldModule }: FoldPoolOptions): FoldPool {
-  const pool = new Piscina<FoldTask, Uint8Array<ArrayBuffer> | number | undefined>({
+  const pool = new Piscina<FoldTask, Uint8Array<ArrayBuffer> | Fit | number | undefined>({
     filename: (foldModule ?? new URL('../../actors/compute/fold-worker.js', import.meta.url)).href,
     minThreads: 0,
     maxThreads: threads,
@@ -60,6 +61,7 @@ export function startFoldPool({ threads, timeoutMs, onEnded, foldModule }: FoldP
     try {
       const made = await pool.run(task, { signal: AbortSignal.timeout(timeoutMs) });
       if (made instanceof Uint8Array) return { bytes: made.length, state: made };
+      if (typeof made === 'object') return { bytes: 0, fit: made };
       return made === undefined ? undefined : { bytes: made };
     } finally {
       const next = waiting.shift();

@@ -208,7 +208,7 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
   readonly #kind: DocumentKind<State, Op, Undo>;
   readonly #faults: FakeFaults;
   #state: State;
-  #log: { entry: CommittedOp; op: Op }[] = [];
+  #log: { entry: CommittedOp; op: Op; undo: Undo }[] = [];
   readonly #seqs = new Map<string, { highest: number; readonly versions: Map<number, number> }>();
   #durable = 0;
   #flushing = false;
@@ -301,12 +301,17 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
     const wire: Wire = this.#kind.name === 'yjs' ? (wireBytes(message.op) ?? message.op) : message.op;
     const parsed = this.#kind.parse(wire, KIND_LIMITS);
     if (!parsed.ok) return parsed.code;
-    const past = this.#faults.transform === 'out' ? [] : this.#log.slice(base).map(({ op }) => op);
-    const committed = this.#kind.commit(this.#state, parsed.value, past, KIND_LIMITS);
-    // Histories here are too short for a base that is too old.
-    if (!committed.ok) return committed.code === 'version-too-old' ? 'conflict' : committed.code;
-    const { op } = committed.value;
-    this.#log.push({ entry: { client: connection.client, seq, op: this.#kind.wire(op) }, op });
+    const since = this.#log.slice(base);
+    const past = this.#faults.transform === 'out' ? [] : since.map(({ op }) => op);
+    const undos = since.map(({ undo }) => undo);
+    const committed = this.#kind.commit(this.#state, parsed.value, past, KIND_LIMITS, { undos });
+    // Histories here are too short for a base that is too old, and all undos are kept.
+    if (!committed.ok)
+      return committed.code === 'version-too-old' || committed.code === 'needs-base'
+        ? 'conflict'
+        : committed.code;
+    const { op, undo } = committed.value;
+    this.#log.push({ entry: { client: connection.client, seq, op: this.#kind.wire(op) }, op, undo });
     own.versions.set(seq, this.#log.length);
     own.highest = Math.max(own.highest, seq);
     if (this.#faults.gate === 'out') this.#tell(this.#log.length - 1);
@@ -315,9 +320,12 @@ class KindDocument<State, Op, Undo> implements FakeDocument {
   }
 
   forget(): void {
-    this.#log = this.#log.slice(0, this.#durable);
     this.#state = this.#kind.create();
-    for (const { op } of this.#log) this.#kind.apply(this.#state, op);
+    this.#log = this.#log.slice(0, this.#durable).map((logged) => {
+      const applied = this.#kind.apply(this.#state, logged.op);
+      if (!applied.ok) throw new Error(`a committed patch does not apply: ${applied.message}`);
+      return { ...logged, undo: applied.value.undo };
+    });
     this.#waiting = [];
     for (const own of this.#seqs.values()) {
       for (const [seq, version] of own.versions) if (version > this.#durable) own.versions.delete(seq);

@@ -48,12 +48,14 @@ function meet<State, Op, Undo>(
 ) {
   const state = kind.load(snapshot);
   const past: Op[] = [];
+  const undos: Undo[] = [];
   for (const patch of patches) {
     const parsed = kind.parse(patch, LIMITS);
     assert.ok(parsed.ok, JSON.stringify(patch));
-    const committed = kind.commit(state, parsed.value, past, LIMITS);
+    const committed = kind.commit(state, parsed.value, past, LIMITS, { undos });
     assert.ok(committed.ok, JSON.stringify(patch));
     past.push(committed.value.op);
+    undos.push(committed.value.undo);
   }
   return { committed: past.map((op) => kind.wire(op)).at(-1), document: kind.snapshot(state) };
 }

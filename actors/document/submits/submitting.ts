@@ -1,6 +1,7 @@
 // Brings a submit to the log. `Document` orders the patch. If it commits, it goes to the gate and to the store; if
 // history or seqs are missing for it, they are fetched and it is ordered then; otherwise its author is answered.
 
+import type { Fit } from '../../../kinds/kind.ts';
 import type { Document, Submission } from '../document.ts';
 import type { ActorLimits, DocumentEffects } from '../effects.ts';
 import { fromStored } from '../entry.ts';
@@ -46,14 +47,17 @@ export class Submitting {
     this.#parts = parts;
   }
 
-  /** `older` has the patches after the submission's base that memory had dropped, if they were fetched. */
-  submit(subscriber: Subscriber, submission: Submission, older: readonly unknown[]): void {
+  /**
+   * `older` has the patches after the submission's base that memory had dropped, if they were fetched. `fit` tells how
+   * far the patch applies at its base, if that was asked.
+   */
+  submit(subscriber: Subscriber, submission: Submission, older: readonly unknown[], fit?: Fit): void {
     const { document, gate, effects, audience, snapshots, answers } = this.#parts;
     if (effects.full) {
       audience.refuse(subscriber, submission.seq, 'overloaded', 'too much is waiting for the store');
       return;
     }
-    const submitted = document.submit(submission, older);
+    const submitted = document.submit(submission, older, fit);
     switch (submitted.type) {
       case 'committed':
         gate.commit(submitted.entry);
@@ -78,7 +82,10 @@ export class Submitting {
           audience.refuse(subscriber, submission.seq, 'overloaded', 'the document changes too fast');
           return;
         }
-        this.#fetchHistory(subscriber, submission, submitted.after, submitted.upTo);
+        this.#fetchHistory(subscriber, submission, submitted.after, submitted.upTo, fit);
+        return;
+      case 'needs-base':
+        this.#askBase(subscriber, submission, submitted.base, submitted.op);
         return;
       case 'needs-log':
         this.#lookUpSeq(subscriber, submission.seq);
@@ -89,7 +96,13 @@ export class Submitting {
   }
 
   /** Fetches the patches in (after, upTo] that memory has dropped, then submits again. */
-  #fetchHistory(subscriber: Subscriber, submission: Submission, after: number, upTo: number): void {
+  #fetchHistory(
+    subscriber: Subscriber,
+    submission: Submission,
+    after: number,
+    upTo: number,
+    fit: Fit | undefined,
+  ): void {
     const { audience, effects, limits, waits } = this.#parts;
     const refuse = (code: 'version-too-old' | 'unavailable' | 'overloaded', message: string): void =>
       audience.refuse(subscriber, submission.seq, code, message);
@@ -110,7 +123,7 @@ export class Submitting {
             else if (found === 'too-much') {
               this.#tooMuchSince = Math.max(this.#tooMuchSince, after);
               refuse('version-too-old', TOO_MUCH_SINCE);
-            } else this.submit(subscriber, submission, found);
+            } else this.submit(subscriber, submission, found, fit);
           });
           release();
         }),
@@ -146,6 +159,26 @@ export class Submitting {
         else done(got);
       }
     });
+  }
+
+  /** Has the patch judged on the document at its base, then submits again. */
+  #askBase(subscriber: Subscriber, submission: Submission, base: number, op: Uint8Array): void {
+    const { audience, effects, waits } = this.#parts;
+    waits.await(subscriber, (answered) =>
+      effects.fitAt(base, op, (fit) =>
+        answered(() => {
+          // History that was fetched is fetched again: its memory is not held for so long.
+          if (fit !== undefined) this.submit(subscriber, submission, [], fit);
+          else
+            audience.refuse(
+              subscriber,
+              submission.seq,
+              'unavailable',
+              'the document at base is out of reach',
+            );
+        }),
+      ),
+    );
   }
 
   #lookUpSeq(subscriber: Subscriber, seq: number): void {

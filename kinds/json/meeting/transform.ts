@@ -7,12 +7,14 @@
 
 import {
   endsInList,
+  isNoIndex,
   type JsonOp,
   meets,
   type Pointer,
   type RemoveStep,
   type Step,
   samePointer,
+  sameToken,
   type TransferStep,
   toIndex,
   within,
@@ -65,16 +67,28 @@ export function carriedOf(past: JsonOp): readonly Step[] {
   return past.steps;
 }
 
+/** Tells whether the steps of a patch, met with newer ones, say that it applied at its base. */
+export class Doubt {
+  /**
+   * A step may have named a place that its base did not have: what it names now, a newer step has made, or it has
+   * lost its place. As long as this is false, each place of the patch is missing now exactly if it was missing then.
+   */
+  isThere = false;
+  /** The number of steps that have been met. */
+  seen = 0;
+}
+
 /**
  * Transforms `step` past all of `carried`. Undefined if it then has no effect. `next` collects the steps of
  * `carried` as they are after `step`, for the step behind it: at most `most` of them, if `carried` has no
- * more.
+ * more. `doubt` collects whether the base is in doubt.
  */
 export function meet(
   step: Step,
   carried: readonly Step[],
   next: Step[] | undefined,
   most: number,
+  doubt?: Doubt,
 ): Step | undefined {
   let mine: Step | undefined = step;
   for (let i = 0; i < carried.length; i++) {
@@ -87,9 +101,43 @@ export function meet(
       continue;
     }
     mine = pastEarlier(before, earlier);
-    if (next !== undefined) carryStep(earlier, before, mine, next, next.length + carried.length - i < most);
+    if (doubt?.isThere === false) doubt.isThere = leavesDoubt(before, earlier, mine);
+    if (next === undefined) continue;
+    const mayGrow = next.length + carried.length - i < most;
+    if (doubt !== undefined && before.op === 'copy' && !mayGrow) doubt.isThere = true;
+    carryStep(earlier, before, mine, next, mayGrow);
   }
   return mine;
+}
+
+/** True if `after`, which is `mine` past `earlier`, does not tell whether `mine` had its places before `earlier`. */
+function leavesDoubt(mine: Step, earlier: Step, after: Step | undefined): boolean {
+  if (earlier.op === 'test') return false;
+  if (after === undefined) return true;
+  switch (mine.op) {
+    case 'test':
+      return after !== mine && after === NEVER_TEST && mine.path.some(isNoIndex);
+    case 'add':
+      return false;
+    case 'remove':
+      return mayMake(earlier, mine.path);
+    case 'replace':
+      return after.op === 'add' || mayMake(earlier, mine.path);
+    case 'move':
+    case 'copy':
+      return mayMake(earlier, mine.from);
+    default:
+      return mine satisfies never;
+  }
+}
+
+/** True if there may have been no value at `place` before `step`, and is one after it. */
+function mayMake(step: Step, place: Pointer): boolean {
+  if (step.op !== 'add' && step.op !== 'copy' && step.op !== 'move') return false;
+  const { path } = step;
+  // The last token differs for most steps that do not meet.
+  if (path.length !== place.length || !sameToken(path.at(-1), place.at(-1)) || endsInList(path)) return false;
+  return samePointer(fullTarget(step, undefined), place);
 }
 
 const NEVER_TEST = { op: 'test', path: [], value: null, never: true } as const satisfies Step;

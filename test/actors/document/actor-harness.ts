@@ -133,6 +133,8 @@ export class ActorHarness {
           ),
         whenLive: (then) => this.#ask(then),
         fold: (version, made, done) => this.folds.push({ version, made, done }),
+        // A document of this harness is of a kind that is judged without its base.
+        fitAt: (_base, _op, done) => this.#ask(() => done(undefined)),
         merge: (updates, done) => this.#ask(() => done(mergeAll(updates))),
         diff: (update, vectors, done) =>
           this.#ask(() => done(vectors.map((vector) => diffOf(update, vector)))),

@@ -206,3 +206,27 @@ inBoth(
     assert.ok((snapshot as { list: string[] }).list.includes('old base'));
   },
 );
+
+inBoth('MEET-2 a patch is judged at its base, also when that has left memory', async (t, codec) => {
+  const [ada, bob] = [await file.connect(t, codec), await file.connect(t, codec)];
+  const doc = file.newDoc();
+  await ada.open(doc, 'json');
+  const value = { list: [], old: { x: 1 } };
+  await ada.submit(doc, 1, [{ op: 'replace', path: '', value }], 0);
+  await ada.submit(doc, 2, [{ op: 'add', path: '/new', value: 1 }], 1);
+  await ada.submit(doc, 3, [{ op: 'replace', path: '/old', value: {} }], 2);
+  for (let seq = 4; seq <= 60; seq++)
+    ada.send({ type: 'submit', doc, seq, op: [{ op: 'add', path: '/list/0', value: `value ${seq}` }] });
+  await commits(ada, doc, 3, 60);
+  await bob.open(doc);
+  const ok = { op: 'add', path: '/ok', value: 1 };
+  const wrong = [
+    [{ op: 'remove', path: '/new' }],
+    [ok, { op: 'remove', path: '/old/y' }],
+    [{ op: 'add', path: '/old/x/y', value: 1 }, ok],
+  ];
+  for (const [i, op] of wrong.entries())
+    assert.equal(outcome(await bob.submit(doc, 1 + i, op, 1)), 'reject bad-op', JSON.stringify(op));
+  const right = await bob.submit(doc, 4, [{ op: 'remove', path: '/old/x' }, ok], 1);
+  assert.deepEqual(right.ops, [{ client: bob.id, seq: 4, op: [ok] }]);
+});

@@ -106,6 +106,23 @@ const MEETINGS: readonly Meeting[] = [
     [{ op: 'replace', path: '/list/2', value: 'Y' }],
     'reject bad-op',
   ),
+  json(
+    'MEET-2 JSON-1 a member that only a concurrent patch has made is bad-op',
+    LIST,
+    [{ op: 'add', path: '/new', value: 1 }],
+    [{ op: 'remove', path: '/new' }],
+    'reject bad-op',
+  ),
+  json(
+    'MEET-2 JSON-7 a patch commits whole or not at all, also if it was wrong in a list that is gone',
+    LIST,
+    [{ op: 'remove', path: '/list' }],
+    [
+      { op: 'add', path: '/list/7', value: 1 },
+      { op: 'add', path: '/ok', value: 1 },
+    ],
+    'reject bad-op',
+  ),
   text(
     'RT-4 two inserts at one position',
     [{ retain: 1 }, { insert: 'X' }],

@@ -1,5 +1,5 @@
 // Shorthand for tests of concurrent JSON Patches.
-import { type JsonOp, jsonKind } from '../../../kinds/json/json.ts';
+import { type JsonOp, type JsonUndo, jsonKind } from '../../../kinds/json/json.ts';
 import type { KindLimits } from '../../../kinds/kind.ts';
 import type { Json, Wire } from '../../../protocol/messages.ts';
 
@@ -21,10 +21,12 @@ export interface Met {
 export function meet(document: Json, ...patches: readonly Json[]): Met {
   const state = jsonKind.load(document);
   const log: JsonOp[] = [];
+  const undos: JsonUndo[] = [];
   let op: Wire | string = [];
   for (const patch of patches) {
-    const committed = jsonKind.commit(state, parsed(patch), log, LIMITS);
+    const committed = jsonKind.commit(state, parsed(patch), log, LIMITS, { undos });
     if (committed.ok) {
+      undos.push(committed.value.undo);
       op = jsonKind.wire(committed.value.op);
       // As after a restart, the server knows only the log.
       log.push(jsonKind.recall(JSON.parse(JSON.stringify(op)), jsonKind.note(committed.value.op)));

@@ -19,6 +19,7 @@ import {
 import { bytesOf } from '../../../kinds/json/value.ts';
 import type { KindLimits } from '../../../kinds/kind.ts';
 import type { Json, Wire } from '../../../protocol/messages.ts';
+import { stepsThatApply } from './json-plain-apply.ts';
 import { canonical, type Random, randomDocument, randomOf, randomStep, type StepMix } from './json-random.ts';
 
 export const LIMITS: KindLimits = { documentBytes: 1 << 20, depth: 100, workMs: 50 };
@@ -33,8 +34,8 @@ export interface Tally {
   commits: number;
   rejects: Record<string, number>;
   dropped: number;
-  /** Patches refused as bad-op although they apply at their base. */
-  misjudged: number;
+  /** Patches that were judged with the document at their base. */
+  looked: number;
   /** Patches whose result differs from the result with the document at their base. */
   guessed: number;
   /** Own commits at which a client's view equalled the server's document. */
@@ -43,6 +44,7 @@ export interface Tally {
 
 interface Logged {
   readonly op: JsonOp;
+  readonly undo: JsonUndo;
   readonly wire: string;
   readonly note: string | undefined;
 }
@@ -78,6 +80,11 @@ function checkHeld(state: JsonState, value: Held): number {
   return height;
 }
 
+type Committed = ReturnType<typeof jsonKind.commit>;
+
+const outcomeOf = (result: Committed): string =>
+  result.ok ? canonical(jsonKind.wire(result.value.op) as Json) : result.code;
+
 class Server {
   readonly state: JsonState;
   readonly log: Logged[] = [];
@@ -103,17 +110,12 @@ class Server {
     }
     const atBase = parsed.ok ? this.#atBase(parsed.value, base) : undefined;
     const expected = atBase === undefined ? undefined : this.#commitClassified(atBase, past);
-    const result = parsed.ok
-      ? jsonKind.commit(
-          this.state,
-          parsed.value,
-          this.log.length % 2 ? reloaded : past.map((one) => one.op),
-          LIMITS,
-        )
-      : parsed;
+    const ops = this.log.length % 2 ? reloaded : past.map((one) => one.op);
+    const undos = past.map((one) => jsonKind.looksBack?.kept(one.undo) ?? one.undo);
+    const result = parsed.ok ? jsonKind.commit(this.state, parsed.value, ops, LIMITS, { undos }) : parsed;
+    if (parsed.ok) this.#checkJudged(parsed.value, base, ops, JSON.parse(before), result);
     if (!result.ok) {
       this.#tally.rejects[result.code] = (this.#tally.rejects[result.code] ?? 0) + 1;
-      if (result.code === 'bad-op' && atBase !== undefined) this.#tally.misjudged++;
       check(contentOf(this.state) === before, 'a refused patch has left a trace');
       if (expected !== undefined && expected !== result.code) this.#tally.guessed++;
       return { type: 'reject', author, version: this.log.length };
@@ -121,7 +123,7 @@ class Server {
     this.#tally.commits++;
     const { op } = result.value;
     const text = JSON.stringify(jsonKind.wire(op));
-    this.log.push({ op, wire: text, note: jsonKind.note(op) });
+    this.log.push({ op, undo: result.value.undo, wire: text, note: jsonKind.note(op) });
     this.documents.push(contentOf(this.state));
     if (expected !== undefined && expected !== text) this.#tally.guessed++;
     this.#checkCommitted(before, result.value.undo, text);
@@ -148,8 +150,30 @@ class Server {
       op,
       past.map((one) => one.op),
       LIMITS,
+      { undos: [], fit: { steps: op.steps.length, message: '' } },
     );
     return result.ok ? JSON.stringify(jsonKind.wire(result.value.op)) : result.code;
+  }
+
+  /**
+   * Checks that a patch is refused as wrong exactly if it does not apply at its base, and that an owner that knows only
+   * the log decides the same. `before` is the document before the patch.
+   */
+  #checkJudged(op: JsonOp, base: number, past: readonly JsonOp[], before: Json, result: Committed): void {
+    const wire = JSON.stringify(jsonKind.wire(op));
+    const right =
+      stepsThatApply(JSON.parse(this.documents[base] ?? ''), JSON.parse(wire)) === op.steps.length;
+    const outcome = outcomeOf(result);
+    if (outcome !== 'test-failed')
+      check(right === (outcome !== 'bad-op'), `right at its base: ${right}, but ${outcome}: ${wire}`);
+    const copy = jsonKind.load(before);
+    let other = jsonKind.commit(copy, op, past, LIMITS);
+    if (!other.ok && other.code === 'needs-base') {
+      this.#tally.looked++;
+      const fit = jsonKind.looksBack?.fit(inChunks.load(JSON.parse(this.documents[base] ?? '')), op);
+      other = jsonKind.commit(copy, op, past, LIMITS, { undos: [], fit });
+    }
+    check(outcomeOf(other) === outcome, `an owner that knows only the log decides ${outcomeOf(other)}`);
   }
 
   #checkCommitted(before: string, undo: JsonUndo, text: string): void {

@@ -364,7 +364,8 @@ export class SimSlots implements SlotHost {
 
   async #folded(folding: Promise<Folded | undefined>): Promise<Folded | undefined> {
     const folded = await folding;
-    if (folded !== undefined) this.#options.count('snapshots');
+    if (folded !== undefined)
+      this.#options.count(folded.fit === undefined ? 'snapshots' : 'patches judged at old bases');
     return folded;
   }
 
