@@ -144,6 +144,27 @@ export const WORK_CASES: readonly WorkCase[] = [
     () => times(30, (i) => ({ op: 'move', from: `/list/${i}`, path: `/list/${i * 11}` })),
   ),
   json(
+    'list elements judged at their base',
+    () => ({ list: [], gone: { x: 1 } }),
+    () => [[{ op: 'replace', path: '/gone', value: {} }]],
+    () => [
+      ...times(3_000, (i) => ({ op: 'add', path: '/list/0', value: i })),
+      { op: 'remove', path: '/gone/x' },
+    ],
+  ),
+  json(
+    'members judged at a base 1,000 versions ago',
+    () => ({ gone: { x: 1 } }),
+    () => [
+      [{ op: 'replace', path: '/gone', value: {} }],
+      ...times(1_000, (i) => [{ op: 'add', path: `/k${i}`, value: 0 }]),
+    ],
+    () => [
+      ...times(150, (i) => ({ op: 'add', path: `/z${i}`, value: 0 })),
+      { op: 'remove', path: '/gone/x' },
+    ],
+  ),
+  json(
     'a list of 120,000 put in',
     () => ({}),
     none,

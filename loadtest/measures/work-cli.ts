@@ -4,7 +4,7 @@
 
 import { examples } from '../../config/command-line/command-line.ts';
 import { type JsonState, jsonKind } from '../../kinds/json/json.ts';
-import type { DocumentKind, KindLimits } from '../../kinds/kind.ts';
+import type { Applied, DocumentKind, KindLimits } from '../../kinds/kind.ts';
 import { richTextKind } from '../../kinds/rich-text/rich-text.ts';
 import { yjsKind } from '../../kinds/yjs/yjs.ts';
 import type { Wire } from '../../protocol/messages.ts';
@@ -61,20 +61,25 @@ function measure<State, Op, Undo>(kind: DocumentKind<State, Op, Undo>, { name, .
   let answer = '';
   for (let round = 0; round < ROUNDS; round++) {
     const past: Op[] = [];
+    const undos: Undo[] = [];
     const state = kind.load(each.document());
-    for (const wire of each.past()) past.push(committed(kind, state, wire));
+    for (const wire of each.past()) {
+      const { op, undo } = committed(kind, state, wire);
+      past.push(op);
+      undos.push(undo);
+    }
     const patch = each.patch();
     const begun = cpuMs();
     const op = parsed(kind, patch);
     const { transformMs, applyMs } = kind.work(op, past);
     estimate = transformMs + applyMs;
-    const limited = kind.commit(state, op, past, LIMITS);
+    const limited = kind.commit(state, op, past, LIMITS, { undos });
     if (limited.ok) encoded(kind.wire(limited.value.op));
     answering = Math.min(answering, cpuMs() - begun);
     answer = limited.ok ? 'committed' : limited.code;
     if (limited.ok) kind.revert(state, limited.value.undo);
     const again = cpuMs();
-    const result = kind.commit(state, parsed(kind, patch), past, UNBOUNDED);
+    const result = kind.commit(state, parsed(kind, patch), past, UNBOUNDED, { undos });
     if (result.ok) encoded(kind.wire(result.value.op));
     took = Math.min(took, cpuMs() - again);
   }
@@ -102,8 +107,12 @@ function parsed<State, Op, Undo>(kind: DocumentKind<State, Op, Undo>, wire: Wire
   return result.value;
 }
 
-function committed<State, Op, Undo>(kind: DocumentKind<State, Op, Undo>, state: State, wire: Wire): Op {
+function committed<State, Op, Undo>(
+  kind: DocumentKind<State, Op, Undo>,
+  state: State,
+  wire: Wire,
+): Applied<Op, Undo> {
   const result = kind.commit(state, parsed(kind, wire), [], UNBOUNDED);
   if (!result.ok) throw new Error(result.message);
-  return result.value.op;
+  return result.value;
 }
