@@ -321,8 +321,6 @@ test('HTTP-7 a node that starts answers unavailable, and says when to come again
 test('HTTP-8 the description is valid OpenAPI 3.1, and a page shows it with scripts of the node alone', async (t) => {
   const { at } = await serve(t);
   const text = await (await at('/v1/openapi.json')).text();
-  const { errors = [] } = await new Validator().validate(JSON.parse(text));
-  assert.deepEqual(errors, []);
   assert.match(JSON.parse(text).openapi, /^3\.1/);
   assert.deepEqual(Object.keys(JSON.parse(text).paths).sort(), [
     '/v1/admin',
@@ -343,6 +341,9 @@ test('HTTP-8 the description is valid OpenAPI 3.1, and a page shows it with scri
       assert.deepEqual([found.status, found.headers.get('cache-control')], [200, 'no-store'], file);
     }
   }
+  // It comes last: it takes the thread for so long that the node would refuse the next requests.
+  const { errors = [] } = await new Validator().validate(JSON.parse(text));
+  assert.deepEqual(errors, []);
 });
 
 test('HTTP-9 requests are counted by route and class of status', async (t) => {

@@ -29,12 +29,14 @@ const last = { before: undefined };
 function commitAll(content: Json, patches: readonly (readonly JsonStep[])[]): Json {
   const state = json.load(content);
   const past: Parameters<typeof json.commit>[2][number][] = [];
+  const undos: NonNullable<Parameters<typeof json.commit>[4]>['undos'][number][] = [];
   for (const patch of patches) {
     const parsed = json.parse(patch, LIMITS);
     assert.ok(parsed.ok, JSON.stringify(parsed));
-    const committed = json.commit(state, parsed.value, past, LIMITS);
+    const committed = json.commit(state, parsed.value, past, LIMITS, { undos });
     assert.ok(committed.ok, JSON.stringify(committed));
     past.push(committed.value.op);
+    undos.push(committed.value.undo);
   }
   return json.snapshot(state) as Json;
 }

@@ -19,7 +19,9 @@ const edit = (page: Page, url: string): Promise<string[]> =>
         const got: string[] = [];
         const socket = new WebSocket(socketUrl, 'troupe.v1.json');
         socket.onopen = () => {
-          socket.send('{"type":"hello"}');
+          socket.send(
+            JSON.stringify({ type: 'hello', client: `page-${Math.random().toString(36).slice(2)}` }),
+          );
           socket.send('{"type":"open","doc":"demo/tasks","kind":"json"}');
           socket.send(
             '{"type":"submit","doc":"demo/tasks","seq":1,"op":[{"op":"add","path":"/a","value":1}]}',
