@@ -328,6 +328,7 @@ async function assemble(
   });
   onStop(() => ownership.kill());
   onStop(() => sockets.close(SOCKETS_CLOSE_MS));
+  onStop(async () => gateway.calls.end());
   onStop(() => ownership.stop());
   const endSweeping = sweepHistory(config, control, log);
   onStop(async () => endSweeping());

@@ -132,6 +132,7 @@ const PATIENCE = [
   'storage.answerTimeoutMs=10m',
   'shutdown.timeoutMs=60s',
   'drain.timeoutMs=1s',
+  'http.waitMs=60s',
 ].flatMap((setting) => ['--set', setting]);
 
 for (const storage of ['alone', 'in a cluster']) {
@@ -163,6 +164,25 @@ test(
     assert.equal(code, 0, stderr);
   },
 );
+
+test('a request that waits for its document is answered when the node stops', LIMIT, async (t) => {
+  const { node, proxy } = await member(t);
+  proxy.silence();
+  const taken = proxy.taken();
+  const asked = fetch(`${node.url}v1/docs/acme/plan`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ kind: 'json' }),
+  });
+  await taken;
+  node.child.kill('SIGTERM');
+  const answer = await asked;
+  assert.equal(answer.status, 503);
+  assert.notEqual(answer.headers.get('retry-after'), null);
+  assert.match(await answer.text(), /"code":"unavailable"/);
+  const { code, stderr } = await node.ended;
+  assert.equal(code, 0, stderr);
+});
 
 test('a node that was fenced and cannot rejoin ends with 0 on SIGTERM', LIMIT, async (t) => {
   const { node, proxy, databaseUrl } = await member(t);

@@ -53,11 +53,13 @@ const NO_ANSWER = refusedCall(
 );
 const TOO_MANY = refusedCall('overloaded', 'too many requests wait for documents', 500);
 const BEHIND = refusedCall('overloaded', 'the owner of this document is behind', 500);
+const STOPPING = refusedCall('unavailable', 'the node is stopping', 500);
 
 export class OwnerCalls {
   readonly #options: OwnerCallsOptions;
   readonly #pending = new Map<number, Pending>();
   #last = 0;
+  #isEnded = false;
 
   constructor(options: OwnerCallsOptions) {
     this.#options = options;
@@ -70,6 +72,7 @@ export class OwnerCalls {
 
   /** `doc` is a valid name. `op`: the patch of a `write`, or of a `create` that has one. */
   ask(doc: string, call: OwnerCall, op: LinkOp | null = null): Promise<Answered> {
+    if (this.#isEnded) return Promise.resolve({ answer: STOPPING, content: [] });
     if (this.#pending.size >= this.#options.most) return Promise.resolve({ answer: TOO_MANY, content: [] });
     return new Promise((settle) => {
       const pending: Pending = {
@@ -124,6 +127,13 @@ export class OwnerCalls {
   changed(): void {
     for (const pending of [...this.#pending.values()])
       if (this.#options.router.linkOf(pending.doc) !== pending.link) this.#send(pending);
+  }
+
+  /** The node stops, and no owner will answer. All calls are refused, those that wait and those that come. */
+  end(): void {
+    this.#isEnded = true;
+    for (const pending of [...this.#pending.values()])
+      this.#settle(pending, pending.refusal ?? (pending.link === undefined ? STOPPING : NO_ANSWER));
   }
 
   /** Sends the call to the present owner, under a new number. It waits if there is none. */

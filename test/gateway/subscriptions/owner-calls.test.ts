@@ -115,6 +115,28 @@ test('DOC-4 an owner that does not answer leaves the outcome open', async () => 
   assert.match(await said(asked), /^unavailable: .*not known/);
 });
 
+test('DOC-4 calls are refused when the node stops, those that wait and those that come', async () => {
+  const { calls, place, lose, timers } = start();
+  const owner = new Owner();
+  place(owner);
+  const sent = calls.ask(DOC, READ);
+  calls.end();
+  assert.match(await said(sent), /^unavailable: .*not known/);
+  lose(owner);
+  place(owner);
+  assert.equal(await said(calls.ask(DOC, READ)), 'unavailable: the node is stopping');
+  assert.equal(owner.numbers.length, 1);
+  assert.equal(calls.size, 0);
+  assert.equal(timers.size, 0, 'no timer is left');
+});
+
+test('DOC-4 a call that has no owner when the node stops was not done', async () => {
+  const { calls } = start();
+  const unsent = calls.ask(DOC, READ);
+  calls.end();
+  assert.equal(await said(unsent), 'unavailable: the node is stopping');
+});
+
 test('DOC-4 an owner that sends the call back, or is unable for now, is asked again with pauses', async () => {
   const { calls, tick, place, answer } = start();
   const owner = new Owner();
