@@ -101,6 +101,8 @@ export class ClientConnection {
   /** Messages refused for their rate since the last refill. */
   refusals = 0;
   readonly socket: ClientSocket;
+  /** The client sent its own id. Otherwise it gets another id at each connect. */
+  hasOwnId = false;
   /** Set by the first hello. Later ones may bring the same user with other rights. */
   user: User | undefined;
   /** The rates that all sockets of the user share. Undefined if nothing is limited. */

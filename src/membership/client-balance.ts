@@ -69,11 +69,11 @@ export function balanceClients({ neighbours, sockets, clock, log }: ClientBalanc
     isSending = above > 0;
     if (!isSending) return;
     const most = Math.min(above, Math.ceil(sockets.staying * AT_ONCE));
-    // A client of another protocol gets another id at each connect, so it cannot be recognised when it comes back.
+    // A client without an id of its own cannot be recognised when it comes back.
     const sent = sockets.sendSomeAway(
       most,
       SPREAD_MS,
-      (client, { codec }) => codec !== undefined && !away.has(client),
+      (client, { hasOwnId }) => hasOwnId && !away.has(client),
     );
     for (const client of sent) away.add(client);
     if (sent.length > 0) log.info({ clients: sent.length }, 'clients are sent to nodes with fewer clients');

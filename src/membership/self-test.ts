@@ -3,7 +3,7 @@
 // readiness is observed, not assumed, and the first client finds compiled code on that way. While the owner
 // of that document is not reached, a welcome is enough: a node of a cluster serves the documents that it can,
 // and answers `unavailable` for the rest.
-import { randomUUID, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { SELF_TEST_DOCUMENT } from '../../actors/self-test.ts';
@@ -62,7 +62,7 @@ function ask(url: string, { timeoutMs, certificate, token, isLed }: SelfTest): P
       if (certificate !== undefined && !shows(stream, certificate))
         end(new Error('it shows another certificate'));
     });
-    socket.on('open', () => socket.send(JSON.stringify({ type: 'hello', client: randomUUID(), token })));
+    socket.on('open', () => socket.send(JSON.stringify({ type: 'hello', token })));
     socket.on('message', (frame) => {
       const { type } = jsonCodec.decode(String(frame));
       if (type !== 'welcome' && !isWelcome) return end(new Error('hello is refused'));

@@ -30,7 +30,7 @@ export interface HellosOptions {
   readonly users?: SharedQuotas;
   /** How long a socket whose token has ended waits for a new one, ms. */
   readonly graceMs: number;
-  /** Makes an id for a client of another protocol, whose hello has none. */
+  /** Makes an id for a client that leaves its id to the server. */
   readonly newClientId: () => string;
   /** ms that never go back. Their zero has no meaning. */
   readonly now: () => number;
@@ -143,8 +143,7 @@ export class Hellos {
   /** The client id of the hello. Undefined if it is refused; it has then been answered. */
   #clientOf(connection: ClientConnection, message: Message): string | undefined {
     const { replies } = this.#parts;
-    const client =
-      connection.codec === undefined ? (connection.client ?? this.#options.newClientId()) : message.client;
+    const client = hasNoId(message) ? (connection.client ?? this.#options.newClientId()) : message.client;
     if (!isClientId(client))
       replies.error(connection, 'bad-message', 'client: 8 to 64 of A-Z a-z 0-9 _ -', echo(message));
     else if (connection.client !== undefined && connection.client !== client)
@@ -186,6 +185,7 @@ export class Hellos {
       connection.quota = quota;
     }
     connection.client = client;
+    connection.hasOwnId ||= !hasNoId(message);
     connection.user = found;
     connection.bearer = undefined;
     connection.cookie = undefined;
@@ -251,6 +251,10 @@ export class Hellos {
     );
   }
 }
+
+/** A client that only looks may leave its id to the server. A number counts as no id: there are observers that number themselves. */
+const hasNoId = ({ client }: Message): boolean =>
+  client === undefined || client === null || typeof client === 'number';
 
 /** A value of another type is no token that could be right. */
 function tokenOf(connection: ClientConnection, { token }: Message): string | undefined {

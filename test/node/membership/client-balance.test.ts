@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClientShare } from '../../../cluster/news/client-directory.ts';
-import { jsonCodec } from '../../../protocol/codec.ts';
 import type { ClientConnection } from '../../../src/gateway/client-connection.ts';
 import { balanceClients, STEADY_MS, surplus } from '../../../src/membership/client-balance.ts';
 import { Scheduler } from '../../sim/scheduler.ts';
@@ -49,7 +48,7 @@ function node(clients: number) {
       },
       sendSomeAway: (count, _spreadMs, mayGo) => {
         const going = names
-          .filter((client) => mayGo(client, { codec: jsonCodec } as ClientConnection))
+          .filter((client) => mayGo(client, { hasOwnId: true } as ClientConnection))
           .slice(0, count);
         stage.staying -= going.length;
         sent.push(going.length);
