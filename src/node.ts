@@ -213,6 +213,7 @@ async function assemble(
     storage,
     replicas: replicas?.options,
     onEnded: (error) => log.error({ err: error }, 'a thread for old versions has ended'),
+    log: (level, message, fields) => log[level](fields, message),
   });
   onStop(() => pasts.close());
   const formats = startFormatPool({
@@ -222,8 +223,11 @@ async function assemble(
       log.error({ err: error }, 'the thread that writes documents in other formats has ended'),
   });
   onStop(() => formats.stop());
-  const fold = (run: string, request: FoldRequest): Promise<Folded | undefined> =>
-    folds.fold({ storage: { ...storage, run }, request });
+  const fold = async (run: string, request: FoldRequest): Promise<Folded | undefined> => {
+    const folded = await folds.fold({ storage: { ...storage, run }, request });
+    if (folded !== undefined && request.op === undefined) pasts.snapshotWritten(request);
+    return folded;
+  };
 
   const router = new Router();
   const { quotas } = config;

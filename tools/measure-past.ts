@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import WebSocket from 'ws';
+import { doPastJob } from '../actors/compute/past-job.ts';
 import { startEmbeddedPostgres } from '../actors/storage/embedded-postgres.ts';
+import { createPastStore } from '../actors/storage/past-store-postgres.ts';
 import { createControlStore } from '../actors/storage/store-postgres.ts';
 import {
   commandLine,
@@ -28,9 +30,15 @@ const command = commandLine('npm run past --', (text) => process.stdout.write(te
     "Measure reads of a long history, and another document's edits meanwhile, on a node of its own with an embedded PostgreSQL.",
   )
   .option('--edits <N>', 'edits of each document', wholeNumber(1), 1_000_000)
+  .option(
+    '--behind <N>',
+    'last edits whose authors are not kept yet; a node keeps them when there are 250,000',
+    wholeNumber(),
+    249_999,
+  )
   .addHelpText('after', examples('npm run past -- --edits 200000'));
 const found = readWords(command, process.argv.slice(2));
-const EDITS = command.opts().edits;
+const { edits: EDITS, behind: BEHIND } = command.opts();
 if (typeof found === 'object') {
   process.exitCode = explainMisuse(found, 'npm run past', (text) => process.stderr.write(text));
 } else if (found === 'read') {
@@ -50,7 +58,21 @@ async function write(directory: string): Promise<void> {
   await control.close();
   for (const kind of KINDS)
     await writeLongDocument(postgres.url, { org: 'acme', name: kind, kind, edits: EDITS, runLength: 50 });
+  if (EDITS > BEHIND) await keepAuthors(postgres.url);
   await postgres.stop();
+}
+
+/** As a node leaves them that has served the document. */
+async function keepAuthors(url: string): Promise<void> {
+  const store = createPastStore({ url }, 2);
+  for (const kind of KINDS) {
+    const document = await store.document('acme', kind);
+    if (document === undefined) throw new Error('the document was not written');
+    const version = EDITS - BEHIND;
+    const kept = await doPastJob(store, { ...document, document, type: 'keep-authors', version });
+    if (!kept.ok) throw new Error(kept.message);
+  }
+  await store.close();
 }
 
 async function measure(directory: string): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type AuthorsByPointer,
   authoredValues,
   foldJsonAuthor,
+  type JsonAuthors,
   unknownValue,
 } from '../../kinds/history/json-authors.ts';
 import { restoreJson, restoreText, restoreYjs } from '../../kinds/history/restore.ts';
@@ -14,6 +15,7 @@ import {
   authoredText,
   foldTextAuthor,
   foldTextLengths,
+  type RichTextAuthors,
   unknownText,
 } from '../../kinds/history/rich-text-authors.ts';
 import { jsonKind } from '../../kinds/json/json.ts';
@@ -40,6 +42,8 @@ export type PastJob = PastOf &
     | { readonly type: 'content'; readonly version: number }
     /** `keepEvery`: the number of patches after which the authors are kept for later jobs. */
     | { readonly type: 'authors'; readonly version: number; readonly keepEvery?: number }
+    /** Keeps the authors for later jobs, without an answer. */
+    | { readonly type: 'keep-authors'; readonly version: number }
     /** The patch on `head` that brings the content of `version` back. */
     | { readonly type: 'restore'; readonly version: number; readonly head: number; readonly clientId: number }
     /** The patch on `head` that takes back the patches `from` to `to`, of `user` if there is one. */
@@ -54,7 +58,7 @@ export type PastJob = PastOf &
 
 /**
  * `bytes`: the content in the form of a snapshot, the answer of `authors` as JSON text, or a patch as JSON text or
- * as a yjs update. A patch that would change nothing is empty: no bytes.
+ * as a yjs update. A patch that would change nothing is empty: no bytes. So is the outcome of `keep-authors`.
  */
 export type PastOutcome =
   | { readonly ok: true; readonly bytes: Uint8Array<ArrayBuffer> }
@@ -83,6 +87,10 @@ async function bytesOf(store: PastStore, job: PastJob): Promise<Uint8Array | Ref
       return storedSnapshot(kind, await stateAt(store, job, kind, job.version));
     case 'authors':
       return authorsOf(store, job);
+    case 'keep-authors':
+      if (job.kind === 'yjs') return wrongKind(NO_AUTHORS);
+      await (job.kind === 'json' ? foldedJson(store, job) : foldedText(store, job));
+      return new Uint8Array();
     case 'restore':
       return restored(store, job, kind);
     case 'revert':
@@ -215,16 +223,18 @@ const KEEP_AFTER = 2_000;
 /** They are also kept each time that so many were folded, so that a job which takes too long leaves its next run less. */
 const KEEP_EVERY = 250_000;
 
+const NO_AUTHORS = 'who wrote what is known of json and rich-text documents only';
+
 async function authorsOf(
   store: PastStore,
   job: Extract<PastJob, { type: 'authors' }>,
 ): Promise<Uint8Array | Refusal> {
-  if (job.kind === 'yjs') return wrongKind('who wrote what is known of json and rich-text documents only');
+  if (job.kind === 'yjs') return wrongKind(NO_AUTHORS);
   const answer = job.kind === 'json' ? await jsonAuthors(store, job) : await textAuthors(store, job);
   return Buffer.from(JSON.stringify(answer), 'utf8');
 }
 
-type AuthorsJob = Extract<PastJob, { type: 'authors' }>;
+type AuthorsJob = Extract<PastJob, { type: 'authors' | 'keep-authors' }>;
 
 /** How the authors of a kind are folded and stored. */
 interface AuthorRules<Authors> {
@@ -240,9 +250,12 @@ interface AuthorRules<Authors> {
 
 async function foldedAuthors<Authors>(
   store: PastStore,
-  { document, history, folded, version, keepEvery = KEEP_EVERY }: AuthorsJob,
+  job: AuthorsJob,
   rules: AuthorRules<Authors>,
 ): Promise<Authors> {
+  const { document, history, folded, version } = job;
+  const [keepAfter, keepEvery] =
+    job.type === 'authors' ? [KEEP_AFTER, job.keepEvery ?? KEEP_EVERY] : [1, KEEP_EVERY];
   const stored = await store.authors(document, history, version);
   const known = stored && rules.read(stored.state);
   let kept = known === undefined ? 0 : (stored?.version ?? 0);
@@ -254,7 +267,7 @@ async function foldedAuthors<Authors>(
   for await (const page of pages(store, document, kept, version)) {
     authors = rules.fold(authors, page);
     const reached = page.at(-1)?.version ?? kept;
-    if (reached - kept < (reached === version ? KEEP_AFTER : keepEvery)) continue;
+    if (reached - kept < (reached === version ? keepAfter : keepEvery)) continue;
     await store.keepAuthors(document.id, history, reached, rules.form(authors));
     kept = reached;
   }
@@ -262,7 +275,16 @@ async function foldedAuthors<Authors>(
 }
 
 async function textAuthors(store: PastStore, job: AuthorsJob): Promise<AuthoredInsert[]> {
-  const authors = await foldedAuthors(store, job, {
+  const authors = await foldedText(store, job);
+  const content = (await stateAt(store, job, RICH_TEXT, job.version)) as Runs;
+  return authoredText(content.toDelta(), authors);
+}
+
+const jsonAuthors = async (store: PastStore, job: AuthorsJob): Promise<AuthorsByPointer> =>
+  authoredValues(await foldedJson(store, job));
+
+const foldedText = (store: PastStore, job: AuthorsJob): Promise<RichTextAuthors> =>
+  foldedAuthors(store, job, {
     none: () => unknownText(1),
     unknown: async () => {
       const floor = (await stateAt(store, job, RICH_TEXT, job.folded)) as Runs;
@@ -281,12 +303,9 @@ async function textAuthors(store: PastStore, job: AuthorsJob): Promise<AuthoredI
       return folded;
     },
   });
-  const content = (await stateAt(store, job, RICH_TEXT, job.version)) as Runs;
-  return authoredText(content.toDelta(), authors);
-}
 
-async function jsonAuthors(store: PastStore, job: AuthorsJob): Promise<AuthorsByPointer> {
-  const root = await foldedAuthors(store, job, {
+const foldedJson = (store: PastStore, job: AuthorsJob): Promise<JsonAuthors> =>
+  foldedAuthors(store, job, {
     none: unknownValue,
     unknown: unknownValue,
     read: readJsonAuthors,
@@ -302,8 +321,6 @@ async function jsonAuthors(store: PastStore, job: AuthorsJob): Promise<AuthorsBy
       return folded;
     },
   });
-  return authoredValues(root);
-}
 
 const [COMMA, OPEN, CLOSE] = [0x2c, 0x5b, 0x5d];
 

@@ -1,12 +1,19 @@
 // The past of documents in PostgreSQL: the statements of postgres/past on a pool of their own. It never writes to
 // the log. Reads go to replicas where there are any that have caught up (connection/reads.ts); which document has the
 // name, and what is written, is the primary's.
-import type { PastStore } from './past-store.ts';
+import type { PastDocument, PastStore } from './past-store.ts';
 import type { PostgresStoreOptions } from './postgres/connection/connect.ts';
 import { Pool } from './postgres/connection/pool.ts';
 import { Reads } from './postgres/connection/reads.ts';
 import { Servers } from './postgres/connection/servers.ts';
-import { keepAuthors, keptAuthors, pastDocument, snapshotAt } from './postgres/past/documents.ts';
+import {
+  authorsVersion,
+  type DocumentKey,
+  keepAuthors,
+  keptAuthors,
+  pastDocument,
+  snapshotAt,
+} from './postgres/past/documents.ts';
 import { nameOf, names, putName, removeName } from './postgres/past/names.ts';
 import { patches, versionAt } from './postgres/past/patches.ts';
 
@@ -19,16 +26,18 @@ export function createPastStore(options: PostgresStoreOptions, connections: numb
   const servers = new Servers(options.url, options.lowestTimeline);
   const pool = new Pool(options, servers, NAME, connections);
   const reads = new Reads(options, pool, NAME, connections);
+  const document = async (key: DocumentKey): Promise<PastDocument | undefined> => {
+    const found = await pool.run('document', (sql) => pastDocument(sql, key));
+    // The position is read last, so it covers what the document's row has shown.
+    return found && { ...found, seen: await reads.position() };
+  };
   return {
     refuseBelow: (timeline) => {
       servers.refuseBelow(timeline);
       pool.recheck();
     },
-    document: async (org, name) => {
-      const found = await pool.run('document', (sql) => pastDocument(sql, org, name));
-      // The position is read last, so it covers what the document's row has shown.
-      return found && { ...found, seen: await reads.position() };
-    },
+    document: (org, name) => document({ org, name }),
+    documentOf: (id) => document({ id }),
     patches: ({ id, seen }, after, upTo, bounds) =>
       reads.run('patches', seen, (sql) => patches(sql, id, after, upTo, bounds)),
     versionAt: (document, at) => reads.run('versionAt', document.seen, (sql) => versionAt(sql, document, at)),
@@ -39,6 +48,7 @@ export function createPastStore(options: PostgresStoreOptions, connections: numb
     removeName: (doc, name) => pool.run('removeName', (sql) => removeName(sql, doc, name)),
     authors: ({ id, seen }, history, upTo) =>
       reads.run('authors', seen, (sql) => keptAuthors(sql, id, history, upTo)),
+    authorsVersion: (doc, history) => pool.run('authorsVersion', (sql) => authorsVersion(sql, doc, history)),
     keepAuthors: (doc, history, version, state) =>
       pool.run('keepAuthors', (sql) => keepAuthors(sql, doc, history, version, state)),
     close: async () => {

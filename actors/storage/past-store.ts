@@ -58,6 +58,8 @@ export interface PastStore {
   refuseBelow(timeline: number): void;
   /** Undefined if there is no such document, or if it is deleted. */
   document(org: string, name: string): Promise<PastDocument | undefined>;
+  /** The same by its id. */
+  documentOf(id: DocumentId): Promise<PastDocument | undefined>;
   /**
    * Patches in (after, upTo] in order, from the start: as many as fit in `maxBytes` of patches, at least one, and
    * at most `limit`. Fewer or none if `after` is below the kept history: the caller looks at the versions.
@@ -93,6 +95,8 @@ export interface PastStore {
     history: string,
     upTo: number,
   ): Promise<{ readonly version: number; readonly state: Uint8Array } | undefined>;
+  /** The version of the authors that are kept for this history. 0 if there are none. */
+  authorsVersion(doc: DocumentId, history: string): Promise<number>;
   /** Keeps the authors for later answers, unless later ones of the same history are kept. */
   keepAuthors(doc: DocumentId, history: string, version: number, state: Uint8Array): Promise<void>;
   close(): Promise<void>;

@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { PastJob } from '../../actors/compute/past-job.ts';
 import type { PastTask } from '../../actors/compute/past-worker.ts';
 import type { NamedVersion, PastDocument, PastPatch, PastStore } from '../../actors/storage/past-store.ts';
+import type { DocumentId } from '../../actors/storage/store.ts';
 import type { PastPool, PastPoolOutcome } from '../compute/past-pool.ts';
 import { SharedWork } from './shared-work.ts';
 
@@ -131,6 +132,25 @@ export class Past {
   async authors(document: PastDocument, signal: AbortSignal): Promise<PastResult<Uint8Array>> {
     const { head } = document;
     return this.#cached(`authors ${head}`, document, { type: 'authors', version: head }, signal);
+  }
+
+  /**
+   * Keeps the authors of the content at the head in the store, where the log is longer than what is kept by `least` patches
+   * or more. Returns the version up to which they are kept; undefined if there is no such document.
+   */
+  async keepAuthors(
+    id: DocumentId,
+    least: number,
+    signal: AbortSignal,
+  ): Promise<PastResult<number> | undefined> {
+    const { store } = this.#options;
+    const document = await store.documentOf(id);
+    if (document === undefined) return undefined;
+    const { head, history } = document;
+    const kept = await store.authorsVersion(id, history);
+    if (head - kept < least) return { ok: true, value: kept };
+    const outcome = await this.#start(document, { type: 'keep-authors', version: head }, signal);
+    return outcome.ok ? { ok: true, value: head } : outcome;
   }
 
   async patchToRestore(

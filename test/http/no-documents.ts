@@ -22,6 +22,7 @@ const STORE: RequestStore = {
 
 const PAST: PastStore = {
   document: outOfReach,
+  documentOf: outOfReach,
   patches: outOfReach,
   versionAt: outOfReach,
   snapshot: outOfReach,
@@ -30,6 +31,7 @@ const PAST: PastStore = {
   putName: outOfReach,
   removeName: outOfReach,
   authors: outOfReach,
+  authorsVersion: outOfReach,
   keepAuthors: outOfReach,
   refuseBelow: () => undefined,
   close: async () => undefined,

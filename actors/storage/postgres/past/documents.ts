@@ -6,7 +6,10 @@ import { kindOfNumber } from '../documents/document.ts';
 import { historyTag } from '../session/session.ts';
 import { EPOCH_MS } from './patches.ts';
 
-export async function pastDocument(sql: Sql, org: string, name: string): Promise<PastDocument | undefined> {
+export type DocumentKey = { readonly org: string; readonly name: string } | { readonly id: DocumentId };
+
+export async function pastDocument(sql: Sql, key: DocumentKey): Promise<PastDocument | undefined> {
+  const isMeant = 'id' in key ? sql`d.id = ${key.id}` : sql`d.org = ${key.org} AND d.name = ${key.name}`;
   const [row] = await sql<
     {
       id: DocumentId;
@@ -20,7 +23,7 @@ export async function pastDocument(sql: Sql, org: string, name: string): Promise
     SELECT d.id, d.kind, d.folded, ${sql.unsafe(EPOCH_MS('d.created_at'))} AS "createdAt",
       (SELECT last FROM delta WHERE doc = d.id ORDER BY first DESC LIMIT 1) AS head,
       (SELECT history FROM cluster) AS history
-    FROM document d WHERE org = ${org} AND name = ${name} AND deleted_at IS NULL`;
+    FROM document d WHERE ${isMeant} AND deleted_at IS NULL`;
   if (row === undefined) return undefined;
   const { id, folded, createdAt, head } = row;
   const tag = historyTag(row.history);
@@ -55,6 +58,12 @@ export async function keptAuthors(
   const [row] = await sql<{ version: number; state: Buffer }[]>`
     SELECT version, state FROM known_authors WHERE doc = ${doc} AND history = ${history} AND version <= ${upTo}`;
   return row;
+}
+
+export async function authorsVersion(sql: Reader, doc: DocumentId, history: string): Promise<number> {
+  const [row] = await sql<{ version: number }[]>`
+    SELECT version FROM known_authors WHERE doc = ${doc} AND history = ${history}`;
+  return row?.version ?? 0;
 }
 
 export async function keepAuthors(
