@@ -82,6 +82,7 @@ ${table(
   [
     'editors',
     'nodes',
+    'by the law, by the model',
     'with one to spare',
     'busiest',
     'PostgreSQL',
@@ -91,13 +92,16 @@ ${table(
   rows.map((row) => [
     number(row.editors),
     row.nodes === undefined ? 'no number is enough' : `${row.nodes}`,
+    `${row.nodesByLaw ?? 'none'}, ${row.nodesByModel ?? 'none'}`,
     row.nodesWithSpare === undefined ? '–' : `${row.nodesWithSpare}`,
-    `${row.busiest} ${percent(row.utilisation)}`,
+    row.nodes === undefined ? '–' : `${row.busiest} ${percent(row.utilisation)}`,
     row.postgres === undefined ? '–' : `${row.postgres} at ${percent(row.postgresUtilisation)}`,
     row.storedBytesADay === undefined ? '–' : bytes(row.storedBytesADay),
     ...(hasPrice ? [row.price === undefined ? '–' : number(row.price)] : []),
   ]),
 )}
+<p>The law is the universal scalability law below, the model is made of the costs below. The larger number counts. The law takes the step from one node to two, where messages
+between nodes begin, for work that nodes do one after the other, and may have no number therefore; the model's counts alone then.</p>
 ${perThousand === undefined ? '' : databasesOf(perThousand)}`;
 }
 
@@ -149,6 +153,9 @@ function costsOf({ costs }: CapacityResult): string {
     ['an open', 'open'],
     ['a megabyte to clients', 'megabyte'],
     ['a message between two nodes', 'hop'],
+    ['a node without work, each second', 'base'],
+    ['the same in a cluster, more', 'member'],
+    ['the same for each other node, more', 'peer'],
   ] as const;
   const { main, workers, load, postgres, errors } = costs;
   return `<h2>Costs</h2>

@@ -53,6 +53,9 @@ export const COST_RUNS = [
   }),
 ] as const;
 
+/** Clients that do nothing on three nodes and more tell what another node costs each of them. */
+export const IDLE_RUNS = COST_RUNS.filter(({ name }) => name === 'sockets');
+
 /**
  * One of several nodes is killed and stays away. The longest time of an edit is then that of one whose document lost its
  * owner, or whose author lost its connection: an upper bound of the time of a takeover.

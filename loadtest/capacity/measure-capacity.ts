@@ -8,7 +8,7 @@ import { mostSockets } from '../run/servers/open-files.ts';
 import { type Target, withTarget } from '../run/servers/target.ts';
 import { MOST_LATE } from '../run/verdict.ts';
 import type { NamedScenario } from '../scenarios/read-scenario.ts';
-import { COST_RUNS, TAKEOVER_RUN, windowOfRun } from './cost-runs.ts';
+import { COST_RUNS, IDLE_RUNS, TAKEOVER_RUN, windowOfRun } from './cost-runs.ts';
 import { type Search, type SearchOptions, search } from './level-search.ts';
 
 export interface MeasureOptions extends SearchOptions {
@@ -63,8 +63,8 @@ export async function measureCapacity(
     for (const count of counts) {
       if (signal.aborted) break;
       await withTarget({ urls, nodes: count, token }, async (target) => {
-        if (pass === 1 && count <= 2 && target.nodes.length > 0) {
-          for (const run of COST_RUNS) {
+        if (pass === 1 && target.nodes.length > 0) {
+          for (const run of count <= 2 ? COST_RUNS : IDLE_RUNS) {
             if (signal.aborted) return;
             onPhase(`costs with ${count} node(s): ${run.scenario.description}`);
             const result = await quietRun(options, run, target);

@@ -1,6 +1,10 @@
 // The plan: what to buy for 10,000 and for 100,000 editors, from the measured costs, the friction between nodes and prices. Pure.
+//
+// The scalability law is fitted to few nodes. From one node to two each edit gets dearer by the messages between nodes; from there
+// on it hardly does, because a document has few clients. The law knows no such step, and takes it for a share of work that
+// nodes do one after the other. So where it has no number, the number is the model's, which knows the messages.
 import { z } from 'zod';
-import { type Basis, busyOf, type Demand, type Deployment, kneeOf, scaled } from '../model/model.ts';
+import { type Basis, busyOf, type Demand, type Deployment, kneeOf, nodesOf, scaled } from '../model/model.ts';
 import type { Interval, Scalability } from './scalability.ts';
 
 export const pricesSchema = z.strictObject({
@@ -26,8 +30,12 @@ export interface DatabaseLoad {
 
 export interface PlanFor {
   readonly editors: number;
-  /** Without the one to spare. Undefined: no number of nodes is enough. */
+  /** Without the one to spare: the larger of the two below. The law may have no number; the model's counts alone then. */
   readonly nodes: number | undefined;
+  /** By the scalability law. Undefined: it says that no number of nodes is enough. */
+  readonly nodesByLaw: number | undefined;
+  /** By the model of measured costs. Undefined: no number of nodes is enough. */
+  readonly nodesByModel: number | undefined;
   readonly nodesWithSpare: number | undefined;
   /** With the spare one gone, the resource that is busiest, and how busy it is. */
   readonly busiest: string;
@@ -83,7 +91,14 @@ export function planOf(input: PlanInput): Plan {
   const rows = (input.editors ?? [10_000, 100_000]).map((editors): PlanFor => {
     const clients = editors / editorsAClient;
     const demand = scaled(client, clients);
-    const nodes = scalability.nodesFor((clients / share) * lambda.value);
+    const nodesByLaw = scalability.nodesFor((clients / share) * lambda.value);
+    const nodesByModel = nodesOf(
+      basis,
+      { ...deployment, postgresProcessors: Number.MAX_SAFE_INTEGER },
+      demand,
+      boundMs,
+    );
+    const nodes = nodesByModel === undefined ? undefined : Math.max(nodesByModel, nodesByLaw ?? 1);
     const busy = busyOf(basis, { ...deployment, nodes: nodes ?? 1 }, demand);
     const isOfPostgres = ({ resource: name }: { resource: string }) => name === 'processors of PostgreSQL';
     const [busiest] = busy.filter((each) => !isOfPostgres(each));
@@ -102,9 +117,11 @@ export function planOf(input: PlanInput): Plan {
     return {
       editors,
       nodes,
+      nodesByLaw,
+      nodesByModel,
       nodesWithSpare,
-      busiest: busiest?.resource ?? '',
-      utilisation: busiest?.utilisation ?? 0,
+      busiest: nodes === undefined ? '' : (busiest?.resource ?? ''),
+      utilisation: nodes === undefined ? 0 : (busiest?.utilisation ?? 0),
       postgres: perThousand === undefined ? undefined : databases,
       postgresUtilisation: postgresUtilisation / databases,
       storedBytesADay,

@@ -24,9 +24,13 @@ export interface Window {
   readonly commits: number;
 }
 
-/** Processor seconds for one of each; `base`: processors of a node that has nothing to do, `peer`: for each other node. */
+/**
+ * Processor seconds for one of each. Processors of a node that has nothing to do: `base`, and in a cluster `member` more, and
+ * `peer` for each other node.
+ */
 export interface ThreadCosts {
   readonly base: number;
+  readonly member: number;
   readonly peer: number;
   readonly socket: number;
   readonly edit: number;
@@ -53,7 +57,7 @@ export interface Costs {
   readonly errors: Readonly<Record<'main' | 'workers' | 'postgres' | 'load', number>>;
 }
 
-const THREAD = ['base', 'peer', 'socket', 'edit', 'delivery', 'open', 'megabyte', 'hop'] as const;
+const THREAD = ['base', 'member', 'peer', 'socket', 'edit', 'delivery', 'open', 'megabyte', 'hop'] as const;
 const POSTGRES = ['base', 'edit', 'commit', 'open'] as const;
 
 export function fitCosts(windows: readonly Window[]): Costs {
@@ -71,9 +75,13 @@ export function fitCosts(windows: readonly Window[]): Costs {
   };
 }
 
-/** Units of all nodes together. */
+/**
+ * Units of all nodes together. Windows of one and two nodes cannot tell a member from a peer: those of three can. A member comes
+ * first, so that it has the cost then.
+ */
 export const threadUnits = (window: Window): number[] => [
   window.nodes,
+  window.nodes > 1 ? window.nodes : 0,
   window.nodes * (window.nodes - 1),
   window.sockets,
   window.edits,

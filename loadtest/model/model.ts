@@ -103,6 +103,7 @@ export function busyOf({ costs, ...basis }: Basis, deployment: Deployment, deman
 
 const list = (costs: ThreadCosts): number[] => [
   costs.base,
+  costs.member,
   costs.peer,
   costs.socket,
   costs.edit,
@@ -144,6 +145,20 @@ export function kneeOf(
   }
   const [busiest] = busyOf(basis, deployment, scaled(demand, high));
   return { share: low, resource: busiest?.resource ?? '' };
+}
+
+const MOST_NODES = 10_000;
+
+/** Fewest nodes for which the 95th percentile is below the bound; undefined if no number of nodes is enough. */
+export function nodesOf(
+  basis: Basis,
+  deployment: Deployment,
+  demand: Demand,
+  boundMs: number,
+): number | undefined {
+  for (let nodes = 1; nodes <= MOST_NODES; nodes++)
+    if (p95Of(basis, { ...deployment, nodes }, demand) < boundMs) return nodes;
+  return undefined;
 }
 
 /** The same mix with another number of clients. */

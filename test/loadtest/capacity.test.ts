@@ -1,11 +1,9 @@
 // The computations of a capacity test: the knee, the scalability law, the costs and the plan.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
 import { planAgain } from '../../loadtest/capacity/capacity-command.ts';
 import {
   CAPACITY_FORMAT,
@@ -19,7 +17,6 @@ import { fitScalability } from '../../loadtest/capacity/scalability.ts';
 import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 import { fitCosts, hopsOf, type Window } from '../../loadtest/model/costs.ts';
 import { busyOf, type Deployment, kneeOf, p95Of, scaled } from '../../loadtest/model/model.ts';
-import { stampede } from '../../loadtest/model/stampede.ts';
 import { readScenario } from '../../loadtest/scenarios/read-scenario.ts';
 
 /** A service that is a queue: its times rise as its capacity is approached. */
@@ -139,6 +136,7 @@ test('nodes that get in each other’s way have a largest throughput, and no num
 /** Windows of a system whose costs are known. */
 const TRUE = {
   base: 0.01,
+  member: 0.03,
   peer: 0.001,
   socket: 2e-6,
   edit: 1e-4,
@@ -161,6 +159,7 @@ function windowFor(
   const hops = edits * hopsOf(nodes, together);
   const cpu =
     nodes * TRUE.base +
+    (nodes > 1 ? nodes * TRUE.member : 0) +
     nodes * (nodes - 1) * TRUE.peer +
     sockets * TRUE.socket +
     edits * TRUE.edit +
@@ -190,14 +189,31 @@ const WINDOWS = [
   windowFor(2, 2000, 0, 10, 0, 100),
   windowFor(2, 500, 100, 25, 0, 100),
   windowFor(2, 400, 800, 5, 0, 100),
+  windowFor(3, 2000, 0, 10, 0, 100),
 ];
 
-test('costs of an edit, a delivery, a socket, a byte and a hop are told apart by runs of different mixes', () => {
+test('costs of an edit, a delivery, a socket, a byte and a hop are told apart by runs of different mixes, and so is a node in a cluster', () => {
   const { main, postgres, errors } = fitCosts(WINDOWS);
-  for (const name of ['socket', 'edit', 'delivery', 'open', 'megabyte', 'hop'] as const)
+  for (const name of [
+    'base',
+    'member',
+    'peer',
+    'socket',
+    'edit',
+    'delivery',
+    'open',
+    'megabyte',
+    'hop',
+  ] as const)
     assert.ok(Math.abs(main[name] / TRUE[name] - 1) < 0.02, `${name}: ${main[name]}`);
   assert.ok(Math.abs(postgres.edit / 5e-5 - 1) < 0.02 && Math.abs(postgres.commit / 2e-4 - 1) < 0.02);
   assert.ok(errors.main < 1e-6);
+});
+
+test('without a run of three nodes the cost of a second one is that of a cluster, and does not grow with each node', () => {
+  const { main } = fitCosts(WINDOWS.filter(({ nodes }) => nodes < 3));
+  assert.equal(main.peer, 0);
+  assert.ok(Math.abs(main.member / (TRUE.member + TRUE.peer) - 1) < 0.02, `${main.member}`);
 });
 
 const basis = {
@@ -258,7 +274,8 @@ test('the plan has one node to spare, a price, and more databases when one is to
   const { editorsANode, rows, givesOutFirst } = planOf({ ...input, scalability, perThousand, prices });
   assert.equal(givesOutFirst, 'main thread of a node');
   const [ten, hundred] = rows;
-  assert.equal(ten?.nodes, Math.ceil(10_000 / editorsANode.value));
+  assert.equal(ten?.nodesByLaw, Math.ceil(10_000 / editorsANode.value));
+  assert.equal(ten?.nodes, Math.max(ten?.nodesByLaw ?? 0, ten?.nodesByModel ?? 0));
   assert.equal(ten?.nodesWithSpare, (ten?.nodes ?? 0) + 1);
   assert.equal(ten?.price, 100 * (ten?.nodesWithSpare ?? 0) + 200 * (ten?.postgres ?? 0) + 50);
   assert.ok((hundred?.nodes ?? 0) > (ten?.nodes ?? 0));
@@ -267,49 +284,23 @@ test('the plan has one node to spare, a price, and more databases when one is to
   assert.ok((busy.rows[0]?.postgres ?? 0) > 1 && (busy.rows[0]?.postgresUtilisation ?? 1) <= 0.7);
 });
 
-const STORM = {
-  clients: 10_000,
-  opensPerSecond: 2_000,
-  readyAfterMs: 0,
-  backoffMs: 500,
-  ceilingMs: 30_000,
-  timeoutMs: 10_000,
-};
-
-test('a stampede within what the nodes can serve is over with the first waits; more clients take turns', () => {
-  const few = stampede({ ...STORM, clients: 500 });
-  assert.ok((few.backMs.all ?? Infinity) <= 600, `${few.backMs.all}`);
-  assert.equal(few.attempts, 500);
-  const many = stampede(STORM);
-  // Five seconds of work.
-  assert.ok(Math.abs((many.backMs.all ?? 0) / 5_000 - 1) < 0.1, `${many.backMs.all}`);
-  assert.ok(many.longestQueue > 8_000);
-});
-
-test('clients that are not served in time come again, later each time, and all are back in the end', () => {
-  const { attempts, backMs, mostAttemptsASecond } = stampede({ ...STORM, clients: 50_000 });
-  assert.ok(attempts > 50_000);
-  assert.ok((backMs.all ?? Infinity) < 90_000, `${backMs.all}`);
-  assert.ok(mostAttemptsASecond <= 50_000);
-  assert.deepEqual(stampede({ ...STORM, clients: 5_000 }), stampede({ ...STORM, clients: 5_000 }));
-  const late = stampede({ ...STORM, clients: 500, readyAfterMs: 3_000 });
-  assert.ok((late.backMs.half ?? 0) > 3_000);
-});
-
-test('clients of which hardly any are served dial for an hour, and the simulation keeps no attempt that has ended', async (t) => {
-  const options = { ...STORM, clients: 30_000, opensPerSecond: 1 };
-  const code =
-    "const { parentPort, workerData } = require('node:worker_threads');" +
-    'import(workerData.module).then(({ stampede }) => parentPort.postMessage(stampede(workerData.options)));';
-  const worker = new Worker(code, {
-    eval: true,
-    workerData: { module: new URL('../../loadtest/model/stampede.js', import.meta.url).href, options },
-    resourceLimits: { maxOldGenerationSizeMb: 48 },
-  });
-  t.after(() => worker.terminate());
-  const [{ backMs, attempts }] = (await once(worker, 'message')) as [ReturnType<typeof stampede>];
-  assert.equal(backMs.half, undefined);
-  assert.ok(attempts > 3_000_000, `${attempts}`);
+test('where the law has no number of nodes, the plan has that of the model, and none where the model has none', () => {
+  // An edit is dearer by half from two nodes on, and no more with a third.
+  const dearer = fitScalability(
+    [1, 2 / 1.5, 3 / 1.5].map((throughput, index) => ({ nodes: index + 1, throughput })),
+  );
+  const input = { basis, deployment: machine, client, editorsAClient: 1, boundMs: 200, scalability: dearer };
+  const more = { perThousand: undefined, prices: undefined };
+  const { rows } = planOf({ ...input, ...more, editors: [1_000_000] });
+  const [many] = rows;
+  assert.equal(many?.nodesByLaw, undefined);
+  assert.ok(many?.nodes !== undefined && many.nodes === many.nodesByModel);
+  const demand = scaled(client, 1_000_000);
+  const enough = { ...machine, postgresProcessors: 1e9 };
+  assert.ok(p95Of(basis, { ...enough, nodes: many.nodes }, demand) < 200);
+  assert.ok(p95Of(basis, { ...enough, nodes: many.nodes - 1 }, demand) >= 200);
+  const oneRow = planOf({ ...input, ...more, editors: [1e15] }).rows[0];
+  assert.deepEqual([oneRow?.nodes, oneRow?.nodesWithSpare, oneRow?.busiest], [undefined, undefined, '']);
 });
 
 test('a plan is made again from the measurements of an earlier run, which are also there when it ended too early', (t) => {
