@@ -9,6 +9,7 @@ import { Piscina } from 'piscina';
 import type { Folded } from '../../actors/compute/fold.ts';
 import type { FoldTask } from '../../actors/compute/fold-worker.ts';
 import type { Fit } from '../../kinds/kind.ts';
+import { withoutLateAnswers } from './ended-threads.ts';
 
 export interface FoldPoolOptions {
   readonly threads: number;
@@ -47,7 +48,7 @@ export function startFoldPool({ threads, timeoutMs, onEnded, foldModule }: FoldP
     maxThreads: threads,
     idleTimeout: IDLE_MS,
   });
-  pool.on('error', onEnded);
+  pool.on('error', withoutLateAnswers(onEnded));
   const tooCostly = new Set<number>();
   const waiting: (() => void)[] = [];
   let running = 0;

@@ -4,6 +4,7 @@
 // A job has a time limit, which starts when a thread is free, and a limit of memory. A job that exceeds one of them
 // is stopped together with its thread, and so is a job that its caller gives up.
 import { Piscina } from 'piscina';
+import { withoutLateAnswers } from './ended-threads.ts';
 
 export interface JobPoolOptions {
   /** The module of the threads. Its default export does a job, and returns its bytes (moved) or a failure. */
@@ -50,7 +51,7 @@ export function startJobPool<Task, Failure = never>(options: JobPoolOptions): Jo
     idleTimeout: IDLE_MS,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
   });
-  pool.on('error', onEnded);
+  pool.on('error', withoutLateAnswers(onEnded));
   const queue: (() => void)[] = [];
   let running = 0;
   let isStopped = false;

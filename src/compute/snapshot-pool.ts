@@ -4,6 +4,7 @@
 // store. The thread starts on demand, and ends after an idle time.
 import { Piscina } from 'piscina';
 import { buffersOf, type RunSnapshotJob, type SnapshotJob } from '../../actors/compute/snapshot-job.ts';
+import { withoutLateAnswers } from './ended-threads.ts';
 
 export interface SnapshotPool {
   /** The buffers of the job are transferred. */
@@ -25,7 +26,7 @@ export function startSnapshotPool(timeoutMs: number, onEnded: (error: unknown) =
     maxThreads: 1,
     idleTimeout: IDLE_MS,
   });
-  pool.on('error', onEnded);
+  pool.on('error', withoutLateAnswers(onEnded));
   return {
     run: (job) => pool.run(job, { transferList: buffersOf(job), signal: AbortSignal.timeout(timeoutMs) }),
     stop: () => pool.destroy(),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPastStore } from '../../actors/storage/past-store-postgres.ts';
+import { withoutLateAnswers } from '../../src/compute/ended-threads.ts';
 import { startPastPool } from '../../src/compute/past-pool.ts';
 import { Past } from '../../src/past/past.ts';
 import { codeOf, jsonOf, NEVER, resultOf, stage } from './stage.ts';
@@ -55,6 +56,15 @@ test('HIST-2: a job that takes longer than it may is stopped, and is told as too
   } as const;
   const outcome = await pool.run(task, NEVER);
   assert.equal(outcome.ok ? 'made' : outcome.code, 'too-large');
+});
+
+test('an answer that comes when its job has just been given up is no end of a thread', () => {
+  const ended: unknown[] = [];
+  const pass = withoutLateAnswers((error) => ended.push(error));
+  pass(new Error("Unexpected message from Worker: { taskId: 1, result: 'a part of a document' }"));
+  const failed = new Error('Worker terminated due to reaching memory limit');
+  pass(failed);
+  assert.deepEqual(ended, [failed]);
 });
 
 test('HIST-7: jobs of a pool that stops are told as overloaded, those under way too', async (t) => {
