@@ -51,10 +51,9 @@ export class AuthorsAhead {
     await this.#work;
   }
 
-  /** Gives up the work under way. */
-  async stop(): Promise<void> {
+  /** Gives up the work under way. What it asks of the store ends with the store. */
+  end(): void {
     this.#end.abort(new Error('the node stops'));
-    await this.#work;
   }
 
   async #keep(doc: DocumentId, version: number): Promise<void> {

@@ -52,9 +52,10 @@ export function startPast({ config, storage, replicas, onEnded, log }: StartPast
     snapshotWritten: (snapshot) => ahead.snapshotWritten(snapshot),
     refuseBelow: (timeline) => store.refuseBelow(timeline),
     close: async () => {
-      await ahead.stop();
+      ahead.end();
       await pool.stop();
       await store.close();
+      await ahead.idle();
     },
   };
 }

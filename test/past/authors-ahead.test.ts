@@ -79,7 +79,8 @@ test('HIST-4: the work under way is given up when the node stops', async () => {
   };
   const ahead = new AuthorsAhead({ past, least: LEAST, onProblem: (error) => problems.push(error) });
   ahead.snapshotWritten({ ...DOC, version: LEAST });
-  await ahead.stop();
+  ahead.end();
+  await ahead.idle();
   ahead.snapshotWritten({ ...DOC, doc: 8, version: LEAST });
   assert.deepEqual([asked, problems], [1, []]);
 });
