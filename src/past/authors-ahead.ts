@@ -51,7 +51,7 @@ export class AuthorsAhead {
     await this.#work;
   }
 
-  /** Gives up the work under way. What it asks of the store ends with the store. */
+  /** Gives up the work under way. Its questions to the store end with the store. */
   end(): void {
     this.#end.abort(new Error('the node stops'));
   }
