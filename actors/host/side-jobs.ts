@@ -34,6 +34,15 @@ export interface SideJobsOptions {
   readonly log: (level: 'warn', message: string, fields: object) => void;
 }
 
+/**
+ * Snapshots that this thread has made go past the main thread. One in so many patches is folded by the compute pool, so that the
+ * main thread sees how long a log has become, and keeps the authors of long documents.
+ */
+const SEEN_EVERY = 50_000;
+
+const passes = (every: number, before: number, version: number): boolean =>
+  Math.floor(before / every) < Math.floor(version / every);
+
 export class SideJobs {
   readonly #options: SideJobsOptions;
   readonly #folds = new Set<Promise<void>>();
@@ -67,7 +76,7 @@ export class SideJobs {
     const epoch = shards.epochOf(actor.name);
     if (id === undefined || kindName === undefined || epoch === undefined) return;
     const making: Promise<Folded | undefined> =
-      made === undefined
+      made === undefined || passes(SEEN_EVERY, made.previous, version)
         ? fold({ session, doc: id, kind: kindName, version })
         : store
             .writeSnapshot({ ...made, doc: id, version, epoch })
