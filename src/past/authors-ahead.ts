@@ -1,6 +1,7 @@
 // Finds out who wrote a long document before somebody asks, so that the first answer need not fold its whole log. It
-// looks at a document when a snapshot of it is written, and works on one document at a time. A document that it passes
-// over is looked at again with its next snapshot.
+// looks at a document when the compute pool has written a snapshot of it, and works on one document at a time. A document that
+// it passes over is looked at again with the next such snapshot: for a small document, whose snapshots the worker writes, that is
+// some 50,000 patches later.
 import { LRUCache } from 'lru-cache';
 import type { DocumentId } from '../../actors/storage/store.ts';
 import type { KindName } from '../../protocol/messages.ts';
@@ -37,7 +38,7 @@ export class AuthorsAhead {
     this.#least = options.least ?? LEAST;
   }
 
-  /** A snapshot is in the store. */
+  /** A snapshot of the compute pool is in the store. */
   snapshotWritten({ doc, kind, version }: WrittenSnapshot): void {
     if (kind === 'yjs' || this.#work !== undefined || this.#end.signal.aborted) return;
     if (version - (this.#kept.get(doc) ?? 0) < this.#least) return;
