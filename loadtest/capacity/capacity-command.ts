@@ -13,7 +13,7 @@ import {
   capacityOf,
   findCapacity,
 } from './find-capacity.ts';
-import { type Prices, pricesSchema } from './plan.ts';
+import { type Prices, passLines, pricesSchema } from './plan.ts';
 
 export interface CapacityFiles {
   readonly report: string;
@@ -87,7 +87,7 @@ export function readPrices(file: string): Prices {
   );
 }
 
-function summaryOf({ plan, checks }: CapacityResult): string {
+function summaryOf({ plan, passPlans, checks }: CapacityResult): string {
   const lines: string[] = [];
   if (plan !== undefined) {
     const { value, low, high } = plan.editorsANode;
@@ -101,6 +101,7 @@ function summaryOf({ plan, checks }: CapacityResult): string {
       lines.push(`${row.editors} editors: ${nodes}; PostgreSQL ${row.postgres ?? 'not read'}${price}.`);
     }
   }
+  lines.push(...passLines(passPlans));
   for (const { nodes, predicted, measured, error } of checks)
     lines.push(
       `The model predicts ${Math.round(predicted)} clients for ${nodes} node(s) here, and ${Math.round(measured)} were measured (${error > 0 ? '+' : ''}${(error * 100).toFixed(0)} %).`,

@@ -6,7 +6,8 @@ import { STYLE } from '../report/style.ts';
 import type { CapacityResult } from './find-capacity.ts';
 import { isGood } from './knee.ts';
 import type { Search } from './level-search.ts';
-import type { DatabaseLoad, Plan } from './plan.ts';
+import type { Takeover } from './measure-capacity.ts';
+import { type DatabaseLoad, type Plan, passLines } from './plan.ts';
 
 export function capacityHtml(result: CapacityResult): string {
   const { scenario, settings, measurements, boundMs, startedAt, isInterrupted } = result;
@@ -47,11 +48,11 @@ ${table(
     `${violations}`,
   ]),
 )}
-${result.plan === undefined ? '' : planOf(result.plan)}
+${result.plan === undefined ? '' : planOf(result.plan, result.passPlans)}
 ${scalabilityOf(result)}
 ${costsOf(result)}
 ${checksOf(result)}
-${result.beyond === undefined ? '' : beyondOf(result.beyond)}
+${result.beyond === undefined ? '' : beyondOf(result.beyond, measurements.takeover)}
 </main>
 </body>
 </html>
@@ -75,7 +76,7 @@ function tilesOf({ plan, measurements: { searches } }: CapacityResult): string {
   return `<div class="tiles">${tiles.map(tile).join('')}</div>`;
 }
 
-function planOf({ rows, perThousand, currency }: Plan): string {
+function planOf({ rows, perThousand, currency }: Plan, passPlans: readonly Plan[]): string {
   const hasPrice = rows.some(({ price }) => price !== undefined);
   return `<h2>Plan</h2>
 ${table(
@@ -102,6 +103,9 @@ ${table(
 )}
 <p>The law is the universal scalability law below, the model is made of the costs below. The larger number counts. The law takes the step from one node to two, where messages
 between nodes begin, for work that nodes do one after the other, and may have no number therefore; the model's counts alone then.</p>
+${passLines(passPlans)
+  .map((line) => `<p>${text(line)}</p>`)
+  .join('')}
 ${perThousand === undefined ? '' : databasesOf(perThousand)}`;
 }
 
@@ -191,7 +195,7 @@ ${table(
 )}`;
 }
 
-function beyondOf(of: Beyond): string {
+function beyondOf(of: Beyond, takeover: Takeover | undefined): string {
   const busy = (list: Beyond['busy'], p95Ms: number | undefined) =>
     `${list.map(({ resource, utilisation }) => `${resource} ${percent(utilisation)}`).join(', ')}; p95 ${p95Ms === undefined ? 'without end' : `${number(p95Ms)} ms`}`;
   const back = ({ backMs, mostAttemptsASecond, attempts, longestQueue }: Stampede) =>
@@ -205,7 +209,7 @@ ${table(
     ['one node lost', busy(of.withoutOne.busy, of.withoutOne.p95Ms)],
     [
       'its documents wait',
-      `${seconds(of.withoutOne.takeoverMs)}, ${of.withoutOne.isTakeoverMeasured ? 'the longest time of an edit when a node was killed here' : 'assumed: no run here has lost a node'}`,
+      `${seconds(of.withoutOne.takeoverMs)}, ${takeover === undefined ? 'assumed: no run here has lost a node' : takeoverOf(takeover)}`,
     ],
     ['its clients come back', back(of.withoutOne.comeback)],
     ['all clients come back at once', back(of.allAtOnce)],
@@ -215,6 +219,14 @@ ${table(
     ],
   ],
 )}`;
+}
+
+function takeoverOf({ lateSeconds }: Takeover): string {
+  const late =
+    lateSeconds === 0
+      ? ''
+      : `; the load itself was late in ${percent(lateSeconds)} of the seconds, so it may have been shorter`;
+  return `the longest time of an edit when a node was killed here${late}`;
 }
 
 const WIDTH = 1100;

@@ -53,6 +53,8 @@ export interface CapacityResult extends CapacityMeasured {
   readonly throughput: readonly { readonly nodes: number; readonly edits: Interval }[];
   readonly checks: readonly ModelCheck[];
   readonly plan: Plan | undefined;
+  /** The plan from the searches of each pass alone, in order. They tell how far a repetition is from it. */
+  readonly passPlans: readonly Plan[];
   readonly beyond: Beyond | undefined;
 }
 
@@ -79,35 +81,17 @@ export async function findCapacity(
 
 const boundOf = ({ criteria }: Scenario): number => criteria.commitP95Ms ?? DEFAULT_BOUND_MS;
 
+type Bought = Pick<CapacityOptions, 'prices' | 'nodeProcessors'>;
+
 /** The plan and all else that follows from what was measured. */
-export function capacityOf(
-  measured: CapacityMeasured,
-  { prices, nodeProcessors }: Pick<CapacityOptions, 'prices' | 'nodeProcessors'>,
-): CapacityResult {
-  const { settings: scenario, measurements } = measured;
-  const { searches, costWindows, quiet, takeoverMs, machine } = measurements;
-  const boundMs = boundOf(scenario);
-  const client = demandOfClient(scenario, searches);
-  const basis = basisOf(searches, costWindows, quiet);
-  const processors = nodeProcessors ?? machine.processors;
-  const ofNodes = ownMachines(searches, processors);
-  const scalability = ofNodes.length === 0 ? undefined : fitScalability(ofNodes);
-  const deployment = deploymentOf(machine, processors);
-  const { editors, readers } = scenario.clients;
-  const plan =
-    basis === undefined || scalability === undefined
-      ? undefined
-      : planOf({
-          basis,
-          deployment,
-          client,
-          editorsAClient: editors / (editors + readers),
-          boundMs,
-          scalability,
-          perThousand: perThousandOf(searches, scenario),
-          prices,
-        });
+export function capacityOf(measured: CapacityMeasured, bought: Bought): CapacityResult {
+  const { settings, measurements } = measured;
+  const { searches, takeover } = measurements;
+  const boundMs = boundOf(settings);
+  const client = demandOfClient(settings, searches);
+  const { basis, deployment, scalability, plan } = planned(measured, bought, searches);
   const counts = [...new Set(searches.map(({ nodes }) => nodes))];
+  const passes = [...new Set(searches.map(({ pass }) => pass))];
   return {
     ...measured,
     boundMs,
@@ -120,11 +104,48 @@ export function capacityOf(
     // Other machines have processors that this one does not know.
     checks: measurements.isElsewhere ? [] : checksOf(measurements, client, boundMs),
     plan,
+    passPlans: passes.flatMap((pass) => {
+      const alone = planned(
+        measured,
+        bought,
+        searches.filter((each) => each.pass === pass),
+      ).plan;
+      return alone === undefined ? [] : [alone];
+    }),
     beyond:
       basis === undefined || measurements.isElsewhere
         ? undefined
-        : beyond({ basis, deployment, client, boundMs, takeoverMs }),
+        : beyond({ basis, deployment, client, boundMs, takeoverMs: takeover?.longestMs }),
   };
+}
+
+/** The plan of these searches; the costs that the shorter runs tell belong to all searches. */
+function planned(
+  { settings: scenario, measurements }: CapacityMeasured,
+  { prices, nodeProcessors }: Bought,
+  searches: readonly Search[],
+) {
+  const { costWindows, quiet, machine } = measurements;
+  const basis = basisOf(searches, costWindows, quiet);
+  const processors = nodeProcessors ?? machine.processors;
+  const ofNodes = ownMachines(searches, processors);
+  const scalability = ofNodes.length === 0 ? undefined : fitScalability(ofNodes);
+  const deployment = deploymentOf(machine, processors);
+  const { editors, readers } = scenario.clients;
+  const plan =
+    basis === undefined || scalability === undefined
+      ? undefined
+      : planOf({
+          basis,
+          deployment,
+          client: demandOfClient(scenario, searches),
+          editorsAClient: editors / (editors + readers),
+          boundMs: boundOf(scenario),
+          scalability,
+          perThousand: perThousandOf(searches, scenario),
+          prices,
+        });
+  return { basis, deployment, scalability, plan };
 }
 
 /** Levels from half of their knee on that held. */

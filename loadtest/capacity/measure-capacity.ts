@@ -6,9 +6,8 @@ import { runLoadTest } from '../run/load-test.ts';
 import type { LoadResult, SocketMemory } from '../run/result.ts';
 import { mostSockets } from '../run/servers/open-files.ts';
 import { type Target, withTarget } from '../run/servers/target.ts';
-import { MOST_LATE } from '../run/verdict.ts';
 import type { NamedScenario } from '../scenarios/read-scenario.ts';
-import { COST_RUNS, IDLE_RUNS, TAKEOVER_RUN, windowOfRun } from './cost-runs.ts';
+import { COST_RUNS, PEER_RUNS, TAKEOVER_RUN, windowOfRun } from './cost-runs.ts';
 import { type Search, type SearchOptions, search } from './level-search.ts';
 
 export interface MeasureOptions extends SearchOptions {
@@ -26,8 +25,15 @@ export interface Measurements {
   readonly searches: readonly Search[];
   readonly costWindows: readonly Window[];
   readonly quiet: Quiet;
-  /** Longest time of an edit when a node was killed, ms. */
-  readonly takeoverMs?: number | undefined;
+  /** The run in which a node was killed and edits took longest; undefined: there was none. */
+  readonly takeover?: Takeover | undefined;
+}
+
+export interface Takeover {
+  /** Longest time of an edit, ms. A late load has only made it longer. */
+  readonly longestMs: number;
+  /** Share of the seconds in which the load itself was late. */
+  readonly lateSeconds: number;
 }
 
 /** The machine of the test. */
@@ -56,15 +62,15 @@ export async function measureCapacity(
   const machine = { processors: availableParallelism(), sockets: mostSockets(), memoryBytes: totalmem() };
   const searches: Search[] = [];
   const costWindows: Window[] = [];
-  let takeoverMs: number | undefined;
+  let takeover: Takeover | undefined;
   let quiet: Quiet = { residentBytes: 0 };
-  const soFar = () => ({ machine, isElsewhere: urls.length > 0, searches, costWindows, quiet, takeoverMs });
+  const soFar = () => ({ machine, isElsewhere: urls.length > 0, searches, costWindows, quiet, takeover });
   for (let pass = 1; pass <= passes; pass++) {
     for (const count of counts) {
       if (signal.aborted) break;
       await withTarget({ urls, nodes: count, token }, async (target) => {
         if (pass === 1 && target.nodes.length > 0) {
-          for (const run of count <= 2 ? COST_RUNS : IDLE_RUNS) {
+          for (const run of count <= 2 ? COST_RUNS : PEER_RUNS) {
             if (signal.aborted) return;
             onPhase(`costs with ${count} node(s): ${run.scenario.description}`);
             const result = await quietRun(options, run, target);
@@ -81,9 +87,10 @@ export async function measureCapacity(
         if (pass > 1 || count < 2 || target.nodes.length === 0 || signal.aborted) return;
         onPhase(`takeover with ${count} nodes: ${TAKEOVER_RUN.scenario.description}`);
         const lost = await quietRun(options, TAKEOVER_RUN, target);
-        // A load that was late itself has not measured the takeover.
-        if (lost.generator.lateSeconds <= MOST_LATE)
-          takeoverMs = Math.max(takeoverMs ?? 0, lost.times.commit.max);
+        const longestMs = lost.times.commit.max;
+        if (longestMs > (takeover?.longestMs ?? 0))
+          takeover = { longestMs, lateSeconds: lost.generator.lateSeconds };
+        onMeasured(soFar());
       });
     }
   }

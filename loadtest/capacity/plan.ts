@@ -130,3 +130,13 @@ export function planOf(input: PlanInput): Plan {
   });
   return { editorsANode, givesOutFirst: resource, perThousand, rows, currency: prices?.currency ?? '' };
 }
+
+/** A sentence for each row of the plans of several passes; none for one pass. */
+export function passLines(plans: readonly Plan[]): string[] {
+  const [first, ...others] = plans;
+  if (first === undefined || others.length === 0) return [];
+  return first.rows.map(({ editors }, at) => {
+    const nodes = plans.map(({ rows }) => rows[at]?.nodes ?? 'no number is enough');
+    return `Nodes for ${editors} editors from each pass alone: ${nodes.join(', ')}.`;
+  });
+}

@@ -38,8 +38,6 @@ export interface Beyond {
     /** Clients of the lost node come back to the others. */
     readonly comeback: Stampede;
     readonly takeoverMs: number;
-    /** Whether a run of this test has measured it. */
-    readonly isTakeoverMeasured: boolean;
   };
   /** Every client has lost its connection. */
   readonly allAtOnce: Stampede;
@@ -87,7 +85,6 @@ export function beyond(input: BeyondInput): Beyond {
         readyAfterMs: takeoverMs ?? TAKEOVER_MS,
       }),
       takeoverMs: takeoverMs ?? TAKEOVER_MS,
-      isTakeoverMeasured: takeoverMs !== undefined,
     },
     allAtOnce: stampede({
       ...SDK,

@@ -9,7 +9,7 @@ type Measured = Pick<LoadResult, 'times' | 'totals' | 'errors' | 'losses' | 'che
 };
 
 /** Share of late seconds up to which a time above its bound counts. */
-export const MOST_LATE = 0.05;
+const MOST_LATE = 0.05;
 
 export function judge({ criteria, clients, http }: Scenario, measured: Measured): Judgement[] {
   const { times, totals, errors, losses, checked } = measured;

@@ -332,9 +332,10 @@ test('a plan is made again from the measurements of an earlier run, which are al
     measurements: {
       machine: { processors: 2, sockets: 20_000, memoryBytes: 8e9 },
       isElsewhere: false,
-      searches: [{ nodes: 1, pass: 1, knee, levels, violations: 0 }],
+      searches: [1, 2].map((pass) => ({ nodes: 1, pass, knee, levels, violations: 0 })),
       costWindows: WINDOWS,
       quiet: { residentBytes: 2e8, p95Ms: 10 },
+      takeover: { longestMs: 1_300, lateSeconds: 0.2 },
     },
   };
   writeFileSync(at('old.json'), JSON.stringify(measured));
@@ -351,7 +352,17 @@ test('a plan is made again from the measurements of an earlier run, which are al
   assert.ok((one?.nodesWithSpare ?? 0) > 1);
   assert.equal(one?.price, 10 * (one?.nodesWithSpare ?? 0));
   assert.equal(two?.price, 2 * (one?.price ?? 0));
-  assert.match(readFileSync(at('plan.html'), 'utf8'), /^<!doctype html>/);
+  const page = readFileSync(at('plan.html'), 'utf8');
+  assert.match(page, /^<!doctype html>/);
+  // The searches of the two passes are the same here.
+  assert.equal(cheap.passPlans.length, 2);
+  for (const plan of cheap.passPlans) assert.deepEqual(plan, cheap.plan);
+  assert.ok(page.includes(`Nodes for 10000 editors from each pass alone: ${one?.nodes}, ${one?.nodes}.`));
+  assert.equal(cheap.beyond?.withoutOne.takeoverMs, 1_300);
+  assert.match(
+    page,
+    /1\.3 s, the longest time of an edit .* the load itself was late in 20 % of the seconds/,
+  );
   const again = { name: 'office', prices: undefined, nodeProcessors: undefined };
   const files = { report: at('x.html'), json: at('x.json') };
   assert.throws(() => planAgain(at('old.json'), again, files), /has measurements of the scenario busy/);
