@@ -22,6 +22,10 @@ export interface ConversationOut {
   refusedAsReader(message: string): void;
   /** The client is told the fate of its step 2, so a reader is asked for one too. */
   readonly hasSyncStatus: boolean;
+  /** Something has been written to the socket. A provider then sends what it has kept of a lost connection. */
+  readonly isAnswered: boolean;
+  /** The client counts its unsaved changes anew on a new socket. */
+  comesBack(): void;
   /** The token has ended. True if the client has been asked for another one. Otherwise the conversation ends. */
   asksForToken(): boolean;
   /** Called at most once. The document is not subscribed to any more. */

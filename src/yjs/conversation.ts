@@ -61,6 +61,10 @@ const MOVES: Moves<Mode> = {
 const HELD_UPDATES = 2;
 /** The socket is not read while more bytes than this are held. */
 const PAUSE_BYTES = 64 * 1024;
+/** Time in which the step 1 comes that a client sends right behind its token, ms. */
+const STEP_1_MS = 5;
+/** A client that sends no step 2 for so long is none of the providers, ms. */
+const STEP_2_MS = 5_000;
 
 /** The `id` of each kind of request, which stands in the error about it. */
 const HELLO = 'hello';
@@ -79,7 +83,11 @@ export class YjsConversation implements Conversation {
   #lastSeq = 0;
   /** Seqs of submits without an answer. */
   readonly #unanswered = new Set<number>();
-  readonly #counted = new CountedUpdates();
+  readonly #counted: CountedUpdates;
+  /** The seq of the latest step 2. */
+  #step2: number | undefined;
+  /** Cancels the wait for the step 2 of a client of which it is not known what it counts. */
+  #endWait: (() => void) | undefined;
   /** Opens without an answer. */
   #opens = 0;
   readonly #presence: OwnPresence;
@@ -88,6 +96,7 @@ export class YjsConversation implements Conversation {
 
   constructor(options: ConversationOptions) {
     this.#options = options;
+    this.#counted = new CountedUpdates(options.out.isAnswered);
     options.connection.conversation = this;
     this.#presence = new OwnPresence(options.after, (data, mark) =>
       this.#request({ type: 'presence', id: PRESENCE, doc: options.doc, data, mark }),
@@ -113,6 +122,7 @@ export class YjsConversation implements Conversation {
   receive(message: SharedMessage): void {
     if (this.#mode === 'ended') return;
     if (message.type === 'awareness') this.#presence.hears(message.update, this.#mode === 'open');
+    if (message.type === 'update') this.#counted.arrives(this.#options.out.isAnswered);
     if (this.#mode === 'identified' && message.type === 'step-1') this.#open(message.stateVector);
     else if (this.#goesOn(message)) this.#take(message);
     else this.#hold(message);
@@ -204,7 +214,8 @@ export class YjsConversation implements Conversation {
 
   committed(seq: number): void {
     if (!this.#unanswered.delete(seq)) return;
-    if (this.#counted.answers(seq)) this.#options.out.saved(true);
+    if (seq === this.#step2 && this.#counted.isUnsure) this.#options.out.comesBack();
+    else if (this.#counted.answers(seq)) this.#options.out.saved(true);
     this.#release();
   }
 
@@ -234,7 +245,12 @@ export class YjsConversation implements Conversation {
       if (message?.type === 'step-1') this.#open(message.stateVector);
       else this.#resume();
     }
-    // A client may wait for the answer to its token before it sends its step 1.
+    // A client may wait for the answer to its token before it sends its step 1. Others send it right behind the token. These
+    // are told by the answer to the step 1, so that it is what they have kept of a lost connection that comes behind that.
+    if (this.#mode === 'identified') this.#options.after(STEP_1_MS, () => this.#askForAccess());
+  }
+
+  #askForAccess(): void {
     if (this.#mode === 'identified') this.#request({ type: 'access', id: ACCESS, doc: this.#options.doc });
   }
 
@@ -253,15 +269,12 @@ export class YjsConversation implements Conversation {
         return;
       case 'step-2':
         this.#counted.end();
-        if (isEmpty(message.update)) this.#options.out.saved(true);
-        else this.#submit(message.update, SYNC_OP);
+        if (!isEmpty(message.update)) this.#submit(message);
+        else if (this.#counted.isUnsure) this.#options.out.comesBack();
+        else this.#options.out.saved(true);
         return;
       case 'update':
-        // It may be above `limits.opBytes`, as a step 2 may.
-        this.#submit(
-          message.update,
-          message.update.length > this.#options.limits.opBytes ? SYNC_OP : UPDATE_OP,
-        );
+        this.#submit(message);
         return;
       case 'awareness':
         this.#presence.take(message.update, this.#subscription?.channel.awareness);
@@ -279,8 +292,8 @@ export class YjsConversation implements Conversation {
     this.write(awarenessFrames(states));
   }
 
-  #submit(update: Uint8Array, encoding: typeof SYNC_OP | typeof UPDATE_OP): void {
-    const { doc, updateBytes, out } = this.#options;
+  #submit({ type, update }: SharedMessage & { type: 'step-2' | 'update' }): void {
+    const { doc, limits, updateBytes, out } = this.#options;
     if (update.length > updateBytes) {
       out.saved(false);
       this.#end('too-large', `an update has at most ${updateBytes} bytes`);
@@ -288,8 +301,21 @@ export class YjsConversation implements Conversation {
     }
     const seq = ++this.#lastSeq;
     this.#unanswered.add(seq);
-    this.#counted.add(seq, update);
+    if (type === 'step-2') this.#step2 = seq;
+    else this.#count(seq, update);
+    // An update may be above `limits.opBytes`, as a step 2 may.
+    const encoding = type === 'step-2' || update.length > limits.opBytes ? SYNC_OP : UPDATE_OP;
     this.#request({ type: 'submit', doc, seq, op: new CutPatch(encoding, update) }, update.length);
+  }
+
+  #count(seq: number, update: Uint8Array): void {
+    this.#counted.add(seq, update);
+    if (!this.#counted.isUnsure || this.#endWait !== undefined) return;
+    this.#endWait = this.#options.after(STEP_2_MS, () => {
+      this.#endWait = undefined;
+      if (this.#step2 !== undefined) return;
+      for (let owed = this.#counted.countAll(); owed > 0; owed--) this.#options.out.saved(true);
+    });
   }
 
   /** True if the message need not wait. */
@@ -383,6 +409,7 @@ export class YjsConversation implements Conversation {
     const { connection, doc } = this.#options;
     if (this.#mode === 'ended') return;
     this.#setMode('ended');
+    this.#endWait?.();
     this.#held.clear();
     this.#presence.end();
     this.#release();

@@ -6,20 +6,27 @@ import { ClientConnection } from '../gateway/client-connection.ts';
 
 export class DocumentConnection extends ClientConnection {
   readonly #socket: ClientConnection;
+  readonly #onWrite: () => void;
 
-  constructor(socket: ClientConnection) {
+  /** `onWrite` is called before each write. */
+  constructor(socket: ClientConnection, onWrite: () => void) {
     super(...socket.another());
     this.#socket = socket;
+    this.#onWrite = onWrite;
     this.bearer = socket.bearer;
     this.cookie = socket.cookie;
   }
 
   override write(frame: Uint8Array): void {
-    if (!this.#socket.closed) super.write(frame);
+    if (this.#socket.closed) return;
+    this.#onWrite();
+    super.write(frame);
   }
 
   override writeLarge(parts: readonly Uint8Array[], bytes: number): void {
-    if (!this.#socket.closed) super.writeLarge(parts, bytes);
+    if (this.#socket.closed) return;
+    this.#onWrite();
+    super.writeLarge(parts, bytes);
   }
 
   override countUnanswered(bytes: number): void {

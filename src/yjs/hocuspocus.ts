@@ -81,6 +81,8 @@ class HocuspocusSocket implements Receiver {
   readonly #bounds: { readonly tokenBytes: number; readonly statelessBytes: number };
   /** By address. */
   readonly #documents = new Map<string, HocuspocusDocument>();
+  /** See ConversationOut. */
+  isAnswered = false;
   /** Looks since something was written. */
   #silentLooks = 0;
   /** Cancels the close that is due. */
@@ -123,7 +125,7 @@ class HocuspocusSocket implements Receiver {
     if (this.#silentLooks < SILENT_LOOKS) return;
     const [address = ''] = this.#documents.keys();
     this.#silentLooks = 0;
-    this.#connection.write(addressed(addressPart(address), NOTHING_NEW));
+    this.#write(addressed(addressPart(address), NOTHING_NEW));
   }
 
   disconnected(): void {
@@ -146,10 +148,15 @@ class HocuspocusSocket implements Receiver {
     if (this.#documents.get(address) === document) this.#documents.delete(address);
   }
 
+  #write(frame: Uint8Array): void {
+    this.isAnswered = true;
+    this.#connection.write(frame);
+  }
+
   #take(address: string, name: string, message: HocuspocusMessage): void {
     if (message.type === 'pong') return;
     if (message.type === 'ping') {
-      this.#connection.write(websocketFrame(pongBody(), true));
+      this.#write(websocketFrame(pongBody(), true));
       return;
     }
     const document = this.#documents.get(address);
@@ -168,7 +175,7 @@ class HocuspocusSocket implements Receiver {
     const { limits, now } = this.#options;
     if (this.#documents.size >= limits.openDocuments) {
       const reason = `a socket may have ${limits.openDocuments} documents open`;
-      this.#connection.write(addressed(addressPart(address), permissionDeniedBody(reason)));
+      this.#write(addressed(addressPart(address), permissionDeniedBody(reason)));
       return undefined;
     }
     // Each open costs the check of a token.
@@ -217,7 +224,9 @@ class HocuspocusDocument implements ConversationOut {
     this.#socket = socket;
     this.#address = address;
     this.#part = addressPart(address);
-    this.connection = new DocumentConnection(connection);
+    this.connection = new DocumentConnection(connection, () => {
+      socket.isAnswered = true;
+    });
     this.conversation = new YjsConversation({
       gateway: options.gateway,
       connection: this.connection,
@@ -228,6 +237,10 @@ class HocuspocusDocument implements ConversationOut {
       after: options.after,
       out: this,
     });
+  }
+
+  get isAnswered(): boolean {
+    return this.#socket.isAnswered;
   }
 
   receive(message: HocuspocusMessage): void {
@@ -272,6 +285,10 @@ class HocuspocusDocument implements ConversationOut {
 
   refusedAsReader(): void {
     // The sync status has told it.
+  }
+
+  comesBack(): void {
+    this.#socket.closeAfter(0, CLOSE_CODES.draining, 'come back to count what is saved');
   }
 
   /** Providers of version 2 take no notice. They come back with a new token when the socket is closed. */

@@ -127,6 +127,12 @@ class YWebsocketSocket implements Receiver, ConversationOut {
   role(): void {}
 
   readonly hasSyncStatus = false;
+  /** Without a sync status this makes no difference. */
+  readonly isAnswered = true;
+
+  comesBack(): void {
+    // Its provider counts nothing.
+  }
 
   asksForToken(): boolean {
     return false;

@@ -34,6 +34,8 @@ interface Editor {
   remove(at: number, length: number): void;
   /** How many of its edits are called saved, of those made so far. */
   saved(): number;
+  /** How many changes the provider counts as not saved. 0 if it counts none. */
+  readonly unsavedCount: number;
   drop(): void;
   destroy(): void;
   /** The marks that it has put into the text, one for each edit. */
@@ -81,8 +83,12 @@ async function round(
     await setTimeout(run.editMs);
     typing.abort();
     await Promise.all([typed, dropped]);
+    // A provider whose count is below zero would call later edits saved too early.
     await untilSeen(`${fault}: equal copies with every edit, everything saved`, () =>
-      Promise.resolve(areEqual(editors) && editors.every((editor) => editor.saved() === editor.marks.length)),
+      Promise.resolve(
+        areEqual(editors) &&
+          editors.every((editor) => editor.saved() === editor.marks.length && editor.unsavedCount === 0),
+      ),
     );
     assertWhole(
       editors[0]?.text() ?? '',
@@ -144,6 +150,9 @@ function stockEditor(name: string, provider: StockProvider): Editor {
         while (saved < clocks.length && (clocks[saved] ?? 0) <= provider.echoedClock) saved += 1;
       return saved;
     },
+    get unsavedCount() {
+      return provider.unsavedCount ?? 0;
+    },
     drop: () => provider.drop(),
     destroy: () => {
       if (!isDestroyed) provider.destroy();
@@ -178,6 +187,7 @@ function sdkEditor(name: string, cluster: ChaosCluster, place: number, docName: 
       if (doc.state === 'saved') saved = marks.length;
       return saved;
     },
+    unsavedCount: 0,
     drop: () => latest?.terminate(),
     destroy: () => client.close(),
   };

@@ -49,6 +49,8 @@ export interface StockProvider extends SharedText {
   readonly isSynced: boolean;
   /** The provider says that the server has stored everything. Undefined if it never says so. */
   readonly isSaved: boolean | undefined;
+  /** The changes that the provider counts as not stored. Undefined if it counts none. */
+  readonly unsavedCount: number | undefined;
   /** The clock up to which a server of y-websocket has sent its own edits back. Zero for Hocuspocus. */
   readonly echoedClock: number;
   /** The provider says that it may only read. Undefined if it never says so. */
@@ -175,6 +177,7 @@ abstract class Stock<T extends SharedText> implements StockProvider {
   readonly echoedClock: number = 0;
   abstract readonly isSynced: boolean;
   abstract readonly isSaved: boolean | undefined;
+  abstract readonly unsavedCount: number | undefined;
   abstract readonly isReadOnly: boolean | undefined;
   abstract readonly refusals: readonly string[];
   protected abstract readonly awareness: AwarenessLike;
@@ -233,6 +236,7 @@ class YWebsocket<T extends SharedText> extends Stock<T> {
   readonly #provider: YWebsocketLike;
   override echoedClock = 0;
   readonly isSaved = undefined;
+  readonly unsavedCount = undefined;
   readonly isReadOnly = undefined;
 
   constructor(
@@ -316,6 +320,7 @@ const yWebsocket4: StockPackage = {
 interface HocuspocusLike {
   readonly synced: boolean;
   readonly hasUnsyncedChanges: boolean;
+  readonly unsyncedChanges: number;
   readonly authorizedScope: string | undefined;
   readonly awareness: AwarenessLike | null;
   on(
@@ -367,6 +372,9 @@ class Hocuspocus extends Stock<Text13> {
   }
   get isSaved(): boolean {
     return !this.#provider.hasUnsyncedChanges;
+  }
+  get unsavedCount(): number {
+    return this.#provider.unsyncedChanges;
   }
   get isReadOnly(): boolean | undefined {
     const { authorizedScope } = this.#provider;

@@ -176,7 +176,10 @@ test('YWS-8 a user without a right is told before any step 1', async () => {
     renew: async (user) => user,
   });
   const client = connectYjs();
-  await until(() => client.bytes().length > 0);
+  await until(() => {
+    tick(1);
+    return client.bytes().length > 0;
+  });
   assert.ok(client.bytes().includes(Buffer.of(2, 0)));
   tick(10_000);
   assert.equal(client.closeCode(), 4403);

@@ -17,7 +17,7 @@ function edit(text: string) {
 
 test('HOC-4 an update counts if the step 1 before it did not have it, or after the step 2', () => {
   const { update, before, after } = edit('a');
-  const counted = new CountedUpdates();
+  const counted = new CountedUpdates(false);
   counted.begin(after, []);
   counted.add(1, update);
   assert.equal(counted.answers(1), false);
@@ -32,34 +32,122 @@ test('HOC-4 an update counts if the step 1 before it did not have it, or after t
 
 test('HOC-4 updates without an answer when a step 1 comes do not count any more', () => {
   const { update, before } = edit('a');
-  const counted = new CountedUpdates();
+  const counted = new CountedUpdates(false);
   counted.begin(before, []);
   counted.add(1, update);
   counted.begin(before, [1]);
   assert.equal(counted.answers(1), false);
 });
 
-test('an update that only deletes counts', () => {
-  const { doc } = edit('a');
-  const before = Y.encodeStateVector(doc);
-  doc.getText('t').delete(0, 1);
-  const counted = new CountedUpdates();
-  counted.begin(before, []);
-  counted.add(1, Y.encodeStateAsUpdate(doc, before));
-  assert.equal(counted.answers(1), true);
+/** The update of a deletion after two edits, and the state vectors before and after the second of them. */
+function deletion() {
+  const { doc, before, after } = edit('a');
+  const there = Y.encodeStateVector(doc);
+  const deletes = (at: number): Uint8Array => {
+    const copy = new Y.Doc();
+    Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
+    copy.getText('t').delete(at, 1);
+    return Y.encodeStateAsUpdate(copy, there);
+  };
+  return { ofOld: deletes(2), ofNew: deletes(0), before, after };
+}
+
+test('HOC-4 nobody knows whether an update counts that only deletes and comes between the first answer and the step 2', () => {
+  const { ofOld, after } = deletion();
+  const counted = new CountedUpdates(false);
+  counted.begin(after, []);
+  counted.arrives(false);
+  counted.arrives(true);
+  counted.add(1, ofOld);
+  assert.equal(counted.isUnsure, false);
+  counted.add(2, ofOld);
+  assert.deepEqual([counted.answers(1), counted.answers(2), counted.isUnsure], [true, false, true]);
+  counted.end();
+  counted.arrives(true);
+  counted.add(3, ofOld);
+  assert.equal(counted.answers(3), true);
+  // Another step 1 on the same socket: nothing has been kept since.
+  counted.begin(after, []);
+  counted.arrives(true);
+  counted.add(4, ofOld);
+  assert.deepEqual([counted.answers(4), counted.isUnsure], [true, false]);
 });
 
-test('bytes that are malformed or so large that reading them takes long are not looked into', () => {
+test('HOC-4 a client that sends no step 2 counts everything', () => {
+  const { ofOld, after } = deletion();
+  const counted = new CountedUpdates(false);
+  counted.begin(after, []);
+  for (const seq of [1, 2]) {
+    counted.arrives(true);
+    counted.add(seq, ofOld);
+  }
+  assert.equal(counted.answers(1), false);
+  assert.equal(counted.countAll(), 1);
+  counted.arrives(true);
+  counted.add(3, ofOld);
+  assert.deepEqual([counted.answers(2), counted.answers(3), counted.isUnsure], [true, true, false]);
+});
+
+test('HOC-4 an update that only deletes counts if the socket was answered before the document was begun', () => {
+  const { ofOld, after } = deletion();
+  const counted = new CountedUpdates(true);
+  counted.begin(after, []);
+  counted.arrives(true);
+  counted.add(1, ofOld);
+  assert.deepEqual([counted.answers(1), counted.isUnsure], [true, false]);
+});
+
+test('HOC-4 an update that deletes something newer than the step 1 counts', () => {
+  const { ofNew, before } = deletion();
+  const counted = new CountedUpdates(false);
+  counted.begin(before, []);
+  counted.arrives(true);
+  counted.add(1, ofNew);
+  assert.deepEqual([counted.answers(1), counted.isUnsure], [true, false]);
+});
+
+test('bytes that are so large that reading them takes long are not looked into', () => {
   const { update, after } = edit('a');
   const large = edit('x'.repeat(300 * KiB));
-  const counted = new CountedUpdates();
+  for (const [vector, sent] of [
+    [large.after, large.update],
+    [new Uint8Array(65 * KiB), update],
+    [after, manyDeletions()],
+  ] as const) {
+    for (const mayBeKept of [true, false]) {
+      const counted = new CountedUpdates(!mayBeKept);
+      counted.begin(vector, []);
+      counted.arrives(true);
+      counted.add(1, sent);
+      assert.equal(counted.isUnsure, mayBeKept);
+      assert.equal(counted.answers(1), !mayBeKept);
+    }
+  }
+});
+
+/** An update of more than 64 KiB that only deletes. */
+function manyDeletions(): Uint8Array {
+  const doc = new Y.Doc();
+  const text = doc.getText('t');
+  text.insert(0, 'x'.repeat(60_000));
+  const before = Y.encodeStateVector(doc);
+  doc.transact(() => {
+    for (let at = 0; at < 30_000; at++) text.delete(at, 1);
+  });
+  const update = Y.encodeStateAsUpdate(doc, before);
+  assert.ok(update.length > 64 * KiB && update.length < 256 * KiB, `${update.length}`);
+  return update;
+}
+
+test('bytes that are malformed count', () => {
+  const { update, after } = edit('a');
+  const counted = new CountedUpdates(false);
   for (const [vector, sent] of [
     [Uint8Array.of(255), update],
     [after, Uint8Array.of(255)],
-    [large.after, large.update],
-    [new Uint8Array(65 * KiB), update],
   ] as const) {
     counted.begin(vector, []);
+    counted.arrives(true);
     counted.add(1, sent);
     assert.equal(counted.answers(1), true);
   }

@@ -193,6 +193,73 @@ test('HOC-4 an update that was made before the step 1 and comes behind it gets n
   await untilSeen('two more sync statuses', () => raw.statuses(docName) === 4);
 });
 
+/** A document with a text, and deletions from it. */
+function deletions() {
+  const doc = new Y.Doc();
+  doc.getText('t').insert(0, 'there');
+  const state = Y.encodeStateAsUpdate(doc);
+  const vector = Y.encodeStateVector(doc);
+  const next = (): Uint8Array => {
+    doc.getText('t').delete(0, 1);
+    return Y.encodeStateAsUpdate(doc, vector);
+  };
+  return { state, vector, next };
+}
+
+async function expectStatuses(raw: Raw, name: string, count: number): Promise<void> {
+  await untilSeen(`${count} sync statuses`, () => raw.statuses(name) >= count);
+  raw.send(name, queryAwarenessBody());
+  await raw.next(name, 1);
+  assert.equal(raw.statuses(name), count);
+}
+
+test('HOC-4 a deletion between the first answer to the socket and the step 2 makes the client come back, and nothing says that it is saved before', async (t) => {
+  const { state, vector, next } = deletions();
+  const [one, other] = [file.newDoc(), file.newDoc()];
+  const raw = await Raw.connect(t);
+  for (const name of [one, other]) {
+    raw.send(name, AUTH);
+    raw.send(name, step1Body(vector));
+    // It comes before any answer, so the provider has not kept it.
+    raw.send(name, updateBody(next()));
+  }
+  for (const name of [one, other]) await expectStatuses(raw, name, 1);
+  raw.send(one, step2Body(state));
+  await expectStatuses(raw, one, 2);
+  raw.send(one, updateBody(next()));
+  await expectStatuses(raw, one, 3);
+  raw.send(other, updateBody(next()));
+  raw.send(other, step2Body(state));
+  await untilSeen('the close', () => raw.closed !== undefined);
+  assert.deepEqual([raw.closed, raw.statuses(one), raw.statuses(other)], [1012, 3, 1]);
+});
+
+test('HOC-4 a provider that comes later to a socket that is open has kept nothing, and its deletions count', async (t) => {
+  const { state, vector, next } = deletions();
+  const [one, late] = [file.newDoc(), file.newDoc()];
+  const raw = await Raw.connect(t);
+  await raw.open(one);
+  raw.send(late, AUTH);
+  raw.send(late, step1Body(vector));
+  raw.send(late, updateBody(state));
+  raw.send(late, updateBody(next()));
+  await expectStatuses(raw, late, 1);
+});
+
+test('HOC-4 a client that sends no step 2 gets the sync status of its deletion 5 s later', async (t) => {
+  const { state, vector, next } = deletions();
+  const doc = file.newDoc();
+  const raw = await Raw.connect(t);
+  raw.send(doc, AUTH);
+  raw.send(doc, step1Body(vector));
+  await raw.next(doc, 0);
+  raw.send(doc, updateBody(state));
+  raw.send(doc, updateBody(next()));
+  await expectStatuses(raw, doc, 0);
+  await expectStatuses(raw, doc, 1);
+  assert.equal(raw.closed, undefined);
+});
+
 test('HOC-2 messages before the token are left out, and those behind it wait for the document', async (t) => {
   const doc = file.newDoc();
   const raw = await Raw.connect(t);

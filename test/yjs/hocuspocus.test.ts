@@ -82,14 +82,19 @@ forEach(
     await saved(ada);
     const before = ada.connects;
     ada.drop();
-    await until(() => ada.closes.length > 0);
     ada.insert(3, ' two');
+    ada.remove(0, 1);
     ada.remove(0, 1);
     await until(() => ada.connects > before);
     await saved(ada);
     const bob = start(t, stock, doc);
     await saved(bob);
-    assert.equal(bob.text(), 'ne two');
+    assert.equal(bob.text(), 'e two');
+    // A count below zero would call later edits saved before they are, and one above zero would never call them saved.
+    assert.equal(ada.unsavedCount, 0);
+    ada.insert(0, 'o');
+    assert.equal(ada.isSaved, false);
+    await saved(ada);
   },
 );
 
