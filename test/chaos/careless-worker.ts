@@ -1,21 +1,15 @@
 // A worker thread without the guarantee that TROUPE_TEST_WITHOUT names, to prove that chaos runs detect its
 // absence.
-import { Committer } from '../../actors/commit/committer.ts';
 import { ClientMemory } from '../../actors/document/submits/client-memory.ts';
 import { WriteConnection } from '../../actors/storage/postgres/connection/write-connection.ts';
 import run from '../../actors/worker.ts';
+import { takeOutGate } from '../support/without-gate.ts';
 
 const FENCE = " AND state <> 'fenced' FOR SHARE";
 
 export const GUARANTEES = {
   /** Frames leave before their patches are durable. */
-  gate: () => {
-    const { enqueue } = Committer.prototype;
-    Committer.prototype.enqueue = function (owner, row) {
-      enqueue.call(this, owner, row);
-      queueMicrotask(() => owner.durableTo(row.version));
-    };
-  },
+  gate: takeOutGate,
   /** Batches neither check whether their session is fenced, nor lock it. */
   fence: () => {
     const { open } = WriteConnection.prototype;

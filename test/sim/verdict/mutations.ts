@@ -10,20 +10,11 @@ import { YjsConversation } from '../../../src/yjs/conversation.ts';
 import { SharedFrames } from '../../../src/yjs/shared-frames.ts';
 import { UPDATE_TYPES } from '../../../src/yjs/wire/body.ts';
 import type { MemoryTables } from '../../doubles/store-memory/database.ts';
+import { takeOutGate } from '../../support/without-gate.ts';
 
 export const MUTATIONS = {
   /** Frames leave before their patches are durable. */
-  gate: () => {
-    const { prototype } = Committer;
-    const enqueue = prototype.enqueue;
-    prototype.enqueue = function (owner, row) {
-      enqueue.call(this, owner, row);
-      queueMicrotask(() => owner.durableTo(row.version));
-    };
-    return () => {
-      prototype.enqueue = enqueue;
-    };
-  },
+  gate: takeOutGate,
   /** The database takes batches of fenced sessions. */
   fence: (tables) => {
     const insert = tables.insertBatch;
