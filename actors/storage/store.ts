@@ -198,7 +198,10 @@ export interface ControlStore {
   migrate(): Promise<readonly string[]>;
   /** Names of the migrations that the database lacks. */
   pendingMigrations(): Promise<readonly string[]>;
-  /** Opens the control session of this run (slot -1). `address` is the host:port that peers dial. */
+  /**
+   * Opens the control session of this run (slot -1). `address` is the host:port that peers dial. Rejects with RunFenced if an
+   * earlier control session of the run, whose answer was lost, has been fenced.
+   */
   openSession(identity: SessionIdentity & { readonly address?: string }): Promise<OpenedSession>;
   /** Sessions of other runs that are not fenced. */
   foreignSessions(
@@ -284,7 +287,7 @@ export interface ControlStore {
 export interface WorkerStore {
   /**
    * Opens this incarnation's session. The write connection's application_name is `troupe:<oid of the
-   * database>:<session id>`.
+   * database>:<session id>`. Rejects with RunFenced if the run's control session has been fenced.
    */
   open(identity: SessionIdentity): Promise<OpenedSession>;
   /** Claims shards without an owner or with a fenced one. Returns the epochs of the claimed shards, by id. */
@@ -513,6 +516,14 @@ export interface FoldStore {
  */
 export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable';
+}
+
+/**
+ * The run has been fenced, so it gets no more sessions. The other nodes have forgotten it, and would take its new sessions for
+ * fenced ones. The node goes on under a new run.
+ */
+export class RunFenced extends Error {
+  override name = 'RunFenced';
 }
 
 /** The log lacks a version that must be there: it was folded away, or the database lost it. */

@@ -8,7 +8,7 @@ import type { LinkOptions } from '../../actors/link/link.ts';
 import { Liveness, MAIN } from '../../actors/liveness/liveness.ts';
 import { METRICS } from '../../actors/metrics/metrics.ts';
 import type { CountsByThread } from '../../actors/metrics/thread-counts.ts';
-import type { ControlStore } from '../../actors/storage/store.ts';
+import { type ControlStore, RunFenced } from '../../actors/storage/store.ts';
 import type { WorkerTask } from '../../actors/worker.ts';
 import { Controller } from '../../cluster/controller.ts';
 import { DEFAULT_STALL_MS, type LeaseEvent } from '../../cluster/liveness/lease-keeper.ts';
@@ -121,7 +121,11 @@ async function assemble(
   onStop(() => network.close());
   const address = advertisedAddress(cluster, bound.port);
 
-  const session = await unlessAborted(signal, control.openSession({ run, node, slot: MAIN, address }));
+  const opening = control.openSession({ run, node, slot: MAIN, address });
+  const session = await unlessAborted(signal, opening).catch((error: unknown) => {
+    if (error instanceof RunFenced) fenced();
+    throw error;
+  });
   // With the farewell, the other nodes need not detect that this run is gone.
   onStop(async (now) => {
     if (now) return;

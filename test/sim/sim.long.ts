@@ -33,6 +33,10 @@ for (const [seed, found] of [
   [2297, 'a commit of a lost owner above a seq that it had rejected: docs/protocol.md, SUBMIT-16'],
   [8788, 'a seq that was left open after its commit had been told: gateway/subscriptions/left-open.test.ts'],
   [1113, 'a seq that was left open though it had committed: actors/link/left-open.test.ts'],
+  [
+    102549,
+    'a run that was fenced before the answer to its first session came, and went on under that run: contract/ownership.ts',
+  ],
   [6908, 'a fenced worker that rejected what its successor had committed: actors/host/host-live.test.ts'],
 ] as const) {
   test(`seed ${seed} finds no more ${found}`, async () => {

@@ -1,9 +1,11 @@
 // The right to write in the memory store: sessions and shards, the time of the last fence, and the
 // database's identity after a failover or a restore. Each call is one synchronous statement, hence atomic.
+import { MAIN } from '../../../actors/liveness/liveness.ts';
 import { SHARDS } from '../../../actors/storage/migrations/shape.ts';
 import {
   type FenceVictim,
   type OpenedSession,
+  RunFenced,
   type SessionId,
   type SessionIdentity,
   type SessionRef,
@@ -49,8 +51,11 @@ export class MemorySessions {
   }
 
   insert(identity: SessionIdentity & { readonly address?: string }, nonce: string): OpenedSession {
-    const id = ++this.#lastSession;
     const { run, node, slot, address = null } = identity;
+    for (const other of this.#sessions.values())
+      if (other.run === run && other.slot === MAIN && other.state === 'fenced')
+        throw new RunFenced(`the run ${run} has been fenced`);
+    const id = ++this.#lastSession;
     this.#sessions.set(id, { id, nonce, run, node, slot, address, state: 'live' });
     return { id, nonce, historyTag: this.#historyTag };
   }

@@ -2,8 +2,7 @@
 // apart as in src/membership/cluster-run.ts, over the adapters in memory.
 import type { HostLimits } from '../../../actors/host/host.ts';
 import { BEAT_MS, Liveness, MAIN } from '../../../actors/liveness/liveness.ts';
-import type { ControlStore } from '../../../actors/storage/store.ts';
-import { StoreUnavailable } from '../../../actors/storage/store.ts';
+import { type ControlStore, RunFenced, StoreUnavailable } from '../../../actors/storage/store.ts';
 import { Controller } from '../../../cluster/controller.ts';
 import { LeaseKeeper } from '../../../cluster/liveness/lease-keeper.ts';
 import type { Lease } from '../../../cluster/liveness/lease-store.ts';
@@ -162,7 +161,10 @@ async function assemble(
   await network.listen();
   closers.push(() => network.close());
 
-  const session = await control.openSession({ run, node, slot: MAIN, address });
+  const session = await control.openSession({ run, node, slot: MAIN, address }).catch((error: unknown) => {
+    if (error instanceof RunFenced) fenced();
+    throw error;
+  });
   closers.push(async (now) => {
     if (!now && (await control.fence(session, { run }))) await control.notify('members');
   });

@@ -2,7 +2,7 @@
 // shards.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { SOFT_FENCE_GAP_MS, StoreUnavailable } from '../../../actors/storage/store.ts';
+import { RunFenced, SOFT_FENCE_GAP_MS, StoreUnavailable } from '../../../actors/storage/store.ts';
 import { plain } from '../../support/creations.ts';
 import { fuzzRuns } from '../../support/fuzz-runs.ts';
 import { document, node, openWorker, type Rule, row } from './support.ts';
@@ -27,6 +27,39 @@ export function ownership(rule: Rule): void {
     );
     assert.equal(await control.fence(me, { session: theirs.session.id }), true);
     assert.deepEqual(await control.foreignSessions(run), []);
+  });
+
+  rule('a run whose control session has been fenced gets no more sessions', async (h) => {
+    const { me, control } = await node(h);
+    const run = randomUUID();
+    const identity = { run, node: 'other', slot: -1 };
+    const [one, two] = [h.control(), h.control()];
+    // The answer of the first was lost, so the node has asked again.
+    const sessions = [await one.openSession(identity), await two.openSession(identity)];
+    const worker = await openWorker(h, run);
+    assert.equal(await control.fence(me, { session: worker.session.id }), true);
+    await openWorker(h, run);
+    assert.equal(await control.fence(me, { run }), true);
+    for (const { id } of sessions) assert.equal(await control.sessionState(id), 'fenced');
+    await assert.rejects(one.openSession(identity), RunFenced);
+    await assert.rejects(openWorker(h, run), RunFenced);
+    await openWorker(h, randomUUID());
+  });
+
+  rule('a fence of a run and an open of its next session that race leave no session of it', async (h) => {
+    const { me, control } = await node(h);
+    const other = h.control();
+    for (let round = 0; round < 20; round++) {
+      const run = randomUUID();
+      const identity = { run, node: 'other', slot: -1 };
+      await other.openSession(identity);
+      const [fenced] = await Promise.allSettled([control.fence(me, { run }), other.openSession(identity)]);
+      assert.deepEqual(fenced, { status: 'fulfilled', value: true });
+      assert.deepEqual(
+        (await control.sessions()).filter((session) => session.run === run),
+        [],
+      );
+    }
   });
 
   rule('a shard is claimed by one session, and not taken from a live one', async (h) => {

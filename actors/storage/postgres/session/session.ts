@@ -1,11 +1,12 @@
 // Statements that open, read and end sessions. fence.ts fences other sessions.
-import type {
-  OpenedSession,
-  SessionId,
-  SessionIdentity,
-  SessionRef,
-  SessionRow,
-  SessionState,
+import {
+  type OpenedSession,
+  RunFenced,
+  type SessionId,
+  type SessionIdentity,
+  type SessionRef,
+  type SessionRow,
+  type SessionState,
 } from '../../store.ts';
 import type { Sql } from '../connection/connect.ts';
 
@@ -22,7 +23,10 @@ export const foldName = (run: string): string => `troupe:fold:${run}`;
 /** The oid of the connected database, as an SQL expression. */
 export const DATABASE_OID = `(SELECT oid::bigint FROM pg_database WHERE datname = current_database())`;
 
-/** Holds the cluster's row meanwhile, so a renewal of the history waits and then fences this session too. */
+/**
+ * Holds the cluster's row meanwhile, so a renewal of the history waits and then fences this session too. It holds the control
+ * sessions of the run too: a fence that is under way is waited for. Rejects with RunFenced.
+ */
 export async function insertSession(
   sql: Sql,
   identity: SessionIdentity & { readonly address?: string },
@@ -30,11 +34,13 @@ export async function insertSession(
   const { run, node, slot, address = null } = identity;
   const [row] = await sql<{ id: SessionId; nonce: string; history: string | null; database: number }[]>`
     WITH here AS MATERIALIZED (SELECT history FROM cluster FOR SHARE),
+    control AS MATERIALIZED (SELECT state FROM session WHERE run = ${run}::uuid AND slot = -1 FOR SHARE),
     made AS (
       INSERT INTO session (run, node, slot, address)
-      SELECT ${run}::uuid, ${node}::text, ${slot}::int, ${address}::text FROM here RETURNING id, nonce)
+      SELECT ${run}::uuid, ${node}::text, ${slot}::int, ${address}::text FROM here
+      WHERE NOT EXISTS (SELECT 1 FROM control WHERE state = 'fenced') RETURNING id, nonce)
     SELECT made.id, made.nonce, here.history, ${sql.unsafe(DATABASE_OID)} AS database FROM made, here`;
-  if (!row) throw new Error('INSERT INTO session returned nothing');
+  if (!row) throw new RunFenced(`the run ${run} has been fenced`);
   const { id, nonce, history, database } = row;
   return { session: { id, nonce, historyTag: historyTag(history) }, database };
 }
