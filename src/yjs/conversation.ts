@@ -65,6 +65,9 @@ const PAUSE_BYTES = 64 * 1024;
 const STEP_1_MS = 5;
 /** A client that sends no step 2 for so long is none of the providers, ms. */
 const STEP_2_MS = 5_000;
+/** Time without an edit after which a client is made to come back, ms, and the longest wait for that. */
+const QUIET_MS = 1_000;
+const MOST_WAIT_MS = 30_000;
 
 /** The `id` of each kind of request, which stands in the error about it. */
 const HELLO = 'hello';
@@ -86,7 +89,7 @@ export class YjsConversation implements Conversation {
   readonly #counted: CountedUpdates;
   /** The seq of the latest step 2. */
   #step2: number | undefined;
-  /** Cancels the wait for the step 2 of a client of which it is not known what it counts. */
+  /** Cancels the wait for the step 2 of a client of which it is not known what it counts, and then for a pause in its edits. */
   #endWait: (() => void) | undefined;
   /** Opens without an answer. */
   #opens = 0;
@@ -214,7 +217,7 @@ export class YjsConversation implements Conversation {
 
   committed(seq: number): void {
     if (!this.#unanswered.delete(seq)) return;
-    if (seq === this.#step2 && this.#counted.isUnsure) this.#options.out.comesBack();
+    if (seq === this.#step2 && this.#counted.isUnsure) this.#comesBack();
     else if (this.#counted.answers(seq)) this.#options.out.saved(true);
     this.#release();
   }
@@ -270,7 +273,7 @@ export class YjsConversation implements Conversation {
       case 'step-2':
         this.#counted.end();
         if (!isEmpty(message.update)) this.#submit(message);
-        else if (this.#counted.isUnsure) this.#options.out.comesBack();
+        else if (this.#counted.isUnsure) this.#comesBack();
         else this.#options.out.saved(true);
         return;
       case 'update':
@@ -315,6 +318,17 @@ export class YjsConversation implements Conversation {
       this.#endWait = undefined;
       if (this.#step2 !== undefined) return;
       for (let owed = this.#counted.countAll(); owed > 0; owed--) this.#options.out.saved(true);
+    });
+  }
+
+  /** Waits for a pause in the client's edits: those that it makes without a connection may be the same trouble again. */
+  #comesBack(waitedMs = 0): void {
+    const { after, out } = this.#options;
+    const seen = this.#lastSeq;
+    this.#endWait?.();
+    this.#endWait = after(QUIET_MS, () => {
+      if (this.#lastSeq === seen || waitedMs >= MOST_WAIT_MS) out.comesBack();
+      else this.#comesBack(waitedMs + QUIET_MS);
     });
   }
 

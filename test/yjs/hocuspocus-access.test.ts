@@ -2,13 +2,13 @@
 // the test controls.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OPENED } from '../../actors/link/link-messages.ts';
+import { ACK, OPENED } from '../../actors/link/link-messages.ts';
 import { shardOf } from '../../actors/shard.ts';
 import type { Role } from '../../protocol/messages.ts';
 import type { Identity } from '../../src/identity/identity.ts';
 import { EVERYONE, type RoleAnswer, type User } from '../../src/identity/user.ts';
 import { HocuspocusEndpoint } from '../../src/yjs/hocuspocus.ts';
-import { step1Body } from '../../src/yjs/wire/body.ts';
+import { step1Body, step2Body, updateBody } from '../../src/yjs/wire/body.ts';
 import { addressPart, authenticatedBody, permissionDeniedBody } from '../../src/yjs/wire/hocuspocus.ts';
 import { LIMITS, Owner, startGateway } from '../gateway/fake-owners.ts';
 import { until } from '../support/until.ts';
@@ -38,7 +38,7 @@ function start(roleIn: User['roleIn']) {
     now,
     random: () => 0.5,
   });
-  const { session, written } = newSession(undefined);
+  const { session, written, closeCode } = newSession(undefined);
   endpoint.attach(session, '/hocuspocus', undefined);
   const part = addressPart(DOC);
   const told = (): Uint8Array[] => {
@@ -57,6 +57,14 @@ function start(roleIn: User['roleIn']) {
   return {
     owner,
     soon,
+    tick,
+    closeCode,
+    /** The owner tells that these submits are durable. */
+    committed: (...seqs: number[]): void => {
+      const at = owner.opens.at(-1);
+      assert.ok(at, 'an open');
+      for (const seq of seqs) gateway.messages(owner, [[ACK, at.channelId, at.subscriptionId, seq, seq]]);
+    },
     send: (body: Uint8Array): void => gateway.receive(session, Buffer.concat([part, body]), false),
     /** The owner shows the document, which is empty. */
     show: (): void => {
@@ -141,4 +149,28 @@ test('HOC-3 a provider that sends its step 1 with its token is told the scope wi
   show();
   assert.deepEqual(told()[0], READ_WRITE);
   assert.equal(told().filter(([type]) => type === AUTH_TYPE).length, 1);
+});
+
+test('HOC-4 a client whose count is not known comes back when it has paused, or after 30 s', async () => {
+  /** Deletes the first of the three letters that the state vector has. */
+  const deletion = updateBody(Uint8Array.of(0, 1, 7, 1, 0, 1));
+  for (const pausesAfterMs of [3_000, 40_000]) {
+    const { owner, send, soon, show, tick, committed, closeCode } = start(() => 'editor');
+    send(AUTH);
+    send(step1Body(VECTOR));
+    await soon(() => owner.opens.length === 1);
+    show();
+    send(deletion);
+    send(step2Body(Uint8Array.of(0, 1, 7, 1, 0, 1)));
+    committed(1, 2);
+    let openMs = 0;
+    for (; openMs < pausesAfterMs && closeCode() === undefined; openMs += 500) {
+      send(deletion);
+      tick(500);
+    }
+    if (pausesAfterMs === 3_000) assert.equal(closeCode(), undefined);
+    tick(2_000);
+    assert.equal(closeCode(), 1012);
+    assert.ok(openMs === pausesAfterMs || (openMs > 29_000 && openMs < 33_000), `${openMs}`);
+  }
 });
