@@ -29,7 +29,7 @@ const FIRST_SHARE = 1 / 32;
 const SETTLE_SECONDS = 2;
 const MOST_SETTLE_SECONDS = 5;
 /** Processors that other programs may use while a level fails. Above this the level is measured again, this often in a search. */
-const DISTURBING_CPU = 0.25;
+export const DISTURBING_CPU = 0.25;
 const MOST_DISTURBED = 6;
 /** A level, and what it used; undefined where the nodes were not read. */
 export interface MeasuredLevel extends Level {

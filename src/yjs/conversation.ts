@@ -261,7 +261,11 @@ export class YjsConversation implements Conversation {
     if (this.#mode === 'identified') this.#setMode('opening');
     this.#opens++;
     const vector = Uint8Array.from(stateVector);
-    if (this.#options.out.hasSyncStatus) this.#counted.begin(vector, this.#unanswered);
+    if (this.#options.out.hasSyncStatus) {
+      this.#counted.begin(vector, this.#unanswered);
+      this.#endWait?.();
+      this.#endWait = undefined;
+    }
     this.#request({ type: 'open', id: OPEN, doc: this.#options.doc, kind: 'yjs', vector });
   }
 

@@ -18,9 +18,11 @@ const UPDATE_BYTES = 256 * 1024;
 const DELETES_BYTES = 64 * 1024;
 
 export class CountedUpdates {
-  /** The state vector of the latest step 1, until its step 2 has come. */
+  /** The step 2 of the latest step 1 is awaited. */
+  #awaitsStep2 = false;
+  /** The state vector of that step 1. Undefined if it is not read. */
   #announced: Uint8Array | undefined;
-  /** The same, once an update has come. Undefined if it is not read. */
+  /** The same, once an update has come. */
   #clocks: ReadonlyMap<number, number> | undefined;
   /** Updates that came before anything was written to the socket, and have not been added yet. */
   #early = 0;
@@ -48,12 +50,14 @@ export class CountedUpdates {
     for (const seq of unanswered) this.#uncounted.add(seq);
     this.#unsure.clear();
     this.#owed = 0;
-    this.#announced = stateVector;
+    this.#awaitsStep2 = true;
+    this.#announced = stateVector.length > VECTOR_BYTES ? undefined : stateVector;
     this.#clocks = undefined;
   }
 
   /** The step 2 has come. Later messages were made later. */
   end(): void {
+    this.#awaitsStep2 = false;
     this.#announced = undefined;
     this.#clocks = undefined;
     this.#hasKept = true;
@@ -68,8 +72,8 @@ export class CountedUpdates {
   add(seq: number, update: Uint8Array): void {
     const isEarly = this.#early > 0;
     if (isEarly) this.#early--;
-    if (this.#announced === undefined) return;
-    if (this.#announced.length <= VECTOR_BYTES) this.#clocks ??= clocksIn(this.#announced);
+    if (!this.#awaitsStep2) return;
+    if (this.#announced !== undefined) this.#clocks ??= clocksIn(this.#announced);
     const isKept = isWithin(update, this.#clocks);
     if (isKept === true) this.#uncounted.add(seq);
     else if (isKept === undefined && !isEarly && !this.#hasKept) this.#unsure.add(seq);

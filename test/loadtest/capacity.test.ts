@@ -12,6 +12,7 @@ import {
 } from '../../loadtest/capacity/find-capacity.ts';
 import { KneeSearch, type Level } from '../../loadtest/capacity/knee.ts';
 import { fitNonNegative } from '../../loadtest/capacity/least-squares.ts';
+import { leastDisturbed } from '../../loadtest/capacity/measure-capacity.ts';
 import { planOf } from '../../loadtest/capacity/plan.ts';
 import { fitScalability } from '../../loadtest/capacity/scalability.ts';
 import { seededRandom } from '../../loadtest/clients/random-edits.ts';
@@ -301,6 +302,22 @@ test('where the law has no number of nodes, the plan has that of the model, and 
   assert.ok(p95Of(basis, { ...enough, nodes: many.nodes - 1 }, demand) >= 200);
   const oneRow = planOf({ ...input, ...more, editors: [1e15] }).rows[0];
   assert.deepEqual([oneRow?.nodes, oneRow?.nodesWithSpare, oneRow?.busiest], [undefined, undefined, '']);
+});
+
+test('a run of the costs that other programs disturb is made again, and the least disturbed counts', async () => {
+  const made = async (...foreign: number[]): Promise<[counted: number | undefined, runs: number]> => {
+    const lines: string[] = [];
+    const base = windowFor(1, 100, 100, 1, 0, 100);
+    const { window } = await leastDisturbed(
+      { signal: new AbortController().signal, onPhase: (line) => lines.push(line) },
+      'costs.',
+      async () => ({ window: { ...base, foreignCpu: foreign[lines.length - 1] ?? 0 } }),
+    );
+    return [window.foreignCpu, lines.length];
+  };
+  assert.deepEqual(await made(0.1), [0.1, 1]);
+  assert.deepEqual(await made(1.3, 0.2), [0.2, 2]);
+  assert.deepEqual(await made(0.9, 0.6, 0.7, 0.8, 0), [0.6, 4]);
 });
 
 test('a plan is made again from the measurements of an earlier run, which are also there when it ended too early', (t) => {
