@@ -1,5 +1,5 @@
 // The contract's rules about the right to write: sessions, shards, claims, fences, and the hand-off of
-// shards.
+// shards. Over 400 lines because all of these rules are about one state, which both stores must keep alike.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { RunFenced, SOFT_FENCE_GAP_MS, StoreUnavailable } from '../../../actors/storage/store.ts';
