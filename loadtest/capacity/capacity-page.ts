@@ -6,7 +6,7 @@ import { STYLE } from '../report/style.ts';
 import type { CapacityResult } from './find-capacity.ts';
 import { isGood } from './knee.ts';
 import type { Search } from './level-search.ts';
-import type { Takeover } from './measure-capacity.ts';
+import type { MeasuredTakeover } from './measure-capacity.ts';
 import { type DatabaseLoad, type Plan, passLines } from './plan.ts';
 
 export function capacityHtml(result: CapacityResult): string {
@@ -195,7 +195,7 @@ ${table(
 )}`;
 }
 
-function beyondOf(of: Beyond, takeover: Takeover | undefined): string {
+function beyondOf(of: Beyond, takeover: MeasuredTakeover | undefined): string {
   const busy = (list: Beyond['busy'], p95Ms: number | undefined) =>
     `${list.map(({ resource, utilisation }) => `${resource} ${percent(utilisation)}`).join(', ')}; p95 ${p95Ms === undefined ? 'without end' : `${number(p95Ms)} ms`}`;
   const back = ({ backMs, mostAttemptsASecond, attempts, longestQueue }: Stampede) =>
@@ -221,7 +221,7 @@ ${table(
 )}`;
 }
 
-function takeoverOf({ lateSeconds }: Takeover): string {
+function takeoverOf({ lateSeconds }: MeasuredTakeover): string {
   const late =
     lateSeconds === 0
       ? ''

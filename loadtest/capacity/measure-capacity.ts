@@ -26,10 +26,10 @@ export interface Measurements {
   readonly costWindows: readonly Window[];
   readonly quiet: Quiet;
   /** The run in which a node was killed and edits took longest; undefined: there was none. */
-  readonly takeover?: Takeover | undefined;
+  readonly takeover?: MeasuredTakeover | undefined;
 }
 
-export interface Takeover {
+export interface MeasuredTakeover {
   /** Longest time of an edit, ms. A late load has only made it longer. */
   readonly longestMs: number;
   /** Share of the seconds in which the load itself was late. */
@@ -65,7 +65,7 @@ export async function measureCapacity(
   const machine = { processors: availableParallelism(), sockets: mostSockets(), memoryBytes: totalmem() };
   const searches: Search[] = [];
   const costWindows: Window[] = [];
-  let takeover: Takeover | undefined;
+  let takeover: MeasuredTakeover | undefined;
   let quiet: Quiet = { residentBytes: 0 };
   const soFar = () => ({ machine, isElsewhere: urls.length > 0, searches, costWindows, quiet, takeover });
   for (let pass = 1; pass <= passes; pass++) {
