@@ -415,9 +415,12 @@ export class SimSlots implements SlotHost {
     if (!this.#stopping) await this.#launch(slot);
   }
 
+  /** False if this run is fenced, as in the real pool: its next worker would get no session. */
   async #fence(slot: Slot): Promise<boolean> {
     const { control, controlSession, run } = this.#options;
-    for (const session of await control.sessions()) {
+    const sessions = await control.sessions();
+    if (!sessions.some(({ id }) => id === controlSession.id)) return false;
+    for (const session of sessions) {
       if (session.run !== run || session.slot !== slot.number) continue;
       if (!(await control.fence(controlSession, { session: session.id }))) return false;
     }
