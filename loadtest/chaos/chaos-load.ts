@@ -136,7 +136,10 @@ export class ChaosLoad {
   }
 
   close(): void {
-    for (const { client } of this.#members) client.stop();
+    for (const { client, editor } of this.#members) {
+      editor.close();
+      client.stop();
+    }
     for (const editor of this.#sdkEditors) editor.close();
     for (const writer of this.#httpWriters) writer.close();
     for (const proxy of this.#proxies) proxy.close();

@@ -153,20 +153,26 @@ async function runFault(
   const lag = watchLag();
   let lagMs = 0;
   let violations: readonly Violation[] = [];
-  try {
+  const carry = (demand: string, step: () => Promise<void>): Promise<boolean> =>
+    step().then(
+      () => true,
+      (error: unknown) => {
+        scene.demand(false, `${demand}: ${error instanceof Error ? error.message : String(error)}`);
+        return false;
+      },
+    );
+  await carry('it can be carried through', async () => {
     await scene.healed();
     await load.start();
     await fault.run(scene);
     await scene.calm();
-    lagMs = lag();
-    await load.stop();
+  });
+  lagMs = lag();
+  // After the log has been read, no client may be told of another commit.
+  if (!(await carry('all edits end', () => load.stop()))) load.close();
+  await carry('it can be judged', async () => {
     violations = await judge(cluster, load, random);
-  } catch (error) {
-    scene.demand(
-      false,
-      `it can be carried through: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
+  });
   try {
     const repeated = load
       .records()

@@ -66,6 +66,7 @@ export class Bystanders {
   }
 
   close(): void {
+    for (const editor of this.#editors) editor.close();
     for (const client of this.#clients) client.stop();
   }
 }

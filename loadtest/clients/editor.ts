@@ -72,11 +72,16 @@ export class BareEditor {
     this.#next();
   }
 
-  /** Makes no more edits; fulfilled when every edit made has its answer. */
-  async stop(): Promise<void> {
+  /** Makes no more edits, and waits for no answer. */
+  close(): void {
     this.#running = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Makes no more edits; fulfilled when every edit made has its answer. */
+  async stop(): Promise<void> {
+    this.close();
     if (this.document.outstanding > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
   }
 

@@ -112,6 +112,7 @@ export class CrashLoad {
   }
 
   close(): void {
+    for (const editor of [...this.#editors, ...this.#forgetful]) editor.close();
     for (const client of this.#clients) client.stop();
     for (const editor of this.#sdkEditors) editor.close();
   }

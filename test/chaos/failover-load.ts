@@ -52,6 +52,7 @@ export async function startLoad(t: Afterwards, storageUrl: string): Promise<Load
   const clients: BareClient[] = [];
   const editors: BareEditor[] = [];
   t.after(async () => {
+    for (const editor of editors) editor.close();
     for (const client of clients) client.stop();
   });
   for (const [index, kind] of KINDS.entries()) {

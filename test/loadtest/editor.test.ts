@@ -10,6 +10,7 @@ import { BareEditor } from '../../loadtest/clients/editor.ts';
 import { SdkEditor } from '../../loadtest/clients/editor-sdk.ts';
 import { seededRandom } from '../../loadtest/clients/random-edits.ts';
 import type { KindName } from '../../protocol/messages.ts';
+import { untilSeen } from '../support/until.ts';
 import { type FakeFaults, type FakeServer, startFakeServer } from './fake-server.ts';
 
 interface OpenedDocument {
@@ -149,4 +150,24 @@ test('a commit that is kept from a subscriber is a gap in its stream', async () 
     { disturb: every(20, (server) => server.cut()) },
   );
   assert.ok(rules.has('stream-gap'), [...rules].join());
+});
+
+test('an editor that is closed makes no more edits, though it waits for answers', async () => {
+  const server = await startFakeServer({});
+  const random = seededRandom(11);
+  const client = new BareClient({ url: server.url, client: 'editor-closed', encoding: 'json', random });
+  try {
+    await client.connect();
+    const pace = { type: 'open', perSecond: 1000 } as const;
+    const editor = new BareEditor({ client, doc: 'acme/closed', kind: 'json', random, pace });
+    editor.start();
+    await untilSeen('edits', () => editor.counts.submitted > 3);
+    editor.close();
+    const { submitted, skipped } = editor.counts;
+    await new Promise((next) => setTimeout(next, 50));
+    assert.deepEqual([editor.counts.submitted, editor.counts.skipped], [submitted, skipped]);
+  } finally {
+    client.stop();
+    await server.close();
+  }
 });

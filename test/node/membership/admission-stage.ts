@@ -37,6 +37,7 @@ export async function startStage(t: TestContext) {
   ];
   const flags = (settings: readonly string[]): string[] => settings.flatMap((each) => ['--set', each]);
   return {
+    databaseUrl,
     of,
     /** Starts a node of the cluster in this process. Its log lines of `warn` and above are given to `onLogLine`. */
     node: async (
