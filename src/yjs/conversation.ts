@@ -409,6 +409,12 @@ export class YjsConversation implements Conversation {
 
   #rejected({ seq, code, message }: ServerMessage & { type: 'reject' }): void {
     if (!this.#unanswered.delete(seq)) return;
+    if (code === 'seq-used') {
+      // The log keeps no seq of an update that added nothing. When such an update is sent again to another owner, a
+      // higher seq may have committed. Nothing was wrong with it, and the client brings it again with its next step 2.
+      this.#end('unavailable', message);
+      return;
+    }
     const { out } = this.#options;
     this.#counted.answers(seq);
     out.saved(false);

@@ -38,6 +38,10 @@ for (const [seed, found] of [
     'a run that was fenced before the answer to its first session came, and went on under that run: contract/ownership.ts',
   ],
   [
+    219034,
+    'a Yjs client that was denied: its update added nothing, and a higher seq had committed at the next owner: yjs/conversation.test.ts',
+  ],
+  [
     201866,
     'simulated workers of a fenced run that were replaced for ever, which the real pool never did: cluster/workers/workers.test.ts',
   ],

@@ -203,6 +203,26 @@ test('YWS-6 an update above the largest ends with 1009, one that may come later 
   }
 });
 
+test('YWS-6 an update that added nothing, and whose seq another owner does not know any more, ends with 1013 and no denial', () => {
+  const { owner, open, gateway, place, lose, tick } = start();
+  const client = open();
+  client.send(step2Body(EMPTY));
+  client.send(updateBody(update(9)));
+  assert.deepEqual(owner.submits, [1, 2]);
+  lose([shardOf(DOC)], owner);
+  const next = new Owner();
+  place([shardOf(DOC)], next);
+  gateway.messages(next, [openedBy(next)]);
+  assert.deepEqual(next.submits, [1, 2]);
+  const subscription = next.opens.at(-1)?.subscriptionId ?? 0;
+  gateway.messages(next, [
+    [REFUSED, next.channelId, subscription, 1, 'seq-used', 'a higher seq has committed'],
+  ]);
+  assert.ok(!client.bytes().includes(Buffer.from('a higher seq has committed')));
+  tick(10_000);
+  assert.equal(client.closeCode(), 1013);
+});
+
 test('a change of owner is hidden: updates that were missed come, and updates under way are sent again', () => {
   const { owner, open, gateway, place, lose } = start();
   const client = open();
