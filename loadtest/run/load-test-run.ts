@@ -63,6 +63,7 @@ export async function runLoadTestCommand(
       processes,
       signal,
       onPhase: (line) => view.phase(line),
+      onOpening: (connected, all) => view.opening(connected, all),
       onSecond: (second, progress) => view.second(second, progress),
     });
     view.clear();

@@ -41,6 +41,8 @@ export interface LoadTestOptions extends NamedScenario {
   /** Aborted to end the load early. */
   readonly signal: AbortSignal;
   readonly onPhase?: (line: string) => void;
+  /** Called each second while the clients of the beginning connect: those that have, and all of them. */
+  readonly onOpening?: (connected: number, all: number) => void;
   readonly onSecond?: (second: Second, progress: Progress) => void;
   /** Decides instead of the course how many clients there are and when the load ends. */
   readonly steering?: Steering;
@@ -202,6 +204,8 @@ class Load {
   #servers: readonly ServerReading[] = [];
   readonly #usage: UsageReader;
   readonly #metrics: MetricsReader;
+  /** Clients that have connected before the beginning, of each process. */
+  readonly #opening: number[] = [];
   readonly #opens: OpenReport[] = [];
   readonly #secondWaiters = new Set<() => void>();
   #used: Usage | undefined;
@@ -238,12 +242,25 @@ class Load {
     return this.#used;
   }
 
-  /** Resolves when the clients of the beginning are there, with the memory that they take. */
+  /** Resolves when the clients of the beginning are there, with the memory that they take, or when the signal is aborted. */
   async open(orders: readonly LoadOrder[], total: number): Promise<SocketMemory | undefined> {
+    const { signal, steering, onOpening } = this.#options;
     const before = await this.#usage.read();
     for (const [index, order] of orders.entries()) this.#tell(order, index);
     const patience = Math.max(OPEN_MS, total * OPEN_MS_EACH);
-    await this.#within(patience, 'the clients were not connected', this.#opened.promise);
+    const all = steering?.first ?? Math.ceil(this.#course.clientsAt(0) * total);
+    const connected = () => this.#opening.reduce((sum, count) => sum + count, 0);
+    const timer = setInterval(() => onOpening?.(connected(), all), 1000);
+    const end = (): void => this.#opened.resolve();
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+    try {
+      await this.#within(patience, 'the clients were not connected', this.#opened.promise);
+    } finally {
+      clearInterval(timer);
+      signal.removeEventListener('abort', end);
+    }
+    if (signal.aborted) return undefined;
     const used = residentOf(await this.#usage.read());
     const clients = this.#opens.reduce((sum, report) => sum + report.clients, 0);
     if (clients === 0) return undefined;
@@ -355,6 +372,9 @@ class Load {
 
   #take(from: number, answer: LoadAnswer): void {
     switch (answer.type) {
+      case 'opening':
+        this.#opening[from] = answer.clients;
+        return;
       case 'open':
         this.#opens.push(answer);
         if (this.#opens.length === this.#children.length) this.#opened.resolve();

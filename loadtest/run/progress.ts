@@ -5,6 +5,7 @@ import type { Percentiles, Second } from './result.ts';
 
 /** Where a plain line is written for every so many seconds. */
 const LINE_SECONDS = 5;
+const OPENING_LINE_SECONDS = 10;
 
 export interface Output {
   readonly isTTY?: boolean;
@@ -18,6 +19,7 @@ export class ProgressView {
   /** Lines of the table that stands on the terminal. */
   #height = 0;
   #told = 0;
+  #openingSeconds = 0;
 
   constructor(out: Output) {
     this.#out = out;
@@ -26,6 +28,17 @@ export class ProgressView {
   phase(line: string): void {
     this.clear();
     this.#out.write(`${line}\n`);
+  }
+
+  /** Called each second while the clients of the beginning connect. */
+  opening(connected: number, all: number): void {
+    this.#openingSeconds += 1;
+    const line = `${connected} of ${all} clients are connected`;
+    if (this.#out.isTTY === true) {
+      this.clear();
+      this.#out.write(`[${bar(connected / all, this.#out.columns || 80)}] ${line}\n`);
+      this.#height = 1;
+    } else if (this.#openingSeconds % OPENING_LINE_SECONDS === 0) this.#out.write(`${line}\n`);
   }
 
   second(second: Second, progress: Progress): void {
@@ -72,15 +85,12 @@ export function plainLine({ second, clients, counts, times, generator }: Second,
 export function tableLines(second: Second, progress: Progress, columns: number): string[] {
   const { counts, times, generator, servers, clients } = second;
   const passed = (second.second + 1) * 1000;
-  const share = Math.min(1, passed / progress.lastsMs);
-  const barWidth = Math.max(10, Math.min(40, columns - 30));
-  const full = Math.round(share * barWidth);
   const row = (name: string, values: readonly string[]) =>
     `${name.padEnd(20)}${values.map((value) => value.padStart(10)).join('')}`;
   const time = (name: string, { p50, p95, p99, max, count }: Percentiles) =>
     row(name, count === 0 ? ['–', '–', '–', '–'] : [p50, p95, p99, max].map(ms));
   const lines = [
-    `[${'█'.repeat(full)}${'·'.repeat(barWidth - full)}] ${clockTime(passed)} of ${clockTime(progress.lastsMs)}`,
+    `[${bar(passed / progress.lastsMs, columns)}] ${clockTime(passed)} of ${clockTime(progress.lastsMs)}`,
     row('', ['asked', 'committed', 'failed', 'delivered']),
     row('edits/s', [counts.asked, counts.committed, counts.failed, counts.delivered].map(String)),
     row('ms', ['p50', 'p95', 'p99', 'longest']),
@@ -108,6 +118,12 @@ export function tableLines(second: Second, progress: Progress, columns: number):
     ...progress.marks.slice(-3).map(({ atMs, label }) => `${clockTime(atMs)}  ${label}`),
   ];
   return lines.map((line) => line.slice(0, Math.max(20, columns - 1)));
+}
+
+function bar(share: number, columns: number): string {
+  const width = Math.max(10, Math.min(40, columns - 30));
+  const full = Math.round(Math.min(1, share) * width);
+  return `${'█'.repeat(full)}${'·'.repeat(width - full)}`;
 }
 
 const ms = (value: number): string => (value < 10 ? value.toFixed(1) : `${Math.round(value)}`);

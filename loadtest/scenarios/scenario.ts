@@ -4,12 +4,15 @@ import { z } from 'zod';
 import { choice, count, duration, key, list, ratio, size, text, textOrNull } from '../../config/keys/key.ts';
 import { DURATION_HINT, readDuration } from '../../config/keys/units.ts';
 
-const MiB = 1_048_576;
+const KiB = 1_024;
+const MiB = 1_024 * KiB;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** A document that is as large as the nodes allow by default could take no edit. */
+const ROOM_FOR_EDITS = 128 * KiB;
 const KINDS = ['rich-text', 'json', 'yjs'] as const;
 
 const documents = z.strictObject({
@@ -19,7 +22,12 @@ const documents = z.strictObject({
     'a list of rich-text, json and yjs',
     'Kinds of the documents, given to them in turn. An empty list: all three.',
   ),
-  initialBytes: size(0, 0, 15 * MiB, 'Size to which each document is filled before the run begins.'),
+  initialBytes: size(
+    0,
+    0,
+    16 * MiB - ROOM_FOR_EDITS,
+    'Size to which each document is filled before the run begins, in bytes as `limits.documentBytes` counts them.',
+  ),
   checked: count(
     100,
     1,

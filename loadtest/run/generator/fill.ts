@@ -1,5 +1,6 @@
 // Fills the documents of a load test before it begins, one after the other.
 import * as Y from 'yjs';
+import { PIECE_UNITS } from '../../../kinds/rich-text/piece.ts';
 import type { KindName, Wire } from '../../../protocol/messages.ts';
 import { BareClient } from '../../clients/bare-client.ts';
 import { RunFailure } from '../../command-line/cli-options.ts';
@@ -10,14 +11,25 @@ export interface FillOptions {
   readonly scenario: Scenario;
   readonly target: { readonly urls: readonly string[] };
   readonly token: string | undefined;
+  /** Aborted to end early; the document of that moment stays shorter. */
+  readonly signal: AbortSignal;
 }
 
 /** Characters of one patch while documents are filled: below `opBytes` in every encoding. */
 const FILL_CHARACTERS = 200_000;
+const FILL_LINE = 'Lines of a document that was long before the run began.\n';
+/** The newline of a line takes two bytes in JSON. */
+const IN_JSON = (FILL_LINE.length + 1) / FILL_LINE.length;
+/** A piece is counted for each half of PIECE_UNITS of a long text. Updates of kind `yjs` are counted in base64. */
+const BYTES_OF_CHARACTER: Readonly<Record<KindName, number>> = {
+  'rich-text': IN_JSON + '{"insert":""},'.length / (PIECE_UNITS / 2),
+  json: IN_JSON,
+  yjs: 4 / 3,
+};
 
 /** Fills each document with text up to its size. */
 export async function fillDocuments(
-  { scenario, target, token }: FillOptions,
+  { scenario, target, token, signal }: FillOptions,
   docs: readonly string[],
 ): Promise<void> {
   const [url = '', ...others] = target.urls;
@@ -34,10 +46,12 @@ export async function fillDocuments(
   try {
     await client.connect();
     for (const [index, doc] of docs.entries()) {
+      if (signal.aborted) return;
       const kind = kindOf(scenario, index);
       const document = client.open(doc, { kind });
       await document.opened();
       for (const op of fillOf(kind, scenario.documents.initialBytes)) {
+        if (signal.aborted) break;
         const { fate } = await document.decided(
           document.submit(op, kind === 'yjs' ? undefined : document.version),
         );
@@ -55,12 +69,16 @@ export async function fillDocuments(
   }
 }
 
-function* fillOf(kind: KindName, bytes: number): Generator<Wire> {
-  const line = 'Lines of a document that was long before the run began.\n';
+/**
+ * Patches that fill an empty document up to this size, in bytes as `limits.documentBytes` counts them. The names
+ * and marks around the texts are not counted: some 20 bytes a patch.
+ */
+export function* fillOf(kind: KindName, bytes: number): Generator<Wire> {
   const doc = new Y.Doc();
-  for (let done = 0, part = 0; done < bytes; done += FILL_CHARACTERS, part++) {
-    const length = Math.min(FILL_CHARACTERS, bytes - done);
-    const text = line.repeat(Math.ceil(length / line.length)).slice(0, length);
+  const characters = Math.floor(bytes / BYTES_OF_CHARACTER[kind]);
+  for (let done = 0, part = 0; done < characters; done += FILL_CHARACTERS, part++) {
+    const length = Math.min(FILL_CHARACTERS, characters - done);
+    const text = FILL_LINE.repeat(Math.ceil(length / FILL_LINE.length)).slice(0, length);
     if (kind === 'rich-text') yield [{ insert: text }];
     else if (kind === 'json') yield [{ op: 'add', path: `/part${part}`, value: text }];
     else {

@@ -67,6 +67,8 @@ export interface OpenReport {
 }
 
 export type LoadAnswer =
+  /** Clients of the process that have connected so far, while those of the beginning do. */
+  | { readonly type: 'opening'; readonly clients: number }
   | OpenReport
   | { readonly type: 'failed'; readonly message: string }
   | ({ readonly type: 'second' } & ProcessSecond)

@@ -40,6 +40,7 @@ class LoadProcess {
   readonly #http: HttpReads;
   #second = 0;
   #isResting = false;
+  #isEnding = false;
 
   constructor(order: LoadOrder, strokes: readonly Stroke[] | undefined) {
     this.#order = order;
@@ -62,15 +63,25 @@ class LoadProcess {
       .sort((left, right) => left.rank - right.rank);
   }
 
-  /** Connects the clients that are there at the beginning. */
+  /** Connects the clients that are there at the beginning, or those that it has reached when the load ends. */
   async open(): Promise<OpenReport> {
     const before = process.memoryUsage.rss();
-    const count = this.#wantedAt(0);
-    const early = this.#byRank.slice(0, count).map(({ index }) => this.#clients[index]);
-    for (let from = 0; from < early.length; from += CONNECTING)
-      await Promise.all(early.slice(from, from + CONNECTING).map((client) => client?.arriveEarly()));
-    this.#called = count;
-    return { type: 'open', clients: count, addedBytes: Math.max(0, process.memoryUsage.rss() - before) };
+    const early = this.#byRank.slice(0, this.#wantedAt(0)).map(({ index }) => this.#clients[index]);
+    let clients = 0;
+    while (clients < early.length && !this.#isEnding) {
+      const next = early.slice(clients, clients + CONNECTING);
+      try {
+        await Promise.all(next.map((client) => client?.arriveEarly()));
+      } catch (error) {
+        // The end stops clients that are on their way.
+        if (this.#isEnding) break;
+        throw error;
+      }
+      clients += next.length;
+      this.#send({ type: 'opening', clients });
+    }
+    this.#called = clients;
+    return { type: 'open', clients, addedBytes: Math.max(0, process.memoryUsage.rss() - before) };
   }
 
   order(count: number): void {
@@ -112,6 +123,7 @@ class LoadProcess {
 
   /** Ends the load, waits for the answers that are due, and checks. */
   async end(): Promise<CheckReport> {
+    this.#isEnding = true;
     for (const timer of this.#timers) clearTimeout(timer);
     for (const client of this.#clients) client.stop();
     this.#http.stop();
@@ -286,6 +298,11 @@ class LoadProcess {
   }
 }
 
+async function loadOf(order: LoadOrder): Promise<LoadProcess> {
+  const { trace } = order.scenario.typing;
+  return new LoadProcess(order, trace === null ? undefined : await readStrokes(trace));
+}
+
 /** How a connection ends that is cut without a close frame. */
 const CUT = 'closed 1006';
 
@@ -293,7 +310,7 @@ if (process.send !== undefined) {
   // Ctrl-C reaches all processes of the terminal; the parent decides.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit(0));
-  let load: LoadProcess | undefined;
+  let load: Promise<LoadProcess> | undefined;
   const fail = (error: unknown): void => {
     const message = error instanceof Error ? error.message : String(error);
     process.send?.({ type: 'failed', message } satisfies LoadAnswer, () => process.exit(1));
@@ -301,28 +318,28 @@ if (process.send !== undefined) {
   const take = async (command: LoadCommand): Promise<void> => {
     switch (command.type) {
       case 'order': {
-        const { trace } = command.scenario.typing;
-        load = new LoadProcess(command, trace === null ? undefined : await readStrokes(trace));
-        process.send?.((await load.open()) satisfies LoadAnswer);
+        load = loadOf(command);
+        const ordered = await load;
+        process.send?.((await ordered.open()) satisfies LoadAnswer);
         return;
       }
       case 'begin':
-        load?.begin(command.at, fail);
+        (await load)?.begin(command.at, fail);
         return;
       case 'drop':
-        load?.drop(command.share);
+        (await load)?.drop(command.share);
         return;
       case 'clients':
-        load?.order(command.count);
+        (await load)?.order(command.count);
         return;
       case 'rest':
-        await load?.rest();
+        await (await load)?.rest();
         return;
       case 'go-on':
-        load?.goOn();
+        (await load)?.goOn();
         return;
       case 'end': {
-        const report = await load?.end();
+        const report = await (await load)?.end();
         process.send?.(report, () => process.exit(0));
         return;
       }

@@ -241,6 +241,21 @@ test('a terminal shows a table that takes the place of the last, within its widt
   assert.match(written[2] ?? '', /overloaded 3[\s\S]*0:04 {2}kill -9 of node-2/);
 });
 
+test('the clients that connect before a run are counted on one line of a terminal, elsewhere now and then', () => {
+  const terminal: string[] = [];
+  const view = new ProgressView({ isTTY: true, columns: 80, write: (text) => terminal.push(text) });
+  view.opening(500, 2_000);
+  view.opening(1_000, 2_000);
+  view.phase('next');
+  assert.match(terminal[0] ?? '', /^\[█{10}·{30}\] 500 of 2000 clients are connected\n$/);
+  assert.equal(terminal[1], '\x1b[1A\x1b[0J');
+  assert.deepEqual(terminal.slice(3), ['\x1b[1A\x1b[0J', 'next\n']);
+  const lines: string[] = [];
+  const plain = new ProgressView({ write: (text) => lines.push(text) });
+  for (let second = 1; second <= 20; second++) plain.opening(second * 50, 2_000);
+  assert.deepEqual(lines, ['500 of 2000 clients are connected\n', '1000 of 2000 clients are connected\n']);
+});
+
 test('without a terminal there are plain lines, and each fault is told once', () => {
   const written: string[] = [];
   const view = new ProgressView({ write: (text) => written.push(text) });

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { LoadResult } from '../../../loadtest/run/result.ts';
 import { OwnNodesReader } from '../../../loadtest/run/servers/own-nodes-reader.ts';
@@ -137,28 +137,39 @@ ${ANY_TIME}`,
 });
 
 test('a run that is interrupted checks and tells what was done', async (t) => {
+  const scenario =
+    'documents: {count: 3}\nclients: {editors: 12, readers: 3}\ntyping: {everyMs: 200ms}\nstages: [{lastsMs: 1h}]\n';
+  const result = await interruptedRun(t, scenario, /^0:05 /);
+  assert.ok(result.isInterrupted && result.checked.documents > 0 && result.totals.committed > 0);
+});
+
+test('a run that is interrupted while its clients connect ends at once, with those that are there', async (t) => {
+  const scenario = 'documents: {count: 400}\nclients: {editors: 4000}\nstages: [{lastsMs: 1h}]\n';
+  const result = await interruptedRun(t, scenario, /^4000 clients in /);
+  const connected = result.seconds.at(-1)?.clients ?? 0;
+  assert.ok(result.isInterrupted && connected < 4000, `${connected} of 4000 clients`);
+});
+
+/** `when`: the line after which the run is interrupted. */
+async function interruptedRun(t: TestContext, source: string, when: RegExp): Promise<LoadResult> {
   const server = await startFakeServer();
   t.after(() => server.close());
   const folder = mkdtempSync(join(tmpdir(), 'troupe-loadtest-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const scenario = join(folder, 'small.yaml');
-  writeFileSync(
-    scenario,
-    'documents: {count: 3}\nclients: {editors: 12, readers: 3}\ntyping: {everyMs: 200ms}\nstages: [{lastsMs: 1h}]\n',
-  );
+  writeFileSync(scenario, source);
   const json = join(folder, 'result.json');
   const report = join(folder, 'report.html');
   const args = [scenario, '--target', server.url, '--report', report, '--json', json];
   const { child, line, ended } = start(t, [COMMAND, ...args]);
-  await line(/^0:05 /);
+  await line(when);
   child.kill('SIGINT');
   const { code, stdout, stderr } = await ended;
   assert.equal(code, 130, stderr);
   assert.match(stdout, /small: interrupted, \d+ edits committed/);
-  const result: LoadResult = JSON.parse(readFileSync(json, 'utf8'));
-  assert.ok(result.isInterrupted && result.checked.documents > 0 && result.totals.committed > 0);
   assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/);
-});
+  return JSON.parse(readFileSync(json, 'utf8')) as LoadResult;
+}
 
 test('a target that does not answer is one line and exit code 1', async (t) => {
   const other = createServer((socket) => socket.end('220 mail\r\n')).listen(0, '127.0.0.1');
