@@ -6,19 +6,25 @@ import { type HttpRecord, type HttpWrite, MARKER } from './http-records.ts';
 import type { DocumentRecord, Rule, SubmitRecord, Violation } from './records.ts';
 import { told } from './records.ts';
 
+export interface HttpCheckOptions extends CheckOptions {
+  /** Whether clients without records may have written the documents too. Default false: then each of their patches is a violation. */
+  readonly others?: boolean;
+}
+
 /** Every contradiction between the logs, the records of sockets, and those of HTTP clients. */
 export function checkWithHttp(
   logs: readonly DocumentLog[],
   records: readonly DocumentRecord[],
   http: readonly HttpRecord[],
-  options: CheckOptions = {},
+  { others = false, ...options }: HttpCheckOptions = {},
 ): Violation[] {
   const found = http.flatMap(({ violations }) => [...violations]);
   const placed: DocumentRecord[] = [];
   const withReads = logs.map((log) => {
     const own = http.filter(({ doc }) => doc === log.doc);
+    if (others && own.length === 0) return log;
     const known = new Set(records.filter(({ doc }) => doc === log.doc).map(({ client }) => client));
-    const checked = new WritesCheck(log, own, known);
+    const checked = new WritesCheck(log, own, known, others);
     found.push(...checked.violations);
     placed.push(...checked.placed.values());
     return { ...log, snapshots: [...(log.snapshots ?? []), ...checked.reads] };
@@ -34,7 +40,7 @@ class WritesCheck {
   readonly placed = new Map<string, DocumentRecord & { readonly submits: Map<number, SubmitRecord> }>();
   readonly #log: DocumentLog;
 
-  constructor(log: DocumentLog, http: readonly HttpRecord[], known: ReadonlySet<string>) {
+  constructor(log: DocumentLog, http: readonly HttpRecord[], known: ReadonlySet<string>, hasOthers: boolean) {
     this.#log = log;
     const rows = this.#rowsByMarker(known);
     for (const record of http) {
@@ -44,6 +50,7 @@ class WritesCheck {
       }
       this.#reads(record);
     }
+    if (hasOthers) return;
     for (const [marker, [row]] of rows)
       this.#broken('never-submitted', `${marker || 'a patch without a marker'}, version ${row?.version}`);
   }

@@ -3,9 +3,9 @@
 // whose connection is lost. A request with a key is then sent again until its answer is final; one without a key is not.
 // Leaves its record for the checker and judges nothing.
 import * as Y from 'yjs';
-import { bytesToBase64 } from '../../protocol/base64.ts';
 import type { KindName, Wire } from '../../protocol/messages.ts';
 import { HttpNotes, type HttpRecord, type HttpWrite } from '../checker/http-records.ts';
+import { markedPatch, patchRequest } from './http-patch.ts';
 import { below, type Random } from './random-edits.ts';
 
 export interface HttpWriterOptions {
@@ -129,18 +129,15 @@ export class HttpWriter {
 
   /** Sends a write; one with a key until its answer is final. */
   async #send(write: HttpWrite): Promise<void> {
-    const { op, base, key, ifVersion } = write;
-    const wire = op instanceof Uint8Array ? bytesToBase64(op) : op;
-    const isJsonPatch = this.#options.kind === 'json' && base === undefined;
+    const { key, ifVersion } = write;
+    const request = patchRequest(this.#options.kind, write);
     const headers = {
-      'content-type': isJsonPatch ? 'application/json-patch+json' : 'application/json',
-      ...(key !== undefined && { 'idempotency-key': key }),
+      ...request.headers,
       ...(ifVersion !== undefined && { 'if-match': `"${this.#history}.${ifVersion}"` }),
     };
-    const body = JSON.stringify(isJsonPatch ? wire : { op: wire, ...(base !== undefined && { base }) });
     for (;;) {
       write.sends += 1;
-      const answer = await this.#ask('PATCH', headers, body);
+      const answer = await this.#ask('PATCH', headers, request.body);
       if (answer !== undefined && !isOpen(answer)) {
         this.#answered(write, answer);
         return;
@@ -191,18 +188,13 @@ export class HttpWriter {
     const { name, kind, random } = this.#options;
     this.#number += 1;
     const marker = `[w${name}.${this.#number}]`;
-    switch (kind) {
-      case 'json':
-        return { marker, op: [{ op: 'add', path: `/http-${name}`, value: marker }] };
-      case 'rich-text':
-        return { marker, op: [{ insert: marker }] };
-      case 'yjs': {
-        const doc = new Y.Doc();
-        doc.clientID = 1 + below(random, 2 ** 31);
-        doc.getText('text').insert(0, marker);
-        return { marker, op: Y.encodeStateAsUpdate(doc) };
-      }
-    }
+    // A patch may be lost, so none builds on another one.
+    const fresh = () => {
+      const doc = new Y.Doc();
+      doc.clientID = 1 + below(random, 2 ** 31);
+      return doc;
+    };
+    return { marker, op: markedPatch(kind, name, marker, fresh) };
   }
 
   #pause(ms: number): Promise<void> {

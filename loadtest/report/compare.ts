@@ -62,11 +62,19 @@ const FIGURES: readonly Figure[] = [
     ),
   },
   {
-    name: 'HTTP request, p95',
+    name: 'HTTP read, p95',
     unit: 'ms',
     ...timed(
       (s) => s.times.http,
       (s) => s.times.http.p95,
+    ),
+  },
+  {
+    name: 'HTTP write, p95',
+    unit: 'ms',
+    ...timed(
+      (s) => s.times.write,
+      (s) => s.times.write.p95,
     ),
   },
   { name: 'edits committed', unit: '/s', isBetterHigh: true, of: (second) => second.counts.committed },

@@ -2,6 +2,7 @@
 // because it stands in the report as it is compiled; uPlot is a global there. It is over 400 lines for the same
 // reason: the report holds one script.
 import type uPlotType from 'uplot';
+import type { CountName } from '../run/figures.ts';
 import type { Percentiles, Second } from '../run/result.ts';
 import type { ReportData } from './report.ts';
 
@@ -26,6 +27,12 @@ interface Chart {
 const CHART_HEIGHT = 230;
 /** Seconds between two times on an axis. */
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
+
+/** An ordinate begins at 0. */
+const SCALES: uPlotType.Scales = {
+  x: { time: false },
+  y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
+};
 
 const data: ReportData = JSON.parse(document.getElementById('data')?.textContent ?? '{}');
 const { result, compared } = data;
@@ -122,7 +129,7 @@ function comparison(): Child[] {
 function charts(): Child[] {
   const of = (value: (second: Second) => number | undefined): Column =>
     seconds.map((second) => value(second) ?? null);
-  const time = (name: 'commit' | 'delivery' | 'open' | 'http', color: string): Line[] =>
+  const time = (name: 'commit' | 'delivery' | 'open' | 'http' | 'write', color: string): Line[] =>
     (['p50', 'p95', 'p99'] as const).map((at, index) => ({
       label: at,
       color: [color, '--c2', '--c3'][index] ?? color,
@@ -134,7 +141,17 @@ function charts(): Child[] {
       const reading = servers.find((each) => each.node === node);
       return reading === undefined ? undefined : value(reading);
     });
-  const hasHttp = result.totals.requests > 0;
+  const rate = (title: string, label: string, due: CountName, done: CountName): Chart => ({
+    title,
+    unit: 'a second',
+    lines:
+      result.totals[due] === 0
+        ? []
+        : [
+            { label: 'due', color: '--c2', values: of(({ counts }) => counts[due]), isDashed: true },
+            { label, color: '--c1', values: of(({ counts }) => counts[done]) },
+          ],
+  });
   const color = (index: number) => `--c${1 + (index % 5)}`;
   const all: Chart[] = [
     { title: 'Edit → commit', unit: 'ms', lines: time('commit', '--c1') },
@@ -193,17 +210,10 @@ function charts(): Child[] {
       ],
     },
     { title: 'Open', unit: 'ms', lines: time('open', '--c1') },
-    { title: 'HTTP request', unit: 'ms', lines: time('http', '--c1') },
-    {
-      title: 'HTTP requests',
-      unit: 'a second',
-      lines: hasHttp
-        ? [
-            { label: 'due', color: '--c2', values: of(({ counts }) => counts.requests), isDashed: true },
-            { label: 'answered', color: '--c1', values: of(({ counts }) => counts.responses) },
-          ]
-        : [],
-    },
+    { title: 'HTTP read', unit: 'ms', lines: time('http', '--c1') },
+    rate('HTTP reads', 'answered', 'requests', 'responses'),
+    { title: 'HTTP write', unit: 'ms', lines: time('write', '--c1') },
+    rate('HTTP writes', 'committed', 'writes', 'written'),
   ];
   const measured = all
     .map((chart) => ({ ...chart, lines: chart.lines.filter(({ values }) => values.some(isThere)) }))
@@ -212,22 +222,16 @@ function charts(): Child[] {
   return [
     el('h2', {}, 'Course of the run'),
     ...(marks.length === 0 ? [] : [el('ul', {}, ...marks)]),
-    el('div', { class: 'charts' }, ...measured.map(overTime), distribution()),
+    el('div', { class: 'charts' }, ...measured.map(overTime), distribution(), overLoad()),
   ];
 }
 
 function overTime({ title, unit, lines }: Chart): HTMLElement {
   // A second is drawn at its end.
   const times = seconds.map(({ second }) => second + 1);
-  const style = getComputedStyle(document.documentElement);
-  const paint = (name: string) => style.getPropertyValue(name).trim();
-  const axis = {
-    stroke: paint('--faint'),
-    grid: { stroke: paint('--grid') },
-    ticks: { stroke: paint('--grid') },
-  };
+  const { paint, axis } = colors();
   return chart(title, unit, [times, ...lines.map(({ values }) => [...values])], {
-    scales: { x: { time: false }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+    scales: SCALES,
     axes: [
       { ...axis, incrs: TICKS, values: (_, ticks) => ticks.map(clockTime) },
       { ...axis, size: 60, values: (_, ticks) => ticks.map(number) },
@@ -248,6 +252,41 @@ function overTime({ title, unit, lines }: Chart): HTMLElement {
       draw: [(plot) => drawMarks(plot, paint('--bad'))],
     },
   });
+}
+
+/** Each second at the edits that were due in it: whether times rise with the load. */
+function overLoad(): HTMLElement {
+  const { paint, axis } = colors();
+  const timed = seconds
+    .filter(({ times }) => times.commit.count > 0)
+    .sort((left, right) => left.counts.asked - right.counts.asked);
+  const shares = ['p50', 'p95'] as const;
+  const columns = [
+    timed.map(({ counts }) => counts.asked),
+    ...shares.map((at) => timed.map(({ times }) => times.commit[at])),
+  ];
+  return chart('Edit → commit over load', 'ms, each second at its edits due', columns, {
+    scales: SCALES,
+    axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map(number) }],
+    series: [
+      { label: 'edits due', value: (_, value) => (value === null ? '–' : number(value)) },
+      ...shares.map((label, index) => ({
+        label,
+        stroke: paint(['--c1', '--c2'][index] ?? ''),
+        // Points alone: two seconds with nearly the same load have no order.
+        paths: () => null,
+        points: { show: true, size: 4, width: 1 },
+        value: (_: uPlotType, value: number | null) => (value === null ? '–' : number(value)),
+      })),
+    ],
+  });
+}
+
+function colors() {
+  const style = getComputedStyle(document.documentElement);
+  const paint = (name: string): string => style.getPropertyValue(name).trim();
+  const grid = { stroke: paint('--grid') };
+  return { paint, axis: { stroke: paint('--faint'), grid, ticks: grid } };
 }
 
 function shadeLate(plot: uPlotType, color: string): void {
@@ -282,13 +321,7 @@ function drawMarks(plot: uPlotType, color: string): void {
 
 /** The time within which a share of the edits were done; the axis has the same space for each further nine. */
 function distribution(): HTMLElement {
-  const style = getComputedStyle(document.documentElement);
-  const paint = (name: string) => style.getPropertyValue(name).trim();
-  const axis = {
-    stroke: paint('--faint'),
-    grid: { stroke: paint('--grid') },
-    ticks: { stroke: paint('--grid') },
-  };
+  const { paint, axis } = colors();
   const points = result.times.commit.curve.filter(([at]) => at < 100).map(([at]) => at);
   const nines = points.map((at) => -Math.log10(1 - at / 100));
   const share = (value: number) => `${Number((100 - 100 * 10 ** -value).toFixed(3))} %`;
@@ -297,7 +330,7 @@ function distribution(): HTMLElement {
     points.map((at) => result.times[name].curve.find(([p]) => p === at)?.[1] ?? null),
   );
   return chart('Distribution', 'ms, by share of the edits', [nines, ...values], {
-    scales: { x: { time: false }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+    scales: SCALES,
     axes: [
       {
         ...axis,

@@ -8,11 +8,11 @@ import {
   type Histogram,
 } from 'hdr-histogram-js';
 
-export const TIMES = ['commit', 'delivery', 'open', 'http', 'late'] as const;
+export const TIMES = ['commit', 'delivery', 'open', 'http', 'write', 'late'] as const;
 /**
  * `commit`: an edit until its author sees it committed. `delivery`: an edit until another client has it.
- * `open`: a client until its document is open. `http`: an HTTP request until its answer. `late`: a due edit until this process came to make it, which no
- * server has caused. All count from the time at which the edit or the client was due.
+ * `open`: a client until its document is open. `http`: an HTTP read until its answer. `write`: an HTTP write until it is answered
+ * as committed. `late`: a due edit until this process came to make it, which no server has caused. All count from the time at which the edit or the client was due.
  */
 export type TimeName = (typeof TIMES)[number];
 
@@ -26,10 +26,13 @@ export const COUNTS = [
   'bytesReceived',
   'requests',
   'responses',
+  'writes',
+  'written',
 ] as const;
 /**
  * `asked`: edits that were due. `failed`: edits that were rejected, given up or never made. `bytesReceived`: bytes of all
- * frames that clients received. `requests`: HTTP requests that were due. `responses`: those that were answered.
+ * frames that clients received. `requests`: HTTP reads that were due. `responses`: those that were answered.
+ * `writes`: HTTP writes that were due. `written`: those that were answered as committed.
  */
 export type CountName = (typeof COUNTS)[number];
 
@@ -82,6 +85,7 @@ export class Figures {
       delivery: newHistogram(),
       open: newHistogram(),
       http: newHistogram(),
+      write: newHistogram(),
       late: newHistogram(),
     };
     this.#loop.enable();
@@ -124,4 +128,6 @@ export const noCounts = (): Record<CountName, number> => ({
   bytesReceived: 0,
   requests: 0,
   responses: 0,
+  writes: 0,
+  written: 0,
 });

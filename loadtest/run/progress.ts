@@ -72,12 +72,14 @@ export function plainLine({ second, clients, counts, times, generator }: Second,
     `errors ${told(progress.errors)}`,
     `lost ${told(progress.losses)}`,
   ];
-  if (counts.requests > 0)
-    parts.splice(
-      5,
-      0,
-      `HTTP ${counts.responses} of ${counts.requests}/s ${ms(times.http.p50)}/${ms(times.http.p95)}/${ms(times.http.p99)} ms`,
-    );
+  const http = (name: string, done: number, due: number, { p50, p95, p99 }: Percentiles) =>
+    due > 0 ? [`HTTP ${name} ${done} of ${due}/s ${ms(p50)}/${ms(p95)}/${ms(p99)} ms`] : [];
+  parts.splice(
+    5,
+    0,
+    ...http('reads', counts.responses, counts.requests, times.http),
+    ...http('writes', counts.written, counts.writes, times.write),
+  );
   return `${parts.join('  ')}${generator.isLate ? '  (the load itself is late)' : ''}`;
 }
 
@@ -97,7 +99,8 @@ export function tableLines(second: Second, progress: Progress, columns: number):
     time('edit → commit', times.commit),
     time('edit → delivery', times.delivery),
     time('open', times.open),
-    ...(counts.requests > 0 ? [time('HTTP', times.http)] : []),
+    ...(counts.requests > 0 ? [time('HTTP read', times.http)] : []),
+    ...(counts.writes > 0 ? [time('HTTP write', times.write)] : []),
     row('', ['clients', 'CPU', 'memory', 'loop ms']),
     row('load', [
       `${clients}`,

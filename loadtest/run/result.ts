@@ -88,7 +88,7 @@ export interface SocketMemory {
 }
 
 /** Changes with every change of the shape below that an older result does not fit. */
-export const FORMAT = 'troupe-loadtest-2';
+export const FORMAT = 'troupe-loadtest-3';
 
 export interface LoadResult {
   readonly format: typeof FORMAT;
@@ -239,8 +239,15 @@ export function percentilesOf(histogram: Histogram): Percentiles {
 }
 
 function timesBy<T>(of: (name: TimeName) => T): Record<TimeName, T> {
-  const [commit, delivery, open, http, late] = TIMES;
-  return { commit: of(commit), delivery: of(delivery), open: of(open), http: of(http), late: of(late) };
+  const [commit, delivery, open, http, write, late] = TIMES;
+  return {
+    commit: of(commit),
+    delivery: of(delivery),
+    open: of(open),
+    http: of(http),
+    write: of(write),
+    late: of(late),
+  };
 }
 
 function tally(maps: readonly Readonly<Record<string, number>>[]): Record<string, number> {

@@ -99,13 +99,19 @@ const http = z.strictObject({
     0,
     0,
     100_000,
-    'HTTP requests a second, of all processes of the load together, at a constant rate over the whole run. 0: none. They need the package autocannon.',
+    'HTTP reads a second, of all processes of the load together, at a constant rate over the whole run. 0: none. They need the package autocannon.',
+  ),
+  writesPerSecond: count(
+    0,
+    0,
+    100_000,
+    'HTTP writes a second, also at a constant rate: a PATCH with an Idempotency-Key on each of up to a hundred documents of each process in turn, those of `documents.checked` first. One that is answered 429 or 503, or not at all, is sent again in place of the next. A document of kind `rich-text` or `yjs` grows by some 15 characters with each.',
   ),
   connections: count(
     10,
     1,
     10_000,
-    'Connections that the requests share, at most one for each request a second.',
+    'Connections that the reads share, and as many that the writes share; at most one for each request a second.',
   ),
   paths: list(
     z.string().regex(/^\/[^\s#]*$/),
@@ -183,13 +189,14 @@ const criteria = z.strictObject({
   ),
   httpP95Ms: bound(
     null,
-    'Most time that a request of `http` may take, at the 95th percentile. A request that took longer than the time between two of its connection stands also for those that were due meanwhile.',
+    'Most time that an HTTP read may take, at the 95th percentile. A request that took longer than the time between two of its connection stands also for those that were due meanwhile.',
   ),
+  httpWriteP95Ms: bound(null, 'The same for an HTTP write, until it is answered as committed.'),
   achieved: ratio(
     0.95,
     0.01,
     1,
-    'Least share of the edits that were due that must be committed, and of the HTTP requests that must be answered.',
+    'Least share of the edits that were due that must be committed, of the HTTP reads that must be answered, and of the HTTP writes that must be committed.',
   ),
   edits: count(1, 0, 1_000_000_000, 'Fewest edits that must be committed. A run with fewer has failed.'),
   errors: most(

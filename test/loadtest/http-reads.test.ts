@@ -1,12 +1,11 @@
 // The HTTP requests of a load test, by autocannon, against a real node and against a server that is slow or refuses.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { decodeHistogram, Figures, percentileMs } from '../../loadtest/run/figures.ts';
 import { HttpReads } from '../../loadtest/run/generator/http-reads.ts';
 import { FileNode } from '../gateway/wire/contract.ts';
 import { untilSeen } from '../support/until.ts';
+import { httpServer } from './http-server.ts';
 import { run } from './run/load-run.ts';
 
 const file = new FileNode();
@@ -27,12 +26,12 @@ criteria: {commitP95Ms: null, httpP95Ms: 1h, edits: 20}`,
   assert.equal(result.verdict, 'passed', JSON.stringify(result.criteria));
   assert.ok(result.totals.requests >= 20 && result.totals.responses >= 20, JSON.stringify(result.totals));
   assert.ok(result.times.http.count >= result.totals.responses);
-  assert.ok(result.criteria.some(({ name }) => name === 'HTTP request, p95'));
+  assert.ok(result.criteria.some(({ name }) => name === 'HTTP read, p95'));
 });
 
 test('paths with {doc} name documents of the run, and refusals are errors by their status', async (t) => {
   const asked = new Set<string>();
-  const { urls } = await server(t, (request, response) => {
+  const { urls } = await httpServer(t, (request, response) => {
     asked.add(`${request.url} ${request.headers.authorization}`);
     response.writeHead(404).end();
   });
@@ -49,7 +48,7 @@ test('paths with {doc} name documents of the run, and refusals are errors by the
 });
 
 test('a slow answer stands also for the requests that were due while it was awaited', async (t) => {
-  const { urls } = await server(t, (_request, response) => {
+  const { urls } = await httpServer(t, (_request, response) => {
     setTimeout(() => response.end(), 450);
   });
   const figures = new Figures();
@@ -77,16 +76,4 @@ function start(
   const reads = new HttpReads({ ...options, token, figures, index: 0, processes: 1 });
   t.after(() => reads.stop());
   return reads;
-}
-
-async function server(t: TestContext, listener: RequestListener): Promise<{ urls: string[] }> {
-  const http = createServer(listener).listen(0, '127.0.0.1');
-  await once(http, 'listening');
-  t.after(() => {
-    http.closeAllConnections();
-    http.close();
-  });
-  const address = http.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return { urls: [`ws://127.0.0.1:${address.port}/v1/socket`] };
 }

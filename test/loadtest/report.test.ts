@@ -74,7 +74,7 @@ test('the report is one file that draws its charts in light and dark, and fetche
     const fetched: string[] = [];
     page.on('request', (request) => fetched.push(request.url()));
     await page.goto(pathToFileURL(file).href);
-    await page.locator('.charts canvas').nth(6).waitFor();
+    await page.locator('.charts canvas').nth(8).waitFor();
     assert.deepEqual(fetched, [pathToFileURL(file).href]);
     assert.deepEqual(await page.locator('figcaption').allTextContents(), [
       'Edit → commit ms',
@@ -85,6 +85,7 @@ test('the report is one file that draws its charts in light and dark, and fetche
       'Memory MiB',
       'Delay of event loops ms',
       'Distribution ms, by share of the edits',
+      'Edit → commit over load ms, each second at its edits due',
     ]);
     assert.match((await page.locator('h1').textContent()) ?? '', /^office\s*passed$/);
     assert.equal(await page.locator('h1 + p').textContent(), description);
@@ -99,7 +100,7 @@ test('the report is one file that draws its charts in light and dark, and fetche
         return context?.getImageData(0, 0, width, height).data.some((value) => value > 0) ?? false;
       }),
     );
-    assert.deepEqual(isDrawn, new Array(8).fill(true));
+    assert.deepEqual(isDrawn, new Array(9).fill(true));
     grounds.push(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
     // A narrow window has no scroll bar of its own.
     await page.setViewportSize({ width: 360, height: 700 });

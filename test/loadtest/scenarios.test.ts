@@ -19,6 +19,7 @@ test('the ready-made scenarios are valid, and each says what it stands for', () 
     'launch',
     'node-loss',
     'office',
+    'programs',
     'reconnect-storm',
     'smoke',
     'soak',

@@ -1,7 +1,8 @@
 // One process of the load: its share of the virtual clients, their figures second by second, and the check of
 // their records at the end. The parent sends an order, then `begin`, faults, and `end`.
 import { setTimeout as waitFor } from 'node:timers/promises';
-import { check, type DocumentLog } from '../../checker/checker.ts';
+import type { DocumentLog } from '../../checker/checker.ts';
+import { checkWithHttp } from '../../checker/http-check.ts';
 import { readLogs } from '../../checker/log.ts';
 import { BareClient } from '../../clients/bare-client.ts';
 import { seededRandom } from '../../clients/random-edits.ts';
@@ -11,6 +12,7 @@ import { clock } from './clock.ts';
 import { Course } from './course.ts';
 import { kindOf, type Member } from './crowd.ts';
 import { HttpReads } from './http-reads.ts';
+import { HttpWrites, type WrittenDocument } from './http-writes.ts';
 import { DueTimes, LoadClient } from './load-client.ts';
 import { loadEdits } from './load-edits.ts';
 import type { CheckReport, LoadAnswer, LoadCommand, LoadOrder, OpenReport } from './load-messages.ts';
@@ -21,6 +23,8 @@ const ARRIVALS_MS = 50;
 /** Most clients that arrive or leave at once where a number of clients is ordered: a thousand a second. */
 const MOST_AT_ONCE = 50;
 const TOLD = 50;
+/** Most documents that one process writes over HTTP. */
+const MOST_WRITTEN = 100;
 /** Above this size only one client of a document keeps a replica, and commits are not computed again. */
 const LARGE_BYTES = 256 * 1024;
 
@@ -37,7 +41,8 @@ class LoadProcess {
   #receivedBytes = 0;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #checked: ReadonlySet<number>;
-  readonly #http: HttpReads;
+  readonly #reads: HttpReads;
+  readonly #writes: HttpWrites;
   #second = 0;
   #isResting = false;
   #isEnding = false;
@@ -56,7 +61,9 @@ class LoadProcess {
     }
     const { urls, token, docs, index, processes, scenario } = order;
     const { http } = scenario;
-    this.#http = new HttpReads({ urls, token, docs, http, index, processes, figures: this.#figures });
+    const shared = { urls, token, http, index, processes, figures: this.#figures };
+    this.#reads = new HttpReads({ ...shared, docs });
+    this.#writes = new HttpWrites({ ...shared, docs: this.#writtenDocuments() });
     this.#ordered = order.ordered;
     this.#byRank = order.members
       .map(({ rank }, index) => ({ rank, index }))
@@ -65,6 +72,7 @@ class LoadProcess {
 
   /** Connects the clients that are there at the beginning, or those that it has reached when the load ends. */
   async open(): Promise<OpenReport> {
+    await this.#writes.createDocuments();
     const before = process.memoryUsage.rss();
     const early = this.#byRank.slice(0, this.#wantedAt(0)).map(({ index }) => this.#clients[index]);
     let clients = 0;
@@ -106,7 +114,8 @@ class LoadProcess {
     // Figures of the time before the beginning do not count.
     this.#figures.take(0, this.#state());
     for (const client of this.#clients) client.begin(began);
-    setTimeout(() => this.#http.begin().catch(onFailure), Math.max(0, began - performance.now()));
+    for (const requests of [this.#reads, this.#writes])
+      setTimeout(() => requests.begin().catch(onFailure), Math.max(0, began - performance.now()));
     this.#timers.push(setInterval(() => this.#callUp(began), ARRIVALS_MS));
     const tick = (): void => {
       this.#send({ type: 'second', ...this.#figures.take(this.#second, this.#state()) });
@@ -126,8 +135,9 @@ class LoadProcess {
     this.#isEnding = true;
     for (const timer of this.#timers) clearTimeout(timer);
     for (const client of this.#clients) client.stop();
-    this.#http.stop();
+    this.#reads.stop();
     const deadline = performance.now() + this.#order.patience.settleMs;
+    await this.#writes.stop(deadline);
     while (performance.now() < deadline && this.#clients.some((client) => client.outstanding > 0))
       await waitFor(50);
     for (const client of this.#clients) client.giveUp();
@@ -178,6 +188,20 @@ class LoadProcess {
     return new LoadClient({ client, doc, kind, editor, scenario, course, random, figures, due: shared.due });
   }
 
+  /** Documents of this process that are written over HTTP: those that are checked first. */
+  #writtenDocuments(): WrittenDocument[] {
+    const { docs, scenario, members } = this.#order;
+    const here = [...new Set(members.map(({ document }) => document))];
+    return [true, false]
+      .flatMap((isChecked) => here.filter((document) => this.#checked.has(document) === isChecked))
+      .slice(0, MOST_WRITTEN)
+      .map((document) => ({
+        doc: docs[document] ?? '',
+        kind: kindOf(scenario, document),
+        isChecked: this.#checked.has(document),
+      }));
+  }
+
   /** Clients of this process that are to be connected. */
   #wantedAt(atMs: number): number {
     const most = this.#ordered ?? this.#course.clientsAt(atMs) * this.#order.total;
@@ -209,8 +233,10 @@ class LoadProcess {
     const add = (to: Record<string, number>, name: string, count: number) => {
       to[name] = (to[name] ?? 0) + count;
     };
-    this.#http.countDue();
-    for (const [reason, count] of this.#http.errors) add(errors, reason, count);
+    for (const requests of [this.#reads, this.#writes]) {
+      requests.countDue();
+      for (const [reason, count] of requests.errors) add(errors, reason, count);
+    }
     let connected = 0;
     let dropped = 0;
     let received = 0;
@@ -274,17 +300,20 @@ class LoadProcess {
       }
     }
     const read = new Set(logs.map(({ doc }) => doc));
-    const violations = check(logs, records, { recommit: !this.#isLarge });
+    const written = this.#writes.records();
+    // A document that has clients in several processes is written by each of them.
+    const violations = checkWithHttp(logs, records, written, { recommit: !this.#isLarge, others: true });
     const ofRead = records.filter(({ doc }) => read.has(doc));
-    const acknowledged = ofRead.map(
-      ({ submits }) => [...submits.values()].filter(({ fate }) => fate.type === 'ok').length,
-    );
+    const edits = [
+      ...ofRead.flatMap(({ submits }) => [...submits.values()]),
+      ...written.filter(({ doc }) => read.has(doc)).flatMap(({ writes }) => writes),
+    ];
     return {
       type: 'report',
       documents: read.size,
       clients: ofRead.length,
       replicas,
-      edits: acknowledged.reduce((sum, count) => sum + count, 0),
+      edits: edits.filter(({ fate }) => fate.type === 'ok').length,
       violations: violations.length,
       told: violations
         .slice(0, TOLD)

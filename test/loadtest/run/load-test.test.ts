@@ -194,7 +194,7 @@ test('the help names every scenario, with exit code 0', async (t) => {
   assert.equal(code, 0);
   assert.match(
     stdout.replace(/\s+/g, ' '),
-    /busy, classroom, hundred-thousand, large-documents, launch, node-loss, office, reconnect-storm, smoke, soak, ten-thousand/,
+    /busy, classroom, hundred-thousand, large-documents, launch, node-loss, office, programs, reconnect-storm, smoke, soak, ten-thousand/,
   );
 });
 
