@@ -3,6 +3,7 @@ import { type Beyond, beyond } from '../model/beyond.ts';
 import { type Costs, fitCosts, type Window } from '../model/costs.ts';
 import { type Basis, type Demand, type Deployment, kneeOf } from '../model/model.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
+import { isGood } from './knee.ts';
 import type { MeasuredLevel, Search } from './level-search.ts';
 import {
   type Machine,
@@ -126,7 +127,8 @@ function planned(
   searches: readonly Search[],
 ) {
   const { costWindows, quiet, machine } = measurements;
-  const basis = basisOf(searches, costWindows, quiet);
+  const boundMs = boundOf(scenario);
+  const basis = basisOf(searches, costWindows, quiet, boundMs);
   const processors = nodeProcessors ?? machine.processors;
   const ofNodes = ownMachines(searches, processors);
   const scalability = ofNodes.length === 0 ? undefined : fitScalability(ofNodes);
@@ -140,7 +142,7 @@ function planned(
           deployment,
           client: demandOfClient(scenario, searches),
           editorsAClient: editors / (editors + readers),
-          boundMs: boundOf(scenario),
+          boundMs,
           scalability,
           perThousand: perThousandOf(searches, scenario),
           prices,
@@ -148,7 +150,14 @@ function planned(
   return { basis, deployment, scalability, plan };
 }
 
-/** Levels from half of their knee on that held. */
+/**
+ * Levels that held. They tell costs, the small ones too: an edit is cheaper on a busy node, where messages travel together. With busy
+ * levels alone, the costs would depend on the sizes by which a search came to its knee.
+ */
+const heldLevels = ({ levels }: Search, boundMs: number): readonly MeasuredLevel[] =>
+  levels.filter((level) => isGood(level, boundMs));
+
+/** Levels from half of their knee on, up to it. */
 function busyLevels({ levels, knee }: Search): readonly MeasuredLevel[] {
   return levels.filter(
     ({ clients }) => knee !== undefined && clients >= knee.clients / 2 && clients <= knee.clients * 1.05,
@@ -180,12 +189,15 @@ function basisOf(
   searches: readonly Search[],
   costWindows: readonly Window[],
   quiet: Quiet,
+  boundMs: number,
 ): Basis | undefined {
-  const levels = searches.flatMap(busyLevels).flatMap(({ window }) => (window === undefined ? [] : [window]));
-  const windows = [...costWindows, ...levels];
+  const windowsOf = (levels: readonly MeasuredLevel[]) =>
+    levels.flatMap(({ window }) => (window === undefined ? [] : [window]));
+  const windows = [...costWindows, ...windowsOf(searches.flatMap((each) => heldLevels(each, boundMs)))];
   if (windows.length === 0) return undefined;
   const lowest = searches.flatMap((each) => each.levels).filter(({ p95Ms }) => p95Ms > 0);
   // Without levels of their own the fastest of the cost runs tell how many edits share a transaction.
+  const levels = windowsOf(searches.flatMap(busyLevels));
   const busiest = levels.length > 0 ? levels : costWindows.filter((each) => each.edits > MANY_EDITS);
   const edits = busiest.reduce((sum, window) => sum + window.edits, 0);
   const commits = busiest.reduce((sum, window) => sum + window.commits, 0);
@@ -237,6 +249,7 @@ function checksOf(
       others,
       costWindows.filter((window) => window.nodes <= nodes),
       quiet,
+      boundMs,
     );
     if (basis === undefined || knees.length === 0) return [];
     const { processors } = machine;
