@@ -3,8 +3,8 @@ import { type Beyond, beyond } from '../model/beyond.ts';
 import { type Costs, fitCosts, type Window } from '../model/costs.ts';
 import { type Basis, type Demand, type Deployment, kneeOf } from '../model/model.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
-import { isGood } from './knee.ts';
 import type { MeasuredLevel, Search } from './level-search.ts';
+import { atUsualSpeed } from './machine-speed.ts';
 import {
   type Machine,
   type Measurements,
@@ -87,7 +87,8 @@ type Bought = Pick<CapacityOptions, 'prices' | 'nodeProcessors'>;
 /** The plan and all else that follows from what was measured. */
 export function capacityOf(measured: CapacityMeasured, bought: Bought): CapacityResult {
   const { settings, measurements } = measured;
-  const { searches, takeover } = measurements;
+  const { takeover, isElsewhere } = measurements;
+  const searches = isElsewhere ? measurements.searches : atUsualSpeed(measurements.searches);
   const boundMs = boundOf(settings);
   const client = demandOfClient(settings, searches);
   const { basis, deployment, scalability, plan } = planned(measured, bought, searches);
@@ -103,7 +104,7 @@ export function capacityOf(measured: CapacityMeasured, bought: Bought): Capacity
         ? []
         : [...counts, 10, 100].map((at) => ({ nodes: at, edits: scalability.throughputOf(at) })),
     // Other machines have processors that this one does not know.
-    checks: measurements.isElsewhere ? [] : checksOf(measurements, client, boundMs),
+    checks: isElsewhere ? [] : checksOf({ ...measurements, searches }, client, boundMs),
     plan,
     passPlans: passes.flatMap((pass) => {
       const alone = planned(
@@ -114,7 +115,7 @@ export function capacityOf(measured: CapacityMeasured, bought: Bought): Capacity
       return alone === undefined ? [] : [alone];
     }),
     beyond:
-      basis === undefined || measurements.isElsewhere
+      basis === undefined || isElsewhere
         ? undefined
         : beyond({ basis, deployment, client, boundMs, takeoverMs: takeover?.longestMs }),
   };
@@ -127,8 +128,7 @@ function planned(
   searches: readonly Search[],
 ) {
   const { costWindows, quiet, machine } = measurements;
-  const boundMs = boundOf(scenario);
-  const basis = basisOf(searches, costWindows, quiet, boundMs);
+  const basis = basisOf(searches, costWindows, quiet);
   const processors = nodeProcessors ?? machine.processors;
   const ofNodes = ownMachines(searches, processors);
   const scalability = ofNodes.length === 0 ? undefined : fitScalability(ofNodes);
@@ -142,20 +142,13 @@ function planned(
           deployment,
           client: demandOfClient(scenario, searches),
           editorsAClient: editors / (editors + readers),
-          boundMs,
+          boundMs: boundOf(scenario),
           scalability,
           perThousand: perThousandOf(searches, scenario),
           prices,
         });
   return { basis, deployment, scalability, plan };
 }
-
-/**
- * Levels that held. They tell costs, the small ones too: an edit is cheaper on a busy node, where messages travel together. With busy
- * levels alone, the costs would depend on the sizes by which a search came to its knee.
- */
-const heldLevels = ({ levels }: Search, boundMs: number): readonly MeasuredLevel[] =>
-  levels.filter((level) => isGood(level, boundMs));
 
 /** Levels from half of their knee on, up to it. */
 function busyLevels({ levels, knee }: Search): readonly MeasuredLevel[] {
@@ -189,15 +182,12 @@ function basisOf(
   searches: readonly Search[],
   costWindows: readonly Window[],
   quiet: Quiet,
-  boundMs: number,
 ): Basis | undefined {
-  const windowsOf = (levels: readonly MeasuredLevel[]) =>
-    levels.flatMap(({ window }) => (window === undefined ? [] : [window]));
-  const windows = [...costWindows, ...windowsOf(searches.flatMap((each) => heldLevels(each, boundMs)))];
+  const levels = searches.flatMap(busyLevels).flatMap(({ window }) => (window === undefined ? [] : [window]));
+  const windows = [...costWindows, ...levels];
   if (windows.length === 0) return undefined;
   const lowest = searches.flatMap((each) => each.levels).filter(({ p95Ms }) => p95Ms > 0);
   // Without levels of their own the fastest of the cost runs tell how many edits share a transaction.
-  const levels = windowsOf(searches.flatMap(busyLevels));
   const busiest = levels.length > 0 ? levels : costWindows.filter((each) => each.edits > MANY_EDITS);
   const edits = busiest.reduce((sum, window) => sum + window.edits, 0);
   const commits = busiest.reduce((sum, window) => sum + window.commits, 0);
@@ -249,7 +239,6 @@ function checksOf(
       others,
       costWindows.filter((window) => window.nodes <= nodes),
       quiet,
-      boundMs,
     );
     if (basis === undefined || knees.length === 0) return [];
     const { processors } = machine;

@@ -23,11 +23,6 @@ export interface SearchOptions extends NamedScenario {
 }
 
 const REPEATS = 2;
-/**
- * Clients of the first level of a later search, as a share of the knee of the one before. The levels on the way tell costs, as those
- * of the first search do.
- */
-const AGAIN_SHARE = 1 / 8;
 /** Clients of the first level, as a share of the most. */
 const FIRST_SHARE = 1 / 32;
 /** Seconds in which a new number of clients settles, and the longest time beyond them. */
@@ -85,7 +80,8 @@ export async function search(
   const sized = resize({ ...scenario, ...forever, criteria }, { share });
   const total = sized.clients.editors + sized.clients.readers;
   const together = total / sized.documents.count;
-  const wanted = before === undefined ? total * FIRST_SHARE : before.clients * AGAIN_SHARE;
+  // The second search begins near the knee of the first.
+  const wanted = before === undefined ? total * FIRST_SHARE : before.clients / 2;
   const first = Math.min(total, Math.max(enoughFor(sized, levelSeconds), Math.round(wanted)));
   const knee = new KneeSearch({ first, most: total, boundMs, repeats: REPEATS });
   const levels: MeasuredLevel[] = [];

@@ -320,6 +320,12 @@ test('a run of the costs that other programs disturb is made again, and the leas
   assert.deepEqual(await made(0.9, 0.6, 0.7, 0.8, 0), [0.6, 4]);
 });
 
+/** Sums of the same numbers in another order differ in their last digits. */
+const rounded = (plan: unknown): unknown =>
+  JSON.parse(JSON.stringify(plan), (_key, value: unknown) =>
+    typeof value === 'number' ? Number(value.toPrecision(9)) : value,
+  );
+
 test('a plan is made again from the measurements of an earlier run, which are also there when it ended too early', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-plan-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -373,7 +379,7 @@ test('a plan is made again from the measurements of an earlier run, which are al
   assert.match(page, /^<!doctype html>/);
   // The searches of the two passes are the same here.
   assert.equal(cheap.passPlans.length, 2);
-  for (const plan of cheap.passPlans) assert.deepEqual(plan, cheap.plan);
+  for (const plan of cheap.passPlans) assert.deepEqual(rounded(plan), rounded(cheap.plan));
   assert.ok(page.includes(`Nodes for 10000 editors from each pass alone: ${one?.nodes}, ${one?.nodes}.`));
   assert.equal(cheap.beyond?.withoutOne.takeoverMs, 1_300);
   assert.match(
