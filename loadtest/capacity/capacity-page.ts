@@ -163,7 +163,7 @@ function costsOf({ costs }: CapacityResult): string {
   ] as const;
   const { main, workers, load, postgres, errors } = costs;
   return `<h2>Costs</h2>
-<p>Microseconds of a processor. Mean error of the fit: main thread ${percent(errors.main)}, other threads ${percent(errors.workers)},
+<p>Microseconds of a processor. The time of the load for an edit tells how fast the machine was at each level, and the costs are those of its usual speed. Mean error of the fit: main thread ${percent(errors.main)}, other threads ${percent(errors.workers)},
 PostgreSQL ${percent(errors.postgres)}, load ${percent(errors.load)}.</p>
 ${table(
   ['', 'main thread', 'other threads', 'PostgreSQL', 'load'],
