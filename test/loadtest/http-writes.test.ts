@@ -19,13 +19,13 @@ test('a scenario writes documents of every kind over HTTP, and the checker finds
 clients: {editors: 12}
 typing: {model: even, everyMs: 500ms}
 http: {writesPerSecond: 40, connections: 4}
-stages: [{lastsMs: 3s}]
-criteria: {commitP95Ms: null, httpWriteP95Ms: 1h, edits: 20}`,
+stages: [{lastsMs: 2s}]
+criteria: {commitP95Ms: null, httpWriteP95Ms: 1h, edits: 10}`,
     2,
   );
   assert.equal(result.verdict, 'passed', JSON.stringify([result.criteria, result.checked.told]));
   const { committed, writes, written } = result.totals;
-  assert.ok(writes >= 80 && written >= 80, JSON.stringify(result.totals));
+  assert.ok(writes >= 50 && written >= 50, JSON.stringify(result.totals));
   // All acknowledged edits of sockets, and all writes, were looked for.
   assert.ok(result.checked.edits >= committed + written, `${result.checked.edits}`);
   assert.ok(result.times.write.count >= written);
